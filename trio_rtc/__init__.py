@@ -1,0 +1,1 @@
+"""WebRTC for trio: the W3C RTCPeerConnection under structured concurrency."""

@@ -1,0 +1,205 @@
+"""W3C's enumerations. Every member is a string and equals its W3C spelling: ``state == "connected"``."""
+
+from enum import StrEnum
+
+
+class RTCErrorDetailType(StrEnum):
+    """What kind of failure an ``RTCError`` is (W3C webrtc section 11.2)."""
+
+    DATA_CHANNEL_FAILURE = "data-channel-failure"
+    DTLS_FAILURE = "dtls-failure"
+    FINGERPRINT_FAILURE = "fingerprint-failure"
+    SCTP_FAILURE = "sctp-failure"
+    SDP_SYNTAX_ERROR = "sdp-syntax-error"
+    HARDWARE_ENCODER_NOT_AVAILABLE = "hardware-encoder-not-available"
+    HARDWARE_ENCODER_ERROR = "hardware-encoder-error"
+
+
+class RTCSignalingState(StrEnum):
+    """Where the offer/answer exchange stands (W3C webrtc section 4.3.1)."""
+
+    STABLE = "stable"
+    HAVE_LOCAL_OFFER = "have-local-offer"
+    HAVE_REMOTE_OFFER = "have-remote-offer"
+    HAVE_LOCAL_PRANSWER = "have-local-pranswer"
+    HAVE_REMOTE_PRANSWER = "have-remote-pranswer"
+    CLOSED = "closed"
+
+
+class RTCIceGatheringState(StrEnum):
+    """Gathering over all ICE transports (W3C webrtc section 4.3.2)."""
+
+    NEW = "new"
+    GATHERING = "gathering"
+    COMPLETE = "complete"
+
+
+class RTCPeerConnectionState(StrEnum):
+    """All transports together (W3C webrtc section 4.3.3)."""
+
+    CLOSED = "closed"
+    FAILED = "failed"
+    DISCONNECTED = "disconnected"
+    NEW = "new"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+
+
+class RTCIceConnectionState(StrEnum):
+    """All ICE transports together (W3C webrtc section 4.3.4)."""
+
+    CLOSED = "closed"
+    FAILED = "failed"
+    DISCONNECTED = "disconnected"
+    NEW = "new"
+    CHECKING = "checking"
+    COMPLETED = "completed"
+    CONNECTED = "connected"
+
+
+class RTCSdpType(StrEnum):
+    """The role of a session description (W3C webrtc section 4.6.1)."""
+
+    OFFER = "offer"
+    PRANSWER = "pranswer"
+    ANSWER = "answer"
+    ROLLBACK = "rollback"
+
+
+class RTCIceTransportPolicy(StrEnum):
+    """Which candidates may be used (W3C webrtc section 4.2.3)."""
+
+    RELAY = "relay"
+    ALL = "all"
+
+
+class RTCBundlePolicy(StrEnum):
+    """How media is spread over transports (W3C webrtc section 4.2.4)."""
+
+    BALANCED = "balanced"
+    MAX_COMPAT = "max-compat"
+    MAX_BUNDLE = "max-bundle"
+
+
+class RTCRtcpMuxPolicy(StrEnum):
+    """Whether RTP and RTCP share a transport (W3C webrtc section 4.2.5)."""
+
+    REQUIRE = "require"
+
+
+class RTCIceProtocol(StrEnum):
+    """The transport protocol of a candidate (W3C webrtc section 4.8.1.2)."""
+
+    UDP = "udp"
+    TCP = "tcp"
+
+
+class RTCIceTcpCandidateType(StrEnum):
+    """The kind of a TCP candidate, RFC 6544 section 4.5."""
+
+    ACTIVE = "active"
+    PASSIVE = "passive"
+    SO = "so"
+
+
+class RTCIceCandidateType(StrEnum):
+    """How a candidate was found, RFC 8445 section 5.1.1."""
+
+    HOST = "host"
+    SRFLX = "srflx"
+    PRFLX = "prflx"
+    RELAY = "relay"
+
+
+class RTCIceServerTransportProtocol(StrEnum):
+    """How a TURN server was reached."""
+
+    UDP = "udp"
+    TCP = "tcp"
+    TLS = "tls"
+
+
+class RTCIceRole(StrEnum):
+    """Which agent nominates, RFC 8445 section 6.1.1."""
+
+    UNKNOWN = "unknown"
+    CONTROLLING = "controlling"
+    CONTROLLED = "controlled"
+
+
+class RTCIceComponent(StrEnum):
+    """The component of an ICE transport."""
+
+    RTP = "rtp"
+    RTCP = "rtcp"
+
+
+class RTCIceGathererState(StrEnum):
+    """Gathering of one ICE transport (W3C webrtc section 5.6.3)."""
+
+    NEW = "new"
+    GATHERING = "gathering"
+    COMPLETE = "complete"
+
+
+class RTCIceTransportState(StrEnum):
+    """Connectivity of one ICE transport (W3C webrtc section 5.6.4)."""
+
+    CLOSED = "closed"
+    FAILED = "failed"
+    DISCONNECTED = "disconnected"
+    NEW = "new"
+    CHECKING = "checking"
+    COMPLETED = "completed"
+    CONNECTED = "connected"
+
+
+class RTCDtlsTransportState(StrEnum):
+    """The DTLS transport (W3C webrtc section 5.5.1)."""
+
+    NEW = "new"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    CLOSED = "closed"
+    FAILED = "failed"
+
+
+class RTCDtlsRole(StrEnum):
+    """The role in the DTLS handshake (W3C webrtc section 5.5)."""
+
+    CLIENT = "client"
+    SERVER = "server"
+    UNKNOWN = "unknown"
+
+
+class RTCSctpTransportState(StrEnum):
+    """The SCTP association (W3C webrtc section 6.1.2)."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    CLOSED = "closed"
+
+
+class RTCDataChannelState(StrEnum):
+    """A data channel (W3C webrtc section 6.2)."""
+
+    CONNECTING = "connecting"
+    OPEN = "open"
+    CLOSING = "closing"
+    CLOSED = "closed"
+
+
+class BinaryType(StrEnum):
+    """How binary messages are handed over; in Python both are ``bytes``."""
+
+    BLOB = "blob"
+    ARRAYBUFFER = "arraybuffer"
+
+
+class RTCPriorityType(StrEnum):
+    """Priority of a channel or stream (W3C webrtc-priority section 3)."""
+
+    VERY_LOW = "very-low"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"

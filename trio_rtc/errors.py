@@ -1,0 +1,83 @@
+"""The errors: W3C's DOMException names as classes, and ``ProtocolError`` for what cannot be parsed.
+
+Where W3C throws ``TypeError`` Python's ``TypeError`` is raised, where it throws ``RangeError`` Python's
+``ValueError``. On channels and tracks trio's own errors are raised: ``trio.ClosedResourceError`` (we closed),
+``trio.BrokenResourceError`` (the world did), ``trio.EndOfChannel``.
+"""
+
+from .enums import RTCErrorDetailType
+
+
+class ProtocolError(Exception):
+    """A packet or a text from outside is not what its specification says."""
+
+
+class DOMException(Exception):
+    """Base of the errors that W3C names. ``name`` is W3C's name of the error."""
+
+    @property
+    def name(self) -> str:
+        """The W3C name, as ``DOMException.name`` has it."""
+        return type(self).__name__
+
+
+class InvalidStateError(DOMException):
+    """The operation is not allowed in the state that the object is in."""
+
+
+class InvalidAccessError(DOMException):
+    """The object does not support the operation or argument (an expired certificate, a foreign sender)."""
+
+
+class InvalidModificationError(DOMException):
+    """The object cannot be modified in this way (a configuration member that is fixed, a changed SDP)."""
+
+
+class NotSupportedError(DOMException):
+    """The operation is not supported (an algorithm, a value of the configuration)."""
+
+
+class SyntaxError(DOMException):
+    """A string did not match the expected pattern (the URL of an ICE server)."""
+
+
+class NetworkError(DOMException):
+    """A network error occurred."""
+
+
+class OperationError(DOMException):
+    """The operation failed for an operation-specific reason (a candidate that does not parse)."""
+
+
+class RTCError(OperationError):
+    """An error with details that only WebRTC has (W3C webrtc, section 11).
+
+    Attributes:
+        error_detail: Which kind of failure it was.
+        sdp_line_number: For ``sdp-syntax-error``: the line, counted from 1.
+        sctp_cause_code: For ``sctp-failure``: the cause code of the ABORT chunk, RFC 9260 section 3.3.10.
+        received_alert: For ``dtls-failure``: the DTLS alert that the peer sent.
+        sent_alert: For ``dtls-failure``: the DTLS alert that we sent.
+    """
+
+    def __init__(
+        self,
+        error_detail: RTCErrorDetailType,
+        message: str = "",
+        *,
+        sdp_line_number: int | None = None,
+        sctp_cause_code: int | None = None,
+        received_alert: int | None = None,
+        sent_alert: int | None = None,
+    ) -> None:
+        super().__init__(message or error_detail.value)
+        self.error_detail = error_detail
+        self.sdp_line_number = sdp_line_number
+        self.sctp_cause_code = sctp_cause_code
+        self.received_alert = received_alert
+        self.sent_alert = sent_alert
+
+    @property
+    def name(self) -> str:
+        """W3C gives every RTCError the name OperationError."""
+        return "OperationError"

@@ -1,0 +1,85 @@
+"""What the transports need of a network, so that a simulated one can stand in for the host's.
+
+``SystemNetwork`` (in :mod:`trio_rtc.transports.udp`) is the real one; ``trio_rtc.testing`` has a simulated one.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import attrs
+
+from trio_rtc.protocols._contract import Address
+
+
+@attrs.frozen
+class InterfaceAddress:
+    """An address of this host.
+
+    Attributes:
+        name: Name of the interface ("eth0").
+        host: Numeric IPv4 or IPv6 address, without scope.
+        scope_id: The interface's index, which a link-local IPv6 address needs; otherwise 0.
+    """
+
+    name: str
+    host: str
+    scope_id: int = 0
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether this is an IPv6 address."""
+        return ":" in self.host
+
+
+class DatagramSocket(Protocol):
+    """A bound UDP socket that takes and gives batches."""
+
+    @property
+    def local_address(self) -> Address:
+        """The address that the socket is bound to."""
+
+    async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
+        """Wait for datagrams, then return all that are there (at most about 64), grouped by sender.
+
+        Runs of datagrams from one sender are one item; the order of arrival is kept.
+
+        Raises:
+            trio.ClosedResourceError: The socket was closed.
+        """
+
+    async def send_batch(self, batch: Sequence[bytes], remote: Address) -> None:
+        """Send datagrams to ``remote``, waiting while the socket's buffer is full.
+
+        A failure to reach ``remote`` (no route, connection refused) is not an error: datagrams may be lost.
+        """
+
+    def close(self) -> None:
+        """Close the socket. Whoever waits in ``receive_batch`` gets ``trio.ClosedResourceError``."""
+
+
+class Network(Protocol):
+    """A host's view of a network."""
+
+    def interface_addresses(self) -> Sequence[InterfaceAddress]:
+        """Return the addresses of this host, loopback and link-local ones included."""
+
+    async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> DatagramSocket:
+        """Bind a UDP socket on one address.
+
+        Raises:
+            OSError: The address or port cannot be had.
+        """
+
+    async def open_multicast(self, interface: InterfaceAddress, group: Address) -> DatagramSocket:
+        """Open a socket that is member of a multicast group and can send to it (for mDNS).
+
+        Raises:
+            OSError: Multicast is not to be had on this interface.
+        """
+
+    async def resolve(self, host: str, port: int) -> Sequence[Address]:
+        """Look up the numeric addresses of a host name (numeric ones are returned as they are).
+
+        Raises:
+            OSError: The name does not resolve.
+        """
