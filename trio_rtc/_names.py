@@ -1,8 +1,9 @@
 """The one rule by which W3C's names become Python's.
 
-Interfaces and dictionaries keep their names. Members go from camelCase to snake_case by one regular expression.
-Events, which W3C writes without any mark between the words, get their words split by one table; the attribute
-that holds a handler (``onicecandidate``) is ``on_`` and the event's Python name (``on_ice_candidate``).
+Interfaces and dictionaries keep their names. Members go from camelCase to snake_case by one regular
+expression. Events, which W3C writes without any mark between the words, get their words split by one table;
+the attribute that holds a handler (``onicecandidate``) is ``on_`` and the event's Python name
+(``on_ice_candidate``).
 
 The API takes its event names from here, a test checks every member of the WebIDL against it, and the
 documentation's page of names is printed by it, so that the three cannot disagree.
@@ -53,10 +54,10 @@ def python_name(idl_name: str) -> str:
     """Return the Python name of a WebIDL attribute, operation, dictionary member or event handler.
 
     Args:
-        idl_name: The member's name as WebIDL has it: ``"createDataChannel"``, ``"sdpMLineIndex"``, ``"ondatachannel"``.
+        idl_name: The member's name in WebIDL: ``"createOffer"``, ``"sdpMLineIndex"``, ``"ondatachannel"``.
 
     Returns:
-        ``"create_data_channel"``, ``"sdp_m_line_index"``, ``"on_data_channel"``. A name that is a keyword of
+        ``"create_offer"``, ``"sdp_m_line_index"``, ``"on_data_channel"``. A name that is a keyword of
         Python gets an underscore at its end, as PEP 8 recommends.
     """
     event = EVENT_NAMES.get(idl_name.removeprefix("on")) if idl_name.startswith("on") else None
