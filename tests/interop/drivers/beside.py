@@ -1,0 +1,25 @@
+"""A task that runs beside a block."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import trio
+
+
+@asynccontextmanager
+async def run_beside(task: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+    """Run a task for as long as the block lasts.
+
+    An error of the block leaves as it is, so that a failed assertion reads as one; an error of the task cancels
+    the block and leaves in a group.
+    """
+    block_error: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(task)
+        try:
+            yield
+        except Exception as error:
+            block_error = error
+        nursery.cancel_scope.cancel()
+    if block_error is not None:
+        raise block_error

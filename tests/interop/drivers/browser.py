@@ -1,0 +1,86 @@
+"""What the two browsers have in common: how they are found, started and ended."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import trio
+
+
+class BrowserError(Exception):
+    """The browser refused a command, or the script threw."""
+
+
+class MissingBrowserError(Exception):
+    """The browser is not installed; the text says how to install it."""
+
+
+class Page(Protocol):
+    """A tab."""
+
+    async def evaluate(self, expression: str) -> Any:
+        """Evaluate JavaScript, wait for the promise if it is one, and return what JSON can carry of it.
+
+        Raises:
+            BrowserError: The script threw; the text is the error's.
+            PeerGoneError: The browser is gone.
+        """
+
+    async def close(self) -> None:
+        """Close the tab, as its user would."""
+
+
+class Browser(Protocol):
+    """A running browser."""
+
+    async def open(self, url: str = "about:blank") -> Page:
+        """Open a tab and return when its document is complete."""
+
+
+def find_browser(package: str, names: Sequence[str]) -> str:
+    """Return the path of a browser.
+
+    Raises:
+        MissingBrowserError: None of the names is in the search path.
+    """
+    for name in names:
+        if path := shutil.which(name):
+            return path
+    raise MissingBrowserError(f"{package} is missing: apt-get install -y --no-install-recommends {package}")
+
+
+@asynccontextmanager
+async def run_browser(
+    arguments: Sequence[str], *, pass_fds: Sequence[int] = (), log: Path | None = None
+) -> AsyncIterator[trio.Process]:
+    """Run a browser in a process group of its own, which is killed at the end: it has many children.
+
+    Args:
+        arguments: The program and its arguments.
+        pass_fds: Descriptors that the browser inherits.
+        log: Where its output goes; nowhere without.
+    """
+    with open(log or os.devnull, "wb") as output:
+        process = await trio.lowlevel.open_process(
+            list(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=tuple(pass_fds),
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        # What browsers save at their end goes with the profile anyway, and asking nicely takes Firefox five seconds.
+        with trio.CancelScope(shield=True):
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            await process.wait()

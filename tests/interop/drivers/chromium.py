@@ -1,0 +1,214 @@
+"""Chromium without a window, driven over the Chrome DevTools Protocol on a pair of pipes.
+
+The protocol is JSON messages, each ended by a NUL byte, which Chromium reads from descriptor 3 and writes to 4.
+"""
+
+import base64
+import json
+import os
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+
+from tests.interop.drivers.beside import run_beside
+from tests.interop.drivers.browser import BrowserError, find_browser, run_browser
+from tests.interop.drivers.rpc import JsonObject, PeerGoneError, Rpc
+
+LAUNCH_SECONDS = 60
+
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",  # the sandbox refuses to run as root, and containers have no user namespaces to build it from
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--no-default-browser-check",
+    # Nothing that a browser does on its own behalf shall be seen on the network.
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--use-fake-device-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+)
+_PLAIN_ADDRESSES = "--disable-features=WebRtcHideLocalIpsWithMdns"
+# The debugging descriptors are fixed numbers, which Popen cannot map to; bash can, with numbers of any size.
+_MAP_DESCRIPTORS = 'exec 3<&"$1" 4>&"$2"; shift 2; exec "$@"'
+
+
+@attrs.define
+class ChromiumPage:
+    """A tab of Chromium."""
+
+    _browser: "Chromium"
+    _target: str
+    _session: str
+
+    async def call(self, method: str, **parameters: Any) -> JsonObject:
+        """Call a method of the DevTools protocol on this tab."""
+        return await self._browser.call(method, session=self._session, **parameters)
+
+    async def evaluate(self, expression: str) -> Any:
+        """See :class:`tests.interop.drivers.browser.Page`."""
+        answer = await self.call(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True, userGesture=True
+        )
+        if "exceptionDetails" in answer:
+            details = answer["exceptionDetails"]
+            raise BrowserError(details.get("exception", {}).get("description") or details.get("text"))
+        return answer["result"].get("value")
+
+    async def screenshot(self, path: Path, *, width: int = 1280, height: int = 800) -> None:
+        """Write a PNG of the page at a viewport of the given size in CSS pixels."""
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+        answer = await self.call("Page.captureScreenshot", format="png")
+        path.write_bytes(base64.b64decode(answer["data"]))
+
+    async def set_file_input(self, selector: str, paths: Sequence[Path]) -> None:
+        """Choose files in an ``<input type=file>``, as its user would."""
+        document = await self.call("DOM.getDocument")
+        node = await self.call("DOM.querySelector", nodeId=document["root"]["nodeId"], selector=selector)
+        await self.call("DOM.setFileInputFiles", nodeId=node["nodeId"], files=[str(path) for path in paths])
+
+    async def emulate_color_scheme(self, scheme: str) -> None:
+        """Make the page believe that its user prefers ``"light"`` or ``"dark"``."""
+        await self.call(
+            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
+        )
+
+    async def close(self) -> None:
+        """See :class:`tests.interop.drivers.browser.Page`."""
+        await self._browser.call("Target.closeTarget", targetId=self._target)
+
+
+class Chromium:
+    """A running Chromium.
+
+    Attributes:
+        console: What pages wrote to their consoles and what they threw, as DevTools events, oldest first.
+        pid: Process id.
+    """
+
+    def __init__(self, read_fd: int, write_fd: int, pid: int) -> None:
+        self._reader = trio.lowlevel.FdStream(read_fd)
+        self._writer = trio.lowlevel.FdStream(write_fd)
+        self._rpc = Rpc(self._send)
+        self.console: list[JsonObject] = []
+        self.pid = pid
+
+    async def _send(self, message: JsonObject) -> None:
+        await self._writer.send_all(json.dumps(message).encode() + b"\0")
+
+    async def run(self) -> None:
+        """Read what the browser says, until it ends."""
+        buffer = bytearray()
+        try:
+            async for chunk in self._reader:
+                buffer += chunk
+                *messages, rest = buffer.split(b"\0")
+                buffer = bytearray(rest)
+                for message in messages:
+                    self._handle(json.loads(message))
+        except trio.BrokenResourceError:
+            pass
+        finally:
+            self._rpc.close()
+
+    def _handle(self, message: JsonObject) -> None:
+        if not self._rpc.handle(message) and message["method"] in {
+            "Runtime.consoleAPICalled",
+            "Runtime.exceptionThrown",
+        }:
+            self.console.append(message["params"])
+
+    async def call(self, method: str, *, session: str | None = None, **parameters: Any) -> JsonObject:
+        """Call a method of the DevTools protocol.
+
+        Raises:
+            BrowserError: Chromium refused.
+            PeerGoneError: Chromium is gone.
+        """
+        request: JsonObject = {"method": method, "params": parameters}
+        if session is not None:
+            request["sessionId"] = session
+        answer = await self._rpc.request(request)
+        if "error" in answer:
+            raise BrowserError(f"{method}: {answer['error']}")
+        result: JsonObject = answer["result"]
+        return result
+
+    async def open(self, url: str = "about:blank") -> ChromiumPage:
+        """See :class:`tests.interop.drivers.browser.Browser`."""
+        target = (await self.call("Target.createTarget", url="about:blank"))["targetId"]
+        session = (await self.call("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
+        page = ChromiumPage(self, target, session)
+        await page.call("Runtime.enable")
+        await page.call("Page.enable")
+        if url != "about:blank":
+            navigation = await page.call("Page.navigate", url=url)
+            if error := navigation.get("errorText"):
+                raise BrowserError(f"{url}: {error}")
+            while not await page.evaluate(
+                "location.href != 'about:blank' && document.readyState == 'complete'"
+            ):
+                await trio.sleep(0.02)
+        return page
+
+    def close(self) -> None:
+        """Close both pipes."""
+        self._reader.close()
+        self._writer.close()
+
+
+@asynccontextmanager
+async def open_chromium(*flags: str, mdns: bool = False, log: Path | None = None) -> AsyncIterator[Chromium]:
+    """Run Chromium for as long as the block lasts, with a profile that is thrown away.
+
+    Args:
+        flags: Further command line flags.
+        mdns: Whether host candidates carry ``.local`` names, as they do for users, instead of addresses.
+        log: Where its output goes; nowhere without.
+
+    Raises:
+        MissingBrowserError: It is not installed.
+        trio.TooSlowError: It did not come up.
+    """
+    executable = find_browser("chromium", ("chromium", "chromium-browser", "google-chrome"))
+    bash = find_browser("bash", ("bash",))
+    child_reads, we_write = os.pipe()
+    we_read, child_writes = os.pipe()
+    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
+        arguments = [executable, *_FLAGS, *(() if mdns else (_PLAIN_ADDRESSES,)), *flags]
+        arguments += [f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"]
+        mapping = [bash, "-c", _MAP_DESCRIPTORS, "bash", str(child_reads), str(child_writes)]
+        async with run_browser(
+            [*mapping, *arguments], pass_fds=(child_reads, child_writes), log=log
+        ) as process:
+            os.close(child_reads)
+            os.close(child_writes)
+            browser = Chromium(we_read, we_write, process.pid)
+            try:
+                async with run_beside(browser.run):
+                    await _wait_until_up(browser)
+                    yield browser
+            finally:
+                browser.close()
+
+
+async def _wait_until_up(browser: Chromium) -> None:
+    try:
+        with trio.fail_after(LAUNCH_SECONDS):
+            await browser.call("Browser.getVersion")
+    except PeerGoneError as error:
+        raise BrowserError("Chromium ended at once; open_chromium(log=...) tells why") from error

@@ -1,0 +1,65 @@
+"""Requests over a stream of JSON messages, answered by id in any order: what CDP, WebDriver BiDi and our peers share."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+JsonObject = dict[str, Any]
+
+
+class PeerGoneError(Exception):
+    """The process on the other end is gone, or its page is."""
+
+
+class Rpc:
+    """The requests that wait for their answers.
+
+    Whoever reads the stream hands every message to :meth:`handle` and calls :meth:`close` when it ends.
+    """
+
+    def __init__(self, send: Callable[[JsonObject], Awaitable[None]]) -> None:
+        self._send = send
+        self._sending = trio.Lock()
+        self._last_id = 0
+        self._waiting: dict[int, trio.MemorySendChannel[JsonObject]] = {}
+        self._closed = False
+
+    async def request(self, message: JsonObject) -> JsonObject:
+        """Send a message under a new ``id`` and return the message that answers it.
+
+        Raises:
+            PeerGoneError: The stream ended before the answer.
+        """
+        if self._closed:
+            raise PeerGoneError("the stream has ended")
+        self._last_id += 1
+        request_id = self._last_id
+        answer_sender, answer_receiver = trio.open_memory_channel[JsonObject](1)
+        self._waiting[request_id] = answer_sender
+        with answer_receiver:
+            try:
+                async with self._sending:
+                    await self._send({"id": request_id, **message})
+                return await answer_receiver.receive()
+            except (trio.EndOfChannel, trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                raise PeerGoneError(f"no answer to {message}") from error
+            finally:
+                self._waiting.pop(request_id, None)
+
+    def handle(self, message: JsonObject) -> bool:
+        """Give an answer to whoever waits for it; return whether the message was an answer."""
+        if "id" not in message:
+            return False
+        waiting = self._waiting.pop(message["id"], None)
+        if waiting is not None:
+            waiting.send_nowait(message)
+            waiting.close()
+        return True
+
+    def close(self) -> None:
+        """Let everyone who waits know that no answer will come."""
+        self._closed = True
+        for waiting in self._waiting.values():
+            waiting.close()
+        self._waiting.clear()
