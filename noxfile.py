@@ -1,0 +1,115 @@
+"""What developers and CI run: ``python3 -m pip install nox && python3 -m nox -l`` lists it.
+
+A session makes its own virtual environment and installs what it needs, so nothing but nox has to be there.
+Arguments after ``--`` go to the program that the session runs: ``nox -s tests -- tests/protocols/sctp -x``.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["tests", "lint", "docs"]
+# nox makes a missing Python an error where the variable CI is set. Here one Python is enough, everywhere.
+nox.options.error_on_missing_interpreters = False
+
+PYPROJECT = nox.project.load_toml(Path(__file__).with_name("pyproject.toml"))
+DOCUMENTATION = "docs/_build/html"
+
+# Debian's package and the names that the program has on other systems.
+BROWSERS = {
+    "chromium": ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"),
+    "firefox-esr": ("firefox-esr", "firefox"),
+}
+
+
+def supported_pythons() -> list[str]:
+    """Return the Pythons of the classifiers, and with them the one that runs nox when it is newer.
+
+    A machine whose only Python came out after this release then still runs the tests instead of skipping all.
+    """
+    pythons: list[str] = nox.project.python_versions(PYPROJECT)
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    newer = sys.version_info[:2] > max(tuple(map(int, version.split("."))) for version in pythons)
+    return [*pythons, running] if newer else pythons
+
+
+def install(session: nox.Session, *groups: str, extras: str = "") -> None:
+    """Install this package for editing, with dependency groups of pyproject.toml (any pip knows how)."""
+    requirements = nox.project.dependency_groups(PYPROJECT, *groups)
+    session.install("-e", f".[{extras}]" if extras else ".", *requirements)
+
+
+@nox.session(python=supported_pythons())
+def tests(session: nox.Session) -> None:
+    """Run the tests on every supported Python that is installed (no network, no browsers, no real time)."""
+    install(session, "tests", extras="cli")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style (ruff), types (mypy --strict) and the direction of imports (import-linter)."""
+    install(session, "lint", extras="cli")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy", "--strict", "trio_rtc", "noxfile.py", "tests/typing")
+    session.run("lint-imports", "--no-logo")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into docs/_build/html; any warning or dead reference is an error."""
+    install(session, "docs", extras="cli")
+    strict = ("-W", "-n", "--keep-going", "-q")
+    session.run("sphinx-build", *strict, "-b", "html", *session.posargs, "docs", DOCUMENTATION)
+    session.log(f"open {DOCUMENTATION}/index.html")
+
+
+@nox.session
+def interop(session: nox.Session) -> None:
+    """Connect to peers that no one here wrote: OpenSSL, aiortc, libwebrtc, Chromium and Firefox."""
+    missing = [package for package, names in BROWSERS.items() if not any(map(shutil.which, names))]
+    if missing:
+        packages = " ".join(missing)
+        session.error(
+            f"not installed: {packages}. On Debian: "
+            f"sudo apt-get update && sudo apt-get install -y --no-install-recommends {packages} iproute2"
+        )
+    install(session, "interop", extras="cli")
+    session.run("pytest", *(session.posargs or ["tests/interop"]), env={"TRIO_RTC_INTEROP": "1"})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure throughput, latency, set-up time and memory beside aiortc and libwebrtc, in one run."""
+    install(session, "bench", extras="cli")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run the demo: two processes connect, show their figures, then a browser may join on a local page."""
+    session.install(".[cli]")
+    session.run("trio-rtc", "demo", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Run the property tests and the state machines with fresh random seeds and ten times the examples."""
+    install(session, "tests", extras="cli")
+    paths = session.posargs or ["tests/fuzz", "tests/protocols", "tests/session"]
+    session.run("pytest", *paths, env={"HYPOTHESIS_PROFILE": "fuzz"})
+
+
+@nox.session
+def nightly(session: nox.Session) -> None:
+    """Run all tests with a hundred times the examples. This takes hours."""
+    install(session, "tests", extras="cli")
+    session.run("pytest", *session.posargs, env={"HYPOTHESIS_PROFILE": "nightly"})
+
+
+if __name__ == "__main__":
+    nox.main()
