@@ -1,0 +1,93 @@
+"""RTCCertificate: what a connection proves itself with."""
+
+import random
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from .errors import NotSupportedError
+from .protocols.dtls import Certificate
+
+DEFAULT_LIFETIME = 30 * 86400.0
+MAXIMUM_LIFETIME = 365 * 86400.0
+
+
+@attrs.frozen
+class RTCDtlsFingerprint:
+    """The digest of a certificate (W3C webrtc section 5.5.2).
+
+    Attributes:
+        algorithm: Name of the hash function, "sha-256".
+        value: The digest in lower-case hexadecimal, with colons.
+    """
+
+    algorithm: str
+    value: str
+
+
+@attrs.frozen(eq=False)
+class RTCCertificate:
+    """A certificate with its private key (W3C webrtc section 4.9.2).
+
+    Made by ``RTCPeerConnection.generate_certificate``. Its key cannot be read from here.
+
+    Attributes:
+        expires: When it expires, in milliseconds since 1970.
+    """
+
+    expires: float
+    _certificate: Certificate = attrs.field(repr=False)
+
+    @property
+    def expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expires <= time.time() * 1000
+
+    def get_fingerprints(self) -> list[RTCDtlsFingerprint]:
+        """Return the certificate's fingerprints: the SHA-256 one."""
+        fingerprint = self._certificate.fingerprint("sha-256")
+        return [RTCDtlsFingerprint(fingerprint.algorithm, fingerprint.value.lower())]
+
+
+def generate_certificate(
+    key_generation_algorithm: str | Mapping[str, Any] = "ECDSA",
+    *,
+    rng: random.Random | None = None,
+    wall_now: float | None = None,
+) -> RTCCertificate:
+    """Make a self-signed certificate; see ``RTCPeerConnection.generate_certificate``."""
+    algorithm, lifetime = _read_algorithm(key_generation_algorithm)
+    certificate = Certificate.generate(
+        rng or random.SystemRandom(),
+        time.time() if wall_now is None else wall_now,
+        algorithm=algorithm,
+        lifetime=lifetime,
+    )
+    return RTCCertificate(certificate.expires * 1000, certificate)
+
+
+def core_certificate(certificate: RTCCertificate) -> Certificate:
+    """Return the certificate as the DTLS core takes it."""
+    return certificate._certificate
+
+
+def _read_algorithm(algorithm: str | Mapping[str, Any]) -> tuple[str, float]:
+    """Translate a WebCrypto AlgorithmIdentifier, with W3C's ``expires`` in milliseconds."""
+    members: Mapping[str, Any] = {"name": algorithm} if isinstance(algorithm, str) else algorithm
+    lifetime = min(members.get("expires", DEFAULT_LIFETIME * 1000) / 1000, MAXIMUM_LIFETIME)
+    if lifetime < 0:
+        raise TypeError("expires is a number of milliseconds from now, not negative")
+    match str(members.get("name", "")).upper():
+        case "ECDSA":
+            curve = str(members.get("named_curve", members.get("namedCurve", "P-256")))
+            if curve == "P-256":
+                return "ECDSA P-256", lifetime
+        case "RSASSA-PKCS1-V1_5":
+            modulus_length = members.get("modulus_length", members.get("modulusLength", 2048))
+            if modulus_length == 2048:
+                return "RSASSA-PKCS1-v1_5 2048", lifetime
+    raise NotSupportedError(
+        f"no certificates by {dict(members)!r}: ECDSA on P-256, or RSASSA-PKCS1-v1_5 with 2048 bits"
+    )

@@ -1,0 +1,173 @@
+"""What travels over signaling: session descriptions and ICE candidates, with W3C's JSON spelling."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from .enums import (
+    RTCIceCandidateType,
+    RTCIceComponent,
+    RTCIceProtocol,
+    RTCIceServerTransportProtocol,
+    RTCIceTcpCandidateType,
+    RTCSdpType,
+)
+from .errors import ProtocolError
+from .protocols.ice import Candidate
+
+_COMPONENTS = {1: RTCIceComponent.RTP, 2: RTCIceComponent.RTCP}
+
+
+@attrs.frozen
+class RTCSessionDescription:
+    """An offer, an answer or a rollback (W3C webrtc section 4.6.2).
+
+    Attributes:
+        type: What it is.
+        sdp: The description in SDP (RFC 8866); empty for a rollback.
+    """
+
+    type: RTCSdpType = attrs.field(converter=RTCSdpType)
+    sdp: str = attrs.field(default="", validator=attrs.validators.instance_of(str))
+
+    def to_json(self) -> dict[str, str]:
+        """Return the dictionary that a browser's ``toJSON`` gives."""
+        return {"type": self.type.value, "sdp": self.sdp}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "RTCSessionDescription":
+        """Make a description of what a browser's ``toJSON`` gave.
+
+        Raises:
+            TypeError: ``type`` is missing or unknown, or a member has the wrong type.
+        """
+        kind, sdp = data.get("type"), data.get("sdp", "")
+        if not isinstance(kind, str) or not isinstance(sdp, str):
+            raise TypeError("a session description has a string 'type' and a string 'sdp'")
+        try:
+            return cls(RTCSdpType(kind), sdp)
+        except ValueError as error:
+            raise TypeError(f"unknown type of session description: {kind!r}") from error
+
+
+def _parse(text: str) -> Candidate | None:
+    if not text:
+        return None
+    try:
+        return Candidate.parse(text)
+    except ProtocolError:
+        # W3C: the members of a candidate that does not parse are null; add_ice_candidate refuses it.
+        return None
+
+
+@attrs.frozen
+class RTCIceCandidate:
+    """An ICE candidate as it travels over signaling (W3C webrtc section 4.8.1).
+
+    Attributes:
+        candidate: The candidate's line, ``candidate:…``; ``""`` says that no more candidates will come.
+        sdp_mid: The media section it belongs to, by its ``mid``.
+        sdp_m_line_index: The same by index.
+        username_fragment: The generation it belongs to.
+        relay_protocol: How the TURN server was reached, for local relay candidates.
+        url: The server that it came from, for local candidates.
+
+    Raises:
+        TypeError: Both ``sdp_mid`` and ``sdp_m_line_index`` are ``None``.
+    """
+
+    candidate: str = attrs.field(default="", validator=attrs.validators.instance_of(str))
+    sdp_mid: str | None = attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.instance_of(str))
+    )
+    sdp_m_line_index: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.instance_of(int))
+    )
+    username_fragment: str | None = None
+    relay_protocol: RTCIceServerTransportProtocol | None = None
+    url: str | None = None
+    _parsed: Candidate | None = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.sdp_mid is None and self.sdp_m_line_index is None:
+            raise TypeError("a candidate needs sdp_mid or sdp_m_line_index, to say where it belongs")
+
+    @_parsed.default
+    def _parse_candidate(self) -> Candidate | None:
+        return _parse(self.candidate)
+
+    @property
+    def foundation(self) -> str | None:
+        """Candidates of one foundation are alike: type, base, server and protocol are the same."""
+        return self._parsed.foundation if self._parsed else None
+
+    @property
+    def component(self) -> RTCIceComponent | None:
+        """``rtp`` or ``rtcp``."""
+        return _COMPONENTS.get(self._parsed.component) if self._parsed else None
+
+    @property
+    def priority(self) -> int | None:
+        """The candidate's priority, RFC 8445 section 5.1.2."""
+        return self._parsed.priority if self._parsed else None
+
+    @property
+    def address(self) -> str | None:
+        """The address: IPv4, IPv6 or a name that ends with ``.local``."""
+        return self._parsed.address.host if self._parsed else None
+
+    @property
+    def port(self) -> int | None:
+        """The port."""
+        return self._parsed.address.port if self._parsed else None
+
+    @property
+    def protocol(self) -> RTCIceProtocol | None:
+        """``udp`` or ``tcp``."""
+        return RTCIceProtocol(self._parsed.protocol) if self._parsed else None
+
+    @property
+    def type(self) -> RTCIceCandidateType | None:
+        """How the candidate was found."""
+        return RTCIceCandidateType(self._parsed.type) if self._parsed else None
+
+    @property
+    def tcp_type(self) -> RTCIceTcpCandidateType | None:
+        """For TCP candidates: who opens the connection."""
+        if self._parsed is None or self._parsed.tcp_type is None:
+            return None
+        return RTCIceTcpCandidateType(self._parsed.tcp_type)
+
+    @property
+    def related_address(self) -> str | None:
+        """The base of a reflexive or relayed candidate."""
+        return self._parsed.related_address if self._parsed else None
+
+    @property
+    def related_port(self) -> int | None:
+        """The base's port."""
+        return self._parsed.related_port if self._parsed else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the dictionary that a browser's ``toJSON`` gives."""
+        return {
+            "candidate": self.candidate,
+            "sdpMid": self.sdp_mid,
+            "sdpMLineIndex": self.sdp_m_line_index,
+            "usernameFragment": self.username_fragment,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "RTCIceCandidate":
+        """Make a candidate of what a browser's ``toJSON`` gave.
+
+        Raises:
+            TypeError: A member has the wrong type, or nothing says which media section it belongs to.
+        """
+        return cls(
+            candidate=data.get("candidate", ""),
+            sdp_mid=data.get("sdpMid"),
+            sdp_m_line_index=data.get("sdpMLineIndex"),
+            username_fragment=data.get("usernameFragment"),
+        )

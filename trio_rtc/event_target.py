@@ -1,0 +1,260 @@
+"""W3C's EventTarget in three styles: ``on_*`` slots, ``add_event_listener`` and trio's ``subscribe``.
+
+A synchronous handler is called in the same step that changes the state, with no checkpoint between. An
+asynchronous one runs in the peer connection's nursery; one handler gets its events one at a time and in order.
+A handler that raises ends the ``async with`` block of its peer connection with that error: it is not logged
+and lost.
+
+Subscriptions are unbounded queues, because the events they carry are rare. (Messages of a data channel are
+not: those are taken with ``receive``, which has back-pressure.)
+"""
+
+import inspect
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Generic, Protocol, TypeVar, overload
+
+import attrs
+import trio
+
+HandlerEventT = TypeVar("HandlerEventT")
+
+Handler = Callable[[HandlerEventT], Awaitable[None] | None]
+"""A handler of an event, synchronous or asynchronous."""
+
+
+class AnyEvent(Protocol):
+    """What every event has: W3C's ``type`` (in snake_case) and ``target``."""
+
+    @property
+    def type(self) -> str:
+        """Name of the event."""
+
+    @property
+    def target(self) -> object:
+        """The object it happened to."""
+
+
+@attrs.define(eq=False)
+class HandlerRunner:
+    """Runs the handlers of one peer connection and everything that belongs to it.
+
+    Attributes:
+        nursery: Where asynchronous handlers run; ``None`` before the ``async with`` block.
+    """
+
+    nursery: trio.Nursery | None = None
+    _waiting: list[Callable[[], Awaitable[None]]] = attrs.field(factory=list)
+
+    def open(self, nursery: trio.Nursery) -> None:
+        """Start what was waiting for the block to begin."""
+        self.nursery = nursery
+        waiting, self._waiting = self._waiting, []
+        for run in waiting:
+            nursery.start_soon(run)
+
+    def start(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Run something in the nursery, now or as soon as the block begins."""
+        if self.nursery is None:
+            self._waiting.append(run)
+        else:
+            self.nursery.start_soon(run)
+
+    def fail(self, error: BaseException) -> None:
+        """End the block with an error that a handler raised."""
+
+        async def raise_error() -> None:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            raise error
+
+        self.start(raise_error)
+
+
+@attrs.define(eq=False)
+class _Listener:
+    """One handler, with the events that an asynchronous one has not worked through yet."""
+
+    callback: Handler[Any]
+    runner: HandlerRunner
+    idle: Callable[[], None]
+    once: bool = False
+    waiting: deque[Awaitable[None]] = attrs.field(factory=deque)
+    busy: bool = False
+
+    def call(self, event: AnyEvent) -> None:
+        try:
+            result = self.callback(event)
+        except Exception as error:
+            self.runner.fail(error)
+            return
+        if inspect.isawaitable(result):
+            self.waiting.append(result)
+            if not self.busy:
+                self.busy = True
+                self.runner.start(self._work)
+
+    async def _work(self) -> None:
+        try:
+            while self.waiting:
+                await self.waiting.popleft()
+        finally:
+            self.busy = False
+            while self.waiting:
+                rest = self.waiting.popleft()
+                if inspect.iscoroutine(rest):
+                    rest.close()
+        self.idle()
+
+
+class EventHandler(Generic[HandlerEventT]):
+    """The ``on_*`` slot of an event: a handler, or ``None``.
+
+    As in W3C, a slot takes its place among the listeners when it is first set, and keeps it when it is set again.
+    """
+
+    def __init__(self, event: str) -> None:
+        self._event = event
+
+    @overload
+    def __get__(self, instance: None, owner: type[object]) -> "EventHandler[HandlerEventT]": ...
+    @overload
+    def __get__(self, instance: "EventTarget", owner: type[object]) -> Handler[HandlerEventT] | None: ...
+    def __get__(
+        self, instance: "EventTarget | None", owner: type[object]
+    ) -> "EventHandler[HandlerEventT] | Handler[HandlerEventT] | None":
+        if instance is None:
+            return self
+        return instance._slot(self._event)
+
+    def __set__(self, instance: "EventTarget", handler: Handler[HandlerEventT] | None) -> None:
+        instance._set_slot(self._event, handler)
+
+
+class EventTarget:
+    """An object that events happen to (WHATWG DOM section 2.7, in Python's spelling)."""
+
+    EVENTS: frozenset[str] = frozenset()
+    """Names of the events that this object has."""
+
+    def __init__(self, runner: HandlerRunner) -> None:
+        self._runner = runner
+        self._listeners: dict[str, dict[object, _Listener]] = {}
+        self._subscribers: dict[str, set[trio.MemorySendChannel[Any]]] = {}
+        self._events_ended = False
+
+    def add_event_listener(self, event: str, handler: Handler[Any], *, once: bool = False) -> None:
+        """Call ``handler`` at every ``event``. Adding the same handler twice has no effect.
+
+        Args:
+            event: Name of the event, such as ``"ice_candidate"``.
+            handler: A function of one argument, the event; an ``async`` one runs in the connection's nursery.
+            once: Remove it after the first event.
+
+        Raises:
+            ValueError: This object has no such event.
+        """
+        self._check_event(event)
+        listeners = self._listeners.setdefault(event, {})
+        if handler not in listeners:
+            listeners[handler] = _Listener(handler, self._runner, self._handlers_idle, once)
+            self._handlers_idle()
+
+    def remove_event_listener(self, event: str, handler: Handler[Any]) -> None:
+        """Stop calling ``handler``. Harmless when it was not added.
+
+        Raises:
+            ValueError: This object has no such event.
+        """
+        self._check_event(event)
+        self._listeners.get(event, {}).pop(handler, None)
+
+    def dispatch_event(self, event: AnyEvent) -> bool:
+        """Let an event happen to this object.
+
+        Returns:
+            ``True``: none of these events can be cancelled.
+
+        Raises:
+            ValueError: This object has no such event.
+        """
+        self._check_event(event.type)
+        self._fire(event)
+        return True
+
+    @asynccontextmanager
+    async def subscribe(self, event: str) -> AsyncIterator[trio.MemoryReceiveChannel[Any]]:
+        """Collect events of one kind from now on, to be taken with ``async for``.
+
+        The subscription starts with the block; the iteration ends when the object is closed.
+
+        Raises:
+            ValueError: This object has no such event.
+        """
+        self._check_event(event)
+        # Unbounded (DESIGN section 4): the events of a connection are rare.
+        send, receive = trio.open_memory_channel[Any](float("inf"))
+        if self._events_ended:
+            send.close()
+        subscribers = self._subscribers.setdefault(event, set())
+        subscribers.add(send)
+        try:
+            await trio.lowlevel.checkpoint()
+            with receive:
+                yield receive
+        finally:
+            subscribers.discard(send)
+            send.close()
+
+    def _fire(self, event: AnyEvent) -> None:
+        """Call the handlers and feed the subscriptions, unless the object has ended."""
+        if self._events_ended:
+            return
+        kind = event.type
+        listeners = self._listeners.get(kind)
+        if listeners:
+            for key, listener in list(listeners.items()):
+                if listener.once:
+                    listeners.pop(key, None)
+                listener.call(event)
+        for subscriber in tuple(self._subscribers.get(kind, ())):
+            subscriber.send_nowait(event)
+
+    def _end_events(self) -> None:
+        """No events from now on; subscriptions end."""
+        self._events_ended = True
+        for subscribers in self._subscribers.values():
+            for subscriber in subscribers:
+                subscriber.close()
+
+    def _has_handler(self, event: str) -> bool:
+        return bool(self._listeners.get(event))
+
+    def _handlers_are_busy(self, event: str) -> bool:
+        return any(listener.busy for listener in self._listeners.get(event, {}).values())
+
+    def _handlers_idle(self) -> None:
+        """Hear that a handler was added, or that an asynchronous one has finished its work."""
+
+    def _slot(self, event: str) -> Handler[Any] | None:
+        listener = self._listeners.get(event, {}).get(_SLOT)
+        return None if listener is None else listener.callback
+
+    def _set_slot(self, event: str, handler: Handler[Any] | None) -> None:
+        listeners = self._listeners.setdefault(event, {})
+        if handler is None:
+            listeners.pop(_SLOT, None)
+        elif (listener := listeners.get(_SLOT)) is not None:
+            listener.callback = handler
+        else:
+            listeners[_SLOT] = _Listener(handler, self._runner, self._handlers_idle)
+        if handler is not None:
+            self._handlers_idle()
+
+    def _check_event(self, event: str) -> None:
+        if event not in self.EVENTS:
+            known = ", ".join(sorted(self.EVENTS))
+            raise ValueError(f"{type(self).__name__} has no event {event!r}; it has: {known}")
+
+
+_SLOT = object()

@@ -1,0 +1,307 @@
+"""The life of data channels on one association: identifiers, opening handshake, closing.
+
+RFC 8831 (data channels) and RFC 8832 (DCEP). A channel goes through::
+
+    CONNECTING ──association up, id known──► OPEN ──we close──► RESETTING ──both sides reset──► gone
+                                              └──the peer resets──► PEER_RESET ──our reset done──► gone
+
+A channel that we open in-band is OPEN as soon as its DATA_CHANNEL_OPEN is sent; the peer's
+DATA_CHANNEL_ACK only ends the time in which everything has to be sent ordered (RFC 8832 section 6). A
+negotiated one is OPEN as soon as the association is up. The DTLS client takes even stream identifiers, the
+server odd ones; while the role is unknown, channels wait without one.
+
+Closing resets the outgoing stream (RFC 6525) once everything queued has been acknowledged; the peer answers
+with a reset of its own. The identifier may be used again when both are done.
+
+The user's messages do not pass through here. This core takes and gives :class:`ControlMessage` only, and asks for
+stream resets by event. A DCEP message that is malformed, or that opens a stream which is not the peer's to open,
+is counted, and its stream reset. Left out: nothing of the two RFCs; priorities are carried and not acted upon here.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from trio_rtc.errors import OperationError, ProtocolError
+
+from .events import (
+    ChannelAnnounced,
+    ChannelClosed,
+    ChannelClosing,
+    ChannelOpened,
+    Closed,
+    DataChannelEvent,
+    StreamIdAssigned,
+    StreamResetRequested,
+)
+from .messages import (
+    DATA_CHANNEL_ACK,
+    DATA_CHANNEL_OPEN,
+    ChannelParameters,
+    ControlMessage,
+    encode_ack,
+    encode_open,
+    parse_open,
+)
+from .options import DataChannelOptions
+from .state import Channel, ChannelState
+
+_STREAM_ID_LIMIT = 65535  # 65535 itself is not a stream identifier (RFC 8832 section 6)
+
+
+class ChannelControl:
+    """Keeps the table of channels. Its user knows a channel by a ``key``, the peer by its stream identifier.
+
+    Attributes:
+        dropped: Messages that were not acted on, by reason.
+    """
+
+    def __init__(self, options: DataChannelOptions | None = None) -> None:
+        self._options = options or DataChannelOptions()
+        self._channels: dict[int, Channel] = {}
+        self._by_stream: dict[int, Channel] = {}
+        self._refused: set[int] = set()
+        self._keys = 0
+        self._parity: int | None = None
+        self._connected = False
+        self._max_streams = _STREAM_ID_LIMIT
+        self._outgoing: list[ControlMessage] = []
+        self._events: list[DataChannelEvent] = []
+        self._closed = False
+        self.dropped: Counter[str] = Counter()
+
+    # -- verbs -------------------------------------------------------------------------------------------
+
+    def create_channel(
+        self, parameters: ChannelParameters, *, negotiated: bool = False, stream_id: int | None = None
+    ) -> int:
+        """Create a channel and return its key.
+
+        Args:
+            parameters: What it is to be.
+            negotiated: Whether the application tells the peer by itself; then ``stream_id`` is needed.
+            stream_id: The stream to use; ``None``: chosen when the DTLS role is known.
+
+        Raises:
+            OperationError: The stream identifier is in use or too high, or there are too many channels.
+        """
+        if len(self._channels) >= self._options.max_channels:
+            raise OperationError("too many data channels")
+        if stream_id is not None and (stream_id in self._by_stream or stream_id >= self._max_streams):
+            raise OperationError(f"the data channel id {stream_id} is in use or too high")
+        if stream_id is None and self._parity is not None and self._free_stream_id() is None:
+            raise OperationError("no data channel id is free")
+        channel = self._add(parameters, negotiated=negotiated, stream_id=stream_id)
+        if stream_id is None and self._parity is not None:
+            self._assign_stream_id(channel)
+        self._open_if_possible(channel)
+        return channel.key
+
+    def set_role(self, *, is_dtls_client: bool) -> None:
+        """Learn the DTLS role, which decides who takes even and who odd identifiers (RFC 8832 section 6)."""
+        self._parity = 0 if is_dtls_client else 1
+        for channel in [channel for channel in self._channels.values() if channel.stream_id is None]:
+            if self._assign_stream_id(channel):
+                self._open_if_possible(channel)
+
+    def association_established(self, max_streams: int) -> None:
+        """Hear that the association is up, with so many streams in either direction."""
+        self._connected = True
+        self._max_streams = min(max_streams, _STREAM_ID_LIMIT)
+        for channel in list(self._channels.values()):
+            if channel.stream_id is not None and channel.stream_id >= self._max_streams:
+                self._remove(channel, "the peer has not so many streams")
+            else:
+                self._open_if_possible(channel)
+
+    def close_channel(self, key: int) -> None:
+        """Close a channel once what is queued on it has been delivered. Harmless when it is closing already."""
+        channel = self._channels.get(key)
+        if channel is None:
+            return
+        match channel.state:
+            case ChannelState.CONNECTING:
+                self._remove(channel, None)
+            case ChannelState.OPEN:
+                channel.state = ChannelState.RESETTING
+                self._request_reset(channel)
+            case ChannelState.RESETTING | ChannelState.PEER_RESET:
+                pass
+
+    def outgoing_streams_reset(self, stream_ids: Sequence[int]) -> None:
+        """Hear that the peer has performed the reset of our side of these streams."""
+        for stream_id in stream_ids:
+            self._refused.discard(stream_id)
+            channel = self._by_stream.get(stream_id)
+            if channel is not None and channel.state in (ChannelState.RESETTING, ChannelState.PEER_RESET):
+                channel.outgoing_reset = True
+                self._remove_if_reset(channel)
+
+    def incoming_streams_reset(self, stream_ids: Sequence[int]) -> None:
+        """Hear that the peer has reset its side of these streams."""
+        for stream_id in stream_ids:
+            channel = self._by_stream.get(stream_id)
+            if channel is None:
+                continue
+            channel.incoming_reset = True
+            if channel.state in (ChannelState.OPEN, ChannelState.CONNECTING):
+                # RFC 8831 section 6.7: the other side answers a reset with one of its own.
+                channel.state = ChannelState.PEER_RESET
+                self._events.append(ChannelClosing(channel.key))
+                self._request_reset(channel)
+            else:
+                self._remove_if_reset(channel)
+
+    def must_send_ordered(self, key: int) -> bool:
+        """Whether messages on a channel must still be sent ordered, since its opening is unconfirmed."""
+        channel = self._channels.get(key)
+        return channel is not None and not channel.acknowledged
+
+    def key_of_stream(self, stream_id: int) -> int | None:
+        """Return the key of the channel on a stream."""
+        channel = self._by_stream.get(stream_id)
+        return None if channel is None else channel.key
+
+    # -- the contract ------------------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether the association is gone."""
+        return self._closed
+
+    def receive(self, batch: Sequence[ControlMessage], now: float) -> None:
+        """Take DCEP messages."""
+        del now
+        for message in batch:
+            if self._closed:
+                return
+            try:
+                self._receive(message)
+            except ProtocolError as error:
+                self.dropped[str(error)] += 1
+                self._refuse(message.stream_id)
+
+    def handle_timer(self, now: float) -> None:
+        """Do nothing: SCTP delivers DCEP reliably, so nothing here waits."""
+
+    def next_timer(self) -> float:
+        """Return ``math.inf``."""
+        return math.inf
+
+    def datagrams_to_send(self, now: float) -> list[ControlMessage]:
+        """Take the DCEP messages to be sent, ordered and reliable."""
+        del now
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+    def events(self) -> list[DataChannelEvent]:
+        """Take what has happened."""
+        events, self._events = self._events, []
+        return events
+
+    def close(self, now: float) -> None:
+        """End all channels. There is no goodbye: the association's end is one."""
+        self._end(None)
+
+    def lower_closed(self, now: float) -> None:
+        """Hear that the association is gone."""
+        self._end("the association has ended")
+
+    # -- inside ------------------------------------------------------------------------------------------
+
+    def _end(self, reason: str | None) -> None:
+        if self._closed:
+            return
+        for channel in list(self._channels.values()):
+            self._remove(channel, reason)
+        self._outgoing.clear()
+        self._events.append(Closed(reason))
+        self._closed = True
+
+    def _add(self, parameters: ChannelParameters, *, negotiated: bool, stream_id: int | None) -> Channel:
+        self._keys += 1
+        channel = Channel(self._keys, parameters, negotiated, stream_id, acknowledged=negotiated)
+        self._channels[channel.key] = channel
+        if stream_id is not None:
+            self._by_stream[stream_id] = channel
+        return channel
+
+    def _remove(self, channel: Channel, reason: str | None) -> None:
+        del self._channels[channel.key]
+        if channel.stream_id is not None:
+            del self._by_stream[channel.stream_id]
+        self._events.append(ChannelClosed(channel.key, reason))
+
+    def _remove_if_reset(self, channel: Channel) -> None:
+        if channel.outgoing_reset and channel.incoming_reset:
+            self._remove(channel, None)
+
+    def _request_reset(self, channel: Channel) -> None:
+        assert channel.stream_id is not None
+        if not self._connected:
+            self._remove(channel, None)
+            return
+        self._events.append(StreamResetRequested((channel.stream_id,)))
+
+    def _own_stream_ids(self) -> Iterator[int]:
+        assert self._parity is not None
+        return iter(range(self._parity, self._max_streams, 2))
+
+    def _free_stream_id(self) -> int | None:
+        free = (i for i in self._own_stream_ids() if i not in self._by_stream and i not in self._refused)
+        return next(free, None)
+
+    def _assign_stream_id(self, channel: Channel) -> bool:
+        stream_id = self._free_stream_id()
+        if stream_id is None:
+            self._remove(channel, "no data channel id is free")
+            return False
+        channel.stream_id = stream_id
+        self._by_stream[stream_id] = channel
+        self._events.append(StreamIdAssigned(channel.key, stream_id))
+        return True
+
+    def _open_if_possible(self, channel: Channel) -> None:
+        if not self._connected or channel.stream_id is None or channel.state is not ChannelState.CONNECTING:
+            return
+        channel.state = ChannelState.OPEN
+        if not channel.negotiated:
+            self._outgoing.append(ControlMessage(channel.stream_id, encode_open(channel.parameters)))
+        self._events.append(ChannelOpened(channel.key))
+
+    def _receive(self, message: ControlMessage) -> None:
+        stream_id, data = message
+        if not data or len(data) > self._options.max_control_message_size:
+            raise ProtocolError("a DCEP message of impossible length")
+        if data[0] == DATA_CHANNEL_ACK and len(data) == 1:
+            channel = self._by_stream.get(stream_id)
+            if channel is None or channel.acknowledged:
+                self.dropped["unexpected DATA_CHANNEL_ACK"] += 1
+            else:
+                channel.acknowledged = True
+        elif data[0] == DATA_CHANNEL_OPEN:
+            self._receive_open(stream_id, parse_open(data))
+        else:
+            raise ProtocolError("an unknown DCEP message")
+
+    def _receive_open(self, stream_id: int, parameters: ChannelParameters) -> None:
+        if stream_id in self._by_stream:
+            # RFC 8832 section 6: an open on a stream in use; closing ours would let the peer harm it.
+            self.dropped["DATA_CHANNEL_OPEN on a stream in use"] += 1
+            return
+        if self._parity is not None and stream_id % 2 == self._parity:
+            raise ProtocolError("DATA_CHANNEL_OPEN on a stream that is ours to open")
+        if len(self._channels) >= self._options.max_channels or stream_id >= self._max_streams:
+            raise ProtocolError("DATA_CHANNEL_OPEN beyond the limits")
+        channel = self._add(parameters, negotiated=False, stream_id=stream_id)
+        channel.acknowledged = True
+        channel.state = ChannelState.OPEN
+        self._outgoing.append(ControlMessage(stream_id, encode_ack()))
+        self._events.append(ChannelAnnounced(channel.key, stream_id, parameters))
+
+    def _refuse(self, stream_id: int) -> None:
+        """Answer an impossible opening by resetting the stream, unless a channel lives there."""
+        in_use = stream_id in self._by_stream or stream_id in self._refused
+        if self._connected and not in_use and stream_id < self._max_streams:
+            self._refused.add(stream_id)
+            self._events.append(StreamResetRequested((stream_id,)))

@@ -1,0 +1,298 @@
+"""The bottom: UDP sockets of this host, drained and filled in batches.
+
+A raw non-blocking socket is awaited once and then read until it is empty (at most 64 datagrams), because a
+system call through trio costs several times the bare one. Where the kernel has them, a run of equal-sized
+datagrams leaves in one call (``UDP_SEGMENT``) and arrives in one (``UDP_GRO``); elsewhere, datagrams go one
+by one.
+"""
+
+import contextlib
+import errno
+import logging
+import socket
+import struct
+import sys
+from collections.abc import Iterator, Sequence
+
+import ifaddr
+import trio
+
+from trio_rtc.protocols._contract import Address
+
+from .base import Inbox
+from .network import DatagramSocket, InterfaceAddress
+
+logger = logging.getLogger("trio_rtc.udp")
+
+# <linux/udp.h>; the socket module does not have them.
+_SOL_UDP = 17
+_UDP_SEGMENT = 103
+_UDP_GRO = 104
+
+_MAX_BATCH = 64
+_MAX_SEGMENTS = 48
+_MAX_PAYLOAD = 65507
+_BUFFER_SIZE = 4 << 20
+_SEGMENT_SIZE = struct.Struct("H")
+_ANCILLARY_SIZE = 64
+
+_WOULD_BLOCK = (errno.EAGAIN, errno.EWOULDBLOCK)
+_NO_SEGMENTATION = (errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOPT)
+
+
+def _has_segmentation(sock: socket.socket) -> bool:
+    """Whether the kernel can split and join datagrams for us."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        sock.setsockopt(_SOL_UDP, _UDP_GRO, 1)
+        sock.getsockopt(_SOL_UDP, _UDP_SEGMENT)
+    except OSError:
+        return False
+    return True
+
+
+class SystemDatagramSocket:
+    """A UDP socket of this host (see :class:`trio_rtc.transports.network.DatagramSocket`).
+
+    Attributes:
+        unsendable: Datagrams that the system refused to send (no route, message too long, filtered).
+    """
+
+    def __init__(self, sock: socket.socket, local_address: Address, *, scope_id: int = 0) -> None:
+        sock.setblocking(False)
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER_SIZE)
+        self._socket = sock
+        self._local_address = local_address
+        self._scope_id = scope_id
+        self._is_ipv6 = sock.family == socket.AF_INET6
+        self._segmentation = _has_segmentation(sock)
+        self.unsendable = 0
+
+    @property
+    def local_address(self) -> Address:
+        """The address that the socket is bound to."""
+        return self._local_address
+
+    async def receive_batch(self) -> list[tuple[Address, list[bytes]]]:
+        """Wait for datagrams and return all that are there, grouped by sender."""
+        while True:
+            await trio.lowlevel.wait_readable(self._socket)
+            batch = self._drain()
+            if batch:
+                return batch
+
+    async def send_batch(self, batch: Sequence[bytes], remote: Address) -> None:
+        """Send datagrams, waiting while the socket's buffer is full."""
+        destination = (remote.host, remote.port, 0, self._scope_id) if self._is_ipv6 else tuple(remote)
+        if len(batch) == 1 or not self._segmentation:
+            await self._send_each(batch, destination)
+            return
+        for run in _equal_sized_runs(batch):
+            if len(run) == 1 or not self._segmentation:
+                await self._send_each(run, destination)
+            else:
+                await self._send_run(run, destination)
+
+    def close(self) -> None:
+        """Close the socket and wake who waits for it."""
+        if self._socket.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._socket)
+            self._socket.close()
+
+    def _drain(self) -> list[tuple[Address, list[bytes]]]:
+        batch: list[tuple[Address, list[bytes]]] = []
+        last: tuple[object, ...] | None = None
+        packets: list[bytes] = []
+        count = 0
+        receive = self._receive_joined if self._segmentation else self._receive_one
+        while count < _MAX_BATCH:
+            try:
+                datagrams, source = receive()
+            except OSError as error:
+                if error.errno not in _WOULD_BLOCK:
+                    # An ICMP error of an earlier send, or the interface went away. The datagram, if any, is lost.
+                    logger.debug("receiving on %s failed: %s", self._local_address, error)
+                break
+            if source != last:
+                last = source
+                packets = []
+                batch.append((Address(str(source[0]).partition("%")[0], source[1]), packets))
+            packets += datagrams
+            count += len(datagrams)
+        return batch
+
+    def _receive_one(self) -> tuple[list[bytes], tuple[str, int]]:
+        data, source = self._socket.recvfrom(_MAX_PAYLOAD)
+        return [data], source
+
+    def _receive_joined(self) -> tuple[list[bytes], tuple[str, int]]:
+        data, ancillary, _, source = self._socket.recvmsg(_MAX_PAYLOAD, _ANCILLARY_SIZE)
+        for level, kind, value in ancillary:
+            if level == _SOL_UDP and kind == _UDP_GRO:
+                size = int.from_bytes(value[:4], sys.byteorder)
+                if 0 < size < len(data):
+                    return [data[at : at + size] for at in range(0, len(data), size)], source
+        return [data], source
+
+    async def _send_each(self, batch: Sequence[bytes], destination: tuple[object, ...]) -> None:
+        for datagram in batch:
+            while True:
+                try:
+                    self._socket.sendto(datagram, destination)
+                except OSError as error:
+                    if error.errno in _WOULD_BLOCK:
+                        await trio.lowlevel.wait_writable(self._socket)
+                        continue
+                    self._count_unsendable(1, error)
+                break
+
+    async def _send_run(self, run: list[bytes], destination: tuple[object, ...]) -> None:
+        ancillary = [(_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(len(run[0])))]
+        while True:
+            try:
+                self._socket.sendmsg(run, ancillary, 0, destination)
+            except OSError as error:
+                if error.errno in _WOULD_BLOCK:
+                    await trio.lowlevel.wait_writable(self._socket)
+                    continue
+                if error.errno in _NO_SEGMENTATION:
+                    # The route's device cannot do it: from now on one by one on this socket.
+                    self._segmentation = False
+                    await self._send_each(run, destination)
+                else:
+                    self._count_unsendable(len(run), error)
+            return
+
+    def _count_unsendable(self, datagrams: int, error: OSError) -> None:
+        if self._socket.fileno() < 0:
+            raise trio.ClosedResourceError("the socket was closed") from error
+        self.unsendable += datagrams
+        logger.debug("sending from %s failed: %s", self._local_address, error)
+
+
+def _equal_sized_runs(batch: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Split a batch into runs that one ``UDP_SEGMENT`` call takes: equal sizes, but the last may be shorter."""
+    index, end = 0, len(batch)
+    while index < end:
+        size = len(batch[index])
+        stop = min(end, index + max(1, min(_MAX_SEGMENTS, _MAX_PAYLOAD // max(size, 1))))
+        last = index + 1
+        while last < stop and len(batch[last]) == size:
+            last += 1
+        if last < stop and 0 < len(batch[last]) < size:
+            last += 1
+        yield list(batch[index:last])
+        index = last
+
+
+class SystemNetwork:
+    """The network of this host (see :class:`trio_rtc.transports.network.Network`)."""
+
+    def interface_addresses(self) -> list[InterfaceAddress]:
+        """Return the addresses of this host."""
+        addresses = []
+        for adapter in ifaddr.get_adapters():
+            for ip in adapter.ips:
+                if isinstance(ip.ip, str):
+                    addresses.append(InterfaceAddress(adapter.name, ip.ip))
+                else:
+                    addresses.append(InterfaceAddress(adapter.name, ip.ip[0], ip.ip[2]))
+        return addresses
+
+    async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> SystemDatagramSocket:
+        """Bind a UDP socket on one address."""
+        await trio.lowlevel.checkpoint()
+        sock = _new_socket(interface)
+        try:
+            if interface.is_ipv6:
+                sock.bind((interface.host, port, 0, interface.scope_id))
+            else:
+                sock.bind((interface.host, port))
+        except OSError:
+            sock.close()
+            raise
+        return SystemDatagramSocket(
+            sock, Address(interface.host, sock.getsockname()[1]), scope_id=interface.scope_id
+        )
+
+    async def open_multicast(self, interface: InterfaceAddress, group: Address) -> SystemDatagramSocket:
+        """Open a socket that is member of a multicast group."""
+        await trio.lowlevel.checkpoint()
+        sock = _new_socket(interface)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if hasattr(socket, "SO_REUSEPORT"):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            _join_group(sock, interface, group)
+        except OSError:
+            sock.close()
+            raise
+        return SystemDatagramSocket(sock, Address(interface.host, group.port), scope_id=interface.scope_id)
+
+    async def resolve(self, host: str, port: int) -> list[Address]:
+        """Look up the addresses of a host name."""
+        found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        addresses = [Address(str(entry[4][0]), port) for entry in found]
+        return list(dict.fromkeys(addresses))
+
+
+def _new_socket(interface: InterfaceAddress) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if interface.is_ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
+    if interface.is_ipv6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return sock
+
+
+def _join_group(sock: socket.socket, interface: InterfaceAddress, group: Address) -> None:
+    if interface.is_ipv6:
+        index = interface.scope_id or socket.if_nametoindex(interface.name)
+        sock.bind(("", group.port))
+        member = socket.inet_pton(socket.AF_INET6, group.host) + struct.pack("@I", index)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, member)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 1)
+    else:
+        sock.bind(("", group.port))
+        own = socket.inet_aton(interface.host)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group.host) + own)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, own)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
+        # RFC 6762 section 11: mDNS answers may be checked for having come from the link.
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+
+
+SocketBatch = tuple[Address, Address, list[bytes]]
+"""What a socket puts into ICE's inbox: its own address, the sender's, and the packets."""
+
+
+class UdpTransport:
+    """Carries what one socket receives into ICE's inbox.
+
+    Attributes:
+        socket: The socket, on which ICE sends.
+    """
+
+    def __init__(self, datagram_socket: DatagramSocket, inbox: Inbox[SocketBatch]) -> None:
+        self.socket = datagram_socket
+        self._inbox = inbox
+
+    @property
+    def local_address(self) -> Address:
+        """The address that the socket is bound to."""
+        return self.socket.local_address
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Receive until the socket is closed. Closes the socket."""
+        task_status.started()
+        local = self.socket.local_address
+        try:
+            while True:
+                for remote, packets in await self.socket.receive_batch():
+                    self._inbox.deliver((local, remote, packets), len(packets))
+        except trio.ClosedResourceError:
+            logger.debug("%s was closed", local)
+        finally:
+            self.socket.close()
