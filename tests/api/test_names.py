@@ -1,0 +1,112 @@
+"""Every member of W3C's interfaces is there under the name that the rule gives it, or named as missing."""
+
+import inspect
+from operator import attrgetter
+
+import pytest
+
+import trio_rtc
+from tests.api.w3c_coverage import KEYWORDS_OF, MAPPINGS, MEDIA, OBSOLETE, Member, Status, members
+from tests.api.webidl import WEBIDL_FILE, parse
+from trio_rtc._names import EVENT_NAMES, python_name
+
+DEFINITIONS = parse(WEBIDL_FILE.read_text(encoding="utf-8"))
+MEMBERS = [
+    member
+    for definition in DEFINITIONS.values()
+    if definition.name not in MAPPINGS
+    for member in members(definition)
+]
+EVENT_TARGETS = [definition.name for definition in DEFINITIONS.values() if definition.parent == "EventTarget"]
+
+
+def has(owner: str, name: str) -> bool:
+    cls = getattr(trio_rtc, owner)
+    # An exception sets its attributes when it is made; its constructor takes them under the same names.
+    return hasattr(cls, name) or (issubclass(cls, Exception) and name in inspect.signature(cls).parameters)
+
+
+def is_there(member: Member) -> bool:
+    if member.definition in KEYWORDS_OF:
+        owner = attrgetter(KEYWORDS_OF[member.definition])(trio_rtc)
+        return member.python_name in inspect.signature(owner).parameters
+    return hasattr(trio_rtc, member.definition) and has(member.definition, member.python_name)
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=lambda member: f"{member.definition}.{member.idl_name}")
+def test_member_is_there_or_named_as_missing(member: Member) -> None:
+    assert is_there(member) == (member.status is Status.PRESENT)
+
+
+@pytest.mark.parametrize("name", EVENT_TARGETS)
+def test_events_and_handlers_agree(name: str) -> None:
+    target = getattr(trio_rtc, name)
+    handlers = [
+        member for member in members(DEFINITIONS[name]) if member.idl_name.removeprefix("on") in EVENT_NAMES
+    ]
+    present = {member.python_name for member in handlers if member.status is Status.PRESENT}
+    assert {f"on_{event}" for event in target.EVENTS} == present
+    for method in DEFINITIONS["EventTarget"].members:
+        assert has(name, python_name(method))
+
+
+@pytest.mark.parametrize("missing", [MEDIA, OBSOLETE], ids=["media", "obsolete"])
+def test_what_is_named_as_missing_exists_in_the_webidl(missing: dict[str, set[str]]) -> None:
+    for name, idl_names in missing.items():
+        assert idl_names <= set(DEFINITIONS[name].members)
+
+
+def test_every_class_is_in_the_public_names() -> None:
+    present = {member.definition for member in MEMBERS if member.status is Status.PRESENT}
+    assert present - KEYWORDS_OF.keys() <= set(trio_rtc.__all__)
+
+
+def test_every_event_handler_of_the_webidl_is_in_the_table() -> None:
+    handlers = {
+        idl_name.removeprefix("on")
+        for definition in DEFINITIONS.values()
+        if definition.kind == "interface"
+        for idl_name in definition.members
+        if idl_name.startswith("on")
+    }
+    assert handlers == set(EVENT_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("idl_name", "expected"),
+    [
+        ("createDataChannel", "create_data_channel"),
+        ("sdpMLineIndex", "sdp_m_line_index"),
+        ("toJSON", "to_json"),
+        ("canInsertDTMF", "can_insert_dtmf"),
+        ("maxPacketLifeTime", "max_packet_life_time"),
+        ("oniceconnectionstatechange", "on_ice_connection_state_change"),
+        ("onopen", "on_open"),
+        ("ordered", "ordered"),
+        ("only", "only"),
+        ("from", "from_"),
+    ],
+)
+def test_the_rule(idl_name: str, expected: str) -> None:
+    assert python_name(idl_name) == expected
+
+
+def test_parser_merges_partial_definitions_and_overloads() -> None:
+    parsed = parse(
+        """
+        // a comment; with a semicolon
+        interface A : B { constructor(); readonly attribute unsigned short? maxCount; undefined send(C c); };
+        callback F = undefined (A a);
+        partial interface A { static Promise<D> send(sequence<E> e, optional G g = {}); attribute F onopen; };
+        dictionary G { required (H or sequence<H>) urls; [EnforceRange] octet size = 0; sequence<H> list = []; };
+        """
+    )
+    assert parsed["A"].members == ("maxCount", "send", "onopen")
+    assert parsed["A"].parent == "B"
+    assert parsed["G"].members == ("urls", "size", "list")
+
+
+@pytest.mark.parametrize("text", ["interface A { what };", "enum A { };", "interface A { attribute; }"])
+def test_parser_refuses_what_it_does_not_know(text: str) -> None:
+    with pytest.raises(ValueError, match="not understood"):
+        parse(text)
