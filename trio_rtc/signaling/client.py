@@ -1,0 +1,350 @@
+"""The signaling client: a room whose other members are channels.
+
+``connect`` enters a room. The room gives a :class:`Peer` for every other member, those that were there before
+included, and a peer is a ``trio.abc.Channel`` of JSON objects that ends when that member leaves.
+
+Three tasks stand behind a room: one sorts what arrives, one sends, one pings. What is sent goes through the
+sending task, so that cancelling a ``send`` never leaves half a message on the wire.
+"""
+
+import logging
+import ssl
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import MappingProxyType
+from urllib.parse import quote, urlsplit
+
+import trio
+from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, open_websocket_url
+
+from trio_rtc.errors import ProtocolError
+
+from ._plain_errors import plain_errors
+from .keepalive import keep_alive
+from .messages import (
+    Addressed,
+    JsonObject,
+    MemberJoined,
+    MemberLeft,
+    Relayed,
+    ServerMessage,
+    Welcome,
+    parse_server_message,
+    write_client_message,
+)
+from .options import ClientOptions
+
+logger = logging.getLogger("trio_rtc.signaling")
+
+_LEFT = "the peer has left"
+
+
+class SignalingError(Exception):
+    """The server could not be reached, or did not let us in."""
+
+
+class Peer(trio.abc.Channel[JsonObject]):
+    """Another member of the room: what is sent reaches this member and nobody else.
+
+    Attributes:
+        id: Its name in the room.
+        polite: Whether we are the polite one of the two in a perfect negotiation. Both sides agree: the one
+            who came later is polite.
+    """
+
+    def __init__(self, member: str, polite: bool, outbox: trio.MemorySendChannel[str], queued: int) -> None:
+        self.id = member
+        self.polite = polite
+        self._outbox = outbox
+        self._into, self._inbox = trio.open_memory_channel[JsonObject](queued)
+        self._lost: str | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<Peer {self.id}>"
+
+    async def send(self, value: JsonObject) -> None:
+        """Send a JSON object.
+
+        Raises:
+            TypeError: It holds something that JSON has no word for.
+            ValueError: It holds a number that is not finite.
+            trio.ClosedResourceError: We closed this channel, or have left the room.
+            trio.BrokenResourceError: The member has left, or the connection to the server was lost.
+        """
+        text = write_client_message(Addressed(value, self.id))
+        if self._closed:
+            raise trio.ClosedResourceError
+        if self._lost is not None:
+            raise trio.BrokenResourceError(self._lost)
+        await self._outbox.send(text)
+
+    async def receive(self) -> JsonObject:
+        """Return the next object from this member.
+
+        Raises:
+            trio.EndOfChannel: The member has left.
+            trio.ClosedResourceError: We closed this channel, or have left the room.
+            trio.BrokenResourceError: The connection to the server was lost, or the member sent more than is
+                kept (``ClientOptions.queued_messages``).
+        """
+        try:
+            return await self._inbox.receive()
+        except trio.EndOfChannel:
+            if self._lost == _LEFT:
+                raise
+            raise trio.BrokenResourceError(self._lost) from None
+
+    async def aclose(self) -> None:
+        """Stop talking to this member."""
+        self.close()
+        await trio.lowlevel.checkpoint()
+
+    def close(self) -> None:
+        """Do what ``aclose`` does, at once."""
+        self._closed = True
+        self._inbox.close()
+
+    def deliver(self, data: JsonObject) -> None:
+        """Take what the member sent. For the room."""
+        try:
+            self._into.send_nowait(data)
+        except trio.WouldBlock:
+            self.lose("the peer sent more than is kept")
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            logger.debug("dropped a message of %r, to whom no one listens", self)
+
+    def lose(self, reason: str) -> None:
+        """End the channel after what was delivered. For the room."""
+        if self._lost is None:
+            self._lost = reason
+            self._into.close()
+
+
+class Room(trio.abc.ReceiveChannel[Peer]):
+    """A room we are in: receive from it to meet its other members, each of them once.
+
+    Attributes:
+        id: Our own name in the room.
+    """
+
+    def __init__(self, welcome: Welcome, outbox: trio.MemorySendChannel[str], options: ClientOptions) -> None:
+        self.id = welcome.id
+        self._outbox = outbox
+        self._options = options
+        self._peers: dict[str, Peer] = {}
+        # Keyed by id, so that whoever leaves before being met leaves the queue as well.
+        self._unmet: dict[str, Peer] = {}
+        self._news = trio.Event()
+        self._broken: str | None = None
+        self._closed = False
+        for member in welcome.members:
+            self._add(member, polite=True)
+
+    @property
+    def peers(self) -> Mapping[str, Peer]:
+        """The other members that are in the room now, by id, in the order in which they came."""
+        return MappingProxyType(self._peers)
+
+    async def receive(self) -> Peer:
+        """Wait for another member.
+
+        Raises:
+            trio.ClosedResourceError: We have left the room.
+            trio.BrokenResourceError: The connection to the server was lost; the error says why.
+        """
+        await trio.lowlevel.checkpoint()
+        while True:
+            if self._closed:
+                raise trio.ClosedResourceError
+            if self._unmet:
+                return self._unmet.pop(next(iter(self._unmet)))
+            if self._broken is not None:
+                raise trio.BrokenResourceError(self._broken)
+            await self._news.wait()
+
+    async def aclose(self) -> None:
+        """Leave the room: every channel to a peer is closed."""
+        self.close()
+        await trio.lowlevel.checkpoint()
+
+    def close(self) -> None:
+        """Do what ``aclose`` does, at once."""
+        self._closed = True
+        self._outbox.close()
+        for peer in self._peers.values():
+            peer.close()
+        self._announce()
+
+    def handle(self, message: ServerMessage) -> None:
+        """Take what the server says. For the task that reads.
+
+        Raises:
+            ProtocolError: The server says what it may not say now.
+        """
+        match message:
+            case MemberJoined(id=member):
+                self._add(member, polite=False)
+            case MemberLeft(id=member):
+                self._unmet.pop(member, None)
+                if (peer := self._peers.pop(member, None)) is not None:
+                    peer.lose(_LEFT)
+            case Relayed(sender=member, data=data):
+                if (peer := self._peers.get(member)) is not None:
+                    peer.deliver(data)
+            case Welcome():
+                raise ProtocolError("welcomed twice")
+
+    def lose(self, reason: str) -> None:
+        """Hear that the connection to the server is gone. For the task that reads."""
+        if self._broken is None:
+            self._broken = reason
+            for peer in self._peers.values():
+                peer.lose(reason)
+            self._announce()
+
+    def _add(self, member: str, *, polite: bool) -> None:
+        if member in self._peers or len(self._peers) >= self._options.max_peers:
+            raise ProtocolError(f"member {member!r} cannot join")
+        peer = Peer(member, polite, self._outbox, self._options.queued_messages)
+        self._peers[member] = self._unmet[member] = peer
+        self._announce()
+
+    def _announce(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    *,
+    room: str,
+    options: ClientOptions | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+) -> AsyncGenerator[Room, None]:
+    """Enter a room of a signaling server, and leave it with the block.
+
+    Args:
+        url: Where the server is: "ws://host:port/" or "wss://...".
+        room: The name of the room.
+        options: Bounds and timeouts.
+        ssl_context: For ``wss``, if the default one is not what is wanted.
+
+    Raises:
+        SignalingError: The server could not be reached, or did not let us in (the room is full).
+        ValueError: The URL is not one of a WebSocket.
+    """
+    options = options or ClientOptions()
+    async with AsyncExitStack() as stack:
+        try:
+            websocket = await stack.enter_async_context(
+                open_websocket_url(
+                    _room_url(url, room),
+                    ssl_context,
+                    max_message_size=options.max_message_size,
+                    connect_timeout=options.connect_timeout,
+                    disconnect_timeout=options.close_timeout,
+                )
+            )
+        except HandshakeError as error:
+            raise SignalingError(f"{url}: {_reason_of(error)}") from error
+        welcome = await _receive_welcome(websocket, options)
+        async with _running_room(websocket, welcome, options) as entered:
+            yield entered
+
+
+@asynccontextmanager
+async def _running_room(
+    websocket: WebSocketConnection, welcome: Welcome, options: ClientOptions
+) -> AsyncGenerator[Room, None]:
+    outbox, to_send = trio.open_memory_channel[str](0)
+    room = Room(welcome, outbox, options)
+    sent_all = trio.Event()
+    with plain_errors():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_receive_all, websocket, room)
+            nursery.start_soon(_send_all, websocket, to_send, sent_all)
+            nursery.start_soon(_ping, websocket, room, options)
+            try:
+                yield room
+            finally:
+                room.close()
+                with trio.move_on_after(options.close_timeout):
+                    await sent_all.wait()
+                    await websocket.aclose()
+                nursery.cancel_scope.cancel()
+
+
+async def _receive_welcome(websocket: WebSocketConnection, options: ClientOptions) -> Welcome:
+    try:
+        with trio.fail_after(options.connect_timeout):
+            message = parse_server_message(_text(await websocket.get_message()))
+    except ConnectionClosed as error:
+        raise SignalingError(_reason_of(error)) from None
+    except trio.TooSlowError:
+        raise SignalingError("the server did not say welcome") from None
+    except ProtocolError as error:
+        raise SignalingError(f"not a signaling server: {error}") from None
+    if not isinstance(message, Welcome):
+        raise SignalingError("not a signaling server: the first message is no welcome")
+    return message
+
+
+async def _receive_all(websocket: WebSocketConnection, room: Room) -> None:
+    try:
+        while True:
+            room.handle(parse_server_message(_text(await websocket.get_message())))
+    except ConnectionClosed as error:
+        room.lose(_reason_of(error))
+    except ProtocolError as error:
+        room.lose(f"not a signaling server: {error}")
+        await trio.aclose_forcefully(websocket)
+
+
+async def _send_all(
+    websocket: WebSocketConnection, to_send: trio.MemoryReceiveChannel[str], sent_all: trio.Event
+) -> None:
+    # When the connection is gone, closing our end makes every send of a peer fail.
+    async with to_send:
+        try:
+            async for text in to_send:
+                await websocket.send_message(text)
+        except ConnectionClosed:
+            pass
+        finally:
+            sent_all.set()
+
+
+async def _ping(websocket: WebSocketConnection, room: Room, options: ClientOptions) -> None:
+    try:
+        await keep_alive(websocket, options.ping_interval, options.ping_timeout)
+    except trio.TooSlowError:
+        room.lose("the server does not answer")
+        # Wakes the sending task, which may be stuck.
+        await trio.aclose_forcefully(websocket)
+    except ConnectionClosed:
+        pass
+
+
+def _text(message: str | bytes) -> str:
+    if not isinstance(message, str):
+        raise ProtocolError("messages are text")
+    return message
+
+
+def _room_url(url: str, room: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+        raise ValueError(f"{url!r} is not the URL of a signaling server: ws://host:port/")
+    query = f"{parts.query}&" if parts.query else ""
+    return parts._replace(
+        path=parts.path or "/", query=f"{query}room={quote(room, safe='')}", fragment=""
+    ).geturl()
+
+
+def _reason_of(error: ConnectionClosed | HandshakeError) -> str:
+    if isinstance(error, ConnectionClosed):
+        closed = error.reason
+        return "the connection ended" if closed is None else f"{closed.reason or closed.name} ({closed.code})"
+    return str(error.__cause__ or error) or type(error).__name__

@@ -1,0 +1,28 @@
+"""A bound on how many messages a member may send. Pure: time is handed in."""
+
+import attrs
+
+
+@attrs.define
+class TokenBucket:
+    """Lets ``burst`` things through at once and ``rate`` a second in the long run.
+
+    Attributes:
+        rate: Things a second.
+        burst: Things that may come without a pause after a long silence.
+    """
+
+    rate: float
+    burst: float
+    _tokens: float = attrs.field(init=False)
+    _updated: float = attrs.field(init=False, default=0.0)
+
+    def __attrs_post_init__(self) -> None:
+        self._tokens = self.burst
+
+    def take(self, now: float) -> float:
+        """Count one thing at time ``now`` (seconds) and return how many seconds to pause after it."""
+        elapsed = max(0.0, now - self._updated)
+        self._tokens = min(self.burst, self._tokens + elapsed * self.rate) - 1.0
+        self._updated = now
+        return max(0.0, -self._tokens / self.rate)

@@ -1,0 +1,103 @@
+"""One member's connection on the server: what comes in is relayed, what is queued is sent."""
+
+from collections.abc import Callable
+
+import attrs
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection
+
+from trio_rtc.errors import ProtocolError
+
+from .keepalive import keep_alive
+from .messages import Addressed, CloseCode, parse_client_message
+from .options import ServerOptions
+from .rate import TokenBucket
+from .rooms import Member
+
+
+@attrs.frozen
+class Dismissal:
+    """Why the server ends a connection: a code of RFC 6455 or ``CloseCode``, and a line for people."""
+
+    code: int
+    reason: str
+
+
+class MemberSession:
+    """Serves one member until the connection ends or the member is dismissed.
+
+    Args:
+        websocket: The connection.
+        member: Whose connection it is.
+        options: What is allowed.
+        relay: Takes what the member says. May raise ``ProtocolError``.
+    """
+
+    def __init__(
+        self,
+        websocket: WebSocketConnection,
+        member: Member,
+        options: ServerOptions,
+        relay: Callable[[Member, Addressed], None],
+    ) -> None:
+        self._websocket = websocket
+        self._member = member
+        self._options = options
+        self._relay = relay
+        self._queue_changed = trio.Event()
+        self._scope = trio.CancelScope()
+        self._dismissal: Dismissal | None = None
+
+    def queue_changed(self) -> None:
+        """Hear that something was put into the member's queue, or did not fit."""
+        if self._member.overflowed:
+            self._dismiss(CloseCode.TOO_SLOW, "messages were not taken quickly enough")
+        self._queue_changed.set()
+
+    async def run(self) -> Dismissal | None:
+        """Serve, and return why the server wants to end the connection, or ``None`` when the client ended it."""
+        async with trio.open_nursery() as nursery:
+            self._scope = nursery.cancel_scope
+            nursery.start_soon(self._send_queue)
+            nursery.start_soon(self._ping)
+            await self._receive()
+            nursery.cancel_scope.cancel()
+        return self._dismissal
+
+    def _dismiss(self, code: int, reason: str) -> None:
+        if self._dismissal is None:
+            self._dismissal = Dismissal(code, reason)
+        self._scope.cancel()
+
+    async def _receive(self) -> None:
+        bucket = TokenBucket(self._options.message_rate, self._options.message_burst)
+        try:
+            while True:
+                text = await self._websocket.get_message()
+                if not isinstance(text, str):
+                    raise ProtocolError("messages are text")
+                self._relay(self._member, parse_client_message(text))
+                # Not reading on is what slows a flood down: the client's TCP connection fills up.
+                await trio.sleep(bucket.take(trio.current_time()))
+        except ProtocolError as error:
+            self._dismiss(CloseCode.BAD_MESSAGE, str(error)[:100])
+        except ConnectionClosed:
+            pass
+
+    async def _send_queue(self) -> None:
+        try:
+            while True:
+                while (text := self._member.take()) is not None:
+                    await self._websocket.send_message(text)
+                await self._queue_changed.wait()
+                self._queue_changed = trio.Event()
+        except ConnectionClosed:
+            self._scope.cancel()
+
+    async def _ping(self) -> None:
+        try:
+            await keep_alive(self._websocket, self._options.ping_interval, self._options.ping_timeout)
+        except trio.TooSlowError:
+            self._dismiss(CloseCode.TOO_SLOW, "a ping was not answered")
+        except ConnectionClosed:
+            self._scope.cancel()
