@@ -1,0 +1,97 @@
+"""SDP: session descriptions as text and as a tree (RFC 8866, with the grammar that JSEP needs, RFC 9429).
+
+``parse`` and ``write`` are the two directions. Whatever a peer wrote is kept: attributes that nobody here knows,
+and the order of the lines. Views tell what a section means to JSEP.
+"""
+
+from .description import (
+    Attribute,
+    Field,
+    MediaDescription,
+    Origin,
+    SessionDescription,
+    attribute_value,
+    attribute_values,
+    field_value,
+    has_attribute,
+)
+from .errors import SdpSyntaxError
+from .options import SdpOptions
+from .parser import parse
+from .values import (
+    Bandwidth,
+    ExtMap,
+    Fingerprint,
+    Fmtp,
+    Group,
+    Msid,
+    Rid,
+    Rtcp,
+    RtcpFeedback,
+    RtpMap,
+    SctpMap,
+    Simulcast,
+    SimulcastAlternative,
+    Ssrc,
+    SsrcGroup,
+)
+from .views import (
+    DATA_CHANNEL_FORMAT,
+    DATA_CHANNEL_PROTOCOLS,
+    DEFAULT_MAX_MESSAGE_SIZE,
+    DEFAULT_SCTP_PORT,
+    ApplicationAttributes,
+    RtpAttributes,
+    TransportAttributes,
+    application_attributes,
+    groups,
+    is_bundle_only,
+    media_mid,
+    rtp_attributes,
+    transport_attributes,
+)
+from .writer import write
+
+__all__ = [
+    "DATA_CHANNEL_FORMAT",
+    "DATA_CHANNEL_PROTOCOLS",
+    "DEFAULT_MAX_MESSAGE_SIZE",
+    "DEFAULT_SCTP_PORT",
+    "ApplicationAttributes",
+    "Attribute",
+    "Bandwidth",
+    "ExtMap",
+    "Field",
+    "Fingerprint",
+    "Fmtp",
+    "Group",
+    "MediaDescription",
+    "Msid",
+    "Origin",
+    "Rid",
+    "Rtcp",
+    "RtcpFeedback",
+    "RtpAttributes",
+    "RtpMap",
+    "SctpMap",
+    "SdpOptions",
+    "SdpSyntaxError",
+    "SessionDescription",
+    "Simulcast",
+    "SimulcastAlternative",
+    "Ssrc",
+    "SsrcGroup",
+    "TransportAttributes",
+    "application_attributes",
+    "attribute_value",
+    "attribute_values",
+    "field_value",
+    "groups",
+    "has_attribute",
+    "is_bundle_only",
+    "media_mid",
+    "parse",
+    "rtp_attributes",
+    "transport_attributes",
+    "write",
+]

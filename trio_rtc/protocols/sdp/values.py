@@ -1,0 +1,374 @@
+"""What the values of the attributes that JSEP knows look like (RFC 9429 section 5.8), one class per grammar.
+
+``parse`` raises ``ProtocolError``; the parser of whole descriptions adds the line. Attributes that are not here
+are kept as text and never judged. So are candidates, whose grammar belongs to ICE, and the parameters of
+``a=fmtp``, which belong to each codec.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Self
+
+import attrs
+
+from trio_rtc.errors import ProtocolError
+
+from .grammar import integer, token, words
+
+_ICE_TEXT = re.compile(r"[!-~]+")
+_HEX_PAIRS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2})*")
+_DIGEST_SIZES = {"md5": 16, "sha-1": 20, "sha-224": 28, "sha-256": 32, "sha-384": 48, "sha-512": 64}
+SETUP_ROLES = frozenset({"active", "passive", "actpass", "holdconn"})
+DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
+
+
+@attrs.frozen
+class Group:
+    """``a=group``, RFC 5888 section 5: ``BUNDLE`` (RFC 9143) or ``LS`` over some mids."""
+
+    semantics: str
+    mids: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, value: str) -> Self:
+        """Parse ``BUNDLE 0 1``. A group may be empty: that of an answer which rejects everything."""
+        semantics, *mids = value.split() or [""]
+        return cls(
+            token(semantics, "group semantics"), tuple(token(mid, "a mid of the group") for mid in mids)
+        )
+
+    def to_value(self) -> str:
+        """Return the attribute's value."""
+        return " ".join((self.semantics, *self.mids))
+
+
+@attrs.frozen
+class Fingerprint:
+    """``a=fingerprint``, RFC 8122 section 5. ``algorithm`` is in lower case, ``value`` in upper-case hex pairs."""
+
+    algorithm: str
+    value: str
+
+    @classmethod
+    def parse(cls, value: str) -> Self:
+        """Parse ``sha-256 AB:CD:…``; the length must be that of the hash function where it is a known one."""
+        algorithm, digest = words(value, "fingerprint", minimum=2, maximum=2)
+        algorithm = token(algorithm, "hash function").lower()
+        if _HEX_PAIRS.fullmatch(digest) is None:
+            raise ProtocolError("fingerprint is not pairs of hex digits with colons between them")
+        size = (len(digest) + 1) // 3
+        if size != _DIGEST_SIZES.get(algorithm, size):
+            raise ProtocolError(f"fingerprint has {size} bytes, {algorithm} has {_DIGEST_SIZES[algorithm]}")
+        return cls(algorithm, digest.upper())
+
+    def to_value(self) -> str:
+        """Return the attribute's value."""
+        return f"{self.algorithm} {self.value}"
+
+
+@attrs.frozen
+class SctpMap:
+    """``a=sctpmap``, the form of the application section before RFC 8841: port, application, streams."""
+
+    port: int
+    application: str
+    streams: int | None
+
+    @classmethod
+    def parse(cls, value: str) -> Self:
+        """Parse ``5000 webrtc-datachannel 1024``."""
+        port, application, *streams = words(value, "sctpmap", minimum=2, maximum=3)
+        return cls(
+            integer(port, "SCTP port", maximum=65535),
+            token(application, "SCTP application"),
+            integer(streams[0], "number of streams", maximum=65535) if streams else None,
+        )
+
+
+@attrs.frozen
+class Rtcp:
+    """``a=rtcp``, RFC 3605: the port of RTCP and, if given, its address."""
+
+    port: int
+    address: str | None
+
+    @classmethod
+    def parse(cls, value: str) -> Self:
+        """Parse ``9 IN IP4 0.0.0.0`` or ``9``."""
+        port, *address = words(value, "rtcp", maximum=2)
+        return cls(integer(port, "RTCP port", maximum=65535), address[0] if address else None)
+
+
+@attrs.frozen
+class Msid:
+    """``a=msid``, RFC 8830: the stream's id (``-`` for none) and the track's, which newer offers leave out."""
+
+    stream_id: str
+    track_id: str | None
+
+    @classmethod
+    def parse(cls, value: str) -> Self:
+        """Parse ``stream track``."""
+        stream_id, *track_id = words(value, "msid", maximum=2)
+        return cls(stream_id, track_id[0] if track_id else None)
+
+
+@attrs.frozen
+class ExtMap:
+    """``a=extmap``, RFC 8285 section 5: id, direction if given, URI, and the extension's own attributes."""
+
+    id: int
+    direction: str | None
+    uri: str
+    attributes: str | None
+
+    @classmethod
+    def parse(cls, value: str) -> Self:
+        """Parse ``8/sendonly https://…``."""
+        head, uri, *attributes = words(value, "extmap", minimum=2, maximum=3)
+        number, slash, direction = head.partition("/")
+        if slash and direction not in DIRECTIONS:
+            raise ProtocolError("extmap direction is unknown")
+        extension_id = integer(number, "extmap id", minimum=1, maximum=4351)
+        return cls(extension_id, direction or None, uri, attributes[0] if attributes else None)
+
+
+@attrs.frozen
+class RtpMap:
+    """``a=rtpmap``, RFC 8866 section 6.6. ``clock_rate`` is in Hz; ``channels`` is 1 unless stated."""
+
+    payload_type: int
+    encoding: str
+    clock_rate: int
+    channels: int
+
+    @classmethod
+    def parse(cls, value: str) -> Self:
+        """Parse ``111 opus/48000/2``."""
+        payload_type, encoding = words(value, "rtpmap", minimum=2, maximum=2)
+        name, *numbers = encoding.split("/")
+        if not 1 <= len(numbers) <= 2:
+            raise ProtocolError("rtpmap needs an encoding, a clock rate and perhaps channels")
+        return cls(
+            integer(payload_type, "payload type", maximum=127),
+            token(name, "encoding name"),
+            integer(numbers[0], "clock rate", minimum=1, maximum=2**32 - 1),
+            integer(numbers[1], "channels", minimum=1, maximum=255) if len(numbers) == 2 else 1,
+        )
+
+
+@attrs.frozen
+class Fmtp:
+    """``a=fmtp``, RFC 8866 section 6.15: a format and the parameters of its codec, as text."""
+
+    format: str
+    parameters: str
+
+    @classmethod
+    def parse(cls, value: str) -> Self:
+        """Parse ``111 minptime=10;useinbandfec=1``."""
+        media_format, *parameters = words(value, "fmtp", maximum=2)
+        return cls(token(media_format, "format"), parameters[0] if parameters else "")
+
+
+@attrs.frozen
+class RtcpFeedback:
+    """``a=rtcp-fb``, RFC 4585 section 4.2. ``payload_type`` is ``None`` for ``*``, all of the section."""
+
+    payload_type: int | None
+    type: str
+    parameter: str | None
+
+    @classmethod
+    def parse(cls, value: str) -> Self:
+        """Parse ``96 nack pli``."""
+        payload_type, kind, *parameter = words(value, "rtcp-fb", minimum=2, maximum=3)
+        number = None if payload_type == "*" else integer(payload_type, "payload type", maximum=127)
+        return cls(number, token(kind, "feedback type"), parameter[0] if parameter else None)
+
+
+@attrs.frozen
+class Ssrc:
+    """``a=ssrc``, RFC 5576 section 4.1: an attribute of one source."""
+
+    ssrc: int
+    attribute: str | None
+    value: str | None
+
+    @classmethod
+    def parse(cls, value: str) -> Self:
+        """Parse ``1468238822 cname:abc``."""
+        ssrc, *attribute = words(value, "ssrc", maximum=2)
+        number = integer(ssrc, "ssrc", maximum=2**32 - 1)
+        if not attribute:
+            return cls(number, None, None)
+        name, colon, text = attribute[0].partition(":")
+        return cls(number, token(name, "source attribute"), text if colon else None)
+
+
+@attrs.frozen
+class SsrcGroup:
+    """``a=ssrc-group``, RFC 5576 section 4.2: ``FID`` and the like over some sources."""
+
+    semantics: str
+    ssrcs: tuple[int, ...]
+
+    @classmethod
+    def parse(cls, value: str) -> Self:
+        """Parse ``FID 1 2``."""
+        semantics, *ssrcs = value.split() or [""]
+        numbers = (integer(ssrc, "ssrc", maximum=2**32 - 1) for ssrc in ssrcs)
+        return cls(token(semantics, "group semantics"), tuple(numbers))
+
+
+@attrs.frozen
+class Rid:
+    """``a=rid``, RFC 8851 section 4: an RTP stream of a simulcast, its restrictions as text."""
+
+    id: str
+    direction: str
+    restrictions: str | None
+
+    @classmethod
+    def parse(cls, value: str) -> Self:
+        """Parse ``q send`` or ``1 recv pt=97;max-width=1280``."""
+        rid, direction, *restrictions = words(value, "rid", minimum=2, maximum=3)
+        if direction not in ("send", "recv"):
+            raise ProtocolError("rid direction is neither send nor recv")
+        return cls(token(rid, "rid"), direction, restrictions[0] if restrictions else None)
+
+
+@attrs.frozen
+class SimulcastAlternative:
+    """One rid of a simulcast stream; ``paused`` if it is marked with ``~``."""
+
+    rid: str
+    paused: bool
+
+
+SimulcastStreams = tuple[tuple[SimulcastAlternative, ...], ...]
+
+
+@attrs.frozen
+class Simulcast:
+    """``a=simulcast``, RFC 8853 section 5.1: for each direction its streams, for each stream its alternatives."""
+
+    send: SimulcastStreams = ()
+    receive: SimulcastStreams = ()
+
+    @classmethod
+    def parse(cls, value: str) -> Self:
+        """Parse ``send q;h,~h2;f recv 1``."""
+        parts = words(value, "simulcast", minimum=2)
+        if len(parts) not in (2, 4):
+            raise ProtocolError("simulcast needs a direction and a list, once or twice")
+        lists = dict(zip(parts[::2], parts[1::2], strict=True))
+        if len(lists) * 2 != len(parts) or not lists.keys() <= {"send", "recv"}:
+            raise ProtocolError("simulcast direction is neither send nor recv, or stands twice")
+        return cls(_simulcast_streams(lists.get("send")), _simulcast_streams(lists.get("recv")))
+
+
+def _simulcast_streams(text: str | None) -> SimulcastStreams:
+    if text is None:
+        return ()
+    return tuple(
+        tuple(
+            SimulcastAlternative(token(rid.removeprefix("~"), "rid"), paused=rid.startswith("~"))
+            for rid in stream.split(",")
+        )
+        for stream in text.split(";")
+    )
+
+
+@attrs.frozen
+class Bandwidth:
+    """A ``b=`` line, RFC 8866 section 5.8: in kbit/s for ``AS``, in bit/s for ``TIAS`` (RFC 3890)."""
+
+    type: str
+    value: int
+
+    @classmethod
+    def parse(cls, value: str) -> Self:
+        """Parse ``AS:128``."""
+        kind, colon, number = value.partition(":")
+        if not colon:
+            raise ProtocolError("bandwidth needs a type and a value")
+        return cls(token(kind, "bandwidth type"), integer(number, "bandwidth", maximum=2**64 - 1))
+
+
+def parse_mid(value: str) -> str:
+    """``a=mid``, RFC 5888 section 4."""
+    return token(value, "mid")
+
+
+def parse_ice_ufrag(value: str) -> str:
+    """``a=ice-ufrag``, RFC 8839 section 5.4: 4 to 256 characters.
+
+    The RFC allows letters, digits, ``+`` and ``/``; agents in the field write others too (``-``, ``_``), and
+    nothing depends on it.
+    """
+    return _ice_text(value, "ice-ufrag", 4)
+
+
+def parse_ice_pwd(value: str) -> str:
+    """``a=ice-pwd``, RFC 8839 section 5.4: 22 to 256 characters."""
+    return _ice_text(value, "ice-pwd", 22)
+
+
+def _ice_text(value: str, what: str, minimum: int) -> str:
+    if not minimum <= len(value) <= 256 or _ICE_TEXT.fullmatch(value) is None:
+        raise ProtocolError(f"{what} is not {minimum} to 256 printable characters")
+    return value
+
+
+def parse_setup(value: str) -> str:
+    """``a=setup``, RFC 4145 section 4."""
+    if value not in SETUP_ROLES:
+        raise ProtocolError("setup role is unknown")
+    return value
+
+
+def parse_ice_options(value: str) -> tuple[str, ...]:
+    """``a=ice-options``, RFC 8839 section 5.6."""
+    return tuple(value.split())
+
+
+def parse_tls_id(value: str) -> str:
+    """``a=tls-id``, RFC 8842 section 4."""
+    return token(value, "tls-id")
+
+
+def parse_sctp_port(value: str) -> int:
+    """``a=sctp-port``, RFC 8841 section 5.1. Port 0 closes the association."""
+    return integer(value, "SCTP port", maximum=65535)
+
+
+def parse_max_message_size(value: str) -> int:
+    """``a=max-message-size``, RFC 8841 section 6.1, in bytes. 0 means any size."""
+    return integer(value, "max-message-size", maximum=2**64 - 1)
+
+
+VALUE_PARSERS: Mapping[str, Callable[[str], object]] = {
+    "extmap": ExtMap.parse,
+    "fingerprint": Fingerprint.parse,
+    "fmtp": Fmtp.parse,
+    "group": Group.parse,
+    "ice-options": parse_ice_options,
+    "ice-pwd": parse_ice_pwd,
+    "ice-ufrag": parse_ice_ufrag,
+    "max-message-size": parse_max_message_size,
+    "mid": parse_mid,
+    "msid": Msid.parse,
+    "rid": Rid.parse,
+    "rtcp": Rtcp.parse,
+    "rtcp-fb": RtcpFeedback.parse,
+    "rtpmap": RtpMap.parse,
+    "sctp-port": parse_sctp_port,
+    "sctpmap": SctpMap.parse,
+    "setup": parse_setup,
+    "simulcast": Simulcast.parse,
+    "ssrc": Ssrc.parse,
+    "ssrc-group": SsrcGroup.parse,
+    "tls-id": parse_tls_id,
+}
+"""The grammar of each known attribute, by its name."""
