@@ -1,0 +1,52 @@
+"""STUN (RFC 8489): messages, short-term integrity, and client transactions over UDP."""
+
+from .attributes import (
+    COMPREHENDED,
+    Attribute,
+    AttributeType,
+    ErrorCode,
+    encode_address,
+    encode_error_code,
+    encode_unknown_attributes,
+    xor_address,
+)
+from .client import Client
+from .events import FailureReason, ResponseReceived, StunEvent, TransactionFailed
+from .message import (
+    IntegrityAlgorithm,
+    Message,
+    MessageClass,
+    Method,
+    binding_request,
+    error_response,
+    is_stun,
+    long_term_key,
+    success_response,
+)
+from .options import TransactionOptions
+
+__all__ = [
+    "COMPREHENDED",
+    "Attribute",
+    "AttributeType",
+    "Client",
+    "ErrorCode",
+    "FailureReason",
+    "IntegrityAlgorithm",
+    "Message",
+    "MessageClass",
+    "Method",
+    "ResponseReceived",
+    "StunEvent",
+    "TransactionFailed",
+    "TransactionOptions",
+    "binding_request",
+    "encode_address",
+    "encode_error_code",
+    "encode_unknown_attributes",
+    "error_response",
+    "is_stun",
+    "long_term_key",
+    "success_response",
+    "xor_address",
+]

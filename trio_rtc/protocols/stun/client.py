@@ -1,0 +1,193 @@
+"""STUN client transactions over UDP (RFC 8489 sections 6.2.1 and 6.3).
+
+Each request is a transaction of its own: *open* from ``start`` on, it is retransmitted with a doubling
+interval until a response ends it, the last wait runs out, or it is cancelled. A response counts only if its
+transaction is open, its method fits and, where the request had a key, its integrity is valid; otherwise it is
+dropped as if it had never come, because anyone can send one. Error responses are responses.
+
+Left out: authentication by challenge (REALM and NONCE), ALTERNATE-SERVER and TCP, which belong to TURN.
+"""
+
+import logging
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols._contract import Address, Datagram
+from trio_rtc.protocols.timer import Timer
+
+from .attributes import COMPREHENDED
+from .events import FailureReason, ResponseReceived, StunEvent, TransactionFailed
+from .message import Message, MessageClass
+from .options import TransactionOptions
+from .state import Transaction
+
+_logger = logging.getLogger("trio_rtc.stun")
+_RESPONSES = (MessageClass.SUCCESS_RESPONSE, MessageClass.ERROR_RESPONSE)
+
+
+class Client:
+    """Keeps open transactions; a ``Core[Datagram, StunEvent]``."""
+
+    def __init__(self, options: TransactionOptions) -> None:
+        self._options = options
+        self._transactions: dict[bytes, Transaction] = {}
+        self._outgoing: list[Datagram] = []
+        self._events: list[StunEvent] = []
+        self._dropped: Counter[str] = Counter()
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` or ``lower_closed`` was called."""
+        return self._closed
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many datagrams were dropped, by reason."""
+        return MappingProxyType(self._dropped)
+
+    def start(
+        self,
+        request: Message,
+        local: Address,
+        remote: Address,
+        *,
+        now: float,
+        key: bytes | None = None,
+        rto: float | None = None,
+        max_transmissions: int | None = None,
+        timeout: float = math.inf,
+    ) -> None:
+        """Send a request and keep it until it is answered or given up.
+
+        Args:
+            request: The request; its transaction id must be new and unpredictable.
+            local: Address of the socket to send from.
+            remote: Where to send it.
+            now: Monotonic seconds.
+            key: Authenticates the request, and must authenticate the response.
+            rto: Seconds to the first retransmission, if other than the option says.
+            max_transmissions: How often to send at most, if other than the option says.
+            timeout: Seconds after which it fails at the latest.
+        """
+        if self._closed:
+            return
+        if len(self._transactions) >= self._options.max_transactions:
+            self._events.append(TransactionFailed(request.transaction_id, FailureReason.TOO_MANY))
+            return
+        first_rto = self._options.rto if rto is None else rto
+        transaction = Transaction(
+            request=request.encode(key=key),
+            local=local,
+            remote=remote,
+            key=key,
+            method=request.method,
+            timer=Timer(first_rto),
+            max_transmissions=max_transmissions or self._options.max_transmissions,
+            final_wait=first_rto * self._options.final_wait,
+            started=now,
+            expires=now + timeout,
+        )
+        transaction.timer.start(now)
+        self._transactions[request.transaction_id] = transaction
+        self._send(transaction, now)
+
+    def stop_retransmitting(self, transaction_id: bytes, now: float) -> None:
+        """Send a request no more, but still take its response (RFC 8445 section 7.3.1.4)."""
+        transaction = self._transactions.get(transaction_id)
+        if transaction is not None and transaction.transmissions < transaction.max_transmissions:
+            transaction.max_transmissions = transaction.transmissions
+            transaction.timer.start(now, transaction.final_wait)
+
+    def cancel(self, transaction_id: bytes) -> None:
+        """Forget a transaction: no event will tell its end."""
+        self._transactions.pop(transaction_id, None)
+
+    def cancel_from(self, local: Address) -> None:
+        """Forget the transactions of a socket that is gone, and what was still to be sent from it."""
+        for transaction_id in [key for key, value in self._transactions.items() if value.local == local]:
+            del self._transactions[transaction_id]
+        self._outgoing = [datagram for datagram in self._outgoing if datagram.local != local]
+
+    def receive(self, batch: Sequence[Datagram], now: float) -> None:
+        """Take datagrams; what is not a valid response to an open transaction is dropped and counted."""
+        for datagram in batch:
+            try:
+                message = Message.parse(datagram.data)
+            except ProtocolError:
+                self._dropped["malformed"] += 1
+                continue
+            self.receive_response(message, datagram.local, datagram.remote, now)
+
+    def receive_response(self, response: Message, local: Address, remote: Address, now: float) -> None:
+        """Take a response that is parsed already."""
+        transaction = self._transactions.get(response.transaction_id)
+        if transaction is None or response.message_class not in _RESPONSES:
+            self._dropped["unexpected"] += 1
+            return
+        if transaction.key is not None and not response.has_valid_integrity(transaction.key):
+            self._dropped["unauthenticated"] += 1
+            return
+        if response.method != transaction.method:
+            self._dropped["unexpected"] += 1
+            return
+        del self._transactions[response.transaction_id]
+        if response.unknown_required_attributes(COMPREHENDED):
+            # RFC 8489 section 6.3.3: such a response is discarded and the transaction has failed.
+            self._events.append(TransactionFailed(response.transaction_id, FailureReason.NOT_UNDERSTOOD))
+            return
+        round_trip_time = now - transaction.started if transaction.transmissions == 1 else None
+        self._events.append(
+            ResponseReceived(response.transaction_id, response, round_trip_time, local, remote)
+        )
+
+    def handle_timer(self, now: float) -> None:
+        """Retransmit what is due and give up what has waited long enough."""
+        for transaction_id, transaction in list(self._transactions.items()):
+            if now < transaction.deadline:
+                continue
+            waited = transaction.timer.expire(now)
+            if now >= transaction.expires or (
+                waited and transaction.transmissions >= transaction.max_transmissions
+            ):
+                del self._transactions[transaction_id]
+                _logger.debug(
+                    "no response from %s after %d requests", transaction.remote, transaction.transmissions
+                )
+                self._events.append(TransactionFailed(transaction_id, FailureReason.TIMED_OUT))
+                continue
+            transaction.transmissions += 1
+            self._send(transaction, now)
+
+    def next_timer(self) -> float:
+        """Return when the next retransmission or end of a transaction is due."""
+        return min((transaction.deadline for transaction in self._transactions.values()), default=math.inf)
+
+    def datagrams_to_send(self, now: float) -> list[Datagram]:
+        """Take what is to be sent."""
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+    def events(self) -> list[StunEvent]:
+        """Take what has happened."""
+        events, self._events = self._events, []
+        return events
+
+    def close(self, now: float) -> None:
+        """Forget everything; STUN has no goodbye."""
+        self._closed = True
+        self._transactions.clear()
+        self._outgoing.clear()
+
+    def lower_closed(self, now: float) -> None:
+        """Hear that nothing can be sent any more."""
+        self.close(now)
+
+    def _send(self, transaction: Transaction, now: float) -> None:
+        self._outgoing.append(Datagram(transaction.request, transaction.local, transaction.remote))
+        if transaction.transmissions >= transaction.max_transmissions:
+            # The last request is out: what remains is one long wait of Rm times the first RTO.
+            transaction.timer.start(now, transaction.final_wait)
