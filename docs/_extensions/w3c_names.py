@@ -1,0 +1,55 @@
+"""The directive ``w3c-names``: a table of W3C's names and Python's, printed by the code that makes the names."""
+
+from collections.abc import Iterator
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.typing import ExtensionMetadata
+
+from tests.api.w3c_coverage import KEYWORDS_OF, MAPPINGS, members
+from tests.api.webidl import WEBIDL_FILE, Definition, parse
+from trio_rtc._names import EVENT_NAMES
+
+
+def _place(definition: Definition) -> str:
+    """Say what a definition of W3C's is in Python, where it is not the class of the same name."""
+    if definition.name in KEYWORDS_OF:
+        return f"Keywords of `{KEYWORDS_OF[definition.name]}`."
+    if definition.name in MAPPINGS:
+        return "Keys of a mapping."
+    return ""
+
+
+def _definition_table(definition: Definition) -> Iterator[str]:
+    yield f"## {definition.name}"
+    yield _place(definition)
+    yield "| W3C | Python | there? |\n|---|---|---|"
+    for member in members(definition):
+        yield f"| `{member.idl_name}` | `{member.python_name}` | {member.status} |"
+    yield ""
+
+
+def _event_table() -> Iterator[str]:
+    yield "## Events"
+    yield "| W3C | Python | handler |\n|---|---|---|"
+    for w3c, python in sorted(EVENT_NAMES.items()):
+        yield f"| `{w3c}` | `{python}` | `on_{python}` |"
+    yield ""
+
+
+class NamesDirective(SphinxDirective):
+    """Prints one table for the events and one for every interface and dictionary."""
+
+    def run(self) -> list[nodes.Node]:
+        lines = list(_event_table())
+        self.env.note_dependency(str(WEBIDL_FILE))
+        for definition in parse(WEBIDL_FILE.read_text(encoding="utf-8")).values():
+            if definition.members:
+                lines.extend(_definition_table(definition))
+        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    app.add_directive("w3c-names", NamesDirective)
+    return {"version": "1", "parallel_read_safe": True}
