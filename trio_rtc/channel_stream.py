@@ -1,0 +1,119 @@
+"""A stream of bytes over a data channel, so that TLS, HTTP or any protocol written for trio runs over it."""
+
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    from .data_channel import RTCDataChannel
+
+_PIECE_SIZE = 65536
+"""Bytes of the largest message that a stream sends: every WebRTC implementation takes this (RFC 8841 section 6)."""
+
+
+class ChannelStream(trio.abc.HalfCloseableStream):
+    """The bytes of a channel's messages, without their boundaries.
+
+    The end of one direction (``send_eof``) travels as an empty binary message.
+
+    Attributes:
+        channel: The channel underneath.
+    """
+
+    def __init__(self, channel: "RTCDataChannel") -> None:
+        self.channel = channel
+        self._sending = trio.StrictFIFOLock()
+        self._receiving = trio.StrictFIFOLock()
+        self._rest = b""
+        self._eof_sent = False
+        self._eof_received = False
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send bytes.
+
+        Raises:
+            trio.BusyResourceError: Another task is sending.
+            trio.ClosedResourceError: The stream was closed, or ``send_eof`` was called.
+            trio.BrokenResourceError: The peer closed the channel, or the connection was lost.
+        """
+        _not_busy(self._sending, "sending")
+        async with self._sending:
+            if self._eof_sent:
+                raise trio.ClosedResourceError("send_eof was called")
+            view = memoryview(data).cast("B")
+            await trio.lowlevel.checkpoint()
+            for start in range(0, len(view), _PIECE_SIZE):
+                await self.channel.send(view[start : start + _PIECE_SIZE])
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait until there is room for more.
+
+        Raises:
+            trio.BusyResourceError: Another task is sending.
+            trio.ClosedResourceError: The stream was closed, or ``send_eof`` was called.
+            trio.BrokenResourceError: The peer closed the channel, or the connection was lost.
+        """
+        _not_busy(self._sending, "sending")
+        async with self._sending:
+            if self._eof_sent:
+                raise trio.ClosedResourceError("send_eof was called")
+            await self.channel.wait_for_room()
+
+    async def send_eof(self) -> None:
+        """Say that nothing more will be sent. Receiving goes on. Harmless when repeated.
+
+        Raises:
+            trio.BusyResourceError: Another task is sending.
+            trio.ClosedResourceError: The stream was closed.
+            trio.BrokenResourceError: The peer closed the channel, or the connection was lost.
+        """
+        _not_busy(self._sending, "sending")
+        async with self._sending:
+            if self._eof_sent:
+                await trio.lowlevel.checkpoint()
+                return
+            await self.channel.send(b"")
+            self._eof_sent = True
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """Wait for bytes.
+
+        Args:
+            max_bytes: The most to return; ``None``: as many as one message has.
+
+        Returns:
+            Some bytes, or ``b""`` when the peer has said that no more will come.
+
+        Raises:
+            ValueError: ``max_bytes`` is less than 1.
+            trio.BusyResourceError: Another task is receiving.
+            trio.ClosedResourceError: The stream was closed.
+            trio.BrokenResourceError: The connection was lost.
+        """
+        if max_bytes is not None and max_bytes < 1:
+            raise ValueError("max_bytes is at least 1")
+        _not_busy(self._receiving, "receiving")
+        async with self._receiving:
+            if not self._rest and not self._eof_received:
+                await self._fill()
+            else:
+                await trio.lowlevel.checkpoint()
+            data, self._rest = self._rest[:max_bytes], self._rest[len(self._rest[:max_bytes]) :]
+            return data
+
+    async def aclose(self) -> None:
+        """Close the channel underneath."""
+        await self.channel.aclose()
+
+    async def _fill(self) -> None:
+        try:
+            message = await self.channel.receive()
+        except trio.EndOfChannel:
+            message = b""
+        self._rest = message.encode() if isinstance(message, str) else message
+        self._eof_received = not self._rest
+
+
+def _not_busy(lock: trio.StrictFIFOLock, what: str) -> None:
+    if lock.locked():
+        raise trio.BusyResourceError(f"another task is {what} on this stream")

@@ -1,0 +1,469 @@
+"""RTCDataChannel: W3C's data channel as a ``trio.abc.Channel`` of ``str`` and ``bytes``."""
+
+from collections import deque
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from .channel_stream import ChannelStream
+from .enums import BinaryType, RTCDataChannelState, RTCErrorDetailType, RTCPriorityType
+from .errors import InvalidStateError, RTCError
+from .event_target import EventHandler, EventTarget, HandlerRunner
+from .events import Event, MessageEvent, RTCErrorEvent
+from .protocols.datachannel import (
+    PPID_BINARY,
+    PPID_BINARY_EMPTY,
+    PPID_STRING,
+    PPID_STRING_EMPTY,
+    ChannelParameters,
+)
+from .transports.sctp import SctpTransport
+
+_EMPTY_MESSAGE = b"\0"  # SCTP cannot carry nothing; RFC 8831 section 6.6 sends one zero byte
+_STRING_KINDS = (PPID_STRING, PPID_STRING_EMPTY)
+_EMPTY_KINDS = (PPID_STRING_EMPTY, PPID_BINARY_EMPTY)
+
+_PRIORITIES = {
+    RTCPriorityType.VERY_LOW: 128,
+    RTCPriorityType.LOW: 256,
+    RTCPriorityType.MEDIUM: 512,
+    RTCPriorityType.HIGH: 1024,
+}
+
+
+def priority_to_number(priority: RTCPriorityType) -> int:
+    """Return the number that DCEP has for a priority (RFC 8831 section 6.4)."""
+    return _PRIORITIES[priority]
+
+
+def priority_from_number(number: int) -> RTCPriorityType:
+    """Return the priority for DCEP's number, rounded down to one that has a name (RFC 8832 section 8.1)."""
+    named = [priority for priority, value in _PRIORITIES.items() if value <= number]
+    return named[-1] if named else RTCPriorityType.VERY_LOW
+
+
+@attrs.define
+class ChannelCarrier:
+    """What a channel needs of the connection it belongs to.
+
+    Attributes:
+        close_channel: Begins to close the channel with a key.
+        max_message_size: Returns the bytes of the largest message that the peer takes.
+    """
+
+    close_channel: Callable[[int], None]
+    max_message_size: Callable[[], float]
+
+
+class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
+    """A two-way channel of messages (W3C webrtc section 6.2).
+
+    Made by ``RTCPeerConnection.create_data_channel``, or by the peer and announced by the ``data_channel`` event.
+    It is a trio channel: ``await channel.send("hello")``, ``async for message in channel``. Text is ``str``,
+    binary is ``bytes``. Messages that nobody has taken stay in the association, where they hold up the peer;
+    with a ``message`` handler they are handed to it as they come.
+    """
+
+    EVENTS = frozenset({"open", "message", "close", "closing", "error", "buffered_amount_low"})
+
+    on_open = EventHandler[Event]("open")
+    on_message = EventHandler[MessageEvent]("message")
+    on_close = EventHandler[Event]("close")
+    on_closing = EventHandler[Event]("closing")
+    on_error = EventHandler[RTCErrorEvent]("error")
+    on_buffered_amount_low = EventHandler[Event]("buffered_amount_low")
+
+    def __init__(
+        self,
+        parameters: ChannelParameters,
+        *,
+        negotiated: bool,
+        stream_id: int | None,
+        carrier: ChannelCarrier,
+        runner: HandlerRunner,
+    ) -> None:
+        super().__init__(runner)
+        self._parameters = parameters
+        self._negotiated = negotiated
+        self._stream_id = stream_id
+        self._carrier = carrier
+        self._key = 0
+        self._state = RTCDataChannelState.CONNECTING
+        self._sctp: SctpTransport | None = None
+        self._binary_type = BinaryType.ARRAYBUFFER
+        self._threshold = 0
+        self._closed_here = False
+        self._failure: RTCError | None = None
+        self._left_over: deque[tuple[int, bytes]] = deque()
+        self._draining = False
+        self._readable = trio.lowlevel.ParkingLot()
+        self._changed = trio.lowlevel.ParkingLot()
+        self._counters = ChannelCounters()
+
+    # -- W3C's attributes ------------------------------------------------------------------------------------
+
+    @property
+    def label(self) -> str:
+        """The label; not unique."""
+        return self._parameters.label
+
+    @property
+    def ordered(self) -> bool:
+        """Whether messages arrive in the order in which they were sent."""
+        return self._parameters.ordered
+
+    @property
+    def max_packet_life_time(self) -> int | None:
+        """For how many milliseconds a message is transmitted and sent again; ``None``: until it arrives."""
+        return self._parameters.max_packet_life_time
+
+    @property
+    def max_retransmits(self) -> int | None:
+        """How often a message is sent again; ``None``: until it arrives."""
+        return self._parameters.max_retransmits
+
+    @property
+    def protocol(self) -> str:
+        """The subprotocol, by the application's choice."""
+        return self._parameters.protocol
+
+    @property
+    def negotiated(self) -> bool:
+        """Whether the applications agreed on this channel by themselves."""
+        return self._negotiated
+
+    @property
+    def id(self) -> int | None:
+        """The channel's number; ``None`` until it is chosen."""
+        return self._stream_id
+
+    @property
+    def priority(self) -> RTCPriorityType:
+        """The priority (W3C webrtc-priority section 4.4)."""
+        return priority_from_number(self._parameters.priority)
+
+    @property
+    def ready_state(self) -> RTCDataChannelState:
+        """Where the channel stands."""
+        return self._state
+
+    @property
+    def reliable(self) -> bool:
+        """Obsolete: whether neither ``max_retransmits`` nor ``max_packet_life_time`` is set and order is kept."""
+        return self.ordered and self.max_retransmits is None and self.max_packet_life_time is None
+
+    @property
+    def stream(self) -> int | None:
+        """Obsolete name of ``id``."""
+        return self._stream_id
+
+    @property
+    def buffered_amount(self) -> int:
+        """Bytes of payload that ``send`` has queued and that have not left yet."""
+        if self._sctp is None or self._stream_id is None:
+            return 0
+        return self._sctp.association.buffered_amount(self._stream_id)
+
+    @property
+    def buffered_amount_low_threshold(self) -> int:
+        """When ``buffered_amount`` falls to this, ``buffered_amount_low`` is fired."""
+        return self._threshold
+
+    @buffered_amount_low_threshold.setter
+    def buffered_amount_low_threshold(self, threshold: int) -> None:
+        self._threshold = threshold
+        if self._sctp is not None and self._stream_id is not None:
+            self._sctp.association.set_buffered_amount_low_threshold(self._stream_id, threshold)
+
+    @property
+    def binary_type(self) -> BinaryType:
+        """``arraybuffer`` or ``blob``. In Python a binary message is ``bytes`` either way."""
+        return self._binary_type
+
+    @binary_type.setter
+    def binary_type(self, binary_type: BinaryType) -> None:
+        self._binary_type = BinaryType(binary_type)
+
+    # -- sending and receiving -------------------------------------------------------------------------------
+
+    async def opened(self) -> None:
+        """Wait until the channel is open.
+
+        Raises:
+            trio.ClosedResourceError: It was closed on this side.
+            trio.BrokenResourceError: It was closed by the peer, or could not be opened.
+        """
+        await trio.lowlevel.checkpoint()
+        while self._state is RTCDataChannelState.CONNECTING:
+            await self._changed.park()
+        if self._state is not RTCDataChannelState.OPEN:
+            raise self._closed_error("the channel was closed before it was open")
+
+    async def send(self, data: str | bytes | bytearray | memoryview) -> None:
+        """Send a message, waiting while more than the high-water mark is queued.
+
+        Cancellation is exact: a cancelled call has not sent anything.
+
+        Args:
+            data: Text, or anything bytes-like.
+
+        Raises:
+            TypeError: The message is larger than the peer takes, or neither text nor bytes-like.
+            InvalidStateError: The channel is not open yet; wait for ``opened()``.
+            trio.ClosedResourceError: It was closed on this side.
+            trio.BrokenResourceError: It was closed by the peer, or the connection was lost.
+        """
+        kind, payload = self._encode(data)
+        sctp = self._check_open()
+        await trio.lowlevel.checkpoint()
+        while sctp.is_full():
+            await sctp.wait_for_room()
+            self._check_open()
+        self._queue(sctp, kind, payload)
+        await sctp.flush_shielded()
+
+    def send_nowait(self, data: str | bytes | bytearray | memoryview) -> None:
+        """Queue a message without waiting. It leaves with all that is queued before the next checkpoint.
+
+        Raises:
+            trio.WouldBlock: More than the high-water mark is queued.
+            TypeError: See ``send``.
+            InvalidStateError: See ``send``.
+            trio.ClosedResourceError: See ``send``.
+            trio.BrokenResourceError: See ``send``.
+        """
+        kind, payload = self._encode(data)
+        sctp = self._check_open()
+        if sctp.is_full():
+            raise trio.WouldBlock
+        self._queue(sctp, kind, payload)
+        sctp.wake()
+
+    async def wait_for_room(self) -> None:
+        """Wait until ``send`` would not have to wait.
+
+        Raises:
+            InvalidStateError: See ``send``.
+            trio.ClosedResourceError: See ``send``.
+            trio.BrokenResourceError: See ``send``.
+        """
+        sctp = self._check_open()
+        await trio.lowlevel.checkpoint()
+        while sctp.is_full():
+            await sctp.wait_for_room()
+            self._check_open()
+
+    async def receive(self) -> str | bytes:
+        """Wait for the next message.
+
+        Raises:
+            trio.EndOfChannel: The peer closed the channel, and all it had sent has been taken.
+            trio.ClosedResourceError: It was closed on this side.
+            trio.BrokenResourceError: The connection was lost.
+        """
+        await trio.lowlevel.checkpoint()
+        while True:
+            if self._closed_here:
+                raise trio.ClosedResourceError("the data channel was closed on this side")
+            message = self._take()
+            if message is not None:
+                return message
+            if self._state is RTCDataChannelState.CLOSED:
+                if self._failure is None:
+                    raise trio.EndOfChannel
+                raise trio.BrokenResourceError(str(self._failure)) from self._failure
+            await self._readable.park()
+
+    def as_stream(self) -> ChannelStream:
+        """Return a stream of bytes over this channel, for protocols such as TLS or HTTP.
+
+        Returns:
+            A ``trio.abc.HalfCloseableStream``. Both sides have to use the channel as a stream; it has to be an
+            ordered, reliable one.
+
+        Raises:
+            ValueError: The channel is unordered or unreliable.
+        """
+        if not self.reliable:
+            raise ValueError("a stream needs an ordered channel without max_retransmits or max_packet_life_time")
+        return ChannelStream(self)
+
+    # -- closing -----------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Begin to close: what was sent is delivered, then both sides are closed (W3C webrtc section 6.2)."""
+        if self._closed_here or self._state is RTCDataChannelState.CLOSED:
+            return
+        self._closed_here = True
+        if self._state is not RTCDataChannelState.CLOSING:
+            self._state = RTCDataChannelState.CLOSING
+            self._carrier.close_channel(self._key)
+        self._wake_all()
+
+    async def aclose(self) -> None:
+        """Close, and wait until all that was sent has been delivered and the peer has closed too.
+
+        When cancelled, or when the connection is lost, the channel is closed all the same.
+        """
+        self.close()
+        await trio.lowlevel.checkpoint()
+        while self._state is not RTCDataChannelState.CLOSED:
+            await self._changed.park()
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _encode(self, data: str | bytes | bytearray | memoryview) -> tuple[int, bytes]:
+        if isinstance(data, str):
+            payload = data.encode()
+            kind = PPID_STRING if payload else PPID_STRING_EMPTY
+        else:
+            payload = data if isinstance(data, bytes) else memoryview(data).tobytes()
+            kind = PPID_BINARY if payload else PPID_BINARY_EMPTY
+        limit = self._carrier.max_message_size()
+        if len(payload) > limit:
+            raise TypeError(f"a message of {len(payload)} bytes; the peer takes at most {int(limit)}")
+        return kind, payload
+
+    def _check_open(self) -> SctpTransport:
+        if self._state is RTCDataChannelState.OPEN and self._sctp is not None:
+            return self._sctp
+        if self._state is RTCDataChannelState.CONNECTING:
+            raise InvalidStateError("the data channel is not open yet: await channel.opened()")
+        raise self._closed_error("the data channel is closed")
+
+    def _closed_error(self, message: str) -> trio.ClosedResourceError | trio.BrokenResourceError:
+        if self._closed_here:
+            return trio.ClosedResourceError(message)
+        error = trio.BrokenResourceError(message if self._failure is None else str(self._failure))
+        error.__cause__ = self._failure
+        return error
+
+    def _queue(self, sctp: SctpTransport, kind: int, payload: bytes) -> None:
+        self._check_open()
+        parameters = self._parameters
+        assert self._stream_id is not None
+        lifetime = parameters.max_packet_life_time
+        sctp.association.send(
+            self._stream_id,
+            kind,
+            payload or _EMPTY_MESSAGE,
+            trio.current_time(),
+            ordered=parameters.ordered or sctp.control.must_send_ordered(self._key),
+            max_retransmits=parameters.max_retransmits,
+            lifetime=None if lifetime is None else lifetime / 1000,
+        )
+        self._counters.messages_sent += 1
+        self._counters.bytes_sent += len(payload)
+
+    def _take(self) -> str | bytes | None:
+        """Take the next message that has arrived."""
+        if self._left_over:
+            kind, payload = self._left_over.popleft()
+        elif self._sctp is None or self._stream_id is None:
+            return None
+        else:
+            message = self._sctp.receive_message(self._stream_id)
+            if message is None:
+                return None
+            kind, payload = message
+        if kind in _EMPTY_KINDS:
+            payload = b""
+        self._counters.messages_received += 1
+        self._counters.bytes_received += len(payload)
+        # W3C decodes with replacement: a peer's broken UTF-8 is not this side's exception.
+        return payload.decode("utf-8", "replace") if kind in _STRING_KINDS else payload
+
+    def messages_available(self) -> None:
+        """Hear from the transport that there is something to take."""
+        if self._has_handler("message"):
+            self._drain_to_handlers()
+        elif self._readable:
+            self._readable.unpark_all()
+
+    def buffered_amount_low(self) -> None:
+        """Hear from the transport that what is queued has fallen to the threshold."""
+        self._fire(Event("buffered_amount_low", self))
+
+    def _drain_to_handlers(self) -> None:
+        """Hand messages to the handlers, one at a time where a handler is asynchronous."""
+        if self._draining:
+            return
+        self._draining = True
+        try:
+            while self._has_handler("message") and not self._handlers_are_busy("message"):
+                message = self._take()
+                if message is None:
+                    break
+                self._fire(MessageEvent("message", self, message))
+        finally:
+            self._draining = False
+
+    def _handlers_idle(self) -> None:
+        if self._sctp is not None and self._has_handler("message"):
+            self._drain_to_handlers()
+
+    def _wake_all(self) -> None:
+        self._readable.unpark_all()
+        self._changed.unpark_all()
+
+    # -- what the connection tells -------------------------------------------------------------------------------
+
+    def _assign_id(self, stream_id: int) -> None:
+        self._stream_id = stream_id
+
+    def _become_open(self, sctp: SctpTransport) -> None:
+        if self._state is not RTCDataChannelState.CONNECTING:
+            return
+        assert self._stream_id is not None
+        self._state = RTCDataChannelState.OPEN
+        self._sctp = sctp
+        sctp.association.set_buffered_amount_low_threshold(self._stream_id, self._threshold)
+        self._changed.unpark_all()
+        self._fire(Event("open", self))
+        sctp.set_reader(self._stream_id, self)
+
+    def _become_closing(self) -> None:
+        if self._state in (RTCDataChannelState.CONNECTING, RTCDataChannelState.OPEN):
+            self._state = RTCDataChannelState.CLOSING
+            self._changed.unpark_all()
+            self._fire(Event("closing", self))
+
+    def _become_closed(self, failure: RTCError | None = None) -> None:
+        if self._state is RTCDataChannelState.CLOSED:
+            return
+        if self._sctp is not None and self._stream_id is not None:
+            # What has arrived can still be taken, even when the next channel gets this channel's number.
+            while (message := self._sctp.receive_message(self._stream_id)) is not None:
+                self._left_over.append(message)
+            self._sctp.remove_reader(self._stream_id)
+        self._drain_to_handlers()
+        self._sctp = None
+        self._state = RTCDataChannelState.CLOSED
+        self._failure = failure
+        self._wake_all()
+        if failure is not None:
+            self._fire(RTCErrorEvent("error", self, failure))
+        self._fire(Event("close", self))
+        self._end_events()
+
+    def _close_silently(self) -> None:
+        """The peer connection was closed: no events."""
+        self._end_events()
+        self._closed_here = True
+        self._become_closed()
+
+
+@attrs.define
+class ChannelCounters:
+    """What has passed over a channel, for ``get_stats``."""
+
+    messages_sent: int = 0
+    bytes_sent: int = 0
+    messages_received: int = 0
+    bytes_received: int = 0
+
+
+def failure_of_channel(message: str) -> RTCError:
+    """Return the error of a channel that could not live."""
+    return RTCError(RTCErrorDetailType.DATA_CHANNEL_FAILURE, message)

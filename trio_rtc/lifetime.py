@@ -1,0 +1,109 @@
+"""The life of a peer connection: two nested nurseries, bounded goodbyes, plain exceptions.
+
+The outer nursery holds the user's block and the asynchronous handlers, and is cancelled when the block ends. The
+inner one holds the transports and is shielded, so that an outer cancellation still lets the goodbyes (SCTP
+ABORT, DTLS close_notify) reach the wire; they may take as long as the close timeout, no longer.
+
+An exception from the block leaves it plain, never wrapped in an exception group of ours. A bug in a transport
+cancels the block and surfaces as that exception.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import trio
+
+Start = Callable[[trio.Nursery], Awaitable[None]]
+SayGoodbye = Callable[[], Awaitable[None]]
+
+
+class Lifetime:
+    """Runs the tasks of one peer connection between the beginning and the end of its ``async with`` block.
+
+    Attributes:
+        body: The nursery of asynchronous handlers; ``None`` outside the block.
+        transports: The nursery of the transports; ``None`` outside the block.
+    """
+
+    def __init__(self, close_timeout: float) -> None:
+        self._close_timeout = close_timeout
+        self._close_requested = trio.Event()
+        self._closed = trio.Event()
+        self.body: trio.Nursery | None = None
+        self.transports: trio.Nursery | None = None
+
+    def request_close(self) -> None:
+        """Begin to end. Idempotent."""
+        self._close_requested.set()
+
+    async def wait_closed(self) -> None:
+        """Wait until the transports have ended. Returns at once where they have never run."""
+        if self.body is None:
+            await trio.lowlevel.checkpoint()
+            return
+        await self._closed.wait()
+
+    @contextlib.asynccontextmanager
+    async def run(self, start: Start, on_closing: Callable[[], None], say_goodbye: SayGoodbye) -> AsyncIterator[None]:
+        """Run the transports around the user's block.
+
+        Args:
+            start: Starts the transports in the nursery that it gets.
+            on_closing: Called when the block ends, before the goodbyes.
+            say_goodbye: Lets the transports end.
+        """
+        try:
+            async with trio.open_nursery() as body:
+                self.body = body
+                await body.start(self._supervise, start, say_goodbye)
+                try:
+                    yield
+                finally:
+                    on_closing()
+                    self.request_close()
+                    with trio.CancelScope(shield=True):
+                        await self._closed.wait()
+                    body.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            _raise_single(group)
+        finally:
+            self.transports = None
+
+    async def _supervise(
+        self, start: Start, say_goodbye: SayGoodbye, *, task_status: trio.TaskStatus[None]
+    ) -> None:
+        try:
+            with trio.CancelScope(shield=True):
+                async with trio.open_nursery() as transports:
+                    self.transports = transports
+                    await start(transports)
+                    task_status.started()
+                    await self._close_requested.wait()
+                    with trio.move_on_after(self._close_timeout):
+                        await say_goodbye()
+                    transports.cancel_scope.cancel()
+        finally:
+            self._closed.set()
+
+
+def _raise_single(group: BaseExceptionGroup[BaseException]) -> None:
+    """Raise the one exception in a group as itself; the group, when there are several.
+
+    Cancellations do not count: they are how the nurseries ended, and trio delivers an outer one again.
+    """
+    errors = list(_leaves(group))
+    if len(errors) != 1:
+        raise group
+    error = errors[0]
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        error.__context__ = context
+        del error, errors, context
+
+
+def _leaves(error: BaseException) -> "list[BaseException]":
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [] if isinstance(error, trio.Cancelled) else [error]

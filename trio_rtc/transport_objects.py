@@ -1,0 +1,245 @@
+"""W3C's views of the transports: RTCIceTransport, RTCDtlsTransport, RTCSctpTransport.
+
+They hold what the application may see; the peer connection tells them what has happened.
+"""
+
+import math
+from typing import Any
+
+import attrs
+
+from .descriptions import RTCIceCandidate
+from .enums import (
+    RTCDtlsTransportState,
+    RTCErrorDetailType,
+    RTCIceComponent,
+    RTCIceGathererState,
+    RTCIceRole,
+    RTCIceTransportState,
+    RTCSctpTransportState,
+)
+from .errors import RTCError
+from .event_target import EventHandler, EventTarget, HandlerRunner
+from .events import Event, RTCErrorEvent
+from .protocols.dtls import Closed as DtlsClosed
+from .protocols.ice import Agent, Candidate, CandidatePair
+
+
+@attrs.frozen
+class RTCIceParameters:
+    """Credentials of one side (W3C webrtc section 5.6.1)."""
+
+    username_fragment: str
+    password: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class RTCIceCandidatePair:
+    """A local and a remote candidate (W3C webrtc section 5.6.2)."""
+
+    local: RTCIceCandidate
+    remote: RTCIceCandidate
+
+
+class RTCIceTransport(EventTarget):
+    """The path to the peer (W3C webrtc section 5.6)."""
+
+    EVENTS = frozenset({"state_change", "gathering_state_change", "selected_candidate_pair_change"})
+
+    on_state_change = EventHandler[Event]("state_change")
+    on_gathering_state_change = EventHandler[Event]("gathering_state_change")
+    on_selected_candidate_pair_change = EventHandler[Event]("selected_candidate_pair_change")
+
+    def __init__(self, agent: Agent, mid: str | None, runner: HandlerRunner) -> None:
+        super().__init__(runner)
+        self._agent = agent
+        self._mid = mid or ""
+        self._state = RTCIceTransportState.NEW
+        self._gathering_state = RTCIceGathererState.NEW
+        self._local_candidates: list[RTCIceCandidate] = []
+        self._remote_candidates: list[RTCIceCandidate] = []
+        self._pair: RTCIceCandidatePair | None = None
+
+    @property
+    def role(self) -> RTCIceRole:
+        """Whether this side nominates the pair."""
+        return RTCIceRole(self._agent.role.value)
+
+    @property
+    def component(self) -> RTCIceComponent:
+        """Always ``rtp``: RTCP shares the transport."""
+        return RTCIceComponent.RTP
+
+    @property
+    def state(self) -> RTCIceTransportState:
+        """Whether there is a path."""
+        return self._state
+
+    @property
+    def gathering_state(self) -> RTCIceGathererState:
+        """Whether candidates are still being gathered."""
+        return self._gathering_state
+
+    def get_local_candidates(self) -> list[RTCIceCandidate]:
+        """Return the candidates gathered and signalled for this generation."""
+        return list(self._local_candidates)
+
+    def get_remote_candidates(self) -> list[RTCIceCandidate]:
+        """Return the candidates of the peer."""
+        return list(self._remote_candidates)
+
+    def get_selected_candidate_pair(self) -> RTCIceCandidatePair | None:
+        """Return the pair on which packets are sent, or ``None``."""
+        return self._pair
+
+    def get_local_parameters(self) -> RTCIceParameters | None:
+        """Return our credentials."""
+        parameters = self._agent.local_parameters
+        return RTCIceParameters(parameters.username_fragment, parameters.password)
+
+    def get_remote_parameters(self) -> RTCIceParameters | None:
+        """Return the peer's credentials, once they are known."""
+        parameters = self._agent.remote_parameters
+        if parameters is None:
+            return None
+        return RTCIceParameters(parameters.username_fragment, parameters.password)
+
+    # -- what the peer connection tells ------------------------------------------------------------------------
+
+    def _set_state(self, state: RTCIceTransportState) -> None:
+        if state is not self._state:
+            self._state = state
+            self._fire(Event("state_change", self))
+
+    def _set_gathering_state(self, state: RTCIceGathererState) -> None:
+        if state is not self._gathering_state:
+            self._gathering_state = state
+            self._fire(Event("gathering_state_change", self))
+
+    def _set_pair(self, pair: CandidatePair | None) -> None:
+        if pair is None:
+            self._pair = None
+        else:
+            self._pair = RTCIceCandidatePair(self._as_w3c(pair.local), self._as_w3c(pair.remote))
+        self._fire(Event("selected_candidate_pair_change", self))
+
+    def _as_w3c(self, candidate: Candidate) -> RTCIceCandidate:
+        return RTCIceCandidate(candidate.to_sdp(), self._mid, 0, candidate.username_fragment)
+
+    def _close(self) -> None:
+        self._end_events()
+        self._state = RTCIceTransportState.CLOSED
+
+
+class RTCDtlsTransport(EventTarget):
+    """The security of a transport (W3C webrtc section 5.5)."""
+
+    EVENTS = frozenset({"state_change", "error"})
+
+    on_state_change = EventHandler[Event]("state_change")
+    on_error = EventHandler[RTCErrorEvent]("error")
+
+    def __init__(self, ice_transport: RTCIceTransport, runner: HandlerRunner) -> None:
+        super().__init__(runner)
+        self._ice_transport = ice_transport
+        self._state = RTCDtlsTransportState.NEW
+        self._remote_certificates: list[bytes] = []
+
+    @property
+    def ice_transport(self) -> RTCIceTransport:
+        """The path underneath."""
+        return self._ice_transport
+
+    @property
+    def state(self) -> RTCDtlsTransportState:
+        """Whether the handshake is done."""
+        return self._state
+
+    def get_remote_certificates(self) -> list[bytes]:
+        """Return the peer's certificate chain, each in DER; empty before the handshake is complete."""
+        return list(self._remote_certificates)
+
+    # -- what the peer connection tells ------------------------------------------------------------------------
+
+    def _set_state(self, state: RTCDtlsTransportState) -> None:
+        if state is not self._state:
+            self._state = state
+            self._fire(Event("state_change", self))
+
+    def _set_remote_certificate(self, certificate: bytes) -> None:
+        self._remote_certificates = [certificate]
+
+    def _fail(self, error: RTCError) -> None:
+        self._fire(RTCErrorEvent("error", self, error))
+
+    def _close(self) -> None:
+        self._end_events()
+        self._state = RTCDtlsTransportState.CLOSED
+
+
+class RTCSctpTransport(EventTarget):
+    """The association that carries the data channels (W3C webrtc section 6.1)."""
+
+    EVENTS = frozenset({"state_change"})
+
+    on_state_change = EventHandler[Event]("state_change")
+
+    def __init__(self, transport: RTCDtlsTransport, runner: HandlerRunner) -> None:
+        super().__init__(runner)
+        self._transport = transport
+        self._state = RTCSctpTransportState.CONNECTING
+        self._max_message_size: float = 65536
+        self._max_channels: int | None = None
+
+    @property
+    def transport(self) -> RTCDtlsTransport:
+        """The security underneath."""
+        return self._transport
+
+    @property
+    def state(self) -> RTCSctpTransportState:
+        """Whether the association is up."""
+        return self._state
+
+    @property
+    def max_message_size(self) -> float:
+        """Bytes of the largest message that can be sent; ``math.inf`` when the peer sets no bound."""
+        return self._max_message_size
+
+    @property
+    def max_channels(self) -> int | None:
+        """How many channels there may be; ``None`` until the association is up."""
+        return self._max_channels
+
+    # -- what the peer connection tells ------------------------------------------------------------------------
+
+    def _set_remote_max_message_size(self, size: int) -> None:
+        # RFC 8841 section 6.1: 0 says that any size will do.
+        self._max_message_size = math.inf if size == 0 else size
+
+    def _become_connected(self, max_channels: int) -> None:
+        self._max_channels = max_channels
+        self._state = RTCSctpTransportState.CONNECTED
+        self._fire(Event("state_change", self))
+
+    def _become_closed(self) -> None:
+        if self._state is not RTCSctpTransportState.CLOSED:
+            self._state = RTCSctpTransportState.CLOSED
+            self._fire(Event("state_change", self))
+
+    def _close(self) -> None:
+        self._end_events()
+        self._state = RTCSctpTransportState.CLOSED
+
+
+def error_of_dtls(event: DtlsClosed) -> RTCError | None:
+    """Return W3C's error for the end of a DTLS connection, ``None`` for an orderly one."""
+    reason: Any = event.error
+    if reason is None:
+        return None
+    detail = (
+        RTCErrorDetailType.FINGERPRINT_FAILURE if reason.fingerprint_mismatch else RTCErrorDetailType.DTLS_FAILURE
+    )
+    return RTCError(
+        detail, str(reason), received_alert=reason.received_alert, sent_alert=reason.sent_alert
+    )

@@ -1,0 +1,60 @@
+"""DTLS's shell: records to and from ICE, application data to and from SCTP."""
+
+import logging
+from collections.abc import Callable, Sequence
+
+import trio
+
+from trio_rtc.enums import RTCDtlsTransportState
+from trio_rtc.protocols.dtls import ApplicationDataReceived, Connection, DtlsEvent
+
+from .base import Inbox, Lower, Transport
+
+logger = logging.getLogger("trio_rtc.dtls")
+
+
+class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
+    """Drives a DTLS connection.
+
+    Attributes:
+        connection: The core.
+        unsent: Packets of the layer above that came before or after the time of the connection.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        inbox: Inbox[list[bytes]],
+        lower: Lower,
+        sctp_inbox: Inbox[list[bytes]],
+        report: Callable[[DtlsEvent], None],
+    ) -> None:
+        super().__init__(connection, inbox)
+        self.connection = connection
+        self.unsent = 0
+        self._lower = lower
+        self._sctp_inbox = sctp_inbox
+        self._report = report
+
+    async def send(self, batch: Sequence[bytes]) -> None:
+        """Send application data, a record an item."""
+        if self.connection.state is not RTCDtlsTransportState.CONNECTED:
+            self.unsent += len(batch)
+            return
+        self.connection.send(batch, trio.current_time())
+        await self.flush()
+
+    def _receive(self, item: list[bytes], now: float) -> None:
+        self.connection.receive(item, now)
+
+    def _handle(self, event: DtlsEvent) -> None:
+        if isinstance(event, ApplicationDataReceived):
+            self._sctp_inbox.deliver(event.batch, len(event.batch))
+        else:
+            self._report(event)
+
+    async def _send_down(self, datagrams: list[bytes]) -> None:
+        await self._lower.send(datagrams)
+
+    def _close_upper_inboxes(self) -> None:
+        self._sctp_inbox.close()

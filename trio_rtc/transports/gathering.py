@@ -1,0 +1,110 @@
+"""Gathering: which addresses of this host to use, the sockets on them, and the ICE servers' addresses."""
+
+import ipaddress
+import logging
+from collections.abc import Iterable, Sequence
+
+import trio
+
+from .ice import IceTransport
+from .network import DatagramSocket, InterfaceAddress, Network
+from .server_url import IceServerUrl
+from .settings import Settings
+from .udp import SocketBatch, UdpTransport
+from .base import Inbox
+
+logger = logging.getLogger("trio_rtc.ice")
+
+_SERVER_UNREACHABLE = 701
+"""W3C's code of icecandidateerror for a server that could not be reached (webrtc section 4.8.3)."""
+
+_HIGHEST_PREFERENCE = 65535
+
+
+def usable_addresses(addresses: Iterable[InterfaceAddress]) -> list[InterfaceAddress]:
+    """Choose the addresses that candidates are made of.
+
+    Unspecified, multicast and link-local addresses are left out, as browsers do. Loopback addresses are used
+    only where there is nothing else, so that two programs on a host without a network still meet.
+    """
+    usable: list[InterfaceAddress] = []
+    loopback: list[InterfaceAddress] = []
+    for address in dict.fromkeys(addresses):
+        ip = ipaddress.ip_address(address.host)
+        if ip.is_loopback:
+            loopback.append(address)
+        elif not (ip.is_unspecified or ip.is_multicast or ip.is_link_local):
+            usable.append(address)
+    return usable or loopback
+
+
+def with_preferences(addresses: Sequence[InterfaceAddress]) -> list[tuple[InterfaceAddress, int]]:
+    """Give each address its local preference, IPv6 before IPv4 (RFC 8445 section 5.1.2.2, RFC 8421)."""
+    ordered = sorted(addresses, key=lambda address: not address.is_ipv6)
+    return [(address, _HIGHEST_PREFERENCE - index) for index, address in enumerate(ordered)]
+
+
+class Gatherer:
+    """Opens the sockets of one ICE transport and tells the agent of them and of the STUN servers."""
+
+    def __init__(
+        self, ice: IceTransport, inbox: Inbox[SocketBatch], network: Network, settings: Settings
+    ) -> None:
+        self._ice = ice
+        self._inbox = inbox
+        self._network = network
+        self._settings = settings
+
+    async def run(self, nursery: trio.Nursery, servers: Sequence[IceServerUrl]) -> None:
+        """Gather: returns when the agent has been told of everything. Sockets live on in ``nursery``."""
+        agent = self._ice.agent
+        for interface, preference in with_preferences(self._choose_interfaces()):
+            datagram_socket = await self._bind(interface)
+            if datagram_socket is None:
+                continue
+            self._ice.add_socket(datagram_socket)
+            nursery.start_soon(UdpTransport(datagram_socket, self._inbox).run)
+            agent.add_local_address(
+                datagram_socket.local_address, local_preference=preference, now=trio.current_time()
+            )
+        await self._ice.flush()
+        async with trio.open_nursery() as lookups:
+            for server in servers:
+                lookups.start_soon(self._add_server, server)
+        agent.local_addresses_complete(trio.current_time())
+        await self._ice.flush()
+
+    def _choose_interfaces(self) -> list[InterfaceAddress]:
+        addresses = self._network.interface_addresses()
+        interface_filter = self._settings.interface_filter
+        if interface_filter is not None:
+            return [address for address in addresses if interface_filter(address)]
+        return usable_addresses(addresses)
+
+    async def _bind(self, interface: InterfaceAddress) -> DatagramSocket | None:
+        first, last = self._settings.port_range or (0, 0)
+        reason: OSError | None = None
+        for port in range(first, last + 1):
+            try:
+                return await self._network.bind_udp(interface, port)
+            except OSError as error:
+                reason = error
+        logger.warning("no UDP socket on %s: %s", interface.host, reason)
+        return None
+
+    async def _add_server(self, server: IceServerUrl) -> None:
+        agent = self._ice.agent
+        if server.scheme != "stun":
+            reason = f"{server.scheme}: servers are not supported in this version"
+            agent.stun_server_failed(server.url, _SERVER_UNREACHABLE, reason, trio.current_time())
+            await self._ice.flush()
+            return
+        try:
+            addresses = await self._network.resolve(server.host, server.port)
+        except OSError as error:
+            reason = f"the name does not resolve: {error}"
+            agent.stun_server_failed(server.url, _SERVER_UNREACHABLE, reason, trio.current_time())
+        else:
+            for address in addresses:
+                agent.add_stun_server(server.url, address, trio.current_time())
+        await self._ice.flush()

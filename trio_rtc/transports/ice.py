@@ -1,0 +1,109 @@
+"""ICE's shell: joins the agent to the sockets and hands upward what is not ICE's.
+
+Packets are told apart by their first byte (RFC 7983). STUN goes to the agent. Everything else goes up only if
+it came over a pair of addresses that has passed an authenticated check: the rest is dropped and counted.
+Here is the one place where data packets skip the core: an agent has nothing to say about them.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+from trio_rtc.protocols._contract import Address, Datagram
+from trio_rtc.protocols.ice import Agent, IceEvent, SelectedPairChanged
+
+from .base import Inbox, Transport
+from .network import DatagramSocket
+from .udp import SocketBatch
+
+logger = logging.getLogger("trio_rtc.ice")
+
+
+class IceTransport(Transport[SocketBatch, Datagram, IceEvent]):
+    """Drives an ICE agent over any number of sockets.
+
+    Attributes:
+        agent: The core.
+        bytes_sent: Bytes of data sent for the layers above.
+        bytes_received: Bytes of data handed to the layers above.
+        packets_sent: The same in packets.
+        packets_received: The same in packets.
+        unsent: Packets of the layers above that found no selected pair.
+        unexpected: Packets that came from where no authenticated check has come from, or are of no known kind.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        inbox: Inbox[SocketBatch],
+        dtls_inbox: Inbox[list[bytes]],
+        report: Callable[[IceEvent], None],
+    ) -> None:
+        super().__init__(agent, inbox)
+        self.agent = agent
+        self.bytes_sent = self.bytes_received = self.packets_sent = self.packets_received = 0
+        self.unsent = self.unexpected = 0
+        self._dtls_inbox = dtls_inbox
+        self._report = report
+        self._sockets: dict[Address, DatagramSocket] = {}
+        self._route: tuple[DatagramSocket, Address] | None = None
+
+    def add_socket(self, datagram_socket: DatagramSocket) -> None:
+        """Let the agent send on a socket."""
+        self._sockets[datagram_socket.local_address] = datagram_socket
+
+    def remove_socket(self, datagram_socket: DatagramSocket) -> None:
+        """Forget a socket that was closed."""
+        self._sockets.pop(datagram_socket.local_address, None)
+
+    async def send(self, batch: Sequence[bytes]) -> None:
+        """Send data over the selected pair; without one it is lost, as on any network without a route."""
+        route = self._route
+        if route is None:
+            self.unsent += len(batch)
+            return
+        self.packets_sent += len(batch)
+        self.bytes_sent += sum(map(len, batch))
+        await route[0].send_batch(batch, route[1])
+
+    def _receive(self, item: SocketBatch, now: float) -> None:
+        local, remote, packets = item
+        data = [packet for packet in packets if packet and packet[0] > 19]
+        if len(data) != len(packets):
+            self.agent.receive([Datagram(p, local, remote) for p in packets if p and p[0] < 4], now)
+        if data:
+            self._receive_data(local, remote, data)
+
+    def _receive_data(self, local: Address, remote: Address, data: list[bytes]) -> None:
+        dtls = [packet for packet in data if packet[0] < 64]
+        if not self.agent.accepts(local, remote):
+            self.unexpected += len(data)
+            return
+        self.unexpected += len(data) - len(dtls)
+        if dtls:
+            self.packets_received += len(dtls)
+            self.bytes_received += sum(map(len, dtls))
+            self._dtls_inbox.deliver(dtls, len(dtls))
+
+    def _handle(self, event: IceEvent) -> None:
+        if isinstance(event, SelectedPairChanged):
+            self._select(event)
+        self._report(event)
+
+    def _select(self, event: SelectedPairChanged) -> None:
+        pair = event.pair
+        if pair is None:
+            self._route = None
+            return
+        datagram_socket = self._sockets.get(pair.local_base)
+        self._route = None if datagram_socket is None else (datagram_socket, pair.remote_address)
+        logger.info("selected pair: %s", pair)
+
+    async def _send_down(self, datagrams: list[Datagram]) -> None:
+        for (local, remote), run in groupby(datagrams, key=lambda datagram: datagram[1:]):
+            datagram_socket = self._sockets.get(local)
+            if datagram_socket is not None:
+                await datagram_socket.send_batch([datagram.data for datagram in run], remote)
+
+    def _close_upper_inboxes(self) -> None:
+        self._dtls_inbox.close()

@@ -1,0 +1,182 @@
+"""SCTP's shell: the association and, on top of it, the control of data channels.
+
+What the application has not taken stays in the association, where it shrinks the window that the peer may
+fill. What the application sends waits in the association too, up to a high-water mark, above which senders
+wait for room.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+import trio
+
+from trio_rtc.protocols.datachannel import PPID_DCEP, ChannelControl, ControlMessage, DataChannelEvent, StreamResetRequested
+from trio_rtc.protocols.sctp import (
+    Association,
+    AssociationEstablished,
+    BufferedAmountLow,
+    IncomingStreamsReset,
+    MessagesAvailable,
+    OutgoingStreamsReset,
+    SctpEvent,
+)
+from trio_rtc.protocols.sctp import Closed as AssociationClosed
+
+from .base import Inbox, Lower, Transport
+
+logger = logging.getLogger("trio_rtc.sctp")
+
+_FLUSH_TIMEOUT = 1.0
+
+
+class Reader(Protocol):
+    """Whoever takes the messages of a stream."""
+
+    def messages_available(self) -> None:
+        """Hear that there is something to take."""
+
+    def buffered_amount_low(self) -> None:
+        """Hear that what is queued has fallen to the threshold."""
+
+
+class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
+    """Drives an association and the data channels on it.
+
+    Attributes:
+        association: The core of SCTP.
+        control: The core of data channels.
+    """
+
+    def __init__(
+        self,
+        association: Association,
+        control: ChannelControl,
+        inbox: Inbox[list[bytes]],
+        lower: Lower,
+        high_water_mark: int,
+        report: Callable[[SctpEvent], None],
+        report_channel: Callable[[DataChannelEvent], None],
+    ) -> None:
+        super().__init__(association, inbox)
+        self.association = association
+        self.control = control
+        self._lower = lower
+        self._high_water_mark = high_water_mark
+        self._report = report
+        self._report_channel = report_channel
+        self._readers: dict[int, Reader] = {}
+        self._room = trio.lowlevel.ParkingLot()
+
+    # -- for the layer above: synchronous verbs, and one wait ------------------------------------------------
+
+    def set_reader(self, stream_id: int, reader: Reader) -> None:
+        """Say who takes the messages of a stream, which may have some already."""
+        self._readers[stream_id] = reader
+        reader.messages_available()
+
+    def remove_reader(self, stream_id: int) -> None:
+        """Forget who takes the messages of a stream."""
+        self._readers.pop(stream_id, None)
+
+    def is_full(self) -> bool:
+        """Whether senders have to wait."""
+        return self.association.total_buffered >= self._high_water_mark
+
+    async def wait_for_room(self) -> None:
+        """Wait until something may have left the queue, or the association has ended."""
+        await self._room.park()
+
+    def receive_message(self, stream_id: int) -> tuple[int, bytes] | None:
+        """Take the next message of the user's on a stream: its payload protocol identifier and its bytes."""
+        while (message := self.association.receive_message(stream_id)) is not None:
+            if message[0] != PPID_DCEP:
+                return message
+            self._receive_control(stream_id, message[1])
+        return None
+
+    def pump_channels(self) -> None:
+        """Carry out what the control of the channels asks for, and wake the task to send it."""
+        if self._carry_out_control():
+            self.wake()
+
+    async def flush_shielded(self) -> None:
+        """Send what is due although the caller was cancelled: what is queued is as good as sent.
+
+        Bounded in time, since a socket whose buffer never empties must not hold a cancelled task for ever.
+        """
+        datagrams = self._settle()
+        if datagrams:
+            with trio.move_on_after(_FLUSH_TIMEOUT, shield=True):
+                await self._lower.send(datagrams)
+
+    # -- the shell -------------------------------------------------------------------------------------------
+
+    def _receive(self, item: list[bytes], now: float) -> None:
+        self.association.receive(item, now)
+
+    def _settle(self) -> list[bytes]:
+        datagrams = super()._settle()
+        if self._room and not self.is_full():
+            self._room.unpark_all()
+        return datagrams
+
+    def _handle(self, event: SctpEvent) -> None:
+        match event:
+            case MessagesAvailable():
+                for stream_id in event.stream_ids:
+                    self._announce_messages(stream_id)
+            case BufferedAmountLow():
+                if (reader := self._readers.get(event.stream_id)) is not None:
+                    reader.buffered_amount_low()
+            case AssociationEstablished():
+                self._report(event)
+                self.control.association_established(min(event.inbound_streams, event.outbound_streams))
+            case OutgoingStreamsReset():
+                self.control.outgoing_streams_reset(event.stream_ids)
+            case IncomingStreamsReset():
+                self.control.incoming_streams_reset(event.stream_ids)
+            case AssociationClosed():
+                self._report(event)
+                self.control.lower_closed(trio.current_time())
+                self._room.unpark_all()
+        if self._carry_out_control():
+            self.wake()
+
+    def _announce_messages(self, stream_id: int) -> None:
+        reader = self._readers.get(stream_id)
+        if reader is not None:
+            reader.messages_available()
+        elif self.association.peek_payload_protocol(stream_id) == PPID_DCEP:
+            message = self.association.receive_message(stream_id)
+            assert message is not None
+            self._receive_control(stream_id, message[1])
+        # Anything else waits for a negotiated channel that the application has not created yet.
+
+    def _receive_control(self, stream_id: int, data: bytes) -> None:
+        self.control.receive([ControlMessage(stream_id, data)], trio.current_time())
+        if self._carry_out_control():
+            self.wake()
+
+    def _carry_out_control(self) -> bool:
+        """Do what the control of the channels has decided. Returns whether the association was touched."""
+        now = trio.current_time()
+        touched = False
+        for stream_id, data in self.control.datagrams_to_send(now):
+            if not self.association.closed:
+                self.association.send(stream_id, PPID_DCEP, data, now)
+                touched = True
+        for event in self.control.events():
+            if isinstance(event, StreamResetRequested):
+                if not self.association.closed:
+                    self.association.reset_streams(event.stream_ids, now)
+                    touched = True
+            else:
+                self._report_channel(event)
+        return touched
+
+    async def _send_down(self, datagrams: list[bytes]) -> None:
+        await self._lower.send(datagrams)
+
+    def _close_upper_inboxes(self) -> None:
+        self._room.unpark_all()

@@ -1,0 +1,53 @@
+"""What the transports can be told that W3C does not have."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from trio_rtc.protocols.datachannel import DataChannelOptions
+from trio_rtc.protocols.dtls import DtlsOptions
+from trio_rtc.protocols.ice import IceOptions
+from trio_rtc.protocols.sctp import SctpOptions
+
+from .network import InterfaceAddress, Network
+
+
+def _port_range(_: Any, __: Any, value: tuple[int, int] | None) -> None:
+    if value is not None and not 0 < value[0] <= value[1] < 65536:
+        raise ValueError("port_range is (first, last), both between 1 and 65535")
+
+
+@attrs.frozen
+class Settings:
+    """What W3C does not have: given to the constructor of a peer connection.
+
+    Attributes:
+        network: The network to use; ``None``: this host's. Tests give one of ``trio_rtc.testing``.
+        close_timeout: Seconds that the goodbyes may take when the connection is closed.
+        port_range: First and last UDP port to bind; ``None``: any.
+        interface_filter: Says of each address of this host whether it may be used. By default loopback
+            addresses are used only where there are no others, and link-local ones not at all.
+        send_high_water_mark: Bytes queued on a data channel above which ``send`` waits.
+        max_message_size: Bytes of the largest data channel message that we accept, as announced to the peer.
+        ice: Options of ICE.
+        dtls: Options of DTLS.
+        sctp: Options of SCTP.
+        data_channels: Options of the data channel core.
+        rng: Source of chance; ``None``: the operating system's. Tests give a seeded one.
+        wall_clock: Returns the Unix time in seconds; for the dates in certificates and statistics.
+    """
+
+    network: Network | None = None
+    close_timeout: float = attrs.field(default=1.0, validator=attrs.validators.ge(0))
+    port_range: tuple[int, int] | None = attrs.field(default=None, validator=_port_range)
+    interface_filter: Callable[[InterfaceAddress], bool] | None = None
+    send_high_water_mark: int = attrs.field(default=1 << 20, validator=attrs.validators.gt(0))
+    max_message_size: int = attrs.field(default=262144, validator=attrs.validators.gt(0))
+    ice: IceOptions = attrs.field(factory=IceOptions)
+    dtls: DtlsOptions = attrs.field(factory=DtlsOptions)
+    sctp: SctpOptions = attrs.field(factory=SctpOptions)
+    data_channels: DataChannelOptions = attrs.field(factory=DataChannelOptions)
+    rng: random.Random | None = None
+    wall_clock: Callable[[], float] | None = None

@@ -1,0 +1,223 @@
+"""The transports of one bundle, from the sockets to the data channels, and the order in which they start.
+
+ICE runs from the first moment. DTLS is made when the descriptions have said who is client, and starts its
+handshake when ICE is connected; SCTP is made with DTLS and connects when the handshake is complete. What a
+peer sends too early waits in the inbox of the layer that is not running yet.
+
+The owner hears of every event of a core at once and synchronously (:class:`StackOwner`): W3C wants a change of
+state and the handlers for it to be one step.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import attrs
+import trio
+
+from trio_rtc.enums import RTCDtlsTransportState, RTCIceTransportState
+from trio_rtc.errors import OperationError
+from trio_rtc.protocols.datachannel import ChannelControl, DataChannelEvent
+from trio_rtc.protocols.dtls import Certificate, Connection, DtlsEvent, DtlsRole, Fingerprint, HandshakeCompleted
+from trio_rtc.protocols.ice import (
+    Agent,
+    IceEvent,
+    IceRole,
+    NameResolutionRequested,
+    StateChanged,
+)
+from trio_rtc.protocols.sctp import Association, SctpEvent
+
+from .base import Inbox
+from .dtls import DtlsTransport
+from .gathering import Gatherer
+from .ice import IceTransport
+from .mdns import MdnsTransport
+from .network import Network
+from .sctp import SctpTransport
+from .server_url import IceServerUrl
+from .settings import Settings
+from .udp import SocketBatch, SystemNetwork
+
+logger = logging.getLogger("trio_rtc.transports")
+
+_CONNECTED = (RTCIceTransportState.CONNECTED, RTCIceTransportState.COMPLETED)
+
+
+class StackOwner(Protocol):
+    """Whoever wants to know what happens in a stack: the peer connection."""
+
+    def handle_ice_event(self, event: IceEvent) -> None:
+        """Hear of an event of ICE."""
+
+    def handle_dtls_event(self, event: DtlsEvent) -> None:
+        """Hear of an event of DTLS."""
+
+    def handle_sctp_event(self, event: SctpEvent) -> None:
+        """Hear of an event of SCTP."""
+
+    def handle_channel_event(self, event: DataChannelEvent) -> None:
+        """Hear of an event of a data channel."""
+
+
+class TransportStack:
+    """ICE, DTLS and SCTP of one bundle.
+
+    Attributes:
+        agent: The ICE agent.
+        ice: Its shell.
+        control: The control of the data channels.
+        dtls: DTLS, once the roles are negotiated.
+        sctp: SCTP, once it is negotiated.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        rng: random.Random,
+        wall_clock: Callable[[], float],
+        certificate: Certificate,
+        owner: StackOwner,
+    ) -> None:
+        self._settings = settings
+        self._rng = rng
+        self._wall_clock = wall_clock
+        self._certificate = certificate
+        self._owner = owner
+        self._network: Network = settings.network or SystemNetwork()
+        self._nursery: trio.Nursery | None = None
+        self._socket_inbox = Inbox[SocketBatch]()
+        self._dtls_inbox = Inbox[list[bytes]]()
+        self._sctp_inbox = Inbox[list[bytes]]()
+        self._mdns: MdnsTransport | None = None
+        self._fingerprints: tuple[Fingerprint, ...] = ()
+        self.gathering_started = False
+        self.agent = Agent(settings.ice, rng=rng, role=IceRole.CONTROLLING)
+        self.ice = IceTransport(self.agent, self._socket_inbox, self._dtls_inbox, self._handle_ice_event)
+        self.control = ChannelControl(settings.data_channels)
+        self.dtls: DtlsTransport | None = None
+        self.sctp: SctpTransport | None = None
+
+    # -- life ------------------------------------------------------------------------------------------------
+
+    async def start(self, nursery: trio.Nursery) -> None:
+        """Start in the nursery that all tasks of this stack will live in."""
+        self._nursery = nursery
+        await nursery.start(self.ice.run)
+
+    async def say_goodbye(self) -> None:
+        """End the layers from the top, each with its goodbye on the wire."""
+        if self.sctp is not None:
+            await self.sctp.close()
+        if self.dtls is not None:
+            await self.dtls.close()
+        await self.ice.close()
+
+    # -- what the descriptions say -----------------------------------------------------------------------------
+
+    def gather(self, servers: Sequence[IceServerUrl]) -> None:
+        """Begin to gather candidates. Later calls have no effect."""
+        if self.gathering_started:
+            return
+        assert self._nursery is not None
+        self.gathering_started = True
+        gatherer = Gatherer(self.ice, self._socket_inbox, self._network, self._settings)
+        self._nursery.start_soon(gatherer.run, self._nursery, servers)
+
+    def start_dtls(self, role: DtlsRole, fingerprints: Sequence[Fingerprint]) -> None:
+        """Make DTLS, when it is not there yet; it begins its handshake when ICE is connected.
+
+        Raises:
+            OperationError: It is there, and the peer has changed its fingerprints.
+        """
+        if self.dtls is not None:
+            if tuple(fingerprints) != self._fingerprints:
+                raise OperationError("the peer changed its DTLS fingerprints; a new DTLS association is not supported")
+            return
+        assert self._nursery is not None
+        self._fingerprints = tuple(fingerprints)
+        connection = Connection(
+            self._settings.dtls,
+            role=role,
+            certificate=self._certificate,
+            rng=self._rng,
+            wall_clock=self._wall_clock() - trio.current_time(),
+        )
+        connection.set_remote_fingerprints(fingerprints)
+        self.dtls = DtlsTransport(
+            connection, self._dtls_inbox, self.ice, self._sctp_inbox, self._handle_dtls_event
+        )
+        self.control.set_role(is_dtls_client=role is DtlsRole.CLIENT)
+        self._nursery.start_soon(self.dtls.run)
+        self._start_handshake_if_connected()
+
+    def start_sctp(self, remote_port: int) -> None:
+        """Make SCTP, when it is not there yet; it connects when the DTLS handshake is complete."""
+        if self.sctp is not None or self.dtls is None:
+            return
+        assert self._nursery is not None
+        options = attrs.evolve(self._settings.sctp, remote_port=remote_port)
+        self.sctp = SctpTransport(
+            Association(options, rng=self._rng),
+            self.control,
+            self._sctp_inbox,
+            self.dtls,
+            self._settings.send_high_water_mark,
+            self._owner.handle_sctp_event,
+            self._owner.handle_channel_event,
+        )
+        self._nursery.start_soon(self.sctp.run)
+        self._connect_if_secure()
+
+    def pump_channels(self) -> None:
+        """Carry out what the control of the channels has decided, with an association or before there is one."""
+        if self.sctp is not None:
+            self.sctp.pump_channels()
+        else:
+            for event in self.control.events():
+                self._owner.handle_channel_event(event)
+
+    # -- the order of starting ---------------------------------------------------------------------------------
+
+    def _handle_ice_event(self, event: IceEvent) -> None:
+        match event:
+            case NameResolutionRequested():
+                self._resolve(event.name)
+            case StateChanged():
+                self._owner.handle_ice_event(event)
+                self._start_handshake_if_connected()
+            case _:
+                self._owner.handle_ice_event(event)
+
+    def _start_handshake_if_connected(self) -> None:
+        dtls = self.dtls
+        if dtls is None or self.agent.state not in _CONNECTED:
+            return
+        if dtls.connection.state is RTCDtlsTransportState.NEW:
+            dtls.connection.start(trio.current_time())
+            dtls.wake()
+
+    def _handle_dtls_event(self, event: DtlsEvent) -> None:
+        self._owner.handle_dtls_event(event)
+        if isinstance(event, HandshakeCompleted):
+            self._connect_if_secure()
+
+    def _connect_if_secure(self) -> None:
+        if self.sctp is None or self.dtls is None:
+            return
+        if self.dtls.connection.state is RTCDtlsTransportState.CONNECTED:
+            self.sctp.association.connect(trio.current_time())
+            self.sctp.wake()
+
+    def _resolve(self, name: str) -> None:
+        assert self._nursery is not None
+        if self._mdns is None:
+            self._mdns = MdnsTransport(self._network, self._rng, self._name_resolved)
+            self._nursery.start_soon(self._mdns.run)
+        self._mdns.resolve(name)
+
+    def _name_resolved(self, name: str, hosts: Sequence[str]) -> None:
+        self.agent.remote_name_resolved(name, hosts, trio.current_time())
+        self.ice.wake()
