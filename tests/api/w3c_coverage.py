@@ -61,7 +61,6 @@ OBSOLETE = {
         "idpErrorInfo",
     },
     "RTCOfferOptions": {"offerToReceiveAudio", "offerToReceiveVideo"},
-    "RTCDataChannel": {"reliable"},
 }
 """Members that only old pages use, by interface. What has replaced them is there."""
 

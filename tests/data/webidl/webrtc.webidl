@@ -314,6 +314,7 @@ partial dictionary RTCDataChannelInit {
 // Obsolete
 partial interface RTCDataChannel {
   readonly attribute boolean reliable;
+  readonly attribute unsigned short? stream;
 };
 
 interface RTCDataChannelEvent : Event {
