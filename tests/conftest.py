@@ -64,10 +64,22 @@ def run_replayably(
     gc.collect()
 
 
+def run_in_virtual_time(
+    async_function: Callable[[], Awaitable[object]],
+    clock: trio.abc.Clock | None = None,
+    instruments: Sequence[trio.abc.Instrument] = (),
+) -> None:
+    """Run like ``run_replayably``, with a clock that jumps to the next deadline when nothing else is to do."""
+    run_replayably(async_function, clock or trio.testing.MockClock(autojump_threshold=0), instruments)
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let every async test be run by ``run_replayably``; those under ``@given`` are seeded by hypothesis."""
-    if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
-        item.add_marker(pytest.mark.trio(run=run_replayably))
+    if not isinstance(item, pytest.Function) or not inspect.iscoroutinefunction(item.obj):
+        return
+    # pytest-trio sees a clock only among the arguments; this makes usefixtures("autojump_clock") work as well.
+    virtual = "autojump_clock" in item.fixturenames
+    item.add_marker(pytest.mark.trio(run=run_in_virtual_time if virtual else run_replayably))
 
 
 def pytest_collection_finish() -> None:

@@ -1,0 +1,54 @@
+"""A simulated network for tests: hosts, links with loss and delay, NATs, in virtual time and from a seed.
+
+Give each peer connection a host of the network in place of the system's, and run the test under a
+``trio.testing.MockClock(autojump_threshold=0)``; then an hour of a bad connection takes a moment, and goes the
+same way every time::
+
+    network = SimulatedNetwork(seed=7, link=Link(delay=0.05, loss=0.3))
+    alice = network.add_host("alice", ["10.0.0.1"])
+    bob = network.add_host("bob", ["10.0.0.2", "fd00::2"])
+    async with network:
+        ...  # Settings(network=alice), Settings(network=bob)
+        network.partition("alice", "bob")
+"""
+
+from .host import Service, SimulatedHost, SimulatedSocket
+from .link import Link
+from .nat import Nat, NatKind
+from .network import SimulatedNetwork
+from .packet import (
+    Copies,
+    Delay,
+    Drop,
+    DropReason,
+    Packet,
+    PacketFilter,
+    Pass,
+    Replace,
+    Trace,
+    TraceEntry,
+    TraceKind,
+    Verdict,
+)
+
+__all__ = [
+    "Copies",
+    "Delay",
+    "Drop",
+    "DropReason",
+    "Link",
+    "Nat",
+    "NatKind",
+    "Packet",
+    "PacketFilter",
+    "Pass",
+    "Replace",
+    "Service",
+    "SimulatedHost",
+    "SimulatedNetwork",
+    "SimulatedSocket",
+    "Trace",
+    "TraceEntry",
+    "TraceKind",
+    "Verdict",
+]

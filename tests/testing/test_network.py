@@ -1,0 +1,512 @@
+"""The simulated network: what gets through, what does not, and that it replays."""
+
+from collections.abc import Sequence
+
+import pytest
+import trio
+import trio.testing
+
+from tests.conftest import run_replayably
+from trio_rtc.protocols._contract import Address
+from trio_rtc.testing import (
+    Copies,
+    Delay,
+    Drop,
+    DropReason,
+    Link,
+    Pass,
+    Replace,
+    SimulatedHost,
+    SimulatedNetwork,
+    SimulatedSocket,
+    TraceKind,
+    Verdict,
+)
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+
+async def bind(host: SimulatedHost, port: int = 0, *, index: int = 0) -> SimulatedSocket:
+    return await host.bind_udp(host.interface_addresses()[index], port)
+
+
+async def drain(receiver: SimulatedSocket, seconds: float = 5.0) -> list[bytes]:
+    """Return what arrives until nothing has for a while."""
+    received: list[bytes] = []
+    while True:
+        with trio.move_on_after(seconds) as scope:
+            for _, run in await receiver.receive_batch():
+                received += run
+        if scope.cancelled_caught:
+            return received
+
+
+def numbered(count: int, size: int = 2) -> list[bytes]:
+    return [number.to_bytes(size, "big") for number in range(count)]
+
+
+class Pair:
+    """Two hosts with a socket each."""
+
+    def __init__(self, network: SimulatedNetwork) -> None:
+        self.network = network
+        self.alice = network.add_host("alice", ["10.0.0.1", "fd00::1"])
+        self.bob = network.add_host("bob", ["10.0.0.2", "fd00::2"])
+
+    async def open(self, *, index: int = 0) -> tuple[SimulatedSocket, SimulatedSocket]:
+        return await bind(self.alice, index=index), await bind(self.bob, index=index)
+
+
+async def exchange(
+    link: Link, packets: Sequence[bytes], *, seed: int = 0
+) -> tuple[list[bytes], SimulatedNetwork]:
+    """Send packets from alice to bob all at once; return what arrived in that order, and the network."""
+    network = SimulatedNetwork(seed=seed, link=link)
+    pair = Pair(network)
+    async with network:
+        sender, receiver = await pair.open()
+        await sender.send_batch(packets, receiver.local_address)
+        return await drain(receiver), network
+
+
+@pytest.mark.parametrize("index", [0, 1], ids=["IPv4", "IPv6"])
+async def test_packets_arrive_after_the_delay_and_tell_their_sender(index: int) -> None:
+    network = SimulatedNetwork(link=Link(delay=0.25))
+    pair = Pair(network)
+    async with network:
+        sender, receiver = await pair.open(index=index)
+        start = trio.current_time()
+        await sender.send_batch([b"one", b"two"], receiver.local_address)
+        assert await receiver.receive_batch() == [(sender.local_address, [b"one", b"two"])]
+        assert trio.current_time() - start == pytest.approx(0.25)
+
+
+async def test_a_batch_is_grouped_into_runs_by_sender() -> None:
+    network = SimulatedNetwork()
+    pair = Pair(network)
+    async with network:
+        first, receiver = await pair.open()
+        second = await bind(pair.alice)
+        for sender, data in ((first, b"1"), (first, b"2"), (second, b"3"), (first, b"4")):
+            await sender.send_batch([data], receiver.local_address)
+        await trio.sleep(1)
+        assert await receiver.receive_batch() == [
+            (first.local_address, [b"1", b"2"]),
+            (second.local_address, [b"3"]),
+            (first.local_address, [b"4"]),
+        ]
+
+
+async def test_a_batch_has_at_most_64_packets() -> None:
+    network = SimulatedNetwork()
+    pair = Pair(network)
+    async with network:
+        sender, receiver = await pair.open()
+        await sender.send_batch(numbered(100), receiver.local_address)
+        await trio.sleep(1)
+        sizes = [sum(len(run) for _, run in await receiver.receive_batch()) for _ in range(2)]
+        assert sizes == [64, 36]
+
+
+async def test_loss_takes_its_share() -> None:
+    received, network = await exchange(Link(loss=0.3), numbered(2000))
+    assert 1300 < len(received) < 1500
+    assert received == sorted(received)
+    assert network.trace.dropped == {DropReason.LOSS: 2000 - len(received)}
+    assert network.trace.sent == 2000
+    assert network.trace.delivered == len(received)
+
+
+async def test_duplicates_arrive_twice() -> None:
+    received, _ = await exchange(Link(duplicate=0.2), numbered(1000))
+    assert 1150 < len(received) < 1250
+    assert len(set(received)) == 1000
+
+
+async def test_jitter_alone_keeps_the_order() -> None:
+    received, _ = await exchange(Link(jitter=0.1), numbered(500))
+    assert received == numbered(500)
+
+
+async def test_reordering_changes_the_order_and_nothing_else() -> None:
+    received, _ = await exchange(Link(reorder=0.1), numbered(500))
+    assert received != numbered(500)
+    assert sorted(received) == numbered(500)
+
+
+async def test_corruption_flips_one_bit() -> None:
+    sent = [bytes(100)] * 200
+    received, _ = await exchange(Link(corrupt=0.5), sent)
+    flipped = [int.from_bytes(data, "big").bit_count() for data in received]
+    assert set(flipped) == {0, 1}
+    assert 60 < sum(flipped) < 140
+
+
+async def test_rate_spreads_packets_and_the_queue_overflows() -> None:
+    network = SimulatedNetwork(link=Link(delay=0, rate=80_000, queue=5_000))
+    pair = Pair(network)
+    async with network:
+        sender, receiver = await pair.open()
+        start = trio.current_time()
+        await sender.send_batch([bytes(972)] * 20, receiver.local_address)  # 1000 bytes with headers: 0.1 s
+        arrivals = []
+        while True:
+            with trio.move_on_after(5) as scope:
+                await receiver.receive_batch()
+                arrivals.append(trio.current_time() - start)
+            if scope.cancelled_caught:
+                break
+        assert arrivals == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
+        assert network.trace.dropped == {DropReason.QUEUE_FULL: 15}
+
+
+async def test_packets_over_the_mtu_vanish() -> None:
+    received, network = await exchange(Link(mtu=1280), [bytes(1252), bytes(1253)])
+    assert received == [bytes(1252)]
+    assert network.trace.dropped == {DropReason.OVERSIZED: 1}
+
+
+async def test_a_full_receive_buffer_drops() -> None:
+    network = SimulatedNetwork()
+    alice = network.add_host("alice", ["10.0.0.1"])
+    bob = network.add_host("bob", ["10.0.0.2"], receive_buffer=2500)
+    async with network:
+        sender, receiver = await bind(alice), await bind(bob)
+        await sender.send_batch([bytes(1000)] * 4, receiver.local_address)
+        assert len(await drain(receiver)) == 2
+        await sender.send_batch([bytes(1000)], receiver.local_address)
+        assert len(await drain(receiver)) == 1
+        assert network.trace.dropped == {DropReason.RECEIVE_BUFFER_FULL: 2}
+
+
+async def test_nobody_hears_packets_to_a_closed_port_or_an_unknown_address() -> None:
+    network = SimulatedNetwork()
+    pair = Pair(network)
+    async with network:
+        sender, receiver = await pair.open()
+        receiver.close()
+        await sender.send_batch([b"x"], receiver.local_address)
+        await sender.send_batch([b"x"], Address("192.0.2.1", 9))
+        await trio.sleep(1)
+        assert network.trace.dropped == {DropReason.PORT_UNREACHABLE: 1, DropReason.NO_ROUTE: 1}
+
+
+async def test_closing_a_socket_wakes_its_reader_and_refuses_further_use() -> None:
+    network = SimulatedNetwork()
+    pair = Pair(network)
+    async with network, trio.open_nursery() as nursery:
+        sender, receiver = await pair.open()
+
+        async def read() -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                await receiver.receive_batch()
+
+        nursery.start_soon(read)
+        await trio.testing.wait_all_tasks_blocked()
+        receiver.close()
+        receiver.close()
+        with pytest.raises(trio.ClosedResourceError):
+            await receiver.send_batch([b"x"], sender.local_address)
+        assert pair.bob.open_sockets == ()
+
+
+async def test_ports_are_taken_once() -> None:
+    network = SimulatedNetwork()
+    pair = Pair(network)
+    async with network:
+        first = await bind(pair.alice, 5000)
+        with pytest.raises(OSError, match="in use"):
+            await bind(pair.alice, 5000)
+        first.close()
+        await bind(pair.alice, 5000)
+        with pytest.raises(OSError, match="assign"):
+            await pair.alice.bind_udp(pair.bob.interface_addresses()[0])
+
+
+async def test_a_partition_stops_everything_even_what_is_under_way() -> None:
+    network = SimulatedNetwork(link=Link(delay=1))
+    pair = Pair(network)
+    async with network:
+        sender, receiver = await pair.open()
+        await sender.send_batch([b"under way"], receiver.local_address)
+        await trio.sleep(0.5)
+        network.partition("alice", "bob")
+        await sender.send_batch([b"cut"], receiver.local_address)
+        await trio.sleep(0.75)
+        network.heal("alice", "bob")
+        await sender.send_batch([b"healed"], receiver.local_address)
+        assert await drain(receiver) == [b"healed"]
+        assert network.trace.dropped == {DropReason.PARTITIONED: 2}
+
+
+async def test_a_one_way_partition_leaves_the_other_way() -> None:
+    network = SimulatedNetwork()
+    pair = Pair(network)
+    async with network:
+        alice, bob = await pair.open()
+        network.partition("alice", "bob", one_way=True)
+        await alice.send_batch([b"x"], bob.local_address)
+        await bob.send_batch([b"y"], alice.local_address)
+        assert (await drain(alice), await drain(bob)) == ([b"y"], [])
+        network.heal()
+        network.partition("bob")
+        await bob.send_batch([b"y"], alice.local_address)
+        assert await drain(alice) == []
+
+
+async def test_links_are_set_by_direction() -> None:
+    network = SimulatedNetwork(link=Link(delay=0.1))
+    pair = Pair(network)
+    async with network:
+        alice, bob = await pair.open()
+        network.set_link("alice", "bob", Link(delay=2))
+        start = trio.current_time()
+        await alice.send_batch([b"x"], bob.local_address)
+        await bob.receive_batch()
+        assert trio.current_time() - start == pytest.approx(2)
+        await bob.send_batch([b"x"], alice.local_address)
+        await alice.receive_batch()
+        assert trio.current_time() - start == pytest.approx(2.1)
+        network.set_default_link(Link(delay=0.3))
+        await bob.send_batch([b"x"], alice.local_address)
+        await alice.receive_batch()
+        assert trio.current_time() - start == pytest.approx(2.4)
+
+
+async def test_filters_drop_delay_replace_and_copy() -> None:
+    verdicts: dict[bytes, Verdict] = {
+        b"drop": Drop(),
+        b"delay": Delay(1.0),
+        b"replace": Replace(b"other"),
+        b"copy": Copies(3),
+    }
+    network = SimulatedNetwork()
+    pair = Pair(network)
+    async with network:
+        sender, receiver = await pair.open()
+        asked = network.add_filter(lambda packet: verdicts.get(packet.data, Pass()))
+        await sender.send_batch([b"delay", b"drop", b"replace", b"copy", b"plain"], receiver.local_address)
+        assert await drain(receiver) == [b"other", b"copy", b"copy", b"copy", b"plain", b"delay"]
+        network.remove_filter(asked)
+        await sender.send_batch([b"drop"], receiver.local_address)
+        assert await drain(receiver) == [b"drop"]
+
+
+async def test_drop_next_drops_exactly_that() -> None:
+    network = SimulatedNetwork()
+    pair = Pair(network)
+    async with network:
+        sender, receiver = await pair.open()
+        caught = network.drop_next(lambda packet: packet.data > b"\x00\x04", count=2)
+        await sender.send_batch(numbered(9), receiver.local_address)
+        assert await drain(receiver) == [*numbered(5), *numbered(9)[7:]]
+        assert [packet.data for packet in caught] == numbered(9)[5:7]
+
+
+async def test_an_unplugged_interface_is_deaf_and_dumb() -> None:
+    network = SimulatedNetwork()
+    alice = network.add_host("alice", {"wlan0": ["10.0.0.1"], "lte0": ["10.1.0.1"]})
+    bob = network.add_host("bob", ["10.0.0.2"])
+    async with network:
+        wlan, lte, receiver = await bind(alice), await bind(alice, index=1), await bind(bob)
+        alice.set_interface("wlan0", up=False)
+        assert [interface.name for interface in alice.interface_addresses()] == ["lte0"]
+        for sender in (wlan, lte):
+            await sender.send_batch([b"x"], receiver.local_address)
+            await receiver.send_batch([b"y"], sender.local_address)
+        assert await drain(receiver) == [b"x"]
+        assert await drain(lte) == [b"y"]
+        assert network.trace.dropped == {DropReason.INTERFACE_DOWN: 2}
+        alice.set_interface("wlan0", up=True)
+        await wlan.send_batch([b"x"], receiver.local_address)
+        assert await drain(receiver) == [b"x"]
+
+
+async def test_a_host_moves_to_another_address() -> None:
+    network = SimulatedNetwork()
+    pair = Pair(network)
+    async with network:
+        old, receiver = await pair.open()
+        pair.alice.remove_address("10.0.0.1")
+        pair.alice.add_address("eth0", "10.0.0.9")
+        await old.send_batch([b"old"], receiver.local_address)
+        new = await pair.alice.bind_udp(pair.alice.interface_addresses()[-1])
+        assert new.local_address.host == "10.0.0.9"
+        await new.send_batch([b"new"], receiver.local_address)
+        assert await drain(receiver) == [b"new"]
+        with pytest.raises(ValueError, match="taken by bob"):
+            pair.alice.add_address("eth0", "10.0.0.2")
+
+
+async def test_names_resolve_to_what_was_said() -> None:
+    network = SimulatedNetwork()
+    pair = Pair(network)
+    network.add_name("stun.example", "198.51.100.1", "2001:DB8::1")
+    async with network:
+        found = await pair.alice.resolve("STUN.example.", 3478)
+        assert found == [Address("198.51.100.1", 3478), Address("2001:db8::1", 3478)]
+        assert await pair.alice.resolve("192.0.2.7", 1) == [Address("192.0.2.7", 1)]
+        with pytest.raises(OSError, match="nowhere"):
+            await pair.alice.resolve("nowhere.example", 1)
+
+
+async def test_multicast_reaches_every_member_of_the_group() -> None:
+    network = SimulatedNetwork()
+    group = Address("224.0.0.251", 5353)
+    hosts = [network.add_host(name, [f"10.0.0.{index}"]) for index, name in enumerate(("a", "b", "c"), 1)]
+    async with network:
+        members = [await host.open_multicast(host.interface_addresses()[0], group) for host in hosts[:2]]
+        outsider = await bind(hosts[2])
+        await members[0].send_batch([b"who?"], group)
+        assert [await drain(member) for member in members] == [[b"who?"], [b"who?"]]
+        await outsider.send_batch([b"me"], members[1].local_address)
+        assert await drain(members[1]) == [b"me"]
+        members[1].close()
+        await outsider.send_batch([b"anyone?"], group)
+        assert await drain(members[0]) == [b"anyone?"]
+
+
+async def test_a_service_answers_without_a_socket() -> None:
+    network = SimulatedNetwork()
+    pair = Pair(network)
+    pair.bob.add_service(7, lambda data, source, _: [(data.upper(), source)])
+    async with network:
+        client = await bind(pair.alice)
+        await client.send_batch([b"echo"], Address("10.0.0.2", 7))
+        assert await client.receive_batch() == [(Address("10.0.0.2", 7), [b"ECHO"])]
+
+
+async def test_the_trace_tells_the_story() -> None:
+    network = SimulatedNetwork(link=Link(delay=0.5))
+    pair = Pair(network)
+    async with network:
+        sender, receiver = await pair.open()
+        start = trio.current_time()
+        network.drop_next()
+        await sender.send_batch([b"lost", b"kept"], receiver.local_address)
+        await drain(receiver)
+        story = [(entry.kind, entry.packet.data, entry.reason) for entry in network.trace]
+        assert story == [
+            (TraceKind.SENT, b"lost", None),
+            (TraceKind.DROPPED, b"lost", DropReason.FILTERED),
+            (TraceKind.SENT, b"kept", None),
+            (TraceKind.DELIVERED, b"kept", None),
+        ]
+        assert [entry.time - start for entry in network.trace] == pytest.approx([0, 0, 0, 0.5])
+        assert network.trace.packets(TraceKind.SENT, sender="bob") == []
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_the_same_seed_gives_the_same_luck(seed: int) -> None:
+    link = Link(loss=0.2, jitter=0.1, reorder=0.2, duplicate=0.1, corrupt=0.1)
+    first, _ = await exchange(link, numbered(300), seed=seed)
+    again, _ = await exchange(link, numbered(300), seed=seed)
+    other, _ = await exchange(link, numbered(300), seed=seed + 100)
+    assert first == again
+    assert first != other
+
+
+async def test_a_network_that_does_not_run_says_so() -> None:
+    pair = Pair(SimulatedNetwork())
+    with pytest.raises(RuntimeError, match="async with network"):
+        await pair.open()
+
+
+async def test_errors_of_the_block_leave_it_as_they_are() -> None:
+    with pytest.raises(KeyError, match="mine"):
+        async with SimulatedNetwork():
+            raise KeyError("mine")
+
+
+async def test_an_error_of_a_service_ends_the_block() -> None:
+    network = SimulatedNetwork()
+    pair = Pair(network)
+
+    def fail(data: bytes, source: Address, destination: Address) -> list[tuple[bytes, Address]]:
+        raise ZeroDivisionError
+
+    async def provoke() -> None:
+        async with network:
+            client = await bind(pair.alice)
+            await client.send_batch([b"x"], Address("10.0.0.2", 7))
+            await trio.sleep_forever()
+
+    pair.bob.add_service(7, fail)
+    with pytest.raises(ZeroDivisionError):
+        await provoke()
+
+
+async def test_an_outer_cancellation_passes_through() -> None:
+    with trio.move_on_after(1) as scope:
+        async with SimulatedNetwork():
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
+
+
+async def test_the_network_runs_as_a_task_too() -> None:
+    network = SimulatedNetwork()
+    pair = Pair(network)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(network.run)
+        with pytest.raises(RuntimeError, match="running already"):
+            await network.run()
+        sender, receiver = await pair.open()
+        await sender.send_batch([b"x"], receiver.local_address)
+        assert await drain(receiver) == [b"x"]
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5])
+async def test_links_refuse_what_is_no_probability(value: float) -> None:
+    with pytest.raises(ValueError, match="loss is a probability"):
+        Link(loss=value)
+
+
+async def test_names_and_addresses_are_unique() -> None:
+    pair = Pair(SimulatedNetwork())
+    with pytest.raises(ValueError, match="'alice' is taken"):
+        pair.network.add_host("alice", ["10.0.0.3"])
+    with pytest.raises(ValueError, match=r"10\.0\.0\.1 is taken by alice"):
+        pair.network.add_host("carol", ["10.0.0.1"])
+    with pytest.raises(ValueError, match="no host 'carol'"):
+        pair.network.partition("carol", "bob")
+
+
+def test_a_whole_conversation_replays() -> None:
+    conversations: list[list[tuple[float, str, bytes]]] = []
+
+    async def scenario() -> None:
+        network = SimulatedNetwork(seed=3, link=Link(loss=0.2, jitter=0.05, reorder=0.1))
+        pair = Pair(network)
+        start = trio.current_time()
+
+        async def talk(mine: SimulatedSocket, other: Address) -> None:
+            for number in range(30):
+                await mine.send_batch([bytes([number])], other)
+                with trio.move_on_after(0.1):
+                    await mine.receive_batch()
+
+        async with network:
+            first, second = await pair.open()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(talk, first, second.local_address)
+                nursery.start_soon(talk, second, first.local_address)
+        conversations.append(
+            [(round(entry.time - start, 9), entry.kind, entry.packet.data) for entry in network.trace]
+        )
+
+    for _ in range(3):
+        run_replayably(scenario, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert len(conversations[0]) > 60
+    assert conversations[0] == conversations[1] == conversations[2]
+
+
+@pytest.mark.parametrize(("granularity", "expected"), [(0.0, 0.0103), (0.005, 0.015)])
+async def test_arrivals_are_rounded_up_to_the_granularity(granularity: float, expected: float) -> None:
+    network = SimulatedNetwork(link=Link(delay=0.0103), granularity=granularity)
+    async with network:
+        sender, receiver = await Pair(network).open()
+        start = trio.current_time()
+        await sender.send_batch([b"x"], receiver.local_address)
+        await receiver.receive_batch()
+        assert trio.current_time() - start == pytest.approx(expected)
