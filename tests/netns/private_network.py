@@ -1,4 +1,4 @@
-"""A network namespace of the process's own: real sockets, and nothing of them leaves the process and its children."""
+"""A network namespace of our own: real sockets, of which nothing leaves this process and its children."""
 
 import ctypes
 import os

@@ -10,7 +10,7 @@ import trio
 async def run_beside(task: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
     """Run a task for as long as the block lasts.
 
-    An error of the block leaves as it is, so that a failed assertion reads as one; an error of the task cancels
+    An error of the block leaves as it is, so that a failed assertion reads as one; one of the task cancels
     the block and leaves in a group.
     """
     block_error: Exception | None = None

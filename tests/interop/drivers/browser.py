@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,6 +42,14 @@ class Browser(Protocol):
         """Open a tab and return when its document is complete."""
 
 
+def as_json(expression: str) -> str:
+    """Wrap an expression so that its value, or its promise's, comes out as JSON in a string.
+
+    The protocols have serializations of their own, which differ and do not know ``toJSON``.
+    """
+    return f"Promise.resolve({expression}).then(value => JSON.stringify(value ?? null))"
+
+
 def find_browser(package: str, names: Sequence[str]) -> str:
     """Return the path of a browser.
 
@@ -62,25 +70,25 @@ async def run_browser(
 
     Args:
         arguments: The program and its arguments.
-        pass_fds: Descriptors that the browser inherits.
+        pass_fds: Descriptors that the browser inherits and we close.
         log: Where its output goes; nowhere without.
     """
-    with open(log or os.devnull, "wb") as output:
+    async with await trio.open_file(log or os.devnull, "wb") as output:
         process = await trio.lowlevel.open_process(
             list(arguments),
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
+            stdout=output.fileno(),
+            stderr=output.fileno(),
             pass_fds=tuple(pass_fds),
             start_new_session=True,
         )
+    for fd in pass_fds:
+        os.close(fd)
     try:
         yield process
     finally:
-        # What browsers save at their end goes with the profile anyway, and asking nicely takes Firefox five seconds.
+        # What browsers save at their end goes with the profile, and asking nicely takes Firefox five seconds.
         with trio.CancelScope(shield=True):
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             await process.wait()

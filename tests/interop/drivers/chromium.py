@@ -1,6 +1,6 @@
 """Chromium without a window, driven over the Chrome DevTools Protocol on a pair of pipes.
 
-The protocol is JSON messages, each ended by a NUL byte, which Chromium reads from descriptor 3 and writes to 4.
+The protocol is JSON messages, each ended by a NUL byte. Chromium reads descriptor 3 and writes 4.
 """
 
 import base64
@@ -16,14 +16,14 @@ import attrs
 import trio
 
 from tests.interop.drivers.beside import run_beside
-from tests.interop.drivers.browser import BrowserError, find_browser, run_browser
+from tests.interop.drivers.browser import BrowserError, as_json, find_browser, run_browser
 from tests.interop.drivers.rpc import JsonObject, PeerGoneError, Rpc
 
 LAUNCH_SECONDS = 60
 
 _FLAGS = (
     "--headless=new",
-    "--no-sandbox",  # the sandbox refuses to run as root, and containers have no user namespaces to build it from
+    "--no-sandbox",  # it refuses to run as root, and containers have no user namespaces to build it from
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--no-first-run",
@@ -37,6 +37,9 @@ _FLAGS = (
     "--autoplay-policy=no-user-gesture-required",
 )
 _PLAIN_ADDRESSES = "--disable-features=WebRtcHideLocalIpsWithMdns"
+_DOCUMENT_COMPLETE = (
+    "new Promise(done => document.readyState == 'complete' ? done() : addEventListener('load', () => done()))"
+)
 # The debugging descriptors are fixed numbers, which Popen cannot map to; bash can, with numbers of any size.
 _MAP_DESCRIPTORS = 'exec 3<&"$1" 4>&"$2"; shift 2; exec "$@"'
 
@@ -56,12 +59,12 @@ class ChromiumPage:
     async def evaluate(self, expression: str) -> Any:
         """See :class:`tests.interop.drivers.browser.Page`."""
         answer = await self.call(
-            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True, userGesture=True
+            "Runtime.evaluate", expression=as_json(expression), awaitPromise=True, userGesture=True
         )
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
             raise BrowserError(details.get("exception", {}).get("description") or details.get("text"))
-        return answer["result"].get("value")
+        return json.loads(answer["result"]["value"])
 
     async def screenshot(self, path: Path, *, width: int = 1280, height: int = 800) -> None:
         """Write a PNG of the page at a viewport of the given size in CSS pixels."""
@@ -73,7 +76,7 @@ class ChromiumPage:
             mobile=False,
         )
         answer = await self.call("Page.captureScreenshot", format="png")
-        path.write_bytes(base64.b64decode(answer["data"]))
+        await trio.Path(path).write_bytes(base64.b64decode(answer["data"]))
 
     async def set_file_input(self, selector: str, paths: Sequence[Path]) -> None:
         """Choose files in an ``<input type=file>``, as its user would."""
@@ -100,9 +103,9 @@ class Chromium:
         pid: Process id.
     """
 
-    def __init__(self, read_fd: int, write_fd: int, pid: int) -> None:
-        self._reader = trio.lowlevel.FdStream(read_fd)
-        self._writer = trio.lowlevel.FdStream(write_fd)
+    def __init__(self, reader: trio.abc.ReceiveStream, writer: trio.abc.SendStream, pid: int) -> None:
+        self._reader = reader
+        self._writer = writer
         self._rpc = Rpc(self._send)
         self.console: list[JsonObject] = []
         self.pid = pid
@@ -159,16 +162,8 @@ class Chromium:
             navigation = await page.call("Page.navigate", url=url)
             if error := navigation.get("errorText"):
                 raise BrowserError(f"{url}: {error}")
-            while not await page.evaluate(
-                "location.href != 'about:blank' && document.readyState == 'complete'"
-            ):
-                await trio.sleep(0.02)
+            await page.evaluate(_DOCUMENT_COMPLETE)
         return page
-
-    def close(self) -> None:
-        """Close both pipes."""
-        self._reader.close()
-        self._writer.close()
 
 
 @asynccontextmanager
@@ -188,22 +183,16 @@ async def open_chromium(*flags: str, mdns: bool = False, log: Path | None = None
     bash = find_browser("bash", ("bash",))
     child_reads, we_write = os.pipe()
     we_read, child_writes = os.pipe()
-    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
-        arguments = [executable, *_FLAGS, *(() if mdns else (_PLAIN_ADDRESSES,)), *flags]
-        arguments += [f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"]
-        mapping = [bash, "-c", _MAP_DESCRIPTORS, "bash", str(child_reads), str(child_writes)]
-        async with run_browser(
-            [*mapping, *arguments], pass_fds=(child_reads, child_writes), log=log
-        ) as process:
-            os.close(child_reads)
-            os.close(child_writes)
-            browser = Chromium(we_read, we_write, process.pid)
-            try:
+    async with trio.lowlevel.FdStream(we_read) as reader, trio.lowlevel.FdStream(we_write) as writer:
+        with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
+            arguments = [bash, "-c", _MAP_DESCRIPTORS, "bash", str(child_reads), str(child_writes)]
+            arguments += [executable, *_FLAGS, *(() if mdns else (_PLAIN_ADDRESSES,)), *flags]
+            arguments += [f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"]
+            async with run_browser(arguments, pass_fds=(child_reads, child_writes), log=log) as process:
+                browser = Chromium(reader, writer, process.pid)
                 async with run_beside(browser.run):
                     await _wait_until_up(browser)
                     yield browser
-            finally:
-                browser.close()
 
 
 async def _wait_until_up(browser: Chromium) -> None:

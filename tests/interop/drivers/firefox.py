@@ -12,7 +12,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
 
 from tests.interop.drivers.beside import run_beside
-from tests.interop.drivers.browser import BrowserError, find_browser, run_browser
+from tests.interop.drivers.browser import BrowserError, as_json, find_browser, run_browser
 from tests.interop.drivers.rpc import JsonObject, PeerGoneError, Rpc
 
 LAUNCH_SECONDS = 90
@@ -60,8 +60,7 @@ class FirefoxPage:
         """See :class:`tests.interop.drivers.browser.Page`."""
         answer = await self._browser.call(
             "script.evaluate",
-            # BiDi's own serialization is an elaborate tree; JSON in a string is the same in every browser.
-            expression=f"Promise.resolve({expression}).then(value => JSON.stringify(value ?? null))",
+            expression=as_json(expression),
             awaitPromise=True,
             target={"context": self._context},
             userActivation=True,

@@ -1,4 +1,4 @@
-"""Requests over a stream of JSON messages, answered by id in any order: what CDP, WebDriver BiDi and our peers share."""
+"""Requests over a stream of JSON messages, answered by id in any order: CDP, WebDriver BiDi and our peers."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

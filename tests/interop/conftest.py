@@ -1,0 +1,19 @@
+"""The interoperability tests: run by ``nox -s interop``, or by pytest with ``TRIO_RTC_INTEROP=1`` in the environment.
+
+They need peers that no one here wrote, and (as root) they move the whole process into a network of its own, so they
+are a pytest process of their own. What needs nothing but packages of the test dependencies is always collected.
+"""
+
+import os
+
+from tests.netns.private_network import enter_private_network
+
+ASKED_FOR = os.environ.get("TRIO_RTC_INTEROP") == "1"
+
+collect_ignore_glob = [] if ASKED_FOR else ["test_with_*.py", "test_harness.py"]
+
+
+def pytest_configure() -> None:
+    """Leave the host's network while the process still has one thread only."""
+    if ASKED_FOR:
+        enter_private_network()

@@ -1,0 +1,50 @@
+"""An aiortc peer. aiortc puts all its candidates into its descriptions: it takes trickled ones and sends none."""
+
+from typing import Any
+
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.sdp import candidate_from_sdp
+
+from tests.interop.peers.program import JsonObject, main
+
+
+class AiortcEngine:
+    """aiortc's spellings; see :class:`tests.interop.peers.program.Engine`."""
+
+    trickles = False
+
+    def peer_connection(self) -> Any:
+        # Its default has a public STUN server, which it would wait for.
+        return RTCPeerConnection(RTCConfiguration(iceServers=[]))
+
+    def data_channel(self, peer_connection: Any, label: str, options: JsonObject) -> Any:
+        return peer_connection.createDataChannel(label, **options)
+
+    def description(self, description: JsonObject) -> Any:
+        return RTCSessionDescription(sdp=description["sdp"], type=description["type"])
+
+    def candidate(self, candidate: JsonObject | None) -> Any:
+        if candidate is None or not candidate["candidate"]:
+            return None
+        parsed = candidate_from_sdp(candidate["candidate"].removeprefix("candidate:"))
+        parsed.sdpMid = candidate["sdpMid"]
+        parsed.sdpMLineIndex = candidate["sdpMLineIndex"]
+        return parsed
+
+    def announced_channel(self, event: Any) -> Any:
+        return event
+
+    def message(self, event: Any) -> str | bytes:
+        message: str | bytes = event
+        return message
+
+    async def close(self, peer_connection: Any) -> None:
+        await peer_connection.close()
+
+    async def stats(self, peer_connection: Any) -> list[JsonObject]:
+        report = await peer_connection.getStats()
+        return [{"id": stat.id, "type": stat.type} for stat in report.values()]
+
+
+if __name__ == "__main__":
+    main(AiortcEngine())

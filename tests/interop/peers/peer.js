@@ -1,0 +1,79 @@
+// The peer that runs in a page: the commands and events of program.py, which tells their shape.
+// A driver calls peer.execute(method, params) and takes events with peer.nextEvents().
+globalThis.peer = (() => {
+  let pc;
+  const channels = [];
+  const events = [];
+  let wake = () => {};
+
+  const emit = event => {
+    events.push(event);
+    wake();
+  };
+
+  const nextEvents = async () => {
+    if (!events.length) await new Promise(resolve => { wake = resolve; });
+    return events.splice(0);
+  };
+
+  const encodeMessage = data => {
+    if (typeof data === "string") return { text: data };
+    // A piece at a time: a call takes only so many arguments.
+    const bytes = new Uint8Array(data);
+    let binary = "";
+    for (let i = 0; i < bytes.length; i += 0x8000) {
+      binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+    }
+    return { base64: btoa(binary) };
+  };
+
+  const decodeMessage = encoded =>
+    "text" in encoded ? encoded.text : Uint8Array.from(atob(encoded.base64), c => c.charCodeAt(0));
+
+  const describe = ({ label, protocol, ordered, maxPacketLifeTime, maxRetransmits, negotiated, id }) =>
+    ({ label, protocol, ordered, maxPacketLifeTime, maxRetransmits, negotiated, id });
+
+  const adopt = (channel, announced) => {
+    const number = channels.push(channel) - 1;
+    channel.binaryType = "arraybuffer";
+    if (announced) emit({ event: "datachannel", channel: number, members: describe(channel) });
+    channel.onopen = () => emit({ event: "open", channel: number, members: describe(channel) });
+    channel.onmessage = ({ data }) => emit({ event: "message", channel: number, ...encodeMessage(data) });
+    channel.onclose = () => emit({ event: "close", channel: number });
+    return number;
+  };
+
+  const setLocalDescription = async trickle => {
+    if (trickle) pc.onicecandidate = ({ candidate }) => emit({ event: "icecandidate", candidate });
+    const gathered = new Promise(resolve => {
+      pc.onicegatheringstatechange = () => pc.iceGatheringState === "complete" && resolve();
+    });
+    await pc.setLocalDescription();
+    if (!trickle && pc.iceGatheringState !== "complete") await gathered;
+    return pc.localDescription;
+  };
+
+  const commands = {
+    create({ configuration = {} }) {
+      pc = new RTCPeerConnection(configuration);
+      pc.ondatachannel = ({ channel }) => { adopt(channel, true); };
+      pc.onconnectionstatechange = () => emit({ event: "connectionstate", state: pc.connectionState });
+    },
+    createDataChannel({ label, options }) {
+      return adopt(pc.createDataChannel(label, options), false);
+    },
+    createOffer: ({ trickle }) => setLocalDescription(trickle),
+    async createAnswer({ offer, trickle }) {
+      await pc.setRemoteDescription(offer);
+      return setLocalDescription(trickle);
+    },
+    setAnswer: ({ answer }) => pc.setRemoteDescription(answer),
+    addIceCandidate: ({ candidate }) => pc.addIceCandidate(candidate),
+    send: ({ channel, message }) => channels[channel].send(decodeMessage(message)),
+    closeChannel: ({ channel }) => channels[channel].close(),
+    getStats: async () => [...(await pc.getStats()).values()],
+    close: () => pc.close(),
+  };
+
+  return { nextEvents, execute: async (method, params) => commands[method](params) };
+})();

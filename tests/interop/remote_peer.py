@@ -1,0 +1,306 @@
+"""A foreign peer as the tests see it, whatever it is made of: an asyncio program or a page in a browser."""
+
+import json
+import subprocess
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import attrs
+import trio
+
+from tests.interop.drivers.beside import run_beside
+from tests.interop.drivers.browser import BrowserError, Page
+from tests.interop.drivers.rpc import JsonObject, PeerGoneError, Rpc
+from tests.interop.peers.program import decode_message, encode_message
+
+ROOT = Path(__file__).parents[2]
+PEER_SCRIPT = Path(__file__).with_name("peers") / "peer.js"
+
+
+class PeerError(Exception):
+    """The peer refused a command; the text is its error's."""
+
+
+class Link(Protocol):
+    """A way to command a peer; ``peers/program.py`` tells the language."""
+
+    async def execute(self, method: str, parameters: Mapping[str, Any]) -> Any:
+        """Carry out a command and return its result.
+
+        Raises:
+            PeerError: The peer refused.
+            PeerGoneError: The peer is gone.
+        """
+
+    async def next_events(self) -> Sequence[JsonObject]:
+        """Wait for events.
+
+        Raises:
+            PeerGoneError: The peer is gone.
+        """
+
+
+@attrs.define
+class PageLink:
+    """Commands a page that has ``peer.js``."""
+
+    _page: Page
+
+    async def execute(self, method: str, parameters: Mapping[str, Any]) -> Any:
+        """See :class:`Link`."""
+        try:
+            return await self._page.evaluate(f"peer.execute({json.dumps(method)}, {json.dumps(parameters)})")
+        except BrowserError as error:
+            raise PeerError(f"{method}: {error}") from error
+
+    async def next_events(self) -> Sequence[JsonObject]:
+        """See :class:`Link`."""
+        try:
+            events: Sequence[JsonObject] = await self._page.evaluate("peer.nextEvents()")
+        except BrowserError as error:  # the page was closed
+            raise PeerGoneError(str(error)) from error
+        return events
+
+
+class ProcessLink:
+    """Commands a program of ``peers``."""
+
+    def __init__(self, process: trio.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._input = process.stdin
+        self._output = process.stdout
+        self._rpc = Rpc(self._send)
+        self._event_sender, self._event_receiver = trio.open_memory_channel[JsonObject](100_000)
+
+    async def _send(self, message: JsonObject) -> None:
+        await self._input.send_all(json.dumps(message).encode() + b"\n")
+
+    async def run(self) -> None:
+        """Read what the program says, until it ends."""
+        buffer = bytearray()
+        try:
+            async for chunk in self._output:
+                buffer += chunk
+                *lines, rest = buffer.split(b"\n")
+                buffer = bytearray(rest)
+                for line in lines:
+                    message = json.loads(line)
+                    if not self._rpc.handle(message):
+                        self._event_sender.send_nowait(message)
+        finally:
+            self._rpc.close()
+            self._event_sender.close()
+
+    async def execute(self, method: str, parameters: Mapping[str, Any]) -> Any:
+        """See :class:`Link`."""
+        answer = await self._rpc.request({"method": method, "params": dict(parameters)})
+        if "error" in answer:
+            raise PeerError(f"{method}: {answer['error']}")
+        return answer["result"]
+
+    async def next_events(self) -> Sequence[JsonObject]:
+        """See :class:`Link`."""
+        try:
+            return [await self._event_receiver.receive()]
+        except trio.EndOfChannel as error:
+            raise PeerGoneError("the program has ended") from error
+
+
+class RemoteChannel:
+    """A data channel at the peer.
+
+    Attributes:
+        opened: Set when it is open there.
+        closed: Set when it is closed there.
+        members: The members of ``RTCDataChannel`` as the peer sees them, in W3C's spelling; all of them once open.
+    """
+
+    def __init__(self, link: Link, number: int, members: JsonObject) -> None:
+        self._link = link
+        self._number = number
+        self._message_sender, self._messages = trio.open_memory_channel[str | bytes](100_000)
+        self.opened = trio.Event()
+        self.closed = trio.Event()
+        self.members = members
+
+    def handle(self, event: JsonObject) -> None:
+        """Take an event of this channel."""
+        match event["event"]:
+            case "open":
+                self.members = event["members"]
+                self.opened.set()
+            case "message":
+                self._message_sender.send_nowait(decode_message(event))
+            case "close":
+                self.closed.set()
+                self._message_sender.close()
+            case other:
+                raise ValueError(f"unknown event {other!r}")
+
+    async def send(self, message: str | bytes) -> None:
+        """Let the peer send a message."""
+        await self._link.execute("send", {"channel": self._number, "message": encode_message(message)})
+
+    async def receive(self) -> str | bytes:
+        """Return the next message that the peer received.
+
+        Raises:
+            trio.EndOfChannel: The channel is closed there and there are no more.
+        """
+        return await self._messages.receive()
+
+    async def close(self) -> None:
+        """Let the peer close the channel."""
+        await self._link.execute("closeChannel", {"channel": self._number})
+
+
+class RemotePeer:
+    """A peer connection of a foreign make, with the verbs of a negotiation (see ``negotiation.py``).
+
+    Attributes:
+        connection_states: Every state that ``connectionState`` has been in since it was ``"new"``.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._channels: dict[int, RemoteChannel] = {}
+        # What happened to a channel before the answer to "createDataChannel" told its number.
+        self._early: deque[JsonObject] = deque()
+        self._announced_sender, self._announced = trio.open_memory_channel[RemoteChannel](1000)
+        self._candidate_sender, self._candidates = trio.open_memory_channel[JsonObject | None](1000)
+        self._state_changed = trio.Condition()
+        self.connection_states: list[str] = []
+
+    async def run(self) -> None:
+        """Take the peer's events until it is gone."""
+        try:
+            while True:
+                for event in await self._link.next_events():
+                    await self._handle(event)
+        except PeerGoneError:
+            pass
+
+    async def _handle(self, event: JsonObject) -> None:
+        match event["event"]:
+            case "icecandidate":
+                self._candidate_sender.send_nowait(event["candidate"])
+            case "connectionstate":
+                async with self._state_changed:
+                    self.connection_states.append(event["state"])
+                    self._state_changed.notify_all()
+            case "datachannel":
+                self._announced_sender.send_nowait(self._adopt(event["channel"], event["members"]))
+            case _ if event["channel"] in self._channels:
+                self._channels[event["channel"]].handle(event)
+            case _:
+                self._early.append(event)
+
+    def _adopt(self, number: int, members: JsonObject) -> RemoteChannel:
+        channel = self._channels[number] = RemoteChannel(self._link, number, members)
+        for event in [event for event in self._early if event["channel"] == number]:
+            self._early.remove(event)
+            channel.handle(event)
+        return channel
+
+    async def create_data_channel(self, label: str, **options: Any) -> RemoteChannel:
+        """Let the peer create a channel; options are those of ``RTCDataChannelInit`` in W3C's spelling."""
+        parameters = {"label": label, "options": options}
+        return self._adopt(await self._link.execute("createDataChannel", parameters), {"label": label})
+
+    async def accept_channel(self) -> RemoteChannel:
+        """Wait for a channel that the other side announced."""
+        return await self._announced.receive()
+
+    async def create_offer(self, *, trickle: bool) -> JsonObject:
+        """Set and return an offer, with all candidates in it unless ``trickle``."""
+        offer: JsonObject = await self._link.execute("createOffer", {"trickle": trickle})
+        return offer
+
+    async def create_answer(self, offer: JsonObject, *, trickle: bool) -> JsonObject:
+        """Take an offer, set and return an answer, with all candidates in it unless ``trickle``."""
+        answer: JsonObject = await self._link.execute("createAnswer", {"offer": offer, "trickle": trickle})
+        return answer
+
+    async def set_answer(self, answer: JsonObject) -> None:
+        """Take an answer."""
+        await self._link.execute("setAnswer", {"answer": answer})
+
+    async def add_ice_candidate(self, candidate: JsonObject | None) -> None:
+        """Take a candidate of the other side; None: there will be no more."""
+        await self._link.execute("addIceCandidate", {"candidate": candidate})
+
+    async def next_candidate(self) -> JsonObject | None:
+        """Wait for a candidate to be given to the other side; None: there will be no more."""
+        return await self._candidates.receive()
+
+    async def connection_state(self, state: str) -> None:
+        """Wait until ``connectionState`` is or has been ``state``."""
+        async with self._state_changed:
+            while state not in self.connection_states:
+                await self._state_changed.wait()
+
+    async def get_stats(self) -> list[JsonObject]:
+        """Return the peer's statistics."""
+        stats: list[JsonObject] = await self._link.execute("getStats", {})
+        return stats
+
+    async def stats_of(self, kind: str) -> JsonObject:
+        """Return the one entry of a type ("transport", "candidate-pair"...).
+
+        Raises:
+            LookupError: There is none.
+        """
+        for stat in await self.get_stats():
+            if stat["type"] == kind:
+                return stat
+        raise LookupError(kind)
+
+    async def close(self) -> None:
+        """Close the peer connection."""
+        await self._link.execute("close", {})
+
+
+@asynccontextmanager
+async def page_peer(page: Page, configuration: Mapping[str, Any] | None = None) -> AsyncIterator[RemotePeer]:
+    """Make a peer of a page for as long as the block lasts."""
+    script = await trio.Path(PEER_SCRIPT).read_text()
+    await page.evaluate(f"(() => {{ {script} }})()")
+    peer = RemotePeer(link := PageLink(page))
+    await link.execute("create", {"configuration": configuration or {}})
+    async with run_beside(peer.run):
+        yield peer
+
+
+@asynccontextmanager
+async def program_peer(module: str) -> AsyncIterator[RemotePeer]:
+    """Run an asyncio peer for as long as the block lasts.
+
+    Args:
+        module: Name of a module in ``peers``.
+    """
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-m", f"tests.interop.peers.{module}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    try:
+        link = ProcessLink(process)
+        async with run_beside(link.run):
+            await link.execute("create", {})
+            peer = RemotePeer(link)
+            async with run_beside(peer.run):
+                yield peer
+    finally:
+        with trio.CancelScope(shield=True):
+            process.kill()
+            await process.wait()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            await process.stdin.aclose()
+            await process.stdout.aclose()
