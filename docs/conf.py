@@ -10,11 +10,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs" / "_extensions")]
 
 project = "trio_rtc"
 author = "The trio_rtc developers"
-copyright = f"2026, {author}"  # noqa: A001 - Sphinx names it so
+copyright = f"2026, {author}"
 release = installed_version("trio-rtc")
 version = release
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "w3c_names"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "public_names", "w3c_names"]
 exclude_patterns = ["_build"]
 nitpicky = True
 
@@ -36,8 +36,10 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 
 # Names that other projects document. There is no inventory to look them up in without a network.
 _FOREIGN = ("attr", "attrs", "collections", "cryptography", "enum", "random", "ssl", "trio", "trio_websocket")
+# What the constructors of our classes take that no user constructs.
+_INTERNAL = ("Carrier", "HandlerRunner", "MemberJoined", "MemberLeft", "Relayed", "Segment", "Welcome")
 nitpick_ignore_regex = [
     ("py:.*", rf"({'|'.join(_FOREIGN)})(\..*)?"),
-    # Type variables and the public names that a signature shows without their module.
-    ("py:.*", r"(.*\.)?[A-Za-z]+T(_co|_contra)?"),
+    ("py:.*", r"(.*\.)?[A-Za-z]+T(_co|_contra)?"),  # type variables
+    ("py:.*", rf"(trio_rtc\.(\w+\.)*)?({'|'.join(_INTERNAL)})"),
 ]

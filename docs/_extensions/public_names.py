@@ -1,0 +1,58 @@
+"""Lets references find what is documented under its public name, and keeps colons in the docstrings of properties.
+
+A class is defined in one module and documented where users import it from. Signatures name the first place; this
+extension looks for the one documented object of that name. Two things of one name are left to the warning.
+"""
+
+from typing import Any, cast
+
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.domains.python import PythonDomain
+from sphinx.environment import BuildEnvironment
+from sphinx.util.nodes import make_refnode
+from sphinx.util.typing import ExtensionMetadata
+
+_COLON = "\N{SYMBOL FOR UNIT SEPARATOR}"
+
+
+def resolve_public_name(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
+) -> nodes.reference | None:
+    """Point a reference that was not found to the one documented object with the same last name."""
+    if node.get("refdomain") != "py":
+        return None
+    last = str(node["reftarget"]).rpartition(".")[2]
+    objects = cast(PythonDomain, env.get_domain("py")).objects
+    found = [
+        entry
+        for name, entry in objects.items()
+        if name.rpartition(".")[2] == last
+        and name.startswith("trio_rtc.")
+        and entry.objtype in ("class", "exception", "data")
+    ]
+    if len({(entry.docname, entry.node_id) for entry in found}) != 1:
+        return None
+    entry = found[0]
+    return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, content)
+
+
+def hide_colon(*event: Any) -> None:
+    """Keep napoleon from taking "Sent: payload only." of a property for a type and a description."""
+    what, lines = event[1], event[-1]
+    if what in ("property", "attribute", "data") and lines:
+        lines[0] = lines[0].replace(": ", _COLON)
+
+
+def show_colon(*event: Any) -> None:
+    """Undo ``hide_colon`` after napoleon."""
+    lines = event[-1]
+    lines[:] = [line.replace(_COLON, ": ") for line in lines]
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    app.connect("missing-reference", resolve_public_name)
+    app.connect("autodoc-process-docstring", hide_colon, priority=100)
+    app.connect("autodoc-process-docstring", show_colon, priority=900)
+    return {"version": "1", "parallel_read_safe": True}
