@@ -1,0 +1,46 @@
+"""DTLS 1.2 (RFC 6347) in the profile of WebRTC (RFC 8827), as a pure core on the primitives of ``cryptography``."""
+
+from .alert import AlertDescription
+from .certificate import (
+    DEFAULT_LIFETIME,
+    ECDSA_P256,
+    MAX_LIFETIME,
+    RSA_2048,
+    Certificate,
+    Fingerprint,
+    matches_fingerprint,
+)
+from .cipher_suites import CIPHER_SUITES, SRTP_PROFILES, CipherSuite, SrtpProfile
+from .connection import Connection
+from .counters import Counters
+from .events import ApplicationDataReceived, Closed, DtlsError, DtlsEvent, HandshakeCompleted
+from .key_exchange import GROUPS, NamedGroup
+from .key_schedule import SrtpKeys
+from .options import DtlsOptions, DtlsRole
+
+__all__ = [
+    "CIPHER_SUITES",
+    "DEFAULT_LIFETIME",
+    "ECDSA_P256",
+    "GROUPS",
+    "MAX_LIFETIME",
+    "RSA_2048",
+    "SRTP_PROFILES",
+    "AlertDescription",
+    "ApplicationDataReceived",
+    "Certificate",
+    "CipherSuite",
+    "Closed",
+    "Connection",
+    "Counters",
+    "DtlsError",
+    "DtlsEvent",
+    "DtlsOptions",
+    "DtlsRole",
+    "Fingerprint",
+    "HandshakeCompleted",
+    "NamedGroup",
+    "SrtpKeys",
+    "SrtpProfile",
+    "matches_fingerprint",
+]

@@ -1,0 +1,103 @@
+"""The extensions of the two hellos (RFC 5246 section 7.4.1.4)."""
+
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.reader import Reader
+
+
+class ExtensionType(IntEnum):
+    """The extensions that are spoken, by IANA's registry "TLS ExtensionType Values"."""
+
+    SUPPORTED_GROUPS = 10
+    EC_POINT_FORMATS = 11
+    SIGNATURE_ALGORITHMS = 13
+    USE_SRTP = 14
+    EXTENDED_MASTER_SECRET = 23
+    SUPPORTED_VERSIONS = 43
+    RENEGOTIATION_INFO = 0xFF01
+
+
+Extensions = Mapping[int, bytes]
+
+UNCOMPRESSED_POINTS = bytes((1, 0))
+EMPTY_RENEGOTIATION_INFO = bytes((0,))
+
+
+def vector(length_size: int, content: bytes) -> bytes:
+    """Return ``content`` behind its length in ``length_size`` bytes."""
+    return len(content).to_bytes(length_size, "big") + content
+
+
+def encode_numbers(numbers: Iterable[int]) -> bytes:
+    """Return 16-bit numbers in a row."""
+    return b"".join(number.to_bytes(2, "big") for number in numbers)
+
+
+def parse_numbers(data: bytes) -> tuple[int, ...]:
+    """Parse a row of 16-bit numbers.
+
+    Raises:
+        ProtocolError: There is half a number.
+    """
+    if len(data) % 2:
+        raise ProtocolError("an odd number of bytes where 16-bit numbers were expected")
+    return tuple(int.from_bytes(data[index : index + 2], "big") for index in range(0, len(data), 2))
+
+
+def encode_extensions(extensions: Extensions) -> bytes:
+    """Return the block of extensions at the end of a hello."""
+    return vector(2, b"".join(kind.to_bytes(2, "big") + vector(2, body) for kind, body in extensions.items()))
+
+
+def parse_extensions(reader: Reader) -> dict[int, bytes]:
+    """Parse the block of extensions at the end of a hello, which may be missing.
+
+    Raises:
+        ProtocolError: A length is wrong, or an extension is there twice.
+    """
+    if not reader.remaining:
+        return {}
+    block = Reader(reader.read_vector(2))
+    extensions: dict[int, bytes] = {}
+    while block.remaining:
+        kind = block.read_integer(2)
+        if kind in extensions:
+            raise ProtocolError(f"extension {kind} is there twice")
+        extensions[kind] = block.read_vector(2)
+    return extensions
+
+
+def parse_number_list(data: bytes, length_size: int = 2) -> tuple[int, ...]:
+    """Parse a whole extension that is one vector of 16-bit numbers (groups, signatures, versions).
+
+    Raises:
+        ProtocolError: A length is wrong, or the list is empty.
+    """
+    reader = Reader(data)
+    numbers = parse_numbers(reader.read_vector(length_size))
+    reader.expect_end("a list in an extension")
+    if not numbers:
+        raise ProtocolError("an empty list in an extension")
+    return numbers
+
+
+def encode_use_srtp(profiles: Iterable[int]) -> bytes:
+    """Return a ``use_srtp`` extension without a master key identifier (RFC 5764 section 4.1.1)."""
+    return vector(2, encode_numbers(profiles)) + vector(1, b"")
+
+
+def parse_use_srtp(data: bytes) -> tuple[tuple[int, ...], bytes]:
+    """Parse a ``use_srtp`` extension into its profiles and its master key identifier.
+
+    Raises:
+        ProtocolError: A length is wrong, or there is no profile.
+    """
+    reader = Reader(data)
+    profiles = parse_numbers(reader.read_vector(2))
+    identifier = reader.read_vector(1)
+    reader.expect_end("use_srtp")
+    if not profiles:
+        raise ProtocolError("use_srtp without a profile")
+    return profiles, identifier

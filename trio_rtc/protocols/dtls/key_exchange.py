@@ -1,0 +1,96 @@
+"""Ephemeral elliptic curve Diffie-Hellman (RFC 8422) on keys that come from the connection's randomness."""
+
+import random
+from enum import IntEnum
+
+import attrs
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, x25519
+
+from .alert import AlertDescription, HandshakeFailure
+
+
+class NamedGroup(IntEnum):
+    """The groups that are offered, by their numbers in IANA's registry "TLS Supported Groups".
+
+    secp384r1 is there because a TLS 1.2 client's list of groups also tells which curves it accepts in
+    certificates (RFC 8422 section 5.1): without it a server with a P-384 certificate would turn us away.
+    """
+
+    SECP256R1 = 23
+    SECP384R1 = 24
+    X25519 = 29
+
+    @property
+    def label(self) -> str:
+        """The registered name."""
+        return self.name.lower()
+
+
+GROUPS = (NamedGroup.X25519, NamedGroup.SECP256R1, NamedGroup.SECP384R1)
+
+_CURVES: dict[NamedGroup, ec.EllipticCurve] = {
+    NamedGroup.SECP256R1: ec.SECP256R1(),
+    NamedGroup.SECP384R1: ec.SECP384R1(),
+}
+
+# The orders of the two curves (SEC 2): a private key is a number from 1 to the order less one.
+_ORDERS = {
+    NamedGroup.SECP256R1: 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    NamedGroup.SECP384R1: int(
+        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
+        16,
+    ),
+}
+
+
+def generate_curve_key(group: NamedGroup, rng: random.Random) -> ec.EllipticCurvePrivateKey:
+    """Return a private key on a NIST curve, drawn from ``rng``."""
+    return ec.derive_private_key(rng.randrange(1, _ORDERS[group]), _CURVES[group])
+
+
+@attrs.frozen
+class EphemeralKey:
+    """One side's half of a Diffie-Hellman exchange.
+
+    Attributes:
+        group: The group.
+        public_bytes: What goes to the peer: 32 bytes for X25519, an uncompressed point otherwise.
+    """
+
+    group: NamedGroup
+    public_bytes: bytes
+    _private_key: x25519.X25519PrivateKey | ec.EllipticCurvePrivateKey = attrs.field(repr=False)
+
+    @classmethod
+    def generate(cls, group: NamedGroup, rng: random.Random) -> "EphemeralKey":
+        """Draw a key from ``rng``."""
+        if group is NamedGroup.X25519:
+            x25519_key = x25519.X25519PrivateKey.from_private_bytes(rng.randbytes(32))
+            return cls(group, x25519_key.public_key().public_bytes_raw(), x25519_key)
+        curve_key = generate_curve_key(group, rng)
+        point = curve_key.public_key().public_bytes(
+            serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+        )
+        return cls(group, point, curve_key)
+
+    def exchange(self, peer_public: bytes) -> bytes:
+        """Return the shared secret.
+
+        Raises:
+            HandshakeFailure: The peer's key is not a point of the group, or one of small order.
+        """
+        try:
+            if isinstance(self._private_key, x25519.X25519PrivateKey):
+                peer = x25519.X25519PublicKey.from_public_bytes(peer_public)
+                return self._private_key.exchange(peer)
+            if peer_public[:1] != b"\x04":
+                raise ValueError("not an uncompressed point")
+            curve = _CURVES[self.group]
+            point = ec.EllipticCurvePublicKey.from_encoded_point(curve, peer_public)
+            return self._private_key.exchange(ec.ECDH(), point)
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise HandshakeFailure(
+                AlertDescription.ILLEGAL_PARAMETER, f"the peer's {self.group.label} key is invalid"
+            ) from error

@@ -1,0 +1,130 @@
+"""The key schedule of TLS 1.2: PRF, extended master secret (RFC 7627), key block, exporter (RFC 5705)."""
+
+import attrs
+from cryptography.hazmat.primitives import hashes, hmac
+
+from .cipher_suites import CipherSuite, SrtpProfile
+from .options import DtlsRole
+from .protection import AeadProtection
+
+VERIFY_DATA_LENGTH = 12
+
+
+def hash_of(algorithm: hashes.HashAlgorithm, data: bytes) -> bytes:
+    """Return the hash of ``data``."""
+    digest = hashes.Hash(algorithm)
+    digest.update(data)
+    return digest.finalize()
+
+
+def _hmac(algorithm: hashes.HashAlgorithm, key: bytes, data: bytes) -> bytes:
+    mac = hmac.HMAC(key, algorithm)
+    mac.update(data)
+    return mac.finalize()
+
+
+def prf(algorithm: hashes.HashAlgorithm, secret: bytes, label: bytes, seed: bytes, length: int) -> bytes:
+    """Return ``length`` bytes of the pseudorandom function (RFC 5246 section 5)."""
+    seed = label + seed
+    link = seed
+    output = bytearray()
+    while len(output) < length:
+        link = _hmac(algorithm, secret, link)
+        output += _hmac(algorithm, secret, link + seed)
+    return bytes(output[:length])
+
+
+@attrs.frozen
+class SrtpKeys:
+    """The SRTP master keys and salts that the handshake made (RFC 5764 section 4.2).
+
+    Attributes:
+        profile: The profile that was negotiated.
+        client_key: What the DTLS client protects with.
+        client_salt: Its salt.
+        server_key: What the DTLS server protects with.
+        server_salt: Its salt.
+    """
+
+    profile: SrtpProfile
+    client_key: bytes = attrs.field(repr=False)
+    client_salt: bytes = attrs.field(repr=False)
+    server_key: bytes = attrs.field(repr=False)
+    server_salt: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class SessionSecrets:
+    """What both sides know at the end of the key exchange.
+
+    Attributes:
+        suite: The negotiated cipher suite.
+        client_random: The client's 32 random bytes.
+        server_random: The server's 32 random bytes.
+        master_secret: The 48 bytes that everything else derives from.
+    """
+
+    suite: CipherSuite
+    client_random: bytes
+    server_random: bytes
+    master_secret: bytes = attrs.field(repr=False)
+
+    @classmethod
+    def derive(
+        cls,
+        suite: CipherSuite,
+        client_random: bytes,
+        server_random: bytes,
+        premaster_secret: bytes,
+        transcript: bytes,
+    ) -> "SessionSecrets":
+        """Derive the extended master secret; ``transcript`` ends with ClientKeyExchange (RFC 7627 section 4)."""
+        session_hash = hash_of(suite.hash_algorithm, transcript)
+        master_secret = prf(
+            suite.hash_algorithm, premaster_secret, b"extended master secret", session_hash, 48
+        )
+        return cls(suite, client_random, server_random, master_secret)
+
+    def verify_data(self, sender: DtlsRole, transcript: bytes) -> bytes:
+        """Return what the Finished message of ``sender`` holds (RFC 5246 section 7.4.9)."""
+        label = b"client finished" if sender is DtlsRole.CLIENT else b"server finished"
+        algorithm = self.suite.hash_algorithm
+        return prf(algorithm, self.master_secret, label, hash_of(algorithm, transcript), VERIFY_DATA_LENGTH)
+
+    def protection(self, sender: DtlsRole) -> AeadProtection:
+        """Return what protects the records that ``sender`` sends (RFC 5246 section 6.3)."""
+        aead = self.suite.aead
+        key_block = prf(
+            self.suite.hash_algorithm,
+            self.master_secret,
+            b"key expansion",
+            self.server_random + self.client_random,
+            2 * (aead.key_length + aead.fixed_iv_length),
+        )
+        index = 0 if sender is DtlsRole.CLIENT else 1
+        key_start = index * aead.key_length
+        iv_start = 2 * aead.key_length + index * aead.fixed_iv_length
+        return AeadProtection(
+            aead,
+            key_block[key_start : key_start + aead.key_length],
+            key_block[iv_start : iv_start + aead.fixed_iv_length],
+        )
+
+    def export(self, label: bytes, context: bytes | None, length: int) -> bytes:
+        """Return keying material for another protocol (RFC 5705 section 4)."""
+        seed = self.client_random + self.server_random
+        if context is not None:
+            seed += len(context).to_bytes(2, "big") + context
+        return prf(self.suite.hash_algorithm, self.master_secret, label, seed, length)
+
+    def srtp_keys(self, profile: SrtpProfile) -> SrtpKeys:
+        """Cut the exporter's output into SRTP keys (RFC 5764 section 4.2)."""
+        key, salt = profile.key_length, profile.salt_length
+        material = self.export(b"EXTRACTOR-dtls_srtp", None, 2 * (key + salt))
+        return SrtpKeys(
+            profile,
+            client_key=material[:key],
+            server_key=material[key : 2 * key],
+            client_salt=material[2 * key : 2 * key + salt],
+            server_salt=material[2 * key + salt :],
+        )

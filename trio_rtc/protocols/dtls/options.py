@@ -1,0 +1,65 @@
+"""Options of a DTLS connection."""
+
+from enum import StrEnum
+
+import attrs
+from attrs import validators
+
+from .cipher_suites import CIPHER_SUITES, SRTP_PROFILES, CipherSuite, SrtpProfile
+from .key_exchange import GROUPS, NamedGroup
+
+
+class DtlsRole(StrEnum):
+    """Which side of the handshake this is (``a=setup:active`` is the client, RFC 5763 section 5)."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+    @property
+    def other(self) -> "DtlsRole":
+        """The peer's role."""
+        return DtlsRole.SERVER if self is DtlsRole.CLIENT else DtlsRole.CLIENT
+
+
+@attrs.frozen(kw_only=True)
+class DtlsOptions:
+    """What can be set about a DTLS connection. Tests stress the protocol through these.
+
+    Attributes:
+        mtu: Largest datagram that is sent, in bytes of UDP payload (RFC 8261 section 5 has SCTP leave room
+            for the record).
+        cipher_suites: What is offered and accepted, in order of preference.
+        groups: Groups for the key exchange, in order of preference.
+        srtp_profiles: SRTP profiles in order of preference (RFC 5764); empty: ``use_srtp`` is not spoken.
+        retransmission_initial: Seconds until a flight is sent again for the first time. RFC 6347 section 4.2.4.1
+            suggests 1 s for paths that nothing is known about; ICE has just proven that this one works, and
+            browsers start with 50 ms too.
+        retransmission_maximum: Upper bound of the doubling interval, in seconds (RFC 6347: 60 s; here a user
+            waits).
+        handshake_timeout: Seconds from the first flight that is sent until the handshake is given up.
+        require_cookie: Whether a server asks for a cookie (RFC 6347 section 4.2.1). Not by default: ICE has
+            proven the peer's address, and it costs a round trip.
+        replay_window: How many records back a record can come late, in records (RFC 6347 section 4.1.2.6).
+        max_message_size: Largest handshake message that is reassembled, in bytes.
+        max_reassembly_size: Memory for handshake messages in reassembly, in bytes.
+        max_early_records: How many records are kept that come before they can be opened or delivered (Finished
+            before the key exchange, data before Finished), and datagrams before ``start``.
+        unauthenticated_alert_grace: Seconds for which a fatal alert in the clear is doubted, see the docstring
+            of the connection's module.
+    """
+
+    mtu: int = attrs.field(default=1200, validator=[validators.ge(96), validators.le(65535)])
+    cipher_suites: tuple[CipherSuite, ...] = attrs.field(
+        default=CIPHER_SUITES, validator=validators.min_len(1)
+    )
+    groups: tuple[NamedGroup, ...] = attrs.field(default=GROUPS, validator=validators.min_len(1))
+    srtp_profiles: tuple[SrtpProfile, ...] = SRTP_PROFILES
+    retransmission_initial: float = attrs.field(default=0.05, validator=validators.gt(0))
+    retransmission_maximum: float = attrs.field(default=3.0, validator=validators.gt(0))
+    handshake_timeout: float = attrs.field(default=60.0, validator=validators.gt(0))
+    require_cookie: bool = False
+    replay_window: int = attrs.field(default=64, validator=[validators.ge(32), validators.le(65536)])
+    max_message_size: int = attrs.field(default=16384, validator=validators.ge(1024))
+    max_reassembly_size: int = attrs.field(default=65536, validator=validators.ge(1024))
+    max_early_records: int = attrs.field(default=32, validator=validators.ge(0))
+    unauthenticated_alert_grace: float = attrs.field(default=1.0, validator=validators.ge(0))
