@@ -1,0 +1,88 @@
+"""What goes into a description from our side, and a description that was applied."""
+
+import attrs
+
+from trio_rtc.enums import RTCSdpType
+from trio_rtc.protocols.sdp import MediaDescription, SessionDescription, write
+
+
+@attrs.frozen(eq=False)
+class Description:
+    """A description that was applied. Compared by identity: a new object means that something changed.
+
+    Attributes:
+        type: Offer, answer or provisional answer.
+        sdp: The text, as applied; rewritten once candidates are added to it.
+        parsed: The same as a tree.
+    """
+
+    type: RTCSdpType
+    sdp: str
+    parsed: SessionDescription
+
+    def with_section(self, index: int, section: MediaDescription) -> "Description":
+        """Return the description with another section at ``index``; itself if that is the one it has."""
+        media = self.parsed.media
+        if section is media[index]:
+            return self
+        parsed = attrs.evolve(self.parsed, media=(*media[:index], section, *media[index + 1 :]))
+        return Description(self.type, write(parsed), parsed)
+
+
+@attrs.frozen
+class LocalTransport:
+    """What a section tells the peer about our end of its transport.
+
+    Attributes:
+        username_fragment: Of the ICE generation that is to be used.
+        password: Of the same generation.
+        fingerprints: Pairs of hash function and digest (``"sha-256"``, ``"AB:CD:…"``) of our certificates.
+        candidates: ``candidate:…`` lines gathered so far for this generation.
+        candidates_complete: Whether gathering for this generation has ended.
+        ice_lite: Whether we are a lite agent.
+    """
+
+    username_fragment: str
+    password: str
+    fingerprints: tuple[tuple[str, str], ...]
+    candidates: tuple[str, ...]
+    candidates_complete: bool
+    ice_lite: bool
+
+
+@attrs.frozen
+class LocalMedia:
+    """All that our side has to put into an offer or an answer.
+
+    Attributes:
+        data_channels: Whether a data channel was created, so that an offer needs an application section.
+        ice_parameters: Username fragment and password of the ICE generation to use; other ones than in the last
+            description restart ICE.
+        fingerprints: Pairs of hash function and digest of our certificates.
+        candidates: ``candidate:…`` lines gathered so far for this generation.
+        candidates_complete: Whether gathering for this generation has ended.
+        sctp_port: Our SCTP port.
+        max_message_size: Bytes that we can take in one message; 0 is any size.
+        ice_lite: Whether we are a lite agent.
+    """
+
+    data_channels: bool
+    ice_parameters: tuple[str, str]
+    fingerprints: tuple[tuple[str, str], ...]
+    candidates: tuple[str, ...] = ()
+    candidates_complete: bool = False
+    sctp_port: int = 5000
+    max_message_size: int = 262144
+    ice_lite: bool = False
+
+    def transport(self, mid: str) -> LocalTransport:
+        """Return our end of the transport of section ``mid``: the same one for all, since all are bundled."""
+        username_fragment, password = self.ice_parameters
+        return LocalTransport(
+            username_fragment,
+            password,
+            self.fingerprints,
+            self.candidates,
+            self.candidates_complete,
+            self.ice_lite,
+        )

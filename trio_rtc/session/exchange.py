@@ -1,0 +1,180 @@
+"""One offer and what it was answered, and which of its sections carry what."""
+
+import attrs
+
+from trio_rtc.protocols.sdp import (
+    MediaDescription,
+    SessionDescription,
+    application_attributes,
+    groups,
+    is_bundle_only,
+    media_mid,
+    transport_attributes,
+)
+
+from .description import Description
+from .signaling import Side
+
+
+@attrs.frozen
+class Exchange:
+    """An offer, and its answer or provisional answer once there is one."""
+
+    offerer: Side
+    offer: Description
+    answer: Description | None = None
+
+    @property
+    def local(self) -> Description | None:
+        """What we wrote."""
+        return self.of(Side.LOCAL)
+
+    @property
+    def remote(self) -> Description | None:
+        """What the peer wrote."""
+        return self.of(Side.REMOTE)
+
+    def of(self, side: Side) -> Description | None:
+        """Return what one side wrote."""
+        return self.offer if self.offerer is side else self.answer
+
+    def with_description(self, side: Side, description: Description) -> "Exchange":
+        """Return the exchange with the description of one side replaced; itself if it is the same."""
+        if description is self.of(side):
+            return self
+        if self.offerer is side:
+            return attrs.evolve(self, offer=description)
+        return attrs.evolve(self, answer=description)
+
+    def mids(self) -> tuple[str, ...]:
+        """Return the mid of every section of the offer.
+
+        A section without one (peers older than BUNDLE) gets a generated one, RFC 9429 section 5.10, which is the
+        same each time and never leaves this host: the answer mirrors its absence.
+        """
+        return section_mids(self.offer.parsed)
+
+    def data_section(self) -> int | None:
+        """Return the index of the section that carries the data channels: the first that nobody rejected."""
+        answer = None if self.answer is None else self.answer.parsed
+        for index, media in enumerate(self.offer.parsed.media):
+            if not is_data_section(media) or is_rejected(media):
+                continue
+            if answer is None or not _is_refused(answer.media[index]):
+                return index
+        return None
+
+    def rejected_mids(self) -> tuple[str, ...]:
+        """Return the mids of the sections that carry nothing."""
+        carried = self.data_section()
+        return tuple(mid for index, mid in enumerate(self.mids()) if index != carried)
+
+    def has_data_section(self) -> bool:
+        """Return whether data channels were offered, accepted or not."""
+        return any(is_data_section(media) for media in self.offer.parsed.media)
+
+
+@attrs.frozen
+class Slots:
+    """The exchange that was completed last and the one under way: W3C's current and pending descriptions."""
+
+    current: Exchange | None = None
+    pending: Exchange | None = None
+
+    @property
+    def current_local(self) -> Description | None:
+        """Our description of the exchange completed last."""
+        return None if self.current is None else self.current.local
+
+    @property
+    def current_remote(self) -> Description | None:
+        """The peer's description of the exchange completed last."""
+        return None if self.current is None else self.current.remote
+
+    @property
+    def pending_local(self) -> Description | None:
+        """Our description of the exchange under way."""
+        return None if self.pending is None else self.pending.local
+
+    @property
+    def pending_remote(self) -> Description | None:
+        """The peer's description of the exchange under way."""
+        return None if self.pending is None else self.pending.remote
+
+    @property
+    def local(self) -> Description | None:
+        """Our last description."""
+        return self.pending_local or self.current_local
+
+    @property
+    def remote(self) -> Description | None:
+        """The peer's last description."""
+        return self.pending_remote or self.current_remote
+
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Return the exchanges there are, the latest first."""
+        return tuple(exchange for exchange in (self.pending, self.current) if exchange is not None)
+
+    def latest(self, side: Side) -> Exchange | None:
+        """Return the latest exchange to which one side has contributed."""
+        return next((exchange for exchange in self.exchanges() if exchange.of(side) is not None), None)
+
+
+def section_mids(description: SessionDescription) -> tuple[str, ...]:
+    """Return the mid of every section, a generated one where there is none."""
+    present = {media_mid(media) for media in description.media}
+    mids = []
+    for index, media in enumerate(description.media):
+        mid = media_mid(media)
+        if mid is None:
+            mid = str(index)
+            while mid in present:
+                mid = f"-{mid}"
+        mids.append(mid)
+    return tuple(mids)
+
+
+def is_data_section(media: MediaDescription) -> bool:
+    """Return whether the section is one for data channels, in the form of today or of before RFC 8841."""
+    return application_attributes(media) is not None
+
+
+def is_rejected(media: MediaDescription) -> bool:
+    """Return whether an offered section is rejected or was closed.
+
+    Port 0 rejects, unless the section is bundle-only; SCTP port 0 closes the association (RFC 8841 section 5.1).
+    """
+    return (media.port == 0 and not is_bundle_only(media)) or _is_sctp_closed(media)
+
+
+def _is_refused(media: MediaDescription) -> bool:
+    # In an answer bundle-only has no meaning (RFC 9143 section 6): port 0 always rejects.
+    return media.port == 0 or _is_sctp_closed(media)
+
+
+def _is_sctp_closed(media: MediaDescription) -> bool:
+    application = application_attributes(media)
+    return application is not None and application.sctp_port == 0
+
+
+def shared_sections(description: SessionDescription, index: int) -> tuple[int, ...]:
+    """Return the sections that use the same transport as the one at ``index``, itself among them.
+
+    Two sections share a transport when they are in one bundle and speak of the same ICE credentials. A browser
+    that bundles from the start sends the candidates of all under the mid of the first section, even if we then
+    reject that one.
+    """
+    mids = section_mids(description)
+    bundle = next((group.mids for group in groups(description, "BUNDLE") if mids[index] in group.mids), ())
+    own = transport_attributes(description, index)
+    shared = []
+    for other, mid in enumerate(mids):
+        if other == index:
+            shared.append(other)
+        elif mid in bundle:
+            theirs = transport_attributes(description, other)
+            # A bundle-only section may leave its credentials to the section that carries the bundle's tag.
+            inherits = own.ice_ufrag is None and mid == bundle[0]
+            if inherits or (theirs.ice_ufrag is not None and theirs.ice_ufrag == own.ice_ufrag):
+                shared.append(other)
+    return tuple(shared)

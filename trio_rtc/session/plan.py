@@ -1,0 +1,187 @@
+"""From an exchange to what the transports must do."""
+
+from typing import Literal
+
+import attrs
+
+from trio_rtc.enums import RTCSignalingState
+from trio_rtc.protocols.sdp import (
+    Fingerprint,
+    SessionDescription,
+    TransportAttributes,
+    application_attributes,
+    has_attribute,
+    transport_attributes,
+)
+
+from .description import Description
+from .exchange import Exchange, shared_sections
+from .signaling import Side
+
+DtlsRole = Literal["client", "server"]
+
+
+@attrs.frozen
+class TransportPlan:
+    """All that is known about the one transport, both sides' descriptions taken together.
+
+    Attributes:
+        mid: The section that the transport belongs to; the candidates that we trickle carry it.
+        m_line_index: Where that section stands, from 0.
+        controlling: Whether we are the controlling ICE agent at the start. The role stays for the life of the
+            transport, restarts included (RFC 8445 section 6.1.1); ICE itself settles conflicts.
+        remote_ufrag: The peer's ICE username fragment, ``None`` until its description is known.
+        remote_pwd: The peer's ICE password, ``None`` until its description is known.
+        remote_ice_lite: Whether the peer is a lite agent.
+        ice_restart: Whether the peer's credentials are other ones than in the exchange that was completed last.
+            An answer to such an offer needs new credentials of ours too (RFC 8839 section 4.4.1.1.1).
+        remote_candidates: ``candidate:…`` lines of the peer's description.
+        remote_candidates_complete: Whether the description says that there are no more.
+        remote_fingerprints: Pairs of hash function (lower case) and digest (upper case, colons).
+        dtls_role: Our role in the DTLS handshake, ``None`` until answered.
+        remote_sctp_port: The peer's SCTP port, ``None`` until its description is known.
+        remote_max_message_size: Bytes that the peer can take in one message; 0 is any size.
+    """
+
+    mid: str
+    m_line_index: int
+    controlling: bool
+    remote_ufrag: str | None = None
+    remote_pwd: str | None = None
+    remote_ice_lite: bool = False
+    ice_restart: bool = False
+    remote_candidates: tuple[str, ...] = ()
+    remote_candidates_complete: bool = False
+    remote_fingerprints: tuple[tuple[str, str], ...] = ()
+    dtls_role: DtlsRole | None = None
+    remote_sctp_port: int | None = None
+    remote_max_message_size: int | None = None
+
+
+@attrs.frozen
+class Applied:
+    """What applying a description has changed, and what the transports must do now.
+
+    Attributes:
+        transport: The transport as it is wanted from now on, ``None`` if there is none.
+        rejected_mids: Sections of the exchange that carry nothing, because either side refused them.
+        closed_mids: Sections that had a transport until now and have none any more: it is to be closed.
+        can_trickle: Whether the peer can take candidates later than its description, ``None`` before there is one.
+        signaling_state: The state that this led to.
+        signaling_state_changed: Whether it is another one than before.
+        negotiated: Whether this completed an exchange.
+    """
+
+    transport: TransportPlan | None
+    rejected_mids: tuple[str, ...]
+    closed_mids: tuple[str, ...]
+    can_trickle: bool | None
+    signaling_state: RTCSignalingState
+    signaling_state_changed: bool
+    negotiated: bool
+
+
+def plan_transport(exchange: Exchange, established: TransportPlan | None) -> TransportPlan | None:
+    """Return what the transport of an exchange must be, ``None`` if no section has one.
+
+    Args:
+        exchange: The exchange so far.
+        established: The plan of the last completed exchange: roles stay, credentials are compared with it.
+    """
+    index = exchange.data_section()
+    if index is None:
+        return None
+    mid = exchange.mids()[index]
+    if established is not None and established.mid != mid:
+        established = None
+    if exchange.remote is None:
+        if established is not None:
+            return attrs.evolve(established, m_line_index=index, ice_restart=False)
+        return TransportPlan(mid, index, controlling=not _is_lite(exchange.local))
+    return _plan_with_remote(exchange, exchange.remote.parsed, index, established)
+
+
+def _plan_with_remote(
+    exchange: Exchange, remote: SessionDescription, index: int, established: TransportPlan | None
+) -> TransportPlan:
+    transport = bundled_transport(remote, index)
+    application = application_attributes(remote.media[index])
+    shared = [transport_attributes(remote, other) for other in shared_sections(remote, index)]
+    candidates = dict.fromkeys(candidate for section in shared for candidate in section.candidates)
+    credentials = (transport.ice_ufrag, transport.ice_pwd)
+    plan = TransportPlan(
+        mid=exchange.mids()[index],
+        m_line_index=index,
+        controlling=_controlling(exchange, established),
+        remote_ufrag=transport.ice_ufrag,
+        remote_pwd=transport.ice_pwd,
+        remote_ice_lite=transport.ice_lite,
+        ice_restart=established is not None
+        and credentials != (established.remote_ufrag, established.remote_pwd),
+        remote_candidates=tuple(candidates),
+        remote_candidates_complete=any(section.end_of_candidates for section in shared),
+        remote_fingerprints=fingerprint_pairs(transport.fingerprints),
+        remote_sctp_port=None if application is None else application.sctp_port,
+        remote_max_message_size=None if application is None else application.max_message_size,
+    )
+    return attrs.evolve(plan, dtls_role=_dtls_role(exchange, plan, established))
+
+
+def bundled_transport(description: SessionDescription, index: int) -> TransportAttributes:
+    """Return the transport of a section, taken from its bundle's first section if it states none itself."""
+    transport = transport_attributes(description, index)
+    if transport.ice_ufrag is not None:
+        return transport
+    for other in shared_sections(description, index):
+        tagged = transport_attributes(description, other)
+        if tagged.ice_ufrag is not None:
+            return tagged
+    return transport
+
+
+def _controlling(exchange: Exchange, established: TransportPlan | None) -> bool:
+    remote_lite = _is_lite(exchange.remote)
+    if remote_lite != _is_lite(exchange.local):
+        return remote_lite
+    if established is not None:
+        return established.controlling
+    return exchange.offerer is Side.LOCAL
+
+
+def _is_lite(description: Description | None) -> bool:
+    return description is not None and has_attribute(description.parsed, "ice-lite")
+
+
+def _dtls_role(exchange: Exchange, plan: TransportPlan, established: TransportPlan | None) -> DtlsRole | None:
+    standing = standing_dtls_role(plan.remote_fingerprints, established)
+    if standing is not None or exchange.answer is None:
+        return standing
+    setup = transport_attributes(exchange.answer.parsed, plan.m_line_index).setup
+    # An answer without a=setup is taken for active, as libwebrtc does.
+    answerer_is_client = setup != "passive"
+    return "client" if answerer_is_client == (exchange.offerer is Side.REMOTE) else "server"
+
+
+def standing_dtls_role(
+    remote_fingerprints: tuple[tuple[str, str], ...], established: TransportPlan | None
+) -> DtlsRole | None:
+    """Return our role in the DTLS association that stands, ``None`` if there is to be a new one.
+
+    The association goes on as long as the peer's fingerprints stay the same (RFC 8842 section 4).
+    """
+    if established is None or set(established.remote_fingerprints) != set(remote_fingerprints):
+        return None
+    return established.dtls_role
+
+
+def fingerprint_pairs(fingerprints: tuple[Fingerprint, ...]) -> tuple[tuple[str, str], ...]:
+    """Return fingerprints as plain pairs, which is how they leave the session."""
+    return tuple((fingerprint.algorithm, fingerprint.value) for fingerprint in fingerprints)
+
+
+def can_trickle(remote: Description | None) -> bool | None:
+    """Return whether the peer says that it takes trickled candidates; ``None`` without a description of it."""
+    if remote is None:
+        return None
+    count = len(remote.parsed.media)
+    return any("trickle" in transport_attributes(remote.parsed, index).ice_options for index in range(count))

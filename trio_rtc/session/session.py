@@ -1,0 +1,341 @@
+"""JSEP (RFC 9429): offers, answers, and what they mean for the transports.
+
+The state is two exchanges: the *current* one, which was completed and which the transports follow, and the
+*pending* one, an offer that is not yet answered for good. The signaling state is a literal table beside
+(``signaling``). Applying a description runs the same steps for either side: is it allowed in this state, can it
+be read, does it make sense, and only then is anything changed. So whatever is refused leaves the session as it was.
+
+What the transports must do is returned as a value (``Applied``), computed from the exchange and the plan that was
+established before; nothing is called and no event is kept.
+
+Covered: W3C's createOffer, createAnswer, setLocalDescription and setRemoteDescription with rollback and provisional
+answers, trickled candidates in both directions (RFC 8838), ICE restart, application sections of today (RFC 8841) and
+in the form before it. Left out in this version: RTP media (sections are answered rejected), changing a description
+between creating and applying it (RFC 9429 section 5.4 forbids it), more than one transport, and replacing the DTLS
+association through ``a=tls-id``.
+"""
+
+import random
+
+import attrs
+
+from trio_rtc.enums import RTCErrorDetailType, RTCSdpType, RTCSignalingState
+from trio_rtc.errors import InvalidModificationError, InvalidStateError, RTCError
+from trio_rtc.protocols.sdp import Origin, SdpSyntaxError, SessionDescription, parse, write
+
+from . import trickle
+from .description import Description, LocalMedia
+from .exchange import Exchange, Slots
+from .offer_answer import build_answer, build_offer
+from .options import SessionOptions
+from .plan import Applied, TransportPlan, can_trickle, plan_transport
+from .sections import UNSPECIFIED_HOST
+from .signaling import Side, next_state
+from .validation import check_answer, check_mids, check_sections_kept, check_transport
+
+_OFFERABLE = (RTCSignalingState.STABLE, RTCSignalingState.HAVE_LOCAL_OFFER)
+_ANSWERABLE = (RTCSignalingState.HAVE_REMOTE_OFFER, RTCSignalingState.HAVE_LOCAL_PRANSWER)
+
+
+class Session:
+    """The offer/answer state of one peer connection.
+
+    Args:
+        rng: Where the session's id comes from.
+        options: Bounds and preferences.
+    """
+
+    def __init__(self, *, rng: random.Random, options: SessionOptions | None = None) -> None:
+        self._options = options or SessionOptions()
+        # 63 random bits, and no address of this host: RFC 9429 section 5.2.1.
+        self._origin = Origin("-", str(rng.getrandbits(63)), 0, "IN", "IP4", UNSPECIFIED_HOST)
+        self._last_written: SessionDescription | None = None
+        self._state = RTCSignalingState.STABLE
+        self._slots = Slots()
+        self._created_offer: Description | None = None
+        self._created_answer: Description | None = None
+        self._established: TransportPlan | None = None
+        self._planned: TransportPlan | None = None
+
+    # What W3C shows.
+
+    @property
+    def signaling_state(self) -> RTCSignalingState:
+        """Where the exchange stands."""
+        return self._state
+
+    @property
+    def pending_local(self) -> Description | None:
+        """Our description of the exchange under way."""
+        return self._slots.pending_local
+
+    @property
+    def current_local(self) -> Description | None:
+        """Our description of the exchange completed last."""
+        return self._slots.current_local
+
+    @property
+    def pending_remote(self) -> Description | None:
+        """The peer's description of the exchange under way."""
+        return self._slots.pending_remote
+
+    @property
+    def current_remote(self) -> Description | None:
+        """The peer's description of the exchange completed last."""
+        return self._slots.current_remote
+
+    @property
+    def local_description(self) -> Description | None:
+        """Our description: the pending one, else the current one."""
+        return self._slots.local
+
+    @property
+    def remote_description(self) -> Description | None:
+        """The peer's description: the pending one, else the current one."""
+        return self._slots.remote
+
+    @property
+    def last_created_offer(self) -> str:
+        """The offer that ``apply_local`` would accept, ``""`` if there is none."""
+        return "" if self._created_offer is None else self._created_offer.sdp
+
+    @property
+    def last_created_answer(self) -> str:
+        """The answer that ``apply_local`` would accept, ``""`` if there is none."""
+        return "" if self._created_answer is None else self._created_answer.sdp
+
+    @property
+    def can_trickle(self) -> bool | None:
+        """Whether the peer can take candidates later than its description, ``None`` before there is one."""
+        return can_trickle(self._slots.remote)
+
+    def negotiation_needed(self, local: LocalMedia, ice_restart: bool) -> bool:
+        """Return whether an exchange is needed (W3C webrtc section 4.7.3).
+
+        A section for data channels that was rejected counts as negotiated: the peer has said no, and asking again
+        at once would never end. An offer made for another reason asks again.
+
+        Args:
+            local: What our side has.
+            ice_restart: Whether a restart was asked for.
+        """
+        if ice_restart:
+            return True
+        current = self._slots.current
+        return local.data_channels and (current is None or not current.has_data_section())
+
+    # Creating.
+
+    def create_offer(self, local: LocalMedia) -> str:
+        """Return an offer. Other ICE credentials than in the last description restart ICE.
+
+        Raises:
+            InvalidStateError: The signaling state is neither stable nor have-local-offer.
+        """
+        if self._state not in _OFFERABLE:
+            raise InvalidStateError(f"an offer cannot be created in the state {self._state}")
+        offer = build_offer(self._origin, self._slots.pending or self._slots.current, local)
+        self._created_offer = self._write(RTCSdpType.OFFER, offer)
+        return self._created_offer.sdp
+
+    def create_answer(self, local: LocalMedia) -> str:
+        """Return the answer to the pending remote offer.
+
+        If that offer restarts ICE (``TransportPlan.ice_restart``), ``local`` must bring new credentials.
+
+        Raises:
+            InvalidStateError: The signaling state is neither have-remote-offer nor have-local-pranswer.
+        """
+        if self._slots.pending is None or self._state not in _ANSWERABLE:
+            raise InvalidStateError(f"an answer cannot be created in the state {self._state}")
+        # A provisional answer of ours must not decide what the next one accepts.
+        question = attrs.evolve(self._slots.pending, answer=None)
+        answer = build_answer(self._origin, question, self._established, local, self._options)
+        self._created_answer = self._write(RTCSdpType.ANSWER, answer)
+        return self._created_answer.sdp
+
+    def _write(self, description_type: RTCSdpType, description: SessionDescription) -> Description:
+        """Stamp a description with its version: a higher one whenever it differs from the last one written.
+
+        RFC 9429 section 5.2.2 ties the version to what was created, not to what was applied, so that the version
+        of an offer that was rolled back is never used twice.
+        """
+        last = self._last_written
+        if last is None or attrs.evolve(description, origin=last.origin) != last:
+            version = self._origin.session_version + 1
+            self._origin = attrs.evolve(self._origin, session_version=version)
+        self._last_written = attrs.evolve(description, origin=self._origin)
+        return Description(description_type, write(self._last_written), self._last_written)
+
+    # Applying.
+
+    def apply_local(self, description_type: RTCSdpType | str, sdp: str = "") -> Applied:
+        """Apply a description of ours.
+
+        Args:
+            description_type: Offer, answer, provisional answer or rollback of our offer.
+            sdp: The text as it was created, or ``""`` for the one created last. Ignored for a rollback.
+
+        Raises:
+            InvalidStateError: The type is not allowed in this state, or nothing was created.
+            InvalidModificationError: The text is not the one created last.
+        """
+        description_type = RTCSdpType(description_type)
+        target = next_state(self._state, Side.LOCAL, description_type)
+        if description_type is RTCSdpType.ROLLBACK:
+            return self._roll_back(target)
+        is_offer = description_type is RTCSdpType.OFFER
+        created = self._created_offer if is_offer else self._created_answer
+        if created is None and not sdp:
+            raise InvalidStateError(f"no {'offer' if is_offer else 'answer'} was created")
+        if created is None or sdp not in ("", created.sdp):
+            raise InvalidModificationError("the description is not the one created last")
+        description = attrs.evolve(created, type=description_type)
+        description = trickle.carry_candidates(description, self._slots.local)
+        return self._commit(target, self._exchange_with(Side.LOCAL, description))
+
+    def apply_remote(self, description_type: RTCSdpType | str, sdp: str = "") -> Applied:
+        """Apply a description of the peer.
+
+        Args:
+            description_type: Offer, answer, provisional answer or rollback of the peer's offer.
+            sdp: The text. Ignored for a rollback.
+
+        Raises:
+            InvalidStateError: The type is not allowed in this state.
+            RTCError: ``sdp-syntax-error``: the text is malformed; carries the line's number.
+            InvalidAccessError: The text can be read but does not make sense here.
+        """
+        description_type = RTCSdpType(description_type)
+        target = next_state(self._state, Side.REMOTE, description_type)
+        if description_type is RTCSdpType.ROLLBACK:
+            return self._roll_back(target)
+        exchange = self._exchange_with(Side.REMOTE, self._read(description_type, sdp))
+        self._check_remote(exchange)
+        applied = self._commit(target, exchange)
+        if exchange.answer is None:
+            # Whatever answer was created belongs to the offer before this one.
+            self._created_answer = None
+        return applied
+
+    def _read(self, description_type: RTCSdpType, sdp: str) -> Description:
+        try:
+            return Description(description_type, sdp, parse(sdp, self._options.sdp))
+        except SdpSyntaxError as error:
+            raise RTCError(
+                RTCErrorDetailType.SDP_SYNTAX_ERROR, str(error), sdp_line_number=error.line_number
+            ) from error
+
+    def _check_remote(self, exchange: Exchange) -> None:
+        if exchange.answer is None:
+            check_mids(exchange.offer.parsed)
+            check_sections_kept(exchange.offer.parsed, self._slots.current)
+        else:
+            check_mids(exchange.answer.parsed)
+            check_answer(exchange.answer.parsed, exchange.offer.parsed)
+        check_transport(exchange, self._established)
+
+    def close(self) -> None:
+        """End the session: nothing can be created or applied any more. The descriptions stay readable."""
+        self._state = RTCSignalingState.CLOSED
+
+    def _exchange_with(self, side: Side, description: Description) -> Exchange:
+        if description.type is RTCSdpType.OFFER or self._slots.pending is None:
+            return Exchange(side, description)
+        return attrs.evolve(self._slots.pending, answer=description)
+
+    def _commit(self, target: RTCSignalingState, exchange: Exchange) -> Applied:
+        plan = plan_transport(exchange, self._established)
+        negotiated = target is RTCSignalingState.STABLE
+        applied = self._describe(target, exchange, plan, negotiated=negotiated)
+        self._state, self._planned = target, plan
+        if negotiated:
+            self._slots = Slots(current=exchange)
+            self._established = None if plan is None else attrs.evolve(plan, ice_restart=False)
+            self._created_offer = self._created_answer = None
+        else:
+            self._slots = attrs.evolve(self._slots, pending=exchange)
+        return applied
+
+    def _roll_back(self, target: RTCSignalingState) -> Applied:
+        applied = self._describe(target, self._slots.current, self._established, negotiated=False)
+        self._state, self._planned = target, self._established
+        self._slots = attrs.evolve(self._slots, pending=None)
+        return applied
+
+    def _describe(
+        self,
+        target: RTCSignalingState,
+        exchange: Exchange | None,
+        plan: TransportPlan | None,
+        *,
+        negotiated: bool,
+    ) -> Applied:
+        wanted = {None if plan is None else plan.mid}
+        if not negotiated and self._established is not None:
+            wanted.add(self._established.mid)
+        alive = dict.fromkeys(each.mid for each in (self._established, self._planned) if each is not None)
+        remote = (
+            self._slots.current_remote if exchange is None else exchange.remote or self._slots.current_remote
+        )
+        return Applied(
+            transport=plan,
+            rejected_mids=() if exchange is None else exchange.rejected_mids(),
+            closed_mids=tuple(mid for mid in alive if mid not in wanted),
+            can_trickle=can_trickle(remote),
+            signaling_state=target,
+            signaling_state_changed=target is not self._state,
+            negotiated=negotiated,
+        )
+
+    # Candidates.
+
+    def add_local_candidate(self, mid: str, line: str, username_fragment: str | None = None) -> None:
+        """Add a candidate of ours to the descriptions of its ICE generation.
+
+        Args:
+            mid: The section it belongs to.
+            line: The ``candidate:…`` line.
+            username_fragment: Of the generation it was gathered for; ``None`` for that of ``local_description``.
+                A candidate whose generation no description speaks of any more is ignored.
+        """
+        limit = self._options.maximum_candidates
+        self._slots = trickle.add_local_candidate(self._slots, mid, line, username_fragment, limit)
+
+    def local_candidates_complete(self, mid: str, username_fragment: str | None = None) -> None:
+        """Note in the descriptions that gathering has ended for an ICE generation."""
+        self._slots = trickle.end_local_candidates(self._slots, mid, username_fragment)
+
+    def add_remote_candidate(
+        self,
+        mid: str | None,
+        m_line_index: int | None,
+        username_fragment: str | None = None,
+        line: str | None = None,
+    ) -> trickle.CandidateRoute | None:
+        """Take a candidate that the peer has trickled into its descriptions (W3C webrtc section 4.4.1.8).
+
+        Args:
+            mid: The section it is for; goes before the index.
+            m_line_index: The section's place, used if there is no mid.
+            username_fragment: The peer's ICE generation, ``None`` for that of its last description.
+            line: The ``candidate:…`` line; ``None`` or ``""`` means that no more come, and then mid and index may
+                both be ``None`` to mean every section.
+
+        Returns:
+            The transport that the candidate is for. ``None`` if it is to be dropped: its section was rejected, or
+            the section has as many candidates as are kept.
+
+        Raises:
+            InvalidStateError: There is no remote description yet, or the session is closed.
+            OperationError: The section or the generation is unknown, or the line is not a candidate line.
+            TypeError: A candidate came with neither mid nor index.
+        """
+        if self._state is RTCSignalingState.CLOSED:
+            raise InvalidStateError("the session is closed")
+        if self._slots.remote is None:
+            raise InvalidStateError("a candidate of the peer cannot be added before its description")
+        trickled = trickle.RemoteCandidate(mid, m_line_index, username_fragment, line or None)
+        limit = self._options.maximum_candidates
+        self._slots, route = trickle.add_remote_candidate(self._slots, trickled, self._planned, limit)
+        return route

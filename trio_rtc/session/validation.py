@@ -1,0 +1,98 @@
+"""What a peer's description must say beyond its grammar (RFC 9429 sections 5.8.3, 5.9 to 5.11).
+
+All of it is W3C's "content of description is invalid", an ``InvalidAccessError``. Sections that will be rejected
+are not looked into: an offer of media that we cannot use is never an error.
+"""
+
+from trio_rtc.errors import InvalidAccessError
+from trio_rtc.protocols.sdp import SessionDescription, groups, media_mid
+
+from .exchange import Exchange, section_mids
+from .plan import TransportPlan, bundled_transport, fingerprint_pairs, standing_dtls_role
+
+TRUSTED_HASHES = frozenset({"sha-256", "sha-384", "sha-512"})
+"""Hash functions whose fingerprints can vouch for a certificate; SHA-1 and MD5 no longer can."""
+
+
+def check_mids(description: SessionDescription) -> None:
+    """Check that mids are unique, and that every bundled one exists and stands in one bundle only."""
+    mids = [mid for media in description.media if (mid := media_mid(media)) is not None]
+    if len(set(mids)) != len(mids):
+        raise InvalidAccessError("two media sections have the same mid")
+    bundled = [mid for group in groups(description, "BUNDLE") for mid in group.mids]
+    if len(set(bundled)) != len(bundled):
+        raise InvalidAccessError("a mid stands twice in the BUNDLE groups")
+    if not set(bundled) <= set(mids):
+        raise InvalidAccessError("a BUNDLE group has a mid that no media section has")
+
+
+def check_sections_kept(offer: SessionDescription, previous: Exchange | None) -> None:
+    """Check that an offer has all sections of the exchange before it, in their order.
+
+    A section that carried something must keep its mid and its kind; the place of a rejected one may be taken by
+    another (RFC 9429 section 5.2.2).
+    """
+    if previous is None:
+        return
+    known = previous.offer.parsed.media
+    if len(offer.media) < len(known):
+        raise InvalidAccessError(
+            f"offer has {len(offer.media)} media sections, there were {len(known)} before"
+        )
+    live = previous.data_section()
+    if live is None:
+        return
+    kept = offer.media[live]
+    # What is being rejected has often lost its attributes, the mid among them.
+    mid = media_mid(kept) if kept.port != 0 else media_mid(kept) or media_mid(known[live])
+    if kept.kind != known[live].kind or mid != media_mid(known[live]):
+        raise InvalidAccessError(f"media section {live} is not the one that was negotiated before")
+
+
+def check_answer(answer: SessionDescription, offer: SessionDescription) -> None:
+    """Check that an answer has the sections of the offer, in their order, and bundles only what it accepts."""
+    if len(answer.media) != len(offer.media):
+        raise InvalidAccessError(
+            f"answer has {len(answer.media)} media sections, the offer has {len(offer.media)}"
+        )
+    for index, (answered, offered) in enumerate(zip(answer.media, offer.media, strict=True)):
+        if answered.kind != offered.kind:
+            raise InvalidAccessError(f"media section {index} is {answered.kind}, {offered.kind} was offered")
+        if media_mid(answered) not in (None, media_mid(offered)):
+            raise InvalidAccessError(f"media section {index} has not the mid that was offered")
+    offered_bundles = [set(group.mids) for group in groups(offer, "BUNDLE")]
+    mids = section_mids(answer)
+    for group in groups(answer, "BUNDLE"):
+        if not any(set(group.mids) <= bundle for bundle in offered_bundles):
+            raise InvalidAccessError("answer bundles sections that the offer does not")
+        # RFC 9143 section 7.3.2: the first of the group carries the transport, so it cannot be a rejected one.
+        if group.mids and answer.media[mids.index(group.mids[0])].port == 0:
+            raise InvalidAccessError("the first section of the answer's BUNDLE group is rejected")
+
+
+def check_transport(exchange: Exchange, established: TransportPlan | None) -> None:
+    """Check that the peer's section for data channels says what ICE and DTLS need."""
+    index = exchange.data_section()
+    if index is None or exchange.remote is None:
+        return
+    transport = bundled_transport(exchange.remote.parsed, index)
+    if transport.ice_ufrag is None or transport.ice_pwd is None:
+        raise InvalidAccessError(f"media section {index} has no ICE username fragment or no password")
+    if not any(fingerprint.algorithm in TRUSTED_HASHES for fingerprint in transport.fingerprints):
+        raise InvalidAccessError(f"media section {index} has no fingerprint of a trusted hash function")
+    if established is not None and established.mid != exchange.mids()[index]:
+        established = None
+    if exchange.answer is None:
+        _check_offered_setup(transport.setup, fingerprint_pairs(transport.fingerprints), established)
+    elif transport.setup not in ("active", "passive", None):
+        raise InvalidAccessError(f"answer says a=setup:{transport.setup}")
+
+
+def _check_offered_setup(
+    setup: str | None, fingerprints: tuple[tuple[str, str], ...], established: TransportPlan | None
+) -> None:
+    if setup == "holdconn":
+        raise InvalidAccessError("offer says a=setup:holdconn")
+    standing = standing_dtls_role(fingerprints, established)
+    if (standing, setup) in (("client", "active"), ("server", "passive")):
+        raise InvalidAccessError("offer changes the roles of the DTLS association that stands")
