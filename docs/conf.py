@@ -14,7 +14,14 @@ copyright = f"2026, {author}"
 release = installed_version("trio-rtc")
 version = release
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "public_names", "w3c_names"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "public_names",
+    "signaling_states",
+    "w3c_names",
+]
 exclude_patterns = ["_build"]
 nitpicky = True
 

@@ -32,9 +32,9 @@ def _definition_table(definition: Definition) -> Iterator[str]:
 
 def _event_table() -> Iterator[str]:
     yield "## Events"
-    yield "| W3C | Python | handler |\n|---|---|---|"
+    yield "| W3C | Python |\n|---|---|"
     for w3c, python in sorted(EVENT_NAMES.items()):
-        yield f"| `{w3c}` | `{python}` | `on_{python}` |"
+        yield f"| `{w3c}` | `{python}` |"
     yield ""
 
 
