@@ -1,0 +1,42 @@
+"""ICE (RFC 8445, 8838, 7675): finding and keeping a path to the peer."""
+
+from .agent import Agent
+from .candidate import Candidate, compute_foundation, compute_priority
+from .events import (
+    CandidateErrorOccurred,
+    Closed,
+    GatheringCompleted,
+    GatheringStateChanged,
+    IceEvent,
+    LocalCandidateGathered,
+    NameResolutionRequested,
+    RoleChanged,
+    SelectedPairChanged,
+    StateChanged,
+)
+from .options import IceOptions
+from .state import CandidatePair, CheckedPair, CheckState, IceParameters, IceRole, PairStatistics
+
+__all__ = [
+    "Agent",
+    "Candidate",
+    "CandidateErrorOccurred",
+    "CandidatePair",
+    "CheckState",
+    "CheckedPair",
+    "Closed",
+    "GatheringCompleted",
+    "GatheringStateChanged",
+    "IceEvent",
+    "IceOptions",
+    "IceParameters",
+    "IceRole",
+    "LocalCandidateGathered",
+    "NameResolutionRequested",
+    "PairStatistics",
+    "RoleChanged",
+    "SelectedPairChanged",
+    "StateChanged",
+    "compute_foundation",
+    "compute_priority",
+]

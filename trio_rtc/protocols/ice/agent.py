@@ -1,0 +1,528 @@
+"""The ICE agent: a full agent for one data stream with one component, with trickling in both directions.
+
+Standards: RFC 8445 (ICE), RFC 8838 (trickle), RFC 7675 (consent), RFC 8863 (patience before failure).
+
+**Gathering** goes from *new* to *gathering* with the first local address or server and to *complete* when
+the caller has said that no more come and every query has ended; see :mod:`.gathering`.
+
+**Checking** belongs to a :class:`.generation.Generation`. Its pairs go from *frozen* or *waiting* to *in
+progress* to *succeeded* or *failed*; one new transaction starts every Ta. The peer's checks are answered as
+soon as it knows our password, even before we know its parameters; each one triggers a check back. See
+:mod:`.connectivity`.
+
+**Nomination** is regular: the controlling agent repeats the check of the best valid pair with USE-CANDIDATE.
+Before that, data already flows on the best valid pair, as RFC 8445 section 12 allows, which saves a round
+trip. The controlled agent follows the nomination once its own check has succeeded.
+
+**The selected pair** is kept alive by :mod:`.consent`. Missing answers make the transport *disconnected*, lost
+consent makes it *failed*. After a restart the old pair carries data until the new generation has nominated.
+
+**States** (W3C): *new* until there is something to check, *checking* until a pair is valid, *connected*, and
+*completed* when nominated with both sides' candidates complete. *Failed* comes when every pair has failed and
+no candidate can follow, or after a time without any usable pair; a new candidate or a restart leaves it.
+
+Left out: more than one component, being a lite agent, TCP and relayed candidates (the peer's are kept, not
+paired).
+"""
+
+import logging
+import math
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from trio_rtc.enums import RTCIceGathererState, RTCIceTransportState
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols._contract import Address, Datagram
+from trio_rtc.protocols.stun import Message, MessageClass, Method, ResponseReceived, TransactionFailed
+
+from .candidate import Candidate
+from .checks import ConnectivityCheck, ConsentCheck, Requester
+from .connectivity import Connectivity
+from .consent import Consent
+from .events import Closed, IceEvent, SelectedPairChanged, StateChanged
+from .gathering import SERVER_NOT_REACHABLE, Gatherer, Query
+from .generation import Generation
+from .options import IceOptions
+from .responder import Refusal, examine_request
+from .role import RoleArbiter
+from .selection import Selection
+from .state import CandidatePair, CheckedPair, IceParameters, IceRole
+
+_logger = logging.getLogger("trio_rtc.ice")
+
+
+class Agent:
+    """One ICE transport's agent: a ``Core[Datagram, IceEvent]``.
+
+    Args:
+        options: Times and limits.
+        rng: Where credentials, transaction ids and the tie-breaker come from; ``random.SystemRandom`` in
+            production.
+        role: Whether we nominate, as long as no conflict shows that the peer thinks so too.
+    """
+
+    def __init__(self, options: IceOptions, *, rng: random.Random, role: IceRole) -> None:
+        self._options = options
+        self._rng = rng
+        self._roles = RoleArbiter(role, rng)
+        generation = Generation(options, rng)
+        self._gatherer = Gatherer(options, generation.local.username_fragment)
+        self._requester = Requester(options, self._roles, rng)
+        self._connectivity = Connectivity(
+            options,
+            rng=rng,
+            roles=self._roles,
+            gatherer=self._gatherer,
+            requester=self._requester,
+            generation=generation,
+        )
+        self._selection: Selection | None = None
+        self._outgoing: list[Datagram] = []
+        self._events: list[IceEvent] = []
+        self._dropped: Counter[str] = Counter()
+        self._state = RTCIceTransportState.NEW
+        self._started = False
+        self._next_transaction = -math.inf
+        self._query_is_next = False
+
+    # What it is
+
+    @property
+    def closed(self) -> bool:
+        """Whether the agent has ended."""
+        return self._state is RTCIceTransportState.CLOSED
+
+    @property
+    def role(self) -> IceRole:
+        """Our role."""
+        return self._roles.role
+
+    @property
+    def local_parameters(self) -> IceParameters:
+        """Our credentials, new ones after each restart."""
+        return self._connectivity.generation.local
+
+    @property
+    def remote_parameters(self) -> IceParameters | None:
+        """The peer's credentials, None as long as this generation's are not known."""
+        return self._connectivity.generation.remote
+
+    @property
+    def state(self) -> RTCIceTransportState:
+        """State of the transport (W3C webrtc section 5.6.4)."""
+        return self._state
+
+    @property
+    def gathering_state(self) -> RTCIceGathererState:
+        """State of gathering (W3C webrtc section 5.6.3)."""
+        return self._gatherer.state
+
+    @property
+    def local_candidates(self) -> Sequence[Candidate]:
+        """The candidates that were told by events in this generation."""
+        return tuple(local.candidate for local in self._gatherer.candidates)
+
+    @property
+    def remote_candidates(self) -> Sequence[Candidate]:
+        """The candidates that the peer told in this generation."""
+        return self._connectivity.generation.remote_candidates.told
+
+    @property
+    def selected_pair(self) -> CandidatePair | None:
+        """The pair to send data on, None as long as there is none."""
+        return None if self._selection is None else self._selection.pair.pair
+
+    @property
+    def selected_entry(self) -> CheckedPair | None:
+        """The selected pair with its state and statistics. Read only."""
+        return None if self._selection is None else self._selection.pair
+
+    @property
+    def pairs(self) -> Sequence[CheckedPair]:
+        """The pairs of this generation, and the selected one if it is of the one before. Read only."""
+        pairs = tuple(self._connectivity.generation.check_list)
+        selected = self.selected_entry
+        return pairs if selected is None or selected in pairs else (selected, *pairs)
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many datagrams and candidates were dropped, by reason."""
+        return self._dropped + self._connectivity.dropped + Counter(self._requester.client.dropped)
+
+    def accepts(self, local: Address, remote: Address) -> bool:
+        """Return whether data between these addresses is the peer's: an authentic check has passed there."""
+        return self._connectivity.accepts(local, remote)
+
+    # What the caller tells
+
+    def set_role(self, role: IceRole, now: float) -> None:
+        """Take a role, as offer and answer decide it. With a lite peer the role stays controlling."""
+        if not self.closed:
+            self._connectivity.set_role(role)
+            self._advance(now)
+
+    def add_local_address(
+        self,
+        address: Address,
+        *,
+        local_preference: int,
+        now: float,
+        network_id: int | None = None,
+        network_cost: int | None = None,
+    ) -> None:
+        """Use a bound UDP socket: makes a host candidate and asks every STUN server of its family from it.
+
+        An address that is known already is ignored, and so is one beyond ``max_local_addresses``.
+
+        Args:
+            address: What the socket is bound to, numeric.
+            local_preference: From 0 to 65535, higher is better; unique for each address (RFC 8421 has
+                advice on IPv4 and IPv6).
+            now: Monotonic seconds.
+            network_id: Told to the peer as ``network-id``, as browsers do.
+            network_cost: Told to the peer as ``network-cost``, from 0 to 999.
+        """
+        if not 0 <= local_preference <= 65535:
+            raise ValueError(f"local_preference is not from 0 to 65535: {local_preference}")
+        if self.closed:
+            return
+        extensions = (("network-id", network_id), ("network-cost", network_cost))
+        local = self._gatherer.add_address(
+            address,
+            local_preference,
+            tuple((name, str(value)) for name, value in extensions if value is not None),
+        )
+        if local is not None:
+            self._connectivity.add_local(local, now)
+            self._advance(now)
+
+    def remove_local_address(self, address: Address, now: float) -> None:
+        """Hear that a socket is gone: its candidates and pairs go too."""
+        if self.closed:
+            return
+        self._outgoing = [datagram for datagram in self._outgoing if datagram.local != address]
+        self._gatherer.remove_address(address)
+        self._connectivity.remove_local(address)
+        if self._selection is not None and self._selection.pair.local.base == address:
+            self._deselect(now)
+        self._advance(now)
+
+    def add_stun_server(self, url: str, address: Address, now: float) -> None:
+        """Ask a STUN server for server-reflexive candidates, from every local address of its family.
+
+        Args:
+            url: The URL from the configuration, for error events.
+            address: One of its numeric addresses.
+            now: Monotonic seconds.
+        """
+        if not self.closed:
+            self._gatherer.add_server(url, address)
+            self._advance(now)
+
+    def stun_server_failed(self, url: str, error_code: int, error_text: str, now: float) -> None:
+        """Hear that a server cannot be asked, for example because its name does not resolve (701)."""
+        if not self.closed:
+            self._gatherer.fail_server(url, error_code, error_text)
+            self._advance(now)
+
+    def local_addresses_complete(self, now: float) -> None:
+        """Hear that all addresses and servers were added: gathering ends with the last query."""
+        if not self.closed:
+            self._gatherer.finish_addresses()
+            self._advance(now)
+
+    def set_remote_parameters(self, parameters: IceParameters, now: float) -> None:
+        """Learn the peer's credentials. Other ones than before mean that the peer restarts.
+
+        A restart by the peer begins a new generation here too, unless ``restart`` has just done so: read
+        ``local_parameters`` afterwards for the answer.
+        """
+        if self.closed or parameters == self.remote_parameters:
+            return
+        if self.remote_parameters is not None:
+            self._begin_generation()
+        self._connectivity.set_remote_parameters(parameters, now)
+        self._advance(now)
+
+    def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
+        """Take a candidate of the peer; it may come before the parameters."""
+        if not self.closed:
+            self._connectivity.add_remote_candidate(candidate, now)
+            self._advance(now)
+
+    def remote_name_resolved(self, name: str, hosts: Sequence[str], now: float) -> None:
+        """Answer ``NameResolutionRequested`` with numeric addresses, none if there are none."""
+        if not self.closed:
+            self._connectivity.resolve_name(name, hosts, now)
+            self._advance(now)
+
+    def remote_candidates_complete(self, now: float) -> None:
+        """Hear the peer's end-of-candidates."""
+        if self.closed:
+            return
+        generation = self._connectivity.generation
+        generation.remote_candidates.complete = True
+        if generation.checking_since is None and generation.remote is not None:
+            generation.checking_since = now
+        self._advance(now)
+
+    def restart(self, now: float) -> None:
+        """Begin a new generation with new credentials (RFC 8445 section 9). The selected pair stays meanwhile.
+
+        Every local address is told again as a candidate and every STUN server is asked again.
+        """
+        if not self.closed:
+            self._begin_generation()
+            self._advance(now)
+
+    # The contract of a core
+
+    def receive(self, batch: Sequence[Datagram], now: float) -> None:
+        """Take STUN datagrams."""
+        if self.closed:
+            return
+        for datagram in batch:
+            try:
+                self._receive_message(Message.parse(datagram.data), datagram, now)
+            except ProtocolError as error:
+                self._dropped["malformed"] += 1
+                _logger.debug("dropped a datagram from %s: %s", datagram.remote, error)
+        self._advance(now)
+
+    def handle_timer(self, now: float) -> None:
+        """Act on what is due."""
+        if not self.closed:
+            self._requester.client.handle_timer(now)
+            self._advance(now)
+
+    def next_timer(self) -> float:
+        """Return when there is something to do."""
+        if self.closed:
+            return math.inf
+        nomination = self._connectivity.nomination_due()
+        return min(
+            self._requester.client.next_timer(),
+            self._next_transaction if self._has_transaction else math.inf,
+            math.inf if nomination is None else nomination,
+            math.inf if self._selection is None else self._selection.consent.next_timer,
+            self._failure_due,
+        )
+
+    def datagrams_to_send(self, now: float) -> list[Datagram]:
+        """Take what is to be sent."""
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+    def events(self) -> list[IceEvent]:
+        """Take what has happened."""
+        events, self._events = self._events, []
+        return events
+
+    def close(self, now: float) -> None:
+        """End. ICE has no goodbye: the peer's consent checks just stay unanswered."""
+        self._end(None, now)
+
+    def lower_closed(self, now: float) -> None:
+        """Hear that no socket is left."""
+        self._end(ConnectionError("the sockets below ICE are closed"), now)
+
+    # The inside
+
+    def _end(self, error: Exception | None, now: float) -> None:
+        if self.closed:
+            return
+        self._requester.close(now)
+        self._outgoing.clear()
+        self._selection = None
+        self._set_state(RTCIceTransportState.CLOSED)
+        self._events.append(Closed(error))
+
+    def _begin_generation(self) -> None:
+        connectivity = self._connectivity
+        selected = self._selection is not None and self._selection.generation is connectivity.generation
+        connectivity.begin_generation(keep_previous=selected)
+        self._requester.cancel_queries()
+        self._gatherer.restart(self.local_parameters.username_fragment)
+
+    def _receive_message(self, message: Message, datagram: Datagram, now: float) -> None:
+        if message.message_class is MessageClass.REQUEST and message.method == Method.BINDING:
+            self._receive_request(message, datagram, now)
+        elif message.message_class in (MessageClass.SUCCESS_RESPONSE, MessageClass.ERROR_RESPONSE):
+            self._requester.client.receive_response(message, datagram.local, datagram.remote, now)
+        elif message.message_class is MessageClass.REQUEST:
+            self._dropped["unknown-method"] += 1
+        # An indication only keeps NAT bindings alive (RFC 8445 section 11).
+
+    def _receive_request(self, message: Message, datagram: Datagram, now: float) -> None:
+        local, remote = datagram.local, datagram.remote
+        if self._gatherer.find_base(local) is None:
+            self._dropped["unknown-address"] += 1
+            return
+        check = examine_request(message, self._connectivity.generations)
+        if isinstance(check, Refusal):
+            self._dropped[f"refused-{check.error.code}"] += 1
+            response = check.response
+        else:
+            response = self._connectivity.answer(check, local, remote, now)
+            if self._selection is not None and self._selection.pair.key == (local, remote):
+                self._selection.consent.hear(now)
+        self._outgoing.append(Datagram(response, local, remote))
+
+    def _advance(self, now: float) -> None:
+        """Draw every consequence of what has just happened."""
+        for purpose, event in self._requester.take_results():
+            match purpose:
+                case ConnectivityCheck():
+                    if self._connectivity.end_check(purpose, event, now):
+                        self._renew_consent(purpose.pair, now)
+                case ConsentCheck():
+                    self._end_consent_check(purpose, event, now)
+                case Query():
+                    self._end_query(purpose, event, now)
+        self._gatherer.settle()
+        self._start_transaction(now)
+        self._connectivity.nominate_if_due(now)
+        self._update_selection(now)
+        self._keep_consent(now)
+        if now >= self._failure_due:
+            self._connectivity.give_up()
+        self._outgoing += self._requester.datagrams_to_send(now)
+        self._events += self._gatherer.events()
+        self._events += self._connectivity.events()
+        self._set_state(self._find_state())
+
+    @property
+    def _has_transaction(self) -> bool:
+        return self._gatherer.has_query or self._connectivity.has_next_check
+
+    def _start_transaction(self, now: float) -> None:
+        """Start one transaction if Ta has passed since the last; checks and queries take turns."""
+        if now < self._next_transaction or not self._has_transaction:
+            return
+        self._next_transaction = now + self._options.pacing_interval
+        check = self._connectivity.has_next_check
+        if check and not (self._query_is_next and self._gatherer.has_query):
+            self._query_is_next = True
+            self._connectivity.send_next_check(now)
+            return
+        self._query_is_next = False
+        count = self._gatherer.query_count
+        query = self._gatherer.take_query()
+        if query is not None:
+            self._requester.send_query(query, count, now)
+
+    def _end_query(self, query: Query, event: ResponseReceived | TransactionFailed, now: float) -> None:
+        if isinstance(event, TransactionFailed):
+            self._gatherer.fail_query(query, SERVER_NOT_REACHABLE, "no answer")
+            return
+        try:
+            error, mapped = event.response.error_code, event.response.mapped_address
+        except ProtocolError:
+            error = mapped = None
+        if mapped is not None and error is None:
+            local = self._gatherer.complete_query(query, mapped)
+            if local is not None:
+                self._connectivity.add_local(local, now)
+        elif error is not None:
+            self._gatherer.fail_query(query, error.code, error.reason)
+        else:
+            self._gatherer.fail_query(query, SERVER_NOT_REACHABLE, "malformed answer")
+
+    # The selected pair
+
+    def _update_selection(self, now: float) -> None:
+        """Select the nominated pair, or before there is one the best valid pair."""
+        generation = self._connectivity.generation
+        wanted = generation.check_list.nominated
+        if wanted is None and self._may_select_before_nomination:
+            wanted = generation.check_list.best_valid
+        selected = self._selection
+        if wanted is None or (selected is not None and selected.pair is wanted):
+            return
+        self._selection = Selection(wanted, generation, Consent(self._options, self._rng, now))
+        _logger.debug("selected %s to %s", wanted.local.base, wanted.remote.address)
+        self._events.append(SelectedPairChanged(wanted.pair))
+
+    @property
+    def _may_select_before_nomination(self) -> bool:
+        selected = self._selection
+        return (
+            selected is None
+            or selected.generation is self._connectivity.generation
+            # After a restart the old pair serves until there is a nominated one, but only if it works.
+            or selected.consent.missed
+        )
+
+    def _deselect(self, now: float) -> None:
+        self._selection = None
+        self._update_selection(now)
+        if self._selection is None:
+            if self._connectivity.generation.checking_since is not None:
+                self._connectivity.generation.checking_since = now
+            self._events.append(SelectedPairChanged(None))
+
+    def _renew_consent(self, pair: CheckedPair, now: float) -> None:
+        if self._selection is not None and self._selection.pair is pair:
+            self._selection.consent.renew(now)
+
+    def _end_consent_check(
+        self, check: ConsentCheck, event: ResponseReceived | TransactionFailed, now: float
+    ) -> None:
+        if isinstance(event, TransactionFailed) or (event.local, event.remote) != check.pair.key:
+            return
+        if event.response.message_class is MessageClass.SUCCESS_RESPONSE:
+            check.pair.answered_at = now
+            check.pair.statistics.count_response(event.round_trip_time)
+            self._renew_consent(check.pair, now)
+
+    def _keep_consent(self, now: float) -> None:
+        selection = self._selection
+        if selection is None:
+            return
+        consent = selection.consent
+        consent.update(now)
+        if now >= consent.expires:
+            self._connectivity.expire_consent(selection.generation, selection.pair, now)
+            self._deselect(now)
+            if self._selection is None and selection.generation is self._connectivity.generation:
+                self._connectivity.give_up()
+        elif now >= consent.check_due:
+            self._requester.send_consent_check(selection.generation, selection.pair, now)
+            consent.check_sent(now)
+
+    # The state
+
+    @property
+    def _failure_due(self) -> float:
+        """When checking is given up, as things stand."""
+        connectivity = self._connectivity
+        since = connectivity.generation.checking_since
+        if self._selection is not None or connectivity.failed or since is None:
+            return math.inf
+        return since + (self._options.patience if connectivity.exhausted else self._options.failure_timeout)
+
+    def _find_state(self) -> RTCIceTransportState:
+        selection = self._selection
+        connectivity = self._connectivity
+        if selection is not None:
+            if selection.consent.missed:
+                return RTCIceTransportState.DISCONNECTED
+            complete = (
+                selection.pair.nominated
+                and selection.generation is connectivity.generation
+                and self._gatherer.complete
+                and connectivity.generation.remote_candidates.complete
+            )
+            return RTCIceTransportState.COMPLETED if complete else RTCIceTransportState.CONNECTED
+        if connectivity.failed:
+            return RTCIceTransportState.FAILED
+        self._started = self._started or connectivity.generation.checking_since is not None
+        if not self._started:
+            return RTCIceTransportState.NEW
+        return RTCIceTransportState.CHECKING
+
+    def _set_state(self, state: RTCIceTransportState) -> None:
+        if state is not self._state and not self.closed:
+            self._state = state
+            self._events.append(StateChanged(state))

@@ -1,0 +1,212 @@
+"""Candidates: the ``candidate:`` line (RFC 8839 section 5.1), priorities and foundations (RFC 8445 section 5.1)."""
+
+import ipaddress
+import re
+import zlib
+
+import attrs
+
+from trio_rtc.enums import RTCIceCandidateType, RTCIceProtocol, RTCIceTcpCandidateType
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols._contract import Address
+
+MAX_CANDIDATE_LENGTH = 1024
+_FOUNDATION = re.compile(r"[A-Za-z0-9+/]{1,32}\Z")
+_DECIMAL = re.compile(r"[0-9]{1,10}\Z")
+_EXTENSION = re.compile(r"[\x21-\x7e]+\Z")
+_TYPE_PREFERENCES = {
+    RTCIceCandidateType.HOST: 126,
+    RTCIceCandidateType.PRFLX: 110,
+    RTCIceCandidateType.SRFLX: 100,
+    RTCIceCandidateType.RELAY: 0,
+}
+
+
+@attrs.frozen
+class Candidate:
+    """An address that an agent can be reached at.
+
+    Attributes:
+        foundation: Equal for candidates of the same kind, network and server; 1 to 32 ICE characters.
+        component: 1 for RTP and everything multiplexed with it, 2 for RTCP.
+        protocol: "udp" or "tcp".
+        priority: From 0 to 2**32 - 1, higher is better.
+        address: Numeric address, or a name that ends in ".local".
+        port: Port.
+        type: How it was found.
+        related_address: The base of a reflexive candidate, as shown to the peer; None if not told.
+        related_port: Port that belongs to ``related_address``.
+        tcp_type: Kind of a TCP candidate (RFC 6544).
+        username_fragment: Which generation it belongs to, where the line says so.
+        extensions: Further attributes in the order of the line, such as ("network-id", "1").
+    """
+
+    foundation: str
+    component: int
+    protocol: RTCIceProtocol
+    priority: int
+    address: str
+    port: int
+    type: RTCIceCandidateType
+    related_address: str | None = None
+    related_port: int | None = None
+    tcp_type: RTCIceTcpCandidateType | None = None
+    username_fragment: str | None = None
+    extensions: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def transport_address(self) -> Address:
+        """Address and port."""
+        return Address(self.address, self.port)
+
+    @property
+    def is_name(self) -> bool:
+        """Whether the address is a ``.local`` name that multicast DNS has to resolve."""
+        return self.address.endswith(".local")
+
+    @classmethod
+    def parse(cls, text: str) -> "Candidate":
+        """Read a candidate, with or without ``a=`` and ``candidate:`` before it.
+
+        Raises:
+            ProtocolError: It does not follow the grammar of RFC 8839 section 5.1.
+        """
+        if len(text) > MAX_CANDIDATE_LENGTH:
+            raise ProtocolError(f"a candidate of {len(text)} characters")
+        fields = text.strip().removeprefix("a=").removeprefix("candidate:").split()
+        if len(fields) < 8 or len(fields) % 2 or fields[6].lower() != "typ":
+            raise ProtocolError(f"not a candidate: {text!r}")
+        if not _FOUNDATION.match(fields[0]):
+            raise ProtocolError(f"not a foundation: {fields[0]!r}")
+        candidate = cls(
+            foundation=fields[0],
+            component=_parse_integer("component", fields[1], 1, 256),
+            protocol=_parse_protocol(fields[2]),
+            priority=_parse_integer("priority", fields[3], 0, 2**32 - 1),
+            address=_parse_address(fields[4]),
+            port=_parse_integer("port", fields[5], 0, 65535),
+            type=_parse_type(fields[7]),
+        )
+        return _with_extensions(candidate, fields[8:])
+
+    def to_sdp(self) -> str:
+        """Return the value of the SDP attribute: "candidate:" and the fields."""
+        fields = [
+            f"candidate:{self.foundation} {self.component} {self.protocol} {self.priority}",
+            f"{self.address} {self.port} typ {self.type}",
+        ]
+        if self.related_address is not None:
+            fields.append(f"raddr {self.related_address}")
+        if self.related_port is not None:
+            fields.append(f"rport {self.related_port}")
+        if self.tcp_type is not None:
+            fields.append(f"tcptype {self.tcp_type}")
+        if self.username_fragment is not None:
+            fields.append(f"ufrag {self.username_fragment}")
+        fields += [f"{name} {value}" for name, value in self.extensions]
+        return " ".join(fields)
+
+
+def compute_priority(candidate_type: RTCIceCandidateType, local_preference: int, component: int = 1) -> int:
+    """Return the priority of a candidate (RFC 8445 section 5.1.2.1).
+
+    Args:
+        candidate_type: Its type.
+        local_preference: From 0 to 65535, higher is better.
+        component: Component id.
+    """
+    return _TYPE_PREFERENCES[candidate_type] << 24 | local_preference << 8 | (256 - component)
+
+
+def compute_foundation(candidate_type: RTCIceCandidateType, base_host: str, server_host: str = "") -> str:
+    """Return a foundation: equal exactly for equal type, base address and server (RFC 8445 section 5.1.1.3)."""
+    return str(zlib.crc32(f"{candidate_type}|{base_host}|{server_host}".encode()))
+
+
+def is_ipv6(host: str) -> bool:
+    """Return whether a numeric address is IPv6."""
+    return ":" in host
+
+
+def is_link_local(host: str) -> bool:
+    """Return whether a numeric address is an IPv6 link-local one."""
+    return host.lower().startswith(("fe8", "fe9", "fea", "feb")) and is_ipv6(host)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a numeric address is a loopback one."""
+    return host == "::1" or host.startswith("127.")
+
+
+def normalize_host(host: str) -> str:
+    """Return a numeric address in its one canonical form.
+
+    Raises:
+        ProtocolError: It is not a numeric address.
+    """
+    try:
+        return str(ipaddress.ip_address(host.partition("%")[0]))
+    except ValueError as error:
+        raise ProtocolError(str(error)) from None
+
+
+def _parse_integer(what: str, text: str, minimum: int, maximum: int) -> int:
+    if not _DECIMAL.match(text) or not minimum <= int(text) <= maximum:
+        raise ProtocolError(f"{what} is not a number from {minimum} to {maximum}: {text!r}")
+    return int(text)
+
+
+def _parse_protocol(text: str) -> RTCIceProtocol:
+    try:
+        return RTCIceProtocol(text.lower())
+    except ValueError:
+        raise ProtocolError(f"an unknown transport protocol: {text!r}") from None
+
+
+def _parse_type(text: str) -> RTCIceCandidateType:
+    try:
+        return RTCIceCandidateType(text.lower())
+    except ValueError:
+        raise ProtocolError(f"an unknown candidate type: {text!r}") from None
+
+
+def _parse_tcp_type(text: str) -> RTCIceTcpCandidateType:
+    try:
+        return RTCIceTcpCandidateType(text.lower())
+    except ValueError:
+        raise ProtocolError(f"an unknown TCP type: {text!r}") from None
+
+
+def _parse_address(text: str) -> str:
+    lowered = text.lower()
+    if lowered.endswith(".local") and len(text) <= 255 and _EXTENSION.match(text):
+        return lowered
+    return normalize_host(text)
+
+
+def _with_extensions(candidate: Candidate, fields: list[str]) -> Candidate:
+    """Return the candidate with the name and value pairs that follow its type."""
+    related_address = related_port = tcp_type = username_fragment = None
+    extensions: list[tuple[str, str]] = []
+    for name, value in zip(fields[::2], fields[1::2], strict=True):
+        match name.lower():
+            case "raddr":
+                related_address = value
+            case "rport":
+                related_port = _parse_integer("rport", value, 0, 65535)
+            case "tcptype":
+                tcp_type = _parse_tcp_type(value)
+            case "ufrag":
+                username_fragment = value
+            case _:
+                extensions.append((name, value))
+    if candidate.protocol == RTCIceProtocol.TCP and tcp_type is None:
+        raise ProtocolError("a TCP candidate without tcptype")
+    return attrs.evolve(
+        candidate,
+        related_address=related_address,
+        related_port=related_port,
+        tcp_type=tcp_type,
+        username_fragment=username_fragment,
+        extensions=tuple(extensions),
+    )

@@ -1,0 +1,192 @@
+"""Our requests: connectivity checks, consent checks and queries to STUN servers, each one a transaction."""
+
+import random
+
+import attrs
+
+from trio_rtc.enums import RTCIceCandidateType
+from trio_rtc.protocols._contract import Address, Datagram
+from trio_rtc.protocols.stun import (
+    Attribute,
+    AttributeType,
+    Client,
+    Message,
+    ResponseReceived,
+    TransactionFailed,
+    TransactionOptions,
+    binding_request,
+)
+
+from .candidate import compute_priority
+from .gathering import Query
+from .generation import Generation
+from .options import IceOptions
+from .role import RoleArbiter
+from .state import CheckedPair, IceRole
+
+_TRANSACTION_ID_SIZE = 12
+
+
+@attrs.frozen(eq=False)
+class ConnectivityCheck:
+    """A check of a pair.
+
+    Attributes:
+        generation: Whose credentials it has.
+        pair: The pair.
+        role: Our role when it was sent.
+        nominates: Whether it has USE-CANDIDATE.
+    """
+
+    generation: Generation
+    pair: CheckedPair
+    role: IceRole
+    nominates: bool
+
+
+@attrs.frozen(eq=False)
+class ConsentCheck:
+    """A check that renews consent on a pair."""
+
+    generation: Generation
+    pair: CheckedPair
+
+
+Purpose = ConnectivityCheck | ConsentCheck | Query
+
+
+class Requester:
+    """Sends our requests and remembers what each one was for."""
+
+    def __init__(self, options: IceOptions, roles: RoleArbiter, rng: random.Random) -> None:
+        self._options = options
+        self._roles = roles
+        self._rng = rng
+        # Two checks a pair, the consent checks that are under way, and every query at once.
+        queries = options.max_local_addresses * options.max_stun_servers
+        limit = 4 * options.max_pairs + queries + 64
+        self.client = Client(
+            TransactionOptions(max_transmissions=options.max_transmissions, max_transactions=limit)
+        )
+        self._purposes: dict[bytes, Purpose] = {}
+
+    def send_check(self, generation: Generation, pair: CheckedPair, *, nominates: bool, now: float) -> None:
+        """Check a pair. The check before stays open for its response, the one before that is forgotten."""
+        if pair.superseded_id is not None:
+            self._cancel(pair.superseded_id)
+        if pair.transaction_id is not None:
+            self.client.stop_retransmitting(pair.transaction_id, now)
+        purpose = ConnectivityCheck(generation, pair, self._roles.role, nominates)
+        rto = max(
+            self._options.minimum_rto, self._options.pacing_interval * generation.check_list.active_count
+        )
+        pair.superseded_id = pair.transaction_id
+        pair.transaction_id = self._start_check(purpose, now, rto=rto)
+        pair.statistics.requests_sent += 1
+
+    def send_consent_check(self, generation: Generation, pair: CheckedPair, now: float) -> None:
+        """Ask for consent once; a missing answer brings a new check, never a retransmission."""
+        self._start_check(
+            ConsentCheck(generation, pair), now, max_transmissions=1, timeout=self._options.consent_interval
+        )
+        pair.statistics.consent_requests_sent += 1
+
+    def send_query(self, query: Query, query_count: int, now: float) -> None:
+        """Ask a STUN server for our reflexive address."""
+        request = binding_request(self._rng.randbytes(_TRANSACTION_ID_SIZE))
+        self._purposes[request.transaction_id] = query
+        self.client.start(
+            request,
+            query.base,
+            query.server.address,
+            now=now,
+            rto=max(self._options.minimum_rto, self._options.pacing_interval * query_count),
+            timeout=self._options.gathering_timeout,
+        )
+
+    def take_results(self) -> list[tuple[Purpose, ResponseReceived | TransactionFailed]]:
+        """Take the transactions that have ended."""
+        results = []
+        for event in self.client.events():
+            purpose = self._purposes.pop(event.transaction_id, None)
+            if purpose is not None:
+                results.append((purpose, event))
+        return results
+
+    def stop_retransmitting(self, pair: CheckedPair, now: float) -> None:
+        """Let the checks of a pair run out."""
+        if pair.transaction_id is not None:
+            self.client.stop_retransmitting(pair.transaction_id, now)
+
+    def cancel_checks(self, generation: Generation) -> None:
+        """Forget the connectivity checks of a generation; its consent checks go on."""
+        for transaction_id, purpose in list(self._purposes.items()):
+            if isinstance(purpose, ConnectivityCheck) and purpose.generation is generation:
+                self._cancel(transaction_id)
+
+    def cancel_queries(self) -> None:
+        """Forget the queries to STUN servers."""
+        for transaction_id, purpose in list(self._purposes.items()):
+            if isinstance(purpose, Query):
+                self._cancel(transaction_id)
+
+    def cancel_from(self, base: Address) -> None:
+        """Forget whatever was sent from a local address."""
+        self.client.cancel_from(base)
+        for transaction_id, purpose in list(self._purposes.items()):
+            source = purpose.base if isinstance(purpose, Query) else purpose.pair.local.base
+            if source == base:
+                del self._purposes[transaction_id]
+
+    def close(self, now: float) -> None:
+        """Forget everything."""
+        self.client.close(now)
+        self._purposes.clear()
+
+    def datagrams_to_send(self, now: float) -> list[Datagram]:
+        """Take what is to be sent."""
+        return self.client.datagrams_to_send(now)
+
+    def _cancel(self, transaction_id: bytes) -> None:
+        self.client.cancel(transaction_id)
+        self._purposes.pop(transaction_id, None)
+
+    def _start_check(
+        self,
+        purpose: ConnectivityCheck | ConsentCheck,
+        now: float,
+        *,
+        rto: float | None = None,
+        max_transmissions: int | None = None,
+        timeout: float = float("inf"),
+    ) -> bytes:
+        remote = purpose.generation.remote
+        assert remote is not None  # pairs are only made once the peer's parameters are known
+        nominates = isinstance(purpose, ConnectivityCheck) and purpose.nominates
+        request = self._make_request(purpose.generation, purpose.pair, nominates)
+        self._purposes[request.transaction_id] = purpose
+        self.client.start(
+            request,
+            purpose.pair.local.base,
+            purpose.pair.remote.address,
+            now=now,
+            key=remote.password.encode(),
+            rto=rto,
+            max_transmissions=max_transmissions,
+            timeout=timeout,
+        )
+        return request.transaction_id
+
+    def _make_request(self, generation: Generation, pair: CheckedPair, nominates: bool) -> Message:
+        assert generation.remote is not None
+        username = f"{generation.remote.username_fragment}:{generation.local.username_fragment}"
+        # The priority that our address would have as a peer-reflexive candidate (RFC 8445 section 7.1.1).
+        priority = compute_priority(RTCIceCandidateType.PRFLX, pair.local.local_preference)
+        attributes = [
+            Attribute(AttributeType.USERNAME, username.encode()),
+            Attribute(AttributeType.PRIORITY, priority.to_bytes(4, "big")),
+            self._roles.attribute,
+        ]
+        if nominates:
+            attributes.append(Attribute(AttributeType.USE_CANDIDATE, b""))
+        return binding_request(self._rng.randbytes(_TRANSACTION_ID_SIZE), attributes)

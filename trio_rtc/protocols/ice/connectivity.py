@@ -1,0 +1,441 @@
+"""Pairs and their checks: what comes in from either side, and what it makes of the check list (RFC 8445 section 7)."""
+
+import logging
+import random
+from collections import Counter, deque
+from collections.abc import Sequence
+
+import attrs
+
+from trio_rtc.enums import RTCIceCandidateType, RTCIceProtocol
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols._contract import Address
+from trio_rtc.protocols.stun import MessageClass, ResponseReceived, TransactionFailed
+
+from .candidate import Candidate, compute_foundation, compute_priority, normalize_host
+from .check_list import can_be_paired
+from .checks import ConnectivityCheck, Requester
+from .events import NameResolutionRequested, RoleChanged
+from .gathering import Gatherer
+from .generation import Generation
+from .nomination import choose_nominee
+from .options import IceOptions
+from .remote_candidates import EarlyCheck
+from .responder import ROLE_CONFLICT, PeerCheck
+from .role import ConflictOutcome, RoleArbiter
+from .state import CheckedPair, CheckState, IceParameters, IceRole, LocalCandidate, RemoteCandidate
+
+_logger = logging.getLogger("trio_rtc.ice")
+_MAX_ACCEPTED_PATHS = 256
+
+ConnectivityEvent = NameResolutionRequested | RoleChanged
+
+
+class Connectivity:
+    """The current generation of checks, and the one before as far as it still matters.
+
+    Attributes:
+        generation: The current one.
+        previous: The one before a restart, whose credentials still answer the peer's checks.
+        failed: Whether checking was given up; a new pair begins it again.
+        dropped: How many things from the peer were dropped, by reason.
+    """
+
+    def __init__(
+        self,
+        options: IceOptions,
+        *,
+        rng: random.Random,
+        roles: RoleArbiter,
+        gatherer: Gatherer,
+        requester: Requester,
+        generation: Generation,
+    ) -> None:
+        self._options = options
+        self._rng = rng
+        self._roles = roles
+        self._gatherer = gatherer
+        self._requester = requester
+        self._unassigned: deque[Candidate] = deque(maxlen=options.max_remote_candidates)
+        self._accepted: dict[tuple[Address, Address], None] = {}
+        self._events: list[ConnectivityEvent] = []
+        self.generation = generation
+        self.previous: Generation | None = None
+        self.failed = False
+        self.dropped: Counter[str] = Counter()
+
+    def events(self) -> list[ConnectivityEvent]:
+        """Take what has happened."""
+        events, self._events = self._events, []
+        return events
+
+    def accepts(self, local: Address, remote: Address) -> bool:
+        """Return whether an authentic check has passed between two addresses, in either direction."""
+        return (local, remote) in self._accepted
+
+    @property
+    def generations(self) -> Sequence[Generation]:
+        """The generations whose credentials are good."""
+        return (self.generation,) if self.previous is None else (self.generation, self.previous)
+
+    # Roles and generations
+
+    def set_role(self, role: IceRole) -> None:
+        """Take a role. A lite peer leaves no choice."""
+        if self._roles.peer_is_lite:
+            role = IceRole.CONTROLLING
+        self._roles.role = role
+        self._role_changed()
+
+    def _role_changed(self) -> None:
+        if self._roles.role is IceRole.CONTROLLED:
+            self.generation.nominating = None
+        for generation in self.generations:
+            generation.check_list.set_role(self._roles.role)
+
+    def begin_generation(self, keep_previous: bool) -> None:
+        """Replace the generation; the one whose pair is selected stays for as long as it carries data."""
+        self._requester.cancel_checks(self.generation)
+        if keep_previous:
+            self.previous = self.generation
+        self.generation = Generation(self._options, self._rng)
+        self.failed = False
+
+    def set_remote_parameters(self, parameters: IceParameters, now: float) -> None:
+        """Learn the peer's credentials; candidates and checks that came before them count now."""
+        generation = self.generation
+        generation.remote = parameters
+        if parameters.ice_lite and not self._roles.peer_is_lite:
+            self._roles.peer_is_lite = True
+            if self._roles.role is not IceRole.CONTROLLING:
+                self.set_role(IceRole.CONTROLLING)
+                self._events.append(RoleChanged(IceRole.CONTROLLING))
+        waiting = list(self._unassigned)
+        self._unassigned.clear()
+        for candidate in waiting:
+            self.add_remote_candidate(candidate, now)
+        for early in generation.take_early_checks():
+            if early.username_fragment == parameters.username_fragment:
+                self._check_back(early, now)
+
+    # Candidates
+
+    def add_local(self, local: LocalCandidate, now: float) -> None:
+        """Pair a new local candidate with those of the peer."""
+        for remote in self.generation.remote_candidates.paired:
+            self._add_pair(local, remote, now)
+
+    def remove_local(self, base: Address) -> None:
+        """Forget the pairs of a local address that is gone; checking goes on if the nominated one was there."""
+        self._requester.cancel_from(base)
+        for path in [path for path in self._accepted if path[0] == base]:
+            del self._accepted[path]
+        for generation in self.generations:
+            removed = generation.check_list.remove_base(base)
+            if generation.nominating in removed:
+                generation.nominating = None
+            if any(pair.nominated for pair in removed):
+                generation.check_list.concluded = False
+
+    def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
+        """Take a candidate that the peer told; one of another generation waits for its parameters."""
+        generation = self.generation
+        if generation.remote is None or candidate.username_fragment not in (
+            None,
+            generation.remote.username_fragment,
+        ):
+            self._unassigned.append(candidate)
+            return
+        table = generation.remote_candidates
+        if candidate.component != 1 or not table.has_room():
+            self.dropped["candidate"] += 1
+        elif candidate.protocol is not RTCIceProtocol.UDP:
+            table.keep_unpaired(candidate)
+        elif candidate.is_name:
+            if table.await_name(candidate):
+                self._events.append(NameResolutionRequested(candidate.address))
+        else:
+            try:
+                address = Address(normalize_host(candidate.address), candidate.port)
+            except ProtocolError:
+                self.dropped["candidate"] += 1
+                return
+            self._add_remote(RemoteCandidate(candidate, address), now)
+
+    def resolve_name(self, name: str, hosts: Sequence[str], now: float) -> None:
+        """Take the addresses of a name; none if it could not be resolved."""
+        for remote in self.generation.remote_candidates.resolve_name(name.lower(), list(hosts)):
+            self._add_remote(remote, now)
+
+    def _add_remote(self, remote: RemoteCandidate, now: float) -> None:
+        if self.generation.remote_candidates.add(remote):
+            self.generation.check_list.replace_remote(remote, self._roles.role)
+        for local in self._gatherer.candidates:
+            self._add_pair(local, remote, now)
+
+    def _add_pair(self, local: LocalCandidate, remote: RemoteCandidate, now: float) -> CheckedPair | None:
+        if not can_be_paired(local, remote):
+            return None
+        pair = self.generation.check_list.add(local, remote, self._roles.role)
+        if pair is not None:
+            self._revive(now)
+        return pair
+
+    def _revive(self, now: float) -> None:
+        """There is something to check: the time until failure begins, anew if it had run out."""
+        if self.failed or self.generation.checking_since is None:
+            self.generation.checking_since = now
+        self.failed = False
+
+    # The peer's checks
+
+    def answer(self, check: PeerCheck, base: Address, remote: Address, now: float) -> bytes:
+        """Return the response to an authentic check, and do what it asks for.
+
+        Raises:
+            ProtocolError: Its role attribute is malformed.
+        """
+        match self._roles.resolve(check.request):
+            case ConflictOutcome.PEER_MUST_SWITCH:
+                return check.refuse(ROLE_CONFLICT)
+            case ConflictOutcome.WE_SWITCH:
+                self._roles.role = self._roles.role.opposite
+                self._role_changed()
+                self._events.append(RoleChanged(self._roles.role))
+            case ConflictOutcome.NO_CONFLICT:
+                pass
+        early = EarlyCheck(base, remote, check.remote_username_fragment, check.priority, check.use_candidate)
+        if check.generation is self.generation:
+            if self.generation.remote is None:
+                self.generation.remember_check(early)
+            elif self.generation.remote.username_fragment == early.username_fragment:
+                self._check_back(early, now)
+        self._count_check(check.generation, base, remote)
+        return check.accept(remote)
+
+    def _count_check(self, generation: Generation, base: Address, remote: Address) -> None:
+        pair = generation.check_list.find(base, remote)
+        if pair is not None:
+            pair.statistics.requests_received += 1
+            pair.statistics.responses_sent += 1
+        if pair is None or not pair.consent_expired:
+            self._accept_path(base, remote)
+
+    def _accept_path(self, base: Address, remote: Address) -> None:
+        path = (base, remote)
+        if path not in self._accepted and len(self._accepted) >= _MAX_ACCEPTED_PATHS:
+            del self._accepted[next(iter(self._accepted))]
+        self._accepted[path] = None
+
+    def _check_back(self, check: EarlyCheck, now: float) -> None:
+        """Do a triggered check (RFC 8445 sections 7.3.1.3 to 7.3.1.5)."""
+        pair = self._find_or_learn_pair(check, now)
+        if pair is None or pair.consent_expired:
+            return
+        nominated = check.use_candidate and self._roles.role is IceRole.CONTROLLED
+        if pair.state is CheckState.SUCCEEDED:
+            if nominated:
+                self._follow_nomination(pair, now)
+            return
+        pair.nominate_on_success = pair.nominate_on_success or nominated
+        if pair.state is CheckState.IN_PROGRESS:
+            self._requester.stop_retransmitting(pair, now)
+        if pair.state is CheckState.FAILED:
+            self._revive(now)
+        self.generation.check_list.trigger(pair)
+
+    def _find_or_learn_pair(self, check: EarlyCheck, now: float) -> CheckedPair | None:
+        generation = self.generation
+        pair = generation.check_list.find(check.base, check.remote)
+        if pair is not None:
+            return pair
+        local = self._gatherer.find_base(check.base)
+        remote = generation.remote_candidates.find(check.remote)
+        if remote is None:
+            remote = generation.remote_candidates.add_peer_reflexive(check.remote, check.priority)
+        if local is None or remote is None:
+            self.dropped["peer-reflexive"] += 1
+            return None
+        return self._add_pair(local, remote, now)
+
+    def _follow_nomination(self, pair: CheckedPair, now: float) -> None:
+        """Let the peer's nomination count, unless a better pair was nominated just now.
+
+        An agent of RFC 5245 may nominate every pair that it checks, and means the best of them. Others
+        nominate another pair when they have changed their mind, and do so repeatedly.
+        """
+        current = self.generation.check_list.nominated
+        if current is not None and current is not pair:
+            recent = now - current.nominated_at < self._options.renomination_wait
+            if recent and pair.priority < current.priority:
+                return
+        self._nominate(pair, now)
+
+    def _nominate(self, pair: CheckedPair, now: float) -> None:
+        for other in self.generation.check_list:
+            other.nominated = False
+        pair.nominated = True
+        pair.nominated_at = now
+        pair.nominate_on_success = False
+        self.generation.nominating = None
+        self.generation.check_list.concluded = True
+        for other in self.generation.check_list.unfinished:
+            self._requester.stop_retransmitting(other, now)
+
+    # Our checks
+
+    @property
+    def has_next_check(self) -> bool:
+        """Whether there is a check to send."""
+        generation = self.generation
+        return not self.failed and generation.remote is not None and generation.check_list.has_next_check
+
+    def send_next_check(self, now: float) -> None:
+        """Send the check whose turn it is."""
+        pair = self.generation.check_list.take_next_check()
+        if pair is not None:
+            pair.state = CheckState.IN_PROGRESS
+            self._requester.send_check(self.generation, pair, nominates=False, now=now)
+
+    def nomination_due(self) -> float | None:
+        """Return when a pair is to be nominated, as things stand; None if none is."""
+        if self._roles.role is not IceRole.CONTROLLING or self.failed:
+            return None
+        choice = choose_nominee(self.generation, self._options)
+        return None if choice is None else choice[1]
+
+    def nominate_if_due(self, now: float) -> None:
+        """Send the nominating check once it is time.
+
+        It does not wait for its turn in the pacing: it answers to a response, so that the network is
+        known to have taken the check before, and there is one a generation.
+        """
+        if self._roles.role is not IceRole.CONTROLLING or self.failed:
+            return
+        choice = choose_nominee(self.generation, self._options)
+        if choice is not None and now >= choice[1]:
+            pair = choice[0]
+            self.generation.nominating = pair
+            self._requester.send_check(self.generation, pair, nominates=True, now=now)
+
+    def end_check(
+        self, check: ConnectivityCheck, event: ResponseReceived | TransactionFailed, now: float
+    ) -> bool:
+        """Take the end of a check; return whether it was answered as it should be."""
+        pair = check.pair
+        if check.generation is not self.generation or pair.local.base not in self._bases:
+            return False
+        if isinstance(event, TransactionFailed):
+            self._fail(check, event.transaction_id)
+            return False
+        if event.response.message_class is MessageClass.ERROR_RESPONSE:
+            self._end_refused(check, event)
+            return False
+        try:
+            mapped = event.response.mapped_address
+        except ProtocolError:
+            mapped = None
+        if mapped is None or (event.local, event.remote) != pair.key:
+            # RFC 8445 section 7.2.5.2.1: what does not come back on the path it went is no success.
+            self._fail(check, event.transaction_id)
+            return False
+        pair.statistics.count_response(event.round_trip_time)
+        self._succeed(check, mapped, now)
+        return True
+
+    @property
+    def _bases(self) -> set[Address]:
+        return {local.base for local in self._gatherer.candidates}
+
+    def _succeed(self, check: ConnectivityCheck, mapped: Address, now: float) -> None:
+        pair = check.pair
+        pair.answered_at = now
+        if pair.consent_expired:
+            return
+        self._accept_path(*pair.key)
+        known = self._gatherer.find_mapped(pair.local.base, mapped)
+        pair.valid_local = known.candidate if known else _make_peer_reflexive(pair.local, mapped)
+        self.generation.check_list.succeed(pair)
+        if check.nominates and check.role is self._roles.role:
+            self._nominate(pair, now)
+        elif pair.nominate_on_success and self._roles.role is IceRole.CONTROLLED:
+            self._follow_nomination(pair, now)
+
+    def _fail(self, check: ConnectivityCheck, transaction_id: bytes) -> None:
+        pair = check.pair
+        if transaction_id != pair.transaction_id:
+            return
+        if check.nominates:
+            if self.generation.nominating is pair:
+                self.generation.nominating = None
+            if not pair.nominated:
+                pair.state = CheckState.FAILED
+        elif pair.state is CheckState.IN_PROGRESS:
+            pair.state = CheckState.FAILED
+
+    def _end_refused(self, check: ConnectivityCheck, event: ResponseReceived) -> None:
+        try:
+            error = event.response.error_code
+        except ProtocolError:
+            error = None
+        if error is None or error.code != ROLE_CONFLICT.code:
+            _logger.debug("check of %s was refused: %s", check.pair.remote.address, error)
+            self._fail(check, event.transaction_id)
+            return
+        if check.role is self._roles.role and not self._roles.peer_is_lite:
+            self._roles.switch()
+            self._role_changed()
+            self._events.append(RoleChanged(self._roles.role))
+        if self.generation.nominating is check.pair:
+            self.generation.nominating = None
+        if check.pair.state is not CheckState.SUCCEEDED:
+            self.generation.check_list.trigger(check.pair)
+
+    # The end
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no pair is valid, none can become so, and no candidate can follow."""
+        table = self.generation.remote_candidates
+        return (
+            self._gatherer.complete
+            and table.complete
+            and not table.names
+            and not self.generation.check_list.unfinished
+            and self.generation.check_list.best_valid is None
+        )
+
+    def give_up(self) -> None:
+        """Check no further, until something new comes."""
+        self.failed = True
+        self._requester.cancel_checks(self.generation)
+        for pair in self.generation.check_list.unfinished:
+            if pair.state is CheckState.IN_PROGRESS:
+                pair.state = CheckState.FAILED
+        self.generation.nominating = None
+
+    def expire_consent(self, generation: Generation, pair: CheckedPair, now: float) -> None:
+        """Take back what a pair was allowed, with others whose last response is as old."""
+        for other in [pair, *generation.check_list]:
+            if other is pair or now - other.answered_at >= self._options.consent_timeout:
+                other.nominated = False
+                if other.state is CheckState.SUCCEEDED:
+                    other.state = CheckState.FAILED
+                    other.consent_expired = True
+                    self._accepted.pop(other.key, None)
+        generation.check_list.concluded = False
+
+
+def _make_peer_reflexive(local: LocalCandidate, mapped: Address) -> Candidate:
+    """Return the candidate that a peer saw where none was gathered (RFC 8445 section 7.2.5.3.1)."""
+    kind = RTCIceCandidateType.PRFLX
+    return attrs.evolve(
+        local.candidate,
+        foundation=compute_foundation(kind, local.base.host),
+        priority=compute_priority(kind, local.local_preference),
+        address=mapped.host,
+        port=mapped.port,
+        type=kind,
+        related_address=local.base.host,
+        related_port=local.base.port,
+    )

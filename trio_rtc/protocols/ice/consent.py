@@ -1,0 +1,71 @@
+"""Consent freshness (RFC 7675), and how soon its absence shows.
+
+The selected pair is checked every 5 seconds, more or less. A response renews consent for 30 seconds. Beside
+that runs a closer watch: when nothing authentic was heard on the pair for a while, it is checked at once and
+again every half second, and if that stays without answer the pair counts as disconnected until one comes.
+Every check is a transaction of its own that is never retransmitted (RFC 7675 section 5.1).
+"""
+
+import math
+import random
+
+from .options import IceOptions
+
+
+class Consent:
+    """The timers of one selected pair.
+
+    Attributes:
+        missed: Whether checks have gone unanswered for so long that the pair counts as disconnected.
+        expires: When consent is gone.
+    """
+
+    def __init__(self, options: IceOptions, rng: random.Random, now: float) -> None:
+        self._options = options
+        self._rng = rng
+        self._heard = now
+        self._next_check = math.inf
+        self._unanswered_since = math.inf
+        self.missed = False
+        self.expires = math.inf
+        self.renew(now)
+
+    def renew(self, now: float) -> None:
+        """Note a response to a consent check."""
+        self.missed = False
+        self.expires = now + self._options.consent_timeout
+        self._unanswered_since = math.inf
+        self._next_check = now + self._options.consent_interval * self._rng.uniform(0.8, 1.2)
+        self._heard = now
+
+    def hear(self, now: float) -> None:
+        """Note an authentic check of the peer: a sign of life, though not of consent."""
+        self._heard = now
+
+    @property
+    def check_due(self) -> float:
+        """When the next check has to be sent."""
+        if self._unanswered_since != math.inf:
+            return self._next_check
+        quiet_for = self._options.disconnected_timeout - self._options.disconnected_patience
+        return min(self._next_check, self._heard + max(quiet_for, self._options.consent_retry_interval))
+
+    def check_sent(self, now: float) -> None:
+        """Note that a check was sent."""
+        self._unanswered_since = min(self._unanswered_since, now)
+        self._next_check = now + self._options.consent_retry_interval
+
+    def update(self, now: float) -> None:
+        """Notice that checks have gone unanswered for too long."""
+        if now >= self._miss_deadline:
+            self.missed = True
+
+    @property
+    def next_timer(self) -> float:
+        """When there is something to do."""
+        miss = math.inf if self.missed else self._miss_deadline
+        return min(self.check_due, miss, self.expires)
+
+    @property
+    def _miss_deadline(self) -> float:
+        return self._unanswered_since + self._options.disconnected_patience

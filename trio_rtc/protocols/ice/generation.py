@@ -1,0 +1,59 @@
+"""What an ICE restart replaces: credentials, remote candidates and check list (RFC 8445 section 9)."""
+
+import random
+
+from trio_rtc.protocols._contract import Address
+
+from .check_list import CheckList
+from .options import IceOptions
+from .remote_candidates import EarlyCheck, RemoteCandidates
+from .state import CheckedPair, IceParameters
+
+ICE_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_USERNAME_FRAGMENT_LENGTH = 8  # 48 bits; RFC 8445 section 5.3 wants 24
+_PASSWORD_LENGTH = 24  # 144 bits; RFC 8445 section 5.3 wants 128
+
+
+class Generation:
+    """Everything between two restarts.
+
+    Attributes:
+        local: Our parameters.
+        remote: The peer's, once known.
+        remote_candidates: The peer's candidates.
+        check_list: The pairs.
+        checking_since: When there first was something to check, or to wait for; None before.
+        nominating: The pair whose nomination is under way (controlling).
+    """
+
+    def __init__(self, options: IceOptions, rng: random.Random) -> None:
+        self.local = IceParameters(
+            _choose_characters(rng, _USERNAME_FRAGMENT_LENGTH), _choose_characters(rng, _PASSWORD_LENGTH)
+        )
+        self.remote: IceParameters | None = None
+        self.remote_candidates = RemoteCandidates(options.max_remote_candidates, options.max_peer_reflexive)
+        self.check_list = CheckList(options.max_pairs)
+        self.checking_since: float | None = None
+        self.nominating: CheckedPair | None = None
+        self._max_early_checks = options.max_early_checks
+        self._early_checks: dict[tuple[Address, Address], EarlyCheck] = {}
+
+    def remember_check(self, check: EarlyCheck) -> None:
+        """Keep a check until the peer's parameters are known; the oldest makes room for a new one."""
+        key = (check.base, check.remote)
+        known = self._early_checks.pop(key, None)
+        if known is not None and known.use_candidate and not check.use_candidate:
+            check = known
+        self._early_checks[key] = check
+        if len(self._early_checks) > self._max_early_checks:
+            del self._early_checks[next(iter(self._early_checks))]
+
+    def take_early_checks(self) -> list[EarlyCheck]:
+        """Take the remembered checks, in the order in which they came."""
+        checks = list(self._early_checks.values())
+        self._early_checks.clear()
+        return checks
+
+
+def _choose_characters(rng: random.Random, length: int) -> str:
+    return "".join(rng.choice(ICE_CHARACTERS) for _ in range(length))

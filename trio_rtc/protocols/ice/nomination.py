@@ -1,0 +1,33 @@
+"""When a controlling agent nominates which pair (RFC 8445 section 8.1.1)."""
+
+from trio_rtc.enums import RTCIceCandidateType
+
+from .generation import Generation
+from .options import IceOptions
+from .state import CheckedPair
+
+
+def choose_nominee(generation: Generation, options: IceOptions) -> tuple[CheckedPair, float] | None:
+    """Return the pair to nominate and when, or None as long as there is none.
+
+    The best valid pair is nominated at once when no better one is left to check. While there is, it depends
+    on what kind of path it is: a direct one is as good as any, one through a NAT or a relay waits a little.
+    """
+    check_list = generation.check_list
+    best = check_list.best_valid
+    if best is None or check_list.concluded or generation.nominating is not None:
+        return None
+    if generation.checking_since is None or not any(
+        pair.priority > best.priority for pair in check_list.unfinished
+    ):
+        return best, best.answered_at
+    return best, generation.checking_since + _acceptance_wait(best, options)
+
+
+def _acceptance_wait(pair: CheckedPair, options: IceOptions) -> float:
+    types = {pair.pair.local.type, pair.pair.remote.type}
+    if RTCIceCandidateType.RELAY in types:
+        return options.relay_acceptance_wait
+    if types == {RTCIceCandidateType.HOST}:
+        return 0.0
+    return options.reflexive_acceptance_wait

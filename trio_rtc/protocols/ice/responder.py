@@ -1,0 +1,91 @@
+"""The peer's checks: who may ask, and what the answer is (RFC 8489 section 9.1.3, RFC 8445 section 7.3)."""
+
+from collections.abc import Sequence
+
+import attrs
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols._contract import Address
+from trio_rtc.protocols.stun import ErrorCode, Message, error_response, success_response
+
+from .generation import Generation
+
+BAD_REQUEST = ErrorCode(400, "Bad Request")
+UNAUTHENTICATED = ErrorCode(401, "Unauthenticated")
+UNKNOWN_ATTRIBUTE = ErrorCode(420, "Unknown Attribute")
+ROLE_CONFLICT = ErrorCode(487, "Role Conflict")
+
+
+@attrs.frozen
+class Refusal:
+    """An answer to a request that is not a valid check.
+
+    Attributes:
+        error: What it says.
+        response: The encoded error response.
+    """
+
+    error: ErrorCode
+    response: bytes
+
+
+@attrs.frozen
+class PeerCheck:
+    """An authentic check of the peer.
+
+    Attributes:
+        request: The request.
+        generation: Whose credentials it has.
+        remote_username_fragment: The peer's part of USERNAME.
+        priority: Its PRIORITY.
+        use_candidate: Whether it nominates.
+    """
+
+    request: Message
+    generation: Generation
+    remote_username_fragment: str
+    priority: int
+    use_candidate: bool
+
+    @property
+    def _key(self) -> bytes:
+        return self.generation.local.password.encode()
+
+    def accept(self, remote: Address) -> bytes:
+        """Return the success response, which tells the peer the address that we see."""
+        return success_response(self.request, remote).encode(key=self._key)
+
+    def refuse(self, error: ErrorCode) -> bytes:
+        """Return an error response that the peer can trust."""
+        return error_response(self.request, error).encode(key=self._key)
+
+
+def examine_request(request: Message, generations: Sequence[Generation]) -> PeerCheck | Refusal:
+    """Find out whose check a request is; nothing but USERNAME is read before it is authentic."""
+    try:
+        username = request.username
+    except ProtocolError:
+        username = None
+    if username is None or not request.has_integrity:
+        return _refuse(request, BAD_REQUEST)
+    local_fragment, _, remote_fragment = username.partition(":")
+    generation = next((item for item in generations if item.local.username_fragment == local_fragment), None)
+    if generation is None or not request.has_valid_integrity(generation.local.password.encode()):
+        return _refuse(request, UNAUTHENTICATED)
+    key = generation.local.password.encode()
+    unknown = request.unknown_required_attributes()
+    if unknown:
+        return _refuse(request, UNKNOWN_ATTRIBUTE, key, unknown)
+    try:
+        priority = request.priority
+    except ProtocolError:
+        priority = None
+    if priority is None:
+        return _refuse(request, BAD_REQUEST, key)
+    return PeerCheck(request, generation, remote_fragment, priority, request.use_candidate)
+
+
+def _refuse(
+    request: Message, error: ErrorCode, key: bytes | None = None, unknown: tuple[int, ...] = ()
+) -> Refusal:
+    return Refusal(error, error_response(request, error, unknown).encode(key=key))

@@ -1,0 +1,60 @@
+"""Who controls, and what a role conflict changes (RFC 8445 sections 7.2.5.1 and 7.3.1.1)."""
+
+import random
+from enum import Enum, auto
+
+from trio_rtc.protocols.stun import Attribute, AttributeType, Message
+
+from .state import IceRole
+
+_TIE_BREAKER_BITS = 64
+
+
+class ConflictOutcome(Enum):
+    """What a request means for the roles."""
+
+    NO_CONFLICT = auto()
+    WE_SWITCH = auto()
+    PEER_MUST_SWITCH = auto()
+
+
+class RoleArbiter:
+    """Our role and tie-breaker.
+
+    Attributes:
+        role: The role.
+        peer_is_lite: Then we control, whatever else is said (RFC 8445 section 6.1.1).
+    """
+
+    def __init__(self, role: IceRole, rng: random.Random) -> None:
+        self.role = role
+        self.peer_is_lite = False
+        self._rng = rng
+        self._tie_breaker = rng.getrandbits(_TIE_BREAKER_BITS)
+
+    @property
+    def attribute(self) -> Attribute:
+        """ICE-CONTROLLING or ICE-CONTROLLED for a request."""
+        controlling = self.role is IceRole.CONTROLLING
+        attribute_type = AttributeType.ICE_CONTROLLING if controlling else AttributeType.ICE_CONTROLLED
+        return Attribute(attribute_type, self._tie_breaker.to_bytes(8, "big"))
+
+    def switch(self) -> None:
+        """Take the other role, because the peer refused ours; with a new tie-breaker (section 7.2.5.1)."""
+        self.role = self.role.opposite
+        self._tie_breaker = self._rng.getrandbits(_TIE_BREAKER_BITS)
+
+    def resolve(self, request: Message) -> ConflictOutcome:
+        """Compare the role in a peer's request with ours; the larger tie-breaker controls.
+
+        Raises:
+            ProtocolError: The attribute is malformed.
+        """
+        controlling = self.role is IceRole.CONTROLLING
+        theirs = request.ice_controlling if controlling else request.ice_controlled
+        if theirs is None:
+            return ConflictOutcome.NO_CONFLICT
+        we_should_control = self._tie_breaker >= theirs
+        if we_should_control == controlling:
+            return ConflictOutcome.PEER_MUST_SWITCH
+        return ConflictOutcome.WE_SWITCH
