@@ -1,5 +1,7 @@
 """One offer and what it was answered, and which of its sections carry what."""
 
+from collections.abc import Iterator
+
 import attrs
 
 from trio_rtc.protocols.sdp import (
@@ -57,21 +59,24 @@ class Exchange:
     def data_section(self) -> int | None:
         """Return the index of the section that carries the data channels: the first that nobody rejected."""
         answer = None if self.answer is None else self.answer.parsed
-        for index, media in enumerate(self.offer.parsed.media):
-            if not is_data_section(media) or is_rejected(media):
-                continue
+        for index in self._offered_data_sections():
             if answer is None or not _is_refused(answer.media[index]):
                 return index
         return None
+
+    def offered_mid(self) -> str | None:
+        """Return the mid of the section that offers data channels, whatever was answered."""
+        return next((self.mids()[index] for index in self._offered_data_sections()), None)
+
+    def _offered_data_sections(self) -> Iterator[int]:
+        for index, media in enumerate(self.offer.parsed.media):
+            if is_data_section(media) and not is_rejected(media):
+                yield index
 
     def rejected_mids(self) -> tuple[str, ...]:
         """Return the mids of the sections that carry nothing."""
         carried = self.data_section()
         return tuple(mid for index, mid in enumerate(self.mids()) if index != carried)
-
-    def has_data_section(self) -> bool:
-        """Return whether data channels were offered, accepted or not."""
-        return any(is_data_section(media) for media in self.offer.parsed.media)
 
 
 @attrs.frozen

@@ -35,7 +35,8 @@ def build_offer(origin: Origin, base: Exchange | None, local: LocalMedia) -> Ses
         sections[:1] = [offer_data_section(_new_mid(mids), local)]
     elif data_index is not None:
         sections[data_index] = mirrored_data_section(last[data_index], local, "actpass")
-    return _description(origin, sections, [] if data_index is None else [sections[data_index]], local)
+    bundled = [section for section in sections if section.port != 0 and media_mid(section) is not None]
+    return _description(origin, sections, bundled or None, local)
 
 
 def build_answer(
@@ -49,12 +50,12 @@ def build_answer(
     offer = exchange.offer.parsed
     data_index = exchange.data_section()
     sections = [rejected_section(section) for section in offer.media]
-    bundled = []
+    bundled: list[MediaDescription] | None = [] if groups(offer, "BUNDLE") else None
     if data_index is not None:
         setup = _answer_setup(offer, data_index, established, options)
         sections[data_index] = mirrored_data_section(offer.media[data_index], local, setup)
         mid = media_mid(offer.media[data_index])
-        if any(mid in group.mids for group in groups(offer, "BUNDLE")):
+        if bundled is not None and any(mid in group.mids for group in groups(offer, "BUNDLE")):
             bundled.append(sections[data_index])
     return _description(origin, sections, bundled, local)
 
@@ -62,12 +63,13 @@ def build_answer(
 def _description(
     origin: Origin,
     sections: Sequence[MediaDescription],
-    bundled: Sequence[MediaDescription],
+    bundled: Sequence[MediaDescription] | None,
     local: LocalMedia,
 ) -> SessionDescription:
     attributes = []
-    mids = tuple(mid for section in bundled if (mid := media_mid(section)) is not None)
-    if mids:
+    if bundled is not None:
+        # An answer that rejects everything still says that it knows of bundling: libwebrtc insists.
+        mids = tuple(mid for section in bundled if (mid := media_mid(section)) is not None)
         attributes.append(Attribute("group", Group("BUNDLE", mids).to_value()))
     attributes.append(Attribute("ice-options", "trickle ice2"))
     if local.ice_lite:

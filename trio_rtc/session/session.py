@@ -16,6 +16,7 @@ association through ``a=tls-id``.
 """
 
 import random
+from collections.abc import Set
 
 import attrs
 
@@ -56,6 +57,7 @@ class Session:
         self._created_answer: Description | None = None
         self._established: TransportPlan | None = None
         self._planned: TransportPlan | None = None
+        self._open_mids: frozenset[str] = frozenset()
 
     # What W3C shows.
 
@@ -112,17 +114,17 @@ class Session:
     def negotiation_needed(self, local: LocalMedia, ice_restart: bool) -> bool:
         """Return whether an exchange is needed (W3C webrtc section 4.7.3).
 
-        A section for data channels that was rejected counts as negotiated: the peer has said no, and asking again
-        at once would never end. An offer made for another reason asks again.
+        A section for data channels that was offered and refused counts as negotiated: the peer has said no, and
+        asking again at once would never end. An offer made for another reason asks again.
 
         Args:
-            local: What our side has.
+            local: What our side has; ``data_channels`` if there is a channel that is not closed.
             ice_restart: Whether a restart was asked for.
         """
         if ice_restart:
             return True
         current = self._slots.current
-        return local.data_channels and (current is None or not current.has_data_section())
+        return local.data_channels and (current is None or current.offered_mid() is None)
 
     # Creating.
 
@@ -247,46 +249,45 @@ class Session:
     def _commit(self, target: RTCSignalingState, exchange: Exchange) -> Applied:
         plan = plan_transport(exchange, self._established)
         negotiated = target is RTCSignalingState.STABLE
-        applied = self._describe(target, exchange, plan, negotiated=negotiated)
-        self._state, self._planned = target, plan
+        # Until the answer is final, what was negotiated before and what is offered now both stay open.
+        opened = {_mid(plan)} if negotiated else {exchange.offered_mid(), _mid(self._established)}
+        applied = self._enter(target, exchange, plan, opened, negotiated=negotiated)
         if negotiated:
             self._slots = Slots(current=exchange)
-            self._established = None if plan is None else attrs.evolve(plan, ice_restart=False)
+            self._established = plan and attrs.evolve(plan, ice_restart=False)
             self._created_offer = self._created_answer = None
         else:
             self._slots = attrs.evolve(self._slots, pending=exchange)
         return applied
 
     def _roll_back(self, target: RTCSignalingState) -> Applied:
-        applied = self._describe(target, self._slots.current, self._established, negotiated=False)
-        self._state, self._planned = target, self._established
+        plan = self._established
+        applied = self._enter(target, self._slots.current, plan, {_mid(plan)}, negotiated=False)
         self._slots = attrs.evolve(self._slots, pending=None)
         return applied
 
-    def _describe(
+    def _enter(
         self,
         target: RTCSignalingState,
         exchange: Exchange | None,
         plan: TransportPlan | None,
+        opened: Set[str | None],
         *,
         negotiated: bool,
     ) -> Applied:
-        wanted = {None if plan is None else plan.mid}
-        if not negotiated and self._established is not None:
-            wanted.add(self._established.mid)
-        alive = dict.fromkeys(each.mid for each in (self._established, self._planned) if each is not None)
-        remote = (
-            self._slots.current_remote if exchange is None else exchange.remote or self._slots.current_remote
-        )
-        return Applied(
+        """Enter a state with a plan, and return what that changes."""
+        applied = Applied(
             transport=plan,
             rejected_mids=() if exchange is None else exchange.rejected_mids(),
-            closed_mids=tuple(mid for mid in alive if mid not in wanted),
-            can_trickle=can_trickle(remote),
+            closed_mids=tuple(sorted(self._open_mids - opened)),
+            can_trickle=can_trickle((exchange and exchange.remote) or self._slots.current_remote),
             signaling_state=target,
             signaling_state_changed=target is not self._state,
             negotiated=negotiated,
         )
+        self._state, self._planned = target, plan
+        self._open_mids = frozenset(mid for mid in opened if mid is not None)
+        return applied
 
     # Candidates.
 
@@ -335,7 +336,11 @@ class Session:
             raise InvalidStateError("the session is closed")
         if self._slots.remote is None:
             raise InvalidStateError("a candidate of the peer cannot be added before its description")
-        trickled = trickle.RemoteCandidate(mid, m_line_index, username_fragment, line or None)
+        trickled = trickle.RemoteCandidate(mid, m_line_index, username_fragment, (line or "").strip() or None)
         limit = self._options.maximum_candidates
         self._slots, route = trickle.add_remote_candidate(self._slots, trickled, self._planned, limit)
         return route
+
+
+def _mid(plan: TransportPlan | None) -> str | None:
+    return None if plan is None else plan.mid

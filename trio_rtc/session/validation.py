@@ -7,7 +7,7 @@ are not looked into: an offer of media that we cannot use is never an error.
 from trio_rtc.errors import InvalidAccessError
 from trio_rtc.protocols.sdp import SessionDescription, groups, media_mid
 
-from .exchange import Exchange, section_mids
+from .exchange import Exchange, is_data_section, section_mids
 from .plan import TransportPlan, bundled_transport, fingerprint_pairs, standing_dtls_role
 
 TRUSTED_HASHES = frozenset({"sha-256", "sha-384", "sha-512"})
@@ -60,6 +60,8 @@ def check_answer(answer: SessionDescription, offer: SessionDescription) -> None:
             raise InvalidAccessError(f"media section {index} is {answered.kind}, {offered.kind} was offered")
         if media_mid(answered) not in (None, media_mid(offered)):
             raise InvalidAccessError(f"media section {index} has not the mid that was offered")
+        if is_data_section(offered) and answered.port != 0 and not is_data_section(answered):
+            raise InvalidAccessError(f"media section {index} does not answer the data channels offered")
     offered_bundles = [set(group.mids) for group in groups(offer, "BUNDLE")]
     mids = section_mids(answer)
     for group in groups(answer, "BUNDLE"):
