@@ -1,0 +1,130 @@
+"""The DNS messages of multicast DNS."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.mdns import AddressRecord, Message, Question, RecordType, name_from_text
+
+labels = st.binary(min_size=1, max_size=20).map(bytes.lower)
+names = st.lists(labels, min_size=1, max_size=6).map(tuple)
+hosts = st.ip_addresses().map(str)
+messages = st.builds(
+    Message,
+    is_response=st.booleans(),
+    questions=st.lists(
+        st.builds(Question, names, st.sampled_from(RecordType).map(int), st.booleans()), max_size=4
+    ).map(tuple),
+    addresses=st.lists(st.builds(AddressRecord, names, hosts, st.integers(0, 2**32 - 1)), max_size=4).map(
+        tuple
+    ),
+)
+
+HEADER = bytes.fromhex("0000 8400 0000 0001 0000 0000")
+FIXED_A = bytes.fromhex("0001 8001 00000078 0004")
+
+
+@given(messages)
+def test_messages_survive_the_wire(message: Message) -> None:
+    assert Message.parse(message.encode()) == message
+
+
+def test_query_bytes() -> None:
+    message = Message(
+        is_response=False, questions=(Question(name_from_text("Ab.local."), RecordType.A, True),)
+    )
+    assert message.encode() == bytes.fromhex("0000 0000 0001 0000 0000 0000 02") + b"ab\x05local\x00" + (
+        bytes.fromhex("0001 8001")
+    )
+
+
+def test_response_bytes() -> None:
+    message = Message(is_response=True, addresses=(AddressRecord((b"ab", b"local"), "192.0.2.1", 120),))
+    assert message.encode() == HEADER + b"\x02ab\x05local\x00" + FIXED_A + bytes([192, 0, 2, 1])
+
+
+def test_compressed_names_are_followed() -> None:
+    data = (
+        bytes.fromhex("0000 8400 0001 0001 0000 0001")
+        + b"\x02ab\x05local\x00\x00\x01\x00\x01"  # the question, at 12
+        + b"\xc0\x0c"
+        + FIXED_A
+        + bytes([192, 0, 2, 1])
+        + b"\x02CD\xc0\x0f"
+        + FIXED_A
+        + bytes([192, 0, 2, 2])
+    )
+    assert Message.parse(data).addresses == (
+        AddressRecord((b"ab", b"local"), "192.0.2.1", 120),
+        AddressRecord((b"cd", b"local"), "192.0.2.2", 120),
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "data"),
+    [
+        ("points forward", HEADER + b"\xc0\x0c" + FIXED_A + bytes(4)),
+        ("points forward", HEADER + b"\x01a\xc0\x0c" + FIXED_A + bytes(4)),
+        ("points forward", HEADER + b"\xc0\xff" + FIXED_A + bytes(4)),
+        ("wanted", HEADER + b"\x05ab"),
+        ("label of type", HEADER + b"\x40" + bytes(70)),
+        ("too long", HEADER + (b"\x3f" + bytes(63)) * 5 + b"\x00" + FIXED_A + bytes(4)),
+        ("an address of 3 bytes", HEADER + b"\x00" + FIXED_A[:-1] + b"\x03" + bytes(3)),
+        ("flags", bytes.fromhex("0000 8403 0000 0000 0000 0000")),
+        ("flags", bytes.fromhex("0000 2800 0000 0000 0000 0000")),
+        ("too long", bytes(9001)),
+        ("wanted", bytes(11)),
+        ("wanted", bytes.fromhex("0000 8400 ffff ffff ffff ffff")),
+    ],
+)
+def test_malformed_messages_are_refused(what: str, data: bytes) -> None:
+    with pytest.raises(ProtocolError, match=what):
+        Message.parse(data)
+
+
+def test_long_chains_of_pointers_are_refused() -> None:
+    question = b"\x00" + bytes.fromhex("0001 0001")  # its name, the root, is at 12
+    start = 12 + len(question) + 11  # where the value of the next record is: a pointer to 12, one to it, ...
+    targets = [12, *range(start, start + 78, 2)]
+    pointers = b"".join((0xC000 | target).to_bytes(2, "big") for target in targets)
+    hidden = b"\x00" + bytes.fromhex("0010 0001 00000000") + len(pointers).to_bytes(2, "big") + pointers
+    entering = (0xC000 | (start + 78)).to_bytes(2, "big") + FIXED_A + bytes(4)
+    with pytest.raises(ProtocolError, match="too often"):
+        Message.parse(bytes.fromhex("0000 8400 0001 0002 0000 0000") + question + hidden + entering)
+
+
+def test_records_of_other_types_and_classes_are_left_out() -> None:
+    text_record = b"\x01a\x00" + bytes.fromhex("0010 0001 00000078 0003") + b"\x02hi"
+    chaos_record = b"\x01a\x00" + bytes.fromhex("0001 0003 00000078 0004") + bytes(4)
+    data = bytes.fromhex("0000 8400 0000 0002 0000 0000") + text_record + chaos_record
+    assert Message.parse(data) == Message(is_response=True)
+
+
+@given(st.binary(max_size=200))
+@example(HEADER + b"\xc0")
+def test_arbitrary_bytes_raise_only_protocol_errors(data: bytes) -> None:
+    try:
+        Message.parse(data)
+    except ProtocolError:
+        return
+
+
+@given(messages, st.data())
+def test_mutated_messages_raise_only_protocol_errors(message: Message, data: st.DataObject) -> None:
+    mutated = bytearray(message.encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        mutated[data.draw(st.integers(0, len(mutated) - 1))] = data.draw(st.integers(0, 255))
+    del mutated[data.draw(st.integers(0, len(mutated))) :]
+    try:
+        Message.parse(bytes(mutated))
+    except ProtocolError:
+        return
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", "a..local", "ä.local", "a" * 64 + ".local", ".".join(["a" * 60] * 5)]
+)
+def test_names_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(ProtocolError, match="host name"):
+        name_from_text(text)

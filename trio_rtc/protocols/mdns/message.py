@@ -1,0 +1,199 @@
+"""The DNS message as far as multicast DNS for addresses needs it (RFC 1035 section 4, RFC 6762 section 18)."""
+
+import ipaddress
+import struct
+from collections.abc import Iterable
+from enum import IntEnum
+
+import attrs
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.reader import Reader
+
+MAX_MESSAGE_SIZE = 9000
+"""RFC 6762 section 17: no message is longer, headers included."""
+
+Name = tuple[bytes, ...]
+"""Labels in lower case: two names are the same if they are equal."""
+
+_HEADER = struct.Struct("!6H")
+_QUESTION = struct.Struct("!HH")
+_RECORD = struct.Struct("!HHIH")
+_RESPONSE = 0x8000
+_AUTHORITATIVE = 0x0400
+_OPCODE_AND_RCODE = 0x780F
+_CLASS_IN = 1
+_CLASS_MASK = 0x7FFF
+_TOP_BIT = 0x8000
+_MAX_NAME = 255
+_MAX_LABEL = 63
+_POINTER = 0xC0
+_MAX_POINTERS = 16
+
+
+class RecordType(IntEnum):
+    """Types of resource records (RFC 1035 section 3.2.2, RFC 3596)."""
+
+    A = 1
+    AAAA = 28
+    ANY = 255
+
+
+@attrs.frozen
+class Question:
+    """A question.
+
+    Attributes:
+        name: What is asked about.
+        type: Which record, mostly a ``RecordType``.
+        unicast_response: Whether an answer by unicast is welcome (RFC 6762 section 5.4).
+    """
+
+    name: Name
+    type: int
+    unicast_response: bool = False
+
+
+@attrs.frozen
+class AddressRecord:
+    """An A or AAAA record.
+
+    Attributes:
+        name: Whose address it is.
+        host: The numeric address.
+        ttl: Seconds that it may be remembered; 0 takes it back.
+    """
+
+    name: Name
+    host: str
+    ttl: int
+
+
+@attrs.frozen
+class Message:
+    """A DNS message: what it asks, and the addresses that it tells in any of its sections.
+
+    Attributes:
+        is_response: Whether it answers; otherwise it asks.
+        questions: Questions of the Internet class.
+        addresses: Address records of the Internet class; other records are left out.
+    """
+
+    is_response: bool
+    questions: tuple[Question, ...] = ()
+    addresses: tuple[AddressRecord, ...] = ()
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Message":
+        """Read a message.
+
+        Raises:
+            ProtocolError: It is malformed, too long, or not a standard query or a successful answer.
+        """
+        if len(data) > MAX_MESSAGE_SIZE:
+            raise ProtocolError(f"a DNS message of {len(data)} bytes is too long")
+        reader = Reader(data)
+        _, flags, question_count, *record_counts = _HEADER.unpack(reader.read(_HEADER.size))
+        if flags & _OPCODE_AND_RCODE:  # RFC 6762 sections 18.3 and 18.11: MUST be ignored
+            raise ProtocolError(f"a DNS message with flags {flags:#06x}")
+        questions = [_read_question(reader, data) for _ in range(question_count)]
+        records = [_read_record(reader, data) for _ in range(sum(record_counts))]
+        return cls(
+            bool(flags & _RESPONSE),
+            tuple(question for question in questions if question is not None),
+            tuple(record for record in records if record is not None),
+        )
+
+    def encode(self) -> bytes:
+        """Return the message as bytes, with the id 0 that multicast wants, addresses as answers."""
+        flags = _RESPONSE | _AUTHORITATIVE if self.is_response else 0
+        parts = [_HEADER.pack(0, flags, len(self.questions), len(self.addresses), 0, 0)]
+        for question in self.questions:
+            class_ = _CLASS_IN | (_TOP_BIT if question.unicast_response else 0)
+            parts.append(_encode_name(question.name) + _QUESTION.pack(question.type, class_))
+        for record in self.addresses:
+            address = ipaddress.ip_address(record.host)
+            record_type = RecordType.A if address.version == 4 else RecordType.AAAA
+            # The top bit of the class says that these are all the addresses (RFC 6762 section 10.2).
+            fixed = _RECORD.pack(record_type, _CLASS_IN | _TOP_BIT, record.ttl, len(address.packed))
+            parts.append(_encode_name(record.name) + fixed + address.packed)
+        return b"".join(parts)
+
+
+def name_from_text(text: str) -> Name:
+    """Return the labels of a dotted name.
+
+    Raises:
+        ProtocolError: It is not a host name.
+    """
+    try:
+        name = tuple(text.lower().removesuffix(".").encode("ascii").split(b"."))
+    except UnicodeEncodeError:
+        raise ProtocolError(f"{text!r} is not a host name in ASCII") from None
+    if not all(0 < len(label) <= _MAX_LABEL for label in name) or _encoded_length(name) > _MAX_NAME:
+        raise ProtocolError(f"{text!r} is not a host name")
+    return name
+
+
+def _encoded_length(name: Iterable[bytes]) -> int:
+    return 1 + sum(1 + len(label) for label in name)
+
+
+def _encode_name(name: Name) -> bytes:
+    return b"".join(len(label).to_bytes(1, "big") + label for label in name) + b"\0"
+
+
+def _read_name(reader: Reader, data: bytes) -> Name:
+    """Read a name, following compression pointers (RFC 1035 section 4.1.4).
+
+    A pointer must go back behind the start of the piece that it ends, so following them comes to an end; it
+    comes to an end soon, because a chain of more than a few is not what compression makes.
+    """
+    labels: list[bytes] = []
+    piece, start = reader, reader.position
+    for _ in range(_MAX_POINTERS + 1):
+        target = _read_labels(piece, labels)
+        if target is None:
+            return tuple(labels)
+        if target >= start:
+            raise ProtocolError("a compressed DNS name points forward")
+        piece, start = Reader(data[target : target + _MAX_NAME]), target
+    raise ProtocolError("a DNS name is compressed too often")
+
+
+def _read_labels(reader: Reader, labels: list[bytes]) -> int | None:
+    """Read labels up to the end of the name, or up to a pointer, whose target is returned."""
+    while size := reader.read_integer(1):
+        if size >= _POINTER:
+            return (size & ~_POINTER) << 8 | reader.read_integer(1)
+        if size > _MAX_LABEL:
+            raise ProtocolError(f"a DNS label of type {size:#04x}")
+        labels.append(reader.read(size).lower())
+        if _encoded_length(labels) > _MAX_NAME:
+            raise ProtocolError("a DNS name is too long")
+    return None
+
+
+def _read_question(reader: Reader, data: bytes) -> Question | None:
+    name = _read_name(reader, data)
+    question_type, class_ = _QUESTION.unpack(reader.read(_QUESTION.size))
+    if class_ & _CLASS_MASK != _CLASS_IN:
+        return None
+    return Question(name, question_type, bool(class_ & _TOP_BIT))
+
+
+def _read_record(reader: Reader, data: bytes) -> AddressRecord | None:
+    name = _read_name(reader, data)
+    record_type, class_, ttl, length = _RECORD.unpack(reader.read(_RECORD.size))
+    value = reader.read(length)
+    if class_ & _CLASS_MASK != _CLASS_IN:
+        return None
+    match record_type, length:
+        case RecordType.A, 4:
+            return AddressRecord(name, str(ipaddress.IPv4Address(value)), ttl)
+        case RecordType.AAAA, 16:
+            return AddressRecord(name, str(ipaddress.IPv6Address(value)), ttl)
+        case ((RecordType.A | RecordType.AAAA), _):
+            raise ProtocolError(f"an address of {length} bytes in a DNS record")
+        case _:
+            return None
