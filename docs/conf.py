@@ -43,10 +43,7 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 
 # Names that other projects document. There is no inventory to look them up in without a network.
 _FOREIGN = ("attr", "attrs", "collections", "cryptography", "enum", "random", "ssl", "trio", "trio_websocket")
-# What the constructors of our classes take that no user constructs.
-_INTERNAL = ("Carrier", "HandlerRunner", "MemberJoined", "MemberLeft", "Relayed", "Segment", "Welcome")
 nitpick_ignore_regex = [
     ("py:.*", rf"({'|'.join(_FOREIGN)})(\..*)?"),
     ("py:.*", r"(.*\.)?[A-Za-z]+T(_co|_contra)?"),  # type variables
-    ("py:.*", rf"(trio_rtc\.(\w+\.)*)?({'|'.join(_INTERNAL)})"),
 ]

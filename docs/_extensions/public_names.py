@@ -1,9 +1,12 @@
 """Lets references find what is documented under its public name, and keeps colons in the docstrings of properties.
 
 A class is defined in one module and documented where users import it from. Signatures name the first place; this
-extension looks for the one documented object of that name. Two things of one name are left to the warning.
+extension looks for the one documented object of that name. What exists in the package and is not documented (a
+class that only our own code constructs) stays plain text. What does not exist is left to the warning.
 """
 
+import pkgutil
+import sys
 from typing import Any, cast
 
 from docutils import nodes
@@ -19,23 +22,39 @@ _COLON = "\N{SYMBOL FOR UNIT SEPARATOR}"
 
 def resolve_public_name(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
-) -> nodes.reference | None:
+) -> nodes.TextElement | None:
     """Point a reference that was not found to the one documented object with the same last name."""
     if node.get("refdomain") != "py":
         return None
-    last = str(node["reftarget"]).rpartition(".")[2]
+    target = str(node["reftarget"])
+    last = target.rpartition(".")[2]
     objects = cast(PythonDomain, env.get_domain("py")).objects
-    found = [
-        entry
+    found = {
+        (entry.docname, entry.node_id)
         for name, entry in objects.items()
-        if name.rpartition(".")[2] == last
-        and name.startswith("trio_rtc.")
-        and entry.objtype in ("class", "exception", "data")
-    ]
-    if len({(entry.docname, entry.node_id) for entry in found}) != 1:
-        return None
-    entry = found[0]
-    return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, content)
+        if name.startswith("trio_rtc.") and name.endswith(f".{last}")
+    }
+    if len(found) == 1:
+        docname, node_id = found.pop()
+        return make_refnode(app.builder, node["refdoc"], docname, node_id, content)
+    return content if _exists(target) else None
+
+
+def _exists(name: str) -> bool:
+    """Say whether there is something of this name in the package.
+
+    A name without a module is what is left of one that is imported for type checkers only.
+    """
+    if "." not in name:
+        modules = [module for path, module in sys.modules.items() if path.startswith("trio_rtc.")]
+        return any(hasattr(module, name) for module in modules)
+    if not name.startswith("trio_rtc."):
+        return False
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError):
+        return False
+    return True
 
 
 def hide_colon(*event: Any) -> None:
