@@ -1,0 +1,39 @@
+"""SCTP over DTLS (RFC 9260, RFC 8261): the transport of data channels.
+
+:class:`Association` is the core. ``packet`` is the codec, ``rx`` the receiving and ``tx`` the sending side; the two
+do not know each other.
+"""
+
+from .association import Association
+from .counters import AssociationStatistics, Counters
+from .events import (
+    AssociationError,
+    AssociationEstablished,
+    BufferedAmountLow,
+    Closed,
+    IncomingStreamsReset,
+    MessagesAvailable,
+    OutgoingResetFailed,
+    OutgoingStreamsReset,
+    SctpEvent,
+)
+from .options import SctpOptions
+from .tx.congestion import CongestionController, RenoController
+
+__all__ = [
+    "Association",
+    "AssociationError",
+    "AssociationEstablished",
+    "AssociationStatistics",
+    "BufferedAmountLow",
+    "Closed",
+    "CongestionController",
+    "Counters",
+    "IncomingStreamsReset",
+    "MessagesAvailable",
+    "OutgoingResetFailed",
+    "OutgoingStreamsReset",
+    "RenoController",
+    "SctpEvent",
+    "SctpOptions",
+]

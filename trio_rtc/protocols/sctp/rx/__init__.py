@@ -1,0 +1,1 @@
+"""The receiving side: which TSNs have come, reassembly into messages, acknowledgements, the window."""

@@ -1,0 +1,70 @@
+"""Error causes, as ABORT and ERROR carry them (RFC 9260 section 3.3.10)."""
+
+import struct
+from enum import IntEnum
+from typing import Final
+
+from .parameters import Parameter
+
+_TSN: Final = struct.Struct(">I")
+_STREAM: Final = struct.Struct(">HH")
+# A peer writes the reason: no more of it is kept and logged than a line.
+_REASON_LIMIT: Final = 256
+
+
+class CauseCode(IntEnum):
+    """The cause codes of RFC 9260 section 3.3.10."""
+
+    INVALID_STREAM_IDENTIFIER = 1
+    MISSING_MANDATORY_PARAMETER = 2
+    STALE_COOKIE = 3
+    OUT_OF_RESOURCE = 4
+    UNRESOLVABLE_ADDRESS = 5
+    UNRECOGNIZED_CHUNK_TYPE = 6
+    INVALID_MANDATORY_PARAMETER = 7
+    UNRECOGNIZED_PARAMETERS = 8
+    NO_USER_DATA = 9
+    COOKIE_RECEIVED_WHILE_SHUTTING_DOWN = 10
+    RESTART_WITH_NEW_ADDRESSES = 11
+    USER_INITIATED_ABORT = 12
+    PROTOCOL_VIOLATION = 13
+
+
+def user_initiated_abort(reason: str = "") -> Parameter:
+    """Return the cause that an application's abort carries."""
+    return Parameter(CauseCode.USER_INITIATED_ABORT, reason.encode()[:_REASON_LIMIT])
+
+
+def protocol_violation(reason: str) -> Parameter:
+    """Return the cause for a peer that broke the rules; ``reason`` goes onto the wire."""
+    return Parameter(CauseCode.PROTOCOL_VIOLATION, reason.encode()[:_REASON_LIMIT])
+
+
+def no_user_data(tsn: int) -> Parameter:
+    """Return the cause for a DATA chunk without data (section 3.3.10.9)."""
+    return Parameter(CauseCode.NO_USER_DATA, _TSN.pack(tsn))
+
+
+def invalid_stream_identifier(stream_id: int) -> Parameter:
+    """Return the cause for a DATA chunk on a stream that does not exist (section 3.3.10.1)."""
+    return Parameter(CauseCode.INVALID_STREAM_IDENTIFIER, _STREAM.pack(stream_id, 0))
+
+
+def stale_cookie(staleness: float) -> Parameter:
+    """Return the cause for a cookie whose life has ended ``staleness`` seconds ago (section 3.3.10.3)."""
+    return Parameter(CauseCode.STALE_COOKIE, _TSN.pack(min(int(staleness * 1e6), 0xFFFFFFFF)))
+
+
+def describe_causes(causes: tuple[Parameter, ...]) -> str:
+    """Return what a peer gave as its reasons, in words, without control characters."""
+    words = []
+    for code, value in causes:
+        try:
+            name = CauseCode(code).name.lower().replace("_", " ")
+        except ValueError:
+            name = f"cause {code}"
+        if code in (CauseCode.USER_INITIATED_ABORT, CauseCode.PROTOCOL_VIOLATION) and value:
+            text = value[:_REASON_LIMIT].decode("utf-8", "replace")
+            name += ": " + "".join(letter if letter.isprintable() else "?" for letter in text)
+        words.append(name)
+    return ", ".join(words) or "no cause given"

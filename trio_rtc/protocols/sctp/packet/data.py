@@ -1,0 +1,18 @@
+"""The DATA chunk (RFC 9260 section 3.3.1): a struct and its flags, no objects, because this is the hot path."""
+
+import struct
+from typing import Final
+
+DATA: Final = 0
+# type, flags, length, TSN, stream identifier, stream sequence number, payload protocol identifier
+DATA_HEADER: Final = struct.Struct(">BBHIHHI")
+DATA_HEADER_SIZE: Final = 16
+
+END: Final = 1
+BEGIN: Final = 2
+UNORDERED: Final = 4
+IMMEDIATE: Final = 8  # RFC 7053
+UNFRAGMENTED: Final = BEGIN | END
+
+# What is appended to data whose length modulo four is the index.
+PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")

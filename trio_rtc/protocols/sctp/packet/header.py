@@ -1,0 +1,55 @@
+"""The common header (RFC 9260 section 3.1) and its checksum (section 6.8, RFC 9653 for its absence)."""
+
+import struct
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.checksum import crc32c
+
+HEADER_SIZE: Final = 12
+ZERO_CHECKSUM: Final = b"\0\0\0\0"
+_HEADER: Final = struct.Struct(">HHI")
+# The one field of SCTP in little-endian order: RFC 9260 appendix A stores the CRC32c reflected.
+_CHECKSUM: Final = struct.Struct("<I")
+
+
+class CommonHeader(NamedTuple):
+    """The fields of the common header but the checksum."""
+
+    source_port: int
+    destination_port: int
+    verification_tag: int
+
+
+def encode_header(source_port: int, destination_port: int, verification_tag: int) -> bytes:
+    """Return a common header with a zero checksum."""
+    return _HEADER.pack(source_port, destination_port, verification_tag) + ZERO_CHECKSUM
+
+
+def parse_header(packet: bytes) -> CommonHeader:
+    """Read the common header; the checksum is checked by ``has_valid_checksum``.
+
+    Raises:
+        ProtocolError: The packet is too short for a header and a chunk, or not a multiple of four.
+    """
+    if len(packet) < HEADER_SIZE + 4 or len(packet) & 3:
+        raise ProtocolError(f"packet of {len(packet)} bytes")
+    return CommonHeader(*_HEADER.unpack_from(packet))
+
+
+def add_checksum(packet: bytes) -> bytes:
+    """Return ``packet``, whose checksum is zero, with its CRC32c."""
+    return packet[:8] + _CHECKSUM.pack(crc32c(packet)) + packet[HEADER_SIZE:]
+
+
+def has_valid_checksum(packet: bytes) -> bool:
+    """Return whether the CRC32c is right."""
+    expected = crc32c(packet[:8] + ZERO_CHECKSUM + packet[HEADER_SIZE:])
+    return packet[8:HEADER_SIZE] == _CHECKSUM.pack(expected)
+
+
+def encode_packet(header: bytes, chunks: Sequence[bytes], *, checksum: bool = True) -> bytes:
+    """Return a packet of encoded chunks behind a header from ``encode_header``."""
+    packet = header + b"".join(chunks)
+    return add_checksum(packet) if checksum else packet

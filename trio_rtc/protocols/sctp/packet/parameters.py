@@ -1,0 +1,104 @@
+"""Type-length-value parameters: of INIT and INIT ACK, of RE-CONFIG, and the error causes of ABORT and ERROR.
+
+All three share one shape (RFC 9260 section 3.2.1, RFC 6525 section 4, RFC 9260 section 3.3.10): two bytes of
+type, two bytes of length that count the header but not the padding, then the value.
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from trio_rtc.errors import ProtocolError
+
+_HEADER: Final = struct.Struct(">HH")
+_PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
+
+# Parameters of INIT and INIT ACK.
+HEARTBEAT_INFO: Final = 1
+STATE_COOKIE: Final = 7
+UNRECOGNIZED_PARAMETER: Final = 8
+ZERO_CHECKSUM_ACCEPTABLE: Final = 0x8001  # RFC 9653 section 4
+SUPPORTED_EXTENSIONS: Final = 0x8008  # RFC 5061 section 4.2.7
+FORWARD_TSN_SUPPORTED: Final = 0xC000  # RFC 3758 section 3.1
+
+# Address parameters are legal and mean nothing over DTLS (RFC 8261 section 6.1 allows single homing only).
+IPV4_ADDRESS: Final = 5
+IPV6_ADDRESS: Final = 6
+COOKIE_PRESERVATIVE: Final = 9
+HOST_NAME_ADDRESS: Final = 11
+SUPPORTED_ADDRESS_TYPES: Final = 12
+ECN_CAPABLE: Final = 0x8000
+RANDOM: Final = 0x8002
+CHUNK_LIST: Final = 0x8003
+REQUESTED_HMAC_ALGORITHM: Final = 0x8004
+ADAPTATION_LAYER_INDICATION: Final = 0xC006
+
+IGNORED_PARAMETERS: Final = frozenset(
+    {
+        IPV4_ADDRESS,
+        IPV6_ADDRESS,
+        COOKIE_PRESERVATIVE,
+        SUPPORTED_ADDRESS_TYPES,
+        ECN_CAPABLE,
+        RANDOM,
+        CHUNK_LIST,
+        REQUESTED_HMAC_ALGORITHM,
+        ADAPTATION_LAYER_INDICATION,
+    }
+)
+
+# The alternate error detection method of RFC 9653 section 8.2: SCTP over DTLS.
+ERROR_DETECTION_DTLS: Final = 1
+
+
+class Parameter(NamedTuple):
+    """A parameter or an error cause: ``kind`` is its 16-bit type or code, ``value`` is without padding."""
+
+    kind: int
+    value: bytes
+
+    def encode(self) -> bytes:
+        """Return the bytes on the wire, padded to four."""
+        length = 4 + len(self.value)
+        return _HEADER.pack(self.kind, length) + self.value + _PADDING[length & 3]
+
+    @property
+    def stops_processing(self) -> bool:
+        """Whether an unknown parameter of this type ends the processing (RFC 9260 section 3.2.1)."""
+        return not self.kind & 0x8000
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether an unknown parameter of this type is reported to its sender."""
+        return bool(self.kind & 0x4000)
+
+
+def encode_parameters(parameters: Sequence[Parameter]) -> bytes:
+    """Return the parameters one after the other, the last one without its padding.
+
+    The length of the chunk around them counts the padding of all but the last one (RFC 9260 section 3.2).
+    """
+    encoded = [parameter.encode() for parameter in parameters]
+    if encoded:
+        encoded[-1] = encoded[-1][: 4 + len(parameters[-1].value)]
+    return b"".join(encoded)
+
+
+def parse_parameters(data: bytes) -> list[Parameter]:
+    """Split ``data`` into parameters.
+
+    Raises:
+        ProtocolError: A length is under four or runs over the end.
+    """
+    parameters = []
+    offset = 0
+    end = len(data)
+    while offset + 4 <= end:
+        kind, length = _HEADER.unpack_from(data, offset)
+        if length < 4 or offset + length > end:
+            raise ProtocolError(f"parameter {kind:#06x} of length {length}, {end - offset} bytes left")
+        parameters.append(Parameter(kind, data[offset + 4 : offset + length]))
+        offset += (length + 3) & ~3
+    if offset < end:
+        raise ProtocolError(f"{end - offset} bytes behind the last parameter")
+    return parameters

@@ -1,0 +1,97 @@
+"""Which TSNs have arrived: the cumulative TSN, the ranges above it, the duplicates to report."""
+
+import bisect
+from typing import Final
+
+from trio_rtc.protocols.serial import serial_difference
+
+# Gap blocks are offsets of 16 bits, so nothing further ahead could ever be acknowledged.
+WINDOW: Final = 0xFFFF
+# More duplicates than these say nothing new, and more blocks would crowd data out of the packet.
+MAX_DUPLICATES: Final = 16
+MAX_GAP_BLOCKS: Final = 128
+
+
+class DataTracker:
+    """Keeps the received TSNs, as integers that do not wrap.
+
+    Attributes:
+        cumulative_tsn: The highest TSN up to which everything has arrived.
+        ranges: What has arrived above it: ``[first, last]``, sorted, neither touching nor overlapping.
+        duplicates: TSNs that came again since the last SACK, at most ``MAX_DUPLICATES``.
+    """
+
+    __slots__ = ("cumulative_tsn", "duplicates", "ranges")
+
+    def __init__(self, initial_tsn: int) -> None:
+        self.cumulative_tsn = initial_tsn - 1
+        self.ranges: list[list[int]] = []
+        self.duplicates: list[int] = []
+
+    @property
+    def highest_tsn(self) -> int:
+        """The highest TSN that has arrived."""
+        return self.ranges[-1][1] if self.ranges else self.cumulative_tsn
+
+    def unwrap(self, wire_tsn: int) -> int:
+        """Return the integer for a TSN of 32 bits: the one nearest to the cumulative TSN."""
+        cumulative = self.cumulative_tsn
+        return cumulative + serial_difference(wire_tsn, cumulative & 0xFFFFFFFF, 32)
+
+    def is_new(self, tsn: int) -> bool:
+        """Return whether ``tsn`` is inside the window and has not arrived before; note a duplicate."""
+        if tsn > self.cumulative_tsn + WINDOW:
+            return False
+        if tsn > self.cumulative_tsn:
+            index = bisect.bisect_right(self.ranges, [tsn, WINDOW + tsn]) - 1
+            if index < 0 or self.ranges[index][1] < tsn:
+                return True
+        if len(self.duplicates) < MAX_DUPLICATES:
+            self.duplicates.append(tsn)
+        return False
+
+    def add(self, tsn: int) -> None:
+        """Record a new TSN."""
+        ranges = self.ranges
+        if tsn == self.cumulative_tsn + 1:
+            self.cumulative_tsn = tsn
+            self._absorb()
+            return
+        index = bisect.bisect_left(ranges, [tsn, tsn])
+        touches_left = index > 0 and ranges[index - 1][1] == tsn - 1
+        touches_right = index < len(ranges) and ranges[index][0] == tsn + 1
+        if touches_left and touches_right:
+            ranges[index - 1][1] = ranges[index][1]
+            del ranges[index]
+        elif touches_left:
+            ranges[index - 1][1] = tsn
+        elif touches_right:
+            ranges[index][0] = tsn
+        else:
+            ranges.insert(index, [tsn, tsn])
+
+    def forward(self, new_cumulative_tsn: int) -> bool:
+        """Move the cumulative TSN as a FORWARD-TSN asks; return whether that was news."""
+        if new_cumulative_tsn <= self.cumulative_tsn:
+            return False
+        self.cumulative_tsn = new_cumulative_tsn
+        self._absorb()
+        return True
+
+    def gap_blocks(self) -> tuple[tuple[int, int], ...]:
+        """Return the ranges as a SACK has them: offsets from the cumulative TSN, the lowest ones first."""
+        base = self.cumulative_tsn
+        return tuple((first - base, last - base) for first, last in self.ranges[:MAX_GAP_BLOCKS])
+
+    def take_duplicates(self) -> tuple[int, ...]:
+        """Return the duplicates, on 32 bits, and forget them."""
+        duplicates = tuple(tsn & 0xFFFFFFFF for tsn in self.duplicates)
+        self.duplicates.clear()
+        return duplicates
+
+    def _absorb(self) -> None:
+        """Let the cumulative TSN run over the ranges that it has reached."""
+        ranges = self.ranges
+        while ranges and ranges[0][0] <= self.cumulative_tsn + 1:
+            self.cumulative_tsn = max(self.cumulative_tsn, ranges[0][1])
+            del ranges[0]

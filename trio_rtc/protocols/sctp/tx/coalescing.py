@@ -1,0 +1,44 @@
+"""When a packet that is not full may leave.
+
+Small messages come one by one, and a packet for each would waste most of every layer below. But one that
+waits for company costs latency where it matters most, in request and answer. So a partial packet leaves at
+once when it is the first after a pause, or when anything has been received since the last one left; while an
+application goes on sending with nothing coming back, at most one partial packet leaves in each delay, and
+full packets leave in batches.
+"""
+
+import math
+from typing import Final
+
+import attrs
+
+# Full packets go out by so many at least, while held: that is a good batch for the layers below.
+BATCH_PACKETS: Final = 16
+
+
+@attrs.define
+class Coalescing:
+    """Decides whether queued data waits for more.
+
+    Attributes:
+        delay: How long a partial packet may be held back, in seconds; 0 holds nothing back.
+        batch_size: Bytes of queued data that leave at once in any case.
+        received: Whether something has come in since data last went out.
+        last_sent: When data last went out.
+    """
+
+    delay: float
+    batch_size: int
+    received: bool = True
+    last_sent: float = -math.inf
+
+    def deadline(self, queued: int) -> float:
+        """Return when ``queued`` bytes may leave: ``-math.inf`` for at once."""
+        if self.received or queued >= self.batch_size:
+            return -math.inf
+        return self.last_sent + self.delay
+
+    def sent(self, now: float) -> None:
+        """Take that data went out."""
+        self.received = False
+        self.last_sent = now

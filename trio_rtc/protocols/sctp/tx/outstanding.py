@@ -1,0 +1,246 @@
+"""Chunks that have been sent and are not acknowledged for good.
+
+The usual case is kept cheap: a chunk is a pair (its bytes, the limits of its message) in one dict by TSN, and
+a SACK without gaps pops what it covers. All that is unusual about a chunk is in side tables that are empty
+while nothing is lost: acknowledged ahead of the cumulative TSN, reported missing, marked lost, retransmitted,
+abandoned. A chunk is *in flight* when it is in none of ``ahead``, ``lost`` and ``abandoned``.
+
+A chunk is marked lost after three reports that miss it, counted only from acknowledgements of chunks sent
+after it (RFC 9260 section 7.2.4, "highest TSN newly acknowledged"). Unlike there, a retransmission can be
+marked lost again, but only by the acknowledgement of chunks that were first sent after the retransmission:
+on a path with heavy loss that saves a time-out for each retransmission lost.
+"""
+
+import heapq
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from trio_rtc.protocols.sctp.packet.chunks import ForwardTsn
+
+from .send_queue import PartialReliability
+
+_MISSING_REPORTS: Final = 3
+# As many streams as one FORWARD-TSN can name in the smallest packet that we allow.
+_MAX_SKIPPED_STREAMS: Final = 100
+
+TsnRange = tuple[int, int]
+
+
+def _subtract(ranges: Sequence[TsnRange], others: Sequence[TsnRange]) -> list[TsnRange]:
+    """Return what of sorted ``ranges`` is not in sorted ``others``; all are inclusive."""
+    result = []
+    index = 0
+    for first, last in ranges:
+        while index < len(others) and others[index][1] < first:
+            index += 1
+        position = index
+        while first <= last:
+            if position >= len(others) or others[position][0] > last:
+                result.append((first, last))
+                break
+            if others[position][0] > first:
+                result.append((first, others[position][0] - 1))
+            first = others[position][1] + 1
+            position += 1
+    return result
+
+
+class Outstanding:
+    """Sent chunks by unwrapped TSN.
+
+    Attributes:
+        next_tsn: The TSN that the next new chunk gets.
+        cumulative_tsn: Up to here everything is acknowledged.
+        chunks: The chunks above that, sent but not acknowledged for good.
+        flight: Bytes of chunks in flight, chunk headers included.
+        ahead: TSNs acknowledged by gap blocks; a peer may take that back.
+        lost: TSNs that are to be retransmitted.
+        abandoned: TSNs given up, which a FORWARD-TSN skips.
+        retransmissions: How often a TSN was retransmitted, for those that were.
+        messages_abandoned: Messages given up after something of them had been sent.
+    """
+
+    def __init__(self, initial_tsn: int) -> None:
+        self.next_tsn = initial_tsn
+        self.cumulative_tsn = initial_tsn - 1
+        self.chunks: dict[int, tuple[bytes, PartialReliability | None]] = {}
+        self.flight = 0
+        self.ahead: set[int] = set()
+        self.lost: set[int] = set()
+        self.abandoned: set[int] = set()
+        self.retransmissions: dict[int, int] = {}
+        self.messages_abandoned = 0
+        self._lost_heap: list[int] = []
+        self._misses: dict[int, int] = {}
+        self._resent_before: dict[int, int] = {}
+        self._gap_ranges: list[TsnRange] = []
+        self._peer_ack_point = initial_tsn - 1
+
+    def acknowledge(self, cumulative_tsn: int) -> int:
+        """Remove everything up to ``cumulative_tsn``; return the bytes that are newly acknowledged."""
+        acknowledged = 0
+        pop = self.chunks.pop
+        tsns = range(self.cumulative_tsn + 1, cumulative_tsn + 1)
+        self.cumulative_tsn = cumulative_tsn
+        if not (self.ahead or self.lost or self.abandoned or self.retransmissions or self._misses):
+            for tsn in tsns:
+                acknowledged += len(pop(tsn)[0])
+            self.flight -= acknowledged
+            return acknowledged
+        for tsn in tsns:
+            size = len(pop(tsn)[0])
+            self._misses.pop(tsn, None)
+            self.retransmissions.pop(tsn, None)
+            self._resent_before.pop(tsn, None)
+            if tsn in self.abandoned:
+                self.abandoned.discard(tsn)
+                self.ahead.discard(tsn)
+            elif tsn in self.ahead:
+                self.ahead.discard(tsn)
+            else:
+                acknowledged += size
+                if tsn in self.lost:
+                    self.lost.discard(tsn)
+                else:
+                    self.flight -= size
+        return acknowledged
+
+    def acknowledge_ahead(self, gap_ranges: list[TsnRange]) -> tuple[int, int]:
+        """Take the gap blocks of a SACK as inclusive ranges of TSNs above the cumulative TSN.
+
+        Returns:
+            The bytes that are newly acknowledged, and the highest TSN among them (-1 if there is none).
+        """
+        previous = self._gap_ranges
+        if gap_ranges == previous:
+            return 0, -1
+        self._gap_ranges = gap_ranges
+        for first, last in _subtract(previous, gap_ranges):
+            for tsn in range(max(first, self.cumulative_tsn + 1), last + 1):
+                self._take_back(tsn)
+        acknowledged = 0
+        highest = -1
+        for first, last in _subtract(gap_ranges, previous):
+            for tsn in range(first, last + 1):
+                if tsn in self.ahead:
+                    continue
+                highest = tsn
+                self.ahead.add(tsn)
+                self._misses.pop(tsn, None)
+                if tsn in self.abandoned:
+                    continue
+                size = len(self.chunks[tsn][0])
+                acknowledged += size
+                if tsn in self.lost:
+                    self.lost.discard(tsn)
+                else:
+                    self.flight -= size
+        return acknowledged, highest
+
+    def report_missing(self, highest_acknowledged: int, now: float) -> tuple[bool, list[PartialReliability]]:
+        """Count a missing report for every hole below ``highest_acknowledged``.
+
+        Returns:
+            Whether something was marked lost, and the limits of messages that were abandoned by it.
+        """
+        lost_any = False
+        abandoned: list[PartialReliability] = []
+        first = self.cumulative_tsn + 1
+        for gap_first, gap_last in self._gap_ranges:
+            for tsn in range(first, min(gap_first, highest_acknowledged)):
+                if tsn in self.lost or tsn in self.abandoned:
+                    continue
+                if self._resent_before.get(tsn, 0) > highest_acknowledged:
+                    continue
+                misses = self._misses.get(tsn, 0) + 1
+                self._misses[tsn] = misses
+                if misses >= _MISSING_REPORTS:
+                    lost_any = True
+                    abandoned += self._lose(tsn, now)
+            if gap_first >= highest_acknowledged:
+                break
+            first = gap_last + 1
+        return lost_any, abandoned
+
+    def lose_all(self, now: float) -> list[PartialReliability]:
+        """Mark everything in flight as lost; return the limits of messages that were abandoned by it."""
+        abandoned: list[PartialReliability] = []
+        for tsn in range(self.cumulative_tsn + 1, self.next_tsn):
+            if tsn not in self.ahead and tsn not in self.lost and tsn not in self.abandoned:
+                abandoned += self._lose(tsn, now)
+        return abandoned
+
+    def next_lost(self) -> int | None:
+        """Return the lowest TSN that is to be retransmitted."""
+        heap = self._lost_heap
+        while heap:
+            if heap[0] in self.lost:
+                return heap[0]
+            heapq.heappop(heap)
+        return None
+
+    def retransmit(self, tsn: int) -> bytes:
+        """Return the bytes of a lost chunk, which is in flight again."""
+        self.lost.discard(tsn)
+        chunk = self.chunks[tsn][0]
+        self.flight += len(chunk)
+        self.retransmissions[tsn] = self.retransmissions.get(tsn, 0) + 1
+        self._resent_before[tsn] = self.next_tsn
+        self._misses.pop(tsn, None)
+        return chunk
+
+    def abandon(self, reliability: PartialReliability) -> None:
+        """Give up a message: what was sent of it leaves the flight and will be skipped."""
+        if reliability.abandoned:
+            return
+        reliability.abandoned = True
+        self.messages_abandoned += 1
+        for tsn in range(max(reliability.first_tsn, self.cumulative_tsn + 1), reliability.last_tsn + 1):
+            size = len(self.chunks[tsn][0])
+            if tsn in self.lost:
+                self.lost.discard(tsn)
+            elif tsn not in self.ahead:
+                self.flight -= size
+            self.abandoned.add(tsn)
+            self._misses.pop(tsn, None)
+            self.chunks[tsn] = (b"", reliability)
+
+    def forward_tsn(self) -> ForwardTsn | None:
+        """Return the FORWARD-TSN that the peer needs, None when nothing is to be skipped (RFC 3758, C2)."""
+        point = max(self._peer_ack_point, self.cumulative_tsn)
+        while point + 1 in self.abandoned:
+            point += 1
+        self._peer_ack_point = point
+        if point == self.cumulative_tsn:
+            return None
+        skipped: dict[int, int] = {}
+        for tsn in range(self.cumulative_tsn + 1, point + 1):
+            reliability = self.chunks[tsn][1]
+            if reliability is None or not reliability.ordered:
+                continue
+            if reliability.stream_id not in skipped and len(skipped) == _MAX_SKIPPED_STREAMS:
+                point = tsn - 1
+                break
+            skipped[reliability.stream_id] = reliability.ssn
+        return ForwardTsn(point & 0xFFFFFFFF, tuple(skipped.items()))
+
+    def _take_back(self, tsn: int) -> None:
+        """Return a chunk into flight that the peer no longer acknowledges (section 6.2.1, "reneging")."""
+        if tsn in self.ahead:
+            self.ahead.discard(tsn)
+            if tsn not in self.abandoned:
+                self.flight += len(self.chunks[tsn][0])
+
+    def _lose(self, tsn: int, now: float) -> Iterable[PartialReliability]:
+        """Mark a chunk in flight as lost, or abandon its message if that has reached its limits."""
+        self._misses.pop(tsn, None)
+        chunk, reliability = self.chunks[tsn]
+        if reliability is not None and (
+            reliability.expires_at <= now or self.retransmissions.get(tsn, 0) >= reliability.max_retransmits
+        ):
+            self.abandon(reliability)
+            return (reliability,)
+        self.flight -= len(chunk)
+        self.lost.add(tsn)
+        heapq.heappush(self._lost_heap, tsn)
+        return ()

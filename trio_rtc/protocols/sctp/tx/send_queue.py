@@ -1,0 +1,295 @@
+"""Messages that wait to be sent, by stream, and their fragmentation into DATA chunks.
+
+Streams take turns, a message each. A message that has been begun is finished first, because the TSNs of its
+fragments must be consecutive (RFC 9260 section 6.9).
+
+A stream that is to be reset stops taking its turn when the messages from before ``begin_reset`` are gone;
+messages queued after it wait for ``finish_reset`` and go out under the new SSNs.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from trio_rtc.protocols.sctp.packet.data import (
+    BEGIN,
+    DATA,
+    DATA_HEADER,
+    DATA_HEADER_SIZE,
+    END,
+    PADDING,
+    UNORDERED,
+)
+
+# A message that has to be cut anyway may begin in the rest of a packet, if that rest is worth a chunk.
+_SMALLEST_FRAGMENT: Final = 256
+# A message of one full packet or less is cut nowhere else, so this bounds what a stream id costs.
+STREAM_COUNT: Final = 65535
+
+
+class PartialReliability:
+    """The limits of one message (RFC 3758, RFC 7496), and where its fragments are.
+
+    ``max_retransmits`` counts for each chunk; ``expires_at`` is absolute. ``first_tsn`` and ``last_tsn`` span
+    what has been sent of it; ``last_tsn`` is -1 before that.
+    """
+
+    __slots__ = (
+        "abandoned",
+        "expires_at",
+        "first_tsn",
+        "last_tsn",
+        "max_retransmits",
+        "ordered",
+        "ssn",
+        "stream_id",
+    )
+
+    def __init__(self, stream_id: int, ordered: bool, max_retransmits: float, expires_at: float) -> None:
+        self.stream_id = stream_id
+        self.ordered = ordered
+        self.max_retransmits = max_retransmits
+        self.expires_at = expires_at
+        self.ssn = 0
+        self.first_tsn = 0
+        self.last_tsn = -1
+        self.abandoned = False
+
+
+_Message = tuple[bytes, int, int, PartialReliability | None]
+"""Data, payload protocol identifier, flags (only U), limits."""
+
+
+class _OutgoingStream:
+    __slots__ = ("after_reset", "buffered", "last_tsn", "messages", "next_ssn", "stream_id", "threshold")
+
+    def __init__(self, stream_id: int) -> None:
+        self.stream_id = stream_id
+        self.messages: deque[_Message] = deque()
+        self.after_reset: deque[_Message] | None = None
+        self.next_ssn = 0
+        self.buffered = 0
+        self.threshold = 0
+        self.last_tsn = -1
+
+
+class SendQueue:
+    """All streams of the sending direction.
+
+    Attributes:
+        total: Bytes of all messages that have not been put into a chunk yet.
+        low_streams: Streams whose buffered amount has fallen to their threshold; taken by ``take_low``.
+        partial_reliability: Whether limits count; False for a peer without RFC 3758.
+        cut_short: Limits of begun messages whose lifetime ended: what was sent of them is to be abandoned.
+        expired: Messages that were dropped before or while being sent because of their lifetime.
+    """
+
+    def __init__(self, max_payload: int) -> None:
+        self._max_payload = max_payload
+        self._streams: dict[int, _OutgoingStream] = {}
+        self._active: deque[_OutgoingStream] = deque()
+        self._current: _OutgoingStream | None = None
+        self._offset = 0
+        self.total = 0
+        self.partial_reliability = True
+        self.low_streams: list[int] = []
+        self.cut_short: list[PartialReliability] = []
+        self.expired = 0
+
+    def push(
+        self, stream_id: int, ppid: int, data: bytes, ordered: bool, reliability: PartialReliability | None
+    ) -> None:
+        """Queue a message."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            stream = self._streams[stream_id] = _OutgoingStream(stream_id)
+        size = len(data)
+        stream.buffered += size
+        self.total += size
+        message = (data, ppid, 0 if ordered else UNORDERED, reliability)
+        if stream.after_reset is not None:
+            stream.after_reset.append(message)
+            return
+        if not stream.messages:
+            self._active.append(stream)
+        stream.messages.append(message)
+
+    @property
+    def has_sendable(self) -> bool:
+        """Whether ``produce`` would have something; what waits for a reset does not count."""
+        return bool(self._active)
+
+    def produce(self, space: int, tsn: int, now: float) -> tuple[bytes, PartialReliability | None] | None:
+        """Make the next DATA chunk, of at most ``space`` bytes (a multiple of four), with this TSN.
+
+        Returns:
+            The chunk, padded, and the limits of its message; None when there is nothing, or nothing that should
+            go into so little space.
+        """
+        stream = self._current
+        if stream is None:
+            if not self._active:
+                return None
+            stream = self._active[0]
+        data, ppid, flags, reliability = stream.messages[0]
+        if not self.partial_reliability:
+            reliability = None
+        elif reliability is not None and reliability.expires_at <= now:
+            self._expire(stream, reliability)
+            return self.produce_unexpired(space, tsn, now)
+        offset = self._offset
+        size = len(data) - offset
+        room = space - DATA_HEADER_SIZE
+        if offset == 0:
+            flags |= BEGIN
+        if size <= room:
+            flags |= END
+            payload = data[offset:] if offset else data
+        elif size <= self._max_payload or room < _SMALLEST_FRAGMENT:
+            return None
+        else:
+            size = room
+            payload = data[offset : offset + room]
+        ssn = 0 if flags & UNORDERED else stream.next_ssn
+        chunk = DATA_HEADER.pack(
+            DATA, flags, size + DATA_HEADER_SIZE, tsn & 0xFFFFFFFF, stream.stream_id, ssn, ppid
+        )
+        chunk += payload
+        if size & 3:
+            chunk += PADDING[size & 3]
+        if reliability is not None:
+            if reliability.last_tsn < 0:
+                reliability.first_tsn = tsn
+                reliability.ssn = ssn
+            reliability.last_tsn = tsn
+        stream.last_tsn = tsn
+        if flags & END:
+            self._finish_message(stream, flags)
+        else:
+            self._current = stream
+            self._offset = offset + size
+        self._uncount(stream, size)
+        return chunk, reliability
+
+    def produce_unexpired(
+        self, space: int, tsn: int, now: float
+    ) -> tuple[bytes, PartialReliability | None] | None:
+        """Drop expired messages in a loop, then produce: many may have expired at once."""
+        while self._active:
+            stream = self._current or self._active[0]
+            reliability = stream.messages[0][3]
+            if reliability is None or reliability.expires_at > now:
+                return self.produce(space, tsn, now)
+            self._expire(stream, reliability)
+        return None
+
+    def discard_rest(self, reliability: PartialReliability) -> None:
+        """Drop what has not been sent yet of an abandoned message."""
+        stream = self._current
+        if stream is not None and stream.messages[0][3] is reliability:
+            data, _, flags, _ = stream.messages[0]
+            size = len(data) - self._offset
+            self._finish_message(stream, flags)
+            self._uncount(stream, size)
+
+    def buffered(self, stream_id: int) -> int:
+        """Return the bytes of a stream that have not been put into a chunk yet."""
+        stream = self._streams.get(stream_id)
+        return stream.buffered if stream is not None else 0
+
+    def set_threshold(self, stream_id: int, threshold: int) -> None:
+        """Set when a stream counts as low, in bytes."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            stream = self._streams[stream_id] = _OutgoingStream(stream_id)
+        stream.threshold = threshold
+
+    def take_low(self) -> list[int]:
+        """Return the streams that have fallen to their threshold, and forget them."""
+        low = self.low_streams
+        self.low_streams = []
+        return low
+
+    def begin_reset(self, stream_id: int) -> None:
+        """Keep what is queued from now on until ``finish_reset``."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            stream = self._streams[stream_id] = _OutgoingStream(stream_id)
+        if stream.after_reset is None:
+            stream.after_reset = deque()
+
+    def is_drained(self, stream_id: int, acknowledged_tsn: int) -> bool:
+        """Return whether everything from before ``begin_reset`` was sent and acknowledged."""
+        stream = self._streams[stream_id]
+        return not stream.messages and stream.last_tsn <= acknowledged_tsn
+
+    def finish_reset(self, stream_ids: Iterable[int]) -> None:
+        """Start streams again from SSN 0 and let go what waited for it."""
+        for stream_id in stream_ids:
+            stream = self._streams[stream_id]
+            waiting, stream.after_reset = stream.after_reset, None
+            stream.next_ssn = 0
+            if waiting:
+                stream.messages = waiting
+                self._active.append(stream)
+            else:
+                del self._streams[stream_id]
+
+    def cancel_reset(self, stream_ids: Iterable[int]) -> None:
+        """Let streams go on under their old SSNs."""
+        for stream_id in stream_ids:
+            stream = self._streams[stream_id]
+            waiting, stream.after_reset = stream.after_reset, None
+            if waiting:
+                if not stream.messages:
+                    self._active.append(stream)
+                stream.messages.extend(waiting)
+
+    def _finish_message(self, stream: _OutgoingStream, flags: int) -> None:
+        """Remove the message at the head and give the turn to the next stream."""
+        if not flags & UNORDERED:
+            stream.next_ssn = (stream.next_ssn + 1) & 0xFFFF
+        self._remove_head(stream)
+
+    def _remove_head(self, stream: _OutgoingStream) -> None:
+        self._current = None
+        self._offset = 0
+        stream.messages.popleft()
+        active = self._active
+        if not stream.messages:
+            active.popleft()
+        elif len(active) > 1:
+            active.rotate(-1)
+
+    def _expire(self, stream: _OutgoingStream, reliability: PartialReliability) -> None:
+        """Drop the message at the head: unseen by the peer if nothing of it was sent, cut short otherwise."""
+        self.expired += 1
+        if self._current is stream:
+            self.cut_short.append(reliability)
+            self.discard_rest(reliability)
+            return
+        size = len(stream.messages[0][0])
+        self._remove_head(stream)
+        self._uncount(stream, size)
+
+    def _uncount(self, stream: _OutgoingStream, size: int) -> None:
+        before = stream.buffered
+        after = stream.buffered = before - size
+        self.total -= size
+        if after <= stream.threshold < before:
+            self.low_streams.append(stream.stream_id)
+
+
+def limits(
+    stream_id: int, *, ordered: bool, max_retransmits: int | None, expires_at: float | None
+) -> PartialReliability | None:
+    """Return the limits of a message, None for one that is fully reliable."""
+    if max_retransmits is None and expires_at is None:
+        return None
+    return PartialReliability(
+        stream_id,
+        ordered,
+        math.inf if max_retransmits is None else max_retransmits,
+        math.inf if expires_at is None else expires_at,
+    )

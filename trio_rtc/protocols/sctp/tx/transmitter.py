@@ -1,0 +1,283 @@
+"""The sending side of an association: decides when how much of the send queue leaves, and what leaves again.
+
+RFC 9260 sections 6.1 (transmission), 6.3 (T3-rtx), 7.2.4 (fast retransmit); RFC 3758 section 3.5 (abandoning).
+The window of the peer is what it last advertised less what is in flight since; with nothing in flight and a
+closed window, one chunk is sent each time T3 expires, to ask whether it has opened.
+"""
+
+import math
+from typing import Final
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.sctp.packet.chunks import ForwardTsn, Sack
+from trio_rtc.protocols.serial import serial_difference
+
+from .congestion import CongestionController
+from .outstanding import Outstanding
+from .rto import RetransmissionTimeout
+from .send_queue import PartialReliability, SendQueue
+
+# Fewer than half of the SSNs and less than what gap blocks can reach.
+MAX_OUTSTANDING: Final = 32767
+_SMALLEST_CHUNK: Final = 20
+
+
+class Transmitter:
+    """Sends from a queue, under congestion and flow control.
+
+    Attributes:
+        outstanding: What is sent and not acknowledged.
+        congestion: The congestion controller.
+        timeout: Round-trip time and time-out.
+        t3_deadline: When T3-rtx expires, absolute; ``math.inf`` when stopped.
+        errors: T3 expirations since the peer last acknowledged something.
+        advertised_window: The peer's last ``a_rwnd``, in bytes.
+        chunks_sent: DATA chunks sent, retransmissions included.
+        bytes_sent: Bytes of new DATA chunks, headers included.
+        chunks_retransmitted: How many of the chunks were retransmissions.
+    """
+
+    def __init__(
+        self,
+        initial_tsn: int,
+        queue: SendQueue,
+        congestion: CongestionController,
+        timeout: RetransmissionTimeout,
+        *,
+        advertised_window: int,
+        full_size: int,
+        partial_reliability: bool,
+    ) -> None:
+        self.outstanding = Outstanding(initial_tsn)
+        self.congestion = congestion
+        self.timeout = timeout
+        self.t3_deadline = math.inf
+        self.errors = 0
+        self.advertised_window = advertised_window
+        queue.partial_reliability = partial_reliability
+        self.chunks_sent = 0
+        self.bytes_sent = 0
+        self.chunks_retransmitted = 0
+        self._queue = queue
+        self._full_size = full_size
+        self._recovery_exit: int | None = None
+        self._fast_retransmit = False
+        self._forward_pending = False
+        self._probe_allowed = False
+        self._timed_tsn: int | None = None
+        self._timed_at = 0.0
+        self._last_sent = -math.inf
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was queued has been sent and acknowledged."""
+        return not self.outstanding.chunks and not self._queue.has_sendable
+
+    @property
+    def can_send_new(self) -> bool:
+        """Whether congestion and flow control let new data go."""
+        outstanding = self.outstanding
+        if outstanding.lost or len(outstanding.chunks) >= MAX_OUTSTANDING:
+            return False
+        flight = outstanding.flight
+        if flight == 0:
+            return self.advertised_window > 0 or self._probe_allowed
+        return flight < self.congestion.congestion_window and flight < self.advertised_window
+
+    @property
+    def has_retransmission(self) -> bool:
+        """Whether a lost chunk may leave now."""
+        outstanding = self.outstanding
+        if not outstanding.lost:
+            return False
+        return (
+            self._fast_retransmit
+            or outstanding.flight == 0
+            or outstanding.flight < self.congestion.congestion_window
+        )
+
+    def wants_packet(self, partial: bool) -> bool:
+        """Whether there is data for a packet now; new data counts only if it fills one, or ``partial``."""
+        if self.outstanding.lost:
+            return self.has_retransmission
+        queue = self._queue
+        return queue.has_sendable and (partial or queue.total >= self._full_size) and self.can_send_new
+
+    def take_forward_tsn(self) -> ForwardTsn | None:
+        """Return the FORWARD-TSN to be sent now, if any."""
+        if not self._forward_pending:
+            return None
+        self._forward_pending = False
+        return self.outstanding.forward_tsn()
+
+    def fill_packet(self, parts: list[bytes], space: int, now: float) -> None:
+        """Append DATA chunks of at most ``space`` bytes to ``parts``: retransmissions first, then new data."""
+        if self.outstanding.lost and self.has_retransmission:
+            space = self._fill_lost(parts, space, now)
+            self._fast_retransmit = False
+        if self.can_send_new:
+            self._fill_new(parts, space, now)
+
+    def _fill_lost(self, parts: list[bytes], space: int, now: float) -> int:
+        outstanding = self.outstanding
+        while (tsn := outstanding.next_lost()) is not None:
+            chunk, reliability = outstanding.chunks[tsn]
+            if reliability is not None and reliability.expires_at <= now:
+                outstanding.abandon(reliability)
+                self._abandon([reliability])
+                continue
+            size = len(chunk)
+            if size > space:
+                break
+            parts.append(outstanding.retransmit(tsn))
+            space -= size
+            self.chunks_sent += 1
+            self.chunks_retransmitted += 1
+            if tsn == self._timed_tsn:
+                self._timed_tsn = None
+            if tsn == outstanding.cumulative_tsn + 1 or self.t3_deadline == math.inf:
+                self.t3_deadline = now + self.timeout.value
+        return space
+
+    def _fill_new(self, parts: list[bytes], space: int, now: float) -> None:
+        outstanding, queue = self.outstanding, self._queue
+        chunks = outstanding.chunks
+        tsn = first = outstanding.next_tsn
+        sent = 0
+        if not chunks:
+            self._note_idle(now)
+        budget = self.advertised_window - outstanding.flight
+        while space >= _SMALLEST_CHUNK:
+            if budget < space and (sent or outstanding.flight) and budget < min(space, queue.total):
+                break
+            produced = queue.produce(space, tsn, now)
+            if produced is None:
+                break
+            chunks[tsn] = produced
+            chunk = produced[0]
+            parts.append(chunk)
+            size = len(chunk)
+            sent += size
+            space -= size
+            budget -= size
+            tsn += 1
+            if self._probe_allowed:
+                self._probe_allowed = False
+                break
+        if queue.cut_short:
+            self._abandon_cut_short()
+        if tsn == first:
+            return
+        outstanding.next_tsn = tsn
+        outstanding.flight += sent
+        self.chunks_sent += tsn - first
+        self.bytes_sent += sent
+        self._last_sent = now
+        if self._timed_tsn is None:
+            self._timed_tsn = tsn - 1
+            self._timed_at = now
+        if self.t3_deadline == math.inf:
+            self.t3_deadline = now + self.timeout.value
+
+    def arm_window_probe(self, now: float) -> None:
+        """Start T3 when only a closed window holds back what is queued."""
+        if self.t3_deadline == math.inf and self._queue.has_sendable and not self.outstanding.chunks:
+            self.t3_deadline = now + self.timeout.value
+
+    def handle_sack(self, sack: Sack, now: float) -> None:
+        """Take an acknowledgement.
+
+        Raises:
+            ProtocolError: It acknowledges what was never sent.
+        """
+        outstanding = self.outstanding
+        before = outstanding.cumulative_tsn
+        cumulative = before + serial_difference(sack.cumulative_tsn, before & 0xFFFFFFFF, 32)
+        if cumulative < before:
+            return
+        gap_end = cumulative + (sack.gap_blocks[-1][1] if sack.gap_blocks else 0)
+        if gap_end >= outstanding.next_tsn:
+            raise ProtocolError(f"SACK up to TSN {gap_end}, {outstanding.next_tsn - 1} was the last one sent")
+        flight_before = outstanding.flight
+        acknowledged = outstanding.acknowledge(cumulative)
+        if sack.gap_blocks or outstanding.ahead:
+            acknowledged += self._handle_gaps(cumulative, sack, advanced=cumulative > before, now=now)
+        self.advertised_window = sack.advertised_receiver_window
+        if self._timed_tsn is not None and (
+            self._timed_tsn <= cumulative or self._timed_tsn in outstanding.ahead
+        ):
+            self.timeout.measure(now - self._timed_at)
+            self._timed_tsn = None
+        if self._recovery_exit is not None and cumulative >= self._recovery_exit:
+            self._recovery_exit = None
+        if acknowledged:
+            self.errors = 0
+            self.timeout.forget_back_off()
+            if self._recovery_exit is None and cumulative > before:
+                self.congestion.acknowledged(acknowledged, flight_before, now)
+        elif not sack.advertised_receiver_window:
+            # A closed window is an answer too: probing it is no failure of the path (section 6.1, rule A).
+            self.errors = 0
+        if not outstanding.chunks:
+            self.t3_deadline = math.inf
+        elif cumulative > before:
+            self.t3_deadline = now + self.timeout.value
+        if outstanding.abandoned:
+            self._forward_pending = True
+
+    def _handle_gaps(self, cumulative: int, sack: Sack, *, advanced: bool, now: float) -> int:
+        """Take the gap blocks: acknowledgements ahead, and missing reports for the holes between them."""
+        outstanding = self.outstanding
+        ranges = [(cumulative + first, cumulative + last) for first, last in sack.gap_blocks]
+        acknowledged, highest = outstanding.acknowledge_ahead(ranges)
+        if self._recovery_exit is not None and advanced and ranges:
+            # In fast recovery an advancing SACK counts for every hole that it reports (section 7.2.4).
+            highest = ranges[-1][1]
+        if highest >= 0:
+            lost, abandoned = outstanding.report_missing(highest, now)
+            self._abandon(abandoned)
+            if lost:
+                self._enter_fast_recovery(now)
+        return acknowledged
+
+    def _enter_fast_recovery(self, now: float) -> None:
+        if self._recovery_exit is None:
+            self.congestion.packet_lost(now)
+            self._recovery_exit = self.outstanding.next_tsn - 1
+            self._fast_retransmit = True
+
+    def handle_timer(self, now: float) -> None:
+        """Act on T3-rtx (section 6.3.3)."""
+        if now < self.t3_deadline:
+            return
+        self.timeout.back_off()
+        self.t3_deadline = math.inf
+        self._timed_tsn = None
+        outstanding = self.outstanding
+        if not outstanding.chunks:
+            self._probe_allowed = self._queue.has_sendable
+            return
+        self.errors += 1
+        self.t3_deadline = now + self.timeout.value
+        self._recovery_exit = None
+        self._fast_retransmit = False
+        if outstanding.flight:
+            self.congestion.timed_out(now)
+            self._abandon(outstanding.lose_all(now))
+        if outstanding.abandoned:
+            self._forward_pending = True
+
+    def _abandon(self, messages: list[PartialReliability]) -> None:
+        for reliability in messages:
+            self._queue.discard_rest(reliability)
+            self._forward_pending = True
+
+    def _abandon_cut_short(self) -> None:
+        for reliability in self._queue.cut_short:
+            self.outstanding.abandon(reliability)
+        self._queue.cut_short.clear()
+        self._forward_pending = True
+
+    def _note_idle(self, now: float) -> None:
+        if self._last_sent != -math.inf and now - self._last_sent > self.timeout.value:
+            self.congestion.idle(int((now - self._last_sent) / self.timeout.value))
