@@ -177,7 +177,7 @@ class Certificate:
             certificate = x509.load_pem_x509_certificate(data)
             key = serialization.load_pem_private_key(data, password=None)
             own = certificate.public_key()
-        except (UnsupportedAlgorithm, TypeError) as error:
+        except (UnsupportedAlgorithm, TypeError, x509.InvalidVersion) as error:
             raise ValueError(f"this PEM text cannot be used: {error}") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
             raise ValueError("a certificate needs an ECDSA or RSA key")
@@ -243,7 +243,7 @@ def authenticate(chain: Sequence[bytes], fingerprints: Sequence[Fingerprint]) ->
         )
     try:
         key = x509.load_der_x509_certificate(chain[0]).public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise HandshakeFailure(
             AlertDescription.BAD_CERTIFICATE, "the peer's certificate does not parse"
         ) from error

@@ -14,7 +14,7 @@ The states::
 In *Connecting* a handshake machine (``client.py`` or ``server.py``) takes whole messages and answers with
 steps: a flight to send, keys to install, the result. The connection makes records of them and back, and runs the
 state machine of RFC 6347 section 4.2.4: a flight is sent again when its timer expires, and also when the peer repeats
-the end of the flight that ours answers, since then ours was lost. The side whose flight was the last (the
+its own flight that ours has answered, since then ours was lost. The side whose flight was the last (the
 server) keeps it in *Connected*, and sends it again when the peer's Finished is repeated. Only that one asks for
 it, because only that one is authenticated.
 
@@ -38,7 +38,7 @@ connection is closed.
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 from trio_rtc.enums import RTCDtlsTransportState, RTCErrorDetailType
@@ -277,14 +277,18 @@ class Connection:
             else:
                 self._counters.unexpected += 1
             return
+        self._receive_records(parse_records(datagram), now)
+        for record in self._records.take_early_records():
+            self._receive_records((record,), now)
+
+    def _receive_records(self, records: Iterable[Record], now: float) -> None:
         try:
-            for record in parse_records(datagram):
-                self._receive_record(record, now)
-                if self.closed:
-                    return
+            for record in records:
+                if not self.closed:
+                    self._receive_record(record, now)
         except ProtocolError as error:
             self._counters.malformed += 1
-            logger.debug("dropped a datagram or the rest of one: %s", error)
+            logger.debug("dropped a record and what came behind it in its datagram: %s", error)
 
     def _receive_record(self, record: Record, now: float) -> None:
         plaintext = self._records.open(record)
@@ -378,15 +382,11 @@ class Connection:
             timer = Timer(options.retransmission_initial, maximum=options.retransmission_maximum)
             if step.awaits_answer:
                 timer.start(now)
-            state.flight = Flight(step.flight, timer, now)
+            state.flight = Flight(step.flight, timer, now, pause=options.retransmission_initial / 2)
             state.gives_up_at = min(state.gives_up_at, now + options.handshake_timeout)
             self._send_flight(state.flight, now)
         if step.result is not None:
             self._complete(state, step.result, keep_flight=bool(step.flight))
-        if step.keys is not None:
-            for record in self._records.take_early_records():
-                if not self.closed:
-                    self._receive_record(record, now)
 
     def _complete(self, state: Connecting, result: HandshakeResult, *, keep_flight: bool) -> None:
         records = self._records
@@ -416,9 +416,7 @@ class Connection:
     # Sending
 
     def _answer_repetition(self, flight: Flight, now: float) -> None:
-        # At most two per initial interval: a duplicated datagram is no sign of loss, and one spoofed
-        # datagram must not be worth more than a flight each time.
-        if now - flight.sent_at >= self._options.retransmission_initial / 2:
+        if flight.should_answer_repetition(now):
             self._send_flight_again(flight, now)
 
     def _send_flight_again(self, flight: Flight, now: float) -> None:

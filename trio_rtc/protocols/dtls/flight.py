@@ -39,11 +39,24 @@ class Flight:
         timer: Runs while an answer is awaited; stopped for a flight that only a repetition of the peer's
             flight brings out again (the last one, and a HelloVerifyRequest).
         sent_at: When it was last sent.
+        pause: Seconds after ``sent_at`` for which repetitions by the peer are not answered.
     """
 
     items: Sequence[FlightItem]
     timer: Timer
     sent_at: float
+    pause: float
+
+    def should_answer_repetition(self, now: float) -> bool:
+        """Return whether to send the flight again because the peer has sent its own one again.
+
+        The pause keeps a duplicated datagram from passing for a loss. It doubles each time: otherwise two
+        sides that lose the same part of their flights would drive each other at the pace of the round trip.
+        """
+        if now - self.sent_at < self.pause:
+            return False
+        self.pause *= 2
+        return True
 
 
 def pack_flight(

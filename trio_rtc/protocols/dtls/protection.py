@@ -18,6 +18,7 @@ from .record import HEADER, HEADER_LENGTH, MAX_PLAINTEXT, MAX_SEQUENCE, VERSION_
 from .replay import ReplayWindow
 
 TAG_LENGTH = 16
+_APPLICATION_DATA = int(ContentType.APPLICATION_DATA)  # an enum's member costs a look-up in the hot path
 _ADDITIONAL_DATA = Struct(">QBHH")
 _HEADER_WITH_NONCE = Struct(">BHQHQ")
 
@@ -220,7 +221,7 @@ class EpochReader:
                 break
             content_type, version, number, length = unpack(datagram)
             if (
-                content_type != ContentType.APPLICATION_DATA
+                content_type != _APPLICATION_DATA
                 or length != size - HEADER_LENGTH
                 or number >> 48 != epoch
                 or version != VERSION_1_2

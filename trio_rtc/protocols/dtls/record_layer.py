@@ -66,6 +66,8 @@ class RecordLayer:
         return None
 
     def take_early_records(self) -> list[Record]:
-        """Take the records that were kept for the epoch that has just begun."""
+        """Take the records that were kept, if there are keys for them by now."""
+        if not self._newest_epoch:
+            return []
         records, self._early_records = self._early_records, []
         return records
