@@ -30,6 +30,7 @@ from .packet import (
     TraceKind,
     Verdict,
 )
+from .stun_server import answer_binding_request
 
 __all__ = [
     "Copies",
@@ -51,4 +52,5 @@ __all__ = [
     "TraceEntry",
     "TraceKind",
     "Verdict",
+    "answer_binding_request",
 ]

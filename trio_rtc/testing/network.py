@@ -15,6 +15,7 @@ from .link import Link
 from .nat import Nat, NatKind
 from .packet import Drop, Packet, PacketFilter, Pass, Trace
 from .segment import Segment
+from .stun_server import DEFAULT_PORT, answer_binding_request
 
 
 class SimulatedNetwork:
@@ -140,6 +141,19 @@ class SimulatedNetwork:
         nat.inside.gateway = nat
         outside.claim(nat.public, nat)
         return nat
+
+    def add_stun_server(
+        self, name: str, addresses: Sequence[str], *, port: int = DEFAULT_PORT, behind: Nat | None = None
+    ) -> SimulatedHost:
+        """Add a host with a STUN server, whose name resolves: ``stun:<name>:<port>``.
+
+        Raises:
+            ValueError: The name or an address is taken, or an address is not numeric.
+        """
+        host = self.add_host(name, addresses, behind=behind)
+        host.add_service(port, answer_binding_request)
+        self.add_name(name, *addresses)
+        return host
 
     def add_name(self, name: str, *addresses: str) -> None:
         """Let a host name resolve to addresses, on every host."""
