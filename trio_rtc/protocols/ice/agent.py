@@ -39,14 +39,13 @@ from trio_rtc.protocols.stun import Message, MessageClass, Method, ResponseRecei
 from .candidate import Candidate
 from .checks import ConnectivityCheck, ConsentCheck, Requester
 from .connectivity import Connectivity
-from .consent import Consent
-from .events import Closed, IceEvent, SelectedPairChanged, StateChanged
+from .events import Closed, IceEvent, StateChanged
 from .gathering import SERVER_NOT_REACHABLE, Gatherer, Query
 from .generation import Generation
 from .options import IceOptions
 from .responder import Refusal, examine_request
 from .role import RoleArbiter
-from .selection import Selection
+from .selection import SelectedPath
 from .state import CandidatePair, CheckedPair, IceParameters, IceRole
 
 _logger = logging.getLogger("trio_rtc.ice")
@@ -77,7 +76,9 @@ class Agent:
             requester=self._requester,
             generation=generation,
         )
-        self._selection: Selection | None = None
+        self._path = SelectedPath(
+            options, rng=rng, connectivity=self._connectivity, requester=self._requester
+        )
         self._outgoing: list[Datagram] = []
         self._events: list[IceEvent] = []
         self._dropped: Counter[str] = Counter()
@@ -131,12 +132,12 @@ class Agent:
     @property
     def selected_pair(self) -> CandidatePair | None:
         """The pair to send data on, None as long as there is none."""
-        return None if self._selection is None else self._selection.pair.pair
+        return None if self._path.current is None else self._path.current.pair.pair
 
     @property
     def selected_entry(self) -> CheckedPair | None:
         """The selected pair with its state and statistics. Read only."""
-        return None if self._selection is None else self._selection.pair
+        return None if self._path.current is None else self._path.current.pair
 
     @property
     def pairs(self) -> Sequence[CheckedPair]:
@@ -204,8 +205,7 @@ class Agent:
         self._outgoing = [datagram for datagram in self._outgoing if datagram.local != address]
         self._gatherer.remove_address(address)
         self._connectivity.remove_local(address)
-        if self._selection is not None and self._selection.pair.local.base == address:
-            self._deselect(now)
+        self._path.remove_base(address, now)
         self._advance(now)
 
     def add_stun_server(self, url: str, address: Address, now: float) -> None:
@@ -305,7 +305,7 @@ class Agent:
             self._requester.client.next_timer(),
             self._next_transaction if self._has_transaction else math.inf,
             math.inf if nomination is None else nomination,
-            math.inf if self._selection is None else self._selection.consent.next_timer,
+            self._path.next_timer,
             self._failure_due,
         )
 
@@ -334,13 +334,15 @@ class Agent:
             return
         self._requester.close(now)
         self._outgoing.clear()
-        self._selection = None
+        self._path.current = None
         self._set_state(RTCIceTransportState.CLOSED)
         self._events.append(Closed(error))
 
     def _begin_generation(self) -> None:
         connectivity = self._connectivity
-        selected = self._selection is not None and self._selection.generation is connectivity.generation
+        current = self._path.current
+        selected = current is not None and current.generation is connectivity.generation
+        self._path.lost = False
         connectivity.begin_generation(keep_previous=selected)
         self._requester.cancel_queries()
         self._gatherer.restart(self.local_parameters.username_fragment)
@@ -365,8 +367,7 @@ class Agent:
             response = check.response
         else:
             response = self._connectivity.answer(check, local, remote, now)
-            if self._selection is not None and self._selection.pair.key == (local, remote):
-                self._selection.consent.hear(now)
+            self._path.hear(local, remote, now)
         self._outgoing.append(Datagram(response, local, remote))
 
     def _advance(self, now: float) -> None:
@@ -375,21 +376,22 @@ class Agent:
             match purpose:
                 case ConnectivityCheck():
                     if self._connectivity.end_check(purpose, event, now):
-                        self._renew_consent(purpose.pair, now)
+                        self._path.renew(purpose.pair, now)
                 case ConsentCheck():
-                    self._end_consent_check(purpose, event, now)
+                    self._path.end_consent_check(purpose, event, now)
                 case Query():
                     self._end_query(purpose, event, now)
         self._gatherer.settle()
+        self._path.keep_consent(now)
         self._start_transaction(now)
         self._connectivity.nominate_if_due(now)
-        self._update_selection(now)
-        self._keep_consent(now)
+        self._path.update(now)
         if now >= self._failure_due:
             self._connectivity.give_up()
         self._outgoing += self._requester.datagrams_to_send(now)
         self._events += self._gatherer.events()
         self._events += self._connectivity.events()
+        self._events += self._path.events()
         self._set_state(self._find_state())
 
     @property
@@ -429,68 +431,6 @@ class Agent:
         else:
             self._gatherer.fail_query(query, SERVER_NOT_REACHABLE, "malformed answer")
 
-    # The selected pair
-
-    def _update_selection(self, now: float) -> None:
-        """Select the nominated pair, or before there is one the best valid pair."""
-        generation = self._connectivity.generation
-        wanted = generation.check_list.nominated
-        if wanted is None and self._may_select_before_nomination:
-            wanted = generation.check_list.best_valid
-        selected = self._selection
-        if wanted is None or (selected is not None and selected.pair is wanted):
-            return
-        self._selection = Selection(wanted, generation, Consent(self._options, self._rng, now))
-        _logger.debug("selected %s to %s", wanted.local.base, wanted.remote.address)
-        self._events.append(SelectedPairChanged(wanted.pair))
-
-    @property
-    def _may_select_before_nomination(self) -> bool:
-        selected = self._selection
-        return (
-            selected is None
-            or selected.generation is self._connectivity.generation
-            # After a restart the old pair serves until there is a nominated one, but only if it works.
-            or selected.consent.missed
-        )
-
-    def _deselect(self, now: float) -> None:
-        self._selection = None
-        self._update_selection(now)
-        if self._selection is None:
-            if self._connectivity.generation.checking_since is not None:
-                self._connectivity.generation.checking_since = now
-            self._events.append(SelectedPairChanged(None))
-
-    def _renew_consent(self, pair: CheckedPair, now: float) -> None:
-        if self._selection is not None and self._selection.pair is pair:
-            self._selection.consent.renew(now)
-
-    def _end_consent_check(
-        self, check: ConsentCheck, event: ResponseReceived | TransactionFailed, now: float
-    ) -> None:
-        if isinstance(event, TransactionFailed) or (event.local, event.remote) != check.pair.key:
-            return
-        if event.response.message_class is MessageClass.SUCCESS_RESPONSE:
-            check.pair.answered_at = now
-            check.pair.statistics.count_response(event.round_trip_time)
-            self._renew_consent(check.pair, now)
-
-    def _keep_consent(self, now: float) -> None:
-        selection = self._selection
-        if selection is None:
-            return
-        consent = selection.consent
-        consent.update(now)
-        if now >= consent.expires:
-            self._connectivity.expire_consent(selection.generation, selection.pair, now)
-            self._deselect(now)
-            if self._selection is None and selection.generation is self._connectivity.generation:
-                self._connectivity.give_up()
-        elif now >= consent.check_due:
-            self._requester.send_consent_check(selection.generation, selection.pair, now)
-            consent.check_sent(now)
-
     # The state
 
     @property
@@ -498,12 +438,12 @@ class Agent:
         """When checking is given up, as things stand."""
         connectivity = self._connectivity
         since = connectivity.generation.checking_since
-        if self._selection is not None or connectivity.failed or since is None:
+        if self._path.current is not None or connectivity.failed or since is None:
             return math.inf
         return since + (self._options.patience if connectivity.exhausted else self._options.failure_timeout)
 
     def _find_state(self) -> RTCIceTransportState:
-        selection = self._selection
+        selection = self._path.current
         connectivity = self._connectivity
         if selection is not None:
             if selection.consent.missed:
@@ -518,6 +458,8 @@ class Agent:
         if connectivity.failed:
             return RTCIceTransportState.FAILED
         self._started = self._started or connectivity.generation.checking_since is not None
+        if self._path.lost:
+            return RTCIceTransportState.DISCONNECTED
         if not self._started:
             return RTCIceTransportState.NEW
         return RTCIceTransportState.CHECKING

@@ -114,6 +114,8 @@ class Connectivity:
         self._unassigned.clear()
         for candidate in waiting:
             self.add_remote_candidate(candidate, now)
+        if generation.remote_candidates.complete and generation.checking_since is None:
+            generation.checking_since = now
         for early in generation.take_early_checks():
             if early.username_fragment == parameters.username_fragment:
                 self._check_back(early, now)
@@ -222,10 +224,12 @@ class Connectivity:
             self._accept_path(base, remote)
 
     def _accept_path(self, base: Address, remote: Address) -> None:
+        """Let data through from a path; of too many, the one that was checked longest ago is forgotten."""
         path = (base, remote)
-        if path not in self._accepted and len(self._accepted) >= _MAX_ACCEPTED_PATHS:
-            del self._accepted[next(iter(self._accepted))]
+        self._accepted.pop(path, None)
         self._accepted[path] = None
+        if len(self._accepted) > _MAX_ACCEPTED_PATHS:
+            del self._accepted[next(iter(self._accepted))]
 
     def _check_back(self, check: EarlyCheck, now: float) -> None:
         """Do a triggered check (RFC 8445 sections 7.3.1.3 to 7.3.1.5)."""
@@ -323,7 +327,7 @@ class Connectivity:
     ) -> bool:
         """Take the end of a check; return whether it was answered as it should be."""
         pair = check.pair
-        if check.generation is not self.generation or pair.local.base not in self._bases:
+        if check.generation is not self.generation or self._gatherer.find_base(pair.local.base) is None:
             return False
         if isinstance(event, TransactionFailed):
             self._fail(check, event.transaction_id)
@@ -342,10 +346,6 @@ class Connectivity:
         pair.statistics.count_response(event.round_trip_time)
         self._succeed(check, mapped, now)
         return True
-
-    @property
-    def _bases(self) -> set[Address]:
-        return {local.base for local in self._gatherer.candidates}
 
     def _succeed(self, check: ConnectivityCheck, mapped: Address, now: float) -> None:
         pair = check.pair
@@ -407,6 +407,7 @@ class Connectivity:
 
     def give_up(self) -> None:
         """Check no further, until something new comes."""
+        _logger.debug("no usable pair among %d", len(self.generation.check_list))
         self.failed = True
         self._requester.cancel_checks(self.generation)
         for pair in self.generation.check_list.unfinished:

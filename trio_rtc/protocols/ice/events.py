@@ -10,9 +10,15 @@ from .state import CandidatePair, IceRole
 
 @attrs.frozen
 class LocalCandidateGathered:
-    """A candidate to tell the peer."""
+    """A candidate to tell the peer.
+
+    Attributes:
+        candidate: The candidate.
+        url: The server that it came from; None for host candidates.
+    """
 
     candidate: Candidate
+    url: str | None = None
 
 
 @attrs.frozen

@@ -189,7 +189,7 @@ class Gatherer:
         if self.find_mapped(query.base, mapped) is None and is_ipv6(mapped.host) == is_ipv6(query.base.host):
             local = self._make_reflexive(base, mapped, query.server)
             self._candidates.append(local)
-            self._events.append(LocalCandidateGathered(local.candidate))
+            self._events.append(LocalCandidateGathered(local.candidate, query.server.url))
         return local
 
     def fail_query(self, query: Query, error_code: int, error_text: str) -> None:
