@@ -1,1 +1,162 @@
-"""WebRTC for trio: the W3C RTCPeerConnection under structured concurrency."""
+"""WebRTC for trio: W3C's RTCPeerConnection under structured concurrency.
+
+Everything public is here; ``trio_rtc.signaling`` and ``trio_rtc.testing`` are imported by themselves.
+"""
+
+from .certificate import RTCCertificate, RTCDtlsFingerprint
+from .channel_stream import ChannelStream
+from .configuration import RTCConfiguration, RTCIceServer
+from .data_channel import RTCDataChannel
+from .descriptions import RTCIceCandidate, RTCSessionDescription
+from .enums import (
+    BinaryType,
+    RTCBundlePolicy,
+    RTCDataChannelState,
+    RTCDtlsRole,
+    RTCDtlsTransportState,
+    RTCErrorDetailType,
+    RTCIceCandidateType,
+    RTCIceComponent,
+    RTCIceConnectionState,
+    RTCIceGathererState,
+    RTCIceGatheringState,
+    RTCIceProtocol,
+    RTCIceRole,
+    RTCIceServerTransportProtocol,
+    RTCIceTcpCandidateType,
+    RTCIceTransportPolicy,
+    RTCIceTransportState,
+    RTCPeerConnectionState,
+    RTCPriorityType,
+    RTCRtcpMuxPolicy,
+    RTCSctpTransportState,
+    RTCSdpType,
+    RTCSignalingState,
+)
+from .errors import (
+    DOMException,
+    InvalidAccessError,
+    InvalidModificationError,
+    InvalidStateError,
+    NetworkError,
+    NotSupportedError,
+    OperationError,
+    ProtocolError,
+    RTCError,
+    SyntaxError,
+)
+from .event_target import EventTarget
+from .events import (
+    Event,
+    MessageEvent,
+    RTCDataChannelEvent,
+    RTCErrorEvent,
+    RTCPeerConnectionIceErrorEvent,
+    RTCPeerConnectionIceEvent,
+)
+from .peer_connection import RTCPeerConnection
+from .protocols._contract import Address
+from .protocols.datachannel import DataChannelOptions
+from .protocols.dtls import DtlsOptions
+from .protocols.ice import IceOptions
+from .protocols.sctp import SctpOptions
+from .stats import (
+    LayerStats,
+    RTCCertificateStats,
+    RTCDataChannelStats,
+    RTCIceCandidatePairStats,
+    RTCIceCandidateStats,
+    RTCPeerConnectionStats,
+    RTCStats,
+    RTCStatsReport,
+    RTCTransportStats,
+)
+from .transport_objects import (
+    RTCDtlsTransport,
+    RTCIceCandidatePair,
+    RTCIceParameters,
+    RTCIceTransport,
+    RTCSctpTransport,
+)
+from .transports.network import DatagramSocket, InterfaceAddress, Network
+from .transports.settings import Settings
+from .transports.udp import SystemNetwork
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Address",
+    "BinaryType",
+    "ChannelStream",
+    "DOMException",
+    "DataChannelOptions",
+    "DatagramSocket",
+    "DtlsOptions",
+    "Event",
+    "EventTarget",
+    "IceOptions",
+    "InterfaceAddress",
+    "InvalidAccessError",
+    "InvalidModificationError",
+    "InvalidStateError",
+    "LayerStats",
+    "MessageEvent",
+    "Network",
+    "NetworkError",
+    "NotSupportedError",
+    "OperationError",
+    "ProtocolError",
+    "RTCBundlePolicy",
+    "RTCCertificate",
+    "RTCCertificateStats",
+    "RTCConfiguration",
+    "RTCDataChannel",
+    "RTCDataChannelEvent",
+    "RTCDataChannelState",
+    "RTCDataChannelStats",
+    "RTCDtlsFingerprint",
+    "RTCDtlsRole",
+    "RTCDtlsTransport",
+    "RTCDtlsTransportState",
+    "RTCError",
+    "RTCErrorDetailType",
+    "RTCErrorEvent",
+    "RTCIceCandidate",
+    "RTCIceCandidatePair",
+    "RTCIceCandidatePairStats",
+    "RTCIceCandidateStats",
+    "RTCIceCandidateType",
+    "RTCIceComponent",
+    "RTCIceConnectionState",
+    "RTCIceGathererState",
+    "RTCIceGatheringState",
+    "RTCIceParameters",
+    "RTCIceProtocol",
+    "RTCIceRole",
+    "RTCIceServer",
+    "RTCIceServerTransportProtocol",
+    "RTCIceTcpCandidateType",
+    "RTCIceTransport",
+    "RTCIceTransportPolicy",
+    "RTCIceTransportState",
+    "RTCPeerConnection",
+    "RTCPeerConnectionIceErrorEvent",
+    "RTCPeerConnectionIceEvent",
+    "RTCPeerConnectionState",
+    "RTCPeerConnectionStats",
+    "RTCPriorityType",
+    "RTCRtcpMuxPolicy",
+    "RTCSctpTransport",
+    "RTCSctpTransportState",
+    "RTCSdpType",
+    "RTCSessionDescription",
+    "RTCSignalingState",
+    "RTCStats",
+    "RTCStatsReport",
+    "RTCTransportStats",
+    "SctpOptions",
+    "Settings",
+    "SyntaxError",
+    "SystemNetwork",
+    "__version__",
+]

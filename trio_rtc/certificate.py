@@ -88,6 +88,8 @@ def _read_algorithm(algorithm: str | Mapping[str, Any]) -> tuple[str, float]:
             modulus_length = members.get("modulus_length", members.get("modulusLength", 2048))
             if modulus_length == 2048:
                 return "RSASSA-PKCS1-v1_5 2048", lifetime
+        case _:
+            pass
     raise NotSupportedError(
         f"no certificates by {dict(members)!r}: ECDSA on P-256, or RSASSA-PKCS1-v1_5 with 2048 bits"
     )

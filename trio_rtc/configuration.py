@@ -10,6 +10,7 @@ from .enums import RTCBundlePolicy, RTCIceTransportPolicy, RTCRtcpMuxPolicy
 from .errors import InvalidAccessError, NotSupportedError, SyntaxError
 from .transports.server_url import IceServerUrl
 
+
 def _string_tuple(value: str | Sequence[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 

@@ -286,7 +286,9 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             ValueError: The channel is unordered or unreliable.
         """
         if not self.reliable:
-            raise ValueError("a stream needs an ordered channel without max_retransmits or max_packet_life_time")
+            raise ValueError(
+                "a stream needs an ordered channel without max_retransmits or max_packet_life_time"
+            )
         return ChannelStream(self)
 
     # -- closing -----------------------------------------------------------------------------------------------

@@ -115,29 +115,27 @@ class RTCIceCandidate:
     @property
     def address(self) -> str | None:
         """The address: IPv4, IPv6 or a name that ends with ``.local``."""
-        return self._parsed.address.host if self._parsed else None
+        return self._parsed.address if self._parsed else None
 
     @property
     def port(self) -> int | None:
         """The port."""
-        return self._parsed.address.port if self._parsed else None
+        return self._parsed.port if self._parsed else None
 
     @property
     def protocol(self) -> RTCIceProtocol | None:
         """``udp`` or ``tcp``."""
-        return RTCIceProtocol(self._parsed.protocol) if self._parsed else None
+        return self._parsed.protocol if self._parsed else None
 
     @property
     def type(self) -> RTCIceCandidateType | None:
         """How the candidate was found."""
-        return RTCIceCandidateType(self._parsed.type) if self._parsed else None
+        return self._parsed.type if self._parsed else None
 
     @property
     def tcp_type(self) -> RTCIceTcpCandidateType | None:
         """For TCP candidates: who opens the connection."""
-        if self._parsed is None or self._parsed.tcp_type is None:
-            return None
-        return RTCIceTcpCandidateType(self._parsed.tcp_type)
+        return self._parsed.tcp_type if self._parsed else None
 
     @property
     def related_address(self) -> str | None:

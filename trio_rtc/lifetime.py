@@ -44,7 +44,9 @@ class Lifetime:
         await self._closed.wait()
 
     @contextlib.asynccontextmanager
-    async def run(self, start: Start, on_closing: Callable[[], None], say_goodbye: SayGoodbye) -> AsyncIterator[None]:
+    async def run(
+        self, start: Start, on_closing: Callable[[], None], say_goodbye: SayGoodbye
+    ) -> AsyncIterator[None]:
         """Run the transports around the user's block.
 
         Args:

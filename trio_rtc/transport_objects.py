@@ -4,14 +4,12 @@ They hold what the application may see; the peer connection tells them what has 
 """
 
 import math
-from typing import Any
 
 import attrs
 
 from .descriptions import RTCIceCandidate
 from .enums import (
     RTCDtlsTransportState,
-    RTCErrorDetailType,
     RTCIceComponent,
     RTCIceGathererState,
     RTCIceRole,
@@ -234,12 +232,9 @@ class RTCSctpTransport(EventTarget):
 
 def error_of_dtls(event: DtlsClosed) -> RTCError | None:
     """Return W3C's error for the end of a DTLS connection, ``None`` for an orderly one."""
-    reason: Any = event.error
-    if reason is None:
+    error = event.error
+    if error is None:
         return None
-    detail = (
-        RTCErrorDetailType.FINGERPRINT_FAILURE if reason.fingerprint_mismatch else RTCErrorDetailType.DTLS_FAILURE
-    )
     return RTCError(
-        detail, str(reason), received_alert=reason.received_alert, sent_alert=reason.sent_alert
+        error.detail, error.message, received_alert=error.received_alert, sent_alert=error.sent_alert
     )

@@ -105,6 +105,11 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
             self._inbox.abandon()
             self._close_upper_inboxes()
 
+    @property
+    def inbox_dropped(self) -> int:
+        """Packets from below that were dropped because this transport did not keep up."""
+        return self._inbox.dropped
+
     async def flush(self) -> None:
         """Send and report what the core has to say. Called after anything touched the core, by any task."""
         datagrams = self._settle()

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 
 import trio
 
+from .base import Inbox
 from .ice import IceTransport
 from .network import DatagramSocket, InterfaceAddress, Network
 from .server_url import IceServerUrl
 from .settings import Settings
 from .udp import SocketBatch, UdpTransport
-from .base import Inbox
 
 logger = logging.getLogger("trio_rtc.ice")
 

@@ -11,13 +11,20 @@ from typing import Protocol
 
 import trio
 
-from trio_rtc.protocols.datachannel import PPID_DCEP, ChannelControl, ControlMessage, DataChannelEvent, StreamResetRequested
+from trio_rtc.protocols.datachannel import (
+    PPID_DCEP,
+    ChannelControl,
+    ControlMessage,
+    DataChannelEvent,
+    StreamResetRequested,
+)
 from trio_rtc.protocols.sctp import (
     Association,
     AssociationEstablished,
     BufferedAmountLow,
     IncomingStreamsReset,
     MessagesAvailable,
+    OutgoingResetFailed,
     OutgoingStreamsReset,
     SctpEvent,
 )
@@ -54,6 +61,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         control: ChannelControl,
         inbox: Inbox[list[bytes]],
         lower: Lower,
+        *,
         high_water_mark: int,
         report: Callable[[SctpEvent], None],
         report_channel: Callable[[DataChannelEvent], None],
@@ -90,6 +98,8 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
     def receive_message(self, stream_id: int) -> tuple[int, bytes] | None:
         """Take the next message of the user's on a stream: its payload protocol identifier and its bytes."""
         while (message := self.association.receive_message(stream_id)) is not None:
+            if self.association.acknowledgement_due:
+                self.wake()
             if message[0] != PPID_DCEP:
                 return message
             self._receive_control(stream_id, message[1])
@@ -134,6 +144,10 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
                 self.control.association_established(min(event.inbound_streams, event.outbound_streams))
             case OutgoingStreamsReset():
                 self.control.outgoing_streams_reset(event.stream_ids)
+            case OutgoingResetFailed():
+                # The peer knows no stream reset: closing is then a matter of our side alone.
+                self.control.outgoing_streams_reset(event.stream_ids)
+                self.control.incoming_streams_reset(event.stream_ids)
             case IncomingStreamsReset():
                 self.control.incoming_streams_reset(event.stream_ids)
             case AssociationClosed():

@@ -19,7 +19,14 @@ import trio
 from trio_rtc.enums import RTCDtlsTransportState, RTCIceTransportState
 from trio_rtc.errors import OperationError
 from trio_rtc.protocols.datachannel import ChannelControl, DataChannelEvent
-from trio_rtc.protocols.dtls import Certificate, Connection, DtlsEvent, DtlsRole, Fingerprint, HandshakeCompleted
+from trio_rtc.protocols.dtls import (
+    Certificate,
+    Connection,
+    DtlsEvent,
+    DtlsRole,
+    Fingerprint,
+    HandshakeCompleted,
+)
 from trio_rtc.protocols.ice import (
     Agent,
     IceEvent,
@@ -31,7 +38,7 @@ from trio_rtc.protocols.sctp import Association, SctpEvent
 
 from .base import Inbox
 from .dtls import DtlsTransport
-from .gathering import Gatherer
+from .gathering import Gatherer, usable_addresses
 from .ice import IceTransport
 from .mdns import MdnsTransport
 from .network import Network
@@ -50,6 +57,9 @@ class StackOwner(Protocol):
 
     def handle_ice_event(self, event: IceEvent) -> None:
         """Hear of an event of ICE."""
+
+    def handshake_started(self) -> None:
+        """Hear that DTLS has begun its handshake."""
 
     def handle_dtls_event(self, event: DtlsEvent) -> None:
         """Hear of an event of DTLS."""
@@ -134,7 +144,9 @@ class TransportStack:
         """
         if self.dtls is not None:
             if tuple(fingerprints) != self._fingerprints:
-                raise OperationError("the peer changed its DTLS fingerprints; a new DTLS association is not supported")
+                raise OperationError(
+                    "the peer changed its DTLS fingerprints; a new DTLS association is not supported"
+                )
             return
         assert self._nursery is not None
         self._fingerprints = tuple(fingerprints)
@@ -164,9 +176,9 @@ class TransportStack:
             self.control,
             self._sctp_inbox,
             self.dtls,
-            self._settings.send_high_water_mark,
-            self._owner.handle_sctp_event,
-            self._owner.handle_channel_event,
+            high_water_mark=self._settings.send_high_water_mark,
+            report=self._owner.handle_sctp_event,
+            report_channel=self._owner.handle_channel_event,
         )
         self._nursery.start_soon(self.sctp.run)
         self._connect_if_secure()
@@ -198,6 +210,7 @@ class TransportStack:
         if dtls.connection.state is RTCDtlsTransportState.NEW:
             dtls.connection.start(trio.current_time())
             dtls.wake()
+            self._owner.handshake_started()
 
     def _handle_dtls_event(self, event: DtlsEvent) -> None:
         self._owner.handle_dtls_event(event)
@@ -214,7 +227,8 @@ class TransportStack:
     def _resolve(self, name: str) -> None:
         assert self._nursery is not None
         if self._mdns is None:
-            self._mdns = MdnsTransport(self._network, self._rng, self._name_resolved)
+            interfaces = usable_addresses(self._network.interface_addresses())
+            self._mdns = MdnsTransport(self._network, interfaces, self._rng, self._name_resolved)
             self._nursery.start_soon(self._mdns.run)
         self._mdns.resolve(name)
 

@@ -205,7 +205,7 @@ class ChannelControl:
 
     def lower_closed(self, now: float) -> None:
         """Hear that the association is gone."""
-        self._end("the association has ended")
+        self._end(None)
 
     # -- inside ------------------------------------------------------------------------------------------
 

@@ -202,6 +202,17 @@ class Association:
         """
         return self._receiver.take_message(stream_id) if self._receiver is not None else None
 
+    def peek_payload_protocol(self, stream_id: int) -> int | None:
+        """Return the payload protocol identifier of the next message of a stream, None if there is none."""
+        if self._receiver is None:
+            return None
+        return self._receiver.reassembly.next_payload_protocol(stream_id)
+
+    @property
+    def acknowledgement_due(self) -> bool:
+        """Whether the peer is to be told of something at once, such as a window that taking has opened."""
+        return self._receiver is not None and self._receiver.ack_due
+
     def set_buffered_amount_low_threshold(self, stream_id: int, threshold: int) -> None:
         """Set at or under which buffered amount, in bytes, the event BufferedAmountLow tells it; default 0."""
         self._queue.set_threshold(stream_id, threshold)

@@ -104,6 +104,11 @@ class Reassembly:
         self.charged -= len(message[1]) + OVERHEAD
         return message
 
+    def next_payload_protocol(self, stream_id: int) -> int | None:
+        """Return the payload protocol identifier of what ``take`` would return, None if there is nothing."""
+        inbox = self._inboxes.get(stream_id)
+        return None if inbox is None else inbox[0][0]
+
     def take_ready(self) -> tuple[int, ...]:
         """Return the streams with new messages, sorted, and forget them."""
         ready = tuple(sorted(self.ready))

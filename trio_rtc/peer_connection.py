@@ -1,0 +1,606 @@
+"""RTCPeerConnection: W3C's interface, with a lifetime that ends where its ``async with`` block ends."""
+
+import contextlib
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+import trio
+
+from .certificate import RTCCertificate, core_certificate, generate_certificate
+from .channel_table import ChannelTable
+from .configuration import RTCConfiguration
+from .data_channel import RTCDataChannel, priority_to_number
+from .descriptions import RTCIceCandidate, RTCSessionDescription
+from .enums import (
+    RTCIceConnectionState,
+    RTCIceGatheringState,
+    RTCPeerConnectionState,
+    RTCPriorityType,
+    RTCSignalingState,
+)
+from .errors import DOMException, InvalidModificationError, InvalidStateError
+from .event_target import EventHandler, EventTarget, HandlerRunner
+from .events import (
+    Event,
+    RTCDataChannelEvent,
+    RTCPeerConnectionIceErrorEvent,
+    RTCPeerConnectionIceEvent,
+)
+from .lifetime import Lifetime
+from .monitor import ConnectionMonitor
+from .negotiation import Negotiation, as_candidate, as_description
+from .operations import OperationsChain
+from .protocols.datachannel import ChannelParameters
+from .session import Applied, Session, SessionOptions
+from .stats import RTCStatsReport, collect_stats
+from .transport_objects import RTCSctpTransport
+from .transports.settings import Settings
+from .transports.stack import TransportStack
+
+ErrorCallback = Callable[[DOMException], object]
+
+_UNSIGNED_SHORT_LIMIT = 65535
+
+
+class RTCPeerConnection(EventTarget):
+    """A connection to a peer (W3C webrtc section 4.4).
+
+    Usable at once for what needs no network (channels, ``create_offer``); everything else inside its block::
+
+        async with RTCPeerConnection() as pc:
+            channel = pc.create_data_channel("chat")
+            await pc.set_local_description()
+            ...
+
+    The block owns every task and socket of the connection. When it ends, by whatever way, goodbyes are sent and
+    nothing is left running.
+
+    Args:
+        configuration: W3C's configuration.
+        settings: What W3C does not have.
+
+    Raises:
+        SyntaxError: The URL of an ICE server does not parse.
+        InvalidAccessError: A certificate has expired, or a TURN server has no credentials.
+    """
+
+    EVENTS = frozenset(
+        {
+            "connection_state_change",
+            "data_channel",
+            "ice_candidate",
+            "ice_candidate_error",
+            "ice_connection_state_change",
+            "ice_gathering_state_change",
+            "negotiation_needed",
+            "signaling_state_change",
+        }
+    )
+
+    on_connection_state_change = EventHandler[Event]("connection_state_change")
+    on_data_channel = EventHandler[RTCDataChannelEvent]("data_channel")
+    on_ice_candidate = EventHandler[RTCPeerConnectionIceEvent]("ice_candidate")
+    on_ice_candidate_error = EventHandler[RTCPeerConnectionIceErrorEvent]("ice_candidate_error")
+    on_ice_connection_state_change = EventHandler[Event]("ice_connection_state_change")
+    on_ice_gathering_state_change = EventHandler[Event]("ice_gathering_state_change")
+    on_negotiation_needed = EventHandler[Event]("negotiation_needed")
+    on_signaling_state_change = EventHandler[Event]("signaling_state_change")
+
+    def __init__(
+        self, configuration: RTCConfiguration | None = None, *, settings: Settings | None = None
+    ) -> None:
+        super().__init__(HandlerRunner())
+        self._settings = settings or Settings()
+        rng = self._settings.rng or random.SystemRandom()
+        wall_clock = self._settings.wall_clock or time.time
+        configuration = configuration or RTCConfiguration()
+        if configuration.certificates:
+            self._certificate = configuration.certificates[0]
+        else:
+            self._certificate = generate_certificate(rng=rng, wall_now=wall_clock())
+        self._wall_clock = wall_clock
+        self._closed = False
+        self._entered = False
+        self._needs_negotiation = False
+        self._check_negotiation_when_empty = False
+        self._signaling_state = RTCSignalingState.STABLE
+        self._channels = ChannelTable(self._runner, self._max_message_size, self._announce_channel)
+        self._monitor = ConnectionMonitor(
+            self, self._fire, self._runner, self._channels, self._candidate_gathered
+        )
+        self._stack = TransportStack(
+            self._settings,
+            rng=rng,
+            wall_clock=wall_clock,
+            certificate=core_certificate(self._certificate),
+            owner=self._monitor,
+        )
+        self._channels.attach(self._stack)
+        self._negotiation = Negotiation(
+            Session(rng=rng, options=SessionOptions()),
+            self._settings,
+            configuration,
+            self._certificate,
+            self._stack,
+            self._monitor,
+        )
+        self._operations = OperationsChain(lambda: self._closed, self._operations_empty)
+        self._lifetime = Lifetime(self._settings.close_timeout)
+        self._block: contextlib.AbstractAsyncContextManager[None] | None = None
+
+    # -- lifetime ------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> "RTCPeerConnection":
+        if self._entered:
+            raise RuntimeError("a peer connection has one 'async with' block; make another connection")
+        if self._closed:
+            raise InvalidStateError("the peer connection is closed")
+        self._entered = True
+        self._block = self._lifetime.run(self._stack.start, self.close, self._stack.say_goodbye)
+        await self._block.__aenter__()
+        assert self._lifetime.body is not None
+        self._runner.open(self._lifetime.body)
+        return self
+
+    async def __aexit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        assert self._block is not None
+        return await self._block.__aexit__(exception_type, exception, traceback)
+
+    def close(self) -> None:
+        """Close at once: states are closed when this returns, and no events follow (W3C webrtc section 4.4.2).
+
+        The goodbyes are sent in the background; ``aclose`` and the end of the block wait for them. Idempotent.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._signaling_state = RTCSignalingState.CLOSED
+        self._end_events()
+        self._monitor.close()
+        self._lifetime.request_close()
+
+    async def aclose(self) -> None:
+        """Close, and wait until the goodbyes have been sent and every task and socket is gone."""
+        self.close()
+        await self._lifetime.wait_closed()
+
+    # -- offers and answers --------------------------------------------------------------------------------------
+
+    async def create_offer(
+        self,
+        success_callback: Callable[[RTCSessionDescription], object] | None = None,
+        failure_callback: ErrorCallback | None = None,
+        *,
+        ice_restart: bool = False,
+    ) -> RTCSessionDescription | None:
+        """Create an offer (W3C webrtc section 4.4.2).
+
+        Args:
+            success_callback: Legacy: called with the offer, instead of it being returned.
+            failure_callback: Legacy: called with the error, instead of it being raised.
+            ice_restart: Whether to restart ICE with new credentials.
+
+        Raises:
+            InvalidStateError: The connection is closed.
+            trio.ClosedResourceError: It was closed meanwhile.
+        """
+
+        async def create() -> RTCSessionDescription:
+            async with self._operations.operation():
+                return self._negotiation.create_offer(ice_restart=ice_restart)
+
+        return await _settle(create, success_callback, failure_callback)
+
+    async def create_answer(
+        self,
+        success_callback: Callable[[RTCSessionDescription], object] | None = None,
+        failure_callback: ErrorCallback | None = None,
+    ) -> RTCSessionDescription | None:
+        """Create an answer to the peer's offer (W3C webrtc section 4.4.2).
+
+        Args:
+            success_callback: Legacy: called with the answer, instead of it being returned.
+            failure_callback: Legacy: called with the error, instead of it being raised.
+
+        Raises:
+            InvalidStateError: There is no offer to answer, or the connection is closed.
+            trio.ClosedResourceError: It was closed meanwhile.
+        """
+
+        async def create() -> RTCSessionDescription:
+            async with self._operations.operation():
+                return self._negotiation.create_answer()
+
+        return await _settle(create, success_callback, failure_callback)
+
+    async def set_local_description(
+        self,
+        description: RTCSessionDescription | Mapping[str, Any] | None = None,
+        success_callback: Callable[[], object] | None = None,
+        failure_callback: ErrorCallback | None = None,
+    ) -> None:
+        """Apply a description of ours; gathering begins (W3C webrtc section 4.4.2).
+
+        Args:
+            description: What to apply; ``None``: create the offer or answer that fits the state.
+            success_callback: Legacy: called when it is done.
+            failure_callback: Legacy: called with the error, instead of it being raised.
+
+        Raises:
+            RuntimeError: Outside of the ``async with`` block.
+            InvalidStateError: It does not fit the state, or the connection is closed.
+            InvalidModificationError: It is not what ``create_offer`` or ``create_answer`` returned.
+            trio.ClosedResourceError: The connection was closed meanwhile.
+        """
+
+        chosen = None if description is None else as_description(description)
+
+        async def apply() -> None:
+            self._require_block("set_local_description")
+            async with self._operations.operation():
+                self._applied(self._negotiation.apply_local(chosen or self._negotiation.create_implicit()))
+                await self._flush()
+
+        await _settle_without_value(apply, success_callback, failure_callback)
+
+    async def set_remote_description(
+        self,
+        description: RTCSessionDescription | Mapping[str, Any],
+        success_callback: Callable[[], object] | None = None,
+        failure_callback: ErrorCallback | None = None,
+    ) -> None:
+        """Apply a description of the peer's (W3C webrtc section 4.4.2).
+
+        An offer that meets an offer of ours rolls ours back.
+
+        Args:
+            description: What the peer sent; also as the dictionary that a browser's ``toJSON`` gives.
+            success_callback: Legacy: called when it is done.
+            failure_callback: Legacy: called with the error, instead of it being raised.
+
+        Raises:
+            RuntimeError: Outside of the ``async with`` block.
+            RTCError: The SDP does not parse; ``sdp_line_number`` tells the line.
+            InvalidStateError: It does not fit the state, or the connection is closed.
+            InvalidAccessError: It cannot mean anything (no fingerprint, no credentials).
+            trio.ClosedResourceError: The connection was closed meanwhile.
+        """
+
+        async def apply() -> None:
+            chosen = as_description(description)
+            self._require_block("set_remote_description")
+            async with self._operations.operation():
+                self._applied(self._negotiation.apply_remote(chosen))
+                await self._flush()
+
+        await _settle_without_value(apply, success_callback, failure_callback)
+
+    async def add_ice_candidate(
+        self,
+        candidate: RTCIceCandidate | Mapping[str, Any] | None = None,
+        success_callback: Callable[[], object] | None = None,
+        failure_callback: ErrorCallback | None = None,
+    ) -> None:
+        """Take a candidate of the peer's (W3C webrtc section 4.4.2).
+
+        Args:
+            candidate: The candidate; also as the dictionary that a browser's ``toJSON`` gives. ``None``: there
+                are no more.
+            success_callback: Legacy: called when it is done.
+            failure_callback: Legacy: called with the error, instead of it being raised.
+
+        Raises:
+            RuntimeError: Outside of the ``async with`` block.
+            InvalidStateError: There is no remote description yet, or the connection is closed.
+            OperationError: The candidate does not parse, or belongs to no section of the description.
+            trio.ClosedResourceError: The connection was closed meanwhile.
+        """
+
+        async def add() -> None:
+            chosen = as_candidate(candidate)
+            self._require_block("add_ice_candidate")
+            async with self._operations.operation():
+                self._negotiation.add_candidate(chosen)
+                await self._flush()
+
+        await _settle_without_value(add, success_callback, failure_callback)
+
+    def restart_ice(self) -> None:
+        """Ask for new ICE credentials in the next offer, and for that offer (W3C webrtc section 4.4.2)."""
+        if self._closed:
+            return
+        self._negotiation.ice_restart_wanted = True
+        self._update_negotiation_needed()
+
+    # -- descriptions and states -----------------------------------------------------------------------------------
+
+    @property
+    def local_description(self) -> RTCSessionDescription | None:
+        """Our description: the pending one, else the current one, with the candidates gathered so far."""
+        return self.pending_local_description or self.current_local_description
+
+    @property
+    def current_local_description(self) -> RTCSessionDescription | None:
+        """Our description of the last completed exchange."""
+        return self._negotiation.description(self._negotiation.session.current_local)
+
+    @property
+    def pending_local_description(self) -> RTCSessionDescription | None:
+        """Our description of the exchange that is under way."""
+        return self._negotiation.description(self._negotiation.session.pending_local)
+
+    @property
+    def remote_description(self) -> RTCSessionDescription | None:
+        """The peer's description: the pending one, else the current one."""
+        return self.pending_remote_description or self.current_remote_description
+
+    @property
+    def current_remote_description(self) -> RTCSessionDescription | None:
+        """The peer's description of the last completed exchange."""
+        return self._negotiation.description(self._negotiation.session.current_remote)
+
+    @property
+    def pending_remote_description(self) -> RTCSessionDescription | None:
+        """The peer's description of the exchange that is under way."""
+        return self._negotiation.description(self._negotiation.session.pending_remote)
+
+    @property
+    def can_trickle_ice_candidates(self) -> bool | None:
+        """Whether the peer takes candidates after its description; ``None`` before there is one."""
+        return self._negotiation.can_trickle
+
+    @property
+    def signaling_state(self) -> RTCSignalingState:
+        """Where the exchange of offer and answer stands."""
+        return self._signaling_state
+
+    @property
+    def ice_gathering_state(self) -> RTCIceGatheringState:
+        """Whether candidates are being gathered."""
+        return self._monitor.ice_gathering_state
+
+    @property
+    def ice_connection_state(self) -> RTCIceConnectionState:
+        """Whether ICE has found a path."""
+        return self._monitor.ice_connection_state
+
+    @property
+    def connection_state(self) -> RTCPeerConnectionState:
+        """Whether the peers are connected, ICE and DTLS taken together."""
+        return self._monitor.connection_state
+
+    @property
+    def sctp(self) -> RTCSctpTransport | None:
+        """The association of the data channels; ``None`` until one is negotiated."""
+        return self._monitor.sctp_transport
+
+    # -- configuration -----------------------------------------------------------------------------------------------
+
+    def get_configuration(self) -> RTCConfiguration:
+        """Return the configuration in force."""
+        return self._negotiation.configuration
+
+    def set_configuration(self, configuration: RTCConfiguration | None = None) -> None:
+        """Change the configuration (W3C webrtc section 4.4.2). ICE servers count from the next gathering on.
+
+        Raises:
+            InvalidStateError: The connection is closed.
+            InvalidModificationError: Certificates or policies that are fixed are to change.
+        """
+        if self._closed:
+            raise InvalidStateError("the peer connection is closed")
+        new, old = configuration or RTCConfiguration(), self._negotiation.configuration
+        if new.certificates and new.certificates != old.certificates:
+            raise InvalidModificationError("the certificates of a peer connection do not change")
+        if new.bundle_policy is not old.bundle_policy:
+            raise InvalidModificationError("the bundle policy of a peer connection does not change")
+        if new.ice_candidate_pool_size != old.ice_candidate_pool_size and self.local_description is not None:
+            raise InvalidModificationError("the pool of candidates is in use")
+        self._negotiation.configuration = new
+
+    @staticmethod
+    async def generate_certificate(
+        key_generation_algorithm: str | Mapping[str, Any] = "ECDSA",
+    ) -> RTCCertificate:
+        """Make a certificate to be used in configurations (W3C webrtc section 4.9.1).
+
+        Args:
+            key_generation_algorithm: ``"ECDSA"`` (on P-256), ``"RSASSA-PKCS1-v1_5"`` (2,048 bits), or a mapping
+                with ``name``, the algorithm's parameters and ``expires``: milliseconds of life, by default 30
+                days, at most 365.
+
+        Raises:
+            NotSupportedError: The algorithm is none of these.
+        """
+        # An RSA key takes a tenth of a second or more: not on the thread of all tasks.
+        return await trio.to_thread.run_sync(generate_certificate, key_generation_algorithm)
+
+    # -- data channels and statistics ----------------------------------------------------------------------------
+
+    def create_data_channel(
+        self,
+        label: str,
+        *,
+        ordered: bool = True,
+        max_packet_life_time: int | None = None,
+        max_retransmits: int | None = None,
+        protocol: str = "",
+        negotiated: bool = False,
+        id: int | None = None,
+        priority: RTCPriorityType | str = RTCPriorityType.LOW,
+    ) -> RTCDataChannel:
+        """Create a data channel (W3C webrtc section 6.1).
+
+        Args:
+            label: Its name; need not be unique.
+            ordered: Whether messages arrive in the order in which they were sent.
+            max_packet_life_time: For how many milliseconds to transmit a message; ``None``: until it arrives.
+            max_retransmits: How often to send a message again; ``None``: until it arrives.
+            protocol: Name of the subprotocol.
+            negotiated: Whether the other side creates the same channel by itself, with the same ``id``.
+            id: The channel's number, for negotiated channels.
+            priority: Priority against other channels.
+
+        Raises:
+            InvalidStateError: The connection is closed.
+            TypeError: The arguments contradict each other or are out of range.
+            OperationError: The id is in use.
+        """
+        if self._closed:
+            raise InvalidStateError("the peer connection is closed")
+        stream_id = id if negotiated else None
+        _check_channel(
+            label, protocol, max_packet_life_time, max_retransmits, negotiated=negotiated, id=stream_id
+        )
+        parameters = ChannelParameters(
+            label=label,
+            protocol=protocol,
+            ordered=ordered,
+            max_retransmits=max_retransmits,
+            max_packet_life_time=max_packet_life_time,
+            priority=priority_to_number(RTCPriorityType(priority)),
+        )
+        channel = self._channels.create(parameters, negotiated=negotiated, stream_id=stream_id)
+        if not self._negotiation.data_channels_wanted:
+            self._negotiation.data_channels_wanted = True
+            self._update_negotiation_needed()
+        return channel
+
+    async def get_stats(self, selector: None = None) -> RTCStatsReport:
+        """Return statistics of all transports and channels (W3C webrtc-stats).
+
+        Args:
+            selector: For media tracks; there are none in this version.
+        """
+        await trio.lowlevel.checkpoint()
+        return collect_stats(self._stack, self._monitor, self._certificate, self._wall_clock() * 1000)
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _require_block(self, method: str) -> None:
+        if self._lifetime.transports is None and not self._closed:
+            raise RuntimeError(
+                f"{method} needs the network: write 'async with RTCPeerConnection() as pc:' and call it inside"
+            )
+
+    def _max_message_size(self) -> float:
+        return self._monitor.max_message_size()
+
+    def _announce_channel(self, channel: RTCDataChannel) -> None:
+        self._fire(RTCDataChannelEvent("data_channel", self, channel))
+
+    def _candidate_gathered(self, mid: str, line: str | None) -> None:
+        if line is None:
+            self._negotiation.session.local_candidates_complete(mid)
+        else:
+            self._negotiation.session.add_local_candidate(mid, line)
+
+    async def _flush(self) -> None:
+        """Send what the change caused, also when the caller is cancelled now: the description is applied."""
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        self._stack.ice.wake()
+
+    def _applied(self, applied: Applied) -> None:
+        """Show the new signaling state, and look again whether negotiation is needed."""
+        if applied.signaling_state is not self._signaling_state:
+            self._signaling_state = applied.signaling_state
+            self._fire(Event("signaling_state_change", self))
+        if applied.signaling_state is RTCSignalingState.STABLE:
+            self._needs_negotiation = False
+            self._update_negotiation_needed()
+
+    def _operations_empty(self) -> None:
+        if self._check_negotiation_when_empty:
+            self._check_negotiation_when_empty = False
+            self._update_negotiation_needed()
+
+    def _update_negotiation_needed(self) -> None:
+        """W3C webrtc section 4.7.3, "update the negotiation-needed flag"."""
+        if self._closed:
+            return
+        if not self._operations.is_empty:
+            self._check_negotiation_when_empty = True
+            return
+        self._runner.start(self._check_negotiation_needed)
+
+    async def _check_negotiation_needed(self) -> None:
+        await trio.lowlevel.checkpoint()
+        if self._closed:
+            return
+        if not self._operations.is_empty:
+            self._check_negotiation_when_empty = True
+            return
+        if self._signaling_state is not RTCSignalingState.STABLE:
+            return
+        needed = self._negotiation.is_needed()
+        if needed and not self._needs_negotiation:
+            self._needs_negotiation = True
+            self._fire(Event("negotiation_needed", self))
+        self._needs_negotiation = needed
+
+
+def _check_channel(
+    label: str,
+    protocol: str,
+    max_packet_life_time: int | None,
+    max_retransmits: int | None,
+    *,
+    negotiated: bool,
+    id: int | None,
+) -> None:
+    """Refuse arguments as W3C does (webrtc section 6.1, createDataChannel)."""
+    if len(label.encode()) > _UNSIGNED_SHORT_LIMIT or len(protocol.encode()) > _UNSIGNED_SHORT_LIMIT:
+        raise TypeError("label and protocol have at most 65535 bytes each")
+    if max_packet_life_time is not None and max_retransmits is not None:
+        raise TypeError("max_packet_life_time and max_retransmits exclude each other")
+    for number in (max_packet_life_time, max_retransmits, id):
+        if number is not None and not 0 <= number <= _UNSIGNED_SHORT_LIMIT:
+            raise TypeError(f"{number} is not between 0 and 65535")
+    if negotiated and id is None:
+        raise TypeError("a negotiated channel needs an id")
+    if id == _UNSIGNED_SHORT_LIMIT:
+        raise TypeError("65535 is not the id of a channel")
+
+
+async def _settle(
+    operation: Callable[[], Awaitable[RTCSessionDescription]],
+    success_callback: Callable[[RTCSessionDescription], object] | None,
+    failure_callback: ErrorCallback | None,
+) -> RTCSessionDescription | None:
+    """Run an operation; with W3C's legacy callbacks (section 4.4.3) call them instead of returning and raising."""
+    if success_callback is None:
+        return await operation()
+    try:
+        result = await operation()
+    except DOMException as error:
+        if failure_callback is None:
+            raise
+        failure_callback(error)
+    else:
+        success_callback(result)
+    return None
+
+
+async def _settle_without_value(
+    operation: Callable[[], Awaitable[None]],
+    success_callback: Callable[[], object] | None,
+    failure_callback: ErrorCallback | None,
+) -> None:
+    """The same for operations that return nothing."""
+    try:
+        await operation()
+    except DOMException as error:
+        if failure_callback is None:
+            raise
+        failure_callback(error)
+    else:
+        if success_callback is not None:
+            success_callback()

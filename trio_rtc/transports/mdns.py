@@ -1,0 +1,83 @@
+"""mDNS's shell: asks the local networks for the names behind which browsers hide their addresses."""
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+
+import trio
+
+from trio_rtc.protocols._contract import Address
+from trio_rtc.protocols.mdns import (
+    Closed,
+    MdnsEvent,
+    NameResolved,
+    ResolutionFailed,
+    Resolver,
+    ResolverOptions,
+)
+
+from .base import Inbox, Transport
+from .network import DatagramSocket, InterfaceAddress, Network
+from .udp import SocketBatch, UdpTransport
+
+logger = logging.getLogger("trio_rtc.mdns")
+
+_GROUP_IPV4 = Address("224.0.0.251", 5353)
+_GROUP_IPV6 = Address("ff02::fb", 5353)
+
+
+class MdnsTransport(Transport[SocketBatch, bytes, MdnsEvent]):
+    """Drives a resolver over a multicast socket on every interface. Made when the first name comes up."""
+
+    def __init__(
+        self,
+        network: Network,
+        interfaces: Sequence[InterfaceAddress],
+        rng: random.Random,
+        report: Callable[[str, Sequence[str]], None],
+    ) -> None:
+        self._resolver = Resolver(ResolverOptions(), rng=rng)
+        super().__init__(self._resolver, Inbox[SocketBatch]())
+        self._network = network
+        self._interfaces = interfaces
+        self._report = report
+        self._sockets: list[tuple[DatagramSocket, Address]] = []
+
+    def resolve(self, name: str) -> None:
+        """Ask for a name; the answer is reported, without addresses when there is none."""
+        self._resolver.resolve(name, trio.current_time())
+        self.wake()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Open the sockets and resolve until cancelled."""
+        async with trio.open_nursery() as nursery:
+            for interface in self._interfaces:
+                group = _GROUP_IPV6 if interface.is_ipv6 else _GROUP_IPV4
+                try:
+                    datagram_socket = await self._network.open_multicast(interface, group)
+                except OSError as error:
+                    logger.info("no multicast on %s: %s", interface.host, error)
+                    continue
+                self._sockets.append((datagram_socket, group))
+                nursery.start_soon(UdpTransport(datagram_socket, self._inbox).run)
+            await super().run(task_status=task_status)
+            nursery.cancel_scope.cancel()
+
+    def _receive(self, item: SocketBatch, now: float) -> None:
+        self._resolver.receive(item[2], now)
+
+    def _handle(self, event: MdnsEvent) -> None:
+        match event:
+            case NameResolved():
+                self._report(event.name, event.hosts)
+            case ResolutionFailed():
+                self._report(event.name, ())
+            case Closed():
+                pass
+
+    async def _send_down(self, datagrams: list[bytes]) -> None:
+        for datagram_socket, group in self._sockets:
+            await datagram_socket.send_batch(datagrams, group)
+
+    def _close_upper_inboxes(self) -> None:
+        """There is nothing above but the reports."""
