@@ -1,15 +1,25 @@
 """Candidates in the sections of a description: added as they come, with the default candidate kept up to date.
 
-The lines stay text here. Of their grammar only the first fields are read, to choose the default candidate that
-``m=`` and ``c=`` state (RFC 8839 section 4.2.1.2); no peer with ICE looks at it.
+The lines stay text here. They are read only to choose the default candidate, which ``m=`` and ``c=`` state
+(RFC 8839 section 4.2.1.2) and at which no peer with ICE looks.
 """
+
+from collections.abc import Iterable
 
 import attrs
 
+from trio_rtc.enums import RTCIceCandidateType, RTCIceProtocol
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.ice import Candidate
 from trio_rtc.protocols.sdp import Attribute, Field, MediaDescription, attribute_values, has_attribute
 
 # What is most likely to be reachable for a peer without ICE comes first, RFC 8839 section 4.2.1.2.
-_DEFAULT_TYPES = ("relay", "srflx", "prflx", "host")
+_DEFAULT_TYPES = (
+    RTCIceCandidateType.RELAY,
+    RTCIceCandidateType.SRFLX,
+    RTCIceCandidateType.PRFLX,
+    RTCIceCandidateType.HOST,
+)
 
 
 def candidate_value(line: str) -> str:
@@ -39,23 +49,28 @@ def end_candidates(media: MediaDescription) -> MediaDescription:
 
 
 def _with_default_candidate(media: MediaDescription) -> MediaDescription:
-    ranked = [rank for value in attribute_values(media, "candidate") if (rank := _rank(value)) is not None]
-    if not ranked:
+    default = _default_candidate(attribute_values(media, "candidate"))
+    if default is None:
         return media
-    _, is_ipv6, host, port = min(ranked, key=lambda rank: rank[:2])
-    connection = Field("c", f"IN {'IP6' if is_ipv6 else 'IP4'} {host}")
+    connection = Field("c", f"IN {'IP6' if ':' in default.address else 'IP4'} {default.address}")
     fields = tuple(connection if field.type == "c" else field for field in media.fields)
-    return attrs.evolve(media, port=port, fields=fields)
+    return attrs.evolve(media, port=default.port, fields=fields)
 
 
-def _rank(value: str) -> tuple[int, bool, str, int] | None:
-    """Return how well a candidate serves as the default one, smaller is better; ``None`` if it cannot.
+def _default_candidate(values: Iterable[str]) -> Candidate | None:
+    """Return the candidate that serves best as the default one, the first of equals.
 
-    TCP candidates cannot, and neither can ``.local`` names, which mean nothing outside the local network.
+    Only UDP can, and not a ``.local`` name, which means nothing outside the local network. IPv4 goes first.
     """
-    words = value.split(" ")
-    if len(words) < 8 or words[1] != "1" or words[2].lower() != "udp" or words[4].endswith(".local"):
+    candidates = (_parse(value) for value in values)
+    usable = (
+        each for each in candidates if each and each.protocol is RTCIceProtocol.UDP and not each.is_name
+    )
+    return min(usable, key=lambda each: (_DEFAULT_TYPES.index(each.type), ":" in each.address), default=None)
+
+
+def _parse(value: str) -> Candidate | None:
+    try:
+        return Candidate.parse(value)
+    except ProtocolError:
         return None
-    if words[7] not in _DEFAULT_TYPES or not words[5].isdecimal():
-        return None
-    return _DEFAULT_TYPES.index(words[7]), ":" in words[4], words[4], int(words[5])

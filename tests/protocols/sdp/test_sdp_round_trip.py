@@ -1,0 +1,65 @@
+"""Descriptions that real peers wrote come out as they went in."""
+
+import pathlib
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies.descriptions import REAL_OFFERS, session_descriptions
+from trio_rtc.protocols.sdp import Attribute, SessionDescription, parse, write
+
+DATA = pathlib.Path(__file__).parents[2] / "data" / "sdp"
+
+
+@pytest.mark.parametrize("name", REAL_OFFERS)
+def test_real_offers_survive(name: str) -> None:
+    text = REAL_OFFERS[name]
+    assert write(parse(text)).splitlines() == text.splitlines()
+
+
+def test_every_data_file_is_used() -> None:
+    assert {path.stem for path in DATA.glob("*.sdp")} == set(REAL_OFFERS)
+    assert len(REAL_OFFERS) >= 13
+
+
+@pytest.mark.parametrize("name", REAL_OFFERS)
+def test_writing_is_stable(name: str) -> None:
+    description = parse(REAL_OFFERS[name])
+    assert parse(write(description)) == description
+
+
+@given(session_descriptions())
+def test_what_is_written_can_be_read(description: SessionDescription) -> None:
+    assert parse(write(description)) == description
+
+
+def test_lines_end_with_crlf() -> None:
+    text = write(parse(REAL_OFFERS["firefox-offer-av"]))
+    assert text.endswith("\r\n")
+    assert "\n" not in text.replace("\r\n", "")
+
+
+@given(st.sampled_from(sorted(REAL_OFFERS)), st.data())
+def test_unknown_attributes_keep_their_place(name: str, data: st.DataObject) -> None:
+    description = parse(REAL_OFFERS[name])
+    index = data.draw(st.integers(0, len(description.media) - 1))
+    media = description.media[index]
+    place = data.draw(st.integers(0, len(media.attributes)))
+    unknown = Attribute("x-unknown", "some: value")
+    attributes = (*media.attributes[:place], unknown, *media.attributes[place:])
+    changed = attrs.evolve(
+        description,
+        media=(
+            *description.media[:index],
+            attrs.evolve(media, attributes=attributes),
+            *description.media[index + 1 :],
+        ),
+    )
+    assert parse(write(changed)) == changed
+
+
+def test_lines_may_end_with_a_newline_alone_and_blank_lines_may_follow() -> None:
+    text = REAL_OFFERS["chromium-offer-dc"].replace("\r\n", "\n")
+    assert parse(text + "\n\r\n\n") == parse(text.replace("\n", "\r\n"))
