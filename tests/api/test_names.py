@@ -8,7 +8,7 @@ import pytest
 import trio_rtc
 from tests.api.w3c_coverage import KEYWORDS_OF, MAPPINGS, MEDIA, OBSOLETE, Member, Status, members
 from tests.api.webidl import WEBIDL_FILE, parse
-from trio_rtc._names import EVENT_NAMES, python_name
+from trio_rtc._names import EVENT_NAMES, handler_name, python_name
 
 DEFINITIONS = parse(WEBIDL_FILE.read_text(encoding="utf-8"))
 MEMBERS = [
@@ -33,6 +33,10 @@ def is_there(member: Member) -> bool:
     return hasattr(trio_rtc, member.definition) and has(member.definition, member.python_name)
 
 
+def is_handler(idl_name: str) -> bool:
+    return idl_name.startswith("on") and idl_name.removeprefix("on") in EVENT_NAMES
+
+
 @pytest.mark.parametrize("member", MEMBERS, ids=lambda member: f"{member.definition}.{member.idl_name}")
 def test_member_is_there_or_named_as_missing(member: Member) -> None:
     assert is_there(member) == (member.status is Status.PRESENT)
@@ -41,11 +45,12 @@ def test_member_is_there_or_named_as_missing(member: Member) -> None:
 @pytest.mark.parametrize("name", EVENT_TARGETS)
 def test_events_and_handlers_agree(name: str) -> None:
     target = getattr(trio_rtc, name)
-    handlers = [
-        member for member in members(DEFINITIONS[name]) if member.idl_name.removeprefix("on") in EVENT_NAMES
-    ]
-    present = {member.python_name for member in handlers if member.status is Status.PRESENT}
-    assert {f"on_{event}" for event in target.EVENTS} == present
+    handlers = {
+        member.python_name
+        for member in members(DEFINITIONS[name])
+        if member.status is Status.PRESENT and is_handler(member.idl_name)
+    }
+    assert {handler_name(event) for event in target.EVENTS} == handlers
     for method in DEFINITIONS["EventTarget"].members:
         assert has(name, python_name(method))
 
