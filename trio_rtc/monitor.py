@@ -45,6 +45,10 @@ from .protocols.sctp import Closed as AssociationClosed
 from .transport_objects import RTCDtlsTransport, RTCIceTransport, RTCSctpTransport, error_of_dtls
 
 
+CAUSE_USER_INITIATED_ABORT = 12
+"""RFC 9260 section 3.3.10.12."""
+
+
 @attrs.define(eq=False)
 class ConnectionMonitor:
     """Watches the stack of one peer connection (see ``StackOwner``).
@@ -157,7 +161,8 @@ class ConnectionMonitor:
             self.sctp_transport._become_connected(min(event.inbound_streams, event.outbound_streams))
         elif isinstance(event, AssociationClosed):
             error = event.error
-            if error is not None:
+            # The peer's goodbye is an ABORT with this cause: an orderly end, not a failure.
+            if error is not None and error.cause_code != CAUSE_USER_INITIATED_ABORT:
                 self.channels.fail_with(
                     RTCError(RTCErrorDetailType.SCTP_FAILURE, error.reason, sctp_cause_code=error.cause_code)
                 )
