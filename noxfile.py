@@ -42,6 +42,12 @@ def install(session: nox.Session, *groups: str, extras: str = "") -> None:
     session.install("-e", f".[{extras}]" if extras else ".", *requirements)
 
 
+def selection(session: nox.Session, *paths: str) -> list[str]:
+    """Return pytest's arguments: those given after ``--``, and these paths unless others are among them."""
+    chosen = any(Path(argument.partition("::")[0]).exists() for argument in session.posargs)
+    return session.posargs if chosen else [*paths, *session.posargs]
+
+
 @nox.session(python=supported_pythons())
 def tests(session: nox.Session) -> None:
     """Run the tests on every supported Python that is installed (no network, no browsers, no real time)."""
@@ -79,7 +85,7 @@ def interop(session: nox.Session) -> None:
             f"sudo apt-get update && sudo apt-get install -y --no-install-recommends {packages} iproute2"
         )
     install(session, "interop", extras="cli")
-    session.run("pytest", *(session.posargs or ["tests/interop"]), env={"TRIO_RTC_INTEROP": "1"})
+    session.run("pytest", *selection(session, "tests/interop"), env={"TRIO_RTC_INTEROP": "1"})
 
 
 @nox.session
@@ -100,8 +106,8 @@ def demo(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Run the property tests and the state machines with fresh random seeds and ten times the examples."""
     install(session, "tests", extras="cli")
-    paths = session.posargs or ["tests/fuzz", "tests/protocols", "tests/session"]
-    session.run("pytest", *paths, env={"HYPOTHESIS_PROFILE": "fuzz"})
+    arguments = selection(session, "tests/fuzz", "tests/protocols", "tests/session")
+    session.run("pytest", *arguments, env={"HYPOTHESIS_PROFILE": "fuzz"})
 
 
 @nox.session
