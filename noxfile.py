@@ -106,7 +106,7 @@ def demo(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Run the property tests and the state machines with fresh random seeds and ten times the examples."""
     install(session, "tests", extras="cli")
-    arguments = selection(session, "tests/fuzz", "tests/protocols", "tests/session")
+    arguments = selection(session, "tests/protocols", "tests/session")
     session.run("pytest", *arguments, env={"HYPOTHESIS_PROFILE": "fuzz"})
 
 
