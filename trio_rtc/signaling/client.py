@@ -10,17 +10,19 @@ sending task, so that cancelling a ``send`` never leaves half a message on the w
 import logging
 import ssl
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from types import MappingProxyType
+from typing import cast
 from urllib.parse import quote, urlsplit
 
+import attrs
 import trio
-from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, open_websocket_url
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from trio_rtc.errors import ProtocolError
 
 from ._plain_errors import plain_errors
-from .keepalive import keep_alive
+from .connection_end import closing, keep_alive
 from .messages import (
     Addressed,
     JsonObject,
@@ -236,33 +238,29 @@ async def connect(
         ValueError: The URL is not one of a WebSocket.
     """
     options = options or ClientOptions()
-    async with AsyncExitStack() as stack:
-        try:
-            websocket = await stack.enter_async_context(
-                open_websocket_url(
-                    _room_url(url, room),
-                    ssl_context,
-                    max_message_size=options.max_message_size,
-                    connect_timeout=options.connect_timeout,
-                    disconnect_timeout=options.close_timeout,
-                )
-            )
-        except HandshakeError as error:
-            raise SignalingError(f"{url}: {_reason_of(error)}") from error
-        welcome = await _receive_welcome(websocket, options)
-        async with _running_room(websocket, welcome, options) as entered:
-            yield entered
+    endpoint = Endpoint.parse(url, room)
+    try:
+        with trio.fail_after(options.connect_timeout):
+            stream = await endpoint.open_stream(ssl_context)
+    except OSError as error:
+        raise SignalingError(f"{url}: {error}") from error
+    except trio.TooSlowError:
+        raise SignalingError(f"{url}: no connection within {options.connect_timeout} s") from None
+    async with closing(stream, options.close_timeout), enter(stream, endpoint, options) as entered:
+        yield entered
 
 
 @asynccontextmanager
-async def _running_room(
-    websocket: WebSocketConnection, welcome: Welcome, options: ClientOptions
+async def enter(
+    stream: trio.abc.Stream, endpoint: "Endpoint", options: ClientOptions
 ) -> AsyncGenerator[Room, None]:
-    outbox, to_send = trio.open_memory_channel[str](0)
-    room = Room(welcome, outbox, options)
-    sent_all = trio.Event()
+    """Enter a room over a stream that is connected to the server. The stream is left to the caller to close."""
     with plain_errors():
         async with trio.open_nursery() as nursery:
+            websocket = await _shake_hands(nursery, stream, endpoint, options)
+            outbox, to_send = trio.open_memory_channel[str](0)
+            room = Room(await _receive_welcome(websocket, options), outbox, options)
+            sent_all = trio.Event()
             nursery.start_soon(_receive_all, websocket, room)
             nursery.start_soon(_send_all, websocket, to_send, sent_all)
             nursery.start_soon(_ping, websocket, room, options)
@@ -274,6 +272,72 @@ async def _running_room(
                     await sent_all.wait()
                     await websocket.aclose()
                 nursery.cancel_scope.cancel()
+
+
+@attrs.frozen
+class Endpoint:
+    """Where a room is: a server and a resource on it.
+
+    Attributes:
+        host: Host name or address.
+        port: TCP port.
+        secure: Whether to speak TLS.
+        resource: Path and query, with the room.
+    """
+
+    host: str
+    port: int
+    secure: bool
+    resource: str
+
+    @classmethod
+    def parse(cls, url: str, room: str) -> "Endpoint":
+        """Take a URL apart.
+
+        Raises:
+            ValueError: It is not one of a WebSocket.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("ws", "wss") or not parts.hostname:
+            raise ValueError(f"{url!r} is not the URL of a signaling server: ws://host:port/")
+        secure = parts.scheme == "wss"
+        query = f"{parts.query}&" if parts.query else ""
+        resource = f"{parts.path or '/'}?{query}room={quote(room, safe='')}"
+        return cls(parts.hostname, parts.port or (443 if secure else 80), secure, resource)
+
+    @property
+    def authority(self) -> str:
+        """Host and port as the ``Host`` field has them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    async def open_stream(self, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
+        """Connect.
+
+        Raises:
+            OSError: There is no server there.
+        """
+        if not self.secure:
+            return await trio.open_tcp_stream(self.host, self.port)
+        return await trio.open_ssl_over_tcp_stream(
+            self.host, self.port, https_compatible=True, ssl_context=ssl_context
+        )
+
+
+async def _shake_hands(
+    nursery: trio.Nursery, stream: trio.abc.Stream, endpoint: Endpoint, options: ClientOptions
+) -> WebSocketConnection:
+    try:
+        with trio.fail_after(options.connect_timeout):
+            return await wrap_client_stream(
+                nursery,
+                # Annotated as a stream over a socket, documented (and written) for any stream.
+                cast(trio.SocketStream, stream),
+                endpoint.authority,
+                endpoint.resource,
+                max_message_size=options.max_message_size,
+            )
+    except trio.TooSlowError:
+        raise SignalingError("the server did not answer as a WebSocket server does") from None
 
 
 async def _receive_welcome(websocket: WebSocketConnection, options: ClientOptions) -> Welcome:
@@ -333,18 +397,6 @@ def _text(message: str | bytes) -> str:
     return message
 
 
-def _room_url(url: str, room: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        raise ValueError(f"{url!r} is not the URL of a signaling server: ws://host:port/")
-    query = f"{parts.query}&" if parts.query else ""
-    return parts._replace(
-        path=parts.path or "/", query=f"{query}room={quote(room, safe='')}", fragment=""
-    ).geturl()
-
-
-def _reason_of(error: ConnectionClosed | HandshakeError) -> str:
-    if isinstance(error, ConnectionClosed):
-        closed = error.reason
-        return "the connection ended" if closed is None else f"{closed.reason or closed.name} ({closed.code})"
-    return str(error.__cause__ or error) or type(error).__name__
+def _reason_of(error: ConnectionClosed) -> str:
+    closed = error.reason
+    return "the connection ended" if closed is None else f"{closed.reason or closed.name} ({closed.code})"

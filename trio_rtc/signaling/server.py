@@ -21,6 +21,7 @@ from wsproto.utilities import ProtocolError as WebSocketProtocolError
 
 from trio_rtc.errors import ProtocolError
 
+from .connection_end import closing
 from .http import Page, ReplayedStream, RequestHead, answer, read_request_head, refuse
 from .messages import Addressed
 from .options import ServerOptions
@@ -79,7 +80,7 @@ class SignalingServer:
         """Serve one accepted connection until it ends, then close it. Never raises for what a client did."""
         self._connections += 1
         try:
-            async with stream:
+            async with closing(stream, self._options.close_timeout):
                 head = await self._read_websocket_request(stream)
                 if head is not None:
                     await self._serve_websocket(stream, head)
@@ -137,7 +138,7 @@ class SignalingServer:
         finally:
             del self._sessions[member.id]
             self._wake(self._rooms.leave(member))
-        if dismissal is not None:
+        if dismissal is not None and not session.was_cut_off:
             await self._close(websocket, dismissal)
 
     def _relay(self, sender: Member, message: Addressed) -> None:

@@ -8,7 +8,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from trio_rtc.errors import ProtocolError
 
-from .keepalive import keep_alive
+from .connection_end import keep_alive
 from .messages import Addressed, CloseCode, parse_client_message
 from .options import ServerOptions
 from .rate import TokenBucket
@@ -47,6 +47,12 @@ class MemberSession:
         self._queue_changed = trio.Event()
         self._scope = trio.CancelScope()
         self._dismissal: Dismissal | None = None
+        self._is_sending = False
+
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether a message has been sent in part only, so that nothing can be said after it."""
+        return self._is_sending
 
     def queue_changed(self) -> None:
         """Hear that something was put into the member's queue, or did not fit."""
@@ -88,7 +94,9 @@ class MemberSession:
         try:
             while True:
                 while (text := self._member.take()) is not None:
+                    self._is_sending = True
                     await self._websocket.send_message(text)
+                    self._is_sending = False
                 await self._queue_changed.wait()
                 self._queue_changed = trio.Event()
         except ConnectionClosed:

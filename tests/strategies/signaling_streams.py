@@ -1,0 +1,50 @@
+"""Clients of a signaling server over streams in memory, so that their time is virtual."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import trio
+import trio.testing
+from trio_websocket import WebSocketConnection, wrap_client_stream
+
+from trio_rtc.signaling import ClientOptions, Room, SignalingServer
+from trio_rtc.signaling.client import Endpoint, enter
+
+
+def open_stream(
+    server: SignalingServer, nursery: trio.Nursery, *, lockstep: bool = False
+) -> trio.abc.HalfCloseableStream:
+    """Return a stream that the server serves. In lockstep, whoever sends waits for whoever reads."""
+    make = trio.testing.lockstep_stream_pair if lockstep else trio.testing.memory_stream_pair
+    ours, theirs = make()
+    nursery.start_soon(server.handle_stream, theirs)
+    return ours
+
+
+@asynccontextmanager
+async def in_room(
+    server: SignalingServer, room: str, options: ClientOptions | None = None
+) -> AsyncIterator[Room]:
+    """Enter a room as ``connect`` does."""
+    endpoint = Endpoint.parse("ws://signaling.example/", room)
+    async with trio.open_nursery() as nursery:
+        stream = open_stream(server, nursery)
+        async with stream, enter(stream, endpoint, options or ClientOptions()) as entered:
+            yield entered
+
+
+@asynccontextmanager
+async def raw_websocket(
+    server: SignalingServer, room: str, *, lockstep: bool = False
+) -> AsyncIterator[WebSocketConnection]:
+    """Open a WebSocket and leave what is said over it to the test."""
+    async with trio.open_nursery() as nursery:
+        stream = open_stream(server, nursery, lockstep=lockstep)
+        async with stream:
+            yield await wrap_client_stream(
+                nursery, cast(trio.SocketStream, stream), "signaling.example", f"/?room={room}"
+            )
+            with trio.move_on_after(1):
+                await stream.aclose()
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,31 @@
+"""The ends of a connection: finding out that the other side is gone, and closing in bounded time."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import trio
+from trio_websocket import WebSocketConnection
+
+
+async def keep_alive(websocket: WebSocketConnection, interval: float, timeout: float) -> None:
+    """Ping every ``interval`` seconds.
+
+    Raises:
+        trio.TooSlowError: A ping was not answered within ``timeout`` seconds.
+        trio_websocket.ConnectionClosed: The connection has ended.
+    """
+    while True:
+        await trio.sleep(interval)
+        with trio.fail_after(timeout):
+            await websocket.ping()
+
+
+@asynccontextmanager
+async def closing(stream: trio.abc.Stream, timeout: float) -> AsyncGenerator[None, None]:
+    """Close the stream after the block, without ceremony when that takes longer than ``timeout`` seconds."""
+    try:
+        yield
+    finally:
+        # A goodbye that TLS says has to fit into the socket's buffer, which a hostile peer can keep full.
+        with trio.move_on_after(timeout):
+            await stream.aclose()
