@@ -44,7 +44,6 @@ from .protocols.sctp import AssociationEstablished, SctpEvent
 from .protocols.sctp import Closed as AssociationClosed
 from .transport_objects import RTCDtlsTransport, RTCIceTransport, RTCSctpTransport, error_of_dtls
 
-
 CAUSE_USER_INITIATED_ABORT = 12
 """RFC 9260 section 3.3.10.12."""
 
@@ -58,7 +57,8 @@ class ConnectionMonitor:
         fire: Lets an event happen to it.
         runner: Runs the handlers.
         channels: The data channels.
-        candidate_gathered: Hears of every local candidate, and of ``None`` when there are no more.
+        candidate_gathered: Hears of every local candidate by mid, line and username fragment; the line is
+            ``None`` when there are no more.
         mid: The media section of the transport, once negotiated.
         m_line_index: The same by index.
         ice_transport: The view of ICE, ``None`` until negotiated.
@@ -71,7 +71,7 @@ class ConnectionMonitor:
     fire: Callable[[AnyEvent], None]
     runner: HandlerRunner
     channels: ChannelTable
-    candidate_gathered: Callable[[str, str | None], None]
+    candidate_gathered: Callable[[str, str | None, str | None], None]
     mid: str | None = None
     m_line_index: int | None = None
     ice_transport: RTCIceTransport | None = None
@@ -197,16 +197,16 @@ class ConnectionMonitor:
             line, self.mid, self.m_line_index, candidate.username_fragment, url=url
         )
         self.ice_transport._local_candidates.append(w3c_candidate)
-        self.candidate_gathered(self.mid or "", line)
+        self.candidate_gathered(self.mid or "", line, candidate.username_fragment)
         self.fire(RTCPeerConnectionIceEvent("ice_candidate", self.target, w3c_candidate, url))
 
     def _gathering_state_changed(self, state: RTCIceGathererState) -> None:
         assert self.ice_transport is not None
         complete = state is RTCIceGathererState.COMPLETE
         if complete:
-            self.candidate_gathered(self.mid or "", None)
             parameters = self.ice_transport.get_local_parameters()
             fragment = None if parameters is None else parameters.username_fragment
+            self.candidate_gathered(self.mid or "", None, fragment)
             end = RTCIceCandidate("", self.mid, self.m_line_index, fragment)
             self.fire(RTCPeerConnectionIceEvent("ice_candidate", self.target, end))
         self.ice_transport._set_gathering_state(state)

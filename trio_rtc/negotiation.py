@@ -3,6 +3,7 @@
 The session says what a description means (a plan); this carries the plan out.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -51,7 +52,6 @@ class Negotiation:
     data_channels_wanted: bool = False
     ice_restart_wanted: bool = False
     can_trickle: bool | None = None
-    _remote_restart: bool = False
     _wrapped: WeakKeyDictionary[Description, RTCSessionDescription] = attrs.field(factory=WeakKeyDictionary)
 
     # -- creating ----------------------------------------------------------------------------------------------
@@ -63,10 +63,7 @@ class Negotiation:
         return RTCSessionDescription(RTCSdpType.OFFER, self.session.create_offer(self.local_media()))
 
     def create_answer(self) -> RTCSessionDescription:
-        """Create an answer, with new ICE credentials where the peer has new ones (RFC 8839 section 4.4.1.1.1)."""
-        if self._remote_restart:
-            self._remote_restart = False
-            self._restart_ice()
+        """Create an answer. Where the peer restarts ICE, applying its offer has given us new credentials too."""
         return RTCSessionDescription(RTCSdpType.ANSWER, self.session.create_answer(self.local_media()))
 
     def create_implicit(self) -> RTCSessionDescription:
@@ -108,10 +105,17 @@ class Negotiation:
         return applied
 
     def apply_remote(self, description: RTCSessionDescription) -> Applied:
-        """Apply a description of the peer's and start what it asks for."""
-        applied = self.session.apply_remote(description.type, description.sdp)
-        if description.type is RTCSdpType.OFFER and applied.transport is not None:
-            self._remote_restart = applied.transport.ice_restart
+        """Apply a description of the peer's and start what it asks for.
+
+        An offer that meets an offer of ours rolls ours back first (W3C webrtc section 4.4.1.5). A session holds
+        immutable values only, so it is tried on a copy: when the peer's offer is refused, ours still stands.
+        """
+        session = copy.copy(self.session)
+        is_offer = description.type is RTCSdpType.OFFER
+        if is_offer and session.signaling_state is RTCSignalingState.HAVE_LOCAL_OFFER:
+            session.apply_local(RTCSdpType.ROLLBACK)
+        applied = session.apply_remote(description.type, description.sdp)
+        self.session = session
         self._carry_out(applied, gather=False)
         self.can_trickle = applied.can_trickle
         return applied
@@ -125,17 +129,16 @@ class Negotiation:
         """
         text = "" if candidate is None else candidate.candidate
         parsed = _parse_candidate(text) if text else None
-        self.session.add_remote_candidate(
+        route = self.session.add_remote_candidate(
             None if candidate is None else candidate.sdp_mid,
             None if candidate is None else candidate.sdp_m_line_index,
             None if candidate is None else candidate.username_fragment,
             text or None,
         )
-        if candidate is not None and not self._is_for_transport(candidate):
+        if route is None:
             return
-        now = trio.current_time()
         if parsed is None:
-            self.stack.agent.remote_candidates_complete(now)
+            self.stack.agent.remote_candidates_complete(trio.current_time())
         else:
             self._add_remote(parsed, text)
 
@@ -155,6 +158,8 @@ class Negotiation:
 
     def _carry_out(self, applied: Applied, *, gather: bool) -> None:
         plan = applied.transport
+        if applied.closed_mids:
+            self.stack.end_channels()
         if plan is None:
             if not self.stack.gathering_started:
                 self.monitor.forget_transports()
@@ -207,12 +212,6 @@ class Negotiation:
         if plan.remote_sctp_port is not None:
             self.stack.start_sctp(plan.remote_sctp_port)
         self.stack.pump_channels()
-
-    def _is_for_transport(self, candidate: RTCIceCandidate) -> bool:
-        """Whether a candidate is for the section that we use: those of rejected sections lead nowhere."""
-        if candidate.sdp_mid is not None:
-            return candidate.sdp_mid == self.monitor.mid
-        return candidate.sdp_m_line_index == self.monitor.m_line_index
 
 
 def _parse_candidate(line: str) -> Candidate:

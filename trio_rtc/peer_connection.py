@@ -240,7 +240,6 @@ class RTCPeerConnection(EventTarget):
             InvalidModificationError: It is not what ``create_offer`` or ``create_answer`` returned.
             trio.ClosedResourceError: The connection was closed meanwhile.
         """
-
         chosen = None if description is None else as_description(description)
 
         async def apply() -> None:
@@ -497,11 +496,11 @@ class RTCPeerConnection(EventTarget):
     def _announce_channel(self, channel: RTCDataChannel) -> None:
         self._fire(RTCDataChannelEvent("data_channel", self, channel))
 
-    def _candidate_gathered(self, mid: str, line: str | None) -> None:
+    def _candidate_gathered(self, mid: str, line: str | None, username_fragment: str | None) -> None:
         if line is None:
-            self._negotiation.session.local_candidates_complete(mid)
+            self._negotiation.session.local_candidates_complete(mid, username_fragment)
         else:
-            self._negotiation.session.add_local_candidate(mid, line)
+            self._negotiation.session.add_local_candidate(mid, line, username_fragment)
 
     async def _flush(self) -> None:
         """Send what the change caused, also when the caller is cancelled now: the description is applied."""

@@ -183,6 +183,15 @@ class TransportStack:
         self._nursery.start_soon(self.sctp.run)
         self._connect_if_secure()
 
+    def end_channels(self) -> None:
+        """End all channels, since their media section was refused or closed. ICE and DTLS go on."""
+        for key in self.control.channel_keys():
+            self.control.close_channel(key)
+        if self.sctp is not None:
+            self.sctp.association.close(trio.current_time())
+            self.sctp.wake()
+        self.pump_channels()
+
     def pump_channels(self) -> None:
         """Carry out what the control of the channels has decided, with an association or before there is one."""
         if self.sctp is not None:

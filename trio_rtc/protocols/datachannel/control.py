@@ -157,10 +157,9 @@ class ChannelControl:
         channel = self._channels.get(key)
         return channel is not None and not channel.acknowledged
 
-    def key_of_stream(self, stream_id: int) -> int | None:
-        """Return the key of the channel on a stream."""
-        channel = self._by_stream.get(stream_id)
-        return None if channel is None else channel.key
+    def channel_keys(self) -> list[int]:
+        """Return the keys of all channels."""
+        return list(self._channels)
 
     # -- the contract ------------------------------------------------------------------------------------
 
