@@ -1,0 +1,255 @@
+import math
+import random
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from trio_rtc.protocols._contract import Address, Datagram
+from trio_rtc.protocols.stun import (
+    Attribute,
+    Client,
+    ErrorCode,
+    FailureReason,
+    Message,
+    ResponseReceived,
+    TransactionFailed,
+    TransactionOptions,
+    binding_request,
+    error_response,
+    success_response,
+)
+
+LOCAL = Address("10.0.0.1", 1000)
+SERVER = Address("10.0.0.2", 3478)
+KEY = b"secret"
+
+
+def make_client(**options: float) -> Client:
+    return Client(TransactionOptions(**options))  # type: ignore[arg-type]
+
+
+def answer(datagram: Datagram, *, key: bytes | None = None) -> Datagram:
+    """Return the success response to a request, as the client receives it."""
+    response = success_response(Message.parse(datagram.data), datagram.local)
+    return Datagram(response.encode(key=key), datagram.local, datagram.remote)
+
+
+def run_until_end(client: Client, now: float) -> list[float]:
+    """Let time pass; return when requests were sent."""
+    times = []
+    while client.next_timer() != math.inf:
+        now = client.next_timer()
+        client.handle_timer(now)
+        times += [now] * len(client.datagrams_to_send(now))
+    return [*times, now]
+
+
+def test_a_request_is_retransmitted_as_rfc_8489_says() -> None:
+    client = make_client()
+    client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0)
+    assert len(client.datagrams_to_send(0.0)) == 1
+    assert run_until_end(client, 0.0) == [0.5, 1.5, 3.5, 7.5, 15.5, 31.5, 39.5]
+    assert client.events() == [TransactionFailed(bytes(12), FailureReason.TIMED_OUT)]
+
+
+def test_a_response_ends_the_transaction() -> None:
+    client = make_client()
+    client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0)
+    (request,) = client.datagrams_to_send(0.0)
+    client.receive([answer(request), answer(request)], 0.25)
+    (event,) = client.events()
+    assert isinstance(event, ResponseReceived)
+    assert event.round_trip_time == 0.25
+    assert event.response.mapped_address == LOCAL
+    assert client.next_timer() == math.inf
+    assert client.dropped == {"unexpected": 1}
+
+
+def test_the_round_trip_of_a_retransmitted_request_is_not_known() -> None:
+    client = make_client()
+    client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0)
+    (request,) = client.datagrams_to_send(0.0)
+    client.handle_timer(0.5)
+    client.receive([answer(request)], 0.6)
+    (event,) = client.events()
+    assert isinstance(event, ResponseReceived)
+    assert event.round_trip_time is None
+
+
+@pytest.mark.parametrize("key", [None, b"guess"])
+def test_an_unauthenticated_response_is_as_if_it_had_not_come(key: bytes | None) -> None:
+    client = make_client()
+    client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0, key=KEY)
+    (request,) = client.datagrams_to_send(0.0)
+    deadline = client.next_timer()
+    client.receive([answer(request, key=key)], 0.1)
+    assert client.events() == []
+    assert client.next_timer() == deadline
+    client.receive([answer(request, key=KEY)], 0.2)
+    assert len(client.events()) == 1
+
+
+def test_an_error_response_is_a_response() -> None:
+    client = make_client()
+    request = binding_request(bytes(12))
+    client.start(request, LOCAL, SERVER, now=0.0)
+    response = error_response(request, ErrorCode(500, "Server Error")).encode()
+    client.receive([Datagram(response, LOCAL, SERVER)], 0.1)
+    (event,) = client.events()
+    assert isinstance(event, ResponseReceived)
+    assert event.response.error_code == ErrorCode(500, "Server Error")
+
+
+def test_a_response_that_is_not_understood_fails_the_transaction() -> None:
+    client = make_client()
+    request = binding_request(bytes(12))
+    client.start(request, LOCAL, SERVER, now=0.0)
+    response = success_response(request, LOCAL)
+    response = Message(
+        response.method, response.message_class, bytes(12), (*response.attributes, Attribute(0x7777, b""))
+    )
+    client.receive([Datagram(response.encode(), LOCAL, SERVER)], 0.1)
+    assert client.events() == [TransactionFailed(bytes(12), FailureReason.NOT_UNDERSTOOD)]
+
+
+def test_a_full_table_fails_the_new_transaction() -> None:
+    client = make_client(max_transactions=1)
+    client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0)
+    client.start(binding_request(b"x" * 12), LOCAL, SERVER, now=0.0)
+    assert client.events() == [TransactionFailed(b"x" * 12, FailureReason.TOO_MANY)]
+    assert len(client.datagrams_to_send(0.0)) == 1
+
+
+def test_a_timeout_ends_before_the_retransmissions_do() -> None:
+    client = make_client()
+    client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0, timeout=2.0)
+    assert len(client.datagrams_to_send(0.0)) == 1
+    assert run_until_end(client, 0.0) == [0.5, 1.5, 2.0]
+
+
+def test_stopped_retransmission_still_takes_the_response() -> None:
+    client = make_client()
+    client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0)
+    (request,) = client.datagrams_to_send(0.0)
+    client.stop_retransmitting(bytes(12), 0.1)
+    client.handle_timer(8.0)
+    assert client.datagrams_to_send(8.0) == []
+    client.receive([answer(request)], 8.05)
+    assert isinstance(client.events()[0], ResponseReceived)
+
+
+def test_cancelled_transactions_are_silent() -> None:
+    client = make_client()
+    client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0)
+    client.cancel(bytes(12))
+    client.start(binding_request(b"x" * 12), LOCAL, SERVER, now=0.0)
+    client.cancel_from(LOCAL)
+    assert client.next_timer() == math.inf
+    assert client.events() == []
+
+
+class StunClientMachine(RuleBasedStateMachine):
+    """A client and a server joined by a hostile network: every transaction ends exactly once, and rightly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rng = random.Random(1)
+        self.now = 0.0
+        self.client = make_client()
+        self.network: list[Datagram] = []
+        self.answers: list[Datagram] = []
+        self.open: dict[bytes, bytes | None] = {}
+        self.ended: dict[bytes, object] = {}
+        self.sent: dict[bytes, int] = {}
+        self.answered: set[bytes] = set()
+
+    def pump(self) -> None:
+        for datagram in self.client.datagrams_to_send(self.now):
+            transaction_id = Message.parse(datagram.data).transaction_id
+            self.sent[transaction_id] = self.sent.get(transaction_id, 0) + 1
+            self.network.append(datagram)
+        for event in self.client.events():
+            assert event.transaction_id not in self.ended, "a transaction ended twice"
+            self.ended[event.transaction_id] = event
+            key = self.open.pop(event.transaction_id)
+            if isinstance(event, ResponseReceived):
+                assert event.transaction_id in self.answered
+                assert key is None or event.response.has_valid_integrity(key)
+
+    @rule(key=st.none() | st.just(KEY))
+    def start(self, key: bytes | None) -> None:
+        request = binding_request(self.rng.randbytes(12))
+        self.open[request.transaction_id] = key
+        self.client.start(request, LOCAL, SERVER, now=self.now, key=key)
+        self.pump()
+
+    @precondition(lambda self: self.network)
+    @rule(data=st.data())
+    def serve(self, data: st.DataObject) -> None:
+        datagram = self.network.pop(data.draw(st.integers(0, len(self.network) - 1)))
+        transaction_id = Message.parse(datagram.data).transaction_id
+        self.answered.add(transaction_id)
+        key = KEY if Message.parse(datagram.data).has_integrity else None
+        self.answers.append(answer(datagram, key=key))
+
+    @precondition(lambda self: self.answers)
+    @rule(data=st.data(), duplicate=st.booleans())
+    def deliver(self, data: st.DataObject, duplicate: bool) -> None:
+        index = data.draw(st.integers(0, len(self.answers) - 1))
+        datagram = self.answers[index] if duplicate else self.answers.pop(index)
+        self.client.receive([datagram], self.now)
+        self.pump()
+
+    @precondition(lambda self: self.network)
+    @rule(data=st.data())
+    def drop(self, data: st.DataObject) -> None:
+        self.network.pop(data.draw(st.integers(0, len(self.network) - 1)))
+
+    @precondition(lambda self: self.network)
+    @rule(data=st.data(), key=st.none() | st.just(b"guess"))
+    def forge(self, data: st.DataObject, key: bytes | None) -> None:
+        """An attacker who sees requests, but does not know the key, answers those that have one."""
+        datagram = data.draw(st.sampled_from(self.network))
+        if Message.parse(datagram.data).has_integrity:
+            self.client.receive([answer(datagram, key=key)], self.now)
+            self.pump()
+
+    @rule(noise=st.binary(max_size=60))
+    def inject(self, noise: bytes) -> None:
+        self.client.receive([Datagram(noise, LOCAL, SERVER)], self.now)
+        self.pump()
+
+    @precondition(lambda self: self.answers)
+    @rule(data=st.data())
+    def corrupt(self, data: st.DataObject) -> None:
+        datagram = data.draw(st.sampled_from(self.answers))
+        damaged = bytearray(datagram.data)
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= data.draw(st.integers(1, 255))
+        self.client.receive([datagram._replace(data=bytes(damaged))], self.now)
+        self.pump()
+
+    @rule(seconds=st.floats(0.001, 10.0))
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+        self.client.handle_timer(self.now)
+        assert self.client.next_timer() > self.now
+        self.pump()
+
+    @invariant()
+    def sent_no_more_than_allowed(self) -> None:
+        assert all(count <= 7 for count in self.sent.values())
+
+    @invariant()
+    def a_timer_runs_while_anything_is_open(self) -> None:
+        assert (self.client.next_timer() == math.inf) == (not self.open)
+
+    def teardown(self) -> None:
+        while self.client.next_timer() != math.inf:
+            self.now = max(self.now, self.client.next_timer())
+            self.client.handle_timer(self.now)
+            self.pump()
+        assert not self.open
+
+
+TestStunClientMachine = StunClientMachine.TestCase
