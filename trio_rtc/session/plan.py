@@ -106,8 +106,6 @@ def _plan_with_remote(
 ) -> TransportPlan:
     transport = bundled_transport(remote, index)
     application = application_attributes(remote.media[index])
-    shared = [transport_attributes(remote, other) for other in shared_sections(remote, index)]
-    candidates = dict.fromkeys(candidate for section in shared for candidate in section.candidates)
     credentials = (transport.ice_ufrag, transport.ice_pwd)
     plan = TransportPlan(
         mid=exchange.mids()[index],
@@ -118,13 +116,26 @@ def _plan_with_remote(
         remote_ice_lite=transport.ice_lite,
         ice_restart=established is not None
         and credentials != (established.remote_ufrag, established.remote_pwd),
-        remote_candidates=tuple(candidates),
-        remote_candidates_complete=any(section.end_of_candidates for section in shared),
+        remote_candidates=_remote_candidates(remote, index),
+        remote_candidates_complete=transport_attributes(remote, index).end_of_candidates,
         remote_fingerprints=fingerprint_pairs(transport.fingerprints),
         remote_sctp_port=None if application is None else application.sctp_port,
         remote_max_message_size=None if application is None else application.max_message_size,
     )
     return attrs.evolve(plan, dtls_role=_dtls_role(exchange, plan, established))
+
+
+def _remote_candidates(remote: SessionDescription, index: int) -> tuple[str, ...]:
+    """Return the candidates of a section, those of its bundle if it has none of its own.
+
+    Bundling from the start, a browser writes them into the first section only, which may be one that is rejected
+    here. Otherwise every section has its own, although all speak of the same credentials.
+    """
+    own = transport_attributes(remote, index).candidates
+    if own:
+        return own
+    shared = (transport_attributes(remote, other).candidates for other in shared_sections(remote, index))
+    return tuple(dict.fromkeys(candidate for candidates in shared for candidate in candidates))
 
 
 def bundled_transport(description: SessionDescription, index: int) -> TransportAttributes:

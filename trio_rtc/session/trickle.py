@@ -10,7 +10,12 @@ from collections.abc import Callable
 import attrs
 
 from trio_rtc.errors import OperationError
-from trio_rtc.protocols.sdp import MediaDescription, attribute_values, transport_attributes
+from trio_rtc.protocols.sdp import (
+    MediaDescription,
+    SessionDescription,
+    attribute_values,
+    transport_attributes,
+)
 
 from .candidates import add_candidate, append_candidate, end_candidates
 from .description import Description
@@ -134,18 +139,29 @@ def _route(
     exchange = slots.latest(Side.REMOTE)
     if plan is None or exchange is None or exchange.remote is None or plan.mid not in exchange.mids():
         return None
-    known = exchange.mids()
     remote = exchange.remote.parsed
-    shared = shared_sections(remote, known.index(plan.mid))
-    for mid in mids:
-        index = known.index(mid)
-        if index not in shared:
-            continue
-        if candidate.line is not None and _is_full(remote.media[index], limit):
+    if plan.mid in mids:
+        addressed = exchange.mids().index(plan.mid)
+    else:
+        addressed = exchange.mids().index(mids[0]) if mids else -1
+        if not _speaks_for(remote, addressed, exchange.mids().index(plan.mid), candidate):
             return None
-        generation = candidate.username_fragment or _generation(exchange, Side.REMOTE, mid)
-        return CandidateRoute(plan.mid, generation, candidate.line)
-    return None
+    if candidate.line is not None and _is_full(remote.media[addressed], limit):
+        return None
+    generation = candidate.username_fragment or _generation(exchange, Side.REMOTE, plan.mid)
+    return CandidateRoute(plan.mid, generation, candidate.line)
+
+
+def _speaks_for(remote: SessionDescription, index: int, carrier: int, candidate: RemoteCandidate) -> bool:
+    """Return whether a candidate for one section is meant for the transport of another, ``carrier``.
+
+    It is while ``carrier`` has none of its own: a browser that bundles from the start sends all of them under its
+    first section. The end of candidates is not, because a browser that does not bundle from the start ends them
+    section by section.
+    """
+    if candidate.line is None or transport_attributes(remote, carrier).candidates:
+        return False
+    return index in shared_sections(remote, carrier)
 
 
 def _update(slots: Slots, side: Side, mid: str, generation: str | None, update: SectionUpdate) -> Slots:
