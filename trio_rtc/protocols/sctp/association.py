@@ -16,28 +16,25 @@ Packets that belong to no association are dropped and counted instead of answere
 authenticated peer, and an ABORT could only kill an association that is just being set up.
 
 What leaves when. ``datagrams_to_send`` bundles control chunks, one SACK, retransmissions and new data into packets,
-at most ``max_burst`` in a call. A packet that is not full may be held back for ``coalescing_delay``:
-see :mod:`.tx.coalescing`. What was acknowledged, received or is due never waits for that.
+at most ``max_burst`` in a call; the rest follows by timer. A packet that is not full leaves at once when it is the
+first after a pause, or when anything has been received since data last left. While the application goes on
+sending with nothing coming back, less than a batch of full packets waits for more until ``coalescing_delay``
+has passed since the last one, which ``next_timer`` reports. SACKs and control chunks never wait.
 
 Left out: multi-homing and address parameters (RFC 8261 section 6.1 forbids them), ECN, AUTH, interleaving (RFC 8260),
 and of RFC 6525 adding streams and resetting TSNs, which are denied.
 """
 
 import logging
-import math
 import random
 from collections.abc import Sequence
-from typing import Final
 
 from trio_rtc.enums import RTCSctpTransportState
 from trio_rtc.errors import InvalidStateError, OperationError, ProtocolError
 from trio_rtc.protocols.timer import Timer
 
-from . import handshake
 from . import state as states
-from .bundling import Bundler
-from .cookie import StateCookie, parse_cookie
-from .counters import Counters
+from .counters import AssociationStatistics, Counters
 from .events import (
     AssociationError,
     AssociationEstablished,
@@ -46,32 +43,18 @@ from .events import (
     MessagesAvailable,
     SctpEvent,
 )
-from .heartbeat import PathMonitor
+from .handshake import Handshake, is_acceptable
 from .options import SctpOptions
+from .outbox import Outbox
 from .packet import causes, chunks
 from .packet.causes import CauseCode, describe_causes
 from .packet.data import DATA, DATA_HEADER_SIZE
-from .packet.header import (
-    HEADER_SIZE,
-    ZERO_CHECKSUM,
-    encode_header,
-    encode_packet,
-    has_valid_checksum,
-    parse_header,
-)
+from .packet.header import HEADER_SIZE, ZERO_CHECKSUM, has_valid_checksum, parse_header
 from .packet.parameters import Parameter
 from .rx.receiver import Receiver
-from .stream_reset import StreamReset
-from .tx.coalescing import BATCH_PACKETS, Coalescing
-from .tx.rto import RetransmissionTimeout
 from .tx.send_queue import SendQueue, limits
-from .tx.transmitter import Transmitter
 
 logger = logging.getLogger("trio_rtc.sctp")
-
-# Answers to the peer that may wait in one round; more than that many questions in a batch are ignored.
-_MAX_PENDING_CHUNKS: Final = 32
-_SMALLEST_DATA: Final = 20
 
 
 class Association:
@@ -85,27 +68,22 @@ class Association:
     def __init__(self, options: SctpOptions, *, rng: random.Random) -> None:
         self._options = options
         self._rng = rng
-        self._secret = rng.randbytes(32)
-        self._local_tag = rng.randrange(1, 1 << 32)
-        self._initial_tsn = rng.randrange(1 << 32) if options.initial_tsn is None else options.initial_tsn
+        self._handshake = Handshake(options, rng)
+        self._max_payload = options.max_packet_size - HEADER_SIZE - DATA_HEADER_SIZE
+        self._queue = SendQueue(self._max_payload)
+        self._outbox = Outbox(options, self._queue, self._max_payload)
+        self._counters = Counters()
+        self._events: list[SctpEvent] = []
         self._state: states.State = states.Listening()
+        # What follows from the state, looked up for every packet or message: see ``_enter``.
         self._block: states.ControlBlock | None = None
         self._data_block: states.ControlBlock | None = None
-        self._events: list[SctpEvent] = []
-        self._packets: list[bytes] = []
-        self._pending: list[bytes] = []
-        max_payload = options.max_packet_size - HEADER_SIZE - DATA_HEADER_SIZE
-        self._max_payload = max_payload
-        self._queue = SendQueue(max_payload)
-        self._coalescing = Coalescing(options.coalescing_delay, BATCH_PACKETS * max_payload)
-        self._flush_at = math.inf
-        self._receiver: Receiver | None = None
-        self._outbound_streams = options.outbound_streams
-        self._may_send_data = False
+        self._sends_data = False
         self._accepts_messages = True
-        self.counters = Counters()
+        self._outbound_streams = options.outbound_streams
+        self._receiver: Receiver | None = None
 
-    # What can be asked.
+    # Questions.
 
     @property
     def state(self) -> RTCSctpTransportState:
@@ -132,6 +110,34 @@ class Association:
         """Return the bytes of a stream's messages that have not been put into a packet yet."""
         return self._queue.buffered(stream_id)
 
+    def statistics(self) -> AssociationStatistics:
+        """Return a snapshot of all counters."""
+        counters = self._counters
+        block = self._block
+        if block is None:
+            return AssociationStatistics(
+                counters.packets_sent, counters.packets_received, dropped=dict(counters.dropped)
+            )
+        receiver, transmitter = block.receiver, block.transmitter
+        dropped = counters.dropped + receiver.dropped
+        return AssociationStatistics(
+            packets_sent=counters.packets_sent,
+            packets_received=counters.packets_received,
+            chunks_sent=transmitter.chunks_sent,
+            chunks_received=receiver.chunks_received,
+            chunks_retransmitted=transmitter.chunks_retransmitted,
+            bytes_sent=transmitter.bytes_sent,
+            bytes_received=receiver.bytes_received,
+            messages_abandoned=transmitter.outstanding.messages_abandoned + self._queue.expired,
+            dropped=dict(dropped),
+            congestion_window=transmitter.congestion.congestion_window,
+            flight_size=transmitter.outstanding.flight,
+            peer_window=transmitter.advertised_window,
+            receive_window=receiver.window,
+            smoothed_round_trip=transmitter.timeout.smoothed,
+            retransmission_timeout=transmitter.timeout.value,
+        )
+
     # Verbs.
 
     def connect(self, now: float) -> None:
@@ -140,16 +146,13 @@ class Association:
         Raises:
             InvalidStateError: The association has ended.
         """
-        match self._state:
-            case states.Listening():
-                timer = Timer(self._options.rto_initial, maximum=self._options.rto_max)
-                timer.start(now)
-                self._enter(states.CookieWait(timer))
-                self._send_init()
-            case states.Closed():
-                raise InvalidStateError("the association has ended")
-            case _:
-                pass  # the peer was first, or it is called again
+        if self.closed:
+            raise InvalidStateError("the association has ended")
+        if isinstance(self._state, states.Listening):
+            timer = Timer(self._options.rto_initial, maximum=self._options.rto_max)
+            timer.start(now)
+            self._enter(states.CookieWait(timer))
+            self._send_init()
 
     def send(
         self,
@@ -200,18 +203,13 @@ class Association:
         What is taken makes room for more, which the peer may have to be told: call ``datagrams_to_send``
         after a run of these. Messages stay here when the association ends.
         """
-        return self._receiver.take_message(stream_id) if self._receiver is not None else None
-
-    def peek_payload_protocol(self, stream_id: int) -> int | None:
-        """Return the payload protocol identifier of the next message of a stream, None if there is none."""
-        if self._receiver is None:
+        receiver = self._receiver
+        if receiver is None:
             return None
-        return self._receiver.reassembly.next_payload_protocol(stream_id)
-
-    @property
-    def acknowledgement_due(self) -> bool:
-        """Whether the peer is to be told of something at once, such as a window that taking has opened."""
-        return self._receiver is not None and self._receiver.ack_due
+        message = receiver.take_message(stream_id)
+        if receiver.ack_due:
+            self._outbox.wake()
+        return message
 
     def set_buffered_amount_low_threshold(self, stream_id: int, threshold: int) -> None:
         """Set at or under which buffered amount, in bytes, the event BufferedAmountLow tells it; default 0."""
@@ -219,6 +217,8 @@ class Association:
 
     def reset_streams(self, stream_ids: Sequence[int], now: float) -> None:
         """Reset our side of streams (RFC 6525), once the messages queued so far are acknowledged.
+
+        Messages queued on them from now on wait until the peer has performed the reset.
 
         Raises:
             InvalidStateError: The association has not been established, or has ended.
@@ -228,9 +228,11 @@ class Association:
         for stream_id in stream_ids:
             self._queue.begin_reset(stream_id)
             self._block.resets.want(stream_id)
+        self._outbox.wake()
 
     def shutdown(self, now: float) -> None:
         """End in order: what is queued is sent and acknowledged first. Idempotent."""
+        self._outbox.wake()
         match self._state:
             case states.Listening() | states.CookieWait():
                 self._end(None)
@@ -239,6 +241,8 @@ class Association:
                 self._accepts_messages = False
             case states.Established(block):
                 self._enter(states.ShutdownPending(block))
+            case _:
+                pass  # it has ended, or is about to
 
     def close(self, now: float) -> None:
         """Send ABORT, if there is a peer, and end. Idempotent."""
@@ -247,192 +251,108 @@ class Association:
 
     def lower_closed(self, now: float) -> None:
         """Hear that DTLS is gone: end without a word."""
-        self._packets.clear()
+        self._outbox.discard_packets()
         self._end(AssociationError("the transport below has closed"))
 
-    # The contract's four.
+    # Input and output.
 
     def receive(self, batch: Sequence[bytes], now: float) -> None:
         """Take packets that DTLS has authenticated."""
-        data_packets = 0
+        if self.closed:
+            return
+        self._counters.packets_received += len(batch)
+        self._outbox.release()
         for packet in batch:
             block = self._data_block
-            if block is not None and packet[:HEADER_SIZE] == block.inbound_header and not len(packet) & 3:
-                # The usual packet: ours, without checksum, in a state that takes data.
-                if len(packet) > HEADER_SIZE and packet[HEADER_SIZE] == DATA:
-                    data_packets += 1
-                try:
-                    self._receive_chunks(packet, now)
-                except ProtocolError as error:
-                    self._drop("malformed", error)
-            elif not self.closed:
-                data_packets += self._receive_unusual(packet, now)
-        if not self.closed:
-            self.counters.packets_received += len(batch)
-            self._coalescing.received = True
-            if self._data_block is not None:
-                self._finish_batch(self._data_block, data_packets, now)
+            try:
+                if (
+                    block is not None
+                    and packet[:HEADER_SIZE] == block.inbound_header
+                    and len(packet) > HEADER_SIZE
+                    and not len(packet) & 3
+                ):
+                    # The usual packet: ours, without a checksum, in a state that takes data.
+                    offset = HEADER_SIZE
+                    if packet[HEADER_SIZE] == DATA:
+                        offset = block.receiver.receive_data(packet, HEADER_SIZE)
+                    if offset < len(packet):
+                        self._receive_chunks(packet, offset, now)
+                elif self._is_for_us(packet):
+                    self._receive_chunks(packet, HEADER_SIZE, now)
+            except ProtocolError as error:
+                self._drop("malformed", error)
+        if self._data_block is not None:
+            self._finish_batch(self._data_block, now)
 
     def handle_timer(self, now: float) -> None:
         """Act on what is due."""
-        if now >= self._flush_at:
-            self._flush_at = math.inf
-            self._coalescing.received = True
+        self._outbox.handle_timer(now)
         self._handle_state_timer(now)
         block = self._block
         if block is None or now < block.next_timer():
             return
+        self._outbox.wake()
         block.receiver.handle_timer(now)
         block.transmitter.handle_timer(now)
         block.resets.handle_timer(now)
         heartbeat = block.path.handle_timer(now, block.transmitter.timeout.value, self._rng)
         if heartbeat is not None:
-            self._pending.append(heartbeat.encode())
+            self._reply(heartbeat.encode())
         if block.errors > self._options.max_retransmissions:
-            self._abort(None, AssociationError("the peer does not answer"))
+            self._abort(None, _SILENCE)
 
     def next_timer(self) -> float:
         """Return the next deadline."""
+        deadline = self._outbox.flush_at
+        timer = None if self._sends_data else self._state_timer()
+        if timer is not None:
+            deadline = min(deadline, timer.deadline)
         block = self._block
-        deadline = min(self._flush_at, self._state_deadline())
         return deadline if block is None else min(deadline, block.next_timer())
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
         """Take packets: at most ``max_burst`` with data, the rest follows by timer."""
-        packets, self._packets = self._packets, []
+        if self._outbox.is_quiet(now):
+            return []
+        packets: list[bytes] = []
         block = self._block
         if block is not None:
             self._progress(block, now)
             current = self._state
-            if isinstance(current, states.CookieEchoed):
-                packets += self._echo_cookie(current, now)
-            elif not isinstance(current, states.Closed):
-                packets += self._bundle(block, now)
-        if self._packets:
-            packets += self._packets
-            self._packets = []
-        self.counters.packets_sent += len(packets)
+            if not isinstance(current, states.CookieEchoed):
+                packets = self._outbox.take_bundles(block, now, with_data=self._sends_data)
+            elif current.cookie_due:
+                # Nothing else may leave before COOKIE ACK.
+                current.cookie_due = False
+                packets = self._outbox.echo_cookie(block, current.cookie, now)
+        packets += self._outbox.take_packets()
+        self._counters.packets_sent += len(packets)
         return packets
 
     def events(self) -> list[SctpEvent]:
         """Take what has happened."""
         happened, self._events = self._events, []
-        if self._queue.low_streams and not self.closed:
-            happened += [BufferedAmountLow(stream_id) for stream_id in self._queue.take_low()]
+        if self._queue.low_streams:
+            low = self._queue.take_low()
+            if not self.closed:
+                happened += [BufferedAmountLow(stream_id) for stream_id in low]
         return happened
 
-    # Sending.
+    # What comes in.
 
-    def _bundle(self, block: states.ControlBlock, now: float) -> list[bytes]:
-        transmitter = block.transmitter
-        source = transmitter if self._may_send_data else None
-        partial = True
-        flush_at = math.inf
-        if source is not None and not transmitter.outstanding.lost and self._queue.has_sendable:
-            flush_at = self._coalescing.deadline(self._queue.total)
-            partial = self._coalescing.received or flush_at <= now
-            if flush_at > now and flush_at != math.inf:
-                source = None
-        wants = source is not None and source.wants_packet(partial)
-        control = self._take_control(block, now, with_data=wants)
-        if not control and not wants:
-            self._hold(transmitter, flush_at, now)
-            return []
-        packets = self._bundler.bundle(
-            control, source, now, max_packets=self._options.max_burst, partial=partial
-        )
-        if wants:
-            self._coalescing.sent(now)
-            self._flush_at = math.inf
-            if transmitter.wants_packet(partial=True):
-                delay = self._coalescing.delay if len(packets) < self._options.max_burst else 0.0
-                self._flush_at = now + max(delay, self._options.burst_interval)
+    def _is_for_us(self, packet: bytes) -> bool:
+        """Check the header of a packet out of the fast path, and whether it is intact; count what is wrong."""
+        header = parse_header(packet)
+        ports = (self._options.remote_port, self._options.local_port)
+        if not self._is_intact(packet):
+            self._drop("checksum")
+        elif (header.source_port, header.destination_port) != ports:
+            self._drop("port")
+        elif not self._has_right_tag(header.verification_tag, packet):
+            self._drop("verification tag")
         else:
-            self._hold(transmitter, flush_at, now)
-        if self._may_send_data:
-            transmitter.arm_window_probe(now)
-        return packets
-
-    def _hold(self, transmitter: Transmitter, flush_at: float, now: float) -> None:
-        """Remember when data that is held back may leave, if anything but time holds it back."""
-        if self._may_send_data and flush_at > now and transmitter.wants_packet(partial=True):
-            self._flush_at = flush_at
-        elif self._may_send_data:
-            transmitter.arm_window_probe(now)
-
-    def _take_control(self, block: states.ControlBlock, now: float, *, with_data: bool) -> list[bytes]:
-        """Return the control chunks that leave now, the SACK first when there is news to tell."""
-        control = self._pending
-        if control:
-            self._pending = []
-        if block.resets.has_chunks:
-            control += block.resets.take_chunks(now, block.transmitter.timeout.value)
-        forward = block.transmitter.take_forward_tsn()
-        if forward is not None:
-            control.append(forward.encode())
-        receiver = block.receiver
-        if receiver.ack_due or (receiver.has_unacknowledged and (with_data or control)):
-            # COOKIE ACK, if it is there, must come before everything else (section 6.10).
-            control.insert(
-                1 if control and control[0][0] == chunks.CookieAck.kind else 0, receiver.take_sack().encode()
-            )
-        return control
-
-    def _echo_cookie(self, current: states.CookieEchoed, now: float) -> list[bytes]:
-        """Return COOKIE ECHO with a packet's worth of data behind it; nothing else may leave before COOKIE ACK."""
-        if not current.cookie_due:
-            return []
-        current.cookie_due = False
-        echo = chunks.CookieEcho(current.cookie).encode()
-        packets = self._bundler.bundle([echo], current.block.transmitter, now, max_packets=1, checksum=True)
-        self._coalescing.sent(now)
-        return packets
-
-    def _send_init(self) -> None:
-        init = handshake.make_init(self._local_tag, self._initial_tsn, self._options)
-        self._send_alone(0, init.encode())
-
-    def _send_alone(self, verification_tag: int, chunk: bytes) -> None:
-        """Queue a packet of one chunk, with a checksum, outside of the usual bundling."""
-        if len(self._packets) < _MAX_PENDING_CHUNKS:
-            header = encode_header(self._options.local_port, self._options.remote_port, verification_tag)
-            self._packets.append(encode_packet(header, [chunk]))
-
-    def _reply(self, chunk: bytes) -> None:
-        """Queue a control chunk, unless too many wait already or it does not fit a packet."""
-        if (
-            len(self._pending) >= _MAX_PENDING_CHUNKS
-            or len(chunk) > self._options.max_packet_size - HEADER_SIZE
-        ):
-            self._drop("reply")
-            return
-        self._pending.append(chunk)
-
-    # Receiving.
-
-    def _receive_unusual(self, packet: bytes, now: float) -> int:
-        """Take a packet out of the fast path; return 1 if it brought data."""
-        try:
-            header = parse_header(packet)
-            if not self._is_intact(packet):
-                self._drop("checksum")
-                return 0
-            if (header.source_port, header.destination_port) != (
-                self._options.remote_port,
-                self._options.local_port,
-            ):
-                self._drop("port")
-                return 0
-            kind = packet[HEADER_SIZE]
-            if not self._has_right_tag(header.verification_tag, packet, kind):
-                self._drop("verification tag")
-                return 0
-            before = self._data_block
-            self._receive_chunks(packet, now)
-        except ProtocolError as error:
-            self._drop("malformed", error)
-            return 0
-        return int(self._data_block is not None and (kind == DATA or before is None))
+            return True
+        return False
 
     def _is_intact(self, packet: bytes) -> bool:
         """Check the CRC32c; none at all is fine once offered, but not around a handshake (RFC 9653 section 5.3)."""
@@ -440,16 +360,16 @@ class Association:
             return packet[HEADER_SIZE] not in (chunks.Init.kind, chunks.InitAck.kind, chunks.CookieEcho.kind)
         return has_valid_checksum(packet)
 
-    def _has_right_tag(self, tag: int, packet: bytes, kind: int) -> bool:
+    def _has_right_tag(self, tag: int, packet: bytes) -> bool:
         """Check the verification tag by the rules of section 8.5."""
+        kind = packet[HEADER_SIZE]
         if kind == chunks.Init.kind:
             return tag == 0
         if kind in (chunks.Abort.kind, chunks.ShutdownComplete.kind) and packet[HEADER_SIZE + 1] & 1:
             return self._block is not None and tag == self._block.peer_tag
-        return tag == self._local_tag
+        return tag == self._handshake.local_tag
 
-    def _receive_chunks(self, packet: bytes, now: float) -> None:
-        offset = HEADER_SIZE
+    def _receive_chunks(self, packet: bytes, offset: int, now: float) -> None:
         end = len(packet)
         while offset < end:
             if packet[offset] == DATA:
@@ -466,8 +386,6 @@ class Association:
     def _handle_chunk(self, chunk: chunks.Chunk, now: float) -> bool:
         """Take a control chunk; return whether the rest of the packet is to be read."""
         match chunk:
-            case chunks.Sack():
-                self._handle_sack(chunk, now)
             case chunks.InitAck():
                 self._handle_init_ack(chunk, now)
             case chunks.Init():
@@ -476,28 +394,33 @@ class Association:
             case chunks.CookieEcho(cookie):
                 return self._handle_cookie_echo(cookie, now)
             case chunks.CookieAck():
-                self._handle_cookie_ack(now)
+                if isinstance(self._state, states.CookieEchoed):
+                    self._establish(self._state.block, now)
             case chunks.Abort(reasons):
-                code = reasons[0].kind if reasons else None
-                self._end(AssociationError(f"the peer aborted: {describe_causes(reasons)}", code))
+                self._handle_abort(reasons)
             case chunks.Error(reasons):
-                self._handle_error(reasons, now)
+                self._handle_error(reasons)
             case chunks.UnknownChunk():
                 if chunk.is_reported:
                     report = Parameter(CauseCode.UNRECOGNIZED_CHUNK_TYPE, chunk.encode())
                     self._reply(chunks.Error((report,)).encode())
                 return not chunk.stops_processing
             case _:
-                self._handle_in_block(chunk, now)
+                block = self._block
+                if block is None or isinstance(self._state, states.CookieEchoed):
+                    self._drop("chunk out of state")
+                else:
+                    self._handle_chunk_of_block(block, chunk, now)
         return not self.closed
 
-    def _handle_in_block(self, chunk: chunks.Chunk, now: float) -> None:
+    def _handle_chunk_of_block(
+        self, block: states.ControlBlock, chunk: chunks.TransferChunk, now: float
+    ) -> None:
         """Take a chunk that means nothing without an association."""
-        block = self._block
-        if block is None or isinstance(self._state, states.CookieEchoed):
-            self._drop("chunk out of state")
-            return
         match chunk:
+            case chunks.Sack():
+                block.transmitter.handle_sack(chunk, now)
+                block.path.heard(now)
             case chunks.HeartbeatAck(info):
                 round_trip = block.path.handle_ack(info, now)
                 if round_trip is not None:
@@ -513,167 +436,113 @@ class Association:
                 self._handle_shutdown(block, cumulative_tsn, now)
             case chunks.ShutdownAck():
                 if isinstance(self._state, states.ShutdownSent | states.ShutdownAckSent):
-                    self._send_alone(block.peer_tag, chunks.ShutdownComplete().encode())
+                    self._outbox.send_alone(block.peer_tag, chunks.ShutdownComplete().encode())
                     self._end(None)
             case chunks.ShutdownComplete():
                 if isinstance(self._state, states.ShutdownAckSent):
                     self._end(None)
 
-    def _handle_sack(self, sack: chunks.Sack, now: float) -> None:
-        block = self._block
-        if block is None or isinstance(self._state, states.CookieEchoed):
-            self._drop("chunk out of state")
-            return
-        block.transmitter.handle_sack(sack, now)
-        block.path.heard(now)
-
-    def _finish_batch(self, block: states.ControlBlock, data_packets: int, now: float) -> None:
+    def _finish_batch(self, block: states.ControlBlock, now: float) -> None:
+        """Do what is done once for a batch of packets."""
         receiver = block.receiver
-        receiver.finish_batch(data_packets, now)
+        receiver.finish_batch(now)
+        if receiver.reassembly.ready:
+            self._events.append(MessagesAvailable(receiver.reassembly.take_ready()))
         if receiver.violation is not None:
-            code = receiver.violation.kind
-            self._abort(
-                receiver.violation,
-                AssociationError(
-                    f"the peer broke the protocol: {describe_causes((receiver.violation,))}", code
-                ),
-            )
+            words = f"the peer broke the protocol: {describe_causes((receiver.violation,))}"
+            self._abort(receiver.violation, AssociationError(words, receiver.violation.kind))
             return
         for report in receiver.take_reports():
             self._reply(chunks.Error((report,)).encode())
-        if receiver.reassembly.ready:
-            self._events.append(MessagesAvailable(receiver.reassembly.take_ready()))
         self._events += block.resets.perform_deferred(receiver)
-        if data_packets and isinstance(self._state, states.ShutdownSent):
+        if isinstance(self._state, states.ShutdownSent) and receiver.has_unacknowledged:
             # Section 9.2: data that comes after our SHUTDOWN is answered with another one.
-            self._send_shutdown(block, self._state.t2_shutdown, now)
+            self._send_shutdown(block)
 
     # The handshake.
 
     def _handle_init(self, init: chunks.Init, now: float) -> None:
-        if not handshake.is_acceptable(init):
+        if not is_acceptable(init):
             self._drop("init")
-            return
-        match self._state:
-            case states.ShutdownAckSent():
-                self._reply(chunks.ShutdownAck().encode())
-            case _:
-                cookie = handshake.negotiate(init, self._local_tag, self._initial_tsn, self._options, now)
-                answer = handshake.make_init_ack(init, cookie, self._secret, self._options)
-                self._send_alone(init.initiate_tag, answer.encode())
+        elif isinstance(self._state, states.ShutdownAckSent):
+            # Section 9.2: the peer has not heard the end yet.
+            self._reply(chunks.ShutdownAck().encode())
+        else:
+            self._outbox.send_alone(init.initiate_tag, self._handshake.answer(init, now).encode())
 
     def _handle_init_ack(self, init_ack: chunks.InitAck, now: float) -> None:
         cookie = init_ack.cookie
         if not isinstance(self._state, states.CookieWait):
             self._drop("chunk out of state")
-            return
-        if not handshake.is_acceptable(init_ack) or not cookie or len(cookie) > self._max_payload:
+        elif not is_acceptable(init_ack) or not cookie or len(cookie) > self._max_payload:
             self._drop("init ack")
-            return
-        agreed = handshake.negotiate(init_ack, self._local_tag, self._initial_tsn, self._options, now)
-        block = self._make_block(agreed, None)
-        timer = Timer(self._options.rto_initial, maximum=self._options.rto_max)
-        timer.start(now)
-        self._enter(states.CookieEchoed(block, timer, cookie))
+        else:
+            agreed = self._handshake.negotiate(init_ack, now)
+            timer = Timer(self._options.rto_initial, maximum=self._options.rto_max)
+            timer.start(now)
+            block = self._handshake.make_block(agreed, self._queue)
+            self._enter(states.CookieEchoed(block, timer, cookie))
 
     def _handle_cookie_echo(self, data: bytes, now: float) -> bool:
         """Take a COOKIE ECHO; return whether it was good, so that what is bundled with it may be read."""
-        cookie = parse_cookie(data, self._secret)
-        if cookie is None or cookie.local_tag != self._local_tag:
+        cookie = self._handshake.read_cookie(data)
+        if cookie is None:
             self._drop("cookie")
             return False
+        known = self._block is not None and self._block.peer_tag == cookie.peer_tag
         match self._state:
             case states.Listening() | states.CookieWait():
-                if now - cookie.created > self._options.cookie_life:
-                    staleness = now - cookie.created - self._options.cookie_life
+                staleness = self._handshake.staleness(cookie, now)
+                if staleness > 0:
                     error = chunks.Error((causes.stale_cookie(staleness),))
-                    self._send_alone(cookie.peer_tag, error.encode())
+                    self._outbox.send_alone(cookie.peer_tag, error.encode())
                     return False
-                self._establish(self._make_block(cookie, None), now, shutdown_wanted=False)
+                self._establish(self._handshake.make_block(cookie, self._queue), now)
             case states.CookieEchoed(block):
-                if block.peer_tag != cookie.peer_tag:
+                if not known:
                     # The peer answered our INIT under one tag and sent its own under another
                     # (section 5.2.4, action B): what is sent already stays valid, its tag and TSN change.
-                    block = self._make_block(cookie, block.transmitter)
-                self._establish(block, now, shutdown_wanted=self._state.shutdown_wanted)
+                    block = self._handshake.make_block(cookie, self._queue, block.transmitter)
+                self._establish(block, now)
             case states.ShutdownAckSent():
                 self._reply(chunks.ShutdownAck().encode())
                 return False
             case _:
-                if self._block is not None and self._block.peer_tag != cookie.peer_tag:
+                if not known:
                     self._abort(
                         causes.protocol_violation("restart"), AssociationError("the peer started anew")
                     )
                     return False
-        self._pending.insert(0, chunks.CookieAck().encode())
+        self._outbox.reply_first(chunks.CookieAck().encode())
         return True
 
-    def _handle_cookie_ack(self, now: float) -> None:
-        match self._state:
-            case states.CookieEchoed(block):
-                self._establish(block, now, shutdown_wanted=self._state.shutdown_wanted)
+    def _handle_abort(self, reasons: tuple[Parameter, ...]) -> None:
+        if isinstance(self._state, states.Listening):
+            self._drop("chunk out of state")
+            return
+        code = reasons[0].kind if reasons else None
+        self._end(AssociationError(f"the peer aborted: {describe_causes(reasons)}", code))
 
-    def _handle_error(self, reasons: tuple[Parameter, ...], now: float) -> None:
+    def _handle_error(self, reasons: tuple[Parameter, ...]) -> None:
         logger.debug("the peer reports: %s", describe_causes(reasons))
         stale = any(code == CauseCode.STALE_COOKIE for code, _ in reasons)
         if stale and isinstance(self._state, states.CookieEchoed):
             # Begin again (section 5.2.6), with the count of tries so far.
-            timer = self._state.t1_cookie
-            self._enter(states.CookieWait(timer))
+            self._enter(states.CookieWait(self._state.t1_cookie))
             self._send_init()
 
-    def _make_block(self, agreed: StateCookie, transmitter: Transmitter | None) -> states.ControlBlock:
-        """Make the control block that follows from the handshake."""
-        options = self._options
-        receiver = Receiver(
-            agreed.peer_initial_tsn,
-            buffer_size=options.receive_buffer_size,
-            max_message_size=options.max_message_size,
-            streams=agreed.inbound_streams,
-            ack_delay=options.ack_delay,
-        )
-        if transmitter is None:
-            transmitter = self._make_transmitter(agreed)
-        return states.ControlBlock(
-            local_tag=agreed.local_tag,
-            peer_tag=agreed.peer_tag,
-            inbound_header=encode_header(options.remote_port, options.local_port, agreed.local_tag),
-            outbound_header=encode_header(options.local_port, options.remote_port, agreed.peer_tag),
-            capabilities=agreed.capabilities,
-            inbound_streams=agreed.inbound_streams,
-            outbound_streams=agreed.outbound_streams,
-            receiver=receiver,
-            transmitter=transmitter,
-            path=PathMonitor(options.heartbeat_interval),
-            resets=StreamReset(
-                agreed.local_initial_tsn, agreed.peer_initial_tsn, agreed.capabilities.reconfiguration
-            ),
-        )
-
-    def _make_transmitter(self, agreed: StateCookie) -> Transmitter:
-        options = self._options
-        packet_size = options.max_packet_size - HEADER_SIZE
-        congestion = options.congestion_controller(
-            packet_size, options.initial_window_packets * packet_size, options.max_congestion_window
-        )
-        timeout = RetransmissionTimeout(
-            options.rto_initial, options.rto_min, options.rto_max, options.rto_variance_floor
-        )
-        return Transmitter(
-            agreed.local_initial_tsn,
-            self._queue,
-            congestion,
-            timeout,
-            advertised_window=agreed.peer_window,
-            full_size=self._max_payload,
-            partial_reliability=agreed.capabilities.partial_reliability,
-        )
-
-    def _establish(self, block: states.ControlBlock, now: float, *, shutdown_wanted: bool) -> None:
-        self._enter(states.ShutdownPending(block) if shutdown_wanted else states.Established(block))
+    def _establish(self, block: states.ControlBlock, now: float) -> None:
+        current = self._state
+        if isinstance(current, states.CookieEchoed) and current.shutdown_wanted:
+            self._enter(states.ShutdownPending(block))
+        else:
+            self._enter(states.Established(block))
+        self._queue.limit_streams(block.outbound_streams)
         block.path.heard(now)
-        self._coalescing.received = True
         self._events.append(AssociationEstablished(block.inbound_streams, block.outbound_streams))
+
+    def _send_init(self) -> None:
+        self._outbox.send_alone(0, self._handshake.make_init().encode())
 
     # The end.
 
@@ -683,23 +552,12 @@ class Association:
             self._events += block.resets.prepare(self._queue, block.transmitter)
         match self._state:
             case states.ShutdownPending() if block.transmitter.is_idle:
-                timer = Timer(block.transmitter.timeout.value, maximum=self._options.rto_max)
-                self._enter(states.ShutdownSent(block, timer))
-                self._send_shutdown(block, timer, now)
+                self._enter(states.ShutdownSent(block, self._start_t2(block, now)))
+                self._send_shutdown(block)
             case states.ShutdownReceived() if block.transmitter.is_idle:
                 self._acknowledge_shutdown(block, now)
-
-    def _send_shutdown(self, block: states.ControlBlock, timer: Timer, now: float) -> None:
-        cumulative_tsn = block.receiver.tracker.cumulative_tsn & 0xFFFFFFFF
-        self._reply(chunks.Shutdown(cumulative_tsn).encode())
-        if not timer.running:
-            timer.start(now)
-
-    def _acknowledge_shutdown(self, block: states.ControlBlock, now: float) -> None:
-        timer = Timer(block.transmitter.timeout.value, maximum=self._options.rto_max)
-        timer.start(now)
-        self._enter(states.ShutdownAckSent(block, timer))
-        self._reply(chunks.ShutdownAck().encode())
+            case _:
+                pass
 
     def _handle_shutdown(self, block: states.ControlBlock, cumulative_tsn: int, now: float) -> None:
         window = block.transmitter.advertised_window
@@ -709,49 +567,57 @@ class Association:
                 self._enter(states.ShutdownReceived(block))
             case states.ShutdownSent():
                 self._acknowledge_shutdown(block, now)
+            case _:
+                pass  # it was answered before
+
+    def _send_shutdown(self, block: states.ControlBlock) -> None:
+        self._reply(chunks.Shutdown(block.receiver.tracker.cumulative_tsn & 0xFFFFFFFF).encode())
+
+    def _acknowledge_shutdown(self, block: states.ControlBlock, now: float) -> None:
+        self._enter(states.ShutdownAckSent(block, self._start_t2(block, now)))
+        self._reply(chunks.ShutdownAck().encode())
+
+    def _start_t2(self, block: states.ControlBlock, now: float) -> Timer:
+        timer = Timer(block.transmitter.timeout.value, maximum=self._options.rto_max)
+        timer.start(now)
+        return timer
 
     def _abort(self, cause: Parameter | None, error: AssociationError | None) -> None:
         """Send ABORT, if the peer's tag is known, and end."""
         if self._block is not None:
             reasons = () if cause is None else (cause,)
-            self._send_alone(self._block.peer_tag, chunks.Abort(reasons).encode())
+            self._outbox.send_alone(self._block.peer_tag, chunks.Abort(reasons).encode())
         self._end(error)
 
     def _end(self, error: AssociationError | None) -> None:
-        if self.closed:
-            return
-        logger.debug("the association has ended: %s", error)
-        self._pending.clear()
-        self._flush_at = math.inf
-        self._enter(states.Closed(error))
-        self._events.append(Closed(error))
+        if not self.closed:
+            logger.debug("the association has ended: %s", error)
+            self._outbox.clear()
+            self._enter(states.Closed(error))
+            self._events.append(Closed(error))
 
     # States and timers.
 
     def _enter(self, new: states.State) -> None:
-        """Change the state, and what follows from it for the hot paths."""
+        """Change the state, and what follows from it."""
         self._state = new
-        self._block = (
-            None if isinstance(new, states.Listening | states.CookieWait | states.Closed) else new.block
-        )
-        takes_data = isinstance(
-            new, states.Established | states.ShutdownPending | states.ShutdownSent | states.ShutdownReceived
-        )
-        self._data_block = self._block if takes_data else None
-        self._may_send_data = takes_data and not isinstance(new, states.ShutdownSent)
+        self._outbox.wake()
         self._accepts_messages = isinstance(
             new, states.Listening | states.CookieWait | states.CookieEchoed | states.Established
         )
-        if self._block is not None:
-            self._receiver = self._block.receiver
-            self._outbound_streams = self._block.outbound_streams
-            self._bundler = Bundler(
-                self._block.outbound_header,
-                self._options.max_packet_size,
-                checksum=not self._block.capabilities.zero_checksum,
-            )
+        self._sends_data = isinstance(
+            new, states.Established | states.ShutdownPending | states.ShutdownReceived
+        )
+        if isinstance(new, states.Listening | states.CookieWait | states.Closed):
+            self._block = self._data_block = None
+            return
+        self._block = new.block
+        self._data_block = new.block if self._sends_data or isinstance(new, states.ShutdownSent) else None
+        self._receiver = new.block.receiver
+        self._outbound_streams = new.block.outbound_streams
 
     def _state_timer(self) -> Timer | None:
+        """Return T1-init, T1-cookie or T2-shutdown, whichever the state has."""
         match self._state:
             case states.CookieWait(timer):
                 return timer
@@ -762,38 +628,42 @@ class Association:
             case _:
                 return None
 
-    def _state_deadline(self) -> float:
-        timer = self._state_timer()
-        return math.inf if timer is None else timer.deadline
-
     def _handle_state_timer(self, now: float) -> None:
-        """Act on T1-init, T1-cookie or T2-shutdown."""
         timer = self._state_timer()
         if timer is None or not timer.expire(now):
             return
+        self._outbox.wake()
+        ending = isinstance(self._state, states.ShutdownSent | states.ShutdownAckSent)
+        options = self._options
+        limit = options.max_retransmissions if ending else options.max_init_retransmissions
+        if timer.expirations > limit:
+            self._give_up()
+            return
         match self._state:
             case states.CookieWait():
-                if timer.expirations > self._options.max_init_retransmissions:
-                    self._end(AssociationError("the peer does not answer"))
-                else:
-                    self._send_init()
+                self._send_init()
             case states.CookieEchoed() as echoed:
-                if timer.expirations > self._options.max_init_retransmissions:
-                    self._end(AssociationError("the peer does not answer"))
-                else:
-                    echoed.cookie_due = True
+                echoed.cookie_due = True
             case states.ShutdownSent(block):
-                if timer.expirations > self._options.max_retransmissions:
-                    self._abort(None, AssociationError("the peer does not answer"))
-                else:
-                    self._send_shutdown(block, timer, now)
-            case states.ShutdownAckSent():
-                if timer.expirations > self._options.max_retransmissions:
-                    # Everything was delivered both ways; only the last word is missing.
-                    self._end(None)
-                else:
-                    self._reply(chunks.ShutdownAck().encode())
+                self._send_shutdown(block)
+            case _:
+                self._reply(chunks.ShutdownAck().encode())
+
+    def _give_up(self) -> None:
+        """End after too many retransmissions of a handshake or shutdown chunk."""
+        if isinstance(self._state, states.ShutdownAckSent):
+            # Everything was delivered both ways; only the last word is missing.
+            self._end(None)
+        else:
+            self._abort(None, _SILENCE)
+
+    def _reply(self, chunk: bytes) -> None:
+        if not self._outbox.reply(chunk):
+            self._drop("reply")
 
     def _drop(self, reason: str, error: ProtocolError | None = None) -> None:
-        self.counters.dropped[reason] += 1
+        self._counters.dropped[reason] += 1
         logger.debug("dropped: %s %s", reason, error or "")
+
+
+_SILENCE = AssociationError("the peer does not answer")

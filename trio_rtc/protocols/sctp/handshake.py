@@ -1,10 +1,19 @@
-"""The chunks of the four-way handshake and what is negotiated in them (RFC 9260 section 5)."""
+"""The four-way handshake: its chunks, what is negotiated in them, and what is made of it (RFC 9260 section 5).
 
+One verification tag and one initial TSN serve for the whole life of an association, in our INIT as well as in every
+INIT ACK: that makes crossing handshakes agree without tie-tags, and costs nothing, because an association over
+DTLS is never restarted.
+"""
+
+import random
 from typing import Final
 
-from .cookie import Capabilities, StateCookie
+from .cookie import Capabilities, StateCookie, parse_cookie
+from .heartbeat import PathMonitor
 from .options import SctpOptions
 from .packet.chunks import ForwardTsn, Init, InitAck, ReConfig
+from .packet.data import DATA_HEADER_SIZE
+from .packet.header import HEADER_SIZE, encode_header
 from .packet.parameters import (
     ERROR_DETECTION_DTLS,
     FORWARD_TSN_SUPPORTED,
@@ -15,6 +24,12 @@ from .packet.parameters import (
     ZERO_CHECKSUM_ACCEPTABLE,
     Parameter,
 )
+from .rx.receiver import Receiver
+from .state import ControlBlock
+from .stream_reset import StreamReset
+from .tx.rto import RetransmissionTimeout
+from .tx.send_queue import SendQueue
+from .tx.transmitter import Transmitter
 
 _KNOWN: Final = IGNORED_PARAMETERS | {
     STATE_COOKIE,
@@ -27,7 +42,7 @@ _KNOWN: Final = IGNORED_PARAMETERS | {
 _REPORT_LIMIT: Final = 256
 
 
-def own_parameters(options: SctpOptions) -> tuple[Parameter, ...]:
+def _own_parameters(options: SctpOptions) -> tuple[Parameter, ...]:
     """Return the parameters of our INIT and INIT ACK."""
     parameters = [
         Parameter(FORWARD_TSN_SUPPORTED, b""),
@@ -36,47 +51,6 @@ def own_parameters(options: SctpOptions) -> tuple[Parameter, ...]:
     if options.zero_checksum:
         parameters.append(Parameter(ZERO_CHECKSUM_ACCEPTABLE, ERROR_DETECTION_DTLS.to_bytes(4, "big")))
     return tuple(parameters)
-
-
-def make_init(tag: int, initial_tsn: int, options: SctpOptions) -> Init:
-    """Return our INIT."""
-    return Init(
-        tag,
-        options.receive_buffer_size,
-        options.outbound_streams,
-        options.inbound_streams,
-        initial_tsn,
-        own_parameters(options),
-    )
-
-
-def make_init_ack(init: Init, cookie: StateCookie, secret: bytes, options: SctpOptions) -> InitAck:
-    """Return the answer to an INIT: our own fields, the cookie, and the parameters that we did not know."""
-    return InitAck(
-        cookie.local_tag,
-        options.receive_buffer_size,
-        options.outbound_streams,
-        options.inbound_streams,
-        cookie.local_initial_tsn,
-        (Parameter(STATE_COOKIE, cookie.encode(secret)), *own_parameters(options), *_unrecognized(init)),
-    )
-
-
-def negotiate(
-    init: Init, local_tag: int, local_initial_tsn: int, options: SctpOptions, now: float
-) -> StateCookie:
-    """Return what follows from the peer's INIT or INIT ACK and our own options."""
-    return StateCookie(
-        local_tag=local_tag,
-        local_initial_tsn=local_initial_tsn,
-        peer_tag=init.initiate_tag,
-        peer_initial_tsn=init.initial_tsn,
-        peer_window=init.advertised_receiver_window,
-        inbound_streams=min(options.inbound_streams, init.outbound_streams),
-        outbound_streams=min(options.outbound_streams, init.inbound_streams),
-        capabilities=_capabilities(init, options),
-        created=now,
-    )
 
 
 def is_acceptable(init: Init) -> bool:
@@ -110,3 +84,112 @@ def _unrecognized(init: Init) -> list[Parameter]:
         if parameter.stops_processing:
             break
     return reports
+
+
+class Handshake:
+    """Our side of the handshake.
+
+    Attributes:
+        local_tag: The verification tag of packets to us.
+        initial_tsn: The TSN of our first DATA chunk.
+    """
+
+    def __init__(self, options: SctpOptions, rng: random.Random) -> None:
+        self._options = options
+        self._secret = rng.randbytes(32)
+        self.local_tag = rng.randrange(1, 1 << 32)
+        self.initial_tsn = rng.randrange(1 << 32) if options.initial_tsn is None else options.initial_tsn
+
+    def make_init(self) -> Init:
+        """Return our INIT."""
+        options = self._options
+        return Init(
+            self.local_tag,
+            options.receive_buffer_size,
+            options.outbound_streams,
+            options.inbound_streams,
+            self.initial_tsn,
+            _own_parameters(options),
+        )
+
+    def answer(self, init: Init, now: float) -> InitAck:
+        """Return the answer to an INIT: our own fields, the cookie, and the parameters that we did not know."""
+        options = self._options
+        cookie = Parameter(STATE_COOKIE, self.negotiate(init, now).encode(self._secret))
+        return InitAck(
+            self.local_tag,
+            options.receive_buffer_size,
+            options.outbound_streams,
+            options.inbound_streams,
+            self.initial_tsn,
+            (cookie, *_own_parameters(options), *_unrecognized(init)),
+        )
+
+    def negotiate(self, init: Init, now: float) -> StateCookie:
+        """Return what follows from the peer's INIT or INIT ACK and our own options."""
+        options = self._options
+        return StateCookie(
+            local_tag=self.local_tag,
+            local_initial_tsn=self.initial_tsn,
+            peer_tag=init.initiate_tag,
+            peer_initial_tsn=init.initial_tsn,
+            peer_window=init.advertised_receiver_window,
+            inbound_streams=min(options.inbound_streams, init.outbound_streams),
+            outbound_streams=min(options.outbound_streams, init.inbound_streams),
+            capabilities=_capabilities(init, options),
+            created=now,
+        )
+
+    def read_cookie(self, data: bytes) -> StateCookie | None:
+        """Return the content of a cookie that came back, None if it is not one of ours."""
+        cookie = parse_cookie(data, self._secret)
+        return cookie if cookie is not None and cookie.local_tag == self.local_tag else None
+
+    def staleness(self, cookie: StateCookie, now: float) -> float:
+        """Return for how long the cookie has been out of date, in seconds; not positive while it is good."""
+        return now - cookie.created - self._options.cookie_life
+
+    def make_block(
+        self, agreed: StateCookie, queue: SendQueue, transmitter: Transmitter | None = None
+    ) -> ControlBlock:
+        """Make the control block that follows from the handshake, around ``transmitter`` if there is one already."""
+        options = self._options
+        return ControlBlock(
+            peer_tag=agreed.peer_tag,
+            inbound_header=encode_header(options.remote_port, options.local_port, agreed.local_tag),
+            outbound_header=encode_header(options.local_port, options.remote_port, agreed.peer_tag),
+            capabilities=agreed.capabilities,
+            inbound_streams=agreed.inbound_streams,
+            outbound_streams=agreed.outbound_streams,
+            receiver=Receiver(
+                agreed.peer_initial_tsn,
+                buffer_size=options.receive_buffer_size,
+                max_message_size=options.max_message_size,
+                streams=agreed.inbound_streams,
+                ack_delay=options.ack_delay,
+            ),
+            transmitter=transmitter or _make_transmitter(agreed, queue, options),
+            path=PathMonitor(options.heartbeat_interval),
+            resets=StreamReset(
+                agreed.local_initial_tsn, agreed.peer_initial_tsn, agreed.capabilities.reconfiguration
+            ),
+        )
+
+
+def _make_transmitter(agreed: StateCookie, queue: SendQueue, options: SctpOptions) -> Transmitter:
+    packet_size = options.max_packet_size - HEADER_SIZE
+    congestion = options.congestion_controller(
+        packet_size, options.initial_window_packets * packet_size, options.max_congestion_window
+    )
+    timeout = RetransmissionTimeout(
+        options.rto_initial, options.rto_min, options.rto_max, options.rto_variance_floor
+    )
+    return Transmitter(
+        agreed.local_initial_tsn,
+        queue,
+        congestion,
+        timeout,
+        advertised_window=agreed.peer_window,
+        full_size=packet_size - DATA_HEADER_SIZE,
+        partial_reliability=agreed.capabilities.partial_reliability,
+    )

@@ -17,7 +17,6 @@ class ControlBlock:
     """The transmission control block: what both sides agreed on, and the machinery of the data transfer.
 
     Attributes:
-        local_tag: Verification tag of packets to us.
         peer_tag: Verification tag of packets to the peer.
         inbound_header: The header, with zero checksum, that packets to us have.
         outbound_header: The header, with zero checksum, of our packets.
@@ -30,7 +29,6 @@ class ControlBlock:
         resets: Stream resets, both ways.
     """
 
-    local_tag: int
     peer_tag: int
     inbound_header: bytes
     outbound_header: bytes

@@ -241,23 +241,11 @@ class UnknownChunk:
         return bool(self.kind & 0x40)
 
 
-Chunk = (
-    Init
-    | InitAck
-    | Sack
-    | Heartbeat
-    | HeartbeatAck
-    | Abort
-    | Shutdown
-    | ShutdownAck
-    | Error
-    | CookieEcho
-    | CookieAck
-    | ShutdownComplete
-    | ReConfig
-    | ForwardTsn
-    | UnknownChunk
+TransferChunk = (
+    Sack | Heartbeat | HeartbeatAck | Shutdown | ShutdownAck | ShutdownComplete | ReConfig | ForwardTsn
 )
+"""Chunks that mean nothing without an association."""
+Chunk = TransferChunk | Init | InitAck | Abort | Error | CookieEcho | CookieAck | UnknownChunk
 
 
 def _init_fields(value: bytes) -> tuple[int, int, int, int, int, tuple[Parameter, ...]]:

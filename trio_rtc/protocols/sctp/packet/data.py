@@ -4,8 +4,9 @@ import struct
 from typing import Final
 
 DATA: Final = 0
-# type, flags, length, TSN, stream identifier, stream sequence number, payload protocol identifier
 DATA_HEADER: Final = struct.Struct(">BBHIHHI")
+DataHeader = tuple[int, int, int, int, int, int, int]
+"""Type, flags, length, TSN, stream identifier, stream sequence number, payload protocol identifier."""
 DATA_HEADER_SIZE: Final = 16
 
 END: Final = 1

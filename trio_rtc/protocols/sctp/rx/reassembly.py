@@ -13,7 +13,7 @@ that many tiny messages cannot take far more memory than the window says.
 from collections import deque
 from typing import Final
 
-from trio_rtc.protocols.sctp.packet.data import BEGIN, END, UNFRAGMENTED, UNORDERED
+from trio_rtc.protocols.sctp.packet.data import BEGIN, END, UNFRAGMENTED, UNORDERED, DataHeader
 from trio_rtc.protocols.serial import serial_difference
 
 # What a chunk or message costs beside its payload: a tuple, a bytes header, slots in the containers.
@@ -29,7 +29,8 @@ class _Run:
 
     __slots__ = ("begins", "ends", "first", "last", "parts", "ppid", "size", "ssn", "stream_id", "unordered")
 
-    def __init__(self, tsn: int, flags: int, stream_id: int, ssn: int, ppid: int, payload: bytes) -> None:
+    def __init__(self, tsn: int, header: DataHeader, payload: bytes) -> None:
+        _, flags, _, _, stream_id, ssn, ppid = header
         self.first = self.last = tsn
         self.begins = bool(flags & BEGIN)
         self.ends = bool(flags & END)
@@ -61,12 +62,13 @@ class Reassembly:
         self.ready: set[int] = set()
         self.stale = 0
 
-    def add(self, tsn: int, flags: int, stream_id: int, ssn: int, ppid: int, payload: bytes) -> None:
-        """Take the chunk with an unwrapped TSN that has not been here before.
+    def add(self, tsn: int, header: DataHeader, payload: bytes) -> None:
+        """Take the chunk with an unwrapped TSN that has not been here before, and its header as unpacked.
 
         Raises:
             MessageViolation: It contradicts its neighbours, or the message grows too large.
         """
+        _, flags, _, _, stream_id, ssn, ppid = header
         self.charged += len(payload) + OVERHEAD
         if flags & UNFRAGMENTED == UNFRAGMENTED:
             if flags & UNORDERED:
@@ -78,7 +80,7 @@ class Reassembly:
         if run is None or run.ends or flags & BEGIN:
             if run is not None:
                 self._runs_by_last[run.last] = run
-            run = self._runs_by_first[tsn] = _Run(tsn, flags, stream_id, ssn, ppid, payload)
+            run = self._runs_by_first[tsn] = _Run(tsn, header, payload)
         else:
             _check_neighbours(run, flags & UNORDERED, stream_id, ssn)
             run.parts.append(payload)

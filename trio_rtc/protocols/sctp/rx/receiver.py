@@ -11,12 +11,13 @@ counted.
 """
 
 import math
+from collections import Counter
 from typing import Final
 
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.sctp.packet.causes import invalid_stream_identifier, no_user_data, protocol_violation
 from trio_rtc.protocols.sctp.packet.chunks import ForwardTsn, Sack
-from trio_rtc.protocols.sctp.packet.data import DATA, DATA_HEADER, DATA_HEADER_SIZE, IMMEDIATE
+from trio_rtc.protocols.sctp.packet.data import DATA, DATA_HEADER, DATA_HEADER_SIZE, IMMEDIATE, DataHeader
 from trio_rtc.protocols.sctp.packet.parameters import Parameter
 
 from .data_tracker import DataTracker
@@ -28,8 +29,8 @@ _SMALLEST_WINDOW: Final = 1500
 _PACKETS_PER_ACK: Final = 2
 _MAX_REPORTS: Final = 8
 
-DataChunk = tuple[int, int, int, int, int, bytes]
-"""TSN, flags, stream identifier, SSN, payload protocol identifier, payload."""
+DataChunk = tuple[int, DataHeader, bytes]
+"""The unwrapped TSN, the header as unpacked, the payload."""
 
 
 class Receiver:
@@ -44,8 +45,7 @@ class Receiver:
         reports: Error causes to send to the peer, at most a few at a time.
         chunks_received: DATA chunks that were new.
         bytes_received: Their payload.
-        duplicates: DATA chunks that had come before or were out of the window.
-        window_overruns: DATA chunks that were dropped because the peer ignored the window.
+        dropped: DATA chunks that were dropped, by reason.
     """
 
     def __init__(
@@ -59,8 +59,7 @@ class Receiver:
         self.reports: list[Parameter] = []
         self.chunks_received = 0
         self.bytes_received = 0
-        self.duplicates = 0
-        self.window_overruns = 0
+        self.dropped: Counter[str] = Counter()
         self._buffer_size = buffer_size
         self._streams = streams
         self._ack_delay = ack_delay
@@ -95,11 +94,13 @@ class Receiver:
         end = len(packet)
         unpack = DATA_HEADER.unpack_from
         tracker, reassembly = self.tracker, self.reassembly
+        self._unacknowledged_packets += 1
         roomy = 2 * self._buffer_size
         while offset < end and packet[offset] == DATA:
             if end - offset < DATA_HEADER_SIZE:
                 raise ProtocolError(f"DATA of {end - offset} bytes")
-            _, flags, length, wire_tsn, stream_id, ssn, ppid = unpack(packet, offset)
+            header = unpack(packet, offset)
+            _, flags, length, wire_tsn, stream_id, _, _ = header
             chunk_end = offset + length
             if length <= DATA_HEADER_SIZE or chunk_end > end:
                 if length != DATA_HEADER_SIZE:
@@ -121,10 +122,10 @@ class Receiver:
             self.chunks_received += 1
             self.bytes_received += length - DATA_HEADER_SIZE
             if stream_id >= self._streams or self._deferred_reset is not None:
-                self._take_special((tsn, flags, stream_id, ssn, ppid, payload))
+                self._take_special((tsn, header, payload))
                 continue
             try:
-                reassembly.add(tsn, flags, stream_id, ssn, ppid, payload)
+                reassembly.add(tsn, header, payload)
             except MessageViolation as error:
                 self.violation = self.violation or protocol_violation(str(error))
                 return end
@@ -138,9 +139,8 @@ class Receiver:
         # A FORWARD-TSN that tells nothing new means that our SACK got lost (RFC 3758 section 3.6).
         self.ack_due = True
 
-    def finish_batch(self, packets: int, now: float) -> None:
-        """Decide on the acknowledgement after a batch with ``packets`` packets of data."""
-        self._unacknowledged_packets += packets
+    def finish_batch(self, now: float) -> None:
+        """Decide on the acknowledgement after a batch of packets."""
         if self._deferred_reset is not None:
             self._leave_deferred_reset()
         if self.ack_due or not self._unacknowledged_packets:
@@ -207,11 +207,11 @@ class Receiver:
         tracker = self.tracker
         tsn = tracker.unwrap(wire_tsn)
         if not tracker.is_new(tsn):
-            self.duplicates += 1
+            self.dropped["duplicate or out of the window"] += 1
             return -1
         limit = self._buffer_size * (2 if tsn > tracker.highest_tsn else 3)
         if self.reassembly.charged >= limit:
-            self.window_overruns += 1
+            self.dropped["receive buffer full"] += 1
             self.ack_due = True
             return -1
         tracker.add(tsn)
@@ -219,7 +219,7 @@ class Receiver:
 
     def _take_special(self, chunk: DataChunk) -> None:
         """Take a chunk of a stream that does not exist, or one while a reset is deferred."""
-        tsn, _, stream_id, _, _, payload = chunk
+        tsn, (_, _, _, _, stream_id, _, _), payload = chunk
         if stream_id >= self._streams:
             if len(self.reports) < _MAX_REPORTS:
                 self.reports.append(invalid_stream_identifier(stream_id))
@@ -246,5 +246,5 @@ class Receiver:
         self.reassembly.reset(tuple(deferred[1]))
         held_back, self._held_back = self._held_back, []
         for chunk in held_back:
-            self.reassembly.charged -= len(chunk[5])
+            self.reassembly.charged -= len(chunk[2])
             self._reassemble(chunk)

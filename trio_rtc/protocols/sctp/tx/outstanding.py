@@ -12,6 +12,7 @@ on a path with heavy loss that saves a time-out for each retransmission lost.
 """
 
 import heapq
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -33,15 +34,15 @@ def _subtract(ranges: Sequence[TsnRange], others: Sequence[TsnRange]) -> list[Ts
     for first, last in ranges:
         while index < len(others) and others[index][1] < first:
             index += 1
-        position = index
-        while first <= last:
-            if position >= len(others) or others[position][0] > last:
-                result.append((first, last))
+        rest = first
+        for other_first, other_last in itertools.islice(others, index, None):
+            if other_first > last:
                 break
-            if others[position][0] > first:
-                result.append((first, others[position][0] - 1))
-            first = others[position][1] + 1
-            position += 1
+            if other_first > rest:
+                result.append((rest, other_first - 1))
+            rest = other_last + 1
+        if rest <= last:
+            result.append((rest, last))
     return result
 
 
@@ -137,14 +138,25 @@ class Outstanding:
                     self.flight -= size
         return acknowledged, highest
 
-    def report_missing(self, highest_acknowledged: int, now: float) -> tuple[bool, list[PartialReliability]]:
+    def report_missing(
+        self, highest_acknowledged: int, now: float, *, early: bool
+    ) -> tuple[bool, list[PartialReliability]]:
         """Count a missing report for every hole below ``highest_acknowledged``.
+
+        Args:
+            highest_acknowledged: The highest TSN newly acknowledged.
+            now: The time.
+            early: Whether no new data can be sent: then so few chunks may be outstanding that three reports
+                will never come, and fewer are enough (RFC 5827, Early Retransmit).
 
         Returns:
             Whether something was marked lost, and the limits of messages that were abandoned by it.
         """
         lost_any = False
         abandoned: list[PartialReliability] = []
+        threshold = _MISSING_REPORTS
+        if early:
+            threshold = min(threshold, max(1, len(self.chunks) - 1))
         first = self.cumulative_tsn + 1
         for gap_first, gap_last in self._gap_ranges:
             for tsn in range(first, min(gap_first, highest_acknowledged)):
@@ -154,7 +166,7 @@ class Outstanding:
                     continue
                 misses = self._misses.get(tsn, 0) + 1
                 self._misses[tsn] = misses
-                if misses >= _MISSING_REPORTS:
+                if misses >= threshold:
                     lost_any = True
                     abandoned += self._lose(tsn, now)
             if gap_first >= highest_acknowledged:

@@ -56,6 +56,13 @@ class PartialReliability:
         self.last_tsn = -1
         self.abandoned = False
 
+    def note_sent(self, tsn: int, ssn: int) -> None:
+        """Take that the next chunk of the message got this TSN."""
+        if self.last_tsn < 0:
+            self.first_tsn = tsn
+            self.ssn = ssn
+        self.last_tsn = tsn
+
 
 _Message = tuple[bytes, int, int, PartialReliability | None]
 """Data, payload protocol identifier, flags (only U), limits."""
@@ -159,10 +166,7 @@ class SendQueue:
         if size & 3:
             chunk += PADDING[size & 3]
         if reliability is not None:
-            if reliability.last_tsn < 0:
-                reliability.first_tsn = tsn
-                reliability.ssn = ssn
-            reliability.last_tsn = tsn
+            reliability.note_sent(tsn, ssn)
         stream.last_tsn = tsn
         if flags & END:
             self._finish_message(stream, flags)
@@ -210,6 +214,14 @@ class SendQueue:
         low = self.low_streams
         self.low_streams = []
         return low
+
+    def limit_streams(self, count: int) -> None:
+        """Drop what was queued for streams that the peer turned out not to offer."""
+        for stream_id in [stream_id for stream_id in self._streams if stream_id >= count]:
+            stream = self._streams.pop(stream_id)
+            self.total -= stream.buffered
+            if stream in self._active:
+                self._active.remove(stream)
 
     def begin_reset(self, stream_id: int) -> None:
         """Keep what is queued from now on until ``finish_reset``."""

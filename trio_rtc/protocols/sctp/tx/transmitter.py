@@ -110,12 +110,17 @@ class Transmitter:
         self._forward_pending = False
         return self.outstanding.forward_tsn()
 
-    def fill_packet(self, parts: list[bytes], space: int, now: float) -> None:
-        """Append DATA chunks of at most ``space`` bytes to ``parts``: retransmissions first, then new data."""
-        if self.outstanding.lost and self.has_retransmission:
+    def fill_packet(self, parts: list[bytes], space: int, now: float, partial: bool) -> None:
+        """Append DATA chunks of at most ``space`` bytes to ``parts``: retransmissions first, then new data.
+
+        New data begins a packet only if it fills it, or if ``partial`` says that it need not.
+        """
+        if self.outstanding.lost:
+            if not self.has_retransmission:
+                return
             space = self._fill_lost(parts, space, now)
             self._fast_retransmit = False
-        if self.can_send_new:
+        if (partial or self._queue.total >= self._full_size) and self.can_send_new:
             self._fill_new(parts, space, now)
 
     def _fill_lost(self, parts: list[bytes], space: int, now: float) -> int:
@@ -234,7 +239,9 @@ class Transmitter:
             # In fast recovery an advancing SACK counts for every hole that it reports (section 7.2.4).
             highest = ranges[-1][1]
         if highest >= 0:
-            lost, abandoned = outstanding.report_missing(highest, now)
+            lost, abandoned = outstanding.report_missing(
+                highest, now, early=not self._queue.has_sendable
+            )
             self._abandon(abandoned)
             if lost:
                 self._enter_fast_recovery(now)

@@ -1,0 +1,207 @@
+"""What is about to leave: control chunks that wait, packets that stand alone, and data in bundles.
+
+A packet holds a SACK first, then control chunks, then as much data as fits (RFC 9260 section 6.10). How many packets
+of data leave, and whether one that is not full may, is decided here from the windows of the transmitter and
+the rule of :mod:`.tx.coalescing`. After a call that let nothing or not everything go, the outbox knows until
+when another call is pointless, so that an application that queues many small messages does not pay for the
+whole decision with each of them.
+"""
+
+import math
+from typing import Final
+
+from .options import SctpOptions
+from .packet.chunks import CookieAck, CookieEcho
+from .packet.header import HEADER_SIZE, add_checksum, encode_header, encode_packet
+from .state import ControlBlock
+from .tx.coalescing import BATCH_PACKETS, Coalescing
+from .tx.send_queue import SendQueue
+from .tx.transmitter import Transmitter
+
+# Answers to the peer that may wait in one round; more than that many questions in a batch are ignored.
+_MAX_PENDING: Final = 32
+
+
+class Outbox:
+    """Makes packets.
+
+    Args:
+        options: Of the association.
+        queue: Messages to be sent.
+        full_size: The payload of a full packet, in bytes.
+
+    Attributes:
+        flush_at: When data that is held back, or the rest of a burst, is to leave; ``math.inf`` for none.
+    """
+
+    def __init__(self, options: SctpOptions, queue: SendQueue, full_size: int) -> None:
+        self.flush_at = math.inf
+        self._options = options
+        self._queue = queue
+        self._capacity = options.max_packet_size - HEADER_SIZE
+        self._coalescing = Coalescing(options.coalescing_delay, BATCH_PACKETS * full_size)
+        self._packets: list[bytes] = []
+        self._control: list[bytes] = []
+        self._quiet_until = -math.inf
+        self._quiet_below: float = 0
+
+    # What is put in.
+
+    def send_alone(self, verification_tag: int, chunk: bytes) -> None:
+        """Queue a packet of one chunk, with a checksum, for another tag than the association's."""
+        if len(self._packets) < _MAX_PENDING:
+            header = encode_header(self._options.local_port, self._options.remote_port, verification_tag)
+            self._packets.append(encode_packet(header, [chunk]))
+
+    def reply(self, chunk: bytes) -> bool:
+        """Queue a control chunk; return False if it does not fit a packet or too many wait already."""
+        if len(self._control) >= _MAX_PENDING or len(chunk) > self._capacity:
+            return False
+        self._control.append(chunk)
+        self._quiet_until = -math.inf
+        return True
+
+    def reply_first(self, chunk: bytes) -> None:
+        """Queue a control chunk that goes before all others."""
+        self._control.insert(0, chunk)
+
+    def clear(self) -> None:
+        """Forget everything but packets that stand alone."""
+        self._control.clear()
+        self.flush_at = math.inf
+
+    def discard_packets(self) -> None:
+        """Forget packets that stand alone, too."""
+        self._packets.clear()
+
+    def wake(self) -> None:
+        """Take that something has changed, so that the next call decides anew."""
+        self._quiet_until = -math.inf
+
+    def release(self) -> None:
+        """Let go what is held back: something was received, or the time has come."""
+        self._coalescing.received = True
+        self._quiet_until = -math.inf
+
+    def handle_timer(self, now: float) -> None:
+        """Release what has been held back for long enough."""
+        if now >= self.flush_at:
+            self.flush_at = math.inf
+            self.release()
+
+    # What is taken out.
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether nothing can leave, for what is known from the last decision."""
+        return now < self._quiet_until and self._queue.total < self._quiet_below
+
+    def take_packets(self) -> list[bytes]:
+        """Take the packets that stand alone."""
+        packets, self._packets = self._packets, []
+        return packets
+
+    def echo_cookie(self, block: ControlBlock, cookie: bytes, now: float) -> list[bytes]:
+        """Return COOKIE ECHO with a packet's worth of data behind it."""
+        self._coalescing.sent(now)
+        return self._bundle(block, [CookieEcho(cookie).encode()], block.transmitter, now, max_packets=1)
+
+    def take_bundles(self, block: ControlBlock, now: float, *, with_data: bool) -> list[bytes]:
+        """Return the packets that may leave now.
+
+        Args:
+            block: Whose packets they are.
+            now: The time.
+            with_data: Whether the state of the association lets data go.
+        """
+        transmitter = block.transmitter
+        partial, held_until = True, -math.inf
+        if with_data and not transmitter.outstanding.lost and self._queue.has_sendable:
+            held_until = self._coalescing.deadline(self._queue.total)
+            partial = self._coalescing.received or -math.inf < held_until <= now
+        wants = with_data and held_until <= now and transmitter.wants_packet(partial)
+        control = self._take_control(block, now, with_data=wants)
+        packets: list[bytes] = []
+        if wants or control:
+            source = transmitter if wants else None
+            packets = self._bundle(
+                block, control, source, now, max_packets=self._options.max_burst, partial=partial
+            )
+        if wants:
+            self._coalescing.sent(now)
+        if with_data:
+            self._plan(transmitter, now, burst_cut=len(packets) >= self._options.max_burst)
+        return packets
+
+    def _plan(self, transmitter: Transmitter, now: float, *, burst_cut: bool) -> None:
+        """Note when the next call makes sense, if data is left."""
+        self.flush_at = math.inf
+        self._quiet_until = -math.inf
+        queue = self._queue
+        if not queue.has_sendable and not transmitter.outstanding.lost:
+            return
+        if not transmitter.wants_packet(partial=True):
+            # Only an acknowledgement or T3 opens the windows.
+            transmitter.arm_window_probe(now)
+            self._quiet_until = self._quiet_below = math.inf
+            return
+        if burst_cut:
+            self.flush_at = now + self._options.burst_interval
+        else:
+            self.flush_at = max(self._coalescing.deadline(0), now + self._options.burst_interval)
+            self._quiet_until = self.flush_at
+            self._quiet_below = self._coalescing.batch_size
+
+    def _take_control(self, block: ControlBlock, now: float, *, with_data: bool) -> list[bytes]:
+        """Return the control chunks that leave now, the SACK first when there is news to tell."""
+        control = self._control
+        if control:
+            self._control = []
+        if block.resets.has_chunks:
+            control += block.resets.take_chunks(now, block.transmitter.timeout.value)
+        forward = block.transmitter.take_forward_tsn()
+        if forward is not None:
+            control.append(forward.encode())
+        receiver = block.receiver
+        if receiver.ack_due or (receiver.has_unacknowledged and (with_data or control)):
+            # COOKIE ACK, if it is there, stays in front of everything else (section 6.10).
+            position = 1 if control and control[0][0] == CookieAck.kind else 0
+            control = [*control[:position], receiver.take_sack().encode(), *control[position:]]
+        return control
+
+    def _bundle(
+        self,
+        block: ControlBlock,
+        control: list[bytes],
+        source: Transmitter | None,
+        now: float,
+        *,
+        max_packets: int,
+        partial: bool = True,
+    ) -> list[bytes]:
+        """Return packets of all of ``control``, and of data from ``source`` until there are ``max_packets``."""
+        packets: list[bytes] = []
+        header, capacity = block.outbound_header, self._capacity
+        parts = [header]
+        space = capacity
+        for chunk in control:
+            if len(chunk) > space:
+                packets.append(b"".join(parts))
+                parts = [header]
+                space = capacity
+            parts.append(chunk)
+            space -= len(chunk)
+        if source is not None:
+            fill = source.fill_packet
+            while len(packets) < max_packets:
+                fill(parts, space, now, partial)
+                if len(parts) == 1:
+                    break
+                packets.append(b"".join(parts))
+                parts = [header]
+                space = capacity
+        if len(parts) > 1:
+            packets.append(b"".join(parts))
+        # A packet with a COOKIE ECHO has its checksum in any case (RFC 9653 section 5.2).
+        if not block.capabilities.zero_checksum or (control and control[0][0] == CookieEcho.kind):
+            return [add_checksum(packet) for packet in packets]
+        return packets
