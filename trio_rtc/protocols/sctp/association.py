@@ -63,6 +63,9 @@ class Association:
     Args:
         options: See :class:`.SctpOptions`.
         rng: Source of tags, TSNs, nonces and the cookie's secret.
+
+    Attributes:
+        counters: What was counted of packets; ``statistics`` has that and more.
     """
 
     def __init__(self, options: SctpOptions, *, rng: random.Random) -> None:
@@ -72,7 +75,7 @@ class Association:
         self._max_payload = options.max_packet_size - HEADER_SIZE - DATA_HEADER_SIZE
         self._queue = SendQueue(self._max_payload)
         self._outbox = Outbox(options, self._queue, self._max_payload)
-        self._counters = Counters()
+        self.counters = Counters()
         self._events: list[SctpEvent] = []
         self._state: states.State = states.Listening()
         # What follows from the state, looked up for every packet or message: see ``_enter``.
@@ -110,9 +113,18 @@ class Association:
         """Return the bytes of a stream's messages that have not been put into a packet yet."""
         return self._queue.buffered(stream_id)
 
+    @property
+    def acknowledgement_due(self) -> bool:
+        """Whether a SACK is to leave at once, such as a window update after ``receive_message``."""
+        return self._block is not None and self._block.receiver.ack_due
+
+    def peek_payload_protocol(self, stream_id: int) -> int | None:
+        """Return the payload protocol identifier of the message that ``receive_message`` would take."""
+        return self._receiver.peek_payload_protocol(stream_id) if self._receiver is not None else None
+
     def statistics(self) -> AssociationStatistics:
         """Return a snapshot of all counters."""
-        counters = self._counters
+        counters = self.counters
         block = self._block
         if block is None:
             return AssociationStatistics(
@@ -260,7 +272,7 @@ class Association:
         """Take packets that DTLS has authenticated."""
         if self.closed:
             return
-        self._counters.packets_received += len(batch)
+        self.counters.packets_received += len(batch)
         self._outbox.release()
         for packet in batch:
             block = self._data_block
@@ -326,7 +338,7 @@ class Association:
                 current.cookie_due = False
                 packets = self._outbox.echo_cookie(block, current.cookie, now)
         packets += self._outbox.take_packets()
-        self._counters.packets_sent += len(packets)
+        self.counters.packets_sent += len(packets)
         return packets
 
     def events(self) -> list[SctpEvent]:
@@ -662,7 +674,7 @@ class Association:
             self._drop("reply")
 
     def _drop(self, reason: str, error: ProtocolError | None = None) -> None:
-        self._counters.dropped[reason] += 1
+        self.counters.dropped[reason] += 1
         logger.debug("dropped: %s %s", reason, error or "")
 
 

@@ -111,6 +111,11 @@ class Reassembly:
         inbox = self._inboxes.get(stream_id)
         return None if inbox is None else inbox[0][0]
 
+    def peek(self, stream_id: int) -> int | None:
+        """Return the payload protocol identifier of a stream's next message, None if there is no message."""
+        inbox = self._inboxes.get(stream_id)
+        return inbox[0][0] if inbox is not None else None
+
     def take_ready(self) -> tuple[int, ...]:
         """Return the streams with new messages, sorted, and forget them."""
         ready = tuple(sorted(self.ready))

@@ -190,6 +190,10 @@ class Receiver:
             self.reports = []
         return reports
 
+    def peek_payload_protocol(self, stream_id: int) -> int | None:
+        """Return the payload protocol identifier of a stream's next message, None if there is no message."""
+        return self.reassembly.peek(stream_id)
+
     def request_reset(self, last_tsn: int, stream_ids: tuple[int, ...]) -> bool:
         """Reset incoming streams once everything up to ``last_tsn`` has come; return whether that is now.
 

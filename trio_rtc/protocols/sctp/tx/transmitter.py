@@ -239,9 +239,7 @@ class Transmitter:
             # In fast recovery an advancing SACK counts for every hole that it reports (section 7.2.4).
             highest = ranges[-1][1]
         if highest >= 0:
-            lost, abandoned = outstanding.report_missing(
-                highest, now, early=not self._queue.has_sendable
-            )
+            lost, abandoned = outstanding.report_missing(highest, now, early=not self._queue.has_sendable)
             self._abandon(abandoned)
             if lost:
                 self._enter_fast_recovery(now)
