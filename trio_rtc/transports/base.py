@@ -24,6 +24,10 @@ INBOX_CAPACITY = 32
 """Batches that wait between two layers; a batch is at most about 64 packets."""
 
 
+_MAX_ITEMS = 8
+"""Batches that a transport takes from its inbox before it answers them all together."""
+
+
 class Lower(Protocol):
     """What a transport needs of the one below it."""
 
@@ -64,6 +68,13 @@ class Inbox(Generic[ItemT]):
         """
         return (await self._out.receive())[0]
 
+    def take_nowait(self) -> ItemT | None:
+        """Take the next item, ``None`` when there is none or nothing will come any more."""
+        try:
+            return self._out.receive_nowait()[0]
+        except (trio.WouldBlock, trio.EndOfChannel):
+            return None
+
     def abandon(self) -> None:
         """The owner has ended: what is put from now on is dropped."""
         self._out.close()
@@ -75,7 +86,8 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
     def __init__(self, core: Core[PacketT, EventT], inbox: Inbox[ItemT]) -> None:
         self._core = core
         self._inbox = inbox
-        self._timer = trio.CancelScope()
+        # The scope in which the task waits, None while it works.
+        self._timer: trio.CancelScope | None = None
         self._woken = False
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -84,26 +96,38 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
         task_status.started()
         try:
             while not core.closed:
-                item: ItemT | None = None
-                lower_is_gone = False
-                deadline = -math.inf if self._woken else core.next_timer()
-                self._woken = False
-                with trio.CancelScope(deadline=deadline) as self._timer:
-                    try:
-                        item = await self._inbox.take()
-                    except trio.EndOfChannel:
-                        lower_is_gone = True
-                now = trio.current_time()
-                if item is not None:
-                    self._receive(item, now)
-                elif lower_is_gone:
-                    core.lower_closed(now)
+                item = self._inbox.take_nowait()
+                if item is None:
+                    item = await self._wait()
                 else:
+                    # A cancel scope costs as much as a packet: a busy transport goes without.
+                    await trio.lowlevel.checkpoint()
+                now = trio.current_time()
+                taken = 0
+                while item is not None:
+                    self._receive(item, now)
+                    taken += 1
+                    item = self._inbox.take_nowait() if taken < _MAX_ITEMS else None
+                if self._woken or core.next_timer() <= now:
+                    self._woken = False
                     core.handle_timer(now)
                 await self.flush()
         finally:
             self._inbox.abandon()
             self._close_upper_inboxes()
+
+    async def _wait(self) -> ItemT | None:
+        """Wait for the inbox, the timer or ``wake``. Tells the core when the layer below is gone."""
+        deadline = -math.inf if self._woken else self._core.next_timer()
+        item: ItemT | None = None
+        try:
+            with trio.CancelScope(deadline=deadline) as self._timer:
+                item = await self._inbox.take()
+        except trio.EndOfChannel:
+            self._core.lower_closed(trio.current_time())
+        finally:
+            self._timer = None
+        return item
 
     @property
     def inbox_dropped(self) -> int:
@@ -118,14 +142,9 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
 
     def wake(self) -> None:
         """Let the task look at its core soon: for synchronous callers, who cannot flush."""
-        # The flag is for a task that is busy sending: its next scope is only made afterwards.
         self._woken = True
-        self._timer.deadline = -math.inf
-
-    def rearm(self) -> None:
-        """Follow a change of the core's next deadline. Needs no wake-up of the task."""
-        if not self._woken:
-            self._timer.deadline = self._core.next_timer()
+        if self._timer is not None:
+            self._timer.deadline = -math.inf
 
     async def close(self) -> None:
         """Let the core say goodbye. Idempotent."""
@@ -137,7 +156,11 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
         datagrams = core.datagrams_to_send(trio.current_time())
         for event in core.events():
             self._handle(event)
-        self._timer.deadline = -math.inf if self._woken else core.next_timer()
+        timer = self._timer
+        if timer is not None and not self._woken:
+            deadline = core.next_timer()
+            if deadline != timer.deadline:
+                timer.deadline = deadline
         return datagrams
 
     @abc.abstractmethod
