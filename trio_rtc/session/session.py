@@ -41,6 +41,8 @@ _ANSWERABLE = (RTCSignalingState.HAVE_REMOTE_OFFER, RTCSignalingState.HAVE_LOCAL
 class Session:
     """The offer/answer state of one peer connection.
 
+    It holds immutable values only, so ``copy.copy`` is a snapshot: several steps can be tried on a copy.
+
     Args:
         rng: Where the session's id comes from.
         options: Bounds and preferences.

@@ -1,0 +1,198 @@
+"""Descriptions of the peer that are refused: the right error, and nothing changed."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.strategies.descriptions import REAL_OFFERS, damaged_offers
+from tests.strategies.sessions import local_media, make_session, negotiate, visible, without
+from trio_rtc.enums import RTCErrorDetailType
+from trio_rtc.errors import InvalidAccessError, RTCError
+from trio_rtc.protocols.sdp import SdpOptions
+from trio_rtc.session import Session, SessionOptions
+
+Edit = Callable[[str], str]
+SECTION = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n"
+
+
+def replace(old: str, new: str) -> Edit:
+    def edit(text: str) -> str:
+        assert old in text
+        return text.replace(old, new)
+
+    return edit
+
+
+def drop(*prefixes: str) -> Edit:
+    return lambda text: without(text, *prefixes)
+
+
+def append(lines: str) -> Edit:
+    return lambda text: text + lines
+
+
+def assert_refused(session: Session, description_type: str, text: str) -> InvalidAccessError:
+    before = visible(session)
+    with pytest.raises(InvalidAccessError) as caught:
+        session.apply_remote(description_type, text)
+    assert visible(session) == before
+    return caught.value
+
+
+OFFER_EDITS: dict[str, Edit] = {
+    "no ufrag": drop("a=ice-ufrag"),
+    "no password": drop("a=ice-pwd"),
+    "no fingerprint": drop("a=fingerprint"),
+    "untrusted hash": lambda text: (
+        drop("a=fingerprint")(text) + "a=fingerprint:sha-1 " + ":".join(["AB"] * 20)
+    ),
+    "held": replace("setup:actpass", "setup:holdconn"),
+    "mid twice": append("m=audio 0 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n"),
+    "bundled mid without section": replace("BUNDLE 0", "BUNDLE 0 1"),
+    "bundled twice": replace("a=group:BUNDLE 0", "a=group:BUNDLE 0\r\na=group:BUNDLE 0"),
+}
+
+
+@pytest.mark.parametrize("edit", OFFER_EDITS.values(), ids=list(OFFER_EDITS))
+def test_offers_that_make_no_sense(edit: Edit) -> None:
+    session = make_session()
+    offer = make_session(2).create_offer(local_media())
+    assert_refused(session, "offer", edit(offer))
+    assert session.apply_remote("offer", offer).transport is not None
+
+
+AGAIN_EDITS: dict[str, Edit] = {
+    "section gone": lambda text: without(text[: text.index("m=")], "a=group"),
+    "kind changed": lambda text: text.replace(
+        "m=application 9 UDP/DTLS/SCTP webrtc-datachannel", "m=audio 9 RTP 0"
+    ),
+    "mid changed": lambda text: text.replace("mid:0", "mid:7").replace("BUNDLE 0", "BUNDLE 7"),
+    "role taken back": replace("setup:actpass", "setup:active"),
+}
+
+
+@pytest.mark.parametrize("edit", AGAIN_EDITS.values(), ids=list(AGAIN_EDITS))
+def test_offers_that_do_not_follow_the_last_exchange(edit: Edit) -> None:
+    first, second = make_session(1), make_session(2)
+    negotiate(first, second)
+    offer = first.create_offer(local_media("off1"))
+    assert_refused(second, "offer", edit(offer))
+    second.apply_remote("offer", offer)
+
+
+def test_a_standing_role_may_be_stated() -> None:
+    first, second = make_session(1), make_session(2)
+    negotiate(first, second)
+    offer = first.create_offer(local_media("off1")).replace("setup:actpass", "setup:passive")
+    second.apply_remote("offer", offer)
+    assert "a=setup:active\r\n" in second.create_answer(local_media("ans1"))
+
+
+ANSWER_EDITS: dict[str, Edit] = {
+    "no ufrag": drop("a=ice-ufrag"),
+    "no password": drop("a=ice-pwd"),
+    "no fingerprint": drop("a=fingerprint"),
+    "no decision": replace("setup:active", "setup:actpass"),
+    "held": replace("setup:active", "setup:holdconn"),
+    "no section": lambda text: without(text[: text.index("m=")], "a=group"),
+    "one section more": append("m=audio 0 UDP/TLS/RTP/SAVPF 0\r\n"),
+    "other kind": replace(SECTION, "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n"),
+    "other protocol": replace(SECTION, "m=application 9 UDP/BFCP *\r\n"),
+    "other mid": lambda text: text.replace("mid:0", "mid:1").replace("BUNDLE 0", "BUNDLE 1"),
+    "rejected tag": replace("application 9", "application 0"),
+    "bundled mid without section": replace("BUNDLE 0", "BUNDLE 0 1"),
+}
+
+
+@pytest.mark.parametrize("description_type", ["answer", "pranswer"])
+@pytest.mark.parametrize("edit", ANSWER_EDITS.values(), ids=list(ANSWER_EDITS))
+def test_answers_that_make_no_sense(edit: Edit, description_type: str) -> None:
+    offerer, answerer = make_session(1), make_session(2)
+    answerer.apply_remote("offer", offerer.create_offer(local_media("off1")))
+    offerer.apply_local("offer")
+    answer = answerer.create_answer(local_media("ans1"))
+    assert_refused(offerer, description_type, edit(answer))
+    assert offerer.apply_remote(description_type, answer).transport is not None
+
+
+def test_answer_must_not_bundle_what_the_offer_does_not() -> None:
+    offerer, answerer = make_session(1), make_session(2)
+    offerer.apply_remote("offer", REAL_OFFERS["chromium-offer-recvonly"])
+    offerer.create_answer(local_media(data_channels=False))
+    offerer.apply_local("answer")
+    offer = offerer.create_offer(local_media("off1"))
+    offerer.apply_local("offer")
+    answerer.apply_remote("offer", offer)
+    answer = answerer.create_answer(local_media("ans1"))
+    assert "a=group:BUNDLE 2\r\n" in answer
+    assert_refused(offerer, "answer", answer.replace("BUNDLE 2", "BUNDLE 2 1"))
+    offerer.apply_remote("answer", answer)
+
+
+def test_other_groups_are_let_alone() -> None:
+    offer = make_session(2).create_offer(local_media()).replace("a=group:", "a=group:LS 0 9\r\na=group:")
+    make_session().apply_remote("offer", offer)
+
+
+def test_malformed_text_names_the_line() -> None:
+    session = make_session()
+    before = visible(session)
+    offer = make_session(2).create_offer(local_media()).replace("a=setup:actpass", "a=setup:perhaps")
+    number = offer.splitlines().index("a=setup:perhaps") + 1
+    with pytest.raises(RTCError) as caught:
+        session.apply_remote("offer", offer)
+    assert caught.value.error_detail is RTCErrorDetailType.SDP_SYNTAX_ERROR
+    assert caught.value.sdp_line_number == number
+    assert f"line {number}" in str(caught.value)
+    assert "a=setup:perhaps" in str(caught.value)
+    assert visible(session) == before
+
+
+def test_bounds_are_those_of_the_options() -> None:
+    session = make_session(1, SessionOptions(sdp=SdpOptions(maximum_sections=1)))
+    with pytest.raises(RTCError):
+        session.apply_remote("offer", REAL_OFFERS["chromium-offer-av"])
+
+
+def try_offer(text: str) -> None:
+    """Apply an offer; if it is taken, answering must work, else nothing may have changed."""
+    session = make_session()
+    before = visible(session)
+    try:
+        session.apply_remote("offer", text)
+    except (RTCError, InvalidAccessError):
+        assert visible(session) == before
+        return
+    answer = session.create_answer(local_media("ans1"))
+    session.apply_local("answer")
+    again = make_session(9)
+    again.apply_remote("offer", session.create_offer(local_media("ans1")))
+    assert answer
+
+
+@given(damaged_offers())
+def test_damaged_offers_are_taken_whole_or_not_at_all(text: str) -> None:
+    try_offer(text)
+
+
+@given(st.text(max_size=200))
+@example("v=0\no=- 1 1 IN IP4 h\ns=-\nm=application 9 DTLS/SCTP 0\na=sctpmap:0 webrtc-datachannel 1")
+def test_arbitrary_text_is_taken_whole_or_not_at_all(text: str) -> None:
+    try_offer(text)
+    try_offer("v=0\r\no=- 1 1 IN IP4 h\r\ns=-\r\n" + SECTION + text)
+
+
+@given(damaged_offers())
+def test_damaged_answers_are_taken_whole_or_not_at_all(text: str) -> None:
+    session = make_session()
+    session.create_offer(local_media("off1"))
+    session.apply_local("offer")
+    before = visible(session)
+    try:
+        applied = session.apply_remote("answer", text)
+    except (RTCError, InvalidAccessError):
+        assert visible(session) == before
+    else:
+        assert applied.negotiated
