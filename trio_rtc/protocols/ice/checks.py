@@ -46,10 +46,17 @@ class ConnectivityCheck:
 
 @attrs.frozen(eq=False)
 class ConsentCheck:
-    """A check that renews consent on a pair."""
+    """A check that renews consent on a pair.
+
+    Attributes:
+        generation: Whose credentials it has.
+        pair: The pair.
+        nominates: Whether it has USE-CANDIDATE.
+    """
 
     generation: Generation
     pair: CheckedPair
+    nominates: bool
 
 
 Purpose = ConnectivityCheck | ConsentCheck | Query
@@ -84,10 +91,15 @@ class Requester:
         pair.transaction_id = self._start_check(purpose, now, rto=rto)
         pair.statistics.requests_sent += 1
 
-    def send_consent_check(self, generation: Generation, pair: CheckedPair, now: float) -> None:
+    def send_consent_check(
+        self, generation: Generation, pair: CheckedPair, *, nominates: bool, now: float
+    ) -> None:
         """Ask for consent once; a missing answer brings a new check, never a retransmission."""
         self._start_check(
-            ConsentCheck(generation, pair), now, max_transmissions=1, timeout=self._options.consent_interval
+            ConsentCheck(generation, pair, nominates),
+            now,
+            max_transmissions=1,
+            timeout=self._options.consent_interval,
         )
         pair.statistics.consent_requests_sent += 1
 
@@ -162,8 +174,7 @@ class Requester:
     ) -> bytes:
         remote = purpose.generation.remote
         assert remote is not None  # pairs are only made once the peer's parameters are known
-        nominates = isinstance(purpose, ConnectivityCheck) and purpose.nominates
-        request = self._make_request(purpose.generation, purpose.pair, nominates)
+        request = self._make_request(purpose.generation, purpose.pair, purpose.nominates)
         self._purposes[request.transaction_id] = purpose
         self.client.start(
             request,

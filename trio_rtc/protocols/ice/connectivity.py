@@ -322,6 +322,10 @@ class Connectivity:
             self.generation.nominating = pair
             self._requester.send_check(self.generation, pair, nominates=True, now=now)
 
+    def is_nominee(self, generation: Generation, pair: CheckedPair) -> bool:
+        """Return whether a pair is the one that we as the controlling agent have nominated."""
+        return generation is self.generation and pair.nominated and self._roles.role is IceRole.CONTROLLING
+
     def end_check(
         self, check: ConnectivityCheck, event: ResponseReceived | TransactionFailed, now: float
     ) -> bool:

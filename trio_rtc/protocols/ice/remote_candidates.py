@@ -59,11 +59,12 @@ class RemoteCandidates:
 
     def await_name(self, candidate: Candidate) -> bool:
         """Keep a candidate until its name is resolved; return whether the name is a new one."""
+        is_new = candidate.address not in self._by_name
         waiting = self._by_name.setdefault(candidate.address, [])
         if candidate not in waiting:
             self._told += 1
             waiting.append(candidate)
-        return len(waiting) == 1
+        return is_new
 
     def resolve_name(self, name: str, hosts: list[str]) -> list[RemoteCandidate]:
         """Return the candidates that waited for a name, once for each of its hosts."""

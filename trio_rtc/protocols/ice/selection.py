@@ -103,7 +103,13 @@ class SelectedPath:
             if self.current is None and current.generation is self._connectivity.generation:
                 self._connectivity.give_up()
         elif now >= consent.check_due:
-            self._requester.send_consent_check(current.generation, current.pair, now)
+            # A controlling agent nominates again and again, so that both stay on one pair whatever happens.
+            self._requester.send_consent_check(
+                current.generation,
+                current.pair,
+                nominates=self._connectivity.is_nominee(current.generation, current.pair),
+                now=now,
+            )
             consent.check_sent(now)
 
     def end_consent_check(

@@ -1,0 +1,101 @@
+"""A scripted ICE peer: makes and answers single STUN messages, so that a test can misbehave on purpose."""
+
+import itertools
+
+from trio_rtc.protocols._contract import Address, Datagram
+from trio_rtc.protocols.ice import Agent, Candidate, IceParameters
+from trio_rtc.protocols.stun import (
+    Attribute,
+    AttributeType,
+    ErrorCode,
+    Message,
+    MessageClass,
+    binding_request,
+    error_response,
+    success_response,
+)
+
+
+class ScriptedPeer:
+    """Speaks to one agent from one address, with the peer's credentials."""
+
+    def __init__(self, agent: Agent, local: Address, address: Address, *, ice_lite: bool = False) -> None:
+        self.agent = agent
+        self.local = local
+        self.address = address
+        self.parameters = IceParameters("peer", "peerpasswordpeerpassword", ice_lite)
+        self._counter = itertools.count(1)
+
+    def candidate(self, priority: int = 2130706431, **changes: object) -> Candidate:
+        host, port = self.address
+        return Candidate.parse(f"candidate:1 1 udp {priority} {host} {port} typ host")
+
+    def request(
+        self,
+        *,
+        use_candidate: bool = False,
+        controlling: bool | None = None,
+        tie_breaker: int = 1,
+        username: str | None = None,
+        password: str | None = None,
+        extra: tuple[Attribute, ...] = (),
+        priority: bytes = b"\x6e\x7f\xff\xff",
+    ) -> Message:
+        """Return a check to the agent and remember its key."""
+        parameters = self.agent.local_parameters
+        self.key = (password or parameters.password).encode()
+        if controlling is None:
+            controlling = self.agent.role == "controlled"
+        role = AttributeType.ICE_CONTROLLING if controlling else AttributeType.ICE_CONTROLLED
+        name = username or f"{parameters.username_fragment}:{self.parameters.username_fragment}"
+        attributes = [
+            Attribute(AttributeType.USERNAME, name.encode()),
+            Attribute(AttributeType.PRIORITY, priority),
+            Attribute(role, tie_breaker.to_bytes(8, "big")),
+            *extra,
+        ]
+        if use_candidate:
+            attributes.append(Attribute(AttributeType.USE_CANDIDATE, b""))
+        return binding_request(next(self._counter).to_bytes(12, "big"), attributes)
+
+    def check(self, now: float, *, source: Address | None = None, **kwargs: object) -> Message | None:
+        """Send a check; return the agent's response to it, and leave everything else unsent aside."""
+        request = self.request(**kwargs)  # type: ignore[arg-type]
+        datagram = Datagram(request.encode(key=self.key), self.local, source or self.address)
+        self.agent.receive([datagram], now)
+        self.sent = self.agent.datagrams_to_send(now)
+        for sent in self.sent:
+            message = Message.parse(sent.data)
+            if message.transaction_id == request.transaction_id and sent.remote == datagram.remote:
+                return message
+        return None
+
+    def take_requests(self, now: float) -> list[Datagram]:
+        """Take the agent's requests to this peer's address."""
+        return [
+            datagram
+            for datagram in self.agent.datagrams_to_send(now)
+            if Message.parse(datagram.data).message_class is MessageClass.REQUEST
+            and datagram.remote == self.address
+        ]
+
+    def answer(
+        self,
+        datagram: Datagram,
+        now: float,
+        *,
+        mapped: Address | None = None,
+        error: ErrorCode | None = None,
+        source: Address | None = None,
+        password: str | None = None,
+    ) -> None:
+        """Answer one of the agent's requests."""
+        request = Message.parse(datagram.data)
+        key = (password or self.parameters.password).encode()
+        if error is None:
+            response = success_response(request, mapped or datagram.local)
+        else:
+            response = error_response(request, error)
+        self.agent.receive(
+            [Datagram(response.encode(key=key), datagram.local, source or datagram.remote)], now
+        )
