@@ -51,6 +51,7 @@ page may connect when it was served by the same host, or when its origin is in `
 from .client import Peer, Room, SignalingError, connect
 from .http import Page
 from .messages import CloseCode, JsonObject
+from .negotiation import negotiate
 from .options import ClientOptions, ServerOptions
 from .rooms import RoomLimits
 from .server import SignalingServer, serve
@@ -67,5 +68,6 @@ __all__ = [
     "SignalingError",
     "SignalingServer",
     "connect",
+    "negotiate",
     "serve",
 ]

@@ -1,0 +1,297 @@
+import logging
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import attrs
+import pytest
+import trio
+import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies.json_channels import JsonChannel, json_channel_pair
+from trio_rtc import RTCDataChannel, RTCPeerConnection, Settings
+from trio_rtc.signaling import negotiate
+from trio_rtc.testing import SimulatedNetwork
+
+
+@attrs.frozen
+class Side:
+    pc: RTCPeerConnection
+    signaling: JsonChannel
+    polite: bool
+
+    def said(self, key: str) -> list[Any]:
+        return [message[key] for message in self.signaling.sent if key in message]
+
+    def types_said(self) -> list[str]:
+        return [description["type"] for description in self.said("description")]
+
+
+@asynccontextmanager
+async def two_sides(
+    seed: int = 0, *, delay: float = 0.05, jitter: float = 0.0
+) -> AsyncIterator[tuple[Side, Side]]:
+    """Two peer connections on a simulated network and the signaling between them: the impolite one first."""
+    rng = random.Random(seed)
+    network = SimulatedNetwork(seed=seed)
+    hosts = [network.add_host(name, [f"10.0.0.{number}"]) for number, name in enumerate(("alice", "bob"), 1)]
+    settings = [Settings(network=host, rng=random.Random(rng.random())) for host in hosts]
+    a, b = json_channel_pair(delay=delay, jitter=jitter, rng=rng)
+    async with (
+        network,
+        RTCPeerConnection(settings=settings[0]) as alice,
+        RTCPeerConnection(settings=settings[1]) as bob,
+    ):
+        yield Side(alice, a, False), Side(bob, b, True)
+
+
+async def start(nursery: trio.Nursery, *sides: Side) -> None:
+    for side in sides:
+        await nursery.start(partial(negotiate, side.signaling, side.pc, polite=side.polite))
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    """Look every hundredth of a virtual second."""
+    while not condition():  # noqa: ASYNC110 - there is no one event for what tests wait for
+        await trio.sleep(0.01)
+
+
+async def talk(one: RTCDataChannel, other: RTCDataChannel) -> None:
+    await one.opened()
+    await other.opened()
+    await one.send("ping")
+    assert await other.receive() == "ping"
+
+
+@pytest.mark.parametrize("offerer", [0, 1])
+@pytest.mark.parametrize("created_first", [True, False])
+async def test_a_channel_opens_whoever_creates_it_and_whenever(
+    offerer: int, created_first: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with two_sides() as sides, trio.open_nursery() as nursery:
+        creator, other = sides[offerer], sides[1 - offerer]
+        async with other.pc.subscribe("data_channel") as arriving:
+            if created_first:
+                channel = creator.pc.create_data_channel("chat")
+                await trio.sleep(1)  # the event has come and gone
+                await start(nursery, *sides)
+            else:
+                await start(nursery, *sides)
+                await trio.sleep(1)
+                channel = creator.pc.create_data_channel("chat")
+            await talk(channel, (await arriving.receive()).channel)
+        assert creator.types_said() == ["offer"]
+        assert other.types_said() == ["answer"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_candidates_trickle_after_their_description_and_end_with_null(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with two_sides() as (alice, bob), trio.open_nursery() as nursery:
+        await start(nursery, alice, bob)
+        alice.pc.create_data_channel("chat")
+        await wait_until(lambda: alice.pc.connection_state == bob.pc.connection_state == "connected")
+        await trio.sleep(1)
+        for side in (alice, bob):
+            keys = [next(iter(message)) for message in side.signaling.sent]
+            assert keys[0] == "description"
+            assert keys.count("candidate") >= 2
+            candidates = side.said("candidate")
+            assert candidates[-1] is None
+            assert all(candidate["sdpMid"] == "0" for candidate in candidates[:-1])
+        nursery.cancel_scope.cancel()
+
+
+async def test_two_offers_that_meet_end_in_one_connection(autojump_clock: trio.testing.MockClock) -> None:
+    async with two_sides() as (alice, bob), trio.open_nursery() as nursery:
+        pairs = [
+            [side.pc.create_data_channel("both", negotiated=True, id=number) for side in (alice, bob)]
+            for number in (0, 1)
+        ]
+        await start(nursery, alice, bob)
+        for pair in pairs:
+            await talk(*pair)
+        await wait_until(lambda: alice.pc.signaling_state == bob.pc.signaling_state == "stable")
+        assert alice.types_said() == ["offer"]
+        assert bob.types_said() == ["offer", "answer"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_ice_restart_is_negotiated(autojump_clock: trio.testing.MockClock) -> None:
+    async with two_sides() as (alice, bob), trio.open_nursery() as nursery:
+        await start(nursery, alice, bob)
+        pair = [side.pc.create_data_channel("chat", negotiated=True, id=0) for side in (alice, bob)]
+        await talk(pair[0], pair[1])
+        before = alice.pc.local_description
+        bob.pc.restart_ice()
+        alice.pc.restart_ice()
+        await trio.sleep(5)
+        assert alice.pc.signaling_state == bob.pc.signaling_state == "stable"
+        assert before is not None
+        assert alice.pc.local_description is not None
+        assert ufrag_of(before.sdp) != ufrag_of(alice.pc.local_description.sdp)
+        await talk(pair[1], pair[0])
+        nursery.cancel_scope.cancel()
+
+
+def ufrag_of(sdp: str) -> str:
+    return next(line for line in sdp.splitlines() if line.startswith("a=ice-ufrag:"))
+
+
+async def test_an_offer_made_by_hand_before_is_sent(autojump_clock: trio.testing.MockClock) -> None:
+    async with two_sides() as (alice, bob), trio.open_nursery() as nursery:
+        channel = alice.pc.create_data_channel("chat")
+        await alice.pc.set_local_description()
+        await trio.sleep(1)
+        await start(nursery, alice, bob)
+        await channel.opened()
+        assert alice.types_said() == ["offer"]
+        nursery.cancel_scope.cancel()
+
+
+BAD_MESSAGES: list[dict[str, Any]] = [
+    {},
+    {"description": "v=0"},
+    {"description": {"type": "proposal", "sdp": ""}},
+    {"description": {"type": "offer", "sdp": "nonsense"}},
+    {"description": {"type": "answer", "sdp": "v=0\r\n"}},
+    {"candidate": 7},
+    {"candidate": {"candidate": "nonsense", "sdpMid": "0"}},
+    {"candidate": {"candidate": "candidate:1 1 udp 1 10.0.0.9 9 typ host", "sdpMid": "elsewhere"}},
+    {"candidate": {"candidate": ""}},
+    {"candidate": None},
+]
+
+
+@pytest.mark.parametrize("message", BAD_MESSAGES)
+async def test_what_cannot_be_applied_is_left_out(
+    message: dict[str, Any], autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with two_sides() as (alice, bob), trio.open_nursery() as nursery:
+        await bob.signaling.send(message)
+        await start(nursery, alice, bob)
+        with caplog.at_level(logging.WARNING, "trio_rtc.signaling"):
+            await trio.sleep(1)
+        assert bool(caplog.records) == bool(message)
+        assert alice.pc.signaling_state == "stable"
+        channel = alice.pc.create_data_channel("chat")
+        await channel.opened()
+        nursery.cancel_scope.cancel()
+
+
+async def test_it_ends_when_the_peer_connection_is_closed(autojump_clock: trio.testing.MockClock) -> None:
+    async with two_sides() as (alice, bob):
+        async with trio.open_nursery() as nursery:
+            await start(nursery, alice)
+            alice.pc.create_data_channel("chat")
+            await trio.sleep(1)
+            alice.pc.close()
+        with trio.fail_after(1):
+            await negotiate(alice.signaling, alice.pc, polite=True)
+        assert bob.pc.signaling_state == "stable"
+
+
+async def test_closing_at_any_moment_of_an_exchange_is_no_error() -> None:
+    for moment in range(40):
+        await close_at(moment)
+
+
+async def close_at(moment: int) -> None:
+    async with two_sides(delay=0.0) as (alice, bob), trio.open_nursery() as nursery:
+        await start(nursery, alice, bob)
+        alice.pc.create_data_channel("chat")
+        for _ in range(moment):
+            await trio.lowlevel.checkpoint()
+        bob.pc.close()
+        alice.pc.close()
+
+
+async def test_it_ends_when_the_channel_ends_and_the_connection_lives_on(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with two_sides() as (alice, bob):
+        pair = [side.pc.create_data_channel("chat", negotiated=True, id=0) for side in (alice, bob)]
+        async with trio.open_nursery() as nursery:
+            await start(nursery, alice, bob)
+            await pair[0].opened()
+            alice.signaling.end_sending()
+            bob.signaling.end_sending()
+        await talk(pair[0], pair[1])
+
+
+async def test_a_broken_channel_is_an_error_and_the_connection_lives_on(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with two_sides() as (alice, bob):
+        pair = [side.pc.create_data_channel("chat", negotiated=True, id=0) for side in (alice, bob)]
+
+        async def break_when_open() -> None:
+            await pair[0].opened()
+            alice.signaling.break_off("the cable")
+
+        async with trio.open_nursery() as nursery:
+            await start(nursery, bob)
+            nursery.start_soon(break_when_open)
+            with pytest.raises(trio.BrokenResourceError, match="the cable"):
+                await negotiate(alice.signaling, alice.pc, polite=False)
+            nursery.cancel_scope.cancel()
+        await talk(pair[0], pair[1])
+
+
+async def test_a_cancelled_negotiation_can_be_taken_up_again(autojump_clock: trio.testing.MockClock) -> None:
+    for moment in (0.0, 0.01, 0.05, 0.06, 0.1, 0.11, 0.2):
+        async with two_sides() as (alice, bob), trio.open_nursery() as nursery:
+            pair = [side.pc.create_data_channel("chat", negotiated=True, id=0) for side in (alice, bob)]
+            await start(nursery, bob)
+            with trio.move_on_after(moment):
+                await negotiate(alice.signaling, alice.pc, polite=False)
+            await start(nursery, alice)
+            await talk(pair[0], pair[1])
+            nursery.cancel_scope.cancel()
+
+
+async def test_without_a_peer_one_has_to_say_who_is_polite() -> None:
+    async with two_sides() as (alice, _):
+        with pytest.raises(TypeError, match="polite=True on one side"):
+            await negotiate(alice.signaling, alice.pc)
+
+
+VERBS = st.sampled_from(["restart alice", "restart bob", "channel alice", "channel bob"])
+
+
+@given(
+    seed=st.integers(0, 1000),
+    jitter=st.sampled_from([0.0, 0.05, 0.5]),
+    verbs=st.lists(st.tuples(st.floats(0.0, 0.3), VERBS), min_size=1, max_size=6),
+)
+def test_both_sides_agree_in_the_end(seed: int, jitter: float, verbs: list[tuple[float, str]]) -> None:
+    trio.run(negotiate_at_random, seed, jitter, verbs, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+async def negotiate_at_random(seed: int, jitter: float, verbs: list[tuple[float, str]]) -> None:
+    async with two_sides(seed, delay=0.02, jitter=jitter) as (alice, bob), trio.open_nursery() as nursery:
+        await start(nursery, alice, bob)
+        sides = {"alice": alice, "bob": bob}
+        channels = []
+        for pause, verb in verbs:
+            await trio.sleep(pause)
+            what, who = verb.split()
+            if what == "restart":
+                sides[who].pc.restart_ice()
+            else:
+                channels.append(sides[who].pc.create_data_channel(verb))
+        with trio.fail_after(60):
+            for channel in channels:
+                await channel.opened()
+        await trio.sleep(5)
+        assert alice.pc.signaling_state == bob.pc.signaling_state == "stable"
+        for one, other in ((alice.pc, bob.pc), (bob.pc, alice.pc)):
+            if one.local_description is not None:
+                assert other.remote_description is not None
+                assert ufrag_of(one.local_description.sdp) == ufrag_of(other.remote_description.sdp)
+        nursery.cancel_scope.cancel()
