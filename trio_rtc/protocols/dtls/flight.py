@@ -52,10 +52,13 @@ class Flight:
 
         The pause keeps a duplicated datagram from passing for a loss. It doubles each time: otherwise two
         sides that lose the same part of their flights would drive each other at the pace of the round trip.
+        The timer, if it runs, begins anew, so that it does not add a second copy right behind this one.
         """
         if now - self.sent_at < self.pause:
             return False
         self.pause *= 2
+        if self.timer.running:
+            self.timer.start(now, 2 * self.pause)
         return True
 
 

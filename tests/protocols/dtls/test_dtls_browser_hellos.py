@@ -1,0 +1,115 @@
+"""The first words of real browsers: DTLS 1.3 with ML-KEM on offer, in two fragments. They are answered with 1.2."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.strategies.dtls_pair import WALL_CLOCK, certificate, make_connection
+from trio_rtc.enums import RTCDtlsTransportState
+from trio_rtc.protocols.dtls import RSA_2048, DtlsOptions, DtlsRole
+from trio_rtc.protocols.dtls.extensions import ExtensionType
+from trio_rtc.protocols.dtls.messages import ClientHello, HandshakeType, ServerHello, ServerKeyExchange
+from trio_rtc.protocols.dtls.reassembly import Reassembler, parse_fragments
+from trio_rtc.protocols.dtls.record import ContentType, parse_records
+
+DATA = Path(__file__).parents[2] / "data" / "dtls"
+BROWSERS = ("chromium", "firefox")
+
+
+def hello_of(browser: str) -> list[bytes]:
+    """The datagrams of the hello that a browser has sent."""
+    lines = (DATA / f"{browser}-client-hello.hex").read_text().split()
+    return [bytes.fromhex(line) for line in lines]
+
+
+def messages_in(datagrams: list[bytes]):
+    reassembler = Reassembler(65536, 65536)
+    for datagram in datagrams:
+        for record in parse_records(datagram):
+            assert record.content_type == ContentType.HANDSHAKE
+            for fragment in parse_fragments(datagram[record.start : record.end]):
+                reassembler.add(0, fragment)
+    while (message := reassembler.take(0)) is not None:
+        yield message
+
+
+@pytest.mark.parametrize("browser", BROWSERS)
+def test_the_hello_offers_more_than_we_have(browser):
+    (message,) = messages_in(hello_of(browser))
+    hello = ClientHello.parse(message.body)
+    assert hello.encode() == message.body
+    assert hello.extensions[ExtensionType.SUPPORTED_VERSIONS][1:3] == b"\xfe\xfc"
+    assert 0x1301 in hello.cipher_suites
+
+
+@pytest.mark.parametrize("browser", BROWSERS)
+@pytest.mark.parametrize("order", ["in order", "backwards", "twice"])
+@pytest.mark.parametrize("algorithm", ["ECDSA P-256", RSA_2048])
+def test_it_is_answered_with_1_2(browser, order, algorithm):
+    server = make_connection(
+        DtlsRole.SERVER,
+        own=certificate(DtlsRole.SERVER, algorithm),
+        fingerprints=[certificate(DtlsRole.CLIENT).fingerprint()],
+    )
+    server.start(0.0)
+    datagrams = hello_of(browser)
+    server.receive({"in order": datagrams, "backwards": datagrams[::-1], "twice": datagrams * 2}[order], 0.0)
+    assert server.state is RTCDtlsTransportState.CONNECTING
+    answer = list(messages_in(server.datagrams_to_send(0.0)))
+    assert [message.message_type for message in answer] == [
+        HandshakeType.SERVER_HELLO,
+        HandshakeType.CERTIFICATE,
+        HandshakeType.SERVER_KEY_EXCHANGE,
+        HandshakeType.CERTIFICATE_REQUEST,
+        HandshakeType.SERVER_HELLO_DONE,
+    ]
+    hello = ServerHello.parse(answer[0].body)
+    assert hello.version == 0xFEFD
+    assert hello.cipher_suite == (0xC02B if algorithm == "ECDSA P-256" else 0xC02F)
+    assert set(hello.extensions) == {
+        ExtensionType.EXTENDED_MASTER_SECRET,
+        ExtensionType.RENEGOTIATION_INFO,
+        ExtensionType.EC_POINT_FORMATS,
+        ExtensionType.USE_SRTP,
+    }
+    # The mark that a server which speaks 1.3 leaves, RFC 8446 section 4.1.3.
+    assert b"DOWNGRD" not in hello.random
+    assert ServerKeyExchange.parse(answer[2].body).group == 29
+
+
+@pytest.mark.parametrize("browser", BROWSERS)
+def test_one_lost_fragment_is_waited_for(browser):
+    server = make_connection(DtlsRole.SERVER)
+    server.start(0.0)
+    first, second = hello_of(browser)
+    server.receive([second], 0.0)
+    assert server.datagrams_to_send(0.0) == []
+    assert server.next_timer() == float("inf")
+    server.receive([first, second], 0.05)
+    assert server.datagrams_to_send(0.05)
+
+
+@pytest.mark.parametrize("browser", BROWSERS)
+def test_a_cookie_can_be_asked_for(browser):
+    server = make_connection(DtlsRole.SERVER, DtlsOptions(require_cookie=True))
+    server.start(0.0)
+    server.receive(hello_of(browser), 0.0)
+    (request,) = messages_in(server.datagrams_to_send(0.0))
+    assert request.message_type == HandshakeType.HELLO_VERIFY_REQUEST
+    server.handle_timer(1.0)
+    assert server.datagrams_to_send(1.0) == []
+
+
+@pytest.mark.parametrize("browser", BROWSERS)
+def test_flipped_bits_never_raise(browser):
+    rng = random.Random(WALL_CLOCK)
+    for _ in range(200):
+        server = make_connection(DtlsRole.SERVER)
+        server.start(0.0)
+        datagrams = [bytearray(datagram) for datagram in hello_of(browser)]
+        for _ in range(rng.randrange(1, 5)):
+            datagram = rng.choice(datagrams)
+            datagram[rng.randrange(len(datagram))] ^= 1 << rng.randrange(8)
+        server.receive([bytes(datagram) for datagram in datagrams], 0.0)
+        server.datagrams_to_send(0.0)

@@ -1,0 +1,155 @@
+"""Our own certificates, and the check of the peer's."""
+
+import datetime
+import hashlib
+import random
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from tests.strategies.dtls_pair import WALL_CLOCK, Pair, certificate, check_agreement, make_connection
+from trio_rtc.protocols.dtls import (
+    MAX_LIFETIME,
+    RSA_2048,
+    AlertDescription,
+    Certificate,
+    DtlsOptions,
+    DtlsRole,
+    Fingerprint,
+)
+from trio_rtc.protocols.dtls.alert import HandshakeFailure
+from trio_rtc.protocols.dtls.certificate import authenticate, matches_fingerprint
+
+DAY = 86400
+
+
+def issue(key, *, public_key=None) -> Certificate:
+    """A self-signed certificate that ``generate`` would not make."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    start = datetime.datetime.fromtimestamp(WALL_CLOCK, datetime.UTC)
+    issued = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(public_key or key.public_key())
+        .serial_number(1)
+        .not_valid_before(start)
+        .not_valid_after(start + datetime.timedelta(days=1))
+        .sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
+    )
+    return Certificate(issued.public_bytes(serialization.Encoding.DER), key, WALL_CLOCK + DAY)
+
+
+def test_the_same_seed_makes_the_same_certificate():
+    first, second, third = (Certificate.generate(random.Random(seed), WALL_CLOCK) for seed in (1, 1, 2))
+    assert first.der == second.der != third.der
+
+
+@pytest.mark.parametrize("algorithm", ["ECDSA P-256", RSA_2048])
+def test_what_is_in_it(algorithm):
+    own = certificate(DtlsRole.CLIENT, algorithm)
+    parsed = x509.load_der_x509_certificate(own.der)
+    assert parsed.not_valid_before_utc.timestamp() == WALL_CLOCK - DAY
+    assert parsed.not_valid_after_utc.timestamp() == own.expires == WALL_CLOCK + 30 * DAY
+    assert parsed.subject == parsed.issuer
+    parsed.verify_directly_issued_by(parsed)
+    assert parsed.serial_number.bit_length() == 63
+    assert "private" not in repr(own)
+
+
+def test_the_lifetime_is_bounded():
+    rng = random.Random(1)
+    assert Certificate.generate(rng, WALL_CLOCK, lifetime=0).expires == WALL_CLOCK
+    assert Certificate.generate(rng, WALL_CLOCK, lifetime=1e12).expires == WALL_CLOCK + MAX_LIFETIME
+    with pytest.raises(ValueError, match="expire"):
+        Certificate.generate(rng, WALL_CLOCK, lifetime=-1)
+
+
+def test_an_unknown_algorithm():
+    with pytest.raises(ValueError, match="DSA"):
+        Certificate.generate(random.Random(1), WALL_CLOCK, algorithm="DSA")
+
+
+@pytest.mark.parametrize("algorithm", ["ECDSA P-256", RSA_2048])
+def test_pem_and_back(algorithm):
+    own = certificate(DtlsRole.CLIENT, algorithm)
+    again = Certificate.from_pem(own.to_pem())
+    assert again == own
+    assert again.private_key.public_key() == own.private_key.public_key()
+
+
+def test_pem_that_is_none():
+    first, second = certificate(DtlsRole.CLIENT), certificate(DtlsRole.SERVER)
+    key, _, cert = first.to_pem().partition("-----BEGIN CERTIFICATE")
+    cert = "-----BEGIN CERTIFICATE" + cert
+    other_key = second.to_pem().partition("-----BEGIN CERTIFICATE")[0]
+    edwards = issue(ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))).to_pem()
+    for text in ("", "nonsense", key, cert, other_key + cert, edwards):
+        with pytest.raises(ValueError, match=r"."):
+            Certificate.from_pem(text)
+
+
+def test_fingerprints():
+    own = certificate(DtlsRole.CLIENT)
+    digest = hashlib.sha384(own.der).hexdigest().upper()
+    value = ":".join(digest[index : index + 2] for index in range(0, len(digest), 2))
+    assert (
+        own.fingerprint("sha-384") == Fingerprint("sha-384", value) == Fingerprint("SHA-384", value.lower())
+    )
+    assert own.fingerprint() == own.fingerprint("sha-256")
+    for algorithm in ("sha-1", "md5", ""):
+        with pytest.raises(ValueError, match="hash"):
+            own.fingerprint(algorithm)
+    assert matches_fingerprint(own.der, [Fingerprint("sha-1", ""), own.fingerprint("sha-512")])
+    assert not matches_fingerprint(own.der, [])
+    assert not matches_fingerprint(own.der + b"\0", [own.fingerprint()])
+
+
+def refuse(own: Certificate) -> AlertDescription:
+    with pytest.raises(HandshakeFailure) as info:
+        authenticate([own.der], [own.fingerprint()])
+    return info.value.alert
+
+
+def test_keys_that_are_refused():
+    weak = rsa.generate_private_key(65537, 1024)
+    assert refuse(issue(weak)) == AlertDescription.UNSUPPORTED_CERTIFICATE
+    edwards = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
+    assert refuse(issue(edwards)) == AlertDescription.UNSUPPORTED_CERTIFICATE
+    garbage = Certificate(b"not a certificate", weak, 0.0)
+    assert refuse(garbage) == AlertDescription.BAD_CERTIFICATE
+
+
+def test_no_certificate_at_all():
+    with pytest.raises(HandshakeFailure) as info:
+        authenticate([], [certificate(DtlsRole.CLIENT).fingerprint()])
+    assert info.value.alert == AlertDescription.HANDSHAKE_FAILURE
+
+
+@pytest.mark.parametrize("role", DtlsRole)
+@pytest.mark.parametrize("curve", [ec.SECP384R1(), ec.SECP521R1()], ids=lambda curve: curve.name)
+def test_certificates_on_other_curves(role, curve):
+    own = issue(ec.derive_private_key(12345, curve))
+    connections = {
+        role: make_connection(role, own=own),
+        role.other: make_connection(role.other, fingerprints=[own.fingerprint("sha-512")]),
+    }
+    check_agreement(Pair(connections[DtlsRole.CLIENT], connections[DtlsRole.SERVER]).connect())
+
+
+def test_dates_are_not_looked_at():
+    old = Certificate.generate(random.Random(1), WALL_CLOCK - 1000 * DAY)
+    client = make_connection(DtlsRole.CLIENT, own=old)
+    server = make_connection(DtlsRole.SERVER, fingerprints=[old.fingerprint()])
+    check_agreement(Pair(client, server).connect())
+
+
+def test_our_own_expired_certificate_is_warned_about(caplog):
+    old = Certificate.generate(random.Random(1), WALL_CLOCK - 1000 * DAY)
+    make_connection(DtlsRole.CLIENT, DtlsOptions(), own=old).start(0.0)
+    assert "expired" in caplog.text
+    caplog.clear()
+    make_connection(DtlsRole.CLIENT).start(0.0)
+    assert not caplog.text

@@ -1,0 +1,237 @@
+"""Handshake messages: to bytes and back, arbitrary and mutated bytes, and fragments in any order."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.dtls.extensions import (
+    encode_use_srtp,
+    parse_number_list,
+    parse_numbers,
+    parse_use_srtp,
+)
+from trio_rtc.protocols.dtls.messages import (
+    CertificateRequest,
+    CertificateVerify,
+    ClientHello,
+    HandshakeMessage,
+    HelloVerifyRequest,
+    ServerHello,
+    ServerKeyExchange,
+    encode_certificates,
+    encode_client_key_exchange,
+    parse_certificates,
+    parse_client_key_exchange,
+)
+from trio_rtc.protocols.dtls.reassembly import (
+    MAX_GAPS,
+    MAX_MESSAGES_AHEAD,
+    Fragment,
+    Outcome,
+    Reassembler,
+    parse_fragments,
+)
+
+numbers = st.integers(0, 0xFFFF)
+number_lists = st.lists(numbers, min_size=1, max_size=20).map(tuple)
+extensions = st.dictionaries(numbers, st.binary(max_size=30), max_size=6)
+randoms = st.binary(min_size=32, max_size=32)
+session_ids = st.binary(max_size=32)
+
+MESSAGES = {
+    ClientHello: st.builds(
+        ClientHello,
+        version=numbers,
+        random=randoms,
+        session_id=session_ids,
+        cookie=st.binary(max_size=255),
+        cipher_suites=number_lists,
+        compression_methods=st.binary(min_size=1, max_size=5),
+        extensions=extensions,
+    ),
+    ServerHello: st.builds(
+        ServerHello,
+        random=randoms,
+        cipher_suite=numbers,
+        extensions=extensions,
+        version=numbers,
+        session_id=session_ids,
+        compression_method=st.integers(0, 255),
+    ),
+    HelloVerifyRequest: st.builds(HelloVerifyRequest, cookie=st.binary(max_size=255)),
+    ServerKeyExchange: st.builds(
+        ServerKeyExchange,
+        group=numbers,
+        public_bytes=st.binary(max_size=255),
+        scheme=numbers,
+        signature=st.binary(max_size=300),
+    ),
+    CertificateRequest: st.builds(
+        CertificateRequest,
+        certificate_types=st.binary(max_size=10),
+        schemes=number_lists,
+        authorities=st.binary(max_size=50),
+    ),
+    CertificateVerify: st.builds(CertificateVerify, scheme=numbers, signature=st.binary(max_size=300)),
+}
+
+PARSERS = [
+    *(message.parse for message in MESSAGES),
+    parse_certificates,
+    parse_client_key_exchange,
+    parse_fragments,
+    parse_number_list,
+    parse_numbers,
+    parse_use_srtp,
+]
+
+
+@pytest.mark.parametrize("message_class", MESSAGES, ids=lambda message_class: message_class.__name__)
+@given(data=st.data())
+def test_messages_survive_the_wire(message_class, data):
+    message = data.draw(MESSAGES[message_class])
+    assert message_class.parse(message.encode()) == message
+
+
+@pytest.mark.parametrize("message_class", MESSAGES, ids=lambda message_class: message_class.__name__)
+@given(data=st.data())
+def test_cut_and_mutated_messages_are_a_protocol_error_or_well_formed(message_class, data):
+    encoded = bytearray(data.draw(MESSAGES[message_class]).encode())
+    for _ in range(data.draw(st.integers(0, 3))):
+        encoded[data.draw(st.integers(0, len(encoded) - 1))] = data.draw(st.integers(0, 255))
+    cut = bytes(encoded[: data.draw(st.integers(0, len(encoded)))])
+    try:
+        message = message_class.parse(cut)
+    except ProtocolError:
+        return
+    assert message_class.parse(message.encode()) == message
+
+
+@pytest.mark.parametrize("parse", PARSERS)
+@given(data=st.binary(max_size=300))
+def test_parsers_raise_nothing_but_protocol_errors(parse, data):
+    with contextlib.suppress(ProtocolError):
+        parse(data)
+
+
+@given(st.lists(st.binary(max_size=100), max_size=10).map(tuple))
+def test_certificates_survive_the_wire(chain):
+    assert parse_certificates(encode_certificates(chain)) == chain
+
+
+def test_too_many_certificates():
+    with pytest.raises(ProtocolError):
+        parse_certificates(encode_certificates([b"x"] * 11))
+
+
+@given(st.binary(max_size=255))
+def test_a_client_key_exchange_survives_the_wire(public_bytes):
+    assert parse_client_key_exchange(encode_client_key_exchange(public_bytes)) == public_bytes
+
+
+@given(number_lists)
+def test_srtp_profiles_survive_the_wire(profiles):
+    assert parse_use_srtp(encode_use_srtp(profiles)) == (profiles, b"")
+
+
+def test_an_extension_that_is_there_twice():
+    hello = ServerHello(bytes(32), 1, {5: b"x"}).encode()
+    block = hello[-5:]
+    with pytest.raises(ProtocolError, match="twice"):
+        ServerHello.parse(hello[:-7] + b"\0\x0a" + block + block)
+
+
+def test_a_fragment_beyond_its_message():
+    message = HandshakeMessage(1, 0, bytes(10))
+    encoded = bytearray(message.encode_fragment(5, 5))
+    assert parse_fragments(bytes(encoded)) == [Fragment(1, 10, 0, 5, bytes(5))]
+    encoded[3] = 9
+    with pytest.raises(ProtocolError, match="beyond"):
+        parse_fragments(bytes(encoded))
+
+
+# Reassembly
+
+
+@given(
+    body=st.binary(max_size=60),
+    cuts=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=20),
+    order=st.randoms(use_true_random=False),
+)
+def test_fragments_in_any_order_with_overlap(body, cuts, order):
+    message = HandshakeMessage(11, 0, body)
+    ranges = [(min(a, len(body)), min(b, len(body))) for a, b in cuts]
+    pieces = [(min(a, b), abs(b - a)) for a, b in ranges]
+    # The last one makes sure that nothing is missing.
+    half = len(body) // 2
+    pieces += [(0, half), (half, len(body) - half)]
+    order.shuffle(pieces)
+    reassembler = Reassembler(100, 100)
+    covered: set[int] = set()
+    for count, (offset, length) in enumerate(pieces, start=1):
+        (fragment,) = parse_fragments(message.encode_fragment(offset, length))
+        assert reassembler.add(0, fragment) is Outcome.STORED
+        covered.update(range(offset, offset + length))
+        if len(covered) == len(body):
+            assert reassembler.take(0) == message
+            break
+        assert reassembler.take(0) is None
+        assert count < len(pieces)
+    assert reassembler.add(0, Fragment(11, len(body), 0, 0, b"")) is Outcome.REPEATED
+
+
+def test_messages_come_out_in_order():
+    reassembler = Reassembler(100, 1000)
+    messages = [HandshakeMessage(sequence, sequence, bytes([sequence])) for sequence in range(5)]
+    for message in reversed(messages):
+        assert reassembler.take(0) is None
+        reassembler.add(0, *parse_fragments(message.encode()))
+    assert [reassembler.take(0) for _ in messages] == messages
+    assert reassembler.take(0) is None
+
+
+def test_epochs_are_kept_apart():
+    reassembler = Reassembler(100, 1000)
+    protected, plain = HandshakeMessage(20, 0, b"genuine"), HandshakeMessage(20, 0, b"forged!")
+    (half,) = parse_fragments(protected.encode_fragment(0, 3))
+    reassembler.add(0, *parse_fragments(plain.encode()))
+    reassembler.add(1, half)
+    assert reassembler.take(1) is None
+    reassembler.add(1, *parse_fragments(protected.encode()))
+    assert reassembler.take(1) == protected
+    assert reassembler.take(0) is None
+
+
+def test_memory_is_bounded():
+    reassembler = Reassembler(100, 250)
+    assert reassembler.add(0, Fragment(1, 101, 0, 0, b"")) is Outcome.REFUSED
+    assert reassembler.add(0, Fragment(1, 100, 0, 0, b"")) is Outcome.STORED
+    assert reassembler.add(0, Fragment(1, 100, 1, 0, b"")) is Outcome.STORED
+    assert reassembler.add(0, Fragment(1, 51, 2, 0, b"")) is Outcome.REFUSED
+    assert reassembler.add(0, Fragment(1, 50, 2, 0, b"")) is Outcome.STORED
+    assert reassembler.add(0, Fragment(1, 0, MAX_MESSAGES_AHEAD, 0, b"")) is Outcome.REFUSED
+    # What is taken makes room.
+    reassembler.add(0, Fragment(1, 100, 0, 0, bytes(100)))
+    assert reassembler.take(0) is not None
+    assert reassembler.add(0, Fragment(1, 100, 3, 0, b"")) is Outcome.STORED
+
+
+def test_a_contradicting_fragment_replaces_what_was_there():
+    reassembler = Reassembler(100, 100)
+    reassembler.add(0, Fragment(1, 90, 0, 0, b"forged"))
+    reassembler.add(0, Fragment(1, 7, 0, 0, b"genu"))
+    reassembler.add(0, Fragment(1, 7, 0, 4, b"ine"))
+    assert reassembler.take(0) == HandshakeMessage(1, 0, b"genuine")
+
+
+def test_a_message_in_crumbs_is_begun_anew():
+    reassembler = Reassembler(1000, 1000)
+    outcomes = [
+        reassembler.add(0, Fragment(1, 1000, 0, offset, b"x")) for offset in range(1, 4 * MAX_GAPS, 2)
+    ]
+    assert Outcome.REFUSED in outcomes
+    reassembler.add(0, Fragment(1, 1000, 0, 0, bytes(1000)))
+    assert reassembler.take(0) == HandshakeMessage(1, 0, bytes(1000))

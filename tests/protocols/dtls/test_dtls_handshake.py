@@ -1,0 +1,324 @@
+"""Handshakes over a network that does nothing wrong: what is negotiated, and with whom."""
+
+import hashlib
+import random
+
+import attrs
+import pytest
+
+from tests.strategies.dtls_pair import LATENCY, Pair, certificate, check_agreement, make_connection, make_pair
+from trio_rtc.enums import RTCDtlsTransportState, RTCErrorDetailType
+from trio_rtc.errors import InvalidStateError
+from trio_rtc.protocols.dtls import (
+    CIPHER_SUITES,
+    GROUPS,
+    RSA_2048,
+    SRTP_PROFILES,
+    AlertDescription,
+    Closed,
+    DtlsOptions,
+    DtlsRole,
+    Fingerprint,
+    HandshakeCompleted,
+)
+
+
+def rsa_pair(client_options: DtlsOptions | None = None) -> Pair:
+    own = {role: certificate(role, RSA_2048) for role in DtlsRole}
+    return Pair(
+        *(
+            make_connection(role, client_options, own=own[role], fingerprints=[own[role.other].fingerprint()])
+            for role in DtlsRole
+        )
+    )
+
+
+def completion(pair: Pair, role: DtlsRole) -> HandshakeCompleted:
+    (event,) = [event for event in pair.log[role] if isinstance(event, HandshakeCompleted)]
+    return event
+
+
+@pytest.mark.parametrize("suite", CIPHER_SUITES, ids=lambda suite: suite.name)
+@pytest.mark.parametrize("group", GROUPS)
+def test_each_suite_with_each_group(suite, group):
+    options = DtlsOptions(cipher_suites=(suite,), groups=(group,))
+    pair = rsa_pair(options) if suite.authentication == "RSA" else make_pair(options)
+    pair.connect()
+    check_agreement(pair)
+    for role in DtlsRole:
+        completed = completion(pair, role)
+        assert completed.cipher_suite == suite.name
+        assert completed.group == group.label
+        assert completed.version == "FEFD"
+        assert pair.of(role).state is RTCDtlsTransportState.CONNECTED
+
+
+@pytest.mark.parametrize("profile", SRTP_PROFILES, ids=lambda profile: profile.name)
+def test_srtp_profile_and_keys(profile):
+    pair = make_pair(server_options=DtlsOptions(srtp_profiles=(profile,))).connect()
+    client, server = pair.client.srtp_keys(), pair.server.srtp_keys()
+    assert client == server
+    assert client is not None
+    assert completion(pair, DtlsRole.SERVER).srtp_profile == profile.name
+    parts = (client.client_key, client.server_key, client.client_salt, client.server_salt)
+    assert [len(part) for part in parts] == [profile.key_length] * 2 + [profile.salt_length] * 2
+    assert len(set(parts)) == 4
+
+
+@pytest.mark.parametrize("silent", DtlsRole)
+def test_no_srtp_when_one_side_does_not_speak_it(silent):
+    options = {silent: DtlsOptions(srtp_profiles=())}
+    pair = make_pair(options.get(DtlsRole.CLIENT), options.get(DtlsRole.SERVER)).connect()
+    assert pair.client.srtp_keys() is None
+    assert pair.server.srtp_keys() is None
+
+
+def test_a_handshake_takes_two_round_trips():
+    pair = make_pair()
+    pair.start()
+    pair.run(lambda: pair.completed)
+    assert pair.now == pytest.approx(4 * LATENCY)
+    assert len(pair.sent) == 4
+    assert pair.client.counters.flights_retransmitted == 0
+
+
+def test_a_cookie_takes_one_more():
+    pair = make_pair(server_options=DtlsOptions(require_cookie=True))
+    pair.start()
+    pair.run(lambda: pair.completed)
+    assert pair.now == pytest.approx(6 * LATENCY)
+    check_agreement(pair)
+
+
+def test_each_side_learns_the_others_certificate():
+    pair = make_pair().connect()
+    for role in DtlsRole:
+        assert completion(pair, role).remote_certificate == certificate(role.other).der
+
+
+def test_same_seed_same_bytes():
+    first, second = make_pair().connect(), make_pair().connect()
+    check_agreement(first)
+    check_agreement(second)
+    assert first.sent == second.sent
+    other = Pair(make_connection(DtlsRole.CLIENT, seed=1), make_connection(DtlsRole.SERVER)).connect()
+    assert [datagram for _, _, datagram in other.sent] != [datagram for _, _, datagram in first.sent]
+
+
+def test_datagrams_that_come_before_the_start_are_kept():
+    pair = make_pair()
+    pair.client.start(0.0)
+    pair.server.receive(pair.client.datagrams_to_send(0.0), 0.0)
+    assert pair.server.state is RTCDtlsTransportState.NEW
+    assert pair.server.datagrams_to_send(0.0) == []
+    pair.server.start(0.0)
+    pair.flush()
+    pair.run(lambda: pair.completed)
+    assert pair.client.counters.flights_retransmitted == 0
+
+
+def test_few_datagrams_are_kept_before_the_start():
+    server = make_connection(DtlsRole.SERVER, DtlsOptions(max_early_records=3))
+    server.receive([b"x"] * 5, 0.0)
+    assert server.counters.unexpected == 2
+
+
+# Fingerprints
+
+
+@pytest.mark.parametrize("algorithm", ["sha-256", "SHA-384", "sha-512"])
+def test_fingerprint_by_each_trusted_hash(algorithm):
+    pair = Pair(
+        *(
+            make_connection(role, fingerprints=[certificate(role.other).fingerprint(algorithm)])
+            for role in DtlsRole
+        )
+    )
+    check_agreement(pair.connect())
+
+
+def test_one_match_among_several_fingerprints_suffices():
+    right = certificate(DtlsRole.SERVER).fingerprint()
+    wrong = certificate(DtlsRole.CLIENT).fingerprint("sha-512")
+    lower = Fingerprint("SHA-256", right.value.lower())
+    client = make_connection(DtlsRole.CLIENT, fingerprints=[Fingerprint("md5", "00"), wrong, lower])
+    check_agreement(Pair(client, make_connection(DtlsRole.SERVER)).connect())
+
+
+def assert_fingerprint_failure(pair: Pair, role: DtlsRole) -> None:
+    closed = pair.closed(role)
+    assert closed is not None
+    assert closed.error is not None
+    assert closed.error.detail is RTCErrorDetailType.FINGERPRINT_FAILURE
+    assert closed.error.sent_alert == AlertDescription.BAD_CERTIFICATE
+    assert pair.of(role).state is RTCDtlsTransportState.FAILED
+
+
+@pytest.mark.parametrize("role", DtlsRole)
+@pytest.mark.parametrize(
+    "fingerprint",
+    [
+        certificate(DtlsRole.CLIENT, RSA_2048).fingerprint(),
+        Fingerprint("sha-256", ""),
+        Fingerprint("sha-256", "é"),
+        Fingerprint("sha-1", "00:" * 19 + "00"),
+    ],
+    ids=["another certificate", "empty", "not ASCII", "sha-1"],
+)
+def test_a_wrong_fingerprint_fails_both_sides(role, fingerprint):
+    connections = {role: make_connection(role, fingerprints=[fingerprint])}
+    connections[role.other] = make_connection(role.other)
+    pair = Pair(connections[DtlsRole.CLIENT], connections[DtlsRole.SERVER])
+    pair.start()
+    pair.run()
+    assert_fingerprint_failure(pair, role)
+    closed = pair.closed(role.other)
+    assert closed is not None
+    assert closed.error is not None
+    assert closed.error.detail is RTCErrorDetailType.DTLS_FAILURE
+    assert closed.error.received_alert == AlertDescription.BAD_CERTIFICATE
+    assert all(len(log) == 1 for log in pair.log.values())
+
+
+def test_the_fingerprint_of_sha1_is_not_trusted_even_if_right():
+    digest = hashlib.sha1(certificate(DtlsRole.CLIENT).der).hexdigest()
+    digest = ":".join(digest[index : index + 2] for index in range(0, 40, 2))
+    server = make_connection(DtlsRole.SERVER, fingerprints=[Fingerprint("sha-1", digest)])
+    pair = Pair(make_connection(DtlsRole.CLIENT), server)
+    pair.start()
+    pair.run()
+    assert_fingerprint_failure(pair, DtlsRole.SERVER)
+
+
+@pytest.mark.parametrize("thief", DtlsRole)
+def test_a_stolen_certificate_without_its_key(thief):
+    genuine = certificate(thief)
+    other_key = certificate(thief.other).private_key
+    stolen = attrs.evolve(genuine, private_key=other_key)
+    connections = {thief: make_connection(thief, own=stolen)}
+    connections[thief.other] = make_connection(thief.other)
+    pair = Pair(connections[DtlsRole.CLIENT], connections[DtlsRole.SERVER])
+    pair.start()
+    pair.run()
+    closed = pair.closed(thief.other)
+    assert closed is not None
+    assert closed.error is not None
+    assert closed.error.sent_alert == AlertDescription.DECRYPT_ERROR
+    assert not pair.data(thief.other)
+    assert pair.closed(thief) is not None
+
+
+def test_nothing_in_common():
+    ecdsa = make_connection(DtlsRole.SERVER)
+    client = make_connection(DtlsRole.CLIENT, DtlsOptions(cipher_suites=CIPHER_SUITES[1:2]))
+    pair = Pair(client, ecdsa)
+    pair.start()
+    pair.run()
+    server_closed, client_closed = pair.closed(DtlsRole.SERVER), pair.closed(DtlsRole.CLIENT)
+    assert server_closed is not None
+    assert server_closed.error is not None
+    assert server_closed.error.sent_alert == AlertDescription.HANDSHAKE_FAILURE
+    assert client_closed is not None
+    assert client_closed.error is not None
+    assert client_closed.error.received_alert == AlertDescription.HANDSHAKE_FAILURE
+
+
+# Misuse by the caller
+
+
+def test_misuse_raises():
+    connection = make_connection(DtlsRole.CLIENT)
+    with pytest.raises(InvalidStateError):
+        connection.send([b"x"], 0.0)
+    with pytest.raises(InvalidStateError):
+        connection.export_keying_material(b"x", None, 1)
+    with pytest.raises(InvalidStateError):
+        connection.srtp_keys()
+    connection.start(0.0)
+    with pytest.raises(InvalidStateError):
+        connection.start(0.0)
+    with pytest.raises(InvalidStateError):
+        connection.set_remote_fingerprints([])
+    with pytest.raises(InvalidStateError):
+        connection.send([b"x"], 0.0)
+    with pytest.raises(ValueError, match="fingerprints"):
+        make_connection(DtlsRole.CLIENT, fingerprints=[]).start(0.0)
+
+
+@pytest.mark.parametrize("suite", [CIPHER_SUITES[0], CIPHER_SUITES[4]], ids=lambda suite: suite.name)
+def test_application_data_fills_a_datagram_and_no_more(suite):
+    pair = make_pair(DtlsOptions(cipher_suites=(suite,), mtu=777)).connect()
+    largest = bytes(pair.client.max_application_data)
+    with pytest.raises(ValueError, match="more than"):
+        pair.client.send([b"", largest + b"x"], pair.now)
+    assert pair.client.datagrams_to_send(pair.now) == []
+    pair.client.send([largest], pair.now)
+    (datagram,) = pair.client.datagrams_to_send(pair.now)
+    assert len(datagram) == 777
+    pair.server.receive([datagram], pair.now)
+    assert pair.server.events()[0].batch == [largest]
+
+
+def test_randomness_comes_from_the_source_that_is_given():
+    assert isinstance(random.SystemRandom(), random.Random)
+    pair = Pair(make_connection(DtlsRole.CLIENT, seed=5), make_connection(DtlsRole.SERVER, seed=5))
+    state = random.getstate()
+    pair.connect()
+    assert random.getstate() == state
+
+
+# Ending
+
+
+@pytest.mark.parametrize("role", DtlsRole)
+def test_close_notify_is_answered(role):
+    pair = make_pair().connect()
+    pair.of(role).send([b"last words"], pair.now)
+    pair.of(role).close(pair.now)
+    pair.of(role).close(pair.now)
+    pair.flush()
+    pair.run()
+    assert pair.data(role.other) == [b"last words"]
+    assert pair.closed(DtlsRole.CLIENT) == pair.closed(DtlsRole.SERVER) == Closed(None)
+    assert [datagram[0] for _, _, datagram in pair.sent[-2:]] == [21, 21]
+    assert pair.client.state is pair.server.state is RTCDtlsTransportState.CLOSED
+
+
+def test_data_and_close_notify_in_one_batch_keep_their_order():
+    pair = make_pair().connect()
+    pair.client.send([b"one", b"two"], pair.now)
+    pair.client.close(pair.now)
+    pair.server.receive(pair.client.datagrams_to_send(pair.now), pair.now)
+    data, closed = pair.server.events()
+    assert data.batch == [b"one", b"two"]
+    assert closed == Closed(None)
+
+
+def test_closing_before_the_start_says_nothing():
+    connection = make_connection(DtlsRole.CLIENT)
+    connection.close(0.0)
+    assert connection.closed
+    assert connection.datagrams_to_send(0.0) == []
+    assert connection.events() == [Closed(None)]
+
+
+def test_closing_in_the_handshake_reaches_the_peer():
+    pair = make_pair()
+    pair.start()
+    pair.run(lambda: pair.server.next_timer() < float("inf"))
+    pair.client.close(pair.now)
+    pair.flush()
+    pair.run()
+    assert pair.closed(DtlsRole.SERVER) == Closed(None)
+
+
+def test_the_layer_below_ends():
+    pair = make_pair().connect()
+    pair.client.send([b"never"], pair.now)
+    pair.client.lower_closed(pair.now)
+    assert pair.client.datagrams_to_send(pair.now) == []
+    assert pair.client.events() == [Closed(None)]
+    pair.client.receive([b"x"], pair.now)
+    pair.client.handle_timer(pair.now)
+    assert pair.client.events() == []
+    assert pair.client.next_timer() == float("inf")

@@ -1,0 +1,84 @@
+"""The key schedule against published vectors."""
+
+import random
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+
+from trio_rtc.protocols.dtls import GROUPS, SRTP_PROFILES, AlertDescription, DtlsRole, NamedGroup
+from trio_rtc.protocols.dtls.alert import HandshakeFailure
+from trio_rtc.protocols.dtls.cipher_suites import ECDHE_ECDSA_AES_128_GCM
+from trio_rtc.protocols.dtls.key_exchange import EphemeralKey
+from trio_rtc.protocols.dtls.key_schedule import SessionSecrets, prf
+
+# The vector for the PRF of TLS 1.2 with SHA-256 that was posted to the TLS working group's list.
+PRF_SECRET = bytes.fromhex("9bbe436ba940f017b17652849a71db35")
+PRF_SEED = bytes.fromhex("a0ba9f936cda311827a6f796ffd5198c")
+PRF_OUTPUT = bytes.fromhex(
+    "e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a"
+    "6b301791e90d35c9c9a46b4e14baf9af0fa022f7077def17abfd3797c0564bab"
+    "4fbc91666e9def9b97fce34f796789baa48082d122ee42c5a72e5a5110fff701"
+    "87347b66"
+)
+
+
+def test_the_pseudorandom_function():
+    assert prf(hashes.SHA256(), PRF_SECRET, b"test label", PRF_SEED, 100) == PRF_OUTPUT
+    assert prf(hashes.SHA256(), PRF_SECRET, b"test label", PRF_SEED, 33) == PRF_OUTPUT[:33]
+    assert prf(hashes.SHA256(), PRF_SECRET, b"test label", PRF_SEED, 0) == b""
+
+
+def secrets() -> SessionSecrets:
+    return SessionSecrets.derive(ECDHE_ECDSA_AES_128_GCM, bytes(32), b"\1" * 32, b"premaster", b"transcript")
+
+
+def test_an_empty_context_is_not_the_same_as_none():
+    assert secrets().export(b"label", None, 16) != secrets().export(b"label", b"", 16)
+
+
+def test_each_side_has_its_own_verify_data():
+    client, server = (secrets().verify_data(role, b"transcript") for role in DtlsRole)
+    assert client != server
+    assert len(client) == len(server) == 12
+
+
+@pytest.mark.parametrize("profile", SRTP_PROFILES, ids=lambda profile: profile.name)
+def test_srtp_keys_are_cut_in_the_order_of_the_rfc(profile):
+    keys = secrets().srtp_keys(profile)
+    whole = secrets().export(b"EXTRACTOR-dtls_srtp", None, 2 * (profile.key_length + profile.salt_length))
+    assert keys.client_key + keys.server_key + keys.client_salt + keys.server_salt == whole
+
+
+def test_secrets_do_not_show_in_a_representation():
+    assert secrets().master_secret.hex() not in repr(secrets())
+    assert "_key" not in repr(secrets().srtp_keys(SRTP_PROFILES[0]))
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_both_sides_get_the_same_secret(group):
+    rng = random.Random(1)
+    first, second = EphemeralKey.generate(group, rng), EphemeralKey.generate(group, rng)
+    assert first.exchange(second.public_bytes) == second.exchange(first.public_bytes)
+
+
+POINT = EphemeralKey.generate(NamedGroup.SECP256R1, random.Random(1)).public_bytes
+
+
+@pytest.mark.parametrize(
+    ("group", "public_bytes"),
+    [
+        (NamedGroup.X25519, b""),
+        (NamedGroup.X25519, bytes(31)),
+        (NamedGroup.X25519, bytes(32)),  # of small order: the secret would be zero
+        (NamedGroup.X25519, b"\1" + bytes(31)),
+        (NamedGroup.SECP256R1, b""),
+        (NamedGroup.SECP256R1, b"\0"),  # the point at infinity
+        (NamedGroup.SECP256R1, bytes((2 + POINT[-1] % 2,)) + POINT[1:33]),  # compressed
+        (NamedGroup.SECP256R1, POINT[:-1] + bytes((POINT[-1] ^ 1,))),  # not on the curve
+        (NamedGroup.SECP384R1, POINT),
+    ],
+)
+def test_keys_that_are_no_point_of_the_group(group, public_bytes):
+    with pytest.raises(HandshakeFailure) as info:
+        EphemeralKey.generate(group, random.Random(2)).exchange(public_bytes)
+    assert info.value.alert == AlertDescription.ILLEGAL_PARAMETER

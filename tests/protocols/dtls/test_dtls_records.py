@@ -1,0 +1,269 @@
+"""Records once the keys are there: replayed, forged, malformed, of another epoch; alerts true and false."""
+
+import random
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.strategies.dtls_pair import Pair, check_agreement, make_connection, make_pair
+from trio_rtc.enums import RTCDtlsTransportState, RTCErrorDetailType
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.dtls import CIPHER_SUITES, AlertDescription, Closed, DtlsOptions, DtlsRole
+from trio_rtc.protocols.dtls.alert import Alert
+from trio_rtc.protocols.dtls.record import HEADER, MAX_FRAGMENT, parse_records
+from trio_rtc.protocols.dtls.replay import ReplayWindow
+
+SUITES = pytest.mark.parametrize("suite", CIPHER_SUITES[::2], ids=lambda suite: suite.name)
+
+
+def connected(suite=CIPHER_SUITES[0], **options) -> Pair:
+    return make_pair(DtlsOptions(cipher_suites=(suite,)), DtlsOptions(**options)).connect()
+
+
+def seal(pair: Pair, *items: bytes) -> list[bytes]:
+    pair.client.send(items, pair.now)
+    return pair.client.datagrams_to_send(pair.now)
+
+
+def received(pair: Pair, datagrams: list[bytes]) -> list[bytes]:
+    pair.server.receive(datagrams, pair.now)
+    events = pair.server.events()
+    assert len(events) <= 1
+    return events[0].batch if events else []
+
+
+@SUITES
+def test_a_batch_is_one_event(suite):
+    pair = connected(suite)
+    items = [bytes([index]) * index * 30 for index in range(32)]
+    assert received(pair, seal(pair, *items)) == items
+    assert pair.server.events() == []
+
+
+@SUITES
+def test_records_in_one_datagram_and_in_several_are_the_same(suite):
+    pair = connected(suite)
+    first, second, third, fourth = seal(pair, b"1", b"2", b"3", b"4")
+    assert received(pair, [first, second + third, fourth]) == [b"1", b"2", b"3", b"4"]
+
+
+@SUITES
+def test_a_replayed_record_is_dropped(suite):
+    pair = connected(suite)
+    datagrams = seal(pair, b"1", b"2", b"3")
+    assert received(pair, [datagrams[0], datagrams[2], datagrams[0], datagrams[2]]) == [b"1", b"3"]
+    assert pair.server.counters.replayed == 2
+    # The general path, with several records in a datagram, has the same window.
+    assert received(pair, [b"".join(datagrams)]) == [b"2"]
+    assert pair.server.counters.replayed == 4
+
+
+@pytest.mark.parametrize("window", [32, 64, 1000])
+def test_how_late_a_record_may_come(window):
+    pair = connected(replay_window=window)
+    datagrams = seal(pair, *(str(index).encode() for index in range(window + 1)))
+    assert received(pair, datagrams[-1:]) == [str(window).encode()]
+    assert received(pair, datagrams[:1]) == []
+    assert received(pair, datagrams[1:2]) == [b"1"]
+    assert pair.server.counters.replayed == 1
+
+
+@SUITES
+@given(position=st.integers(0, 200), bit=st.integers(0, 7))
+@example(position=12, bit=2)
+def test_a_changed_bit_anywhere_drops_the_record_and_nothing_else(suite, position, bit):
+    pair = connected(suite)
+    first, second, third = seal(pair, b"1", b"2" * 20, b"3")
+    changed = bytearray(second)
+    changed[position % len(changed)] ^= 1 << bit
+    assert received(pair, [first, bytes(changed), third]) == [b"1", b"3"]
+    counters = pair.server.counters
+    # A smaller length cuts the record in two, the forged beginning and a rest that is none.
+    dropped = counters.forged + counters.malformed + counters.wrong_epoch + counters.replayed
+    assert dropped == 2 if position % len(changed) in (11, 12) and counters.forged else dropped == 1
+    # The genuine one is not shut out by its forgery.
+    assert received(pair, [second]) == [b"2" * 20]
+
+
+def test_a_forged_record_does_not_move_the_window():
+    pair = connected()
+    datagrams = seal(pair, b"1", b"2")
+    content_type, version, _, length = HEADER.unpack_from(datagrams[1])
+    future = HEADER.pack(content_type, version, 1 << 48 | 1 << 40, length) + datagrams[1][HEADER.size :]
+    assert received(pair, [future, *datagrams]) == [b"1", b"2"]
+    assert pair.server.counters.forged == 1
+
+
+@pytest.mark.parametrize("length", [0, 1, 12, 13, 20, 36])
+def test_records_too_short_to_be_protected(length):
+    pair = connected()
+    (datagram,) = seal(pair, b"")
+    fragment = max(0, length - HEADER.size)
+    cut = (datagram[:11] + fragment.to_bytes(2, "big") + datagram[13:])[:length]
+    assert received(pair, [cut, datagram]) == [b""]
+    assert pair.server.counters.malformed == (1 if length else 0)
+
+
+def test_records_of_other_epochs_are_dropped():
+    pair = connected()
+    (datagram,) = seal(pair, b"1")
+    for epoch in (0, 2, 65535):
+        assert received(pair, [datagram[:3] + epoch.to_bytes(2, "big") + datagram[5:]]) == []
+    assert pair.server.counters.wrong_epoch == 3
+    assert received(pair, [datagram]) == [b"1"]
+
+
+def test_data_in_the_clear_is_never_delivered():
+    record = bytes((23, 0xFE, 0xFD)) + bytes(8) + b"\0\4evil"
+    fresh = make_connection(DtlsRole.SERVER)
+    fresh.start(0.0)
+    fresh.receive([record], 0.0)
+    assert fresh.events() == []
+    assert fresh.counters.unexpected == 1
+    pair = connected()
+    assert received(pair, [record]) == []
+
+
+def test_early_records_are_bounded():
+    server = make_connection(DtlsRole.SERVER, DtlsOptions(max_early_records=4))
+    server.start(0.0)
+    record = bytes((23, 0xFE, 0xFD)) + b"\0\1" + bytes(6) + b"\0\x20" + bytes(32)
+    server.receive([record] * 10, 0.0)
+    assert server.counters.wrong_epoch == 6
+
+
+def test_forged_early_records_do_not_spoil_the_handshake():
+    pair = make_pair()
+    numbers = b"\0\1" + (999).to_bytes(6, "big")
+    garbage = [bytes((kind, 0xFE, 0xFD)) + numbers + b"\0\3xyz" for kind in (20, 21, 22, 23)]
+    pair.client.start(0.0)
+    pair.client.receive(garbage, 0.0)
+    pair.server.start(0.0)
+    pair.server.receive(garbage, 0.0)
+    pair.flush()
+    pair.run(lambda: pair.completed)
+    check_agreement(pair)
+    assert pair.server.counters.malformed == pair.client.counters.malformed == len(garbage)
+
+
+# Alerts
+
+
+def plain_alert(level: int, description: int) -> bytes:
+    return bytes((21, 0xFE, 0xFD)) + bytes(8) + b"\0\2" + bytes((level, description))
+
+
+FORGERIES = [plain_alert(2, 40), plain_alert(1, 0), plain_alert(2, 255), plain_alert(1, 90)]
+
+
+def test_forged_alerts_do_not_stop_a_handshake():
+    pair = make_pair()
+    pair.start()
+    while not pair.completed:
+        for connection in (pair.client, pair.server):
+            connection.receive(FORGERIES, pair.now)
+        pair.step()
+    check_agreement(pair)
+
+
+def test_an_alert_in_the_clear_is_believed_when_the_peer_falls_silent():
+    client = make_connection(DtlsRole.CLIENT, DtlsOptions(unauthenticated_alert_grace=0.7))
+    client.start(0.0)
+    client.receive([plain_alert(2, 40)], 0.1)
+    client.receive([plain_alert(2, 47)], 0.5)
+    while not client.closed:
+        now = client.next_timer()
+        client.handle_timer(now)
+    assert now == pytest.approx(0.8)
+    (closed,) = client.events()
+    assert isinstance(closed, Closed)
+    assert closed.error is not None
+    assert closed.error.received_alert == AlertDescription.HANDSHAKE_FAILURE
+    assert closed.error.detail is RTCErrorDetailType.DTLS_FAILURE
+
+
+def test_an_alert_to_a_server_that_was_not_spoken_to_is_ignored():
+    server = make_connection(DtlsRole.SERVER)
+    server.start(0.0)
+    server.receive(FORGERIES, 0.0)
+    assert server.next_timer() == float("inf")
+
+
+def test_alerts_in_the_clear_mean_nothing_once_connected():
+    pair = connected()
+    pair.server.receive(FORGERIES, pair.now)
+    assert pair.server.state is RTCDtlsTransportState.CONNECTED
+    assert pair.server.next_timer() == float("inf")
+    check_agreement(pair)
+
+
+def test_an_unknown_alert_has_a_name():
+    assert Alert(2, 255).name == "alert 255"
+    assert Alert(2, 40).name == "handshake_failure"
+    with pytest.raises(ProtocolError):
+        Alert.parse(b"\1\0\1")
+
+
+# The window and the codec by themselves
+
+
+@given(size=st.integers(32, 100), sequences=st.lists(st.integers(0, 300), max_size=200))
+def test_the_window_agrees_with_a_set(size, sequences):
+    window, seen = ReplayWindow(size), set()
+    for sequence in sequences:
+        too_old = bool(seen) and sequence <= max(seen) - size
+        assert window.is_fresh(sequence) is (sequence not in seen and not too_old)
+        if window.is_fresh(sequence):
+            window.mark(sequence)
+            seen.add(sequence)
+
+
+def test_a_jump_of_the_window_costs_no_memory():
+    window = ReplayWindow(64)
+    window.mark(0)
+    window.mark((1 << 48) - 1)
+    assert not window.is_fresh((1 << 48) - 1)
+    assert not window.is_fresh(0)
+    assert window.is_fresh((1 << 48) - 2)
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_are_records_or_a_protocol_error(datagram):
+    try:
+        records = list(parse_records(datagram))
+    except ProtocolError:
+        return
+    assert sum(HEADER.size + record.end - record.start for record in records) == len(datagram)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        HEADER.pack(19, 0xFEFD, 0, 1),
+        HEADER.pack(24, 0xFEFD, 0, 1),
+        HEADER.pack(22, 0xFEFC, 0, 1),
+        HEADER.pack(22, 0x0303, 0, 1),
+        HEADER.pack(22, 0xFEFF, 1 << 48, 1),
+        HEADER.pack(22, 0xFEFD, 0, MAX_FRAGMENT + 1),
+        HEADER.pack(22, 0xFEFD, 0, 60000),
+    ],
+)
+def test_headers_that_are_none(header):
+    with pytest.raises(ProtocolError):
+        list(parse_records(header + bytes(MAX_FRAGMENT + 1)))
+
+
+@given(st.binary(max_size=100), st.integers(0, 2**32))
+def test_garbage_at_any_time_never_raises(garbage, seed):
+    rng = random.Random(seed)
+    pair = make_pair()
+    pair.start()
+    for _ in range(rng.randrange(5)):
+        pair.step()
+    for connection in (pair.client, pair.server):
+        connection.receive([garbage, b"\x16\xfe\xfd\x00\x01" + garbage], pair.now)
+        # A record in the clear could truly fail the handshake; all others are dropped.
+        assert not connection.closed
+    pair.run(lambda: pair.completed)
+    check_agreement(pair)
