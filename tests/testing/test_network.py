@@ -436,6 +436,14 @@ async def test_an_error_of_a_service_ends_the_block() -> None:
         await provoke()
 
 
+async def test_a_network_runs_once_at_a_time() -> None:
+    async with SimulatedNetwork() as network:
+        with pytest.raises(RuntimeError, match="running already"):
+            await network.__aenter__()
+    async with network:
+        await trio.sleep(1)
+
+
 async def test_an_outer_cancellation_passes_through() -> None:
     with trio.move_on_after(1) as scope:
         async with SimulatedNetwork():

@@ -1,6 +1,7 @@
 """A background task for the length of an ``async with`` block."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
 import trio
 
@@ -10,7 +11,7 @@ class Lifetime:
 
     def __init__(self, task: Callable[..., Awaitable[None]]) -> None:
         self._task = task
-        self._manager = trio.open_nursery()
+        self._manager: AbstractAsyncContextManager[trio.Nursery]
         self._nursery: trio.Nursery
 
     async def enter(self) -> None:
@@ -20,22 +21,20 @@ class Lifetime:
         try:
             await self._nursery.start(self._task)
         except BaseException as error:
-            await self._manager.__aexit__(type(error), error, error.__traceback__)
+            await self.exit(error)
             raise
 
-    async def exit(self, error: BaseException | None) -> bool:
-        """End the task. Return whether ``error`` was only the cancellation of the block by the task's end."""
+    async def exit(self, error: BaseException | None) -> None:
+        """End the task, and raise its error if it had one."""
         try:
             if isinstance(error, trio.Cancelled):
-                return bool(await self._manager.__aexit__(type(error), error, error.__traceback__))
-            scope = self._nursery.cancel_scope
-            scope.shield = (
-                True  # so that an outer cancellation does not take the place of the block's own error
-            )
-            scope.cancel()
+                await self._manager.__aexit__(type(error), error, error.__traceback__)
+                return
+            # Shielded, so that an outer cancellation does not take the place of the block's own error.
+            self._nursery.cancel_scope.shield = True
+            self._nursery.cancel_scope.cancel()
             await self._manager.__aexit__(None, None, None)
         except ExceptionGroup as group:
             if len(group.exceptions) == 1:
                 raise group.exceptions[0] from error
             raise
-        return False

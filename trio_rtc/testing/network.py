@@ -54,7 +54,7 @@ class SimulatedNetwork:
         self._internet = Segment()
         self._nodes: set[str] = set()
         self._names: dict[str, tuple[str, ...]] = {}
-        self._lifetime = Lifetime(self.run)
+        self._lifetime: Lifetime
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Carry packets until cancelled: for those who have a nursery of their own for it.
@@ -65,13 +65,15 @@ class SimulatedNetwork:
         await self._carrier.run(task_status=task_status)
 
     async def __aenter__(self) -> Self:
-        await self._lifetime.enter()
+        lifetime = Lifetime(self.run)
+        await lifetime.enter()
+        self._lifetime = lifetime
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
-        return await self._lifetime.exit(error)
+    ) -> None:
+        await self._lifetime.exit(error)
 
     def add_host(
         self,
