@@ -140,7 +140,7 @@ async def test_an_ice_restart_is_negotiated(autojump_clock: trio.testing.MockClo
 
 
 def ufrag_of(sdp: str) -> str:
-    return next(line for line in sdp.splitlines() if line.startswith("a=ice-ufrag:"))
+    return next((line for line in sdp.splitlines() if line.startswith("a=ice-ufrag:")), "no section yet")
 
 
 async def test_an_offer_made_by_hand_before_is_sent(autojump_clock: trio.testing.MockClock) -> None:
