@@ -20,6 +20,11 @@ def answer_to(text: str, session: Session | None = None) -> str:
     return answer
 
 
+def text_of(session: Session) -> str:
+    assert session.current_local is not None
+    return session.current_local.sdp
+
+
 def test_offer_has_what_browsers_ask_for() -> None:
     offer = make_session().create_offer(local_media("abcd")).splitlines()
     assert offer[0] == "v=0"
@@ -44,8 +49,8 @@ def test_offer_without_anything_has_no_section() -> None:
     offerer, answerer = make_session(1), make_session(2)
     nothing = local_media(data_channels=False)
     outcome = negotiate(offerer, answerer, nothing, nothing)
-    assert "m=" not in offerer.current_local.sdp
-    assert "BUNDLE" not in offerer.current_local.sdp
+    assert "m=" not in text_of(offerer)
+    assert "BUNDLE" not in text_of(offerer)
     assert outcome.remote_answer.transport is None
     assert outcome.remote_answer.negotiated
 
@@ -286,7 +291,7 @@ class TestAgain:
         assert again.local_answer.transport == first.local_answer.transport
         assert again.remote_answer.closed_mids == ()
         assert offerer.current_local is not before
-        assert offerer.current_local.sdp == before.sdp
+        assert text_of(offerer) == before.sdp
 
     def test_roles_stay_whoever_offers(self) -> None:
         first, second = make_session(1), make_session(2)
@@ -294,8 +299,8 @@ class TestAgain:
         after = negotiate(second, first, local_media("ans1"), local_media("off1"))
         assert after.local_answer.transport == before.remote_answer.transport
         assert after.remote_answer.transport == before.local_answer.transport
-        assert "a=setup:passive\r\n" in first.current_local.sdp
-        assert "a=setup:actpass\r\n" in second.current_local.sdp
+        assert "a=setup:passive\r\n" in text_of(first)
+        assert "a=setup:actpass\r\n" in text_of(second)
 
     def test_restart_shows_in_the_plan(self) -> None:
         first, second = make_session(1), make_session(2)
@@ -309,6 +314,16 @@ class TestAgain:
         third = negotiate(first, second, local_media("off2"), local_media("ans2"))
         assert third.remote_answer.transport is not None
         assert not third.remote_answer.transport.ice_restart
+
+    def test_an_answer_cannot_change_the_roles_of_an_association_that_stands(self) -> None:
+        first, second = make_session(1), make_session(2)
+        negotiate(first, second)
+        second.apply_remote("offer", first.create_offer(local_media("off1")))
+        first.apply_local("offer")
+        answer = second.create_answer(local_media("ans1")).replace("setup:active", "setup:passive")
+        plan = first.apply_remote("answer", answer).transport
+        assert plan is not None
+        assert plan.dtls_role == "server"
 
     def test_new_certificate_is_a_new_association(self) -> None:
         first, second = make_session(1), make_session(2)

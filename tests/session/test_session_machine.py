@@ -37,6 +37,7 @@ class Peer:
     data_channels: bool = False
     open_mids: set[str] = attrs.Factory(set)
     plan: TransportPlan | None = None
+    established: TransportPlan | None = None
     ignoring: bool = False
 
     def media(self) -> LocalMedia:
@@ -53,6 +54,10 @@ class Peer:
             self.open_mids.add(applied.transport.mid)
         if applied.negotiated:
             assert self.open_mids == ({applied.transport.mid} if applied.transport else set())
+            if self.established is not None and applied.transport is not None:
+                assert applied.transport.controlling == self.established.controlling
+                assert applied.transport.dtls_role == self.established.dtls_role
+            self.established = applied.transport
         assert applied.signaling_state is self.session.signaling_state
         self.plan = applied.transport
 
@@ -84,10 +89,13 @@ class TwoSessions(RuleBasedStateMachine):
             peer.generation = next(self.generations)
         peer.note(self._send(peer, RTCSdpType.OFFER, peer.session.create_offer(peer.media())))
 
-    @rule(side=sides)
-    def take_back(self, side: int) -> None:
-        """Roll back an offer that has not left yet."""
-        peer, other = self.peers[side], self.peers[1 - side]
+    @rule()
+    def take_back(self) -> None:
+        """Roll back an offer that has not left yet.
+
+        The impolite side must not: for that offer it may have ignored the other's, which then nobody answers.
+        """
+        other, peer = self.peers
         waiting = other.inbox and other.inbox[-1].type is RTCSdpType.OFFER
         if waiting and peer.session.signaling_state is State.HAVE_LOCAL_OFFER:
             other.inbox.pop()
