@@ -1,0 +1,264 @@
+"""Gathering of our own candidates."""
+
+import math
+import random
+
+import pytest
+
+from trio_rtc.enums import RTCIceCandidateType, RTCIceGathererState
+from trio_rtc.protocols._contract import Address, Datagram
+from trio_rtc.protocols.ice import (
+    Agent,
+    Candidate,
+    CandidateErrorOccurred,
+    GatheringCompleted,
+    GatheringStateChanged,
+    IceEvent,
+    IceOptions,
+    IceRole,
+    LocalCandidateGathered,
+)
+from trio_rtc.protocols.stun import ErrorCode, Message, binding_request, error_response, success_response
+
+ALICE = Address("192.168.1.5", 1000)
+ALICE_6 = Address("fd00::1", 1000)
+SERVER = Address("198.51.100.1", 3478)
+OTHER_SERVER = Address("198.51.100.2", 3478)
+SERVER_6 = Address("2001:db8::1", 3478)
+OUTSIDE = Address("203.0.113.9", 40000)
+URL = "stun:stun.example.org"
+OTHER_URL = "stun:other.example.org"
+
+
+def make_agent(**options: float) -> Agent:
+    return Agent(IceOptions(**options), rng=random.Random(1), role=IceRole.CONTROLLING)  # type: ignore[arg-type]
+
+
+def candidates(events: list[IceEvent]) -> list[Candidate]:
+    return [event.candidate for event in events if isinstance(event, LocalCandidateGathered)]
+
+
+def errors(events: list[IceEvent]) -> list[CandidateErrorOccurred]:
+    return [event for event in events if isinstance(event, CandidateErrorOccurred)]
+
+
+def respond(agent: Agent, datagram: Datagram, mapped: Address | ErrorCode, now: float) -> None:
+    request = Message.parse(datagram.data)
+    response = (
+        error_response(request, mapped)
+        if isinstance(mapped, ErrorCode)
+        else success_response(request, mapped)
+    )
+    agent.receive([Datagram(response.encode(), datagram.local, datagram.remote)], now)
+
+
+def run(agent: Agent, now: float, until: float) -> list[Datagram]:
+    """Let time pass; return what was sent."""
+    sent = agent.datagrams_to_send(now)
+    while agent.next_timer() <= until:
+        now = agent.next_timer()
+        agent.handle_timer(now)
+        assert agent.next_timer() > now
+        sent += agent.datagrams_to_send(now)
+    return sent
+
+
+def test_host_candidates_are_told_at_once() -> None:
+    agent = make_agent()
+    assert agent.gathering_state == "new"
+    agent.add_local_address(ALICE, local_preference=65535, now=0.0, network_id=1, network_cost=50)
+    gathering, told = agent.events()
+    assert gathering == GatheringStateChanged(RTCIceGathererState.GATHERING)
+    assert isinstance(told, LocalCandidateGathered)
+    assert told.url is None
+    candidate = told.candidate
+    assert candidate.transport_address == ALICE
+    assert candidate.priority == 2130706431
+    assert candidate.username_fragment == agent.local_parameters.username_fragment
+    assert candidate.to_sdp().endswith(f"ufrag {candidate.username_fragment} network-id 1 network-cost 50")
+    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    assert agent.events() == []
+    agent.local_addresses_complete(0.0)
+    assert agent.events() == [GatheringCompleted(), GatheringStateChanged(RTCIceGathererState.COMPLETE)]
+
+
+def test_a_late_address_gathers_again() -> None:
+    agent = make_agent()
+    agent.local_addresses_complete(0.0)
+    agent.events()
+    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    states = [event.state for event in agent.events() if isinstance(event, GatheringStateChanged)]
+    assert states == ["gathering", "complete"]
+
+
+@pytest.mark.parametrize("server_first", [True, False])
+def test_a_server_tells_the_reflexive_address(server_first: bool) -> None:
+    agent = make_agent()
+    if server_first:
+        agent.add_stun_server(URL, SERVER, 0.0)
+    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
+    if not server_first:
+        agent.add_stun_server(URL, SERVER, 0.0)
+    agent.local_addresses_complete(0.0)
+    agent.events()
+    (query,) = agent.datagrams_to_send(0.0)
+    assert (query.local, query.remote) == (ALICE, SERVER)
+    assert not Message.parse(query.data).has_integrity
+    respond(agent, query, OUTSIDE, 0.03)
+    told, *rest = agent.events()
+    assert isinstance(told, LocalCandidateGathered)
+    assert told.url == URL
+    candidate = told.candidate
+    assert candidate.type is RTCIceCandidateType.SRFLX
+    assert candidate.transport_address == OUTSIDE
+    assert (candidate.related_address, candidate.related_port) == ALICE
+    assert candidate.priority == 1694498815
+    assert rest == [GatheringCompleted(), GatheringStateChanged(RTCIceGathererState.COMPLETE)]
+
+
+def test_an_address_without_nat_gives_no_second_candidate() -> None:
+    agent = make_agent()
+    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
+    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.add_stun_server(OTHER_URL, OTHER_SERVER, 0.0)
+    agent.local_addresses_complete(0.0)
+    agent.events()
+    first, second = run(agent, 0.0, 0.1)
+    respond(agent, first, ALICE, 0.1)
+    assert agent.events() == []
+    respond(agent, second, ALICE, 0.1)
+    assert agent.events() == [GatheringCompleted(), GatheringStateChanged(RTCIceGathererState.COMPLETE)]
+
+
+def test_a_dead_server_delays_nobody() -> None:
+    agent = make_agent()
+    agent.add_stun_server(OTHER_URL, OTHER_SERVER, 0.0)
+    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
+    agent.local_addresses_complete(0.0)
+    agent.events()
+    queries = run(agent, 0.0, 0.05)
+    assert [query.remote for query in queries] == [OTHER_SERVER, SERVER]
+    respond(agent, queries[1], OUTSIDE, 0.06)
+    assert [candidate.transport_address for candidate in candidates(agent.events())] == [OUTSIDE]
+    assert agent.gathering_state == "gathering"
+    run(agent, 0.06, 6.0)
+    events = agent.events()
+    (error,) = errors(events)
+    assert (error.url, error.error_code, error.address, error.port) == (OTHER_URL, 701, None, None)
+    assert events[-2:] == [GatheringCompleted(), GatheringStateChanged(RTCIceGathererState.COMPLETE)]
+    assert agent.next_timer() == math.inf
+
+
+def test_an_error_of_a_server_is_told_with_its_code() -> None:
+    agent = make_agent()
+    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
+    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.local_addresses_complete(0.0)
+    (query,) = agent.datagrams_to_send(0.0)
+    respond(agent, query, ErrorCode(401, "Unauthorized"), 0.1)
+    assert errors(agent.events()) == [CandidateErrorOccurred(*ALICE, URL, 401, "Unauthorized")]
+    assert agent.gathering_state == "complete"
+
+
+def test_a_server_that_cannot_be_asked_is_told_once() -> None:
+    agent = make_agent()
+    agent.stun_server_failed(URL, 701, "the name does not resolve", 0.0)
+    agent.stun_server_failed(URL, 701, "the name does not resolve", 0.0)
+    agent.add_stun_server(OTHER_URL, SERVER_6, 0.0)
+    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
+    agent.local_addresses_complete(0.0)
+    first, second = errors(agent.events())
+    assert (first.url, first.error_code, first.error_text) == (URL, 701, "the name does not resolve")
+    assert (second.url, second.error_code) == (OTHER_URL, 701)
+    assert agent.gathering_state == "complete"
+
+
+def test_every_server_is_asked_from_every_address_of_its_family_only() -> None:
+    agent = make_agent()
+    loopback, link_local = Address("127.0.0.1", 1000), Address("fe80::1", 1000)
+    for address in (ALICE, ALICE_6, loopback, link_local):
+        agent.add_local_address(address, local_preference=1, now=0.0)
+    for server in (SERVER, OTHER_SERVER, SERVER_6):
+        agent.add_stun_server(URL, server, 0.0)
+    agent.add_stun_server(URL, SERVER, 0.0)
+    sent = run(agent, 0.0, 0.4)
+    assert {(query.local, query.remote) for query in sent} == {
+        (ALICE, SERVER),
+        (ALICE, OTHER_SERVER),
+        (ALICE_6, SERVER_6),
+    }
+    assert len(sent) == 3
+
+
+def test_queries_and_checks_take_turns_in_one_pacing() -> None:
+    agent = make_agent()
+    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    for index in range(4):
+        agent.add_stun_server(URL, SERVER._replace(port=index + 1), 0.0)
+    peer = Agent(IceOptions(), rng=random.Random(9), role=IceRole.CONTROLLED)
+    agent.set_remote_parameters(peer.local_parameters, 0.0)
+    for index in range(4):
+        line = f"candidate:{index} 1 udp 5 10.0.1.{index} 1 typ host"
+        agent.add_remote_candidate(Candidate.parse(line), 0.0)
+    sent = run(agent, 0.0, 0.36)
+    kinds = ["query" if datagram.remote.host == SERVER.host else "check" for datagram in sent]
+    assert kinds == ["query", "check"] * 4
+
+
+def test_a_removed_address_ends_its_queries() -> None:
+    agent = make_agent()
+    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.add_stun_server(OTHER_URL, OTHER_SERVER, 0.0)
+    agent.local_addresses_complete(0.0)
+    agent.remove_local_address(ALICE, 0.1)
+    assert agent.datagrams_to_send(0.1) == []
+    assert agent.gathering_state == "complete"
+    assert agent.local_candidates == ()
+    assert {error.url for error in errors(agent.events())} == {URL, OTHER_URL}
+    assert agent.next_timer() == math.inf
+
+
+def test_malformed_answers_of_a_server_count_as_none() -> None:
+    agent = make_agent()
+    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.local_addresses_complete(0.0)
+    (query,) = agent.datagrams_to_send(0.0)
+    request = Message.parse(query.data)
+    empty = Message(request.method, success_response(request, ALICE).message_class, request.transaction_id)
+    agent.receive([Datagram(empty.encode(), ALICE, SERVER)], 0.1)
+    assert [error.error_code for error in errors(agent.events())] == [701]
+
+
+def test_a_mapped_address_of_the_other_family_is_no_candidate() -> None:
+    agent = make_agent()
+    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.events()
+    (query,) = agent.datagrams_to_send(0.0)
+    respond(agent, query, ALICE_6, 0.1)
+    assert candidates(agent.events()) == []
+
+
+def test_addresses_and_servers_are_bounded() -> None:
+    agent = make_agent(max_local_addresses=2, max_stun_servers=2)
+    for index in range(5):
+        agent.add_local_address(ALICE._replace(port=1000 + index), local_preference=index, now=0.0)
+        agent.add_stun_server(URL, SERVER._replace(port=3478 + index), 0.0)
+    assert len(agent.local_candidates) == 2
+    assert len(run(agent, 0.0, 0.45)) == 4
+
+
+def test_a_preference_out_of_range_is_refused() -> None:
+    with pytest.raises(ValueError, match="local_preference"):
+        make_agent().add_local_address(ALICE, local_preference=65536, now=0.0)
+
+
+def test_a_stray_response_is_counted() -> None:
+    agent = make_agent()
+    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    stray = success_response(binding_request(bytes(12)), OUTSIDE).encode()
+    agent.receive([Datagram(stray, ALICE, SERVER)], 0.0)
+    assert agent.dropped == {"unexpected": 1}
