@@ -1,0 +1,67 @@
+"""Chat between two terminals.
+
+Run this in two terminals (or on two machines: `chat.py --server ws://host:8765/`), then type. The first one that is
+started also runs the signaling server; what is said goes directly from peer to peer, encrypted.
+"""
+
+import argparse
+import contextlib
+import sys
+
+import trio
+
+import trio_rtc
+from trio_rtc import signaling
+
+
+async def read_lines(channel: trio_rtc.RTCDataChannel) -> None:
+    """Send what is typed, until the end of the input."""
+    while line := await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
+        await channel.send(line.rstrip("\n"))
+    await channel.aclose()
+
+
+async def print_messages(channel: trio_rtc.RTCDataChannel, name: str) -> None:
+    """Show what the other one types, until the channel is closed by either side."""
+    try:
+        async for message in channel:
+            print(f"{name}: {message!s}", flush=True)
+        print("* the other side has left", flush=True)
+    except trio.ClosedResourceError:
+        print("* goodbye", flush=True)
+
+
+async def chat(peer: signaling.Peer) -> None:
+    """Connect to the other member of the room and talk until one side ends."""
+    async with trio_rtc.RTCPeerConnection() as pc, trio.open_nursery() as nursery:
+        # Both sides create the channel by themselves, so nobody has to wait for the other's to arrive.
+        channel = pc.create_data_channel("chat", negotiated=True, id=0)
+        await nursery.start(signaling.negotiate, peer, pc)
+        await channel.opened()
+        print(f"* connected with member {peer.id}; type away", flush=True)
+        nursery.start_soon(read_lines, channel)
+        await print_messages(channel, peer.id)
+        nursery.cancel_scope.cancel()
+
+
+async def main() -> None:
+    """Enter a room and chat with whoever comes first."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--server", help="signaling server, by default one on this machine")
+    parser.add_argument("--port", type=int, default=8765, help="port of that one")
+    parser.add_argument("--room", default="lobby")
+    arguments = parser.parse_args()
+    async with trio.open_nursery() as nursery:
+        url = arguments.server
+        if url is None:
+            url = f"ws://127.0.0.1:{arguments.port}/"
+            with contextlib.suppress(OSError):  # then the other terminal runs it
+                await nursery.start(signaling.serve, "127.0.0.1", arguments.port)
+        async with signaling.connect(url, room=arguments.room) as room:
+            print(f"* waiting for someone in room {arguments.room!r}", flush=True)
+            await chat(await room.receive())
+        nursery.cancel_scope.cancel()
+
+
+if __name__ == "__main__":
+    trio.run(main)

@@ -1,0 +1,102 @@
+"""Send a file to another terminal, with a progress bar and a checksum.
+
+    python file_transfer.py receive DIRECTORY
+    python file_transfer.py send FILE
+
+Either may be started first (on two machines: with `--server ws://host:8765/` on both).
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import trio
+
+import trio_rtc
+from trio_rtc import signaling
+
+PIECE = 65_536
+
+
+def show_progress(done: int, size: int) -> None:
+    """Draw the bar, on one line of a terminal."""
+    share = done / size if size else 1.0
+    bar = "#" * int(share * 40)
+    end = "\n" if done == size else ""
+    if sys.stderr.isatty() or end:
+        print(f"\r[{bar:40}] {share:4.0%} of {size:,} bytes", end=end, file=sys.stderr, flush=True)
+
+
+async def send_file(channel: trio_rtc.RTCDataChannel, path: Path) -> None:
+    """Send name and size, then the pieces, then the checksum; `channel.send` waits when the network is slower."""
+    size, sent, digest = (await trio.Path(path).stat()).st_size, 0, hashlib.sha256()
+    await channel.send(json.dumps({"name": path.name, "size": size}))
+    async with await trio.open_file(path, "rb") as file:
+        while piece := await file.read(PIECE):
+            digest.update(piece)
+            await channel.send(piece)
+            sent += len(piece)
+            show_progress(sent, size)
+    await channel.send(json.dumps({"sha256": digest.hexdigest()}))
+    answer = json.loads(await channel.receive())
+    print("arrived whole" if answer["ok"] else "arrived damaged", digest.hexdigest(), flush=True)
+
+
+async def receive_file(channel: trio_rtc.RTCDataChannel, directory: Path) -> None:
+    """Write what arrives to a file, and keep it only if the checksum is right."""
+    head = json.loads(await channel.receive())
+    size, received, digest = int(head["size"]), 0, hashlib.sha256()
+    target = directory / (
+        Path(head["name"]).name or "unnamed"
+    )  # the name alone: a peer chooses no directories
+    part = target.with_name(target.name + ".part")
+    async with await trio.open_file(part, "wb") as file:
+        while isinstance(piece := await channel.receive(), bytes):
+            digest.update(piece)
+            await file.write(piece)
+            received += len(piece)
+            show_progress(received, size)
+    ok = json.loads(piece)["sha256"] == digest.hexdigest() and received == size
+    if ok:
+        part.replace(target)
+    await channel.send(json.dumps({"ok": ok}))
+    await channel.aclose()
+    print(f"received {target}" if ok else "the checksum is wrong", digest.hexdigest(), flush=True)
+
+
+async def transfer(peer: signaling.Peer, action: str, path: Path) -> None:
+    """Connect to the peer and do our part."""
+    async with trio_rtc.RTCPeerConnection() as pc, trio.open_nursery() as nursery:
+        channel = pc.create_data_channel("file", negotiated=True, id=0)
+        await nursery.start(signaling.negotiate, peer, pc)
+        await channel.opened()
+        await (send_file if action == "send" else receive_file)(channel, path)
+        nursery.cancel_scope.cancel()
+
+
+async def main() -> None:
+    """Meet the other side in a room."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("action", choices=["send", "receive"])
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--server", help="signaling server, by default one on this machine")
+    parser.add_argument("--port", type=int, default=8765, help="port of that one")
+    arguments = parser.parse_args()
+    async with trio.open_nursery() as nursery:
+        url = arguments.server
+        if url is None:
+            url = f"ws://127.0.0.1:{arguments.port}/"
+            with contextlib.suppress(OSError):  # then the other terminal runs it
+                await nursery.start(signaling.serve, "127.0.0.1", arguments.port)
+        async with signaling.connect(url, room="files") as room:
+            await transfer(await room.receive(), arguments.action, arguments.path)
+        nursery.cancel_scope.cancel()
+
+
+if __name__ == "__main__":
+    trio.run(main)
