@@ -46,7 +46,7 @@ class Alert:
     """One alert as it is on the wire.
 
     Attributes:
-        level: The level; in it, anything but "warning" is treated as fatal.
+        level: The level; anything but "warning" is taken for fatal.
         description: The number of the alert, kept as it came: unknown ones are legal.
     """
 

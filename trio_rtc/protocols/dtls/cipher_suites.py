@@ -1,6 +1,6 @@
 """What can be negotiated: cipher suites and SRTP protection profiles.
 
-The profile is small on purpose (ECDHE for the key exchange, AEAD for the records), see RFC 7525bis (RFC 9325)
+The profile is small on purpose (ECDHE for the key exchange, AEAD for the records), see RFC 9325
 section 4.2 and RFC 8827 section 6.5.
 """
 

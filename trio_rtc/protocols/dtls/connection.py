@@ -37,6 +37,7 @@ connection is closed.
 """
 
 import logging
+import math
 import random
 from collections.abc import Iterable, Sequence
 from typing import assert_never
@@ -245,7 +246,7 @@ class Connection:
 
     def next_timer(self) -> float:
         """Return the next deadline, ``math.inf`` when there is none."""
-        return self._state.next_timer() if isinstance(self._state, Connecting) else float("inf")
+        return self._state.next_timer() if isinstance(self._state, Connecting) else math.inf
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
         """Take the datagrams that are to be sent."""
