@@ -1,10 +1,11 @@
 """The interoperability tests: run by ``nox -s interop``, or by pytest with ``TRIO_RTC_INTEROP=1`` in the environment.
 
 They need peers that no one here wrote, and (as root) they move the whole process into a network of its own, so they
-are a pytest process of their own. What needs nothing but packages of the test dependencies is always collected.
+are a pytest process of their own. What needs only packages of the test dependencies is always collected.
 """
 
 import os
+import signal
 
 from tests.netns.private_network import enter_private_network
 
@@ -17,3 +18,5 @@ def pytest_configure() -> None:
     """Leave the host's network while the process still has one thread only."""
     if ASKED_FOR:
         enter_private_network()
+        # Ended from outside, as by a time limit, we still end the browsers: as if by Ctrl-C.
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))

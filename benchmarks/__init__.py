@@ -1,0 +1,1 @@
+"""Measurements of trio_rtc beside aiortc and libwebrtc: ``python -m benchmarks``, or ``nox -s bench``."""

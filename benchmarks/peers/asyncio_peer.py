@@ -1,0 +1,297 @@
+"""One of the two processes of a measurement, for the asyncio libraries.
+
+They are used as their documentation shows: handlers for events, and a sender that stops above a mark of
+``bufferedAmount`` until ``bufferedamountlow``, since their ``send`` never waits.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from benchmarks.workload import (
+    PAYLOADS,
+    SETTLING_SECONDS,
+    Sink,
+    Workload,
+    make_payloads,
+    percentiles,
+    private_memory,
+    report_result,
+)
+from tests.interop.peers.program import Engine, JsonObject
+
+LINE_LIMIT = 16 * 1024 * 1024
+CONTROL = -1
+"""What is said between the processes about no connection."""
+
+
+@attrs.define
+class Signaling:
+    """JSON lines to and from the other process, each for one connection by number."""
+
+    _lines: asyncio.StreamReader
+    _inboxes: dict[int, asyncio.Queue[JsonObject]] = attrs.Factory(dict)
+
+    @classmethod
+    async def open(cls) -> "Signaling":
+        """Use standard input and output."""
+        lines = asyncio.StreamReader(limit=LINE_LIMIT)
+        await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
+        )
+        return cls(lines)
+
+    def inbox(self, connection: int) -> asyncio.Queue[JsonObject]:
+        """What the other process says about a connection."""
+        return self._inboxes.setdefault(connection, asyncio.Queue())
+
+    async def run(self) -> None:
+        """Sort what comes, until the other process ends."""
+        while line := await self._lines.readline():
+            message = json.loads(line)
+            self.inbox(message.pop("connection")).put_nowait(message)
+
+    def send(self, connection: int, **message: Any) -> None:
+        """Say something about a connection."""
+        sys.stdout.write(json.dumps({"connection": connection, **message}) + "\n")
+        sys.stdout.flush()
+
+
+class Connection:
+    """A peer connection with one channel, and its negotiation."""
+
+    def __init__(self, engine: Engine, signaling: Signaling, number: int) -> None:
+        self._engine = engine
+        self._signaling = signaling
+        self._number = number
+        self._applying: asyncio.Task[None] | None = None
+        self._opened = asyncio.Event()
+        self.pc = engine.peer_connection()
+        self.channel: Any = None
+        self.handle_message: Callable[[str | bytes], None] = self._keep
+        self._told: asyncio.Queue[str] = asyncio.Queue()
+        if engine.trickles:
+            self.pc.on("icecandidate", self._handle_candidate)
+
+    def _handle_candidate(self, event: Any) -> None:
+        candidate = event.candidate
+        self._signaling.send(self._number, candidate=candidate and candidate.to_json())
+
+    def _adopt(self, channel: Any) -> None:
+        self.channel = channel
+        channel.on("message", lambda event: self.handle_message(self._engine.message(event)))
+        channel.on("open", lambda *_: self._opened.set())
+        if channel.readyState == "open":
+            self._opened.set()
+
+    def _keep(self, message: str | bytes) -> None:
+        if isinstance(message, str):
+            self._told.put_nowait(message)
+
+    async def told(self) -> str:
+        """Wait for the other end to say something, which is what strings are for: payloads are binary."""
+        return await self._told.get()
+
+    async def offer(self) -> None:
+        """Make an offer and return when the channel is open."""
+        self._adopt(self._engine.data_channel(self.pc, "benchmark", {}))
+        await self._set_local_description(await self.pc.createOffer())
+        self._applying = asyncio.create_task(self._apply())
+        await self._opened.wait()
+
+    async def answer(self) -> None:
+        """Wait for an offer, answer it and return when the channel is open."""
+        self.pc.on("datachannel", lambda event: self._adopt(self._engine.announced_channel(event)))
+        self._applying = asyncio.create_task(self._apply())
+        await self._opened.wait()
+
+    async def _set_local_description(self, description: Any) -> None:
+        await self.pc.setLocalDescription(description)
+        local = self.pc.localDescription
+        self._signaling.send(self._number, description={"type": str(local.type), "sdp": local.sdp})
+
+    async def _apply(self) -> None:
+        inbox = self._signaling.inbox(self._number)
+        while True:
+            match await inbox.get():
+                case {"description": description}:
+                    await self.pc.setRemoteDescription(self._engine.description(description))
+                    if description["type"] == "offer":
+                        await self._set_local_description(await self.pc.createAnswer())
+                case {"candidate": candidate}:
+                    await self.pc.addIceCandidate(self._engine.candidate(candidate))
+                case other:
+                    raise ValueError(f"cannot make sense of {other}")
+
+    async def close(self) -> None:
+        """Close it."""
+        if self._applying is not None:
+            self._applying.cancel()
+        await self._engine.close(self.pc)
+
+
+class Offerer:
+    """The measuring end."""
+
+    def __init__(self, engine: Engine, signaling: Signaling, least_high_water: int) -> None:
+        self._engine = engine
+        self._signaling = signaling
+        self._least_high_water = least_high_water
+
+    async def connect(self, number: int = 0) -> Connection:
+        """Make a connection."""
+        connection = Connection(self._engine, self._signaling, number)
+        await connection.offer()
+        return connection
+
+    async def throughput(self, workload: Workload) -> None:
+        """Send for a while."""
+        connection = await self.connect()
+        channel = connection.channel
+        drained = asyncio.Event()
+        high_water = max(self._least_high_water, 2 * workload.message_size)
+        channel.bufferedAmountLowThreshold = high_water // 2
+        channel.on("bufferedamountlow", lambda *_: drained.set())
+        payloads = make_payloads(workload.message_size)
+        count = 0
+        deadline = time.perf_counter() + workload.seconds
+        while time.perf_counter() < deadline:
+            channel.send(payloads[count % PAYLOADS])
+            count += 1
+            if channel.bufferedAmount > high_water:
+                drained.clear()
+                await drained.wait()
+        channel.send(f"sent {count}")
+
+    async def round_trip(self, workload: Workload) -> JsonObject:
+        """Send a message and wait for its echo, again and again."""
+        connection = await self.connect()
+        channel = connection.channel
+        payloads = make_payloads(workload.message_size)
+        echoed = asyncio.Event()
+        echo: str | bytes = b""
+
+        def handle_echo(message: str | bytes) -> None:
+            nonlocal echo
+            echo = message
+            echoed.set()
+
+        connection.handle_message = handle_echo
+        durations = []
+        for number in range(workload.repetitions):
+            payload = payloads[number % PAYLOADS]
+            started = time.perf_counter()
+            channel.send(payload)
+            await echoed.wait()
+            durations.append(time.perf_counter() - started)
+            echoed.clear()
+            if echo != payload:
+                raise ValueError(f"echo {number} differs")
+        return percentiles(durations[len(durations) // 10 :])
+
+    async def set_up(self, workload: Workload) -> JsonObject:
+        """Make connections one after the other."""
+        durations = []
+        for number in range(workload.repetitions):
+            started = time.perf_counter()
+            connection = await self.connect(number)
+            durations.append(time.perf_counter() - started)
+            # The answerer has closed its end, and is ready for the next, when it says so.
+            connection.channel.send("opened")
+            await self._signaling.inbox(CONTROL).get()
+            await connection.close()
+        return percentiles(durations)
+
+    async def memory(self, workload: Workload) -> JsonObject:
+        """Make connections that stay."""
+        connections = [await self.connect(0)]
+        await asyncio.sleep(SETTLING_SECONDS)
+        before = private_memory()
+        connections += [await self.connect(number) for number in range(1, workload.repetitions + 1)]
+        await asyncio.sleep(SETTLING_SECONDS)
+        after = private_memory()
+        return {"kibibytes": (after - before) / workload.repetitions / 1024}
+
+
+class Answerer:
+    """The other end."""
+
+    def __init__(self, engine: Engine, signaling: Signaling) -> None:
+        self._engine = engine
+        self._signaling = signaling
+        self._connections: list[Connection] = []
+
+    async def connect(self, number: int = 0) -> Connection:
+        """Answer a connection."""
+        connection = Connection(self._engine, self._signaling, number)
+        await connection.answer()
+        return connection
+
+    async def throughput(self, workload: Workload) -> JsonObject:
+        """Receive and compare."""
+        connection = Connection(self._engine, self._signaling, 0)
+        sink = Sink(workload.message_size)
+        finished: asyncio.Future[JsonObject] = asyncio.get_running_loop().create_future()
+
+        def handle_message(message: str | bytes) -> None:
+            try:
+                if isinstance(message, str):
+                    finished.set_result(sink.result(int(message.removeprefix("sent "))))
+                else:
+                    sink.receive(message)
+            except ValueError as error:
+                finished.set_exception(error)
+
+        connection.handle_message = handle_message
+        await connection.answer()
+        return await finished
+
+    async def round_trip(self, _: Workload) -> None:
+        """Echo."""
+        connection = Connection(self._engine, self._signaling, 0)
+        connection.handle_message = lambda message: connection.channel.send(message)  # noqa: PLW0108
+        await connection.answer()
+
+    async def set_up(self, workload: Workload) -> None:
+        """Answer connections one after the other."""
+        for number in range(workload.repetitions):
+            connection = await self.connect(number)
+            await connection.told()
+            await connection.close()
+            self._signaling.send(CONTROL, closed=number)
+
+    async def memory(self, workload: Workload) -> None:
+        """Answer connections that stay."""
+        for number in range(workload.repetitions + 1):
+            self._connections.append(await self.connect(number))
+
+
+async def _measure(
+    engine: Engine, role: str, workload: Workload, result_fd: int, least_high_water: int
+) -> None:
+    signaling = await Signaling.open()
+    other_process = asyncio.create_task(signaling.run())
+    offerer = role == "offerer"
+    end = Offerer(engine, signaling, least_high_water) if offerer else Answerer(engine, signaling)
+    measuring: asyncio.Task[JsonObject | None] = asyncio.create_task(getattr(end, workload.kind)(workload))
+    await asyncio.wait({measuring, other_process}, return_when=asyncio.FIRST_COMPLETED)
+    if measuring.done():
+        if (result := measuring.result()) is not None:
+            report_result(result_fd, result)
+        await other_process
+
+
+def main(engine: Engine, *, least_high_water: int) -> None:
+    """Play a role until the other process ends: arguments are the role, the workload, the result's descriptor.
+
+    Args:
+        engine: The library.
+        least_high_water: The mark of ``bufferedAmount`` at which the sender pauses, at least two messages.
+    """
+    role, workload, result_fd = sys.argv[1], Workload.from_json(sys.argv[2]), int(sys.argv[3])
+    asyncio.run(_measure(engine, role, workload, result_fd, least_high_water))

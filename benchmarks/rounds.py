@@ -1,0 +1,96 @@
+"""Which measurements there are, and the alternating rounds in which they are made."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+
+from benchmarks.pair import MeasurementError, measure
+from benchmarks.workload import Workload
+
+LIBRARIES = ("trio_rtc", "aiortc", "wrtc")
+
+
+@attrs.frozen
+class Measurement:
+    """A row group of the table.
+
+    Attributes:
+        workload: What the two processes do.
+        quick: The same for a look.
+        figures: What is shown of the result: its key, its title with the unit, whether more is better.
+    """
+
+    workload: Workload
+    quick: Workload
+    figures: Sequence[tuple[str, str, bool]]
+
+
+MEASUREMENTS: Mapping[str, Measurement] = {
+    "goodput": Measurement(
+        workload=Workload("throughput", message_size=64 * 1024, seconds=3.0),
+        quick=Workload("throughput", message_size=64 * 1024, seconds=0.5),
+        figures=[("megabits_per_second", "goodput, 64 KiB messages (Mbit/s)", True)],
+    ),
+    "messages": Measurement(
+        workload=Workload("throughput", message_size=100, seconds=3.0),
+        quick=Workload("throughput", message_size=100, seconds=0.5),
+        figures=[("messages_per_second", "100-byte messages (1/s)", True)],
+    ),
+    "round_trip": Measurement(
+        workload=Workload("round_trip", message_size=100, repetitions=3000),
+        quick=Workload("round_trip", message_size=100, repetitions=300),
+        figures=[("p50_us", "round trip p50 (µs)", False), ("p99_us", "round trip p99 (µs)", False)],
+    ),
+    "set_up": Measurement(
+        workload=Workload("set_up", repetitions=20),
+        quick=Workload("set_up", repetitions=5),
+        figures=[("p50_us", "construction to open channel (µs)", False)],
+    ),
+    "memory": Measurement(
+        workload=Workload("memory", repetitions=50),
+        quick=Workload("memory", repetitions=10),
+        figures=[("kibibytes", "memory per idle connection (KiB)", False)],
+    ),
+}
+
+
+@attrs.define
+class Results:
+    """What came out.
+
+    Attributes:
+        figures: Measurement → library → figure → its values, one a round.
+        failures: What could not be measured, and why.
+    """
+
+    figures: dict[str, dict[str, dict[str, list[float]]]] = attrs.Factory(dict)
+    failures: list[str] = attrs.Factory(list)
+
+    def add(self, measurement: str, library: str, figures: Mapping[str, float]) -> None:
+        """Add a round's figures."""
+        values = self.figures.setdefault(measurement, {}).setdefault(library, {})
+        for name, value in figures.items():
+            values.setdefault(name, []).append(value)
+
+
+def run_rounds(
+    *,
+    libraries: Sequence[str],
+    measurements: Sequence[str],
+    rounds: int,
+    quick: bool,
+    progress: Callable[[str], None],
+) -> Results:
+    """Measure each library in turn, again in every round, so that a slow spell of the machine hits all alike."""
+    results = Results()
+    for number in range(1, rounds + 1):
+        for name in measurements:
+            workload = MEASUREMENTS[name].quick if quick else MEASUREMENTS[name].workload
+            for library in libraries:
+                progress(f"round {number} of {rounds}: {name}, {library}")
+                try:
+                    results.add(name, library, measure(library, workload))
+                except MeasurementError as error:
+                    results.failures.append(str(error))
+                    progress(f"FAILED: {error}")
+    return results
