@@ -311,7 +311,7 @@ class Association:
         if heartbeat is not None:
             self._reply(heartbeat.encode())
         if block.errors > self._options.max_retransmissions:
-            self._abort(None, _SILENCE)
+            self._give_up()
 
     def next_timer(self) -> float:
         """Return the next deadline."""
@@ -590,6 +590,7 @@ class Association:
         self._reply(chunks.ShutdownAck().encode())
 
     def _start_t2(self, block: states.ControlBlock, now: float) -> Timer:
+        block.path.stop()
         timer = Timer(block.transmitter.timeout.value, maximum=self._options.rto_max)
         timer.start(now)
         return timer
@@ -645,10 +646,7 @@ class Association:
         if timer is None or not timer.expire(now):
             return
         self._outbox.wake()
-        ending = isinstance(self._state, states.ShutdownSent | states.ShutdownAckSent)
-        options = self._options
-        limit = options.max_retransmissions if ending else options.max_init_retransmissions
-        if timer.expirations > limit:
+        if timer.expirations > self._options.max_init_retransmissions:
             self._give_up()
             return
         match self._state:
@@ -662,7 +660,7 @@ class Association:
                 self._reply(chunks.ShutdownAck().encode())
 
     def _give_up(self) -> None:
-        """End after too many retransmissions of a handshake or shutdown chunk."""
+        """End after too many retransmissions."""
         if isinstance(self._state, states.ShutdownAckSent):
             # Everything was delivered both ways; only the last word is missing.
             self._end(None)

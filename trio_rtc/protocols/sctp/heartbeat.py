@@ -35,6 +35,11 @@ class PathMonitor:
             self.deadline = now + self.interval
             self._nonce = None
 
+    def stop(self) -> None:
+        """Ask no more."""
+        self.interval = 0.0
+        self.deadline = math.inf
+
     def handle_timer(self, now: float, timeout: float, rng: random.Random) -> Heartbeat | None:
         """Return the HEARTBEAT to send, if one is due; ``timeout`` is how long its answer may take."""
         if now < self.deadline:

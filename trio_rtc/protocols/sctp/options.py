@@ -33,8 +33,11 @@ class SctpOptions:
             200 ms (RFC 9260 section 6.2), which the measured round trips do not show.
         ack_delay: How long the acknowledgement of a single packet waits for company (RFC 9260 section 6.2: at
             most 200 ms). Short, because a delayed acknowledgement spoils the peer's round-trip measurement.
-        max_init_retransmissions: How often INIT or COOKIE ECHO is sent again before the association fails.
-        max_retransmissions: How many time-outs in a row, of data or heartbeats, end the association.
+        max_init_retransmissions: How often the chunks that begin and end an association are sent again before
+            it fails: INIT, COOKIE ECHO, SHUTDOWN, SHUTDOWN ACK.
+        max_retransmissions: How many time-outs in a row, of data or heartbeats, end the association. RFC 9260
+            section 16 has 10; a path that loses half of all round trips reaches that by bad luck within an hour,
+            and whether the peer is still there is for consent (RFC 7675) to decide.
         heartbeat_interval: Silence after which the peer is asked for a sign of life; 0 never asks.
         zero_checksum: Whether to offer, send and accept packets without CRC32c (RFC 9653): DTLS protects them.
         cookie_life: How long a state cookie is valid (RFC 9260 section 16).
@@ -62,7 +65,7 @@ class SctpOptions:
     rto_variance_floor: float = 0.22
     ack_delay: float = 0.02
     max_init_retransmissions: int = 10
-    max_retransmissions: int = 10
+    max_retransmissions: int = 20
     heartbeat_interval: float = 30.0
     zero_checksum: bool = True
     cookie_life: float = 60.0

@@ -6,8 +6,8 @@ soon as two packets wait for one, at once when something is missing, came twice 
 
 The window: ``a_rwnd`` is what the receive buffer has left over the charges of :class:`.Reassembly`. A sender
 does not know our overhead per chunk and may honestly overshoot, so new data is taken up to twice the buffer
-and chunks that fill holes up to three times (they let the rest be delivered); beyond that it is dropped and
-counted.
+as long as the window has not been told to be closed, and chunks that fill holes up to three times (they let
+the rest be delivered); beyond that it is dropped, counted and answered with the window as it is.
 """
 
 import math
@@ -85,6 +85,11 @@ class Receiver:
         left = self._buffer_size - self.reassembly.charged
         return left if left >= _SMALLEST_WINDOW else 0
 
+    @property
+    def _limit(self) -> int:
+        """Up to which charge new data is taken: probes of a closed window are not."""
+        return 2 * self._buffer_size if self._advertised else self._buffer_size
+
     def receive_data(self, packet: bytes, offset: int) -> int:
         """Take the DATA chunks that begin at ``offset``; return the offset of what follows them.
 
@@ -95,7 +100,7 @@ class Receiver:
         unpack = DATA_HEADER.unpack_from
         tracker, reassembly = self.tracker, self.reassembly
         self._unacknowledged_packets += 1
-        roomy = 2 * self._buffer_size
+        limit = self._limit
         while offset < end and packet[offset] == DATA:
             if end - offset < DATA_HEADER_SIZE:
                 raise ProtocolError(f"DATA of {end - offset} bytes")
@@ -110,7 +115,7 @@ class Receiver:
             payload = packet[offset + DATA_HEADER_SIZE : chunk_end]
             offset = (chunk_end + 3) & ~3
             tsn = tracker.cumulative_tsn + 1
-            if wire_tsn == tsn & _TSN_MASK and reassembly.charged < roomy:
+            if wire_tsn == tsn & _TSN_MASK and reassembly.charged < limit:
                 if tracker.ranges:
                     tracker.add(tsn)
                 else:
@@ -213,7 +218,7 @@ class Receiver:
         if not tracker.is_new(tsn):
             self.dropped["duplicate or out of the window"] += 1
             return -1
-        limit = self._buffer_size * (2 if tsn > tracker.highest_tsn else 3)
+        limit = self._limit if tsn > tracker.highest_tsn else 3 * self._buffer_size
         if self.reassembly.charged >= limit:
             self.dropped["receive buffer full"] += 1
             self.ack_due = True

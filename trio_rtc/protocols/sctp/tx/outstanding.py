@@ -6,7 +6,9 @@ while nothing is lost: acknowledged ahead of the cumulative TSN, reported missin
 abandoned. A chunk is *in flight* when it is in none of ``ahead``, ``lost`` and ``abandoned``.
 
 A chunk is marked lost after three reports that miss it, counted only from acknowledgements of chunks sent
-after it (RFC 9260 section 7.2.4, "highest TSN newly acknowledged"). Unlike there, a retransmission can be
+after it (RFC 9260 section 7.2.4, "highest TSN newly acknowledged"). One SACK answers a batch of packets here, so
+it counts as a report for each packet's worth of bytes above the hole that it newly acknowledges: as many as
+if the receiver had acknowledged every packet by itself. Unlike in section 7.2.4, a retransmission can be
 marked lost again, but only by the acknowledgement of chunks that were first sent after the retransmission:
 on a path with heavy loss that saves a time-out for each retransmission lost.
 """
@@ -61,7 +63,8 @@ class Outstanding:
         messages_abandoned: Messages given up after something of them had been sent.
     """
 
-    def __init__(self, initial_tsn: int) -> None:
+    def __init__(self, initial_tsn: int, packet_size: int) -> None:
+        self._packet_size = packet_size
         self.next_tsn = initial_tsn
         self.cumulative_tsn = initial_tsn - 1
         self.chunks: dict[int, tuple[bytes, PartialReliability | None]] = {}
@@ -106,45 +109,29 @@ class Outstanding:
                     self.flight -= size
         return acknowledged
 
-    def acknowledge_ahead(self, gap_ranges: list[TsnRange]) -> tuple[int, int]:
+    def acknowledge_ahead(self, gap_ranges: list[TsnRange]) -> list[tuple[int, int]]:
         """Take the gap blocks of a SACK as inclusive ranges of TSNs above the cumulative TSN.
 
         Returns:
-            The bytes that are newly acknowledged, and the highest TSN among them (-1 if there is none).
+            What is newly acknowledged, in stretches: the last TSN of each, and its bytes.
         """
         previous = self._gap_ranges
         if gap_ranges == previous:
-            return 0, -1
+            return []
         self._gap_ranges = gap_ranges
         for first, last in _subtract(previous, gap_ranges):
             for tsn in range(max(first, self.cumulative_tsn + 1), last + 1):
                 self._take_back(tsn)
-        acknowledged = 0
-        highest = -1
-        for first, last in _subtract(gap_ranges, previous):
-            for tsn in range(first, last + 1):
-                if tsn in self.ahead:
-                    continue
-                highest = tsn
-                self.ahead.add(tsn)
-                self._misses.pop(tsn, None)
-                if tsn in self.abandoned:
-                    continue
-                size = len(self.chunks[tsn][0])
-                acknowledged += size
-                if tsn in self.lost:
-                    self.lost.discard(tsn)
-                else:
-                    self.flight -= size
-        return acknowledged, highest
+        return [(last, self._take_ahead(first, last)) for first, last in _subtract(gap_ranges, previous)]
 
     def report_missing(
-        self, highest_acknowledged: int, now: float, *, early: bool
+        self, newly: Sequence[tuple[int, int]], highest: int, now: float, *, early: bool
     ) -> tuple[bool, list[PartialReliability]]:
-        """Count a missing report for every hole below ``highest_acknowledged``.
+        """Count missing reports for the holes below the TSN ``highest``.
 
         Args:
-            highest_acknowledged: The highest TSN newly acknowledged.
+            newly: What ``acknowledge_ahead`` returned.
+            highest: The highest TSN that counts as newly acknowledged.
             now: The time.
             early: Whether no new data can be sent: then so few chunks may be outstanding that three reports
                 will never come, and fewer are enough (RFC 5827, Early Retransmit).
@@ -152,24 +139,24 @@ class Outstanding:
         Returns:
             Whether something was marked lost, and the limits of messages that were abandoned by it.
         """
-        lost_any = False
-        abandoned: list[PartialReliability] = []
         threshold = _MISSING_REPORTS
         if early:
             threshold = min(threshold, max(1, len(self.chunks) - 1))
+        bytes_above = sum(size for _, size in newly)
+        position = 0
+        lost_any = False
+        abandoned: list[PartialReliability] = []
         first = self.cumulative_tsn + 1
         for gap_first, gap_last in self._gap_ranges:
-            for tsn in range(first, min(gap_first, highest_acknowledged)):
-                if tsn in self.lost or tsn in self.abandoned:
-                    continue
-                if self._resent_before.get(tsn, 0) > highest_acknowledged:
-                    continue
-                misses = self._misses.get(tsn, 0) + 1
-                self._misses[tsn] = misses
-                if misses >= threshold:
+            while position < len(newly) and newly[position][0] < gap_first:
+                bytes_above -= newly[position][1]
+                position += 1
+            reports = max(1, bytes_above // self._packet_size)
+            for tsn in range(first, min(gap_first, highest)):
+                if self._is_missed(tsn, highest) and self._count_misses(tsn, reports) >= threshold:
                     lost_any = True
                     abandoned += self._lose(tsn, now)
-            if gap_first >= highest_acknowledged:
+            if gap_first >= highest:
                 break
             first = gap_last + 1
         return lost_any, abandoned
@@ -235,6 +222,35 @@ class Outstanding:
                 break
             skipped[reliability.stream_id] = reliability.ssn
         return ForwardTsn(point & 0xFFFFFFFF, tuple(skipped.items()))
+
+    def _take_ahead(self, first: int, last: int) -> int:
+        """Note chunks that are acknowledged ahead; return the bytes of those that were not before."""
+        acknowledged = 0
+        for tsn in range(first, last + 1):
+            if tsn in self.ahead:
+                continue
+            self.ahead.add(tsn)
+            self._misses.pop(tsn, None)
+            if tsn in self.abandoned:
+                continue
+            size = len(self.chunks[tsn][0])
+            acknowledged += size
+            if tsn in self.lost:
+                self.lost.discard(tsn)
+            else:
+                self.flight -= size
+        return acknowledged
+
+    def _is_missed(self, tsn: int, highest: int) -> bool:
+        """Whether a hole counts: in flight, and sent before what was acknowledged."""
+        if tsn in self.lost or tsn in self.abandoned:
+            return False
+        return self._resent_before.get(tsn, 0) <= highest
+
+    def _count_misses(self, tsn: int, reports: int) -> int:
+        misses = self._misses.get(tsn, 0) + reports
+        self._misses[tsn] = misses
+        return misses
 
     def _take_back(self, tsn: int) -> None:
         """Return a chunk into flight that the peer no longer acknowledges (section 6.2.1, "reneging")."""

@@ -48,7 +48,7 @@ class Transmitter:
         full_size: int,
         partial_reliability: bool,
     ) -> None:
-        self.outstanding = Outstanding(initial_tsn)
+        self.outstanding = Outstanding(initial_tsn, full_size)
         self.congestion = congestion
         self.timeout = timeout
         self.t3_deadline = math.inf
@@ -234,16 +234,18 @@ class Transmitter:
         """Take the gap blocks: acknowledgements ahead, and missing reports for the holes between them."""
         outstanding = self.outstanding
         ranges = [(cumulative + first, cumulative + last) for first, last in sack.gap_blocks]
-        acknowledged, highest = outstanding.acknowledge_ahead(ranges)
+        newly = outstanding.acknowledge_ahead(ranges)
+        highest = newly[-1][0] if newly else -1
         if self._recovery_exit is not None and advanced and ranges:
             # In fast recovery an advancing SACK counts for every hole that it reports (section 7.2.4).
             highest = ranges[-1][1]
         if highest >= 0:
-            lost, abandoned = outstanding.report_missing(highest, now, early=not self._queue.has_sendable)
+            early = not self._queue.has_sendable
+            lost, abandoned = outstanding.report_missing(newly, highest, now, early=early)
             self._abandon(abandoned)
             if lost:
                 self._enter_fast_recovery(now)
-        return acknowledged
+        return sum(size for _, size in newly)
 
     def _enter_fast_recovery(self, now: float) -> None:
         if self._recovery_exit is None:
@@ -267,7 +269,10 @@ class Transmitter:
         self._recovery_exit = None
         self._fast_retransmit = False
         if outstanding.flight:
-            self.congestion.timed_out(now)
+            # A probe that a closed window swallows tells nothing of congestion, and a time-out on a time-out
+            # not of more of it: cutting the threshold again would cost the whole path (RFC 5681, equation 4).
+            if self.advertised_window and self.errors == 1:
+                self.congestion.timed_out(now)
             self._abandon(outstanding.lose_all(now))
         if outstanding.abandoned:
             self._forward_pending = True
