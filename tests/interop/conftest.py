@@ -6,6 +6,9 @@ are a pytest process of their own. What needs only packages of the test dependen
 
 import os
 import signal
+from types import FrameType
+
+import pytest
 
 from tests.netns.private_network import enter_private_network
 
@@ -18,5 +21,13 @@ def pytest_configure() -> None:
     """Leave the host's network while the process still has one thread only."""
     if ASKED_FOR:
         enter_private_network()
-        # Ended from outside, as by a time limit, we still end the browsers: as if by Ctrl-C.
-        signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let a run that is ended from outside, as by a time limit, end its browsers too."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        session.shouldstop = "terminated"
+        signal.raise_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGTERM, stop)
