@@ -360,6 +360,8 @@ def test_misuse_is_told_at_once() -> None:
         association.connect(START)
     with pytest.raises(ValueError, match="multiple of four"):
         SctpOptions(max_packet_size=1171)
+    with pytest.raises(ValueError, match="must hold"):
+        SctpOptions(receive_buffer_size=300_000)
 
 
 def test_fewer_streams_are_negotiated() -> None:
@@ -379,7 +381,9 @@ def test_fewer_streams_are_negotiated() -> None:
 
 
 def test_a_slow_reader_stops_the_sender_and_starts_it_again() -> None:
-    pair = SctpPair(SctpOptions(), SctpOptions(receive_buffer_size=100_000)).connect()
+    pair = SctpPair(
+        SctpOptions(), SctpOptions(receive_buffer_size=100_000, max_message_size=20_000)
+    ).connect()
     pair.right.reading = False
     for number in range(40):
         pair.left.association.send(1, 53, bytes([number]) * 10_000, pair.now)
@@ -400,7 +404,7 @@ def test_a_slow_reader_stops_the_sender_and_starts_it_again() -> None:
 
 
 def test_a_lost_window_update_is_probed_for() -> None:
-    pair = SctpPair(SctpOptions(), SctpOptions(receive_buffer_size=20_000)).connect()
+    pair = SctpPair(SctpOptions(), SctpOptions(receive_buffer_size=20_000, max_message_size=10_000)).connect()
     pair.right.reading = False
     pair.left.association.send(1, 53, bytes(10_000), pair.now)
     pair.left.association.send(1, 53, bytes(10_000), pair.now)
@@ -415,7 +419,7 @@ def test_a_lost_window_update_is_probed_for() -> None:
 
 
 def test_many_tiny_messages_count_what_they_cost() -> None:
-    pair = SctpPair(SctpOptions(), SctpOptions(receive_buffer_size=20_000)).connect()
+    pair = SctpPair(SctpOptions(), SctpOptions(receive_buffer_size=20_000, max_message_size=10_000)).connect()
     pair.right.reading = False
     for _ in range(5000):
         pair.left.association.send(1, 53, b"x", pair.now)

@@ -36,11 +36,17 @@ class TwoAssociations(RuleBasedStateMachine):
         both=st.booleans(),
         zero=st.tuples(st.booleans(), st.booleans()),
         initial_tsn=st.sampled_from([0, 1, 0xFFFFFFFF, 0xFFFFFFF0, 0x7FFFFFFF]),
-        buffer=st.sampled_from([5000, 50_000, 4 << 20]),
+        buffer=st.sampled_from([40_000, 100_000, 4 << 20]),
     )
     def begin(self, seed: int, both: bool, zero: tuple[bool, bool], initial_tsn: int, buffer: int) -> None:
         options = [
-            attrs.evolve(PATIENT, zero_checksum=offer, initial_tsn=initial_tsn, receive_buffer_size=buffer)
+            attrs.evolve(
+                PATIENT,
+                zero_checksum=offer,
+                initial_tsn=initial_tsn,
+                receive_buffer_size=buffer,
+                max_message_size=20_000,
+            )
             for offer in zero
         ]
         self.pair = SctpPair(*options, seed=seed, jitter=0.02)

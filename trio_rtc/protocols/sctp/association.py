@@ -230,7 +230,8 @@ class Association:
     def reset_streams(self, stream_ids: Sequence[int], now: float) -> None:
         """Reset our side of streams (RFC 6525), once the messages queued so far are acknowledged.
 
-        Messages queued on them from now on wait until the peer has performed the reset.
+        Messages queued on them from now on wait until the peer has performed the reset. A stream that is
+        being reset already is not reset twice.
 
         Raises:
             InvalidStateError: The association has not been established, or has ended.

@@ -21,7 +21,7 @@ class SctpOptions:
         inbound_streams: Streams that the peer may use (RFC 8831 section 6.2 asks for all 65535).
         outbound_streams: Streams that we ask for.
         receive_buffer_size: What may wait for the application, per-message overhead included; the first
-            ``a_rwnd``.
+            ``a_rwnd``. At least twice ``max_message_size``: a message must fit before it is complete.
         send_buffer_size: What ``send`` accepts before it refuses; callers wait at a mark far below.
         max_message_size: Largest message that is taken from the peer; a larger one aborts (RFC 8841 section 6).
         rto_initial: First retransmission time-out. RFC 9260 section 16 has 1 s; the path below has just
@@ -81,3 +81,9 @@ class SctpOptions:
     def _check_packet_size(self, attribute: "attrs.Attribute[int]", value: int) -> None:
         if value < 512 or value % 4:
             raise ValueError(f"max_packet_size must be a multiple of four from 512 on, not {value}")
+
+    def __attrs_post_init__(self) -> None:
+        if self.receive_buffer_size < 2 * self.max_message_size:
+            raise ValueError(
+                "receive_buffer_size must hold max_message_size twice, or a message could get stuck"
+            )

@@ -58,8 +58,9 @@ class StreamReset:
     _responses: list[Parameter] = attrs.field(factory=list)
 
     def want(self, stream_id: int) -> None:
-        """Note that a stream is to be reset."""
-        self._wanted[stream_id] = None
+        """Note that a stream is to be reset; one that is being reset already is not reset twice."""
+        if self._request is None or stream_id not in self._request.stream_ids:
+            self._wanted[stream_id] = None
 
     @property
     def is_busy(self) -> bool:
