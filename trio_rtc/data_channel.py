@@ -402,7 +402,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             self._draining = False
 
     def _handlers_idle(self) -> None:
-        if self._sctp is not None and self._has_handler("message"):
+        if self._state is not RTCDataChannelState.CONNECTING and self._has_handler("message"):
             self._drain_to_handlers()
 
     def _wake_all(self) -> None:
@@ -428,19 +428,25 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
     def _become_closing(self) -> None:
         if self._state in (RTCDataChannelState.CONNECTING, RTCDataChannelState.OPEN):
             self._state = RTCDataChannelState.CLOSING
+            self._set_messages_aside()
             self._changed.unpark_all()
             self._fire(Event("closing", self))
+
+    def _set_messages_aside(self) -> None:
+        """Keep what has arrived before the peer's end, since the next channel may get this channel's number.
+
+        At most a receive window of it: nothing more can come for this channel.
+        """
+        if self._sctp is not None and self._stream_id is not None:
+            self._left_over.extend(self._sctp.take_rest(self._stream_id))
+            self._sctp.remove_reader(self._stream_id)
+            self._sctp = None
 
     def _become_closed(self, failure: RTCError | None = None) -> None:
         if self._state is RTCDataChannelState.CLOSED:
             return
-        if self._sctp is not None and self._stream_id is not None:
-            # What has arrived can still be taken, even when the next channel gets this channel's number.
-            while (message := self._sctp.receive_message(self._stream_id)) is not None:
-                self._left_over.append(message)
-            self._sctp.remove_reader(self._stream_id)
+        self._set_messages_aside()
         self._drain_to_handlers()
-        self._sctp = None
         self._state = RTCDataChannelState.CLOSED
         self._failure = failure
         self._wake_all()

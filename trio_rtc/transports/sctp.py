@@ -74,6 +74,8 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         self._report = report
         self._report_channel = report_channel
         self._readers: dict[int, Reader] = {}
+        self._abandoned_streams: list[int] = []
+        self._carrying_out = False
         self._room = trio.lowlevel.ParkingLot()
 
     # -- for the layer above: synchronous verbs, and one wait ------------------------------------------------
@@ -84,8 +86,11 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         reader.messages_available()
 
     def remove_reader(self, stream_id: int) -> None:
-        """Forget who takes the messages of a stream."""
+        """Forget who takes the messages of a stream. What is left on it may open the next channel."""
         self._readers.pop(stream_id, None)
+        if self.association.peek_payload_protocol(stream_id) is not None:
+            self._abandoned_streams.append(stream_id)
+            self.wake()
 
     def is_full(self) -> bool:
         """Whether senders have to wait."""
@@ -94,6 +99,15 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
     async def wait_for_room(self) -> None:
         """Wait until something may have left the queue, or the association has ended."""
         await self._room.park()
+
+    def take_rest(self, stream_id: int) -> list[tuple[int, bytes]]:
+        """Take the messages of the user's that a stream still has, up to where the next channel is opened."""
+        rest = []
+        while self.association.peek_payload_protocol(stream_id) not in (None, PPID_DCEP):
+            message = self.association.receive_message(stream_id)
+            assert message is not None
+            rest.append(message)
+        return rest
 
     def receive_message(self, stream_id: int) -> tuple[int, bytes] | None:
         """Take the next message of the user's on a stream: its payload protocol identifier and its bytes."""
@@ -107,8 +121,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
 
     def pump_channels(self) -> None:
         """Carry out what the control of the channels asks for, and wake the task to send it."""
-        if self._carry_out_control():
-            self.wake()
+        self._carry_out_control()
 
     async def flush_shielded(self) -> None:
         """Send what is due although the caller was cancelled: what is queued is as good as sent.
@@ -126,6 +139,8 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         self.association.receive(item, now)
 
     def _settle(self) -> list[bytes]:
+        while self._abandoned_streams:
+            self._announce_messages(self._abandoned_streams.pop())
         datagrams = super()._settle()
         if self._room and not self.is_full():
             self._room.unpark_all()
@@ -154,40 +169,48 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
                 self._report(event)
                 self.control.lower_closed(trio.current_time())
                 self._room.unpark_all()
-        if self._carry_out_control():
-            self.wake()
+        self._carry_out_control()
 
     def _announce_messages(self, stream_id: int) -> None:
-        reader = self._readers.get(stream_id)
-        if reader is not None:
-            reader.messages_available()
-        elif self.association.peek_payload_protocol(stream_id) == PPID_DCEP:
+        while self.association.peek_payload_protocol(stream_id) == PPID_DCEP:
             message = self.association.receive_message(stream_id)
             assert message is not None
             self._receive_control(stream_id, message[1])
-        # Anything else waits for a negotiated channel that the application has not created yet.
+        # Without a reader, messages wait for a negotiated channel that the application has not created yet.
+        reader = self._readers.get(stream_id)
+        if reader is not None:
+            reader.messages_available()
 
     def _receive_control(self, stream_id: int, data: bytes) -> None:
         self.control.receive([ControlMessage(stream_id, data)], trio.current_time())
-        if self._carry_out_control():
-            self.wake()
+        self._carry_out_control()
 
-    def _carry_out_control(self) -> bool:
-        """Do what the control of the channels has decided. Returns whether the association was touched."""
+    def _carry_out_control(self) -> None:
+        """Do what the control of the channels has decided.
+
+        What an event causes in its turn (a handler that closes a channel) comes after it: hence no recursion.
+        """
+        if self._carrying_out:
+            return
+        self._carrying_out = True
+        try:
+            while self._carry_out_once():
+                self.wake()
+        finally:
+            self._carrying_out = False
+
+    def _carry_out_once(self) -> bool:
         now = trio.current_time()
-        touched = False
-        for stream_id, data in self.control.datagrams_to_send(now):
+        messages, events = self.control.datagrams_to_send(now), self.control.events()
+        for stream_id, data in messages:
             if not self.association.closed:
                 self.association.send(stream_id, PPID_DCEP, data, now)
-                touched = True
-        for event in self.control.events():
-            if isinstance(event, StreamResetRequested):
-                if not self.association.closed:
-                    self.association.reset_streams(event.stream_ids, now)
-                    touched = True
-            else:
+        for event in events:
+            if not isinstance(event, StreamResetRequested):
                 self._report_channel(event)
-        return touched
+            elif not self.association.closed:
+                self.association.reset_streams(event.stream_ids, now)
+        return bool(messages or events)
 
     async def _send_down(self, datagrams: list[bytes]) -> None:
         await self._lower.send(datagrams)

@@ -284,7 +284,11 @@ class ChannelControl:
             raise ProtocolError("an unknown DCEP message")
 
     def _receive_open(self, stream_id: int, parameters: ChannelParameters) -> None:
-        if stream_id in self._by_stream:
+        last = self._by_stream.get(stream_id)
+        if last is not None and last.state is ChannelState.PEER_RESET:
+            # The peer uses the identifier again, so it has performed our reset; only its answer is still under way.
+            self._remove(last, None)
+        elif last is not None:
             # RFC 8832 section 6: an open on a stream in use; closing ours would let the peer harm it.
             self.dropped["DATA_CHANNEL_OPEN on a stream in use"] += 1
             return

@@ -1,0 +1,376 @@
+"""RTCDataChannel: messages, back-pressure, closing, and what wrong use gets."""
+
+import pytest
+import trio
+import trio.testing
+from tests.strategies.peers import channel_pair, connect, open_channel, two_peers
+
+from trio_rtc import (
+    InvalidStateError,
+    MessageEvent,
+    RTCDataChannel,
+    RTCDataChannelState,
+    RTCPeerConnection,
+    SctpOptions,
+    Settings,
+)
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["hello", "", b"", b"\x00\xff", "grüße 🌍", "x" * 262144, bytes(range(256)) * 1024],
+    ids=["text", "empty text", "empty binary", "binary", "unicode", "long text", "long binary"],
+)
+async def test_messages_arrive_as_they_were_sent(message: str | bytes) -> None:
+    async with open_channel() as (mine, theirs, _):
+        await mine.send(message)
+        received = await theirs.receive()
+        assert received == message
+        assert type(received) is type(message)
+        await theirs.send(message)
+        assert await mine.receive() == message
+
+
+@pytest.mark.parametrize("wrap", [bytearray, memoryview])
+async def test_anything_bytes_like_can_be_sent(wrap: type[bytearray] | type[memoryview]) -> None:
+    async with open_channel() as (mine, theirs, _):
+        await mine.send(wrap(b"data"))
+        assert await theirs.receive() == b"data"
+
+
+@pytest.mark.parametrize("wrong", [5, None, ["x"]])
+async def test_other_types_are_refused(wrong: object) -> None:
+    async with open_channel() as (mine, _, _):
+        with pytest.raises(TypeError):
+            await mine.send(wrong)  # type: ignore[arg-type]
+
+
+async def test_too_large_a_message_is_refused_before_anything_is_sent() -> None:
+    async with open_channel() as (mine, theirs, _):
+        with pytest.raises(TypeError, match="262145"):
+            await mine.send(bytes(262145))
+        with pytest.raises(TypeError, match="262145"):
+            mine.send_nowait("x" * 262145)
+        await mine.send("fits")
+        assert await theirs.receive() == "fits"
+
+
+async def test_the_peers_limit_counts() -> None:
+    async with open_channel(settings=Settings(max_message_size=1000)) as (mine, _, peers):
+        assert peers.alice.sctp is not None
+        assert peers.alice.sctp.max_message_size == 1000
+        with pytest.raises(TypeError):
+            await mine.send(bytes(1001))
+        await mine.send(bytes(1000))
+
+
+async def test_sending_before_the_channel_is_open() -> None:
+    pc = RTCPeerConnection()
+    channel = pc.create_data_channel("chat")
+    with pytest.raises(InvalidStateError, match="opened"):
+        await channel.send("too early")
+
+
+async def test_attributes_are_the_same_on_both_sides() -> None:
+    options = {"ordered": False, "max_retransmits": 3, "protocol": "p", "priority": "high"}
+    async with open_channel(label="läbel", **options) as (mine, theirs, _):
+        for channel in (mine, theirs):
+            assert channel.label == "läbel"
+            assert (channel.ordered, channel.max_retransmits, channel.max_packet_life_time) == (
+                False,
+                3,
+                None,
+            )
+            assert (channel.protocol, channel.priority, channel.negotiated) == ("p", "high", False)
+            assert channel.ready_state == "open"
+            assert not channel.reliable
+        assert mine.id == theirs.id == mine.stream
+
+
+async def test_negotiated_channels_meet_without_an_event() -> None:
+    async with two_peers() as peers:
+        announced: list[object] = []
+        peers.bob.on_data_channel = announced.append
+        mine = peers.alice.create_data_channel("mine", negotiated=True, id=7)
+        theirs = peers.bob.create_data_channel("theirs", negotiated=True, id=7)
+        await connect(peers.alice, peers.bob)
+        await mine.opened()
+        await mine.send("hello")
+        assert await theirs.receive() == "hello"
+        assert announced == []
+
+
+async def test_messages_wait_for_a_negotiated_channel_that_comes_late() -> None:
+    async with two_peers() as peers:
+        mine = peers.alice.create_data_channel("mine", negotiated=True, id=7)
+        await connect(peers.alice, peers.bob)
+        await mine.opened()
+        await mine.send("early")
+        await trio.sleep(1)
+        theirs = peers.bob.create_data_channel("theirs", negotiated=True, id=7)
+        await theirs.opened()
+        assert await theirs.receive() == "early"
+
+
+async def test_messages_wait_for_a_listener() -> None:
+    async with open_channel() as (mine, theirs, _):
+        for number in range(3):
+            await mine.send(str(number))
+        await trio.sleep(1)
+        received: list[str | bytes] = []
+        theirs.on_message = lambda event: received.append(event.data)
+        assert received == ["0", "1", "2"]
+        await mine.send("3")
+        await trio.sleep(1)
+        assert received[-1] == "3"
+
+
+async def test_an_asynchronous_handler_gets_one_message_at_a_time() -> None:
+    async with open_channel() as (mine, theirs, _):
+        log: list[str | bytes] = []
+
+        async def handle(event: MessageEvent) -> None:
+            log.append(f"begin {event.data!s}")
+            await trio.sleep(1)
+            log.append(f"end {event.data!s}")
+
+        theirs.on_message = handle
+        for number in range(3):
+            await mine.send(str(number))
+        await trio.sleep(10)
+        assert log == [f"{what} {number}" for number in range(3) for what in ("begin", "end")]
+
+
+async def test_a_slow_reader_holds_up_the_sender_and_loses_nothing() -> None:
+    settings = Settings(send_high_water_mark=50_000, sctp=SctpOptions(receive_buffer_size=600_000))
+    async with open_channel(settings=settings) as (mine, theirs, _), trio.open_nursery() as nursery:
+        sent = 0
+
+        async def send() -> None:
+            nonlocal sent
+            for number in range(100):
+                await mine.send(number.to_bytes(4, "big") * 5000)
+                sent += 1
+
+        nursery.start_soon(send)
+        await trio.sleep(20)
+        assert sent < 50
+        for number in range(100):
+            assert await theirs.receive() == number.to_bytes(4, "big") * 5000
+
+
+async def test_send_nowait_stops_at_the_high_water_mark() -> None:
+    async with open_channel(settings=Settings(send_high_water_mark=10_000)) as (mine, theirs, _):
+        sent = 0
+        with pytest.raises(trio.WouldBlock):
+            for _ in range(100):
+                mine.send_nowait(bytes(1000))
+                sent += 1
+        assert sent == 10
+        await mine.wait_for_room()
+        mine.send_nowait("there is room again")
+        for _ in range(sent):
+            await theirs.receive()
+        assert await theirs.receive() == "there is room again"
+
+
+async def test_buffered_amount_and_its_event() -> None:
+    async with open_channel() as (mine, _, _), mine.subscribe("buffered_amount_low") as low:
+        assert mine.buffered_amount == 0
+        mine.buffered_amount_low_threshold = 100_000
+        for _ in range(10):
+            mine.send_nowait(bytes(50_000))
+        assert mine.buffered_amount == 500_000
+        await low.receive()
+        assert 0 < mine.buffered_amount <= 100_000
+
+
+async def test_cancelled_send_has_not_sent() -> None:
+    async with open_channel(settings=Settings(send_high_water_mark=1)) as (mine, theirs, peers):
+        peers.network.partition("alice", "bob")
+        await mine.send(bytes(200_000))
+        with trio.move_on_after(1) as scope:
+            await mine.send("never")
+        assert scope.cancelled_caught
+        peers.network.heal("alice", "bob")
+        await theirs.receive()
+        await mine.send("after")
+        assert await theirs.receive() == "after"
+
+
+async def test_closing_delivers_what_was_sent() -> None:
+    async with open_channel() as (mine, theirs, _):
+        await mine.send("last words")
+        with trio.fail_after(5):
+            await mine.aclose()
+        assert mine.ready_state == "closed"
+        assert [message async for message in theirs] == ["last words"]
+        assert theirs.ready_state == "closed"
+
+
+async def test_events_of_closing() -> None:
+    async with open_channel() as (mine, theirs, _):
+        events: list[str] = []
+        for name, channel in (("mine", mine), ("theirs", theirs)):
+            for kind in ("closing", "close", "error"):
+                channel.add_event_listener(
+                    kind, lambda event, name=name: events.append(f"{name} {event.type}")
+                )
+        mine.close()
+        assert mine.ready_state == "closing"
+        await trio.sleep(5)
+        assert sorted(events) == ["mine close", "theirs close", "theirs closing"]
+
+
+async def test_using_a_closed_channel() -> None:
+    async with open_channel() as (mine, theirs, _):
+        await mine.aclose()
+        for operation in (mine.send("x"), mine.receive(), mine.opened()):
+            with pytest.raises(trio.ClosedResourceError):
+                await operation
+        await trio.sleep(5)
+        with pytest.raises(trio.EndOfChannel):
+            await theirs.receive()
+        with pytest.raises(trio.BrokenResourceError):
+            await theirs.send("x")
+        await mine.aclose()
+
+
+async def test_closing_wakes_who_waits() -> None:
+    async with open_channel() as (mine, _, _):
+
+        async def receive() -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                await mine.receive()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(receive)
+            await trio.testing.wait_all_tasks_blocked()
+            mine.close()
+
+
+async def test_ids_are_used_again() -> None:
+    async with open_channel() as (mine, _, peers):
+        first = mine.id
+        await mine.aclose()
+        async with peers.bob.subscribe("data_channel") as announced:
+            again = peers.alice.create_data_channel("again")
+            assert again.id == first
+            theirs: RTCDataChannel = (await announced.receive()).channel
+        await again.send("hello")
+        assert (theirs.label, await theirs.receive()) == ("again", "hello")
+
+
+async def test_the_end_of_the_peer_ends_the_channel() -> None:
+    async with open_channel() as (mine, theirs, peers):
+        await theirs.send("bye")
+        await mine.receive()
+        await peers.bob.aclose()
+        assert [message async for message in mine] == []
+        assert mine.ready_state == RTCDataChannelState.CLOSED
+        with pytest.raises(trio.ClosedResourceError):
+            await theirs.receive()
+
+
+async def test_a_peer_that_vanishes_breaks_the_channel() -> None:
+    async with open_channel() as (mine, _, peers):
+        states: list[str] = []
+        peers.alice.on_connection_state_change = lambda _: states.append(peers.alice.connection_state.value)
+        peers.network.partition("alice", "bob")
+        await trio.sleep(60)
+        assert states == ["disconnected", "failed"]
+        await mine.send("into the void")
+        await trio.sleep(120)
+        with pytest.raises(trio.BrokenResourceError):
+            await mine.receive()
+        assert mine.ready_state == "closed"
+
+
+async def test_the_two_ends_are_generic_channels() -> None:
+    async def upper_case(channel: trio.abc.Channel[str | bytes]) -> None:
+        async for message in channel:
+            assert isinstance(message, str)
+            await channel.send(message.upper())
+
+    async with open_channel() as (mine, theirs, _), trio.open_nursery() as nursery:
+        nursery.start_soon(upper_case, theirs)
+        await mine.send("hello")
+        assert await mine.receive() == "HELLO"
+        await mine.aclose()
+
+
+async def test_many_channels_at_once() -> None:
+    async with two_peers() as peers, peers.bob.subscribe("data_channel") as announced:
+        mine = [peers.alice.create_data_channel(f"{number}") for number in range(50)]
+        await connect(peers.alice, peers.bob)
+        theirs = {(event := await announced.receive()).channel.label: event.channel for _ in range(50)}
+        for channel in mine:
+            await channel.opened()
+            await channel.send(channel.label)
+        for label, channel in theirs.items():
+            assert await channel.receive() == label
+        assert len({channel.id for channel in mine}) == 50
+
+
+async def test_stream_carries_bytes_both_ways() -> None:
+    async with two_peers() as peers:
+        mine, theirs = await channel_pair(peers.alice, peers.bob)
+        left, right = mine.as_stream(), theirs.as_stream()
+        payload = bytes(range(256)) * 2000
+
+        async def send() -> None:
+            await left.send_all(payload)
+            await left.send_eof()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send)
+            received = b"".join([piece async for piece in right])
+        assert received == payload
+        await right.send_all(b"still open")
+        assert await left.receive_some(5) == b"still"
+        assert await left.receive_some(100) == b" open"
+
+
+async def test_stream_refuses_two_at_once_and_what_is_closed() -> None:
+    async with open_channel() as (mine, _, _):
+        stream = mine.as_stream()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stream.receive_some)
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(trio.BusyResourceError):
+                await stream.receive_some()
+            nursery.cancel_scope.cancel()
+        with pytest.raises(ValueError, match="max_bytes"):
+            await stream.receive_some(0)
+        await stream.send_eof()
+        await stream.send_eof()
+        with pytest.raises(trio.ClosedResourceError):
+            await stream.send_all(b"x")
+
+
+async def test_a_stream_needs_order_and_reliability() -> None:
+    async with open_channel(ordered=False) as (mine, _, _):
+        with pytest.raises(ValueError, match="ordered"):
+            mine.as_stream()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_retransmits": 1, "max_packet_life_time": 1},
+        {"max_retransmits": 65536},
+        {"max_packet_life_time": -1},
+        {"negotiated": True},
+        {"negotiated": True, "id": 65535},
+        {"protocol": "x" * 65536},
+    ],
+)
+def test_impossible_options(options: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        RTCPeerConnection().create_data_channel("x", **options)  # type: ignore[arg-type]
+
+
+def test_the_id_of_a_channel_that_is_not_negotiated_is_ignored() -> None:
+    assert RTCPeerConnection().create_data_channel("x", id=5).id is None

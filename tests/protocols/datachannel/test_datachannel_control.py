@@ -1,0 +1,226 @@
+"""The life of data channels: identifiers, opening, closing, and what a hostile peer may try."""
+
+import struct
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from trio_rtc.errors import OperationError, ProtocolError
+from trio_rtc.protocols.datachannel import (
+    ChannelAnnounced,
+    ChannelClosed,
+    ChannelClosing,
+    ChannelControl,
+    ChannelOpened,
+    ChannelParameters,
+    Closed,
+    ControlMessage,
+    DataChannelOptions,
+    StreamIdAssigned,
+    StreamResetRequested,
+)
+from trio_rtc.protocols.datachannel.messages import encode_ack, encode_open, parse_open
+
+CHAT = ChannelParameters(label="chat")
+OPEN = encode_open(CHAT)
+
+short = st.integers(0, 65535)
+texts = st.text(max_size=20)
+reliabilities = st.one_of(
+    st.just({}),
+    short.map(lambda number: {"max_retransmits": number}),
+    short.map(lambda number: {"max_packet_life_time": number}),
+)
+
+
+def connected(*, is_client: bool = True, options: DataChannelOptions | None = None) -> ChannelControl:
+    control = ChannelControl(options)
+    control.set_role(is_dtls_client=is_client)
+    control.association_established(65535)
+    return control
+
+
+def deliver(source: ChannelControl, target: ChannelControl) -> list[object]:
+    target.receive(source.datagrams_to_send(0), 0)
+    return list(target.events())
+
+
+@given(texts, texts, st.booleans(), reliabilities, short)
+def test_open_round_trip(
+    label: str, protocol: str, ordered: bool, reliability: dict[str, int], priority: int
+) -> None:
+    parameters = ChannelParameters(label, protocol, ordered, priority=priority, **reliability)
+    assert parse_open(encode_open(parameters)) == parameters
+
+
+@given(st.binary(max_size=60))
+@example(b"")
+@example(OPEN[:-1])
+@example(struct.pack("!BBHIHH", 3, 0x7F, 0, 0, 0, 0))
+@example(struct.pack("!BBHIHH", 3, 0, 0, 0, 1, 0) + b"\xff")
+def test_parser_raises_protocol_error_only(data: bytes) -> None:
+    try:
+        parameters = parse_open(data)
+    except ProtocolError:
+        return
+    assert parse_open(encode_open(parameters)) == parameters
+
+
+def test_open_of_rfc_8832_figure_1() -> None:
+    assert OPEN == bytes.fromhex("03 00 0100 00000000 0004 0000") + b"chat"
+
+
+@pytest.mark.parametrize(("is_client", "ids"), [(True, [0, 2, 4]), (False, [1, 3, 5])])
+def test_the_dtls_role_decides_the_ids(is_client: bool, ids: list[int]) -> None:
+    control = ChannelControl()
+    keys = [control.create_channel(CHAT) for _ in range(2)]
+    assert list(control.events()) == []
+    control.set_role(is_dtls_client=is_client)
+    keys.append(control.create_channel(CHAT))
+    assert control.events() == [StreamIdAssigned(key, number) for key, number in zip(keys, ids, strict=True)]
+
+
+def test_open_announces_itself_at_the_peer_and_is_acknowledged() -> None:
+    alice, bob = connected(is_client=True), connected(is_client=False)
+    key = alice.create_channel(CHAT)
+    assert ChannelOpened(key) in alice.events()
+    assert alice.must_send_ordered(key)
+    (announced,) = deliver(alice, bob)
+    assert announced == ChannelAnnounced(1, 0, CHAT)
+    assert deliver(bob, alice) == []
+    assert not alice.must_send_ordered(key)
+    assert not bob.must_send_ordered(1)
+
+
+def test_negotiated_channel_sends_nothing() -> None:
+    control = connected()
+    key = control.create_channel(CHAT, negotiated=True, stream_id=7)
+    assert control.events() == [ChannelOpened(key)]
+    assert control.datagrams_to_send(0) == []
+    assert not control.must_send_ordered(key)
+
+
+def test_closing_resets_both_sides_and_frees_the_id() -> None:
+    alice, bob = connected(is_client=True), connected(is_client=False)
+    key = alice.create_channel(CHAT)
+    deliver(alice, bob)
+    deliver(bob, alice)
+    alice.close_channel(key)
+    alice.close_channel(key)
+    assert alice.events()[-1] == StreamResetRequested((0,))
+    bob.incoming_streams_reset((0,))
+    assert bob.events() == [ChannelClosing(1), StreamResetRequested((0,))]
+    bob.outgoing_streams_reset((0,))
+    assert bob.events() == [ChannelClosed(1)]
+    alice.outgoing_streams_reset((0,))
+    assert alice.events() == []
+    alice.incoming_streams_reset((0,))
+    assert alice.events() == [ChannelClosed(key)]
+    assert StreamIdAssigned(alice.create_channel(CHAT), 0) in alice.events()
+
+
+def test_the_peer_uses_an_id_again_before_its_answer_to_our_reset_has_come() -> None:
+    bob = connected(is_client=False)
+    bob.receive([ControlMessage(0, OPEN)], 0)
+    bob.incoming_streams_reset((0,))
+    bob.events()
+    bob.receive([ControlMessage(0, OPEN)], 0)
+    assert bob.events() == [ChannelClosed(1), ChannelAnnounced(2, 0, CHAT)]
+    bob.outgoing_streams_reset((0,))
+    assert bob.events() == []
+
+
+def test_both_sides_close_at_once() -> None:
+    control = connected()
+    key = control.create_channel(CHAT)
+    control.close_channel(key)
+    control.incoming_streams_reset((0,))
+    control.events()
+    control.outgoing_streams_reset((0,))
+    assert control.events() == [ChannelClosed(key)]
+
+
+def test_channel_that_never_connected_just_closes() -> None:
+    control = ChannelControl()
+    key = control.create_channel(CHAT)
+    control.close_channel(key)
+    assert control.events() == [ChannelClosed(key)]
+
+
+def test_ids_in_use_or_too_high_are_refused() -> None:
+    control = ChannelControl()
+    control.association_established(10)
+    control.create_channel(CHAT, negotiated=True, stream_id=3)
+    for stream_id in (3, 10):
+        with pytest.raises(OperationError):
+            control.create_channel(CHAT, negotiated=True, stream_id=stream_id)
+
+
+def test_all_ids_taken() -> None:
+    control = ChannelControl()
+    control.set_role(is_dtls_client=True)
+    control.association_established(4)
+    control.create_channel(CHAT)
+    control.create_channel(CHAT)
+    with pytest.raises(OperationError):
+        control.create_channel(CHAT)
+
+
+def test_channel_waiting_for_an_id_that_the_association_does_not_have() -> None:
+    control = ChannelControl()
+    keys = [control.create_channel(CHAT) for _ in range(2)]
+    control.set_role(is_dtls_client=True)
+    control.association_established(1)
+    assert ChannelOpened(keys[0]) in (events := control.events())
+    assert ChannelClosed(keys[1], "the peer has not so many streams") in events
+
+
+@pytest.mark.parametrize(
+    ("stream_id", "data"),
+    [
+        (0, OPEN),  # ours to open
+        (1, b""),
+        (1, b"\x01"),
+        (1, OPEN + b"x"),
+        (1, b"\x03" + bytes(2**18)),
+    ],
+)
+def test_what_is_wrong_resets_the_stream_once(stream_id: int, data: bytes) -> None:
+    control = connected(is_client=True)
+    control.receive([ControlMessage(stream_id, data)] * 2, 0)
+    assert control.events() == [StreamResetRequested((stream_id,))]
+    assert sum(control.dropped.values()) == 2
+
+
+def test_open_on_a_stream_in_use_harms_nobody() -> None:
+    control = connected(is_client=True)
+    control.receive([ControlMessage(1, OPEN), ControlMessage(1, OPEN)], 0)
+    assert control.events() == [ChannelAnnounced(1, 1, CHAT)]
+    assert control.dropped.total() == 1
+
+
+def test_the_table_is_bounded() -> None:
+    control = connected(options=DataChannelOptions(max_channels=2))
+    control.receive([ControlMessage(stream_id, OPEN) for stream_id in (1, 3, 5)], 0)
+    announced = [event for event in control.events() if isinstance(event, ChannelAnnounced)]
+    assert len(announced) == 2
+    with pytest.raises(OperationError):
+        control.create_channel(CHAT)
+
+
+def test_unexpected_acknowledgements_are_counted() -> None:
+    control = connected()
+    control.receive([ControlMessage(9, encode_ack())], 0)
+    assert control.dropped["unexpected DATA_CHANNEL_ACK"] == 1
+
+
+def test_the_end_of_the_association_closes_every_channel() -> None:
+    control = connected()
+    keys = [control.create_channel(CHAT), control.create_channel(CHAT)]
+    control.events()
+    control.lower_closed(0)
+    control.close(0)
+    assert control.events() == [ChannelClosed(keys[0]), ChannelClosed(keys[1]), Closed(None)]
+    assert control.closed
+    assert control.datagrams_to_send(0) == []

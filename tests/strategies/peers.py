@@ -1,0 +1,96 @@
+"""Two whole peers on a simulated network, for tests of the public face and for scenarios."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+
+from trio_rtc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, Settings
+from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork
+
+WALL_CLOCK = 1_780_000_000.0
+"""What the peers take for the time of day at the start."""
+
+
+@attrs.define
+class Peers:
+    """Alice and Bob, and the network between them."""
+
+    network: SimulatedNetwork
+    alice: RTCPeerConnection
+    bob: RTCPeerConnection
+
+
+def settings_for(host: SimulatedHost, seed: int, settings: Settings | None = None) -> Settings:
+    """Return settings with which a peer replays exactly."""
+    return attrs.evolve(
+        settings or Settings(),
+        network=host,
+        rng=random.Random(seed),
+        wall_clock=lambda: WALL_CLOCK + trio.current_time(),
+    )
+
+
+@asynccontextmanager
+async def two_peers(
+    *,
+    seed: int = 0,
+    link: Link | None = None,
+    settings: Settings | None = None,
+    configuration: RTCConfiguration | None = None,
+) -> AsyncIterator[Peers]:
+    """Open a network and two peers on it, not connected yet."""
+    async with SimulatedNetwork(seed=seed, link=link or Link()) as network:
+        hosts = network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])
+        chosen = [settings_for(host, 2 * seed + n, settings) for n, host in enumerate(hosts)]
+        async with (
+            RTCPeerConnection(configuration, settings=chosen[0]) as alice,
+            RTCPeerConnection(configuration, settings=chosen[1]) as bob,
+        ):
+            yield Peers(network, alice, bob)
+
+
+async def negotiate(offerer: RTCPeerConnection, answerer: RTCPeerConnection) -> None:
+    """Exchange one offer and one answer, over signaling that takes no time."""
+    await offerer.set_local_description()
+    assert offerer.local_description is not None
+    await answerer.set_remote_description(offerer.local_description)
+    await answerer.set_local_description()
+    assert answerer.local_description is not None
+    await offerer.set_remote_description(answerer.local_description)
+
+
+def trickle(one: RTCPeerConnection, other: RTCPeerConnection) -> None:
+    """Let each side's candidates reach the other, over signaling that takes no time."""
+    one.on_ice_candidate = lambda event: other.add_ice_candidate(event.candidate)
+    other.on_ice_candidate = lambda event: one.add_ice_candidate(event.candidate)
+
+
+async def connect(offerer: RTCPeerConnection, answerer: RTCPeerConnection) -> None:
+    """Negotiate with trickled candidates."""
+    trickle(offerer, answerer)
+    await negotiate(offerer, answerer)
+
+
+async def channel_pair(
+    offerer: RTCPeerConnection, answerer: RTCPeerConnection, label: str = "chat", **options: object
+) -> tuple[RTCDataChannel, RTCDataChannel]:
+    """Connect two peers with one channel, and return both of its ends, open."""
+    async with answerer.subscribe("data_channel") as announced:
+        mine = offerer.create_data_channel(label, **options)  # type: ignore[arg-type]
+        await connect(offerer, answerer)
+        theirs = (await announced.receive()).channel
+    await mine.opened()
+    return mine, theirs
+
+
+@asynccontextmanager
+async def open_channel(
+    *, seed: int = 0, link: Link | None = None, settings: Settings | None = None, **options: object
+) -> AsyncIterator[tuple[RTCDataChannel, RTCDataChannel, Peers]]:
+    """Open two connected peers with one channel between them."""
+    async with two_peers(seed=seed, link=link, settings=settings) as peers:
+        mine, theirs = await channel_pair(peers.alice, peers.bob, **options)  # type: ignore[arg-type]
+        yield mine, theirs, peers
