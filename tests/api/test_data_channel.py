@@ -3,8 +3,8 @@
 import pytest
 import trio
 import trio.testing
-from tests.strategies.peers import channel_pair, connect, open_channel, two_peers
 
+from tests.strategies.peers import channel_pair, connect, open_channel, two_peers
 from trio_rtc import (
     InvalidStateError,
     MessageEvent,
@@ -163,15 +163,13 @@ async def test_a_slow_reader_holds_up_the_sender_and_loses_nothing() -> None:
 
 async def test_send_nowait_stops_at_the_high_water_mark() -> None:
     async with open_channel(settings=Settings(send_high_water_mark=10_000)) as (mine, theirs, _):
-        sent = 0
+        for _ in range(10):
+            mine.send_nowait(bytes(1000))
         with pytest.raises(trio.WouldBlock):
-            for _ in range(100):
-                mine.send_nowait(bytes(1000))
-                sent += 1
-        assert sent == 10
+            mine.send_nowait(b"one too many")
         await mine.wait_for_room()
         mine.send_nowait("there is room again")
-        for _ in range(sent):
+        for _ in range(10):
             await theirs.receive()
         assert await theirs.receive() == "there is room again"
 

@@ -68,7 +68,7 @@ def test_parser_raises_protocol_error_only(data: bytes) -> None:
 
 
 def test_open_of_rfc_8832_figure_1() -> None:
-    assert OPEN == bytes.fromhex("03 00 0100 00000000 0004 0000") + b"chat"
+    assert bytes.fromhex("03 00 0100 00000000 0004 0000") + b"chat" == OPEN
 
 
 @pytest.mark.parametrize(("is_client", "ids"), [(True, [0, 2, 4]), (False, [1, 3, 5])])
