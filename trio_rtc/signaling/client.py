@@ -21,7 +21,6 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from trio_rtc.errors import ProtocolError
 
-from ._plain_errors import plain_errors
 from .connection_end import closing, keep_alive
 from .messages import (
     Addressed,
@@ -35,6 +34,7 @@ from .messages import (
     write_client_message,
 )
 from .options import ClientOptions
+from .plain_errors import plain_errors
 
 logger = logging.getLogger("trio_rtc.signaling")
 

@@ -34,9 +34,9 @@ from trio_rtc import (
     RTCSignalingState,
 )
 
-from ._plain_errors import plain_errors
 from .client import Peer
 from .messages import JsonObject
+from .plain_errors import plain_errors
 
 logger = logging.getLogger("trio_rtc.signaling")
 

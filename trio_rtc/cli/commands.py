@@ -1,0 +1,69 @@
+"""The command line's commands and options."""
+
+import signal
+import sys
+
+import click
+import trio
+from rich.console import Console
+
+import trio_rtc
+from trio_rtc.signaling.plain_errors import plain_errors
+
+from .demo.run import DemoFailed, DemoOptions, run_demo
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(trio_rtc.__version__, package_name="trio-rtc")
+def cli() -> None:
+    """WebRTC for trio."""
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve the page on.")
+@click.option(
+    "--port", default=0, type=click.IntRange(0, 65535), help="Port of the page; by default a free one."
+)
+@click.option(
+    "--seconds",
+    default=3.0,
+    show_default=True,
+    type=click.FloatRange(0.1, 60.0),
+    help="How long to measure the throughput in each direction.",
+)
+@click.option("--once", is_flag=True, help="End after the figures, as it does without a terminal.")
+@click.option("--open", "open_browser", is_flag=True, help="Open the page in a browser.")
+def demo(host: str, port: int, seconds: float, once: bool, open_browser: bool) -> None:
+    """Connect two processes, show the figures, then serve a page for a browser.
+
+    First a second process is started and connected to this one: how long each stage took, the round-trip time and
+    the throughput are shown. Then a page is served on which a browser connects to this process, with chat, a graph of
+    the round-trip time, a throughput test and a file drop.
+    """
+    console = Console(highlight=False)
+    options = DemoOptions(
+        host=host,
+        port=port,
+        seconds=seconds,
+        once=once or not sys.stdout.isatty(),
+        open_browser=open_browser,
+    )
+    try:
+        trio.run(_run_until_interrupted, options, console)
+    except DemoFailed as error:
+        raise click.ClickException(str(error)) from error
+
+
+async def _run_until_interrupted(options: DemoOptions, console: Console) -> None:
+    """Run the demo; Ctrl+C cancels it, so that both sides of every connection say goodbye."""
+    with plain_errors(), trio.open_signal_receiver(signal.SIGINT) as interrupts:
+        async with trio.open_nursery() as nursery:
+
+            async def wait_for_interrupt() -> None:
+                async for _ in interrupts:
+                    console.print("Goodbye.")
+                    nursery.cancel_scope.cancel()
+
+            nursery.start_soon(wait_for_interrupt)
+            await run_demo(options, console)
+            nursery.cancel_scope.cancel()

@@ -1,0 +1,69 @@
+"""What the demo shows: on a terminal with colours and bars, elsewhere as plain lines."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import trio
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .measure import RoundTrips, Throughput
+
+_WIDTH = 24
+
+
+class Display:
+    """Shows figures as they come."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def heading(self, text: str) -> None:
+        """Begin a part."""
+        self._console.print()
+        self._console.print(text, style="bold")
+
+    def stage(self, name: str, seconds: float) -> None:
+        """Show that a stage of connecting has been reached."""
+        self._figure(name, f"{seconds * 1000:8.1f} ms")
+
+    def round_trips(self, round_trips: RoundTrips) -> None:
+        """Show round-trip times."""
+        count = len(round_trips.times)
+        self._figure("round trip, median", f"{round_trips.median * 1e6:8.0f} µs", f"of {count}")
+        self._figure("round trip, 99 of 100", f"{round_trips.p99 * 1e6:8.0f} µs")
+
+    def throughput(self, name: str, throughput: Throughput) -> None:
+        """Show the throughput in one direction."""
+        amount = f"{throughput.transferred / 1e6:.0f} MB in {throughput.seconds:.1f} s, every byte arrived"
+        self._figure(name, f"{throughput.megabits_per_second:8.0f} Mbit/s", amount)
+
+    def line(self, text: str, style: str = "") -> None:
+        """Show a line."""
+        self._console.print(text, style=style, markup=False)
+
+    @contextmanager
+    def progress(self, title: str, seconds: float) -> Iterator[Callable[[int], None]]:
+        """Show a bar while something is measured; what is returned takes the bytes so far."""
+        columns = (
+            TextColumn(f"  {title:{_WIDTH}}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[rate]:>8.0f} Mbit/s", style="cyan"),
+            TimeRemainingColumn(),
+        )
+        with Progress(
+            *columns, console=self._console, transient=True, disable=not self._console.is_terminal
+        ) as bars:
+            task = bars.add_task(title, total=seconds, rate=0.0)
+            started = trio.current_time()
+
+            def update(transferred: int) -> None:
+                elapsed = max(trio.current_time() - started, 1e-6)
+                rate = transferred * 8 / elapsed / 1e6
+                bars.update(task, completed=min(elapsed, seconds), rate=rate)
+
+            yield update
+
+    def _figure(self, name: str, value: str, remark: str = "") -> None:
+        note = f"  [dim]{remark}[/dim]" if remark else ""
+        self._console.print(f"  {name:{_WIDTH}}[cyan]{value}[/cyan]{note}")

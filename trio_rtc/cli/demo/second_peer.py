@@ -1,0 +1,25 @@
+"""The demo's second process: enters the room, and serves whoever is in it until that one leaves."""
+
+import sys
+
+import trio
+
+from trio_rtc import RTCPeerConnection
+from trio_rtc.signaling import connect, negotiate
+
+from .services import echo, serve_channels, throughput
+
+
+async def run(url: str, room_name: str) -> None:
+    """Connect to the first member of the room and serve it."""
+    async with connect(url, room=room_name) as room:
+        peer = await room.receive()
+        async with RTCPeerConnection() as pc, trio.open_nursery() as nursery:
+            await nursery.start(serve_channels, pc, {"ping": echo, "throughput": throughput})
+            await negotiate(peer, pc)
+            # The other side has left the room: that is the end.
+            nursery.cancel_scope.cancel()
+
+
+if __name__ == "__main__":
+    trio.run(run, sys.argv[1], sys.argv[2])
