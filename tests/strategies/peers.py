@@ -16,9 +16,10 @@ WALL_CLOCK = 1_780_000_000.0
 
 @attrs.define
 class Peers:
-    """Alice and Bob, and the network between them."""
+    """Alice and Bob, the network between them, and the host of each."""
 
     network: SimulatedNetwork
+    hosts: tuple[SimulatedHost, SimulatedHost]
     alice: RTCPeerConnection
     bob: RTCPeerConnection
 
@@ -41,15 +42,18 @@ async def two_peers(
     settings: Settings | None = None,
     configuration: RTCConfiguration | None = None,
 ) -> AsyncIterator[Peers]:
-    """Open a network and two peers on it, not connected yet."""
+    """Open a network and two peers on it, not connected yet; whatever happens, no socket outlives them."""
     async with SimulatedNetwork(seed=seed, link=link or Link()) as network:
         hosts = network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])
         chosen = [settings_for(host, 2 * seed + n, settings) for n, host in enumerate(hosts)]
-        async with (
-            RTCPeerConnection(configuration, settings=chosen[0]) as alice,
-            RTCPeerConnection(configuration, settings=chosen[1]) as bob,
-        ):
-            yield Peers(network, alice, bob)
+        try:
+            async with (
+                RTCPeerConnection(configuration, settings=chosen[0]) as alice,
+                RTCPeerConnection(configuration, settings=chosen[1]) as bob,
+            ):
+                yield Peers(network, hosts, alice, bob)
+        finally:
+            assert [host.open_sockets for host in hosts] == [(), ()]
 
 
 async def negotiate(offerer: RTCPeerConnection, answerer: RTCPeerConnection) -> None:
