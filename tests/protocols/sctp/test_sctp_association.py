@@ -514,6 +514,29 @@ def test_forward_tsn_is_repeated_when_lost() -> None:
     assert pair.kinds_sent(0)[FORWARD_TSN] >= 3
 
 
+def test_a_begun_message_is_skipped_although_all_that_was_sent_of_it_is_acknowledged() -> None:
+    """Its acknowledged fragments would otherwise fill the peer's buffer for ever."""
+    options = SctpOptions(receive_buffer_size=40_000, max_message_size=20_000, initial_window_packets=4)
+    pair = SctpPair(options).connect()
+    begun = pair.now
+    pair.left.association.send(1, 53, bytes(20_000), pair.now, lifetime=0.01)
+    pair.run(lambda: pair.now > begun + 0.02, 1)
+    pair.left.association.send(1, 53, b"next", pair.now)
+    assert pair.run(lambda: bool(pair.right.messages), 5)
+    assert pair.right.on_stream(1) == [b"next"]
+    pair.run_for(1)
+    assert pair.right.association.statistics().receive_window == 40_000
+
+
+def test_shutdown_waits_for_messages_behind_a_reset() -> None:
+    pair = SctpPair().connect()
+    pair.left.association.reset_streams([1], pair.now)
+    pair.left.association.send(1, 53, b"behind it", pair.now)
+    pair.left.association.shutdown(pair.now)
+    assert pair.run(lambda: pair.is_closed, 10)
+    assert pair.right.on_stream(1) == [b"behind it"]
+
+
 def test_unreliable_floods_under_heavy_loss_leave_nothing_behind() -> None:
     pair = SctpPair(seed=8, lost=lose_share(0.3, 8), jitter=0.02).connect()
     chance = random.Random(8)

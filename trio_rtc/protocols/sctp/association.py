@@ -274,7 +274,7 @@ class Association:
         if self.closed:
             return
         self.counters.packets_received += len(batch)
-        self._outbox.release()
+        self._outbox.wake()
         for packet in batch:
             block = self._data_block
             try:
@@ -459,6 +459,8 @@ class Association:
         """Do what is done once for a batch of packets."""
         receiver = block.receiver
         receiver.finish_batch(now)
+        if receiver.has_unacknowledged:
+            self._outbox.release()
         if receiver.reassembly.ready:
             self._events.append(MessagesAvailable(receiver.reassembly.take_ready()))
         if receiver.violation is not None:

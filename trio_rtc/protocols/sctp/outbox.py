@@ -79,7 +79,7 @@ class Outbox:
         self._quiet_until = -math.inf
 
     def release(self) -> None:
-        """Let go what is held back: something was received, or the time has come."""
+        """Let go what is held back: a message was received, or the time has come."""
         self._coalescing.received = True
         self._quiet_until = -math.inf
 
@@ -116,6 +116,8 @@ class Outbox:
         transmitter = block.transmitter
         partial, held_until = True, -math.inf
         if with_data and not transmitter.outstanding.lost and self._queue.has_sendable:
+            if not transmitter.outstanding.chunks:
+                self._coalescing.received = True
             held_until = self._coalescing.deadline(self._queue.total)
             partial = self._coalescing.received or -math.inf < held_until <= now
         wants = with_data and held_until <= now and transmitter.wants_packet(partial)
@@ -136,6 +138,9 @@ class Outbox:
         """Note when the next call makes sense, if data is left."""
         self.flush_at = math.inf
         self._quiet_until = -math.inf
+        if transmitter.forward_pending:
+            self.flush_at = now + self._options.burst_interval
+            return
         queue = self._queue
         if not queue.has_sendable and not transmitter.outstanding.lost:
             return

@@ -2,9 +2,9 @@
 
 Small messages come one by one, and a packet for each would waste most of every layer below. But one that
 waits for company costs latency where it matters most, in request and answer. So a partial packet leaves at
-once when it is the first after a pause, or when anything has been received since the last one left; while an
-application goes on sending with nothing coming back, at most one partial packet leaves in each delay, and
-full packets leave in batches.
+once when nothing is on its way, or when a message has been received since the last one left; while an
+application goes on sending with nothing but acknowledgements coming back, at most one partial packet leaves in
+each delay, and full packets leave in batches.
 """
 
 import math
@@ -23,7 +23,7 @@ class Coalescing:
     Attributes:
         delay: How long a partial packet may be held back, in seconds; 0 holds nothing back.
         batch_size: Bytes of queued data that leave at once in any case.
-        received: Whether something has come in since data last went out.
+        received: Whether a message has come in since data last went out, or all of that was acknowledged.
         last_sent: When data last went out.
     """
 

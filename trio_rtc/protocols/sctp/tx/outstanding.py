@@ -204,6 +204,17 @@ class Outstanding:
             self._misses.pop(tsn, None)
             self.chunks[tsn] = (b"", reliability)
 
+    def abandon_rest(self, reliability: PartialReliability) -> None:
+        """Give up what was never sent of a begun message.
+
+        It gets one TSN, which is never sent either. Without it a peer that has acknowledged all the fragments
+        that were sent would wait for the others for ever, because no FORWARD-TSN would pass them.
+        """
+        tsn = self.next_tsn
+        self.next_tsn = tsn + 1
+        self.chunks[tsn] = (b"", reliability)
+        self.abandoned.add(tsn)
+
     def forward_tsn(self) -> ForwardTsn | None:
         """Return the FORWARD-TSN that the peer needs, None when nothing is to be skipped (RFC 3758, C2)."""
         point = max(self._peer_ack_point, self.cumulative_tsn)

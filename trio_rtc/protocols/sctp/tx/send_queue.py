@@ -89,7 +89,7 @@ class SendQueue:
         low_streams: Streams whose buffered amount has fallen to their threshold; taken by ``take_low``.
         partial_reliability: Whether limits count; False for a peer without RFC 3758.
         cut_short: Limits of begun messages whose lifetime ended: what was sent of them is to be abandoned.
-        expired: Messages that were dropped before or while being sent because of their lifetime.
+        expired: Messages whose lifetime ended before anything of them was sent.
     """
 
     def __init__(self, max_payload: int) -> None:
@@ -143,8 +143,7 @@ class SendQueue:
         if not self.partial_reliability:
             reliability = None
         elif reliability is not None and reliability.expires_at <= now:
-            self._expire(stream, reliability)
-            return self.produce_unexpired(space, tsn, now)
+            return self._produce_unexpired(space, tsn, now)
         offset = self._offset
         size = len(data) - offset
         room = space - DATA_HEADER_SIZE
@@ -176,26 +175,16 @@ class SendQueue:
         self._uncount(stream, size)
         return chunk, reliability
 
-    def produce_unexpired(
-        self, space: int, tsn: int, now: float
-    ) -> tuple[bytes, PartialReliability | None] | None:
-        """Drop expired messages in a loop, then produce: many may have expired at once."""
-        while self._active:
-            stream = self._current or self._active[0]
-            reliability = stream.messages[0][3]
-            if reliability is None or reliability.expires_at > now:
-                return self.produce(space, tsn, now)
-            self._expire(stream, reliability)
-        return None
-
-    def discard_rest(self, reliability: PartialReliability) -> None:
-        """Drop what has not been sent yet of an abandoned message."""
+    def discard_rest(self, reliability: PartialReliability) -> bool:
+        """Drop what has not been sent yet of a begun message; return whether there was anything."""
         stream = self._current
-        if stream is not None and stream.messages[0][3] is reliability:
-            data, _, flags, _ = stream.messages[0]
-            size = len(data) - self._offset
-            self._finish_message(stream, flags)
-            self._uncount(stream, size)
+        if stream is None or stream.messages[0][3] is not reliability:
+            return False
+        data, _, flags, _ = stream.messages[0]
+        size = len(data) - self._offset
+        self._finish_message(stream, flags)
+        self._uncount(stream, size)
+        return True
 
     def buffered(self, stream_id: int) -> int:
         """Return the bytes of a stream that have not been put into a chunk yet."""
@@ -274,16 +263,24 @@ class SendQueue:
         elif len(active) > 1:
             active.rotate(-1)
 
-    def _expire(self, stream: _OutgoingStream, reliability: PartialReliability) -> None:
-        """Drop the message at the head: unseen by the peer if nothing of it was sent, cut short otherwise."""
-        self.expired += 1
-        if self._current is stream:
-            self.cut_short.append(reliability)
-            self.discard_rest(reliability)
-            return
-        size = len(stream.messages[0][0])
-        self._remove_head(stream)
-        self._uncount(stream, size)
+    def _produce_unexpired(
+        self, space: int, tsn: int, now: float
+    ) -> tuple[bytes, PartialReliability | None] | None:
+        """Drop expired messages in a loop, then produce: many may have expired at once."""
+        while self._active:
+            stream = self._current or self._active[0]
+            data, _, _, reliability = stream.messages[0]
+            if reliability is None or reliability.expires_at > now:
+                return self.produce(space, tsn, now)
+            if self._current is stream:
+                # What was sent of it is abandoned before anything else gets a TSN.
+                self.cut_short.append(reliability)
+                self.discard_rest(reliability)
+                return None
+            self.expired += 1
+            self._remove_head(stream)
+            self._uncount(stream, len(data))
+        return None
 
     def _uncount(self, stream: _OutgoingStream, size: int) -> None:
         before = stream.buffered

@@ -6,6 +6,7 @@ closed window, one chunk is sent each time T3 expires, to ask whether it has ope
 """
 
 import math
+from collections.abc import Iterable
 from typing import Final
 
 from trio_rtc.errors import ProtocolError
@@ -34,6 +35,7 @@ class Transmitter:
         advertised_window: The peer's last ``a_rwnd``, in bytes.
         chunks_sent: DATA chunks sent, retransmissions included.
         bytes_sent: Bytes of new DATA chunks, headers included.
+        forward_pending: Whether a FORWARD-TSN is to be sent.
         chunks_retransmitted: How many of the chunks were retransmissions.
     """
 
@@ -62,7 +64,7 @@ class Transmitter:
         self._full_size = full_size
         self._recovery_exit: int | None = None
         self._fast_retransmit = False
-        self._forward_pending = False
+        self.forward_pending = False
         self._probe_allowed = False
         self._timed_tsn: int | None = None
         self._timed_at = 0.0
@@ -71,7 +73,7 @@ class Transmitter:
     @property
     def is_idle(self) -> bool:
         """Whether everything that was queued has been sent and acknowledged."""
-        return not self.outstanding.chunks and not self._queue.has_sendable
+        return not self.outstanding.chunks and not self._queue.total
 
     @property
     def can_send_new(self) -> bool:
@@ -105,9 +107,9 @@ class Transmitter:
 
     def take_forward_tsn(self) -> ForwardTsn | None:
         """Return the FORWARD-TSN to be sent now, if any."""
-        if not self._forward_pending:
+        if not self.forward_pending:
             return None
-        self._forward_pending = False
+        self.forward_pending = False
         return self.outstanding.forward_tsn()
 
     def fill_packet(self, parts: list[bytes], space: int, now: float, partial: bool) -> None:
@@ -128,8 +130,7 @@ class Transmitter:
         while (tsn := outstanding.next_lost()) is not None:
             chunk, reliability = outstanding.chunks[tsn]
             if reliability is not None and reliability.expires_at <= now:
-                outstanding.abandon(reliability)
-                self._abandon([reliability])
+                self._abandon([reliability], now)
                 continue
             size = len(chunk)
             if size > space:
@@ -169,10 +170,14 @@ class Transmitter:
             if self._probe_allowed:
                 self._probe_allowed = False
                 break
+        if tsn > first:
+            self._note_sent(first, tsn, sent, now)
         if queue.cut_short:
-            self._abandon_cut_short()
-        if tsn == first:
-            return
+            self._abandon_cut_short(now)
+
+    def _note_sent(self, first: int, tsn: int, sent: int, now: float) -> None:
+        """Account for the chunks from ``first`` up to before ``tsn``, of ``sent`` bytes."""
+        outstanding = self.outstanding
         outstanding.next_tsn = tsn
         outstanding.flight += sent
         self.chunks_sent += tsn - first
@@ -228,7 +233,7 @@ class Transmitter:
         elif cumulative > before:
             self.t3_deadline = now + self.timeout.value
         if outstanding.abandoned:
-            self._forward_pending = True
+            self.forward_pending = True
 
     def _handle_gaps(self, cumulative: int, sack: Sack, *, advanced: bool, now: float) -> int:
         """Take the gap blocks: acknowledgements ahead, and missing reports for the holes between them."""
@@ -242,7 +247,7 @@ class Transmitter:
         if highest >= 0:
             early = not self._queue.has_sendable
             lost, abandoned = outstanding.report_missing(newly, highest, now, early=early)
-            self._abandon(abandoned)
+            self._abandon(abandoned, now)
             if lost:
                 self._enter_fast_recovery(now)
         return sum(size for _, size in newly)
@@ -273,20 +278,29 @@ class Transmitter:
             # not of more of it: cutting the threshold again would cost the whole path (RFC 5681, equation 4).
             if self.advertised_window and self.errors == 1:
                 self.congestion.timed_out(now)
-            self._abandon(outstanding.lose_all(now))
+            self._abandon(outstanding.lose_all(now), now)
         if outstanding.abandoned:
-            self._forward_pending = True
+            self.forward_pending = True
 
-    def _abandon(self, messages: list[PartialReliability]) -> None:
+    def _abandon(self, messages: Iterable[PartialReliability], now: float) -> None:
+        """Finish giving up messages: drop what was not sent of them, and have the peer skip the rest."""
         for reliability in messages:
-            self._queue.discard_rest(reliability)
-            self._forward_pending = True
+            self.outstanding.abandon(reliability)
+            if self._queue.discard_rest(reliability):
+                self.outstanding.abandon_rest(reliability)
+            self._skip(now)
 
-    def _abandon_cut_short(self) -> None:
+    def _abandon_cut_short(self, now: float) -> None:
         for reliability in self._queue.cut_short:
             self.outstanding.abandon(reliability)
+            self.outstanding.abandon_rest(reliability)
+            self._skip(now)
         self._queue.cut_short.clear()
-        self._forward_pending = True
+
+    def _skip(self, now: float) -> None:
+        self.forward_pending = True
+        if self.t3_deadline == math.inf:
+            self.t3_deadline = now + self.timeout.value
 
     def _note_idle(self, now: float) -> None:
         if self._last_sent != -math.inf and now - self._last_sent > self.timeout.value:
