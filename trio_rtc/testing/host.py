@@ -73,16 +73,32 @@ class SimulatedSocket:
                 runs.append((source, [data]))
         return runs
 
-    async def send_batch(self, batch: Sequence[bytes], remote: Address) -> None:
+    def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
         """Send datagrams; those that cannot reach ``remote`` are lost without a word.
+
+        Returns:
+            ``True``: a simulated socket has always room.
+
+        Raises:
+            trio.ClosedResourceError: The socket was closed.
+        """
+        if self._closed:
+            raise trio.ClosedResourceError
+        self._host.send(batch, self._address, remote)
+        return True
+
+    async def drain(self) -> None:
+        """Do nothing, for there is always room."""
+        await trio.lowlevel.checkpoint()
+
+    async def send_batch(self, batch: Sequence[bytes], remote: Address) -> None:
+        """Send datagrams as ``send_nowait`` does, with a checkpoint: for tests that speak for themselves.
 
         Raises:
             trio.ClosedResourceError: The socket was closed.
         """
         await trio.lowlevel.checkpoint()
-        if self._closed:
-            raise trio.ClosedResourceError
-        self._host.send(batch, self._address, remote)
+        self.send_nowait(batch, remote)
 
     def close(self) -> None:
         """Close the socket; what it had received is lost."""

@@ -1,8 +1,9 @@
 """The shell that drives a core: one task, one inbox, one timer.
 
 Up never waits: the layer below puts a batch into the :class:`Inbox` above it, and when the inbox is full the
-batch is dropped and counted, as any UDP queue does. Down waits: ``await lower.send(batch)``, so that
-back-pressure reaches the caller in its own stack. If both directions waited, two full channels would deadlock.
+batch is dropped and counted, as any UDP queue does. Down waits, where it has to: a batch goes through all layers
+in one synchronous call, and when the socket has not taken all of it, the caller waits in ``drain``, so that
+back-pressure reaches it in its own stack. If both directions waited, two full channels would deadlock.
 
 A call into a core never contains an ``await``, so no core is ever seen half-changed and nothing needs a lock.
 """
@@ -31,8 +32,15 @@ _MAX_ITEMS = 8
 class Lower(Protocol):
     """What a transport needs of the one below it."""
 
-    async def send(self, batch: Sequence[bytes]) -> None:
-        """Send a batch, waiting for the wire."""
+    def send_nowait(self, batch: Sequence[bytes]) -> bool:
+        """Send a batch as far as the wire takes it.
+
+        Returns:
+            Whether all has left. If not, the rest is kept at the bottom: wait in ``drain`` before sending more.
+        """
+
+    async def drain(self) -> None:
+        """Wait until what was kept has left."""
 
 
 class Inbox(Generic[ItemT]):
@@ -81,14 +89,25 @@ class Inbox(Generic[ItemT]):
 
 
 class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
-    """Drives one core. A concrete transport says what an inbox item, a packet and an event mean to it."""
+    """Drives one core. A concrete transport says what an inbox item, a packet and an event mean to it.
+
+    The task waits in one cancel scope whose deadline is the core's next timer. A scope, and moving its deadline,
+    cost about as much as a packet. So the scope is entered anew only when it has expired, and its deadline is
+    only ever moved forward in time: when the core's timer moves back, as it does with every acknowledgement, the
+    scope expires too early once, the core finds nothing due, and the next scope is right.
+    """
 
     def __init__(self, core: Core[PacketT, EventT], inbox: Inbox[ItemT]) -> None:
         self._core = core
         self._inbox = inbox
-        # The scope in which the task waits, None while it works.
-        self._timer: trio.CancelScope | None = None
+        self._timer = trio.CancelScope()
+        self._armed = math.inf
         self._woken = False
+
+    @property
+    def inbox_dropped(self) -> int:
+        """Packets from below that were dropped because this transport did not keep up."""
+        return self._inbox.dropped
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Drive the core until it has closed, then close the inboxes above."""
@@ -96,84 +115,86 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
         task_status.started()
         try:
             while not core.closed:
-                item = self._inbox.take_nowait()
-                if item is None:
-                    item = await self._wait()
-                else:
-                    # A cancel scope costs as much as a packet: a busy transport goes without.
-                    await trio.lowlevel.checkpoint()
-                now = trio.current_time()
-                taken = 0
-                while item is not None:
-                    self._receive(item, now)
-                    taken += 1
-                    item = self._inbox.take_nowait() if taken < _MAX_ITEMS else None
-                if self._woken or core.next_timer() <= now:
-                    self._woken = False
-                    core.handle_timer(now)
+                self._armed = -math.inf if self._woken else core.next_timer()
+                with trio.CancelScope(deadline=self._armed) as self._timer:
+                    await self._take_and_answer()
+                self._woken = False
+                core.handle_timer(trio.current_time())
                 await self.flush()
         finally:
             self._inbox.abandon()
             self._close_upper_inboxes()
 
-    async def _wait(self) -> ItemT | None:
-        """Wait for the inbox, the timer or ``wake``. Tells the core when the layer below is gone."""
-        deadline = -math.inf if self._woken else self._core.next_timer()
-        item: ItemT | None = None
+    async def _take_and_answer(self) -> None:
+        """Work through the inbox until the timer expires, the core has closed or the layer below is gone."""
+        core, inbox = self._core, self._inbox
         try:
-            with trio.CancelScope(deadline=deadline) as self._timer:
-                item = await self._inbox.take()
+            while not core.closed:
+                item: ItemT | None = await inbox.take()
+                now = trio.current_time()
+                core_touched = False
+                for _ in range(_MAX_ITEMS):
+                    if item is None:
+                        break
+                    core_touched |= self._receive(item, now)
+                    item = inbox.take_nowait()
+                if item is not None:
+                    core_touched |= self._receive(item, now)
+                if core_touched and not self.flush_nowait():
+                    # The timer must not cut this short: what the wire has not taken would be lost.
+                    with trio.CancelScope(shield=True):
+                        await self._drain()
         except trio.EndOfChannel:
-            self._core.lower_closed(trio.current_time())
-        finally:
-            self._timer = None
-        return item
+            core.lower_closed(trio.current_time())
 
-    @property
-    def inbox_dropped(self) -> int:
-        """Packets from below that were dropped because this transport did not keep up."""
-        return self._inbox.dropped
+    def flush_nowait(self) -> bool:
+        """Send and report what the core has to say. Called after anything touched the core, by any task.
+
+        Returns:
+            Whether all has left; if not, wait in ``flush`` or ``drain`` before sending more.
+        """
+        core = self._core
+        datagrams = core.datagrams_to_send(trio.current_time())
+        for event in core.events():
+            self._handle(event)
+        deadline = core.next_timer()
+        if deadline < self._armed:
+            self._armed = deadline
+            self._timer.deadline = deadline
+        return not datagrams or self._send_down(datagrams)
 
     async def flush(self) -> None:
-        """Send and report what the core has to say. Called after anything touched the core, by any task."""
-        datagrams = self._settle()
-        if datagrams:
-            await self._send_down(datagrams)
+        """The same, waiting until all has left."""
+        if not self.flush_nowait():
+            await self._drain()
 
     def wake(self) -> None:
         """Let the task look at its core soon: for synchronous callers, who cannot flush."""
-        self._woken = True
-        if self._timer is not None:
-            self._timer.deadline = -math.inf
+        if not self._woken:
+            # The flag is for a task that is between two scopes.
+            self._woken = True
+            self._armed = self._timer.deadline = -math.inf
 
     async def close(self) -> None:
         """Let the core say goodbye. Idempotent."""
         self._core.close(trio.current_time())
         await self.flush()
 
-    def _settle(self) -> list[PacketT]:
-        core = self._core
-        datagrams = core.datagrams_to_send(trio.current_time())
-        for event in core.events():
-            self._handle(event)
-        timer = self._timer
-        if timer is not None and not self._woken:
-            deadline = core.next_timer()
-            if deadline != timer.deadline:
-                timer.deadline = deadline
-        return datagrams
-
     @abc.abstractmethod
-    def _receive(self, item: ItemT, now: float) -> None:
-        """Hand an inbox item to the core."""
+    def _receive(self, item: ItemT, now: float) -> bool:
+        """Hand an inbox item to the core. Returns whether it had anything for the core."""
 
     @abc.abstractmethod
     def _handle(self, event: EventT) -> None:
         """Act on an event of the core. Synchronous: nothing else runs before the next event is handled."""
 
     @abc.abstractmethod
-    async def _send_down(self, datagrams: list[PacketT]) -> None:
-        """Give packets to the layer below."""
+    def _send_down(self, datagrams: list[PacketT]) -> bool:
+        """Give packets to the layer below. Returns whether all have left."""
+
+    @abc.abstractmethod
+    async def _drain(self) -> None:
+        """Wait until what the layers below have kept has left."""
 
     @abc.abstractmethod
     def _close_upper_inboxes(self) -> None:

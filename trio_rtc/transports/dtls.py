@@ -36,16 +36,21 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
         self._sctp_inbox = sctp_inbox
         self._report = report
 
-    async def send(self, batch: Sequence[bytes]) -> None:
+    def send_nowait(self, batch: Sequence[bytes]) -> bool:
         """Send application data, a record an item."""
         if self.connection.state is not RTCDtlsTransportState.CONNECTED:
             self.unsent += len(batch)
-            return
+            return True
         self.connection.send(batch, trio.current_time())
-        await self.flush()
+        return self.flush_nowait()
 
-    def _receive(self, item: list[bytes], now: float) -> None:
+    async def drain(self) -> None:
+        """Wait until the layers below have sent what they have kept."""
+        await self._lower.drain()
+
+    def _receive(self, item: list[bytes], now: float) -> bool:
         self.connection.receive(item, now)
+        return True
 
     def _handle(self, event: DtlsEvent) -> None:
         if isinstance(event, ApplicationDataReceived):
@@ -53,8 +58,11 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
         else:
             self._report(event)
 
-    async def _send_down(self, datagrams: list[bytes]) -> None:
-        await self._lower.send(datagrams)
+    def _send_down(self, datagrams: list[bytes]) -> bool:
+        return self._lower.send_nowait(datagrams)
+
+    async def _drain(self) -> None:
+        await self._lower.drain()
 
     def _close_upper_inboxes(self) -> None:
         self._sctp_inbox.close()

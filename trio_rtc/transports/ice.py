@@ -56,29 +56,36 @@ class IceTransport(Transport[SocketBatch, Datagram, IceEvent]):
         """Forget a socket that was closed."""
         self._sockets.pop(datagram_socket.local_address, None)
 
-    async def send(self, batch: Sequence[bytes]) -> None:
+    def send_nowait(self, batch: Sequence[bytes]) -> bool:
         """Send data over the selected pair; without one it is lost, as on any network without a route."""
         route = self._route
         if route is None:
             self.unsent += len(batch)
-            return
+            return True
         self.packets_sent += len(batch)
         self.bytes_sent += sum(map(len, batch))
-        await route[0].send_batch(batch, route[1])
+        return route[0].send_nowait(batch, route[1])
 
-    def _receive(self, item: SocketBatch, now: float) -> None:
+    async def drain(self) -> None:
+        """Wait until the sockets have sent what they have kept."""
+        for datagram_socket in tuple(self._sockets.values()):
+            await datagram_socket.drain()
+
+    def _receive(self, item: SocketBatch, now: float) -> bool:
         local, remote, packets = item
         data = [packet for packet in packets if packet and packet[0] > 19]
-        if len(data) != len(packets):
-            self.agent.receive([Datagram(p, local, remote) for p in packets if p and p[0] < 4], now)
         if data:
             self._receive_data(local, remote, data)
+        if len(data) == len(packets):
+            return False
+        self.agent.receive([Datagram(p, local, remote) for p in packets if p and p[0] < 4], now)
+        return True
 
     def _receive_data(self, local: Address, remote: Address, data: list[bytes]) -> None:
-        dtls = [packet for packet in data if packet[0] < 64]
         if not self.agent.accepts(local, remote):
             self.unexpected += len(data)
             return
+        dtls = [packet for packet in data if packet[0] < 64]
         self.unexpected += len(data) - len(dtls)
         if dtls:
             self.packets_received += len(dtls)
@@ -99,11 +106,16 @@ class IceTransport(Transport[SocketBatch, Datagram, IceEvent]):
         self._route = None if datagram_socket is None else (datagram_socket, pair.remote_address)
         logger.info("selected pair: %s", pair)
 
-    async def _send_down(self, datagrams: list[Datagram]) -> None:
+    def _send_down(self, datagrams: list[Datagram]) -> bool:
+        all_sent = True
         for (local, remote), run in groupby(datagrams, key=lambda datagram: datagram[1:]):
             datagram_socket = self._sockets.get(local)
             if datagram_socket is not None:
-                await datagram_socket.send_batch([datagram.data for datagram in run], remote)
+                all_sent &= datagram_socket.send_nowait([datagram.data for datagram in run], remote)
+        return all_sent
+
+    async def _drain(self) -> None:
+        await self.drain()
 
     def _close_upper_inboxes(self) -> None:
         self._dtls_inbox.close()

@@ -63,8 +63,9 @@ class MdnsTransport(Transport[SocketBatch, bytes, MdnsEvent]):
             await super().run(task_status=task_status)
             nursery.cancel_scope.cancel()
 
-    def _receive(self, item: SocketBatch, now: float) -> None:
+    def _receive(self, item: SocketBatch, now: float) -> bool:
         self._resolver.receive(item[2], now)
+        return True
 
     def _handle(self, event: MdnsEvent) -> None:
         match event:
@@ -75,9 +76,16 @@ class MdnsTransport(Transport[SocketBatch, bytes, MdnsEvent]):
             case Closed():
                 pass
 
-    async def _send_down(self, datagrams: list[bytes]) -> None:
+    def _send_down(self, datagrams: list[bytes]) -> bool:
+        # A plain loop: all() would leave out the sockets behind a full one.
+        all_sent = True
         for datagram_socket, group in self._sockets:
-            await datagram_socket.send_batch(datagrams, group)
+            all_sent &= datagram_socket.send_nowait(datagrams, group)
+        return all_sent
+
+    async def _drain(self) -> None:
+        for datagram_socket, _ in self._sockets:
+            await datagram_socket.drain()
 
     def _close_upper_inboxes(self) -> None:
         """There is nothing above but the reports."""

@@ -47,10 +47,20 @@ class DatagramSocket(Protocol):
             trio.ClosedResourceError: The socket was closed.
         """
 
-    async def send_batch(self, batch: Sequence[bytes], remote: Address) -> None:
-        """Send datagrams to ``remote``, waiting while the socket's buffer is full.
+    def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
+        """Send datagrams to ``remote`` without waiting.
 
         A failure to reach ``remote`` (no route, connection refused) is not an error: datagrams may be lost.
+
+        Returns:
+            Whether all have left. If not, the rest is kept: wait in ``drain`` before sending more.
+        """
+
+    async def drain(self) -> None:
+        """Wait until what ``send_nowait`` has kept has left.
+
+        Raises:
+            trio.ClosedResourceError: The socket was closed.
         """
 
     def close(self) -> None:

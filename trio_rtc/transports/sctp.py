@@ -128,23 +128,24 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
 
         Bounded in time, since a socket whose buffer never empties must not hold a cancelled task for ever.
         """
-        datagrams = self._settle()
-        if datagrams:
+        if not self.flush_nowait():
             with trio.move_on_after(_FLUSH_TIMEOUT, shield=True):
-                await self._lower.send(datagrams)
+                await self._lower.drain()
 
     # -- the shell -------------------------------------------------------------------------------------------
 
-    def _receive(self, item: list[bytes], now: float) -> None:
+    def _receive(self, item: list[bytes], now: float) -> bool:
         self.association.receive(item, now)
+        return True
 
-    def _settle(self) -> list[bytes]:
+    def flush_nowait(self) -> bool:
+        """Send and report what the association and the channels have to say."""
         while self._abandoned_streams:
             self._announce_messages(self._abandoned_streams.pop())
-        datagrams = super()._settle()
+        all_sent = super().flush_nowait()
         if self._room and not self.is_full():
             self._room.unpark_all()
-        return datagrams
+        return all_sent
 
     def _handle(self, event: SctpEvent) -> None:
         match event:
@@ -212,8 +213,11 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
                 self.association.reset_streams(event.stream_ids, now)
         return bool(messages or events)
 
-    async def _send_down(self, datagrams: list[bytes]) -> None:
-        await self._lower.send(datagrams)
+    def _send_down(self, datagrams: list[bytes]) -> bool:
+        return self._lower.send_nowait(datagrams)
+
+    async def _drain(self) -> None:
+        await self._lower.drain()
 
     def _close_upper_inboxes(self) -> None:
         self._room.unpark_all()

@@ -12,6 +12,7 @@ import logging
 import socket
 import struct
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 import ifaddr
@@ -32,6 +33,7 @@ _UDP_GRO = 104
 _MAX_BATCH = 64
 _MAX_SEGMENTS = 48
 _MAX_PAYLOAD = 65507
+_MAX_KEPT = 256
 _BUFFER_SIZE = 4 << 20
 _SEGMENT_SIZE = struct.Struct("H")
 _ANCILLARY_SIZE = 64
@@ -69,6 +71,7 @@ class SystemDatagramSocket:
         self._scope_id = scope_id
         self._is_ipv6 = sock.family == socket.AF_INET6
         self._segmentation = _has_segmentation(sock)
+        self._kept: deque[tuple[bytes, tuple[object, ...]]] = deque()
         self.unsendable = 0
 
     @property
@@ -84,17 +87,31 @@ class SystemDatagramSocket:
             if batch:
                 return batch
 
-    async def send_batch(self, batch: Sequence[bytes], remote: Address) -> None:
-        """Send datagrams, waiting while the socket's buffer is full."""
-        destination = (remote.host, remote.port, 0, self._scope_id) if self._is_ipv6 else tuple(remote)
-        if len(batch) == 1 or not self._segmentation:
-            await self._send_each(batch, destination)
-            return
-        for run in _equal_sized_runs(batch):
-            if len(run) == 1 or not self._segmentation:
-                await self._send_each(run, destination)
-            else:
-                await self._send_run(run, destination)
+    def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
+        """Send datagrams without waiting; what the socket's buffer has no room for is kept for ``drain``.
+
+        At most ``_MAX_KEPT`` datagrams are kept, beyond them the newest are lost: senders wait in ``drain``, so that
+        only many of them at once could get there.
+        """
+        kept = self._kept
+        destination = (remote.host, remote.port, 0, self._scope_id) if self._is_ipv6 else remote
+        if not kept:
+            sent = self._send(batch, destination)
+            if sent == len(batch):
+                return True
+            batch = batch[sent:]
+        room = max(0, _MAX_KEPT - len(kept))
+        kept.extend((datagram, destination) for datagram in batch[:room])
+        self.unsendable += max(0, len(batch) - room)
+        return False
+
+    async def drain(self) -> None:
+        """Wait until what ``send_nowait`` has kept has left."""
+        kept = self._kept
+        while kept:
+            await trio.lowlevel.wait_writable(self._socket)
+            while kept and self._send([kept[0][0]], kept[0][1]):
+                kept.popleft()
 
     def close(self) -> None:
         """Close the socket and wake who waits for it."""
@@ -137,34 +154,44 @@ class SystemDatagramSocket:
                     return [data[at : at + size] for at in range(0, len(data), size)], source
         return [data], source
 
-    async def _send_each(self, batch: Sequence[bytes], destination: tuple[object, ...]) -> None:
-        for datagram in batch:
-            while True:
-                try:
-                    self._socket.sendto(datagram, destination)
-                except OSError as error:
-                    if error.errno in _WOULD_BLOCK:
-                        await trio.lowlevel.wait_writable(self._socket)
-                        continue
-                    self._count_unsendable(1, error)
+    def _send(self, batch: Sequence[bytes], destination: tuple[object, ...]) -> int:
+        """Send as much as the socket's buffer takes. Returns how many datagrams are dealt with."""
+        if len(batch) == 1 or not self._segmentation:
+            return self._send_each(batch, destination)
+        sent = 0
+        for run in _equal_sized_runs(batch):
+            done = self._send_run(run, destination)
+            sent += done
+            if done < len(run):
                 break
+        return sent
 
-    async def _send_run(self, run: list[bytes], destination: tuple[object, ...]) -> None:
-        ancillary = [(_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(len(run[0])))]
-        while True:
+    def _send_each(self, batch: Sequence[bytes], destination: tuple[object, ...]) -> int:
+        sendto = self._socket.sendto
+        for index, datagram in enumerate(batch):
             try:
-                self._socket.sendmsg(run, ancillary, 0, destination)
+                sendto(datagram, destination)
             except OSError as error:
                 if error.errno in _WOULD_BLOCK:
-                    await trio.lowlevel.wait_writable(self._socket)
-                    continue
-                if error.errno in _NO_SEGMENTATION:
-                    # The route's device cannot do it: from now on one by one on this socket.
-                    self._segmentation = False
-                    await self._send_each(run, destination)
-                else:
-                    self._count_unsendable(len(run), error)
-            return
+                    return index
+                self._count_unsendable(1, error)
+        return len(batch)
+
+    def _send_run(self, run: list[bytes], destination: tuple[object, ...]) -> int:
+        if len(run) == 1 or not self._segmentation:
+            return self._send_each(run, destination)
+        ancillary = [(_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(len(run[0])))]
+        try:
+            self._socket.sendmsg(run, ancillary, 0, destination)
+        except OSError as error:
+            if error.errno in _WOULD_BLOCK:
+                return 0
+            if error.errno in _NO_SEGMENTATION:
+                # The route's device cannot do it: from now on one by one on this socket.
+                self._segmentation = False
+                return self._send_each(run, destination)
+            self._count_unsendable(len(run), error)
+        return len(run)
 
     def _count_unsendable(self, datagrams: int, error: OSError) -> None:
         if self._socket.fileno() < 0:
