@@ -105,6 +105,18 @@ def test_trickled_candidates_connect_one_by_one() -> None:
     assert alice.agent.state == bob.agent.state == "completed"
 
 
+def test_a_nomination_that_comes_first_still_shows_connected_before_completed() -> None:
+    agent = make_agent(CONTROLLED, ALICE)
+    peer = ScriptedPeer(agent, ALICE, BOB)
+    peer.check(0.0, use_candidate=True)
+    agent.set_remote_parameters(peer.parameters, 0.0)
+    agent.remote_candidates_complete(0.0)
+    (request,) = peer.take_requests(0.0)
+    peer.answer(request, 0.01)
+    told = [event.state for event in agent.events() if isinstance(event, StateChanged)]
+    assert told == ["checking", "connected", "completed"]
+
+
 @pytest.mark.parametrize("role", list(IceRole))
 @pytest.mark.parametrize("seed", range(4))
 def test_a_role_conflict_is_resolved(role: IceRole, seed: int) -> None:
@@ -374,6 +386,23 @@ def test_a_controlled_agent_follows_a_change_of_mind() -> None:
     assert agent.events()[-1] == SelectedPairChanged(agent.selected_pair)
 
 
+def test_before_nomination_the_best_valid_pair_is_used() -> None:
+    agent = make_agent(CONTROLLED, ALICE)
+    peer = ScriptedPeer(agent, ALICE, BOB)
+    agent.set_remote_parameters(peer.parameters, 0.0)
+    worse = Address("10.0.0.3", 3000)
+    agent.add_remote_candidate(Candidate.parse("candidate:5 1 udp 5 10.0.0.3 3000 typ host"), 0.0)
+    (request,) = agent.datagrams_to_send(0.0)
+    peer.answer(request, 0.01)
+    assert agent.selected_pair is not None
+    assert agent.selected_pair.remote_address == worse
+    agent.add_remote_candidate(peer.candidate(), 0.02)
+    agent.handle_timer(0.05)
+    (request,) = peer.take_requests(0.05)
+    peer.answer(request, 0.06)
+    assert agent.selected_pair.remote_address == BOB
+
+
 def is_request(datagram: Datagram) -> bool:
     return Message.parse(datagram.data).message_class is MessageClass.REQUEST
 
@@ -445,6 +474,7 @@ def test_a_lost_address_moves_data_to_another_pair() -> None:
     assert network.run(1, lambda: are_connected(alice, bob))
     first = alice.agent.selected_pair
     assert first is not None
+    network.run(30)
     alice.agent.remove_local_address(first.local_base, network.now)
     assert alice.agent.selected_pair is None
     assert alice.agent.state == "disconnected"

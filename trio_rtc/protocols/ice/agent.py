@@ -18,8 +18,9 @@ trip. The controlled agent follows the nomination once its own check has succeed
 consent makes it *failed*. After a restart the old pair carries data until the new generation has nominated.
 
 **States** (W3C): *new* until there is something to check, *checking* until a pair is valid, *connected*, and
-*completed* when nominated with both sides' candidates complete. *Failed* comes when every pair has failed and
-no candidate can follow, or after a time without any usable pair; a new candidate or a restart leaves it.
+*completed*, always after *connected*, when nominated with both sides' candidates complete. *Failed* comes when
+every pair has failed and no candidate can follow, or after a time without any usable pair; a new candidate, a
+check of the peer or a restart leaves it.
 
 Left out: more than one component, being a lite agent, TCP and relayed candidates (the peer's are kept, not
 paired).
@@ -465,6 +466,14 @@ class Agent:
         return RTCIceTransportState.CHECKING
 
     def _set_state(self, state: RTCIceTransportState) -> None:
-        if state is not self._state and not self.closed:
-            self._state = state
-            self._events.append(StateChanged(state))
+        if state is self._state or self.closed:
+            return
+        if state is RTCIceTransportState.COMPLETED and self._path_is_new:
+            # The nomination may come together with the first success. Who waits for "connected" sees it.
+            self._events.append(StateChanged(RTCIceTransportState.CONNECTED))
+        self._state = state
+        self._events.append(StateChanged(state))
+
+    @property
+    def _path_is_new(self) -> bool:
+        return self._state in (RTCIceTransportState.NEW, RTCIceTransportState.CHECKING)
