@@ -102,6 +102,21 @@ def test_the_peers_restart_starts_ours() -> None:
     assert bob.agent.local_parameters == again
 
 
+def test_old_parameters_are_not_taken_for_the_answer_to_a_restart() -> None:
+    network, alice, bob = connect()
+    old = bob.agent.local_parameters
+    alice.agent.restart(network.now)
+    offered = alice.agent.local_parameters
+    alice.agent.set_remote_parameters(old, network.now)
+    assert alice.agent.remote_parameters is None
+    alice.take_events()
+    signal(network, alice, bob)
+    bob.take_events()
+    signal(network, bob, alice)
+    assert alice.agent.local_parameters == offered
+    assert network.run(1, lambda: selected_fragment(alice) == offered.username_fragment)
+
+
 def test_both_restart_at_once() -> None:
     network, alice, bob = connect()
     alice.agent.restart(network.now)

@@ -237,9 +237,11 @@ class Agent:
         """Learn the peer's credentials. Other ones than before mean that the peer restarts.
 
         A restart by the peer begins a new generation here too, unless ``restart`` has just done so: read
-        ``local_parameters`` afterwards for the answer.
+        ``local_parameters`` afterwards for the answer. The ones that ``restart`` has just replaced are old
+        news, since the answer to a restart always has new ones (RFC 8445 section 9), and are ignored.
         """
-        if self.closed or parameters == self.remote_parameters:
+        current = self.remote_parameters or self._connectivity.replaced_parameters
+        if self.closed or parameters == current:
             return
         if self.remote_parameters is not None:
             self._begin_generation()

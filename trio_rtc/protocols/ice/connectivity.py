@@ -37,6 +37,7 @@ class Connectivity:
     Attributes:
         generation: The current one.
         previous: The one before a restart, whose credentials still answer the peer's checks.
+        replaced_parameters: The peer's before the last restart; the answer to a restart has others.
         failed: Whether checking was given up; a new pair begins it again.
         dropped: How many things from the peer were dropped, by reason.
     """
@@ -61,6 +62,7 @@ class Connectivity:
         self._events: list[ConnectivityEvent] = []
         self.generation = generation
         self.previous: Generation | None = None
+        self.replaced_parameters: IceParameters | None = None
         self.failed = False
         self.dropped: Counter[str] = Counter()
 
@@ -98,6 +100,7 @@ class Connectivity:
         self._requester.cancel_checks(self.generation)
         if keep_previous:
             self.previous = self.generation
+        self.replaced_parameters = self.generation.remote or self.replaced_parameters
         self.generation = Generation(self._options, self._rng)
         self.failed = False
 
