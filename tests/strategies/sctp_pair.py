@@ -10,6 +10,10 @@ import attrs
 from trio_rtc.protocols.sctp import Association, Closed, MessagesAvailable, SctpEvent, SctpOptions
 
 START = 500.0
+
+INIT, INIT_ACK, SACK, HEARTBEAT, ABORT, SHUTDOWN, SHUTDOWN_ACK = 1, 2, 3, 4, 6, 7, 8
+ERROR, COOKIE_ECHO, COOKIE_ACK, SHUTDOWN_COMPLETE, RE_CONFIG, FORWARD_TSN, DATA = 9, 10, 11, 14, 130, 192, 0
+
 Filter = Callable[[int, bytes], bool]
 """Says of a packet, by its sender (0 or 1) and its bytes, whether it is lost."""
 
@@ -192,3 +196,22 @@ class SctpPair:
     def kinds_sent(self, sender: int) -> Counter[int]:
         """Return how often a side has sent which chunk."""
         return Counter(kind for index, packet in self.wire if index == sender for kind in chunk_kinds(packet))
+
+
+class LoseNth:
+    """Loses the packets of one side that hold a chunk, by the numbers that count them from 0."""
+
+    def __init__(self, sender: int, kind: int, *numbers: int) -> None:
+        self._sender, self._kind, self._numbers = sender, kind, numbers
+        self._seen = 0
+
+    def __call__(self, sender: int, packet: bytes) -> bool:
+        if sender != self._sender or self._kind not in chunk_kinds(packet):
+            return False
+        self._seen += 1
+        return self._seen - 1 in self._numbers
+
+
+def lose_share(share: float, seed: int = 0) -> Filter:
+    chance = random.Random(seed)
+    return lambda sender, packet: chance.random() < share

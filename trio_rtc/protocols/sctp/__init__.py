@@ -5,7 +5,7 @@ do not know each other.
 """
 
 from .association import Association
-from .counters import AssociationStatistics, Counters
+from .counters import Counters
 from .events import (
     AssociationError,
     AssociationEstablished,
@@ -18,6 +18,7 @@ from .events import (
     SctpEvent,
 )
 from .options import SctpOptions
+from .statistics import AssociationStatistics
 from .tx.congestion import CongestionController, RenoController
 
 __all__ = [

@@ -34,7 +34,8 @@ from trio_rtc.errors import InvalidStateError, OperationError, ProtocolError
 from trio_rtc.protocols.timer import Timer
 
 from . import state as states
-from .counters import AssociationStatistics, Counters
+from .admission import find_fault
+from .counters import Counters
 from .events import (
     AssociationError,
     AssociationEstablished,
@@ -49,9 +50,9 @@ from .outbox import Outbox
 from .packet import causes, chunks
 from .packet.causes import CauseCode, describe_causes
 from .packet.data import DATA, DATA_HEADER_SIZE
-from .packet.header import HEADER_SIZE, ZERO_CHECKSUM, has_valid_checksum, parse_header
+from .packet.header import HEADER_SIZE
 from .packet.parameters import Parameter
-from .rx.receiver import Receiver
+from .statistics import AssociationStatistics, take_snapshot
 from .tx.send_queue import SendQueue, limits
 
 logger = logging.getLogger("trio_rtc.sctp")
@@ -84,7 +85,7 @@ class Association:
         self._sends_data = False
         self._accepts_messages = True
         self._outbound_streams = options.outbound_streams
-        self._receiver: Receiver | None = None
+        self._last_block: states.ControlBlock | None = None
 
     # Questions.
 
@@ -120,35 +121,12 @@ class Association:
 
     def peek_payload_protocol(self, stream_id: int) -> int | None:
         """Return the payload protocol identifier of the message that ``receive_message`` would take."""
-        return self._receiver.peek_payload_protocol(stream_id) if self._receiver is not None else None
+        block = self._last_block
+        return None if block is None else block.receiver.peek_payload_protocol(stream_id)
 
     def statistics(self) -> AssociationStatistics:
         """Return a snapshot of all counters."""
-        counters = self.counters
-        block = self._block
-        if block is None:
-            return AssociationStatistics(
-                counters.packets_sent, counters.packets_received, dropped=dict(counters.dropped)
-            )
-        receiver, transmitter = block.receiver, block.transmitter
-        dropped = counters.dropped + receiver.dropped
-        return AssociationStatistics(
-            packets_sent=counters.packets_sent,
-            packets_received=counters.packets_received,
-            chunks_sent=transmitter.chunks_sent,
-            chunks_received=receiver.chunks_received,
-            chunks_retransmitted=transmitter.chunks_retransmitted,
-            bytes_sent=transmitter.bytes_sent,
-            bytes_received=receiver.bytes_received,
-            messages_abandoned=transmitter.outstanding.messages_abandoned + self._queue.expired,
-            dropped=dict(dropped),
-            congestion_window=transmitter.congestion.congestion_window,
-            flight_size=transmitter.outstanding.flight,
-            peer_window=transmitter.advertised_window,
-            receive_window=receiver.window,
-            smoothed_round_trip=transmitter.timeout.smoothed,
-            retransmission_timeout=transmitter.timeout.value,
-        )
+        return take_snapshot(self.counters, self._last_block, self._queue)
 
     # Verbs.
 
@@ -215,9 +193,10 @@ class Association:
         What is taken makes room for more, which the peer may have to be told: call ``datagrams_to_send``
         after a run of these. Messages stay here when the association ends.
         """
-        receiver = self._receiver
-        if receiver is None:
+        block = self._last_block
+        if block is None:
             return None
+        receiver = block.receiver
         message = receiver.take_message(stream_id)
         if receiver.ack_due:
             self._outbox.wake()
@@ -354,33 +333,12 @@ class Association:
     # What comes in.
 
     def _is_for_us(self, packet: bytes) -> bool:
-        """Check the header of a packet out of the fast path, and whether it is intact; count what is wrong."""
-        header = parse_header(packet)
-        ports = (self._options.remote_port, self._options.local_port)
-        if not self._is_intact(packet):
-            self._drop("checksum")
-        elif (header.source_port, header.destination_port) != ports:
-            self._drop("port")
-        elif not self._has_right_tag(header.verification_tag, packet):
-            self._drop("verification tag")
-        else:
-            return True
-        return False
-
-    def _is_intact(self, packet: bytes) -> bool:
-        """Check the CRC32c; none at all is fine once offered, but not around a handshake (RFC 9653 section 5.3)."""
-        if packet[8:HEADER_SIZE] == ZERO_CHECKSUM and self._options.zero_checksum:
-            return packet[HEADER_SIZE] not in (chunks.Init.kind, chunks.InitAck.kind, chunks.CookieEcho.kind)
-        return has_valid_checksum(packet)
-
-    def _has_right_tag(self, tag: int, packet: bytes) -> bool:
-        """Check the verification tag by the rules of section 8.5."""
-        kind = packet[HEADER_SIZE]
-        if kind == chunks.Init.kind:
-            return tag == 0
-        if kind in (chunks.Abort.kind, chunks.ShutdownComplete.kind) and packet[HEADER_SIZE + 1] & 1:
-            return self._block is not None and tag == self._block.peer_tag
-        return tag == self._handshake.local_tag
+        """Check a packet out of the fast path; count what is wrong with it."""
+        peer_tag = None if self._block is None else self._block.peer_tag
+        reason = find_fault(packet, self._options, self._handshake.local_tag, peer_tag)
+        if reason is not None:
+            self._drop(reason)
+        return reason is None
 
     def _receive_chunks(self, packet: bytes, offset: int, now: float) -> None:
         end = len(packet)
@@ -629,7 +587,7 @@ class Association:
             return
         self._block = new.block
         self._data_block = new.block if self._sends_data or isinstance(new, states.ShutdownSent) else None
-        self._receiver = new.block.receiver
+        self._last_block = new.block
         self._outbound_streams = new.block.outbound_streams
 
     def _state_timer(self) -> Timer | None:

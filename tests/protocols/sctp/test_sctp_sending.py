@@ -1,0 +1,375 @@
+"""The sending side: queue, outstanding chunks, time-out, congestion window, coalescing."""
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.sctp.packet.chunks import Sack
+from trio_rtc.protocols.sctp.packet.data import BEGIN, DATA_HEADER, END, UNORDERED
+from trio_rtc.protocols.sctp.tx.coalescing import Coalescing
+from trio_rtc.protocols.sctp.tx.congestion import RenoController
+from trio_rtc.protocols.sctp.tx.outstanding import Outstanding
+from trio_rtc.protocols.sctp.tx.rto import RetransmissionTimeout
+from trio_rtc.protocols.sctp.tx.send_queue import SendQueue, limits
+from trio_rtc.protocols.sctp.tx.transmitter import Transmitter
+
+PAYLOAD = 1000
+SPACE = PAYLOAD + 16
+
+
+def drain(queue: SendQueue, space: int = SPACE, now: float = 0.0) -> list[tuple[int, int, int, bytes]]:
+    """Return what is produced: stream, SSN, flags, payload of each chunk."""
+    found = []
+    tsn = 1
+    while (produced := queue.produce(space, tsn, now)) is not None:
+        chunk = produced[0]
+        kind, flags, length, wire_tsn, stream, ssn, ppid = DATA_HEADER.unpack_from(chunk)
+        assert (kind, wire_tsn, ppid) == (0, tsn, 51)
+        assert len(chunk) == (length + 3) & ~3 <= space
+        found.append((stream, ssn, flags, chunk[16:length]))
+        tsn += 1
+    return found
+
+
+def test_streams_take_turns_and_begun_messages_are_finished() -> None:
+    queue = SendQueue(PAYLOAD)
+    for stream, size in ((1, 2500), (1, 10), (2, 10), (2, 10), (3, 10)):
+        queue.push(stream, 51, bytes(size), True, None)
+    produced = drain(queue)
+    assert [(stream, ssn, flags) for stream, ssn, flags, _ in produced] == [
+        (1, 0, BEGIN),
+        (1, 0, 0),
+        (1, 0, END),
+        (2, 0, BEGIN | END),
+        (3, 0, BEGIN | END),
+        (1, 1, BEGIN | END),
+        (2, 1, BEGIN | END),
+    ]
+    assert queue.total == 0
+    assert not queue.has_sendable
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5000), st.booleans()), max_size=12),
+    st.integers(70, 254).map(lambda quarter: 4 * quarter),
+)
+def test_fragments_make_up_the_messages(messages: list[tuple[int, int, bool]], space: int) -> None:
+    queue = SendQueue(PAYLOAD)
+    chance = random.Random(1)
+    sent = [(stream, chance.randbytes(size), ordered) for stream, size, ordered in messages]
+    for stream, data, ordered in sent:
+        queue.push(stream, 51, data, ordered, None)
+    assert queue.total == sum(len(data) for _, data, _ in sent)
+    whole: dict[int, list[bytes]] = {stream: [] for stream in range(4)}
+    parts: list[bytes] = []
+    tsn = 0
+    room = space
+    while queue.has_sendable:
+        produced = queue.produce(room, tsn, 0.0)
+        if produced is None:
+            assert room < SPACE, "a full packet takes something"
+            room = SPACE
+            continue
+        room = space
+        _, flags, length, _, stream, _, _ = DATA_HEADER.unpack_from(produced[0])
+        parts = [produced[0][16:length]] if flags & BEGIN else [*parts, produced[0][16:length]]
+        if flags & END:
+            whole[stream].append(b"".join(parts))
+        tsn += 1
+    for stream in range(4):
+        assert whole[stream] == [data for number, data, _ in sent if number == stream]
+    assert queue.total == 0
+
+
+def test_a_message_of_one_packet_is_not_cut() -> None:
+    queue = SendQueue(PAYLOAD)
+    queue.push(1, 51, bytes(PAYLOAD), True, None)
+    assert queue.produce(SPACE - 4, 1, 0.0) is None
+    assert queue.produce(SPACE, 1, 0.0) is not None
+
+
+def test_unordered_messages_use_no_ssn() -> None:
+    queue = SendQueue(PAYLOAD)
+    for ordered in (True, False, True):
+        queue.push(1, 51, b"x", ordered, None)
+    assert [(ssn, flags & UNORDERED) for _, ssn, flags, _ in drain(queue)] == [(0, 0), (0, 4), (1, 0)]
+
+
+def test_expired_messages_are_dropped_unseen_and_many_at_once() -> None:
+    queue = SendQueue(PAYLOAD)
+    for _ in range(5000):
+        queue.push(1, 51, b"old", True, limits(1, ordered=True, max_retransmits=None, expires_at=1.0))
+    queue.push(1, 51, b"new", True, None)
+    assert [(ssn, data) for _, ssn, _, data in drain(queue, now=1.0)] == [(0, b"new")]
+    assert queue.expired == 5000
+
+
+def test_low_is_told_once_for_each_fall() -> None:
+    queue = SendQueue(PAYLOAD)
+    queue.set_threshold(1, 1500)
+    queue.push(1, 51, bytes(3000), True, None)
+    queue.produce(SPACE, 1, 0.0)
+    assert queue.take_low() == []
+    queue.produce(SPACE, 2, 0.0)
+    assert queue.take_low() == [1]
+    queue.produce(SPACE, 3, 0.0)
+    assert queue.take_low() == []
+
+
+# Outstanding chunks.
+
+
+def outstanding(count: int, size: int = 100, initial_tsn: int = 1) -> Outstanding:
+    made = Outstanding(initial_tsn, 1000)
+    for tsn in range(initial_tsn, initial_tsn + count):
+        made.chunks[tsn] = (bytes(size), None)
+    made.next_tsn = initial_tsn + count
+    made.flight = count * size
+    return made
+
+
+def flight_of(made: Outstanding) -> int:
+    return sum(
+        len(chunk)
+        for tsn, (chunk, _) in made.chunks.items()
+        if tsn not in made.ahead and tsn not in made.lost and tsn not in made.abandoned
+    )
+
+
+@given(st.data(), st.integers(1, 30))
+def test_flight_is_what_is_neither_acknowledged_nor_lost_nor_abandoned(
+    data: st.DataObject, count: int
+) -> None:
+    made = outstanding(0)
+    for tsn in range(1, count + 1):
+        reliability = data.draw(
+            st.sampled_from([None, limits(1, ordered=True, max_retransmits=1, expires_at=None)])
+        )
+        if reliability is not None:
+            reliability.note_sent(tsn, tsn)
+        made.chunks[tsn] = (bytes(100 + tsn), reliability)
+        made.next_tsn = tsn + 1
+        made.flight += 100 + tsn
+    for _ in range(12):
+        match data.draw(st.sampled_from(["ack", "gaps", "lose", "resend", "forward"])):
+            case "ack":
+                last = made.next_tsn - 1
+                made.acknowledge(data.draw(st.integers(made.cumulative_tsn, last)))
+                made.acknowledge_ahead([])
+            case "gaps":
+                above = list(range(made.cumulative_tsn + 2, made.next_tsn))
+                chosen = sorted(data.draw(st.sets(st.sampled_from(above)))) if above else []
+                newly = made.acknowledge_ahead([(tsn, tsn) for tsn in chosen])
+                if newly:
+                    made.report_missing(newly, newly[-1][0], 0.0, early=False)
+            case "lose":
+                made.lose_all(0.0)
+            case "resend":
+                if (lost := made.next_lost()) is not None:
+                    made.retransmit(lost)
+            case "forward":
+                forward = made.forward_tsn()
+                if forward is not None:
+                    assert forward.new_cumulative_tsn > made.cumulative_tsn
+            case other:
+                raise AssertionError(other)
+        assert made.flight == flight_of(made) >= 0
+        assert made.lost.isdisjoint(made.ahead)
+        assert set(made.chunks) == set(range(made.cumulative_tsn + 1, made.next_tsn))
+        assert made.ahead <= set(made.chunks)
+        assert made.lost <= set(made.chunks)
+    made.acknowledge(made.next_tsn - 1)
+    assert made.flight == 0
+    assert made.ahead == made.lost == made.abandoned == set()
+    assert made.retransmissions == {}
+
+
+def test_three_reports_make_a_loss() -> None:
+    made = outstanding(10)
+    for last in (2, 3, 4):
+        newly = made.acknowledge_ahead([(2, last)])
+        lost, _ = made.report_missing(newly, last, 0.0, early=False)
+        assert lost is (last == 4)
+    assert made.next_lost() == 1
+
+
+def test_a_batch_counts_for_its_packets() -> None:
+    made = outstanding(10, size=1000)
+    newly = made.acknowledge_ahead([(2, 4)])
+    assert made.report_missing(newly, 4, 0.0, early=False)[0]
+    made = outstanding(10, size=100)
+    newly = made.acknowledge_ahead([(2, 4)])
+    assert not made.report_missing(newly, 4, 0.0, early=False)[0], "they were all in one packet"
+
+
+def test_early_retransmit_when_three_reports_cannot_come() -> None:
+    made = outstanding(2)
+    newly = made.acknowledge_ahead([(2, 2)])
+    assert made.report_missing(newly, 2, 0.0, early=True)[0]
+
+
+def test_reneged_chunks_are_in_flight_again() -> None:
+    made = outstanding(5)
+    made.acknowledge_ahead([(3, 5)])
+    assert made.flight == 200
+    made.acknowledge_ahead([(3, 3)])
+    assert made.flight == 400
+    made.lose_all(0.0)
+    assert made.lost == {1, 2, 4, 5}
+
+
+# The transmitter.
+
+
+def make_transmitter(window: int = 1_000_000) -> tuple[Transmitter, SendQueue]:
+    queue = SendQueue(PAYLOAD)
+    controller = RenoController(SPACE, 10 * SPACE, 1 << 20)
+    timeout = RetransmissionTimeout(0.5, 0.2, 10.0, 0.22)
+    transmitter = Transmitter(
+        1,
+        queue,
+        controller,
+        timeout,
+        advertised_window=window,
+        full_size=PAYLOAD,
+        partial_reliability=True,
+    )
+    return transmitter, queue
+
+
+def fill(transmitter: Transmitter, now: float = 0.0) -> int:
+    """Let all packets go that may; return how many that were."""
+    count = 0
+    while True:
+        parts: list[bytes] = []
+        transmitter.fill_packet(parts, SPACE, now, True)
+        if not parts:
+            return count
+        count += 1
+
+
+def test_the_congestion_window_bounds_the_flight_and_grows() -> None:
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(200 * PAYLOAD), True, None)
+    assert fill(transmitter) == 10
+    transmitter.handle_sack(Sack(10, 1_000_000), 0.1)
+    assert transmitter.congestion.congestion_window == 20 * SPACE
+    assert fill(transmitter) == 20
+    assert transmitter.timeout.smoothed == pytest.approx(0.1)
+
+
+def test_the_peers_window_bounds_the_flight() -> None:
+    transmitter, queue = make_transmitter(window=3500)
+    queue.push(1, 51, bytes(50 * PAYLOAD), True, None)
+    assert fill(transmitter) == 3
+    transmitter.handle_sack(Sack(3, 0), 0.1)
+    assert fill(transmitter, 0.1) == 0
+    transmitter.arm_window_probe(0.1)
+    transmitter.handle_timer(transmitter.t3_deadline)
+    assert fill(transmitter, 1.0) == 1, "one chunk asks whether the window has opened"
+    window = transmitter.congestion.congestion_window
+    for _ in range(30):
+        transmitter.handle_timer(transmitter.t3_deadline)
+        fill(transmitter, 2.0)
+        transmitter.handle_sack(Sack(3, 0), 2.0)
+    assert transmitter.errors == 0
+    assert transmitter.congestion.congestion_window == window
+
+
+def test_a_sack_for_what_was_never_sent_raises_and_changes_nothing() -> None:
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(3000), True, None)
+    fill(transmitter)
+    for sack in (Sack(4, 0), Sack(1, 0, ((2, 3),))):
+        with pytest.raises(ProtocolError):
+            transmitter.handle_sack(sack, 0.1)
+    assert transmitter.outstanding.cumulative_tsn == 0
+    assert transmitter.advertised_window == 1_000_000
+    transmitter.handle_sack(Sack(2, 900_000), 0.1)
+    transmitter.handle_sack(Sack(1, 5), 0.1)
+    assert transmitter.advertised_window == 900_000, "an old SACK is ignored"
+
+
+def test_fast_retransmit_halves_the_window_once() -> None:
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(100 * PAYLOAD), True, None)
+    fill(transmitter)
+    transmitter.handle_sack(Sack(1, 1_000_000, ((2, 5),)), 0.1)
+    assert transmitter.congestion.congestion_window == 5 * SPACE
+    assert transmitter.outstanding.lost == {2}
+    assert fill(transmitter, 0.1) >= 1
+    assert transmitter.chunks_retransmitted == 1
+    transmitter.handle_sack(Sack(1, 1_000_000, ((2, 9),)), 0.15)
+    assert transmitter.congestion.congestion_window == 5 * SPACE
+
+
+def test_a_time_out_sends_one_packet_and_doubles() -> None:
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(20 * PAYLOAD), True, None)
+    fill(transmitter)
+    deadline = transmitter.t3_deadline
+    assert deadline == pytest.approx(0.5)
+    transmitter.handle_timer(deadline - 0.001)
+    assert transmitter.errors == 0
+    transmitter.handle_timer(deadline)
+    assert transmitter.errors == 1
+    assert fill(transmitter, deadline) == 1
+    assert transmitter.t3_deadline == pytest.approx(deadline + 1.0)
+    threshold = transmitter.congestion.slow_start_threshold
+    transmitter.handle_timer(transmitter.t3_deadline)
+    assert transmitter.congestion.slow_start_threshold == threshold
+    transmitter.handle_sack(Sack(10, 1_000_000), 3.0)
+    assert transmitter.errors == 0
+    assert transmitter.timeout.value == 0.5
+
+
+# Small parts.
+
+
+def test_time_out_follows_the_round_trips() -> None:
+    timeout = RetransmissionTimeout(1.0, 0.2, 10.0, 0.22)
+    timeout.measure(0.1)
+    assert timeout.value == pytest.approx(0.32), "the peer's delayed acknowledgement has its place"
+    timeout.measure(1.1)
+    assert timeout.smoothed == pytest.approx(0.225)
+    assert timeout.value == pytest.approx(0.225 + 4 * (0.05 + (1.0 - 0.05) / 4))
+    for _ in range(10):
+        timeout.back_off()
+    assert timeout.value == 10.0
+    timeout.forget_back_off()
+    assert timeout.value < 2.0
+    low = RetransmissionTimeout(1.0, 0.2, 10.0, 0.0)
+    for _ in range(50):
+        low.measure(0.001)
+    assert low.value == 0.2
+
+
+def test_congestion_avoidance_grows_by_a_packet_for_each_window() -> None:
+    controller = RenoController(1000, 10_000, 1 << 20)
+    controller.packet_lost(0.0)
+    assert controller.congestion_window == controller.slow_start_threshold == 5000
+    controller.acknowledged(1, 5000, 0.0)
+    assert controller.congestion_window == 5001, "at the threshold it is slow start still"
+    for _ in range(6):
+        controller.acknowledged(1000, 5000, 0.0)
+    assert controller.congestion_window == 6001
+    controller.acknowledged(1000, 0, 0.0)
+    assert controller.congestion_window == 6001, "a window that is not in use does not grow"
+    controller.idle(100)
+    assert controller.congestion_window == 4000
+    controller.timed_out(0.0)
+    assert controller.congestion_window == 1000
+
+
+def test_coalescing_rule() -> None:
+    coalescing = Coalescing(delay=0.5, batch_size=1000)
+    assert coalescing.deadline(1) == -math.inf
+    coalescing.sent(10.0)
+    assert coalescing.deadline(999) == 10.5
+    assert coalescing.deadline(1000) == -math.inf
+    coalescing.received = True
+    assert coalescing.deadline(1) == -math.inf

@@ -1,0 +1,135 @@
+"""Setting up: crossing and lost handshakes, cookies, strangers."""
+
+import pytest
+
+from tests.strategies.sctp_pair import (
+    COOKIE_ACK,
+    COOKIE_ECHO,
+    ERROR,
+    INIT,
+    INIT_ACK,
+    START,
+    LoseNth,
+    SctpPair,
+    chunk_kinds,
+)
+from trio_rtc.protocols.sctp import AssociationEstablished, SctpOptions
+from trio_rtc.protocols.sctp.packet.header import add_checksum
+
+
+@pytest.mark.parametrize("both", [True, False])
+@pytest.mark.parametrize("zero_checksum", [(True, True), (True, False), (False, False)])
+def test_connects_and_talks(both: bool, zero_checksum: tuple[bool, bool]) -> None:
+    pair = SctpPair(*[SctpOptions(zero_checksum=zero) for zero in zero_checksum]).connect(both=both)
+    pair.left.association.send(1, 51, b"ping", pair.now)
+    pair.right.association.send(2, 53, b"pong", pair.now)
+    assert pair.run(lambda: bool(pair.left.messages and pair.right.messages), 1)
+    assert pair.right.messages == [(1, 51, b"ping")]
+    assert pair.left.messages == [(2, 53, b"pong")]
+    for end in pair.ends:
+        assert [event for event in end.events if isinstance(event, AssociationEstablished)] == [
+            AssociationEstablished(65535, 65535)
+        ]
+        assert end.association.statistics().dropped == {}
+
+
+def test_zero_checksum_is_used_only_when_both_offer_it() -> None:
+    for offers, used in (((True, True), True), ((True, False), False)):
+        pair = SctpPair(*[SctpOptions(zero_checksum=offer) for offer in offers]).connect()
+        pair.left.association.send(1, 51, b"data", pair.now)
+        pair.flush()
+        assert (pair.wire[-1][1][8:12] == bytes(4)) is used
+
+
+def test_handshake_takes_two_round_trips_and_carries_data() -> None:
+    pair = SctpPair(delay=0.05)
+    pair.left.association.send(1, 51, b"early", pair.now)
+    pair.left.association.connect(pair.now)
+    assert pair.run(lambda: bool(pair.right.messages), 1)
+    assert pair.now == pytest.approx(START + 0.15)
+
+
+@pytest.mark.parametrize("both", [True, False])
+@pytest.mark.parametrize(
+    ("sender", "kind"),
+    [(0, INIT), (1, INIT_ACK), (0, COOKIE_ECHO), (1, COOKIE_ACK), (1, INIT), (0, INIT_ACK), (1, COOKIE_ECHO)],
+)
+def test_survives_loss_of_each_handshake_packet(both: bool, sender: int, kind: int) -> None:
+    pair = SctpPair(lost=LoseNth(sender, kind, 0))
+    pair.left.association.send(1, 51, b"early", pair.now)
+    pair.right.association.send(1, 51, b"bird", pair.now)
+    pair.connect(both=both, timeout=5)
+    assert pair.run(lambda: bool(pair.left.messages and pair.right.messages), 5)
+
+
+def test_gives_up_connecting_to_nobody() -> None:
+    pair = SctpPair(lost=lambda sender, packet: True)
+    pair.left.association.connect(pair.now)
+    assert pair.run(lambda: pair.left.association.closed, 200)
+    error = pair.left.closed_event().error
+    assert error is not None
+    assert error.reason == "the peer does not answer"
+    assert pair.kinds_sent(0)[INIT] == SctpOptions().max_init_retransmissions + 1
+
+
+def test_stale_cookie_begins_again() -> None:
+    pair = SctpPair(SctpOptions(), SctpOptions(cookie_life=1.0))
+    delayed: list[bytes] = []
+
+    def hold_first_echo(sender: int, packet: bytes) -> bool:
+        if COOKIE_ECHO in chunk_kinds(packet) and len(delayed) < 3:
+            delayed.append(packet)
+            return True
+        return False
+
+    pair.lost = hold_first_echo
+    pair.left.association.connect(pair.now)
+    pair.run_for(3.0)
+    pair.fly(1, delayed[0])
+    assert pair.run(lambda: pair.is_connected, 20)
+    assert pair.kinds_sent(1)[ERROR] >= 1
+    assert pair.kinds_sent(0)[INIT] == 2
+
+
+def test_forged_cookie_is_dropped() -> None:
+    pair = SctpPair()
+    pair.lost = lambda sender, packet: COOKIE_ECHO in chunk_kinds(packet)
+    pair.left.association.connect(pair.now)
+    pair.run_for(0.1)
+    (echo,) = [packet for _, packet in pair.wire if COOKIE_ECHO in chunk_kinds(packet)]
+    pair.lost = lambda sender, packet: False
+    forged = bytearray(echo)
+    forged[20] ^= 1
+    forged[8:12] = bytes(4)
+    pair.fly(1, add_checksum(bytes(forged)))
+    pair.run_for(0.1)
+    assert pair.right.association.state == "connecting"
+    assert pair.right.association.statistics().dropped == {"cookie": 1}
+
+
+def test_restarted_peer_ends_the_association() -> None:
+    pair = SctpPair().connect()
+    reborn = SctpPair(seed=99)
+    reborn.now = pair.now
+    reborn.ends = (reborn.left, pair.right)
+    reborn.right = pair.right
+    reborn.left.association.connect(reborn.now)
+    reborn.run_for(1.0)
+    assert pair.right.association.closed
+    error = pair.right.closed_event().error
+    assert error is not None
+    assert "anew" in error.reason
+
+
+def test_packets_of_strangers_are_dropped_and_counted() -> None:
+    pair = SctpPair().connect()
+    stranger = SctpPair(seed=50).connect()
+    stranger.left.association.send(1, 51, b"not for you", stranger.now)
+    stranger.flush()
+    packet = stranger.wire[-1][1]
+    pair.right.association.receive(
+        [packet, packet[:-1], b"", b"\0" * 12, packet[:8] + b"\1" + packet[9:]], pair.now
+    )
+    dropped = pair.right.association.statistics().dropped
+    assert dropped == {"verification tag": 1, "malformed": 3, "checksum": 1}
+    assert pair.is_connected

@@ -1,0 +1,98 @@
+"""Streams that are reset and used again."""
+
+import pytest
+
+from tests.strategies.sctp_pair import DATA, INIT_ACK, RE_CONFIG, LoseNth, SctpPair, chunk_kinds, lose_share
+from trio_rtc.protocols.sctp import IncomingStreamsReset, OutgoingResetFailed, OutgoingStreamsReset
+from trio_rtc.protocols.sctp.packet.header import add_checksum
+
+
+def test_streams_are_reset_after_their_messages_and_can_be_used_again() -> None:
+    pair = SctpPair(lost=lose_share(0.1, 3)).connect()
+    for generation in range(3):
+        for number in range(10):
+            pair.left.association.send(4, 53, bytes([generation, number]) * 400, pair.now)
+        pair.left.association.reset_streams([4], pair.now)
+        count = generation + 1
+        assert pair.run(lambda count=count: pair.left.events.count(OutgoingStreamsReset((4,))) == count, 30)  # type: ignore[misc]
+        assert pair.right.events.count(IncomingStreamsReset((4,))) == generation + 1
+        assert len(pair.right.on_stream(4)) == 10 * (generation + 1), "the reset came after the messages"
+    expected = [bytes([generation, number]) * 400 for generation in range(3) for number in range(10)]
+    assert pair.right.on_stream(4) == expected
+
+
+def test_messages_behind_a_reset_wait_for_it() -> None:
+    pair = SctpPair().connect()
+    association = pair.left.association
+    association.send(4, 53, b"before", pair.now)
+    association.reset_streams([4, 6], pair.now)
+    association.send(4, 53, b"after", pair.now)
+    assert association.buffered_amount(4) == 11
+    assert pair.run(lambda: len(pair.right.messages) == 2, 5)
+    assert pair.right.on_stream(4) == [b"before", b"after"]
+    reset = [event for event in pair.right.events if isinstance(event, IncomingStreamsReset)]
+    assert sorted(stream for event in reset for stream in event.stream_ids) == [4, 6]
+
+
+@pytest.mark.parametrize("sender", [0, 1])
+def test_lost_reset_requests_and_answers_are_repeated(sender: int) -> None:
+    pair = SctpPair(lost=LoseNth(sender, RE_CONFIG, 0, 1)).connect()
+    pair.left.association.send(4, 53, b"x", pair.now)
+    pair.left.association.reset_streams([4], pair.now)
+    assert pair.run(lambda: OutgoingStreamsReset((4,)) in pair.left.events, 10)
+    assert pair.right.events.count(IncomingStreamsReset((4,))) == 1
+
+
+def test_a_reset_is_in_progress_while_data_before_it_is_missing() -> None:
+    pair = SctpPair().connect()
+    pair.lost = LoseNth(0, DATA, 0)
+    pair.left.association.send(1, 53, bytes(1000), pair.now)
+    pair.flush()
+    pair.left.association.reset_streams([4], pair.now)
+    pair.run_for(0.1)
+    assert not pair.right.has(IncomingStreamsReset)
+    assert pair.run(lambda: OutgoingStreamsReset((4,)) in pair.left.events, 5)
+    assert pair.right.events.count(IncomingStreamsReset((4,))) == 1
+    assert pair.right.on_stream(1) == [bytes(1000)]
+
+
+def test_both_sides_reset_the_same_streams_at_once() -> None:
+    pair = SctpPair().connect()
+    for end in pair.ends:
+        end.association.reset_streams([1, 2], pair.now)
+    assert pair.run(lambda: all(end.has(OutgoingStreamsReset) for end in pair.ends), 5)
+    assert all(IncomingStreamsReset((1, 2)) in end.events for end in pair.ends)
+
+
+def test_many_streams_are_reset_in_several_requests() -> None:
+    pair = SctpPair().connect()
+    pair.left.association.reset_streams(range(1000), pair.now)
+    assert pair.run(
+        lambda: (
+            sum(
+                len(event.stream_ids) for event in pair.left.events if isinstance(event, OutgoingStreamsReset)
+            )
+            == 1000
+        ),
+        5,
+    )
+
+
+def test_a_peer_that_cannot_reset_is_told_apart() -> None:
+    pair = SctpPair()
+
+    def strip_extensions(sender: int, packet: bytes) -> bool:
+        if sender == 1 and INIT_ACK in chunk_kinds(packet):
+            # An unknown parameter that is skipped, in the place of Supported Extensions.
+            changed = packet[:8] + bytes(4) + packet[12:].replace(b"\x80\x08\x00\x06", b"\x8f\x08\x00\x06")
+            pair.fly(0, add_checksum(changed))
+            return True
+        return False
+
+    pair.lost = strip_extensions
+    pair.connect(both=False)
+    pair.left.association.reset_streams([3], pair.now)
+    pair.run_for(1)
+    assert OutgoingResetFailed((3,)) in pair.left.events
+    pair.left.association.send(3, 53, b"still there", pair.now)
+    assert pair.run(lambda: pair.right.on_stream(3) == [b"still there"], 1)

@@ -1,0 +1,64 @@
+"""Slow readers, lost window updates, messages that are too large."""
+
+from tests.strategies.sctp_pair import SctpPair
+from trio_rtc.protocols.sctp import SctpOptions
+
+
+def test_a_slow_reader_stops_the_sender_and_starts_it_again() -> None:
+    pair = SctpPair(
+        SctpOptions(), SctpOptions(receive_buffer_size=100_000, max_message_size=20_000)
+    ).connect()
+    pair.right.reading = False
+    for number in range(40):
+        pair.left.association.send(1, 53, bytes([number]) * 10_000, pair.now)
+    pair.run_for(5)
+    held = 400_000 - pair.left.association.total_buffered
+    assert 90_000 <= held <= 110_000
+    assert pair.right.association.statistics().receive_window == 0
+    sent = pair.left.sent
+    pair.run_for(20)
+    assert pair.left.sent - sent < 20, "the closed window is probed seldom"
+    pair.right.reading = True
+    pair.right.pull(1)
+    assert pair.right.association.acknowledgement_due
+    begun = pair.now
+    assert pair.run(lambda: len(pair.right.messages) == 40, 5)
+    assert pair.now - begun < 0.5, "the window update came at once"
+    assert pair.right.association.statistics().dropped["receive buffer full"] < 20, "only probes were refused"
+
+
+def test_a_lost_window_update_is_probed_for() -> None:
+    pair = SctpPair(SctpOptions(), SctpOptions(receive_buffer_size=20_000, max_message_size=10_000)).connect()
+    pair.right.reading = False
+    pair.left.association.send(1, 53, bytes(10_000), pair.now)
+    pair.left.association.send(1, 53, bytes(10_000), pair.now)
+    pair.left.association.send(1, 53, bytes(10_000), pair.now)
+    pair.run_for(2)
+    pair.lost = lambda sender, packet: sender == 1
+    pair.right.reading = True
+    pair.right.pull(1)
+    pair.flush()
+    pair.lost = lambda sender, packet: False
+    assert pair.run(lambda: len(pair.right.messages) == 3, 15)
+
+
+def test_many_tiny_messages_count_what_they_cost() -> None:
+    pair = SctpPair(SctpOptions(), SctpOptions(receive_buffer_size=20_000, max_message_size=10_000)).connect()
+    pair.right.reading = False
+    for _ in range(5000):
+        pair.left.association.send(1, 53, b"x", pair.now)
+    pair.run_for(5)
+    assert pair.right.pull(1) < 500
+    pair.right.reading = True
+    assert pair.run(lambda: len(pair.right.messages) == 5000, 100)
+
+
+def test_a_message_over_the_limit_aborts() -> None:
+    pair = SctpPair(SctpOptions(), SctpOptions(max_message_size=10_000)).connect()
+    pair.left.association.send(1, 53, bytes(10_001), pair.now)
+    pair.run_for(1)
+    assert pair.is_closed
+    error = pair.left.closed_event().error
+    assert error is not None
+    assert error.cause_code == 13
+    assert "message of over 10000 bytes" in error.reason

@@ -1,0 +1,49 @@
+"""Which packets are taken: ports, checksum and verification tag, before any chunk is read."""
+
+from typing import Final
+
+from .options import SctpOptions
+from .packet.chunks import Abort, CookieEcho, Init, InitAck, ShutdownComplete
+from .packet.header import HEADER_SIZE, ZERO_CHECKSUM, has_valid_checksum, parse_header
+
+_T_BIT: Final = 1
+# A handshake has its checksum in any case (RFC 9653 section 5.3).
+_ALWAYS_CHECKED: Final = (Init.kind, InitAck.kind, CookieEcho.kind)
+
+
+def find_fault(packet: bytes, options: SctpOptions, local_tag: int, peer_tag: int | None) -> str | None:
+    """Return why a packet is to be dropped, None if it is one of ours.
+
+    Args:
+        packet: With its header.
+        options: Of the association.
+        local_tag: The tag of packets to us.
+        peer_tag: The tag of packets to the peer, None while that is not known.
+
+    Raises:
+        ProtocolError: The packet has no header.
+    """
+    header = parse_header(packet)
+    if not _is_intact(packet, zero_is_fine=options.zero_checksum):
+        return "checksum"
+    if (header.source_port, header.destination_port) != (options.remote_port, options.local_port):
+        return "port"
+    if not _has_right_tag(packet, header.verification_tag, local_tag, peer_tag):
+        return "verification tag"
+    return None
+
+
+def _is_intact(packet: bytes, *, zero_is_fine: bool) -> bool:
+    if zero_is_fine and packet[8:HEADER_SIZE] == ZERO_CHECKSUM:
+        return packet[HEADER_SIZE] not in _ALWAYS_CHECKED
+    return has_valid_checksum(packet)
+
+
+def _has_right_tag(packet: bytes, tag: int, local_tag: int, peer_tag: int | None) -> bool:
+    """Check the verification tag by the rules of RFC 9260 section 8.5."""
+    kind, flags = packet[HEADER_SIZE], packet[HEADER_SIZE + 1]
+    if kind == Init.kind:
+        return tag == 0
+    if kind in (Abort.kind, ShutdownComplete.kind) and flags & _T_BIT:
+        return tag == peer_tag
+    return tag == local_tag
