@@ -385,7 +385,9 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     def buffered_amount_low(self) -> None:
         """Hear from the transport that what is queued has fallen to the threshold."""
-        self._fire(Event("buffered_amount_low", self))
+        # With the default threshold of 0 that is every time the queue empties: mostly nobody listens.
+        if self._is_heard("buffered_amount_low"):
+            self._fire(Event("buffered_amount_low", self))
 
     def _drain_to_handlers(self) -> None:
         """Hand messages to the handlers, one at a time where a handler is asynchronous."""

@@ -227,6 +227,9 @@ class EventTarget:
             for subscriber in subscribers:
                 subscriber.close()
 
+    def _is_heard(self, event: str) -> bool:
+        return bool(self._listeners.get(event) or self._subscribers.get(event))
+
     def _has_handler(self, event: str) -> bool:
         return bool(self._listeners.get(event))
 

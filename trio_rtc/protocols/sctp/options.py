@@ -72,7 +72,7 @@ class SctpOptions:
     initial_window_packets: int = 10
     max_congestion_window: int = 4 << 20
     congestion_controller: CongestionControllerFactory = _reno
-    coalescing_delay: float = 0.0005
+    coalescing_delay: float = 0.001
     max_burst: int = 64
     burst_interval: float = 0.0001
     initial_tsn: int | None = None
