@@ -169,3 +169,61 @@ def test_servers_are_asked_again() -> None:
     network.run(1)
     assert [candidate.type for candidate in alice.candidates] == ["host", "srflx"]
     assert alice.agent.gathering_state == "complete"
+
+
+def test_prepared_credentials_are_those_of_the_next_restart_only() -> None:
+    network, alice, _ = connect()
+    before = alice.agent.local_parameters
+    prepared = alice.agent.prepare_restart()
+    assert alice.agent.prepare_restart() == prepared
+    assert alice.agent.local_parameters == before != prepared
+    alice.agent.restart(network.now)
+    assert alice.agent.local_parameters == prepared
+    alice.agent.restart(network.now)
+    assert alice.agent.local_parameters not in (before, prepared)
+
+
+@pytest.mark.parametrize("restarts", [1, 2])
+def test_a_restart_that_is_rolled_back_leaves_the_connection_as_it_was(restarts: int) -> None:
+    network, alice, bob = connect()
+    network.run(1)
+    parameters, pair = alice.agent.local_parameters, alice.agent.selected_pair
+    for _ in range(restarts):
+        alice.agent.restart(network.now)
+        network.run(10)
+    alice.agent.roll_back_restart(network.now)
+    alice.take_events()
+    assert alice.agent.local_parameters == parameters
+    assert alice.agent.remote_parameters == bob.agent.local_parameters
+    assert alice.agent.selected_pair == pair
+    network.run(60)
+    assert alice.agent.state == bob.agent.state == "completed"
+    assert alice.agent.selected_pair == pair
+    assert SelectedPairChanged(None) not in alice.events
+    restart_from(network, alice, bob)
+    assert network.run(5, lambda: selected_fragment(alice) == alice.agent.local_parameters.username_fragment)
+
+
+def test_checks_that_a_restart_has_cut_off_go_on_after_it_was_rolled_back() -> None:
+    network = IceNetwork()
+    alice = network.add_host(IceRole.CONTROLLING, ALICE)
+    bob = network.add_host(IceRole.CONTROLLED, BOB)
+    signal(network, bob, alice)
+    alice.agent.handle_timer(network.now)
+    alice.agent.restart(network.now)
+    alice.agent.roll_back_restart(network.now)
+    alice.take_events()
+    signal(network, alice, bob)
+    assert network.run(5, lambda: are_connected(alice, bob))
+
+
+def test_there_is_no_way_back_once_the_peer_has_answered() -> None:
+    network, alice, bob = connect()
+    restart_from(network, alice, bob)
+    parameters = alice.agent.local_parameters
+    alice.agent.roll_back_restart(network.now)
+    assert alice.agent.local_parameters == parameters
+    network.run(1)
+    alice.agent.roll_back_restart(network.now)
+    assert alice.agent.local_parameters == parameters
+    assert are_connected(alice, bob)

@@ -41,7 +41,7 @@ from .candidate import Candidate
 from .checks import ConnectivityCheck, ConsentCheck, Requester
 from .connectivity import Connectivity
 from .events import Closed, IceEvent, StateChanged
-from .gathering import SERVER_NOT_REACHABLE, Gatherer, Query
+from .gathering import GATHERING_EVENTS, SERVER_NOT_REACHABLE, Gatherer, Query
 from .generation import Generation
 from .options import IceOptions
 from .responder import Refusal, examine_request
@@ -71,7 +71,6 @@ class Agent:
         self._requester = Requester(options, self._roles, rng)
         self._connectivity = Connectivity(
             options,
-            rng=rng,
             roles=self._roles,
             gatherer=self._gatherer,
             requester=self._requester,
@@ -87,6 +86,7 @@ class Agent:
         self._started = False
         self._next_transaction = -math.inf
         self._query_is_next = False
+        self._prepared: Generation | None = None
 
     # What it is
 
@@ -270,6 +270,15 @@ class Agent:
             generation.checking_since = now
         self._advance(now)
 
+    def prepare_restart(self) -> IceParameters:
+        """Return the credentials that the next ``restart`` will have. Nothing changes until then.
+
+        An offer that asks for a restart has to name them before it is known whether it will be applied.
+        """
+        if self._prepared is None:
+            self._prepared = Generation(self._options, self._rng)
+        return self._prepared.local
+
     def restart(self, now: float) -> None:
         """Begin a new generation with new credentials (RFC 8445 section 9). The selected pair stays meanwhile.
 
@@ -277,6 +286,17 @@ class Agent:
         """
         if not self.closed:
             self._begin_generation()
+            self._advance(now)
+
+    def roll_back_restart(self, now: float) -> None:
+        """Return to the generation before ``restart``, because the peer will not hear of the new one.
+
+        Possible until the peer's parameters of the new generation are known; later calls have no effect. Local
+        candidates are told again, with the credentials that are valid again.
+        """
+        if not self.closed and self._connectivity.return_to_replaced_generation():
+            self._requester.cancel_queries()
+            self._restart_gathering()
             self._advance(now)
 
     # The contract of a core
@@ -346,8 +366,14 @@ class Agent:
         current = self._path.current
         selected = current is not None and current.generation is connectivity.generation
         self._path.lost = False
-        connectivity.begin_generation(keep_previous=selected)
+        generation, self._prepared = self._prepared or Generation(self._options, self._rng), None
+        connectivity.begin_generation(generation, keep_previous=selected)
         self._requester.cancel_queries()
+        self._restart_gathering()
+
+    def _restart_gathering(self) -> None:
+        # What was gathered with credentials that are no longer ours, and not told yet, is not told any more.
+        self._events = [event for event in self._events if not isinstance(event, GATHERING_EVENTS)]
         self._gatherer.restart(self.local_parameters.username_fragment)
 
     def _receive_message(self, message: Message, datagram: Datagram, now: float) -> None:

@@ -1,7 +1,6 @@
 """Pairs and their checks: what comes in from either side, and what it makes of the check list (RFC 8445 section 7)."""
 
 import logging
-import random
 from collections import Counter, deque
 from collections.abc import Sequence
 
@@ -46,20 +45,19 @@ class Connectivity:
         self,
         options: IceOptions,
         *,
-        rng: random.Random,
         roles: RoleArbiter,
         gatherer: Gatherer,
         requester: Requester,
         generation: Generation,
     ) -> None:
         self._options = options
-        self._rng = rng
         self._roles = roles
         self._gatherer = gatherer
         self._requester = requester
         self._unassigned: deque[Candidate] = deque(maxlen=options.max_remote_candidates)
         self._accepted: dict[tuple[Address, Address], None] = {}
         self._events: list[ConnectivityEvent] = []
+        self._replaced: Generation | None = None
         self.generation = generation
         self.previous: Generation | None = None
         self.replaced_parameters: IceParameters | None = None
@@ -95,19 +93,37 @@ class Connectivity:
         for generation in self.generations:
             generation.check_list.set_role(self._roles.role)
 
-    def begin_generation(self, keep_previous: bool) -> None:
+    def begin_generation(self, generation: Generation, *, keep_previous: bool) -> None:
         """Replace the generation; the one whose pair is selected stays for as long as it carries data."""
         self._requester.cancel_checks(self.generation)
         if keep_previous:
             self.previous = self.generation
+        # Of several restarts in a row, the generation to return to is the one that the peer knows.
+        if self._replaced is None or self.generation.remote is not None:
+            self._replaced = self.generation
         self.replaced_parameters = self.generation.remote or self.replaced_parameters
-        self.generation = Generation(self._options, self._rng)
+        self.generation = generation
         self.failed = False
+
+    def return_to_replaced_generation(self) -> bool:
+        """Undo ``begin_generation``; return whether that was possible."""
+        replaced = self._replaced
+        if replaced is None or self.generation.remote is not None:
+            return False
+        self.generation, self._replaced = replaced, None
+        if self.previous is replaced:
+            self.previous = None
+        for pair in replaced.check_list:
+            # Its check was cancelled with the restart.
+            if pair.state is CheckState.IN_PROGRESS:
+                pair.state = CheckState.WAITING
+        return True
 
     def set_remote_parameters(self, parameters: IceParameters, now: float) -> None:
         """Learn the peer's credentials; candidates and checks that came before them count now."""
         generation = self.generation
         generation.remote = parameters
+        self._replaced = None
         if parameters.ice_lite and not self._roles.peer_is_lite:
             self._roles.peer_is_lite = True
             if self._roles.role is not IceRole.CONTROLLING:

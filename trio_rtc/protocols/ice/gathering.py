@@ -28,6 +28,9 @@ SERVER_NOT_REACHABLE = 701  # W3C webrtc section 4.8.2.1
 
 GatheringEvent = LocalCandidateGathered | GatheringStateChanged | GatheringCompleted | CandidateErrorOccurred
 
+GATHERING_EVENTS = (LocalCandidateGathered, GatheringCompleted)
+"""The events that belong to one generation."""
+
 
 @attrs.frozen
 class StunServer:
