@@ -17,6 +17,7 @@ import attrs
 from trio_rtc.protocols.sctp import Association, SctpOptions
 
 BATCH = 32
+RUNS = 3
 
 
 @attrs.define
@@ -110,10 +111,14 @@ class Bench:
 
 
 def report(name: str, size: int, count: int, options: SctpOptions) -> None:
-    """Run once and print the figures."""
-    bench = Bench.connected(options)
-    bench.run(size, count)
-    assert bench.received_bytes == size * count
+    """Run a few times and print the figures of the quickest run, which other processes disturbed least."""
+    runs = []
+    for _ in range(RUNS):
+        bench = Bench.connected(options)
+        bench.run(size, count)
+        assert bench.received_bytes == size * count
+        runs.append(bench)
+    bench = min(runs, key=lambda run: run.sending + run.receiving)
     per_packet = 1e6 / bench.packets
     per_message = 1e6 / count
     print(

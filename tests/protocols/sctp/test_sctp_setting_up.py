@@ -133,3 +133,13 @@ def test_packets_of_strangers_are_dropped_and_counted() -> None:
     dropped = pair.right.association.statistics().dropped
     assert dropped == {"verification tag": 1, "malformed": 3, "checksum": 1}
     assert pair.is_connected
+
+
+def test_a_zero_checksum_that_was_not_offered_is_refused() -> None:
+    pair = SctpPair(SctpOptions(), SctpOptions(zero_checksum=False)).connect()
+    pair.left.association.send(1, 51, b"hello", pair.now)
+    pair.flush()
+    packet = pair.wire[-1][1]
+    pair.right.association.receive([packet[:8] + bytes(4) + packet[12:]], pair.now)
+    assert pair.right.association.statistics().dropped == {"checksum": 1}
+    assert pair.run(lambda: bool(pair.right.messages), 1)

@@ -34,7 +34,7 @@ from trio_rtc.errors import InvalidStateError, OperationError, ProtocolError
 from trio_rtc.protocols.timer import Timer
 
 from . import state as states
-from .admission import find_fault
+from .admission import find_fault, is_usual
 from .counters import Counters
 from .events import (
     AssociationError,
@@ -254,16 +254,12 @@ class Association:
             return
         self.counters.packets_received += len(batch)
         self._outbox.wake()
+        zero_is_fine = self._options.zero_checksum
         for packet in batch:
             block = self._data_block
             try:
-                if (
-                    block is not None
-                    and packet[:HEADER_SIZE] == block.inbound_header
-                    and len(packet) > HEADER_SIZE
-                    and not len(packet) & 3
-                ):
-                    # The usual packet: ours, without a checksum, in a state that takes data.
+                if block is not None and is_usual(packet, block.inbound_header, zero_is_fine):
+                    # Ours, intact, in a state that takes data.
                     offset = HEADER_SIZE
                     if packet[HEADER_SIZE] == DATA:
                         offset = block.receiver.receive_data(packet, HEADER_SIZE)
