@@ -216,12 +216,14 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         """
         kind, payload = self._encode(data)
         sctp = self._check_open()
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
         while sctp.is_full():
             await sctp.wait_for_room()
             self._check_open()
         self._queue(sctp, kind, payload)
         await sctp.flush_shielded()
+        # Other tasks get their turn only now, when the message is on its way.
+        await trio.lowlevel.cancel_shielded_checkpoint()
 
     def send_nowait(self, data: str | bytes | bytearray | memoryview) -> None:
         """Queue a message without waiting. It leaves with all that is queued before the next checkpoint.
@@ -262,18 +264,22 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             trio.ClosedResourceError: It was closed on this side.
             trio.BrokenResourceError: The connection was lost.
         """
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        has_waited = False
         while True:
             if self._closed_here:
                 raise trio.ClosedResourceError("the data channel was closed on this side")
             message = self._take()
             if message is not None:
+                if not has_waited:
+                    await trio.lowlevel.cancel_shielded_checkpoint()
                 return message
             if self._state is RTCDataChannelState.CLOSED:
                 if self._failure is None:
                     raise trio.EndOfChannel
                 raise trio.BrokenResourceError(str(self._failure)) from self._failure
             await self._readable.park()
+            has_waited = True
 
     def as_stream(self) -> ChannelStream:
         """Return a stream of bytes over this channel, for protocols such as TLS or HTTP.
