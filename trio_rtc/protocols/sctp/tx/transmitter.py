@@ -299,6 +299,8 @@ class Transmitter:
 
     def _skip(self, now: float) -> None:
         self.forward_pending = True
+        # What is skipped is acknowledged without having arrived: no round trip to be measured by.
+        self._timed_tsn = None
         if self.t3_deadline == math.inf:
             self.t3_deadline = now + self.timeout.value
 
