@@ -54,13 +54,13 @@ class Inbox(Generic[ItemT]):
     """
 
     def __init__(self, capacity: int = INBOX_CAPACITY) -> None:
-        self._into, self._out = trio.open_memory_channel[tuple[ItemT, int]](capacity)
+        self._into, self._out = trio.open_memory_channel[ItemT](capacity)
         self.dropped = 0
 
     def deliver(self, item: ItemT, packets: int) -> None:
         """Put an item of so many packets, or drop it when the queue is full or its owner has ended."""
         try:
-            self._into.send_nowait((item, packets))
+            self._into.send_nowait(item)
         except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
             self.dropped += packets
 
@@ -74,12 +74,12 @@ class Inbox(Generic[ItemT]):
         Raises:
             trio.EndOfChannel: The layer below is gone and everything it left has been taken.
         """
-        return (await self._out.receive())[0]
+        return await self._out.receive()
 
     def take_nowait(self) -> ItemT | None:
         """Take the next item, ``None`` when there is none or nothing will come any more."""
         try:
-            return self._out.receive_nowait()[0]
+            return self._out.receive_nowait()
         except (trio.WouldBlock, trio.EndOfChannel):
             return None
 

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import trio
 
-from .base import Inbox
 from .ice import IceTransport
 from .network import DatagramSocket, InterfaceAddress, Network
 from .server_url import IceServerUrl
 from .settings import Settings
-from .udp import SocketBatch, UdpTransport
+from .udp import UdpTransport
 
 logger = logging.getLogger("trio_rtc.ice")
 
@@ -47,11 +46,8 @@ def with_preferences(addresses: Sequence[InterfaceAddress]) -> list[tuple[Interf
 class Gatherer:
     """Opens the sockets of one ICE transport and tells the agent of them and of the STUN servers."""
 
-    def __init__(
-        self, ice: IceTransport, inbox: Inbox[SocketBatch], network: Network, settings: Settings
-    ) -> None:
+    def __init__(self, ice: IceTransport, network: Network, settings: Settings) -> None:
         self._ice = ice
-        self._inbox = inbox
         self._network = network
         self._settings = settings
 
@@ -63,7 +59,7 @@ class Gatherer:
             if datagram_socket is None:
                 continue
             self._ice.add_socket(datagram_socket)
-            nursery.start_soon(UdpTransport(datagram_socket, self._inbox).run)
+            nursery.start_soon(UdpTransport(datagram_socket, self._ice.receive_packets).run)
             agent.add_local_address(
                 datagram_socket.local_address, local_preference=preference, now=trio.current_time()
             )

@@ -2,7 +2,7 @@
 
 Packets are told apart by their first byte (RFC 7983). STUN goes to the agent. Everything else goes up only if
 it came over a pair of addresses that has passed an authenticated check: the rest is dropped and counted.
-Here is the one place where data packets skip the core: an agent has nothing to say about them.
+Here is the one place where data packets skip a core, and its task: an agent has nothing to say about them.
 """
 
 import logging
@@ -14,12 +14,11 @@ from trio_rtc.protocols.ice import Agent, IceEvent, SelectedPairChanged
 
 from .base import Inbox, Transport
 from .network import DatagramSocket
-from .udp import SocketBatch
 
 logger = logging.getLogger("trio_rtc.ice")
 
 
-class IceTransport(Transport[SocketBatch, Datagram, IceEvent]):
+class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
     """Drives an ICE agent over any number of sockets.
 
     Attributes:
@@ -35,7 +34,7 @@ class IceTransport(Transport[SocketBatch, Datagram, IceEvent]):
     def __init__(
         self,
         agent: Agent,
-        inbox: Inbox[SocketBatch],
+        inbox: Inbox[list[Datagram]],
         dtls_inbox: Inbox[list[bytes]],
         report: Callable[[IceEvent], None],
     ) -> None:
@@ -71,15 +70,17 @@ class IceTransport(Transport[SocketBatch, Datagram, IceEvent]):
         for datagram_socket in tuple(self._sockets.values()):
             await datagram_socket.drain()
 
-    def _receive(self, item: SocketBatch, now: float) -> bool:
-        local, remote, packets = item
+    def receive_packets(self, local: Address, remote: Address, packets: list[bytes]) -> None:
+        """Sort what a socket has received: STUN to the agent's inbox, data straight to the inbox above.
+
+        Called by the task of the socket. An agent has nothing to say about data, so data is spared its task.
+        """
         data = [packet for packet in packets if packet and packet[0] > 19]
         if data:
             self._receive_data(local, remote, data)
-        if len(data) == len(packets):
-            return False
-        self.agent.receive([Datagram(p, local, remote) for p in packets if p and p[0] < 4], now)
-        return True
+        if len(data) != len(packets):
+            stun = [Datagram(packet, local, remote) for packet in packets if packet and packet[0] < 4]
+            self._inbox.deliver(stun, len(stun))
 
     def _receive_data(self, local: Address, remote: Address, data: list[bytes]) -> None:
         if not self.agent.accepts(local, remote):
@@ -91,6 +92,10 @@ class IceTransport(Transport[SocketBatch, Datagram, IceEvent]):
             self.packets_received += len(dtls)
             self.bytes_received += sum(map(len, dtls))
             self._dtls_inbox.deliver(dtls, len(dtls))
+
+    def _receive(self, item: list[Datagram], now: float) -> bool:
+        self.agent.receive(item, now)
+        return True
 
     def _handle(self, event: IceEvent) -> None:
         if isinstance(event, SelectedPairChanged):

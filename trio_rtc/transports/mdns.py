@@ -18,7 +18,7 @@ from trio_rtc.protocols.mdns import (
 
 from .base import Inbox, Transport
 from .network import DatagramSocket, InterfaceAddress, Network
-from .udp import SocketBatch, UdpTransport
+from .udp import UdpTransport
 
 logger = logging.getLogger("trio_rtc.mdns")
 
@@ -26,7 +26,7 @@ _GROUP_IPV4 = Address("224.0.0.251", 5353)
 _GROUP_IPV6 = Address("ff02::fb", 5353)
 
 
-class MdnsTransport(Transport[SocketBatch, bytes, MdnsEvent]):
+class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
     """Drives a resolver over a multicast socket on every interface. Made when the first name comes up."""
 
     def __init__(
@@ -37,7 +37,7 @@ class MdnsTransport(Transport[SocketBatch, bytes, MdnsEvent]):
         report: Callable[[str, Sequence[str]], None],
     ) -> None:
         self._resolver = Resolver(ResolverOptions(), rng=rng)
-        super().__init__(self._resolver, Inbox[SocketBatch]())
+        super().__init__(self._resolver, Inbox[list[bytes]]())
         self._network = network
         self._interfaces = interfaces
         self._report = report
@@ -59,12 +59,15 @@ class MdnsTransport(Transport[SocketBatch, bytes, MdnsEvent]):
                     logger.info("no multicast on %s: %s", interface.host, error)
                     continue
                 self._sockets.append((datagram_socket, group))
-                nursery.start_soon(UdpTransport(datagram_socket, self._inbox).run)
+                nursery.start_soon(UdpTransport(datagram_socket, self._receive_packets).run)
             await super().run(task_status=task_status)
             nursery.cancel_scope.cancel()
 
-    def _receive(self, item: SocketBatch, now: float) -> bool:
-        self._resolver.receive(item[2], now)
+    def _receive_packets(self, local: Address, remote: Address, packets: list[bytes]) -> None:
+        self._inbox.deliver(packets, len(packets))
+
+    def _receive(self, item: list[bytes], now: float) -> bool:
+        self._resolver.receive(item, now)
         return True
 
     def _handle(self, event: MdnsEvent) -> None:

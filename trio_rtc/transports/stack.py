@@ -18,6 +18,7 @@ import trio
 
 from trio_rtc.enums import RTCDtlsTransportState, RTCIceTransportState
 from trio_rtc.errors import OperationError
+from trio_rtc.protocols._contract import Datagram
 from trio_rtc.protocols.datachannel import ChannelControl, DataChannelEvent
 from trio_rtc.protocols.dtls import (
     Certificate,
@@ -45,7 +46,7 @@ from .network import Network
 from .sctp import SctpTransport
 from .server_url import IceServerUrl
 from .settings import Settings
-from .udp import SocketBatch, SystemNetwork
+from .udp import SystemNetwork
 
 logger = logging.getLogger("trio_rtc.transports")
 
@@ -98,14 +99,13 @@ class TransportStack:
         self._owner = owner
         self._network: Network = settings.network or SystemNetwork()
         self._nursery: trio.Nursery | None = None
-        self._socket_inbox = Inbox[SocketBatch]()
         self._dtls_inbox = Inbox[list[bytes]]()
         self._sctp_inbox = Inbox[list[bytes]]()
         self._mdns: MdnsTransport | None = None
         self._fingerprints: tuple[Fingerprint, ...] = ()
         self.gathering_started = False
         self.agent = Agent(settings.ice, rng=rng, role=IceRole.CONTROLLING)
-        self.ice = IceTransport(self.agent, self._socket_inbox, self._dtls_inbox, self._handle_ice_event)
+        self.ice = IceTransport(self.agent, Inbox[list[Datagram]](), self._dtls_inbox, self._handle_ice_event)
         self.control = ChannelControl(settings.data_channels)
         self.dtls: DtlsTransport | None = None
         self.sctp: SctpTransport | None = None
@@ -133,7 +133,7 @@ class TransportStack:
             return
         assert self._nursery is not None
         self.gathering_started = True
-        gatherer = Gatherer(self.ice, self._socket_inbox, self._network, self._settings)
+        gatherer = Gatherer(self.ice, self._network, self._settings)
         self._nursery.start_soon(gatherer.run, self._nursery, servers)
 
     def start_dtls(self, role: DtlsRole, fingerprints: Sequence[Fingerprint]) -> None:

@@ -13,14 +13,13 @@ import socket
 import struct
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import ifaddr
 import trio
 
 from trio_rtc.protocols._contract import Address
 
-from .base import Inbox
 from .network import DatagramSocket, InterfaceAddress
 
 logger = logging.getLogger("trio_rtc.udp")
@@ -291,34 +290,30 @@ def _join_group(sock: socket.socket, interface: InterfaceAddress, group: Address
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
 
 
-SocketBatch = tuple[Address, Address, list[bytes]]
-"""What a socket puts into ICE's inbox: its own address, the sender's, and the packets."""
+Receive = Callable[[Address, Address, list[bytes]], None]
+"""Takes what a socket has received: the socket's own address, the sender's, and the packets. Never waits."""
 
 
 class UdpTransport:
-    """Carries what one socket receives into ICE's inbox.
+    """Receives on one socket and hands everything on, to be sorted at once.
 
     Attributes:
         socket: The socket, on which ICE sends.
     """
 
-    def __init__(self, datagram_socket: DatagramSocket, inbox: Inbox[SocketBatch]) -> None:
+    def __init__(self, datagram_socket: DatagramSocket, receive: Receive) -> None:
         self.socket = datagram_socket
-        self._inbox = inbox
-
-    @property
-    def local_address(self) -> Address:
-        """The address that the socket is bound to."""
-        return self.socket.local_address
+        self._receive = receive
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Receive until the socket is closed. Closes the socket."""
         task_status.started()
+        receive = self._receive
         local = self.socket.local_address
         try:
             while True:
                 for remote, packets in await self.socket.receive_batch():
-                    self._inbox.deliver((local, remote, packets), len(packets))
+                    receive(local, remote, packets)
         except trio.ClosedResourceError:
             logger.debug("%s was closed", local)
         finally:
