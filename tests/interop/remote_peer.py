@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -154,6 +154,10 @@ class RemoteChannel:
         """
         return await self._messages.receive()
 
+    async def send_numbers(self, count: int) -> None:
+        """Let the peer send the numbers from 0 on in decimal, as fast as it can."""
+        await self._link.execute("sendNumbers", {"channel": self._number, "count": count})
+
     async def close(self) -> None:
         """Let the peer close the channel."""
         await self._link.execute("closeChannel", {"channel": self._number})
@@ -164,10 +168,12 @@ class RemotePeer:
 
     Attributes:
         connection_states: Every state that ``connectionState`` has been in since it was ``"new"``.
+        vanish: Ends the peer without its doing: closes the page, kills the program.
     """
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, vanish: Callable[[], Awaitable[object]]) -> None:
         self._link = link
+        self.vanish = vanish
         self._channels: dict[int, RemoteChannel] = {}
         # What happened to a channel before the answer to "createDataChannel" told its number.
         self._early: deque[JsonObject] = deque()
@@ -238,6 +244,19 @@ class RemotePeer:
         """Wait for a candidate to be given to the other side; None: there will be no more."""
         return await self._candidates.receive()
 
+    async def add_transceivers(self, *kinds: str) -> None:
+        """Let the peer want to send and receive media: ``"audio"``, ``"video"``."""
+        await self._link.execute("addTransceivers", {"kinds": kinds})
+
+    async def restart_ice(self) -> None:
+        """Let the peer's next offer restart ICE."""
+        await self._link.execute("restartIce", {})
+
+    async def max_message_size(self) -> float:
+        """Return the largest message that the peer believes it may send."""
+        size: float = await self._link.execute("maxMessageSize", {})
+        return size
+
     async def connection_state(self, state: str) -> None:
         """Wait until ``connectionState`` is or has been ``state``."""
         async with self._state_changed:
@@ -270,7 +289,7 @@ async def page_peer(page: Page, configuration: Mapping[str, Any] | None = None) 
     """Make a peer of a page for as long as the block lasts."""
     script = await trio.Path(PEER_SCRIPT).read_text()
     await page.evaluate(f"(() => {{ {script} }})()")
-    peer = RemotePeer(link := PageLink(page))
+    peer = RemotePeer(link := PageLink(page), page.close)
     await link.execute("create", {"configuration": configuration or {}})
     async with run_beside(peer.run):
         yield peer
@@ -289,17 +308,21 @@ async def program_peer(module: str) -> AsyncIterator[RemotePeer]:
         stdout=subprocess.PIPE,
         cwd=ROOT,
     )
+
+    async def kill() -> None:
+        process.kill()
+        await process.wait()
+
     try:
         link = ProcessLink(process)
         async with run_beside(link.run):
             await link.execute("create", {})
-            peer = RemotePeer(link)
+            peer = RemotePeer(link, kill)
             async with run_beside(peer.run):
                 yield peer
     finally:
         with trio.CancelScope(shield=True):
-            process.kill()
-            await process.wait()
+            await kill()
             assert process.stdin is not None
             assert process.stdout is not None
             await process.stdin.aclose()

@@ -44,7 +44,7 @@ globalThis.peer = (() => {
   };
 
   const setLocalDescription = async trickle => {
-    if (trickle) pc.onicecandidate = ({ candidate }) => emit({ event: "icecandidate", candidate });
+    pc.onicecandidate = trickle ? ({ candidate }) => emit({ event: "icecandidate", candidate }) : null;
     const gathered = new Promise(resolve => {
       pc.onicegatheringstatechange = () => pc.iceGatheringState === "complete" && resolve();
     });
@@ -69,7 +69,15 @@ globalThis.peer = (() => {
     },
     setAnswer: ({ answer }) => pc.setRemoteDescription(answer),
     addIceCandidate: ({ candidate }) => pc.addIceCandidate(candidate),
+    restartIce: () => pc.restartIce(),
+    addTransceivers({ kinds }) {
+      for (const kind of kinds) pc.addTransceiver(kind);
+    },
+    maxMessageSize: () => pc.sctp.maxMessageSize,
     send: ({ channel, message }) => channels[channel].send(decodeMessage(message)),
+    sendNumbers({ channel, count }) {
+      for (let number = 0; number < count; number++) channels[channel].send(String(number));
+    },
     closeChannel: ({ channel }) => channels[channel].close(),
     getStats: async () => [...(await pc.getStats()).values()],
     close: () => pc.close(),

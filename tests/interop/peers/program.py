@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -84,7 +84,11 @@ class Program:
             "createAnswer": self._create_answer,
             "setAnswer": self._set_answer,
             "addIceCandidate": self._add_ice_candidate,
+            "restartIce": self._restart_ice,
+            "addTransceivers": self._add_transceivers,
+            "maxMessageSize": self._max_message_size,
             "send": self._send,
+            "sendNumbers": self._send_numbers,
             "closeChannel": self._close_channel,
             "getStats": self._get_stats,
             "close": self._close,
@@ -159,6 +163,21 @@ class Program:
 
     async def _add_ice_candidate(self, candidate: JsonObject | None) -> None:
         await self._pc.addIceCandidate(self._engine.candidate(candidate))
+
+    async def _restart_ice(self) -> None:
+        self._pc.restartIce()
+
+    async def _add_transceivers(self, kinds: Sequence[str]) -> None:
+        for kind in kinds:
+            self._pc.addTransceiver(kind)
+
+    async def _max_message_size(self) -> float:
+        size: float = self._pc.sctp.maxMessageSize
+        return size
+
+    async def _send_numbers(self, channel: int, count: int) -> None:
+        for number in range(count):
+            self._channels[channel].send(str(number))
 
     async def _send(self, channel: int, message: JsonObject) -> None:
         self._channels[channel].send(decode_message(message))

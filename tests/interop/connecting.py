@@ -1,0 +1,76 @@
+"""Connects us to a foreign peer by name."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+
+from tests.interop.negotiation import connect
+from tests.interop.opening import open_peer
+from tests.interop.own_peer import OwnPeer, open_own_peer
+from tests.interop.remote_peer import RemoteChannel, RemotePeer
+from trio_rtc import RTCDataChannel, Settings
+
+CONNECTION_SECONDS = 20
+"""How long a test may take once its peer is there: on a machine at rest they take one or two."""
+
+
+@attrs.frozen
+class Connection:
+    """Us and a foreign peer with one channel between us, open on both sides.
+
+    Attributes:
+        own: Our side.
+        remote: The foreign peer.
+        ours: Our end of the channel.
+        theirs: The peer's end of the channel.
+        nursery: Where candidates flow until the end of the connection.
+    """
+
+    own: OwnPeer
+    remote: RemotePeer
+    ours: RTCDataChannel
+    theirs: RemoteChannel
+    nursery: trio.Nursery
+
+    async def assert_alive(self, message: str = "alive") -> None:
+        """Send a message each way."""
+        await self.ours.send(message)
+        assert await self.theirs.receive() == message
+        await self.theirs.send(message)
+        assert await self.ours.receive() == message
+
+
+@asynccontextmanager
+async def negotiating(
+    name: str, *, settings: Settings | None = None
+) -> AsyncIterator[tuple[OwnPeer, RemotePeer, trio.Nursery]]:
+    """Open ourselves, a foreign peer and a nursery for their candidates, and bound the time of it all."""
+    completed = False
+    async with open_peer(name) as remote, open_own_peer(settings) as own, trio.open_nursery() as nursery:
+        nursery.cancel_scope.deadline = trio.current_time() + CONNECTION_SECONDS
+        yield own, remote, nursery
+        completed = True
+        nursery.cancel_scope.cancel()
+    if not completed:
+        raise trio.TooSlowError(f"still waiting for {name} after {CONNECTION_SECONDS} s")
+
+
+@asynccontextmanager
+async def connected(
+    name: str, *, we_offer: bool, trickle: bool = True, settings: Settings | None = None
+) -> AsyncIterator[Connection]:
+    """Connect to a peer, one of those that ``open_peer`` knows; whoever offers also makes the channel."""
+    async with negotiating(name, settings=settings) as (own, remote, nursery):
+        if we_offer:
+            ours = own.pc.create_data_channel("chat", protocol="words")
+            await connect(own, remote, trickle=trickle, nursery=nursery)
+            theirs = await remote.accept_channel()
+            await ours.opened()
+        else:
+            theirs = await remote.create_data_channel("chat", protocol="words")
+            await connect(remote, own, trickle=trickle, nursery=nursery)
+            ours = await own.accept_channel()
+        await theirs.opened.wait()
+        yield Connection(own, remote, ours, theirs, nursery)

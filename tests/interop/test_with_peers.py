@@ -1,0 +1,42 @@
+"""Every peer, offering and answering, with candidates trickled and not: it connects, and messages of all kinds pass."""
+
+import pytest
+
+from tests.interop.connecting import connected
+from tests.interop.opening import PEERS
+
+MESSAGES = (
+    "hello",
+    "grüß Gott 🦊",
+    "",
+    b"\0\1\2",
+    b"",
+    "x",
+    bytes(range(256)) * 800,  # 204,800 bytes: many SCTP packets
+    "ü" * 100_000,
+)
+SMALL_MESSAGES = 500
+
+
+@pytest.mark.parametrize("trickle", [True, False], ids=["trickle", "vanilla"])
+@pytest.mark.parametrize("we_offer", [True, False], ids=["we-offer", "we-answer"])
+@pytest.mark.parametrize("name", PEERS)
+async def test_messages_of_all_kinds_pass_both_ways(name: str, we_offer: bool, trickle: bool) -> None:
+    async with connected(name, we_offer=we_offer, trickle=trickle) as connection:
+        ours, theirs = connection.ours, connection.theirs
+        await connection.remote.connection_state("connected")
+        await connection.own.connection_state("connected")
+        assert theirs.members["label"] == ours.label == "chat"
+        assert theirs.members["protocol"] == ours.protocol == "words"
+        assert theirs.members["id"] == ours.id
+        for message in MESSAGES:
+            await ours.send(message)
+            assert await theirs.receive() == message
+            await theirs.send(message)
+            assert await ours.receive() == message
+        await theirs.send_numbers(SMALL_MESSAGES)
+        for number in range(SMALL_MESSAGES):
+            await ours.send(str(number))
+        for number in range(SMALL_MESSAGES):
+            assert await ours.receive() == str(number)
+            assert await theirs.receive() == str(number)
