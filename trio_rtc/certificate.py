@@ -12,6 +12,7 @@ from .protocols.dtls import Certificate
 
 DEFAULT_LIFETIME = 30 * 86400.0
 MAXIMUM_LIFETIME = 365 * 86400.0
+_F4 = b"\x01\x00\x01"
 
 
 @attrs.frozen
@@ -39,11 +40,6 @@ class RTCCertificate:
 
     expires: float
     _certificate: Certificate = attrs.field(repr=False)
-
-    @property
-    def expired(self) -> bool:
-        """Whether its time is over."""
-        return self.expires <= time.time() * 1000
 
     def get_fingerprints(self) -> list[RTCDtlsFingerprint]:
         """Return the certificate's fingerprints: the SHA-256 one."""
@@ -76,20 +72,34 @@ def core_certificate(certificate: RTCCertificate) -> Certificate:
 def _read_algorithm(algorithm: str | Mapping[str, Any]) -> tuple[str, float]:
     """Translate a WebCrypto AlgorithmIdentifier, with W3C's ``expires`` in milliseconds."""
     members: Mapping[str, Any] = {"name": algorithm} if isinstance(algorithm, str) else algorithm
-    lifetime = min(members.get("expires", DEFAULT_LIFETIME * 1000) / 1000, MAXIMUM_LIFETIME)
-    if lifetime < 0:
+    if not isinstance(members.get("name"), str):
+        raise TypeError("the algorithm of a certificate's key has a name")
+    expires = members.get("expires", DEFAULT_LIFETIME * 1000)
+    if not isinstance(expires, int | float) or not expires >= 0:
         raise TypeError("expires is a number of milliseconds from now, not negative")
-    match str(members.get("name", "")).upper():
+    lifetime = min(expires / 1000, MAXIMUM_LIFETIME)
+    match members["name"].upper():
         case "ECDSA":
-            curve = str(members.get("named_curve", members.get("namedCurve", "P-256")))
-            if curve == "P-256":
+            if _member(members, "named_curve", "namedCurve", "P-256") == "P-256":
                 return "ECDSA P-256", lifetime
         case "RSASSA-PKCS1-V1_5":
-            modulus_length = members.get("modulus_length", members.get("modulusLength", 2048))
-            if modulus_length == 2048:
+            if (
+                _member(members, "modulus_length", "modulusLength", 2048) == 2048
+                and bytes(_member(members, "public_exponent", "publicExponent", _F4)) == _F4
+                and _name(members.get("hash", "SHA-256")) == "SHA-256"
+            ):
                 return "RSASSA-PKCS1-v1_5 2048", lifetime
         case _:
             pass
     raise NotSupportedError(
-        f"no certificates by {dict(members)!r}: ECDSA on P-256, or RSASSA-PKCS1-v1_5 with 2048 bits"
+        f"no certificates by {dict(members)!r}: ECDSA on P-256, or RSASSA-PKCS1-v1_5 with 2048 bits and SHA-256"
     )
+
+
+def _member(members: Mapping[str, Any], name: str, idl_name: str, default: Any) -> Any:
+    return members.get(name, members.get(idl_name, default))
+
+
+def _name(algorithm: Any) -> str:
+    """Return the name of an algorithm that WebCrypto lets be written as a string or as a dictionary."""
+    return str(algorithm.get("name") if isinstance(algorithm, Mapping) else algorithm).upper()

@@ -82,7 +82,9 @@ class ChannelTable:
             case StreamIdAssigned():
                 self._channels[event.key]._assign_id(event.stream_id)
             case ChannelOpened():
-                self._open(self._channels[event.key])
+                channel = self._channels[event.key]
+                self._open(channel)
+                channel._announce_open()
             case ChannelClosing():
                 self._channels[event.key]._become_closing()
             case ChannelClosed():
@@ -106,16 +108,17 @@ class ChannelTable:
         )
         channel._key = event.key
         self._channels[event.key] = channel
-        # W3C webrtc section 6.2: the channel is announced as open after the data_channel event, so that a
-        # handler of that event can set its handlers in time.
-        self._announce(channel)
+        # W3C webrtc section 6.2: the channel is open already in the data_channel event, and its open event comes
+        # after that one, so that a handler of it can send, and can set handlers in time.
         self._open(channel)
+        self._announce(channel)
+        channel._announce_open()
 
     def _open(self, channel: RTCDataChannel) -> None:
         assert self._stack is not None
         assert self._stack.sctp is not None
-        self.opened += 1
-        channel._become_open(self._stack.sctp)
+        if channel._become_open(self._stack.sctp):
+            self.opened += 1
 
     def _close(self, event: ChannelClosed) -> None:
         channel = self._channels.pop(event.key, None)

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 
 from .certificate import RTCCertificate
-from .enums import RTCBundlePolicy, RTCIceTransportPolicy, RTCRtcpMuxPolicy
+from .enums import RTCBundlePolicy, RTCIceTransportPolicy, RTCRtcpMuxPolicy, member_of
 from .errors import InvalidAccessError, NotSupportedError, SyntaxError
 from .transports.server_url import IceServerUrl
 
@@ -27,9 +27,12 @@ class RTCIceServer:
     Raises:
         SyntaxError: A URL does not parse, or there is none.
         InvalidAccessError: A TURN URL without user name and credential.
+        TypeError: A URL is not a string.
     """
 
-    urls: tuple[str, ...] = attrs.field(converter=_string_tuple)
+    urls: tuple[str, ...] = attrs.field(
+        converter=_string_tuple, validator=attrs.validators.deep_iterable(attrs.validators.instance_of(str))
+    )
     username: str | None = None
     credential: str | None = attrs.field(default=None, repr=False)
 
@@ -45,15 +48,25 @@ class RTCIceServer:
         return [IceServerUrl.parse(url) for url in self.urls]
 
 
-def _expired_certificates(_: Any, __: Any, certificates: Sequence[RTCCertificate]) -> None:
-    for certificate in certificates:
-        if certificate.expired:
-            raise InvalidAccessError("a certificate of the configuration has expired")
+def _all_instances_of(wanted: type) -> Any:
+    return attrs.validators.deep_iterable(attrs.validators.instance_of(wanted))
 
 
-def _ice_candidate_pool_size(_: Any, __: Any, size: int) -> None:
-    if not 0 <= size <= 255:
+def _ice_candidate_pool_size(_: Any, __: Any, size: Any) -> None:
+    if not isinstance(size, int) or not 0 <= size <= 255:
         raise TypeError("ice_candidate_pool_size is between 0 and 255")
+
+
+def _ice_transport_policy(value: str) -> RTCIceTransportPolicy:
+    return member_of(RTCIceTransportPolicy, value)
+
+
+def _bundle_policy(value: str) -> RTCBundlePolicy:
+    return member_of(RTCBundlePolicy, value)
+
+
+def _rtcp_mux_policy(value: str) -> RTCRtcpMuxPolicy:
+    return member_of(RTCRtcpMuxPolicy, value)
 
 
 @attrs.frozen
@@ -66,26 +79,28 @@ class RTCConfiguration:
         bundle_policy: How media is spread over transports when the peer does not bundle.
         rtcp_mux_policy: ``require`` is the only value.
         peer_identity: Obsolete; only ``None``.
-        certificates: Certificates to use; by default one is made for this connection.
+        certificates: Certificates to use, of which the first one is taken; by default one is made for this
+            connection.
         ice_candidate_pool_size: 0 to 255. Accepted; candidates are gathered when descriptions are set.
 
     Raises:
-        InvalidAccessError: A certificate has expired.
         NotSupportedError: ``peer_identity`` is set.
-        TypeError: ``ice_candidate_pool_size`` is out of range.
+        TypeError: A member has the wrong type, is no member of its enumeration, or is out of range.
     """
 
-    ice_servers: tuple[RTCIceServer, ...] = attrs.field(default=(), converter=tuple)
-    ice_transport_policy: RTCIceTransportPolicy = attrs.field(
-        default=RTCIceTransportPolicy.ALL, converter=RTCIceTransportPolicy
+    ice_servers: tuple[RTCIceServer, ...] = attrs.field(
+        default=(), converter=tuple, validator=_all_instances_of(RTCIceServer)
     )
-    bundle_policy: RTCBundlePolicy = attrs.field(default=RTCBundlePolicy.BALANCED, converter=RTCBundlePolicy)
+    ice_transport_policy: RTCIceTransportPolicy = attrs.field(
+        default=RTCIceTransportPolicy.ALL, converter=_ice_transport_policy
+    )
+    bundle_policy: RTCBundlePolicy = attrs.field(default=RTCBundlePolicy.BALANCED, converter=_bundle_policy)
     rtcp_mux_policy: RTCRtcpMuxPolicy = attrs.field(
-        default=RTCRtcpMuxPolicy.REQUIRE, converter=RTCRtcpMuxPolicy
+        default=RTCRtcpMuxPolicy.REQUIRE, converter=_rtcp_mux_policy
     )
     peer_identity: str | None = None
     certificates: tuple[RTCCertificate, ...] = attrs.field(
-        default=(), converter=tuple, validator=_expired_certificates
+        default=(), converter=tuple, validator=_all_instances_of(RTCCertificate)
     )
     ice_candidate_pool_size: int = attrs.field(default=0, validator=_ice_candidate_pool_size)
 

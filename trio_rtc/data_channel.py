@@ -2,12 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 import trio
 
 from .channel_stream import ChannelStream
-from .enums import BinaryType, RTCDataChannelState, RTCErrorDetailType, RTCPriorityType
+from .enums import BinaryType, RTCDataChannelState, RTCErrorDetailType, RTCPriorityType, member_of
 from .errors import InvalidStateError, RTCError
 from .event_target import EventHandler, EventTarget, HandlerRunner
 from .events import Event, MessageEvent, RTCErrorEvent
@@ -20,6 +21,7 @@ from .protocols.datachannel import (
 )
 from .transports.sctp import SctpTransport
 
+_UNSIGNED_SHORT_LIMIT = 65535
 _EMPTY_MESSAGE = b"\0"  # SCTP cannot carry nothing; RFC 8831 section 6.6 sends one zero byte
 _STRING_KINDS = (PPID_STRING, PPID_STRING_EMPTY)
 _EMPTY_KINDS = (PPID_STRING_EMPTY, PPID_BINARY_EMPTY)
@@ -41,6 +43,34 @@ def priority_from_number(number: int) -> RTCPriorityType:
     """Return the priority for DCEP's number, rounded down to one that has a name (RFC 8832 section 8.1)."""
     named = [priority for priority, value in _PRIORITIES.items() if value <= number]
     return named[-1] if named else RTCPriorityType.VERY_LOW
+
+
+def check_channel_init(
+    label: Any,
+    protocol: Any,
+    max_packet_life_time: Any,
+    max_retransmits: Any,
+    *,
+    negotiated: Any,
+    id: Any,
+) -> None:
+    """Refuse the arguments of ``create_data_channel`` that W3C refuses (webrtc section 6.1).
+
+    Raises:
+        TypeError: They contradict each other, are out of range or of the wrong type.
+    """
+    for text in (label, protocol):
+        if not isinstance(text, str) or len(text.encode()) > _UNSIGNED_SHORT_LIMIT:
+            raise TypeError("label and protocol are strings of at most 65535 bytes each")
+    for number in (max_packet_life_time, max_retransmits, id):
+        if number is not None and not (isinstance(number, int) and 0 <= number <= _UNSIGNED_SHORT_LIMIT):
+            raise TypeError(f"{number!r} is not an integer between 0 and 65535")
+    if negotiated and id is None:
+        raise TypeError("a negotiated channel needs an id")
+    if max_packet_life_time is not None and max_retransmits is not None:
+        raise TypeError("max_packet_life_time and max_retransmits exclude each other")
+    if negotiated and id == _UNSIGNED_SHORT_LIMIT:
+        raise TypeError("65535 is not the id of a channel")
 
 
 @attrs.define
@@ -93,6 +123,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         self._sctp: SctpTransport | None = None
         self._binary_type = BinaryType.ARRAYBUFFER
         self._threshold = 0
+        self._unsent = 0
         self._closed_here = False
         self._failure: RTCError | None = None
         self._left_over: deque[tuple[int, bytes]] = deque()
@@ -160,9 +191,12 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     @property
     def buffered_amount(self) -> int:
-        """Bytes of payload that ``send`` has queued and that have not left yet."""
+        """Bytes of payload that ``send`` has queued and that have not left yet.
+
+        What the end of the channel has left unsent stays counted, as W3C has it.
+        """
         if self._sctp is None or self._stream_id is None:
-            return 0
+            return self._unsent
         return self._sctp.association.buffered_amount(self._stream_id)
 
     @property
@@ -183,7 +217,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     @binary_type.setter
     def binary_type(self, binary_type: BinaryType) -> None:
-        self._binary_type = BinaryType(binary_type)
+        self._binary_type = member_of(BinaryType, binary_type)
 
     # -- sending and receiving -------------------------------------------------------------------------------
 
@@ -422,16 +456,23 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
     def _assign_id(self, stream_id: int) -> None:
         self._stream_id = stream_id
 
-    def _become_open(self, sctp: SctpTransport) -> None:
+    def _become_open(self, sctp: SctpTransport) -> bool:
+        """Open, so that messages can be sent, but without an event; return whether that was possible."""
         if self._state is not RTCDataChannelState.CONNECTING:
-            return
+            return False
         assert self._stream_id is not None
         self._state = RTCDataChannelState.OPEN
         self._sctp = sctp
         sctp.association.set_buffered_amount_low_threshold(self._stream_id, self._threshold)
         self._changed.unpark_all()
-        self._fire(Event("open", self))
-        sctp.set_reader(self._stream_id, self)
+        return True
+
+    def _announce_open(self) -> None:
+        """Tell that the channel is open, and let its messages come, unless it was closed meanwhile."""
+        if self._state is RTCDataChannelState.OPEN:
+            self._fire(Event("open", self))
+        if self._sctp is not None and self._stream_id is not None:
+            self._sctp.set_reader(self._stream_id, self)
 
     def _become_closing(self) -> None:
         if self._state in (RTCDataChannelState.CONNECTING, RTCDataChannelState.OPEN):
@@ -446,6 +487,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         At most a receive window of it: nothing more can come for this channel.
         """
         if self._sctp is not None and self._stream_id is not None:
+            self._unsent = self.buffered_amount
             self._left_over.extend(self._sctp.take_rest(self._stream_id))
             self._sctp.remove_reader(self._stream_id)
             self._sctp = None

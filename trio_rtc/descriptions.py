@@ -12,11 +12,16 @@ from .enums import (
     RTCIceServerTransportProtocol,
     RTCIceTcpCandidateType,
     RTCSdpType,
+    member_of,
 )
 from .errors import ProtocolError
 from .protocols.ice import Candidate
 
 _COMPONENTS = {1: RTCIceComponent.RTP, 2: RTCIceComponent.RTCP}
+
+
+def _sdp_type(value: str) -> RTCSdpType:
+    return member_of(RTCSdpType, value)
 
 
 @attrs.frozen
@@ -26,9 +31,12 @@ class RTCSessionDescription:
     Attributes:
         type: What it is.
         sdp: The description in SDP (RFC 8866); empty for a rollback.
+
+    Raises:
+        TypeError: ``type`` is unknown, or ``sdp`` is not a string.
     """
 
-    type: RTCSdpType = attrs.field(converter=RTCSdpType)
+    type: RTCSdpType = attrs.field(converter=_sdp_type)
     sdp: str = attrs.field(default="", validator=attrs.validators.instance_of(str))
 
     def to_json(self) -> dict[str, str]:
@@ -42,13 +50,9 @@ class RTCSessionDescription:
         Raises:
             TypeError: ``type`` is missing or unknown, or a member has the wrong type.
         """
-        kind, sdp = data.get("type"), data.get("sdp", "")
-        if not isinstance(kind, str) or not isinstance(sdp, str):
-            raise TypeError("a session description has a string 'type' and a string 'sdp'")
-        try:
-            return cls(RTCSdpType(kind), sdp)
-        except ValueError as error:
-            raise TypeError(f"unknown type of session description: {kind!r}") from error
+        if "type" not in data:
+            raise TypeError("a session description has a 'type'")
+        return cls(data["type"], data.get("sdp", ""))
 
 
 def _parse(text: str) -> Candidate | None:
@@ -82,9 +86,12 @@ class RTCIceCandidate:
         default=None, validator=attrs.validators.optional(attrs.validators.instance_of(str))
     )
     sdp_m_line_index: int | None = attrs.field(
-        default=None, validator=attrs.validators.optional(attrs.validators.instance_of(int))
+        default=None,
+        validator=attrs.validators.optional(attrs.validators.instance_of(int)),
     )
-    username_fragment: str | None = None
+    username_fragment: str | None = attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.instance_of(str))
+    )
     relay_protocol: RTCIceServerTransportProtocol | None = None
     url: str | None = None
     _parsed: Candidate | None = attrs.field(init=False, repr=False, eq=False)
@@ -92,6 +99,8 @@ class RTCIceCandidate:
     def __attrs_post_init__(self) -> None:
         if self.sdp_mid is None and self.sdp_m_line_index is None:
             raise TypeError("a candidate needs sdp_mid or sdp_m_line_index, to say where it belongs")
+        if self.sdp_m_line_index is not None and not 0 <= self.sdp_m_line_index <= 65535:
+            raise TypeError("sdp_m_line_index is between 0 and 65535")
 
     @_parsed.default
     def _parse_candidate(self) -> Candidate | None:

@@ -1,6 +1,22 @@
 """W3C's enumerations. Every member is a string and equals its W3C spelling: ``state == "connected"``."""
 
 from enum import StrEnum
+from typing import TypeVar
+
+MemberT = TypeVar("MemberT", bound=StrEnum)
+
+
+def member_of(enumeration: type[MemberT], value: str) -> MemberT:
+    """Return the member with a W3C spelling.
+
+    Raises:
+        TypeError: There is none. That is WebIDL's error, where Python's would be ``ValueError``.
+    """
+    try:
+        return enumeration(value)
+    except ValueError:
+        known = ", ".join(repr(member.value) for member in enumeration)
+        raise TypeError(f"{value!r} is no {enumeration.__name__}; there are {known}") from None
 
 
 class RTCErrorDetailType(StrEnum):

@@ -65,7 +65,7 @@ class HandlerRunner:
         """End the block with an error that a handler raised."""
 
         async def raise_error() -> None:
-            await trio.lowlevel.checkpoint_if_cancelled()
+            # Without a checkpoint: the error counts also when the block is being cancelled.
             raise error
 
         self.start(raise_error)
@@ -214,6 +214,9 @@ class EventTarget:
         listeners = self._listeners.get(kind)
         if listeners:
             for key, listener in list(listeners.items()):
+                # One that an earlier one has removed is not called any more (WHATWG DOM section 2.10).
+                if listeners.get(key) is not listener:
+                    continue
                 if listener.once:
                     listeners.pop(key, None)
                 listener.call(event)

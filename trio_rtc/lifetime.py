@@ -84,16 +84,19 @@ class Lifetime:
                     with trio.move_on_after(self._close_timeout):
                         await say_goodbye()
                     transports.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            _raise_single(group)
         finally:
             self._closed.set()
 
 
 def _raise_single(group: BaseExceptionGroup[BaseException]) -> None:
-    """Raise the one exception in a group as itself; the group, when there are several.
+    """Raise the one exception in a nursery's group as itself; the group, when there are several.
 
-    Cancellations do not count: they are how the nurseries ended, and trio delivers an outer one again.
+    It may be a group in its turn, of the application's making: that one stays as it is. Cancellations do not
+    count: they are how the nurseries ended, and trio delivers an outer one again.
     """
-    errors = list(_leaves(group))
+    errors = [error for error in group.exceptions if not _is_cancellation(error)]
     if len(errors) != 1:
         raise group
     error = errors[0]
@@ -105,7 +108,7 @@ def _raise_single(group: BaseExceptionGroup[BaseException]) -> None:
         del error, errors, context
 
 
-def _leaves(error: BaseException) -> "list[BaseException]":
+def _is_cancellation(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
-    return [] if isinstance(error, trio.Cancelled) else [error]
+        return all(_is_cancellation(inner) for inner in error.exceptions)
+    return isinstance(error, trio.Cancelled)

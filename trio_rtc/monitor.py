@@ -16,13 +16,12 @@ from .enums import (
     RTCDtlsTransportState,
     RTCErrorDetailType,
     RTCIceConnectionState,
-    RTCIceGathererState,
     RTCIceGatheringState,
     RTCPeerConnectionState,
 )
 from .errors import RTCError
-from .event_target import AnyEvent, HandlerRunner
-from .events import Event, RTCPeerConnectionIceErrorEvent, RTCPeerConnectionIceEvent
+from .event_target import AnyEvent, EventTarget, HandlerRunner
+from .events import Event, RTCErrorEvent, RTCPeerConnectionIceErrorEvent, RTCPeerConnectionIceEvent
 from .protocols.datachannel import DataChannelEvent
 from .protocols.dtls import ApplicationDataReceived, DtlsEvent, HandshakeCompleted
 from .protocols.dtls import Closed as DtlsClosed
@@ -42,7 +41,13 @@ from .protocols.ice import (
 from .protocols.ice import Closed as IceClosed
 from .protocols.sctp import AssociationEstablished, SctpEvent
 from .protocols.sctp import Closed as AssociationClosed
-from .transport_objects import RTCDtlsTransport, RTCIceTransport, RTCSctpTransport, error_of_dtls
+from .transport_objects import (
+    DEFAULT_MAX_MESSAGE_SIZE,
+    RTCDtlsTransport,
+    RTCIceTransport,
+    RTCSctpTransport,
+    error_of_dtls,
+)
 
 CAUSE_USER_INITIATED_ABORT = 12
 """RFC 9260 section 3.3.10.12."""
@@ -84,20 +89,35 @@ class ConnectionMonitor:
     _closed: bool = False
 
     def show_transports(self, agent: Agent, mid: str, m_line_index: int) -> None:
-        """Make the views when a description first has a section for them."""
+        """Make the views when a description of ours first has a section for them."""
         self.mid, self.m_line_index = mid, m_line_index
         if self.ice_transport is None:
-            self.ice_transport = RTCIceTransport(agent, mid, self.runner)
+            self.ice_transport = RTCIceTransport(agent, self.runner)
             self.dtls_transport = RTCDtlsTransport(self.ice_transport, self.runner)
+
+    def show_association(self, max_message_size: int) -> None:
+        """Make the view of SCTP when an answer has negotiated it (W3C webrtc section 4.4.1.5)."""
+        assert self.dtls_transport is not None
+        if self.sctp_transport is None:
             self.sctp_transport = RTCSctpTransport(self.dtls_transport, self.runner)
+        self.sctp_transport._set_remote_max_message_size(max_message_size)
+
+    def forget_association(self) -> None:
+        """Drop the view of SCTP when an exchange has ended the association."""
+        if self.sctp_transport is not None:
+            self.sctp_transport._become_closed()
+            self.sctp_transport = None
 
     def forget_transports(self) -> None:
         """Drop the views when the offer that had made them is rolled back."""
         self.ice_transport = self.dtls_transport = self.sctp_transport = None
+        self._update_gathering_state()
+        self.update_states()
 
     def max_message_size(self) -> float:
         """Return the bytes of the largest message that the peer takes."""
-        return 65536 if self.sctp_transport is None else self.sctp_transport.max_message_size
+        sctp = self.sctp_transport
+        return DEFAULT_MAX_MESSAGE_SIZE if sctp is None else sctp.max_message_size
 
     def close(self) -> None:
         """Close everything at once and silently (W3C webrtc section 4.4.1.10)."""
@@ -113,45 +133,48 @@ class ConnectionMonitor:
 
     def handle_ice_event(self, event: IceEvent) -> None:
         """Hear of an event of ICE."""
-        if self._closed or self.ice_transport is None:
+        ice = self.ice_transport
+        if self._closed or ice is None:
             return
         match event:
             case LocalCandidateGathered():
-                self._add_local_candidate(event.candidate, event.url)
-            case GatheringStateChanged():
-                self._gathering_state_changed(event.state)
+                self._add_local_candidate(ice, event.candidate, event.url)
             case GatheringCompleted():
-                pass
+                self._end_local_candidates(ice)
+            case GatheringStateChanged():
+                ice._set_gathering_state(event.state)
+                self._update_gathering_state()
             case CandidateErrorOccurred():
                 self._report_candidate_error(event)
             case StateChanged():
-                self.ice_transport._set_state(event.state)
-                self.update_states()
+                ice._state = event.state
+                self.update_states(Event("state_change", ice))
             case SelectedPairChanged():
-                self.ice_transport._set_pair(event.pair)
+                ice._set_pair(event.pair, self.mid, self.m_line_index)
             case RoleChanged() | NameResolutionRequested() | IceClosed():
                 pass
 
     def handle_dtls_event(self, event: DtlsEvent) -> None:
         """Hear of an event of DTLS."""
-        if self._closed or self.dtls_transport is None:
+        dtls = self.dtls_transport
+        if self._closed or dtls is None:
             return
         match event:
             case HandshakeCompleted():
                 self.handshake = event
-                self.dtls_transport._set_remote_certificate(event.remote_certificate)
-                self.dtls_transport._set_state(RTCDtlsTransportState.CONNECTED)
+                dtls._set_remote_certificate(event.remote_certificate)
+                dtls._state = RTCDtlsTransportState.CONNECTED
+                self.update_states(Event("state_change", dtls))
             case DtlsClosed():
-                self._dtls_closed(event)
+                self._dtls_closed(dtls, error_of_dtls(event))
             case ApplicationDataReceived():
                 pass
-        self.update_states()
 
     def handshake_started(self) -> None:
         """Hear that DTLS has begun its handshake."""
         if not self._closed and self.dtls_transport is not None:
-            self.dtls_transport._set_state(RTCDtlsTransportState.CONNECTING)
-            self.update_states()
+            self.dtls_transport._state = RTCDtlsTransportState.CONNECTING
+            self.update_states(Event("state_change", self.dtls_transport))
 
     def handle_sctp_event(self, event: SctpEvent) -> None:
         """Hear of an event of SCTP."""
@@ -175,8 +198,13 @@ class ConnectionMonitor:
 
     # -- inside ------------------------------------------------------------------------------------------------
 
-    def update_states(self) -> None:
-        """Compute the states of the peer connection anew, and fire what has changed."""
+    def update_states(self, *causes: Event | RTCErrorEvent) -> None:
+        """Compute the states of the peer connection anew, and fire what has changed.
+
+        Args:
+            causes: The events of the transport whose state has changed. They go first, and are fired when all
+                states are new already (W3C webrtc sections 5.5 and 5.6).
+        """
         ice = [] if self.ice_transport is None else [self.ice_transport.state]
         dtls = [] if self.dtls_transport is None else [self.dtls_transport.state]
         new_ice_connection_state = ice_connection_state(ice)
@@ -185,36 +213,39 @@ class ConnectionMonitor:
         connection_changed = new_connection_state is not self.connection_state
         self.ice_connection_state = new_ice_connection_state
         self.connection_state = new_connection_state
+        for cause in causes:
+            assert isinstance(cause.target, EventTarget)
+            cause.target._fire(cause)
         if ice_changed:
             self.fire(Event("ice_connection_state_change", self.target))
         if connection_changed:
             self.fire(Event("connection_state_change", self.target))
 
-    def _add_local_candidate(self, candidate: Candidate, url: str | None) -> None:
-        assert self.ice_transport is not None
+    def _add_local_candidate(self, ice: RTCIceTransport, candidate: Candidate, url: str | None) -> None:
         line = candidate.to_sdp()
         w3c_candidate = RTCIceCandidate(
             line, self.mid, self.m_line_index, candidate.username_fragment, url=url
         )
-        self.ice_transport._local_candidates.append(w3c_candidate)
-        self.candidate_gathered(self.mid or "", line, candidate.username_fragment)
-        self.fire(RTCPeerConnectionIceEvent("ice_candidate", self.target, w3c_candidate, url))
+        # After a restart was rolled back, the candidates of before are told again.
+        if ice._add_local_candidate(w3c_candidate):
+            self.candidate_gathered(self.mid or "", line, candidate.username_fragment)
+            self.fire(RTCPeerConnectionIceEvent("ice_candidate", self.target, w3c_candidate, url))
 
-    def _gathering_state_changed(self, state: RTCIceGathererState) -> None:
-        assert self.ice_transport is not None
-        complete = state is RTCIceGathererState.COMPLETE
-        if complete:
-            parameters = self.ice_transport.get_local_parameters()
-            fragment = None if parameters is None else parameters.username_fragment
-            self.candidate_gathered(self.mid or "", None, fragment)
-            end = RTCIceCandidate("", self.mid, self.m_line_index, fragment)
-            self.fire(RTCPeerConnectionIceEvent("ice_candidate", self.target, end))
-        self.ice_transport._set_gathering_state(state)
-        new_state = gathering_state([self.ice_transport.gathering_state])
-        if new_state is not self.ice_gathering_state:
-            self.ice_gathering_state = new_state
-            self.fire(Event("ice_gathering_state_change", self.target))
-        if complete:
+    def _end_local_candidates(self, ice: RTCIceTransport) -> None:
+        parameters = ice.get_local_parameters()
+        fragment = None if parameters is None else parameters.username_fragment
+        self.candidate_gathered(self.mid or "", None, fragment)
+        end = RTCIceCandidate("", self.mid, self.m_line_index, fragment)
+        self.fire(RTCPeerConnectionIceEvent("ice_candidate", self.target, end))
+
+    def _update_gathering_state(self) -> None:
+        ice = [] if self.ice_transport is None else [self.ice_transport.gathering_state]
+        new_state = gathering_state(ice)
+        if new_state is self.ice_gathering_state or self._closed:
+            return
+        self.ice_gathering_state = new_state
+        self.fire(Event("ice_gathering_state_change", self.target))
+        if new_state is RTCIceGatheringState.COMPLETE:
             self.fire(RTCPeerConnectionIceEvent("ice_candidate", self.target, None))
 
     def _report_candidate_error(self, event: CandidateErrorOccurred) -> None:
@@ -230,12 +261,11 @@ class ConnectionMonitor:
             )
         )
 
-    def _dtls_closed(self, event: DtlsClosed) -> None:
-        assert self.dtls_transport is not None
-        error = error_of_dtls(event)
+    def _dtls_closed(self, dtls: RTCDtlsTransport, error: RTCError | None) -> None:
         if error is None:
-            self.dtls_transport._set_state(RTCDtlsTransportState.CLOSED)
-            return
-        self.channels.fail_with(error)
-        self.dtls_transport._set_state(RTCDtlsTransportState.FAILED)
-        self.dtls_transport._fail(error)
+            dtls._state = RTCDtlsTransportState.CLOSED
+            self.update_states(Event("state_change", dtls))
+        else:
+            self.channels.fail_with(error)
+            dtls._state = RTCDtlsTransportState.FAILED
+            self.update_states(RTCErrorEvent("error", dtls, error), Event("state_change", dtls))

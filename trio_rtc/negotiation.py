@@ -1,6 +1,10 @@
 """Offers and answers of one peer connection: between the session, which knows JSEP, and the transports.
 
-The session says what a description means (a plan); this carries the plan out.
+The session says what a description means (a plan); this carries the plan out. The transports follow what both sides
+have agreed on. So an offer of ours only begins to gather, with the ICE credentials that it names; an offer of the
+peer's does nothing at all; and what a rolled back offer had begun is taken back. ICE learns the peer's credentials,
+and DTLS and SCTP start, with an answer of either side. Candidates of the peer's that come before are in its
+description by then.
 """
 
 import copy
@@ -14,11 +18,12 @@ import trio
 from .certificate import RTCCertificate
 from .configuration import RTCConfiguration
 from .descriptions import RTCIceCandidate, RTCSessionDescription
-from .enums import RTCSdpType, RTCSignalingState
+from .enums import RTCIceGathererState, RTCIceTransportPolicy, RTCSdpType, RTCSignalingState
 from .errors import OperationError, ProtocolError
 from .monitor import ConnectionMonitor
 from .protocols.dtls import DtlsRole, Fingerprint
 from .protocols.ice import Candidate, IceParameters, IceRole
+from .protocols.sdp import transport_attributes
 from .session import Applied, Description, LocalMedia, Session, TransportPlan
 from .transports.server_url import IceServerUrl
 from .transports.settings import Settings
@@ -30,6 +35,7 @@ _OFFER_STATES = (
     RTCSignalingState.HAVE_REMOTE_PRANSWER,
 )
 _MAX_CANDIDATE_LENGTH = 4096
+_END_OF_CANDIDATES = ("", "end-of-candidates", "a=end-of-candidates")
 
 
 @attrs.define(eq=False)
@@ -38,8 +44,6 @@ class Negotiation:
 
     Attributes:
         session: JSEP's state.
-        data_channels_wanted: Whether a data channel has been created.
-        ice_restart_wanted: Whether the next offer is to restart ICE.
         can_trickle: Whether the peer can take candidates later than its description.
     """
 
@@ -49,98 +53,144 @@ class Negotiation:
     certificate: RTCCertificate
     stack: TransportStack
     monitor: ConnectionMonitor
-    data_channels_wanted: bool = False
-    ice_restart_wanted: bool = False
     can_trickle: bool | None = None
+    _plan: TransportPlan | None = None
+    _prepared: IceParameters | None = None
+    # The ICE generation belongs to an offer that was rolled back: another one has to begin.
+    _generation_abandoned: bool = False
+    _role_settled: bool = False
+    _fingerprints: frozenset[tuple[str, str]] = frozenset()
+    # W3C's [[LocalIceCredentialsToReplace]], as username fragments.
+    _credentials_to_replace: frozenset[str] = frozenset()
     _wrapped: WeakKeyDictionary[Description, RTCSessionDescription] = attrs.field(factory=WeakKeyDictionary)
 
     # -- creating ----------------------------------------------------------------------------------------------
 
     def create_offer(self, *, ice_restart: bool) -> RTCSessionDescription:
         """Create an offer, with new ICE credentials where ICE is to be restarted."""
-        if ice_restart or self.ice_restart_wanted:
-            self._restart_ice()
-        return RTCSessionDescription(RTCSdpType.OFFER, self.session.create_offer(self.local_media()))
+        current = self.stack.agent.local_parameters.username_fragment
+        restart = ice_restart or current in self._credentials_to_replace
+        media = self._local_media(new_generation=restart and self.session.local_description is not None)
+        return RTCSessionDescription(RTCSdpType.OFFER, self.session.create_offer(media))
 
     def create_answer(self) -> RTCSessionDescription:
-        """Create an answer. Where the peer restarts ICE, applying its offer has given us new credentials too."""
-        return RTCSessionDescription(RTCSdpType.ANSWER, self.session.create_answer(self.local_media()))
+        """Create an answer, with new ICE credentials where the peer restarts ICE."""
+        plan, remote = self._plan, self.stack.agent.remote_parameters
+        peer_restarts = (
+            plan is not None
+            and plan.ice_restart
+            and remote is not None
+            and remote.username_fragment != plan.remote_ufrag
+        )
+        media = self._local_media(new_generation=peer_restarts)
+        return RTCSessionDescription(RTCSdpType.ANSWER, self.session.create_answer(media))
 
-    def create_implicit(self) -> RTCSessionDescription:
-        """Create what ``set_local_description`` without argument sets (W3C webrtc section 4.4.2)."""
-        if self.session.signaling_state in _OFFER_STATES:
-            return self.create_offer(ice_restart=False)
-        return self.create_answer()
+    def complete(self, type: RTCSdpType | None, sdp: str) -> RTCSessionDescription:
+        """Fill in what the argument of ``set_local_description`` leaves open (W3C webrtc section 4.4.2)."""
+        if type is None:
+            offers = self.session.signaling_state in _OFFER_STATES
+            type = RTCSdpType.OFFER if offers else RTCSdpType.ANSWER
+        if sdp or type is RTCSdpType.ROLLBACK:
+            return RTCSessionDescription(type, sdp)
+        created = self.create_offer(ice_restart=False) if type is RTCSdpType.OFFER else self.create_answer()
+        return RTCSessionDescription(type, created.sdp)
 
-    def local_media(self) -> LocalMedia:
-        """Return what our side has to put into a description."""
+    def _local_media(self, *, new_generation: bool) -> LocalMedia:
         agent, monitor = self.stack.agent, self.monitor
         parameters = agent.local_parameters
-        gathered = [] if monitor.ice_transport is None else monitor.ice_transport.get_local_candidates()
-        candidates = [c.candidate for c in gathered if c.username_fragment == parameters.username_fragment]
+        candidates: list[str] = []
+        complete = False
+        if new_generation or self._generation_abandoned:
+            parameters = self._prepared = agent.prepare_restart()
+        elif monitor.ice_transport is not None:
+            candidates = [candidate.candidate for candidate in monitor.ice_transport.get_local_candidates()]
+            states = (agent.gathering_state, monitor.ice_transport.gathering_state)
+            complete = all(state is RTCIceGathererState.COMPLETE for state in states)
         return LocalMedia(
-            data_channels=self.data_channels_wanted,
+            data_channels=bool(monitor.channels.channels),
             ice_parameters=(parameters.username_fragment, parameters.password),
             fingerprints=tuple(
                 (fingerprint.algorithm, fingerprint.value.upper())
                 for fingerprint in self.certificate.get_fingerprints()
             ),
             candidates=tuple(candidates),
-            candidates_complete=monitor.ice_gathering_state == "complete",
+            candidates_complete=complete,
             max_message_size=self.settings.max_message_size,
         )
 
+    def want_ice_restart(self) -> None:
+        """Replace the ICE credentials of our descriptions by the next exchange (W3C webrtc, restartIce)."""
+        descriptions = (self.session.current_local, self.session.pending_local)
+        self._credentials_to_replace = frozenset().union(*map(_username_fragments, descriptions))
+
     def is_needed(self) -> bool:
         """Whether negotiation is needed (W3C webrtc section 4.7.3)."""
-        return self.session.negotiation_needed(self.local_media(), self.ice_restart_wanted)
+        media = self._local_media(new_generation=False)
+        return self.session.negotiation_needed(media, bool(self._credentials_to_replace))
 
     # -- applying ----------------------------------------------------------------------------------------------
 
     def apply_local(self, description: RTCSessionDescription) -> Applied:
         """Apply a description of ours and start what it asks for."""
         applied = self.session.apply_local(description.type, description.sdp)
-        if description.type is RTCSdpType.OFFER:
-            self.ice_restart_wanted = False
-        self._carry_out(applied, gather=description.type is not RTCSdpType.ROLLBACK)
+        if description.type is RTCSdpType.ROLLBACK:
+            self._roll_back(applied)
+        else:
+            self._begin_prepared_generation()
+            self._carry_out(applied, gather=True)
         return applied
+
+    def collides(self, description: RTCSessionDescription) -> bool:
+        """Whether a description of the peer's is an offer that meets one of ours.
+
+        Raises:
+            RTCError: It is, and would be refused. Our offer still stands then.
+            InvalidAccessError: The same.
+            OperationError: The same.
+        """
+        in_glare = self.session.signaling_state is RTCSignalingState.HAVE_LOCAL_OFFER
+        if description.type is not RTCSdpType.OFFER or not in_glare:
+            return False
+        # A session holds immutable values only: this tries it on a copy.
+        session = copy.copy(self.session)
+        session.apply_local(RTCSdpType.ROLLBACK)
+        self._check_fingerprints(session.apply_remote(description.type, description.sdp))
+        return True
 
     def apply_remote(self, description: RTCSessionDescription) -> Applied:
-        """Apply a description of the peer's and start what it asks for.
-
-        An offer that meets an offer of ours rolls ours back first (W3C webrtc section 4.4.1.5). A session holds
-        immutable values only, so it is tried on a copy: when the peer's offer is refused, ours still stands.
-        """
+        """Apply a description of the peer's and start what it asks for."""
         session = copy.copy(self.session)
-        is_offer = description.type is RTCSdpType.OFFER
-        if is_offer and session.signaling_state is RTCSignalingState.HAVE_LOCAL_OFFER:
-            session.apply_local(RTCSdpType.ROLLBACK)
         applied = session.apply_remote(description.type, description.sdp)
+        self._check_fingerprints(applied)
         self.session = session
-        self._carry_out(applied, gather=False)
         self.can_trickle = applied.can_trickle
+        if description.type is RTCSdpType.ROLLBACK:
+            self._roll_back(applied)
+        else:
+            self._carry_out(applied, gather=False)
         return applied
 
-    def add_candidate(self, candidate: RTCIceCandidate | None) -> None:
+    def add_candidate(self, candidate: "CandidateInit") -> None:
         """Take a candidate of the peer's, or hear that there are no more.
 
         Raises:
             InvalidStateError: There is no remote description.
             OperationError: It does not parse, or belongs to no known section or generation.
         """
-        text = "" if candidate is None else candidate.candidate
-        parsed = _parse_candidate(text) if text else None
-        route = self.session.add_remote_candidate(
-            None if candidate is None else candidate.sdp_mid,
-            None if candidate is None else candidate.sdp_m_line_index,
-            None if candidate is None else candidate.username_fragment,
-            text or None,
+        session = copy.copy(self.session)
+        route = session.add_remote_candidate(
+            candidate.sdp_mid, candidate.sdp_m_line_index, candidate.username_fragment, candidate.line or None
         )
-        if route is None:
+        parsed = _parse_candidate(candidate.line) if candidate.line else None
+        self.session = session
+        remote = self.stack.agent.remote_parameters
+        if route is None or remote is None or route.username_fragment != remote.username_fragment:
+            # Not for a transport of ours, or for the next ICE generation, which takes it from the description.
             return
         if parsed is None:
             self.stack.agent.remote_candidates_complete(trio.current_time())
         else:
-            self._add_remote(parsed, text)
+            self._add_remote(parsed, candidate.line, remote.username_fragment)
 
     def description(self, description: Description | None) -> RTCSessionDescription | None:
         """Return W3C's object for a description: the same one as long as it has not changed."""
@@ -152,66 +202,128 @@ class Negotiation:
 
     # -- inside ------------------------------------------------------------------------------------------------
 
-    def _restart_ice(self) -> None:
-        if self.stack.gathering_started:
-            self.stack.agent.restart(trio.current_time())
+    def _begin_prepared_generation(self) -> None:
+        """Restart ICE when the description that was applied names the credentials prepared for that."""
+        prepared = self._prepared
+        if prepared is None or prepared.username_fragment not in _username_fragments(
+            self.session.local_description
+        ):
+            return
+        self._prepared = None
+        self._generation_abandoned = False
+        self.stack.agent.restart(trio.current_time())
+
+    def _roll_back(self, applied: Applied) -> None:
+        self._plan = applied.transport
+        self.stack.agent.roll_back_restart(trio.current_time())
+        if applied.transport is None:
+            self._generation_abandoned = self.stack.gathering_started
+            self.monitor.forget_transports()
 
     def _carry_out(self, applied: Applied, *, gather: bool) -> None:
-        plan = applied.transport
-        if applied.closed_mids:
-            self.stack.end_channels()
-        if plan is None:
-            if not self.stack.gathering_started:
-                self.monitor.forget_transports()
+        plan = self._plan = applied.transport
+        if applied.negotiated:
+            self._settle(applied)
+        if plan is None or applied.signaling_state is RTCSignalingState.HAVE_REMOTE_OFFER:
             return
         self.monitor.show_transports(self.stack.agent, plan.mid, plan.m_line_index)
+        if not self._role_settled:
+            role = IceRole.CONTROLLING if plan.controlling else IceRole.CONTROLLED
+            self.stack.agent.set_role(role, trio.current_time())
         if gather:
-            self.stack.gather(self._server_urls())
-        self._set_remote_ice(plan)
-        self._start_upper_layers(plan)
+            self._gather()
+        if applied.signaling_state is not RTCSignalingState.HAVE_LOCAL_OFFER:
+            self._role_settled = True
+            self._set_remote_ice(plan)
+            self._start_upper_layers(plan)
         self.monitor.update_states()
+
+    def _settle(self, applied: Applied) -> None:
+        """Draw the consequences of an exchange that has been completed."""
+        if not self._credentials_to_replace & _username_fragments(self.session.current_local):
+            self._credentials_to_replace = frozenset()
+        if applied.closed_mids:
+            self.stack.end_channels()
+            self.monitor.forget_association()
+
+    def _gather(self) -> None:
+        if self.configuration.ice_transport_policy is RTCIceTransportPolicy.RELAY:
+            # There are no relayed candidates in this version, and no others may be told.
+            self.stack.agent.local_addresses_complete(trio.current_time())
+        else:
+            self.stack.gather(self._server_urls())
 
     def _server_urls(self) -> Sequence[IceServerUrl]:
         return [url for server in self.configuration.ice_servers for url in server.parsed_urls()]
 
     def _set_remote_ice(self, plan: TransportPlan) -> None:
-        agent, now = self.stack.agent, trio.current_time()
-        if agent.remote_parameters is None:
-            agent.set_role(IceRole.CONTROLLING if plan.controlling else IceRole.CONTROLLED, now)
         if plan.remote_ufrag is None or plan.remote_pwd is None:
             return
+        agent, now = self.stack.agent, trio.current_time()
         agent.set_remote_parameters(
             IceParameters(plan.remote_ufrag, plan.remote_pwd, plan.remote_ice_lite), now
         )
         for line in plan.remote_candidates:
             # JSEP: a candidate in a description that does not parse is left out, the description stands.
             try:
-                self._add_remote(_parse_candidate(line), line)
+                self._add_remote(_parse_candidate(line), line, plan.remote_ufrag)
             except OperationError:
                 continue
         if plan.remote_candidates_complete:
             agent.remote_candidates_complete(now)
 
-    def _add_remote(self, candidate: Candidate, line: str) -> None:
-        view = self.monitor.ice_transport
-        self.stack.agent.add_remote_candidate(candidate, trio.current_time())
-        if view is not None:
-            w3c_candidate = RTCIceCandidate(
-                line, self.monitor.mid, self.monitor.m_line_index, candidate.username_fragment
-            )
-            if w3c_candidate not in view._remote_candidates:
-                view._remote_candidates.append(w3c_candidate)
+    def _add_remote(self, candidate: Candidate, line: str, username_fragment: str) -> None:
+        view, monitor = self.monitor.ice_transport, self.monitor
+        assert view is not None
+        if view._add_remote_candidate(
+            RTCIceCandidate(line, monitor.mid, monitor.m_line_index, username_fragment)
+        ):
+            candidate = attrs.evolve(candidate, username_fragment=username_fragment)
+            self.stack.agent.add_remote_candidate(candidate, trio.current_time())
+
+    def _check_fingerprints(self, applied: Applied) -> None:
+        plan = applied.transport
+        if self.stack.dtls is None or plan is None or not plan.remote_fingerprints:
+            return
+        if frozenset(plan.remote_fingerprints) != self._fingerprints:
+            raise OperationError("the peer changed its DTLS fingerprints: a new association is not supported")
 
     def _start_upper_layers(self, plan: TransportPlan) -> None:
-        if plan.dtls_role is not None and plan.remote_fingerprints:
+        if self.stack.dtls is None and plan.dtls_role is not None and plan.remote_fingerprints:
             role = DtlsRole.CLIENT if plan.dtls_role == "client" else DtlsRole.SERVER
+            self._fingerprints = frozenset(plan.remote_fingerprints)
             fingerprints = [Fingerprint(algorithm, value) for algorithm, value in plan.remote_fingerprints]
             self.stack.start_dtls(role, fingerprints)
-        if self.monitor.sctp_transport is not None and plan.remote_max_message_size is not None:
-            self.monitor.sctp_transport._set_remote_max_message_size(plan.remote_max_message_size)
+        if plan.remote_max_message_size is not None:
+            self.monitor.show_association(plan.remote_max_message_size)
         if plan.remote_sctp_port is not None:
             self.stack.start_sctp(plan.remote_sctp_port)
         self.stack.pump_channels()
+
+
+@attrs.frozen
+class CandidateInit:
+    """What ``add_ice_candidate`` takes (W3C webrtc, RTCIceCandidateInit).
+
+    Attributes:
+        line: The candidate's line; ``""`` says that there are no more.
+        sdp_mid: Its media section.
+        sdp_m_line_index: The same by index. With neither, the end is that of all sections.
+        username_fragment: Its ICE generation.
+    """
+
+    line: str = ""
+    sdp_mid: str | None = None
+    sdp_m_line_index: int | None = None
+    username_fragment: str | None = None
+
+
+def _username_fragments(description: Description | None) -> frozenset[str]:
+    if description is None:
+        return frozenset()
+    parsed = description.parsed
+    fragments = (transport_attributes(parsed, index).ice_ufrag for index in range(len(parsed.media)))
+    return frozenset(fragment for fragment in fragments if fragment is not None)
 
 
 def _parse_candidate(line: str) -> Candidate:
@@ -232,10 +344,35 @@ def as_description(description: RTCSessionDescription | Mapping[str, Any]) -> RT
     raise TypeError(f"not a session description: {description!r}")
 
 
-def as_candidate(candidate: RTCIceCandidate | Mapping[str, Any] | None) -> RTCIceCandidate | None:
+def as_local_description(
+    description: RTCSessionDescription | Mapping[str, Any] | None,
+) -> tuple[RTCSdpType | None, str]:
+    """Take a description of ours, of which the type and the text may be left open."""
+    if description is None or (isinstance(description, Mapping) and "type" not in description):
+        sdp = (description or {}).get("sdp", "")
+        if not isinstance(sdp, str):
+            raise TypeError("the 'sdp' of a session description is a string")
+        return None, sdp
+    known = as_description(description)
+    return known.type, known.sdp
+
+
+def as_candidate(candidate: RTCIceCandidate | Mapping[str, Any] | None) -> CandidateInit:
     """Take a candidate, or the dictionary that a browser's ``toJSON`` gives, or ``None``."""
-    if candidate is None or isinstance(candidate, RTCIceCandidate):
-        return candidate
+    if candidate is None:
+        return CandidateInit()
     if isinstance(candidate, Mapping):
-        return RTCIceCandidate.from_json(candidate)
-    raise TypeError(f"not a candidate: {candidate!r}")
+        members = ("candidate", "sdpMid", "sdpMLineIndex", "usernameFragment")
+        line, mid, index, fragment = (candidate.get(member) for member in members)
+        if not line and mid is None and index is None:
+            return CandidateInit(username_fragment=fragment)
+        candidate = RTCIceCandidate.from_json(candidate)
+    elif not isinstance(candidate, RTCIceCandidate):
+        raise TypeError(f"not a candidate: {candidate!r}")
+    line = candidate.candidate
+    return CandidateInit(
+        "" if line in _END_OF_CANDIDATES else line,
+        candidate.sdp_mid,
+        candidate.sdp_m_line_index,
+        candidate.username_fragment,
+    )

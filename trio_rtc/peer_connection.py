@@ -3,25 +3,27 @@
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, overload
 
 import trio
 
 from .certificate import RTCCertificate, core_certificate, generate_certificate
 from .channel_table import ChannelTable
 from .configuration import RTCConfiguration
-from .data_channel import RTCDataChannel, priority_to_number
+from .data_channel import RTCDataChannel, check_channel_init, priority_to_number
 from .descriptions import RTCIceCandidate, RTCSessionDescription
 from .enums import (
     RTCIceConnectionState,
     RTCIceGatheringState,
     RTCPeerConnectionState,
     RTCPriorityType,
+    RTCSdpType,
     RTCSignalingState,
+    member_of,
 )
-from .errors import DOMException, InvalidModificationError, InvalidStateError
+from .errors import InvalidAccessError, InvalidModificationError, InvalidStateError
 from .event_target import EventHandler, EventTarget, HandlerRunner
 from .events import (
     Event,
@@ -31,8 +33,14 @@ from .events import (
 )
 from .lifetime import Lifetime
 from .monitor import ConnectionMonitor
-from .negotiation import Negotiation, as_candidate, as_description
-from .operations import OperationsChain
+from .negotiation import Negotiation, as_candidate, as_description, as_local_description
+from .operations import (
+    ErrorCallback,
+    NegotiationNeed,
+    OperationsChain,
+    settle,
+    settle_without_value,
+)
 from .protocols.datachannel import ChannelParameters
 from .session import Applied, Session, SessionOptions
 from .stats import RTCStatsReport, collect_stats
@@ -40,12 +48,8 @@ from .transport_objects import RTCSctpTransport
 from .transports.settings import Settings
 from .transports.stack import TransportStack
 
-ErrorCallback = Callable[[DOMException], object]
 
-_UNSIGNED_SHORT_LIMIT = 65535
-
-
-class RTCPeerConnection(EventTarget):
+class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     """A connection to a peer (W3C webrtc section 4.4).
 
     Usable at once for what needs no network (channels, ``create_offer``); everything else inside its block::
@@ -63,8 +67,7 @@ class RTCPeerConnection(EventTarget):
         settings: What W3C does not have.
 
     Raises:
-        SyntaxError: The URL of an ICE server does not parse.
-        InvalidAccessError: A certificate has expired, or a TURN server has no credentials.
+        InvalidAccessError: A certificate of the configuration has expired.
     """
 
     EVENTS = frozenset(
@@ -97,6 +100,8 @@ class RTCPeerConnection(EventTarget):
         rng = self._settings.rng or random.SystemRandom()
         wall_clock = self._settings.wall_clock or time.time
         configuration = configuration or RTCConfiguration()
+        if any(certificate.expires <= wall_clock() * 1000 for certificate in configuration.certificates):
+            raise InvalidAccessError("a certificate of the configuration has expired")
         if configuration.certificates:
             self._certificate = configuration.certificates[0]
         else:
@@ -104,8 +109,6 @@ class RTCPeerConnection(EventTarget):
         self._wall_clock = wall_clock
         self._closed = False
         self._entered = False
-        self._needs_negotiation = False
-        self._check_negotiation_when_empty = False
         self._signaling_state = RTCSignalingState.STABLE
         self._channels = ChannelTable(self._runner, self._max_message_size, self._announce_channel)
         self._monitor = ConnectionMonitor(
@@ -127,7 +130,14 @@ class RTCPeerConnection(EventTarget):
             self._stack,
             self._monitor,
         )
-        self._operations = OperationsChain(lambda: self._closed, self._operations_empty)
+        self._need = NegotiationNeed(
+            self._runner,
+            lambda: self._signaling_state is RTCSignalingState.STABLE,
+            self._negotiation.is_needed,
+            lambda: self._fire(Event("negotiation_needed", self)),
+        )
+        self._operations = OperationsChain(lambda: self._closed, self._need.chain_emptied)
+        self._need.watch(self._operations)
         self._lifetime = Lifetime(self._settings.close_timeout)
         self._block: contextlib.AbstractAsyncContextManager[None] | None = None
 
@@ -150,9 +160,9 @@ class RTCPeerConnection(EventTarget):
         exception_type: type[BaseException] | None,
         exception: BaseException | None,
         traceback: TracebackType | None,
-    ) -> bool | None:
+    ) -> None:
         assert self._block is not None
-        return await self._block.__aexit__(exception_type, exception, traceback)
+        await self._block.__aexit__(exception_type, exception, traceback)
 
     def close(self) -> None:
         """Close at once: states are closed when this returns, and no events follow (W3C webrtc section 4.4.2).
@@ -174,6 +184,16 @@ class RTCPeerConnection(EventTarget):
 
     # -- offers and answers --------------------------------------------------------------------------------------
 
+    @overload
+    async def create_offer(self, *, ice_restart: bool = False) -> RTCSessionDescription: ...
+    @overload
+    async def create_offer(
+        self,
+        success_callback: Callable[[RTCSessionDescription], object],
+        failure_callback: ErrorCallback,
+        *,
+        ice_restart: bool = False,
+    ) -> None: ...
     async def create_offer(
         self,
         success_callback: Callable[[RTCSessionDescription], object] | None = None,
@@ -197,8 +217,16 @@ class RTCPeerConnection(EventTarget):
             async with self._operations.operation():
                 return self._negotiation.create_offer(ice_restart=ice_restart)
 
-        return await _settle(create, success_callback, failure_callback)
+        return await settle(create, success_callback, failure_callback)
 
+    @overload
+    async def create_answer(self) -> RTCSessionDescription: ...
+    @overload
+    async def create_answer(
+        self,
+        success_callback: Callable[[RTCSessionDescription], object],
+        failure_callback: ErrorCallback,
+    ) -> None: ...
     async def create_answer(
         self,
         success_callback: Callable[[RTCSessionDescription], object] | None = None,
@@ -219,7 +247,7 @@ class RTCPeerConnection(EventTarget):
             async with self._operations.operation():
                 return self._negotiation.create_answer()
 
-        return await _settle(create, success_callback, failure_callback)
+        return await settle(create, success_callback, failure_callback)
 
     async def set_local_description(
         self,
@@ -230,7 +258,8 @@ class RTCPeerConnection(EventTarget):
         """Apply a description of ours; gathering begins (W3C webrtc section 4.4.2).
 
         Args:
-            description: What to apply; ``None``: create the offer or answer that fits the state.
+            description: What to apply; ``None``: create the offer or answer that fits the state. A dictionary may
+                leave out its ``type`` or its ``sdp``, which are then chosen or created in the same way.
             success_callback: Legacy: called when it is done.
             failure_callback: Legacy: called with the error, instead of it being raised.
 
@@ -240,15 +269,15 @@ class RTCPeerConnection(EventTarget):
             InvalidModificationError: It is not what ``create_offer`` or ``create_answer`` returned.
             trio.ClosedResourceError: The connection was closed meanwhile.
         """
-        chosen = None if description is None else as_description(description)
 
         async def apply() -> None:
+            kind, sdp = as_local_description(description)
             self._require_block("set_local_description")
             async with self._operations.operation():
-                self._applied(self._negotiation.apply_local(chosen or self._negotiation.create_implicit()))
+                self._applied(self._negotiation.apply_local(self._negotiation.complete(kind, sdp)))
                 await self._flush()
 
-        await _settle_without_value(apply, success_callback, failure_callback)
+        await settle_without_value(apply, success_callback, failure_callback)
 
     async def set_remote_description(
         self,
@@ -258,7 +287,7 @@ class RTCPeerConnection(EventTarget):
     ) -> None:
         """Apply a description of the peer's (W3C webrtc section 4.4.2).
 
-        An offer that meets an offer of ours rolls ours back.
+        An offer that meets an offer of ours rolls ours back, unless it is refused: then ours still stands.
 
         Args:
             description: What the peer sent; also as the dictionary that a browser's ``toJSON`` gives.
@@ -270,6 +299,7 @@ class RTCPeerConnection(EventTarget):
             RTCError: The SDP does not parse; ``sdp_line_number`` tells the line.
             InvalidStateError: It does not fit the state, or the connection is closed.
             InvalidAccessError: It cannot mean anything (no fingerprint, no credentials).
+            OperationError: The peer wants a new DTLS association, which is not supported.
             trio.ClosedResourceError: The connection was closed meanwhile.
         """
 
@@ -277,10 +307,14 @@ class RTCPeerConnection(EventTarget):
             chosen = as_description(description)
             self._require_block("set_remote_description")
             async with self._operations.operation():
+                if self._negotiation.collides(chosen):
+                    rollback = RTCSessionDescription(RTCSdpType.ROLLBACK)
+                    self._applied(self._negotiation.apply_local(rollback))
+                    self._operations.check_not_cut_off()
                 self._applied(self._negotiation.apply_remote(chosen))
                 await self._flush()
 
-        await _settle_without_value(apply, success_callback, failure_callback)
+        await settle_without_value(apply, success_callback, failure_callback)
 
     async def add_ice_candidate(
         self,
@@ -300,6 +334,7 @@ class RTCPeerConnection(EventTarget):
             RuntimeError: Outside of the ``async with`` block.
             InvalidStateError: There is no remote description yet, or the connection is closed.
             OperationError: The candidate does not parse, or belongs to no section of the description.
+            TypeError: Nothing says which section it belongs to.
             trio.ClosedResourceError: The connection was closed meanwhile.
         """
 
@@ -310,14 +345,14 @@ class RTCPeerConnection(EventTarget):
                 self._negotiation.add_candidate(chosen)
                 await self._flush()
 
-        await _settle_without_value(add, success_callback, failure_callback)
+        await settle_without_value(add, success_callback, failure_callback)
 
     def restart_ice(self) -> None:
         """Ask for new ICE credentials in the next offer, and for that offer (W3C webrtc section 4.4.2)."""
         if self._closed:
             return
-        self._negotiation.ice_restart_wanted = True
-        self._update_negotiation_needed()
+        self._negotiation.want_ice_restart()
+        self._need.update()
 
     # -- descriptions and states -----------------------------------------------------------------------------------
 
@@ -450,27 +485,26 @@ class RTCPeerConnection(EventTarget):
 
         Raises:
             InvalidStateError: The connection is closed.
-            TypeError: The arguments contradict each other or are out of range.
+            TypeError: The arguments contradict each other, are out of range or of the wrong type.
             OperationError: The id is in use.
         """
         if self._closed:
             raise InvalidStateError("the peer connection is closed")
-        stream_id = id if negotiated else None
-        _check_channel(
-            label, protocol, max_packet_life_time, max_retransmits, negotiated=negotiated, id=stream_id
+        check_channel_init(
+            label, protocol, max_packet_life_time, max_retransmits, negotiated=negotiated, id=id
         )
         parameters = ChannelParameters(
             label=label,
             protocol=protocol,
-            ordered=ordered,
+            ordered=bool(ordered),
             max_retransmits=max_retransmits,
             max_packet_life_time=max_packet_life_time,
-            priority=priority_to_number(RTCPriorityType(priority)),
+            priority=priority_to_number(member_of(RTCPriorityType, priority)),
         )
-        channel = self._channels.create(parameters, negotiated=negotiated, stream_id=stream_id)
-        if not self._negotiation.data_channels_wanted:
-            self._negotiation.data_channels_wanted = True
-            self._update_negotiation_needed()
+        channel = self._channels.create(
+            parameters, negotiated=bool(negotiated), stream_id=id if negotiated else None
+        )
+        self._need.update()
         return channel
 
     async def get_stats(self, selector: None = None) -> RTCStatsReport:
@@ -509,97 +543,8 @@ class RTCPeerConnection(EventTarget):
 
     def _applied(self, applied: Applied) -> None:
         """Show the new signaling state, and look again whether negotiation is needed."""
+        if applied.signaling_state is RTCSignalingState.STABLE:
+            self._need.forget()
         if applied.signaling_state is not self._signaling_state:
             self._signaling_state = applied.signaling_state
             self._fire(Event("signaling_state_change", self))
-        if applied.signaling_state is RTCSignalingState.STABLE:
-            self._needs_negotiation = False
-            self._update_negotiation_needed()
-
-    def _operations_empty(self) -> None:
-        if self._check_negotiation_when_empty:
-            self._check_negotiation_when_empty = False
-            self._update_negotiation_needed()
-
-    def _update_negotiation_needed(self) -> None:
-        """W3C webrtc section 4.7.3, "update the negotiation-needed flag"."""
-        if self._closed:
-            return
-        if not self._operations.is_empty:
-            self._check_negotiation_when_empty = True
-            return
-        self._runner.start(self._check_negotiation_needed)
-
-    async def _check_negotiation_needed(self) -> None:
-        await trio.lowlevel.checkpoint()
-        if self._closed:
-            return
-        if not self._operations.is_empty:
-            self._check_negotiation_when_empty = True
-            return
-        if self._signaling_state is not RTCSignalingState.STABLE:
-            return
-        needed = self._negotiation.is_needed()
-        if needed and not self._needs_negotiation:
-            self._needs_negotiation = True
-            self._fire(Event("negotiation_needed", self))
-        self._needs_negotiation = needed
-
-
-def _check_channel(
-    label: str,
-    protocol: str,
-    max_packet_life_time: int | None,
-    max_retransmits: int | None,
-    *,
-    negotiated: bool,
-    id: int | None,
-) -> None:
-    """Refuse arguments as W3C does (webrtc section 6.1, createDataChannel)."""
-    if len(label.encode()) > _UNSIGNED_SHORT_LIMIT or len(protocol.encode()) > _UNSIGNED_SHORT_LIMIT:
-        raise TypeError("label and protocol have at most 65535 bytes each")
-    if max_packet_life_time is not None and max_retransmits is not None:
-        raise TypeError("max_packet_life_time and max_retransmits exclude each other")
-    for number in (max_packet_life_time, max_retransmits, id):
-        if number is not None and not 0 <= number <= _UNSIGNED_SHORT_LIMIT:
-            raise TypeError(f"{number} is not between 0 and 65535")
-    if negotiated and id is None:
-        raise TypeError("a negotiated channel needs an id")
-    if id == _UNSIGNED_SHORT_LIMIT:
-        raise TypeError("65535 is not the id of a channel")
-
-
-async def _settle(
-    operation: Callable[[], Awaitable[RTCSessionDescription]],
-    success_callback: Callable[[RTCSessionDescription], object] | None,
-    failure_callback: ErrorCallback | None,
-) -> RTCSessionDescription | None:
-    """Run an operation; with W3C's legacy callbacks (section 4.4.3) call them instead of returning and raising."""
-    if success_callback is None:
-        return await operation()
-    try:
-        result = await operation()
-    except DOMException as error:
-        if failure_callback is None:
-            raise
-        failure_callback(error)
-    else:
-        success_callback(result)
-    return None
-
-
-async def _settle_without_value(
-    operation: Callable[[], Awaitable[None]],
-    success_callback: Callable[[], object] | None,
-    failure_callback: ErrorCallback | None,
-) -> None:
-    """The same for operations that return nothing."""
-    try:
-        await operation()
-    except DOMException as error:
-        if failure_callback is None:
-            raise
-        failure_callback(error)
-    else:
-        if success_callback is not None:
-            success_callback()

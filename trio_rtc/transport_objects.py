@@ -4,6 +4,7 @@ They hold what the application may see; the peer connection tells them what has 
 """
 
 import math
+from collections.abc import Sequence
 
 import attrs
 
@@ -22,6 +23,9 @@ from .events import Event, RTCErrorEvent
 from .protocols.dtls import Closed as DtlsClosed
 from .protocols.ice import Agent, Candidate, CandidatePair
 
+DEFAULT_MAX_MESSAGE_SIZE = 65536
+"""Bytes that a peer takes which does not say (RFC 8841 section 6.1)."""
+
 
 @attrs.frozen
 class RTCIceParameters:
@@ -39,6 +43,31 @@ class RTCIceCandidatePair:
     remote: RTCIceCandidate
 
 
+@attrs.define
+class _CandidatesOfOneSide:
+    """The candidates of this and of the last ICE generation, by username fragment.
+
+    The last one's count again when a restart is rolled back.
+    """
+
+    _generations: dict[str | None, list[RTCIceCandidate]] = attrs.field(factory=dict)
+
+    def add(self, candidate: RTCIceCandidate) -> bool:
+        """Add a candidate; return whether it is a new one."""
+        fragment = candidate.username_fragment
+        candidates = self._generations.setdefault(fragment, [])
+        if candidate in candidates:
+            return False
+        candidates.append(candidate)
+        if len(self._generations) > 2:
+            del self._generations[next(iter(self._generations))]
+        return True
+
+    def of(self, username_fragment: str | None) -> list[RTCIceCandidate]:
+        """Return the candidates of a generation."""
+        return list(self._generations.get(username_fragment, ()))
+
+
 class RTCIceTransport(EventTarget):
     """The path to the peer (W3C webrtc section 5.6)."""
 
@@ -48,14 +77,13 @@ class RTCIceTransport(EventTarget):
     on_gathering_state_change = EventHandler[Event]("gathering_state_change")
     on_selected_candidate_pair_change = EventHandler[Event]("selected_candidate_pair_change")
 
-    def __init__(self, agent: Agent, mid: str | None, runner: HandlerRunner) -> None:
+    def __init__(self, agent: Agent, runner: HandlerRunner) -> None:
         super().__init__(runner)
         self._agent = agent
-        self._mid = mid or ""
         self._state = RTCIceTransportState.NEW
         self._gathering_state = RTCIceGathererState.NEW
-        self._local_candidates: list[RTCIceCandidate] = []
-        self._remote_candidates: list[RTCIceCandidate] = []
+        self._local_candidates = _CandidatesOfOneSide()
+        self._remote_candidates = _CandidatesOfOneSide()
         self._pair: RTCIceCandidatePair | None = None
 
     @property
@@ -79,12 +107,13 @@ class RTCIceTransport(EventTarget):
         return self._gathering_state
 
     def get_local_candidates(self) -> list[RTCIceCandidate]:
-        """Return the candidates gathered and signalled for this generation."""
-        return list(self._local_candidates)
+        """Return the candidates gathered and signalled for this ICE generation."""
+        return self._local_candidates.of(self._agent.local_parameters.username_fragment)
 
     def get_remote_candidates(self) -> list[RTCIceCandidate]:
-        """Return the candidates of the peer."""
-        return list(self._remote_candidates)
+        """Return the candidates of the peer for this ICE generation."""
+        parameters = self._agent.remote_parameters
+        return [] if parameters is None else self._remote_candidates.of(parameters.username_fragment)
 
     def get_selected_candidate_pair(self) -> RTCIceCandidatePair | None:
         """Return the pair on which packets are sent, or ``None``."""
@@ -104,29 +133,44 @@ class RTCIceTransport(EventTarget):
 
     # -- what the peer connection tells ------------------------------------------------------------------------
 
-    def _set_state(self, state: RTCIceTransportState) -> None:
-        if state is not self._state:
-            self._state = state
-            self._fire(Event("state_change", self))
+    def _add_local_candidate(self, candidate: RTCIceCandidate) -> bool:
+        return self._local_candidates.add(candidate)
+
+    def _add_remote_candidate(self, candidate: RTCIceCandidate) -> bool:
+        return self._remote_candidates.add(candidate)
 
     def _set_gathering_state(self, state: RTCIceGathererState) -> None:
         if state is not self._gathering_state:
             self._gathering_state = state
             self._fire(Event("gathering_state_change", self))
 
-    def _set_pair(self, pair: CandidatePair | None) -> None:
+    def _set_pair(self, pair: CandidatePair | None, mid: str | None, m_line_index: int | None) -> None:
         if pair is None:
             self._pair = None
         else:
-            self._pair = RTCIceCandidatePair(self._as_w3c(pair.local), self._as_w3c(pair.remote))
+            local = _find(self.get_local_candidates(), pair.local)
+            remote = _find(self.get_remote_candidates(), pair.remote)
+            self._pair = RTCIceCandidatePair(
+                local or _as_w3c(pair.local, mid, m_line_index),
+                remote or _as_w3c(pair.remote, mid, m_line_index),
+            )
         self._fire(Event("selected_candidate_pair_change", self))
-
-    def _as_w3c(self, candidate: Candidate) -> RTCIceCandidate:
-        return RTCIceCandidate(candidate.to_sdp(), self._mid, 0, candidate.username_fragment)
 
     def _close(self) -> None:
         self._end_events()
         self._state = RTCIceTransportState.CLOSED
+
+
+def _find(candidates: Sequence[RTCIceCandidate], wanted: Candidate) -> RTCIceCandidate | None:
+    """Return the candidate as it was signalled; ``None`` for one that a check has revealed."""
+    key = (wanted.type, wanted.protocol, wanted.address, wanted.port)
+    return next(
+        (each for each in candidates if (each.type, each.protocol, each.address, each.port) == key), None
+    )
+
+
+def _as_w3c(candidate: Candidate, mid: str | None, m_line_index: int | None) -> RTCIceCandidate:
+    return RTCIceCandidate(candidate.to_sdp(), mid, m_line_index, candidate.username_fragment)
 
 
 class RTCDtlsTransport(EventTarget):
@@ -159,16 +203,8 @@ class RTCDtlsTransport(EventTarget):
 
     # -- what the peer connection tells ------------------------------------------------------------------------
 
-    def _set_state(self, state: RTCDtlsTransportState) -> None:
-        if state is not self._state:
-            self._state = state
-            self._fire(Event("state_change", self))
-
     def _set_remote_certificate(self, certificate: bytes) -> None:
         self._remote_certificates = [certificate]
-
-    def _fail(self, error: RTCError) -> None:
-        self._fire(RTCErrorEvent("error", self, error))
 
     def _close(self) -> None:
         self._end_events()
@@ -186,7 +222,7 @@ class RTCSctpTransport(EventTarget):
         super().__init__(runner)
         self._transport = transport
         self._state = RTCSctpTransportState.CONNECTING
-        self._max_message_size: float = 65536
+        self._max_message_size: float = DEFAULT_MAX_MESSAGE_SIZE
         self._max_channels: int | None = None
 
     @property
