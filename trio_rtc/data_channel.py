@@ -255,7 +255,8 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             await sctp.wait_for_room()
             self._check_open()
         self._queue(sctp, kind, payload)
-        await sctp.flush_shielded()
+        if not sctp.flush_nowait():
+            await sctp.drain_shielded()
         # Other tasks get their turn only now, when the message is on its way.
         await trio.lowlevel.cancel_shielded_checkpoint()
 

@@ -55,12 +55,14 @@ class Inbox(Generic[ItemT]):
 
     def __init__(self, capacity: int = INBOX_CAPACITY) -> None:
         self._into, self._out = trio.open_memory_channel[ItemT](capacity)
+        self._waiting = 0
         self.dropped = 0
 
     def deliver(self, item: ItemT, packets: int) -> None:
         """Put an item of so many packets, or drop it when the queue is full or its owner has ended."""
         try:
             self._into.send_nowait(item)
+            self._waiting += 1
         except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
             self.dropped += packets
 
@@ -74,14 +76,16 @@ class Inbox(Generic[ItemT]):
         Raises:
             trio.EndOfChannel: The layer below is gone and everything it left has been taken.
         """
-        return await self._out.receive()
+        item = await self._out.receive()
+        self._waiting -= 1
+        return item
 
     def take_nowait(self) -> ItemT | None:
         """Take the next item, ``None`` when there is none or nothing will come any more."""
-        try:
-            return self._out.receive_nowait()
-        except (trio.WouldBlock, trio.EndOfChannel):
+        if not self._waiting:
             return None
+        self._waiting -= 1
+        return self._out.receive_nowait()
 
     def abandon(self) -> None:
         """The owner has ended: what is put from now on is dropped."""

@@ -123,14 +123,13 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         """Carry out what the control of the channels asks for, and wake the task to send it."""
         self._carry_out_control()
 
-    async def flush_shielded(self) -> None:
-        """Send what is due although the caller was cancelled: what is queued is as good as sent.
+    async def drain_shielded(self) -> None:
+        """Wait for a full socket although the caller was cancelled: what is queued is as good as sent.
 
         Bounded in time, since a socket whose buffer never empties must not hold a cancelled task for ever.
         """
-        if not self.flush_nowait():
-            with trio.move_on_after(_FLUSH_TIMEOUT, shield=True):
-                await self._lower.drain()
+        with trio.move_on_after(_FLUSH_TIMEOUT, shield=True):
+            await self._lower.drain()
 
     # -- the shell -------------------------------------------------------------------------------------------
 
@@ -152,6 +151,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
             case MessagesAvailable():
                 for stream_id in event.stream_ids:
                     self._announce_messages(stream_id)
+                return
             case BufferedAmountLow():
                 if (reader := self._readers.get(event.stream_id)) is not None:
                     reader.buffered_amount_low()

@@ -71,6 +71,7 @@ class SystemDatagramSocket:
         self._is_ipv6 = sock.family == socket.AF_INET6
         self._segmentation = _has_segmentation(sock)
         self._kept: deque[tuple[bytes, tuple[object, ...]]] = deque()
+        self._single_reads = -1
         self.unsendable = 0
 
     @property
@@ -119,12 +120,16 @@ class SystemDatagramSocket:
             self._socket.close()
 
     def _drain(self) -> list[tuple[Address, list[bytes]]]:
+        # A call that finds nothing costs as much as one that finds a packet. Where packets come singly, only every
+        # fourth time is it tried whether there are more.
+        self._single_reads += 1
+        limit = _MAX_BATCH if self._single_reads & 3 == 0 else 1
         batch: list[tuple[Address, list[bytes]]] = []
         last: tuple[object, ...] | None = None
         packets: list[bytes] = []
         count = 0
         receive = self._receive_joined if self._segmentation else self._receive_one
-        while count < _MAX_BATCH:
+        while count < limit:
             try:
                 datagrams, source = receive()
             except OSError as error:
@@ -138,6 +143,10 @@ class SystemDatagramSocket:
                 batch.append((Address(str(source[0]).partition("%")[0], source[1]), packets))
             packets += datagrams
             count += len(datagrams)
+            if len(datagrams) > 1:
+                limit = _MAX_BATCH
+        if count > 1:
+            self._single_reads = -1
         return batch
 
     def _receive_one(self) -> tuple[list[bytes], tuple[str, int]]:

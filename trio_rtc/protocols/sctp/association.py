@@ -347,7 +347,11 @@ class Association:
                 offset = block.receiver.receive_data(packet, offset)
             else:
                 chunk, offset = chunks.parse_chunk(packet, offset)
-                if not self._handle_chunk(chunk, now):
+                if type(chunk) is chunks.Sack and self._data_block is not None:
+                    # By far the most common control chunk: not through the match of all the others.
+                    self._data_block.transmitter.handle_sack(chunk, now)
+                    self._data_block.path.heard(now)
+                elif not self._handle_chunk(chunk, now):
                     return
 
     def _handle_chunk(self, chunk: chunks.Chunk, now: float) -> bool:
