@@ -193,7 +193,7 @@ function start() {
     channel.binaryType = "arraybuffer";
     channel.addEventListener("open", () => {
       open += 1;
-      show("channels", open === Object.keys(uses).length ? "open" : "opening");
+      show("channels", open === Object.keys(uses).length ? "open" : "connecting");
       use(channel);
     });
     channel.addEventListener("close", () => {
@@ -201,7 +201,7 @@ function start() {
       disableControls();
     });
   }
-  show("channels", "opening");
+  show("channels", "connecting");
   pc.addEventListener("connectionstatechange", async () => {
     if (pc.connectionState !== "connected") return;
     $("error").hidden = true;

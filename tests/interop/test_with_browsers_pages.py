@@ -1,0 +1,228 @@
+"""The demo's page and the example's page, in real browsers."""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+from rich.console import Console
+
+from tests.interop.drivers.browser import Browser, Page
+from tests.interop.drivers.chromium import ChromiumPage, open_chromium
+from tests.interop.drivers.firefox import open_firefox
+from trio_rtc.cli.demo.display import Display
+from trio_rtc.cli.demo.pages import load_pages
+from trio_rtc.cli.demo.run import page_url, serve_browsers
+from trio_rtc.signaling import serve
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 30
+
+OpenBrowser = Callable[[], AbstractAsyncContextManager[Browser]]
+BROWSERS = pytest.mark.parametrize("open_browser", [open_chromium, open_firefox], ids=["chromium", "firefox"])
+
+
+class ServedDemo:
+    """The part of the demo that serves browsers, with what it writes to the terminal."""
+
+    def __init__(self, url: str, output: io.StringIO, scope: trio.CancelScope) -> None:
+        self.url = url
+        self.output = output
+        self.stop = scope.cancel
+
+
+@asynccontextmanager
+async def served_demo() -> AsyncIterator[ServedDemo]:
+    output = io.StringIO()
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(partial(serve, pages=load_pages()))
+        display = Display(Console(file=output, width=120))
+        nursery.start_soon(partial(serve_browsers, display, server, open_browser=False))
+        yield ServedDemo(page_url(server), output, nursery.cancel_scope)
+        nursery.cancel_scope.cancel()
+
+
+async def text_of(page: Page, selector: str) -> str:
+    text: str = await page.evaluate(f"document.querySelector({json.dumps(selector)}).textContent")
+    return text
+
+
+async def wait_for(page: Page, selector: str, part: str) -> str:
+    """Wait until an element's text contains something, and return the text."""
+    arguments = f"{json.dumps(selector)}, {json.dumps(part)}"
+    with trio.fail_after(SECONDS):
+        text: str = await page.evaluate(
+            f"""((selector, part) => new Promise((done) => {{
+              const look = () => {{
+                const text = document.querySelector(selector)?.textContent ?? "";
+                if (text.includes(part)) done(text); else setTimeout(look, 20);
+              }};
+              look();
+            }}))({arguments})"""
+        )
+    return text
+
+
+async def open_page(browser: Browser, url: str) -> Page:
+    page = await browser.open(url)
+    await wait_for(page, "#state-channels .value", "open")
+    return page
+
+
+async def say(page: Page, text: str) -> None:
+    await page.evaluate(
+        f"(document.querySelector('#text').value = {json.dumps(text)}, "
+        "document.querySelector('#chat').requestSubmit())"
+    )
+
+
+@BROWSERS
+async def test_the_page_connects_and_everything_on_it_works(open_browser: OpenBrowser) -> None:
+    async with served_demo() as demo, open_browser() as browser:
+        page = await open_page(browser, demo.url)
+        for stage, state in (("signaling", "connected"), ("dtls", "connected"), ("channels", "open")):
+            assert await wait_for(page, f"#state-{stage} .value", state) == state
+        await wait_for(page, "#state-gathering .value", "complete")
+        assert "host udp" in await wait_for(page, "#path", "↔")
+        await wait_for(page, "#rtt-median", " ms")
+        assert "median" in await page.evaluate("document.querySelector('#graph').ariaLabel")
+        assert await page.evaluate("document.querySelector('#error').hidden")
+
+        for name in ("download", "upload"):
+            await page.evaluate(f"document.querySelector('#{name}').click()")
+            assert "Mbit/s" in await wait_for(page, f"#{name}-result", "arrived whole")
+
+        await say(page, "Hello, trio!")
+        await wait_for(page, "#messages", "HELLO, TRIO!")
+        assert "page 2: Hello, trio!" in demo.output.getvalue()
+
+        other = await open_page(browser, demo.url)
+        await say(other, "<b>one page to another</b>")
+        await wait_for(page, "#messages", "<b>one page to another</b>")
+        await other.close()
+        await page.close()
+        with trio.fail_after(SECONDS):
+            while demo.output.getvalue().count("left") < 2:  # noqa: ASYNC110 - a browser takes real time
+                await trio.sleep(0.05)
+
+
+@BROWSERS
+async def test_dropped_files_have_the_same_checksum_on_both_sides(open_browser: OpenBrowser) -> None:
+    """The sizes are those at which SHA-256 pads its last block differently, and one of many messages."""
+    async with served_demo() as demo, open_browser() as browser:
+        page = await open_page(browser, demo.url)
+        for size in (0, 55, 56, 63, 64, 119, 120, 3_000_001):
+            await drop_file(page, size)
+            checksum = hashlib.sha256(bytes(number % 251 for number in range(size))).hexdigest()
+            text = await wait_for(page, "#files li:first-child", f"both: {checksum}")
+            assert "✓ same SHA-256" in text
+
+
+async def drop_file(page: Page, size: int) -> None:
+    await page.evaluate(
+        f"""(() => {{
+          const content = Uint8Array.from({{length: {size}}}, (_, number) => number % 251);
+          const dropped = new DataTransfer();
+          dropped.items.add(new File([content], "dropped.bin"));
+          const drop = new DragEvent("drop", {{dataTransfer: dropped, bubbles: true, cancelable: true}});
+          document.querySelector("#drop").dispatchEvent(drop);
+        }})()"""
+    )
+
+
+async def test_files_can_be_chosen_as_well(tmp_path: Path) -> None:
+    files = [tmp_path / "one.txt", tmp_path / "zwei ß.txt"]
+    for file in files:
+        file.write_text(file.name)
+    async with served_demo() as demo, open_chromium() as browser:
+        page = await open_page(browser, demo.url)
+        assert isinstance(page, ChromiumPage)
+        await page.set_file_input("#file", files)
+        for file in files:
+            text = await wait_for(page, "#files", hashlib.sha256(file.name.encode()).hexdigest())
+            assert file.name in text
+            assert "✗" not in text
+
+
+@BROWSERS
+async def test_the_user_is_told_when_the_program_ends(open_browser: OpenBrowser) -> None:
+    async with open_browser() as browser:
+        async with served_demo() as demo:
+            page = await open_page(browser, demo.url)
+            demo.stop()
+        assert "The program has ended" in await wait_for(page, "#error", "ended")
+        await wait_for(page, "#state-channels .value", "closed")
+        assert not await page.evaluate("document.querySelector('#error').hidden")
+        assert await page.evaluate(
+            "[...document.querySelectorAll('main button, main input')].every((each) => each.disabled)"
+        )
+
+
+async def test_no_script_fails_and_nothing_is_blocked_on_the_way() -> None:
+    async with served_demo() as demo, open_chromium() as browser:
+        page = await open_page(browser, demo.url)
+        await wait_for(page, "#rtt-median", " ms")
+        assert browser.console == []
+        loaded = await page.evaluate("performance.getEntriesByType('resource').map(({name}) => name)")
+        assert loaded
+        assert all(name.startswith(demo.url) for name in loaded)
+
+
+async def test_with_the_names_that_browsers_hide_addresses_behind() -> None:
+    async with served_demo() as demo, open_chromium(mdns=True) as browser:
+        await open_page(browser, demo.url)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_page_fits_its_window_in_both_color_schemes(
+    width: int, scheme: str, tmp_path: Path
+) -> None:
+    async with served_demo() as demo, open_chromium() as browser:
+        page = await open_page(browser, demo.url)
+        assert isinstance(page, ChromiumPage)
+        await page.emulate_color_scheme(scheme)
+        await page.screenshot(tmp_path / "page.png", width=width, height=1200)
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert await page.evaluate(overflow) == 0
+        ground, text = await page.evaluate(
+            "(({backgroundColor, color}) => [backgroundColor, color])(getComputedStyle(document.body))"
+        )
+        assert (brightness(ground) > brightness(text)) == (scheme == "light")
+
+
+def brightness(color: str) -> int:
+    return sum(int(part) for part in color.removeprefix("rgb(").removesuffix(")").split(", "))
+
+
+@BROWSERS
+async def test_the_example_page_and_its_program(open_browser: OpenBrowser) -> None:
+    program = await trio.lowlevel.open_process(
+        [sys.executable, str(ROOT / "examples" / "browser_page.py"), "--port", "0"],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert program.stdout is not None
+    try:
+        async with open_browser() as browser, program.stdout:
+            url = (await program.stdout.receive_some()).decode().split()[-1]
+            pages = [await browser.open(url), await browser.open(url)]
+            for number, page in enumerate(pages):
+                await wait_for(page, "#log", "Hello, browser!")
+                assert await text_of(page, "#state") == "connected"
+                await page.evaluate(
+                    f"(document.querySelector('#text').value = 'number {number}', "
+                    "document.querySelector('#form').requestSubmit())"
+                )
+                await wait_for(page, "#log", f"trio: NUMBER {number}")
+    finally:
+        program.kill()
+        await program.wait()
