@@ -22,6 +22,7 @@ from .enums import (
 from .errors import RTCError
 from .event_target import AnyEvent, EventTarget, HandlerRunner
 from .events import Event, RTCErrorEvent, RTCPeerConnectionIceErrorEvent, RTCPeerConnectionIceEvent
+from .pair_traffic import PairTraffic
 from .protocols.datachannel import DataChannelEvent
 from .protocols.dtls import ApplicationDataReceived, DtlsEvent, HandshakeCompleted
 from .protocols.dtls import Closed as DtlsClosed
@@ -70,6 +71,7 @@ class ConnectionMonitor:
         dtls_transport: The view of DTLS, ``None`` until negotiated.
         sctp_transport: The view of SCTP, ``None`` until negotiated.
         handshake: What the DTLS handshake has brought.
+        traffic: Counts the traffic of each pair.
     """
 
     target: object
@@ -83,9 +85,11 @@ class ConnectionMonitor:
     dtls_transport: RTCDtlsTransport | None = None
     sctp_transport: RTCSctpTransport | None = None
     handshake: HandshakeCompleted | None = None
+    traffic: PairTraffic = attrs.field(factory=PairTraffic)
     ice_gathering_state: RTCIceGatheringState = RTCIceGatheringState.NEW
     ice_connection_state: RTCIceConnectionState = RTCIceConnectionState.NEW
     connection_state: RTCPeerConnectionState = RTCPeerConnectionState.NEW
+    _ended_association: RTCSctpTransport | None = None
     _closed: bool = False
 
     def show_transports(self, agent: Agent, mid: str, m_line_index: int) -> None:
@@ -104,13 +108,17 @@ class ConnectionMonitor:
 
     def forget_association(self) -> None:
         """Drop the view of SCTP when an exchange has ended the association."""
-        if self.sctp_transport is not None:
-            self.sctp_transport._become_closed()
-            self.sctp_transport = None
+        self._ended_association, self.sctp_transport = self.sctp_transport, None
 
     def forget_transports(self) -> None:
         """Drop the views when the offer that had made them is rolled back."""
         self.ice_transport = self.dtls_transport = self.sctp_transport = None
+
+    def description_applied(self) -> None:
+        """Fire what a description has changed, after the event of the signaling state."""
+        ended, self._ended_association = self._ended_association, None
+        if ended is not None:
+            ended._become_closed()
         self._update_gathering_state()
         self.update_states()
 
@@ -150,6 +158,7 @@ class ConnectionMonitor:
                 ice._state = event.state
                 self.update_states(Event("state_change", ice))
             case SelectedPairChanged():
+                self.traffic.select(event.pair)
                 ice._set_pair(event.pair, self.mid, self.m_line_index)
             case RoleChanged() | NameResolutionRequested() | IceClosed():
                 pass
@@ -211,6 +220,8 @@ class ConnectionMonitor:
         new_connection_state = connection_state(ice, dtls)
         ice_changed = new_ice_connection_state is not self.ice_connection_state
         connection_changed = new_connection_state is not self.connection_state
+        if self._closed:
+            return
         self.ice_connection_state = new_ice_connection_state
         self.connection_state = new_connection_state
         for cause in causes:

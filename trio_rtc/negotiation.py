@@ -170,6 +170,12 @@ class Negotiation:
             self._carry_out(applied, gather=False)
         return applied
 
+    def finish(self, applied: Applied) -> None:
+        """Do what a description asks for beyond the step in which it is applied."""
+        if applied.negotiated and applied.closed_mids:
+            self.stack.end_channels()
+        self.monitor.description_applied()
+
     def add_candidate(self, candidate: "CandidateInit") -> None:
         """Take a candidate of the peer's, or hear that there are no more.
 
@@ -236,14 +242,12 @@ class Negotiation:
             self._role_settled = True
             self._set_remote_ice(plan)
             self._start_upper_layers(plan)
-        self.monitor.update_states()
 
     def _settle(self, applied: Applied) -> None:
         """Draw the consequences of an exchange that has been completed."""
         if not self._credentials_to_replace & _username_fragments(self.session.current_local):
             self._credentials_to_replace = frozenset()
         if applied.closed_mids:
-            self.stack.end_channels()
             self.monitor.forget_association()
 
     def _gather(self) -> None:

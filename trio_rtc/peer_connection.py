@@ -122,6 +122,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             owner=self._monitor,
         )
         self._channels.attach(self._stack)
+        self._monitor.traffic.attach(self._stack.ice)
         self._negotiation = Negotiation(
             Session(rng=rng, options=SessionOptions()),
             self._settings,
@@ -548,3 +549,5 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         if applied.signaling_state is not self._signaling_state:
             self._signaling_state = applied.signaling_state
             self._fire(Event("signaling_state_change", self))
+        if not self._closed:
+            self._negotiation.finish(applied)

@@ -22,7 +22,9 @@ from .enums import (
     RTCIceTransportState,
 )
 from .monitor import ConnectionMonitor
-from .protocols.ice import CheckedPair
+from .pair_traffic import Traffic
+from .protocols.ice import Agent, Candidate, CheckedPair
+from .transport_objects import RTCIceTransport
 from .transports.stack import TransportStack
 
 
@@ -84,7 +86,10 @@ class RTCIceCandidateStats:
 
 @attrs.frozen(kw_only=True)
 class RTCIceCandidatePairStats:
-    """A pair of candidates. Times in seconds."""
+    """A pair of candidates. Times in seconds.
+
+    Bytes and packets are those of the layers above while the pair was selected.
+    """
 
     id: str
     timestamp: float
@@ -94,6 +99,10 @@ class RTCIceCandidatePairStats:
     remote_candidate_id: str
     state: str
     nominated: bool
+    bytes_sent: int
+    bytes_received: int
+    packets_sent: int
+    packets_received: int
     requests_sent: int
     requests_received: int
     responses_sent: int
@@ -217,14 +226,10 @@ def _transport_stats(
     remote = [_certificate_stats(der, timestamp) for der in monitor.dtls_transport.get_remote_certificates()]
     yield local
     yield from remote
-    for candidate in monitor.ice_transport.get_local_candidates():
-        yield _candidate_stats(candidate, "local-candidate", timestamp)
-    for candidate in monitor.ice_transport.get_remote_candidates():
-        yield _candidate_stats(candidate, "remote-candidate", timestamp)
-    pairs = [_pair_stats(pair, timestamp) for pair in stack.agent.pairs]
-    yield from pairs
-    selected = monitor.ice_transport.get_selected_candidate_pair()
-    selected_ids = [pair.id for pair in pairs if pair.nominated] if selected is not None else []
+    yield from _candidate_stats(stack.agent, monitor.ice_transport, timestamp)
+    for pair in stack.agent.pairs:
+        yield _pair_stats(pair, timestamp, monitor.traffic.of(pair.key))
+    selected = stack.agent.selected_entry
     handshake = monitor.handshake
     yield RTCTransportStats(
         id=_TRANSPORT_ID,
@@ -245,7 +250,7 @@ def _transport_stats(
         srtp_cipher=None if handshake is None else handshake.srtp_profile,
         local_certificate_id=local.id,
         remote_certificate_id=remote[0].id if remote else None,
-        selected_candidate_pair_id=selected_ids[0] if selected_ids else None,
+        selected_candidate_pair_id=None if selected is None else _pair_id(selected),
     )
 
 
@@ -264,7 +269,25 @@ def _candidate_id(kind: str, address: str | None, port: int | None, protocol: st
     return f"{kind}-{protocol}-{address}-{port}"
 
 
-def _candidate_stats(candidate: RTCIceCandidate, kind: str, timestamp: float) -> RTCIceCandidateStats:
+def _candidate_stats(agent: Agent, ice: RTCIceTransport, timestamp: float) -> Iterator[RTCIceCandidateStats]:
+    """Return the candidates that were told, and those that only checks have revealed but pairs speak of."""
+    known = set()
+    told = [("local-candidate", candidate) for candidate in ice.get_local_candidates()]
+    told += [("remote-candidate", candidate) for candidate in ice.get_remote_candidates()]
+    revealed: list[tuple[str, RTCIceCandidate | Candidate]] = []
+    for pair in agent.pairs:
+        revealed.append(("local-candidate", pair.local.candidate))
+        revealed.append(("remote-candidate", pair.remote.candidate))
+    for kind, candidate in (*told, *revealed):
+        stats = _one_candidate(candidate, kind, timestamp)
+        if stats.id not in known:
+            known.add(stats.id)
+            yield stats
+
+
+def _one_candidate(
+    candidate: RTCIceCandidate | Candidate, kind: str, timestamp: float
+) -> RTCIceCandidateStats:
     return RTCIceCandidateStats(
         id=_candidate_id(kind, candidate.address, candidate.port, candidate.protocol),
         timestamp=timestamp,
@@ -280,20 +303,36 @@ def _candidate_stats(candidate: RTCIceCandidate, kind: str, timestamp: float) ->
         related_address=candidate.related_address,
         related_port=candidate.related_port,
         tcp_type=candidate.tcp_type,
-        url=candidate.url,
+        url=candidate.url if isinstance(candidate, RTCIceCandidate) else None,
     )
 
 
-def _pair_stats(pair: CheckedPair, timestamp: float) -> RTCIceCandidatePairStats:
-    local, remote, counters = pair.local.candidate, pair.remote.candidate, pair.statistics
-    local_id = _candidate_id("local-candidate", local.address, local.port, local.protocol)
-    remote_id = _candidate_id("remote-candidate", remote.address, remote.port, remote.protocol)
+def _ids_of_pair(pair: CheckedPair) -> tuple[str, str]:
+    local, remote = pair.local.candidate, pair.remote.candidate
+    return (
+        _candidate_id("local-candidate", local.address, local.port, local.protocol),
+        _candidate_id("remote-candidate", remote.address, remote.port, remote.protocol),
+    )
+
+
+def _pair_id(pair: CheckedPair) -> str:
+    local_id, remote_id = _ids_of_pair(pair)
+    return f"pair-{local_id}-{remote_id}"
+
+
+def _pair_stats(pair: CheckedPair, timestamp: float, traffic: Traffic) -> RTCIceCandidatePairStats:
+    local_id, remote_id = _ids_of_pair(pair)
+    counters = pair.statistics
     return RTCIceCandidatePairStats(
-        id=f"pair-{local_id}-{remote_id}",
+        id=_pair_id(pair),
         timestamp=timestamp,
         transport_id=_TRANSPORT_ID,
         local_candidate_id=local_id,
         remote_candidate_id=remote_id,
+        bytes_sent=traffic.bytes_sent,
+        bytes_received=traffic.bytes_received,
+        packets_sent=traffic.packets_sent,
+        packets_received=traffic.packets_received,
         state=pair.state.value,
         nominated=pair.nominated,
         requests_sent=counters.requests_sent,
