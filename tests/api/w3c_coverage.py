@@ -17,7 +17,7 @@ class Status(StrEnum):
 
     PRESENT = "yes"
     MEDIA = "with media"
-    OBSOLETE = "no: obsolete"
+    IDENTITY = "no: WebRTC Identity"
 
 
 @attrs.frozen
@@ -39,30 +39,29 @@ MEDIA = {
         "removeTrack",
         "addTransceiver",
         "ontrack",
-    },
-    "RTCTrackEvent": {"receiver", "track", "streams", "transceiver"},
-}
-"""Members of the media version, by interface."""
-
-OBSOLETE = {
-    "RTCPeerConnection": {
-        # streams, which tracks have replaced
+        # of before there were transceivers
         "addStream",
         "removeStream",
         "getLocalStreams",
         "getRemoteStreams",
         "onaddstream",
         "onremovestream",
-        # WebRTC Identity
+    },
+    "RTCTrackEvent": {"receiver", "track", "streams", "transceiver"},
+    "RTCOfferOptions": {"offerToReceiveAudio", "offerToReceiveVideo"},
+}
+"""Members of the media version, by interface."""
+
+IDENTITY = {
+    "RTCPeerConnection": {
         "setIdentityProvider",
         "getIdentityAssertion",
         "peerIdentity",
         "idpLoginUrl",
         "idpErrorInfo",
     },
-    "RTCOfferOptions": {"offerToReceiveAudio", "offerToReceiveVideo"},
 }
-"""Members that only old pages use, by interface. What has replaced them is there."""
+"""Members of WebRTC Identity, by interface: only Firefox has them, and no identity provider is left to ask."""
 
 KEYWORDS_OF = {
     "RTCOfferOptions": "RTCPeerConnection.create_offer",
@@ -88,8 +87,8 @@ def members(definition: Definition) -> Iterator[Member]:
     for idl_name in definition.members:
         if idl_name in MEDIA.get(definition.name, ()):
             status = Status.MEDIA
-        elif idl_name in OBSOLETE.get(definition.name, ()):
-            status = Status.OBSOLETE
+        elif idl_name in IDENTITY.get(definition.name, ()):
+            status = Status.IDENTITY
         else:
             status = Status.PRESENT
         yield Member(definition.name, idl_name, python_name(idl_name), status)
