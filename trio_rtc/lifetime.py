@@ -57,7 +57,9 @@ class Lifetime:
         try:
             async with trio.open_nursery() as body:
                 self.body = body
-                await body.start(self._supervise, start, say_goodbye)
+                # Shielded: when start() is cancelled, trio waits for the task to end, which waits for the block.
+                with trio.CancelScope(shield=True):
+                    await body.start(self._supervise, start, say_goodbye)
                 try:
                     yield
                 finally:

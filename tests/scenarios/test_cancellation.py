@@ -1,0 +1,201 @@
+"""Cancelled at any step of its life, a connection leaves no task and no socket, and the other side notices."""
+
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+
+import attrs
+import pytest
+import trio
+
+from tests.strategies.peers import negotiate, settings_for
+from tests.strategies.stories import seeds, state_reached
+from trio_rtc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCPeerConnectionIceEvent,
+    Settings,
+)
+from trio_rtc.testing import SimulatedHost, SimulatedNetwork
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+CLOSE_TIMEOUT = Settings().close_timeout
+CONSENT_TIMEOUT = Settings().ice.consent_timeout
+
+
+@attrs.define(eq=False)
+class CancelAtStep(trio.abc.Instrument):
+    """Cancels a scope when any task is about to run for the n-th time."""
+
+    step: int
+    scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
+    steps: int = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Count, and cancel when it is time."""
+        self.steps += 1
+        if self.steps == self.step:
+            self.scope.cancel()
+
+
+class World:
+    """A network with a STUN server and two hosts."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self.network = SimulatedNetwork(seed=seed)
+        self.network.add_stun_server("stun.example", ["198.51.100.1"])
+        self.alice = self.network.add_host("alice", ["10.0.0.1"])
+        self.bob = self.network.add_host("bob", ["10.0.0.2"])
+
+    def pc(self, host: SimulatedHost) -> RTCPeerConnection:
+        configuration = RTCConfiguration(ice_servers=[RTCIceServer(urls="stun:stun.example")])
+        seed = 2 * self._seed + (host is self.bob)
+        return RTCPeerConnection(configuration, settings=settings_for(host, seed))
+
+
+Story = Callable[[World, trio.CancelScope], Awaitable[None]]
+
+
+def trickle_while_open(one: RTCPeerConnection, other: RTCPeerConnection) -> None:
+    """Let candidates of one reach the other, as long as that one is there."""
+
+    async def signal(event: RTCPeerConnectionIceEvent) -> None:
+        if other.signaling_state != "closed":
+            with contextlib.suppress(trio.ClosedResourceError):
+                await other.add_ice_candidate(event.candidate)
+
+    one.on_ice_candidate = signal
+
+
+async def live_and_close(world: World, scope: trio.CancelScope) -> None:
+    """Connect, exchange messages, close a channel, close both connections: all of it under the scope."""
+    with scope:
+        async with world.pc(world.alice) as alice, world.pc(world.bob) as bob:
+            async with bob.subscribe("data_channel") as announced, trio.open_nursery() as nursery:
+                mine = alice.create_data_channel("chat")
+                trickle_while_open(alice, bob)
+                trickle_while_open(bob, alice)
+                await negotiate(alice, bob)
+                theirs = (await announced.receive()).channel
+                await mine.opened()
+                nursery.start_soon(mine.send, b"x" * 20_000)
+                await theirs.receive()
+                await theirs.send("thanks")
+                await mine.receive()
+                await mine.aclose()
+            await alice.aclose()
+
+
+class Signaling:
+    """One end of a way for JSON between two programs."""
+
+    def __init__(self, send: trio.MemorySendChannel[str], receive: trio.MemoryReceiveChannel[str]) -> None:
+        self.ends = (send, receive)
+        self._send, self._receive = send, receive
+
+    async def send(self, event_or_description: object) -> None:
+        value = getattr(event_or_description, "candidate", event_or_description)
+        with contextlib.suppress(trio.BrokenResourceError):
+            await self._send.send(json.dumps(None if value is None else value.to_json()))
+
+    async def take_candidates(self, pc: RTCPeerConnection) -> None:
+        async for line in self._receive:
+            await pc.add_ice_candidate(json.loads(line))
+
+    async def take_description(self, pc: RTCPeerConnection) -> None:
+        await pc.set_remote_description(json.loads(await self._receive.receive()))
+
+
+def signaling_pair() -> tuple[Signaling, Signaling]:
+    there, back = trio.open_memory_channel[str](100), trio.open_memory_channel[str](100)
+    return Signaling(there[0], back[1]), Signaling(back[0], there[1])
+
+
+async def be_the_victim(world: World, scope: trio.CancelScope, signaling: Signaling) -> None:
+    """Offer, talk, and be cancelled some time, or never."""
+    with scope, signaling.ends[0], signaling.ends[1]:
+        async with world.pc(world.alice) as pc, trio.open_nursery() as nursery:
+            channel = pc.create_data_channel("chat")
+            offer = await pc.create_offer()
+            pc.on_ice_candidate = signaling.send
+            await signaling.send(offer)
+            await pc.set_local_description(offer)
+            await signaling.take_description(pc)
+            nursery.start_soon(signaling.take_candidates, pc)
+            await channel.opened()
+            for number in range(3):
+                await channel.send(f"{number}")
+                await trio.sleep(0.02)
+            nursery.cancel_scope.cancel()
+
+
+async def be_the_survivor(world: World, signaling: Signaling) -> None:
+    """Answer, listen as long as there is something to hear, and notice the end of the other one in time."""
+    channels: list[RTCDataChannel] = []
+    with signaling.ends[0], signaling.ends[1], contextlib.suppress(trio.EndOfChannel):
+        async with world.pc(world.bob) as pc:
+            pc.on_data_channel = lambda event: channels.append(event.channel)
+            pc.on_ice_candidate = signaling.send
+            await signaling.take_description(pc)
+            await pc.set_local_description()
+            await signaling.send(pc.local_description)
+            await signaling.take_candidates(pc)
+            # Signaling has ended, and with it the other one: its goodbyes are under way.
+            with trio.fail_after(0.1):
+                for channel in channels:
+                    received = [message async for message in channel]
+                    assert received == [f"{number}" for number in range(len(received))]
+            if has_remote_candidates(pc):
+                with trio.fail_after(CONSENT_TIMEOUT + 5):
+                    await state_reached(pc, "failed")
+
+
+def has_remote_candidates(pc: RTCPeerConnection) -> bool:
+    """Whether there is anything that could fail: without candidates, a connection waits for them."""
+    return pc.sctp is not None and bool(pc.sctp.transport.ice_transport.get_remote_candidates())
+
+
+async def one_is_cancelled(world: World, scope: trio.CancelScope) -> None:
+    """Cancel Alice; Bob goes on and notices."""
+    alices, bobs = signaling_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(be_the_victim, world, scope, alices)
+        nursery.start_soon(be_the_survivor, world, bobs)
+
+
+async def cancelled_at(step: int, story: Story, seed: int) -> int:
+    """Run a story in a world of its own, cancelled at a step; return how many steps it had."""
+    world = World(seed)
+    async with world.network:
+        living = trio.lowlevel.current_statistics().tasks_living
+        instrument = CancelAtStep(step)
+        trio.lowlevel.add_instrument(instrument)
+        try:
+            await story(world, instrument.scope)
+        finally:
+            trio.lowlevel.remove_instrument(instrument)
+        assert trio.lowlevel.current_statistics().tasks_living == living, "a task was left"
+        assert (world.alice.open_sockets, world.bob.open_sockets) == ((), ()), "a socket was left"
+    return instrument.steps
+
+
+async def cancelled_at_every_step(story: Story, seed: int) -> int:
+    end = await cancelled_at(0, story, seed)
+    for step in range(1, end + 1):
+        with trio.fail_after(CONSENT_TIMEOUT + CLOSE_TIMEOUT + 20):
+            await cancelled_at(step, story, seed)
+    return end
+
+
+@pytest.mark.parametrize("seed", seeds(1))
+async def test_both_are_cancelled_at_every_step(seed: int) -> None:
+    assert await cancelled_at_every_step(live_and_close, seed) > 150
+
+
+@pytest.mark.parametrize("seed", seeds(1))
+async def test_one_of_two_is_cancelled_at_every_step(seed: int) -> None:
+    assert await cancelled_at_every_step(one_is_cancelled, seed) > 150
