@@ -57,7 +57,8 @@ class SystemDatagramSocket:
     """A UDP socket of this host (see :class:`trio_rtc.transports.network.DatagramSocket`).
 
     Attributes:
-        unsendable: Datagrams that the system refused to send (no route, message too long, filtered).
+        unsendable: Datagrams that the system refused to send (no route, message too long, filtered), that
+            came when too many were kept, or after ``close``.
     """
 
     def __init__(self, sock: socket.socket, local_address: Address, *, scope_id: int = 0) -> None:
@@ -71,6 +72,7 @@ class SystemDatagramSocket:
         self._is_ipv6 = sock.family == socket.AF_INET6
         self._segmentation = _has_segmentation(sock)
         self._kept: deque[tuple[bytes, tuple[object, ...]]] = deque()
+        self._draining = trio.Lock()
         self._single_reads = -1
         self.unsendable = 0
 
@@ -82,6 +84,7 @@ class SystemDatagramSocket:
     async def receive_batch(self) -> list[tuple[Address, list[bytes]]]:
         """Wait for datagrams and return all that are there, grouped by sender."""
         while True:
+            self._check_open()
             await trio.lowlevel.wait_readable(self._socket)
             batch = self._drain()
             if batch:
@@ -108,16 +111,23 @@ class SystemDatagramSocket:
     async def drain(self) -> None:
         """Wait until what ``send_nowait`` has kept has left."""
         kept = self._kept
-        while kept:
-            await trio.lowlevel.wait_writable(self._socket)
-            while kept and self._send([kept[0][0]], kept[0][1]):
-                kept.popleft()
+        # trio lets one task wait for a socket.
+        async with self._draining:
+            while kept:
+                self._check_open()
+                await trio.lowlevel.wait_writable(self._socket)
+                while kept and self._send([kept[0][0]], kept[0][1]):
+                    kept.popleft()
 
     def close(self) -> None:
         """Close the socket and wake who waits for it."""
         if self._socket.fileno() >= 0:
             trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
+
+    def _check_open(self) -> None:
+        if self._socket.fileno() < 0:
+            raise trio.ClosedResourceError("the socket was closed")
 
     def _drain(self) -> list[tuple[Address, list[bytes]]]:
         # A call that finds nothing costs as much as one that finds a packet. Where packets come singly, only every
@@ -202,8 +212,6 @@ class SystemDatagramSocket:
         return len(run)
 
     def _count_unsendable(self, datagrams: int, error: OSError) -> None:
-        if self._socket.fileno() < 0:
-            raise trio.ClosedResourceError("the socket was closed") from error
         self.unsendable += datagrams
         logger.debug("sending from %s failed: %s", self._local_address, error)
 
@@ -213,7 +221,9 @@ def _equal_sized_runs(batch: Sequence[bytes]) -> Iterator[list[bytes]]:
     index, end = 0, len(batch)
     while index < end:
         size = len(batch[index])
-        stop = min(end, index + max(1, min(_MAX_SEGMENTS, _MAX_PAYLOAD // max(size, 1))))
+        # Segments have a size: empty datagrams go alone.
+        most = min(_MAX_SEGMENTS, _MAX_PAYLOAD // size) if size else 1
+        stop = min(end, index + max(1, most))
         last = index + 1
         while last < stop and len(batch[last]) == size:
             last += 1
@@ -269,7 +279,11 @@ class SystemNetwork:
 
     async def resolve(self, host: str, port: int) -> list[Address]:
         """Look up the addresses of a host name."""
-        found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        try:
+            found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        except UnicodeError as error:
+            # Python encodes the name for the DNS first, which has its own idea of a failure.
+            raise OSError(f"not a host name: {host!r}") from error
         addresses = [Address(str(entry[4][0]), port) for entry in found]
         return list(dict.fromkeys(addresses))
 

@@ -1,0 +1,212 @@
+"""Stand-ins for what lies under a transport: sockets that can be full, and wires that can be held up."""
+
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import trio
+
+from trio_rtc.protocols._contract import Address
+from trio_rtc.transports.network import InterfaceAddress
+
+
+class NarrowSocket(socket.socket):
+    """Looks like a UDP socket and is one end of a local socket pair, whose few places a test can fill.
+
+    Attributes:
+        destinations: Where each datagram was sent to.
+        source: Where what it receives claims to come from.
+    """
+
+    def __init__(self, end: socket.socket) -> None:
+        super().__init__(fileno=end.detach())
+        self.destinations: list[tuple[object, ...]] = []
+        self.source: tuple[object, ...] = ("10.0.0.2", 7)
+
+    def sendto(self, data: bytes, destination: tuple[object, ...]) -> int:  # type: ignore[override]
+        count = self.send(data)
+        self.destinations.append(destination)
+        return count
+
+    def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, tuple[object, ...]]:
+        return self.recv(size, flags), self.source
+
+
+class NarrowIpv6Socket(NarrowSocket):
+    """The same, looking like one of IPv6."""
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        return socket.AF_INET6
+
+
+class RefusingSocket(socket.socket):
+    """A UDP socket of a kernel or device without segmentation: ``refusals`` by the name of the call."""
+
+    def __init__(self, refusals: dict[str, OSError]) -> None:
+        super().__init__(socket.AF_INET, socket.SOCK_DGRAM)
+        self.refusals = refusals
+        self.refused: list[str] = []
+
+    def _refuse(self, name: str) -> None:
+        if name in self.refusals:
+            self.refused.append(name)
+            raise self.refusals[name]
+
+    def setsockopt(self, level: int, *args: object) -> None:  # type: ignore[override]
+        if level == socket.IPPROTO_UDP:
+            self._refuse("setsockopt")
+        super().setsockopt(level, *args)  # type: ignore[call-overload]
+
+    def sendmsg(self, *args: object) -> int:  # type: ignore[override]
+        self._refuse("sendmsg")
+        return super().sendmsg(*args)  # type: ignore[arg-type]
+
+
+class Gate:
+    """Lets through, unless it is shut; who waits at it is told when it opens."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    def shut(self) -> None:
+        self.is_open = False
+
+    def open(self) -> None:
+        self.is_open = True
+        self._waiting.unpark_all()
+
+    async def wait(self) -> None:
+        while not self.is_open:
+            await self._waiting.park()
+
+
+class Wire:
+    """A lower layer that hands every batch to a function, and keeps it while its gate is shut.
+
+    Attributes:
+        gate: Shut: batches are kept, and whoever drains waits.
+        sent: The batches that have left.
+    """
+
+    def __init__(self, deliver: Callable[[list[bytes]], None] = lambda batch: None) -> None:
+        self.gate = Gate()
+        self.sent: list[list[bytes]] = []
+        self.deliver = deliver
+        self._kept: deque[list[bytes]] = deque()
+
+    @property
+    def packets(self) -> list[bytes]:
+        return [packet for batch in self.sent for packet in batch]
+
+    def send_nowait(self, batch: Sequence[bytes]) -> bool:
+        self._kept.append(list(batch))
+        self._pass_on()
+        return not self._kept
+
+    async def drain(self) -> None:
+        while self._kept:
+            await self.gate.wait()
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        while self._kept and self.gate.is_open:
+            batch = self._kept.popleft()
+            self.sent.append(batch)
+            self.deliver(batch)
+
+
+class ScriptedSocket:
+    """A datagram socket: what it is to receive comes from the test, what is sent is recorded.
+
+    Attributes:
+        gate: Shut: datagrams are kept, and whoever drains waits.
+        sent: Every datagram that has left, with its destination.
+        closed: Whether it was closed.
+    """
+
+    def __init__(self, local_address: Address) -> None:
+        self._local_address = local_address
+        self._incoming, self._arrivals = trio.open_memory_channel[list[tuple[Address, list[bytes]]]](100)
+        self._kept: deque[tuple[bytes, Address]] = deque()
+        self.gate = Gate()
+        self.sent: list[tuple[bytes, Address]] = []
+        self.closed = False
+
+    @property
+    def local_address(self) -> Address:
+        return self._local_address
+
+    def arrive(self, *runs: tuple[Address, list[bytes]]) -> None:
+        """Let datagrams arrive."""
+        self._incoming.send_nowait(list(runs))
+
+    async def receive_batch(self) -> list[tuple[Address, list[bytes]]]:
+        return await self._arrivals.receive()
+
+    def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
+        self._kept.extend((data, remote) for data in batch)
+        self._pass_on()
+        return not self._kept
+
+    async def drain(self) -> None:
+        while self._kept:
+            await self.gate.wait()
+            self._pass_on()
+
+    def close(self) -> None:
+        self.closed = True
+        self._arrivals.close()
+
+    def _pass_on(self) -> None:
+        while self._kept and self.gate.is_open:
+            self.sent.append(self._kept.popleft())
+
+
+class ScriptedNetwork:
+    """A network whose addresses, ports, names and groups are what the test says.
+
+    Attributes:
+        addresses: The addresses of the host.
+        names: What the names resolve to.
+        taken_ports: Ports that cannot be bound.
+        sockets: Every UDP socket that was opened.
+        multicast: Every multicast socket that was opened, with its group.
+        without_multicast: Addresses on which there is no multicast.
+        lookup_gate: Shut: lookups take their time.
+    """
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = [InterfaceAddress("eth0", address) for address in addresses]
+        self.names: dict[str, list[str]] = {}
+        self.taken_ports: set[int] = set()
+        self.sockets: list[ScriptedSocket] = []
+        self.multicast: list[tuple[ScriptedSocket, Address]] = []
+        self.without_multicast: set[str] = set()
+        self.lookup_gate = Gate()
+
+    def interface_addresses(self) -> list[InterfaceAddress]:
+        return self.addresses
+
+    async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> ScriptedSocket:
+        await trio.lowlevel.checkpoint()
+        address = Address(interface.host, port or 50_000 + len(self.sockets))
+        if port in self.taken_ports or any(opened.local_address == address for opened in self.sockets):
+            raise OSError("the port is taken")
+        self.sockets.append(ScriptedSocket(address))
+        return self.sockets[-1]
+
+    async def open_multicast(self, interface: InterfaceAddress, group: Address) -> ScriptedSocket:
+        await trio.lowlevel.checkpoint()
+        if interface.host in self.without_multicast:
+            raise OSError("no multicast here")
+        self.multicast.append((ScriptedSocket(Address(interface.host, group.port)), group))
+        return self.multicast[-1][0]
+
+    async def resolve(self, host: str, port: int) -> list[Address]:
+        await trio.lowlevel.checkpoint()
+        await self.lookup_gate.wait()
+        if host not in self.names:
+            raise OSError("no such name")
+        return [Address(found, port) for found in self.names[host]]

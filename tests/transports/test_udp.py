@@ -1,0 +1,489 @@
+"""UDP sockets of this host, over loopback."""
+
+import contextlib
+import errno
+import itertools
+import os
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.strategies.wires import NarrowIpv6Socket, NarrowSocket, RefusingSocket
+from trio_rtc.protocols._contract import Address
+from trio_rtc.transports.network import InterfaceAddress
+from trio_rtc.transports.udp import SystemDatagramSocket, SystemNetwork, UdpTransport
+
+LOOPBACK = ("127.0.0.1", "::1")
+REMOTE = Address("10.0.0.2", 7)
+
+both_families = pytest.mark.parametrize("host", LOOPBACK)
+
+
+@asynccontextmanager
+async def open_sockets(host: str, count: int = 2) -> AsyncIterator[list[SystemDatagramSocket]]:
+    """Open sockets on a loopback address."""
+    network = SystemNetwork()
+    opened = [await network.bind_udp(InterfaceAddress("lo", host)) for _ in range(count)]
+    try:
+        yield opened
+    finally:
+        for datagram_socket in opened:
+            datagram_socket.close()
+
+
+@asynccontextmanager
+async def refusing_sockets(
+    refusals: dict[str, OSError],
+) -> AsyncIterator[tuple[RefusingSocket, SystemDatagramSocket, SystemDatagramSocket]]:
+    """Open a socket without segmentation and a receiver: yields what the first is made of, it, and the other."""
+    async with open_sockets("127.0.0.1", 1) as [receiver]:
+        refusing = RefusingSocket(refusals)
+        refusing.bind(("127.0.0.1", 0))
+        sender = SystemDatagramSocket(refusing, Address(*refusing.getsockname()))
+        try:
+            yield refusing, sender, receiver
+        finally:
+            sender.close()
+
+
+@asynccontextmanager
+async def narrow_socket(
+    kind: type[NarrowSocket] = NarrowSocket, *, scope_id: int = 0
+) -> AsyncIterator[tuple[NarrowSocket, SystemDatagramSocket, socket.socket]]:
+    """Open a socket that can be full: yields what it is made of, itself, and the other end."""
+    end, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    narrow = kind(end)
+    datagram_socket = SystemDatagramSocket(narrow, Address("10.0.0.1", 5), scope_id=scope_id)
+    with far_end:
+        far_end.setblocking(False)
+        try:
+            yield narrow, datagram_socket, far_end
+        finally:
+            datagram_socket.close()
+
+
+def numbered(count: int, start: int = 0) -> list[bytes]:
+    return [number.to_bytes(4, "big") for number in range(start, start + count)]
+
+
+def fill(datagram_socket: SystemDatagramSocket) -> list[bytes]:
+    """Send until the socket takes no more; return what was sent. The last one is kept."""
+    sent: list[bytes] = []
+    while True:
+        sent += numbered(1, len(sent))
+        if not datagram_socket.send_nowait(sent[-1:], REMOTE):
+            return sent
+
+
+def read(end: socket.socket) -> list[bytes]:
+    """Read all that is there."""
+    found = []
+    while True:
+        try:
+            found.append(end.recv(2000))
+        except BlockingIOError:
+            return found
+
+
+async def receive(datagram_socket: SystemDatagramSocket, count: int) -> list[tuple[Address, bytes]]:
+    """Receive so many datagrams, however they are batched."""
+    received: list[tuple[Address, bytes]] = []
+    while len(received) < count:
+        runs = await datagram_socket.receive_batch()
+        assert all(one[0] != other[0] for one, other in itertools.pairwise(runs)), "one run in two"
+        received += [(remote, packet) for remote, packets in runs for packet in packets]
+    return received
+
+
+async def send_and_receive(
+    sender: SystemDatagramSocket, receiver: SystemDatagramSocket, batch: Sequence[bytes]
+) -> list[bytes]:
+    assert sender.send_nowait(batch, receiver.local_address)
+    received = await receive(receiver, len(batch))
+    assert {remote for remote, _ in received} <= {sender.local_address}
+    return [packet for _, packet in received]
+
+
+# -- what goes in comes out ------------------------------------------------------------------------------------
+
+
+@both_families
+async def test_a_socket_is_bound_to_the_address_and_has_a_port(host: str) -> None:
+    async with open_sockets(host) as [one, other]:
+        assert one.local_address.host == other.local_address.host == host
+        assert 0 < one.local_address.port != other.local_address.port
+
+
+@both_families
+async def test_a_batch_arrives_whole_and_in_order(host: str) -> None:
+    async with open_sockets(host) as [sender, receiver]:
+        batch = numbered(200)
+        assert await send_and_receive(sender, receiver, batch) == batch
+        assert sender.unsendable == 0
+
+
+@given(st.lists(st.integers(0, 40) | st.sampled_from([1180, 1200]), min_size=1, max_size=40))
+@example([5, 5, 5])
+@example([5, 5, 3])
+@example([5, 5, 3, 3, 5])
+@example([3, 5, 5])
+@example([1200] * 40)
+@example([0, 0, 5, 5, 0])
+async def test_datagrams_of_any_sizes_keep_their_bounds(sizes: list[int]) -> None:
+    batch = [bytes([index]) * size for index, size in enumerate(sizes)]
+    async with open_sockets("127.0.0.1") as [sender, receiver]:
+        assert await send_and_receive(sender, receiver, batch) == batch
+
+
+@both_families
+async def test_large_datagrams_pass_singly_and_in_runs(host: str) -> None:
+    async with open_sockets(host) as [sender, receiver]:
+        batch = [bytes([number]) * 20_000 for number in range(4)]
+        assert await send_and_receive(sender, receiver, batch) == batch
+
+
+async def test_an_empty_batch_is_sent_at_once() -> None:
+    async with open_sockets("127.0.0.1", 1) as [sender]:
+        assert sender.send_nowait([], REMOTE)
+
+
+@both_families
+async def test_datagrams_of_several_senders_are_grouped_in_the_order_of_arrival(host: str) -> None:
+    async with open_sockets(host, 3) as [alice, bob, receiver]:
+        expected = []
+        for sender, batch in (
+            (alice, numbered(3)),
+            (bob, numbered(1)),
+            (alice, numbered(2)),
+            (bob, numbered(9)),
+        ):
+            sender.send_nowait(batch, receiver.local_address)
+            expected += [(sender.local_address, packet) for packet in batch]
+        assert await receive(receiver, len(expected)) == expected
+
+
+async def test_a_batch_is_bounded() -> None:
+    async with open_sockets("127.0.0.1") as [sender, receiver]:
+        for packet in numbered(150):
+            sender.send_nowait([packet], receiver.local_address)
+        sizes = []
+        while sum(sizes) < 150:
+            sizes.append(sum(len(packets) for _, packets in await receiver.receive_batch()))
+        assert max(sizes) <= 64
+
+
+@both_families
+async def test_a_peer_that_does_not_listen_is_no_error(host: str) -> None:
+    async with open_sockets(host, 3) as [sender, receiver, absent]:
+        absent.close()
+        assert sender.send_nowait(numbered(3), absent.local_address)
+        assert sender.send_nowait(numbered(3), absent.local_address)
+        receiver.send_nowait([b"still here"], sender.local_address)
+        assert await receive(sender, 1) == [(receiver.local_address, b"still here")]
+
+
+# -- kernels without segmentation --------------------------------------------------------------------------------
+
+
+async def test_where_the_kernel_has_no_segmentation_datagrams_go_one_by_one() -> None:
+    async with refusing_sockets({"setsockopt": OSError(errno.ENOPROTOOPT, "unknown")}) as parts:
+        refusing, sender, receiver = parts
+        assert await send_and_receive(sender, receiver, numbered(10)) == numbered(10)
+        assert await send_and_receive(receiver, sender, numbered(10)) == numbered(10)
+        assert refusing.refused == ["setsockopt"]
+
+
+@pytest.mark.parametrize("reason", [errno.EIO, errno.EINVAL, errno.EOPNOTSUPP])
+async def test_where_the_device_refuses_segmentation_it_is_not_asked_twice(reason: int) -> None:
+    async with refusing_sockets({"sendmsg": OSError(reason, "refused")}) as [refusing, sender, receiver]:
+        # Two runs: the refusal comes within a batch.
+        batch = [b"12", b"34", b"567", b"890"]
+        assert await send_and_receive(sender, receiver, batch) == batch
+        assert await send_and_receive(sender, receiver, batch) == batch
+        assert refusing.refused == ["sendmsg"]
+        assert sender.unsendable == 0
+
+
+async def test_a_run_that_the_system_refuses_is_counted_and_segmentation_kept() -> None:
+    async with refusing_sockets({"sendmsg": OSError(errno.ENETUNREACH, "no route")}) as parts:
+        refusing, sender, receiver = parts
+        assert sender.send_nowait(numbered(3), receiver.local_address)
+        assert sender.send_nowait(numbered(3), receiver.local_address)
+        assert sender.unsendable == 6
+        assert refusing.refused == ["sendmsg", "sendmsg"]
+
+
+async def test_a_datagram_that_cannot_be_sent_is_counted_and_the_others_leave() -> None:
+    async with open_sockets("127.0.0.1") as [sender, receiver]:
+        assert sender.send_nowait([b"one", bytes(70_000), b"two"], receiver.local_address)
+        assert sender.unsendable == 1
+        assert [packet for _, packet in await receive(receiver, 2)] == [b"one", b"two"]
+
+
+async def test_a_destination_of_another_family_is_counted() -> None:
+    async with open_sockets("::1", 1) as [sender]:
+        assert sender.send_nowait([b"one"], Address("127.0.0.1", 9))
+        assert sender.unsendable == 1
+
+
+# -- a full socket -----------------------------------------------------------------------------------------------
+
+
+async def test_a_full_socket_keeps_the_rest_and_drain_sends_it_in_order() -> None:
+    async with narrow_socket() as [narrow, sender, far_end], trio.open_nursery() as nursery:
+        sent = fill(sender)
+        sent += numbered(20, len(sent))
+        assert not sender.send_nowait(sent[-20:], REMOTE)
+        nursery.start_soon(sender.drain)
+        received: list[bytes] = []
+        while len(received) < len(sent):
+            await trio.testing.wait_all_tasks_blocked()
+            received += read(far_end)
+        assert received == sent
+        assert narrow.destinations == [REMOTE] * len(sent)
+        assert sender.unsendable == 0
+
+
+async def test_what_comes_after_something_kept_does_not_overtake_it() -> None:
+    async with narrow_socket() as [narrow, sender, far_end]:
+        sent = fill(sender)
+        received = read(far_end)
+        # There is room now, but one is kept.
+        assert not sender.send_nowait([b"last"], Address("10.0.0.3", 8))
+        await sender.drain()
+        assert received + read(far_end) == [*sent, b"last"]
+        assert narrow.destinations[-1] == ("10.0.0.3", 8)
+
+
+async def test_when_all_has_left_sending_is_direct_again() -> None:
+    async with narrow_socket() as [_, sender, far_end]:
+        fill(sender)
+        read(far_end)
+        await sender.drain()
+        read(far_end)
+        assert sender.send_nowait([b"direct"], REMOTE)
+        assert read(far_end) == [b"direct"]
+
+
+async def test_what_is_kept_is_bounded_and_the_newest_is_lost() -> None:
+    async with narrow_socket() as [_, sender, far_end], trio.open_nursery() as nursery:
+        sent = fill(sender)
+        later = numbered(1000, len(sent))
+        assert not sender.send_nowait(later[:900], REMOTE)
+        assert not sender.send_nowait(later[900:], REMOTE)
+        lost = sender.unsendable
+        assert 500 < lost < 1000
+        nursery.start_soon(sender.drain)
+        received: list[bytes] = []
+        while len(received) < len(sent) + 1000 - lost:
+            await trio.testing.wait_all_tasks_blocked()
+            received += read(far_end)
+        assert received == (sent + later)[: len(received)]
+
+
+async def test_any_number_of_tasks_wait_for_a_full_socket() -> None:
+    async with narrow_socket() as [_, sender, far_end]:
+        sent = fill(sender)
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(sender.drain)
+            await trio.testing.wait_all_tasks_blocked()
+            received = read(far_end)
+        assert received + read(far_end) == sent
+
+
+async def test_a_cancelled_drain_loses_nothing() -> None:
+    async with narrow_socket() as [_, sender, far_end]:
+        sent = fill(sender)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(sender.drain)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        received = read(far_end)
+        await sender.drain()
+        assert received + read(far_end) == sent
+
+
+async def test_closing_a_full_socket_wakes_all_who_wait_for_it() -> None:
+    async with narrow_socket() as [_, sender, _], trio.open_nursery() as nursery:
+        fill(sender)
+
+        async def drain() -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                await sender.drain()
+
+        for _ in range(2):
+            nursery.start_soon(drain)
+        await trio.testing.wait_all_tasks_blocked()
+        sender.close()
+
+
+# -- closing -----------------------------------------------------------------------------------------------------
+
+
+@both_families
+async def test_closing_wakes_the_receiver(host: str) -> None:
+    async with open_sockets(host, 1) as [receiver], trio.open_nursery() as nursery:
+
+        async def wait() -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                await receiver.receive_batch()
+
+        nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        receiver.close()
+        receiver.close()
+
+
+async def test_a_closed_socket_receives_nothing_and_loses_what_is_sent() -> None:
+    async with open_sockets("127.0.0.1") as [closed, other]:
+        closed.close()
+        assert closed.send_nowait(numbered(1), other.local_address)
+        assert closed.send_nowait(numbered(3), other.local_address)
+        assert closed.unsendable == 4
+        with pytest.raises(trio.ClosedResourceError):
+            await closed.receive_batch()
+
+
+async def test_a_socket_closed_just_as_something_arrives() -> None:
+    """Both tasks are due in one turn of the scheduler; whichever goes first, the receiver hears of the end."""
+    ended: list[bool] = []
+    async with open_sockets("127.0.0.1") as [sender, receiver], trio.open_nursery() as nursery:
+
+        async def receive_until_closed() -> None:
+            with contextlib.suppress(trio.ClosedResourceError):
+                while True:
+                    await receiver.receive_batch()
+            ended.append(True)
+
+        async def close_when_readable(waiting: SystemDatagramSocket) -> None:
+            await waiting.receive_batch()
+            receiver.close()
+
+        nursery.start_soon(receive_until_closed)
+        nursery.start_soon(close_when_readable, sender)
+        await trio.testing.wait_all_tasks_blocked()
+        receiver.send_nowait([b"to the one who closes"], sender.local_address)
+        sender.send_nowait([b"to the one who is closed"], receiver.local_address)
+    assert ended
+
+
+async def test_the_transport_hands_on_what_arrives_until_its_socket_is_closed() -> None:
+    async with open_sockets("127.0.0.1") as [sender, receiver]:
+        into, out = trio.open_memory_channel[tuple[Address, Address, list[bytes]]](10)
+        transport = UdpTransport(receiver, lambda *what: into.send_nowait(what))
+        async with trio.open_nursery() as nursery:
+            await nursery.start(transport.run)
+            sender.send_nowait([b"ping"], receiver.local_address)
+            assert await out.receive() == (receiver.local_address, sender.local_address, [b"ping"])
+            receiver.close()
+        with pytest.raises(trio.ClosedResourceError):
+            await receiver.receive_batch()
+
+
+async def test_a_cancelled_transport_closes_its_socket() -> None:
+    async with open_sockets("127.0.0.1", 1) as [receiver]:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(UdpTransport(receiver, lambda *what: None).run)
+            nursery.cancel_scope.cancel()
+        with pytest.raises(trio.ClosedResourceError):
+            await receiver.receive_batch()
+
+
+# -- scopes of IPv6 addresses ------------------------------------------------------------------------------------
+
+
+async def test_a_link_local_socket_sends_within_its_scope() -> None:
+    async with narrow_socket(NarrowIpv6Socket, scope_id=7) as [narrow, sender, _]:
+        sender.send_nowait([b"x"], Address("fe80::2", 9))
+        assert narrow.destinations == [("fe80::2", 9, 0, 7)]
+
+
+async def test_the_scope_of_a_sender_is_not_part_of_its_address() -> None:
+    async with narrow_socket(NarrowIpv6Socket, scope_id=7) as [narrow, receiver, far_end]:
+        narrow.source = ("fe80::2%eth0", 9, 0, 7)
+        far_end.send(b"x")
+        assert await receiver.receive_batch() == [(Address("fe80::2", 9), [b"x"])]
+
+
+# -- the network of this host ------------------------------------------------------------------------------------
+
+
+def test_this_host_has_a_loopback_address() -> None:
+    addresses = SystemNetwork().interface_addresses()
+    assert "127.0.0.1" in [address.host for address in addresses]
+    assert all(address.name for address in addresses)
+    assert not any("%" in address.host for address in addresses)
+
+
+@both_families
+async def test_a_port_can_be_chosen_and_is_taken_once(host: str) -> None:
+    network, interface = SystemNetwork(), InterfaceAddress("lo", host)
+    async with open_sockets(host, 1) as [freed]:
+        port = freed.local_address.port
+        with pytest.raises(OSError, match=os.strerror(errno.EADDRINUSE)):
+            await network.bind_udp(interface, port)
+        freed.close()
+        again = await network.bind_udp(interface, port)
+        assert again.local_address == (host, port)
+        again.close()
+
+
+async def test_an_address_of_another_host_cannot_be_bound() -> None:
+    with pytest.raises(OSError, match=os.strerror(errno.EADDRNOTAVAIL)):
+        await SystemNetwork().bind_udp(InterfaceAddress("lo", "198.51.100.1"))
+
+
+@both_families
+async def test_numeric_addresses_resolve_to_themselves(host: str) -> None:
+    assert await SystemNetwork().resolve(host, 3478) == [Address(host, 3478)]
+
+
+async def test_localhost_resolves_to_loopback_without_repetition() -> None:
+    found = await SystemNetwork().resolve("localhost", 1)
+    assert {address.host for address in found} <= set(LOOPBACK)
+    assert len(found) == len(set(found)) > 0
+
+
+@pytest.mark.parametrize("name", ["a..b", "x" * 64 + ".invalid", "\N{SNOWMAN}.."])
+async def test_an_impossible_name_does_not_resolve(name: str) -> None:
+    with pytest.raises(OSError, match="not a host name"):
+        await SystemNetwork().resolve(name, 3478)
+
+
+async def test_members_of_a_multicast_group_hear_each_other() -> None:
+    network, interface = SystemNetwork(), InterfaceAddress("lo", "127.0.0.1")
+    async with open_sockets("127.0.0.1", 1) as [unused]:
+        group = Address("239.255.77.77", unused.local_address.port)
+    members = [await network.open_multicast(interface, group) for _ in range(2)]
+    try:
+        assert [member.local_address for member in members] == [Address("127.0.0.1", group.port)] * 2
+        assert members[0].send_nowait([b"anybody?"], group)
+        for member in members:
+            assert await receive(member, 1) == [(members[0].local_address, b"anybody?")]
+    finally:
+        for member in members:
+            member.close()
+
+
+async def test_a_multicast_socket_of_ipv6_opens_on_an_interface_by_its_name() -> None:
+    network = SystemNetwork()
+    loopback = next(address for address in network.interface_addresses() if address.host == "::1")
+    async with open_sockets("::1", 1) as [sender]:
+        member = await network.open_multicast(loopback, Address("ff02::fb", sender.local_address.port + 1))
+        try:
+            sender.send_nowait([b"to you alone"], member.local_address)
+            assert await receive(member, 1) == [(sender.local_address, b"to you alone")]
+        finally:
+            member.close()
+
+
+async def test_what_is_no_multicast_group_cannot_be_joined() -> None:
+    with pytest.raises(OSError, match=os.strerror(errno.EINVAL)):
+        await SystemNetwork().open_multicast(InterfaceAddress("lo", "127.0.0.1"), Address("10.0.0.1", 0))
