@@ -204,11 +204,6 @@ def test_a_second_cookie():
     assert alert_after(DtlsRole.CLIENT, request, request) == AlertDescription.UNEXPECTED_MESSAGE
 
 
-def test_a_hello_request_is_ignored_in_the_handshake():
-    messages = [(HandshakeType.HELLO_REQUEST, b""), (HandshakeType.SERVER_HELLO, CHOICE.encode())]
-    assert alert_after(DtlsRole.CLIENT, *messages) is None
-
-
 OWN_CHAIN = encode_certificates([certificate(DtlsRole.SERVER).der])
 
 

@@ -196,12 +196,16 @@ def matches_fingerprint(certificate: bytes, fingerprints: Sequence[Fingerprint])
 
     Fingerprints by hash functions that are not trusted match nothing.
     """
+    # Hashed once for each function, however many fingerprints a peer has listed.
+    actual = {
+        algorithm: Fingerprint.of(certificate, algorithm).value.encode()
+        for algorithm in {fingerprint.algorithm for fingerprint in fingerprints} & _FINGERPRINT_HASHES.keys()
+    }
     matched = False
     for fingerprint in fingerprints:
-        if fingerprint.algorithm in _FINGERPRINT_HASHES:
-            actual = Fingerprint.of(certificate, fingerprint.algorithm)
+        if fingerprint.algorithm in actual:
             # Encoded, since compare_digest refuses text that is not ASCII, and this text came from a peer.
-            matched |= hmac.compare_digest(actual.value.encode(), fingerprint.value.encode())
+            matched |= hmac.compare_digest(actual[fingerprint.algorithm], fingerprint.value.encode())
     return matched
 
 

@@ -215,8 +215,6 @@ class ClientHandshake:
         Raises:
             ProtocolError: The handshake has failed. A ``HandshakeFailure`` tells the alert to send.
         """
-        if message.message_type == HandshakeType.HELLO_REQUEST:
-            return Step()  # RFC 5246 section 7.4.1.1: ignored while negotiating, and never hashed
         match self._state:
             case AwaitingServerHello() as state:
                 if message.message_type == HandshakeType.HELLO_VERIFY_REQUEST:

@@ -353,6 +353,11 @@ class Connection:
     def _reassemble(self, state: Connecting, epoch: int, payload: bytes, now: float) -> None:
         repeated = False
         for fragment in parse_fragments(payload):
+            if fragment.message_type == HandshakeType.HELLO_REQUEST:
+                # Ignored while negotiating (RFC 5246 section 7.4.1.1). It must not take a message's number either:
+                # it means nothing, so whoever forges one would silently keep out the genuine message.
+                self._counters.unexpected += 1
+                continue
             outcome = state.reassembler.add(epoch, fragment)
             if outcome is Outcome.REPEATED:
                 repeated = True

@@ -110,7 +110,8 @@ class Reassembler:
     Fragments of different epochs are kept apart, so that nothing that came in the clear can become part of a
     message that must come protected. A fragment that contradicts the earlier ones about the type or length of
     its message replaces them: one of the two is spoofed, and this way the peer's next retransmission heals
-    what a spoofed fragment has spoiled.
+    what a spoofed fragment has spoiled. For the same reason an earlier message takes the room of later ones when
+    there is none left: else a few spoofed beginnings of messages to come could keep out the one that is awaited.
     """
 
     def __init__(self, max_message_size: int, max_total_size: int) -> None:
@@ -135,7 +136,7 @@ class Reassembler:
             partial = None
         if partial is None:
             size = fragment.length
-            if size > self._max_message_size or self._total_size + size > self._max_total_size:
+            if size > self._max_message_size or not self._make_room(size, key):
                 return Outcome.REFUSED
             self._total_size += size
             gaps = [(0, size)] if size else []
@@ -158,5 +159,20 @@ class Reassembler:
         self._next_sequence = sequence + 1
         return HandshakeMessage(partial.message_type, sequence, bytes(partial.body))
 
+    def _make_room(self, size: int, key: tuple[int, int]) -> bool:
+        """Drop messages behind the one at ``key``, the last ones first, until ``size`` bytes have room."""
+        while self._total_size + size > self._max_total_size:
+            last = max(self._partials, key=_place, default=key)
+            if _place(last) <= _place(key):
+                return False
+            self._drop(last)
+        return True
+
     def _drop(self, key: tuple[int, int]) -> None:
         self._total_size -= len(self._partials.pop(key).body)
+
+
+def _place(key: tuple[int, int]) -> tuple[int, int]:
+    """Return what orders messages: their number, and of two with the same the protected one first."""
+    epoch, sequence = key
+    return sequence, -epoch

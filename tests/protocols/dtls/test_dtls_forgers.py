@@ -1,0 +1,106 @@
+"""Forgers: who can put datagrams on the path but knows no key can waste a little time, and no more than that."""
+
+import pytest
+
+from tests.strategies.dtls_pair import Pair, certificate, check_agreement, make_connection, make_pair
+from trio_rtc.protocols.dtls import DtlsOptions, DtlsRole, Fingerprint
+from trio_rtc.protocols.dtls import certificate as certificates
+from trio_rtc.protocols.dtls.messages import HandshakeType
+from trio_rtc.protocols.dtls.record import HEADER, ContentType
+
+
+def fragment(kind: int, sequence: int, length: int, data: bytes = b"") -> bytes:
+    """Return a handshake fragment at the beginning of a message, without a record."""
+    return b"".join(
+        (
+            bytes((kind,)),
+            length.to_bytes(3, "big"),
+            sequence.to_bytes(2, "big"),
+            bytes(3),
+            len(data).to_bytes(3, "big"),
+            data,
+        )
+    )
+
+
+def record(payload: bytes, number: int = 99) -> bytes:
+    return HEADER.pack(ContentType.HANDSHAKE, 0xFEFD, number, len(payload)) + payload
+
+
+def run_against(pair: Pair, forgery: bytes) -> None:
+    """Deliver a forged datagram to both sides before every step of a handshake, which must come off in time."""
+    pair.start()
+    while not pair.completed:
+        for role in DtlsRole:
+            pair.of(role).receive([forgery], pair.now)
+        pair.flush()
+        assert pair.step()
+        assert pair.now < 1.0, "the forgery delays the handshake"
+    pair.run(lambda: pair.quiet)
+    check_agreement(pair)
+
+
+@pytest.mark.parametrize("size", [16384, 9000])
+def test_begun_messages_to_come_do_not_keep_out_the_awaited_one(size):
+    """Together they take all the memory that there is for reassembly."""
+    later = [fragment(HandshakeType.CERTIFICATE, sequence, size, b"x") for sequence in range(6, 15)]
+    run_against(make_pair(), record(b"".join(later)))
+
+
+def test_begun_messages_leave_room_for_the_largest_awaited_one():
+    options = DtlsOptions(max_message_size=2048, max_reassembly_size=2048)
+    later = [fragment(HandshakeType.FINISHED, sequence, 1024, b"x") for sequence in range(7, 12)]
+    run_against(make_pair(options, options), record(b"".join(later)))
+
+
+def test_hello_requests_do_not_take_the_numbers_of_messages():
+    requests = [fragment(HandshakeType.HELLO_REQUEST, sequence, 0) for sequence in range(16)]
+    pair = make_pair()
+    run_against(pair, record(b"".join(requests)))
+    assert pair.client.counters.unexpected
+
+
+def test_a_hello_request_with_a_body_is_ignored_too():
+    run_against(make_pair(), record(fragment(HandshakeType.HELLO_REQUEST, 0, 9, b"x")))
+
+
+def test_early_records_and_data_are_bounded():
+    """Records under keys that do not exist yet: some are kept, all others only counted."""
+    connection = make_connection(DtlsRole.SERVER, DtlsOptions(max_early_records=4))
+    connection.start(0.0)
+    early = HEADER.pack(ContentType.APPLICATION_DATA, 0xFEFD, 1 << 48, 30) + bytes(30)
+    connection.receive([early] * 50, 0.0)
+    assert connection.counters.wrong_epoch == 46
+
+
+def test_answers_to_repetitions_become_rare():
+    """Repeating one datagram of the client's must not make the server's whole flight follow each time."""
+    pair = make_pair()
+    pair.start()
+    (hello,) = [datagram for _, role, datagram in pair.sent if role is DtlsRole.CLIENT]
+    pair.server.receive([hello], 0.0)
+    flight = sum(map(len, pair.server.datagrams_to_send(0.0)))
+    sent = 0
+    for step in range(1, 10_000):
+        pair.server.receive([hello], step / 1000)
+        sent += sum(map(len, pair.server.datagrams_to_send(step / 1000)))
+    assert sent <= 10 * flight
+
+
+def test_many_fingerprints_cost_one_hash(monkeypatch):
+    """A description can list thousands of them."""
+    der = certificate(DtlsRole.CLIENT).der
+    hashed = []
+
+    class CountingFingerprint(Fingerprint):
+        @classmethod
+        def of(cls, data, algorithm):
+            hashed.append(algorithm)
+            return Fingerprint.of(data, algorithm)
+
+    wrong = [Fingerprint("sha-256", "00"), Fingerprint("sha-512", "00"), Fingerprint("md5", "00")] * 1000
+    right = certificate(DtlsRole.CLIENT).fingerprint()
+    monkeypatch.setattr(certificates, "Fingerprint", CountingFingerprint)
+    assert not certificates.matches_fingerprint(der, wrong)
+    assert certificates.matches_fingerprint(der, [*wrong, right])
+    assert sorted(hashed) == ["sha-256", "sha-256", "sha-512", "sha-512"]
