@@ -15,18 +15,18 @@ async def open_peer(name: str) -> AsyncIterator[RemotePeer]:
     """Open a peer for as long as the block lasts: one of ``PEERS``, or ``"chromium-mdns"``."""
     match name:
         case "aiortc" | "wrtc":
-            async with program_peer(f"{name}_peer") as peer:
+            async with program_peer(name) as peer:
                 yield peer
         case "chromium" | "chromium-mdns":
             async with (
                 open_chromium(
                     "--allow-loopback-in-peer-connection", mdns=name == "chromium-mdns"
                 ) as chromium,
-                page_peer(await chromium.open()) as peer,
+                page_peer(name, await chromium.open()) as peer,
             ):
                 yield peer
         case "firefox":
-            async with open_firefox() as firefox, page_peer(await firefox.open()) as peer:
+            async with open_firefox() as firefox, page_peer(name, await firefox.open()) as peer:
                 yield peer
         case _:
             raise ValueError(name)

@@ -167,11 +167,13 @@ class RemotePeer:
     """A peer connection of a foreign make, with the verbs of a negotiation (see ``negotiation.py``).
 
     Attributes:
+        name: What it was asked for by, such as ``"aiortc"``.
         connection_states: Every state that ``connectionState`` has been in since it was ``"new"``.
         vanish: Ends the peer without its doing: closes the page, kills the program.
     """
 
-    def __init__(self, link: Link, vanish: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, name: str, link: Link, vanish: Callable[[], Awaitable[object]]) -> None:
+        self.name = name
         self._link = link
         self.vanish = vanish
         self._channels: dict[int, RemoteChannel] = {}
@@ -285,25 +287,27 @@ class RemotePeer:
 
 
 @asynccontextmanager
-async def page_peer(page: Page, configuration: Mapping[str, Any] | None = None) -> AsyncIterator[RemotePeer]:
+async def page_peer(
+    name: str, page: Page, configuration: Mapping[str, Any] | None = None
+) -> AsyncIterator[RemotePeer]:
     """Make a peer of a page for as long as the block lasts."""
     script = await trio.Path(PEER_SCRIPT).read_text()
     await page.evaluate(f"(() => {{ {script} }})()")
-    peer = RemotePeer(link := PageLink(page), page.close)
+    peer = RemotePeer(name, link := PageLink(page), page.close)
     await link.execute("create", {"configuration": configuration or {}})
     async with run_beside(peer.run):
         yield peer
 
 
 @asynccontextmanager
-async def program_peer(module: str) -> AsyncIterator[RemotePeer]:
+async def program_peer(name: str) -> AsyncIterator[RemotePeer]:
     """Run an asyncio peer for as long as the block lasts.
 
     Args:
-        module: Name of a module in ``peers``.
+        name: There is a module ``<name>_peer`` in ``peers``.
     """
     process = await trio.lowlevel.open_process(
-        [sys.executable, "-m", f"tests.interop.peers.{module}"],
+        [sys.executable, "-m", f"tests.interop.peers.{name}_peer"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=ROOT,
@@ -317,7 +321,7 @@ async def program_peer(module: str) -> AsyncIterator[RemotePeer]:
         link = ProcessLink(process)
         async with run_beside(link.run):
             await link.execute("create", {})
-            peer = RemotePeer(link, kill)
+            peer = RemotePeer(name, link, kill)
             async with run_beside(peer.run):
                 yield peer
     finally:

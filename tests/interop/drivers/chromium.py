@@ -179,7 +179,9 @@ async def open_chromium(*flags: str, mdns: bool = False, log: Path | None = None
         MissingBrowserError: It is not installed.
         trio.TooSlowError: It did not come up.
     """
-    executable = find_browser("chromium", ("chromium", "chromium-browser", "google-chrome"))
+    executable = find_browser(
+        "chromium", ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+    )
     bash = find_browser("bash", ("bash",))
     child_reads, we_write = os.pipe()
     we_read, child_writes = os.pipe()
