@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from OpenSSL import SSL
 
 from trio_rtc.enums import RTCDtlsTransportState, RTCErrorDetailType
@@ -18,6 +19,7 @@ from trio_rtc.protocols.dtls import (
     AlertDescription,
     ApplicationDataReceived,
     Certificate,
+    CipherSuite,
     Closed,
     Connection,
     DtlsOptions,
@@ -25,6 +27,7 @@ from trio_rtc.protocols.dtls import (
     Fingerprint,
     HandshakeCompleted,
     NamedGroup,
+    SrtpProfile,
 )
 
 WALL_CLOCK = 1.8e9
@@ -46,8 +49,11 @@ OPENSSL_SRTP = {
 }
 
 
+Certificates = dict[str, tuple[Certificate, Certificate]]
+
+
 @pytest.fixture(scope="module")
-def certificates() -> dict[str, tuple[Certificate, Certificate]]:
+def certificates() -> Certificates:
     """Ours and OpenSSL's, by kind of key."""
     rng = random.Random(1)
     return {
@@ -87,9 +93,9 @@ class OpenSslPeer:
         context = SSL.Context(SSL.DTLS_METHOD)
         context.set_options(SSL.OP_NO_QUERY_MTU | SSL.OP_NO_TICKET)
         context.use_certificate(x509.load_der_x509_certificate(certificate.der))
-        context.use_privatekey(
-            serialization.load_pem_private_key(certificate.to_pem().encode(), password=None)
-        )
+        private_key = serialization.load_pem_private_key(certificate.to_pem().encode(), password=None)
+        assert isinstance(private_key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
+        context.use_privatekey(private_key)
         if verify:
             flags = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
             context.set_verify(flags, lambda *_: accept)
@@ -98,6 +104,7 @@ class OpenSslPeer:
         if srtp is not None:
             context.set_tlsext_use_srtp(srtp)
         if cookie:
+            assert SSL.OP_COOKIE_EXCHANGE is not None
             context.set_options(SSL.OP_COOKIE_EXCHANGE)
             context.set_cookie_generate_callback(lambda _: b"a cookie of OpenSSL")
             context.set_cookie_verify_callback(lambda _, cookie: cookie == b"a cookie of OpenSSL")
@@ -182,7 +189,7 @@ def check_connected(connection: Connection, openssl: OpenSslPeer) -> HandshakeCo
 
 @pytest.mark.parametrize("role", DtlsRole)
 @pytest.mark.parametrize("suite", CIPHER_SUITES, ids=lambda suite: suite.name)
-def test_each_suite(certificates, role, suite):
+def test_each_suite(certificates: Certificates, role: DtlsRole, suite: CipherSuite) -> None:
     ours, theirs = certificates[RSA_2048 if suite.authentication == "RSA" else ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT, ciphers=OPENSSL_SUITES[suite.name])
     connection = connect(ours, theirs, role, DtlsOptions(), openssl)
@@ -191,7 +198,7 @@ def test_each_suite(certificates, role, suite):
 
 @pytest.mark.parametrize("role", DtlsRole)
 @pytest.mark.parametrize("group", NamedGroup)
-def test_each_group(certificates, role, group):
+def test_each_group(certificates: Certificates, role: DtlsRole, group: NamedGroup) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT)
     # A client that offers an ECDSA certificate's curve nowhere is turned away by OpenSSL, hence the second one.
@@ -203,7 +210,7 @@ def test_each_group(certificates, role, group):
 
 @pytest.mark.parametrize("role", DtlsRole)
 @pytest.mark.parametrize("profile", SRTP_PROFILES, ids=lambda profile: profile.name)
-def test_srtp_profile_and_keys(certificates, role, profile):
+def test_srtp_profile_and_keys(certificates: Certificates, role: DtlsRole, profile: SrtpProfile) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT, srtp=OPENSSL_SRTP[profile.name])
     connection = connect(ours, theirs, role, DtlsOptions(), openssl)
@@ -217,7 +224,7 @@ def test_srtp_profile_and_keys(certificates, role, profile):
 
 
 @pytest.mark.parametrize("role", DtlsRole)
-def test_no_srtp_in_common(certificates, role):
+def test_no_srtp_in_common(certificates: Certificates, role: DtlsRole) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT)
     connection = connect(ours, theirs, role, DtlsOptions(), openssl)
@@ -226,7 +233,7 @@ def test_no_srtp_in_common(certificates, role):
 
 
 @pytest.mark.parametrize("role", DtlsRole)
-def test_mixed_certificates(certificates, role):
+def test_mixed_certificates(certificates: Certificates, role: DtlsRole) -> None:
     ours, theirs = certificates[ECDSA_P256][0], certificates[RSA_2048][1]
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT)
     connection = connect(ours, theirs, role, DtlsOptions(), openssl)
@@ -235,27 +242,27 @@ def test_mixed_certificates(certificates, role):
 
 
 @pytest.mark.parametrize("role", DtlsRole)
-def test_small_mtu_on_both_sides(certificates, role):
+def test_small_mtu_on_both_sides(certificates: Certificates, role: DtlsRole) -> None:
     ours, theirs = certificates[RSA_2048]
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT, mtu=256)
     connection = connect(ours, theirs, role, DtlsOptions(mtu=200), openssl)
     check_connected(connection, openssl)
 
 
-def test_openssl_wants_a_cookie(certificates):
+def test_openssl_wants_a_cookie(certificates: Certificates) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=True, cookie=True)
     check_connected(connect(ours, theirs, DtlsRole.CLIENT, DtlsOptions(), openssl), openssl)
 
 
-def test_openssl_is_asked_for_a_cookie(certificates):
+def test_openssl_is_asked_for_a_cookie(certificates: Certificates) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=False)
     options = DtlsOptions(require_cookie=True)
     check_connected(connect(ours, theirs, DtlsRole.SERVER, options, openssl), openssl)
 
 
-def test_openssl_does_not_ask_for_a_certificate(certificates):
+def test_openssl_does_not_ask_for_a_certificate(certificates: Certificates) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=True, verify=False)
     check_connected(connect(ours, theirs, DtlsRole.CLIENT, DtlsOptions(), openssl), openssl)
@@ -263,7 +270,7 @@ def test_openssl_does_not_ask_for_a_certificate(certificates):
 
 
 @pytest.mark.parametrize("role", DtlsRole)
-def test_openssl_has_another_certificate_than_signaled(certificates, role):
+def test_openssl_has_another_certificate_than_signaled(certificates: Certificates, role: DtlsRole) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT)
     connection = connect(ours, theirs, role, DtlsOptions(), openssl, fingerprint=ours.fingerprint())
@@ -278,7 +285,7 @@ def test_openssl_has_another_certificate_than_signaled(certificates, role):
 
 
 @pytest.mark.parametrize("role", DtlsRole)
-def test_openssl_refuses_our_certificate(certificates, role):
+def test_openssl_refuses_our_certificate(certificates: Certificates, role: DtlsRole) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT, accept=False)
     connection = connect(ours, theirs, role, DtlsOptions(), openssl)
@@ -300,7 +307,7 @@ def test_openssl_refuses_our_certificate(certificates, role):
 
 
 @pytest.mark.parametrize("role", DtlsRole)
-def test_nothing_in_common(certificates, role):
+def test_nothing_in_common(certificates: Certificates, role: DtlsRole) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT, ciphers="ECDHE-RSA-AES128-GCM-SHA256")
     connection = connect(ours, theirs, role, DtlsOptions(), openssl)
@@ -314,7 +321,7 @@ def test_nothing_in_common(certificates, role):
 
 
 @pytest.mark.parametrize("role", DtlsRole)
-def test_openssl_closes(certificates, role):
+def test_openssl_closes(certificates: Certificates, role: DtlsRole) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT)
     connection = connect(ours, theirs, role, DtlsOptions(), openssl)
@@ -327,7 +334,7 @@ def test_openssl_closes(certificates, role):
 
 
 @pytest.mark.parametrize("role", DtlsRole)
-def test_we_close(certificates, role):
+def test_we_close(certificates: Certificates, role: DtlsRole) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT)
     connection = connect(ours, theirs, role, DtlsOptions(), openssl)
@@ -338,7 +345,7 @@ def test_we_close(certificates, role):
 
 
 @pytest.mark.parametrize("role", DtlsRole)
-def test_openssl_wants_to_renegotiate(certificates, role):
+def test_openssl_wants_to_renegotiate(certificates: Certificates, role: DtlsRole) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT)
     connection = connect(ours, theirs, role, DtlsOptions(), openssl)
