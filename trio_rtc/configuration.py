@@ -52,6 +52,15 @@ def _all_instances_of(wanted: type) -> Any:
     return attrs.validators.deep_iterable(attrs.validators.instance_of(wanted))
 
 
+# A bare ``tuple`` as converter would leave the members' type unknown to a type checker.
+def _server_tuple(servers: Sequence[RTCIceServer]) -> tuple[RTCIceServer, ...]:
+    return tuple(servers)
+
+
+def _certificate_tuple(certificates: Sequence[RTCCertificate]) -> tuple[RTCCertificate, ...]:
+    return tuple(certificates)
+
+
 def _ice_candidate_pool_size(_: Any, __: Any, size: Any) -> None:
     if not isinstance(size, int) or not 0 <= size <= 255:
         raise TypeError("ice_candidate_pool_size is between 0 and 255")
@@ -89,7 +98,7 @@ class RTCConfiguration:
     """
 
     ice_servers: tuple[RTCIceServer, ...] = attrs.field(
-        default=(), converter=tuple, validator=_all_instances_of(RTCIceServer)
+        default=(), converter=_server_tuple, validator=_all_instances_of(RTCIceServer)
     )
     ice_transport_policy: RTCIceTransportPolicy = attrs.field(
         default=RTCIceTransportPolicy.ALL, converter=_ice_transport_policy
@@ -100,7 +109,7 @@ class RTCConfiguration:
     )
     peer_identity: str | None = None
     certificates: tuple[RTCCertificate, ...] = attrs.field(
-        default=(), converter=tuple, validator=_all_instances_of(RTCCertificate)
+        default=(), converter=_certificate_tuple, validator=_all_instances_of(RTCCertificate)
     )
     ice_candidate_pool_size: int = attrs.field(default=0, validator=_ice_candidate_pool_size)
 

@@ -10,6 +10,13 @@ from trio_rtc import signaling
 from trio_rtc.testing import SimulatedNetwork
 
 
+async def configure() -> trio_rtc.RTCConfiguration:
+    return trio_rtc.RTCConfiguration(
+        ice_servers=[trio_rtc.RTCIceServer("stun:stun.example")],
+        certificates=[await trio_rtc.RTCPeerConnection.generate_certificate()],
+    )
+
+
 async def connect(configuration: trio_rtc.RTCConfiguration, settings: trio_rtc.Settings) -> None:
     async with trio_rtc.RTCPeerConnection(configuration, settings=settings) as pc:
         assert_type(pc, trio_rtc.RTCPeerConnection)
