@@ -4,6 +4,7 @@ A session makes its own virtual environment and installs what it needs, so nothi
 Arguments after ``--`` go to the program that the session runs: ``nox -s tests -- tests/protocols/sctp -x``.
 """
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -23,6 +24,8 @@ BROWSERS = {
     "chromium": ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"),
     "firefox-esr": ("firefox-esr", "firefox"),
 }
+# For root, who tests in networks apart from the machine's.
+NETWORK_TOOLS = {"iproute2": ("ip",), "nftables": ("nft",)}
 
 
 def supported_pythons() -> list[str]:
@@ -76,16 +79,18 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """Connect to peers that no one here wrote: OpenSSL, aiortc, libwebrtc, Chromium and Firefox."""
-    missing = [package for package, names in BROWSERS.items() if not any(map(shutil.which, names))]
+    """Connect to peers that no one here wrote (OpenSSL, aiortc, libwebrtc, Chromium, Firefox) and through NATs."""
+    is_root = sys.platform.startswith("linux") and os.geteuid() == 0
+    needed = {**BROWSERS, **(NETWORK_TOOLS if is_root else {})}
+    missing = [package for package, names in needed.items() if not any(map(shutil.which, names))]
     if missing:
         packages = " ".join(missing)
         session.error(
             f"not installed: {packages}. On Debian: "
-            f"sudo apt-get update && sudo apt-get install -y --no-install-recommends {packages} iproute2"
+            f"sudo apt-get update && sudo apt-get install -y --no-install-recommends {packages}"
         )
     install(session, "interop", extras="cli")
-    session.run("pytest", *selection(session, "tests/interop"), env={"TRIO_RTC_INTEROP": "1"})
+    session.run("pytest", *selection(session, "tests/interop", "tests/netns"), env={"TRIO_RTC_INTEROP": "1"})
 
 
 @nox.session
