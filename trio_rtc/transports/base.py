@@ -120,17 +120,24 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
         try:
             while not core.closed:
                 self._armed = -math.inf if self._woken else core.next_timer()
+                all_sent = True
                 with trio.CancelScope(deadline=self._armed) as self._timer:
-                    await self._take_and_answer()
+                    all_sent = await self._take_and_answer()
                 self._woken = False
                 core.handle_timer(trio.current_time())
-                await self.flush()
+                if not (self.flush_nowait() and all_sent):
+                    # Out of reach of the timer, which must not cut the waiting short.
+                    await self._drain()
         finally:
             self._inbox.abandon()
             self._close_upper_inboxes()
 
-    async def _take_and_answer(self) -> None:
-        """Work through the inbox until the timer expires, the core has closed or the layer below is gone."""
+    async def _take_and_answer(self) -> bool:
+        """Work through the inbox until the timer expires, the core has closed or the layer below is gone or full.
+
+        Returns:
+            Whether the layer below has sent all that it was given.
+        """
         core, inbox = self._core, self._inbox
         try:
             while not core.closed:
@@ -145,11 +152,10 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
                 if item is not None:
                     core_touched |= self._receive(item, now)
                 if core_touched and not self.flush_nowait():
-                    # The timer must not cut this short: what the wire has not taken would be lost.
-                    with trio.CancelScope(shield=True):
-                        await self._drain()
+                    return False
         except trio.EndOfChannel:
             core.lower_closed(trio.current_time())
+        return True
 
     def flush_nowait(self) -> bool:
         """Send and report what the core has to say. Called after anything touched the core, by any task.
