@@ -64,6 +64,11 @@ def generate_certificate(
     return RTCCertificate(certificate.expires * 1000, certificate)
 
 
+def takes_long(key_generation_algorithm: str | Mapping[str, Any]) -> bool:
+    """Whether making the certificate takes so long (an RSA key: a tenth of a second) that it needs a thread."""
+    return not _read_algorithm(key_generation_algorithm)[0].startswith("ECDSA")
+
+
 def core_certificate(certificate: RTCCertificate) -> Certificate:
     """Return the certificate as the DTLS core takes it."""
     return certificate._certificate

@@ -71,8 +71,8 @@ class ChannelTable:
         return channel
 
     def fail_with(self, error: RTCError) -> None:
-        """Remember why the transport ended, for the channels that end with it."""
-        self._failure = error
+        """Remember why the transport ended, for the channels that end with it. What failed first is the reason."""
+        self._failure = self._failure or error
 
     def handle_event(self, event: DataChannelEvent) -> None:
         """Tell a channel what has happened to it."""

@@ -128,6 +128,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         self._failure: RTCError | None = None
         self._left_over: deque[tuple[int, bytes]] = deque()
         self._draining = False
+        self._announced = False
         self._readable = trio.lowlevel.ParkingLot()
         self._changed = trio.lowlevel.ParkingLot()
         self._counters = ChannelCounters()
@@ -445,7 +446,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             self._draining = False
 
     def _handlers_idle(self) -> None:
-        if self._state is not RTCDataChannelState.CONNECTING and self._has_handler("message"):
+        if self._announced and self._has_handler("message"):
             self._drain_to_handlers()
 
     def _wake_all(self) -> None:
@@ -472,6 +473,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         """Tell that the channel is open, and let its messages come, unless it was closed meanwhile."""
         if self._state is RTCDataChannelState.OPEN:
             self._fire(Event("open", self))
+        self._announced = True
         if self._sctp is not None and self._stream_id is not None:
             self._sctp.set_reader(self._stream_id, self)
 

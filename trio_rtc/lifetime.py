@@ -9,7 +9,7 @@ cancels the block and surfaces as that exception.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import trio
 
@@ -54,6 +54,8 @@ class Lifetime:
             on_closing: Called when the block ends, before the goodbyes.
             say_goodbye: Lets the transports end.
         """
+        block_error: BaseException | None = None
+        errors: tuple[BaseException, ...] = ()
         try:
             async with trio.open_nursery() as body:
                 self.body = body
@@ -62,6 +64,9 @@ class Lifetime:
                     await body.start(self._supervise, start, say_goodbye)
                 try:
                     yield
+                except BaseException as error:
+                    # Around the nursery: in it, a group that the block raises would become another one.
+                    block_error = error
                 finally:
                     on_closing()
                     self.request_close()
@@ -69,9 +74,12 @@ class Lifetime:
                         await self._closed.wait()
                     body.cancel_scope.cancel()
         except BaseExceptionGroup as group:
-            _raise_single(group)
+            errors = group.exceptions
+        except trio.Cancelled as cancelled:
+            errors = (cancelled,)
         finally:
             self.transports = None
+        _raise_what_happened(block_error, errors)
 
     async def _supervise(
         self, start: Start, say_goodbye: SayGoodbye, *, task_status: trio.TaskStatus[None]
@@ -87,30 +95,41 @@ class Lifetime:
                         await say_goodbye()
                     transports.cancel_scope.cancel()
         except BaseExceptionGroup as group:
-            _raise_single(group)
+            _raise_what_happened(None, group.exceptions)
         finally:
             self._closed.set()
 
 
-def _raise_single(group: BaseExceptionGroup[BaseException]) -> None:
-    """Raise the one exception in a nursery's group as itself; the group, when there are several.
+def _raise_what_happened(block_error: BaseException | None, errors: Sequence[BaseException]) -> None:
+    """Raise the one exception that a nursery ended with as itself, several in a group.
 
-    It may be a group in its turn, of the application's making: that one stays as it is. Cancellations do not
-    count: they are how the nurseries ended, and trio delivers an outer one again.
+    Cancellations do not count beside others: they are how the nurseries ended, and trio delivers an outer one again.
+    What the application has raised stays as it is, be it a group or not.
+
+    Args:
+        block_error: What the user's block has raised.
+        errors: What the nursery's group has.
     """
-    errors = [error for error in group.exceptions if not _is_cancellation(error)]
-    if len(errors) != 1:
-        raise group
-    error = errors[0]
+    failures = [failure for error in errors if (failure := _without_cancellations(error)) is not None]
+    if failures and block_error is not None:
+        block_error = _without_cancellations(block_error)
+    if block_error is not None:
+        failures.insert(0, block_error)
+    if not failures:
+        if errors:
+            raise errors[0]
+        return
+    error = failures[0] if len(failures) == 1 else BaseExceptionGroup("a peer connection failed", failures)
     context = error.__context__
     try:
         raise error
     finally:
         error.__context__ = context
-        del error, errors, context
+        del error, failures, context
 
 
-def _is_cancellation(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return all(_is_cancellation(inner) for inner in error.exceptions)
-    return isinstance(error, trio.Cancelled)
+def _without_cancellations(error: BaseException) -> BaseException | None:
+    """Return an exception without the cancellations in it: itself, if there are none."""
+    if not isinstance(error, BaseExceptionGroup):
+        return None if isinstance(error, trio.Cancelled) else error
+    return error.split(trio.Cancelled)[1] if error.subgroup(trio.Cancelled) is not None else error

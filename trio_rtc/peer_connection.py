@@ -9,7 +9,7 @@ from typing import Any, overload
 
 import trio
 
-from .certificate import RTCCertificate, core_certificate, generate_certificate
+from .certificate import RTCCertificate, core_certificate, generate_certificate, takes_long
 from .channel_table import ChannelTable
 from .configuration import RTCConfiguration
 from .data_channel import RTCDataChannel, check_channel_init, priority_to_number
@@ -454,8 +454,11 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
 
         Raises:
             NotSupportedError: The algorithm is none of these.
+            TypeError: The algorithm has no name, or ``expires`` is negative or no number.
         """
-        # An RSA key takes a tenth of a second or more: not on the thread of all tasks.
+        if not takes_long(key_generation_algorithm):
+            await trio.lowlevel.checkpoint()
+            return generate_certificate(key_generation_algorithm)
         return await trio.to_thread.run_sync(generate_certificate, key_generation_algorithm)
 
     # -- data channels and statistics ----------------------------------------------------------------------------

@@ -1,0 +1,207 @@
+"""RTCConfiguration, RTCIceServer, setting them on a connection, and certificates."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import trio
+
+from trio_rtc import (
+    InvalidAccessError,
+    InvalidModificationError,
+    NotSupportedError,
+    RTCConfiguration,
+    RTCIceServer,
+    RTCPeerConnection,
+    Settings,
+    SyntaxError,
+)
+
+DAY = 86400_000
+
+
+def test_defaults() -> None:
+    configuration = RTCPeerConnection().get_configuration()
+    assert configuration == RTCConfiguration()
+    assert configuration.ice_servers == configuration.certificates == ()
+    assert configuration.ice_transport_policy == "all"
+    assert configuration.bundle_policy == "balanced"
+    assert configuration.rtcp_mux_policy == "require"
+    assert configuration.ice_candidate_pool_size == 0
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"ice_transport_policy": "some"},
+        {"bundle_policy": "bogus"},
+        {"bundle_policy": None},
+        {"rtcp_mux_policy": "negotiate"},
+        {"ice_candidate_pool_size": -1},
+        {"ice_candidate_pool_size": 256},
+        {"ice_candidate_pool_size": "1"},
+        {"ice_servers": None},
+        {"ice_servers": ["stun:stun.example.org"]},
+        {"certificates": ["certificate"]},
+    ],
+    ids=str,
+)
+def test_members_of_the_wrong_type_or_out_of_range(members: dict[str, Any]) -> None:
+    with pytest.raises(TypeError):
+        RTCConfiguration(**members)
+
+
+def test_peer_identity_is_not_supported() -> None:
+    with pytest.raises(NotSupportedError):
+        RTCConfiguration(peer_identity="bob@example.org")
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        "stun:stun.example.org",
+        "stun:stun.example.org:19302",
+        "stun:[2001:db8::1]:3478",
+        "stuns:192.0.2.1",
+        ("stun:one.example.org", "stun:two.example.org"),
+        ["stun:one.example.org"],
+    ],
+    ids=str,
+)
+def test_urls_of_servers(urls: str | list[str]) -> None:
+    server = RTCIceServer(urls)
+    assert server.urls == ((urls,) if isinstance(urls, str) else tuple(urls))
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        "",
+        (),
+        "stun",
+        "stun:",
+        "http://stun.example.org",
+        "relay:example.org",
+        "stun:stun.example.org?transport=udp",
+        "stun://stun.example.org",
+        "stun:stun.example.org:70000",
+        "stun:user@stun.example.org",
+        "turn:turn.example.org?transport=sctp",
+        ("stun:stun.example.org", "nonsense"),
+    ],
+    ids=str,
+)
+def test_urls_that_do_not_parse(urls: str | tuple[str, ...]) -> None:
+    with pytest.raises(SyntaxError):
+        RTCIceServer(urls, "user", "password")
+
+
+def test_a_url_that_is_no_string() -> None:
+    with pytest.raises(TypeError):
+        RTCIceServer([5])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("url", ["turn:turn.example.org", "turns:turn.example.org?transport=tcp"])
+def test_turn_servers_need_credentials(url: str) -> None:
+    for members in ({}, {"username": "user"}, {"credential": "password"}):
+        with pytest.raises(InvalidAccessError):
+            RTCIceServer(url, **members)
+    server = RTCIceServer(url, "user", "secret")
+    assert "secret" not in repr(server)
+
+
+async def test_set_configuration() -> None:
+    pc = RTCPeerConnection(RTCConfiguration(bundle_policy="max-bundle"))
+    new = RTCConfiguration(
+        ice_servers=[RTCIceServer("stun:stun.example.org")],
+        ice_transport_policy="relay",
+        bundle_policy="max-bundle",
+        ice_candidate_pool_size=3,
+    )
+    pc.set_configuration(new)
+    assert pc.get_configuration() == new
+    with pytest.raises(InvalidModificationError, match="bundle"):
+        pc.set_configuration(RTCConfiguration())
+    assert pc.get_configuration() == new
+
+
+async def test_certificates_do_not_change() -> None:
+    one, other = [await RTCPeerConnection.generate_certificate() for _ in range(2)]
+    pc = RTCPeerConnection(RTCConfiguration(certificates=[one]))
+    pc.set_configuration(RTCConfiguration(certificates=[one], ice_transport_policy="relay"))
+    for certificates in ([other], [one, other], [other, one]):
+        with pytest.raises(InvalidModificationError, match="certificate"):
+            pc.set_configuration(RTCConfiguration(certificates=certificates))
+    with pytest.raises(InvalidModificationError, match="certificate"):
+        RTCPeerConnection().set_configuration(RTCConfiguration(certificates=[one]))
+
+
+async def test_the_pool_does_not_change_once_it_is_used() -> None:
+    async with RTCPeerConnection(settings=Settings(interface_filter=lambda _: False)) as pc:
+        pc.set_configuration(RTCConfiguration(ice_candidate_pool_size=1))
+        await pc.set_local_description()
+        with pytest.raises(InvalidModificationError, match="pool"):
+            pc.set_configuration(RTCConfiguration(ice_candidate_pool_size=2))
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        "ECDSA",
+        "ecdsa",
+        {"name": "ECDSA", "namedCurve": "P-256"},
+        {"name": "ECDSA", "named_curve": "P-256"},
+        {
+            "name": "RSASSA-PKCS1-v1_5",
+            "modulusLength": 2048,
+            "publicExponent": b"\x01\x00\x01",
+            "hash": {"name": "SHA-256"},
+        },
+    ],
+    ids=str,
+)
+async def test_algorithms_of_certificates(algorithm: str | Mapping[str, Any]) -> None:
+    certificate = await RTCPeerConnection.generate_certificate(algorithm)
+    (fingerprint,) = certificate.get_fingerprints()
+    assert fingerprint.algorithm == "sha-256"
+    assert len(fingerprint.value.split(":")) == 32
+    assert fingerprint.value == fingerprint.value.lower()
+    assert (await RTCPeerConnection.generate_certificate("ECDSA")).get_fingerprints() != [fingerprint]
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        "RSA-OAEP",
+        {"name": "ECDSA", "namedCurve": "P-384"},
+        {"name": "RSASSA-PKCS1-v1_5", "modulusLength": 1024},
+        {"name": "RSASSA-PKCS1-v1_5", "hash": "SHA-1"},
+        {"name": "RSASSA-PKCS1-v1_5", "publicExponent": [3]},
+        {"name": "HMAC"},
+    ],
+    ids=str,
+)
+async def test_algorithms_that_are_not_supported(algorithm: str | Mapping[str, Any]) -> None:
+    with pytest.raises(NotSupportedError):
+        await RTCPeerConnection.generate_certificate(algorithm)
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [{}, {"name": 5}, {"name": "ECDSA", "expires": -1}, {"name": "ECDSA", "expires": "1"}],
+    ids=str,
+)
+async def test_algorithms_that_are_none(algorithm: Mapping[str, Any]) -> None:
+    with pytest.raises(TypeError):
+        await RTCPeerConnection.generate_certificate(algorithm)
+
+
+@pytest.mark.parametrize(("wanted", "expected"), [(None, 30 * DAY), (DAY, DAY), (10_000 * DAY, 365 * DAY)])
+async def test_expiry_of_certificates(wanted: float | None, expected: float) -> None:
+    algorithm = {"name": "ECDSA"} if wanted is None else {"name": "ECDSA", "expires": wanted}
+    reference = await RTCPeerConnection.generate_certificate({"name": "ECDSA", "expires": 0})
+    certificate = await RTCPeerConnection.generate_certificate(algorithm)
+    assert abs(certificate.expires - reference.expires - expected) <= 60_000
+    with pytest.raises(InvalidAccessError):
+        RTCPeerConnection(RTCConfiguration(certificates=[reference]))
+    await trio.lowlevel.checkpoint()
