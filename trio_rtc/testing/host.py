@@ -74,17 +74,13 @@ class SimulatedSocket:
         return runs
 
     def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
-        """Send datagrams; those that cannot reach ``remote`` are lost without a word.
+        """Send datagrams; those that cannot reach ``remote`` are lost without a word, and so are all after ``close``.
 
         Returns:
             ``True``: a simulated socket has always room.
-
-        Raises:
-            trio.ClosedResourceError: The socket was closed.
         """
-        if self._closed:
-            raise trio.ClosedResourceError
-        self._host.send(batch, self._address, remote)
+        if not self._closed:
+            self._host.send(batch, self._address, remote)
         return True
 
     async def drain(self) -> None:
@@ -98,6 +94,8 @@ class SimulatedSocket:
             trio.ClosedResourceError: The socket was closed.
         """
         await trio.lowlevel.checkpoint()
+        if self._closed:
+            raise trio.ClosedResourceError
         self.send_nowait(batch, remote)
 
     def close(self) -> None:

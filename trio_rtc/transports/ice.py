@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from trio_rtc.protocols._contract import Address, Datagram
-from trio_rtc.protocols.ice import Agent, IceEvent, SelectedPairChanged
+from trio_rtc.protocols.ice import Agent, Closed, IceEvent, SelectedPairChanged
 
 from .base import Inbox, Transport
 from .network import DatagramSocket
@@ -80,7 +80,9 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
             self._receive_data(local, remote, data)
         if len(data) != len(packets):
             stun = [Datagram(packet, local, remote) for packet in packets if packet and packet[0] < 4]
-            self._inbox.deliver(stun, len(stun))
+            self.unexpected += len(packets) - len(data) - len(stun)
+            if stun:
+                self._inbox.deliver(stun, len(stun))
 
     def _receive_data(self, local: Address, remote: Address, data: list[bytes]) -> None:
         if not self.agent.accepts(local, remote):
@@ -100,6 +102,8 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
     def _handle(self, event: IceEvent) -> None:
         if isinstance(event, SelectedPairChanged):
             self._select(event)
+        elif isinstance(event, Closed):
+            self._route = None
         self._report(event)
 
     def _select(self, event: SelectedPairChanged) -> None:

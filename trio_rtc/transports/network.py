@@ -50,7 +50,8 @@ class DatagramSocket(Protocol):
     def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
         """Send datagrams to ``remote`` without waiting.
 
-        A failure to reach ``remote`` (no route, connection refused) is not an error: datagrams may be lost.
+        A failure to reach ``remote`` (no route, connection refused) is not an error: datagrams may be lost. What is
+        sent on a closed socket is lost too: it may have been closed in the turn in which its owner sends.
 
         Returns:
             Whether all have left. If not, the rest is kept: wait in ``drain`` before sending more.

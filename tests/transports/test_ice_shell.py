@@ -1,0 +1,301 @@
+"""ICE's shell: which packet goes where, and over which socket data leaves."""
+
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from tests.strategies.wires import ScriptedSocket
+from trio_rtc.protocols._contract import Address, Datagram
+from trio_rtc.protocols.ice import (
+    Agent,
+    Candidate,
+    Closed,
+    IceEvent,
+    IceOptions,
+    IceParameters,
+    IceRole,
+    SelectedPairChanged,
+)
+from trio_rtc.protocols.stun import Message, MessageClass, success_response
+from trio_rtc.testing import SimulatedNetwork
+from trio_rtc.transports.base import Inbox
+from trio_rtc.transports.ice import IceTransport
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+LOCAL = Address("10.0.0.1", 5001)
+OTHER_LOCAL = Address("10.0.0.9", 5009)
+PEER = Address("10.0.0.2", 5002)
+STRANGER = Address("198.51.100.1", 6)
+PEER_PARAMETERS = IceParameters("peer", "peerpasswordpeerpassword")
+
+
+class Told(list[IceEvent]):
+    """The events that a transport has told; ``react`` is called with each.
+
+    Attributes:
+        react: Replaced by a test that wants to act on an event.
+    """
+
+    react: Callable[[IceEvent], object] = staticmethod(lambda event: None)
+
+    def hear(self, event: IceEvent) -> None:
+        self.append(event)
+        self.react(event)
+
+
+@attrs.define
+class Running:
+    """A transport with an agent, its sockets, and what it told."""
+
+    ice: IceTransport
+    socket: ScriptedSocket
+    upper: Inbox[list[bytes]]
+    told: Told
+
+    def arrive(self, *packets: bytes, remote: Address = PEER, local: Address = LOCAL) -> None:
+        self.ice.receive_packets(local, remote, list(packets))
+
+    def taken(self) -> list[bytes]:
+        """Take what has come to the inbox above."""
+        packets: list[bytes] = []
+        while (batch := self.upper.take_nowait()) is not None:
+            packets += batch
+        return packets
+
+    async def settle(self) -> None:
+        await trio.testing.wait_all_tasks_blocked()
+
+    async def connect(self) -> None:
+        """Let the peer answer the agent's first check."""
+        now = trio.current_time()
+        self.ice.agent.set_remote_parameters(PEER_PARAMETERS, now)
+        host, port = PEER
+        candidate = Candidate.parse(f"candidate:1 1 udp 2130706431 {host} {port} typ host")
+        self.ice.agent.add_remote_candidate(candidate, now)
+        await self.ice.flush()
+        await trio.sleep(0.2)
+        self.answer_checks()
+        await self.settle()
+
+    def answer_checks(self) -> None:
+        for data, remote in self.socket.sent:
+            request = Message.parse(data)
+            if remote == PEER and request.message_class is MessageClass.REQUEST:
+                response = success_response(request, LOCAL)
+                self.arrive(response.encode(key=PEER_PARAMETERS.password.encode()))
+        self.socket.sent.clear()
+
+
+@asynccontextmanager
+async def running_ice(*, connected: bool = True, capacity: int = 32) -> AsyncIterator[Running]:
+    """Run a transport with one socket, with a selected pair if it is to be connected."""
+    agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
+    told, upper = Told(), Inbox[list[bytes]](capacity)
+    ice = IceTransport(agent, Inbox[list[Datagram]](), upper, told.hear)
+    running = Running(ice, ScriptedSocket(LOCAL), upper, told)
+    ice.add_socket(running.socket)
+    agent.add_local_address(LOCAL, local_preference=1, now=trio.current_time())
+    async with trio.open_nursery() as nursery:
+        await nursery.start(ice.run)
+        if connected:
+            await running.connect()
+            assert agent.selected_pair is not None
+        yield running
+        nursery.cancel_scope.cancel()
+
+
+# -- which packet goes where (RFC 7983) --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first_bytes", "destination"),
+    [
+        (range(4), "agent"),
+        (range(4, 20), "nowhere"),
+        (range(20, 64), "dtls"),
+        (range(64, 256), "nowhere"),
+    ],
+)
+async def test_packets_are_sorted_by_their_first_byte(first_bytes: range, destination: str) -> None:
+    async with running_ice() as running:
+        packets = [bytes([first]) + b" and the rest" for first in first_bytes]
+        running.arrive(*packets)
+        await running.settle()
+        malformed = running.ice.agent.dropped.get("malformed", 0)
+        assert malformed == (len(packets) if destination == "agent" else 0)
+        assert running.taken() == (packets if destination == "dtls" else [])
+        assert running.ice.unexpected == (len(packets) if destination == "nowhere" else 0)
+
+
+async def test_a_mixed_batch_is_taken_apart_in_order() -> None:
+    async with running_ice() as running:
+        running.arrive(b"\x14one", b"\x00stun", b"\x80media", b"\x17two", b"", b"\x05odd")
+        await running.settle()
+        assert running.taken() == [b"\x14one", b"\x17two"]
+        assert running.ice.agent.dropped == {"malformed": 1}
+        assert running.ice.unexpected == 3
+
+
+async def test_data_that_comes_is_counted() -> None:
+    async with running_ice() as running:
+        running.arrive(b"\x17abc", b"\x17de")
+        running.arrive(b"\x80 not handed on")
+        assert (running.ice.packets_received, running.ice.bytes_received) == (2, 7)
+
+
+async def test_what_is_of_no_kind_takes_no_place_from_checks() -> None:
+    """The inbox is bounded: a flood of such packets must not crowd out what proves that the peer lives."""
+    async with running_ice() as running:
+        for _ in range(200):
+            running.arrive(b"\x05odd", b"")
+        running.arrive(b"\x00stun")
+        await running.settle()
+        assert running.ice.inbox_dropped == 0
+        assert running.ice.agent.dropped == {"malformed": 1}
+        assert running.ice.unexpected == 400
+
+
+@pytest.mark.parametrize(
+    ("local", "remote"), [(LOCAL, STRANGER), (LOCAL, Address(PEER.host, 1)), (OTHER_LOCAL, PEER)]
+)
+async def test_data_of_a_pair_without_a_check_is_dropped_and_counted(local: Address, remote: Address) -> None:
+    async with running_ice() as running:
+        running.arrive(b"\x16hello", b"\x17data", local=local, remote=remote)
+        await running.settle()
+        assert running.taken() == []
+        assert running.ice.unexpected == 2
+        assert running.ice.packets_received == 0
+
+
+async def test_before_any_check_no_data_is_taken() -> None:
+    async with running_ice(connected=False) as running:
+        running.arrive(b"\x16hello")
+        assert running.taken() == []
+        assert running.ice.unexpected == 1
+
+
+async def test_a_stranger_is_still_heard_by_the_agent() -> None:
+    async with running_ice() as running:
+        running.arrive(b"\x00not really stun", remote=STRANGER)
+        await running.settle()
+        assert running.ice.agent.dropped == {"malformed": 1}
+
+
+async def test_data_for_a_full_inbox_is_dropped_and_counted_there() -> None:
+    async with running_ice(capacity=1) as running:
+        running.arrive(b"\x17a")
+        running.arrive(b"\x17b", b"\x17c")
+        assert running.upper.dropped == 2
+        assert running.taken() == [b"\x17a"]
+
+
+# -- sending -----------------------------------------------------------------------------------------------------
+
+
+async def test_without_a_selected_pair_data_is_lost_and_counted() -> None:
+    async with running_ice(connected=False) as running:
+        assert running.ice.send_nowait([b"a", b"b"])
+        assert running.ice.unsent == 2
+        assert running.ice.packets_sent == running.ice.bytes_sent == 0
+        assert running.socket.sent == []
+
+
+async def test_data_leaves_over_the_selected_pair_and_is_counted() -> None:
+    async with running_ice() as running:
+        running.socket.sent.clear()
+        assert running.ice.send_nowait([b"abc", b"de"])
+        assert running.socket.sent == [(b"abc", PEER), (b"de", PEER)]
+        assert (running.ice.packets_sent, running.ice.bytes_sent, running.ice.unsent) == (2, 5, 0)
+
+
+async def test_the_owner_hears_of_the_selected_pair_when_data_can_be_sent() -> None:
+    async with running_ice(connected=False) as running:
+        running.told.react = lambda event: (
+            running.ice.send_nowait([b"at once"]) if isinstance(event, SelectedPairChanged) else None
+        )
+        await running.connect()
+        assert (b"at once", PEER) in running.socket.sent
+        assert running.ice.unsent == 0
+
+
+async def test_the_route_goes_with_the_selected_pair() -> None:
+    async with running_ice() as running:
+        # Nothing is answered any more: consent is lost.
+        await trio.sleep(60)
+        assert running.ice.agent.selected_pair is None
+        running.socket.sent.clear()
+        assert running.ice.send_nowait([b"lost"])
+        assert running.socket.sent == []
+        assert running.ice.unsent == 1
+
+
+async def test_packets_of_the_agent_leave_over_the_socket_that_they_belong_to() -> None:
+    async with running_ice() as running:
+        other = ScriptedSocket(OTHER_LOCAL)
+        running.ice.add_socket(other)
+        running.ice.agent.add_local_address(OTHER_LOCAL, local_preference=2, now=trio.current_time())
+        await running.ice.flush()
+        await trio.sleep(1)
+        assert PEER in [remote for _, remote in other.sent]
+        running.ice.remove_socket(other)
+        other.sent.clear()
+        await trio.sleep(1)
+        assert other.sent == []
+
+
+async def test_a_full_socket_is_waited_for() -> None:
+    async with running_ice() as running:
+        running.socket.sent.clear()
+        running.socket.gate.shut()
+        assert not running.ice.send_nowait([b"abc"])
+        with trio.move_on_after(1) as waited:
+            await running.ice.drain()
+        assert waited.cancelled_caught
+        running.socket.gate.open()
+        await running.ice.drain()
+        assert (b"abc", PEER) in running.socket.sent
+
+
+async def test_a_full_socket_does_not_hold_up_the_sorting_of_packets() -> None:
+    async with running_ice() as running:
+        running.socket.gate.shut()
+        running.ice.send_nowait([b"abc"])
+        running.arrive(b"\x17data")
+        assert running.taken() == [b"\x17data"]
+
+
+# -- the end -----------------------------------------------------------------------------------------------------
+
+
+async def test_closing_ends_the_layer_above_and_nothing_leaves_any_more() -> None:
+    async with running_ice() as running:
+        await running.ice.close()
+        await running.ice.close()
+        running.ice.wake()
+        await running.settle()
+        with pytest.raises(trio.EndOfChannel):
+            await running.upper.take()
+        assert [event for event in running.told if isinstance(event, Closed)] == [Closed()]
+        running.socket.sent.clear()
+        running.arrive(b"\x00stun", b"\x17data")
+        assert running.ice.send_nowait([b"late"])
+        assert running.socket.sent == []
+
+
+async def test_a_socket_closed_in_the_same_turn_harms_nobody() -> None:
+    """When a connection is torn down its sockets may close while a packet is being answered."""
+    async with SimulatedNetwork() as network, running_ice() as running:
+        host = network.add_host("alice", ["10.0.0.1"])
+        closed = await host.bind_udp(host.interface_addresses()[0], LOCAL.port)
+        running.ice.add_socket(closed)
+        running.ice.agent.restart(trio.current_time())
+        closed.close()
+        await running.ice.flush()
+        await trio.sleep(60)
+        assert running.ice.agent.state == "failed"
