@@ -9,13 +9,12 @@ import pytest
 import trio
 
 from tests.strategies.peers import negotiate, settings_for
-from tests.strategies.stories import seeds, state_reached
+from tests.strategies.stories import seeds, state_reached, trickle_while_open
 from trio_rtc import (
     RTCConfiguration,
     RTCDataChannel,
     RTCIceServer,
     RTCPeerConnection,
-    RTCPeerConnectionIceEvent,
     Settings,
 )
 from trio_rtc.testing import SimulatedHost, SimulatedNetwork
@@ -58,17 +57,6 @@ class World:
 
 
 Story = Callable[[World, trio.CancelScope], Awaitable[None]]
-
-
-def trickle_while_open(one: RTCPeerConnection, other: RTCPeerConnection) -> None:
-    """Let candidates of one reach the other, as long as that one is there."""
-
-    async def signal(event: RTCPeerConnectionIceEvent) -> None:
-        if other.signaling_state != "closed":
-            with contextlib.suppress(trio.ClosedResourceError):
-                await other.add_ice_candidate(event.candidate)
-
-    one.on_ice_candidate = signal
 
 
 async def live_and_close(world: World, scope: trio.CancelScope) -> None:

@@ -1,0 +1,145 @@
+"""A peer falls silent: disconnected soon, failed after 30 seconds; or all is well again when it returns."""
+
+import pytest
+import trio
+
+from tests.strategies.peers import connect, open_channel
+from tests.strategies.stories import messages_pass, state_reached
+from trio_rtc import RTCDataChannel, RTCError, RTCErrorEvent, RTCPeerConnection, SctpOptions, Settings
+from trio_rtc.testing import Drop, Pass
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+CONSENT_TIMEOUT = Settings().ice.consent_timeout
+
+
+def note_states(pc: RTCPeerConnection) -> list[tuple[float, str]]:
+    """Return a list to which every new state of a connection is added, with the seconds since now."""
+    began = trio.current_time()
+    history: list[tuple[float, str]] = []
+    pc.on_connection_state_change = lambda _: history.append(
+        (trio.current_time() - began, str(pc.connection_state))
+    )
+    return history
+
+
+@pytest.mark.parametrize("idle", [0.0, 60.0])
+async def test_silence_is_noticed_within_five_seconds_and_final_after_thirty(idle: float) -> None:
+    async with open_channel() as (_, _, peers):
+        await trio.sleep(idle)
+        peers.network.partition("alice")
+        histories = [note_states(peers.alice), note_states(peers.bob)]
+        await trio.sleep(60)
+        for history in histories:
+            assert [state for _, state in history] == ["disconnected", "failed"]
+            assert 1 < history[0][0] <= 5
+            assert CONSENT_TIMEOUT - 7 < history[1][0] <= CONSENT_TIMEOUT
+
+
+@pytest.mark.parametrize("away", [2.0, 6.0, 20.0])
+async def test_a_peer_that_returns_before_is_welcome(away: float) -> None:
+    async with open_channel() as (mine, theirs, peers):
+        peers.network.partition("alice", "bob")
+        await mine.send("said meanwhile")
+        await theirs.send("and the other way")
+        await trio.sleep(away)
+        peers.network.heal()
+        with trio.fail_after(12):
+            assert await theirs.receive() == "said meanwhile"
+            assert await mine.receive() == "and the other way"
+            await state_reached(peers.alice, "connected")
+            await state_reached(peers.bob, "connected")
+        await messages_pass(mine, theirs)
+
+
+async def test_only_one_way_is_cut() -> None:
+    """Consent is about the way out: the side that cannot be heard loses it, and the other one hears nothing."""
+    async with open_channel() as (_, _, peers):
+        peers.network.partition("alice", "bob", one_way=True)
+        with trio.fail_after(5):
+            await state_reached(peers.alice, "disconnected")
+            await state_reached(peers.bob, "disconnected")
+        with trio.fail_after(CONSENT_TIMEOUT):
+            await state_reached(peers.alice, "failed")
+            await state_reached(peers.bob, "failed")
+
+
+async def test_a_failed_connection_comes_back_by_an_ice_restart() -> None:
+    """Nothing was closed: what waited in the channel arrives."""
+    async with open_channel() as (mine, theirs, peers):
+        peers.network.partition("alice")
+        await state_reached(peers.alice, "failed")
+        await state_reached(peers.bob, "failed")
+        peers.network.heal()
+        await mine.send("said into the void")
+        peers.alice.restart_ice()
+        with trio.fail_after(15):
+            await connect(peers.alice, peers.bob)
+            await state_reached(peers.alice, "connected")
+            await state_reached(peers.bob, "connected")
+            assert await theirs.receive() == "said into the void"
+        await messages_pass(mine, theirs)
+
+
+async def test_a_peer_that_dies_without_a_word_breaks_the_channel_when_we_close() -> None:
+    async with open_channel() as (mine, theirs, peers):
+        peers.network.add_filter(lambda packet: Drop())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_expect_closed_here, mine)
+            await state_reached(peers.alice, "failed")
+            assert mine.ready_state == "open"
+            with trio.fail_after(2 * Settings().close_timeout):
+                await peers.alice.aclose()
+        with pytest.raises(trio.ClosedResourceError):
+            await mine.send("x")
+        assert theirs.ready_state == "open"
+
+
+async def _expect_closed_here(channel: RTCDataChannel) -> None:
+    with pytest.raises(trio.ClosedResourceError):
+        await channel.receive()
+
+
+async def test_a_channel_whose_data_is_never_acknowledged_breaks() -> None:
+    """The association gives up after its retransmissions, and tells by which error."""
+    settings = Settings(sctp=SctpOptions(max_retransmissions=4))
+    async with open_channel(settings=settings) as (mine, _, peers):
+        peers.network.add_filter(lambda packet: Drop() if packet.data[0] == 23 else Pass())
+        errors: list[RTCErrorEvent] = []
+        mine.on_error = errors.append
+        await mine.send("never heard")
+        with trio.fail_after(20), pytest.raises(trio.BrokenResourceError) as caught:
+            await mine.receive()
+        assert isinstance(caught.value.__cause__, RTCError)
+        assert [event.error.error_detail for event in errors] == ["sctp-failure"]
+        with pytest.raises(trio.BrokenResourceError):
+            await mine.send("x")
+        assert mine.ready_state == "closed"
+        assert peers.alice.sctp is not None
+        assert peers.alice.sctp.state == "closed"
+        assert peers.alice.connection_state == "connected"
+
+
+async def send_for_ever(channel: RTCDataChannel) -> None:
+    while True:
+        await channel.send(bytes(200_000))
+
+
+async def test_a_waiting_sender_hears_of_the_end() -> None:
+    settings = Settings(sctp=SctpOptions(max_retransmissions=4))
+    async with open_channel(settings=settings) as (mine, _, peers):
+        peers.network.add_filter(lambda packet: Drop() if packet.data[0] == 23 else Pass())
+        with trio.fail_after(30), pytest.raises(trio.BrokenResourceError):
+            await send_for_ever(mine)
+
+
+async def test_the_goodbye_arrives_as_an_orderly_end() -> None:
+    async with open_channel() as (mine, theirs, peers):
+        await mine.send("last words")
+        await peers.alice.aclose()
+        with trio.fail_after(0.1):
+            assert [message async for message in theirs] == ["last words"]
+        with pytest.raises(trio.BrokenResourceError):
+            await theirs.send("too late")
+        with trio.fail_after(5):
+            await state_reached(peers.bob, "disconnected", "failed", "closed")
