@@ -23,8 +23,9 @@ HANDSHAKE = (
 async def end_of(websocket: WebSocketConnection) -> int:
     """Read until the server ends the connection, and return its code."""
     try:
-        while True:
-            await websocket.get_message()
+        with trio.fail_after(10):
+            while True:
+                await websocket.get_message()
     except ConnectionClosed as closed:
         return closed.reason.code if closed.reason else 0
 
@@ -40,7 +41,20 @@ async def test_whoever_leaves_before_being_met_is_never_met(autojump_clock: trio
             assert (await first.receive()).id == third.id
 
 
-@pytest.mark.parametrize("message", ["", "[]", "{", '{"data": 3}', b"binary", '{"data": {"n": NaN}}'])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "[]",
+        "{",
+        "[" * 60_000,
+        '{"data": 3}',
+        b"binary",
+        '{"data": {"n": NaN}}',
+        '{"data": {"n": 1e999}}',
+        '{"data": {"n": "\\ud800"}}',
+    ],
+)
 async def test_what_is_no_message_ends_the_connection_and_nothing_else(
     message: str | bytes, autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -18,7 +18,11 @@ from trio_rtc.signaling.messages import (
 )
 
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8")),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
@@ -81,6 +85,17 @@ def test_what_json_cannot_say_is_refused_before_it_is_sent() -> None:
         write_client_message(Addressed({"data": b"bytes"}))
     with pytest.raises(ValueError, match="JSON compliant"):
         write_client_message(Addressed({"data": float("nan")}))
+    with pytest.raises(ValueError, match="surrogates"):
+        write_client_message(Addressed({"data": "\ud800"}))
+
+
+@pytest.mark.parametrize(
+    "text", ['{"data": {"n": 1e999}}', '{"data": {"n": "\\ud800"}}', '{"data": {"\\udfff": 1}}']
+)
+def test_what_python_reads_and_others_do_not_is_not_passed_on(text: str) -> None:
+    message = parse_client_message(text)
+    with pytest.raises(ProtocolError, match="cannot be passed on"):
+        write_server_message(Relayed("1", message.data))
 
 
 def test_the_wire_format_is_the_documented_one() -> None:

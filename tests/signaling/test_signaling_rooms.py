@@ -12,6 +12,7 @@ from trio_rtc.signaling.messages import (
     Relayed,
     ServerMessage,
     Welcome,
+    parse_client_message,
     parse_server_message,
 )
 from trio_rtc.signaling.rate import TokenBucket
@@ -77,6 +78,16 @@ def test_a_room_needs_a_name_of_bounded_length(name: str) -> None:
     with pytest.raises(RoomRefused) as refusal:
         Rooms(RoomLimits()).join(name)
     assert refusal.value.code == CloseCode.BAD_ROOM
+
+
+def test_a_message_that_grew_on_the_way_is_not_passed_on() -> None:
+    rooms = Rooms(RoomLimits(relayed_characters=1000))
+    first, second = rooms.join("a")[0], rooms.join("a")[0]
+    take_all(second)
+    message = parse_client_message('{"data": {"n": [' + ",".join(["1e15"] * 100) + "]}}")
+    with pytest.raises(ProtocolError, match="too large"):
+        rooms.relay(first, message)
+    assert take_all(second) == []
 
 
 @pytest.mark.parametrize("limits", [RoomLimits(queued_messages=3), RoomLimits(queued_characters=120)])

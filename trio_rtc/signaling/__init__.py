@@ -12,20 +12,27 @@ other member::
 The wire format
 ---------------
 
-A client opens a WebSocket on any path of the server with ``?room=NAME`` (1 to 128 characters) and both sides
-send JSON objects as text messages. What the server says has a ``type``:
+A client opens a WebSocket on any path of the server with ``?room=NAME`` (1 to 128 characters), and both sides send
+JSON objects as text messages. The server says four things:
 
-=============================================  =========================================================
-``{"type": "welcome", "id": ID,                First message: our own id, and who was there before.
-"members": [ID, ...]}``
-``{"type": "joined", "id": ID}``               Another member came.
-``{"type": "left", "id": ID}``                 Another member went; its id is never used again.
-``{"type": "message", "from": ID,              Another member said ``data``.
-"data": OBJECT}``
-=============================================  =========================================================
+``{"type": "welcome", "id": ID, "members": [ID, ...]}``
+    is its first message: the client's own id, and who was in the room before, in the order in which they came.
 
-A client says only one thing: ``{"data": OBJECT, "to": ID}``, or without ``to`` for all others in the room. The
-server does not look into ``data``; ``negotiate`` puts there what W3C's example does: ``{"description": ...}`` or
+``{"type": "joined", "id": ID}``
+    Another member came.
+
+``{"type": "left", "id": ID}``
+    Another member went. Its id is never used again.
+
+``{"type": "message", "from": ID, "data": OBJECT}``
+    Another member said something.
+
+A client says one thing:
+
+``{"data": OBJECT, "to": ID}``
+    for one member, or without ``to`` for all others in the room.
+
+The server does not look into ``data``. ``negotiate`` puts there what W3C's example does: ``{"description": ...}`` or
 ``{"candidate": ...}`` in the spelling of ``toJSON()``. So this is all that a browser needs::
 
     const socket = new WebSocket(`ws://${location.host}/?room=lobby`);
@@ -48,8 +55,9 @@ room named, or its name too long), 4408 (messages not taken, or pings not answer
 page may connect when it was served by the same host, or when its origin is in ``ServerOptions.origins``.
 """
 
-from .client import Peer, Room, SignalingError, connect
+from .client import SignalingError, connect
 from .http import Page
+from .membership import Peer, Room
 from .messages import CloseCode, JsonObject
 from .negotiation import negotiate
 from .options import ClientOptions, ServerOptions

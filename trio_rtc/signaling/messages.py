@@ -74,7 +74,7 @@ def write_client_message(message: Addressed) -> str:
 
     Raises:
         TypeError: ``data`` holds something that JSON has no word for.
-        ValueError: ``data`` holds a number that is not finite, or itself.
+        ValueError: ``data`` holds a number that is not finite, half a surrogate pair, or itself.
     """
     fields: JsonObject = {"data": message.data}
     if message.to is not None:
@@ -101,7 +101,7 @@ def write_server_message(message: ServerMessage) -> str:
     """Return the text of a server's message.
 
     Raises:
-        ProtocolError: The data that is to be relayed is nested too deeply to be written.
+        ProtocolError: The data that is to be relayed was read, but cannot be written.
     """
     match message:
         case Welcome(id=own_id, members=members):
@@ -113,8 +113,9 @@ def write_server_message(message: ServerMessage) -> str:
         case Relayed(sender=sender, data=data):
             try:
                 return _dump({"type": "message", "from": sender, "data": data})
-            except RecursionError:
-                raise ProtocolError("the data is nested too deeply") from None
+            except (ValueError, RecursionError) as error:
+                # Python reads 1e999 as infinity and "\ud800" as half a surrogate pair; others would not take them.
+                raise ProtocolError(f"data that cannot be passed on: {error}") from None
 
 
 def parse_server_message(text: str) -> ServerMessage:
@@ -139,7 +140,10 @@ def parse_server_message(text: str) -> ServerMessage:
 
 
 def _dump(fields: JsonObject) -> str:
-    return json.dumps(fields, separators=(",", ":"), allow_nan=False)
+    # Not escaped, so that text grows no longer on its way; what UTF-8 cannot encode is a ValueError here.
+    text = json.dumps(fields, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    text.encode()
+    return text
 
 
 def _load(text: str) -> JsonObject:

@@ -34,7 +34,7 @@ from trio_rtc import (
     RTCSignalingState,
 )
 
-from .client import Peer
+from .membership import Peer
 from .messages import JsonObject
 from .plain_errors import plain_errors
 
@@ -123,7 +123,7 @@ class _Negotiator:
         elif connection.signaling_state is RTCSignalingState.STABLE and connection.local_description is None:
             # W3C has no way to ask whether negotiation is needed, but an offer that would say something tells.
             offer = await connection.create_offer()
-            if offer is not None and "\nm=" in offer.sdp:
+            if "\nm=" in offer.sdp:
                 self.negotiation_needed()
 
     async def _make_offers(self) -> None:

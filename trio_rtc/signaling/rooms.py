@@ -36,14 +36,16 @@ class RoomLimits:
     Attributes:
         rooms: Rooms that may exist at once; an empty room does not exist.
         members: Members of one room.
+        relayed_characters: Length of a message as it is passed on: a number may be longer than it was.
         queued_messages: Messages that may wait for one member.
         queued_characters: Their total length.
     """
 
     rooms: int = 1000
     members: int = 32
+    relayed_characters: int = 131_072
     queued_messages: int = 1000
-    queued_characters: int = 1_000_000
+    queued_characters: int = 524_288
 
 
 @attrs.define(eq=False)
@@ -146,7 +148,10 @@ class Rooms:
             raise ProtocolError("a message to oneself")
         else:
             receivers = [members[message.to]] if message.to in members else []
-        _put_all(receivers, write_server_message(Relayed(sender.id, message.data)))
+        text = write_server_message(Relayed(sender.id, message.data))
+        if len(text) > self._limits.relayed_characters:
+            raise ProtocolError("too large to be passed on")
+        _put_all(receivers, text)
         return receivers
 
 
