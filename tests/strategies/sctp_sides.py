@@ -1,0 +1,151 @@
+"""Two SCTP transports over wires, each with the control of its data channels, and readers of their streams."""
+
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+import trio.testing
+
+from trio_rtc.protocols.datachannel import (
+    ChannelAnnounced,
+    ChannelControl,
+    ChannelOpened,
+    ChannelParameters,
+    DataChannelEvent,
+    StreamIdAssigned,
+)
+from trio_rtc.protocols.datachannel.messages import PPID_BINARY
+from trio_rtc.protocols.sctp import Association, SctpEvent, SctpOptions
+from trio_rtc.transports.base import Inbox
+from trio_rtc.transports.sctp import SctpTransport
+
+from .wires import Wire
+
+
+class Reading:
+    """Takes all messages of a stream as they come, unless it is told to wait."""
+
+    def __init__(self, sctp: SctpTransport, stream_id: int, *, eager: bool = True) -> None:
+        self._sctp = sctp
+        self._stream_id = stream_id
+        self._eager = eager
+        self.messages: list[bytes] = []
+        self.calls = 0
+        self.low = 0
+
+    def messages_available(self) -> None:
+        self.calls += 1
+        if self._eager:
+            self.take()
+
+    def take(self) -> None:
+        while (message := self._sctp.receive_message(self._stream_id)) is not None:
+            self.messages.append(message[1])
+
+    def buffered_amount_low(self) -> None:
+        self.low += 1
+
+
+class Told(list[DataChannelEvent]):
+    """The channel events that a transport has told; ``react`` is called with each.
+
+    Attributes:
+        react: Replaced by a test that wants to act on an event.
+    """
+
+    react: Callable[[DataChannelEvent], object] = staticmethod(lambda event: None)
+
+    def hear(self, event: DataChannelEvent) -> None:
+        self.append(event)
+        self.react(event)
+
+
+@attrs.define
+class SctpSide:
+    """One side: its transport, the wire under it, and what it told."""
+
+    sctp: SctpTransport
+    wire: Wire
+    inbox: Inbox[list[bytes]]
+    events: list[SctpEvent]
+    channel_events: Told
+
+    def told(self, kind: type[DataChannelEvent]) -> list[DataChannelEvent]:
+        return [event for event in self.channel_events if isinstance(event, kind)]
+
+    def create_channel(self, label: str = "chat", *, negotiated_id: int | None = None) -> int:
+        """Create a channel and return its key."""
+        control = self.sctp.control
+        key = control.create_channel(
+            ChannelParameters(label=label), negotiated=negotiated_id is not None, stream_id=negotiated_id
+        )
+        self.sctp.pump_channels()
+        return key
+
+    def stream_of(self, key: int) -> int:
+        """Return the stream of a channel, of ours or of the peer's."""
+        return next(
+            event.stream_id
+            for event in self.channel_events
+            if isinstance(event, StreamIdAssigned | ChannelAnnounced) and event.key == key
+        )
+
+    def is_open(self, key: int) -> bool:
+        return any(
+            isinstance(event, ChannelOpened | ChannelAnnounced) and event.key == key
+            for event in self.channel_events
+        )
+
+    def read(self, stream_id: int, *, eager: bool = True) -> Reading:
+        reading = Reading(self.sctp, stream_id, eager=eager)
+        self.sctp.set_reader(stream_id, reading)
+        return reading
+
+    def send(self, stream_id: int, data: bytes) -> None:
+        self.sctp.association.send(stream_id, PPID_BINARY, data, trio.current_time())
+        self.sctp.flush_nowait()
+
+
+def make_sctp_side(
+    *, is_client: bool, options: SctpOptions | None = None, high_water_mark: int = 1 << 20
+) -> SctpSide:
+    control = ChannelControl()
+    control.set_role(is_dtls_client=is_client)
+    wire, inbox = Wire(), Inbox[list[bytes]]()
+    events: list[SctpEvent] = []
+    told = Told()
+    sctp = SctpTransport(
+        Association(options or SctpOptions(), rng=random.Random(is_client)),
+        control,
+        inbox,
+        wire,
+        high_water_mark=high_water_mark,
+        report=events.append,
+        report_channel=told.hear,
+    )
+    return SctpSide(sctp, wire, inbox, events, told)
+
+
+@asynccontextmanager
+async def two_sctp_sides(
+    *, connected: bool = True, options: SctpOptions | None = None, high_water_mark: int = 1 << 20
+) -> AsyncIterator[tuple[SctpSide, SctpSide]]:
+    """Run the DTLS client's and the server's side, connected to each other if so wished."""
+    sides = tuple(
+        make_sctp_side(is_client=is_client, options=options, high_water_mark=high_water_mark)
+        for is_client in (True, False)
+    )
+    client, server = sides
+    client.wire.deliver = lambda batch: server.inbox.deliver(batch, len(batch))
+    server.wire.deliver = lambda batch: client.inbox.deliver(batch, len(batch))
+    async with trio.open_nursery() as nursery:
+        for side in sides:
+            await nursery.start(side.sctp.run)
+            if connected:
+                side.sctp.association.connect(trio.current_time())
+                side.sctp.wake()
+        await trio.testing.wait_all_tasks_blocked()
+        yield client, server
+        nursery.cancel_scope.cancel()

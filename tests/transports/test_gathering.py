@@ -1,0 +1,259 @@
+"""Which addresses are used, with which preference and port, and how ICE servers that fail are told of."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+import trio
+import trio.testing
+
+from tests.strategies.wires import ScriptedNetwork
+from trio_rtc.protocols._contract import Datagram
+from trio_rtc.protocols.ice import (
+    Agent,
+    Candidate,
+    CandidateErrorOccurred,
+    GatheringCompleted,
+    IceEvent,
+    IceOptions,
+    IceRole,
+    LocalCandidateGathered,
+)
+from trio_rtc.protocols.stun import Message, success_response
+from trio_rtc.transports.base import Inbox
+from trio_rtc.transports.gathering import Gatherer, usable_addresses, with_preferences
+from trio_rtc.transports.ice import IceTransport
+from trio_rtc.transports.network import InterfaceAddress
+from trio_rtc.transports.server_url import IceServerUrl
+from trio_rtc.transports.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+
+def on_eth0(*hosts: str) -> list[InterfaceAddress]:
+    return [InterfaceAddress("eth0", host) for host in hosts]
+
+
+# -- which addresses ---------------------------------------------------------------------------------------------
+
+
+def test_addresses_that_no_peer_could_reach_are_left_out() -> None:
+    given = on_eth0("10.0.0.1", "fd00::1", "0.0.0.0", "::", "224.0.0.1", "ff02::1", "169.254.1.1", "fe80::1")
+    assert usable_addresses([*given, InterfaceAddress("lo", "127.0.0.1")]) == on_eth0("10.0.0.1", "fd00::1")
+
+
+def test_loopback_is_used_where_there_is_nothing_else() -> None:
+    loopback = [InterfaceAddress("lo", "127.0.0.1"), InterfaceAddress("lo", "::1")]
+    assert usable_addresses([*loopback, *on_eth0("fe80::1")]) == loopback
+    assert usable_addresses([]) == []
+
+
+def test_an_address_that_is_there_twice_is_used_once() -> None:
+    assert usable_addresses(on_eth0("10.0.0.1", "10.0.0.1")) == on_eth0("10.0.0.1")
+
+
+def test_preferences_are_unique_and_ipv6_comes_first() -> None:
+    preferences = with_preferences(on_eth0("10.0.0.1", "fd00::1", "10.0.0.2", "fd00::2"))
+    assert [interface.host for interface, _ in preferences] == ["fd00::1", "fd00::2", "10.0.0.1", "10.0.0.2"]
+    assert [preference for _, preference in preferences] == [65535, 65534, 65533, 65532]
+
+
+# -- gathering ---------------------------------------------------------------------------------------------------
+
+
+class Gathering:
+    """A gatherer on a scripted network, and what its agent told."""
+
+    def __init__(self, network: ScriptedNetwork, **settings: object) -> None:
+        self.network = network
+        self.events: list[IceEvent] = []
+        self.agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
+        self.ice = IceTransport(self.agent, Inbox[list[Datagram]](), Inbox[list[bytes]](), self.events.append)
+        self._gatherer = Gatherer(self.ice, network, Settings(**settings))  # type: ignore[arg-type]
+
+    async def start(self, nursery: trio.Nursery, *urls: str) -> None:
+        await nursery.start(self.ice.run)
+        nursery.start_soon(self._gatherer.run, nursery, [IceServerUrl.parse(url) for url in urls])
+        await trio.testing.wait_all_tasks_blocked()
+
+    async def run(self, *urls: str, seconds: float = 20) -> None:
+        """Gather for so long, then end."""
+        async with trio.open_nursery() as nursery:
+            await self.start(nursery, *urls)
+            await trio.sleep(seconds)
+            nursery.cancel_scope.cancel()
+        assert all(opened.closed for opened in self.network.sockets)
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        return [event.candidate for event in self.events if isinstance(event, LocalCandidateGathered)]
+
+    @property
+    def hosts(self) -> list[tuple[str, int]]:
+        return [(candidate.address, candidate.port) for candidate in self.candidates]
+
+    @property
+    def errors(self) -> list[CandidateErrorOccurred]:
+        return [event for event in self.events if isinstance(event, CandidateErrorOccurred)]
+
+    @property
+    def complete(self) -> bool:
+        return GatheringCompleted() in self.events
+
+
+async def test_every_address_gets_a_socket_and_a_candidate_in_the_order_of_preference() -> None:
+    gathering = Gathering(ScriptedNetwork("10.0.0.1", "fd00::1", "fe80::1", "127.0.0.1"))
+    await gathering.run()
+    assert [host for host, _ in gathering.hosts] == ["fd00::1", "10.0.0.1"]
+    assert gathering.hosts == [opened.local_address for opened in gathering.network.sockets]
+    priorities = [candidate.priority for candidate in gathering.candidates]
+    assert priorities == sorted(priorities, reverse=True)
+    assert gathering.complete
+
+
+async def test_a_host_without_addresses_gathers_nothing_and_is_complete() -> None:
+    gathering = Gathering(ScriptedNetwork())
+    await gathering.run()
+    assert gathering.candidates == []
+    assert gathering.complete
+
+
+async def test_the_filter_alone_decides_when_there_is_one() -> None:
+    gathering = Gathering(
+        ScriptedNetwork("10.0.0.1", "127.0.0.1", "fe80::1"),
+        interface_filter=lambda address: address.host in ("127.0.0.1", "fe80::1"),
+    )
+    await gathering.run()
+    assert {host for host, _ in gathering.hosts} == {"127.0.0.1", "fe80::1"}
+
+
+async def test_ports_are_taken_from_the_range_and_taken_ones_passed_over() -> None:
+    network = ScriptedNetwork("10.0.0.1", "10.0.0.2")
+    network.taken_ports = {4000, 4001}
+    gathering = Gathering(network, port_range=(4000, 4003))
+    await gathering.run()
+    assert gathering.hosts == [("10.0.0.1", 4002), ("10.0.0.2", 4002)]
+
+
+async def test_where_the_port_range_is_exhausted_the_other_addresses_are_used(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    network = ScriptedNetwork("10.0.0.1", "10.0.0.1", "10.0.0.2")
+    network.addresses[1] = InterfaceAddress("eth1", "10.0.0.1")
+    gathering = Gathering(network, port_range=(4000, 4000))
+    await gathering.run()
+    assert gathering.hosts == [("10.0.0.1", 4000), ("10.0.0.2", 4000)]
+    assert gathering.complete
+    assert "no UDP socket on 10.0.0.1: the port is taken" in caplog.text
+
+
+@pytest.mark.parametrize("port_range", [(0, 5), (5, 4), (5, 65536), (-1, 5)])
+def test_an_impossible_port_range_is_refused(port_range: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="port_range"):
+        Settings(port_range=port_range)
+
+
+# -- servers -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_server_is_asked_at_its_address_and_its_answer_is_a_candidate() -> None:
+    network = ScriptedNetwork("10.0.0.1")
+    network.names = {"stun.example": ["198.51.100.7"]}
+    gathering = Gathering(network)
+    async with trio.open_nursery() as nursery:
+        await gathering.start(nursery, "stun:stun.example:3479")
+        await trio.sleep(0.2)
+        [opened] = network.sockets
+        data, server = opened.sent[0]
+        assert server == ("198.51.100.7", 3479)
+        assert not gathering.complete
+        mapped = server._replace(host="203.0.113.5", port=999)
+        opened.arrive((server, [success_response(Message.parse(data), mapped).encode()]))
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert gathering.hosts[1:] == [("203.0.113.5", 999)]
+    assert gathering.complete
+    assert gathering.errors == []
+
+
+async def test_a_name_that_does_not_resolve_is_an_error_event_and_delays_nobody() -> None:
+    gathering = Gathering(ScriptedNetwork("10.0.0.1"))
+    await gathering.run("stun:nowhere.example", seconds=0.001)
+    [error] = gathering.errors
+    assert (error.url, error.error_code, error.address, error.port) == (
+        "stun:nowhere.example",
+        701,
+        None,
+        None,
+    )
+    assert "no such name" in error.error_text
+    assert gathering.complete
+
+
+@pytest.mark.parametrize("url", ["turn:turn.example", "turns:turn.example", "stuns:stun.example"])
+async def test_servers_of_other_kinds_are_named_in_an_error_event(url: str) -> None:
+    network = ScriptedNetwork("10.0.0.1")
+    network.names = {"turn.example": ["198.51.100.7"], "stun.example": ["198.51.100.7"]}
+    gathering = Gathering(network)
+    await gathering.run(url, seconds=0.001)
+    [error] = gathering.errors
+    assert (error.url, error.error_code) == (url, 701)
+    assert url.partition(":")[0] in error.error_text
+    assert gathering.complete
+
+
+async def test_a_silent_server_is_an_error_event_in_the_end() -> None:
+    network = ScriptedNetwork("10.0.0.1")
+    network.names = {"stun.example": ["198.51.100.7"]}
+    gathering = Gathering(network)
+    await gathering.run("stun:stun.example")
+    assert [(error.url, error.error_code) for error in gathering.errors] == [("stun:stun.example", 701)]
+    assert gathering.complete
+
+
+async def test_host_candidates_and_other_servers_do_not_wait_for_a_slow_lookup() -> None:
+    network = ScriptedNetwork("10.0.0.1")
+    network.names = {"stun.example": ["198.51.100.7"]}
+    network.lookup_gate.shut()
+    gathering = Gathering(network)
+    async with trio.open_nursery() as nursery:
+        await gathering.start(nursery, "stun:stun.example", "turn:turn.example")
+        assert gathering.hosts == [("10.0.0.1", 50_000)]
+        assert [error.url for error in gathering.errors] == ["turn:turn.example"]
+        assert network.sockets[0].sent == []
+        network.lookup_gate.open()
+        await trio.sleep(0.2)
+        assert network.sockets[0].sent
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_server_of_another_family_is_an_error_event() -> None:
+    network = ScriptedNetwork("10.0.0.1")
+    network.names = {"stun.example": ["2001:db8::7"]}
+    gathering = Gathering(network)
+    await gathering.run("stun:stun.example")
+    assert [(error.url, error.error_code) for error in gathering.errors] == [("stun:stun.example", 701)]
+    assert gathering.complete
+
+
+async def test_every_address_of_a_server_is_asked() -> None:
+    network = ScriptedNetwork("10.0.0.1", "fd00::1")
+    network.names = {"stun.example": ["198.51.100.7", "2001:db8::7"]}
+    gathering = Gathering(network)
+    await gathering.run("stun:stun.example", seconds=0.4)
+    asked = {
+        (opened.local_address.host, remote.host) for opened in network.sockets for _, remote in opened.sent
+    }
+    assert asked == {("10.0.0.1", "198.51.100.7"), ("fd00::1", "2001:db8::7")}
+
+
+def _urls(hosts: Sequence[str]) -> list[str]:
+    return [IceServerUrl.parse(f"stun:{host}").host for host in hosts]
+
+
+def test_hosts_in_urls_lose_their_brackets() -> None:
+    assert _urls(["[2001:db8::7]", "198.51.100.7", "stun.example"]) == [
+        "2001:db8::7",
+        "198.51.100.7",
+        "stun.example",
+    ]

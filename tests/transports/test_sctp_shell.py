@@ -1,0 +1,352 @@
+"""SCTP's shell: room for senders, readers of streams, and the control of channels in the middle of it."""
+
+import pytest
+import trio
+import trio.testing
+
+from tests.strategies.sctp_sides import SctpSide, two_sctp_sides
+from trio_rtc.protocols.datachannel import (
+    ChannelAnnounced,
+    ChannelClosed,
+    ChannelClosing,
+    ChannelOpened,
+    DataChannelEvent,
+)
+from trio_rtc.protocols.datachannel.messages import PPID_BINARY
+from trio_rtc.protocols.sctp import AssociationEstablished, Closed, SctpOptions
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+
+async def settle() -> None:
+    """Let time pass in which nothing is lost or retransmitted: delayed acknowledgements leave."""
+    await trio.sleep(0.1)
+
+
+async def open_pair(mine: SctpSide, theirs: SctpSide, label: str = "chat") -> tuple[int, int, int]:
+    """Open a channel: its key here, its key there, and its stream."""
+    key = mine.create_channel(label)
+    await settle()
+    assert mine.is_open(key)
+    announced = theirs.told(ChannelAnnounced)[-1]
+    assert isinstance(announced, ChannelAnnounced)
+    assert announced.stream_id == mine.stream_of(key)
+    return key, announced.key, announced.stream_id
+
+
+# -- setting up --------------------------------------------------------------------------------------------------
+
+
+async def test_the_association_is_reported_before_the_channels_that_waited_for_it() -> None:
+    order: list[str] = []
+    async with two_sctp_sides(connected=False) as [client, server]:
+        client.channel_events.react = lambda event: order.append(
+            f"{type(event).__name__} {len(client.events)}"
+        )
+        key = client.create_channel()
+        assert not client.is_open(key)
+        client.sctp.association.connect(trio.current_time())
+        client.sctp.wake()
+        await settle()
+        assert client.is_open(key)
+        assert isinstance(client.events[0], AssociationEstablished)
+        assert order == ["StreamIdAssigned 0", "ChannelOpened 1"]
+        assert len(server.told(ChannelAnnounced)) == 1
+
+
+async def test_each_side_opens_channels_on_its_own_streams() -> None:
+    async with two_sctp_sides() as [client, server]:
+        *_, even = await open_pair(client, server)
+        *_, odd = await open_pair(server, client)
+        assert (even % 2, odd % 2) == (0, 1)
+
+
+# -- readers -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_reader_is_told_of_every_message_and_control_messages_are_kept_from_it() -> None:
+    async with two_sctp_sides() as [client, server]:
+        *_, stream = await open_pair(client, server)
+        reading = server.read(stream)
+        for number in range(5):
+            client.send(stream, b"%d" % number)
+        await settle()
+        assert reading.messages == [b"0", b"1", b"2", b"3", b"4"]
+
+
+async def test_what_came_before_the_reader_is_kept_for_it() -> None:
+    async with two_sctp_sides() as [client, server]:
+        *_, stream = await open_pair(client, server)
+        client.send(stream, b"early")
+        await settle()
+        assert server.read(stream).messages == [b"early"]
+
+
+async def test_messages_wait_for_a_negotiated_channel_that_is_not_there_yet() -> None:
+    async with two_sctp_sides() as [client, server]:
+        client.create_channel(negotiated_id=100)
+        client.send(100, b"early")
+        await settle()
+        server.create_channel(negotiated_id=100)
+        assert server.read(100).messages == [b"early"]
+
+
+async def test_a_slow_reader_shrinks_the_window_and_taking_opens_it_again() -> None:
+    options = SctpOptions(receive_buffer_size=40_000, max_message_size=20_000)
+    async with two_sctp_sides(options=options) as [client, server]:
+        *_, stream = await open_pair(client, server)
+        reading = server.read(stream, eager=False)
+        for number in range(40):
+            client.send(stream, bytes([number]) * 5_000)
+        await trio.sleep(1)
+        assert client.sctp.association.total_buffered > 100_000
+        for _ in range(40):
+            reading.take()
+            await settle()
+        assert [message[0] for message in reading.messages] == list(range(40))
+        assert client.sctp.association.total_buffered == 0
+
+
+async def test_a_reader_that_is_gone_is_not_told() -> None:
+    async with two_sctp_sides() as [client, server]:
+        *_, stream = await open_pair(client, server)
+        reading = server.read(stream)
+        calls = reading.calls
+        server.sctp.remove_reader(stream)
+        server.sctp.remove_reader(stream)
+        client.send(stream, b"to nobody")
+        await settle()
+        assert reading.calls == calls
+
+
+async def test_the_rest_of_a_stream_can_be_taken_at_once() -> None:
+    async with two_sctp_sides() as [client, server]:
+        *_, stream = await open_pair(client, server)
+        for message in (b"a", b"b"):
+            client.send(stream, message)
+        await settle()
+        assert server.sctp.take_rest(stream) == [(PPID_BINARY, b"a"), (PPID_BINARY, b"b")]
+        assert server.sctp.take_rest(stream) == []
+
+
+# -- room --------------------------------------------------------------------------------------------------------
+
+
+async def test_above_the_high_water_mark_senders_wait_and_are_woken_when_it_falls() -> None:
+    woken: list[int] = []
+    async with two_sctp_sides(high_water_mark=50_000) as [client, server], trio.open_nursery() as nursery:
+        *_, stream = await open_pair(client, server)
+        server.read(stream)
+        server.wire.gate.shut()
+        assert not client.sctp.is_full()
+        client.send(stream, bytes(100_000))
+        assert client.sctp.is_full()
+
+        async def wait(number: int) -> None:
+            while client.sctp.is_full():
+                await client.sctp.wait_for_room()
+            woken.append(number)
+
+        for number in range(3):
+            nursery.start_soon(wait, number)
+        await trio.sleep(0.1)
+        assert woken == []
+        server.wire.gate.open()
+        await trio.sleep(5)
+        assert sorted(woken) == [0, 1, 2]
+        assert not client.sctp.is_full()
+
+
+@pytest.mark.parametrize("by_peer", [False, True])
+async def test_the_end_of_the_association_wakes_waiting_senders(by_peer: bool) -> None:
+    async with two_sctp_sides(high_water_mark=50_000) as [client, server], trio.open_nursery() as nursery:
+        *_, stream = await open_pair(client, server)
+        server.wire.gate.shut()
+        client.send(stream, bytes(100_000))
+        nursery.start_soon(client.sctp.wait_for_room)
+        await trio.testing.wait_all_tasks_blocked()
+        if by_peer:
+            server.wire.gate.open()
+            await server.sctp.close()
+        else:
+            await client.sctp.close()
+    assert client.sctp.association.closed
+
+
+async def test_the_end_of_dtls_wakes_waiting_senders() -> None:
+    async with two_sctp_sides(high_water_mark=50_000) as [client, server], trio.open_nursery() as nursery:
+        *_, stream = await open_pair(client, server)
+        server.wire.gate.shut()
+        client.send(stream, bytes(100_000))
+        nursery.start_soon(client.sctp.wait_for_room)
+        await trio.testing.wait_all_tasks_blocked()
+        client.inbox.close()
+    [*_, closed] = client.events
+    assert isinstance(closed, Closed)
+    assert closed.error is not None
+
+
+async def test_the_threshold_of_a_stream_is_told_to_its_reader() -> None:
+    async with two_sctp_sides() as [client, server]:
+        *_, stream = await open_pair(client, server)
+        reading = client.read(stream)
+        client.sctp.association.set_buffered_amount_low_threshold(stream, 1000)
+        low = reading.low
+        client.send(stream, bytes(200_000))
+        assert reading.low == low
+        await trio.sleep(1)
+        assert reading.low == low + 1
+
+
+# -- a full wire -------------------------------------------------------------------------------------------------
+
+
+async def test_a_sender_waits_for_a_full_wire_for_a_bounded_time() -> None:
+    async with two_sctp_sides() as [client, server]:
+        *_, stream = await open_pair(client, server)
+        reading = server.read(stream)
+        client.wire.gate.shut()
+        client.send(stream, b"late")
+        start = trio.current_time()
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await client.sctp.drain_shielded()
+        assert 0 < trio.current_time() - start <= 2
+        client.wire.gate.open()
+        await client.wire.drain()
+        await settle()
+        assert reading.messages == [b"late"]
+
+
+# -- channels ----------------------------------------------------------------------------------------------------
+
+
+async def test_closing_resets_both_sides_after_what_was_sent() -> None:
+    async with two_sctp_sides() as [client, server]:
+        key, their_key, stream = await open_pair(client, server)
+        reading = server.read(stream)
+        client.send(stream, bytes(100_000))
+        client.sctp.control.close_channel(key)
+        client.sctp.pump_channels()
+        await trio.sleep(1)
+        assert len(reading.messages) == 1
+        assert server.told(ChannelClosing) == [ChannelClosing(their_key)]
+        assert client.told(ChannelClosed) == [ChannelClosed(key)]
+        assert server.told(ChannelClosed) == [ChannelClosed(their_key)]
+
+
+async def test_an_id_used_again_does_not_get_what_was_left_on_it() -> None:
+    async with two_sctp_sides() as [client, server]:
+        key, _, stream = await open_pair(client, server, "first")
+        server.read(stream, eager=False)
+        client.send(stream, b"of the first")
+        client.sctp.control.close_channel(key)
+        client.sctp.pump_channels()
+        await settle()
+        assert not client.sctp.control.channel_keys()
+        # The opening of the second channel waits behind the message that nobody has taken.
+        client.create_channel("second")
+        client.send(stream, b"of the second")
+        await settle()
+        assert len(server.told(ChannelAnnounced)) == 1
+        assert server.sctp.take_rest(stream) == [(PPID_BINARY, b"of the first")]
+        server.sctp.remove_reader(stream)
+        await settle()
+        assert [event.parameters.label for event in server.told(ChannelAnnounced)] == ["first", "second"]  # type: ignore[union-attr]
+        assert server.read(stream).messages == [b"of the second"]
+
+
+async def test_a_reader_that_takes_all_finds_the_next_opening_behind_it() -> None:
+    async with two_sctp_sides() as [client, server]:
+        key, _, stream = await open_pair(client, server, "first")
+        reading = server.read(stream, eager=False)
+        client.send(stream, b"of the first")
+        client.sctp.control.close_channel(key)
+        client.sctp.pump_channels()
+        await settle()
+        client.create_channel("second")
+        await settle()
+        reading.take()
+        assert reading.messages == [b"of the first"]
+        assert len(server.told(ChannelAnnounced)) == 2
+
+
+async def test_a_handler_may_open_and_close_channels() -> None:
+    """What an event makes the application do is carried out in its turn, once, and in order."""
+    async with two_sctp_sides() as [client, server]:
+
+        def react(event: DataChannelEvent) -> None:
+            if isinstance(event, ChannelAnnounced) and event.parameters.label == "first":
+                server.create_channel("answer")
+                server.create_channel("second answer")
+                server.sctp.control.close_channel(event.key)
+                server.sctp.pump_channels()
+
+        server.channel_events.react = react
+        key = client.create_channel("first")
+        await trio.sleep(1)
+        announced = client.told(ChannelAnnounced)
+        assert [event.parameters.label for event in announced] == ["answer", "second answer"]  # type: ignore[union-attr]
+        assert ChannelClosed(key) in client.channel_events
+        assert len(server.told(ChannelOpened)) == 2
+        assert len(server.told(ChannelClosed)) == 1
+
+
+async def test_channels_opened_within_the_report_of_the_association_open() -> None:
+    async with two_sctp_sides(connected=False) as [client, server]:
+        client.create_channel("first")
+        client.channel_events.react = lambda event: (
+            client.create_channel("second") if event == ChannelOpened(1) else None
+        )
+        client.sctp.association.connect(trio.current_time())
+        client.sctp.wake()
+        await settle()
+        announced = server.told(ChannelAnnounced)
+        assert [event.parameters.label for event in announced] == ["first", "second"]  # type: ignore[union-attr]
+
+
+async def test_garbage_harms_nobody() -> None:
+    async with two_sctp_sides() as [client, server]:
+        *_, stream = await open_pair(client, server)
+        reading = server.read(stream)
+        for hostile in (b"", b"\0" * 11, bytes(100), b"\xff" * 1200):
+            server.inbox.deliver([hostile], 1)
+        client.send(stream, b"go on")
+        await settle()
+        assert reading.messages == [b"go on"]
+
+
+# -- the end -----------------------------------------------------------------------------------------------------
+
+
+async def test_closing_aborts_once_and_closes_the_channels_of_both_sides() -> None:
+    async with two_sctp_sides() as [client, server]:
+        key, their_key, _ = await open_pair(client, server)
+        await client.sctp.close()
+        await client.sctp.close()
+        await settle()
+        assert client.told(ChannelClosed) == [ChannelClosed(key)]
+        assert [event.key for event in server.told(ChannelClosed)] == [their_key]  # type: ignore[union-attr]
+        for side in (client, server):
+            assert [event for event in side.events if isinstance(event, Closed)] == side.events[-1:]
+
+
+async def test_what_has_arrived_can_be_taken_after_the_end() -> None:
+    async with two_sctp_sides() as [client, server]:
+        *_, stream = await open_pair(client, server)
+        client.send(stream, b"last words")
+        await settle()
+        await client.sctp.close()
+        await settle()
+        assert server.sctp.association.closed
+        assert server.sctp.receive_message(stream) == (PPID_BINARY, b"last words")
+
+
+async def test_after_the_end_channels_can_still_be_closed() -> None:
+    async with two_sctp_sides() as [client, server]:
+        key, *_ = await open_pair(client, server)
+        await client.sctp.close()
+        client.sctp.control.close_channel(key)
+        client.sctp.pump_channels()
+        assert client.told(ChannelClosed) == [ChannelClosed(key)]
+        assert len(server.told(ChannelAnnounced)) == 1
