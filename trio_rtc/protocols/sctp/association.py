@@ -338,6 +338,7 @@ class Association:
 
     def _receive_chunks(self, packet: bytes, offset: int, now: float) -> None:
         end = len(packet)
+        sack_taken = False
         while offset < end:
             if packet[offset] == DATA:
                 block = self._data_block
@@ -348,7 +349,11 @@ class Association:
             else:
                 chunk, offset = chunks.parse_chunk(packet, offset)
                 if type(chunk) is chunks.Sack and self._data_block is not None:
-                    # By far the most common control chunk: not through the match of all the others.
+                    # By far the most common control chunk: not through the match of all the others. One a packet
+                    # is taken, as no sender has more: it can cost a look at all that is outstanding.
+                    if sack_taken:
+                        continue
+                    sack_taken = True
                     self._data_block.transmitter.handle_sack(chunk, now)
                     self._data_block.path.heard(now)
                 elif not self._handle_chunk(chunk, now):

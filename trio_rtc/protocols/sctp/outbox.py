@@ -62,8 +62,9 @@ class Outbox:
         return True
 
     def reply_first(self, chunk: bytes) -> None:
-        """Queue a control chunk that goes before all others."""
-        self._control.insert(0, chunk)
+        """Queue a control chunk that goes before all others, once."""
+        if self._control[:1] != [chunk]:
+            self._control.insert(0, chunk)
 
     def clear(self) -> None:
         """Forget everything but packets that stand alone."""

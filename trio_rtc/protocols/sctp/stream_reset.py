@@ -32,6 +32,9 @@ logger = logging.getLogger("trio_rtc.sctp")
 # Streams in one request: 24 bytes of header and two for each fit the smallest packet.
 _MAX_STREAMS = 200
 
+# Answers in one round. A request that gets none is repeated.
+_MAX_RESPONSES = 4
+
 
 @attrs.define
 class StreamReset:
@@ -165,9 +168,7 @@ class StreamReset:
         if request.request_sequence == self.expected_sequence:
             if self._deferred is not None:
                 # One at a time (section 5.2.1): it will be repeated.
-                self._responses.append(
-                    ReconfigurationResponse(request.request_sequence, Result.REQUEST_IN_PROGRESS).encode()
-                )
+                self._answer(request.request_sequence, Result.REQUEST_IN_PROGRESS)
                 return []
             last_tsn = receiver.tracker.unwrap(request.last_tsn)
             if receiver.request_reset(last_tsn, request.stream_ids):
@@ -186,6 +187,8 @@ class StreamReset:
     def _respond(self, sequence: int) -> None:
         """Answer a request: with the remembered result if it is the last one, else as out of sequence."""
         known = sequence == serial_add(self.expected_sequence, -1, 32)
-        result = self._last_result if known else Result.BAD_SEQUENCE_NUMBER
-        if len(self._responses) < 4:
+        self._answer(sequence, self._last_result if known else Result.BAD_SEQUENCE_NUMBER)
+
+    def _answer(self, sequence: int, result: Result) -> None:
+        if len(self._responses) < _MAX_RESPONSES:
             self._responses.append(ReconfigurationResponse(sequence, result).encode())

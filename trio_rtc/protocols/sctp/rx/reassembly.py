@@ -3,21 +3,31 @@
 The fragments of a message carry consecutive TSNs (RFC 9260 section 6.9), so what belongs together is found by
 its neighbours: a *run* is a stretch of fragments without a hole, indexed by its first and its last TSN. A new
 fragment is appended to the run on its left and joined with the run on its right; a run that has both a
-beginning and an end is a message. That costs the same for a fragment in order and for one out of order.
+beginning and an end is a message. That costs the same for a fragment in order and for one out of order: two runs
+are joined by nesting one list in the other, so that fragments that come last to first are not copied each time.
+
+Nothing here costs more, the more is held: a peer may let us hold much, and then send what is cheap to send.
 
 Ordered messages then wait for their SSN; what is complete and in turn waits in an inbox per stream until
 the application takes it. All of this is charged against the receive buffer, with an overhead per chunk so
 that many tiny messages cannot take far more memory than the window says.
 """
 
+import heapq
 from collections import deque
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, TypeAlias
 
 from trio_rtc.protocols.sctp.packet.data import BEGIN, END, UNFRAGMENTED, UNORDERED, DataHeader
 from trio_rtc.protocols.serial import serial_difference
 
 # What a chunk or message costs beside its payload: a tuple, a bytes header, slots in the containers.
 OVERHEAD: Final = 100
+# What a run costs beside its chunks. One that is never completed is all overhead.
+RUN_OVERHEAD: Final = 300
+
+_Message: TypeAlias = tuple[int, bytes]
+_Parts: TypeAlias = "list[bytes | _Parts]"
 
 
 class MessageViolation(Exception):
@@ -27,7 +37,19 @@ class MessageViolation(Exception):
 class _Run:
     """Fragments of one message with consecutive TSNs."""
 
-    __slots__ = ("begins", "ends", "first", "last", "parts", "ppid", "size", "ssn", "stream_id", "unordered")
+    __slots__ = (
+        "begins",
+        "ends",
+        "first",
+        "joined",
+        "last",
+        "parts",
+        "ppid",
+        "size",
+        "ssn",
+        "stream_id",
+        "unordered",
+    )
 
     def __init__(self, tsn: int, header: DataHeader, payload: bytes) -> None:
         _, flags, _, _, stream_id, ssn, ppid = header
@@ -38,8 +60,31 @@ class _Run:
         self.stream_id = stream_id
         self.ssn = ssn
         self.ppid = ppid
-        self.parts = [payload]
+        self.parts: _Parts = [payload]
+        self.joined = False
         self.size = len(payload)
+
+    @property
+    def charge(self) -> int:
+        """What it counts against the receive buffer."""
+        return self.size + OVERHEAD * (self.last - self.first + 1) + RUN_OVERHEAD
+
+    def to_bytes(self) -> bytes:
+        """Return the payload of all fragments in order."""
+        return b"".join(_flatten(self.parts) if self.joined else self.parts)  # type: ignore[arg-type]
+
+
+def _flatten(parts: _Parts) -> Iterator[bytes]:
+    """Yield the fragments in nested lists. Not by recursion: a peer decides how deep they are."""
+    levels = [iter(parts)]
+    while levels:
+        for part in levels[-1]:
+            if isinstance(part, list):
+                levels.append(iter(part))
+                break
+            yield part
+        else:
+            levels.pop()
 
 
 class Reassembly:
@@ -55,9 +100,11 @@ class Reassembly:
         self._max_message_size = max_message_size
         self._runs_by_first: dict[int, _Run] = {}
         self._runs_by_last: dict[int, _Run] = {}
+        # Where runs began, as a heap; some of them have been joined or completed since.
+        self._begun: list[int] = []
         self._next_ssn: dict[int, int] = {}
-        self._waiting: dict[tuple[int, int], tuple[int, bytes]] = {}
-        self._inboxes: dict[int, deque[tuple[int, bytes]]] = {}
+        self._waiting: dict[int, dict[int, _Message]] = {}
+        self._inboxes: dict[int, deque[_Message]] = {}
         self.charged = 0
         self.ready: set[int] = set()
         self.stale = 0
@@ -80,7 +127,7 @@ class Reassembly:
         if run is None or run.ends or flags & BEGIN:
             if run is not None:
                 self._runs_by_last[run.last] = run
-            run = self._runs_by_first[tsn] = _Run(tsn, header, payload)
+            run = self._begin_run(tsn, header, payload)
         else:
             _check_neighbours(run, flags & UNORDERED, stream_id, ssn)
             run.parts.append(payload)
@@ -127,9 +174,12 @@ class Reassembly:
 
         Fragments up to that TSN can never become a message; ordered streams go on behind their skipped SSN.
         """
-        for run in [run for first, run in self._runs_by_first.items() if first <= new_cumulative_tsn]:
-            self._forget(run)
-            self.charged -= run.size + OVERHEAD * len(run.parts)
+        begun = self._begun
+        while begun and begun[0] <= new_cumulative_tsn:
+            run = self._runs_by_first.get(heapq.heappop(begun))
+            if run is not None:
+                self._forget(run)
+                self.charged -= run.charge
         for stream_id, ssn in skipped:
             expected = self._next_ssn.get(stream_id, 0)
             count = serial_difference(ssn, expected, 16) + 1
@@ -140,13 +190,20 @@ class Reassembly:
 
     def reset(self, stream_ids: tuple[int, ...]) -> None:
         """Start the SSNs of streams again from zero (RFC 6525 section 5.2.2); none means all streams."""
-        streams = set(stream_ids) if stream_ids else set(self._next_ssn)
-        for stream_id in streams:
+        for stream_id in stream_ids or (*self._next_ssn, *self._waiting):
             self._next_ssn.pop(stream_id, None)
-        # Everything before the reset has been delivered; what still waits was sent against the rules.
-        for key in [key for key in self._waiting if key[0] in streams]:
-            _, data = self._waiting.pop(key)
-            self.charged -= len(data) + OVERHEAD
+            # Everything before the reset has been delivered; what still waits was sent against the rules.
+            for _, data in self._waiting.pop(stream_id, {}).values():
+                self.charged -= len(data) + OVERHEAD
+
+    def _begin_run(self, tsn: int, header: DataHeader, payload: bytes) -> _Run:
+        run = self._runs_by_first[tsn] = _Run(tsn, header, payload)
+        self.charged += RUN_OVERHEAD
+        if len(self._begun) > 2 * len(self._runs_by_first) + 64:
+            self._begun = sorted(self._runs_by_first)
+        else:
+            heapq.heappush(self._begun, tsn)
+        return run
 
     def _join_right(self, run: _Run) -> None:
         right = self._runs_by_first.get(run.last + 1)
@@ -154,7 +211,9 @@ class Reassembly:
             return
         _check_neighbours(run, right.unordered, right.stream_id, right.ssn)
         del self._runs_by_first[right.first]
-        run.parts += right.parts
+        self.charged -= RUN_OVERHEAD
+        run.parts.append(right.parts)
+        run.joined = True
         run.last = right.last
         run.size += right.size
         run.ends = right.ends
@@ -165,8 +224,8 @@ class Reassembly:
 
     def _complete(self, run: _Run) -> None:
         self._forget(run)
-        self.charged -= OVERHEAD * (len(run.parts) - 1)
-        data = b"".join(run.parts)
+        data = run.to_bytes()
+        self.charged -= run.charge - len(data) - OVERHEAD
         if run.unordered:
             self._deliver(run.stream_id, run.ppid, data)
         else:
@@ -180,29 +239,42 @@ class Reassembly:
             self._deliver(stream_id, ppid, data)
             if self._waiting:
                 self._advance(stream_id)
-        elif serial_difference(ssn, expected, 16) < 0 or (stream_id, ssn) in self._waiting:
+        elif serial_difference(ssn, expected, 16) < 0 or ssn in self._waiting.get(stream_id, ()):
             self.stale += 1
             self.charged -= len(data) + OVERHEAD
         else:
-            self._waiting[stream_id, ssn] = (ppid, data)
+            self._waiting.setdefault(stream_id, {})[ssn] = (ppid, data)
 
     def _advance(self, stream_id: int) -> None:
         """Deliver the waiting messages whose turn has come."""
+        waiting = self._waiting.get(stream_id)
+        if waiting is None:
+            return
         expected = self._next_ssn[stream_id]
-        while (message := self._waiting.pop((stream_id, expected), None)) is not None:
+        while (message := waiting.pop(expected, None)) is not None:
             self._deliver(stream_id, *message)
             expected = (expected + 1) & 0xFFFF
         self._next_ssn[stream_id] = expected
+        if not waiting:
+            del self._waiting[stream_id]
 
     def _deliver_waiting(self, stream_id: int, first_ssn: int, count: int) -> None:
         """Deliver what waits among ``count`` SSNs, in order, over the holes."""
-        offsets = sorted(
-            offset
-            for stream, ssn in self._waiting
-            if stream == stream_id and (offset := (ssn - first_ssn) & 0xFFFF) < count
+        waiting = self._waiting.get(stream_id)
+        if waiting is None:
+            return
+        # Look at whichever are fewer, the SSNs or the messages.
+        offsets = (
+            range(count) if count < len(waiting) else sorted((ssn - first_ssn) & 0xFFFF for ssn in waiting)
         )
         for offset in offsets:
-            self._deliver(stream_id, *self._waiting.pop((stream_id, (first_ssn + offset) & 0xFFFF)))
+            if offset >= count:
+                break
+            message = waiting.pop((first_ssn + offset) & 0xFFFF, None)
+            if message is not None:
+                self._deliver(stream_id, *message)
+        if not waiting:
+            del self._waiting[stream_id]
 
     def _deliver(self, stream_id: int, ppid: int, data: bytes) -> None:
         inbox = self._inboxes.get(stream_id)

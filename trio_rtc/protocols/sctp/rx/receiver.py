@@ -21,7 +21,7 @@ from trio_rtc.protocols.sctp.packet.data import DATA, DATA_HEADER, DATA_HEADER_S
 from trio_rtc.protocols.sctp.packet.parameters import Parameter
 
 from .data_tracker import DataTracker
-from .reassembly import MessageViolation, Reassembly
+from .reassembly import OVERHEAD, MessageViolation, Reassembly
 
 _TSN_MASK: Final = 0xFFFFFFFF
 # A window smaller than this is told as zero: a sender that fills crumbs sends tiny packets (section 6.2.1).
@@ -236,7 +236,7 @@ class Receiver:
         deferred = self._deferred_reset
         if deferred is not None and tsn > deferred[0] and (stream_id in deferred[1] or not deferred[1]):
             self._held_back.append(chunk)
-            self.reassembly.charged += len(payload)
+            self.reassembly.charged += len(payload) + OVERHEAD
             return
         self._reassemble(chunk)
 
@@ -255,5 +255,5 @@ class Receiver:
         self.reassembly.reset(tuple(deferred[1]))
         held_back, self._held_back = self._held_back, []
         for chunk in held_back:
-            self.reassembly.charged -= len(chunk[2])
+            self.reassembly.charged -= len(chunk[2]) + OVERHEAD
             self._reassemble(chunk)

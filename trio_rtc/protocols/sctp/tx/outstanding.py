@@ -14,7 +14,6 @@ on a path with heavy loss that saves a time-out for each retransmission lost.
 """
 
 import heapq
-import itertools
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -32,17 +31,19 @@ TsnRange = tuple[int, int]
 def _subtract(ranges: Sequence[TsnRange], others: Sequence[TsnRange]) -> list[TsnRange]:
     """Return what of sorted ``ranges`` is not in sorted ``others``; all are inclusive."""
     result = []
-    index = 0
+    index, end = 0, len(others)
     for first, last in ranges:
-        while index < len(others) and others[index][1] < first:
+        while index < end and others[index][1] < first:
             index += 1
         rest = first
-        for other_first, other_last in itertools.islice(others, index, None):
-            if other_first > last:
-                break
+        while index < end and others[index][0] <= last:
+            other_first, other_last = others[index]
             if other_first > rest:
                 result.append((rest, other_first - 1))
             rest = other_last + 1
+            if other_last > last:
+                break  # it may reach into the next range, too
+            index += 1
         if rest <= last:
             result.append((rest, last))
     return result
