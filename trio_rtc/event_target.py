@@ -42,9 +42,11 @@ class HandlerRunner:
 
     Attributes:
         nursery: Where asynchronous handlers run; ``None`` before the ``async with`` block.
+        failed: Whether a handler has raised: the block is about to end, and no handler is called any more.
     """
 
     nursery: trio.Nursery | None = None
+    failed: bool = False
     _waiting: list[Callable[[], Awaitable[None]]] = attrs.field(factory=list)
 
     def open(self, nursery: trio.Nursery) -> None:
@@ -63,6 +65,7 @@ class HandlerRunner:
 
     def fail(self, error: BaseException) -> None:
         """End the block with an error that a handler raised."""
+        self.failed = True
 
         async def raise_error() -> None:
             # Without a checkpoint: the error counts also when the block is being cancelled.
@@ -83,6 +86,8 @@ class _Listener:
     busy: bool = False
 
     def call(self, event: AnyEvent) -> None:
+        if self.runner.failed:
+            return
         try:
             result = self.callback(event)
         except Exception as error:

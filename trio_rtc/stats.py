@@ -362,7 +362,7 @@ def _layer_counters(stack: TransportStack) -> dict[str, Mapping[str, float]]:
     if stack.sctp is not None:
         layers["sctp"] = {
             "inbox_dropped": stack.sctp.inbox_dropped,
-            **_numbers(stack.sctp.association.counters),
+            **_numbers(stack.sctp.association.statistics()),
         }
     layers["data_channels"] = dict(stack.control.dropped)
     return layers

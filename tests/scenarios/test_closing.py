@@ -7,8 +7,7 @@ import attrs
 import pytest
 import trio
 
-from tests.strategies.peers import Peers, negotiate, open_channel, settings_for, two_peers
-from tests.strategies.stories import trickle_while_open
+from tests.strategies.peers import Peers, negotiate, open_channel, settings_for, trickle, two_peers
 from trio_rtc import (
     Address,
     DatagramSocket,
@@ -129,9 +128,8 @@ async def test_closing_in_a_handler_at_every_stage(
         with contextlib.suppress(trio.ClosedResourceError, InvalidStateError):
             offer = await alice.create_offer()
             await alice.set_local_description(offer)
-            trickle_while_open(alice, bob)
+            trickle(alice, bob)
             await bob.set_remote_description(offer)
-            trickle_while_open(bob, alice)
             await bob.set_local_description()
             await alice.set_remote_description(bob.local_description)
             if late:
@@ -159,8 +157,7 @@ async def test_a_cancellation_from_outside_still_says_goodbye() -> None:
                 async with RTCPeerConnection(settings=settings_for(hosts[0], 0)) as alice:
                     mine = alice.create_data_channel("chat", negotiated=True, id=7)
                     theirs = bob.create_data_channel("chat", negotiated=True, id=7)
-                    trickle_while_open(alice, bob)
-                    trickle_while_open(bob, alice)
+                    trickle(alice, bob)
                     await negotiate(alice, bob)
                     await mine.opened()
                     await theirs.opened()
@@ -232,8 +229,7 @@ async def test_goodbyes_that_cannot_leave_wait_no_longer_than_the_close_timeout(
             async with RTCPeerConnection(settings=settings) as alice:
                 mine = alice.create_data_channel("chat", negotiated=True, id=7)
                 theirs = bob.create_data_channel("chat", negotiated=True, id=7)
-                trickle_while_open(alice, bob)
-                trickle_while_open(bob, alice)
+                trickle(alice, bob)
                 await negotiate(alice, bob)
                 await mine.opened()
                 await theirs.opened()

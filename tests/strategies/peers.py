@@ -1,5 +1,7 @@
 """Two whole peers on a simulated network, for tests of the public face and for scenarios."""
 
+import contextlib
+import functools
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,7 +9,7 @@ from contextlib import asynccontextmanager
 import attrs
 import trio
 
-from trio_rtc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, Settings
+from trio_rtc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCPeerConnectionIceEvent, Settings
 from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork
 
 WALL_CLOCK = 1_780_000_000.0
@@ -67,9 +69,15 @@ async def negotiate(offerer: RTCPeerConnection, answerer: RTCPeerConnection) -> 
 
 
 def trickle(one: RTCPeerConnection, other: RTCPeerConnection) -> None:
-    """Let each side's candidates reach the other, over signaling that takes no time."""
-    one.on_ice_candidate = lambda event: other.add_ice_candidate(event.candidate)
-    other.on_ice_candidate = lambda event: one.add_ice_candidate(event.candidate)
+    """Let each side's candidates reach the other as long as that is open, over signaling that takes no time."""
+    for sender, receiver in ((one, other), (other, one)):
+        sender.on_ice_candidate = functools.partial(_signal_candidate, receiver)
+
+
+async def _signal_candidate(receiver: RTCPeerConnection, event: RTCPeerConnectionIceEvent) -> None:
+    if receiver.signaling_state != "closed":
+        with contextlib.suppress(trio.ClosedResourceError):
+            await receiver.add_ice_candidate(event.candidate)
 
 
 async def connect(offerer: RTCPeerConnection, answerer: RTCPeerConnection) -> None:

@@ -1,6 +1,5 @@
 """What the stories of whole peers share: how often they are told, what is said, what must be left at the end."""
 
-import contextlib
 from collections.abc import Mapping
 
 import trio
@@ -10,7 +9,6 @@ from trio_rtc import (
     LayerStats,
     RTCDataChannel,
     RTCPeerConnection,
-    RTCPeerConnectionIceEvent,
     RTCPeerConnectionState,
 )
 
@@ -20,17 +18,6 @@ _DEFAULT_EXAMPLES = 50
 def seeds(count: int) -> range:
     """Return so many seeds in the default profile, and as many times more as others have more examples."""
     return range(count * settings().max_examples // _DEFAULT_EXAMPLES)
-
-
-def trickle_while_open(one: RTCPeerConnection, other: RTCPeerConnection) -> None:
-    """Let candidates of one reach the other, as long as that one is there."""
-
-    async def signal(event: RTCPeerConnectionIceEvent) -> None:
-        if other.signaling_state != "closed":
-            with contextlib.suppress(trio.ClosedResourceError):
-                await other.add_ice_candidate(event.candidate)
-
-    one.on_ice_candidate = signal
 
 
 async def state_reached(pc: RTCPeerConnection, *states: RTCPeerConnectionState | str) -> None:
