@@ -6,10 +6,12 @@ are a pytest process of their own. What needs only packages of the test dependen
 
 import os
 import signal
+from collections.abc import Iterator
 from types import FrameType
 
 import pytest
 
+from tests.interop.opening import Peers
 from tests.netns.private_network import enter_private_network
 
 ASKED_FOR = os.environ.get("TRIO_RTC_INTEROP") == "1"
@@ -31,3 +33,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         signal.raise_signal(signal.SIGINT)
 
     signal.signal(signal.SIGTERM, stop)
+
+
+@pytest.fixture(scope="session")
+def peers() -> Iterator[Peers]:
+    """Open foreign peers by name."""
+    peers = Peers()
+    yield peers
+    peers.close()

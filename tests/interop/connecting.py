@@ -7,7 +7,7 @@ import attrs
 import trio
 
 from tests.interop.negotiation import connect
-from tests.interop.opening import open_peer
+from tests.interop.opening import Peers
 from tests.interop.own_peer import OwnPeer, open_own_peer
 from tests.interop.remote_peer import RemoteChannel, RemotePeer
 from trio_rtc import RTCDataChannel, Settings
@@ -44,14 +44,14 @@ class Connection:
 
 @asynccontextmanager
 async def negotiating(
-    name: str, *, settings: Settings | None = None
+    peers: Peers, name: str, *, settings: Settings | None = None
 ) -> AsyncIterator[tuple[OwnPeer, RemotePeer, trio.Nursery]]:
     """Open ourselves, a foreign peer and a nursery for their candidates, and bound the time of it all.
 
     An error of the block leaves as it is, so that a failed assertion reads as one.
     """
     block_error: Exception | None = None
-    async with open_peer(name) as remote:
+    async with peers.open(name) as remote:
         with trio.fail_after(CONNECTION_SECONDS):
             async with open_own_peer(settings) as own, trio.open_nursery() as nursery:
                 try:
@@ -65,10 +65,10 @@ async def negotiating(
 
 @asynccontextmanager
 async def connected(
-    name: str, *, we_offer: bool, trickle: bool = True, settings: Settings | None = None
+    peers: Peers, name: str, *, we_offer: bool, trickle: bool = True, settings: Settings | None = None
 ) -> AsyncIterator[Connection]:
-    """Connect to a peer, one of those that ``open_peer`` knows; whoever offers also makes the channel."""
-    async with negotiating(name, settings=settings) as (own, remote, nursery):
+    """Connect to a peer, one of those that ``Peers.open`` knows; whoever offers also makes the channel."""
+    async with negotiating(peers, name, settings=settings) as (own, remote, nursery):
         if we_offer:
             ours = own.pc.create_data_channel("chat", protocol="words")
             await connect(own, remote, trickle=trickle, nursery=nursery)

@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from tests.interop.negotiation import connect
-from tests.interop.opening import open_peer
+from tests.interop.opening import Peers
 
 PAIRS = [
     ("aiortc", "wrtc"),
@@ -17,10 +17,12 @@ PAIRS = [
 
 @pytest.mark.parametrize("trickle", [True, False], ids=["trickle", "vanilla"])
 @pytest.mark.parametrize(("offering", "answering"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
-async def test_two_foreign_peers_exchange_messages(offering: str, answering: str, trickle: bool) -> None:
+async def test_two_foreign_peers_exchange_messages(
+    peers: Peers, offering: str, answering: str, trickle: bool
+) -> None:
     async with (
-        open_peer(offering) as offerer,
-        open_peer(answering) as answerer,
+        peers.open(offering) as offerer,
+        peers.open(answering) as answerer,
         trio.open_nursery() as nursery,
     ):
         ours = await offerer.create_data_channel("chat", protocol="words", ordered=False)

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from tests.interop.connecting import Connection, connected
-from tests.interop.opening import PEERS
+from tests.interop.opening import PEERS, Peers
 from tests.interop.remote_peer import RemoteChannel
 from trio_rtc import RTCDataChannel
 
@@ -45,7 +45,9 @@ def assert_alike(ours: RTCDataChannel, theirs: RemoteChannel) -> None:
     }
 
 
-async def open_ours(connection: Connection, label: str, **options: Any) -> tuple[RTCDataChannel, RemoteChannel]:
+async def open_ours(
+    connection: Connection, label: str, **options: Any
+) -> tuple[RTCDataChannel, RemoteChannel]:
     """Open a channel from our side."""
     ours = connection.own.pc.create_data_channel(label, **options)
     theirs = await connection.remote.accept_channel()
@@ -54,7 +56,9 @@ async def open_ours(connection: Connection, label: str, **options: Any) -> tuple
     return ours, theirs
 
 
-async def open_theirs(connection: Connection, label: str, **options: Any) -> tuple[RTCDataChannel, RemoteChannel]:
+async def open_theirs(
+    connection: Connection, label: str, **options: Any
+) -> tuple[RTCDataChannel, RemoteChannel]:
     """Open a channel from the peer's side; options in W3C's spelling."""
     theirs = await connection.remote.create_data_channel(label, **options)
     ours = await connection.own.accept_channel()
@@ -127,8 +131,10 @@ async def check_closing(connection: Connection) -> None:
 
 @pytest.mark.parametrize("we_offer", [True, False], ids=["we-offer", "we-answer"])
 @pytest.mark.parametrize("name", PEERS)
-async def test_channels_open_with_every_option_and_close_from_either_side(name: str, we_offer: bool) -> None:
-    async with connected(name, we_offer=we_offer) as connection:
+async def test_channels_open_with_every_option_and_close_from_either_side(
+    peers: Peers, name: str, we_offer: bool
+) -> None:
+    async with connected(peers, name, we_offer=we_offer) as connection:
         await check_options(connection)
         await check_negotiated(connection)
         await check_closing(connection)

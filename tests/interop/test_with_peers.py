@@ -3,7 +3,7 @@
 import pytest
 
 from tests.interop.connecting import connected
-from tests.interop.opening import PEERS
+from tests.interop.opening import PEERS, Peers
 
 MESSAGES = (
     "hello",
@@ -21,8 +21,10 @@ SMALL_MESSAGES = 500
 @pytest.mark.parametrize("trickle", [True, False], ids=["trickle", "vanilla"])
 @pytest.mark.parametrize("we_offer", [True, False], ids=["we-offer", "we-answer"])
 @pytest.mark.parametrize("name", PEERS)
-async def test_messages_of_all_kinds_pass_both_ways(name: str, we_offer: bool, trickle: bool) -> None:
-    async with connected(name, we_offer=we_offer, trickle=trickle) as connection:
+async def test_messages_of_all_kinds_pass_both_ways(
+    peers: Peers, name: str, we_offer: bool, trickle: bool
+) -> None:
+    async with connected(peers, name, we_offer=we_offer, trickle=trickle) as connection:
         ours, theirs = connection.ours, connection.theirs
         await connection.remote.connection_state("connected")
         await connection.own.connection_state("connected")

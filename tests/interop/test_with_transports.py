@@ -8,7 +8,7 @@ import trio
 from tests.interop.connecting import Connection, connected, negotiating
 from tests.interop.drivers.rpc import JsonObject
 from tests.interop.negotiation import connect
-from tests.interop.opening import PEERS
+from tests.interop.opening import PEERS, Peers
 from trio_rtc import RTCIceCandidatePairStats, RTCTransportStats, Settings
 from trio_rtc.protocols.ice import IceOptions
 
@@ -64,8 +64,8 @@ async def assert_stats(connection: Connection, *, role: str) -> None:
 @pytest.mark.parametrize("role", ["client", "server"])
 @OFFERING
 @pytest.mark.parametrize("name", PEERS)
-async def test_dtls_connects_in_either_role(name: str, we_offer: bool, role: str) -> None:
-    async with negotiating(name) as (own, remote, nursery):
+async def test_dtls_connects_in_either_role(peers: Peers, name: str, we_offer: bool, role: str) -> None:
+    async with negotiating(peers, name) as (own, remote, nursery):
         # Who answers decides, unless the offer does; every one of these peers answers active if it may.
         if we_offer:
             ours = own.pc.create_data_channel("chat")
@@ -90,8 +90,10 @@ async def test_dtls_connects_in_either_role(name: str, we_offer: bool, role: str
 
 @pytest.mark.parametrize("we_restart", [True, False], ids=["we-restart", "peer-restarts"])
 @pytest.mark.parametrize("name", LIBWEBRTC_AND_FIREFOX)
-async def test_a_connection_survives_renegotiation_and_ice_restart(name: str, we_restart: bool) -> None:
-    async with connected(name, we_offer=we_restart) as connection:
+async def test_a_connection_survives_renegotiation_and_ice_restart(
+    peers: Peers, name: str, we_restart: bool
+) -> None:
+    async with connected(peers, name, we_offer=we_restart) as connection:
         own, remote = connection.own, connection.remote
         before = await own.transport_stats()
         offerer, answerer = (own, remote) if we_restart else (remote, own)
@@ -129,8 +131,8 @@ async def until_selected(connection: Connection, fragments: set[str]) -> None:
 
 # Not aiortc: it wants ICE credentials in sections that are rejected, and then waits for them to connect.
 @pytest.mark.parametrize("name", LIBWEBRTC_AND_FIREFOX)
-async def test_a_peer_that_wants_media_too_gets_data_alone(name: str) -> None:
-    async with negotiating(name) as (own, remote, nursery):
+async def test_a_peer_that_wants_media_too_gets_data_alone(peers: Peers, name: str) -> None:
+    async with negotiating(peers, name) as (own, remote, nursery):
         await remote.add_transceivers("audio", "video")
         theirs = await remote.create_data_channel("chat")
         offer, answer = await connect(remote, own, trickle=True, nursery=nursery)
@@ -148,8 +150,10 @@ async def test_a_peer_that_wants_media_too_gets_data_alone(name: str) -> None:
 
 @pytest.mark.parametrize("we_are_polite", [True, False], ids=["we-are-polite", "peer-is-polite"])
 @pytest.mark.parametrize("name", BROWSERS)
-async def test_the_polite_one_gives_way_when_offers_meet(name: str, we_are_polite: bool) -> None:
-    async with negotiating(name) as (own, remote, nursery):
+async def test_the_polite_one_gives_way_when_offers_meet(
+    peers: Peers, name: str, we_are_polite: bool
+) -> None:
+    async with negotiating(peers, name) as (own, remote, nursery):
         ours = own.pc.create_data_channel("ours")
         theirs = await remote.create_data_channel("theirs")
         our_offer = await own.create_offer(trickle=False)
@@ -167,8 +171,10 @@ async def test_the_polite_one_gives_way_when_offers_meet(name: str, we_are_polit
 
 
 @pytest.mark.parametrize("name", LIBWEBRTC_AND_FIREFOX)
-async def test_each_side_keeps_to_the_message_size_that_the_other_announced(name: str) -> None:
-    async with connected(name, we_offer=True, settings=Settings(max_message_size=70_000)) as connection:
+async def test_each_side_keeps_to_the_message_size_that_the_other_announced(peers: Peers, name: str) -> None:
+    async with connected(
+        peers, name, we_offer=True, settings=Settings(max_message_size=70_000)
+    ) as connection:
         assert await connection.remote.max_message_size() == 70_000
         await connection.theirs.send(bytes(70_000))
         assert await connection.ours.receive() == bytes(70_000)
@@ -186,9 +192,9 @@ async def test_each_side_keeps_to_the_message_size_that_the_other_announced(name
         await connection.assert_alive()
 
 
-async def test_names_of_mdns_are_resolved() -> None:
+async def test_names_of_mdns_are_resolved(peers: Peers) -> None:
     """Chromium hides its addresses from a page without a camera, as it does for most users."""
-    async with negotiating("chromium-mdns") as (own, remote, nursery):
+    async with negotiating(peers, "chromium-mdns") as (own, remote, nursery):
         theirs = await remote.create_data_channel("chat")
         offer = await remote.create_offer(trickle=False)
         assert re.search(r"a=candidate:\S+ 1 udp \d+ \S+\.local ", offer["sdp"])
@@ -203,8 +209,8 @@ async def test_names_of_mdns_are_resolved() -> None:
 
 @OFFERING
 @pytest.mark.parametrize("name", PEERS)
-async def test_the_end_of_our_connection_reaches_the_peer(name: str, we_offer: bool) -> None:
-    async with connected(name, we_offer=we_offer) as connection:
+async def test_the_end_of_our_connection_reaches_the_peer(peers: Peers, name: str, we_offer: bool) -> None:
+    async with connected(peers, name, we_offer=we_offer, trickle=False) as connection:
         with trio.fail_after(10):
             await connection.own.pc.aclose()
             await connection.theirs.closed.wait()
@@ -212,8 +218,8 @@ async def test_the_end_of_our_connection_reaches_the_peer(name: str, we_offer: b
 
 @OFFERING
 @pytest.mark.parametrize("name", PEERS)
-async def test_the_end_of_the_peers_connection_reaches_us(name: str, we_offer: bool) -> None:
-    async with connected(name, we_offer=we_offer) as connection:
+async def test_the_end_of_the_peers_connection_reaches_us(peers: Peers, name: str, we_offer: bool) -> None:
+    async with connected(peers, name, we_offer=we_offer, trickle=False) as connection:
         with trio.fail_after(10):
             await connection.remote.close()
             with pytest.raises((trio.EndOfChannel, trio.BrokenResourceError)):
@@ -222,16 +228,16 @@ async def test_the_end_of_the_peers_connection_reaches_us(name: str, we_offer: b
 
 
 @pytest.mark.parametrize("name", ["aiortc", "wrtc"])
-async def test_a_peer_that_vanishes_is_missed(name: str) -> None:
-    async with connected(name, we_offer=True, trickle=False, settings=QUICKLY_MISSING) as connection:
+async def test_a_peer_that_vanishes_is_missed(peers: Peers, name: str) -> None:
+    async with connected(peers, name, we_offer=True, trickle=False, settings=QUICKLY_MISSING) as connection:
         await connection.remote.vanish()
         await connection.own.connection_state("disconnected")
         await connection.own.connection_state("failed")
 
 
 @pytest.mark.parametrize("name", BROWSERS)
-async def test_a_page_that_is_closed_is_missed(name: str) -> None:
-    async with connected(name, we_offer=True, trickle=False, settings=QUICKLY_MISSING) as connection:
+async def test_a_page_that_is_closed_is_missed(peers: Peers, name: str) -> None:
+    async with connected(peers, name, we_offer=True, trickle=False, settings=QUICKLY_MISSING) as connection:
         await connection.remote.vanish()
         # Firefox ends the association, Chromium just falls silent; ICE ends for both.
         await connection.own.connection_state("failed")

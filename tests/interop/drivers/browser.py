@@ -4,8 +4,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,6 +60,21 @@ def find_browser(package: str, names: Sequence[str]) -> str:
         if path := shutil.which(name):
             return path
     raise MissingBrowserError(f"{package} is missing: apt-get install -y --no-install-recommends {package}")
+
+
+@contextmanager
+def launch_browser(arguments: Sequence[str], *, log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a browser like :func:`run_browser`, for more than one run of trio."""
+    with open(log or os.devnull, "wb") as output:
+        process = subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 @asynccontextmanager

@@ -1,21 +1,24 @@
 """Firefox without a window, driven over WebDriver BiDi: JSON messages on a WebSocket of its own."""
 
 import json
+import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import attrs
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from tests.interop.drivers.beside import run_beside
-from tests.interop.drivers.browser import BrowserError, as_json, find_browser, run_browser
+from tests.interop.drivers.browser import BrowserError, as_json, find_browser, launch_browser
 from tests.interop.drivers.rpc import JsonObject, PeerGoneError, Rpc
 
 LAUNCH_SECONDS = 90
+SESSION_END_SECONDS = 2
 MAX_MESSAGE_SIZE = 64 * 1024 * 1024
 
 PreferenceValue = bool | int | str
@@ -122,11 +125,26 @@ class Firefox:
         return FirefoxPage(self, context)
 
 
-@asynccontextmanager
-async def open_firefox(
+@attrs.frozen
+class RunningFirefox:
+    """A process that waits for someone to drive it.
+
+    Attributes:
+        pid: Process id.
+        port: Where it takes WebSockets on loopback.
+    """
+
+    pid: int
+    port: int
+
+
+@contextmanager
+def launch_firefox(
     preferences: Mapping[str, PreferenceValue] | None = None, *, log: Path | None = None
-) -> AsyncIterator[Firefox]:
+) -> Iterator[RunningFirefox]:
     """Run Firefox for as long as the block lasts, with a profile that is thrown away.
+
+    It takes seconds to come up, in which this blocks: start it in a thread.
 
     Args:
         preferences: Preferences beyond or instead of ours.
@@ -134,23 +152,58 @@ async def open_firefox(
 
     Raises:
         MissingBrowserError: It is not installed.
-        trio.TooSlowError: It did not come up.
+        BrowserError: It did not come up.
     """
     executable = find_browser("firefox-esr", ("firefox-esr", "firefox"))
     with tempfile.TemporaryDirectory(prefix="firefox-", ignore_cleanup_errors=True) as profile:
         _write_preferences(Path(profile), {**_PREFERENCES, **(preferences or {})})
         arguments = [executable, "--headless", "--no-remote", "--profile", profile]
         arguments += ["--remote-debugging-port", "0", "about:blank"]
-        async with run_browser(arguments, log=log) as process:
-            port = await _wait_for_port(Path(profile), process)
-            # The connection is closed with the browser, so its closing handshake would wait for nobody.
-            async with open_websocket_url(
-                f"ws://127.0.0.1:{port}/session", max_message_size=MAX_MESSAGE_SIZE, disconnect_timeout=0.5
-            ) as websocket:
-                browser = Firefox(websocket, process.pid)
-                async with run_beside(browser.run):
-                    await browser.call("session.new", capabilities={})
-                    yield browser
+        with launch_browser(arguments, log=log) as process:
+            yield RunningFirefox(process.pid, _wait_for_port(Path(profile), process))
+
+
+@asynccontextmanager
+async def attach_firefox(running: RunningFirefox) -> AsyncIterator[Firefox]:
+    """Drive a Firefox for as long as the block lasts. One at a time can."""
+    async with _open_websocket(running.port) as websocket:
+        browser = Firefox(websocket, running.pid)
+        async with run_beside(browser.run):
+            await browser.call("session.new", capabilities={})
+            try:
+                yield browser
+            finally:
+                # A session outlives its connection, and there can be one only.
+                with trio.move_on_after(SESSION_END_SECONDS, shield=True), suppress(PeerGoneError):
+                    await browser.call("session.end")
+
+
+@asynccontextmanager
+async def _open_websocket(port: int) -> AsyncIterator[WebSocketConnection]:
+    """Connect, on a stream of our own: trio-websocket leaves its open when the browser closes the connection."""
+    block_error: Exception | None = None
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream, trio.open_nursery() as nursery:
+        websocket = await wrap_client_stream(
+            nursery, stream, f"127.0.0.1:{port}", "/session", max_message_size=MAX_MESSAGE_SIZE
+        )
+        try:
+            yield websocket
+        except Exception as error:
+            block_error = error
+        nursery.cancel_scope.cancel()
+    if block_error is not None:
+        raise block_error
+
+
+@asynccontextmanager
+async def open_firefox(
+    preferences: Mapping[str, PreferenceValue] | None = None, *, log: Path | None = None
+) -> AsyncIterator[Firefox]:
+    """Run Firefox and drive it for as long as the block lasts; see :func:`launch_firefox`."""
+    with ExitStack() as stack:
+        running = await trio.to_thread.run_sync(stack.enter_context, launch_firefox(preferences, log=log))
+        async with attach_firefox(running) as browser:
+            yield browser
 
 
 def _write_preferences(profile: Path, preferences: Mapping[str, PreferenceValue]) -> None:
@@ -158,13 +211,13 @@ def _write_preferences(profile: Path, preferences: Mapping[str, PreferenceValue]
     (profile / "user.js").write_text("".join(lines))
 
 
-async def _wait_for_port(profile: Path, process: trio.Process) -> int:
+def _wait_for_port(profile: Path, process: subprocess.Popen[bytes]) -> int:
     """Firefox writes the port it has taken into its profile."""
-    with trio.fail_after(LAUNCH_SECONDS):
-        while process.poll() is None:
-            try:
-                port: int = json.loads((profile / "WebDriverBiDiServer.json").read_text())["ws_port"]
-                return port
-            except (OSError, ValueError):
-                await trio.sleep(0.05)
-    raise BrowserError("Firefox ended at once; open_firefox(log=...) tells why")
+    deadline = time.monotonic() + LAUNCH_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            port: int = json.loads((profile / "WebDriverBiDiServer.json").read_text())["ws_port"]
+            return port
+        except (OSError, ValueError):
+            time.sleep(0.05)
+    raise BrowserError("Firefox did not come up; launch_firefox(log=...) tells why")
