@@ -388,15 +388,19 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         parameters = self._parameters
         assert self._stream_id is not None
         lifetime = parameters.max_packet_life_time
-        sctp.association.send(
-            self._stream_id,
-            kind,
-            payload or _EMPTY_MESSAGE,
-            trio.current_time(),
-            ordered=parameters.ordered or sctp.control.must_send_ordered(self._key),
-            max_retransmits=parameters.max_retransmits,
-            lifetime=None if lifetime is None else lifetime / 1000,
-        )
+        try:
+            sctp.association.send(
+                self._stream_id,
+                kind,
+                payload or _EMPTY_MESSAGE,
+                trio.current_time(),
+                ordered=parameters.ordered or sctp.control.must_send_ordered(self._key),
+                max_retransmits=parameters.max_retransmits,
+                lifetime=None if lifetime is None else lifetime / 1000,
+            )
+        except InvalidStateError as error:
+            # The channel is open, but the peer is ending the association below it.
+            raise trio.BrokenResourceError("the peer is ending the connection") from error
         self._counters.messages_sent += 1
         self._counters.bytes_sent += len(payload)
 

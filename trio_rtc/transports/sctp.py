@@ -11,6 +11,7 @@ from typing import Protocol
 
 import trio
 
+from trio_rtc.errors import InvalidStateError, OperationError
 from trio_rtc.protocols.datachannel import (
     PPID_DCEP,
     ChannelControl,
@@ -204,14 +205,25 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         now = trio.current_time()
         messages, events = self.control.datagrams_to_send(now), self.control.events()
         for stream_id, data in messages:
-            if not self.association.closed:
-                self.association.send(stream_id, PPID_DCEP, data, now)
+            self._send_control(stream_id, data, now)
         for event in events:
             if not isinstance(event, StreamResetRequested):
                 self._report_channel(event)
             elif not self.association.closed:
                 self.association.reset_streams(event.stream_ids, now)
         return bool(messages or events)
+
+    def _send_control(self, stream_id: int, data: bytes, now: float) -> None:
+        """Send a control message. What stands in the way is the peer's doing, and no error of a caller here."""
+        if self.association.closed:
+            return
+        try:
+            self.association.send(stream_id, PPID_DCEP, data, now)
+        except InvalidStateError:
+            logger.debug("the association is ending: a control message stays unsent")
+        except OperationError as error:
+            logger.info("no room for a control message, so the association is ended: %s", error)
+            self.association.close(now)
 
     def _send_down(self, datagrams: list[bytes]) -> bool:
         return self._lower.send_nowait(datagrams)

@@ -209,6 +209,61 @@ def test_the_table_is_bounded() -> None:
         control.create_channel(CHAT)
 
 
+def test_labels_are_bounded_together() -> None:
+    """Each may have 65,535 bytes, and there may be thousands."""
+    control = connected(options=DataChannelOptions(max_announced_size=1 << 20))
+    long = encode_open(ChannelParameters(label="l" * 65_535, protocol="p" * 65_535))
+    control.receive([ControlMessage(stream_id, long) for stream_id in range(1, 199, 2)], 0)
+    announced = [event for event in control.events() if isinstance(event, ChannelAnnounced)]
+    assert len(announced) == 1
+    assert control.create_channel(ChannelParameters(label="ours"))
+    control.events()
+    control.incoming_streams_reset([1])
+    control.outgoing_streams_reset([1])
+    assert control.events()[-1] == ChannelClosed(announced[0].key)
+    control.receive([ControlMessage(199, long)], 0)
+    assert isinstance(control.events()[0], ChannelAnnounced), "what is closed makes room"
+
+
+def test_a_peer_that_never_answers_resets_cannot_reuse_a_stream_for_ever() -> None:
+    """Each time, an acknowledgement of ours would be queued behind the reset that it does not answer."""
+    control = connected(options=DataChannelOptions(max_early_reuses=3))
+    for _ in range(50):
+        control.receive([ControlMessage(1, OPEN)], 0)
+        control.incoming_streams_reset([1])
+    assert len(control.datagrams_to_send(0)) == 4
+    assert len(control.channel_keys()) == 1
+    control.outgoing_streams_reset([1])
+    control.receive([ControlMessage(1, OPEN)], 0)
+    assert isinstance(control.events()[-1], ChannelAnnounced)
+
+
+def test_an_answer_to_our_reset_lets_a_stream_be_reused_early_again() -> None:
+    control = connected(options=DataChannelOptions(max_early_reuses=1))
+    for _ in range(20):
+        control.receive([ControlMessage(1, OPEN)], 0)
+        control.incoming_streams_reset([1])
+        control.receive([ControlMessage(1, OPEN)], 0)
+        control.outgoing_streams_reset([1])
+        control.incoming_streams_reset([1])
+        control.outgoing_streams_reset([1])
+        assert control.channel_keys() == []
+    assert len(control.datagrams_to_send(0)) == 40
+
+
+def test_a_reset_of_all_streams_closes_every_channel() -> None:
+    control = connected()
+    control.receive([ControlMessage(1, OPEN), ControlMessage(3, OPEN)], 0)
+    control.events()
+    control.incoming_streams_reset([])
+    assert control.events() == [
+        ChannelClosing(1),
+        StreamResetRequested((1,)),
+        ChannelClosing(2),
+        StreamResetRequested((3,)),
+    ]
+
+
 def test_unexpected_acknowledgements_are_counted() -> None:
     control = connected()
     control.receive([ControlMessage(9, encode_ack())], 0)

@@ -47,6 +47,7 @@ from .options import DataChannelOptions
 from .state import Channel, ChannelState
 
 _STREAM_ID_LIMIT = 65535  # 65535 itself is not a stream identifier (RFC 8832 section 6)
+_CHANNEL_SIZE = 4096  # what a channel costs in all layers, roughly, beside its label and protocol
 
 
 class ChannelControl:
@@ -61,6 +62,7 @@ class ChannelControl:
         self._channels: dict[int, Channel] = {}
         self._by_stream: dict[int, Channel] = {}
         self._refused: set[int] = set()
+        self._announced_size = 0
         self._keys = 0
         self._parity: int | None = None
         self._connected = False
@@ -133,13 +135,16 @@ class ChannelControl:
         for stream_id in stream_ids:
             self._refused.discard(stream_id)
             channel = self._by_stream.get(stream_id)
-            if channel is not None and channel.state in (ChannelState.RESETTING, ChannelState.PEER_RESET):
+            if channel is None:
+                continue
+            channel.early_reuses = 0
+            if channel.state in (ChannelState.RESETTING, ChannelState.PEER_RESET):
                 channel.outgoing_reset = True
                 self._remove_if_reset(channel)
 
     def incoming_streams_reset(self, stream_ids: Sequence[int]) -> None:
-        """Hear that the peer has reset its side of these streams."""
-        for stream_id in stream_ids:
+        """Hear that the peer has reset its side of these streams; none at all means every stream."""
+        for stream_id in stream_ids or tuple(self._by_stream):
             channel = self._by_stream.get(stream_id)
             if channel is None:
                 continue
@@ -227,6 +232,7 @@ class ChannelControl:
 
     def _remove(self, channel: Channel, reason: str | None) -> None:
         del self._channels[channel.key]
+        self._announced_size -= channel.announced_size
         if channel.stream_id is not None:
             del self._by_stream[channel.stream_id]
         self._events.append(ChannelClosed(channel.key, reason))
@@ -285,8 +291,13 @@ class ChannelControl:
 
     def _receive_open(self, stream_id: int, parameters: ChannelParameters) -> None:
         last = self._by_stream.get(stream_id)
+        early_reuses = 0
         if last is not None and last.state is ChannelState.PEER_RESET:
             # The peer uses the identifier again, so it has performed our reset; only its answer is still under way.
+            # Or it only says so, to have us queue one answer after the other.
+            early_reuses = last.early_reuses + 1
+            if early_reuses > self._options.max_early_reuses:
+                raise ProtocolError("DATA_CHANNEL_OPEN before an answer to our resets")
             self._remove(last, None)
         elif last is not None:
             # RFC 8832 section 6: an open on a stream in use; closing ours would let the peer harm it.
@@ -296,7 +307,14 @@ class ChannelControl:
             raise ProtocolError("DATA_CHANNEL_OPEN on a stream that is ours to open")
         if len(self._channels) >= self._options.max_channels or stream_id >= self._max_streams:
             raise ProtocolError("DATA_CHANNEL_OPEN beyond the limits")
+        # Python keeps up to four bytes for a character.
+        size = _CHANNEL_SIZE + 4 * (len(parameters.label) + len(parameters.protocol))
+        if self._announced_size + size > self._options.max_announced_size:
+            raise ProtocolError("DATA_CHANNEL_OPEN beyond the limits")
         channel = self._add(parameters, negotiated=False, stream_id=stream_id)
+        channel.announced_size = size
+        channel.early_reuses = early_reuses
+        self._announced_size += size
         channel.acknowledged = True
         channel.state = ChannelState.OPEN
         self._outgoing.append(ControlMessage(stream_id, encode_ack()))

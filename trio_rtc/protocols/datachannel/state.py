@@ -34,6 +34,8 @@ class Channel:
             sent ordered (RFC 8832 section 6).
         outgoing_reset: Whether the reset of our side is done.
         incoming_reset: Whether the peer has reset its side.
+        announced_size: What it counts against the memory for channels that the peer has opened.
+        early_reuses: How many channels before it on this stream were opened without waiting for a reset's answer.
     """
 
     key: int
@@ -44,3 +46,5 @@ class Channel:
     acknowledged: bool = False
     outgoing_reset: bool = False
     incoming_reset: bool = False
+    announced_size: int = 0
+    early_reuses: int = 0

@@ -1,0 +1,88 @@
+"""What a peer that has passed DTLS sends to end more than its own association: nothing of it is an error here."""
+
+import pytest
+import trio
+
+from tests.strategies.sctp_sides import SctpSide, two_sctp_sides
+from trio_rtc.protocols.datachannel import PPID_DCEP, ChannelAnnounced, ChannelParameters
+from trio_rtc.protocols.datachannel.messages import encode_open
+from trio_rtc.protocols.sctp import Closed, SctpOptions
+from trio_rtc.protocols.sctp.packet.chunks import Shutdown
+from trio_rtc.protocols.sctp.packet.data import BEGIN, DATA_HEADER, END
+from trio_rtc.protocols.sctp.packet.header import HEADER_SIZE, add_checksum
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+OPEN = encode_open(ChannelParameters(label="chat"))
+
+
+def data(tsn: int, stream_id: int, ssn: int, payload: bytes) -> bytes:
+    header = DATA_HEADER.pack(0, BEGIN | END, 16 + len(payload), tsn, stream_id, ssn, PPID_DCEP)
+    return header + payload + bytes(-len(payload) % 4)
+
+
+async def take_over(client: SctpSide) -> tuple[bytes, int]:
+    """Let the client send one message; return the header of its packets and the TSN that follows."""
+    packets: list[bytes] = []
+    deliver = client.wire.deliver
+
+    def watch(batch: list[bytes]) -> None:
+        packets.extend(batch)
+        deliver(batch)
+
+    client.wire.deliver = watch
+    client.send(100, b"message")
+    await trio.sleep(0.1)
+    (packet,) = [packet for packet in packets if packet[HEADER_SIZE] == 0]
+    return packet[:8] + bytes(4), int.from_bytes(packet[HEADER_SIZE + 4 : HEADER_SIZE + 8], "big") + 1
+
+
+def send_chunks(server: SctpSide, header: bytes, *chunks: bytes) -> None:
+    server.inbox.deliver([add_checksum(header + b"".join(chunks))], 1)
+
+
+async def test_a_channel_opened_behind_a_shutdown() -> None:
+    async with two_sctp_sides() as [client, server]:
+        header, tsn = await take_over(client)
+        # Something unacknowledged keeps the server from answering the shutdown at once.
+        client.wire.deliver = lambda batch: None
+        server.send(1, b"never acknowledged")
+        send_chunks(server, header, Shutdown(0).encode(), data(tsn, 102, 0, OPEN))
+        await trio.sleep(0.1)
+        assert not server.sctp.association.closed
+        assert len(server.told(ChannelAnnounced)) == 1
+
+
+async def test_channels_opened_while_the_send_buffer_is_full() -> None:
+    options = SctpOptions(send_buffer_size=1000, initial_window_packets=1)
+    async with two_sctp_sides(options=options) as [client, server]:
+        header, tsn = await take_over(client)
+        client.wire.deliver = lambda batch: None
+        server.wire.deliver = lambda batch: None
+        while server.sctp.association.total_buffered < 1000:
+            server.send(1, bytes(500))
+            await trio.sleep(0.01)
+        send_chunks(server, header, data(tsn, 102, 0, OPEN))
+        await trio.sleep(0.1)
+        assert server.sctp.association.closed
+        assert isinstance(server.events[-1], Closed)
+
+
+async def test_a_stream_that_is_reset_and_opened_again_and_again() -> None:
+    """Without ever answering our resets: what waits behind them does not grow without bound."""
+    from trio_rtc.protocols.sctp.packet.chunks import ReConfig
+    from trio_rtc.protocols.sctp.packet.reconfiguration import OutgoingResetRequest
+
+    async with two_sctp_sides() as [client, server]:
+        header, tsn = await take_over(client)
+        client.wire.deliver = lambda batch: None
+        sequence = tsn - 1
+        for _ in range(200):
+            send_chunks(server, header, data(tsn, 102, 0, OPEN))
+            request = OutgoingResetRequest(sequence, 0, tsn, (102,))
+            send_chunks(server, header, ReConfig((request.encode(),)).encode())
+            tsn, sequence = tsn + 1, sequence + 1
+            await trio.sleep(0.01)
+        assert 1 < len(server.told(ChannelAnnounced)) < 20
+        assert server.sctp.association.buffered_amount(102) < 20
+        assert not server.sctp.association.closed
