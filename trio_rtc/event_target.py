@@ -42,7 +42,7 @@ class HandlerRunner:
 
     Attributes:
         nursery: Where asynchronous handlers run; ``None`` before the ``async with`` block.
-        failed: Whether a handler has raised: the block is about to end, and no handler is called any more.
+        failed: Whether a handler has raised: the block is about to end, and no events follow that one.
     """
 
     nursery: trio.Nursery | None = None
@@ -86,8 +86,6 @@ class _Listener:
     busy: bool = False
 
     def call(self, event: AnyEvent) -> None:
-        if self.runner.failed:
-            return
         try:
             result = self.callback(event)
         except Exception as error:
@@ -213,7 +211,7 @@ class EventTarget:
 
     def _fire(self, event: AnyEvent) -> None:
         """Call the handlers and feed the subscriptions, unless the object has ended."""
-        if self._events_ended:
+        if self._events_ended or self._runner.failed:
             return
         kind = event.type
         listeners = self._listeners.get(kind)

@@ -275,8 +275,9 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             kind, sdp = as_local_description(description)
             self._require_block("set_local_description")
             async with self._operations.operation():
+                # No checkpoint from here to the caller: it has the description before any candidate is told.
                 self._applied(self._negotiation.apply_local(self._negotiation.complete(kind, sdp)))
-                await self._flush()
+                self._stack.ice.wake()
 
         await settle_without_value(apply, success_callback, failure_callback)
 
@@ -313,7 +314,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
                     self._applied(self._negotiation.apply_local(rollback))
                     self._operations.check_not_cut_off()
                 self._applied(self._negotiation.apply_remote(chosen))
-                await self._flush()
+                self._stack.ice.wake()
 
         await settle_without_value(apply, success_callback, failure_callback)
 
@@ -344,7 +345,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             self._require_block("add_ice_candidate")
             async with self._operations.operation():
                 self._negotiation.add_candidate(chosen)
-                await self._flush()
+                self._stack.ice.wake()
 
         await settle_without_value(add, success_callback, failure_callback)
 
@@ -539,11 +540,6 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             self._negotiation.session.local_candidates_complete(mid, username_fragment)
         else:
             self._negotiation.session.add_local_candidate(mid, line, username_fragment)
-
-    async def _flush(self) -> None:
-        """Send what the change caused, also when the caller is cancelled now: the description is applied."""
-        await trio.lowlevel.cancel_shielded_checkpoint()
-        self._stack.ice.wake()
 
     def _applied(self, applied: Applied) -> None:
         """Show the new signaling state, and look again whether negotiation is needed."""

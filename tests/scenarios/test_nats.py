@@ -1,0 +1,125 @@
+"""Every kind of NAT on both sides, with a STUN server and no relay: who meets whom."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+import trio
+
+from tests.strategies.peers import channel_pair, connect, settings_for
+from tests.strategies.stories import messages_pass, state_reached
+from trio_rtc import RTCConfiguration, RTCIceServer, RTCPeerConnection
+from trio_rtc.testing import Nat, NatKind, SimulatedNetwork
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+NO_NAT = None
+PLACES = [NO_NAT, *NatKind]
+NEEDS_A_RELAY = {
+    frozenset({NatKind.SYMMETRIC}),
+    frozenset({NatKind.SYMMETRIC, NatKind.PORT_RESTRICTED}),
+}
+"""Both sides filter by port, and at least one port cannot be foreseen (RFC 5128 section 3)."""
+
+
+@attrs.define
+class PeersBehindNats:
+    """Two peers, the NATs that they are behind, and the network."""
+
+    network: SimulatedNetwork
+    alice: RTCPeerConnection
+    bob: RTCPeerConnection
+    nats: list[Nat]
+
+
+@asynccontextmanager
+async def peers_behind(
+    *kinds: NatKind | None, same_nat: bool = False, hairpin: bool = False, mapping_lifetime: float = 120
+) -> AsyncIterator[PeersBehindNats]:
+    network = SimulatedNetwork()
+    network.add_stun_server("stun.example", ["198.51.100.1"])
+    configuration = RTCConfiguration(ice_servers=[RTCIceServer(urls="stun:stun.example")])
+    nats: list[Nat] = []
+    settings = []
+    for index, (name, kind) in enumerate(zip(("alice", "bob"), kinds, strict=True)):
+        if kind is not None and not (same_nat and nats):
+            nats.append(
+                network.add_nat(
+                    f"nat of {name}",
+                    kind=kind,
+                    public=f"203.0.113.{index + 1}",
+                    hairpin=hairpin,
+                    mapping_lifetime=mapping_lifetime,
+                )
+            )
+        address = f"198.51.100.{index + 11}" if kind is None else f"192.168.{index}.2"
+        host = network.add_host(name, [address], behind=nats[-1] if kind is not None else None)
+        settings.append(settings_for(host, index))
+    async with (
+        network,
+        RTCPeerConnection(configuration, settings=settings[0]) as alice,
+        RTCPeerConnection(configuration, settings=settings[1]) as bob,
+    ):
+        yield PeersBehindNats(network, alice, bob, nats)
+
+
+@pytest.mark.parametrize("bobs", PLACES)
+@pytest.mark.parametrize("alices", PLACES)
+async def test_who_meets_whom(alices: NatKind | None, bobs: NatKind | None) -> None:
+    async with peers_behind(alices, bobs) as peers:
+        if frozenset({alices, bobs}) in NEEDS_A_RELAY:
+            peers.alice.create_data_channel("chat")
+            await connect(peers.alice, peers.bob)
+            with trio.fail_after(20):
+                await state_reached(peers.alice, "failed")
+                await state_reached(peers.bob, "failed")
+            return
+        with trio.fail_after(2):
+            mine, theirs = await channel_pair(peers.alice, peers.bob)
+            await messages_pass(mine, theirs)
+        if alices is not None or bobs is not None:
+            assert "host" not in kinds_of_pair(peers.alice) or alices is None or bobs is None
+
+
+def kinds_of_pair(pc: RTCPeerConnection) -> tuple[str | None, str | None]:
+    """Return the types of the candidates over which a connection goes."""
+    assert pc.sctp is not None
+    pair = pc.sctp.transport.ice_transport.get_selected_candidate_pair()
+    assert pair is not None
+    return pair.local.type, pair.remote.type
+
+
+@pytest.mark.parametrize("kind", list(NatKind))
+async def test_two_in_the_same_home_meet_inside(kind: NatKind) -> None:
+    async with peers_behind(kind, kind, same_nat=True) as peers:
+        with trio.fail_after(2):
+            mine, theirs = await channel_pair(peers.alice, peers.bob)
+            await messages_pass(mine, theirs)
+        assert kinds_of_pair(peers.alice) == ("host", "host")
+
+
+@pytest.mark.parametrize("kind", [NatKind.FULL_CONE, NatKind.PORT_RESTRICTED])
+async def test_a_hole_is_kept_open_while_nothing_is_said(kind: NatKind) -> None:
+    async with peers_behind(kind, kind, mapping_lifetime=30) as peers:
+        mine, theirs = await channel_pair(peers.alice, peers.bob)
+        await trio.sleep(600)
+        assert peers.alice.connection_state == peers.bob.connection_state == "connected"
+        with trio.fail_after(1):
+            await messages_pass(mine, theirs)
+
+
+@pytest.mark.parametrize("kinds", [(NatKind.PORT_RESTRICTED, NatKind.FULL_CONE), (NatKind.SYMMETRIC, None)])
+async def test_a_router_that_is_switched_off_and_on(kinds: tuple[NatKind, NatKind | None]) -> None:
+    """It has forgotten all holes: an ICE restart opens new ones, and the channel never notices."""
+    async with peers_behind(*kinds) as peers:
+        mine, theirs = await channel_pair(peers.alice, peers.bob)
+        peers.nats[0].forget_mappings()
+        await mine.send("said meanwhile")
+        await trio.sleep(6)
+        peers.alice.restart_ice()
+        with trio.fail_after(6):
+            await connect(peers.alice, peers.bob)
+            assert await theirs.receive() == "said meanwhile"
+            await messages_pass(mine, theirs)
+        assert peers.alice.connection_state == peers.bob.connection_state == "connected"

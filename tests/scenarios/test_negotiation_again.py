@@ -1,0 +1,176 @@
+"""Second offers, offers that meet, roles that swap: the connection goes on meanwhile."""
+
+import pytest
+import trio
+
+from tests.strategies.peers import Peers, connect, negotiate, open_channel, trickle, two_peers
+from tests.strategies.stories import messages_pass, state_reached
+from trio_rtc import RTCDataChannel, RTCPeerConnection
+from trio_rtc.testing import Link, TraceKind
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["same offerer", "other offerer"])
+@pytest.mark.parametrize("ice_restart", [False, True])
+async def test_a_second_offer_while_data_flows(turned: bool, ice_restart: bool) -> None:
+    async with open_channel() as (mine, theirs, peers), trio.open_nursery() as nursery:
+        nursery.start_soon(messages_pass, mine, theirs, 500)
+        offerer, answerer = (peers.bob, peers.alice) if turned else (peers.alice, peers.bob)
+        states: list[str] = []
+        offerer.on_connection_state_change = lambda _: states.append(str(offerer.connection_state))
+        for _ in range(3):
+            if ice_restart:
+                offerer.restart_ice()
+            before = credentials(offerer)
+            await negotiate(offerer, answerer)
+            assert (credentials(offerer) != before) == ice_restart
+            await trio.sleep(0.5)
+            await messages_pass(*await another_channel(offerer, answerer))
+        assert states == []
+        assert peers.alice.signaling_state == peers.bob.signaling_state == "stable"
+
+
+def credentials(pc: RTCPeerConnection) -> object:
+    assert pc.sctp is not None
+    return pc.sctp.transport.ice_transport.get_local_parameters()
+
+
+async def another_channel(
+    offerer: RTCPeerConnection, answerer: RTCPeerConnection
+) -> tuple[RTCDataChannel, RTCDataChannel]:
+    async with answerer.subscribe("data_channel") as announced:
+        mine = offerer.create_data_channel("another")
+        theirs = (await announced.receive()).channel
+        await mine.opened()
+        return mine, theirs
+
+
+async def glare(peers: Peers) -> None:
+    """Let both offer at once; Bob is polite: he takes Alice's offer, she ignores his, and his candidates with it."""
+    alice, bob = peers.alice, peers.bob
+    bob.on_ice_candidate = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(alice.set_local_description)
+        nursery.start_soon(bob.set_local_description)
+    assert alice.signaling_state == bob.signaling_state == "have-local-offer"
+    await bob.set_remote_description(alice.local_description)
+    assert bob.signaling_state == "have-remote-offer"
+    trickle(alice, bob)
+    await bob.set_local_description()
+    await alice.set_remote_description(bob.local_description)
+    assert alice.signaling_state == bob.signaling_state == "stable"
+
+
+async def test_both_offer_at_once_before_they_are_connected() -> None:
+    """Bob's channel survives the rollback of his offer, and so do the candidates that he had gathered."""
+    async with (
+        two_peers() as peers,
+        peers.alice.subscribe("data_channel") as at_alice,
+        peers.bob.subscribe("data_channel") as at_bob,
+    ):
+        alices = peers.alice.create_data_channel("alice's")
+        bobs = peers.bob.create_data_channel("bob's")
+        await glare(peers)
+        for one, other in ((peers.alice, peers.bob), (peers.bob, peers.alice)):
+            assert one.sctp is not None
+            for candidate in one.sctp.transport.ice_transport.get_local_candidates():
+                await other.add_ice_candidate(candidate)
+        with trio.fail_after(2):
+            await alices.opened()
+            await bobs.opened()
+            await messages_pass(alices, (await at_bob.receive()).channel)
+            await messages_pass(bobs, (await at_alice.receive()).channel)
+        assert alices.id != bobs.id
+
+
+async def test_both_offer_at_once_with_trickled_candidates() -> None:
+    async with two_peers(link=Link(delay=0.1)) as peers:
+        channel = peers.alice.create_data_channel("chat")
+        peers.bob.create_data_channel("chat")
+        for pc in (peers.alice, peers.bob):
+            await pc.set_local_description()
+        await peers.bob.set_remote_description(peers.alice.local_description)
+        trickle(peers.alice, peers.bob)
+        await peers.bob.set_local_description()
+        await peers.alice.set_remote_description(peers.bob.local_description)
+        with trio.fail_after(3):
+            await channel.opened()
+
+
+async def test_both_offer_at_once_while_connected() -> None:
+    async with open_channel() as (mine, theirs, peers):
+        peers.alice.restart_ice()
+        peers.bob.restart_ice()
+        await glare(peers)
+        with trio.fail_after(2):
+            await messages_pass(mine, theirs)
+        await trio.sleep(60)
+        assert peers.alice.connection_state == peers.bob.connection_state == "connected"
+        await messages_pass(mine, theirs)
+
+
+async def test_both_think_that_they_are_controlling() -> None:
+    """The agents' roles come from the first offer; a swap of offerer later does not change them."""
+    async with open_channel() as (mine, theirs, peers):
+        for _ in range(2):
+            peers.bob.restart_ice()
+            await negotiate(peers.bob, peers.alice)
+            await trio.sleep(1)
+            roles = {str(pc.sctp.transport.ice_transport.role) for pc in (peers.alice, peers.bob) if pc.sctp}
+            assert roles == {"controlling", "controlled"}
+        await messages_pass(mine, theirs)
+
+
+async def test_restarts_follow_each_other_faster_than_checks() -> None:
+    async with open_channel(link=Link(delay=0.2)) as (mine, theirs, peers):
+        for turn in range(10):
+            peers.alice.restart_ice()
+            await negotiate(*((peers.alice, peers.bob) if turn % 2 else (peers.bob, peers.alice)))
+            await trio.sleep(0.05)
+        with trio.fail_after(5):
+            await messages_pass(mine, theirs)
+        await trio.sleep(60)
+        assert peers.alice.connection_state == peers.bob.connection_state == "connected"
+        assert len(peers.hosts[0].open_sockets) == 1
+
+
+async def test_an_offer_that_is_rolled_back_leaves_nothing() -> None:
+    async with two_peers() as peers:
+        channel = peers.alice.create_data_channel("chat")
+        await peers.alice.set_local_description()
+        await peers.alice.set_local_description({"type": "rollback", "sdp": ""})
+        assert peers.alice.signaling_state == "stable"
+        assert peers.alice.local_description is None
+        with trio.fail_after(2):
+            await connect(peers.alice, peers.bob)
+            await channel.opened()
+
+
+async def test_the_refused_channel_section() -> None:
+    """An answerer that knows no data channels: the connection says so and does not hang."""
+    async with two_peers() as peers:
+        channel = peers.alice.create_data_channel("chat")
+        await peers.alice.set_local_description()
+        assert peers.alice.local_description is not None
+        await peers.bob.set_remote_description(peers.alice.local_description)
+        await peers.bob.set_local_description()
+        assert peers.bob.local_description is not None
+        refused = peers.bob.local_description.sdp.replace("m=application 9", "m=application 0")
+        refused = "".join(
+            line for line in refused.splitlines(keepends=True) if not line.startswith("a=group")
+        )
+        await peers.alice.set_remote_description({"type": "answer", "sdp": refused})
+        with trio.fail_after(1), pytest.raises(trio.BrokenResourceError):
+            await channel.opened()
+
+
+async def test_a_second_offer_sends_no_packet_by_itself() -> None:
+    async with open_channel() as (_, _, peers):
+        await trio.sleep(1)
+        sent = peers.network.trace.sent
+        await negotiate(peers.alice, peers.bob)
+        await trio.sleep(0.1)
+        assert peers.network.trace.sent == sent
+        assert peers.network.trace.packets(TraceKind.DROPPED) == []
+        await state_reached(peers.alice, "connected")
