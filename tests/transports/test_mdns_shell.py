@@ -128,7 +128,7 @@ async def test_garbage_harms_nobody() -> None:
     async with resolving(network, NAME) as [_, reports]:
         [(opened, _)] = network.multicast
         answer = answers_to(*[data for data, _ in opened.sent])
-        opened.arrive((PEER, [b"", b"\xff" * 40, bytes(600)]), (Address("10.0.0.3", 1), answer))
+        opened.arrive((PEER, [b"", b"\xff" * 40, bytes(600)]), (Address("10.0.0.3", 5353), answer))
         await trio.testing.wait_all_tasks_blocked()
         assert reports == {NAME: ("10.0.0.2",)}
 

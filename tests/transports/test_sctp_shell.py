@@ -100,6 +100,11 @@ async def test_a_slow_reader_shrinks_the_window_and_taking_opens_it_again() -> N
             client.send(stream, bytes([number]) * 5_000)
         await trio.sleep(1)
         assert client.sctp.association.total_buffered > 100_000
+        buffered = client.sctp.association.total_buffered
+        reading.take()
+        # At once, long before the peer would ask again whether there is room.
+        await trio.sleep(0.01)
+        assert client.sctp.association.total_buffered < buffered
         for _ in range(40):
             reading.take()
             await settle()
@@ -290,6 +295,19 @@ async def test_a_handler_may_open_and_close_channels() -> None:
         assert ChannelClosed(key) in client.channel_events
         assert len(server.told(ChannelOpened)) == 2
         assert len(server.told(ChannelClosed)) == 1
+
+
+async def test_what_a_handler_causes_is_told_after_what_was_there_before() -> None:
+    async with two_sctp_sides(connected=False) as [client, _]:
+        keys = [client.create_channel(), client.create_channel()]
+        client.channel_events.react = lambda event: (
+            keys.append(client.create_channel()) if event == ChannelOpened(keys[0]) else None
+        )
+        client.sctp.association.connect(trio.current_time())
+        client.sctp.wake()
+        await settle()
+        assert len(keys) == 3
+        assert client.told(ChannelOpened) == [ChannelOpened(key) for key in keys]
 
 
 async def test_channels_opened_within_the_report_of_the_association_open() -> None:

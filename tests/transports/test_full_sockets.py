@@ -1,0 +1,135 @@
+"""Whole peers on sockets that take nothing more: senders wait, and the connection can still be closed."""
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from tests.strategies.peers import channel_pair, settings_for
+from tests.strategies.wires import Gate
+from trio_rtc import RTCDataChannel, RTCPeerConnection
+from trio_rtc.protocols._contract import Address
+from trio_rtc.testing import SimulatedHost, SimulatedNetwork, SimulatedSocket
+from trio_rtc.transports.network import InterfaceAddress
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+
+class JammedSocket:
+    """A simulated socket that keeps what it is given while the gate of its host is shut."""
+
+    def __init__(self, simulated: SimulatedSocket, gate: Gate) -> None:
+        self._simulated = simulated
+        self._gate = gate
+        self._kept: list[tuple[Sequence[bytes], Address]] = []
+        self._closed = trio.Event()
+
+    @property
+    def local_address(self) -> Address:
+        return self._simulated.local_address
+
+    async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
+        return await self._simulated.receive_batch()
+
+    def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
+        self._kept.append((batch, remote))
+        if self._gate.is_open:
+            self._pass_on()
+        return not self._kept
+
+    async def drain(self) -> None:
+        while self._kept:
+            if self._closed.is_set():
+                raise trio.ClosedResourceError
+            await self._gate.wait()
+            self._pass_on()
+
+    def close(self) -> None:
+        self._closed.set()
+        self._simulated.close()
+
+    def _pass_on(self) -> None:
+        for batch, remote in self._kept:
+            self._simulated.send_nowait(batch, remote)
+        self._kept.clear()
+
+
+class JammedHost:
+    """A simulated host whose sockets can be jammed.
+
+    Attributes:
+        gate: Shut: nothing leaves.
+    """
+
+    def __init__(self, host: SimulatedHost) -> None:
+        self._host = host
+        self.gate = Gate()
+
+    def interface_addresses(self) -> Sequence[InterfaceAddress]:
+        return self._host.interface_addresses()
+
+    async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> JammedSocket:
+        return JammedSocket(await self._host.bind_udp(interface, port), self.gate)
+
+    async def open_multicast(self, interface: InterfaceAddress, group: Address) -> SimulatedSocket:
+        return await self._host.open_multicast(interface, group)
+
+    async def resolve(self, host: str, port: int) -> Sequence[Address]:
+        return await self._host.resolve(host, port)
+
+
+@asynccontextmanager
+async def channel_over_a_jammed_host() -> AsyncIterator[tuple[Gate, RTCDataChannel, RTCDataChannel]]:
+    """Connect two peers: yields the gate of the first one's host, and both ends of a channel."""
+    async with SimulatedNetwork() as network:
+        hosts = network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])
+        jammed = JammedHost(hosts[0])
+        settings = settings_for(hosts[0], 1, None), settings_for(hosts[1], 2, None)
+        async with (
+            RTCPeerConnection(settings=attrs.evolve(settings[0], network=jammed)) as alice,
+            RTCPeerConnection(settings=settings[1]) as bob,
+        ):
+            mine, theirs = await channel_pair(alice, bob)
+            yield jammed.gate, mine, theirs
+        assert [host.open_sockets for host in hosts] == [(), ()]
+
+
+async def test_a_connection_with_full_sockets_closes_within_its_time_out() -> None:
+    ended: list[str] = []
+    async with trio.open_nursery() as nursery:
+
+        async def send() -> None:
+            with contextlib.suppress(trio.ClosedResourceError):
+                while True:
+                    await mine.send(bytes(10_000))
+            ended.append("sender")
+
+        async with channel_over_a_jammed_host() as [gate, mine, theirs]:
+            gate.shut()
+            for _ in range(2):
+                nursery.start_soon(send)
+            await theirs.send("wakes the other tasks of the jammed peer")
+            await trio.sleep(0.3)
+            closing_since = trio.current_time()
+    # The close timeout of a second for each of the two peers, and the patience of the senders.
+    assert trio.current_time() - closing_since < 3.5
+    assert ended == ["sender", "sender"]
+
+
+async def test_when_the_socket_is_free_again_all_arrives() -> None:
+    async with channel_over_a_jammed_host() as [gate, mine, theirs], trio.open_nursery() as nursery:
+        gate.shut()
+
+        async def send(number: int) -> None:
+            await mine.send(bytes([number]) * 50_000)
+
+        for number in range(8):
+            nursery.start_soon(send, number)
+        await trio.sleep(0.2)
+        gate.open()
+        received = [await theirs.receive() for _ in range(8)]
+        assert sorted(received) == [bytes([number]) * 50_000 for number in range(8)]

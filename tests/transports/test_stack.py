@@ -1,0 +1,368 @@
+"""The order in which the layers of a stack start and end."""
+
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from tests.strategies.dtls_pair import certificate
+from tests.strategies.peers import WALL_CLOCK
+from trio_rtc.errors import OperationError
+from trio_rtc.protocols._contract import Address
+from trio_rtc.protocols.datachannel import ChannelAnnounced, ChannelParameters, DataChannelEvent
+from trio_rtc.protocols.dtls import Closed, DtlsEvent, DtlsRole, Fingerprint, HandshakeCompleted
+from trio_rtc.protocols.ice import GatheringCompleted, IceEvent, IceRole, LocalCandidateGathered, StateChanged
+from trio_rtc.protocols.mdns import GROUP_IPV4, PORT, Responder, ResponderOptions
+from trio_rtc.protocols.sctp import Closed as AssociationClosed
+from trio_rtc.protocols.sctp import SctpEvent
+from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork
+from trio_rtc.transports.settings import Settings
+from trio_rtc.transports.stack import TransportStack
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+NAME = "1f4712db-ea17-4bcf-a596-105139dfd8bf.local"
+ROUND_TRIP = 0.02
+FIRST_RETRANSMISSION = 0.05
+USER_INITIATED_ABORT = 12
+
+
+class Owner:
+    """Writes down what happens, in one order over all layers, with the time.
+
+    Attributes:
+        log: Names of what happened.
+        times: When each of them happened first.
+        events: All events.
+        on_ice_event: Called with each event of ICE.
+    """
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.times: dict[str, float] = {}
+        self.events: list[IceEvent | DtlsEvent | SctpEvent | DataChannelEvent] = []
+        self.on_ice_event: Callable[[IceEvent], object] = lambda event: None
+
+    def _note(self, name: str) -> None:
+        self.log.append(name)
+        self.times.setdefault(name, trio.current_time())
+
+    def handle_ice_event(self, event: IceEvent) -> None:
+        self.events.append(event)
+        if isinstance(event, StateChanged):
+            self._note(f"ice {event.state}")
+        self.on_ice_event(event)
+
+    def handshake_started(self) -> None:
+        self._note("handshake started")
+
+    def handle_dtls_event(self, event: DtlsEvent) -> None:
+        self.events.append(event)
+        if isinstance(event, HandshakeCompleted | Closed):
+            self._note(f"dtls {type(event).__name__}")
+
+    def handle_sctp_event(self, event: SctpEvent) -> None:
+        self.events.append(event)
+        self._note(f"sctp {type(event).__name__}")
+
+    def handle_channel_event(self, event: DataChannelEvent) -> None:
+        self.events.append(event)
+        self._note(f"channel {type(event).__name__}")
+
+    def position(self, name: str) -> int:
+        return self.log.index(name)
+
+    def has(self, *names: str) -> bool:
+        return set(names) <= set(self.log)
+
+
+@attrs.define
+class Side:
+    """A stack with its owner and host."""
+
+    stack: TransportStack
+    owner: Owner
+    host: SimulatedHost
+    role: DtlsRole
+
+    def fingerprint(self) -> Fingerprint:
+        return certificate(self.role).fingerprint()
+
+    def start_dtls(self, *, fingerprint: Fingerprint | None = None) -> None:
+        self.stack.start_dtls(self.role, [fingerprint or certificate(self.role.other).fingerprint()])
+
+    def start_upper_layers(self) -> None:
+        self.start_dtls()
+        self.stack.start_sctp(5000)
+
+
+async def settle() -> None:
+    await trio.testing.wait_all_tasks_blocked()
+
+
+def make_side(host: SimulatedHost, role: DtlsRole) -> Side:
+    owner = Owner()
+    stack = TransportStack(
+        Settings(network=host),
+        rng=random.Random(role.value),
+        wall_clock=lambda: WALL_CLOCK,
+        certificate=certificate(role),
+        owner=owner,
+    )
+    return Side(stack, owner, host, role)
+
+
+def exchange_candidates(one: Side, other: Side) -> None:
+    """Tell each side the other's credentials, and candidates as they come."""
+    now = trio.current_time()
+    for side, peer in ((one, other), (other, one)):
+        peer.stack.agent.set_remote_parameters(side.stack.agent.local_parameters, now)
+        peer.stack.ice.wake()
+
+        def tell(event: IceEvent, peer: Side = peer) -> None:
+            if isinstance(event, LocalCandidateGathered):
+                peer.stack.agent.add_remote_candidate(event.candidate, trio.current_time())
+                peer.stack.ice.wake()
+            elif isinstance(event, GatheringCompleted):
+                peer.stack.agent.remote_candidates_complete(trio.current_time())
+                peer.stack.ice.wake()
+
+        side.owner.on_ice_event = tell
+
+
+@asynccontextmanager
+async def two_stacks() -> AsyncIterator[tuple[Side, Side]]:
+    """Run the stacks of a DTLS client and server that have not gathered yet."""
+    async with (
+        SimulatedNetwork(link=Link(delay=ROUND_TRIP / 2), granularity=0) as network,
+        trio.open_nursery() as nursery,
+    ):
+        client = make_side(network.add_host("alice", ["10.0.0.1"]), DtlsRole.CLIENT)
+        server = make_side(network.add_host("bob", ["10.0.0.2"]), DtlsRole.SERVER)
+        client.stack.agent.set_role(IceRole.CONTROLLING, trio.current_time())
+        server.stack.agent.set_role(IceRole.CONTROLLED, trio.current_time())
+        for side in (client, server):
+            await side.stack.start(nursery)
+        exchange_candidates(client, server)
+        yield client, server
+        nursery.cancel_scope.cancel()
+    assert [side.host.open_sockets for side in (client, server)] == [(), ()]
+
+
+def gather(*sides: Side) -> None:
+    for side in sides:
+        side.stack.gather([])
+
+
+async def test_each_layer_starts_when_the_one_below_is_ready() -> None:
+    async with two_stacks() as sides:
+        for side in sides:
+            side.start_upper_layers()
+        await settle()
+        assert all(side.owner.log == [] for side in sides)
+        gather(*sides)
+        await trio.sleep(2)
+        for side in sides:
+            order = [
+                "ice connected",
+                "handshake started",
+                "dtls HandshakeCompleted",
+                "sctp AssociationEstablished",
+            ]
+            positions = [side.owner.position(name) for name in order]
+            assert positions == sorted(positions)
+            assert all(side.owner.log.count(name) == 1 for name in order)
+
+
+async def test_the_owner_hears_that_ice_is_connected_before_the_handshake_starts() -> None:
+    async with two_stacks() as sides:
+        gather(*sides)
+        for side in sides:
+            side.start_dtls()
+        await trio.sleep(2)
+        for side in sides:
+            assert side.owner.position("handshake started") == side.owner.position("ice connected") + 1
+
+
+async def test_dtls_made_after_ice_is_connected_starts_at_once() -> None:
+    async with two_stacks() as sides:
+        gather(*sides)
+        await trio.sleep(2)
+        for side in sides:
+            side.start_upper_layers()
+            assert side.owner.log[-1] == "handshake started"
+        await trio.sleep(0.5)
+        assert all(side.owner.has("sctp AssociationEstablished") for side in sides)
+
+
+async def test_an_early_client_hello_waits_for_the_server() -> None:
+    """The answerer's description may take longer than the client's first flight: no time-out is to pay for it."""
+    async with two_stacks() as [client, server]:
+        gather(client, server)
+        client.start_upper_layers()
+        await trio.sleep(0.035)
+        assert client.owner.has("handshake started")
+        sent_at = client.owner.times["handshake started"]
+        await trio.sleep_until(sent_at + 0.9 * FIRST_RETRANSMISSION)
+        server.start_upper_layers()
+        started_at = trio.current_time()
+        await trio.sleep(0.5)
+        completed_at = server.owner.times["dtls HandshakeCompleted"]
+        # The hello is there: our flight goes out and the client's comes back, one round trip.
+        assert completed_at - started_at <= ROUND_TRIP + 0.005
+        assert client.owner.has("sctp AssociationEstablished")
+
+
+async def test_an_association_is_made_after_the_handshake_too() -> None:
+    async with two_stacks() as sides:
+        gather(*sides)
+        for side in sides:
+            side.start_dtls()
+        await trio.sleep(2)
+        client, server = sides
+        client.stack.start_sctp(5000)
+        await trio.sleep(0.1)
+        assert not client.owner.has("sctp AssociationEstablished")
+        server.stack.start_sctp(5000)
+        await trio.sleep(1)
+        assert all(side.owner.has("sctp AssociationEstablished") for side in sides)
+
+
+async def test_without_dtls_there_is_no_association() -> None:
+    async with two_stacks() as [client, _]:
+        client.stack.start_sctp(5000)
+        assert client.stack.sctp is None
+
+
+async def test_what_is_started_twice_is_there_once() -> None:
+    async with two_stacks() as sides:
+        for side in sides:
+            side.start_upper_layers()
+            parts = side.stack.dtls, side.stack.sctp
+            side.start_upper_layers()
+            assert (side.stack.dtls, side.stack.sctp) == parts
+        gather(*sides)
+        gather(*sides)
+        await trio.sleep(2)
+        for side in sides:
+            assert len(side.host.open_sockets) == 1
+            assert side.owner.log.count("sctp AssociationEstablished") == 1
+
+
+async def test_other_fingerprints_are_refused_once_dtls_is_there() -> None:
+    async with two_stacks() as [client, _]:
+        client.start_dtls()
+        with pytest.raises(OperationError, match="fingerprints"):
+            client.start_dtls(fingerprint=client.fingerprint())
+
+
+async def test_a_certificate_that_does_not_fit_ends_dtls_before_the_association() -> None:
+    async with two_stacks() as [client, server]:
+        gather(client, server)
+        client.start_dtls(fingerprint=client.fingerprint())
+        client.stack.start_sctp(5000)
+        server.start_upper_layers()
+        await trio.sleep(2)
+        for side in (client, server):
+            assert side.owner.has("dtls Closed")
+            assert not side.owner.has("sctp AssociationEstablished")
+            assert side.stack.sctp is not None
+            assert side.stack.sctp.association.closed
+
+
+async def test_goodbyes_go_from_the_top_and_reach_the_peer() -> None:
+    async with two_stacks() as [client, server]:
+        gather(client, server)
+        for side in (client, server):
+            side.start_upper_layers()
+        await trio.sleep(2)
+        await client.stack.say_goodbye()
+        await client.stack.say_goodbye()
+        positions = [client.owner.position(name) for name in ("sctp Closed", "dtls Closed", "ice closed")]
+        assert positions == sorted(positions)
+        await trio.sleep(0.1)
+        assert server.owner.has("sctp Closed", "dtls Closed")
+        assert not server.owner.has("ice closed")
+        # The abort itself was heard, although the end of the layer below came with it.
+        [closed] = [event for event in server.owner.events if isinstance(event, AssociationClosed)]
+        assert closed.error is not None
+        assert closed.error.cause_code == USER_INITIATED_ABORT
+
+
+async def test_goodbyes_without_a_connection_are_short() -> None:
+    async with two_stacks() as [client, _]:
+        await client.stack.say_goodbye()
+        assert client.stack.agent.closed
+
+
+async def test_channels_are_carried_out_with_and_without_an_association() -> None:
+    async with two_stacks() as [client, server]:
+        client.stack.control.create_channel(ChannelParameters(label="early"))
+        client.stack.pump_channels()
+        gather(client, server)
+        for side in (client, server):
+            side.start_upper_layers()
+        await trio.sleep(2)
+        assert client.owner.has("channel StreamIdAssigned", "channel ChannelOpened")
+        client.stack.control.create_channel(ChannelParameters(label="late"))
+        client.stack.pump_channels()
+        await trio.sleep(0.1)
+        announced = [event for event in server.owner.events if isinstance(event, ChannelAnnounced)]
+        assert [event.parameters.label for event in announced] == ["early", "late"]
+
+
+async def test_ending_the_channels_leaves_ice_and_dtls_alone() -> None:
+    async with two_stacks() as [client, server]:
+        client.stack.control.create_channel(ChannelParameters())
+        gather(client, server)
+        for side in (client, server):
+            side.start_upper_layers()
+        await trio.sleep(2)
+        client.stack.end_channels()
+        await trio.sleep(0.5)
+        for side in (client, server):
+            assert side.owner.has("sctp Closed", "channel ChannelClosed")
+            assert side.stack.dtls is not None
+            assert side.stack.dtls.connection.state == "connected"
+            assert side.stack.agent.state in ("connected", "completed")
+
+
+async def test_channels_end_without_an_association_too() -> None:
+    async with two_stacks() as [client, _]:
+        client.stack.control.create_channel(ChannelParameters())
+        client.stack.end_channels()
+        assert client.owner.has("channel ChannelClosed")
+
+
+async def test_a_candidate_with_a_name_is_looked_up_on_the_local_network() -> None:
+    async with two_stacks() as [client, server]:
+        group = Address(GROUP_IPV4, PORT)
+        opened = await server.host.open_multicast(server.host.interface_addresses()[0], group)
+        responder = Responder(ResponderOptions())
+        responder.publish(NAME, ["10.0.0.2"], trio.current_time())
+
+        async def answer() -> None:
+            while True:
+                for _, queries in await opened.receive_batch():
+                    responder.receive(queries, trio.current_time())
+                    opened.send_nowait(responder.datagrams_to_send(trio.current_time()), group)
+
+        def tell(event: IceEvent) -> None:
+            if isinstance(event, LocalCandidateGathered):
+                hidden = attrs.evolve(event.candidate, address=NAME)
+                client.stack.agent.add_remote_candidate(hidden, trio.current_time())
+                client.stack.ice.wake()
+
+        server.owner.on_ice_event = tell
+        client.owner.on_ice_event = lambda event: None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer)
+            gather(client, server)
+            await trio.sleep(3)
+            nursery.cancel_scope.cancel()
+        opened.close()
+        assert client.stack.agent.state in ("connected", "completed")
