@@ -76,8 +76,8 @@ async def test_stages_are_noted_once_and_in_order(autojump_clock: trio.testing.M
 async def test_round_trips_take_twice_the_delay(autojump_clock: trio.testing.MockClock) -> None:
     async with served() as pc:
         round_trips = await measure_round_trips(await open_channel(pc, "ping"), 20)
-        assert round_trips.median == pytest.approx(0.02, abs=0.002)
-        assert round_trips.p99 == pytest.approx(0.02, abs=0.002)
+        assert round_trips.median == pytest.approx(0.02, abs=0.005)
+        assert round_trips.p99 == pytest.approx(0.02, abs=0.005)
 
 
 async def test_lost_pings_are_left_out(autojump_clock: trio.testing.MockClock) -> None:

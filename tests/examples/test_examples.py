@@ -102,7 +102,7 @@ async def test_chat() -> None:
                 await ends_well(side)
 
 
-@pytest.mark.parametrize("size", [0, 1, 1_000_003])
+@pytest.mark.parametrize("size", [0, 1_000_003])
 async def test_file_transfer(size: int, tmp_path: Path) -> None:
     source, inbox = tmp_path / "some file.bin", tmp_path / "inbox"
     inbox.mkdir()

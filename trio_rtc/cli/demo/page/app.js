@@ -211,6 +211,7 @@ function start() {
 
 function disableControls() {
   for (const element of document.querySelectorAll("main button, main input")) element.disabled = true;
+  $("drop").classList.remove("ready");
 }
 
 start();
