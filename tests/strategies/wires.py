@@ -8,6 +8,12 @@ import trio
 
 from trio_rtc.protocols._contract import Address
 from trio_rtc.transports.network import InterfaceAddress
+from trio_rtc.transports.udp import SystemNetwork
+
+LOOPBACK = [
+    address.host for address in SystemNetwork().interface_addresses() if address.host in ("127.0.0.1", "::1")
+]
+"""The loopback addresses of this host: containers often have no IPv6."""
 
 
 class NarrowSocket(socket.socket):

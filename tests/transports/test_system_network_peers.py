@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from tests.strategies.peers import channel_pair
+from tests.strategies.wires import LOOPBACK
 from trio_rtc import RTCDataChannel, RTCPeerConnection, Settings
 from trio_rtc.transports.network import InterfaceAddress
 
@@ -39,7 +40,7 @@ async def receive_all(channel: RTCDataChannel, expected: list[bytes]) -> None:
         assert await channel.receive() == message
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("host", LOOPBACK)
 async def test_a_mebibyte_passes_both_ways_at_once(host: str) -> None:
     chance = random.Random(1)
     there, back = ([chance.randbytes(MESSAGE_SIZE) for _ in range(MESSAGES)] for _ in range(2))
