@@ -177,3 +177,17 @@ async def test_names_resolve_on_a_network() -> None:
         nursery.cancel_scope.cancel()
         opened.close()
         assert alice.open_sockets == ()
+
+
+async def test_answers_from_another_port_are_none() -> None:
+    """A port that anybody on a host may use (RFC 6762 section 6)."""
+    network = ScriptedNetwork("10.0.0.1")
+    async with resolving(network, NAME) as [_, reports]:
+        [(opened, _)] = network.multicast
+        answer = answers_to(*[data for data, _ in opened.sent])
+        opened.arrive((Address("10.0.0.3", 40000), answer))
+        await trio.testing.wait_all_tasks_blocked()
+        assert reports == {}
+        opened.arrive((PEER, answer))
+        await trio.testing.wait_all_tasks_blocked()
+        assert reports == {NAME: ("10.0.0.2",)}

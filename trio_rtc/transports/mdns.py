@@ -8,6 +8,7 @@ import trio
 
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.mdns import (
+    PORT,
     Closed,
     MdnsEvent,
     NameResolved,
@@ -64,7 +65,9 @@ class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
             nursery.cancel_scope.cancel()
 
     def _receive_packets(self, local: Address, remote: Address, packets: list[bytes]) -> None:
-        self._inbox.deliver(packets, len(packets))
+        # RFC 6762 section 6: an answer from another port is none.
+        if remote.port == PORT:
+            self._inbox.deliver(packets, len(packets))
 
     def _receive(self, item: list[bytes], now: float) -> bool:
         self._resolver.receive(item, now)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.strategies.work import count_lines
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.mdns import AddressRecord, Message, Question, RecordType, name_from_text
 
@@ -128,3 +129,31 @@ def test_mutated_messages_raise_only_protocol_errors(message: Message, data: st.
 def test_names_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ProtocolError, match="host name"):
         name_from_text(text)
+
+
+def questions_about(name: bytes, count: int) -> bytes:
+    """Return a query whose questions all point into one long name, each at another label of it."""
+    pointers = b"".join(
+        (0xC000 | 12 + 2 * (index % 100)).to_bytes(2, "big") + b"\0\1\0\1" for index in range(count)
+    )
+    return bytes(4) + (count + 1).to_bytes(2, "big") + bytes(6) + name + b"\0\1\0\1" + pointers
+
+
+def test_a_long_name_is_read_once_however_often_it_is_pointed_at() -> None:
+    name = b"\1a" * 126 + b"\0"
+    once, often = (questions_about(name, count) for count in (1, 1400))
+    message = Message.parse(often)
+    assert len(message.questions) == 1401
+    assert message.questions[0].name == message.questions[1].name == (b"a",) * 126
+    assert message.questions[100].name == (b"a",) * 27
+    work = count_lines(lambda: Message.parse(often)) - count_lines(lambda: Message.parse(once))
+    assert work < 1400 * 80
+
+
+def test_a_name_that_gets_too_long_by_what_it_points_at() -> None:
+    rest = b"\1a" * 126 + b"\0"
+    data = (
+        bytes.fromhex("0000 0000 0002 0000 0000 0000") + rest + b"\0\1\0\1" + b"\x03abc\xc0\x0c" + b"\0\1\0\1"
+    )
+    with pytest.raises(ProtocolError, match="too long"):
+        Message.parse(data)

@@ -233,6 +233,13 @@ class Agent:
             self._gatherer.finish_addresses()
             self._advance(now)
 
+    def expect_local_addresses(self) -> None:
+        """Hear that addresses or servers may follow: gathering does not end before ``local_addresses_complete``.
+
+        To be told before a ``restart`` for which the host's addresses are looked up anew.
+        """
+        self._gatherer.expect_addresses()
+
     def set_remote_parameters(self, parameters: IceParameters, now: float) -> None:
         """Learn the peer's credentials. Other ones than before mean that the peer restarts.
 
@@ -394,6 +401,10 @@ class Agent:
         if isinstance(check, Refusal):
             self._dropped[f"refused-{check.error.code}"] += 1
             response = check.response
+            if len(response) > len(datagram.data) and not check.is_authentic:
+                # The source may be forged: nobody gets more from us than was sent in its name. A real check with a
+                # wrong password is longer than this.
+                return
         else:
             response = self._connectivity.answer(check, local, remote, now)
             self._path.hear(local, remote, now)

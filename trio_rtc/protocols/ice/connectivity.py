@@ -243,12 +243,21 @@ class Connectivity:
             self._accept_path(base, remote)
 
     def _accept_path(self, base: Address, remote: Address) -> None:
-        """Let data through from a path; of too many, the one that was checked longest ago is forgotten."""
+        """Let data through from a path; of too many, the one that was checked longest ago is forgotten.
+
+        Not a valid pair's: the peer's checks can be replayed from any number of addresses, which must not shut out
+        the data of the path that is in use.
+        """
         path = (base, remote)
         self._accepted.pop(path, None)
         self._accepted[path] = None
         if len(self._accepted) > _MAX_ACCEPTED_PATHS:
-            del self._accepted[next(iter(self._accepted))]
+            oldest = next((path for path in self._accepted if not self._is_valid(path)), path)
+            del self._accepted[oldest]
+
+    def _is_valid(self, path: tuple[Address, Address]) -> bool:
+        pairs = (generation.check_list.find(*path) for generation in self.generations)
+        return any(pair is not None and pair.state is CheckState.SUCCEEDED for pair in pairs)
 
     def _check_back(self, check: EarlyCheck, now: float) -> None:
         """Do a triggered check (RFC 8445 sections 7.3.1.3 to 7.3.1.5)."""

@@ -23,10 +23,12 @@ class Refusal:
     Attributes:
         error: What it says.
         response: The encoded error response.
+        is_authentic: Whether the request was made by someone who knows our password.
     """
 
     error: ErrorCode
     response: bytes
+    is_authentic: bool
 
 
 @attrs.frozen
@@ -88,4 +90,4 @@ def examine_request(request: Message, generations: Sequence[Generation]) -> Peer
 def _refuse(
     request: Message, error: ErrorCode, key: bytes | None = None, unknown: tuple[int, ...] = ()
 ) -> Refusal:
-    return Refusal(error, error_response(request, error, unknown).encode(key=key))
+    return Refusal(error, error_response(request, error, unknown).encode(key=key), key is not None)

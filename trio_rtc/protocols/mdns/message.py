@@ -16,6 +16,8 @@ MAX_MESSAGE_SIZE = 9000
 Name = tuple[bytes, ...]
 """Labels in lower case: two names are the same if they are equal."""
 
+_Suffixes = dict[int, tuple[Name, int]]
+
 _HEADER = struct.Struct("!6H")
 _QUESTION = struct.Struct("!HH")
 _RECORD = struct.Struct("!HHIH")
@@ -96,8 +98,9 @@ class Message:
         _, flags, question_count, *record_counts = _HEADER.unpack(reader.read(_HEADER.size))
         if flags & _OPCODE_AND_RCODE:  # RFC 6762 sections 18.3 and 18.11: MUST be ignored
             raise ProtocolError(f"a DNS message with flags {flags:#06x}")
-        questions = [_read_question(reader, data) for _ in range(question_count)]
-        records = [_read_record(reader, data) for _ in range(sum(record_counts))]
+        known: _Suffixes = {}
+        questions = [_read_question(reader, data, known) for _ in range(question_count)]
+        records = [_read_record(reader, data, known) for _ in range(sum(record_counts))]
         return cls(
             bool(flags & _RESPONSE),
             tuple(question for question in questions if question is not None),
@@ -143,47 +146,58 @@ def _encode_name(name: Name) -> bytes:
     return b"".join(len(label).to_bytes(1, "big") + label for label in name) + b"\0"
 
 
-def _read_name(reader: Reader, data: bytes) -> Name:
+def _read_name(reader: Reader, data: bytes, known: _Suffixes) -> Name:
     """Read a name, following compression pointers (RFC 1035 section 4.1.4).
 
     A pointer must go back behind the start of the piece that it ends, so following them comes to an end; it
-    comes to an end soon, because a chain of more than a few is not what compression makes.
+    comes to an end soon, because a chain of more than a few is not what compression makes. ``known`` has the rest of
+    the name, and its length, for every label that was read in the message, so that none is read twice: all names
+    of a packet may point to the same long one.
     """
-    labels: list[bytes] = []
+    labels: list[tuple[int, bytes]] = []
+    rest: Name = ()
+    length = 1
     piece, start = reader, reader.position
-    for _ in range(_MAX_POINTERS + 1):
-        target = _read_labels(piece, labels)
-        if target is None:
-            return tuple(labels)
+    origin = pointers = 0
+    while True:
+        position = origin + piece.position
+        size = piece.read_integer(1)
+        if not size:
+            break
+        if size < _POINTER:
+            if size > _MAX_LABEL:
+                raise ProtocolError(f"a DNS label of type {size:#04x}")
+            labels.append((position, piece.read(size).lower()))
+            continue
+        target = (size & ~_POINTER) << 8 | piece.read_integer(1)
         if target >= start:
             raise ProtocolError("a compressed DNS name points forward")
-        piece, start = Reader(data[target : target + _MAX_NAME]), target
-    raise ProtocolError("a DNS name is compressed too often")
-
-
-def _read_labels(reader: Reader, labels: list[bytes]) -> int | None:
-    """Read labels up to the end of the name, or up to a pointer, whose target is returned."""
-    while size := reader.read_integer(1):
-        if size >= _POINTER:
-            return (size & ~_POINTER) << 8 | reader.read_integer(1)
-        if size > _MAX_LABEL:
-            raise ProtocolError(f"a DNS label of type {size:#04x}")
-        labels.append(reader.read(size).lower())
-        if _encoded_length(labels) > _MAX_NAME:
+        if target in known:
+            rest, length = known[target]
+            break
+        pointers += 1
+        if pointers > _MAX_POINTERS:
+            raise ProtocolError("a DNS name is compressed too often")
+        piece, start, origin = Reader(data[target : target + _MAX_NAME]), target, target
+    for position, label in reversed(labels):
+        length += 1 + len(label)
+        if length > _MAX_NAME:
             raise ProtocolError("a DNS name is too long")
-    return None
+        rest = (label, *rest)
+        known[position] = rest, length
+    return rest
 
 
-def _read_question(reader: Reader, data: bytes) -> Question | None:
-    name = _read_name(reader, data)
+def _read_question(reader: Reader, data: bytes, known: _Suffixes) -> Question | None:
+    name = _read_name(reader, data, known)
     question_type, class_ = _QUESTION.unpack(reader.read(_QUESTION.size))
     if class_ & _CLASS_MASK != _CLASS_IN:
         return None
     return Question(name, question_type, bool(class_ & _TOP_BIT))
 
 
-def _read_record(reader: Reader, data: bytes) -> AddressRecord | None:
-    name = _read_name(reader, data)
+def _read_record(reader: Reader, data: bytes, known: _Suffixes) -> AddressRecord | None:
+    name = _read_name(reader, data, known)
     record_type, class_, ttl, length = _RECORD.unpack(reader.read(_RECORD.size))
     value = reader.read(length)
     if class_ & _CLASS_MASK != _CLASS_IN:
