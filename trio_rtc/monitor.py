@@ -245,9 +245,10 @@ class ConnectionMonitor:
     def _end_local_candidates(self, ice: RTCIceTransport) -> None:
         parameters = ice.get_local_parameters()
         fragment = None if parameters is None else parameters.username_fragment
-        self.candidate_gathered(self.mid or "", None, fragment)
         end = RTCIceCandidate("", self.mid, self.m_line_index, fragment)
-        self.fire(RTCPeerConnectionIceEvent("ice_candidate", self.target, end))
+        if ice._add_local_candidate(end):
+            self.candidate_gathered(self.mid or "", None, fragment)
+            self.fire(RTCPeerConnectionIceEvent("ice_candidate", self.target, end))
 
     def _update_gathering_state(self) -> None:
         ice = [] if self.ice_transport is None else [self.ice_transport.gathering_state]

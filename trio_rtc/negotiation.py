@@ -217,7 +217,7 @@ class Negotiation:
             return
         self._prepared = None
         self._generation_abandoned = False
-        self.stack.agent.restart(trio.current_time())
+        self.stack.restart_ice(self._server_urls())
 
     def _roll_back(self, applied: Applied) -> None:
         self._plan = applied.transport

@@ -53,7 +53,7 @@ class _CandidatesOfOneSide:
     _generations: dict[str | None, list[RTCIceCandidate]] = attrs.field(factory=dict)
 
     def add(self, candidate: RTCIceCandidate) -> bool:
-        """Add a candidate; return whether it is a new one."""
+        """Add a candidate, or the end of them; return whether it is a new one."""
         fragment = candidate.username_fragment
         candidates = self._generations.setdefault(fragment, [])
         if candidate in candidates:
@@ -65,7 +65,9 @@ class _CandidatesOfOneSide:
 
     def of(self, username_fragment: str | None) -> list[RTCIceCandidate]:
         """Return the candidates of a generation."""
-        return list(self._generations.get(username_fragment, ()))
+        return [
+            candidate for candidate in self._generations.get(username_fragment, ()) if candidate.candidate
+        ]
 
 
 class RTCIceTransport(EventTarget):

@@ -2,8 +2,9 @@
 
 import ipaddress
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
+import attrs
 import trio
 
 from .ice import IceTransport
@@ -37,38 +38,77 @@ def usable_addresses(addresses: Iterable[InterfaceAddress]) -> list[InterfaceAdd
     return usable or loopback
 
 
-def with_preferences(addresses: Sequence[InterfaceAddress]) -> list[tuple[InterfaceAddress, int]]:
-    """Give each address its local preference, IPv6 before IPv4 (RFC 8445 section 5.1.2.2, RFC 8421)."""
+def with_preferences(
+    addresses: Sequence[InterfaceAddress], taken: Collection[int] = ()
+) -> list[tuple[InterfaceAddress, int]]:
+    """Give each address its local preference, IPv6 before IPv4 (RFC 8445 section 5.1.2.2, RFC 8421).
+
+    Args:
+        addresses: The addresses.
+        taken: The preferences that other addresses have already; they are unique.
+    """
     ordered = sorted(addresses, key=lambda address: not address.is_ipv6)
-    return [(address, _HIGHEST_PREFERENCE - index) for index, address in enumerate(ordered)]
+    free = (number for number in range(_HIGHEST_PREFERENCE, -1, -1) if number not in taken)
+    return list(zip(ordered, free, strict=False))
+
+
+@attrs.frozen
+class _Opened:
+    """A socket of ours, and the preference of its address."""
+
+    datagram_socket: DatagramSocket
+    preference: int
 
 
 class Gatherer:
-    """Opens the sockets of one ICE transport and tells the agent of them and of the STUN servers."""
+    """Opens the sockets of one ICE transport and tells the agent of them and of the STUN servers.
+
+    It may be run again, for the next ICE generation: then the host may have other addresses than before.
+    """
 
     def __init__(self, ice: IceTransport, network: Network, settings: Settings) -> None:
         self._ice = ice
         self._network = network
         self._settings = settings
+        self._opened: dict[InterfaceAddress, _Opened] = {}
+        self._opening = trio.Lock()
+        self._running = 0
+
+    def drop_lost_addresses(self) -> None:
+        """Close the sockets on addresses that this host does not have any more, and tell the agent."""
+        for interface in self._opened.keys() - set(self._choose_interfaces()):
+            datagram_socket = self._opened.pop(interface).datagram_socket
+            self._ice.agent.remove_local_address(datagram_socket.local_address, trio.current_time())
+            self._ice.remove_socket(datagram_socket)
+            datagram_socket.close()
 
     async def run(self, nursery: trio.Nursery, servers: Sequence[IceServerUrl]) -> None:
         """Gather: returns when the agent has been told of everything. Sockets live on in ``nursery``."""
-        agent = self._ice.agent
-        for interface, preference in with_preferences(self._choose_interfaces()):
-            datagram_socket = await self._bind(interface)
-            if datagram_socket is None:
-                continue
-            self._ice.add_socket(datagram_socket)
-            nursery.start_soon(UdpTransport(datagram_socket, self._ice.receive_packets).run)
-            agent.add_local_address(
-                datagram_socket.local_address, local_preference=preference, now=trio.current_time()
-            )
+        self._running += 1
+        async with self._opening:
+            await self._open_sockets(nursery)
         await self._ice.flush()
         async with trio.open_nursery() as lookups:
             for server in servers:
                 lookups.start_soon(self._add_server, server)
-        agent.local_addresses_complete(trio.current_time())
-        await self._ice.flush()
+        self._running -= 1
+        if not self._running:
+            self._ice.agent.local_addresses_complete(trio.current_time())
+            await self._ice.flush()
+
+    async def _open_sockets(self, nursery: trio.Nursery) -> None:
+        new = [interface for interface in self._choose_interfaces() if interface not in self._opened]
+        taken = {opened.preference for opened in self._opened.values()}
+        for interface, preference in with_preferences(new, taken):
+            datagram_socket = await self._bind(interface)
+            if datagram_socket is None:
+                continue
+            self._opened[interface] = _Opened(datagram_socket, preference)
+            self._ice.add_socket(datagram_socket)
+            nursery.start_soon(UdpTransport(datagram_socket, self._ice.receive_packets).run)
+            self._ice.agent.add_local_address(
+                datagram_socket.local_address, local_preference=preference, now=trio.current_time()
+            )
 
     def _choose_interfaces(self) -> list[InterfaceAddress]:
         addresses = self._network.interface_addresses()

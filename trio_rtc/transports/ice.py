@@ -52,8 +52,10 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         self._sockets[datagram_socket.local_address] = datagram_socket
 
     def remove_socket(self, datagram_socket: DatagramSocket) -> None:
-        """Forget a socket that was closed."""
+        """Forget a socket that is to be closed."""
         self._sockets.pop(datagram_socket.local_address, None)
+        if self._route is not None and self._route[0] is datagram_socket:
+            self._route = None
 
     def send_nowait(self, batch: Sequence[bytes]) -> bool:
         """Send data over the selected pair; without one it is lost, as on any network without a route."""

@@ -106,6 +106,7 @@ class TransportStack:
         self.gathering_started = False
         self.agent = Agent(settings.ice, rng=rng, role=IceRole.CONTROLLING)
         self.ice = IceTransport(self.agent, Inbox[list[Datagram]](), self._dtls_inbox, self._handle_ice_event)
+        self._gatherer = Gatherer(self.ice, self._network, settings)
         self.control = ChannelControl(settings.data_channels)
         self.dtls: DtlsTransport | None = None
         self.sctp: SctpTransport | None = None
@@ -129,12 +130,21 @@ class TransportStack:
 
     def gather(self, servers: Sequence[IceServerUrl]) -> None:
         """Begin to gather candidates. Later calls have no effect."""
+        if not self.gathering_started:
+            self.gathering_started = True
+            self._start_gathering(servers)
+
+    def restart_ice(self, servers: Sequence[IceServerUrl]) -> None:
+        """Begin a new ICE generation, on the addresses that this host has now."""
         if self.gathering_started:
-            return
+            self.agent.expect_local_addresses()
+            self._gatherer.drop_lost_addresses()
+            self._start_gathering(servers)
+        self.agent.restart(trio.current_time())
+
+    def _start_gathering(self, servers: Sequence[IceServerUrl]) -> None:
         assert self._nursery is not None
-        self.gathering_started = True
-        gatherer = Gatherer(self.ice, self._network, self._settings)
-        self._nursery.start_soon(gatherer.run, self._nursery, servers)
+        self._nursery.start_soon(self._gatherer.run, self._nursery, servers)
 
     def start_dtls(self, role: DtlsRole, fingerprints: Sequence[Fingerprint]) -> None:
         """Make DTLS, when it is not there yet; it begins its handshake when ICE is connected.

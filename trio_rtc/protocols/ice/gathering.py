@@ -153,6 +153,10 @@ class Gatherer:
             progress.settled = True
             self._events.append(CandidateErrorOccurred(None, None, url, error_code, error_text))
 
+    def expect_addresses(self) -> None:
+        """Hear that further addresses or servers may be added."""
+        self._addresses_complete = False
+
     def finish_addresses(self) -> None:
         """Hear that all local addresses and servers were added."""
         self._addresses_complete = True

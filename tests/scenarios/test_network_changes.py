@@ -1,0 +1,155 @@
+"""A host changes its network: an ICE restart finds the new addresses, and the channel never notices."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+
+from tests.strategies.peers import Peers, channel_pair, connect, negotiate, settings_for, trickle
+from tests.strategies.stories import messages_pass, state_reached
+from trio_rtc import RTCPeerConnection
+from trio_rtc.testing import SimulatedNetwork
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+
+@asynccontextmanager
+async def travelling_alice() -> AsyncIterator[Peers]:
+    """Alice has two interfaces, Bob one."""
+    network = SimulatedNetwork()
+    hosts = (
+        network.add_host("alice", {"wlan0": ["10.0.0.1"], "wwan0": ["100.64.0.1"]}),
+        network.add_host("bob", ["10.0.0.2"]),
+    )
+    async with (
+        network,
+        RTCPeerConnection(settings=settings_for(hosts[0], 0)) as alice,
+        RTCPeerConnection(settings=settings_for(hosts[1], 1)) as bob,
+    ):
+        yield Peers(network, hosts, alice, bob)
+
+
+def hosts_of_candidates(pc: RTCPeerConnection) -> list[str | None]:
+    assert pc.sctp is not None
+    return sorted(
+        str(candidate.address) for candidate in pc.sctp.transport.ice_transport.get_local_candidates()
+    )
+
+
+def host_in_use(pc: RTCPeerConnection) -> str | None:
+    assert pc.sctp is not None
+    pair = pc.sctp.transport.ice_transport.get_selected_candidate_pair()
+    return None if pair is None else pair.local.address
+
+
+@pytest.mark.parametrize("restarting", ["alice", "bob"])
+async def test_one_of_two_interfaces_dies_and_the_other_takes_over(restarting: str) -> None:
+    async with travelling_alice() as peers:
+        mine, theirs = await channel_pair(peers.alice, peers.bob)
+        assert hosts_of_candidates(peers.alice) == ["10.0.0.1", "100.64.0.1"]
+        died = host_in_use(peers.alice)
+        interface = "wlan0" if died == "10.0.0.1" else "wwan0"
+        peers.hosts[0].set_interface(interface, up=False)
+        await mine.send("said meanwhile")
+        with trio.fail_after(5):
+            await state_reached(peers.alice, "disconnected")
+            await state_reached(peers.bob, "disconnected")
+        offerer, answerer = (peers.alice, peers.bob) if restarting == "alice" else (peers.bob, peers.alice)
+        offerer.restart_ice()
+        with trio.fail_after(3):
+            await connect(offerer, answerer)
+            assert await theirs.receive() == "said meanwhile"
+            await messages_pass(mine, theirs)
+        assert host_in_use(peers.alice) != died
+        assert len(hosts_of_candidates(peers.alice)) == 1
+        assert [opened.local_address.host for opened in peers.hosts[0].open_sockets] == hosts_of_candidates(
+            peers.alice
+        )
+
+
+async def test_the_host_moves_to_another_network() -> None:
+    async with travelling_alice() as peers:
+        mine, theirs = await channel_pair(peers.alice, peers.bob)
+        for number in range(5):
+            for host in hosts_of_candidates(peers.alice):
+                peers.hosts[0].remove_address(str(host))
+            peers.hosts[0].add_address("wlan0", f"10.1.{number}.1")
+            await mine.send(f"{number}")
+            peers.alice.restart_ice()
+            with trio.fail_after(3):
+                await connect(peers.alice, peers.bob)
+                assert await theirs.receive() == f"{number}"
+                await theirs.send("heard")
+                assert await mine.receive() == "heard"
+            assert hosts_of_candidates(peers.alice) == [f"10.1.{number}.1"]
+            assert len(peers.hosts[0].open_sockets) == 1
+
+
+async def test_an_interface_that_comes_later_is_told_and_used() -> None:
+    async with travelling_alice() as peers:
+        peers.hosts[0].set_interface("wwan0", up=False)
+        mine, theirs = await channel_pair(peers.alice, peers.bob)
+        assert hosts_of_candidates(peers.alice) == ["10.0.0.1"]
+        peers.hosts[0].set_interface("wwan0", up=True)
+        peers.alice.restart_ice()
+        ends: list[str] = []
+        trickle(peers.alice, peers.bob)
+        peers.alice.add_event_listener(
+            "ice_candidate",
+            lambda event: ends.append(event.candidate.candidate if event.candidate else "None"),
+        )
+        await negotiate(peers.alice, peers.bob)
+        await trio.sleep(1)
+        assert [line.split()[4] for line in ends[:-2]] == ["10.0.0.1", "100.64.0.1"]
+        assert ends[-2:] == ["", "None"]
+        peers.hosts[0].set_interface("wlan0", up=False)
+        peers.alice.restart_ice()
+        with trio.fail_after(3):
+            await connect(peers.alice, peers.bob)
+            await messages_pass(mine, theirs)
+        assert host_in_use(peers.alice) == "100.64.0.1"
+
+
+async def test_nobody_loses_anything_when_nothing_has_changed() -> None:
+    async with travelling_alice() as peers, trio.open_nursery() as nursery:
+        mine, theirs = await channel_pair(peers.alice, peers.bob)
+        sockets = peers.hosts[0].open_sockets
+        nursery.start_soon(messages_pass, mine, theirs, 300)
+        for _ in range(3):
+            peers.alice.restart_ice()
+            await connect(peers.alice, peers.bob)
+            await trio.sleep(0.3)
+        assert peers.hosts[0].open_sockets == sockets
+
+
+async def test_an_interface_that_flaps_needs_no_restart() -> None:
+    async with travelling_alice() as peers:
+        mine, theirs = await channel_pair(peers.alice, peers.bob)
+        for _ in range(5):
+            for interface in ("wlan0", "wwan0"):
+                peers.hosts[0].set_interface(interface, up=False)
+            await trio.sleep(3)
+            for interface in ("wlan0", "wwan0"):
+                peers.hosts[0].set_interface(interface, up=True)
+            with trio.fail_after(5):
+                await messages_pass(mine, theirs)
+        await trio.sleep(2)
+        assert peers.alice.connection_state == peers.bob.connection_state == "connected"
+
+
+async def test_all_addresses_are_gone_for_a_while() -> None:
+    """A restart without any address does no harm; the next one finds the way."""
+    async with travelling_alice() as peers:
+        mine, theirs = await channel_pair(peers.alice, peers.bob)
+        for interface in ("wlan0", "wwan0"):
+            peers.hosts[0].set_interface(interface, up=False)
+        peers.alice.restart_ice()
+        await connect(peers.alice, peers.bob)
+        await trio.sleep(5)
+        assert peers.hosts[0].open_sockets == ()
+        peers.hosts[0].set_interface("wwan0", up=True)
+        peers.alice.restart_ice()
+        with trio.fail_after(4):
+            await connect(peers.alice, peers.bob)
+            await messages_pass(mine, theirs)
