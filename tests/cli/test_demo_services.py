@@ -124,6 +124,7 @@ async def test_the_chat_answers_and_passes_on(autojump_clock: trio.testing.MockC
         assert json.loads(await second.receive()) == {"from": "page 7", "text": "Hi!"}
         assert json.loads(await first.receive())["text"] == "3 characters, heard by 1 other page: HI!"
         await second.aclose()
+        await trio.sleep(1)  # the program hears of it a moment later
         await first.send(json.dumps({"text": "Still there?"}))
         assert "only me" in json.loads(await first.receive())["text"]
 
