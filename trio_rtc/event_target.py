@@ -195,7 +195,7 @@ class EventTarget:
             ValueError: This object has no such event.
         """
         self._check_event(event)
-        # Unbounded (DESIGN section 4): the events of a connection are rare.
+        # Unbounded: the events of a connection are rare.
         send, receive = trio.open_memory_channel[Any](float("inf"))
         if self._events_ended:
             send.close()

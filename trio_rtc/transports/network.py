@@ -54,7 +54,7 @@ class DatagramSocket(Protocol):
         sent on a closed socket is lost too: it may have been closed in the turn in which its owner sends.
 
         Returns:
-            Whether all have left. If not, the rest is kept: wait in ``drain`` before sending more.
+            Whether all have left. If not, the rest is kept, and ``drain`` waits until that has left too.
         """
 
     async def drain(self) -> None:
