@@ -68,9 +68,9 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         return route[0].send_nowait(batch, route[1])
 
     async def drain(self) -> None:
-        """Wait until the sockets have sent what they have kept."""
-        for datagram_socket in tuple(self._sockets.values()):
-            await datagram_socket.drain()
+        """Wait until the socket of the selected pair has sent what it has kept."""
+        if self._route is not None:
+            await self._route[0].drain()
 
     def receive_packets(self, local: Address, remote: Address, packets: list[bytes]) -> None:
         """Sort what a socket has received: STUN to the agent's inbox, data straight to the inbox above.
@@ -126,7 +126,8 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         return all_sent
 
     async def _drain(self) -> None:
-        await self.drain()
+        for datagram_socket in tuple(self._sockets.values()):
+            await datagram_socket.drain()
 
     def _close_upper_inboxes(self) -> None:
         self._dtls_inbox.close()
