@@ -43,7 +43,7 @@ class LocalTransport:
     """
 
     username_fragment: str
-    password: str
+    password: str = attrs.field(repr=False)
     fingerprints: tuple[tuple[str, str], ...]
     candidates: tuple[str, ...]
     candidates_complete: bool
@@ -67,7 +67,7 @@ class LocalMedia:
     """
 
     data_channels: bool
-    ice_parameters: tuple[str, str]
+    ice_parameters: tuple[str, str] = attrs.field(repr=False)
     fingerprints: tuple[tuple[str, str], ...]
     candidates: tuple[str, ...] = ()
     candidates_complete: bool = False

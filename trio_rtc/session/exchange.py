@@ -9,9 +9,9 @@ from trio_rtc.protocols.sdp import (
     SessionDescription,
     application_attributes,
     groups,
+    ice_username_fragment,
     is_bundle_only,
     media_mid,
-    transport_attributes,
 )
 
 from .description import Description
@@ -171,15 +171,15 @@ def shared_sections(description: SessionDescription, index: int) -> tuple[int, .
     """
     mids = section_mids(description)
     bundle = next((group.mids for group in groups(description, "BUNDLE") if mids[index] in group.mids), ())
-    own = transport_attributes(description, index)
+    own = ice_username_fragment(description, index)
     shared = []
     for other, mid in enumerate(mids):
         if other == index:
             shared.append(other)
         elif mid in bundle:
-            theirs = transport_attributes(description, other)
+            theirs = ice_username_fragment(description, other)
             # A bundle-only section may leave its credentials to the section that carries the bundle's tag.
-            inherits = own.ice_ufrag is None and mid == bundle[0]
-            if inherits or (theirs.ice_ufrag is not None and theirs.ice_ufrag == own.ice_ufrag):
+            inherits = own is None and mid == bundle[0]
+            if inherits or (theirs is not None and theirs == own):
                 shared.append(other)
     return tuple(shared)

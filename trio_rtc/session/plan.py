@@ -7,10 +7,13 @@ import attrs
 from trio_rtc.enums import RTCSignalingState
 from trio_rtc.protocols.sdp import (
     Fingerprint,
+    Section,
     SessionDescription,
     TransportAttributes,
     application_attributes,
+    attribute_values,
     has_attribute,
+    parse_ice_options,
     transport_attributes,
 )
 
@@ -47,7 +50,7 @@ class TransportPlan:
     m_line_index: int
     controlling: bool
     remote_ufrag: str | None = None
-    remote_pwd: str | None = None
+    remote_pwd: str | None = attrs.field(default=None, repr=False)
     remote_ice_lite: bool = False
     ice_restart: bool = False
     remote_candidates: tuple[str, ...] = ()
@@ -194,5 +197,10 @@ def can_trickle(remote: Description | None) -> bool | None:
     """Return whether the peer says that it takes trickled candidates; ``None`` without a description of it."""
     if remote is None:
         return None
-    count = len(remote.parsed.media)
-    return any("trickle" in transport_attributes(remote.parsed, index).ice_options for index in range(count))
+    # Options of the session stand for every section.
+    parts: list[Section] = [remote.parsed, *remote.parsed.media] if remote.parsed.media else []
+    return any(
+        "trickle" in parse_ice_options(options)
+        for part in parts
+        for options in attribute_values(part, "ice-options")
+    )

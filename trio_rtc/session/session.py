@@ -250,6 +250,9 @@ class Session:
 
     def _commit(self, target: RTCSignalingState, exchange: Exchange) -> Applied:
         plan = plan_transport(exchange, self._established)
+        if plan is not None:
+            candidates = plan.remote_candidates[: self._options.maximum_candidates]
+            plan = attrs.evolve(plan, remote_candidates=candidates)
         negotiated = target is RTCSignalingState.STABLE
         # Until the answer is final, what was negotiated before and what is offered now both stay open.
         opened = {_mid(plan)} if negotiated else {exchange.offered_mid(), _mid(self._established)}

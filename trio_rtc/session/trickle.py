@@ -14,6 +14,7 @@ from trio_rtc.protocols.sdp import (
     MediaDescription,
     SessionDescription,
     attribute_values,
+    ice_username_fragment,
     transport_attributes,
 )
 
@@ -198,7 +199,7 @@ def _generation(exchange: Exchange, side: Side, mid: str) -> str | None:
 
 
 def _username_fragment(description: Description, index: int) -> str | None:
-    return transport_attributes(description.parsed, index).ice_ufrag
+    return ice_username_fragment(description.parsed, index)
 
 
 def _bounded(

@@ -13,8 +13,11 @@ class SdpOptions:
         maximum_length: Characters of the whole text.
         maximum_lines: Lines of the whole text.
         maximum_sections: Media sections (``m=`` lines).
+        maximum_session_lines: Lines before the first of them. There are a dozen in practice, and every section
+            inherits from them: together with the number of sections this bounds the work.
     """
 
     maximum_length: int = 1_000_000
     maximum_lines: int = 20_000
     maximum_sections: int = 256
+    maximum_session_lines: int = 256

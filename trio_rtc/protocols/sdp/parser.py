@@ -85,6 +85,10 @@ class _Parser:
             self._take_preamble(_PREAMBLE[number - 1], line_type, value)
         elif line_type == "m":
             self._open_media(value)
+        elif number > self._options.maximum_session_lines and not self._media:
+            raise ProtocolError(
+                f"more than {self._options.maximum_session_lines} lines before the first section"
+            )
         elif line_type == "a":
             self._take_attribute(value)
         else:

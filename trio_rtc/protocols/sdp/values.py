@@ -18,6 +18,7 @@ from .grammar import integer, token, words
 _ICE_TEXT = re.compile(r"[!-~]+")
 _HEX_PAIRS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2})*")
 _DIGEST_SIZES = {"md5": 16, "sha-1": 20, "sha-224": 28, "sha-256": 32, "sha-384": 48, "sha-512": 64}
+_MAX_ICE_OPTIONS = 32
 SETUP_ROLES = frozenset({"active", "passive", "actpass", "holdconn"})
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 
@@ -329,8 +330,11 @@ def parse_setup(value: str) -> str:
 
 
 def parse_ice_options(value: str) -> tuple[str, ...]:
-    """``a=ice-options``, RFC 8839 section 5.6."""
-    return tuple(value.split())
+    """``a=ice-options``, RFC 8839 section 5.6. Each is a word; the registry has five."""
+    options = tuple(value.split(None, _MAX_ICE_OPTIONS))
+    if len(options) > _MAX_ICE_OPTIONS:
+        raise ProtocolError(f"more than {_MAX_ICE_OPTIONS} ICE options")
+    return options
 
 
 def parse_tls_id(value: str) -> str:

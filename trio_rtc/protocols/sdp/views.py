@@ -102,6 +102,11 @@ def media_mid(media: MediaDescription) -> str | None:
     return attribute_value(media, "mid")
 
 
+def ice_username_fragment(description: SessionDescription, index: int) -> str | None:
+    """Return the ICE username fragment of the section at ``index``, ``None`` if it states none."""
+    return _inherited(description, description.media[index], "ice-ufrag")
+
+
 def transport_attributes(description: SessionDescription, index: int) -> TransportAttributes:
     """Return what the section at ``index`` says about its transport."""
     media = description.media[index]
@@ -117,7 +122,7 @@ def transport_attributes(description: SessionDescription, index: int) -> Transpo
         attribute_values(description, "fingerprint")
     )
     return TransportAttributes(
-        ice_ufrag=attribute_value(credentials, "ice-ufrag"),
+        ice_ufrag=ice_username_fragment(description, index),
         ice_pwd=attribute_value(credentials, "ice-pwd"),
         ice_options=frozenset(option for line in options for option in line),
         ice_lite=has_attribute(description, "ice-lite"),

@@ -24,10 +24,10 @@ class Transaction:
         transmissions: How often it was sent.
     """
 
-    request: bytes
+    request: bytes = attrs.field(repr=False)
     local: Address
     remote: Address
-    key: bytes | None
+    key: bytes | None = attrs.field(repr=False)
     method: int
     timer: Timer
     max_transmissions: int
