@@ -4,6 +4,7 @@ One data stream with one component has one check list. A pair is identified by w
 so that a pair which a peer's check reveals and one made from its candidates are the same entry.
 """
 
+import math
 from collections.abc import Iterator
 
 from trio_rtc.protocols._contract import Address
@@ -52,14 +53,22 @@ class CheckList:
         """Return the pair between two addresses."""
         return self._pairs.get((base, remote))
 
-    def add(self, local: LocalCandidate, remote: RemoteCandidate, role: IceRole) -> CheckedPair | None:
+    def add(
+        self, local: LocalCandidate, remote: RemoteCandidate, role: IceRole, *, checked_by_peer: bool = False
+    ) -> CheckedPair | None:
         """Add a pair and return it; None if it is there already, or too bad for a full list.
 
-        A full list makes room by dropping its worst pair that is neither valid nor being checked.
+        A full list makes room by dropping its worst pair that is neither valid nor being checked. For a pair
+        over which a check of the peer has come, that one goes whatever its priority: half a way that works
+        is better than any that may not.
         """
         priority = compute_pair_priority(role, local.candidate.priority, remote.candidate.priority)
         pair = CheckedPair(local, remote, priority)
-        if pair.key in self._pairs or not (len(self._pairs) < self._max_pairs or self._make_room(priority)):
+        if pair.key in self._pairs:
+            return None
+        if len(self._pairs) >= self._max_pairs and not self._make_room(
+            math.inf if checked_by_peer else priority
+        ):
             return None
         self._pairs[pair.key] = pair
         if not self._is_foundation_busy(pair):
@@ -156,7 +165,7 @@ class CheckList:
             for other in self
         )
 
-    def _make_room(self, priority: int) -> bool:
+    def _make_room(self, priority: float) -> bool:
         idle = (CheckState.FROZEN, CheckState.WAITING, CheckState.FAILED)
         removable = [pair for pair in self if pair.state in idle and pair not in self._triggered]
         # Failed pairs go first: they tell nothing any more.

@@ -194,10 +194,14 @@ class Connectivity:
         for local in self._gatherer.candidates:
             self._add_pair(local, remote, now)
 
-    def _add_pair(self, local: LocalCandidate, remote: RemoteCandidate, now: float) -> CheckedPair | None:
+    def _add_pair(
+        self, local: LocalCandidate, remote: RemoteCandidate, now: float, *, checked_by_peer: bool = False
+    ) -> CheckedPair | None:
         if not can_be_paired(local, remote):
             return None
-        pair = self.generation.check_list.add(local, remote, self._roles.role)
+        pair = self.generation.check_list.add(
+            local, remote, self._roles.role, checked_by_peer=checked_by_peer
+        )
         if pair is not None:
             self._revive(now)
         return pair
@@ -288,7 +292,7 @@ class Connectivity:
         if local is None or remote is None:
             self.dropped["peer-reflexive"] += 1
             return None
-        return self._add_pair(local, remote, now)
+        return self._add_pair(local, remote, now, checked_by_peer=True)
 
     def _follow_nomination(self, pair: CheckedPair, now: float) -> None:
         """Let the peer's nomination count, unless a better pair was nominated just now.

@@ -1,0 +1,73 @@
+"""Channels that the peer fills and closes before anyone reads them: kept in full, but never more than a window."""
+
+import gc
+import math
+
+import pytest
+import trio
+
+from tests.strategies.peers import Peers, open_channel
+from tests.strategies.stories import layer_counters
+from trio_rtc import RTCDataChannel, SctpOptions, Settings
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+BUFFER = 200_000
+SIZE = 20_000
+CHANNELS = 20
+PER_CHANNEL = 5
+SMALL = Settings(
+    max_message_size=65536,
+    sctp=SctpOptions(receive_buffer_size=BUFFER, max_message_size=65536),
+)
+
+
+async def fill_and_close(peers: Peers, ends: trio.MemorySendChannel[RTCDataChannel]) -> None:
+    """Open, fill and close channels as fast as the peer lets one; its ends go into a queue."""
+    async with ends, peers.bob.subscribe("data_channel") as announced:
+        for number in range(CHANNELS):
+            channel = peers.alice.create_data_channel(f"{number}")
+            ends.send_nowait((await announced.receive()).channel)
+            await channel.opened()
+            for index in range(PER_CHANNEL):
+                await channel.send(bytes([index]) * SIZE)
+            channel.close()
+
+
+async def window(peers: Peers) -> float:
+    return (await layer_counters(peers.bob, "sctp"))["receive_window"]
+
+
+async def test_what_is_not_read_of_closed_channels_holds_up_the_peer_and_is_not_lost() -> None:
+    async with open_channel(settings=SMALL) as (_, _, peers), trio.open_nursery() as nursery:
+        into, ends = trio.open_memory_channel[RTCDataChannel](math.inf)
+        nursery.start_soon(fill_and_close, peers, into)
+        await trio.sleep(60)
+        # The peer may queue more of them, but none of it is here.
+        assert await window(peers) < SIZE
+        count = 0
+        with trio.fail_after(120):
+            async for channel in ends:
+                assert [message[0] async for message in channel] == list(range(PER_CHANNEL))
+                count += 1
+        assert count == CHANNELS
+
+
+@pytest.mark.parametrize("closes", [True, False])
+async def test_channels_that_nobody_will_read_hold_up_nobody(closes: bool) -> None:
+    """Whether they are closed here or just let go of."""
+    async with open_channel(settings=SMALL) as (mine, theirs, peers), trio.open_nursery() as nursery:
+        into, ends = trio.open_memory_channel[RTCDataChannel](math.inf)
+        nursery.start_soon(fill_and_close, peers, into)
+        with trio.fail_after(120):
+            async for channel in ends:
+                await trio.sleep(1)
+                if closes:
+                    channel.close()
+                del channel
+                gc.collect()
+            await trio.sleep(10)
+            gc.collect()
+            await mine.send("still there")
+            assert await theirs.receive() == "still there"
+        assert await window(peers) > BUFFER - SIZE
