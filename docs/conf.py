@@ -18,6 +18,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "attrs_defaults",
     "public_names",
     "signaling_states",
     "w3c_names",
