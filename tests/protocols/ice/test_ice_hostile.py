@@ -121,14 +121,28 @@ def test_a_forged_answer_is_dropped_and_the_real_one_counts() -> None:
     assert agent.pairs[0].state is CheckState.SUCCEEDED
 
 
-def test_an_answer_from_elsewhere_fails_the_pair() -> None:
+def test_an_answer_from_elsewhere_is_no_answer() -> None:
     agent, peer = make_agent(IceRole.CONTROLLING)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
     (request,) = peer.take_requests(0.0)
     peer.answer(request, 0.01, source=MALLORY)
-    assert agent.pairs[0].state is CheckState.FAILED
+    assert agent.pairs[0].state is CheckState.IN_PROGRESS
     assert not agent.accepts(ALICE, MALLORY)
+    assert agent.dropped == {"misdirected": 1}
+    peer.answer(request, 0.02)
+    assert agent.pairs[0].state is CheckState.SUCCEEDED
+
+
+def test_a_check_that_is_answered_only_from_elsewhere_fails() -> None:
+    agent, peer = make_agent(IceRole.CONTROLLING)
+    agent.set_remote_parameters(peer.parameters, 0.0)
+    agent.add_remote_candidate(peer.candidate(), 0.0)
+    (request,) = peer.take_requests(0.0)
+    peer.answer(request, 0.01, source=MALLORY)
+    while agent.next_timer() < 60:
+        agent.handle_timer(agent.next_timer())
+    assert agent.pairs[0].state is CheckState.FAILED
 
 
 def test_a_refused_check_fails_the_pair() -> None:

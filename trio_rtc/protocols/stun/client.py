@@ -134,6 +134,12 @@ class Client:
         if response.method != transaction.method:
             self._dropped["unexpected"] += 1
             return
+        if (local, remote) != (transaction.local, transaction.remote):
+            # Anybody beside the path can repeat an authentic response from elsewhere, faster than the peer. So it
+            # ends nothing: a check without another response fails by its time-out, not at once as in RFC 8445
+            # section 7.2.5.2.1.
+            self._dropped["misdirected"] += 1
+            return
         del self._transactions[response.transaction_id]
         if response.unknown_required_attributes(COMPREHENDED):
             # RFC 8489 section 6.3.3: such a response is discarded and the transaction has failed.
