@@ -1,10 +1,17 @@
 """What the documentation shows is true: examples run, code parses, links lead somewhere."""
 
 import ast
+import inspect
+import pkgutil
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+import trio_rtc
+from trio_rtc import signaling, testing
+from trio_rtc.protocols.sdp import SdpOptions
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -14,22 +21,108 @@ _PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 _INCLUDED = re.compile(r"^```\{(?:literal)?include\} (.+)$", re.MULTILINE)
 
+_MEMBER = re.compile(r"`([A-Za-z_]+)\.([a-z_]+(?:\.[a-z_]+)*)[`(\[ ]")
+
+# What the pages call these objects, in prose and in code.
+_CAST: Mapping[str, object] = {
+    "trio_rtc": trio_rtc,
+    "signaling": signaling,
+    "pc": trio_rtc.RTCPeerConnection,
+    "alice": trio_rtc.RTCPeerConnection,
+    "bob": trio_rtc.RTCPeerConnection,
+    "channel": trio_rtc.RTCDataChannel,
+    "network": testing.SimulatedNetwork(),
+    "candidate": trio_rtc.RTCIceCandidate,
+    "SdpOptions": SdpOptions,
+}
+# The members of what these members return; nothing else tells a class from an attribute.
+_TYPES = {
+    "sctp": trio_rtc.RTCSctpTransport,
+    "transport": trio_rtc.RTCDtlsTransport,
+    "ice_transport": trio_rtc.RTCIceTransport,
+    "local_description": trio_rtc.RTCSessionDescription,
+    "trace": testing.Trace,
+}
+_ABSENT = object()
+
+_LOGGER = re.compile(r'getLogger\("([\w.]+)"\)')
+LOGGERS = {
+    name for path in (ROOT / "trio_rtc").rglob("*.py") for name in _LOGGER.findall(path.read_text("utf-8"))
+}
+
 BLOCKS = [(page, block) for page in PAGES for block in _PYTHON.findall(page.read_text(encoding="utf-8"))]
+
+
+PROGRAMS = [(page, block) for page, block in BLOCKS if "trio.run(" in block]
 
 
 def page_name(value: object) -> str:
     return str(value.relative_to(ROOT)) if isinstance(value, Path) else ""
 
 
-def test_readme_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    example = next(block for page, block in BLOCKS if page.name == "README.md")
-    exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})
-    assert capsys.readouterr().out == "hello, bob\n"
+@pytest.mark.parametrize(("page", "program"), PROGRAMS, ids=page_name)
+def test_whole_programs_run(page: Path, program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(program, str(page), "exec"), {"__name__": "__main__"})
+    assert capsys.readouterr().out == ("hello, bob\n" if page.name == "README.md" else "")
 
 
 @pytest.mark.parametrize(("page", "block"), BLOCKS, ids=page_name)
 def test_python_blocks_parse(page: Path, block: str) -> None:
     compile(block, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def member(name: str, path: str) -> object:
+    """Return what a dotted name of the pages means, or ``_ABSENT``; ``None`` for names of something else."""
+    public = {name: getattr(module, name) for module in (signaling, trio_rtc) for name in module.__all__}
+    found = _CAST.get(name, public.get(name))
+    for part in path.split("."):
+        if found is None:
+            return None
+        found = _TYPES.get(part) if hasattr(found, part) and part in _TYPES else getattr(found, part, _ABSENT)
+        if found is _ABSENT:
+            return _ABSENT
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_members_named_in_prose_exist(page: Path) -> None:
+    for name, path in _MEMBER.findall(page.read_text(encoding="utf-8")):
+        if f"{name}.{path}" in LOGGERS:
+            continue
+        assert member(name, path) is not _ABSENT, f"{page.name} speaks of {name}.{path}"
+
+
+def test_every_logger_is_named() -> None:
+    page = (ROOT / "docs/howto/debug.md").read_text(encoding="utf-8")
+    assert {name for name in LOGGERS if f"`{name}`" not in page} == {"trio_rtc.demo"}
+
+
+@pytest.mark.parametrize(("page", "block"), BLOCKS, ids=page_name)
+def test_members_and_keywords_in_code_exist(page: Path, block: str) -> None:
+    tree = compile(block, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            name, _, path = ast.unparse(node).partition(".")
+            if re.fullmatch(r"[\w.]+", path):
+                assert member(name, path) is not _ABSENT, f"{page.name} uses {name}.{path}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            name, _, path = ast.unparse(node.func).partition(".")
+            called = member(name, path) if re.fullmatch(r"[\w.]+", path) else None
+            if callable(called):
+                parameters = inspect.signature(called).parameters
+                assert {keyword.arg for keyword in node.keywords} <= set(parameters), (
+                    f"{page.name}: {name}.{path}"
+                )
+
+
+def test_the_reference_has_every_public_class() -> None:
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs/reference").glob("*.md"))
+    classes = {name.rpartition(".")[2] for name in re.findall(r"autoclass:: ([\w.]+)", pages)}
+    modules = {pkgutil.resolve_name(name).__name__ for name in re.findall(r"automodule:: ([\w.]+)", pages)}
+    for name in trio_rtc.__all__:
+        public = getattr(trio_rtc, name)
+        if isinstance(public, type):
+            assert name in classes or public.__module__ in modules, f"{name} is not in the reference"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
