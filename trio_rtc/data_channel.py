@@ -1,5 +1,6 @@
 """RTCDataChannel: W3C's data channel as a ``trio.abc.Channel`` of ``str`` and ``bytes``."""
 
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -127,6 +128,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         self._closed_here = False
         self._failure: RTCError | None = None
         self._left_over: deque[tuple[int, bytes]] = deque()
+        self._left_over_carrier: SctpTransport | None = None
         self._draining = False
         self._announced = False
         self._readable = trio.lowlevel.ParkingLot()
@@ -255,8 +257,9 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         while sctp.is_full():
             await sctp.wait_for_room()
             self._check_open()
-        self._queue(sctp, kind, payload)
-        if not sctp.flush_nowait():
+        now = trio.current_time()
+        self._queue(sctp, kind, payload, now)
+        if not (sctp.association.holds_back(now) or sctp.flush_nowait()):
             await sctp.drain_shielded()
         # Other tasks get their turn only now, when the message is on its way.
         await trio.lowlevel.cancel_shielded_checkpoint()
@@ -275,7 +278,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         sctp = self._check_open()
         if sctp.is_full():
             raise trio.WouldBlock
-        self._queue(sctp, kind, payload)
+        self._queue(sctp, kind, payload, trio.current_time())
         sctp.wake()
 
     async def wait_for_room(self) -> None:
@@ -337,11 +340,14 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     def close(self) -> None:
         """Begin to close: what was sent is delivered, then both sides are closed (W3C webrtc section 6.2)."""
+        if self._state is RTCDataChannelState.CLOSED:
+            self._forget_left_over()
         if self._closed_here or self._state is RTCDataChannelState.CLOSED:
             return
         self._closed_here = True
         if self._state is not RTCDataChannelState.CLOSING:
             self._state = RTCDataChannelState.CLOSING
+            self._discard_messages()
             self._carrier.close_channel(self._key)
         self._wake_all()
 
@@ -383,7 +389,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         error.__cause__ = self._failure
         return error
 
-    def _queue(self, sctp: SctpTransport, kind: int, payload: bytes) -> None:
+    def _queue(self, sctp: SctpTransport, kind: int, payload: bytes, now: float) -> None:
         self._check_open()
         parameters = self._parameters
         assert self._stream_id is not None
@@ -393,7 +399,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
                 self._stream_id,
                 kind,
                 payload or _EMPTY_MESSAGE,
-                trio.current_time(),
+                now,
                 ordered=parameters.ordered or sctp.control.must_send_ordered(self._key),
                 max_retransmits=parameters.max_retransmits,
                 lifetime=None if lifetime is None else lifetime / 1000,
@@ -408,6 +414,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         """Take the next message that has arrived."""
         if self._left_over:
             kind, payload = self._left_over.popleft()
+            self._give_back([(kind, payload)])
         elif self._sctp is None or self._stream_id is None:
             return None
         else:
@@ -424,7 +431,9 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     def messages_available(self) -> None:
         """Hear from the transport that there is something to take."""
-        if self._has_handler("message"):
+        if self._closed_here:
+            self._discard_messages()
+        elif self._has_handler("message"):
             self._drain_to_handlers()
         elif self._readable:
             self._readable.unpark_all()
@@ -491,19 +500,46 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
     def _set_messages_aside(self) -> None:
         """Keep what has arrived before the peer's end, since the next channel may get this channel's number.
 
-        At most a receive window of it: nothing more can come for this channel.
+        At most a receive window of it for all channels together. What is kept of a channel that nobody holds any
+        more is not waited for.
         """
         if self._sctp is not None and self._stream_id is not None:
             self._unsent = self.buffered_amount
             self._left_over.extend(self._sctp.take_rest(self._stream_id))
+            if self._left_over:
+                self._left_over_carrier = self._sctp
+                weakref.finalize(self, self._sctp.give_back, self._left_over).atexit = False
             self._sctp.remove_reader(self._stream_id)
             self._sctp = None
+
+    def _discard_messages(self) -> None:
+        """Drop what comes after our own ``close`` (W3C webrtc section 6.3).
+
+        Nobody can take it any more, and in the receive window it would hold up the peer, who then could not finish.
+        """
+        if self._sctp is not None and self._stream_id is not None:
+            self._sctp.give_back(self._sctp.take_rest(self._stream_id))
+            self._sctp.wake()
+
+    def _give_back(self, messages: list[tuple[int, bytes]]) -> None:
+        """Let what is not kept any more count no longer against the receive window."""
+        if self._left_over_carrier is not None:
+            self._left_over_carrier.give_back(messages)
+            self._left_over_carrier.wake()
+
+    def _forget_left_over(self) -> None:
+        """Drop what nobody here wants to read."""
+        messages = list(self._left_over)
+        self._left_over.clear()
+        self._give_back(messages)
 
     def _become_closed(self, failure: RTCError | None = None) -> None:
         if self._state is RTCDataChannelState.CLOSED:
             return
         self._set_messages_aside()
         self._drain_to_handlers()
+        if self._closed_here:
+            self._forget_left_over()
         self._state = RTCDataChannelState.CLOSED
         self._failure = failure
         self._wake_all()

@@ -53,21 +53,38 @@ async def test_what_is_not_read_of_closed_channels_holds_up_the_peer_and_is_not_
         assert count == CHANNELS
 
 
-@pytest.mark.parametrize("closes", [True, False])
-async def test_channels_that_nobody_will_read_hold_up_nobody(closes: bool) -> None:
-    """Whether they are closed here or just let go of."""
+async def test_channels_that_were_closed_here_hold_up_nobody() -> None:
+    """What the peer still sends on them is dropped as it comes."""
     async with open_channel(settings=SMALL) as (mine, theirs, peers), trio.open_nursery() as nursery:
         into, ends = trio.open_memory_channel[RTCDataChannel](math.inf)
         nursery.start_soon(fill_and_close, peers, into)
         with trio.fail_after(120):
             async for channel in ends:
                 await trio.sleep(1)
-                if closes:
-                    channel.close()
-                del channel
-                gc.collect()
-            await trio.sleep(10)
-            gc.collect()
+                channel.close()
             await mine.send("still there")
             assert await theirs.receive() == "still there"
+            await trio.sleep(10)
+        assert await window(peers) > BUFFER - SIZE
+
+
+async def test_closed_channels_that_nobody_holds_hold_up_nobody() -> None:
+    async with (
+        open_channel(settings=SMALL) as (_, _, peers),
+        peers.bob.subscribe("data_channel") as announced,
+    ):
+        with trio.fail_after(120):
+            for number in range(CHANNELS):
+                channel = peers.alice.create_data_channel(f"{number}")
+                await channel.opened()
+                for index in range(PER_CHANNEL):
+                    await channel.send(bytes([index]) * SIZE)
+                await channel.aclose()
+                ours = (await announced.receive()).channel
+                await trio.sleep(1)
+                assert ours.ready_state == "closed"
+                del ours
+                gc.collect()
+        peers.alice.create_data_channel("last")
+        await announced.receive()
         assert await window(peers) > BUFFER - SIZE

@@ -6,7 +6,7 @@ wait for room.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import trio
@@ -76,6 +76,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         self._report_channel = report_channel
         self._readers: dict[int, Reader] = {}
         self._abandoned_streams: list[int] = []
+        self._given_back: list[Iterable[tuple[int, bytes]]] = []
         self._carrying_out = False
         self._room = trio.lowlevel.ParkingLot()
 
@@ -102,13 +103,24 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         await self._room.park()
 
     def take_rest(self, stream_id: int) -> list[tuple[int, bytes]]:
-        """Take the messages of the user's that a stream still has, up to where the next channel is opened."""
+        """Take the messages of the user's that a stream still has, up to where the next channel is opened.
+
+        They go on counting against the receive window until they are given to ``give_back``: a peer that opens, fills
+        and closes one channel after the other must not make us keep more than a window of it all.
+        """
         rest = []
         while self.association.peek_payload_protocol(stream_id) not in (None, PPID_DCEP):
-            message = self.association.receive_message(stream_id)
+            message = self.association.set_message_aside(stream_id)
             assert message is not None
             rest.append(message)
         return rest
+
+    def give_back(self, messages: Iterable[tuple[int, bytes]]) -> None:
+        """Make the room of messages from ``take_rest`` that were read, or that nobody will read, with the next flush.
+
+        Not at once, because it may be the garbage collector that calls this, from within anything.
+        """
+        self._given_back.append(messages)
 
     def receive_message(self, stream_id: int) -> tuple[int, bytes] | None:
         """Take the next message of the user's on a stream: its payload protocol identifier and its bytes."""
@@ -142,6 +154,9 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         """Send and report what the association and the channels have to say."""
         while self._abandoned_streams:
             self._announce_messages(self._abandoned_streams.pop())
+        while self._given_back:
+            for given in self._given_back.pop():
+                self.association.give_back(given)
         all_sent = super().flush_nowait()
         if self._room and not self.is_full():
             self._room.unpark_all()

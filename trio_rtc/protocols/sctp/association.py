@@ -139,7 +139,7 @@ class Association:
         if self.closed:
             raise InvalidStateError("the association has ended")
         if isinstance(self._state, states.Listening):
-            timer = Timer(self._options.rto_initial, maximum=self._options.rto_max)
+            timer = Timer(self._options.rto_initial, maximum=self._options.rto_max_init)
             timer.start(now)
             self._enter(states.CookieWait(timer))
             self._send_init()
@@ -201,6 +201,28 @@ class Association:
         if receiver.ack_due:
             self._outbox.wake()
         return message
+
+    def set_message_aside(self, stream_id: int) -> tuple[int, bytes] | None:
+        """Take the next message of a stream without making room for more, which ``give_back`` does later.
+
+        For who has to clear a stream for its next use, while the messages still wait to be read.
+        """
+        return None if self._last_block is None else self._last_block.receiver.set_aside(stream_id)
+
+    def give_back(self, message: tuple[int, bytes]) -> None:
+        """Make the room of a message that was set aside; call ``datagrams_to_send`` after a run of these."""
+        if self._last_block is not None:
+            receiver = self._last_block.receiver
+            receiver.give_back(message)
+            if receiver.ack_due:
+                self._outbox.wake()
+
+    def holds_back(self, now: float) -> bool:
+        """Return whether what was queued last waits for more, so that there is nothing to take at present.
+
+        For callers who queue many small messages: the last ``next_timer`` still tells when to look again.
+        """
+        return self._outbox.is_quiet(now)
 
     def set_buffered_amount_low_threshold(self, stream_id: int, threshold: int) -> None:
         """Set at or under which buffered amount, in bytes, the event BufferedAmountLow tells it; default 0."""
@@ -383,10 +405,13 @@ class Association:
                 return not chunk.stops_processing
             case _:
                 block = self._block
-                if block is None or isinstance(self._state, states.CookieEchoed):
-                    self._drop("chunk out of state")
-                else:
+                if block is not None and not isinstance(self._state, states.CookieEchoed):
                     self._handle_chunk_of_block(block, chunk, now)
+                else:
+                    self._drop("chunk out of state")
+                    if isinstance(self._state, states.CookieEchoed):
+                        # Only an established peer sends this, so COOKIE ACK was lost: ask for it without waiting.
+                        self._state.cookie_due = True
         return not self.closed
 
     def _handle_chunk_of_block(
@@ -456,7 +481,7 @@ class Association:
             self._drop("init ack")
         else:
             agreed = self._handshake.negotiate(init_ack, now)
-            timer = Timer(self._options.rto_initial, maximum=self._options.rto_max)
+            timer = Timer(self._options.rto_initial, maximum=self._options.rto_max_init)
             timer.start(now)
             block = self._handshake.make_block(agreed, self._queue)
             self._enter(states.CookieEchoed(block, timer, cookie))

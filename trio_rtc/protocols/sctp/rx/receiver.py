@@ -188,6 +188,19 @@ class Receiver:
             self.ack_due = True
         return message
 
+    def set_aside(self, stream_id: int) -> tuple[int, bytes] | None:
+        """Take a message that goes on counting against the receive buffer, until ``give_back``."""
+        message = self.reassembly.take(stream_id)
+        if message is not None:
+            self.reassembly.charged += len(message[1]) + OVERHEAD
+        return message
+
+    def give_back(self, message: tuple[int, bytes]) -> None:
+        """Count a message no longer that was set aside; make a window update due as ``take_message`` does."""
+        self.reassembly.charged -= len(message[1]) + OVERHEAD
+        if self._buffer_size - self.reassembly.charged - self._advertised >= self._buffer_size >> 2:
+            self.ack_due = True
+
     def take_reports(self) -> list[Parameter]:
         """Return the error causes to report, and forget them."""
         reports = self.reports
