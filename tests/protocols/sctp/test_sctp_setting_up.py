@@ -72,6 +72,17 @@ def test_gives_up_connecting_to_nobody() -> None:
     assert pair.kinds_sent(0)[INIT] == SctpOptions().max_init_retransmissions + 1
 
 
+def test_what_only_an_established_peer_sends_asks_for_a_lost_cookie_ack() -> None:
+    pair = SctpPair(lost=LoseNth(1, COOKIE_ACK, 0, 1, 2))
+    pair.left.association.connect(pair.now)
+    assert pair.run(lambda: pair.right.association.state == "connected", 1)
+    for number in range(3):
+        pair.right.association.send(1, 51, b"%d" % number, pair.now)
+        pair.run_for(0.1)
+    assert pair.run(lambda: pair.is_connected, 0.5)
+    assert pair.run(lambda: len(pair.left.messages) == 3, 2)
+
+
 def test_stale_cookie_begins_again() -> None:
     pair = SctpPair(SctpOptions(), SctpOptions(cookie_life=1.0))
     delayed: list[bytes] = []

@@ -365,7 +365,7 @@ class Association:
             if packet[offset] == DATA:
                 block = self._data_block
                 if block is None:
-                    self._drop("data out of state")
+                    self._drop_out_of_state("data out of state")
                     return
                 offset = block.receiver.receive_data(packet, offset)
             else:
@@ -408,11 +408,14 @@ class Association:
                 if block is not None and not isinstance(self._state, states.CookieEchoed):
                     self._handle_chunk_of_block(block, chunk, now)
                 else:
-                    self._drop("chunk out of state")
-                    if isinstance(self._state, states.CookieEchoed):
-                        # Only an established peer sends this, so COOKIE ACK was lost: ask for it without waiting.
-                        self._state.cookie_due = True
+                    self._drop_out_of_state("chunk out of state")
         return not self.closed
+
+    def _drop_out_of_state(self, reason: str) -> None:
+        self._drop(reason)
+        if isinstance(self._state, states.CookieEchoed):
+            # Only an established peer sends this, so COOKIE ACK was lost: ask for it without waiting.
+            self._state.cookie_due = True
 
     def _handle_chunk_of_block(
         self, block: states.ControlBlock, chunk: chunks.TransferChunk, now: float

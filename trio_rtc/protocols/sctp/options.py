@@ -29,6 +29,7 @@ class SctpOptions:
         rto_min: Least time-out. RFC 9260 has 1 s, made for peers that delay acknowledgements by 200 ms and for
             coarse timers; 200 ms is what TCP stacks use.
         rto_max: Largest time-out. RFC 9260 has 60 s; consent (RFC 7675) ends a dead path after 30 s.
+        rto_max_init: The same for the chunks that begin an association, as a user waits for it.
         rto_variance_floor: Least time-out over the smoothed round trip: the peer may delay an acknowledgement by
             200 ms (RFC 9260 section 6.2), which the measured round trips do not show.
         ack_delay: How long the acknowledgement of a single packet waits for company (RFC 9260 section 6.2: at
@@ -62,6 +63,7 @@ class SctpOptions:
     rto_initial: float = 0.5
     rto_min: float = 0.2
     rto_max: float = 10.0
+    rto_max_init: float = 3.0
     rto_variance_floor: float = 0.22
     ack_delay: float = 0.02
     max_init_retransmissions: int = 10
