@@ -66,6 +66,13 @@ async def test_the_peers_limit_counts() -> None:
         await mine.send(bytes(1000))
 
 
+async def test_what_is_announced_is_taken() -> None:
+    size = 6 << 20
+    async with open_channel(settings=Settings(max_message_size=size)) as (mine, theirs, _):
+        await mine.send(bytes(size))
+        assert await theirs.receive() == bytes(size)
+
+
 async def test_sending_before_the_channel_is_open() -> None:
     pc = RTCPeerConnection()
     channel = pc.create_data_channel("chat")

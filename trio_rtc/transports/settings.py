@@ -30,7 +30,8 @@ class Settings:
         interface_filter: Says of each address of this host whether it may be used. By default loopback
             addresses are used only where there are no others, and link-local ones not at all.
         send_high_water_mark: Bytes queued on a data channel above which ``send`` waits.
-        max_message_size: Bytes of the largest data channel message that we accept, as announced to the peer.
+        max_message_size: Bytes of the largest data channel message that we accept, as announced to the peer. It goes
+            before the one in ``sctp``.
         ice: Options of ICE.
         dtls: Options of DTLS.
         sctp: Options of SCTP.

@@ -180,7 +180,14 @@ class TransportStack:
         if self.sctp is not None or self.dtls is None:
             return
         assert self._nursery is not None
-        options = attrs.evolve(self._settings.sctp, remote_port=remote_port)
+        # What we have announced we have to take: SCTP's own limits follow.
+        size = self._settings.max_message_size
+        options = attrs.evolve(
+            self._settings.sctp,
+            remote_port=remote_port,
+            max_message_size=size,
+            receive_buffer_size=max(self._settings.sctp.receive_buffer_size, 2 * size),
+        )
         self.sctp = SctpTransport(
             Association(options, rng=self._rng),
             self.control,
