@@ -28,6 +28,16 @@ def test_heartbeats_keep_asking_and_measure() -> None:
     assert pair.is_connected
 
 
+def test_an_outage_that_consent_forgives_ends_nothing() -> None:
+    pair = SctpPair().connect()
+    pair.run_for(29)
+    intact, pair.lost = pair.lost, lambda sender, packet: True
+    pair.run_for(29)
+    pair.lost = intact
+    pair.run_for(60)
+    assert pair.is_connected
+
+
 @pytest.mark.parametrize("busy", [True, False])
 def test_a_vanished_peer_is_noticed(busy: bool) -> None:
     pair = SctpPair(SctpOptions(max_retransmissions=4)).connect()

@@ -41,14 +41,18 @@ class PathMonitor:
         self.deadline = math.inf
 
     def handle_timer(self, now: float, timeout: float, rng: random.Random) -> Heartbeat | None:
-        """Return the HEARTBEAT to send, if one is due; ``timeout`` is how long its answer may take."""
+        """Return the HEARTBEAT to send, if one is due; ``timeout`` is how long its answer may take.
+
+        That time doubles with each that is not answered (section 8.3): an outage that ICE's consent still forgives
+        must not use up the retransmissions.
+        """
         if now < self.deadline:
             return None
         if self._nonce is not None:
             self.errors += 1
         self._nonce = rng.randbytes(_NONCE_SIZE)
         self._sent_at = now
-        self.deadline = now + timeout
+        self.deadline = now + min(timeout * 2.0**self.errors, self.interval)
         return Heartbeat(self._nonce)
 
     def handle_ack(self, info: bytes, now: float) -> float | None:
