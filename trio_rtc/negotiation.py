@@ -59,7 +59,6 @@ class Negotiation:
     # The ICE generation belongs to an offer that was rolled back: another one has to begin.
     _generation_abandoned: bool = False
     _role_settled: bool = False
-    _fingerprints: frozenset[tuple[str, str]] = frozenset()
     # W3C's [[LocalIceCredentialsToReplace]], as username fragments.
     _credentials_to_replace: frozenset[str] = frozenset()
     _wrapped: WeakKeyDictionary[Description, RTCSessionDescription] = attrs.field(factory=WeakKeyDictionary)
@@ -286,18 +285,13 @@ class Negotiation:
             self.stack.agent.add_remote_candidate(candidate, trio.current_time())
 
     def _check_fingerprints(self, applied: Applied) -> None:
-        plan = applied.transport
-        if self.stack.dtls is None or plan is None or not plan.remote_fingerprints:
-            return
-        if frozenset(plan.remote_fingerprints) != self._fingerprints:
-            raise OperationError("the peer changed its DTLS fingerprints: a new association is not supported")
+        if applied.transport is not None and applied.transport.remote_fingerprints:
+            self.stack.check_fingerprints(_fingerprints(applied.transport))
 
     def _start_upper_layers(self, plan: TransportPlan) -> None:
         if self.stack.dtls is None and plan.dtls_role is not None and plan.remote_fingerprints:
             role = DtlsRole.CLIENT if plan.dtls_role == "client" else DtlsRole.SERVER
-            self._fingerprints = frozenset(plan.remote_fingerprints)
-            fingerprints = [Fingerprint(algorithm, value) for algorithm, value in plan.remote_fingerprints]
-            self.stack.start_dtls(role, fingerprints)
+            self.stack.start_dtls(role, _fingerprints(plan))
         if plan.remote_max_message_size is not None:
             self.monitor.show_association(plan.remote_max_message_size)
         if plan.remote_sctp_port is not None:
@@ -328,6 +322,10 @@ def _username_fragments(description: Description | None) -> frozenset[str]:
     parsed = description.parsed
     fragments = (transport_attributes(parsed, index).ice_ufrag for index in range(len(parsed.media)))
     return frozenset(fragment for fragment in fragments if fragment is not None)
+
+
+def _fingerprints(plan: TransportPlan) -> list[Fingerprint]:
+    return [Fingerprint(algorithm, value) for algorithm, value in plan.remote_fingerprints]
 
 
 def _parse_candidate(line: str) -> Candidate:

@@ -102,7 +102,7 @@ class TransportStack:
         self._dtls_inbox = Inbox[list[bytes]]()
         self._sctp_inbox = Inbox[list[bytes]]()
         self._mdns: MdnsTransport | None = None
-        self._fingerprints: tuple[Fingerprint, ...] = ()
+        self._fingerprints: frozenset[Fingerprint] = frozenset()
         self.gathering_started = False
         self.agent = Agent(settings.ice, rng=rng, role=IceRole.CONTROLLING)
         self.ice = IceTransport(self.agent, Inbox[list[Datagram]](), self._dtls_inbox, self._handle_ice_event)
@@ -153,13 +153,10 @@ class TransportStack:
             OperationError: It is there, and the peer has changed its fingerprints.
         """
         if self.dtls is not None:
-            if tuple(fingerprints) != self._fingerprints:
-                raise OperationError(
-                    "the peer changed its DTLS fingerprints; a new DTLS association is not supported"
-                )
+            self.check_fingerprints(fingerprints)
             return
         assert self._nursery is not None
-        self._fingerprints = tuple(fingerprints)
+        self._fingerprints = frozenset(fingerprints)
         connection = Connection(
             self._settings.dtls,
             role=role,
@@ -174,6 +171,15 @@ class TransportStack:
         self.control.set_role(is_dtls_client=role is DtlsRole.CLIENT)
         self._nursery.start_soon(self.dtls.run)
         self._start_handshake_if_connected()
+
+    def check_fingerprints(self, fingerprints: Sequence[Fingerprint]) -> None:
+        """Make sure that fingerprints of the peer's are those that DTLS was made with, if it was.
+
+        Raises:
+            OperationError: They are others.
+        """
+        if self.dtls is not None and frozenset(fingerprints) != self._fingerprints:
+            raise OperationError("the peer changed its DTLS fingerprints: a new association is not supported")
 
     def start_sctp(self, remote_port: int) -> None:
         """Make SCTP, when it is not there yet; it connects when the DTLS handshake is complete."""

@@ -16,10 +16,10 @@ Packets that belong to no association are dropped and counted instead of answere
 authenticated peer, and an ABORT could only kill an association that is just being set up.
 
 What leaves when. ``datagrams_to_send`` bundles control chunks, one SACK, retransmissions and new data into packets,
-at most ``max_burst`` in a call; the rest follows by timer. A packet that is not full leaves at once when it is the
-first after a pause, or when anything has been received since data last left. While the application goes on
-sending with nothing coming back, less than a batch of full packets waits for more until ``coalescing_delay``
-has passed since the last one, which ``next_timer`` reports. SACKs and control chunks never wait.
+at most ``max_burst`` in a call; the rest follows by timer. A packet that is not full leaves at once when nothing is
+on its way, or when a message has been received since data last left. While the application goes on sending with
+only SACKs coming back, less than a batch of full packets waits for more until ``coalescing_delay`` has passed
+since the last one, which ``next_timer`` reports. SACKs and control chunks never wait.
 
 Left out: multi-homing and address parameters (RFC 8261 section 6.1 forbids them), ECN, AUTH, interleaving (RFC 8260),
 and of RFC 6525 adding streams and resetting TSNs, which are denied.
