@@ -21,7 +21,7 @@ from trio_rtc.protocols.sctp import Association, SctpEvent, SctpOptions
 from trio_rtc.transports.base import Inbox
 from trio_rtc.transports.sctp import SctpTransport
 
-from .wires import Wire
+from .wires import Courier, Wire
 
 
 class Reading:
@@ -138,9 +138,10 @@ async def two_sctp_sides(
         for is_client in (True, False)
     )
     client, server = sides
-    client.wire.deliver = lambda batch: server.inbox.deliver(batch, len(batch))
-    server.wire.deliver = lambda batch: client.inbox.deliver(batch, len(batch))
+    courier = Courier()
+    client.wire.deliver, server.wire.deliver = courier.to(server.inbox), courier.to(client.inbox)
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(courier.run)
         for side in sides:
             await nursery.start(side.sctp.run)
             if connected:

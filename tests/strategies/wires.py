@@ -1,5 +1,6 @@
 """Stand-ins for what lies under a transport: sockets that can be full, and wires that can be held up."""
 
+import math
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -7,6 +8,7 @@ from collections.abc import Callable, Sequence
 import trio
 
 from trio_rtc.protocols._contract import Address
+from trio_rtc.transports.base import Inbox
 from trio_rtc.transports.network import InterfaceAddress
 from trio_rtc.transports.udp import SystemNetwork
 
@@ -121,6 +123,22 @@ class Wire:
             batch = self._kept.popleft()
             self.sent.append(batch)
             self.deliver(batch)
+
+
+class Courier:
+    """Delivers what wires have sent, in a task of its own: no network delivers in the step of the sender."""
+
+    def __init__(self) -> None:
+        self._sent, self._under_way = trio.open_memory_channel[tuple[Inbox[list[bytes]], list[bytes]]](math.inf)
+
+    def to(self, inbox: Inbox[list[bytes]]) -> Callable[[list[bytes]], None]:
+        """Return the ``deliver`` of a wire that ends at this inbox."""
+        return lambda batch: self._sent.send_nowait((inbox, batch))
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        async for inbox, batch in self._under_way:
+            inbox.deliver(batch, len(batch))
 
 
 class ScriptedSocket:

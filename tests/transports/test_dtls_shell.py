@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from tests.strategies.dtls_pair import make_connection
-from tests.strategies.wires import Wire
+from tests.strategies.wires import Courier, Wire
 from trio_rtc.protocols.dtls import Closed, Connection, DtlsEvent, DtlsRole, HandshakeCompleted
 from trio_rtc.transports.base import Inbox
 from trio_rtc.transports.dtls import DtlsTransport
@@ -48,9 +48,10 @@ async def settle() -> None:
 async def two_sides(*, started: bool = True) -> AsyncIterator[tuple[Side, Side]]:
     """Run a client and a server that trust each other, connected if they were started."""
     client, server = (make_side(make_connection(role)) for role in (DtlsRole.CLIENT, DtlsRole.SERVER))
-    for side, other in ((client, server), (server, client)):
-        side.wire.deliver = lambda batch, inbox=other.inbox: inbox.deliver(batch, len(batch))  # type: ignore[misc]
+    courier = Courier()
+    client.wire.deliver, server.wire.deliver = courier.to(server.inbox), courier.to(client.inbox)
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(courier.run)
         for side in (client, server):
             await nursery.start(side.dtls.run)
             if started:

@@ -84,12 +84,13 @@ class Running:
         await self.settle()
 
     def answer_checks(self) -> None:
-        for data, remote in self.socket.sent:
+        sent = list(self.socket.sent)
+        self.socket.sent.clear()
+        for data, remote in sent:
             request = Message.parse(data)
             if remote == PEER and request.message_class is MessageClass.REQUEST:
                 response = success_response(request, LOCAL)
                 self.arrive(response.encode(key=PEER_PARAMETERS.password.encode()))
-        self.socket.sent.clear()
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
 """The shell that drives a core: one task, one inbox, one timer.
 
 Up never waits: the layer below puts a batch into the :class:`Inbox` above it, and when the inbox is full the
-batch is dropped and counted, as any UDP queue does. Down waits, where it has to: a batch goes through all layers
+batch is dropped and counted, as any UDP queue does. A transport that has nothing else to do answers the batch in the
+very step that delivers it: a change of tasks costs as much as a packet's whole way through a core. Down waits, where it has to: a batch goes through all layers
 in one synchronous call, and when the socket has not taken all of it, the caller waits in ``drain``, so that
 back-pressure reaches it in its own stack. If both directions waited, two full channels would deadlock.
 
@@ -10,7 +11,7 @@ A call into a core never contains an ``await``, so no core is ever seen half-cha
 
 import abc
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import trio
@@ -47,7 +48,8 @@ class Inbox(Generic[ItemT]):
     """The bounded queue between a transport and the one above it.
 
     Its owner is the upper transport, which takes from it. The lower one puts into it and closes it when it
-    ends. When it is full, what arrives is dropped and counted.
+    ends. When it is full, what arrives is dropped and counted. While its owner waits and it is empty, an item goes
+    straight to the owner.
 
     Attributes:
         dropped: Packets that were dropped because the queue was full.
@@ -56,10 +58,14 @@ class Inbox(Generic[ItemT]):
     def __init__(self, capacity: int = INBOX_CAPACITY) -> None:
         self._into, self._out = trio.open_memory_channel[ItemT](capacity)
         self._waiting = 0
+        self._take_at_once: Callable[[ItemT], None] | None = None
         self.dropped = 0
 
     def deliver(self, item: ItemT, packets: int) -> None:
-        """Put an item of so many packets, or drop it when the queue is full or its owner has ended."""
+        """Hand over or put an item of so many packets, or drop it when the queue is full or its owner has ended."""
+        if self._take_at_once is not None:
+            self._take_at_once(item)
+            return
         try:
             self._into.send_nowait(item)
             self._waiting += 1
@@ -70,13 +76,23 @@ class Inbox(Generic[ItemT]):
         """Tell the owner that nothing will come any more."""
         self._into.close()
 
-    async def take(self) -> ItemT:
+    async def take(self, at_once: Callable[[ItemT], None] | None = None) -> ItemT:
         """Wait for the next item.
+
+        Args:
+            at_once: Called with every item that comes while this waits, in the step of whoever delivers it. Then
+                this goes on waiting, and returns nothing but what was in the queue before.
 
         Raises:
             trio.EndOfChannel: The layer below is gone and everything it left has been taken.
         """
-        item = await self._out.receive()
+        if not self._waiting:
+            # Nothing is overtaken: until this returns, nothing comes into the queue.
+            self._take_at_once = at_once
+        try:
+            item = await self._out.receive()
+        finally:
+            self._take_at_once = None
         self._waiting -= 1
         return item
 
@@ -107,6 +123,7 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
         self._timer = trio.CancelScope()
         self._armed = math.inf
         self._woken = False
+        self._all_sent = True
 
     @property
     def inbox_dropped(self) -> int:
@@ -120,28 +137,24 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
         try:
             while not core.closed:
                 self._armed = -math.inf if self._woken else core.next_timer()
-                all_sent = True
                 with trio.CancelScope(deadline=self._armed) as self._timer:
-                    all_sent = await self._take_and_answer()
+                    await self._take_and_answer()
                 self._woken = False
                 core.handle_timer(trio.current_time())
-                if not (self.flush_nowait() and all_sent):
+                if not (self.flush_nowait() and self._all_sent):
+                    self._all_sent = True
                     # Out of reach of the timer, which must not cut the waiting short.
                     await self._drain()
         finally:
             self._inbox.abandon()
             self._close_upper_inboxes()
 
-    async def _take_and_answer(self) -> bool:
-        """Work through the inbox until the timer expires, the core has closed or the layer below is gone or full.
-
-        Returns:
-            Whether the layer below has sent all that it was given.
-        """
+    async def _take_and_answer(self) -> None:
+        """Work through the inbox until the timer expires, the core has closed or the layer below is gone or full."""
         core, inbox = self._core, self._inbox
         try:
-            while not core.closed:
-                item: ItemT | None = await inbox.take()
+            while self._all_sent and not core.closed:
+                item: ItemT | None = await inbox.take(self._answer_at_once)
                 now = trio.current_time()
                 core_touched = False
                 for _ in range(_MAX_ITEMS):
@@ -152,10 +165,19 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
                 if item is not None:
                     core_touched |= self._receive(item, now)
                 if core_touched and not self.flush_nowait():
-                    return False
+                    self._all_sent = False
         except trio.EndOfChannel:
             core.lower_closed(trio.current_time())
-        return True
+
+    def _answer_at_once(self, item: ItemT) -> None:
+        """Take an item while the task waits for one, and let the task go on if there is something for it to do."""
+        if not self._receive(item, trio.current_time()):
+            return
+        if not self.flush_nowait():
+            self._all_sent = False
+            self.wake()
+        elif self._core.closed:
+            self.wake()
 
     def flush_nowait(self) -> bool:
         """Send and report what the core has to say. Called after anything touched the core, by any task.
@@ -165,13 +187,14 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
         """
         core = self._core
         datagrams = core.datagrams_to_send(trio.current_time())
+        all_sent = not datagrams or self._send_down(datagrams)
         for event in core.events():
             self._handle(event)
         deadline = core.next_timer()
         if deadline < self._armed:
             self._armed = deadline
             self._timer.deadline = deadline
-        return not datagrams or self._send_down(datagrams)
+        return all_sent
 
     async def flush(self) -> None:
         """The same, waiting until all has left."""
