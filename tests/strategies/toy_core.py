@@ -28,6 +28,7 @@ class EchoCore:
         timer_calls: When ``handle_timer`` was called, due or not.
         deadlines: The timers that are set.
         lower_is_closed: Whether it was told so.
+        closes_after: With how many packets received the core ends.
     """
 
     def __init__(self) -> None:
@@ -36,6 +37,7 @@ class EchoCore:
         self.timer_calls: list[float] = []
         self.deadlines: list[float] = []
         self.lower_is_closed = False
+        self.closes_after = math.inf
         self.closed = False
         self._outgoing: list[bytes] = []
         self._events: list[Answered] = []
@@ -49,6 +51,8 @@ class EchoCore:
             self.received.append((now, packet))
             self._outgoing.append(b"re: " + packet)
             self._events.append(Answered(packet))
+        if len(self.received) >= self.closes_after:
+            self.closed = True
 
     def handle_timer(self, now: float) -> None:
         self.timer_calls.append(now)

@@ -129,7 +129,9 @@ class Courier:
     """Delivers what wires have sent, in a task of its own: no network delivers in the step of the sender."""
 
     def __init__(self) -> None:
-        self._sent, self._under_way = trio.open_memory_channel[tuple[Inbox[list[bytes]], list[bytes]]](math.inf)
+        self._sent, self._under_way = trio.open_memory_channel[tuple[Inbox[list[bytes]], list[bytes]]](
+            math.inf
+        )
 
     def to(self, inbox: Inbox[list[bytes]]) -> Callable[[list[bytes]], None]:
         """Return the ``deliver`` of a wire that ends at this inbox."""

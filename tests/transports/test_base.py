@@ -1,7 +1,8 @@
 """What all transports share, with a core that has no protocol."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import pytest
 import trio
@@ -12,6 +13,8 @@ from tests.strategies.wires import Wire
 from trio_rtc.transports.base import Inbox
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+ItemT = TypeVar("ItemT")
 
 
 @asynccontextmanager
@@ -29,9 +32,9 @@ async def settle() -> None:
     await trio.testing.wait_all_tasks_blocked()
 
 
-async def expect_closed(inbox: Inbox[list[bytes]]) -> None:
+async def expect_closed(inbox: Inbox[ItemT], at_once: Callable[[ItemT], None] | None = None) -> None:
     with pytest.raises(trio.EndOfChannel):
-        await inbox.take()
+        await inbox.take(at_once)
 
 
 # -- the inbox ---------------------------------------------------------------------------------------------------
@@ -103,6 +106,32 @@ async def test_a_cancelled_wait_takes_nothing() -> None:
     assert inbox.take_nowait() is None
 
 
+async def test_a_waiting_owner_may_take_what_comes_in_the_step_that_delivers_it() -> None:
+    inbox = Inbox[int](1)
+    at_once: list[int] = []
+    inbox.deliver(1, 1)
+    # What is in the queue comes first, and nothing overtakes it.
+    assert await inbox.take(at_once.append) == 1
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(expect_closed, inbox, at_once.append)
+        await settle()
+        for item in range(2, 7):
+            inbox.deliver(item, 1)
+        assert at_once == [2, 3, 4, 5, 6]
+        inbox.close()
+    assert inbox.dropped == 0
+
+
+async def test_an_owner_that_waits_no_more_takes_nothing_at_once() -> None:
+    inbox = Inbox[int]()
+    at_once: list[int] = []
+    with trio.move_on_after(1):
+        await inbox.take(at_once.append)
+    inbox.deliver(1, 1)
+    assert at_once == []
+    assert inbox.take_nowait() == 1
+
+
 # -- packets -----------------------------------------------------------------------------------------------------
 
 
@@ -115,6 +144,30 @@ async def test_what_arrives_is_answered_and_reported() -> None:
         assert transport.core.received == [(now, b"a"), (now, b"b")]
         assert transport.events == [Answered(b"a"), Answered(b"b")]
         assert transport.wire.sent == [[b"re: a", b"re: b"]]
+
+
+async def test_what_arrives_while_the_task_waits_is_answered_before_any_other_task_runs() -> None:
+    async with running(EchoTransport()) as transport:
+        transport.core.deadlines = [trio.current_time() + 3]
+        for packet in (b"a", b"b"):
+            transport.arrive(packet)
+        # No checkpoint up to here.
+        assert transport.wire.sent == [[b"re: a"], [b"re: b"]]
+        assert transport.events == [Answered(b"a"), Answered(b"b")]
+        await trio.sleep(10)
+        assert len(transport.core.expired) == 1
+
+
+async def test_what_ends_the_core_while_the_task_waits_ends_the_task() -> None:
+    transport = EchoTransport()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(transport.run)
+        await settle()
+        transport.arrive(b"a")
+        transport.core.closes_after = 2
+        transport.arrive(b"b")
+    await expect_closed(transport.upper)
+    assert transport.wire.packets == [b"re: a", b"re: b"]
 
 
 async def test_batches_that_wait_are_answered_together() -> None:
@@ -290,6 +343,21 @@ async def test_a_full_wire_holds_up_the_task_and_loses_nothing() -> None:
         assert transport.wire.packets == [b"re: a", b"re: b"]
 
 
+async def test_what_comes_at_once_to_a_full_wire_is_waited_for() -> None:
+    async with running(EchoTransport()) as transport:
+        transport.wire.gate.shut()
+        transport.arrive(b"a")
+        transport.arrive(b"b")
+        await settle()
+        for packet in (b"c", b"d"):
+            transport.arrive(packet)
+        await settle()
+        assert [packet for _, packet in transport.core.received] == [b"a", b"b"]
+        transport.wire.gate.open()
+        await settle()
+        assert transport.wire.packets == [b"re: a", b"re: b", b"re: c", b"re: d"]
+
+
 async def test_a_timer_due_while_the_wire_is_full_loses_nothing() -> None:
     transport = EchoTransport()
     due = trio.current_time() + 5
@@ -324,8 +392,6 @@ async def test_closing_says_goodbye_once_and_ends_the_task() -> None:
         await settle()
         await transport.close()
         await transport.close()
-        # Its task sees that when something comes, or at the next timer.
-        transport.wake()
     assert transport.wire.packets == [GOODBYE]
     await expect_closed(transport.upper)
 

@@ -1,10 +1,11 @@
 """The shell that drives a core: one task, one inbox, one timer.
 
 Up never waits: the layer below puts a batch into the :class:`Inbox` above it, and when the inbox is full the
-batch is dropped and counted, as any UDP queue does. A transport that has nothing else to do answers the batch in the
-very step that delivers it: a change of tasks costs as much as a packet's whole way through a core. Down waits, where it has to: a batch goes through all layers
-in one synchronous call, and when the socket has not taken all of it, the caller waits in ``drain``, so that
-back-pressure reaches it in its own stack. If both directions waited, two full channels would deadlock.
+batch is dropped and counted, as any UDP queue does. A transport that has nothing else to do answers the batch in
+the very step that delivers it: a change of tasks costs as much as a packet's whole way through a core. Down
+waits, where it has to: a batch goes through all layers in one synchronous call, and when the socket has not taken
+all of it, the caller waits in ``drain``, so that back-pressure reaches it in its own stack. If both directions
+waited, two full channels would deadlock.
 
 A call into a core never contains an ``await``, so no core is ever seen half-changed and nothing needs a lock.
 """
@@ -209,8 +210,9 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
             self._armed = self._timer.deadline = -math.inf
 
     async def close(self) -> None:
-        """Let the core say goodbye. Idempotent."""
+        """Let the core say goodbye, and the task end. Idempotent."""
         self._core.close(trio.current_time())
+        self.wake()
         await self.flush()
 
     @abc.abstractmethod
