@@ -1,0 +1,178 @@
+"""RTP packets (RFC 3550 section 5.1) with their header extensions (RFC 8285), as bytes and as values.
+
+A packet's extension elements stay as they came, a number and its bytes each; what the numbers mean is negotiated and
+in :mod:`.extensions`. Elements are written in the one-byte form when all fit it, otherwise in the two-byte form.
+"""
+
+import struct
+from typing import Final
+
+import attrs
+
+from trio_rtc.errors import ProtocolError
+
+VERSION: Final = 2
+HEADER_SIZE: Final = 12
+_HEADER: Final = struct.Struct("!BBHII")
+_EXTENSION_HEADER: Final = struct.Struct("!HH")
+_ONE_BYTE_PROFILE: Final = 0xBEDE
+# RFC 8285 section 4.3: the lower four bits are for the application, and ignored.
+_TWO_BYTE_PROFILE: Final = 0x1000
+_TWO_BYTE_MASK: Final = 0xFFF0
+_RESERVED_ONE_BYTE_ID: Final = 15
+
+
+@attrs.frozen
+class RtpPacket:
+    """One RTP packet.
+
+    Attributes:
+        payload_type: 0 to 127; what it stands for is negotiated.
+        sequence_number: 16 bits.
+        timestamp: 32 bits, in units of the clock rate of the payload type.
+        ssrc: 32 bits: the source.
+        payload: What it carries, without padding.
+        marker: For video the end of a frame, for audio the beginning of a talkspurt.
+        csrcs: Contributing sources, at most 15.
+        extensions: Header extension elements: number and bytes.
+        padding_size: Bytes of padding behind the payload, the last one counted, at most 255.
+    """
+
+    payload_type: int
+    sequence_number: int
+    timestamp: int
+    ssrc: int
+    payload: bytes = b""
+    marker: bool = False
+    csrcs: tuple[int, ...] = ()
+    extensions: tuple[tuple[int, bytes], ...] = ()
+    padding_size: int = 0
+
+    @classmethod
+    def parse(cls, data: bytes) -> "RtpPacket":
+        """Read a packet.
+
+        Raises:
+            ProtocolError: It is malformed.
+        """
+        size = len(data)
+        if size < HEADER_SIZE:
+            raise ProtocolError(f"{size} bytes are too few for an RTP packet")
+        first, second, sequence_number, timestamp, ssrc = _HEADER.unpack_from(data)
+        if first >> 6 != VERSION:
+            raise ProtocolError(f"RTP version {first >> 6}")
+        start = HEADER_SIZE
+        csrcs: tuple[int, ...] = ()
+        if csrc_count := first & 0x0F:
+            start += 4 * csrc_count
+            if start > size:
+                raise ProtocolError(f"{csrc_count} contributing sources in {size} bytes")
+            csrcs = struct.unpack_from(f"!{csrc_count}I", data, HEADER_SIZE)
+        extensions: tuple[tuple[int, bytes], ...] = ()
+        if first & 0x10:
+            extensions, start = _parse_extensions(data, start)
+        end = size
+        padding_size = 0
+        if first & 0x20:
+            padding_size = data[-1]
+            end -= padding_size
+            if not padding_size or end < start:
+                raise ProtocolError(f"{padding_size} bytes of padding in {size - start} bytes")
+        return cls(
+            second & 0x7F,
+            sequence_number,
+            timestamp,
+            ssrc,
+            data[start:end],
+            second >= 0x80,
+            csrcs,
+            extensions,
+            padding_size,
+        )
+
+    def encode(self) -> bytes:
+        """Return the bytes of the packet."""
+        first = VERSION << 6 | len(self.csrcs)
+        if self.extensions:
+            first |= 0x10
+        if self.padding_size:
+            first |= 0x20
+        second = self.payload_type | (0x80 if self.marker else 0)
+        parts = [_HEADER.pack(first, second, self.sequence_number, self.timestamp, self.ssrc)]
+        if self.csrcs:
+            parts.append(struct.pack(f"!{len(self.csrcs)}I", *self.csrcs))
+        if self.extensions:
+            parts.append(_encode_extensions(self.extensions))
+        parts.append(self.payload)
+        if self.padding_size:
+            parts.append(bytes(self.padding_size - 1) + bytes([self.padding_size]))
+        return b"".join(parts)
+
+    def extension(self, number: int | None) -> bytes | None:
+        """Return the bytes of an extension element, ``None`` when the packet does not have it."""
+        for element, value in self.extensions:
+            if element == number:
+                return value
+        return None
+
+
+def _parse_extensions(data: bytes, start: int) -> tuple[tuple[tuple[int, bytes], ...], int]:
+    """Return the elements of the header extension at ``start``, and where the payload begins."""
+    body = start + _EXTENSION_HEADER.size
+    if body > len(data):
+        raise ProtocolError("an RTP header extension runs over the end of the packet")
+    profile, words = _EXTENSION_HEADER.unpack_from(data, start)
+    end = body + 4 * words
+    if end > len(data):
+        raise ProtocolError("an RTP header extension runs over the end of the packet")
+    if profile == _ONE_BYTE_PROFILE:
+        return _parse_one_byte_elements(data, body, end), end
+    if profile & _TWO_BYTE_MASK == _TWO_BYTE_PROFILE:
+        return _parse_two_byte_elements(data, body, end), end
+    # RFC 3550 section 5.3.1: an extension of a kind that is not known is skipped.
+    return (), end
+
+
+def _parse_one_byte_elements(data: bytes, offset: int, end: int) -> tuple[tuple[int, bytes], ...]:
+    elements = []
+    while offset < end:
+        head = data[offset]
+        offset += 1
+        if not head:
+            continue
+        number, length = head >> 4, (head & 0x0F) + 1
+        if number == _RESERVED_ONE_BYTE_ID:
+            # RFC 8285 section 4.2: nothing behind it may be processed.
+            break
+        if offset + length > end:
+            raise ProtocolError(f"header extension element {number} runs over the end of the extension")
+        elements.append((number, data[offset : offset + length]))
+        offset += length
+    return tuple(elements)
+
+
+def _parse_two_byte_elements(data: bytes, offset: int, end: int) -> tuple[tuple[int, bytes], ...]:
+    elements = []
+    while offset < end:
+        number = data[offset]
+        offset += 1
+        if not number:
+            continue
+        if offset >= end or offset + 1 + data[offset] > end:
+            raise ProtocolError(f"header extension element {number} runs over the end of the extension")
+        length = data[offset]
+        offset += 1
+        elements.append((number, data[offset : offset + length]))
+        offset += length
+    return tuple(elements)
+
+
+def _encode_extensions(elements: tuple[tuple[int, bytes], ...]) -> bytes:
+    one_byte = all(number < _RESERVED_ONE_BYTE_ID and 1 <= len(value) <= 16 for number, value in elements)
+    parts = []
+    for number, value in elements:
+        parts.append(bytes([number << 4 | len(value) - 1]) if one_byte else bytes([number, len(value)]))
+        parts.append(value)
+    body = b"".join(parts)
+    body += bytes(-len(body) % 4)
+    return _EXTENSION_HEADER.pack(_ONE_BYTE_PROFILE if one_byte else _TWO_BYTE_PROFILE, len(body) // 4) + body
