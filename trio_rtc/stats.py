@@ -350,6 +350,7 @@ def _layer_counters(stack: TransportStack) -> dict[str, Mapping[str, float]]:
         "inbox_dropped": stack.ice.inbox_dropped,
         "unsent": stack.ice.unsent,
         "unexpected": stack.ice.unexpected,
+        "unsendable": stack.ice.unsendable,
         **stack.agent.dropped,
     }
     layers: dict[str, Mapping[str, float]] = {"ice": ice}
@@ -365,6 +366,12 @@ def _layer_counters(stack: TransportStack) -> dict[str, Mapping[str, float]]:
             **_numbers(stack.sctp.association.statistics()),
         }
     layers["data_channels"] = dict(stack.control.dropped)
+    if stack.mdns is not None:
+        layers["mdns"] = {
+            "inbox_dropped": stack.mdns.inbox_dropped,
+            "unsendable": stack.mdns.unsendable,
+            **stack.mdns.resolver.dropped,
+        }
     return layers
 
 

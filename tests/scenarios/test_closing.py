@@ -183,6 +183,10 @@ class StuckSocket:
     def local_address(self) -> Address:
         return self.inner.local_address
 
+    @property
+    def unsendable(self) -> int:
+        return self.inner.unsendable
+
     async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
         return await self.inner.receive_batch()
 

@@ -150,6 +150,7 @@ class ScriptedSocket:
         gate: Shut: datagrams are kept, and whoever drains waits.
         sent: Every datagram that has left, with its destination.
         closed: Whether it was closed.
+        unsendable: What it says that it has lost.
     """
 
     def __init__(self, local_address: Address) -> None:
@@ -159,6 +160,7 @@ class ScriptedSocket:
         self.gate = Gate()
         self.sent: list[tuple[bytes, Address]] = []
         self.closed = False
+        self.unsendable = 0
 
     @property
     def local_address(self) -> Address:

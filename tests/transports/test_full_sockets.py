@@ -32,6 +32,10 @@ class JammedSocket:
     def local_address(self) -> Address:
         return self._simulated.local_address
 
+    @property
+    def unsendable(self) -> int:
+        return self._simulated.unsendable
+
     async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
         return await self._simulated.receive_batch()
 

@@ -352,6 +352,20 @@ async def test_a_closed_socket_receives_nothing_and_loses_what_is_sent() -> None
             await closed.receive_batch()
 
 
+async def test_what_is_kept_when_a_socket_is_closed_is_lost_and_counted_once() -> None:
+    async with narrow_socket() as [_, sender, _]:
+        fill(sender)
+        before = len(numbered(5))
+        assert not sender.send_nowait(numbered(5), REMOTE)
+        lost = sender.unsendable
+        sender.close()
+        sender.close()
+        assert sender.unsendable >= lost + before
+        lost = sender.unsendable
+        assert sender.send_nowait(numbered(3), REMOTE)
+        assert sender.unsendable == lost + 3
+
+
 async def test_a_socket_closed_just_as_something_arrives() -> None:
     """Both tasks are due in one turn of the scheduler; whichever goes first, the receiver hears of the end."""
     ended: list[bool] = []

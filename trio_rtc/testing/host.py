@@ -40,6 +40,12 @@ class SimulatedSocket:
         self._queued_bytes = 0
         self._waiting = trio.lowlevel.ParkingLot()
         self._closed = False
+        self._unsendable = 0
+
+    @property
+    def unsendable(self) -> int:
+        """How many datagrams were lost because the socket was closed; the network's trace has what got lost later."""
+        return self._unsendable
 
     @property
     def local_address(self) -> Address:
@@ -79,7 +85,9 @@ class SimulatedSocket:
         Returns:
             ``True``: a simulated socket has always room.
         """
-        if not self._closed:
+        if self._closed:
+            self._unsendable += len(batch)
+        else:
             self._host.send(batch, self._address, remote)
         return True
 

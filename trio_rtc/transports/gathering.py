@@ -79,8 +79,8 @@ class Gatherer:
         for interface in self._opened.keys() - set(self._choose_interfaces()):
             datagram_socket = self._opened.pop(interface).datagram_socket
             self._ice.agent.remove_local_address(datagram_socket.local_address, trio.current_time())
-            self._ice.remove_socket(datagram_socket)
             datagram_socket.close()
+            self._ice.remove_socket(datagram_socket)
 
     async def run(self, nursery: trio.Nursery, servers: Sequence[IceServerUrl]) -> None:
         """Gather: returns when the agent has been told of everything. Sockets live on in ``nursery``."""

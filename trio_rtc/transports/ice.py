@@ -27,7 +27,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         bytes_received: Bytes of data handed to the layers above.
         packets_sent: The same in packets.
         packets_received: The same in packets.
-        unsent: Packets of the layers above that found no selected pair.
+        unsent: Packets of the layers above that found no selected pair, and those of ICE whose socket is gone.
         unexpected: Packets that came from where no authenticated check has come from, or are of no known kind.
     """
 
@@ -45,15 +45,22 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         self._dtls_inbox = dtls_inbox
         self._report = report
         self._sockets: dict[Address, DatagramSocket] = {}
+        self._unsendable_by_removed = 0
         self._route: tuple[DatagramSocket, Address] | None = None
+
+    @property
+    def unsendable(self) -> int:
+        """Datagrams of any layer that no socket could send, those of sockets that are gone included."""
+        return self._unsendable_by_removed + sum(each.unsendable for each in self._sockets.values())
 
     def add_socket(self, datagram_socket: DatagramSocket) -> None:
         """Let the agent send on a socket."""
         self._sockets[datagram_socket.local_address] = datagram_socket
 
     def remove_socket(self, datagram_socket: DatagramSocket) -> None:
-        """Forget a socket that is to be closed."""
-        self._sockets.pop(datagram_socket.local_address, None)
+        """Forget a socket that was closed, but not what it has counted."""
+        if self._sockets.pop(datagram_socket.local_address, None) is not None:
+            self._unsendable_by_removed += datagram_socket.unsendable
         if self._route is not None and self._route[0] is datagram_socket:
             self._route = None
 
@@ -121,8 +128,11 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         all_sent = True
         for (local, remote), run in groupby(datagrams, key=lambda datagram: datagram[1:]):
             datagram_socket = self._sockets.get(local)
-            if datagram_socket is not None:
-                all_sent &= datagram_socket.send_nowait([datagram.data for datagram in run], remote)
+            batch = [datagram.data for datagram in run]
+            if datagram_socket is None:
+                self.unsent += len(batch)
+            else:
+                all_sent &= datagram_socket.send_nowait(batch, remote)
         return all_sent
 
     async def _drain(self) -> None:

@@ -28,7 +28,11 @@ _GROUP_IPV6 = Address("ff02::fb", 5353)
 
 
 class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
-    """Drives a resolver over a multicast socket on every interface. Made when the first name comes up."""
+    """Drives a resolver over a multicast socket on every interface. Made when the first name comes up.
+
+    Attributes:
+        resolver: The core.
+    """
 
     def __init__(
         self,
@@ -37,16 +41,21 @@ class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
         rng: random.Random,
         report: Callable[[str, Sequence[str]], None],
     ) -> None:
-        self._resolver = Resolver(ResolverOptions(), rng=rng)
-        super().__init__(self._resolver, Inbox[list[bytes]]())
+        self.resolver = Resolver(ResolverOptions(), rng=rng)
+        super().__init__(self.resolver, Inbox[list[bytes]]())
         self._network = network
         self._interfaces = interfaces
         self._report = report
         self._sockets: list[tuple[DatagramSocket, Address]] = []
 
+    @property
+    def unsendable(self) -> int:
+        """Queries that the sockets could not send."""
+        return sum(datagram_socket.unsendable for datagram_socket, _ in self._sockets)
+
     def resolve(self, name: str) -> None:
         """Ask for a name; the answer is reported, without addresses when there is none."""
-        self._resolver.resolve(name, trio.current_time())
+        self.resolver.resolve(name, trio.current_time())
         self.wake()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -70,7 +79,7 @@ class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
             self._inbox.deliver(packets, len(packets))
 
     def _receive(self, item: list[bytes], now: float) -> bool:
-        self._resolver.receive(item, now)
+        self.resolver.receive(item, now)
         return True
 
     def _handle(self, event: MdnsEvent) -> None:

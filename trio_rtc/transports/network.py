@@ -38,6 +38,10 @@ class DatagramSocket(Protocol):
     def local_address(self) -> Address:
         """The address that the socket is bound to."""
 
+    @property
+    def unsendable(self) -> int:
+        """How many datagrams were lost on this side: no route, too long, too many kept, or the socket was closed."""
+
     async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
         """Wait for datagrams, then return all that are there (at most about 64), grouped by sender.
 

@@ -81,6 +81,7 @@ class TransportStack:
         control: The control of the data channels.
         dtls: DTLS, once the roles are negotiated.
         sctp: SCTP, once it is negotiated.
+        mdns: What looks names up, once the peer has told one.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class TransportStack:
         self._nursery: trio.Nursery | None = None
         self._dtls_inbox = Inbox[list[bytes]]()
         self._sctp_inbox = Inbox[list[bytes]]()
-        self._mdns: MdnsTransport | None = None
+        self.mdns: MdnsTransport | None = None
         self._fingerprints: frozenset[Fingerprint] = frozenset()
         self.gathering_started = False
         self.agent = Agent(settings.ice, rng=rng, role=IceRole.CONTROLLING)
@@ -258,11 +259,11 @@ class TransportStack:
 
     def _resolve(self, name: str) -> None:
         assert self._nursery is not None
-        if self._mdns is None:
+        if self.mdns is None:
             interfaces = usable_addresses(self._network.interface_addresses())
-            self._mdns = MdnsTransport(self._network, interfaces, self._rng, self._name_resolved)
-            self._nursery.start_soon(self._mdns.run)
-        self._mdns.resolve(name)
+            self.mdns = MdnsTransport(self._network, interfaces, self._rng, self._name_resolved)
+            self._nursery.start_soon(self.mdns.run)
+        self.mdns.resolve(name)
 
     def _name_resolved(self, name: str, hosts: Sequence[str]) -> None:
         self.agent.remote_name_resolved(name, hosts, trio.current_time())

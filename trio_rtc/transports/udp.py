@@ -58,7 +58,7 @@ class SystemDatagramSocket:
 
     Attributes:
         unsendable: Datagrams that the system refused to send (no route, message too long, filtered), that
-            came when too many were kept, or after ``close``.
+            came when too many were kept, or that had not left at ``close`` or came after it.
     """
 
     def __init__(self, sock: socket.socket, local_address: Address, *, scope_id: int = 0) -> None:
@@ -103,6 +103,9 @@ class SystemDatagramSocket:
             if sent == len(batch):
                 return True
             batch = batch[sent:]
+        if self._socket.fileno() < 0:
+            self.unsendable += len(batch)
+            return True
         room = max(0, _MAX_KEPT - len(kept))
         kept.extend((datagram, destination) for datagram in batch[:room])
         self.unsendable += max(0, len(batch) - room)
@@ -123,6 +126,7 @@ class SystemDatagramSocket:
         """Close the socket and wake who waits for it."""
         if self._socket.fileno() >= 0:
             trio.lowlevel.notify_closing(self._socket)
+            self.unsendable += len(self._kept)
             self._socket.close()
 
     def _check_open(self) -> None:

@@ -1,5 +1,7 @@
 """A snapshot of an association, for statistics and for finding out why it is slow."""
 
+from collections import Counter
+
 import attrs
 
 from .counters import Counters
@@ -53,6 +55,7 @@ def take_snapshot(counters: Counters, block: ControlBlock | None, queue: SendQue
             counters.packets_sent, counters.packets_received, dropped=dict(counters.dropped)
         )
     receiver, transmitter = block.receiver, block.transmitter
+    stale = Counter({"message delivered or skipped before": receiver.reassembly.stale})
     return AssociationStatistics(
         packets_sent=counters.packets_sent,
         packets_received=counters.packets_received,
@@ -62,7 +65,7 @@ def take_snapshot(counters: Counters, block: ControlBlock | None, queue: SendQue
         bytes_sent=transmitter.bytes_sent,
         bytes_received=receiver.bytes_received,
         messages_abandoned=transmitter.outstanding.messages_abandoned + queue.expired,
-        dropped=dict(counters.dropped + receiver.dropped),
+        dropped=dict(counters.dropped + receiver.dropped + stale),
         congestion_window=transmitter.congestion.congestion_window,
         flight_size=transmitter.outstanding.flight,
         peer_window=transmitter.advertised_window,

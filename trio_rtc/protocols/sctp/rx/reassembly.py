@@ -93,7 +93,7 @@ class Reassembly:
     Attributes:
         charged: Bytes that everything held here counts against the receive buffer, overhead included.
         ready: Streams on which messages have become available since ``take_ready``.
-        stale: Chunks that were dropped because their SSN had already been delivered or skipped.
+        stale: Messages that were dropped because their SSN had already been delivered or skipped.
     """
 
     def __init__(self, max_message_size: int) -> None:

@@ -1,0 +1,211 @@
+"""Whatever a layer counts is in ``get_stats()``."""
+
+import ast
+import contextlib
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+
+import trio_rtc
+from tests.strategies.peers import channel_pair, negotiate, settings_for, trickle
+from tests.strategies.stories import layer_counters, messages_pass
+from trio_rtc import LayerStats, RTCPeerConnection, RTCStatsReport
+from trio_rtc.protocols._contract import Address
+from trio_rtc.testing import SimulatedHost, SimulatedNetwork, SimulatedSocket
+from trio_rtc.transports.network import InterfaceAddress
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+PACKAGE = Path(trio_rtc.__file__).parent
+# They count within one transaction, look-up or message, and end with it.
+COUNTS_OF_ONE_THING = {"queries", "size", "transmissions"}
+LOW_BIT = 64
+NOBODYS_NAME = "candidate:1 1 udp 2130706431 0e0b2c3d-0000-4000-8000-000000000000.local 5000 typ host"
+
+
+@attrs.define
+class CountingSocket:
+    """A simulated socket with the counter of a system's one."""
+
+    inner: SimulatedSocket
+    unsendable: int = 0
+
+    @property
+    def local_address(self) -> Address:
+        return self.inner.local_address
+
+    async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
+        return await self.inner.receive_batch()
+
+    def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
+        return self.inner.send_nowait(batch, remote)
+
+    async def drain(self) -> None:
+        await self.inner.drain()
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+@attrs.define
+class HostThatCounts:
+    """A host's network; ``sockets`` are all that were opened."""
+
+    host: SimulatedHost
+    sockets: list[CountingSocket] = attrs.Factory(list)
+
+    def interface_addresses(self) -> Sequence[InterfaceAddress]:
+        return self.host.interface_addresses()
+
+    async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> CountingSocket:
+        self.sockets.append(CountingSocket(await self.host.bind_udp(interface, port)))
+        return self.sockets[-1]
+
+    async def open_multicast(self, interface: InterfaceAddress, group: Address) -> CountingSocket:
+        self.sockets.append(CountingSocket(await self.host.open_multicast(interface, group)))
+        return self.sockets[-1]
+
+    async def resolve(self, host: str, port: int) -> Sequence[Address]:
+        return await self.host.resolve(host, port)
+
+
+def names_of_counters() -> set[str]:
+    """Return the public attributes that the layers only ever add to, once they are made."""
+    counted: set[str] = set()
+    changed: set[str] = set()
+    layers = [
+        *PACKAGE.glob("protocols/**/*.py"),
+        *PACKAGE.glob("transports/*.py"),
+        PACKAGE / "data_channel.py",
+    ]
+    functions = [
+        node
+        for path in layers
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    for function in functions:
+        for node in ast.walk(function):
+            if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute):
+                (counted if isinstance(node.op, ast.Add) else changed).add(node.target.attr)
+            elif isinstance(node, ast.Assign) and function.name != "__init__":
+                stored = (each for target in node.targets for each in ast.walk(target))
+                changed.update(each.attr for each in stored if isinstance(each, ast.Attribute))
+    return {name for name in counted - changed - COUNTS_OF_ONE_THING if not name.startswith("_")}
+
+
+def parts_of(whole: object) -> Iterator[object]:
+    """Yield every object of ours, and every ``Counter``, that an object is made of."""
+    seen: dict[int, object] = {}
+    waiting = [whole]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen[id(part)] = part
+        if isinstance(part, Counter):
+            yield part
+        elif isinstance(part, Mapping):
+            waiting += [*part.keys(), *part.values()]
+        elif isinstance(part, list | tuple | set | frozenset | deque):
+            waiting += part
+        elif type(part).__module__.startswith("trio_rtc.testing"):
+            # The network is not the connection's.
+            continue
+        elif type(part).__module__.startswith("trio_rtc.") or isinstance(
+            part, CountingSocket | HostThatCounts
+        ):
+            yield part
+            slots = [name for each in type(part).__mro__ for name in getattr(each, "__slots__", ())]
+            waiting += [
+                getattr(part, name) for name in slots if name != "__weakref__" and hasattr(part, name)
+            ]
+            waiting += getattr(part, "__dict__", {}).values()
+
+
+def numbers_of(report: RTCStatsReport) -> Iterator[int]:
+    for stats in report.values():
+        layers = stats.counters.values() if isinstance(stats, LayerStats) else ()
+        for values in (attrs.asdict(stats, recurse=False), *layers):
+            yield from (value for value in values.values() if isinstance(value, int))
+
+
+def add_marks(part: object, names: Sequence[str], bit: int) -> Iterator[str]:
+    """Add to each counter that a part has a power of two, from ``bit`` on; yield what was added to."""
+    kind = type(part).__qualname__
+    if isinstance(part, Counter):
+        part["the test's reason"] += 1 << bit
+        yield kind
+        return
+    for name in names:
+        # Views and values only show what others have counted.
+        if type(value := getattr(part, name, None)) is int:
+            with contextlib.suppress(AttributeError):
+                setattr(part, name, value + (1 << bit))
+                bit += 1
+                yield f"{kind}.{name}"
+
+
+async def test_every_counter_of_every_layer_shows() -> None:
+    """Add a number of its own to each counter of a connection, and look for all of these numbers."""
+    async with SimulatedNetwork() as network:
+        hosts = [network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])]
+        counting = HostThatCounts(hosts[0])
+        settings = attrs.evolve(settings_for(hosts[0], 1), network=counting)
+        async with (
+            RTCPeerConnection(settings=settings) as alice,
+            RTCPeerConnection(settings=settings_for(hosts[1], 2)) as bob,
+        ):
+            mine, theirs = await channel_pair(alice, bob)
+            await messages_pass(mine, theirs)
+            await alice.add_ice_candidate({"candidate": NOBODYS_NAME, "sdpMid": "0"})
+            await trio.sleep(0.1)
+            marked: dict[int, str] = {}
+            names = sorted(names_of_counters())
+            for part in parts_of(alice):
+                for counter in add_marks(part, names, LOW_BIT + len(marked)):
+                    marked[LOW_BIT + len(marked)] = counter
+            numbers = list(numbers_of(await alice.get_stats()))
+    missing = {name for bit, name in marked.items() if not any(number >> bit & 1 for number in numbers)}
+    assert missing == set()
+    kinds = {name.partition(".")[0] for name in marked.values()}
+    layers = {
+        "IceTransport",
+        "Inbox",
+        "DtlsTransport",
+        "Receiver",
+        "Reassembly",
+        "Transmitter",
+        "CountingSocket",
+    }
+    assert layers < kinds, "the walk over the parts has lost its way"
+    assert len(counting.sockets) == 2, "there is one for mDNS"
+    assert len(marked) > 40
+
+
+async def test_what_sockets_could_not_send_is_counted_after_they_are_closed() -> None:
+    async with SimulatedNetwork() as network:
+        hosts = [network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])]
+        counting = HostThatCounts(hosts[0])
+        settings = attrs.evolve(settings_for(hosts[0], 1), network=counting)
+        async with (
+            RTCPeerConnection(settings=settings) as alice,
+            RTCPeerConnection(settings=settings_for(hosts[1], 2)) as bob,
+        ):
+            await channel_pair(alice, bob)
+            assert (await layer_counters(alice, "ice"))["unsendable"] == 0
+            counting.sockets[0].unsendable += 3
+            assert (await layer_counters(alice, "ice"))["unsendable"] == 3
+            hosts[0].remove_address("10.0.0.1")
+            hosts[0].add_address("wlan0", "10.1.0.1")
+            alice.restart_ice()
+            trickle(alice, bob)
+            await negotiate(alice, bob)
+            await trio.sleep(1)
+            assert len(counting.sockets) == 2
+            counting.sockets[1].unsendable += 4
+            assert (await layer_counters(alice, "ice"))["unsendable"] == 7
