@@ -10,7 +10,8 @@ class EncodedFrame:
     Attributes:
         payload: The bytes, as the codec's decoder takes them (for H.264 and H.265 with start codes, for AV1 a temporal
             unit in the low-overhead format).
-        timestamp: When it is to be shown or heard, in units of ``clock_rate``, counted on over the wrap of RTP's 32 bits.
+        timestamp: When it is to be shown or heard, in units of ``clock_rate``, counted on over the wrap of RTP's
+            32 bits.
         clock_rate: Units of ``timestamp`` in a second.
         codec: Name of the encoding, as in SDP: ``"VP8"``, ``"opus"``.
         keyframe: Whether it can be decoded without any frame before it. Always so for audio.

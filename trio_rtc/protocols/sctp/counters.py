@@ -1,8 +1,13 @@
 """What an association counts of packets."""
 
+import logging
 from collections import Counter
 
 import attrs
+
+from trio_rtc.errors import ProtocolError
+
+logger = logging.getLogger("trio_rtc.sctp")
 
 
 @attrs.define
@@ -18,3 +23,8 @@ class Counters:
     packets_sent: int = 0
     packets_received: int = 0
     dropped: Counter[str] = attrs.field(factory=Counter)
+
+    def drop(self, reason: str, error: ProtocolError | None = None) -> None:
+        """Count something that is dropped."""
+        self.dropped[reason] += 1
+        logger.debug("dropped: %s %s", reason, error or "")

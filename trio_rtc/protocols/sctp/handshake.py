@@ -140,6 +140,14 @@ class Handshake:
             created=now,
         )
 
+    def find_cookie(self, init_ack: InitAck) -> bytes | None:
+        """Return the cookie of an INIT ACK; None if that is not acceptable, or the cookie too large to be sent."""
+        cookie = init_ack.cookie
+        if not is_acceptable(init_ack) or not cookie:
+            return None
+        largest = self._options.max_packet_size - HEADER_SIZE - DATA_HEADER_SIZE
+        return cookie if len(cookie) <= largest else None
+
     def read_cookie(self, data: bytes) -> StateCookie | None:
         """Return the content of a cookie that came back, None if it is not one of ours."""
         cookie = parse_cookie(data, self._secret)

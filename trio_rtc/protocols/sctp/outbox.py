@@ -10,6 +10,7 @@ whole decision with each of them.
 import math
 from typing import Final
 
+from .counters import Counters
 from .options import SctpOptions
 from .packet.chunks import CookieAck, CookieEcho
 from .packet.header import HEADER_SIZE, add_checksum, encode_header, encode_packet
@@ -29,15 +30,17 @@ class Outbox:
         options: Of the association.
         queue: Messages to be sent.
         full_size: The payload of a full packet, in bytes.
+        counters: Where chunks are counted that find no room.
 
     Attributes:
         flush_at: When data that is held back, or the rest of a burst, is to leave; ``math.inf`` for none.
     """
 
-    def __init__(self, options: SctpOptions, queue: SendQueue, full_size: int) -> None:
+    def __init__(self, options: SctpOptions, queue: SendQueue, full_size: int, counters: Counters) -> None:
         self.flush_at = math.inf
         self._options = options
         self._queue = queue
+        self._counters = counters
         self._capacity = options.max_packet_size - HEADER_SIZE
         self._coalescing = Coalescing(options.coalescing_delay, BATCH_PACKETS * full_size)
         self._packets: list[bytes] = []
@@ -53,13 +56,13 @@ class Outbox:
             header = encode_header(self._options.local_port, self._options.remote_port, verification_tag)
             self._packets.append(encode_packet(header, [chunk]))
 
-    def reply(self, chunk: bytes) -> bool:
-        """Queue a control chunk; return False if it does not fit a packet or too many wait already."""
+    def reply(self, chunk: bytes) -> None:
+        """Queue a control chunk; drop it if it does not fit a packet or too many wait already."""
         if len(self._control) >= _MAX_PENDING or len(chunk) > self._capacity:
-            return False
+            self._counters.drop("reply")
+            return
         self._control.append(chunk)
         self._quiet_until = -math.inf
-        return True
 
     def reply_first(self, chunk: bytes) -> None:
         """Queue a control chunk that goes before all others, once."""

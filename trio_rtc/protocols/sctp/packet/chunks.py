@@ -241,11 +241,13 @@ class UnknownChunk:
         return bool(self.kind & 0x40)
 
 
-TransferChunk = (
-    Sack | Heartbeat | HeartbeatAck | Shutdown | ShutdownAck | ShutdownComplete | ReConfig | ForwardTsn
+TransferChunk = Sack | Heartbeat | HeartbeatAck | ReConfig | ForwardTsn
+"""Chunks of an association that is there."""
+LifecycleChunk = (
+    Init | InitAck | CookieEcho | CookieAck | Abort | Error | Shutdown | ShutdownAck | ShutdownComplete
 )
-"""Chunks that mean nothing without an association."""
-Chunk = TransferChunk | Init | InitAck | Abort | Error | CookieEcho | CookieAck | UnknownChunk
+"""Chunks that begin an association, end it, or tell why it has not begun."""
+Chunk = TransferChunk | LifecycleChunk | UnknownChunk
 
 
 def _init_fields(value: bytes) -> tuple[int, int, int, int, int, tuple[Parameter, ...]]:
