@@ -60,6 +60,8 @@ from .protocols.datachannel import DataChannelOptions
 from .protocols.dtls import DtlsOptions
 from .protocols.ice import IceOptions
 from .protocols.sctp import SctpOptions
+from .protocols.sdp import SdpOptions
+from .session import SessionOptions
 from .stats import (
     LayerStats,
     RTCCertificateStats,
@@ -155,6 +157,8 @@ __all__ = [
     "RTCStatsReport",
     "RTCTransportStats",
     "SctpOptions",
+    "SdpOptions",
+    "SessionOptions",
     "Settings",
     "SyntaxError",
     "SystemNetwork",

@@ -42,7 +42,7 @@ from .operations import (
     settle_without_value,
 )
 from .protocols.datachannel import ChannelParameters
-from .session import Applied, Session, SessionOptions
+from .session import Applied, Session
 from .stats import RTCStatsReport, collect_stats
 from .transport_objects import RTCSctpTransport
 from .transports.settings import Settings
@@ -124,7 +124,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         self._channels.attach(self._stack)
         self._monitor.traffic.attach(self._stack.ice)
         self._negotiation = Negotiation(
-            Session(rng=rng, options=SessionOptions()),
+            Session(rng=rng, options=self._settings.session),
             self._settings,
             configuration,
             self._certificate,

@@ -1,18 +1,24 @@
-"""RTCConfiguration, RTCIceServer, setting them on a connection, and certificates."""
+"""RTCConfiguration, RTCIceServer, setting them on a connection, certificates, and Settings."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 import pytest
 import trio
 
+from tests.strategies.peers import open_channel
+from tests.strategies.stories import messages_pass
 from trio_rtc import (
     InvalidAccessError,
     InvalidModificationError,
     NotSupportedError,
     RTCConfiguration,
+    RTCError,
     RTCIceServer,
     RTCPeerConnection,
+    RTCTransportStats,
+    SdpOptions,
+    SessionOptions,
     Settings,
     SyntaxError,
 )
@@ -205,3 +211,53 @@ async def test_expiry_of_certificates(wanted: float | None, expected: float) -> 
     with pytest.raises(InvalidAccessError):
         RTCPeerConnection(RTCConfiguration(certificates=[reference]))
     await trio.lowlevel.checkpoint()
+
+
+# -- settings ----
+
+
+@pytest.mark.parametrize(("answer_setup", "role"), [("active", "client"), ("passive", "server")])
+@pytest.mark.usefixtures("autojump_clock")
+async def test_the_dtls_role_of_the_answerer(answer_setup: Literal["active", "passive"], role: str) -> None:
+    settings = Settings(session=SessionOptions(answer_setup=answer_setup))
+    async with open_channel(settings=settings) as (mine, theirs, peers):
+        assert peers.bob.local_description is not None
+        assert f"a=setup:{answer_setup}\r\n" in peers.bob.local_description.sdp
+        await messages_pass(mine, theirs)
+        transport = (await peers.bob.get_stats())["transport"]
+        assert isinstance(transport, RTCTransportStats)
+        assert transport.dtls_role == role
+        # RFC 8832 section 6: the DTLS client, whoever that is, opens channels with even identifiers.
+        assert mine.id == (0 if role == "server" else 1)
+
+
+async def test_the_bounds_of_descriptions() -> None:
+    settings = Settings(session=SessionOptions(sdp=SdpOptions(maximum_lines=10)))
+    offer = await RTCPeerConnection().create_offer()
+    assert offer is not None
+    async with RTCPeerConnection(settings=settings) as pc:
+        with pytest.raises(RTCError, match="more than 10 lines"):
+            await pc.set_remote_description({"type": "offer", "sdp": offer.sdp + "a=x\r\n" * 10})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SessionOptions(answer_setup="actpass"),  # type: ignore[arg-type]
+        lambda: SessionOptions(maximum_candidates=-1),
+        lambda: SdpOptions(maximum_sections=0),
+        lambda: SdpOptions(maximum_lines=0),
+        lambda: Settings(port_range=(2, 1)),
+        lambda: Settings(close_timeout=-1),
+    ],
+)
+def test_settings_out_of_range(make: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=r"must be|is \("):
+        make()
+
+
+def test_settings_of_the_wrong_type() -> None:
+    with pytest.raises(TypeError):
+        Settings(session="active")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        SessionOptions(sdp=10)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import attrs
+from attrs import validators
 
 from trio_rtc.protocols.sdp import SdpOptions
 
@@ -13,12 +14,14 @@ class SessionOptions:
 
     Attributes:
         sdp: Bounds of the descriptions that are accepted from the peer.
-        answer_setup: The DTLS role taken in answers where the offer leaves the choice. ``active`` saves half a
-            round trip and is what RFC 8842 section 5.3 recommends.
+        answer_setup: The DTLS role taken in answers where the offer leaves the choice: ``active``, the client, saves
+            half a round trip and is what RFC 8842 section 5.3 recommends; ``passive`` is the server.
         maximum_candidates: Candidates kept in one section of a description, per side. Further ones of ours are
             still usable and only absent from the text; further ones of the peer are ignored.
     """
 
-    sdp: SdpOptions = attrs.Factory(SdpOptions)
-    answer_setup: Literal["active", "passive"] = "active"
-    maximum_candidates: int = 256
+    sdp: SdpOptions = attrs.field(factory=SdpOptions, validator=validators.instance_of(SdpOptions))
+    answer_setup: Literal["active", "passive"] = attrs.field(
+        default="active", validator=validators.in_(("active", "passive"))
+    )
+    maximum_candidates: int = attrs.field(default=256, validator=validators.ge(0))

@@ -10,6 +10,7 @@ from trio_rtc.protocols.datachannel import DataChannelOptions
 from trio_rtc.protocols.dtls import DtlsOptions
 from trio_rtc.protocols.ice import IceOptions
 from trio_rtc.protocols.sctp import SctpOptions
+from trio_rtc.session import SessionOptions
 
 from .network import InterfaceAddress, Network
 
@@ -32,6 +33,7 @@ class Settings:
         send_high_water_mark: Bytes queued on a data channel above which ``send`` waits.
         max_message_size: Bytes of the largest data channel message that we accept, as announced to the peer. It goes
             before the one in ``sctp``.
+        session: Options of offers and answers, such as the DTLS role that our answers choose.
         ice: Options of ICE.
         dtls: Options of DTLS.
         sctp: Options of SCTP.
@@ -46,6 +48,9 @@ class Settings:
     interface_filter: Callable[[InterfaceAddress], bool] | None = None
     send_high_water_mark: int = attrs.field(default=1 << 20, validator=attrs.validators.gt(0))
     max_message_size: int = attrs.field(default=262144, validator=attrs.validators.gt(0))
+    session: SessionOptions = attrs.field(
+        factory=SessionOptions, validator=attrs.validators.instance_of(SessionOptions)
+    )
     ice: IceOptions = attrs.field(factory=IceOptions)
     dtls: DtlsOptions = attrs.field(factory=DtlsOptions)
     sctp: SctpOptions = attrs.field(factory=SctpOptions)

@@ -1,6 +1,7 @@
 """Bounds of what the parser accepts."""
 
 import attrs
+from attrs import validators
 
 
 @attrs.frozen
@@ -17,7 +18,7 @@ class SdpOptions:
             inherits from them: together with the number of sections this bounds the work.
     """
 
-    maximum_length: int = 1_000_000
-    maximum_lines: int = 20_000
-    maximum_sections: int = 256
-    maximum_session_lines: int = 256
+    maximum_length: int = attrs.field(default=1_000_000, validator=validators.ge(1))
+    maximum_lines: int = attrs.field(default=20_000, validator=validators.ge(1))
+    maximum_sections: int = attrs.field(default=256, validator=validators.ge(1))
+    maximum_session_lines: int = attrs.field(default=256, validator=validators.ge(1))
