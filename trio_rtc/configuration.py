@@ -39,13 +39,9 @@ class RTCIceServer:
     def __attrs_post_init__(self) -> None:
         if not self.urls:
             raise SyntaxError("an ICE server needs a URL")
-        for url in self.parsed_urls():
+        for url in map(IceServerUrl.parse, self.urls):
             if url.scheme.startswith("turn") and (self.username is None or self.credential is None):
                 raise InvalidAccessError(f"{url.url!r} needs username and credential")
-
-    def parsed_urls(self) -> list[IceServerUrl]:
-        """Return the URLs in their parts."""
-        return [IceServerUrl.parse(url) for url in self.urls]
 
 
 def _all_instances_of(wanted: type) -> Any:

@@ -257,7 +257,7 @@ class Negotiation:
             self.stack.gather(self._server_urls())
 
     def _server_urls(self) -> Sequence[IceServerUrl]:
-        return [url for server in self.configuration.ice_servers for url in server.parsed_urls()]
+        return [IceServerUrl.parse(url) for server in self.configuration.ice_servers for url in server.urls]
 
     def _set_remote_ice(self, plan: TransportPlan) -> None:
         if plan.remote_ufrag is None or plan.remote_pwd is None:

@@ -1,7 +1,9 @@
 """Every member of W3C's interfaces is there under the name that the rule gives it, or named as missing."""
 
 import inspect
+from collections.abc import Iterator
 from operator import attrgetter
+from typing import get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -64,6 +66,24 @@ def test_what_is_named_as_missing_exists_in_the_webidl(missing: dict[str, set[st
 def test_every_class_is_in_the_public_names() -> None:
     present = {member.definition for member in MEMBERS if member.status is Status.PRESENT}
     assert present - KEYWORDS_OF.keys() <= set(trio_rtc.__all__)
+
+
+def classes_in(annotation: object) -> Iterator[type]:
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        yield annotation
+    for argument in get_args(annotation):
+        yield from classes_in(argument)
+
+
+@pytest.mark.parametrize("name", [name for name in trio_rtc.__all__ if name.startswith("RTC")])
+def test_what_methods_return_has_a_public_name(name: str) -> None:
+    for member_name, member in inspect.getmembers_static(getattr(trio_rtc, name)):
+        function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
+        if member_name.startswith("_") or not inspect.isfunction(function):
+            continue
+        returned = get_type_hints(function).get("return")
+        ours = {each.__name__ for each in classes_in(returned) if each.__module__.startswith("trio_rtc")}
+        assert ours <= set(trio_rtc.__all__), member_name
 
 
 def test_every_event_handler_of_the_webidl_is_in_the_table() -> None:
