@@ -57,7 +57,14 @@ class Association:
         max_payload = options.max_packet_size - HEADER_SIZE - DATA_HEADER_SIZE
         self._queue = SendQueue(max_payload)
         self._outbox = Outbox(options, self._queue, max_payload, self.counters)
-        self._lifecycle = Lifecycle(options, rng, self._queue, self._outbox, self.counters, self._events)
+        self._lifecycle = Lifecycle(
+            options,
+            rng,
+            queue=self._queue,
+            outbox=self._outbox,
+            counters=self.counters,
+            events=self._events,
+        )
 
     # Questions.
 
@@ -384,9 +391,9 @@ class Association:
         """Do what is done once for a batch of packets."""
         receiver = block.receiver
         receiver.finish_batch(now)
-        if receiver.has_unacknowledged:
+        has_news = receiver.has_unacknowledged
+        if has_news:
             self._outbox.release()
-            self._lifecycle.data_received()
         if receiver.reassembly.ready:
             self._events.append(MessagesAvailable(receiver.reassembly.take_ready()))
         if receiver.violation is not None:
@@ -396,3 +403,5 @@ class Association:
         for report in receiver.take_reports():
             self._outbox.reply(chunks.Error((report,)).encode())
         self._events += block.resets.perform_deferred(receiver)
+        if has_news:
+            self._lifecycle.data_received()

@@ -118,8 +118,14 @@ class Outbox:
             with_data: Whether the state of the association lets data go.
         """
         transmitter = block.transmitter
+        queued = with_data and self._queue.has_sendable
+        if not queued and not self._control and not _has_chunks(block):
+            # What usually follows a batch that needs no answer yet: nothing to decide, nothing to wait for.
+            self.flush_at = math.inf
+            self._quiet_until = -math.inf
+            return []
         partial, held_until = True, -math.inf
-        if with_data and not transmitter.outstanding.lost and self._queue.has_sendable:
+        if queued and not transmitter.outstanding.lost:
             if not transmitter.outstanding.chunks:
                 self._coalescing.received = True
             held_until = self._coalescing.deadline(self._queue.total)
@@ -214,3 +220,14 @@ class Outbox:
         if not block.capabilities.zero_checksum or (control and control[0][0] == CookieEcho.kind):
             return [add_checksum(packet) for packet in packets]
         return packets
+
+
+def _has_chunks(block: ControlBlock) -> bool:
+    """Whether the association itself has chunks to send now, new data aside."""
+    transmitter = block.transmitter
+    return (
+        block.receiver.ack_due
+        or transmitter.forward_pending
+        or bool(transmitter.outstanding.lost)
+        or block.resets.has_chunks
+    )

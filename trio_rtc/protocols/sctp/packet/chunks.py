@@ -242,11 +242,11 @@ class UnknownChunk:
 
 
 TransferChunk = Sack | Heartbeat | HeartbeatAck | ReConfig | ForwardTsn
-"""Chunks of an association that is there."""
+"""Control chunks that mean nothing without an association."""
 LifecycleChunk = (
     Init | InitAck | CookieEcho | CookieAck | Abort | Error | Shutdown | ShutdownAck | ShutdownComplete
 )
-"""Chunks that begin an association, end it, or tell why it has not begun."""
+"""Chunks that begin an association, end it, or tell what went wrong with it."""
 Chunk = TransferChunk | LifecycleChunk | UnknownChunk
 
 

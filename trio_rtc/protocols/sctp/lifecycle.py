@@ -1,0 +1,387 @@
+"""The life of an association: its state, and everything that changes it (RFC 9260 sections 5, 8 and 9).
+
+An association begins in ``Listening``, where an INIT is answered with a signed cookie and nothing is kept.
+``connect`` sends INIT and waits in ``CookieWait``; INIT ACK leads to ``CookieEchoed``, COOKIE ACK to ``Established``.
+In WebRTC both sides call ``connect``, so INITs cross: each is answered as if it had come alone, with the same tag
+and TSN as in our own INIT, and whichever COOKIE ECHO arrives first establishes. ``shutdown`` goes by way of
+``ShutdownPending`` (what is queued is sent and acknowledged first) to ``ShutdownSent``; the other side by way of
+``ShutdownReceived`` to ``ShutdownAckSent``; ``close`` sends ABORT from anywhere. Every way ends in ``Closed``.
+
+An association lives as long as the DTLS connection under it, and a peer cannot restart one without the other:
+a COOKIE ECHO with a new tag of the peer's in ``Established`` (RFC 9260 section 5.2.4, restart) aborts.
+Packets that belong to no association are dropped and counted instead of answered (section 8.4): below us is an
+authenticated peer, and an ABORT could only kill an association that is just being set up.
+"""
+
+import logging
+import random
+
+from trio_rtc.protocols.timer import Timer
+
+from . import state as states
+from .counters import Counters
+from .events import AssociationError, AssociationEstablished, Closed, SctpEvent
+from .handshake import Handshake, is_acceptable
+from .options import SctpOptions
+from .outbox import Outbox
+from .packet import causes, chunks
+from .packet.causes import CauseCode, describe_causes
+from .packet.parameters import Parameter
+from .tx.send_queue import SendQueue
+
+logger = logging.getLogger("trio_rtc.sctp")
+
+
+class Lifecycle:
+    """The state machine of one association.
+
+    What its state means for packets and messages is in its attributes, plain ones, because they are read for every
+    packet and every message; nobody else sets them.
+
+    Args:
+        options: Of the association.
+        rng: Source of tag, TSN and the cookie's secret.
+        queue: Messages to be sent.
+        outbox: Where chunks go.
+        counters: Where dropped chunks are counted.
+        events: The list that events are appended to.
+
+    Attributes:
+        local_tag: The verification tag of packets to us.
+        block: The control block, from ``CookieEchoed`` to the end.
+        data_block: The control block, in the states that take data.
+        last_block: The control block, even after the end: what was received can still be taken.
+        timer: T1-init, T1-cookie or T2-shutdown, whichever the state has.
+        outbound_streams: How many streams we may use, or ask for as long as that is not agreed.
+        accepts_messages: Whether the application may still queue messages.
+        sends_data: Whether the state lets data go, other than in the packet of a COOKIE ECHO.
+        is_established: Whether the handshake is over, and the association has not ended.
+        closed: Whether the association has ended.
+    """
+
+    def __init__(
+        self,
+        options: SctpOptions,
+        rng: random.Random,
+        *,
+        queue: SendQueue,
+        outbox: Outbox,
+        counters: Counters,
+        events: list[SctpEvent],
+    ) -> None:
+        self._options = options
+        self._handshake = Handshake(options, rng)
+        self._queue = queue
+        self._outbox = outbox
+        self._counters = counters
+        self._events = events
+        self._state: states.State = states.Listening()
+        self.local_tag = self._handshake.local_tag
+        self.block: states.ControlBlock | None = None
+        self.data_block: states.ControlBlock | None = None
+        self.last_block: states.ControlBlock | None = None
+        self.timer: Timer | None = None
+        self.outbound_streams = options.outbound_streams
+        self.accepts_messages = True
+        self.sends_data = False
+        self.is_established = False
+        self.closed = False
+
+    # What the application and the layer below want.
+
+    def connect(self, now: float) -> None:
+        """Send INIT, unless the handshake has begun."""
+        if isinstance(self._state, states.Listening):
+            self._enter(states.CookieWait(self._start_t1(now)))
+            self._send_init()
+
+    def shutdown(self) -> None:
+        """End once everything is sent and acknowledged."""
+        self._outbox.wake()
+        match self._state:
+            case states.Listening() | states.CookieWait():
+                self._end(None)
+            case states.CookieEchoed() as echoed:
+                echoed.shutdown_wanted = True
+                self.accepts_messages = False
+            case states.Established(block):
+                self._enter(states.ShutdownPending(block))
+            case _:
+                pass  # it has ended, or is about to
+
+    def close(self) -> None:
+        """Send ABORT, if there is a peer, and end."""
+        if not self.closed:
+            self.abort(causes.user_initiated_abort(), None)
+
+    def lower_closed(self) -> None:
+        """End without a word."""
+        self._outbox.discard_packets()
+        self._end(AssociationError("the transport below has closed"))
+
+    # What the association finds out.
+
+    def abort(self, cause: Parameter | None, error: AssociationError | None) -> None:
+        """Send ABORT, if the peer's tag is known, and end."""
+        if self.block is not None:
+            reasons = () if cause is None else (cause,)
+            self._outbox.send_alone(self.block.peer_tag, chunks.Abort(reasons).encode())
+        self._end(error)
+
+    def give_up(self) -> None:
+        """End after too many retransmissions."""
+        if isinstance(self._state, states.ShutdownAckSent):
+            # Everything was delivered both ways; only the last word is missing.
+            self._end(None)
+        else:
+            self.abort(None, _SILENCE)
+
+    def refuse(self, reason: str) -> None:
+        """Drop what the state does not take."""
+        self._counters.drop(reason)
+        if isinstance(self._state, states.CookieEchoed):
+            # Only an established peer sends this, so COOKIE ACK was lost: ask for it without waiting.
+            self._state.cookie_due = True
+
+    def data_received(self) -> None:
+        """Answer data that comes after our SHUTDOWN with another one (section 9.2)."""
+        if isinstance(self._state, states.ShutdownSent):
+            self._send_shutdown(self._state.block)
+
+    def progress(self, now: float) -> None:
+        """Take the step of SHUTDOWN that waits for data to be acknowledged."""
+        match self._state:
+            case states.ShutdownPending(block) if block.transmitter.is_idle:
+                self._enter(states.ShutdownSent(block, self._start_t2(block, now)))
+                self._send_shutdown(block)
+            case states.ShutdownReceived(block) if block.transmitter.is_idle:
+                self._acknowledge_shutdown(block, now)
+            case _:
+                pass
+
+    def take_cookie(self) -> bytes | None:
+        """Return the cookie that is to be sent, None if none is due."""
+        if not isinstance(self._state, states.CookieEchoed) or not self._state.cookie_due:
+            return None
+        self._state.cookie_due = False
+        return self._state.cookie
+
+    def handle_timer(self, now: float) -> None:
+        """Act on T1 and T2: say the last word again, or give up."""
+        timer = self.timer
+        if timer is None or not timer.expire(now):
+            return
+        self._outbox.wake()
+        if timer.expirations > self._options.max_init_retransmissions:
+            self.give_up()
+            return
+        match self._state:
+            case states.CookieWait():
+                self._send_init()
+            case states.CookieEchoed() as echoed:
+                echoed.cookie_due = True
+            case states.ShutdownSent(block):
+                self._send_shutdown(block)
+            case _:
+                self._outbox.reply(chunks.ShutdownAck().encode())
+
+    # What the peer says.
+
+    def handle_chunk(self, chunk: chunks.LifecycleChunk, now: float) -> bool:
+        """Take a chunk; return whether the rest of its packet is to be read."""
+        match chunk:
+            case chunks.InitAck():
+                self._handle_init_ack(chunk, now)
+            case chunks.Init():
+                self._handle_init(chunk, now)
+                return False
+            case chunks.CookieEcho(cookie):
+                return self._handle_cookie_echo(cookie, now)
+            case chunks.CookieAck():
+                if isinstance(self._state, states.CookieEchoed):
+                    self._establish(self._state.block, now)
+            case chunks.Abort(reasons):
+                self._handle_abort(reasons)
+            case chunks.Error(reasons):
+                self._handle_error(reasons)
+            case chunks.Shutdown() | chunks.ShutdownAck() | chunks.ShutdownComplete():
+                if self.block is not None and self.is_established:
+                    self._handle_ending(self.block, chunk, now)
+                else:
+                    self.refuse("chunk out of state")
+        return not self.closed
+
+    # The handshake.
+
+    def _handle_init(self, init: chunks.Init, now: float) -> None:
+        if not is_acceptable(init):
+            self._counters.drop("init")
+        elif isinstance(self._state, states.ShutdownAckSent):
+            # Section 9.2: the peer has not heard the end yet.
+            self._outbox.reply(chunks.ShutdownAck().encode())
+        else:
+            self._outbox.send_alone(init.initiate_tag, self._handshake.answer(init, now).encode())
+
+    def _handle_init_ack(self, init_ack: chunks.InitAck, now: float) -> None:
+        if not isinstance(self._state, states.CookieWait):
+            self._counters.drop("chunk out of state")
+        elif (cookie := self._handshake.find_cookie(init_ack)) is None:
+            self._counters.drop("init ack")
+        else:
+            agreed = self._handshake.negotiate(init_ack, now)
+            block = self._handshake.make_block(agreed, self._queue)
+            self._enter(states.CookieEchoed(block, self._start_t1(now), cookie))
+
+    def _handle_cookie_echo(self, data: bytes, now: float) -> bool:
+        """Take a COOKIE ECHO; return whether it was good, so that what is bundled with it may be read."""
+        cookie = self._handshake.read_cookie(data)
+        if cookie is None:
+            self._counters.drop("cookie")
+            return False
+        known = self.block is not None and self.block.peer_tag == cookie.peer_tag
+        match self._state:
+            case states.Listening() | states.CookieWait():
+                staleness = self._handshake.staleness(cookie, now)
+                if staleness > 0:
+                    error = chunks.Error((causes.stale_cookie(staleness),))
+                    self._outbox.send_alone(cookie.peer_tag, error.encode())
+                    return False
+                self._establish(self._handshake.make_block(cookie, self._queue), now)
+            case states.CookieEchoed(block):
+                if not known:
+                    # The peer answered our INIT under one tag and sent its own under another
+                    # (section 5.2.4, action B): what is sent already stays valid, its tag and TSN change.
+                    block = self._handshake.make_block(cookie, self._queue, block.transmitter)
+                self._establish(block, now)
+            case states.ShutdownAckSent():
+                self._outbox.reply(chunks.ShutdownAck().encode())
+                return False
+            case _:
+                if not known:
+                    self.abort(
+                        causes.protocol_violation("restart"), AssociationError("the peer started anew")
+                    )
+                    return False
+        self._outbox.reply_first(chunks.CookieAck().encode())
+        return True
+
+    def _handle_abort(self, reasons: tuple[Parameter, ...]) -> None:
+        if isinstance(self._state, states.Listening):
+            self._counters.drop("chunk out of state")
+            return
+        code = reasons[0].kind if reasons else None
+        self._end(AssociationError(f"the peer aborted: {describe_causes(reasons)}", code))
+
+    def _handle_error(self, reasons: tuple[Parameter, ...]) -> None:
+        logger.debug("the peer reports: %s", describe_causes(reasons))
+        stale = any(code == CauseCode.STALE_COOKIE for code, _ in reasons)
+        if stale and isinstance(self._state, states.CookieEchoed):
+            # Begin again (section 5.2.6), with the count of tries so far.
+            self._enter(states.CookieWait(self._state.t1_cookie))
+            self._send_init()
+
+    def _establish(self, block: states.ControlBlock, now: float) -> None:
+        current = self._state
+        if isinstance(current, states.CookieEchoed) and current.shutdown_wanted:
+            self._enter(states.ShutdownPending(block))
+        else:
+            self._enter(states.Established(block))
+        self._queue.limit_streams(block.outbound_streams)
+        block.path.heard(now)
+        self._events.append(AssociationEstablished(block.inbound_streams, block.outbound_streams))
+
+    def _send_init(self) -> None:
+        self._outbox.send_alone(0, self._handshake.make_init().encode())
+
+    def _start_t1(self, now: float) -> Timer:
+        timer = Timer(self._options.rto_initial, maximum=self._options.rto_max_init)
+        timer.start(now)
+        return timer
+
+    # The end.
+
+    def _handle_ending(
+        self,
+        block: states.ControlBlock,
+        chunk: chunks.Shutdown | chunks.ShutdownAck | chunks.ShutdownComplete,
+        now: float,
+    ) -> None:
+        match chunk:
+            case chunks.Shutdown(cumulative_tsn):
+                self._handle_shutdown(block, cumulative_tsn, now)
+            case chunks.ShutdownAck():
+                if isinstance(self._state, states.ShutdownSent | states.ShutdownAckSent):
+                    self._outbox.send_alone(block.peer_tag, chunks.ShutdownComplete().encode())
+                    self._end(None)
+            case chunks.ShutdownComplete():
+                if isinstance(self._state, states.ShutdownAckSent):
+                    self._end(None)
+
+    def _handle_shutdown(self, block: states.ControlBlock, cumulative_tsn: int, now: float) -> None:
+        window = block.transmitter.advertised_window
+        block.transmitter.handle_sack(chunks.Sack(cumulative_tsn, window), now)
+        match self._state:
+            case states.Established() | states.ShutdownPending():
+                self._enter(states.ShutdownReceived(block))
+            case states.ShutdownSent():
+                self._acknowledge_shutdown(block, now)
+            case _:
+                pass  # it was answered before
+
+    def _send_shutdown(self, block: states.ControlBlock) -> None:
+        self._outbox.reply(chunks.Shutdown(block.receiver.tracker.cumulative_tsn & 0xFFFFFFFF).encode())
+
+    def _acknowledge_shutdown(self, block: states.ControlBlock, now: float) -> None:
+        self._enter(states.ShutdownAckSent(block, self._start_t2(block, now)))
+        self._outbox.reply(chunks.ShutdownAck().encode())
+
+    def _start_t2(self, block: states.ControlBlock, now: float) -> Timer:
+        block.path.stop()
+        timer = Timer(block.transmitter.timeout.value, maximum=self._options.rto_max)
+        timer.start(now)
+        return timer
+
+    def _end(self, error: AssociationError | None) -> None:
+        if not self.closed:
+            logger.debug("the association has ended: %s", error)
+            self._outbox.clear()
+            self._enter(states.Closed(error))
+            self._events.append(Closed(error))
+
+    # The state.
+
+    def _enter(self, new: states.State) -> None:
+        """Change the state, and what follows from it."""
+        self._state = new
+        self._outbox.wake()
+        self.timer = _timer_of(new)
+        self.closed = isinstance(new, states.Closed)
+        self.accepts_messages = isinstance(
+            new, states.Listening | states.CookieWait | states.CookieEchoed | states.Established
+        )
+        self.sends_data = isinstance(
+            new, states.Established | states.ShutdownPending | states.ShutdownReceived
+        )
+        if isinstance(new, states.Listening | states.CookieWait | states.Closed):
+            self.block = self.data_block = None
+            self.is_established = False
+            return
+        self.is_established = not isinstance(new, states.CookieEchoed)
+        self.block = self.last_block = new.block
+        self.data_block = new.block if self.sends_data or isinstance(new, states.ShutdownSent) else None
+        self.outbound_streams = new.block.outbound_streams
+
+
+def _timer_of(state: states.State) -> Timer | None:
+    match state:
+        case states.CookieWait(timer):
+            return timer
+        case states.CookieEchoed() as echoed:
+            return echoed.t1_cookie
+        case states.ShutdownSent() | states.ShutdownAckSent() as ending:
+            return ending.t2_shutdown
+        case _:
+            return None
+
+
+_SILENCE = AssociationError("the peer does not answer")
