@@ -1,5 +1,7 @@
 """Setting up: crossing and lost handshakes, cookies, strangers."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.strategies.sctp_pair import (
@@ -13,7 +15,8 @@ from tests.strategies.sctp_pair import (
     SctpPair,
     chunk_kinds,
 )
-from trio_rtc.protocols.sctp import AssociationEstablished, SctpOptions
+from trio_rtc.errors import InvalidStateError
+from trio_rtc.protocols.sctp import Association, AssociationEstablished, SctpOptions
 from trio_rtc.protocols.sctp.packet.header import add_checksum
 
 
@@ -83,7 +86,8 @@ def test_what_only_an_established_peer_sends_asks_for_a_lost_cookie_ack() -> Non
     assert pair.run(lambda: len(pair.left.messages) == 3, 2)
 
 
-def test_stale_cookie_begins_again() -> None:
+def pair_with_stale_cookie(send: Callable[[Association, float], None]) -> SctpPair:
+    """Return a pair whose right side is about to get a cookie that is out of date, after the left did ``send``."""
     pair = SctpPair(SctpOptions(), SctpOptions(cookie_life=1.0))
     delayed: list[bytes] = []
 
@@ -94,12 +98,53 @@ def test_stale_cookie_begins_again() -> None:
         return False
 
     pair.lost = hold_first_echo
+    send(pair.left.association, pair.now)
     pair.left.association.connect(pair.now)
     pair.run_for(3.0)
     pair.fly(1, delayed[0])
+    return pair
+
+
+def test_stale_cookie_begins_again() -> None:
+    pair = pair_with_stale_cookie(lambda association, now: None)
     assert pair.run(lambda: pair.is_connected, 20)
     assert pair.kinds_sent(1)[ERROR] >= 1
     assert pair.kinds_sent(0)[INIT] == 2
+
+
+def test_data_that_went_with_a_stale_cookie_is_delivered() -> None:
+    pair = pair_with_stale_cookie(lambda association, now: association.send(1, 51, bytes(3000), now))
+    assert pair.run(lambda: bool(pair.right.messages), 20)
+    assert pair.right.messages == [(1, 51, bytes(3000))]
+
+
+def test_message_that_expires_after_it_went_with_a_stale_cookie_is_given_up() -> None:
+    def send(association: Association, now: float) -> None:
+        association.send(1, 51, bytes(30000), now, lifetime=2.0)
+        association.send(1, 51, b"next", now)
+
+    pair = pair_with_stale_cookie(send)
+    assert pair.run(lambda: bool(pair.right.messages), 20)
+    assert pair.right.messages == [(1, 51, b"next")]
+    assert pair.left.association.statistics().messages_abandoned == 1
+
+
+def test_stale_cookie_ends_an_association_that_was_to_be_shut_down() -> None:
+    pair = pair_with_stale_cookie(lambda association, now: None)
+    pair.left.association.shutdown(pair.now)
+    assert pair.run(lambda: pair.left.association.closed, 1)
+    assert pair.left.closed_event().error is None
+    assert pair.kinds_sent(0)[INIT] == 1
+
+
+def test_streams_are_not_reset_before_the_association_is_established() -> None:
+    # What the peer offers is not final before that: a stream that is being reset could be taken away.
+    pair = SctpPair(lost=lambda sender, packet: COOKIE_ECHO in chunk_kinds(packet))
+    pair.left.association.connect(pair.now)
+    pair.run_for(0.1)
+    assert pair.kinds_sent(0)[COOKIE_ECHO] == 1
+    with pytest.raises(InvalidStateError, match="not established"):
+        pair.left.association.reset_streams([1], pair.now)
 
 
 def test_forged_cookie_is_dropped() -> None:

@@ -214,7 +214,7 @@ class Association:
             InvalidStateError: The association has not been established, or has ended.
         """
         block = self._lifecycle.block
-        if block is None:
+        if block is None or not self._lifecycle.is_established:
             raise InvalidStateError("the association is not established")
         for stream_id in stream_ids:
             self._queue.begin_reset(stream_id)

@@ -229,7 +229,7 @@ class Lifecycle:
             self._counters.drop("init ack")
         else:
             agreed = self._handshake.negotiate(init_ack, now)
-            block = self._handshake.make_block(agreed, self._queue)
+            block = self._handshake.make_block(agreed, self._queue, self._state.transmitter)
             self._enter(states.CookieEchoed(block, self._start_t1(now), cookie))
 
     def _handle_cookie_echo(self, data: bytes, now: float) -> bool:
@@ -246,7 +246,8 @@ class Lifecycle:
                     error = chunks.Error((causes.stale_cookie(staleness),))
                     self._outbox.send_alone(cookie.peer_tag, error.encode())
                     return False
-                self._establish(self._handshake.make_block(cookie, self._queue), now)
+                transmitter = self._state.transmitter if isinstance(self._state, states.CookieWait) else None
+                self._establish(self._handshake.make_block(cookie, self._queue, transmitter), now)
             case states.CookieEchoed(block):
                 if not known:
                     # The peer answered our INIT under one tag and sent its own under another
@@ -275,10 +276,15 @@ class Lifecycle:
     def _handle_error(self, reasons: tuple[Parameter, ...]) -> None:
         logger.debug("the peer reports: %s", describe_causes(reasons))
         stale = any(code == CauseCode.STALE_COOKIE for code, _ in reasons)
-        if stale and isinstance(self._state, states.CookieEchoed):
-            # Begin again (section 5.2.6), with the count of tries so far.
-            self._enter(states.CookieWait(self._state.t1_cookie))
-            self._send_init()
+        current = self._state
+        if not stale or not isinstance(current, states.CookieEchoed):
+            return
+        if current.shutdown_wanted:
+            self._end(None)
+            return
+        # Begin again (section 5.2.6), with the count of tries so far and the data that is on its way.
+        self._enter(states.CookieWait(current.t1_cookie, current.block.transmitter))
+        self._send_init()
 
     def _establish(self, block: states.ControlBlock, now: float) -> None:
         current = self._state

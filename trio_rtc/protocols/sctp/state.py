@@ -59,9 +59,13 @@ class Listening:
 
 @attrs.define
 class CookieWait:
-    """INIT is sent, INIT ACK is awaited."""
+    """INIT is sent, INIT ACK is awaited.
+
+    ``transmitter`` is there when a stale cookie has led here: it has the data that was sent with the cookie.
+    """
 
     t1_init: Timer
+    transmitter: Transmitter | None = None
 
 
 @attrs.define
