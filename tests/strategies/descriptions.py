@@ -37,7 +37,8 @@ _known_attributes = st.sampled_from(
 )
 _attributes = st.lists(_unknown_attributes | _known_attributes, max_size=6).map(tuple)
 _media_fields = st.lists(
-    st.sampled_from([Field("c", "IN IP4 192.0.2.1"), Field("b", "AS:128"), Field("i", "a title")]), max_size=3
+    st.sampled_from([Field("c", "IN IP4 192.0.2.1"), Field("b", "AS:128"), Field("i", "a title")]),
+    unique=True,
 ).map(tuple)
 _media = st.builds(
     MediaDescription,
@@ -66,7 +67,7 @@ def session_descriptions() -> st.SearchStrategy[SessionDescription]:
         SessionDescription,
         origin=_origins,
         # A description may end right after its name, where a blank end would be cut off.
-        name=values.filter(lambda text: text.strip("\r\n") == text),
+        name=values.filter(lambda text: text != "" and text.strip("\r\n") == text),
         fields=st.just((Field("t", "0 0"),)),
         attributes=_attributes,
         media=st.lists(_media, max_size=3).map(tuple),

@@ -69,6 +69,123 @@ def test_lines_out_of_grammar(text: str, line_number: int) -> None:
     assert error_of(text).line_number == line_number
 
 
+ORIGIN_OF_HEAD = "o=- 1 2 IN IP4 127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "v=",
+        "v=00",
+        "v=0 ",
+        "v=1",
+        "o=",
+        "o=-  1 2 IN IP4 h",
+        "o=- 1 2 IN IP4 h ",
+        "o=- 1 2 IN IP4 h more",
+        "o=a\tb 1 2 IN IP4 h",
+        "o=- -1 2 IN IP4 h",
+        "o=- 1 two IN IP4 h",
+        "o=- 1 2 I:N IP4 h",
+        "o=- 1 2 IN IP/4 h",
+        "o=- 1 2 IN IP4 h\x7f",
+        "s=",
+        "i=",
+        "u=",
+        "u=http://a b",
+        "e=",
+        "p=",
+        "k=",
+        "c=",
+        "c=IN IP4",
+        "c=IN IP4 10.0.0.1 10.0.0.2",
+        "c=IN IP4 ",
+        "c=I@N IP4 10.0.0.1",
+        "c=IN (IP4) 10.0.0.1",
+        "c=IN IP4 10.0.0.1\x0b",
+        "b=",
+        "b=:1",
+        "b=AS",
+        "b=AS:",
+        "b=AS:-1",
+        "b=AS:1.5",
+        "b=A S:1",
+        "t=",
+        "t=0",
+        "t=0 0 0",
+        "t=0  0",
+        "t=0 0 ",
+        "t= 0 0",
+        "t=a b",
+        "t=now later",
+        "t=-1 0",
+        "t=0 0x10",
+        "t=0.5 1",
+        "t=1_000_000_000 0",
+        "t=00 0",
+        "t=3724394400 123",
+        "t=\u0663\u0667\u0662\u0664\u0663\u0669\u0664\u0664\u0660\u0660 0",
+        "r=7d 1h",
+        "r=0 1h 0",
+        "r=7w 1h 0",
+        "r=7d 1h -25h",
+        "z=2882844526",
+        "z=2882844526 -1h 2898848070",
+        "z=2882844526 --1h",
+        "z=1 1h",
+        "m=",
+        "m=audio 9 RTP/AVP",
+        "m=audio 9 RTP/AVP 0 ",
+        "m=au/dio 9 RTP/AVP 0",
+        "m=audio 9 RTP/ 0",
+        "m=audio 9/ RTP/AVP 0",
+        "m=audio 9/2/2 RTP/AVP 0",
+        "m=audio 0x9 RTP/AVP 0",
+        "m=audio 9 RTP/AVP 0,8",
+    ],
+)
+def test_fields_out_of_grammar(line: str) -> None:
+    """RFC 8866 section 9; RFC 9429 section 5.8.1 has the lines checked that mean nothing to JSEP."""
+    kinds = {"v": "v=0", "o": ORIGIN_OF_HEAD, "s": "s=-"}
+    if line[0] in kinds:
+        text = HEAD.replace(f"{kinds[line[0]]}\r\n", f"{line}\r\n")
+        line_number = "vos".index(line[0]) + 1
+    else:
+        text, line_number = f"{HEAD}{line}\r\na=x\r\n", 5
+    error = error_of(text)
+    assert (error.line_number, error.line) == (line_number, line)
+
+
+@pytest.mark.parametrize("line", ["i=one", "u=http://a", "c=IN IP4 0.0.0.0", "k=prompt"])
+def test_lines_of_which_there_may_be_one(line: str) -> None:
+    parse(f"{HEAD}{line}\r\n")
+    assert error_of(f"{HEAD}{line}\r\na=x\r\n{line}\r\n").line_number == 7
+
+
+def test_fields_within_the_grammar() -> None:
+    session = [
+        "i=A \u00fcber session: with anything",
+        "u=https://example.com/?q=\u00fc",
+        "e=j.doe@example.com (Jane Doe)",
+        "e=Jane Doe <j.doe@example.com>",
+        "p=+1 617 555-6011",
+        "c=IN IP6 ff15::101/3",
+        "b=X-YZ:128",
+        "b=CT:0",
+        "t=2873397496 2873404696",
+        "r=604800 3600 0 90000",
+        "r=7d 1h 0 25h",
+        "z=2882844526 -1h 2898848070 0",
+        "t=3034423619 0",
+        "k=clear:password",
+    ]
+    media = ["m=audio 49170/2 RTP/AVP 0 8", "i=-", "c=IN IP4 233.252.0.1/127", "c=TN RFC2543 +1-201-406-4090"]
+    lines = [*session, *media]
+    description = parse(HEAD.replace("t=0 0\r\n", "") + "".join(f"{line}\r\n" for line in lines))
+    assert [f"{field.type}={field.value}" for field in description.fields] == session
+    assert [f"{field.type}={field.value}" for field in description.media[0].fields] == media[1:]
+
+
 @pytest.mark.parametrize(
     "attribute",
     [

@@ -1,15 +1,14 @@
 """From the text to the tree.
 
 The text is walked line by line. ``v=``, ``o=`` and ``s=`` must come first and in this order (RFC 9429 section
-5.8.1); every ``m=`` opens a section; any other line belongs to the section that is open. Known attributes are
-checked against their grammar here, while the line number is at hand, so that the views can rely on it.
+5.8.1); every ``m=`` opens a section; any other line belongs to the section that is open. Every line is checked
+against its grammar here, unknown attributes apart, while the line number is at hand, so that the views can rely on it.
 
 Departures from the letter of RFC 8866, all towards what is in the field: lines may end with LF alone, blank
 lines at the end are ignored, a missing ``t=`` is forgiven, and lines within a section may come in any order.
 """
 
 import re
-from collections.abc import Callable
 
 import attrs
 
@@ -17,13 +16,17 @@ from trio_rtc.errors import ProtocolError
 
 from .description import Attribute, Field, MediaDescription, Origin, SessionDescription
 from .errors import SdpSyntaxError
-from .grammar import integer, token, words
+from .fields import FIELD_CHECKS, check_text, parse_media_line, parse_origin
+from .grammar import token
 from .options import SdpOptions
-from .values import VALUE_PARSERS, Bandwidth
+from .values import VALUE_PARSERS
 
 _FORBIDDEN = re.compile("[\0\r\ud800-\udfff]")
 _SESSION_FIELDS = frozenset("iuepcbtrzk")
 _MEDIA_FIELDS = frozenset("icbk")
+# RFC 8866 section 9. A media section may name several connections.
+_SINGLE_SESSION_FIELDS = frozenset("iuck")
+_SINGLE_MEDIA_FIELDS = frozenset("ik")
 _DEFAULT_OPTIONS = SdpOptions()
 
 
@@ -100,14 +103,15 @@ class _Parser:
         if expected == "v" and value != "0":
             raise ProtocolError("version is not 0")
         if expected == "o":
-            self._origin = _parse_origin(value)
+            self._origin = parse_origin(value)
         elif expected == "s":
+            check_text(value)
             self._name = value
 
     def _open_media(self, value: str) -> None:
         if len(self._media) >= self._options.maximum_sections:
             raise ProtocolError(f"more than {self._options.maximum_sections} media sections")
-        self._media_lines.append(_parse_media_line(value))
+        self._media_lines.append(parse_media_line(value))
         self._media.append(_OpenSection())
 
     def _take_attribute(self, text: str) -> None:
@@ -121,10 +125,12 @@ class _Parser:
     def _take_field(self, field_type: str, value: str) -> None:
         if field_type not in (_MEDIA_FIELDS if self._media else _SESSION_FIELDS):
             raise ProtocolError("line of this type does not belong here")
-        check = _FIELD_CHECKS.get(field_type)
-        if check is not None:
-            check(value)
-        self._section().fields.append(Field(field_type, value))
+        FIELD_CHECKS[field_type](value)
+        fields = self._section().fields
+        single = _SINGLE_MEDIA_FIELDS if self._media else _SINGLE_SESSION_FIELDS
+        if field_type in single and any(field.type == field_type for field in fields):
+            raise ProtocolError("section has a line of this type already")
+        fields.append(Field(field_type, value))
 
     def _section(self) -> _OpenSection:
         return self._media[-1] if self._media else self._session
@@ -143,32 +149,4 @@ class _Parser:
         )
 
 
-def _parse_origin(value: str) -> Origin:
-    parts = words(value, "origin", minimum=6)
-    if len(parts) != 6:
-        raise ProtocolError("origin needs six words")
-    username, session_id, session_version, *address = parts
-    integer(session_id, "session id", maximum=10**20)
-    version = integer(session_version, "session version", maximum=10**20)
-    return Origin(username, session_id, version, *address)
-
-
-def _parse_media_line(value: str) -> MediaDescription:
-    kind, port, protocol, *formats = words(value, "media line", minimum=4)
-    number, slash, count = port.partition("/")
-    return MediaDescription(
-        kind=token(kind, "media type"),
-        port=integer(number, "port", maximum=65535),
-        protocol="/".join(token(part, "protocol") for part in protocol.split("/")),
-        formats=tuple(token(media_format, "format") for media_format in formats),
-        port_count=integer(count, "number of ports", minimum=1, maximum=65535) if slash else 1,
-    )
-
-
-def _check_connection(value: str) -> None:
-    if len(words(value, "connection", minimum=3)) != 3:
-        raise ProtocolError("connection needs three words")
-
-
 _PREAMBLE = ("v", "o", "s")
-_FIELD_CHECKS: dict[str, Callable[[str], object]] = {"b": Bandwidth.parse, "c": _check_connection}
