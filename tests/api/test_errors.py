@@ -5,6 +5,7 @@ import trio
 
 import trio_rtc
 from tests.strategies.peers import connect, open_channel, two_peers
+from tests.strategies.stories import messages_pass
 from trio_rtc import (
     DOMException,
     InvalidAccessError,
@@ -13,6 +14,8 @@ from trio_rtc import (
     RTCError,
     RTCErrorDetailType,
     RTCPeerConnection,
+    SctpOptions,
+    Settings,
 )
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -125,13 +128,27 @@ def test_limits_of_channels() -> None:
 
 
 async def test_a_channel_beyond_what_the_association_has() -> None:
-    async with open_channel() as (_, _, peers):
+    settings = Settings(sctp=SctpOptions(inbound_streams=10, outbound_streams=8))
+    async with two_peers(settings=settings) as peers:
+        # There is no association yet that could tell.
+        early = peers.alice.create_data_channel("early", negotiated=True, id=8)
+        last = [pc.create_data_channel("last", negotiated=True, id=7) for pc in (peers.alice, peers.bob)]
+        await connect(peers.alice, peers.bob)
+        for channel in last:
+            await channel.opened()
+        await messages_pass(*last)
         assert peers.alice.sctp is not None
-        beyond = peers.alice.sctp.max_channels
-        assert beyond is not None
-        if beyond < 65535:
-            with pytest.raises(OperationError):
+        assert peers.alice.sctp.max_channels == 8
+        assert early.ready_state == "closed"
+        with pytest.raises(trio.BrokenResourceError):
+            await early.opened()
+        for beyond in (8, 9, 10, 65534):
+            with pytest.raises(OperationError, match=f"{beyond} is in use or too high"):
                 peers.alice.create_data_channel("chat", negotiated=True, id=beyond)
+        # The offerer is DTLS server and takes odd numbers; 7 is taken.
+        assert [peers.alice.create_data_channel("chat").id for _ in range(3)] == [1, 3, 5]
+        with pytest.raises(OperationError, match="no data channel id is free"):
+            peers.alice.create_data_channel("chat")
 
 
 async def test_an_oversized_message_is_refused_before_anything_is_sent() -> None:
