@@ -219,3 +219,39 @@ class RTCPriorityType(StrEnum):
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
+
+
+class RTCRtpTransceiverDirection(StrEnum):
+    """Whether a transceiver sends and receives (W3C webrtc section 5.4)."""
+
+    SENDRECV = "sendrecv"
+    SENDONLY = "sendonly"
+    RECVONLY = "recvonly"
+    INACTIVE = "inactive"
+    STOPPED = "stopped"
+
+    @property
+    def sends(self) -> bool:
+        """Whether something is sent."""
+        return self in (RTCRtpTransceiverDirection.SENDRECV, RTCRtpTransceiverDirection.SENDONLY)
+
+    @property
+    def receives(self) -> bool:
+        """Whether something is received."""
+        return self in (RTCRtpTransceiverDirection.SENDRECV, RTCRtpTransceiverDirection.RECVONLY)
+
+
+class RTCDegradationPreference(StrEnum):
+    """What suffers when the bandwidth does not suffice (W3C mst-content-hint section 5)."""
+
+    BALANCED = "balanced"
+    MAINTAIN_FRAMERATE = "maintain-framerate"
+    MAINTAIN_RESOLUTION = "maintain-resolution"
+    MAINTAIN_FRAMERATE_AND_RESOLUTION = "maintain-framerate-and-resolution"
+
+
+class MediaStreamTrackState(StrEnum):
+    """Whether frames of a track may still come (W3C mediacapture-main section 4.3.1)."""
+
+    LIVE = "live"
+    ENDED = "ended"

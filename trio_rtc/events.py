@@ -9,6 +9,9 @@ from .errors import RTCError
 if TYPE_CHECKING:
     from .data_channel import RTCDataChannel
     from .descriptions import RTCIceCandidate
+    from .receiver import RTCRtpReceiver
+    from .tracks import MediaStream, MediaStreamTrack
+    from .transceiver import RTCRtpTransceiver
 
 
 @attrs.frozen
@@ -80,3 +83,49 @@ class RTCErrorEvent:
     type: str
     target: object
     error: RTCError
+
+
+@attrs.frozen
+class RTCTrackEvent:
+    """The peer has begun to send a track (W3C webrtc section 5.7).
+
+    Attributes:
+        receiver: What receives it.
+        track: The track.
+        streams: The streams that it belongs to.
+        transceiver: The transceiver of the receiver.
+    """
+
+    type: str
+    target: object
+    receiver: "RTCRtpReceiver"
+    track: "MediaStreamTrack"
+    streams: "tuple[MediaStream, ...]"
+    transceiver: "RTCRtpTransceiver"
+
+
+@attrs.frozen
+class MediaStreamTrackEvent:
+    """The peer has added a track to a stream, or removed it (W3C mediacapture-main section 4.2)."""
+
+    type: str
+    target: object
+    track: "MediaStreamTrack"
+
+
+@attrs.frozen
+class MediaStreamEvent:
+    """Legacy: the peer has begun or ceased to send a stream."""
+
+    type: str
+    target: object
+    stream: "MediaStream"
+
+
+@attrs.frozen
+class RTCDTMFToneChangeEvent:
+    """A tone begins to play; ``""`` when all have been played (W3C webrtc section 7.3)."""
+
+    type: str
+    target: object
+    tone: str

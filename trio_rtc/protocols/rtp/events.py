@@ -1,0 +1,87 @@
+"""What the RTP session tells."""
+
+from collections.abc import Mapping
+
+import attrs
+
+from .frame import EncodedFrame
+from .packet import RtpPacket
+
+
+@attrs.frozen
+class StreamStarted:
+    """The first packet of a source has come.
+
+    Attributes:
+        mid: The section it belongs to.
+        ssrc: The source.
+        rid: Its simulcast layer, if it says one.
+    """
+
+    mid: str
+    ssrc: int
+    rid: str | None
+
+
+@attrs.frozen
+class StreamEnded:
+    """A source has said goodbye, or was not heard for long."""
+
+    mid: str
+    ssrc: int
+    rid: str | None
+
+
+@attrs.frozen
+class PacketsReceived:
+    """Packets of one source, for those who forward them; repaired ones among them."""
+
+    mid: str
+    rid: str | None
+    packets: list[RtpPacket]
+
+
+@attrs.frozen
+class FramesReceived:
+    """Frames of one source, complete and in their order."""
+
+    mid: str
+    rid: str | None
+    frames: list[EncodedFrame]
+
+
+@attrs.frozen
+class KeyframeRequested:
+    """The peer cannot go on decoding what we send without a keyframe."""
+
+    mid: str
+    rid: str | None
+
+
+@attrs.frozen
+class BitratesChanged:
+    """What each outgoing stream may use has changed.
+
+    Attributes:
+        bitrates: SSRC → bits a second.
+        available: Bits a second of them all together, as estimated.
+    """
+
+    bitrates: Mapping[int, float]
+    available: float
+
+
+@attrs.frozen
+class Closed:
+    """The session has ended: nothing comes and nothing goes."""
+
+
+RtpEvent = (
+    StreamStarted
+    | StreamEnded
+    | PacketsReceived
+    | FramesReceived
+    | KeyframeRequested
+    | BitratesChanged
+    | Closed
+)

@@ -1,0 +1,28 @@
+"""Options of RTP."""
+
+import attrs
+from attrs.validators import ge, gt
+
+
+@attrs.frozen
+class RtpOptions:
+    """How the RTP session behaves.
+
+    Attributes:
+        max_packet_size: Bytes of a packet with everything but SRTP's tag: 1200 less what SRTP and RTX may add.
+        max_streams: Incoming sources that are followed at once. Beyond, the packets of new ones are dropped and
+            counted (``too many streams``); the table of a peer's sources must not grow without bound.
+        report_interval_audio: Seconds between reports of a session without video (RFC 3550 section 6.2).
+        report_interval_video: Seconds between reports of one with video.
+        source_timeout: Seconds of silence after which an incoming source is forgotten (RFC 3550 section 6.3.5).
+        keyframe_interval: Seconds that pass at least between two requests for a keyframe of one source.
+        max_early_packets: Packets that are kept until the keys are there, which may come a moment later.
+    """
+
+    max_packet_size: int = attrs.field(default=1160, validator=[ge(300), attrs.validators.le(1400)])
+    max_streams: int = attrs.field(default=256, validator=gt(0))
+    report_interval_audio: float = attrs.field(default=5.0, validator=gt(0))
+    report_interval_video: float = attrs.field(default=1.0, validator=gt(0))
+    source_timeout: float = attrs.field(default=60.0, validator=gt(0))
+    keyframe_interval: float = attrs.field(default=0.3, validator=gt(0))
+    max_early_packets: int = attrs.field(default=64, validator=ge(0))

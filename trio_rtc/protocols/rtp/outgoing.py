@@ -1,0 +1,223 @@
+"""One outgoing stream: what is sent under one SSRC, and its retransmissions under another."""
+
+import random
+from collections.abc import Iterable
+
+import attrs
+
+from trio_rtc.protocols.serial import serial_difference
+
+from .extensions import (
+    ABS_CAPTURE_TIME,
+    AUDIO_LEVEL,
+    MID,
+    REPAIRED_RTP_STREAM_ID,
+    RTP_STREAM_ID,
+    VIDEO_ORIENTATION,
+    ExtensionMap,
+    encode_abs_capture_time,
+    encode_audio_level,
+    encode_video_orientation,
+)
+from .frame import EncodedFrame
+from .history import PacketHistory
+from .packet import HEADER_SIZE, RtpPacket
+from .parameters import Codec, Encoding
+from .payload import Packetizer
+from .rewriter import PacketRewriter
+from .rtx import wrap
+
+_FIRST_NUMBERS = 1 << 15
+_ELEMENT_ROOM = 40
+"""Bytes that header extensions take at most in what we send, their own header included."""
+
+
+@attrs.define
+class OutgoingCounters:
+    """What has left (RFC 3550 section 6.4.1 and W3C webrtc-stats). Bytes are those of payloads."""
+
+    packets_sent: int = 0
+    bytes_sent: int = 0
+    header_bytes_sent: int = 0
+    retransmitted_packets_sent: int = 0
+    retransmitted_bytes_sent: int = 0
+    frames_sent: int = 0
+    keyframes_sent: int = 0
+    nacks_received: int = 0
+    plis_received: int = 0
+    firs_received: int = 0
+
+
+@attrs.frozen
+class TimestampPoint:
+    """What the RTP clock showed when (RFC 3550 section 6.4.1).
+
+    Attributes:
+        timestamp: 32 bits.
+        at: Seconds.
+        clock_rate: Units of the timestamp in a second.
+    """
+
+    timestamp: int
+    at: float
+    clock_rate: int
+
+    def extrapolate(self, now: float) -> int:
+        """Return what it shows now."""
+        return (self.timestamp + round((now - self.at) * self.clock_rate)) & 0xFFFFFFFF
+
+
+class OutgoingStream:
+    """Numbers, stamps and remembers the packets of one encoding.
+
+    Args:
+        mid: The section.
+        encoding: Its sources and its name.
+        history: Where packets are kept for retransmission.
+        rng: Source of the first numbers.
+
+    Attributes:
+        encoding: As given.
+        counters: What has left.
+        codec: What is sent at present; ``None`` before it is negotiated.
+        clock: What the RTP clock showed last; ``None`` before the first packet.
+        announced: Whether the peer has shown to know the stream, so that MID and RID need not be said any more.
+    """
+
+    def __init__(self, mid: str, encoding: Encoding, history: PacketHistory, rng: random.Random) -> None:
+        self.mid = mid
+        self.encoding = encoding
+        self.counters = OutgoingCounters()
+        self.codec: Codec | None = None
+        self.clock: TimestampPoint | None = None
+        self.announced = False
+        self._history = history
+        # RFC 3711 section 3.3.1: below 2^15, so that the first loss cannot make the peer guess the roll-over wrongly.
+        self._next = rng.randrange(1, _FIRST_NUMBERS)
+        self._next_rtx = rng.randrange(1, _FIRST_NUMBERS)
+        self._timestamp_offset = rng.getrandbits(32)
+        self._rewriter: PacketRewriter | None = None
+        self._packetizer: Packetizer | None = None
+        self._extensions = ExtensionMap({})
+        self._names: tuple[tuple[int, bytes], ...] = ()
+        self._repair_names: tuple[tuple[int, bytes], ...] = ()
+
+    def configure(self, codec: Codec | None, packetizer: Packetizer | None, extensions: ExtensionMap) -> None:
+        """Set what was negotiated."""
+        if codec != self.codec:
+            self.codec, self._packetizer = codec, packetizer
+        self._extensions = extensions
+        mid, rid = self.mid.encode(), (self.encoding.rid or "").encode()
+        self._names = _elements((extensions.number(MID), mid), (extensions.number(RTP_STREAM_ID), rid))
+        self._repair_names = _elements(
+            (extensions.number(MID), mid), (extensions.number(REPAIRED_RTP_STREAM_ID), rid)
+        )
+
+    def packetize(self, frame: EncodedFrame, max_packet_size: int, now: float) -> list[RtpPacket]:
+        """Return the packets of a frame.
+
+        Raises:
+            ValueError: It is not of the codec that was negotiated.
+        """
+        codec, packetizer = self.codec, self._packetizer
+        if codec is None or packetizer is None or frame.codec.lower() != codec.name.lower():
+            wanted = "nothing" if codec is None else codec.name
+            raise ValueError(f"a frame of {frame.codec}; {wanted} was negotiated")
+        payloads = packetizer.packetize(frame, max_packet_size - HEADER_SIZE - _ELEMENT_ROOM)
+        timestamp = (frame.timestamp + self._timestamp_offset) & 0xFFFFFFFF
+        self.clock = TimestampPoint(timestamp, now, codec.clock_rate)
+        extensions = self._frame_elements(frame)
+        is_video = frame.codec.lower() not in _AUDIO_MARKS
+        last = len(payloads) - 1
+        number = self._next
+        self._next += len(payloads)
+        self.counters.frames_sent += 1
+        if frame.keyframe:
+            self.counters.keyframes_sent += 1
+        return [
+            RtpPacket(
+                codec.payload_type,
+                (number + index) & 0xFFFF,
+                timestamp,
+                self.encoding.ssrc,
+                payload,
+                index == last if is_video else frame.marker and not index,
+                frame.contributing_sources,
+                extensions,
+            )
+            for index, payload in enumerate(payloads)
+        ]
+
+    def adopt(self, packet: RtpPacket, payload_type: int, clock_rate: int, now: float) -> RtpPacket | None:
+        """Return a packet of another stream as one of ours; ``None`` for one that comes too late for that."""
+        if self._rewriter is None:
+            self._rewriter = PacketRewriter(self._next, self._timestamp_offset)
+        place = self._rewriter.rewrite(packet, clock_rate, now)
+        if place is None:
+            return None
+        number, timestamp = place
+        self._next = max(self._next, number + 1)
+        self.clock = TimestampPoint(timestamp, now, clock_rate)
+        return attrs.evolve(
+            packet,
+            payload_type=payload_type,
+            sequence_number=number & 0xFFFF,
+            timestamp=timestamp,
+            ssrc=self.encoding.ssrc,
+            extensions=() if self.announced else self._names,
+            padding_size=0,
+        )
+
+    def note_sent(self, packet: RtpPacket, size: int, now: float) -> None:
+        """Count and remember a packet that leaves; ``size`` is that of all of it."""
+        counters = self.counters
+        counters.packets_sent += 1
+        counters.bytes_sent += len(packet.payload)
+        counters.header_bytes_sent += size - len(packet.payload)
+        self._history.store(self._unwrap(packet.sequence_number), packet, now)
+
+    def retransmit(self, sequence_numbers: Iterable[int], round_trip: float, now: float) -> list[RtpPacket]:
+        """Return what the peer has missed, as far as it is remembered; as RTX where that was negotiated."""
+        self.counters.nacks_received += 1
+        codec = self.codec
+        packets = []
+        for wire_number in sequence_numbers:
+            packet = self._history.get(self._unwrap(wire_number), now, round_trip)
+            if packet is None:
+                continue
+            if codec is not None and codec.rtx_payload_type is not None and self.encoding.rtx_ssrc is not None:
+                packet = wrap(
+                    packet,
+                    ssrc=self.encoding.rtx_ssrc,
+                    payload_type=codec.rtx_payload_type,
+                    sequence_number=self._next_rtx & 0xFFFF,
+                )
+                packet = attrs.evolve(packet, extensions=() if self.announced else self._repair_names)
+                self._next_rtx += 1
+            self.counters.retransmitted_packets_sent += 1
+            self.counters.retransmitted_bytes_sent += len(packet.payload)
+            packets.append(packet)
+        return packets
+
+    def _unwrap(self, wire_number: int) -> int:
+        """Return the number that a number on the wire stands for: one of the last 32,768."""
+        return self._next - 1 + serial_difference(wire_number, (self._next - 1) & 0xFFFF, 16)
+
+    def _frame_elements(self, frame: EncodedFrame) -> tuple[tuple[int, bytes], ...]:
+        number = self._extensions.number
+        elements = [] if self.announced else list(self._names)
+        if frame.audio_level is not None and (element := number(AUDIO_LEVEL)) is not None:
+            elements.append((element, encode_audio_level(frame.audio_level, voice=frame.audio_level < 127)))
+        if frame.rotation and (element := number(VIDEO_ORIENTATION)) is not None:
+            elements.append((element, encode_video_orientation(frame.rotation)))
+        if frame.capture_time is not None and (element := number(ABS_CAPTURE_TIME)) is not None:
+            elements.append((element, encode_abs_capture_time(frame.capture_time)))
+        return tuple(elements)
+
+
+_AUDIO_MARKS = frozenset({"opus", "pcmu", "pcma", "g722", "red", "telephone-event", "cn"})
+"""Codecs whose marker bit begins a talkspurt instead of ending a frame."""
+
+
+def _elements(*named: tuple[int | None, bytes]) -> tuple[tuple[int, bytes], ...]:
+    return tuple((number, value) for number, value in named if number is not None and value)

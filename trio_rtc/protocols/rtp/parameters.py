@@ -1,0 +1,112 @@
+"""What was negotiated for RTP: plain values that the session of the offers and answers hands down."""
+
+from collections.abc import Mapping
+
+import attrs
+
+FEEDBACK_NACK = "nack"
+FEEDBACK_PLI = "nack pli"
+FEEDBACK_FIR = "ccm fir"
+FEEDBACK_REMB = "goog-remb"
+FEEDBACK_TRANSPORT = "transport-cc"
+FEEDBACK_CCFB = "ack ccfb"
+
+RTX = "rtx"
+RED = "red"
+ULPFEC = "ulpfec"
+FLEXFEC = "flexfec-03"
+TELEPHONE_EVENT = "telephone-event"
+COMFORT_NOISE = "cn"
+
+_NOT_MEDIA = frozenset({RTX, RED, ULPFEC, FLEXFEC, TELEPHONE_EVENT, COMFORT_NOISE})
+
+
+@attrs.frozen
+class Codec:
+    """A payload type and what it stands for in one section.
+
+    Attributes:
+        payload_type: 0 to 127.
+        name: Name of the encoding, as in SDP.
+        clock_rate: Units of the RTP timestamp in a second.
+        channels: For audio.
+        parameters: Of ``a=fmtp``, by name.
+        feedback: The kinds of ``a=rtcp-fb``, such as ``"nack pli"``.
+        rtx_payload_type: Under which retransmissions of it are sent; ``None`` for none.
+    """
+
+    payload_type: int
+    name: str
+    clock_rate: int
+    channels: int = 1
+    parameters: Mapping[str, str] = attrs.field(factory=dict)
+    feedback: frozenset[str] = frozenset()
+    rtx_payload_type: int | None = None
+
+    @property
+    def is_media(self) -> bool:
+        """Whether it carries media itself, and not repair of other packets, events or noise."""
+        return self.name.lower() not in _NOT_MEDIA
+
+
+@attrs.frozen
+class ReceiveParameters:
+    """One section, as far as we receive in it.
+
+    Attributes:
+        mid: Its name.
+        kind: ``"audio"`` or ``"video"``.
+        codecs: What the peer may send, by our payload types.
+        extensions: Header extensions: number → URI.
+        ssrcs: Sources that the peer has announced: SSRC → the layer's RID or ``None``.
+        repairs: SSRC of a repair stream → SSRC that it repairs.
+        active: Whether the direction lets the peer send.
+    """
+
+    mid: str
+    kind: str
+    codecs: tuple[Codec, ...]
+    extensions: Mapping[int, str] = attrs.field(factory=dict)
+    ssrcs: Mapping[int, str | None] = attrs.field(factory=dict)
+    repairs: Mapping[int, int] = attrs.field(factory=dict)
+    active: bool = True
+
+
+@attrs.frozen
+class Encoding:
+    """One outgoing stream of a section: the only one, or a layer of simulcast.
+
+    Attributes:
+        ssrc: Its source.
+        rtx_ssrc: The source of its retransmissions.
+        rid: The layer's name.
+        active: Whether it is to be sent at present.
+    """
+
+    ssrc: int
+    rtx_ssrc: int | None = None
+    rid: str | None = None
+    active: bool = True
+
+
+@attrs.frozen
+class SendParameters:
+    """One section, as far as we send in it.
+
+    Attributes:
+        mid: Its name.
+        kind: ``"audio"`` or ``"video"``.
+        codecs: What the peer takes, by its payload types, the preferred one first.
+        encodings: The streams.
+        extensions: Header extensions: number → URI.
+        reduced_size_rtcp: Whether the peer takes feedback that stands alone (RFC 5506).
+        active: Whether the direction lets us send.
+    """
+
+    mid: str
+    kind: str
+    codecs: tuple[Codec, ...]
+    encodings: tuple[Encoding, ...]
+    extensions: Mapping[int, str] = attrs.field(factory=dict)
+    reduced_size_rtcp: bool = False
+    active: bool = True

@@ -1,0 +1,204 @@
+"""RTCRtpReceiver: what receives a track (W3C webrtc section 5.3)."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import trio
+
+from .capabilities import capabilities_of
+from .enums import MediaStreamTrackState
+from .event_target import HandlerRunner
+from .frame_queue import FrameQueue
+from .protocols.rtp import EncodedFrame, RtpPacket
+from .rtp_parameters import (
+    RTCRtpCapabilities,
+    RTCRtpContributingSource,
+    RTCRtpReceiveParameters,
+    RTCRtpSynchronizationSource,
+)
+from .source_log import SourceLog
+from .tracks import FrameSource, MediaStreamTrack
+
+if TYPE_CHECKING:
+    from .stats import RTCStatsReport
+    from .transport_objects import RTCDtlsTransport
+
+PACKET_CAPACITY = 512
+"""Packets that wait for whoever forwards them; beyond, the oldest is dropped and counted."""
+
+
+class ReceivingCarrier(Protocol):
+    """What a receiver needs of its peer connection."""
+
+    def wall_clock(self) -> float:
+        """Return the time of day in milliseconds."""
+
+    def demand_changed(self, receiver: "RTCRtpReceiver") -> None:
+        """Hear that somebody wants frames or packets of the receiver, or nobody any more."""
+
+    def request_keyframe(self, receiver: "RTCRtpReceiver", rid: str | None) -> None:
+        """Ask the peer for a keyframe."""
+
+    async def stats_of(self, selected: object) -> "RTCStatsReport":
+        """Return the statistics that concern a sender or receiver."""
+
+
+class RTCRtpReceiver:
+    """Receives a track (W3C webrtc section 5.3). Made with its transceiver, and its track with it.
+
+    Attributes:
+        decode: Whether the track gives decoded frames. By default it does if the extra ``media`` is installed; set
+            to ``False`` before frames are taken, it gives :class:`.EncodedFrame`. Not W3C's.
+        jitter_buffer_target: Milliseconds that media is to be held to even out jitter; ``None``: as it needs.
+    """
+
+    def __init__(
+        self, kind: str, track_id: str | None, *, decode: bool, carrier: ReceivingCarrier, runner: HandlerRunner
+    ) -> None:
+        self._carrier = carrier
+        self._source = FrameSource(kind, self._demand_changed)
+        self._track = MediaStreamTrack(self._source, runner=runner, id=track_id, muted=True)
+        self._transport: RTCDtlsTransport | None = None
+        self._parameters = RTCRtpReceiveParameters()
+        self._sources = SourceLog(carrier.wall_clock)
+        self._packet_queues: set[FrameQueue] = set()
+        self._encoded_queues: dict[FrameQueue, str | None] = {}
+        self.jitter_buffer_target: float | None = None
+        self.decode = decode
+
+    @property
+    def track(self) -> MediaStreamTrack:
+        """The track; its frames come as soon as the peer sends."""
+        return self._track
+
+    @property
+    def transport(self) -> "RTCDtlsTransport | None":
+        """Over which transport; ``None`` until one is negotiated."""
+        return self._transport
+
+    @staticmethod
+    def get_capabilities(kind: str) -> RTCRtpCapabilities | None:
+        """Return what can be received of a kind, ``None`` for a kind that there is not."""
+        return capabilities_of(kind)
+
+    def get_parameters(self) -> RTCRtpReceiveParameters:
+        """Return what was negotiated."""
+        return self._parameters
+
+    def get_contributing_sources(self) -> list[RTCRtpContributingSource]:
+        """Return who contributed (CSRC) to what was played in the last ten seconds, the newest first."""
+        return self._sources.contributing()
+
+    def get_synchronization_sources(self) -> list[RTCRtpSynchronizationSource]:
+        """Return the sources (SSRC) of what was played in the last ten seconds, the newest first."""
+        return self._sources.synchronizing()
+
+    async def get_stats(self) -> "RTCStatsReport":
+        """Return the statistics of this receiver."""
+        return await self._carrier.stats_of(self)
+
+    def request_keyframe(self, *, rid: str | None = None) -> None:
+        """Ask the peer for a keyframe, such as for who has just begun to forward. Not W3C's."""
+        self._carrier.request_keyframe(self, rid)
+
+    @asynccontextmanager
+    async def rtp_packets(self) -> AsyncIterator[trio.abc.ReceiveChannel[RtpPacket]]:
+        """Take the packets as they come, repaired ones among them, for those who forward. Not W3C's.
+
+        What is not taken in time is dropped, oldest first. The iteration ends with the receiver.
+        """
+        queue = FrameQueue(PACKET_CAPACITY)
+        self._packet_queues.add(queue)
+        self._demand_changed()
+        try:
+            await trio.lowlevel.checkpoint()
+            yield PacketChannel(queue)
+        finally:
+            self._packet_queues.discard(queue)
+            queue.end(discard=True)
+            self._demand_changed()
+
+    @asynccontextmanager
+    async def encoded_frames(
+        self, *, rid: str | None = None
+    ) -> AsyncIterator[trio.abc.ReceiveChannel[EncodedFrame]]:
+        """Take encoded frames beside the track, also of one simulcast layer only. Not W3C's."""
+        queue = FrameQueue(PACKET_CAPACITY)
+        self._encoded_queues[queue] = rid
+        self._demand_changed()
+        try:
+            await trio.lowlevel.checkpoint()
+            yield PacketChannel(queue)
+        finally:
+            del self._encoded_queues[queue]
+            queue.end(discard=True)
+            self._demand_changed()
+
+    # -- what the peer connection tells ------------------------------------------------------------------------
+
+    @property
+    def _wants_frames(self) -> bool:
+        return self._source.is_wanted or bool(self._encoded_queues)
+
+    @property
+    def _wants_packets(self) -> bool:
+        return bool(self._packet_queues)
+
+    def _settle(self, parameters: RTCRtpReceiveParameters, transport: "RTCDtlsTransport | None") -> None:
+        self._parameters = parameters
+        self._transport = transport
+
+    def _take_packets(self, packets: list[RtpPacket]) -> None:
+        for queue in self._packet_queues:
+            for packet in packets:
+                queue.put(packet)
+
+    def _take_encoded(self, frame: EncodedFrame) -> None:
+        """Take a frame for those who want encoded ones, and note who is in it."""
+        self._sources.note(frame)
+        for queue, rid in self._encoded_queues.items():
+            if rid is None or rid == frame.rid:
+                queue.put(frame)
+
+    def _end(self) -> None:
+        self._source.end()
+        for queue in (*self._packet_queues, *self._encoded_queues):
+            queue.end()
+
+    @property
+    def _is_live(self) -> bool:
+        return self._track.ready_state is MediaStreamTrackState.LIVE
+
+    def _demand_changed(self) -> None:
+        self._carrier.demand_changed(self)
+
+
+class PacketChannel(trio.abc.ReceiveChannel[Any]):
+    """The reading end of a queue of packets or frames."""
+
+    def __init__(self, queue: FrameQueue) -> None:
+        self._queue = queue
+
+    @property
+    def dropped(self) -> int:
+        """How many were not taken in time."""
+        return self._queue.dropped
+
+    async def receive(self) -> Any:
+        """Wait for the next one.
+
+        Raises:
+            trio.EndOfChannel: There will be none.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        item = self._queue.take_nowait()
+        if item is None:
+            return await self._queue.take()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return item
+
+    async def aclose(self) -> None:
+        """Take no more."""
+        self._queue.end(discard=True)
+        await trio.lowlevel.checkpoint()

@@ -1,0 +1,425 @@
+"""Media tracks and streams (W3C mediacapture-main): a track is a ``trio.abc.ReceiveChannel`` of frames.
+
+A track stands for a source that other tracks, its clones, may share. Whoever takes frames has a bounded queue of its own at
+the source: the application that iterates over the track, and every ``RTCRtpSender`` that sends it. A source without a consumer
+makes no effort: received media is decoded only while somebody takes it.
+
+Frames are what PyAV has, ``av.VideoFrame`` and ``av.AudioFrame``, or :class:`.EncodedFrame`.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any
+
+import trio
+
+from .enums import MediaStreamTrackState
+from .event_target import EventHandler, EventTarget, HandlerRunner
+from .events import Event, MediaStreamTrackEvent
+from .frame_queue import AUDIO_CAPACITY, VIDEO_CAPACITY, FrameQueue
+
+_CONTENT_HINTS = {
+    "audio": ("", "speech", "speech-recognition", "music"),
+    "video": ("", "motion", "detail", "text"),
+}
+
+
+class FrameSource:
+    """Where the frames of a track and of its clones come from.
+
+    Args:
+        kind: ``"audio"`` or ``"video"``.
+        demand_changed: Called when the first consumer comes and when the last one goes.
+
+    Attributes:
+        frames: How many frames there have been.
+    """
+
+    def __init__(self, kind: str, demand_changed: Callable[[], None] = lambda: None) -> None:
+        self.kind = kind
+        self.frames = 0
+        self._demand_changed = demand_changed
+        self._queues: dict[FrameQueue, MediaStreamTrack] = {}
+        self._holding_up: set[FrameQueue] = set()
+        self._tracks: set[MediaStreamTrack] = set()
+        self._last_track_gone = trio.lowlevel.ParkingLot()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody takes frames."""
+        return bool(self._queues)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is a track left that has not ended."""
+        return bool(self._tracks)
+
+    def push(self, frame: Any) -> bool:
+        """Give a frame to all who take them; return whether nobody had to lose one for it."""
+        self.frames += 1
+        fits = True
+        for queue, track in tuple(self._queues.items()):
+            shown = frame if track.enabled else blank(frame)
+            if shown is not None:
+                fits &= queue.put(shown)
+        return fits
+
+    async def wait_for_room(self) -> None:
+        """Wait for those consumers that hold up their maker."""
+        for queue in tuple(self._holding_up):
+            await queue.wait_for_room()
+
+    def consume(self, track: "MediaStreamTrack", capacity: int, *, holds_up: bool) -> FrameQueue:
+        """Begin to take frames, as a track shows them."""
+        queue = FrameQueue(capacity)
+        was_wanted = self.is_wanted
+        self._queues[queue] = track
+        if holds_up:
+            self._holding_up.add(queue)
+        if not was_wanted:
+            self._demand_changed()
+        return queue
+
+    def leave(self, queue: FrameQueue) -> None:
+        """Take no more frames."""
+        queue.end(discard=True)
+        self._holding_up.discard(queue)
+        if self._queues.pop(queue, None) is not None and not self._queues:
+            self._demand_changed()
+
+    def join(self, track: "MediaStreamTrack") -> None:
+        """Add a track."""
+        self._tracks.add(track)
+
+    def part(self, track: "MediaStreamTrack") -> None:
+        """Remove a track that was stopped; its consumers get no more."""
+        self._tracks.discard(track)
+        for queue in [queue for queue, owner in self._queues.items() if owner is track]:
+            queue.end()
+            self._holding_up.discard(queue)
+            del self._queues[queue]
+        if not self._tracks:
+            self._demand_changed()
+
+    def end(self) -> None:
+        """There will be no more frames: every track of this source ends."""
+        for track in tuple(self._tracks):
+            track._end_by_source()
+
+    def mute(self, muted: bool) -> None:
+        """Say whether frames come at present."""
+        for track in tuple(self._tracks):
+            track._set_muted(muted)
+
+
+class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
+    """A track of audio or video (W3C mediacapture-main section 4.3), taken with ``async for frame in track``.
+
+    Iterating takes frames from then on; what is not taken in time is lost, oldest first, and counted in
+    ``frames_dropped``. Made by :func:`open_media_track`, by a peer connection, or by ``clone``.
+    """
+
+    EVENTS = frozenset({"mute", "unmute", "ended"})
+
+    on_mute = EventHandler[Event]("mute")
+    on_unmute = EventHandler[Event]("unmute")
+    on_ended = EventHandler[Event]("ended")
+
+    def __init__(
+        self,
+        source: FrameSource,
+        *,
+        runner: HandlerRunner,
+        id: str | None = None,
+        label: str = "",
+        muted: bool = False,
+    ) -> None:
+        super().__init__(runner)
+        self._source = source
+        self._id = id or str(uuid.uuid4())
+        self._label = label
+        self._muted = muted
+        self._state = MediaStreamTrackState.LIVE
+        self._stopped = False
+        self._content_hint = ""
+        self._queue: FrameQueue | None = None
+        self.enabled = True
+        source.join(self)
+
+    @property
+    def kind(self) -> str:
+        """``"audio"`` or ``"video"``."""
+        return self._source.kind
+
+    @property
+    def id(self) -> str:
+        """A name that no other track has."""
+        return self._id
+
+    @property
+    def label(self) -> str:
+        """What the source is called, for people."""
+        return self._label
+
+    @property
+    def muted(self) -> bool:
+        """Whether the source gives no frames at present."""
+        return self._muted
+
+    @property
+    def ready_state(self) -> MediaStreamTrackState:
+        """Whether frames may still come."""
+        return self._state
+
+    @property
+    def frames_dropped(self) -> int:
+        """Frames that this track's own reader has not taken in time."""
+        return 0 if self._queue is None else self._queue.dropped
+
+    @property
+    def content_hint(self) -> str:
+        """What the application says about the content (W3C mst-content-hint), ``""`` for nothing."""
+        return self._content_hint
+
+    @content_hint.setter
+    def content_hint(self, hint: str) -> None:
+        # W3C: a value that does not fit is ignored.
+        if hint in _CONTENT_HINTS[self.kind]:
+            self._content_hint = hint
+
+    def clone(self) -> "MediaStreamTrack":
+        """Return another track of the same source, with a life of its own."""
+        clone = MediaStreamTrack(self._source, runner=self._runner, label=self._label, muted=self._muted)
+        clone.enabled = self.enabled
+        clone._content_hint = self._content_hint
+        if self._state is MediaStreamTrackState.ENDED:
+            clone.stop()
+        return clone
+
+    def stop(self) -> None:
+        """End the track, without an event; the source ends with its last track. Idempotent."""
+        if self._state is MediaStreamTrackState.LIVE:
+            self._state = MediaStreamTrackState.ENDED
+            self._stopped = True
+            self._source.part(self)
+
+    async def receive(self) -> Any:
+        """Wait for the next frame.
+
+        Raises:
+            trio.EndOfChannel: The source has ended.
+            trio.ClosedResourceError: The track was stopped on this side.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._stopped:
+            raise trio.ClosedResourceError("the track was stopped")
+        if self._queue is None:
+            if self._state is MediaStreamTrackState.ENDED:
+                raise trio.EndOfChannel
+            self._queue = self._source.consume(self, self._capacity(), holds_up=False)
+        frame = self._queue.take_nowait()
+        if frame is not None:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return frame
+        try:
+            return await self._queue.take()
+        except trio.EndOfChannel:
+            if self._stopped:
+                raise trio.ClosedResourceError("the track was stopped") from None
+            raise
+
+    async def aclose(self) -> None:
+        """Stop the track."""
+        self.stop()
+        await trio.lowlevel.checkpoint()
+
+    def _consume(self) -> FrameQueue:
+        """Begin to take frames for sending, as one who holds up whoever makes them."""
+        return self._source.consume(self, 2, holds_up=True)
+
+    def _capacity(self) -> int:
+        return VIDEO_CAPACITY if self.kind == "video" else AUDIO_CAPACITY
+
+    def _end_by_source(self) -> None:
+        if self._state is MediaStreamTrackState.LIVE:
+            self._state = MediaStreamTrackState.ENDED
+            self._source.part(self)
+            self._fire(Event("ended", self))
+            self._end_events()
+
+    def _set_muted(self, muted: bool) -> None:
+        if muted is not self._muted and self._state is MediaStreamTrackState.LIVE:
+            self._muted = muted
+            self._fire(Event("mute" if muted else "unmute", self))
+
+
+class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
+    """The other end of a local track: what is sent here comes out of the track and of its clones."""
+
+    def __init__(self, source: FrameSource) -> None:
+        self._source = source
+        self._closed = False
+
+    async def send(self, frame: Any) -> None:
+        """Send a frame, waiting for whoever encodes it.
+
+        Args:
+            frame: An ``av.VideoFrame``, an ``av.AudioFrame`` or an ``EncodedFrame``.
+
+        Raises:
+            trio.BrokenResourceError: Every track of this source was stopped.
+            trio.ClosedResourceError: This end was closed.
+        """
+        await trio.lowlevel.checkpoint()
+        self._check()
+        await self._source.wait_for_room()
+        self._check()
+        self._source.push(frame)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody takes frames at present."""
+        return self._source.is_wanted
+
+    def close(self) -> None:
+        """End the track: whoever takes its frames hears of the end. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._source.end()
+
+    async def aclose(self) -> None:
+        """The same as ``close``."""
+        self.close()
+        await trio.lowlevel.checkpoint()
+
+    def __enter__(self) -> "MediaStreamTrackSource":
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check(self) -> None:
+        if self._closed:
+            raise trio.ClosedResourceError("this end of the track was closed")
+        if not self._source.is_live:
+            raise trio.BrokenResourceError("the track was stopped")
+
+
+def open_media_track(kind: str, *, label: str = "") -> tuple[MediaStreamTrackSource, MediaStreamTrack]:
+    """Make a local track.
+
+    Args:
+        kind: ``"audio"`` or ``"video"``.
+        label: What the source is called, for people.
+
+    Returns:
+        The end to send frames to, and the track to add to peer connections.
+
+    Raises:
+        TypeError: There is no such kind.
+    """
+    if kind not in _CONTENT_HINTS:
+        raise TypeError(f"a track is of kind 'audio' or 'video', not {kind!r}")
+    source = FrameSource(kind)
+    return MediaStreamTrackSource(source), MediaStreamTrack(source, runner=HandlerRunner(), label=label)
+
+
+class MediaStream(EventTarget):
+    """A set of tracks that belong together (W3C mediacapture-main section 4.2).
+
+    Args:
+        tracks: Its tracks.
+        id: Its name; made up if left out.
+    """
+
+    EVENTS = frozenset({"add_track", "remove_track"})
+
+    on_add_track = EventHandler[MediaStreamTrackEvent]("add_track")
+    on_remove_track = EventHandler[MediaStreamTrackEvent]("remove_track")
+
+    def __init__(
+        self,
+        tracks: Iterable[MediaStreamTrack] = (),
+        *,
+        id: str | None = None,
+        runner: HandlerRunner | None = None,
+    ) -> None:
+        super().__init__(runner or HandlerRunner())
+        self._id = id or str(uuid.uuid4())
+        self._tracks = {track.id: track for track in tracks}
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self._id
+
+    @property
+    def active(self) -> bool:
+        """Whether it has a track that has not ended."""
+        return any(track.ready_state is MediaStreamTrackState.LIVE for track in self._tracks.values())
+
+    def get_tracks(self) -> list[MediaStreamTrack]:
+        """Return all tracks."""
+        return list(self._tracks.values())
+
+    def get_audio_tracks(self) -> list[MediaStreamTrack]:
+        """Return the tracks of kind ``"audio"``."""
+        return [track for track in self._tracks.values() if track.kind == "audio"]
+
+    def get_video_tracks(self) -> list[MediaStreamTrack]:
+        """Return the tracks of kind ``"video"``."""
+        return [track for track in self._tracks.values() if track.kind == "video"]
+
+    def get_track_by_id(self, track_id: str) -> MediaStreamTrack | None:
+        """Return the track of that name, or ``None``."""
+        return self._tracks.get(track_id)
+
+    def add_track(self, track: MediaStreamTrack) -> None:
+        """Add a track; without effect if it is there."""
+        self._tracks.setdefault(track.id, track)
+
+    def remove_track(self, track: MediaStreamTrack) -> None:
+        """Remove a track; without effect if it is not there."""
+        self._tracks.pop(track.id, None)
+
+    def clone(self) -> "MediaStream":
+        """Return a stream of clones of the tracks."""
+        return MediaStream((track.clone() for track in self._tracks.values()), runner=self._runner)
+
+    def _add_remote(self, track: MediaStreamTrack) -> None:
+        if track.id not in self._tracks:
+            self.add_track(track)
+            self._fire(MediaStreamTrackEvent("add_track", self, track))
+
+    def _remove_remote(self, track: MediaStreamTrack) -> None:
+        if track.id in self._tracks:
+            self.remove_track(track)
+            self._fire(MediaStreamTrackEvent("remove_track", self, track))
+
+
+def blank(frame: Any) -> Any:
+    """Return what a disabled track shows instead of a frame: black, or silence; ``None`` for an encoded one."""
+    planes = getattr(frame, "planes", None)
+    if planes is None:
+        return None
+    blanked = type(frame)(
+        **(
+            {"format": frame.format.name, "width": frame.width, "height": frame.height}
+            if hasattr(frame, "width")
+            else {"format": frame.format.name, "layout": frame.layout.name, "samples": frame.samples}
+        )
+    )
+    is_yuv = hasattr(frame, "width") and frame.format.name.startswith(("yuv", "nv"))
+    for index, plane in enumerate(blanked.planes):
+        # Black in YUV: no luma, neutral chroma.
+        plane.update((b"\x80" if is_yuv and index else b"\x00") * plane.buffer_size)
+    blanked.pts, blanked.time_base = frame.pts, frame.time_base
+    if hasattr(frame, "sample_rate"):
+        blanked.sample_rate = frame.sample_rate
+    return blanked

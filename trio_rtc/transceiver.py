@@ -1,0 +1,149 @@
+"""RTCRtpTransceiver: a sender and a receiver that share a media section (W3C webrtc section 5.4)."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from .capabilities import capabilities_of
+from .enums import RTCRtpTransceiverDirection, member_of
+from .errors import InvalidModificationError, InvalidStateError
+from .receiver import RTCRtpReceiver
+from .rtp_parameters import RTCRtpCodec
+from .sender import RTCRtpSender
+
+_REPAIR = frozenset({"rtx", "red", "ulpfec", "flexfec-03", "cn", "telephone-event"})
+
+
+class TransceiverCarrier(Protocol):
+    """What a transceiver needs of its peer connection."""
+
+    def is_closed(self) -> bool:
+        """Whether the connection is closed."""
+
+    def update_negotiation_need(self) -> None:
+        """Look again whether negotiation is needed."""
+
+
+class RTCRtpTransceiver:
+    """A sender and a receiver in one media section. Made by ``add_transceiver``, ``add_track`` or an offer."""
+
+    def __init__(
+        self,
+        key: int,
+        kind: str,
+        sender: RTCRtpSender,
+        receiver: RTCRtpReceiver,
+        direction: RTCRtpTransceiverDirection,
+        carrier: TransceiverCarrier,
+        *,
+        by_add_track: bool = False,
+    ) -> None:
+        self._key = key
+        self._kind = kind
+        self._sender = sender
+        self._receiver = receiver
+        self._direction = direction
+        self._carrier = carrier
+        self._mid: str | None = None
+        self._current_direction: RTCRtpTransceiverDirection | None = None
+        self._stopping = False
+        self._stopped = False
+        self._preferred: tuple[RTCRtpCodec, ...] = ()
+        self._remote_stream_ids: tuple[str, ...] = ()
+        # W3C's [[FiredDirection]]: what track events have told.
+        self._fired_direction: RTCRtpTransceiverDirection | None = None
+        self._by_add_track = by_add_track
+        self._by_remote_offer = False
+
+    @property
+    def mid(self) -> str | None:
+        """The name of the media section; ``None`` before the first negotiation."""
+        return self._mid
+
+    @property
+    def sender(self) -> RTCRtpSender:
+        """What sends."""
+        return self._sender
+
+    @property
+    def receiver(self) -> RTCRtpReceiver:
+        """What receives."""
+        return self._receiver
+
+    @property
+    def direction(self) -> RTCRtpTransceiverDirection:
+        """What the next description is to say; setting it needs negotiation.
+
+        Raises:
+            InvalidStateError: Setting: the connection is closed, or the transceiver was stopped.
+            TypeError: Setting: there is no such direction, or it is ``"stopped"``.
+        """
+        return RTCRtpTransceiverDirection.STOPPED if self._stopping else self._direction
+
+    @direction.setter
+    def direction(self, direction: RTCRtpTransceiverDirection | str) -> None:
+        wanted = member_of(RTCRtpTransceiverDirection, direction)
+        if self._carrier.is_closed():
+            raise InvalidStateError("the peer connection is closed")
+        if self._stopping:
+            raise InvalidStateError("the transceiver was stopped")
+        if wanted is self._direction:
+            return
+        if wanted is RTCRtpTransceiverDirection.STOPPED:
+            raise TypeError("a transceiver is stopped by stop()")
+        self._direction = wanted
+        self._carrier.update_negotiation_need()
+
+    @property
+    def current_direction(self) -> RTCRtpTransceiverDirection | None:
+        """What was negotiated; ``None`` before, ``"stopped"`` after the end."""
+        return RTCRtpTransceiverDirection.STOPPED if self._stopped else self._current_direction
+
+    @property
+    def stopped(self) -> bool:
+        """Obsolete: whether the transceiver was stopped."""
+        return self._stopped
+
+    def stop(self) -> None:
+        """End sending and receiving for good; the peer hears of it with the next negotiation. Idempotent.
+
+        Raises:
+            InvalidStateError: The connection is closed.
+        """
+        if self._carrier.is_closed():
+            raise InvalidStateError("the peer connection is closed")
+        if not self._stopping:
+            self._stop_sending_and_receiving()
+            self._carrier.update_negotiation_need()
+
+    def set_codec_preferences(self, codecs: Sequence[RTCRtpCodec]) -> None:
+        """Choose codecs and their order for the next negotiation; an empty list goes back to the default.
+
+        Raises:
+            InvalidModificationError: One cannot be used, or there is none left that carries media.
+        """
+        capabilities = capabilities_of(self._kind)
+        assert capabilities is not None
+        chosen: list[RTCRtpCodec] = []
+        for codec in codecs:
+            if not any(codec.matches(known) for known in capabilities.codecs):
+                raise InvalidModificationError(f"{codec.mime_type} with these parameters is not supported")
+            if not any(codec.matches(other) for other in chosen):
+                chosen.append(codec)
+        if chosen and all(codec.name.lower() in _REPAIR for codec in chosen):
+            raise InvalidModificationError("none of the codecs carries media")
+        self._preferred = tuple(chosen)
+
+    # -- what the peer connection tells ------------------------------------------------------------------------
+
+    def _stop_sending_and_receiving(self) -> None:
+        self._stopping = True
+        self._direction = RTCRtpTransceiverDirection.INACTIVE
+        self._sender._stop()
+        self._receiver._end()
+
+    def _become_stopped(self) -> None:
+        """The end was negotiated, or the connection is closed."""
+        if not self._stopping:
+            self._stop_sending_and_receiving()
+        self._stopped = True
+        self._current_direction = None
