@@ -1,0 +1,18 @@
+"""SRTP and SRTCP (RFC 3711, RFC 7714) with keys from DTLS (RFC 5764); the cipher work is libsrtp's."""
+
+from .counters import PacketCounters, SrtpCounters
+from .options import SrtpOptions
+from .profiles import MAX_PROTECTED_SIZE, MAX_RTCP_SIZE, MAX_RTP_SIZE, PROFILES, Profile
+from .session import SrtpSession
+
+__all__ = [
+    "MAX_PROTECTED_SIZE",
+    "MAX_RTCP_SIZE",
+    "MAX_RTP_SIZE",
+    "PROFILES",
+    "PacketCounters",
+    "Profile",
+    "SrtpCounters",
+    "SrtpOptions",
+    "SrtpSession",
+]

@@ -1,0 +1,218 @@
+"""Both directions of SRTP over one DTLS connection.
+
+libsrtp holds one session for each direction, and in it a stream (keys, rollover counter, replay windows) for every
+SSRC, made when the first packet of that SSRC is sent, or has proven authentic. So a stranger cannot make it allocate,
+but the peer itself could, by sending from ever new sources; this session therefore counts the SSRCs it has taken and
+refuses new ones beyond a bound, before libsrtp looks at the packet. Whoever routes packets knows which sources are
+over, and gives their place back by ``forget_source``.
+
+Lengths and header fields are checked here before libsrtp sees a packet. Left out: master key identifiers and
+re-keying, which DTLS-SRTP does not use, and cryptex (RFC 9335).
+"""
+
+import struct
+from typing import Final
+
+from pylibsrtp import Error, Policy, Session
+
+from .counters import PacketCounters, SrtpCounters
+from .options import SrtpOptions
+from .profiles import (
+    MAX_PROTECTED_SIZE,
+    MAX_RTCP_SIZE,
+    MAX_RTP_SIZE,
+    PROFILES,
+    RTCP_HEADER_SIZE,
+    RTP_HEADER_SIZE,
+    Profile,
+)
+
+_VERSION: Final = 2
+_UINT16: Final = struct.Struct("!H")
+_UINT32: Final = struct.Struct("!I")
+_RTP_SSRC_OFFSET: Final = 8
+_RTCP_SSRC_OFFSET: Final = 4
+# libsrtp's words, as pylibsrtp hands them on: bad index, index too old; packet index is too old to consider.
+_REPLAYED: Final = ("replay check failed", "packet index is too old")
+_FORGED: Final = "authentication failure"
+
+
+class SrtpSession:
+    """Encrypts what is sent, decrypts and authenticates what is received.
+
+    Args:
+        profile: Name of the profile, as :attr:`.dtls.SrtpProfile.name` has it.
+        local_key: The master key that we send with.
+        local_salt: Its salt.
+        remote_key: The master key that the peer sends with.
+        remote_salt: Its salt.
+        options: Bounds.
+
+    Raises:
+        ValueError: The profile is not known, or a key or a salt does not have the size that it wants.
+    """
+
+    def __init__(
+        self,
+        profile: str,
+        local_key: bytes,
+        local_salt: bytes,
+        remote_key: bytes,
+        remote_salt: bytes,
+        *,
+        options: SrtpOptions | None = None,
+    ) -> None:
+        if profile not in PROFILES:
+            raise ValueError(f"SRTP profile {profile!r} is not known")
+        self.profile: Final[Profile] = PROFILES[profile]
+        self.counters: Final = SrtpCounters()
+        self._options = options or SrtpOptions()
+        self._outbound = Session(self._policy(Policy.SSRC_ANY_OUTBOUND, local_key, local_salt))
+        self._inbound = Session(self._policy(Policy.SSRC_ANY_INBOUND, remote_key, remote_salt))
+        self._inbound_sources: set[int] = set()
+        self._min_rtp_size = RTP_HEADER_SIZE + self.profile.rtp_overhead
+        self._min_rtcp_size = RTCP_HEADER_SIZE + self.profile.rtcp_overhead
+
+    @property
+    def inbound_sources(self) -> frozenset[int]:
+        """SSRCs of which an authentic packet has arrived."""
+        return frozenset(self._inbound_sources)
+
+    def protect(self, packet: bytes) -> bytes:
+        """Return the SRTP packet of an RTP packet.
+
+        A packet may be protected again as long as it is not ``SrtpOptions.window_size`` behind the newest of its SSRC.
+        It must then be **the same, byte for byte, header extensions included**: other bytes under the same SSRC and
+        sequence number would be encrypted under the same nonce, which with the AEAD profiles betrays the key of the
+        authentication (RFC 7714 section 8.1). Whoever wants to stamp retransmissions anew sends them by RTX.
+
+        Raises:
+            ValueError: It is longer than ``MAX_RTP_SIZE``, not RTP, or too far behind the newest of its SSRC.
+        """
+        if len(packet) > MAX_RTP_SIZE or not _is_rtp(packet, len(packet)):
+            raise ValueError(f"{len(packet)} bytes that are not an RTP packet which can be protected")
+        try:
+            protected: bytes = self._outbound.protect(packet)
+        except Error as error:
+            raise ValueError(f"the RTP packet cannot be protected: {error}") from error
+        self.counters.rtp.protected += 1
+        return protected
+
+    def unprotect(self, packet: bytes) -> bytes | None:
+        """Return the RTP packet of an SRTP packet; ``None``, counted, for one that is to be dropped."""
+        counters = self.counters.rtp
+        size = len(packet)
+        if (
+            size < self._min_rtp_size
+            or size > MAX_PROTECTED_SIZE
+            or not _is_rtp(packet, size - self.profile.tag_size)
+        ):
+            counters.malformed += 1
+            return None
+        (ssrc,) = _UINT32.unpack_from(packet, _RTP_SSRC_OFFSET)
+        known = ssrc in self._inbound_sources
+        if not known and len(self._inbound_sources) >= self._options.max_inbound_sources:
+            counters.refused += 1
+            return None
+        try:
+            unprotected: bytes = self._inbound.unprotect(packet)
+        except Error as error:
+            _count_failure(counters, error)
+            return None
+        if not known:
+            self._inbound_sources.add(ssrc)
+        counters.unprotected += 1
+        return unprotected
+
+    def protect_rtcp(self, packet: bytes) -> bytes:
+        """Return the SRTCP packet of an RTCP packet, compound or of reduced size.
+
+        Raises:
+            ValueError: It is longer than ``MAX_RTCP_SIZE``, or not RTCP.
+        """
+        if len(packet) > MAX_RTCP_SIZE or not _is_rtcp(packet, len(packet)):
+            raise ValueError(f"{len(packet)} bytes that are not an RTCP packet which can be protected")
+        try:
+            protected: bytes = self._outbound.protect_rtcp(packet)
+        except Error as error:
+            raise ValueError(f"the RTCP packet cannot be protected: {error}") from error
+        self.counters.rtcp.protected += 1
+        return protected
+
+    def unprotect_rtcp(self, packet: bytes) -> bytes | None:
+        """Return the RTCP packet of an SRTCP packet; ``None``, counted, for one that is to be dropped."""
+        counters = self.counters.rtcp
+        size = len(packet)
+        if (
+            size < self._min_rtcp_size
+            or size > MAX_PROTECTED_SIZE
+            or not _is_rtcp(packet, size - self.profile.rtcp_overhead)
+        ):
+            counters.malformed += 1
+            return None
+        (ssrc,) = _UINT32.unpack_from(packet, _RTCP_SSRC_OFFSET)
+        known = ssrc in self._inbound_sources
+        if not known and len(self._inbound_sources) >= self._options.max_inbound_sources:
+            counters.refused += 1
+            return None
+        try:
+            unprotected: bytes = self._inbound.unprotect_rtcp(packet)
+        except Error as error:
+            _count_failure(counters, error)
+            return None
+        if not known:
+            self._inbound_sources.add(ssrc)
+        counters.unprotected += 1
+        return unprotected
+
+    def forget_source(self, ssrc: int) -> None:
+        """Free what is remembered of an SSRC of the peer, if anything is.
+
+        Its replay window goes too: whoever has recorded its packets can have them taken once more. So this is for
+        sources whose packets have no stream to go to any more.
+        """
+        if ssrc in self._inbound_sources:
+            self._inbound_sources.remove(ssrc)
+            self._inbound.remove_stream(ssrc)
+
+    def _policy(self, direction: int, key: bytes, salt: bytes) -> Policy:
+        if len(key) != self.profile.key_size or len(salt) != self.profile.salt_size:
+            raise ValueError(
+                f"{self.profile.name} wants a key of {self.profile.key_size} and a salt of "
+                f"{self.profile.salt_size} bytes, not {len(key)} and {len(salt)}"
+            )
+        policy = Policy(key + salt, ssrc_type=direction, srtp_profile=self.profile.identifier)
+        policy.window_size = self._options.window_size
+        policy.allow_repeat_tx = True
+        return policy
+
+
+def _is_rtp(packet: bytes, end: int) -> bool:
+    """Return whether the RTP header with its sources and extension ends by ``end``."""
+    if end < RTP_HEADER_SIZE:
+        return False
+    first = packet[0]
+    if first >> 6 != _VERSION:
+        return False
+    header_size = RTP_HEADER_SIZE + 4 * (first & 0x0F)
+    if first & 0x10:
+        header_size += 4
+        if header_size > end:
+            return False
+        header_size += 4 * int(_UINT16.unpack_from(packet, header_size - 2)[0])
+    return header_size <= end
+
+
+def _is_rtcp(packet: bytes, end: int) -> bool:
+    """Return whether the part of a packet that is not encrypted looks like RTCP, in whole words up to ``end``."""
+    return end >= RTCP_HEADER_SIZE and end % 4 == 0 and packet[0] >> 6 == _VERSION
+
+
+def _count_failure(counters: PacketCounters, error: Error) -> None:
+    reason = str(error)
+    if reason == _FORGED:
+        counters.forged += 1
+    elif reason.startswith(_REPLAYED):
+        counters.replayed += 1
+    else:
+        counters.malformed += 1
