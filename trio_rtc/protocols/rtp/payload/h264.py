@@ -1,0 +1,351 @@
+"""H.264 (RFC 6184), packetization modes 0 (a NAL unit a packet) and 1 (also STAP-A and FU-A).
+
+Frames are byte streams with start codes (annex B). A keyframe is one with an IDR picture; SPS and PPS go with it, and
+if the encoder does not repeat them they are, from an earlier frame or from ``sprop-parameter-sets``, in both
+directions: whoever begins at a keyframe can decode it.
+
+Where a frame begins cannot be told from one packet: an access unit may begin with an access unit delimiter, parameter
+sets, supplemental information, or a slice. ``starts_frame`` says what cannot be the beginning: a fragment behind
+the first, and a slice that does not begin with the picture's first macroblock. An assembler therefore relies on the
+packet before: it has the marker, or another timestamp.
+
+Left out: mode 2 (interleaved: STAP-B, MTAP, FU-B), which browsers do not have.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.rtp.frame import EncodedFrame
+
+from ._bits import BitReader
+from ._format import AssembledFrame
+from ._nal import ParameterSets, join_annex_b, read_length_prefixed, split_annex_b, unescape
+from ._split import split_evenly
+from .layers import LayerIds
+
+# NAL unit types, H.264 table 7-1 and RFC 6184 table 1.
+_SLICE: Final = 1
+_PARTITION_A: Final = 2
+_IDR: Final = 5
+_SPS: Final = 7
+_PPS: Final = 8
+_PREFIX: Final = 14
+_LAST_SINGLE: Final = 23
+_SPS_EXTENSION: Final = 13
+_SUBSET_SPS: Final = 15
+_SCALABLE_SLICE: Final = 20
+_STAP_A: Final = 24
+_FU_A: Final = 28
+_PARAMETER_SETS: Final = frozenset({_SPS, _PPS, _SPS_EXTENSION, _SUBSET_SPS})
+# H.264 section 7.4.1.2.3: what begins an access unit when it comes behind a picture.
+_BEGINNINGS: Final = frozenset({6, _SPS, _PPS, 9, 14, 15, 16, 17, 18})
+_TYPE: Final = 0x1F
+_FU_START: Final = 0x80
+_FU_END: Final = 0x40
+_LENGTH_SIZE: Final = 2
+
+# Profiles whose SPS has the chroma format (section 7.3.2.1.1).
+_CHROMA_PROFILES: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
+_CROP_UNITS: Final = ((1, 1), (2, 2), (2, 1), (1, 1))
+# More would be no size that any level allows.
+_MAX_SIDE: Final = 16384
+
+
+def _is_parameter_set(unit: bytes) -> bool:
+    return unit[0] & _TYPE in _PARAMETER_SETS
+
+
+def _is_sps(unit: bytes) -> bool:
+    return unit[0] & _TYPE == _SPS
+
+
+def _has_idr(units: Iterable[bytes]) -> bool:
+    return any(unit[0] & _TYPE == _IDR for unit in units)
+
+
+class H264Packetizer:
+    """Cuts H.264 frames into payloads.
+
+    Args:
+        packetization_mode: 0 or 1, as negotiated.
+        parameter_sets: SPS and PPS that the encoder does not put into its frames.
+
+    Raises:
+        ValueError: Another packetization mode.
+    """
+
+    def __init__(self, packetization_mode: int = 1, parameter_sets: Sequence[bytes] = ()) -> None:
+        if packetization_mode not in (0, 1):
+            raise ValueError(f"packetization mode {packetization_mode}")
+        self._single_units = packetization_mode == 0
+        self._parameter_sets = ParameterSets(_is_parameter_set, _is_sps, parameter_sets)
+
+    def packetize(self, frame: EncodedFrame, max_size: int) -> list[bytes]:
+        """Return the payloads of a frame.
+
+        Raises:
+            ValueError: It does not begin with a start code or has a NAL unit that is none of H.264's, or in
+                packetization mode 0 one is larger than ``max_size``.
+        """
+        units = split_annex_b(frame.payload)
+        if not all(1 <= unit[0] & _TYPE <= _LAST_SINGLE for unit in units):
+            raise ValueError("the frame has NAL units that are none of H.264")
+        units = self._parameter_sets.complete(units, _has_idr(units))
+        if not self._single_units:
+            return _aggregate(units, max_size)
+        largest = max(map(len, units))
+        if largest > max_size:
+            raise ValueError(f"a NAL unit of {largest} bytes does not fit {max_size} in packetization mode 0")
+        return units
+
+
+def _aggregate(units: list[bytes], max_size: int) -> list[bytes]:
+    """Return payloads in which small NAL units share one (STAP-A) and large ones are cut (FU-A)."""
+    payloads: list[bytes] = []
+    waiting: list[bytes] = []
+    waiting_size = 1
+    for unit in units:
+        size = len(unit) + _LENGTH_SIZE
+        if waiting and waiting_size + size > max_size:
+            payloads.append(_encode_stap_a(waiting))
+            waiting, waiting_size = [], 1
+        if len(unit) > max_size:
+            payloads += _fragment(unit, max_size)
+        else:
+            waiting.append(unit)
+            waiting_size += size
+    if waiting:
+        payloads.append(_encode_stap_a(waiting))
+    return payloads
+
+
+def _encode_stap_a(units: list[bytes]) -> bytes:
+    """Return an aggregation packet, section 5.7.1; of a single NAL unit the unit itself."""
+    if len(units) == 1:
+        return units[0]
+    # Section 5.7: F is set if it is in any of them, NRI is the highest of all.
+    forbidden = any(unit[0] & 0x80 for unit in units)
+    reference = max(unit[0] & 0x60 for unit in units)
+    parts = [bytes([forbidden << 7 | reference | _STAP_A])]
+    for unit in units:
+        parts += (len(unit).to_bytes(_LENGTH_SIZE, "big"), unit)
+    return b"".join(parts)
+
+
+def _fragment(unit: bytes, max_size: int) -> list[bytes]:
+    """Return the fragments of a NAL unit, section 5.8."""
+    pieces = split_evenly(unit[1:], max_size - 2)
+    indicator = unit[0] & ~_TYPE | _FU_A
+    unit_type = unit[0] & _TYPE
+    last = len(pieces) - 1
+    payloads = []
+    for index, piece in enumerate(pieces):
+        position = _FU_START if index == 0 else _FU_END if index == last else 0
+        payloads.append(bytes([indicator, position | unit_type]) + piece)
+    return payloads
+
+
+class H264Depacketizer:
+    """Puts H.264 frames together, of both packetization modes.
+
+    Args:
+        parameter_sets: SPS and PPS from ``sprop-parameter-sets``.
+    """
+
+    def __init__(self, parameter_sets: Sequence[bytes] = ()) -> None:
+        self._parameter_sets = ParameterSets(_is_parameter_set, _is_sps, parameter_sets)
+
+    def starts_frame(self, payload: bytes) -> bool:
+        """Return whether a frame may begin with this payload; see the module on what that is worth."""
+        head = _first_unit(payload)
+        if head is None:
+            return False
+        unit_type = head[0] & _TYPE
+        return unit_type in _BEGINNINGS or (
+            unit_type in (_SLICE, _PARTITION_A, _IDR) and _is_first_slice(head)
+        )
+
+    def is_keyframe_start(self, payload: bytes) -> bool:
+        """Return whether it begins with an SPS or with the first slice of an IDR picture.
+
+        An IDR picture whose SPS comes in a packet before has both; who begins to forward takes the first of them.
+        """
+        head = _first_unit(payload)
+        if head is None:
+            return False
+        unit_type = head[0] & _TYPE
+        if unit_type == _IDR:
+            return _is_first_slice(head)
+        if payload[0] & _TYPE == _STAP_A:
+            return _holds_sps(payload)
+        return unit_type == _SPS
+
+    def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame:
+        """Put the payloads of one frame together.
+
+        Raises:
+            ProtocolError: One is malformed or of packetization mode 2, or a fragmented NAL unit is not whole.
+        """
+        units = _read_units(payloads)
+        keyframe = _has_idr(units)
+        units = self._parameter_sets.complete(units, keyframe)
+        size = None
+        if keyframe:
+            size = next((read_sps_size(unit) for unit in units if _is_sps(unit)), None)
+        width, height = size or (None, None)
+        return AssembledFrame(join_annex_b(units), keyframe, width=width, height=height)
+
+
+def _first_unit(payload: bytes) -> bytes | None:
+    """Return the first NAL unit's beginning, its header and a byte at least; ``None`` if none begins here."""
+    if len(payload) < 2:
+        return None
+    unit_type = payload[0] & _TYPE
+    if unit_type == _STAP_A:
+        return payload[3:] if len(payload) >= 5 else None
+    if unit_type == _FU_A:
+        header = payload[1]
+        if len(payload) < 3 or not header & _FU_START:
+            return None
+        return bytes([payload[0] & ~_TYPE | header & _TYPE, payload[2]])
+    return payload if 1 <= unit_type <= _LAST_SINGLE else None
+
+
+def _is_first_slice(unit: bytes) -> bool:
+    """Return whether first_mb_in_slice is 0, which is ue(v) and a single bit then (section 7.3.3)."""
+    return unit[1] >= 0x80
+
+
+def _holds_sps(payload: bytes) -> bool:
+    try:
+        return any(map(_is_sps, read_length_prefixed(payload, 1)))
+    except ProtocolError:
+        return False
+
+
+def _read_units(payloads: Sequence[bytes]) -> list[bytes]:
+    units: list[bytes] = []
+    fragments: list[bytes] = []
+    for payload in payloads:
+        if not payload:
+            raise ProtocolError("an H.264 payload is empty")
+        unit_type = payload[0] & _TYPE
+        if unit_type == _FU_A:
+            _add_fragment(payload, fragments)
+            if payload[1] & _FU_END:
+                units.append(b"".join(fragments))
+                fragments = []
+            continue
+        if fragments:
+            raise ProtocolError("a fragmented H.264 NAL unit has no end")
+        if 1 <= unit_type <= _LAST_SINGLE:
+            units.append(payload)
+        elif unit_type == _STAP_A:
+            units += read_length_prefixed(payload, 1)
+        else:
+            raise ProtocolError(f"an H.264 payload of type {unit_type}")
+    if fragments or not units:
+        raise ProtocolError("an H.264 frame is not whole")
+    return units
+
+
+def _add_fragment(payload: bytes, fragments: list[bytes]) -> None:
+    if len(payload) < 3:
+        raise ProtocolError("an H.264 fragment is empty")
+    header = payload[1]
+    unit_type = header & _TYPE
+    if not 1 <= unit_type <= _LAST_SINGLE:
+        raise ProtocolError(f"a fragment of an H.264 NAL unit of type {unit_type}")
+    nal_header = bytes([payload[0] & ~_TYPE | unit_type])
+    if bool(header & _FU_START) == bool(fragments):
+        raise ProtocolError("a fragmented H.264 NAL unit has no beginning or no end")
+    if not fragments:
+        fragments.append(nal_header)
+    elif fragments[0] != nal_header:
+        raise ProtocolError("fragments of different H.264 NAL units")
+    fragments.append(payload[2:])
+
+
+def read_sps_size(unit: bytes) -> tuple[int, int] | None:
+    """Return width and height that an SPS states (section 7.3.2.1.1), ``None`` if it cannot be read."""
+    try:
+        return _read_sps_size(BitReader(unescape(unit[1:])))
+    except ProtocolError:
+        return None
+
+
+def _read_sps_size(bits: BitReader) -> tuple[int, int] | None:
+    profile = bits.read(8)
+    bits.read(16)
+    bits.read_exp_golomb()
+    chroma_format = 1
+    separate_planes = False
+    if profile in _CHROMA_PROFILES:
+        chroma_format = bits.read_exp_golomb()
+        if chroma_format > 3:
+            return None
+        separate_planes = chroma_format == 3 and bits.read_flag()
+        bits.read_exp_golomb()
+        bits.read_exp_golomb()
+        bits.read(1)
+        if bits.read_flag():
+            _skip_scaling_lists(bits, 8 if chroma_format != 3 else 12)
+    bits.read_exp_golomb()
+    _skip_picture_order(bits)
+    bits.read_exp_golomb()
+    bits.read(1)
+    width = 16 * (bits.read_exp_golomb() + 1)
+    map_units = bits.read_exp_golomb() + 1
+    frames_only = bits.read_flag()
+    if not frames_only:
+        bits.read(1)
+    height = 16 * map_units * (1 if frames_only else 2)
+    bits.read(1)
+    if bits.read_flag():
+        across, down = (1, 1) if separate_planes else _CROP_UNITS[chroma_format]
+        if not frames_only:
+            down *= 2
+        width -= across * (bits.read_exp_golomb() + bits.read_exp_golomb())
+        height -= down * (bits.read_exp_golomb() + bits.read_exp_golomb())
+    return (width, height) if 0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE else None
+
+
+def _skip_picture_order(bits: BitReader) -> None:
+    kind = bits.read_exp_golomb()
+    if kind == 0:
+        bits.read_exp_golomb()
+    elif kind == 1:
+        bits.read(1)
+        bits.read_signed_exp_golomb()
+        bits.read_signed_exp_golomb()
+        for _ in range(min(bits.read_exp_golomb(), 255)):
+            bits.read_signed_exp_golomb()
+
+
+def _skip_scaling_lists(bits: BitReader, count: int) -> None:
+    for index in range(count):
+        if not bits.read_flag():
+            continue
+        last = following = 8
+        for _ in range(16 if index < 6 else 64):
+            if following:
+                following = (last + bits.read_signed_exp_golomb()) % 256
+            last = following or last
+
+
+def read_layers(payload: bytes) -> LayerIds:
+    """Return the layers that a prefix NAL unit or a scalable slice tells (annex F); plain H.264 has none in it.
+
+    Raises:
+        ProtocolError: It is empty.
+    """
+    if not payload:
+        raise ProtocolError("an H.264 payload is empty")
+    unit = _first_unit(payload)
+    if unit is None:
+        return LayerIds()
+    if unit[0] & _TYPE in (_PREFIX, _SCALABLE_SLICE) and len(unit) >= 4 and unit[1] & 0x80:
+        # nal_unit_header_svc_extension: dependency_id and temporal_id.
+        return LayerIds(unit[2] >> 4 & 7, unit[3] >> 5)
+    return LayerIds()

@@ -1,0 +1,284 @@
+"""VP8 (RFC 7741).
+
+Each payload begins with a descriptor, and the frame's bytes follow it, cut anywhere. The first payload of a frame is
+the one with the S bit (a partition starts here) and partition index 0. Frames are numbered by a picture id of 15 bits,
+and with temporal layers also by the index of the lowest layer's frame that they depend on.
+
+Left out when sending: packets aligned to partitions (every packet says partition 0, as browsers do), the N bit
+(which frames are not referred to is known to the encoder only), KEYIDX. All are read.
+"""
+
+import struct
+from collections.abc import Sequence
+from random import Random
+from typing import Final
+
+import attrs
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.rtp.frame import EncodedFrame
+
+from ._format import AssembledFrame
+from ._split import split_evenly
+from .layers import LayerIds
+
+# RFC 7741 section 4.2, first byte and the byte of extensions.
+_X: Final = 0x80
+_N: Final = 0x20
+_S: Final = 0x10
+_PID: Final = 0x07
+_I: Final = 0x80
+_L: Final = 0x40
+_T: Final = 0x20
+_K: Final = 0x10
+_M: Final = 0x80
+_Y: Final = 0x20
+_KEY_START_CODE: Final = b"\x9d\x01\x2a"
+_KEY_HEADER_SIZE: Final = 10
+_SIZE: Final = struct.Struct("<HH")
+PICTURE_ID_MASK: Final = 0x7FFF
+
+
+@attrs.frozen
+class Vp8Descriptor:
+    """The payload descriptor of RFC 7741 section 4.2; ``None`` for fields that are not there.
+
+    Attributes:
+        starts_partition: The S bit.
+        partition: The partition index.
+        non_reference: The N bit: no other frame depends on this one.
+        picture_id: 7 or 15 bits.
+        picture_id_bits: Which of the two; 0 without a picture id.
+        tl0_picture_index: TL0PICIDX, 8 bits.
+        temporal_id: TID, 2 bits.
+        layer_sync: The Y bit: it depends on the lowest temporal layer only.
+        key_index: KEYIDX, 5 bits.
+        size: Bytes of the descriptor when it was read; not written.
+    """
+
+    starts_partition: bool = False
+    partition: int = 0
+    non_reference: bool = False
+    picture_id: int | None = None
+    picture_id_bits: int = 0
+    tl0_picture_index: int | None = None
+    temporal_id: int | None = None
+    layer_sync: bool = False
+    key_index: int | None = None
+    size: int = attrs.field(default=0, eq=False)
+
+    @classmethod
+    def parse(cls, payload: bytes) -> "Vp8Descriptor":
+        """Read the descriptor at the beginning of a payload.
+
+        Raises:
+            ProtocolError: The payload ends within it, or has nothing behind it.
+        """
+        try:
+            return cls._parse(payload)
+        except IndexError:
+            raise ProtocolError(f"a VP8 payload of {len(payload)} bytes ends within its descriptor") from None
+
+    @classmethod
+    def _parse(cls, payload: bytes) -> "Vp8Descriptor":
+        first = payload[0]
+        at = 1
+        picture_id = tl0_picture_index = temporal_id = key_index = None
+        bits = 0
+        layer_sync = False
+        if first & _X:
+            extensions = payload[1]
+            at = 2
+            if extensions & _I:
+                picture_id, bits, at = _read_picture_id(payload, at)
+            if extensions & _L:
+                tl0_picture_index = payload[at]
+                at += 1
+            if extensions & (_T | _K):
+                layer = payload[at]
+                at += 1
+                if extensions & _T:
+                    temporal_id, layer_sync = layer >> 6, bool(layer & _Y)
+                if extensions & _K:
+                    key_index = layer & 0x1F
+        if at >= len(payload):
+            raise ProtocolError("a VP8 payload has nothing behind its descriptor")
+        return cls(
+            bool(first & _S),
+            first & _PID,
+            bool(first & _N),
+            picture_id,
+            bits,
+            tl0_picture_index,
+            temporal_id,
+            layer_sync,
+            key_index,
+            at,
+        )
+
+    def encode(self) -> bytes:
+        """Return the bytes of the descriptor."""
+        first = self.partition | (_S if self.starts_partition else 0) | (_N if self.non_reference else 0)
+        extensions = 0
+        fields = b""
+        if self.picture_id is not None:
+            extensions |= _I
+            wide = self.picture_id_bits != 7
+            fields += (self.picture_id | 0x8000).to_bytes(2, "big") if wide else bytes([self.picture_id])
+        if self.tl0_picture_index is not None:
+            extensions |= _L
+            fields += bytes([self.tl0_picture_index])
+        if self.temporal_id is not None or self.key_index is not None:
+            extensions |= (_T if self.temporal_id is not None else 0) | (
+                _K if self.key_index is not None else 0
+            )
+            sync = _Y if self.layer_sync else 0
+            fields += bytes([(self.temporal_id or 0) << 6 | sync | (self.key_index or 0)])
+        return bytes([first | _X, extensions]) + fields if extensions else bytes([first])
+
+
+def _read_picture_id(payload: bytes, at: int) -> tuple[int, int, int]:
+    """Return the picture id at an offset, its number of bits, and the offset behind it."""
+    picture_id = payload[at]
+    if picture_id & _M:
+        return (picture_id & 0x7F) << 8 | payload[at + 1], 15, at + 2
+    return picture_id, 7, at + 1
+
+
+class Vp8Packetizer:
+    """Cuts VP8 frames into payloads.
+
+    Args:
+        rng: Gives the first picture id and the first TL0PICIDX (section 4.2: they should be random).
+    """
+
+    def __init__(self, rng: Random) -> None:
+        self._picture_id = rng.getrandbits(15)
+        self._tl0_picture_index = rng.getrandbits(8)
+
+    def packetize(self, frame: EncodedFrame, max_size: int) -> list[bytes]:
+        """Return the payloads of a frame. Those with a ``temporal_id`` (0 to 3) get TL0PICIDX and TID.
+
+        Raises:
+            ValueError: The frame is empty, or ``max_size`` has no room behind the descriptor.
+        """
+        if not frame.payload:
+            raise ValueError("a VP8 frame is empty")
+        picture_id = (self._picture_id + 1) & PICTURE_ID_MASK
+        descriptor = Vp8Descriptor(True, picture_id=picture_id, picture_id_bits=15)
+        tl0_picture_index = self._tl0_picture_index
+        if frame.temporal_id is not None:
+            if not 0 <= frame.temporal_id <= 3:
+                raise ValueError(f"temporal layer {frame.temporal_id} in VP8")
+            if not frame.temporal_id:
+                tl0_picture_index = (tl0_picture_index + 1) & 0xFF
+            descriptor = attrs.evolve(
+                descriptor,
+                tl0_picture_index=tl0_picture_index,
+                temporal_id=frame.temporal_id,
+                layer_sync=frame.keyframe,
+            )
+        first = descriptor.encode()
+        pieces = split_evenly(frame.payload, max_size - len(first))
+        self._picture_id = picture_id
+        self._tl0_picture_index = tl0_picture_index
+        following = bytes([first[0] & ~_S]) + first[1:]
+        return [first + pieces[0], *[following + piece for piece in pieces[1:]]]
+
+
+class Vp8Depacketizer:
+    """Puts VP8 frames together."""
+
+    def starts_frame(self, payload: bytes) -> bool:
+        """Return whether it has the S bit and partition index 0: then a frame begins, and only then."""
+        return bool(payload) and payload[0] & (_S | _PID) == _S
+
+    def is_keyframe_start(self, payload: bytes) -> bool:
+        """Return whether a frame begins and its header says that it is a keyframe."""
+        if not self.starts_frame(payload):
+            return False
+        try:
+            return not payload[Vp8Descriptor.parse(payload).size] & 1
+        except ProtocolError:
+            return False
+
+    def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame:
+        """Put the payloads of one frame together.
+
+        Raises:
+            ProtocolError: One is malformed, the first does not begin a frame, another does, or the frame is a
+                keyframe without its header.
+        """
+        if not payloads:
+            raise ProtocolError("a VP8 frame without payloads")
+        descriptor = Vp8Descriptor.parse(payloads[0])
+        if not self.starts_frame(payloads[0]):
+            raise ProtocolError("a VP8 frame without its beginning")
+        parts = [payloads[0][descriptor.size :]]
+        for payload in payloads[1:]:
+            if self.starts_frame(payload):
+                raise ProtocolError("a second VP8 frame begins within one")
+            parts.append(payload[Vp8Descriptor.parse(payload).size :])
+        data = b"".join(parts)
+        keyframe = not data[0] & 1
+        width, height = _read_size(data) if keyframe else (None, None)
+        return AssembledFrame(data, keyframe, None, descriptor.temporal_id, width, height)
+
+
+def _read_size(data: bytes) -> tuple[int, int]:
+    """Return width and height of a keyframe, RFC 6386 section 9.1; the bits above 14 are for scaling."""
+    if len(data) < _KEY_HEADER_SIZE or data[3:6] != _KEY_START_CODE:
+        raise ProtocolError("a VP8 keyframe without its header")
+    width, height = _SIZE.unpack_from(data, 6)
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def read_layers(payload: bytes) -> LayerIds:
+    """Return what the descriptor tells about layers.
+
+    Raises:
+        ProtocolError: It is malformed.
+    """
+    descriptor = Vp8Descriptor.parse(payload)
+    return LayerIds(
+        None,
+        descriptor.temporal_id,
+        descriptor.picture_id,
+        descriptor.picture_id_bits,
+        descriptor.tl0_picture_index,
+        descriptor.layer_sync,
+        starts_layer_frame=descriptor.starts_partition and not descriptor.partition,
+    )
+
+
+def rewrite(payload: bytes, *, picture_id: int | None = None, tl0: int | None = None) -> bytes:
+    """Return a payload with another picture id and TL0PICIDX, so that simulcast layers follow each other gaplessly.
+
+    A field that the payload does not have is not added, and a picture id of 7 bits stays one.
+
+    Args:
+        payload: With its descriptor.
+        picture_id: Taken modulo the size of the field; ``None`` to leave it as it is.
+        tl0: Taken modulo 256; ``None`` to leave it as it is.
+
+    Raises:
+        ProtocolError: The payload ends within its descriptor.
+    """
+    try:
+        if not payload[0] & _X:
+            return payload
+        extensions = payload[1]
+        changed = bytearray(payload)
+        at = 2
+        if extensions & _I:
+            wide = payload[2] & _M
+            if picture_id is not None and wide:
+                changed[2], changed[3] = _M | picture_id >> 8 & 0x7F, picture_id & 0xFF
+            elif picture_id is not None:
+                changed[2] = picture_id & 0x7F
+            at = 4 if wide else 3
+        if extensions & _L and tl0 is not None:
+            changed[at] = tl0 & 0xFF
+    except IndexError:
+        raise ProtocolError(f"a VP8 payload of {len(payload)} bytes ends within its descriptor") from None
+    return bytes(changed)

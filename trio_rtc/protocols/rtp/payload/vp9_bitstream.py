@@ -1,0 +1,87 @@
+"""What of a VP9 bitstream matters to its transport: superframes, and the size of the picture in a keyframe.
+
+Written after the VP9 Bitstream Specification, annex B (superframes) and section 7.2 (uncompressed header).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from trio_rtc.errors import ProtocolError
+
+from ._bits import BitReader
+
+MAX_FRAMES: Final = 8
+_FRAME_MARKER: Final = 2
+_SYNC_CODE: Final = 0x498342
+_CS_RGB: Final = 7
+# Enough for the uncompressed header of a keyframe up to its size.
+_HEADER_BYTES: Final = 16
+
+
+def split_superframe(data: bytes) -> list[bytes]:
+    """Return the frames of a superframe without its index; a frame by itself is the only one."""
+    marker = data[-1] if data else 0
+    if marker & 0xE0 != 0xC0:
+        return [data]
+    count, width = (marker & 7) + 1, (marker >> 3 & 3) + 1
+    index_size = 2 + count * width
+    if len(data) < index_size or data[-index_size] != marker:
+        return [data]
+    index = data[1 - index_size : -1]
+    sizes = [int.from_bytes(index[at : at + width], "little") for at in range(0, count * width, width)]
+    if sum(sizes) != len(data) - index_size or not all(sizes):
+        # Decoders would take it for a frame whose last byte looks so.
+        return [data]
+    frames = []
+    start = 0
+    for size in sizes:
+        frames.append(data[start : start + size])
+        start += size
+    return frames
+
+
+def join_superframe(frames: Sequence[bytes]) -> bytes:
+    """Return frames as one superframe with its index; a frame by itself stays as it is.
+
+    Raises:
+        ProtocolError: There are more than eight.
+    """
+    if len(frames) == 1:
+        return frames[0]
+    if not 0 < len(frames) <= MAX_FRAMES:
+        raise ProtocolError(f"a VP9 superframe of {len(frames)} frames")
+    width = max(1, -(-max(map(len, frames)).bit_length() // 8))
+    marker = bytes([0xC0 | width - 1 << 3 | len(frames) - 1])
+    sizes = [len(frame).to_bytes(width, "little") for frame in frames]
+    return b"".join([*frames, marker, *sizes, marker])
+
+
+def read_keyframe_size(frame: bytes) -> tuple[int, int] | None:
+    """Return width and height that a keyframe's header has; ``None`` for other frames and what cannot be read."""
+    try:
+        return _read_keyframe_size(BitReader(frame[:_HEADER_BYTES]))
+    except ProtocolError:
+        return None
+
+
+def _read_keyframe_size(bits: BitReader) -> tuple[int, int] | None:
+    if bits.read(2) != _FRAME_MARKER:
+        return None
+    profile = bits.read(1) | bits.read(1) << 1
+    if profile == 3:
+        bits.read(1)
+    show_existing_frame = bits.read_flag()
+    if show_existing_frame or bits.read_flag():
+        # The second flag is frame_type: 1 is a frame that depends on others.
+        return None
+    bits.read(2)
+    if bits.read(24) != _SYNC_CODE:
+        return None
+    if profile >= 2:
+        bits.read(1)
+    subsampled = bool(profile & 1)
+    if bits.read(3) != _CS_RGB:
+        bits.read(4 if subsampled else 1)
+    elif subsampled:
+        bits.read(1)
+    return bits.read(16) + 1, bits.read(16) + 1

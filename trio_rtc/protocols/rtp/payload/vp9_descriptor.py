@@ -1,0 +1,236 @@
+"""The payload descriptor of VP9 (RFC 9628 section 4.2) with its scalability structure, read and written."""
+
+from typing import Final
+
+import attrs
+
+from trio_rtc.errors import ProtocolError
+
+# Bits of the first byte.
+I: Final = 0x80  # noqa: E741 - the RFC's name
+P: Final = 0x40
+L: Final = 0x20
+F: Final = 0x10
+B: Final = 0x08
+E: Final = 0x04
+V: Final = 0x02
+Z: Final = 0x01
+M: Final = 0x80
+# RFC 9628 section 4.2: at most three references in flexible mode.
+MAX_REFERENCES: Final = 3
+
+
+@attrs.frozen
+class GroupPicture:
+    """One picture of a group of pictures.
+
+    Attributes:
+        temporal_id: Its temporal layer.
+        switching_up_point: The U bit.
+        references: By how many pictures those lie back that it depends on, at most three.
+    """
+
+    temporal_id: int
+    switching_up_point: bool = False
+    references: tuple[int, ...] = ()
+
+
+@attrs.frozen
+class ScalabilityStructure:
+    """The layers of a stream (section 4.2.1).
+
+    Attributes:
+        spatial_layers: How many there are, 1 to 8.
+        sizes: Width and height of each, or empty.
+        group: The pattern in which pictures follow each other; ``None`` if it is not told.
+    """
+
+    spatial_layers: int = 1
+    sizes: tuple[tuple[int, int], ...] = ()
+    group: tuple[GroupPicture, ...] | None = None
+
+    def encode(self) -> bytes:
+        """Return its bytes."""
+        encoded = bytearray(
+            [self.spatial_layers - 1 << 5 | bool(self.sizes) << 4 | (self.group is not None) << 3]
+        )
+        for width, height in self.sizes:
+            encoded += width.to_bytes(2, "big") + height.to_bytes(2, "big")
+        if self.group is not None:
+            encoded.append(len(self.group))
+            for picture in self.group:
+                references = picture.references
+                encoded.append(
+                    picture.temporal_id << 5 | picture.switching_up_point << 4 | len(references) << 2
+                )
+                encoded += bytes(references)
+        return bytes(encoded)
+
+
+@attrs.frozen
+class Vp9Descriptor:
+    """The payload descriptor; ``None`` for fields that are not there.
+
+    Attributes:
+        inter_picture_predicted: The P bit.
+        flexible: The F bit: references are told picture by picture.
+        starts_layer_frame: The B bit.
+        ends_layer_frame: The E bit.
+        not_reference_for_upper: The Z bit: no higher spatial layer depends on this one.
+        picture_id: 7 or 15 bits.
+        picture_id_bits: Which of the two; 0 without a picture id.
+        temporal_id: TID, with the layer indices.
+        switching_up_point: The U bit, with the layer indices.
+        spatial_id: SID, with the layer indices.
+        inter_layer_dependent: The D bit, with the layer indices.
+        tl0_picture_index: TL0PICIDX, in non-flexible mode with the layer indices.
+        references: P_DIFF of each reference, in flexible mode.
+        structure: The scalability structure.
+        size: Bytes of the descriptor when it was read; not written.
+    """
+
+    inter_picture_predicted: bool = False
+    flexible: bool = False
+    starts_layer_frame: bool = False
+    ends_layer_frame: bool = False
+    not_reference_for_upper: bool = False
+    picture_id: int | None = None
+    picture_id_bits: int = 0
+    temporal_id: int | None = None
+    switching_up_point: bool = False
+    spatial_id: int | None = None
+    inter_layer_dependent: bool = False
+    tl0_picture_index: int | None = None
+    references: tuple[int, ...] = ()
+    structure: ScalabilityStructure | None = None
+    size: int = attrs.field(default=0, eq=False)
+
+    @property
+    def is_independent(self) -> bool:
+        """Whether the frame depends neither on another picture nor on a lower layer of its own."""
+        return not self.inter_picture_predicted and not self.inter_layer_dependent
+
+    @classmethod
+    def parse(cls, payload: bytes) -> "Vp9Descriptor":
+        """Read the descriptor at the beginning of a payload.
+
+        Raises:
+            ProtocolError: The payload ends within it or has nothing behind it, or it has too many references.
+        """
+        try:
+            return cls._parse(payload)
+        except IndexError:
+            raise ProtocolError(f"a VP9 payload of {len(payload)} bytes ends within its descriptor") from None
+
+    @classmethod
+    def _parse(cls, payload: bytes) -> "Vp9Descriptor":
+        first = payload[0]
+        at = 1
+        picture_id = temporal_id = spatial_id = tl0_picture_index = structure = None
+        bits = layer = 0
+        if first & I:
+            picture_id = payload[at]
+            bits = 7
+            at += 1
+            if picture_id & M:
+                picture_id = (picture_id & 0x7F) << 8 | payload[at]
+                bits = 15
+                at += 1
+        if first & L:
+            layer = payload[at]
+            temporal_id, spatial_id = layer >> 5, layer >> 1 & 7
+            at += 1
+            if not first & F:
+                tl0_picture_index = payload[at]
+                at += 1
+        references: tuple[int, ...] = ()
+        if first & F and first & P:
+            references, at = _read_references(payload, at)
+        if first & V:
+            structure, at = _read_structure(payload, at)
+        if at >= len(payload):
+            raise ProtocolError("a VP9 payload has nothing behind its descriptor")
+        return cls(
+            bool(first & P),
+            bool(first & F),
+            bool(first & B),
+            bool(first & E),
+            bool(first & Z),
+            picture_id,
+            bits,
+            temporal_id,
+            bool(layer & 0x10),
+            spatial_id,
+            bool(layer & 1),
+            tl0_picture_index,
+            references,
+            structure,
+            at,
+        )
+
+    def encode(self) -> bytes:
+        """Return the bytes of the descriptor."""
+        first = (
+            (P if self.inter_picture_predicted else 0)
+            | (F if self.flexible else 0)
+            | (B if self.starts_layer_frame else 0)
+            | (E if self.ends_layer_frame else 0)
+            | (Z if self.not_reference_for_upper else 0)
+        )
+        encoded = bytearray(1)
+        if self.picture_id is not None:
+            first |= I
+            wide = self.picture_id_bits != 7
+            encoded += (self.picture_id | 0x8000).to_bytes(2, "big") if wide else bytes([self.picture_id])
+        if self.temporal_id is not None or self.spatial_id is not None:
+            first |= L
+            layer = (self.temporal_id or 0) << 5 | self.switching_up_point << 4
+            encoded.append(layer | (self.spatial_id or 0) << 1 | self.inter_layer_dependent)
+            if not self.flexible:
+                encoded.append(self.tl0_picture_index or 0)
+        if self.flexible and self.inter_picture_predicted:
+            last = len(self.references) - 1
+            encoded += bytes(
+                difference << 1 | (index < last) for index, difference in enumerate(self.references)
+            )
+        if self.structure is not None:
+            first |= V
+            encoded += self.structure.encode()
+        encoded[0] = first
+        return bytes(encoded)
+
+
+def _read_references(payload: bytes, at: int) -> tuple[tuple[int, ...], int]:
+    references: list[int] = []
+    more = 1
+    while more:
+        if len(references) == MAX_REFERENCES:
+            raise ProtocolError("a VP9 descriptor has more than three references")
+        references.append(payload[at] >> 1)
+        more = payload[at] & 1
+        at += 1
+    return tuple(references), at
+
+
+def _read_structure(payload: bytes, at: int) -> tuple[ScalabilityStructure, int]:
+    first = payload[at]
+    at += 1
+    layers = (first >> 5) + 1
+    sizes: list[tuple[int, int]] = []
+    if first & 0x10:
+        for _ in range(layers):
+            sizes.append((payload[at] << 8 | payload[at + 1], payload[at + 2] << 8 | payload[at + 3]))
+            at += 4
+    if not first & 0x08:
+        return ScalabilityStructure(layers, tuple(sizes)), at
+    group: list[GroupPicture] = []
+    count = payload[at]
+    at += 1
+    for _ in range(count):
+        picture = payload[at]
+        behind = at + 1 + (picture >> 2 & 3)
+        if behind > len(payload):
+            raise ProtocolError("a VP9 scalability structure runs over the end of its payload")
+        group.append(GroupPicture(picture >> 5, bool(picture & 0x10), tuple(payload[at + 1 : behind])))
+        at = behind
+    return ScalabilityStructure(layers, tuple(sizes), tuple(group)), at
