@@ -1,0 +1,95 @@
+"""What was sent lately, so that it can be sent again when the peer asks for it (RFC 4585 section 6.2.1)."""
+
+import attrs
+from attrs import validators
+
+from .packet import RtpPacket
+
+
+@attrs.frozen
+class HistoryOptions:
+    """How much of what was sent is kept.
+
+    Attributes:
+        max_packets: How many packets at most; the oldest is forgotten.
+        max_age: How long, in seconds. Longer ago than this nobody waits for a packet any more.
+        min_resend_interval: Least time between two retransmissions of a packet, in seconds.
+    """
+
+    max_packets: int = attrs.field(default=1024, validator=validators.ge(1))
+    max_age: float = attrs.field(default=3.0, validator=validators.gt(0))
+    min_resend_interval: float = attrs.field(default=0.005, validator=validators.ge(0))
+
+
+class _Sent:
+    __slots__ = ("packet", "resent_at", "sent_at")
+
+    def __init__(self, packet: RtpPacket, sent_at: float) -> None:
+        self.packet = packet
+        self.sent_at = sent_at
+        self.resent_at: float | None = None
+
+
+class PacketHistory:
+    """The packets of one stream that may be asked for, bounded in time and number.
+
+    Attributes:
+        resent: How many packets were handed out to be sent again.
+        unknown: How many were asked for that are not, or no longer, here.
+        suppressed: How many were asked for again within a round trip.
+    """
+
+    __slots__ = ("_options", "_packets", "resent", "suppressed", "unknown")
+
+    def __init__(self, options: HistoryOptions | None = None) -> None:
+        self._options = options or HistoryOptions()
+        self._packets: dict[int, _Sent] = {}
+        self.resent = 0
+        self.unknown = 0
+        self.suppressed = 0
+
+    def __len__(self) -> int:
+        return len(self._packets)
+
+    def store(self, sequence_number: int, packet: RtpPacket, now: float) -> None:
+        """Keep a packet that is being sent; forget the oldest ones."""
+        packets = self._packets
+        # A number that is stored again moves to the end, which keeps the dictionary in order of time.
+        packets.pop(sequence_number, None)
+        packets[sequence_number] = _Sent(packet, now)
+        horizon = now - self._options.max_age
+        max_packets = self._options.max_packets
+        while True:
+            oldest = next(iter(packets))
+            if len(packets) <= max_packets and packets[oldest].sent_at >= horizon:
+                return
+            del packets[oldest]
+
+    def get(self, sequence_number: int, now: float, round_trip: float) -> RtpPacket | None:
+        """Return a packet to send again, which counts as sent again.
+
+        Args:
+            sequence_number: As it was stored.
+            now: When it was asked for.
+            round_trip: Seconds. Within this time after a retransmission another request for the same packet must
+                have been sent before the retransmission arrived, and is not answered.
+        """
+        entry = self._packets.get(sequence_number)
+        if entry is None or now - entry.sent_at > self._options.max_age:
+            self.unknown += 1
+            return None
+        interval = max(round_trip, self._options.min_resend_interval)
+        if entry.resent_at is not None and now - entry.resent_at < interval:
+            self.suppressed += 1
+            return None
+        entry.resent_at = now
+        self.resent += 1
+        return entry.packet
+
+    def newest_fitting(self, size: int) -> tuple[int, RtpPacket] | None:
+        """Return the newest packet whose payload fits ``size`` bytes, with its number, to be sent as padding."""
+        for sequence_number in reversed(self._packets):
+            packet = self._packets[sequence_number].packet
+            if len(packet.payload) <= size:
+                return sequence_number, packet
+        return None

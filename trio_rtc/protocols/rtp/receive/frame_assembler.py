@@ -1,0 +1,463 @@
+"""Frames out of packets: whole, in decode order, and never waiting for ever.
+
+The assembler is in one of two states.
+
+*Seeking*: it has no place to go on from, because the stream begins, or something was lost that cannot be done without.
+Packets wait a moment, for a keyframe's first packet may come behind its second; when a packet comes that begins a
+keyframe, the assembler gathers from there. If none comes it asks for one, again and again, ever less often.
+
+*Gathering*: all frames up to a sequence number are done with, and the packets from there on become the next one. It is
+whole when the packet with the marker, and all before it, have come; the next frame is not waited for. When a packet is
+missing and later ones have come, the gap has a deadline: ``max_wait`` as long as retransmission or error correction may
+fill it, otherwise only as long as packets are out of order, which is the measured jitter. At the deadline, or when
+repair gives up, it skips: to a later keyframe that is here; or to the next frame of which the temporal layers tell that
+it does not need what is lost; else to *Seeking*.
+
+What a peer can do wrong costs frames, not the stream. A frame whose payloads are malformed is dropped and a keyframe
+asked for. A sequence number far ahead is a new beginning. One behind is late and dropped, unless it begins a keyframe
+and is far behind, has a timestamp that was not seen yet, or comes after a silence: then the sender has started again.
+When the buffer is full it is emptied, and the assembler seeks. RFC 3550 leaves this to the receiver; the marker is
+section 5.1's, as the payload formats for video define it.
+"""
+
+import math
+from typing import Final
+
+import attrs
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.rtp.packet import RtpPacket
+from trio_rtc.protocols.rtp.payload import AssembledFrame, Depacketizer
+
+from .keyframe_requests import KeyframeRequests
+from .options import FrameAssemblerOptions
+from .packet_buffer import BufferedPacket, PacketBuffer
+from .temporal import LayerPosition, TemporalContinuity, TemporalLayers
+
+
+@attrs.frozen
+class CompletedFrame:
+    """A frame of which everything has come.
+
+    Attributes:
+        frame: What the depacketizer made of it.
+        packet: Its first packet, for the values of its header.
+        timestamp: Unwrapped.
+        completed_at: When the last of its packets came.
+        began_at: When the first of its packets came.
+        first_sequence_number: Of its packets, unwrapped.
+        last_sequence_number: Of its packets.
+    """
+
+    frame: AssembledFrame
+    packet: RtpPacket
+    timestamp: int
+    completed_at: float
+    began_at: float
+    first_sequence_number: int
+    last_sequence_number: int
+
+
+@attrs.define
+class AssemblerCounters:
+    """What happened to packets and frames.
+
+    Attributes:
+        frames: Frames that came out.
+        keyframes: Of these, keyframes.
+        malformed: Frames that could not be put together.
+        dropped: Frames of which something had come, that were given up.
+        late: Packets that came when they were no longer of use.
+        duplicates: Packets that came twice.
+        skips: How often a gap was given up.
+        resets: How often a new beginning of the stream was seen.
+        overflows: How often the buffer was full.
+    """
+
+    frames: int = 0
+    keyframes: int = 0
+    malformed: int = 0
+    dropped: int = 0
+    late: int = 0
+    duplicates: int = 0
+    skips: int = 0
+    resets: int = 0
+    overflows: int = 0
+
+
+@attrs.define
+class _Seeking:
+    # When the first packet came that was of no use.
+    since: float = math.inf
+
+
+@attrs.define
+class _Gathering:
+    # The first packet of the frame that is next.
+    first: int
+    # The first packet from there on that has not come.
+    run_end: int
+    # Whether it must be a keyframe, because what was before is not known.
+    needs_keyframe: bool
+    # The first packet that was not yet looked at for the end of the frame.
+    scan: int
+    # When the gap at run_end became known; valid for that gap only.
+    gap: int | None = None
+    gap_since: float = math.inf
+
+
+_NEVER: Final = -math.inf
+
+
+class FrameAssembler:
+    """Puts the packets of one video stream together into frames.
+
+    After packets were inserted, and at ``next_timer``, ``frames`` is to be called.
+    """
+
+    def __init__(
+        self,
+        depacketizer: Depacketizer,
+        options: FrameAssemblerOptions | None = None,
+        *,
+        layers: TemporalLayers | None = None,
+        repairs: bool = True,
+    ) -> None:
+        """Begin.
+
+        Args:
+            depacketizer: Of the payload format.
+            options: How long to wait and how much to keep.
+            layers: Usually the depacketizer again, if its format tells temporal layers.
+            repairs: Whether lost packets may still come, by retransmission or error correction.
+        """
+        self._depacketizer = depacketizer
+        self._options = options or FrameAssemblerOptions()
+        self._layers = layers
+        self._repairs = repairs
+        self._delay = 0.0
+        self._buffer = PacketBuffer()
+        # Packets that begin keyframes; only those that came out of order are looked at.
+        self._keyframe_starts: set[int] = set()
+        self._state: _Seeking | _Gathering = _Seeking()
+        self._requests = KeyframeRequests(self._options)
+        self._continuity = TemporalContinuity()
+        # Below this number nothing is of use any more.
+        self._floor: int | None = None
+        self._newest_timestamp: int | None = None
+        self._latest: int | None = None
+        self._last_useful = _NEVER
+        self._repair_gave_up = False
+        self.counters = AssemblerCounters()
+
+    @property
+    def awaited(self) -> int | None:
+        """The sequence number below which nothing is of use any more; ``None`` if that is not known."""
+        return self._floor
+
+    @property
+    def waits_for_keyframe(self) -> bool:
+        """Whether only a keyframe can come out next."""
+        return isinstance(self._state, _Seeking) or self._state.needs_keyframe
+
+    @property
+    def buffered(self) -> int:
+        """How many packets wait."""
+        return len(self._buffer.packets)
+
+    @property
+    def keyframe_requests(self) -> int:
+        """How often a keyframe was asked for."""
+        return self._requests.requests
+
+    def set_repairs(self, repairs: bool) -> None:
+        """Tell whether lost packets may still come, by retransmission or error correction."""
+        self._repairs = repairs
+
+    def set_delay(self, delay: float) -> None:
+        """Tell by how much the delay of packets varies, in seconds: as long it is worth waiting for reordering."""
+        self._delay = delay
+
+    def repair_gave_up(self) -> None:
+        """Hear that what is missing will not come: the gap that blocks now is skipped at the next ``frames``."""
+        self._repair_gave_up = True
+
+    def restart_at_keyframe(self, now: float) -> None:
+        """Drop what is here and go on at the next keyframe, as when frames that came out were lost further up."""
+        if isinstance(self._state, _Gathering):
+            self._seek(self._state.run_end, now)
+        self._requests.need(now)
+
+    def insert(self, sequence_number: int, timestamp: int, packet: RtpPacket, now: float) -> None:
+        """Take a packet.
+
+        Args:
+            sequence_number: Unwrapped.
+            timestamp: Unwrapped.
+            packet: With its payload; one without payload only fills its number.
+            now: When it came.
+        """
+        floor = self._floor
+        if floor is not None and sequence_number < floor:
+            if not self._starts_again(sequence_number, timestamp, packet, now):
+                return
+            self._reset()
+        elif self._is_far(sequence_number):
+            self._reset()
+        if sequence_number in self._buffer.packets:
+            self.counters.duplicates += 1
+            return
+        self._buffer.insert(sequence_number, BufferedPacket(packet, timestamp, now))
+        self._latest = sequence_number
+        self._last_useful = now
+        state = self._state
+        if isinstance(state, _Gathering) and sequence_number == state.run_end:
+            state.run_end = self._buffer.run_end(sequence_number + 1)
+        elif packet.payload and self._depacketizer.is_keyframe_start(packet.payload):
+            self._keyframe_starts.add(sequence_number)
+        if (
+            len(self._buffer.packets) > self._options.max_packets
+            or self._buffer.size > self._options.max_bytes
+        ):
+            self.counters.overflows += 1
+            self._empty()
+            self._floor = sequence_number + 1
+            self._requests.need(now)
+
+    def frames(self, now: float) -> list[CompletedFrame]:
+        """Return the frames that are whole, in decode order, and give up what is overdue."""
+        completed: list[CompletedFrame] = []
+        while True:
+            state = self._state
+            if isinstance(state, _Seeking):
+                if not self._begin(state, now):
+                    break
+                continue
+            self._drop_fillers(state)
+            if state.first < state.run_end:
+                last = self._buffer.frame_end(state.first, state.run_end, state.scan)
+                if last is not None:
+                    self._complete(state, last, completed, now)
+                    continue
+                state.scan = state.run_end
+            if now < self._gap_deadline(state):
+                break
+            self._skip(state, now)
+        self._repair_gave_up = False
+        if now >= self._request_deadline():
+            self._requests.need(now)
+            self._requests.handle_timer(now)
+        return completed
+
+    def take_keyframe_request(self) -> bool:
+        """Return whether a keyframe is to be asked for now."""
+        return self._requests.take()
+
+    def next_timer(self) -> float:
+        """Return when ``frames`` is to be called though nothing came, ``math.inf`` if never."""
+        deadline = self._request_deadline()
+        if isinstance(self._state, _Gathering):
+            deadline = min(deadline, self._gap_deadline(self._state))
+        return deadline
+
+    # Where the stream is
+
+    def _is_far(self, sequence_number: int) -> bool:
+        """Return whether a number is so far from the others that the stream must have begun anew."""
+        state = self._state
+        if isinstance(state, _Gathering):
+            return sequence_number - state.run_end > self._options.max_packets
+        return self._latest is not None and abs(sequence_number - self._latest) > self._options.max_packets
+
+    def _starts_again(self, sequence_number: int, timestamp: int, packet: RtpPacket, now: float) -> bool:
+        """Return whether a packet below the floor shows that the sender has started again."""
+        assert self._floor is not None
+        silent = now - self._last_useful >= self._options.restart_silence
+        if packet.payload and self._depacketizer.is_keyframe_start(packet.payload):
+            far = self._floor - sequence_number > self._options.max_packets
+            unseen = self._newest_timestamp is None or timestamp > self._newest_timestamp
+            if far or unseen or silent:
+                return True
+        self.counters.late += 1
+        if silent:
+            # All that comes is late: perhaps a new stream, that a keyframe would show to be one.
+            self._requests.need(now)
+        return False
+
+    def _reset(self) -> None:
+        self.counters.resets += 1
+        self._empty()
+        self._floor = None
+        self._newest_timestamp = None
+
+    def _empty(self) -> None:
+        self.counters.dropped += self._buffer.clear()
+        self._keyframe_starts.clear()
+        self._state = _Seeking()
+
+    # Seeking
+
+    def _begin(self, state: _Seeking, now: float) -> bool:
+        """Go on at a keyframe if one has begun, and return whether it has."""
+        if self._keyframe_starts:
+            self._gather(self._first_of_frame(min(self._keyframe_starts)), needs_keyframe=True)
+            return True
+        packets = self._buffer.packets
+        if packets:
+            self.counters.dropped += self._buffer.discard_before(now - self._options.max_wait)
+            state.since = min(state.since, now)
+        return False
+
+    def _first_of_frame(self, start: int) -> int:
+        """Return where the keyframe begins whose start is known: other parts of it may stand before."""
+        packets = self._buffer.packets
+        timestamp = packets[start].timestamp
+        first = start
+        while True:
+            entry = packets.get(first - 1)
+            if (
+                entry is None
+                or entry.timestamp != timestamp
+                or entry.packet.marker
+                or not entry.packet.payload
+            ):
+                break
+            first -= 1
+        return first if self._depacketizer.starts_frame(packets[first].packet.payload) else start
+
+    def _gather(self, first: int, *, needs_keyframe: bool) -> None:
+        """Go on at a packet, and forget all before it."""
+        self.counters.dropped += self._buffer.discard_below(first)
+        run_end = self._buffer.run_end(first)
+        self._keyframe_starts = {start for start in self._keyframe_starts if start >= run_end}
+        self._state = _Gathering(first, run_end, needs_keyframe, scan=first)
+        self._floor = first
+
+    def _request_deadline(self) -> float:
+        """Return when a keyframe is to be asked for, ``math.inf`` if none is needed."""
+        state = self._state
+        if isinstance(state, _Gathering):
+            if not state.needs_keyframe:
+                return self._requests.deadline
+            # One has begun. Only when nothing more of it comes, another is needed.
+            stalled = self._last_useful + self._options.keyframe_interval
+            return max(stalled, self._requests.deadline) if self._requests.running else stalled
+        return self._requests.deadline if self._requests.running else state.since + self._reordering_wait()
+
+    # Gathering
+
+    def _drop_fillers(self, state: _Gathering) -> None:
+        """Pass over packets without payload in front of a frame."""
+        packets = self._buffer.packets
+        while state.first < state.run_end and not packets[state.first].packet.payload:
+            self._buffer.remove(state.first)
+            state.first += 1
+        state.scan = max(state.scan, state.first)
+        self._floor = state.first
+
+    def _complete(self, state: _Gathering, last: int, completed: list[CompletedFrame], now: float) -> None:
+        """Take the packets of a frame out, and put it together."""
+        first = state.first
+        entries = [self._buffer.remove(number) for number in range(first, last + 1)]
+        state.first = state.scan = self._floor = last + 1
+        payloads = [entry.packet.payload for entry in entries if entry.packet.payload]
+        position = self._position(payloads[0])
+        if not state.needs_keyframe and not self._continuity.accepts(position):
+            self.counters.dropped += 1
+            return
+        try:
+            frame = self._depacketizer.assemble(payloads)
+        except ProtocolError:
+            self.counters.malformed += 1
+            self._requests.need(now)
+            if state.needs_keyframe or self._depacketizer.is_keyframe_start(payloads[0]):
+                self._seek(last + 1, now)
+            return
+        if frame.keyframe:
+            self._continuity.begin(position)
+            self._requests.satisfied()
+            self.counters.keyframes += 1
+            state.needs_keyframe = False
+        elif state.needs_keyframe:
+            self.counters.dropped += 1
+            self._seek(last + 1, now)
+            return
+        else:
+            self._continuity.take(position)
+        self.counters.frames += 1
+        timestamp = entries[0].timestamp
+        self._newest_timestamp = max(timestamp, self._newest_timestamp or timestamp)
+        completed_at = max(entry.arrival for entry in entries)
+        began_at = min(entry.arrival for entry in entries)
+        completed.append(
+            CompletedFrame(frame, entries[0].packet, timestamp, completed_at, began_at, first, last)
+        )
+
+    def _position(self, payload: bytes) -> LayerPosition | None:
+        return None if self._layers is None else self._layers.layer_position(payload)
+
+    # Gaps
+
+    def _reordering_wait(self) -> float:
+        return min(max(self._options.min_wait, self._delay), self._options.max_wait)
+
+    def _gap_deadline(self, state: _Gathering) -> float:
+        """Return when the gap that blocks is given up, ``math.inf`` if nothing is known to be missing."""
+        if len(self._buffer.packets) <= state.run_end - state.first:
+            return math.inf
+        if state.gap != state.run_end:
+            state.gap = state.run_end
+            state.gap_since = self._buffer.first_known_gap(state.run_end)
+        if self._repair_gave_up:
+            return state.gap_since
+        if not self._repairs or self._later_keyframe(state.run_end, whole=True) is not None:
+            return state.gap_since + self._reordering_wait()
+        return state.gap_since + self._options.max_wait
+
+    def _skip(self, state: _Gathering, now: float) -> None:
+        """Give up the gap that blocks, and what needs it."""
+        self.counters.skips += 1
+        self._repair_gave_up = False
+        gap = state.run_end
+        keyframe = self._later_keyframe(gap, whole=True)
+        independent = None if state.needs_keyframe else self._later_independent_frame(gap)
+        if independent is not None and (keyframe is None or independent < keyframe):
+            self._gather(independent, needs_keyframe=False)
+            return
+        if keyframe is None:
+            keyframe = self._later_keyframe(gap, whole=False)
+        if keyframe is not None:
+            self._gather(keyframe, needs_keyframe=True)
+            return
+        self._seek(gap + 1, now)
+
+    def _seek(self, floor: int, now: float) -> None:
+        """Wait for a keyframe. What came lately is kept, for it may be part of one."""
+        self._state = _Seeking(now)
+        self.counters.dropped += self._buffer.discard_below(floor)
+        self._keyframe_starts = {start for start in self._keyframe_starts if start >= floor}
+        self._floor = floor
+        self._requests.need(now)
+
+    def _later_keyframe(self, gap: int, *, whole: bool) -> int | None:
+        """Return where the first keyframe behind a gap begins."""
+        for start in sorted(self._keyframe_starts):
+            if start <= gap:
+                continue
+            first = self._first_of_frame(start)
+            if not whole or self._buffer.frame_end(first, self._buffer.run_end(first)) is not None:
+                return first
+        return None
+
+    def _later_independent_frame(self, gap: int) -> int | None:
+        """Return where the first frame behind a gap begins that can be decoded without what is lost."""
+        if self._layers is None:
+            return None
+        self._continuity.lose()
+        for number in sorted(self._buffer.packets):
+            payload = self._buffer.packets[number].packet.payload
+            if number <= gap or not payload or not self._depacketizer.starts_frame(payload):
+                continue
+            if self._continuity.accepts(self._position(payload)):
+                return number
+        return None

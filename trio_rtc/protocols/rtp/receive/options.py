@@ -1,0 +1,109 @@
+"""Options of the receive path. Times are in seconds."""
+
+import attrs
+from attrs import validators
+
+
+@attrs.frozen
+class StatisticsOptions:
+    """Which sequence numbers are believed (RFC 3550 appendix A.1).
+
+    Attributes:
+        max_dropout: A number this much ahead, or more, is a jump.
+        max_misorder: A number this much behind, or more, is a jump.
+        min_sequential: How many packets in a row a source must send before any is taken. 1 for sources that were
+            announced and are authenticated, where the first packet may begin a keyframe.
+    """
+
+    max_dropout: int = attrs.field(default=3000, validator=[validators.ge(1), validators.lt(1 << 15)])
+    max_misorder: int = attrs.field(default=100, validator=[validators.ge(1), validators.lt(1 << 15)])
+    min_sequential: int = attrs.field(default=1, validator=validators.ge(1))
+
+
+@attrs.frozen
+class FrameAssemblerOptions:
+    """How long video waits for what is missing, and how much of it is kept.
+
+    Attributes:
+        max_wait: How long a frame waits for a packet that may still be retransmitted or recovered.
+        min_wait: How long it waits for reordering when nothing is retransmitted, and the measured jitter is less.
+        max_packets: How many packets are kept; beyond, all are dropped and a keyframe is asked for. A sequence number
+            that is this far from those that are awaited is a new beginning.
+        max_bytes: How many bytes of payload are kept; beyond, likewise.
+        keyframe_interval: Time until a keyframe that was asked for is asked for again; doubled each time.
+        max_keyframe_interval: The longest it gets.
+        restart_silence: When nothing has been of use for this long, a keyframe is taken whatever its number.
+    """
+
+    max_wait: float = attrs.field(default=0.5, validator=validators.ge(0))
+    min_wait: float = attrs.field(default=0.02, validator=validators.ge(0))
+    max_packets: int = attrs.field(default=2048, validator=validators.ge(2))
+    max_bytes: int = attrs.field(default=8 << 20, validator=validators.ge(1))
+    keyframe_interval: float = attrs.field(default=0.3, validator=validators.gt(0))
+    max_keyframe_interval: float = attrs.field(default=3.0, validator=validators.gt(0))
+    restart_silence: float = attrs.field(default=1.0, validator=validators.gt(0))
+
+
+@attrs.frozen
+class JitterOptions:
+    """How the target delay follows the measured variation of delay.
+
+    Attributes:
+        percentile: Part of the frames that are to come in time.
+        window: How many of the last frames are looked at.
+        min_delay: Least target.
+        max_delay: Greatest target.
+        max_jump: A delay that differs so much from the one before is a new beginning.
+    """
+
+    percentile: float = attrs.field(default=0.97, validator=[validators.gt(0), validators.le(1)])
+    window: int = attrs.field(default=250, validator=validators.ge(2))
+    min_delay: float = attrs.field(default=0.0, validator=validators.ge(0))
+    max_delay: float = attrs.field(default=1.0, validator=validators.ge(0))
+    max_jump: float = attrs.field(default=3.0, validator=validators.gt(0))
+
+
+@attrs.frozen
+class AudioPlayoutOptions:
+    """How sound is buffered.
+
+    Attributes:
+        jitter: How the target delay is found.
+        max_frames: How many frames wait at most; the oldest is dropped.
+        tolerance: How far the delay may be from the target before frames are skipped or inserted. At least a frame's
+            duration is tolerated in any case.
+        adjustment_interval: Least time between two frames that are skipped or inserted.
+        max_excess: A delay this much above the target is corrected at once.
+        max_rewind: A frame that comes late is still played, and all that follows so much later, when nothing but
+            silence was played since and it is not later than this.
+        max_lag: A puller that comes later than this has slept: what it slept through is dropped.
+        max_gap: A timestamp this far ahead of, or behind, the one that is due, is a new beginning.
+    """
+
+    jitter: JitterOptions = attrs.field(factory=lambda: JitterOptions(min_delay=0.01, window=500))
+    max_frames: int = attrs.field(default=100, validator=validators.ge(2))
+    tolerance: float = attrs.field(default=0.015, validator=validators.ge(0))
+    adjustment_interval: float = attrs.field(default=0.1, validator=validators.gt(0))
+    max_excess: float = attrs.field(default=0.3, validator=validators.gt(0))
+    max_rewind: float = attrs.field(default=0.2, validator=validators.ge(0))
+    max_lag: float = attrs.field(default=0.5, validator=validators.gt(0))
+    max_gap: float = attrs.field(default=5.0, validator=validators.gt(0))
+
+
+@attrs.frozen
+class LipSyncOptions:
+    """How timestamps are mapped to the sender's clock, and streams delayed for each other.
+
+    Attributes:
+        max_reports: How many sender reports a mapping is made of.
+        max_deviation: A report that is so far off the mapping is an outlier.
+        max_outliers: After so many outliers in a row they are the truth, and the mapping begins anew.
+        max_extra_delay: What a stream is made to wait at most; beyond, the streams are not of one clock.
+        step: By how much the extra delay of a stream changes at most at a time.
+    """
+
+    max_reports: int = attrs.field(default=20, validator=validators.ge(2))
+    max_deviation: float = attrs.field(default=0.2, validator=validators.gt(0))
+    max_outliers: int = attrs.field(default=3, validator=validators.ge(1))
+    max_extra_delay: float = attrs.field(default=2.0, validator=validators.gt(0))
+    step: float = attrs.field(default=0.08, validator=validators.gt(0))

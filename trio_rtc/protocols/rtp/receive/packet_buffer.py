@@ -1,0 +1,103 @@
+"""The packets of a video stream that wait until their frame is whole."""
+
+from collections.abc import Iterable
+
+from trio_rtc.protocols.rtp.packet import RtpPacket
+
+
+class BufferedPacket:
+    """A packet that waits.
+
+    Attributes:
+        packet: As it came.
+        timestamp: Unwrapped.
+        arrival: When it came.
+    """
+
+    __slots__ = ("arrival", "packet", "timestamp")
+
+    def __init__(self, packet: RtpPacket, timestamp: int, arrival: float) -> None:
+        self.packet = packet
+        self.timestamp = timestamp
+        self.arrival = arrival
+
+
+class PacketBuffer:
+    """Packets by unwrapped sequence number, in order of arrival.
+
+    Attributes:
+        packets: By sequence number.
+        size: Bytes of their payloads.
+    """
+
+    __slots__ = ("packets", "size")
+
+    def __init__(self) -> None:
+        self.packets: dict[int, BufferedPacket] = {}
+        self.size = 0
+
+    def insert(self, sequence_number: int, entry: BufferedPacket) -> None:
+        """Keep a packet whose number is not there yet."""
+        self.packets[sequence_number] = entry
+        self.size += len(entry.packet.payload)
+
+    def remove(self, sequence_number: int) -> BufferedPacket:
+        """Take a packet out that is there."""
+        entry = self.packets.pop(sequence_number)
+        self.size -= len(entry.packet.payload)
+        return entry
+
+    def discard(self, sequence_numbers: Iterable[int]) -> int:
+        """Take packets out that nobody needs, and return of how many frames they were."""
+        return len({self.remove(sequence_number).timestamp for sequence_number in list(sequence_numbers)})
+
+    def discard_below(self, sequence_number: int) -> int:
+        """Take out all packets below a number, and return of how many frames they were."""
+        return self.discard([number for number in self.packets if number < sequence_number])
+
+    def discard_before(self, horizon: float) -> int:
+        """Take out all packets that came before a time, and return of how many frames they were."""
+        numbers = []
+        for number, entry in self.packets.items():
+            if entry.arrival >= horizon:
+                break
+            numbers.append(number)
+        return self.discard(numbers)
+
+    def clear(self) -> int:
+        """Take all packets out, and return of how many frames they were."""
+        frames = len({entry.timestamp for entry in self.packets.values()})
+        self.packets.clear()
+        self.size = 0
+        return frames
+
+    def run_end(self, start: int) -> int:
+        """Return the first number from ``start`` on that is missing."""
+        packets = self.packets
+        while start in packets:
+            start += 1
+        return start
+
+    def frame_end(self, first: int, end: int, start: int | None = None) -> int | None:
+        """Return the last packet of the frame that begins at ``first``; ``None`` if it is not there yet.
+
+        It is the one with the marker. In a stream without markers it is the one before the timestamp changes.
+
+        Args:
+            first: The first packet of the frame, which is there.
+            end: All packets from ``first`` up to here are there.
+            start: The first packet that has not been looked at yet.
+        """
+        packets = self.packets
+        timestamp = packets[first].timestamp
+        for number in range(first if start is None else start, end):
+            entry = packets[number]
+            if entry.timestamp != timestamp and entry.packet.payload:
+                return number - 1
+            if entry.packet.marker and entry.timestamp == timestamp:
+                return number
+        return None
+
+    def first_known_gap(self, end: int) -> float:
+        """Return when the first packet beyond ``end`` came, which showed that ``end`` is missing."""
+        return min(entry.arrival for number, entry in self.packets.items() if number > end)

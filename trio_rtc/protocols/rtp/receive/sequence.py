@@ -1,0 +1,75 @@
+"""Sequence numbers that count on over the wrap, and survive jumps (RFC 3550 appendix A.1)."""
+
+from typing import Final
+
+from trio_rtc.protocols.serial import serial_difference
+
+from .options import StatisticsOptions
+
+_BITS: Final = 16
+_MASK: Final = (1 << _BITS) - 1
+
+
+class SequenceUnwrapper:
+    """Unwraps the sequence numbers of one source, which may start anywhere, and may start again.
+
+    A packet that is far from the others is not taken; when the next one follows it, the sender has started again, and
+    numbers go on above all those before, so that order is kept. Numbers of retransmitted or recovered packets are
+    unwrapped with :meth:`nearest`: they may be far behind in good faith.
+
+    Attributes:
+        highest: The highest number so far, ``None`` before the first.
+        restarts: How often the source has started again.
+        rejected: How many packets were not taken.
+    """
+
+    __slots__ = ("_awaited", "_options", "_probation", "highest", "rejected", "restarts")
+
+    def __init__(self, options: StatisticsOptions | None = None) -> None:
+        self._options = options or StatisticsOptions()
+        self._probation = self._options.min_sequential - 1
+        # The number that would show that a jump, or the probation, is over: that after the last one not taken.
+        self._awaited: int | None = None
+        self.highest: int | None = None
+        self.restarts = 0
+        self.rejected = 0
+
+    def unwrap(self, value: int) -> int | None:
+        """Return the unwrapped number of a packet, ``None`` if it is not to be taken."""
+        highest = self.highest
+        if highest is None:
+            return self._begin(value)
+        difference = serial_difference(value, highest & _MASK, _BITS)
+        if -self._options.max_misorder < difference < self._options.max_dropout:
+            if difference > 0:
+                self._awaited = None
+                self.highest = highest + difference
+            return highest + difference
+        if value != self._awaited:
+            self._awaited = (value + 1) & _MASK
+            self.rejected += 1
+            return None
+        self._awaited = None
+        self.restarts += 1
+        self.highest = highest + ((value - highest) & _MASK)
+        return self.highest
+
+    def nearest(self, value: int) -> int | None:
+        """Return the number nearest to the highest so far, without remembering it; ``None`` before the first."""
+        if self.highest is None:
+            return None
+        return self.highest + serial_difference(value, self.highest & _MASK, _BITS)
+
+    def _begin(self, value: int) -> int | None:
+        if self._probation:
+            if self._awaited is not None and value != self._awaited:
+                self._probation = self._options.min_sequential - 1
+            elif self._awaited is not None:
+                self._probation -= 1
+            self._awaited = (value + 1) & _MASK
+            if self._probation:
+                self.rejected += 1
+                return None
+        self._awaited = None
+        self.highest = value
+        return value
