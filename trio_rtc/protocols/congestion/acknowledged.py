@@ -1,0 +1,56 @@
+"""The acknowledged bitrate: what arrives at the peer, by the peer's clock."""
+
+from .options import CongestionOptions
+
+# goog_cc's constants of the Bayesian average, in kbit/s: how uncertain a sample is in proportion to its distance
+# from the estimate, and how much the estimate itself may have moved since the last sample.
+_UNCERTAINTY = 10.0
+_DRIFT = 5.0
+_INITIAL_VARIANCE = 50.0
+
+
+class AcknowledgedBitrate:
+    """Measures rates over short windows and averages them, the less the further they are off.
+
+    Attributes:
+        bitrate: In bits a second; ``None`` before the first window has passed.
+    """
+
+    def __init__(self, options: CongestionOptions) -> None:
+        self._first_window = options.acknowledged_first_window
+        self._window = options.acknowledged_window
+        self._max_jump = options.max_arrival_jump
+        self._variance = _INITIAL_VARIANCE
+        self._started: float | None = None
+        self._last = 0.0
+        self._bytes = 0
+        self.bitrate: float | None = None
+
+    def received(self, arrival_time: float, size: int) -> None:
+        """Take a packet of ``size`` bytes that arrived at ``arrival_time`` of the peer's clock."""
+        if self._started is None or abs(arrival_time - self._last) > self._max_jump:
+            # The first one begins the window and is not part of it; so does one after a jump of the clock.
+            self._started = self._last = arrival_time
+            self._bytes = 0
+            return
+        self._last = max(self._last, arrival_time)
+        self._bytes += size
+        window = self._first_window if self.bitrate is None else self._window
+        elapsed = self._last - self._started
+        if elapsed >= window:
+            self._sample(8 * self._bytes / elapsed)
+            self._started = self._last
+            self._bytes = 0
+
+    def _sample(self, bitrate: float) -> None:
+        if self.bitrate is None:
+            self.bitrate = bitrate
+            return
+        estimate = self.bitrate / 1000
+        sample = bitrate / 1000
+        uncertainty = _UNCERTAINTY * abs(estimate - sample) / max(estimate, 1.0)
+        sample_variance = uncertainty * uncertainty
+        predicted = self._variance + _DRIFT
+        total = sample_variance + predicted
+        self.bitrate = 1000 * (sample_variance * estimate + predicted * sample) / total
+        self._variance = sample_variance * predicted / total

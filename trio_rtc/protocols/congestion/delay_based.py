@@ -1,0 +1,110 @@
+"""The delay-based part: groups, trend, detector and rate control in a row (GCC section 5)."""
+
+from collections.abc import Sequence
+
+from .arrival_groups import ArrivalGroups
+from .options import CongestionOptions
+from .overuse import OveruseDetector, QueueDelay
+from .rate_control import RateControl
+from .sent_packets import ReceivedPacket
+from .state import OveruseState
+from .trendline import Trendline
+
+# goog_cc: feedback that pauses longer than this makes the trend before it meaningless.
+_STREAM_TIMEOUT = 2.0
+# goog_cc: while nothing is known of what arrives, overuse halves the rate.
+_BLIND_BACKOFF = 0.5
+
+
+class DelayBased:
+    """Estimates the rate at which the delay does not grow.
+
+    Attributes:
+        rate: The rate control.
+        recovered: Whether the last feedback ended an overuse; a reason to probe.
+    """
+
+    def __init__(self, options: CongestionOptions) -> None:
+        self._options = options
+        self._feedback_at: float | None = None
+        self.rate = RateControl(options)
+        self.recovered = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._groups = ArrivalGroups(self._options)
+        self._trendline = Trendline(self._options)
+        self._detector = OveruseDetector(self._options)
+        self._queue_delay = QueueDelay(self._options)
+        self._queue = 0.0
+
+    @property
+    def overuse(self) -> OveruseState:
+        """What the detector says."""
+        return self._detector.state
+
+    @property
+    def queue_delay(self) -> float:
+        """How much of the delay is a queue, in seconds; a lower bound."""
+        return self._queue
+
+    def update(
+        self,
+        received: Sequence[ReceivedPacket],
+        acknowledged: float | None,
+        probe: float | None,
+        application_limited: bool,
+        now: float,
+    ) -> float:
+        """Take the packets of one feedback, in order of arrival; return the rate.
+
+        Args:
+            received: Packets that arrived.
+            acknowledged: What arrives, in bits a second.
+            probe: What a probe measured, in bits a second, ``None`` without one.
+            application_limited: Whether the application sends much less than it may.
+            now: Monotonic time in seconds.
+        """
+        if self._feedback_at is not None and now - self._feedback_at > _STREAM_TIMEOUT:
+            self._reset()
+        self._feedback_at = now
+        before = self._detector.state
+        overused = self._detect(received)
+        state = OveruseState.OVERUSING if overused else self._detector.state
+        self.recovered = before is OveruseState.OVERUSING and state is OveruseState.NORMAL
+        return self._control(state, acknowledged, probe, application_limited, now)
+
+    def _detect(self, received: Sequence[ReceivedPacket]) -> bool:
+        overused = False
+        add = self._groups.add
+        for _, send_time, arrival_time, _, _ in received:
+            delta = add(send_time, arrival_time)
+            if delta is None:
+                continue
+            self._queue = self._queue_delay.add(delta.delay, delta.arrival_time)
+            trend = self._trendline.add(delta.send_delta, delta.arrival_delta, delta.arrival_time)
+            state = self._detector.update(
+                trend, self._trendline.deltas, delta.send_delta, self._queue, delta.arrival_time
+            )
+            overused = overused or state is OveruseState.OVERUSING
+        return overused and self._detector.state is not OveruseState.UNDERUSING
+
+    def _control(
+        self,
+        state: OveruseState,
+        acknowledged: float | None,
+        probe: float | None,
+        application_limited: bool,
+        now: float,
+    ) -> float:
+        rate = self.rate
+        if state is OveruseState.OVERUSING:
+            if not rate.may_decrease(acknowledged, now):
+                return rate.bitrate
+            if acknowledged is None:
+                acknowledged = rate.bitrate * _BLIND_BACKOFF / self._options.backoff
+        elif probe is not None and probe > rate.bitrate:
+            # A probe only ever finds more: jitter makes its result too low much more often than too high.
+            rate.set_bitrate(probe, now)
+            return rate.bitrate
+        return rate.update(state, acknowledged, application_limited, now)

@@ -1,0 +1,294 @@
+"""Send-side bandwidth estimation: how much may be sent, from what the peer says of what arrived.
+
+The sources are draft-ietf-rmcat-gcc-02 and what libwebrtc has made of it. With transport-wide feedback (or RFC 8888)
+three parts look at every packet: the delay-based one falls when queues grow, the loss-based one when more is lost
+than the path loses anyway, and probes measure what there is above. The target is the least of the first two, of the
+peer's REMB and of the application's bounds. A peer that has only receiver reports and perhaps REMB is served by the
+rule of two thresholds on the loss it reports. As soon as transport-wide feedback arrives, reports do not move the
+target any more.
+
+Silence is an answer too: when packets are on their way and no feedback comes, the target falls step by step, and
+what it was before is probed for when feedback returns.
+
+The estimator neither sends nor paces: ``probes_wanted`` goes to the pacer, ``target_bitrate`` to pacer and encoders.
+Left out: congestion window push-back and pacing by a window, which goog_cc has as an experiment, and ECN.
+"""
+
+import math
+from collections.abc import Sequence
+
+from .acknowledged import AcknowledgedBitrate
+from .alr import ApplicationLimited
+from .delay_based import DelayBased
+from .loss_based import LossBased
+from .loss_reports import LossReports
+from .options import CongestionOptions
+from .probe_cluster import ProbeCluster
+from .probe_control import ProbeControl
+from .probe_results import ProbeResults
+from .sent_packets import FeedbackResults, SentPackets
+from .state import CongestionStatistics, LimitedBy, OveruseState
+
+_ROUND_TRIP_SMOOTHING = 1 / 8  # RFC 6298 section 2.3
+_MAX_ROUND_TRIP = 10.0
+_INITIAL_ROUND_TRIP = 0.2
+# A target above this part of the application's bound is held down by it.
+_AT_BOUND = 0.85
+
+
+class BandwidthEstimator:
+    """Joins history, delay, loss, probes and bounds into one target.
+
+    ``feedback_received`` never raises for what the peer said. Arguments of our own caller are checked.
+    """
+
+    def __init__(self, options: CongestionOptions | None = None, probing: bool = True) -> None:
+        """Begin with ``start_bitrate``. Without transport-wide feedback, switch ``probing`` off: nothing measures."""
+        options = options or CongestionOptions()
+        self._options = options
+        self._probing = probing
+        self._min = options.min_bitrate
+        self._max = options.max_bitrate
+        self._packets = SentPackets(options)
+        self._acknowledged = AcknowledgedBitrate(options)
+        self._delay = DelayBased(options)
+        self._loss = LossBased(options)
+        self._reports = LossReports(options)
+        self._alr = ApplicationLimited(options)
+        self._probes = ProbeControl(options)
+        self._results = ProbeResults(options)
+        self._round_trip: float | None = None
+        self._remb: float | None = None
+        self._remb_at = -math.inf
+        self._feedback_seen = False
+        self._unanswered_since: float | None = None
+        self._decayed_at = -math.inf
+        self._last_sent = -math.inf
+        self._deadline = math.inf
+        self._available = options.start_bitrate
+        self._limited_by = LimitedBy.START
+        self._target = options.start_bitrate
+
+    # What the caller tells.
+
+    def packet_sent(
+        self,
+        sequence_number: int,
+        size: int,
+        now: float,
+        probe_cluster: int | None = None,
+        padding: bool = False,
+    ) -> None:
+        """Remember a packet that leaves now.
+
+        Args:
+            sequence_number: Transport-wide, unwrapped.
+            size: What it takes on the wire, in bytes.
+            now: Monotonic time in seconds.
+            probe_cluster: The cluster that it belongs to, if any.
+            padding: Whether it carries nothing of the application.
+        """
+        if self._last_sent == -math.inf and self._probing:
+            self._probes.start(self._target, self._max, now)
+        self._packets.sent(sequence_number, size, now, probe_cluster)
+        if not padding:
+            self._alr.sent(size, now)
+        self._last_sent = now
+        if self._unanswered_since is None:
+            self._unanswered_since = now
+        if self._deadline == math.inf:
+            self._deadline = now + self._options.process_interval
+
+    def feedback_received(
+        self, results: Sequence[tuple[int, float | None]], round_trip: float | None, now: float
+    ) -> None:
+        """Take one transport-wide feedback, decoded.
+
+        Args:
+            results: Unwrapped sequence numbers with their time of arrival in seconds of the peer's clock, ``None``
+                for packets that have not arrived. Unknown and repeated ones are ignored.
+            round_trip: In seconds, when the caller has measured it otherwise; ``None`` takes the time from the
+                sending of the newest packet to its feedback, which includes how long the peer waited with it.
+            now: Monotonic time in seconds.
+        """
+        feedback = self._packets.feedback(results, now)
+        if not feedback.received and not feedback.lost:
+            return
+        if feedback.received:
+            self._unanswered_since = None
+            measured = now - max(packet.send_time for packet in feedback.received)
+            self._update_round_trip(measured if round_trip is None else round_trip)
+        self._feedback_seen = True
+        self._estimate(feedback, now)
+
+    def loss_reported(self, fraction: float, now: float) -> None:
+        """Take the fraction of loss, 0 to 1, of a receiver report. Without effect where there is better feedback."""
+        fraction = min(max(fraction, 0.0), 1.0) if math.isfinite(fraction) else 0.0
+        self._reports.reported(fraction, self._round_trip or _INITIAL_ROUND_TRIP, now)
+        self._combine(now)
+
+    def round_trip_measured(self, round_trip: float) -> None:
+        """Take a round-trip time in seconds, as sender and receiver reports give it."""
+        self._update_round_trip(round_trip)
+
+    def remb_received(self, bitrate: float, now: float) -> None:
+        """Take the limit, in bits a second, of a REMB message (draft-alvestrand-rmcat-remb-03)."""
+        if not math.isfinite(bitrate) or bitrate < 0:
+            return
+        self._remb = bitrate
+        self._remb_at = now
+        if not self._feedback_seen and not self._reports.any_loss:
+            # Nothing else raises the target of such a peer so fast, and it has looked at what arrives.
+            self._reports.bitrate = max(self._reports.bitrate, min(bitrate, self._max))
+        self._combine(now)
+
+    def set_bounds(self, minimum: float, start: float | None, maximum: float, now: float = -math.inf) -> None:
+        """Set the application's bounds in bits a second.
+
+        Args:
+            minimum: The target does not fall below it.
+            start: The estimate to go on from; ``None`` keeps the present one.
+            maximum: The target does not rise above it.
+            now: Monotonic time in seconds.
+
+        Raises:
+            ValueError: They are not positive, finite and in order.
+        """
+        middle = minimum if start is None else start
+        if not 0 < minimum <= middle <= maximum < math.inf:
+            raise ValueError(f"bitrates must be positive, finite and in order: {minimum}, {start}, {maximum}")
+        held_down = self._target >= _AT_BOUND * self._max
+        raised = maximum > self._max
+        self._min, self._max = minimum, maximum
+        if start is not None:
+            self._delay.rate.set_bitrate(start, now)
+            self._reports.bitrate = start
+        self._combine(now)
+        if raised and held_down and self._feedback_seen and self._probing:
+            self._probes.bound_raised(self._target, self._max, now)
+
+    # What the caller is told.
+
+    @property
+    def target_bitrate(self) -> float:
+        """How much to send, in bits a second, everything included that ``packet_sent`` is told of."""
+        return self._target
+
+    @property
+    def round_trip_time(self) -> float | None:
+        """Smoothed round-trip time in seconds, ``None`` before it was measured."""
+        return self._round_trip
+
+    def probes_wanted(self) -> list[ProbeCluster]:
+        """Take the probes that are to be sent: a second call returns none."""
+        clusters = self._probes.take()
+        for cluster in clusters:
+            self._results.expect(cluster)
+        return clusters
+
+    def next_timer(self) -> float:
+        """Return when ``handle_timer`` is due; ``inf`` while nothing is sent."""
+        return self._deadline
+
+    def handle_timer(self, now: float) -> None:
+        """Let time pass: notice silence, begin probes. Acts only when it is due."""
+        if now < self._deadline:
+            return
+        idle = now > self._last_sent + self._options.idle_time
+        self._deadline = math.inf if idle else now + self._options.process_interval
+        self._packets.forget(now)
+        self._alr.sent(0, now)
+        self._decay(now)
+        self._combine(now)
+        self._process_probes(now)
+
+    def statistics(self) -> CongestionStatistics:
+        """Return what is known at the moment."""
+        loss_limited = math.isfinite(self._loss.bitrate)
+        return CongestionStatistics(
+            target_bitrate=self._target,
+            available_outgoing_bitrate=None if self._limited_by is LimitedBy.START else self._available,
+            acknowledged_bitrate=self._acknowledged.bitrate,
+            delay_based_bitrate=self._delay.rate.bitrate,
+            loss_based_bitrate=self._loss.bitrate if loss_limited else None,
+            remb_bitrate=self._remb,
+            overuse=self._delay.overuse,
+            limited_by=self._limited_by,
+            application_limited=self._alr.since is not None,
+            round_trip_time=self._round_trip,
+            loss_fraction=self._loss.loss if self._feedback_seen else self._reports.fraction,
+            bytes_in_flight=self._packets.bytes_in_flight,
+            packets_forgotten=self._packets.forgotten,
+            probes_sent=self._probes.asked,
+            probes_succeeded=self._results.succeeded,
+        )
+
+    # How it is done.
+
+    def _estimate(self, feedback: FeedbackResults, now: float) -> None:
+        for packet in feedback.received:
+            self._acknowledged.received(packet.arrival_time, packet.size)
+            if packet.probe_cluster is not None:
+                self._results.received(packet)
+        acknowledged = self._acknowledged.bitrate
+        probe = self._results.bitrate()
+        rate = self._delay.rate
+        rate.bitrate = max(rate.bitrate, self._min)
+        delay_based = self._delay.update(
+            feedback.received, acknowledged, probe, self._alr.since is not None, now
+        )
+        overusing = self._delay.overuse is OveruseState.OVERUSING
+        if probe is not None and not overusing:
+            self._loss.raise_to(probe)
+        self._loss.update(feedback.received, feedback.lost, delay_based, acknowledged)
+        self._combine(now)
+        if overusing:
+            self._probes.abort()
+        elif probe is not None:
+            self._probes.result(probe, self._max, now)
+        self._process_probes(now)
+
+    def _combine(self, now: float) -> None:
+        if self._feedback_seen:
+            available, limited_by = self._delay.rate.bitrate, LimitedBy.DELAY
+            if self._loss.bitrate < available:
+                available, limited_by = self._loss.bitrate, LimitedBy.LOSS
+        else:
+            available = self._reports.bitrate = min(max(self._reports.bitrate, self._min), self._max)
+            limited_by = LimitedBy.START if available == self._options.start_bitrate else LimitedBy.LOSS
+        timeout = self._options.remb_timeout
+        if self._remb is not None and timeout and now > self._remb_at + timeout:
+            self._remb = None
+        if self._remb is not None and self._remb < available:
+            available, limited_by = self._remb, LimitedBy.REMB
+        self._available = available
+        self._target = min(max(available, self._min), self._max)
+        self._limited_by = limited_by if self._target == available else LimitedBy.BOUNDS
+        self._alr.set_target(self._target)
+        self._probes.estimate_changed(self._target, now)
+
+    def _process_probes(self, now: float) -> None:
+        if not self._probing:
+            return
+        settled = math.inf if self._delay.overuse is OveruseState.OVERUSING else self._delay.rate.decreased_at
+        self._probes.process(self._target, self._max, self._alr.since, settled, now)
+
+    def _decay(self, now: float) -> None:
+        options = self._options
+        since = self._unanswered_since
+        if not self._feedback_seen or since is None or now < since + options.feedback_timeout:
+            return
+        if now >= self._decayed_at + options.feedback_decay_interval:
+            self._decayed_at = now
+            rate = self._delay.rate
+            rate.set_bitrate(max(min(rate.bitrate, self._target) * options.feedback_decay, self._min), now)
+
+    def _update_round_trip(self, measured: float) -> None:
+        if not math.isfinite(measured):
+            return
+        measured = min(max(measured, 0.0), _MAX_ROUND_TRIP)
+        if self._round_trip is None:
+            self._round_trip = measured
+        else:
+            self._round_trip += _ROUND_TRIP_SMOOTHING * (measured - self._round_trip)
+        self._delay.rate.round_trip = self._round_trip

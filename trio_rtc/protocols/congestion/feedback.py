@@ -1,0 +1,139 @@
+"""The receiving side: what has arrived when, and when to tell (TWCC section 4).
+
+Feedback is due every 50 to 100 ms, less often when it would take more than 5 % of the received bandwidth. Each
+feedback begins where the last one ended, or further back when a packet that was reported as missing has arrived
+since, and has an entry for every number in between.
+"""
+
+import math
+from collections import OrderedDict
+
+import attrs
+
+from .options import CongestionOptions
+
+# What a feedback takes on the wire: headers of IP, UDP, SRTCP and RTCP, a few chunks and deltas (libwebrtc: 68 bytes).
+_MESSAGE_BITS = 68 * 8
+_RATE_SMOOTHING = 0.3
+
+
+@attrs.frozen
+class FeedbackToSend:
+    """One feedback message that is to be encoded.
+
+    Attributes:
+        feedback_count: Counts up from 0; unwrapped.
+        arrivals: Unwrapped consecutive sequence numbers, each with its time of arrival or ``None``.
+    """
+
+    feedback_count: int
+    arrivals: list[tuple[int, float | None]]
+
+
+class FeedbackGenerator:
+    """Collects arrivals and gives them out when feedback is due.
+
+    Bounded: of more than ``feedback_pending`` numbers the oldest are forgotten, and a jump of sequence numbers
+    by more than that begins anew. A forgotten number is not told of, which counts neither as received nor as lost.
+
+    Attributes:
+        forgotten: Number of arrivals that were forgotten before they were told.
+        jumps: Number of new beginnings.
+    """
+
+    def __init__(self, options: CongestionOptions | None = None) -> None:
+        options = options or CongestionOptions()
+        self._options = options
+        self._arrivals: OrderedDict[int, float] = OrderedDict()
+        self._base: int | None = None
+        self._highest = -1
+        self._count = 0
+        self._untold = 0
+        self._deadline = math.inf
+        self._sent_at: float | None = None
+        self._bytes = 0
+        self._rate: float | None = None
+        self.forgotten = 0
+        self.jumps = 0
+
+    def packet_arrived(self, sequence_number: int, arrival_time: float, size: int, now: float) -> None:
+        """Take a packet.
+
+        Args:
+            sequence_number: Transport-wide, unwrapped.
+            arrival_time: In seconds, of any clock that does not jump.
+            size: What it took on the wire, in bytes.
+            now: Monotonic time in seconds.
+        """
+        self._bytes += size
+        if self._sent_at is None:
+            self._sent_at = now
+        if self._base is not None and abs(sequence_number - self._highest) > self._options.feedback_pending:
+            self._begin_anew()
+        if self._base is None:
+            self._base = self._highest = sequence_number
+        if sequence_number in self._arrivals:
+            return
+        self._arrivals[sequence_number] = arrival_time
+        self._untold += 1
+        self._highest = max(self._highest, sequence_number)
+        self._base = min(self._base, sequence_number)
+        if len(self._arrivals) > self._options.feedback_pending:
+            self._arrivals.popitem(last=False)
+            self.forgotten += 1
+        self._base = max(self._base, self._highest - self._options.feedback_pending)
+        if self._deadline == math.inf:
+            self._deadline = max(now, self._sent_at + self._interval())
+
+    def next_timer(self) -> float:
+        """Return when feedback is due; ``inf`` when there is nothing to tell."""
+        return self._deadline
+
+    def feedback_to_send(self, now: float) -> list[FeedbackToSend]:
+        """Take the feedback that is due: nothing before ``next_timer``, and nothing twice."""
+        if now < self._deadline or self._base is None:
+            return []
+        self._measure(now)
+        self._deadline = math.inf
+        self._untold = 0
+        step = self._options.feedback_max_packets
+        messages: list[FeedbackToSend] = []
+        get = self._arrivals.get
+        for base in range(self._base, self._highest + 1, step):
+            end = min(base + step, self._highest + 1)
+            arrivals = [(number, get(number)) for number in range(base, end)]
+            messages.append(FeedbackToSend(self._count, arrivals))
+            self._count += 1
+        self._base = self._highest + 1
+        self._forget_told(now)
+        return messages
+
+    def _begin_anew(self) -> None:
+        self.jumps += 1
+        self.forgotten += self._untold
+        self._arrivals.clear()
+        self._untold = 0
+        self._base = None
+
+    def _measure(self, now: float) -> None:
+        assert self._sent_at is not None
+        elapsed = now - self._sent_at
+        if elapsed > 0:
+            rate = 8 * self._bytes / elapsed
+            self._rate = rate if self._rate is None else self._rate + _RATE_SMOOTHING * (rate - self._rate)
+        self._bytes = 0
+        self._sent_at = now
+
+    def _interval(self) -> float:
+        options = self._options
+        if not self._rate:
+            return options.feedback_interval_min
+        affordable = _MESSAGE_BITS / (options.feedback_bandwidth * self._rate)
+        return min(max(affordable, options.feedback_interval_min), options.feedback_interval_max)
+
+    def _forget_told(self, now: float) -> None:
+        # By our own clock of arrivals, which need not be that of ``now``: the newest tells the time.
+        newest = max(self._arrivals.values(), default=now)
+        arrivals = self._arrivals
+        while arrivals and next(iter(arrivals.values())) < newest - self._options.feedback_history:
+            arrivals.popitem(last=False)

@@ -1,0 +1,109 @@
+"""Whether the path is overused: the delay's trend against a threshold that adapts itself (GCC section 5.4)."""
+
+from collections import deque
+
+from .options import CongestionOptions
+from .state import OveruseState
+
+# goog_cc: a pause longer than this does not move the threshold further.
+_MAX_ADAPTATION_STEP_MS = 100.0
+
+
+class OveruseDetector:
+    """Compares the trend, weighed by the number of deltas, with the threshold.
+
+    The threshold follows the trend slowly, so that a loss-based flow in the same queue does not starve ours.
+
+    Attributes:
+        state: The present answer.
+        threshold: The present threshold.
+    """
+
+    def __init__(self, options: CongestionOptions) -> None:
+        self._options = options
+        self._time_over = -1.0
+        self._times_over = 0
+        self._previous_trend = 0.0
+        self._updated_at: float | None = None
+        self.state = OveruseState.NORMAL
+        self.threshold = options.threshold_initial
+
+    def update(
+        self, trend: float, deltas: int, send_delta: float, queue_delay: float, now: float
+    ) -> OveruseState:
+        """Take a new trend.
+
+        Args:
+            trend: Growth of the delay, in seconds a second.
+            deltas: Number of deltas behind it.
+            send_delta: Time between the last two groups, in seconds.
+            queue_delay: Delay above the least delay of the path, in seconds.
+            now: Arrival time of the last group, on the peer's clock.
+        """
+        options = self._options
+        weighed = min(deltas, options.trendline_max_deltas) * trend * options.trendline_gain
+        if deltas < 2:
+            self.state = OveruseState.NORMAL
+            return self.state
+        if weighed > self.threshold:
+            self._rise(trend, send_delta, queue_delay)
+        else:
+            self._time_over = -1.0
+            self._times_over = 0
+            self.state = OveruseState.UNDERUSING if weighed < -self.threshold else OveruseState.NORMAL
+        self._previous_trend = trend
+        self._adapt(weighed, now)
+        return self.state
+
+    def _rise(self, trend: float, send_delta: float, queue_delay: float) -> None:
+        if self._time_over < 0:
+            # Half of the delta: it went over the threshold somewhere between the two groups.
+            self._time_over = send_delta / 2
+        else:
+            self._time_over += send_delta
+        self._times_over += 1
+        if (
+            self._time_over > self._options.overuse_time
+            and self._times_over > 1
+            and trend >= self._previous_trend
+            and queue_delay >= self._options.queue_gate
+        ):
+            self._time_over = 0.0
+            self._times_over = 0
+            self.state = OveruseState.OVERUSING
+
+    def _adapt(self, weighed: float, now: float) -> None:
+        options = self._options
+        if self._updated_at is None:
+            self._updated_at = now
+        excess = abs(weighed) - self.threshold
+        if excess <= options.threshold_max_excess:
+            gain = options.threshold_gain_down if excess < 0 else options.threshold_gain_up
+            elapsed = min(max((now - self._updated_at) * 1000, 0.0), _MAX_ADAPTATION_STEP_MS)
+            threshold = self.threshold + gain * excess * elapsed
+            self.threshold = min(max(threshold, options.threshold_min), options.threshold_max)
+        self._updated_at = now
+
+
+class QueueDelay:
+    """By how much the delay of a path exceeds its least one, in a clock of any offset and some skew.
+
+    Jitter only ever adds to a delay: the least of a few recent ones is close to what the queue holds.
+    """
+
+    def __init__(self, options: CongestionOptions) -> None:
+        self._window = options.base_delay_window
+        # Delays that grow from left to right: the first is the least, each next one is the least behind it.
+        self._candidates: deque[tuple[float, float]] = deque()
+        self._recent: deque[float] = deque(maxlen=options.queue_gate_groups)
+
+    def add(self, delay: float, now: float) -> float:
+        """Take a delay measured at ``now``; return the present excess, in seconds."""
+        candidates = self._candidates
+        while candidates and candidates[-1][1] >= delay:
+            candidates.pop()
+        candidates.append((now, delay))
+        while candidates[0][0] < now - self._window:
+            candidates.popleft()
+        self._recent.append(delay)
+        return min(self._recent) - candidates[0][1]

@@ -1,0 +1,130 @@
+"""When to probe, and at which rate.
+
+At the start with multiples of the start bitrate; again, with twice the result, as long as results come close to
+what was probed for. After a drop repeatedly, until the rate before it is reached again or forgotten. While the
+application sends little now and then, so that the target stays true although nothing else would raise it.
+"""
+
+import math
+
+from .options import CongestionOptions
+from .probe_cluster import ProbeCluster, ProbePurpose
+
+# A drop below this part of the remembered rate is worth probing for (goog_cc has the same proportion).
+_DROPPED = 0.66
+# How long after an overuse the queue may still be draining (goog_cc: alr and recovery probes wait as long).
+_MIN_AFTER_DECREASE = 1.0
+
+
+class ProbeControl:
+    """Decides on probes. ``take`` returns what is to be sent.
+
+    Attributes:
+        asked: Number of clusters so far.
+    """
+
+    def __init__(self, options: CongestionOptions) -> None:
+        self._options = options
+        self._next_id = 0
+        self._pending: list[ProbeCluster] = []
+        self._started = False
+        self._waiting_until = -math.inf
+        self._further_threshold = math.inf
+        self._last_probe_at = -math.inf
+        self._best = 0.0
+        self._best_at = -math.inf
+        self.asked = 0
+
+    @property
+    def waiting(self) -> float:
+        """Until when the result of a probe is awaited; in the past if there is none."""
+        return self._waiting_until
+
+    def take(self) -> list[ProbeCluster]:
+        """Return new clusters: a second call returns none."""
+        pending, self._pending = self._pending, []
+        return pending
+
+    def start(self, start_bitrate: float, max_bitrate: float, now: float) -> None:
+        """Probe for the capacity of a path that nothing is known of."""
+        self._started = True
+        self._probe([start_bitrate * factor for factor in self._options.probe_factors], max_bitrate, now)
+
+    def result(self, bitrate: float, max_bitrate: float, now: float) -> None:
+        """Take the result of a probe; go on if there seems to be more."""
+        if now <= self._waiting_until and bitrate >= self._further_threshold:
+            self._probe(
+                [bitrate * self._options.probe_further_factor], max_bitrate, now, ProbePurpose.FURTHER
+            )
+
+    def bound_raised(self, bitrate: float, max_bitrate: float, now: float) -> None:
+        """Probe because the application may now send more than the target, which its old bound held down."""
+        if self._started:
+            self._probe(
+                [bitrate * self._options.probe_further_factor], max_bitrate, now, ProbePurpose.FURTHER
+            )
+
+    def estimate_changed(self, bitrate: float, now: float) -> None:
+        """Take the target, to know what it was before a drop."""
+        if bitrate >= self._best or now - self._best_at > self._options.probe_recovery_memory:
+            self._best = bitrate
+            self._best_at = now
+
+    def process(
+        self,
+        bitrate: float,
+        max_bitrate: float,
+        alr_since: float | None,
+        capacity_known: bool,
+        settled_since: float,
+        now: float,
+    ) -> None:
+        """Let time pass.
+
+        Args:
+            bitrate: The target.
+            max_bitrate: Largest target.
+            alr_since: Since when the application sends little, ``None`` if it does not.
+            capacity_known: Whether the path has been full at about this rate.
+            settled_since: Since when the path shows no sign of overuse; ``inf`` while it does.
+            now: Monotonic time in seconds.
+        """
+        if not self._started or now < self._waiting_until or bitrate >= max_bitrate:
+            return
+        options = self._options
+        if now < settled_since + _MIN_AFTER_DECREASE:
+            return
+        if alr_since is None and (not capacity_known or bitrate < _DROPPED * self._best):
+            if now >= self._last_probe_at + options.probe_recovery_interval:
+                rate = bitrate * options.probe_recovery_factor
+                self._probe([rate], max_bitrate, now, ProbePurpose.RECOVERY)
+        elif (
+            alr_since is not None and now >= max(alr_since, self._last_probe_at) + options.probe_alr_interval
+        ):
+            rate = bitrate * options.probe_alr_factor
+            self._probe([rate], max_bitrate, now, ProbePurpose.APPLICATION_LIMITED)
+
+    def abort(self) -> None:
+        """Give up what has not been taken: the path is overused, a probe would add to it."""
+        self._pending.clear()
+        self._waiting_until = -math.inf
+
+    def _probe(
+        self, rates: list[float], max_bitrate: float, now: float, purpose: ProbePurpose = ProbePurpose.START
+    ) -> None:
+        options = self._options
+        rate = 0.0
+        for wanted in rates:
+            if rate >= max_bitrate:
+                break
+            rate = min(wanted, max_bitrate)
+            size = math.ceil(rate * options.probe_min_duration / 8)
+            expires = now + options.probe_result_timeout
+            cluster = ProbeCluster(self._next_id, rate, options.probe_min_packets, size, expires, purpose)
+            self._pending.append(cluster)
+            self._next_id += 1
+            self.asked += 1
+        self._last_probe_at = now
+        self._waiting_until = now + options.probe_result_timeout
+        further = options.probe_further_threshold * rate
+        self._further_threshold = further if rate < max_bitrate else math.inf

@@ -1,0 +1,111 @@
+"""What probes have measured: at which rate the packets of a cluster arrived."""
+
+from collections import OrderedDict
+
+import attrs
+
+from .options import CongestionOptions
+from .probe_cluster import ProbeCluster
+from .sent_packets import ReceivedPacket
+
+_MAX_CLUSTERS = 16
+# goog_cc: a longer cluster has not been sent as a cluster.
+_MAX_INTERVAL = 1.0
+# goog_cc: packets that arrive faster than that in proportion to their sending were held back on the way.
+_MAX_RATIO = 2.0
+# goog_cc: arriving slower than that has filled the link; then a bit less than what arrived is the result.
+_FILLED_RATIO = 0.9
+_FILLED_UTILISATION = 0.95
+
+
+@attrs.define
+class _Cluster:
+    asked: ProbeCluster
+    packets: list[ReceivedPacket] = attrs.Factory(list)
+    done: bool = False
+
+
+class ProbeResults:
+    """Collects the packets of clusters and gives a rate as soon as enough of one has arrived.
+
+    At most 16 clusters are open; a further one replaces the oldest.
+
+    Attributes:
+        succeeded: Number of clusters that gave a result.
+    """
+
+    def __init__(self, options: CongestionOptions) -> None:
+        self._min_received = options.probe_min_received
+        self._clusters: OrderedDict[int, _Cluster] = OrderedDict()
+        self.succeeded = 0
+
+    def expect(self, cluster: ProbeCluster) -> None:
+        """Open a cluster."""
+        self._clusters[cluster.id] = _Cluster(cluster)
+        while len(self._clusters) > _MAX_CLUSTERS:
+            self._clusters.popitem(last=False)
+
+    def received(self, packet: ReceivedPacket) -> None:
+        """Take a packet that belongs to a cluster. One of an unknown cluster is ignored."""
+        cluster = self._clusters.get(-1 if packet.probe_cluster is None else packet.probe_cluster)
+        if cluster is not None and len(cluster.packets) < 16 * cluster.asked.min_packets + 1024:
+            cluster.packets.append(packet)
+            cluster.done = False
+
+    def bitrate(self) -> float | None:
+        """Return the best rate, in bits a second, of those measured since the last call; ``None`` without one."""
+        best: float | None = None
+        for cluster in self._clusters.values():
+            if cluster.done or not self._complete(cluster):
+                continue
+            cluster.done = True
+            rate = _measure(sorted(cluster.packets))
+            if rate is not None:
+                self.succeeded += 1
+                best = rate if best is None else max(best, rate)
+        return best
+
+    def _complete(self, cluster: _Cluster) -> bool:
+        asked = cluster.asked
+        if len(cluster.packets) < max(3, self._min_received * asked.min_packets):
+            return False
+        return sum(packet.size for packet in cluster.packets) >= self._min_received * asked.min_bytes
+
+
+def _measure(packets: list[ReceivedPacket]) -> float | None:
+    """Return the rate at which packets, in the order they were sent, arrived; ``None`` if they cannot tell."""
+    send_interval = packets[-1].send_time - packets[0].send_time
+    total = sum(packet.size for packet in packets)
+    if not 0 < send_interval < _MAX_INTERVAL:
+        return None
+    send_rate = 8 * (total - packets[-1].size) / send_interval
+    arrival_interval = max(p.arrival_time for p in packets) - min(p.arrival_time for p in packets)
+    if arrival_interval >= _MAX_INTERVAL:
+        return None
+    receive_rate = _receive_rate(packets)
+    if receive_rate is None or receive_rate > _MAX_RATIO * send_rate:
+        return None
+    if receive_rate < _FILLED_RATIO * send_rate:
+        return _FILLED_UTILISATION * receive_rate
+    return min(send_rate, receive_rate)
+
+
+def _receive_rate(packets: list[ReceivedPacket]) -> float | None:
+    # A line through arrival times over bytes, rather than first and last: with jitter the ends tell little.
+    count = len(packets)
+    positions: list[float] = []
+    position = 0.0
+    for packet in packets:
+        position += packet.size
+        positions.append(position)
+    mean_position = sum(positions) / count
+    origin = packets[0].arrival_time
+    arrivals = [packet.arrival_time - origin for packet in packets]
+    mean_arrival = sum(arrivals) / count
+    above = below = 0.0
+    for position, arrival in zip(positions, arrivals, strict=True):
+        above += (position - mean_position) * (arrival - mean_arrival)
+        below += (position - mean_position) ** 2
+    if above <= 0 or below <= 0:
+        return None
+    return 8 * below / above

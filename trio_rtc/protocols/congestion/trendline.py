@@ -1,0 +1,45 @@
+"""The trend of the one-way delay: the slope of a line through the last smoothed delays (goog_cc's filter)."""
+
+from collections import deque
+
+from .options import CongestionOptions
+
+
+class Trendline:
+    """Adds up delay variations of groups, smooths the sum and fits a line to it by least squares.
+
+    Attributes:
+        trend: Growth of the delay in seconds a second: 0 on an idle path, above 0 while a queue grows.
+        deltas: Number of deltas so far.
+    """
+
+    def __init__(self, options: CongestionOptions) -> None:
+        self._smoothing = options.trendline_smoothing
+        self._points: deque[tuple[float, float]] = deque(maxlen=options.trendline_window)
+        self._first_arrival: float | None = None
+        self._accumulated = 0.0
+        self._smoothed = 0.0
+        self.trend = 0.0
+        self.deltas = 0
+
+    def add(self, send_delta: float, arrival_delta: float, arrival_time: float) -> float:
+        """Take the delta of a group that arrived at ``arrival_time``; return the trend."""
+        if self._first_arrival is None:
+            self._first_arrival = arrival_time
+        self.deltas += 1
+        self._accumulated += arrival_delta - send_delta
+        self._smoothed = self._smoothing * self._smoothed + (1 - self._smoothing) * self._accumulated
+        self._points.append((arrival_time - self._first_arrival, self._smoothed))
+        if len(self._points) == self._points.maxlen:
+            self.trend = self._slope()
+        return self.trend
+
+    def _slope(self) -> float:
+        count = len(self._points)
+        mean_x = sum(point[0] for point in self._points) / count
+        mean_y = sum(point[1] for point in self._points) / count
+        numerator = denominator = 0.0
+        for x, y in self._points:
+            numerator += (x - mean_x) * (y - mean_y)
+            denominator += (x - mean_x) ** 2
+        return numerator / denominator if denominator > 0 else self.trend
