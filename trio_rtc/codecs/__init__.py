@@ -1,0 +1,42 @@
+"""Encoders and decoders on PyAV (extra ``media``), by the names that SDP has for codecs.
+
+Encoders and decoders themselves are synchronous (:mod:`.interfaces`): :func:`create_video_encoder` and its
+siblings make them. :mod:`.worker` runs them in threads.
+"""
+
+from .errors import CodecError
+from .interfaces import AudioDecoder, AudioEncoder, VideoDecoder, VideoEncoder
+from .options import (
+    AudioDecoderOptions,
+    AudioEncoderOptions,
+    Hardware,
+    VideoDecoderOptions,
+    VideoEncoderOptions,
+)
+from .registry import (
+    create_audio_decoder,
+    create_audio_encoder,
+    create_video_decoder,
+    create_video_encoder,
+    decodable_codecs,
+    encodable_codecs,
+)
+
+__all__ = [
+    "AudioDecoder",
+    "AudioDecoderOptions",
+    "AudioEncoder",
+    "AudioEncoderOptions",
+    "CodecError",
+    "Hardware",
+    "VideoDecoder",
+    "VideoDecoderOptions",
+    "VideoEncoder",
+    "VideoEncoderOptions",
+    "create_audio_decoder",
+    "create_audio_encoder",
+    "create_video_decoder",
+    "create_video_encoder",
+    "decodable_codecs",
+    "encodable_codecs",
+]

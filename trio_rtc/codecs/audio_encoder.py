@@ -1,0 +1,189 @@
+"""The one audio encoder: resampling, cutting into packets, silence left out."""
+
+from fractions import Fraction
+
+import av
+
+from trio_rtc.protocols.rtp.frame import EncodedFrame
+
+from .errors import CodecError
+from .implementations import AudioImplementation
+from .options import AudioEncoderOptions
+from .samples import audio_level, frame_of, layout, samples_of
+
+_GAP = 0.04  # seconds between expected and told time, over which the sound is taken to have paused
+_BITRATE_CHANGE = 0.1
+_SILENT = 90  # -dBov
+_DTX_HANGOVER = 10  # packets of silence before packets are left out
+_DTX_INTERVAL = 20  # packets, 400 ms at 20 ms, as libopus has it
+
+
+class FFmpegAudioEncoder:
+    """Encodes sound; see :class:`.AudioEncoder`.
+
+    Timestamps follow the frames' own. Where those jump by more than 40 ms, what has not filled a packet is completed
+    with silence, and the next packet begins a talkspurt (``marker``).
+
+    FFmpeg's interface to libopus knows no DTX. With ``dtx``, packets of silence (under -90 dBov) are left out here
+    after the first ten, but for one each 400 ms, which is the rhythm of libopus.
+
+    Args:
+        codec: Name as in SDP.
+        implementation: How FFmpeg calls it.
+        options: Settings.
+
+    Raises:
+        CodecError: This build of FFmpeg does not have it.
+    """
+
+    def __init__(self, codec: str, implementation: AudioImplementation, options: AudioEncoderOptions) -> None:
+        self.codec = codec
+        self._implementation = implementation
+        self._options = options
+        self._channels = min(options.channels, implementation.max_channels)
+        self._rate = implementation.sample_rate
+        self._packet_samples = round(options.frame_duration * self._rate)
+        self._bitrate = options.bitrate
+        self._context: av.AudioCodecContext | None = self._open()
+        self._resampler: av.AudioResampler | None = None
+        self._input: tuple[str, str, int] | None = None
+        self._pending = bytearray()
+        self._position = 0  # of the first pending sample
+        self._started = False
+        self._talkspurt = True
+        self._silent_packets = 0
+
+    @property
+    def implementation(self) -> str:
+        """FFmpeg's name of the encoder."""
+        return self._implementation.name
+
+    def encode(self, frame: av.AudioFrame, *, bitrate: int | None = None) -> list[EncodedFrame]:
+        """Encode some sound; see :meth:`.AudioEncoder.encode`."""
+        if self._context is None:
+            raise CodecError("the encoder is closed")
+        if (
+            bitrate is not None
+            and self._is_opus
+            and abs(bitrate - self._bitrate) > _BITRATE_CHANGE * self._bitrate
+        ):
+            # libopus could, but FFmpeg does not tell it. A decoder follows a fresh encoder without a click.
+            self._bitrate = min(max(bitrate, 6_000), 510_000)
+            self._context = self._open()
+        try:
+            packets = self._fill(frame)
+            return [encoded for start, samples in packets for encoded in self._encode_packet(start, samples)]
+        except (av.FFmpegError, ValueError) as error:
+            self._pending.clear()
+            self._resampler = None
+            raise CodecError(f"{self.codec}: {error}") from error
+
+    def close(self) -> None:
+        """Free the encoder."""
+        self._context = None
+
+    @property
+    def _is_opus(self) -> bool:
+        return self.codec == "opus"
+
+    @property
+    def _sample_size(self) -> int:
+        return 2 * self._channels
+
+    def _fill(self, frame: av.AudioFrame) -> list[tuple[int, bytes]]:
+        """Add the sound to what is pending, and take out whole packets, each with the position it begins at."""
+        taken = self._follow(frame)
+        for resampled in self._resample(frame):
+            self._pending += samples_of(resampled)
+        size = self._packet_samples * self._sample_size
+        while len(self._pending) >= size:
+            taken.append((self._position, bytes(self._pending[:size])))
+            del self._pending[:size]
+            self._position += self._packet_samples
+        return taken
+
+    def _follow(self, frame: av.AudioFrame) -> list[tuple[int, bytes]]:
+        """Go to the time that the frame tells, if it is not where the last one ended."""
+        if frame.pts is None or frame.time_base is None:
+            self._started = True
+            return []
+        told = round(frame.pts * frame.time_base * self._rate)
+        expected = self._position + len(self._pending) // self._sample_size
+        # Less than a packet may be underway in the resampler, and times of files are rounded.
+        if self._started and (abs(told - expected) <= _GAP * self._rate or told < expected):
+            return []
+        taken = []
+        if self._pending:
+            whole = bytes(self._pending).ljust(self._packet_samples * self._sample_size, b"\0")
+            taken.append((self._position, whole))
+            self._pending.clear()
+        self._talkspurt = True
+        self._started = True
+        self._position = told
+        return taken
+
+    def _resample(self, frame: av.AudioFrame) -> list[av.AudioFrame]:
+        described = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or described != self._input:
+            self._resampler = av.AudioResampler("s16", layout(self._channels), self._rate)
+            self._input = described
+        # The resampler writes into the frame's time, and the frame may be shared.
+        return self._resampler.resample(frame)
+
+    def _encode_packet(self, start: int, samples: bytes) -> list[EncodedFrame]:
+        assert self._context is not None
+        level = audio_level(samples)
+        if self._options.dtx and not self._is_worth_sending(level):
+            self._talkspurt = True
+            return []
+        frame = frame_of(samples, self._channels, self._rate, start)
+        timestamp = start * self._implementation.clock_rate // self._rate
+        encoded = [
+            EncodedFrame(
+                payload=bytes(packet),
+                timestamp=timestamp,
+                clock_rate=self._implementation.clock_rate,
+                codec=self.codec,
+                audio_level=level,
+                marker=self._talkspurt,
+            )
+            for packet in self._context.encode(frame)
+        ]
+        self._talkspurt = self._talkspurt and not encoded
+        return encoded
+
+    def _is_worth_sending(self, level: int) -> bool:
+        if level < _SILENT:
+            self._silent_packets = 0
+            return True
+        self._silent_packets += 1
+        beyond = self._silent_packets - _DTX_HANGOVER
+        return beyond <= 0 or beyond % _DTX_INTERVAL == 0
+
+    def _open(self) -> av.AudioCodecContext:
+        try:
+            context = av.CodecContext.create(self._implementation.name, "w")
+            assert isinstance(context, av.AudioCodecContext)
+            context.sample_rate = self._rate
+            context.format = "s16"
+            context.layout = layout(self._channels)
+            context.time_base = Fraction(1, self._rate)
+            if self._is_opus:
+                context.bit_rate = self._bitrate
+                context.options = self._opus_settings()
+            elif self.codec == "G722":
+                context.options = dict(self._options.extra)
+            context.open()
+        except (av.FFmpegError, av.codec.codec.UnknownCodecError, ValueError) as error:
+            raise CodecError(f"no encoder for {self.codec}: {error}") from error
+        return context
+
+    def _opus_settings(self) -> dict[str, str]:
+        options = self._options
+        return {
+            "application": options.application,
+            "frame_duration": str(round(options.frame_duration * 1000)),
+            "fec": str(int(options.fec)),
+            "packet_loss": str(options.expected_loss if options.fec else 0),
+            **options.extra,
+        }

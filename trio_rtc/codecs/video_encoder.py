@@ -1,0 +1,200 @@
+"""The one video encoder: any of FFmpeg's, with the settings of a conversation."""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from fractions import Fraction
+
+import attrs
+import av
+
+from trio_rtc.protocols.rtp.frame import EncodedFrame
+
+from .errors import CodecError
+from .implementations import EncoderSetup, VideoEncoderImplementation
+from .options import VideoEncoderOptions
+from .picture_clock import VIDEO_CLOCK_RATE, PictureClock, PictureSelector
+from .picture_input import PictureInput, scaled_size
+from .rate_control import RateControl
+
+_NEVER = 100_000  # pictures between keyframes that nobody asked for
+_MAX_IN_FLIGHT = 64
+_I_PICTURE = 1
+_AUTOMATIC = 0
+_MAX_STEP = VIDEO_CLOCK_RATE  # a pause must not let the encoder save up bits for longer than a second
+
+
+@attrs.define
+class _Open:
+    """An encoder that has been opened.
+
+    Attributes:
+        in_flight: RTP timestamps of what it has been given, by its own clock.
+    """
+
+    context: av.VideoCodecContext
+    implementation: VideoEncoderImplementation
+    rate: RateControl
+    width: int
+    height: int
+    clock: int = 0
+    in_flight: dict[int, tuple[int, int]] = attrs.field(factory=dict)
+
+
+class FFmpegVideoEncoder:
+    """Encodes pictures; see :class:`.VideoEncoder`.
+
+    The encoder is opened with the first picture, and anew, beginning with a keyframe, when the size changes, after an
+    error, and where a bitrate cannot be reached otherwise (:mod:`.rate_control`).
+
+    Args:
+        codec: Name as in SDP.
+        implementations: FFmpeg's encoders to try, in this order.
+        options: Settings.
+    """
+
+    def __init__(
+        self, codec: str, implementations: Sequence[VideoEncoderImplementation], options: VideoEncoderOptions
+    ) -> None:
+        self.codec = codec
+        self._implementations = tuple(implementations)
+        self._options = options
+        self._bitrate = options.bitrate
+        self._clock = PictureClock(round(VIDEO_CLOCK_RATE / options.framerate))
+        self._selector = PictureSelector()
+        self._input = PictureInput()
+        self._open: _Open | None = None
+        self._keyframe_wanted = False
+        self._last_timestamp: int | None = None
+        self._closed = False
+
+    @property
+    def implementation(self) -> str | None:
+        """FFmpeg's name of the encoder that is open (``encoderImplementation`` of W3C's statistics)."""
+        return None if self._open is None else self._open.implementation.name
+
+    def encode(
+        self,
+        frame: av.VideoFrame,
+        *,
+        force_keyframe: bool = False,
+        bitrate: int | None = None,
+        framerate: float | None = None,
+        scale_down_by: float = 1.0,
+    ) -> list[EncodedFrame]:
+        """Encode one picture; see :meth:`.VideoEncoder.encode`."""
+        if self._closed:
+            raise CodecError("the encoder is closed")
+        if scale_down_by < 1.0:
+            raise ValueError("scale_down_by must be 1 or more")
+        if bitrate is not None:
+            self._bitrate = max(1_000, bitrate)
+        self._keyframe_wanted |= force_keyframe
+        timestamp = self._clock.timestamp(frame)
+        if not self._selector.select(timestamp, framerate):
+            return []
+        try:
+            return self._encode(frame, timestamp, scaled_size(frame.width, frame.height, scale_down_by))
+        except (av.FFmpegError, ValueError) as error:
+            self._release()
+            raise CodecError(f"{self.codec}: {error}") from error
+
+    def close(self) -> None:
+        """Free the encoder."""
+        self._release()
+        self._closed = True
+
+    def _release(self) -> None:
+        opened, self._open = self._open, None
+        if opened is not None:
+            with contextlib.suppress(av.FFmpegError, ValueError):
+                opened.context.encode(None)  # SVT-AV1 complains of being closed in the middle
+
+    def _encode(self, frame: av.VideoFrame, timestamp: int, size: tuple[int, int]) -> list[EncodedFrame]:
+        opened = self._ready(timestamp, size)
+        picture = self._input.prepare(frame, opened.width, opened.height, opened.implementation.pixel_format)
+        opened.rate.apply(opened.context, self._bitrate)
+        if self._last_timestamp is not None:
+            step = min(timestamp - self._last_timestamp, _MAX_STEP)
+            opened.clock += opened.rate.stretch(step, self._bitrate)
+        self._last_timestamp = timestamp
+        picture.pts = opened.clock
+        picture.time_base = Fraction(1, VIDEO_CLOCK_RATE)
+        picture.pict_type = _I_PICTURE if self._keyframe_wanted else _AUTOMATIC
+        opened.in_flight[opened.clock] = (timestamp, -frame.rotation % 360)
+        if len(opened.in_flight) > _MAX_IN_FLIGHT:
+            del opened.in_flight[next(iter(opened.in_flight))]
+        frames = [self._encoded(opened, packet, timestamp) for packet in opened.context.encode(picture)]
+        # A picture that the encoder has dropped to keep its rate leaves the wish for a keyframe unfulfilled.
+        self._keyframe_wanted &= not any(encoded.keyframe for encoded in frames)
+        return frames
+
+    def _encoded(self, opened: _Open, packet: "av.Packet[av.VideoStream]", timestamp: int) -> EncodedFrame:
+        timestamp, rotation = opened.in_flight.pop(packet.pts or 0, (timestamp, 0))
+        return EncodedFrame(
+            payload=bytes(packet),
+            timestamp=timestamp,
+            clock_rate=VIDEO_CLOCK_RATE,
+            codec=self.codec,
+            keyframe=packet.is_keyframe,
+            width=opened.width,
+            height=opened.height,
+            rotation=rotation,
+        )
+
+    def _ready(self, timestamp: int, size: tuple[int, int]) -> _Open:
+        """Return an encoder for this size and rate, opening one if need be."""
+        opened = self._open
+        if (
+            opened is not None
+            and (opened.width, opened.height) == size
+            and not opened.rate.must_reopen(self._bitrate, timestamp, keyframe=self._keyframe_wanted)
+        ):
+            return opened
+        self._release()  # before the next one takes as much memory
+        self._open = self._open_first(size)
+        self._open.rate.opened(self._bitrate, timestamp)
+        self._keyframe_wanted = True
+        return self._open
+
+    def _open_first(self, size: tuple[int, int]) -> _Open:
+        """Open the first implementation that this machine can open."""
+        reason: Exception | None = None
+        for implementation in self._implementations:
+            rate = implementation.rate_control()
+            try:
+                context = self._open_context(implementation, rate, size)
+            except (av.FFmpegError, av.codec.codec.UnknownCodecError, ValueError) as error:
+                reason = error
+                continue
+            return _Open(context, implementation, rate, *size)
+        raise CodecError(
+            f"no encoder for {self.codec} in {size[0]}x{size[1]} can be opened: {reason}"
+        ) from reason
+
+    def _open_context(
+        self, implementation: VideoEncoderImplementation, rate: RateControl, size: tuple[int, int]
+    ) -> av.VideoCodecContext:
+        options = self._options
+        threads = options.threads or _threads(size[0] * size[1])
+        setup = EncoderSetup(*size, self._bitrate, rate.bitrate_to_open(self._bitrate), threads, options)
+        context = av.CodecContext.create(implementation.name, "w")
+        assert isinstance(context, av.VideoCodecContext)
+        context.width, context.height = size
+        context.pix_fmt = implementation.pixel_format
+        context.time_base = Fraction(1, VIDEO_CLOCK_RATE)
+        context.framerate = Fraction(options.framerate).limit_denominator(1001)
+        context.bit_rate = setup.ceiling
+        context.gop_size = _NEVER
+        context.max_b_frames = 0
+        context.thread_count = threads
+        context.options = {**implementation.settings(setup), **options.extra}
+        # SVT-AV1 writes its settings to standard error, and listens to nothing but the environment.
+        os.environ.setdefault("SVT_LOG", "1")
+        context.open()
+        return context
+
+
+def _threads(pixels: int) -> int:
+    wanted = 1 if pixels <= 640 * 360 else 2 if pixels <= 1280 * 720 else 4
+    return min(wanted, os.cpu_count() or 1)
