@@ -7,6 +7,8 @@ from .options import CongestionOptions
 _UNCERTAINTY = 10.0
 _DRIFT = 5.0
 _INITIAL_VARIANCE = 50.0
+# A window with less than this part of the average is not noise any more.
+_FALLING = 0.7
 
 
 class AcknowledgedBitrate:
@@ -14,6 +16,7 @@ class AcknowledgedBitrate:
 
     Attributes:
         bitrate: In bits a second; ``None`` before the first window has passed.
+        sample: What the last window alone says.
     """
 
     def __init__(self, options: CongestionOptions) -> None:
@@ -25,6 +28,7 @@ class AcknowledgedBitrate:
         self._last = 0.0
         self._bytes = 0
         self.bitrate: float | None = None
+        self.sample: float | None = None
 
     def received(self, arrival_time: float, size: int) -> None:
         """Take a packet of ``size`` bytes that arrived at ``arrival_time`` of the peer's clock."""
@@ -42,7 +46,15 @@ class AcknowledgedBitrate:
             self._started = self._last
             self._bytes = 0
 
+    @property
+    def falling(self) -> bool:
+        """Whether the last window alone says much less than the average: it lags behind."""
+        if self.bitrate is None or self.sample is None:
+            return False
+        return self.sample < _FALLING * self.bitrate
+
     def _sample(self, bitrate: float) -> None:
+        self.sample = bitrate
         if self.bitrate is None:
             self.bitrate = bitrate
             return

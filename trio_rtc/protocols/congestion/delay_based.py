@@ -1,5 +1,6 @@
 """The delay-based part: groups, trend, detector and rate control in a row (GCC section 5)."""
 
+import math
 from collections.abc import Sequence
 
 from .arrival_groups import ArrivalGroups
@@ -27,6 +28,7 @@ class DelayBased:
     def __init__(self, options: CongestionOptions) -> None:
         self._options = options
         self._feedback_at: float | None = None
+        self._probe_sent_at = -math.inf
         self.rate = RateControl(options)
         self.recovered = False
         self._reset()
@@ -47,6 +49,16 @@ class DelayBased:
     def queue_delay(self) -> float:
         """How much of the delay is a queue, in seconds; a lower bound."""
         return self._queue
+
+    def probe_sent(self, now: float) -> None:
+        """Hear that a packet of a probe leaves now."""
+        self._probe_sent_at = now
+
+    def drain_factor(self) -> float:
+        """Return by what to multiply the rate to drain what has been queued already."""
+        options = self._options
+        excess = (self._queue - options.drain_threshold) / options.drain_time
+        return min(max(1 - excess, options.drain_least), 1.0)
 
     def update(
         self,
@@ -71,6 +83,9 @@ class DelayBased:
         before = self._detector.state
         overused = self._detect(received)
         state = OveruseState.OVERUSING if overused else self._detector.state
+        if overused and received[-1].send_time < self._probe_sent_at + self._options.probe_guard:
+            # The queue may be of the probe's making. Where it is not, it goes on growing behind the probe.
+            state = OveruseState.UNDERUSING
         self.recovered = before is OveruseState.OVERUSING and state is OveruseState.NORMAL
         return self._control(state, acknowledged, probe, application_limited, now)
 

@@ -24,7 +24,7 @@ from .loss_based import LossBased
 from .loss_reports import LossReports
 from .options import CongestionOptions
 from .probe_cluster import ProbeCluster
-from .probe_control import ProbeControl
+from .probe_control import PathView, ProbeControl
 from .probe_results import ProbeResults
 from .sent_packets import FeedbackResults, SentPackets
 from .state import CongestionStatistics, LimitedBy, OveruseState
@@ -91,6 +91,8 @@ class BandwidthEstimator:
         if self._last_sent == -math.inf and self._probing:
             self._probes.start(self._target, self._max, now)
         self._packets.sent(sequence_number, size, now, probe_cluster)
+        if probe_cluster is not None:
+            self._delay.probe_sent(now)
         if not padding:
             self._alr.sent(size, now)
         self._last_sent = now
@@ -234,9 +236,8 @@ class BandwidthEstimator:
         probe = self._results.bitrate()
         rate = self._delay.rate
         rate.bitrate = max(rate.bitrate, self._min)
-        delay_based = self._delay.update(
-            feedback.received, acknowledged, probe, self._alr.since is not None, now
-        )
+        carried = self._acknowledged.sample if self._acknowledged.falling else acknowledged
+        delay_based = self._delay.update(feedback.received, carried, probe, self._alr.since is not None, now)
         overusing = self._delay.overuse is OveruseState.OVERUSING
         if probe is not None and not overusing:
             self._loss.raise_to(probe)
@@ -250,7 +251,7 @@ class BandwidthEstimator:
 
     def _combine(self, now: float) -> None:
         if self._feedback_seen:
-            available, limited_by = self._delay.rate.bitrate, LimitedBy.DELAY
+            available, limited_by = self._delay.rate.bitrate * self._delay.drain_factor(), LimitedBy.DELAY
             if self._loss.bitrate < available:
                 available, limited_by = self._loss.bitrate, LimitedBy.LOSS
         else:
@@ -270,8 +271,19 @@ class BandwidthEstimator:
     def _process_probes(self, now: float) -> None:
         if not self._probing:
             return
-        settled = math.inf if self._delay.overuse is OveruseState.OVERUSING else self._delay.rate.decreased_at
-        self._probes.process(self._target, self._max, self._alr.since, settled, now)
+        rate = self._delay.rate
+        self._probes.process(
+            PathView(
+                bitrate=self._target,
+                max_bitrate=self._max,
+                capacity_known=rate.capacity.estimate is not None,
+                application_limited_since=self._alr.since,
+                settled_since=math.inf
+                if self._delay.overuse is OveruseState.OVERUSING
+                else rate.decreased_at,
+            ),
+            now,
+        )
 
     def _decay(self, now: float) -> None:
         options = self._options

@@ -7,6 +7,8 @@ application sends little now and then, so that the target stays true although no
 
 import math
 
+import attrs
+
 from .options import CongestionOptions
 from .probe_cluster import ProbeCluster, ProbePurpose
 
@@ -14,6 +16,25 @@ from .probe_cluster import ProbeCluster, ProbePurpose
 _DROPPED = 0.66
 # How long after an overuse the queue may still be draining (goog_cc: alr and recovery probes wait as long).
 _MIN_AFTER_DECREASE = 1.0
+
+
+@attrs.frozen
+class PathView:
+    """What decides on probes.
+
+    Attributes:
+        bitrate: The target, in bits a second.
+        max_bitrate: Largest target.
+        capacity_known: Whether the path has been full at about this rate.
+        application_limited_since: Since when the application sends little, ``None`` if it does not.
+        settled_since: Since when the path shows no sign of overuse; ``inf`` while it does.
+    """
+
+    bitrate: float
+    max_bitrate: float
+    capacity_known: bool
+    application_limited_since: float | None
+    settled_since: float
 
 
 class ProbeControl:
@@ -70,39 +91,22 @@ class ProbeControl:
             self._best = bitrate
             self._best_at = now
 
-    def process(
-        self,
-        bitrate: float,
-        max_bitrate: float,
-        alr_since: float | None,
-        capacity_known: bool,
-        settled_since: float,
-        now: float,
-    ) -> None:
-        """Let time pass.
-
-        Args:
-            bitrate: The target.
-            max_bitrate: Largest target.
-            alr_since: Since when the application sends little, ``None`` if it does not.
-            capacity_known: Whether the path has been full at about this rate.
-            settled_since: Since when the path shows no sign of overuse; ``inf`` while it does.
-            now: Monotonic time in seconds.
-        """
-        if not self._started or now < self._waiting_until or bitrate >= max_bitrate:
+    def process(self, path: PathView, now: float) -> None:
+        """Let time pass: probe if the path is settled and there is a reason to."""
+        if not self._started or now < self._waiting_until or path.bitrate >= path.max_bitrate:
+            return
+        if now < path.settled_since + _MIN_AFTER_DECREASE:
             return
         options = self._options
-        if now < settled_since + _MIN_AFTER_DECREASE:
-            return
-        if alr_since is None and (not capacity_known or bitrate < _DROPPED * self._best):
+        limited_since = path.application_limited_since
+        if limited_since is not None:
+            if now >= max(limited_since, self._last_probe_at) + options.probe_alr_interval:
+                rate = path.bitrate * options.probe_alr_factor
+                self._probe([rate], path.max_bitrate, now, ProbePurpose.APPLICATION_LIMITED)
+        elif not path.capacity_known or path.bitrate < _DROPPED * self._best:
             if now >= self._last_probe_at + options.probe_recovery_interval:
-                rate = bitrate * options.probe_recovery_factor
-                self._probe([rate], max_bitrate, now, ProbePurpose.RECOVERY)
-        elif (
-            alr_since is not None and now >= max(alr_since, self._last_probe_at) + options.probe_alr_interval
-        ):
-            rate = bitrate * options.probe_alr_factor
-            self._probe([rate], max_bitrate, now, ProbePurpose.APPLICATION_LIMITED)
+                rate = path.bitrate * options.probe_recovery_factor
+                self._probe([rate], path.max_bitrate, now, ProbePurpose.RECOVERY)
 
     def abort(self) -> None:
         """Give up what has not been taken: the path is overused, a probe would add to it."""
