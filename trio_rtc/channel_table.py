@@ -74,6 +74,10 @@ class ChannelTable:
         """Remember why the transport ended, for the channels that end with it. What failed first is the reason."""
         self._failure = self._failure or error
 
+    def forget_failure(self) -> None:
+        """A new association begins, with channels of its own."""
+        self._failure = None
+
     def handle_event(self, event: DataChannelEvent) -> None:
         """Tell a channel what has happened to it."""
         match event:

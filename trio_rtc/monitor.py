@@ -104,6 +104,7 @@ class ConnectionMonitor:
         assert self.dtls_transport is not None
         if self.sctp_transport is None:
             self.sctp_transport = RTCSctpTransport(self.dtls_transport, self.runner)
+            self.channels.forget_failure()
         self.sctp_transport._set_remote_max_message_size(max_message_size)
 
     def forget_association(self) -> None:
@@ -187,10 +188,12 @@ class ConnectionMonitor:
 
     def handle_sctp_event(self, event: SctpEvent) -> None:
         """Hear of an event of SCTP."""
-        if self._closed or self.sctp_transport is None:
+        # Until the description that has ended an association is applied, what comes is of its end.
+        view = self._ended_association or self.sctp_transport
+        if self._closed or view is None:
             return
         if isinstance(event, AssociationEstablished):
-            self.sctp_transport._become_connected(min(event.inbound_streams, event.outbound_streams))
+            view._become_connected(min(event.inbound_streams, event.outbound_streams))
         elif isinstance(event, AssociationClosed):
             error = event.error
             # The peer's goodbye is an ABORT with this cause: an orderly end, not a failure.
@@ -198,7 +201,7 @@ class ConnectionMonitor:
                 self.channels.fail_with(
                     RTCError(RTCErrorDetailType.SCTP_FAILURE, error.reason, sctp_cause_code=error.cause_code)
                 )
-            self.sctp_transport._become_closed()
+            view._become_closed()
 
     def handle_channel_event(self, event: DataChannelEvent) -> None:
         """Hear of an event of a data channel."""

@@ -34,6 +34,7 @@ _OFFER_STATES = (
     RTCSignalingState.HAVE_LOCAL_OFFER,
     RTCSignalingState.HAVE_REMOTE_PRANSWER,
 )
+_ONLY_OFFERED = (RTCSignalingState.HAVE_LOCAL_OFFER, RTCSignalingState.HAVE_REMOTE_OFFER)
 _MAX_CANDIDATE_LENGTH = 4096
 _END_OF_CANDIDATES = ("", "end-of-candidates", "a=end-of-candidates")
 
@@ -173,6 +174,7 @@ class Negotiation:
         """Do what a description asks for beyond the step in which it is applied."""
         if applied.negotiated and applied.closed_mids:
             self.stack.end_channels()
+        self._start_association(applied)
         self.monitor.description_applied()
 
     def add_candidate(self, candidate: "CandidateInit") -> None:
@@ -221,7 +223,8 @@ class Negotiation:
     def _roll_back(self, applied: Applied) -> None:
         self._plan = applied.transport
         self.stack.agent.roll_back_restart(trio.current_time())
-        if applied.transport is None:
+        # Transports that an answer has settled stay, even while no section uses them.
+        if applied.transport is None and not self._role_settled:
             self._generation_abandoned = self.stack.gathering_started
             self.monitor.forget_transports()
 
@@ -294,6 +297,12 @@ class Negotiation:
             self.stack.start_dtls(role, _fingerprints(plan))
         if plan.remote_max_message_size is not None:
             self.monitor.show_association(plan.remote_max_message_size)
+
+    def _start_association(self, applied: Applied) -> None:
+        """Start SCTP, after the association of a section that was closed by the same answer has ended."""
+        plan = applied.transport
+        if plan is None or applied.signaling_state in _ONLY_OFFERED:
+            return
         if plan.remote_sctp_port is not None:
             self.stack.start_sctp(plan.remote_sctp_port)
         self.stack.pump_channels()

@@ -267,7 +267,7 @@ def test_no_need_to_negotiate_twice() -> None:
     assert offerer.negotiation_needed(media, ice_restart=True)
 
 
-def test_refused_data_channels_are_not_asked_for_again_by_themselves() -> None:
+def test_after_a_refusal_the_next_channel_asks_again() -> None:
     offerer = make_session()
     offer = offerer.create_offer(local_media())
     offerer.apply_local("offer")
@@ -275,7 +275,9 @@ def test_refused_data_channels_are_not_asked_for_again_by_themselves() -> None:
         "answer", without(offer.replace("application 9", "application 0"), "a=group")
     )
     assert (applied.transport, applied.rejected_mids, applied.closed_mids) == (None, ("0",), ("0",))
-    assert not offerer.negotiation_needed(local_media(), ice_restart=False)
+    assert offerer.negotiation_needed(local_media(), ice_restart=False)
+    without_channels = attrs.evolve(local_media(), data_channels=False)
+    assert not offerer.negotiation_needed(without_channels, ice_restart=False)
 
 
 class TestAgain:

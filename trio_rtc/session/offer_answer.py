@@ -13,7 +13,7 @@ from trio_rtc.protocols.sdp import (
 )
 
 from .description import LocalMedia
-from .exchange import Exchange, section_mids
+from .exchange import Exchange
 from .options import SessionOptions
 from .plan import TransportPlan, bundled_transport, fingerprint_pairs, standing_dtls_role
 from .sections import mirrored_data_section, offer_data_section, rejected_section
@@ -91,8 +91,7 @@ def _answer_setup(
         return "passive"
     if transport.setup == "passive":
         return "active"
-    if established is not None and established.mid == section_mids(offer)[index]:
-        standing = standing_dtls_role(fingerprint_pairs(transport.fingerprints), established)
-        if standing is not None:
-            return "active" if standing == "client" else "passive"
+    standing = standing_dtls_role(fingerprint_pairs(transport.fingerprints), established)
+    if standing is not None:
+        return "active" if standing == "client" else "passive"
     return options.answer_setup

@@ -89,17 +89,16 @@ def plan_transport(exchange: Exchange, established: TransportPlan | None) -> Tra
 
     Args:
         exchange: The exchange so far.
-        established: The plan of the last completed exchange: roles stay, credentials are compared with it.
+        established: The plan of the last completed exchange that had one: roles stay, credentials are compared with
+            it. The section need not be the same: one that was closed leaves the transport to the next.
     """
     index = exchange.data_section()
     if index is None:
         return None
     mid = exchange.mids()[index]
-    if established is not None and established.mid != mid:
-        established = None
     if exchange.remote is None:
         if established is not None:
-            return attrs.evolve(established, m_line_index=index, ice_restart=False)
+            return attrs.evolve(established, mid=mid, m_line_index=index, ice_restart=False)
         return TransportPlan(mid, index, controlling=not _is_lite(exchange.local))
     return _plan_with_remote(exchange, exchange.remote.parsed, index, established)
 

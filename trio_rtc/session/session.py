@@ -57,7 +57,9 @@ class Session:
         self._slots = Slots()
         self._created_offer: Description | None = None
         self._created_answer: Description | None = None
+        # What the last answer has established, and the last transport there was, which goes on without a section.
         self._established: TransportPlan | None = None
+        self._standing: TransportPlan | None = None
         self._planned: TransportPlan | None = None
         self._open_mids: frozenset[str] = frozenset()
 
@@ -116,8 +118,8 @@ class Session:
     def negotiation_needed(self, local: LocalMedia, ice_restart: bool) -> bool:
         """Return whether an exchange is needed (W3C webrtc section 4.7.3).
 
-        A section for data channels that was offered and refused counts as negotiated: the peer has said no, and
-        asking again at once would never end. An offer made for another reason asks again.
+        Channels end with a section that is refused or closed. One that is made later is a new wish: the peer is asked
+        again.
 
         Args:
             local: What our side has; ``data_channels`` if there is a channel that is not closed.
@@ -126,7 +128,7 @@ class Session:
         if ice_restart:
             return True
         current = self._slots.current
-        return local.data_channels and (current is None or current.offered_mid() is None)
+        return local.data_channels and (current is None or current.data_section() is None)
 
     # Creating.
 
@@ -154,7 +156,7 @@ class Session:
             raise InvalidStateError(f"an answer cannot be created in the state {self._state}")
         # A provisional answer of ours must not decide what the next one accepts.
         question = attrs.evolve(self._slots.pending, answer=None)
-        answer = build_answer(self._origin, question, self._established, local, self._options)
+        answer = build_answer(self._origin, question, self._standing, local, self._options)
         self._created_answer = self._write(RTCSdpType.ANSWER, answer)
         return self._created_answer.sdp
 
@@ -237,7 +239,7 @@ class Session:
         else:
             check_mids(exchange.answer.parsed)
             check_answer(exchange.answer.parsed, exchange.offer.parsed)
-        check_transport(exchange, self._established)
+        check_transport(exchange, self._standing)
 
     def close(self) -> None:
         """End the session: nothing can be created or applied any more. The descriptions stay readable."""
@@ -249,7 +251,7 @@ class Session:
         return attrs.evolve(self._slots.pending, answer=description)
 
     def _commit(self, target: RTCSignalingState, exchange: Exchange) -> Applied:
-        plan = plan_transport(exchange, self._established)
+        plan = plan_transport(exchange, self._standing)
         if plan is not None:
             candidates = plan.remote_candidates[: self._options.maximum_candidates]
             plan = attrs.evolve(plan, remote_candidates=candidates)
@@ -260,6 +262,7 @@ class Session:
         if negotiated:
             self._slots = Slots(current=exchange)
             self._established = plan and attrs.evolve(plan, ice_restart=False)
+            self._standing = self._established or self._standing
             self._created_offer = self._created_answer = None
         else:
             self._slots = attrs.evolve(self._slots, pending=exchange)

@@ -82,8 +82,6 @@ def check_transport(exchange: Exchange, established: TransportPlan | None) -> No
         raise InvalidAccessError(f"media section {index} has no ICE username fragment or no password")
     if not any(fingerprint.algorithm in TRUSTED_HASHES for fingerprint in transport.fingerprints):
         raise InvalidAccessError(f"media section {index} has no fingerprint of a trusted hash function")
-    if established is not None and established.mid != exchange.mids()[index]:
-        established = None
     if exchange.answer is None:
         _check_offered_setup(transport.setup, fingerprint_pairs(transport.fingerprints), established)
     elif transport.setup not in ("active", "passive", None):

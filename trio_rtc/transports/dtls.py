@@ -36,6 +36,10 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
         self._sctp_inbox = sctp_inbox
         self._report = report
 
+    def set_upper_inbox(self, inbox: Inbox[list[bytes]]) -> None:
+        """Say where application data goes from now on."""
+        self._sctp_inbox = inbox
+
     def send_nowait(self, batch: Sequence[bytes]) -> bool:
         """Send application data, a record an item."""
         if self.connection.state is not RTCDtlsTransportState.CONNECTED:

@@ -78,9 +78,9 @@ class TransportStack:
     Attributes:
         agent: The ICE agent.
         ice: Its shell.
-        control: The control of the data channels.
+        control: The control of the data channels; another one when they have ended.
         dtls: DTLS, once the roles are negotiated.
-        sctp: SCTP, once it is negotiated.
+        sctp: SCTP, while it is negotiated.
         mdns: What looks names up, once the peer has told one.
     """
 
@@ -169,7 +169,6 @@ class TransportStack:
         self.dtls = DtlsTransport(
             connection, self._dtls_inbox, self.ice, self._sctp_inbox, self._handle_dtls_event
         )
-        self.control.set_role(is_dtls_client=role is DtlsRole.CLIENT)
         self._nursery.start_soon(self.dtls.run)
         self._start_handshake_if_connected()
 
@@ -183,10 +182,11 @@ class TransportStack:
             raise OperationError("the peer changed its DTLS fingerprints: a new association is not supported")
 
     def start_sctp(self, remote_port: int) -> None:
-        """Make SCTP, when it is not there yet; it connects when the DTLS handshake is complete."""
+        """Make SCTP, when it is not there; it connects when the DTLS handshake is complete."""
         if self.sctp is not None or self.dtls is None:
             return
         assert self._nursery is not None
+        self.control.set_role(is_dtls_client=self.dtls.connection.role is DtlsRole.CLIENT)
         # What we have announced we have to take: SCTP's own limits follow.
         size = self._settings.max_message_size
         options = attrs.evolve(
@@ -208,13 +208,29 @@ class TransportStack:
         self._connect_if_secure()
 
     def end_channels(self) -> None:
-        """End all channels, since their media section was refused or closed. ICE and DTLS go on."""
+        """End all channels, since their media section was refused or closed. ICE and DTLS go on.
+
+        Another section may bring another association. It shares nothing with this one, whose task ends by itself;
+        what the peer sends to it too early waits for it.
+        """
         for key in self.control.channel_keys():
             self.control.close_channel(key)
-        if self.sctp is not None:
-            self.sctp.association.close(trio.current_time())
-            self.sctp.wake()
-        self.pump_channels()
+        ended = self.sctp
+        if ended is None:
+            self.pump_channels()
+            return
+        ended.association.close(trio.current_time())
+        ended.wake()
+        # Everything that the end causes has happened before there is a new control of channels.
+        ended.flush_nowait()
+        ended.pump_channels()
+        self.sctp = None
+        self._sctp_inbox = Inbox[list[bytes]]()
+        if self.dtls is not None:
+            self.dtls.set_upper_inbox(self._sctp_inbox)
+        before = self.control
+        self.control = ChannelControl(self._settings.data_channels, last_key=before.last_key)
+        self.control.dropped.update(before.dropped)
 
     def pump_channels(self) -> None:
         """Carry out what the control of the channels has decided, with an association or before there is one."""

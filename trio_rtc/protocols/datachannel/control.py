@@ -53,17 +53,21 @@ _CHANNEL_SIZE = 4096  # what a channel costs in all layers, roughly, beside its 
 class ChannelControl:
     """Keeps the table of channels. Its user knows a channel by a ``key``, the peer by its stream identifier.
 
+    Args:
+        options: Bounds.
+        last_key: The key that was given last, by the control of the association before: keys are never given twice.
+
     Attributes:
         dropped: Messages that were not acted on, by reason.
     """
 
-    def __init__(self, options: DataChannelOptions | None = None) -> None:
+    def __init__(self, options: DataChannelOptions | None = None, *, last_key: int = 0) -> None:
         self._options = options or DataChannelOptions()
         self._channels: dict[int, Channel] = {}
         self._by_stream: dict[int, Channel] = {}
         self._refused: set[int] = set()
         self._announced_size = 0
-        self._keys = 0
+        self._last_key = last_key
         self._parity: int | None = None
         self._connected = False
         self._max_streams = _STREAM_ID_LIMIT
@@ -162,6 +166,11 @@ class ChannelControl:
         channel = self._channels.get(key)
         return channel is not None and not channel.acknowledged
 
+    @property
+    def last_key(self) -> int:
+        """The key that was given last."""
+        return self._last_key
+
     def channel_keys(self) -> list[int]:
         """Return the keys of all channels."""
         return list(self._channels)
@@ -220,11 +229,12 @@ class ChannelControl:
             self._remove(channel, reason)
         self._outgoing.clear()
         self._events.append(Closed(reason))
+        self._connected = False
         self._closed = True
 
     def _add(self, parameters: ChannelParameters, *, negotiated: bool, stream_id: int | None) -> Channel:
-        self._keys += 1
-        channel = Channel(self._keys, parameters, negotiated, stream_id, acknowledged=negotiated)
+        self._last_key += 1
+        channel = Channel(self._last_key, parameters, negotiated, stream_id, acknowledged=negotiated)
         self._channels[channel.key] = channel
         if stream_id is not None:
             self._by_stream[stream_id] = channel
