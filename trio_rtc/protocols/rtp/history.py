@@ -86,7 +86,7 @@ class PacketHistory:
         self.resent += 1
         return entry.packet
 
-    def newest_fitting(self, size: int) -> tuple[int, RtpPacket] | None:
+    def largest_below(self, size: int) -> tuple[int, RtpPacket] | None:
         """Return the newest packet whose payload fits ``size`` bytes, with its number, to be sent as padding."""
         for sequence_number in reversed(self._packets):
             packet = self._packets[sequence_number].packet

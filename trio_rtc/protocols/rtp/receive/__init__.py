@@ -10,15 +10,19 @@ from .options import (
     LipSyncOptions,
     StatisticsOptions,
 )
+from .playout import AudioPlayout, Concealment, ConcealmentKind, PlayoutCounters
 from .sequence import SequenceUnwrapper
 from .statistics import ReceptionStatistics, ReportBlockValues
 from .temporal import LayerPosition, TemporalContinuity, TemporalLayers
 
 __all__ = [
     "AssemblerCounters",
+    "AudioPlayout",
     "AudioPlayoutOptions",
     "ClockMap",
     "CompletedFrame",
+    "Concealment",
+    "ConcealmentKind",
     "FrameAssembler",
     "FrameAssemblerOptions",
     "JitterEstimator",
@@ -26,6 +30,7 @@ __all__ = [
     "LayerPosition",
     "LipSync",
     "LipSyncOptions",
+    "PlayoutCounters",
     "ReceptionStatistics",
     "ReportBlockValues",
     "SequenceUnwrapper",

@@ -128,7 +128,7 @@ class FrameAssembler:
         Args:
             depacketizer: Of the payload format.
             options: How long to wait and how much to keep.
-            layers: Usually the depacketizer again, if its format tells temporal layers.
+            layers: Tells the temporal layers, if the format does.
             repairs: Whether lost packets may still come, by retransmission or error correction.
         """
         self._depacketizer = depacketizer

@@ -74,8 +74,7 @@ class AudioPlayoutOptions:
             duration is tolerated in any case.
         adjustment_interval: Least time between two frames that are skipped or inserted.
         max_excess: A delay this much above the target is corrected at once.
-        max_rewind: A frame that comes late is still played, and all that follows so much later, when nothing but
-            silence was played since and it is not later than this.
+        max_silence: After nothing has come for this long, nothing is put in its place any more.
         max_lag: A puller that comes later than this has slept: what it slept through is dropped.
         max_gap: A timestamp this far ahead of, or behind, the one that is due, is a new beginning.
     """
@@ -84,8 +83,8 @@ class AudioPlayoutOptions:
     max_frames: int = attrs.field(default=100, validator=validators.ge(2))
     tolerance: float = attrs.field(default=0.015, validator=validators.ge(0))
     adjustment_interval: float = attrs.field(default=0.1, validator=validators.gt(0))
-    max_excess: float = attrs.field(default=0.3, validator=validators.gt(0))
-    max_rewind: float = attrs.field(default=0.2, validator=validators.ge(0))
+    max_excess: float = attrs.field(default=0.5, validator=validators.gt(0))
+    max_silence: float = attrs.field(default=2.0, validator=validators.gt(0))
     max_lag: float = attrs.field(default=0.5, validator=validators.gt(0))
     max_gap: float = attrs.field(default=5.0, validator=validators.gt(0))
 

@@ -1,31 +1,35 @@
-"""What can still be decoded after a loss, by temporal layers.
+"""What can still be decoded after a loss, by temporal position.
 
 Formats that number the pictures of their base layer (``TL0PICIDX``: RFC 7741 section 4.2, RFC 9628 section 4.2) tell
 whether what was lost belongs to a higher layer, that nothing below it depends on.
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
+
+_MAX_TEMPORAL_ID: Final = 7
 
 
 @attrs.frozen
 class LayerPosition:
-    """Where a frame stands among the temporal layers.
+    """Where a frame stands among the temporal position.
 
     Attributes:
         temporal_id: Its layer; 0 is the base.
         tl0_picture_index: Number of the base-layer frame that it is, or that came last before it; 8 bits.
-        layer_sync: Whether it depends on the base layer only.
+        layer_sync: Whether it depends on the base layer only (VP8's Y bit).
+        switching_up_point: Whether higher layers depend on nothing of theirs before it (VP9's U bit).
     """
 
     temporal_id: int
     tl0_picture_index: int
     layer_sync: bool = False
+    switching_up_point: bool = False
 
 
 class TemporalLayers(Protocol):
-    """What a depacketizer offers whose format tells its temporal layers."""
+    """Tells the layers of a format that numbers the frames of its base layer."""
 
     def layer_position(self, payload: bytes) -> LayerPosition | None:
         """Return what the first payload of a frame tells, ``None`` if it does not."""
@@ -46,6 +50,7 @@ class TemporalContinuity:
         """Start at a keyframe."""
         self._base = None if position is None else position.tl0_picture_index
         self._broken = False
+        self._usable.clear()
 
     def lose(self) -> None:
         """Hear that frames are missing whose layers are not known."""
@@ -56,7 +61,12 @@ class TemporalContinuity:
         """Return whether a frame can be decoded with what was taken before it."""
         if not self._broken:
             return True
-        if position is None or self._base is None:
+        if (
+            layers is None
+            or position.temporal_id is None
+            or position.tl0_picture_index is None
+            or self._base is None
+        ):
             return False
         if not position.temporal_id:
             return position.tl0_picture_index == (self._base + 1) & 0xFF
@@ -65,10 +75,13 @@ class TemporalContinuity:
         return position.layer_sync or self._usable.issuperset(range(1, position.temporal_id + 1))
 
     def take(self, position: LayerPosition | None) -> None:
-        """Hear that a frame was taken."""
+        """Hear that a frame was taken that is not a keyframe."""
         if position is None:
             return
         if not position.temporal_id:
             self._base = position.tl0_picture_index
         elif position.layer_sync:
             self._usable.add(position.temporal_id)
+        if position.switching_up_point:
+            # RFC 9628 section 4.2: higher layers depend on nothing of theirs before this picture.
+            self._usable.update(range(1, _MAX_TEMPORAL_ID + 1))

@@ -1,0 +1,189 @@
+"""FlexFEC as it was in draft-ietf-payload-flexible-fec-scheme-03, which is what browsers speak.
+
+A repair packet is in a stream of its own. Its payload begins with the sums over header fields (8 bytes), a count of
+sources, three reserved bytes, and for each source its number, the sequence number that its mask counts from, and the
+mask: 15, 46 or 109 bits long, each part behind a bit that says whether it is the last one (1) or another follows (0).
+The sum over the bodies follows. RFC 8627, which came of it, is different on the wire.
+
+Left out: retransmission (R bit) and rectangular protection without a mask (F bit), which nobody sends.
+"""
+
+import struct
+from typing import Final
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.reader import Reader
+
+from .fec import (
+    ErasureDecoder,
+    FecOptions,
+    MediaKey,
+    ProtectionBlock,
+    RepairRow,
+    media_key,
+    repair_bits,
+    split_bits,
+    zero_elements,
+)
+
+_FIXED: Final = struct.Struct("!BBHIB3x")
+_SOURCE: Final = struct.Struct("!IH")
+_RETRANSMISSION_OR_FIXED: Final = 0xC0
+# Bits of the mask in each of its parts, behind the bit that ends it; the last part fills 64 bits.
+_PARTS: Final = (15, 31, 63)
+MAX_SPAN: Final = sum(_PARTS)
+MAX_SOURCES: Final = 16
+
+
+def parse_flexfec(payload: bytes) -> tuple[list[MediaKey], int, int]:
+    """Return which packets a repair packet protects, the sum over them, and the size of its body.
+
+    Raises:
+        ProtocolError: It is malformed, or of a kind that is left out.
+    """
+    reader = Reader(payload)
+    first, second, length, timestamp, source_count = _FIXED.unpack(reader.read(_FIXED.size))
+    if first & _RETRANSMISSION_OR_FIXED:
+        raise ProtocolError("a FlexFEC packet without a mask")
+    if not 1 <= source_count <= MAX_SOURCES:
+        raise ProtocolError(f"a FlexFEC packet protects {source_count} sources")
+    keys: list[MediaKey] = []
+    for _ in range(source_count):
+        ssrc, base = _SOURCE.unpack(reader.read(_SOURCE.size))
+        keys += [MediaKey(ssrc, (base + offset) & 0xFFFF) for offset in _read_mask(reader)]
+    if not keys:
+        raise ProtocolError("a FlexFEC packet protects nothing")
+    body = reader.rest()
+    return keys, repair_bits(first, second, length, timestamp, body), len(body)
+
+
+def build_flexfec(row: RepairRow) -> bytes:
+    """Return the payload of a repair packet.
+
+    Raises:
+        ValueError: The packets are too far from each other, or of too many sources, for a mask.
+    """
+    first, second, length, timestamp, body = split_bits(row.bits, row.size)
+    sources: dict[int, list[int]] = {}
+    for key in row.keys:
+        sources.setdefault(key.ssrc, []).append(key.sequence_number)
+    if not 1 <= len(sources) <= MAX_SOURCES:
+        raise ValueError(f"{len(sources)} sources in a FlexFEC packet")
+    parts = [_FIXED.pack(first, second, length, timestamp, len(sources))]
+    for ssrc, numbers in sources.items():
+        base = numbers[0]
+        parts.append(_SOURCE.pack(ssrc, base))
+        parts.append(_build_mask([(number - base) & 0xFFFF for number in numbers]))
+    parts.append(body)
+    return b"".join(parts)
+
+
+def _read_mask(reader: Reader) -> list[int]:
+    offsets: list[int] = []
+    start = 0
+    for part in _PARTS:
+        value = reader.read_integer((part + 1) // 8)
+        offsets += [start + bit for bit in range(part) if value >> (part - 1 - bit) & 1]
+        start += part
+        if value >> part:
+            return offsets
+    raise ProtocolError("the mask of a FlexFEC packet does not end")
+
+
+def _build_mask(offsets: list[int]) -> bytes:
+    last = max(offsets)
+    if last >= MAX_SPAN:
+        raise ValueError(f"packets {last} apart in a FlexFEC packet")
+    encoded = b""
+    start = 0
+    for part in _PARTS:
+        value = 0
+        for offset in offsets:
+            if start <= offset < start + part:
+                value |= 1 << (part - 1 - (offset - start))
+        start += part
+        if last < start:
+            return encoded + (1 << part | value).to_bytes((part + 1) // 8, "big")
+        encoded += value.to_bytes((part + 1) // 8, "big")
+    raise AssertionError("a mask ends with its last part")
+
+
+class FlexFecReceiver:
+    """Gets back lost packets of the streams that a FlexFEC stream protects."""
+
+    __slots__ = ("_decoder", "_mutable")
+
+    def __init__(
+        self, options: FecOptions | None = None, *, mutable_extensions: frozenset[int] = frozenset()
+    ) -> None:
+        """Begin.
+
+        Args:
+            options: How much is kept.
+            mutable_extensions: Header extension elements whose bytes are not protected.
+        """
+        self._decoder = ErasureDecoder(options or FecOptions())
+        self._mutable = mutable_extensions
+
+    @property
+    def recovered(self) -> int:
+        """How many packets were got back."""
+        return self._decoder.recovered
+
+    @property
+    def repairs(self) -> int:
+        """How many repair packets came."""
+        return self._decoder.repairs
+
+    @property
+    def unused(self) -> int:
+        """How many repair packets were of no use."""
+        return self._decoder.unused
+
+    def media_received(self, data: bytes) -> list[bytes]:
+        """Take the bytes of a protected packet; return those of packets that can be got back now.
+
+        Raises:
+            ProtocolError: It is not an RTP packet.
+        """
+        return self._decoder.media_received(media_key(data), zero_elements(data, self._mutable))
+
+    def repair_received(self, payload: bytes) -> list[bytes]:
+        """Take the payload of a repair packet; return the bytes of packets that can be got back now.
+
+        Raises:
+            ProtocolError: It is malformed.
+        """
+        return self._decoder.repair_received(*parse_flexfec(payload))
+
+
+class FlexFecSender:
+    """Protects packets of one or several streams."""
+
+    __slots__ = ("_block", "_mutable")
+
+    def __init__(
+        self, options: FecOptions | None = None, *, mutable_extensions: frozenset[int] = frozenset()
+    ) -> None:
+        """Begin.
+
+        Args:
+            options: How packets are protected.
+            mutable_extensions: Header extension elements whose bytes are not protected.
+        """
+        self._block = ProtectionBlock(options or FecOptions(), MAX_SPAN)
+        self._mutable = mutable_extensions
+
+    def set_protection(self, protection: float) -> None:
+        """Set how many repair packets there are for each media packet, from now on; 0 to 1."""
+        self._block.protection = protection
+
+    def protect(self, data: bytes, *, marker: bool) -> list[bytes]:
+        """Take the bytes of a packet that is being sent; return the payloads of repair packets to send behind it.
+
+        Args:
+            data: The packet, in order of sending.
+            marker: Whether it ends a frame.
+        """
+        rows = self._block.add(zero_elements(data, self._mutable), marker=marker)
+        return [build_flexfec(row) for row in rows]

@@ -1,0 +1,355 @@
+"""When sound is played: a buffer whose delay follows the network, and what to play when there is nothing.
+
+Two clocks run beside each other. The *source* timestamp says which part of the sound comes next, the *output*
+timestamp goes on without gaps, and each thing that is played takes both on by its duration. They part where time is
+stretched or shortened:
+
+* A frame that is missing while later ones are here is lost: a concealment takes its place. If the sequence numbers show
+  that nothing was sent (DTX), it is silence and not a loss.
+* When nothing is here at all, a concealment is played in the hope that the frame is only late. If it comes then, it is
+  played after all and everything after it so much later; that is how the buffer grows at once when it must.
+* The delay that there should be is that of the quickest frame, and the target of :class:`.JitterEstimator`, and what
+  the other streams need (lip-sync). When the delay is off by a frame or more, a frame is skipped or a concealment
+  inserted, not too many at a time. Silence is shortened first, for nobody hears it.
+
+The buffer is bounded; when it is full the oldest frame is dropped.
+"""
+
+import enum
+import math
+from bisect import insort
+
+import attrs
+
+from trio_rtc.protocols.rtp.frame import EncodedFrame
+
+from .jitter import JitterEstimator
+from .options import AudioPlayoutOptions
+
+
+class ConcealmentKind(enum.Enum):
+    """Why there is nothing to play."""
+
+    LOST = "lost"
+    """The frame has not come, but later ones have."""
+    LATE = "late"
+    """Nothing has come; it may be late, lost, or not sent."""
+    SILENCE = "silence"
+    """The sender has sent nothing, on purpose."""
+    INSERTED = "inserted"
+    """Nothing is missing: the delay must grow."""
+
+
+@attrs.frozen
+class Concealment:
+    """What is to be played where there is no frame.
+
+    Attributes:
+        timestamp: In clock units, following on what was played before.
+        duration: In clock units.
+        kind: Why.
+        following: The payload of the next frame, which may carry this one once more (Opus in-band FEC).
+    """
+
+    timestamp: int
+    duration: int
+    kind: ConcealmentKind
+    following: bytes | None = None
+
+
+@attrs.define
+class PlayoutCounters:
+    """What was played; sums over clock units unless said otherwise.
+
+    Attributes:
+        frames: Frames played, by number.
+        played: Sound played that had come.
+        concealed: Played in place of lost or late sound.
+        silence: Played where nothing was sent.
+        concealment_events: How often concealment of lost or late sound began.
+        inserted: Inserted to let the delay grow.
+        removed: Skipped to let the delay shrink.
+        late: Frames that came when their time was over, by number.
+        duplicates: Frames that came twice, by number.
+        overflows: Frames dropped because the buffer was full, by number.
+        restarts: How often the timestamps began anew.
+        delay: Sum of the time that each unit of sound waited, seconds times clock units.
+    """
+
+    frames: int = 0
+    played: int = 0
+    concealed: int = 0
+    silence: int = 0
+    concealment_events: int = 0
+    inserted: int = 0
+    removed: int = 0
+    late: int = 0
+    duplicates: int = 0
+    overflows: int = 0
+    restarts: int = 0
+    delay: float = 0.0
+
+
+@attrs.frozen
+class _Entry:
+    duration: int
+    frame: EncodedFrame
+    sequence_number: int | None
+    arrival: float
+
+
+@attrs.define
+class _Playing:
+    # What comes next, in the sender's timestamps.
+    source: int
+    # When it is due.
+    due: float
+    # Up to here, in the sender's timestamps, sound was played or given up for lost. Since then: only hope.
+    settled: int
+    # Of what was played last.
+    duration: int
+    sequence_number: int | None = None
+    # How long there has been nothing, in seconds.
+    nothing: float = 0.0
+    concealing: bool = False
+
+
+class AudioPlayout:
+    """Says what of one audio stream is to be played now.
+
+    Attributes:
+        counters: What was played.
+    """
+
+    def __init__(self, options: AudioPlayoutOptions | None = None) -> None:
+        # That of the frames; all of them have the same, until the codec changes.
+        self._clock_rate = 1
+        self._options = options or AudioPlayoutOptions()
+        self._jitter = JitterEstimator(self._options.jitter)
+        self._entries: dict[int, _Entry] = {}
+        self._timestamps: list[int] = []
+        self._playing: _Playing | None = None
+        self._output: int | None = None
+        self._extra_delay = 0.0
+        self._last_adjustment = -math.inf
+        self.counters = PlayoutCounters()
+
+    @property
+    def buffered(self) -> int:
+        """How many frames wait."""
+        return len(self._entries)
+
+    @property
+    def target_delay(self) -> float:
+        """How long after the quickest frames of their age frames are to be played, in seconds."""
+        return self._jitter.target_delay + self._extra_delay
+
+    @property
+    def timestamp_offset(self) -> int:
+        """What is added to the sender's timestamps to get those of what is played."""
+        return 0 if self._playing is None or self._output is None else self._output - self._playing.source
+
+    def set_extra_delay(self, delay: float) -> None:
+        """Tell how much longer this stream has to wait for the picture, in seconds."""
+        self._extra_delay = delay
+
+    def play_time(self, timestamp: int) -> float | None:
+        """Return when a timestamp of the sender would be played without extra delay; ``None`` if not known."""
+        base = self._jitter.base_delay
+        return None if base is None else timestamp / self._clock_rate + base + self._jitter.target_delay
+
+    def insert(
+        self,
+        timestamp: int,
+        duration: int,
+        frame: EncodedFrame,
+        now: float,
+        *,
+        sequence_number: int | None = None,
+        recovered: bool = False,
+    ) -> None:
+        """Take a frame.
+
+        Args:
+            timestamp: Unwrapped.
+            duration: In clock units, more than 0.
+            frame: What is to be decoded.
+            now: When it came.
+            sequence_number: Unwrapped; without it, silence cannot be told from loss.
+            recovered: It came by redundancy or retransmission, and tells nothing about the network's delay.
+        """
+        if frame.clock_rate != self._clock_rate:
+            self._change_clock(frame.clock_rate)
+        if not recovered:
+            self._jitter.update(timestamp / self._clock_rate, now)
+        playing = self._playing
+        if playing is None:
+            due = now + self.target_delay
+            self._playing = playing = _Playing(
+                timestamp, due, timestamp - self._units(self.target_delay), duration
+            )
+        elif abs(timestamp - playing.source) > self._units(self._options.max_gap):
+            self._restart(playing, timestamp, now)
+        if timestamp < playing.source and not self._rewind(playing, timestamp):
+            self.counters.late += 1
+            return
+        if timestamp in self._entries:
+            self.counters.duplicates += 1
+            return
+        self._entries[timestamp] = _Entry(duration, frame, sequence_number, now)
+        insort(self._timestamps, timestamp)
+        if len(self._timestamps) > self._options.max_frames:
+            self._entries.pop(self._timestamps.pop(0))
+            self.counters.overflows += 1
+
+    def pull(self, now: float) -> EncodedFrame | Concealment | None:
+        """Return what is to be played now, ``None`` before it is time. To be called until it is ``None``."""
+        playing = self._playing
+        if playing is None or now < playing.due:
+            return None
+        if now - playing.due > self._options.max_lag:
+            self._leap(playing, self._units(now - playing.due))
+            playing.due = now
+        if self._output is None:
+            self._output = playing.source
+        if self._adjust(playing, now):
+            self.counters.inserted += playing.duration
+            return self._conceal(playing, playing.duration, ConcealmentKind.INSERTED)
+        if not self._timestamps:
+            return self._play_nothing(playing)
+        playing.nothing = 0.0
+        if self._timestamps[0] > playing.source:
+            return self._play_gap(playing, self._timestamps[0])
+        return self._play_frame(playing, now)
+
+    def next_timer(self) -> float:
+        """Return when :meth:`pull` has something, ``math.inf`` if nothing is to come."""
+        return math.inf if self._playing is None else self._playing.due
+
+    # What is played
+
+    def _play_frame(self, playing: _Playing, now: float) -> EncodedFrame:
+        timestamp = self._timestamps.pop(0)
+        entry = self._entries.pop(timestamp)
+        counters = self.counters
+        counters.frames += 1
+        counters.played += entry.duration
+        counters.delay += (now - entry.arrival) * entry.duration
+        playing.duration = entry.duration
+        playing.sequence_number = entry.sequence_number
+        playing.concealing = False
+        playing.source = playing.settled = timestamp + entry.duration
+        output = self._advance(playing, entry.duration)
+        return entry.frame if entry.frame.timestamp == output else attrs.evolve(entry.frame, timestamp=output)
+
+    def _play_gap(self, playing: _Playing, following: int) -> Concealment:
+        """Fill what is missing in front of a frame that is here."""
+        duration = min(playing.duration, following - playing.source)
+        playing.source += duration
+        playing.settled = playing.source
+        entry = self._entries[following]
+        if playing.sequence_number is not None and entry.sequence_number == playing.sequence_number + 1:
+            self.counters.silence += duration
+            return self._conceal(playing, duration, ConcealmentKind.SILENCE)
+        self._count_concealed(playing, duration)
+        payload = entry.frame.payload if playing.source == following else None
+        return self._conceal(playing, duration, ConcealmentKind.LOST, payload)
+
+    def _play_nothing(self, playing: _Playing) -> Concealment | None:
+        playing.nothing += playing.duration / self._clock_rate
+        if playing.nothing > self._options.max_silence:
+            self._playing = None
+            return None
+        playing.source += playing.duration
+        self._count_concealed(playing, playing.duration)
+        return self._conceal(playing, playing.duration, ConcealmentKind.LATE)
+
+    def _conceal(
+        self, playing: _Playing, duration: int, kind: ConcealmentKind, following: bytes | None = None
+    ) -> Concealment:
+        return Concealment(self._advance(playing, duration), duration, kind, following)
+
+    def _count_concealed(self, playing: _Playing, duration: int) -> None:
+        self.counters.concealed += duration
+        self.counters.concealment_events += not playing.concealing
+        playing.concealing = True
+
+    def _advance(self, playing: _Playing, duration: int) -> int:
+        """Let the output go on by a duration; return its timestamp before."""
+        assert self._output is not None
+        output = self._output
+        self._output = output + duration
+        playing.due += duration / self._clock_rate
+        return output
+
+    # Where the source is
+
+    def _rewind(self, playing: _Playing, timestamp: int) -> bool:
+        """Go back to a frame whose time is over, if nothing was played since; return whether it could be done."""
+        options = self._options
+        lateness = (playing.source - timestamp) / self._clock_rate
+        if timestamp < playing.settled or lateness > options.jitter.max_delay + options.max_excess:
+            return False
+        playing.source = timestamp
+        return True
+
+    def _change_clock(self, clock_rate: int) -> None:
+        """Begin anew with frames of another clock; what was played goes on in its units."""
+        if self._output is not None:
+            self._output = self._output * clock_rate // self._clock_rate
+        self._clock_rate = clock_rate
+        self._entries.clear()
+        self._timestamps.clear()
+        self._jitter.reset()
+        self._playing = None
+
+    def _restart(self, playing: _Playing, timestamp: int, now: float) -> None:
+        """Go on at a timestamp that has nothing to do with those before, when it is due."""
+        self.counters.restarts += 1
+        self._entries.clear()
+        self._timestamps.clear()
+        self._jitter.reset()
+        self._jitter.update(timestamp / self._clock_rate, now)
+        wait = max(0.0, now + self.target_delay - playing.due)
+        playing.source = playing.settled = timestamp - self._units(min(wait, self._options.max_gap))
+        playing.sequence_number = None
+
+    def _leap(self, playing: _Playing, units: int) -> None:
+        """Leave out what is next, without anything in its place."""
+        playing.source += units
+        playing.settled = max(playing.settled, playing.source)
+        self.counters.removed += units
+        while self._timestamps and self._timestamps[0] < playing.source:
+            self._entries.pop(self._timestamps.pop(0))
+
+    # How late it is played
+
+    def _adjust(self, playing: _Playing, now: float) -> bool:
+        """Shorten what is next if the delay is too long; return whether to insert something because it is too short."""
+        base = self._jitter.base_delay
+        if base is None or not self._timestamps:
+            return False
+        options = self._options
+        delay = playing.due - playing.source / self._clock_rate
+        excess = delay - base - self.target_delay
+        duration = playing.duration / self._clock_rate
+        threshold = max(options.tolerance, duration)
+        gap = self._timestamps[0] - playing.source
+        if excess > options.max_excess:
+            self._leap(playing, self._units(excess))
+            return False
+        if excess > threshold and gap > 0:
+            self._leap(playing, min(gap, self._units(excess)))
+            return False
+        if now - self._last_adjustment < options.adjustment_interval:
+            return False
+        if excess > threshold:
+            self._last_adjustment = now
+            self._leap(playing, self._entries[self._timestamps[0]].duration)
+        elif excess < -max(options.tolerance, duration) / 2:
+            self._last_adjustment = now
+            return True
+        return False
+
+    def _units(self, seconds: float) -> int:
+        return round(seconds * self._clock_rate)
