@@ -1,0 +1,268 @@
+"""SRTP in both directions under every profile: what is right passes, everything else is dropped and counted."""
+
+import random
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trio_rtc.protocols.srtp import (
+    MAX_PROTECTED_SIZE,
+    MAX_RTCP_SIZE,
+    MAX_RTP_SIZE,
+    PROFILES,
+    PacketCounters,
+    Profile,
+    SrtpOptions,
+    SrtpSession,
+)
+
+profiles = pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
+GCM_128 = PROFILES["SRTP_AEAD_AES_128_GCM"]
+
+
+def rtp(sequence_number: int, ssrc: int = 1, payload: bytes = b"payload") -> bytes:
+    return b"\x80\x60" + sequence_number.to_bytes(2, "big") + bytes(4) + ssrc.to_bytes(4, "big") + payload
+
+
+def rtcp(ssrc: int = 1, words: int = 0) -> bytes:
+    return b"\x80\xc9" + (1 + words).to_bytes(2, "big") + ssrc.to_bytes(4, "big") + bytes(4 * words)
+
+
+def pair(profile: Profile = GCM_128, **options: int) -> tuple[SrtpSession, SrtpSession]:
+    rng = random.Random(1)
+    keys = [(rng.randbytes(profile.key_size), rng.randbytes(profile.salt_size)) for _ in range(2)]
+    bounds = SrtpOptions(**options)
+    left = SrtpSession(profile.name, *keys[0], *keys[1], options=bounds)
+    return left, SrtpSession(profile.name, *keys[1], *keys[0], options=bounds)
+
+
+@profiles
+def test_packets_pass_in_both_directions(profile: Profile) -> None:
+    for sender, receiver in (pair(profile), pair(profile)[::-1]):
+        for number in range(3):
+            packet, report = rtp(number), rtcp(words=number)
+            protected, protected_report = sender.protect(packet), sender.protect_rtcp(report)
+            assert len(protected) == len(packet) + profile.rtp_overhead
+            assert len(protected_report) == len(report) + profile.rtcp_overhead
+            assert packet[12:] not in protected
+            assert receiver.unprotect(protected) == packet
+            assert receiver.unprotect_rtcp(protected_report) == report
+        assert sender.counters.rtp == sender.counters.rtcp == PacketCounters(protected=3)
+        assert receiver.counters.rtp == receiver.counters.rtcp == PacketCounters(unprotected=3)
+
+
+def test_the_vector_of_the_specification() -> None:
+    # RFC 3711 appendix B.3 derives session keys from this master key; the keystream of index 0 follows from them.
+    key, salt = (
+        bytes.fromhex("e1f97a0d3e018be0d64fa32c06de4139"),
+        bytes.fromhex("0ec675ad498afeebb6960b3aabe6"),
+    )
+    session = SrtpSession("SRTP_AES128_CM_HMAC_SHA1_80", key, salt, key, salt)
+    # Packet and result are those of libsrtp's srtp_driver, which is what other implementations test with as well.
+    packet = bytes.fromhex("800f1234decafbadcafebabe" + "ab" * 16)
+    protected = bytes.fromhex("800f1234decafbadcafebabe4e55dc4ce79978d88ca4d215949d2402b78d6acc99ea179b8dbb")
+    assert session.protect(packet) == protected
+    assert session.unprotect(protected) == packet
+
+
+@profiles
+def test_replays_are_dropped(profile: Profile) -> None:
+    sender, receiver = pair(profile)
+    packet, report = sender.protect(rtp(1)), sender.protect_rtcp(rtcp())
+    assert receiver.unprotect(packet) is not None
+    assert receiver.unprotect_rtcp(report) is not None
+    assert receiver.unprotect(packet) is None
+    assert receiver.unprotect_rtcp(report) is None
+    assert receiver.counters.rtp == receiver.counters.rtcp == PacketCounters(unprotected=1, replayed=1)
+
+
+def test_packets_behind_the_window_are_dropped() -> None:
+    sender, receiver = pair(window_size=64)
+    early = sender.protect(rtp(1))
+    assert receiver.unprotect(sender.protect(rtp(200))) is not None
+    assert receiver.unprotect(early) is None
+    assert receiver.counters.rtp.replayed == 1
+
+
+def test_packets_out_of_order_pass_within_the_window() -> None:
+    sender, receiver = pair()
+    protected = [sender.protect(rtp(number)) for number in range(1000)]
+    random.Random(2).shuffle(protected)
+    assert all(receiver.unprotect(packet) is not None for packet in protected)
+
+
+def test_the_roll_over_is_followed() -> None:
+    sender, receiver = pair()
+    for number in range(65_530, 65_545):
+        packet = rtp(number & 0xFFFF)
+        assert receiver.unprotect(sender.protect(packet)) == packet
+
+
+@profiles
+@pytest.mark.parametrize("position", [1, 5, 13, -1])
+def test_forgeries_are_dropped_and_the_packet_itself_still_passes(profile: Profile, position: int) -> None:
+    sender, receiver = pair(profile)
+    for protected, unprotect, counters in (
+        (sender.protect(rtp(1)), receiver.unprotect, receiver.counters.rtp),
+        (sender.protect_rtcp(rtcp(words=2)), receiver.unprotect_rtcp, receiver.counters.rtcp),
+    ):
+        forged = bytearray(protected)
+        forged[position] ^= 0x01
+        assert unprotect(bytes(forged)) is None
+        assert (counters.forged, counters.unprotected) == (1, 0)
+        assert unprotect(protected) is not None
+
+
+@profiles
+def test_another_key_is_a_forgery(profile: Profile) -> None:
+    sender, _ = pair(profile)
+    assert sender.unprotect(sender.protect(rtp(1))) is None
+    assert sender.unprotect_rtcp(sender.protect_rtcp(rtcp())) is None
+    assert sender.counters.rtp.forged == sender.counters.rtcp.forged == 1
+
+
+@profiles
+@pytest.mark.parametrize(
+    "packet",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(rtp(1, payload=b"")[:11], id="shorter-than-a-header"),
+        pytest.param(rtp(1, payload=bytes(9)), id="shorter-than-a-tag"),
+        pytest.param(b"\x40" + rtp(1, payload=bytes(40))[1:], id="version-1"),
+        pytest.param(b"\x8f" + rtp(1, payload=bytes(60))[1:], id="sources-over-the-end"),
+        pytest.param(
+            b"\x90" + rtp(1, payload=b"\xbe\xde\xff\xff" + bytes(60))[1:], id="extension-over-the-end"
+        ),
+        pytest.param(b"\x9f" + rtp(1, payload=bytes(60))[1:], id="extension-header-over-the-end"),
+        pytest.param(rtp(1, payload=bytes(MAX_PROTECTED_SIZE)), id="too-long"),
+    ],
+)
+def test_malformed_packets_are_dropped(profile: Profile, packet: bytes) -> None:
+    _, receiver = pair(profile)
+    assert receiver.unprotect(packet) is None
+    assert receiver.counters.rtp == PacketCounters(malformed=1)
+
+
+@profiles
+@pytest.mark.parametrize(
+    "packet",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(rtcp()[:7], id="shorter-than-a-header"),
+        pytest.param(rtcp() + bytes(13), id="shorter-than-a-tag"),
+        pytest.param(b"\x40" + rtcp(words=20)[1:], id="version-1"),
+        pytest.param(rtcp(words=MAX_PROTECTED_SIZE // 4), id="too-long"),
+    ],
+)
+def test_malformed_reports_are_dropped(profile: Profile, packet: bytes) -> None:
+    _, receiver = pair(profile)
+    assert receiver.unprotect_rtcp(packet) is None
+    assert receiver.counters.rtcp == PacketCounters(malformed=1)
+
+
+def test_a_report_that_claims_not_to_be_encrypted_is_dropped() -> None:
+    sender, receiver = pair()
+    protected = bytearray(sender.protect_rtcp(rtcp(words=2)))
+    protected[-4] &= 0x7F
+    assert receiver.unprotect_rtcp(bytes(protected)) is None
+    assert receiver.counters.rtcp.unprotected == 0
+
+
+@profiles
+def test_random_bytes_are_dropped(profile: Profile) -> None:
+    sender, receiver = pair(profile)
+    assert receiver.unprotect(sender.protect(rtp(1))) is not None
+
+    @given(st.binary(max_size=200) | st.binary(max_size=200).map(lambda data: b"\x90" + data))
+    def dropped(data: bytes) -> None:
+        assert receiver.unprotect(data) is None
+        assert receiver.unprotect_rtcp(data) is None
+
+    dropped()
+    for counters in (receiver.counters.rtp, receiver.counters.rtcp):
+        assert counters.forged + counters.malformed + counters.replayed > 0
+    assert receiver.inbound_sources == {1}
+
+
+@profiles
+def test_the_largest_packets_pass(profile: Profile) -> None:
+    sender, receiver = pair(profile)
+    packet = rtp(1, payload=bytes(MAX_RTP_SIZE - 12))
+    report = rtcp(words=(MAX_RTCP_SIZE - 8) // 4)
+    assert receiver.unprotect(sender.protect(packet)) == packet
+    assert receiver.unprotect_rtcp(sender.protect_rtcp(report)) == report
+
+
+@pytest.mark.parametrize(
+    "packet", [b"", bytes(20), rtp(1, payload=bytes(MAX_RTP_SIZE)), b"\x8f" + rtp(1)[1:]], ids=len
+)
+def test_what_is_not_rtp_cannot_be_protected(packet: bytes) -> None:
+    sender, _ = pair()
+    with pytest.raises(ValueError, match="not an RTP packet"):
+        sender.protect(packet)
+
+
+@pytest.mark.parametrize("packet", [b"", bytes(20), rtcp() + b"x", rtcp(words=MAX_RTCP_SIZE // 4)], ids=len)
+def test_what_is_not_rtcp_cannot_be_protected(packet: bytes) -> None:
+    sender, _ = pair()
+    with pytest.raises(ValueError, match="not an RTCP packet"):
+        sender.protect_rtcp(packet)
+
+
+@profiles
+def test_a_packet_may_be_sent_again_within_the_window(profile: Profile) -> None:
+    sender, receiver = pair(profile, window_size=64)
+    first = sender.protect(rtp(1))
+    sender.protect(rtp(40))
+    assert sender.protect(rtp(1)) == first
+    assert receiver.unprotect(first) == rtp(1)
+    sender.protect(rtp(100))
+    with pytest.raises(ValueError, match="too old"):
+        sender.protect(rtp(1))
+
+
+def test_sources_are_bounded() -> None:
+    sender, receiver = pair(max_inbound_sources=3)
+    assert receiver.unprotect(sender.protect(rtp(1, ssrc=1))) is not None
+    assert receiver.unprotect(sender.protect(rtp(1, ssrc=2))) is not None
+    assert receiver.unprotect_rtcp(sender.protect_rtcp(rtcp(3))) is not None
+    assert receiver.unprotect(sender.protect(rtp(1, ssrc=4))) is None
+    assert receiver.unprotect_rtcp(sender.protect_rtcp(rtcp(4))) is None
+    assert (receiver.counters.rtp.refused, receiver.counters.rtcp.refused) == (1, 1)
+    # Those that are known go on.
+    assert receiver.unprotect(sender.protect(rtp(2, ssrc=1))) is not None
+    assert receiver.inbound_sources == {1, 2, 3}
+    receiver.forget_source(2)
+    assert receiver.unprotect(sender.protect(rtp(2, ssrc=4))) is not None
+    assert receiver.inbound_sources == {1, 3, 4}
+
+
+def test_a_stranger_takes_no_place_among_the_sources() -> None:
+    _, receiver = pair()
+    for ssrc in range(100):
+        receiver.unprotect(rtp(1, ssrc=ssrc, payload=bytes(30)))
+    assert receiver.counters.rtp == PacketCounters(forged=100)
+    assert not receiver.inbound_sources
+
+
+def test_forgetting_an_unknown_source_does_nothing() -> None:
+    _, receiver = pair()
+    receiver.forget_source(77)
+    assert not receiver.inbound_sources
+
+
+@pytest.mark.parametrize("field", ["name", "key_size", "salt_size"])
+def test_wrong_keys_are_refused(field: str) -> None:
+    changed = attrs.evolve(GCM_128, **{field: "SRTP_NULL" if field == "name" else 11})
+    with pytest.raises(ValueError, match="SRTP_"):
+        pair(changed)
+
+
+@pytest.mark.parametrize(
+    "options", [{"window_size": 63}, {"window_size": 0x8000}, {"max_inbound_sources": 0}]
+)
+def test_options_are_checked(options: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        SrtpOptions(**options)
