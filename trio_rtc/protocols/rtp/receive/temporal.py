@@ -61,12 +61,7 @@ class TemporalContinuity:
         """Return whether a frame can be decoded with what was taken before it."""
         if not self._broken:
             return True
-        if (
-            layers is None
-            or position.temporal_id is None
-            or position.tl0_picture_index is None
-            or self._base is None
-        ):
+        if position is None or self._base is None:
             return False
         if not position.temporal_id:
             return position.tl0_picture_index == (self._base + 1) & 0xFF
