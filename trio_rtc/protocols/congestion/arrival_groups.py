@@ -13,14 +13,19 @@ _MAX_REORDERED_GROUPS = 3
 class GroupDelta(NamedTuple):
     """The difference between two consecutive groups.
 
-    ``arrival_time`` is that of the later one, on the peer's clock; ``delay`` its arrival minus its sending, an
-    offset between two clocks plus the time on the way.
+    ``send_time`` and ``arrival_time`` (on the peer's clock) are those of the later one; ``delay`` their difference:
+    an offset between two clocks plus the time on the way.
     """
 
     send_delta: float
     arrival_delta: float
+    send_time: float
     arrival_time: float
-    delay: float
+
+    @property
+    def delay(self) -> float:
+        """Time on the way of the later group, plus the offset between the clocks."""
+        return self.arrival_time - self.send_time
 
 
 @attrs.define
@@ -29,10 +34,6 @@ class _Group:
     last_send_time: float
     first_arrival_time: float
     last_arrival_time: float
-
-    @property
-    def delay(self) -> float:
-        return self.last_arrival_time - self.last_send_time
 
 
 class ArrivalGroups:
@@ -102,6 +103,6 @@ class ArrivalGroups:
         return GroupDelta(
             group.last_send_time - previous.last_send_time,
             arrival_delta,
+            group.last_send_time,
             group.last_arrival_time,
-            group.delay,
         )

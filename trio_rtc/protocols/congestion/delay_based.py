@@ -1,6 +1,6 @@
 """The delay-based part: groups, trend, detector and rate control in a row (GCC section 5)."""
 
-import math
+from collections import deque
 from collections.abc import Sequence
 
 from .arrival_groups import ArrivalGroups
@@ -13,6 +13,10 @@ from .trendline import Trendline
 
 # goog_cc: feedback that pauses longer than this makes the trend before it meaningless.
 _STREAM_TIMEOUT = 2.0
+# Probes whose feedback may still be on its way.
+_MAX_PROBE_TIMES = 8
+# Probes whose feedback may still be on its way.
+_MAX_PROBE_TIMES = 8
 # goog_cc: while nothing is known of what arrives, overuse halves the rate.
 _BLIND_BACKOFF = 0.5
 
@@ -28,7 +32,7 @@ class DelayBased:
     def __init__(self, options: CongestionOptions) -> None:
         self._options = options
         self._feedback_at: float | None = None
-        self._probe_sent_at = -math.inf
+        self._probe_times: deque[tuple[float, float]] = deque(maxlen=_MAX_PROBE_TIMES)
         self.rate = RateControl(options)
         self.recovered = False
         self._reset()
@@ -46,13 +50,23 @@ class DelayBased:
         return self._detector.state
 
     @property
+    def congested(self) -> bool:
+        """Whether the queue grows, or is still long."""
+        return self.overuse is OveruseState.OVERUSING or self._queue > self._options.drain_threshold / 2
+
+    @property
     def queue_delay(self) -> float:
         """How much of the delay is a queue, in seconds; a lower bound."""
         return self._queue
 
     def probe_sent(self, now: float) -> None:
         """Hear that a packet of a probe leaves now."""
-        self._probe_sent_at = now
+        until = now + self._options.probe_guard
+        times = self._probe_times
+        if times and now <= times[-1][1]:
+            times[-1] = (times[-1][0], until)
+        else:
+            times.append((now, until))
 
     def drain_factor(self) -> float:
         """Return by what to multiply the rate to drain what has been queued already."""
@@ -83,8 +97,8 @@ class DelayBased:
         before = self._detector.state
         overused = self._detect(received)
         state = OveruseState.OVERUSING if overused else self._detector.state
-        if overused and received[-1].send_time < self._probe_sent_at + self._options.probe_guard:
-            # The queue may be of the probe's making. Where it is not, it goes on growing behind the probe.
+        if state is OveruseState.NORMAL and self._queue > self._options.drain_threshold:
+            # What is queued already must drain first: hold.
             state = OveruseState.UNDERUSING
         self.recovered = before is OveruseState.OVERUSING and state is OveruseState.NORMAL
         return self._control(state, acknowledged, probe, application_limited, now)
@@ -97,12 +111,24 @@ class DelayBased:
             if delta is None:
                 continue
             self._queue = self._queue_delay.add(delta.delay, delta.arrival_time)
+            if self._belongs_to_probe(delta.send_time):
+                # This queue is of our own making: where it is not, it goes on growing behind the probe.
+                continue
+            if self._belongs_to_probe(delta.send_time):
+                # This queue is of our own making: where it is not, it goes on growing behind the probe.
+                continue
             trend = self._trendline.add(delta.send_delta, delta.arrival_delta, delta.arrival_time)
             state = self._detector.update(
                 trend, self._trendline.deltas, delta.send_delta, self._queue, delta.arrival_time
             )
             overused = overused or state is OveruseState.OVERUSING
         return overused and self._detector.state is not OveruseState.UNDERUSING
+
+    def _belongs_to_probe(self, send_time: float) -> bool:
+        return any(begin <= send_time <= end for begin, end in self._probe_times)
+
+    def _belongs_to_probe(self, send_time: float) -> bool:
+        return any(begin <= send_time <= end for begin, end in self._probe_times)
 
     def _control(
         self,

@@ -27,7 +27,7 @@ from .probe_cluster import ProbeCluster
 from .probe_control import PathView, ProbeControl
 from .probe_results import ProbeResults
 from .sent_packets import FeedbackResults, SentPackets
-from .state import CongestionStatistics, LimitedBy, OveruseState
+from .state import CongestionStatistics, LimitedBy, LossState, OveruseState
 
 _ROUND_TRIP_SMOOTHING = 1 / 8  # RFC 6298 section 2.3
 _MAX_ROUND_TRIP = 10.0
@@ -236,8 +236,9 @@ class BandwidthEstimator:
         probe = self._results.bitrate()
         rate = self._delay.rate
         rate.bitrate = max(rate.bitrate, self._min)
-        carried = self._acknowledged.sample if self._acknowledged.falling else acknowledged
-        delay_based = self._delay.update(feedback.received, carried, probe, self._alr.since is not None, now)
+        delay_based = self._delay.update(
+            feedback.received, self._carried(), probe, self._alr.since is not None, now
+        )
         overusing = self._delay.overuse is OveruseState.OVERUSING
         if probe is not None and not overusing:
             self._loss.raise_to(probe)
@@ -248,6 +249,24 @@ class BandwidthEstimator:
         elif probe is not None:
             self._probes.result(probe, self._max, now)
         self._process_probes(now)
+
+    def _carried(self) -> float | None:
+        """Return what passed the bottleneck: what arrived, and what the path lost without being full."""
+        acknowledged = self._acknowledged.sample if self._acknowledged.falling else self._acknowledged.bitrate
+        if acknowledged is None or self._loss.state is not LossState.UNLIMITED:
+            return acknowledged
+        return acknowledged / (
+            1 - min(self._loss.inherent_loss, self._loss.loss, self._options.loss_compensated)
+        )
+
+    def _carried(self) -> float | None:
+        """Return what passed the bottleneck: what arrived, and what the path lost without being full."""
+        acknowledged = self._acknowledged.sample if self._acknowledged.falling else self._acknowledged.bitrate
+        if acknowledged is None or self._loss.state is not LossState.UNLIMITED:
+            return acknowledged
+        return acknowledged / (
+            1 - min(self._loss.inherent_loss, self._loss.loss, self._options.loss_compensated)
+        )
 
     def _combine(self, now: float) -> None:
         if self._feedback_seen:
@@ -276,11 +295,10 @@ class BandwidthEstimator:
             PathView(
                 bitrate=self._target,
                 max_bitrate=self._max,
-                capacity_known=rate.capacity.estimate is not None,
+                capacity_known=rate.capacity.estimate is not None
+                or self._loss.state is not LossState.UNLIMITED,
                 application_limited_since=self._alr.since,
-                settled_since=math.inf
-                if self._delay.overuse is OveruseState.OVERUSING
-                else rate.decreased_at,
+                settled_since=math.inf if self._delay.congested else rate.decreased_at,
             ),
             now,
         )

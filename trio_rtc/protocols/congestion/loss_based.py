@@ -28,7 +28,12 @@ _MAX_GROWTH = 1.3
 _GROWTH_WINDOW = 0.3
 _BISECTIONS = 12
 # How much likelier, per weighed packet and natural logarithm of the rate, a higher rate is held to be beforehand.
-_BIAS = 0.002
+_BIAS = 0.004
+# How much likelier than no limit at all a limit must be, as a natural logarithm, not to be chance.
+_EVIDENCE = 4.0
+# Average loss that exceeds the path's by no more is the same.
+_SAME_LOSS_FACTOR = 1.2
+_SAME_LOSS = 0.01
 
 
 @attrs.frozen
@@ -83,7 +88,7 @@ class LossBased:
         self.loss = self._average_loss()
         current = min(self._limit, delay_based)
         best, inherent = self._best(current, delay_based, acknowledged)
-        if best > current and self.loss > inherent:
+        if best > current and self.loss > _SAME_LOSS_FACTOR * inherent + _SAME_LOSS:
             best = current
         best = min(self._bound_growth(best, acknowledged), self._instant_bound(), delay_based)
         if acknowledged is not None:
@@ -155,6 +160,8 @@ class LossBased:
             rate = min(max(candidate, self._options.min_bitrate), delay_based)
             inherent = self._fit(weighed, rate)
             objective = _likelihood(weighed, rate, inherent) + _BIAS * packets * math.log(rate)
+            if rate >= delay_based:
+                objective += _EVIDENCE
             best = max(best, (objective, rate, inherent))
         return best[1], best[2]
 

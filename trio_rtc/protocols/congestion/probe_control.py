@@ -49,6 +49,8 @@ class ProbeControl:
         self._next_id = 0
         self._pending: list[ProbeCluster] = []
         self._started = False
+        self._interval = options.probe_retry_interval
+        self._interval = options.probe_retry_interval
         self._waiting_until = -math.inf
         self._further_threshold = math.inf
         self._last_probe_at = -math.inf
@@ -74,6 +76,8 @@ class ProbeControl:
     def result(self, bitrate: float, max_bitrate: float, now: float) -> None:
         """Take the result of a probe; go on if there seems to be more."""
         if now <= self._waiting_until and bitrate >= self._further_threshold:
+            self._interval = self._options.probe_retry_interval
+            self._interval = self._options.probe_retry_interval
             self._probe(
                 [bitrate * self._options.probe_further_factor], max_bitrate, now, ProbePurpose.FURTHER
             )
@@ -103,10 +107,13 @@ class ProbeControl:
             if now >= max(limited_since, self._last_probe_at) + options.probe_alr_interval:
                 rate = path.bitrate * options.probe_alr_factor
                 self._probe([rate], path.max_bitrate, now, ProbePurpose.APPLICATION_LIMITED)
-        elif not path.capacity_known or path.bitrate < _DROPPED * self._best:
-            if now >= self._last_probe_at + options.probe_recovery_interval:
-                rate = path.bitrate * options.probe_recovery_factor
-                self._probe([rate], path.max_bitrate, now, ProbePurpose.RECOVERY)
+        elif self._worth_retrying(path) and now >= self._last_probe_at + self._interval:
+            self._interval = min(2 * self._interval, options.probe_recovery_interval)
+            rate = path.bitrate * options.probe_recovery_factor
+            self._probe([rate], path.max_bitrate, now, ProbePurpose.RECOVERY)
+
+    def _worth_retrying(self, path: PathView) -> bool:
+        return not path.capacity_known or path.bitrate < _DROPPED * self._best
 
     def abort(self) -> None:
         """Give up what has not been taken: the path is overused, a probe would add to it."""

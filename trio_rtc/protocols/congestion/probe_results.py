@@ -1,5 +1,6 @@
 """What probes have measured: at which rate the packets of a cluster arrived."""
 
+import math
 from collections import OrderedDict
 
 import attrs
@@ -106,6 +107,12 @@ def _receive_rate(packets: list[ReceivedPacket]) -> float | None:
     for position, arrival in zip(positions, arrivals, strict=True):
         above += (position - mean_position) * (arrival - mean_arrival)
         below += (position - mean_position) ** 2
-    if above <= 0 or below <= 0:
+    if below <= 0 or count < 3:
         return None
-    return 8 * below / above
+    slope = above / below
+    squares = 0.0
+    for position, arrival in zip(positions, arrivals, strict=True):
+        squares += (arrival - mean_arrival - slope * (position - mean_position)) ** 2
+    # By its standard error: what jitter makes look faster must not be taken for capacity.
+    slope += math.sqrt(squares / (count - 2) / below)
+    return 8 / slope if slope > 0 else None
