@@ -2,8 +2,10 @@
 
 import attrs
 
-from trio_rtc.enums import RTCSdpType
+from trio_rtc.enums import RTCBundlePolicy, RTCSdpType
 from trio_rtc.protocols.sdp import MediaDescription, SessionDescription, write
+
+from .transceivers import LocalTransceiver
 
 
 @attrs.frozen(eq=False)
@@ -14,11 +16,15 @@ class Description:
         type: Offer, answer or provisional answer.
         sdp: The text, as applied; rewritten once candidates are added to it.
         parsed: The same as a tree.
+        keys: For each section the transceiver of ours that it is associated with; empty where that is not known.
+        refused: The sections of a remote offer that cannot be accepted here, whatever comes.
     """
 
     type: RTCSdpType
     sdp: str
     parsed: SessionDescription
+    keys: tuple[int | None, ...] = ()
+    refused: frozenset[int] = frozenset()
 
     def with_section(self, index: int, section: MediaDescription) -> "Description":
         """Return the description with another section at ``index``; itself if that is the one it has."""
@@ -26,7 +32,7 @@ class Description:
         if section is media[index]:
             return self
         parsed = attrs.evolve(self.parsed, media=(*media[:index], section, *media[index + 1 :]))
-        return Description(self.type, write(parsed), parsed)
+        return attrs.evolve(self, sdp=write(parsed), parsed=parsed)
 
 
 @attrs.frozen
@@ -64,6 +70,10 @@ class LocalMedia:
         sctp_port: Our SCTP port.
         max_message_size: Bytes that we can take in one message; 0 is any size.
         ice_lite: Whether we are a lite agent.
+        transceivers: In the order of their creation, those that were stopped included until their section is
+            given up.
+        bundle_policy: Which sections of an offer can do without BUNDLE (RFC 9429 section 4.1.1): those that
+            cannot are bundle-only. All share one transport anyway, see ``TransportPlan``.
     """
 
     data_channels: bool
@@ -74,6 +84,8 @@ class LocalMedia:
     sctp_port: int = 5000
     max_message_size: int = 262144
     ice_lite: bool = False
+    transceivers: tuple[LocalTransceiver, ...] = ()
+    bundle_policy: RTCBundlePolicy = RTCBundlePolicy.BALANCED
 
     def transport(self, mid: str) -> LocalTransport:
         """Return our end of the transport of section ``mid``: the same one for all, since all are bundled."""

@@ -9,6 +9,7 @@ from trio_rtc.protocols.sdp import (
     SessionDescription,
     application_attributes,
     groups,
+    has_attribute,
     ice_username_fragment,
     is_bundle_only,
     media_mid,
@@ -16,6 +17,13 @@ from trio_rtc.protocols.sdp import (
 
 from .description import Description
 from .signaling import Side
+
+RTP_KINDS = ("audio", "video")
+# The names without DTLS are what old peers write, who mean the same as long as a fingerprint comes with it.
+_RTP_PROTOCOLS = frozenset(
+    [f"{transport}/RTP/{profile}" for transport in ("UDP/TLS", "TCP/DTLS") for profile in ("SAVPF", "SAVP")]
+    + [f"RTP/{profile}" for profile in ("SAVPF", "SAVP", "AVPF", "AVP")]
+)
 
 
 @attrs.frozen
@@ -56,27 +64,69 @@ class Exchange:
         """
         return section_mids(self.offer.parsed)
 
-    def data_section(self) -> int | None:
-        """Return the index of the section that carries the data channels: the first that nobody rejected."""
-        answer = None if self.answer is None else self.answer.parsed
-        for index in self._offered_data_sections():
-            if answer is None or not _is_refused(answer.media[index]):
-                return index
+    def key(self, index: int) -> int | None:
+        """Return which transceiver of ours a section is associated with, ``None`` if none is yet."""
+        for description in (self.local, self.offer):
+            if description is not None and description.keys:
+                return description.keys[index]
         return None
 
-    def offered_mid(self) -> str | None:
-        """Return the mid of the section that offers data channels, whatever was answered."""
-        return next((self.mids()[index] for index in self._offered_data_sections()), None)
+    def carried(self) -> tuple[int, ...]:
+        """Return the sections that carry something; all of them over the transport of the first.
 
-    def _offered_data_sections(self) -> Iterator[int]:
-        for index, media in enumerate(self.offer.parsed.media):
-            if is_data_section(media) and not is_rejected(media):
-                yield index
+        There is one transport. So these are the sections that nobody rejected and that are in one bundle with the
+        first such section, in the order of the bundle; without bundling it is that section alone.
+        """
+        usable = tuple(self.usable())
+        if not usable:
+            return ()
+        mids = self.mids()
+        for group in groups((self.answer or self.offer).parsed, "BUNDLE"):
+            if mids[usable[0]] in group.mids:
+                places = {mid: place for place, mid in enumerate(group.mids)}
+                bundled = (index for index in usable if mids[index] in places)
+                return tuple(sorted(bundled, key=lambda index: places[mids[index]]))
+        return usable[:1]
+
+    def carried_mids(self) -> tuple[str, ...]:
+        """Return the mids of the sections that carry something, the first of the bundle first."""
+        mids = self.mids()
+        return tuple(mids[index] for index in self.carried())
+
+    def data_section(self) -> int | None:
+        """Return the index of the section that carries the data channels, ``None`` if none does."""
+        media = self.offer.parsed.media
+        return next((index for index in self.carried() if is_data_section(media[index])), None)
+
+    def data_mid(self) -> str | None:
+        """Return the mid of the section that carries the data channels, ``None`` if none does."""
+        index = self.data_section()
+        return None if index is None else self.mids()[index]
+
+    def offers_data(self) -> bool:
+        """Return whether a section offers data channels, whatever was answered."""
+        return any(is_data_section(media) and not is_rejected(media) for media in self.offer.parsed.media)
+
+    def usable(self) -> Iterator[int]:
+        """Yield the sections that nobody rejected; of those for data channels only the first."""
+        data_found = False
+        for index, offered in enumerate(self.offer.parsed.media):
+            if is_rejected(offered) or index in self.offer.refused:
+                continue
+            if self.answer is not None and _is_refused(self.answer.parsed.media[index]):
+                continue
+            if is_data_section(offered):
+                if data_found:
+                    continue
+                data_found = True
+            elif not is_rtp_section(offered):
+                continue
+            yield index
 
     def rejected_mids(self) -> tuple[str, ...]:
         """Return the mids of the sections that carry nothing."""
-        carried = self.data_section()
-        return tuple(mid for index, mid in enumerate(self.mids()) if index != carried)
+        carried = self.carried()
+        return tuple(mid for index, mid in enumerate(self.mids()) if index not in carried)
 
 
 @attrs.frozen
@@ -144,6 +194,11 @@ def is_data_section(media: MediaDescription) -> bool:
     return application_attributes(media) is not None
 
 
+def is_rtp_section(media: MediaDescription) -> bool:
+    """Return whether the section is one for audio or video in a form that can be secured (RFC 9429 section 5.1.2)."""
+    return media.kind in RTP_KINDS and media.protocol in _RTP_PROTOCOLS
+
+
 def is_rejected(media: MediaDescription) -> bool:
     """Return whether an offered section is rejected or was closed.
 
@@ -183,3 +238,20 @@ def shared_sections(description: SessionDescription, index: int) -> tuple[int, .
             if inherits or (theirs is not None and theirs == own):
                 shared.append(other)
     return tuple(shared)
+
+
+def has_rtcp_mux(description: SessionDescription, index: int) -> bool:
+    """Return whether a section sends RTCP over the port of RTP (RFC 5761).
+
+    Within a bundle it does so as soon as the section says it which carries the bundle's tag: the attribute belongs
+    to the transport (RFC 9143 section 7.1.3).
+    """
+    if has_attribute(description.media[index], "rtcp-mux"):
+        return True
+    mids = section_mids(description)
+    for group in groups(description, "BUNDLE"):
+        if mids[index] in group.mids and group.mids[0] in mids:
+            tagged = description.media[mids.index(group.mids[0])]
+            # A section for data channels has no RTCP and says nothing about it.
+            return is_data_section(tagged) or has_attribute(tagged, "rtcp-mux")
+    return False

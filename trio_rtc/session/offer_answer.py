@@ -1,7 +1,10 @@
 """Building offers and answers (RFC 9429 sections 5.2 and 5.3), as functions of what was negotiated before."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import attrs
+
+from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.protocols.sdp import (
     Attribute,
     Group,
@@ -9,34 +12,163 @@ from trio_rtc.protocols.sdp import (
     Origin,
     SessionDescription,
     groups,
+    is_bundle_only,
     media_mid,
 )
 
 from .description import LocalMedia
-from .exchange import Exchange
+from .exchange import Exchange, is_data_section, section_mids
+from .formats import section_formats
+from .media_sections import BundleNumbers, answer_media_section, offer_media_section
 from .options import SessionOptions
 from .plan import TransportPlan, bundled_transport, fingerprint_pairs, standing_dtls_role
-from .sections import mirrored_data_section, offer_data_section, rejected_section
+from .sections import (
+    bundle_only_section,
+    mirrored_data_section,
+    offer_data_section,
+    rejected_section,
+    with_transport,
+)
 
 
-def build_offer(origin: Origin, base: Exchange | None, local: LocalMedia) -> SessionDescription:
+@attrs.frozen
+class Built:
+    """A description, and for each of its sections the transceiver that it was built from."""
+
+    description: SessionDescription
+    keys: tuple[int | None, ...]
+
+
+@attrs.define
+class _Draft:
+    """An offer while it is built: its sections, without the transport of those for media."""
+
+    sections: list[MediaDescription]
+    keys: list[int | None]
+    free: list[int]
+    numbers: BundleNumbers
+
+    def place(self, section: MediaDescription, key: int | None) -> None:
+        """Put a new section in the first place that is free, else at the end."""
+        if self.free:
+            index = self.free.pop(0)
+            self.sections[index], self.keys[index] = section, key
+        else:
+            self.sections.append(section)
+            self.keys.append(key)
+
+
+def build_offer(
+    origin: Origin, base: Exchange | None, current: Exchange | None, local: LocalMedia, next_mid: int
+) -> Built:
     """Return an offer.
 
-    Every section of ``base``, our last exchange, keeps its place and its mid. If data channels are wanted and no
-    section carries them, they take the first place that was rejected, under a new mid (RFC 9429 section 5.2.2),
-    else a new one at the end.
+    Every section of ``base`` keeps its place and its mid. New sections, those of transceivers in their order and
+    then that for data channels, take the places that were rejected, under new mids (RFC 9429 section 5.2.2), else
+    new ones at the end.
+
+    Args:
+        origin: The ``o=`` line.
+        base: The exchange to go on from: our offer under way if there is one, else ``current``.
+        current: The exchange that was completed last. What it carries keeps its place even if ``base`` gives it up.
+        local: What our side has.
+        next_mid: The least number that was never a mid.
     """
-    last = () if base is None or base.local is None else base.local.parsed.media
-    data_index = None if base is None else base.data_section()
-    sections = [rejected_section(section) for section in last]
-    if data_index is None and local.data_channels:
-        mids = () if base is None else base.mids()
-        data_index = 0
-        sections[:1] = [offer_data_section(_new_mid(mids), local)]
-    elif data_index is not None:
-        sections[data_index] = mirrored_data_section(last[data_index], local, "actpass")
-    bundled = [section for section in sections if section.port != 0 and media_mid(section) is not None]
-    return _description(origin, sections, bundled or None, local)
+    last = None if base is None or base.local is None else base.local.parsed
+    known = () if base is None else base.mids()
+    live = () if base is None else base.carried()
+    kept = {*live, *(() if current is None else current.carried())}
+    draft = _Draft(
+        sections=[] if last is None else [rejected_section(section) for section in last.media],
+        keys=[None] * len(known),
+        free=[index for index in range(len(known)) if index not in kept],
+        numbers=_numbers_in_use(base, current),
+    )
+    if base is not None and last is not None:
+        _continue_sections(draft, base, last, live, local)
+    mids = (str(number) for number in range(next_mid, next_mid + len(local.transceivers) + 1))
+    for transceiver in local.transceivers:
+        if transceiver.is_live and (transceiver.mid is None or transceiver.mid not in known):
+            mid = transceiver.mid or next(mids)
+            draft.place(offer_media_section(mid, transceiver, (), draft.numbers), transceiver.key)
+    if local.data_channels and (base is None or base.data_section() is None):
+        draft.place(offer_data_section(next(mids), local), None)
+    established = () if current is None else current.carried_mids()
+    sections = _offer_transports(draft.sections, local, established)
+    bundled = [
+        section
+        for section in sections
+        if (section.port != 0 or is_bundle_only(section)) and media_mid(section) is not None
+    ]
+    # The section whose transport all use goes on to be the first of the bundle, wherever it stands.
+    bundled.sort(key=lambda section: media_mid(section) not in established[:1])
+    return Built(_description(origin, sections, bundled or None, local), tuple(draft.keys))
+
+
+def _numbers_in_use(base: Exchange | None, current: Exchange | None) -> BundleNumbers:
+    numbers = BundleNumbers()
+    for exchange in (base, current):
+        if exchange is not None:
+            for description in (exchange.local, exchange.remote):
+                if description is not None:
+                    numbers.reserve(description.parsed, exchange.carried())
+    return numbers
+
+
+def _continue_sections(
+    draft: _Draft, base: Exchange, last: SessionDescription, live: Iterable[int], local: LocalMedia
+) -> None:
+    """Write anew the sections that carry something: what a live transceiver has, and the data channels."""
+    mids = base.mids()
+    associated = {each.mid: each for each in local.transceivers if each.mid is not None}
+    for index in live:
+        section = draft.sections[index]
+        transceiver = associated.get(mids[index])
+        if is_data_section(last.media[index]):
+            draft.sections[index] = mirrored_data_section(last.media[index], local)
+        elif transceiver is not None and transceiver.kind == section.kind:
+            draft.keys[index] = transceiver.key
+            if transceiver.is_live:
+                draft.sections[index] = offer_media_section(
+                    mids[index],
+                    transceiver,
+                    section_formats(last, index),
+                    draft.numbers,
+                    section.protocol,
+                )
+
+
+def _offer_transports(
+    sections: Sequence[MediaDescription], local: LocalMedia, bundled: Sequence[str]
+) -> list[MediaDescription]:
+    """Return the sections of an offer with their transport, or marked as having none outside of the bundle.
+
+    Args:
+        sections: All of them; those with port 0 are rejected.
+        local: Our end of the transport, and the bundle policy.
+        bundled: The mids that the peer has bundled already.
+    """
+    policy = local.bundle_policy
+    offered = [section for section in sections if section.port != 0]
+    # What stands by itself, under RFC 9429 section 4.1.1: everything, the first of each kind, or the first alone.
+    standing = {media_mid(section) for section in offered if media_mid(section) in bundled}
+    kinds = {section.kind for section in offered if media_mid(section) in standing}
+    completed = []
+    for section in sections:
+        mid = media_mid(section)
+        if section.port == 0:
+            completed.append(section)
+            continue
+        if policy is RTCBundlePolicy.MAX_BUNDLE:
+            stands_alone = not kinds
+        else:
+            stands_alone = policy is RTCBundlePolicy.MAX_COMPAT or section.kind not in kinds
+        if mid is None or mid in standing or stands_alone:
+            kinds.add(section.kind)
+            completed.append(with_transport(section, local.transport(mid or ""), "actpass"))
+        else:
+            completed.append(bundle_only_section(section))
+    return completed
 
 
 def build_answer(
@@ -45,19 +177,54 @@ def build_answer(
     established: TransportPlan | None,
     local: LocalMedia,
     options: SessionOptions,
-) -> SessionDescription:
-    """Return the answer to a remote offer: data channels accepted in one section, every other one rejected."""
+) -> Built:
+    """Return the answer to a remote offer.
+
+    Data channels are accepted in one section, audio and video where a transceiver is associated (by its mid) with
+    which something is in common. Of these only what is bundled with the first can stay, since there is one
+    transport: every other section is rejected.
+    """
     offer = exchange.offer.parsed
-    data_index = exchange.data_section()
+    associated = {each.mid: each for each in local.transceivers if each.mid is not None and each.is_live}
+    keys = {each.mid: each.key for each in local.transceivers if each.mid is not None}
+    mids = section_mids(offer)
+    numbers = BundleNumbers()
+    accepted: dict[int, MediaDescription] = {}
+    for index in exchange.usable():
+        if accepted and not _are_bundled(offer, next(iter(accepted)), index):
+            continue
+        if is_data_section(offer.media[index]):
+            accepted[index] = mirrored_data_section(offer.media[index], local)
+            continue
+        transceiver = associated.get(mids[index])
+        if transceiver is not None and transceiver.kind == offer.media[index].kind:
+            section = answer_media_section(offer, index, transceiver, numbers)
+            if section is not None:
+                accepted[index] = section
     sections = [rejected_section(section) for section in offer.media]
-    bundled: list[MediaDescription] | None = [] if groups(offer, "BUNDLE") else None
-    if data_index is not None:
-        setup = _answer_setup(offer, data_index, established, options)
-        sections[data_index] = mirrored_data_section(offer.media[data_index], local, setup)
-        mid = media_mid(offer.media[data_index])
-        if bundled is not None and any(mid in group.mids for group in groups(offer, "BUNDLE")):
-            bundled.append(sections[data_index])
-    return _description(origin, sections, bundled, local)
+    order = _bundle_order(offer, tuple(accepted))
+    if accepted:
+        if established is not None and not {mids[index] for index in accepted} & set(established.mids):
+            established = None
+        setup = _answer_setup(offer, next(iter(order or accepted)), established, options)
+        for index, section in accepted.items():
+            sections[index] = with_transport(section, local.transport(mids[index]), setup)
+    bundled = [sections[index] for index in order] if groups(offer, "BUNDLE") else None
+    return Built(_description(origin, sections, bundled, local), tuple(keys.get(mid) for mid in mids))
+
+
+def _are_bundled(offer: SessionDescription, one: int, other: int) -> bool:
+    mids = section_mids(offer)
+    return any(mids[one] in group.mids and mids[other] in group.mids for group in groups(offer, "BUNDLE"))
+
+
+def _bundle_order(offer: SessionDescription, accepted: Sequence[int]) -> tuple[int, ...]:
+    """Return accepted sections of one bundle in the bundle's order; ``()`` if they are in none."""
+    mids = section_mids(offer)
+    for group in groups(offer, "BUNDLE"):
+        if accepted and mids[accepted[0]] in group.mids:
+            return tuple(sorted(accepted, key=lambda index: group.mids.index(mids[index])))
+    return ()
 
 
 def _description(
@@ -76,10 +243,6 @@ def _description(
         attributes.append(Attribute("ice-lite"))
     attributes.append(Attribute("msid-semantic", "WMS *"))
     return SessionDescription(origin, attributes=tuple(attributes), media=tuple(sections))
-
-
-def _new_mid(used: Sequence[str]) -> str:
-    return next(mid for number in range(len(used) + 1) if (mid := str(number)) not in used)
 
 
 def _answer_setup(

@@ -19,6 +19,7 @@ from trio_rtc.protocols.sdp import (
 
 from .description import Description
 from .exchange import Exchange, shared_sections
+from .media_plan import MediaPlan
 from .signaling import Side
 
 DtlsRole = Literal["client", "server"]
@@ -29,7 +30,8 @@ class TransportPlan:
     """All that is known about the one transport, both sides' descriptions taken together.
 
     Attributes:
-        mid: The section that the transport belongs to; the candidates that we trickle carry it.
+        mid: The section that the transport belongs to; the candidates that we trickle carry it. It can change from
+            one exchange to the next, when the first section of the bundle is given up: the transport stays.
         m_line_index: Where that section stands, from 0.
         controlling: Whether we are the controlling ICE agent at the start. The role stays for the life of the
             transport, restarts included (RFC 8445 section 6.1.1); ICE itself settles conflicts.
@@ -42,8 +44,9 @@ class TransportPlan:
         remote_candidates_complete: Whether the description says that there are no more.
         remote_fingerprints: Pairs of hash function (lower case) and digest (upper case, colons).
         dtls_role: Our role in the DTLS handshake, ``None`` until answered.
-        remote_sctp_port: The peer's SCTP port, ``None`` until its description is known.
+        remote_sctp_port: The peer's SCTP port, ``None`` until its description is known or without data channels.
         remote_max_message_size: Bytes that the peer can take in one message; 0 is any size.
+        mids: All sections that use the transport, ``mid`` first.
     """
 
     mid: str
@@ -59,6 +62,23 @@ class TransportPlan:
     dtls_role: DtlsRole | None = None
     remote_sctp_port: int | None = None
     remote_max_message_size: int | None = None
+    mids: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Disassociated:
+    """A section that a transceiver has lost, because the offer that brought it was taken back or replaced.
+
+    Attributes:
+        mid: The section; the transceiver that has this mid has none from now on.
+        key: The transceiver as far as the session knows it.
+        created: Whether it came with an offer of the peer for which none of our transceivers was there: then it is
+            to be removed, unless ``add_track`` has used it since.
+    """
+
+    mid: str
+    key: int | None
+    created: bool
 
 
 @attrs.frozen
@@ -68,11 +88,17 @@ class Applied:
     Attributes:
         transport: The transport as it is wanted from now on, ``None`` if there is none.
         rejected_mids: Sections of the exchange that carry nothing, because either side refused them.
-        closed_mids: Sections that had a transport until now and have none any more: it is to be closed.
+        closed_mids: Sections that carried something until now and carry nothing any more. The transport is to be
+            closed if ``transport`` is ``None``.
         can_trickle: Whether the peer can take candidates later than its description, ``None`` before there is one.
         signaling_state: The state that this led to.
         signaling_state_changed: Whether it is another one than before.
         negotiated: Whether this completed an exchange.
+        media: What became of each section of audio or video, in their order; after a rollback that of the exchange
+            completed last.
+        data_mid: The section that carries the data channels, ``None`` if none does. The transport may go on
+            without it.
+        disassociated: What transceivers have lost their section.
     """
 
     transport: TransportPlan | None
@@ -82,6 +108,9 @@ class Applied:
     signaling_state: RTCSignalingState
     signaling_state_changed: bool
     negotiated: bool
+    media: tuple[MediaPlan, ...] = ()
+    data_mid: str | None = None
+    disassociated: tuple[Disassociated, ...] = ()
 
 
 def plan_transport(exchange: Exchange, established: TransportPlan | None) -> TransportPlan | None:
@@ -92,22 +121,32 @@ def plan_transport(exchange: Exchange, established: TransportPlan | None) -> Tra
         established: The plan of the last completed exchange that had one: roles stay, credentials are compared with
             it. The section need not be the same: one that was closed leaves the transport to the next.
     """
-    index = exchange.data_section()
-    if index is None:
+    carried, mids = exchange.carried(), exchange.carried_mids()
+    if not carried:
         return None
-    mid = exchange.mids()[index]
+    established = continued(established, exchange)
     if exchange.remote is None:
         if established is not None:
-            return attrs.evolve(established, mid=mid, m_line_index=index, ice_restart=False)
-        return TransportPlan(mid, index, controlling=not _is_lite(exchange.local))
-    return _plan_with_remote(exchange, exchange.remote.parsed, index, established)
+            return attrs.evolve(
+                established, mid=mids[0], m_line_index=carried[0], ice_restart=False, mids=mids
+            )
+        return TransportPlan(mids[0], carried[0], controlling=not _is_lite(exchange.local), mids=mids)
+    return _plan_with_remote(exchange, exchange.remote.parsed, carried[0], established)
+
+
+def continued(established: TransportPlan | None, exchange: Exchange) -> TransportPlan | None:
+    """Return the established transport if a section that it carries goes on in the exchange, else ``None``."""
+    if established is None or not set(established.mids).intersection(exchange.carried_mids()):
+        return None
+    return established
 
 
 def _plan_with_remote(
     exchange: Exchange, remote: SessionDescription, index: int, established: TransportPlan | None
 ) -> TransportPlan:
     transport = bundled_transport(remote, index)
-    application = application_attributes(remote.media[index])
+    data_index = exchange.data_section()
+    application = None if data_index is None else application_attributes(remote.media[data_index])
     credentials = (transport.ice_ufrag, transport.ice_pwd)
     plan = TransportPlan(
         mid=exchange.mids()[index],
@@ -123,6 +162,7 @@ def _plan_with_remote(
         remote_fingerprints=fingerprint_pairs(transport.fingerprints),
         remote_sctp_port=None if application is None else application.sctp_port,
         remote_max_message_size=None if application is None else application.max_message_size,
+        mids=exchange.carried_mids(),
     )
     return attrs.evolve(plan, dtls_role=_dtls_role(exchange, plan, established))
 
@@ -169,7 +209,7 @@ def _dtls_role(exchange: Exchange, plan: TransportPlan, established: TransportPl
     standing = standing_dtls_role(plan.remote_fingerprints, established)
     if standing is not None or exchange.answer is None:
         return standing
-    setup = transport_attributes(exchange.answer.parsed, plan.m_line_index).setup
+    setup = bundled_transport(exchange.answer.parsed, plan.m_line_index).setup
     # An answer without a=setup is taken for active, as libwebrtc does.
     answerer_is_client = setup != "passive"
     return "client" if answerer_is_client == (exchange.offerer is Side.REMOTE) else "server"

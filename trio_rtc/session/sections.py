@@ -25,27 +25,21 @@ _CODEC_ATTRIBUTES = frozenset({"rtpmap", "fmtp"})
 
 
 def offer_data_section(mid: str, local: LocalMedia) -> MediaDescription:
-    """Return the section that offers data channels (RFC 8841 section 7).
-
-    ``a=setup:actpass`` stands in every offer, those after the first included: RFC 8842 section 5.2 requires it and
-    the roles that were negotiated stay.
-    """
-    return _with_transport(
-        MediaDescription(
-            kind="application",
-            port=PLACEHOLDER_PORT,
-            protocol="UDP/DTLS/SCTP",
-            formats=(DATA_CHANNEL_FORMAT,),
-            fields=(UNSPECIFIED_CONNECTION,),
-            attributes=(Attribute("mid", mid), *_sctp_attributes(local)),
-        ),
-        local.transport(mid),
-        "actpass",
+    """Return the section that offers data channels (RFC 8841 section 7), without its transport."""
+    return MediaDescription(
+        kind="application",
+        port=PLACEHOLDER_PORT,
+        protocol="UDP/DTLS/SCTP",
+        formats=(DATA_CHANNEL_FORMAT,),
+        fields=(UNSPECIFIED_CONNECTION,),
+        attributes=(Attribute("mid", mid), *_sctp_attributes(local)),
     )
 
 
-def mirrored_data_section(counterpart: MediaDescription, local: LocalMedia, setup: str) -> MediaDescription:
+def mirrored_data_section(counterpart: MediaDescription, local: LocalMedia) -> MediaDescription:
     """Return the section for data channels that goes in the place of ``counterpart`` and in its form.
+
+    It is without its transport.
 
     ``counterpart`` is the peer's section when we answer, our own last one when we offer again.
     """
@@ -59,18 +53,22 @@ def mirrored_data_section(counterpart: MediaDescription, local: LocalMedia, setu
         attributes.append(Attribute("max-message-size", str(local.max_message_size)))
     else:
         attributes.extend(_sctp_attributes(local))
-    return _with_transport(
-        MediaDescription(
-            kind=counterpart.kind,
-            port=PLACEHOLDER_PORT,
-            protocol=counterpart.protocol,
-            formats=(str(local.sctp_port),) if legacy else (DATA_CHANNEL_FORMAT,),
-            fields=(UNSPECIFIED_CONNECTION,),
-            attributes=tuple(attributes),
-        ),
-        local.transport(mid or ""),
-        setup,
+    return MediaDescription(
+        kind=counterpart.kind,
+        port=PLACEHOLDER_PORT,
+        protocol=counterpart.protocol,
+        formats=(str(local.sctp_port),) if legacy else (DATA_CHANNEL_FORMAT,),
+        fields=(UNSPECIFIED_CONNECTION,),
+        attributes=tuple(attributes),
     )
+
+
+def bundle_only_section(section: MediaDescription) -> MediaDescription:
+    """Return a section that exists only inside its bundle (RFC 9143 section 6), for an offer.
+
+    Of what belongs to the transport it keeps ``a=rtcp-mux``, without which libwebrtc refuses the whole offer.
+    """
+    return attrs.evolve(section, port=0, attributes=(*section.attributes, Attribute("bundle-only")))
 
 
 def rejected_section(counterpart: MediaDescription) -> MediaDescription:
@@ -103,7 +101,15 @@ def _sctp_attributes(local: LocalMedia) -> tuple[Attribute, ...]:
     )
 
 
-def _with_transport(media: MediaDescription, transport: LocalTransport, setup: str) -> MediaDescription:
+def with_transport(media: MediaDescription, transport: LocalTransport, setup: str) -> MediaDescription:
+    """Return a section with our end of its transport.
+
+    Args:
+        media: The section without.
+        transport: Our end.
+        setup: The DTLS role. ``actpass`` stands in every offer, those after the first included: RFC 8842 section
+            5.2 requires it and the roles that were negotiated stay.
+    """
     attributes = (
         *media.attributes,
         Attribute("ice-ufrag", transport.username_fragment),

@@ -16,7 +16,7 @@ association through ``a=tls-id``.
 """
 
 import random
-from collections.abc import Set
+from collections.abc import Iterator, Sequence, Set
 
 import attrs
 
@@ -25,13 +25,17 @@ from trio_rtc.errors import InvalidModificationError, InvalidStateError, RTCErro
 from trio_rtc.protocols.sdp import Origin, SdpSyntaxError, SessionDescription, parse, write
 
 from . import trickle
+from .association import associate
+from .capabilities import MediaCapabilities
 from .description import Description, LocalMedia
-from .exchange import Exchange, Slots
-from .offer_answer import build_answer, build_offer
+from .exchange import RTP_KINDS, Exchange, Slots
+from .media_plan import plan_media
+from .offer_answer import Built, build_answer, build_offer
 from .options import SessionOptions
-from .plan import Applied, TransportPlan, can_trickle, plan_transport
+from .plan import Applied, Disassociated, TransportPlan, can_trickle, plan_transport
 from .sections import UNSPECIFIED_HOST
 from .signaling import Side, next_state
+from .transceivers import LocalTransceiver
 from .validation import check_answer, check_mids, check_sections_kept, check_transport
 
 _OFFERABLE = (RTCSignalingState.STABLE, RTCSignalingState.HAVE_LOCAL_OFFER)
@@ -46,10 +50,19 @@ class Session:
     Args:
         rng: Where the session's id comes from.
         options: Bounds and preferences.
+        capabilities: What audio and video can be accepted in sections for which there is no transceiver yet;
+            ``None`` for nothing, so that they are rejected.
     """
 
-    def __init__(self, *, rng: random.Random, options: SessionOptions | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        rng: random.Random,
+        options: SessionOptions | None = None,
+        capabilities: MediaCapabilities | None = None,
+    ) -> None:
         self._options = options or SessionOptions()
+        self._capabilities = capabilities or MediaCapabilities()
         # 63 random bits, and no address of this host: RFC 9429 section 5.2.1.
         self._origin = Origin("-", str(rng.getrandbits(63)), 0, "IN", "IP4", UNSPECIFIED_HOST)
         self._last_written: SessionDescription | None = None
@@ -62,6 +75,7 @@ class Session:
         self._standing: TransportPlan | None = None
         self._planned: TransportPlan | None = None
         self._open_mids: frozenset[str] = frozenset()
+        self._next_mid = 0
 
     # What W3C shows.
 
@@ -140,7 +154,9 @@ class Session:
         """
         if self._state not in _OFFERABLE:
             raise InvalidStateError(f"an offer cannot be created in the state {self._state}")
-        offer = build_offer(self._origin, self._slots.pending or self._slots.current, local)
+        slots = self._slots
+        base = slots.pending or slots.current
+        offer = build_offer(self._origin, base, slots.current, local, self._next_mid)
         self._created_offer = self._write(RTCSdpType.OFFER, offer)
         return self._created_offer.sdp
 
@@ -160,18 +176,19 @@ class Session:
         self._created_answer = self._write(RTCSdpType.ANSWER, answer)
         return self._created_answer.sdp
 
-    def _write(self, description_type: RTCSdpType, description: SessionDescription) -> Description:
+    def _write(self, description_type: RTCSdpType, built: Built) -> Description:
         """Stamp a description with its version: a higher one whenever it differs from the last one written.
 
         RFC 9429 section 5.2.2 ties the version to what was created, not to what was applied, so that the version
         of an offer that was rolled back is never used twice.
         """
-        last = self._last_written
+        last, description = self._last_written, built.description
         if last is None or attrs.evolve(description, origin=last.origin) != last:
             version = self._origin.session_version + 1
             self._origin = attrs.evolve(self._origin, session_version=version)
         self._last_written = attrs.evolve(description, origin=self._origin)
-        return Description(description_type, write(self._last_written), self._last_written)
+        text = write(self._last_written)
+        return Description(description_type, text, self._last_written, keys=built.keys)
 
     # Applying.
 
@@ -200,12 +217,18 @@ class Session:
         description = trickle.carry_candidates(description, self._slots.local)
         return self._commit(target, self._exchange_with(Side.LOCAL, description))
 
-    def apply_remote(self, description_type: RTCSdpType | str, sdp: str = "") -> Applied:
+    def apply_remote(
+        self,
+        description_type: RTCSdpType | str,
+        sdp: str = "",
+        transceivers: Sequence[LocalTransceiver] = (),
+    ) -> Applied:
         """Apply a description of the peer.
 
         Args:
             description_type: Offer, answer, provisional answer or rollback of the peer's offer.
             sdp: The text. Ignored for a rollback.
+            transceivers: Ours, as in ``LocalMedia``; an offer is spread over them (``MediaPlan.key``).
 
         Raises:
             InvalidStateError: The type is not allowed in this state.
@@ -216,7 +239,11 @@ class Session:
         target = next_state(self._state, Side.REMOTE, description_type)
         if description_type is RTCSdpType.ROLLBACK:
             return self._roll_back(target)
-        exchange = self._exchange_with(Side.REMOTE, self._read(description_type, sdp))
+        description = self._read(description_type, sdp)
+        if description_type is RTCSdpType.OFFER:
+            found = associate(description.parsed, transceivers, self._capabilities)
+            description = attrs.evolve(description, keys=found.keys, refused=found.refused)
+        exchange = self._exchange_with(Side.REMOTE, description)
         self._check_remote(exchange)
         applied = self._commit(target, exchange)
         if exchange.answer is None:
@@ -257,8 +284,11 @@ class Session:
             plan = attrs.evolve(plan, remote_candidates=candidates)
         negotiated = target is RTCSignalingState.STABLE
         # Until the answer is final, what was negotiated before and what is offered now both stay open.
-        opened = {_mid(plan)} if negotiated else {exchange.offered_mid(), _mid(self._established)}
+        opened = set(exchange.carried_mids())
+        if not negotiated:
+            opened |= {*attrs.evolve(exchange, answer=None).carried_mids(), *_mids(self._established)}
         applied = self._enter(target, exchange, plan, opened, negotiated=negotiated)
+        self._next_mid = max(self._next_mid, *map(_number_after, exchange.mids()), 0)
         if negotiated:
             self._slots = Slots(current=exchange)
             self._established = plan and attrs.evolve(plan, ice_restart=False)
@@ -270,7 +300,7 @@ class Session:
 
     def _roll_back(self, target: RTCSignalingState) -> Applied:
         plan = self._established
-        applied = self._enter(target, self._slots.current, plan, {_mid(plan)}, negotiated=False)
+        applied = self._enter(target, self._slots.current, plan, set(_mids(plan)), negotiated=False)
         self._slots = attrs.evolve(self._slots, pending=None)
         return applied
 
@@ -279,7 +309,7 @@ class Session:
         target: RTCSignalingState,
         exchange: Exchange | None,
         plan: TransportPlan | None,
-        opened: Set[str | None],
+        opened: Set[str],
         *,
         negotiated: bool,
     ) -> Applied:
@@ -292,10 +322,24 @@ class Session:
             signaling_state=target,
             signaling_state_changed=target is not self._state,
             negotiated=negotiated,
+            media=plan_media(exchange),
+            data_mid=None if exchange is None else exchange.data_mid(),
+            disassociated=tuple(self._disassociated(exchange)),
         )
         self._state, self._planned = target, plan
-        self._open_mids = frozenset(mid for mid in opened if mid is not None)
+        self._open_mids = frozenset(opened)
         return applied
+
+    def _disassociated(self, exchange: Exchange | None) -> Iterator[Disassociated]:
+        """Yield the sections of the exchange under way that neither ``exchange`` nor the completed one has."""
+        pending = self._slots.pending
+        if pending is None:
+            return
+        kept = {mid for each in (exchange, self._slots.current) if each is not None for mid in each.mids()}
+        for index, (media, mid) in enumerate(zip(pending.offer.parsed.media, pending.mids(), strict=True)):
+            if media.kind in RTP_KINDS and mid not in kept:
+                created = pending.offerer is Side.REMOTE and pending.offer.keys[index] is None
+                yield Disassociated(mid, pending.key(index), created)
 
     # Candidates.
 
@@ -350,5 +394,10 @@ class Session:
         return route
 
 
-def _mid(plan: TransportPlan | None) -> str | None:
-    return None if plan is None else plan.mid
+def _mids(plan: TransportPlan | None) -> tuple[str, ...]:
+    return () if plan is None else plan.mids
+
+
+def _number_after(mid: str) -> int:
+    """Return a number above a mid that is one of few digits; the numbers of ours are counted from there."""
+    return int(mid) + 1 if mid.isascii() and mid.isdigit() and len(mid) < 10 else 0

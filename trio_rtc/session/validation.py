@@ -7,8 +7,8 @@ are not looked into: an offer of media that we cannot use is never an error.
 from trio_rtc.errors import InvalidAccessError
 from trio_rtc.protocols.sdp import SessionDescription, groups, media_mid
 
-from .exchange import Exchange, is_data_section, section_mids
-from .plan import TransportPlan, bundled_transport, fingerprint_pairs, standing_dtls_role
+from .exchange import Exchange, has_rtcp_mux, is_data_section, is_rtp_section, section_mids
+from .plan import TransportPlan, bundled_transport, continued, fingerprint_pairs, standing_dtls_role
 
 TRUSTED_HASHES = frozenset({"sha-256", "sha-384", "sha-512"})
 """Hash functions whose fingerprints can vouch for a certificate; SHA-1 and MD5 no longer can."""
@@ -39,14 +39,12 @@ def check_sections_kept(offer: SessionDescription, previous: Exchange | None) ->
         raise InvalidAccessError(
             f"offer has {len(offer.media)} media sections, there were {len(known)} before"
         )
-    live = previous.data_section()
-    if live is None:
-        return
-    kept = offer.media[live]
-    # What is being rejected has often lost its attributes, the mid among them.
-    mid = media_mid(kept) if kept.port != 0 else media_mid(kept) or media_mid(known[live])
-    if kept.kind != known[live].kind or mid != media_mid(known[live]):
-        raise InvalidAccessError(f"media section {live} is not the one that was negotiated before")
+    for live in previous.carried():
+        kept = offer.media[live]
+        # What is being rejected has often lost its attributes, the mid among them.
+        mid = media_mid(kept) if kept.port != 0 else media_mid(kept) or media_mid(known[live])
+        if kept.kind != known[live].kind or mid != media_mid(known[live]):
+            raise InvalidAccessError(f"media section {live} is not the one that was negotiated before")
 
 
 def check_answer(answer: SessionDescription, offer: SessionDescription) -> None:
@@ -73,17 +71,22 @@ def check_answer(answer: SessionDescription, offer: SessionDescription) -> None:
 
 
 def check_transport(exchange: Exchange, established: TransportPlan | None) -> None:
-    """Check that the peer's section for data channels says what ICE and DTLS need."""
-    index = exchange.data_section()
-    if index is None or exchange.remote is None:
+    """Check that the section whose transport all others use says what ICE, DTLS and RTP need."""
+    carried = exchange.carried()
+    if not carried or exchange.remote is None:
         return
-    transport = bundled_transport(exchange.remote.parsed, index)
+    index, remote = carried[0], exchange.remote.parsed
+    transport = bundled_transport(remote, index)
     if transport.ice_ufrag is None or transport.ice_pwd is None:
         raise InvalidAccessError(f"media section {index} has no ICE username fragment or no password")
     if not any(fingerprint.algorithm in TRUSTED_HASHES for fingerprint in transport.fingerprints):
         raise InvalidAccessError(f"media section {index} has no fingerprint of a trusted hash function")
+    for each in carried:
+        if is_rtp_section(remote.media[each]) and not has_rtcp_mux(remote, each):
+            raise InvalidAccessError(f"media section {each} needs a port of its own for RTCP")
     if exchange.answer is None:
-        _check_offered_setup(transport.setup, fingerprint_pairs(transport.fingerprints), established)
+        fingerprints = fingerprint_pairs(transport.fingerprints)
+        _check_offered_setup(transport.setup, fingerprints, continued(established, exchange))
     elif transport.setup not in ("active", "passive", None):
         raise InvalidAccessError(f"answer says a=setup:{transport.setup}")
 

@@ -133,6 +133,11 @@ class ExtMap:
         extension_id = integer(number, "extmap id", minimum=1, maximum=4351)
         return cls(extension_id, direction or None, uri, attributes[0] if attributes else None)
 
+    def to_value(self) -> str:
+        """Return the attribute's value."""
+        head = str(self.id) if self.direction is None else f"{self.id}/{self.direction}"
+        return " ".join(word for word in (head, self.uri, self.attributes) if word is not None)
+
 
 @attrs.frozen
 class RtpMap:
@@ -238,6 +243,10 @@ class Rid:
             raise ProtocolError("rid direction is neither send nor recv")
         return cls(token(rid, "rid"), direction, restrictions[0] if restrictions else None)
 
+    def to_value(self) -> str:
+        """Return the attribute's value."""
+        return " ".join(word for word in (self.id, self.direction, self.restrictions) if word is not None)
+
 
 @attrs.frozen
 class SimulcastAlternative:
@@ -268,6 +277,11 @@ class Simulcast:
             raise ProtocolError("simulcast direction is neither send nor recv, or stands twice")
         return cls(_simulcast_streams(lists.get("send")), _simulcast_streams(lists.get("recv")))
 
+    def to_value(self) -> str:
+        """Return the attribute's value."""
+        lists = (("send", self.send), ("recv", self.receive))
+        return " ".join(f"{direction} {_simulcast_text(streams)}" for direction, streams in lists if streams)
+
 
 def _simulcast_streams(text: str | None) -> SimulcastStreams:
     if text is None:
@@ -279,6 +293,10 @@ def _simulcast_streams(text: str | None) -> SimulcastStreams:
         )
         for stream in text.split(";")
     )
+
+
+def _simulcast_text(streams: SimulcastStreams) -> str:
+    return ";".join(",".join("~" * each.paused + each.rid for each in stream) for stream in streams)
 
 
 @attrs.frozen

@@ -1,0 +1,114 @@
+"""Transceivers as the session sees them, and a side that keeps them the way W3C's objects do."""
+
+import itertools
+import random
+from typing import Any
+
+import attrs
+
+from tests.strategies.sessions import Outcome, local_media
+from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
+from trio_rtc.session import (
+    DEFAULT_CAPABILITIES,
+    Applied,
+    LocalMedia,
+    LocalTransceiver,
+    MediaKind,
+    SendEncoding,
+    Session,
+    SessionOptions,
+)
+
+
+def transceiver(
+    key: int, kind: MediaKind, direction: Direction = Direction.SENDRECV, *, mid: str | None = None
+) -> LocalTransceiver:
+    """Return a transceiver with all that can be negotiated, one encoding and one stream."""
+    capabilities = DEFAULT_CAPABILITIES.of(kind)
+    video = kind == "video"
+    return LocalTransceiver(
+        key=key,
+        kind=kind,
+        direction=direction,
+        codecs=capabilities.codecs,
+        mid=mid,
+        header_extensions=capabilities.header_extensions,
+        stream_ids=(f"stream{key}",),
+        track_id=f"track{key}",
+        encodings=(SendEncoding(ssrc=1000 + key, rtx_ssrc=2000 + key if video else None),),
+        cname="canonical",
+    )
+
+
+@attrs.define
+class MediaSide:
+    """What a peer connection does with the plans: the transceivers follow them (W3C webrtc section 4.4.1.5)."""
+
+    generation: str
+    data_channels: bool = False
+    transceivers: list[LocalTransceiver] = attrs.Factory(list)
+    keys: "itertools.count[int]" = attrs.Factory(itertools.count)
+    _created: set[int] = attrs.Factory(set)
+
+    def add(
+        self, kind: MediaKind, direction: Direction = Direction.SENDRECV, **changes: Any
+    ) -> LocalTransceiver:
+        """Add a transceiver, as ``add_transceiver`` does."""
+        added = attrs.evolve(transceiver(next(self.keys), kind, direction), **changes)
+        self.transceivers.append(added)
+        return added
+
+    def change(self, key: int, **changes: Any) -> LocalTransceiver:
+        """Replace some attributes of a transceiver."""
+        place = next(place for place, each in enumerate(self.transceivers) if each.key == key)
+        self.transceivers[place] = changed = attrs.evolve(self.transceivers[place], **changes)
+        return changed
+
+    def media(self) -> LocalMedia:
+        """Return what the session is asked with."""
+        return attrs.evolve(
+            local_media(self.generation, data_channels=self.data_channels),
+            transceivers=tuple(self.transceivers),
+        )
+
+    def note(self, applied: Applied) -> None:
+        """Let the transceivers follow what applying a description has changed."""
+        for lost in applied.disassociated:
+            for each in [each for each in self.transceivers if each.mid == lost.mid]:
+                if lost.created and each.key in self._created:
+                    self.transceivers.remove(each)
+                else:
+                    self.change(each.key, mid=None)
+        for plan in applied.media:
+            if plan.stopped:
+                for each in [each for each in self.transceivers if each.mid == plan.mid]:
+                    self.change(each.key, stopped=True)
+            elif plan.key is not None:
+                self.change(plan.key, mid=plan.mid)
+            elif not plan.rejected and all(each.mid != plan.mid for each in self.transceivers):
+                added = transceiver(next(self.keys), "audio" if plan.kind == "audio" else "video")
+                self.transceivers.append(attrs.evolve(added, direction=Direction.RECVONLY, mid=plan.mid))
+                self._created.add(added.key)
+        if applied.negotiated:
+            self._created.clear()
+            self.transceivers = [each for each in self.transceivers if not each.stopped]
+
+
+def media_session(seed: int = 1, options: SessionOptions | None = None) -> Session:
+    """Return a new session that takes every section it knows how to."""
+    return Session(rng=random.Random(seed), options=options, capabilities=DEFAULT_CAPABILITIES)
+
+
+def exchange(offerer: Session, offering: MediaSide, answerer: Session, answering: MediaSide) -> Outcome:
+    """Run a whole exchange between two sessions; the transceivers of both sides follow it."""
+    offer = offerer.create_offer(offering.media())
+    local_offer = offerer.apply_local("offer", offer)
+    offering.note(local_offer)
+    remote_offer = answerer.apply_remote("offer", offer, answering.transceivers)
+    answering.note(remote_offer)
+    answer = answerer.create_answer(answering.media())
+    local_answer = answerer.apply_local("answer", answer)
+    answering.note(local_answer)
+    remote_answer = offerer.apply_remote("answer", answer)
+    offering.note(remote_answer)
+    return Outcome(local_offer, remote_offer, local_answer, remote_answer)

@@ -1,0 +1,142 @@
+"""What can be negotiated by default: codecs with their settings and feedback, and header extensions.
+
+The order is that of preference. Payload types are those that Chromium uses, so that what both sides offer seldom
+collides.
+"""
+
+from collections.abc import Mapping
+
+import attrs
+
+from .codecs import Codec
+from .extensions import HeaderExtension
+
+AUDIO_LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+MIXER_AUDIO_LEVEL_URI = "urn:ietf:params:rtp-hdrext:csrc-audio-level"
+MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
+RID_URI = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+REPAIRED_RID_URI = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
+TRANSPORT_SEQUENCE_NUMBER_URI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+ABS_SEND_TIME_URI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+ABS_CAPTURE_TIME_URI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
+PLAYOUT_DELAY_URI = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
+VIDEO_ORIENTATION_URI = "urn:3gpp:video-orientation"
+
+_AUDIO_FEEDBACK = ("transport-cc",)
+_VIDEO_FEEDBACK = ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli")
+
+
+@attrs.frozen
+class KindCapabilities:
+    """What can be negotiated for one kind of media."""
+
+    codecs: tuple[Codec, ...] = ()
+    header_extensions: tuple[HeaderExtension, ...] = ()
+
+
+@attrs.frozen
+class MediaCapabilities:
+    """What can be negotiated in sections that the peer offers, until a transceiver says more exactly.
+
+    Attributes:
+        audio: For audio; without codecs its sections are rejected.
+        video: For video; without codecs its sections are rejected.
+    """
+
+    audio: KindCapabilities = KindCapabilities()
+    video: KindCapabilities = KindCapabilities()
+
+    def of(self, kind: str) -> KindCapabilities:
+        """Return those of a kind of section; none for what is neither audio nor video."""
+        return {"audio": self.audio, "video": self.video}.get(kind, KindCapabilities())
+
+
+def _h264(profile_level_id: str, packetization_mode: int, payload_type: int) -> Codec:
+    return _video(
+        "H264",
+        payload_type,
+        {
+            "level-asymmetry-allowed": "1",
+            "packetization-mode": str(packetization_mode),
+            "profile-level-id": profile_level_id,
+        },
+    )
+
+
+def _video(name: str, payload_type: int, parameters: Mapping[str, str] | None = None) -> Codec:
+    return Codec(
+        name,
+        90000,
+        parameters=parameters or {},
+        rtcp_feedback=_VIDEO_FEEDBACK,
+        payload_type=payload_type,
+    )
+
+
+AUDIO_CODECS: tuple[Codec, ...] = (
+    Codec(
+        "opus",
+        48000,
+        channels=2,
+        parameters={"minptime": "10", "useinbandfec": "1"},
+        rtcp_feedback=_AUDIO_FEEDBACK,
+        payload_type=111,
+    ),
+    Codec("red", 48000, channels=2, payload_type=63),
+    Codec("G722", 8000, rtcp_feedback=_AUDIO_FEEDBACK, payload_type=9),
+    Codec("PCMU", 8000, rtcp_feedback=_AUDIO_FEEDBACK, payload_type=0),
+    Codec("PCMA", 8000, rtcp_feedback=_AUDIO_FEEDBACK, payload_type=8),
+    Codec("CN", 8000, payload_type=13),
+    Codec("telephone-event", 48000, parameters={"": "0-15"}, payload_type=110),
+    Codec("telephone-event", 8000, parameters={"": "0-15"}, payload_type=126),
+)
+"""Opus with its redundancy, the codecs of the telephone network, comfort noise and DTMF."""
+
+VIDEO_CODECS: tuple[Codec, ...] = (
+    _video("VP8", 96),
+    _h264("42e01f", 1, 108),
+    _h264("42e01f", 0, 114),
+    _h264("42001f", 1, 102),
+    _h264("42001f", 0, 104),
+    _video("AV1", 45, {"level-idx": "5", "profile": "0", "tier": "0"}),
+    _video("VP9", 98, {"profile-id": "0"}),
+    _video("H265", 49, {"level-id": "93", "profile-id": "1", "tier-flag": "0", "tx-mode": "SRST"}),
+    Codec("rtx", 90000),
+    Codec("red", 90000, payload_type=118),
+    Codec("ulpfec", 90000, payload_type=120),
+    Codec(
+        "flexfec-03",
+        90000,
+        parameters={"repair-window": "10000000"},
+        rtcp_feedback=("goog-remb", "transport-cc"),
+        payload_type=35,
+    ),
+)
+"""The video codecs of WebRTC, their retransmission and forward error correction."""
+
+_COMMON_EXTENSIONS = (
+    HeaderExtension(ABS_SEND_TIME_URI, 2),
+    HeaderExtension(TRANSPORT_SEQUENCE_NUMBER_URI, 3),
+    HeaderExtension(MID_URI, 4),
+    HeaderExtension(ABS_CAPTURE_TIME_URI, 12),
+)
+AUDIO_EXTENSIONS: tuple[HeaderExtension, ...] = (
+    HeaderExtension(AUDIO_LEVEL_URI, 1),
+    HeaderExtension(MIXER_AUDIO_LEVEL_URI, 7),
+    *_COMMON_EXTENSIONS,
+)
+"""Header extensions for audio."""
+
+VIDEO_EXTENSIONS: tuple[HeaderExtension, ...] = (
+    *_COMMON_EXTENSIONS,
+    HeaderExtension(VIDEO_ORIENTATION_URI, 13),
+    HeaderExtension(PLAYOUT_DELAY_URI, 5),
+    HeaderExtension(RID_URI, 10),
+    HeaderExtension(REPAIRED_RID_URI, 11),
+)
+"""Header extensions for video."""
+
+DEFAULT_CAPABILITIES = MediaCapabilities(
+    KindCapabilities(AUDIO_CODECS, AUDIO_EXTENSIONS), KindCapabilities(VIDEO_CODECS, VIDEO_EXTENSIONS)
+)
+"""Everything that the library knows to put into RTP packets and out of them."""

@@ -1,0 +1,196 @@
+"""Codecs as sections name them, and when two of them are the same (RFC 3264 section 6.1 and each payload format).
+
+Nothing here encodes or decodes: a codec is its name, its clock rate and the parameters of ``a=fmtp``.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import attrs
+
+RTX = "rtx"
+RED = "red"
+ULPFEC = "ulpfec"
+FLEXFEC = "flexfec-03"
+TELEPHONE_EVENT = "telephone-event"
+COMFORT_NOISE = "cn"
+
+_NOT_MEDIA = frozenset({RTX, RED, ULPFEC, FLEXFEC, TELEPHONE_EVENT, COMFORT_NOISE})
+# Constrained baseline at level 3.1. RFC 6184 section 8.1 says baseline at level 1, which no peer that leaves the
+# parameter out means; libwebrtc reads its absence like this.
+_DEFAULT_PROFILE_LEVEL_ID = "42e01f"
+_H264_LEVEL_1B = 11
+_CONSTRAINT_SET_1, _CONSTRAINT_SET_3 = 0x40, 0x10
+
+
+def _frozen(parameters: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(parameters))
+
+
+@attrs.frozen
+class Codec:
+    """A codec with its settings; also what is negotiated like one: retransmission, redundancy, events, noise.
+
+    Attributes:
+        name: The encoding name, as in ``a=rtpmap``; case does not matter when codecs are compared.
+        clock_rate: Units of the RTP timestamp in a second.
+        channels: Of audio; 1 where the name says none.
+        parameters: Of ``a=fmtp``, by name. A text that is no list of ``name=value`` (``0-15`` of a
+            telephone-event) stands under the name ``""``. Those that name other payload types (``apt`` of rtx, the
+            list of red) are left out in what we offer: the session fills them in.
+        rtcp_feedback: The kinds of ``a=rtcp-fb``, such as ``"nack pli"``.
+        payload_type: The number preferred in offers, ``None`` for any that is free.
+    """
+
+    name: str
+    clock_rate: int
+    channels: int = 1
+    parameters: Mapping[str, str] = attrs.field(factory=dict, converter=_frozen, hash=False)
+    rtcp_feedback: tuple[str, ...] = ()
+    payload_type: int | None = attrs.field(default=None, eq=False)
+
+    @property
+    def is_media(self) -> bool:
+        """Whether it carries media itself, and not repair of other packets, events or noise."""
+        return self.name.lower() not in _NOT_MEDIA
+
+    def is_called(self, name: str) -> bool:
+        """Return whether it has an encoding name, without regard to case."""
+        return self.name.lower() == name.lower()
+
+
+@attrs.frozen
+class NegotiatedCodec:
+    """A codec of one section under its payload type.
+
+    Attributes:
+        payload_type: By which number packets say it.
+        codec: What it is, with the parameters of whoever receives it.
+        associated_payload_type: Of rtx and of red for audio: the payload type of what it carries.
+        rtx_payload_type: Under which retransmissions of it are sent, ``None`` for none.
+    """
+
+    payload_type: int
+    codec: Codec
+    associated_payload_type: int | None = None
+    rtx_payload_type: int | None = None
+
+
+def parse_parameters(text: str) -> Mapping[str, str]:
+    """Return the parameters of an ``a=fmtp`` by their names, in lower case; of a name that stands twice the first."""
+    if "=" not in text:
+        return {"": text.strip()} if text.strip() else {}
+    parameters: dict[str, str] = {}
+    for item in text.split(";"):
+        name, _, value = item.strip().partition("=")
+        if name:
+            parameters.setdefault(name.strip().lower(), value.strip())
+    return parameters
+
+
+def format_parameters(parameters: Mapping[str, str]) -> str:
+    """Return parameters as ``a=fmtp`` has them."""
+    return ";".join(f"{name}={value}" if name else value for name, value in parameters.items())
+
+
+def is_same_codec(one: Codec, other: Codec) -> bool:
+    """Return whether two codecs can be negotiated as one, whatever the parameters that either side chooses alone.
+
+    What has to agree is said by each payload format: RFC 6184 section 8.2.2 (H.264), RFC 9628 section 6 (VP9),
+    RFC 7798 section 7.2.2 (H.265), section 7.2.3 of AV1's.
+    """
+    if (one.name.lower(), one.clock_rate, one.channels) != (
+        other.name.lower(),
+        other.clock_rate,
+        other.channels,
+    ):
+        return False
+    compare = _FORMAT_IDENTITIES.get(one.name.lower())
+    return compare is None or compare(one.parameters) == compare(other.parameters)
+
+
+def answered_codec(ours: Codec, offered: Codec) -> Codec:
+    """Return our codec with the parameters that an answer to ``offered`` has to give it."""
+    parameters = dict(ours.parameters)
+    name = ours.name.lower()
+    if name == "h264":
+        parameters = _answered_h264(parameters, offered.parameters)
+    elif name == "h265":
+        level = min(_number(ours.parameters, "level-id", 93), _number(offered.parameters, "level-id", 93))
+        parameters["level-id"] = str(level)
+    feedback = tuple(kind for kind in offered.rtcp_feedback if kind in ours.rtcp_feedback)
+    return attrs.evolve(ours, parameters=parameters, rtcp_feedback=feedback)
+
+
+def _number(parameters: Mapping[str, str], name: str, default: int) -> int:
+    text = parameters.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default
+
+
+def _profile_level_id(parameters: Mapping[str, str]) -> tuple[int, int, int] | None:
+    text = parameters.get("profile-level-id", _DEFAULT_PROFILE_LEVEL_ID)
+    try:
+        profile, constraints, level = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return profile, constraints, level
+
+
+def _h264_profile(parameters: Mapping[str, str]) -> str | None:
+    """Return the name of the profile (RFC 6184 section 8.1, table 5), ``None`` if it is none of the known ones."""
+    parsed = _profile_level_id(parameters)
+    if parsed is None:
+        return None
+    profile, constraints, _ = parsed
+    if profile == 0x42:
+        return "constrained baseline" if constraints & _CONSTRAINT_SET_1 else "baseline"
+    if profile == 0x4D:
+        return "constrained baseline" if constraints & 0x80 else "main"
+    if profile == 0x58:
+        if constraints & 0xC0 == 0xC0:
+            return "constrained baseline"
+        return "baseline" if constraints & 0x80 else "extended"
+    if profile == 0x64:
+        return "constrained high" if constraints & 0x0C == 0x0C else "high"
+    return f"{profile:02x}{constraints:02x}"
+
+
+def _h264_identity(parameters: Mapping[str, str]) -> tuple[object, ...]:
+    profile = _h264_profile(parameters)
+    # A profile that cannot be read is the same as nothing, not even as itself.
+    return (object() if profile is None else profile, _number(parameters, "packetization-mode", 0))
+
+
+def _h264_level(parsed: tuple[int, int, int]) -> float:
+    profile, constraints, level = parsed
+    is_1b = level == _H264_LEVEL_1B and profile in (0x42, 0x4D, 0x58) and constraints & _CONSTRAINT_SET_3
+    return 10.5 if is_1b else float(level)
+
+
+def _answered_h264(ours: Mapping[str, str], offered: Mapping[str, str]) -> dict[str, str]:
+    """Return our parameters, our level lowered to the offered one unless both sides let levels differ."""
+    asymmetric = all(each.get("level-asymmetry-allowed") == "1" for each in (ours, offered))
+    answered = dict(ours)
+    if not asymmetric:
+        answered.pop("level-asymmetry-allowed", None)
+        mine, theirs = _profile_level_id(ours), _profile_level_id(offered)
+        if mine is not None and theirs is not None and _h264_level(theirs) < _h264_level(mine):
+            answered["profile-level-id"] = bytes(theirs).hex()
+    return answered
+
+
+def _h265_identity(parameters: Mapping[str, str]) -> tuple[object, ...]:
+    return (
+        _number(parameters, "profile-space", 0),
+        _number(parameters, "profile-id", 1),
+        _number(parameters, "tier-flag", 0),
+        parameters.get("tx-mode", "SRST").upper(),
+    )
+
+
+_FORMAT_IDENTITIES: Mapping[str, Callable[[Mapping[str, str]], tuple[object, ...]]] = {
+    "h264": _h264_identity,
+    "h265": _h265_identity,
+    "vp9": lambda parameters: (_number(parameters, "profile-id", 0),),
+    "av1": lambda parameters: (_number(parameters, "profile", 0),),
+}

@@ -1,0 +1,129 @@
+"""RTP header extensions as sections name them, and their numbers (RFC 8285 sections 5 and 6)."""
+
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from trio_rtc.enums import RTCRtpTransceiverDirection
+from trio_rtc.protocols.sdp import ExtMap
+
+from .directions import intersect, make_direction, reverse
+
+# Ids 1 to 14 fit into the short form; 15 is reserved there, and those above need the long form.
+_SHORT_IDS = range(1, 15)
+_LONG_IDS = range(16, 256)
+
+
+@attrs.frozen
+class HeaderExtension:
+    """A header extension that we can use.
+
+    Attributes:
+        uri: Its name.
+        id: The number preferred in offers, ``None`` for any that is free.
+        direction: In which directions we use it.
+    """
+
+    uri: str
+    id: int | None = None
+    direction: RTCRtpTransceiverDirection = RTCRtpTransceiverDirection.SENDRECV
+
+
+@attrs.frozen
+class NegotiatedExtension:
+    """A header extension that was negotiated for a section.
+
+    Attributes:
+        id: Its number in packets.
+        uri: Its name.
+        direction: Whether we may send it, expect it, or both.
+    """
+
+    id: int
+    uri: str
+    direction: RTCRtpTransceiverDirection = RTCRtpTransceiverDirection.SENDRECV
+
+
+class ExtensionIds:
+    """The numbers in use within a bundle: one for each URI, RFC 9143 section 9."""
+
+    def __init__(self, used: Iterable[ExtMap] = ()) -> None:
+        self._uris: dict[int, str] = {}
+        self._ids: dict[str, int] = {}
+        for extmap in used:
+            if self.can_take(extmap):
+                self.take(extmap)
+
+    def can_take(self, extmap: ExtMap) -> bool:
+        """Return whether the number means this URI, or nothing yet."""
+        return extmap.id < _LONG_IDS.stop and self._uris.get(extmap.id, extmap.uri) == extmap.uri
+
+    def take(self, extmap: ExtMap) -> None:
+        """Note what a number means from now on."""
+        self._uris[extmap.id] = extmap.uri
+        self._ids.setdefault(extmap.uri, extmap.id)
+
+    def assign(self, extension: HeaderExtension) -> int | None:
+        """Return the number of an extension, the preferred or the lowest free one if it has none; ``None`` if full."""
+        known = self._ids.get(extension.uri)
+        if known is not None:
+            return known
+        free: tuple[int, ...] = (*_SHORT_IDS, *_LONG_IDS)
+        for number in free if extension.id is None else (extension.id, *free):
+            if number not in self._uris:
+                self.take(ExtMap(number, None, extension.uri, None))
+                return number
+        return None
+
+
+def offered_extensions(extensions: Sequence[HeaderExtension], ids: ExtensionIds) -> list[ExtMap]:
+    """Return what an offer says about our extensions."""
+    extmaps = []
+    for extension in extensions:
+        number = ids.assign(extension)
+        if number is not None:
+            extmaps.append(ExtMap(number, _stated(extension.direction), extension.uri, None))
+    return extmaps
+
+
+def answered_extensions(
+    extensions: Sequence[HeaderExtension], offered: Sequence[ExtMap], ids: ExtensionIds
+) -> list[ExtMap]:
+    """Return those of the offered extensions that we know too, under the numbers of the offer."""
+    ours = {extension.uri: extension.direction for extension in extensions}
+    answered: dict[str, ExtMap] = {}
+    for extmap in offered:
+        if extmap.uri not in ours or extmap.uri in answered or not ids.can_take(extmap):
+            continue
+        direction = intersect(ours[extmap.uri], reverse(extmap_direction(extmap)))
+        if direction is not RTCRtpTransceiverDirection.INACTIVE:
+            ids.take(extmap)
+            answered[extmap.uri] = ExtMap(extmap.id, _stated(direction), extmap.uri, None)
+    return list(answered.values())
+
+
+def negotiated_extensions(
+    local: Sequence[ExtMap], remote: Sequence[ExtMap]
+) -> tuple[NegotiatedExtension, ...]:
+    """Return what both descriptions of a section say, as seen from our side."""
+    theirs = {(extmap.id, extmap.uri): extmap for extmap in remote}
+    negotiated = []
+    for extmap in local:
+        counterpart = theirs.get((extmap.id, extmap.uri))
+        if counterpart is None:
+            continue
+        direction = intersect(extmap_direction(extmap), reverse(extmap_direction(counterpart)))
+        if direction is not RTCRtpTransceiverDirection.INACTIVE:
+            negotiated.append(NegotiatedExtension(extmap.id, extmap.uri, direction))
+    return tuple(negotiated)
+
+
+def extmap_direction(extmap: ExtMap) -> RTCRtpTransceiverDirection:
+    """Return the direction of an ``a=extmap``: both ways unless it says so, RFC 8285 section 6."""
+    if extmap.direction is None:
+        return make_direction(sends=True, receives=True)
+    return RTCRtpTransceiverDirection(extmap.direction)
+
+
+def _stated(direction: RTCRtpTransceiverDirection) -> str | None:
+    return None if direction is RTCRtpTransceiverDirection.SENDRECV else direction.value

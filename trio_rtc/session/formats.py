@@ -1,0 +1,279 @@
+"""The formats of a section: which codec stands under which payload type, offered, answered and negotiated.
+
+Within a bundle a payload type means one thing in all sections (RFC 9143 section 9.1). What refers to another format
+(``apt`` of rtx, RFC 4588 section 8.1; the list of red for audio, RFC 2198 section 5) is resolved here.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import attrs
+
+from trio_rtc.protocols.sdp import Attribute, SessionDescription, rtp_attributes
+
+from .codecs import (
+    RED,
+    RTX,
+    Codec,
+    NegotiatedCodec,
+    answered_codec,
+    format_parameters,
+    is_same_codec,
+    parse_parameters,
+)
+
+# RFC 3551 section 6: what needs no a=rtpmap.
+_STATIC_CODECS = {
+    0: Codec("PCMU", 8000),
+    8: Codec("PCMA", 8000),
+    9: Codec("G722", 8000),
+    13: Codec("CN", 8000),
+}
+# The dynamic range first, then what RFC 5761 section 4 leaves beside RTCP's packet types.
+_FREE_PAYLOAD_TYPES = (*range(96, 128), *range(35, 64))
+_ASSIGNABLE = frozenset({*_STATIC_CODECS, *_FREE_PAYLOAD_TYPES})
+
+
+class PayloadTypes:
+    """What the payload types of a bundle mean."""
+
+    def __init__(self) -> None:
+        self._codecs: dict[int, NegotiatedCodec] = {}
+
+    def reserve(self, formats: Iterable[NegotiatedCodec]) -> None:
+        """Note what payload types mean already; what was noted first stays."""
+        for entry in formats:
+            self._codecs.setdefault(entry.payload_type, entry)
+
+    def can_take(self, entry: NegotiatedCodec) -> bool:
+        """Return whether a payload type means this, or nothing yet."""
+        known = self._codecs.get(entry.payload_type)
+        return known is None or (
+            is_same_codec(known.codec, entry.codec)
+            and known.associated_payload_type == entry.associated_payload_type
+        )
+
+    def assign(self, codec: Codec, associated: int | None, preferred: int | None) -> NegotiatedCodec | None:
+        """Return a codec under the payload type it has, the preferred or the first free one; ``None`` if full."""
+        for known in self._codecs.values():
+            same = known.codec.name.lower() == codec.name.lower() and _settings(known.codec) == _settings(
+                codec
+            )
+            if same and known.associated_payload_type == associated:
+                return attrs.evolve(known, codec=codec)
+        free = [number for number in _FREE_PAYLOAD_TYPES if number not in self._codecs]
+        if preferred is not None and preferred in _ASSIGNABLE and preferred not in self._codecs:
+            free.insert(0, preferred)
+        if not free:
+            return None
+        entry = self._codecs[free[0]] = NegotiatedCodec(free[0], codec, associated)
+        return entry
+
+
+def _settings(codec: Codec) -> tuple[object, ...]:
+    # What rtx and red carry is compared by payload type.
+    parameters = {} if codec.is_called(RTX) or codec.is_called(RED) else dict(codec.parameters)
+    return (codec.clock_rate, codec.channels, parameters)
+
+
+def section_formats(description: SessionDescription, index: int) -> tuple[NegotiatedCodec, ...]:
+    """Return the formats of a section, in the order of its ``m=`` line; those that cannot be read are left out."""
+    attributes = rtp_attributes(description, index)
+    rtpmaps = {rtpmap.payload_type: rtpmap for rtpmap in reversed(attributes.rtpmaps)}
+    fmtps = {fmtp.format: fmtp.parameters for fmtp in reversed(attributes.fmtps)}
+    feedback: dict[int | None, list[str]] = {}
+    for each in attributes.rtcp_feedback:
+        text = each.type if each.parameter is None else f"{each.type} {each.parameter}"
+        feedback.setdefault(each.payload_type, []).append(text)
+    formats: dict[int, NegotiatedCodec] = {}
+    for text in description.media[index].formats:
+        payload_type = int(text) if text.isascii() and text.isdigit() and len(text) <= 3 else 128
+        if payload_type > 127 or payload_type in formats:
+            continue
+        rtpmap = rtpmaps.get(payload_type)
+        static = _STATIC_CODECS.get(payload_type)
+        if rtpmap is not None:
+            codec = Codec(rtpmap.encoding, rtpmap.clock_rate, rtpmap.channels)
+        elif static is not None:
+            codec = static
+        else:
+            continue
+        kinds = (*feedback.get(payload_type, ()), *feedback.get(None, ()))
+        codec = attrs.evolve(
+            codec,
+            parameters=parse_parameters(fmtps.get(text, "")),
+            rtcp_feedback=tuple(dict.fromkeys(kinds)),
+            payload_type=payload_type,
+        )
+        formats[payload_type] = NegotiatedCodec(payload_type, codec, _associated(codec))
+    return _with_rtx(formats.values())
+
+
+def _associated(codec: Codec) -> int | None:
+    """Return the payload type that a format refers to, ``None`` if it refers to none."""
+    if codec.is_called(RTX):
+        text = codec.parameters.get("apt", "")
+    elif codec.is_called(RED):
+        # 111/111: the same codec, once more for each generation. A mixture is of no use here.
+        generations = set(codec.parameters.get("", "").split("/"))
+        text = generations.pop() if len(generations) == 1 else ""
+    else:
+        return None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 3 else None
+
+
+def _with_rtx(formats: Iterable[NegotiatedCodec]) -> tuple[NegotiatedCodec, ...]:
+    known = tuple(formats)
+    repairs: dict[int | None, int] = {}
+    for entry in known:
+        if entry.codec.is_called(RTX):
+            repairs.setdefault(entry.associated_payload_type, entry.payload_type)
+    return tuple(
+        attrs.evolve(
+            entry,
+            rtx_payload_type=None if entry.codec.is_called(RTX) else repairs.get(entry.payload_type),
+        )
+        for entry in known
+    )
+
+
+def offered_formats(
+    codecs: Sequence[Codec],
+    previous: Sequence[NegotiatedCodec],
+    payload_types: PayloadTypes,
+    *,
+    preferred: bool,
+) -> tuple[NegotiatedCodec, ...]:
+    """Return the formats that an offer has for our codecs.
+
+    Args:
+        codecs: In the order of preference.
+        previous: The formats of the section in our last description: their payload types stay.
+        payload_types: What the payload types of the bundle mean; those that are assigned are noted.
+        preferred: Whether the order was asked for. If not, what was negotiated keeps its order and goes first
+            (RFC 9429 section 5.2.2).
+    """
+    payload_types.reserve(previous)
+    carriers: list[NegotiatedCodec] = []
+    for codec in codecs:
+        if not _refers(codec):
+            entry = _kept(codec, previous) or payload_types.assign(codec, None, codec.payload_type)
+            if entry is not None and all(entry.payload_type != each.payload_type for each in carriers):
+                carriers.append(entry)
+    if not preferred:
+        order = {entry.payload_type: place for place, entry in enumerate(previous)}
+        carriers.sort(key=lambda entry: order.get(entry.payload_type, len(order)))
+    referring = {codec.name.lower(): codec for codec in codecs if _refers(codec)}
+    return _with_rtx(_with_references(carriers, referring, payload_types))
+
+
+def _refers(codec: Codec) -> bool:
+    """Return whether a codec of ours has to name the payload type of another: rtx, and red for audio."""
+    return codec.is_called(RTX) or (codec.is_called(RED) and codec.clock_rate == 48000)
+
+
+def _with_references(
+    carriers: Sequence[NegotiatedCodec], referring: dict[str, Codec], payload_types: PayloadTypes
+) -> Iterator[NegotiatedCodec]:
+    for carrier in carriers:
+        yield carrier
+        number = carrier.payload_type
+        if carrier.codec.is_called("opus") and RED in referring:
+            codec = attrs.evolve(referring[RED], parameters={"": f"{number}/{number}"})
+            wanted = codec.payload_type
+        elif RTX in referring and (carrier.codec.is_media or carrier.codec.is_called(RED)):
+            codec = attrs.evolve(referring[RTX], parameters={"apt": str(number)})
+            # Chromium numbers retransmission one above what it repairs.
+            wanted = number + 1
+        else:
+            continue
+        entry = payload_types.assign(codec, number, wanted)
+        if entry is not None:
+            yield entry
+
+
+def _kept(codec: Codec, previous: Sequence[NegotiatedCodec]) -> NegotiatedCodec | None:
+    for entry in previous:
+        if is_same_codec(codec, entry.codec):
+            return attrs.evolve(entry, codec=codec)
+    return None
+
+
+def answered_formats(
+    codecs: Sequence[Codec],
+    offered: Sequence[NegotiatedCodec],
+    payload_types: PayloadTypes,
+    *,
+    preferred: bool,
+) -> tuple[NegotiatedCodec, ...]:
+    """Return the formats that an answer accepts, ``()`` if no media could be carried.
+
+    Args:
+        codecs: Ours, in the order of preference.
+        offered: The formats of the offer; their payload types stay, and their order too.
+        payload_types: What the payload types of the bundle mean. What contradicts them is refused.
+        preferred: Whether the order of ``codecs`` was asked for and goes before that of the offer.
+    """
+    accepted: dict[int, NegotiatedCodec] = {}
+    places: dict[int, int] = {}
+    # What refers to another format is looked at after what it refers to: rtx can repair red.
+    for entry in sorted(offered, key=lambda entry: (_refers(entry.codec), entry.codec.is_called(RTX))):
+        for place, codec in enumerate(codecs):
+            if not _accepts(codec, entry, accepted) or not payload_types.can_take(entry):
+                continue
+            parameters = entry.codec.parameters if _refers(codec) else None
+            answered = answered_codec(codec, entry.codec)
+            if parameters is not None:
+                answered = attrs.evolve(answered, parameters=parameters)
+            accepted[entry.payload_type] = attrs.evolve(entry, codec=answered)
+            carrier = entry.associated_payload_type
+            places[entry.payload_type] = place if carrier is None else places.get(carrier, place)
+            break
+    if not any(entry.codec.is_media for entry in accepted.values()):
+        return ()
+    kept = [accepted[entry.payload_type] for entry in offered if entry.payload_type in accepted]
+    payload_types.reserve(kept)
+    if preferred:
+        kept.sort(key=lambda entry: places[entry.payload_type])
+    return _with_rtx(kept)
+
+
+def _accepts(codec: Codec, entry: NegotiatedCodec, accepted: dict[int, NegotiatedCodec]) -> bool:
+    if not is_same_codec(codec, entry.codec):
+        return False
+    return not _refers(codec) or entry.associated_payload_type in accepted
+
+
+def negotiated_formats(
+    of_receiver: Sequence[NegotiatedCodec], of_sender: Sequence[NegotiatedCodec]
+) -> tuple[NegotiatedCodec, ...]:
+    """Return what one side may send to the other: the receiver's formats which the sender has too.
+
+    The payload types and parameters are the receiver's, who states in its description what it wants to get
+    (RFC 3264 section 5.1). The feedback is what both have.
+    """
+    kept: dict[int, NegotiatedCodec] = {}
+    for entry in sorted(of_receiver, key=lambda entry: (_refers(entry.codec), entry.codec.is_called(RTX))):
+        for counterpart in of_sender:
+            if not is_same_codec(entry.codec, counterpart.codec):
+                continue
+            if _refers(entry.codec) and entry.associated_payload_type not in kept:
+                continue
+            feedback = tuple(
+                kind for kind in entry.codec.rtcp_feedback if kind in counterpart.codec.rtcp_feedback
+            )
+            codec = attrs.evolve(entry.codec, rtcp_feedback=feedback)
+            kept[entry.payload_type] = attrs.evolve(entry, codec=codec)
+            break
+    return _with_rtx(kept[entry.payload_type] for entry in of_receiver if entry.payload_type in kept)
+
+
+def format_attributes(formats: Iterable[NegotiatedCodec]) -> Iterator[Attribute]:
+    """Return the lines that say what formats mean."""
+    for entry in formats:
+        number, codec = entry.payload_type, entry.codec
+        channels = f"/{codec.channels}" if codec.channels > 1 else ""
+        yield Attribute("rtpmap", f"{number} {codec.name}/{codec.clock_rate}{channels}")
+        for kind in codec.rtcp_feedback:
+            yield Attribute("rtcp-fb", f"{number} {kind}")
+        if codec.parameters:
+            yield Attribute("fmtp", f"{number} {format_parameters(codec.parameters)}")

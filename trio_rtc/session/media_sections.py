@@ -1,0 +1,180 @@
+"""The sections of audio and video that we write (RFC 9429 sections 5.2.1, 5.2.2 and 5.3.1)."""
+
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from trio_rtc.enums import RTCRtpTransceiverDirection
+from trio_rtc.protocols.sdp import (
+    Attribute,
+    ExtMap,
+    MediaDescription,
+    SessionDescription,
+    media_mid,
+    rtp_attributes,
+)
+
+from .codecs import NegotiatedCodec
+from .directions import intersect, reverse
+from .extensions import ExtensionIds, answered_extensions, offered_extensions
+from .formats import PayloadTypes, answered_formats, format_attributes, offered_formats, section_formats
+from .sections import PLACEHOLDER_PORT, UNSPECIFIED_CONNECTION
+from .simulcast import answered_layers, layer_attributes, offered_layers
+from .transceivers import LocalTransceiver, SendEncoding
+
+_PROFILE = "UDP/TLS/RTP/SAVPF"
+
+
+@attrs.define
+class BundleNumbers:
+    """The numbers that mean the same in all sections of a bundle."""
+
+    payload_types: PayloadTypes = attrs.field(factory=PayloadTypes)
+    extension_ids: ExtensionIds = attrs.field(factory=ExtensionIds)
+
+    def reserve(self, description: SessionDescription, indexes: Sequence[int]) -> None:
+        """Note what the numbers in some sections of a description mean."""
+        for index in indexes:
+            self.payload_types.reserve(section_formats(description, index))
+            for extmap in rtp_attributes(description, index).extmaps:
+                if self.extension_ids.can_take(extmap):
+                    self.extension_ids.take(extmap)
+
+
+def offer_media_section(
+    mid: str,
+    transceiver: LocalTransceiver,
+    previous: Sequence[NegotiatedCodec],
+    numbers: BundleNumbers,
+    protocol: str = _PROFILE,
+) -> MediaDescription:
+    """Return the section that offers what a transceiver has, without its transport.
+
+    Args:
+        mid: Of the section.
+        transceiver: What is offered.
+        previous: The formats of the same section in our last description.
+        numbers: The numbers of the bundle.
+        protocol: That of the section until now.
+    """
+    formats = offered_formats(
+        transceiver.codecs, previous, numbers.payload_types, preferred=transceiver.codecs_preferred
+    )
+    extmaps = offered_extensions(transceiver.header_extensions, numbers.extension_ids)
+    layers = offered_layers(transceiver)
+    attributes = (
+        Attribute("mid", mid),
+        *_extension_attributes(extmaps, mixed=True),
+        Attribute(transceiver.direction.value),
+        *_msid_attributes(transceiver, transceiver.direction),
+        Attribute("rtcp-mux"),
+        # RFC 9429 section 5.2.1: the policy is "require", there is no port for RTCP alone.
+        Attribute("rtcp-mux-only"),
+        Attribute("rtcp-rsize"),
+        *format_attributes(formats),
+        *_source_attributes(transceiver, transceiver.direction, formats),
+        *layer_attributes(layers),
+    )
+    return _section(transceiver.kind, protocol, formats, attributes)
+
+
+def answer_media_section(
+    offer: SessionDescription, index: int, transceiver: LocalTransceiver, numbers: BundleNumbers
+) -> MediaDescription | None:
+    """Return the section that accepts an offered one, without its transport; ``None`` if there is nothing in common."""
+    offered = offer.media[index]
+    attributes = rtp_attributes(offer, index)
+    formats = answered_formats(
+        transceiver.codecs,
+        section_formats(offer, index),
+        numbers.payload_types,
+        preferred=transceiver.codecs_preferred,
+    )
+    if not formats:
+        return None
+    extmaps = answered_extensions(transceiver.header_extensions, attributes.extmaps, numbers.extension_ids)
+    direction = intersect(transceiver.direction, reverse(RTCRtpTransceiverDirection(attributes.direction)))
+    layers = answered_layers(transceiver, attributes, direction, formats)
+    mid = media_mid(offered)
+    answered = (
+        *(() if mid is None else (Attribute("mid", mid),)),
+        *_extension_attributes(extmaps, mixed=attributes.extmap_allow_mixed),
+        Attribute(direction.value),
+        *_msid_attributes(transceiver, direction),
+        Attribute("rtcp-mux"),
+        *_if(attributes.rtcp_rsize, Attribute("rtcp-rsize")),
+        *format_attributes(formats),
+        *_source_attributes(transceiver, direction, formats),
+        *layer_attributes(layers),
+    )
+    return _section(offered.kind, offered.protocol, formats, answered)
+
+
+def _section(
+    kind: str, protocol: str, formats: Sequence[NegotiatedCodec], attributes: Sequence[Attribute]
+) -> MediaDescription:
+    return MediaDescription(
+        kind=kind,
+        port=PLACEHOLDER_PORT,
+        protocol=protocol,
+        # A section needs a format, even that of a transceiver which was left without any.
+        formats=tuple(str(entry.payload_type) for entry in formats) or ("0",),
+        fields=(UNSPECIFIED_CONNECTION,),
+        attributes=tuple(attributes),
+    )
+
+
+def _if(condition: bool, attribute: Attribute) -> tuple[Attribute, ...]:
+    return (attribute,) if condition else ()
+
+
+def _extension_attributes(extmaps: Sequence[ExtMap], *, mixed: bool) -> Iterator[Attribute]:
+    if mixed:
+        yield Attribute("extmap-allow-mixed")
+    for extmap in extmaps:
+        yield Attribute("extmap", extmap.to_value())
+
+
+def _stream_ids(transceiver: LocalTransceiver) -> tuple[str, ...]:
+    # RFC 8830 section 2: a hyphen is a track in no stream.
+    return transceiver.stream_ids or ("-",)
+
+
+def _msid_attributes(
+    transceiver: LocalTransceiver, direction: RTCRtpTransceiverDirection
+) -> Iterator[Attribute]:
+    if direction.sends:
+        for stream_id in _stream_ids(transceiver):
+            yield Attribute("msid", f"{stream_id} {transceiver.track_id}".strip())
+
+
+def _source_attributes(
+    transceiver: LocalTransceiver,
+    direction: RTCRtpTransceiverDirection,
+    formats: Sequence[NegotiatedCodec],
+) -> Iterator[Attribute]:
+    """Return the lines that announce our sources (RFC 5576); none for a simulcast, whose layers their rids tell."""
+    if not direction.sends or transceiver.simulcast or not transceiver.encodings:
+        return
+    encoding = transceiver.encodings[0]
+    if encoding.ssrc is None:
+        return
+    groups = [
+        (semantics, repair)
+        for semantics, repair in _repair_sources(encoding, {entry.codec.name.lower() for entry in formats})
+        if repair is not None
+    ]
+    for semantics, repair in groups:
+        yield Attribute("ssrc-group", f"{semantics} {encoding.ssrc} {repair}")
+    for ssrc in (encoding.ssrc, *(repair for _, repair in groups)):
+        if transceiver.cname:
+            yield Attribute("ssrc", f"{ssrc} cname:{transceiver.cname}")
+        if transceiver.track_id:
+            yield Attribute("ssrc", f"{ssrc} msid:{_stream_ids(transceiver)[0]} {transceiver.track_id}")
+
+
+def _repair_sources(encoding: SendEncoding, names: set[str]) -> Iterator[tuple[str, int | None]]:
+    if "rtx" in names:
+        yield "FID", encoding.rtx_ssrc
+    if "flexfec-03" in names:
+        yield "FEC-FR", encoding.fec_ssrc
