@@ -50,6 +50,7 @@ class RTCRtpReceiver:
     Attributes:
         decode: Whether the track gives decoded frames. By default it does if the extra ``media`` is installed; set
             to ``False`` before frames are taken, it gives :class:`.EncodedFrame`. Not W3C's.
+        layer: Which simulcast layer the track shows, by RID; ``None`` for the first that comes. Not W3C's.
         jitter_buffer_target: Milliseconds that media is to be held to even out jitter; ``None``: as it needs.
     """
 
@@ -64,6 +65,7 @@ class RTCRtpReceiver:
         self._sources = SourceLog(carrier.wall_clock)
         self._packet_queues: set[FrameQueue] = set()
         self._encoded_queues: dict[FrameQueue, str | None] = {}
+        self.layer: str | None = None
         self.jitter_buffer_target: float | None = None
         self.decode = decode
 

@@ -1,6 +1,36 @@
 """RTP (RFC 3550), pure: packets, header extensions, payload formats, repair, and the session over all streams."""
 
+from .events import (
+    BitratesChanged,
+    Closed,
+    FramesReceived,
+    KeyframeRequested,
+    PacketsReceived,
+    RtpEvent,
+    StreamEnded,
+    StreamStarted,
+)
 from .frame import EncodedFrame
+from .options import RtpOptions
 from .packet import RtpPacket
+from .parameters import Codec, Encoding, ReceiveParameters, SendParameters
+from .session import RtpSession
 
-__all__ = ["EncodedFrame", "RtpPacket"]
+__all__ = [
+    "BitratesChanged",
+    "Closed",
+    "Codec",
+    "EncodedFrame",
+    "Encoding",
+    "FramesReceived",
+    "KeyframeRequested",
+    "PacketsReceived",
+    "ReceiveParameters",
+    "RtpEvent",
+    "RtpOptions",
+    "RtpPacket",
+    "RtpSession",
+    "SendParameters",
+    "StreamEnded",
+    "StreamStarted",
+]

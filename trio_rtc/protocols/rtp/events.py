@@ -6,6 +6,7 @@ import attrs
 
 from .frame import EncodedFrame
 from .packet import RtpPacket
+from .receive import Concealment
 
 
 @attrs.frozen
@@ -43,11 +44,11 @@ class PacketsReceived:
 
 @attrs.frozen
 class FramesReceived:
-    """Frames of one source, complete and in their order."""
+    """Frames of one source, complete and in their order; of sound also what is to be made up."""
 
     mid: str
     rid: str | None
-    frames: list[EncodedFrame]
+    frames: list[EncodedFrame | Concealment]
 
 
 @attrs.frozen

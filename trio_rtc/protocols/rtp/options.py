@@ -3,6 +3,13 @@
 import attrs
 from attrs.validators import ge, gt
 
+from trio_rtc.protocols.congestion import CongestionOptions
+from trio_rtc.protocols.srtp import SrtpOptions
+
+from .history import HistoryOptions
+from .nack import NackOptions
+from .receive import AudioPlayoutOptions, FrameAssemblerOptions, LipSyncOptions
+
 
 @attrs.frozen
 class RtpOptions:
@@ -17,6 +24,13 @@ class RtpOptions:
         source_timeout: Seconds of silence after which an incoming source is forgotten (RFC 3550 section 6.3.5).
         keyframe_interval: Seconds that pass at least between two requests for a keyframe of one source.
         max_early_packets: Packets that are kept until the keys are there, which may come a moment later.
+        history: What is kept for retransmission.
+        nack: How what is missing is asked for.
+        assembler: How frames of video wait for what is missing.
+        playout: How sound is buffered.
+        lip_sync: How sound and picture are kept together.
+        congestion: Bandwidth estimation, pacing, feedback.
+        srtp: Bounds of SRTP.
     """
 
     max_packet_size: int = attrs.field(default=1160, validator=[ge(300), attrs.validators.le(1400)])
@@ -26,3 +40,10 @@ class RtpOptions:
     source_timeout: float = attrs.field(default=60.0, validator=gt(0))
     keyframe_interval: float = attrs.field(default=0.3, validator=gt(0))
     max_early_packets: int = attrs.field(default=64, validator=ge(0))
+    history: HistoryOptions = attrs.field(factory=HistoryOptions)
+    nack: NackOptions = attrs.field(factory=NackOptions)
+    assembler: FrameAssemblerOptions = attrs.field(factory=FrameAssemblerOptions)
+    playout: AudioPlayoutOptions = attrs.field(factory=AudioPlayoutOptions)
+    lip_sync: LipSyncOptions = attrs.field(factory=LipSyncOptions)
+    congestion: CongestionOptions = attrs.field(factory=CongestionOptions)
+    srtp: SrtpOptions = attrs.field(factory=SrtpOptions)

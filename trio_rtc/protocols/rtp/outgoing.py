@@ -98,7 +98,7 @@ class OutgoingStream:
         self._timestamp_offset = rng.getrandbits(32)
         self._rewriter: PacketRewriter | None = None
         self._packetizer: Packetizer | None = None
-        self._extensions = ExtensionMap({})
+        self._extensions = ExtensionMap()
         self._names: tuple[tuple[int, bytes], ...] = ()
         self._repair_names: tuple[tuple[int, bytes], ...] = ()
 
@@ -158,46 +158,66 @@ class OutgoingStream:
         number, timestamp = place
         self._next = max(self._next, number + 1)
         self.clock = TimestampPoint(timestamp, now, clock_rate)
-        return attrs.evolve(
-            packet,
-            payload_type=payload_type,
-            sequence_number=number & 0xFFFF,
-            timestamp=timestamp,
-            ssrc=self.encoding.ssrc,
-            extensions=() if self.announced else self._names,
-            padding_size=0,
+        return RtpPacket(
+            payload_type,
+            number & 0xFFFF,
+            timestamp,
+            self.encoding.ssrc,
+            packet.payload,
+            packet.marker,
+            packet.csrcs,
+            () if self.announced else self._names,
         )
 
     def note_sent(self, packet: RtpPacket, size: int, now: float) -> None:
-        """Count and remember a packet that leaves; ``size`` is that of all of it."""
+        """Count and remember a packet exactly as it leaves; ``size`` is that of all of it."""
         counters = self.counters
         counters.packets_sent += 1
         counters.bytes_sent += len(packet.payload)
         counters.header_bytes_sent += size - len(packet.payload)
         self._history.store(self._unwrap(packet.sequence_number), packet, now)
 
+    @property
+    def retransmits_apart(self) -> bool:
+        """Whether retransmissions are a stream of their own (RFC 4588).
+
+        If not, they are the very packets once more and must not be changed: SRTP would encrypt other bytes under the
+        same nonce (RFC 7714 section 8.1).
+        """
+        codec = self.codec
+        return codec is not None and codec.rtx_payload_type is not None and self.encoding.rtx_ssrc is not None
+
     def retransmit(self, sequence_numbers: Iterable[int], round_trip: float, now: float) -> list[RtpPacket]:
         """Return what the peer has missed, as far as it is remembered; as RTX where that was negotiated."""
         self.counters.nacks_received += 1
-        codec = self.codec
         packets = []
         for wire_number in sequence_numbers:
             packet = self._history.get(self._unwrap(wire_number), now, round_trip)
             if packet is None:
                 continue
-            if codec is not None and codec.rtx_payload_type is not None and self.encoding.rtx_ssrc is not None:
-                packet = wrap(
-                    packet,
-                    ssrc=self.encoding.rtx_ssrc,
-                    payload_type=codec.rtx_payload_type,
-                    sequence_number=self._next_rtx & 0xFFFF,
-                )
-                packet = attrs.evolve(packet, extensions=() if self.announced else self._repair_names)
-                self._next_rtx += 1
+            if self.retransmits_apart:
+                packet = self._wrap(packet)
             self.counters.retransmitted_packets_sent += 1
             self.counters.retransmitted_bytes_sent += len(packet.payload)
             packets.append(packet)
         return packets
+
+    def padding(self, size: int) -> RtpPacket | None:
+        """Return something to probe the path with: what was sent lately once more, or nothing where there is no RTX."""
+        found = self._history.largest_below(size) if self.retransmits_apart else None
+        return None if found is None else self._wrap(found[1])
+
+    def _wrap(self, packet: RtpPacket) -> RtpPacket:
+        codec, ssrc = self.codec, self.encoding.rtx_ssrc
+        assert codec is not None
+        assert codec.rtx_payload_type is not None
+        assert ssrc is not None
+        number = self._next_rtx
+        self._next_rtx += 1
+        wrapped = wrap(
+            packet, ssrc=ssrc, payload_type=codec.rtx_payload_type, sequence_number=number & 0xFFFF
+        )
+        return wrapped.with_extensions(() if self.announced else self._repair_names)
 
     def _unwrap(self, wire_number: int) -> int:
         """Return the number that a number on the wire stands for: one of the last 32,768."""
@@ -207,7 +227,7 @@ class OutgoingStream:
         number = self._extensions.number
         elements = [] if self.announced else list(self._names)
         if frame.audio_level is not None and (element := number(AUDIO_LEVEL)) is not None:
-            elements.append((element, encode_audio_level(frame.audio_level, voice=frame.audio_level < 127)))
+            elements.append((element, encode_audio_level(frame.audio_level, frame.audio_level < 127)))
         if frame.rotation and (element := number(VIDEO_ORIENTATION)) is not None:
             elements.append((element, encode_video_orientation(frame.rotation)))
         if frame.capture_time is not None and (element := number(ABS_CAPTURE_TIME)) is not None:

@@ -108,6 +108,20 @@ class RtpPacket:
             parts.append(bytes(self.padding_size - 1) + bytes([self.padding_size]))
         return b"".join(parts)
 
+    def with_extensions(self, extensions: tuple[tuple[int, bytes], ...]) -> "RtpPacket":
+        """Return the packet with other header extension elements."""
+        return RtpPacket(
+            self.payload_type,
+            self.sequence_number,
+            self.timestamp,
+            self.ssrc,
+            self.payload,
+            self.marker,
+            self.csrcs,
+            extensions,
+            self.padding_size,
+        )
+
     def extension(self, number: int | None) -> bytes | None:
         """Return the bytes of an extension element, ``None`` when the packet does not have it."""
         for element, value in self.extensions:

@@ -81,12 +81,16 @@ class Encoding:
         rtx_ssrc: The source of its retransmissions.
         rid: The layer's name.
         active: Whether it is to be sent at present.
+        max_bitrate: Bits a second at most; ``None`` for what its kind needs.
+        priority: W3C's priority, by which streams share what there is.
     """
 
     ssrc: int
     rtx_ssrc: int | None = None
     rid: str | None = None
     active: bool = True
+    max_bitrate: int | None = None
+    priority: str = "low"
 
 
 @attrs.frozen
@@ -101,6 +105,7 @@ class SendParameters:
         extensions: Header extensions: number → URI.
         reduced_size_rtcp: Whether the peer takes feedback that stands alone (RFC 5506).
         active: Whether the direction lets us send.
+        max_bitrate: What the peer takes at most in this section (``b=``), in bits a second.
     """
 
     mid: str
@@ -110,3 +115,4 @@ class SendParameters:
     extensions: Mapping[int, str] = attrs.field(factory=dict)
     reduced_size_rtcp: bool = False
     active: bool = True
+    max_bitrate: float | None = None

@@ -1,8 +1,8 @@
 """When reports are sent, and what is told of the sources (RFC 3550 sections 6.2 to 6.5).
 
-The bandwidth rule of RFC 3550 is for groups of thousands; between two peers the interval is a constant, as in the browsers:
-a second with video, five without, each time between half and one and a half of it, so that reports of many
-connections do not fall together.
+The bandwidth rule of RFC 3550 is for groups of thousands; between two peers the interval is a constant, as in the
+browsers: a second with video, five without, each time between half and one and a half of it, so that reports of
+many connections do not fall together.
 """
 
 import math

@@ -1,0 +1,55 @@
+"""What can be sent and received, in W3C's words (W3C webrtc section 5.2, ``getCapabilities``)."""
+
+from functools import cache
+
+from .rtp_parameters import RTCRtpCapabilities, RTCRtpCodec, RTCRtpHeaderExtensionCapability
+from .session.capabilities import DEFAULT_CAPABILITIES, KindCapabilities, MediaCapabilities
+from .session.codecs import Codec, format_parameters
+
+_NOT_OFFERED = frozenset({"red", "ulpfec", "flexfec-03", "cn"})
+
+
+def _usable(kind: KindCapabilities) -> KindCapabilities:
+    codecs = tuple(codec for codec in kind.codecs if codec.name.lower() not in _NOT_OFFERED)
+    return KindCapabilities(codecs, kind.header_extensions)
+
+
+OFFERED = MediaCapabilities(_usable(DEFAULT_CAPABILITIES.audio), _usable(DEFAULT_CAPABILITIES.video))
+"""What a transceiver begins with."""
+
+
+@cache
+def capabilities_of(kind: str) -> RTCRtpCapabilities | None:
+    """Return what can be sent and received of a kind, ``None`` for a kind that there is not."""
+    if kind not in ("audio", "video"):
+        return None
+    capabilities = OFFERED.of(kind)
+    return RTCRtpCapabilities(
+        tuple(as_rtp_codec(kind, codec) for codec in capabilities.codecs),
+        tuple(RTCRtpHeaderExtensionCapability(each.uri) for each in capabilities.header_extensions),
+    )
+
+
+def as_rtp_codec(kind: str, codec: Codec) -> RTCRtpCodec:
+    """Return W3C's dictionary of a codec."""
+    return RTCRtpCodec(*codec_fields(kind, codec))
+
+
+def codec_fields(kind: str, codec: Codec) -> tuple[str, int, int | None, str | None]:
+    """Return the members of W3C's dictionary of a codec."""
+    return (
+        f"{kind}/{codec.name}",
+        codec.clock_rate,
+        codec.channels if kind == "audio" else None,
+        format_parameters(codec.parameters) or None,
+    )
+
+
+def codecs_by_preference(kind: str, preferred: tuple[RTCRtpCodec, ...]) -> tuple[Codec, ...]:
+    """Return the codecs of a kind that were chosen, in the order in which they were; all if none were."""
+    codecs = OFFERED.of(kind).codecs
+    if not preferred:
+        return codecs
+    return tuple(
+        codec for choice in preferred for codec in codecs if as_rtp_codec(kind, codec).matches(choice)
+    )

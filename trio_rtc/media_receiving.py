@@ -1,0 +1,106 @@
+"""From frames to a track: decoded in worker threads while somebody takes them, or handed on as they are."""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .protocols.rtp import EncodedFrame
+from .receiver import RTCRtpReceiver
+
+if TYPE_CHECKING:
+    from .codecs import DecodeWorker
+
+logger = logging.getLogger("trio_rtc.media")
+
+
+class ReceivingPump:
+    """Gives a receiver's track its frames.
+
+    Args:
+        receiver: Whose track it is.
+        nursery: Where decoding runs.
+    """
+
+    def __init__(self, receiver: RTCRtpReceiver, nursery: trio.Nursery) -> None:
+        self._receiver = receiver
+        self._nursery = nursery
+        self._worker: DecodeWorker[Any] | None = None
+        self._scope: trio.CancelScope | None = None
+        self._codec: str | None = None
+        self._rid: str | None = None
+        self.broken = 0
+
+    def take(self, rid: str | None, frame: Any) -> None:
+        """Take a frame of the receiver's, or the word that one is missing."""
+        receiver = self._receiver
+        if isinstance(frame, EncodedFrame):
+            receiver._take_encoded(frame)
+        if not receiver._source.is_wanted or not self._is_shown(rid):
+            return
+        if not receiver.decode:
+            if isinstance(frame, EncodedFrame):
+                receiver._source.push(frame)
+            return
+        if isinstance(frame, EncodedFrame):
+            worker = self._worker_for(frame)
+            if worker is not None:
+                worker.put(frame)
+        elif self._worker is not None:
+            self._worker.conceal(frame.duration / frame.clock_rate)
+
+    def stop(self) -> None:
+        """Decode no more, since nobody takes the frames."""
+        if self._scope is not None:
+            self._scope.cancel()
+        self._worker = self._scope = self._codec = None
+
+    def _is_shown(self, rid: str | None) -> bool:
+        """Whether the track shows this layer: the chosen one, else the one that came first."""
+        chosen = self._receiver.layer
+        if chosen is not None:
+            return rid == chosen
+        if self._rid is None:
+            self._rid = rid
+        return rid == self._rid
+
+    def _worker_for(self, frame: EncodedFrame) -> "DecodeWorker[Any] | None":
+        if self._codec == frame.codec:
+            return self._worker
+        self.stop()
+        self._codec = frame.codec
+        worker = _open_decoder(self._receiver.track.kind, frame.codec)
+        if worker is not None:
+            self._worker = worker
+            self._scope = trio.CancelScope()
+            self._nursery.start_soon(self._run, worker, self._scope)
+        return worker
+
+    async def _run(self, worker: "DecodeWorker[Any]", scope: trio.CancelScope) -> None:
+        with scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(worker.run)
+                nursery.start_soon(self._ask_for_keyframes, worker)
+                async for frame in worker:
+                    self._receiver._source.push(frame)
+
+    async def _ask_for_keyframes(self, worker: "DecodeWorker[Any]") -> None:
+        while True:
+            await worker.keyframe_needed()
+            self._receiver.request_keyframe(rid=self._rid)
+
+
+def _open_decoder(kind: str, codec: str) -> "DecodeWorker[Any] | None":
+    from .codecs import (  # noqa: PLC0415 (an optional extra, which only those need who get here)
+        CodecError,
+        DecodeWorker,
+        create_audio_decoder,
+        create_video_decoder,
+    )
+
+    try:
+        decoder = create_video_decoder(codec) if kind == "video" else create_audio_decoder(codec)
+    except CodecError as error:
+        logger.warning("what is received cannot be decoded: %s", error)
+        return None
+    return DecodeWorker(decoder)

@@ -1,0 +1,194 @@
+"""What may be sent and when: the estimate, the pacer, and the share of each stream.
+
+Joins the parts of :mod:`trio_rtc.protocols.congestion` with RTP: packets are numbered over all streams where that was
+negotiated, feedback on them moves the estimate, the estimate moves the pacer and is divided among the streams.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trio_rtc.protocols.congestion import (
+    PRIORITY_WEIGHTS,
+    BandwidthEstimator,
+    CongestionOptions,
+    CongestionStatistics,
+    Pacer,
+    PacketKind,
+    allocate,
+)
+from trio_rtc.protocols.congestion import Encoding as Share
+from trio_rtc.protocols.rtcp import REFERENCE_BITS, TransportFeedback
+from trio_rtc.protocols.serial import Unwrapper
+
+from .parameters import Encoding, SendParameters
+
+__all__ = ["Bandwidth", "PacketKind"]
+
+_AUDIO_BITRATE = 64_000.0
+_LEAST_AUDIO = 6_000.0
+_VIDEO_BITRATE = 2_500_000.0
+_LEAST_VIDEO = 30_000.0
+_WORTH_TELLING = 0.02
+"""By what part of itself a bitrate has to change so that encoders are told."""
+_OVERHEAD = 60
+"""Bytes of IP, UDP and SRTP on top of an RTP packet, as they count on the path."""
+
+
+class Bandwidth:
+    """The estimate of the path and the queue before it.
+
+    Args:
+        options: Of congestion control.
+    """
+
+    def __init__(self, options: CongestionOptions) -> None:
+        self._options = options
+        self._estimator = BandwidthEstimator(options, probing=False)
+        self._transport_wide = False
+        self._pacer: Pacer[Any] = Pacer(options)
+        self._next = 1
+        self._numbers = Unwrapper(16)
+        self._references = Unwrapper(REFERENCE_BITS)
+        self._sections: Sequence[SendParameters] = ()
+        self._told: dict[int, float] = {}
+
+    # -- what is negotiated --------------------------------------------------------------------------------------
+
+    def configure(self, sections: Sequence[SendParameters], *, transport_wide: bool, now: float) -> None:
+        """Take the sections that send, and whether the peer tells of every packet."""
+        self._sections = sections
+        if transport_wide and not self._transport_wide:
+            self._transport_wide = True
+            self._estimator = BandwidthEstimator(self._options, probing=True)
+        wanted = sum(_ceiling(section, encoding) for section, encoding in self._encodings())
+        limits = [section.max_bitrate for section in sections if section.max_bitrate is not None]
+        ceiling = min([max(wanted, self._options.start_bitrate), self._options.max_bitrate, *limits])
+        self._estimator.set_bounds(min(self._options.min_bitrate, ceiling), None, max(ceiling, 1.0), now)
+        self._told.clear()
+        self._follow(now)
+
+    # -- what is sent ------------------------------------------------------------------------------------------
+
+    def enqueue(self, item: Any, size: int, kind: PacketKind, now: float) -> bool:
+        """Queue a packet of so many bytes of payload; return whether there was room for it."""
+        return self._pacer.enqueue(item, size + _OVERHEAD, kind, now)
+
+    def take_due(self, now: float) -> list[Any]:
+        """Take the packets that may leave now."""
+        return self._pacer.take_due(now)
+
+    def padding_wanted(self, now: float) -> int:
+        """Return how many bytes to send now although nobody needs them, to probe the path; 0 for none."""
+        return self._pacer.padding_wanted(now)
+
+    def next_number(self) -> int:
+        """Return the transport-wide number of the next packet, unwrapped."""
+        number = self._next
+        self._next += 1
+        return number
+
+    def packet_sent(self, number: int | None, size: int, now: float, *, padding: bool) -> None:
+        """Hear that a packet has left."""
+        if number is not None:
+            self._estimator.packet_sent(
+                number, size + _OVERHEAD, now, self._pacer.probe_cluster, padding=padding
+            )
+
+    # -- what the peer says ------------------------------------------------------------------------------------
+
+    def feedback(self, packet: TransportFeedback, now: float) -> None:
+        """Take what the peer says of every packet."""
+        if not self._transport_wide:
+            return
+        # Numbers are near those that were sent last, whatever the feedback says of them.
+        self._numbers.last = self._next
+        base = self._numbers.peek(packet.base_sequence_number)
+        arrived = dict(packet.arrival_times(base, self._references.unwrap(packet.reference_time)))
+        results = [(number, arrived.get(number)) for number in range(base, base + packet.status_count)]
+        self._estimator.feedback_received(results, None, now)
+        self._follow(now)
+
+    def loss_reported(self, fraction: float, round_trip: float | None, now: float) -> None:
+        """Take what a report says of one stream."""
+        if round_trip is not None:
+            self._estimator.round_trip_measured(round_trip)
+        self._estimator.loss_reported(fraction, now)
+        self._follow(now)
+
+    def remb_received(self, bitrate: float, now: float) -> None:
+        """Take the peer's own estimate."""
+        self._estimator.remb_received(bitrate, now)
+        self._follow(now)
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def handle_timer(self, now: float) -> None:
+        """Act on what is due."""
+        if now >= self._estimator.next_timer():
+            self._estimator.handle_timer(now)
+            self._follow(now)
+
+    def next_timer(self) -> float:
+        """Return the next deadline."""
+        return min(self._estimator.next_timer(), self._pacer.next_timer())
+
+    # -- what comes of it --------------------------------------------------------------------------------------
+
+    @property
+    def available(self) -> float:
+        """Bits a second that may be sent, all streams together."""
+        return self._estimator.target_bitrate
+
+    def statistics(self) -> CongestionStatistics:
+        """Return what the estimate stands on."""
+        return self._estimator.statistics()
+
+    def queue_age(self, now: float) -> float:
+        """Return how long the oldest packet has been waiting, in seconds."""
+        return self._pacer.queue_age(now)
+
+    def take_changes(self) -> Mapping[int, float] | None:
+        """Return the bitrate of every stream, by SSRC, if one has changed enough to be told."""
+        pairs = list(self._encodings())
+        shares = [
+            Share(
+                min(_LEAST_AUDIO if section.kind == "audio" else _LEAST_VIDEO, _ceiling(section, encoding)),
+                _ceiling(section, encoding),
+                weight=PRIORITY_WEIGHTS[encoding.priority],
+                stream=index,
+                active=section.active and encoding.active,
+            )
+            for index, section in enumerate(self._sections)
+            for encoding in section.encodings
+        ]
+        bitrates = {
+            encoding.ssrc: bitrate
+            for (_, encoding), bitrate in zip(pairs, allocate(self.available, shares), strict=True)
+        }
+        if not self._differs(bitrates):
+            return None
+        self._told = bitrates
+        return bitrates
+
+    def _differs(self, bitrates: Mapping[int, float]) -> bool:
+        if bitrates.keys() != self._told.keys():
+            return True
+        return any(
+            abs(bitrate - self._told[ssrc]) > _WORTH_TELLING * max(self._told[ssrc], 1.0)
+            for ssrc, bitrate in bitrates.items()
+        )
+
+    def _encodings(self) -> list[tuple[SendParameters, Encoding]]:
+        return [(section, encoding) for section in self._sections for encoding in section.encodings]
+
+    def _follow(self, now: float) -> None:
+        """Let the pacer follow the estimate."""
+        self._pacer.set_bitrate(self._estimator.target_bitrate, now)
+        for cluster in self._estimator.probes_wanted():
+            self._pacer.add_probe(cluster)
+
+
+def _ceiling(section: SendParameters, encoding: Encoding) -> float:
+    """Return what a stream can use at most."""
+    default = _AUDIO_BITRATE if section.kind == "audio" else _VIDEO_BITRATE
+    return float(encoding.max_bitrate or default)

@@ -1,0 +1,333 @@
+"""The RTP session of a bundle, without input or output of its own: all media of both sides over one transport.
+
+RFC 3550 as the profile SAVPF (RFC 5124) has it, over DTLS-SRTP (RFC 5764), with everything multiplexed on one port (RFC
+5761, RFC 9143). The session is made when a media section is negotiated and lives as long as the transport. Until the
+DTLS handshake brings the keys it sends nothing and keeps a few of the packets that come; ``set_keys`` opens it.
+
+Packets that come are decrypted, sorted to their stream (:mod:`.router`), and leave as events: packets for those who
+forward, whole frames for those who watch. Frames that are to be sent are cut into packets, wait in the pacer and are
+stamped and encrypted as they leave. Between the two, RTCP: reports go out at an interval (:mod:`.reports`), requests
+and congestion feedback as soon as they are due, alone where the peer takes that (RFC 5506).
+
+``close`` says BYE. Left out: groups of more than two, RTP and RTCP on separate ports, SSRC collisions (the peers of an
+authenticated connection choose 32 random bits each, and a collision is refused by SDP).
+"""
+
+import math
+import random
+from collections.abc import Iterable, Sequence
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.rtcp import (
+    DelaySinceLastReceiverReport,
+    ExtendedReport,
+    FullIntraRequest,
+    GenericNack,
+    Goodbye,
+    PictureLossIndication,
+    ReceiverEstimatedMaximumBitrate,
+    ReceiverReport,
+    ReportBlock,
+    RtcpPacket,
+    SenderReport,
+    TransportFeedback,
+    compact_from_seconds,
+    compact_ntp,
+    encode,
+    encode_datagrams,
+    ntp_from_unix,
+    parse,
+    round_trip_time,
+)
+from trio_rtc.protocols.srtp import SrtpSession
+
+from .bandwidth import Bandwidth
+from .events import BitratesChanged, Closed, RtpEvent
+from .frame import EncodedFrame
+from .options import RtpOptions
+from .packet import RtpPacket
+from .parameters import FEEDBACK_TRANSPORT, ReceiveParameters, SendParameters
+from .receiving import ReceivingSide
+from .reports import ReportSchedule, compound, goodbye
+from .sending import SendingSide
+
+_MAX_RTCP = 1150
+_RTCP_TYPES = range(192, 224)
+
+
+class RtpSession:
+    """All media of one transport, in the contract of :class:`trio_rtc.protocols._contract.Core`.
+
+    Args:
+        options: See :class:`.RtpOptions`.
+        rng: Source of the first numbers and of the spread of reports.
+        wall_clock: What to add to ``now`` to have the Unix time.
+        cname: The name that joins our streams.
+
+    Attributes:
+        sending: Our streams.
+        receiving: The peer's.
+        bandwidth: The estimate of the path.
+        srtp: Encryption, ``None`` before there are keys.
+        dropped: Packets that were dropped, by reason.
+    """
+
+    def __init__(self, options: RtpOptions, *, rng: random.Random, wall_clock: float, cname: str) -> None:
+        self._options = options
+        self._wall_clock = wall_clock
+        self._cname = cname
+        self.bandwidth = Bandwidth(options.congestion)
+        self.sending = SendingSide(options, self.bandwidth, rng)
+        self.receiving = ReceivingSide(options)
+        self.srtp: SrtpSession | None = None
+        self.dropped: dict[str, int] = {}
+        self.closed = False
+        self._own_ssrc = rng.getrandbits(32)
+        self._schedule = ReportSchedule(rng)
+        self._reduced_size = False
+        self._has_video = False
+        self._early: list[bytes] = []
+        self._control: list[bytes] = []
+        self._events: list[RtpEvent] = []
+        self._reference_time: tuple[int, int, float] | None = None
+
+    # -- what is negotiated --------------------------------------------------------------------------------------
+
+    def set_keys(self, srtp: SrtpSession, now: float) -> None:
+        """Take what encrypts, and the packets that have been waiting for it."""
+        self.srtp = srtp
+        early, self._early = self._early, []
+        self.receive(early, now)
+
+    def set_sections(
+        self, sending: Sequence[SendParameters], receiving: Sequence[ReceiveParameters], now: float
+    ) -> None:
+        """Replace what is sent and what may be received."""
+        gone = self.sending.set_sections(sending)
+        if gone:
+            self._send_rtcp(goodbye(self._own_ssrc, self._cname, gone))
+        self.receiving.set_sections(receiving)
+        active = [section for section in sending if section.active]
+        feedback = {kind for section in active for codec in section.codecs for kind in codec.feedback}
+        self.bandwidth.configure(active, transport_wide=FEEDBACK_TRANSPORT in feedback, now=now)
+        self._reduced_size = all(section.reduced_size_rtcp for section in sending)
+        kinds = [section.kind for section in sending] + [section.kind for section in receiving]
+        self._has_video = "video" in kinds
+        first = next((encoding.ssrc for section in active for encoding in section.encodings), None)
+        self._own_ssrc = self._own_ssrc if first is None else first
+        self._note_bitrates()
+
+    def set_demand(self, mid: str, *, frames: bool, packets: bool) -> None:
+        """Say what is wanted of a section that is received."""
+        self.receiving.set_demand(mid, frames=frames, packets=packets)
+
+    # -- what the application does -------------------------------------------------------------------------------
+
+    def send_frame(self, mid: str, frame: EncodedFrame, now: float, *, rid: str | None = None) -> None:
+        """Queue a frame. Before the keys are there it is lost, as on any path that is not open yet.
+
+        Raises:
+            ValueError: It is not of the codec that was negotiated.
+        """
+        if self.srtp is not None and not self.closed:
+            self.sending.send_frame(mid, frame, rid, now)
+            self._schedule.start(now)
+
+    def send_packet(self, mid: str, packet: RtpPacket, now: float, *, rid: str | None = None) -> None:
+        """Queue a packet of another stream as one of ours."""
+        if self.srtp is not None and not self.closed:
+            self.sending.send_packet(mid, packet, rid, now)
+            self._schedule.start(now)
+
+    def request_keyframe(self, mid: str, rid: str | None, now: float) -> None:
+        """Ask the peer for a keyframe."""
+        self.receiving.request_keyframe(mid, rid)
+
+    # -- the contract of a core ----------------------------------------------------------------------------------
+
+    def receive(self, batch: Sequence[bytes], now: float) -> None:
+        """Take packets of SRTP and SRTCP. Never raises for what the peer did."""
+        srtp = self.srtp
+        if srtp is None:
+            room = self._options.max_early_packets - len(self._early)
+            self._early += batch[: max(room, 0)]
+            return
+        for data in batch:
+            if len(data) < 2 or self.closed:
+                continue
+            try:
+                if data[1] in _RTCP_TYPES:
+                    clear = srtp.unprotect_rtcp(data)
+                    if clear is not None:
+                        self._receive_rtcp(parse(clear), now)
+                else:
+                    clear = srtp.unprotect(data)
+                    if clear is not None:
+                        self.receiving.receive(RtpPacket.parse(clear), len(clear), now)
+            except ProtocolError:
+                self.dropped["malformed"] = self.dropped.get("malformed", 0) + 1
+        self.receiving.finish_batch(now)
+        if self.receiving.streams:
+            self._schedule.start(now)
+        self._take_events()
+
+    def handle_timer(self, now: float) -> None:
+        """Act on what is due."""
+        if self.closed:
+            return
+        self.bandwidth.handle_timer(now)
+        self.receiving.handle_timer(now)
+        options = self._options
+        interval = options.report_interval_video if self._has_video else options.report_interval_audio
+        if self._schedule.take(now, interval):
+            self._report(now)
+        self._take_events()
+
+    def next_timer(self) -> float:
+        """Return the next deadline."""
+        if self.closed:
+            return math.inf
+        deadline = min(self._schedule.due, self.receiving.next_timer())
+        return deadline if self.srtp is None else min(deadline, self.bandwidth.next_timer())
+
+    def datagrams_to_send(self, now: float) -> list[bytes]:
+        """Take packets, encrypted."""
+        srtp = self.srtp
+        if srtp is None:
+            return []
+        if not self.closed:
+            requests = self.receiving.requests(self._own_ssrc, now)
+            if requests:
+                self._send_rtcp(self._alone(requests))
+        control, self._control = self._control, []
+        datagrams = [srtp.protect_rtcp(packet) for packet in control]
+        if not self.closed:
+            datagrams += [srtp.protect(packet) for packet in self.sending.take(now)]
+        return datagrams
+
+    def events(self) -> list[RtpEvent]:
+        """Take what has happened."""
+        events, self._events = self._events, []
+        return events
+
+    def close(self, now: float) -> None:
+        """Say BYE, if there is anybody to hear it, and end. Idempotent."""
+        if not self.closed:
+            ssrcs = self.sending.ssrcs
+            if ssrcs:
+                self._send_rtcp(goodbye(self._own_ssrc, self._cname, ssrcs))
+            self._end()
+
+    def lower_closed(self, now: float) -> None:
+        """Hear that the transport is gone: end without a word."""
+        self._control.clear()
+        if not self.closed:
+            self._end()
+
+    # -- RTCP ----------------------------------------------------------------------------------------------------
+
+    def _receive_rtcp(self, packets: Iterable[RtcpPacket], now: float) -> None:
+        sending, receiving = self.sending, self.receiving
+        for packet in packets:
+            match packet:
+                case SenderReport():
+                    receiving.sender_report(packet, now)
+                    self._take_blocks(packet.blocks, now)
+                case ReceiverReport():
+                    self._take_blocks(packet.blocks, now)
+                case GenericNack():
+                    sending.handle_nack(packet.media_ssrc, packet.sequence_numbers, now)
+                case TransportFeedback():
+                    self.bandwidth.feedback(packet, now)
+                    self._note_bitrates()
+                case PictureLossIndication():
+                    self._tell(sending.handle_picture_loss(packet.media_ssrc))
+                case FullIntraRequest():
+                    for ssrc, number in packet.requests:
+                        self._tell(sending.handle_full_intra_request(ssrc, number))
+                case ReceiverEstimatedMaximumBitrate():
+                    self.bandwidth.remb_received(packet.bitrate, now)
+                    self._note_bitrates()
+                case Goodbye():
+                    receiving.goodbye(packet.ssrcs)
+                case ExtendedReport():
+                    self._take_extended(packet, now)
+                case _:
+                    pass  # names are in the descriptions; what else there is has no meaning here
+
+    def _take_blocks(self, blocks: Iterable[ReportBlock], now: float) -> None:
+        at = self._compact(now)
+        for block in blocks:
+            round_trip = round_trip_time(at, block.last_sender_report, block.delay_since_last_sender_report)
+            self.sending.handle_report(block, round_trip, now)
+            if round_trip is not None:
+                self.receiving.set_round_trip(round_trip)
+        self._note_bitrates()
+
+    def _take_extended(self, report: ExtendedReport, now: float) -> None:
+        if report.reference_time is not None:
+            self._reference_time = (report.ssrc, compact_ntp(report.reference_time), now)
+        at = self._compact(now)
+        for delay in report.delays:
+            round_trip = round_trip_time(at, delay.last_receiver_report, delay.delay)
+            if round_trip is not None:
+                self.receiving.set_round_trip(round_trip)
+
+    def _report(self, now: float) -> None:
+        reports = self.sending.reports(now, now + self._wall_clock)
+        blocks = self.receiving.report_blocks(now)
+        packets = compound(self._own_ssrc, reports, blocks, self._cname, [report.ssrc for report in reports])
+        extended = self._extended_report(now, sends=bool(reports))
+        if extended is not None:
+            packets.append(extended)
+        self._send_rtcp(packets)
+
+    def _extended_report(self, now: float, *, sends: bool) -> ExtendedReport | None:
+        """Return what gives a side that only receives its round-trip time (RFC 3611 sections 4.4 and 4.5)."""
+        reference = None if sends else ntp_from_unix(now + self._wall_clock)
+        delays: tuple[DelaySinceLastReceiverReport, ...] = ()
+        if self._reference_time is not None:
+            ssrc, last, at = self._reference_time
+            delays = (DelaySinceLastReceiverReport(ssrc, last, compact_from_seconds(now - at)),)
+            self._reference_time = None
+        if reference is None and not delays:
+            return None
+        return ExtendedReport(self._own_ssrc, reference, delays)
+
+    def _alone(self, packets: list[RtcpPacket]) -> list[RtcpPacket]:
+        """Return feedback as it may be sent: by itself (RFC 5506), or behind a report."""
+        if self._reduced_size:
+            return packets
+        return [*compound(self._own_ssrc, (), (), self._cname, ()), *packets]
+
+    def _send_rtcp(self, packets: Sequence[RtcpPacket]) -> None:
+        datagram = encode(packets)
+        if len(datagram) <= _MAX_RTCP:
+            self._control.append(datagram)
+        else:
+            self._control += encode_datagrams(packets, _MAX_RTCP)
+
+    def _compact(self, now: float) -> int:
+        return compact_ntp(ntp_from_unix(now + self._wall_clock))
+
+    # -- events --------------------------------------------------------------------------------------------------
+
+    def _tell(self, event: RtpEvent | None) -> None:
+        if event is not None:
+            self._events.append(event)
+
+    def _note_bitrates(self) -> None:
+        bitrates = self.bandwidth.take_changes()
+        if bitrates:
+            self._events.append(BitratesChanged(bitrates, self.bandwidth.available))
+
+    def _take_events(self) -> None:
+        self._events += self.receiving.events
+        self.receiving.events.clear()
+        self._note_bitrates()
+
+    def _end(self) -> None:
+        self.closed = True
+        self._schedule.stop()
+        self._early.clear()
+        self._events.append(Closed())

@@ -1,0 +1,73 @@
+"""RTP's shell: media to and from ICE, past DTLS, which only gives the keys.
+
+What is received leaves upwards by a call, synchronously, into the bounded queues of tracks and forwarders: media is
+pushed, and whoever is slow loses the oldest.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import trio
+
+from trio_rtc.protocols.rtp import EncodedFrame, RtpEvent, RtpPacket, RtpSession
+
+from .base import Inbox, Lower, Transport
+
+logger = logging.getLogger("trio_rtc.rtp")
+
+
+class RtpTransport(Transport[list[bytes], bytes, RtpEvent]):
+    """Drives the RTP session of a bundle.
+
+    Attributes:
+        session: The core.
+    """
+
+    def __init__(
+        self,
+        session: RtpSession,
+        inbox: Inbox[list[bytes]],
+        lower: Lower,
+        report: Callable[[RtpEvent], None],
+    ) -> None:
+        super().__init__(session, inbox)
+        self.session = session
+        self._lower = lower
+        self._report = report
+
+    async def send_frame(self, mid: str, frame: EncodedFrame, rid: str | None = None) -> None:
+        """Send a frame, waiting for the socket where it is full.
+
+        Raises:
+            ValueError: It is not of the codec that was negotiated.
+        """
+        self.session.send_frame(mid, frame, trio.current_time(), rid=rid)
+        await self.flush()
+
+    async def send_packet(self, mid: str, packet: RtpPacket, rid: str | None = None) -> None:
+        """Send a packet of another stream as one of ours, waiting for the socket where it is full."""
+        self.session.send_packet(mid, packet, trio.current_time(), rid=rid)
+        await self.flush()
+
+    def call(self, verb: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a verb of the session for a synchronous caller, and let the task look at what came of it."""
+        result = verb(*arguments, trio.current_time())
+        self.wake()
+        return result
+
+    def _receive(self, item: list[bytes], now: float) -> bool:
+        self.session.receive(item, now)
+        return True
+
+    def _handle(self, event: RtpEvent) -> None:
+        self._report(event)
+
+    def _send_down(self, datagrams: list[bytes]) -> bool:
+        return self._lower.send_nowait(datagrams)
+
+    async def _drain(self) -> None:
+        await self._lower.drain()
+
+    def _close_upper_inboxes(self) -> None:
+        """There is nothing above but the report."""
