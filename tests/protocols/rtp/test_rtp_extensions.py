@@ -157,3 +157,4 @@ def test_a_map_is_a_value() -> None:
     assert hash(extensions) == hash(ExtensionMap({3: MID}))
     assert extensions != ExtensionMap(uris)
     assert ExtensionMap() == ExtensionMap({})
+    assert ExtensionMap([(3, MID), (4, AUDIO_LEVEL)]) == ExtensionMap(uris)

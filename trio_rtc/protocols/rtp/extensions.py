@@ -162,7 +162,7 @@ SUPPORTED: Final = tuple(_READERS)
 """Every URI that is understood."""
 
 
-def _read_only(uris: Mapping[int, str]) -> Mapping[int, str]:
+def _read_only(uris: Mapping[int, str] | Iterable[tuple[int, str]]) -> Mapping[int, str]:
     return MappingProxyType(dict(uris))
 
 
@@ -172,7 +172,7 @@ class ExtensionMap:
 
     Attributes:
         uris: The URI of each number; unknown ones are kept, and not read. Of several numbers of a URI the
-            first is the one to write.
+            first is the one to write. May be given as pairs too, of which the last of a number counts.
     """
 
     uris: Mapping[int, str] = attrs.field(factory=dict, converter=_read_only, hash=False)
