@@ -29,7 +29,8 @@ DAY = 86400_000
 def test_defaults() -> None:
     configuration = RTCPeerConnection().get_configuration()
     assert configuration == RTCConfiguration()
-    assert configuration.ice_servers == configuration.certificates == ()
+    assert configuration.ice_servers == ()
+    assert configuration.certificates == ()
     assert configuration.ice_transport_policy == "all"
     assert configuration.bundle_policy == "balanced"
     assert configuration.rtcp_mux_policy == "require"

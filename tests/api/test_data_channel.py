@@ -1,5 +1,7 @@
 """RTCDataChannel: messages, back-pressure, closing, and what wrong use gets."""
 
+from typing import Any
+
 import pytest
 import trio
 import trio.testing
@@ -14,6 +16,7 @@ from trio_rtc import (
     SctpOptions,
     Settings,
 )
+from trio_rtc.event_target import AnyEvent
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -81,7 +84,7 @@ async def test_sending_before_the_channel_is_open() -> None:
 
 
 async def test_attributes_are_the_same_on_both_sides() -> None:
-    options = {"ordered": False, "max_retransmits": 3, "protocol": "p", "priority": "high"}
+    options: dict[str, Any] = {"ordered": False, "max_retransmits": 3, "protocol": "p", "priority": "high"}
     async with open_channel(label="läbel", **options) as (mine, theirs, _):
         for channel in (mine, theirs):
             assert channel.label == "läbel"
@@ -218,11 +221,13 @@ async def test_closing_delivers_what_was_sent() -> None:
 async def test_events_of_closing() -> None:
     async with open_channel() as (mine, theirs, _):
         events: list[str] = []
-        for name, channel in (("mine", mine), ("theirs", theirs)):
+
+        def note(event: AnyEvent) -> None:
+            events.append(f"{'mine' if event.target is mine else 'theirs'} {event.type}")
+
+        for channel in (mine, theirs):
             for kind in ("closing", "close", "error"):
-                channel.add_event_listener(
-                    kind, lambda event, name=name: events.append(f"{name} {event.type}")
-                )
+                channel.add_event_listener(kind, note)
         mine.close()
         assert mine.ready_state == "closing"
         await trio.sleep(5)

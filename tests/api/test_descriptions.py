@@ -45,7 +45,7 @@ def test_the_members_of_a_candidate() -> None:
     assert (candidate.address, candidate.port) == ("203.0.113.7", 46154)
     assert candidate.type == "srflx"
     assert (candidate.related_address, candidate.related_port) == ("10.0.0.1", 40000)
-    assert candidate.tcp_type is candidate.relay_protocol is candidate.url is None
+    assert (candidate.tcp_type, candidate.relay_protocol, candidate.url) == (None, None, None)
     assert candidate.username_fragment == "EEtu"
 
 

@@ -136,7 +136,7 @@ async def test_a_channel_beyond_what_the_association_has() -> None:
         await connect(peers.alice, peers.bob)
         for channel in last:
             await channel.opened()
-        await messages_pass(*last)
+        await messages_pass(last[0], last[1])
         assert peers.alice.sctp is not None
         assert peers.alice.sctp.max_channels == 8
         assert early.ready_state == "closed"
@@ -178,7 +178,7 @@ async def test_a_channel_is_open_when_it_is_announced() -> None:
             channel = event.channel
             log.append(f"announced {channel.ready_state}")
             channel.on_open = lambda _: log.append("open")
-            channel.on_message = lambda message: log.append(message.data)
+            channel.on_message = lambda message: log.append(str(message.data))
             channel.send_nowait("hello")
 
         peers.bob.on_data_channel = announce

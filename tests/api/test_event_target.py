@@ -1,5 +1,7 @@
 """EventTarget: slots, listeners and subscriptions, and what becomes of a handler that raises."""
 
+from collections.abc import Callable
+
 import pytest
 import trio
 import trio.testing
@@ -39,13 +41,17 @@ def test_handlers_are_called_in_the_order_in_which_they_were_added() -> None:
 def test_the_slot() -> None:
     lamp = make_lamp()
     assert lamp.on_on is None
-    handler = [].append
+    handled: list[Event] = []
+
+    def handler(event: Event) -> None:
+        handled.append(event)
+
     lamp.on_on = handler
     assert lamp.on_on is handler
     lamp.on_on = None
     assert lamp.on_on is None
     switch(lamp)
-    assert handler.__self__ == []
+    assert handled == []
 
 
 def test_a_handler_added_twice_is_called_once() -> None:
@@ -94,11 +100,12 @@ def test_one_removed_by_an_earlier_one_is_not_called_and_one_added_is_called_nex
 
 def test_unknown_events_are_refused_with_those_that_there_are() -> None:
     lamp = make_lamp()
-    for use in (
+    uses: tuple[Callable[[], object], ...] = (
         lambda: lamp.add_event_listener("blink", print),
         lambda: lamp.remove_event_listener("blink", print),
         lambda: switch(lamp, "blink"),
-    ):
+    )
+    for use in uses:
         with pytest.raises(ValueError, match=r"Lamp has no event 'blink'; it has: off, on"):
             use()
 

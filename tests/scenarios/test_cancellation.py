@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import attrs
 import pytest
@@ -85,7 +86,7 @@ class Signaling:
         self._send, self._receive = send, receive
 
     async def send(self, event_or_description: object) -> None:
-        value = getattr(event_or_description, "candidate", event_or_description)
+        value: Any = getattr(event_or_description, "candidate", event_or_description)
         with contextlib.suppress(trio.BrokenResourceError):
             await self._send.send(json.dumps(None if value is None else value.to_json()))
 

@@ -7,7 +7,7 @@ import attrs
 import pytest
 import trio
 
-from tests.strategies.peers import channel_pair, connect, negotiate, settings_for, two_peers
+from tests.strategies.peers import channel_pair, connect, description_of, negotiate, settings_for, two_peers
 from tests.strategies.stories import messages_pass, state_reached
 from trio_rtc import (
     Address,
@@ -69,7 +69,7 @@ async def test_without_trickling_the_descriptions_have_all() -> None:
         await peers.alice.set_local_description()
         await trio.sleep(1)
         assert peers.alice.ice_gathering_state == "complete"
-        await peers.bob.set_remote_description(peers.alice.local_description)
+        await peers.bob.set_remote_description(description_of(peers.alice))
         await peers.bob.set_local_description()
         await trio.sleep(1)
         assert peers.bob.local_description is not None
@@ -184,7 +184,7 @@ async def test_addresses_hidden_behind_local_names(loss: float) -> None:
         await nursery.start(hidden.run)
         channel = peers.alice.create_data_channel("chat")
         await peers.alice.set_local_description()
-        await peers.bob.set_remote_description(peers.alice.local_description)
+        await peers.bob.set_remote_description(description_of(peers.alice))
         await peers.bob.set_local_description()
         assert peers.bob.local_description is not None
         answer = peers.bob.local_description

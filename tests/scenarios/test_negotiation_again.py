@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from tests.strategies.peers import Peers, connect, negotiate, open_channel, trickle, two_peers
+from tests.strategies.peers import Peers, connect, description_of, negotiate, open_channel, trickle, two_peers
 from tests.strategies.stories import messages_pass, state_reached
 from trio_rtc import RTCDataChannel, RTCPeerConnection
 from trio_rtc.testing import Link, TraceKind
@@ -54,11 +54,11 @@ async def glare(peers: Peers) -> None:
         nursery.start_soon(alice.set_local_description)
         nursery.start_soon(bob.set_local_description)
     assert alice.signaling_state == bob.signaling_state == "have-local-offer"
-    await bob.set_remote_description(alice.local_description)
+    await bob.set_remote_description(description_of(alice))
     assert bob.signaling_state == "have-remote-offer"
     trickle(alice, bob)
     await bob.set_local_description()
-    await alice.set_remote_description(bob.local_description)
+    await alice.set_remote_description(description_of(bob))
     assert alice.signaling_state == bob.signaling_state == "stable"
 
 
@@ -90,10 +90,10 @@ async def test_both_offer_at_once_with_trickled_candidates() -> None:
         peers.bob.create_data_channel("chat")
         for pc in (peers.alice, peers.bob):
             await pc.set_local_description()
-        await peers.bob.set_remote_description(peers.alice.local_description)
+        await peers.bob.set_remote_description(description_of(peers.alice))
         trickle(peers.alice, peers.bob)
         await peers.bob.set_local_description()
-        await peers.alice.set_remote_description(peers.bob.local_description)
+        await peers.alice.set_remote_description(description_of(peers.bob))
         with trio.fail_after(3):
             await channel.opened()
 

@@ -30,7 +30,7 @@ async def travelling_alice() -> AsyncIterator[Peers]:
         yield Peers(network, hosts, alice, bob)
 
 
-def hosts_of_candidates(pc: RTCPeerConnection) -> list[str | None]:
+def hosts_of_candidates(pc: RTCPeerConnection) -> list[str]:
     assert pc.sctp is not None
     return sorted(
         str(candidate.address) for candidate in pc.sctp.transport.ice_transport.get_local_candidates()

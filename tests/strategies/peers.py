@@ -9,7 +9,14 @@ from contextlib import asynccontextmanager
 import attrs
 import trio
 
-from trio_rtc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCPeerConnectionIceEvent, Settings
+from trio_rtc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCPeerConnectionIceEvent,
+    RTCSessionDescription,
+    Settings,
+)
 from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork
 
 WALL_CLOCK = 1_780_000_000.0
@@ -58,14 +65,18 @@ async def two_peers(
             assert [host.open_sockets for host in hosts] == [(), ()]
 
 
+def description_of(pc: RTCPeerConnection) -> RTCSessionDescription:
+    """Return the description that a peer has set."""
+    assert pc.local_description is not None
+    return pc.local_description
+
+
 async def negotiate(offerer: RTCPeerConnection, answerer: RTCPeerConnection) -> None:
     """Exchange one offer and one answer, over signaling that takes no time."""
     await offerer.set_local_description()
-    assert offerer.local_description is not None
-    await answerer.set_remote_description(offerer.local_description)
+    await answerer.set_remote_description(description_of(offerer))
     await answerer.set_local_description()
-    assert answerer.local_description is not None
-    await offerer.set_remote_description(answerer.local_description)
+    await offerer.set_remote_description(description_of(answerer))
 
 
 def trickle(one: RTCPeerConnection, other: RTCPeerConnection) -> None:

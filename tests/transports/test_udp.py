@@ -172,7 +172,7 @@ async def test_a_batch_is_bounded() -> None:
     async with open_sockets("127.0.0.1") as [sender, receiver]:
         for packet in numbered(150):
             sender.send_nowait([packet], receiver.local_address)
-        sizes = []
+        sizes: list[int] = []
         while sum(sizes) < 150:
             sizes.append(sum(len(packets) for _, packets in await receiver.receive_batch()))
         assert max(sizes) <= 64

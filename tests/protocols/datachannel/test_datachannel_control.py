@@ -27,7 +27,7 @@ OPEN = encode_open(CHAT)
 
 short = st.integers(0, 65535)
 texts = st.text(max_size=20)
-reliabilities = st.one_of(
+reliabilities: st.SearchStrategy[dict[str, int]] = st.one_of(
     st.just({}),
     short.map(lambda number: {"max_retransmits": number}),
     short.map(lambda number: {"max_packet_life_time": number}),

@@ -245,7 +245,7 @@ def test_bounds() -> None:
     assert error.line_number == 7
     error = error_of(HEAD + "a=x\r\n" * 10 + "m=audio 0 RTP 0\r\n", SdpOptions(maximum_session_lines=8))
     assert error.line_number == 9
-    assert parse(HEAD + "m=audio 0 RTP 0\r\n" + "a=x\r\n" * 10, SdpOptions(maximum_session_lines=8))
+    parse(HEAD + "m=audio 0 RTP 0\r\n" + "a=x\r\n" * 10, SdpOptions(maximum_session_lines=8))
     assert "ICE options" in str(error_of(HEAD + "a=ice-options:" + "x " * 100_000))
 
 
