@@ -2,7 +2,8 @@
 
 Frames are byte streams with start codes (annex B). A keyframe is one with an IDR picture; SPS and PPS go with it, and
 if the encoder does not repeat them they are, from an earlier frame or from ``sprop-parameter-sets``, in both
-directions: whoever begins at a keyframe can decode it.
+directions: whoever begins at a keyframe can decode it. An assembled IDR picture for which no SPS has ever come is not
+called a keyframe, because nobody can decode it.
 
 Where a frame begins cannot be told from one packet: an access unit may begin with an access unit delimiter, parameter
 sets, supplemental information, or a slice. ``starts_frame`` says what cannot be the beginning: a fragment behind
@@ -172,11 +173,11 @@ class H264Depacketizer:
         An IDR picture whose SPS comes in a packet before has both; who begins to forward takes the first of them.
         """
         head = _first_unit(payload)
-        if head is None:
+        if head is None or not self.starts_frame(payload):
             return False
         unit_type = head[0] & _TYPE
         if unit_type == _IDR:
-            return _is_first_slice(head)
+            return True
         if payload[0] & _TYPE == _STAP_A:
             return _holds_sps(payload)
         return unit_type == _SPS
@@ -190,11 +191,9 @@ class H264Depacketizer:
         units = _read_units(payloads)
         keyframe = _has_idr(units)
         units = self._parameter_sets.complete(units, keyframe)
-        size = None
-        if keyframe:
-            size = next((read_sps_size(unit) for unit in units if _is_sps(unit)), None)
-        width, height = size or (None, None)
-        return AssembledFrame(join_annex_b(units), keyframe, width=width, height=height)
+        sequence = next(filter(_is_sps, units), None) if keyframe else None
+        width, height = (None, None) if sequence is None else read_sps_size(sequence) or (None, None)
+        return AssembledFrame(join_annex_b(units), sequence is not None, width=width, height=height)
 
 
 def _first_unit(payload: bytes) -> bytes | None:

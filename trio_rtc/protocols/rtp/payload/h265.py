@@ -158,11 +158,11 @@ class H265Depacketizer:
     def is_keyframe_start(self, payload: bytes) -> bool:
         """Return whether it begins with a VPS, an SPS or the first slice of an intra random access point."""
         head = _first_unit(payload)
-        if head is None:
+        if head is None or not self.starts_frame(payload):
             return False
-        unit_type, body = head
+        unit_type, _ = head
         if _FIRST_RANDOM_ACCESS <= unit_type <= _LAST_RANDOM_ACCESS:
-            return _is_first_slice(body)
+            return True
         if _type_of(payload) == _AGGREGATION:
             return _holds_sps(payload)
         return unit_type in (_VPS, _SPS)
@@ -177,11 +177,9 @@ class H265Depacketizer:
         keyframe = _has_keyframe(units)
         temporal_id = next(((unit[1] & 7) - 1 for unit in units if _type_of(unit) <= _LAST_SLICE), None)
         units = self._parameter_sets.complete(units, keyframe)
-        size = None
-        if keyframe:
-            size = next((read_sps_size(unit) for unit in units if _is_sps(unit)), None)
-        width, height = size or (None, None)
-        return AssembledFrame(join_annex_b(units), keyframe, None, temporal_id, width, height)
+        sequence = next(filter(_is_sps, units), None) if keyframe else None
+        width, height = (None, None) if sequence is None else read_sps_size(sequence) or (None, None)
+        return AssembledFrame(join_annex_b(units), sequence is not None, None, temporal_id, width, height)
 
 
 def _first_unit(payload: bytes) -> tuple[int, int] | None:

@@ -28,7 +28,7 @@ from . import vp9_descriptor as descriptor_bits
 from ._format import AssembledFrame
 from ._split import split_evenly
 from .layers import LayerIds
-from .vp9_bitstream import join_superframe, read_keyframe_size, split_superframe
+from .vp9_bitstream import join_superframe, read_frame_size, split_superframe
 from .vp9_descriptor import MAX_REFERENCES, GroupPicture, ScalabilityStructure, Vp9Descriptor
 
 PICTURE_ID_MASK: Final = 0x7FFF
@@ -129,9 +129,8 @@ class Vp9Packetizer:
     def _structure(self, frame: EncodedFrame, layers: list[bytes]) -> ScalabilityStructure | None:
         """Return the scalability structure for a keyframe."""
         count = (frame.spatial_id or 0) + 1
-        size = read_keyframe_size(layers[0])
-        sizes = (size,) if count == 1 and size is not None else ()
-        return ScalabilityStructure(count, sizes, self._group)
+        sizes = [size for layer in layers if (size := read_frame_size(layer)) is not None]
+        return ScalabilityStructure(count, tuple(sizes) if len(sizes) == count else (), self._group)
 
 
 def _split_layers(frame: EncodedFrame) -> list[bytes]:
@@ -231,9 +230,7 @@ def _find_size(
         layer = highest.spatial_id or 0
         if layer < len(structure.sizes):
             return structure.sizes[layer]
-    if len(layers) == 1:
-        return read_keyframe_size(layers[0]) or (None, None)
-    return None, None
+    return read_frame_size(layers[-1]) or (None, None)
 
 
 def read_layers(payload: bytes) -> LayerIds:

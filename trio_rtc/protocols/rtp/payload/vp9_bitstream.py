@@ -1,4 +1,4 @@
-"""What of a VP9 bitstream matters to its transport: superframes, and the size of the picture in a keyframe.
+"""What of a VP9 bitstream matters to its transport: superframes, and the size of a picture.
 
 Written after the VP9 Bitstream Specification, annex B (superframes) and section 7.2 (uncompressed header).
 """
@@ -14,7 +14,7 @@ MAX_FRAMES: Final = 8
 _FRAME_MARKER: Final = 2
 _SYNC_CODE: Final = 0x498342
 _CS_RGB: Final = 7
-# Enough for the uncompressed header of a keyframe up to its size.
+# Enough for the uncompressed header up to the size.
 _HEADER_BYTES: Final = 16
 
 
@@ -56,32 +56,49 @@ def join_superframe(frames: Sequence[bytes]) -> bytes:
     return b"".join([*frames, marker, *sizes, marker])
 
 
-def read_keyframe_size(frame: bytes) -> tuple[int, int] | None:
-    """Return width and height that a keyframe's header has; ``None`` for other frames and what cannot be read."""
+def read_frame_size(frame: bytes) -> tuple[int, int] | None:
+    """Return width and height that a frame's header states; ``None`` if it does not, or cannot be read.
+
+    Keyframes state it, and frames whose size is none of those that they refer to: so do the upper spatial layers of a
+    keyframe.
+    """
     try:
-        return _read_keyframe_size(BitReader(frame[:_HEADER_BYTES]))
+        return _read_frame_size(BitReader(frame[:_HEADER_BYTES]))
     except ProtocolError:
         return None
 
 
-def _read_keyframe_size(bits: BitReader) -> tuple[int, int] | None:
+def _read_frame_size(bits: BitReader) -> tuple[int, int] | None:
     if bits.read(2) != _FRAME_MARKER:
         return None
     profile = bits.read(1) | bits.read(1) << 1
     if profile == 3:
         bits.read(1)
-    show_existing_frame = bits.read_flag()
-    if show_existing_frame or bits.read_flag():
-        # The second flag is frame_type: 1 is a frame that depends on others.
+    if bits.read_flag():
+        # show_existing_frame
         return None
-    bits.read(2)
-    if bits.read(24) != _SYNC_CODE:
-        return None
+    depends, shown, error_resilient = bits.read_flag(), bits.read_flag(), bits.read_flag()
+    if depends:
+        if not shown and bits.read_flag():
+            # intra_only: such frames are no part of what real-time encoders make.
+            return None
+        # reset_frame_context, refresh_frame_flags, and for each reference an index, a sign, and then whether the
+        # size is that reference's.
+        bits.read((0 if error_resilient else 2) + 8 + 3 * 4)
+        if bits.read(1) or bits.read(1) or bits.read(1):
+            return None
+    else:
+        if bits.read(24) != _SYNC_CODE:
+            return None
+        _skip_color_config(bits, profile)
+    return bits.read(16) + 1, bits.read(16) + 1
+
+
+def _skip_color_config(bits: BitReader, profile: int) -> None:
     if profile >= 2:
         bits.read(1)
-    subsampled = bool(profile & 1)
+    states_subsampling = bool(profile & 1)
     if bits.read(3) != _CS_RGB:
-        bits.read(4 if subsampled else 1)
-    elif subsampled:
+        bits.read(4 if states_subsampling else 1)
+    elif states_subsampling:
         bits.read(1)
-    return bits.read(16) + 1, bits.read(16) + 1
