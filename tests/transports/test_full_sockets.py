@@ -1,7 +1,7 @@
 """Whole peers on sockets that take nothing more: senders wait, and the connection can still be closed."""
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import attrs
@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.strategies.peers import channel_pair, settings_for
+from tests.strategies.peers import channel_pair, connect, settings_for
 from tests.strategies.wires import Gate
 from trio_rtc import RTCDataChannel, RTCPeerConnection
 from trio_rtc.protocols._contract import Address
@@ -47,10 +47,16 @@ class JammedSocket:
 
     async def drain(self) -> None:
         while self._kept:
+            async with trio.open_nursery() as nursery:
+                for wait in (self._gate.wait, self._closed.wait):
+                    nursery.start_soon(self._wait_for_one, wait, nursery.cancel_scope)
             if self._closed.is_set():
                 raise trio.ClosedResourceError
-            await self._gate.wait()
             self._pass_on()
+
+    async def _wait_for_one(self, wait: Callable[[], Awaitable[None]], done: trio.CancelScope) -> None:
+        await wait()
+        done.cancel()
 
     def close(self) -> None:
         self._closed.set()
@@ -67,7 +73,10 @@ class JammedHost:
 
     Attributes:
         gate: Shut: nothing leaves.
+        free_interfaces: The names of those that are never jammed.
     """
+
+    free_interfaces = ("wlan0",)
 
     def __init__(self, host: SimulatedHost) -> None:
         self._host = host
@@ -77,7 +86,8 @@ class JammedHost:
         return self._host.interface_addresses()
 
     async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> JammedSocket:
-        return JammedSocket(await self._host.bind_udp(interface, port), self.gate)
+        gate = self.gate if interface.name not in self.free_interfaces else Gate()
+        return JammedSocket(await self._host.bind_udp(interface, port), gate)
 
     async def open_multicast(self, interface: InterfaceAddress, group: Address) -> SimulatedSocket:
         return await self._host.open_multicast(interface, group)
@@ -137,3 +147,27 @@ async def test_when_the_socket_is_free_again_all_arrives() -> None:
         gate.open()
         received = [await theirs.receive() for _ in range(8)]
         assert sorted(received) == [bytes([number]) * 50_000 for number in range(8)]
+
+
+async def test_a_full_socket_whose_address_goes_away_takes_nobody_with_it() -> None:
+    """Whoever waits for it goes on, and what it had kept is lost on the way to the new path."""
+    async with SimulatedNetwork() as network:
+        hosts = network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])
+        jammed = JammedHost(hosts[0])
+        settings = settings_for(hosts[0], 1), settings_for(hosts[1], 2)
+        async with (
+            RTCPeerConnection(settings=attrs.evolve(settings[0], network=jammed)) as alice,
+            RTCPeerConnection(settings=settings[1]) as bob,
+        ):
+            mine, theirs = await channel_pair(alice, bob)
+            jammed.gate.shut()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(mine.send, bytes(100_000))
+                await theirs.send("wakes the other tasks of the jammed peer")
+                await trio.sleep(0.3)
+                hosts[0].remove_address("10.0.0.1")
+                hosts[0].add_address("wlan0", "10.1.0.1")
+                alice.restart_ice()
+                await connect(alice, bob)
+            with trio.fail_after(20):
+                assert await theirs.receive() == bytes(100_000)

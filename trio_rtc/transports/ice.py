@@ -5,9 +5,12 @@ it came over a pair of addresses that has passed an authenticated check: the res
 Here is the one place where data packets skip a core, and its task: an agent has nothing to say about them.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from itertools import groupby
+
+import trio
 
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import Agent, Closed, IceEvent, SelectedPairChanged
@@ -77,7 +80,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
     async def drain(self) -> None:
         """Wait until the socket of the selected pair has sent what it has kept."""
         if self._route is not None:
-            await self._route[0].drain()
+            await _drain_or_lose(self._route[0])
 
     def receive_packets(self, local: Address, remote: Address, packets: list[bytes]) -> None:
         """Sort what a socket has received: STUN to the agent's inbox, data straight to the inbox above.
@@ -137,7 +140,13 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
 
     async def _drain(self) -> None:
         for datagram_socket in tuple(self._sockets.values()):
-            await datagram_socket.drain()
+            await _drain_or_lose(datagram_socket)
 
     def _close_upper_inboxes(self) -> None:
         self._dtls_inbox.close()
+
+
+async def _drain_or_lose(datagram_socket: DatagramSocket) -> None:
+    """Wait until a socket has sent what it has kept; what it has when its address goes away is lost."""
+    with contextlib.suppress(trio.ClosedResourceError):
+        await datagram_socket.drain()
