@@ -5,6 +5,7 @@ import itertools
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import attrs
 
@@ -127,9 +128,8 @@ class Flow:
         self._clock = clock
         self._feedback_arrives = feedback_arrives
         self.estimator = BandwidthEstimator(options)
-        self.pacer: Pacer[PacketKind] = Pacer(options)
+        self.pacer: Pacer[tuple[PacketKind, int]] = Pacer(options)
         self.generator = FeedbackGenerator(options)
-        self._sizes: deque[int] = deque()
         self._sequence_number = 65_000
         self._pacer_at = self._estimator_at = self._generator_at = float("inf")
         self._encoder_rate = self.estimator.target_bitrate
@@ -171,7 +171,7 @@ class Flow:
         self._simulation.at(now + 1 / source.frame_rate, self._encode)
 
     def _enqueue(self, size: int, kind: PacketKind) -> None:
-        self.pacer.enqueue((kind, size), size, kind, self._simulation.now)  # type: ignore[arg-type]
+        self.pacer.enqueue((kind, size), size, kind, self._simulation.now)
         self._flush()
 
     def _flush(self) -> None:
@@ -182,24 +182,24 @@ class Flow:
         self._send(now)
         if (padding := self.pacer.padding_wanted(now)) > 0:
             while padding > 0:
-                self.pacer.enqueue((PacketKind.PADDING, PACKET_SIZE), PACKET_SIZE, PacketKind.PADDING, now)  # type: ignore[arg-type]
+                self.pacer.enqueue((PacketKind.PADDING, PACKET_SIZE), PACKET_SIZE, PacketKind.PADDING, now)
                 padding -= PACKET_SIZE
             self._send(now)
         self._arm()
 
     def _send(self, now: float) -> None:
-        for kind, size in self.pacer.take_due(now):  # type: ignore[misc]
+        for kind, size in self.pacer.take_due(now):
             number = self._sequence_number
             self._sequence_number += 1
             self.estimator.packet_sent(
                 number, size, now, self.pacer.probe_cluster, padding=kind is PacketKind.PADDING
             )
-            self._link.send(size, lambda number=number, size=size: self._arrive(number, size))  # type: ignore[misc]
+            self._link.send(size, partial(self._arrive, number, size))
 
     def _arm(self) -> None:
         if (due := self.pacer.next_timer()) < self._pacer_at:
             self._pacer_at = due
-            self._simulation.at(due, lambda: self._pace(due))
+            self._simulation.at(due, partial(self._pace, due))
         if (at := self.estimator.next_timer()) < self._estimator_at:
             self._estimator_at = at
             self._simulation.at(at, self._tick)
@@ -232,10 +232,7 @@ class Flow:
         for message in self.generator.feedback_to_send(now):
             self.feedback_bytes += 68
             if self._feedback_arrives(now):
-                self._simulation.at(
-                    now + self._return_delay,
-                    lambda arrivals=message.arrivals: self._take_feedback(arrivals),  # type: ignore[misc]
-                )
+                self._simulation.at(now + self._return_delay, partial(self._take_feedback, message.arrivals))
 
     def _take_feedback(self, arrivals: list[tuple[int, float | None]]) -> None:
         self.estimator.feedback_received(arrivals, None, self._simulation.now)

@@ -15,8 +15,6 @@ from .trendline import Trendline
 _STREAM_TIMEOUT = 2.0
 # Probes whose feedback may still be on its way.
 _MAX_PROBE_TIMES = 8
-# Probes whose feedback may still be on its way.
-_MAX_PROBE_TIMES = 8
 # goog_cc: while nothing is known of what arrives, overuse halves the rate.
 _BLIND_BACKOFF = 0.5
 
@@ -26,7 +24,6 @@ class DelayBased:
 
     Attributes:
         rate: The rate control.
-        recovered: Whether the last feedback ended an overuse; a reason to probe.
     """
 
     def __init__(self, options: CongestionOptions) -> None:
@@ -34,7 +31,6 @@ class DelayBased:
         self._feedback_at: float | None = None
         self._probe_times: deque[tuple[float, float]] = deque(maxlen=_MAX_PROBE_TIMES)
         self.rate = RateControl(options)
-        self.recovered = False
         self._reset()
 
     def _reset(self) -> None:
@@ -94,13 +90,11 @@ class DelayBased:
         if self._feedback_at is not None and now - self._feedback_at > _STREAM_TIMEOUT:
             self._reset()
         self._feedback_at = now
-        before = self._detector.state
         overused = self._detect(received)
         state = OveruseState.OVERUSING if overused else self._detector.state
         if state is OveruseState.NORMAL and self._queue > self._options.drain_threshold:
             # What is queued already must drain first: hold.
             state = OveruseState.UNDERUSING
-        self.recovered = before is OveruseState.OVERUSING and state is OveruseState.NORMAL
         return self._control(state, acknowledged, probe, application_limited, now)
 
     def _detect(self, received: Sequence[ReceivedPacket]) -> bool:
@@ -114,18 +108,12 @@ class DelayBased:
             if self._belongs_to_probe(delta.send_time):
                 # This queue is of our own making: where it is not, it goes on growing behind the probe.
                 continue
-            if self._belongs_to_probe(delta.send_time):
-                # This queue is of our own making: where it is not, it goes on growing behind the probe.
-                continue
             trend = self._trendline.add(delta.send_delta, delta.arrival_delta, delta.arrival_time)
             state = self._detector.update(
                 trend, self._trendline.deltas, delta.send_delta, self._queue, delta.arrival_time
             )
             overused = overused or state is OveruseState.OVERUSING
         return overused and self._detector.state is not OveruseState.UNDERUSING
-
-    def _belongs_to_probe(self, send_time: float) -> bool:
-        return any(begin <= send_time <= end for begin, end in self._probe_times)
 
     def _belongs_to_probe(self, send_time: float) -> bool:
         return any(begin <= send_time <= end for begin, end in self._probe_times)

@@ -247,17 +247,8 @@ class BandwidthEstimator:
         if overusing:
             self._probes.abort()
         elif probe is not None:
-            self._probes.result(probe, self._max, now)
+            self._probes.result(probe, self._results.error, self._max, now)
         self._process_probes(now)
-
-    def _carried(self) -> float | None:
-        """Return what passed the bottleneck: what arrived, and what the path lost without being full."""
-        acknowledged = self._acknowledged.sample if self._acknowledged.falling else self._acknowledged.bitrate
-        if acknowledged is None or self._loss.state is not LossState.UNLIMITED:
-            return acknowledged
-        return acknowledged / (
-            1 - min(self._loss.inherent_loss, self._loss.loss, self._options.loss_compensated)
-        )
 
     def _carried(self) -> float | None:
         """Return what passed the bottleneck: what arrived, and what the path lost without being full."""

@@ -94,8 +94,6 @@ class CongestionOptions:
         loss_balance: Further loss that is tolerated is this rate over the sending rate (goog_cc: 75 kbit/s).
         loss_compensated: Most of the path's own loss that is added to the acknowledged rate to know what the
             bottleneck carried. Small enough for the back-off to stay below what arrives.
-        loss_compensated: Most of the path's own loss that is added to the acknowledged rate to know what the
-            bottleneck carried. Small enough for the back-off to stay below what arrives.
         report_low_loss: Fraction in receiver reports below which the rate grows (GCC section 6: 2 %).
         report_high_loss: Fraction above which it falls (GCC section 6: 10 %).
         report_decrease_interval: Least time between two decreases for reports (goog_cc: 300 ms).
@@ -116,7 +114,6 @@ class CongestionOptions:
         probe_alr_factor: Rate of those as a multiple of the target (goog_cc: 2).
         probe_guard: How long after the last packet of a probe the queue is forgiven that the probe made. Ours: an
             overuse of our own making is no reason to send less.
-        probe_retry_interval: The first time between those; doubles up to ``probe_recovery_interval``.
         probe_retry_interval: The first time between those; doubles up to ``probe_recovery_interval``.
         probe_recovery_interval: Time between probes after a drop, and while the capacity is unknown. Ours: to
             grow by 8 % a second, or by a packet per response time, takes minutes.
@@ -159,8 +156,8 @@ class CongestionOptions:
     threshold_gain_down: float = attrs.field(default=0.039, validator=_not_negative)
     threshold_max_excess: float = attrs.field(default=15.0, validator=_positive)
     overuse_time: float = attrs.field(default=0.01, validator=_not_negative)
-    queue_gate: float = attrs.field(default=0.01, validator=_not_negative)
-    queue_gate_groups: int = attrs.field(default=8, validator=_at_least_one)
+    queue_gate: float = attrs.field(default=0.015, validator=_not_negative)
+    queue_gate_groups: int = attrs.field(default=12, validator=_at_least_one)
     base_delay_window: float = attrs.field(default=10.0, validator=_positive)
     backoff: float = attrs.field(default=0.85, validator=_positive_fraction)
     increase_factor: float = attrs.field(default=1.08, validator=_above_one)
@@ -175,7 +172,6 @@ class CongestionOptions:
     loss_weight: float = attrs.field(default=0.9, validator=_positive_fraction)
     loss_tolerated: float = attrs.field(default=0.12, validator=_fraction)
     loss_balance: float = attrs.field(default=75_000.0, validator=_positive)
-    loss_compensated: float = attrs.field(default=0.1, validator=_fraction)
     loss_compensated: float = attrs.field(default=0.1, validator=_fraction)
     report_low_loss: float = attrs.field(default=0.02, validator=_fraction)
     report_high_loss: float = attrs.field(default=0.1, validator=_fraction)
@@ -196,7 +192,6 @@ class CongestionOptions:
     probe_alr_interval: float = attrs.field(default=5.0, validator=_positive)
     probe_alr_factor: float = attrs.field(default=2.0, validator=_above_one)
     probe_guard: float = attrs.field(default=0.15, validator=_not_negative)
-    probe_retry_interval: float = attrs.field(default=1.0, validator=_positive)
     probe_retry_interval: float = attrs.field(default=1.0, validator=_positive)
     probe_recovery_interval: float = attrs.field(default=3.0, validator=_positive)
     probe_recovery_factor: float = attrs.field(default=2.0, validator=_above_one)

@@ -12,8 +12,12 @@ import attrs
 from .options import CongestionOptions
 from .probe_cluster import ProbeCluster, ProbePurpose
 
-# A drop below this part of the remembered rate is worth probing for (goog_cc has the same proportion).
-_DROPPED = 0.66
+# A drop below this part of the remembered rate is worth probing for. goog_cc has 0.66; what two back-offs leave
+# (0.72) grows back too slowly to wait for it.
+_DROPPED = 0.75
+# A probe that gave no result, or one less precise than this because of jitter, is followed by longer ones.
+_PRECISE = 0.1
+_MAX_STRETCH = 4.0
 # How long after an overuse the queue may still be draining (goog_cc: alr and recovery probes wait as long).
 _MIN_AFTER_DECREASE = 1.0
 
@@ -50,12 +54,13 @@ class ProbeControl:
         self._pending: list[ProbeCluster] = []
         self._started = False
         self._interval = options.probe_retry_interval
-        self._interval = options.probe_retry_interval
         self._waiting_until = -math.inf
         self._further_threshold = math.inf
         self._last_probe_at = -math.inf
         self._best = 0.0
         self._best_at = -math.inf
+        self._stretch = 1.0
+        self._answered = True
         self.asked = 0
 
     @property
@@ -73,10 +78,12 @@ class ProbeControl:
         self._started = True
         self._probe([start_bitrate * factor for factor in self._options.probe_factors], max_bitrate, now)
 
-    def result(self, bitrate: float, max_bitrate: float, now: float) -> None:
-        """Take the result of a probe; go on if there seems to be more."""
+    def result(self, bitrate: float, error: float, max_bitrate: float, now: float) -> None:
+        """Take the result of a probe and its relative standard error; go on if there seems to be more."""
+        self._answered = True
+        # The error falls with the duration to the power of 3/2: twice the time, twice the packets.
+        self._stretch = min(max((error / _PRECISE) ** (2 / 3), 1.0), _MAX_STRETCH)
         if now <= self._waiting_until and bitrate >= self._further_threshold:
-            self._interval = self._options.probe_retry_interval
             self._interval = self._options.probe_retry_interval
             self._probe(
                 [bitrate * self._options.probe_further_factor], max_bitrate, now, ProbePurpose.FURTHER
@@ -124,14 +131,19 @@ class ProbeControl:
         self, rates: list[float], max_bitrate: float, now: float, purpose: ProbePurpose = ProbePurpose.START
     ) -> None:
         options = self._options
+        if not self._answered:
+            self._stretch = min(2 * self._stretch, _MAX_STRETCH)
+        self._answered = False
+        duration = options.probe_min_duration * self._stretch
         rate = 0.0
         for wanted in rates:
             if rate >= max_bitrate:
                 break
             rate = min(wanted, max_bitrate)
-            size = math.ceil(rate * options.probe_min_duration / 8)
+            size = math.ceil(rate * duration / 8)
             expires = now + options.probe_result_timeout
-            cluster = ProbeCluster(self._next_id, rate, options.probe_min_packets, size, expires, purpose)
+            packets = math.ceil(options.probe_min_packets * self._stretch)
+            cluster = ProbeCluster(self._next_id, rate, packets, size, expires, purpose)
             self._pending.append(cluster)
             self._next_id += 1
             self.asked += 1

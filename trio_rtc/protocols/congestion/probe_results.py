@@ -24,6 +24,7 @@ class _Cluster:
     asked: ProbeCluster
     packets: list[ReceivedPacket] = attrs.Factory(list)
     done: bool = False
+    succeeded: bool = False
 
 
 class ProbeResults:
@@ -33,12 +34,14 @@ class ProbeResults:
 
     Attributes:
         succeeded: Number of clusters that gave a result.
+        error: Relative standard error of the last result.
     """
 
     def __init__(self, options: CongestionOptions) -> None:
         self._min_received = options.probe_min_received
         self._clusters: OrderedDict[int, _Cluster] = OrderedDict()
         self.succeeded = 0
+        self.error = 0.0
 
     def expect(self, cluster: ProbeCluster) -> None:
         """Open a cluster."""
@@ -60,9 +63,11 @@ class ProbeResults:
             if cluster.done or not self._complete(cluster):
                 continue
             cluster.done = True
-            rate = _measure(sorted(cluster.packets))
-            if rate is not None:
-                self.succeeded += 1
+            measured = _measure(sorted(cluster.packets))
+            if measured is not None:
+                rate, self.error = measured
+                self.succeeded += not cluster.succeeded
+                cluster.succeeded = True
                 best = rate if best is None else max(best, rate)
         return best
 
@@ -73,8 +78,11 @@ class ProbeResults:
         return sum(packet.size for packet in cluster.packets) >= self._min_received * asked.min_bytes
 
 
-def _measure(packets: list[ReceivedPacket]) -> float | None:
-    """Return the rate at which packets, in the order they were sent, arrived; ``None`` if they cannot tell."""
+def _measure(packets: list[ReceivedPacket]) -> tuple[float, float] | None:
+    """Return the rate at which packets, in the order they were sent, arrived, and its relative standard error.
+
+    ``None`` if they cannot tell.
+    """
     send_interval = packets[-1].send_time - packets[0].send_time
     total = sum(packet.size for packet in packets)
     if not 0 < send_interval < _MAX_INTERVAL:
@@ -83,15 +91,17 @@ def _measure(packets: list[ReceivedPacket]) -> float | None:
     arrival_interval = max(p.arrival_time for p in packets) - min(p.arrival_time for p in packets)
     if arrival_interval >= _MAX_INTERVAL:
         return None
-    receive_rate = _receive_rate(packets)
-    if receive_rate is None or receive_rate > _MAX_RATIO * send_rate:
+    if (received := _receive_rate(packets)) is None:
+        return None
+    receive_rate, error = received
+    if receive_rate > _MAX_RATIO * send_rate:
         return None
     if receive_rate < _FILLED_RATIO * send_rate:
-        return _FILLED_UTILISATION * receive_rate
-    return min(send_rate, receive_rate)
+        return _FILLED_UTILISATION * receive_rate, error
+    return min(send_rate, receive_rate), error
 
 
-def _receive_rate(packets: list[ReceivedPacket]) -> float | None:
+def _receive_rate(packets: list[ReceivedPacket]) -> tuple[float, float] | None:
     # A line through arrival times over bytes, rather than first and last: with jitter the ends tell little.
     count = len(packets)
     positions: list[float] = []
@@ -114,5 +124,6 @@ def _receive_rate(packets: list[ReceivedPacket]) -> float | None:
     for position, arrival in zip(positions, arrivals, strict=True):
         squares += (arrival - mean_arrival - slope * (position - mean_position)) ** 2
     # By its standard error: what jitter makes look faster must not be taken for capacity.
-    slope += math.sqrt(squares / (count - 2) / below)
-    return 8 / slope if slope > 0 else None
+    error = math.sqrt(squares / (count - 2) / below)
+    slope += error
+    return (8 / slope, error / slope) if slope > 0 else None

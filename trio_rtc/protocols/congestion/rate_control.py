@@ -17,7 +17,6 @@ _MIN_INCREASE = 4000.0  # bits a second, a second (goog_cc)
 _RESPONSE_TIME = 0.1  # over a round trip: how long overuse takes to be noticed (GCC section 5.5)
 _MAX_STEP = 1.0  # longest time that an increase makes up for
 _SAME_CAPACITY = 0.9
-_SAME_CAPACITY = 0.9
 _INCREASE_OFFSET = 10_000.0
 
 
@@ -103,10 +102,6 @@ class RateControl:
 
     def _decrease(self, acknowledged: float | None, now: float) -> None:
         measured = acknowledged if acknowledged is not None else self.bitrate
-        known = self.capacity.estimate
-        if known is not None and _SAME_CAPACITY * known < measured < known:
-            # The difference is noise of the measurement; the average is better.
-            measured = known
         known = self.capacity.estimate
         if known is not None and _SAME_CAPACITY * known < measured < known:
             # The difference is noise of the measurement; the average is better.
