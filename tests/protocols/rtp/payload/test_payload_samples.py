@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from tests.strategies.rtp_payloads import SAMPLES, load_sample, make_depacketizer, make_frame, make_packetizer
+from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.payload._nal import join_annex_b, split_annex_b
 
 SIZES = (100, 101, 127, 128, 129, 131, 200, 399, 640, 1000, 1199, 1200)
@@ -50,8 +51,6 @@ def test_packets_of_a_frame_are_of_about_one_size(sample: str) -> None:
 
 @pytest.mark.parametrize("sample", [name for name in SAMPLES if name != "libopus"])
 def test_a_frame_that_misses_its_first_or_last_payload_is_not_whole(sample: str) -> None:
-    from trio_rtc.errors import ProtocolError
-
     codec = SAMPLES[sample]
     _, payload = load_sample(sample)[0]
     payloads = make_packetizer(codec).packetize(make_frame(payload, codec), 300)

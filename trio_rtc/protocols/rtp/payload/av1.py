@@ -135,8 +135,9 @@ class Av1Depacketizer:
 
     def is_keyframe_start(self, payload: bytes) -> bool:
         """Return whether a coded video sequence begins: the N bit, or a sequence header at the beginning."""
-        first = _first_obu_type(payload)
-        return first is not None and (bool(payload[0] & _N) or first == av1_obu.SEQUENCE_HEADER)
+        if not self.starts_frame(payload):
+            return False
+        return bool(payload[0] & _N) or _first_obu_type(payload) == av1_obu.SEQUENCE_HEADER
 
     def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame:
         """Put the payloads of one temporal unit together.

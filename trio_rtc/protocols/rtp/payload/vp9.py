@@ -172,19 +172,16 @@ class Vp9Depacketizer:
         depend on each other in keyframes only, or when lower ones were dropped on the way, the same is true for
         the other layers of a picture; then only the marker of the packet before, or another timestamp, tells.
         """
+        if not payload or not payload[0] & descriptor_bits.B:
+            return False
         try:
-            descriptor = Vp9Descriptor.parse(payload)
+            return not Vp9Descriptor.parse(payload).inter_layer_dependent
         except ProtocolError:
             return False
-        return descriptor.starts_layer_frame and not descriptor.inter_layer_dependent
 
     def is_keyframe_start(self, payload: bytes) -> bool:
         """Return whether a layer's frame begins here that depends neither on other pictures nor on other layers."""
-        try:
-            descriptor = Vp9Descriptor.parse(payload)
-        except ProtocolError:
-            return False
-        return descriptor.starts_layer_frame and descriptor.is_independent
+        return self.starts_frame(payload) and not payload[0] & descriptor_bits.P
 
     def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame:
         """Put the payloads of one picture together.

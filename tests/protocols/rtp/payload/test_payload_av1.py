@@ -1,0 +1,225 @@
+"""AV1: aggregation header, OBU elements and their fragments."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies.rtp_payloads import load_sample, make_frame
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.rtp.payload import LayerIds
+from trio_rtc.protocols.rtp.payload.av1 import Av1Depacketizer, Av1Packetizer, read_layers
+from trio_rtc.protocols.rtp.payload.av1_obu import (
+    Obu,
+    encode_leb128,
+    read_leb128,
+    read_sequence_size,
+    split_temporal_unit,
+)
+
+DELIMITER = bytes.fromhex("1200")
+SEQUENCE = split_temporal_unit(load_sample("svt-av1")[0][1])[1]
+# Frames: a shown keyframe, and one that depends on others.
+KEY = Obu(b"\x30", bytes.fromhex("10 99 98 97"))
+INTER = Obu(b"\x30", bytes.fromhex("30 99"))
+
+
+def unit(*obus: Obu) -> bytes:
+    return DELIMITER + b"".join(obu.encode_with_size() for obu in obus)
+
+
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [(0, "00"), (127, "7f"), (128, "8001"), (300, "ac02"), (0xFFFFFFFF, "ffffffff0f")],
+)
+def test_leb128(value: int, encoded: str) -> None:
+    data = bytes.fromhex(encoded)
+    assert encode_leb128(value) == data
+    assert read_leb128(b"\x99" + data, 1, len(data) + 1) == (value, len(data) + 1)
+
+
+@pytest.mark.parametrize("data", ["", "80", "8080808080808080", "ffffffff1f", "808080808080808000"])
+def test_malformed_leb128(data: str) -> None:
+    with pytest.raises(ProtocolError):
+        read_leb128(bytes.fromhex(data), 0, len(data) // 2)
+
+
+def test_leb128_may_be_longer_than_needed() -> None:
+    assert read_leb128(bytes.fromhex("8580808000"), 0, 5) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    "payloads",
+    [
+        # W=2: the first element has a length, the last has none. N is set.
+        ["28 02 0899 30109998 97"],
+        # W=0: all elements have lengths.
+        ["08 02 0899 05 3010999897"],
+        # OBUs that have their size as well.
+        ["28 03 0a0199 32041099 9897"],
+        # The frame in three fragments: Y, Z and Y, Z.
+        ["68 02 0899 3010", "d0 99", "90 9897"],
+        # The same, with lengths.
+        ["48 02 0899 02 3010", "c0 01 99", "80 02 9897"],
+        # A temporal delimiter that should not be there.
+        ["38 02 1200 02 0899 3010999897"],
+    ],
+)
+def test_assemble(payloads: list[str]) -> None:
+    frame = Av1Depacketizer().assemble([bytes.fromhex(payload) for payload in payloads])
+    assert frame.payload == bytes.fromhex("1200 0a0199 320410999897")
+    assert frame.keyframe
+
+
+@pytest.mark.parametrize(
+    "payloads",
+    [
+        [],
+        [""],
+        ["10"],
+        # An element over the end; two stated, one there; an empty OBU.
+        ["00 05 30"],
+        ["20 02 3030"],
+        ["20 00 30"],
+        ["00 00"],
+        # No beginning, no end, or both lost between.
+        ["90 3030"],
+        ["50 3030"],
+        ["50 3030", "10 3030"],
+        # The forbidden bit; a size over the end; bytes behind the size; an extension that is cut.
+        ["10 b030"],
+        ["10 3205 30"],
+        ["10 3201 3030"],
+        ["10 34"],
+        # Nothing but a delimiter.
+        ["10 1200"],
+    ],
+)
+def test_malformed_frames(payloads: list[str]) -> None:
+    with pytest.raises(ProtocolError):
+        Av1Depacketizer().assemble([bytes.fromhex(payload) for payload in payloads])
+
+
+def test_packetize_in_one_packet() -> None:
+    (payload,) = Av1Packetizer().packetize(make_frame(unit(SEQUENCE, KEY)), 100)
+    sequence = SEQUENCE.encode()
+    assert payload == bytes([0x28, len(sequence)]) + sequence + bytes.fromhex("3010999897")
+
+
+def test_only_the_first_packet_of_a_keyframe_begins_a_sequence() -> None:
+    key = Obu(b"\x30", b"\x10" + b"\x99" * 100)
+    payloads = Av1Packetizer().packetize(make_frame(unit(SEQUENCE, key)), 40)
+    assert [bool(payload[0] & 0x08) for payload in payloads] == [True] + [False] * (len(payloads) - 1)
+    assert [bool(payload[0] & 0x80) for payload in payloads] == [False] + [True] * (len(payloads) - 1)
+    assert [bool(payload[0] & 0x40) for payload in payloads] == [True] * (len(payloads) - 1) + [False]
+    (payload,) = Av1Packetizer().packetize(make_frame(unit(INTER)), 40)
+    assert payload == bytes.fromhex("10 303099")
+
+
+def test_more_than_three_elements_all_have_lengths() -> None:
+    metadata = [Obu(b"\x28", bytes([number])) for number in range(4)]
+    (payload,) = Av1Packetizer().packetize(make_frame(unit(*metadata, INTER)), 100)
+    assert payload == bytes.fromhex("00 022800 022801 022802 022803 03303099")
+
+
+def test_frames_do_not_share_a_packet() -> None:
+    """Aggregation across the boundaries of frames is not allowed (section 1 of the specification)."""
+    payloads = Av1Packetizer().packetize(make_frame(unit(INTER, INTER)), 100)
+    assert payloads == [bytes.fromhex("10 303099")] * 2
+
+
+def test_layers_do_not_share_a_packet() -> None:
+    lower, upper = Obu(b"\x34\x00", b"\x30\x99"), Obu(b"\x24\x08", b"\x30\x99")
+    payloads = Av1Packetizer().packetize(make_frame(unit(lower, upper)), 100)
+    assert [read_layers(payload) for payload in payloads] == [LayerIds(0, 0), LayerIds(1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("payload", "starts", "keyframe"),
+    [
+        ("18 0899", True, True),
+        ("10 0899", True, True),
+        ("10 3030", True, False),
+        ("00 02 3030", True, False),
+        ("18 3010", True, True),
+        ("90 3030", False, False),
+        ("98 3030", False, False),
+        # A tile group, a redundant frame header.
+        ("10 2030", False, False),
+        ("18 2030", False, False),
+        ("10 3830", False, False),
+        ("20 80", False, False),
+        ("10", False, False),
+        ("", False, False),
+    ],
+)
+def test_where_a_frame_may_start(payload: str, starts: bool, keyframe: bool) -> None:
+    assert Av1Depacketizer().starts_frame(bytes.fromhex(payload)) is starts
+    assert Av1Depacketizer().is_keyframe_start(bytes.fromhex(payload)) is keyframe
+
+
+def test_a_keyframe_needs_its_sequence_header() -> None:
+    (payload,) = Av1Packetizer().packetize(make_frame(unit(KEY)), 100)
+    assert not Av1Depacketizer().assemble([payload]).keyframe
+    (payload,) = Av1Packetizer().packetize(make_frame(unit(SEQUENCE, INTER)), 100)
+    assert not Av1Depacketizer().assemble([payload]).keyframe
+
+
+def test_layers() -> None:
+    frame = Av1Depacketizer().assemble([bytes.fromhex("10 34203099"), bytes.fromhex("10 34283099")])
+    assert (frame.temporal_id, frame.spatial_id) == (1, 1)
+    # A fragment that continues tells nothing, what begins behind it does.
+    assert read_layers(bytes.fromhex("a0 03 342830 34403099")) == LayerIds(0, 2)
+    assert read_layers(bytes.fromhex("90 34403099")) == LayerIds()
+
+
+def bits(written: str) -> bytes:
+    """Return bits, written with spaces between the fields, as bytes."""
+    digits = written.replace(" ", "")
+    return int(digits.ljust(-(-len(digits) // 8) * 8, "0"), 2).to_bytes(-(-len(digits) // 8), "big")
+
+
+# Nine and eight bits for the size, then 320 x 180.
+SIZE = "1000 0111 100111111 10110011"
+SEQUENCE_HEADERS = {
+    "a sample": (SEQUENCE.body, (96, 64)),
+    # seq_profile, still_picture, reduced_still_picture_header, seq_level_idx.
+    "reduced": (bits("000 1 1 00100" + SIZE), (320, 180)),
+    # No timing, no display delay, one operating point of level 4.
+    "plain": (bits("000 0 0 0 0 00000 000000000000 00100" + SIZE), (320, 180)),
+    # Timing with equal pictures (uvlc 1 is 010) and no decoder model; a level above 7 has its tier.
+    "timing": (bits("000 0 0 1" + 64 * "1" + "1 010 0 0 00000 000000000001 01000 1" + SIZE), (320, 180)),
+    # Decoder model with delays of two bits; display delays; two operating points, of which one has both.
+    "model": (
+        bits(
+            "000 0 0 1" + 64 * "0" + "0 1 00001" + 42 * "1" + "1 00001"
+            "000000000001 00100 1 11 11 1 1 1010" + "000000000011 00100 0 0" + SIZE
+        ),
+        (320, 180),
+    ),
+    "cut": (bits("000 0 0 0 0 00000 000000000000 00100" + SIZE)[:-1], None),
+    "empty": (b"", None),
+}
+
+
+@pytest.mark.parametrize("name", SEQUENCE_HEADERS)
+def test_size_of_a_sequence_header(name: str) -> None:
+    body, size = SEQUENCE_HEADERS[name]
+    assert read_sequence_size(Obu(b"\x08", body)) == size
+
+
+@given(
+    obus=st.lists(
+        st.builds(
+            Obu,
+            st.sampled_from([b"\x28", b"\x30", b"\x20", b"\x18", b"\x34\x00", b"\x34\x28", b"\x78"]),
+            st.binary(max_size=300),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    max_size=st.integers(9, 200),
+)
+def test_temporal_units_come_back(obus: list[Obu], max_size: int) -> None:
+    payloads = Av1Packetizer().packetize(make_frame(unit(*obus)), max_size)
+    assert max(map(len, payloads)) <= max_size
+    assert Av1Depacketizer().assemble(payloads).payload == unit(*obus)

@@ -1,0 +1,81 @@
+"""Payload formats by name."""
+
+from random import Random
+
+import pytest
+
+from trio_rtc.protocols.rtp.payload import depacketizer, layer_reader, packetizer, rewriter
+from trio_rtc.protocols.rtp.payload.h264 import H264Packetizer
+from trio_rtc.protocols.rtp.payload.vp8 import Vp8Depacketizer, Vp8Packetizer
+
+KNOWN = (
+    "opus",
+    "PCMU",
+    "PCMA",
+    "G722",
+    "CN",
+    "telephone-event",
+    "VP8",
+    "VP9",
+    "H264",
+    "H265",
+    "AV1",
+)
+
+
+@pytest.mark.parametrize("name", [*KNOWN, *map(str.lower, KNOWN), *map(str.upper, KNOWN)])
+def test_known_codecs(name: str) -> None:
+    assert packetizer(name, {}, Random(1)) is not None
+    assert depacketizer(name, {}) is not None
+
+
+@pytest.mark.parametrize("name", ["", "rtx", "red", "ulpfec", "L16", "VP10"])
+def test_unknown_codecs(name: str) -> None:
+    assert packetizer(name, {}, Random(1)) is None
+    assert depacketizer(name, {}) is None
+    assert layer_reader(name) is None
+    assert rewriter(name) is None
+
+
+def test_each_stream_has_its_own() -> None:
+    rng = Random(1)
+    first, second = packetizer("vp8", {}, rng), packetizer("vp8", {}, rng)
+    assert isinstance(first, Vp8Packetizer)
+    assert first is not second
+    assert isinstance(depacketizer("vp8", {}), Vp8Depacketizer)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "known"),
+    [
+        ({}, True),
+        ({"packetization-mode": "0"}, True),
+        ({"packetization-mode": "1"}, True),
+        ({"packetization-mode": "2"}, False),
+        ({"packetization-mode": "x"}, False),
+    ],
+)
+def test_packetization_modes(parameters: dict[str, str], known: bool) -> None:
+    assert isinstance(packetizer("H264", parameters, Random(1)), H264Packetizer) is known
+    assert (depacketizer("H264", parameters) is not None) is known
+
+
+@pytest.mark.parametrize("value", ["", ",", "!!", "Z0LADA==,", "é"])
+def test_parameter_sets_that_cannot_be_read_are_none(value: str) -> None:
+    assert depacketizer("H264", {"sprop-parameter-sets": value}) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "reads", "rewrites"),
+    [
+        ("VP8", True, True),
+        ("vp9", True, True),
+        ("H264", True, False),
+        ("AV1", True, False),
+        ("H265", False, False),
+        ("opus", False, False),
+    ],
+)
+def test_what_a_forwarding_server_uses(name: str, reads: bool, rewrites: bool) -> None:
+    assert (layer_reader(name) is not None) is reads
+    assert (rewriter(name) is not None) is rewrites

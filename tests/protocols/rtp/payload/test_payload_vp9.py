@@ -1,0 +1,249 @@
+"""VP9: the descriptor of RFC 9628 section 4.2, bit by bit, layers and superframes."""
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies.rtp_payloads import make_frame
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.rtp.payload.vp9 import Vp9Depacketizer, Vp9Packetizer, read_layers, rewrite
+from trio_rtc.protocols.rtp.payload.vp9_bitstream import join_superframe, read_frame_size, split_superframe
+from trio_rtc.protocols.rtp.payload.vp9_descriptor import GroupPicture, ScalabilityStructure, Vp9Descriptor
+
+VECTORS = {
+    # B and E.
+    "0c": Vp9Descriptor(starts_layer_frame=True, ends_layer_frame=True),
+    # I, P; seven bits of picture id.
+    "c0 11": Vp9Descriptor(True, picture_id=17, picture_id_bits=7),
+    # I, B; fifteen bits of picture id.
+    "88 92 67": Vp9Descriptor(starts_layer_frame=True, picture_id=4711, picture_id_bits=15),
+    # I, P, L, E, Z, non-flexible: TID=1, U, SID=2, D; TL0PICIDX.
+    "e5 80 01 35 fe": Vp9Descriptor(
+        True,
+        ends_layer_frame=True,
+        not_reference_for_upper=True,
+        picture_id=1,
+        picture_id_bits=15,
+        temporal_id=1,
+        switching_up_point=True,
+        spatial_id=2,
+        inter_layer_dependent=True,
+        tl0_picture_index=254,
+    ),
+    # I, P, L, F: TID=0, SID=1; references 1 (N) and 5.
+    "f0 01 02 03 0a": Vp9Descriptor(
+        True, True, picture_id=1, picture_id_bits=7, temporal_id=0, spatial_id=1, references=(1, 5)
+    ),
+    # F without P has no references.
+    "10": Vp9Descriptor(flexible=True),
+    # V, B: one spatial layer, no size, no group.
+    "0a 00": Vp9Descriptor(starts_layer_frame=True, structure=ScalabilityStructure()),
+    # V, B: N_S=1, Y, G: 320x180, 640x360; two pictures: TID=0 with reference 2, TID=1 with U and reference 1.
+    "0a 38 0140 00b4 0280 0168 02 04 02 34 01": Vp9Descriptor(
+        starts_layer_frame=True,
+        structure=ScalabilityStructure(
+            2, ((320, 180), (640, 360)), (GroupPicture(0, False, (2,)), GroupPicture(1, True, (1,)))
+        ),
+    ),
+}
+
+# Frame marker 2, profile 0, a keyframe that is shown, sync code, color space 1, studio range, 320 x 180.
+KEYFRAME = bytes.fromhex("82 498342 2013f0 0b30 99")
+INTERFRAME = bytes.fromhex("86 00 40 92 99")
+
+
+@pytest.mark.parametrize(("encoded", "descriptor"), VECTORS.items())
+def test_descriptor(encoded: str, descriptor: Vp9Descriptor) -> None:
+    data = bytes.fromhex(encoded)
+    parsed = Vp9Descriptor.parse(data + b"\x99")
+    assert parsed == descriptor
+    assert parsed.size == len(data)
+    assert descriptor.encode() == data
+    for size in range(len(data) + 1):
+        with pytest.raises(ProtocolError):
+            Vp9Descriptor.parse(data[:size])
+
+
+def test_more_than_three_references_are_malformed() -> None:
+    assert Vp9Descriptor.parse(bytes.fromhex("50 030502 99")).references == (1, 2, 1)
+    with pytest.raises(ProtocolError):
+        Vp9Descriptor.parse(bytes.fromhex("50 03050302 99"))
+
+
+@pytest.mark.parametrize(
+    ("encoded", "starts", "keyframe"),
+    [
+        ("08", True, True),
+        ("48", True, False),
+        ("04", False, False),
+        # Layer 0, and layer 1 with and without D.
+        ("28 00 00", True, True),
+        ("28 03 00", False, False),
+        ("28 02 00", True, True),
+        ("68 02 00", True, False),
+        ("88", False, False),
+    ],
+)
+def test_where_a_frame_may_start(encoded: str, starts: bool, keyframe: bool) -> None:
+    payload = bytes.fromhex(encoded) + (b"" if encoded == "88" else b"\x99")
+    assert Vp9Depacketizer().starts_frame(payload) is starts
+    assert Vp9Depacketizer().is_keyframe_start(payload) is keyframe
+
+
+def test_assemble_one_layer() -> None:
+    frame = Vp9Depacketizer().assemble(
+        [b"\x08" + KEYFRAME[:4], b"\x00" + KEYFRAME[4:6], b"\x04" + KEYFRAME[6:]]
+    )
+    assert frame.payload == KEYFRAME
+    assert (frame.keyframe, frame.spatial_id, frame.temporal_id) == (True, None, None)
+    assert (frame.width, frame.height) == (320, 180)
+
+
+def test_the_size_that_the_structure_tells_goes_before() -> None:
+    structure = bytes.fromhex("38 0140 00b4 0280 0168 00")
+    payloads = [b"\x2e\x00\x01" + structure + KEYFRAME, b"\x2c\x03\x01" + INTERFRAME]
+    frame = Vp9Depacketizer().assemble(payloads)
+    assert (frame.spatial_id, frame.width, frame.height) == (1, 640, 360)
+
+
+def test_layers_become_a_superframe() -> None:
+    payloads = [b"\x28\x40\x01" + KEYFRAME[:5], b"\x24\x40\x01" + KEYFRAME[5:], b"\x2c\x43\x01" + INTERFRAME]
+    frame = Vp9Depacketizer().assemble(payloads)
+    assert split_superframe(frame.payload) == [KEYFRAME, INTERFRAME]
+    assert frame.payload == KEYFRAME + INTERFRAME + bytes([0xC1, len(KEYFRAME), len(INTERFRAME), 0xC1])
+    assert (frame.keyframe, frame.spatial_id, frame.temporal_id) == (True, 1, 2)
+
+
+@pytest.mark.parametrize(
+    "payloads",
+    [
+        [b"\x04" + KEYFRAME],
+        [b"\x08" + KEYFRAME],
+        [b"\x08" + KEYFRAME, b"\x0c" + KEYFRAME],
+        [b"\x0c" + KEYFRAME, b"\x04" + KEYFRAME],
+        [b"\x0c"],
+        [b"\x0c" + KEYFRAME] * 9,
+    ],
+)
+def test_malformed_frames(payloads: list[bytes]) -> None:
+    with pytest.raises(ProtocolError):
+        Vp9Depacketizer().assemble(payloads)
+
+
+def test_without_layer_ids_only_the_picture_id_is_told() -> None:
+    packetizer = Vp9Packetizer(Random(1))
+    packetizer.packetize(make_frame(KEYFRAME), 100)
+    (payload,) = packetizer.packetize(make_frame(INTERFRAME, keyframe=False), 100)
+    descriptor = Vp9Descriptor.parse(payload)
+    assert descriptor == Vp9Descriptor(
+        True,
+        starts_layer_frame=True,
+        ends_layer_frame=True,
+        picture_id=descriptor.picture_id,
+        picture_id_bits=15,
+    )
+
+
+def test_a_keyframe_tells_its_size() -> None:
+    (payload,) = Vp9Packetizer(Random(1)).packetize(make_frame(KEYFRAME), 100)
+    assert Vp9Descriptor.parse(payload).structure == ScalabilityStructure(1, ((320, 180),))
+
+
+def test_references_in_flexible_mode() -> None:
+    packetizer = Vp9Packetizer(Random(1))
+    told = []
+    for index, layer in enumerate((0, 2, 1, 2, 0, 2, 1, 2, 0)):
+        frame = make_frame(INTERFRAME, keyframe=index == 0, temporal_id=layer)
+        told.append(Vp9Descriptor.parse(packetizer.packetize(frame, 100)[0]))
+    assert [one.flexible for one in told] == [True] * 9
+    assert [one.references for one in told] == [(), (1,), (2,), (1, 2, 3), (4,), (1,), (2,), (1, 2, 3), (4,)]
+
+
+def test_a_picture_too_far_behind_cannot_be_named() -> None:
+    packetizer = Vp9Packetizer(Random(1))
+    packetizer.packetize(make_frame(KEYFRAME, temporal_id=0), 100)
+    for _ in range(130):
+        packetizer.packetize(make_frame(INTERFRAME, keyframe=False, temporal_id=1), 100)
+    (payload,) = packetizer.packetize(make_frame(INTERFRAME, keyframe=False, temporal_id=0), 100)
+    descriptor = Vp9Descriptor.parse(payload)
+    assert descriptor.inter_picture_predicted
+    assert not descriptor.flexible
+    assert descriptor.tl0_picture_index is not None
+
+
+def test_a_known_group_is_told_in_non_flexible_mode() -> None:
+    group = (GroupPicture(0, True, (2,)), GroupPicture(1, True, (1,)))
+    packetizer = Vp9Packetizer(Random(1), group=group)
+    told = []
+    for index in range(4):
+        frame = make_frame(KEYFRAME if not index else INTERFRAME, keyframe=not index, temporal_id=index % 2)
+        told.append(Vp9Descriptor.parse(packetizer.packetize(frame, 100)[0]))
+    first = told[0].tl0_picture_index
+    assert first is not None
+    assert told[0].structure == ScalabilityStructure(1, ((320, 180),), group)
+    assert [one.structure for one in told[1:]] == [None] * 3
+    assert not any(one.flexible for one in told)
+    assert [one.tl0_picture_index for one in told] == [first, first, (first + 1) & 0xFF, (first + 1) & 0xFF]
+
+
+def test_a_superframe_of_layers_is_cut_into_them() -> None:
+    superframe = join_superframe([KEYFRAME, INTERFRAME])
+    payloads = Vp9Packetizer(Random(1)).packetize(make_frame(superframe, spatial_id=1, temporal_id=0), 100)
+    ids = [read_layers(payload) for payload in payloads]
+    assert [one.spatial_id for one in ids] == [0, 1]
+    assert [one.inter_layer_dependent for one in ids] == [False, True]
+    assert all(one.starts_layer_frame and one.ends_layer_frame for one in ids)
+    assert Vp9Depacketizer().assemble(payloads).payload == superframe
+
+
+def test_a_superframe_of_one_layer_stays_whole() -> None:
+    superframe = join_superframe([KEYFRAME, INTERFRAME])
+    (payload,) = Vp9Packetizer(Random(1)).packetize(make_frame(superframe), 100)
+    assert payload.endswith(superframe)
+
+
+@pytest.mark.parametrize(("temporal_id", "spatial_id"), [(8, None), (None, 8), (-1, None)])
+def test_layers_out_of_range(temporal_id: int | None, spatial_id: int | None) -> None:
+    frame = make_frame(KEYFRAME, temporal_id=temporal_id, spatial_id=spatial_id)
+    with pytest.raises(ValueError, match="layers"):
+        Vp9Packetizer(Random(1)).packetize(frame, 100)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=400), min_size=2, max_size=8))
+def test_superframes_come_apart_again(frames: list[bytes]) -> None:
+    assert split_superframe(join_superframe(frames)) == frames
+
+
+@pytest.mark.parametrize("data", ["", "c1", "01c1", "99 c1 01 01 c1", "9999 c1 0200 c1", "99 c0 00 c0"])
+def test_what_only_looks_like_a_superframe(data: str) -> None:
+    assert split_superframe(bytes.fromhex(data)) == [bytes.fromhex(data)]
+
+
+@pytest.mark.parametrize(
+    ("frame", "size"),
+    [
+        (KEYFRAME, (320, 180)),
+        (INTERFRAME, None),
+        (KEYFRAME[:6], None),
+        (b"", None),
+        (b"\x42" + KEYFRAME[1:], None),
+        (b"\x82\x49\x83\x43" + KEYFRAME[4:], None),
+        (b"\x88", None),
+    ],
+)
+def test_sizes_of_frames(frame: bytes, size: tuple[int, int] | None) -> None:
+    assert read_frame_size(frame) == size
+
+
+def test_rewrite() -> None:
+    assert rewrite(bytes.fromhex("e5 8001 35 fe 99"), picture_id=0x8123, tl0=0x1FF) == bytes.fromhex(
+        "e5 8123 35 ff 99"
+    )
+    assert rewrite(bytes.fromhex("e5 01 35 fe 99"), picture_id=0xFF, tl0=1) == bytes.fromhex("e5 7f 35 01 99")
+    # Flexible mode has no TL0PICIDX.
+    assert rewrite(bytes.fromhex("f0 01 02 0a 99"), tl0=1) == bytes.fromhex("f0 01 02 0a 99")
+    for size in range(4):
+        with pytest.raises(ProtocolError):
+            rewrite(bytes.fromhex("e5 8001 35")[:size], picture_id=1, tl0=1)
