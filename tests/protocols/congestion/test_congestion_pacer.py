@@ -1,0 +1,193 @@
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trio_rtc.protocols.congestion import CongestionOptions, Pacer, PacketKind, ProbeCluster, ProbePurpose
+
+OPTIONS = CongestionOptions(pacing_factor=1.0, start_bitrate=960_000.0)
+# 1200 bytes take 10 ms at 960 kbit/s.
+
+
+def filled(count: int = 5, kind: PacketKind = PacketKind.VIDEO) -> Pacer[int]:
+    pacer: Pacer[int] = Pacer(OPTIONS)
+    for number in range(count):
+        assert pacer.enqueue(number, 1200, kind, 0.0)
+    return pacer
+
+
+def drain(pacer: Pacer[int], now: float, until: float) -> list[tuple[float, int]]:
+    taken: list[tuple[float, int]] = []
+    while (due := pacer.next_timer()) <= until:
+        now = max(now, due)
+        taken.extend((now, item) for item in pacer.take_due(now))
+        assert pacer.next_timer() > now
+    return taken
+
+
+def cluster(bitrate: float, packets: int = 5, size: int = 6000, number: int = 3) -> ProbeCluster:
+    return ProbeCluster(number, bitrate, packets, size, 1.0, ProbePurpose.START)
+
+
+def test_packets_leave_at_the_rate() -> None:
+    taken = drain(filled(5), 0.0, 1.0)
+    assert [item for _, item in taken] == [0, 1, 2, 3, 4]
+    assert [round(time, 6) for time, _ in taken] == [0.0, 0.01, 0.02, 0.03, 0.04]
+
+
+def test_small_packets_leave_in_bursts_of_five_milliseconds() -> None:
+    pacer: Pacer[int] = Pacer(OPTIONS)
+    for number in range(20):
+        pacer.enqueue(number, 120, PacketKind.VIDEO, 0.0)
+    assert len(pacer.take_due(0.0)) == 5
+    assert math.isclose(pacer.next_timer(), 0.005)
+    assert pacer.take_due(0.004) == []
+
+
+def test_priority_decides_within_the_queue() -> None:
+    pacer: Pacer[str] = Pacer(OPTIONS)
+    for kind in reversed(PacketKind):
+        pacer.enqueue(kind.name, 1200, kind, 0.0)
+    taken: list[str] = []
+    now = 0.0
+    while (due := pacer.next_timer()) < math.inf:
+        now = max(now, due)
+        taken += pacer.take_due(now)
+    assert taken == ["AUDIO", "RETRANSMISSION", "VIDEO", "PADDING"]
+
+
+def test_audio_does_not_wait_but_is_paid_for() -> None:
+    pacer = filled(2)
+    assert pacer.take_due(0.0) == [0]
+    pacer.enqueue(99, 1200, PacketKind.AUDIO, 0.001)
+    assert pacer.next_timer() <= 0.001
+    assert pacer.take_due(0.001) == [99]
+    assert math.isclose(pacer.next_timer(), 0.02)
+
+
+def test_a_full_queue_drops_padding_then_refuses() -> None:
+    pacer: Pacer[int] = Pacer(CongestionOptions(pacer_max_packets=3))
+    pacer.enqueue(0, 100, PacketKind.PADDING, 0.0)
+    pacer.enqueue(1, 100, PacketKind.VIDEO, 0.0)
+    pacer.enqueue(2, 100, PacketKind.VIDEO, 0.0)
+    assert not pacer.enqueue(3, 100, PacketKind.PADDING, 0.0)
+    assert pacer.enqueue(4, 100, PacketKind.VIDEO, 0.0)
+    assert not pacer.enqueue(5, 100, PacketKind.AUDIO, 0.0)
+    assert (pacer.packets, pacer.bytes, pacer.refused, pacer.padding_dropped) == (3, 300, 2, 1)
+
+
+def test_bytes_are_bounded_as_well() -> None:
+    pacer: Pacer[int] = Pacer(CongestionOptions(pacer_max_bytes=2000))
+    assert pacer.enqueue(0, 1200, PacketKind.VIDEO, 0.0)
+    assert not pacer.enqueue(1, 1200, PacketKind.VIDEO, 0.0)
+
+
+def test_an_old_queue_is_drained_faster() -> None:
+    count = 100  # a second at the rate
+    taken = drain(filled(count), 0.0, 2.0)
+    assert len(taken) == count
+    young = [item for time, item in taken if time <= 0.25]
+    assert 25 <= len(young) <= 27
+    # The rest leaves at what empties the queue in a quarter of a second, less the emptier it is.
+    assert taken[-1][0] < 0.9
+
+
+def test_a_new_rate_changes_what_is_owed() -> None:
+    pacer = filled(3)
+    pacer.take_due(0.0)
+    pacer.set_bitrate(2 * 960_000.0, 0.0)
+    assert math.isclose(pacer.next_timer(), 0.005)
+
+
+def test_clearing_a_kind() -> None:
+    pacer = filled(3)
+    assert pacer.clear(PacketKind.VIDEO) == 3
+    assert (pacer.packets, pacer.bytes, pacer.next_timer()) == (0, 0, math.inf)
+
+
+def test_a_probe_leaves_at_its_own_rate_and_is_told() -> None:
+    pacer = filled(8)
+    pacer.add_probe(cluster(9_600_000.0))
+    taken: list[tuple[float, int | None]] = []
+    now = 0.0
+    while pacer.packets:
+        now = max(now, pacer.next_timer())
+        taken += [(now, pacer.probe_cluster) for _ in pacer.take_due(now)]
+    probing = [time for time, number in taken if number == 3]
+    assert len(probing) == 5
+    assert math.isclose(probing[-1] - probing[0], 0.004)
+    assert [number for _, number in taken[5:]] == [None] * 3
+
+
+def test_a_probe_asks_for_padding_when_nothing_waits() -> None:
+    pacer: Pacer[int] = Pacer(OPTIONS)
+    pacer.add_probe(cluster(4_800_000.0))
+    sent = 0
+    now = 0.0
+    while pacer.next_timer() < math.inf:
+        now = max(now, pacer.next_timer())
+        sent += len(pacer.take_due(now))
+        if pacer.padding_wanted(now):
+            pacer.enqueue(0, 1200, PacketKind.PADDING, now)
+            sent += len(pacer.take_due(now))
+        assert pacer.next_timer() > now
+    assert sent == 5
+    assert now < 0.02
+
+
+def test_a_probe_without_padding_ends_by_itself() -> None:
+    pacer: Pacer[int] = Pacer(OPTIONS)
+    pacer.add_probe(cluster(4_800_000.0))
+    now = 0.0
+    steps = 0
+    while pacer.next_timer() < math.inf:
+        now = max(now, pacer.next_timer())
+        assert pacer.take_due(now) == []
+        pacer.padding_wanted(now)
+        assert pacer.next_timer() > now
+        steps += 1
+    assert now < 0.6
+    assert steps < 300
+
+
+def test_an_expired_probe_is_not_begun() -> None:
+    pacer = filled(1)
+    pacer.add_probe(cluster(4_800_000.0))
+    assert pacer.take_due(2.0) == [0]
+    assert pacer.probe_cluster is None
+
+
+_action = st.one_of(
+    st.tuples(st.just("enqueue"), st.integers(0, 1500), st.sampled_from(PacketKind)),
+    st.tuples(st.just("rate"), st.floats(0, 1e9), st.none()),
+    st.tuples(st.just("probe"), st.floats(1.0, 1e8), st.none()),
+    st.tuples(st.just("wait"), st.floats(0, 1), st.none()),
+)
+
+
+@given(st.lists(_action, max_size=60))
+def test_what_goes_in_comes_out_once_in_time_without_spinning(actions: list[tuple[str, float, object]]) -> None:
+    pacer: Pacer[int] = Pacer(OPTIONS)
+    now, entered, left = 0.0, 0, []
+    for name, value, kind in actions:
+        if name == "enqueue":
+            assert isinstance(kind, PacketKind)
+            entered += pacer.enqueue(entered, int(value), kind, now)
+        elif name == "rate":
+            pacer.set_bitrate(value, now)
+        elif name == "probe":
+            pacer.add_probe(cluster(value))
+        else:
+            now += value
+            left += pacer.take_due(now)
+            pacer.padding_wanted(now)
+            left += pacer.take_due(now)
+            assert pacer.next_timer() > now
+    pacer.set_bitrate(1e9, now)
+    for _ in range(2000):
+        if not pacer.packets:
+            break
+        now = max(now, pacer.next_timer())
+        left += pacer.take_due(now)
+    assert sorted(left) == list(range(entered))
+    assert (pacer.packets, pacer.bytes) == (0, 0)
