@@ -10,8 +10,10 @@ from .data_channel import RTCDataChannel
 from .descriptions import RTCIceCandidate, RTCSessionDescription
 from .enums import (
     BinaryType,
+    MediaStreamTrackState,
     RTCBundlePolicy,
     RTCDataChannelState,
+    RTCDegradationPreference,
     RTCDtlsRole,
     RTCDtlsTransportState,
     RTCErrorDetailType,
@@ -29,6 +31,7 @@ from .enums import (
     RTCPeerConnectionState,
     RTCPriorityType,
     RTCRtcpMuxPolicy,
+    RTCRtpTransceiverDirection,
     RTCSctpTransportState,
     RTCSdpType,
     RTCSignalingState,
@@ -48,19 +51,39 @@ from .errors import (
 from .event_target import EventTarget
 from .events import (
     Event,
+    MediaStreamEvent,
+    MediaStreamTrackEvent,
     MessageEvent,
     RTCDataChannelEvent,
+    RTCDTMFToneChangeEvent,
     RTCErrorEvent,
     RTCPeerConnectionIceErrorEvent,
     RTCPeerConnectionIceEvent,
+    RTCTrackEvent,
 )
 from .peer_connection import RTCPeerConnection
 from .protocols._contract import Address
 from .protocols.datachannel import DataChannelOptions
 from .protocols.dtls import DtlsOptions
 from .protocols.ice import IceOptions
+from .protocols.rtp import Concealment, EncodedFrame, RtpOptions, RtpPacket
 from .protocols.sctp import SctpOptions
 from .protocols.sdp import SdpOptions
+from .receiver import RTCRtpReceiver
+from .rtp_parameters import (
+    RTCRtcpParameters,
+    RTCRtpCapabilities,
+    RTCRtpCodec,
+    RTCRtpCodecParameters,
+    RTCRtpContributingSource,
+    RTCRtpEncodingParameters,
+    RTCRtpHeaderExtensionCapability,
+    RTCRtpHeaderExtensionParameters,
+    RTCRtpReceiveParameters,
+    RTCRtpSendParameters,
+    RTCRtpSynchronizationSource,
+)
+from .sender import RTCRtpSender
 from .session import SessionOptions
 from .stats import (
     LayerStats,
@@ -73,6 +96,8 @@ from .stats import (
     RTCStatsReport,
     RTCTransportStats,
 )
+from .tracks import MediaStream, MediaStreamTrack, MediaStreamTrackSource, open_media_track
+from .transceiver import RTCRtpTransceiver
 from .transport_objects import (
     RTCDtlsTransport,
     RTCIceCandidatePair,
@@ -90,10 +115,12 @@ __all__ = [
     "Address",
     "BinaryType",
     "ChannelStream",
+    "Concealment",
     "DOMException",
     "DataChannelOptions",
     "DatagramSocket",
     "DtlsOptions",
+    "EncodedFrame",
     "Event",
     "EventTarget",
     "IceOptions",
@@ -102,6 +129,12 @@ __all__ = [
     "InvalidModificationError",
     "InvalidStateError",
     "LayerStats",
+    "MediaStream",
+    "MediaStreamEvent",
+    "MediaStreamTrack",
+    "MediaStreamTrackEvent",
+    "MediaStreamTrackSource",
+    "MediaStreamTrackState",
     "MessageEvent",
     "Network",
     "NetworkError",
@@ -112,10 +145,12 @@ __all__ = [
     "RTCCertificate",
     "RTCCertificateStats",
     "RTCConfiguration",
+    "RTCDTMFToneChangeEvent",
     "RTCDataChannel",
     "RTCDataChannelEvent",
     "RTCDataChannelState",
     "RTCDataChannelStats",
+    "RTCDegradationPreference",
     "RTCDtlsFingerprint",
     "RTCDtlsRole",
     "RTCDtlsTransport",
@@ -148,6 +183,21 @@ __all__ = [
     "RTCPeerConnectionStats",
     "RTCPriorityType",
     "RTCRtcpMuxPolicy",
+    "RTCRtcpParameters",
+    "RTCRtpCapabilities",
+    "RTCRtpCodec",
+    "RTCRtpCodecParameters",
+    "RTCRtpContributingSource",
+    "RTCRtpEncodingParameters",
+    "RTCRtpHeaderExtensionCapability",
+    "RTCRtpHeaderExtensionParameters",
+    "RTCRtpReceiveParameters",
+    "RTCRtpReceiver",
+    "RTCRtpSendParameters",
+    "RTCRtpSender",
+    "RTCRtpSynchronizationSource",
+    "RTCRtpTransceiver",
+    "RTCRtpTransceiverDirection",
     "RTCSctpTransport",
     "RTCSctpTransportState",
     "RTCSdpType",
@@ -155,7 +205,10 @@ __all__ = [
     "RTCSignalingState",
     "RTCStats",
     "RTCStatsReport",
+    "RTCTrackEvent",
     "RTCTransportStats",
+    "RtpOptions",
+    "RtpPacket",
     "SctpOptions",
     "SdpOptions",
     "SessionOptions",
@@ -163,4 +216,5 @@ __all__ = [
     "SyntaxError",
     "SystemNetwork",
     "__version__",
+    "open_media_track",
 ]

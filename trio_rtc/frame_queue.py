@@ -81,3 +81,33 @@ class FrameQueue:
             self._frames.clear()
         self._taker.unpark_all()
         self._makers.unpark_all()
+
+
+class QueueChannel(trio.abc.ReceiveChannel[Any]):
+    """The reading end of a queue, as a channel."""
+
+    def __init__(self, queue: FrameQueue) -> None:
+        self._queue = queue
+
+    @property
+    def dropped(self) -> int:
+        """How many were not taken in time."""
+        return self._queue.dropped
+
+    async def receive(self) -> Any:
+        """Wait for the next one.
+
+        Raises:
+            trio.EndOfChannel: There will be none.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        item = self._queue.take_nowait()
+        if item is None:
+            return await self._queue.take()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return item
+
+    async def aclose(self) -> None:
+        """Take no more."""
+        self._queue.end(discard=True)
+        await trio.lowlevel.checkpoint()

@@ -28,6 +28,7 @@ class ReceivingPump:
         self._worker: DecodeWorker[Any] | None = None
         self._scope: trio.CancelScope | None = None
         self._codec: str | None = None
+        self._clock_rate = 1
         self._rid: str | None = None
         self.broken = 0
 
@@ -47,7 +48,7 @@ class ReceivingPump:
             if worker is not None:
                 worker.put(frame)
         elif self._worker is not None:
-            self._worker.conceal(frame.duration / frame.clock_rate)
+            self._worker.conceal(frame.duration / self._clock_rate)
 
     def stop(self) -> None:
         """Decode no more, since nobody takes the frames."""
@@ -68,7 +69,7 @@ class ReceivingPump:
         if self._codec == frame.codec:
             return self._worker
         self.stop()
-        self._codec = frame.codec
+        self._codec, self._clock_rate = frame.codec, frame.clock_rate
         worker = _open_decoder(self._receiver.track.kind, frame.codec)
         if worker is not None:
             self._worker = worker

@@ -22,6 +22,7 @@ from .enums import (
 from .errors import RTCError
 from .event_target import AnyEvent, EventTarget, HandlerRunner
 from .events import Event, RTCErrorEvent, RTCPeerConnectionIceErrorEvent, RTCPeerConnectionIceEvent
+from .media_link import MediaLink
 from .pair_traffic import PairTraffic
 from .protocols.datachannel import DataChannelEvent
 from .protocols.dtls import ApplicationDataReceived, DtlsEvent, HandshakeCompleted
@@ -40,6 +41,7 @@ from .protocols.ice import (
     StateChanged,
 )
 from .protocols.ice import Closed as IceClosed
+from .protocols.rtp import RtpEvent
 from .protocols.sctp import AssociationEstablished, SctpEvent
 from .protocols.sctp import Closed as AssociationClosed
 from .transport_objects import (
@@ -72,6 +74,7 @@ class ConnectionMonitor:
         sctp_transport: The view of SCTP, ``None`` until negotiated.
         handshake: What the DTLS handshake has brought.
         traffic: Counts the traffic of each pair.
+        media: Hears of the events of RTP.
     """
 
     target: object
@@ -79,6 +82,7 @@ class ConnectionMonitor:
     runner: HandlerRunner
     channels: ChannelTable
     candidate_gathered: Callable[[str, str | None, str | None], None]
+    media: MediaLink
     mid: str | None = None
     m_line_index: int | None = None
     ice_transport: RTCIceTransport | None = None
@@ -207,6 +211,11 @@ class ConnectionMonitor:
         """Hear of an event of a data channel."""
         if not self._closed:
             self.channels.handle_event(event)
+
+    def handle_rtp_event(self, event: RtpEvent) -> None:
+        """Hear of an event of RTP."""
+        if not self._closed:
+            self.media.handle_event(event)
 
     # -- inside ------------------------------------------------------------------------------------------------
 

@@ -20,13 +20,15 @@ from .configuration import RTCConfiguration
 from .descriptions import RTCIceCandidate, RTCSessionDescription
 from .enums import RTCIceGathererState, RTCIceTransportPolicy, RTCSdpType, RTCSignalingState
 from .errors import OperationError, ProtocolError
+from .media_link import MediaLink
 from .monitor import ConnectionMonitor
 from .protocols.dtls import DtlsRole, Fingerprint
 from .protocols.ice import Candidate, IceParameters, IceRole
-from .protocols.sdp import transport_attributes
+from .protocols.sdp import media_mid, transport_attributes
 from .session import Applied, Description, LocalMedia, Session, TransportPlan
 from .transports.server_url import IceServerUrl
 from .transports.settings import Settings
+from .transceiver_table import TransceiverTable
 from .transports.stack import TransportStack
 
 _OFFER_STATES = (
@@ -54,12 +56,17 @@ class Negotiation:
     certificate: RTCCertificate
     stack: TransportStack
     monitor: ConnectionMonitor
+    transceivers: TransceiverTable
+    media: MediaLink
     can_trickle: bool | None = None
     _plan: TransportPlan | None = None
     _prepared: IceParameters | None = None
     # The ICE generation belongs to an offer that was rolled back: another one has to begin.
     _generation_abandoned: bool = False
     _role_settled: bool = False
+    # The section that carried the data channels after the last exchange.
+    _data_mid: str | None = None
+    _data_closed: bool = False
     # W3C's [[LocalIceCredentialsToReplace]], as username fragments.
     _credentials_to_replace: frozenset[str] = frozenset()
     _wrapped: WeakKeyDictionary[Description, RTCSessionDescription] = attrs.field(factory=WeakKeyDictionary)
@@ -116,6 +123,8 @@ class Negotiation:
             candidates=tuple(candidates),
             candidates_complete=complete,
             max_message_size=self.settings.max_message_size,
+            transceivers=self.transceivers.local(),
+            bundle_policy=self.configuration.bundle_policy,
         )
 
     def want_ice_restart(self) -> None:
@@ -138,6 +147,7 @@ class Negotiation:
         else:
             self._begin_prepared_generation()
             self._carry_out(applied, gather=True)
+        self._carry_out_media(applied, remote=False)
         return applied
 
     def collides(self, description: RTCSessionDescription) -> bool:
@@ -154,13 +164,14 @@ class Negotiation:
         # A session holds immutable values only: this tries it on a copy.
         session = copy.copy(self.session)
         session.apply_local(RTCSdpType.ROLLBACK)
-        self._check_fingerprints(session.apply_remote(description.type, description.sdp))
+        transceivers = self.transceivers.local()
+        self._check_fingerprints(session.apply_remote(description.type, description.sdp, transceivers))
         return True
 
     def apply_remote(self, description: RTCSessionDescription) -> Applied:
         """Apply a description of the peer's and start what it asks for."""
         session = copy.copy(self.session)
-        applied = session.apply_remote(description.type, description.sdp)
+        applied = session.apply_remote(description.type, description.sdp, self.transceivers.local())
         self._check_fingerprints(applied)
         self.session = session
         self.can_trickle = applied.can_trickle
@@ -168,14 +179,17 @@ class Negotiation:
             self._roll_back(applied)
         else:
             self._carry_out(applied, gather=False)
+        self._carry_out_media(applied, remote=True)
         return applied
 
     def finish(self, applied: Applied) -> None:
         """Do what a description asks for beyond the step in which it is applied."""
-        if applied.negotiated and applied.closed_mids:
+        if self._data_closed:
+            self._data_closed = False
             self.stack.end_channels()
         self._start_association(applied)
         self.monitor.description_applied()
+        self.transceivers.announce()
 
     def add_candidate(self, candidate: "CandidateInit") -> None:
         """Take a candidate of the peer's, or hear that there are no more.
@@ -249,8 +263,25 @@ class Negotiation:
         """Draw the consequences of an exchange that has been completed."""
         if not self._credentials_to_replace & _username_fragments(self.session.current_local):
             self._credentials_to_replace = frozenset()
-        if applied.closed_mids:
+        self._data_closed = self._closes_data(applied)
+        self._data_mid = applied.data_mid
+        if self._data_closed:
             self.monitor.forget_association()
+
+    def _closes_data(self, applied: Applied) -> bool:
+        """Whether an exchange has closed or refused the section of the data channels."""
+        if self._data_mid in applied.closed_mids:
+            return True
+        current = self.session.current_local
+        sections = () if current is None else current.parsed.media
+        return any(
+            media.kind == "application" and media_mid(media) in applied.closed_mids for media in sections
+        )
+
+    def _carry_out_media(self, applied: Applied, *, remote: bool) -> None:
+        self.transceivers.apply(applied, self.monitor.dtls_transport, remote=remote)
+        if applied.transport is not None and applied.signaling_state not in _ONLY_OFFERED:
+            self.media.configure(self.stack)
 
     def _gather(self) -> None:
         if self.configuration.ice_transport_policy is RTCIceTransportPolicy.RELAY:

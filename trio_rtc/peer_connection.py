@@ -3,12 +3,13 @@
 import contextlib
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, overload
 
 import trio
 
+from .capabilities import OFFERED
 from .certificate import RTCCertificate, core_certificate, generate_certificate, takes_long
 from .channel_table import ChannelTable
 from .configuration import RTCConfiguration
@@ -19,6 +20,7 @@ from .enums import (
     RTCIceGatheringState,
     RTCPeerConnectionState,
     RTCPriorityType,
+    RTCRtpTransceiverDirection,
     RTCSdpType,
     RTCSignalingState,
     member_of,
@@ -27,11 +29,14 @@ from .errors import InvalidAccessError, InvalidModificationError, InvalidStateEr
 from .event_target import EventHandler, EventTarget, HandlerRunner
 from .events import (
     Event,
+    MediaStreamEvent,
     RTCDataChannelEvent,
     RTCPeerConnectionIceErrorEvent,
     RTCPeerConnectionIceEvent,
+    RTCTrackEvent,
 )
 from .lifetime import Lifetime
+from .media_link import MediaLink, can_decode
 from .monitor import ConnectionMonitor
 from .negotiation import Negotiation, as_candidate, as_description, as_local_description
 from .operations import (
@@ -42,8 +47,14 @@ from .operations import (
     settle_without_value,
 )
 from .protocols.datachannel import ChannelParameters
+from .receiver import RTCRtpReceiver
+from .rtp_parameters import RTCRtpEncodingParameters
+from .sender import RTCRtpSender
 from .session import Applied, Session
 from .stats import RTCStatsReport, collect_stats
+from .tracks import MediaStream, MediaStreamTrack
+from .transceiver import RTCRtpTransceiver
+from .transceiver_table import TransceiverTable, new_cname
 from .transport_objects import RTCSctpTransport
 from .transports.settings import Settings
 from .transports.stack import TransportStack
@@ -72,6 +83,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
 
     EVENTS = frozenset(
         {
+            "add_stream",
             "connection_state_change",
             "data_channel",
             "ice_candidate",
@@ -79,10 +91,13 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             "ice_connection_state_change",
             "ice_gathering_state_change",
             "negotiation_needed",
+            "remove_stream",
             "signaling_state_change",
+            "track",
         }
     )
 
+    on_add_stream = EventHandler[MediaStreamEvent]("add_stream")
     on_connection_state_change = EventHandler[Event]("connection_state_change")
     on_data_channel = EventHandler[RTCDataChannelEvent]("data_channel")
     on_ice_candidate = EventHandler[RTCPeerConnectionIceEvent]("ice_candidate")
@@ -90,7 +105,9 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     on_ice_connection_state_change = EventHandler[Event]("ice_connection_state_change")
     on_ice_gathering_state_change = EventHandler[Event]("ice_gathering_state_change")
     on_negotiation_needed = EventHandler[Event]("negotiation_needed")
+    on_remove_stream = EventHandler[MediaStreamEvent]("remove_stream")
     on_signaling_state_change = EventHandler[Event]("signaling_state_change")
+    on_track = EventHandler[RTCTrackEvent]("track")
 
     def __init__(
         self, configuration: RTCConfiguration | None = None, *, settings: Settings | None = None
@@ -109,10 +126,28 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         self._wall_clock = wall_clock
         self._closed = False
         self._entered = False
+        self._local_streams: dict[str, MediaStream] = {}
         self._signaling_state = RTCSignalingState.STABLE
         self._channels = ChannelTable(self._runner, self._max_message_size, self._announce_channel)
+        cname = new_cname(rng)
+        self._media = MediaLink(
+            is_closed=lambda: self._closed,
+            update_need=self._update_need,
+            wall_clock=wall_clock,
+            stats_of=self._stats_of,
+            cname=cname,
+        )
+        self._transceivers = TransceiverTable(
+            self,
+            self._fire,
+            self._runner,
+            self._media,
+            rng=rng,
+            cname=cname,
+            decode=can_decode() if self._settings.decode is None else self._settings.decode,
+        )
         self._monitor = ConnectionMonitor(
-            self, self._fire, self._runner, self._channels, self._candidate_gathered
+            self, self._fire, self._runner, self._channels, self._candidate_gathered, self._media
         )
         self._stack = TransportStack(
             self._settings,
@@ -124,12 +159,14 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         self._channels.attach(self._stack)
         self._monitor.traffic.attach(self._stack.ice)
         self._negotiation = Negotiation(
-            Session(rng=rng, options=self._settings.session),
+            Session(rng=rng, options=self._settings.session, capabilities=OFFERED),
             self._settings,
             configuration,
             self._certificate,
             self._stack,
             self._monitor,
+            self._transceivers,
+            self._media,
         )
         self._need = NegotiationNeed(
             self._runner,
@@ -139,6 +176,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         )
         self._operations = OperationsChain(lambda: self._closed, self._need.chain_emptied)
         self._need.watch(self._operations)
+        self._media.attach(self._transceivers, self._operations)
         self._lifetime = Lifetime(self._settings.close_timeout)
         self._block: contextlib.AbstractAsyncContextManager[None] | None = None
 
@@ -153,6 +191,8 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         self._block = self._lifetime.run(self._stack.start, self.close, self._stack.say_goodbye)
         await self._block.__aenter__()
         assert self._lifetime.body is not None
+        assert self._lifetime.transports is not None
+        self._media.open(self._lifetime.transports)
         self._runner.open(self._lifetime.body)
         return self
 
@@ -175,6 +215,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         self._closed = True
         self._signaling_state = RTCSignalingState.CLOSED
         self._end_events()
+        self._transceivers.close()
         self._monitor.close()
         self._lifetime.request_close()
 
@@ -431,8 +472,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             InvalidStateError: The connection is closed.
             InvalidModificationError: Certificates or policies that are fixed are to change.
         """
-        if self._closed:
-            raise InvalidStateError("the peer connection is closed")
+        self._require_open()
         new, old = configuration or RTCConfiguration(), self._negotiation.configuration
         if new.certificates and new.certificates != old.certificates:
             raise InvalidModificationError("the certificates of a peer connection do not change")
@@ -461,6 +501,113 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             await trio.lowlevel.checkpoint()
             return generate_certificate(key_generation_algorithm)
         return await trio.to_thread.run_sync(generate_certificate, key_generation_algorithm)
+
+    # -- audio and video -----------------------------------------------------------------------------------------
+
+    def add_track(self, track: MediaStreamTrack, *streams: MediaStream) -> RTCRtpSender:
+        """Send a track to the peer (W3C webrtc section 5.1).
+
+        Args:
+            track: The track.
+            streams: To which streams it belongs, as the peer is to see it.
+
+        Raises:
+            InvalidStateError: The connection is closed.
+            InvalidAccessError: The track is being sent already.
+        """
+        self._require_open()
+        sender = self._transceivers.add_track(track, streams)
+        self._need.update()
+        return sender
+
+    def remove_track(self, sender: RTCRtpSender) -> None:
+        """Send a sender's track no more (W3C webrtc section 5.1). The sender stays, and may send another one.
+
+        Raises:
+            InvalidStateError: The connection is closed.
+            InvalidAccessError: The sender belongs to another connection.
+        """
+        self._require_open()
+        if self._transceivers.remove_track(sender):
+            self._need.update()
+
+    def add_transceiver(
+        self,
+        track_or_kind: MediaStreamTrack | str,
+        *,
+        direction: RTCRtpTransceiverDirection | str = RTCRtpTransceiverDirection.SENDRECV,
+        streams: Sequence[MediaStream] = (),
+        send_encodings: Sequence[RTCRtpEncodingParameters] = (),
+    ) -> RTCRtpTransceiver:
+        """Make a transceiver (W3C webrtc section 5.1).
+
+        Args:
+            track_or_kind: What to send, or ``"audio"`` or ``"video"`` for what may be sent later.
+            direction: What to negotiate.
+            streams: To which streams the track belongs.
+            send_encodings: How it is sent; several, each with a ``rid``, are a simulcast.
+
+        Raises:
+            InvalidStateError: The connection is closed.
+            TypeError: There is no such kind or direction, or the encodings contradict each other.
+            ValueError: A number of an encoding is out of range.
+            OperationError: A codec cannot be sent.
+        """
+        self._require_open()
+        wanted = member_of(RTCRtpTransceiverDirection, direction)
+        transceiver = self._transceivers.add_transceiver(track_or_kind, wanted, streams, send_encodings)
+        self._need.update()
+        return transceiver
+
+    def get_transceivers(self) -> list[RTCRtpTransceiver]:
+        """Return the transceivers, in the order of their creation, without those that have ended."""
+        return self._transceivers.transceivers
+
+    def get_senders(self) -> list[RTCRtpSender]:
+        """Return the senders of the transceivers."""
+        return [transceiver.sender for transceiver in self._transceivers.transceivers]
+
+    def get_receivers(self) -> list[RTCRtpReceiver]:
+        """Return the receivers of the transceivers."""
+        return [transceiver.receiver for transceiver in self._transceivers.transceivers]
+
+    def add_stream(self, stream: MediaStream) -> None:
+        """Obsolete: add every track of a stream that is not being sent yet.
+
+        Raises:
+            InvalidStateError: The connection is closed.
+        """
+        sent = [sender.track for sender in self.get_senders()]
+        for track in stream.get_tracks():
+            if track not in sent:
+                self.add_track(track, stream)
+        self._local_streams.setdefault(stream.id, stream)
+
+    def remove_stream(self, stream: MediaStream) -> None:
+        """Obsolete: remove every track of a stream.
+
+        Raises:
+            InvalidStateError: The connection is closed.
+        """
+        self._require_open()
+        tracks = stream.get_tracks()
+        for sender in self.get_senders():
+            if sender.track in tracks:
+                self.remove_track(sender)
+        self._local_streams.pop(stream.id, None)
+
+    def get_local_streams(self) -> list[MediaStream]:
+        """Obsolete: return the streams that ``add_stream`` has added."""
+        return list(self._local_streams.values())
+
+    def get_remote_streams(self) -> list[MediaStream]:
+        """Obsolete: return the streams that the peer sends."""
+        return self._transceivers.remote_streams
+
+    def get_stream_by_id(self, stream_id: str) -> MediaStream | None:
+        """Obsolete: return the stream of that name, of ours or of the peer's, or ``None``."""
+        streams = (*self.get_local_streams(), *self.get_remote_streams())
+        return next((stream for stream in streams if stream.id == stream_id), None)
 
     # -- data channels and statistics ----------------------------------------------------------------------------
 
@@ -493,8 +640,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             TypeError: The arguments contradict each other, are out of range or of the wrong type.
             OperationError: The id is in use.
         """
-        if self._closed:
-            raise InvalidStateError("the peer connection is closed")
+        self._require_open()
         check_channel_init(
             label, protocol, max_packet_life_time, max_retransmits, negotiated=negotiated, id=id
         )
@@ -522,6 +668,16 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         return collect_stats(self._stack, self._monitor, self._certificate, self._wall_clock() * 1000)
 
     # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise InvalidStateError("the peer connection is closed")
+
+    def _update_need(self) -> None:
+        self._need.update()
+
+    async def _stats_of(self, selected: object) -> RTCStatsReport:
+        return await self.get_stats()
 
     def _require_block(self, method: str) -> None:
         if self._lifetime.transports is None and not self._closed:

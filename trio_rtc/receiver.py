@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 from .capabilities import capabilities_of
 from .enums import MediaStreamTrackState
 from .event_target import HandlerRunner
-from .frame_queue import FrameQueue
+from .frame_queue import FrameQueue, QueueChannel
 from .protocols.rtp import EncodedFrame, RtpPacket
 from .rtp_parameters import (
     RTCRtpCapabilities,
@@ -55,7 +55,13 @@ class RTCRtpReceiver:
     """
 
     def __init__(
-        self, kind: str, track_id: str | None, *, decode: bool, carrier: ReceivingCarrier, runner: HandlerRunner
+        self,
+        kind: str,
+        track_id: str | None,
+        *,
+        decode: bool,
+        carrier: ReceivingCarrier,
+        runner: HandlerRunner,
     ) -> None:
         self._carrier = carrier
         self._source = FrameSource(kind, self._demand_changed)
@@ -115,7 +121,7 @@ class RTCRtpReceiver:
         self._demand_changed()
         try:
             await trio.lowlevel.checkpoint()
-            yield PacketChannel(queue)
+            yield QueueChannel(queue)
         finally:
             self._packet_queues.discard(queue)
             queue.end(discard=True)
@@ -131,7 +137,7 @@ class RTCRtpReceiver:
         self._demand_changed()
         try:
             await trio.lowlevel.checkpoint()
-            yield PacketChannel(queue)
+            yield QueueChannel(queue)
         finally:
             del self._encoded_queues[queue]
             queue.end(discard=True)
@@ -174,33 +180,3 @@ class RTCRtpReceiver:
 
     def _demand_changed(self) -> None:
         self._carrier.demand_changed(self)
-
-
-class PacketChannel(trio.abc.ReceiveChannel[Any]):
-    """The reading end of a queue of packets or frames."""
-
-    def __init__(self, queue: FrameQueue) -> None:
-        self._queue = queue
-
-    @property
-    def dropped(self) -> int:
-        """How many were not taken in time."""
-        return self._queue.dropped
-
-    async def receive(self) -> Any:
-        """Wait for the next one.
-
-        Raises:
-            trio.EndOfChannel: There will be none.
-        """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        item = self._queue.take_nowait()
-        if item is None:
-            return await self._queue.take()
-        await trio.lowlevel.cancel_shielded_checkpoint()
-        return item
-
-    async def aclose(self) -> None:
-        """Take no more."""
-        self._queue.end(discard=True)
-        await trio.lowlevel.checkpoint()

@@ -1,7 +1,8 @@
 """RTCRtpSender: what sends a track (W3C webrtc section 5.2)."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
@@ -11,6 +12,7 @@ from .capabilities import capabilities_of
 from .encodings import check_parameters
 from .enums import MediaStreamTrackState
 from .errors import InvalidModificationError, InvalidStateError
+from .frame_queue import FrameQueue, QueueChannel
 from .protocols.rtp import RtpPacket
 from .rtp_parameters import (
     RTCRtcpParameters,
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from .dtmf import RTCDTMFSender
     from .stats import RTCStatsReport
     from .transport_objects import RTCDtlsTransport
+
+
+_REQUESTS_KEPT = 16
 
 
 class SendingCarrier(Protocol):
@@ -91,6 +96,7 @@ class RTCRtpSender:
         self._id = str(uuid.uuid4())
         self._stream_ids: tuple[str, ...] = ()
         self._has_sent = False
+        self._keyframe_requests: set[FrameQueue] = set()
         self._set_streams(streams)
 
     @property
@@ -201,6 +207,22 @@ class RTCRtpSender:
             raise InvalidStateError("the transceiver was stopped")
         await self._carrier.send_packet(self, packet, rid)
 
+    @asynccontextmanager
+    async def keyframe_requests(self) -> AsyncIterator[trio.abc.ReceiveChannel[str | None]]:
+        """Hear when the peer needs a keyframe, for those who send encoded frames or packets. Not W3C's.
+
+        Yields:
+            The RID of the layer, ``None`` if there is only one.
+        """
+        queue = FrameQueue(_REQUESTS_KEPT)
+        self._keyframe_requests.add(queue)
+        try:
+            await trio.lowlevel.checkpoint()
+            yield QueueChannel(queue)
+        finally:
+            self._keyframe_requests.discard(queue)
+            queue.end(discard=True)
+
     # -- what the peer connection tells ------------------------------------------------------------------------
 
     def _set_track(self, track: MediaStreamTrack | None) -> None:
@@ -217,6 +239,11 @@ class RTCRtpSender:
             self._last_returned = None
         self._transport = transport
         self._carrier.sending_changed(self)
+
+    def _keyframe_requested(self, rid: str | None) -> None:
+        """The peer needs a keyframe: for whoever sends encoded frames or packets himself."""
+        for waiting in tuple(self._keyframe_requests):
+            waiting.put(rid)
 
     def _stop(self) -> None:
         self._stopped = True

@@ -32,6 +32,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         packets_received: The same in packets.
         unsent: Packets of the layers above that found no selected pair, and those of ICE whose socket is gone.
         unexpected: Packets that came from where no authenticated check has come from, or are of no known kind.
+        rtp_inbox: Where media goes; ``None`` as long as none is negotiated.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         self.agent = agent
         self.bytes_sent = self.bytes_received = self.packets_sent = self.packets_received = 0
         self.unsent = self.unexpected = 0
+        self.rtp_inbox: Inbox[list[bytes]] | None = None
         self._dtls_inbox = dtls_inbox
         self._report = report
         self._sockets: dict[Address, DatagramSocket] = {}
@@ -101,11 +103,15 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
             self.unexpected += len(data)
             return
         dtls = [packet for packet in data if packet[0] < 64]
-        self.unexpected += len(data) - len(dtls)
-        if dtls:
-            self.packets_received += len(dtls)
-            self.bytes_received += sum(map(len, dtls))
-            self._dtls_inbox.deliver(dtls, len(dtls))
+        rtp: list[bytes] = []
+        if len(dtls) != len(data) and self.rtp_inbox is not None:
+            rtp = [packet for packet in data if 127 < packet[0] < 192]
+        self.unexpected += len(data) - len(dtls) - len(rtp)
+        for inbox, packets in ((self._dtls_inbox, dtls), (self.rtp_inbox, rtp)):
+            if packets and inbox is not None:
+                self.packets_received += len(packets)
+                self.bytes_received += sum(map(len, packets))
+                inbox.deliver(packets, len(packets))
 
     def _receive(self, item: list[Datagram], now: float) -> bool:
         self.agent.receive(item, now)
@@ -144,6 +150,8 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
 
     def _close_upper_inboxes(self) -> None:
         self._dtls_inbox.close()
+        if self.rtp_inbox is not None:
+            self.rtp_inbox.close()
 
 
 async def _drain_or_lose(datagram_socket: DatagramSocket) -> None:

@@ -9,6 +9,7 @@ import attrs
 from trio_rtc.protocols.datachannel import DataChannelOptions
 from trio_rtc.protocols.dtls import DtlsOptions
 from trio_rtc.protocols.ice import IceOptions
+from trio_rtc.protocols.rtp import RtpOptions
 from trio_rtc.protocols.sctp import SctpOptions
 from trio_rtc.session import SessionOptions
 
@@ -38,6 +39,8 @@ class Settings:
         dtls: Options of DTLS.
         sctp: Options of SCTP.
         data_channels: Options of the data channel core.
+        rtp: Options of RTP: repair, buffers, congestion control.
+        decode: Whether received tracks give decoded frames; ``None``: if the extra ``media`` is installed.
         rng: Source of chance; ``None``: the operating system's. Tests give a seeded one.
         wall_clock: Returns the Unix time in seconds; for the dates in certificates and statistics.
     """
@@ -55,5 +58,7 @@ class Settings:
     dtls: DtlsOptions = attrs.field(factory=DtlsOptions)
     sctp: SctpOptions = attrs.field(factory=SctpOptions)
     data_channels: DataChannelOptions = attrs.field(factory=DataChannelOptions)
+    rtp: RtpOptions = attrs.field(factory=RtpOptions)
+    decode: bool | None = None
     rng: random.Random | None = None
     wall_clock: Callable[[], float] | None = None

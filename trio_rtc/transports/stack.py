@@ -35,7 +35,9 @@ from trio_rtc.protocols.ice import (
     NameResolutionRequested,
     StateChanged,
 )
+from trio_rtc.protocols.rtp import RtpEvent, RtpSession
 from trio_rtc.protocols.sctp import Association, SctpEvent
+from trio_rtc.protocols.srtp import SrtpSession
 
 from .base import Inbox
 from .dtls import DtlsTransport
@@ -43,6 +45,7 @@ from .gathering import Gatherer, usable_addresses
 from .ice import IceTransport
 from .mdns import MdnsTransport
 from .network import Network
+from .rtp import RtpTransport
 from .sctp import SctpTransport
 from .server_url import IceServerUrl
 from .settings import Settings
@@ -70,6 +73,9 @@ class StackOwner(Protocol):
 
     def handle_channel_event(self, event: DataChannelEvent) -> None:
         """Hear of an event of a data channel."""
+
+    def handle_rtp_event(self, event: RtpEvent) -> None:
+        """Hear of an event of RTP."""
 
 
 class TransportStack:
@@ -111,6 +117,7 @@ class TransportStack:
         self.control = ChannelControl(settings.data_channels)
         self.dtls: DtlsTransport | None = None
         self.sctp: SctpTransport | None = None
+        self.rtp: RtpTransport | None = None
 
     # -- life ------------------------------------------------------------------------------------------------
 
@@ -121,6 +128,8 @@ class TransportStack:
 
     async def say_goodbye(self) -> None:
         """End the layers from the top, each with its goodbye on the wire."""
+        if self.rtp is not None:
+            await self.rtp.close()
         if self.sctp is not None:
             await self.sctp.close()
         if self.dtls is not None:
@@ -207,6 +216,23 @@ class TransportStack:
         self._nursery.start_soon(self.sctp.run)
         self._connect_if_secure()
 
+    def start_rtp(self, cname: str) -> RtpTransport:
+        """Make RTP, when it is not there yet; it opens when the DTLS handshake is complete."""
+        if self.rtp is None:
+            assert self._nursery is not None
+            session = RtpSession(
+                self._settings.rtp,
+                rng=self._rng,
+                wall_clock=self._wall_clock() - trio.current_time(),
+                cname=cname,
+            )
+            inbox = Inbox[list[bytes]]()
+            self.rtp = RtpTransport(session, inbox, self.ice, self._owner.handle_rtp_event)
+            self.ice.rtp_inbox = inbox
+            self._nursery.start_soon(self.rtp.run)
+            self._give_keys()
+        return self.rtp
+
     def end_channels(self) -> None:
         """End all channels, since their media section was refused or closed. ICE and DTLS go on.
 
@@ -264,7 +290,24 @@ class TransportStack:
     def _handle_dtls_event(self, event: DtlsEvent) -> None:
         self._owner.handle_dtls_event(event)
         if isinstance(event, HandshakeCompleted):
+            self._give_keys()
             self._connect_if_secure()
+
+    def _give_keys(self) -> None:
+        """Give RTP the keys of the handshake (RFC 5764 section 4.2), once both are there."""
+        dtls, rtp = self.dtls, self.rtp
+        if dtls is None or rtp is None or dtls.connection.state is not RTCDtlsTransportState.CONNECTED:
+            return
+        keys = dtls.connection.srtp_keys()
+        if keys is None:
+            logger.warning("the peer has not negotiated SRTP: media stays dark")
+            return
+        ours, theirs = (keys.client_key, keys.client_salt), (keys.server_key, keys.server_salt)
+        if dtls.connection.role is DtlsRole.SERVER:
+            ours, theirs = theirs, ours
+        srtp = SrtpSession(keys.profile.name, *ours, *theirs, options=self._settings.rtp.srtp)
+        rtp.session.set_keys(srtp, trio.current_time())
+        rtp.wake()
 
     def _connect_if_secure(self) -> None:
         if self.sctp is None or self.dtls is None:

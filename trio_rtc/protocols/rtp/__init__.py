@@ -14,12 +14,14 @@ from .frame import EncodedFrame
 from .options import RtpOptions
 from .packet import RtpPacket
 from .parameters import Codec, Encoding, ReceiveParameters, SendParameters
+from .receive import Concealment
 from .session import RtpSession
 
 __all__ = [
     "BitratesChanged",
     "Closed",
     "Codec",
+    "Concealment",
     "EncodedFrame",
     "Encoding",
     "FramesReceived",

@@ -1,0 +1,268 @@
+"""Between W3C's transceivers and RTP: what was negotiated goes down, what happens comes up.
+
+One object for a peer connection. It starts RTP when the first section is agreed on, keeps a task for each sender that has
+something to send and a decoder for each track that somebody watches, and hands every event of RTP to whom it concerns.
+"""
+
+import importlib.util
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import trio
+
+from .media_plans import receive_parameters, send_parameters
+from .media_receiving import ReceivingPump
+from .media_sending import LayerPlan, SendingPlan, SendingPump
+from .operations import OperationsChain
+from .protocols.rtp import (
+    BitratesChanged,
+    Closed,
+    FramesReceived,
+    KeyframeRequested,
+    PacketsReceived,
+    RtpEvent,
+    RtpPacket,
+    StreamEnded,
+    StreamStarted,
+)
+from .receiver import RTCRtpReceiver
+from .rtp_parameters import RTCRtpEncodingParameters
+from .sender import RTCRtpSender
+from .session.codecs import NegotiatedCodec
+from .transceiver import RTCRtpTransceiver
+from .transports.rtp import RtpTransport
+from .transports.stack import TransportStack
+
+if TYPE_CHECKING:
+    from .stats import RTCStatsReport
+    from .transceiver_table import TransceiverTable
+
+
+def can_decode() -> bool:
+    """Return whether the extra ``media`` is installed."""
+    return importlib.util.find_spec("av") is not None
+
+
+class MediaLink:
+    """Carries media between the transceivers of a peer connection and its RTP session.
+
+    Args:
+        is_closed: Tells whether the connection is closed.
+        update_need: Looks again whether negotiation is needed.
+        wall_clock: Returns the Unix time in seconds.
+        stats_of: Returns the statistics that concern a sender or receiver.
+        cname: The name that joins our streams.
+    """
+
+    def __init__(
+        self,
+        *,
+        is_closed: Callable[[], bool],
+        update_need: Callable[[], None],
+        wall_clock: Callable[[], float] = time.time,
+        stats_of: "Callable[[object], Awaitable[RTCStatsReport]]",
+        cname: str,
+    ) -> None:
+        self._is_closed = is_closed
+        self._update_need = update_need
+        self._wall_clock = wall_clock
+        self._stats_of = stats_of
+        self._cname = cname
+        self._nursery: trio.Nursery | None = None
+        self._operations: OperationsChain | None = None
+        self._table: TransceiverTable | None = None
+        self._rtp: RtpTransport | None = None
+        self._sending: dict[RTCRtpSender, SendingPump] = {}
+        self._receiving: dict[RTCRtpReceiver, ReceivingPump] = {}
+
+    def attach(self, table: "TransceiverTable", operations: OperationsChain) -> None:
+        """Say which transceivers there are, and in what order operations run."""
+        self._table = table
+        self._operations = operations
+
+    def open(self, nursery: trio.Nursery) -> None:
+        """Say where tasks run."""
+        self._nursery = nursery
+
+    @property
+    def rtp(self) -> RtpTransport | None:
+        """The RTP of the connection, once it is negotiated."""
+        return self._rtp
+
+    # -- what was negotiated ---------------------------------------------------------------------------------------
+
+    def configure(self, stack: TransportStack) -> None:
+        """Let RTP send and receive what both sides have agreed on."""
+        assert self._table is not None
+        if self._rtp is None and not self._table.plans:
+            return
+        self._rtp = stack.start_rtp(self._cname)
+        for transceiver in self._table.transceivers:
+            self._set_demand(transceiver.receiver)
+        self._set_sections()
+
+    def _set_sections(self) -> None:
+        rtp, table = self._rtp, self._table
+        if rtp is None or table is None:
+            return
+        sending, receiving = [], []
+        for transceiver in table.transceivers:
+            plan = table.plans.get(transceiver.mid or "")
+            if plan is None or plan.direction is None:
+                continue
+            receiving.append(receive_parameters(plan))
+            sending.append(send_parameters(plan, self._sources(transceiver)))
+        rtp.call(rtp.session.set_sections, sending, receiving)
+        for transceiver in table.transceivers:
+            self._plan_sending(transceiver)
+
+    def _sources(self, transceiver: RTCRtpTransceiver) -> list[tuple[RTCRtpEncodingParameters, int, int]]:
+        assert self._table is not None
+        return self._table.sources(transceiver)
+
+    # -- sending ---------------------------------------------------------------------------------------------------
+
+    def _plan_sending(self, transceiver: RTCRtpTransceiver) -> None:
+        sender = transceiver.sender
+        plan = self._sending_plan(transceiver)
+        pump = self._sending.get(sender)
+        if pump is None:
+            if plan is None or self._rtp is None or self._nursery is None:
+                return
+            pump = self._sending[sender] = SendingPump(self._rtp)
+            self._nursery.start_soon(pump.run)
+        pump.set_plan(plan)
+
+    def _sending_plan(self, transceiver: RTCRtpTransceiver) -> SendingPlan | None:
+        assert self._table is not None
+        track = transceiver.sender._wanted_track
+        plan = self._table.plans.get(transceiver.mid or "")
+        if track is None or plan is None or plan.direction is None or not plan.direction.sends:
+            return None
+        sources = self._sources(transceiver)
+        codec = _chosen_codec(plan.send_codecs, sources[0][0])
+        if codec is None:
+            return None
+        if self._nursery is not None and track._runner.nursery is None:
+            track._runner.open(self._nursery)
+        return SendingPlan(
+            plan.mid,
+            plan.kind,
+            track,
+            codec.codec.name,
+            codec.codec.parameters,
+            tuple(LayerPlan(ssrc, encoding.rid, encoding) for encoding, ssrc, _ in sources),
+        )
+
+    # -- what senders, receivers and transceivers ask for ------------------------------------------------------------
+
+    def is_closed(self) -> bool:
+        """Whether the connection is closed."""
+        return self._is_closed()
+
+    async def chain(self, operation: Callable[[], Awaitable[None]]) -> None:
+        """Run something in its turn among the operations of the connection."""
+        assert self._operations is not None
+        async with self._operations.operation():
+            await operation()
+
+    def update_negotiation_need(self) -> None:
+        """Look again whether negotiation is needed."""
+        self._update_need()
+
+    def sending_changed(self, sender: RTCRtpSender) -> None:
+        """Hear that the track or the parameters of a sender are others."""
+        if self._table is not None and not self._is_closed() and self._table.of_sender(sender) is not None:
+            self._set_sections()
+
+    async def send_packet(self, sender: RTCRtpSender, packet: RtpPacket, rid: str | None) -> None:
+        """Send a packet in a stream of a sender's; before there is a connection it is lost."""
+        transceiver = None if self._table is None else self._table.of_sender(sender)
+        if self._rtp is None or transceiver is None or transceiver.mid is None:
+            await trio.lowlevel.checkpoint()
+            return
+        await self._rtp.send_packet(transceiver.mid, packet, rid)
+        await trio.lowlevel.checkpoint()
+
+    def wall_clock(self) -> float:
+        """Return the time of day in milliseconds."""
+        return self._wall_clock() * 1000
+
+    def demand_changed(self, receiver: RTCRtpReceiver) -> None:
+        """Hear that somebody wants frames or packets of a receiver, or nobody any more."""
+        self._set_demand(receiver)
+
+    def _set_demand(self, receiver: RTCRtpReceiver) -> None:
+        transceiver = self._of_receiver(receiver)
+        if self._rtp is None or transceiver is None or transceiver.mid is None:
+            return
+        self._rtp.session.set_demand(
+            transceiver.mid, frames=receiver._wants_frames, packets=receiver._wants_packets
+        )
+        self._rtp.wake()
+        if not receiver._source.is_wanted and (pump := self._receiving.pop(receiver, None)) is not None:
+            pump.stop()
+
+    def request_keyframe(self, receiver: RTCRtpReceiver, rid: str | None) -> None:
+        """Ask the peer for a keyframe."""
+        transceiver = self._of_receiver(receiver)
+        if self._rtp is not None and transceiver is not None and transceiver.mid is not None:
+            self._rtp.call(self._rtp.session.request_keyframe, transceiver.mid, rid)
+
+    async def stats_of(self, selected: object) -> "RTCStatsReport":
+        """Return the statistics that concern a sender or receiver."""
+        return await self._stats_of(selected)
+
+    def _of_receiver(self, receiver: RTCRtpReceiver) -> RTCRtpTransceiver | None:
+        transceivers = [] if self._table is None else self._table.transceivers
+        return next((each for each in transceivers if each.receiver is receiver), None)
+
+    # -- events of RTP -----------------------------------------------------------------------------------------------
+
+    def handle_event(self, event: RtpEvent) -> None:
+        """Tell an event of RTP to whom it concerns."""
+        match event:
+            case FramesReceived():
+                self._take_frames(event)
+            case PacketsReceived():
+                if (transceiver := self._by_mid(event.mid)) is not None:
+                    transceiver.receiver._take_packets(event.packets)
+            case StreamStarted():
+                if (transceiver := self._by_mid(event.mid)) is not None:
+                    transceiver.receiver._source.mute(False)
+            case KeyframeRequested():
+                if (transceiver := self._by_mid(event.mid)) is not None:
+                    if (pump := self._sending.get(transceiver.sender)) is not None:
+                        pump.request_keyframe(event.rid)
+                    transceiver.sender._keyframe_requested(event.rid)
+            case BitratesChanged():
+                for pump in self._sending.values():
+                    pump.set_bitrates(event.bitrates)
+            case StreamEnded() | Closed():
+                pass
+
+    def _take_frames(self, event: FramesReceived) -> None:
+        transceiver = self._by_mid(event.mid)
+        if transceiver is None or self._nursery is None:
+            return
+        receiver = transceiver.receiver
+        pump = self._receiving.get(receiver)
+        if pump is None:
+            pump = self._receiving[receiver] = ReceivingPump(receiver, self._nursery)
+        for frame in event.frames:
+            pump.take(event.rid, frame)
+
+    def _by_mid(self, mid: str) -> RTCRtpTransceiver | None:
+        return None if self._table is None else self._table.by_mid(mid)
+
+
+def _chosen_codec(
+    codecs: tuple[NegotiatedCodec, ...], encoding: RTCRtpEncodingParameters
+) -> NegotiatedCodec | None:
+    """Return the codec that is sent: the one that the encoding names, else the first that carries media."""
+    media = [each for each in codecs if each.codec.is_media]
+    if encoding.codec is not None:
+        wanted = encoding.codec.name
+        media.sort(key=lambda each: not each.codec.is_called(wanted))
+    return next(iter(media), None)

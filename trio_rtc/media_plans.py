@@ -1,0 +1,112 @@
+"""From what was negotiated for a section to what RTP and W3C's objects need to know: pure translations."""
+
+from collections.abc import Sequence
+
+from .capabilities import codec_fields
+from .protocols.rtp import Codec, Encoding, ReceiveParameters, SendParameters
+from .rtp_parameters import (
+    RTCRtcpParameters,
+    RTCRtpCodecParameters,
+    RTCRtpEncodingParameters,
+    RTCRtpHeaderExtensionParameters,
+    RTCRtpReceiveParameters,
+)
+from .session.codecs import RTX, NegotiatedCodec
+from .session.media_plan import MediaPlan
+
+_REPAIR_GROUPS = ("FID", "FEC-FR")
+
+
+def receive_parameters(plan: MediaPlan) -> ReceiveParameters:
+    """Return what RTP has to know to receive a section."""
+    repairs = {
+        repair: group.ssrcs[0]
+        for group in plan.remote_source_groups
+        if group.semantics in _REPAIR_GROUPS and group.ssrcs
+        for repair in group.ssrcs[1:]
+    }
+    sources = {source.ssrc: None for source in plan.remote_sources if source.ssrc not in repairs}
+    return ReceiveParameters(
+        plan.mid,
+        plan.kind,
+        tuple(rtp_codec(codec) for codec in plan.receive_codecs),
+        {extension.id: extension.uri for extension in plan.header_extensions if extension.direction.receives},
+        sources,
+        repairs,
+        plan.direction is not None and plan.direction.receives,
+    )
+
+
+def send_parameters(
+    plan: MediaPlan,
+    encodings: Sequence[tuple[RTCRtpEncodingParameters, int, int]],
+) -> SendParameters:
+    """Return what RTP has to know to send a section.
+
+    Args:
+        plan: What was negotiated.
+        encodings: Each with its source and the source of its retransmissions.
+    """
+    chosen = next((encoding.codec for encoding, _, _ in encodings if encoding.codec is not None), None)
+    codecs = [rtp_codec(codec) for codec in plan.send_codecs]
+    if chosen is not None:
+        codecs.sort(key=lambda codec: codec.name.lower() != chosen.name.lower())
+    return SendParameters(
+        plan.mid,
+        plan.kind,
+        tuple(codecs),
+        tuple(
+            Encoding(
+                ssrc,
+                rtx_ssrc,
+                encoding.rid,
+                encoding.active,
+                encoding.max_bitrate,
+                encoding.priority.value,
+            )
+            for encoding, ssrc, rtx_ssrc in encodings
+        ),
+        {extension.id: extension.uri for extension in plan.header_extensions if extension.direction.sends},
+        plan.rtcp_reduced_size,
+        plan.direction is not None and plan.direction.sends,
+        plan.bandwidth,
+    )
+
+
+def rtp_codec(negotiated: NegotiatedCodec) -> Codec:
+    """Return a codec as RTP has it."""
+    codec = negotiated.codec
+    parameters = dict(codec.parameters)
+    if codec.is_called(RTX):
+        parameters["apt"] = str(negotiated.associated_payload_type)
+    return Codec(
+        negotiated.payload_type,
+        codec.name,
+        codec.clock_rate,
+        codec.channels,
+        parameters,
+        frozenset(codec.rtcp_feedback),
+        negotiated.rtx_payload_type,
+    )
+
+
+def codec_parameters(kind: str, codecs: Sequence[NegotiatedCodec]) -> tuple[RTCRtpCodecParameters, ...]:
+    """Return codecs as W3C has them."""
+    return tuple(
+        RTCRtpCodecParameters(*codec_fields(kind, each.codec), payload_type=each.payload_type)
+        for each in codecs
+    )
+
+
+def extension_parameters(plan: MediaPlan) -> tuple[RTCRtpHeaderExtensionParameters, ...]:
+    """Return header extensions as W3C has them."""
+    return tuple(RTCRtpHeaderExtensionParameters(each.uri, each.id) for each in plan.header_extensions)
+
+
+def received_as_w3c(plan: MediaPlan) -> RTCRtpReceiveParameters:
+    """Return what a receiver's ``get_parameters`` tells."""
+    return RTCRtpReceiveParameters(
+        extension_parameters(plan),
+        RTCRtcpParameters(reduced_size=plan.rtcp_reduced_size),
+        codec_parameters(plan.kind, plan.receive_codecs),
+    )

@@ -1,0 +1,384 @@
+"""The transceivers of a peer connection: making them, and carrying out what descriptions say of their sections.
+
+The session decides what a description means for each section (a ``MediaPlan``); here that reaches W3C's objects, in the
+order of W3C webrtc section 4.4.1.5: first all states, then the events, when the signaling state has been told.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import attrs
+
+from .capabilities import OFFERED, capabilities_of, codecs_by_preference
+from .encodings import initial_encodings
+from .enums import RTCRtpTransceiverDirection
+from .errors import InvalidAccessError
+from .event_target import AnyEvent, HandlerRunner
+from .events import MediaStreamEvent, RTCTrackEvent
+from .media_plans import codec_parameters, extension_parameters, received_as_w3c
+from .receiver import ReceivingCarrier, RTCRtpReceiver
+from .rtp_parameters import RTCRtcpParameters, RTCRtpEncodingParameters
+from .sender import NegotiatedSending, RTCRtpSender, SendingCarrier
+from .session import Applied
+from .session.media_plan import MediaPlan
+from .session.transceivers import LocalTransceiver, SendEncoding
+from .tracks import MediaStream, MediaStreamTrack
+from .transceiver import RTCRtpTransceiver
+from .transport_objects import RTCDtlsTransport
+
+_SENDRECV = RTCRtpTransceiverDirection.SENDRECV
+_SENDONLY = RTCRtpTransceiverDirection.SENDONLY
+_RECVONLY = RTCRtpTransceiverDirection.RECVONLY
+_INACTIVE = RTCRtpTransceiverDirection.INACTIVE
+
+
+class MediaCarrier(SendingCarrier, ReceivingCarrier, Protocol):
+    """What senders, receivers and transceivers need of their peer connection, all together."""
+
+
+@attrs.define
+class Sources:
+    """The SSRCs of a sender, a pair for each encoding: media and its retransmissions."""
+
+    pairs: list[tuple[int, int]] = attrs.field(factory=list)
+
+
+@attrs.define
+class _Changes:
+    """What a description has changed, to be told once the signaling state has been."""
+
+    tracks: list[tuple[RTCRtpTransceiver, tuple[MediaStream, ...]]] = attrs.field(factory=list)
+    muted: list[RTCRtpTransceiver] = attrs.field(factory=list)
+    added: list[tuple[MediaStream, MediaStreamTrack]] = attrs.field(factory=list)
+    removed: list[tuple[MediaStream, MediaStreamTrack]] = attrs.field(factory=list)
+    new_streams: list[MediaStream] = attrs.field(factory=list)
+
+
+class TransceiverTable:
+    """Keeps the transceivers, in the order of their creation.
+
+    Args:
+        target: The peer connection, as the target of its events.
+        fire: Lets an event happen to it.
+        runner: Runs the handlers.
+        carrier: What the objects need.
+        rng: Source of SSRCs.
+        cname: The name that joins our streams.
+        decode: Whether tracks give decoded frames.
+
+    Attributes:
+        plans: What was negotiated, by mid.
+    """
+
+    def __init__(
+        self,
+        target: object,
+        fire: Callable[[AnyEvent], None],
+        runner: HandlerRunner,
+        carrier: MediaCarrier,
+        *,
+        rng: random.Random,
+        cname: str,
+        decode: bool,
+    ) -> None:
+        self._target = target
+        self._fire = fire
+        self._runner = runner
+        self._carrier = carrier
+        self._rng = rng
+        self._cname = cname
+        self._decode = decode
+        self._transceivers: list[RTCRtpTransceiver] = []
+        self._sources: dict[int, Sources] = {}
+        self._streams: dict[str, MediaStream] = {}
+        self._next_key = 0
+        self._changes = _Changes()
+        self.plans: dict[str, MediaPlan] = {}
+
+    # -- what there is -------------------------------------------------------------------------------------------
+
+    @property
+    def transceivers(self) -> list[RTCRtpTransceiver]:
+        """The transceivers that were not stopped for good."""
+        return [each for each in self._transceivers if not each._stopped]
+
+    @property
+    def remote_streams(self) -> list[MediaStream]:
+        """Legacy: the streams that the peer sends."""
+        return [stream for stream in self._streams.values() if stream.get_tracks()]
+
+    def by_mid(self, mid: str) -> RTCRtpTransceiver | None:
+        """Return the transceiver of a section."""
+        return next((each for each in self._transceivers if each._mid == mid), None)
+
+    def of_sender(self, sender: RTCRtpSender) -> RTCRtpTransceiver | None:
+        """Return the transceiver of a sender, ``None`` for one of another connection."""
+        return next((each for each in self._transceivers if each._sender is sender), None)
+
+    def sources(self, transceiver: RTCRtpTransceiver) -> list[tuple[RTCRtpEncodingParameters, int, int]]:
+        """Return the encodings that are sent, each with its SSRC and that of its retransmissions."""
+        encodings = transceiver._sender._encodings
+        known = self._sources.setdefault(transceiver._key, Sources()).pairs
+        while len(known) < len(encodings):
+            known.append((self._rng.getrandbits(32), self._rng.getrandbits(32)))
+        return [(encoding, *pair) for encoding, pair in zip(encodings, known, strict=False)]
+
+    # -- what the application does -------------------------------------------------------------------------------
+
+    def add_track(self, track: MediaStreamTrack, streams: Sequence[MediaStream]) -> RTCRtpSender:
+        """Send a track: by a transceiver that has nothing to send, or by a new one (W3C ``addTrack``).
+
+        Raises:
+            InvalidAccessError: It is being sent already.
+        """
+        if any(each._sender.track is track for each in self.transceivers):
+            raise InvalidAccessError("the track is being sent already")
+        free = next((each for each in self._transceivers if _can_take(each, track)), None)
+        if free is None:
+            transceiver = self._create(
+                track.kind, track, [RTCRtpEncodingParameters()], streams, _SENDRECV, by_add_track=True
+            )
+            return transceiver._sender
+        free._direction = _SENDRECV if free._direction.receives else _SENDONLY
+        free._sender._set_streams(streams)
+        free._sender._set_track(track)
+        return free._sender
+
+    def remove_track(self, sender: RTCRtpSender) -> bool:
+        """Send the track no more (W3C ``removeTrack``); return whether that needs negotiation.
+
+        Raises:
+            InvalidAccessError: The sender belongs to another connection.
+        """
+        transceiver = self.of_sender(sender)
+        if transceiver is None:
+            raise InvalidAccessError("the sender belongs to another peer connection")
+        if transceiver._stopping or sender.track is None:
+            return False
+        transceiver._direction = _RECVONLY if transceiver._direction.receives else _INACTIVE
+        sender._set_track(None)
+        return True
+
+    def add_transceiver(
+        self,
+        track_or_kind: MediaStreamTrack | str,
+        direction: RTCRtpTransceiverDirection,
+        streams: Sequence[MediaStream],
+        encodings: Sequence[RTCRtpEncodingParameters],
+    ) -> RTCRtpTransceiver:
+        """Make a transceiver (W3C ``addTransceiver``).
+
+        Raises:
+            TypeError: There is no such kind or direction, or the encodings contradict each other.
+            ValueError: A number of an encoding is out of range.
+            OperationError: A codec cannot be sent.
+        """
+        track = track_or_kind if isinstance(track_or_kind, MediaStreamTrack) else None
+        kind = track_or_kind if isinstance(track_or_kind, str) else track_or_kind.kind
+        capabilities = capabilities_of(kind)
+        if capabilities is None:
+            raise TypeError(f"a transceiver is of kind 'audio' or 'video', not {kind!r}")
+        if direction is RTCRtpTransceiverDirection.STOPPED:
+            raise TypeError("a transceiver cannot begin stopped")
+        wanted = initial_encodings(kind, encodings, capabilities.codecs)
+        return self._create(kind, track, wanted, streams, direction)
+
+    def close(self) -> None:
+        """Stop all transceivers at once (W3C webrtc section 4.4.1.10)."""
+        for transceiver in self._transceivers:
+            transceiver._become_stopped()
+
+    def _create(
+        self,
+        kind: str,
+        track: MediaStreamTrack | None,
+        encodings: list[RTCRtpEncodingParameters],
+        streams: Sequence[MediaStream],
+        direction: RTCRtpTransceiverDirection,
+        *,
+        by_add_track: bool = False,
+        remote_track_id: str | None = None,
+    ) -> RTCRtpTransceiver:
+        sender = RTCRtpSender(kind, track, encodings, streams, self._carrier)
+        receiver = RTCRtpReceiver(
+            kind, remote_track_id, decode=self._decode, carrier=self._carrier, runner=self._runner
+        )
+        transceiver = RTCRtpTransceiver(
+            self._next_key, kind, sender, receiver, direction, self._carrier, by_add_track=by_add_track
+        )
+        self._next_key += 1
+        self._transceivers.append(transceiver)
+        return transceiver
+
+    # -- for the session -------------------------------------------------------------------------------------------
+
+    def local(self) -> tuple[LocalTransceiver, ...]:
+        """Return the transceivers as the session sees them."""
+        return tuple(self._local(each) for each in self._transceivers)
+
+    def _local(self, transceiver: RTCRtpTransceiver) -> LocalTransceiver:
+        sender, kind = transceiver._sender, transceiver._kind
+        return LocalTransceiver(
+            transceiver._key,
+            "audio" if kind == "audio" else "video",
+            transceiver._direction,
+            codecs_by_preference(kind, transceiver._preferred),
+            transceiver._mid,
+            transceiver._stopping,
+            transceiver._stopped,
+            OFFERED.of(kind).header_extensions,
+            sender._stream_ids,
+            sender._id if sender.track is None else sender.track.id,
+            tuple(
+                SendEncoding(encoding.rid, encoding.active, ssrc, rtx_ssrc if kind == "video" else None)
+                for encoding, ssrc, rtx_ssrc in self.sources(transceiver)
+            ),
+            self._cname,
+            bool(transceiver._preferred),
+            transceiver._by_add_track,
+        )
+
+    # -- what a description says -----------------------------------------------------------------------------------
+
+    def apply(self, applied: Applied, dtls: RTCDtlsTransport | None, *, remote: bool) -> None:
+        """Carry out what a description says of our sections; what there is to tell waits for ``announce``."""
+        self._disassociate(applied)
+        for plan in applied.media:
+            transceiver = self._find(plan)
+            if transceiver is None:
+                continue
+            transceiver._mid = plan.mid
+            if plan.rejected:
+                self._reject(transceiver, plan)
+                continue
+            if remote:
+                self._process_remote(transceiver, plan)
+            if plan.direction is not None:
+                self._settle(transceiver, plan, dtls)
+        if applied.negotiated:
+            self._transceivers = [each for each in self._transceivers if not each._stopped]
+
+    def announce(self) -> None:
+        """Fire what the last description has changed (W3C webrtc section 4.4.1.5, the last steps)."""
+        changes, self._changes = self._changes, _Changes()
+        for transceiver in changes.muted:
+            transceiver._receiver._source.mute(True)
+        for stream, track in changes.removed:
+            stream._remove_remote(track)
+        for stream, track in changes.added:
+            stream._add_remote(track)
+        for transceiver, streams in changes.tracks:
+            receiver = transceiver._receiver
+            self._fire(RTCTrackEvent("track", self._target, receiver, receiver.track, streams, transceiver))
+        for stream in changes.new_streams:
+            self._fire(MediaStreamEvent("add_stream", self._target, stream))
+
+    def _disassociate(self, applied: Applied) -> None:
+        for lost in applied.disassociated:
+            transceiver = self.by_mid(lost.mid)
+            if transceiver is None:
+                continue
+            transceiver._mid = None
+            self.plans.pop(lost.mid, None)
+            if transceiver._fired_direction is not None and transceiver._fired_direction.receives:
+                self._remove_remote_track(transceiver)
+            if lost.created and not transceiver._by_add_track:
+                transceiver._become_stopped()
+                self._transceivers.remove(transceiver)
+
+    def _find(self, plan: MediaPlan) -> RTCRtpTransceiver | None:
+        known = next((each for each in self._transceivers if each._key == plan.key), None)
+        known = known or self.by_mid(plan.mid)
+        if known is not None or plan.rejected:
+            return known
+        transceiver = self._create(
+            plan.kind,
+            None,
+            [RTCRtpEncodingParameters(rid=layer.rid) for layer in plan.send_layers]
+            or [RTCRtpEncodingParameters()],
+            (),
+            _RECVONLY,
+            remote_track_id=plan.remote_track_id,
+        )
+        transceiver._by_remote_offer = True
+        return transceiver
+
+    def _reject(self, transceiver: RTCRtpTransceiver, plan: MediaPlan) -> None:
+        self.plans.pop(plan.mid, None)
+        if plan.stopped and not transceiver._stopped:
+            if transceiver._fired_direction is not None and transceiver._fired_direction.receives:
+                self._remove_remote_track(transceiver)
+            transceiver._become_stopped()
+
+    def _process_remote(self, transceiver: RTCRtpTransceiver, plan: MediaPlan) -> None:
+        """Add or remove the peer's track as its description says."""
+        receives = plan.remote_direction is not None and plan.remote_direction.sends
+        fired = transceiver._fired_direction
+        had = fired is not None and fired.receives
+        if receives:
+            self._set_remote_streams(transceiver, plan.remote_stream_ids)
+        if receives and not had:
+            self._changes.tracks.append((transceiver, self._streams_of(transceiver)))
+        elif had and not receives:
+            self._remove_remote_track(transceiver)
+        transceiver._fired_direction = _RECVONLY if receives else _INACTIVE
+
+    def _settle(self, transceiver: RTCRtpTransceiver, plan: MediaPlan, dtls: RTCDtlsTransport | None) -> None:
+        """Take what both sides have agreed on."""
+        direction = plan.direction
+        assert direction is not None
+        self.plans[plan.mid] = plan
+        transceiver._current_direction = direction
+        sender = transceiver._sender
+        if len(sender._encodings) > 1:
+            sender._reject_layers([layer.rid for layer in plan.send_layers])
+        sender._settle(
+            NegotiatedSending(
+                codec_parameters(plan.kind, plan.send_codecs),
+                extension_parameters(plan),
+                RTCRtcpParameters(self._cname, plan.rtcp_reduced_size),
+            ),
+            dtls,
+        )
+        transceiver._receiver._settle(received_as_w3c(plan), dtls)
+        if direction.sends:
+            sender._has_sent = True
+
+    def _set_remote_streams(self, transceiver: RTCRtpTransceiver, stream_ids: Sequence[str]) -> None:
+        track = transceiver._receiver.track
+        for stream_id in transceiver._remote_stream_ids:
+            if stream_id not in stream_ids:
+                self._changes.removed.append((self._streams[stream_id], track))
+        for stream_id in stream_ids:
+            if stream_id not in self._streams:
+                self._streams[stream_id] = MediaStream(id=stream_id, runner=self._runner)
+                self._changes.new_streams.append(self._streams[stream_id])
+            if stream_id not in transceiver._remote_stream_ids:
+                self._changes.added.append((self._streams[stream_id], track))
+        transceiver._remote_stream_ids = tuple(stream_ids)
+
+    def _streams_of(self, transceiver: RTCRtpTransceiver) -> tuple[MediaStream, ...]:
+        return tuple(self._streams[stream_id] for stream_id in transceiver._remote_stream_ids)
+
+    def _remove_remote_track(self, transceiver: RTCRtpTransceiver) -> None:
+        self._set_remote_streams(transceiver, ())
+        transceiver._fired_direction = None
+        self._changes.muted.append(transceiver)
+
+
+def _can_take(transceiver: RTCRtpTransceiver, track: MediaStreamTrack) -> bool:
+    """Whether ``add_track`` may use a transceiver (W3C webrtc section 5.1)."""
+    sender = transceiver._sender
+    return (
+        transceiver._kind == track.kind
+        and sender.track is None
+        and not transceiver._stopping
+        and not transceiver._stopped
+        and not sender._has_sent
+    )
+
+
+def new_cname(rng: random.Random) -> str:
+    """Return a name for our streams that tells nothing of this host (RFC 7022)."""
+    return f"{rng.getrandbits(96):024x}"
