@@ -204,16 +204,19 @@ class FrameAssembler:
             self._reset()
         elif self._is_far(sequence_number):
             self._reset()
-        if sequence_number in self._buffer.packets:
-            self.counters.duplicates += 1
-            return
+        present = self._buffer.packets.get(sequence_number)
+        if present is not None:
+            if present.timestamp == timestamp or not self._begins_keyframe(packet):
+                self.counters.duplicates += 1
+                return
+            self._reset()
         self._buffer.insert(sequence_number, BufferedPacket(packet, timestamp, now))
         self._latest = sequence_number
         self._last_useful = now
         state = self._state
         if isinstance(state, _Gathering) and sequence_number == state.run_end:
             state.run_end = self._buffer.run_end(sequence_number + 1)
-        elif packet.payload and self._depacketizer.is_keyframe_start(packet.payload):
+        elif self._begins_keyframe(packet):
             self._keyframe_starts.add(sequence_number)
         if (
             len(self._buffer.packets) > self._options.max_packets
@@ -273,7 +276,7 @@ class FrameAssembler:
         """Return whether a packet below the floor shows that the sender has started again."""
         assert self._floor is not None
         silent = now - self._last_useful >= self._options.restart_silence
-        if packet.payload and self._depacketizer.is_keyframe_start(packet.payload):
+        if self._begins_keyframe(packet):
             far = self._floor - sequence_number > self._options.max_packets
             unseen = self._newest_timestamp is None or timestamp > self._newest_timestamp
             if far or unseen or silent:
@@ -283,6 +286,9 @@ class FrameAssembler:
             # All that comes is late: perhaps a new stream, that a keyframe would show to be one.
             self._requests.need(now)
         return False
+
+    def _begins_keyframe(self, packet: RtpPacket) -> bool:
+        return bool(packet.payload) and self._depacketizer.is_keyframe_start(packet.payload)
 
     def _reset(self) -> None:
         self.counters.resets += 1
@@ -435,7 +441,11 @@ class FrameAssembler:
         """Wait for a keyframe. What came lately is kept, for it may be part of one."""
         self._state = _Seeking(now)
         self.counters.dropped += self._buffer.discard_below(floor)
-        self._keyframe_starts = {start for start in self._keyframe_starts if start >= floor}
+        # Packets that came in order were not looked at.
+        packets = self._buffer.packets
+        self._keyframe_starts = {
+            number for number in packets if self._begins_keyframe(packets[number].packet)
+        }
         self._floor = floor
         self._requests.need(now)
 

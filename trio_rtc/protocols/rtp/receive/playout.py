@@ -18,6 +18,7 @@ The buffer is bounded; when it is full the oldest frame is dropped.
 import enum
 import math
 from bisect import insort
+from typing import Final
 
 import attrs
 
@@ -25,6 +26,9 @@ from trio_rtc.protocols.rtp.frame import EncodedFrame
 
 from .jitter import JitterEstimator
 from .options import AudioPlayoutOptions
+
+# Seconds.
+_MIN_CONCEALMENT: Final = 0.01
 
 
 class ConcealmentKind(enum.Enum):
@@ -177,7 +181,12 @@ class AudioPlayout:
             now: When it came.
             sequence_number: Unwrapped; without it, silence cannot be told from loss.
             recovered: It came by redundancy or retransmission, and tells nothing about the network's delay.
+
+        Raises:
+            ValueError: The duration is not more than 0.
         """
+        if duration <= 0:
+            raise ValueError(f"a frame of {duration} clock units")
         if frame.clock_rate != self._clock_rate:
             self._change_clock(frame.clock_rate)
         if not recovered:
@@ -213,8 +222,9 @@ class AudioPlayout:
         if self._output is None:
             self._output = playing.source
         if self._adjust(playing, now):
-            self.counters.inserted += playing.duration
-            return self._conceal(playing, playing.duration, ConcealmentKind.INSERTED)
+            duration = self._concealed_duration(playing)
+            self.counters.inserted += duration
+            return self._conceal(playing, duration, ConcealmentKind.INSERTED)
         if not self._timestamps:
             return self._play_nothing(playing)
         playing.nothing = 0.0
@@ -244,7 +254,7 @@ class AudioPlayout:
 
     def _play_gap(self, playing: _Playing, following: int) -> Concealment:
         """Fill what is missing in front of a frame that is here."""
-        duration = min(playing.duration, following - playing.source)
+        duration = min(self._concealed_duration(playing), following - playing.source)
         playing.source += duration
         playing.settled = playing.source
         entry = self._entries[following]
@@ -256,13 +266,18 @@ class AudioPlayout:
         return self._conceal(playing, duration, ConcealmentKind.LOST, payload)
 
     def _play_nothing(self, playing: _Playing) -> Concealment | None:
-        playing.nothing += playing.duration / self._clock_rate
+        duration = self._concealed_duration(playing)
+        playing.nothing += duration / self._clock_rate
         if playing.nothing > self._options.max_silence:
             self._playing = None
             return None
-        playing.source += playing.duration
-        self._count_concealed(playing, playing.duration)
-        return self._conceal(playing, playing.duration, ConcealmentKind.LATE)
+        playing.source += duration
+        self._count_concealed(playing, duration)
+        return self._conceal(playing, duration, ConcealmentKind.LATE)
+
+    def _concealed_duration(self, playing: _Playing) -> int:
+        # Frames of one sample must not make the puller run thousands of times a second.
+        return max(playing.duration, self._units(_MIN_CONCEALMENT))
 
     def _conceal(
         self, playing: _Playing, duration: int, kind: ConcealmentKind, following: bytes | None = None
