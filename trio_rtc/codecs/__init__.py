@@ -21,6 +21,8 @@ from .registry import (
     decodable_codecs,
     encodable_codecs,
 )
+from .shared_encoder import EncodedSubscription, EncodingTarget, SharedEncoder
+from .worker import CodecThread, DecodeWorker, codec_limiter
 
 __all__ = [
     "AudioDecoder",
@@ -28,11 +30,17 @@ __all__ = [
     "AudioEncoder",
     "AudioEncoderOptions",
     "CodecError",
+    "CodecThread",
+    "DecodeWorker",
+    "EncodedSubscription",
+    "EncodingTarget",
     "Hardware",
+    "SharedEncoder",
     "VideoDecoder",
     "VideoDecoderOptions",
     "VideoEncoder",
     "VideoEncoderOptions",
+    "codec_limiter",
     "create_audio_decoder",
     "create_audio_encoder",
     "create_video_decoder",

@@ -4,6 +4,7 @@ Settings are for conversation: no picture is held back, none refers to a later o
 every keyframe, and keyframes come only when asked for.
 """
 
+import os
 from collections.abc import Callable
 
 import attrs
@@ -82,8 +83,14 @@ def _vp9(setup: EncoderSetup) -> dict[str, str]:
 
 
 def _svt_av1(setup: EncoderSetup) -> dict[str, str]:
+    silence_svt_av1()
     parameters = f"rtc=1:rc=2:pred-struct=1:lookahead=0:scd=0:lp={setup.threads}"
     return {"preset": "10" if setup.pixels <= 640 * 360 else "12", "svtav1-params": parameters}
+
+
+def silence_svt_av1() -> None:
+    """Keep SVT-AV1 from writing its settings to standard error. It listens to nothing but the environment."""
+    os.environ.setdefault("SVT_LOG", "1")
 
 
 def _nvenc(setup: EncoderSetup) -> dict[str, str]:

@@ -21,6 +21,7 @@ _NEVER = 100_000  # pictures between keyframes that nobody asked for
 _MAX_IN_FLIGHT = 64
 _I_PICTURE = 1
 _AUTOMATIC = 0
+_TEMPORAL_DELIMITER = b"\x12\x00"
 _MAX_STEP = VIDEO_CLOCK_RATE  # a pause must not let the encoder save up bits for longer than a second
 
 
@@ -131,8 +132,12 @@ class FFmpegVideoEncoder:
 
     def _encoded(self, opened: _Open, packet: "av.Packet[av.VideoStream]", timestamp: int) -> EncodedFrame:
         timestamp, rotation = opened.in_flight.pop(packet.pts or 0, (timestamp, 0))
+        payload = bytes(packet)
+        if self.codec == "AV1":
+            # Neither RTP (AV1 RTP section 5) nor files carry it.
+            payload = payload.removeprefix(_TEMPORAL_DELIMITER)
         return EncodedFrame(
-            payload=bytes(packet),
+            payload=payload,
             timestamp=timestamp,
             clock_rate=VIDEO_CLOCK_RATE,
             codec=self.codec,
@@ -189,8 +194,6 @@ class FFmpegVideoEncoder:
         context.max_b_frames = 0
         context.thread_count = threads
         context.options = {**implementation.settings(setup), **options.extra}
-        # SVT-AV1 writes its settings to standard error, and listens to nothing but the environment.
-        os.environ.setdefault("SVT_LOG", "1")
         context.open()
         return context
 

@@ -83,7 +83,7 @@ def dominant_frequency(frames: Iterable[av.AudioFrame]) -> float:
         ValueError: There are fewer than 256 samples, or frames of different rates.
     """
     sound, rate = _mono(frames)
-    points = min(_POINTS, 1 << (len(sound).bit_length() - 1))
+    points = min(_POINTS, 1 << len(sound).bit_length() >> 1)
     if points < 256:
         raise ValueError("too little sound to tell a frequency")
     begin = (len(sound) - points) // 2

@@ -1,0 +1,131 @@
+"""A bounded queue of frames whose writer never waits."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import trio
+
+from trio_rtc.protocols.rtp.frame import EncodedFrame
+
+T = TypeVar("T")
+
+
+def always(item: object) -> bool:
+    """Return that a receiver may begin with any item: decoded frames need none before them."""
+    return True
+
+
+def at_keyframe(item: object) -> bool:
+    """Return whether a receiver may begin with this item: what is no encoded frame needs none before it."""
+    return not isinstance(item, EncodedFrame) or item.keyframe
+
+
+class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
+    """What is put in comes out in order; when it is full the oldest goes.
+
+    An encoded picture is of no use without those before it. So when one has gone, those that follow go too, up to the
+    next that a receiver may begin with.
+
+    Args:
+        capacity: How many items it holds.
+        may_begin: Whether a receiver may begin with an item.
+
+    Attributes:
+        dropped: How many items have gone.
+        starved: Whether it lets nothing in before an item that a receiver may begin with.
+    """
+
+    def __init__(self, capacity: int, may_begin: Callable[[T], bool] = always) -> None:
+        if capacity < 1:
+            raise ValueError("capacity must be 1 or more")
+        self.dropped = 0
+        self.starved = False
+        self._capacity = capacity
+        self._may_begin = may_begin
+        self._items: deque[T] = deque()
+        self._ended = False
+        self._cause: BaseException | None = None
+        self._closed = False
+        self._waiting = trio.lowlevel.ParkingLot()
+        self._space = trio.lowlevel.ParkingLot()
+
+    @property
+    def queued(self) -> int:
+        """How many items wait. Not ``len()``: an empty channel would count as false."""
+        return len(self._items)
+
+    def put(self, item: T) -> bool:
+        """Add an item and return whether nothing was dropped for it. After the end it is ignored."""
+        if self._ended or self._closed:
+            return True
+        dropped_before = self.dropped
+        if len(self._items) >= self._capacity:
+            self._drop_oldest()
+        if self.starved and not self._may_begin(item):
+            self.dropped += 1
+            return False
+        self.starved = False
+        self._items.append(item)
+        self._waiting.unpark()
+        return self.dropped == dropped_before
+
+    async def put_when_free(self, item: T) -> None:
+        """Add an item when there is room for it; for sources that can wait."""
+        while len(self._items) >= self._capacity and not self._ended and not self._closed:
+            await self._space.park()
+        self.put(item)
+
+    def end(self, cause: BaseException | None = None) -> None:
+        """Let the receiver have what is queued, and then ``trio.EndOfChannel``.
+
+        Args:
+            cause: What has broken the source, if it has not just ended: the receiver gets
+                ``trio.BrokenResourceError``.
+        """
+        self._ended = True
+        self._cause = self._cause or cause
+        self._waiting.unpark_all()
+        self._space.unpark_all()
+
+    async def receive(self) -> T:
+        """Return the oldest item, when there is one.
+
+        Raises:
+            trio.EndOfChannel: The writer has ended.
+            trio.BrokenResourceError: The writer has ended because of an error, which is the cause.
+            trio.ClosedResourceError: This end was closed.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while not self._items and not self._ended and not self._closed:
+            await self._waiting.park()
+        if self._closed:
+            raise trio.ClosedResourceError
+        if not self._items:
+            if self._cause is not None:
+                raise trio.BrokenResourceError from self._cause
+            raise trio.EndOfChannel
+        item = self._items.popleft()
+        self._space.unpark()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return item
+
+    def close(self) -> None:
+        """Let go of what is queued and take nothing any more."""
+        self._closed = True
+        self._items.clear()
+        self._waiting.unpark_all()
+        self._space.unpark_all()
+
+    async def aclose(self) -> None:
+        """Like ``close``."""
+        self.close()
+        await trio.lowlevel.checkpoint()
+
+    def _drop_oldest(self) -> None:
+        self._items.popleft()
+        self.dropped += 1
+        while self._items and not self._may_begin(self._items[0]):
+            self._items.popleft()
+            self.dropped += 1
+        self.starved = not self._items

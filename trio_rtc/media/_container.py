@@ -1,0 +1,119 @@
+"""FFmpeg's containers in threads.
+
+What reads from a network or a device may block for long. A thread that does is left behind when its caller is
+cancelled; it then frees the container itself, as soon as FFmpeg returns, which the timeout that the container was
+opened with bounds. Reading a local file is waited for, so that nothing is left behind.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import av
+import av.container
+import trio
+
+T = TypeVar("T")
+ContainerT = TypeVar("ContainerT", bound=av.container.Container)
+
+_THREADS = 64
+_limiter: "trio.lowlevel.RunVar[trio.CapacityLimiter]" = trio.lowlevel.RunVar("trio_rtc_media_limiter")
+
+
+def media_limiter() -> trio.CapacityLimiter:
+    """Return the limiter of this trio run's threads that read and write files and devices."""
+    try:
+        return _limiter.get()
+    except LookupError:
+        limiter = trio.CapacityLimiter(_THREADS)
+        _limiter.set(limiter)
+        return limiter
+
+
+def is_local(path_or_url: str) -> bool:
+    """Return whether reading from there does not wait for others."""
+    return "://" not in path_or_url or path_or_url.startswith("file:")
+
+
+async def open_container(
+    function: Callable[[], ContainerT], name: str, *, local: bool
+) -> "ThreadedContainer[ContainerT]":
+    """Open a container in a thread.
+
+    Raises:
+        OSError: It does not exist, or may not be opened, or does not answer.
+        ValueError: It is not of a format that FFmpeg knows.
+    """
+    try:
+        container = await trio.to_thread.run_sync(
+            function, abandon_on_cancel=not local, limiter=media_limiter()
+        )
+    except (OSError, ValueError) as error:
+        raise clear_error(error, name) from None
+    except (av.FFmpegError, LookupError) as error:
+        raise clear_error(error, name) from None
+    return ThreadedContainer(container, local)
+
+
+def clear_error(error: Exception, name: str) -> Exception:
+    """Return what FFmpeg raised as an ``OSError`` or ``ValueError`` of Python's own that tells the name."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return OSError(error.errno, error.strerror or "cannot be opened", name)
+    reason = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, ValueError):
+        return ValueError(f"{name}: {reason}")
+    return OSError(f"{name}: {reason}")
+
+
+class ThreadedContainer(Generic[ContainerT]):
+    """A container that one thread at a time may use.
+
+    Attributes:
+        container: FFmpeg's.
+    """
+
+    def __init__(self, container: ContainerT, local: bool) -> None:
+        self.container = container
+        self._local = local
+        self._mutex = threading.Lock()
+        self._busy = False
+        self._closed = False
+
+    async def call(self, function: Callable[[], T], *, abandon: bool = False) -> T:
+        """Call a function that uses the container, in a thread, and return what it returns.
+
+        Args:
+            function: Called without arguments.
+            abandon: Whether the thread may be left behind when this is cancelled, even if the container is local.
+                Nothing but ``close`` may be called after that.
+        """
+        return await trio.to_thread.run_sync(
+            self._run, function, abandon_on_cancel=abandon or not self._local, limiter=media_limiter()
+        )
+
+    async def aclose(self) -> None:
+        """Like ``close``, in a thread, as the end of a file may be long in the writing."""
+        await trio.to_thread.run_sync(self.close, abandon_on_cancel=True, limiter=media_limiter())
+
+    def close(self) -> None:
+        """Free the container: now, or when the thread that is in it returns."""
+        with self._mutex:
+            closed, self._closed = self._closed, True
+            if self._busy or closed:
+                return
+        self.container.close()
+
+    def _run(self, function: Callable[[], T]) -> T:
+        """Runs in a thread."""
+        with self._mutex:
+            if self._closed:
+                raise ValueError("the container is closed")
+            self._busy = True
+        try:
+            return function()
+        finally:
+            with self._mutex:
+                self._busy = False
+                abandoned = self._closed
+            if abandoned:
+                self.container.close()

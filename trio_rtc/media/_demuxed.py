@@ -1,0 +1,144 @@
+"""What a container's stream gives: decoded frames, or encoded ones as RTP has them."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import TypeAlias
+
+import attrs
+import av
+import av.stream
+from av.bitstream import BitStreamFilterContext
+
+from trio_rtc.protocols.rtp.frame import EncodedFrame
+
+MediaFrame: TypeAlias = av.AudioFrame | av.VideoFrame | EncodedFrame
+
+_CODECS = {
+    "h264": ("H264", 90_000, "h264_mp4toannexb"),
+    "hevc": ("H265", 90_000, "hevc_mp4toannexb"),
+    "vp8": ("VP8", 90_000, None),
+    "vp9": ("VP9", 90_000, None),
+    "av1": ("AV1", 90_000, None),
+    "opus": ("opus", 48_000, None),
+    "pcm_mulaw": ("PCMU", 8_000, None),
+    "pcm_alaw": ("PCMA", 8_000, None),
+    "adpcm_g722": ("G722", 8_000, None),
+}
+_BYTES_PER_SECOND = {"PCMU": 8_000, "PCMA": 8_000, "G722": 8_000}
+_TELEPHONE_PACKET = 160  # bytes, 20 ms
+
+
+@attrs.frozen
+class TimedFrame:
+    """A frame and when it is due.
+
+    Attributes:
+        due: Seconds after the beginning of the container.
+        end: Seconds after the beginning at which the next is expected.
+    """
+
+    frame: MediaFrame
+    due: float
+    end: float
+
+
+class StreamDecoder:
+    """Makes decoded frames of a stream's packets.
+
+    Args:
+        stream: Of an open container.
+        start: The container's own time at its beginning, in seconds.
+        offset: What to add to times, in seconds, as the container is played again and again.
+    """
+
+    def __init__(self, stream: av.AudioStream | av.VideoStream, start: Fraction, offset: Fraction) -> None:
+        self._stream = stream
+        self._shift = offset - start
+        self._start = start
+        self._end = Fraction(0)
+
+    def take(self, packet: "av.Packet[av.stream.Stream]") -> list[TimedFrame]:
+        """Return the frames of a packet; what is broken is left out. Runs in a thread."""
+        try:
+            frames = self._stream.codec_context.decode(packet if packet.size else None)
+        except (av.FFmpegError, ValueError):
+            return []
+        return [self._timed(frame) for frame in frames]
+
+    def _timed(self, frame: av.AudioFrame | av.VideoFrame) -> TimedFrame:
+        time_base = frame.time_base or self._stream.time_base or Fraction(1, 90_000)
+        frame.time_base = time_base
+        due = self._end if frame.pts is None else frame.pts * time_base - self._start
+        frame.pts = round((due + self._start + self._shift) / time_base)
+        if isinstance(frame, av.AudioFrame):
+            self._end = due + Fraction(frame.samples, frame.sample_rate)
+        else:
+            self._end = due + 1 / (self._stream.average_rate or Fraction(30))
+        return TimedFrame(frame, float(due), float(self._end))
+
+
+class StreamCopier:
+    """Makes encoded frames of a stream's packets, in the form in which RTP carries them.
+
+    Args:
+        stream: Of an open container.
+        start: The container's own time at its beginning, in seconds.
+        offset: What to add to times, in seconds.
+
+    Raises:
+        ValueError: The stream's codec has no form in RTP that is known here.
+    """
+
+    def __init__(self, stream: av.AudioStream | av.VideoStream, start: Fraction, offset: Fraction) -> None:
+        name = stream.codec_context.codec.canonical_name
+        if name not in _CODECS:
+            raise ValueError(f"{name} cannot be sent without decoding")
+        self.codec, self._clock_rate, filter_name = _CODECS[name]
+        self._stream = stream
+        self._filter = None if filter_name is None else BitStreamFilterContext(filter_name, stream)
+        self._start = start
+        self._offset = offset
+        self._split: Callable[[bytes], list[bytes]] = _whole
+        if self.codec in _BYTES_PER_SECOND:
+            self._split = _telephone_packets
+
+    def take(self, packet: "av.Packet[av.stream.Stream]") -> list[TimedFrame]:
+        """Return the frames of a packet. Runs in a thread."""
+        if not packet.size or packet.pts is None:
+            return []
+        packets = [packet] if self._filter is None else self._filter.filter(packet)
+        return [timed for each in packets for timed in self._timed(each)]
+
+    def _timed(self, packet: "av.Packet[av.stream.Stream]") -> list[TimedFrame]:
+        time_base = packet.time_base
+        due = (packet.pts or 0) * time_base - self._start
+        # Frames that refer to later ones are sent in decoding order: they are due then.
+        sent = due if packet.dts is None else packet.dts * time_base - self._start
+        duration = (packet.duration or 0) * time_base
+        frames = []
+        for payload in self._split(bytes(packet)):
+            if self.codec in _BYTES_PER_SECOND:
+                duration = Fraction(len(payload), _BYTES_PER_SECOND[self.codec])
+            frame = EncodedFrame(
+                payload=payload,
+                timestamp=round((due + self._offset) * self._clock_rate),
+                clock_rate=self._clock_rate,
+                codec=self.codec,
+                keyframe=self._stream.type == "audio" or packet.is_keyframe,
+                width=self._stream.codec_context.width if isinstance(self._stream, av.VideoStream) else None,
+                height=self._stream.codec_context.height
+                if isinstance(self._stream, av.VideoStream)
+                else None,
+            )
+            frames.append(TimedFrame(frame, float(min(due, sent)), float(due + duration)))
+            due += duration
+            sent += duration
+        return frames
+
+
+def _whole(payload: bytes) -> list[bytes]:
+    return [payload]
+
+
+def _telephone_packets(payload: bytes) -> list[bytes]:
+    return [payload[i : i + _TELEPHONE_PACKET] for i in range(0, len(payload), _TELEPHONE_PACKET)]

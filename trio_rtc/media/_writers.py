@@ -1,0 +1,315 @@
+"""How frames of one track get into a container: copied, encoded, or decoded and encoded."""
+
+import contextlib
+import io
+import struct
+from fractions import Fraction
+from typing import Protocol
+
+import av
+import av.container
+import av.stream
+from av.codec.context import Flags
+
+from trio_rtc.codecs import AudioDecoder, CodecError, VideoDecoder, create_audio_decoder, create_video_decoder
+from trio_rtc.codecs.audio_decoder import opus_frame_duration
+from trio_rtc.codecs.implementations import silence_svt_av1
+from trio_rtc.codecs.picture_input import PictureInput, scaled_size
+from trio_rtc.codecs.samples import frame_of, layout, samples_of
+from trio_rtc.protocols.rtp.frame import EncodedFrame
+
+from ._demuxed import MediaFrame
+
+AUDIO_CODECS = ("opus", "PCMU", "PCMA", "G722")
+
+_COPIED = {
+    "mp4": ("H264", "H265", "AV1", "VP9", "opus"),
+    "webm": ("VP8", "VP9", "AV1", "opus"),
+    "matroska": ("VP8", "VP9", "AV1", "H264", "H265", "opus"),
+    "ogg": ("opus",),
+    "wav": ("PCMU", "PCMA"),
+}
+_ENCODED: dict[str, tuple[str | None, str]] = {
+    "mp4": ("libx264", "aac"),
+    "webm": ("libvpx", "libopus"),
+    "matroska": ("libx264", "libopus"),
+    "ogg": (None, "libopus"),
+    "wav": (None, "pcm_s16le"),
+}
+_VIDEO_BITRATE = 2_500_000
+_AUDIO_BITRATE = 128_000
+_ENCODER_OPTIONS = {
+    "libx264": {"preset": "veryfast"},
+    "libvpx": {"deadline": "realtime", "cpu-used": "6", "lag-in-frames": "0"},
+}
+_GAP = 0.1  # seconds
+_MAX_SILENCE = 3600  # seconds
+_VIDEO_TIME_BASE = Fraction(1, 90_000)
+
+FORMATS = tuple(_COPIED)
+
+
+class Writer(Protocol):
+    """Writes the frames of one track."""
+
+    def write(self, frame: MediaFrame, time: Fraction) -> None:
+        """Write a frame that is due ``time`` seconds after the beginning of the file. Runs in a thread."""
+
+    def finish(self) -> None:
+        """Write what is held back. Runs in a thread."""
+
+
+def frame_time(frame: MediaFrame) -> Fraction | None:
+    """Return a frame's own time in seconds, if it tells."""
+    if isinstance(frame, EncodedFrame):
+        return Fraction(frame.timestamp, frame.clock_rate)
+    if frame.pts is None or frame.time_base is None:
+        return None
+    return frame.pts * frame.time_base
+
+
+def is_audio(frame: MediaFrame) -> bool:
+    """Return whether a frame is sound."""
+    if isinstance(frame, EncodedFrame):
+        return frame.codec in AUDIO_CODECS
+    return isinstance(frame, av.AudioFrame)
+
+
+def make_writer(container: av.container.OutputContainer, format_name: str, first: MediaFrame) -> Writer:
+    """Return what writes a track that begins with this frame.
+
+    Raises:
+        ValueError: The container cannot hold it.
+    """
+    if isinstance(first, EncodedFrame):
+        if first.codec in _COPIED[format_name]:
+            return CopyingWriter(container, first)
+        return TranscodingWriter(container, format_name, first)
+    if isinstance(first, av.AudioFrame):
+        return SoundEncoder(container, format_name, first)
+    return PictureEncoder(container, format_name, first)
+
+
+class CopyingWriter:
+    """Writes encoded frames as they are. A video begins with its first keyframe."""
+
+    def __init__(self, container: av.container.OutputContainer, first: EncodedFrame) -> None:
+        self._container = container
+        self._codec = first.codec
+        self._stream = _copied_stream(container, first)
+        self._begun = False
+        self._last = -1
+
+    def write(self, frame: MediaFrame, time: Fraction) -> None:
+        """Write an encoded frame; one of another codec than the first is left out."""
+        if not isinstance(frame, EncodedFrame) or frame.codec != self._codec or not frame.payload:
+            return
+        if not self._begun and not frame.keyframe:
+            return
+        self._begun = True
+        packet = av.Packet(frame.payload)
+        clock_rate = 16_000 if frame.codec == "G722" else frame.clock_rate
+        pts = max(round(time * clock_rate), self._last + 1)
+        self._last = pts
+        packet.pts = packet.dts = pts
+        packet.time_base = Fraction(1, clock_rate)
+        packet.stream = self._stream
+        packet.is_keyframe = frame.keyframe
+        if frame.codec == "opus":
+            packet.duration = _opus_duration(frame.payload)
+        elif frame.codec in AUDIO_CODECS:
+            packet.duration = len(frame.payload)
+        self._container.mux(packet)
+
+    def finish(self) -> None:
+        """Nothing is held back, but SVT-AV1 is to be told that nothing comes."""
+        if self._codec == "AV1":
+            context = self._stream.codec_context
+            assert isinstance(context, av.VideoCodecContext)
+            context.encode(None)
+
+
+class PictureEncoder:
+    """Encodes pictures for the container. Those of another size than the first are scaled to it."""
+
+    def __init__(
+        self, container: av.container.OutputContainer, format_name: str, first: av.VideoFrame
+    ) -> None:
+        name = _ENCODED[format_name][0]
+        if name is None:
+            raise ValueError(f"{format_name} holds no video")
+        self._container = container
+        stream = container.add_stream(name, rate=30, options=_ENCODER_OPTIONS[name])
+        assert isinstance(stream, av.VideoStream)
+        self._context = stream.codec_context
+        self._context.width, self._context.height = scaled_size(first.width, first.height, 1.0)
+        self._context.pix_fmt = "yuv420p"
+        self._context.time_base = _VIDEO_TIME_BASE
+        self._context.bit_rate = _VIDEO_BITRATE
+        self._context.max_b_frames = 0
+        self._stream = stream
+        self._input = PictureInput()
+        self._last = -1
+
+    def write(self, frame: MediaFrame, time: Fraction) -> None:
+        """Encode and write a picture."""
+        if not isinstance(frame, av.VideoFrame):
+            return
+        picture = self._input.prepare(frame, self._context.width, self._context.height, "yuv420p")
+        self._last = max(round(time / _VIDEO_TIME_BASE), self._last + 1)
+        picture.pts = self._last
+        picture.time_base = _VIDEO_TIME_BASE
+        picture.pict_type = 0
+        self._container.mux(self._stream.encode(picture))
+
+    def finish(self) -> None:
+        """Write what the encoder holds back."""
+        self._container.mux(self._stream.encode(None))
+
+
+class SoundEncoder:
+    """Encodes sound for the container. Where some is missing there is silence; what comes too late is left out."""
+
+    def __init__(
+        self, container: av.container.OutputContainer, format_name: str, first: av.AudioFrame
+    ) -> None:
+        name = _ENCODED[format_name][1]
+        self._container = container
+        self._rate = 48_000 if name == "libopus" else first.sample_rate
+        self._channels = min(2, len(first.layout.channels))
+        stream = container.add_stream(name, rate=self._rate)
+        assert isinstance(stream, av.AudioStream)
+        stream.codec_context.layout = layout(self._channels)
+        if name != "pcm_s16le":
+            stream.codec_context.bit_rate = _AUDIO_BITRATE
+        self._stream = stream
+        self._resampler: av.AudioResampler | None = None
+        self._described: tuple[str, str, int] | None = None
+        self._position = 0
+
+    def write(self, frame: MediaFrame, time: Fraction) -> None:
+        """Encode and write some sound."""
+        if not isinstance(frame, av.AudioFrame):
+            return
+        late = self._position - round(time * self._rate)
+        if late < -_GAP * self._rate:
+            self._encode(bytes(min(-late, _MAX_SILENCE * self._rate) * 2 * self._channels))
+            self._position = round(time * self._rate)
+        elif late > _GAP * self._rate:
+            return
+        described = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or described != self._described:
+            self._resampler = av.AudioResampler("s16", layout(self._channels), self._rate)
+            self._described = described
+        for resampled in self._resampler.resample(frame):
+            self._encode(samples_of(resampled))
+
+    def finish(self) -> None:
+        """Write what the encoder holds back."""
+        self._container.mux(self._stream.encode(None))
+
+    def _encode(self, samples: bytes) -> None:
+        if samples:
+            sound = frame_of(samples, self._channels, self._rate, self._position)
+            self._position += sound.samples
+            self._container.mux(self._stream.encode(sound))
+
+
+class TranscodingWriter:
+    """Decodes and encodes, for codecs that the container cannot hold.
+
+    Raises:
+        ValueError: The first frame cannot be decoded.
+    """
+
+    def __init__(
+        self, container: av.container.OutputContainer, format_name: str, first: EncodedFrame
+    ) -> None:
+        make = create_audio_decoder if first.codec in AUDIO_CODECS else create_video_decoder
+        try:
+            self._decoder: AudioDecoder | VideoDecoder = make(first.codec)
+            decoded = make(first.codec).decode(first)
+        except CodecError as error:
+            raise ValueError(str(error)) from error
+        if not decoded:
+            raise ValueError(f"{first.codec}: nothing in the first frame")
+        self._writer = make_writer(container, format_name, decoded[0])
+
+    def write(self, frame: MediaFrame, time: Fraction) -> None:
+        """Decode, encode and write a frame; a broken one is left out."""
+        if not isinstance(frame, EncodedFrame):
+            return
+        with contextlib.suppress(CodecError):
+            for decoded in self._decoder.decode(frame):
+                ahead = Fraction(frame.timestamp, frame.clock_rate)
+                self._writer.write(decoded, time + (frame_time(decoded) or ahead) - ahead)
+
+    def finish(self) -> None:
+        """Write what the encoder holds back."""
+        self._writer.finish()
+        self._decoder.close()
+
+
+def _copied_stream(container: av.container.OutputContainer, first: EncodedFrame) -> av.stream.Stream:
+    """Add a stream for encoded frames, described by the first of them."""
+    match first.codec:
+        case "opus":
+            stream = container.add_stream(
+                "libopus", rate=48_000
+            )  # describes itself; nothing is encoded with it
+            assert isinstance(stream, av.AudioStream)
+            stream.codec_context.layout = "stereo"
+            return stream
+        case "PCMU" | "PCMA":
+            name = "pcm_mulaw" if first.codec == "PCMU" else "pcm_alaw"
+            telephone = container.add_stream(name, rate=8_000)
+            assert isinstance(telephone, av.AudioStream)
+            telephone.codec_context.layout = "mono"
+            return telephone
+        case "VP8" | "VP9":
+            picture = _probe(_ivf(first.payload, b"VP80" if first.codec == "VP8" else b"VP90"), "ivf")
+            return container.add_stream_from_template(picture)
+        case "AV1":
+            return _av1_stream(container, _probe(_ivf(first.payload, b"AV01"), "ivf"))
+        case _:
+            raw = "h264" if first.codec == "H264" else "hevc"
+            return container.add_stream_from_template(_probe(first.payload, raw))
+
+
+def _probe(data: bytes, format_name: str) -> av.VideoStream:
+    """Return the stream in which FFmpeg sees this keyframe, with size and parameter sets."""
+    try:
+        probed = av.open(io.BytesIO(data), "r", format=format_name)
+        return probed.streams.video[0]
+    except (av.FFmpegError, IndexError) as error:
+        raise ValueError(f"no keyframe: {error}") from error
+
+
+def _ivf(payload: bytes, four_characters: bytes) -> bytes:
+    header = struct.pack("<4sHH4sHHIIII", b"DKIF", 0, 32, four_characters, 0, 0, 30, 1, 1, 0)
+    return header + struct.pack("<IQ", len(payload), 0) + payload
+
+
+def _av1_stream(container: av.container.OutputContainer, probed: av.VideoStream) -> av.VideoStream:
+    """Add a stream for AV1.
+
+    FFmpeg's encoders and decoders of AV1 have different names, so that PyAV finds no encoder by which to copy the
+    description of what was decoded. So it is copied by hand into that of an encoder, which encodes nothing.
+    """
+    silence_svt_av1()
+    stream = container.add_stream("libsvtav1", rate=30)
+    assert isinstance(stream, av.VideoStream)
+    context = stream.codec_context
+    context.width, context.height = probed.codec_context.width, probed.codec_context.height
+    context.pix_fmt = "yuv420p"
+    context.flags &= ~Flags.global_header
+    context.extradata = probed.codec_context.extradata
+    context.thread_count = 1
+    return stream
+
+
+def _opus_duration(payload: bytes) -> int:
+    """Return samples at 48 kHz in a packet (RFC 6716 section 3.1 and 3.2)."""
+    code = payload[0] & 3
+    count = 1 if code == 0 else 2 if code < 3 else payload[1] & 63 if len(payload) > 1 else 1
+    return round(opus_frame_duration(payload[0]) * 48_000) * count

@@ -1,0 +1,265 @@
+"""Tracks into files."""
+
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from fractions import Fraction
+from pathlib import Path
+
+import attrs
+import av
+import av.container
+import trio
+
+from trio_rtc.protocols.rtp.frame import EncodedFrame
+
+from ._background import background
+from ._container import ThreadedContainer, media_limiter, open_container
+from ._demuxed import MediaFrame
+from ._timeline import Timeline
+from ._writers import FORMATS, Writer, frame_time, make_writer
+
+logger = logging.getLogger("trio_rtc.media")
+
+_BY_SUFFIX = {
+    ".mp4": "mp4",
+    ".m4a": "mp4",
+    ".webm": "webm",
+    ".mkv": "matroska",
+    ".ogg": "ogg",
+    ".opus": "ogg",
+    ".wav": "wav",
+}
+_MAX_HELD = 512
+
+
+@attrs.frozen
+class _Arrived:
+    """A frame with its own time and the time at which it came, both in seconds."""
+
+    frame: MediaFrame
+    time: Fraction
+    arrival: float
+
+    @classmethod
+    def now(cls, frame: MediaFrame) -> "_Arrived":
+        """Return a frame that has just come; one that tells no time is taken to be of now."""
+        arrival = trio.current_time()
+        time = frame_time(frame)
+        return cls(frame, Fraction(arrival).limit_denominator(90_000) if time is None else time, arrival)
+
+
+@attrs.define(eq=False)
+class _Track:
+    """One channel that is being recorded.
+
+    Attributes:
+        held: What came before the file's header could be written.
+        writer: Writes it, once the header is written.
+        base: The track's own time at the beginning of the file, in seconds.
+        done: Whether the channel has ended.
+    """
+
+    channel: trio.abc.ReceiveChannel[MediaFrame]
+    held: deque[_Arrived] = attrs.field(factory=lambda: deque(maxlen=_MAX_HELD))
+    writer: Writer | None = None
+    base: Fraction = Fraction(0)
+    done: bool = False
+
+
+class Recorder:
+    """A file that is being written.
+
+    A container tells in its header which streams it has, so the file begins when each track that was added has given
+    its first frame (its first keyframe, for encoded video), or when ``start_timeout`` seconds have passed since the
+    first of all frames. Tracks that have given none until then, or are added later, are not recorded.
+
+    Attributes:
+        lost: Frames that were not recorded: they came before the header in too great a number, or the file cannot hold
+            them.
+    """
+
+    def __init__(
+        self,
+        container: "ThreadedContainer[av.container.OutputContainer]",
+        format_name: str,
+        start_timeout: float,
+    ) -> None:
+        self.lost = 0
+        self._container = container
+        self._format = format_name
+        self._start_timeout = start_timeout
+        self._tracks: list[_Track] = []
+        self._timeline = Timeline()
+        self._lock = trio.Lock()
+        self._begun = False
+        self._first_frame = trio.Event()
+        self._changed = trio.Event()
+        self._nursery: trio.Nursery | None = None
+
+    def add(self, channel: trio.abc.ReceiveChannel[MediaFrame]) -> None:
+        """Record what comes out of a channel, until it ends.
+
+        Encoded frames are copied where the container can hold their codec, and else decoded and encoded.
+
+        Raises:
+            RuntimeError: The file has begun, or is finished.
+        """
+        if self._begun or self._nursery is None:
+            raise RuntimeError("tracks must be added before the first frames are written")
+        track = _Track(channel)
+        self._tracks.append(track)
+        self._nursery.start_soon(self._record, track)
+
+    async def wait(self) -> None:
+        """Wait until all channels that were added have ended and are written."""
+        while not all(track.done for track in self._tracks):
+            await self._changed.wait()
+        await trio.lowlevel.checkpoint()
+
+    def use(self, nursery: trio.Nursery) -> None:
+        """Run in this nursery."""
+        self._nursery = nursery
+        nursery.start_soon(self._begin_in_time)
+
+    async def finish(self) -> None:
+        """Write what is held back, and the file's end."""
+        self._nursery = None
+        async with self._lock:
+            await self._begin()
+            writers = [track.writer for track in self._tracks if track.writer is not None]
+            await self._container.call(lambda: _finish(writers), abandon=True)
+
+    async def _record(self, track: _Track) -> None:
+        try:
+            async for frame in track.channel:
+                await self._take(track, _Arrived.now(frame))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            logger.debug("a track that is recorded is gone")
+        finally:
+            track.done = True
+            self._notify()
+        if self._all_ready():
+            async with self._lock:
+                await self._begin()
+
+    async def _take(self, track: _Track, arrived: _Arrived) -> None:
+        if not self._begun:
+            frame = arrived.frame
+            if not track.held and isinstance(frame, EncodedFrame) and not frame.keyframe:
+                self.lost += 1
+                return
+            self.lost += len(track.held) == _MAX_HELD
+            track.held.append(arrived)
+            self._first_frame.set()
+            if not self._all_ready():
+                return
+            async with self._lock:
+                await self._begin()
+            return
+        async with self._lock:
+            await self._write(track, arrived)
+
+    def _all_ready(self) -> bool:
+        ready = all(track.held or track.done for track in self._tracks)
+        return not self._begun and ready and any(track.held for track in self._tracks)
+
+    async def _begin_in_time(self) -> None:
+        await self._first_frame.wait()
+        await trio.sleep(self._start_timeout)
+        async with self._lock:
+            await self._begin()
+
+    async def _begin(self) -> None:
+        """Add the streams that there are, and write what was held."""
+        if self._begun:
+            return
+        self._begun = True
+        for track in self._tracks:
+            if not track.held:
+                continue
+            first = track.held[0]
+            track.base = self._timeline.place(first.time, first.arrival)
+            try:
+                track.writer = await self._container.call(self._make_writer(first.frame))
+            except (ValueError, av.FFmpegError) as error:
+                logger.warning("a track cannot be recorded: %s", error)
+        held = [(arrived, track) for track in self._tracks for arrived in track.held]
+        for arrived, track in sorted(held, key=lambda entry: entry[0].arrival):
+            await self._write(track, arrived)
+        for track in self._tracks:
+            track.held.clear()
+
+    def _make_writer(self, first: MediaFrame) -> Callable[[], Writer]:
+        return lambda: make_writer(self._container.container, self._format, first)
+
+    async def _write(self, track: _Track, arrived: _Arrived) -> None:
+        writer = track.writer
+        time = arrived.time - track.base
+        if writer is None or time < 0:
+            self.lost += 1
+            return
+        try:
+            await self._container.call(lambda: writer.write(arrived.frame, time))
+        except (av.FFmpegError, ValueError) as error:
+            self.lost += 1
+            logger.warning("a frame cannot be recorded: %s", error)
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+
+@contextlib.asynccontextmanager
+async def open_recorder(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    start_timeout: float = 2.0,
+    finish_timeout: float = 5.0,
+) -> AsyncIterator[Recorder]:
+    """Open a file and record into it while the block runs.
+
+    At the end of the block the file is finished, also when it was left by an exception or by cancellation; for the
+    tracks' ends, wait for :meth:`Recorder.wait` in it.
+
+    Args:
+        path: Where to; an existing file is replaced.
+        format: ``"mp4"``, ``"webm"``, ``"matroska"``, ``"ogg"`` or ``"wav"``; ``None`` goes by the name's suffix.
+        start_timeout: Seconds after the first frame that tracks without any are waited for.
+        finish_timeout: Seconds that finishing the file may take when the block was cancelled.
+
+    Raises:
+        OSError: The file cannot be written.
+        ValueError: The format is not known.
+    """
+    name = format or _BY_SUFFIX.get(Path(path).suffix.lower())
+    if name not in FORMATS:
+        raise ValueError(f"{path}: the format must be one of {', '.join(FORMATS)}")
+    await trio.to_thread.run_sync(_check_writable, Path(path), limiter=media_limiter())
+    container = await open_container(lambda: av.open(str(path), "w", format=name), str(path), local=True)
+    recorder = Recorder(container, name, start_timeout)
+    try:
+        async with background() as nursery:
+            recorder.use(nursery)
+            yield recorder
+    finally:
+        with trio.move_on_after(finish_timeout, shield=True):
+            try:
+                await recorder.finish()
+            finally:
+                await container.aclose()
+
+
+def _check_writable(path: Path) -> None:
+    path.open("wb").close()
+
+
+def _finish(writers: list[Writer]) -> None:
+    """Runs in a thread."""
+    for writer in writers:
+        try:
+            writer.finish()
+        except (av.FFmpegError, ValueError) as error:
+            logger.warning("the end of a track cannot be recorded: %s", error)
