@@ -1,11 +1,12 @@
 """What a server that forwards video without decoding it reads from a payload."""
 
-import attrs
+from typing import NamedTuple
 
 
-@attrs.frozen
-class LayerIds:
+class LayerIds(NamedTuple):
     """Where a payload belongs in a stream with layers; ``None`` for what its format or this payload does not tell.
+
+    A named tuple, because a forwarding server makes one for each packet and building a frozen class takes several times as long.
 
     Attributes:
         spatial_id: Its spatial layer.

@@ -74,35 +74,8 @@ class Vp8Descriptor:
         Raises:
             ProtocolError: The payload ends within it, or has nothing behind it.
         """
-        try:
-            return cls._parse(payload)
-        except IndexError:
-            raise ProtocolError(f"a VP8 payload of {len(payload)} bytes ends within its descriptor") from None
-
-    @classmethod
-    def _parse(cls, payload: bytes) -> "Vp8Descriptor":
+        size, picture_id, bits, tl0_picture_index, temporal_id, layer_sync, key_index = _read_fields(payload)
         first = payload[0]
-        at = 1
-        picture_id = tl0_picture_index = temporal_id = key_index = None
-        bits = 0
-        layer_sync = False
-        if first & _X:
-            extensions = payload[1]
-            at = 2
-            if extensions & _I:
-                picture_id, bits, at = _read_picture_id(payload, at)
-            if extensions & _L:
-                tl0_picture_index = payload[at]
-                at += 1
-            if extensions & (_T | _K):
-                layer = payload[at]
-                at += 1
-                if extensions & _T:
-                    temporal_id, layer_sync = layer >> 6, bool(layer & _Y)
-                if extensions & _K:
-                    key_index = layer & 0x1F
-        if at >= len(payload):
-            raise ProtocolError("a VP8 payload has nothing behind its descriptor")
         return cls(
             bool(first & _S),
             first & _PID,
@@ -113,7 +86,7 @@ class Vp8Descriptor:
             temporal_id,
             layer_sync,
             key_index,
-            at,
+            size,
         )
 
     def encode(self) -> bytes:
@@ -137,12 +110,39 @@ class Vp8Descriptor:
         return bytes([first | _X, extensions]) + fields if extensions else bytes([first])
 
 
-def _read_picture_id(payload: bytes, at: int) -> tuple[int, int, int]:
-    """Return the picture id at an offset, its number of bits, and the offset behind it."""
-    picture_id = payload[at]
-    if picture_id & _M:
-        return (picture_id & 0x7F) << 8 | payload[at + 1], 15, at + 2
-    return picture_id, 7, at + 1
+# Size of the descriptor, picture id and its bits, TL0PICIDX, TID, Y, KEYIDX.
+_Fields = tuple[int, int | None, int, int | None, int | None, bool, int | None]
+
+
+def _read_fields(payload: bytes) -> _Fields:
+    """Return what a descriptor has behind its first byte, as plain values: this is done for every packet."""
+    picture_id = tl0_picture_index = temporal_id = key_index = None
+    bits = 0
+    layer_sync = False
+    at = 1
+    try:
+        if payload[0] & _X:
+            extensions = payload[1]
+            at = 2
+            if extensions & _I:
+                picture_id, bits, at = payload[2], 7, 3
+                if picture_id & _M:
+                    picture_id, bits, at = (picture_id & 0x7F) << 8 | payload[3], 15, 4
+            if extensions & _L:
+                tl0_picture_index = payload[at]
+                at += 1
+            if extensions & (_T | _K):
+                layer = payload[at]
+                at += 1
+                if extensions & _T:
+                    temporal_id, layer_sync = layer >> 6, bool(layer & _Y)
+                if extensions & _K:
+                    key_index = layer & 0x1F
+    except IndexError:
+        raise ProtocolError(f"a VP8 payload of {len(payload)} bytes ends within its descriptor") from None
+    if at >= len(payload):
+        raise ProtocolError("a VP8 payload has nothing behind its descriptor")
+    return at, picture_id, bits, tl0_picture_index, temporal_id, layer_sync, key_index
 
 
 class Vp8Packetizer:
@@ -198,7 +198,7 @@ class Vp8Depacketizer:
         if not self.starts_frame(payload):
             return False
         try:
-            return not payload[Vp8Descriptor.parse(payload).size] & 1
+            return not payload[_read_fields(payload)[0]] & 1
         except ProtocolError:
             return False
 
@@ -211,18 +211,18 @@ class Vp8Depacketizer:
         """
         if not payloads:
             raise ProtocolError("a VP8 frame without payloads")
-        descriptor = Vp8Descriptor.parse(payloads[0])
+        start, _, _, _, temporal_id, _, _ = _read_fields(payloads[0])
         if not self.starts_frame(payloads[0]):
             raise ProtocolError("a VP8 frame without its beginning")
-        parts = [payloads[0][descriptor.size :]]
+        parts = [payloads[0][start:]]
         for payload in payloads[1:]:
             if self.starts_frame(payload):
                 raise ProtocolError("a second VP8 frame begins within one")
-            parts.append(payload[Vp8Descriptor.parse(payload).size :])
+            parts.append(payload[_read_fields(payload)[0] :])
         data = b"".join(parts)
         keyframe = not data[0] & 1
         width, height = _read_size(data) if keyframe else (None, None)
-        return AssembledFrame(data, keyframe, None, descriptor.temporal_id, width, height)
+        return AssembledFrame(data, keyframe, None, temporal_id, width, height)
 
 
 def _read_size(data: bytes) -> tuple[int, int]:
@@ -239,16 +239,9 @@ def read_layers(payload: bytes) -> LayerIds:
     Raises:
         ProtocolError: It is malformed.
     """
-    descriptor = Vp8Descriptor.parse(payload)
-    return LayerIds(
-        None,
-        descriptor.temporal_id,
-        descriptor.picture_id,
-        descriptor.picture_id_bits,
-        descriptor.tl0_picture_index,
-        descriptor.layer_sync,
-        starts_layer_frame=descriptor.starts_partition and not descriptor.partition,
-    )
+    _, picture_id, bits, tl0_picture_index, temporal_id, layer_sync, _ = _read_fields(payload)
+    starts = payload[0] & (_S | _PID) == _S
+    return LayerIds(None, temporal_id, picture_id, bits, tl0_picture_index, layer_sync, False, False, starts)
 
 
 def rewrite(payload: bytes, *, picture_id: int | None = None, tl0: int | None = None) -> bytes:

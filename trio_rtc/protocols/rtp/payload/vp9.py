@@ -175,9 +175,10 @@ class Vp9Depacketizer:
         if not payload or not payload[0] & descriptor_bits.B:
             return False
         try:
-            return not Vp9Descriptor.parse(payload).inter_layer_dependent
+            _, _, _, layer, _ = descriptor_bits.read_ids(payload)
         except ProtocolError:
             return False
+        return not (layer or 0) & 1
 
     def is_keyframe_start(self, payload: bytes) -> bool:
         """Return whether a layer's frame begins here that depends neither on other pictures nor on other layers."""
@@ -193,13 +194,13 @@ class Vp9Depacketizer:
         parts: list[bytes] = []
         descriptors: list[Vp9Descriptor] = []
         for payload in payloads:
-            descriptor = Vp9Descriptor.parse(payload)
-            if descriptor.starts_layer_frame == bool(parts):
+            start = descriptor_bits.find_payload(payload)
+            if bool(payload[0] & descriptor_bits.B) == bool(parts):
                 raise ProtocolError("the frame of a VP9 layer has no beginning or no end")
             if not parts:
-                descriptors.append(descriptor)
-            parts.append(payload[descriptor.size :])
-            if descriptor.ends_layer_frame:
+                descriptors.append(Vp9Descriptor.parse(payload))
+            parts.append(payload[start:])
+            if payload[0] & descriptor_bits.E:
                 layers.append(b"".join(parts))
                 parts = []
         if parts or not layers:
@@ -236,18 +237,21 @@ def read_layers(payload: bytes) -> LayerIds:
     Raises:
         ProtocolError: It is malformed.
     """
-    descriptor = Vp9Descriptor.parse(payload)
+    _, picture_id, bits, layer, tl0_picture_index = descriptor_bits.read_ids(payload)
+    starts, ends = bool(payload[0] & descriptor_bits.B), bool(payload[0] & descriptor_bits.E)
+    if layer is None:
+        return LayerIds(None, None, picture_id, bits, None, False, False, False, starts, ends)
     return LayerIds(
-        descriptor.spatial_id,
-        descriptor.temporal_id,
-        descriptor.picture_id,
-        descriptor.picture_id_bits,
-        descriptor.tl0_picture_index,
+        layer >> 1 & 7,
+        layer >> 5,
+        picture_id,
+        bits,
+        tl0_picture_index,
         False,
-        descriptor.switching_up_point,
-        descriptor.inter_layer_dependent,
-        descriptor.starts_layer_frame,
-        descriptor.ends_layer_frame,
+        bool(layer & 0x10),
+        bool(layer & 1),
+        starts,
+        ends,
     )
 
 

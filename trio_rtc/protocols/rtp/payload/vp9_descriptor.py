@@ -117,39 +117,9 @@ class Vp9Descriptor:
         Raises:
             ProtocolError: The payload ends within it or has nothing behind it, or it has too many references.
         """
-        try:
-            return cls._parse(payload)
-        except IndexError:
-            raise ProtocolError(f"a VP9 payload of {len(payload)} bytes ends within its descriptor") from None
-
-    @classmethod
-    def _parse(cls, payload: bytes) -> "Vp9Descriptor":
+        at, picture_id, bits, layer, tl0_picture_index = read_ids(payload)
         first = payload[0]
-        at = 1
-        picture_id = temporal_id = spatial_id = tl0_picture_index = structure = None
-        bits = layer = 0
-        if first & I:
-            picture_id = payload[at]
-            bits = 7
-            at += 1
-            if picture_id & M:
-                picture_id = (picture_id & 0x7F) << 8 | payload[at]
-                bits = 15
-                at += 1
-        if first & L:
-            layer = payload[at]
-            temporal_id, spatial_id = layer >> 5, layer >> 1 & 7
-            at += 1
-            if not first & F:
-                tl0_picture_index = payload[at]
-                at += 1
-        references: tuple[int, ...] = ()
-        if first & F and first & P:
-            references, at = _read_references(payload, at)
-        if first & V:
-            structure, at = _read_structure(payload, at)
-        if at >= len(payload):
-            raise ProtocolError("a VP9 payload has nothing behind its descriptor")
+        references, structure, at = _read_rest(payload, at)
         return cls(
             bool(first & P),
             bool(first & F),
@@ -158,10 +128,10 @@ class Vp9Descriptor:
             bool(first & Z),
             picture_id,
             bits,
-            temporal_id,
-            bool(layer & 0x10),
-            spatial_id,
-            bool(layer & 1),
+            None if layer is None else layer >> 5,
+            bool(layer and layer & 0x10),
+            None if layer is None else layer >> 1 & 7,
+            bool(layer and layer & 1),
             tl0_picture_index,
             references,
             structure,
@@ -198,6 +168,63 @@ class Vp9Descriptor:
             encoded += self.structure.encode()
         encoded[0] = first
         return bytes(encoded)
+
+
+def read_ids(payload: bytes) -> tuple[int, int | None, int, int | None, int | None]:
+    """Return the fixed part of a descriptor as plain values: this is done for every packet.
+
+    Returns:
+        The offset behind it, the picture id and its number of bits, the byte with TID, U, SID and D, and TL0PICIDX.
+
+    Raises:
+        ProtocolError: The payload ends within it or with it.
+    """
+    picture_id = layer = tl0_picture_index = None
+    bits = 0
+    at = 1
+    try:
+        first = payload[0]
+        if first & I:
+            picture_id, bits, at = payload[1], 7, 2
+            if picture_id & M:
+                picture_id, bits, at = (picture_id & 0x7F) << 8 | payload[2], 15, 3
+        if first & L:
+            layer = payload[at]
+            at += 1
+            if not first & F:
+                tl0_picture_index = payload[at]
+                at += 1
+    except IndexError:
+        raise ProtocolError(f"a VP9 payload of {len(payload)} bytes ends within its descriptor") from None
+    if at >= len(payload):
+        raise ProtocolError("a VP9 payload has nothing behind its descriptor")
+    return at, picture_id, bits, layer, tl0_picture_index
+
+
+def _read_rest(payload: bytes, at: int) -> tuple[tuple[int, ...], ScalabilityStructure | None, int]:
+    """Return references, structure, and the offset behind the descriptor."""
+    first = payload[0]
+    references: tuple[int, ...] = ()
+    structure = None
+    try:
+        if first & F and first & P:
+            references, at = _read_references(payload, at)
+        if first & V:
+            structure, at = _read_structure(payload, at)
+    except IndexError:
+        raise ProtocolError(f"a VP9 payload of {len(payload)} bytes ends within its descriptor") from None
+    if at >= len(payload):
+        raise ProtocolError("a VP9 payload has nothing behind its descriptor")
+    return references, structure, at
+
+
+def find_payload(payload: bytes) -> int:
+    """Return the size of the descriptor.
+
+    Raises:
+        ProtocolError: It is malformed, or there is nothing behind it.
+    """
+    return _read_rest(payload, read_ids(payload)[0])[2]
 
 
 def _read_references(payload: bytes, at: int) -> tuple[tuple[int, ...], int]:
