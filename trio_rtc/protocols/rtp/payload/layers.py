@@ -6,7 +6,8 @@ from typing import NamedTuple
 class LayerIds(NamedTuple):
     """Where a payload belongs in a stream with layers; ``None`` for what its format or this payload does not tell.
 
-    A named tuple, because a forwarding server makes one for each packet and building a frozen class takes several times as long.
+    A named tuple, because a forwarding server makes one for each packet, and a frozen class takes several times as long
+    to make.
 
     Attributes:
         spatial_id: Its spatial layer.
