@@ -59,9 +59,11 @@ def test_what_simulcast_cannot_use_goes_to_another_stream() -> None:
     assert allocate(600_000, [*LAYERS, Encoding(0, 1e6)]) == pytest.approx([200_000, 0, 0, 400_000], abs=2)
 
 
-@pytest.mark.parametrize("arguments", [(2.0, 1.0, 1.0), (-1.0, 1.0, 1.0), (0.0, 1.0, 0.0), (0.0, 1.0, float("nan"))])
+@pytest.mark.parametrize(
+    "arguments", [(2.0, 1.0, 1.0), (-1.0, 1.0, 1.0), (0.0, 1.0, 0.0), (0.0, 1.0, float("nan"))]
+)
 def test_senseless_encodings_are_refused(arguments: tuple[float, float, float]) -> None:
-    with pytest.raises(ValueError, match="bitrates out of order|weight"):
+    with pytest.raises(ValueError, match=r"bitrates out of order|weight"):
         Encoding(*arguments)
 
 
@@ -73,7 +75,9 @@ def _encodings(draw: st.DrawFn) -> Encoding:
 
 
 @given(st.floats(0, 5e7), st.lists(_encodings(), max_size=10))
-def test_never_more_than_there_is_and_each_within_its_bounds(target: float, encodings: list[Encoding]) -> None:
+def test_never_more_than_there_is_and_each_within_its_bounds(
+    target: float, encodings: list[Encoding]
+) -> None:
     bitrates = allocate(target, encodings)
     assert len(bitrates) == len(encodings)
     assert sum(bitrates) <= target + 1

@@ -1,5 +1,6 @@
 """The estimator and the pacer over simulated links: what the whole promises."""
 
+import itertools
 import random
 from collections.abc import Callable
 
@@ -138,9 +139,11 @@ def test_the_clock_of_the_peer_does_not_matter(clock: Callable[[float], float]) 
 
 
 def test_feedback_that_is_lost_for_seconds_lowers_the_target_and_comes_back() -> None:
-    flow, link = run_alone(LinkShape([(0.0, 4 * MEGABIT)]), 26.0, feedback_arrives=lambda now: not 10 < now < 14)
+    flow, link = run_alone(
+        LinkShape([(0.0, 4 * MEGABIT)]), 26.0, feedback_arrives=lambda now: not 10 < now < 14
+    )
     silent = flow.target_between(11.5, 14.0)
-    assert all(later <= earlier for earlier, later in zip(silent, silent[1:], strict=False))
+    assert all(later <= earlier for earlier, later in itertools.pairwise(silent))
     assert silent[-1] < 0.5 * flow.target_between(9.0, 10.0)[-1]
     assert_uses(flow, 18.0, 26.0, 4 * MEGABIT)
     assert max(queue_between(link, 10.0, 26.0)) < 0.1
@@ -172,7 +175,9 @@ def test_two_flows_share_a_link() -> None:
 
 def test_loss_without_a_queue_is_noticed() -> None:
     # The link holds three packets: its delay tells nothing of its being full.
-    flow, link = run_alone(LinkShape([(0.0, 2 * MEGABIT)], max_queue=0.0), 25.0, source=SourceShape(noise=0.0))
+    flow, link = run_alone(
+        LinkShape([(0.0, 2 * MEGABIT)], max_queue=0.0), 25.0, source=SourceShape(noise=0.0)
+    )
     assert mean(flow.target_between(10.0, 25.0)) <= 2.2 * MEGABIT
     assert mean(flow.target_between(10.0, 25.0)) >= 0.8 * MEGABIT
     assert link.dropped > 0

@@ -166,7 +166,9 @@ _action = st.one_of(
 
 
 @given(st.lists(_action, max_size=60))
-def test_what_goes_in_comes_out_once_in_time_without_spinning(actions: list[tuple[str, float, object]]) -> None:
+def test_what_goes_in_comes_out_once_in_time_without_spinning(
+    actions: list[tuple[str, float, object]],
+) -> None:
     pacer: Pacer[int] = Pacer(OPTIONS)
     now, entered, left = 0.0, 0, []
     for name, value, kind in actions:

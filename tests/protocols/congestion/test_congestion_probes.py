@@ -1,0 +1,204 @@
+import itertools
+import math
+import random
+
+import pytest
+
+from trio_rtc.protocols.congestion import CongestionOptions, ProbeCluster, ProbePurpose, ReceivedPacket
+from trio_rtc.protocols.congestion.alr import ApplicationLimited
+from trio_rtc.protocols.congestion.probe_control import PathView, ProbeControl
+from trio_rtc.protocols.congestion.probe_results import ProbeResults
+
+OPTIONS = CongestionOptions()
+
+
+def view(bitrate: float, **changes: object) -> PathView:
+    values: dict[str, object] = {
+        "max_bitrate": 1e8,
+        "capacity_known": True,
+        "application_limited_since": None,
+        "settled_since": -math.inf,
+    }
+    return PathView(bitrate=bitrate, **(values | changes))  # type: ignore[arg-type]
+
+
+def rates(control: ProbeControl) -> list[float]:
+    return [cluster.bitrate for cluster in control.take()]
+
+
+def started() -> ProbeControl:
+    control = ProbeControl(OPTIONS)
+    control.start(300_000, 1e8, 0.0)
+    control.take()
+    return control
+
+
+def test_it_begins_with_three_and_six_times_the_start() -> None:
+    control = ProbeControl(OPTIONS)
+    assert control.take() == []
+    control.start(300_000, 1e8, 0.0)
+    clusters = control.take()
+    assert [cluster.bitrate for cluster in clusters] == [900_000, 1_800_000]
+    assert all(cluster.min_packets == 5 for cluster in clusters)
+    assert clusters[1].min_bytes == 5625
+    assert len({cluster.id for cluster in clusters}) == 2
+    assert control.take() == []
+
+
+def test_not_beyond_the_bound() -> None:
+    control = ProbeControl(OPTIONS)
+    control.start(300_000, 700_000, 0.0)
+    assert rates(control) == [700_000]
+
+
+def test_a_result_near_the_probe_leads_to_a_further_one() -> None:
+    control = started()
+    control.result(1.3e6, 0.0, 1e8, 0.2)
+    assert rates(control) == [2.6e6]
+
+
+def test_a_result_far_below_the_probe_or_too_late_does_not() -> None:
+    control = started()
+    control.result(1.2e6, 0.0, 1e8, 0.2)
+    control.result(1.8e6, 0.0, 1e8, 1.5)
+    assert rates(control) == []
+
+
+def test_after_a_drop_it_probes_again_and_again() -> None:
+    control = started()
+    control.estimate_changed(4e6, 1.0)
+    times: list[float] = []
+    for step in range(200):
+        now = 2.0 + step / 10
+        control.result(0.0, 0.0, 1e8, now)
+        control.process(view(5e5), now)
+        times += [now] * len(rates(control))
+    gaps = [round(later - earlier, 1) for earlier, later in itertools.pairwise(times)]
+    assert gaps[0] <= 2.1
+    assert set(gaps[2:]) == {3.0}
+
+
+def test_the_rate_before_a_drop_is_forgotten() -> None:
+    control = started()
+    control.estimate_changed(4e6, 1.0)
+    control.estimate_changed(5e5, 200.0)
+    control.process(view(5e5), 200.0)
+    assert rates(control) == []
+
+
+def test_an_unknown_capacity_is_probed_for() -> None:
+    control = started()
+    control.process(view(5e5, capacity_known=False), 1.5)
+    assert rates(control) == [1e6]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"settled_since": math.inf}, {"settled_since": 1.0}, {"max_bitrate": 5e5}]
+)
+def test_no_probe_on_a_path_that_is_not_settled_or_at_its_bound(changes: dict[str, float]) -> None:
+    control = started()
+    control.process(view(5e5, capacity_known=False, **changes), 1.9)
+    assert rates(control) == []
+
+
+def test_an_application_that_sends_little_is_probed_for_every_five_seconds() -> None:
+    control = started()
+    times: list[float] = []
+    for step in range(200):
+        now = 1.5 + step / 10
+        control.process(view(5e5, application_limited_since=1.5), now)
+        times += [now] * len(rates(control))
+    assert times[0] == pytest.approx(6.5)
+    assert times[1] - times[0] == pytest.approx(5.0)
+
+
+def test_overuse_withdraws_what_was_not_taken() -> None:
+    control = ProbeControl(OPTIONS)
+    control.start(300_000, 1e8, 0.0)
+    control.abort()
+    assert control.take() == []
+
+
+def test_a_blurred_result_makes_the_next_probe_longer() -> None:
+    control = started()
+    control.result(1.5e6, 0.3, 1e8, 0.2)
+    (cluster,) = control.take()
+    assert cluster.min_packets == 11
+    assert cluster.min_bytes > 3e6 * 0.05 / 8
+
+
+def test_a_raised_bound_is_probed_for() -> None:
+    control = started()
+    control.bound_raised(1e6, 5e6, 10.0)
+    assert rates(control) == [2e6]
+
+
+# Results.
+
+
+def measure(
+    sending: float, carried: float, count: int = 10, jitter: float = 0.0, lost: frozenset[int] = frozenset()
+) -> float | None:
+    rng = random.Random(1)
+    results = ProbeResults(OPTIONS)
+    results.expect(ProbeCluster(1, sending, count, 1200 * count, 1.0, ProbePurpose.START))
+    slowest = min(sending, carried)
+    for number in range(count):
+        if number not in lost:
+            arrival = 9 + number * 9600 / slowest + rng.random() * jitter
+            results.received(ReceivedPacket(number, number * 9600 / sending, arrival, 1200, 1))
+    return results.bitrate()
+
+
+def test_a_link_with_room_carries_what_was_sent() -> None:
+    assert measure(2e6, 1e7) == pytest.approx(2e6)
+
+
+def test_a_full_link_gives_a_bit_less_than_what_arrived() -> None:
+    assert measure(8e6, 4e6) == pytest.approx(0.95 * 4e6)
+
+
+def test_jitter_does_not_make_it_too_high() -> None:
+    measured = measure(8e6, 2e6, count=20, jitter=0.03)
+    assert measured is not None
+    assert 0.4 * 2e6 < measured < 1.2 * 2e6
+
+
+def test_some_loss_is_tolerated_much_is_not() -> None:
+    assert measure(2e6, 1e7, lost=frozenset({4, 7})) is not None
+    assert measure(2e6, 1e7, lost=frozenset({4, 5, 7})) is None
+
+
+def test_packets_that_arrive_much_faster_than_sent_tell_nothing() -> None:
+    results = ProbeResults(OPTIONS)
+    results.expect(ProbeCluster(1, 1e6, 5, 6000, 1.0, ProbePurpose.START))
+    for number in range(5):
+        results.received(ReceivedPacket(number, number / 100, number / 10_000, 1200, 1))
+    assert results.bitrate() is None
+
+
+def test_a_result_is_given_once_and_clusters_are_bounded() -> None:
+    results = ProbeResults(OPTIONS)
+    for number in range(100):
+        results.expect(ProbeCluster(number, 1e6, 5, 6000, 1.0, ProbePurpose.START))
+    for cluster in (3, 99):
+        for number in range(5):
+            results.received(ReceivedPacket(number, number * 0.0096, number * 0.0096, 1200, cluster))
+    assert results.bitrate() == pytest.approx(1e6)
+    assert results.bitrate() is None
+    assert results.succeeded == 1
+
+
+# Application-limited regions.
+
+
+def test_sending_little_is_noticed_and_sending_enough_ends_it() -> None:
+    limited = ApplicationLimited(OPTIONS)
+    limited.set_target(1e6)
+    for step in range(100):
+        limited.sent(125, step / 100)  # 100 kbit/s
+    assert limited.since == pytest.approx(0.5, abs=0.2)
+    for step in range(100, 200):
+        limited.sent(1250, step / 100)  # 1 Mbit/s
+    assert limited.since is None
+    assert limited.ended_at == pytest.approx(1.6, abs=0.5)
