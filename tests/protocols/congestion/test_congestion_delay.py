@@ -112,6 +112,7 @@ def test_an_outlier_does_not_move_the_threshold() -> None:
 def test_queue_delay_is_the_least_of_the_recent_over_the_least_of_the_past() -> None:
     queue = QueueDelay(OPTIONS)
     rng = random.Random(1)
+    calm = grown = -1.0
     for number in range(200):
         calm = queue.add(5.0 + rng.random() * 0.03, 0.01 * number)
     assert calm < 0.015
@@ -119,7 +120,7 @@ def test_queue_delay_is_the_least_of_the_recent_over_the_least_of_the_past() -> 
         grown = queue.add(5.2 + rng.random() * 0.03, 0.01 * number)
     assert grown == pytest.approx(0.2, abs=0.015)
     # A path that stays longer becomes the new least one, which also is why skew does not add up.
-    for number in range(240, 1500):
+    for number in range(240, 2500):
         grown = queue.add(5.2, 0.01 * number)
     assert grown == 0
 

@@ -8,6 +8,7 @@ class ApplicationLimited:
 
     Attributes:
         since: When the region began; ``None`` outside of one.
+        ended_at: When the last one ended; ``None`` before.
     """
 
     def __init__(self, options: CongestionOptions) -> None:

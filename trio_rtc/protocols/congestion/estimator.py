@@ -217,6 +217,7 @@ class BandwidthEstimator:
             overuse=self._delay.overuse,
             limited_by=self._limited_by,
             application_limited=self._alr.since is not None,
+            queue_delay=self._delay.queue_delay,
             round_trip_time=self._round_trip,
             loss_fraction=self._loss.loss if self._feedback_seen else self._reports.fraction,
             bytes_in_flight=self._packets.bytes_in_flight,

@@ -26,7 +26,7 @@ _CANDIDATE_FACTORS = (1.02, 1.0, 0.95)
 _BACKOFF = 0.85
 _MAX_GROWTH = 1.3
 _GROWTH_WINDOW = 0.3
-_BISECTIONS = 12
+_BISECTIONS = 10
 # How much likelier, per weighed packet and natural logarithm of the rate, a higher rate is held to be beforehand.
 _BIAS = 0.004
 # How much likelier than no limit at all a limit must be, as a natural logarithm, not to be chance.
@@ -113,14 +113,13 @@ class LossBased:
             self._growth_limit = best * _MAX_GROWTH
 
     def _observe(self, received: Sequence[ReceivedPacket], lost: Sequence[SentPacket]) -> bool:
-        for _, send_time, _, size, _ in received:
-            self._bytes += size
-            self._first_sent = min(self._first_sent, send_time)
-            self._last_sent = max(self._last_sent, send_time)
-        for _, send_time, size, _ in lost:
-            self._bytes += size
-            self._first_sent = min(self._first_sent, send_time)
-            self._last_sent = max(self._last_sent, send_time)
+        times = [packet.send_time for packet in received]
+        times += [packet.send_time for packet in lost]
+        if not times:
+            return False
+        self._first_sent = min(self._first_sent, min(times))
+        self._last_sent = max(self._last_sent, max(times))
+        self._bytes += sum([packet.size for packet in received]) + sum([packet.size for packet in lost])
         self._packets += len(received) + len(lost)
         self._lost += len(lost)
         duration = self._last_sent - self._first_sent

@@ -158,7 +158,7 @@ class CongestionOptions:
     overuse_time: float = attrs.field(default=0.01, validator=_not_negative)
     queue_gate: float = attrs.field(default=0.015, validator=_not_negative)
     queue_gate_groups: int = attrs.field(default=12, validator=_at_least_one)
-    base_delay_window: float = attrs.field(default=10.0, validator=_positive)
+    base_delay_window: float = attrs.field(default=20.0, validator=_positive)
     backoff: float = attrs.field(default=0.85, validator=_positive_fraction)
     increase_factor: float = attrs.field(default=1.08, validator=_above_one)
     max_acknowledged_ratio: float = attrs.field(default=1.5, validator=_above_one)

@@ -63,11 +63,6 @@ class ProbeControl:
         self._answered = True
         self.asked = 0
 
-    @property
-    def waiting(self) -> float:
-        """Until when the result of a probe is awaited; in the past if there is none."""
-        return self._waiting_until
-
     def take(self) -> list[ProbeCluster]:
         """Return new clusters: a second call returns none."""
         pending, self._pending = self._pending, []

@@ -82,7 +82,8 @@ class SentPackets:
             self.bytes_in_flight -= replaced.size
         packets[sequence_number] = SentPacket(sequence_number, now, size, probe_cluster)
         self.bytes_in_flight += size
-        self.forget(now)
+        if len(packets) + len(self._missing) > self._limit:
+            self.forget(now)
 
     def forget(self, now: float) -> None:
         """Drop what has waited too long or is too much."""
@@ -122,8 +123,10 @@ class SentPackets:
                 continue
             _, send_time, size, cluster = packet
             self.bytes_in_flight -= size
-            self.newest_acknowledged = max(self.newest_acknowledged, send_time)
             received.append(ReceivedPacket(sequence_number, send_time, arrival_time, size, cluster))
+        if received:
+            newest = max([packet.send_time for packet in received])
+            self.newest_acknowledged = max(self.newest_acknowledged, newest)
         received.sort(key=_by_arrival)
         lost = self._give_up()
         self.forget(now)

@@ -54,6 +54,7 @@ class CongestionStatistics:
         overuse: What the delay gradient says.
         limited_by: What the target follows.
         application_limited: Whether the application sends much less than it may.
+        queue_delay: What queues add to the delay of the path, in seconds: a lower bound.
         round_trip_time: Smoothed, in seconds; ``None`` before it was measured.
         loss_fraction: Recent loss, from 0 to 1.
         bytes_in_flight: Sent, and neither acknowledged nor lost nor forgotten.
@@ -71,6 +72,7 @@ class CongestionStatistics:
     overuse: OveruseState
     limited_by: LimitedBy
     application_limited: bool
+    queue_delay: float
     round_trip_time: float | None
     loss_fraction: float
     bytes_in_flight: int

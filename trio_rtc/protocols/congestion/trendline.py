@@ -36,10 +36,15 @@ class Trendline:
 
     def _slope(self) -> float:
         count = len(self._points)
-        mean_x = sum(point[0] for point in self._points) / count
-        mean_y = sum(point[1] for point in self._points) / count
-        numerator = denominator = 0.0
+        # One pass, relative to the first point so that nothing cancels out after hours.
+        origin_x, origin_y = self._points[0]
+        sum_x = sum_y = sum_xx = sum_xy = 0.0
         for x, y in self._points:
-            numerator += (x - mean_x) * (y - mean_y)
-            denominator += (x - mean_x) ** 2
-        return numerator / denominator if denominator > 0 else self.trend
+            right = x - origin_x
+            up = y - origin_y
+            sum_x += right
+            sum_y += up
+            sum_xx += right * right
+            sum_xy += right * up
+        denominator = count * sum_xx - sum_x * sum_x
+        return (count * sum_xy - sum_x * sum_y) / denominator if denominator > 0 else self.trend
