@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from tests.strategies.sessions import Outcome, local_media
+from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
 from trio_rtc.session import (
     DEFAULT_CAPABILITIES,
@@ -47,6 +48,7 @@ class MediaSide:
     generation: str
     data_channels: bool = False
     transceivers: list[LocalTransceiver] = attrs.Factory(list)
+    bundle_policy: RTCBundlePolicy = RTCBundlePolicy.BALANCED
     keys: "itertools.count[int]" = attrs.Factory(itertools.count)
     _created: set[int] = attrs.Factory(set)
 
@@ -64,11 +66,17 @@ class MediaSide:
         self.transceivers[place] = changed = attrs.evolve(self.transceivers[place], **changes)
         return changed
 
+    def stop(self, key: int) -> None:
+        """Stop a transceiver: at once if it has no section, else by the next exchange."""
+        if self.change(key, stopping=True).mid is None:
+            self.transceivers = [each for each in self.transceivers if each.key != key]
+
     def media(self) -> LocalMedia:
         """Return what the session is asked with."""
         return attrs.evolve(
             local_media(self.generation, data_channels=self.data_channels),
             transceivers=tuple(self.transceivers),
+            bundle_policy=self.bundle_policy,
         )
 
     def note(self, applied: Applied) -> None:
@@ -79,6 +87,8 @@ class MediaSide:
                     self.transceivers.remove(each)
                 else:
                     self.change(each.key, mid=None)
+                    if each.stopping:
+                        self.transceivers = [kept for kept in self.transceivers if kept.key != each.key]
         for plan in applied.media:
             if plan.stopped:
                 for each in [each for each in self.transceivers if each.mid == plan.mid]:

@@ -38,7 +38,7 @@ def associate(
     transceiver that ``add_track`` created and that has no section yet; another one needs a new transceiver, which
     is told by the key ``None``.
     """
-    by_mid = {transceiver.mid: transceiver for transceiver in transceivers if transceiver.mid is not None}
+    by_mid = {each.mid: each for each in transceivers if each.mid is not None and not each.stopped}
     waiting = [each for each in transceivers if each.mid is None and each.added_by_track and each.is_live]
     keys: list[int | None] = []
     refused = set()

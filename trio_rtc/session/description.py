@@ -18,6 +18,7 @@ class Description:
         parsed: The same as a tree.
         keys: For each section the transceiver of ours that it is associated with; empty where that is not known.
         refused: The sections of a remote offer that cannot be accepted here, whatever comes.
+        created: The mids of a remote offer for which there was no transceiver of ours when it came.
     """
 
     type: RTCSdpType
@@ -25,6 +26,7 @@ class Description:
     parsed: SessionDescription
     keys: tuple[int | None, ...] = ()
     refused: frozenset[int] = frozenset()
+    created: frozenset[str] = frozenset()
 
     def with_section(self, index: int, section: MediaDescription) -> "Description":
         """Return the description with another section at ``index``; itself if that is the one it has."""

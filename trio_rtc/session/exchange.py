@@ -103,15 +103,15 @@ class Exchange:
         index = self.data_section()
         return None if index is None else self.mids()[index]
 
-    def offers_data(self) -> bool:
-        """Return whether a section offers data channels, whatever was answered."""
-        return any(is_data_section(media) and not is_rejected(media) for media in self.offer.parsed.media)
-
     def usable(self) -> Iterator[int]:
         """Yield the sections that nobody rejected; of those for data channels only the first."""
         data_found = False
+        bundled = {mid for group in groups(self.offer.parsed, "BUNDLE") for mid in group.mids}
         for index, offered in enumerate(self.offer.parsed.media):
             if is_rejected(offered) or index in self.offer.refused:
+                continue
+            # RFC 9143 section 6: outside of a bundle, bundle-only says nothing, and port 0 rejects.
+            if offered.port == 0 and media_mid(offered) not in bundled:
                 continue
             if self.answer is not None and _is_refused(self.answer.parsed.media[index]):
                 continue

@@ -57,8 +57,8 @@ class MediaPlan:
         remote_direction: What the peer's description says, from its side; ``None`` before it is known.
         remote_stream_ids: The streams in which the peer announces its track.
         remote_track_id: The id that the peer gives its track, ``None`` if it gives none.
-        send_codecs: What we may send, the peer's payload types and parameters, in the peer's order of preference.
-            Empty until answered.
+        send_codecs: What we may send, with the payload types and parameters of the peer, in the order of the
+            answer. Empty until answered, and if a careless answer has nothing of what was offered.
         receive_codecs: What we have to expect, under our payload types and with our parameters. For an offer of
             ours all that it has, as packets may come before the answer; for an offer of the peer's empty.
         header_extensions: What may stand in headers; empty until answered.
@@ -98,24 +98,27 @@ def plan_media(exchange: Exchange | None) -> tuple[MediaPlan, ...]:
     """Return what becomes of each section of audio or video of an exchange."""
     if exchange is None:
         return ()
-    carried = exchange.carried()
+    carried, mids = set(exchange.carried()), exchange.mids()
     return tuple(
-        _plan_section(exchange, index, rejected=index not in carried)
+        _plan_section(
+            exchange,
+            MediaPlan(index, mids[index], media.kind, exchange.key(index), rejected=index not in carried),
+        )
         for index, media in enumerate(exchange.offer.parsed.media)
         if media.kind in RTP_KINDS
     )
 
 
-def _plan_section(exchange: Exchange, index: int, *, rejected: bool) -> MediaPlan:
-    offered = exchange.offer.parsed.media[index]
-    plan = MediaPlan(index, exchange.mids()[index], offered.kind, exchange.key(index))
-    if rejected:
-        given_up = exchange.offerer is Side.REMOTE and is_rejected(offered)
-        return attrs.evolve(plan, rejected=True, stopped=given_up or exchange.answer is not None)
+def _plan_section(exchange: Exchange, plan: MediaPlan) -> MediaPlan:
+    if plan.rejected:
+        given_up = exchange.offerer is Side.REMOTE and is_rejected(exchange.offer.parsed.media[plan.index])
+        return attrs.evolve(plan, stopped=given_up or exchange.answer is not None)
     local = None if exchange.local is None else exchange.local.parsed
     remote = None if exchange.remote is None else exchange.remote.parsed
     if remote is None:
-        return plan if local is None else attrs.evolve(plan, receive_codecs=section_formats(local, index))
+        return (
+            plan if local is None else attrs.evolve(plan, receive_codecs=section_formats(local, plan.index))
+        )
     plan = _with_remote(plan, remote)
     return plan if local is None else _with_both(plan, local, remote, exchange)
 
@@ -144,6 +147,13 @@ def _with_both(
     ours, theirs = rtp_attributes(local, plan.index), rtp_attributes(remote, plan.index)
     our_formats, their_formats = section_formats(local, plan.index), section_formats(remote, plan.index)
     our_layers, their_layers = section_layers(ours), section_layers(theirs)
+    send_codecs = negotiated_formats(their_formats, our_formats)
+    if exchange.offerer is Side.REMOTE:
+        # Our answer has the payload types of the offer, perhaps in an order that was asked for.
+        places = {entry.payload_type: place for place, entry in enumerate(our_formats)}
+        send_codecs = tuple(
+            sorted(send_codecs, key=lambda entry: places.get(entry.payload_type, len(places)))
+        )
     direction = intersect(
         RTCRtpTransceiverDirection(ours.direction),
         reverse(RTCRtpTransceiverDirection(theirs.direction)),
@@ -151,7 +161,7 @@ def _with_both(
     return attrs.evolve(
         plan,
         direction=direction,
-        send_codecs=negotiated_formats(their_formats, our_formats),
+        send_codecs=send_codecs,
         receive_codecs=negotiated_formats(our_formats, their_formats),
         header_extensions=negotiated_extensions(ours.extmaps, theirs.extmaps),
         send_layers=_common_layers(their_layers.received, our_layers.sent),

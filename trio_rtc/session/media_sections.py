@@ -66,7 +66,7 @@ def offer_media_section(
         Attribute("mid", mid),
         *_extension_attributes(extmaps, mixed=True),
         Attribute(transceiver.direction.value),
-        *_msid_attributes(transceiver, transceiver.direction),
+        *_msid_attributes(transceiver),
         Attribute("rtcp-mux"),
         # RFC 9429 section 5.2.1: the policy is "require", there is no port for RTCP alone.
         Attribute("rtcp-mux-only"),
@@ -100,7 +100,7 @@ def answer_media_section(
         *(() if mid is None else (Attribute("mid", mid),)),
         *_extension_attributes(extmaps, mixed=attributes.extmap_allow_mixed),
         Attribute(direction.value),
-        *_msid_attributes(transceiver, direction),
+        *_msid_attributes(transceiver),
         Attribute("rtcp-mux"),
         *_if(attributes.rtcp_rsize, Attribute("rtcp-rsize")),
         *format_attributes(formats),
@@ -115,9 +115,9 @@ def _section(
 ) -> MediaDescription:
     return MediaDescription(
         kind=kind,
-        port=PLACEHOLDER_PORT,
+        # A section needs a format, even that of a transceiver which is left without any; that one is rejected.
+        port=PLACEHOLDER_PORT if formats else 0,
         protocol=protocol,
-        # A section needs a format, even that of a transceiver which was left without any.
         formats=tuple(str(entry.payload_type) for entry in formats) or ("0",),
         fields=(UNSPECIFIED_CONNECTION,),
         attributes=tuple(attributes),
@@ -140,10 +140,9 @@ def _stream_ids(transceiver: LocalTransceiver) -> tuple[str, ...]:
     return transceiver.stream_ids or ("-",)
 
 
-def _msid_attributes(
-    transceiver: LocalTransceiver, direction: RTCRtpTransceiverDirection
-) -> Iterator[Attribute]:
-    if direction.sends:
+def _msid_attributes(transceiver: LocalTransceiver) -> Iterator[Attribute]:
+    # RFC 9429 section 5.2.1 asks what the transceiver wants, not what an answer lets it do.
+    if transceiver.direction.sends:
         for stream_id in _stream_ids(transceiver):
             yield Attribute("msid", f"{stream_id} {transceiver.track_id}".strip())
 

@@ -14,8 +14,8 @@ def needs_negotiation(transceiver: LocalTransceiver, current: Exchange | None) -
     mids = () if current is None else current.carried_mids()
     associated = current is not None and transceiver.mid in mids
     if not transceiver.is_live:
-        # Stopped, and the peer still believes in its section; or stopping, which only an exchange can complete.
-        return associated or not transceiver.stopped
+        # The peer still believes in its section. One without a section needs no exchange to be stopped.
+        return associated
     if current is None or not associated or current.local is None or current.remote is None:
         return True
     index = current.mids().index(transceiver.mid or "")

@@ -190,22 +190,22 @@ def build_answer(
     mids = section_mids(offer)
     numbers = BundleNumbers()
     accepted: dict[int, MediaDescription] = {}
+    bundle: frozenset[str] = frozenset(mids)
     for index in exchange.usable():
-        if accepted and not _are_bundled(offer, next(iter(accepted)), index):
-            continue
-        if is_data_section(offer.media[index]):
-            accepted[index] = mirrored_data_section(offer.media[index], local)
+        if mids[index] not in bundle:
             continue
         transceiver = associated.get(mids[index])
-        if transceiver is not None and transceiver.kind == offer.media[index].kind:
+        section = None
+        if is_data_section(offer.media[index]):
+            section = mirrored_data_section(offer.media[index], local)
+        elif transceiver is not None and transceiver.kind == offer.media[index].kind:
             section = answer_media_section(offer, index, transceiver, numbers)
-            if section is not None:
-                accepted[index] = section
+        if section is not None:
+            accepted[index] = section
+            bundle &= _bundle_of(offer, mids[index])
     sections = [rejected_section(section) for section in offer.media]
     order = _bundle_order(offer, tuple(accepted))
     if accepted:
-        if established is not None and not {mids[index] for index in accepted} & set(established.mids):
-            established = None
         setup = _answer_setup(offer, next(iter(order or accepted)), established, options)
         for index, section in accepted.items():
             sections[index] = with_transport(section, local.transport(mids[index]), setup)
@@ -213,9 +213,10 @@ def build_answer(
     return Built(_description(origin, sections, bundled, local), tuple(keys.get(mid) for mid in mids))
 
 
-def _are_bundled(offer: SessionDescription, one: int, other: int) -> bool:
-    mids = section_mids(offer)
-    return any(mids[one] in group.mids and mids[other] in group.mids for group in groups(offer, "BUNDLE"))
+def _bundle_of(offer: SessionDescription, mid: str) -> frozenset[str]:
+    """Return the mids that may share the transport of one, itself alone if it is in no bundle."""
+    bundles = (frozenset(group.mids) for group in groups(offer, "BUNDLE") if mid in group.mids)
+    return next(bundles, frozenset({mid}))
 
 
 def _bundle_order(offer: SessionDescription, accepted: Sequence[int]) -> tuple[int, ...]:

@@ -88,8 +88,7 @@ class Applied:
     Attributes:
         transport: The transport as it is wanted from now on, ``None`` if there is none.
         rejected_mids: Sections of the exchange that carry nothing, because either side refused them.
-        closed_mids: Sections that carried something until now and carry nothing any more. The transport is to be
-            closed if ``transport`` is ``None``.
+        closed_mids: Sections that carried something until now and carry nothing any more.
         can_trickle: Whether the peer can take candidates later than its description, ``None`` before there is one.
         signaling_state: The state that this led to.
         signaling_state_changed: Whether it is another one than before.
@@ -124,7 +123,6 @@ def plan_transport(exchange: Exchange, established: TransportPlan | None) -> Tra
     carried, mids = exchange.carried(), exchange.carried_mids()
     if not carried:
         return None
-    established = continued(established, exchange)
     if exchange.remote is None:
         if established is not None:
             return attrs.evolve(
@@ -132,13 +130,6 @@ def plan_transport(exchange: Exchange, established: TransportPlan | None) -> Tra
             )
         return TransportPlan(mids[0], carried[0], controlling=not _is_lite(exchange.local), mids=mids)
     return _plan_with_remote(exchange, exchange.remote.parsed, carried[0], established)
-
-
-def continued(established: TransportPlan | None, exchange: Exchange) -> TransportPlan | None:
-    """Return the established transport if a section that it carries goes on in the exchange, else ``None``."""
-    if established is None or not set(established.mids).intersection(exchange.carried_mids()):
-        return None
-    return established
 
 
 def _plan_with_remote(

@@ -28,8 +28,9 @@ from . import trickle
 from .association import associate
 from .capabilities import MediaCapabilities
 from .description import Description, LocalMedia
-from .exchange import RTP_KINDS, Exchange, Slots
+from .exchange import RTP_KINDS, Exchange, Slots, section_mids
 from .media_plan import plan_media
+from .need import needs_negotiation
 from .offer_answer import Built, build_answer, build_offer
 from .options import SessionOptions
 from .plan import Applied, Disassociated, TransportPlan, can_trickle, plan_transport
@@ -142,7 +143,9 @@ class Session:
         if ice_restart:
             return True
         current = self._slots.current
-        return local.data_channels and (current is None or current.data_section() is None)
+        if local.data_channels and (current is None or current.data_section() is None):
+            return True
+        return any(needs_negotiation(transceiver, current) for transceiver in local.transceivers)
 
     # Creating.
 
@@ -241,8 +244,7 @@ class Session:
             return self._roll_back(target)
         description = self._read(description_type, sdp)
         if description_type is RTCSdpType.OFFER:
-            found = associate(description.parsed, transceivers, self._capabilities)
-            description = attrs.evolve(description, keys=found.keys, refused=found.refused)
+            description = self._associated(description, transceivers)
         exchange = self._exchange_with(Side.REMOTE, description)
         self._check_remote(exchange)
         applied = self._commit(target, exchange)
@@ -258,6 +260,16 @@ class Session:
             raise RTCError(
                 RTCErrorDetailType.SDP_SYNTAX_ERROR, str(error), sdp_line_number=error.line_number
             ) from error
+
+    def _associated(self, offer: Description, transceivers: Sequence[LocalTransceiver]) -> Description:
+        """Return an offer of the peer with what was found for its sections."""
+        found = associate(offer.parsed, transceivers, self._capabilities)
+        mids = section_mids(offer.parsed)
+        created = {mid for mid, key in zip(mids, found.keys, strict=True) if key is None}
+        if self._slots.pending is not None:
+            # An offer that replaces another one: what that one has created goes when this one is taken back.
+            created |= self._slots.pending.offer.created.intersection(mids)
+        return attrs.evolve(offer, keys=found.keys, refused=found.refused, created=frozenset(created))
 
     def _check_remote(self, exchange: Exchange) -> None:
         if exchange.answer is None:
@@ -338,8 +350,7 @@ class Session:
         kept = {mid for each in (exchange, self._slots.current) if each is not None for mid in each.mids()}
         for index, (media, mid) in enumerate(zip(pending.offer.parsed.media, pending.mids(), strict=True)):
             if media.kind in RTP_KINDS and mid not in kept:
-                created = pending.offerer is Side.REMOTE and pending.offer.keys[index] is None
-                yield Disassociated(mid, pending.key(index), created)
+                yield Disassociated(mid, pending.key(index), mid in pending.offer.created)
 
     # Candidates.
 

@@ -94,7 +94,7 @@ class LocalTransceiver:
     @property
     def is_live(self) -> bool:
         """Whether it still wants a section."""
-        return not (self.stopping or self.stopped)
+        return not (self.stopping or self.stopped or self.direction is RTCRtpTransceiverDirection.STOPPED)
 
     @property
     def simulcast(self) -> tuple[SendEncoding, ...]:

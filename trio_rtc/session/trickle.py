@@ -14,14 +14,13 @@ from trio_rtc.protocols.sdp import (
     MediaDescription,
     SessionDescription,
     attribute_values,
-    ice_username_fragment,
     transport_attributes,
 )
 
 from .candidates import add_candidate, append_candidate, end_candidates
 from .description import Description
 from .exchange import Exchange, Slots, shared_sections
-from .plan import TransportPlan
+from .plan import TransportPlan, bundled_transport
 from .signaling import Side
 
 SectionUpdate = Callable[[MediaDescription], MediaDescription]
@@ -199,7 +198,7 @@ def _generation(exchange: Exchange, side: Side, mid: str) -> str | None:
 
 
 def _username_fragment(description: Description, index: int) -> str | None:
-    return ice_username_fragment(description.parsed, index)
+    return bundled_transport(description.parsed, index).ice_ufrag
 
 
 def _bounded(

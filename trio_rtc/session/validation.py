@@ -8,7 +8,7 @@ from trio_rtc.errors import InvalidAccessError
 from trio_rtc.protocols.sdp import SessionDescription, groups, media_mid
 
 from .exchange import Exchange, has_rtcp_mux, is_data_section, is_rtp_section, section_mids
-from .plan import TransportPlan, bundled_transport, continued, fingerprint_pairs, standing_dtls_role
+from .plan import TransportPlan, bundled_transport, fingerprint_pairs, standing_dtls_role
 
 TRUSTED_HASHES = frozenset({"sha-256", "sha-384", "sha-512"})
 """Hash functions whose fingerprints can vouch for a certificate; SHA-1 and MD5 no longer can."""
@@ -86,7 +86,7 @@ def check_transport(exchange: Exchange, established: TransportPlan | None) -> No
             raise InvalidAccessError(f"media section {each} needs a port of its own for RTCP")
     if exchange.answer is None:
         fingerprints = fingerprint_pairs(transport.fingerprints)
-        _check_offered_setup(transport.setup, fingerprints, continued(established, exchange))
+        _check_offered_setup(transport.setup, fingerprints, established)
     elif transport.setup not in ("active", "passive", None):
         raise InvalidAccessError(f"answer says a=setup:{transport.setup}")
 

@@ -1,0 +1,237 @@
+"""Descriptions with media that are damaged, contradictory or meant to cost: port 0 or W3C's error, nothing else."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies.descriptions import REAL_OFFERS, damaged_offers
+from tests.strategies.sessions import visible, without
+from tests.strategies.transceivers import MediaSide, media_session
+from tests.strategies.work import count_lines
+from trio_rtc.errors import InvalidAccessError, RTCError
+from trio_rtc.protocols.sdp import parse
+from trio_rtc.session import Applied, Session
+from trio_rtc.session.media_plan import MAXIMUM_SOURCES
+from trio_rtc.session.simulcast import MAXIMUM_LAYERS
+
+CHROMIUM = REAL_OFFERS["chromium-offer-av"]
+
+
+def media_side(*, track: bool = True) -> MediaSide:
+    """Return a side with audio and video that wait for a section."""
+    side = MediaSide("ans1")
+    side.add("audio", added_by_track=track)
+    side.add("video", added_by_track=track)
+    return side
+
+
+def take(session: Session, side: MediaSide, text: str) -> Applied | None:
+    """Apply an offer, answer it and offer again; return the answer's plans, ``None`` if the offer is refused whole."""
+    before = visible(session)
+    try:
+        side.note(session.apply_remote("offer", text, side.transceivers))
+    except (RTCError, InvalidAccessError):
+        assert visible(session) == before
+        return None
+    answer = session.create_answer(side.media())
+    applied = session.apply_local("answer")
+    side.note(applied)
+    parse(answer)
+    other = media_session(9)
+    other.apply_remote("offer", session.create_offer(side.media()))
+    return applied
+
+
+@given(damaged_offers(), st.booleans())
+def test_damaged_offers_are_taken_whole_or_not_at_all(text: str, track: bool) -> None:
+    take(media_session(), media_side(track=track), text)
+
+
+@given(damaged_offers())
+def test_damaged_answers_are_taken_whole_or_not_at_all(text: str) -> None:
+    session, side = media_session(), media_side()
+    side.data_channels = True
+    session.create_offer(side.media())
+    side.note(session.apply_local("offer"))
+    before = visible(session)
+    try:
+        applied = session.apply_remote("answer", text)
+    except (RTCError, InvalidAccessError):
+        assert visible(session) == before
+    else:
+        side.note(applied)
+        session.create_offer(side.media())
+
+
+_LINES = [
+    "a=rtpmap:96 VP8/90000",
+    "a=rtpmap:96 opus/48000/2",
+    "a=rtpmap:97 rtx/90000",
+    "a=fmtp:97 apt=97",
+    "a=fmtp:97 apt=96",
+    "a=fmtp:96 apt=97;profile-level-id=zz",
+    "a=rtpmap:98 H264/90000",
+    "a=rtpmap:99 red/48000/2",
+    "a=fmtp:99 99/99",
+    "a=fmtp:99 96/111",
+    "a=rtpmap:100 red/90000",
+    "a=rtcp-fb:* nack",
+    "a=rtcp-fb:96 nack pli",
+    "a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid",
+    "a=extmap:3 urn:3gpp:video-orientation",
+    "a=extmap:4095/sendonly urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
+    "a=sendonly",
+    "a=inactive",
+    "a=bundle-only",
+    "a=rtcp-mux",
+    "a=msid:- -",
+    "a=ssrc:1 msid:",
+    "a=ssrc:1 msid:a b c",
+    "a=ssrc:1 cname",
+    "a=ssrc-group:FID",
+    "a=rid:q send pt=96",
+    "a=rid:q recv",
+    "a=simulcast:send q;~q,x recv q",
+    "b=AS:0",
+    "b=TIAS:18446744073709551615",
+]
+
+
+_FORMATS = ["0", "8", "96", "97", "98", "99", "100", "128", "x"]
+
+
+@st.composite
+def odd_sections(draw: st.DrawFn) -> str:
+    """Return an offer of a few sections of lines that fit the grammar and not each other."""
+    count = draw(st.integers(1, 3))
+    fingerprint = ":".join(["AB"] * 32)
+    text = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
+    text += f"a=group:BUNDLE {' '.join(map(str, range(count)))}\r\n" if draw(st.booleans()) else ""
+    text += f"a=fingerprint:sha-256 {fingerprint}\r\na=ice-ufrag:abcd\r\na=ice-pwd:{'x' * 22}\r\n"
+    for mid in range(count):
+        kind = draw(st.sampled_from(["audio", "video"]))
+        port = draw(st.sampled_from([9, 9, 9, 0]))
+        formats = " ".join(draw(st.lists(st.sampled_from(_FORMATS), min_size=1, max_size=8)))
+        text += f"m={kind} {port} UDP/TLS/RTP/SAVPF {formats}\r\na=mid:{mid}\r\na=rtcp-mux\r\n"
+        text += "".join(f"{line}\r\n" for line in draw(st.lists(st.sampled_from(_LINES), max_size=12)))
+    return text
+
+
+@given(odd_sections())
+def test_odd_offers_are_answered(text: str) -> None:
+    applied = take(media_session(), media_side(), text)
+    if applied is not None:
+        for plan in applied.media:
+            assert plan.rejected or any(codec.codec.is_media for codec in plan.send_codecs)
+
+
+REJECTIONS: dict[str, Callable[[str], str]] = {
+    "unknown codec": lambda text: (
+        text.replace("VP8/", "X1/").replace("VP9/", "X2/").replace("AV1/", "X3/").replace("H264/", "X4/")
+    ),
+    "only repair": lambda text: without(
+        text, *(f"a=rtpmap:{number} " for number in (96, 98, 100, 45, 102, 104, 108, 114, 116, 39))
+    ),
+    "unknown profile": lambda text: text.replace("m=video 43648 UDP/TLS/RTP/SAVPF", "m=video 43648 RTP/XYZ"),
+    "unknown kind": lambda text: text.replace("m=video", "m=text"),
+    "clock rate": lambda text: text.replace("/90000", "/8000"),
+}
+
+
+@pytest.mark.parametrize("name", REJECTIONS)
+def test_what_cannot_be_negotiated_is_rejected_and_the_rest_goes_on(name: str) -> None:
+    session, side = media_session(), media_side()
+    applied = take(session, side, REJECTIONS[name](CHROMIUM))
+    assert applied is not None
+    assert applied.rejected_mids == ("1",)
+    assert applied.transport is not None
+    assert applied.transport.mids == ("0", "2")
+    assert session.current_local is not None
+    assert [bool(media.port) for media in session.current_local.parsed.media] == [True, False, True]
+    assert "a=group:BUNDLE 0 2\r\n" in session.current_local.sdp
+
+
+def test_a_section_with_a_port_for_rtcp_alone_is_rejected() -> None:
+    applied = take(media_session(), media_side(), without(CHROMIUM, "a=rtcp-mux"))
+    assert applied is not None
+    assert applied.rejected_mids == ("0", "1")
+
+
+def test_media_without_encryption_is_rejected() -> None:
+    plain = without(CHROMIUM, "a=fingerprint").replace("UDP/TLS/RTP/SAVPF", "RTP/AVP")
+    plain = plain[: plain.rindex("m=")].replace("BUNDLE 0 1 2", "BUNDLE 0 1")
+    applied = take(media_session(), media_side(), plain)
+    assert applied is not None
+    assert applied.rejected_mids == ("0", "1")
+    assert applied.transport is None
+
+
+@pytest.mark.parametrize("prefix", ["a=ice-ufrag", "a=ice-pwd", "a=fingerprint"])
+def test_the_section_that_carries_the_transport_must_have_one(prefix: str) -> None:
+    session, side = media_session(), media_side()
+    before = visible(session)
+    with pytest.raises(InvalidAccessError):
+        session.apply_remote("offer", without(CHROMIUM, prefix), side.transceivers)
+    assert visible(session) == before
+
+
+def test_an_answer_needs_rtcp_on_the_same_port() -> None:
+    one, other = media_session(1), media_session(2)
+    side, answering = media_side(), media_side()
+    offer = one.create_offer(side.media())
+    one.apply_local("offer")
+    answering.note(other.apply_remote("offer", offer, answering.transceivers))
+    answer = other.create_answer(answering.media())
+    before = visible(one)
+    with pytest.raises(InvalidAccessError):
+        one.apply_remote("answer", without(answer, "a=rtcp-mux"))
+    assert visible(one) == before
+
+
+def test_payload_types_that_contradict_each_other_in_a_bundle_are_refused() -> None:
+    offer = CHROMIUM.replace("m=audio 52376 UDP/TLS/RTP/SAVPF 111", "m=audio 52376 UDP/TLS/RTP/SAVPF 96 111")
+    offer = offer.replace("a=rtpmap:111 opus", "a=rtpmap:96 PCMU/8000\r\na=rtpmap:111 opus")
+    applied = take(media_session(), media_side(), offer)
+    assert applied is not None
+    audio, video = applied.media
+    assert audio.send_codecs[0].payload_type == 96
+    assert not {96, 97} & {codec.payload_type for codec in video.send_codecs}
+    assert not video.rejected
+
+
+def test_extension_numbers_that_contradict_each_other_in_a_bundle_are_refused() -> None:
+    offer = CHROMIUM.replace(
+        "a=extmap:13 urn:3gpp:video-orientation", "a=extmap:1 urn:3gpp:video-orientation"
+    )
+    applied = take(media_session(), media_side(), offer)
+    assert applied is not None
+    assert "urn:3gpp:video-orientation" not in [each.uri for each in applied.media[1].header_extensions]
+
+
+def test_sources_and_layers_are_bounded() -> None:
+    many = "".join(f"a=ssrc:{number} cname:x\r\na=ssrc-group:FID 1 {number}\r\n" for number in range(200))
+    rids = "".join(f"a=rid:{number} send\r\n" for number in range(200))
+    text = REAL_OFFERS["chromium-offer-simulcast"]
+    text = without(text, "a=rid", "a=simulcast") + many + rids
+    text += f"a=simulcast:send {';'.join(map(str, range(200)))}\r\n"
+    applied = take(media_session(), media_side(), text)
+    assert applied is not None
+    plan = applied.media[0]
+    assert len(plan.receive_layers) == MAXIMUM_LAYERS
+    assert len(plan.remote_sources) == len(plan.remote_source_groups) == MAXIMUM_SOURCES
+
+
+def test_sections_are_not_compared_each_with_each() -> None:
+    head, section = (
+        CHROMIUM[: CHROMIUM.index("m=")],
+        CHROMIUM[CHROMIUM.index("m=audio") : CHROMIUM.index("m=video")],
+    )
+
+    def work(count: int) -> int:
+        text = head.replace("BUNDLE 0 1 2", f"BUNDLE {' '.join(map(str, range(count)))}")
+        text += "".join(section.replace("a=mid:0", f"a=mid:{mid}") for mid in range(count))
+        return count_lines(lambda: take(media_session(), media_side(), text))
+
+    assert work(48) / work(12) < 6
