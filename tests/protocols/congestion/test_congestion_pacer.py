@@ -65,6 +65,15 @@ def test_audio_does_not_wait_but_is_paid_for() -> None:
     assert math.isclose(pacer.next_timer(), 0.02)
 
 
+def test_much_audio_does_not_silence_video() -> None:
+    pacer = filled(2)
+    for number in range(1000):
+        pacer.enqueue(100 + number, 1200, PacketKind.AUDIO, 0.0)
+    assert len(pacer.take_due(0.0)) == 1000
+    assert pacer.next_timer() <= 0.25
+    assert pacer.take_due(0.25)
+
+
 def test_a_full_queue_drops_padding_then_refuses() -> None:
     pacer: Pacer[int] = Pacer(CongestionOptions(pacer_max_packets=3))
     pacer.enqueue(0, 100, PacketKind.PADDING, 0.0)

@@ -167,7 +167,7 @@ class BandwidthEstimator:
             self._reports.bitrate = start
         self._combine(now)
         if raised and held_down and self._feedback_seen and self._probing:
-            self._probes.bound_raised(self._target, self._max, now)
+            self._probes.bound_raised(self._target, self._max, max(now, self._last_sent))
 
     # What the caller is told.
 

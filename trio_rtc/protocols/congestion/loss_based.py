@@ -117,8 +117,8 @@ class LossBased:
         times += [packet.send_time for packet in lost]
         if not times:
             return False
-        self._first_sent = min(self._first_sent, min(times))
-        self._last_sent = max(self._last_sent, max(times))
+        self._first_sent = min(self._first_sent, *times)
+        self._last_sent = max(self._last_sent, *times)
         self._bytes += sum([packet.size for packet in received]) + sum([packet.size for packet in lost])
         self._packets += len(received) + len(lost)
         self._lost += len(lost)

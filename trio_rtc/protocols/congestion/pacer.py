@@ -135,6 +135,8 @@ class Pacer(Generic[ItemT]):
         rate = self._current_rate(now)
         while audio:
             items.append(self._pop(audio, rate))
+        # More audio than the rate has room for delays the others, but does not silence them.
+        self._free_at = min(self._free_at, now + self._options.pacer_queue_time)
         if paid:
             limit = now + self._options.pacing_burst
             while self._free_at < limit and (queue := self._first()) is not None:
