@@ -9,7 +9,7 @@ from trio_rtc.protocols.rtp.frame import EncodedFrame
 from .errors import CodecError
 from .implementations import AudioImplementation
 from .options import AudioEncoderOptions
-from .samples import audio_level, frame_of, layout, samples_of
+from .samples import audio_level, doubled, frame_of, layout, samples_of
 
 _GAP = 0.04  # seconds between expected and told time, over which the sound is taken to have paused
 _BITRATE_CHANGE = 0.1
@@ -50,7 +50,8 @@ class FFmpegAudioEncoder:
         self._pending = bytearray()
         self._position = 0  # of the first pending sample
         self._started = False
-        self._talkspurt = True
+        self._talkspurt_at: int | None = None  # the position at which the sound goes on after a pause
+        self._after_silence = True
         self._silent_packets = 0
 
     @property
@@ -93,8 +94,10 @@ class FFmpegAudioEncoder:
     def _fill(self, frame: av.AudioFrame) -> list[tuple[int, bytes]]:
         """Add the sound to what is pending, and take out whole packets, each with the position it begins at."""
         taken = self._follow(frame)
-        for resampled in self._resample(frame):
-            self._pending += samples_of(resampled)
+        is_mono = len(frame.layout.channels) == 1
+        for resampled in self._resample(frame, 1 if is_mono else self._channels):
+            samples = samples_of(resampled)
+            self._pending += doubled(samples) if is_mono and self._channels == 2 else samples
         size = self._packet_samples * self._sample_size
         while len(self._pending) >= size:
             taken.append((self._position, bytes(self._pending[:size])))
@@ -117,15 +120,14 @@ class FFmpegAudioEncoder:
             whole = bytes(self._pending).ljust(self._packet_samples * self._sample_size, b"\0")
             taken.append((self._position, whole))
             self._pending.clear()
-        self._talkspurt = True
         self._started = True
-        self._position = told
+        self._position = self._talkspurt_at = told
         return taken
 
-    def _resample(self, frame: av.AudioFrame) -> list[av.AudioFrame]:
+    def _resample(self, frame: av.AudioFrame, channels: int) -> list[av.AudioFrame]:
         described = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._resampler is None or described != self._input:
-            self._resampler = av.AudioResampler("s16", layout(self._channels), self._rate)
+            self._resampler = av.AudioResampler("s16", layout(channels), self._rate)
             self._input = described
         # The resampler writes into the frame's time, and the frame may be shared.
         return self._resampler.resample(frame)
@@ -134,7 +136,7 @@ class FFmpegAudioEncoder:
         assert self._context is not None
         level = audio_level(samples)
         if self._options.dtx and not self._is_worth_sending(level):
-            self._talkspurt = True
+            self._after_silence = True
             return []
         frame = frame_of(samples, self._channels, self._rate, start)
         timestamp = start * self._implementation.clock_rate // self._rate
@@ -145,11 +147,11 @@ class FFmpegAudioEncoder:
                 clock_rate=self._implementation.clock_rate,
                 codec=self.codec,
                 audio_level=level,
-                marker=self._talkspurt,
+                marker=self._after_silence or start == self._talkspurt_at,
             )
             for packet in self._context.encode(frame)
         ]
-        self._talkspurt = self._talkspurt and not encoded
+        self._after_silence = self._after_silence and not encoded
         return encoded
 
     def _is_worth_sending(self, level: int) -> bool:
@@ -172,7 +174,7 @@ class FFmpegAudioEncoder:
                 context.bit_rate = self._bitrate
                 context.options = self._opus_settings()
             elif self.codec == "G722":
-                context.options = dict(self._options.extra)
+                context.options = {"frame_size": str(self._packet_samples), **self._options.extra}
             context.open()
         except (av.FFmpegError, av.codec.codec.UnknownCodecError, ValueError) as error:
             raise CodecError(f"no encoder for {self.codec}: {error}") from error

@@ -1,6 +1,5 @@
 """What a container's stream gives: decoded frames, or encoded ones as RTP has them."""
 
-from collections.abc import Callable
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -24,7 +23,8 @@ _CODECS = {
     "pcm_alaw": ("PCMA", 8_000, None),
     "adpcm_g722": ("G722", 8_000, None),
 }
-_BYTES_PER_SECOND = {"PCMU": 8_000, "PCMA": 8_000, "G722": 8_000}
+_TELEPHONE = ("PCMU", "PCMA", "G722")
+_TELEPHONE_RATE = 8_000  # bytes per second, of all three
 _TELEPHONE_PACKET = 160  # bytes, 20 ms
 
 
@@ -98,47 +98,46 @@ class StreamCopier:
         self._filter = None if filter_name is None else BitStreamFilterContext(filter_name, stream)
         self._start = start
         self._offset = offset
-        self._split: Callable[[bytes], list[bytes]] = _whole
-        if self.codec in _BYTES_PER_SECOND:
-            self._split = _telephone_packets
+        self._rest = b""  # of a telephone codec, less than a packet
 
     def take(self, packet: "av.Packet[av.stream.Stream]") -> list[TimedFrame]:
         """Return the frames of a packet. Runs in a thread."""
         if not packet.size or packet.pts is None:
             return []
+        if self.codec in _TELEPHONE:
+            return self._cut(packet)
         packets = [packet] if self._filter is None else self._filter.filter(packet)
-        return [timed for each in packets for timed in self._timed(each)]
+        return [self._timed(each) for each in packets]
 
-    def _timed(self, packet: "av.Packet[av.stream.Stream]") -> list[TimedFrame]:
-        time_base = packet.time_base
-        due = (packet.pts or 0) * time_base - self._start
+    def _timed(self, packet: "av.Packet[av.stream.Stream]") -> TimedFrame:
+        due = (packet.pts or 0) * packet.time_base - self._start
         # Frames that refer to later ones are sent in decoding order: they are due then.
-        sent = due if packet.dts is None else packet.dts * time_base - self._start
-        duration = (packet.duration or 0) * time_base
+        sent = due if packet.dts is None else packet.dts * packet.time_base - self._start
+        end = due + (packet.duration or 0) * packet.time_base
+        return TimedFrame(
+            self._encoded(bytes(packet), due, packet.is_keyframe), float(min(due, sent)), float(end)
+        )
+
+    def _cut(self, packet: "av.Packet[av.stream.Stream]") -> list[TimedFrame]:
+        """Cut the sound, which files have in pieces of any length, into packets."""
+        due = (packet.pts or 0) * packet.time_base - self._start - Fraction(len(self._rest), _TELEPHONE_RATE)
+        self._rest += bytes(packet)
         frames = []
-        for payload in self._split(bytes(packet)):
-            if self.codec in _BYTES_PER_SECOND:
-                duration = Fraction(len(payload), _BYTES_PER_SECOND[self.codec])
-            frame = EncodedFrame(
-                payload=payload,
-                timestamp=round((due + self._offset) * self._clock_rate),
-                clock_rate=self._clock_rate,
-                codec=self.codec,
-                keyframe=self._stream.type == "audio" or packet.is_keyframe,
-                width=self._stream.codec_context.width if isinstance(self._stream, av.VideoStream) else None,
-                height=self._stream.codec_context.height
-                if isinstance(self._stream, av.VideoStream)
-                else None,
-            )
-            frames.append(TimedFrame(frame, float(min(due, sent)), float(due + duration)))
-            due += duration
-            sent += duration
+        while len(self._rest) >= _TELEPHONE_PACKET:
+            payload, self._rest = self._rest[:_TELEPHONE_PACKET], self._rest[_TELEPHONE_PACKET:]
+            end = due + Fraction(_TELEPHONE_PACKET, _TELEPHONE_RATE)
+            frames.append(TimedFrame(self._encoded(payload, due, True), float(due), float(end)))
+            due = end
         return frames
 
-
-def _whole(payload: bytes) -> list[bytes]:
-    return [payload]
-
-
-def _telephone_packets(payload: bytes) -> list[bytes]:
-    return [payload[i : i + _TELEPHONE_PACKET] for i in range(0, len(payload), _TELEPHONE_PACKET)]
+    def _encoded(self, payload: bytes, due: Fraction, keyframe: bool) -> EncodedFrame:
+        video = self._stream.codec_context if isinstance(self._stream, av.VideoStream) else None
+        return EncodedFrame(
+            payload=payload,
+            timestamp=round((due + self._offset) * self._clock_rate),
+            clock_rate=self._clock_rate,
+            codec=self.codec,
+            keyframe=video is None or keyframe,
+            width=None if video is None else video.width,
+            height=None if video is None else video.height,
+        )

@@ -1,0 +1,265 @@
+"""Sound that goes into an encoder, of whatever kind, comes out of the decoder."""
+
+from fractions import Fraction
+
+import av
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trio_rtc.codecs import (
+    AudioDecoderOptions,
+    AudioEncoderOptions,
+    CodecError,
+    create_audio_decoder,
+    create_audio_encoder,
+)
+from trio_rtc.codecs.samples import audio_level, frame_of, samples_of
+from trio_rtc.media import dominant_frequency, tone
+from trio_rtc.protocols.rtp.frame import EncodedFrame
+
+CODECS = {"opus": (48_000, 48_000), "PCMU": (8_000, 8_000), "PCMA": (8_000, 8_000), "G722": (8_000, 16_000)}
+codecs = pytest.mark.parametrize("codec", CODECS)
+
+
+def encode_tone(encoder, count=50, frequency=440.0, **settings):
+    source = tone(frequency, **settings)
+    return [frame for _ in range(count) for frame in encoder.encode(source.next_frame())]
+
+
+def silence(index, samples=960, rate=48_000):
+    return frame_of(bytes(2 * samples), 1, rate, index * samples)
+
+
+@codecs
+@pytest.mark.parametrize("sample_rate", [8_000, 44_100, 48_000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_tone_survives(codec, sample_rate, channels):
+    encoder, decoder = create_audio_encoder(codec), create_audio_decoder(codec)
+    frames = encode_tone(encoder, sample_rate=sample_rate, channels=channels)
+    decoded = [each for frame in frames for each in decoder.decode(frame)]
+    assert abs(dominant_frequency(decoded) - 440) < 2
+    assert {frame.sample_rate for frame in decoded} == {CODECS[codec][1]}
+    assert sum(frame.samples for frame in decoded) / CODECS[codec][1] == pytest.approx(1.0, abs=0.05)
+
+
+@codecs
+@pytest.mark.parametrize("frame_duration", [0.01, 0.02, 0.06])
+def test_packets_are_of_one_length_and_follow_each_other(codec, frame_duration):
+    encoder = create_audio_encoder(codec, AudioEncoderOptions(frame_duration=frame_duration))
+    frames = encode_tone(encoder, 30, sample_rate=44_100)
+    step = round(frame_duration * CODECS[codec][0])
+    assert [frame.timestamp for frame in frames] == [step * index for index in range(len(frames))]
+    assert {frame.clock_rate for frame in frames} == {CODECS[codec][0]}
+    assert all(frame.keyframe for frame in frames)
+    if codec != "opus":
+        assert {len(frame.payload) for frame in frames} == {step}
+
+
+@codecs
+def test_decoded_sound_has_the_time_of_its_packet(codec):
+    encoder, decoder = create_audio_encoder(codec), create_audio_decoder(codec)
+    for frame in encode_tone(encoder, 5):
+        (decoded,) = decoder.decode(frame)
+        assert decoded.pts * decoded.time_base == Fraction(frame.timestamp, frame.clock_rate)
+        assert decoded.samples == CODECS[codec][1] // 50
+
+
+def test_loudness_is_told():
+    frames = encode_tone(create_audio_encoder("opus"), 10, amplitude=0.1)
+    assert {frame.audio_level for frame in frames[1:-1]} == {23}  # 20 dB for a tenth, 3 dB for a sine
+    assert audio_level(bytes(960)) == 127
+    assert audio_level(b"\x00\x80" * 480) == 0
+
+
+@codecs
+def test_a_pause_shows_in_timestamps_and_marker(codec):
+    encoder = create_audio_encoder(codec)
+    source = tone(440)
+    frames = []
+    for index in range(20):
+        frame = source.next_frame()
+        frame.pts += 48_000 if index >= 10 else 0
+        frames += encoder.encode(frame)
+    marked = [frame for frame in frames if frame.marker]
+    assert [frame.timestamp for frame in marked] == [0, CODECS[codec][0] * 12 // 10]
+    timestamps = [frame.timestamp for frame in frames]
+    assert timestamps == sorted(set(timestamps))
+
+
+def test_sound_without_time_is_taken_one_after_another():
+    encoder = create_audio_encoder("PCMU")
+    source = tone(440, sample_rate=8_000)
+    frames = []
+    for _ in range(5):
+        frame = source.next_frame()
+        frame.pts = None
+        frames += encoder.encode(frame)
+    assert [frame.timestamp for frame in frames] == [0, 160, 320, 480, 640]
+
+
+def test_the_kind_of_sound_may_change_at_any_time():
+    encoder, decoder = create_audio_encoder("opus"), create_audio_decoder("opus")
+    frames = []
+    position = Fraction(0)
+    for rate, channels in ((48_000, 1), (16_000, 2), (44_100, 1)):
+        source = tone(440, sample_rate=rate, channels=channels)
+        for _ in range(20):
+            sound = source.next_frame()
+            sound.pts, sound.time_base = round(position * 90_000), Fraction(1, 90_000)
+            position += Fraction(sound.samples, rate)
+            frames += encoder.encode(sound)
+    decoded = [each for frame in frames for each in decoder.decode(frame)]
+    assert abs(dominant_frequency(decoded) - 440) < 2
+    assert 57 <= len(frames) <= 60
+
+
+def test_the_bitrate_of_opus_follows():
+    encoder = create_audio_encoder("opus", AudioEncoderOptions(bitrate=96_000, fec=False))
+    source = tone(440, channels=2)
+
+    def size(bitrate):
+        return sum(
+            len(frame.payload)
+            for _ in range(20)
+            for frame in encoder.encode(source.next_frame(), bitrate=bitrate)
+        )
+
+    high, low, again = size(96_000), size(16_000), size(96_000)
+    assert low < 0.4 * high
+    assert again > 2 * low
+
+
+def test_each_opus_packet_carries_the_one_before_it_if_wanted():
+    def carries_previous(fec):
+        options = AudioEncoderOptions(bitrate=20_000, channels=1, fec=fec, expected_loss=30)
+        frames = encode_tone(create_audio_encoder("opus", options), 40, frequency=200)
+        # SILK mode, and the bit for "low bit-rate redundancy" after that for voice activity (RFC 6716 section 4.2.3).
+        return [frame.payload[0] >> 3 < 12 and bool(frame.payload[1] & 0x40) for frame in frames]
+
+    assert sum(carries_previous(True)) > 20
+    assert not any(carries_previous(False))
+
+
+def test_silence_is_left_out_if_wanted():
+    encoder = create_audio_encoder("opus", AudioEncoderOptions(dtx=True, channels=1))
+    spoken = encode_tone(encoder, 10)
+    silent = [frame for index in range(10, 110) for frame in encoder.encode(silence(index))]
+    assert len(spoken) >= 9
+    assert len(silent) == 10 + 1 + 4  # a last one with an end of tone in it, ten, and one each 400 ms
+    gaps = [
+        after.timestamp - before.timestamp for before, after in zip(silent[11:], silent[12:], strict=False)
+    ]
+    assert set(gaps) == {19_200}
+    source = tone(440)
+    for _ in range(110):
+        source.next_frame()
+    (again,) = encoder.encode(source.next_frame())
+    assert again.marker
+
+
+@codecs
+def test_what_is_lost_is_made_up_and_fades(codec):
+    encoder, decoder = create_audio_encoder(codec), create_audio_decoder(codec)
+    assert decoder.conceal(0.02) == []
+    frames = encode_tone(encoder, 20)
+    end = Fraction(0)
+    for frame in frames:
+        for decoded in decoder.decode(frame):
+            end = decoded.pts * decoded.time_base + Fraction(decoded.samples, decoded.sample_rate)
+    levels = []
+    for _ in range(8):
+        concealed = decoder.conceal(0.02)
+        assert sum(each.samples for each in concealed) == CODECS[codec][1] // 50
+        assert concealed[0].pts * concealed[0].time_base == end
+        end += Fraction(1, 50)
+        levels.append(audio_level(samples_of(concealed[0])))
+    before = audio_level(samples_of(decoded))
+    assert levels[0] - before < 6
+    assert levels[-1] > levels[0] + 10
+
+
+@codecs
+def test_after_a_gap_decoding_goes_on(codec):
+    encoder, decoder = create_audio_encoder(codec), create_audio_decoder(codec)
+    frames = encode_tone(encoder, 60)
+    decoded = []
+    for index, frame in enumerate(frames):
+        decoded += decoder.conceal(0.02) if index % 7 == 3 else decoder.decode(frame)
+    times = [each.pts for each in decoded]
+    assert times == [index * CODECS[codec][1] // 50 for index in range(len(frames))]
+    assert abs(dominant_frequency(decoded) - 440) < 2
+
+
+@codecs
+def test_concealing_is_bounded(codec):
+    encoder, decoder = create_audio_encoder(codec), create_audio_decoder(codec)
+    for frame in encode_tone(encoder, 5):
+        decoder.decode(frame)
+    assert sum(each.samples for each in decoder.conceal(1e6)) <= CODECS[codec][1]
+    assert decoder.conceal(0.0) == []
+
+
+@codecs
+@given(data=st.binary(max_size=100))
+def test_arbitrary_bytes_raise_nothing_but_codec_errors(codec, data):
+    decoder = create_audio_decoder(codec)
+    try:
+        decoded = decoder.decode(EncodedFrame(data, 0, CODECS[codec][0], codec))
+    except CodecError:
+        return
+    assert all(isinstance(each, av.AudioFrame) for each in decoded)
+
+
+def test_a_broken_packet_costs_itself():
+    encoder, decoder = create_audio_encoder("opus"), create_audio_decoder("opus")
+    frames = encode_tone(encoder, 10)
+    decoder.decode(frames[0])
+    with pytest.raises(CodecError):
+        decoder.decode(EncodedFrame(b"\xff" * 20, 960, 48_000, "opus"))
+    with pytest.raises(CodecError, match="empty"):
+        decoder.decode(EncodedFrame(b"", 960, 48_000, "opus"))
+    assert decoder.decode(frames[2])
+    assert decoder.conceal(0.02)
+
+
+def test_mono_is_decoded_if_wanted():
+    encoder = create_audio_encoder("opus")
+    decoder = create_audio_decoder("opus", AudioDecoderOptions(channels=1))
+    decoded = [each for frame in encode_tone(encoder, 20, channels=2) for each in decoder.decode(frame)]
+    assert {each.layout.name for each in decoded} == {"mono"}
+    assert abs(dominant_frequency(decoded) - 440) < 2
+
+
+def test_what_the_peer_asks_for():
+    wanted = {"stereo": "1", "useinbandfec": "1", "usedtx": "1", "maxaveragebitrate": "20000"}
+    options = AudioEncoderOptions.from_format_parameters(wanted)
+    assert options == AudioEncoderOptions(bitrate=20_000, channels=2, fec=True, dtx=True)
+    assert AudioEncoderOptions.from_format_parameters({}) == AudioEncoderOptions(channels=1, fec=False)
+
+
+@given(st.dictionaries(st.sampled_from(["stereo", "useinbandfec", "usedtx", "maxaveragebitrate"]), st.text()))
+def test_nothing_that_the_peer_asks_for_is_an_error(parameters):
+    assert 6_000 <= AudioEncoderOptions.from_format_parameters(parameters).bitrate <= 510_000
+
+
+def test_a_closed_codec_is_told():
+    encoder, decoder = create_audio_encoder("opus"), create_audio_decoder("opus")
+    frames = encode_tone(encoder, 3)
+    encoder.close()
+    decoder.close()
+    with pytest.raises(CodecError, match="closed"):
+        encoder.encode(silence(0))
+    with pytest.raises(CodecError, match="closed"):
+        decoder.decode(frames[0])
+    with pytest.raises(CodecError, match="unknown codec"):
+        create_audio_encoder("mp3")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"bitrate": 1}, {"channels": 3}, {"frame_duration": 0.03}, {"application": "x"}, {"expected_loss": 101}],
+)
+def test_options_are_checked(options):
+    with pytest.raises(ValueError, match="must be"):
+        AudioEncoderOptions(**options)

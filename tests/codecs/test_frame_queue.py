@@ -1,0 +1,112 @@
+"""A bounded queue of frames drops the oldest, and of encoded video whatever needs what was dropped."""
+
+import pytest
+import trio
+import trio.testing
+
+from trio_rtc.codecs.frame_queue import FrameQueue, at_keyframe
+from trio_rtc.protocols.rtp.frame import EncodedFrame
+
+
+def frame(number, keyframe=False):
+    return EncodedFrame(b"", number, 90_000, "VP8", keyframe=keyframe)
+
+
+async def drain(queue):
+    queue.end()
+    return [item async for item in queue]
+
+
+async def test_the_oldest_goes():
+    queue = FrameQueue(3)
+    assert [queue.put(number) for number in range(5)] == [True, True, True, False, False]
+    assert await drain(queue) == [2, 3, 4]
+    assert queue.dropped == 2
+
+
+async def test_what_follows_a_dropped_frame_goes_up_to_a_keyframe():
+    queue = FrameQueue(4, at_keyframe)
+    for number in range(5):
+        queue.put(frame(number, keyframe=number in (0, 3)))
+    assert [item.timestamp for item in await drain(queue)] == [3, 4]
+
+
+async def test_without_a_keyframe_nothing_is_let_in_until_one_comes():
+    queue = FrameQueue(3, at_keyframe)
+    for number in range(6):
+        queue.put(frame(number, keyframe=number == 0))
+    assert queue.queued == 0
+    assert queue.starved
+    assert queue.dropped == 6
+    queue.put(frame(6, keyframe=True))
+    assert not queue.starved
+    assert [item.timestamp for item in await drain(queue)] == [6]
+
+
+async def test_receiving_waits(autojump_clock, nursery):
+    queue = FrameQueue(3)
+
+    async def put_later():
+        await trio.sleep(5)
+        queue.put("item")
+
+    nursery.start_soon(put_later)
+    assert await queue.receive() == "item"
+    assert trio.current_time() >= 5
+
+
+async def test_putting_can_wait_for_room(nursery):
+    queue = FrameQueue(2)
+    sent = []
+
+    async def put_all():
+        for number in range(5):
+            await queue.put_when_free(number)
+            sent.append(number)
+        queue.end()
+
+    nursery.start_soon(put_all)
+    await trio.testing.wait_all_tasks_blocked()
+    assert sent == [0, 1]
+    assert [item async for item in queue] == [0, 1, 2, 3, 4]
+    assert queue.dropped == 0
+
+
+async def test_an_error_comes_after_what_was_put_before_it():
+    queue = FrameQueue(2)
+    queue.put(1)
+    queue.end(OSError("gone"))
+    assert await queue.receive() == 1
+    with pytest.raises(trio.BrokenResourceError) as caught:
+        await queue.receive()
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+async def test_closing_wakes_who_waits_and_forgets_the_rest():
+    queue = FrameQueue(1)
+    async with trio.open_nursery() as nursery:
+
+        async def receive():
+            with pytest.raises(trio.ClosedResourceError):
+                await queue.receive()
+
+        nursery.start_soon(receive)
+        await trio.testing.wait_all_tasks_blocked()
+        await queue.aclose()
+    assert queue.put(1)
+    assert queue.queued == 0
+
+
+async def test_a_cancelled_receiver_takes_nothing():
+    queue = FrameQueue(1)
+    queue.put("item")
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await queue.receive()
+    assert await drain(queue) == ["item"]
+
+
+def test_an_empty_queue_is_not_false():
+    assert FrameQueue(1)
+    with pytest.raises(ValueError, match="capacity"):
+        FrameQueue(0)

@@ -1,0 +1,76 @@
+"""When a running encoder is told another bitrate, and when it has to be opened anew."""
+
+from tests.strategies.pictures import timed_pattern
+from trio_rtc.codecs.picture_clock import PictureClock, PictureSelector
+from trio_rtc.codecs.rate_control import ClockRate, LiveRate, ReopeningRate
+
+SECOND = 90_000
+
+
+def test_a_live_rate_is_reached_up_to_the_ceiling():
+    rate = LiveRate(headroom=4)
+    assert rate.must_reopen(1, 0, keyframe=False)
+    rate.opened(1_000_000, 0)
+    assert rate.bitrate_to_open(1_000_000) == 4_000_000
+    assert not rate.must_reopen(4_000_000, 0, keyframe=False)
+    assert rate.must_reopen(4_000_001, 0, keyframe=False)
+    assert rate.stretch(3000, 1) == 3000
+
+
+def test_a_clock_runs_in_proportion():
+    rate = ClockRate(range=4)
+    rate.opened(1_000_000, 0)
+    assert rate.stretch(3000, 500_000) == 1500
+    assert rate.stretch(3000, 2_000_000) == 6000
+    assert rate.stretch(1, 250_000) == 1
+    assert not rate.must_reopen(250_000, 0, keyframe=False)
+    assert rate.must_reopen(249_999, 0, keyframe=False)
+    assert rate.must_reopen(4_000_001, 0, keyframe=False)
+
+
+def test_with_a_keyframe_the_clock_is_set_right():
+    rate = ClockRate()
+    rate.opened(1_000_000, 0)
+    assert rate.must_reopen(700_000, 0, keyframe=True)
+    assert not rate.must_reopen(900_000, 0, keyframe=True)
+
+
+def test_reopening_is_for_large_changes_and_rare():
+    rate = ReopeningRate()
+    rate.opened(1_000_000, 0)
+    assert not rate.must_reopen(900_000, 10 * SECOND, keyframe=False)
+    assert not rate.must_reopen(1_200_000, 10 * SECOND, keyframe=False)
+    assert not rate.must_reopen(500_000, SECOND // 2, keyframe=False)
+    assert rate.must_reopen(500_000, SECOND, keyframe=False)
+    assert not rate.must_reopen(2_000_000, SECOND, keyframe=False)
+    assert rate.must_reopen(2_000_000, 4 * SECOND, keyframe=False)
+    assert rate.must_reopen(900_000, 0, keyframe=True)
+    assert not rate.must_reopen(1_000_000, 0, keyframe=True)
+
+
+def test_pictures_without_time_are_an_interval_apart():
+    clock = PictureClock(3000)
+    picture = timed_pattern(5)
+    assert clock.timestamp(picture) == 15_000
+    picture.pts = None
+    assert [clock.timestamp(picture) for _ in range(2)] == [18_000, 21_000]
+
+
+def test_a_rate_of_none_selects_all_and_of_nought_none():
+    selector = PictureSelector()
+    assert all(selector.select(3000 * index, None) for index in range(5))
+    assert not any(selector.select(3000 * index, 0) for index in range(5))
+
+
+def test_selection_is_even_and_follows_a_late_source():
+    selector = PictureSelector()
+    selected = [index for index in range(60) if selector.select(3000 * index, 20)]
+    assert len(selected) == 40
+    selector = PictureSelector()
+    assert [selector.select(timestamp, 10) for timestamp in (0, 9000, 90_000, 93_000, 99_000)] == [
+        True,
+        True,
+        True,
+        False,
+        True,
+    ]
