@@ -1,5 +1,6 @@
 """Frames out of packets."""
 
+import itertools
 import math
 
 import pytest
@@ -77,7 +78,7 @@ def test_reordered_packets_cost_nothing(sender: Sender, assembler: FrameAssemble
 
 def test_stream_without_markers_still_flows(sender: Sender) -> None:
     packets = [
-        packet[:3] + (False,) for packet in sender.frame(2, key=True) + sender.frame(1) + sender.frame(1)
+        (*packet[:3], False) for packet in sender.frame(2, key=True) + sender.frame(1) + sender.frame(1)
     ]
     assert sender.deliver(packets) == [0, 1]
 
@@ -112,7 +113,7 @@ def test_keyframe_is_asked_for_again_ever_less_often(sender: Sender, assembler: 
         assert assembler.next_timer() > now
         if assembler.take_keyframe_request():
             times.append(now)
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(times)]
     assert gaps == pytest.approx([0.3, 0.6, 1.2, 2.4, 3.0])
     assert assembler.keyframe_requests == 6
 

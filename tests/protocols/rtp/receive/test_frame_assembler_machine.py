@@ -23,6 +23,12 @@ class FrameAssemblerMachine(RuleBasedStateMachine):
         self.network: list[tuple[int, int, RtpPacket]] = []
         self.out: list[int] = []
         self.disturbed = False
+        self.send(3, key=True)
+        for _ in range(30):
+            self.send(2, key=False)
+        while self.network:
+            self.insert(0)
+        self.take()
 
     def take(self) -> None:
         for completed in self.assembler.frames(self.now):
@@ -50,10 +56,10 @@ class FrameAssemblerMachine(RuleBasedStateMachine):
     def send_frame(self, count: int, key: bool) -> None:
         self.send(count, key=key)
 
-    @rule(count=st.integers(1, 10))
-    def send_frames_that_arrive(self, count: int) -> None:
-        for _ in range(count):
-            self.send(2, key=False)
+    @rule(count=st.integers(1, 10), key=st.booleans())
+    def send_frames_that_arrive(self, count: int, key: bool) -> None:
+        for i in range(count):
+            self.send(2, key=key and not i)
         self.deliver_all()
 
     @rule()
@@ -112,9 +118,10 @@ class FrameAssemblerMachine(RuleBasedStateMachine):
         self.timestamp += jump
         self.disturbed = True
 
-    @rule(number=st.integers(0, 2**17), timestamp=st.integers(0, 2**33))
-    def sender_restarts(self, number: int, timestamp: int) -> None:
-        self.number, self.timestamp = number, timestamp
+    @rule(ahead=st.integers(-200, 200) | st.integers(-(2**17), 2**17), later=st.integers(-(2**20), 2**20))
+    def sender_restarts(self, ahead: int, later: int) -> None:
+        self.number += ahead
+        self.timestamp += later
         # What is on its way from before may fit between what comes now.
         self.disturbed = True
 

@@ -113,9 +113,13 @@ class _Playing:
     # Of what was played last.
     duration: int
     sequence_number: int | None = None
-    # How long there has been nothing, in seconds.
-    nothing: float = 0.0
+    # What was played since there is nothing: whether it was silence or loss, the next frame tells.
+    hoped: int = 0
     concealing: bool = False
+
+    def precedes(self, entry: _Entry) -> bool:
+        """Return whether nothing was sent between what was played last and a frame."""
+        return self.sequence_number is not None and entry.sequence_number == self.sequence_number + 1
 
 
 class AudioPlayout:
@@ -227,7 +231,8 @@ class AudioPlayout:
             return self._conceal(playing, duration, ConcealmentKind.INSERTED)
         if not self._timestamps:
             return self._play_nothing(playing)
-        playing.nothing = 0.0
+        if playing.hoped:
+            self._settle(playing, self._entries[self._timestamps[0]])
         if self._timestamps[0] > playing.source:
             return self._play_gap(playing, self._timestamps[0])
         return self._play_frame(playing, now)
@@ -258,7 +263,7 @@ class AudioPlayout:
         playing.source += duration
         playing.settled = playing.source
         entry = self._entries[following]
-        if playing.sequence_number is not None and entry.sequence_number == playing.sequence_number + 1:
+        if playing.precedes(entry):
             self.counters.silence += duration
             return self._conceal(playing, duration, ConcealmentKind.SILENCE)
         self._count_concealed(playing, duration)
@@ -267,13 +272,21 @@ class AudioPlayout:
 
     def _play_nothing(self, playing: _Playing) -> Concealment | None:
         duration = self._concealed_duration(playing)
-        playing.nothing += duration / self._clock_rate
-        if playing.nothing > self._options.max_silence:
+        if playing.hoped > self._units(self._options.max_silence):
+            self._count_concealed(playing, playing.hoped)
             self._playing = None
             return None
+        playing.hoped += duration
         playing.source += duration
-        self._count_concealed(playing, duration)
         return self._conceal(playing, duration, ConcealmentKind.LATE)
+
+    def _settle(self, playing: _Playing, entry: _Entry) -> None:
+        """Count what was played while there was nothing, now that the next frame is here."""
+        if playing.precedes(entry):
+            self.counters.silence += playing.hoped
+        else:
+            self._count_concealed(playing, playing.hoped)
+        playing.hoped = 0
 
     def _concealed_duration(self, playing: _Playing) -> int:
         # Frames of one sample must not make the puller run thousands of times a second.
@@ -285,6 +298,8 @@ class AudioPlayout:
         return Concealment(self._advance(playing, duration), duration, kind, following)
 
     def _count_concealed(self, playing: _Playing, duration: int) -> None:
+        if not duration:
+            return
         self.counters.concealed += duration
         self.counters.concealment_events += not playing.concealing
         playing.concealing = True
@@ -306,6 +321,8 @@ class AudioPlayout:
         if timestamp < playing.settled or lateness > options.jitter.max_delay + options.max_excess:
             return False
         playing.source = timestamp
+        self._count_concealed(playing, playing.hoped)
+        playing.hoped = 0
         return True
 
     def _change_clock(self, clock_rate: int) -> None:

@@ -1,0 +1,58 @@
+"""The target delay."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trio_rtc.protocols.rtp.receive import JitterEstimator, JitterOptions
+
+
+def test_even_network_needs_no_delay() -> None:
+    jitter = JitterEstimator()
+    assert jitter.base_delay is None
+    for i in range(100):
+        assert jitter.update(i * 0.02, 5.0 + i * 0.02) == pytest.approx(0, abs=1e-9)
+    assert jitter.target_delay == pytest.approx(0, abs=1e-9)
+    assert jitter.base_delay == pytest.approx(5.0)
+
+
+def test_target_lets_the_wanted_part_come_in_time() -> None:
+    rng = random.Random(1)
+    jitter = JitterEstimator(JitterOptions(percentile=0.9, window=200))
+    delays = [rng.uniform(0.05, 0.15) for _ in range(200)]
+    for i, delay in enumerate(delays):
+        jitter.update(i * 0.02, i * 0.02 + delay)
+    in_time = sum(delay <= min(delays) + jitter.target_delay for delay in delays)
+    assert 178 <= in_time <= 184
+
+
+def test_target_follows_the_network_up_and_down() -> None:
+    jitter = JitterEstimator(JitterOptions(window=100, percentile=0.95))
+    targets = []
+    for i in range(600):
+        late = 0.08 if 200 <= i < 400 and i % 5 == 0 else 0.0
+        jitter.update(i * 0.02, i * 0.02 + late)
+        targets.append(jitter.target_delay)
+    assert targets[199] == pytest.approx(0, abs=1e-9)
+    assert targets[300] == pytest.approx(0.08)
+    assert targets[599] == pytest.approx(0, abs=1e-9)
+
+
+def test_clock_that_was_set_begins_anew() -> None:
+    jitter = JitterEstimator()
+    jitter.update(0.0, 1.0)
+    jitter.update(1000.0, 1.02)
+    jitter.update(1000.02, 1.04)
+    assert jitter.target_delay == pytest.approx(0, abs=1e-9)
+    jitter.reset()
+    assert jitter.base_delay is None
+
+
+@given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(0, 1e6))))
+def test_target_keeps_its_bounds(frames: list[tuple[float, float]]) -> None:
+    jitter = JitterEstimator(JitterOptions(min_delay=0.01, max_delay=0.5, window=10))
+    for media_time, arrival in frames:
+        assert jitter.update(media_time, arrival) >= 0
+        assert 0.01 <= jitter.target_delay <= 0.5

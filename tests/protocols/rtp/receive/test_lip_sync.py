@@ -1,0 +1,97 @@
+"""Sound and picture at the same time."""
+
+import random
+
+import pytest
+
+from trio_rtc.protocols.rtp.receive import ClockMap, LipSync, LipSyncOptions, StreamTiming
+
+NTP = 3.9e9
+
+
+def test_one_report_is_enough() -> None:
+    clock = ClockMap(48_000)
+    assert clock.ntp_time(0) is None
+    clock.sender_report(96_000, NTP)
+    assert clock.ntp_time(96_000) == pytest.approx(NTP)
+    assert clock.ntp_time(48_000) == pytest.approx(NTP - 1)
+
+
+def test_line_follows_a_clock_that_is_off_and_reports_that_jitter() -> None:
+    rng = random.Random(3)
+    clock = ClockMap(90_000)
+    for second in range(20):
+        clock.sender_report(round(second * 90_000 * 1.0002), NTP + second + rng.uniform(-0.002, 0.002))
+    assert clock.ntp_time(round(60 * 90_000 * 1.0002)) == pytest.approx(NTP + 60, abs=0.02)
+
+
+def test_outlier_is_ignored_and_a_clock_that_was_set_is_followed() -> None:
+    clock = ClockMap(1000)
+    for second in range(10):
+        clock.sender_report(second * 1000, NTP + second)
+    clock.sender_report(10_000, NTP + 500)
+    assert clock.ntp_time(20_000) == pytest.approx(NTP + 20)
+    for second in range(11, 14):
+        clock.sender_report(second * 1000, NTP + 3600 + second)
+    assert clock.ntp_time(20_000) == pytest.approx(NTP + 3620)
+
+
+def test_old_report_is_ignored() -> None:
+    clock = ClockMap(1000)
+    clock.sender_report(5000, NTP)
+    clock.sender_report(5000, NTP + 0.1)
+    clock.sender_report(4000, NTP - 1.1)
+    assert clock.ntp_time(5000) == pytest.approx(NTP)
+
+
+def settled(sync: LipSync, timings: dict[str, StreamTiming]) -> dict[str, float]:
+    for _ in range(50):
+        delays = dict(sync.extra_delays(timings))
+    return delays  # type: ignore[return-value]
+
+
+@pytest.fixture
+def sync() -> LipSync:
+    sync = LipSync()
+    sync.add_stream("audio", 48_000)
+    sync.add_stream("video", 90_000)
+    sync.sender_report("audio", 480_000, NTP)
+    sync.sender_report("video", 0, NTP)
+    return sync
+
+
+def test_the_quicker_stream_waits(sync: LipSync) -> None:
+    # Both were captured one second after the reports; the picture is played 150 ms later.
+    timings = {"audio": StreamTiming(528_000, 20.0), "video": StreamTiming(90_000, 20.15)}
+    first = sync.extra_delays(timings)
+    assert first == pytest.approx({"audio": LipSyncOptions().step, "video": 0.0})
+    assert settled(sync, timings) == pytest.approx({"audio": 0.15, "video": 0.0})
+    timings["audio"] = StreamTiming(528_000, 20.25)
+    assert settled(sync, timings) == pytest.approx({"audio": 0.0, "video": 0.1})
+
+
+def test_stream_without_reports_waits_for_nobody(sync: LipSync) -> None:
+    sync.add_stream("screen", 90_000)
+    timings = {
+        "audio": StreamTiming(528_000, 20.0),
+        "video": StreamTiming(90_000, 20.1),
+        "screen": StreamTiming(5, 21.0),
+        "unknown": StreamTiming(5, 21.0),
+    }
+    assert settled(sync, timings) == pytest.approx({"audio": 0.1, "video": 0, "screen": 0, "unknown": 0})
+
+
+def test_streams_of_different_clocks_do_not_wait(sync: LipSync) -> None:
+    timings = {"audio": StreamTiming(528_000, 20.0), "video": StreamTiming(90_000, 20.1)}
+    settled(sync, timings)
+    timings["video"] = StreamTiming(90_000, 30.0)
+    assert settled(sync, timings) == {"audio": 0.0, "video": 0.0}
+
+
+def test_stream_that_left(sync: LipSync) -> None:
+    sync.remove_stream("video")
+    sync.remove_stream("video")
+    sync.sender_report("video", 0, NTP)
+    assert sync.ntp_time("video", 0) is None
+    timings = {"audio": StreamTiming(528_000, 20.0), "video": StreamTiming(90_000, 20.1)}
+    assert settled(sync, timings) == {"audio": 0.0, "video": 0.0}
