@@ -1,7 +1,7 @@
 """The bounded queue between whoever makes frames and one who takes them.
 
-Media is pushed, and late media is worthless: when the queue is full the oldest frame is dropped and counted. Only a queue
-that holds up its maker (the one of a local track's sender) says that it is full, and its maker waits.
+Media is pushed, and late media is worthless: when the queue is full the oldest frame is dropped and counted. Only
+a queue that holds up its maker (the one of a local track's sender) says that it is full, and its maker waits.
 """
 
 from collections import deque

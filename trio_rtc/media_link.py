@@ -1,7 +1,8 @@
 """Between W3C's transceivers and RTP: what was negotiated goes down, what happens comes up.
 
-One object for a peer connection. It starts RTP when the first section is agreed on, keeps a task for each sender that has
-something to send and a decoder for each track that somebody watches, and hands every event of RTP to whom it concerns.
+One object for a peer connection. It starts RTP when the first section is agreed on, keeps a task for each sender
+that has something to send and a decoder for each track that somebody watches, and hands every event of RTP to whom
+it concerns.
 """
 
 import importlib.util
@@ -132,6 +133,7 @@ class MediaLink:
                 return
             pump = self._sending[sender] = SendingPump(self._rtp)
             self._nursery.start_soon(pump.run)
+        pump.transform = sender.transform
         pump.set_plan(plan)
 
     def _sending_plan(self, transceiver: RTCRtpTransceiver) -> SendingPlan | None:
@@ -153,6 +155,7 @@ class MediaLink:
             codec.codec.name,
             codec.codec.parameters,
             tuple(LayerPlan(ssrc, encoding.rid, encoding) for encoding, ssrc, _ in sources),
+            transceiver.sender._degradation_preference,
         )
 
     # -- what senders, receivers and transceivers ask for ------------------------------------------------------------

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from .frame_queue import FrameQueue
 from .protocols.rtp import EncodedFrame
 from .receiver import RTCRtpReceiver
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from .codecs import DecodeWorker
 
 logger = logging.getLogger("trio_rtc.media")
+
+_TRANSFORMS_WAITING = 32
+"""Frames that wait for the application's transform; beyond, the oldest is dropped."""
 
 
 class ReceivingPump:
@@ -30,10 +34,29 @@ class ReceivingPump:
         self._codec: str | None = None
         self._clock_rate = 1
         self._rid: str | None = None
-        self.broken = 0
+        self._transforming: FrameQueue | None = None
 
     def take(self, rid: str | None, frame: Any) -> None:
         """Take a frame of the receiver's, or the word that one is missing."""
+        if self._receiver.transform is None and self._transforming is None:
+            self._deliver(rid, frame)
+            return
+        if self._transforming is None:
+            self._transforming = FrameQueue(_TRANSFORMS_WAITING)
+            self._nursery.start_soon(self._transform, self._transforming)
+        self._transforming.put((rid, frame))
+
+    async def _transform(self, queue: FrameQueue) -> None:
+        """Let frames go through the application's transform, one after the other."""
+        while True:
+            rid, frame = await queue.take()
+            transform = self._receiver.transform
+            if transform is not None and isinstance(frame, EncodedFrame):
+                frame = await transform(frame)
+            if frame is not None:
+                self._deliver(rid, frame)
+
+    def _deliver(self, rid: str | None, frame: Any) -> None:
         receiver = self._receiver
         if isinstance(frame, EncodedFrame):
             receiver._take_encoded(frame)

@@ -1,8 +1,8 @@
 """From a track to packets: one task for each sender that has something to send.
 
 Frames that are encoded already go straight on. Others are encoded in worker threads (extra ``media``), every layer of a
-simulcast by an encoder of its own, each as the bandwidth that it is given, the parameters of the sender and the
-keyframes that the peer asks for want it.
+simulcast for itself, as the bandwidth that it is given, the parameters of the sender and the keyframes that the peer
+asks for want it (:mod:`.media_encoding`, :mod:`.quality`).
 """
 
 import logging
@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
+from .enums import RTCDegradationPreference
+from .media_encoding import EncodingKey, EncodingUser
 from .protocols.rtp import EncodedFrame
+from .quality import Quality, QualityScaler, preference
 from .rtp_parameters import RTCRtpEncodingParameters
+from .sender import FrameTransform
 from .tracks import MediaStreamTrack
 
 if TYPE_CHECKING:
-    from .codecs import AudioEncoder, CodecThread, VideoEncoder
     from .transports.rtp import RtpTransport
 
 logger = logging.getLogger("trio_rtc.media")
@@ -49,6 +52,7 @@ class SendingPlan:
         codec: The encoding name that was negotiated.
         fmtp: The peer's parameters of the codec.
         layers: What is sent of it.
+        degradation_preference: What is to suffer when the bandwidth does not suffice.
     """
 
     mid: str
@@ -57,38 +61,7 @@ class SendingPlan:
     codec: str
     fmtp: Mapping[str, str] = attrs.field(hash=False)
     layers: tuple[LayerPlan, ...] = attrs.field(hash=False)
-
-
-class _LayerEncoder:
-    """An encoder in a thread, with what it is asked for."""
-
-    def __init__(self, encoder: "VideoEncoder | AudioEncoder", thread: "CodecThread") -> None:
-        self._encoder: Any = encoder
-        self._thread = thread
-
-    async def encode_video(
-        self, frame: Any, layer: LayerPlan, bitrate: float | None, *, keyframe: bool
-    ) -> list[EncodedFrame]:
-        parameters = layer.parameters
-        encode = self._encoder.encode
-        return await self._thread.call(
-            lambda: encode(
-                frame,
-                force_keyframe=keyframe,
-                bitrate=None if bitrate is None else int(bitrate),
-                framerate=parameters.max_framerate,
-                scale_down_by=parameters.scale_resolution_down_by or 1.0,
-            )
-        )
-
-    async def encode_audio(self, frame: Any, bitrate: float | None) -> list[EncodedFrame]:
-        encode = self._encoder.encode
-        return await self._thread.call(
-            lambda: encode(frame, bitrate=None if bitrate is None else int(bitrate))
-        )
-
-    async def aclose(self) -> None:
-        await self._thread.aclose()
+    degradation_preference: RTCDegradationPreference | None = None
 
 
 class SendingPump:
@@ -100,6 +73,7 @@ class SendingPump:
     Attributes:
         frames_encoded: Frames that left an encoder.
         frames_failed: Frames that could not be encoded, or are not of the codec that was negotiated.
+        transform: What each encoded frame goes through before it is sent.
     """
 
     def __init__(self, rtp: "RtpTransport") -> None:
@@ -108,8 +82,9 @@ class SendingPump:
         self._changed = trio.lowlevel.ParkingLot()
         self._scope: trio.CancelScope | None = None
         self._bitrates: dict[int, float] = {}
-        self._keyframes: set[str | None] = set()
-        self._encoders: dict[int, _LayerEncoder] = {}
+        self._users: dict[int, EncodingUser] = {}
+        self._scalers: dict[int, QualityScaler] = {}
+        self.transform: FrameTransform | None = None
         self.frames_encoded = 0
         self.frames_failed = 0
 
@@ -133,7 +108,14 @@ class SendingPump:
 
     def request_keyframe(self, rid: str | None) -> None:
         """Let the next frame of a layer be a keyframe."""
-        self._keyframes.add(rid)
+        for layer in () if self._plan is None else self._plan.layers:
+            if rid in (None, layer.rid) and (user := self._users.get(layer.ssrc)) is not None:
+                user.request_keyframe()
+
+    def is_limited(self, ssrc: int) -> bool:
+        """Whether the bandwidth makes the pictures of a stream fewer or smaller."""
+        scaler = self._scalers.get(ssrc)
+        return scaler is not None and scaler.is_limited
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -150,76 +132,79 @@ class SendingPump:
         try:
             while True:
                 try:
-                    frame = await queue.take()
+                    number, frame = await queue.take()
                 except trio.EndOfChannel:
                     return
                 current = self._plan
                 if current is not None:
-                    await self._send(frame, current)
+                    await self._send(number, frame, current)
         finally:
             plan.track._source.leave(queue)
             with trio.CancelScope(shield=True):
                 await self._close_encoders()
 
-    async def _send(self, frame: Any, plan: SendingPlan) -> None:
+    async def _send(self, number: int, frame: Any, plan: SendingPlan) -> None:
         if isinstance(frame, EncodedFrame):
             await self._send_encoded(frame, plan, frame.rid)
             return
         for layer in plan.layers:
             if layer.parameters.active:
-                for encoded in await self._encode(frame, plan, layer):
+                for encoded in await self._encode(number, frame, plan, layer):
                     self.frames_encoded += 1
                     await self._send_encoded(encoded, plan, layer.rid)
 
     async def _send_encoded(self, frame: EncodedFrame, plan: SendingPlan, rid: str | None) -> None:
+        transform = self.transform
+        if transform is not None:
+            transformed = await transform(frame)
+            if transformed is None:
+                return
+            frame = transformed
         try:
             await self._rtp.send_frame(plan.mid, frame, rid)
         except ValueError as error:
             self.frames_failed += 1
             logger.info("a frame was not sent: %s", error)
 
-    async def _encode(self, frame: Any, plan: SendingPlan, layer: LayerPlan) -> list[EncodedFrame]:
+    async def _encode(
+        self, number: int, frame: Any, plan: SendingPlan, layer: LayerPlan
+    ) -> list[EncodedFrame]:
         from .codecs import CodecError  # noqa: PLC0415 (an optional extra, which only those need who get here)
 
         bitrate = self._bitrates.get(layer.ssrc)
         if bitrate == 0:
             # There is not enough for this layer at present.
             return []
-        keyframe = layer.rid in self._keyframes
+        user = self._users.get(layer.ssrc)
+        if user is None:
+            user = self._users[layer.ssrc] = EncodingUser(plan.track._source)
         try:
-            encoder = self._encoders.get(layer.ssrc)
-            if encoder is None:
-                encoder = self._encoders[layer.ssrc] = _open_encoder(plan)
-            if plan.kind == "audio":
-                return await encoder.encode_audio(frame, bitrate)
-            encoded = await encoder.encode_video(frame, layer, bitrate, keyframe=keyframe)
+            return await user.encode(self._key(frame, plan, layer, bitrate), number, frame, bitrate)
         except CodecError as error:
             self.frames_failed += 1
             logger.info("a frame was not encoded: %s", error)
             return []
-        if any(each.keyframe for each in encoded):
-            self._keyframes.discard(layer.rid)
-        return encoded
+
+    def _key(self, frame: Any, plan: SendingPlan, layer: LayerPlan, bitrate: float | None) -> EncodingKey:
+        """Return how a frame is to be encoded for a layer at present."""
+        fmtp = tuple(sorted(plan.fmtp.items())) if plan.codec.lower() == "opus" else ()
+        shown = plan.track.enabled
+        if plan.kind == "audio":
+            return EncodingKey(plan.kind, plan.codec, fmtp, shown=shown)
+        parameters = layer.parameters
+        scale = parameters.scale_resolution_down_by or 1.0
+        quality = Quality()
+        if bitrate is not None:
+            wanted = preference(plan.degradation_preference, plan.track.content_hint)
+            pixels = int(frame.width * frame.height / scale**2)
+            scaler = self._scalers.setdefault(layer.ssrc, QualityScaler())
+            quality = scaler.adapt(bitrate, pixels, wanted, trio.current_time())
+        rates = [rate for rate in (parameters.max_framerate, quality.max_framerate) if rate is not None]
+        return EncodingKey(
+            plan.kind, plan.codec, fmtp, scale * quality.scale_down_by, min(rates, default=None), shown
+        )
 
     async def _close_encoders(self) -> None:
-        encoders, self._encoders = self._encoders, {}
-        for encoder in encoders.values():
-            await encoder.aclose()
-
-
-def _open_encoder(plan: SendingPlan) -> _LayerEncoder:
-    from .codecs import (  # noqa: PLC0415 (see above)
-        AudioEncoderOptions,
-        CodecThread,
-        create_audio_encoder,
-        create_video_encoder,
-    )
-
-    encoder: Any
-    if plan.kind == "audio":
-        is_opus = plan.codec.lower() == "opus"
-        options = AudioEncoderOptions.from_format_parameters(plan.fmtp) if is_opus else None
-        encoder = create_audio_encoder(plan.codec, options)
-    else:
-        encoder = create_video_encoder(plan.codec)
-    return _LayerEncoder(encoder, CodecThread(encoder))
+        users, self._users = self._users, {}
+        for user in users.values():
+            await user.aclose()

@@ -26,9 +26,9 @@ from .protocols.dtls import DtlsRole, Fingerprint
 from .protocols.ice import Candidate, IceParameters, IceRole
 from .protocols.sdp import media_mid, transport_attributes
 from .session import Applied, Description, LocalMedia, Session, TransportPlan
+from .transceiver_table import TransceiverTable
 from .transports.server_url import IceServerUrl
 from .transports.settings import Settings
-from .transceiver_table import TransceiverTable
 from .transports.stack import TransportStack
 
 _OFFER_STATES = (

@@ -1,6 +1,6 @@
 """RTCRtpReceiver: what receives a track (W3C webrtc section 5.3)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,6 +23,9 @@ from .tracks import FrameSource, MediaStreamTrack
 if TYPE_CHECKING:
     from .stats import RTCStatsReport
     from .transport_objects import RTCDtlsTransport
+
+FrameTransform = Callable[[EncodedFrame], Awaitable[EncodedFrame | None]]
+"""What an encoded frame may go through on its way: returns what is to go on, ``None`` to drop the frame."""
 
 PACKET_CAPACITY = 512
 """Packets that wait for whoever forwards them; beyond, the oldest is dropped and counted."""
@@ -50,6 +53,9 @@ class RTCRtpReceiver:
     Attributes:
         decode: Whether the track gives decoded frames. By default it does if the extra ``media`` is installed; set
             to ``False`` before frames are taken, it gives :class:`.EncodedFrame`. Not W3C's.
+        transform: What each encoded frame goes through before anybody gets it, such as end-to-end encryption: an
+            asynchronous function, frame in, frame out, or ``None`` to drop it (W3C's encoded transform). An error
+            that it raises ends the connection's block.
         layer: Which simulcast layer the track shows, by RID; ``None`` for the first that comes. Not W3C's.
         jitter_buffer_target: Milliseconds that media is to be held to even out jitter; ``None``: as it needs.
     """
@@ -71,6 +77,7 @@ class RTCRtpReceiver:
         self._sources = SourceLog(carrier.wall_clock)
         self._packet_queues: set[FrameQueue] = set()
         self._encoded_queues: dict[FrameQueue, str | None] = {}
+        self.transform: FrameTransform | None = None
         self.layer: str | None = None
         self.jitter_buffer_target: float | None = None
         self.decode = decode

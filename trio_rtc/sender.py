@@ -10,10 +10,10 @@ import trio
 
 from .capabilities import capabilities_of
 from .encodings import check_parameters
-from .enums import MediaStreamTrackState
+from .enums import MediaStreamTrackState, RTCDegradationPreference
 from .errors import InvalidModificationError, InvalidStateError
 from .frame_queue import FrameQueue, QueueChannel
-from .protocols.rtp import RtpPacket
+from .protocols.rtp import EncodedFrame, RtpPacket
 from .rtp_parameters import (
     RTCRtcpParameters,
     RTCRtpCapabilities,
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 
 _REQUESTS_KEPT = 16
+
+FrameTransform = Callable[[EncodedFrame], Awaitable[EncodedFrame | None]]
+"""What an encoded frame may go through on its way: returns what is to go on, ``None`` to drop the frame."""
 
 
 class SendingCarrier(Protocol):
@@ -97,6 +100,8 @@ class RTCRtpSender:
         self._stream_ids: tuple[str, ...] = ()
         self._has_sent = False
         self._keyframe_requests: set[FrameQueue] = set()
+        self._transform: FrameTransform | None = None
+        self._degradation_preference: RTCDegradationPreference | None = None
         self._set_streams(streams)
 
     @property
@@ -114,6 +119,20 @@ class RTCRtpSender:
         """Sends telephone tones; ``None`` for video."""
         return self._dtmf
 
+    @property
+    def transform(self) -> FrameTransform | None:
+        """What each encoded frame goes through before it is sent, such as end-to-end encryption.
+
+        W3C's encoded transform, as an asynchronous function: frame in, frame out, or ``None`` to drop it. What it
+        leaves in the clear has to be enough for the payload format: the first bytes that tell keyframes and sizes.
+        """
+        return self._transform
+
+    @transform.setter
+    def transform(self, transform: FrameTransform | None) -> None:
+        self._transform = transform
+        self._carrier.sending_changed(self)
+
     @staticmethod
     def get_capabilities(kind: str) -> RTCRtpCapabilities | None:
         """Return what can be sent of a kind, ``None`` for a kind that there is not."""
@@ -127,6 +146,7 @@ class RTCRtpSender:
             self._negotiated.header_extensions,
             self._negotiated.rtcp,
             self._negotiated.codecs,
+            self._degradation_preference,
         )
         return attrs.evolve(
             self._last_returned, encodings=[attrs.evolve(encoding) for encoding in self._encodings]
@@ -152,6 +172,7 @@ class RTCRtpSender:
         encodings = check_parameters(self._kind, parameters, last, self._negotiated.codecs)
         self._last_returned = None
         self._encodings = encodings
+        self._degradation_preference = parameters.degradation_preference
         self._carrier.sending_changed(self)
 
     async def replace_track(self, track: MediaStreamTrack | None) -> None:

@@ -1,8 +1,8 @@
 """Media tracks and streams (W3C mediacapture-main): a track is a ``trio.abc.ReceiveChannel`` of frames.
 
-A track stands for a source that other tracks, its clones, may share. Whoever takes frames has a bounded queue of its own at
-the source: the application that iterates over the track, and every ``RTCRtpSender`` that sends it. A source without a consumer
-makes no effort: received media is decoded only while somebody takes it.
+A track stands for a source that other tracks, its clones, may share. Whoever takes frames has a bounded queue of its
+own at the source: the application that iterates over the track, and every ``RTCRtpSender`` that sends it. A source
+without a consumer makes no effort: received media is decoded only while somebody takes it.
 
 Frames are what PyAV has, ``av.VideoFrame`` and ``av.AudioFrame``, or :class:`.EncodedFrame`.
 """
@@ -10,7 +10,7 @@ Frames are what PyAV has, ``av.VideoFrame`` and ``av.AudioFrame``, or :class:`.E
 import uuid
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -18,6 +18,9 @@ from .enums import MediaStreamTrackState
 from .event_target import EventHandler, EventTarget, HandlerRunner
 from .events import Event, MediaStreamTrackEvent
 from .frame_queue import AUDIO_CAPACITY, VIDEO_CAPACITY, FrameQueue
+
+if TYPE_CHECKING:
+    from .media_encoding import EncodingKey, SharedEncode
 
 _CONTENT_HINTS = {
     "audio": ("", "speech", "speech-recognition", "music"),
@@ -34,11 +37,13 @@ class FrameSource:
 
     Attributes:
         frames: How many frames there have been.
+        encodes: The encoders that senders share.
     """
 
     def __init__(self, kind: str, demand_changed: Callable[[], None] = lambda: None) -> None:
         self.kind = kind
         self.frames = 0
+        self.encodes: dict[EncodingKey, SharedEncode] = {}
         self._demand_changed = demand_changed
         self._queues: dict[FrameQueue, MediaStreamTrack] = {}
         self._holding_up: set[FrameQueue] = set()
@@ -62,7 +67,7 @@ class FrameSource:
         for queue, track in tuple(self._queues.items()):
             shown = frame if track.enabled else blank(frame)
             if shown is not None:
-                fits &= queue.put(shown)
+                fits &= queue.put((self.frames, shown) if queue in self._holding_up else shown)
         return fits
 
     async def wait_for_room(self) -> None:
@@ -235,7 +240,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         await trio.lowlevel.checkpoint()
 
     def _consume(self) -> FrameQueue:
-        """Begin to take frames for sending, as one who holds up whoever makes them."""
+        """Begin to take frames for sending, each with its number, as one who holds up whoever makes them."""
         return self._source.consume(self, 2, holds_up=True)
 
     def _capacity(self) -> int:

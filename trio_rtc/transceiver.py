@@ -32,9 +32,9 @@ class RTCRtpTransceiver:
         kind: str,
         sender: RTCRtpSender,
         receiver: RTCRtpReceiver,
+        *,
         direction: RTCRtpTransceiverDirection,
         carrier: TransceiverCarrier,
-        *,
         by_add_track: bool = False,
     ) -> None:
         self._key = key

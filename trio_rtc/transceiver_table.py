@@ -205,7 +205,13 @@ class TransceiverTable:
             kind, remote_track_id, decode=self._decode, carrier=self._carrier, runner=self._runner
         )
         transceiver = RTCRtpTransceiver(
-            self._next_key, kind, sender, receiver, direction, self._carrier, by_add_track=by_add_track
+            self._next_key,
+            kind,
+            sender,
+            receiver,
+            direction=direction,
+            carrier=self._carrier,
+            by_add_track=by_add_track,
         )
         self._next_key += 1
         self._transceivers.append(transceiver)

@@ -1,0 +1,225 @@
+"""One encoder for all who send the same picture in the same way.
+
+Encoding is by far the most expensive thing that happens to a frame. So senders of different connections that send
+one source with the same codec at the same size share its encoder. Whoever is the first with a frame has it
+encoded, in a worker thread; the others get what came of it. There is no task for it, and nobody who owns it: it
+lives as long as anybody uses it.
+
+What is shared fits the narrowest of those who share: the bitrate is the lowest of theirs. A keyframe that one
+needs goes to all. Who has missed a frame, or has just come, waits for a keyframe, because what follows builds on
+what is missing.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+
+from .protocols.rtp import EncodedFrame
+
+if TYPE_CHECKING:
+    from .codecs import CodecThread
+    from .tracks import FrameSource
+
+_REMEMBERED = 8
+"""Frames of which the result is kept for those who are a little late."""
+
+
+@attrs.frozen
+class EncodingKey:
+    """Who encodes alike shares.
+
+    Attributes:
+        kind: ``"audio"`` or ``"video"``.
+        codec: The encoding name.
+        fmtp: The peer's parameters that change what is encoded.
+        scale_down_by: By what width and height are divided.
+        max_framerate: Pictures a second at most.
+        shown: Whether the track is enabled: a disabled one shows black.
+    """
+
+    kind: str
+    codec: str
+    fmtp: tuple[tuple[str, str], ...]
+    scale_down_by: float = 1.0
+    max_framerate: float | None = None
+    shown: bool = True
+
+
+@attrs.frozen
+class Encoded:
+    """What came of a frame.
+
+    Attributes:
+        index: Counts what the encoder has been given.
+        frames: What it made of it.
+    """
+
+    index: int
+    frames: list[EncodedFrame]
+
+
+class SharedEncode:
+    """An encoder with those who use it.
+
+    Args:
+        key: How it encodes.
+    """
+
+    def __init__(self, key: EncodingKey) -> None:
+        self.key = key
+        self._bitrates: dict[Hashable, float | None] = {}
+        self._results: OrderedDict[int, Encoded] = OrderedDict()
+        self._newest = -1
+        self._count = 0
+        self._keyframe_wanted = True
+        self._encoder: Any = None
+        self._thread: CodecThread | None = None
+        self._lock = trio.Lock()
+
+    @property
+    def users(self) -> int:
+        """How many use it."""
+        return len(self._bitrates)
+
+    def join(self, user: Hashable) -> None:
+        """Begin to use it; the next picture is a keyframe."""
+        self._bitrates[user] = None
+        self._keyframe_wanted = True
+
+    def leave(self, user: Hashable) -> None:
+        """Use it no more."""
+        self._bitrates.pop(user, None)
+
+    def request_keyframe(self) -> None:
+        """Let the next picture be a keyframe."""
+        self._keyframe_wanted = True
+
+    async def encode(self, user: Hashable, number: int, frame: Any, bitrate: float | None) -> Encoded | None:
+        """Return what came of a frame; ``None`` if it was passed over because a later one came first.
+
+        Args:
+            user: Who asks.
+            number: Counts the frames of the source.
+            frame: The frame.
+            bitrate: What the user can send, in bits a second.
+
+        Raises:
+            CodecError: It could not be encoded.
+        """
+        self._bitrates[user] = bitrate
+        async with self._lock:
+            done = self._results.get(number)
+            if done is not None or number <= self._newest:
+                return done
+            self._newest = number
+            encoded = Encoded(self._count, await self._encode(frame))
+            self._count += 1
+            self._results[number] = encoded
+            if len(self._results) > _REMEMBERED:
+                self._results.popitem(last=False)
+            return encoded
+
+    async def aclose(self) -> None:
+        """Free the encoder."""
+        if self._thread is not None:
+            await self._thread.aclose()
+
+    async def _encode(self, frame: Any) -> list[EncodedFrame]:
+        if self._thread is None:
+            self._open()
+        assert self._thread is not None
+        known = [bitrate for bitrate in self._bitrates.values() if bitrate is not None]
+        bitrate = int(min(known)) if known else None
+        encode = self._encoder.encode
+        if self.key.kind == "audio":
+            audio: list[EncodedFrame] = await self._thread.call(lambda: encode(frame, bitrate=bitrate))
+            return audio
+        wanted, self._keyframe_wanted = self._keyframe_wanted, False
+        video: list[EncodedFrame] = await self._thread.call(
+            lambda: encode(
+                frame,
+                force_keyframe=wanted,
+                bitrate=bitrate,
+                framerate=self.key.max_framerate,
+                scale_down_by=self.key.scale_down_by,
+            )
+        )
+        # A picture that was left out to keep the rate leaves the wish open.
+        self._keyframe_wanted |= wanted and not any(each.keyframe for each in video)
+        return video
+
+    def _open(self) -> None:
+        from .codecs import (  # noqa: PLC0415 (an optional extra, which only those need who get here)
+            AudioEncoderOptions,
+            CodecThread,
+            create_audio_encoder,
+            create_video_encoder,
+        )
+
+        if self.key.kind == "audio":
+            is_opus = self.key.codec.lower() == "opus"
+            options = AudioEncoderOptions.from_format_parameters(dict(self.key.fmtp)) if is_opus else None
+            self._encoder = create_audio_encoder(self.key.codec, options)
+        else:
+            self._encoder = create_video_encoder(self.key.codec)
+        self._thread = CodecThread(self._encoder)
+
+
+class EncodingUser:
+    """One layer of one sender, on whatever encoder fits it at the moment.
+
+    Args:
+        source: Whose frames are encoded.
+    """
+
+    def __init__(self, source: "FrameSource") -> None:
+        self._source = source
+        self._shared: SharedEncode | None = None
+        self._next_index: int | None = None
+
+    def request_keyframe(self) -> None:
+        """Let the next picture be a keyframe."""
+        if self._shared is not None:
+            self._shared.request_keyframe()
+
+    async def encode(
+        self, key: EncodingKey, number: int, frame: Any, bitrate: float | None
+    ) -> list[EncodedFrame]:
+        """Return what is to be sent of a frame.
+
+        Raises:
+            CodecError: It could not be encoded.
+        """
+        shared = await self._join(key)
+        encoded = await shared.encode(self, number, frame, bitrate)
+        if encoded is None or not encoded.frames:
+            if encoded is not None and self._next_index == encoded.index:
+                self._next_index += 1
+            return []
+        if encoded.index != self._next_index and key.kind == "video" and not encoded.frames[0].keyframe:
+            # Something was missed: what follows cannot be decoded.
+            shared.request_keyframe()
+            return []
+        self._next_index = encoded.index + 1
+        return encoded.frames
+
+    async def aclose(self) -> None:
+        """Use no encoder any more; the last one to leave frees it."""
+        shared, self._shared = self._shared, None
+        if shared is None:
+            return
+        shared.leave(self)
+        if not shared.users and self._source.encodes.get(shared.key) is shared:
+            del self._source.encodes[shared.key]
+            await shared.aclose()
+
+    async def _join(self, key: EncodingKey) -> SharedEncode:
+        if self._shared is None or self._shared.key != key:
+            await self.aclose()
+            shared = self._source.encodes.setdefault(key, SharedEncode(key))
+            shared.join(self)
+            self._shared, self._next_index = shared, None
+        return self._shared
