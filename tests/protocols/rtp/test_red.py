@@ -72,10 +72,10 @@ def test_lost_packets_come_back_from_the_next_ones(lost: set[int], redundancy: i
     gone = {n for n in lost if all(n + i in lost for i in range(redundancy + 1))}
     numbers = [payload.sequence_number for payload in heard]
     assert numbers == [n for n in range(50) if n not in gone]
-    for payload in heard:
-        assert payload.timestamp == payload.sequence_number * 960
-        assert payload.payload == b"sound %d" % payload.sequence_number
-        assert payload.recovered == (payload.sequence_number in lost)
+    for got in heard:
+        assert got.timestamp == got.sequence_number * 960
+        assert got.payload == b"sound %d" % got.sequence_number
+        assert got.recovered == (got.sequence_number in lost)
     assert receiver.recovered == len(lost - gone)
 
 

@@ -106,7 +106,7 @@ def test_a_stream_that_is_joined_in_the_middle_asks_for_a_keyframe(
 
 def test_keyframe_is_asked_for_again_ever_less_often(sender: Sender, assembler: FrameAssembler) -> None:
     sender.deliver(sender.frame(1), 0.0)
-    times = []
+    times: list[float] = []
     while len(times) < 6:
         now = assembler.next_timer()
         assembler.frames(now)
@@ -248,6 +248,13 @@ def test_a_sender_that_starts_again_is_followed(sender: Sender, assembler: Frame
     assert sender.deliver(sender.frame(3, key=True), 1.0) == [11]
     assert sender.deliver(sender.frame(1), 1.0) == [12]
     assert assembler.counters.resets == 1
+
+
+def test_keyframe_at_the_edge_of_what_is_a_jump_stays_whole(sender: Sender) -> None:
+    sender.deliver(sender.frame(1, key=True))
+    sender.number += OPTIONS.max_packets - 1
+    assert sender.deliver(sender.frame(3, key=True), 1.0) == []
+    assert sender.deliver([], sender.assembler.next_timer()) == [1]
 
 
 def test_after_a_silence_even_old_numbers_and_timestamps_are_a_new_beginning(sender: Sender) -> None:

@@ -35,8 +35,6 @@ class FrameAssemblerMachine(RuleBasedStateMachine):
             index = frame_index(completed.frame)
             if not completed.frame.keyframe and not self.disturbed:
                 assert index == self.out[-1] + 1, "a frame came out without the one it depends on"
-            if completed.frame.keyframe:
-                self.disturbed = False
             self.out.append(index)
         assert self.assembler.next_timer() > self.now
 

@@ -1,5 +1,6 @@
 """When sound is played."""
 
+import itertools
 import math
 import random
 from collections.abc import Iterable
@@ -55,7 +56,7 @@ def run(
 
 
 def assert_gapless(outputs: list[Output]) -> None:
-    for before, after in zip(outputs, outputs[1:], strict=False):
+    for before, after in itertools.pairwise(outputs):
         assert after.timestamp == before.timestamp + duration_of(before)
 
 

@@ -103,12 +103,12 @@ def test_a_jump_is_believed_at_the_second_packet(to: int) -> None:
     for number in range(30_000, 30_100):
         unwrapper.unwrap(number)
     assert unwrapper.unwrap(to) is None
-    number = unwrapper.unwrap(to + 1)
-    assert number is not None
-    assert number > 30_099
-    assert number & 0xFFFF == to + 1
+    restarted = unwrapper.unwrap(to + 1)
+    assert restarted is not None
+    assert restarted > 30_099
+    assert restarted & 0xFFFF == to + 1
     assert (unwrapper.restarts, unwrapper.rejected) == (1, 1)
-    assert unwrapper.unwrap(to + 2) == number + 1
+    assert unwrapper.unwrap(to + 2) == restarted + 1
 
 
 def test_one_stray_packet_changes_nothing() -> None:
@@ -137,5 +137,5 @@ def test_unwrapping_follows_any_sender_that_does_not_jump(start: int, steps: lis
 def test_numbers_are_those_of_the_packets(numbers: list[int]) -> None:
     unwrapper = SequenceUnwrapper()
     for number in numbers:
-        unwrapped = unwrapper.unwrap(number)
-        assert unwrapped is None or unwrapped & 0xFFFF == number
+        taken = unwrapper.unwrap(number)
+        assert taken is None or taken & 0xFFFF == number

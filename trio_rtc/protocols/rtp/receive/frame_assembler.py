@@ -267,10 +267,13 @@ class FrameAssembler:
 
     def _is_far(self, sequence_number: int) -> bool:
         """Return whether a number is so far from the others that the stream must have begun anew."""
-        state = self._state
+        state, latest = self._state, self._latest
+        if latest is None:
+            return False
         if isinstance(state, _Gathering):
-            return sequence_number - state.run_end > self._options.max_packets
-        return self._latest is not None and abs(sequence_number - self._latest) > self._options.max_packets
+            # A frame that lies just there must not be torn apart: the packet before it may have been near enough.
+            return sequence_number - max(state.run_end, latest) > self._options.max_packets
+        return abs(sequence_number - latest) > self._options.max_packets
 
     def _starts_again(self, sequence_number: int, timestamp: int, packet: RtpPacket, now: float) -> bool:
         """Return whether a packet below the floor shows that the sender has started again."""
