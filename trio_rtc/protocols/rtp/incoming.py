@@ -20,6 +20,7 @@ from trio_rtc.protocols.serial import Unwrapper
 
 from .extensions import HeaderValues
 from .frame import EncodedFrame
+from .meters import MediaMeters, RoundTrips
 from .nack import NackGenerator
 from .options import RtpOptions
 from .packet import RtpPacket
@@ -88,6 +89,9 @@ class IncomingStream:
     Attributes:
         statistics: For reports.
         counters: What else was received.
+        meters: What is measured of its frames.
+        round_trips: What the source's reports have told of the path.
+        rtx_ssrc: The source of its retransmissions; ``None`` as long as that is not known.
         codec: Of the last packet; ``None`` before the first.
         last_heard: When the last packet came.
         last_report: The source's own, ``None`` before the first.
@@ -99,6 +103,9 @@ class IncomingStream:
         self.rid = rid
         self.statistics = ReceptionStatistics()
         self.counters = IncomingCounters()
+        self.meters = MediaMeters()
+        self.round_trips = RoundTrips()
+        self.rtx_ssrc: int | None = None
         self.codec: Codec | None = None
         self.last_heard = -math.inf
         self.last_report: RemoteReport | None = None
@@ -107,6 +114,7 @@ class IncomingStream:
         self._timestamps: Unwrapper | None = None
         self._nack: NackGenerator | None = None
         self._path: MediaPath | None = None
+        self._between = 0
         self._wanted = False
         self._keyframe_wanted = False
         self._keyframe_asked_at = -math.inf
@@ -127,22 +135,25 @@ class IncomingStream:
         number = (self._numbers.nearest if repaired else self._numbers.unwrap)(packet.sequence_number)
         if number is None:
             return False
-        if codec is not self.codec:
+        if not codec.is_media:
+            # Telephone events and comfort noise stand between the packets of the sound, which miss nothing there.
+            self._between += not repaired
+        elif codec is not self.codec:
             self._change_codec(codec)
         if self._timestamps is None:
             self._timestamps = Unwrapper(32, packet.timestamp)
         timestamp = self._timestamps.unwrap(packet.timestamp)
         self.last_heard = now
+        self.counters.header_bytes += arrival.size - len(packet.payload)
         if repaired:
             self.counters.retransmitted_packets += 1
             self.counters.retransmitted_bytes += len(packet.payload)
         else:
-            self.counters.header_bytes += arrival.size - len(packet.payload)
             self.statistics.received(number, timestamp, now, codec.clock_rate, len(packet.payload))
         if self._nack is not None:
             self._nack.received(number, now, recovered=repaired)
-        if self._path is not None:
-            self._path.insert(number, timestamp, packet, arrival.values, now)
+        if self._path is not None and codec.is_media:
+            self._path.insert(number - self._between, timestamp, packet, arrival.values, now)
         return True
 
     def want_frames(self, wanted: bool) -> None:
@@ -157,7 +168,7 @@ class IncomingStream:
     def _open_path(self) -> None:
         self._path = None
         if self._wanted and self.codec is not None:
-            self._path = make_path(self.codec, self, self._options)
+            self._path = make_path(self.codec, self, self._options, self.meters)
 
     @property
     def is_video(self) -> bool:
@@ -176,7 +187,7 @@ class IncomingStream:
                 isinstance(each, EncodedFrame) and each.keyframe for each in frames
             )
             if self._nack is not None and path.awaited is not None:
-                self._nack.forget_below(path.awaited)
+                self._nack.forget_below(path.awaited + self._between)
         return frames
 
     # -- what is asked of the source ------------------------------------------------------------------------------
@@ -190,8 +201,6 @@ class IncomingStream:
         if self._nack is None:
             return []
         missing = [number & 0xFFFF for number in self._nack.due(now)]
-        if missing:
-            self.counters.nacks_sent += 1
         if self._nack.take_gave_up() and self._path is not None:
             self._path.repair_gave_up()
         return missing
@@ -210,6 +219,17 @@ class IncomingStream:
         """Tell the round-trip time in seconds."""
         if self._nack is not None:
             self._nack.set_round_trip(round_trip)
+
+    def repair_counters(self) -> dict[str, float]:
+        """Return what the parts have counted that number packets and ask for them."""
+        counters: dict[str, float] = {
+            "sequence_numbers_rejected": self._numbers.rejected,
+            "sequence_restarts": self._numbers.restarts,
+        }
+        if self._nack is not None:
+            counters["nack_requested"] = self._nack.requested
+            counters["nack_given_up"] = self._nack.given_up
+        return counters
 
     # -- reports -----------------------------------------------------------------------------------------------
 

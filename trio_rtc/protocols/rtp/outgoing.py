@@ -21,28 +21,41 @@ from .extensions import (
 )
 from .frame import EncodedFrame
 from .history import PacketHistory
+from .meters import FrameRate, Limitation
 from .packet import HEADER_SIZE, RtpPacket
 from .parameters import Codec, Encoding
 from .payload import Packetizer
 from .rewriter import PacketRewriter
-from .rtx import wrap
+from .rtx import OVERHEAD, wrap
+from .telephone import OutgoingEvent
 
 _FIRST_NUMBERS = 1 << 15
+_HUGE = 2.5
+"""How much larger than the average a frame is that W3C calls huge."""
 _ELEMENT_ROOM = 40
 """Bytes that header extensions take at most in what we send, their own header included."""
 
 
 @attrs.define
 class OutgoingCounters:
-    """What has left (RFC 3550 section 6.4.1 and W3C webrtc-stats). Bytes are those of payloads."""
+    """What has left (RFC 3550 section 6.4.1 and W3C webrtc-stats). Bytes are those of payloads.
+
+    ``header_bytes_sent`` is what else was in the packets, padding and retransmissions among them, without SRTP.
+    ``packet_send_delay`` is how long the packets have waited for the pacer, in seconds, all together.
+    """
 
     packets_sent: int = 0
     bytes_sent: int = 0
     header_bytes_sent: int = 0
     retransmitted_packets_sent: int = 0
     retransmitted_bytes_sent: int = 0
+    padding_packets_sent: int = 0
+    padding_bytes_sent: int = 0
+    packet_send_delay: float = 0.0
     frames_sent: int = 0
     keyframes_sent: int = 0
+    huge_frames_sent: int = 0
+    frame_bytes: int = 0
     nacks_received: int = 0
     plis_received: int = 0
     firs_received: int = 0
@@ -80,6 +93,10 @@ class OutgoingStream:
         encoding: As given.
         counters: What has left.
         codec: What is sent at present; ``None`` before it is negotiated.
+        limitation: What keeps it below the quality that it may have.
+        target_bitrate: What it may use at present, in bits a second; ``None`` before that is known.
+        rate: How many frames are sent.
+        size: Width and height of the last frame that told, in pixels.
         clock: What the RTP clock showed last; ``None`` before the first packet.
         announced: Whether the peer has shown to know the stream, so that MID and RID need not be said any more.
     """
@@ -91,6 +108,10 @@ class OutgoingStream:
         self.codec: Codec | None = None
         self.clock: TimestampPoint | None = None
         self.announced = False
+        self.limitation = Limitation()
+        self.target_bitrate: float | None = None
+        self.rate = FrameRate()
+        self.size: tuple[int, int] | None = None
         self._history = history
         # RFC 3711 section 3.3.1: below 2^15, so that the first loss cannot make the peer guess the roll-over wrongly.
         self._next = rng.randrange(1, _FIRST_NUMBERS)
@@ -98,6 +119,7 @@ class OutgoingStream:
         self._timestamp_offset = rng.getrandbits(32)
         self._rewriter: PacketRewriter | None = None
         self._packetizer: Packetizer | None = None
+        self._event: OutgoingEvent | None = None
         self._extensions = ExtensionMap()
         self._names: tuple[tuple[int, bytes], ...] = ()
         self._repair_names: tuple[tuple[int, bytes], ...] = ()
@@ -129,11 +151,8 @@ class OutgoingStream:
         extensions = self._frame_elements(frame)
         is_video = frame.codec.lower() not in _AUDIO_MARKS
         last = len(payloads) - 1
-        number = self._next
-        self._next += len(payloads)
-        self.counters.frames_sent += 1
-        if frame.keyframe:
-            self.counters.keyframes_sent += 1
+        number = self._take_numbers(len(payloads))
+        self._count(frame, now)
         return [
             RtpPacket(
                 codec.payload_type,
@@ -151,7 +170,8 @@ class OutgoingStream:
     def adopt(self, packet: RtpPacket, payload_type: int, clock_rate: int, now: float) -> RtpPacket | None:
         """Return a packet of another stream as one of ours; ``None`` for one that comes too late for that."""
         if self._rewriter is None:
-            self._rewriter = PacketRewriter(self._next, self._timestamp_offset)
+            first = self._timestamp_offset if self.clock is None else self.clock.extrapolate(now)
+            self._rewriter = PacketRewriter(self._next, first)
         place = self._rewriter.rewrite(packet, clock_rate, now)
         if place is None:
             return None
@@ -169,13 +189,107 @@ class OutgoingStream:
             () if self.announced else self._names,
         )
 
-    def note_sent(self, packet: RtpPacket, size: int, now: float) -> None:
-        """Count and remember a packet exactly as it leaves; ``size`` is that of all of it."""
+    @property
+    def plays_event(self) -> bool:
+        """Whether a telephone event stands in the place of the sound at present."""
+        return self._event is not None and not self._event.ended
+
+    def continue_event(
+        self, code: int, elapsed: float, codec: Codec, now: float, *, end: bool
+    ) -> list[RtpPacket]:
+        """Return the packets of a telephone event that has lasted for some time (RFC 4733 section 2.5.1).
+
+        Args:
+            code: Which event.
+            elapsed: Seconds since it began; a new one begins when the one before has ended.
+            codec: That of telephone events.
+            now: Seconds.
+            end: Whether the event is over. Said again, the last packet is repeated.
+        """
+        event = self._event
+        if event is None or (event.ended and not end):
+            event = self._event = OutgoingEvent(code, self._clock_at(now - elapsed), codec.clock_rate)
+        packets = event.packets(elapsed, end=end)
+        number = self._take_numbers(len(packets))
+        names = () if self.announced else self._names
+        return [
+            RtpPacket(
+                codec.payload_type,
+                (number + index) & 0xFFFF,
+                packet.timestamp,
+                self.encoding.ssrc,
+                packet.payload,
+                packet.marker,
+                (),
+                names,
+            )
+            for index, packet in enumerate(packets)
+        ]
+
+    def _take_numbers(self, count: int) -> int:
+        """Return the first of some sequence numbers that are not used yet."""
+        number = self._next
+        self._next += count
+        # What is forwarded goes on behind them: no number may be used twice (RFC 3711 section 9.1).
+        self._rewriter = None
+        return number
+
+    def _clock_at(self, at: float) -> int:
+        """Return what the RTP clock shows at a time, that of the sound where there has been any."""
+        if self.clock is None:
+            rate = 8000 if self.codec is None else self.codec.clock_rate
+            self.clock = TimestampPoint(self._timestamp_offset, at, rate)
+        return self.clock.extrapolate(at)
+
+    def _count(self, frame: EncodedFrame, now: float) -> None:
+        counters, size = self.counters, len(frame.payload)
+        if counters.frames_sent and size >= _HUGE * counters.frame_bytes / counters.frames_sent:
+            counters.huge_frames_sent += 1
+        counters.frames_sent += 1
+        counters.frame_bytes += size
+        if frame.keyframe:
+            counters.keyframes_sent += 1
+        self.rate.note(now)
+        if frame.width and frame.height:
+            self.size = frame.width, frame.height
+
+    def note_sent(self, packet: RtpPacket, size: int, now: float, *, waited: float = 0.0) -> None:
+        """Count and remember a packet exactly as it leaves.
+
+        Args:
+            packet: The packet.
+            size: Bytes of all of it.
+            now: When it leaves.
+            waited: For how many seconds the pacer has kept it.
+        """
         counters = self.counters
         counters.packets_sent += 1
+        counters.packet_send_delay += waited
         counters.bytes_sent += len(packet.payload)
         counters.header_bytes_sent += size - len(packet.payload)
         self._history.store(self._unwrap(packet.sequence_number), packet, now)
+
+    def note_repeated(self, packet: RtpPacket, size: int, *, padding: bool) -> None:
+        """Count a packet that leaves once more, because the peer has missed it or to probe the path."""
+        counters = self.counters
+        if padding:
+            counters.padding_packets_sent += 1
+            counters.padding_bytes_sent += size
+            counters.header_bytes_sent += size
+            return
+        payload = len(packet.payload) - (OVERHEAD if packet.ssrc != self.encoding.ssrc else 0)
+        counters.retransmitted_packets_sent += 1
+        counters.retransmitted_bytes_sent += payload
+        counters.header_bytes_sent += size - payload
+
+    def history_counters(self) -> dict[str, float]:
+        """Return what the history has counted."""
+        history = self._history
+        return {
+            "history_resent": history.resent,
+            "history_unknown": history.unknown,
+            "history_suppressed": history.suppressed,
+        }
 
     @property
     def retransmits_apart(self) -> bool:
@@ -197,8 +311,6 @@ class OutgoingStream:
                 continue
             if self.retransmits_apart:
                 packet = self._wrap(packet)
-            self.counters.retransmitted_packets_sent += 1
-            self.counters.retransmitted_bytes_sent += len(packet.payload)
             packets.append(packet)
         return packets
 

@@ -1,7 +1,7 @@
 """The sending half of an RTP session: our streams, their pacing, and what the peer says about them."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from trio_rtc.protocols.rtcp import ReportBlock, SenderReport
 from trio_rtc.protocols.rtcp.ntp import ntp_from_unix
@@ -13,11 +13,13 @@ from .extensions import ABS_SEND_TIME, TRANSPORT_WIDE_CC, ExtensionMap, encode_a
 from .extensions import encode_transport_sequence_number as encode_number
 from .frame import EncodedFrame
 from .history import PacketHistory
+from .meters import LimitationReason
 from .options import RtpOptions
 from .outgoing import OutgoingStream
 from .packet import RtpPacket
-from .parameters import Codec, Encoding, SendParameters
+from .parameters import TELEPHONE_EVENT, Codec, Encoding, SendParameters
 from .payload import packetizer
+from .totals import Totals, add_to, outgoing_totals
 
 
 class PeerReport:
@@ -29,6 +31,7 @@ class PeerReport:
         "jitter",
         "lost",
         "measurements",
+        "reported_at",
         "round_trip",
         "total_round_trip",
     )
@@ -41,6 +44,7 @@ class PeerReport:
         self.round_trip: float | None = None
         self.total_round_trip = 0.0
         self.measurements = 0
+        self.reported_at = 0.0
 
 
 class _Place:
@@ -81,6 +85,7 @@ class SendingSide:
         self._by_name: dict[tuple[str, str | None], _Place] = {}
         self._rtx: dict[int, _Place] = {}
         self.packets_refused = 0
+        self._ended: Totals = {}
 
     @property
     def streams(self) -> list[tuple[OutgoingStream, PeerReport]]:
@@ -102,6 +107,8 @@ class SendingSide:
             encoding.ssrc: (section, encoding) for section in sections for encoding in section.encodings
         }
         gone = [ssrc for ssrc in self.ssrcs if ssrc not in wanted]
+        for ssrc in gone:
+            add_to(self._ended, outgoing_totals(self._places[ssrc].stream))
         self._places = {ssrc: self._place(section, encoding) for ssrc, (section, encoding) in wanted.items()}
         self._by_name.clear()
         self._rtx.clear()
@@ -129,6 +136,25 @@ class SendingSide:
             stream.configure(codec, maker, ExtensionMap(section.extensions))
         return place
 
+    def parameters_of(self, stream: OutgoingStream) -> SendParameters:
+        """Return what was negotiated for a stream."""
+        return self._places[stream.encoding.ssrc].parameters
+
+    def set_shares(self, bitrates: Mapping[int, float], limited: Collection[int], now: float) -> None:
+        """Take what each stream may use, in bits a second, and which of them could use more."""
+        for ssrc, place in self._places.items():
+            place.stream.target_bitrate = bitrates.get(ssrc)
+            reason = LimitationReason.BANDWIDTH if ssrc in limited else LimitationReason.NONE
+            place.stream.limitation.note(reason, now)
+
+    def counters(self) -> Mapping[str, float]:
+        """Return what all streams have counted together."""
+        totals: Totals = {"packets_refused": self.packets_refused}
+        add_to(totals, self._ended)
+        for place in self._places.values():
+            add_to(totals, outgoing_totals(place.stream))
+        return totals
+
     # -- what is sent ------------------------------------------------------------------------------------------
 
     def send_frame(self, mid: str, frame: EncodedFrame, rid: str | None, now: float) -> None:
@@ -140,6 +166,9 @@ class SendingSide:
         place = self._by_name.get((mid, rid))
         if place is None or not (place.parameters.active and place.stream.encoding.active):
             self.packets_refused += 1
+            return
+        if place.stream.plays_event:
+            # RFC 4733 section 2.2 lets the tone replace the sound, and the peer hears the tone undisturbed.
             return
         kind = PacketKind.AUDIO if place.parameters.kind == "audio" else PacketKind.VIDEO
         for packet in place.stream.packetize(frame, self._options.max_packet_size, now):
@@ -157,26 +186,43 @@ class SendingSide:
             kind = PacketKind.AUDIO if place.parameters.kind == "audio" else PacketKind.VIDEO
             self._queue(place.stream, adopted, kind, now)
 
+    def send_event(self, mid: str, code: int, elapsed: float, now: float, *, end: bool) -> None:
+        """Queue the packets of a telephone event that has lasted for some time; until its end it replaces the sound.
+
+        It has the clock rate of the sound, where the peer takes events of that (RFC 4733 section 2.4.1).
+        """
+        place = self._by_name.get((mid, None))
+        codec = None if place is None else _event_codec(place.parameters)
+        if place is None or codec is None or not (place.parameters.active and place.stream.encoding.active):
+            self.packets_refused += 1
+            return
+        for packet in place.stream.continue_event(code, elapsed, codec, now, end=end):
+            self._queue(place.stream, packet, PacketKind.AUDIO, now)
+
     def take(self, now: float) -> list[bytes]:
         """Take the packets that are due, in the clear."""
         items = self._bandwidth.take_due(now)
-        packets = [self._stamp(stream, packet, kind, now) for (stream, packet, kind) in items]
+        packets = [self._stamp(*item, now) for item in items]
         while (size := self._bandwidth.padding_wanted(now)) and (padding := self._padding(size)) is not None:
             self._queue(*padding, PacketKind.PADDING, now)
             items = self._bandwidth.take_due(now)
-            packets += [self._stamp(stream, packet, kind, now) for (stream, packet, kind) in items]
+            packets += [self._stamp(*item, now) for item in items]
         return packets
 
     def _queue(self, stream: OutgoingStream, packet: RtpPacket, kind: PacketKind, now: float) -> None:
-        if not self._bandwidth.enqueue((stream, packet, kind), len(packet.payload), kind, now):
+        if not self._bandwidth.enqueue((stream, packet, kind, now), len(packet.payload), kind, now):
             self.packets_refused += 1
 
-    def _stamp(self, stream: OutgoingStream, packet: RtpPacket, kind: PacketKind, now: float) -> bytes:
+    def _stamp(
+        self, stream: OutgoingStream, packet: RtpPacket, kind: PacketKind, queued_at: float, now: float
+    ) -> bytes:
         """Return the bytes of a packet that leaves now, with the marks by which the peer measures the path."""
         is_new = kind in (PacketKind.AUDIO, PacketKind.VIDEO)
         if packet.ssrc == stream.encoding.ssrc and not is_new:
             # Without RTX a retransmission is the same packet to the last bit.
-            return packet.encode()
+            data = packet.encode()
+            stream.note_repeated(packet, len(data), padding=False)
+            return data
         place = self._places.get(stream.encoding.ssrc)
         extensions = packet.extensions
         number = None
@@ -188,7 +234,9 @@ class SendingSide:
         packet = packet.with_extensions(extensions)
         data = packet.encode()
         if is_new:
-            stream.note_sent(packet, len(data), now)
+            stream.note_sent(packet, len(data), now, waited=now - queued_at)
+        else:
+            stream.note_repeated(packet, len(data), padding=kind is PacketKind.PADDING)
         self._bandwidth.packet_sent(number, len(data), now, padding=kind is PacketKind.PADDING)
         return data
 
@@ -238,6 +286,7 @@ class SendingSide:
         report.fraction_lost = block.fraction_lost / 256
         report.lost = block.cumulative_lost
         report.jitter = block.jitter
+        report.reported_at = now
         if report.highest is None or serial_difference(block.highest_sequence_number, report.highest, 32) > 0:
             report.highest = block.highest_sequence_number
         if round_trip is not None:
@@ -266,3 +315,10 @@ def _codec_of(parameters: SendParameters, payload_type: int) -> Codec | None:
     media: Sequence[Codec] = [codec for codec in parameters.codecs if codec.is_media]
     same = next((codec for codec in media if codec.payload_type == payload_type), None)
     return same or next(iter(media), None)
+
+
+def _event_codec(parameters: SendParameters) -> Codec | None:
+    """Return the payload type of telephone events: the one with the clock rate of the sound, else any."""
+    events = [codec for codec in parameters.codecs if codec.name.lower() == TELEPHONE_EVENT]
+    rate = next((codec.clock_rate for codec in parameters.codecs if codec.is_media), None)
+    return min(events, key=lambda codec: codec.clock_rate != rate, default=None)

@@ -15,7 +15,8 @@ authenticated connection choose 32 random bits each, and a collision is refused 
 
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtcp import (
@@ -50,6 +51,7 @@ from .parameters import FEEDBACK_TRANSPORT, ReceiveParameters, SendParameters
 from .receiving import ReceivingSide
 from .reports import ReportSchedule, compound, goodbye
 from .sending import SendingSide
+from .totals import numbers_of
 
 _MAX_RTCP = 1150
 _RTCP_TYPES = range(192, 224)
@@ -80,7 +82,7 @@ class RtpSession:
         self.sending = SendingSide(options, self.bandwidth, rng)
         self.receiving = ReceivingSide(options)
         self.srtp: SrtpSession | None = None
-        self.dropped: dict[str, int] = {}
+        self.dropped: Counter[str] = Counter()
         self.closed = False
         self._own_ssrc = rng.getrandbits(32)
         self._schedule = ReportSchedule(rng)
@@ -115,7 +117,7 @@ class RtpSession:
         self._has_video = "video" in kinds
         first = next((encoding.ssrc for section in active for encoding in section.encodings), None)
         self._own_ssrc = self._own_ssrc if first is None else first
-        self._note_bitrates()
+        self._note_bitrates(now)
 
     def set_demand(self, mid: str, *, frames: bool, packets: bool) -> None:
         """Say what is wanted of a section that is received."""
@@ -139,6 +141,20 @@ class RtpSession:
             self.sending.send_packet(mid, packet, rid, now)
             self._schedule.start(now)
 
+    def send_event(self, mid: str, code: int, elapsed: float, now: float, *, end: bool = False) -> None:
+        """Queue what tells that a telephone event goes on, or has ended (RFC 4733).
+
+        Args:
+            mid: The section.
+            code: Which event.
+            elapsed: Seconds since it began. With 0 it takes the place of the sound and is not told yet.
+            now: Seconds.
+            end: Whether it is over; said three times against loss.
+        """
+        if self.srtp is not None and not self.closed:
+            self.sending.send_event(mid, code, elapsed, now, end=end)
+            self._schedule.start(now)
+
     def request_keyframe(self, mid: str, rid: str | None, now: float) -> None:
         """Ask the peer for a keyframe."""
         self.receiving.request_keyframe(mid, rid)
@@ -151,6 +167,7 @@ class RtpSession:
         if srtp is None:
             room = self._options.max_early_packets - len(self._early)
             self._early += batch[: max(room, 0)]
+            self.dropped["too early"] += max(len(batch) - max(room, 0), 0)
             return
         for data in batch:
             if len(data) < 2 or self.closed:
@@ -165,11 +182,11 @@ class RtpSession:
                     if clear is not None:
                         self.receiving.receive(RtpPacket.parse(clear), len(clear), now)
             except ProtocolError:
-                self.dropped["malformed"] = self.dropped.get("malformed", 0) + 1
+                self.dropped["malformed"] += 1
         self.receiving.finish_batch(now)
         if self.receiving.streams:
             self._schedule.start(now)
-        self._take_events()
+        self._take_events(now)
 
     def handle_timer(self, now: float) -> None:
         """Act on what is due."""
@@ -181,7 +198,7 @@ class RtpSession:
         interval = options.report_interval_video if self._has_video else options.report_interval_audio
         if self._schedule.take(now, interval):
             self._report(now)
-        self._take_events()
+        self._take_events(now)
 
     def next_timer(self) -> float:
         """Return the next deadline."""
@@ -224,6 +241,17 @@ class RtpSession:
         if not self.closed:
             self._end()
 
+    def counters(self) -> Mapping[str, Mapping[str, float]]:
+        """Return what was counted, for each of the layers ``rtp``, ``srtp`` and ``congestion``."""
+        layers: dict[str, Mapping[str, float]] = {
+            "rtp": {**self.sending.counters(), **self.receiving.counters(), **self.dropped},
+            "congestion": self.bandwidth.counters(),
+        }
+        if self.srtp is not None:
+            counters = self.srtp.counters
+            layers["srtp"] = {**numbers_of(counters.rtp, "rtp_"), **numbers_of(counters.rtcp, "rtcp_")}
+        return layers
+
     # -- RTCP ----------------------------------------------------------------------------------------------------
 
     def _receive_rtcp(self, packets: Iterable[RtcpPacket], now: float) -> None:
@@ -239,7 +267,7 @@ class RtpSession:
                     sending.handle_nack(packet.media_ssrc, packet.sequence_numbers, now)
                 case TransportFeedback():
                     self.bandwidth.feedback(packet, now)
-                    self._note_bitrates()
+                    self._note_bitrates(now)
                 case PictureLossIndication():
                     self._tell(sending.handle_picture_loss(packet.media_ssrc))
                 case FullIntraRequest():
@@ -247,7 +275,7 @@ class RtpSession:
                         self._tell(sending.handle_full_intra_request(ssrc, number))
                 case ReceiverEstimatedMaximumBitrate():
                     self.bandwidth.remb_received(packet.bitrate, now)
-                    self._note_bitrates()
+                    self._note_bitrates(now)
                 case Goodbye():
                     receiving.goodbye(packet.ssrcs)
                 case ExtendedReport():
@@ -262,7 +290,7 @@ class RtpSession:
             self.sending.handle_report(block, round_trip, now)
             if round_trip is not None:
                 self.receiving.set_round_trip(round_trip)
-        self._note_bitrates()
+        self._note_bitrates(now)
 
     def _take_extended(self, report: ExtendedReport, now: float) -> None:
         if report.reference_time is not None:
@@ -271,7 +299,7 @@ class RtpSession:
         for delay in report.delays:
             round_trip = round_trip_time(at, delay.last_receiver_report, delay.delay)
             if round_trip is not None:
-                self.receiving.set_round_trip(round_trip)
+                self.receiving.note_round_trip(round_trip)
 
     def _report(self, now: float) -> None:
         reports = self.sending.reports(now, now + self._wall_clock)
@@ -316,15 +344,16 @@ class RtpSession:
         if event is not None:
             self._events.append(event)
 
-    def _note_bitrates(self) -> None:
+    def _note_bitrates(self, now: float) -> None:
         bitrates = self.bandwidth.take_changes()
         if bitrates:
+            self.sending.set_shares(bitrates, self.bandwidth.limited, now)
             self._events.append(BitratesChanged(bitrates, self.bandwidth.available))
 
-    def _take_events(self) -> None:
+    def _take_events(self, now: float) -> None:
         self._events += self.receiving.events
         self.receiving.events.clear()
-        self._note_bitrates()
+        self._note_bitrates(now)
 
     def _end(self) -> None:
         self.closed = True
