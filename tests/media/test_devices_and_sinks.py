@@ -1,0 +1,62 @@
+"""Devices that are not there are told; a blackhole takes all."""
+
+import pytest
+import trio
+import trio.testing
+
+from trio_rtc import media
+
+
+async def test_devices_are_listed():
+    for device in await media.list_devices():
+        assert device.kind in ("camera", "microphone", "screen")
+        assert device.name
+
+
+@pytest.mark.parametrize(
+    ("opener", "name"),
+    [
+        (media.open_camera, "/dev/no-such-camera"),
+        (media.open_microphone, "no-such-microphone"),
+        (media.open_screen, ":987.0"),
+    ],
+)
+async def test_a_missing_device_is_told(virtual_time, opener, name, capfd):
+    with pytest.raises(OSError, match="cannot be opened"):
+        async with opener(name):
+            pass
+    capfd.readouterr()  # what the libraries of sound and screen have to say about it
+
+
+async def test_a_platform_without_devices_is_told(virtual_time, monkeypatch):
+    monkeypatch.setattr("sys.platform", "plan9")
+    with pytest.raises(OSError, match="no camera"):
+        async with media.open_camera():
+            pass
+    assert await media.list_devices() == []
+
+
+async def test_a_blackhole_takes_all(autojump_clock):
+    blackhole = media.Blackhole()
+    send, receive = trio.open_memory_channel(0)
+    blackhole.add(receive)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(blackhole.run)
+        for item in range(5):
+            await send.send(item)
+        blackhole.add(media.tone())
+        await trio.sleep(0.99)
+        assert blackhole.consumed == 5 + 50
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_blackhole_does_not_mind_the_end():
+    blackhole = media.Blackhole()
+    send, receive = trio.open_memory_channel(1)
+    send.send_nowait("item")
+    send.close()
+    await blackhole.consume(receive)
+    closed = media.tone()
+    await closed.aclose()
+    await blackhole.consume(closed)
+    assert blackhole.consumed == 1
