@@ -1,0 +1,335 @@
+"""Audio and video in a second exchange: sections that are added, turned, stopped and recycled, and offers that meet."""
+
+import attrs
+import pytest
+
+from tests.strategies.sessions import Outcome
+from tests.strategies.transceivers import MediaSide, exchange, media_session
+from trio_rtc.enums import RTCBundlePolicy
+from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
+from trio_rtc.errors import InvalidAccessError
+from trio_rtc.protocols.sdp import is_bundle_only, media_mid, parse
+from trio_rtc.session import Disassociated, Session
+
+
+@attrs.define
+class Call:
+    """Two sessions in a call."""
+
+    sides: tuple[MediaSide, MediaSide] = attrs.Factory(lambda: (MediaSide("off1"), MediaSide("ans1")))
+    sessions: tuple[Session, Session] = attrs.Factory(lambda: (media_session(1), media_session(2)))
+
+    def negotiate(self, offerer: int = 0) -> Outcome:
+        answerer = 1 - offerer
+        return exchange(
+            self.sessions[offerer], self.sides[offerer], self.sessions[answerer], self.sides[answerer]
+        )
+
+    def needed(self, side: int) -> bool:
+        return self.sessions[side].negotiation_needed(self.sides[side].media(), ice_restart=False)
+
+    def sections(self) -> list[tuple[str, str | None, bool]]:
+        """Return kind, mid and whether it is alive of the sections of the first side."""
+        current = self.sessions[0].current_local
+        assert current is not None
+        return [
+            (each.kind, media_mid(each), each.port != 0 or is_bundle_only(each))
+            for each in current.parsed.media
+        ]
+
+
+@pytest.fixture
+def call() -> Call:
+    """Return a call with audio from both and video from the first side."""
+    made = Call()
+    made.sides[0].add("audio")
+    made.sides[0].add("video")
+    made.sides[1].add("audio", added_by_track=True)
+    made.negotiate()
+    return made
+
+
+def test_nothing_changes_when_nothing_changed(call: Call) -> None:
+    before = [session.current_local for session in call.sessions]
+    assert not call.needed(0)
+    assert not call.needed(1)
+    outcome = call.negotiate()
+    for session, old in zip(call.sessions, before, strict=True):
+        assert old is not None
+        assert session.current_local is not None
+        assert session.current_local.sdp == old.sdp
+    assert outcome.local_answer.closed_mids == ()
+    assert outcome.local_answer.disassociated == ()
+
+
+def test_either_side_may_offer_next(call: Call) -> None:
+    first = call.negotiate(0)
+    second = call.negotiate(1)
+    for side, other in (
+        (first.local_answer, second.remote_answer),
+        (first.remote_answer, second.local_answer),
+    ):
+        for before, after in zip(side.media, other.media, strict=True):
+            assert before.direction is after.direction
+            assert {each.payload_type for each in before.send_codecs} <= {
+                each.payload_type for each in after.send_codecs
+            }
+            assert before.header_extensions == after.header_extensions
+
+
+def test_a_section_is_added(call: Call) -> None:
+    call.sides[1].add("video")
+    assert call.needed(1)
+    outcome = call.negotiate(1)
+    assert [plan.key for plan in outcome.remote_offer.media] == [0, 1, None]
+    assert call.sections() == [("audio", "0", True), ("video", "1", True), ("video", "2", True)]
+    assert outcome.local_answer.transport is not None
+    assert outcome.local_answer.transport.mids == ("0", "1", "2")
+    assert not outcome.local_answer.transport.ice_restart
+
+
+@pytest.mark.parametrize("offerer", [0, 1])
+def test_a_direction_is_changed(call: Call, offerer: int) -> None:
+    side = call.sides[offerer]
+    side.change(side.transceivers[0].key, direction=Direction.RECVONLY)
+    assert call.needed(offerer)
+    outcome = call.negotiate(offerer)
+    assert outcome.remote_answer.media[0].direction is Direction.RECVONLY
+    assert outcome.local_answer.media[0].direction is Direction.SENDONLY
+    assert not call.needed(offerer)
+
+
+def test_streams_are_changed(call: Call) -> None:
+    call.sides[0].change(0, stream_ids=("another",))
+    assert call.needed(0)
+    assert call.negotiate().remote_offer.media[0].remote_stream_ids == ("another",)
+    assert not call.needed(0)
+
+
+def test_a_stopped_section_is_given_up_and_its_place_taken(call: Call) -> None:
+    call.sides[0].stop(1)
+    assert call.needed(0)
+    outcome = call.negotiate()
+    for applied in (outcome.remote_offer, outcome.local_answer, outcome.remote_answer):
+        assert [(plan.rejected, plan.stopped) for plan in applied.media] == [(False, False), (True, True)]
+    assert not outcome.local_offer.media[1].stopped
+    assert outcome.remote_answer.closed_mids == outcome.local_answer.closed_mids == ("1",)
+    assert outcome.remote_answer.transport is not None
+    assert outcome.remote_answer.transport.mids == ("0",)
+    assert [len(side.transceivers) for side in call.sides] == [1, 1]
+    assert call.sections() == [("audio", "0", True), ("video", "1", False)]
+    call.sides[1].add("audio")
+    call.sides[1].data_channels = True
+    call.negotiate(1)
+    assert call.sections() == [("audio", "0", True), ("audio", "2", True), ("application", "3", True)]
+
+
+def test_the_answerer_may_stop_too(call: Call) -> None:
+    call.sides[1].stop(1)
+    assert call.needed(1)
+    outcome = call.negotiate(0)
+    assert outcome.remote_answer.media[1].stopped
+    assert [len(side.transceivers) for side in call.sides] == [1, 1]
+
+
+def test_the_transport_outlives_the_first_section(call: Call) -> None:
+    before = call.negotiate().remote_answer.transport
+    call.sides[0].stop(0)
+    after = call.negotiate().remote_answer.transport
+    assert before is not None
+    assert after is not None
+    assert (before.mids, after.mids, after.mid, after.m_line_index) == (("0", "1"), ("1",), "1", 1)
+    unchanged = {"mids": (), "mid": "", "m_line_index": 0}
+    assert attrs.evolve(before, **unchanged) == attrs.evolve(after, **unchanged)
+    # The new first section of the list does not become the first of the bundle.
+    call.sides[0].add("video")
+    again = call.negotiate().remote_answer.transport
+    assert again is not None
+    assert again.mids == ("1", "2")
+    assert call.sections() == [("video", "2", True), ("video", "1", True)]
+
+
+def test_the_transport_outlives_all_sections(call: Call) -> None:
+    before = call.negotiate().remote_answer.transport
+    call.sides[0].stop(0)
+    call.sides[0].stop(1)
+    assert call.negotiate().remote_answer.transport is None
+    call.sides[0].add("audio")
+    after = call.negotiate().remote_answer.transport
+    assert before is not None
+    assert after is not None
+    assert (after.dtls_role, after.controlling) == (before.dtls_role, before.controlling)
+
+
+def test_data_channels_end_and_the_transport_stays(call: Call) -> None:
+    call.sides[0].data_channels = True
+    assert call.negotiate().remote_answer.data_mid == "2"
+    one, other = call.sessions
+    offer = one.create_offer(call.sides[0].media()).replace("sctp-port:5000", "sctp-port:0")
+    heard = other.apply_remote("offer", offer, call.sides[1].transceivers)
+    assert (heard.data_mid, heard.closed_mids) == (None, ())
+    other.create_answer(call.sides[1].media())
+    applied = other.apply_local("answer")
+    assert (applied.data_mid, applied.closed_mids) == (None, ("2",))
+    assert applied.transport is not None
+    assert applied.transport.mids == ("0", "1")
+    assert (applied.transport.remote_sctp_port, applied.transport.remote_max_message_size) == (None, None)
+
+
+def test_new_sections_are_bundle_only_under_max_bundle(call: Call) -> None:
+    call.sides[0].bundle_policy = RTCBundlePolicy.MAX_BUNDLE
+    call.sides[0].add("video")
+    media = parse(call.sessions[0].create_offer(call.sides[0].media())).media
+    assert [each.port for each in media] == [9, 9, 0]
+    assert call.negotiate().remote_answer.rejected_mids == ()
+
+
+def test_ice_restart(call: Call) -> None:
+    for side, generation in zip(call.sides, ("off2", "ans2"), strict=True):
+        side.generation = generation
+    outcome = call.negotiate()
+    assert outcome.local_answer.transport is not None
+    assert outcome.local_answer.transport.ice_restart
+    assert outcome.local_answer.transport.mids == ("0", "1")
+    assert not outcome.local_answer.disassociated
+
+
+def test_mids_are_never_used_again(call: Call) -> None:
+    for number in range(2, 6):
+        key = call.sides[0].transceivers[-1].key
+        call.sides[0].stop(key)
+        call.negotiate()
+        call.sides[0].add("video")
+        call.negotiate()
+        assert call.sections() == [("audio", "0", True), ("video", str(number), True)]
+
+
+def test_stopping_before_the_answer_comes(call: Call) -> None:
+    one, other = call.sessions
+    added = call.sides[0].add("audio")
+    offer = one.create_offer(call.sides[0].media())
+    call.sides[0].note(one.apply_local("offer", offer))
+    call.sides[0].stop(added.key)
+    call.sides[1].note(other.apply_remote("offer", offer, call.sides[1].transceivers))
+    answer = other.create_answer(call.sides[1].media())
+    call.sides[1].note(other.apply_local("answer", answer))
+    call.sides[0].note(one.apply_remote("answer", answer))
+    assert call.needed(0)
+    assert call.negotiate().remote_answer.rejected_mids == ("2",)
+    assert not call.needed(0)
+
+
+class TestTakenBack:
+    """Offers that are rolled back, or replaced before they are answered."""
+
+    def test_an_offer_of_ours(self, call: Call) -> None:
+        side, session = call.sides[0], call.sessions[0]
+        added = side.add("video")
+        offer = session.create_offer(side.media())
+        side.note(session.apply_local("offer", offer))
+        assert side.transceivers[-1].mid == "2"
+        applied = session.apply_local("rollback")
+        assert applied.disassociated == (Disassociated("2", added.key, created=False),)
+        assert [(plan.mid, plan.direction) for plan in applied.media] == [
+            ("0", Direction.SENDRECV),
+            ("1", Direction.SENDONLY),
+        ]
+        side.note(applied)
+        assert side.transceivers[-1].mid is None
+        assert call.needed(0)
+        call.negotiate()
+        assert call.sections()[2:] == [("video", "3", True)]
+
+    def test_an_offer_of_the_peer(self, call: Call) -> None:
+        side, session = call.sides[1], call.sessions[1]
+        call.sides[0].add("video")
+        call.sides[0].add("audio")
+        waiting = side.add("audio", added_by_track=True)
+        offer = call.sessions[0].create_offer(call.sides[0].media())
+        side.note(session.apply_remote("offer", offer, side.transceivers))
+        assert len(side.transceivers) == 4
+        applied = session.apply_remote("rollback")
+        assert applied.disassociated == (
+            Disassociated("2", None, created=True),
+            Disassociated("3", waiting.key, created=False),
+        )
+        side.note(applied)
+        assert [each.mid for each in side.transceivers] == ["0", "1", None]
+
+    def test_an_offer_that_replaced_another(self, call: Call) -> None:
+        side, session = call.sides[1], call.sessions[1]
+        short = call.sessions[0].create_offer(call.sides[0].media())
+        call.sides[0].add("video")
+        long = call.sessions[0].create_offer(call.sides[0].media())
+        side.note(session.apply_remote("offer", long, side.transceivers))
+        again = session.apply_remote("offer", long, side.transceivers)
+        assert again.disassociated == ()
+        assert again.media[2].key is not None
+        side.note(again)
+        replaced = session.apply_remote("offer", short, side.transceivers)
+        assert [(each.mid, each.created) for each in replaced.disassociated] == [("2", True)]
+        side.note(replaced)
+        assert len(side.transceivers) == 2
+        assert session.apply_remote("rollback").disassociated == ()
+
+    def test_offers_that_meet(self, call: Call) -> None:
+        one, other = call.sessions
+        call.sides[0].add("video")
+        mine = call.sides[1].add("video", added_by_track=True)
+        offer = one.create_offer(call.sides[0].media())
+        call.sides[0].note(one.apply_local("offer", offer))
+        call.sides[1].note(other.apply_local("offer", other.create_offer(call.sides[1].media())))
+        assert call.sides[1].transceivers[-1].mid == "2"
+        call.sides[1].note(other.apply_local("rollback"))
+        heard = other.apply_remote("offer", offer, call.sides[1].transceivers)
+        # Ours was waiting for a section: now it gets that of the peer, under the mid that it had itself.
+        assert heard.media[2].key == mine.key
+        call.sides[1].note(heard)
+        answer = other.create_answer(call.sides[1].media())
+        call.sides[1].note(other.apply_local("answer", answer))
+        call.sides[0].note(one.apply_remote("answer", answer))
+        assert not call.needed(0)
+        assert not call.needed(1)
+        assert [len(side.transceivers) for side in call.sides] == [3, 3]
+
+
+class TestOffersThatDoNotFollow:
+    """A peer may not change what a living section is."""
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("a=mid:1", "a=mid:7"),
+            ("m=video", "m=audio"),
+            ("a=mid:0", "a=mid:1"),
+        ],
+    )
+    def test_are_refused(self, call: Call, old: str, new: str) -> None:
+        offer = call.sessions[0].create_offer(call.sides[0].media()).replace(old, new)
+        if new == "a=mid:7":
+            offer = offer.replace("BUNDLE 0 1", "BUNDLE 0 7")
+        with pytest.raises(InvalidAccessError):
+            call.sessions[1].apply_remote("offer", offer, call.sides[1].transceivers)
+
+    def test_rejecting_may_lose_the_mid(self, call: Call) -> None:
+        offer = call.sessions[0].create_offer(call.sides[0].media())
+        head, video = offer[: offer.index("m=video")], offer[offer.index("m=video") :]
+        video = video.split("\r\n")[0].replace("m=video 9", "m=video 0") + "\r\n"
+        applied = call.sessions[1].apply_remote(
+            "offer", head.replace("BUNDLE 0 1", "BUNDLE 0") + video, call.sides[1].transceivers
+        )
+        assert [(plan.mid, plan.rejected, plan.stopped) for plan in applied.media][1] == ("1", True, True)
+
+
+def test_provisional_answers(call: Call) -> None:
+    one, other = call.sessions
+    call.sides[0].add("video")
+    offer = one.create_offer(call.sides[0].media())
+    call.sides[0].note(one.apply_local("offer", offer))
+    call.sides[1].note(other.apply_remote("offer", offer, call.sides[1].transceivers))
+    answer = other.create_answer(call.sides[1].media())
+    applied = other.apply_local("pranswer", answer)
+    assert applied.media[2].direction is Direction.RECVONLY
+    assert one.apply_remote("pranswer", answer).media[2].direction is Direction.SENDONLY
+    assert one.apply_remote("answer", answer).media[2].direction is Direction.SENDONLY
+    assert other.apply_local("answer").media == applied.media
