@@ -7,6 +7,8 @@ negotiated, feedback on them moves the estimate, the estimate moves the pacer an
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import attrs
+
 from trio_rtc.protocols.congestion import (
     PRIORITY_WEIGHTS,
     BandwidthEstimator,
@@ -39,6 +41,9 @@ class Bandwidth:
 
     Args:
         options: Of congestion control.
+
+    Attributes:
+        limited: The sources that are to be sent and could use more than there is.
     """
 
     def __init__(self, options: CongestionOptions) -> None:
@@ -51,6 +56,7 @@ class Bandwidth:
         self._references = Unwrapper(REFERENCE_BITS)
         self._sections: Sequence[SendParameters] = ()
         self._told: dict[int, float] = {}
+        self.limited: frozenset[int] = frozenset()
 
     # -- what is negotiated --------------------------------------------------------------------------------------
 
@@ -143,6 +149,21 @@ class Bandwidth:
         """Return what the estimate stands on."""
         return self._estimator.statistics()
 
+    def counters(self) -> Mapping[str, float]:
+        """Return the numbers of the estimate, and what the pacer has and had."""
+        pacer = self._pacer
+        return {
+            **{
+                name: value
+                for name, value in attrs.asdict(self.statistics()).items()
+                if isinstance(value, int | float)
+            },
+            "pacer_packets": pacer.packets,
+            "pacer_bytes": pacer.bytes,
+            "pacer_refused": pacer.refused,
+            "pacer_padding_dropped": pacer.padding_dropped,
+        }
+
     def queue_age(self, now: float) -> float:
         """Return how long the oldest packet has been waiting, in seconds."""
         return self._pacer.queue_age(now)
@@ -168,6 +189,13 @@ class Bandwidth:
         if not self._differs(bitrates):
             return None
         self._told = bitrates
+        self.limited = frozenset(
+            encoding.ssrc
+            for section, encoding in pairs
+            if section.active
+            and encoding.active
+            and bitrates[encoding.ssrc] < (1 - _WORTH_TELLING) * _ceiling(section, encoding)
+        )
         return bitrates
 
     def _differs(self, bitrates: Mapping[int, float]) -> bool:

@@ -7,11 +7,19 @@ from trio_rtc.errors import ProtocolError
 
 from .extensions import HeaderValues
 from .frame import EncodedFrame
+from .meters import MediaMeters
 from .options import RtpOptions
 from .packet import RtpPacket
 from .parameters import FEEDBACK_NACK, Codec
 from .payload import Depacketizer, LayerIds, depacketizer, layer_reader, payload_duration
-from .receive import AudioPlayout, Concealment, FrameAssembler, JitterEstimator, LayerPosition
+from .receive import (
+    AudioPlayout,
+    CompletedFrame,
+    Concealment,
+    FrameAssembler,
+    JitterEstimator,
+    LayerPosition,
+)
 
 PlayedFrame: TypeAlias = EncodedFrame | Concealment
 
@@ -51,27 +59,36 @@ class MediaPath(Protocol):
         """Return when ``frames`` has something though nothing came."""
 
 
-def make_path(codec: Codec, names: StreamNames, options: RtpOptions) -> MediaPath | None:
+def make_path(codec: Codec, names: StreamNames, options: RtpOptions, meters: MediaMeters) -> MediaPath | None:
     """Return the path of a codec, ``None`` if its payloads are not understood."""
     opener = depacketizer(codec.name, codec.parameters)
     if opener is None or not codec.is_media:
         return None
     if codec.clock_rate == 90_000:
-        return VideoPath(codec, opener, names, options)
-    return AudioPath(codec, opener, names, options)
+        return VideoPath(codec, opener, names, options, meters)
+    return AudioPath(codec, opener, names, options, meters)
 
 
 class VideoPath:
     """Pictures: put together, in order, whole, as soon as they are."""
 
-    def __init__(self, codec: Codec, opener: Depacketizer, names: StreamNames, options: RtpOptions) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        opener: Depacketizer,
+        names: StreamNames,
+        options: RtpOptions,
+        meters: MediaMeters | None = None,
+    ) -> None:
         self._codec = codec
         self._names = names
+        self._meters = meters or MediaMeters()
         reader = layer_reader(codec.name)
         layers = None if reader is None else _Layers(reader)
         self._assembler = FrameAssembler(
             opener, options.assembler, layers=layers, repairs=FEEDBACK_NACK in codec.feedback
         )
+        self._assembler.counters = self._meters.assembler
         self._jitter = JitterEstimator()
         self._values: dict[int, HeaderValues] = {}
 
@@ -98,6 +115,7 @@ class VideoPath:
         frames: list[PlayedFrame] = []
         for completed in self._assembler.frames(now):
             self._jitter.update(completed.timestamp / self._codec.clock_rate, completed.completed_at)
+            self._measure(completed, now)
             values = self._values.pop(completed.timestamp, None)
             frame = completed.frame
             frames.append(
@@ -137,6 +155,19 @@ class VideoPath:
         """Return when ``frames`` has something though nothing came."""
         return self._assembler.next_timer()
 
+    def _measure(self, completed: CompletedFrame, now: float) -> None:
+        meters = self._meters
+        meters.emitted += 1
+        meters.delay += now - completed.began_at
+        if completed.last_sequence_number > completed.first_sequence_number:
+            meters.assembled += 1
+            meters.assembly_time += completed.completed_at - completed.began_at
+        meters.rate.note(now)
+        meters.intervals.note(now)
+        frame = completed.frame
+        if frame.width and frame.height:
+            meters.width, meters.height = frame.width, frame.height
+
     def _remember(self, timestamp: int, values: HeaderValues) -> None:
         """Keep what a packet tells of its frame; of at most as many frames as can be under way."""
         self._values[timestamp] = values
@@ -147,12 +178,20 @@ class VideoPath:
 class AudioPath:
     """Sound: played out evenly, with something in the place of what is missing."""
 
-    def __init__(self, codec: Codec, opener: Depacketizer, names: StreamNames, options: RtpOptions) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        opener: Depacketizer,
+        names: StreamNames,
+        options: RtpOptions,
+        meters: MediaMeters | None = None,
+    ) -> None:
         self._codec = codec
         self._opener = opener
         self._names = names
+        self._meters = meters or MediaMeters()
         self._playout = AudioPlayout(options.playout)
-        self._malformed = 0
+        self._playout.counters = self._meters.playout
 
     @property
     def playout(self) -> AudioPlayout:
@@ -174,7 +213,7 @@ class AudioPath:
         try:
             frame = self._opener.assemble((packet.payload,))
         except ProtocolError:
-            self._malformed += 1
+            self._meters.malformed += 1
             return
         encoded = EncodedFrame(
             frame.payload,
@@ -193,8 +232,14 @@ class AudioPath:
     def frames(self, now: float) -> list[PlayedFrame]:
         """Return what is to be heard now."""
         frames: list[PlayedFrame] = []
-        while (played := self._playout.pull(now)) is not None:
+        playout, meters = self._playout, self._meters
+        before = playout.counters.played
+        while (played := playout.pull(now)) is not None:
             frames.append(played)
+            units, before = playout.counters.played - before, playout.counters.played
+            if units and isinstance(played, EncodedFrame):
+                meters.target_delay += playout.target_delay * units
+                meters.loudness.note(played.audio_level, units / self._codec.clock_rate)
         return frames
 
     def repair_gave_up(self) -> None:

@@ -1,5 +1,6 @@
 """The receiving half of an RTP session: which stream a packet belongs to, and what is asked and told of the streams."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import attrs
@@ -23,6 +24,7 @@ from .packet import RtpPacket
 from .parameters import FEEDBACK_TRANSPORT, RTX, ReceiveParameters
 from .router import Route, Router
 from .rtx import unwrap
+from .totals import Totals, add_to, incoming_totals
 
 _MAX_RTCP = 1150
 _PACKET_OVERHEAD = 60
@@ -65,7 +67,8 @@ class ReceivingSide:
         self._transport_numbers: Unwrapper | None = None
         self._transport_wide = False
         self._last_media_ssrc = 0
-        self.dropped: dict[str, int] = {}
+        self.dropped: Counter[str] = Counter()
+        self._ended: Totals = {}
         self.events: list[RtpEvent] = []
 
     @property
@@ -158,6 +161,9 @@ class ReceivingSide:
         if repaired is not None:
             again = Arrival(repaired, arrival.values, original, arrival.size, arrival.now)
             self._receive_media(again, route, repaired=True)
+            stream = self._streams.get(ssrc)
+            if stream is not None:
+                stream.rtx_ssrc = arrival.packet.ssrc
 
     def _repaired_ssrc(self, ssrc: int, route: Route) -> int | None:
         """Return which source a repair stream repairs: announced, else by the layer, else the only one there is."""
@@ -182,6 +188,7 @@ class ReceivingSide:
         stream = IncomingStream(route.section.mid, ssrc, route.rid, self._options)
         demand = self._demands.get(stream.mid)
         stream.want_frames(demand is not None and demand.frames)
+        stream.rtx_ssrc = next((repair for repair, repaired in self._rtx.items() if repaired == ssrc), None)
         self._streams[ssrc] = stream
         self.events.append(StreamStarted(stream.mid, ssrc, stream.rid))
         return stream
@@ -200,7 +207,7 @@ class ReceivingSide:
         )
 
     def _drop(self, reason: str) -> None:
-        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+        self.dropped[reason] += 1
 
     # -- what the sources say of themselves ------------------------------------------------------------------------
 
@@ -222,8 +229,15 @@ class ReceivingSide:
         for stream in self._streams.values():
             stream.set_round_trip(round_trip)
 
+    def note_round_trip(self, round_trip: float) -> None:
+        """Take what the peer's answer to our reference time has shown (RFC 3611 section 4.5)."""
+        self.set_round_trip(round_trip)
+        for stream in self._streams.values():
+            stream.round_trips.note(round_trip)
+
     def _end(self, stream: IncomingStream) -> None:
         del self._streams[stream.ssrc]
+        add_to(self._ended, incoming_totals(stream))
         self._router.forget(stream.ssrc)
         self.events.append(StreamEnded(stream.mid, stream.ssrc, stream.rid))
 
@@ -239,7 +253,9 @@ class ReceivingSide:
         for stream in self._streams.values():
             missing = stream.take_nacks(now)
             if missing:
-                packets += GenericNack.build(own_ssrc, stream.ssrc, missing, _MAX_RTCP)
+                nacks = GenericNack.build(own_ssrc, stream.ssrc, missing, _MAX_RTCP)
+                stream.counters.nacks_sent += len(nacks)
+                packets += nacks
             if stream.take_keyframe_request(now):
                 stream.counters.plis_sent += 1
                 packets.append(PictureLossIndication(own_ssrc, stream.ssrc))
@@ -274,6 +290,13 @@ class ReceivingSide:
             )
         return deadline
 
-    def counters(self) -> Mapping[str, int]:
-        """Return what was dropped, by reason."""
-        return dict(self.dropped)
+    def counters(self) -> Mapping[str, float]:
+        """Return what all streams have counted together, and what was dropped, by reason."""
+        totals: Totals = {
+            "feedback_forgotten": self._feedback.forgotten,
+            "feedback_jumps": self._feedback.jumps,
+        }
+        add_to(totals, self._ended)
+        for stream in self._streams.values():
+            add_to(totals, incoming_totals(stream))
+        return {**totals, **self.dropped}

@@ -202,11 +202,13 @@ class SendingSide:
     def take(self, now: float) -> list[bytes]:
         """Take the packets that are due, in the clear."""
         items = self._bandwidth.take_due(now)
-        packets = [self._stamp(*item, now) for item in items]
+        packets = [self._stamp(stream, packet, kind, since, now) for (stream, packet, kind, since) in items]
         while (size := self._bandwidth.padding_wanted(now)) and (padding := self._padding(size)) is not None:
             self._queue(*padding, PacketKind.PADDING, now)
             items = self._bandwidth.take_due(now)
-            packets += [self._stamp(*item, now) for item in items]
+            packets += [
+                self._stamp(stream, packet, kind, since, now) for (stream, packet, kind, since) in items
+            ]
         return packets
 
     def _queue(self, stream: OutgoingStream, packet: RtpPacket, kind: PacketKind, now: float) -> None:
