@@ -34,9 +34,9 @@ def test_hole_is_left_alone_for_the_tolerance_and_then_asked_for_once_a_round_tr
     assert nack.next_timer() == pytest.approx(1.005)
     assert nack.due(1.005) == [11, 12]
     assert nack.due(1.006) == []
-    assert nack.next_timer() == pytest.approx(1.055)
+    assert nack.next_timer() == pytest.approx(1.06)
     nack.received(12, 1.05, recovered=True)
-    assert nack.due(1.056) == [11]
+    assert nack.due(1.061) == [11]
     assert nack.requested == 3
 
 

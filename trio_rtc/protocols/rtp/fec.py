@@ -10,6 +10,7 @@ Their bytes count as zero on both sides.
 """
 
 import struct
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -178,7 +179,8 @@ class ErasureDecoder:
 
     def __init__(self, options: FecOptions) -> None:
         self._options = options
-        self._media: dict[MediaKey, bytes] = {}
+        # Its front is at hand even when much was taken from there, unlike that of a plain dictionary.
+        self._media: OrderedDict[MediaKey, bytes] = OrderedDict()
         self._count = 0
         # In order of arrival; a dictionary, so that any can be taken out.
         self._repairs: dict[_Repair, None] = {}
@@ -223,7 +225,7 @@ class ErasureDecoder:
         self._media[key] = data
         self._count += 1
         if len(self._media) > self._options.max_packets:
-            del self._media[next(iter(self._media))]
+            self._media.popitem(last=False)
         if self._repairs:
             oldest = next(iter(self._repairs))
             # What it could be used with is forgotten by now, and its sequence numbers will come again.

@@ -1,5 +1,7 @@
 """What was sent lately, so that it can be sent again when the peer asks for it (RFC 4585 section 6.2.1)."""
 
+from collections import OrderedDict
+
 import attrs
 from attrs import validators
 
@@ -43,7 +45,8 @@ class PacketHistory:
 
     def __init__(self, options: HistoryOptions | None = None) -> None:
         self._options = options or HistoryOptions()
-        self._packets: dict[int, _Sent] = {}
+        # Its front is at hand even when much was taken from there, unlike that of a plain dictionary.
+        self._packets: OrderedDict[int, _Sent] = OrderedDict()
         self.resent = 0
         self.unknown = 0
         self.suppressed = 0

@@ -1,9 +1,9 @@
 """Asking for lost packets (generic NACK, RFC 4585 section 6.2.1): which to ask for, when, and when to give up.
 
 A number that is skipped is missing. It is first asked for when the reordering tolerance has passed: as long as packets
-have lately come late of their own accord, so long a hole is left alone. Then it is asked for once in a round trip,
-each time a little later, until it comes, has been asked for too often, or is too old. Giving up is told once by
-:meth:`NackGenerator.take_gave_up`; the answer to it is to ask for a keyframe.
+have lately come late of their own accord, so long a hole is left alone. Then it is asked for once in a round trip
+and that tolerance, each time a little later, until it comes, has been asked for too often, or is too old. Giving up is
+told once by :meth:`NackGenerator.take_gave_up`; the answer to it is to ask for a keyframe.
 
 Sequence numbers are unwrapped.
 """
@@ -34,7 +34,7 @@ class NackOptions:
     max_age: float = attrs.field(default=3.0, validator=validators.gt(0))
     initial_round_trip: float = attrs.field(default=0.1, validator=validators.gt(0))
     min_interval: float = attrs.field(default=0.02, validator=validators.gt(0))
-    backoff: float = attrs.field(default=1.25, validator=validators.ge(1))
+    backoff: float = attrs.field(default=1.05, validator=validators.ge(1))
     min_tolerance: float = attrs.field(default=0.005, validator=validators.ge(0))
     max_tolerance: float = attrs.field(default=0.1, validator=validators.ge(0))
 
@@ -47,7 +47,7 @@ class _Missing:
     requests: int = 0
 
 
-_TOLERANCE_DECAY = 0.97
+_TOLERANCE_DECAY = 0.98
 
 
 class NackGenerator:
@@ -129,7 +129,8 @@ class NackGenerator:
         if now < self._next:
             return []
         options = self._options
-        interval = max(options.min_interval, self._round_trip)
+        # An answer may come as much out of order as anything else.
+        interval = max(options.min_interval, self._round_trip + self.tolerance)
         numbers: list[int] = []
         lost: list[int] = []
         soonest = math.inf
