@@ -230,7 +230,7 @@ class MediaLink:
                 self._take_frames(event)
             case PacketsReceived():
                 if (transceiver := self._by_mid(event.mid)) is not None:
-                    transceiver.receiver._take_packets(event.packets)
+                    transceiver.receiver._take_packets(event.rid, event.packets)
             case StreamStarted():
                 if (transceiver := self._by_mid(event.mid)) is not None:
                     transceiver.receiver._source.mute(False)

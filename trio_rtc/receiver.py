@@ -75,7 +75,7 @@ class RTCRtpReceiver:
         self._transport: RTCDtlsTransport | None = None
         self._parameters = RTCRtpReceiveParameters()
         self._sources = SourceLog(carrier.wall_clock)
-        self._packet_queues: set[FrameQueue] = set()
+        self._packet_queues: dict[FrameQueue, str | None] = {}
         self._encoded_queues: dict[FrameQueue, str | None] = {}
         self.transform: FrameTransform | None = None
         self.layer: str | None = None
@@ -118,19 +118,24 @@ class RTCRtpReceiver:
         self._carrier.request_keyframe(self, rid)
 
     @asynccontextmanager
-    async def rtp_packets(self) -> AsyncIterator[trio.abc.ReceiveChannel[RtpPacket]]:
+    async def rtp_packets(
+        self, *, rid: str | None = None
+    ) -> AsyncIterator[trio.abc.ReceiveChannel[RtpPacket]]:
         """Take the packets as they come, repaired ones among them, for those who forward. Not W3C's.
 
         What is not taken in time is dropped, oldest first. The iteration ends with the receiver.
+
+        Args:
+            rid: Of which simulcast layer; ``None`` for all. Packets tell it themselves only at the beginning.
         """
         queue = FrameQueue(PACKET_CAPACITY)
-        self._packet_queues.add(queue)
+        self._packet_queues[queue] = rid
         self._demand_changed()
         try:
             await trio.lowlevel.checkpoint()
             yield QueueChannel(queue)
         finally:
-            self._packet_queues.discard(queue)
+            del self._packet_queues[queue]
             queue.end(discard=True)
             self._demand_changed()
 
@@ -164,10 +169,11 @@ class RTCRtpReceiver:
         self._parameters = parameters
         self._transport = transport
 
-    def _take_packets(self, packets: list[RtpPacket]) -> None:
-        for queue in self._packet_queues:
-            for packet in packets:
-                queue.put(packet)
+    def _take_packets(self, rid: str | None, packets: list[RtpPacket]) -> None:
+        for queue, wanted in self._packet_queues.items():
+            if wanted is None or wanted == rid:
+                for packet in packets:
+                    queue.put(packet)
 
     def _take_encoded(self, frame: EncodedFrame) -> None:
         """Take a frame for those who want encoded ones, and note who is in it."""
