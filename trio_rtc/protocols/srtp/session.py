@@ -13,9 +13,10 @@ re-keying, which DTLS-SRTP does not use, and cryptex (RFC 9335).
 import struct
 from typing import Final
 
-from pylibsrtp import Error, Policy, Session
+from pylibsrtp import Error, Policy
 
 from .counters import PacketCounters, SrtpCounters
+from .libsrtp import Direction
 from .options import SrtpOptions
 from .profiles import (
     MAX_PROTECTED_SIZE,
@@ -67,8 +68,8 @@ class SrtpSession:
         self.profile: Final[Profile] = PROFILES[profile]
         self.counters: Final = SrtpCounters()
         self._options = options or SrtpOptions()
-        self._outbound = Session(self._policy(Policy.SSRC_ANY_OUTBOUND, local_key, local_salt))
-        self._inbound = Session(self._policy(Policy.SSRC_ANY_INBOUND, remote_key, remote_salt))
+        self._outbound = Direction(self._policy(Policy.SSRC_ANY_OUTBOUND, local_key, local_salt))
+        self._inbound = Direction(self._policy(Policy.SSRC_ANY_INBOUND, remote_key, remote_salt))
         self._inbound_sources: set[int] = set()
         self._min_rtp_size = RTP_HEADER_SIZE + self.profile.rtp_overhead
         self._min_rtcp_size = RTCP_HEADER_SIZE + self.profile.rtcp_overhead
@@ -92,7 +93,7 @@ class SrtpSession:
         if len(packet) > MAX_RTP_SIZE or not _is_rtp(packet, len(packet)):
             raise ValueError(f"{len(packet)} bytes that are not an RTP packet which can be protected")
         try:
-            protected: bytes = self._outbound.protect(packet)
+            protected = self._outbound.protect(packet)
         except Error as error:
             raise ValueError(f"the RTP packet cannot be protected: {error}") from error
         self.counters.rtp.protected += 1
@@ -115,7 +116,7 @@ class SrtpSession:
             counters.refused += 1
             return None
         try:
-            unprotected: bytes = self._inbound.unprotect(packet)
+            unprotected = self._inbound.unprotect(packet)
         except Error as error:
             _count_failure(counters, error)
             return None
@@ -133,7 +134,7 @@ class SrtpSession:
         if len(packet) > MAX_RTCP_SIZE or not _is_rtcp(packet, len(packet)):
             raise ValueError(f"{len(packet)} bytes that are not an RTCP packet which can be protected")
         try:
-            protected: bytes = self._outbound.protect_rtcp(packet)
+            protected = self._outbound.protect_rtcp(packet)
         except Error as error:
             raise ValueError(f"the RTCP packet cannot be protected: {error}") from error
         self.counters.rtcp.protected += 1
@@ -156,7 +157,7 @@ class SrtpSession:
             counters.refused += 1
             return None
         try:
-            unprotected: bytes = self._inbound.unprotect_rtcp(packet)
+            unprotected = self._inbound.unprotect_rtcp(packet)
         except Error as error:
             _count_failure(counters, error)
             return None
@@ -173,7 +174,7 @@ class SrtpSession:
         """
         if ssrc in self._inbound_sources:
             self._inbound_sources.remove(ssrc)
-            self._inbound.remove_stream(ssrc)
+            self._inbound.remove_source(ssrc)
 
     def _policy(self, direction: int, key: bytes, salt: bytes) -> Policy:
         if len(key) != self.profile.key_size or len(salt) != self.profile.salt_size:
