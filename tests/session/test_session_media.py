@@ -359,7 +359,7 @@ class TestBundle:
         ]
 
     def test_policies_of_the_first_offer(self) -> None:
-        alone, only = (9, False, True), (0, True, False)
+        alone, only = (9, False, True), (0, True, True)
         assert self.policy(RTCBundlePolicy.MAX_COMPAT) == [alone, alone, alone, alone]
         assert self.policy(RTCBundlePolicy.BALANCED) == [alone, only, alone, alone]
         assert self.policy(RTCBundlePolicy.MAX_BUNDLE) == [alone, only, only, only]

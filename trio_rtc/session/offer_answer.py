@@ -167,7 +167,7 @@ def _offer_transports(
             kinds.add(section.kind)
             completed.append(with_transport(section, local.transport(mid or ""), "actpass"))
         else:
-            completed.append(bundle_only_section(section))
+            completed.append(bundle_only_section(section, local))
     return completed
 
 

@@ -63,12 +63,18 @@ def mirrored_data_section(counterpart: MediaDescription, local: LocalMedia) -> M
     )
 
 
-def bundle_only_section(section: MediaDescription) -> MediaDescription:
+def bundle_only_section(section: MediaDescription, local: LocalMedia) -> MediaDescription:
     """Return a section that exists only inside its bundle (RFC 9143 section 6), for an offer.
 
-    Of what belongs to the transport it keeps ``a=rtcp-mux``, without which libwebrtc refuses the whole offer.
+    RFC 9143 section 7.1.3 wants nothing of the transport in it. But libwebrtc refuses an offer whose sections do not
+    all say ``a=rtcp-mux``, aiortc one where ICE credentials are missing; so it repeats all but the candidates, as
+    Chromium does.
     """
-    return attrs.evolve(section, port=0, attributes=(*section.attributes, Attribute("bundle-only")))
+    attributes = (*section.attributes, Attribute("bundle-only"))
+    transport = attrs.evolve(
+        local.transport(media_mid(section) or ""), candidates=(), candidates_complete=False
+    )
+    return with_transport(attrs.evolve(section, port=0, attributes=attributes), transport, "actpass")
 
 
 def rejected_section(counterpart: MediaDescription) -> MediaDescription:

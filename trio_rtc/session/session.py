@@ -8,11 +8,21 @@ be read, does it make sense, and only then is anything changed. So whatever is r
 What the transports must do is returned as a value (``Applied``), computed from the exchange and the plan that was
 established before; nothing is called and no event is kept.
 
+Sections of audio and video belong to transceivers, which live outside: they come in as values (``LocalTransceiver``)
+each time, and a plan (``MediaPlan``) says which of them a section goes to and what it carries, as far as both
+descriptions have settled it. The session keeps only which transceiver a section was written for.
+
+There is one transport. It goes with the first section that is accepted, of whatever kind, and with all that are in
+one bundle with it (RFC 9143); what is outside of that bundle is rejected. When the first section is given up, the
+transport goes on with the next.
+
 Covered: W3C's createOffer, createAnswer, setLocalDescription and setRemoteDescription with rollback and provisional
 answers, trickled candidates in both directions (RFC 8838), ICE restart, application sections of today (RFC 8841) and
-in the form before it. Left out in this version: RTP media (sections are answered rejected), changing a description
-between creating and applying it (RFC 9429 section 5.4 forbids it), more than one transport, and replacing the DTLS
-association through ``a=tls-id``.
+in the form before it, sections of media with their codecs, header extensions (RFC 8285), repair (RFC 4588, RFC 5109),
+streams (RFC 8830) and simulcast (RFC 8853), and the recycling of sections. Left out: changing a description between
+creating and applying it (RFC 9429 section 5.4 forbids it), more than one transport, RTCP on a port of its own,
+replacing the DTLS association through ``a=tls-id``, encrypted header extensions (RFC 6904), and asking the peer for
+simulcast in an offer.
 """
 
 import random

@@ -14,6 +14,7 @@ from trio_rtc.protocols.sdp import (
     RtcpFeedback,
     RtpMap,
     SessionDescription,
+    Simulcast,
     SimulcastAlternative,
     Ssrc,
     SsrcGroup,
@@ -175,3 +176,21 @@ def test_views_of_every_real_section(name: str) -> None:
         else:
             rtp = rtp_attributes(description, index)
             assert {str(rtpmap.payload_type) for rtpmap in rtp.rtpmaps} <= set(media.formats)
+
+
+@pytest.mark.parametrize(
+    ("grammar", "value"),
+    [
+        (ExtMap, "8/sendonly https://example.org/x"),
+        (ExtMap, "2 urn:x with attributes"),
+        (Rid, "4 send pt=96;max-width=1280"),
+        (Rid, "q recv"),
+        (Simulcast, "send q;~h,f"),
+        (Simulcast, "send q;h recv 1,~2"),
+        (Simulcast, "recv 1"),
+    ],
+)
+def test_values_are_written_as_they_are_read(
+    grammar: type[ExtMap] | type[Rid] | type[Simulcast], value: str
+) -> None:
+    assert grammar.parse(value).to_value() == value
