@@ -181,7 +181,7 @@ class FFmpegVideoEncoder:
         self, implementation: VideoEncoderImplementation, rate: RateControl, size: tuple[int, int]
     ) -> av.VideoCodecContext:
         options = self._options
-        threads = options.threads or _threads(size[0] * size[1])
+        threads = options.threads or _threads(size[0] * size[1], implementation.max_threads)
         setup = EncoderSetup(*size, self._bitrate, rate.bitrate_to_open(self._bitrate), threads, options)
         context = av.CodecContext.create(implementation.name, "w")
         assert isinstance(context, av.VideoCodecContext)
@@ -198,6 +198,6 @@ class FFmpegVideoEncoder:
         return context
 
 
-def _threads(pixels: int) -> int:
+def _threads(pixels: int, most: int) -> int:
     wanted = 1 if pixels <= 640 * 360 else 2 if pixels <= 1280 * 720 else 4
-    return min(wanted, os.cpu_count() or 1)
+    return min(wanted, most, os.cpu_count() or 1)

@@ -13,7 +13,6 @@ from typing import Literal
 
 import attrs
 import av
-import av.device
 import trio
 
 from .player import Player, Source, play
@@ -187,7 +186,11 @@ def _devices_of(kind: DeviceKind, format_name: str) -> list[Device]:
     if not _is_built_in(format_name):
         return []
     try:
-        listed = av.device.enumerate_input_devices(format_name)
+        from av.device import enumerate_input_devices  # noqa: PLC0415 - PyAV has it from version 17 on
+    except ImportError:
+        return []
+    try:
+        listed = enumerate_input_devices(format_name)
     except (av.FFmpegError, OSError, ValueError, NotImplementedError):
         return []  # no driver, or FFmpeg cannot list what this format has
     return [

@@ -12,7 +12,7 @@ import trio
 from trio_rtc.codecs.samples import as_array, frame_of, samples_of
 
 _FRAME_DURATION = 0.02
-_POINTS = 8192
+_POINTS = 4096
 
 
 @attrs.define(eq=False)
@@ -77,7 +77,7 @@ tone = ToneSource
 def dominant_frequency(frames: Iterable[av.AudioFrame]) -> float:
     """Return the frequency in hertz that is the loudest in a sound, to about a hertz.
 
-    At most 8192 samples are looked at, from the middle.
+    At most 4096 samples are looked at, from the middle.
 
     Raises:
         ValueError: There are fewer than 256 samples, or frames of different rates.
