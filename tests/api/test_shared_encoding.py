@@ -1,0 +1,121 @@
+"""Senders of different connections share the encoder of a source."""
+
+from fractions import Fraction
+
+import av
+import pytest
+
+from trio_rtc.media import draw_pattern
+from trio_rtc.media_encoding import EncodingKey, EncodingUser
+from trio_rtc.protocols.rtp import EncodedFrame
+from trio_rtc.tracks import FrameSource
+
+KEY = EncodingKey("video", "VP8", ())
+SMALL = EncodingKey("video", "VP8", (), scale_down_by=2.0)
+
+
+def picture(number: int) -> av.VideoFrame:
+    frame = draw_pattern(number, 64, 48)
+    frame.pts, frame.time_base = number * 3000, Fraction(1, 90_000)
+    return frame
+
+
+class Conference:
+    """A source and those who send it."""
+
+    def __init__(self, users: int) -> None:
+        self.source = FrameSource("video")
+        self.users = [EncodingUser(self.source) for _ in range(users)]
+        self._number = 0
+
+    async def show(self, *keys: EncodingKey, to: list[int] | None = None) -> list[list[EncodedFrame]]:
+        """Show a picture to all users, or to some."""
+        self._number += 1
+        frame = picture(self._number)
+        return [
+            await self.users[user].encode(keys[user % len(keys)], self._number, frame, 300_000)
+            for user in (range(len(self.users)) if to is None else to)
+        ]
+
+    async def aclose(self) -> None:
+        for user in self.users:
+            await user.aclose()
+
+
+async def test_a_picture_is_encoded_once_for_all_who_send_it_alike() -> None:
+    conference = Conference(3)
+    for _ in range(5):
+        first, *others = await conference.show(KEY)
+        assert len(first) == 1
+        for other in others:
+            assert other[0] is first[0]
+    assert list(conference.source.encodes) == [KEY]
+    await conference.aclose()
+    assert conference.source.encodes == {}
+
+
+async def test_who_wants_another_size_has_an_encoder_of_his_own() -> None:
+    conference = Conference(2)
+    [large], [small] = await conference.show(KEY, SMALL)
+    assert (large.width, small.width) in ((64, 32), (None, None))
+    assert large is not small
+    assert set(conference.source.encodes) == {KEY, SMALL}
+    await conference.users[1].aclose()
+    assert set(conference.source.encodes) == {KEY}
+    await conference.aclose()
+
+
+async def test_who_comes_later_begins_with_a_keyframe_that_all_get() -> None:
+    conference = Conference(2)
+    for _ in range(3):
+        await conference.show(KEY, to=[0])
+    # The first of them has had this one encoded before the other was there.
+    assert [len(frames) for frames in await conference.show(KEY)] == [1, 0]
+    [first], [second] = await conference.show(KEY)
+    assert first is second
+    assert first.keyframe
+    [[third], _] = await conference.show(KEY)
+    assert not third.keyframe
+    await conference.aclose()
+
+
+async def test_who_missed_a_picture_waits_for_a_keyframe() -> None:
+    conference = Conference(2)
+    await conference.show(KEY)
+    await conference.show(KEY, to=[0])
+    # What the other one has missed, this picture builds on.
+    assert [len(frames) for frames in await conference.show(KEY)] == [1, 0]
+    [again, also] = await conference.show(KEY)
+    assert again[0] is also[0]
+    assert also[0].keyframe
+    await conference.aclose()
+
+
+async def test_a_picture_that_others_have_passed_is_not_encoded_any_more() -> None:
+    conference = Conference(2)
+    await conference.show(KEY)
+    for number in range(2, 20):
+        await conference.users[0].encode(KEY, number, picture(number), None)
+    assert await conference.users[1].encode(KEY, 3, picture(3), None) == []
+    await conference.aclose()
+
+
+async def test_a_keyframe_that_one_asks_for_serves_all() -> None:
+    conference = Conference(2)
+    for _ in range(3):
+        await conference.show(KEY)
+    conference.users[1].request_keyframe()
+    assert [frames[0].keyframe for frames in await conference.show(KEY)] == [True, True]
+    await conference.aclose()
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+async def test_a_change_of_size_goes_on_with_a_keyframe(codec: str) -> None:
+    conference = Conference(1)
+    large = EncodingKey("video", codec, ())
+    small = EncodingKey("video", codec, (), scale_down_by=2.0)
+    for _ in range(3):
+        await conference.show(large)
+    [[frame]] = await conference.show(small)
+    assert frame.keyframe
+    await conference.aclose()
