@@ -1,5 +1,7 @@
 """What size and rate of pictures a bitrate is good for."""
 
+from itertools import pairwise
+
 import pytest
 
 from trio_rtc.enums import RTCDegradationPreference
@@ -50,7 +52,7 @@ def test_better_pictures_come_back_step_by_step_and_not_at_the_first_good_moment
             changes.append(now)
             last = step
     assert last == Quality()
-    assert all(later - earlier >= 2 for earlier, later in zip(changes, changes[1:], strict=False))
+    assert all(later - earlier >= 2 for earlier, later in pairwise(changes))
 
 
 def test_a_bitrate_that_swings_around_a_step_does_not_swing_the_picture() -> None:
