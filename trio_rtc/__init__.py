@@ -8,6 +8,7 @@ from .channel_stream import ChannelStream
 from .configuration import RTCConfiguration, RTCIceServer
 from .data_channel import RTCDataChannel
 from .descriptions import RTCIceCandidate, RTCSessionDescription
+from .dtmf import RTCDTMFSender
 from .enums import (
     BinaryType,
     MediaStreamTrackState,
@@ -39,6 +40,7 @@ from .enums import (
 from .errors import (
     DOMException,
     InvalidAccessError,
+    InvalidCharacterError,
     InvalidModificationError,
     InvalidStateError,
     NetworkError,
@@ -126,6 +128,7 @@ __all__ = [
     "IceOptions",
     "InterfaceAddress",
     "InvalidAccessError",
+    "InvalidCharacterError",
     "InvalidModificationError",
     "InvalidStateError",
     "LayerStats",
@@ -145,6 +148,7 @@ __all__ = [
     "RTCCertificate",
     "RTCCertificateStats",
     "RTCConfiguration",
+    "RTCDTMFSender",
     "RTCDTMFToneChangeEvent",
     "RTCDataChannel",
     "RTCDataChannelEvent",

@@ -41,6 +41,14 @@ EVENT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "error": "error",
         "message": "message",
         "open": "open",
+        # MediaStream, MediaStreamTrack
+        "addtrack": "add_track",
+        "removetrack": "remove_track",
+        "ended": "ended",
+        "mute": "mute",
+        "unmute": "unmute",
+        # RTCDTMFSender
+        "tonechange": "tone_change",
         # RTCIceTransport, RTCDtlsTransport, RTCSctpTransport
         "gatheringstatechange": "gathering_state_change",
         "selectedcandidatepairchange": "selected_candidate_pair_change",

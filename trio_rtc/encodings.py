@@ -1,7 +1,7 @@
 """What W3C checks of the encodings of a sender (W3C webrtc sections 5.1 and 5.2)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -27,18 +27,23 @@ def initial_encodings(
     """
     encodings = [attrs.evolve(encoding) for encoding in wanted] or [RTCRtpEncodingParameters()]
     _check_rids(encodings)
+    _leave_out_what_audio_has_not(kind, encodings)
     for encoding in encodings:
         _check_numbers(encoding)
         if encoding.codec is not None and not any(encoding.codec.matches(known) for known in capabilities):
             raise OperationError(f"{encoding.codec.mime_type} cannot be sent")
     del encodings[MAX_ENCODINGS if kind == "video" else 1 :]
-    if kind == "audio":
-        for encoding in encodings:
-            encoding.scale_resolution_down_by = encoding.max_framerate = None
-    else:
+    if kind == "video":
         _fill_in_scales(encodings)
     if len(encodings) == 1:
         encodings[0].rid = None
+    return encodings
+
+
+def proposed_encodings(rids: Iterable[str]) -> list[RTCRtpEncodingParameters]:
+    """Return the encodings that a peer asks for, who wants to receive a simulcast (W3C webrtc section 4.4.1.5)."""
+    encodings = [RTCRtpEncodingParameters(rid) for rid in dict.fromkeys(rids)][:MAX_ENCODINGS]
+    _fill_in_scales(encodings)
     return encodings
 
 
@@ -49,6 +54,12 @@ def check_parameters(
     codecs: Sequence[RTCRtpCodec],
 ) -> list[RTCRtpEncodingParameters]:
     """Return the encodings of parameters that an application gives back (W3C webrtc section 5.2, ``setParameters``).
+
+    Args:
+        kind: ``"audio"`` or ``"video"``.
+        given: What it gives.
+        last: What it was given.
+        codecs: Those of which each encoding may choose one.
 
     Raises:
         InvalidModificationError: Something was changed that is fixed, or it is not from the last ``get_parameters``.
@@ -64,18 +75,21 @@ def check_parameters(
         last.rtcp,
     ):
         raise InvalidModificationError("codecs, header extensions and RTCP are negotiated, not set")
-    for encoding in given.encodings:
-        _check_numbers(encoding)
-        if encoding.codec is not None and not any(encoding.codec.matches(known) for known in codecs):
-            raise InvalidModificationError(f"{encoding.codec.mime_type} was not negotiated")
     encodings = [attrs.evolve(encoding) for encoding in given.encodings]
-    if kind == "video":
-        for encoding in encodings:
-            encoding.scale_resolution_down_by = encoding.scale_resolution_down_by or 1.0
-    else:
+    _leave_out_what_audio_has_not(kind, encodings)
+    for encoding in encodings:
+        if encoding.codec is not None and not any(encoding.codec.matches(known) for known in codecs):
+            raise InvalidModificationError(f"{encoding.codec.mime_type} cannot be sent here")
+        _check_numbers(encoding)
+        if kind == "video" and encoding.scale_resolution_down_by is None:
+            encoding.scale_resolution_down_by = 1.0
+    return encodings
+
+
+def _leave_out_what_audio_has_not(kind: str, encodings: Iterable[RTCRtpEncodingParameters]) -> None:
+    if kind == "audio":
         for encoding in encodings:
             encoding.scale_resolution_down_by = encoding.max_framerate = None
-    return encodings
 
 
 def _check_rids(encodings: Sequence[RTCRtpEncodingParameters]) -> None:

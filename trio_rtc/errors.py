@@ -41,6 +41,10 @@ class SyntaxError(DOMException):
     """A string did not match the expected pattern (the URL of an ICE server)."""
 
 
+class InvalidCharacterError(DOMException):
+    """A string contains a character that it must not (telephone tones)."""
+
+
 class NetworkError(DOMException):
     """A network error occurred."""
 

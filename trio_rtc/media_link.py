@@ -5,9 +5,10 @@ that has something to send and a decoder for each track that somebody watches, a
 it concerns.
 """
 
+import functools
 import importlib.util
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import trio
@@ -28,7 +29,7 @@ from .protocols.rtp import (
     StreamStarted,
 )
 from .receiver import RTCRtpReceiver
-from .rtp_parameters import RTCRtpEncodingParameters
+from .rtp_parameters import RTCRtpCodec, RTCRtpEncodingParameters
 from .sender import RTCRtpSender
 from .session.codecs import NegotiatedCodec
 from .transceiver import RTCRtpTransceiver
@@ -50,6 +51,7 @@ class MediaLink:
 
     Args:
         is_closed: Tells whether the connection is closed.
+        is_connected: Tells whether it is connected.
         update_need: Looks again whether negotiation is needed.
         wall_clock: Returns the Unix time in seconds.
         stats_of: Returns the statistics that concern a sender or receiver.
@@ -60,12 +62,14 @@ class MediaLink:
         self,
         *,
         is_closed: Callable[[], bool],
+        is_connected: Callable[[], bool],
         update_need: Callable[[], None],
         wall_clock: Callable[[], float] = time.time,
         stats_of: "Callable[[object], Awaitable[RTCStatsReport]]",
         cname: str,
     ) -> None:
         self._is_closed = is_closed
+        self._is_connected = is_connected
         self._update_need = update_need
         self._wall_clock = wall_clock
         self._stats_of = stats_of
@@ -178,6 +182,27 @@ class MediaLink:
         """Hear that the track or the parameters of a sender are others."""
         if self._table is not None and not self._is_closed() and self._table.of_sender(sender) is not None:
             self._set_sections()
+
+    def is_sending(self, sender: RTCRtpSender) -> bool:
+        """Whether the connection is up and lets the sender send."""
+        transceiver = None if self._table is None else self._table.of_sender(sender)
+        direction = None if transceiver is None else transceiver.current_direction
+        return direction is not None and direction.sends and self._is_connected()
+
+    def choosable_codecs(self, sender: RTCRtpSender) -> Sequence[RTCRtpCodec]:
+        """Return the codecs that could be sent, as long as none was negotiated."""
+        transceiver = None if self._table is None else self._table.of_sender(sender)
+        capabilities = sender.get_capabilities(sender._kind)
+        if transceiver is not None and transceiver._preferred:
+            return transceiver._preferred
+        return () if capabilities is None else capabilities.codecs
+
+    def send_event(self, sender: RTCRtpSender, code: int, elapsed: float, *, end: bool) -> None:
+        """Tell the peer how long a telephone event has lasted."""
+        transceiver = None if self._table is None else self._table.of_sender(sender)
+        rtp = self._rtp
+        if rtp is not None and transceiver is not None and transceiver.mid is not None:
+            rtp.call(functools.partial(rtp.session.send_event, end=end), transceiver.mid, code, elapsed)
 
     async def send_packet(self, sender: RTCRtpSender, packet: RtpPacket, rid: str | None) -> None:
         """Send a packet in a stream of a sender's; before there is a connection it is lost."""

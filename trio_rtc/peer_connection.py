@@ -132,6 +132,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         cname = new_cname(rng)
         self._media = MediaLink(
             is_closed=lambda: self._closed,
+            is_connected=lambda: self.connection_state is RTCPeerConnectionState.CONNECTED,
             update_need=self._update_need,
             wall_clock=wall_clock,
             stats_of=self._stats_of,
@@ -560,16 +561,16 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         return transceiver
 
     def get_transceivers(self) -> list[RTCRtpTransceiver]:
-        """Return the transceivers, in the order of their creation, without those that have ended."""
+        """Return the transceivers in the order of their creation, stopped ones until both sides know of it."""
         return self._transceivers.transceivers
 
     def get_senders(self) -> list[RTCRtpSender]:
         """Return the senders of the transceivers."""
-        return [transceiver.sender for transceiver in self._transceivers.transceivers]
+        return [transceiver.sender for transceiver in self._transceivers.live]
 
     def get_receivers(self) -> list[RTCRtpReceiver]:
         """Return the receivers of the transceivers."""
-        return [transceiver.receiver for transceiver in self._transceivers.transceivers]
+        return [transceiver.receiver for transceiver in self._transceivers.live]
 
     def add_stream(self, stream: MediaStream) -> None:
         """Obsolete: add every track of a stream that is not being sent yet.

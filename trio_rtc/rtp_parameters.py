@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from .enums import RTCDegradationPreference, RTCPriorityType
+from .enums import RTCDegradationPreference, RTCPriorityType, RTCRtpTransceiverDirection
 
 
 @attrs.frozen
@@ -56,9 +56,15 @@ class RTCRtpCodecParameters(RTCRtpCodec):
 
 @attrs.frozen
 class RTCRtpHeaderExtensionCapability:
-    """A header extension that can be negotiated."""
+    """A header extension that can be negotiated.
+
+    Attributes:
+        uri: Its name.
+        direction: In which directions it is used (W3C webrtc-extensions section 5.1).
+    """
 
     uri: str
+    direction: RTCRtpTransceiverDirection = RTCRtpTransceiverDirection.SENDRECV
 
 
 @attrs.frozen

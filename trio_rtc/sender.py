@@ -9,14 +9,17 @@ import attrs
 import trio
 
 from .capabilities import capabilities_of
+from .dtmf import RTCDTMFSender
 from .encodings import check_parameters
 from .enums import MediaStreamTrackState, RTCDegradationPreference
-from .errors import InvalidModificationError, InvalidStateError
+from .errors import InvalidStateError
+from .event_target import HandlerRunner
 from .frame_queue import FrameQueue, QueueChannel
 from .protocols.rtp import EncodedFrame, RtpPacket
 from .rtp_parameters import (
     RTCRtcpParameters,
     RTCRtpCapabilities,
+    RTCRtpCodec,
     RTCRtpCodecParameters,
     RTCRtpEncodingParameters,
     RTCRtpHeaderExtensionParameters,
@@ -25,12 +28,12 @@ from .rtp_parameters import (
 from .tracks import MediaStream, MediaStreamTrack
 
 if TYPE_CHECKING:
-    from .dtmf import RTCDTMFSender
     from .stats import RTCStatsReport
     from .transport_objects import RTCDtlsTransport
 
 
 _REQUESTS_KEPT = 16
+_TELEPHONE_EVENT = "audio/telephone-event"
 
 FrameTransform = Callable[[EncodedFrame], Awaitable[EncodedFrame | None]]
 """What an encoded frame may go through on its way: returns what is to go on, ``None`` to drop the frame."""
@@ -53,6 +56,15 @@ class SendingCarrier(Protocol):
 
     async def send_packet(self, sender: "RTCRtpSender", packet: RtpPacket, rid: str | None) -> None:
         """Send a packet in a stream of the sender's."""
+
+    def is_sending(self, sender: "RTCRtpSender") -> bool:
+        """Whether the connection is up and lets the sender send."""
+
+    def choosable_codecs(self, sender: "RTCRtpSender") -> Sequence[RTCRtpCodec]:
+        """Return the codecs that could be sent, as long as none was negotiated."""
+
+    def send_event(self, sender: "RTCRtpSender", code: int, elapsed: float, *, end: bool) -> None:
+        """Tell the peer how long a telephone event has lasted."""
 
     async def stats_of(self, selected: object) -> "RTCStatsReport":
         """Return the statistics that concern a sender or receiver."""
@@ -85,16 +97,19 @@ class RTCRtpSender:
         track: MediaStreamTrack | None,
         encodings: list[RTCRtpEncodingParameters],
         streams: Sequence[MediaStream],
+        *,
         carrier: SendingCarrier,
+        runner: HandlerRunner,
+        cname: str,
     ) -> None:
         self._kind = kind
         self._track = track
         self._encodings = encodings
         self._carrier = carrier
         self._transport: RTCDtlsTransport | None = None
-        self._negotiated = NegotiatedSending()
+        self._negotiated = NegotiatedSending(rtcp=RTCRtcpParameters(cname))
         self._last_returned: RTCRtpSendParameters | None = None
-        self._dtmf: RTCDTMFSender | None = None
+        self._dtmf = RTCDTMFSender(_Tones(self), runner) if kind == "audio" else None
         self._stopped = False
         self._id = str(uuid.uuid4())
         self._stream_ids: tuple[str, ...] = ()
@@ -115,7 +130,7 @@ class RTCRtpSender:
         return self._transport
 
     @property
-    def dtmf(self) -> "RTCDTMFSender | None":
+    def dtmf(self) -> RTCDTMFSender | None:
         """Sends telephone tones; ``None`` for video."""
         return self._dtmf
 
@@ -139,15 +154,19 @@ class RTCRtpSender:
         return capabilities_of(kind)
 
     def get_parameters(self) -> RTCRtpSendParameters:
-        """Return how the track is sent; change the result and give it to ``set_parameters``."""
-        self._last_returned = RTCRtpSendParameters(
-            str(uuid.uuid4()),
-            [attrs.evolve(encoding) for encoding in self._encodings],
-            self._negotiated.header_extensions,
-            self._negotiated.rtcp,
-            self._negotiated.codecs,
-            self._degradation_preference,
-        )
+        """Return how the track is sent; change the result and give it to ``set_parameters``.
+
+        The result is good for one ``set_parameters``, until the next negotiation.
+        """
+        if self._last_returned is None:
+            self._last_returned = RTCRtpSendParameters(
+                str(uuid.uuid4()),
+                [attrs.evolve(encoding) for encoding in self._encodings],
+                self._negotiated.header_extensions,
+                self._negotiated.rtcp,
+                self._negotiated.codecs,
+                self._degradation_preference,
+            )
         return attrs.evolve(
             self._last_returned, encodings=[attrs.evolve(encoding) for encoding in self._encodings]
         )
@@ -159,7 +178,8 @@ class RTCRtpSender:
             parameters: What ``get_parameters`` has returned last, changed.
 
         Raises:
-            InvalidStateError: The transceiver was stopped, or there was no ``get_parameters`` before.
+            InvalidStateError: The transceiver was stopped, or there was no ``get_parameters`` since the last
+                change or negotiation.
             InvalidModificationError: Something was changed that is fixed.
             ValueError: A number is out of range.
         """
@@ -169,7 +189,8 @@ class RTCRtpSender:
         last = self._last_returned
         if last is None:
             raise InvalidStateError("get_parameters comes first, and its result is good for one call")
-        encodings = check_parameters(self._kind, parameters, last, self._negotiated.codecs)
+        codecs = self._negotiated.codecs or self._carrier.choosable_codecs(self)
+        encodings = check_parameters(self._kind, parameters, last, codecs)
         self._last_returned = None
         self._encodings = encodings
         self._degradation_preference = parameters.degradation_preference
@@ -181,7 +202,6 @@ class RTCRtpSender:
         Raises:
             TypeError: It is of another kind.
             InvalidStateError: The connection is closed, or the transceiver was stopped.
-            InvalidModificationError: It could not be sent as negotiated.
         """
         if track is not None and track.kind != self._kind:
             raise TypeError(f"a sender of {self._kind} cannot send {track.kind}")
@@ -255,9 +275,8 @@ class RTCRtpSender:
         self._stream_ids = tuple(dict.fromkeys(stream.id for stream in streams))
 
     def _settle(self, negotiated: NegotiatedSending, transport: "RTCDtlsTransport | None") -> None:
-        if negotiated != self._negotiated:
-            self._negotiated = negotiated
-            self._last_returned = None
+        self._negotiated = negotiated
+        self._last_returned = None
         self._transport = transport
         self._carrier.sending_changed(self)
 
@@ -270,8 +289,13 @@ class RTCRtpSender:
         self._stopped = True
         self._carrier.sending_changed(self)
 
+    def _set_encodings(self, encodings: list[RTCRtpEncodingParameters]) -> None:
+        self._encodings = encodings
+        self._last_returned = None
+
     def _reject_layers(self, accepted: Sequence[str]) -> None:
         """Keep only the layers that the peer takes (W3C webrtc section 4.4.1.5)."""
+        self._last_returned = None
         kept = [encoding for encoding in self._encodings if encoding.rid in accepted]
         self._encodings = kept or self._encodings[:1]
         if len(self._encodings) == 1 and not kept:
@@ -286,7 +310,30 @@ class RTCRtpSender:
         return track
 
 
-def require_same_kind(track: MediaStreamTrack, kind: str) -> None:
-    """Raise ``InvalidModificationError`` if a track is not of a kind."""
-    if track.kind != kind:
-        raise InvalidModificationError(f"the track is {track.kind}, not {kind}")
+class _Tones:
+    """What the telephone tones of a sender need of it.
+
+    Args:
+        sender: The sender.
+    """
+
+    def __init__(self, sender: RTCRtpSender) -> None:
+        self._sender = sender
+
+    def can_insert_dtmf(self) -> bool:
+        """Whether tones can be sent at present (W3C webrtc section 7.2)."""
+        sender = self._sender
+        return (
+            not sender._stopped
+            and sender._carrier.is_sending(sender)
+            and sender._encodings[0].active
+            and any(codec.mime_type.lower() == _TELEPHONE_EVENT for codec in sender._negotiated.codecs)
+        )
+
+    def is_stopped(self) -> bool:
+        """Whether nothing is sent any more."""
+        return self._sender._stopped or not self._sender._carrier.is_sending(self._sender)
+
+    def send_event(self, code: int, elapsed: float, *, end: bool) -> None:
+        """Tell the peer how long a telephone event has lasted."""
+        self._sender._carrier.send_event(self._sender, code, elapsed, end=end)

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from .capabilities import capabilities_of
+from .capabilities import OFFERED, capabilities_of
 from .enums import RTCRtpTransceiverDirection, member_of
 from .errors import InvalidModificationError, InvalidStateError
 from .receiver import RTCRtpReceiver
-from .rtp_parameters import RTCRtpCodec
+from .rtp_parameters import RTCRtpCodec, RTCRtpEncodingParameters, RTCRtpHeaderExtensionCapability
 from .sender import RTCRtpSender
+from .session.extensions import HeaderExtension
+from .tracks import MediaStream
 
+_MID_EXTENSION = "urn:ietf:params:rtp-hdrext:sdes:mid"
 _REPAIR = frozenset({"rtx", "red", "ulpfec", "flexfec-03", "cn", "telephone-event"})
 
 
@@ -48,11 +51,15 @@ class RTCRtpTransceiver:
         self._stopping = False
         self._stopped = False
         self._preferred: tuple[RTCRtpCodec, ...] = ()
-        self._remote_stream_ids: tuple[str, ...] = ()
+        self._remote_streams: tuple[MediaStream, ...] = ()
         # W3C's [[FiredDirection]]: what track events have told.
         self._fired_direction: RTCRtpTransceiverDirection | None = None
         self._by_add_track = by_add_track
-        self._by_remote_offer = False
+        self._reused_by_add_track = False
+        # What a simulcast that the peer has offered to receive has replaced, until that is settled.
+        self._encodings_before: list[RTCRtpEncodingParameters] | None = None
+        self._header_extensions = {each.uri: each.direction for each in OFFERED.of(kind).header_extensions}
+        self._negotiated_extensions: dict[str, RTCRtpTransceiverDirection] = {}
 
     @property
     def mid(self) -> str | None:
@@ -133,7 +140,52 @@ class RTCRtpTransceiver:
             raise InvalidModificationError("none of the codecs carries media")
         self._preferred = tuple(chosen)
 
+    def get_header_extensions_to_negotiate(self) -> list[RTCRtpHeaderExtensionCapability]:
+        """Return the header extensions that the next offer or answer speaks of (W3C webrtc-extensions section 5.2)."""
+        return [RTCRtpHeaderExtensionCapability(*each) for each in self._header_extensions.items()]
+
+    def set_header_extensions_to_negotiate(
+        self, extensions: Sequence[RTCRtpHeaderExtensionCapability]
+    ) -> None:
+        """Choose header extensions for the next negotiation: those of direction ``"stopped"`` are left out.
+
+        Args:
+            extensions: All of those that ``get_header_extensions_to_negotiate`` returns, in the same order.
+
+        Raises:
+            InvalidModificationError: There are others, or one is left out that the connection cannot do without.
+            TypeError: There is no such direction.
+        """
+        if [each.uri for each in extensions] != list(self._header_extensions):
+            raise InvalidModificationError("these are not the header extensions that there are")
+        chosen = {each.uri: member_of(RTCRtpTransceiverDirection, each.direction) for each in extensions}
+        if chosen.get(_MID_EXTENSION) is not RTCRtpTransceiverDirection.SENDRECV:
+            raise InvalidModificationError("without the names of the sections packets cannot be told apart")
+        self._header_extensions = chosen
+
+    def get_negotiated_header_extensions(self) -> list[RTCRtpHeaderExtensionCapability]:
+        """Return the header extensions with the directions that were negotiated, ``"stopped"`` for not at all."""
+        stopped = RTCRtpTransceiverDirection.STOPPED
+        return [
+            RTCRtpHeaderExtensionCapability(uri, self._negotiated_extensions.get(uri, stopped))
+            for uri in self._header_extensions
+        ]
+
     # -- what the peer connection tells ------------------------------------------------------------------------
+
+    @property
+    def _fired_receiving(self) -> bool:
+        """Whether a track event has told that the peer sends."""
+        return self._fired_direction is not None and self._fired_direction.receives
+
+    def _extensions_to_negotiate(self) -> tuple[HeaderExtension, ...]:
+        """Return the header extensions for the session."""
+        chosen = self._header_extensions
+        return tuple(
+            HeaderExtension(each.uri, each.id, chosen[each.uri])
+            for each in OFFERED.of(self._kind).header_extensions
+            if chosen[each.uri] is not RTCRtpTransceiverDirection.STOPPED
+        )
 
     def _stop_sending_and_receiving(self) -> None:
         self._stopping = True

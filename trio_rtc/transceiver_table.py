@@ -7,20 +7,22 @@ order of W3C webrtc section 4.4.1.5: first all states, then the events, when the
 import random
 from collections.abc import Callable, Sequence
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 import attrs
 
-from .capabilities import OFFERED, capabilities_of, codecs_by_preference
-from .encodings import initial_encodings
-from .enums import RTCRtpTransceiverDirection
+from .capabilities import capabilities_of, codecs_by_preference
+from .encodings import initial_encodings, proposed_encodings
+from .enums import RTCRtpTransceiverDirection, RTCSignalingState
 from .errors import InvalidAccessError
 from .event_target import AnyEvent, HandlerRunner
 from .events import MediaStreamEvent, RTCTrackEvent
 from .media_plans import codec_parameters, extension_parameters, received_as_w3c
 from .receiver import ReceivingCarrier, RTCRtpReceiver
-from .rtp_parameters import RTCRtcpParameters, RTCRtpEncodingParameters
+from .rtp_parameters import RTCRtcpParameters, RTCRtpEncodingParameters, RTCRtpReceiveParameters
 from .sender import NegotiatedSending, RTCRtpSender, SendingCarrier
 from .session import Applied
+from .session.directions import reverse
 from .session.media_plan import MediaPlan
 from .session.transceivers import LocalTransceiver, SendEncoding
 from .tracks import MediaStream, MediaStreamTrack
@@ -38,17 +40,10 @@ class MediaCarrier(SendingCarrier, ReceivingCarrier, Protocol):
 
 
 @attrs.define
-class Sources:
-    """The SSRCs of a sender, a pair for each encoding: media and its retransmissions."""
-
-    pairs: list[tuple[int, int]] = attrs.field(factory=list)
-
-
-@attrs.define
 class _Changes:
     """What a description has changed, to be told once the signaling state has been."""
 
-    tracks: list[tuple[RTCRtpTransceiver, tuple[MediaStream, ...]]] = attrs.field(factory=list)
+    tracks: list[RTCRtpTransceiver] = attrs.field(factory=list)
     muted: list[RTCRtpTransceiver] = attrs.field(factory=list)
     added: list[tuple[MediaStream, MediaStreamTrack]] = attrs.field(factory=list)
     removed: list[tuple[MediaStream, MediaStreamTrack]] = attrs.field(factory=list)
@@ -90,8 +85,10 @@ class TransceiverTable:
         self._cname = cname
         self._decode = decode
         self._transceivers: list[RTCRtpTransceiver] = []
-        self._sources: dict[int, Sources] = {}
-        self._streams: dict[str, MediaStream] = {}
+        # By transceiver and layer: the SSRC of the media and that of its retransmissions.
+        self._sources: dict[tuple[int, str | None], tuple[int, int]] = {}
+        # A stream that comes back is the same object, for whoever has kept it.
+        self._streams: WeakValueDictionary[str, MediaStream] = WeakValueDictionary()
         self._next_key = 0
         self._changes = _Changes()
         self.plans: dict[str, MediaPlan] = {}
@@ -100,13 +97,18 @@ class TransceiverTable:
 
     @property
     def transceivers(self) -> list[RTCRtpTransceiver]:
+        """W3C's set of transceivers: all but those of which both sides know that they were stopped."""
+        return list(self._transceivers)
+
+    @property
+    def live(self) -> list[RTCRtpTransceiver]:
         """The transceivers that were not stopped for good."""
         return [each for each in self._transceivers if not each._stopped]
 
     @property
     def remote_streams(self) -> list[MediaStream]:
         """Legacy: the streams that the peer sends."""
-        return [stream for stream in self._streams.values() if stream.get_tracks()]
+        return list(dict.fromkeys(stream for each in self._transceivers for stream in each._remote_streams))
 
     def by_mid(self, mid: str) -> RTCRtpTransceiver | None:
         """Return the transceiver of a section."""
@@ -118,11 +120,13 @@ class TransceiverTable:
 
     def sources(self, transceiver: RTCRtpTransceiver) -> list[tuple[RTCRtpEncodingParameters, int, int]]:
         """Return the encodings that are sent, each with its SSRC and that of its retransmissions."""
-        encodings = transceiver._sender._encodings
-        known = self._sources.setdefault(transceiver._key, Sources()).pairs
-        while len(known) < len(encodings):
-            known.append((self._rng.getrandbits(32), self._rng.getrandbits(32)))
-        return [(encoding, *pair) for encoding, pair in zip(encodings, known, strict=False)]
+        sources = []
+        for encoding in transceiver._sender._encodings:
+            place = transceiver._key, encoding.rid
+            if place not in self._sources:
+                self._sources[place] = self._rng.getrandbits(32), self._rng.getrandbits(32)
+            sources.append((encoding, *self._sources[place]))
+        return sources
 
     # -- what the application does -------------------------------------------------------------------------------
 
@@ -132,7 +136,7 @@ class TransceiverTable:
         Raises:
             InvalidAccessError: It is being sent already.
         """
-        if any(each._sender.track is track for each in self.transceivers):
+        if any(each._sender.track is track for each in self.live):
             raise InvalidAccessError("the track is being sent already")
         free = next((each for each in self._transceivers if _can_take(each, track)), None)
         if free is None:
@@ -140,6 +144,7 @@ class TransceiverTable:
                 track.kind, track, [RTCRtpEncodingParameters()], streams, _SENDRECV, by_add_track=True
             )
             return transceiver._sender
+        free._reused_by_add_track = True
         free._direction = _SENDRECV if free._direction.receives else _SENDONLY
         free._sender._set_streams(streams)
         free._sender._set_track(track)
@@ -151,10 +156,10 @@ class TransceiverTable:
         Raises:
             InvalidAccessError: The sender belongs to another connection.
         """
-        transceiver = self.of_sender(sender)
-        if transceiver is None:
+        if sender._carrier is not self._carrier:
             raise InvalidAccessError("the sender belongs to another peer connection")
-        if transceiver._stopping or sender.track is None:
+        transceiver = self.of_sender(sender)
+        if transceiver is None or transceiver._stopping or sender.track is None:
             return False
         transceiver._direction = _RECVONLY if transceiver._direction.receives else _INACTIVE
         sender._set_track(None)
@@ -185,7 +190,7 @@ class TransceiverTable:
         return self._create(kind, track, wanted, streams, direction)
 
     def close(self) -> None:
-        """Stop all transceivers at once (W3C webrtc section 4.4.1.10)."""
+        """Stop all transceivers at once (W3C webrtc section 4.4.1.10); they stay to be looked at."""
         for transceiver in self._transceivers:
             transceiver._become_stopped()
 
@@ -200,7 +205,15 @@ class TransceiverTable:
         by_add_track: bool = False,
         remote_track_id: str | None = None,
     ) -> RTCRtpTransceiver:
-        sender = RTCRtpSender(kind, track, encodings, streams, self._carrier)
+        sender = RTCRtpSender(
+            kind,
+            track,
+            encodings,
+            streams,
+            carrier=self._carrier,
+            runner=self._runner,
+            cname=self._cname,
+        )
         receiver = RTCRtpReceiver(
             kind, remote_track_id, decode=self._decode, carrier=self._carrier, runner=self._runner
         )
@@ -233,7 +246,7 @@ class TransceiverTable:
             transceiver._mid,
             transceiver._stopping,
             transceiver._stopped,
-            OFFERED.of(kind).header_extensions,
+            transceiver._extensions_to_negotiate(),
             sender._stream_ids,
             sender._id if sender.track is None else sender.track.id,
             tuple(
@@ -250,6 +263,7 @@ class TransceiverTable:
     def apply(self, applied: Applied, dtls: RTCDtlsTransport | None, *, remote: bool) -> None:
         """Carry out what a description says of our sections; what there is to tell waits for ``announce``."""
         self._disassociate(applied)
+        rolled_back = not applied.negotiated and applied.signaling_state is RTCSignalingState.STABLE
         for plan in applied.media:
             transceiver = self._find(plan)
             if transceiver is None:
@@ -258,12 +272,30 @@ class TransceiverTable:
             if plan.rejected:
                 self._reject(transceiver, plan)
                 continue
-            if remote:
-                self._process_remote(transceiver, plan)
+            if rolled_back:
+                _restore_encodings(transceiver)
+            if remote and not rolled_back:
+                assert plan.remote_direction is not None
+                self._process_remote(transceiver, plan, reverse(plan.remote_direction))
+            elif plan.direction is not None:
+                self._process_remote(transceiver, plan, plan.direction)
             if plan.direction is not None:
-                self._settle(transceiver, plan, dtls)
+                self._settle(transceiver, plan, dtls, final=applied.negotiated)
+            elif remote:
+                _take_proposal(transceiver, plan)
+            else:
+                _prepare(transceiver, plan, dtls)
         if applied.negotiated:
-            self._transceivers = [each for each in self._transceivers if not each._stopped]
+            self._remove_stopped()
+
+    def _remove_stopped(self) -> None:
+        """Let go of what both sides know to be stopped, or what the peer has never heard of."""
+        for transceiver in self._transceivers:
+            if transceiver._stopping and transceiver._mid is None:
+                transceiver._become_stopped()
+        stopped = {each._key for each in self._transceivers if each._stopped}
+        self._transceivers = [each for each in self._transceivers if not each._stopped]
+        self._sources = {place: pair for place, pair in self._sources.items() if place[0] not in stopped}
 
     def announce(self) -> None:
         """Fire what the last description has changed (W3C webrtc section 4.4.1.5, the last steps)."""
@@ -274,68 +306,101 @@ class TransceiverTable:
             stream._remove_remote(track)
         for stream, track in changes.added:
             stream._add_remote(track)
-        for transceiver, streams in changes.tracks:
-            receiver = transceiver._receiver
+        for transceiver in changes.tracks:
+            receiver, streams = transceiver._receiver, transceiver._remote_streams
             self._fire(RTCTrackEvent("track", self._target, receiver, receiver.track, streams, transceiver))
         for stream in changes.new_streams:
             self._fire(MediaStreamEvent("add_stream", self._target, stream))
+        for stream in dict.fromkeys(stream for stream, _ in changes.removed):
+            if stream not in self.remote_streams:
+                self._fire(MediaStreamEvent("remove_stream", self._target, stream))
 
     def _disassociate(self, applied: Applied) -> None:
+        """Take back what an offer had done that was rolled back or replaced."""
         for lost in applied.disassociated:
             transceiver = self.by_mid(lost.mid)
             if transceiver is None:
                 continue
             transceiver._mid = None
             self.plans.pop(lost.mid, None)
-            if transceiver._fired_direction is not None and transceiver._fired_direction.receives:
-                self._remove_remote_track(transceiver)
-            if lost.created and not transceiver._by_add_track:
+            _restore_encodings(transceiver)
+            transceiver._sender._transport = None
+            transceiver._receiver._settle(RTCRtpReceiveParameters(), None)
+            self._remove_remote_track(transceiver)
+            if transceiver._reused_by_add_track:
+                transceiver._by_add_track |= lost.created
+            elif lost.created and not transceiver._by_add_track:
                 transceiver._become_stopped()
                 self._transceivers.remove(transceiver)
 
     def _find(self, plan: MediaPlan) -> RTCRtpTransceiver | None:
+        """Return the transceiver of a section, a new one if the peer's offer needs it."""
         known = next((each for each in self._transceivers if each._key == plan.key), None)
         known = known or self.by_mid(plan.mid)
         if known is not None or plan.rejected:
             return known
-        transceiver = self._create(
+        return self._create(
             plan.kind,
             None,
-            [RTCRtpEncodingParameters(rid=layer.rid) for layer in plan.send_layers]
-            or [RTCRtpEncodingParameters()],
+            _proposed(plan) or [RTCRtpEncodingParameters()],
             (),
             _RECVONLY,
             remote_track_id=plan.remote_track_id,
         )
-        transceiver._by_remote_offer = True
-        return transceiver
 
     def _reject(self, transceiver: RTCRtpTransceiver, plan: MediaPlan) -> None:
         self.plans.pop(plan.mid, None)
         if plan.stopped and not transceiver._stopped:
-            if transceiver._fired_direction is not None and transceiver._fired_direction.receives:
-                self._remove_remote_track(transceiver)
+            self._remove_remote_track(transceiver)
             transceiver._become_stopped()
 
-    def _process_remote(self, transceiver: RTCRtpTransceiver, plan: MediaPlan) -> None:
-        """Add or remove the peer's track as its description says."""
-        receives = plan.remote_direction is not None and plan.remote_direction.sends
-        fired = transceiver._fired_direction
-        had = fired is not None and fired.receives
-        if receives:
-            self._set_remote_streams(transceiver, plan.remote_stream_ids)
-        if receives and not had:
-            self._changes.tracks.append((transceiver, self._streams_of(transceiver)))
-        elif had and not receives:
+    def _process_remote(
+        self, transceiver: RTCRtpTransceiver, plan: MediaPlan, direction: RTCRtpTransceiverDirection
+    ) -> None:
+        """Add or remove the peer's track (W3C webrtc section 5.1.1, "process remote tracks")."""
+        if not direction.receives:
             self._remove_remote_track(transceiver)
-        transceiver._fired_direction = _RECVONLY if receives else _INACTIVE
+        elif (
+            self._set_remote_streams(transceiver, plan.remote_stream_ids) or not transceiver._fired_receiving
+        ):
+            self._changes.tracks.append(transceiver)
+        transceiver._fired_direction = direction
 
-    def _settle(self, transceiver: RTCRtpTransceiver, plan: MediaPlan, dtls: RTCDtlsTransport | None) -> None:
+    def _remove_remote_track(self, transceiver: RTCRtpTransceiver) -> None:
+        self._set_remote_streams(transceiver, ())
+        if transceiver._fired_receiving:
+            self._changes.muted.append(transceiver)
+        transceiver._fired_direction = _INACTIVE
+
+    def _set_remote_streams(self, transceiver: RTCRtpTransceiver, stream_ids: Sequence[str]) -> bool:
+        """Set to which streams the peer's track belongs; return whether there are more than before."""
+        track, before = transceiver._receiver.track, transceiver._remote_streams
+        streams = tuple(self._stream(stream_id) for stream_id in stream_ids)
+        added = [(stream, track) for stream in streams if stream not in before]
+        self._changes.removed += [(stream, track) for stream in before if stream not in streams]
+        self._changes.added += added
+        transceiver._remote_streams = streams
+        return bool(added)
+
+    def _stream(self, stream_id: str) -> MediaStream:
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            stream = self._streams[stream_id] = MediaStream(id=stream_id, runner=self._runner)
+        if stream not in self.remote_streams and stream not in self._changes.new_streams:
+            self._changes.new_streams.append(stream)
+        return stream
+
+    def _settle(
+        self, transceiver: RTCRtpTransceiver, plan: MediaPlan, dtls: RTCDtlsTransport | None, *, final: bool
+    ) -> None:
         """Take what both sides have agreed on."""
         direction = plan.direction
         assert direction is not None
         self.plans[plan.mid] = plan
         transceiver._current_direction = direction
+        transceiver._negotiated_extensions = {each.uri: each.direction for each in plan.header_extensions}
+        if final:
+            transceiver._encodings_before = None
         sender = transceiver._sender
         if len(sender._encodings) > 1:
             sender._reject_layers([layer.rid for layer in plan.send_layers])
@@ -351,26 +416,32 @@ class TransceiverTable:
         if direction.sends:
             sender._has_sent = True
 
-    def _set_remote_streams(self, transceiver: RTCRtpTransceiver, stream_ids: Sequence[str]) -> None:
-        track = transceiver._receiver.track
-        for stream_id in transceiver._remote_stream_ids:
-            if stream_id not in stream_ids:
-                self._changes.removed.append((self._streams[stream_id], track))
-        for stream_id in stream_ids:
-            if stream_id not in self._streams:
-                self._streams[stream_id] = MediaStream(id=stream_id, runner=self._runner)
-                self._changes.new_streams.append(self._streams[stream_id])
-            if stream_id not in transceiver._remote_stream_ids:
-                self._changes.added.append((self._streams[stream_id], track))
-        transceiver._remote_stream_ids = tuple(stream_ids)
 
-    def _streams_of(self, transceiver: RTCRtpTransceiver) -> tuple[MediaStream, ...]:
-        return tuple(self._streams[stream_id] for stream_id in transceiver._remote_stream_ids)
+def _proposed(plan: MediaPlan) -> list[RTCRtpEncodingParameters]:
+    """Return the layers of video that the peer's offer asks for."""
+    return proposed_encodings(layer.rid for layer in plan.send_layers) if plan.kind == "video" else []
 
-    def _remove_remote_track(self, transceiver: RTCRtpTransceiver) -> None:
-        self._set_remote_streams(transceiver, ())
-        transceiver._fired_direction = None
-        self._changes.muted.append(transceiver)
+
+def _take_proposal(transceiver: RTCRtpTransceiver, plan: MediaPlan) -> None:
+    """Take the simulcast that an offer of the peer's asks for, where we have not chosen anything else."""
+    proposed, sender = _proposed(plan), transceiver._sender
+    if proposed and [encoding.rid for encoding in sender._encodings] == [None]:
+        transceiver._encodings_before = transceiver._encodings_before or sender._encodings
+        sender._set_encodings(proposed)
+
+
+def _restore_encodings(transceiver: RTCRtpTransceiver) -> None:
+    before, transceiver._encodings_before = transceiver._encodings_before, None
+    if before is not None:
+        transceiver._sender._set_encodings(before)
+
+
+def _prepare(transceiver: RTCRtpTransceiver, plan: MediaPlan, dtls: RTCDtlsTransport | None) -> None:
+    """Show what an offer of ours makes of a transceiver: where it will be carried, and what may come at once."""
+    sender, receiver = transceiver._sender, transceiver._receiver
+    sender._transport = sender._transport or dtls
+    codecs = codec_parameters(plan.kind, plan.receive_codecs)
+    receiver._settle(attrs.evolve(receiver.get_parameters(), codecs=codecs), receiver.transport or dtls)
 
 
 def _can_take(transceiver: RTCRtpTransceiver, track: MediaStreamTrack) -> bool:
