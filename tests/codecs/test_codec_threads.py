@@ -12,8 +12,6 @@ from trio_rtc.codecs import (
     CodecError,
     CodecThread,
     DecodeWorker,
-    EncodingTarget,
-    SharedEncoder,
     codec_limiter,
     create_audio_decoder,
     create_audio_encoder,
@@ -21,7 +19,6 @@ from trio_rtc.codecs import (
     create_video_encoder,
 )
 from trio_rtc.media import dominant_frequency, read_counter, tone
-from trio_rtc.media import test_pattern as moving_pattern
 from trio_rtc.protocols.rtp.frame import EncodedFrame
 
 
@@ -184,154 +181,3 @@ async def test_closing_the_receiving_end_ends_the_decoder(virtual_time, nursery)
             await worker.aclose()
     with pytest.raises(trio.ClosedResourceError):
         await worker.receive()
-
-
-async def test_one_encode_serves_all(virtual_time, nursery):
-    shared = SharedEncoder.of_video(moving_pattern(320, 180), create_video_encoder("VP8"))
-    subscriptions = [shared.subscribe() for _ in range(3)]
-    nursery.start_soon(shared.run)
-    received = [[await subscription.receive() for _ in range(5)] for subscription in subscriptions]
-    assert [frame.timestamp for frame in received[0]] == [3000 * index for index in range(5)]
-    assert all(one is other for frames in received for one, other in zip(frames, received[0], strict=True))
-    nursery.cancel_scope.cancel()
-
-
-async def test_whoever_comes_later_begins_with_a_keyframe_that_serves_all(virtual_time, nursery):
-    shared = SharedEncoder.of_video(moving_pattern(320, 180), create_video_encoder("VP8"))
-    first = shared.subscribe()
-    nursery.start_soon(shared.run)
-    assert [(await first.receive()).keyframe for _ in range(3)] == [True, False, False]
-    second = shared.subscribe()
-    keyframe = await second.receive()
-    assert keyframe.keyframe
-    while (frame := await first.receive()) is not keyframe:
-        assert not frame.keyframe
-    second.request_keyframe()
-    frames = [await first.receive() for _ in range(5)]
-    assert [frame.keyframe for frame in frames].count(True) == 1
-    nursery.cancel_scope.cancel()
-
-
-async def test_a_slow_subscriber_loses_frames_and_gets_a_keyframe(virtual_time, nursery):
-    shared = SharedEncoder.of_video(moving_pattern(320, 180), create_video_encoder("VP8"))
-    slow, quick = shared.subscribe(capacity=4), shared.subscribe()
-    nursery.start_soon(shared.run)
-    quick_keyframes = sum([(await quick.receive()).keyframe for _ in range(20)])
-    assert slow.dropped > 4
-    frames = [await slow.receive() for _ in range(6)]
-    assert frames[0].keyframe
-    assert frames[0].timestamp > 0
-    assert quick_keyframes > 1
-    nursery.cancel_scope.cancel()
-
-
-@pytest.mark.parametrize(
-    ("policy", "bitrate", "framerate", "scale"),
-    [("lowest", 300_000, 10, 2.0), ("highest", 900_000, None, 1.0)],
-)
-async def test_one_of_the_targets_is_chosen(virtual_time, nursery, policy, bitrate, framerate, scale):
-    seen = []
-
-    class Watched:
-        codec = "VP8"
-
-        def encode(self, frame, **settings):
-            seen.append(settings)
-            return [EncodedFrame(b"frame", frame.pts, 90_000, "VP8")]
-
-        def close(self):
-            seen.append("closed")
-
-    shared = SharedEncoder.of_video(moving_pattern(64, 48), Watched(), policy=policy)
-    narrow = shared.subscribe(EncodingTarget(300_000, 10, 2.0))
-    shared.subscribe(EncodingTarget(900_000, None, 1.0))
-    idle = shared.subscribe(EncodingTarget(1, 1, 16.0))
-    idle.active = False
-    nursery.start_soon(shared.run)
-    await narrow.receive()
-    assert seen[0] == {
-        "force_keyframe": True,
-        "bitrate": bitrate,
-        "framerate": framerate,
-        "scale_down_by": scale,
-    }
-    narrow.target = EncodingTarget(100_000, 5, 4.0)
-    await narrow.receive()
-    await narrow.receive()
-    if policy == "lowest":
-        assert seen[-1]["bitrate"] == 100_000
-    nursery.cancel_scope.cancel()
-
-
-async def test_an_inactive_subscriber_gets_nothing_and_then_a_keyframe(virtual_time, nursery):
-    shared = SharedEncoder.of_video(moving_pattern(320, 180), create_video_encoder("VP8"))
-    paused, other = shared.subscribe(capacity=2), shared.subscribe()
-    nursery.start_soon(shared.run)
-    assert (await paused.receive()).keyframe
-    paused.active = False
-    for _ in range(10):
-        await other.receive()
-    assert paused.dropped == 0
-    paused.active = True
-    while not (frame := await paused.receive()).keyframe:
-        assert frame.timestamp < 9000
-    assert frame.timestamp >= 9 * 3000
-    nursery.cancel_scope.cancel()
-
-
-async def test_the_end_of_the_source_is_the_end_of_all_subscriptions(virtual_time):
-    send, source = trio.open_memory_channel(10)
-    shared = SharedEncoder.of_video(source, create_video_encoder("H264"))
-    subscription = shared.subscribe()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(shared.run)
-        for counter in range(3):
-            await send.send(timed_pattern(counter))
-        send.close()
-        assert len([frame async for frame in subscription]) == 3
-    with pytest.raises(trio.EndOfChannel):
-        await shared.subscribe().receive()
-
-
-async def test_an_encoder_that_fails_again_and_again_is_an_error(virtual_time):
-    class Broken:
-        codec = "VP8"
-
-        def encode(self, frame, **settings):
-            raise CodecError("no")
-
-        def close(self):
-            pass
-
-    shared = SharedEncoder.of_video(moving_pattern(64, 48), Broken())
-    subscription = shared.subscribe()
-    with pytest.raises(CodecError, match="no"):
-        await shared.run()
-    assert shared.failed == 10
-    with pytest.raises(trio.EndOfChannel):
-        await subscription.receive()
-
-
-async def test_sound_is_shared_too(virtual_time, nursery):
-    shared = SharedEncoder.of_audio(tone(440), create_audio_encoder("opus"))
-    subscription = shared.subscribe(EncodingTarget(bitrate=24_000))
-    nursery.start_soon(shared.run)
-    timestamps = [(await subscription.receive()).timestamp for _ in range(10)]
-    assert timestamps == [960 * index for index in range(10)]
-    nursery.cancel_scope.cancel()
-
-
-async def test_cancelling_an_encoder_leaves_nothing(virtual_time):
-    encoder = create_video_encoder("VP9")
-    shared = SharedEncoder.of_video(moving_pattern(320, 180), encoder)
-    async with trio.open_nursery() as nursery:
-        subscription = shared.subscribe()
-        nursery.start_soon(shared.run)
-        await subscription.receive()
-        nursery.cancel_scope.cancel()
-    assert codec_limiter().borrowed_tokens == 0
-    with pytest.raises(CodecError, match="closed"):
-        encoder.encode(timed_pattern(0))
-    await subscription.aclose()
-    with pytest.raises(trio.ClosedResourceError):
-        await subscription.receive()

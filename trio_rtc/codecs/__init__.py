@@ -21,7 +21,6 @@ from .registry import (
     decodable_codecs,
     encodable_codecs,
 )
-from .shared_encoder import EncodedSubscription, EncodingTarget, SharedEncoder
 from .worker import CodecThread, DecodeWorker, codec_limiter
 
 __all__ = [
@@ -32,10 +31,7 @@ __all__ = [
     "CodecError",
     "CodecThread",
     "DecodeWorker",
-    "EncodedSubscription",
-    "EncodingTarget",
     "Hardware",
-    "SharedEncoder",
     "VideoDecoder",
     "VideoDecoderOptions",
     "VideoEncoder",
