@@ -8,7 +8,7 @@ it concerns.
 import functools
 import importlib.util
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import trio
@@ -267,8 +267,20 @@ class MediaLink:
             case BitratesChanged():
                 for pump in self._sending.values():
                     pump.set_bitrates(event.bitrates)
+                self._tell_bitrates(event.bitrates)
             case StreamEnded() | Closed():
                 pass
+
+    def _tell_bitrates(self, bitrates: Mapping[int, float]) -> None:
+        """Tell the senders, for applications that encode themselves."""
+        assert self._table is not None
+        for transceiver in self._table.transceivers:
+            shares = {
+                encoding.rid: bitrates[ssrc]
+                for encoding, ssrc, _ in self._sources(transceiver)
+                if ssrc in bitrates
+            }
+            transceiver.sender._bitrates_changed(shares)
 
     def _take_frames(self, event: FramesReceived) -> None:
         transceiver = self._by_mid(event.mid)

@@ -1,8 +1,9 @@
 """RTCRtpSender: what sends a track (W3C webrtc section 5.2)."""
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
@@ -115,6 +116,8 @@ class RTCRtpSender:
         self._stream_ids: tuple[str, ...] = ()
         self._has_sent = False
         self._keyframe_requests: set[FrameQueue] = set()
+        self._target_bitrates: Mapping[str | None, float] = MappingProxyType({})
+        self._bitrate_changes: set[FrameQueue] = set()
         self._transform: FrameTransform | None = None
         self._degradation_preference: RTCDegradationPreference | None = None
         self._set_streams(streams)
@@ -264,6 +267,33 @@ class RTCRtpSender:
             self._keyframe_requests.discard(queue)
             queue.end(discard=True)
 
+    @property
+    def target_bitrates(self) -> Mapping[str | None, float]:
+        """What each layer may use at present, for those who encode themselves. Not W3C's.
+
+        Bits a second by RID, ``None`` if there is only one; 0 for a layer that the bandwidth does not suffice for.
+        Empty before anything was negotiated.
+        """
+        return self._target_bitrates
+
+    @asynccontextmanager
+    async def bitrate_changes(self) -> AsyncIterator[trio.abc.ReceiveChannel[Mapping[str | None, float]]]:
+        """Hear when ``target_bitrates`` changes. Not W3C's.
+
+        Yields:
+            The present value, if there is one, then each new one; of several that were not taken the last.
+        """
+        queue = FrameQueue(1)
+        if self._target_bitrates:
+            queue.put(self._target_bitrates)
+        self._bitrate_changes.add(queue)
+        try:
+            await trio.lowlevel.checkpoint()
+            yield QueueChannel(queue)
+        finally:
+            self._bitrate_changes.discard(queue)
+            queue.end(discard=True)
+
     # -- what the peer connection tells ------------------------------------------------------------------------
 
     def _set_track(self, track: MediaStreamTrack | None) -> None:
@@ -284,6 +314,13 @@ class RTCRtpSender:
         """The peer needs a keyframe: for whoever sends encoded frames or packets himself."""
         for waiting in tuple(self._keyframe_requests):
             waiting.put(rid)
+
+    def _bitrates_changed(self, bitrates: Mapping[str | None, float]) -> None:
+        """Each layer may use so many bits a second."""
+        if bitrates != self._target_bitrates:
+            self._target_bitrates = MappingProxyType(dict(bitrates))
+            for waiting in tuple(self._bitrate_changes):
+                waiting.put(self._target_bitrates)
 
     def _stop(self) -> None:
         self._stopped = True
