@@ -1,5 +1,6 @@
 """Building offers and answers (RFC 9429 sections 5.2 and 5.3), as functions of what was negotiated before."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import attrs
@@ -86,7 +87,7 @@ def build_offer(
     )
     if base is not None and last is not None:
         _continue_sections(draft, base, last, live, local)
-    mids = (str(number) for number in range(next_mid, next_mid + len(local.transceivers) + 1))
+    mids = map(str, itertools.count(next_mid))
     for transceiver in local.transceivers:
         if transceiver.is_live and (transceiver.mid is None or transceiver.mid not in known):
             mid = transceiver.mid or next(mids)
@@ -95,14 +96,21 @@ def build_offer(
         draft.place(offer_data_section(next(mids), local), None)
     established = () if current is None else current.carried_mids()
     sections = _offer_transports(draft.sections, local, established)
+    bundled = _offered_bundle(sections, established)
+    return Built(_description(origin, sections, bundled or None, local), tuple(draft.keys))
+
+
+def _offered_bundle(
+    sections: Iterable[MediaDescription], established: Sequence[str]
+) -> list[MediaDescription]:
+    """Return the sections that an offer bundles, in the order of the group."""
     bundled = [
         section
         for section in sections
         if (section.port != 0 or is_bundle_only(section)) and media_mid(section) is not None
     ]
     # The section whose transport all use goes on to be the first of the bundle, wherever it stands.
-    bundled.sort(key=lambda section: media_mid(section) not in established[:1])
-    return Built(_description(origin, sections, bundled or None, local), tuple(draft.keys))
+    return sorted(bundled, key=lambda section: media_mid(section) not in established[:1])
 
 
 def _numbers_in_use(base: Exchange | None, current: Exchange | None) -> BundleNumbers:
