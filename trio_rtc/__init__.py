@@ -98,6 +98,7 @@ from .stats import (
     RTCStatsReport,
     RTCTransportStats,
 )
+from .track_settings import MediaTrackCapabilities, MediaTrackConstraints, MediaTrackSettings
 from .tracks import MediaStream, MediaStreamTrack, MediaStreamTrackSource, open_media_track
 from .transceiver import RTCRtpTransceiver
 from .transport_objects import (
@@ -138,6 +139,9 @@ __all__ = [
     "MediaStreamTrackEvent",
     "MediaStreamTrackSource",
     "MediaStreamTrackState",
+    "MediaTrackCapabilities",
+    "MediaTrackConstraints",
+    "MediaTrackSettings",
     "MessageEvent",
     "Network",
     "NetworkError",

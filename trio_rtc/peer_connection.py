@@ -228,7 +228,13 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     # -- offers and answers --------------------------------------------------------------------------------------
 
     @overload
-    async def create_offer(self, *, ice_restart: bool = False) -> RTCSessionDescription: ...
+    async def create_offer(
+        self,
+        *,
+        ice_restart: bool = False,
+        offer_to_receive_audio: bool | None = None,
+        offer_to_receive_video: bool | None = None,
+    ) -> RTCSessionDescription: ...
     @overload
     async def create_offer(
         self,
@@ -236,6 +242,8 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         failure_callback: ErrorCallback,
         *,
         ice_restart: bool = False,
+        offer_to_receive_audio: bool | None = None,
+        offer_to_receive_video: bool | None = None,
     ) -> None: ...
     async def create_offer(
         self,
@@ -243,6 +251,8 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         failure_callback: ErrorCallback | None = None,
         *,
         ice_restart: bool = False,
+        offer_to_receive_audio: bool | None = None,
+        offer_to_receive_video: bool | None = None,
     ) -> RTCSessionDescription | None:
         """Create an offer (W3C webrtc section 4.4.2).
 
@@ -250,6 +260,8 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             success_callback: Legacy: called with the offer, instead of it being returned.
             failure_callback: Legacy: called with the error, instead of it being raised.
             ice_restart: Whether to restart ICE with new credentials.
+            offer_to_receive_audio: Legacy: ``True``: have a transceiver that receives audio; ``False``: receive none.
+            offer_to_receive_video: The same of video.
 
         Raises:
             InvalidStateError: The connection is closed.
@@ -259,6 +271,10 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         async def create() -> RTCSessionDescription:
             async with self._operations.operation():
                 return self._negotiation.create_offer(ice_restart=ice_restart)
+
+        for kind, wanted in (("audio", offer_to_receive_audio), ("video", offer_to_receive_video)):
+            if wanted is not None and not self._closed:
+                self._transceivers.offer_to_receive(kind, wanted=wanted)
 
         return await settle(create, success_callback, failure_callback)
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FrameTransform = Callable[[EncodedFrame], Awaitable[EncodedFrame | None]]
 """What an encoded frame may go through on its way: returns what is to go on, ``None`` to drop the frame."""
 
+_MAX_JITTER_BUFFER_TARGET = 4000
 PACKET_CAPACITY = 512
 """Packets that wait for whoever forwards them; beyond, the oldest is dropped and counted."""
 
@@ -53,11 +54,7 @@ class RTCRtpReceiver:
     Attributes:
         decode: Whether the track gives decoded frames. By default it does if the extra ``media`` is installed; set
             to ``False`` before frames are taken, it gives :class:`.EncodedFrame`. Not W3C's.
-        transform: What each encoded frame goes through before anybody gets it, such as end-to-end encryption: an
-            asynchronous function, frame in, frame out, or ``None`` to drop it (W3C's encoded transform). An error
-            that it raises ends the connection's block.
         layer: Which simulcast layer the track shows, by RID; ``None`` for the first that comes. Not W3C's.
-        jitter_buffer_target: Milliseconds that media is to be held to even out jitter; ``None``: as it needs.
     """
 
     def __init__(
@@ -77,9 +74,9 @@ class RTCRtpReceiver:
         self._sources = SourceLog(carrier.wall_clock)
         self._packet_queues: dict[FrameQueue, str | None] = {}
         self._encoded_queues: dict[FrameQueue, str | None] = {}
-        self.transform: FrameTransform | None = None
+        self._transform: FrameTransform | None = None
         self.layer: str | None = None
-        self.jitter_buffer_target: float | None = None
+        self._jitter_buffer_target: float | None = None
         self.decode = decode
 
     @property
@@ -91,6 +88,35 @@ class RTCRtpReceiver:
     def transport(self) -> "RTCDtlsTransport | None":
         """Over which transport; ``None`` until one is negotiated."""
         return self._transport
+
+    @property
+    def transform(self) -> FrameTransform | None:
+        """What each encoded frame goes through before anybody gets it, such as end-to-end encryption.
+
+        W3C's encoded transform, as an asynchronous function: frame in, frame out, or ``None`` to drop it. An error
+        that it raises ends the connection's block.
+        """
+        return self._transform
+
+    @transform.setter
+    def transform(self, transform: FrameTransform | None) -> None:
+        self._transform = transform
+
+    @property
+    def jitter_buffer_target(self) -> float | None:
+        """Milliseconds that media is to be held to even out jitter; ``None``: as it needs (W3C webrtc-extensions).
+
+        Raises:
+            ValueError: Setting: it is not between 0 and 4000.
+        """
+        return self._jitter_buffer_target
+
+    @jitter_buffer_target.setter
+    def jitter_buffer_target(self, target: float | None) -> None:
+        if target is not None and not 0 <= target <= _MAX_JITTER_BUFFER_TARGET:
+            raise ValueError(f"jitter_buffer_target is between 0 and 4000 ms, not {target}")
+        self._jitter_buffer_target = target
+        self._demand_changed()
 
     @staticmethod
     def get_capabilities(kind: str) -> RTCRtpCapabilities | None:

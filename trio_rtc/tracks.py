@@ -9,7 +9,7 @@ Frames are what PyAV has, ``av.VideoFrame`` and ``av.AudioFrame``, or :class:`.E
 
 import uuid
 from collections.abc import Callable, Iterable
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -18,6 +18,7 @@ from .enums import MediaStreamTrackState
 from .event_target import EventHandler, EventTarget, HandlerRunner
 from .events import Event, MediaStreamTrackEvent
 from .frame_queue import AUDIO_CAPACITY, VIDEO_CAPACITY, FrameQueue
+from .track_settings import MediaTrackCapabilities, MediaTrackConstraints, MediaTrackSettings, settings_of
 
 if TYPE_CHECKING:
     from .media_encoding import EncodingKey, SharedEncode
@@ -43,6 +44,7 @@ class FrameSource:
     def __init__(self, kind: str, demand_changed: Callable[[], None] = lambda: None) -> None:
         self.kind = kind
         self.frames = 0
+        self._last_frame: Any = None
         self.encodes: dict[EncodingKey, SharedEncode] = {}
         self._demand_changed = demand_changed
         self._queues: dict[FrameQueue, MediaStreamTrack] = {}
@@ -56,6 +58,11 @@ class FrameSource:
         return bool(self._queues)
 
     @property
+    def settings(self) -> MediaTrackSettings:
+        """What the last frame was like."""
+        return settings_of(self._last_frame, None)
+
+    @property
     def is_live(self) -> bool:
         """Whether there is a track left that has not ended."""
         return bool(self._tracks)
@@ -63,6 +70,7 @@ class FrameSource:
     def push(self, frame: Any) -> bool:
         """Give a frame to all who take them; return whether nobody had to lose one for it."""
         self.frames += 1
+        self._last_frame = frame
         fits = True
         for queue, track in tuple(self._queues.items()):
             shown = frame if track.enabled else blank(frame)
@@ -148,8 +156,9 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         self._state = MediaStreamTrackState.LIVE
         self._stopped = False
         self._content_hint = ""
+        self._constraints: MediaTrackConstraints = {}
         self._queue: FrameQueue | None = None
-        self.enabled = True
+        self._enabled = True
         source.join(self)
 
     @property
@@ -166,6 +175,15 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
     def label(self) -> str:
         """What the source is called, for people."""
         return self._label
+
+    @property
+    def enabled(self) -> bool:
+        """Whether its frames are shown; if not, there are black or silent ones instead, and no encoded ones."""
+        return self._enabled
+
+    @enabled.setter
+    def enabled(self, enabled: bool) -> None:
+        self._enabled = bool(enabled)
 
     @property
     def muted(self) -> bool:
@@ -197,10 +215,33 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         """Return another track of the same source, with a life of its own."""
         clone = MediaStreamTrack(self._source, runner=self._runner, label=self._label, muted=self._muted)
         clone.enabled = self.enabled
+        clone._constraints = self._constraints
         clone._content_hint = self._content_hint
         if self._state is MediaStreamTrackState.ENDED:
             clone.stop()
         return clone
+
+    def get_settings(self) -> MediaTrackSettings:
+        """Return what its frames are like at present."""
+        return self._source.settings
+
+    def get_capabilities(self) -> MediaTrackCapabilities:
+        """Return between what its settings can be chosen: the source is the application's or the peer's, so none."""
+        return MediaTrackCapabilities()
+
+    def get_constraints(self) -> MediaTrackConstraints:
+        """Return what was applied last."""
+        return self._constraints
+
+    async def apply_constraints(self, constraints: MediaTrackConstraints | None = None) -> None:
+        """Say what the source should be like (W3C mediacapture-main section 11).
+
+        Args:
+            constraints: Wishes, by name. This source supports no constraint, and W3C has those that are not supported
+                ignored, so that none can fail.
+        """
+        await trio.lowlevel.checkpoint()
+        self._constraints = MappingProxyType(dict(constraints or {}))
 
     def stop(self) -> None:
         """End the track, without an event; the source ends with its last track. Idempotent."""
@@ -339,7 +380,7 @@ class MediaStream(EventTarget):
     """A set of tracks that belong together (W3C mediacapture-main section 4.2).
 
     Args:
-        tracks: Its tracks.
+        tracks: Its tracks, or another stream to share those of.
         id: Its name; made up if left out.
     """
 
@@ -350,14 +391,15 @@ class MediaStream(EventTarget):
 
     def __init__(
         self,
-        tracks: Iterable[MediaStreamTrack] = (),
+        tracks: "Iterable[MediaStreamTrack] | MediaStream" = (),
         *,
         id: str | None = None,
         runner: HandlerRunner | None = None,
     ) -> None:
         super().__init__(runner or HandlerRunner())
         self._id = id or str(uuid.uuid4())
-        self._tracks = {track.id: track for track in tracks}
+        # A set that keeps its order.
+        self._tracks = dict.fromkeys(tracks.get_tracks() if isinstance(tracks, MediaStream) else tracks)
 
     @property
     def id(self) -> str:
@@ -367,43 +409,43 @@ class MediaStream(EventTarget):
     @property
     def active(self) -> bool:
         """Whether it has a track that has not ended."""
-        return any(track.ready_state is MediaStreamTrackState.LIVE for track in self._tracks.values())
+        return any(track.ready_state is MediaStreamTrackState.LIVE for track in self._tracks)
 
     def get_tracks(self) -> list[MediaStreamTrack]:
         """Return all tracks."""
-        return list(self._tracks.values())
+        return list(self._tracks)
 
     def get_audio_tracks(self) -> list[MediaStreamTrack]:
         """Return the tracks of kind ``"audio"``."""
-        return [track for track in self._tracks.values() if track.kind == "audio"]
+        return [track for track in self._tracks if track.kind == "audio"]
 
     def get_video_tracks(self) -> list[MediaStreamTrack]:
         """Return the tracks of kind ``"video"``."""
-        return [track for track in self._tracks.values() if track.kind == "video"]
+        return [track for track in self._tracks if track.kind == "video"]
 
     def get_track_by_id(self, track_id: str) -> MediaStreamTrack | None:
         """Return the track of that name, or ``None``."""
-        return self._tracks.get(track_id)
+        return next((track for track in self._tracks if track.id == track_id), None)
 
     def add_track(self, track: MediaStreamTrack) -> None:
         """Add a track; without effect if it is there."""
-        self._tracks.setdefault(track.id, track)
+        self._tracks.setdefault(track)
 
     def remove_track(self, track: MediaStreamTrack) -> None:
         """Remove a track; without effect if it is not there."""
-        self._tracks.pop(track.id, None)
+        self._tracks.pop(track, None)
 
     def clone(self) -> "MediaStream":
         """Return a stream of clones of the tracks."""
-        return MediaStream((track.clone() for track in self._tracks.values()), runner=self._runner)
+        return MediaStream([track.clone() for track in self._tracks], runner=self._runner)
 
     def _add_remote(self, track: MediaStreamTrack) -> None:
-        if track.id not in self._tracks:
+        if track not in self._tracks:
             self.add_track(track)
             self._fire(MediaStreamTrackEvent("add_track", self, track))
 
     def _remove_remote(self, track: MediaStreamTrack) -> None:
-        if track.id in self._tracks:
+        if track in self._tracks:
             self.remove_track(track)
             self._fire(MediaStreamTrackEvent("remove_track", self, track))
 

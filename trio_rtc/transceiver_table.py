@@ -189,6 +189,16 @@ class TransceiverTable:
         wanted = initial_encodings(kind, encodings, capabilities.codecs)
         return self._create(kind, track, wanted, streams, direction)
 
+    def offer_to_receive(self, kind: str, *, wanted: bool) -> None:
+        """Obsolete: let the peer send a kind by the next offer, or not (W3C webrtc section 4.4.3.2)."""
+        live = [each for each in self.live if each._kind == kind and not each._stopping]
+        receiving = [each for each in live if each._direction.receives]
+        if wanted and not receiving:
+            self._create(kind, None, [RTCRtpEncodingParameters()], (), _RECVONLY)
+        if not wanted:
+            for each in receiving:
+                each._direction = _SENDONLY if each._direction.sends else _INACTIVE
+
     def close(self) -> None:
         """Stop all transceivers at once (W3C webrtc section 4.4.1.10); they stay to be looked at."""
         for transceiver in self._transceivers:

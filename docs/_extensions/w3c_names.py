@@ -7,8 +7,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
-from tests.api.w3c_coverage import KEYWORDS_OF, MAPPINGS, members
-from tests.api.webidl import WEBIDL_FILE, Definition, parse
+from tests.api.w3c_coverage import KEYWORDS_OF, MAPPINGS, definitions, members
+from tests.api.webidl import WEBIDL_FILES, Definition
 from trio_rtc._names import EVENT_NAMES
 
 
@@ -43,8 +43,9 @@ class NamesDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         lines = list(_event_table())
-        self.env.note_dependency(str(WEBIDL_FILE))
-        for definition in parse(WEBIDL_FILE.read_text(encoding="utf-8")).values():
+        for path in WEBIDL_FILES:
+            self.env.note_dependency(str(path))
+        for definition in definitions().values():
             if definition.members:
                 lines.extend(_definition_table(definition))
         return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)

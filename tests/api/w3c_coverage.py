@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import attrs
 
-from tests.api.webidl import Definition
+from tests.api.webidl import WEBIDL_FILES, Definition, parse
 from trio_rtc._names import python_name
 
 
@@ -16,7 +16,6 @@ class Status(StrEnum):
     """Whether a member is there."""
 
     PRESENT = "yes"
-    MEDIA = "with media"
     IDENTITY = "no: WebRTC Identity"
 
 
@@ -29,28 +28,6 @@ class Member:
     python_name: str
     status: Status
 
-
-MEDIA = {
-    "RTCPeerConnection": {
-        "getSenders",
-        "getReceivers",
-        "getTransceivers",
-        "addTrack",
-        "removeTrack",
-        "addTransceiver",
-        "ontrack",
-        # of before there were transceivers
-        "addStream",
-        "removeStream",
-        "getLocalStreams",
-        "getRemoteStreams",
-        "onaddstream",
-        "onremovestream",
-    },
-    "RTCTrackEvent": {"receiver", "track", "streams", "transceiver"},
-    "RTCOfferOptions": {"offerToReceiveAudio", "offerToReceiveVideo"},
-}
-"""Members of the media version, by interface."""
 
 IDENTITY = {
     "RTCPeerConnection": {
@@ -65,6 +42,7 @@ IDENTITY = {
 
 KEYWORDS_OF = {
     "RTCOfferOptions": "RTCPeerConnection.create_offer",
+    "RTCRtpTransceiverInit": "RTCPeerConnection.add_transceiver",
     "RTCDataChannelInit": "RTCPeerConnection.create_data_channel",
     "RTCSessionDescriptionInit": "RTCSessionDescription",
     "RTCLocalSessionDescriptionInit": "RTCSessionDescription",
@@ -74,21 +52,36 @@ KEYWORDS_OF = {
     "RTCPeerConnectionIceErrorEventInit": "RTCPeerConnectionIceErrorEvent",
     "RTCDataChannelEventInit": "RTCDataChannelEvent",
     "RTCErrorEventInit": "RTCErrorEvent",
+    "RTCTrackEventInit": "RTCTrackEvent",
+    "RTCDTMFToneChangeEventInit": "RTCDTMFToneChangeEvent",
+    "MediaStreamTrackEventInit": "MediaStreamTrackEvent",
+    "MediaStreamEventInit": "MediaStreamEvent",
     "RTCErrorInit": "RTCError",
 }
 """Dictionaries that are no classes in Python: their members are keywords of a method or constructor."""
 
-MAPPINGS = {"RTCCertificateExpiration"}
-"""Dictionaries that are mappings in Python: WebCrypto's AlgorithmIdentifier has any key."""
+MAPPINGS = {"RTCCertificateExpiration", "MediaTrackConstraintSet", "MediaTrackConstraints"}
+"""Dictionaries that are mappings in Python: WebCrypto's AlgorithmIdentifier has any key, and so have constraints."""
+
+BASES = {"RTCRtpParameters", "RTCRtpCodingParameters"}
+"""Dictionaries that are only there to be inherited from: their members are in the classes that inherit."""
+
+
+def definitions() -> dict[str, Definition]:
+    """Return what all WebIDL files define, members of bases in what inherits from them."""
+    parsed = parse("\n".join(path.read_text(encoding="utf-8") for path in WEBIDL_FILES))
+    return {
+        name: attrs.evolve(definition, members=(*parsed[definition.parent].members, *definition.members))
+        if definition.parent in BASES
+        else definition
+        for name, definition in parsed.items()
+        if name not in BASES
+    }
 
 
 def members(definition: Definition) -> Iterator[Member]:
     """Return the definition's own members under their rule-given names."""
     for idl_name in definition.members:
-        if idl_name in MEDIA.get(definition.name, ()):
-            status = Status.MEDIA
-        elif idl_name in IDENTITY.get(definition.name, ()):
-            status = Status.IDENTITY
-        else:
-            status = Status.PRESENT
+        missing = idl_name in IDENTITY.get(definition.name, ())
+        status = Status.IDENTITY if missing else Status.PRESENT
         yield Member(definition.name, idl_name, python_name(idl_name), status)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import attrs
 
-WEBIDL_FILE = Path(__file__).parents[1] / "data" / "webidl" / "webrtc.webidl"
+WEBIDL_FILES = sorted((Path(__file__).parents[1] / "data" / "webidl").glob("*.webidl"))
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _BLOCK = re.compile(

@@ -92,6 +92,7 @@ partial interface RTCPeerConnection {
   undefined removeStream(MediaStream stream);
   sequence<MediaStream> getLocalStreams();
   sequence<MediaStream> getRemoteStreams();
+  MediaStream? getStreamById(DOMString streamId);
   attribute EventHandler onaddstream;
   attribute EventHandler onremovestream;
 };
@@ -209,12 +210,161 @@ partial interface RTCPeerConnection {
   attribute EventHandler ontrack;
 };
 
+dictionary RTCRtpTransceiverInit {
+  RTCRtpTransceiverDirection direction = "sendrecv";
+  sequence<MediaStream> streams = [];
+  sequence<RTCRtpEncodingParameters> sendEncodings = [];
+};
+
+interface RTCRtpSender {
+  readonly attribute MediaStreamTrack? track;
+  readonly attribute RTCDtlsTransport? transport;
+  static RTCRtpCapabilities? getCapabilities(DOMString kind);
+  Promise<undefined> setParameters(RTCRtpSendParameters parameters,
+                                   optional RTCSetParameterOptions setParameterOptions = {});
+  RTCRtpSendParameters getParameters();
+  Promise<undefined> replaceTrack(MediaStreamTrack? withTrack);
+  undefined setStreams(MediaStream... streams);
+  Promise<RTCStatsReport> getStats();
+};
+
+dictionary RTCRtpParameters {
+  required sequence<RTCRtpHeaderExtensionParameters> headerExtensions;
+  required RTCRtcpParameters rtcp;
+  required sequence<RTCRtpCodecParameters> codecs;
+};
+
+dictionary RTCRtpSendParameters : RTCRtpParameters {
+  required DOMString transactionId;
+  required sequence<RTCRtpEncodingParameters> encodings;
+};
+
+dictionary RTCRtpReceiveParameters : RTCRtpParameters {
+};
+
+dictionary RTCRtpCodingParameters {
+  DOMString rid;
+};
+
+dictionary RTCRtpEncodingParameters : RTCRtpCodingParameters {
+  boolean active = true;
+  RTCRtpCodec codec;
+  unsigned long maxBitrate;
+  double maxFramerate;
+  double scaleResolutionDownBy;
+};
+
+dictionary RTCRtcpParameters {
+  DOMString cname;
+  boolean reducedSize;
+};
+
+dictionary RTCRtpHeaderExtensionParameters {
+  required DOMString uri;
+  required unsigned short id;
+  boolean encrypted = false;
+};
+
+dictionary RTCRtpCodec {
+  required DOMString mimeType;
+  required unsigned long clockRate;
+  unsigned short channels;
+  DOMString sdpFmtpLine;
+};
+
+dictionary RTCRtpCodecParameters : RTCRtpCodec {
+  required octet payloadType;
+};
+
+dictionary RTCRtpCapabilities {
+  required sequence<RTCRtpCodec> codecs;
+  required sequence<RTCRtpHeaderExtensionCapability> headerExtensions;
+};
+
+dictionary RTCRtpHeaderExtensionCapability {
+  required DOMString uri;
+};
+
+dictionary RTCSetParameterOptions {
+};
+
+interface RTCRtpReceiver {
+  readonly attribute MediaStreamTrack track;
+  readonly attribute RTCDtlsTransport? transport;
+  static RTCRtpCapabilities? getCapabilities(DOMString kind);
+  RTCRtpReceiveParameters getParameters();
+  sequence<RTCRtpContributingSource> getContributingSources();
+  sequence<RTCRtpSynchronizationSource> getSynchronizationSources();
+  Promise<RTCStatsReport> getStats();
+};
+
+dictionary RTCRtpContributingSource {
+  required DOMHighResTimeStamp timestamp;
+  required unsigned long source;
+  double audioLevel;
+  required unsigned long rtpTimestamp;
+};
+
+dictionary RTCRtpSynchronizationSource : RTCRtpContributingSource {
+};
+
+interface RTCRtpTransceiver {
+  readonly attribute DOMString? mid;
+  readonly attribute RTCRtpSender sender;
+  readonly attribute RTCRtpReceiver receiver;
+  attribute RTCRtpTransceiverDirection direction;
+  readonly attribute RTCRtpTransceiverDirection? currentDirection;
+  undefined stop();
+  undefined setCodecPreferences(sequence<RTCRtpCodec> codecs);
+};
+
+// Obsolete
+partial interface RTCRtpTransceiver {
+  readonly attribute boolean stopped;
+};
+
+// WebRTC Priority Control API
+partial dictionary RTCRtpEncodingParameters {
+  RTCPriorityType priority = "low";
+  RTCPriorityType networkPriority;
+};
+
 interface RTCTrackEvent : Event {
   constructor(DOMString type, RTCTrackEventInit eventInitDict);
   readonly attribute RTCRtpReceiver receiver;
   readonly attribute MediaStreamTrack track;
   readonly attribute FrozenArray<MediaStream> streams;
   readonly attribute RTCRtpTransceiver transceiver;
+};
+
+dictionary RTCTrackEventInit : EventInit {
+  required RTCRtpReceiver receiver;
+  required MediaStreamTrack track;
+  sequence<MediaStream> streams = [];
+  required RTCRtpTransceiver transceiver;
+};
+
+// --- Telephone tones
+
+partial interface RTCRtpSender {
+  readonly attribute RTCDTMFSender? dtmf;
+};
+
+interface RTCDTMFSender : EventTarget {
+  undefined insertDTMF(DOMString tones, optional unsigned long duration = 100,
+                       optional unsigned long interToneGap = 70);
+  attribute EventHandler ontonechange;
+  readonly attribute boolean canInsertDTMF;
+  readonly attribute DOMString toneBuffer;
+};
+
+interface RTCDTMFToneChangeEvent : Event {
+  constructor(DOMString type, optional RTCDTMFToneChangeEventInit eventInitDict = {});
+  readonly attribute DOMString tone;
+};
+
+dictionary RTCDTMFToneChangeEventInit : EventInit {
+  DOMString tone = "";
 };
 
 // --- Transports

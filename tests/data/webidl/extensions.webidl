@@ -1,0 +1,25 @@
+// The members of "WebRTC Extensions" (W3C) that browsers have, and of "WebRTC Encoded Transform" the place of a transform,
+// which here is a function.
+
+partial interface RTCRtpReceiver {
+  attribute DOMHighResTimeStamp? jitterBufferTarget;
+  attribute RTCRtpTransform? transform;
+};
+
+partial interface RTCRtpSender {
+  attribute RTCRtpTransform? transform;
+};
+
+partial dictionary RTCRtpEncodingParameters {
+  boolean adaptivePtime = false;
+};
+
+partial dictionary RTCRtpHeaderExtensionCapability {
+  RTCRtpTransceiverDirection direction = "sendrecv";
+};
+
+partial interface RTCRtpTransceiver {
+  sequence<RTCRtpHeaderExtensionCapability> getHeaderExtensionsToNegotiate();
+  undefined setHeaderExtensionsToNegotiate(sequence<RTCRtpHeaderExtensionCapability> extensions);
+  sequence<RTCRtpHeaderExtensionCapability> getNegotiatedHeaderExtensions();
+};
