@@ -5,7 +5,7 @@ the matter of its path (:mod:`.paths`), which is another one when the payload ty
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -18,33 +18,16 @@ from trio_rtc.protocols.rtcp import (
 )
 from trio_rtc.protocols.serial import Unwrapper
 
-from .extensions import HeaderValues
+from .extensions import ABS_SEND_TIME, TRANSMISSION_OFFSET, TRANSPORT_WIDE_CC, ExtensionMap, HeaderValues
 from .frame import EncodedFrame
 from .meters import MediaMeters, RoundTrips
 from .nack import NackGenerator
 from .options import RtpOptions
 from .packet import RtpPacket
-from .parameters import FEEDBACK_NACK, FEEDBACK_PLI, Codec
+from .parameters import FEEDBACK_NACK, ULPFEC, Codec
 from .paths import MediaPath, PlayedFrame, make_path
 from .receive import ReceptionStatistics, SequenceUnwrapper
-
-
-class Arrival(NamedTuple):
-    """A packet that has come.
-
-    Attributes:
-        packet: The packet.
-        values: What its header extensions tell.
-        codec: What its payload type stands for.
-        size: Bytes of the whole packet.
-        now: When it came.
-    """
-
-    packet: RtpPacket
-    values: HeaderValues
-    codec: Codec
-    size: int
-    now: float
+from .redundancy import RedundantAudio, RedundantVideo, Unpacked
 
 
 @attrs.define
@@ -55,6 +38,7 @@ class IncomingCounters:
     retransmitted_packets: int = 0
     retransmitted_bytes: int = 0
     fec_packets: int = 0
+    fec_recovered: int = 0
     nacks_sent: int = 0
     plis_sent: int = 0
     firs_sent: int = 0
@@ -85,6 +69,7 @@ class IncomingStream:
         ssrc: The source.
         rid: Its simulcast layer.
         options: Of the session.
+        extensions: The header extensions of its section; set anew when they are negotiated anew.
 
     Attributes:
         statistics: For reports.
@@ -94,10 +79,19 @@ class IncomingStream:
         rtx_ssrc: The source of its retransmissions; ``None`` as long as that is not known.
         codec: Of the last packet; ``None`` before the first.
         last_heard: When the last packet came.
+        wants_packets: Whether somebody wants its packets.
         last_report: The source's own, ``None`` before the first.
     """
 
-    def __init__(self, mid: str, ssrc: int, rid: str | None, options: RtpOptions) -> None:
+    def __init__(
+        self,
+        mid: str,
+        ssrc: int,
+        rid: str | None,
+        options: RtpOptions,
+        extensions: ExtensionMap | None = None,
+    ) -> None:
+        self.extensions = extensions or ExtensionMap()
         self.mid = mid
         self.ssrc = ssrc
         self.rid = rid
@@ -116,6 +110,9 @@ class IncomingStream:
         self._path: MediaPath | None = None
         self._between = 0
         self._wanted = False
+        self.wants_packets = False
+        self._wants_repair = False
+        self._redundant: RedundantAudio | RedundantVideo | None = None
         self._keyframe_wanted = False
         self._keyframe_asked_at = -math.inf
 
@@ -124,14 +121,18 @@ class IncomingStream:
         """Where payloads become frames; ``None`` while nobody wants frames, or if the codec is not known."""
         return self._path
 
-    def receive(self, arrival: Arrival, *, repaired: bool) -> bool:
-        """Take a packet of this source; return whether it is one to go on with.
+    def receive(
+        self, packet: RtpPacket, codec: Codec, size: int, now: float, *, repaired: bool = False
+    ) -> bool:
+        """Take a packet of this source, of media or between; return whether it is one to go on with.
 
         Args:
-            arrival: The packet.
-            repaired: Whether it came by retransmission or error correction.
+            packet: The packet.
+            codec: What its payload type stands for.
+            size: Bytes of the whole packet.
+            now: When it came.
+            repaired: Whether it came by retransmission.
         """
-        packet, codec, now = arrival.packet, arrival.codec, arrival.now
         number = (self._numbers.nearest if repaired else self._numbers.unwrap)(packet.sequence_number)
         if number is None:
             return False
@@ -139,31 +140,134 @@ class IncomingStream:
             # Telephone events and comfort noise stand between the packets of the sound, which miss nothing there.
             self._between += not repaired
         elif codec is not self.codec:
-            self._change_codec(codec)
-        if self._timestamps is None:
-            self._timestamps = Unwrapper(32, packet.timestamp)
-        timestamp = self._timestamps.unwrap(packet.timestamp)
-        self.last_heard = now
-        self.counters.header_bytes += arrival.size - len(packet.payload)
-        if repaired:
-            self.counters.retransmitted_packets += 1
-            self.counters.retransmitted_bytes += len(packet.payload)
-        else:
-            self.statistics.received(number, timestamp, now, codec.clock_rate, len(packet.payload))
-        if self._nack is not None:
-            self._nack.received(number, now, recovered=repaired)
+            self._take_codec(codec)
+        timestamp = self._count(packet, number, codec.clock_rate, size, now, repaired=repaired)
+        if self._redundant is not None and isinstance(self._redundant, RedundantAudio):
+            self._redundant.media_received(number, timestamp)
         if self._path is not None and codec.is_media:
-            self._path.insert(number - self._between, timestamp, packet, arrival.values, now)
+            values = self.extensions.read(packet.extensions)
+            self._path.insert(number - self._between, timestamp, packet, values, now, recovered=repaired)
         return True
 
-    def want_frames(self, wanted: bool) -> None:
-        """Make frames from now on, or no more; packets are received in either case."""
-        if wanted is self._wanted:
+    def receive_redundant(
+        self,
+        packet: RtpPacket,
+        codecs: Mapping[int, Codec],
+        data: bytes,
+        now: float,
+        *,
+        repaired: bool = False,
+    ) -> Sequence[RtpPacket] | None:
+        """Take a packet of RED's payload type; return the media in it, ``None`` if it is not one to go on with.
+
+        Args:
+            packet: The packet.
+            codecs: Of the section, by payload type.
+            data: Its bytes.
+            now: When it came.
+            repaired: Whether it came by retransmission.
+
+        Raises:
+            ProtocolError: What it carries is malformed.
+        """
+        number = (self._numbers.nearest if repaired else self._numbers.unwrap)(packet.sequence_number)
+        if number is None:
+            return None
+        clock_rate = codecs[packet.payload_type].clock_rate
+        timestamp = self._count(packet, number, clock_rate, len(data), now, repaired=repaired)
+        unpacked = self._unpack(packet, number, timestamp, codecs, data)
+        if (
+            self._path is not None
+            and clock_rate == _VIDEO_CLOCK_RATE
+            and (not unpacked or unpacked[0].recovered)
+        ):
+            # A repair packet has a number among those of the media, at which nothing is missing.
+            filler = RtpPacket(packet.payload_type, packet.sequence_number, packet.timestamp, self.ssrc)
+            self._path.insert(number, timestamp, filler, HeaderValues(), now)
+        for each in unpacked:
+            self._take_unpacked(each, codecs[each.packet.payload_type], now, repaired=repaired)
+        return [each.packet for each in unpacked]
+
+    def receive_recovered(self, packet: RtpPacket, codec: Codec, now: float) -> bool:
+        """Take a packet that forward error correction has got back; return whether it is one to go on with."""
+        if codec.is_media:
+            self._take_unpacked(Unpacked(packet, True), codec, now, repaired=False)
+        return codec.is_media and self._numbers.highest is not None
+
+    def _unpack(
+        self, packet: RtpPacket, number: int, timestamp: int, codecs: Mapping[int, Codec], data: bytes
+    ) -> list[Unpacked]:
+        redundant = self._redundant
+        if redundant is None:
+            redundant = self._redundant = self._make_redundant(packet.payload_type, codecs)
+        if isinstance(redundant, RedundantAudio):
+            return redundant.unpack(packet, number, timestamp, codecs)
+        unpacked = redundant.unpack(packet, data, codecs)
+        if not unpacked or unpacked[0].recovered:
+            self.counters.fec_packets += 1
+        return unpacked
+
+    def _make_redundant(self, red: int, codecs: Mapping[int, Codec]) -> RedundantAudio | RedundantVideo:
+        if codecs[red].clock_rate != _VIDEO_CLOCK_RATE:
+            return RedundantAudio(self._options.red)
+        ulpfec = next((number for number, codec in codecs.items() if codec.name.lower() == ULPFEC), -1)
+        return RedundantVideo(ulpfec, mutable_elements(self.extensions), self._options.fec)
+
+    def _take_unpacked(self, unpacked: Unpacked, codec: Codec, now: float, *, repaired: bool) -> None:
+        packet, recovered = unpacked
+        number = self._numbers.nearest(packet.sequence_number)
+        if number is None or self._timestamps is None:
             return
-        self._wanted = wanted
+        if codec is not self.codec:
+            self._take_codec(codec)
+        if recovered:
+            self.counters.fec_recovered += 1
+            if self._nack is not None:
+                self._nack.received(number, now, recovered=True)
+        if self._path is not None:
+            timestamp = self._timestamps.peek(packet.timestamp)
+            values = self.extensions.read(packet.extensions)
+            self._path.insert(
+                number - self._between, timestamp, packet, values, now, recovered=recovered or repaired
+            )
+
+    def _count(
+        self, packet: RtpPacket, number: int, clock_rate: int, size: int, now: float, *, repaired: bool
+    ) -> int:
+        """Count a packet as it came; return its timestamp, unwrapped."""
+        timestamps = self._timestamps
+        if timestamps is None:
+            timestamps = self._timestamps = Unwrapper(32, packet.timestamp)
+        timestamp = timestamps.unwrap(packet.timestamp)
+        self.last_heard = now
+        payload_size = len(packet.payload)
+        self.counters.header_bytes += size - payload_size
+        if repaired:
+            self.counters.retransmitted_packets += 1
+            self.counters.retransmitted_bytes += payload_size
+        else:
+            self.statistics.received(number, timestamp, now, clock_rate, payload_size)
+        if self._nack is not None:
+            self._nack.received(number, now, recovered=repaired)
+        return timestamp
+
+    def want(self, *, frames: bool, packets: bool) -> None:
+        """Say what is wanted from now on. What nobody wants is counted, and not asked for again."""
+        self.wants_packets = packets
+        self._wants_repair = frames or packets
+        self._open_nack()
+        if frames is self._wanted:
+            return
+        self._wanted = frames
         self._open_path()
         # The stream may be in the midst of what only a keyframe begins.
-        self._keyframe_wanted = wanted and self.is_video
+        self._keyframe_wanted = frames and self.is_video
+
+    def _open_nack(self) -> None:
+        if not self._wants_repair:
+            self._nack = None
+        elif self._nack is None and self.codec is not None and FEEDBACK_NACK in self.codec.feedback:
+            self._nack = NackGenerator(self._options.nack)
 
     def _open_path(self) -> None:
         self._path = None
@@ -196,6 +300,15 @@ class IncomingStream:
         """Ask for a keyframe, as soon as the last request is long enough ago."""
         self._keyframe_wanted = True
 
+    def next_request(self) -> float:
+        """Return when something is to be asked of the source: at once if what makes its frames may want something."""
+        if self._path is not None:
+            return -math.inf
+        deadline = math.inf if self._nack is None else self._nack.next_timer()
+        if self._keyframe_wanted:
+            deadline = min(deadline, self._keyframe_asked_at + self._options.keyframe_interval)
+        return deadline
+
     def take_nacks(self, now: float) -> list[int]:
         """Return the sequence numbers to ask for now, as on the wire."""
         if self._nack is None:
@@ -213,7 +326,11 @@ class IncomingStream:
             return False
         self._keyframe_wanted = False
         self._keyframe_asked_at = now
-        return self.codec is not None and FEEDBACK_PLI in self.codec.feedback
+        return True
+
+    def takes(self, feedback: str) -> bool:
+        """Return whether the source takes a kind of feedback."""
+        return self.codec is not None and feedback in self.codec.feedback
 
     def set_round_trip(self, round_trip: float) -> None:
         """Tell the round-trip time in seconds."""
@@ -237,10 +354,12 @@ class IncomingStream:
         """Take a report of the source's own."""
         count = 1 if self.last_report is None else self.last_report.count + 1
         self.last_report = RemoteReport(report, now, count)
-        if self._path is not None and self._timestamps is not None:
-            self._path.sender_report(
-                self._timestamps.peek(report.rtp_timestamp), unix_from_ntp(report.ntp_timestamp)
-            )
+
+    def clock_of(self, report: SenderReport) -> tuple[int, float] | None:
+        """Return what a report says of the source's clock: a timestamp, unwrapped, and the sender's time of it."""
+        if self._timestamps is None:
+            return None
+        return self._timestamps.peek(report.rtp_timestamp), unix_from_ntp(report.ntp_timestamp)
 
     def report_block(self, now: float) -> ReportBlock:
         """Return what we tell of the source."""
@@ -270,11 +389,19 @@ class IncomingStream:
             deadline = min(deadline, self._keyframe_asked_at + self._options.keyframe_interval)
         return deadline
 
-    def _change_codec(self, codec: Codec) -> None:
+    def _take_codec(self, codec: Codec) -> None:
+        """Go on with another codec; the same one, negotiated once more, changes nothing of what is under way."""
+        changed = codec != self.codec
         self.codec = codec
-        if self._nack is None and FEEDBACK_NACK in codec.feedback:
-            self._nack = NackGenerator(self._options.nack)
-        self._open_path()
+        self._open_nack()
+        if changed:
+            self._open_path()
+
+
+def mutable_elements(extensions: ExtensionMap) -> frozenset[int]:
+    """Return the header extension elements that are written on the way out, and so are not protected by FEC."""
+    numbers = (extensions.number(uri) for uri in (ABS_SEND_TIME, TRANSMISSION_OFFSET, TRANSPORT_WIDE_CC))
+    return frozenset(number for number in numbers if number is not None)
 
 
 _VIDEO_CLOCK_RATE = 90_000

@@ -6,9 +6,11 @@ from attrs.validators import ge, gt
 from trio_rtc.protocols.congestion import CongestionOptions
 from trio_rtc.protocols.srtp import SrtpOptions
 
+from .fec import FecOptions
 from .history import HistoryOptions
 from .nack import NackOptions
 from .receive import AudioPlayoutOptions, FrameAssemblerOptions, LipSyncOptions
+from .red import RedOptions
 
 
 @attrs.frozen
@@ -24,7 +26,14 @@ class RtpOptions:
         source_timeout: Seconds of silence after which an incoming source is forgotten (RFC 3550 section 6.3.5).
         keyframe_interval: Seconds that pass at least between two requests for a keyframe of one source.
         max_early_packets: Packets that are kept until the keys are there, which may come a moment later.
+        max_idle_sources: Sources without a stream whose replay windows are kept (:mod:`.idle_sources`).
+        red_loss: Part of our packets, 0 to 1, that must be lost so that sound is sent with redundancy where that was
+            negotiated; it is left off again at half of that.
+        fec_loss: Part of our packets that must be lost so that video is sent with forward error correction where that
+            was negotiated; likewise.
         history: What is kept for retransmission.
+        red: How much redundancy sound has.
+        fec: How much is kept to get video back, and of how many frames it is protected together.
         nack: How what is missing is asked for.
         assembler: How frames of video wait for what is missing.
         playout: How sound is buffered.
@@ -40,7 +49,12 @@ class RtpOptions:
     source_timeout: float = attrs.field(default=60.0, validator=gt(0))
     keyframe_interval: float = attrs.field(default=0.3, validator=gt(0))
     max_early_packets: int = attrs.field(default=64, validator=ge(0))
+    max_idle_sources: int = attrs.field(default=256, validator=gt(0))
+    red_loss: float = attrs.field(default=0.02, validator=[ge(0), attrs.validators.le(1)])
+    fec_loss: float = attrs.field(default=0.01, validator=[ge(0), attrs.validators.le(1)])
     history: HistoryOptions = attrs.field(factory=HistoryOptions)
+    red: RedOptions = attrs.field(factory=RedOptions)
+    fec: FecOptions = attrs.field(factory=FecOptions)
     nack: NackOptions = attrs.field(factory=NackOptions)
     assembler: FrameAssemblerOptions = attrs.field(factory=FrameAssemblerOptions)
     playout: AudioPlayoutOptions = attrs.field(factory=AudioPlayoutOptions)

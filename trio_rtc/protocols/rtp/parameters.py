@@ -1,5 +1,6 @@
 """What was negotiated for RTP: plain values that the session of the offers and answers hands down."""
 
+import enum
 from collections.abc import Mapping
 
 import attrs
@@ -18,7 +19,27 @@ FLEXFEC = "flexfec-03"
 TELEPHONE_EVENT = "telephone-event"
 COMFORT_NOISE = "cn"
 
-_NOT_MEDIA = frozenset({RTX, RED, ULPFEC, FLEXFEC, TELEPHONE_EVENT, COMFORT_NOISE})
+
+class CodecRole(enum.Enum):
+    """What packets of a payload type are for."""
+
+    MEDIA = "media"
+    BETWEEN = "between"
+    """Telephone events and comfort noise, in the stream of the sound but not part of it."""
+    RTX = RTX
+    RED = RED
+    ULPFEC = ULPFEC
+    FLEXFEC = FLEXFEC
+
+
+_ROLES = {
+    RTX: CodecRole.RTX,
+    RED: CodecRole.RED,
+    ULPFEC: CodecRole.ULPFEC,
+    FLEXFEC: CodecRole.FLEXFEC,
+    TELEPHONE_EVENT: CodecRole.BETWEEN,
+    COMFORT_NOISE: CodecRole.BETWEEN,
+}
 
 
 @attrs.frozen
@@ -46,7 +67,12 @@ class Codec:
     @property
     def is_media(self) -> bool:
         """Whether it carries media itself, and not repair of other packets, events or noise."""
-        return self.name.lower() not in _NOT_MEDIA
+        return self.role is CodecRole.MEDIA
+
+    @property
+    def role(self) -> CodecRole:
+        """What its packets are for."""
+        return _ROLES.get(self.name.lower(), CodecRole.MEDIA)
 
 
 @attrs.frozen
@@ -61,6 +87,7 @@ class ReceiveParameters:
         ssrcs: Sources that the peer has announced: SSRC → the layer's RID or ``None``.
         repairs: SSRC of a repair stream → SSRC that it repairs.
         active: Whether the direction lets the peer send.
+        sync_group: Sections of the same group are played together; ``None`` for one that is played by itself.
     """
 
     mid: str
@@ -70,6 +97,7 @@ class ReceiveParameters:
     ssrcs: Mapping[int, str | None] = attrs.field(factory=dict)
     repairs: Mapping[int, int] = attrs.field(factory=dict)
     active: bool = True
+    sync_group: str | None = None
 
 
 @attrs.frozen
@@ -83,6 +111,7 @@ class Encoding:
         active: Whether it is to be sent at present.
         max_bitrate: Bits a second at most; ``None`` for what its kind needs.
         priority: W3C's priority, by which streams share what there is.
+        fec_ssrc: The source of its FlexFEC, ``None`` for none.
     """
 
     ssrc: int
@@ -91,6 +120,7 @@ class Encoding:
     active: bool = True
     max_bitrate: int | None = None
     priority: str = "low"
+    fec_ssrc: int | None = None
 
 
 @attrs.frozen

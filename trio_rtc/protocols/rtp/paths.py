@@ -1,5 +1,6 @@
 """From the payloads of one stream to what is decoded: one way for pictures, another for sound."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
@@ -19,6 +20,7 @@ from .receive import (
     FrameAssembler,
     JitterEstimator,
     LayerPosition,
+    StreamTiming,
 )
 
 PlayedFrame: TypeAlias = EncodedFrame | Concealment
@@ -39,9 +41,19 @@ class MediaPath(Protocol):
         """The sequence number below which no packet is of use any more."""
 
     def insert(
-        self, number: int, timestamp: int, packet: RtpPacket, values: HeaderValues, now: float
+        self,
+        number: int,
+        timestamp: int,
+        packet: RtpPacket,
+        values: HeaderValues,
+        now: float,
+        *,
+        recovered: bool = False,
     ) -> None:
-        """Take a packet; number and timestamp are unwrapped."""
+        """Take a packet; number and timestamp are unwrapped.
+
+        ``recovered`` is said of one that did not come by itself.
+        """
 
     def frames(self, now: float) -> list[PlayedFrame]:
         """Return what is ready."""
@@ -52,8 +64,11 @@ class MediaPath(Protocol):
     def take_keyframe_request(self) -> bool:
         """Return whether a keyframe is needed."""
 
-    def sender_report(self, timestamp: int, ntp_time: float) -> None:
-        """Take the source's clock: an unwrapped timestamp and the Unix time of it in the sender's clock."""
+    def timing(self) -> StreamTiming | None:
+        """Return when what is played, as far as this stream is concerned; ``None`` before that is known."""
+
+    def set_extra_delay(self, delay: float) -> None:
+        """Take how much longer to wait for the other streams, in seconds."""
 
     def next_timer(self) -> float:
         """Return when ``frames`` has something though nothing came."""
@@ -91,6 +106,9 @@ class VideoPath:
         self._assembler.counters = self._meters.assembler
         self._jitter = JitterEstimator()
         self._values: dict[int, HeaderValues] = {}
+        self._last: int | None = None
+        self._extra_delay = 0.0
+        self._held: deque[tuple[float, EncodedFrame]] = deque()
 
     @property
     def assembler(self) -> FrameAssembler:
@@ -103,7 +121,14 @@ class VideoPath:
         return self._assembler.awaited
 
     def insert(
-        self, number: int, timestamp: int, packet: RtpPacket, values: HeaderValues, now: float
+        self,
+        number: int,
+        timestamp: int,
+        packet: RtpPacket,
+        values: HeaderValues,
+        now: float,
+        *,
+        recovered: bool = False,
     ) -> None:
         """Take a packet."""
         if values.rotation is not None or values.capture_time is not None:
@@ -111,8 +136,24 @@ class VideoPath:
         self._assembler.insert(number, timestamp, packet, now)
 
     def frames(self, now: float) -> list[PlayedFrame]:
-        """Return the pictures that are whole."""
+        """Return the pictures that are whole, or of these, when they have to wait for the sound, those that are due."""
+        held = self._held
+        for frame in self._whole_frames(now):
+            held.append((self._due(frame, now), frame))
         frames: list[PlayedFrame] = []
+        while held and (held[0][0] <= now or len(held) > _MAX_HELD):
+            frames.append(held.popleft()[1])
+        return frames
+
+    def _due(self, frame: EncodedFrame, now: float) -> float:
+        base = self._jitter.base_delay
+        if not self._extra_delay or base is None:
+            return now
+        wait = base + self._jitter.target_delay + self._extra_delay
+        return min(frame.timestamp / frame.clock_rate + wait, now + _MAX_HOLD)
+
+    def _whole_frames(self, now: float) -> list[EncodedFrame]:
+        frames: list[EncodedFrame] = []
         for completed in self._assembler.frames(now):
             self._jitter.update(completed.timestamp / self._codec.clock_rate, completed.completed_at)
             self._measure(completed, now)
@@ -136,6 +177,7 @@ class VideoPath:
                     contributing_sources=completed.packet.csrcs,
                 )
             )
+            self._last = completed.timestamp
         if frames:
             self._assembler.set_delay(self._jitter.target_delay)
         return frames
@@ -148,12 +190,22 @@ class VideoPath:
         """Return whether a keyframe is needed."""
         return self._assembler.take_keyframe_request()
 
-    def sender_report(self, timestamp: int, ntp_time: float) -> None:
-        """Take the source's clock."""
+    def timing(self) -> StreamTiming | None:
+        """Return when the last picture is shown that waits as long as the network makes it."""
+        base = self._jitter.base_delay
+        if base is None or self._last is None:
+            return None
+        captured = self._last / self._codec.clock_rate
+        return StreamTiming(self._last, captured + base + self._jitter.target_delay)
+
+    def set_extra_delay(self, delay: float) -> None:
+        """Take how much longer pictures have to wait for the sound; less than some milliseconds is nothing."""
+        self._extra_delay = delay if delay >= _LEAST_EXTRA_DELAY else 0.0
 
     def next_timer(self) -> float:
         """Return when ``frames`` has something though nothing came."""
-        return self._assembler.next_timer()
+        deadline = self._assembler.next_timer()
+        return min(deadline, self._held[0][0]) if self._held else deadline
 
     def _measure(self, completed: CompletedFrame, now: float) -> None:
         meters = self._meters
@@ -192,6 +244,7 @@ class AudioPath:
         self._meters = meters or MediaMeters()
         self._playout = AudioPlayout(options.playout)
         self._playout.counters = self._meters.playout
+        self._newest: int | None = None
 
     @property
     def playout(self) -> AudioPlayout:
@@ -204,7 +257,14 @@ class AudioPath:
         return None
 
     def insert(
-        self, number: int, timestamp: int, packet: RtpPacket, values: HeaderValues, now: float
+        self,
+        number: int,
+        timestamp: int,
+        packet: RtpPacket,
+        values: HeaderValues,
+        now: float,
+        *,
+        recovered: bool = False,
     ) -> None:
         """Take a packet, which is a frame."""
         duration = payload_duration(self._codec.name, packet.payload)
@@ -227,7 +287,8 @@ class AudioPath:
             marker=packet.marker,
             contributing_sources=packet.csrcs,
         )
-        self._playout.insert(timestamp, duration, encoded, now, sequence_number=number)
+        self._playout.insert(timestamp, duration, encoded, now, sequence_number=number, recovered=recovered)
+        self._newest = timestamp if self._newest is None else max(self._newest, timestamp)
 
     def frames(self, now: float) -> list[PlayedFrame]:
         """Return what is to be heard now."""
@@ -249,8 +310,16 @@ class AudioPath:
         """Return ``False``: sound has no keyframes."""
         return False
 
-    def sender_report(self, timestamp: int, ntp_time: float) -> None:
-        """Take the source's clock."""
+    def timing(self) -> StreamTiming | None:
+        """Return when the newest sound is heard that waits as long as the network makes it."""
+        if self._newest is None:
+            return None
+        play_time = self._playout.play_time(self._newest)
+        return None if play_time is None else StreamTiming(self._newest, play_time)
+
+    def set_extra_delay(self, delay: float) -> None:
+        """Take how much longer to wait for the pictures, in seconds."""
+        self._playout.set_extra_delay(delay)
 
     def next_timer(self) -> float:
         """Return when something is to be heard."""
@@ -274,3 +343,7 @@ class _Layers:
 
 
 _MAX_FRAMES_UNDER_WAY = 128
+_MAX_HELD = 128
+"""Pictures that wait for the sound; of more the first is shown at once."""
+_MAX_HOLD = 3.0
+_LEAST_EXTRA_DELAY = 0.01

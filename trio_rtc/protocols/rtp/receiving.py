@@ -1,33 +1,44 @@
-"""The receiving half of an RTP session: which stream a packet belongs to, and what is asked and told of the streams."""
+"""The receiving half of an RTP session: which stream a packet belongs to, and what is asked and told of the streams.
+
+Of every source that was heard it is kept where its packets go, so that most packets cost one look. Packets that say
+another section or layer than the ones before, by MID or RID, are routed anew (:mod:`.router`).
+
+A section has one stream for each layer. When another source that was not announced takes the place of one, the old
+stream ends: peers change their source without a word, and would else be heard twice.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import attrs
 
-from trio_rtc.protocols.congestion import FeedbackGenerator
 from trio_rtc.protocols.rtcp import (
+    FullIntraRequest,
     GenericNack,
     PictureLossIndication,
     ReportBlock,
     RtcpPacket,
     SenderReport,
-    TransportFeedback,
 )
-from trio_rtc.protocols.serial import Unwrapper
 
 from .events import FramesReceived, PacketsReceived, RtpEvent, StreamEnded, StreamStarted
-from .extensions import ExtensionMap
-from .incoming import Arrival, IncomingStream
+from .extensions import MID, REPAIRED_RTP_STREAM_ID, RTP_STREAM_ID, ExtensionMap
+from .flexfec import FlexFecReceiver
+from .idle_sources import IdleSources
+from .incoming import IncomingStream, mutable_elements
 from .options import RtpOptions
 from .packet import RtpPacket
-from .parameters import FEEDBACK_TRANSPORT, RTX, ReceiveParameters
+from .parameters import FEEDBACK_FIR, FEEDBACK_PLI, Codec, CodecRole, ReceiveParameters
+from .path_feedback import PathFeedback
 from .router import Route, Router
 from .rtx import unwrap
+from .synchronization import Synchronizer
 from .totals import Totals, add_to, incoming_totals
 
 _MAX_RTCP = 1150
-_PACKET_OVERHEAD = 60
+_REPLACED_FOR = 1.0
+"""Seconds for which packets of a source are late ones, after another has taken its place."""
+_MAX_REPLACED = 64
 
 
 @attrs.define
@@ -43,33 +54,52 @@ class Demand:
     packets: bool = False
 
 
+class _Source:
+    """Where the packets of a source go, and what has said so."""
+
+    __slots__ = ("formats", "names", "route", "stream")
+
+    def __init__(self, route: Route, formats: Mapping[int, tuple[Codec, CodecRole]]) -> None:
+        self.route = route
+        self.formats = formats
+        self.names: dict[int, bytes] = {}
+        self.stream: IncomingStream | None = None
+
+
 class ReceivingSide:
     """The peer's streams.
 
     Args:
         options: Of the session.
+        events: Where to tell what has happened.
 
     Attributes:
         dropped: Packets that went nowhere, by reason.
-        events: What has happened; the session takes it.
+        forgotten: Sources that SRTP need not remember any more; the session takes them.
     """
 
-    def __init__(self, options: RtpOptions) -> None:
+    def __init__(self, options: RtpOptions, events: list[RtpEvent]) -> None:
         self._options = options
+        self._events = events
         self._router = Router(2 * options.max_streams)
         self._streams: dict[int, IncomingStream] = {}
+        self._sources: dict[int, _Source] = {}
+        self._formats: dict[str, dict[int, tuple[Codec, CodecRole]]] = {}
+        self._codecs: dict[str, dict[int, Codec]] = {}
         self._maps: dict[str, ExtensionMap] = {}
         self._any_map = ExtensionMap()
+        self._name_elements: frozenset[int] = frozenset()
         self._demands: dict[str, Demand] = {}
-        self._rtx: dict[int, int] = {}
+        self._repairs: dict[int, int] = {}
+        self._flexfec: dict[str, FlexFecReceiver] = {}
         self._ready: dict[int, list[RtpPacket]] = {}
-        self._feedback = FeedbackGenerator(options.congestion)
-        self._transport_numbers: Unwrapper | None = None
-        self._transport_wide = False
-        self._last_media_ssrc = 0
+        self._feedback = PathFeedback(options.congestion, 2 * options.max_streams)
+        self._synchronizer = Synchronizer(options.lip_sync)
+        self._idle = IdleSources(options.max_idle_sources)
+        self._replaced: dict[int, float] = {}
         self.dropped: Counter[str] = Counter()
+        self.forgotten: list[int] = []
         self._ended: Totals = {}
-        self.events: list[RtpEvent] = []
 
     @property
     def streams(self) -> Iterable[IncomingStream]:
@@ -80,27 +110,49 @@ class ReceivingSide:
 
     def set_sections(self, sections: Iterable[ReceiveParameters]) -> None:
         """Replace what may be received."""
+        sections = list(sections)
         active = [section for section in sections if section.active]
         self._router.set_sections(active)
-        self._maps = {section.mid: ExtensionMap(section.extensions) for section in active}
-        merged: dict[int, str] = {}
-        for section in active:
-            merged.update(section.extensions)
-        # Numbers mean the same in the whole bundle (RFC 9143 section 9.2 relies on it).
-        self._any_map = ExtensionMap(merged)
-        self._rtx = {repair: repaired for section in active for repair, repaired in section.repairs.items()}
-        self._transport_wide = any(
-            FEEDBACK_TRANSPORT in codec.feedback for section in active for codec in section.codecs
+        self._sources.clear()
+        self._codecs = {
+            section.mid: {codec.payload_type: codec for codec in section.codecs} for section in active
+        }
+        self._formats = {
+            mid: {number: (codec, codec.role) for number, codec in codecs.items()}
+            for mid, codecs in self._codecs.items()
+        }
+        self._repairs = {
+            repair: repaired for section in active for repair, repaired in section.repairs.items()
+        }
+        self._set_extensions(active)
+        self._feedback.configure(active, self._any_map)
+        self._synchronizer.set_groups(
+            {section.mid: section.sync_group for section in active if section.sync_group is not None}
         )
-        for stream in [stream for stream in self._streams.values() if stream.mid not in self._maps]:
-            self._end(stream)
+        mids = {section.mid for section in sections}
+        self._demands = {mid: demand for mid, demand in self._demands.items() if mid in mids}
+        self._flexfec = {mid: fec for mid, fec in self._flexfec.items() if mid in self._maps}
+        for stream in list(self._streams.values()):
+            if stream.mid in self._maps:
+                stream.extensions = self._maps[stream.mid]
+            else:
+                self._end(stream)
+
+    def _set_extensions(self, active: Iterable[ReceiveParameters]) -> None:
+        self._maps = {section.mid: ExtensionMap(section.extensions) for section in active}
+        # Numbers mean the same in the whole bundle (RFC 9143 section 9.2 relies on it).
+        self._any_map = ExtensionMap(
+            [pair for extensions in self._maps.values() for pair in extensions.uris.items()]
+        )
+        numbers = (self._any_map.number(uri) for uri in (MID, RTP_STREAM_ID, REPAIRED_RTP_STREAM_ID))
+        self._name_elements = frozenset(number for number in numbers if number is not None)
 
     def set_demand(self, mid: str, *, frames: bool, packets: bool) -> None:
         """Say what is wanted of a section."""
         self._demands[mid] = Demand(frames, packets)
         for stream in self._streams.values():
             if stream.mid == mid:
-                stream.want_frames(frames)
+                stream.want(frames=frames, packets=packets)
 
     def request_keyframe(self, mid: str, rid: str | None) -> None:
         """Ask for a keyframe of a section, or of one of its layers."""
@@ -110,64 +162,173 @@ class ReceivingSide:
 
     # -- packets -------------------------------------------------------------------------------------------------
 
-    def receive(self, packet: RtpPacket, size: int, now: float) -> None:
-        """Take a packet that is authentic."""
-        values = self._any_map.read(packet.extensions)
-        if values.transport_sequence_number is not None and self._transport_wide:
-            self._note_arrival(values.transport_sequence_number, size, now)
-        rid = values.rid or values.repaired_rid
-        route = self._router.route(packet.ssrc, packet.payload_type, values.mid, rid)
-        if route is None:
-            self._drop("no section")
+    def receive(self, packet: RtpPacket, data: bytes, now: float) -> None:
+        """Take a packet that is authentic, and its bytes.
+
+        Raises:
+            ProtocolError: It is malformed within.
+        """
+        source = self._sources.get(packet.ssrc)
+        feedback, names = self._feedback, self._name_elements
+        for number, value in packet.extensions:
+            if number == feedback.transport_element:
+                feedback.numbered_arrived(value, len(data), now)
+            elif number == feedback.send_time_element:
+                feedback.stamped_arrived(value, len(data), now)
+            elif number in names and source is not None and source.names.get(number) != value:
+                source = None
+        if feedback.of_sources:
+            feedback.source_arrived(packet.ssrc, packet.sequence_number, now)
+        if source is None:
+            source = self._find_source(packet)
+            if source is None:
+                return
+        found = source.formats.get(packet.payload_type)
+        if found is None:
+            self._drop("unknown payload type", packet.ssrc)
             return
-        codec = self._router.codec(route.section.mid, packet.payload_type)
-        if codec is None:
-            self._drop("unknown payload type")
-        elif codec.name.lower() == RTX:
-            self._receive_retransmission(Arrival(packet, values, codec, size, now), route)
+        codec, role = found
+        if role is CodecRole.MEDIA or role is CodecRole.BETWEEN:
+            self._receive_media(packet, data, codec, source, now)
         else:
-            self._receive_media(Arrival(packet, values, codec, size, now), route)
+            self._receive_repair(packet, data, codec, source, now)
+
+    def _receive_repair(
+        self, packet: RtpPacket, data: bytes, codec: Codec, source: _Source, now: float
+    ) -> None:
+        match codec.role:
+            case CodecRole.RED:
+                self._receive_redundant(packet, data, source, now)
+            case CodecRole.RTX:
+                self._receive_retransmission(packet, data, codec, source, now)
+            case CodecRole.FLEXFEC:
+                self._receive_flexfec(packet, source, now)
+            case _:
+                # ULPFEC comes in RED, or not at all.
+                self._drop("bare ulpfec", packet.ssrc)
 
     def finish_batch(self, now: float) -> None:
         """Do what is done once for a batch of packets."""
         for ssrc, packets in self._ready.items():
             stream = self._streams.get(ssrc)
             if stream is not None:
-                self.events.append(PacketsReceived(stream.mid, stream.rid, packets))
+                self._events.append(PacketsReceived(stream.mid, stream.rid, packets))
         self._ready.clear()
         self._collect_frames(now)
 
-    def _receive_media(self, arrival: Arrival, route: Route, *, repaired: bool = False) -> None:
-        packet = arrival.packet
-        stream = self._stream(packet.ssrc, route)
+    def note_idle(self, ssrc: int) -> None:
+        """Hear of a source that is authentic and may have no stream."""
+        if ssrc not in self._streams and (forgotten := self._idle.note(ssrc)) is not None:
+            self.forgotten.append(forgotten)
+            self._router.forget(forgotten)
+            self._sources.pop(forgotten, None)
+
+    def _find_source(self, packet: RtpPacket) -> _Source | None:
+        values = self._any_map.read(packet.extensions)
+        rid = values.rid or values.repaired_rid
+        route = self._router.route(packet.ssrc, packet.payload_type, values.mid, rid)
+        if route is None:
+            self._drop("no section", packet.ssrc)
+            return None
+        known = self._sources.get(packet.ssrc)
+        source = _Source(route, self._formats[route.section.mid])
+        if known is not None and known.route.section is route.section:
+            source.names.update(known.names)
+        for number, value in packet.extensions:
+            if number in self._name_elements:
+                source.names[number] = value
+        if known is None and len(self._sources) >= 2 * self._options.max_streams:
+            self._sources.clear()
+        self._sources[packet.ssrc] = source
+        self.note_idle(packet.ssrc)
+        return source
+
+    def _receive_media(
+        self, packet: RtpPacket, data: bytes, codec: Codec, source: _Source, now: float
+    ) -> None:
+        stream = source.stream or self._stream(packet.ssrc, source, now)
         if stream is None:
-            self._drop("too many streams")
             return
-        if not stream.receive(arrival, repaired=repaired):
+        if not stream.receive(packet, codec, len(data), now):
             self._drop("sequence number")
             return
-        demand = self._demands.get(stream.mid)
-        if demand is not None and demand.packets and packet.payload:
-            self._ready.setdefault(packet.ssrc, []).append(packet)
+        if stream.wants_packets and packet.payload:
+            self._hand_on(packet)
+        if self._flexfec and (fec := self._flexfec.get(stream.mid)) is not None:
+            self._take_recovered(fec.media_received(data), stream.mid, now)
 
-    def _receive_retransmission(self, arrival: Arrival, route: Route) -> None:
-        ssrc = self._repaired_ssrc(arrival.packet.ssrc, route)
-        apt = arrival.codec.parameters.get("apt", "")
-        original = self._router.codec(route.section.mid, int(apt)) if apt.isdecimal() else None
-        if ssrc is None or original is None:
-            self._drop("retransmission of nothing")
+    def _receive_redundant(self, packet: RtpPacket, data: bytes, source: _Source, now: float) -> None:
+        stream = source.stream or self._stream(packet.ssrc, source, now)
+        if stream is None:
             return
-        repaired = unwrap(arrival.packet, ssrc=ssrc, payload_type=original.payload_type)
-        if repaired is not None:
-            again = Arrival(repaired, arrival.values, original, arrival.size, arrival.now)
-            self._receive_media(again, route, repaired=True)
-            stream = self._streams.get(ssrc)
-            if stream is not None:
-                stream.rtx_ssrc = arrival.packet.ssrc
+        media = stream.receive_redundant(packet, self._codecs[stream.mid], data, now)
+        if media is None:
+            self._drop("sequence number")
+        elif stream.wants_packets:
+            for each in media:
+                self._hand_on(each)
+
+    def _receive_retransmission(
+        self, packet: RtpPacket, data: bytes, codec: Codec, source: _Source, now: float
+    ) -> None:
+        ssrc = self._repaired_ssrc(packet.ssrc, source.route)
+        stream = None if ssrc is None else self._streams.get(ssrc)
+        apt = codec.parameters.get("apt", "")
+        found = source.formats.get(int(apt)) if apt.isascii() and apt.isdecimal() and len(apt) < 4 else None
+        if stream is None or found is None:
+            self._drop("retransmission of nothing", packet.ssrc)
+            return
+        stream.rtx_ssrc = packet.ssrc
+        original, role = found
+        repaired = unwrap(packet, ssrc=stream.ssrc, payload_type=original.payload_type)
+        if repaired is None:
+            return
+        if role is CodecRole.RED:
+            codecs = self._codecs[stream.mid]
+            media = stream.receive_redundant(repaired, codecs, repaired.encode(), now, repaired=True)
+        else:
+            taken = stream.receive(repaired, original, len(data), now, repaired=True)
+            media = [repaired] if taken else None
+        if media is None:
+            self._drop("sequence number")
+        elif stream.wants_packets:
+            for each in media:
+                if each.payload:
+                    self._hand_on(each)
+
+    def _receive_flexfec(self, packet: RtpPacket, source: _Source, now: float) -> None:
+        mid = source.route.section.mid
+        fec = self._flexfec.get(mid)
+        if fec is None:
+            # From now on; what came before its first repair packet was not kept.
+            mutable = mutable_elements(self._maps[mid])
+            fec = self._flexfec[mid] = FlexFecReceiver(self._options.fec, mutable_extensions=mutable)
+        for stream in self._streams.values():
+            if stream.mid == mid:
+                stream.counters.fec_packets += 1
+                break
+        self._take_recovered(fec.repair_received(packet.payload), mid, now)
+
+    def _take_recovered(self, recovered: Iterable[bytes], mid: str, now: float) -> None:
+        for data in recovered:
+            packet = RtpPacket.parse(data)
+            stream = self._streams.get(packet.ssrc)
+            codec = self._codecs[mid].get(packet.payload_type)
+            if stream is None or stream.mid != mid or codec is None:
+                self._drop("recovered for nothing")
+            elif stream.receive_recovered(packet, codec, now) and stream.wants_packets and packet.payload:
+                self._hand_on(packet)
+
+    def _hand_on(self, packet: RtpPacket) -> None:
+        ready = self._ready.get(packet.ssrc)
+        if ready is None:
+            self._ready[packet.ssrc] = [packet]
+        else:
+            ready.append(packet)
 
     def _repaired_ssrc(self, ssrc: int, route: Route) -> int | None:
         """Return which source a repair stream repairs: announced, else by the layer, else the only one there is."""
-        announced = self._rtx.get(ssrc)
+        announced = self._repairs.get(ssrc)
         if announced is not None:
             return announced
         candidates = [
@@ -177,37 +338,71 @@ class ReceivingSide:
         ]
         return candidates[0] if len(candidates) == 1 else None
 
-    def _stream(self, ssrc: int, route: Route) -> IncomingStream | None:
+    def _stream(self, ssrc: int, source: _Source, now: float) -> IncomingStream | None:
+        """Return the stream of a source, a new one if it has none; ``None``, counted, if it is not to have one."""
+        route = source.route
         stream = self._streams.get(ssrc)
         if stream is not None and stream.mid == route.section.mid:
             if stream.rid is None and route.rid is not None:
                 stream.rid = route.rid
+            source.stream = stream
             return stream
-        if len(self._streams) >= self._options.max_streams:
+        if now < self._replaced.get(ssrc, now) + _REPLACED_FOR and ssrc in self._replaced:
+            self._drop("replaced", ssrc)
             return None
-        stream = IncomingStream(route.section.mid, ssrc, route.rid, self._options)
-        demand = self._demands.get(stream.mid)
-        stream.want_frames(demand is not None and demand.frames)
-        stream.rtx_ssrc = next((repair for repair, repaired in self._rtx.items() if repaired == ssrc), None)
+        if stream is not None:
+            self._end(stream)
+        self._make_way(ssrc, route, now)
+        if len(self._streams) >= self._options.max_streams:
+            self._drop("too many streams", ssrc)
+            return None
+        # Ending a stream may have made the table forget this very source.
+        self._sources[ssrc] = source
+        source.stream = self._start(ssrc, route)
+        return source.stream
+
+    def _start(self, ssrc: int, route: Route) -> IncomingStream:
+        mid = route.section.mid
+        stream = IncomingStream(mid, ssrc, route.rid, self._options, self._maps[mid])
+        demand = self._demands.get(mid, Demand())
+        stream.want(frames=demand.frames, packets=demand.packets)
+        stream.rtx_ssrc = next(
+            (repair for repair, repaired in self._repairs.items() if repaired == ssrc), None
+        )
         self._streams[ssrc] = stream
-        self.events.append(StreamStarted(stream.mid, ssrc, stream.rid))
+        self._idle.discard(ssrc)
+        self._replaced.pop(ssrc, None)
+        self._events.append(StreamStarted(mid, ssrc, stream.rid))
         return stream
 
+    def _make_way(self, ssrc: int, route: Route, now: float) -> None:
+        """End the stream whose place a new source takes, if there is one."""
+        announced = route.section.ssrcs
+        for old in list(self._streams.values()):
+            if old.mid != route.section.mid or old.rid != route.rid:
+                continue
+            if old.rid is None and ssrc in announced and old.ssrc in announced:
+                continue
+            self._end(old)
+            self._replaced[old.ssrc] = now
+            if len(self._replaced) > _MAX_REPLACED:
+                del self._replaced[next(iter(self._replaced))]
+
     def _collect_frames(self, now: float) -> None:
+        came = False
         for stream in self._streams.values():
-            frames = stream.frames(now)
-            if frames:
-                self.events.append(FramesReceived(stream.mid, stream.rid, frames))
+            if stream.path is not None:
+                frames = stream.frames(now)
+                if frames:
+                    came = True
+                    self._events.append(FramesReceived(stream.mid, stream.rid, frames))
+        if came:
+            self._synchronizer.update(self._streams.values(), now)
 
-    def _note_arrival(self, number: int, size: int, now: float) -> None:
-        if self._transport_numbers is None:
-            self._transport_numbers = Unwrapper(16, number)
-        self._feedback.packet_arrived(
-            self._transport_numbers.unwrap(number), now, size + _PACKET_OVERHEAD, now
-        )
-
-    def _drop(self, reason: str) -> None:
+    def _drop(self, reason: str, ssrc: int | None = None) -> None:
         self.dropped[reason] += 1
+        if ssrc is not None:
+            self.note_idle(ssrc)
 
     # -- what the sources say of themselves ------------------------------------------------------------------------
 
@@ -216,6 +411,9 @@ class ReceivingSide:
         stream = self._streams.get(report.ssrc)
         if stream is not None:
             stream.sender_report(report, now)
+            clock = stream.clock_of(report)
+            if clock is not None:
+                self._synchronizer.sender_report(stream, *clock)
 
     def goodbye(self, ssrcs: Iterable[int]) -> None:
         """Hear that sources leave."""
@@ -238,8 +436,12 @@ class ReceivingSide:
     def _end(self, stream: IncomingStream) -> None:
         del self._streams[stream.ssrc]
         add_to(self._ended, incoming_totals(stream))
+        self._sources.pop(stream.ssrc, None)
         self._router.forget(stream.ssrc)
-        self.events.append(StreamEnded(stream.mid, stream.ssrc, stream.rid))
+        self._feedback.forget(stream.ssrc)
+        self._synchronizer.forget(stream.ssrc)
+        self.note_idle(stream.ssrc)
+        self._events.append(StreamEnded(stream.mid, stream.ssrc, stream.rid))
 
     # -- what we tell and ask --------------------------------------------------------------------------------------
 
@@ -247,55 +449,56 @@ class ReceivingSide:
         """Return what we tell of the sources that were heard."""
         return [stream.report_block(now) for stream in self._streams.values()]
 
-    def requests(self, own_ssrc: int, now: float) -> list[RtcpPacket]:
-        """Return what is asked of sources now, and what is told of the transport."""
+    def requests(self, own_ssrc: int, now: float, compact_now: int) -> list[RtcpPacket]:
+        """Return what is asked of sources now, and what is told of the path.
+
+        Args:
+            own_ssrc: Who asks.
+            now: Seconds.
+            compact_now: The same as the middle 32 bits of an NTP timestamp.
+        """
         packets: list[RtcpPacket] = []
         for stream in self._streams.values():
+            if stream.next_request() > now:
+                continue
             missing = stream.take_nacks(now)
             if missing:
                 nacks = GenericNack.build(own_ssrc, stream.ssrc, missing, _MAX_RTCP)
                 stream.counters.nacks_sent += len(nacks)
                 packets += nacks
             if stream.take_keyframe_request(now):
-                stream.counters.plis_sent += 1
-                packets.append(PictureLossIndication(own_ssrc, stream.ssrc))
-        for told in self._feedback.feedback_to_send(now):
-            arrivals = [(number, time) for number, time in told.arrivals if time is not None]
-            media_ssrc = next(iter(self._streams), 0)
-            packets += TransportFeedback.build(
-                own_ssrc,
-                media_ssrc,
-                arrivals,
-                told.feedback_count,
-                _MAX_RTCP,
-                begin=told.arrivals[0][0] if told.arrivals else None,
-            )
-        return packets
+                self._request_keyframe(stream, own_ssrc, packets)
+        return packets + self._feedback.take(own_ssrc, list(self._streams), now, compact_now, _MAX_RTCP)
+
+    def _request_keyframe(self, stream: IncomingStream, own_ssrc: int, packets: list[RtcpPacket]) -> None:
+        """Ask by PLI, or by FIR where the peer takes only that."""
+        if stream.takes(FEEDBACK_PLI):
+            stream.counters.plis_sent += 1
+            packets.append(PictureLossIndication(own_ssrc, stream.ssrc))
+        elif stream.takes(FEEDBACK_FIR):
+            packets.append(FullIntraRequest(own_ssrc, ((stream.ssrc, stream.counters.firs_sent & 0xFF),)))
+            stream.counters.firs_sent += 1
 
     # -- time ----------------------------------------------------------------------------------------------------
 
     def handle_timer(self, now: float) -> None:
         """Act on what is due: frames that become ready by time, sources that are silent for long."""
         self._collect_frames(now)
-        horizon = now - self._options.source_timeout
-        for stream in [stream for stream in self._streams.values() if stream.last_heard < horizon]:
+        timeout = self._options.source_timeout
+        for stream in [each for each in self._streams.values() if now >= each.last_heard + timeout]:
             self._end(stream)
 
     def next_timer(self) -> float:
         """Return the next deadline."""
         deadline = self._feedback.next_timer()
+        timeout = self._options.source_timeout
         for stream in self._streams.values():
-            deadline = min(
-                deadline, stream.next_timer(), stream.last_heard + self._options.source_timeout + 0.001
-            )
+            deadline = min(deadline, stream.next_timer(), stream.last_heard + timeout)
         return deadline
 
     def counters(self) -> Mapping[str, float]:
         """Return what all streams have counted together, and what was dropped, by reason."""
-        totals: Totals = {
-            "feedback_forgotten": self._feedback.forgotten,
-            "feedback_jumps": self._feedback.jumps,
-        }
+        totals: Totals = dict(self._feedback.counters())
         add_to(totals, self._ended)
         for stream in self._streams.values():
             add_to(totals, incoming_totals(stream))

@@ -199,6 +199,11 @@ class RedReceiver:
             new.append(RedPayload(number, block_timestamp, block.payload_type, block.data, redundant))
         return new
 
+    def media_received(self, sequence_number: int, timestamp: int) -> None:
+        """Hear of a packet of the stream that came without redundancy; both numbers are unwrapped."""
+        if sequence_number not in self._numbers:
+            self._remember(sequence_number, timestamp)
+
     def _remember(self, sequence_number: int, timestamp: int) -> None:
         self._order.append((sequence_number, timestamp))
         self._numbers.add(sequence_number)

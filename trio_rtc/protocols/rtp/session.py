@@ -80,7 +80,8 @@ class RtpSession:
         self._cname = cname
         self.bandwidth = Bandwidth(options.congestion)
         self.sending = SendingSide(options, self.bandwidth, rng)
-        self.receiving = ReceivingSide(options)
+        self._events: list[RtpEvent] = []
+        self.receiving = ReceivingSide(options, self._events)
         self.srtp: SrtpSession | None = None
         self.dropped: Counter[str] = Counter()
         self.closed = False
@@ -90,13 +91,14 @@ class RtpSession:
         self._has_video = False
         self._early: list[bytes] = []
         self._control: list[bytes] = []
-        self._events: list[RtpEvent] = []
         self._reference_time: tuple[int, int, float] | None = None
 
     # -- what is negotiated --------------------------------------------------------------------------------------
 
     def set_keys(self, srtp: SrtpSession, now: float) -> None:
         """Take what encrypts, and the packets that have been waiting for it."""
+        if self.closed:
+            return
         self.srtp = srtp
         early, self._early = self._early, []
         self.receive(early, now)
@@ -164,29 +166,35 @@ class RtpSession:
     def receive(self, batch: Sequence[bytes], now: float) -> None:
         """Take packets of SRTP and SRTCP. Never raises for what the peer did."""
         srtp = self.srtp
+        if self.closed:
+            return
         if srtp is None:
             room = self._options.max_early_packets - len(self._early)
             self._early += batch[: max(room, 0)]
             self.dropped["too early"] += max(len(batch) - max(room, 0), 0)
             return
         for data in batch:
-            if len(data) < 2 or self.closed:
+            if len(data) < 2:
                 continue
             try:
                 if data[1] in _RTCP_TYPES:
                     clear = srtp.unprotect_rtcp(data)
                     if clear is not None:
+                        self.receiving.note_idle(int.from_bytes(clear[4:8], "big"))
                         self._receive_rtcp(parse(clear), now)
                 else:
                     clear = srtp.unprotect(data)
                     if clear is not None:
-                        self.receiving.receive(RtpPacket.parse(clear), len(clear), now)
+                        self.receiving.receive(RtpPacket.parse(clear), clear, now)
             except ProtocolError:
                 self.dropped["malformed"] += 1
         self.receiving.finish_batch(now)
+        for ssrc in self.receiving.forgotten:
+            srtp.forget_source(ssrc)
+        self.receiving.forgotten.clear()
         if self.receiving.streams:
             self._schedule.start(now)
-        self._take_events(now)
+        self._note_bitrates(now)
 
     def handle_timer(self, now: float) -> None:
         """Act on what is due."""
@@ -198,7 +206,7 @@ class RtpSession:
         interval = options.report_interval_video if self._has_video else options.report_interval_audio
         if self._schedule.take(now, interval):
             self._report(now)
-        self._take_events(now)
+        self._note_bitrates(now)
 
     def next_timer(self) -> float:
         """Return the next deadline."""
@@ -213,7 +221,7 @@ class RtpSession:
         if srtp is None:
             return []
         if not self.closed:
-            requests = self.receiving.requests(self._own_ssrc, now)
+            requests = self.receiving.requests(self._own_ssrc, now, self._compact(now))
             if requests:
                 self._send_rtcp(self._alone(requests))
         control, self._control = self._control, []
@@ -224,7 +232,8 @@ class RtpSession:
 
     def events(self) -> list[RtpEvent]:
         """Take what has happened."""
-        events, self._events = self._events, []
+        events = self._events.copy()
+        self._events.clear()
         return events
 
     def close(self, now: float) -> None:
@@ -349,11 +358,6 @@ class RtpSession:
         if bitrates:
             self.sending.set_shares(bitrates, self.bandwidth.limited, now)
             self._events.append(BitratesChanged(bitrates, self.bandwidth.available))
-
-    def _take_events(self, now: float) -> None:
-        self._events += self.receiving.events
-        self.receiving.events.clear()
-        self._note_bitrates(now)
 
     def _end(self) -> None:
         self.closed = True

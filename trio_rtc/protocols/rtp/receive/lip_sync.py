@@ -6,10 +6,13 @@ be compared: whichever shows what was captured at one moment later than the othe
 
 from collections import deque
 from collections.abc import Hashable, Mapping
+from typing import Generic, TypeVar
 
 import attrs
 
 from .options import LipSyncOptions
+
+StreamT = TypeVar("StreamT", bound=Hashable)
 
 
 class ClockMap:
@@ -84,43 +87,43 @@ class StreamTiming:
     play_time: float
 
 
-class LipSync:
+class LipSync(Generic[StreamT]):
     """Tells how long each stream of one MediaStream has to wait for the others."""
 
     __slots__ = ("_extra", "_maps", "_options")
 
     def __init__(self, options: LipSyncOptions | None = None) -> None:
         self._options = options or LipSyncOptions()
-        self._maps: dict[Hashable, ClockMap] = {}
-        self._extra: dict[Hashable, float] = {}
+        self._maps: dict[StreamT, ClockMap] = {}
+        self._extra: dict[StreamT, float] = {}
 
-    def add_stream(self, stream: Hashable, clock_rate: int) -> None:
+    def add_stream(self, stream: StreamT, clock_rate: int) -> None:
         """Take a stream in. The caller bounds how many there are, as it does its sources."""
         self._maps[stream] = ClockMap(clock_rate, self._options)
         self._extra[stream] = 0.0
 
-    def remove_stream(self, stream: Hashable) -> None:
+    def remove_stream(self, stream: StreamT) -> None:
         """Leave a stream out. Harmless when it is not there."""
         self._maps.pop(stream, None)
         self._extra.pop(stream, None)
 
-    def sender_report(self, stream: Hashable, timestamp: int, ntp_time: float) -> None:
+    def sender_report(self, stream: StreamT, timestamp: int, ntp_time: float) -> None:
         """Take the pair of a sender report; timestamp unwrapped, time in seconds of the sender's clock."""
         if stream in self._maps:
             self._maps[stream].sender_report(timestamp, ntp_time)
 
-    def ntp_time(self, stream: Hashable, timestamp: int) -> float | None:
+    def ntp_time(self, stream: StreamT, timestamp: int) -> float | None:
         """Return when a timestamp was captured in the sender's clock, ``None`` if that is not known."""
         clock = self._maps.get(stream)
         return None if clock is None else clock.ntp_time(timestamp)
 
-    def extra_delays(self, timings: Mapping[Hashable, StreamTiming]) -> dict[Hashable, float]:
+    def extra_delays(self, timings: Mapping[StreamT, StreamTiming]) -> dict[StreamT, float]:
         """Return what each stream has to wait beyond its own delay, in seconds.
 
         It moves towards what is needed by at most a step, so that playout changes unnoticed. Streams whose clock is
         not known, or that are too far from the others to be of the same clock, wait for nobody.
         """
-        lags: dict[Hashable, float] = {}
+        lags: dict[StreamT, float] = {}
         for stream, timing in timings.items():
             captured = self.ntp_time(stream, timing.timestamp)
             if captured is not None:

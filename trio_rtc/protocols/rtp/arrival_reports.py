@@ -1,0 +1,86 @@
+"""Telling the peer when each packet of each source arrived (RFC 8888), for those who negotiate ``ack ccfb``.
+
+A report is made some time after the first packet that it tells of. It begins at the highest packet that the report
+before has told, so that what is missing in between shows as lost (section 3.1: reports may overlap).
+"""
+
+import math
+
+from trio_rtc.protocols.rtcp import CongestionControlFeedback
+from trio_rtc.protocols.serial import Unwrapper
+
+_INTERVAL = 0.05
+_MAX_PENDING = 2048
+"""Packets of one source that wait to be told; the oldest are forgotten, and count neither as received nor as lost."""
+
+
+class _Source:
+    __slots__ = ("anchor", "arrivals", "numbers")
+
+    def __init__(self, first: int) -> None:
+        self.numbers = Unwrapper(16, first)
+        self.arrivals: dict[int, float] = {}
+        self.anchor: tuple[int, float] | None = None
+
+
+class ArrivalReports:
+    """Collects arrivals, and gives them out when a report is due.
+
+    Args:
+        max_sources: How many sources are told of. Packets of further ones are not.
+    """
+
+    def __init__(self, max_sources: int) -> None:
+        self._max_sources = max_sources
+        self._sources: dict[int, _Source] = {}
+        self._due = math.inf
+
+    def packet_arrived(self, ssrc: int, sequence_number: int, now: float) -> None:
+        """Take a packet; its sequence number has 16 bits."""
+        source = self._sources.get(ssrc)
+        if source is None:
+            if len(self._sources) >= self._max_sources:
+                return
+            source = self._sources[ssrc] = _Source(sequence_number)
+        number = source.numbers.unwrap(sequence_number)
+        source.arrivals.setdefault(number, now)
+        if len(source.arrivals) > _MAX_PENDING:
+            del source.arrivals[next(iter(source.arrivals))]
+        if self._due == math.inf:
+            self._due = now + _INTERVAL
+
+    def forget(self, ssrc: int) -> None:
+        """Tell no more of a source."""
+        self._sources.pop(ssrc, None)
+
+    def next_timer(self) -> float:
+        """Return when a report is due, ``math.inf`` if there is nothing to tell."""
+        return self._due
+
+    def take(
+        self, own_ssrc: int, report_time: int, now: float, max_size: int
+    ) -> list[CongestionControlFeedback]:
+        """Take the report that is due, in as many packets as it needs.
+
+        Args:
+            own_ssrc: Who reports.
+            report_time: The middle 32 bits of the NTP time that is ``now``.
+            now: Seconds.
+            max_size: Bytes of a packet at most.
+        """
+        if now < self._due:
+            return []
+        self._due = math.inf
+        told = {ssrc: self._take(source) for ssrc, source in self._sources.items() if source.arrivals}
+        return CongestionControlFeedback.build(own_ssrc, report_time, now, told, max_size)
+
+    @staticmethod
+    def _take(source: _Source) -> list[tuple[int, float, int]]:
+        arrivals, source.arrivals = source.arrivals, {}
+        told = [(number, at, 0) for number, at in arrivals.items()]
+        if source.anchor is not None and source.anchor[0] not in arrivals:
+            told.append((*source.anchor, 0))
+        highest = max(number for number, _, _ in told)
+        if highest in arrivals:
+            source.anchor = highest, arrivals[highest]
+        return told

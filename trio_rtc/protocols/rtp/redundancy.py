@@ -1,0 +1,107 @@
+"""Media out of redundant packets (RFC 2198): of sound with its predecessors, of video with ULPFEC beside it.
+
+Both take a packet of RED's payload type and return the packets of media that it brings, its own and those that are got
+back, each as it would have come without redundancy. What RED carries is told by payload types that were negotiated;
+what they do not tell is left out.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from .fec import FecOptions
+from .packet import RtpPacket
+from .parameters import Codec, CodecRole
+from .red import RedOptions, RedReceiver
+from .ulpfec import UlpFecReceiver
+
+
+class Unpacked(NamedTuple):
+    """A packet of media.
+
+    Attributes:
+        packet: As it would have come without redundancy.
+        recovered: Whether it is another one than the one that has come.
+    """
+
+    packet: RtpPacket
+    recovered: bool
+
+
+class RedundantAudio:
+    """Unpacks the redundant packets of one stream of sound."""
+
+    def __init__(self, options: RedOptions) -> None:
+        self._receiver = RedReceiver(options)
+
+    def media_received(self, number: int, timestamp: int) -> None:
+        """Hear of a packet that came without redundancy."""
+        self._receiver.media_received(number, timestamp)
+
+    def unpack(
+        self, packet: RtpPacket, number: int, timestamp: int, codecs: Mapping[int, Codec]
+    ) -> list[Unpacked]:
+        """Return what is new in a packet, the oldest first.
+
+        Args:
+            packet: As it came.
+            number: Its sequence number, unwrapped.
+            timestamp: The same.
+            codecs: Of the section, by payload type.
+
+        Raises:
+            ProtocolError: It is malformed.
+        """
+        unpacked = []
+        for part in self._receiver.received(number, timestamp, packet.payload):
+            codec = codecs.get(part.payload_type)
+            if codec is None or codec.role is not CodecRole.MEDIA:
+                continue
+            own = not part.recovered
+            media = RtpPacket(
+                part.payload_type,
+                part.sequence_number & 0xFFFF,
+                part.timestamp & 0xFFFFFFFF,
+                packet.ssrc,
+                part.payload,
+                packet.marker and own,
+                packet.csrcs,
+                packet.extensions if own else (),
+            )
+            unpacked.append(Unpacked(media, part.recovered))
+        return unpacked
+
+
+class RedundantVideo:
+    """Unpacks the packets of one stream of video that is protected by ULPFEC.
+
+    Args:
+        ulpfec: Its payload type.
+        mutable_extensions: Header extension elements whose bytes are not protected.
+        options: How much is kept to get packets back.
+    """
+
+    def __init__(self, ulpfec: int, mutable_extensions: frozenset[int], options: FecOptions) -> None:
+        self._receiver = UlpFecReceiver(ulpfec, options, mutable_extensions=mutable_extensions)
+
+    def unpack(self, packet: RtpPacket, data: bytes, codecs: Mapping[int, Codec]) -> list[Unpacked]:
+        """Return the media in a packet, and what it helps to get back; nothing of media for a repair packet.
+
+        Args:
+            packet: As it came.
+            data: Its bytes.
+            codecs: Of the section, by payload type.
+
+        Raises:
+            ProtocolError: It is malformed.
+        """
+        media, recovered = self._receiver.received(data)
+        packets = [Unpacked(RtpPacket.parse(each), True) for each in recovered]
+        if media is not None:
+            packets.insert(0, Unpacked(RtpPacket.parse(media), False))
+        return [
+            each
+            for each in packets
+            if (codec := codecs.get(each.packet.payload_type)) is not None
+            and codec.role is CodecRole.MEDIA
+            and each.packet.ssrc == packet.ssrc
+        ]

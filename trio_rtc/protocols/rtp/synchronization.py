@@ -1,0 +1,74 @@
+"""Sound and picture together: the streams of one MediaStream wait for the slowest of them.
+
+Which sections belong together is negotiated (``sync_group``). Sender reports tie the timestamps of a stream to its
+sender's clock; every half second, while frames come, each path says when it plays what, and is told how much longer to
+wait. No timer is kept for it: what plays nothing needs no synchronization.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from .incoming import IncomingStream
+from .receive import LipSync, LipSyncOptions, StreamTiming
+
+_INTERVAL = 0.5
+
+
+class Synchronizer:
+    """Keeps streams of one group together.
+
+    Args:
+        options: Of lip-sync.
+    """
+
+    def __init__(self, options: LipSyncOptions) -> None:
+        self._options = options
+        self._groups: dict[str, LipSync[int]] = {}
+        self._members: dict[int, tuple[str, int]] = {}
+        self._group_of: Mapping[str, str] = {}
+        self._next = 0.0
+
+    def set_groups(self, group_of: Mapping[str, str]) -> None:
+        """Replace which section, by its mid, belongs to which group."""
+        self._group_of = group_of
+        self._groups = {name: sync for name, sync in self._groups.items() if name in group_of.values()}
+
+    def sender_report(self, stream: IncomingStream, timestamp: int, ntp_time: float) -> None:
+        """Take a stream's report: an unwrapped timestamp, and the time of it in its sender's clock."""
+        group = self._group_of.get(stream.mid)
+        if group is None or stream.codec is None:
+            return
+        self._join(stream.ssrc, group, stream.codec.clock_rate)
+        self._groups[group].sender_report(stream.ssrc, timestamp, ntp_time)
+
+    def forget(self, ssrc: int) -> None:
+        """Leave a stream out that has ended."""
+        member = self._members.pop(ssrc, None)
+        if member is not None and (sync := self._groups.get(member[0])) is not None:
+            sync.remove_stream(ssrc)
+
+    def update(self, streams: Iterable[IncomingStream], now: float) -> None:
+        """Look again how long each stream has to wait. Acts only from time to time."""
+        if now < self._next or not self._members:
+            return
+        self._next = now + _INTERVAL
+        timings: dict[str, dict[int, StreamTiming]] = {}
+        playing: dict[int, IncomingStream] = {}
+        for stream in streams:
+            member = self._members.get(stream.ssrc)
+            timing = None if member is None or stream.path is None else stream.path.timing()
+            if member is not None and timing is not None:
+                playing[stream.ssrc] = stream
+                timings.setdefault(member[0], {})[stream.ssrc] = timing
+        for group, of_group in timings.items():
+            sync = self._groups.get(group)
+            for ssrc, delay in ({} if sync is None else sync.extra_delays(of_group)).items():
+                path = playing[ssrc].path
+                if path is not None:
+                    path.set_extra_delay(delay)
+
+    def _join(self, ssrc: int, group: str, clock_rate: int) -> None:
+        if self._members.get(ssrc) == (group, clock_rate) and group in self._groups:
+            return
+        self.forget(ssrc)
+        self._members[ssrc] = (group, clock_rate)
+        self._groups.setdefault(group, LipSync[int](self._options)).add_stream(ssrc, clock_rate)
