@@ -103,6 +103,15 @@ class RTCRtcpMuxPolicy(StrEnum):
     REQUIRE = "require"
 
 
+class RTCQualityLimitationReason(StrEnum):
+    """What makes the pictures of a stream fewer or smaller (W3C webrtc-stats section 7.6.1)."""
+
+    NONE = "none"
+    CPU = "cpu"
+    BANDWIDTH = "bandwidth"
+    OTHER = "other"
+
+
 class RTCIceProtocol(StrEnum):
     """The transport protocol of a candidate (W3C webrtc section 4.8.1.2)."""
 

@@ -10,8 +10,9 @@ needs goes to all. Who has missed a frame, or has just come, waits for a keyfram
 what is missing.
 """
 
+import time
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -55,10 +56,36 @@ class Encoded:
     Attributes:
         index: Counts what the encoder has been given.
         frames: What it made of it.
+        seconds: How long that took.
     """
 
     index: int
     frames: list[EncodedFrame]
+    seconds: float
+
+
+@attrs.define
+class EncodeCounters:
+    """What was encoded for one layer of one sender, by itself or together with others.
+
+    Attributes:
+        frames: How many encoded frames.
+        keyframes: Those of them that are keyframes.
+        seconds: How long encoding them has taken, all together.
+        implementation: What the encoder is called; ``None`` before the first frame.
+    """
+
+    frames: int = 0
+    keyframes: int = 0
+    seconds: float = 0.0
+    implementation: str | None = None
+
+    def note(self, encoded: Encoded, implementation: str | None) -> None:
+        """Count what came of a frame."""
+        self.frames += len(encoded.frames)
+        self.keyframes += sum(frame.keyframe for frame in encoded.frames)
+        self.seconds += encoded.seconds
+        self.implementation = implementation
 
 
 class SharedEncode:
@@ -83,6 +110,12 @@ class SharedEncode:
     def users(self) -> int:
         """How many use it."""
         return len(self._bitrates)
+
+    @property
+    def implementation(self) -> str | None:
+        """What the encoder is called."""
+        name: str | None = getattr(self._encoder, "implementation", None)
+        return name
 
     def join(self, user: Hashable) -> None:
         """Begin to use it; the next picture is a keyframe."""
@@ -115,7 +148,7 @@ class SharedEncode:
             if done is not None or number <= self._newest:
                 return done
             self._newest = number
-            encoded = Encoded(self._count, await self._encode(frame))
+            encoded = Encoded(self._count, *await self._encode(frame))
             self._count += 1
             self._results[number] = encoded
             if len(self._results) > _REMEMBERED:
@@ -127,7 +160,7 @@ class SharedEncode:
         if self._thread is not None:
             await self._thread.aclose()
 
-    async def _encode(self, frame: Any) -> list[EncodedFrame]:
+    async def _encode(self, frame: Any) -> tuple[list[EncodedFrame], float]:
         if self._thread is None:
             self._open()
         assert self._thread is not None
@@ -135,21 +168,22 @@ class SharedEncode:
         bitrate = int(min(known)) if known else None
         encode = self._encoder.encode
         if self.key.kind == "audio":
-            audio: list[EncodedFrame] = await self._thread.call(lambda: encode(frame, bitrate=bitrate))
-            return audio
+            return await self._thread.call(_timed(lambda: encode(frame, bitrate=bitrate)))
         wanted, self._keyframe_wanted = self._keyframe_wanted, False
-        video: list[EncodedFrame] = await self._thread.call(
-            lambda: encode(
-                frame,
-                force_keyframe=wanted,
-                bitrate=bitrate,
-                framerate=self.key.max_framerate,
-                scale_down_by=self.key.scale_down_by,
+        video, seconds = await self._thread.call(
+            _timed(
+                lambda: encode(
+                    frame,
+                    force_keyframe=wanted,
+                    bitrate=bitrate,
+                    framerate=self.key.max_framerate,
+                    scale_down_by=self.key.scale_down_by,
+                )
             )
         )
         # A picture that was left out to keep the rate leaves the wish open.
         self._keyframe_wanted |= wanted and not any(each.keyframe for each in video)
-        return video
+        return video, seconds
 
     def _open(self) -> None:
         from .codecs import (  # noqa: PLC0415 (an optional extra, which only those need who get here)
@@ -168,15 +202,28 @@ class SharedEncode:
         self._thread = CodecThread(self._encoder)
 
 
+def _timed(encode: Callable[[], list[EncodedFrame]]) -> Callable[[], tuple[list[EncodedFrame], float]]:
+    """Let a call that runs in a thread tell how many seconds it took."""
+
+    def call() -> tuple[list[EncodedFrame], float]:
+        began = time.perf_counter()
+        frames = encode()
+        return frames, time.perf_counter() - began
+
+    return call
+
+
 class EncodingUser:
     """One layer of one sender, on whatever encoder fits it at the moment.
 
     Args:
         source: Whose frames are encoded.
+        counters: Counts what is encoded.
     """
 
-    def __init__(self, source: "FrameSource") -> None:
+    def __init__(self, source: "FrameSource", counters: EncodeCounters | None = None) -> None:
         self._source = source
+        self._counters = counters or EncodeCounters()
         self._shared: SharedEncode | None = None
         self._next_index: int | None = None
 
@@ -204,6 +251,7 @@ class EncodingUser:
             shared.request_keyframe()
             return []
         self._next_index = encoded.index + 1
+        self._counters.note(encoded, shared.implementation)
         return encoded.frames
 
     async def aclose(self) -> None:

@@ -95,6 +95,14 @@ class MediaLink:
         """The RTP of the connection, once it is negotiated."""
         return self._rtp
 
+    def sending(self, sender: RTCRtpSender) -> SendingPump | None:
+        """Return what sends the frames of a sender, if it has ever had anything to send."""
+        return self._sending.get(sender)
+
+    def receiving(self, receiver: RTCRtpReceiver) -> ReceivingPump | None:
+        """Return what gives a receiver's track its frames, if there were any."""
+        return self._receiving.get(receiver)
+
     # -- what was negotiated ---------------------------------------------------------------------------------------
 
     def configure(self, stack: TransportStack) -> None:
@@ -229,8 +237,8 @@ class MediaLink:
             transceiver.mid, frames=receiver._wants_frames, packets=receiver._wants_packets
         )
         self._rtp.wake()
-        if not receiver._source.is_wanted and (pump := self._receiving.pop(receiver, None)) is not None:
-            pump.stop()
+        if not receiver._source.is_wanted and (pump := self._receiving.get(receiver)) is not None:
+            pump.pause()
 
     def request_keyframe(self, receiver: RTCRtpReceiver, rid: str | None) -> None:
         """Ask the peer for a keyframe."""

@@ -1,6 +1,7 @@
 """From frames to a track: decoded in worker threads while somebody takes them, or handed on as they are."""
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -11,11 +12,13 @@ from .receiver import RTCRtpReceiver
 
 if TYPE_CHECKING:
     from .codecs import DecodeWorker
+    from .codecs.worker import DecodeCounters
 
 logger = logging.getLogger("trio_rtc.media")
 
 _TRANSFORMS_WAITING = 32
 """Frames that wait for the application's transform; beyond, the oldest is dropped."""
+_SOURCES_REMEMBERED = 16
 
 
 class ReceivingPump:
@@ -24,6 +27,11 @@ class ReceivingPump:
     Args:
         receiver: Whose track it is.
         nursery: Where decoding runs.
+
+    Attributes:
+        decoded: What was decoded of each source, by SSRC; of the last 16.
+        dropped: Frames of each source that decoding or the track's readers did not keep up with.
+        transforms_dropped: Frames that the application's transform did not keep up with.
     """
 
     def __init__(self, receiver: RTCRtpReceiver, nursery: trio.Nursery) -> None:
@@ -35,6 +43,24 @@ class ReceivingPump:
         self._clock_rate = 1
         self._rid: str | None = None
         self._transforming: FrameQueue | None = None
+        self._ssrc: int | None = None
+        self.decoded: dict[int, DecodeCounters] = {}
+        self.dropped: Counter[int] = Counter()
+
+    @property
+    def transforms_dropped(self) -> int:
+        """Frames that the application's transform did not keep up with."""
+        return 0 if self._transforming is None else self._transforming.dropped
+
+    @property
+    def implementation(self) -> str | None:
+        """What decodes at present."""
+        return None if self._worker is None else self._worker.implementation
+
+    def dropped_of(self, ssrc: int) -> int:
+        """Return how many frames of a source were dropped at the decoder."""
+        present = self._worker if ssrc == self._ssrc else None
+        return self.dropped[ssrc] + (0 if present is None else _dropped_by(present))
 
     def take(self, rid: str | None, frame: Any) -> None:
         """Take a frame of the receiver's, or the word that one is missing."""
@@ -69,14 +95,21 @@ class ReceivingPump:
         if isinstance(frame, EncodedFrame):
             worker = self._worker_for(frame)
             if worker is not None:
+                self._count_for(frame, worker)
                 worker.put(frame)
         elif self._worker is not None:
             self._worker.conceal(frame.duration / self._clock_rate)
 
-    def stop(self) -> None:
+    def pause(self) -> None:
         """Decode no more, since nobody takes the frames."""
+        self._stop_decoding()
+        self._rid = None
+
+    def _stop_decoding(self) -> None:
         if self._scope is not None:
             self._scope.cancel()
+        if self._worker is not None and self._ssrc is not None:
+            self.dropped[self._ssrc] += _dropped_by(self._worker)
         self._worker = self._scope = self._codec = None
 
     def _is_shown(self, rid: str | None) -> bool:
@@ -91,7 +124,7 @@ class ReceivingPump:
     def _worker_for(self, frame: EncodedFrame) -> "DecodeWorker[Any] | None":
         if self._codec == frame.codec:
             return self._worker
-        self.stop()
+        self._stop_decoding()
         self._codec, self._clock_rate = frame.codec, frame.clock_rate
         worker = _open_decoder(self._receiver.track.kind, frame.codec)
         if worker is not None:
@@ -99,6 +132,17 @@ class ReceivingPump:
             self._scope = trio.CancelScope()
             self._nursery.start_soon(self._run, worker, self._scope)
         return worker
+
+    def _count_for(self, frame: EncodedFrame, worker: "DecodeWorker[Any]") -> None:
+        """Let the worker count for the source of a frame."""
+        ssrc = frame.ssrc or 0
+        counters = self.decoded.get(ssrc)
+        if counters is None:
+            counters = self.decoded[ssrc] = type(worker.counters)()
+            if len(self.decoded) > _SOURCES_REMEMBERED:
+                del self.decoded[next(iter(self.decoded))]
+        worker.counters = counters
+        self._ssrc = ssrc
 
     async def _run(self, worker: "DecodeWorker[Any]", scope: trio.CancelScope) -> None:
         with scope:
@@ -112,6 +156,10 @@ class ReceivingPump:
         while True:
             await worker.keyframe_needed()
             self._receiver.request_keyframe(rid=self._rid)
+
+
+def _dropped_by(worker: "DecodeWorker[Any]") -> int:
+    return worker.dropped_encoded + worker.dropped_decoded
 
 
 def _open_decoder(kind: str, codec: str) -> "DecodeWorker[Any] | None":

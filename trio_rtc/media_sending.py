@@ -13,8 +13,9 @@ import attrs
 import trio
 
 from .enums import RTCDegradationPreference
-from .media_encoding import EncodingKey, EncodingUser
+from .media_encoding import EncodeCounters, EncodingKey, EncodingUser
 from .protocols.rtp import EncodedFrame
+from .protocols.rtp.meters import Limitation, LimitationReason
 from .quality import Quality, QualityScaler, preference
 from .rtp_parameters import RTCRtpEncodingParameters
 from .sender import FrameTransform
@@ -39,6 +40,29 @@ class LayerPlan:
     ssrc: int
     rid: str | None
     parameters: RTCRtpEncodingParameters
+
+
+@attrs.define
+class LayerMeters:
+    """What encoding one layer has cost and suffered.
+
+    Attributes:
+        counters: What was encoded.
+        limitation: What makes the pictures fewer or smaller.
+        resolution_changes: How often their size was changed for that.
+    """
+
+    counters: EncodeCounters = attrs.field(factory=EncodeCounters)
+    limitation: Limitation = attrs.field(factory=Limitation)
+    resolution_changes: int = 0
+    _scale: float = 1.0
+
+    def note(self, quality: Quality, *, limited: bool, now: float) -> None:
+        """Take how the pictures are made at present."""
+        self.limitation.note(LimitationReason.BANDWIDTH if limited else LimitationReason.NONE, now)
+        if quality.scale_down_by != self._scale:
+            self._scale = quality.scale_down_by
+            self.resolution_changes += 1
 
 
 @attrs.frozen
@@ -73,6 +97,7 @@ class SendingPump:
     Attributes:
         frames_encoded: Frames that left an encoder.
         frames_failed: Frames that could not be encoded, or are not of the codec that was negotiated.
+        layers: What was encoded of each stream, by SSRC.
         transform: What each encoded frame goes through before it is sent.
     """
 
@@ -85,6 +110,7 @@ class SendingPump:
         self._users: dict[int, EncodingUser] = {}
         self._scalers: dict[int, QualityScaler] = {}
         self.transform: FrameTransform | None = None
+        self.layers: dict[int, LayerMeters] = {}
         self.frames_encoded = 0
         self.frames_failed = 0
 
@@ -111,11 +137,6 @@ class SendingPump:
         for layer in () if self._plan is None else self._plan.layers:
             if rid in (None, layer.rid) and (user := self._users.get(layer.ssrc)) is not None:
                 user.request_keyframe()
-
-    def is_limited(self, ssrc: int) -> bool:
-        """Whether the bandwidth makes the pictures of a stream fewer or smaller."""
-        scaler = self._scalers.get(ssrc)
-        return scaler is not None and scaler.is_limited
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -177,7 +198,8 @@ class SendingPump:
             return []
         user = self._users.get(layer.ssrc)
         if user is None:
-            user = self._users[layer.ssrc] = EncodingUser(plan.track._source)
+            meters = self.layers.setdefault(layer.ssrc, LayerMeters())
+            user = self._users[layer.ssrc] = EncodingUser(plan.track._source, meters.counters)
         try:
             return await user.encode(self._key(frame, plan, layer, bitrate), number, frame, bitrate)
         except CodecError as error:
@@ -198,7 +220,10 @@ class SendingPump:
             wanted = preference(plan.degradation_preference, plan.track.content_hint)
             pixels = int(frame.width * frame.height / scale**2)
             scaler = self._scalers.setdefault(layer.ssrc, QualityScaler())
-            quality = scaler.adapt(bitrate, pixels, wanted, trio.current_time())
+            now = trio.current_time()
+            quality = scaler.adapt(bitrate, pixels, wanted, now)
+            meters = self.layers.setdefault(layer.ssrc, LayerMeters())
+            meters.note(quality, limited=scaler.is_limited, now=now)
         rates = [rate for rate in (parameters.max_framerate, quality.max_framerate) if rate is not None]
         return EncodingKey(
             plan.kind, plan.codec, fmtp, scale * quality.scale_down_by, min(rates, default=None), shown

@@ -38,12 +38,17 @@ class Counter(Protocol):
 
 @attrs.define(eq=False)
 class PairTraffic:
-    """Shares the counters of a transport out among its pairs, the last 64 that were selected."""
+    """Shares the counters of a transport out among its pairs, the last 64 that were selected.
+
+    Attributes:
+        changes: How often another pair was selected, or none.
+    """
 
     _counter: Counter | None = None
     _selected: PairKey | None = None
     _total_at_selection: Traffic = Traffic()
     _before: dict[PairKey, Traffic] = attrs.field(factory=dict)
+    changes: int = 0
 
     def attach(self, counter: Counter) -> None:
         """Say whose counters to share out."""
@@ -51,6 +56,7 @@ class PairTraffic:
 
     def select(self, pair: CandidatePair | None) -> None:
         """Hear that another pair is selected from now on."""
+        self.changes += 1
         if self._selected is not None:
             self._before[self._selected] = self.of(self._selected)
             if len(self._before) > _MAX_PAIRS:

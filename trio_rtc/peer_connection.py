@@ -51,7 +51,7 @@ from .receiver import RTCRtpReceiver
 from .rtp_parameters import RTCRtpEncodingParameters
 from .sender import RTCRtpSender
 from .session import Applied, Session
-from .stats import RTCStatsReport, collect_stats
+from .stats import Moment, MonitoredConnection, RTCStatsReport, collect_stats, select_stats
 from .tracks import MediaStream, MediaStreamTrack
 from .transceiver import RTCRtpTransceiver
 from .transceiver_table import TransceiverTable, new_cname
@@ -675,14 +675,23 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         self._need.update()
         return channel
 
-    async def get_stats(self, selector: None = None) -> RTCStatsReport:
-        """Return statistics of all transports and channels (W3C webrtc-stats).
+    async def get_stats(self, selector: MediaStreamTrack | None = None) -> RTCStatsReport:
+        """Return statistics of transports, channels and media (W3C webrtc-stats).
 
         Args:
-            selector: For media tracks; there are none in this version.
+            selector: Return only what concerns the sender or receiver of this track.
+
+        Raises:
+            InvalidAccessError: The track has no sender or receiver here, or several.
         """
-        await trio.lowlevel.checkpoint()
-        return collect_stats(self._stack, self._monitor, self._certificate, self._wall_clock() * 1000)
+        selected = None
+        if selector is not None:
+            ends: list[RTCRtpSender | RTCRtpReceiver] = [*self.get_senders(), *self.get_receivers()]
+            users = [each for each in ends if each.track is selector]
+            if len(users) != 1:
+                raise InvalidAccessError(f"the track has {len(users)} senders and receivers here, not one")
+            selected = users[0]
+        return await self._stats_of(selected)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -694,7 +703,21 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         self._need.update()
 
     async def _stats_of(self, selected: object) -> RTCStatsReport:
-        return await self.get_stats()
+        await trio.lowlevel.checkpoint()
+        moment = Moment(trio.current_time(), self._wall_clock() * 1000)
+        connection = MonitoredConnection(
+            stack=self._stack,
+            monitor=self._monitor,
+            certificate=self._certificate,
+            table=self._transceivers,
+            media=self._media,
+        )
+        report = collect_stats(connection, moment)
+        if selected is None:
+            return report
+        users = ((each, (each.sender, each.receiver)) for each in self._transceivers.transceivers)
+        mid = next((each.mid for each, ends in users if selected in ends), None)
+        return select_stats(report, mid, sending=isinstance(selected, RTCRtpSender))
 
     def _require_block(self, method: str) -> None:
         if self._lifetime.transports is None and not self._closed:

@@ -75,6 +75,7 @@ class RTCRtpReceiver:
         self._packet_queues: dict[FrameQueue, str | None] = {}
         self._encoded_queues: dict[FrameQueue, str | None] = {}
         self._transform: FrameTransform | None = None
+        self._dropped_before = 0
         self.layer: str | None = None
         self._jitter_buffer_target: float | None = None
         self.decode = decode
@@ -162,6 +163,7 @@ class RTCRtpReceiver:
             yield QueueChannel(queue)
         finally:
             del self._packet_queues[queue]
+            self._dropped_before += queue.dropped
             queue.end(discard=True)
             self._demand_changed()
 
@@ -178,6 +180,7 @@ class RTCRtpReceiver:
             yield QueueChannel(queue)
         finally:
             del self._encoded_queues[queue]
+            self._dropped_before += queue.dropped
             queue.end(discard=True)
             self._demand_changed()
 
@@ -190,6 +193,12 @@ class RTCRtpReceiver:
     @property
     def _wants_packets(self) -> bool:
         return bool(self._packet_queues)
+
+    @property
+    def _dropped(self) -> int:
+        """Packets and encoded frames that were not taken in time."""
+        queues = (*self._packet_queues, *self._encoded_queues)
+        return self._dropped_before + sum(queue.dropped for queue in queues)
 
     def _settle(self, parameters: RTCRtpReceiveParameters, transport: "RTCDtlsTransport | None") -> None:
         self._parameters = parameters

@@ -18,6 +18,7 @@ from .enums import MediaStreamTrackState
 from .event_target import EventHandler, EventTarget, HandlerRunner
 from .events import Event, MediaStreamTrackEvent
 from .frame_queue import AUDIO_CAPACITY, VIDEO_CAPACITY, FrameQueue
+from .source_meters import SourceMeters
 from .track_settings import MediaTrackCapabilities, MediaTrackConstraints, MediaTrackSettings, settings_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class FrameSource:
 
     Attributes:
         frames: How many frames there have been.
+        meters: What is measured of them.
         encodes: The encoders that senders share.
     """
 
@@ -45,7 +47,9 @@ class FrameSource:
         self.kind = kind
         self.frames = 0
         self._last_frame: Any = None
+        self.meters = SourceMeters(kind)
         self.encodes: dict[EncodingKey, SharedEncode] = {}
+        self._dropped_before = 0
         self._demand_changed = demand_changed
         self._queues: dict[FrameQueue, MediaStreamTrack] = {}
         self._holding_up: set[FrameQueue] = set()
@@ -67,10 +71,16 @@ class FrameSource:
         """Whether there is a track left that has not ended."""
         return bool(self._tracks)
 
+    @property
+    def dropped(self) -> int:
+        """Frames that were not taken in time, by whomever."""
+        return self._dropped_before + sum(queue.dropped for queue in self._queues)
+
     def push(self, frame: Any) -> bool:
         """Give a frame to all who take them; return whether nobody had to lose one for it."""
         self.frames += 1
         self._last_frame = frame
+        self.meters.note(frame, trio.current_time())
         fits = True
         for queue, track in tuple(self._queues.items()):
             shown = frame if track.enabled else blank(frame)
@@ -98,6 +108,8 @@ class FrameSource:
         """Take no more frames."""
         queue.end(discard=True)
         self._holding_up.discard(queue)
+        if queue in self._queues:
+            self._dropped_before += queue.dropped
         if self._queues.pop(queue, None) is not None and not self._queues:
             self._demand_changed()
 
@@ -111,6 +123,7 @@ class FrameSource:
         for queue in [queue for queue, owner in self._queues.items() if owner is track]:
             queue.end()
             self._holding_up.discard(queue)
+            self._dropped_before += queue.dropped
             del self._queues[queue]
         if not self._tracks:
             self._demand_changed()

@@ -11,6 +11,7 @@ round.
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar, cast
 
@@ -93,11 +94,15 @@ class DecodeCounters:
 
     Attributes:
         decoded: Encoded frames that were decoded.
+        keyframes: Those of them that were keyframes.
         broken: Encoded frames that could not be.
+        seconds: How long decoding has taken, all together.
     """
 
     decoded: int = 0
+    keyframes: int = 0
     broken: int = 0
+    seconds: float = 0.0
 
 
 @attrs.frozen
@@ -119,7 +124,7 @@ class DecodeWorker(trio.abc.ReceiveChannel[MediaFrameT], Generic[MediaFrameT]):
         limiter: Under which threads run; ``None`` for :func:`codec_limiter`.
 
     Attributes:
-        counters: What was done.
+        counters: What was done. Another object may be put in its place, to go on with what was counted before.
     """
 
     def __init__(
@@ -146,6 +151,12 @@ class DecodeWorker(trio.abc.ReceiveChannel[MediaFrameT], Generic[MediaFrameT]):
     def dropped_decoded(self) -> int:
         """Decoded frames that were dropped because the receiver is too slow."""
         return self._output.dropped
+
+    @property
+    def implementation(self) -> str | None:
+        """What the decoder is called."""
+        name: str | None = getattr(self._decoder, "implementation", None)
+        return name
 
     def put(self, frame: EncodedFrame) -> None:
         """Let a frame be decoded. Never waits."""
@@ -195,24 +206,33 @@ class DecodeWorker(trio.abc.ReceiveChannel[MediaFrameT], Generic[MediaFrameT]):
 
     async def _decode(self, item: EncodedFrame | _Lost) -> None:
         try:
-            frames = await self._thread.call(lambda: self._call(item))
+            frames, seconds = await self._thread.call(lambda: self._call(item))
         except CodecError as error:
             self.counters.broken += 1
             logger.debug("a frame is broken: %s", error)
             frames = []
         else:
-            self.counters.decoded += isinstance(item, EncodedFrame)
+            self._count(item, seconds)
         if getattr(self._decoder, "needs_keyframe", False):
             self._need_keyframe()
         for frame in frames:
             self._output.put(frame)
 
-    def _call(self, item: EncodedFrame | _Lost) -> list[MediaFrameT]:
-        """Runs in a thread."""
+    def _count(self, item: EncodedFrame | _Lost, seconds: float) -> None:
+        self.counters.seconds += seconds
         if isinstance(item, EncodedFrame):
-            return cast("list[MediaFrameT]", self._decoder.decode(item))
-        conceal = getattr(self._decoder, "conceal", None)
-        return [] if conceal is None else cast("list[MediaFrameT]", conceal(item.duration))
+            self.counters.decoded += 1
+            self.counters.keyframes += item.keyframe
+
+    def _call(self, item: EncodedFrame | _Lost) -> tuple[list[MediaFrameT], float]:
+        """Runs in a thread; returns what came out, and how long it took."""
+        began = time.perf_counter()
+        if isinstance(item, EncodedFrame):
+            frames = self._decoder.decode(item)
+        else:
+            conceal = getattr(self._decoder, "conceal", None)
+            frames = [] if conceal is None else conceal(item.duration)
+        return cast("list[MediaFrameT]", frames), time.perf_counter() - began
 
     def _need_keyframe(self) -> None:
         self._keyframe_needed.set()

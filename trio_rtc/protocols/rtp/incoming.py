@@ -37,6 +37,7 @@ class IncomingCounters:
     header_bytes: int = 0
     retransmitted_packets: int = 0
     retransmitted_bytes: int = 0
+    repairs_unneeded: int = 0
     fec_packets: int = 0
     fec_recovered: int = 0
     nacks_sent: int = 0
@@ -244,6 +245,7 @@ class IncomingStream:
         self.counters.header_bytes += size - payload_size
         if repaired:
             self.counters.retransmitted_packets += 1
+            self.counters.repairs_unneeded += self._nack is not None and not self._nack.is_missing(number)
             self.counters.retransmitted_bytes += payload_size
         else:
             self.statistics.received(number, timestamp, now, clock_rate, payload_size)

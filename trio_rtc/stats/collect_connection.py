@@ -1,180 +1,44 @@
-"""Statistics: W3C's identifiers (webrtc-stats) for transports, candidates, certificates and channels.
-
-A report is a mapping from an id to a frozen object with W3C's members in snake_case. Beyond W3C, the object
-``layers`` has the counters of our own layers: what was dropped where, and why.
-"""
+"""Collects the statistics of the connection: transports, candidates, certificates, channels."""
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from hashlib import sha256
-from typing import Any
 
-import attrs
+from trio_rtc.certificate import RTCCertificate, core_certificate
+from trio_rtc.descriptions import RTCIceCandidate
+from trio_rtc.enums import RTCDtlsRole
+from trio_rtc.monitor import ConnectionMonitor
+from trio_rtc.pair_traffic import Traffic
+from trio_rtc.protocols.ice import Agent, Candidate, CheckedPair
+from trio_rtc.transport_objects import RTCIceTransport
+from trio_rtc.transports.stack import TransportStack
 
-from .certificate import RTCCertificate, core_certificate
-from .descriptions import RTCIceCandidate
-from .enums import (
-    RTCDataChannelState,
-    RTCDtlsRole,
-    RTCDtlsTransportState,
-    RTCIceCandidateType,
-    RTCIceRole,
-    RTCIceTransportState,
+from .connection_stats import (
+    RTCCertificateStats,
+    RTCDataChannelStats,
+    RTCIceCandidatePairStats,
+    RTCIceCandidateStats,
+    RTCPeerConnectionStats,
+    RTCTransportStats,
 )
-from .monitor import ConnectionMonitor
-from .pair_traffic import Traffic
-from .protocols.ice import Agent, Candidate, CheckedPair
-from .transport_objects import RTCIceTransport
-from .transports.stack import TransportStack
 
+TRANSPORT_ID = "transport"
+"""All media and channels share one transport."""
 
-@attrs.frozen(kw_only=True)
-class RTCPeerConnectionStats:
-    """The peer connection as a whole."""
-
-    id: str
-    timestamp: float
-    type: str = "peer-connection"
-    data_channels_opened: int
-    data_channels_closed: int
-
-
-@attrs.frozen(kw_only=True)
-class RTCTransportStats:
-    """ICE and DTLS together. Bytes and packets are those of DTLS records, without IP and UDP headers."""
-
-    id: str
-    timestamp: float
-    type: str = "transport"
-    bytes_sent: int
-    bytes_received: int
-    packets_sent: int
-    packets_received: int
-    ice_role: RTCIceRole
-    ice_local_username_fragment: str
-    ice_state: RTCIceTransportState
-    dtls_state: RTCDtlsTransportState
-    dtls_role: RTCDtlsRole
-    tls_version: str | None
-    dtls_cipher: str | None
-    srtp_cipher: str | None
-    local_certificate_id: str
-    remote_certificate_id: str | None
-    selected_candidate_pair_id: str | None
-
-
-@attrs.frozen(kw_only=True)
-class RTCIceCandidateStats:
-    """A candidate; ``type`` is ``local-candidate`` or ``remote-candidate``."""
-
-    id: str
-    timestamp: float
-    type: str
-    transport_id: str
-    address: str | None
-    port: int | None
-    protocol: str | None
-    candidate_type: RTCIceCandidateType | None
-    priority: int | None
-    foundation: str | None
-    username_fragment: str | None
-    related_address: str | None
-    related_port: int | None
-    tcp_type: str | None
-    url: str | None
-
-
-@attrs.frozen(kw_only=True)
-class RTCIceCandidatePairStats:
-    """A pair of candidates. Times in seconds.
-
-    Bytes and packets are those of the layers above while the pair was selected.
-    """
-
-    id: str
-    timestamp: float
-    type: str = "candidate-pair"
-    transport_id: str
-    local_candidate_id: str
-    remote_candidate_id: str
-    state: str
-    nominated: bool
-    bytes_sent: int
-    bytes_received: int
-    packets_sent: int
-    packets_received: int
-    requests_sent: int
-    requests_received: int
-    responses_sent: int
-    responses_received: int
-    consent_requests_sent: int
-    current_round_trip_time: float | None
-    total_round_trip_time: float
-
-
-@attrs.frozen(kw_only=True)
-class RTCCertificateStats:
-    """A certificate of either side."""
-
-    id: str
-    timestamp: float
-    type: str = "certificate"
-    fingerprint: str
-    fingerprint_algorithm: str
-    base64_certificate: str = attrs.field(repr=False)
-
-
-@attrs.frozen(kw_only=True)
-class RTCDataChannelStats:
-    """A data channel. Bytes are those of the messages alone."""
-
-    id: str
-    timestamp: float
-    type: str = "data-channel"
-    label: str
-    protocol: str
-    data_channel_identifier: int | None
-    state: RTCDataChannelState
-    messages_sent: int
-    bytes_sent: int
-    messages_received: int
-    bytes_received: int
-
-
-@attrs.frozen(kw_only=True)
-class LayerStats:
-    """Not W3C's: the counters of our layers, by their own names.
-
-    Attributes:
-        counters: Layer → counter → number, or reason → number for what was dropped.
-    """
-
-    id: str
-    timestamp: float
-    type: str = "layers"
-    counters: Mapping[str, Mapping[str, float]]
-
-
-RTCStats = (
+ConnectionStats = (
     RTCPeerConnectionStats
     | RTCTransportStats
     | RTCIceCandidateStats
     | RTCIceCandidatePairStats
     | RTCCertificateStats
     | RTCDataChannelStats
-    | LayerStats
 )
 
-RTCStatsReport = dict[str, RTCStats]
-"""W3C's RTCStatsReport: statistics by their id."""
 
-_TRANSPORT_ID = "transport"
-
-
-def collect_stats(
+def connection_stats(
     stack: TransportStack, monitor: ConnectionMonitor, certificate: RTCCertificate, timestamp: float
-) -> RTCStatsReport:
-    """Return all statistics of one peer connection.
+) -> Iterator[ConnectionStats]:
+    """Yield the statistics of everything but media.
 
     Args:
         stack: The transports.
@@ -182,15 +46,6 @@ def collect_stats(
         certificate: Our certificate.
         timestamp: Milliseconds since 1970.
     """
-    report: RTCStatsReport = {}
-    for stats in _all_stats(stack, monitor, certificate, timestamp):
-        report[stats.id] = stats
-    return report
-
-
-def _all_stats(
-    stack: TransportStack, monitor: ConnectionMonitor, certificate: RTCCertificate, timestamp: float
-) -> Iterator[RTCStats]:
     channels = monitor.channels
     yield RTCPeerConnectionStats(
         id="peer-connection",
@@ -212,14 +67,13 @@ def _all_stats(
             messages_received=counters.messages_received,
             bytes_received=counters.bytes_received,
         )
-    yield LayerStats(id="layers", timestamp=timestamp, counters=_layer_counters(stack))
     if monitor.ice_transport is not None:
         yield from _transport_stats(stack, monitor, certificate, timestamp)
 
 
 def _transport_stats(
     stack: TransportStack, monitor: ConnectionMonitor, certificate: RTCCertificate, timestamp: float
-) -> Iterator[RTCStats]:
+) -> Iterator[ConnectionStats]:
     assert monitor.ice_transport is not None
     assert monitor.dtls_transport is not None
     local = _certificate_stats(core_certificate(certificate).der, timestamp)
@@ -227,12 +81,13 @@ def _transport_stats(
     yield local
     yield from remote
     yield from _candidate_stats(stack.agent, monitor.ice_transport, timestamp)
-    for pair in stack.agent.pairs:
-        yield _pair_stats(pair, timestamp, monitor.traffic.of(pair.key))
     selected = stack.agent.selected_entry
+    for pair in stack.agent.pairs:
+        available = _available_bitrate(stack) if pair is selected else None
+        yield _pair_stats(pair, timestamp, monitor.traffic.of(pair.key), available)
     handshake = monitor.handshake
     yield RTCTransportStats(
-        id=_TRANSPORT_ID,
+        id=TRANSPORT_ID,
         timestamp=timestamp,
         bytes_sent=stack.ice.bytes_sent,
         bytes_received=stack.ice.bytes_received,
@@ -251,6 +106,7 @@ def _transport_stats(
         local_certificate_id=local.id,
         remote_certificate_id=remote[0].id if remote else None,
         selected_candidate_pair_id=None if selected is None else _pair_id(selected),
+        selected_candidate_pair_changes=monitor.traffic.changes,
     )
 
 
@@ -292,7 +148,7 @@ def _one_candidate(
         id=_candidate_id(kind, candidate.address, candidate.port, candidate.protocol),
         timestamp=timestamp,
         type=kind,
-        transport_id=_TRANSPORT_ID,
+        transport_id=TRANSPORT_ID,
         address=candidate.address,
         port=candidate.port,
         protocol=candidate.protocol,
@@ -304,6 +160,7 @@ def _one_candidate(
         related_port=candidate.related_port,
         tcp_type=candidate.tcp_type,
         url=candidate.url if isinstance(candidate, RTCIceCandidate) else None,
+        relay_protocol=candidate.relay_protocol if isinstance(candidate, RTCIceCandidate) else None,
     )
 
 
@@ -320,13 +177,21 @@ def _pair_id(pair: CheckedPair) -> str:
     return f"pair-{local_id}-{remote_id}"
 
 
-def _pair_stats(pair: CheckedPair, timestamp: float, traffic: Traffic) -> RTCIceCandidatePairStats:
+def _available_bitrate(stack: TransportStack) -> float | None:
+    """Return what congestion control allows; ``None`` without media, or before the peer has told what arrives."""
+    rtp = stack.rtp
+    return None if rtp is None else rtp.session.bandwidth.statistics().available_outgoing_bitrate
+
+
+def _pair_stats(
+    pair: CheckedPair, timestamp: float, traffic: Traffic, available: float | None
+) -> RTCIceCandidatePairStats:
     local_id, remote_id = _ids_of_pair(pair)
     counters = pair.statistics
     return RTCIceCandidatePairStats(
         id=_pair_id(pair),
         timestamp=timestamp,
-        transport_id=_TRANSPORT_ID,
+        transport_id=TRANSPORT_ID,
         local_candidate_id=local_id,
         remote_candidate_id=remote_id,
         bytes_sent=traffic.bytes_sent,
@@ -342,45 +207,5 @@ def _pair_stats(pair: CheckedPair, timestamp: float, traffic: Traffic) -> RTCIce
         consent_requests_sent=counters.consent_requests_sent,
         current_round_trip_time=counters.current_round_trip_time,
         total_round_trip_time=counters.total_round_trip_time,
+        available_outgoing_bitrate=available,
     )
-
-
-def _layer_counters(stack: TransportStack) -> dict[str, Mapping[str, float]]:
-    ice: dict[str, float] = {
-        "inbox_dropped": stack.ice.inbox_dropped,
-        "unsent": stack.ice.unsent,
-        "unexpected": stack.ice.unexpected,
-        "unsendable": stack.ice.unsendable,
-        **stack.agent.dropped,
-    }
-    layers: dict[str, Mapping[str, float]] = {"ice": ice}
-    if stack.dtls is not None:
-        layers["dtls"] = {
-            "inbox_dropped": stack.dtls.inbox_dropped,
-            "unsent": stack.dtls.unsent,
-            **_numbers(stack.dtls.connection.counters),
-        }
-    if stack.sctp is not None:
-        layers["sctp"] = {
-            "inbox_dropped": stack.sctp.inbox_dropped,
-            **_numbers(stack.sctp.association.statistics()),
-        }
-    layers["data_channels"] = dict(stack.control.dropped)
-    if stack.mdns is not None:
-        layers["mdns"] = {
-            "inbox_dropped": stack.mdns.inbox_dropped,
-            "unsendable": stack.mdns.unsendable,
-            **stack.mdns.resolver.dropped,
-        }
-    return layers
-
-
-def _numbers(counters: Any) -> dict[str, float]:
-    """Return the numbers among the fields of an attrs object, mappings of reasons flattened."""
-    numbers: dict[str, float] = {}
-    for name, value in attrs.asdict(counters, recurse=False).items():
-        if isinstance(value, Mapping):
-            numbers.update(value)
-        elif isinstance(value, int | float):
-            numbers[name] = value
-    return numbers

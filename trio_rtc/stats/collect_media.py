@@ -1,0 +1,155 @@
+"""Collects the statistics of media: what the transceivers send and receive, and what the peer reports of it."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+
+from trio_rtc.media_link import MediaLink
+from trio_rtc.protocols.rtp import Codec, RtpSession
+from trio_rtc.session.codecs import format_parameters
+from trio_rtc.tracks import MediaStreamTrack
+from trio_rtc.transceiver import RTCRtpTransceiver
+from trio_rtc.transceiver_table import TransceiverTable
+from trio_rtc.transports.stack import TransportStack
+
+from .collect_connection import TRANSPORT_ID
+from .collect_inbound import inbound_stats, remote_outbound_stats
+from .collect_outbound import outbound_stats, remote_inbound_stats
+from .media_stats import (
+    RTCAudioSourceStats,
+    RTCCodecStats,
+    RTCInboundRtpStreamStats,
+    RTCMediaSourceStats,
+    RTCOutboundRtpStreamStats,
+    RTCRemoteInboundRtpStreamStats,
+    RTCRemoteOutboundRtpStreamStats,
+    RTCVideoSourceStats,
+)
+from .moment import Moment
+
+MediaStats = (
+    RTCCodecStats
+    | RTCMediaSourceStats
+    | RTCOutboundRtpStreamStats
+    | RTCRemoteInboundRtpStreamStats
+    | RTCInboundRtpStreamStats
+    | RTCRemoteOutboundRtpStreamStats
+)
+
+
+def media_stats(
+    stack: TransportStack, table: TransceiverTable, media: MediaLink, moment: Moment
+) -> Iterator[MediaStats]:
+    """Yield the statistics of media.
+
+    A stream is there from its first packet on, and as long as its section and its source are. Of the codecs, those are
+    told that a stream uses.
+    """
+    for transceiver in table.transceivers:
+        if (track := transceiver.sender.track) is not None:
+            yield _source_stats(track, moment)
+    if stack.rtp is not None:
+        yield from _sent(stack.rtp.session, table, media, moment)
+        yield from _received(stack.rtp.session, table, media, moment)
+
+
+def _sent(
+    session: RtpSession, table: TransceiverTable, media: MediaLink, moment: Moment
+) -> Iterator[MediaStats]:
+    for stream, report in session.sending.streams:
+        transceiver = table.by_mid(stream.mid)
+        if transceiver is None or stream.clock is None:
+            continue
+        codec = _codec_stats(transceiver, stream.codec, "outbound", moment)
+        if codec is not None:
+            yield codec
+        codec_id = None if codec is None else codec.id
+        track, pump = transceiver.sender.track, media.sending(transceiver.sender)
+        remote = remote_inbound_stats(transceiver, stream, report, codec_id, moment)
+        if remote is not None:
+            yield remote
+        yield outbound_stats(
+            transceiver,
+            stream,
+            session.sending.parameters_of(stream),
+            None if pump is None else pump.layers.get(stream.encoding.ssrc),
+            codec_id=codec_id,
+            media_source_id=None if track is None else _source_id(track),
+            remote_id=None if remote is None else remote.id,
+            moment=moment,
+        )
+
+
+def _received(
+    session: RtpSession, table: TransceiverTable, media: MediaLink, moment: Moment
+) -> Iterator[MediaStats]:
+    for stream in session.receiving.streams:
+        transceiver = table.by_mid(stream.mid)
+        if transceiver is None:
+            continue
+        codec = _codec_stats(transceiver, stream.codec, "inbound", moment)
+        if codec is not None:
+            yield codec
+        codec_id = None if codec is None else codec.id
+        remote = remote_outbound_stats(transceiver, stream, codec_id, moment)
+        if remote is not None:
+            yield remote
+        yield inbound_stats(
+            transceiver,
+            stream,
+            media.receiving(transceiver.receiver),
+            codec_id=codec_id,
+            remote_id=None if remote is None else remote.id,
+            moment=moment,
+        )
+
+
+def _codec_stats(
+    transceiver: RTCRtpTransceiver, codec: Codec | None, direction: str, moment: Moment
+) -> RTCCodecStats | None:
+    if codec is None:
+        return None
+    kind = transceiver.receiver.track.kind
+    mime_type, channels = f"{kind}/{codec.name}", codec.channels if kind == "audio" else None
+    fmtp = format_parameters(codec.parameters) or None
+    # One payload type may mean another codec in the other direction, or after the next negotiation.
+    meaning = sha256(f"{mime_type} {codec.clock_rate} {channels} {fmtp}".encode()).hexdigest()
+    return RTCCodecStats(
+        id=f"codec-{direction}-{codec.payload_type}-{meaning[:8]}",
+        timestamp=moment.timestamp,
+        payload_type=codec.payload_type,
+        transport_id=TRANSPORT_ID,
+        mime_type=mime_type,
+        clock_rate=codec.clock_rate,
+        channels=channels,
+        sdp_fmtp_line=fmtp,
+    )
+
+
+def _source_id(track: MediaStreamTrack) -> str:
+    return f"media-source-{track.id}"
+
+
+def _source_stats(track: MediaStreamTrack, moment: Moment) -> RTCMediaSourceStats:
+    source = track._source
+    meters = source.meters
+    if track.kind == "audio":
+        loudness = meters.loudness
+        return RTCAudioSourceStats(
+            id=_source_id(track),
+            timestamp=moment.timestamp,
+            track_identifier=track.id,
+            kind=track.kind,
+            audio_level=loudness.level,
+            total_audio_energy=None if loudness.level is None else loudness.energy,
+            total_samples_duration=meters.seconds,
+        )
+    return RTCVideoSourceStats(
+        id=_source_id(track),
+        timestamp=moment.timestamp,
+        track_identifier=track.id,
+        kind=track.kind,
+        width=meters.width,
+        height=meters.height,
+        frames=source.frames,
+        frames_per_second=meters.rate.in_last_second(moment.now),
+    )

@@ -1,0 +1,113 @@
+"""Statistics of the streams that we send, and of what the peer reports of them."""
+
+from trio_rtc.enums import RTCQualityLimitationReason
+from trio_rtc.media_sending import LayerMeters
+from trio_rtc.protocols.rtp import SendParameters
+from trio_rtc.protocols.rtp.outgoing import OutgoingStream
+from trio_rtc.protocols.rtp.sending import PeerReport
+from trio_rtc.transceiver import RTCRtpTransceiver
+
+from .collect_connection import TRANSPORT_ID
+from .media_stats import RTCOutboundRtpStreamStats, RTCRemoteInboundRtpStreamStats
+from .moment import Moment
+
+
+def _outbound_id(stream: OutgoingStream) -> str:
+    return f"outbound-rtp-{stream.encoding.ssrc}"
+
+
+def outbound_stats(
+    transceiver: RTCRtpTransceiver,
+    stream: OutgoingStream,
+    parameters: SendParameters,
+    encoding: LayerMeters | None,
+    *,
+    codec_id: str | None,
+    media_source_id: str | None,
+    remote_id: str | None,
+    moment: Moment,
+) -> RTCOutboundRtpStreamStats:
+    """Return the statistics of a stream that we send.
+
+    Args:
+        transceiver: Whose stream it is.
+        stream: The stream.
+        parameters: What was negotiated for it.
+        encoding: What encoding it has cost; ``None`` if the application has encoded it, or nothing was encoded yet.
+        codec_id: Id of its codec.
+        media_source_id: Id of its source.
+        remote_id: Id of what the peer reports of it.
+        moment: When this is.
+    """
+    kind = transceiver.receiver.track.kind
+    is_video = kind == "video"
+    meters = encoding or LayerMeters()
+    limitation = stream.limitation if encoding is None else encoding.limitation
+    counters, encoded = stream.counters, meters.counters
+    width, height = stream.size or (None, None)
+    return RTCOutboundRtpStreamStats(
+        id=_outbound_id(stream),
+        timestamp=moment.timestamp,
+        ssrc=stream.encoding.ssrc,
+        kind=kind,
+        transport_id=TRANSPORT_ID,
+        codec_id=codec_id,
+        mid=stream.mid,
+        rid=stream.encoding.rid,
+        encoding_index=parameters.encodings.index(stream.encoding),
+        media_source_id=media_source_id,
+        remote_id=remote_id,
+        rtx_ssrc=stream.encoding.rtx_ssrc if stream.retransmits_apart else None,
+        active=parameters.active and stream.encoding.active,
+        packets_sent=counters.packets_sent
+        + counters.retransmitted_packets_sent
+        + counters.padding_packets_sent,
+        bytes_sent=counters.bytes_sent + counters.retransmitted_bytes_sent,
+        header_bytes_sent=counters.header_bytes_sent,
+        retransmitted_packets_sent=counters.retransmitted_packets_sent,
+        retransmitted_bytes_sent=counters.retransmitted_bytes_sent,
+        total_packet_send_delay=counters.packet_send_delay,
+        target_bitrate=stream.target_bitrate,
+        nack_count=counters.nacks_received,
+        fir_count=counters.firs_received if is_video else None,
+        pli_count=counters.plis_received if is_video else None,
+        frame_width=width if is_video else None,
+        frame_height=height if is_video else None,
+        frames_per_second=stream.rate.in_last_second(moment.now) if is_video else None,
+        frames_sent=counters.frames_sent if is_video else None,
+        huge_frames_sent=counters.huge_frames_sent if is_video else None,
+        frames_encoded=encoded.frames if is_video else None,
+        key_frames_encoded=encoded.keyframes if is_video else None,
+        total_encode_time=encoded.seconds if is_video else None,
+        encoder_implementation=encoded.implementation if is_video else None,
+        quality_limitation_reason=RTCQualityLimitationReason(limitation.reason.value) if is_video else None,
+        quality_limitation_durations=limitation.durations(moment.now) if is_video else None,
+        quality_limitation_resolution_changes=meters.resolution_changes if is_video else None,
+    )
+
+
+def remote_inbound_stats(
+    transceiver: RTCRtpTransceiver,
+    stream: OutgoingStream,
+    report: PeerReport,
+    codec_id: str | None,
+    moment: Moment,
+) -> RTCRemoteInboundRtpStreamStats | None:
+    """Return what the peer has last reported of a stream, ``None`` before it has."""
+    if report.highest is None:
+        return None
+    return RTCRemoteInboundRtpStreamStats(
+        id=f"remote-inbound-rtp-{stream.encoding.ssrc}",
+        timestamp=moment.time_of_day(report.reported_at),
+        ssrc=stream.encoding.ssrc,
+        kind=transceiver.receiver.track.kind,
+        transport_id=TRANSPORT_ID,
+        codec_id=codec_id,
+        local_id=_outbound_id(stream),
+        packets_lost=report.lost,
+        jitter=None if stream.codec is None else report.jitter / stream.codec.clock_rate,
+        fraction_lost=report.fraction_lost,
+        round_trip_time=report.round_trip,
+        total_round_trip_time=report.total_round_trip,
+        round_trip_time_measurements=report.measurements,
+    )

@@ -1,0 +1,130 @@
+"""W3C's dictionaries of statistics for the connection: transports, candidates, certificates, channels."""
+
+import attrs
+
+from trio_rtc.enums import (
+    RTCDataChannelState,
+    RTCDtlsRole,
+    RTCDtlsTransportState,
+    RTCIceCandidateType,
+    RTCIceRole,
+    RTCIceServerTransportProtocol,
+    RTCIceTransportState,
+)
+
+
+@attrs.frozen(kw_only=True)
+class RTCPeerConnectionStats:
+    """The peer connection as a whole."""
+
+    id: str
+    timestamp: float
+    type: str = "peer-connection"
+    data_channels_opened: int
+    data_channels_closed: int
+
+
+@attrs.frozen(kw_only=True)
+class RTCTransportStats:
+    """ICE and DTLS together. Bytes and packets are those of DTLS, SRTP and SRTCP, without IP and UDP headers."""
+
+    id: str
+    timestamp: float
+    type: str = "transport"
+    bytes_sent: int
+    bytes_received: int
+    packets_sent: int
+    packets_received: int
+    ice_role: RTCIceRole
+    ice_local_username_fragment: str
+    ice_state: RTCIceTransportState
+    dtls_state: RTCDtlsTransportState
+    dtls_role: RTCDtlsRole
+    tls_version: str | None
+    dtls_cipher: str | None
+    srtp_cipher: str | None
+    local_certificate_id: str
+    remote_certificate_id: str | None
+    selected_candidate_pair_id: str | None
+    selected_candidate_pair_changes: int
+
+
+@attrs.frozen(kw_only=True)
+class RTCIceCandidateStats:
+    """A candidate; ``type`` is ``local-candidate`` or ``remote-candidate``."""
+
+    id: str
+    timestamp: float
+    type: str
+    transport_id: str
+    address: str | None
+    port: int | None
+    protocol: str | None
+    candidate_type: RTCIceCandidateType | None
+    priority: int | None
+    foundation: str | None
+    username_fragment: str | None
+    related_address: str | None
+    related_port: int | None
+    tcp_type: str | None
+    url: str | None
+    relay_protocol: RTCIceServerTransportProtocol | None
+
+
+@attrs.frozen(kw_only=True)
+class RTCIceCandidatePairStats:
+    """A pair of candidates. Times in seconds.
+
+    Bytes and packets are those of the layers above while the pair was selected. ``available_outgoing_bitrate`` is what
+    bandwidth estimation allows on the selected pair, in bits a second; ``None`` before the peer has told what arrives.
+    """
+
+    id: str
+    timestamp: float
+    type: str = "candidate-pair"
+    transport_id: str
+    local_candidate_id: str
+    remote_candidate_id: str
+    state: str
+    nominated: bool
+    bytes_sent: int
+    bytes_received: int
+    packets_sent: int
+    packets_received: int
+    requests_sent: int
+    requests_received: int
+    responses_sent: int
+    responses_received: int
+    consent_requests_sent: int
+    current_round_trip_time: float | None
+    total_round_trip_time: float
+    available_outgoing_bitrate: float | None
+
+
+@attrs.frozen(kw_only=True)
+class RTCCertificateStats:
+    """A certificate of either side."""
+
+    id: str
+    timestamp: float
+    type: str = "certificate"
+    fingerprint: str
+    fingerprint_algorithm: str
+    base64_certificate: str = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class RTCDataChannelStats:
+    """A data channel. Bytes are those of the messages alone."""
+
+    id: str
+    timestamp: float
+    type: str = "data-channel"
+    label: str
+    protocol: str
+    data_channel_identifier: int | None
+    state: RTCDataChannelState
+    messages_sent: int
+    bytes_sent: int
+    messages_received: int
+    bytes_received: int
