@@ -44,7 +44,7 @@ class Connection:
 
 @asynccontextmanager
 async def negotiating(
-    peers: Peers, name: str, *, settings: Settings | None = None
+    peers: Peers, name: str, *, settings: Settings | None = None, seconds: float = CONNECTION_SECONDS
 ) -> AsyncIterator[tuple[OwnPeer, RemotePeer, trio.Nursery]]:
     """Open ourselves, a foreign peer and a nursery for their candidates, and bound the time of it all.
 
@@ -52,7 +52,7 @@ async def negotiating(
     """
     block_error: Exception | None = None
     async with peers.open(name) as remote:
-        with trio.fail_after(CONNECTION_SECONDS):
+        with trio.fail_after(seconds):
             async with open_own_peer(settings) as own, trio.open_nursery() as nursery:
                 try:
                     yield own, remote, nursery

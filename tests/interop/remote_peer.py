@@ -15,33 +15,12 @@ import trio
 from tests.interop.drivers.beside import run_beside
 from tests.interop.drivers.browser import BrowserError, Page
 from tests.interop.drivers.rpc import JsonObject, PeerGoneError, Rpc
+from tests.interop.link import Link, PeerError
 from tests.interop.peers.program import decode_message, encode_message
+from tests.interop.remote_media import RemoteMedia
 
 ROOT = Path(__file__).parents[2]
-PEER_SCRIPT = Path(__file__).with_name("peers") / "peer.js"
-
-
-class PeerError(Exception):
-    """The peer refused a command; the text is its error's."""
-
-
-class Link(Protocol):
-    """A way to command a peer; ``peers/program.py`` tells the language."""
-
-    async def execute(self, method: str, parameters: Mapping[str, Any]) -> Any:
-        """Carry out a command and return its result.
-
-        Raises:
-            PeerError: The peer refused.
-            PeerGoneError: The peer is gone.
-        """
-
-    async def next_events(self) -> Sequence[JsonObject]:
-        """Wait for events.
-
-        Raises:
-            PeerGoneError: The peer is gone.
-        """
+PEER_SCRIPTS = [Path(__file__).with_name("peers") / name for name in ("peer.js", "media.js")]
 
 
 @attrs.define
@@ -250,6 +229,11 @@ class RemotePeer:
         """Let the peer want to send and receive media: ``"audio"``, ``"video"``."""
         await self._link.execute("addTransceivers", {"kinds": kinds})
 
+    @property
+    def media(self) -> RemoteMedia:
+        """Its audio and video."""
+        return RemoteMedia(self._link)
+
     async def restart_ice(self) -> None:
         """Let the peer's next offer restart ICE."""
         await self._link.execute("restartIce", {})
@@ -291,8 +275,9 @@ async def page_peer(
     name: str, page: Page, configuration: Mapping[str, Any] | None = None
 ) -> AsyncIterator[RemotePeer]:
     """Make a peer of a page for as long as the block lasts."""
-    script = await trio.Path(PEER_SCRIPT).read_text()
-    await page.evaluate(f"(() => {{ {script} }})()")
+    for path in PEER_SCRIPTS:
+        script = await trio.Path(path).read_text()
+        await page.evaluate(f"(() => {{ {script} }})()")
     peer = RemotePeer(name, link := PageLink(page), page.close)
     await link.execute("create", {"configuration": configuration or {}})
     async with run_beside(peer.run):

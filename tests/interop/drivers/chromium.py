@@ -35,6 +35,10 @@ _FLAGS = (
     "--disable-quic",
     "--use-fake-device-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
+    # A page goes on at full speed whether or not it is the one in front.
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
 )
 _PLAIN_ADDRESSES = "--disable-features=WebRtcHideLocalIpsWithMdns"
 _DOCUMENT_COMPLETE = (

@@ -30,6 +30,8 @@ _PREFERENCES: Mapping[str, PreferenceValue] = {
     "media.navigator.permission.disabled": True,
     "media.autoplay.default": 0,
     "media.autoplay.blocking_policy": 0,
+    # Sound is played and made also where there is no sound device.
+    "media.cubeb.force_mock_context": True,
     "remote.active-protocols": 1,
     "browser.startup.homepage": "about:blank",
     "browser.aboutwelcome.enabled": False,

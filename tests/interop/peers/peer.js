@@ -83,5 +83,5 @@ globalThis.peer = (() => {
     close: () => pc.close(),
   };
 
-  return { nextEvents, execute: async (method, params) => commands[method](params) };
+  return { commands, connection: () => pc, nextEvents, execute: async (method, params) => commands[method](params) };
 })();

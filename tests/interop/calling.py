@@ -1,0 +1,97 @@
+"""Calls a foreign peer by name, with pictures and tones both ways."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+
+from tests.interop.connecting import negotiating
+from tests.interop.drivers.rpc import JsonObject
+from tests.interop.negotiation import connect
+from tests.interop.opening import Peers
+from tests.interop.own_media import OwnMedia, hear, read_counters
+from tests.interop.own_peer import OwnPeer
+from tests.interop.remote_media import RemoteMedia
+from tests.interop.remote_peer import RemotePeer
+
+CALL_SECONDS = 45
+"""How long a test may take once its peer is there: on a machine at rest they take two or three."""
+
+OUR_TONE, THEIR_TONE = 880.0, 550.0
+THEIR_START = 5_000_000
+"""What tells the peer's pictures from ours."""
+
+
+@attrs.frozen
+class Call:
+    """Us and a foreign peer.
+
+    Attributes:
+        own: Our side.
+        remote: The foreign peer.
+        nursery: Where candidates flow and sources run.
+    """
+
+    own: OwnPeer
+    remote: RemotePeer
+    nursery: trio.Nursery
+
+    @property
+    def ours(self) -> OwnMedia:
+        """Audio and video of our side."""
+        return OwnMedia(self.own.pc, self.nursery)
+
+    @property
+    def theirs(self) -> RemoteMedia:
+        """Audio and video of the peer."""
+        return self.remote.media
+
+    async def add_all(self, kinds: str = "audio video") -> None:
+        """Add tracks of these kinds on both sides."""
+        if "audio" in kinds:
+            self.ours.add_audio(frequency=OUR_TONE)
+            await self.theirs.add_audio(frequency=THEIR_TONE)
+        if "video" in kinds:
+            self.ours.add_video()
+            await self.theirs.add_video(start=THEIR_START)
+
+    async def negotiate(self, *, we_offer: bool) -> tuple[JsonObject, JsonObject]:
+        """Exchange descriptions; return the offer and the answer."""
+        offerer, answerer = (self.own, self.remote) if we_offer else (self.remote, self.own)
+        return await connect(offerer, answerer, trickle=True, nursery=self.nursery)
+
+    async def assert_seen(self, *, least: int = 0, their_least: int = THEIR_START, count: int = 8) -> None:
+        """Wait until both see so many pictures of each other, with numbers from these on."""
+        (video,) = self.ours.of_kind("video")
+        assert video.mid is not None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._assert_they_see, video.mid, least, count)
+            counters = await read_counters(video.receiver.track, count=count, least=their_least)
+            assert_counting(counters)
+
+    async def _assert_they_see(self, mid: str, least: int, count: int) -> None:
+        counters = await self.theirs.read_counters(mid, count=count, least=least)
+        assert_counting(counters)
+        assert max(counters) < least + 100_000
+
+    async def assert_heard(self, frequency: float = OUR_TONE, their_frequency: float = THEIR_TONE) -> None:
+        """Wait until both hear each other."""
+        (audio,) = self.ours.of_kind("audio")
+        assert audio.mid is not None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.theirs.hear, audio.mid, frequency)
+            await hear(audio.receiver.track, their_frequency)
+
+
+def assert_counting(counters: list[int]) -> None:
+    """The pictures came in their order, and not too few of them."""
+    assert counters == sorted(counters)
+    assert counters[-1] - counters[0] < 100 * len(counters)
+
+
+@asynccontextmanager
+async def calling(peers: Peers, name: str) -> AsyncIterator[Call]:
+    """Open ourselves and a foreign peer for a call, and bound its time."""
+    async with negotiating(peers, name, seconds=CALL_SECONDS) as (own, remote, nursery):
+        yield Call(own, remote, nursery)
