@@ -33,6 +33,11 @@ class FrameQueue:
         self.dropped = 0
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to take at present."""
+        return not self._frames
+
+    @property
     def is_full(self) -> bool:
         """Whether the next frame would push one out."""
         return len(self._frames) >= self._capacity and not self._ended
@@ -101,9 +106,9 @@ class QueueChannel(trio.abc.ReceiveChannel[Any]):
             trio.EndOfChannel: There will be none.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        item = self._queue.take_nowait()
-        if item is None:
+        if self._queue.is_empty:
             return await self._queue.take()
+        item = self._queue.take_nowait()
         await trio.lowlevel.cancel_shielded_checkpoint()
         return item
 
