@@ -63,6 +63,7 @@ def send_parameters(
                 encoding.active,
                 encoding.max_bitrate,
                 encoding.priority.value,
+                scale_down_by=encoding.scale_resolution_down_by or 1.0,
             )
             for encoding, ssrc, rtx_ssrc in encodings
         ),

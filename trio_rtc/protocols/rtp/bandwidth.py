@@ -4,6 +4,7 @@ Joins the parts of :mod:`trio_rtc.protocols.congestion` with RTP: packets are nu
 negotiated, feedback on them moves the estimate, the estimate moves the pacer and is divided among the streams.
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,12 @@ from trio_rtc.protocols.congestion import (
     allocate,
 )
 from trio_rtc.protocols.congestion import Encoding as Share
-from trio_rtc.protocols.rtcp import REFERENCE_BITS, TransportFeedback
+from trio_rtc.protocols.rtcp import (
+    REFERENCE_BITS,
+    CongestionControlFeedback,
+    TransportFeedback,
+    seconds_from_compact,
+)
 from trio_rtc.protocols.serial import Unwrapper
 
 from .parameters import Encoding, SendParameters
@@ -30,8 +36,11 @@ _AUDIO_BITRATE = 64_000.0
 _LEAST_AUDIO = 6_000.0
 _VIDEO_BITRATE = 2_500_000.0
 _LEAST_VIDEO = 30_000.0
+_SMALL_LAYER_BITRATE = 100_000.0
 _WORTH_TELLING = 0.02
 """By what part of itself a bitrate has to change so that encoders are told."""
+_MAX_NUMBERED = 8192
+"""Packets of which the peer may still tell; of more the oldest are forgotten."""
 _OVERHEAD = 60
 """Bytes of IP, UDP and SRTP on top of an RTP packet, as they count on the path."""
 
@@ -44,6 +53,7 @@ class Bandwidth:
 
     Attributes:
         limited: The sources that are to be sent and could use more than there is.
+        numbers_all: Whether every packet is to be numbered, whether or not it says its number.
     """
 
     def __init__(self, options: CongestionOptions) -> None:
@@ -54,16 +64,35 @@ class Bandwidth:
         self._next = 1
         self._numbers = Unwrapper(16)
         self._references = Unwrapper(REFERENCE_BITS)
+        self._report_times = Unwrapper(32)
+        self._sent: OrderedDict[tuple[int, int], int] = OrderedDict()
+        self._overheads: dict[int, float] = {}
         self._sections: Sequence[SendParameters] = ()
         self._told: dict[int, float] = {}
         self.limited: frozenset[int] = frozenset()
+        self.numbers_all = False
 
     # -- what is negotiated --------------------------------------------------------------------------------------
 
-    def configure(self, sections: Sequence[SendParameters], *, transport_wide: bool, now: float) -> None:
-        """Take the sections that send, and whether the peer tells of every packet."""
+    def configure(
+        self,
+        sections: Sequence[SendParameters],
+        *,
+        transport_wide: bool,
+        of_sources: bool = False,
+        now: float,
+    ) -> None:
+        """Take the sections that send, and whether the peer tells of every packet.
+
+        Args:
+            sections: Those that send.
+            transport_wide: By transport-wide numbers.
+            of_sources: By the numbers of each source (RFC 8888).
+            now: Seconds.
+        """
         self._sections = sections
-        if transport_wide and not self._transport_wide:
+        self.numbers_all = of_sources
+        if (transport_wide or of_sources) and not self._transport_wide:
             self._transport_wide = True
             self._estimator = BandwidthEstimator(self._options, probing=True)
         wanted = sum(_ceiling(section, encoding) for section, encoding in self._encodings())
@@ -71,6 +100,8 @@ class Bandwidth:
         ceiling = min([max(wanted, self._options.start_bitrate), self._options.max_bitrate, *limits])
         self._estimator.set_bounds(min(self._options.min_bitrate, ceiling), None, max(ceiling, 1.0), now)
         self._told.clear()
+        ssrcs = {encoding.ssrc for _, encoding in self._encodings()}
+        self._overheads = {ssrc: part for ssrc, part in self._overheads.items() if ssrc in ssrcs}
         self._follow(now)
 
     # -- what is sent ------------------------------------------------------------------------------------------
@@ -93,6 +124,16 @@ class Bandwidth:
         self._next += 1
         return number
 
+    def note_source(self, ssrc: int, sequence_number: int, number: int) -> None:
+        """Remember the number of a packet among those of its source, by which the peer will tell of it."""
+        self._sent[ssrc, sequence_number] = number
+        if len(self._sent) > _MAX_NUMBERED:
+            self._sent.popitem(last=False)
+
+    def set_overhead(self, ssrc: int, overhead: float) -> None:
+        """Take how much redundancy a stream has, as a part of its media: what it takes, the encoder cannot have."""
+        self._overheads[ssrc] = overhead
+
     def packet_sent(self, number: int | None, size: int, now: float, *, padding: bool) -> None:
         """Hear that a packet has left."""
         if number is not None:
@@ -110,7 +151,28 @@ class Bandwidth:
         self._numbers.last = self._next
         base = self._numbers.peek(packet.base_sequence_number)
         arrived = dict(packet.arrival_times(base, self._references.unwrap(packet.reference_time)))
-        results = [(number, arrived.get(number)) for number in range(base, base + packet.status_count)]
+        # A few bytes can speak of thousands of packets. Those that were never sent are not gone through.
+        known = range(max(base, self._next - _MAX_NUMBERED), min(base + packet.status_count, self._next))
+        results = [(number, arrived.get(number)) for number in known]
+        self._estimator.feedback_received(results, None, now)
+        self._follow(now)
+
+    def feedback_of_sources(self, packet: CongestionControlFeedback, now: float) -> None:
+        """Take what the peer says of every packet of each source (RFC 8888)."""
+        if not self.numbers_all:
+            return
+        reported_at = seconds_from_compact(self._report_times.unwrap(packet.report_time))
+        results: list[tuple[int, float | None]] = []
+        for stream in packet.streams:
+            for index, report in enumerate(stream.reports):
+                number = self._sent.get((stream.ssrc, stream.begin_sequence_number + index & 0xFFFF))
+                if number is None:
+                    continue
+                if report is None:
+                    results.append((number, None))
+                elif (age := report.seconds) is not None:
+                    results.append((number, reported_at - age))
+        results.sort(key=_by_number)
         self._estimator.feedback_received(results, None, now)
         self._follow(now)
 
@@ -170,20 +232,20 @@ class Bandwidth:
 
     def take_changes(self) -> Mapping[int, float] | None:
         """Return the bitrate of every stream, by SSRC, if one has changed enough to be told."""
-        pairs = list(self._encodings())
+        pairs = self._encodings()
+        streams = {section.mid: index for index, section in enumerate(self._sections)}
         shares = [
             Share(
                 min(_LEAST_AUDIO if section.kind == "audio" else _LEAST_VIDEO, _ceiling(section, encoding)),
                 _ceiling(section, encoding),
                 weight=PRIORITY_WEIGHTS[encoding.priority],
-                stream=index,
+                stream=streams[section.mid],
                 active=section.active and encoding.active,
             )
-            for index, section in enumerate(self._sections)
-            for encoding in section.encodings
+            for section, encoding in pairs
         ]
         bitrates = {
-            encoding.ssrc: bitrate
+            encoding.ssrc: bitrate / (1 + self._overheads.get(encoding.ssrc, 0.0))
             for (_, encoding), bitrate in zip(pairs, allocate(self.available, shares), strict=True)
         }
         if not self._differs(bitrates):
@@ -207,7 +269,12 @@ class Bandwidth:
         )
 
     def _encodings(self) -> list[tuple[SendParameters, Encoding]]:
-        return [(section, encoding) for section in self._sections for encoding in section.encodings]
+        """Return what is sent, the layers of a simulcast from the smallest pictures on, in whatever order they came."""
+        return [
+            (section, encoding)
+            for section in self._sections
+            for encoding in sorted(section.encodings, key=lambda encoding: -encoding.scale_down_by)
+        ]
 
     def _follow(self, now: float) -> None:
         """Let the pacer follow the estimate."""
@@ -216,7 +283,16 @@ class Bandwidth:
             self._pacer.add_probe(cluster)
 
 
+def _by_number(result: tuple[int, float | None]) -> int:
+    return result[0]
+
+
 def _ceiling(section: SendParameters, encoding: Encoding) -> float:
-    """Return what a stream can use at most."""
-    default = _AUDIO_BITRATE if section.kind == "audio" else _VIDEO_BITRATE
-    return float(encoding.max_bitrate or default)
+    """Return what a stream can use at most: if nobody says, the smaller of two layers needs less for its pixels."""
+    if encoding.max_bitrate is not None:
+        return float(encoding.max_bitrate)
+    if section.kind == "audio":
+        return _AUDIO_BITRATE
+    if len(section.encodings) == 1:
+        return _VIDEO_BITRATE
+    return max(_VIDEO_BITRATE / encoding.scale_down_by**2, _SMALL_LAYER_BITRATE)

@@ -112,6 +112,7 @@ class Encoding:
         max_bitrate: Bits a second at most; ``None`` for what its kind needs.
         priority: W3C's priority, by which streams share what there is.
         fec_ssrc: The source of its FlexFEC, ``None`` for none.
+        scale_down_by: By what the pictures are smaller than those of the source, in width and in height.
     """
 
     ssrc: int
@@ -121,6 +122,7 @@ class Encoding:
     max_bitrate: int | None = None
     priority: str = "low"
     fec_ssrc: int | None = None
+    scale_down_by: float = 1.0
 
 
 @attrs.frozen

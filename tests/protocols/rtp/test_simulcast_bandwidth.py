@@ -1,0 +1,43 @@
+"""How what the path carries is divided among the layers of a simulcast."""
+
+import pytest
+
+from trio_rtc.protocols.congestion import CongestionOptions
+from trio_rtc.protocols.rtp import Codec, Encoding, SendParameters
+from trio_rtc.protocols.rtp.bandwidth import Bandwidth
+
+FULL, HALF, QUARTER = 1, 2, 4
+
+
+def section(*encodings: Encoding) -> SendParameters:
+    return SendParameters("0", "video", (Codec(96, "VP8", 90_000),), encodings)
+
+
+def bitrates(start_bitrate: float, *encodings: Encoding) -> dict[int, float]:
+    bandwidth = Bandwidth(CongestionOptions(start_bitrate=start_bitrate))
+    bandwidth.configure([section(*encodings)], transport_wide=True, now=0.0)
+    changes = bandwidth.take_changes()
+    assert changes is not None
+    return dict(changes)
+
+
+def layers(*sizes: int, max_bitrate: int | None = None) -> list[Encoding]:
+    return [Encoding(ssrc=size, rid=str(size), scale_down_by=size, max_bitrate=max_bitrate) for size in sizes]
+
+
+@pytest.mark.parametrize("order", [(FULL, HALF, QUARTER), (QUARTER, HALF, FULL)])
+def test_the_smallest_layer_comes_first_in_whatever_order_they_were_given(order: tuple[int, ...]) -> None:
+    scarce = bitrates(100_000, *layers(*order))
+    assert scarce[QUARTER] > 0
+    assert scarce[HALF] == scarce[FULL] == 0
+    plenty = bitrates(1_500_000, *layers(*order))
+    assert 0 < plenty[QUARTER] < plenty[HALF] < plenty[FULL]
+
+
+def test_what_the_application_says_of_a_layer_is_its_ceiling() -> None:
+    told = bitrates(1_000_000, *layers(QUARTER, HALF, FULL, max_bitrate=300_000))
+    assert told == {QUARTER: 300_000, HALF: 300_000, FULL: pytest.approx(300_000)}
+
+
+def test_a_single_stream_takes_all_however_small_it_is() -> None:
+    assert bitrates(1_000_000, *layers(QUARTER))[QUARTER] == pytest.approx(1_000_000)
