@@ -1,14 +1,7 @@
 """The examples, run as a reader would run them: each as a process of its own."""
 
 import hashlib
-import os
 import random
-import re
-import socket
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -16,72 +9,8 @@ import pytest
 import trio
 
 import trio_rtc
+from tests.strategies.running_examples import EXAMPLES, ends_well, fetch, free_port, running
 from trio_rtc import signaling
-
-ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples"
-
-
-class Running:
-    """A running example, with its lines of output."""
-
-    def __init__(self, process: trio.Process) -> None:
-        self.process = process
-        assert process.stdout is not None
-        self._stdout = process.stdout
-        self._rest = b""
-        self.lines: list[str] = []
-
-    async def line(self, pattern: str) -> str:
-        """Read up to a line that matches, and return it."""
-        while True:
-            while b"\n" not in self._rest:
-                data = await self._stdout.receive_some()
-                assert data, f"ended without {pattern!r}; it said: {self.lines}"
-                self._rest += data
-            line, _, self._rest = self._rest.partition(b"\n")
-            self.lines.append(line.decode())
-            if re.search(pattern, self.lines[-1]):
-                return self.lines[-1]
-
-    async def type(self, text: str) -> None:
-        """Type a line."""
-        assert self.process.stdin is not None
-        await self.process.stdin.send_all(text.encode() + b"\n")
-
-    async def end_of_input(self) -> None:
-        assert self.process.stdin is not None
-        await self.process.stdin.aclose()
-
-
-@asynccontextmanager
-async def running(name: str, *arguments: object) -> AsyncIterator[Running]:
-    """Run an example, and require that it ends well unless the test has ended it."""
-    command = [sys.executable, "-W", "error", str(EXAMPLES / name), *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = await trio.lowlevel.open_process(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-    )
-    try:
-        yield Running(process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                await stream.aclose()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-async def ends_well(example: Running) -> None:
-    assert await example.process.wait() == 0
 
 
 async def test_chat() -> None:
@@ -148,13 +77,3 @@ async def test_browser_page() -> None:
             assert await channel.receive() == "ECHO?"
             nursery.cancel_scope.cancel()
         await example.line("left")
-
-
-def fetch(address: str) -> bytes:
-    host, port = address.removeprefix("http://").rstrip("/").split(":")
-    with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        response = b""
-        while data := connection.recv(65536):
-            response += data
-    return response.partition(b"\r\n\r\n")[2]

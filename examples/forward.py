@@ -1,0 +1,164 @@
+"""A server that forwards: one browser sends, any number watch, and nothing is decoded.
+
+Run it, open the address that ends in /publish and start the camera, then open the other address in as many tabs as you
+like. The camera is sent in three sizes at once (simulcast); each who watches chooses one with the buttons.
+"""
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+import attrs
+import trio
+
+import trio_rtc
+from trio_rtc import signaling
+from trio_rtc.protocols.rtp.payload import vp8
+
+PAGE = signaling.Page(Path(__file__).with_name("video_page.html").read_bytes())
+LAYERS = ("q", "h", "f")  # the names that the page gives them: a quarter, half and full size
+FORMAT = vp8.Vp8Depacketizer()
+
+
+def prefer(transceiver: trio_rtc.RTCRtpTransceiver) -> None:
+    """Negotiate the same codecs with everyone: packets are forwarded as they are."""
+    capabilities = transceiver.receiver.get_capabilities(transceiver.receiver.track.kind)
+    assert capabilities is not None
+    wanted = [codec for codec in capabilities.codecs if codec.name in ("opus", "VP8", "rtx")]
+    transceiver.set_codec_preferences(wanted)
+
+
+class Stage:
+    """Holds the receivers of the one who publishes, for those who watch."""
+
+    def __init__(self) -> None:
+        self._receivers: dict[str, trio_rtc.RTCRtpReceiver] = {}
+        self._changed = trio.Event()
+
+    def enter(self, event: trio_rtc.RTCTrackEvent) -> None:
+        """Take a track, before the offer that it came with is answered."""
+        prefer(event.transceiver)
+        self._receivers[event.track.kind] = event.receiver
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def other(self, kind: str, than: trio_rtc.RTCRtpReceiver | None) -> trio_rtc.RTCRtpReceiver:
+        """Wait for a receiver of a kind that is another one than this."""
+        while (receiver := self._receivers.get(kind, than)) is None or receiver is than:
+            await self._changed.wait()
+        return receiver
+
+
+class Switch:
+    """Makes one stream of the layers: it changes over where a keyframe begins, and counts the pictures on."""
+
+    def __init__(self) -> None:
+        self.wanted = LAYERS[-1]
+        self.current: str | None = None
+        self._picture = self._offset = 0
+
+    def take(self, rid: str, packet: trio_rtc.RtpPacket) -> trio_rtc.RtpPacket | None:
+        """Return a packet as it is to be sent, or ``None`` if it is not."""
+        try:
+            picture = vp8.read_layers(packet.payload).picture_id or 0
+        except trio_rtc.ProtocolError:
+            return None
+        if rid == self.wanted != self.current and FORMAT.is_keyframe_start(packet.payload):
+            self.current, self._offset = rid, self._picture + 1 - picture
+        if rid != self.current:
+            return None
+        picture = (picture + self._offset) & 0x7FFF
+        if (picture - self._picture) & 0x7FFF < 0x4000:  # not one that comes late
+            self._picture = picture
+        return attrs.evolve(packet, payload=vp8.rewrite(packet.payload, picture_id=picture))
+
+
+class Viewer:
+    """One who watches."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._switch = Switch()
+        self._video: trio_rtc.RTCRtpReceiver | None = None
+
+    async def forward(self, sender: trio_rtc.RTCRtpSender, kind: str) -> None:
+        """Send the packets of whoever publishes."""
+        receiver = None
+        while True:
+            receiver = await self._stage.other(kind, receiver)
+            async with trio.open_nursery() as nursery:
+                if kind == "audio":
+                    nursery.start_soon(self._forward_layer, receiver, None, sender)
+                    continue
+                self._video, self._switch.current = receiver, None
+                for rid in LAYERS:
+                    nursery.start_soon(self._forward_layer, receiver, rid, sender)
+
+    async def _forward_layer(
+        self, receiver: trio_rtc.RTCRtpReceiver, rid: str | None, sender: trio_rtc.RTCRtpSender
+    ) -> None:
+        async with receiver.rtp_packets(rid=rid) as packets:
+            if rid == self._switch.wanted:
+                receiver.request_keyframe(rid=rid)
+            async for packet in packets:
+                ours = packet if rid is None else self._switch.take(rid, packet)
+                if ours is not None:
+                    await sender.send_rtp(ours)
+
+    async def pass_requests(self, sender: trio_rtc.RTCRtpSender) -> None:
+        """Ask who publishes for the keyframes that this viewer asks for."""
+        async with sender.keyframe_requests() as requests:
+            async for _ in requests:
+                if self._video is not None:
+                    self._video.request_keyframe(rid=self._switch.wanted)
+
+    async def choose(self, channel: trio_rtc.RTCDataChannel) -> None:
+        """Let the viewer choose a layer; the change waits for a keyframe of it."""
+        async for rid in channel:
+            if rid in LAYERS and self._video is not None:
+                self._switch.wanted = rid
+                self._video.request_keyframe(rid=rid)
+
+
+async def serve(peer: signaling.Peer, stage: Stage, *, publishes: bool) -> None:
+    """Serve one browser, until its page is closed."""
+    try:
+        async with trio_rtc.RTCPeerConnection() as pc, trio.open_nursery() as nursery:
+            if publishes:
+                pc.on_track = stage.enter
+            else:
+                viewer, stream = Viewer(stage), trio_rtc.MediaStream()
+                nursery.start_soon(viewer.choose, pc.create_data_channel("layer"))
+                for kind in ("audio", "video"):
+                    transceiver = pc.add_transceiver(kind, direction="sendonly", streams=[stream])
+                    prefer(transceiver)
+                    nursery.start_soon(viewer.forward, transceiver.sender, kind)
+                    nursery.start_soon(viewer.pass_requests, transceiver.sender)
+            await signaling.negotiate(peer, pc)
+            nursery.cancel_scope.cancel()
+    except* trio.BrokenResourceError:
+        pass  # it went away without a word
+
+
+async def main() -> None:
+    """Serve the page and two rooms: one for who publishes, one for who watches."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8080)
+    arguments = parser.parse_args()
+    pages, stage = {"/": PAGE, "/publish": PAGE}, Stage()
+
+    async def admit(url: str, room_name: str) -> None:
+        async with signaling.connect(f"ws{url}", room=room_name) as room:
+            print(f"open http{url}{'publish' if room_name == 'publish' else ''} to {room_name}", flush=True)
+            async for peer in room:
+                nursery.start_soon(partial(serve, peer, stage, publishes=room_name == "publish"))
+
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(partial(signaling.serve, arguments.host, arguments.port, pages=pages))
+        for room_name in ("publish", "watch"):
+            nursery.start_soon(admit, f"://{arguments.host}:{server.port}/", room_name)
+
+
+if __name__ == "__main__":
+    trio.run(main)
