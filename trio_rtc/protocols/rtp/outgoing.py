@@ -23,8 +23,9 @@ from .frame import EncodedFrame
 from .history import PacketHistory
 from .meters import FrameRate, Limitation
 from .packet import HEADER_SIZE, RtpPacket
-from .parameters import Codec, Encoding
+from .parameters import FEEDBACK_NACK, Codec, Encoding, SendParameters
 from .payload import Packetizer
+from .protection import RedundantSound, VideoProtection
 from .rewriter import PacketRewriter
 from .rtx import OVERHEAD, wrap
 from .telephone import OutgoingEvent
@@ -32,6 +33,8 @@ from .telephone import OutgoingEvent
 _FIRST_NUMBERS = 1 << 15
 _HUGE = 2.5
 """How much larger than the average a frame is that W3C calls huge."""
+_PROTECTION_ROOM = 64
+"""Bytes that a repair packet may be larger than the packets that it protects, and RED in front of these."""
 _ELEMENT_ROOM = 40
 """Bytes that header extensions take at most in what we send, their own header included."""
 
@@ -56,6 +59,7 @@ class OutgoingCounters:
     keyframes_sent: int = 0
     huge_frames_sent: int = 0
     frame_bytes: int = 0
+    fec_packets_sent: int = 0
     nacks_received: int = 0
     plis_received: int = 0
     firs_received: int = 0
@@ -123,17 +127,49 @@ class OutgoingStream:
         self._extensions = ExtensionMap()
         self._names: tuple[tuple[int, bytes], ...] = ()
         self._repair_names: tuple[tuple[int, bytes], ...] = ()
+        self._rtx_types: dict[int, int] = {}
+        self._keeps_packets = False
+        self._sound: RedundantSound | None = None
+        self._protection: VideoProtection | None = None
 
-    def configure(self, codec: Codec | None, packetizer: Packetizer | None, extensions: ExtensionMap) -> None:
-        """Set what was negotiated."""
-        if codec != self.codec:
-            self.codec, self._packetizer = codec, packetizer
-        self._extensions = extensions
+    def configure(
+        self,
+        parameters: SendParameters,
+        codec: Codec | None,
+        packetizer: Packetizer | None,
+        sound: RedundantSound | None,
+        protection: VideoProtection | None,
+    ) -> None:
+        """Set what was negotiated.
+
+        Args:
+            parameters: Of the section.
+            codec: What is to be sent.
+            packetizer: Cuts its frames.
+            sound: Adds redundancy to sound, where that was negotiated.
+            protection: Protects video, where that was negotiated.
+        """
+        self.codec, self._packetizer = codec, packetizer
+        self._sound, self._protection = sound, protection
+        extensions = self._extensions = ExtensionMap(parameters.extensions)
+        self._rtx_types = {
+            each.payload_type: each.rtx_payload_type
+            for each in parameters.codecs
+            if each.rtx_payload_type is not None and self.encoding.rtx_ssrc is not None
+        }
+        self._keeps_packets = codec is not None and (
+            self.retransmits_apart or FEEDBACK_NACK in codec.feedback
+        )
         mid, rid = self.mid.encode(), (self.encoding.rid or "").encode()
         self._names = _elements((extensions.number(MID), mid), (extensions.number(RTP_STREAM_ID), rid))
         self._repair_names = _elements(
             (extensions.number(MID), mid), (extensions.number(REPAIRED_RTP_STREAM_ID), rid)
         )
+
+    @property
+    def packetizer(self) -> Packetizer | None:
+        """What cuts frames, ``None`` before a codec is negotiated."""
+        return self._packetizer
 
     def packetize(self, frame: EncodedFrame, max_packet_size: int, now: float) -> list[RtpPacket]:
         """Return the packets of a frame.
@@ -145,7 +181,11 @@ class OutgoingStream:
         if codec is None or packetizer is None or frame.codec.lower() != codec.name.lower():
             wanted = "nothing" if codec is None else codec.name
             raise ValueError(f"a frame of {frame.codec}; {wanted} was negotiated")
-        payloads = packetizer.packetize(frame, max_packet_size - HEADER_SIZE - _ELEMENT_ROOM)
+        room = max_packet_size - HEADER_SIZE - _ELEMENT_ROOM
+        protection = self._protection
+        if protection is not None and protection.factor:
+            room -= _PROTECTION_ROOM
+        payloads = packetizer.packetize(frame, room)
         timestamp = (frame.timestamp + self._timestamp_offset) & 0xFFFFFFFF
         self.clock = TimestampPoint(timestamp, now, codec.clock_rate)
         extensions = self._frame_elements(frame)
@@ -153,7 +193,7 @@ class OutgoingStream:
         last = len(payloads) - 1
         number = self._take_numbers(len(payloads))
         self._count(frame, now)
-        return [
+        packets = [
             RtpPacket(
                 codec.payload_type,
                 (number + index) & 0xFFFF,
@@ -166,6 +206,41 @@ class OutgoingStream:
             )
             for index, payload in enumerate(payloads)
         ]
+        if self._sound is not None:
+            return [self._sound.wrap(packet, frame.timestamp) for packet in packets]
+        if protection is not None and protection.factor and packets:
+            return self._protect(packets, protection)
+        return packets
+
+    def _protect(self, packets: list[RtpPacket], protection: VideoProtection) -> list[RtpPacket]:
+        """Return the packets of a frame as they are protected, and the repair packets behind them."""
+        repairs = protection.protect(packets)
+        number = self._take_numbers(len(repairs)) if protection.in_band else 0
+        return [
+            *(protection.wrap(packet) for packet in packets),
+            *(
+                protection.repair_packet(repair, number + index, packets[-1], self._frame_names())
+                for index, repair in enumerate(repairs)
+            ),
+        ]
+
+    def _frame_names(self) -> tuple[tuple[int, bytes], ...]:
+        """Return what says where a packet belongs, as long as the peer has to be told."""
+        return () if self.announced else self._names
+
+    @property
+    def overhead(self) -> float:
+        """How much redundancy is added, as a part of what is sent without."""
+        if self._sound is not None:
+            return self._sound.overhead
+        return 0.0 if self._protection is None else self._protection.factor
+
+    def set_loss(self, fraction: float, round_trip: float | None) -> None:
+        """Take what part of the packets the peer reports as lost, and the round-trip time in seconds."""
+        if self._sound is not None:
+            self._sound.set_loss(fraction)
+        if self._protection is not None:
+            self._protection.set_loss(fraction, round_trip, retransmits=self._keeps_packets)
 
     def adopt(self, packet: RtpPacket, payload_type: int, clock_rate: int, now: float) -> RtpPacket | None:
         """Return a packet of another stream as one of ours; ``None`` for one that comes too late for that."""
@@ -186,7 +261,7 @@ class OutgoingStream:
             packet.payload,
             packet.marker,
             packet.csrcs,
-            () if self.announced else self._names,
+            self._frame_names(),
         )
 
     @property
@@ -211,7 +286,7 @@ class OutgoingStream:
             event = self._event = OutgoingEvent(code, self._clock_at(now - elapsed), codec.clock_rate)
         packets = event.packets(elapsed, end=end)
         number = self._take_numbers(len(packets))
-        names = () if self.announced else self._names
+        names = self._frame_names()
         return [
             RtpPacket(
                 codec.payload_type,
@@ -253,21 +328,37 @@ class OutgoingStream:
         if frame.width and frame.height:
             self.size = frame.width, frame.height
 
-    def note_sent(self, packet: RtpPacket, size: int, now: float, *, waited: float = 0.0) -> None:
+    def note_sent(self, packet: RtpPacket, data: bytes, now: float, *, waited: float = 0.0) -> None:
         """Count and remember a packet exactly as it leaves.
 
         Args:
-            packet: The packet.
-            size: Bytes of all of it.
+            packet: The packet, without the marks of its way out.
+            data: The bytes of all of it.
             now: When it leaves.
             waited: For how many seconds the pacer has kept it.
         """
         counters = self.counters
-        counters.packets_sent += 1
+        payload_size = len(packet.payload)
         counters.packet_send_delay += waited
-        counters.bytes_sent += len(packet.payload)
-        counters.header_bytes_sent += size - len(packet.payload)
-        self._history.store(self._unwrap(packet.sequence_number), packet, now)
+        if packet.ssrc != self.encoding.ssrc:
+            counters.fec_packets_sent += 1
+            counters.header_bytes_sent += len(data)
+            return
+        counters.packets_sent += 1
+        counters.bytes_sent += payload_size
+        counters.header_bytes_sent += len(data) - payload_size
+        if not self._keeps_packets:
+            return
+        kept = self._retransmittable(packet) if self.retransmits_apart else RtpPacket.parse(data)
+        if kept is not None:
+            self._history.store(self._unwrap(packet.sequence_number), kept, now)
+
+    def _retransmittable(self, packet: RtpPacket) -> RtpPacket | None:
+        """Return a packet as RTX can repeat it: in RED only where there is RTX for RED."""
+        protection = self._protection
+        if packet.payload_type in self._rtx_types or protection is None:
+            return packet
+        return protection.unwrap(packet) if packet.payload_type == protection.red else packet
 
     def note_repeated(self, packet: RtpPacket, size: int, *, padding: bool) -> None:
         """Count a packet that leaves once more, because the peer has missed it or to probe the path."""
@@ -298,8 +389,7 @@ class OutgoingStream:
         If not, they are the very packets once more and must not be changed: SRTP would encrypt other bytes under the
         same nonce (RFC 7714 section 8.1).
         """
-        codec = self.codec
-        return codec is not None and codec.rtx_payload_type is not None and self.encoding.rtx_ssrc is not None
+        return self.codec is not None and self.codec.payload_type in self._rtx_types
 
     def retransmit(self, sequence_numbers: Iterable[int], round_trip: float, now: float) -> list[RtpPacket]:
         """Return what the peer has missed, as far as it is remembered; as RTX where that was negotiated."""
@@ -322,13 +412,12 @@ class OutgoingStream:
     def _wrap(self, packet: RtpPacket) -> RtpPacket:
         codec, ssrc = self.codec, self.encoding.rtx_ssrc
         assert codec is not None
-        assert codec.rtx_payload_type is not None
         assert ssrc is not None
+        # What was kept before another codec was negotiated is repeated under the payload type of the present one.
+        payload_type = self._rtx_types.get(packet.payload_type) or self._rtx_types[codec.payload_type]
         number = self._next_rtx
         self._next_rtx += 1
-        wrapped = wrap(
-            packet, ssrc=ssrc, payload_type=codec.rtx_payload_type, sequence_number=number & 0xFFFF
-        )
+        wrapped = wrap(packet, ssrc=ssrc, payload_type=payload_type, sequence_number=number & 0xFFFF)
         return wrapped.with_extensions(() if self.announced else self._repair_names)
 
     def _unwrap(self, wire_number: int) -> int:

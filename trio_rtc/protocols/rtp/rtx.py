@@ -3,8 +3,6 @@
 import struct
 from typing import Final
 
-import attrs
-
 from .packet import RtpPacket
 
 _ORIGINAL_SEQUENCE_NUMBER: Final = struct.Struct("!H")
@@ -22,13 +20,15 @@ def wrap(packet: RtpPacket, *, ssrc: int, payload_type: int, sequence_number: in
         payload_type: Of the retransmission stream.
         sequence_number: The next of the retransmission stream, 16 bits.
     """
-    return attrs.evolve(
-        packet,
-        ssrc=ssrc,
-        payload_type=payload_type,
-        sequence_number=sequence_number,
-        payload=_ORIGINAL_SEQUENCE_NUMBER.pack(packet.sequence_number) + packet.payload,
-        padding_size=0,
+    return RtpPacket(
+        payload_type,
+        sequence_number,
+        packet.timestamp,
+        ssrc,
+        _ORIGINAL_SEQUENCE_NUMBER.pack(packet.sequence_number) + packet.payload,
+        packet.marker,
+        packet.csrcs,
+        packet.extensions,
     )
 
 
@@ -43,11 +43,13 @@ def unwrap(packet: RtpPacket, *, ssrc: int, payload_type: int) -> RtpPacket | No
     if len(packet.payload) < OVERHEAD:
         return None
     (sequence_number,) = _ORIGINAL_SEQUENCE_NUMBER.unpack_from(packet.payload)
-    return attrs.evolve(
-        packet,
-        ssrc=ssrc,
-        payload_type=payload_type,
-        sequence_number=sequence_number,
-        payload=packet.payload[OVERHEAD:],
-        padding_size=0,
+    return RtpPacket(
+        payload_type,
+        sequence_number,
+        packet.timestamp,
+        ssrc,
+        packet.payload[OVERHEAD:],
+        packet.marker,
+        packet.csrcs,
+        packet.extensions,
     )

@@ -1,7 +1,7 @@
 """The sending half of an RTP session: our streams, their pacing, and what the peer says about them."""
 
 import random
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 from trio_rtc.protocols.rtcp import ReportBlock, SenderReport
 from trio_rtc.protocols.rtcp.ntp import ntp_from_unix
@@ -9,16 +9,17 @@ from trio_rtc.protocols.serial import serial_difference
 
 from .bandwidth import Bandwidth, PacketKind
 from .events import KeyframeRequested
-from .extensions import ABS_SEND_TIME, TRANSPORT_WIDE_CC, ExtensionMap, encode_abs_send_time
-from .extensions import encode_transport_sequence_number as encode_number
+from .extensions import ExtensionMap
 from .frame import EncodedFrame
 from .history import PacketHistory
 from .meters import LimitationReason
 from .options import RtpOptions
 from .outgoing import OutgoingStream
 from .packet import RtpPacket
-from .parameters import TELEPHONE_EVENT, Codec, Encoding, SendParameters
+from .parameters import TELEPHONE_EVENT, Codec, CodecRole, Encoding, SendParameters
 from .payload import packetizer
+from .protection import RedundantSound, VideoProtection
+from .stamping import Stamper
 from .totals import Totals, add_to, outgoing_totals
 
 
@@ -50,19 +51,39 @@ class PeerReport:
 class _Place:
     """A stream with what sending a packet of it needs."""
 
-    __slots__ = ("firs", "parameters", "report", "send_time_element", "stream", "transport_element")
+    __slots__ = (
+        "_formats",
+        "_media",
+        "firs",
+        "is_gone",
+        "is_open",
+        "kind",
+        "parameters",
+        "report",
+        "stamper",
+        "stream",
+    )
 
     def __init__(self, stream: OutgoingStream, parameters: SendParameters) -> None:
         self.stream = stream
         self.report = PeerReport()
         self.firs: int | None = None
+        self.is_gone = False
         self.configure(parameters)
 
     def configure(self, parameters: SendParameters) -> None:
         self.parameters = parameters
-        extensions = ExtensionMap(parameters.extensions)
-        self.send_time_element = extensions.number(ABS_SEND_TIME)
-        self.transport_element = extensions.number(TRANSPORT_WIDE_CC)
+        self.stamper = Stamper(ExtensionMap(parameters.extensions))
+        self.kind = PacketKind.AUDIO if parameters.kind == "audio" else PacketKind.VIDEO
+        self.is_open = parameters.active and self.stream.encoding.active
+        media = [codec for codec in parameters.codecs if codec.is_media]
+        between = [codec for codec in parameters.codecs if codec.role is CodecRole.BETWEEN]
+        self._media = next(iter(media), None)
+        self._formats = {codec.payload_type: codec for codec in (*between, *media)}
+
+    def format_of(self, payload_type: int) -> Codec | None:
+        """Return the codec of a forwarded packet: by its payload type, else the one that is sent here."""
+        return self._formats.get(payload_type, self._media)
 
 
 class SendingSide:
@@ -83,7 +104,6 @@ class SendingSide:
         self._rng = rng
         self._places: dict[int, _Place] = {}
         self._by_name: dict[tuple[str, str | None], _Place] = {}
-        self._rtx: dict[int, _Place] = {}
         self.packets_refused = 0
         self._ended: Totals = {}
 
@@ -109,32 +129,43 @@ class SendingSide:
         gone = [ssrc for ssrc in self.ssrcs if ssrc not in wanted]
         for ssrc in gone:
             add_to(self._ended, outgoing_totals(self._places[ssrc].stream))
+        for ssrc, place in self._places.items():
+            # What waits for the pacer does not leave any more: nothing comes after a goodbye.
+            place.is_gone = ssrc not in wanted
         self._places = {ssrc: self._place(section, encoding) for ssrc, (section, encoding) in wanted.items()}
         self._by_name.clear()
-        self._rtx.clear()
         for place in self._places.values():
             mid, encoding = place.stream.mid, place.stream.encoding
             self._by_name[mid, encoding.rid] = place
             self._by_name.setdefault((mid, None), place)
-            if encoding.rtx_ssrc is not None:
-                self._rtx[encoding.rtx_ssrc] = place
         return gone
 
     def _place(self, section: SendParameters, encoding: Encoding) -> _Place:
         place = self._places.get(encoding.ssrc)
         if place is None:
-            place = _Place(
-                OutgoingStream(section.mid, encoding, PacketHistory(self._options.history), self._rng),
-                section,
-            )
-        place.configure(section)
+            history = PacketHistory(self._options.history)
+            place = _Place(OutgoingStream(section.mid, encoding, history, self._rng), section)
+        elif place.parameters == section and place.stream.encoding == encoding:
+            return place
+        place.stream.encoding = encoding
+        self._configure(place, section, encoding)
+        return place
+
+    def _configure(self, place: _Place, section: SendParameters, encoding: Encoding) -> None:
         stream = place.stream
-        stream.encoding = encoding
+        place.configure(section)
         codec = next((codec for codec in section.codecs if codec.is_media), None)
+        maker = stream.packetizer
         if codec != stream.codec:
             maker = None if codec is None else packetizer(codec.name, codec.parameters, self._rng)
-            stream.configure(codec, maker, ExtensionMap(section.extensions))
-        return place
+        sound = protection = None
+        if codec is not None and section.kind == "audio":
+            reds = (each for each in section.codecs if each.role is CodecRole.RED)
+            red = next((each for each in reds if each.clock_rate == codec.clock_rate), None)
+            sound = None if red is None else RedundantSound(red.payload_type, self._options)
+        elif codec is not None:
+            protection = VideoProtection(section, encoding, codec, self._options, self._rng)
+        stream.configure(section, codec, maker, sound, protection)
 
     def parameters_of(self, stream: OutgoingStream) -> SendParameters:
         """Return what was negotiated for a stream."""
@@ -164,27 +195,25 @@ class SendingSide:
             ValueError: It is not of the codec that was negotiated.
         """
         place = self._by_name.get((mid, rid))
-        if place is None or not (place.parameters.active and place.stream.encoding.active):
+        if place is None or not place.is_open:
             self.packets_refused += 1
             return
         if place.stream.plays_event:
             # RFC 4733 section 2.2 lets the tone replace the sound, and the peer hears the tone undisturbed.
             return
-        kind = PacketKind.AUDIO if place.parameters.kind == "audio" else PacketKind.VIDEO
         for packet in place.stream.packetize(frame, self._options.max_packet_size, now):
-            self._queue(place.stream, packet, kind, now)
+            self._queue(place, packet, place.kind, now)
 
     def send_packet(self, mid: str, packet: RtpPacket, rid: str | None, now: float) -> None:
         """Queue a packet of another stream as one of ours."""
         place = self._by_name.get((mid, rid))
-        codec = None if place is None else _codec_of(place.parameters, packet.payload_type)
-        if place is None or codec is None or not (place.parameters.active and place.stream.encoding.active):
+        codec = None if place is None else place.format_of(packet.payload_type)
+        if place is None or codec is None or not place.is_open:
             self.packets_refused += 1
             return
         adopted = place.stream.adopt(packet, codec.payload_type, codec.clock_rate, now)
         if adopted is not None:
-            kind = PacketKind.AUDIO if place.parameters.kind == "audio" else PacketKind.VIDEO
-            self._queue(place.stream, adopted, kind, now)
+            self._queue(place, adopted, place.kind, now)
 
     def send_event(self, mid: str, code: int, elapsed: float, now: float, *, end: bool) -> None:
         """Queue the packets of a telephone event that has lasted for some time; until its end it replaces the sound.
@@ -193,60 +222,74 @@ class SendingSide:
         """
         place = self._by_name.get((mid, None))
         codec = None if place is None else _event_codec(place.parameters)
-        if place is None or codec is None or not (place.parameters.active and place.stream.encoding.active):
+        if place is None or codec is None or not place.is_open:
             self.packets_refused += 1
             return
         for packet in place.stream.continue_event(code, elapsed, codec, now, end=end):
-            self._queue(place.stream, packet, PacketKind.AUDIO, now)
+            self._queue(place, packet, PacketKind.AUDIO, now)
 
     def take(self, now: float) -> list[bytes]:
         """Take the packets that are due, in the clear."""
-        items = self._bandwidth.take_due(now)
-        packets = [self._stamp(stream, packet, kind, since, now) for (stream, packet, kind, since) in items]
-        while (size := self._bandwidth.padding_wanted(now)) and (padding := self._padding(size)) is not None:
-            self._queue(*padding, PacketKind.PADDING, now)
-            items = self._bandwidth.take_due(now)
-            packets += [
-                self._stamp(stream, packet, kind, since, now) for (stream, packet, kind, since) in items
-            ]
+        packets = self._take_due(now)
+        while (size := self._bandwidth.padding_wanted(now)) and self._queue_padding(size, now):
+            packets += self._take_due(now)
         return packets
 
-    def _queue(self, stream: OutgoingStream, packet: RtpPacket, kind: PacketKind, now: float) -> None:
-        if not self._bandwidth.enqueue((stream, packet, kind, now), len(packet.payload), kind, now):
+    def _take_due(self, now: float) -> list[bytes]:
+        return [
+            self._stamp(place, packet, kind, since, now)
+            for place, packet, kind, since in self._bandwidth.take_due(now)
+            if not place.is_gone
+        ]
+
+    def _queue(self, place: _Place, packet: RtpPacket, kind: PacketKind, now: float) -> None:
+        if not self._bandwidth.enqueue((place, packet, kind, now), len(packet.payload), kind, now):
             self.packets_refused += 1
 
     def _stamp(
-        self, stream: OutgoingStream, packet: RtpPacket, kind: PacketKind, queued_at: float, now: float
+        self, place: _Place, packet: RtpPacket, kind: PacketKind, queued_at: float, now: float
     ) -> bytes:
         """Return the bytes of a packet that leaves now, with the marks by which the peer measures the path."""
-        is_new = kind in (PacketKind.AUDIO, PacketKind.VIDEO)
-        if packet.ssrc == stream.encoding.ssrc and not is_new:
+        stream, bandwidth = place.stream, self._bandwidth
+        is_new = kind is PacketKind.AUDIO or kind is PacketKind.VIDEO
+        if not is_new and packet.ssrc == stream.encoding.ssrc:
             # Without RTX a retransmission is the same packet to the last bit.
             data = packet.encode()
             stream.note_repeated(packet, len(data), padding=False)
             return data
-        place = self._places.get(stream.encoding.ssrc)
-        extensions = packet.extensions
         number = None
-        if place is not None and place.transport_element is not None:
-            number = self._bandwidth.next_number()
-            extensions += ((place.transport_element, encode_number(number)),)
-        if place is not None and place.send_time_element is not None:
-            extensions += ((place.send_time_element, encode_abs_send_time(now)),)
-        packet = packet.with_extensions(extensions)
-        data = packet.encode()
+        if place.stamper.numbers or bandwidth.numbers_all:
+            number = bandwidth.next_number()
+            if bandwidth.numbers_all:
+                bandwidth.note_source(packet.ssrc, packet.sequence_number, number)
+        data = place.stamper.stamp(packet, number, now)
         if is_new:
-            stream.note_sent(packet, len(data), now, waited=now - queued_at)
+            stream.note_sent(packet, data, now, waited=now - queued_at)
         else:
             stream.note_repeated(packet, len(data), padding=kind is PacketKind.PADDING)
-        self._bandwidth.packet_sent(number, len(data), now, padding=kind is PacketKind.PADDING)
+        bandwidth.packet_sent(number, len(data), now, padding=kind is PacketKind.PADDING)
         return data
 
-    def _padding(self, size: int) -> tuple[OutgoingStream, RtpPacket] | None:
+    def _queue_padding(self, size: int, now: float) -> bool:
+        """Queue about so many bytes that nobody needs; return whether there are any.
+
+        In whole packets: a probe is short of packets sooner than of room, and the pacer spaces them by their size.
+        """
+        queued = 0
+        while queued < size and (padding := self._padding()) is not None:
+            self._queue(*padding, PacketKind.PADDING, now)
+            queued += len(padding[1].payload)
+        return queued > 0
+
+    def _padding(self) -> tuple[_Place, RtpPacket] | None:
         for place in self._places.values():
-            packet = place.stream.padding(size) if place.parameters.kind == "video" else None
+            packet = (
+                place.stream.padding(self._options.max_packet_size)
+                if place.parameters.kind == "video"
+                else None
+            )
             if packet is not None:
-                return place.stream, packet
+                return place, packet
         return None
 
     # -- what the peer says ------------------------------------------------------------------------------------
@@ -258,7 +301,7 @@ class SendingSide:
             return
         round_trip = place.report.round_trip or 0.0
         for packet in place.stream.retransmit(sequence_numbers, round_trip, now):
-            self._queue(place.stream, packet, PacketKind.RETRANSMISSION, now)
+            self._queue(place, packet, PacketKind.RETRANSMISSION, now)
 
     def handle_picture_loss(self, ssrc: int) -> KeyframeRequested | None:
         """Hear that the peer needs a keyframe."""
@@ -295,6 +338,8 @@ class SendingSide:
             report.round_trip = round_trip
             report.total_round_trip += round_trip
             report.measurements += 1
+        place.stream.set_loss(report.fraction_lost, report.round_trip)
+        self._bandwidth.set_overhead(block.ssrc, place.stream.overhead)
         self._bandwidth.loss_reported(report.fraction_lost, round_trip, now)
 
     def reports(self, now: float, wall_clock: float) -> list[SenderReport]:
@@ -310,13 +355,6 @@ class SendingSide:
             for ssrc, place in self._places.items()
             if place.stream.clock is not None
         ]
-
-
-def _codec_of(parameters: SendParameters, payload_type: int) -> Codec | None:
-    """Return the codec of a forwarded packet: by its payload type, else the one that is sent here."""
-    media: Sequence[Codec] = [codec for codec in parameters.codecs if codec.is_media]
-    same = next((codec for codec in media if codec.payload_type == payload_type), None)
-    return same or next(iter(media), None)
 
 
 def _event_codec(parameters: SendParameters) -> Codec | None:

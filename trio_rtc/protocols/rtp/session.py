@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtcp import (
+    CongestionControlFeedback,
     DelaySinceLastReceiverReport,
     ExtendedReport,
     FullIntraRequest,
@@ -47,7 +48,7 @@ from .events import BitratesChanged, Closed, RtpEvent
 from .frame import EncodedFrame
 from .options import RtpOptions
 from .packet import RtpPacket
-from .parameters import FEEDBACK_TRANSPORT, ReceiveParameters, SendParameters
+from .parameters import FEEDBACK_CCFB, FEEDBACK_TRANSPORT, ReceiveParameters, SendParameters
 from .receiving import ReceivingSide
 from .reports import ReportSchedule, compound, goodbye
 from .sending import SendingSide
@@ -113,7 +114,12 @@ class RtpSession:
         self.receiving.set_sections(receiving)
         active = [section for section in sending if section.active]
         feedback = {kind for section in active for codec in section.codecs for kind in codec.feedback}
-        self.bandwidth.configure(active, transport_wide=FEEDBACK_TRANSPORT in feedback, now=now)
+        self.bandwidth.configure(
+            active,
+            transport_wide=FEEDBACK_TRANSPORT in feedback,
+            of_sources=FEEDBACK_CCFB in feedback,
+            now=now,
+        )
         self._reduced_size = all(section.reduced_size_rtcp for section in sending)
         kinds = [section.kind for section in sending] + [section.kind for section in receiving]
         self._has_video = "video" in kinds
@@ -274,23 +280,33 @@ class RtpSession:
                     self._take_blocks(packet.blocks, now)
                 case GenericNack():
                     sending.handle_nack(packet.media_ssrc, packet.sequence_numbers, now)
-                case TransportFeedback():
-                    self.bandwidth.feedback(packet, now)
-                    self._note_bitrates(now)
+                case TransportFeedback() | CongestionControlFeedback() | ReceiverEstimatedMaximumBitrate():
+                    self._take_path_feedback(packet, now)
                 case PictureLossIndication():
                     self._tell(sending.handle_picture_loss(packet.media_ssrc))
                 case FullIntraRequest():
                     for ssrc, number in packet.requests:
                         self._tell(sending.handle_full_intra_request(ssrc, number))
-                case ReceiverEstimatedMaximumBitrate():
-                    self.bandwidth.remb_received(packet.bitrate, now)
-                    self._note_bitrates(now)
                 case Goodbye():
                     receiving.goodbye(packet.ssrcs)
                 case ExtendedReport():
                     self._take_extended(packet, now)
                 case _:
                     pass  # names are in the descriptions; what else there is has no meaning here
+
+    def _take_path_feedback(
+        self,
+        packet: TransportFeedback | CongestionControlFeedback | ReceiverEstimatedMaximumBitrate,
+        now: float,
+    ) -> None:
+        match packet:
+            case TransportFeedback():
+                self.bandwidth.feedback(packet, now)
+            case CongestionControlFeedback():
+                self.bandwidth.feedback_of_sources(packet, now)
+            case ReceiverEstimatedMaximumBitrate():
+                self.bandwidth.remb_received(packet.bitrate, now)
+        self._note_bitrates(now)
 
     def _take_blocks(self, blocks: Iterable[ReportBlock], now: float) -> None:
         at = self._compact(now)

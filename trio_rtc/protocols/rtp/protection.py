@@ -1,0 +1,210 @@
+"""Redundancy that we add where the peer reports loss: earlier sound once more, and error correction for video.
+
+Both are made only of what was negotiated, and only while it helps: retransmission costs less where the way is short,
+and redundancy on a path without loss is waste. The level follows the fraction that the peer reports, smoothed over
+reports, and is left again at half of the threshold so that it does not flutter.
+"""
+
+import random
+from typing import Final
+
+from .extensions import ExtensionMap
+from .fec import FecOptions
+from .flexfec import FlexFecSender
+from .incoming import mutable_elements
+from .options import RtpOptions
+from .packet import RtpPacket
+from .parameters import Codec, CodecRole, Encoding, SendParameters
+from .red import RedSender
+from .stamping import Stamper
+from .ulpfec import UlpFecSender
+
+_SMOOTHING: Final = 0.5
+_MAX_PROTECTION: Final = 0.5
+_LOSS_FACTOR: Final = 2.0
+_SHORT_WAY: Final = 0.05
+_LONG_WAY: Final = 0.2
+_FIRST_NUMBERS: Final = 1 << 15
+
+
+class LossLevel:
+    """Follows the loss of one stream.
+
+    Args:
+        threshold: Part that must be lost so that something is done against it.
+
+    Attributes:
+        loss: Smoothed, 0 to 1.
+        is_lossy: Whether something is to be done.
+    """
+
+    __slots__ = ("_threshold", "is_lossy", "loss")
+
+    def __init__(self, threshold: float) -> None:
+        self._threshold = threshold
+        self.loss = 0.0
+        self.is_lossy = threshold <= 0
+
+    def note(self, fraction: float) -> None:
+        """Take what a report says."""
+        self.loss += _SMOOTHING * (fraction - self.loss)
+        limit = self._threshold / 2 if self.is_lossy else self._threshold
+        self.is_lossy = self.loss >= limit
+
+
+def protection_factor(loss: float, round_trip: float | None, *, retransmits: bool) -> float:
+    """Return how many repair packets each media packet is to have.
+
+    Args:
+        loss: Part of the packets that is lost.
+        round_trip: Seconds, ``None`` if not known.
+        retransmits: Whether lost packets are sent again; then a short way needs no repair packets.
+    """
+    factor = min(_LOSS_FACTOR * loss, _MAX_PROTECTION)
+    if not retransmits or round_trip is None:
+        return factor
+    return factor * min(max((round_trip - _SHORT_WAY) / (_LONG_WAY - _SHORT_WAY), 0.0), 1.0)
+
+
+class RedundantSound:
+    """Puts the payloads before into each packet of a stream of sound (RFC 2198), while there is loss.
+
+    Args:
+        payload_type: Of RED.
+        options: Of the session.
+    """
+
+    def __init__(self, payload_type: int, options: RtpOptions) -> None:
+        self._payload_type = payload_type
+        self._options = options
+        self._level = LossLevel(options.red_loss)
+        self._sender = RedSender(options.red)
+
+    @property
+    def overhead(self) -> float:
+        """How much is added, as a part of what there is without."""
+        return float(self._options.red.redundancy) if self._level.is_lossy else 0.0
+
+    def set_loss(self, fraction: float) -> None:
+        """Take the loss that the peer reports."""
+        self._level.note(fraction)
+
+    def wrap(self, packet: RtpPacket, timestamp: int) -> RtpPacket:
+        """Return what to send for a packet, whose unwrapped timestamp is given."""
+        if not self._level.is_lossy:
+            # What was sent before must not count as the packet just before the next redundant one.
+            self._sender = RedSender(self._options.red)
+            return packet
+        payload = self._sender.wrap(timestamp, packet.payload_type, packet.payload)
+        return _with_payload(packet, self._payload_type, payload)
+
+
+class VideoProtection:
+    """Makes repair packets for a stream of video: FlexFEC where it has a source of its own, else ULPFEC in RED.
+
+    Args:
+        parameters: What was negotiated for the section.
+        encoding: The stream.
+        media: The codec of the stream.
+        options: Of the session.
+        rng: Source of the first sequence number.
+    """
+
+    def __init__(
+        self,
+        parameters: SendParameters,
+        encoding: Encoding,
+        media: Codec,
+        options: RtpOptions,
+        rng: random.Random,
+    ) -> None:
+        numbers = {codec.role: codec.payload_type for codec in parameters.codecs}
+        extensions = ExtensionMap(parameters.extensions)
+        fec = FecOptions(0.0, options.fec.max_frames, options.fec.max_packets, options.fec.max_repairs)
+        mutable = mutable_elements(extensions)
+        self._stamper = Stamper(extensions)
+        self._media = media.payload_type
+        self._level = LossLevel(options.fec_loss)
+        self._sender: FlexFecSender | UlpFecSender | None = None
+        self._flexfec = numbers.get(CodecRole.FLEXFEC)
+        self._ulpfec = numbers.get(CodecRole.ULPFEC)
+        self._next = rng.randrange(1, _FIRST_NUMBERS)
+        self.red = numbers.get(CodecRole.RED)
+        self.ssrc = encoding.fec_ssrc if self._flexfec is not None else None
+        self.factor = 0.0
+        if self.ssrc is not None:
+            self._sender = FlexFecSender(fec, mutable_extensions=mutable)
+        elif self.red is not None and self._ulpfec is not None:
+            self._sender = UlpFecSender(fec, mutable_extensions=mutable)
+
+    def set_loss(self, fraction: float, round_trip: float | None, *, retransmits: bool) -> None:
+        """Take what the peer reports."""
+        self._level.note(fraction)
+        if self._sender is None:
+            return
+        factor = 0.0
+        if self._level.is_lossy:
+            factor = protection_factor(self._level.loss, round_trip, retransmits=retransmits)
+        self.factor = factor
+        self._sender.set_protection(factor)
+
+    @property
+    def in_band(self) -> bool:
+        """Whether repair packets take sequence numbers of the media."""
+        return self.ssrc is None
+
+    def protect(self, packets: list[RtpPacket]) -> list[bytes]:
+        """Return the payloads of the repair packets to send behind the packets of a frame."""
+        sender = self._sender
+        if sender is None or not self.factor:
+            return []
+        repairs: list[bytes] = []
+        for packet in packets:
+            repairs += sender.protect(self._stamper.blank(packet), marker=packet.marker)
+        return repairs
+
+    def wrap(self, packet: RtpPacket) -> RtpPacket:
+        """Return a media packet as it is sent while the stream is protected: in RED, if ULPFEC protects it."""
+        if self.red is None or not self.in_band or not self.factor:
+            return packet
+        return _with_payload(packet, self.red, bytes([packet.payload_type]) + packet.payload)
+
+    def unwrap(self, packet: RtpPacket) -> RtpPacket | None:
+        """Return the media packet in RED; ``None`` for a repair packet."""
+        if packet.payload[:1] != bytes([self._media]):
+            return None
+        return _with_payload(packet, self._media, packet.payload[1:])
+
+    def repair_packet(
+        self, payload: bytes, number: int, like: RtpPacket, names: tuple[tuple[int, bytes], ...]
+    ) -> RtpPacket:
+        """Return a repair packet.
+
+        Args:
+            payload: As ``protect`` has it.
+            number: Its sequence number, where it is one of the media's.
+            like: The last media packet before it.
+            names: Header extension elements that say where it belongs.
+        """
+        if self.ssrc is not None and self._flexfec is not None:
+            number, self._next = self._next, self._next + 1
+            return RtpPacket(
+                self._flexfec, number & 0xFFFF, like.timestamp, self.ssrc, payload, extensions=names
+            )
+        assert self.red is not None
+        assert self._ulpfec is not None
+        in_red = bytes([self._ulpfec]) + payload
+        return RtpPacket(self.red, number & 0xFFFF, like.timestamp, like.ssrc, in_red, extensions=names)
+
+
+def _with_payload(packet: RtpPacket, payload_type: int, payload: bytes) -> RtpPacket:
+    return RtpPacket(
+        payload_type,
+        packet.sequence_number,
+        packet.timestamp,
+        packet.ssrc,
+        payload,
+        packet.marker,
+        packet.csrcs,
+        packet.extensions,
+    )
