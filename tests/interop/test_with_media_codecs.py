@@ -8,7 +8,7 @@ from tests.interop.opening import Peers
 from tests.interop.own_media import luma_of, psnr, read_picture
 
 DECIBELS, DECIBELS_IN_COLOURS = 32, 24
-"""How like what was sent pictures have to be; where a browser gives colours only, those of ours are beyond its gamut."""
+"""How like what was sent pictures have to be. Where a browser gives colours only, some of ours are out of its gamut."""
 
 CALLS = [
     ("chromium", "VP8", "opus"),
