@@ -205,8 +205,14 @@ class IncomingStream:
             return redundant.unpack(packet, number, timestamp, codecs)
         unpacked = redundant.unpack(packet, data, codecs)
         if not unpacked or unpacked[0].recovered:
-            self.counters.fec_packets += 1
+            self.note_repair()
         return unpacked
+
+    def note_repair(self) -> None:
+        """Hear of a repair packet of this source."""
+        self.counters.fec_packets += 1
+        if self._path is not None:
+            self._path.expect_repairs()
 
     def _make_redundant(self, red: int, codecs: Mapping[int, Codec]) -> RedundantAudio | RedundantVideo:
         if codecs[red].clock_rate != _VIDEO_CLOCK_RATE:
@@ -228,9 +234,8 @@ class IncomingStream:
         if self._path is not None:
             timestamp = self._timestamps.peek(packet.timestamp)
             values = self.extensions.read(packet.extensions)
-            self._path.insert(
-                number - self._between, timestamp, packet, values, now, recovered=recovered or repaired
-            )
+            # The sound that redundancy gets back is later than other sound, each time: it is worth a longer buffer.
+            self._path.insert(number - self._between, timestamp, packet, values, now, recovered=repaired)
 
     def _count(
         self, packet: RtpPacket, number: int, clock_rate: int, size: int, now: float, *, repaired: bool
@@ -292,8 +297,9 @@ class IncomingStream:
             self.counters.keyframes += sum(
                 isinstance(each, EncodedFrame) and each.keyframe for each in frames
             )
-            if self._nack is not None and path.awaited is not None:
-                self._nack.forget_below(path.awaited + self._between)
+        if self._nack is not None and path.awaited is not None:
+            # Also while nothing comes out: what was given up need not be asked for.
+            self._nack.forget_below(path.awaited + self._between)
         return frames
 
     # -- what is asked of the source ------------------------------------------------------------------------------

@@ -61,6 +61,9 @@ class MediaPath(Protocol):
     def repair_gave_up(self) -> None:
         """Hear that what is missing will not come."""
 
+    def expect_repairs(self) -> None:
+        """Hear that what is missing may be got back."""
+
     def take_keyframe_request(self) -> bool:
         """Return whether a keyframe is needed."""
 
@@ -108,6 +111,7 @@ class VideoPath:
         self._values: dict[int, HeaderValues] = {}
         self._last: int | None = None
         self._extra_delay = 0.0
+        self._least_wait = 0.0
         self._held: deque[tuple[float, EncodedFrame]] = deque()
 
     @property
@@ -179,12 +183,17 @@ class VideoPath:
             )
             self._last = completed.timestamp
         if frames:
-            self._assembler.set_delay(self._jitter.target_delay)
+            self._assembler.set_delay(max(self._jitter.target_delay, self._least_wait))
         return frames
 
     def repair_gave_up(self) -> None:
         """Hear that what is missing will not come."""
         self._assembler.repair_gave_up()
+
+    def expect_repairs(self) -> None:
+        """Hear that there is error correction, which is worth waiting for."""
+        self._least_wait = _CORRECTION_WAIT
+        self._assembler.set_delay(max(self._jitter.target_delay, self._least_wait))
 
     def take_keyframe_request(self) -> bool:
         """Return whether a keyframe is needed."""
@@ -306,6 +315,9 @@ class AudioPath:
     def repair_gave_up(self) -> None:
         """Of no consequence: sound does not wait for repair."""
 
+    def expect_repairs(self) -> None:
+        """Of no consequence, likewise: redundancy that comes late makes the buffer grow by itself."""
+
     def take_keyframe_request(self) -> bool:
         """Return ``False``: sound has no keyframes."""
         return False
@@ -346,4 +358,6 @@ _MAX_FRAMES_UNDER_WAY = 128
 _MAX_HELD = 128
 """Pictures that wait for the sound; of more the first is shown at once."""
 _MAX_HOLD = 3.0
+_CORRECTION_WAIT = 0.15
+"""Seconds to wait for error correction: it protects a few frames together, and comes behind them."""
 _LEAST_EXTRA_DELAY = 0.01

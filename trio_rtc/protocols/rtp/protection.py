@@ -134,7 +134,7 @@ class VideoProtection:
         self.factor = 0.0
         if self.ssrc is not None:
             self._sender = FlexFecSender(fec, mutable_extensions=mutable)
-        elif self.red is not None and self._ulpfec is not None:
+        elif self.red is not None and self._ulpfec is not None and _fits_retransmission(parameters, media):
             self._sender = UlpFecSender(fec, mutable_extensions=mutable)
 
     def set_loss(self, fraction: float, round_trip: float | None, *, retransmits: bool) -> None:
@@ -195,6 +195,12 @@ class VideoProtection:
         assert self._ulpfec is not None
         in_red = bytes([self._ulpfec]) + payload
         return RtpPacket(self.red, number & 0xFFFF, like.timestamp, like.ssrc, in_red, extensions=names)
+
+
+def _fits_retransmission(parameters: SendParameters, media: Codec) -> bool:
+    """Return whether a lost repair packet, which leaves a hole among the media's numbers, can be sent again."""
+    red = next((codec for codec in parameters.codecs if codec.role is CodecRole.RED), None)
+    return media.rtx_payload_type is None or (red is not None and red.rtx_payload_type is not None)
 
 
 def _with_payload(packet: RtpPacket, payload_type: int, payload: bytes) -> RtpPacket:

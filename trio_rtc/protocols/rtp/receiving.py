@@ -36,9 +36,9 @@ from .synchronization import Synchronizer
 from .totals import Totals, add_to, incoming_totals
 
 _MAX_RTCP = 1150
-_REPLACED_FOR = 1.0
-"""Seconds for which packets of a source are late ones, after another has taken its place."""
-_MAX_REPLACED = 64
+_LATE = 0.5
+"""Seconds for which packets of a source are late ones, after its goodbye or after another has taken its place."""
+_MAX_DEPARTED = 64
 
 
 @attrs.define
@@ -96,7 +96,7 @@ class ReceivingSide:
         self._feedback = PathFeedback(options.congestion, 2 * options.max_streams)
         self._synchronizer = Synchronizer(options.lip_sync)
         self._idle = IdleSources(options.max_idle_sources)
-        self._replaced: dict[int, float] = {}
+        self._departed: dict[int, float] = {}
         self.dropped: Counter[str] = Counter()
         self.forgotten: list[int] = []
         self._ended: Totals = {}
@@ -304,9 +304,8 @@ class ReceivingSide:
             mutable = mutable_elements(self._maps[mid])
             fec = self._flexfec[mid] = FlexFecReceiver(self._options.fec, mutable_extensions=mutable)
         for stream in self._streams.values():
-            if stream.mid == mid:
-                stream.counters.fec_packets += 1
-                break
+            if stream.mid == mid and self._repairs.get(packet.ssrc, stream.ssrc) == stream.ssrc:
+                stream.note_repair()
         self._take_recovered(fec.repair_received(packet.payload), mid, now)
 
     def _take_recovered(self, recovered: Iterable[bytes], mid: str, now: float) -> None:
@@ -347,8 +346,9 @@ class ReceivingSide:
                 stream.rid = route.rid
             source.stream = stream
             return stream
-        if now < self._replaced.get(ssrc, now) + _REPLACED_FOR and ssrc in self._replaced:
-            self._drop("replaced", ssrc)
+        departed = self._departed.get(ssrc)
+        if departed is not None and now < departed + _LATE:
+            self._drop("departed", ssrc)
             return None
         if stream is not None:
             self._end(stream)
@@ -371,7 +371,7 @@ class ReceivingSide:
         )
         self._streams[ssrc] = stream
         self._idle.discard(ssrc)
-        self._replaced.pop(ssrc, None)
+        self._departed.pop(ssrc, None)
         self._events.append(StreamStarted(mid, ssrc, stream.rid))
         return stream
 
@@ -383,10 +383,14 @@ class ReceivingSide:
                 continue
             if old.rid is None and ssrc in announced and old.ssrc in announced:
                 continue
-            self._end(old)
-            self._replaced[old.ssrc] = now
-            if len(self._replaced) > _MAX_REPLACED:
-                del self._replaced[next(iter(self._replaced))]
+            self._depart(old, now)
+
+    def _depart(self, stream: IncomingStream, now: float) -> None:
+        """End a stream of which late packets may still come."""
+        self._end(stream)
+        self._departed[stream.ssrc] = now
+        if len(self._departed) > _MAX_DEPARTED:
+            del self._departed[next(iter(self._departed))]
 
     def _collect_frames(self, now: float) -> None:
         came = False
@@ -415,12 +419,12 @@ class ReceivingSide:
             if clock is not None:
                 self._synchronizer.sender_report(stream, *clock)
 
-    def goodbye(self, ssrcs: Iterable[int]) -> None:
+    def goodbye(self, ssrcs: Iterable[int], now: float) -> None:
         """Hear that sources leave."""
         for ssrc in ssrcs:
             stream = self._streams.get(ssrc)
             if stream is not None:
-                self._end(stream)
+                self._depart(stream, now)
 
     def set_round_trip(self, round_trip: float) -> None:
         """Tell the round-trip time in seconds."""

@@ -279,7 +279,7 @@ class RtpSession:
                 case ReceiverReport():
                     self._take_blocks(packet.blocks, now)
                 case GenericNack():
-                    sending.handle_nack(packet.media_ssrc, packet.sequence_numbers, now)
+                    self._tell(sending.handle_nack(packet.media_ssrc, packet.sequence_numbers, now))
                 case TransportFeedback() | CongestionControlFeedback() | ReceiverEstimatedMaximumBitrate():
                     self._take_path_feedback(packet, now)
                 case PictureLossIndication():
@@ -288,7 +288,7 @@ class RtpSession:
                     for ssrc, number in packet.requests:
                         self._tell(sending.handle_full_intra_request(ssrc, number))
                 case Goodbye():
-                    receiving.goodbye(packet.ssrcs)
+                    receiving.goodbye(packet.ssrcs, now)
                 case ExtendedReport():
                     self._take_extended(packet, now)
                 case _:

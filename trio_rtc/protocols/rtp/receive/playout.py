@@ -117,9 +117,9 @@ class _Playing:
     hoped: int = 0
     concealing: bool = False
 
-    def precedes(self, entry: _Entry) -> bool:
-        """Return whether nothing was sent between what was played last and a frame."""
-        return self.sequence_number is not None and entry.sequence_number == self.sequence_number + 1
+    def precedes(self, sequence_number: int | None) -> bool:
+        """Return whether nothing was sent between what was played last and a frame of this number."""
+        return self.sequence_number is not None and sequence_number == self.sequence_number + 1
 
 
 class AudioPlayout:
@@ -203,7 +203,7 @@ class AudioPlayout:
             )
         elif abs(timestamp - playing.source) > self._units(self._options.max_gap):
             self._restart(playing, timestamp, now)
-        if timestamp < playing.source and not self._rewind(playing, timestamp):
+        if timestamp < playing.source and not self._rewind(playing, timestamp, sequence_number):
             self.counters.late += 1
             return
         if timestamp in self._entries:
@@ -232,7 +232,7 @@ class AudioPlayout:
         if not self._timestamps:
             return self._play_nothing(playing)
         if playing.hoped:
-            self._settle(playing, self._entries[self._timestamps[0]])
+            self._settle(playing, self._entries[self._timestamps[0]].sequence_number)
         if self._timestamps[0] > playing.source:
             return self._play_gap(playing, self._timestamps[0])
         return self._play_frame(playing, now)
@@ -263,7 +263,7 @@ class AudioPlayout:
         playing.source += duration
         playing.settled = playing.source
         entry = self._entries[following]
-        if playing.precedes(entry):
+        if playing.precedes(entry.sequence_number):
             self.counters.silence += duration
             return self._conceal(playing, duration, ConcealmentKind.SILENCE)
         self._count_concealed(playing, duration)
@@ -280,9 +280,9 @@ class AudioPlayout:
         playing.source += duration
         return self._conceal(playing, duration, ConcealmentKind.LATE)
 
-    def _settle(self, playing: _Playing, entry: _Entry) -> None:
+    def _settle(self, playing: _Playing, sequence_number: int | None) -> None:
         """Count what was played while there was nothing, now that the next frame is here."""
-        if playing.precedes(entry):
+        if playing.precedes(sequence_number):
             self.counters.silence += playing.hoped
         else:
             self._count_concealed(playing, playing.hoped)
@@ -314,15 +314,14 @@ class AudioPlayout:
 
     # Where the source is
 
-    def _rewind(self, playing: _Playing, timestamp: int) -> bool:
+    def _rewind(self, playing: _Playing, timestamp: int, sequence_number: int | None) -> bool:
         """Go back to a frame whose time is over, if nothing was played since; return whether it could be done."""
         options = self._options
         lateness = (playing.source - timestamp) / self._clock_rate
         if timestamp < playing.settled or lateness > options.jitter.max_delay + options.max_excess:
             return False
         playing.source = timestamp
-        self._count_concealed(playing, playing.hoped)
-        playing.hoped = 0
+        self._settle(playing, sequence_number)
         return True
 
     def _change_clock(self, clock_rate: int) -> None:

@@ -1,0 +1,637 @@
+"""Two sessions: what is negotiated is used, and what is lost is mended."""
+
+import math
+from itertools import pairwise
+
+import attrs
+import pytest
+
+from tests.strategies.rtp_pair import (
+    AUDIO,
+    AUDIO_SSRC,
+    COMFORT_NOISE,
+    EXTENSIONS,
+    FEC_SSRC,
+    FLEXFEC,
+    NAMES_ONLY,
+    OPUS,
+    RED_AUDIO,
+    RED_RTX,
+    RED_VIDEO,
+    RTX_SSRC,
+    TELEPHONE_EVENT,
+    ULPFEC,
+    VIDEO,
+    VIDEO_SSRC,
+    VP8,
+    VP8_RTX,
+    Pair,
+    audio_frame,
+    audio_section,
+    is_rtcp,
+    make_session,
+    random_loss,
+    received,
+    srtp_pair,
+    ssrc_of,
+    told_bitrates,
+    video_frame,
+    video_section,
+)
+from trio_rtc.protocols.rtcp import ReceiverReport, encode
+from trio_rtc.protocols.rtp import (
+    Closed,
+    Codec,
+    EncodedFrame,
+    Encoding,
+    KeyframeRequested,
+    RtpOptions,
+    RtpPacket,
+    StreamEnded,
+    StreamStarted,
+)
+
+
+def numbers(pair: Pair) -> list[int]:
+    """Return which pictures Bob has seen."""
+    return [
+        int.from_bytes(frame.payload[10 if frame.keyframe else 3 :][:4], "big")
+        for frame in pair.bob.frames(VIDEO)
+    ]
+
+
+def test_pictures_and_sound_come_whole_and_in_order() -> None:
+    pair = Pair()
+    pair.negotiate(video_section(), audio_section())
+    pair.run(3, video=30, audio=True)
+    pair.run(0.5)
+    assert numbers(pair) == list(range(pair.video_frames))
+    assert len(pair.bob.frames(AUDIO)) == pair.audio_frames
+    assert [type(event) for event in pair.bob.events[:2]] == [StreamStarted, StreamStarted]
+    assert pair.bob.frames(AUDIO)[0].audio_level == 30
+
+
+def test_lost_packets_are_asked_for_and_sent_again() -> None:
+    pair = Pair()
+    pair.drop = random_loss(1, 0.1)
+    pair.negotiate(video_section())
+    pair.run(4, video=30)
+    pair.drop = lambda _: False
+    pair.run(1, video=30)
+    pair.run(1)
+    assert numbers(pair) == list(range(pair.video_frames))
+    assert any(ssrc_of(each) == RTX_SSRC for each in pair.alice.datagrams if not is_rtcp(each))
+
+
+def test_without_rtx_the_very_packet_comes_once_more() -> None:
+    pair = Pair()
+    pair.drop = random_loss(2, 0.1)
+    plain = attrs.evolve(VP8, rtx_payload_type=None)
+    pair.negotiate(video_section(plain, encodings=(Encoding(VIDEO_SSRC),)))
+    pair.run(3, video=30)
+    pair.drop = lambda _: False
+    pair.run(1, video=30)
+    pair.run(1)
+    assert numbers(pair) == list(range(pair.video_frames))
+    media = [each for each in pair.alice.datagrams if not is_rtcp(each)]
+    by_number: dict[bytes, set[bytes]] = {}
+    for each in media:
+        by_number.setdefault(each[2:4], set()).add(each)
+    # Other bytes under the same number would be encrypted under the same nonce.
+    assert all(len(versions) == 1 for versions in by_number.values())
+    assert len(media) > len(by_number)
+
+
+def test_a_keyframe_is_asked_for_when_nothing_else_helps() -> None:
+    pair = Pair()
+    plain = attrs.evolve(VP8, rtx_payload_type=None, feedback=frozenset({"nack pli"}))
+    pair.negotiate(video_section(plain, encodings=(Encoding(VIDEO_SSRC),)))
+    pair.run(1, video=30)
+    lost = random_loss(3, 1.0)
+    pair.drop = lost
+    pair.run(0.2, video=30)
+    pair.drop = lambda _: False
+    pair.run(1, video=30)
+    assert KeyframeRequested(VIDEO, None) in pair.alice.events
+
+
+def test_a_keyframe_is_asked_for_by_fir_where_the_peer_takes_nothing_else() -> None:
+    pair = Pair()
+    plain = attrs.evolve(VP8, rtx_payload_type=None, feedback=frozenset({"ccm fir"}))
+    pair.negotiate(video_section(plain, encodings=(Encoding(VIDEO_SSRC),)))
+    pair.run(1, video=30)
+    pair.bob.session.request_keyframe(VIDEO, None, pair.now)
+    pair.run(0.5)
+    assert pair.alice.events.count(KeyframeRequested(VIDEO, None)) == 1
+    pair.bob.session.request_keyframe(VIDEO, None, pair.now)
+    pair.run(0.5)
+    assert pair.alice.events.count(KeyframeRequested(VIDEO, None)) == 2
+
+
+# Redundancy of sound.
+
+
+def test_red_makes_up_for_lost_sound() -> None:
+    pair = Pair(RtpOptions(red_loss=0.0))
+    pair.drop = random_loss(4, 0.1)
+    pair.negotiate(audio_section(OPUS, RED_AUDIO))
+    pair.run(6, audio=True)
+    pair.run(0.5)
+    heard = {frame.payload for frame in pair.bob.frames(AUDIO)}
+    assert pair.dropped > 15
+    # Only two packets lost in a row lose a sound.
+    assert len(heard) > pair.audio_frames - pair.dropped / 3
+    assert len(pair.bob.frames(AUDIO)) == len(heard)
+
+
+def test_red_is_sent_only_while_there_is_loss() -> None:
+    pair = Pair()
+    pair.negotiate(audio_section(OPUS, RED_AUDIO))
+    bob = pair.bob
+    pair.bob.session.set_demand(AUDIO, frames=True, packets=True)
+
+    def redundant() -> int:
+        sent = [each for each in pair.alice.datagrams if not is_rtcp(each) and each[1] & 0x7F == 63]
+        pair.alice.datagrams.clear()
+        return len(sent)
+
+    pair.run(12, audio=True)
+    assert redundant() == 0
+    pair.drop = random_loss(5, 0.1)
+    pair.run(20, audio=True)
+    assert redundant() > 300
+    pair.drop = lambda _: False
+    pair.run(60, audio=True)
+    redundant()
+    pair.run(10, audio=True)
+    assert redundant() == 0
+    # Who forwards sees plain packets, each once.
+    assert {packet.payload_type for packet in bob.packets} == {111}
+    wire = [packet.sequence_number for packet in bob.packets]
+    assert len(wire) == len(set(wire))
+
+
+def test_red_and_plain_packets_may_alternate() -> None:
+    pair = Pair(RtpOptions(red_loss=0.02))
+    pair.negotiate(audio_section(OPUS, RED_AUDIO))
+    for probability in (0.0, 0.2, 0.0, 0.2):
+        pair.drop = random_loss(6, probability)
+        pair.run(15, audio=True)
+    pair.run(1)
+    frames = [frame.payload for frame in pair.bob.frames(AUDIO)]
+    assert len(frames) == len(set(frames))
+    (stream,) = pair.bob.session.receiving.streams
+    assert stream.codec == OPUS
+
+
+# Events and noise between the sound.
+
+
+@pytest.mark.parametrize("codec", [TELEPHONE_EVENT, COMFORT_NOISE])
+def test_what_stands_between_the_sound_does_not_disturb_it(codec: Codec) -> None:
+    pair = Pair()
+    pair.negotiate(audio_section(OPUS, TELEPHONE_EVENT, COMFORT_NOISE))
+    pair.run(1, audio=True)
+    (stream,) = pair.bob.session.receiving.streams
+    path = stream.path
+    alice = pair.alice.session
+    for index in range(3):
+        alice.send_packet(
+            AUDIO,
+            RtpPacket(codec.payload_type, 100 + index, 960 * index, 77, b"\x01\x0a\0\xa0"),
+            pair.now,
+        )
+    pair.run(1, audio=True)
+    assert stream.path is path
+    assert len(pair.bob.frames(AUDIO)) > 95
+
+
+# Error correction of video.
+
+
+def without_retransmission(*codecs: Codec) -> list[Codec]:
+    return [attrs.evolve(VP8, feedback=VP8.feedback - {"nack"}, rtx_payload_type=None), *codecs]
+
+
+@pytest.mark.parametrize("scheme", ["ulpfec", "flexfec"])
+def test_error_correction_gets_video_back_without_retransmission(scheme: str) -> None:
+    pair = Pair(RtpOptions(fec_loss=0.0))
+    codecs = without_retransmission(*((RED_VIDEO, ULPFEC) if scheme == "ulpfec" else (FLEXFEC,)))
+    section = video_section(*codecs, fec=scheme == "flexfec")
+    assert section.encodings[0].fec_ssrc == (FEC_SSRC if scheme == "flexfec" else None)
+    pair.negotiate(attrs.evolve(section, encodings=(attrs.evolve(section.encodings[0], rtx_ssrc=None),)))
+    pair.drop = random_loss(7, 0.15)
+    pair.run(6, video=30, keyframes=30, size=4000)
+    (stream,) = pair.bob.session.receiving.streams
+    before = stream.counters.fec_recovered
+    assert before > 10
+    assert stream.counters.fec_packets > 10
+    seen = len(numbers(pair))
+    pair.drop = random_loss(8, 0.05)
+    pair.run(6, video=30, keyframes=30, size=4000)
+    assert len(numbers(pair)) - seen > 120
+    (sent, _), *_ = pair.alice.session.sending.streams
+    assert sent.counters.packets_sent > 500
+    assert bool(sent.counters.fec_packets_sent) == (scheme == "flexfec")
+
+
+@pytest.mark.parametrize("rtx_of_red", [True, False])
+def test_ulpfec_and_retransmission_together_leave_no_gap(rtx_of_red: bool) -> None:
+    pair = Pair(RtpOptions(fec_loss=0.0), delay=0.1)
+    red = RED_VIDEO if rtx_of_red else attrs.evolve(RED_VIDEO, rtx_payload_type=None)
+    pair.negotiate(video_section(VP8, VP8_RTX, red, RED_RTX, ULPFEC))
+    pair.bob.session.set_demand(VIDEO, frames=True, packets=True)
+    pair.drop = random_loss(9, 0.08)
+    pair.run(8, video=30)
+    pair.drop = lambda _: False
+    pair.run(2, video=30)
+    pair.run(1)
+    in_red = any(each[1] & 0x7F == 118 for each in pair.alice.datagrams if not is_rtcp(each))
+    # A lost repair packet that could not be sent again would leave a hole for good.
+    assert in_red is rtx_of_red
+    assert {packet.payload_type for packet in pair.bob.packets} == {96}
+    seen = numbers(pair)
+    assert seen == sorted(set(seen))
+    assert len(seen) > pair.video_frames * 0.9
+    assert seen[-1] == pair.video_frames - 1
+
+
+def test_error_correction_is_not_sent_without_loss() -> None:
+    pair = Pair()
+    pair.negotiate(video_section(VP8, VP8_RTX, RED_VIDEO, RED_RTX, ULPFEC))
+    pair.run(4, video=30)
+    assert not [each for each in pair.alice.datagrams if not is_rtcp(each) and each[1] & 0x7F == 118]
+
+
+# What is told of the path.
+
+
+def test_transport_wide_feedback_raises_the_estimate() -> None:
+    pair = Pair()
+    pair.negotiate(video_section())
+    pair.run(4, video=30, size=4000)
+    assert told_bitrates(pair.alice)[-1] > 600_000
+
+
+def test_feedback_of_sources_raises_the_estimate() -> None:
+    pair = Pair()
+    feedback = frozenset({"nack", "nack pli", "ack ccfb"})
+    codec = attrs.evolve(VP8, feedback=feedback)
+    pair.negotiate(video_section(codec, VP8_RTX, extensions=NAMES_ONLY))
+    pair.run(4, video=30, size=4000)
+    assert told_bitrates(pair.alice)[-1] > 600_000
+    assert pair.alice.session.bandwidth.statistics().acknowledged_bitrate is not None
+
+
+def test_feedback_of_sources_tells_of_losses() -> None:
+    pair = Pair()
+    codec = attrs.evolve(VP8, feedback=frozenset({"nack", "nack pli", "ack ccfb"}))
+    pair.negotiate(video_section(codec, VP8_RTX, extensions=NAMES_ONLY))
+    pair.drop = random_loss(10, 0.3)
+    pair.run(5, video=30)
+    assert 0.15 < pair.alice.session.bandwidth.statistics().loss_fraction < 0.45
+
+
+def test_remb_is_told_to_a_peer_without_better_feedback() -> None:
+    pair = Pair()
+    codec = attrs.evolve(VP8, feedback=frozenset({"nack", "nack pli", "goog-remb"}))
+    pair.negotiate(video_section(codec, VP8_RTX))
+    pair.run(8, video=30, size=4000)
+    remb = pair.alice.session.bandwidth.statistics().remb_bitrate
+    assert remb is not None
+    assert remb > 300_000
+
+
+def test_nothing_is_told_of_the_path_when_nothing_was_negotiated() -> None:
+    pair = Pair()
+    codec = attrs.evolve(VP8, feedback=frozenset({"nack", "nack pli"}))
+    pair.negotiate(video_section(codec, VP8_RTX))
+    pair.run(3, video=30)
+    statistics = pair.alice.session.bandwidth.statistics()
+    assert statistics.remb_bitrate is None
+    assert statistics.acknowledged_bitrate is None
+
+
+# Sound and picture together.
+
+
+def skew(pair: Pair) -> float:
+    """Return how much later a picture is shown than the sound that was captured with it, at the end."""
+    delays = {
+        mid: at - pair.sent_at[each.payload]
+        for at, mid, each in pair.bob.played
+        if isinstance(each, EncodedFrame)
+    }
+    return delays[VIDEO] - delays[AUDIO]
+
+
+@pytest.mark.parametrize(("late", "together"), [(VIDEO, True), (VIDEO, False), (AUDIO, True), (AUDIO, False)])
+def test_sound_and_picture_of_one_stream_wait_for_each_other(late: str, together: bool) -> None:
+    pair = Pair()
+    pair.negotiate(video_section(), audio_section(), sync_group="stream" if together else None)
+    slow = VIDEO_SSRC if late == VIDEO else AUDIO_SSRC
+    waiting: list[tuple[float, bytes]] = []
+    bob = pair.bob.session
+    receive = bob.receive
+
+    def hold_back(datagram: bytes) -> bool:
+        if is_rtcp(datagram) or ssrc_of(datagram) != slow:
+            return False
+        waiting.append((pair.now + 0.22, datagram))
+        return True
+
+    pair.drop = hold_back
+    for _ in range(500):
+        pair.run(0.02, video=25, audio=True)
+        while waiting and waiting[0][0] <= pair.now:
+            receive([waiting.pop(0)[1]], pair.now)
+            pair.take_events(pair.bob)
+    if together:
+        assert abs(skew(pair)) < 0.09
+    else:
+        assert abs(skew(pair)) > 0.12
+
+
+# Silence, and what nobody wants.
+
+
+def test_sound_that_ends_stops_its_timer() -> None:
+    pair = Pair()
+    pair.negotiate(audio_section())
+    pair.run(1, audio=True)
+    pair.run(4)
+    (stream,) = pair.bob.session.receiving.streams
+    assert stream.path is not None
+    assert stream.path.next_timer() == math.inf
+    concealed = len(pair.bob.concealed(AUDIO))
+    assert 0 < concealed < 120
+    pair.run(20)
+    assert len(pair.bob.concealed(AUDIO)) == concealed
+    pair.run(1, audio=True)
+    assert len(pair.bob.frames(AUDIO)) > 90
+
+
+def test_silence_that_is_not_sent_is_no_loss() -> None:
+    pair = Pair()
+    pair.negotiate(audio_section())
+    pair.run(0.5, audio=True)
+    for _ in range(5):
+        pair.run(0.4)
+        pair.run(0.019, audio=True)
+    (stream,) = pair.bob.session.receiving.streams
+    assert stream.meters.playout.silence > 48000
+    assert stream.meters.playout.concealed == 0
+
+
+def test_what_nobody_wants_makes_no_timers() -> None:
+    pair = Pair()
+    section = video_section(attrs.evolve(VP8, feedback=frozenset({"nack", "nack pli"})), VP8_RTX)
+    pair.negotiate(section)
+    pair.bob.session.set_demand(VIDEO, frames=False, packets=False)
+    pair.drop = random_loss(11, 0.2)
+    pair.run(3, video=30)
+    (stream,) = pair.bob.session.receiving.streams
+    assert stream.next_timer() == math.inf
+    assert stream.path is None
+    assert stream.counters.nacks_sent == 0
+    assert stream.counters.plis_sent == 0
+    pair.drop = lambda _: False
+    pair.bob.session.set_demand(VIDEO, frames=True, packets=False)
+    pair.run(1, video=30)
+    assert KeyframeRequested(VIDEO, None) in pair.alice.events
+
+
+# Sources that come and go.
+
+
+def test_a_goodbye_ends_the_stream_and_nothing_follows() -> None:
+    pair = Pair()
+    pair.negotiate(video_section(), audio_section())
+    pair.run(1, video=30, audio=True)
+    pair.alice.session.close(pair.now)
+    pair.run(1)
+    assert {event.ssrc for event in pair.bob.events if isinstance(event, StreamEnded)} == {
+        VIDEO_SSRC,
+        AUDIO_SSRC,
+    }
+    assert pair.alice.events[-1] == Closed()
+    sent = len(pair.alice.datagrams)
+    pair.run(30)
+    assert len(pair.alice.datagrams) == sent
+
+
+def test_a_section_that_goes_says_goodbye_and_drops_what_waits() -> None:
+    pair = Pair()
+    pair.negotiate(video_section(), audio_section())
+    pair.run(1, video=30, audio=True)
+    for number in range(5):
+        pair.alice.session.send_frame(VIDEO, video_frame(1000 + number, pair.now, 20000), pair.now)
+    pair.alice.session.set_sections([audio_section()], [], pair.now)
+    pair.alice.datagrams.clear()
+    pair.run(1, audio=True)
+    assert VIDEO_SSRC not in {ssrc_of(each) for each in pair.alice.datagrams if not is_rtcp(each)}
+    assert StreamEnded(VIDEO, VIDEO_SSRC, None) in pair.bob.events
+
+
+def test_a_source_that_falls_silent_is_forgotten() -> None:
+    pair = Pair(RtpOptions(source_timeout=5.0))
+    pair.negotiate(audio_section())
+    pair.run(1, audio=True)
+    pair.run(3)
+    assert not [event for event in pair.bob.events if isinstance(event, StreamEnded)]
+    pair.run(3)
+    assert StreamEnded(AUDIO, AUDIO_SSRC, None) in pair.bob.events
+
+
+def test_another_source_takes_the_place_of_the_first() -> None:
+    pair = Pair()
+    first = video_section()
+    pair.alice.session.set_sections([first], [], pair.now)
+    pair.bob.session.set_sections([], [received(first, ssrcs={}, repairs={})], pair.now)
+    pair.bob.session.set_demand(VIDEO, frames=True, packets=False)
+    pair.run(1, video=30)
+    second = attrs.evolve(first, encodings=(Encoding(3000, 3001),))
+    pair.drop = is_rtcp  # No goodbye.
+    pair.alice.session.set_sections([second], [], pair.now)
+    pair.run(0.1)
+    pair.drop = lambda _: False
+    for number in range(30):
+        pair.alice.session.send_frame(
+            VIDEO, video_frame(500 + number, pair.now, keyframe=not number), pair.now
+        )
+        pair.run(1 / 30)
+    pair.run(0.2)
+    assert StreamEnded(VIDEO, VIDEO_SSRC, None) in pair.bob.events
+    assert StreamStarted(VIDEO, 3000, None) in pair.bob.events
+    assert numbers(pair)[-1] == 529
+    assert [stream.ssrc for stream in pair.bob.session.receiving.streams] == [3000]
+
+
+def test_late_packets_of_a_replaced_source_do_not_bring_it_back() -> None:
+    pair = Pair()
+    first = audio_section(extensions=NAMES_ONLY)
+    pair.alice.session.set_sections([first], [], pair.now)
+    pair.bob.session.set_sections([], [received(first, ssrcs={})], pair.now)
+    pair.run(1, audio=True)
+    late: list[bytes] = []
+
+    def keep(datagram: bytes) -> bool:
+        late.append(datagram)
+        return True
+
+    pair.drop = keep
+    pair.run(0.1, audio=True)
+    pair.drop = lambda _: False
+    pair.alice.session.set_sections([attrs.evolve(first, encodings=(Encoding(3000),))], [], pair.now)
+    pair.run(0.1, audio=True)
+    before = pair.bob.session.receiving.dropped["departed"]
+    pair.bob.session.receive([each for each in late if not is_rtcp(each)], pair.now)
+    assert pair.bob.session.receiving.dropped["departed"] > before
+    assert [stream.ssrc for stream in pair.bob.session.receiving.streams] == [3000]
+
+
+def test_a_flood_of_sources_is_bounded_and_heals() -> None:
+    options = RtpOptions(max_streams=8, max_idle_sources=8)
+    srtp, peer = srtp_pair()
+    bob = make_session(2, options)
+    bob.set_keys(peer, 0.0)
+    section = received(audio_section(), ssrcs={})
+    layers = attrs.evolve(section, extensions=EXTENSIONS)
+    bob.set_sections([], [layers], 0.0)
+    now = 0.0
+    for ssrc in range(5000, 5400):
+        now += 0.01
+        names = ((4, AUDIO.encode()), (10, b"r%d" % ssrc))
+        bob.receive([srtp.protect(RtpPacket(111, 1, 0, ssrc, b"\xfc", extensions=names).encode())], now)
+    assert len(list(bob.receiving.streams)) <= 8
+    assert len(peer.inbound_sources) <= 24
+    assert bob.receiving.dropped["too many streams"] == 392
+    bob.handle_timer(now + 61)
+    assert not list(bob.receiving.streams)
+    name = ((4, AUDIO.encode()),)
+    bob.receive([srtp.protect(RtpPacket(111, 1, 0, 9999, b"\xfc", extensions=name).encode())], now + 62)
+    assert [stream.ssrc for stream in bob.receiving.streams] == [9999]
+
+
+def test_sources_of_reports_are_bounded_too() -> None:
+    srtp, peer = srtp_pair()
+    bob = make_session(2, RtpOptions(max_idle_sources=8))
+    bob.set_keys(peer, 0.0)
+    bob.set_sections([], [received(audio_section())], 0.0)
+    for ssrc in range(7000, 7100):
+        bob.receive([srtp.protect_rtcp(encode([ReceiverReport(ssrc, ())]))], 0.0)
+    assert len(peer.inbound_sources) <= 8
+
+
+def test_odd_names_are_dropped_and_nothing_else() -> None:
+    srtp, peer = srtp_pair()
+    bob = make_session(2)
+    bob.set_keys(peer, 0.0)
+    bob.set_sections([], [received(audio_section(), ssrcs={}), received(video_section(), ssrcs={})], 0.0)
+    for ssrc, name in enumerate((b"\xff\xfe", b"x" * 255, b"", "ünï".encode(), b"0\0", b"\0"), start=10):
+        packet = RtpPacket(111, 1, 0, ssrc, b"\xfc", extensions=((4, name),))
+        bob.receive([srtp.protect(packet.encode())], 0.0)
+    # What is no text is as if it were not there, and the payload type decides; another section's name does not.
+    assert {stream.ssrc for stream in bob.receiving.streams} <= {10, 12}
+    assert bob.receiving.dropped["no section"] == 4
+
+
+# Keys, and the beginning.
+
+
+def test_packets_before_the_keys_wait() -> None:
+    srtp, peer = srtp_pair()
+    bob = make_session(2)
+    bob.set_sections([], [received(audio_section())], 0.0)
+    early = [
+        srtp.protect(RtpPacket(111, n, 960 * n, AUDIO_SSRC, b"\xfc" * 30).encode()) for n in range(1, 101)
+    ]
+    bob.receive(early, 0.0)
+    assert bob.dropped["too early"] == 36
+    assert bob.events() == []
+    bob.set_keys(peer, 0.1)
+    assert bob.events() == [StreamStarted(AUDIO, AUDIO_SSRC, None)]
+    (stream,) = bob.receiving.streams
+    assert stream.statistics.packets == 64
+
+
+def test_nothing_is_sent_before_the_keys() -> None:
+    pair = Pair(keys=False)
+    pair.negotiate(video_section(), audio_section())
+    pair.run(2, video=30, audio=True)
+    assert pair.alice.datagrams == []
+    pair.alice.session.set_sections([], [], pair.now)
+    pair.give_keys()
+    pair.run(1)
+    assert pair.alice.datagrams == []
+
+
+def test_renegotiation_of_the_same_does_not_disturb() -> None:
+    pair = Pair()
+    pair.negotiate(video_section(), audio_section())
+    for _ in range(10):
+        pair.run(0.3, video=30, audio=True)
+        pair.negotiate(video_section(), audio_section())
+    pair.run(0.5)
+    assert numbers(pair) == list(range(pair.video_frames))
+    assert not [event for event in pair.alice.events if isinstance(event, KeyframeRequested)]
+    assert len(pair.bob.frames(AUDIO)) == pair.audio_frames
+
+
+def test_extensions_may_get_other_numbers() -> None:
+    pair = Pair()
+    pair.negotiate(video_section())
+    pair.run(1, video=30)
+    moved = {number + 1: uri for number, uri in EXTENSIONS.items()}
+    pair.run(0.1)
+    pair.negotiate(video_section(extensions=moved))
+    pair.run(1, video=30)
+    pair.run(0.2)
+    assert numbers(pair) == list(range(pair.video_frames))
+    assert pair.bob.session.dropped.total() == 0
+
+
+def test_the_same_seed_sends_the_same_bytes() -> None:
+    def sent() -> list[bytes]:
+        pair = Pair(RtpOptions(fec_loss=0.0, red_loss=0.0))
+        pair.drop = random_loss(12, 0.1)
+        pair.negotiate(
+            video_section(VP8, VP8_RTX, RED_VIDEO, RED_RTX, ULPFEC), audio_section(OPUS, RED_AUDIO)
+        )
+        pair.run(2, video=30, audio=True)
+        return pair.alice.datagrams + pair.bob.datagrams
+
+    assert sent() == sent()
+
+
+def test_bitrates_leave_room_for_error_correction() -> None:
+    pair = Pair(RtpOptions(fec_loss=0.0), delay=0.15)
+    pair.negotiate(video_section(VP8, VP8_RTX, RED_VIDEO, RED_RTX, ULPFEC))
+    pair.drop = random_loss(13, 0.1)
+    pair.run(5, video=30)
+    ((stream, report),) = pair.alice.session.sending.streams
+    assert report.fraction_lost > 0
+    assert stream.overhead > 0.05
+    assert stream.target_bitrate is not None
+    assert stream.target_bitrate < pair.alice.session.bandwidth.available
+
+
+def test_video_timestamps_and_intervals_are_those_of_the_sender() -> None:
+    pair = Pair()
+    pair.negotiate(video_section())
+    pair.run(1, video=30)
+    stamps = [frame.timestamp for frame in pair.bob.frames(VIDEO)]
+    assert {after - before for before, after in pairwise(stamps)} == {3000}
+
+
+def test_sound_before_the_demand_is_not_kept() -> None:
+    pair = Pair()
+    pair.negotiate(audio_section())
+    pair.bob.session.set_demand(AUDIO, frames=False, packets=True)
+    pair.run(1, audio=True)
+    assert len(pair.bob.packets) > 45
+    assert pair.bob.frames(AUDIO) == []
+    pair.alice.session.send_frame(AUDIO, audio_frame(0, pair.now), pair.now)
+    pair.bob.session.set_demand(AUDIO, frames=True, packets=False)
+    pair.run(1, audio=True)
+    assert len(pair.bob.frames(AUDIO)) > 45
