@@ -57,6 +57,12 @@ class ReceivingPump:
         """What decodes at present."""
         return None if self._worker is None else self._worker.implementation
 
+    @property
+    def all_dropped(self) -> int:
+        """Frames of all sources that decoding or the track's readers did not keep up with."""
+        present = 0 if self._worker is None else _dropped_by(self._worker)
+        return self.dropped.total() + present
+
     def dropped_of(self, ssrc: int) -> int:
         """Return how many frames of a source were dropped at the decoder."""
         present = self._worker if ssrc == self._ssrc else None

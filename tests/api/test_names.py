@@ -12,6 +12,7 @@ from tests.api.w3c_coverage import (
     IDENTITY,
     KEYWORDS_OF,
     MAPPINGS,
+    NOT_KNOWN,
     Member,
     Status,
     definitions,
@@ -65,8 +66,9 @@ def test_events_and_handlers_agree(name: str) -> None:
         assert has(name, python_name(method))
 
 
-def test_what_is_named_as_missing_exists_in_the_webidl() -> None:
-    for name, idl_names in IDENTITY.items():
+@pytest.mark.parametrize("missing", [IDENTITY, NOT_KNOWN], ids=["identity", "statistics"])
+def test_what_is_named_as_missing_exists_in_the_webidl(missing: dict[str, set[str]]) -> None:
+    for name, idl_names in missing.items():
         assert idl_names <= set(DEFINITIONS[name].members)
 
 

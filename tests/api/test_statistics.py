@@ -11,18 +11,19 @@ import pytest
 import trio
 
 import trio_rtc
+from tests.strategies.calls import call
 from tests.strategies.peers import channel_pair, negotiate, settings_for, trickle
 from tests.strategies.stories import layer_counters, messages_pass
 from trio_rtc import LayerStats, RTCPeerConnection, RTCStatsReport
 from trio_rtc.protocols._contract import Address
-from trio_rtc.testing import SimulatedHost, SimulatedNetwork, SimulatedSocket
+from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork, SimulatedSocket
 from trio_rtc.transports.network import InterfaceAddress
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 PACKAGE = Path(trio_rtc.__file__).parent
-# They count within one transaction, look-up or message, and end with it.
-COUNTS_OF_ONE_THING = {"queries", "size", "transmissions"}
+# They count within one transaction, look-up, message or trend, and end with it.
+COUNTS_OF_ONE_THING = {"deltas", "queries", "size", "transmissions"}
 LOW_BIT = 64
 NOBODYS_NAME = "candidate:1 1 udp 2130706431 0e0b2c3d-0000-4000-8000-000000000000.local 5000 typ host"
 
@@ -80,7 +81,10 @@ def names_of_counters() -> set[str]:
     layers = [
         *PACKAGE.glob("protocols/**/*.py"),
         *PACKAGE.glob("transports/*.py"),
+        *PACKAGE.glob("media_*.py"),
         PACKAGE / "data_channel.py",
+        PACKAGE / "frame_queue.py",
+        PACKAGE / "tracks.py",
     ]
     functions = [
         node
@@ -150,6 +154,36 @@ def add_marks(part: object, names: Sequence[str], bit: int) -> Iterator[str]:
                 yield f"{kind}.{name}"
 
 
+async def mark_counters(pc: RTCPeerConnection) -> tuple[list[str], set[str]]:
+    """Add a number of its own to each counter of a connection.
+
+    Returns:
+        The counters, and those of them whose numbers are not in the statistics.
+    """
+    marked: dict[int, str] = {}
+    names = sorted(names_of_counters())
+    for part in parts_of(pc):
+        for counter in add_marks(part, names, LOW_BIT + len(marked)):
+            marked[LOW_BIT + len(marked)] = counter
+    numbers = list(numbers_of(await pc.get_stats()))
+    missing = {name for bit, name in marked.items() if not any(number >> bit & 1 for number in numbers)}
+    return list(marked.values()), missing
+
+
+async def test_every_counter_of_the_media_layers_shows() -> None:
+    expected = {"Counter", "FrameSource.frames", "Pacer.refused", "PacketCounters.protected"}
+    async with call(link=Link(loss=0.05)) as running:
+        await running.say_and_show(3)
+        async with running.receiver.encoded_frames(), running.receiver.rtp_packets():
+            await running.say_and_show(1)
+            marked, missing = await mark_counters(running.peers.alice)
+            assert missing == set()
+            assert expected | {"OutgoingCounters.packets_sent", "SendingPump.frames_failed"} <= set(marked)
+            marked, missing = await mark_counters(running.peers.bob)
+            assert missing == set()
+            assert expected | {"MediaMeters.emitted", "AssemblerCounters.late"} <= set(marked)
+
+
 async def test_every_counter_of_every_layer_shows() -> None:
     """Add a number of its own to each counter of a connection, and look for all of these numbers."""
     async with SimulatedNetwork() as network:
@@ -164,15 +198,9 @@ async def test_every_counter_of_every_layer_shows() -> None:
             await messages_pass(mine, theirs)
             await alice.add_ice_candidate({"candidate": NOBODYS_NAME, "sdpMid": "0"})
             await trio.sleep(0.1)
-            marked: dict[int, str] = {}
-            names = sorted(names_of_counters())
-            for part in parts_of(alice):
-                for counter in add_marks(part, names, LOW_BIT + len(marked)):
-                    marked[LOW_BIT + len(marked)] = counter
-            numbers = list(numbers_of(await alice.get_stats()))
-    missing = {name for bit, name in marked.items() if not any(number >> bit & 1 for number in numbers)}
+            marked, missing = await mark_counters(alice)
     assert missing == set()
-    kinds = {name.partition(".")[0] for name in marked.values()}
+    kinds = {name.partition(".")[0] for name in marked}
     layers = {
         "IceTransport",
         "Inbox",

@@ -17,6 +17,7 @@ class Status(StrEnum):
 
     PRESENT = "yes"
     IDENTITY = "no: WebRTC Identity"
+    NOT_KNOWN = "no: not measured"
 
 
 @attrs.frozen
@@ -39,6 +40,55 @@ IDENTITY = {
     },
 }
 """Members of WebRTC Identity, by interface: only Firefox has them, and no identity provider is left to ask."""
+
+_CONGESTION_MARKS = {
+    "packetsReceivedWithEct1",
+    "packetsReceivedWithCe",
+    "packetsReportedAsLost",
+    "packetsReportedAsLostButRecovered",
+}
+
+NOT_KNOWN = {
+    "RTCInboundRtpStreamStats": _CONGESTION_MARKS
+    | {
+        # of what only a player knows
+        "framesRendered",
+        "estimatedPlayoutTimestamp",
+        "playoutId",
+        # of what no decoder tells
+        "qpSum",
+        "powerEfficientDecoder",
+        "totalProcessingDelay",
+        "totalCorruptionProbability",
+        "totalSquaredCorruptionProbability",
+        "corruptionMeasurements",
+        "jitterBufferMinimumDelay",
+        "fecBytesReceived",
+        "fecPacketsDiscarded",
+        "fecSsrc",
+    },
+    "RTCRemoteInboundRtpStreamStats": _CONGESTION_MARKS
+    | {"packetsReceived", "packetsWithBleachedEct1Marking"},
+    "RTCOutboundRtpStreamStats": {
+        "qpSum",
+        "psnrSum",
+        "psnrMeasurements",
+        "powerEfficientEncoder",
+        "scalabilityMode",
+        "packetsSentWithEct1",
+    },
+    "RTCAudioSourceStats": {"echoReturnLoss", "echoReturnLossEnhancement"},
+    "RTCTransportStats": {"ccfbMessagesSent", "ccfbMessagesReceived"},
+    "RTCIceCandidatePairStats": {
+        "lastPacketSentTimestamp",
+        "lastPacketReceivedTimestamp",
+        "availableIncomingBitrate",
+        "packetsDiscardedOnSend",
+        "bytesDiscardedOnSend",
+    },
+    "RTCCertificateStats": {"issuerCertificateId"},
+}
+"""Statistics that nothing here can tell, by dictionary. W3C leaves out what is not known, too."""
 
 KEYWORDS_OF = {
     "RTCOfferOptions": "RTCPeerConnection.create_offer",
@@ -63,17 +113,28 @@ KEYWORDS_OF = {
 MAPPINGS = {"RTCCertificateExpiration", "MediaTrackConstraintSet", "MediaTrackConstraints"}
 """Dictionaries that are mappings in Python: WebCrypto's AlgorithmIdentifier has any key, and so have constraints."""
 
-BASES = {"RTCRtpParameters", "RTCRtpCodingParameters"}
+BASES = {
+    "RTCRtpParameters",
+    "RTCRtpCodingParameters",
+    "RTCStats",
+    "RTCRtpStreamStats",
+    "RTCReceivedRtpStreamStats",
+    "RTCSentRtpStreamStats",
+    "RTCMediaSourceStats",
+}
 """Dictionaries that are only there to be inherited from: their members are in the classes that inherit."""
 
 
 def definitions() -> dict[str, Definition]:
     """Return what all WebIDL files define, members of bases in what inherits from them."""
     parsed = parse("\n".join(path.read_text(encoding="utf-8") for path in WEBIDL_FILES))
+
+    def all_members(definition: Definition) -> tuple[str, ...]:
+        inherited = all_members(parsed[definition.parent]) if definition.parent in BASES else ()
+        return (*inherited, *definition.members)
+
     return {
-        name: attrs.evolve(definition, members=(*parsed[definition.parent].members, *definition.members))
-        if definition.parent in BASES
-        else definition
+        name: attrs.evolve(definition, members=all_members(definition))
         for name, definition in parsed.items()
         if name not in BASES
     }
@@ -82,6 +143,9 @@ def definitions() -> dict[str, Definition]:
 def members(definition: Definition) -> Iterator[Member]:
     """Return the definition's own members under their rule-given names."""
     for idl_name in definition.members:
-        missing = idl_name in IDENTITY.get(definition.name, ())
-        status = Status.IDENTITY if missing else Status.PRESENT
+        status = Status.PRESENT
+        if idl_name in IDENTITY.get(definition.name, ()):
+            status = Status.IDENTITY
+        elif idl_name in NOT_KNOWN.get(definition.name, ()):
+            status = Status.NOT_KNOWN
         yield Member(definition.name, idl_name, python_name(idl_name), status)

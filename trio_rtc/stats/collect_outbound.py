@@ -62,7 +62,7 @@ def outbound_stats(
         packets_sent=counters.packets_sent
         + counters.retransmitted_packets_sent
         + counters.padding_packets_sent,
-        bytes_sent=counters.bytes_sent + counters.retransmitted_bytes_sent,
+        bytes_sent=counters.bytes_sent + counters.retransmitted_bytes_sent + counters.padding_bytes_sent,
         header_bytes_sent=counters.header_bytes_sent,
         retransmitted_packets_sent=counters.retransmitted_packets_sent,
         retransmitted_bytes_sent=counters.retransmitted_bytes_sent,

@@ -48,6 +48,8 @@ def layer_counters(
             "inbox_dropped": stack.sctp.inbox_dropped,
             **_numbers(stack.sctp.association.statistics()),
         }
+    else:
+        layers["sctp"] = {"inbox_dropped": stack.early_sctp_dropped}
     layers["data_channels"] = dict(stack.control.dropped)
     if stack.mdns is not None:
         layers["mdns"] = {
@@ -73,15 +75,16 @@ def _media_counters(transceivers: Iterable[RTCRtpTransceiver], media: MediaLink)
         if (pump := media.sending(sender)) is not None:
             totals["frames_encoded"] += pump.frames_encoded
             totals["frames_failed"] += pump.frames_failed
+        totals["keyframe_requests_dropped"] += sum(queue.dropped for queue in sender._keyframe_requests)
         totals["frames_to_tracks"] += receiver._source.frames
         totals["frames_to_tracks_dropped"] += receiver._source.dropped
         totals["packets_and_encoded_frames_dropped"] += receiver._dropped
         if (receiving := media.receiving(receiver)) is not None:
             totals["transforms_dropped"] += receiving.transforms_dropped
-            for ssrc, decoded in receiving.decoded.items():
+            totals["decoder_dropped"] += receiving.all_dropped
+            for decoded in receiving.decoded.values():
                 totals["frames_decoded"] += decoded.decoded
                 totals["frames_broken"] += decoded.broken
-                totals["decoder_dropped"] += receiving.dropped_of(ssrc)
     return dict(totals)
 
 

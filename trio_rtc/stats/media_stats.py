@@ -61,7 +61,7 @@ RTCMediaSourceStats = RTCAudioSourceStats | RTCVideoSourceStats
 
 @attrs.frozen(kw_only=True)
 class RTCOutboundRtpStreamStats:
-    """A stream that we send, its retransmissions and padding included.
+    """A stream that we send, its retransmissions included, and what repeats it to probe the path.
 
     Frames that the application has encoded itself count as sent, not as encoded. What limits the quality is what makes
     our encoder's pictures smaller or fewer; of a stream that the application encodes itself, whether the path has
@@ -128,7 +128,7 @@ class RTCRemoteInboundRtpStreamStats:
 
 @attrs.frozen(kw_only=True)
 class RTCInboundRtpStreamStats:
-    """A stream that we receive, its retransmissions included.
+    """A stream that we receive, its retransmissions and what else repeats it included.
 
     Frames of a video count as soon as somebody wants frames, decoded or not; who forwards packets only has none. A
     frame counts for rate, freezes and pauses when it is handed on to be decoded. Whether concealed sound is silent is

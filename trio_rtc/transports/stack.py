@@ -119,6 +119,11 @@ class TransportStack:
         self.sctp: SctpTransport | None = None
         self.rtp: RtpTransport | None = None
 
+    @property
+    def early_sctp_dropped(self) -> int:
+        """What the peer has sent before there was an association, and found no room to wait."""
+        return self._sctp_inbox.dropped
+
     # -- life ------------------------------------------------------------------------------------------------
 
     async def start(self, nursery: trio.Nursery) -> None:

@@ -25,7 +25,7 @@ from .nack import NackGenerator
 from .options import RtpOptions
 from .packet import RtpPacket
 from .parameters import FEEDBACK_NACK, ULPFEC, Codec
-from .paths import MediaPath, PlayedFrame, make_path
+from .paths import MediaPath, PlayedFrame, VideoPath, make_path
 from .receive import ReceptionStatistics, SequenceUnwrapper
 from .redundancy import RedundantAudio, RedundantVideo, Unpacked
 
@@ -354,6 +354,8 @@ class IncomingStream:
         if self._nack is not None:
             counters["nack_requested"] = self._nack.requested
             counters["nack_given_up"] = self._nack.given_up
+        if isinstance(self._path, VideoPath):
+            counters["keyframes_wanted"] = self._path.assembler.keyframe_requests
         return counters
 
     # -- reports -----------------------------------------------------------------------------------------------

@@ -43,7 +43,8 @@ _ELEMENT_ROOM = 40
 class OutgoingCounters:
     """What has left (RFC 3550 section 6.4.1 and W3C webrtc-stats). Bytes are those of payloads.
 
-    ``header_bytes_sent`` is what else was in the packets, padding and retransmissions among them, without SRTP.
+    Padding is media once more, to probe the path. ``header_bytes_sent`` is what else was in all of these packets,
+    without what SRTP adds.
     ``packet_send_delay`` is how long the packets have waited for the pacer, in seconds, all together.
     """
 
@@ -363,15 +364,14 @@ class OutgoingStream:
     def note_repeated(self, packet: RtpPacket, size: int, *, padding: bool) -> None:
         """Count a packet that leaves once more, because the peer has missed it or to probe the path."""
         counters = self.counters
+        payload = len(packet.payload) - (OVERHEAD if packet.ssrc != self.encoding.ssrc else 0)
+        counters.header_bytes_sent += size - payload
         if padding:
             counters.padding_packets_sent += 1
-            counters.padding_bytes_sent += size
-            counters.header_bytes_sent += size
-            return
-        payload = len(packet.payload) - (OVERHEAD if packet.ssrc != self.encoding.ssrc else 0)
-        counters.retransmitted_packets_sent += 1
-        counters.retransmitted_bytes_sent += payload
-        counters.header_bytes_sent += size - payload
+            counters.padding_bytes_sent += payload
+        else:
+            counters.retransmitted_packets_sent += 1
+            counters.retransmitted_bytes_sent += payload
 
     def history_counters(self) -> dict[str, float]:
         """Return what the history has counted."""

@@ -506,4 +506,5 @@ class ReceivingSide:
         add_to(totals, self._ended)
         for stream in self._streams.values():
             add_to(totals, incoming_totals(stream))
-        return {**totals, **self.dropped}
+        add_to(totals, self.dropped)
+        return totals

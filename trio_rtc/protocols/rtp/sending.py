@@ -180,7 +180,10 @@ class SendingSide:
 
     def counters(self) -> Mapping[str, float]:
         """Return what all streams have counted together."""
-        totals: Totals = {"packets_refused": self.packets_refused}
+        totals: Totals = {
+            "packets_refused": self.packets_refused,
+            "round_trips_measured": sum(place.report.measurements for place in self._places.values()),
+        }
         add_to(totals, self._ended)
         for place in self._places.values():
             add_to(totals, outgoing_totals(place.stream))

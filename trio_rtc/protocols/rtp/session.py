@@ -52,7 +52,7 @@ from .parameters import FEEDBACK_CCFB, FEEDBACK_TRANSPORT, ReceiveParameters, Se
 from .receiving import ReceivingSide
 from .reports import ReportSchedule, compound, goodbye
 from .sending import SendingSide
-from .totals import numbers_of
+from .totals import Totals, add_to, numbers_of
 
 _MAX_RTCP = 1150
 _RTCP_TYPES = range(192, 224)
@@ -258,13 +258,13 @@ class RtpSession:
 
     def counters(self) -> Mapping[str, Mapping[str, float]]:
         """Return what was counted, for each of the layers ``rtp``, ``srtp`` and ``congestion``."""
-        layers: dict[str, Mapping[str, float]] = {
-            "rtp": {**self.sending.counters(), **self.receiving.counters(), **self.dropped},
-            "congestion": self.bandwidth.counters(),
-        }
+        rtp: Totals = {}
+        for counters in (self.sending.counters(), self.receiving.counters(), self.dropped):
+            add_to(rtp, counters)
+        layers: dict[str, Mapping[str, float]] = {"rtp": rtp, "congestion": self.bandwidth.counters()}
         if self.srtp is not None:
-            counters = self.srtp.counters
-            layers["srtp"] = {**numbers_of(counters.rtp, "rtp_"), **numbers_of(counters.rtcp, "rtcp_")}
+            srtp = self.srtp.counters
+            layers["srtp"] = {**numbers_of(srtp.rtp, "rtp_"), **numbers_of(srtp.rtcp, "rtcp_")}
         return layers
 
     # -- RTCP ----------------------------------------------------------------------------------------------------

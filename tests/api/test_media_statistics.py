@@ -1,0 +1,477 @@
+"""What ``get_stats`` tells of audio and video: both ends agree, on good networks and on bad ones."""
+
+from typing import TypeVar
+
+import attrs
+import pytest
+import trio
+
+from tests.strategies.calls import HEIGHT, LEVEL, PICTURES_A_SECOND, WIDTH, Call, call, vp8_frame
+from tests.strategies.peers import WALL_CLOCK, connect, two_peers
+from trio_rtc import (
+    InvalidAccessError,
+    RTCAudioSourceStats,
+    RTCCodecStats,
+    RTCIceCandidatePairStats,
+    RTCInboundRtpStreamStats,
+    RTCOutboundRtpStreamStats,
+    RTCPeerConnection,
+    RTCQualityLimitationReason,
+    RTCRemoteInboundRtpStreamStats,
+    RTCRemoteOutboundRtpStreamStats,
+    RTCRtpEncodingParameters,
+    RTCStatsReport,
+    RTCTransportStats,
+    RTCVideoSourceStats,
+    Settings,
+    open_media_track,
+)
+from trio_rtc.testing import Link
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+DELAY = 0.03
+LOSSY = Link(delay=DELAY, loss=0.05)
+CLEAN = Link(delay=DELAY)
+ROUND_TRIP = 2 * DELAY
+
+StatsT = TypeVar("StatsT")
+
+
+def one(report: RTCStatsReport, kind: type[StatsT], media: str | None = None) -> StatsT:
+    """Return the only object of a class, and of a kind of media."""
+    (found,) = [
+        stats for stats in report.values() if isinstance(stats, kind) and media in (None, kind_of(stats))
+    ]
+    return found
+
+
+def kind_of(stats: object) -> object:
+    return getattr(stats, "kind", None)
+
+
+async def test_both_ends_of_a_clean_call_tell_the_same() -> None:
+    async with call(link=CLEAN) as running:
+        await running.say_and_show(5)
+        sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
+    for media in ("audio", "video"):
+        outbound = one(sent, RTCOutboundRtpStreamStats, media)
+        inbound = one(received, RTCInboundRtpStreamStats, media)
+        assert (inbound.ssrc, inbound.mid) == (outbound.ssrc, outbound.mid)
+        assert inbound.packets_received == outbound.packets_sent > 0
+        assert inbound.bytes_received == outbound.bytes_sent > 0
+        assert inbound.header_bytes_received == outbound.header_bytes_sent > 0
+        assert (inbound.packets_lost, inbound.packets_discarded, inbound.nack_count) == (0, 0, 0)
+        assert inbound.jitter < 0.01
+        assert outbound.active
+        assert outbound.target_bitrate
+    outbound = one(sent, RTCOutboundRtpStreamStats, "video")
+    inbound = one(received, RTCInboundRtpStreamStats, "video")
+    assert outbound.frames_sent == inbound.frames_received == running.pictures
+    assert (outbound.frame_width, outbound.frame_height) == (WIDTH, HEIGHT)
+    assert (inbound.frame_width, inbound.frame_height) == (WIDTH, HEIGHT)
+    assert inbound.jitter_buffer_emitted_count == running.pictures
+    assert inbound.frames_assembled_from_multiple_packets == running.pictures
+    assert inbound.total_assembly_time is not None
+    assert 0 < inbound.total_assembly_time <= inbound.jitter_buffer_delay
+    assert (inbound.freeze_count, inbound.pause_count, inbound.frames_dropped) == (0, 0, 0)
+    assert outbound.rtx_ssrc is not None
+    assert inbound.rtx_ssrc == outbound.rtx_ssrc
+    assert 0 < outbound.total_packet_send_delay < outbound.packets_sent * 0.04
+
+
+async def test_what_the_peer_reports_is_what_the_peer_itself_tells() -> None:
+    async with call(link=LOSSY) as running:
+        await running.say_and_show(6)
+        # Until the last reports are through.
+        await trio.sleep(5)
+        sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
+    for media in ("audio", "video"):
+        inbound = one(received, RTCInboundRtpStreamStats, media)
+        of_ours = one(sent, RTCRemoteInboundRtpStreamStats, media)
+        of_theirs = one(received, RTCRemoteOutboundRtpStreamStats, media)
+        assert of_ours.packets_lost == inbound.packets_lost > 0
+        assert of_ours.jitter == pytest.approx(inbound.jitter, abs=0.001)
+        assert 0 <= of_ours.fraction_lost < 1
+        assert of_theirs.packets_sent == media_packets(running, media)
+        assert of_theirs.reports_sent > 2
+        assert of_ours.round_trip_time == pytest.approx(ROUND_TRIP, abs=0.02)
+        assert of_theirs.round_trip_time == pytest.approx(ROUND_TRIP, abs=0.02)
+        for remote in (of_ours, of_theirs):
+            average = remote.total_round_trip_time / remote.round_trip_time_measurements
+            assert average == pytest.approx(ROUND_TRIP, abs=0.02)
+        assert of_theirs.timestamp - of_theirs.remote_timestamp == pytest.approx(1000 * DELAY, abs=5)
+        assert of_theirs.timestamp < inbound.timestamp
+
+
+def media_packets(running: Call, media: str) -> int:
+    """Return how many packets the media itself took: a picture takes three, a frame of sound one."""
+    return 3 * running.pictures if media == "video" else running.sounds
+
+
+async def test_repair_is_counted_at_both_ends() -> None:
+    async with call(seed=1, link=LOSSY) as running:
+        await running.say_and_show(8)
+        sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
+    outbound = one(sent, RTCOutboundRtpStreamStats, "video")
+    inbound = one(received, RTCInboundRtpStreamStats, "video")
+    assert inbound.nack_count >= outbound.nack_count > 0
+    assert outbound.retransmitted_packets_sent > 0
+    assert outbound.retransmitted_bytes_sent > 0
+    assert inbound.retransmitted_packets_received
+    assert inbound.retransmitted_packets_received <= outbound.packets_sent - media_packets(running, "video")
+    assert inbound.frames_received is not None
+    assert inbound.frames_received >= 0.97 * running.pictures
+    sound = one(received, RTCInboundRtpStreamStats, "audio")
+    assert sound.concealed_samples
+    assert sound.concealment_events
+    assert sound.silent_concealed_samples == 0
+    assert sound.retransmitted_packets_received is None, "no RTX was negotiated for it"
+    assert one(sent, RTCOutboundRtpStreamStats, "audio").rtx_ssrc is None
+
+
+async def test_keyframe_requests_are_counted_at_both_ends() -> None:
+    async with call(link=CLEAN) as running:
+        await running.show(2)
+        running.receiver.request_keyframe()
+        await running.show(2)
+        sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
+    outbound = one(sent, RTCOutboundRtpStreamStats, "video")
+    inbound = one(received, RTCInboundRtpStreamStats, "video")
+    assert inbound.pli_count == outbound.pli_count
+    assert inbound.pli_count is not None
+    assert inbound.pli_count >= 1
+    assert (inbound.fir_count, outbound.fir_count) == (0, 0)
+
+
+async def test_rates_are_of_the_last_second() -> None:
+    async with call(link=CLEAN) as running:
+        await running.show(3)
+        sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
+        await trio.sleep(2)
+        later = await running.peers.alice.get_stats()
+    rates = [
+        one(sent, RTCVideoSourceStats).frames_per_second,
+        one(sent, RTCOutboundRtpStreamStats).frames_per_second,
+        one(received, RTCInboundRtpStreamStats).frames_per_second,
+    ]
+    assert rates == pytest.approx([PICTURES_A_SECOND] * 3, abs=2)
+    assert one(later, RTCOutboundRtpStreamStats).frames_per_second == 0
+
+
+async def test_freezes_and_pauses_of_the_picture() -> None:
+    async with call(link=CLEAN) as running:
+        await running.show(2)
+        await trio.sleep(1)
+        await running.show(2)
+        await trio.sleep(7)
+        await running.show(1)
+        inbound = one(await running.peers.bob.get_stats(), RTCInboundRtpStreamStats)
+    assert (inbound.freeze_count, inbound.pause_count) == (1, 1)
+    assert inbound.total_freezes_duration == pytest.approx(1, abs=0.1)
+    assert inbound.total_pauses_duration == pytest.approx(7, abs=0.1)
+    assert inbound.total_inter_frame_delay == pytest.approx(5 + 1 + 7, abs=0.2)
+    assert inbound.total_squared_inter_frame_delay == pytest.approx(1 + 49, abs=2)
+
+
+async def test_sound_and_its_loudness() -> None:
+    async with call(link=CLEAN) as running:
+        await running.say(4)
+        sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
+    level = 10 ** (-LEVEL / 20)
+    source = one(sent, RTCAudioSourceStats)
+    inbound = one(received, RTCInboundRtpStreamStats, "audio")
+    assert source.audio_level == pytest.approx(level)
+    assert source.total_samples_duration == pytest.approx(4)
+    assert source.total_audio_energy == pytest.approx(4 * level**2)
+    assert inbound.audio_level == pytest.approx(level)
+    assert inbound.total_audio_energy == pytest.approx(4 * level**2, rel=0.05)
+    assert inbound.total_samples_duration == pytest.approx(4, abs=0.1)
+    assert inbound.total_samples_received == pytest.approx(4 * 48_000, rel=0.05)
+    assert inbound.jitter_buffer_target_delay is not None
+    assert 0 < inbound.jitter_buffer_delay / inbound.jitter_buffer_emitted_count < 0.1
+    assert 0 < inbound.jitter_buffer_target_delay / inbound.jitter_buffer_emitted_count < 0.1
+
+
+async def test_what_there_is_for_one_kind_only_is_none_for_the_other() -> None:
+    async with call(link=CLEAN) as running:
+        await running.say_and_show(2)
+        sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
+    outbound = attrs.asdict(one(sent, RTCOutboundRtpStreamStats, "audio"))
+    inbound = attrs.asdict(one(received, RTCInboundRtpStreamStats, "audio"))
+    for stats in (outbound, inbound):
+        of_pictures = [name for name in stats if "frame" in name or name in ("pli_count", "fir_count")]
+        assert {stats[name] for name in of_pictures} == {None}
+    pictures = attrs.asdict(one(received, RTCInboundRtpStreamStats, "video"))
+    of_sound = [name for name in pictures if "sample" in name or "conceal" in name or "audio" in name]
+    assert {pictures[name] for name in of_sound} == {None}
+    assert outbound["quality_limitation_reason"] is None
+
+
+async def test_every_reference_leads_to_what_its_name_says() -> None:
+    kinds = {
+        "transport_id": {"transport"},
+        "codec_id": {"codec"},
+        "media_source_id": {"media-source"},
+        "remote_id": {"remote-inbound-rtp", "remote-outbound-rtp"},
+        "local_id": {"outbound-rtp", "inbound-rtp"},
+        "local_candidate_id": {"local-candidate"},
+        "remote_candidate_id": {"remote-candidate"},
+        "local_certificate_id": {"certificate"},
+        "remote_certificate_id": {"certificate"},
+        "selected_candidate_pair_id": {"candidate-pair"},
+    }
+    seen: set[str] = set()
+    async with call(link=CLEAN) as running:
+        await running.say_and_show(3)
+        await trio.sleep(5)
+        for peer in (running.peers.alice, running.peers.bob):
+            report = await peer.get_stats()
+            assert all(name == stats.id for name, stats in report.items())
+            for stats in report.values():
+                for name, value in attrs.asdict(stats, recurse=False).items():
+                    if name.endswith("_id") and value is not None:
+                        assert report[value].type in kinds[name]
+                        seen.add(name)
+    assert seen == set(kinds)
+
+
+async def test_local_and_remote_halves_refer_to_each_other() -> None:
+    async with call(link=CLEAN) as running:
+        await running.say_and_show(3)
+        await trio.sleep(5)
+        for peer in (running.peers.alice, running.peers.bob):
+            report = await peer.get_stats()
+            pairs = 0
+            for stats in report.values():
+                if isinstance(stats, RTCOutboundRtpStreamStats | RTCInboundRtpStreamStats):
+                    assert stats.remote_id is not None
+                    remote = report[stats.remote_id]
+                    assert isinstance(
+                        remote, RTCRemoteInboundRtpStreamStats | RTCRemoteOutboundRtpStreamStats
+                    )
+                    assert remote.local_id == stats.id
+                    assert remote.ssrc == stats.ssrc
+                    pairs += 1
+            assert pairs == 2
+
+
+async def test_ids_stay_and_counters_only_grow() -> None:
+    reports: list[RTCStatsReport] = []
+    async with call(seed=3, link=LOSSY) as running:
+        for _ in range(4):
+            await running.say_and_show(2)
+            reports.append(await running.peers.bob.get_stats())
+    grows = [
+        field.name
+        for field in attrs.fields(RTCInboundRtpStreamStats)
+        if field.name.endswith(("_count", "_received", "_samples", "_events", "_duration", "_delay"))
+    ]
+    assert len(grows) > 15
+    for media in ("audio", "video"):
+        streams = [one(report, RTCInboundRtpStreamStats, media) for report in reports]
+        assert len({stats.id for stats in streams}) == 1
+        assert len({stats.codec_id for stats in streams}) == 1
+        for name in grows:
+            values = [getattr(stats, name) for stats in streams if getattr(stats, name) is not None]
+            assert values == sorted(values), name
+        assert streams[0].timestamp < streams[-1].timestamp
+        assert all(stats.last_packet_received_timestamp <= stats.timestamp for stats in streams)
+
+
+async def test_counters_go_on_when_whoever_watches_comes_back() -> None:
+    counts: list[int] = []
+    async with call(link=CLEAN, watched=False) as running:
+        for _ in range(2):
+            async with running.receiver.encoded_frames():
+                await running.show(1)
+                await trio.sleep(0.1)
+            await running.show(1)
+            inbound = one(await running.peers.bob.get_stats(), RTCInboundRtpStreamStats, "video")
+            assert inbound.frames_received is not None
+            counts.append(inbound.frames_received)
+    # The second time it needs a keyframe, which takes a round trip.
+    assert counts == pytest.approx([PICTURES_A_SECOND, 2 * PICTURES_A_SECOND], abs=4)
+
+
+async def test_codecs_that_are_used_are_told_and_no_others() -> None:
+    async with call(link=CLEAN) as running:
+        assert not [
+            stats for stats in (await running.peers.alice.get_stats()).values() if stats.type == "codec"
+        ]
+        await running.say_and_show(1)
+        report = await running.peers.alice.get_stats()
+    codecs = {stats.mime_type: stats for stats in report.values() if isinstance(stats, RTCCodecStats)}
+    assert codecs.keys() == {"audio/opus", "video/VP8"}
+    opus, vp8 = codecs["audio/opus"], codecs["video/VP8"]
+    assert (opus.clock_rate, opus.channels) == (48_000, 2)
+    assert (vp8.clock_rate, vp8.channels, vp8.sdp_fmtp_line) == (90_000, None, None)
+    assert opus.sdp_fmtp_line is not None
+    assert "useinbandfec=1" in opus.sdp_fmtp_line
+    for line in (f"a=rtpmap:{opus.payload_type} opus/48000/2", f"a=rtpmap:{vp8.payload_type} VP8/90000"):
+        assert running.peers.bob.local_description is not None
+        assert line in running.peers.bob.local_description.sdp
+
+
+async def test_timestamps_are_times_of_day() -> None:
+    async with call(link=CLEAN) as running:
+        await running.say_and_show(1)
+        report = await running.peers.bob.get_stats()
+        now = 1000 * (WALL_CLOCK + trio.current_time())
+    inbound = one(report, RTCInboundRtpStreamStats, "audio")
+    assert inbound.timestamp == now
+    # Half a second of silence has passed, less the way.
+    assert now - inbound.last_packet_received_timestamp == pytest.approx(520 - 1000 * DELAY, abs=15)
+
+
+# -- selection ---------------------------------------------------------------------------------------------------
+
+
+def types(report: RTCStatsReport) -> set[str]:
+    return {stats.type for stats in report.values()}
+
+
+ALWAYS = {"transport", "codec", "certificate", "candidate-pair", "local-candidate", "remote-candidate"}
+
+
+async def test_a_sender_tells_its_streams_and_what_they_refer_to() -> None:
+    async with call(link=CLEAN) as running:
+        await running.say_and_show(5)
+        report = await running.sender.get_stats()
+        by_track = await running.peers.alice.get_stats(running.video)
+    assert types(report) == ALWAYS | {"outbound-rtp", "remote-inbound-rtp", "media-source"}
+    assert one(report, RTCOutboundRtpStreamStats).kind == "video"
+    assert one(report, RTCVideoSourceStats).track_identifier == running.video.id
+    assert by_track.keys() == report.keys()
+
+
+async def test_a_receiver_tells_its_streams_and_what_they_refer_to() -> None:
+    async with call(link=CLEAN) as running:
+        await running.say_and_show(5)
+        receiver = running.receiver
+        report = await receiver.get_stats()
+        by_track = await running.peers.bob.get_stats(receiver.track)
+    assert types(report) == ALWAYS | {"inbound-rtp", "remote-outbound-rtp"}
+    inbound = one(report, RTCInboundRtpStreamStats)
+    assert (inbound.kind, inbound.track_identifier) == ("video", receiver.track.id)
+    assert by_track.keys() == report.keys()
+
+
+async def test_what_has_no_stream_has_no_statistics() -> None:
+    async with call(link=CLEAN) as running:
+        assert await running.sender.get_stats() == {}
+        assert await running.receiver.get_stats() == {}
+        _, unused = open_media_track("video")
+        sender = running.peers.alice.add_track(unused)
+        assert await sender.get_stats() == {}, "it has no section yet"
+
+
+async def test_a_track_of_nobody_selects_nothing() -> None:
+    _, track = open_media_track("audio")
+    async with two_peers() as peers:
+        with pytest.raises(InvalidAccessError):
+            await peers.alice.get_stats(track)
+
+
+async def test_a_track_of_two_senders_selects_nothing() -> None:
+    _, track = open_media_track("audio")
+    async with two_peers() as peers:
+        peers.alice.add_transceiver(track)
+        peers.alice.add_transceiver(track)
+        with pytest.raises(InvalidAccessError):
+            await peers.alice.get_stats(track)
+
+
+async def test_a_stream_ends_with_its_section() -> None:
+    async with call(link=CLEAN) as running:
+        await running.say_and_show(1)
+        next(each for each in running.peers.alice.get_transceivers() if each.sender is running.sender).stop()
+        await connect(running.peers.alice, running.peers.bob)
+        await trio.sleep(1)
+        sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
+    assert one(sent, RTCOutboundRtpStreamStats).kind == "audio"
+    assert one(received, RTCInboundRtpStreamStats).kind == "audio"
+
+
+# -- the path ----------------------------------------------------------------------------------------------------
+
+
+def selected_pair(report: RTCStatsReport) -> RTCIceCandidatePairStats:
+    selected = one(report, RTCTransportStats).selected_candidate_pair_id
+    assert selected is not None
+    pair = report[selected]
+    assert isinstance(pair, RTCIceCandidatePairStats)
+    return pair
+
+
+async def test_the_selected_pair_tells_what_may_be_sent() -> None:
+    async with call(link=CLEAN) as running:
+        assert selected_pair(await running.peers.alice.get_stats()).available_outgoing_bitrate is None
+        await running.say_and_show(5)
+        report = await running.peers.alice.get_stats()
+    available = selected_pair(report).available_outgoing_bitrate
+    assert available is not None
+    assert available > 400_000
+    assert one(report, RTCTransportStats).selected_candidate_pair_changes == 1
+    assert one(report, RTCTransportStats).srtp_cipher is not None
+
+
+async def test_a_narrow_path_limits_the_quality() -> None:
+    async with call(link=Link(delay=DELAY, rate=250_000)) as running:
+        await running.show(10, size=1000)
+        narrow = one(await running.peers.alice.get_stats(), RTCOutboundRtpStreamStats)
+    assert narrow.quality_limitation_reason is RTCQualityLimitationReason.BANDWIDTH
+    assert narrow.quality_limitation_durations is not None
+    assert narrow.quality_limitation_durations["bandwidth"] > 9
+    assert narrow.target_bitrate is not None
+    assert narrow.target_bitrate < 400_000
+
+
+# -- simulcast ---------------------------------------------------------------------------------------------------
+
+
+async def _feed(pc: RTCPeerConnection, rids: tuple[str, ...], seconds: float) -> None:
+    (sender,) = pc.get_senders()
+    assert sender.track is not None
+    source = sender.track._source
+    for index in range(round(seconds * PICTURES_A_SECOND)):
+        for rid in rids:
+            source.push(attrs.evolve(vp8_frame(index, keyframe=not index), rid=rid))
+            await trio.sleep(0.001)
+        await trio.sleep(1 / PICTURES_A_SECOND)
+
+
+async def test_every_layer_of_a_simulcast_is_a_stream_of_its_own() -> None:
+    async with two_peers(link=CLEAN, settings=Settings(decode=False)) as peers:
+        _, track = open_media_track("video")
+        encodings = [RTCRtpEncodingParameters(rid="l"), RTCRtpEncodingParameters(rid="h", active=False)]
+        peers.alice.add_transceiver(track, send_encodings=encodings)
+        await connect(peers.alice, peers.bob)
+        await trio.sleep(1)
+        await _feed(peers.alice, ("l", "h"), 1)
+        report = await peers.alice.get_stats()
+        assert [stats.rid for stats in streams_of(report)] == ["l"], "the other one has sent nothing yet"
+        (sender,) = peers.alice.get_senders()
+        parameters = sender.get_parameters()
+        parameters.encodings[1].active = True
+        await sender.set_parameters(parameters)
+        await _feed(peers.alice, ("l", "h"), 1)
+        streams = streams_of(await peers.alice.get_stats())
+    assert [(stats.rid, stats.encoding_index, stats.active) for stats in streams] == [
+        ("l", 0, True),
+        ("h", 1, True),
+    ]
+    assert len({stats.media_source_id for stats in streams}) == 1
+    assert len({stats.ssrc for stats in streams}) == 2
+
+
+def streams_of(report: RTCStatsReport) -> list[RTCOutboundRtpStreamStats]:
+    return [stats for stats in report.values() if isinstance(stats, RTCOutboundRtpStreamStats)]
+
+
+async def test_statistics_outlive_the_connection() -> None:
+    async with call(link=CLEAN) as running:
+        await running.say_and_show(1)
+        running.peers.alice.close()
+        report = await running.peers.alice.get_stats()
+    assert one(report, RTCOutboundRtpStreamStats, "video").frames_sent == running.pictures
