@@ -92,7 +92,7 @@ class ReceivingPump:
         receiver = self._receiver
         if isinstance(frame, EncodedFrame):
             receiver._take_encoded(frame)
-        if not receiver._source.is_wanted or not self._is_shown(rid):
+        if not receiver._source.is_wanted or not self._is_shown(rid, frame):
             return
         if not receiver.decode:
             if isinstance(frame, EncodedFrame):
@@ -118,13 +118,20 @@ class ReceivingPump:
             self.dropped[self._ssrc] += _dropped_by(self._worker)
         self._worker = self._scope = self._codec = None
 
-    def _is_shown(self, rid: str | None) -> bool:
-        """Whether the track shows this layer: the chosen one, else the one that came first."""
+    def _is_shown(self, rid: str | None, frame: Any) -> bool:
+        """Whether the track shows this frame: of the chosen layer, else of the one that came first.
+
+        Another layer is shown from its next keyframe on, which is asked for; until then the one before goes on.
+        """
         chosen = self._receiver.layer
-        if chosen is not None:
-            return rid == chosen
         if self._rid is None:
-            self._rid = rid
+            self._rid = rid if chosen is None else chosen
+        if rid == chosen != self._rid and isinstance(frame, EncodedFrame):
+            if frame.keyframe:
+                self._rid = chosen
+            else:
+                # Again with every frame, as a request may be lost; they are spaced out below.
+                self._receiver.request_keyframe(rid=chosen)
         return rid == self._rid
 
     def _worker_for(self, frame: EncodedFrame) -> "DecodeWorker[Any] | None":

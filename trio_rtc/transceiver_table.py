@@ -266,6 +266,7 @@ class TransceiverTable:
             self._cname,
             bool(transceiver._preferred),
             transceiver._by_add_track,
+            sender._has_sent,
         )
 
     # -- what a description says -----------------------------------------------------------------------------------

@@ -531,6 +531,19 @@ class TestRemoteDetails:
         assert [(each.ssrc, each.cname) for each in plan.remote_sources] == [(1, "c"), (2, None)]
         assert [(each.semantics, each.ssrcs) for each in plan.remote_source_groups] == [("FID", (1, 2))]
 
+    def test_sources_that_have_sent_are_announced_on(self) -> None:
+        """Chromium shows nothing of a source that was taken back and comes again."""
+        side = MediaSide("off1")
+        sources = (SendEncoding(ssrc=5, rtx_ssrc=6),)
+        side.add("video", Direction.SENDONLY, codecs=(VP8, RTX), encodings=sources, cname="c")
+        sending = media_session(1).create_offer(side.media())
+        assert "a=ssrc-group:FID 5 6\r\na=ssrc:5 cname:c\r\na=ssrc:5 msid:" in sending
+        side.change(0, direction=Direction.INACTIVE, has_sent=True)
+        pausing = media_session(1).create_offer(side.media())
+        assert "a=ssrc-group:FID 5 6\r\na=ssrc:5 cname:c\r\na=ssrc:6 cname:c\r\n" in pausing
+        side.change(0, has_sent=False)
+        assert "a=ssrc" not in media_session(1).create_offer(side.media())
+
     def test_an_answer_with_other_numbers_is_sent_to_with_those(self) -> None:
         """RFC 3264 section 6.1 lets each side number for itself what it receives."""
         one, other = media_session(1), media_session(2)

@@ -153,7 +153,7 @@ def _source_attributes(
     formats: Sequence[NegotiatedCodec],
 ) -> Iterator[Attribute]:
     """Return the lines that announce our sources (RFC 5576); none for a simulcast, whose layers their rids tell."""
-    if not direction.sends or transceiver.simulcast or not transceiver.encodings:
+    if not (direction.sends or transceiver.has_sent) or transceiver.simulcast or not transceiver.encodings:
         return
     encoding = transceiver.encodings[0]
     if encoding.ssrc is None:
@@ -168,7 +168,7 @@ def _source_attributes(
     for ssrc in (encoding.ssrc, *(repair for _, repair in groups)):
         if transceiver.cname:
             yield Attribute("ssrc", f"{ssrc} cname:{transceiver.cname}")
-        if transceiver.track_id:
+        if transceiver.track_id and direction.sends:
             yield Attribute("ssrc", f"{ssrc} msid:{_stream_ids(transceiver)[0]} {transceiver.track_id}")
 
 

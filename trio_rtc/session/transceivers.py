@@ -74,6 +74,8 @@ class LocalTransceiver:
         codecs_preferred: Whether the order of ``codecs`` was asked for (``set_codec_preferences``), so that an
             answer follows it instead of the offer, and a later offer instead of what was negotiated.
         added_by_track: Whether ``add_track`` created it: then an offer of the peer may take it for its section.
+        has_sent: Whether it has sent: then its sources are announced on while it does not. Chromium shows nothing of a
+            source that was taken back and comes again.
     """
 
     key: int
@@ -90,6 +92,7 @@ class LocalTransceiver:
     cname: str = attrs.field(default="", validator=_word)
     codecs_preferred: bool = False
     added_by_track: bool = False
+    has_sent: bool = False
 
     @property
     def is_live(self) -> bool:
