@@ -141,11 +141,16 @@ def test_the_acknowledged_rate_is_what_arrives() -> None:
     assert estimate.bitrate is None
     receive(estimate, 1e6, 0.45, 3.0)
     assert estimate.bitrate == pytest.approx(1e6, rel=0.05)
-    assert not estimate.falling
+    assert estimate.latest == estimate.bitrate
     receive(estimate, 2e5, 3.0, 3.3)
-    assert estimate.falling
+    assert estimate.bitrate == pytest.approx(1e6, rel=0.3)
+    assert estimate.latest == pytest.approx(2e5, rel=0.3)
     receive(estimate, 2e5, 3.3, 8.0)
     assert estimate.bitrate == pytest.approx(2e5, rel=0.3)
+    receive(estimate, 4e6, 8.0, 8.2)
+    assert estimate.bitrate is not None
+    assert estimate.latest is not None
+    assert estimate.bitrate < 2e6 < estimate.latest
 
 
 def test_a_jump_of_the_clock_does_not_spoil_it() -> None:
@@ -214,3 +219,14 @@ def test_no_growth_while_the_application_sends_little() -> None:
     for step in range(100):
         control.update(OveruseState.NORMAL, 100_000.0, True, step / 20)
     assert control.bitrate == OPTIONS.start_bitrate
+
+
+def test_a_delay_beyond_any_jitter_is_a_queue_after_a_few_groups() -> None:
+    queue = QueueDelay(OPTIONS)
+    for number in range(50):
+        assert queue.add(0.03, number / 100) == 0.0
+    for number in range(OPTIONS.queue_jump_groups - 1):
+        assert queue.add(0.53, 0.5 + number / 100) == 0.0
+    assert queue.add(0.53, 0.6) == pytest.approx(0.5 - OPTIONS.queue_jump)
+    # One group in time shows that the others were held up elsewhere.
+    assert queue.add(0.03, 0.61) == 0.0

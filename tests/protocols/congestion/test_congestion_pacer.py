@@ -166,6 +166,31 @@ def test_an_expired_probe_is_not_begun() -> None:
     assert pacer.probe_cluster is None
 
 
+def test_retransmissions_get_no_more_than_the_target() -> None:
+    """What a broken down link has dropped may be many times what it carries by then."""
+    pacer: Pacer[int] = Pacer(OPTIONS)
+    pacer.set_bitrate(400_000.0, 0.0)
+    now, entered = 0.0, 0
+    while now < 2.0:
+        entered += pacer.enqueue(entered, 1000, PacketKind.RETRANSMISSION, now)
+        pacer.take_due(now)
+        now += 0.005
+    # A second's worth is 50 packets.
+    assert 90 <= entered <= 100 + 50 * OPTIONS.pacer_queue_time + 1
+    assert pacer.retransmissions_dropped >= 400 - entered
+
+
+def test_retransmissions_that_waited_too_long_are_dropped() -> None:
+    pacer: Pacer[str] = Pacer(OPTIONS)
+    pacer.set_bitrate(4e6, 0.0)
+    for kind in (PacketKind.RETRANSMISSION, PacketKind.VIDEO):
+        for _ in range(20):
+            assert pacer.enqueue(kind.name, 1000, kind, 0.0)
+    later = OPTIONS.pacer_queue_time + 0.01
+    assert set(pacer.take_due(later)) == {"VIDEO"}
+    assert pacer.retransmissions_dropped == 20
+
+
 _action = st.one_of(
     st.tuples(st.just("enqueue"), st.integers(0, 1500), st.sampled_from(PacketKind)),
     st.tuples(st.just("rate"), st.floats(0, 1e9), st.none()),
@@ -180,10 +205,13 @@ def test_what_goes_in_comes_out_once_in_time_without_spinning(
 ) -> None:
     pacer: Pacer[int] = Pacer(OPTIONS)
     now, entered, left = 0.0, 0, []
+    kinds: list[PacketKind] = []
     for name, value, kind in actions:
         if name == "enqueue":
             assert isinstance(kind, PacketKind)
-            entered += pacer.enqueue(entered, int(value), kind, now)
+            if pacer.enqueue(entered, int(value), kind, now):
+                kinds.append(kind)
+                entered += 1
         elif name == "rate":
             pacer.set_bitrate(value, now)
         elif name == "probe":
@@ -200,5 +228,9 @@ def test_what_goes_in_comes_out_once_in_time_without_spinning(
             break
         now = max(now, pacer.next_timer())
         left += pacer.take_due(now)
-    assert sorted(left) == list(range(entered))
+    # Only retransmissions may expire.
+    missing = set(range(entered)) - set(left)
+    assert len(left) == len(set(left)) == entered - len(missing)
+    assert all(kinds[item] is PacketKind.RETRANSMISSION for item in missing)
+    assert len(missing) <= pacer.retransmissions_dropped
     assert (pacer.packets, pacer.bytes) == (0, 0)

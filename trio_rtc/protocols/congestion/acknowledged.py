@@ -7,8 +7,9 @@ from .options import CongestionOptions
 _UNCERTAINTY = 10.0
 _DRIFT = 5.0
 _INITIAL_VARIANCE = 50.0
-# A window with less than this part of the average is not noise any more.
+# A window with less than this part of the average, or with more than this multiple, is not noise any more.
 _FALLING = 0.7
+_RISING = 2.0
 
 
 class AcknowledgedBitrate:
@@ -47,11 +48,12 @@ class AcknowledgedBitrate:
             self._bytes = 0
 
     @property
-    def falling(self) -> bool:
-        """Whether the last window alone says much less than the average: it lags behind."""
+    def latest(self) -> float | None:
+        """The average, or what the last window alone says where that is so different that the average lags behind."""
         if self.bitrate is None or self.sample is None:
-            return False
-        return self.sample < _FALLING * self.bitrate
+            return self.bitrate
+        same = _FALLING * self.bitrate <= self.sample <= _RISING * self.bitrate
+        return self.bitrate if same else self.sample
 
     def _sample(self, bitrate: float) -> None:
         self.sample = bitrate

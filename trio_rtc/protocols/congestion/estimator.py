@@ -253,7 +253,7 @@ class BandwidthEstimator:
 
     def _carried(self) -> float | None:
         """Return what passed the bottleneck: what arrived, and what the path lost without being full."""
-        acknowledged = self._acknowledged.sample if self._acknowledged.falling else self._acknowledged.bitrate
+        acknowledged = self._acknowledged.latest
         if acknowledged is None or self._loss.state is not LossState.UNLIMITED:
             return acknowledged
         return acknowledged / (

@@ -76,6 +76,10 @@ class CongestionOptions:
         queue_gate: Queueing delay below which a rising trend is taken as jitter; what exceeds the least delay of
             the last ``base_delay_window``. Ours: it tells random jitter from a growing queue.
         queue_gate_groups: Number of groups of which the least delay counts for it.
+        queue_jump: Jitter that is believed at most: the queueing delay is no less than what the least delay of the
+            last ``queue_jump_groups`` has on top of it. Ours: when a link falls to a fraction, the groups that are
+            needed to tell jitter from a queue take a second to arrive.
+        queue_jump_groups: Number of groups for it.
         base_delay_window: How long the least delay of the path is remembered; bounds what clock skew does.
         backoff: Part of the acknowledged rate that is left by a decrease (GCC section 5.5: 0.85).
         increase_factor: Multiplicative increase per second (GCC section 5.5: 1.08).
@@ -127,7 +131,8 @@ class CongestionOptions:
         pacing_burst: Longest burst, at the pacer's rate (libwebrtc: 5 ms).
         pacer_max_packets: Most packets in the pacer; a further one is refused.
         pacer_max_bytes: Most bytes in the pacer; a further packet is refused.
-        pacer_queue_time: Age of the oldest packet from which on the queue is drained faster.
+        pacer_queue_time: Age of the oldest packet from which on the queue is drained faster; a retransmission that is
+            older is dropped. Retransmissions may be ahead of the target by as much.
         feedback_interval_min: Least time between two feedback messages (TWCC section 4: 50 ms).
         feedback_interval_max: Largest one (libwebrtc: 250 ms; 100 ms keeps the sender's delay estimate fresh).
         feedback_bandwidth: Part of the received bandwidth that feedback may take (RFC 3550 section 6.2: 5 %).
@@ -158,6 +163,8 @@ class CongestionOptions:
     overuse_time: float = attrs.field(default=0.01, validator=_not_negative)
     queue_gate: float = attrs.field(default=0.015, validator=_not_negative)
     queue_gate_groups: int = attrs.field(default=12, validator=_at_least_one)
+    queue_jump: float = attrs.field(default=0.12, validator=_positive)
+    queue_jump_groups: int = attrs.field(default=2, validator=_at_least_one)
     base_delay_window: float = attrs.field(default=20.0, validator=_positive)
     backoff: float = attrs.field(default=0.85, validator=_positive_fraction)
     increase_factor: float = attrs.field(default=1.08, validator=_above_one)

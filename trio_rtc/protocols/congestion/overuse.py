@@ -96,6 +96,8 @@ class QueueDelay:
         # Delays that grow from left to right: the first is the least, each next one is the least behind it.
         self._candidates: deque[tuple[float, float]] = deque()
         self._recent: deque[float] = deque(maxlen=options.queue_gate_groups)
+        self._newest: deque[float] = deque(maxlen=options.queue_jump_groups)
+        self._jump = options.queue_jump
 
     def add(self, delay: float, now: float) -> float:
         """Take a delay measured at ``now``; return the present excess, in seconds."""
@@ -106,4 +108,6 @@ class QueueDelay:
         while candidates[0][0] < now - self._window:
             candidates.popleft()
         self._recent.append(delay)
-        return min(self._recent) - candidates[0][1]
+        self._newest.append(delay)
+        # What exceeds any jitter is a queue after a few groups: many may take a second when a link breaks down.
+        return max(min(self._recent), min(self._newest) - self._jump) - candidates[0][1]

@@ -7,6 +7,10 @@ few milliseconds, so that a timer per burst is enough. A queue that is too old i
 A probe is sent at its own rate, from what waits; where nothing waits ``padding_wanted`` asks for padding. All packets
 of one ``take_due`` belong to the same cluster or to none: ``probe_cluster`` tells.
 
+Retransmissions go before new video, but may not crowd it out: what a full queue has dropped may be many times what the
+path carries by then. They get no more than the target, and those that have waited too long are dropped; the peer asks
+again for what it still needs.
+
 The queue is bounded. When it is full ``enqueue`` first drops padding, then refuses: the packet is not sent. For
 video the rest of the frame is then useless to the peer: drop it, and begin again with a keyframe.
 """
@@ -62,6 +66,7 @@ class Pacer(Generic[ItemT]):
         bytes: What they take.
         refused: Number of packets that found the queue full.
         padding_dropped: Number of padding packets that made room for others.
+        retransmissions_dropped: Number of retransmissions for which the target did not suffice.
     """
 
     def __init__(self, options: CongestionOptions | None = None) -> None:
@@ -79,6 +84,9 @@ class Pacer(Generic[ItemT]):
         self.bytes = 0
         self.refused = 0
         self.padding_dropped = 0
+        self.retransmissions_dropped = 0
+        # When the retransmissions so far are paid off, at the target.
+        self._retransmissions_paid_at = -math.inf
 
     def set_bitrate(self, target: float, now: float) -> None:
         """Take the target in bits a second; the pacer's rate is a multiple of it."""
@@ -94,6 +102,9 @@ class Pacer(Generic[ItemT]):
     def enqueue(self, item: ItemT, size: int, kind: PacketKind, now: float) -> bool:
         """Take a packet; return whether it will be sent. ``size`` is what it takes on the wire, in bytes."""
         options = self._options
+        if kind is PacketKind.RETRANSMISSION and not self._may_retransmit(size, now):
+            self.retransmissions_dropped += 1
+            return False
         padding = self._queues[PacketKind.PADDING]
         while self.packets >= options.pacer_max_packets or self.bytes + size > options.pacer_max_bytes:
             if not padding or kind is PacketKind.PADDING:
@@ -124,6 +135,7 @@ class Pacer(Generic[ItemT]):
 
     def take_due(self, now: float) -> list[ItemT]:
         """Take the packets that leave now. Afterwards ``next_timer`` is later than ``now``."""
+        self._expire_retransmissions(now)
         self._begin_probe(now)
         if self._probe is not None:
             return self._take_probe(self._probe, now)
@@ -162,6 +174,22 @@ class Pacer(Generic[ItemT]):
         if self._queues[PacketKind.AUDIO]:
             return self._queues[PacketKind.AUDIO][0][0]
         return self._free_at if self.packets else math.inf
+
+    def _may_retransmit(self, size: int, now: float) -> bool:
+        options = self._options
+        paid_at = max(self._retransmissions_paid_at, now)
+        if paid_at > now + options.pacer_queue_time:
+            return False
+        self._retransmissions_paid_at = paid_at + 8 * size * options.pacing_factor / self._rate
+        return True
+
+    def _expire_retransmissions(self, now: float) -> None:
+        queue = self._queues[PacketKind.RETRANSMISSION]
+        while queue and queue[0][0] < now - self._options.pacer_queue_time:
+            _, size, _ = queue.popleft()
+            self.packets -= 1
+            self.bytes -= size
+            self.retransmissions_dropped += 1
 
     def _begin_probe(self, now: float) -> None:
         probe = self._probe

@@ -224,6 +224,7 @@ class Bandwidth:
             "pacer_bytes": pacer.bytes,
             "pacer_refused": pacer.refused,
             "pacer_padding_dropped": pacer.padding_dropped,
+            "pacer_retransmissions_dropped": pacer.retransmissions_dropped,
         }
 
     def queue_age(self, now: float) -> float:
