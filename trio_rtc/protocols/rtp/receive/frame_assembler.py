@@ -104,9 +104,16 @@ class _Gathering:
     # When the gap at run_end became known; valid for that gap only.
     gap: int | None = None
     gap_since: float = math.inf
+    # Whether a whole keyframe is behind it, as looked at when so many packets had come.
+    keyframe_follows: bool = False
+    looked_at: int = 0
 
 
 _NEVER: Final = -math.inf
+_LOOK_AGAIN: Final = 32
+"""A buffer is searched anew when so small a part of it, or one packet, is new: else each packet would cost a search."""
+_MAX_GIVEN_UP: Final = 32
+"""Gaps and broken frames that are passed over at once. Of what is behind more of them nothing is worth the search."""
 
 
 class FrameAssembler:
@@ -146,6 +153,7 @@ class FrameAssembler:
         self._floor: int | None = None
         self._newest_timestamp: int | None = None
         self._latest: int | None = None
+        self._inserted = 0
         self._last_useful = _NEVER
         self._repair_gave_up = False
         self.counters = AssemblerCounters()
@@ -212,6 +220,7 @@ class FrameAssembler:
             self._reset()
         self._buffer.insert(sequence_number, BufferedPacket(packet, timestamp, now))
         self._latest = sequence_number
+        self._inserted += 1
         self._last_useful = now
         state = self._state
         if isinstance(state, _Gathering) and sequence_number == state.run_end:
@@ -230,7 +239,10 @@ class FrameAssembler:
     def frames(self, now: float) -> list[CompletedFrame]:
         """Return the frames that are whole, in decode order, and give up what is overdue."""
         completed: list[CompletedFrame] = []
+        limit = self._given_up + _MAX_GIVEN_UP
         while True:
+            if self._given_up > limit and self._buffer.packets:
+                self._seek(max(self._buffer.packets) + 1, now)
             state = self._state
             if isinstance(state, _Seeking):
                 if not self._begin(state, now):
@@ -407,6 +419,11 @@ class FrameAssembler:
 
     # Gaps
 
+    @property
+    def _given_up(self) -> int:
+        """How often something was passed over that had come in part or broken."""
+        return self.counters.skips + self.counters.malformed
+
     def _reordering_wait(self) -> float:
         return min(max(self._options.min_wait, self._delay), self._options.max_wait)
 
@@ -417,11 +434,20 @@ class FrameAssembler:
         if state.gap != state.run_end:
             state.gap = state.run_end
             state.gap_since = self._buffer.first_known_gap(state.run_end)
+            state.keyframe_follows, state.looked_at = False, 0
         if self._repair_gave_up:
             return state.gap_since
-        if not self._repairs or self._later_keyframe(state.run_end, whole=True) is not None:
+        if not self._repairs or self._keyframe_follows(state):
             return state.gap_since + self._reordering_wait()
         return state.gap_since + self._options.max_wait
+
+    def _keyframe_follows(self, state: _Gathering) -> bool:
+        """Return whether a whole keyframe is behind the gap that blocks."""
+        new = self._inserted - state.looked_at
+        if not state.keyframe_follows and new > len(self._buffer.packets) // _LOOK_AGAIN:
+            state.looked_at = self._inserted
+            state.keyframe_follows = self._later_keyframe(state.run_end, whole=True) is not None
+        return state.keyframe_follows
 
     def _skip(self, state: _Gathering, now: float) -> None:
         """Give up the gap that blocks, and what needs it."""
@@ -454,12 +480,18 @@ class FrameAssembler:
 
     def _later_keyframe(self, gap: int, *, whole: bool) -> int | None:
         """Return where the first keyframe behind a gap begins."""
+        passed = gap
         for start in sorted(self._keyframe_starts):
-            if start <= gap:
+            if start <= passed:
                 continue
             first = self._first_of_frame(start)
-            if not whole or self._buffer.frame_end(first, self._buffer.run_end(first)) is not None:
+            if not whole:
                 return first
+            end = self._buffer.run_end(first)
+            if self._buffer.frame_end(first, end) is not None:
+                return first
+            # No packet of this run ends a frame of this timestamp, and any other would have ended it.
+            passed = end
         return None
 
     def _later_independent_frame(self, gap: int) -> int | None:
