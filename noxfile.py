@@ -109,7 +109,7 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def demo(session: nox.Session) -> None:
     """Run the demo: two processes connect, show their figures, then a browser may join on a local page."""
-    session.install(".[cli]")
+    session.install(".[cli,media]")
     session.run("trio-rtc", "demo", *session.posargs)
 
 

@@ -30,6 +30,10 @@ FIGURES = (
     r"throughput out +\d+ Mbit/s +\d+ MB in [\d.]+ s, every byte arrived",
     r"throughput in +\d+ Mbit/s +\d+ MB in [\d.]+ s, every byte arrived",
 )
+CALL_FIGURES = (
+    r"video in +[\d.]+ frames/s +640 x 360, [\d.]+ Mbit/s",
+    r"audio in +\d+ kbit/s +a tone of \d+ Hz",
+)
 
 
 def test_help_and_version_are_there() -> None:
@@ -54,10 +58,27 @@ async def test_without_a_terminal_it_ends_by_itself_after_the_figures() -> None:
         [*COMMAND, "demo", "--seconds", "0.3"], capture_stdout=True, capture_stderr=True, env=ENVIRONMENT
     )
     output = result.stdout.decode()
-    for figure in FIGURES:
+    for figure in FIGURES + CALL_FIGURES:
         assert re.search(figure, output), output
     assert "\x1b" not in output
     assert "http://" not in output
+    assert result.stderr == b""
+
+
+async def test_without_codecs_it_says_so_and_shows_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['av'] = None")
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    result = await trio.run_process(
+        [*COMMAND, "demo", "--seconds", "0.3"],
+        capture_stdout=True,
+        capture_stderr=True,
+        env={**ENVIRONMENT, "PYTHONPATH": paths},
+    )
+    output = result.stdout.decode()
+    for figure in FIGURES:
+        assert re.search(figure, output), output
+    assert 'Video and audio need PyAV: python -m pip install "trio-rtc[media]"' in output
+    assert "frames/s" not in output
     assert result.stderr == b""
 
 
@@ -83,7 +104,7 @@ async def test_on_a_terminal_it_shows_bars_and_serves_the_page_until_interrupted
             pass  # how Linux says that a terminal has nobody on its other side
         assert await process.wait() == 0
     plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", output.decode())
-    for figure in FIGURES:
+    for figure in FIGURES + CALL_FIGURES:
         assert re.search(figure, plain), plain
     assert "━" in plain
     assert "Goodbye." in plain
@@ -120,6 +141,7 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     assert set(pages) == {
         "/",
         "/app.js",
+        "/call.js",
         "/connection.js",
         "/graph.js",
         "/icon.svg",

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import trio
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .measure import RoundTrips, Throughput
+
+if TYPE_CHECKING:
+    from .call import Received
 
 _WIDTH = 24
 
@@ -37,6 +41,14 @@ class Display:
         """Show the throughput in one direction."""
         amount = f"{throughput.transferred / 1e6:.0f} MB in {throughput.seconds:.1f} s, every byte arrived"
         self._figure(name, f"{throughput.megabits_per_second:8.0f} Mbit/s", amount)
+
+    def call(self, received: "Received") -> None:
+        """Show what came of a call."""
+        megabits = received.video_bits / received.seconds / 1e6
+        kilobits = received.audio_bits / received.seconds / 1e3
+        picture = f"{received.width} x {received.height}, {megabits:.2f} Mbit/s"
+        self._figure("video in", f"{received.frames_per_second:8.1f} frames/s", picture)
+        self._figure("audio in", f"{kilobits:8.0f} kbit/s", f"a tone of {received.frequency:.0f} Hz")
 
     def line(self, text: str, style: str = "") -> None:
         """Show a line."""

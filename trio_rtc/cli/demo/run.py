@@ -7,6 +7,7 @@ import webbrowser
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
@@ -20,9 +21,22 @@ from .chat import Chat
 from .display import Display
 from .measure import StageClock, measure_receiving, measure_round_trips, measure_sending
 from .pages import load_pages
-from .services import check_files, echo, serve_channels, throughput
+from .services import (
+    NO_MEDIA,
+    Service,
+    check_files,
+    echo,
+    media_is_installed,
+    refuse_call,
+    serve_channels,
+    throughput,
+)
+
+if TYPE_CHECKING:
+    from .call import Received, Studio
 
 PINGS = 300
+REPORT_EVERY = 10  # seconds, of what comes of a camera
 CONNECT_TIMEOUT = 30.0
 ROOM_OF_PROCESSES = "processes"
 ROOM_OF_BROWSERS = "browsers"
@@ -148,7 +162,19 @@ async def measure(display: Display, peer: Peer, seconds: float) -> None:
             with display.progress(title, seconds) as progress:
                 result = await run(bulk, seconds, progress)
             display.throughput(title, result)
+        await show_call(display, pc, seconds)
         nursery.cancel_scope.cancel()
+
+
+async def show_call(display: Display, pc: RTCPeerConnection, seconds: float) -> None:
+    """Call the peer, and show what came of its picture and its tone."""
+    if not media_is_installed():
+        display.line(f"  {NO_MEDIA}", "dim")
+        return
+    from .call import measure_call  # noqa: PLC0415 - only now it is known that it can be imported
+
+    with trio.fail_after(CONNECT_TIMEOUT + seconds):
+        display.call(await measure_call(pc, seconds))
 
 
 async def _describe_path(pc: RTCPeerConnection) -> str:
@@ -170,25 +196,55 @@ async def serve_browsers(display: Display, server: SignalingServer, *, open_brow
         connect(local_url(server), room=ROOM_OF_BROWSERS) as room,
         trio.open_nursery() as nursery,
     ):
+        studio = _open_studio(nursery)
         display.heading(f"Open {page_url(server)} in a browser, in several tabs if you like. Ctrl+C ends.")
         if open_browser:
             await trio.to_thread.run_sync(webbrowser.open, page_url(server))
         async for peer in room:
-            nursery.start_soon(serve_browser, display, chat, peer)
+            nursery.start_soon(serve_browser, display, chat, studio, peer)
 
 
-async def serve_browser(display: Display, chat: Chat, peer: Peer) -> None:
+def _open_studio(nursery: trio.Nursery) -> "Studio | None":
+    """Return what all pages are to see and hear, if there are codecs for it."""
+    if not media_is_installed():
+        return None
+    from .call import Studio  # noqa: PLC0415 - only now it is known that it can be imported
+
+    studio = Studio()
+    nursery.start_soon(studio.run)
+    return studio
+
+
+def _call_service(display: Display, name: str, pc: RTCPeerConnection, studio: "Studio | None") -> Service:
+    """Return what serves the calls of a page, and shows now and then what comes of it."""
+    if studio is None:
+        return refuse_call
+    from .call import Call  # noqa: PLC0415 - only now it is known that it can be imported
+
+    seconds = 0
+
+    def report(received: "Received") -> None:
+        nonlocal seconds
+        if received.pictures and seconds % REPORT_EVERY == 0:
+            display.line(f"  {name}: camera {received.describe()}", "dim")
+        seconds = seconds + 1 if received.pictures else 0
+
+    return Call(pc, studio, report).serve
+
+
+async def serve_browser(display: Display, chat: Chat, studio: "Studio | None", peer: Peer) -> None:
     """Serve one page until it is closed."""
     name = f"page {peer.id}"
-    services = {
-        "ping": echo,
-        "throughput": throughput,
-        "file": check_files,
-        "chat": partial(chat.serve, name=name),
-    }
     try:
         with plain_errors():
             async with RTCPeerConnection() as pc, trio.open_nursery() as nursery:
+                services = {
+                    "ping": echo,
+                    "throughput": throughput,
+                    "file": check_files,
+                    "chat": partial(chat.serve, name=name),
+                    "call": _call_service(display, name, pc, studio),
+                }
                 StageClock(pc, lambda stage, seconds: display.line(f"  {name}: {stage}", "dim"))
                 await nursery.start(serve_channels, pc, services)
                 await negotiate(peer, pc)

@@ -7,7 +7,7 @@ import trio
 from trio_rtc import RTCPeerConnection
 from trio_rtc.signaling import connect, negotiate
 
-from .services import echo, serve_channels, throughput
+from .services import echo, media_is_installed, serve_channels, throughput
 
 
 async def run(url: str, room_name: str) -> None:
@@ -16,6 +16,10 @@ async def run(url: str, room_name: str) -> None:
         peer = await room.receive()
         async with RTCPeerConnection() as pc, trio.open_nursery() as nursery:
             await nursery.start(serve_channels, pc, {"ping": echo, "throughput": throughput})
+            if media_is_installed():
+                from .call import answer_call  # noqa: PLC0415 - only now it is known that it can be imported
+
+                answer_call(pc, nursery)
             await negotiate(peer, pc)
             # The other side has left the room: that is the end.
             nursery.cancel_scope.cancel()

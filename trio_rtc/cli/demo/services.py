@@ -7,12 +7,15 @@
 ``file``                  ``{"name": NAME, "size": BYTES}``, then the content in binary messages; what comes back is
                           ``{"name": NAME, "size": BYTES, "sha256": HEX}``. Nothing is kept.
 ``chat``                  A text goes to the chat of all others, and gets an answer.
+``call``                  Video and audio: see :mod:`.call`. Where the extra ``media`` is not installed, what comes is
+                          ``{"missing": REASON}``.
 ========================  ==============================================================================================
 
 A page is not trusted: what does not fit closes that channel.
 """
 
 import hashlib
+import importlib.util
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -28,7 +31,14 @@ PIECE = bytes(65_536)
 MAX_DOWNLOAD_SECONDS = 60.0
 MAX_FILE_SIZE = 1 << 40
 
+NO_MEDIA = 'Video and audio need PyAV: python -m pip install "trio-rtc[media]"'
+
 Service = Callable[[RTCDataChannel], Awaitable[None]]
+
+
+def media_is_installed() -> bool:
+    """Return whether there are codecs, and with them :mod:`.call`."""
+    return importlib.util.find_spec("av") is not None
 
 
 async def serve_channels(
@@ -61,6 +71,13 @@ async def echo(channel: RTCDataChannel) -> None:
     """Send every message back."""
     async for message in channel:
         await channel.send(message)
+
+
+async def refuse_call(channel: RTCDataChannel) -> None:
+    """Say why there is no video and no audio."""
+    await channel.send(json.dumps({"missing": NO_MEDIA}))
+    async for _ in channel:
+        pass
 
 
 async def throughput(channel: RTCDataChannel) -> None:

@@ -1,5 +1,6 @@
 // The page: shows the states of the connection, and puts the channels under the controls.
 
+import { offerCall } from "./call.js";
 import { connect, describePath } from "./connection.js";
 import { Graph } from "./graph.js";
 import { download, sendFile, upload } from "./transfers.js";
@@ -41,7 +42,7 @@ addEventListener("unhandledrejection", ({ reason }) => fail(String(reason?.messa
 const milliseconds = (value) => (value === undefined ? "–" : `${value.toFixed(value < 10 ? 2 : 1)} ms`);
 
 function startPings(channel) {
-  const graph = new Graph($("graph"));
+  const graph = new Graph($("graph"), { unit: "ms" });
   const underWay = new Map();
   let number = 0;
   channel.onmessage = ({ data }) => {
@@ -185,7 +186,7 @@ function addMessage(from, text) {
 function start() {
   if (!("RTCPeerConnection" in window)) return fail("This browser has no WebRTC.");
   const pc = connect(show, fail);
-  const uses = { ping: startPings, throughput: offerThroughput, file: offerFiles, chat: offerChat };
+  const uses = { ping: startPings, throughput: offerThroughput, file: offerFiles, chat: offerChat, call: offerCall };
   const options = { ping: { ordered: false, maxRetransmits: 0 } };
   let open = 0;
   for (const [label, use] of Object.entries(uses)) {
@@ -194,7 +195,7 @@ function start() {
     channel.addEventListener("open", () => {
       open += 1;
       show("channels", open === Object.keys(uses).length ? "open" : "connecting");
-      use(channel);
+      use(channel, pc);
     });
     channel.addEventListener("close", () => {
       show("channels", "closed");
