@@ -48,8 +48,13 @@ def parse_flexfec(payload: bytes) -> tuple[list[MediaKey], int, int]:
     if not 1 <= source_count <= MAX_SOURCES:
         raise ProtocolError(f"a FlexFEC packet protects {source_count} sources")
     keys: list[MediaKey] = []
+    ssrcs: set[int] = set()
     for _ in range(source_count):
         ssrc, base = _SOURCE.unpack(reader.read(_SOURCE.size))
+        if ssrc in ssrcs:
+            # The same packets again would cost sums over all of them, from a few bytes.
+            raise ProtocolError("a FlexFEC packet protects a source twice")
+        ssrcs.add(ssrc)
         keys += [MediaKey(ssrc, (base + offset) & 0xFFFF) for offset in _read_mask(reader)]
     if not keys:
         raise ProtocolError("a FlexFEC packet protects nothing")

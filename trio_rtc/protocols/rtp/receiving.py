@@ -275,7 +275,8 @@ class ReceivingSide:
         stream = None if ssrc is None else self._streams.get(ssrc)
         apt = codec.parameters.get("apt", "")
         found = source.formats.get(int(apt)) if apt.isascii() and apt.isdecimal() and len(apt) < 4 else None
-        if stream is None or found is None:
+        # An announcement may name a source of another section, whose payload types mean something else.
+        if stream is None or found is None or stream.mid != source.route.section.mid:
             self._drop("retransmission of nothing", packet.ssrc)
             return
         stream.rtx_ssrc = packet.ssrc

@@ -232,8 +232,12 @@ class RtpSession:
                 self._send_rtcp(self._alone(requests))
         control, self._control = self._control, []
         datagrams = [srtp.protect_rtcp(packet) for packet in control]
-        if not self.closed:
-            datagrams += [srtp.protect(packet) for packet in self.sending.take(now)]
+        for packet in () if self.closed else self.sending.take(now):
+            try:
+                datagrams.append(srtp.protect(packet))
+            except ValueError:
+                # Forwarded and too large, or asked for again when it had become too old.
+                self.dropped["not protected"] += 1
         return datagrams
 
     def events(self) -> list[RtpEvent]:
@@ -310,18 +314,21 @@ class RtpSession:
 
     def _take_blocks(self, blocks: Iterable[ReportBlock], now: float) -> None:
         at = self._compact(now)
+        latest: float | None = None
         for block in blocks:
             round_trip = round_trip_time(at, block.last_sender_report, block.delay_since_last_sender_report)
             self.sending.handle_report(block, round_trip, now)
-            if round_trip is not None:
-                self.receiving.set_round_trip(round_trip)
+            latest = latest if round_trip is None else round_trip
+        if latest is not None:
+            self.receiving.set_round_trip(latest)
         self._note_bitrates(now)
 
     def _take_extended(self, report: ExtendedReport, now: float) -> None:
         if report.reference_time is not None:
             self._reference_time = (report.ssrc, compact_ntp(report.reference_time), now)
         at = self._compact(now)
-        for delay in report.delays:
+        # Of several, which nobody sends, one: each would go to every stream.
+        for delay in report.delays[:1]:
             round_trip = round_trip_time(at, delay.last_receiver_report, delay.delay)
             if round_trip is not None:
                 self.receiving.note_round_trip(round_trip)
