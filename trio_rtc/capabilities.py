@@ -6,7 +6,8 @@ from .rtp_parameters import RTCRtpCapabilities, RTCRtpCodec, RTCRtpHeaderExtensi
 from .session.capabilities import DEFAULT_CAPABILITIES, KindCapabilities, MediaCapabilities
 from .session.codecs import Codec, format_parameters
 
-_NOT_OFFERED = frozenset({"red", "ulpfec", "flexfec-03", "cn"})
+# Comfort noise is let pass where it comes, but nothing here makes noise of it.
+_NOT_OFFERED = frozenset({"cn"})
 
 
 def _usable(kind: KindCapabilities) -> KindCapabilities:

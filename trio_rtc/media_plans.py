@@ -34,6 +34,8 @@ def receive_parameters(plan: MediaPlan) -> ReceiveParameters:
         sources,
         repairs,
         plan.direction is not None and plan.direction.receives,
+        # W3C mediacapture-streams section 4.1: the tracks of a stream are meant to be played together.
+        next(iter(plan.remote_stream_ids), None),
     )
 
 

@@ -379,8 +379,10 @@ def test_silence_that_is_not_sent_is_no_loss() -> None:
         pair.run(0.4)
         pair.run(0.019, audio=True)
     (stream,) = pair.bob.session.receiving.streams
-    assert stream.meters.playout.silence > 48000
-    assert stream.meters.playout.concealed == 0
+    counters = stream.meters.playout
+    assert counters.silence > 1.4 * 48000
+    # At the end of each silence one frame is waited for that was not sent yet.
+    assert counters.concealed <= 5 * 2 * 960
 
 
 def test_what_nobody_wants_makes_no_timers() -> None:

@@ -20,6 +20,7 @@ from .stamping import Stamper
 from .ulpfec import UlpFecSender
 
 _SMOOTHING: Final = 0.5
+_MIN_PROTECTION: Final = 0.05
 _MAX_PROTECTION: Final = 0.5
 _LOSS_FACTOR: Final = 2.0
 _SHORT_WAY: Final = 0.05
@@ -61,9 +62,10 @@ def protection_factor(loss: float, round_trip: float | None, *, retransmits: boo
         retransmits: Whether lost packets are sent again; then a short way needs no repair packets.
     """
     factor = min(_LOSS_FACTOR * loss, _MAX_PROTECTION)
-    if not retransmits or round_trip is None:
-        return factor
-    return factor * min(max((round_trip - _SHORT_WAY) / (_LONG_WAY - _SHORT_WAY), 0.0), 1.0)
+    if retransmits and round_trip is not None:
+        factor *= min(max((round_trip - _SHORT_WAY) / (_LONG_WAY - _SHORT_WAY), 0.0), 1.0)
+    # So few repair packets come too late behind what they protect.
+    return factor if factor >= _MIN_PROTECTION else 0.0
 
 
 class RedundantSound:

@@ -320,7 +320,11 @@ class AudioPlayout:
         lateness = (playing.source - timestamp) / self._clock_rate
         if timestamp < playing.settled or lateness > options.jitter.max_delay + options.max_excess:
             return False
+        # What was played beyond the frame stood in for it; what was played before it may be silence.
+        overshot = min(playing.source - timestamp, playing.hoped)
         playing.source = timestamp
+        self._count_concealed(playing, overshot)
+        playing.hoped -= overshot
         self._settle(playing, sequence_number)
         return True
 
