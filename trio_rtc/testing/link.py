@@ -27,7 +27,9 @@ class Link:
 
     Attributes:
         delay: Seconds that every packet is under way.
-        jitter: Up to so many seconds are added, evenly distributed. Jitter keeps the order of packets.
+        jitter: Up to so many seconds are added, evenly distributed.
+        jitter_reorders: Whether a packet with less jitter overtakes one with more, as where packets go different
+            ways. Otherwise jitter keeps their order, as a queue does.
         loss: Probability that a packet gets lost.
         duplicate: Probability that a packet arrives twice.
         reorder: Probability that a packet is held back by ``reorder_delay``, so that later ones overtake it.
@@ -43,6 +45,7 @@ class Link:
 
     delay: float = attrs.field(default=0.01, validator=_not_negative)
     jitter: float = attrs.field(default=0.0, validator=_not_negative)
+    jitter_reorders: bool = False
     loss: float = attrs.field(default=0.0, validator=_probability)
     duplicate: float = attrs.field(default=0.0, validator=_probability)
     reorder: float = attrs.field(default=0.0, validator=_probability)
@@ -100,12 +103,18 @@ class Pipe:
             arrives += self.rng.random() * link.jitter
         if link.reorder and self.rng.random() < link.reorder:
             arrivals = [arrives + link.reorder_delay]
+        elif link.jitter_reorders:
+            arrivals = [arrives]
         else:
             self._last_arrival = arrives = max(arrives, self._last_arrival)
             arrivals = [arrives]
         if link.duplicate and self.rng.random() < link.duplicate:
             arrivals *= 2
         return arrivals
+
+    def queueing_delay(self, now: float) -> float:
+        """Return how long a packet sent now would wait in front of the bottleneck, in seconds."""
+        return max(self._free_at - now, 0.0)
 
     def corrupted(self, data: bytes) -> bytes:
         """Return what arrives of a payload: itself, or with the link's probability one bit flipped."""

@@ -170,6 +170,15 @@ class SimulatedNetwork:
         """Set the conditions between all hosts for which no others were set, from now on."""
         self._conditions.set_default_link(link)
 
+    def queueing_delay(self, source: str, destination: str) -> float:
+        """Return how many seconds a packet sent now would wait for the bottleneck of one direction.
+
+        Raises:
+            ValueError: There is no such host.
+        """
+        self._require_names(source, destination)
+        return self._conditions.pipe(source, destination).queueing_delay(trio.current_time())
+
     def partition(self, first: str, second: str | None = None, *, one_way: bool = False) -> None:
         """Cut two hosts off from each other, or one host from everybody; what is under way is lost.
 
