@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.protocols.contract import (
+    START,
     AnyCore,
     Hostility,
     Stage,
@@ -28,7 +29,8 @@ from tests.protocols.contract import (
     hostilities,
     transcript,
 )
-from trio_rtc.protocols import datachannel, dtls, ice, mdns, sctp, stun
+from tests.strategies import rtp_pair
+from trio_rtc.protocols import datachannel, dtls, ice, mdns, rtp, sctp, stun
 from trio_rtc.protocols._contract import Address, Datagram
 
 ALICE, BOB = Address("192.0.2.1", 5000), Address("192.0.2.2", 6000)
@@ -214,6 +216,58 @@ def use_responder(core: AnyCore, now: float) -> None:
     core.withdraw(MDNS_NAME, now)
 
 
+# RTP: who sends, who receives, who does both, and who has no keys yet.
+
+RTP_SECTIONS = (
+    rtp_pair.video_section(
+        rtp_pair.VP8,
+        rtp_pair.VP8_RTX,
+        rtp_pair.RED_VIDEO,
+        rtp_pair.RED_RTX,
+        rtp_pair.ULPFEC,
+    ),
+    rtp_pair.audio_section(rtp_pair.OPUS, rtp_pair.RED_AUDIO),
+)
+
+
+def make_rtp(rng: random.Random) -> tuple[AnyCore, AnyCore]:
+    options = rtp.RtpOptions(red_loss=0.0, fec_loss=0.0)
+    return tuple(  # type: ignore[return-value]
+        rtp.RtpSession(options, rng=rng, wall_clock=1_700_000_000.0, cname=name) for name in ("core", "peer")
+    )
+
+
+def start_rtp(core: AnyCore, peer: AnyCore, now: float, *, roles: str) -> None:
+    assert isinstance(core, rtp.RtpSession)
+    assert isinstance(peer, rtp.RtpSession)
+    sends, receives = RTP_SECTIONS, [rtp_pair.received(section) for section in RTP_SECTIONS]
+    srtp, peer_srtp = rtp_pair.srtp_pair()
+    core.set_sections(sends if "s" in roles else (), receives if "r" in roles else (), now)
+    peer.set_sections(sends if "r" in roles else (), receives if "s" in roles else (), now)
+    peer.set_keys(peer_srtp, now)
+    if "k" in roles:
+        core.set_keys(srtp, now)
+    for session in (core, peer):
+        for mid in (rtp_pair.VIDEO, rtp_pair.AUDIO):
+            session.set_demand(mid, frames=True, packets=True)
+    use_rtp(core, now)
+    use_rtp(peer, now)
+
+
+def use_rtp(core: AnyCore, now: float) -> None:
+    assert isinstance(core, rtp.RtpSession)
+    if core.srtp is None and now > START:
+        core.set_keys(rtp_pair.srtp_pair()[0], now)
+    for number in range(3):
+        core.send_frame(rtp_pair.VIDEO, rtp_pair.video_frame(number, now, 5000), now)
+        core.send_frame(rtp_pair.AUDIO, rtp_pair.audio_frame(number, now), now)
+    core.request_keyframe(rtp_pair.VIDEO, None, now)
+
+
+def rtp_subject(name: str, roles: str) -> Subject:
+    return Subject(name=name, make=make_rtp, start=functools.partial(start_rtp, roles=roles), use=use_rtp)
+
+
 def dtls_subject(name: str, role: dtls.DtlsRole, options: dtls.DtlsOptions) -> Subject:
     make = functools.partial(make_dtls, role=role, options=options)
     return Subject(name=name, make=make, start=start_dtls, use=use_dtls, mtu=options.mtu)
@@ -260,6 +314,10 @@ SUBJECTS = [
         packet=control_message,
         payload=control_payload,
     ),
+    rtp_subject("rtp sending", "sk"),
+    rtp_subject("rtp receiving", "rk"),
+    rtp_subject("rtp both ways", "srk"),
+    rtp_subject("rtp without keys", "r"),
     Subject(name="mdns resolver", make=make_resolver, start=start_resolver, use=use_resolver),
     Subject(name="mdns responder", make=make_responder, start=start_responder, use=use_responder),
 ]
