@@ -12,6 +12,9 @@ from trio_rtc.protocols.serial import Unwrapper
 _INTERVAL = 0.05
 _MAX_PENDING = 2048
 """Packets of one source that wait to be told; the oldest are forgotten, and count neither as received nor as lost."""
+_LEAST_SPAN = 64
+_SPAN_FACTOR = 8
+"""How many numbers a report may tell of, and for each packet that came: a jump must not make it long."""
 
 
 class _Source:
@@ -81,6 +84,8 @@ class ArrivalReports:
         if source.anchor is not None and source.anchor[0] not in arrivals:
             told.append((*source.anchor, 0))
         highest = max(number for number, _, _ in told)
+        lowest = highest - _LEAST_SPAN - _SPAN_FACTOR * len(told)
+        told = [each for each in told if each[0] > lowest]
         if highest in arrivals:
             source.anchor = highest, arrivals[highest]
         return told

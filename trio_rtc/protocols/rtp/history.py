@@ -54,6 +54,10 @@ class PacketHistory:
     def __len__(self) -> int:
         return len(self._packets)
 
+    def clear(self) -> None:
+        """Forget all packets."""
+        self._packets.clear()
+
     def store(self, sequence_number: int, packet: RtpPacket, now: float) -> None:
         """Keep a packet that is being sent; forget the oldest ones."""
         packets = self._packets

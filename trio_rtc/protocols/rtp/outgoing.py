@@ -1,6 +1,5 @@
 """One outgoing stream: what is sent under one SSRC, and its retransmissions under another."""
 
-import random
 from collections.abc import Iterable
 
 import attrs
@@ -28,13 +27,16 @@ from .payload import Packetizer
 from .protection import RedundantSound, VideoProtection
 from .rewriter import PacketRewriter
 from .rtx import OVERHEAD, wrap
+from .sequence_numbers import SequenceNumbers
 from .telephone import OutgoingEvent
 
-_FIRST_NUMBERS = 1 << 15
 _HUGE = 2.5
 """How much larger than the average a frame is that W3C calls huge."""
 _PROTECTION_ROOM = 64
 """Bytes that a repair packet may be larger than the packets that it protects, and RED in front of these."""
+_MAX_NAME = 16
+"""Bytes of the longest MID or RID that is said in packets, as the short form of header extensions has it. The peer has
+chosen a longer one, and has to do with the SSRC and the payload type."""
 _ELEMENT_ROOM = 40
 """Bytes that header extensions take at most in what we send, their own header included."""
 
@@ -92,7 +94,8 @@ class OutgoingStream:
         mid: The section.
         encoding: Its sources and its name.
         history: Where packets are kept for retransmission.
-        rng: Source of the first numbers.
+        numbers: The sequence numbers of our sources.
+        timestamp_offset: What is added to the timestamps of frames.
 
     Attributes:
         encoding: As given.
@@ -106,7 +109,14 @@ class OutgoingStream:
         announced: Whether the peer has shown to know the stream, so that MID and RID need not be said any more.
     """
 
-    def __init__(self, mid: str, encoding: Encoding, history: PacketHistory, rng: random.Random) -> None:
+    def __init__(
+        self,
+        mid: str,
+        encoding: Encoding,
+        history: PacketHistory,
+        numbers: SequenceNumbers,
+        timestamp_offset: int,
+    ) -> None:
         self.mid = mid
         self.encoding = encoding
         self.counters = OutgoingCounters()
@@ -118,10 +128,9 @@ class OutgoingStream:
         self.rate = FrameRate()
         self.size: tuple[int, int] | None = None
         self._history = history
-        # RFC 3711 section 3.3.1: below 2^15, so that the first loss cannot make the peer guess the roll-over wrongly.
-        self._next = rng.randrange(1, _FIRST_NUMBERS)
-        self._next_rtx = rng.randrange(1, _FIRST_NUMBERS)
-        self._timestamp_offset = rng.getrandbits(32)
+        self._all_numbers = numbers
+        self._numbers = numbers.of(encoding.ssrc)
+        self._timestamp_offset = timestamp_offset
         self._rewriter: PacketRewriter | None = None
         self._packetizer: Packetizer | None = None
         self._event: OutgoingEvent | None = None
@@ -150,6 +159,7 @@ class OutgoingStream:
             sound: Adds redundancy to sound, where that was negotiated.
             protection: Protects video, where that was negotiated.
         """
+        apart = self.retransmits_apart
         self.codec, self._packetizer = codec, packetizer
         self._sound, self._protection = sound, protection
         extensions = self._extensions = ExtensionMap(parameters.extensions)
@@ -158,6 +168,9 @@ class OutgoingStream:
             for each in parameters.codecs
             if each.rtx_payload_type is not None and self.encoding.rtx_ssrc is not None
         }
+        if self.retransmits_apart is not apart:
+            # What was kept for RTX lacks the marks with which it has left: it could not be repeated exactly.
+            self._history.clear()
         self._keeps_packets = codec is not None and (
             self.retransmits_apart or FEEDBACK_NACK in codec.feedback
         )
@@ -247,12 +260,12 @@ class OutgoingStream:
         """Return a packet of another stream as one of ours; ``None`` for one that comes too late for that."""
         if self._rewriter is None:
             first = self._timestamp_offset if self.clock is None else self.clock.extrapolate(now)
-            self._rewriter = PacketRewriter(self._next, first)
+            self._rewriter = PacketRewriter(self._numbers.next, first)
         place = self._rewriter.rewrite(packet, clock_rate, now)
         if place is None:
             return None
         number, timestamp = place
-        self._next = max(self._next, number + 1)
+        self._numbers.next = max(self._numbers.next, number + 1)
         self.clock = TimestampPoint(timestamp, now, clock_rate)
         return RtpPacket(
             payload_type,
@@ -304,11 +317,9 @@ class OutgoingStream:
 
     def _take_numbers(self, count: int) -> int:
         """Return the first of some sequence numbers that are not used yet."""
-        number = self._next
-        self._next += count
         # What is forwarded goes on behind them: no number may be used twice (RFC 3711 section 9.1).
         self._rewriter = None
-        return number
+        return self._numbers.take(count)
 
     def _clock_at(self, at: float) -> int:
         """Return what the RTP clock shows at a time, that of the sound where there has been any."""
@@ -415,14 +426,14 @@ class OutgoingStream:
         assert ssrc is not None
         # What was kept before another codec was negotiated is repeated under the payload type of the present one.
         payload_type = self._rtx_types.get(packet.payload_type) or self._rtx_types[codec.payload_type]
-        number = self._next_rtx
-        self._next_rtx += 1
+        number = self._all_numbers.of(ssrc).take()
         wrapped = wrap(packet, ssrc=ssrc, payload_type=payload_type, sequence_number=number & 0xFFFF)
         return wrapped.with_extensions(() if self.announced else self._repair_names)
 
     def _unwrap(self, wire_number: int) -> int:
         """Return the number that a number on the wire stands for: one of the last 32,768."""
-        return self._next - 1 + serial_difference(wire_number, (self._next - 1) & 0xFFFF, 16)
+        newest = self._numbers.next - 1
+        return newest + serial_difference(wire_number, newest & 0xFFFF, 16)
 
     def _frame_elements(self, frame: EncodedFrame) -> tuple[tuple[int, bytes], ...]:
         number = self._extensions.number
@@ -441,4 +452,6 @@ _AUDIO_MARKS = frozenset({"opus", "pcmu", "pcma", "g722", "red", "telephone-even
 
 
 def _elements(*named: tuple[int | None, bytes]) -> tuple[tuple[int, bytes], ...]:
-    return tuple((number, value) for number, value in named if number is not None and value)
+    return tuple(
+        (number, value) for number, value in named if number is not None and 0 < len(value) <= _MAX_NAME
+    )

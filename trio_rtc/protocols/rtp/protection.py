@@ -5,7 +5,6 @@ and redundancy on a path without loss is waste. The level follows the fraction t
 reports, and is left again at half of the threshold so that it does not flutter.
 """
 
-import random
 from typing import Final
 
 from .extensions import ExtensionMap
@@ -16,6 +15,7 @@ from .options import RtpOptions
 from .packet import RtpPacket
 from .parameters import Codec, CodecRole, Encoding, SendParameters
 from .red import RedSender
+from .sequence_numbers import SequenceNumbers
 from .stamping import Stamper
 from .ulpfec import UlpFecSender
 
@@ -25,7 +25,6 @@ _MAX_PROTECTION: Final = 0.5
 _LOSS_FACTOR: Final = 2.0
 _SHORT_WAY: Final = 0.05
 _LONG_WAY: Final = 0.2
-_FIRST_NUMBERS: Final = 1 << 15
 
 
 class LossLevel:
@@ -109,7 +108,7 @@ class VideoProtection:
         encoding: The stream.
         media: The codec of the stream.
         options: Of the session.
-        rng: Source of the first sequence number.
+        numbers: The sequence numbers of our sources.
     """
 
     def __init__(
@@ -118,9 +117,9 @@ class VideoProtection:
         encoding: Encoding,
         media: Codec,
         options: RtpOptions,
-        rng: random.Random,
+        numbers: SequenceNumbers,
     ) -> None:
-        numbers = {codec.role: codec.payload_type for codec in parameters.codecs}
+        types = {codec.role: codec.payload_type for codec in parameters.codecs}
         extensions = ExtensionMap(parameters.extensions)
         fec = FecOptions(0.0, options.fec.max_frames, options.fec.max_packets, options.fec.max_repairs)
         mutable = mutable_elements(extensions)
@@ -128,10 +127,10 @@ class VideoProtection:
         self._media = media.payload_type
         self._level = LossLevel(options.fec_loss)
         self._sender: FlexFecSender | UlpFecSender | None = None
-        self._flexfec = numbers.get(CodecRole.FLEXFEC)
-        self._ulpfec = numbers.get(CodecRole.ULPFEC)
-        self._next = rng.randrange(1, _FIRST_NUMBERS)
-        self.red = numbers.get(CodecRole.RED)
+        self._flexfec = types.get(CodecRole.FLEXFEC)
+        self._ulpfec = types.get(CodecRole.ULPFEC)
+        self._numbers = numbers
+        self.red = types.get(CodecRole.RED)
         self.ssrc = encoding.fec_ssrc if self._flexfec is not None else None
         self.factor = 0.0
         if self.ssrc is not None:
@@ -189,7 +188,7 @@ class VideoProtection:
             names: Header extension elements that say where it belongs.
         """
         if self.ssrc is not None and self._flexfec is not None:
-            number, self._next = self._next, self._next + 1
+            number = self._numbers.of(self.ssrc).take()
             return RtpPacket(
                 self._flexfec, number & 0xFFFF, like.timestamp, self.ssrc, payload, extensions=names
             )

@@ -1,5 +1,6 @@
 """The sending half of an RTP session: our streams, their pacing, and what the peer says about them."""
 
+import math
 import random
 from collections.abc import Collection, Iterable, Mapping
 
@@ -19,6 +20,7 @@ from .packet import RtpPacket
 from .parameters import TELEPHONE_EVENT, Codec, CodecRole, Encoding, SendParameters
 from .payload import packetizer
 from .protection import RedundantSound, VideoProtection
+from .sequence_numbers import SequenceNumbers
 from .stamping import Stamper
 from .totals import Totals, add_to, outgoing_totals
 
@@ -59,6 +61,7 @@ class _Place:
         "is_open",
         "kind",
         "parameters",
+        "renewed_at",
         "report",
         "stamper",
         "stream",
@@ -69,6 +72,7 @@ class _Place:
         self.report = PeerReport()
         self.firs: int | None = None
         self.is_gone = False
+        self.renewed_at = -math.inf
         self.configure(parameters)
 
     def configure(self, parameters: SendParameters) -> None:
@@ -102,6 +106,7 @@ class SendingSide:
         self._options = options
         self._bandwidth = bandwidth
         self._rng = rng
+        self._numbers = SequenceNumbers(rng)
         self._places: dict[int, _Place] = {}
         self._by_name: dict[tuple[str, str | None], _Place] = {}
         self.packets_refused = 0
@@ -144,7 +149,9 @@ class SendingSide:
         place = self._places.get(encoding.ssrc)
         if place is None:
             history = PacketHistory(self._options.history)
-            place = _Place(OutgoingStream(section.mid, encoding, history, self._rng), section)
+            offset = self._rng.getrandbits(32)
+            stream = OutgoingStream(section.mid, encoding, history, self._numbers, offset)
+            place = _Place(stream, section)
         elif place.parameters == section and place.stream.encoding == encoding:
             return place
         place.stream.encoding = encoding
@@ -164,7 +171,7 @@ class SendingSide:
             red = next((each for each in reds if each.clock_rate == codec.clock_rate), None)
             sound = None if red is None else RedundantSound(red.payload_type, self._options)
         elif codec is not None:
-            protection = VideoProtection(section, encoding, codec, self._options, self._rng)
+            protection = VideoProtection(section, encoding, codec, self._options, self._numbers)
         stream.configure(section, codec, maker, sound, protection)
 
     def parameters_of(self, stream: OutgoingStream) -> SendParameters:
@@ -297,14 +304,21 @@ class SendingSide:
 
     # -- what the peer says ------------------------------------------------------------------------------------
 
-    def handle_nack(self, ssrc: int, sequence_numbers: Iterable[int], now: float) -> None:
-        """Send again what the peer has missed."""
+    def handle_nack(self, ssrc: int, sequence_numbers: Iterable[int], now: float) -> KeyframeRequested | None:
+        """Send again what the peer has missed; where there is no room for it, a keyframe is the cheaper repair."""
         place = self._places.get(ssrc)
         if place is None:
-            return
+            return None
         round_trip = place.report.round_trip or 0.0
+        refused = self.packets_refused
         for packet in place.stream.retransmit(sequence_numbers, round_trip, now):
             self._queue(place, packet, PacketKind.RETRANSMISSION, now)
+        if self.packets_refused == refused or place.kind is not PacketKind.VIDEO:
+            return None
+        if now < place.renewed_at + self._options.keyframe_interval:
+            return None
+        place.renewed_at = now
+        return KeyframeRequested(place.stream.mid, place.stream.encoding.rid)
 
     def handle_picture_loss(self, ssrc: int) -> KeyframeRequested | None:
         """Hear that the peer needs a keyframe."""
