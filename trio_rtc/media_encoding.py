@@ -10,6 +10,7 @@ needs goes to all. Who has missed a frame, or has just come, waits for a keyfram
 what is missing.
 """
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from .codecs import CodecThread
     from .tracks import FrameSource
 
+_KEYFRAME_INTERVAL = 0.3
+"""Seconds between two keyframes that were asked for: a peer that asks all the time must not spoil what others see."""
 _REMEMBERED = 8
 """Frames of which the result is kept for those who are a little late."""
 
@@ -102,6 +105,8 @@ class SharedEncode:
         self._newest = -1
         self._count = 0
         self._keyframe_wanted = True
+        self._keyframe_asked = False
+        self._asked_before = -math.inf
         self._encoder: Any = None
         self._thread: CodecThread | None = None
         self._lock = trio.Lock()
@@ -127,8 +132,8 @@ class SharedEncode:
         self._bitrates.pop(user, None)
 
     def request_keyframe(self) -> None:
-        """Let the next picture be a keyframe."""
-        self._keyframe_wanted = True
+        """Let the next picture be a keyframe, or one soon after the last that was asked for."""
+        self._keyframe_asked = True
 
     async def encode(self, user: Hashable, number: int, frame: Any, bitrate: float | None) -> Encoded | None:
         """Return what came of a frame; ``None`` if it was passed over because a later one came first.
@@ -169,21 +174,33 @@ class SharedEncode:
         encode = self._encoder.encode
         if self.key.kind == "audio":
             return await self._thread.call(_timed(lambda: encode(frame, bitrate=bitrate)))
-        wanted, self._keyframe_wanted = self._keyframe_wanted, False
-        video, seconds = await self._thread.call(
-            _timed(
-                lambda: encode(
-                    frame,
-                    force_keyframe=wanted,
-                    bitrate=bitrate,
-                    framerate=self.key.max_framerate,
-                    scale_down_by=self.key.scale_down_by,
+        wanted = self._take_wish(trio.current_time())
+        try:
+            video, seconds = await self._thread.call(
+                _timed(
+                    lambda: encode(
+                        frame,
+                        force_keyframe=wanted,
+                        bitrate=bitrate,
+                        framerate=self.key.max_framerate,
+                        scale_down_by=self.key.scale_down_by,
+                    )
                 )
             )
-        )
+        except BaseException:
+            # What the encoder builds the next picture on is not known.
+            self._keyframe_wanted = True
+            raise
         # A picture that was left out to keep the rate leaves the wish open.
         self._keyframe_wanted |= wanted and not any(each.keyframe for each in video)
         return video, seconds
+
+    def _take_wish(self, now: float) -> bool:
+        """Return whether the next picture is to be a keyframe."""
+        wanted, self._keyframe_wanted = self._keyframe_wanted, False
+        if self._keyframe_asked and (wanted or now >= self._asked_before + _KEYFRAME_INTERVAL):
+            wanted, self._keyframe_asked, self._asked_before = True, False, now
+        return wanted
 
     def _open(self) -> None:
         from .codecs import (  # noqa: PLC0415 (an optional extra, which only those need who get here)

@@ -30,7 +30,7 @@ class ReceivingPump:
 
     Attributes:
         decoded: What was decoded of each source, by SSRC; of the last 16.
-        dropped: Frames of each source that decoding or the track's readers did not keep up with.
+        dropped: Frames of each source that decoding or the track's readers did not keep up with; of the last 16.
         transforms_dropped: Frames that the application's transform did not keep up with.
     """
 
@@ -116,6 +116,8 @@ class ReceivingPump:
             self._scope.cancel()
         if self._worker is not None and self._ssrc is not None:
             self.dropped[self._ssrc] += _dropped_by(self._worker)
+            if len(self.dropped) > _SOURCES_REMEMBERED:
+                del self.dropped[next(iter(self.dropped))]
         self._worker = self._scope = self._codec = None
 
     def _is_shown(self, rid: str | None, frame: Any) -> bool:

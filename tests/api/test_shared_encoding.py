@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import av
 import pytest
+from trio.testing import MockClock
 
 from trio_rtc.media import draw_pattern
 from trio_rtc.media_encoding import EncodingKey, EncodingUser
@@ -106,6 +107,26 @@ async def test_a_keyframe_that_one_asks_for_serves_all() -> None:
         await conference.show(KEY)
     conference.users[1].request_keyframe()
     assert [frames[0].keyframe for frames in await conference.show(KEY)] == [True, True]
+    await conference.aclose()
+
+
+async def test_who_asks_for_keyframes_all_the_time_does_not_spoil_what_the_others_see(
+    mock_clock: MockClock,
+) -> None:
+    conference = Conference(2)
+    await conference.show(KEY)
+    keyframes = []
+    for _ in range(30):
+        conference.users[1].request_keyframe()
+        [[frame], _] = await conference.show(KEY)
+        keyframes.append(frame.keyframe)
+        mock_clock.jump(1 / 30)
+    assert keyframes[0]
+    assert 3 <= sum(keyframes) <= 4
+    # What was asked for too early is not forgotten.
+    mock_clock.jump(0.3)
+    [[frame], _] = await conference.show(KEY)
+    assert frame.keyframe
     await conference.aclose()
 
 
