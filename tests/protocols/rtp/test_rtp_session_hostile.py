@@ -89,6 +89,14 @@ def test_a_mid_that_fits_no_header_is_not_said(size: int) -> None:
     assert max(len(packet.encode()) for packet in sent) <= 1160
 
 
+@pytest.mark.parametrize("limit", [0, 1, 2**64 * 1000])
+def test_a_peer_may_limit_what_it_takes_to_anything(limit: int) -> None:
+    side = RtpSide([attrs.evolve(sends(VP8, RTX), max_bitrate=limit)])
+    assert side.session.bandwidth.available >= 1
+    side.session.send_frame("0", frame(100), side.now)
+    assert side.run(1.0, 0.05)
+
+
 def test_a_repair_stream_of_one_section_cannot_repair_a_stream_of_another() -> None:
     red = Codec(120, "red", 90_000)
     red_rtx = Codec(121, "rtx", 90_000, parameters={"apt": "120"})

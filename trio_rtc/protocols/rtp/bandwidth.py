@@ -98,7 +98,9 @@ class Bandwidth:
         wanted = sum(_ceiling(section, encoding) for section, encoding in self._encodings())
         limits = [section.max_bitrate for section in sections if section.max_bitrate is not None]
         ceiling = min([max(wanted, self._options.start_bitrate), self._options.max_bitrate, *limits])
-        self._estimator.set_bounds(min(self._options.min_bitrate, ceiling), None, max(ceiling, 1.0), now)
+        # A peer may say that it takes nothing at all; an estimate is never zero.
+        ceiling = max(ceiling, 1.0)
+        self._estimator.set_bounds(min(self._options.min_bitrate, ceiling), None, ceiling, now)
         self._told.clear()
         ssrcs = {encoding.ssrc for _, encoding in self._encodings()}
         self._overheads = {ssrc: part for ssrc, part in self._overheads.items() if ssrc in ssrcs}
