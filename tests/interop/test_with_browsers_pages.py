@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import av
 import pytest
 import trio
 from rich.console import Console
@@ -21,10 +22,13 @@ from tests.interop.drivers.firefox import open_firefox
 from trio_rtc.cli.demo.display import Display
 from trio_rtc.cli.demo.pages import load_pages
 from trio_rtc.cli.demo.run import page_url, serve_browsers
+from trio_rtc.media import open_recorder
+from trio_rtc.media import test_pattern as make_pattern
 from trio_rtc.signaling import serve
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 30
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 OpenBrowser = Callable[[], AbstractAsyncContextManager[Browser]]
 BROWSERS = pytest.mark.parametrize("open_browser", [open_chromium, open_firefox], ids=["chromium", "firefox"])
@@ -112,6 +116,51 @@ async def test_the_page_connects_and_everything_on_it_works(open_browser: OpenBr
         with trio.fail_after(SECONDS):
             while demo.output.getvalue().count("left") < 2:  # noqa: ASYNC110 - a browser takes real time
                 await trio.sleep(0.05)
+
+
+FAKE_CAMERA = "--use-fake-ui-for-media-stream"  # which says yes; the camera itself is always a fake one
+
+
+async def test_the_page_shows_the_programs_picture_and_the_program_sees_the_camera() -> None:
+    async with served_demo() as demo, open_chromium(FAKE_CAMERA) as browser:
+        page = await open_page(browser, demo.url)
+        first = await picture_number(page)
+        assert await picture_number(page, beyond=first) > first
+        assert await wait_for(page, "#in-size", TIMES) == f"640 {TIMES} 360"
+        await wait_for(page, "#in-bitrate", "Mbit/s")
+        await wait_for(page, "#in-jitter", "ms")
+
+        await page.evaluate("document.querySelector('#camera').click()")
+        await wait_for(page, "#camera", "Stop")
+        assert "The program sees" in await wait_for(page, "#seen", "frames/s")
+        await wait_for(page, "#seen", "and hears")
+        await wait_for(page, "#out-trip", "ms")
+        await wait_for(page, "#out-size", TIMES)
+        assert "camera" in demo.output.getvalue()
+        assert "from the program" in await page.evaluate("document.querySelector('#bitrates').ariaLabel")
+
+        await page.evaluate("document.querySelector('#camera').click()")
+        await wait_for(page, "#seen", "sees no picture")
+        await page.evaluate("document.querySelector('#show').click()")
+        await wait_for(page, "#in-bitrate", "0.00 Mbit/s")
+        await page.evaluate("document.querySelector('#show').click()")
+        assert await picture_number(page, beyond=first + 30) > first
+        assert browser.console == []
+
+
+async def picture_number(page: Page, *, beyond: int = -1) -> int:
+    """Wait until the page reads a higher number in the program's picture."""
+    with trio.fail_after(SECONDS):
+        number: int = await page.evaluate(
+            f"""new Promise((done) => {{
+              const look = () => {{
+                const number = Number.parseInt(document.querySelector("#in-picture").textContent, 10);
+                if (number > {beyond}) done(number); else setTimeout(look, 50);
+              }};
+              look();
+            }})"""
+        )
+    return number
 
 
 @BROWSERS
@@ -226,3 +275,127 @@ async def test_the_example_page_and_its_program(open_browser: OpenBrowser) -> No
     finally:
         program.kill()
         await program.wait()
+
+
+@asynccontextmanager
+async def example(name: str, *arguments: object) -> AsyncIterator[list[str]]:
+    """Run an example that serves a page, and yield what it prints until it serves."""
+    program = await trio.lowlevel.open_process(
+        [sys.executable, str(ROOT / "examples" / name), "--port", "0", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert program.stdout is not None
+    lines = (await program.stdout.receive_some()).decode().splitlines()
+    while len(lines) < EXAMPLE_LINES.get(name, 1):
+        lines += (await program.stdout.receive_some()).decode().splitlines()
+    try:
+        yield sorted(line.split()[1] for line in lines)
+    finally:
+        program.kill()
+        await program.wait()
+        await program.stdout.aclose()
+
+
+EXAMPLE_LINES = {"forward.py": 2}
+
+
+async def start_camera(page: Page) -> None:
+    await page.evaluate("document.querySelector('#start').click()")
+
+
+async def test_the_grey_example_sends_the_camera_back_without_colours() -> None:
+    async with open_chromium(FAKE_CAMERA) as browser, example("grey_video.py") as (url,):
+        page = await browser.open(url)
+        await start_camera(page)
+        await wait_for(page, "#size", TIMES)
+        assert await page.evaluate(SATURATION) < 12
+        assert browser.console == []
+
+
+SATURATION = """new Promise((done) => {
+  const look = () => {
+    const video = document.querySelector("#theirs");
+    const context = new OffscreenCanvas(64, 36).getContext("2d");
+    context.drawImage(video, 0, 0, 64, 36);
+    const { data } = context.getImageData(0, 0, 64, 36);
+    let [bright, colour] = [0, 0];
+    for (let at = 0; at < data.length; at += 4) {
+      const pixel = data.slice(at, at + 3);
+      bright = Math.max(bright, ...pixel);
+      colour = Math.max(colour, Math.max(...pixel) - Math.min(...pixel));
+    }
+    if (bright > 50) done(colour); else setTimeout(look, 50);
+  };
+  look();
+})"""
+
+
+async def test_the_forwarding_example_from_one_page_to_others_in_the_size_that_they_choose() -> None:
+    async with open_chromium(FAKE_CAMERA) as browser, example("forward.py") as (watch, publish):
+        publisher = await browser.open(publish)
+        await start_camera(publisher)
+        viewers = [await browser.open(watch) for _ in range(2)]
+        for viewer in viewers:
+            await wait_for(viewer, "#size", TIMES)
+        for layer in ("q", "h", "q"):
+            await viewers[0].evaluate(f"document.querySelector('#layers [value={layer}]').click()")
+            await wait_for_width(viewers[0], {"q": 320, "h": 640}[layer])
+        assert browser.console == []
+
+
+async def wait_for_width(page: Page, width: int) -> None:
+    """Wait until the video has a width, or a smaller one: the browser reduces what it sends when it is slow."""
+    with trio.fail_after(SECONDS):
+        await page.evaluate(
+            f"""new Promise((done) => {{
+              const video = document.querySelector("#theirs");
+              const [most, least] = [{width}, {width} / 2];
+              const look = () => {{
+                if (video.videoWidth <= most && video.videoWidth > least) done(true); else setTimeout(look, 50);
+              }};
+              look();
+            }})"""
+        )
+
+
+async def test_the_recording_example_copies_what_the_browser_encodes(tmp_path: Path) -> None:
+    path = tmp_path / "take.webm"
+    async with open_chromium(FAKE_CAMERA) as browser, example("record_browser.py", path) as (url,):
+        page = await browser.open(url)
+        await start_camera(page)
+        await wait_for(page, "#state", "connected")
+        await trio.sleep(3)
+        await page.close()
+        with trio.fail_after(SECONDS):
+            while not is_whole(path):  # noqa: ASYNC110 - another process writes it
+                await trio.sleep(0.2)
+
+
+def is_whole(path: Path) -> bool:
+    try:
+        with av.open(str(path)) as container:
+            kinds = sorted(stream.type for stream in container.streams)
+            return kinds == ["audio", "video"] and len(list(container.decode(video=0))) > 15
+    except (av.FFmpegError, OSError):
+        return False
+
+
+async def test_the_playing_example_shows_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "film.webm"
+    async with open_recorder(path) as recorder, trio.open_nursery() as nursery:
+        frames, channel = trio.open_memory_channel[av.VideoFrame](0)
+        recorder.add(channel)
+        nursery.start_soon(film, frames)
+        await recorder.wait()
+    async with open_chromium() as browser, example("play_file.py", path) as (url,):
+        page = await browser.open(url)
+        assert await wait_for(page, "#size", TIMES) == f"320 {TIMES} 180"
+        assert browser.console == []
+
+
+async def film(frames: trio.abc.SendChannel[av.VideoFrame]) -> None:
+    source = make_pattern(320, 180, realtime=False)
+    async with frames:
+        for _ in range(30):
+            await frames.send(await source.receive())
