@@ -77,7 +77,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation into docs/_build/html; any warning or dead reference is an error."""
-    install(session, "docs", extras="cli")
+    install(session, "docs", extras="all")
     strict = ("-W", "-n", "--keep-going", "-q")
     session.run("sphinx-build", *strict, "-b", "html", *session.posargs, "docs", DOCUMENTATION)
     session.log(f"open {DOCUMENTATION}/index.html")

@@ -43,7 +43,10 @@ autodoc_preserve_defaults = True
 autodoc_default_options = {"members": True, "show-inheritance": True}
 
 # Names that other projects document. There is no inventory to look them up in without a network.
-_FOREIGN = ("attr", "attrs", "collections", "cryptography", "enum", "random", "ssl", "trio", "trio_websocket")
+_FOREIGN = (
+    *("attr", "attrs", "av", "collections", "contextlib", "cryptography", "enum", "pathlib", "random", "ssl"),
+    *("trio", "trio_websocket"),
+)
 nitpick_ignore_regex = [
     ("py:.*", rf"({'|'.join(_FOREIGN)})(\..*)?"),
     ("py:.*", r"(.*\.)?[A-Za-z]+T(_co|_contra)?"),  # type variables

@@ -42,7 +42,7 @@ class SrtpSession:
     """Encrypts what is sent, decrypts and authenticates what is received.
 
     Args:
-        profile: Name of the profile, as :attr:`.dtls.SrtpProfile.name` has it.
+        profile: Name of the profile, as in :class:`.SrtpProfile`.
         local_key: The master key that we send with.
         local_salt: Its salt.
         remote_key: The master key that the peer sends with.

@@ -16,7 +16,7 @@ _H265_SETS: Final = ("sprop-vps", "sprop-sps", "sprop-pps")
 
 
 class Rewriter(Protocol):
-    """Returns a payload with another picture id and TL0PICIDX, as :func:`.vp8.rewrite` does."""
+    """Returns a payload with another picture id and TL0PICIDX, as ``vp8.rewrite`` does."""
 
     def __call__(self, payload: bytes, *, picture_id: int | None = None, tl0: int | None = None) -> bytes:
         """Return the changed payload."""
