@@ -122,13 +122,23 @@ class MediaLink:
         sending, receiving = [], []
         for transceiver in table.transceivers:
             plan = table.plans.get(transceiver.mid or "")
-            if plan is None or plan.direction is None:
+            if plan is None or plan.direction is None or transceiver._stopping:
                 continue
             receiving.append(receive_parameters(plan))
             sending.append(send_parameters(plan, self._sources(transceiver)))
         rtp.call(rtp.session.set_sections, sending, receiving)
         for transceiver in table.transceivers:
             self._plan_sending(transceiver)
+        self._forget_gone(table)
+
+    def _forget_gone(self, table: "TransceiverTable") -> None:
+        """End what serves transceivers that were removed."""
+        senders = {transceiver.sender for transceiver in table.transceivers}
+        for sender in self._sending.keys() - senders:
+            self._sending.pop(sender).close()
+        receivers = {transceiver.receiver for transceiver in table.transceivers}
+        for receiver in self._receiving.keys() - receivers:
+            self._receiving.pop(receiver).pause()
 
     def _sources(self, transceiver: RTCRtpTransceiver) -> list[tuple[RTCRtpEncodingParameters, int, int]]:
         assert self._table is not None
@@ -276,7 +286,9 @@ class MediaLink:
                 for pump in self._sending.values():
                     pump.set_bitrates(event.bitrates)
                 self._tell_bitrates(event.bitrates)
-            case StreamEnded() | Closed():
+            case StreamEnded():
+                self._note_silence(event.mid)
+            case Closed():
                 pass
 
     def _tell_bitrates(self, bitrates: Mapping[int, float]) -> None:
@@ -289,6 +301,14 @@ class MediaLink:
                 if ssrc in bitrates
             }
             transceiver.sender._bitrates_changed(shares)
+
+    def _note_silence(self, mid: str) -> None:
+        """Mute a track whose last source has left (W3C webrtc section 5.3)."""
+        transceiver, rtp = self._by_mid(mid), self._rtp
+        if transceiver is None or rtp is None:
+            return
+        if all(stream.mid != mid for stream in rtp.session.receiving.streams):
+            transceiver.receiver._source.mute(True)
 
     def _take_frames(self, event: FramesReceived) -> None:
         transceiver = self._by_mid(event.mid)

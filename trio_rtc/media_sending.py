@@ -106,6 +106,7 @@ class SendingPump:
         self._plan: SendingPlan | None = None
         self._changed = trio.lowlevel.ParkingLot()
         self._scope: trio.CancelScope | None = None
+        self._life = trio.CancelScope()
         self._bitrates: dict[int, float] = {}
         self._users: dict[int, EncodingUser] = {}
         self._scalers: dict[int, QualityScaler] = {}
@@ -139,14 +140,19 @@ class SendingPump:
                 user.request_keyframe()
 
     async def run(self) -> None:
-        """Send until cancelled."""
-        while True:
-            while self._plan is None:
-                await self._changed.park()
-            with trio.CancelScope() as self._scope:
-                await self._send_track(self._plan)
-                # The track has ended: wait for another plan.
-                await trio.sleep_forever()
+        """Send until cancelled or closed."""
+        with self._life:
+            while True:
+                while self._plan is None:
+                    await self._changed.park()
+                with trio.CancelScope() as self._scope:
+                    await self._send_track(self._plan)
+                    # The track has ended: wait for another plan.
+                    await trio.sleep_forever()
+
+    def close(self) -> None:
+        """Send no more, since the sender is gone."""
+        self._life.cancel()
 
     async def _send_track(self, plan: SendingPlan) -> None:
         queue = plan.track._consume()

@@ -1,7 +1,8 @@
 """What a track tells of its source (W3C mediacapture-main section 4.3.8): dictionaries; absent members are ``None``.
 
 A track of this package is made by the application or comes from a peer; there is no camera or microphone behind it
-that could be set otherwise. So there are settings, which are what the frames were like, and no capabilities to choose from.
+that could be set otherwise. So there are settings, which are what the frames were like, and no capabilities to choose
+from.
 """
 
 from collections.abc import Mapping

@@ -64,7 +64,9 @@ class FrameSource:
     @property
     def settings(self) -> MediaTrackSettings:
         """What the last frame was like."""
-        return settings_of(self._last_frame, None)
+        is_video = self.kind == "video" and self.frames > 0
+        rate = self.meters.rate.in_last_second(trio.current_time()) if is_video else None
+        return settings_of(self._last_frame, rate)
 
     @property
     def is_live(self) -> bool:

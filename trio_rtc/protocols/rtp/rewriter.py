@@ -11,6 +11,7 @@ from trio_rtc.protocols.serial import serial_difference
 from .packet import RtpPacket
 
 _MAX_REORDERING = 512
+_GIVEN_MASK = (1 << 2 * _MAX_REORDERING) - 1
 
 
 @attrs.define
@@ -37,11 +38,14 @@ class PacketRewriter:
         self._timestamp = timestamp
         self._timestamp_at: float | None = None
         self._source: _Source | None = None
+        # Which of the last numbers were given out: a bit each, the newest lowest.
+        self._given = 0
 
     def rewrite(self, packet: RtpPacket, clock_rate: int, now: float) -> tuple[int, int] | None:
         """Return our sequence number, unwrapped, and timestamp for a packet.
 
-        ``None`` for one from before the first packet of its source that was forwarded.
+        ``None`` for one from before the first packet of its source that was forwarded, and for one that was forwarded
+        before: the same number must not be encrypted twice (RFC 3711 section 9.1), and repairs may bring packets again.
         """
         source = self._source
         if source is None or source.ssrc != packet.ssrc:
@@ -58,9 +62,15 @@ class PacketRewriter:
         source.highest = max(number, source.highest)
         ours = number + source.sequence_offset
         timestamp = (packet.timestamp + source.timestamp_offset) & 0xFFFFFFFF
-        if ours >= self._next:
+        ahead = ours - self._next + 1
+        if ahead > 0:
+            self._given = (self._given << ahead | 1) & _GIVEN_MASK
             self._next = ours + 1
             self._timestamp, self._timestamp_at = timestamp, now
+        elif self._given >> -ahead & 1:
+            return None
+        else:
+            self._given |= 1 << -ahead
         return ours, timestamp
 
     def _switch(self, packet: RtpPacket, clock_rate: int, now: float) -> _Source:

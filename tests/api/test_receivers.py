@@ -1,0 +1,196 @@
+"""RTCRtpReceiver (W3C webrtc section 5.3)."""
+
+import attrs
+import pytest
+import trio
+
+from tests.strategies.media import connect_track, media_peers, only, opus_frame, send_frames, vp8_frame
+from tests.strategies.peers import negotiate
+from trio_rtc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, open_media_track
+
+Clock = trio.testing.MockClock
+
+
+def test_capabilities_are_those_of_senders() -> None:
+    assert RTCRtpReceiver.get_capabilities("audio") == RTCRtpSender.get_capabilities("audio")
+    assert RTCRtpReceiver.get_capabilities("smell") is None
+
+
+async def test_before_negotiation() -> None:
+    pc = RTCPeerConnection()
+    receiver = pc.add_transceiver("video").receiver
+    assert receiver.transport is None
+    assert receiver.get_parameters().codecs == ()
+    assert receiver.get_contributing_sources() == []
+    assert receiver.get_synchronization_sources() == []
+    pc.close()
+
+
+async def test_what_we_offer_can_be_received_at_once(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        receiver = peers.alice.add_transceiver("audio").receiver
+        await peers.alice.set_local_description()
+        assert "opus" in [codec.name for codec in receiver.get_parameters().codecs]
+        assert receiver.transport is not None
+
+
+async def test_a_track_is_muted_until_something_comes(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        source, track = open_media_track("audio")
+        peers.alice.add_track(track)
+        event = await connect_track(peers.alice, peers.bob)
+        assert event.track.muted
+        async with event.track.subscribe("unmute") as unmuted:
+            await source.send(opus_frame(0))
+            told = await unmuted.receive()
+        assert told.target is event.track
+        assert not event.track.muted
+
+
+async def test_a_track_is_muted_when_its_source_says_goodbye(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        source, track = open_media_track("audio")
+        peers.alice.add_track(track)
+        event = await connect_track(peers.alice, peers.bob)
+        async with event.track.subscribe("unmute") as unmuted, event.track.subscribe("mute") as muted:
+            await source.send(opus_frame(0))
+            await unmuted.receive()
+            only(peers.alice.get_transceivers()).stop()
+            with trio.fail_after(5):
+                await muted.receive()
+        assert event.track.muted
+        assert event.track.ready_state == "live"
+
+
+async def test_a_track_that_comes_back_is_unmuted_again(autojump_clock: Clock) -> None:
+    async with media_peers() as peers, trio.open_nursery() as nursery:
+        source, track = open_media_track("audio")
+        peers.alice.add_track(track)
+        event = await connect_track(peers.alice, peers.bob)
+        nursery.start_soon(send_frames, source, "audio")
+        transceiver = only(peers.alice.get_transceivers())
+        for _ in range(3):
+            async with event.track.subscribe("unmute") as unmuted:
+                if event.track.muted:
+                    with trio.fail_after(2):
+                        await unmuted.receive()
+            transceiver.direction = "inactive"
+            await negotiate(peers.alice, peers.bob)
+            assert event.track.muted
+            await trio.sleep(1)
+            assert event.track.muted
+            transceiver.direction = "sendonly"
+            await negotiate(peers.alice, peers.bob)
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_sources_of_what_was_played(autojump_clock: Clock) -> None:
+    async with media_peers() as peers, trio.open_nursery() as nursery:
+        source, track = open_media_track("audio")
+        peers.alice.add_track(track)
+        event = await connect_track(peers.alice, peers.bob)
+        receiver = event.receiver
+        frame = attrs.evolve(opus_frame(0), audio_level=20, contributing_sources=(7, 8))
+        nursery.start_soon(event.track.receive)
+        await source.send(frame)
+        await trio.sleep(1)
+        (synchronizing,) = receiver.get_synchronization_sources()
+        assert synchronizing.audio_level == pytest.approx(0.1)
+        assert {each.source for each in receiver.get_contributing_sources()} == {7, 8}
+        stamps = {each.rtp_timestamp for each in receiver.get_contributing_sources()}
+        assert stamps == {synchronizing.rtp_timestamp}
+        assert 0 <= synchronizing.rtp_timestamp < 1 << 32
+        await trio.sleep(10)
+        assert receiver.get_synchronization_sources() == []
+        assert receiver.get_contributing_sources() == []
+        nursery.cancel_scope.cancel()
+
+
+async def test_nobody_who_takes_a_track_costs_nothing(autojump_clock: Clock) -> None:
+    """Frames that nobody takes are not kept: who comes later gets what comes then."""
+    async with media_peers() as peers:
+        source, track = open_media_track("video")
+        peers.alice.add_track(track)
+        event = await connect_track(peers.alice, peers.bob)
+        for index in range(30):
+            await source.send(vp8_frame(index))
+            await trio.sleep(0.03)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(event.track.receive)
+            await trio.sleep(0.1)
+            for index in range(30, 40):
+                await source.send(vp8_frame(index))
+                await trio.sleep(0.03)
+        assert event.track.frames_dropped <= 2
+
+
+async def test_stopping_a_received_track(autojump_clock: Clock) -> None:
+    async with media_peers() as peers, trio.open_nursery() as nursery:
+        source, track = open_media_track("audio")
+        peers.alice.add_track(track)
+        event = await connect_track(peers.alice, peers.bob)
+        nursery.start_soon(send_frames, source, "audio")
+        clone = event.track.clone()
+        assert await event.track.receive()
+        event.track.stop()
+        assert event.receiver.track.ready_state == "ended"
+        with pytest.raises(trio.ClosedResourceError):
+            await event.track.receive()
+        # The clone has a life of its own; and so has the transceiver.
+        assert await clone.receive()
+        assert event.transceiver.current_direction == "recvonly"
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_received_track_can_be_sent_on(autojump_clock: Clock) -> None:
+    async with media_peers() as peers, media_peers(seed=1) as others, trio.open_nursery() as nursery:
+        source, track = open_media_track("audio")
+        peers.alice.add_track(track)
+        event = await connect_track(peers.alice, peers.bob)
+        others.alice.add_track(event.track)
+        last = await connect_track(others.alice, others.bob)
+        nursery.start_soon(send_frames, source, "audio")
+        frame = await last.track.receive()
+        assert frame.codec == "opus"
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("target", [-1, 4001, 1e9])
+async def test_a_jitter_buffer_target_has_bounds(target: float) -> None:
+    pc = RTCPeerConnection()
+    receiver = pc.add_transceiver("audio").receiver
+    assert receiver.jitter_buffer_target is None
+    with pytest.raises(ValueError, match="jitter_buffer_target"):
+        receiver.jitter_buffer_target = target
+    receiver.jitter_buffer_target = 250
+    assert receiver.jitter_buffer_target == 250
+    receiver.jitter_buffer_target = None
+    pc.close()
+
+
+async def test_the_end_of_a_connection_ends_its_tracks(autojump_clock: Clock) -> None:
+    async with media_peers() as peers, trio.open_nursery() as nursery:
+        source, track = open_media_track("audio")
+        peers.alice.add_track(track)
+        event = await connect_track(peers.alice, peers.bob)
+        ended: list[str] = []
+
+        async def read() -> None:
+            async for _ in event.track:
+                pass
+            ended.append("frames")
+
+        async def forward() -> None:
+            async with event.receiver.rtp_packets() as packets:
+                async for _ in packets:
+                    pass
+            ended.append("packets")
+
+        nursery.start_soon(read)
+        nursery.start_soon(forward)
+        nursery.start_soon(send_frames, source, "audio")
+        await trio.sleep(0.5)
+        peers.bob.close()
+        await trio.sleep(0.5)
+        assert sorted(ended) == ["frames", "packets"]
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,373 @@
+"""RTCRtpSender (W3C webrtc section 5.2)."""
+
+import pytest
+import trio
+
+from tests.strategies.media import (
+    connect_track,
+    media_peers,
+    only,
+    opus_frame,
+    send_frames,
+    vp8_frame,
+)
+from tests.strategies.peers import negotiate
+from trio_rtc import (
+    InvalidModificationError,
+    InvalidStateError,
+    MediaStreamTrack,
+    RTCDegradationPreference,
+    RTCPeerConnection,
+    RTCPriorityType,
+    RTCRtpCodec,
+    RTCRtpEncodingParameters,
+    RTCRtpHeaderExtensionParameters,
+    RTCRtpSender,
+    RTCRtpSendParameters,
+    RTCTrackEvent,
+    open_media_track,
+)
+
+Clock = trio.testing.MockClock
+
+
+def local_track(kind: str = "video") -> MediaStreamTrack:
+    return open_media_track(kind)[1]
+
+
+def simulcast_sender(pc: RTCPeerConnection) -> RTCRtpSender:
+    layers = [RTCRtpEncodingParameters(rid) for rid in "ab"]
+    return pc.add_transceiver(local_track(), send_encodings=layers).sender
+
+
+# -- capabilities and parameters -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["audio", "video"])
+def test_capabilities(kind: str) -> None:
+    capabilities = RTCRtpSender.get_capabilities(kind)
+    assert capabilities is not None
+    assert capabilities.codecs
+    assert all(codec.kind == kind for codec in capabilities.codecs)
+    assert all(codec.clock_rate > 0 for codec in capabilities.codecs)
+    assert [codec for codec in capabilities.codecs if codec.name == "rtx"] == (
+        [RTCRtpCodec("video/rtx", 90000)] if kind == "video" else []
+    )
+    assert "urn:ietf:params:rtp-hdrext:sdes:mid" in [each.uri for each in capabilities.header_extensions]
+
+
+def test_there_are_no_other_kinds() -> None:
+    assert RTCRtpSender.get_capabilities("text") is None
+
+
+async def test_parameters_before_negotiation() -> None:
+    pc = RTCPeerConnection()
+    parameters = pc.add_transceiver("video").sender.get_parameters()
+    assert parameters.transaction_id
+    assert parameters.encodings == [RTCRtpEncodingParameters(scale_resolution_down_by=1.0)]
+    assert (parameters.codecs, parameters.header_extensions) == ((), ())
+    assert parameters.rtcp.cname
+    assert parameters.rtcp.cname == pc.add_transceiver("audio").sender.get_parameters().rtcp.cname
+    assert not parameters.rtcp.reduced_size
+    pc.close()
+
+
+async def test_parameters_after_negotiation(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        sender = peers.alice.add_track(local_track())
+        assert sender.transport is None
+        await negotiate(peers.alice, peers.bob)
+        parameters = sender.get_parameters()
+        assert parameters.codecs[0].name == "VP8"
+        assert all(0 <= codec.payload_type < 128 for codec in parameters.codecs)
+        assert all(0 < extension.id < 256 for extension in parameters.header_extensions)
+        assert parameters.rtcp.reduced_size
+        assert sender.transport is not None
+        receiver = only(peers.bob.get_transceivers()).receiver
+        assert [codec.payload_type for codec in receiver.get_parameters().codecs] == [
+            codec.payload_type for codec in parameters.codecs
+        ]
+        # What a receiver tells has no CNAME.
+        assert receiver.get_parameters().rtcp.cname == ""
+
+
+async def test_parameters_are_good_for_one_change() -> None:
+    pc = RTCPeerConnection()
+    sender = pc.add_transceiver("video").sender
+    first, again = sender.get_parameters(), sender.get_parameters()
+    assert first == again
+    first.encodings[0].max_bitrate = 100_000
+    assert again.encodings[0].max_bitrate is None
+    await sender.set_parameters(first)
+    with pytest.raises(InvalidStateError):
+        await sender.set_parameters(first)
+    new = sender.get_parameters()
+    assert new.transaction_id != first.transaction_id
+    assert new.encodings[0].max_bitrate == 100_000
+    with pytest.raises(InvalidModificationError):
+        await sender.set_parameters(again)
+    await sender.set_parameters(new)
+    pc.close()
+
+
+async def test_parameters_do_not_outlive_a_negotiation(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        sender = peers.alice.add_track(local_track())
+        parameters = sender.get_parameters()
+        await negotiate(peers.alice, peers.bob)
+        with pytest.raises(InvalidStateError):
+            await sender.set_parameters(parameters)
+        sender.get_parameters()
+        with pytest.raises(InvalidModificationError):
+            await sender.set_parameters(parameters)
+
+
+async def test_all_that_can_be_set() -> None:
+    pc = RTCPeerConnection()
+    sender = simulcast_sender(pc)
+    codec = RTCRtpCodec("video/VP8", 90000)
+    parameters = sender.get_parameters()
+    parameters.degradation_preference = RTCDegradationPreference.MAINTAIN_RESOLUTION
+    parameters.encodings[1] = RTCRtpEncodingParameters(
+        "b", False, codec, 1_000_000, 15.0, 3.0, RTCPriorityType.HIGH, RTCPriorityType.MEDIUM
+    )
+    parameters.encodings[0].scale_resolution_down_by = None
+    wanted = parameters.encodings[1]
+    await sender.set_parameters(parameters)
+    told = sender.get_parameters()
+    assert told.encodings == [RTCRtpEncodingParameters("a", scale_resolution_down_by=1.0), wanted]
+    assert told.degradation_preference == "maintain-resolution"
+    pc.close()
+
+
+def drop_one(parameters: RTCRtpSendParameters) -> None:
+    del parameters.encodings[0]
+
+
+def swap(parameters: RTCRtpSendParameters) -> None:
+    parameters.encodings.reverse()
+
+
+def rename(parameters: RTCRtpSendParameters) -> None:
+    parameters.encodings[0].rid = "c"
+
+
+def add_extension(parameters: RTCRtpSendParameters) -> None:
+    parameters.header_extensions = (RTCRtpHeaderExtensionParameters("urn:new", 1),)
+
+
+def claim_reduced_size(parameters: RTCRtpSendParameters) -> None:
+    parameters.rtcp = type(parameters.rtcp)("other", reduced_size=True)
+
+
+def forge(parameters: RTCRtpSendParameters) -> None:
+    parameters.transaction_id = "forged"
+
+
+def unknown_codec(parameters: RTCRtpSendParameters) -> None:
+    parameters.encodings[0].codec = RTCRtpCodec("video/none", 90000)
+
+
+def tiny_scale(parameters: RTCRtpSendParameters) -> None:
+    parameters.encodings[0].scale_resolution_down_by = 0.99
+
+
+def negative_rate(parameters: RTCRtpSendParameters) -> None:
+    parameters.encodings[0].max_framerate = -1
+
+
+def huge_bitrate(parameters: RTCRtpSendParameters) -> None:
+    parameters.encodings[0].max_bitrate = 1 << 32
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (drop_one, InvalidModificationError),
+        (swap, InvalidModificationError),
+        (rename, InvalidModificationError),
+        (add_extension, InvalidModificationError),
+        (claim_reduced_size, InvalidModificationError),
+        (forge, InvalidModificationError),
+        (unknown_codec, InvalidModificationError),
+        (tiny_scale, ValueError),
+        (negative_rate, ValueError),
+        (huge_bitrate, ValueError),
+    ],
+)
+async def test_what_cannot_be_set(change: object, error: type[Exception]) -> None:
+    pc = RTCPeerConnection()
+    sender = simulcast_sender(pc)
+    parameters = sender.get_parameters()
+    assert callable(change)
+    change(parameters)
+    with pytest.raises(error):
+        await sender.set_parameters(parameters)
+    # A refusal changes nothing, and the transaction is still open.
+    await sender.set_parameters(sender.get_parameters())
+    assert [each.rid for each in sender.get_parameters().encodings] == ["a", "b"]
+    pc.close()
+
+
+async def test_audio_has_no_pictures_to_scale() -> None:
+    pc = RTCPeerConnection()
+    sender = pc.add_transceiver("audio").sender
+    parameters = sender.get_parameters()
+    parameters.encodings[0].scale_resolution_down_by = 0.1
+    parameters.encodings[0].max_framerate = -5
+    await sender.set_parameters(parameters)
+    assert sender.get_parameters().encodings == [RTCRtpEncodingParameters()]
+    pc.close()
+
+
+async def test_a_codec_has_to_be_among_the_preferred_or_negotiated_ones(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        transceiver = peers.alice.add_transceiver(local_track())
+        capabilities = RTCRtpSender.get_capabilities("video")
+        assert capabilities is not None
+        vp8, vp9 = (next(c for c in capabilities.codecs if c.name == name) for name in ("VP8", "VP9"))
+        transceiver.set_codec_preferences([vp8])
+        for moment in ("before", "after"):
+            parameters = transceiver.sender.get_parameters()
+            parameters.encodings[0].codec = vp9
+            with pytest.raises(InvalidModificationError):
+                await transceiver.sender.set_parameters(parameters)
+            parameters.encodings[0].codec = vp8
+            await transceiver.sender.set_parameters(parameters)
+            if moment == "before":
+                await negotiate(peers.alice, peers.bob)
+
+
+async def test_a_stopped_sender_takes_no_parameters() -> None:
+    pc = RTCPeerConnection()
+    transceiver = pc.add_transceiver("audio")
+    parameters = transceiver.sender.get_parameters()
+    transceiver.stop()
+    with pytest.raises(InvalidStateError):
+        await transceiver.sender.set_parameters(parameters)
+    pc.close()
+
+
+# -- tracks --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_track_is_replaced_by_one_of_its_kind() -> None:
+    pc = RTCPeerConnection()
+    one, two = local_track(), local_track()
+    sender = pc.add_track(one)
+    await sender.replace_track(two)
+    assert sender.track is two
+    with pytest.raises(TypeError):
+        await sender.replace_track(local_track("audio"))
+    assert sender.track is two
+    await sender.replace_track(None)
+    assert sender.track is None
+    transceiver = only(pc.get_transceivers())
+    assert transceiver.direction == "sendrecv"
+    transceiver.stop()
+    with pytest.raises(InvalidStateError):
+        await sender.replace_track(one)
+    pc.close()
+
+
+async def test_another_track_goes_on_in_the_same_stream(autojump_clock: Clock) -> None:
+    async with media_peers() as peers, trio.open_nursery() as nursery:
+        source, track = open_media_track("video")
+        sender = peers.alice.add_track(track)
+        event = await connect_track(peers.alice, peers.bob)
+        nursery.start_soon(send_frames, source, "video")
+        async with event.receiver.rtp_packets() as packets:
+            first = await packets.receive()
+            other, another = open_media_track("video")
+            await sender.replace_track(another)
+            nursery.start_soon(send_frames, other, "video")
+            numbers: set[int] = set()
+            while len(numbers) < 20:
+                packet = await packets.receive()
+                assert packet.ssrc == first.ssrc
+                # Probes for bandwidth bring some packets again.
+                numbers.add((packet.sequence_number - first.sequence_number) & 0xFFFF)
+            assert numbers - {0} == set(range(1, max(numbers) + 1))
+            await sender.replace_track(None)
+            await trio.sleep(0.2)
+            with trio.move_on_after(0):
+                while True:
+                    await packets.receive()
+            with trio.move_on_after(2) as silence:
+                await packets.receive()
+            assert silence.cancelled_caught
+            await sender.replace_track(track)
+            await packets.receive()
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_encoding_that_is_not_active_sends_nothing(autojump_clock: Clock) -> None:
+    async with media_peers() as peers, trio.open_nursery() as nursery:
+        source, track = open_media_track("video")
+        sender = peers.alice.add_track(track)
+        event = await connect_track(peers.alice, peers.bob)
+        parameters = sender.get_parameters()
+        parameters.encodings[0].active = False
+        await sender.set_parameters(parameters)
+        nursery.start_soon(send_frames, source, "video")
+        async with event.receiver.rtp_packets() as packets:
+            with trio.move_on_after(1) as silence:
+                await packets.receive()
+            assert silence.cancelled_caught
+            parameters = sender.get_parameters()
+            parameters.encodings[0].active = True
+            await sender.set_parameters(parameters)
+            await packets.receive()
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("how", ["remove", "stop", "direction"])
+async def test_sending_ends(how: str, autojump_clock: Clock) -> None:
+    async with media_peers() as peers, trio.open_nursery() as nursery:
+        source, track = open_media_track("audio")
+        sender = peers.alice.add_track(track)
+        event = await connect_track(peers.alice, peers.bob)
+        nursery.start_soon(send_frames, source, "audio")
+        transceiver = only(peers.alice.get_transceivers())
+        async with event.receiver.rtp_packets() as packets:
+            await packets.receive()
+            if how == "remove":
+                peers.alice.remove_track(sender)
+            elif how == "stop":
+                transceiver.stop()
+            else:
+                transceiver.direction = "inactive"
+                await negotiate(peers.alice, peers.bob)
+            await trio.sleep(0.2)
+            with trio.move_on_after(0):
+                while True:
+                    await packets.receive()
+            with trio.move_on_after(2) as silence:
+                await packets.receive()
+            assert silence.cancelled_caught
+        # The track is the application's, and lives on.
+        assert track.ready_state == "live"
+        assert not source.wanted
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_frame_of_another_codec_is_not_sent(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        source, track = open_media_track("audio")
+        peers.alice.add_track(track)
+        event = await connect_track(peers.alice, peers.bob)
+        async with event.receiver.rtp_packets() as packets:
+            await source.send(vp8_frame(0))
+            await source.send(opus_frame(0))
+            assert (await packets.receive()).payload == opus_frame(0).payload
+
+
+async def test_streams_of_a_sender_without_a_track(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        sender = peers.alice.add_transceiver("audio").sender
+        events: list[RTCTrackEvent] = []
+        peers.bob.on_track = events.append
+        await negotiate(peers.alice, peers.bob)
+        assert [event.streams for event in events] == [()]
+        await sender.replace_track(local_track("audio"))
+        assert len(peers.bob.get_transceivers()) == 1
