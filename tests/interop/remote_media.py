@@ -89,8 +89,9 @@ class RemoteMedia:
 
     async def read_counters(self, mid: str, *, count: int = 8, least: int = 0) -> list[int]:
         """Wait until the peer has seen so many different pictures with numbers from ``least`` on."""
-        answer = await self._link.execute("readCounters", {"mid": mid, "count": count, "least": least})
-        counters: list[int] = answer["counters"]
+        counters: list[int] = await self._link.execute(
+            "readCounters", {"mid": mid, "count": count, "least": least}
+        )
         return counters
 
     async def read_picture(self, mid: str) -> Picture:

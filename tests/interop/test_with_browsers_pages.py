@@ -148,6 +148,15 @@ async def test_the_page_shows_the_programs_picture_and_the_program_sees_the_came
         assert browser.console == []
 
 
+@BROWSERS
+async def test_the_page_reads_the_number_in_the_programs_picture(open_browser: OpenBrowser) -> None:
+    async with served_demo() as demo, open_browser() as browser:
+        page = await open_page(browser, demo.url)
+        first = await picture_number(page)
+        assert await picture_number(page, beyond=first + 10) > first
+        await wait_for(page, "#in-jitter", "ms")
+
+
 async def picture_number(page: Page, *, beyond: int = -1) -> int:
     """Wait until the page reads a higher number in the program's picture."""
     with trio.fail_after(SECONDS):

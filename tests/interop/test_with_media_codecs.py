@@ -44,6 +44,36 @@ async def test_both_see_and_hear_each_other(
         await assert_their_stats(call, video, audio)
 
 
+LIBRARY_CALLS = [
+    ("aiortc", "VP8", "opus"),
+    ("aiortc", "H264", "PCMU"),
+    ("aiortc", "VP8", "G722"),
+    ("wrtc", "VP8", "opus"),
+    ("wrtc", "AV1", "G722"),
+]
+
+
+@pytest.mark.parametrize("we_offer", [True, False], ids=["we-offer", "we-answer"])
+@pytest.mark.parametrize(("name", "video", "audio"), LIBRARY_CALLS)
+async def test_libraries_see_and_hear_us_and_we_them(
+    peers: Peers, name: str, video: str, audio: str, we_offer: bool
+) -> None:
+    async with calling(peers, name) as call:
+        await call.add_all()
+        for kind, codec in (("video", video), ("audio", audio)):
+            if we_offer:
+                call.ours.prefer_codec(kind, codec)
+            else:
+                await call.theirs.prefer_codec(kind, codec)
+        await call.negotiate(we_offer=we_offer)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call.assert_seen)
+            nursery.start_soon(call.assert_heard)
+        for kind, codec in (("video", video), ("audio", audio)):
+            (transceiver,) = call.ours.of_kind(kind)
+            assert transceiver.sender.get_parameters().codecs[0].name.upper() == codec.upper()
+
+
 async def assert_they_see_well(call: Call) -> None:
     """Wait for a picture that is like the one that we have sent."""
     (video,) = call.ours.of_kind("video")

@@ -1,11 +1,35 @@
 """An aiortc peer. aiortc puts all its candidates into its descriptions: it takes trickled ones and sends none."""
 
+from collections.abc import AsyncIterator
+from fractions import Fraction
 from typing import Any
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import candidate_from_sdp
 
 from tests.interop.peers.program import JsonObject, main
+
+
+class SourceTrack(MediaStreamTrack):  # type: ignore[misc]
+    """A track of what an iterator gives."""
+
+    def __init__(self, kind: str, frames: AsyncIterator[Any]) -> None:
+        self.kind = kind
+        super().__init__()
+        self._frames = frames
+
+    async def recv(self) -> Any:
+        frame = await anext(self._frames)
+        if self.kind == "video":
+            frame.time_base = Fraction(1, 90_000)
+        return frame
 
 
 class AiortcEngine:
@@ -44,6 +68,28 @@ class AiortcEngine:
     async def stats(self, peer_connection: Any) -> list[JsonObject]:
         report = await peer_connection.getStats()
         return [{"id": stat.id, "type": stat.type} for stat in report.values()]
+
+    def transceivers(self, peer_connection: Any) -> list[Any]:
+        return list(peer_connection.getTransceivers())
+
+    def add_track(self, peer_connection: Any, track: Any) -> None:
+        peer_connection.addTrack(track)
+
+    def video_track(self, frames: AsyncIterator[Any]) -> Any:
+        return SourceTrack("video", frames)
+
+    def audio_track(self, frames: AsyncIterator[Any]) -> Any:
+        return SourceTrack("audio", frames)
+
+    async def frames_of(self, track: Any) -> AsyncIterator[Any]:
+        while True:
+            try:
+                yield await track.recv()
+            except MediaStreamError:
+                return
+
+    def codecs(self, kind: str) -> list[Any]:
+        return list(RTCRtpReceiver.getCapabilities(kind).codecs)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
   const LOOK_MILLISECONDS = 25;
   const POINTS = 8192;
   const sources = [];
-  const watched = new Map();
   let context;
 
   const audioContext = async () => {
@@ -94,17 +93,19 @@
 
   const trackOf = mid => peer.connection().getTransceivers().find(each => each.mid === mid).receiver.track;
 
-  const elementOf = async mid => {
-    let element = watched.get(mid);
-    if (!element) {
-      const track = trackOf(mid);
-      element = document.createElement(track.kind);
-      Object.assign(element, { muted: true, playsInline: true, srcObject: new MediaStream([track]) });
-      document.documentElement.append(element);
-      watched.set(mid, element);
-      element.play().catch(() => {});
+  // An element does not go on when its track is received again after a while in which it was not: so one for each look.
+  const show = async (mid, use) => {
+    const track = trackOf(mid);
+    const element = document.createElement(track.kind);
+    Object.assign(element, { muted: true, playsInline: true, srcObject: new MediaStream([track]) });
+    document.documentElement.append(element);
+    element.play().catch(() => {});
+    try {
+      return await use(element);
+    } finally {
+      element.srcObject = null;
+      element.remove();
     }
-    return element;
   };
 
   const look = video => {
@@ -185,23 +186,17 @@
     transceivers: () => peer.connection().getTransceivers().map(
       ({ mid, direction, currentDirection, receiver: { track } }) =>
         ({ mid, direction, currentDirection, kind: track.kind, muted: track.muted })),
-    async readCounters({ mid, count, least }) {
-      const video = await elementOf(mid);
+    readCounters: ({ mid, count, least }) => show(mid, async video => {
       const counters = [];
-      let size = [];
       while (counters.length < count) {
         const image = look(video);
         const counter = image && readCounter(image);
-        if (counter !== null && counter >= least && counter !== counters.at(-1)) {
-          counters.push(counter);
-          size = [image.width, image.height];
-        }
+        if (counter !== null && counter >= least && counter !== counters.at(-1)) counters.push(counter);
         await pause();
       }
-      return { counters, size };
-    },
-    async readPicture({ mid }) {
-      const video = await elementOf(mid);
+      return counters;
+    }),
+    readPicture: ({ mid }) => show(mid, async video => {
       for (;;) {
         const image = look(video);
         const counter = image && readCounter(image);
@@ -209,17 +204,15 @@
           const { luma, format } = await lumaOf(video, image);
           const { width, height } = image;
           // The video may have moved on between the two looks.
-          const again = readCounter(look(video));
-          if (again === counter) return { counter, width, height, format, luma: base64(luma) };
+          if (readCounter(look(video)) === counter) return { counter, width, height, format, luma: base64(luma) };
         }
         await pause();
       }
-    },
-    async hear({ mid, frequency, tolerance }) {
+    }),
+    hear: ({ mid, frequency, tolerance }) => show(mid, async ({ srcObject }) => {
       const context = await audioContext();
-      const element = await elementOf(mid);
       const analyser = new AnalyserNode(context, { fftSize: POINTS, smoothingTimeConstant: 0 });
-      const source = context.createMediaStreamSource(element.srcObject);
+      const source = context.createMediaStreamSource(srcObject);
       source.connect(analyser);
       const bins = new Float32Array(analyser.frequencyBinCount);
       let heard;
@@ -229,7 +222,7 @@
       }
       source.disconnect();
       return heard;
-    },
+    }),
     async requestKeyframe({ mid }) {
       const { receiver } = peer.connection().getTransceivers().find(each => each.mid === mid);
       const worker = new Worker(URL.createObjectURL(new Blob([transform], { type: "text/javascript" })));

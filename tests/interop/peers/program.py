@@ -16,11 +16,13 @@ from typing import Any, Protocol
 
 import attrs
 
+from tests.interop.peers.media import Media, MediaEngine
+
 JsonObject = dict[str, Any]
 LINE_LIMIT = 64 * 1024 * 1024
 
 
-class Engine(Protocol):
+class Engine(MediaEngine, Protocol):
     """Where the two libraries differ.
 
     Attributes:
@@ -74,6 +76,10 @@ class Program:
     _emit: Callable[[JsonObject], None]
     _pc: Any = None
     _channels: list[Any] = attrs.Factory(list)
+    _media: Media = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._media = Media(self._engine, lambda: self._pc)
 
     async def execute(self, method: str, parameters: JsonObject) -> Any:
         """Execute a command."""
@@ -92,6 +98,7 @@ class Program:
             "closeChannel": self._close_channel,
             "getStats": self._get_stats,
             "close": self._close,
+            **self._media.commands,
         }
         return await commands[method](**parameters)
 

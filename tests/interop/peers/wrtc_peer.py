@@ -1,7 +1,10 @@
 """A libwebrtc peer, by the bindings of the package ``wrtc``."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
+import av
 import webrtc
 
 from tests.interop.peers.program import JsonObject, main
@@ -11,6 +14,9 @@ class WrtcEngine:
     """The spellings of ``wrtc``; see :class:`tests.interop.peers.program.Engine`."""
 
     trickles = True
+
+    def __init__(self) -> None:
+        self._writing: list[asyncio.Task[None]] = []
 
     def peer_connection(self) -> Any:
         return webrtc.RTCPeerConnection()
@@ -37,6 +43,84 @@ class WrtcEngine:
     async def stats(self, peer_connection: Any) -> list[JsonObject]:
         report = await peer_connection.get_stats()
         return [stat.to_json() for stat in report.values()]
+
+    def transceivers(self, peer_connection: Any) -> list[Any]:
+        return list(peer_connection.get_transceivers())
+
+    def add_track(self, peer_connection: Any, track: Any) -> None:
+        peer_connection.add_track(track, webrtc.MediaStream([track]))
+
+    def video_track(self, frames: AsyncIterator[Any]) -> Any:
+        generator = webrtc.VideoTrackGenerator()
+        self._start(generator.writable, frames, _video_frame)
+        return generator.track
+
+    def audio_track(self, frames: AsyncIterator[Any]) -> Any:
+        generator = webrtc.MediaStreamTrackGenerator("audio")
+        self._start(generator.writable, frames, _audio_data)
+        return generator
+
+    def _start(self, writable: Any, frames: AsyncIterator[Any], convert: Any) -> None:
+        async def write() -> None:
+            writer = writable.get_writer()
+            async for frame in frames:
+                await writer.write(convert(frame))
+
+        self._writing.append(asyncio.create_task(write()))
+
+    async def frames_of(self, track: Any) -> AsyncIterator[Any]:
+        processor = webrtc.MediaStreamTrackProcessor(webrtc.MediaStreamTrackProcessorInit(track))
+        async for each in processor.readable:
+            with each:
+                converted = await (_picture(each) if str(track.kind) == "video" else _sound(each))
+            yield converted
+
+    def codecs(self, kind: str) -> list[Any]:
+        return list(webrtc.RTCRtpReceiver.get_capabilities(kind).codecs)
+
+
+def _video_frame(frame: av.VideoFrame) -> Any:
+    width, height = frame.width, frame.height
+    planes = [
+        bytes(plane)[row * plane.line_size : row * plane.line_size + plane.width]
+        for plane in frame.planes
+        for row in range(plane.height)
+    ]
+    init = webrtc.VideoFrameBufferInit("I420", width, height, timestamp=round(frame.pts * 1_000_000 / 90_000))
+    return webrtc.VideoFrame(b"".join(planes), init)
+
+
+def _audio_data(frame: av.AudioFrame) -> Any:
+    data = bytes(frame.planes[0])[: frame.samples * 2]
+    moment = round(frame.pts * 1_000_000 / frame.sample_rate)
+    return webrtc.AudioData(
+        webrtc.AudioDataInit("s16", frame.sample_rate, frame.samples, 1, timestamp=moment, data=data)
+    )
+
+
+async def _picture(frame: Any) -> av.VideoFrame:
+    """Return the luma, which is what is looked at."""
+    pixels = bytearray(frame.allocation_size())
+    layout = (await frame.copy_to(pixels))[0]
+    picture = av.VideoFrame(frame.visible_rect.width, frame.visible_rect.height, "gray")
+    plane = picture.planes[0]
+    rows = [
+        bytes(pixels[start : start + picture.width]).ljust(plane.line_size, b"\0")
+        for start in range(layout.offset, layout.offset + picture.height * layout.stride, layout.stride)
+    ]
+    plane.update(b"".join(rows).ljust(plane.buffer_size, b"\0")[: plane.buffer_size])
+    return picture
+
+
+async def _sound(data: Any) -> av.AudioFrame:
+    options = webrtc.AudioDataCopyToOptions(plane_index=0)
+    samples = bytearray(data.allocation_size(options))
+    data.copy_to(samples, options)
+    layout = "mono" if data.number_of_channels == 1 else "stereo"
+    sound = av.AudioFrame("s16", layout, data.number_of_frames)
+    sound.sample_rate = round(data.sample_rate)
+    sound.planes[0].update(bytes(samples).ljust(sound.planes[0].buffer_size, b"\0"))
+    return sound
 
 
 if __name__ == "__main__":

@@ -1,0 +1,128 @@
+"""Audio and video of the asyncio peers: the commands of ``media.js`` that both libraries can carry out."""
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol
+
+import attrs
+import av
+
+from trio_rtc.media import dominant_frequency, draw_pattern, read_counter, tone
+
+JsonObject = dict[str, Any]
+HEARD_FRAMES = 10
+
+
+class MediaEngine(Protocol):
+    """Where the two libraries differ."""
+
+    def transceivers(self, peer_connection: Any) -> list[Any]:
+        """Return the transceivers."""
+
+    def add_track(self, peer_connection: Any, track: Any) -> None:
+        """Add a track."""
+
+    def video_track(self, frames: AsyncIterator[av.VideoFrame]) -> Any:
+        """Make a track of these pictures."""
+
+    def audio_track(self, frames: AsyncIterator[av.AudioFrame]) -> Any:
+        """Make a track of this sound."""
+
+    def frames_of(self, track: Any) -> AsyncIterator[Any]:
+        """Return the pictures or the sound of a track that is received, in PyAV's frames."""
+
+    def codecs(self, kind: str) -> list[Any]:
+        """Return the codecs, which have ``mimeType``."""
+
+
+@attrs.define
+class Media:
+    """The commands for audio and video of a peer connection."""
+
+    _engine: MediaEngine
+    _pc: Callable[[], Any]
+    _received: dict[str, AsyncIterator[Any]] = attrs.Factory(dict)
+
+    @property
+    def commands(self) -> dict[str, Callable[..., Any]]:
+        """What can be executed, by name."""
+        return {
+            "addSource": self._add_source,
+            "preferCodec": self._prefer_codec,
+            "readCounters": self._read_counters,
+            "hear": self._hear,
+        }
+
+    async def _add_source(self, kind: str, encodings: None, **options: Any) -> int:
+        if kind == "video":
+            track = self._engine.video_track(_pattern(**options))
+        else:
+            track = self._engine.audio_track(_tone(**options))
+        self._engine.add_track(self._pc(), track)
+        return 0
+
+    async def _prefer_codec(self, kind: str, name: str) -> None:
+        wanted = {f"{kind}/{name}".lower(), "video/rtx"}
+        codecs = [codec for codec in self._engine.codecs(kind) if codec.mimeType.lower() in wanted]
+        for transceiver in self._engine.transceivers(self._pc()):
+            if str(transceiver.sender.track.kind) == kind:
+                transceiver.setCodecPreferences(codecs)
+
+    def _frames(self, mid: str) -> AsyncIterator[Any]:
+        if mid not in self._received:
+            (track,) = [
+                each.receiver.track for each in self._engine.transceivers(self._pc()) if each.mid == mid
+            ]
+            self._received[mid] = self._engine.frames_of(track)
+        return self._received[mid]
+
+    async def _read_counters(self, mid: str, count: int, least: int) -> list[int]:
+        counters: list[int] = []
+        async for frame in self._frames(mid):
+            counter = read_counter(frame)
+            if counter is not None and counter >= least and counter not in counters:
+                counters.append(counter)
+            if len(counters) == count:
+                break
+        return counters
+
+    async def _hear(self, mid: str, frequency: float, tolerance: float) -> float:
+        frames: list[av.AudioFrame] = []
+        async for frame in self._frames(mid):
+            frames.append(frame)
+            if len(frames) == HEARD_FRAMES:
+                heard = _frequency_of(frames)
+                if abs(heard - frequency) <= tolerance:
+                    return heard
+                frames.clear()
+        raise EOFError("the track has ended")
+
+
+def _frequency_of(frames: list[av.AudioFrame]) -> float:
+    try:
+        return dominant_frequency(frames)
+    except ValueError:  # libwebrtc plays silence of another rate before the first packet
+        return math.nan
+
+
+async def _pattern(start: int, width: int, height: int, framerate: int) -> AsyncIterator[av.VideoFrame]:
+    begin = time.monotonic()
+    number = 0
+    while True:
+        number = max(number + 1, int((time.monotonic() - begin) * framerate))
+        await asyncio.sleep(begin + number / framerate - time.monotonic())
+        frame = draw_pattern(start + number, width, height)
+        frame.pts = round(number * 90_000 / framerate)
+        yield frame
+
+
+async def _tone(frequency: float) -> AsyncIterator[av.AudioFrame]:
+    source = tone(frequency)
+    begin = time.monotonic()
+    number = 0
+    while True:
+        await asyncio.sleep(begin + number * 0.02 - time.monotonic())
+        yield source.next_frame()
+        number += 1
