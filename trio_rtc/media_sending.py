@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("trio_rtc.media")
 
+_TRAITS = {"audio": "samples", "video": "width"}
+"""What a frame of each kind has, and one of the other kind has not."""
+
 
 @attrs.frozen
 class LayerPlan:
@@ -174,6 +177,10 @@ class SendingPump:
         if isinstance(frame, EncodedFrame):
             await self._send_encoded(frame, plan, frame.rid)
             return
+        if not hasattr(frame, _TRAITS[plan.kind]):
+            self.frames_failed += 1
+            logger.info("a frame of a track of %s was not sent: it is a %s", plan.kind, type(frame).__name__)
+            return
         for layer in plan.layers:
             if layer.parameters.active:
                 for encoded in await self._encode(number, frame, plan, layer):
@@ -189,7 +196,7 @@ class SendingPump:
             frame = transformed
         try:
             await self._rtp.send_frame(plan.mid, frame, rid)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             self.frames_failed += 1
             logger.info("a frame was not sent: %s", error)
 
