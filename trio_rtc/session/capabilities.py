@@ -22,8 +22,8 @@ ABS_CAPTURE_TIME_URI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture
 PLAYOUT_DELAY_URI = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 VIDEO_ORIENTATION_URI = "urn:3gpp:video-orientation"
 
-_AUDIO_FEEDBACK = ("transport-cc",)
-_VIDEO_FEEDBACK = ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli")
+_AUDIO_FEEDBACK = ("transport-cc", "ack ccfb")
+_VIDEO_FEEDBACK = ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli", "ack ccfb")
 
 
 @attrs.frozen

@@ -1,7 +1,8 @@
 """What we tell the peer of the path: when packets arrived, or what we believe that it carries.
 
-One of three ways, as negotiated: congestion control feedback on every source (RFC 8888), else transport-wide feedback,
-else REMB. A peer that can use none of them has the loss that receiver reports tell.
+One of three ways, as negotiated: transport-wide feedback on packets that have such a number, congestion control
+feedback on those of each source (RFC 8888), else REMB. A peer that can use none of them has the loss that receiver
+reports tell.
 """
 
 from collections.abc import Iterable, Sequence
@@ -46,7 +47,7 @@ class PathFeedback:
         """Take what was negotiated: the sections that receive, and the extensions of all of them."""
         kinds = {kind for section in sections for codec in section.codecs for kind in codec.feedback}
         of_sources = FEEDBACK_CCFB in kinds
-        transport_wide = FEEDBACK_TRANSPORT in kinds and not of_sources
+        transport_wide = FEEDBACK_TRANSPORT in kinds
         self.transport_element = extensions.number(TRANSPORT_WIDE_CC) if transport_wide else None
         estimates = FEEDBACK_REMB in kinds and not of_sources and self.transport_element is None
         self.send_time_element = extensions.number(ABS_SEND_TIME) if estimates else None

@@ -170,14 +170,16 @@ class ReceivingSide:
         """
         source = self._sources.get(packet.ssrc)
         feedback, names = self._feedback, self._name_elements
+        is_numbered = False
         for number, value in packet.extensions:
             if number == feedback.transport_element:
                 feedback.numbered_arrived(value, len(data), now)
+                is_numbered = True
             elif number == feedback.send_time_element:
                 feedback.stamped_arrived(value, len(data), now)
             elif number in names and source is not None and source.names.get(number) != value:
                 source = None
-        if feedback.of_sources:
+        if feedback.of_sources and not is_numbered:
             feedback.source_arrived(packet.ssrc, packet.sequence_number, now)
         if source is None:
             source = self._find_source(packet)

@@ -8,6 +8,7 @@ from .options import StatisticsOptions
 
 _BITS: Final = 16
 _MASK: Final = (1 << _BITS) - 1
+_HALF: Final = 1 << (_BITS - 1)
 
 
 class SequenceUnwrapper:
@@ -39,7 +40,7 @@ class SequenceUnwrapper:
         highest = self.highest
         if highest is None:
             return self._begin(value)
-        difference = serial_difference(value, highest & _MASK, _BITS)
+        difference = ((value - highest + _HALF) & _MASK) - _HALF
         if -self._options.max_misorder < difference < self._options.max_dropout:
             if difference > 0:
                 self._awaited = None
