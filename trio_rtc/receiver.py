@@ -155,7 +155,7 @@ class RTCRtpReceiver:
         Args:
             rid: Of which simulcast layer; ``None`` for all. Packets tell it themselves only at the beginning.
         """
-        queue = FrameQueue(PACKET_CAPACITY)
+        queue = self._open_queue()
         self._packet_queues[queue] = rid
         self._demand_changed()
         try:
@@ -172,7 +172,7 @@ class RTCRtpReceiver:
         self, *, rid: str | None = None
     ) -> AsyncIterator[trio.abc.ReceiveChannel[EncodedFrame]]:
         """Take encoded frames beside the track, also of one simulcast layer only. Not W3C's."""
-        queue = FrameQueue(PACKET_CAPACITY)
+        queue = self._open_queue()
         self._encoded_queues[queue] = rid
         self._demand_changed()
         try:
@@ -183,6 +183,12 @@ class RTCRtpReceiver:
             self._dropped_before += queue.dropped
             queue.end(discard=True)
             self._demand_changed()
+
+    def _open_queue(self) -> FrameQueue:
+        queue = FrameQueue(PACKET_CAPACITY)
+        if not self._is_live:
+            queue.end()
+        return queue
 
     # -- what the peer connection tells ------------------------------------------------------------------------
 

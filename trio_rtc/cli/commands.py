@@ -36,9 +36,10 @@ def cli() -> None:
 def demo(host: str, port: int, seconds: float, once: bool, open_browser: bool) -> None:
     """Connect two processes, show the figures, then serve a page for a browser.
 
-    First a second process is started and connected to this one: how long each stage took, the round-trip time and
-    the throughput are shown. Then a page is served on which a browser connects to this process, with chat, a graph of
-    the round-trip time, a throughput test and a file drop.
+    First a second process is started and connected to this one: how long each stage took, the round-trip time, the
+    throughput and a short call with picture and tone are shown. Then a page is served on which a browser connects to
+    this process, with video both ways, chat, graphs of bitrates and the round-trip time, a throughput test and a file
+    drop.
     """
     console = Console(highlight=False)
     options = DemoOptions(

@@ -1,0 +1,73 @@
+"""What a receiver gives beside its track: packets and encoded frames."""
+
+import pytest
+import trio
+import trio.testing
+
+from tests.strategies.peers import connect, two_peers
+from trio_rtc import EncodedFrame, RTCPeerConnection, open_media_track
+
+SOUND = EncodedFrame(b"\xf8\xff\xfe", 0, 48_000, "opus")
+
+
+async def test_they_end_with_the_receiver(autojump_clock: trio.testing.MockClock) -> None:
+    async with two_peers() as peers:
+        transceiver = peers.alice.add_transceiver("audio")
+        receiver = transceiver.receiver
+        async with receiver.rtp_packets() as packets, receiver.encoded_frames() as frames:
+            transceiver.stop()
+            await connect(peers.alice, peers.bob)
+            await ended(packets)
+            await ended(frames)
+
+
+async def test_of_a_receiver_that_has_ended_already_they_end_at_once(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with RTCPeerConnection() as pc:
+        receiver = pc.add_transceiver("audio").receiver
+    async with receiver.rtp_packets() as packets, receiver.encoded_frames() as frames:
+        await ended(packets)
+        await ended(frames)
+
+
+async def ended(channel: trio.abc.ReceiveChannel[object]) -> None:
+    with trio.fail_after(1), pytest.raises(trio.EndOfChannel):
+        await channel.receive()
+
+
+async def test_packets_are_what_was_sent_and_go_on_to_another_peer(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Those that are forwarded have the sender's own source and numbers, without a gap."""
+    async with two_peers(seed=1) as peers, two_peers(seed=2) as others:
+        frames, track = open_media_track("audio")
+        peers.alice.add_track(track)
+        sender = others.alice.add_transceiver("audio", direction="sendonly").sender
+        async with peers.bob.subscribe("track") as tracks, others.bob.subscribe("track") as other_tracks:
+            await connect(peers.alice, peers.bob)
+            await connect(others.alice, others.bob)
+            receiver = (await tracks.receive()).receiver
+            other_receiver = (await other_tracks.receive()).receiver
+        async with (
+            receiver.rtp_packets() as packets,
+            other_receiver.rtp_packets() as forwarded,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(send_sound, frames)
+            for _ in range(20):
+                await sender.send_rtp(await packets.receive())
+            got = [await forwarded.receive() for _ in range(10)]
+            nursery.cancel_scope.cancel()
+    assert len({packet.ssrc for packet in got}) == 1
+    numbers = [packet.sequence_number for packet in got]
+    assert numbers == list(range(numbers[0], numbers[0] + 10))
+    assert {packet.payload for packet in got} == {SOUND.payload}
+
+
+async def send_sound(frames: trio.abc.SendChannel[EncodedFrame]) -> None:
+    number = 0
+    while True:
+        await frames.send(EncodedFrame(SOUND.payload, number * 960, 48_000, "opus"))
+        await trio.sleep(0.02)
+        number += 1
