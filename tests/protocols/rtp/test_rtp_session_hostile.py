@@ -1,6 +1,7 @@
 """A peer that does its worst: no number is encrypted twice, nothing raises, and nothing costs more than it does."""
 
 import struct
+from itertools import pairwise
 
 import attrs
 import pytest
@@ -17,8 +18,9 @@ from tests.strategies.rtp_sides import (
     sends,
 )
 from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.congestion import CongestionOptions
 from trio_rtc.protocols.rtcp import GenericNack
-from trio_rtc.protocols.rtp import Codec, ReceiveParameters, RtpPacket
+from trio_rtc.protocols.rtp import Codec, ReceiveParameters, RtpOptions, RtpPacket
 from trio_rtc.protocols.rtp.extensions import MID, TRANSPORT_WIDE_CC
 from trio_rtc.protocols.rtp.flexfec import parse_flexfec
 
@@ -87,6 +89,17 @@ def test_a_mid_that_fits_no_header_is_not_said(size: int) -> None:
     assert len(sent) == 5
     assert not any(packet.extensions for packet in sent)
     assert max(len(packet.encode()) for packet in sent) <= 1160
+
+
+def test_a_frame_that_is_far_too_large_does_not_keep_those_after_it_from_being_sent() -> None:
+    side = RtpSide([sends(VP8, RTX)], options=RtpOptions(congestion=CongestionOptions(pacer_max_packets=100)))
+    numbers = []
+    for size in (1000, 50_000_000, 1000):
+        side.session.send_frame("0", frame(size), side.now)
+        numbers += [packet.sequence_number for packet in side.run(2.0, 0.05)]
+    # One is missing, so that the peer knows; all the others have never been.
+    assert sum((after - before) & 0xFFFF == 2 for before, after in pairwise(numbers)) == 1
+    assert sum((after - before) & 0xFFFF == 1 for before, after in pairwise(numbers)) == len(numbers) - 2
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2**64 * 1000])

@@ -226,6 +226,12 @@ class OutgoingStream:
             return self._protect(packets, protection)
         return packets
 
+    def give_back(self, packet: RtpPacket) -> None:
+        """Let the numbers behind a packet of the last frame be taken anew: neither it nor what follows was sent."""
+        if packet.ssrc == self.encoding.ssrc:
+            newest = self._numbers.next - 1
+            self._numbers.next -= (newest - packet.sequence_number) & 0xFFFF
+
     def _protect(self, packets: list[RtpPacket], protection: VideoProtection) -> list[RtpPacket]:
         """Return the packets of a frame as they are protected, and the repair packets behind them."""
         repairs = protection.protect(packets)

@@ -211,8 +211,13 @@ class SendingSide:
         if place.stream.plays_event:
             # RFC 4733 section 2.2 lets the tone replace the sound, and the peer hears the tone undisturbed.
             return
-        for packet in place.stream.packetize(frame, self._options.max_packet_size, now):
-            self._queue(place, packet, place.kind, now)
+        packets = place.stream.packetize(frame, self._options.max_packet_size, now)
+        for index, packet in enumerate(packets):
+            if not self._queue(place, packet, place.kind, now):
+                # The rest would be of no use, and a gap of half of all numbers would be taken for a step back.
+                self.packets_refused += len(packets) - index - 1
+                place.stream.give_back(packet)
+                break
 
     def send_packet(self, mid: str, packet: RtpPacket, rid: str | None, now: float) -> None:
         """Queue a packet of another stream as one of ours."""
@@ -252,9 +257,10 @@ class SendingSide:
             if not place.is_gone
         ]
 
-    def _queue(self, place: _Place, packet: RtpPacket, kind: PacketKind, now: float) -> None:
-        if not self._bandwidth.enqueue((place, packet, kind, now), len(packet.payload), kind, now):
-            self.packets_refused += 1
+    def _queue(self, place: _Place, packet: RtpPacket, kind: PacketKind, now: float) -> bool:
+        taken = self._bandwidth.enqueue((place, packet, kind, now), len(packet.payload), kind, now)
+        self.packets_refused += not taken
+        return taken
 
     def _stamp(
         self, place: _Place, packet: RtpPacket, kind: PacketKind, queued_at: float, now: float
