@@ -34,6 +34,10 @@ BROWSERS = {
 NETWORK_TOOLS = {"iproute2": ("ip",), "nftables": ("nft",)}
 
 
+IN_PARALLEL = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
+"""pytest-xdist's arguments: a worker for each CPU. ``-- -n 0`` behind a session's name runs everything in one process."""
+
+
 def supported_pythons() -> list[str]:
     """Return the Pythons of the classifiers, and with them the one that runs nox when it is newer.
 
@@ -61,7 +65,7 @@ def selection(session: nox.Session, *paths: str) -> list[str]:
 def tests(session: nox.Session) -> None:
     """Run the tests on every supported Python that is installed (no network, no browsers, no real time)."""
     install(session, "tests", extras="cli")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *IN_PARALLEL, *session.posargs)
 
 
 @nox.session
@@ -118,14 +122,14 @@ def fuzz(session: nox.Session) -> None:
     """Run the property tests and the state machines with fresh random seeds and ten times the examples."""
     install(session, "tests", extras="cli")
     arguments = selection(session, "tests/protocols", "tests/session")
-    session.run("pytest", *arguments, env={"HYPOTHESIS_PROFILE": "fuzz"})
+    session.run("pytest", *IN_PARALLEL, *arguments, env={"HYPOTHESIS_PROFILE": "fuzz"})
 
 
 @nox.session
 def nightly(session: nox.Session) -> None:
     """Run all tests with a hundred times the examples. This takes hours."""
     install(session, "tests", extras="cli")
-    session.run("pytest", *session.posargs, env={"HYPOTHESIS_PROFILE": "nightly"})
+    session.run("pytest", *IN_PARALLEL, *session.posargs, env={"HYPOTHESIS_PROFILE": "nightly"})
 
 
 if __name__ == "__main__":
