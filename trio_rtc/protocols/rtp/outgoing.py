@@ -228,7 +228,9 @@ class OutgoingStream:
 
     def give_back(self, packet: RtpPacket) -> None:
         """Let the numbers behind a packet of the last frame be taken anew: neither it nor what follows was sent."""
-        if packet.ssrc == self.encoding.ssrc:
+        # Repair packets to come may protect them under the numbers that they have.
+        is_protected = self._protection is not None and self._protection.factor > 0
+        if packet.ssrc == self.encoding.ssrc and not is_protected:
             newest = self._numbers.next - 1
             self._numbers.next -= (newest - packet.sequence_number) & 0xFFFF
 
