@@ -133,6 +133,7 @@ class CongestionOptions:
         pacer_max_bytes: Most bytes in the pacer; a further packet is refused.
         pacer_queue_time: Age of the oldest packet from which on the queue is drained faster; a retransmission that is
             older is dropped. Retransmissions may be ahead of the target by as much.
+        retransmission_share: Part of the target that retransmissions may take.
         feedback_interval_min: Least time between two feedback messages (TWCC section 4: 50 ms).
         feedback_interval_max: Largest one (libwebrtc: 250 ms; 100 ms keeps the sender's delay estimate fresh).
         feedback_bandwidth: Part of the received bandwidth that feedback may take (RFC 3550 section 6.2: 5 %).
@@ -212,6 +213,7 @@ class CongestionOptions:
     pacer_max_packets: int = attrs.field(default=4_096, validator=_at_least_one)
     pacer_max_bytes: int = attrs.field(default=4 << 20, validator=_at_least_one)
     pacer_queue_time: float = attrs.field(default=0.25, validator=_positive)
+    retransmission_share: float = attrs.field(default=0.5, validator=_positive_fraction)
     feedback_interval_min: float = attrs.field(default=0.05, validator=_positive)
     feedback_interval_max: float = attrs.field(default=0.1, validator=_positive)
     feedback_bandwidth: float = attrs.field(default=0.05, validator=_positive)

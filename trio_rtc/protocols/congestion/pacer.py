@@ -8,8 +8,8 @@ A probe is sent at its own rate, from what waits; where nothing waits ``padding_
 of one ``take_due`` belong to the same cluster or to none: ``probe_cluster`` tells.
 
 Retransmissions go before new video, but may not crowd it out: what a full queue has dropped may be many times what the
-path carries by then. They get no more than the target, and those that have waited too long are dropped; the peer asks
-again for what it still needs.
+path carries by then. They get no more than a part of the target, and those that have waited too long are dropped; the
+peer asks again for what it still needs.
 
 The queue is bounded. When it is full ``enqueue`` first drops padding, then refuses: the packet is not sent. For
 video the rest of the frame is then useless to the peer: drop it, and begin again with a keyframe.
@@ -85,7 +85,7 @@ class Pacer(Generic[ItemT]):
         self.refused = 0
         self.padding_dropped = 0
         self.retransmissions_dropped = 0
-        # When the retransmissions so far are paid off, at the target.
+        # When the retransmissions so far are paid off, at their part of the target.
         self._retransmissions_paid_at = -math.inf
 
     def set_bitrate(self, target: float, now: float) -> None:
@@ -180,7 +180,8 @@ class Pacer(Generic[ItemT]):
         paid_at = max(self._retransmissions_paid_at, now)
         if paid_at > now + options.pacer_queue_time:
             return False
-        self._retransmissions_paid_at = paid_at + 8 * size * options.pacing_factor / self._rate
+        rate = options.retransmission_share * self._rate / options.pacing_factor
+        self._retransmissions_paid_at = paid_at + 8 * size / rate
         return True
 
     def _expire_retransmissions(self, now: float) -> None:

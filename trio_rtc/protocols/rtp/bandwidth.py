@@ -4,6 +4,7 @@ Joins the parts of :mod:`trio_rtc.protocols.congestion` with RTP: packets are nu
 negotiated, feedback on them moves the estimate, the estimate moves the pacer and is divided among the streams.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -41,6 +42,8 @@ _WORTH_TELLING = 0.02
 """By what part of itself a bitrate has to change so that encoders are told."""
 _MAX_NUMBERED = 8192
 """Packets of which the peer may still tell; of more the oldest are forgotten."""
+_REPAIR_MEMORY = 0.5
+"""Seconds over which retransmissions are averaged, to know what they leave to encoders."""
 _OVERHEAD = 60
 """Bytes of IP, UDP and SRTP on top of an RTP packet, as they count on the path."""
 
@@ -61,6 +64,8 @@ class Bandwidth:
         self._estimator = BandwidthEstimator(options, probing=False)
         self._transport_wide = False
         self._pacer: Pacer[Any] = Pacer(options)
+        self._repairs = _DecayingRate()
+        self._repair_bitrate = 0.0
         self._next = 1
         self._numbers = Unwrapper(16)
         self._references = Unwrapper(REFERENCE_BITS)
@@ -110,7 +115,10 @@ class Bandwidth:
 
     def enqueue(self, item: Any, size: int, kind: PacketKind, now: float) -> bool:
         """Queue a packet of so many bytes of payload; return whether there was room for it."""
-        return self._pacer.enqueue(item, size + _OVERHEAD, kind, now)
+        taken = self._pacer.enqueue(item, size + _OVERHEAD, kind, now)
+        if taken and kind is PacketKind.RETRANSMISSION:
+            self._repairs.add(8 * (size + _OVERHEAD), now)
+        return taken
 
     def take_due(self, now: float) -> list[Any]:
         """Take the packets that may leave now."""
@@ -249,7 +257,7 @@ class Bandwidth:
         ]
         bitrates = {
             encoding.ssrc: bitrate / (1 + self._overheads.get(encoding.ssrc, 0.0))
-            for (_, encoding), bitrate in zip(pairs, allocate(self.available, shares), strict=True)
+            for (_, encoding), bitrate in zip(pairs, allocate(self._left_for_media(), shares), strict=True)
         }
         if not self._differs(bitrates):
             return None
@@ -262,6 +270,10 @@ class Bandwidth:
             and bitrates[encoding.ssrc] < (1 - _WORTH_TELLING) * _ceiling(section, encoding)
         )
         return bitrates
+
+    def _left_for_media(self) -> float:
+        """Return what encoders may use: what is sent again has to fit on the path with it."""
+        return self.available - min(self._repair_bitrate, self.available / 2)
 
     def _differs(self, bitrates: Mapping[int, float]) -> bool:
         if bitrates.keys() != self._told.keys():
@@ -281,6 +293,7 @@ class Bandwidth:
 
     def _follow(self, now: float) -> None:
         """Let the pacer follow the estimate."""
+        self._repair_bitrate = self._repairs.bitrate(now)
         self._pacer.set_bitrate(self._estimator.target_bitrate, now)
         for cluster in self._estimator.probes_wanted():
             self._pacer.add_probe(cluster)
@@ -288,6 +301,21 @@ class Bandwidth:
 
 def _by_number(result: tuple[int, float | None]) -> int:
     return result[0]
+
+
+class _DecayingRate:
+    """A rate of which what was long ago counts ever less."""
+
+    def __init__(self) -> None:
+        self._bits = 0.0
+        self._at = 0.0
+
+    def add(self, bits: float, now: float) -> None:
+        self._bits = self.bitrate(now) * _REPAIR_MEMORY + bits
+        self._at = now
+
+    def bitrate(self, now: float) -> float:
+        return self._bits * math.exp(min(self._at - now, 0.0) / _REPAIR_MEMORY) / _REPAIR_MEMORY
 
 
 def _ceiling(section: SendParameters, encoding: Encoding) -> float:
