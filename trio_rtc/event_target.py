@@ -56,6 +56,10 @@ class HandlerRunner:
         for run in waiting:
             nursery.start_soon(run)
 
+    def leave(self) -> None:
+        """Wait for another block: the one that was lent, to a track of the application's, ends."""
+        self.nursery = None
+
     def start(self, run: Callable[[], Awaitable[None]]) -> None:
         """Run something in the nursery, now or as soon as the block begins."""
         if self.nursery is None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from .event_target import HandlerRunner
 from .media_plans import receive_parameters, send_parameters
 from .media_receiving import ReceivingPump
 from .media_sending import LayerPlan, SendingPlan, SendingPump
@@ -78,6 +79,8 @@ class MediaLink:
         self._operations: OperationsChain | None = None
         self._table: TransceiverTable | None = None
         self._rtp: RtpTransport | None = None
+        # Local tracks run their handlers in the block of the first connection that sends them.
+        self._lent: list[HandlerRunner] = []
         self._sending: dict[RTCRtpSender, SendingPump] = {}
         self._receiving: dict[RTCRtpReceiver, ReceivingPump] = {}
 
@@ -89,6 +92,12 @@ class MediaLink:
     def open(self, nursery: trio.Nursery) -> None:
         """Say where tasks run."""
         self._nursery = nursery
+
+    def close(self) -> None:
+        """Hear that the connection ends."""
+        for runner in self._lent:
+            runner.leave()
+        self._lent.clear()
 
     @property
     def rtp(self) -> RtpTransport | None:
@@ -170,6 +179,7 @@ class MediaLink:
             return None
         if self._nursery is not None and track._runner.nursery is None:
             track._runner.open(self._nursery)
+            self._lent.append(track._runner)
         return SendingPlan(
             plan.mid,
             plan.kind,

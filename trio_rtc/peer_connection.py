@@ -217,6 +217,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         self._signaling_state = RTCSignalingState.CLOSED
         self._end_events()
         self._transceivers.close()
+        self._media.close()
         self._monitor.close()
         self._lifetime.request_close()
 

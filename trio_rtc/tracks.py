@@ -481,7 +481,9 @@ def blank(frame: Any) -> Any:
     for index, plane in enumerate(blanked.planes):
         # Black in YUV: no luma, neutral chroma.
         plane.update((b"\x80" if is_yuv and index else b"\x00") * plane.buffer_size)
-    blanked.pts, blanked.time_base = frame.pts, frame.time_base
+    blanked.pts = frame.pts
+    if frame.time_base is not None:
+        blanked.time_base = frame.time_base
     if hasattr(frame, "sample_rate"):
         blanked.sample_rate = frame.sample_rate
     return blanked
