@@ -72,7 +72,9 @@ class Copies:
 
 
 Verdict = Pass | Drop | Delay | Replace | Copies
+"""What becomes of a packet."""
 PacketFilter = Callable[[Packet], Verdict]
+"""Decides about each packet; see ``add_filter``."""
 
 
 class DropReason(StrEnum):
