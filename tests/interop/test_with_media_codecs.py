@@ -42,6 +42,7 @@ async def test_both_see_and_hear_each_other(
             nursery.start_soon(assert_they_see_well, call)
             nursery.start_soon(assert_we_see_well, call)
         await assert_their_stats(call, video, audio)
+        await assert_our_stats(call, video, audio)
 
 
 LIBRARY_CALLS = [
@@ -109,6 +110,24 @@ async def assert_their_stats(call: Call, video: str, audio: str) -> None:
             assert received["framesDecoded"] >= 8
             assert sent["framesEncoded"] >= 8
             assert (received["frameWidth"], received["frameHeight"]) == (320, 180)
+
+
+async def assert_our_stats(call: Call, video: str, audio: str) -> None:
+    """We have received and sent in these codecs, and have lost nothing."""
+    for kind, codec in (("video", video), ("audio", audio)):
+        (transceiver,) = call.ours.of_kind(kind)
+        stats = {**await transceiver.receiver.get_stats(), **await transceiver.sender.get_stats()}
+        (received,) = [each for each in stats.values() if each.type == "inbound-rtp"]
+        (sent,) = [each for each in stats.values() if each.type == "outbound-rtp"]
+        for each in (received, sent):
+            assert stats[each.codec_id].mime_type.lower() == f"{kind}/{codec}".lower()
+        assert received.packets_lost == 0
+        assert received.packets_received > 0
+        assert sent.packets_sent > 0
+        if kind == "video":
+            assert received.frames_decoded >= 8
+            assert sent.frames_encoded >= 8
+            assert (received.frame_width, received.frame_height) == (320, 180)
 
 
 def is_rtp(stats: dict[str, object], type_: str, kind: str) -> bool:
