@@ -65,15 +65,15 @@ async def feed(source: trio.abc.ReceiveChannel[Any], frames: trio_rtc.MediaStrea
 
 async def watch(track: trio_rtc.MediaStreamTrack) -> None:
     """Say now and then what is seen or heard."""
-    heard = []
+    frames = []
     async for frame in track:
-        if track.kind == "audio":
-            heard.append(frame)
-            if len(heard) == 50:
-                print(f"a tone of {media.dominant_frequency(heard):.0f} Hz", flush=True)
-                heard.clear()
-        elif (counter := media.read_counter(frame)) is not None and counter % 10 == 0:
-            print(f"picture {counter}", flush=True)
+        frames.append(frame)
+        if track.kind == "video" and len(frames) == 10:
+            print(f"picture {media.read_counter(frame)}", flush=True)
+            frames.clear()
+        elif len(frames) == 50:
+            print(f"a tone of {media.dominant_frequency(frames):.0f} Hz", flush=True)
+            frames.clear()
 
 
 async def call(peer: signaling.Peer, encryption: Encryption) -> None:
