@@ -91,6 +91,31 @@ class SendingPlan:
     degradation_preference: RTCDegradationPreference | None = None
 
 
+@attrs.define
+class _Clock:
+    """Lets the timestamps of a stream go on when its frames come from another track.
+
+    Every track begins where it likes. A receiver that sees time go back, or leap by a day, plays nothing.
+    """
+
+    _track: MediaStreamTrack | None = None
+    _offset: int = 0
+    _last: int = 0
+    _last_at: float = 0.0
+
+    def stamp(self, frame: EncodedFrame, track: MediaStreamTrack, now: float) -> EncodedFrame:
+        """Return the frame with a timestamp that follows on those before."""
+        if track is not self._track:
+            if self._track is not None:
+                passed = max(1, round((now - self._last_at) * frame.clock_rate))
+                self._offset = self._last + passed - frame.timestamp
+            self._track = track
+        if self._offset:
+            frame = attrs.evolve(frame, timestamp=frame.timestamp + self._offset)
+        self._last, self._last_at = frame.timestamp, now
+        return frame
+
+
 class SendingPump:
     """Sends what a track gives, as a plan says; the plan may be replaced at any time.
 
@@ -113,6 +138,7 @@ class SendingPump:
         self._bitrates: dict[int, float] = {}
         self._users: dict[int, EncodingUser] = {}
         self._scalers: dict[int, QualityScaler] = {}
+        self._clocks: dict[str | None, _Clock] = {}
         self.transform: FrameTransform | None = None
         self.layers: dict[int, LayerMeters] = {}
         self.frames_encoded = 0
@@ -194,6 +220,7 @@ class SendingPump:
             if transformed is None:
                 return
             frame = transformed
+        frame = self._clocks.setdefault(rid, _Clock()).stamp(frame, plan.track, trio.current_time())
         try:
             await self._rtp.send_frame(plan.mid, frame, rid)
         except (ValueError, OverflowError) as error:

@@ -1,5 +1,8 @@
 """RTCRtpSender (W3C webrtc section 5.2)."""
 
+from itertools import pairwise
+
+import attrs
 import pytest
 import trio
 
@@ -298,6 +301,34 @@ async def test_another_track_goes_on_in_the_same_stream(autojump_clock: Clock) -
             assert silence.cancelled_caught
             await sender.replace_track(track)
             await packets.receive()
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("begins_at", [0, -5_000_000, 900_000_000])
+async def test_time_goes_on_when_another_track_has_another_clock(
+    begins_at: int, autojump_clock: Clock
+) -> None:
+    """A receiver plays nothing of what lies in its past, and waits for what is far in its future."""
+    async with media_peers() as peers, trio.open_nursery() as nursery:
+        source, track = open_media_track("audio")
+        sender = peers.alice.add_track(track)
+        event = await connect_track(peers.alice, peers.bob)
+        event.receiver.decode = False
+        nursery.start_soon(send_frames, source, "audio")
+        frames = [await event.track.receive() for _ in range(50)]
+        other, another = open_media_track("audio")
+
+        async def send_others() -> None:
+            for index in range(200):
+                await other.send(attrs.evolve(opus_frame(index), timestamp=begins_at + 960 * index))
+                await trio.sleep(0.02)
+
+        await sender.replace_track(another)
+        nursery.start_soon(send_others)
+        frames += [await event.track.receive() for _ in range(50)]
+        steps = [later.timestamp - earlier.timestamp for earlier, later in pairwise(frames)]
+        assert min(steps) > 0
+        assert max(steps) <= 10 * 960
         nursery.cancel_scope.cancel()
 
 
