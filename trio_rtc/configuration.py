@@ -81,7 +81,8 @@ class RTCConfiguration:
     Attributes:
         ice_servers: STUN and TURN servers.
         ice_transport_policy: ``all``, or ``relay`` to use relayed candidates only.
-        bundle_policy: How media is spread over transports when the peer does not bundle.
+        bundle_policy: Which sections of an offer may do without BUNDLE. All share one transport; what a peer wants on
+            another is rejected.
         rtcp_mux_policy: ``require`` is the only value.
         peer_identity: Obsolete; only ``None``.
         certificates: Certificates to use, of which the first one is taken; by default one is made for this
