@@ -37,6 +37,7 @@ from .services import parse
 WIDTH, HEIGHT, FRAMES_PER_SECOND = 640, 360, 30
 FREQUENCY = 440.0
 REPORT_INTERVAL = 1.0
+SETTLING = 1.0  # seconds that are not measured: what is known of the bandwidth begins low
 _SOUND_FRAMES = 6  # of 20 ms, in which the frequency is looked for
 
 
@@ -209,6 +210,7 @@ async def measure_call(pc: RTCPeerConnection, seconds: float) -> Received:
             for _ in senders:
                 nursery.start_soon(counter.count, (await tracks.receive()).receiver)
             await counter.begun.wait()
+            await trio.sleep(SETTLING)
             await counter.take()
             await trio.sleep(seconds)
             received = await counter.take()
