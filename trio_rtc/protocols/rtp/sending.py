@@ -1,6 +1,5 @@
 """The sending half of an RTP session: our streams, their pacing, and what the peer says about them."""
 
-import math
 import random
 from collections.abc import Collection, Iterable, Mapping
 
@@ -61,7 +60,6 @@ class _Place:
         "is_open",
         "kind",
         "parameters",
-        "renewed_at",
         "report",
         "stamper",
         "stream",
@@ -72,7 +70,6 @@ class _Place:
         self.report = PeerReport()
         self.firs: int | None = None
         self.is_gone = False
-        self.renewed_at = -math.inf
         self.configure(parameters)
 
     def configure(self, parameters: SendParameters) -> None:
@@ -310,21 +307,14 @@ class SendingSide:
 
     # -- what the peer says ------------------------------------------------------------------------------------
 
-    def handle_nack(self, ssrc: int, sequence_numbers: Iterable[int], now: float) -> KeyframeRequested | None:
-        """Send again what the peer has missed; where there is no room for it, a keyframe is the cheaper repair."""
+    def handle_nack(self, ssrc: int, sequence_numbers: Iterable[int], now: float) -> None:
+        """Send again what the peer has missed."""
         place = self._places.get(ssrc)
         if place is None:
-            return None
+            return
         round_trip = place.report.round_trip or 0.0
-        refused = self.packets_refused
         for packet in place.stream.retransmit(sequence_numbers, round_trip, now):
             self._queue(place, packet, PacketKind.RETRANSMISSION, now)
-        if self.packets_refused == refused or place.kind is not PacketKind.VIDEO:
-            return None
-        if now < place.renewed_at + self._options.keyframe_interval:
-            return None
-        place.renewed_at = now
-        return KeyframeRequested(place.stream.mid, place.stream.encoding.rid)
 
     def handle_picture_loss(self, ssrc: int) -> KeyframeRequested | None:
         """Hear that the peer needs a keyframe."""
