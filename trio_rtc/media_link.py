@@ -254,7 +254,10 @@ class MediaLink:
         if self._rtp is None or transceiver is None or transceiver.mid is None:
             return
         self._rtp.session.set_demand(
-            transceiver.mid, frames=receiver._wants_frames, packets=receiver._wants_packets
+            transceiver.mid,
+            frames=receiver._wants_frames,
+            packets=receiver._wants_packets,
+            least_delay=(receiver.jitter_buffer_target or 0.0) / 1000,
         )
         self._rtp.wake()
         if not receiver._source.is_wanted and (pump := self._receiving.get(receiver)) is not None:

@@ -314,8 +314,6 @@ SUBJECTS = [
         packet=control_message,
         payload=control_payload,
     ),
-    rtp_subject("rtp sending", "sk"),
-    rtp_subject("rtp receiving", "rk"),
     rtp_subject("rtp both ways", "srk"),
     rtp_subject("rtp without keys", "r"),
     Subject(name="mdns resolver", make=make_resolver, start=start_resolver, use=use_resolver),

@@ -637,3 +637,21 @@ def test_sound_before_the_demand_is_not_kept() -> None:
     pair.bob.session.set_demand(AUDIO, frames=True, packets=False)
     pair.run(1, audio=True)
     assert len(pair.bob.frames(AUDIO)) > 45
+
+
+@pytest.mark.parametrize("mid", [AUDIO, VIDEO])
+def test_frames_wait_as_long_as_the_application_wants(mid: str) -> None:
+    """W3C webrtc-extensions, ``jitterBufferTarget``: on a quiet network nothing else would hold them."""
+    ages = []
+    for least_delay in (0.0, 0.5):
+        pair = Pair()
+        pair.negotiate(video_section(), audio_section())
+        pair.bob.session.set_demand(mid, frames=True, packets=False, least_delay=least_delay)
+        pair.run(5, video=30, audio=True)
+        at, _, frame = [
+            each for each in pair.bob.played if each[1] == mid and isinstance(each[2], EncodedFrame)
+        ][-1]
+        assert isinstance(frame, EncodedFrame)
+        ages.append(at - pair.sent_at[frame.payload])
+    assert ages[0] < 0.1
+    assert ages[1] - ages[0] == pytest.approx(0.5, abs=0.1)

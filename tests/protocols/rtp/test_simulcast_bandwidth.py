@@ -1,5 +1,6 @@
 """How what the path carries is divided among the layers of a simulcast."""
 
+import attrs
 import pytest
 
 from trio_rtc.protocols.congestion import CongestionOptions
@@ -41,3 +42,24 @@ def test_what_the_application_says_of_a_layer_is_its_ceiling() -> None:
 
 def test_a_single_stream_takes_all_however_small_it_is() -> None:
     assert bitrates(1_000_000, *layers(QUARTER))[QUARTER] == pytest.approx(1_000_000)
+
+
+def test_what_the_peer_takes_in_one_section_limits_that_section_alone() -> None:
+    """RFC 8866 section 5.8: ``b=`` of a media section is about that section."""
+    bandwidth = Bandwidth(CongestionOptions(start_bitrate=1_000_000))
+    limited = attrs.evolve(section(Encoding(ssrc=1)), mid="limited", max_bitrate=50_000)
+    bandwidth.configure([limited, section(Encoding(ssrc=2))], transport_wide=True, now=0.0)
+    changes = bandwidth.take_changes()
+    assert changes is not None
+    assert changes[1] == pytest.approx(50_000)
+    assert changes[2] == pytest.approx(950_000)
+
+
+def test_the_layers_of_a_limited_section_share_its_limit() -> None:
+    bandwidth = Bandwidth(CongestionOptions(start_bitrate=1_000_000))
+    limited = attrs.evolve(section(*layers(QUARTER, HALF, FULL)), max_bitrate=200_000)
+    bandwidth.configure([limited], transport_wide=True, now=0.0)
+    assert bandwidth.available <= 200_000
+    changes = bandwidth.take_changes()
+    assert changes is not None
+    assert 0 < sum(changes.values()) <= 200_001

@@ -101,10 +101,10 @@ class Bandwidth:
             self._transport_wide = True
             self._estimator = BandwidthEstimator(self._options, probing=True)
         wanted = sum(_ceiling(section, encoding) for section, encoding in self._encodings())
-        limits = [section.max_bitrate for section in sections if section.max_bitrate is not None]
-        ceiling = min([max(wanted, self._options.start_bitrate), self._options.max_bitrate, *limits])
+        if not sections or any(section.max_bitrate is None for section in sections):
+            wanted = max(wanted, self._options.start_bitrate)
         # A peer may say that it takes nothing at all; an estimate is never zero.
-        ceiling = max(ceiling, 1.0)
+        ceiling = max(min(wanted, self._options.max_bitrate), 1.0)
         self._estimator.set_bounds(min(self._options.min_bitrate, ceiling), None, ceiling, now)
         self._told.clear()
         ssrcs = {encoding.ssrc for _, encoding in self._encodings()}
@@ -319,7 +319,16 @@ class _DecayingRate:
 
 
 def _ceiling(section: SendParameters, encoding: Encoding) -> float:
-    """Return what a stream can use at most: if nobody says, the smaller of two layers needs less for its pixels."""
+    """Return what a stream can use at most: what it needs, and its part of what the peer takes in its section."""
+    needed = _needed(section, encoding)
+    if section.max_bitrate is None:
+        return needed
+    total = sum(_needed(section, each) for each in section.encodings if each.active)
+    return min(needed, section.max_bitrate * needed / max(total, needed, 1.0))
+
+
+def _needed(section: SendParameters, encoding: Encoding) -> float:
+    """Return what a stream can use: if nobody says, the smaller of two layers needs less for its pixels."""
     if encoding.max_bitrate is not None:
         return float(encoding.max_bitrate)
     if section.kind == "audio":

@@ -111,6 +111,7 @@ class IncomingStream:
         self._path: MediaPath | None = None
         self._between = 0
         self._wanted = False
+        self._least_delay = 0.0
         self.wants_packets = False
         self._wants_repair = False
         self._redundant: RedundantAudio | RedundantVideo | None = None
@@ -258,9 +259,12 @@ class IncomingStream:
             self._nack.received(number, now, recovered=repaired)
         return timestamp
 
-    def want(self, *, frames: bool, packets: bool) -> None:
+    def want(self, *, frames: bool, packets: bool, least_delay: float = 0.0) -> None:
         """Say what is wanted from now on. What nobody wants is counted, and not asked for again."""
         self.wants_packets = packets
+        self._least_delay = least_delay
+        if self._path is not None:
+            self._path.set_least_delay(least_delay)
         self._wants_repair = frames or packets
         self._open_nack()
         if frames is self._wanted:
@@ -280,6 +284,8 @@ class IncomingStream:
         self._path = None
         if self._wanted and self.codec is not None:
             self._path = make_path(self.codec, self, self._options, self.meters)
+        if self._path is not None:
+            self._path.set_least_delay(self._least_delay)
 
     @property
     def is_video(self) -> bool:

@@ -73,6 +73,9 @@ class MediaPath(Protocol):
     def set_extra_delay(self, delay: float) -> None:
         """Take how much longer to wait for the other streams, in seconds."""
 
+    def set_least_delay(self, delay: float) -> None:
+        """Take how long to wait at least, in seconds, although the network may need less."""
+
     def next_timer(self) -> float:
         """Return when ``frames`` has something though nothing came."""
 
@@ -112,6 +115,8 @@ class VideoPath:
         self._last: int | None = None
         self._extra_delay = 0.0
         self._least_wait = 0.0
+        self._least_delay = 0.0
+        self._asked_delay = 0.0
         self._held: deque[tuple[float, EncodedFrame]] = deque()
 
     @property
@@ -137,6 +142,8 @@ class VideoPath:
         """Take a packet."""
         if values.rotation is not None or values.capture_time is not None:
             self._remember(timestamp, values)
+        if values.playout_delay_min is not None:
+            self._asked_delay = values.playout_delay_min
         self._assembler.insert(number, timestamp, packet, now)
 
     def frames(self, now: float) -> list[PlayedFrame]:
@@ -151,9 +158,10 @@ class VideoPath:
 
     def _due(self, frame: EncodedFrame, now: float) -> float:
         base = self._jitter.base_delay
-        if not self._extra_delay or base is None:
+        least = max(self._least_delay, self._asked_delay)
+        if not (self._extra_delay or least) or base is None:
             return now
-        wait = base + self._jitter.target_delay + self._extra_delay
+        wait = base + max(self._jitter.target_delay, least) + self._extra_delay
         return min(frame.timestamp / frame.clock_rate + wait, now + _MAX_HOLD)
 
     def _whole_frames(self, now: float) -> list[EncodedFrame]:
@@ -205,11 +213,16 @@ class VideoPath:
         if base is None or self._last is None:
             return None
         captured = self._last / self._codec.clock_rate
-        return StreamTiming(self._last, captured + base + self._jitter.target_delay)
+        wait = max(self._jitter.target_delay, self._least_delay, self._asked_delay)
+        return StreamTiming(self._last, captured + base + wait)
 
     def set_extra_delay(self, delay: float) -> None:
         """Take how much longer pictures have to wait for the sound; less than some milliseconds is nothing."""
         self._extra_delay = delay if delay >= _LEAST_EXTRA_DELAY else 0.0
+
+    def set_least_delay(self, delay: float) -> None:
+        """Take how long pictures have to wait at least."""
+        self._least_delay = delay
 
     def next_timer(self) -> float:
         """Return when ``frames`` has something though nothing came."""
@@ -333,6 +346,10 @@ class AudioPath:
         """Take how much longer to wait for the pictures, in seconds."""
         self._playout.set_extra_delay(delay)
 
+    def set_least_delay(self, delay: float) -> None:
+        """Take how long sound has to wait at least."""
+        self._playout.set_least_delay(delay)
+
     def next_timer(self) -> float:
         """Return when something is to be heard."""
         return self._playout.next_timer()
@@ -357,7 +374,7 @@ class _Layers:
 _MAX_FRAMES_UNDER_WAY = 128
 _MAX_HELD = 128
 """Pictures that wait for the sound; of more the first is shown at once."""
-_MAX_HOLD = 3.0
+_MAX_HOLD = 5.0
 _CORRECTION_WAIT = 0.15
 """Seconds to wait for error correction: it protects a few frames together, and comes behind them."""
 _LEAST_EXTRA_DELAY = 0.01

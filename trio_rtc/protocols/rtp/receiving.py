@@ -48,10 +48,12 @@ class Demand:
     Attributes:
         frames: Whether frames are.
         packets: Whether packets are.
+        least_delay: How long frames have to wait at least, in seconds.
     """
 
     frames: bool = False
     packets: bool = False
+    least_delay: float = 0.0
 
 
 class _Source:
@@ -147,12 +149,16 @@ class ReceivingSide:
         numbers = (self._any_map.number(uri) for uri in (MID, RTP_STREAM_ID, REPAIRED_RTP_STREAM_ID))
         self._name_elements = frozenset(number for number in numbers if number is not None)
 
-    def set_demand(self, mid: str, *, frames: bool, packets: bool) -> None:
+    def set_demand(self, mid: str, demand: Demand) -> None:
         """Say what is wanted of a section."""
-        self._demands[mid] = Demand(frames, packets)
+        self._demands[mid] = demand
         for stream in self._streams.values():
             if stream.mid == mid:
-                stream.want(frames=frames, packets=packets)
+                self._demand(stream, demand)
+
+    @staticmethod
+    def _demand(stream: IncomingStream, demand: Demand) -> None:
+        stream.want(frames=demand.frames, packets=demand.packets, least_delay=demand.least_delay)
 
     def request_keyframe(self, mid: str, rid: str | None) -> None:
         """Ask for a keyframe of a section, or of one of its layers."""
@@ -368,7 +374,7 @@ class ReceivingSide:
         mid = route.section.mid
         stream = IncomingStream(mid, ssrc, route.rid, self._options, self._maps[mid])
         demand = self._demands.get(mid, Demand())
-        stream.want(frames=demand.frames, packets=demand.packets)
+        self._demand(stream, demand)
         stream.rtx_ssrc = next(
             (repair for repair, repaired in self._repairs.items() if repaired == ssrc), None
         )

@@ -49,7 +49,7 @@ from .frame import EncodedFrame
 from .options import RtpOptions
 from .packet import RtpPacket
 from .parameters import FEEDBACK_CCFB, FEEDBACK_TRANSPORT, ReceiveParameters, SendParameters
-from .receiving import ReceivingSide
+from .receiving import Demand, ReceivingSide
 from .reports import ReportSchedule, compound, goodbye
 from .sending import SendingSide
 from .totals import Totals, add_to, numbers_of
@@ -127,9 +127,16 @@ class RtpSession:
         self._own_ssrc = self._own_ssrc if first is None else first
         self._note_bitrates(now)
 
-    def set_demand(self, mid: str, *, frames: bool, packets: bool) -> None:
-        """Say what is wanted of a section that is received."""
-        self.receiving.set_demand(mid, frames=frames, packets=packets)
+    def set_demand(self, mid: str, *, frames: bool, packets: bool, least_delay: float = 0.0) -> None:
+        """Say what is wanted of a section that is received.
+
+        Args:
+            mid: The section.
+            frames: Whether frames are wanted.
+            packets: Whether packets are wanted.
+            least_delay: How long frames have to wait at least, in seconds, although the network may need less.
+        """
+        self.receiving.set_demand(mid, Demand(frames, packets, least_delay))
 
     # -- what the application does -------------------------------------------------------------------------------
 

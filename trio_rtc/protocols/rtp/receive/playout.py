@@ -139,6 +139,7 @@ class AudioPlayout:
         self._playing: _Playing | None = None
         self._output: int | None = None
         self._extra_delay = 0.0
+        self._least_delay = 0.0
         self._last_adjustment = -math.inf
         self.counters = PlayoutCounters()
 
@@ -150,7 +151,7 @@ class AudioPlayout:
     @property
     def target_delay(self) -> float:
         """How long after the quickest frames of their age frames are to be played, in seconds."""
-        return self._jitter.target_delay + self._extra_delay
+        return max(self._jitter.target_delay, self._least_delay) + self._extra_delay
 
     @property
     def timestamp_offset(self) -> int:
@@ -161,10 +162,15 @@ class AudioPlayout:
         """Tell how much longer this stream has to wait for the picture, in seconds."""
         self._extra_delay = delay
 
+    def set_least_delay(self, delay: float) -> None:
+        """Tell how long to wait at least, in seconds, although the network may need less."""
+        self._least_delay = delay
+
     def play_time(self, timestamp: int) -> float | None:
         """Return when a timestamp of the sender would be played without extra delay; ``None`` if not known."""
         base = self._jitter.base_delay
-        return None if base is None else timestamp / self._clock_rate + base + self._jitter.target_delay
+        wait = max(self._jitter.target_delay, self._least_delay)
+        return None if base is None else timestamp / self._clock_rate + base + wait
 
     def insert(
         self,
