@@ -35,7 +35,7 @@ NETWORK_TOOLS = {"iproute2": ("ip",), "nftables": ("nft",)}
 
 
 IN_PARALLEL = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
-"""pytest-xdist's arguments: a worker for each CPU. ``-- -n 0`` behind a session's name runs everything in one process."""
+"""A worker of pytest-xdist for each CPU. ``-- -n 0`` behind a session's name runs everything in one process."""
 
 
 def supported_pythons() -> list[str]:
