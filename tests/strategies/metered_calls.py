@@ -5,6 +5,7 @@ keyframes, and follow what their sender is told it may use. Every frame has the 
 comes out at the other end tells how long it took.
 """
 
+import itertools
 import math
 import random
 import struct
@@ -169,7 +170,7 @@ class Log:
     def longest_stall(self, begin: float, end: float) -> float:
         """Return the longest time without a frame between two times."""
         times = [begin, *(frame.at for frame in self.between(begin, end)), end]
-        return max(later - sooner for sooner, later in zip(times, times[1:], strict=False))
+        return max(later - sooner for sooner, later in itertools.pairwise(times))
 
 
 @attrs.frozen

@@ -123,6 +123,26 @@ async def test_duplicates_arrive_twice() -> None:
     assert len(set(received)) == 1000
 
 
+async def test_jitter_may_let_packets_overtake_each_other() -> None:
+    received, _ = await exchange(Link(jitter=0.1, jitter_reorders=True), numbered(500))
+    assert sorted(received) == numbered(500) != received
+
+
+async def test_the_wait_before_a_bottleneck_can_be_read() -> None:
+    network = SimulatedNetwork(link=Link(delay=0, rate=80_000))
+    pair = Pair(network)
+    async with network:
+        sender, receiver = await pair.open()
+        assert network.queueing_delay("alice", "bob") == 0
+        await sender.send_batch([bytes(972)] * 5, receiver.local_address)
+        assert network.queueing_delay("alice", "bob") == pytest.approx(0.5)
+        await trio.sleep(0.3)
+        assert network.queueing_delay("alice", "bob") == pytest.approx(0.2)
+        assert network.queueing_delay("bob", "alice") == 0
+    with pytest.raises(ValueError, match="no host"):
+        network.queueing_delay("alice", "carol")
+
+
 async def test_jitter_alone_keeps_the_order() -> None:
     received, _ = await exchange(Link(jitter=0.1), numbered(500))
     assert received == numbered(500)
