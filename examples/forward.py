@@ -98,8 +98,6 @@ class Viewer:
         self, receiver: trio_rtc.RTCRtpReceiver, rid: str | None, sender: trio_rtc.RTCRtpSender
     ) -> None:
         async with receiver.rtp_packets(rid=rid) as packets:
-            if rid == self._switch.wanted:
-                receiver.request_keyframe(rid=rid)
             async for packet in packets:
                 ours = packet if rid is None else self._switch.take(rid, packet)
                 if ours is not None:
@@ -112,12 +110,18 @@ class Viewer:
                 if self._video is not None:
                     self._video.request_keyframe(rid=self._switch.wanted)
 
+    async def ask(self) -> None:
+        """Ask for the keyframe at which the layers change, until it comes: browsers ignore who asks too soon again."""
+        while True:
+            if self._video is not None and self._switch.current != self._switch.wanted:
+                self._video.request_keyframe(rid=self._switch.wanted)
+            await trio.sleep(0.2)
+
     async def choose(self, channel: trio_rtc.RTCDataChannel) -> None:
         """Let the viewer choose a layer; the change waits for a keyframe of it."""
         async for rid in channel:
-            if rid in LAYERS and self._video is not None:
+            if rid in LAYERS:
                 self._switch.wanted = rid
-                self._video.request_keyframe(rid=rid)
 
 
 async def serve(peer: signaling.Peer, stage: Stage, *, publishes: bool) -> None:
@@ -128,6 +132,7 @@ async def serve(peer: signaling.Peer, stage: Stage, *, publishes: bool) -> None:
                 pc.on_track = stage.enter
             else:
                 viewer, stream = Viewer(stage), trio_rtc.MediaStream()
+                nursery.start_soon(viewer.ask)
                 nursery.start_soon(viewer.choose, pc.create_data_channel("layer"))
                 for kind in ("audio", "video"):
                     transceiver = pc.add_transceiver(kind, direction="sendonly", streams=[stream])
