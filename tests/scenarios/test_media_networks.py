@@ -56,7 +56,7 @@ async def test_packets_overtake_each_other() -> None:
         assert longest_queue(going_on, 5, 15) < 0.15
         counters = await going_on.receiver_counters()
         # What comes late by itself is not asked for, once it is known how late that may be.
-        assert counters["nack_requested"] < 0.1 * counters["incoming_packets"]
+        assert counters["nack_requested"] < 0.2 * counters["incoming_packets"]
 
 
 async def test_a_link_falls_to_an_eighth_and_recovers() -> None:
