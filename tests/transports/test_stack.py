@@ -18,6 +18,7 @@ from trio_rtc.protocols.dtls import Closed, DtlsEvent, DtlsRole, Fingerprint, Ha
 from trio_rtc.protocols.ice import GatheringCompleted, IceEvent, IceRole, LocalCandidateGathered, StateChanged
 from trio_rtc.protocols.mdns import GROUP_IPV4, PORT, Responder, ResponderOptions
 from trio_rtc.protocols.sctp import Closed as AssociationClosed
+from trio_rtc.protocols.rtp import RtpEvent
 from trio_rtc.protocols.sctp import SctpEvent
 from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork
 from trio_rtc.transports.settings import Settings
@@ -44,7 +45,7 @@ class Owner:
     def __init__(self) -> None:
         self.log: list[str] = []
         self.times: dict[str, float] = {}
-        self.events: list[IceEvent | DtlsEvent | SctpEvent | DataChannelEvent] = []
+        self.events: list[IceEvent | DtlsEvent | SctpEvent | DataChannelEvent | RtpEvent] = []
         self.on_ice_event: Callable[[IceEvent], object] = lambda event: None
 
     def _note(self, name: str) -> None:
@@ -72,6 +73,9 @@ class Owner:
     def handle_channel_event(self, event: DataChannelEvent) -> None:
         self.events.append(event)
         self._note(f"channel {type(event).__name__}")
+
+    def handle_rtp_event(self, event: RtpEvent) -> None:
+        self.events.append(event)
 
     def position(self, name: str) -> int:
         return self.log.index(name)

@@ -362,6 +362,8 @@ class IncomingStream:
             counters["nack_given_up"] = self._nack.given_up
         if isinstance(self._path, VideoPath):
             counters["keyframes_wanted"] = self._path.assembler.keyframe_requests
+        if self._redundant is not None:
+            counters |= self._redundant.counters()
         return counters
 
     # -- reports -----------------------------------------------------------------------------------------------

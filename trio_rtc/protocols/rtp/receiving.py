@@ -30,6 +30,7 @@ from .options import RtpOptions
 from .packet import RtpPacket
 from .parameters import FEEDBACK_FIR, FEEDBACK_PLI, Codec, CodecRole, ReceiveParameters
 from .path_feedback import PathFeedback
+from .redundancy import fec_counters
 from .router import Route, Router
 from .rtx import unwrap
 from .synchronization import Synchronizer
@@ -513,6 +514,8 @@ class ReceivingSide:
         """Return what all streams have counted together, and what was dropped, by reason."""
         totals: Totals = dict(self._feedback.counters())
         add_to(totals, self._ended)
+        for receiver in self._flexfec.values():
+            add_to(totals, fec_counters("flexfec", receiver))
         for stream in self._streams.values():
             add_to(totals, incoming_totals(stream))
         add_to(totals, self.dropped)

@@ -6,7 +6,7 @@ what they do not tell is left out.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from .fec import FecOptions
 from .packet import RtpPacket
@@ -36,6 +36,10 @@ class RedundantAudio:
     def media_received(self, number: int, timestamp: int) -> None:
         """Hear of a packet that came without redundancy."""
         self._receiver.media_received(number, timestamp)
+
+    def counters(self) -> dict[str, float]:
+        """Return what was counted, by names for statistics."""
+        return {"red_recovered": self._receiver.recovered, "red_duplicates": self._receiver.duplicates}
 
     def unpack(
         self, packet: RtpPacket, number: int, timestamp: int, codecs: Mapping[int, Codec]
@@ -83,6 +87,10 @@ class RedundantVideo:
     def __init__(self, ulpfec: int, mutable_extensions: frozenset[int], options: FecOptions) -> None:
         self._receiver = UlpFecReceiver(ulpfec, options, mutable_extensions=mutable_extensions)
 
+    def counters(self) -> dict[str, float]:
+        """Return what was counted, by names for statistics."""
+        return fec_counters("ulpfec", self._receiver)
+
     def unpack(self, packet: RtpPacket, data: bytes, codecs: Mapping[int, Codec]) -> list[Unpacked]:
         """Return the media in a packet, and what it helps to get back; nothing of media for a repair packet.
 
@@ -105,3 +113,28 @@ class RedundantVideo:
             and codec.role is CodecRole.MEDIA
             and each.packet.ssrc == packet.ssrc
         ]
+
+
+class FecReceiver(Protocol):
+    """What receivers of error correction count."""
+
+    @property
+    def recovered(self) -> int:
+        """How many packets were got back."""
+
+    @property
+    def repairs(self) -> int:
+        """How many repair packets came."""
+
+    @property
+    def unused(self) -> int:
+        """How many of them were of no use."""
+
+
+def fec_counters(name: str, receiver: FecReceiver) -> dict[str, float]:
+    """Return what a receiver of error correction has counted, by names for statistics."""
+    return {
+        f"{name}_recovered": receiver.recovered,
+        f"{name}_repairs": receiver.repairs,
+        f"{name}_unused": receiver.unused,
+    }
