@@ -17,8 +17,8 @@ from trio_rtc.protocols.datachannel import ChannelAnnounced, ChannelParameters, 
 from trio_rtc.protocols.dtls import Closed, DtlsEvent, DtlsRole, Fingerprint, HandshakeCompleted
 from trio_rtc.protocols.ice import GatheringCompleted, IceEvent, IceRole, LocalCandidateGathered, StateChanged
 from trio_rtc.protocols.mdns import GROUP_IPV4, PORT, Responder, ResponderOptions
-from trio_rtc.protocols.sctp import Closed as AssociationClosed
 from trio_rtc.protocols.rtp import RtpEvent
+from trio_rtc.protocols.sctp import Closed as AssociationClosed
 from trio_rtc.protocols.sctp import SctpEvent
 from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork
 from trio_rtc.transports.settings import Settings
