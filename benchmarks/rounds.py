@@ -25,6 +25,11 @@ class Measurement:
     figures: Sequence[tuple[str, str, bool]]
 
 
+SMALL_CALL = Workload(
+    "call", width=640, height=360, framerate=30, bitrate=1_000_000, seconds=6.0, warm_up=4.0
+)
+LARGE_CALL = attrs.evolve(SMALL_CALL, width=1280, height=720, bitrate=1_500_000)  # aiortc's largest
+
 MEASUREMENTS: Mapping[str, Measurement] = {
     "goodput": Measurement(
         workload=Workload("throughput", message_size=64 * 1024, seconds=3.0),
@@ -50,6 +55,22 @@ MEASUREMENTS: Mapping[str, Measurement] = {
         workload=Workload("memory", repetitions=50),
         quick=Workload("memory", repetitions=10),
         figures=[("kibibytes", "memory per idle connection (KiB)", False)],
+    ),
+    "latency": Measurement(
+        workload=SMALL_CALL,
+        quick=attrs.evolve(SMALL_CALL, seconds=1.0, warm_up=1.0),
+        figures=[
+            ("p50_ms", "glass to glass p50, VP8 360p30 (ms)", False),
+            ("p95_ms", "glass to glass p95, VP8 360p30 (ms)", False),
+        ],
+    ),
+    "call_cpu": Measurement(
+        workload=LARGE_CALL,
+        quick=attrs.evolve(LARGE_CALL, seconds=1.0, warm_up=1.0),
+        figures=[
+            ("sending_cpu", "CPU of sending VP8 720p30 (ms/s)", False),
+            ("receiving_cpu", "CPU of receiving VP8 720p30 (ms/s)", False),
+        ],
     ),
 }
 

@@ -26,16 +26,26 @@ class Workload:
     """One measurement.
 
     Attributes:
-        kind: "throughput", "round_trip", "set_up" or "memory".
+        kind: "throughput", "round_trip", "set_up", "memory" or "call".
         message_size: Bytes in a message.
-        seconds: For "throughput": how long is sent.
+        seconds: For "throughput" and "call": how long is sent.
         repetitions: For the others: how many round trips, connections one after the other, or connections at once.
+        width: For "call": pixels of a picture.
+        height: Likewise.
+        framerate: Pictures a second.
+        bitrate: Bits a second that the encoder is to make.
+        warm_up: Seconds of a call before what is measured of it: the bandwidth is being found out.
     """
 
     kind: str
     message_size: int = 0
     seconds: float = 0.0
     repetitions: int = 0
+    width: int = 0
+    height: int = 0
+    framerate: int = 0
+    bitrate: int = 0
+    warm_up: float = 0.0
 
     def to_json(self) -> str:
         """Return it as a command line argument."""

@@ -5,14 +5,13 @@ They are used as their documentation shows: handlers for events, and a sender th
 """
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
+from benchmarks.peers.asyncio_signaling import CONTROL, Negotiation, Signaling
+from benchmarks.peers.asyncio_video import VideoEngine, receive_call, send_call
 from benchmarks.workload import (
     PAYLOADS,
     SETTLING_SECONDS,
@@ -25,62 +24,17 @@ from benchmarks.workload import (
 )
 from tests.interop.peers.program import Engine, JsonObject
 
-LINE_LIMIT = 16 * 1024 * 1024
-CONTROL = -1
-"""What is said between the processes about no connection."""
-
-
-@attrs.define
-class Signaling:
-    """JSON lines to and from the other process, each for one connection by number."""
-
-    _lines: asyncio.StreamReader
-    _inboxes: dict[int, asyncio.Queue[JsonObject]] = attrs.Factory(dict)
-
-    @classmethod
-    async def open(cls) -> "Signaling":
-        """Use standard input and output."""
-        lines = asyncio.StreamReader(limit=LINE_LIMIT)
-        await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
-        )
-        return cls(lines)
-
-    def inbox(self, connection: int) -> asyncio.Queue[JsonObject]:
-        """What the other process says about a connection."""
-        return self._inboxes.setdefault(connection, asyncio.Queue())
-
-    async def run(self) -> None:
-        """Sort what comes, until the other process ends."""
-        while line := await self._lines.readline():
-            message = json.loads(line)
-            self.inbox(message.pop("connection")).put_nowait(message)
-
-    def send(self, connection: int, **message: Any) -> None:
-        """Say something about a connection."""
-        sys.stdout.write(json.dumps({"connection": connection, **message}) + "\n")
-        sys.stdout.flush()
-
 
 class Connection:
-    """A peer connection with one channel, and its negotiation."""
+    """A peer connection with one channel."""
 
     def __init__(self, engine: Engine, signaling: Signaling, number: int) -> None:
         self._engine = engine
-        self._signaling = signaling
-        self._number = number
-        self._applying: asyncio.Task[None] | None = None
+        self._negotiation = Negotiation(engine, signaling, number)
         self._opened = asyncio.Event()
-        self.pc = engine.peer_connection()
         self.channel: Any = None
         self.handle_message: Callable[[str | bytes], None] = self._keep
         self._told: asyncio.Queue[str] = asyncio.Queue()
-        if engine.trickles:
-            self.pc.on("icecandidate", self._handle_candidate)
-
-    def _handle_candidate(self, event: Any) -> None:
-        candidate = event.candidate
-        self._signaling.send(self._number, candidate=candidate and candidate.to_json())
 
     def _adopt(self, channel: Any) -> None:
         self.channel = channel
@@ -99,47 +53,31 @@ class Connection:
 
     async def offer(self) -> None:
         """Make an offer and return when the channel is open."""
-        self._adopt(self._engine.data_channel(self.pc, "benchmark", {}))
-        await self._set_local_description(await self.pc.createOffer())
-        self._applying = asyncio.create_task(self._apply())
+        self._adopt(self._engine.data_channel(self._negotiation.pc, "benchmark", {}))
+        await self._negotiation.offer()
         await self._opened.wait()
 
     async def answer(self) -> None:
         """Wait for an offer, answer it and return when the channel is open."""
-        self.pc.on("datachannel", lambda event: self._adopt(self._engine.announced_channel(event)))
-        self._applying = asyncio.create_task(self._apply())
+        self._negotiation.pc.on(
+            "datachannel", lambda event: self._adopt(self._engine.announced_channel(event))
+        )
+        self._negotiation.answer()
         await self._opened.wait()
-
-    async def _set_local_description(self, description: Any) -> None:
-        await self.pc.setLocalDescription(description)
-        local = self.pc.localDescription
-        self._signaling.send(self._number, description={"type": str(local.type), "sdp": local.sdp})
-
-    async def _apply(self) -> None:
-        inbox = self._signaling.inbox(self._number)
-        while True:
-            match await inbox.get():
-                case {"description": description}:
-                    await self.pc.setRemoteDescription(self._engine.description(description))
-                    if description["type"] == "offer":
-                        await self._set_local_description(await self.pc.createAnswer())
-                case {"candidate": candidate}:
-                    await self.pc.addIceCandidate(self._engine.candidate(candidate))
-                case other:
-                    raise ValueError(f"cannot make sense of {other}")
 
     async def close(self) -> None:
         """Close it."""
-        if self._applying is not None:
-            self._applying.cancel()
-        await self._engine.close(self.pc)
+        await self._negotiation.close()
 
 
 class Offerer:
     """The measuring end."""
 
-    def __init__(self, engine: Engine, signaling: Signaling, least_high_water: int) -> None:
+    def __init__(
+        self, engine: Engine, video: VideoEngine, signaling: Signaling, least_high_water: int
+    ) -> None:
         self._engine = engine
+        self._video = video
         self._signaling = signaling
         self._least_high_water = least_high_water
 
@@ -217,12 +155,17 @@ class Offerer:
         after = private_memory()
         return {"kibibytes": (after - before) / workload.repetitions / 1024}
 
+    async def call(self, workload: Workload) -> None:
+        """Send pictures."""
+        await send_call(self._engine, self._video, self._signaling, workload)
+
 
 class Answerer:
     """The other end."""
 
-    def __init__(self, engine: Engine, signaling: Signaling) -> None:
+    def __init__(self, engine: Engine, video: VideoEngine, signaling: Signaling) -> None:
         self._engine = engine
+        self._video = video
         self._signaling = signaling
         self._connections: list[Connection] = []
 
@@ -270,14 +213,24 @@ class Answerer:
         for number in range(workload.repetitions + 1):
             self._connections.append(await self.connect(number))
 
+    async def call(self, workload: Workload) -> JsonObject:
+        """Watch pictures."""
+        return await receive_call(self._engine, self._video, self._signaling, workload)
+
 
 async def _measure(
-    engine: Engine, role: str, workload: Workload, result_fd: int, least_high_water: int
+    engine: Engine,
+    video: VideoEngine,
+    role: str,
+    workload: Workload,
+    result_fd: int,
+    least_high_water: int,
 ) -> None:
     signaling = await Signaling.open()
     other_process = asyncio.create_task(signaling.run())
-    offerer = role == "offerer"
-    end = Offerer(engine, signaling, least_high_water) if offerer else Answerer(engine, signaling)
+    end: Offerer | Answerer = Answerer(engine, video, signaling)
+    if role == "offerer":
+        end = Offerer(engine, video, signaling, least_high_water)
     measuring: asyncio.Task[JsonObject | None] = asyncio.create_task(getattr(end, workload.kind)(workload))
     await asyncio.wait({measuring, other_process}, return_when=asyncio.FIRST_COMPLETED)
     if measuring.done():
@@ -286,12 +239,13 @@ async def _measure(
         await other_process
 
 
-def main(engine: Engine, *, least_high_water: int) -> None:
+def main(engine: Engine, video: VideoEngine, *, least_high_water: int) -> None:
     """Play a role until the other process ends: arguments are the role, the workload, the result's descriptor.
 
     Args:
         engine: The library.
+        video: Its pictures.
         least_high_water: The mark of ``bufferedAmount`` at which the sender pauses, at least two messages.
     """
     role, workload, result_fd = sys.argv[1], Workload.from_json(sys.argv[2]), int(sys.argv[3])
-    asyncio.run(_measure(engine, role, workload, result_fd, least_high_water))
+    asyncio.run(_measure(engine, video, role, workload, result_fd, least_high_water))

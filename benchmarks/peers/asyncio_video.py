@@ -1,0 +1,86 @@
+"""One of the two processes of a measured call, for the asyncio libraries."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+import av
+
+from benchmarks.peers.asyncio_signaling import CONTROL, Negotiation, Signaling
+from benchmarks.pictures import Camera, Screen
+from benchmarks.workload import Workload
+from tests.interop.peers.program import Engine, JsonObject
+
+
+class VideoEngine(Protocol):
+    """Where the libraries differ with pictures; PyAV's frames go in and come out."""
+
+    def video_track(self, frames: AsyncIterator[av.VideoFrame]) -> Any:
+        """Make a track of these pictures."""
+
+    def frames_of(self, track: Any) -> AsyncIterator[av.VideoFrame]:
+        """Return the pictures of a track that is received."""
+
+    async def set_bitrate(self, sender: Any, bitrate: int) -> None:
+        """Tell the encoder what to make, as far as it can be told."""
+
+
+async def send_call(engine: Engine, video: VideoEngine, signaling: Signaling, workload: Workload) -> None:
+    """Send pictures for as long as the call takes, then say when each was sent."""
+    negotiation = Negotiation(engine, signaling)
+    pc = negotiation.pc
+    camera = Camera(workload)
+    connected, finished = asyncio.Event(), asyncio.Event()
+
+    def note_state(*_: Any) -> None:
+        if str(pc.connectionState) == "connected":
+            connected.set()
+
+    async def pictures() -> AsyncIterator[av.VideoFrame]:
+        await connected.wait()
+        while (seconds := camera.seconds_to_next()) is not None:
+            await asyncio.sleep(seconds)
+            yield camera.draw()
+        finished.set()
+        await asyncio.Future()  # a track that ends would change the connection
+
+    pc.on("connectionstatechange", note_state)
+    engine.add_track(pc, video.video_track(pictures()))
+    _prefer_vp8(engine, pc)
+    await video.set_bitrate(engine.transceivers(pc)[0].sender, workload.bitrate)
+    await negotiation.offer()
+    await finished.wait()
+    signaling.send(CONTROL, **camera.report())
+    await asyncio.Future()
+
+
+async def receive_call(
+    engine: Engine, video: VideoEngine, signaling: Signaling, workload: Workload
+) -> JsonObject:
+    """Watch until the other end says that it is over."""
+    negotiation = Negotiation(engine, signaling)
+    pc = negotiation.pc
+    screen = Screen(workload)
+    came = asyncio.Event()
+
+    async def watch() -> None:
+        await came.wait()
+        async for frame in video.frames_of(engine.transceivers(pc)[0].receiver.track):
+            screen.show(frame)
+
+    pc.on("track", lambda *_: came.set())
+    negotiation.answer()
+    watching = asyncio.create_task(watch())
+    reporting = asyncio.create_task(signaling.inbox(CONTROL).get())
+    await asyncio.wait({watching, reporting}, return_when=asyncio.FIRST_COMPLETED)
+    if watching.done():
+        watching.result()
+        raise EOFError("the track has ended")
+    return screen.result(reporting.result())
+
+
+def _prefer_vp8(engine: Engine, pc: Any) -> None:
+    wanted = [
+        codec for codec in engine.codecs("video") if codec.mimeType.lower() in ("video/vp8", "video/rtx")
+    ]
+    engine.transceivers(pc)[0].setCodecPreferences(wanted)

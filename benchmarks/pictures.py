@@ -1,0 +1,131 @@
+"""Both ends of a measured call: pictures that carry a number, their times, and what drawing and reading them cost.
+
+The processes share a clock: ``time.monotonic`` counts from the start of the machine for all of them (Linux). Drawing
+the pictures and reading their numbers is work of the measurement and no part of what the libraries are charged with.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import Any
+
+import attrs
+import av
+
+from benchmarks.workload import Workload
+from trio_rtc.media import draw_pattern, read_counter
+
+CLOCK_RATE = 90_000
+LEAST_SHOWN = 0.5
+"""Of the pictures that were sent: with fewer, the latency would be that of another call."""
+
+
+@attrs.define
+class CpuMeter:
+    """How busy this process is, all its threads together, from a start on."""
+
+    _started: tuple[float, float] | None = None
+    _excluded: float = 0.0
+
+    def start(self) -> None:
+        """Begin, unless that was done."""
+        if self._started is None:
+            self._started = time.monotonic(), time.process_time()
+            self._excluded = 0.0
+
+    @contextmanager
+    def excluding(self) -> Iterator[None]:
+        """Do not count what this thread does in the block."""
+        begin = time.thread_time()
+        yield
+        self._excluded += time.thread_time() - begin
+
+    def usage(self) -> float:
+        """Return CPU seconds per second since the start.
+
+        Raises:
+            ValueError: It was not started.
+        """
+        if self._started is None:
+            raise ValueError("the call has not come as far as its measured part")
+        wall, cpu = self._started
+        return (time.process_time() - cpu - self._excluded) / (time.monotonic() - wall)
+
+
+@attrs.define
+class Camera:
+    """The sending end: one picture after the other, each when it is due, late ones left out."""
+
+    _workload: Workload
+    _cpu: CpuMeter = attrs.Factory(CpuMeter)
+    _sent: list[tuple[int, float]] = attrs.Factory(list)
+    _began: float = 0.0
+    _number: int = 0
+
+    def seconds_to_next(self) -> float | None:
+        """Return how long to wait for the next picture; ``None`` when the call is over."""
+        now = time.monotonic()
+        if not self._began:
+            self._began = now
+        passed = now - self._began
+        self._number = max(self._number + 1, int(passed * self._workload.framerate))
+        if passed >= self._workload.warm_up:
+            self._cpu.start()
+        if passed >= self._workload.warm_up + self._workload.seconds:
+            return None
+        return max(0.0, self._number / self._workload.framerate - passed)
+
+    def draw(self) -> av.VideoFrame:
+        """Return the picture that is due, and take the time."""
+        with self._cpu.excluding():
+            frame = draw_pattern(self._number, self._workload.width, self._workload.height)
+        frame.pts = round(self._number * CLOCK_RATE / self._workload.framerate)
+        frame.time_base = Fraction(1, CLOCK_RATE)
+        self._sent.append((self._number, time.monotonic()))
+        return frame
+
+    def report(self) -> dict[str, Any]:
+        """Return what the other end needs for the result."""
+        return {"sent": self._sent, "sending_cpu": self._cpu.usage()}
+
+
+@attrs.define
+class Screen:
+    """The receiving end."""
+
+    _workload: Workload
+    _cpu: CpuMeter = attrs.Factory(CpuMeter)
+    _shown: dict[int, float] = attrs.Factory(dict)
+
+    def show(self, frame: av.VideoFrame) -> None:
+        """Take the time of a picture that came out, and read its number."""
+        now = time.monotonic()
+        with self._cpu.excluding():
+            number = read_counter(frame)
+        if number is not None:
+            self._shown.setdefault(number, now)
+            if number >= self._first_measured:
+                self._cpu.start()
+
+    @property
+    def _first_measured(self) -> float:
+        return self._workload.warm_up * self._workload.framerate
+
+    def result(self, report: dict[str, Any]) -> dict[str, Any]:
+        """Return the result, when the sender has told what it did.
+
+        Raises:
+            ValueError: Too few pictures came.
+        """
+        sent = {number: at for number, at in report["sent"] if number >= self._first_measured}
+        latencies = sorted(self._shown[number] - at for number, at in sent.items() if number in self._shown)
+        if len(latencies) < LEAST_SHOWN * len(sent) or not latencies:
+            raise ValueError(f"{len(latencies)} pictures of {len(sent)} came")
+        return {
+            "p50_ms": 1000 * latencies[len(latencies) // 2],
+            "p95_ms": 1000 * latencies[len(latencies) * 95 // 100],
+            "shown": len(latencies) / len(sent),
+            "sending_cpu": 1000 * report["sending_cpu"],
+            "receiving_cpu": 1000 * self._cpu.usage(),
+        }
