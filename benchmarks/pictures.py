@@ -41,16 +41,25 @@ class CpuMeter:
         yield
         self._excluded += time.thread_time() - begin
 
-    def usage(self) -> float:
-        """Return CPU seconds per second since the start.
+    def seconds(self) -> float:
+        """Return the CPU seconds since the start.
 
         Raises:
             ValueError: It was not started.
         """
         if self._started is None:
             raise ValueError("the call has not come as far as its measured part")
-        wall, cpu = self._started
-        return (time.process_time() - cpu - self._excluded) / (time.monotonic() - wall)
+        return time.process_time() - self._started[1] - self._excluded
+
+    def usage(self) -> float:
+        """Return CPU seconds per second since the start.
+
+        Raises:
+            ValueError: It was not started.
+        """
+        seconds = self.seconds()
+        assert self._started is not None
+        return seconds / (time.monotonic() - self._started[0])
 
 
 @attrs.define

@@ -72,6 +72,17 @@ MEASUREMENTS: Mapping[str, Measurement] = {
             ("receiving_cpu", "CPU of receiving VP8 720p30 (ms/s)", False),
         ],
     ),
+    "forwarding": Measurement(
+        workload=attrs.evolve(SMALL_CALL, kind="forwarding"),
+        quick=attrs.evolve(SMALL_CALL, kind="forwarding", seconds=1.0, warm_up=1.0),
+        figures=[
+            (
+                "packets_per_cpu_second",
+                "RTP packets forwarded, others: encoded again (1/CPU s)",
+                True,
+            )
+        ],
+    ),
 }
 
 

@@ -26,15 +26,15 @@ class Workload:
     """One measurement.
 
     Attributes:
-        kind: "throughput", "round_trip", "set_up", "memory" or "call".
+        kind: "throughput", "round_trip", "set_up", "memory", "call" or "forwarding".
         message_size: Bytes in a message.
-        seconds: For "throughput" and "call": how long is sent.
+        seconds: For "throughput", "call" and "forwarding": how long is sent.
         repetitions: For the others: how many round trips, connections one after the other, or connections at once.
-        width: For "call": pixels of a picture.
+        width: For "call", and "forwarding" by pictures: pixels of one.
         height: Likewise.
         framerate: Pictures a second.
         bitrate: Bits a second that the encoder is to make.
-        warm_up: Seconds of a call before what is measured of it: the bandwidth is being found out.
+        warm_up: Seconds before what is measured of a call: the bandwidth is being found out.
     """
 
     kind: str

@@ -29,6 +29,13 @@ class AiortcVideo:
         # A sender has no parameters to set: these are where its encoder begins, and the least it goes down to.
         vpx.DEFAULT_BITRATE = vpx.MIN_BITRATE = vpx.MAX_BITRATE = bitrate
 
+    def received_track(self, event: Any) -> Any:
+        return event
+
+    async def packets_sent(self, sender: Any) -> int:
+        report = await sender.getStats()
+        return sum(stat.packetsSent for stat in report.values() if stat.type == "outbound-rtp")
+
 
 if __name__ == "__main__":
     engine = AiortcEngine()

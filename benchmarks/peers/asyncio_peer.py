@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.peers.asyncio_signaling import CONTROL, Negotiation, Signaling
-from benchmarks.peers.asyncio_video import VideoEngine, receive_call, send_call
+from benchmarks.peers.asyncio_video import VideoEngine, receive_call, relay_call, send_call
 from benchmarks.workload import (
     PAYLOADS,
     SETTLING_SECONDS,
@@ -159,6 +159,10 @@ class Offerer:
         """Send pictures."""
         await send_call(self._engine, self._video, self._signaling, workload)
 
+    async def forwarding(self, workload: Workload) -> None:
+        """Send pictures that come back."""
+        await send_call(self._engine, self._video, self._signaling, workload)
+
 
 class Answerer:
     """The other end."""
@@ -216,6 +220,10 @@ class Answerer:
     async def call(self, workload: Workload) -> JsonObject:
         """Watch pictures."""
         return await receive_call(self._engine, self._video, self._signaling, workload)
+
+    async def forwarding(self, workload: Workload) -> JsonObject:
+        """Send back what comes."""
+        return await relay_call(self._engine, self._video, self._signaling, workload)
 
 
 async def _measure(

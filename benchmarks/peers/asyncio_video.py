@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import av
 
 from benchmarks.peers.asyncio_signaling import CONTROL, Negotiation, Signaling
-from benchmarks.pictures import Camera, Screen
+from benchmarks.pictures import Camera, CpuMeter, Screen
 from benchmarks.workload import Workload
 from tests.interop.peers.program import Engine, JsonObject
 
@@ -24,17 +24,19 @@ class VideoEngine(Protocol):
     async def set_bitrate(self, sender: Any, bitrate: int) -> None:
         """Tell the encoder what to make, as far as it can be told."""
 
+    def received_track(self, event: Any) -> Any:
+        """Return the track that the event ``track`` brought."""
+
+    async def packets_sent(self, sender: Any) -> int:
+        """Return how many RTP packets have left."""
+
 
 async def send_call(engine: Engine, video: VideoEngine, signaling: Signaling, workload: Workload) -> None:
     """Send pictures for as long as the call takes, then say when each was sent."""
     negotiation = Negotiation(engine, signaling)
     pc = negotiation.pc
     camera = Camera(workload)
-    connected, finished = asyncio.Event(), asyncio.Event()
-
-    def note_state(*_: Any) -> None:
-        if str(pc.connectionState) == "connected":
-            connected.set()
+    connected, finished = _connected(pc), asyncio.Event()
 
     async def pictures() -> AsyncIterator[av.VideoFrame]:
         await connected.wait()
@@ -44,7 +46,6 @@ async def send_call(engine: Engine, video: VideoEngine, signaling: Signaling, wo
         finished.set()
         await asyncio.Future()  # a track that ends would change the connection
 
-    pc.on("connectionstatechange", note_state)
     engine.add_track(pc, video.video_track(pictures()))
     _prefer_vp8(engine, pc)
     await video.set_bitrate(engine.transceivers(pc)[0].sender, workload.bitrate)
@@ -77,6 +78,41 @@ async def receive_call(
         watching.result()
         raise EOFError("the track has ended")
     return screen.result(reporting.result())
+
+
+async def relay_call(
+    engine: Engine, video: VideoEngine, signaling: Signaling, workload: Workload
+) -> JsonObject:
+    """Send what comes back until the other end says that it is over.
+
+    Neither library forwards packets in Python: a received track is added as one to be sent, and encoded again.
+    """
+    negotiation = Negotiation(engine, signaling)
+    pc = negotiation.pc
+    connected = _connected(pc)
+    cpu = CpuMeter()
+    pc.on("track", lambda event: engine.add_track(pc, video.received_track(event)))
+    negotiation.answer()
+    await connected.wait()
+    sender = engine.transceivers(pc)[0].sender
+    await video.set_bitrate(sender, workload.bitrate)
+    await asyncio.sleep(workload.warm_up)
+    before = await video.packets_sent(sender)
+    cpu.start()
+    await signaling.inbox(CONTROL).get()
+    seconds = cpu.seconds()
+    return {"packets_per_cpu_second": (await video.packets_sent(sender) - before) / seconds}
+
+
+def _connected(pc: Any) -> asyncio.Event:
+    event = asyncio.Event()
+
+    def note_state(*_: Any) -> None:
+        if str(pc.connectionState) == "connected":
+            event.set()
+
+    pc.on("connectionstatechange", note_state)
+    return event
 
 
 def _prefer_vp8(engine: Engine, pc: Any) -> None:

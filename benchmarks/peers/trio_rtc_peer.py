@@ -10,6 +10,7 @@ import attrs
 import trio
 
 import trio_rtc
+from benchmarks.peers.trio_forwarding import feed, forward
 from benchmarks.peers.trio_signaling import CONTROL, End, Signaling
 from benchmarks.peers.trio_video import receive_call, send_call
 from benchmarks.workload import (
@@ -109,6 +110,10 @@ class Offerer:
         """Send pictures."""
         await send_call(self._end, workload)
 
+    async def forwarding(self, workload: Workload) -> None:
+        """Send packets that come back."""
+        await feed(self._end, workload)
+
 
 @attrs.define
 class Answerer:
@@ -149,6 +154,10 @@ class Answerer:
     async def call(self, workload: Workload) -> None:
         """Watch pictures."""
         report_result(self._result_fd, await receive_call(self._end, workload))
+
+    async def forwarding(self, workload: Workload) -> None:
+        """Send back what comes."""
+        report_result(self._result_fd, await forward(self._end, workload))
 
 
 async def _hold(connect: Any, end: End, number: int, *, task_status: trio.TaskStatus[None]) -> None:

@@ -44,6 +44,14 @@ class WrtcVideo:
         parameters.encodings[0].max_bitrate = bitrate
         await sender.set_parameters(parameters)
 
+    def received_track(self, event: Any) -> Any:
+        return event.track
+
+    async def packets_sent(self, sender: Any) -> int:
+        report = await sender.get_stats()
+        stats = [stat.to_json() for stat in report.values()]
+        return sum(stat["packetsSent"] for stat in stats if stat["type"] == "outbound-rtp")
+
 
 def _to_w3c(frame: av.VideoFrame) -> Any:
     planes = b"".join(_rows(plane) for plane in frame.planes)
