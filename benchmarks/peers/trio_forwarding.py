@@ -21,11 +21,13 @@ PAYLOAD_SIZE = 1000
 PACKETS_A_FRAME = 4
 UNDER_WAY = 64
 BITRATE = 1e9
-"""More than either process can do, so that no estimate of the bandwidth is what is measured."""
+"""More than either process can do, so that no estimate of the bandwidth is what is measured, and no probe for it."""
 
 SETTINGS = trio_rtc.Settings(
     rtp=RtpOptions(
-        congestion=CongestionOptions(min_bitrate=BITRATE, start_bitrate=BITRATE, max_bitrate=BITRATE)
+        congestion=CongestionOptions(
+            min_bitrate=BITRATE, start_bitrate=BITRATE, max_bitrate=BITRATE, probe_factors=()
+        )
     )
 )
 _VP8_BEGINNING = b"\x10"  # RFC 7741 section 4.2: nothing but that a partition begins
