@@ -14,7 +14,7 @@ def main() -> int:
     """Measure and print; nothing is judged, so the exit code tells only whether every measurement was made."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="trio_rtc beside aiortc and libwebrtc (wrtc): two processes a measurement, every byte checked.",
+        description="trio_rtc beside aiortc and libwebrtc (wrtc): two processes a measurement, all data checked.",
     )
     parser.add_argument("--quick", action="store_true", help="one short round, to see that it runs")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, of which the medians are shown")

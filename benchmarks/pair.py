@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.workload import Workload
 
 ROOT = Path(__file__).parents[1]
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 60
 
 
 class MeasurementError(Exception):

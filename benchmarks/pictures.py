@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -17,6 +18,9 @@ from benchmarks.workload import Workload
 from trio_rtc.media import draw_pattern, read_counter
 
 CLOCK_RATE = 90_000
+TAIL_SECONDS = 0.3
+"""What was sent so late may still be under way when the call ends, and is not looked at."""
+
 LEAST_SHOWN = 0.5
 """Of the pictures that were sent: with fewer, the latency would be that of another call."""
 
@@ -62,6 +66,14 @@ class CpuMeter:
         return seconds / (time.monotonic() - self._started[0])
 
 
+def bits_on_loopback() -> int:
+    """Return how much has gone over this host's loopback, with all headers; the private network has only the call."""
+    (line,) = [
+        line for line in Path("/proc/net/dev").read_text().splitlines() if line.strip().startswith("lo:")
+    ]
+    return 8 * int(line.partition(":")[2].split()[0])
+
+
 @attrs.define
 class Camera:
     """The sending end: one picture after the other, each when it is due, late ones left out."""
@@ -71,6 +83,7 @@ class Camera:
     _sent: list[tuple[int, float]] = attrs.Factory(list)
     _began: float = 0.0
     _number: int = 0
+    _bits: int | None = None
 
     def seconds_to_next(self) -> float | None:
         """Return how long to wait for the next picture; ``None`` when the call is over."""
@@ -81,6 +94,7 @@ class Camera:
         self._number = max(self._number + 1, int(passed * self._workload.framerate))
         if passed >= self._workload.warm_up:
             self._cpu.start()
+            self._bits = bits_on_loopback() if self._bits is None else self._bits
         if passed >= self._workload.warm_up + self._workload.seconds:
             return None
         return max(0.0, self._number / self._workload.framerate - passed)
@@ -96,7 +110,12 @@ class Camera:
 
     def report(self) -> dict[str, Any]:
         """Return what the other end needs for the result."""
-        return {"sent": self._sent, "sending_cpu": self._cpu.usage()}
+        bits = bits_on_loopback() - (self._bits or 0)
+        return {
+            "sent": self._sent,
+            "sending_cpu": self._cpu.usage(),
+            "megabits_per_second": bits / self._workload.seconds / 1e6,
+        }
 
 
 @attrs.define
@@ -127,14 +146,16 @@ class Screen:
         Raises:
             ValueError: Too few pictures came.
         """
-        sent = {number: at for number, at in report["sent"] if number >= self._first_measured}
+        end = report["sent"][-1][1] - TAIL_SECONDS
+        sent = {number: at for number, at in report["sent"] if number >= self._first_measured and at < end}
         latencies = sorted(self._shown[number] - at for number, at in sent.items() if number in self._shown)
         if len(latencies) < LEAST_SHOWN * len(sent) or not latencies:
             raise ValueError(f"{len(latencies)} pictures of {len(sent)} came")
         return {
             "p50_ms": 1000 * latencies[len(latencies) // 2],
             "p95_ms": 1000 * latencies[len(latencies) * 95 // 100],
-            "shown": len(latencies) / len(sent),
+            "percent_shown": 100 * len(latencies) / len(sent),
+            "megabits_per_second": report["megabits_per_second"],
             "sending_cpu": 1000 * report["sending_cpu"],
             "receiving_cpu": 1000 * self._cpu.usage(),
         }

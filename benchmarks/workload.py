@@ -26,10 +26,12 @@ class Workload:
     """One measurement.
 
     Attributes:
-        kind: "throughput", "round_trip", "set_up", "memory", "call" or "forwarding".
+        kind: "throughput", "round_trip", "set_up", "memory", "call", "forwarding" or "streams".
         message_size: Bytes in a message.
-        seconds: For "throughput", "call" and "forwarding": how long is sent.
-        repetitions: For the others: how many round trips, connections one after the other, or connections at once.
+        seconds: For "throughput", "call" and "forwarding": how long is sent; for "streams": how long is looked
+            whether so many go.
+        repetitions: For the others: how many round trips, connections one after the other, or connections at once;
+            for "streams" the most that are tried.
         width: For "call", and "forwarding" by pictures: pixels of one.
         height: Likewise.
         framerate: Pictures a second.

@@ -12,6 +12,7 @@ import trio
 import trio_rtc
 from benchmarks.peers.trio_forwarding import feed, forward
 from benchmarks.peers.trio_signaling import CONTROL, End, Signaling
+from benchmarks.peers.trio_streams import receive_streams, send_streams
 from benchmarks.peers.trio_video import receive_call, send_call
 from benchmarks.workload import (
     PAYLOADS,
@@ -114,6 +115,10 @@ class Offerer:
         """Send packets that come back."""
         await feed(self._end, workload)
 
+    async def streams(self, workload: Workload) -> None:
+        """Send more and more streams."""
+        report_result(self._result_fd, await send_streams(self._end, workload))
+
 
 @attrs.define
 class Answerer:
@@ -158,6 +163,10 @@ class Answerer:
     async def forwarding(self, workload: Workload) -> None:
         """Send back what comes."""
         report_result(self._result_fd, await forward(self._end, workload))
+
+    async def streams(self, workload: Workload) -> None:
+        """Take more and more streams."""
+        await receive_streams(self._end, workload)
 
 
 async def _hold(connect: Any, end: End, number: int, *, task_status: trio.TaskStatus[None]) -> None:
