@@ -65,7 +65,7 @@ class Negotiation:
     async def offer(self) -> None:
         """Make an offer, and take what comes of it in the background."""
         await self._set_local_description(await self.pc.createOffer())
-        self.answer()
+        self._applying = asyncio.create_task(self._apply())
 
     def answer(self) -> None:
         """Answer the offer that will come, in the background."""
