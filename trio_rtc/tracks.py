@@ -54,7 +54,6 @@ class FrameSource:
         self._queues: dict[FrameQueue, MediaStreamTrack] = {}
         self._holding_up: set[FrameQueue] = set()
         self._tracks: set[MediaStreamTrack] = set()
-        self._last_track_gone = trio.lowlevel.ParkingLot()
 
     @property
     def is_wanted(self) -> bool:

@@ -68,13 +68,6 @@ def frame_time(frame: MediaFrame) -> Fraction | None:
     return frame.pts * frame.time_base
 
 
-def is_audio(frame: MediaFrame) -> bool:
-    """Return whether a frame is sound."""
-    if isinstance(frame, EncodedFrame):
-        return frame.codec in AUDIO_CODECS
-    return isinstance(frame, av.AudioFrame)
-
-
 def make_writer(container: av.container.OutputContainer, format_name: str, first: MediaFrame) -> Writer:
     """Return what writes a track that begins with this frame.
 

@@ -97,10 +97,6 @@ class SentPackets:
                 self.bytes_in_flight -= first.size
                 self.forgotten += 1
 
-    def oldest_send_time(self) -> float | None:
-        """Return when the oldest packet without feedback was sent, ``None`` when there is none."""
-        return next(iter(self._packets.values())).send_time if self._packets else None
-
     def feedback(self, arrivals: Sequence[tuple[int, float | None]], now: float) -> FeedbackResults:
         """Match feedback with what was sent.
 

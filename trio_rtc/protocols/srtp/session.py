@@ -11,6 +11,7 @@ re-keying, which DTLS-SRTP does not use, and cryptex (RFC 9335).
 """
 
 import struct
+from collections.abc import Callable
 from typing import Final
 
 from pylibsrtp import Error, Policy
@@ -111,19 +112,7 @@ class SrtpSession:
             counters.malformed += 1
             return None
         (ssrc,) = _UINT32.unpack_from(packet, _RTP_SSRC_OFFSET)
-        known = ssrc in self._inbound_sources
-        if not known and len(self._inbound_sources) >= self._options.max_inbound_sources:
-            counters.refused += 1
-            return None
-        try:
-            unprotected = self._inbound.unprotect(packet)
-        except Error as error:
-            _count_failure(counters, error)
-            return None
-        if not known:
-            self._inbound_sources.add(ssrc)
-        counters.unprotected += 1
-        return unprotected
+        return self._open(packet, ssrc, self._inbound.unprotect, counters)
 
     def protect_rtcp(self, packet: bytes) -> bytes:
         """Return the SRTCP packet of an RTCP packet, compound or of reduced size.
@@ -152,12 +141,18 @@ class SrtpSession:
             counters.malformed += 1
             return None
         (ssrc,) = _UINT32.unpack_from(packet, _RTCP_SSRC_OFFSET)
+        return self._open(packet, ssrc, self._inbound.unprotect_rtcp, counters)
+
+    def _open(
+        self, packet: bytes, ssrc: int, unprotect: Callable[[bytes], bytes], counters: PacketCounters
+    ) -> bytes | None:
+        """Decrypt a well-formed packet, unless it would make one source too many."""
         known = ssrc in self._inbound_sources
         if not known and len(self._inbound_sources) >= self._options.max_inbound_sources:
             counters.refused += 1
             return None
         try:
-            unprotected = self._inbound.unprotect_rtcp(packet)
+            unprotected = unprotect(packet)
         except Error as error:
             _count_failure(counters, error)
             return None
