@@ -259,7 +259,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             self._check_open()
         now = trio.current_time()
         self._queue(sctp, kind, payload, now)
-        if not (sctp.association.holds_back(now) or sctp.flush_nowait()):
+        if not (sctp.association.holds_back(now) or sctp.flush_nowait(now)):
             await sctp.drain_shielded()
         # Other tasks get their turn only now, when the message is on its way.
         await trio.lowlevel.cancel_shielded_checkpoint()

@@ -105,7 +105,7 @@ class SctpSide:
 
     def send(self, stream_id: int, data: bytes) -> None:
         self.sctp.association.send(stream_id, PPID_BINARY, data, trio.current_time())
-        self.sctp.flush_nowait()
+        self.sctp.flush_nowait(trio.current_time())
 
 
 def make_sctp_side(

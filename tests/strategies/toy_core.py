@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import attrs
+import trio
 
 from trio_rtc.transports.base import Inbox, Transport
 
@@ -102,19 +103,19 @@ class EchoTransport(Transport[list[bytes], bytes, Answered]):
 
     def arrive(self, *packets: bytes) -> None:
         """Let a batch arrive from below."""
-        self.inbox.deliver(list(packets), len(packets))
+        self.inbox.deliver(list(packets), len(packets), trio.current_time())
 
     def _receive(self, item: list[bytes], now: float) -> bool:
         self.core.receive(item, now)
         return True
 
-    def _handle(self, event: Answered) -> None:
+    def _handle(self, event: Answered, now: float) -> None:
         if event.packet == b"bug":
             raise ZeroDivisionError("a bug in a handler")
         self.events.append(event)
 
-    def _send_down(self, datagrams: list[bytes]) -> bool:
-        return self.wire.send_nowait(datagrams)
+    def _send_down(self, datagrams: list[bytes], now: float) -> bool:
+        return self.wire.send_nowait(datagrams, now)
 
     async def _drain(self) -> None:
         await self.wire.drain()

@@ -108,7 +108,7 @@ class Wire:
     def packets(self) -> list[bytes]:
         return [packet for batch in self.sent for packet in batch]
 
-    def send_nowait(self, batch: Sequence[bytes]) -> bool:
+    def send_nowait(self, batch: Sequence[bytes], now: float) -> bool:
         self._kept.append(list(batch))
         self._pass_on()
         return not self._kept
@@ -140,7 +140,7 @@ class Courier:
     async def run(self) -> None:
         """Deliver until cancelled."""
         async for inbox, batch in self._under_way:
-            inbox.deliver(batch, len(batch))
+            inbox.deliver(batch, len(batch), trio.current_time())
 
 
 class ScriptedSocket:

@@ -32,7 +32,7 @@ async def settle() -> None:
     await trio.testing.wait_all_tasks_blocked()
 
 
-async def expect_closed(inbox: Inbox[ItemT], at_once: Callable[[ItemT], None] | None = None) -> None:
+async def expect_closed(inbox: Inbox[ItemT], at_once: Callable[[ItemT, float], None] | None = None) -> None:
     with pytest.raises(trio.EndOfChannel):
         await inbox.take(at_once)
 
@@ -42,8 +42,8 @@ async def expect_closed(inbox: Inbox[ItemT], at_once: Callable[[ItemT], None] | 
 
 async def test_an_inbox_gives_in_order_what_it_got() -> None:
     inbox = Inbox[int]()
-    inbox.deliver(1, 10)
-    inbox.deliver(2, 10)
+    inbox.deliver(1, 10, trio.current_time())
+    inbox.deliver(2, 10, trio.current_time())
     assert (await inbox.take(), inbox.take_nowait(), inbox.take_nowait()) == (1, 2, None)
     assert inbox.dropped == 0
 
@@ -51,10 +51,10 @@ async def test_an_inbox_gives_in_order_what_it_got() -> None:
 async def test_a_full_inbox_drops_the_newest_and_counts_its_packets() -> None:
     inbox = Inbox[int](2)
     for item in range(4):
-        inbox.deliver(item, 10 + item)
+        inbox.deliver(item, 10 + item, trio.current_time())
     assert inbox.dropped == 12 + 13
     assert [inbox.take_nowait() for _ in range(3)] == [0, 1, None]
-    inbox.deliver(4, 1)
+    inbox.deliver(4, 1, trio.current_time())
     assert inbox.take_nowait() == 4
 
 
@@ -69,16 +69,16 @@ async def test_an_item_handed_to_a_waiting_owner_takes_no_place() -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(own)
         await settle()
-        inbox.deliver(1, 1)
-        inbox.deliver(2, 1)
+        inbox.deliver(1, 1, trio.current_time())
+        inbox.deliver(2, 1, trio.current_time())
     assert taken == [1, 2, None]
     assert inbox.dropped == 0
 
 
 async def test_a_closed_inbox_gives_what_it_still_has() -> None:
     inbox = Inbox[int]()
-    inbox.deliver(1, 1)
-    inbox.deliver(2, 1)
+    inbox.deliver(1, 1, trio.current_time())
+    inbox.deliver(2, 1, trio.current_time())
     inbox.close()
     inbox.close()
     assert await inbox.take() == 1
@@ -91,9 +91,9 @@ async def test_a_closed_inbox_gives_what_it_still_has() -> None:
 async def test_what_comes_to_an_inbox_without_an_owner_is_dropped_and_counted() -> None:
     inbox = Inbox[int]()
     inbox.abandon()
-    inbox.deliver(1, 3)
+    inbox.deliver(1, 3, trio.current_time())
     inbox.close()
-    inbox.deliver(2, 4)
+    inbox.deliver(2, 4, trio.current_time())
     assert inbox.dropped == 7
 
 
@@ -101,7 +101,7 @@ async def test_a_cancelled_wait_takes_nothing() -> None:
     inbox = Inbox[int]()
     with trio.move_on_after(1):
         await inbox.take()
-    inbox.deliver(1, 1)
+    inbox.deliver(1, 1, trio.current_time())
     assert inbox.take_nowait() == 1
     assert inbox.take_nowait() is None
 
@@ -109,14 +109,14 @@ async def test_a_cancelled_wait_takes_nothing() -> None:
 async def test_a_waiting_owner_may_take_what_comes_in_the_step_that_delivers_it() -> None:
     inbox = Inbox[int](1)
     at_once: list[int] = []
-    inbox.deliver(1, 1)
+    inbox.deliver(1, 1, trio.current_time())
     # What is in the queue comes first, and nothing overtakes it.
-    assert await inbox.take(at_once.append) == 1
+    assert await inbox.take(lambda item, now: at_once.append(item)) == 1
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(expect_closed, inbox, at_once.append)
+        nursery.start_soon(expect_closed, inbox, lambda item, now: at_once.append(item))
         await settle()
         for item in range(2, 7):
-            inbox.deliver(item, 1)
+            inbox.deliver(item, 1, trio.current_time())
         assert at_once == [2, 3, 4, 5, 6]
         inbox.close()
     assert inbox.dropped == 0
@@ -126,8 +126,8 @@ async def test_an_owner_that_waits_no_more_takes_nothing_at_once() -> None:
     inbox = Inbox[int]()
     at_once: list[int] = []
     with trio.move_on_after(1):
-        await inbox.take(at_once.append)
-    inbox.deliver(1, 1)
+        await inbox.take(lambda item, now: at_once.append(item))
+    inbox.deliver(1, 1, trio.current_time())
     assert at_once == []
     assert inbox.take_nowait() == 1
 
@@ -224,7 +224,7 @@ async def test_a_timer_set_by_another_task_needs_only_a_flush() -> None:
         await trio.sleep(1)
         due = trio.current_time() + 2
         transport.core.deadlines = [due]
-        assert transport.flush_nowait()
+        assert transport.flush_nowait(trio.current_time())
         await trio.sleep(10)
         assert transport.core.expired == [due]
 
@@ -272,13 +272,13 @@ async def test_a_timer_that_is_taken_back_does_not_make_the_task_spin() -> None:
 async def test_another_task_can_send_in_its_own_stack() -> None:
     async with running(EchoTransport()) as transport:
         transport.core.say(b"from a verb")
-        assert transport.flush_nowait()
+        assert transport.flush_nowait(trio.current_time())
         assert transport.wire.sent == [[b"from a verb"]]
 
 
 async def test_a_flush_without_anything_to_send_sends_nothing() -> None:
     async with running(EchoTransport()) as transport:
-        assert transport.flush_nowait()
+        assert transport.flush_nowait(trio.current_time())
         await transport.flush()
         assert transport.wire.sent == []
 

@@ -75,7 +75,7 @@ async def test_the_handshake_is_reported_and_nothing_of_it_goes_up() -> None:
 async def test_application_data_passes_in_batches_encrypted() -> None:
     async with two_sides() as [client, server]:
         client.wire.sent.clear()
-        assert client.dtls.send_nowait([b"one secret", b"another"])
+        assert client.dtls.send_nowait([b"one secret", b"another"], trio.current_time())
         await settle()
         assert server.taken() == [b"one secret", b"another"]
         [batch] = client.wire.sent
@@ -86,7 +86,7 @@ async def test_application_data_passes_in_batches_encrypted() -> None:
 
 async def test_data_before_the_handshake_is_lost_and_counted() -> None:
     async with two_sides(started=False) as [client, _]:
-        assert client.dtls.send_nowait([b"a", b"b"])
+        assert client.dtls.send_nowait([b"a", b"b"], trio.current_time())
         assert client.dtls.unsent == 2
         assert client.wire.sent == []
 
@@ -95,9 +95,9 @@ async def test_data_after_the_end_is_lost_and_counted() -> None:
     async with two_sides() as [client, server]:
         await server.dtls.close()
         await settle()
-        assert client.dtls.send_nowait([b"late"])
+        assert client.dtls.send_nowait([b"late"], trio.current_time())
         assert client.dtls.unsent == 1
-        assert server.dtls.send_nowait([b"late", b"later"])
+        assert server.dtls.send_nowait([b"late", b"later"], trio.current_time())
         assert server.dtls.unsent == 2
 
 
@@ -116,7 +116,7 @@ async def test_a_lost_flight_is_sent_again_by_the_timer() -> None:
 async def test_a_full_wire_is_told_to_the_sender_and_loses_nothing() -> None:
     async with two_sides() as [client, server]:
         client.wire.gate.shut()
-        assert not client.dtls.send_nowait([b"a"])
+        assert not client.dtls.send_nowait([b"a"], trio.current_time())
         with trio.move_on_after(1) as waited:
             await client.dtls.drain()
         assert waited.cancelled_caught
@@ -129,7 +129,7 @@ async def test_a_full_wire_is_told_to_the_sender_and_loses_nothing() -> None:
 async def test_data_that_nobody_takes_is_dropped_and_counted() -> None:
     async with two_sides() as [client, server]:
         for _ in range(100):
-            client.dtls.send_nowait([b"a", b"b"])
+            client.dtls.send_nowait([b"a", b"b"], trio.current_time())
             await settle()
         taken = server.taken()
         assert len(taken) + server.upper.dropped == 200
@@ -138,11 +138,11 @@ async def test_data_that_nobody_takes_is_dropped_and_counted() -> None:
 
 async def test_garbage_and_replays_are_dropped() -> None:
     async with two_sides() as [client, server]:
-        client.dtls.send_nowait([b"once"])
+        client.dtls.send_nowait([b"once"], trio.current_time())
         [batch] = client.wire.sent[-1:]
         for hostile in (batch, [b"\x17" * 60], [b""], [batch[0][:-1] + bytes([batch[0][-1] ^ 1])]):
-            server.inbox.deliver(hostile, len(hostile))
-        client.dtls.send_nowait([b"go on"])
+            server.inbox.deliver(hostile, len(hostile), trio.current_time())
+        client.dtls.send_nowait([b"go on"], trio.current_time())
         await settle()
         assert server.taken() == [b"once", b"go on"]
 
@@ -161,7 +161,7 @@ async def test_closing_says_goodbye_which_ends_the_other_side_and_the_layers_abo
 
 async def test_what_came_before_the_goodbye_is_still_taken() -> None:
     async with two_sides() as [client, server]:
-        client.dtls.send_nowait([b"last words"])
+        client.dtls.send_nowait([b"last words"], trio.current_time())
         await client.dtls.close()
         await settle()
         assert await server.upper.take() == [b"last words"]

@@ -59,7 +59,7 @@ class Running:
     told: Told
 
     def arrive(self, *packets: bytes, remote: Address = PEER, local: Address = LOCAL) -> None:
-        self.ice.receive_packets(local, remote, list(packets))
+        self.ice.receive_packets(local, remote, list(packets), trio.current_time())
 
     def taken(self) -> list[bytes]:
         """Take what has come to the inbox above."""
@@ -201,7 +201,7 @@ async def test_data_for_a_full_inbox_is_dropped_and_counted_there() -> None:
 
 async def test_without_a_selected_pair_data_is_lost_and_counted() -> None:
     async with running_ice(connected=False) as running:
-        assert running.ice.send_nowait([b"a", b"b"])
+        assert running.ice.send_nowait([b"a", b"b"], trio.current_time())
         assert running.ice.unsent == 2
         assert running.ice.packets_sent == running.ice.bytes_sent == 0
         assert running.socket.sent == []
@@ -210,7 +210,7 @@ async def test_without_a_selected_pair_data_is_lost_and_counted() -> None:
 async def test_data_leaves_over_the_selected_pair_and_is_counted() -> None:
     async with running_ice() as running:
         running.socket.sent.clear()
-        assert running.ice.send_nowait([b"abc", b"de"])
+        assert running.ice.send_nowait([b"abc", b"de"], trio.current_time())
         assert running.socket.sent == [(b"abc", PEER), (b"de", PEER)]
         assert (running.ice.packets_sent, running.ice.bytes_sent, running.ice.unsent) == (2, 5, 0)
 
@@ -218,7 +218,9 @@ async def test_data_leaves_over_the_selected_pair_and_is_counted() -> None:
 async def test_the_owner_hears_of_the_selected_pair_when_data_can_be_sent() -> None:
     async with running_ice(connected=False) as running:
         running.told.react = lambda event: (
-            running.ice.send_nowait([b"at once"]) if isinstance(event, SelectedPairChanged) else None
+            running.ice.send_nowait([b"at once"], trio.current_time())
+            if isinstance(event, SelectedPairChanged)
+            else None
         )
         await running.connect()
         assert (b"at once", PEER) in running.socket.sent
@@ -231,7 +233,7 @@ async def test_the_route_goes_with_the_selected_pair() -> None:
         await trio.sleep(60)
         assert running.ice.agent.selected_pair is None
         running.socket.sent.clear()
-        assert running.ice.send_nowait([b"lost"])
+        assert running.ice.send_nowait([b"lost"], trio.current_time())
         assert running.socket.sent == []
         assert running.ice.unsent == 1
 
@@ -254,7 +256,7 @@ async def test_a_full_socket_is_waited_for() -> None:
     async with running_ice() as running:
         running.socket.sent.clear()
         running.socket.gate.shut()
-        assert not running.ice.send_nowait([b"abc"])
+        assert not running.ice.send_nowait([b"abc"], trio.current_time())
         with trio.move_on_after(1) as waited:
             await running.ice.drain()
         assert waited.cancelled_caught
@@ -266,7 +268,7 @@ async def test_a_full_socket_is_waited_for() -> None:
 async def test_a_full_socket_does_not_hold_up_the_sorting_of_packets() -> None:
     async with running_ice() as running:
         running.socket.gate.shut()
-        running.ice.send_nowait([b"abc"])
+        running.ice.send_nowait([b"abc"], trio.current_time())
         running.arrive(b"\x17data")
         assert running.taken() == [b"\x17data"]
 
@@ -285,7 +287,7 @@ async def test_closing_ends_the_layer_above_and_nothing_leaves_any_more() -> Non
         assert [event for event in running.told if isinstance(event, Closed)] == [Closed()]
         running.socket.sent.clear()
         running.arrive(b"\x00stun", b"\x17data")
-        assert running.ice.send_nowait([b"late"])
+        assert running.ice.send_nowait([b"late"], trio.current_time())
         assert running.socket.sent == []
 
 

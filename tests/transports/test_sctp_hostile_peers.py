@@ -38,7 +38,7 @@ async def take_over(client: SctpSide) -> tuple[bytes, int]:
 
 
 def send_chunks(server: SctpSide, header: bytes, *chunks: bytes) -> None:
-    server.inbox.deliver([add_checksum(header + b"".join(chunks))], 1)
+    server.inbox.deliver([add_checksum(header + b"".join(chunks))], 1, trio.current_time())
 
 
 async def test_a_channel_opened_behind_a_shutdown() -> None:

@@ -328,7 +328,7 @@ async def test_garbage_harms_nobody() -> None:
         *_, stream = await open_pair(client, server)
         reading = server.read(stream)
         for hostile in (b"", b"\0" * 11, bytes(100), b"\xff" * 1200):
-            server.inbox.deliver([hostile], 1)
+            server.inbox.deliver([hostile], 1, trio.current_time())
         client.send(stream, b"go on")
         await settle()
         assert reading.messages == [b"go on"]

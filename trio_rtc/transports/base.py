@@ -34,7 +34,7 @@ _MAX_ITEMS = 8
 class Lower(Protocol):
     """What a transport needs of the one below it."""
 
-    def send_nowait(self, batch: Sequence[bytes]) -> bool:
+    def send_nowait(self, batch: Sequence[bytes], now: float) -> bool:
         """Send a batch as far as the wire takes it.
 
         Returns:
@@ -59,13 +59,13 @@ class Inbox(Generic[ItemT]):
     def __init__(self, capacity: int = INBOX_CAPACITY) -> None:
         self._into, self._out = trio.open_memory_channel[ItemT](capacity)
         self._waiting = 0
-        self._take_at_once: Callable[[ItemT], None] | None = None
+        self._take_at_once: Callable[[ItemT, float], None] | None = None
         self.dropped = 0
 
-    def deliver(self, item: ItemT, packets: int) -> None:
+    def deliver(self, item: ItemT, packets: int, now: float) -> None:
         """Hand over or put an item of so many packets, or drop it when the queue is full or its owner has ended."""
         if self._take_at_once is not None:
-            self._take_at_once(item)
+            self._take_at_once(item, now)
             return
         try:
             self._into.send_nowait(item)
@@ -77,12 +77,12 @@ class Inbox(Generic[ItemT]):
         """Tell the owner that nothing will come any more."""
         self._into.close()
 
-    async def take(self, at_once: Callable[[ItemT], None] | None = None) -> ItemT:
+    async def take(self, at_once: Callable[[ItemT, float], None] | None = None) -> ItemT:
         """Wait for the next item.
 
         Args:
-            at_once: Called with every item that comes while this waits, in the step of whoever delivers it. Then
-                this goes on waiting, and returns nothing but what was in the queue before.
+            at_once: Called with every item that comes while this waits, and the time, in the step of whoever
+                delivers it. Then this goes on waiting, and returns nothing but what was in the queue before.
 
         Raises:
             trio.EndOfChannel: The layer below is gone and everything it left has been taken.
@@ -141,8 +141,9 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
                 with trio.CancelScope(deadline=self._armed) as self._timer:
                     await self._take_and_answer()
                 self._woken = False
-                core.handle_timer(trio.current_time())
-                if not (self.flush_nowait() and self._all_sent):
+                now = trio.current_time()
+                core.handle_timer(now)
+                if not (self.flush_nowait(now) and self._all_sent):
                     self._all_sent = True
                     # Out of reach of the timer, which must not cut the waiting short.
                     await self._drain()
@@ -165,32 +166,36 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
                     item = inbox.take_nowait()
                 if item is not None:
                     core_touched |= self._receive(item, now)
-                if core_touched and not self.flush_nowait():
+                if core_touched and not self.flush_nowait(now):
                     self._all_sent = False
         except trio.EndOfChannel:
             core.lower_closed(trio.current_time())
 
-    def _answer_at_once(self, item: ItemT) -> None:
+    def _answer_at_once(self, item: ItemT, now: float) -> None:
         """Take an item while the task waits for one, and let the task go on if there is something for it to do."""
-        if not self._receive(item, trio.current_time()):
+        if not self._receive(item, now):
             return
-        if not self.flush_nowait():
+        if not self.flush_nowait(now):
             self._all_sent = False
             self.wake()
         elif self._core.closed:
             self.wake()
 
-    def flush_nowait(self) -> bool:
+    def flush_nowait(self, now: float) -> bool:
         """Send and report what the core has to say. Called after anything touched the core, by any task.
+
+        Args:
+            now: The time of this step: it is read once for all layers, since reading it costs as much as some of
+                what they do.
 
         Returns:
             Whether all has left; if not, wait in ``flush`` or ``drain`` before sending more.
         """
         core = self._core
-        datagrams = core.datagrams_to_send(trio.current_time())
-        all_sent = not datagrams or self._send_down(datagrams)
+        datagrams = core.datagrams_to_send(now)
+        all_sent = not datagrams or self._send_down(datagrams, now)
         for event in core.events():
-            self._handle(event)
+            self._handle(event, now)
         deadline = core.next_timer()
         if deadline < self._armed:
             self._armed = deadline
@@ -199,7 +204,7 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
 
     async def flush(self) -> None:
         """The same, waiting until all has left."""
-        if not self.flush_nowait():
+        if not self.flush_nowait(trio.current_time()):
             await self._drain()
 
     def wake(self) -> None:
@@ -220,11 +225,11 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
         """Hand an inbox item to the core. Returns whether it had anything for the core."""
 
     @abc.abstractmethod
-    def _handle(self, event: EventT) -> None:
+    def _handle(self, event: EventT, now: float) -> None:
         """Act on an event of the core. Synchronous: nothing else runs before the next event is handled."""
 
     @abc.abstractmethod
-    def _send_down(self, datagrams: list[PacketT]) -> bool:
+    def _send_down(self, datagrams: list[PacketT], now: float) -> bool:
         """Give packets to the layer below. Returns whether all have left."""
 
     @abc.abstractmethod

@@ -3,8 +3,6 @@
 import logging
 from collections.abc import Callable, Sequence
 
-import trio
-
 from trio_rtc.enums import RTCDtlsTransportState
 from trio_rtc.protocols.dtls import ApplicationDataReceived, Connection, DtlsEvent
 
@@ -40,13 +38,13 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
         """Say where application data goes from now on."""
         self._sctp_inbox = inbox
 
-    def send_nowait(self, batch: Sequence[bytes]) -> bool:
+    def send_nowait(self, batch: Sequence[bytes], now: float) -> bool:
         """Send application data, a record an item."""
         if self.connection.state is not RTCDtlsTransportState.CONNECTED:
             self.unsent += len(batch)
             return True
-        self.connection.send(batch, trio.current_time())
-        return self.flush_nowait()
+        self.connection.send(batch, now)
+        return self.flush_nowait(now)
 
     async def drain(self) -> None:
         """Wait until the layers below have sent what they have kept."""
@@ -56,14 +54,14 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
         self.connection.receive(item, now)
         return True
 
-    def _handle(self, event: DtlsEvent) -> None:
+    def _handle(self, event: DtlsEvent, now: float) -> None:
         if isinstance(event, ApplicationDataReceived):
-            self._sctp_inbox.deliver(event.batch, len(event.batch))
+            self._sctp_inbox.deliver(event.batch, len(event.batch), now)
         else:
             self._report(event)
 
-    def _send_down(self, datagrams: list[bytes]) -> bool:
-        return self._lower.send_nowait(datagrams)
+    def _send_down(self, datagrams: list[bytes], now: float) -> bool:
+        return self._lower.send_nowait(datagrams, now)
 
     async def _drain(self) -> None:
         await self._lower.drain()

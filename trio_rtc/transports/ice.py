@@ -69,7 +69,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         if self._route is not None and self._route[0] is datagram_socket:
             self._route = None
 
-    def send_nowait(self, batch: Sequence[bytes]) -> bool:
+    def send_nowait(self, batch: Sequence[bytes], now: float) -> bool:
         """Send data over the selected pair; without one it is lost, as on any network without a route."""
         route = self._route
         if route is None:
@@ -84,21 +84,21 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         if self._route is not None:
             await _drain_or_lose(self._route[0])
 
-    def receive_packets(self, local: Address, remote: Address, packets: list[bytes]) -> None:
+    def receive_packets(self, local: Address, remote: Address, packets: list[bytes], now: float) -> None:
         """Sort what a socket has received: STUN to the agent's inbox, data straight to the inbox above.
 
         Called by the task of the socket. An agent has nothing to say about data, so data is spared its task.
         """
         data = [packet for packet in packets if packet and packet[0] > 19]
         if data:
-            self._receive_data(local, remote, data)
+            self._receive_data(local, remote, data, now)
         if len(data) != len(packets):
             stun = [Datagram(packet, local, remote) for packet in packets if packet and packet[0] < 4]
             self.unexpected += len(packets) - len(data) - len(stun)
             if stun:
-                self._inbox.deliver(stun, len(stun))
+                self._inbox.deliver(stun, len(stun), now)
 
-    def _receive_data(self, local: Address, remote: Address, data: list[bytes]) -> None:
+    def _receive_data(self, local: Address, remote: Address, data: list[bytes], now: float) -> None:
         if not self.agent.accepts(local, remote):
             self.unexpected += len(data)
             return
@@ -111,13 +111,13 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
             if packets and inbox is not None:
                 self.packets_received += len(packets)
                 self.bytes_received += sum(map(len, packets))
-                inbox.deliver(packets, len(packets))
+                inbox.deliver(packets, len(packets), now)
 
     def _receive(self, item: list[Datagram], now: float) -> bool:
         self.agent.receive(item, now)
         return True
 
-    def _handle(self, event: IceEvent) -> None:
+    def _handle(self, event: IceEvent, now: float) -> None:
         if isinstance(event, SelectedPairChanged):
             self._select(event)
         elif isinstance(event, Closed):
@@ -133,7 +133,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         self._route = None if datagram_socket is None else (datagram_socket, pair.remote_address)
         logger.info("selected pair: %s", pair)
 
-    def _send_down(self, datagrams: list[Datagram]) -> bool:
+    def _send_down(self, datagrams: list[Datagram], now: float) -> bool:
         all_sent = True
         for (local, remote), run in groupby(datagrams, key=lambda datagram: datagram[1:]):
             datagram_socket = self._sockets.get(local)

@@ -73,16 +73,16 @@ class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
             await super().run(task_status=task_status)
             nursery.cancel_scope.cancel()
 
-    def _receive_packets(self, local: Address, remote: Address, packets: list[bytes]) -> None:
+    def _receive_packets(self, local: Address, remote: Address, packets: list[bytes], now: float) -> None:
         # RFC 6762 section 6: an answer from another port is none.
         if remote.port == PORT:
-            self._inbox.deliver(packets, len(packets))
+            self._inbox.deliver(packets, len(packets), now)
 
     def _receive(self, item: list[bytes], now: float) -> bool:
         self.resolver.receive(item, now)
         return True
 
-    def _handle(self, event: MdnsEvent) -> None:
+    def _handle(self, event: MdnsEvent, now: float) -> None:
         match event:
             case NameResolved():
                 self._report(event.name, event.hosts)
@@ -91,7 +91,7 @@ class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
             case Closed():
                 pass
 
-    def _send_down(self, datagrams: list[bytes]) -> bool:
+    def _send_down(self, datagrams: list[bytes], now: float) -> bool:
         # A plain loop: all() would leave out the sockets behind a full one.
         all_sent = True
         for datagram_socket, group in self._sockets:

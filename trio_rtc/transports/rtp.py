@@ -60,11 +60,11 @@ class RtpTransport(Transport[list[bytes], bytes, RtpEvent]):
         self.session.receive(item, now)
         return True
 
-    def _handle(self, event: RtpEvent) -> None:
+    def _handle(self, event: RtpEvent, now: float) -> None:
         self._report(event)
 
-    def _send_down(self, datagrams: list[bytes]) -> bool:
-        return self._lower.send_nowait(datagrams)
+    def _send_down(self, datagrams: list[bytes], now: float) -> bool:
+        return self._lower.send_nowait(datagrams, now)
 
     async def _drain(self) -> None:
         await self._lower.drain()

@@ -150,19 +150,19 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         self.association.receive(item, now)
         return True
 
-    def flush_nowait(self) -> bool:
+    def flush_nowait(self, now: float) -> bool:
         """Send and report what the association and the channels have to say."""
         while self._abandoned_streams:
             self._announce_messages(self._abandoned_streams.pop())
         while self._given_back:
             for given in self._given_back.pop():
                 self.association.give_back(given)
-        all_sent = super().flush_nowait()
+        all_sent = super().flush_nowait(now)
         if self._room and not self.is_full():
             self._room.unpark_all()
         return all_sent
 
-    def _handle(self, event: SctpEvent) -> None:
+    def _handle(self, event: SctpEvent, now: float) -> None:
         match event:
             case MessagesAvailable():
                 for stream_id in event.stream_ids:
@@ -171,6 +171,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
             case BufferedAmountLow():
                 if (reader := self._readers.get(event.stream_id)) is not None:
                     reader.buffered_amount_low()
+                return
             case AssociationEstablished():
                 self._report(event)
                 self.control.association_established(min(event.inbound_streams, event.outbound_streams))
@@ -184,7 +185,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
                 self.control.incoming_streams_reset(event.stream_ids)
             case AssociationClosed():
                 self._report(event)
-                self.control.lower_closed(trio.current_time())
+                self.control.lower_closed(now)
                 self._room.unpark_all()
         self._carry_out_control()
 
@@ -240,8 +241,8 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
             logger.info("no room for a control message, so the association is ended: %s", error)
             self.association.close(now)
 
-    def _send_down(self, datagrams: list[bytes]) -> bool:
-        return self._lower.send_nowait(datagrams)
+    def _send_down(self, datagrams: list[bytes], now: float) -> bool:
+        return self._lower.send_nowait(datagrams, now)
 
     async def _drain(self) -> None:
         await self._lower.drain()

@@ -250,10 +250,11 @@ class TransportStack:
         if ended is None:
             self.pump_channels()
             return
-        ended.association.close(trio.current_time())
+        now = trio.current_time()
+        ended.association.close(now)
         ended.wake()
         # Everything that the end causes has happened before there is a new control of channels.
-        ended.flush_nowait()
+        ended.flush_nowait(now)
         ended.pump_channels()
         self.sctp = None
         self._sctp_inbox = Inbox[list[bytes]]()

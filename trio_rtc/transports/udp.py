@@ -317,8 +317,8 @@ def _join_group(sock: socket.socket, interface: InterfaceAddress, group: Address
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
 
 
-Receive = Callable[[Address, Address, list[bytes]], None]
-"""Takes what a socket has received: the socket's own address, the sender's, and the packets. Never waits."""
+Receive = Callable[[Address, Address, list[bytes], float], None]
+"""Takes what a socket has received: the socket's own address, the sender's, the packets, the time. Never waits."""
 
 
 class UdpTransport:
@@ -339,8 +339,10 @@ class UdpTransport:
         local = self.socket.local_address
         try:
             while True:
-                for remote, packets in await self.socket.receive_batch():
-                    receive(local, remote, packets)
+                batch = await self.socket.receive_batch()
+                now = trio.current_time()
+                for remote, packets in batch:
+                    receive(local, remote, packets, now)
         except trio.ClosedResourceError:
             logger.debug("%s was closed", local)
         finally:

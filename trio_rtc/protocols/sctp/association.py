@@ -309,8 +309,10 @@ class Association:
         self.counters.packets_sent += len(packets)
         return packets
 
-    def events(self) -> list[SctpEvent]:
+    def events(self) -> Sequence[SctpEvent]:
         """Take what has happened."""
+        if not self._events and not self._queue.low_streams:
+            return ()
         happened = self._events.copy()
         self._events.clear()
         if self._queue.low_streams:
@@ -400,8 +402,9 @@ class Association:
             words = f"the peer broke the protocol: {describe_causes((receiver.violation,))}"
             self._lifecycle.abort(receiver.violation, AssociationError(words, receiver.violation.kind))
             return
-        for report in receiver.take_reports():
-            self._outbox.reply(chunks.Error((report,)).encode())
+        if receiver.reports:
+            for report in receiver.take_reports():
+                self._outbox.reply(chunks.Error((report,)).encode())
         self._events += block.resets.perform_deferred(receiver)
         if has_news:
             self._lifecycle.data_received()

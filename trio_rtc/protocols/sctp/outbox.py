@@ -118,7 +118,7 @@ class Outbox:
             with_data: Whether the state of the association lets data go.
         """
         transmitter = block.transmitter
-        queued = with_data and self._queue.has_sendable
+        queued = with_data and bool(self._queue.active)
         if not queued and not self._control and not _has_chunks(block):
             # What usually follows a batch that needs no answer yet: nothing to decide, nothing to wait for.
             self.flush_at = math.inf
@@ -152,7 +152,7 @@ class Outbox:
             self.flush_at = now + self._options.burst_interval
             return
         queue = self._queue
-        if not queue.has_sendable and not transmitter.outstanding.lost:
+        if not queue.active and not transmitter.outstanding.lost:
             return
         if not transmitter.wants_packet(partial=True):
             # Only an acknowledgement or T3 opens the windows.
@@ -173,9 +173,10 @@ class Outbox:
             self._control = []
         if block.resets.has_chunks:
             control += block.resets.take_chunks(now, block.transmitter.timeout.value)
-        forward = block.transmitter.take_forward_tsn()
-        if forward is not None:
-            control.append(forward.encode())
+        if block.transmitter.forward_pending:
+            forward = block.transmitter.take_forward_tsn()
+            if forward is not None:
+                control.append(forward.encode())
         receiver = block.receiver
         if receiver.ack_due or (receiver.has_unacknowledged and (with_data or control)):
             # COOKIE ACK, if it is there, stays in front of everything else (section 6.10).
@@ -207,8 +208,9 @@ class Outbox:
             space -= len(chunk)
         if source is not None:
             fill = source.fill_packet
-            while len(packets) < max_packets:
-                fill(parts, space, now, partial)
+            more = True
+            while more and len(packets) < max_packets:
+                more = fill(parts, space, now, partial)
                 if len(parts) == 1:
                     break
                 packets.append(b"".join(parts))

@@ -153,11 +153,6 @@ class Reassembly:
         self.charged -= len(message[1]) + OVERHEAD
         return message
 
-    def next_payload_protocol(self, stream_id: int) -> int | None:
-        """Return the payload protocol identifier of what ``take`` would return, None if there is nothing."""
-        inbox = self._inboxes.get(stream_id)
-        return None if inbox is None else inbox[0][0]
-
     def peek(self, stream_id: int) -> int | None:
         """Return the payload protocol identifier of a stream's next message, None if there is no message."""
         inbox = self._inboxes.get(stream_id)
@@ -165,9 +160,10 @@ class Reassembly:
 
     def take_ready(self) -> tuple[int, ...]:
         """Return the streams with new messages, sorted, and forget them."""
-        ready = tuple(sorted(self.ready))
-        self.ready.clear()
-        return ready
+        ready = self.ready
+        streams = tuple(ready if len(ready) == 1 else sorted(ready))
+        ready.clear()
+        return streams
 
     def skip(self, new_cumulative_tsn: int, skipped: tuple[tuple[int, int], ...]) -> None:
         """Give up what a FORWARD-TSN skips (RFC 3758 section 3.6).

@@ -86,6 +86,7 @@ class SendQueue:
 
     Attributes:
         total: Bytes of all messages that have not been put into a chunk yet.
+        active: Streams that have something to send, in their turn; what waits for a reset does not count.
         low_streams: Streams whose buffered amount has fallen to their threshold; taken by ``take_low``.
         partial_reliability: Whether limits count; False for a peer without RFC 3758.
         cut_short: Limits of begun messages whose lifetime ended: what was sent of them is to be abandoned.
@@ -95,7 +96,7 @@ class SendQueue:
     def __init__(self, max_payload: int) -> None:
         self._max_payload = max_payload
         self._streams: dict[int, _OutgoingStream] = {}
-        self._active: deque[_OutgoingStream] = deque()
+        self.active: deque[_OutgoingStream] = deque()
         self._current: _OutgoingStream | None = None
         self._offset = 0
         self.total = 0
@@ -119,13 +120,13 @@ class SendQueue:
             stream.after_reset.append(message)
             return
         if not stream.messages:
-            self._active.append(stream)
+            self.active.append(stream)
         stream.messages.append(message)
 
     @property
     def has_sendable(self) -> bool:
-        """Whether ``produce`` would have something; what waits for a reset does not count."""
-        return bool(self._active)
+        """Whether ``produce`` would have something."""
+        return bool(self.active)
 
     def produce(self, space: int, tsn: int, now: float) -> tuple[bytes, PartialReliability | None] | None:
         """Make the next DATA chunk, of at most ``space`` bytes (a multiple of four), with this TSN.
@@ -136,9 +137,9 @@ class SendQueue:
         """
         stream = self._current
         if stream is None:
-            if not self._active:
+            if not self.active:
                 return None
-            stream = self._active[0]
+            stream = self.active[0]
         data, ppid, flags, reliability = stream.messages[0]
         if not self.partial_reliability:
             reliability = None
@@ -209,8 +210,8 @@ class SendQueue:
         for stream_id in [stream_id for stream_id in self._streams if stream_id >= count]:
             stream = self._streams.pop(stream_id)
             self.total -= stream.buffered
-            if stream in self._active:
-                self._active.remove(stream)
+            if stream in self.active:
+                self.active.remove(stream)
 
     def begin_reset(self, stream_id: int) -> None:
         """Keep what is queued from now on until ``finish_reset``."""
@@ -233,7 +234,7 @@ class SendQueue:
             stream.next_ssn = 0
             if waiting:
                 stream.messages = waiting
-                self._active.append(stream)
+                self.active.append(stream)
             else:
                 del self._streams[stream_id]
 
@@ -244,7 +245,7 @@ class SendQueue:
             waiting, stream.after_reset = stream.after_reset, None
             if waiting:
                 if not stream.messages:
-                    self._active.append(stream)
+                    self.active.append(stream)
                 stream.messages.extend(waiting)
 
     def _finish_message(self, stream: _OutgoingStream, flags: int) -> None:
@@ -257,7 +258,7 @@ class SendQueue:
         self._current = None
         self._offset = 0
         stream.messages.popleft()
-        active = self._active
+        active = self.active
         if not stream.messages:
             active.popleft()
         elif len(active) > 1:
@@ -267,8 +268,8 @@ class SendQueue:
         self, space: int, tsn: int, now: float
     ) -> tuple[bytes, PartialReliability | None] | None:
         """Drop expired messages in a loop, then produce: many may have expired at once."""
-        while self._active:
-            stream = self._current or self._active[0]
+        while self.active:
+            stream = self._current or self.active[0]
             data, _, _, reliability = stream.messages[0]
             if reliability is None or reliability.expires_at > now:
                 return self.produce(space, tsn, now)

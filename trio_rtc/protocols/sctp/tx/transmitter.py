@@ -106,24 +106,27 @@ class Transmitter:
         return queue.has_sendable and (partial or queue.total >= self._full_size) and self.can_send_new
 
     def take_forward_tsn(self) -> ForwardTsn | None:
-        """Return the FORWARD-TSN to be sent now, if any."""
-        if not self.forward_pending:
-            return None
+        """Return the FORWARD-TSN that is pending, None when there is nothing left to skip."""
         self.forward_pending = False
         return self.outstanding.forward_tsn()
 
-    def fill_packet(self, parts: list[bytes], space: int, now: float, partial: bool) -> None:
+    def fill_packet(self, parts: list[bytes], space: int, now: float, partial: bool) -> bool:
         """Append DATA chunks of at most ``space`` bytes to ``parts``: retransmissions first, then new data.
 
         New data begins a packet only if it fills it, or if ``partial`` says that it need not.
+
+        Returns:
+            Whether there is data for another packet, if the windows let it go.
         """
         if self.outstanding.lost:
             if not self.has_retransmission:
-                return
+                return False
             space = self._fill_lost(parts, space, now)
             self._fast_retransmit = False
-        if (partial or self._queue.total >= self._full_size) and self.can_send_new:
+        queue = self._queue
+        if (partial or queue.total >= self._full_size) and self.can_send_new:
             self._fill_new(parts, space, now)
+        return bool(queue.active or self.outstanding.lost)
 
     def _fill_lost(self, parts: list[bytes], space: int, now: float) -> int:
         outstanding = self.outstanding
@@ -147,13 +150,13 @@ class Transmitter:
 
     def _fill_new(self, parts: list[bytes], space: int, now: float) -> None:
         outstanding, queue = self.outstanding, self._queue
-        chunks = outstanding.chunks
+        chunks, active = outstanding.chunks, queue.active
         tsn = first = outstanding.next_tsn
         sent = 0
         if not chunks:
             self._note_idle(now)
         budget = self.advertised_window - outstanding.flight
-        while space >= _SMALLEST_CHUNK:
+        while active and space >= _SMALLEST_CHUNK:
             if budget < space and (sent or outstanding.flight) and budget < min(space, queue.total):
                 break
             produced = queue.produce(space, tsn, now)
