@@ -66,6 +66,7 @@ class Bandwidth:
         self._pacer: Pacer[Any] = Pacer(options)
         self._repairs = _DecayingRate()
         self._repair_bitrate = 0.0
+        self._available = 0.0
         self._next = 1
         self._numbers = Unwrapper(16)
         self._references = Unwrapper(REFERENCE_BITS)
@@ -74,6 +75,8 @@ class Bandwidth:
         self._overheads: dict[int, float] = {}
         self._sections: Sequence[SendParameters] = ()
         self._told: dict[int, float] = {}
+        # Whether anything that the shares depend on has moved since they were last worked out.
+        self._moved = False
         self.limited: frozenset[int] = frozenset()
         self.numbers_all = False
 
@@ -110,6 +113,7 @@ class Bandwidth:
         ssrcs = {encoding.ssrc for _, encoding in self._encodings()}
         self._overheads = {ssrc: part for ssrc, part in self._overheads.items() if ssrc in ssrcs}
         self._follow(now)
+        self._moved = True
 
     # -- what is sent ------------------------------------------------------------------------------------------
 
@@ -142,6 +146,7 @@ class Bandwidth:
 
     def set_overhead(self, ssrc: int, overhead: float) -> None:
         """Take how much redundancy a stream has, as a part of its media: what it takes, the encoder cannot have."""
+        self._moved |= self._overheads.get(ssrc) != overhead
         self._overheads[ssrc] = overhead
 
     def packet_sent(self, number: int | None, size: int, now: float, *, padding: bool) -> None:
@@ -243,6 +248,9 @@ class Bandwidth:
 
     def take_changes(self) -> Mapping[int, float] | None:
         """Return the bitrate of every stream, by SSRC, if one has changed enough to be told."""
+        if not self._moved:
+            return None
+        self._moved = False
         pairs = self._encodings()
         streams = {section.mid: index for index, section in enumerate(self._sections)}
         shares = [
@@ -293,8 +301,10 @@ class Bandwidth:
 
     def _follow(self, now: float) -> None:
         """Let the pacer follow the estimate."""
-        self._repair_bitrate = self._repairs.bitrate(now)
-        self._pacer.set_bitrate(self._estimator.target_bitrate, now)
+        repairs, available = self._repairs.bitrate(now), self._estimator.target_bitrate
+        self._moved |= repairs != self._repair_bitrate or available != self._available
+        self._repair_bitrate, self._available = repairs, available
+        self._pacer.set_bitrate(available, now)
         for cluster in self._estimator.probes_wanted():
             self._pacer.add_probe(cluster)
 

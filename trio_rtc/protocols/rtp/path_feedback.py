@@ -121,6 +121,10 @@ class PathFeedback:
         deadline = self._generator.next_timer()
         return deadline if self._reports is None else min(deadline, self._reports.next_timer())
 
+    def has_to_tell(self, now: float) -> bool:
+        """Return whether ``take`` may have something: most packets are answered by nothing."""
+        return self._bitrate is not None or self.next_timer() <= now
+
     def counters(self) -> dict[str, float]:
         """Return what was counted."""
         return {

@@ -8,7 +8,7 @@ stream ends: peers change their source without a word, and would else be heard t
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
@@ -463,13 +463,13 @@ class ReceivingSide:
         """Return what we tell of the sources that were heard."""
         return [stream.report_block(now) for stream in self._streams.values()]
 
-    def requests(self, own_ssrc: int, now: float, compact_now: int) -> list[RtcpPacket]:
+    def requests(self, own_ssrc: int, now: float, compact: Callable[[float], int]) -> list[RtcpPacket]:
         """Return what is asked of sources now, and what is told of the path.
 
         Args:
             own_ssrc: Who asks.
             now: Seconds.
-            compact_now: The same as the middle 32 bits of an NTP timestamp.
+            compact: Makes of a time the middle 32 bits of an NTP timestamp.
         """
         packets: list[RtcpPacket] = []
         for stream in self._streams.values():
@@ -482,7 +482,9 @@ class ReceivingSide:
                 packets += nacks
             if stream.take_keyframe_request(now):
                 self._request_keyframe(stream, own_ssrc, packets)
-        return packets + self._feedback.take(own_ssrc, list(self._streams), now, compact_now, _MAX_RTCP)
+        if self._feedback.has_to_tell(now):
+            packets += self._feedback.take(own_ssrc, list(self._streams), now, compact(now), _MAX_RTCP)
+        return packets
 
     def _request_keyframe(self, stream: IncomingStream, own_ssrc: int, packets: list[RtcpPacket]) -> None:
         """Ask by PLI, or by FIR where the peer takes only that."""

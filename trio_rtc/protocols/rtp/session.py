@@ -234,14 +234,19 @@ class RtpSession:
         if srtp is None:
             return []
         if not self.closed:
-            requests = self.receiving.requests(self._own_ssrc, now, self._compact(now))
+            requests = self.receiving.requests(self._own_ssrc, now, self._compact)
             if requests:
                 self._send_rtcp(self._alone(requests))
-        control, self._control = self._control, []
-        datagrams = [srtp.protect_rtcp(packet) for packet in control]
-        for packet in () if self.closed else self.sending.take(now):
+        datagrams: list[bytes] = []
+        if self._control:
+            control, self._control = self._control, []
+            datagrams = [srtp.protect_rtcp(packet) for packet in control]
+        if self.closed:
+            return datagrams
+        protect = srtp.protect
+        for packet in self.sending.take(now):
             try:
-                datagrams.append(srtp.protect(packet))
+                datagrams.append(protect(packet))
             except ValueError:
                 # Forwarded and too large, or asked for again when it had become too old.
                 self.dropped["not protected"] += 1
