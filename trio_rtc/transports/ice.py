@@ -89,29 +89,39 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
 
         Called by the task of the socket. An agent has nothing to say about data, so data is spared its task.
         """
-        data = [packet for packet in packets if packet and packet[0] > 19]
-        if data:
-            self._receive_data(local, remote, data, now)
-        if len(data) != len(packets):
-            stun = [Datagram(packet, local, remote) for packet in packets if packet and packet[0] < 4]
-            self.unexpected += len(packets) - len(data) - len(stun)
-            if stun:
-                self._inbox.deliver(stun, len(stun), now)
-
-    def _receive_data(self, local: Address, remote: Address, data: list[bytes], now: float) -> None:
-        if not self.agent.accepts(local, remote):
-            self.unexpected += len(data)
-            return
-        dtls = [packet for packet in data if packet[0] < 64]
+        dtls: list[bytes] = []
         rtp: list[bytes] = []
-        if len(dtls) != len(data) and self.rtp_inbox is not None:
-            rtp = [packet for packet in data if 127 < packet[0] < 192]
-        self.unexpected += len(data) - len(dtls) - len(rtp)
-        for inbox, packets in ((self._dtls_inbox, dtls), (self.rtp_inbox, rtp)):
-            if packets and inbox is not None:
-                self.packets_received += len(packets)
-                self.bytes_received += sum(map(len, packets))
-                inbox.deliver(packets, len(packets), now)
+        stun: list[Datagram] = []
+        for packet in packets:
+            kind = packet[0] if packet else 255
+            if 19 < kind < 64:
+                dtls.append(packet)
+            elif 127 < kind < 192:
+                rtp.append(packet)
+            elif kind < 4:
+                stun.append(Datagram(packet, local, remote))
+            else:
+                self.unexpected += 1
+        if stun:
+            self._inbox.deliver(stun, len(stun), now)
+        if not (dtls or rtp):
+            return
+        if not self.agent.accepts(local, remote):
+            self.unexpected += len(dtls) + len(rtp)
+            return
+        if dtls:
+            self._hand_up(self._dtls_inbox, dtls, now)
+        if rtp:
+            self._hand_up(self.rtp_inbox, rtp, now)
+
+    def _hand_up(self, inbox: Inbox[list[bytes]] | None, packets: list[bytes], now: float) -> None:
+        count = len(packets)
+        if inbox is None:
+            self.unexpected += count
+            return
+        self.packets_received += count
+        self.bytes_received += sum(map(len, packets))
+        inbox.deliver(packets, count, now)
 
     def _receive(self, item: list[Datagram], now: float) -> bool:
         self.agent.receive(item, now)

@@ -74,6 +74,8 @@ class SystemDatagramSocket:
         self._kept: deque[tuple[bytes, tuple[object, ...]]] = deque()
         self._draining = trio.Lock()
         self._single_reads = -1
+        self._last_source: tuple[object, ...] | None = None
+        self._last_remote = local_address
         self.unsendable = 0
 
     @property
@@ -154,7 +156,7 @@ class SystemDatagramSocket:
             if source != last:
                 last = source
                 packets = []
-                batch.append((Address(str(source[0]).partition("%")[0], source[1]), packets))
+                batch.append((self._address_of(source), packets))
             packets += datagrams
             count += len(datagrams)
             if len(datagrams) > 1:
@@ -162,6 +164,13 @@ class SystemDatagramSocket:
         if count > 1:
             self._single_reads = -1
         return batch
+
+    def _address_of(self, source: tuple[str, int]) -> Address:
+        """Return a sender's address. It is mostly the same one's, so the last one is kept."""
+        if source != self._last_source:
+            self._last_source = source
+            self._last_remote = Address(source[0].partition("%")[0], source[1])
+        return self._last_remote
 
     def _receive_one(self) -> tuple[list[bytes], tuple[str, int]]:
         data, source = self._socket.recvfrom(_MAX_PAYLOAD)
