@@ -18,11 +18,12 @@ nox.options.error_on_missing_interpreters = False
 
 PYPROJECT = nox.project.load_toml(Path(__file__).with_name("pyproject.toml"))
 DOCUMENTATION = "docs/_build/html"
-# Those of the DTLS, ICE and SCTP cores are not typed throughout.
+# Those of codecs, of media files and with foreign peers handle what has no types.
 TYPED_TESTS = [
     *("tests/typing", "tests/api", "tests/cli", "tests/docs", "tests/examples", "tests/scenarios"),
-    *("tests/session", "tests/signaling", "tests/testing", "tests/transports"),
-    *(f"tests/protocols/{core}" for core in ("datachannel", "mdns", "sdp", "stun")),
+    *("tests/session", "tests/signaling", "tests/strategies", "tests/testing", "tests/transports"),
+    *(f"tests/protocols/{core}" for core in ("congestion", "datachannel", "dtls", "ice", "mdns")),
+    *(f"tests/protocols/{core}" for core in ("rtcp", "sctp", "sdp", "stun")),
 ]
 
 # Debian's package and the names that the program has on other systems.

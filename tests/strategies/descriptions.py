@@ -12,7 +12,7 @@ REAL_OFFERS = {path.stem: path.read_bytes().decode() for path in sorted(_DATA.gl
 
 tokens = st.text(string.ascii_letters + string.digits + "-_.+!%", min_size=1, max_size=12)
 values = st.text(
-    st.characters(exclude_characters="\0\r\n", exclude_categories=("Cs",)), min_size=0, max_size=40
+    st.characters(exclude_characters="\0\r\n", exclude_categories=["Cs"]), min_size=0, max_size=40
 )
 _unknown_attributes = st.builds(Attribute, tokens.map("x-{}".format), st.none() | values)
 _known_attributes = st.sampled_from(

@@ -1,5 +1,7 @@
 """RTCP packets of every kind, with values that fit their fields."""
 
+from typing import TypeVar
+
 from hypothesis import strategies as st
 
 from trio_rtc.protocols.rtcp import (
@@ -24,14 +26,18 @@ from trio_rtc.protocols.rtcp import (
     UnknownPacket,
 )
 
+Item = TypeVar("Item")
+
 uint8 = st.integers(0, 0xFF)
 uint16 = st.integers(0, 0xFFFF)
 uint32 = st.integers(0, 0xFFFF_FFFF)
 uint64 = st.integers(0, 0xFFFF_FFFF_FFFF_FFFF)
 
 
-def tuples_of(elements: st.SearchStrategy, **sizes: int) -> st.SearchStrategy:
-    return st.lists(elements, **sizes).map(tuple)
+def tuples_of(
+    elements: st.SearchStrategy[Item], *, min_size: int = 0, max_size: int | None = None
+) -> st.SearchStrategy[tuple[Item, ...]]:
+    return st.lists(elements, min_size=min_size, max_size=max_size).map(tuple)
 
 
 blocks = tuples_of(

@@ -4,6 +4,7 @@ import math
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import trio
 
@@ -61,14 +62,14 @@ class RefusingSocket(socket.socket):
             self.refused.append(name)
             raise self.refusals[name]
 
-    def setsockopt(self, level: int, *args: object) -> None:  # type: ignore[override]
+    def setsockopt(self, level: int, *args: Any) -> None:
         if level == socket.IPPROTO_UDP:
             self._refuse("setsockopt")
-        super().setsockopt(level, *args)  # type: ignore[call-overload]
+        super().setsockopt(level, *args)
 
-    def sendmsg(self, *args: object) -> int:  # type: ignore[override]
+    def sendmsg(self, *args: Any) -> int:
         self._refuse("sendmsg")
-        return super().sendmsg(*args)  # type: ignore[arg-type]
+        return super().sendmsg(*args)
 
 
 class Gate:

@@ -1,6 +1,7 @@
 """Peers that get the handshake wrong: each mistake has its alert, and none reaches application data."""
 
 import random
+from typing import TypeVar
 
 import attrs
 import pytest
@@ -21,6 +22,8 @@ from trio_rtc.protocols.dtls.messages import (
     encode_certificates,
 )
 from trio_rtc.protocols.dtls.record import HEADER, ContentType
+
+Hello = TypeVar("Hello", ClientHello, ServerHello)
 
 PARAMETERS = HandshakeParameters(
     DtlsOptions(),
@@ -62,7 +65,7 @@ def alert_after(
     return closed.error.sent_alert
 
 
-def with_extension(hello, kind: int, body: bytes | None):
+def with_extension(hello: Hello, kind: int, body: bytes | None) -> Hello:
     extensions = {key: value for key, value in hello.extensions.items() if key != kind}
     if body is not None:
         extensions[kind] = body
@@ -121,7 +124,7 @@ BAD_CLIENT_HELLOS = {
 
 
 @pytest.mark.parametrize("name", BAD_CLIENT_HELLOS)
-def test_hellos_that_a_server_refuses(name):
+def test_hellos_that_a_server_refuses(name: str) -> None:
     hello, alert = BAD_CLIENT_HELLOS[name]
     assert alert_after(DtlsRole.SERVER, (HandshakeType.CLIENT_HELLO, hello.encode())) == alert
 
@@ -148,12 +151,12 @@ GOOD_CLIENT_HELLOS = {
 
 
 @pytest.mark.parametrize("name", GOOD_CLIENT_HELLOS)
-def test_hellos_that_a_server_accepts(name):
+def test_hellos_that_a_server_accepts(name: str) -> None:
     hello = GOOD_CLIENT_HELLOS[name]
     assert alert_after(DtlsRole.SERVER, (HandshakeType.CLIENT_HELLO, hello.encode())) is None
 
 
-def test_a_wrong_cookie():
+def test_a_wrong_cookie() -> None:
     hello = (HandshakeType.CLIENT_HELLO, attrs.evolve(HELLO, cookie=b"wrong").encode())
     options = DtlsOptions(require_cookie=True)
     assert alert_after(DtlsRole.SERVER, hello, options=options) is None
@@ -193,12 +196,12 @@ BAD_SERVER_HELLOS = {
 
 
 @pytest.mark.parametrize("name", BAD_SERVER_HELLOS)
-def test_hellos_that_a_client_refuses(name):
+def test_hellos_that_a_client_refuses(name: str) -> None:
     hello, alert = BAD_SERVER_HELLOS[name]
     assert alert_after(DtlsRole.CLIENT, (HandshakeType.SERVER_HELLO, hello.encode())) == alert
 
 
-def test_a_second_cookie():
+def test_a_second_cookie() -> None:
     request = (HandshakeType.HELLO_VERIFY_REQUEST, HelloVerifyRequest(b"cookie").encode())
     assert alert_after(DtlsRole.CLIENT, request) is None
     assert alert_after(DtlsRole.CLIENT, request, request) == AlertDescription.UNEXPECTED_MESSAGE
@@ -262,7 +265,7 @@ OWN_CHAIN = encode_certificates([certificate(DtlsRole.SERVER).der])
         ),
     ],
 )
-def test_servers_that_say_the_wrong_thing(messages, alert):
+def test_servers_that_say_the_wrong_thing(messages: list[tuple[int, bytes]], alert: AlertDescription) -> None:
     assert alert_after(DtlsRole.CLIENT, *messages) == alert
 
 
@@ -275,13 +278,13 @@ def test_servers_that_say_the_wrong_thing(messages, alert):
         ((HandshakeType.CERTIFICATE, b""), AlertDescription.DECODE_ERROR),
     ],
 )
-def test_clients_that_say_the_wrong_thing(second, alert):
+def test_clients_that_say_the_wrong_thing(second: tuple[int, bytes], alert: AlertDescription) -> None:
     hello = (HandshakeType.CLIENT_HELLO, HELLO.encode())
     assert alert_after(DtlsRole.SERVER, hello, second) == alert
 
 
 @pytest.mark.parametrize("role", DtlsRole)
-def test_a_finished_in_the_clear_is_never_taken(role):
+def test_a_finished_in_the_clear_is_never_taken(role: DtlsRole) -> None:
     """A side that awaits Finished under the new keys does not even look at one that has none."""
     client, server = make_connection(DtlsRole.CLIENT), make_connection(DtlsRole.SERVER)
     client.start(0.0)
@@ -306,7 +309,7 @@ def test_a_finished_in_the_clear_is_never_taken(role):
     sequence=st.integers(0, 3),
     role=st.sampled_from(DtlsRole),
 )
-def test_any_message_at_any_time_never_raises(body, kind, sequence, role):
+def test_any_message_at_any_time_never_raises(body: bytes, kind: int, sequence: int, role: DtlsRole) -> None:
     connection = make_connection(role)
     connection.start(WALL_CLOCK)
     good = {
@@ -321,5 +324,5 @@ def test_any_message_at_any_time_never_raises(body, kind, sequence, role):
     connection.datagrams_to_send(0.0)
 
 
-def test_a_hello_survives_its_own_parser():
+def test_a_hello_survives_its_own_parser() -> None:
     assert ClientHello.parse(HELLO.encode()) == HELLO

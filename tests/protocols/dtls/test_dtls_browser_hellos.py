@@ -1,6 +1,7 @@
 """The first words of real browsers: DTLS 1.3 with ML-KEM on offer, in two fragments. They are answered with 1.2."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,13 @@ from tests.strategies.dtls_pair import WALL_CLOCK, certificate, make_connection
 from trio_rtc.enums import RTCDtlsTransportState
 from trio_rtc.protocols.dtls import RSA_2048, DtlsOptions, DtlsRole
 from trio_rtc.protocols.dtls.extensions import ExtensionType
-from trio_rtc.protocols.dtls.messages import ClientHello, HandshakeType, ServerHello, ServerKeyExchange
+from trio_rtc.protocols.dtls.messages import (
+    ClientHello,
+    HandshakeMessage,
+    HandshakeType,
+    ServerHello,
+    ServerKeyExchange,
+)
 from trio_rtc.protocols.dtls.reassembly import Reassembler, parse_fragments
 from trio_rtc.protocols.dtls.record import ContentType, parse_records
 
@@ -23,7 +30,7 @@ def hello_of(browser: str) -> list[bytes]:
     return [bytes.fromhex(line) for line in lines]
 
 
-def messages_in(datagrams: list[bytes]):
+def messages_in(datagrams: list[bytes]) -> Iterator[HandshakeMessage]:
     reassembler = Reassembler(65536, 65536)
     for datagram in datagrams:
         for record in parse_records(datagram):
@@ -35,7 +42,7 @@ def messages_in(datagrams: list[bytes]):
 
 
 @pytest.mark.parametrize("browser", BROWSERS)
-def test_the_hello_offers_more_than_we_have(browser):
+def test_the_hello_offers_more_than_we_have(browser: str) -> None:
     (message,) = messages_in(hello_of(browser))
     hello = ClientHello.parse(message.body)
     assert hello.encode() == message.body
@@ -46,7 +53,7 @@ def test_the_hello_offers_more_than_we_have(browser):
 @pytest.mark.parametrize("browser", BROWSERS)
 @pytest.mark.parametrize("order", ["in order", "backwards", "twice"])
 @pytest.mark.parametrize("algorithm", ["ECDSA P-256", RSA_2048])
-def test_it_is_answered_with_1_2(browser, order, algorithm):
+def test_it_is_answered_with_1_2(browser: str, order: str, algorithm: str) -> None:
     server = make_connection(
         DtlsRole.SERVER,
         own=certificate(DtlsRole.SERVER, algorithm),
@@ -79,7 +86,7 @@ def test_it_is_answered_with_1_2(browser, order, algorithm):
 
 
 @pytest.mark.parametrize("browser", BROWSERS)
-def test_one_lost_fragment_is_waited_for(browser):
+def test_one_lost_fragment_is_waited_for(browser: str) -> None:
     server = make_connection(DtlsRole.SERVER)
     server.start(0.0)
     first, second = hello_of(browser)
@@ -91,7 +98,7 @@ def test_one_lost_fragment_is_waited_for(browser):
 
 
 @pytest.mark.parametrize("browser", BROWSERS)
-def test_a_cookie_can_be_asked_for(browser):
+def test_a_cookie_can_be_asked_for(browser: str) -> None:
     server = make_connection(DtlsRole.SERVER, DtlsOptions(require_cookie=True))
     server.start(0.0)
     server.receive(hello_of(browser), 0.0)
@@ -102,7 +109,7 @@ def test_a_cookie_can_be_asked_for(browser):
 
 
 @pytest.mark.parametrize("browser", BROWSERS)
-def test_flipped_bits_never_raise(browser):
+def test_flipped_bits_never_raise(browser: str) -> None:
     rng = random.Random(WALL_CLOCK)
     for _ in range(200):
         server = make_connection(DtlsRole.SERVER)

@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import random
+from typing import cast
 
 import pytest
 from cryptography import x509
@@ -21,11 +22,12 @@ from trio_rtc.protocols.dtls import (
 )
 from trio_rtc.protocols.dtls.alert import HandshakeFailure
 from trio_rtc.protocols.dtls.certificate import authenticate, matches_fingerprint
+from trio_rtc.protocols.dtls.signature import PrivateKey
 
 DAY = 86400
 
 
-def issue(key, *, public_key=None) -> Certificate:
+def issue(key: PrivateKey | ed25519.Ed25519PrivateKey) -> Certificate:
     """A self-signed certificate that ``generate`` would not make."""
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     start = datetime.datetime.fromtimestamp(WALL_CLOCK, datetime.UTC)
@@ -33,22 +35,25 @@ def issue(key, *, public_key=None) -> Certificate:
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
-        .public_key(public_key or key.public_key())
+        .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(start)
         .not_valid_after(start + datetime.timedelta(days=1))
         .sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
     )
-    return Certificate(issued.public_bytes(serialization.Encoding.DER), key, WALL_CLOCK + DAY)
+    # That of Ed25519 is none of the keys a certificate of ours may have, which is what the tests are about.
+    return Certificate(
+        issued.public_bytes(serialization.Encoding.DER), cast(PrivateKey, key), WALL_CLOCK + DAY
+    )
 
 
-def test_the_same_seed_makes_the_same_certificate():
+def test_the_same_seed_makes_the_same_certificate() -> None:
     first, second, third = (Certificate.generate(random.Random(seed), WALL_CLOCK) for seed in (1, 1, 2))
     assert first.der == second.der != third.der
 
 
 @pytest.mark.parametrize("algorithm", ["ECDSA P-256", RSA_2048])
-def test_what_is_in_it(algorithm):
+def test_what_is_in_it(algorithm: str) -> None:
     own = certificate(DtlsRole.CLIENT, algorithm)
     parsed = x509.load_der_x509_certificate(own.der)
     assert parsed.not_valid_before_utc.timestamp() == WALL_CLOCK - DAY
@@ -59,7 +64,7 @@ def test_what_is_in_it(algorithm):
     assert "private" not in repr(own)
 
 
-def test_the_lifetime_is_bounded():
+def test_the_lifetime_is_bounded() -> None:
     rng = random.Random(1)
     assert Certificate.generate(rng, WALL_CLOCK, lifetime=0).expires == WALL_CLOCK
     assert Certificate.generate(rng, WALL_CLOCK, lifetime=1e12).expires == WALL_CLOCK + MAX_LIFETIME
@@ -67,20 +72,20 @@ def test_the_lifetime_is_bounded():
         Certificate.generate(rng, WALL_CLOCK, lifetime=-1)
 
 
-def test_an_unknown_algorithm():
+def test_an_unknown_algorithm() -> None:
     with pytest.raises(ValueError, match="DSA"):
         Certificate.generate(random.Random(1), WALL_CLOCK, algorithm="DSA")
 
 
 @pytest.mark.parametrize("algorithm", ["ECDSA P-256", RSA_2048])
-def test_pem_and_back(algorithm):
+def test_pem_and_back(algorithm: str) -> None:
     own = certificate(DtlsRole.CLIENT, algorithm)
     again = Certificate.from_pem(own.to_pem())
     assert again == own
     assert again.private_key.public_key() == own.private_key.public_key()
 
 
-def test_pem_that_is_none():
+def test_pem_that_is_none() -> None:
     first, second = certificate(DtlsRole.CLIENT), certificate(DtlsRole.SERVER)
     key, _, cert = first.to_pem().partition("-----BEGIN CERTIFICATE")
     cert = "-----BEGIN CERTIFICATE" + cert
@@ -91,7 +96,7 @@ def test_pem_that_is_none():
             Certificate.from_pem(text)
 
 
-def test_fingerprints():
+def test_fingerprints() -> None:
     own = certificate(DtlsRole.CLIENT)
     digest = hashlib.sha384(own.der).hexdigest().upper()
     value = ":".join(digest[index : index + 2] for index in range(0, len(digest), 2))
@@ -113,7 +118,7 @@ def refuse(own: Certificate) -> AlertDescription:
     return info.value.alert
 
 
-def test_keys_that_are_refused():
+def test_keys_that_are_refused() -> None:
     weak = rsa.generate_private_key(65537, 1024)
     assert refuse(issue(weak)) == AlertDescription.UNSUPPORTED_CERTIFICATE
     edwards = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -122,7 +127,7 @@ def test_keys_that_are_refused():
     assert refuse(garbage) == AlertDescription.BAD_CERTIFICATE
 
 
-def test_no_certificate_at_all():
+def test_no_certificate_at_all() -> None:
     with pytest.raises(HandshakeFailure) as info:
         authenticate([], [certificate(DtlsRole.CLIENT).fingerprint()])
     assert info.value.alert == AlertDescription.HANDSHAKE_FAILURE
@@ -130,7 +135,7 @@ def test_no_certificate_at_all():
 
 @pytest.mark.parametrize("role", DtlsRole)
 @pytest.mark.parametrize("curve", [ec.SECP384R1(), ec.SECP521R1()], ids=lambda curve: curve.name)
-def test_certificates_on_other_curves(role, curve):
+def test_certificates_on_other_curves(role: DtlsRole, curve: ec.EllipticCurve) -> None:
     own = issue(ec.derive_private_key(12345, curve))
     connections = {
         role: make_connection(role, own=own),
@@ -139,14 +144,14 @@ def test_certificates_on_other_curves(role, curve):
     check_agreement(Pair(connections[DtlsRole.CLIENT], connections[DtlsRole.SERVER]).connect())
 
 
-def test_dates_are_not_looked_at():
+def test_dates_are_not_looked_at() -> None:
     old = Certificate.generate(random.Random(1), WALL_CLOCK - 1000 * DAY)
     client = make_connection(DtlsRole.CLIENT, own=old)
     server = make_connection(DtlsRole.SERVER, fingerprints=[old.fingerprint()])
     check_agreement(Pair(client, server).connect())
 
 
-def test_our_own_expired_certificate_is_warned_about(caplog):
+def test_our_own_expired_certificate_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
     old = Certificate.generate(random.Random(1), WALL_CLOCK - 1000 * DAY)
     make_connection(DtlsRole.CLIENT, DtlsOptions(), own=old).start(0.0)
     assert "expired" in caplog.text

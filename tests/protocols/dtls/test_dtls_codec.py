@@ -1,6 +1,8 @@
 """Handshake messages: to bytes and back, arbitrary and mutated bytes, and fragments in any order."""
 
 import contextlib
+import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -41,7 +43,16 @@ extensions = st.dictionaries(numbers, st.binary(max_size=30), max_size=6)
 randoms = st.binary(min_size=32, max_size=32)
 session_ids = st.binary(max_size=32)
 
-MESSAGES = {
+Message = (
+    ClientHello
+    | ServerHello
+    | HelloVerifyRequest
+    | ServerKeyExchange
+    | CertificateRequest
+    | CertificateVerify
+)
+
+MESSAGES: dict[type[Message], st.SearchStrategy[Message]] = {
     ClientHello: st.builds(
         ClientHello,
         version=numbers,
@@ -91,14 +102,16 @@ PARSERS = [
 
 @pytest.mark.parametrize("message_class", MESSAGES, ids=lambda message_class: message_class.__name__)
 @given(data=st.data())
-def test_messages_survive_the_wire(message_class, data):
+def test_messages_survive_the_wire(message_class: type[Message], data: st.DataObject) -> None:
     message = data.draw(MESSAGES[message_class])
     assert message_class.parse(message.encode()) == message
 
 
 @pytest.mark.parametrize("message_class", MESSAGES, ids=lambda message_class: message_class.__name__)
 @given(data=st.data())
-def test_cut_and_mutated_messages_are_a_protocol_error_or_well_formed(message_class, data):
+def test_cut_and_mutated_messages_are_a_protocol_error_or_well_formed(
+    message_class: type[Message], data: st.DataObject
+) -> None:
     encoded = bytearray(data.draw(MESSAGES[message_class]).encode())
     for _ in range(data.draw(st.integers(0, 3))):
         encoded[data.draw(st.integers(0, len(encoded) - 1))] = data.draw(st.integers(0, 255))
@@ -112,39 +125,39 @@ def test_cut_and_mutated_messages_are_a_protocol_error_or_well_formed(message_cl
 
 @pytest.mark.parametrize("parse", PARSERS)
 @given(data=st.binary(max_size=300))
-def test_parsers_raise_nothing_but_protocol_errors(parse, data):
+def test_parsers_raise_nothing_but_protocol_errors(parse: Callable[[bytes], object], data: bytes) -> None:
     with contextlib.suppress(ProtocolError):
         parse(data)
 
 
 @given(st.lists(st.binary(max_size=100), max_size=10).map(tuple))
-def test_certificates_survive_the_wire(chain):
+def test_certificates_survive_the_wire(chain: tuple[bytes, ...]) -> None:
     assert parse_certificates(encode_certificates(chain)) == chain
 
 
-def test_too_many_certificates():
+def test_too_many_certificates() -> None:
     with pytest.raises(ProtocolError):
         parse_certificates(encode_certificates([b"x"] * 11))
 
 
 @given(st.binary(max_size=255))
-def test_a_client_key_exchange_survives_the_wire(public_bytes):
+def test_a_client_key_exchange_survives_the_wire(public_bytes: bytes) -> None:
     assert parse_client_key_exchange(encode_client_key_exchange(public_bytes)) == public_bytes
 
 
 @given(number_lists)
-def test_srtp_profiles_survive_the_wire(profiles):
+def test_srtp_profiles_survive_the_wire(profiles: tuple[int, ...]) -> None:
     assert parse_use_srtp(encode_use_srtp(profiles)) == (profiles, b"")
 
 
-def test_an_extension_that_is_there_twice():
+def test_an_extension_that_is_there_twice() -> None:
     hello = ServerHello(bytes(32), 1, {5: b"x"}).encode()
     block = hello[-5:]
     with pytest.raises(ProtocolError, match="twice"):
         ServerHello.parse(hello[:-7] + b"\0\x0a" + block + block)
 
 
-def test_a_fragment_beyond_its_message():
+def test_a_fragment_beyond_its_message() -> None:
     message = HandshakeMessage(1, 0, bytes(10))
     encoded = bytearray(message.encode_fragment(5, 5))
     assert parse_fragments(bytes(encoded)) == [Fragment(1, 10, 0, 5, bytes(5))]
@@ -161,7 +174,9 @@ def test_a_fragment_beyond_its_message():
     cuts=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=20),
     order=st.randoms(use_true_random=False),
 )
-def test_fragments_in_any_order_with_overlap(body, cuts, order):
+def test_fragments_in_any_order_with_overlap(
+    body: bytes, cuts: list[tuple[int, int]], order: random.Random
+) -> None:
     message = HandshakeMessage(11, 0, body)
     ranges = [(min(a, len(body)), min(b, len(body))) for a, b in cuts]
     pieces = [(min(a, b), abs(b - a)) for a, b in ranges]
@@ -183,7 +198,7 @@ def test_fragments_in_any_order_with_overlap(body, cuts, order):
     assert reassembler.add(0, Fragment(11, len(body), 0, 0, b"")) is Outcome.REPEATED
 
 
-def test_messages_come_out_in_order():
+def test_messages_come_out_in_order() -> None:
     reassembler = Reassembler(100, 1000)
     messages = [HandshakeMessage(sequence, sequence, bytes([sequence])) for sequence in range(5)]
     for message in reversed(messages):
@@ -193,7 +208,7 @@ def test_messages_come_out_in_order():
     assert reassembler.take(0) is None
 
 
-def test_epochs_are_kept_apart():
+def test_epochs_are_kept_apart() -> None:
     reassembler = Reassembler(100, 1000)
     protected, plain = HandshakeMessage(20, 0, b"genuine"), HandshakeMessage(20, 0, b"forged!")
     (half,) = parse_fragments(protected.encode_fragment(0, 3))
@@ -205,7 +220,7 @@ def test_epochs_are_kept_apart():
     assert reassembler.take(0) is None
 
 
-def test_memory_is_bounded():
+def test_memory_is_bounded() -> None:
     reassembler = Reassembler(100, 250)
     assert reassembler.add(0, Fragment(1, 101, 0, 0, b"")) is Outcome.REFUSED
     assert reassembler.add(0, Fragment(1, 100, 0, 0, b"")) is Outcome.STORED
@@ -219,7 +234,7 @@ def test_memory_is_bounded():
     assert reassembler.add(0, Fragment(1, 100, 3, 0, b"")) is Outcome.STORED
 
 
-def test_a_contradicting_fragment_replaces_what_was_there():
+def test_a_contradicting_fragment_replaces_what_was_there() -> None:
     reassembler = Reassembler(100, 100)
     reassembler.add(0, Fragment(1, 90, 0, 0, b"forged"))
     reassembler.add(0, Fragment(1, 7, 0, 0, b"genu"))
@@ -227,7 +242,7 @@ def test_a_contradicting_fragment_replaces_what_was_there():
     assert reassembler.take(0) == HandshakeMessage(1, 0, b"genuine")
 
 
-def test_a_message_in_crumbs_is_begun_anew():
+def test_a_message_in_crumbs_is_begun_anew() -> None:
     reassembler = Reassembler(1000, 1000)
     outcomes = [
         reassembler.add(0, Fragment(1, 1000, 0, offset, b"x")) for offset in range(1, 4 * MAX_GAPS, 2)

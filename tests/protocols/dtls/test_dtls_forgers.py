@@ -41,30 +41,30 @@ def run_against(pair: Pair, forgery: bytes) -> None:
 
 
 @pytest.mark.parametrize("size", [16384, 9000])
-def test_begun_messages_to_come_do_not_keep_out_the_awaited_one(size):
+def test_begun_messages_to_come_do_not_keep_out_the_awaited_one(size: int) -> None:
     """Together they take all the memory that there is for reassembly."""
     later = [fragment(HandshakeType.CERTIFICATE, sequence, size, b"x") for sequence in range(6, 15)]
     run_against(make_pair(), record(b"".join(later)))
 
 
-def test_begun_messages_leave_room_for_the_largest_awaited_one():
+def test_begun_messages_leave_room_for_the_largest_awaited_one() -> None:
     options = DtlsOptions(max_message_size=2048, max_reassembly_size=2048)
     later = [fragment(HandshakeType.FINISHED, sequence, 1024, b"x") for sequence in range(7, 12)]
     run_against(make_pair(options, options), record(b"".join(later)))
 
 
-def test_hello_requests_do_not_take_the_numbers_of_messages():
+def test_hello_requests_do_not_take_the_numbers_of_messages() -> None:
     requests = [fragment(HandshakeType.HELLO_REQUEST, sequence, 0) for sequence in range(16)]
     pair = make_pair()
     run_against(pair, record(b"".join(requests)))
     assert pair.client.counters.unexpected
 
 
-def test_a_hello_request_with_a_body_is_ignored_too():
+def test_a_hello_request_with_a_body_is_ignored_too() -> None:
     run_against(make_pair(), record(fragment(HandshakeType.HELLO_REQUEST, 0, 9, b"x")))
 
 
-def test_early_records_and_data_are_bounded():
+def test_early_records_and_data_are_bounded() -> None:
     """Records under keys that do not exist yet: some are kept, all others only counted."""
     connection = make_connection(DtlsRole.SERVER, DtlsOptions(max_early_records=4))
     connection.start(0.0)
@@ -73,7 +73,7 @@ def test_early_records_and_data_are_bounded():
     assert connection.counters.wrong_epoch == 46
 
 
-def test_answers_to_repetitions_become_rare():
+def test_answers_to_repetitions_become_rare() -> None:
     """Repeating one datagram of the client's must not make the server's whole flight follow each time."""
     pair = make_pair()
     pair.start()
@@ -87,14 +87,14 @@ def test_answers_to_repetitions_become_rare():
     assert sent <= 10 * flight
 
 
-def test_many_fingerprints_cost_one_hash(monkeypatch):
+def test_many_fingerprints_cost_one_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     """A description can list thousands of them."""
     der = certificate(DtlsRole.CLIENT).der
     hashed = []
 
     class CountingFingerprint(Fingerprint):
         @classmethod
-        def of(cls, data, algorithm):
+        def of(cls, data: bytes, algorithm: str) -> Fingerprint:
             hashed.append(algorithm)
             return Fingerprint.of(data, algorithm)
 

@@ -5,7 +5,7 @@ import random
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from trio_rtc.protocols.dtls import GROUPS, SRTP_PROFILES, AlertDescription, DtlsRole, NamedGroup
+from trio_rtc.protocols.dtls import GROUPS, SRTP_PROFILES, AlertDescription, DtlsRole, NamedGroup, SrtpProfile
 from trio_rtc.protocols.dtls.alert import HandshakeFailure
 from trio_rtc.protocols.dtls.cipher_suites import ECDHE_ECDSA_AES_128_GCM
 from trio_rtc.protocols.dtls.key_exchange import EphemeralKey
@@ -22,7 +22,7 @@ PRF_OUTPUT = bytes.fromhex(
 )
 
 
-def test_the_pseudorandom_function():
+def test_the_pseudorandom_function() -> None:
     assert prf(hashes.SHA256(), PRF_SECRET, b"test label", PRF_SEED, 100) == PRF_OUTPUT
     assert prf(hashes.SHA256(), PRF_SECRET, b"test label", PRF_SEED, 33) == PRF_OUTPUT[:33]
     assert prf(hashes.SHA256(), PRF_SECRET, b"test label", PRF_SEED, 0) == b""
@@ -32,30 +32,30 @@ def secrets() -> SessionSecrets:
     return SessionSecrets.derive(ECDHE_ECDSA_AES_128_GCM, bytes(32), b"\1" * 32, b"premaster", b"transcript")
 
 
-def test_an_empty_context_is_not_the_same_as_none():
+def test_an_empty_context_is_not_the_same_as_none() -> None:
     assert secrets().export(b"label", None, 16) != secrets().export(b"label", b"", 16)
 
 
-def test_each_side_has_its_own_verify_data():
+def test_each_side_has_its_own_verify_data() -> None:
     client, server = (secrets().verify_data(role, b"transcript") for role in DtlsRole)
     assert client != server
     assert len(client) == len(server) == 12
 
 
 @pytest.mark.parametrize("profile", SRTP_PROFILES, ids=lambda profile: profile.name)
-def test_srtp_keys_are_cut_in_the_order_of_the_rfc(profile):
+def test_srtp_keys_are_cut_in_the_order_of_the_rfc(profile: SrtpProfile) -> None:
     keys = secrets().srtp_keys(profile)
     whole = secrets().export(b"EXTRACTOR-dtls_srtp", None, 2 * (profile.key_length + profile.salt_length))
     assert keys.client_key + keys.server_key + keys.client_salt + keys.server_salt == whole
 
 
-def test_secrets_do_not_show_in_a_representation():
+def test_secrets_do_not_show_in_a_representation() -> None:
     assert secrets().master_secret.hex() not in repr(secrets())
     assert "_key" not in repr(secrets().srtp_keys(SRTP_PROFILES[0]))
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_both_sides_get_the_same_secret(group):
+def test_both_sides_get_the_same_secret(group: NamedGroup) -> None:
     rng = random.Random(1)
     first, second = EphemeralKey.generate(group, rng), EphemeralKey.generate(group, rng)
     assert first.exchange(second.public_bytes) == second.exchange(first.public_bytes)
@@ -78,7 +78,7 @@ POINT = EphemeralKey.generate(NamedGroup.SECP256R1, random.Random(1)).public_byt
         (NamedGroup.SECP384R1, POINT),
     ],
 )
-def test_keys_that_are_no_point_of_the_group(group, public_bytes):
+def test_keys_that_are_no_point_of_the_group(group: NamedGroup, public_bytes: bytes) -> None:
     with pytest.raises(HandshakeFailure) as info:
         EphemeralKey.generate(group, random.Random(2)).exchange(public_bytes)
     assert info.value.alert == AlertDescription.ILLEGAL_PARAMETER

@@ -2,12 +2,13 @@
 
 import itertools
 import random
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies.dtls_pair import LATENCY, Pair, check_agreement, make_connection, make_pair
+from tests.strategies.dtls_pair import LATENCY, Pair, Treatment, check_agreement, make_connection, make_pair
 from trio_rtc.enums import RTCDtlsTransportState
 from trio_rtc.protocols.dtls import AlertDescription, DtlsOptions, DtlsRole
 
@@ -16,7 +17,7 @@ COOKIE = DtlsOptions(require_cookie=True)
 TINY = DtlsOptions(mtu=120)
 
 
-def drop(*lost: tuple[DtlsRole, int]):
+def drop(*lost: tuple[DtlsRole, int]) -> Treatment:
     return lambda role, index, datagram: () if (role, index) in lost else (LATENCY,)
 
 
@@ -38,7 +39,7 @@ HANDSHAKES = {
     ("name", "lost"),
     [(name, lost) for name, options in HANDSHAKES.items() for lost in every_datagram(*options)],
 )
-def test_loss_of_every_datagram_in_turn(name, lost):
+def test_loss_of_every_datagram_in_turn(name: str, lost: tuple[DtlsRole, int]) -> None:
     pair = make_pair(*HANDSHAKES[name], treatment=drop(lost))
     pair.start()
     pair.run(lambda: pair.completed)
@@ -47,7 +48,7 @@ def test_loss_of_every_datagram_in_turn(name, lost):
 
 
 @pytest.mark.parametrize("role", DtlsRole)
-def test_loss_of_the_first_datagrams_backs_off(role):
+def test_loss_of_the_first_datagrams_backs_off(role: DtlsRole) -> None:
     pair = make_pair(treatment=drop(*((role, index) for index in range(5))))
     pair.start()
     pair.run(lambda: pair.completed)
@@ -60,7 +61,7 @@ def test_loss_of_the_first_datagrams_backs_off(role):
         assert all(gap >= 0.025 for gap in gaps)
 
 
-def test_the_interval_has_an_upper_bound_and_the_handshake_an_end():
+def test_the_interval_has_an_upper_bound_and_the_handshake_an_end() -> None:
     options = DtlsOptions(retransmission_initial=0.1, retransmission_maximum=0.4, handshake_timeout=2.0)
     pair = make_pair(options, treatment=lambda role, *_: () if role is DtlsRole.CLIENT else (LATENCY,))
     pair.start()
@@ -77,7 +78,7 @@ def test_the_interval_has_an_upper_bound_and_the_handshake_an_end():
     assert pair.server.next_timer() == float("inf")
 
 
-def test_the_last_flight_is_repeated_when_the_peer_asks_and_never_by_itself():
+def test_the_last_flight_is_repeated_when_the_peer_asks_and_never_by_itself() -> None:
     pair = make_pair(treatment=drop((DtlsRole.SERVER, 1)))
     pair.start()
     pair.run(lambda: pair.server.state is RTCDtlsTransportState.CONNECTED)
@@ -88,7 +89,7 @@ def test_the_last_flight_is_repeated_when_the_peer_asks_and_never_by_itself():
     check_agreement(pair)
 
 
-def test_a_replayed_last_flight_asks_for_nothing():
+def test_a_replayed_last_flight_asks_for_nothing() -> None:
     pair = make_pair().connect()
     flight = [datagram for _, role, datagram in pair.sent if role is DtlsRole.CLIENT][-1]
     pair.server.receive([flight], pair.now + 10)
@@ -96,7 +97,7 @@ def test_a_replayed_last_flight_asks_for_nothing():
     assert pair.server.counters.replayed == 1
 
 
-def test_each_datagram_comes_twice():
+def test_each_datagram_comes_twice() -> None:
     pair = make_pair(COOKIE, COOKIE, treatment=lambda *_: (LATENCY, LATENCY + 0.001))
     pair.start()
     pair.run(lambda: pair.completed)
@@ -104,9 +105,9 @@ def test_each_datagram_comes_twice():
     assert pair.client.counters.flights_retransmitted == pair.server.counters.flights_retransmitted == 0
 
 
-def test_two_sides_that_lose_the_same_part_do_not_drive_each_other():
+def test_two_sides_that_lose_the_same_part_do_not_drive_each_other() -> None:
     # The second datagram of each client flight gets lost for ten seconds, so the server sees repetitions only.
-    def treat(role: DtlsRole, index: int, datagram: bytes):
+    def treat(role: DtlsRole, index: int, datagram: bytes) -> Iterable[float]:
         lost = role is DtlsRole.CLIENT and index > 0 and len(datagram) < 500 and clock() < 10
         return () if lost else (LATENCY,)
 
@@ -121,8 +122,8 @@ def test_two_sides_that_lose_the_same_part_do_not_drive_each_other():
     check_agreement(pair)
 
 
-def test_data_that_overtakes_the_last_flight_is_delivered_after_it():
-    def treat(role: DtlsRole, index: int, datagram: bytes):
+def test_data_that_overtakes_the_last_flight_is_delivered_after_it() -> None:
+    def treat(role: DtlsRole, index: int, datagram: bytes) -> Iterable[float]:
         return (0.03,) if (role, index) == (DtlsRole.SERVER, 1) else (0.001,)
 
     pair = make_pair(treatment=treat)
@@ -138,7 +139,7 @@ def test_data_that_overtakes_the_last_flight_is_delivered_after_it():
     assert pair.data(DtlsRole.CLIENT) == [b"early", b"bird"]
 
 
-def test_finished_overtakes_the_key_exchange():
+def test_finished_overtakes_the_key_exchange() -> None:
     # Cut small, the client's last flight is delivered backwards, so Finished is there before the keys are.
     client, server = make_connection(DtlsRole.CLIENT, TINY), make_connection(DtlsRole.SERVER)
     client.start(0.0)
@@ -156,7 +157,7 @@ def test_finished_overtakes_the_key_exchange():
 
 
 @pytest.mark.parametrize("mtu", [96, 97, 120, 200, 333, 1200, 65535])
-def test_no_datagram_exceeds_the_mtu(mtu):
+def test_no_datagram_exceeds_the_mtu(mtu: int) -> None:
     options = DtlsOptions(mtu=mtu, retransmission_initial=0.5)
     pair = make_pair(options, options).connect()
     assert max(len(datagram) for _, _, datagram in pair.sent) <= mtu
@@ -170,10 +171,10 @@ def test_no_datagram_exceeds_the_mtu(mtu):
     mtu=st.sampled_from([120, 300, 1200]),
     cookie=st.booleans(),
 )
-def test_any_network_that_delivers_some(seed, loss, mtu, cookie):
+def test_any_network_that_delivers_some(seed: int, loss: float, mtu: int, cookie: bool) -> None:
     rng = random.Random(seed)
 
-    def treat(role: DtlsRole, index: int, datagram: bytes):
+    def treat(role: DtlsRole, index: int, datagram: bytes) -> Iterable[float]:
         copies = 0 if rng.random() < loss else 2 if rng.random() < 0.1 else 1
         return [rng.uniform(0.001, 0.1) for _ in range(copies)]
 

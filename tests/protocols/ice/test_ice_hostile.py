@@ -107,6 +107,10 @@ def test_a_check_to_a_socket_that_is_gone_is_dropped() -> None:
     assert agent.dropped == {"unknown-address": 1}
 
 
+def state_of_check(agent: Agent) -> CheckState:
+    return agent.pairs[0].state
+
+
 def test_a_forged_answer_is_dropped_and_the_real_one_counts() -> None:
     agent, peer = make_agent(IceRole.CONTROLLING)
     agent.set_remote_parameters(peer.parameters, 0.0)
@@ -114,11 +118,11 @@ def test_a_forged_answer_is_dropped_and_the_real_one_counts() -> None:
     (request,) = peer.take_requests(0.0)
     peer.answer(request, 0.01, password="guess", mapped=MALLORY)
     peer.answer(request, 0.01, password="guess", error=ErrorCode(487, "Role Conflict"))
-    assert agent.pairs[0].state is CheckState.IN_PROGRESS
+    assert state_of_check(agent) is CheckState.IN_PROGRESS
     assert agent.role is IceRole.CONTROLLING
     assert agent.dropped == {"unauthenticated": 2}
     peer.answer(request, 0.02)
-    assert agent.pairs[0].state is CheckState.SUCCEEDED
+    assert state_of_check(agent) is CheckState.SUCCEEDED
 
 
 def test_an_answer_from_elsewhere_is_no_answer() -> None:
@@ -127,11 +131,11 @@ def test_an_answer_from_elsewhere_is_no_answer() -> None:
     agent.add_remote_candidate(peer.candidate(), 0.0)
     (request,) = peer.take_requests(0.0)
     peer.answer(request, 0.01, source=MALLORY)
-    assert agent.pairs[0].state is CheckState.IN_PROGRESS
+    assert state_of_check(agent) is CheckState.IN_PROGRESS
     assert not agent.accepts(ALICE, MALLORY)
     assert agent.dropped == {"misdirected": 1}
     peer.answer(request, 0.02)
-    assert agent.pairs[0].state is CheckState.SUCCEEDED
+    assert state_of_check(agent) is CheckState.SUCCEEDED
 
 
 def test_a_check_that_is_answered_only_from_elsewhere_fails() -> None:
