@@ -1,118 +1,154 @@
-"""The bounded queue between whoever makes frames and one who takes them.
+"""The bounded queue between whoever makes frames, or packets, and one who takes them.
 
-Media is pushed, and late media is worthless: when the queue is full the oldest frame is dropped and counted. Only
-a queue that holds up its maker (the one of a local track's sender) says that it is full, and its maker waits.
+Media is pushed, and late media is worthless: when the queue is full the oldest goes, and is counted. A maker that can
+wait does so before it puts something in.
 """
 
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import trio
 
-VIDEO_CAPACITY = 8
-AUDIO_CAPACITY = 50
-"""Frames that wait for whoever takes them: a quarter of a second of video, a second of audio."""
+from trio_rtc.protocols.rtp.frame import EncodedFrame
+
+T = TypeVar("T")
 
 
-class FrameQueue:
-    """Frames on their way to one consumer.
+def always(item: object) -> bool:
+    """Return that a receiver may begin with any item: decoded frames need none before them."""
+    return True
+
+
+def at_keyframe(item: object) -> bool:
+    """Return whether a receiver may begin with this item: what is no encoded frame needs none before it."""
+    return not isinstance(item, EncodedFrame) or item.keyframe
+
+
+class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
+    """What is put in comes out in order; when it is full the oldest goes.
+
+    An encoded picture is of no use without those before it. So when one has gone, those that follow go too, up to the
+    next that a receiver may begin with.
 
     Args:
-        capacity: How many may wait.
+        capacity: How many items it holds.
+        may_begin: Whether a receiver may begin with an item.
 
     Attributes:
-        dropped: How many were dropped because they were not taken in time.
+        dropped: How many items have gone.
+        starved: Whether it lets nothing in before an item that a receiver may begin with.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self._frames: deque[Any] = deque()
-        self._capacity = capacity
-        self._taker = trio.lowlevel.ParkingLot()
-        self._makers = trio.lowlevel.ParkingLot()
-        self._ended = False
+    def __init__(self, capacity: int, may_begin: Callable[[T], bool] = always) -> None:
+        if capacity < 1:
+            raise ValueError("capacity must be 1 or more")
         self.dropped = 0
+        self.starved = False
+        self._capacity = capacity
+        self._may_begin = may_begin
+        self._items: deque[T] = deque()
+        self._ended = False
+        self._cause: BaseException | None = None
+        self._closed = False
+        self._receivers = trio.lowlevel.ParkingLot()
+        self._makers = trio.lowlevel.ParkingLot()
 
     @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to take at present."""
-        return not self._frames
+    def queued(self) -> int:
+        """How many items wait. Not ``len()``: an empty channel would count as false."""
+        return len(self._items)
 
     @property
     def is_full(self) -> bool:
-        """Whether the next frame would push one out."""
-        return len(self._frames) >= self._capacity and not self._ended
+        """Whether the next item would push one out."""
+        return len(self._items) >= self._capacity and not self._ended and not self._closed
 
-    def put(self, frame: Any) -> bool:
-        """Add a frame; return whether none had to be dropped for it."""
-        if self._ended:
+    def put(self, item: T) -> bool:
+        """Add an item and return whether nothing was dropped for it. After the end it is ignored."""
+        if self._ended or self._closed:
             return True
-        fits = len(self._frames) < self._capacity
-        if not fits:
-            self._frames.popleft()
+        dropped_before = self.dropped
+        if len(self._items) >= self._capacity:
+            self._drop_oldest()
+        if self.starved and not self._may_begin(item):
             self.dropped += 1
-        self._frames.append(frame)
-        self._taker.unpark()
-        return fits
+            return False
+        self.starved = False
+        self._items.append(item)
+        self._receivers.unpark()
+        return self.dropped == dropped_before
 
     async def wait_for_room(self) -> None:
-        """Wait until a frame fits, or nobody takes any more."""
+        """Wait until an item fits, or is ignored."""
         while self.is_full:
             await self._makers.park()
 
-    async def take(self) -> Any:
-        """Wait for the next frame.
+    async def put_when_free(self, item: T) -> None:
+        """Add an item when there is room for it; for makers that can wait."""
+        await self.wait_for_room()
+        self.put(item)
 
-        Raises:
-            trio.EndOfChannel: There will be none.
+    def end(self, cause: BaseException | None = None) -> None:
+        """Let the receiver have what is queued, and then ``trio.EndOfChannel``.
+
+        Args:
+            cause: What has broken the source, if it has not just ended: the receiver gets
+                ``trio.BrokenResourceError``.
         """
-        while not self._frames:
-            if self._ended:
-                raise trio.EndOfChannel
-            await self._taker.park()
-        return self.take_nowait()
-
-    def take_nowait(self) -> Any:
-        """Take the next frame, ``None`` when there is none."""
-        if not self._frames:
-            return None
-        frame = self._frames.popleft()
-        self._makers.unpark_all()
-        return frame
-
-    def end(self, *, discard: bool = False) -> None:
-        """Say that no frame will come, or with ``discard`` that none will be taken."""
         self._ended = True
-        if discard:
-            self._frames.clear()
-        self._taker.unpark_all()
+        self._cause = self._cause or cause
+        self._receivers.unpark_all()
         self._makers.unpark_all()
 
-
-class QueueChannel(trio.abc.ReceiveChannel[Any]):
-    """The reading end of a queue, as a channel."""
-
-    def __init__(self, queue: FrameQueue) -> None:
-        self._queue = queue
-
-    @property
-    def dropped(self) -> int:
-        """How many were not taken in time."""
-        return self._queue.dropped
-
-    async def receive(self) -> Any:
-        """Wait for the next one.
+    async def receive(self) -> T:
+        """Return the oldest item, when there is one.
 
         Raises:
-            trio.EndOfChannel: There will be none.
+            trio.EndOfChannel: The writer has ended.
+            trio.BrokenResourceError: The writer has ended because of an error, which is the cause.
+            trio.ClosedResourceError: This end was closed.
         """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        if self._queue.is_empty:
-            return await self._queue.take()
-        item = self._queue.take_nowait()
-        await trio.lowlevel.cancel_shielded_checkpoint()
-        return item
+        if self._is_settled():
+            await trio.lowlevel.checkpoint_if_cancelled()
+            item = self._take()
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return item
+        # Waiting is a checkpoint by itself: another would cost every frame a round of the event loop.
+        while not self._is_settled():
+            await self._receivers.park()
+        return self._take()
+
+    def close(self) -> None:
+        """Let go of what is queued and take nothing any more."""
+        self._closed = True
+        self._items.clear()
+        self._receivers.unpark_all()
+        self._makers.unpark_all()
 
     async def aclose(self) -> None:
-        """Take no more."""
-        self._queue.end(discard=True)
+        """Like ``close``."""
+        self.close()
         await trio.lowlevel.checkpoint()
+
+    def _is_settled(self) -> bool:
+        return bool(self._items) or self._ended or self._closed
+
+    def _take(self) -> T:
+        if self._closed:
+            raise trio.ClosedResourceError
+        if not self._items:
+            if self._cause is not None:
+                raise trio.BrokenResourceError from self._cause
+            raise trio.EndOfChannel
+        item = self._items.popleft()
+        self._makers.unpark_all()
+        return item
+
+    def _drop_oldest(self) -> None:
+        self._items.popleft()
+        self.dropped += 1
+        while self._items and not self._may_begin(self._items[0]):
+            self._items.popleft()
+            self.dropped += 1
+        self.starved = not self._items

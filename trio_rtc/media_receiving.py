@@ -30,7 +30,7 @@ class ReceivingPump:
 
     Attributes:
         decoded: What was decoded of each source, by SSRC; of the last 16.
-        dropped: Frames of each source that decoding or the track's readers did not keep up with; of the last 16.
+        dropped: Frames of each source that decoding did not keep up with; of the last 16.
         transforms_dropped: Frames that the application's transform did not keep up with.
     """
 
@@ -42,7 +42,7 @@ class ReceivingPump:
         self._codec: str | None = None
         self._clock_rate = 1
         self._rid: str | None = None
-        self._transforming: FrameQueue | None = None
+        self._transforming: FrameQueue[tuple[str | None, Any]] | None = None
         self._ssrc: int | None = None
         self.decoded: dict[int, DecodeCounters] = {}
         self.dropped: Counter[int] = Counter()
@@ -59,14 +59,14 @@ class ReceivingPump:
 
     @property
     def all_dropped(self) -> int:
-        """Frames of all sources that decoding or the track's readers did not keep up with."""
-        present = 0 if self._worker is None else _dropped_by(self._worker)
+        """Frames of all sources that decoding did not keep up with."""
+        present = 0 if self._worker is None else self._worker.dropped
         return self.dropped.total() + present
 
     def dropped_of(self, ssrc: int) -> int:
         """Return how many frames of a source were dropped at the decoder."""
         present = self._worker if ssrc == self._ssrc else None
-        return self.dropped[ssrc] + (0 if present is None else _dropped_by(present))
+        return self.dropped[ssrc] + (0 if present is None else present.dropped)
 
     def take(self, rid: str | None, frame: Any) -> None:
         """Take a frame of the receiver's, or the word that one is missing."""
@@ -78,10 +78,10 @@ class ReceivingPump:
             self._nursery.start_soon(self._transform, self._transforming)
         self._transforming.put((rid, frame))
 
-    async def _transform(self, queue: FrameQueue) -> None:
+    async def _transform(self, queue: FrameQueue[tuple[str | None, Any]]) -> None:
         """Let frames go through the application's transform, one after the other."""
         while True:
-            rid, frame = await queue.take()
+            rid, frame = await queue.receive()
             transform = self._receiver.transform
             if transform is not None and isinstance(frame, EncodedFrame):
                 frame = await transform(frame)
@@ -115,7 +115,7 @@ class ReceivingPump:
         if self._scope is not None:
             self._scope.cancel()
         if self._worker is not None and self._ssrc is not None:
-            self.dropped[self._ssrc] += _dropped_by(self._worker)
+            self.dropped[self._ssrc] += self._worker.dropped
             if len(self.dropped) > _SOURCES_REMEMBERED:
                 del self.dropped[next(iter(self.dropped))]
         self._worker = self._scope = self._codec = None
@@ -162,19 +162,13 @@ class ReceivingPump:
     async def _run(self, worker: "DecodeWorker[Any]", scope: trio.CancelScope) -> None:
         with scope:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(worker.run)
                 nursery.start_soon(self._ask_for_keyframes, worker)
-                async for frame in worker:
-                    self._receiver._source.push(frame)
+                await worker.run(self._receiver._source.push)
 
     async def _ask_for_keyframes(self, worker: "DecodeWorker[Any]") -> None:
         while True:
             await worker.keyframe_needed()
             self._receiver.request_keyframe(rid=self._rid)
-
-
-def _dropped_by(worker: "DecodeWorker[Any]") -> int:
-    return worker.dropped_encoded + worker.dropped_decoded
 
 
 def _open_decoder(kind: str, codec: str) -> "DecodeWorker[Any] | None":

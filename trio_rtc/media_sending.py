@@ -188,7 +188,7 @@ class SendingPump:
         try:
             while True:
                 try:
-                    number, frame = await queue.take()
+                    number, frame = await queue.receive()
                 except trio.EndOfChannel:
                     return
                 current = self._plan

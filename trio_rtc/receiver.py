@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
 from .capabilities import capabilities_of
 from .enums import MediaStreamTrackState
 from .event_target import HandlerRunner
-from .frame_queue import FrameQueue, QueueChannel
+from .frame_queue import FrameQueue
 from .protocols.rtp import EncodedFrame, RtpPacket
 from .rtp_parameters import (
     RTCRtpCapabilities,
@@ -72,8 +72,8 @@ class RTCRtpReceiver:
         self._transport: RTCDtlsTransport | None = None
         self._parameters = RTCRtpReceiveParameters()
         self._sources = SourceLog(carrier.wall_clock)
-        self._packet_queues: dict[FrameQueue, str | None] = {}
-        self._encoded_queues: dict[FrameQueue, str | None] = {}
+        self._packet_queues: dict[FrameQueue[RtpPacket], str | None] = {}
+        self._encoded_queues: dict[FrameQueue[EncodedFrame], str | None] = {}
         self._transform: FrameTransform | None = None
         self._dropped_before = 0
         self.layer: str | None = None
@@ -155,16 +155,18 @@ class RTCRtpReceiver:
         Args:
             rid: Of which simulcast layer; ``None`` for all. Packets tell it themselves only at the beginning.
         """
-        queue = self._open_queue()
+        queue: FrameQueue[RtpPacket] = FrameQueue(PACKET_CAPACITY)
+        if not self._is_live:
+            queue.end()
         self._packet_queues[queue] = rid
         self._demand_changed()
         try:
             await trio.lowlevel.checkpoint()
-            yield QueueChannel(queue)
+            yield queue
         finally:
             del self._packet_queues[queue]
             self._dropped_before += queue.dropped
-            queue.end(discard=True)
+            queue.close()
             self._demand_changed()
 
     @asynccontextmanager
@@ -172,23 +174,19 @@ class RTCRtpReceiver:
         self, *, rid: str | None = None
     ) -> AsyncIterator[trio.abc.ReceiveChannel[EncodedFrame]]:
         """Take encoded frames beside the track, also of one simulcast layer only. Not W3C's."""
-        queue = self._open_queue()
+        queue: FrameQueue[EncodedFrame] = FrameQueue(PACKET_CAPACITY)
+        if not self._is_live:
+            queue.end()
         self._encoded_queues[queue] = rid
         self._demand_changed()
         try:
             await trio.lowlevel.checkpoint()
-            yield QueueChannel(queue)
+            yield queue
         finally:
             del self._encoded_queues[queue]
             self._dropped_before += queue.dropped
-            queue.end(discard=True)
+            queue.close()
             self._demand_changed()
-
-    def _open_queue(self) -> FrameQueue:
-        queue = FrameQueue(PACKET_CAPACITY)
-        if not self._is_live:
-            queue.end()
-        return queue
 
     # -- what the peer connection tells ------------------------------------------------------------------------
 
@@ -201,10 +199,13 @@ class RTCRtpReceiver:
         return bool(self._packet_queues)
 
     @property
+    def _queues(self) -> tuple[FrameQueue[Any], ...]:
+        return (*self._packet_queues, *self._encoded_queues)
+
+    @property
     def _dropped(self) -> int:
         """Packets and encoded frames that were not taken in time."""
-        queues = (*self._packet_queues, *self._encoded_queues)
-        return self._dropped_before + sum(queue.dropped for queue in queues)
+        return self._dropped_before + sum(queue.dropped for queue in self._queues)
 
     def _settle(self, parameters: RTCRtpReceiveParameters, transport: "RTCDtlsTransport | None") -> None:
         self._parameters = parameters
@@ -225,7 +226,7 @@ class RTCRtpReceiver:
 
     def _end(self) -> None:
         self._source.end()
-        for queue in (*self._packet_queues, *self._encoded_queues):
+        for queue in self._queues:
             queue.end()
 
     @property

@@ -15,7 +15,7 @@ from .encodings import check_parameters
 from .enums import MediaStreamTrackState, RTCDegradationPreference
 from .errors import InvalidStateError
 from .event_target import HandlerRunner
-from .frame_queue import FrameQueue, QueueChannel
+from .frame_queue import FrameQueue
 from .protocols.rtp import EncodedFrame, RtpPacket
 from .rtp_parameters import (
     RTCRtcpParameters,
@@ -115,9 +115,9 @@ class RTCRtpSender:
         self._id = str(uuid.uuid4())
         self._stream_ids: tuple[str, ...] = ()
         self._has_sent = False
-        self._keyframe_requests: set[FrameQueue] = set()
+        self._keyframe_requests: set[FrameQueue[str | None]] = set()
         self._target_bitrates: Mapping[str | None, float] = MappingProxyType({})
-        self._bitrate_changes: set[FrameQueue] = set()
+        self._bitrate_changes: set[FrameQueue[Mapping[str | None, float]]] = set()
         self._transform: FrameTransform | None = None
         self._degradation_preference: RTCDegradationPreference | None = None
         self._set_streams(streams)
@@ -258,14 +258,14 @@ class RTCRtpSender:
         Yields:
             The RID of the layer, ``None`` if there is only one.
         """
-        queue = FrameQueue(_REQUESTS_KEPT)
+        queue: FrameQueue[str | None] = FrameQueue(_REQUESTS_KEPT)
         self._keyframe_requests.add(queue)
         try:
             await trio.lowlevel.checkpoint()
-            yield QueueChannel(queue)
+            yield queue
         finally:
             self._keyframe_requests.discard(queue)
-            queue.end(discard=True)
+            queue.close()
 
     @property
     def target_bitrates(self) -> Mapping[str | None, float]:
@@ -283,16 +283,16 @@ class RTCRtpSender:
         Yields:
             The present value, if there is one, then each new one; of several that were not taken the last.
         """
-        queue = FrameQueue(1)
+        queue: FrameQueue[Mapping[str | None, float]] = FrameQueue(1)
         if self._target_bitrates:
             queue.put(self._target_bitrates)
         self._bitrate_changes.add(queue)
         try:
             await trio.lowlevel.checkpoint()
-            yield QueueChannel(queue)
+            yield queue
         finally:
             self._bitrate_changes.discard(queue)
-            queue.end(discard=True)
+            queue.close()
 
     # -- what the peer connection tells ------------------------------------------------------------------------
 

@@ -17,13 +17,15 @@ import trio
 from .enums import MediaStreamTrackState
 from .event_target import EventHandler, EventTarget, HandlerRunner
 from .events import Event, MediaStreamTrackEvent
-from .frame_queue import AUDIO_CAPACITY, VIDEO_CAPACITY, FrameQueue
+from .frame_queue import FrameQueue
 from .source_meters import SourceMeters
 from .track_settings import MediaTrackCapabilities, MediaTrackConstraints, MediaTrackSettings, settings_of
 
 if TYPE_CHECKING:
     from .media_encoding import EncodingKey, SharedEncode
 
+_CAPACITY = {"audio": 50, "video": 8}
+"""Frames that wait for who iterates over a track: a second of audio, a quarter of a second of video."""
 _CONTENT_HINTS = {
     "audio": ("", "speech", "speech-recognition", "music"),
     "video": ("", "motion", "detail", "text"),
@@ -51,8 +53,8 @@ class FrameSource:
         self.encodes: dict[EncodingKey, SharedEncode] = {}
         self._dropped_before = 0
         self._demand_changed = demand_changed
-        self._queues: dict[FrameQueue, MediaStreamTrack] = {}
-        self._holding_up: set[FrameQueue] = set()
+        self._queues: dict[FrameQueue[Any], MediaStreamTrack] = {}
+        self._holding_up: set[FrameQueue[Any]] = set()
         self._tracks: set[MediaStreamTrack] = set()
 
     @property
@@ -94,9 +96,9 @@ class FrameSource:
         for queue in tuple(self._holding_up):
             await queue.wait_for_room()
 
-    def consume(self, track: "MediaStreamTrack", capacity: int, *, holds_up: bool) -> FrameQueue:
+    def consume(self, track: "MediaStreamTrack", capacity: int, *, holds_up: bool) -> FrameQueue[Any]:
         """Begin to take frames, as a track shows them."""
-        queue = FrameQueue(capacity)
+        queue: FrameQueue[Any] = FrameQueue(capacity)
         was_wanted = self.is_wanted
         self._queues[queue] = track
         if holds_up:
@@ -105,9 +107,9 @@ class FrameSource:
             self._demand_changed()
         return queue
 
-    def leave(self, queue: FrameQueue) -> None:
+    def leave(self, queue: FrameQueue[Any]) -> None:
         """Take no more frames."""
-        queue.end(discard=True)
+        queue.close()
         self._holding_up.discard(queue)
         if queue in self._queues:
             self._dropped_before += queue.dropped
@@ -171,7 +173,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         self._stopped = False
         self._content_hint = ""
         self._constraints: MediaTrackConstraints = {}
-        self._queue: FrameQueue | None = None
+        self._queue: FrameQueue[Any] | None = None
         self._enabled = True
         source.join(self)
 
@@ -277,13 +279,9 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         if self._queue is None:
             if self._state is MediaStreamTrackState.ENDED:
                 raise trio.EndOfChannel
-            self._queue = self._source.consume(self, self._capacity(), holds_up=False)
-        frame = self._queue.take_nowait()
-        if frame is not None:
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            return frame
+            self._queue = self._source.consume(self, _CAPACITY[self.kind], holds_up=False)
         try:
-            return await self._queue.take()
+            return await self._queue.receive()
         except trio.EndOfChannel:
             if self._stopped:
                 raise trio.ClosedResourceError("the track was stopped") from None
@@ -294,12 +292,9 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         self.stop()
         await trio.lowlevel.checkpoint()
 
-    def _consume(self) -> FrameQueue:
+    def _consume(self) -> FrameQueue[Any]:
         """Begin to take frames for sending, each with its number, as one who holds up whoever makes them."""
         return self._source.consume(self, 2, holds_up=True)
-
-    def _capacity(self) -> int:
-        return VIDEO_CAPACITY if self.kind == "video" else AUDIO_CAPACITY
 
     def _end_by_source(self) -> None:
         if self._state is MediaStreamTrackState.LIVE:

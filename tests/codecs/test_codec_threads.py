@@ -97,53 +97,45 @@ async def test_codecs_have_a_limiter_of_their_own(virtual_time):
     assert codec_limiter() is not trio.to_thread.current_default_thread_limiter()
 
 
-async def test_frames_are_decoded_in_order(virtual_time, nursery):
-    worker = DecodeWorker(create_video_decoder("VP8"), input_capacity=50, output_capacity=50)
+async def decoded_by(worker):
+    """Let a worker decode what it was given; return what comes out."""
+    frames = []
+    worker.end()
+    await worker.run(frames.append)
+    return frames
+
+
+async def test_frames_are_decoded_in_order(virtual_time):
+    worker = DecodeWorker(create_video_decoder("VP8"), capacity=50)
     for frame in encode_pattern(20):
         worker.put(frame)
-    worker.end()
-    nursery.start_soon(worker.run)
-    assert [read_counter(picture) async for picture in worker] == list(range(20))
+    assert [read_counter(picture) for picture in await decoded_by(worker)] == list(range(20))
     assert worker.counters.decoded == 20
-    assert worker.dropped_encoded == worker.dropped_decoded == worker.counters.broken == 0
-
-
-async def test_a_slow_receiver_loses_the_oldest_pictures(virtual_time, nursery):
-    worker = DecodeWorker(create_video_decoder("VP8"), input_capacity=50, output_capacity=3)
-    for frame in encode_pattern(20):
-        worker.put(frame)
-    worker.end()
-    await worker.run()
-    assert [read_counter(picture) async for picture in worker] == [17, 18, 19]
-    assert worker.dropped_decoded == 17
+    assert worker.dropped == worker.counters.broken == 0
 
 
 async def test_a_slow_decoder_loses_frames_up_to_a_keyframe(virtual_time):
-    worker = DecodeWorker(create_video_decoder("VP8"), input_capacity=10, output_capacity=50)
+    worker = DecodeWorker(create_video_decoder("VP8"), capacity=10)
     for frame in encode_pattern(14, keyframes=(8,)):
         worker.put(frame)
-    worker.end()
-    await worker.run()
-    assert [read_counter(picture) async for picture in worker] == list(range(8, 14))
-    assert worker.dropped_encoded == 8
+    assert [read_counter(picture) for picture in await decoded_by(worker)] == list(range(8, 14))
+    assert worker.dropped == 8
     await worker.keyframe_needed()
 
 
-async def test_a_broken_frame_asks_for_a_keyframe_and_costs_no_more_than_what_needs_it(virtual_time, nursery):
-    worker = DecodeWorker(create_video_decoder("VP8"), input_capacity=50, output_capacity=50)
+async def test_a_broken_frame_asks_for_a_keyframe_and_costs_no_more_than_what_needs_it(virtual_time):
+    worker = DecodeWorker(create_video_decoder("VP8"), capacity=50)
     frames = encode_pattern(12, keyframes=(8,))
     frames[0] = EncodedFrame(b"\xff" * 30, 0, 90_000, "VP8")
     for frame in frames:
         worker.put(frame)
-    worker.end()
-    nursery.start_soon(worker.run)
+    assert [read_counter(picture) for picture in await decoded_by(worker)] == [8, 9, 10, 11]
     await worker.keyframe_needed()
-    assert [read_counter(picture) async for picture in worker] == [8, 9, 10, 11]
     assert worker.counters.broken == 1
 
 
-async def test_sound_is_concealed_in_its_place(virtual_time, nursery):
-    worker = DecodeWorker(create_audio_decoder("opus"), input_capacity=100, output_capacity=100)
+async def test_sound_is_concealed_in_its_place(virtual_time):
+    worker = DecodeWorker(create_audio_decoder("opus"), capacity=100)
     encoder, source = create_audio_encoder("opus"), tone(440)
     frames = [frame for _ in range(50) for frame in encoder.encode(source.next_frame())]
     for index, frame in enumerate(frames):
@@ -151,33 +143,55 @@ async def test_sound_is_concealed_in_its_place(virtual_time, nursery):
             worker.conceal(0.02)
         else:
             worker.put(frame)
-    worker.end()
-    nursery.start_soon(worker.run)
-    decoded = [frame async for frame in worker]
+    decoded = await decoded_by(worker)
     assert [frame.pts for frame in decoded] == [960 * index for index in range(len(frames))]
     assert abs(dominant_frequency(decoded) - 440) < 2
 
 
 async def test_cancelling_a_decoder_leaves_nothing(virtual_time):
     codec = create_video_decoder("VP8")
-    worker = DecodeWorker(codec, input_capacity=50)
+    worker = DecodeWorker(codec, capacity=50)
+    decoded = trio.Event()
     async with trio.open_nursery() as nursery:
         for frame in encode_pattern(10):
             worker.put(frame)
-        nursery.start_soon(worker.run)
-        await worker.receive()
+        nursery.start_soon(worker.run, lambda _: decoded.set())
+        await decoded.wait()
         nursery.cancel_scope.cancel()
     assert codec_limiter().borrowed_tokens == 0
     with pytest.raises(CodecError, match="closed"):
         codec.decode(encode_pattern(1)[0])
 
 
-async def test_closing_the_receiving_end_ends_the_decoder(virtual_time, nursery):
-    worker = DecodeWorker(create_video_decoder("VP8"))
-    with trio.fail_after(10):
-        async with trio.open_nursery() as inner:
-            inner.start_soon(worker.run)
-            await trio.testing.wait_all_tasks_blocked()
-            await worker.aclose()
-    with pytest.raises(trio.ClosedResourceError):
-        await worker.receive()
+async def test_an_error_in_the_thread_is_raised_to_who_called_and_the_codec_goes_on(virtual_time):
+    thread = CodecThread(SlowCodec())
+
+    def fail():
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        await thread.call(fail)
+    assert await thread.call(lambda: "well") == "well"
+    assert codec_limiter().borrowed_tokens == 0
+
+
+async def test_no_more_threads_run_than_the_limiter_has():
+    limiter, codecs = trio.CapacityLimiter(1), [SlowCodec() for _ in range(3)]
+    at_once = []
+
+    def work(codec):
+        at_once.append(sum(each.inside for each in codecs))
+        codec.work()
+
+    async with trio.open_nursery() as nursery:
+        for codec in codecs:
+            nursery.start_soon(CodecThread(codec, limiter).call, lambda codec=codec: work(codec))
+    assert at_once == [0, 0, 0]
+
+
+async def test_a_call_is_not_begun_by_who_is_cancelled_already(virtual_time):
+    codec = SlowCodec()
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await CodecThread(codec).call(codec.work)
+    assert codec.calls == 0

@@ -12,8 +12,8 @@ import av
 import av.container
 import trio
 
-from trio_rtc.codecs.frame_queue import FrameQueue, at_keyframe
 from trio_rtc.codecs.worker import codec_limiter
+from trio_rtc.frame_queue import FrameQueue, at_keyframe
 
 from ._background import background
 from ._container import ThreadedContainer, clear_error, is_local, open_container

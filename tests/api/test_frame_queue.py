@@ -4,7 +4,7 @@ import pytest
 import trio
 import trio.testing
 
-from trio_rtc.codecs.frame_queue import FrameQueue, at_keyframe
+from trio_rtc.frame_queue import FrameQueue, at_keyframe
 from trio_rtc.protocols.rtp.frame import EncodedFrame
 
 
@@ -104,6 +104,32 @@ async def test_a_cancelled_receiver_takes_nothing():
         scope.cancel()
         await queue.receive()
     assert await drain(queue) == ["item"]
+
+
+async def test_waiting_costs_no_round_of_the_event_loop_more(nursery):
+    queue, log = FrameQueue(2), []
+
+    async def receive():
+        log.append(await queue.receive())
+
+    nursery.start_soon(receive)
+    await trio.testing.wait_all_tasks_blocked()
+    queue.put("item")
+    await trio.lowlevel.cancel_shielded_checkpoint()
+    assert log == ["item"]
+
+
+async def test_a_maker_waits_no_longer_when_the_receiver_has_left(nursery):
+    queue = FrameQueue(1)
+    queue.put(1)
+
+    async def close_later():
+        await trio.testing.wait_all_tasks_blocked()
+        queue.close()
+
+    nursery.start_soon(close_later)
+    await queue.wait_for_room()
+    assert not queue.is_full
 
 
 def test_an_empty_queue_is_not_false():
