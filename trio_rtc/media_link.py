@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from .event_target import HandlerRunner
-from .media_plans import receive_parameters, send_parameters
+from .media_plans import SentStream, receive_parameters, send_parameters
 from .media_receiving import ReceivingPump
 from .media_sending import LayerPlan, SendingPlan, SendingPump
 from .operations import OperationsChain
@@ -134,7 +134,7 @@ class MediaLink:
             if plan is None or plan.direction is None or transceiver._stopping:
                 continue
             receiving.append(receive_parameters(plan))
-            sending.append(send_parameters(plan, self._sources(transceiver)))
+            sending.append(send_parameters(plan, self._sent_streams(transceiver)))
         rtp.call(rtp.session.set_sections, sending, receiving)
         for transceiver in table.transceivers:
             self._plan_sending(transceiver)
@@ -149,9 +149,9 @@ class MediaLink:
         for receiver in self._receiving.keys() - receivers:
             self._receiving.pop(receiver).pause()
 
-    def _sources(self, transceiver: RTCRtpTransceiver) -> list[tuple[RTCRtpEncodingParameters, int, int]]:
+    def _sent_streams(self, transceiver: RTCRtpTransceiver) -> list[SentStream]:
         assert self._table is not None
-        return self._table.sources(transceiver)
+        return self._table.sent_streams(transceiver)
 
     # -- sending ---------------------------------------------------------------------------------------------------
 
@@ -173,8 +173,8 @@ class MediaLink:
         plan = self._table.plans.get(transceiver.mid or "")
         if track is None or plan is None or plan.direction is None or not plan.direction.sends:
             return None
-        sources = self._sources(transceiver)
-        codec = _chosen_codec(plan.send_codecs, sources[0][0])
+        streams = self._sent_streams(transceiver)
+        codec = _chosen_codec(plan.send_codecs, streams[0].encoding)
         if codec is None:
             return None
         if self._nursery is not None and track._runner.nursery is None:
@@ -186,7 +186,7 @@ class MediaLink:
             track,
             codec.codec.name,
             codec.codec.parameters,
-            tuple(LayerPlan(ssrc, encoding.rid, encoding) for encoding, ssrc, _ in sources),
+            tuple(LayerPlan(stream.ssrc, stream.encoding.rid, stream.encoding) for stream in streams),
             transceiver.sender._degradation_preference,
         )
 
@@ -309,9 +309,9 @@ class MediaLink:
         assert self._table is not None
         for transceiver in self._table.transceivers:
             shares = {
-                encoding.rid: bitrates[ssrc]
-                for encoding, ssrc, _ in self._sources(transceiver)
-                if ssrc in bitrates
+                stream.encoding.rid: bitrates[stream.ssrc]
+                for stream in self._sent_streams(transceiver)
+                if stream.ssrc in bitrates
             }
             transceiver.sender._bitrates_changed(shares)
 

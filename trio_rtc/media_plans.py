@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import attrs
+
 from .capabilities import codec_fields
 from .protocols.rtp import Codec, Encoding, ReceiveParameters, SendParameters
 from .rtp_parameters import (
@@ -14,18 +16,32 @@ from .rtp_parameters import (
 from .session.codecs import RTX, NegotiatedCodec
 from .session.media_plan import MediaPlan
 
-_REPAIR_GROUPS = ("FID", "FEC-FR")
+
+@attrs.frozen
+class SentStream:
+    """One stream that a sender sends, with its sources.
+
+    Attributes:
+        encoding: Its parameters.
+        ssrc: Its source.
+        rtx_ssrc: That of its retransmissions.
+        fec_ssrc: That of its FlexFEC.
+    """
+
+    encoding: RTCRtpEncodingParameters
+    ssrc: int
+    rtx_ssrc: int
+    fec_ssrc: int
 
 
 def receive_parameters(plan: MediaPlan) -> ReceiveParameters:
     """Return what RTP has to know to receive a section."""
-    repairs = {
-        repair: group.ssrcs[0]
-        for group in plan.remote_source_groups
-        if group.semantics in _REPAIR_GROUPS and group.ssrcs
-        for repair in group.ssrcs[1:]
+    repairs, corrections = _grouped(plan, "FID"), _grouped(plan, "FEC-FR")
+    sources = {
+        source.ssrc: None
+        for source in plan.remote_sources
+        if source.ssrc not in repairs and source.ssrc not in corrections
     }
-    sources = {source.ssrc: None for source in plan.remote_sources if source.ssrc not in repairs}
     return ReceiveParameters(
         plan.mid,
         plan.kind,
@@ -33,23 +49,31 @@ def receive_parameters(plan: MediaPlan) -> ReceiveParameters:
         {extension.id: extension.uri for extension in plan.header_extensions if extension.direction.receives},
         sources,
         repairs,
+        corrections,
         plan.direction is not None and plan.direction.receives,
         # W3C mediacapture-streams section 4.1: the tracks of a stream are meant to be played together.
         next(iter(plan.remote_stream_ids), None),
     )
 
 
-def send_parameters(
-    plan: MediaPlan,
-    encodings: Sequence[tuple[RTCRtpEncodingParameters, int, int]],
-) -> SendParameters:
+def _grouped(plan: MediaPlan, semantics: str) -> dict[int, int]:
+    """Return which of the peer's sources repairs which, by the groups of a kind (RFC 5576 section 4.2)."""
+    return {
+        repair: group.ssrcs[0]
+        for group in plan.remote_source_groups
+        if group.semantics == semantics and group.ssrcs
+        for repair in group.ssrcs[1:]
+    }
+
+
+def send_parameters(plan: MediaPlan, streams: Sequence[SentStream]) -> SendParameters:
     """Return what RTP has to know to send a section.
 
     Args:
         plan: What was negotiated.
-        encodings: Each with its source and the source of its retransmissions.
+        streams: What is sent.
     """
-    chosen = next((encoding.codec for encoding, _, _ in encodings if encoding.codec is not None), None)
+    chosen = next((stream.encoding.codec for stream in streams if stream.encoding.codec is not None), None)
     codecs = [rtp_codec(codec) for codec in plan.send_codecs]
     if chosen is not None:
         codecs.sort(key=lambda codec: codec.name.lower() != chosen.name.lower())
@@ -59,15 +83,16 @@ def send_parameters(
         tuple(codecs),
         tuple(
             Encoding(
-                ssrc,
-                rtx_ssrc,
-                encoding.rid,
-                encoding.active,
-                encoding.max_bitrate,
-                encoding.priority.value,
-                scale_down_by=encoding.scale_resolution_down_by or 1.0,
+                stream.ssrc,
+                stream.rtx_ssrc,
+                stream.encoding.rid,
+                stream.encoding.active,
+                stream.encoding.max_bitrate,
+                stream.encoding.priority.value,
+                stream.fec_ssrc,
+                stream.encoding.scale_resolution_down_by or 1.0,
             )
-            for encoding, ssrc, rtx_ssrc in encodings
+            for stream in streams
         ),
         {extension.id: extension.uri for extension in plan.header_extensions if extension.direction.sends},
         plan.rtcp_reduced_size,

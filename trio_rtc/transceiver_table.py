@@ -17,7 +17,7 @@ from .enums import RTCRtpTransceiverDirection, RTCSignalingState
 from .errors import InvalidAccessError
 from .event_target import AnyEvent, HandlerRunner
 from .events import MediaStreamEvent, RTCTrackEvent
-from .media_plans import codec_parameters, extension_parameters, received_as_w3c
+from .media_plans import SentStream, codec_parameters, extension_parameters, received_as_w3c
 from .receiver import ReceivingCarrier, RTCRtpReceiver
 from .rtp_parameters import RTCRtcpParameters, RTCRtpEncodingParameters, RTCRtpReceiveParameters
 from .sender import NegotiatedSending, RTCRtpSender, SendingCarrier
@@ -85,8 +85,8 @@ class TransceiverTable:
         self._cname = cname
         self._decode = decode
         self._transceivers: list[RTCRtpTransceiver] = []
-        # By transceiver and layer: the SSRC of the media and that of its retransmissions.
-        self._sources: dict[tuple[int, str | None], tuple[int, int]] = {}
+        # By transceiver and layer: the SSRC of the media, that of its retransmissions, and that of its FlexFEC.
+        self._sources: dict[tuple[int, str | None], tuple[int, int, int]] = {}
         # A stream that comes back is the same object, for whoever has kept it.
         self._streams: WeakValueDictionary[str, MediaStream] = WeakValueDictionary()
         self._next_key = 0
@@ -118,15 +118,16 @@ class TransceiverTable:
         """Return the transceiver of a sender, ``None`` for one of another connection."""
         return next((each for each in self._transceivers if each._sender is sender), None)
 
-    def sources(self, transceiver: RTCRtpTransceiver) -> list[tuple[RTCRtpEncodingParameters, int, int]]:
-        """Return the encodings that are sent, each with its SSRC and that of its retransmissions."""
-        sources = []
+    def sent_streams(self, transceiver: RTCRtpTransceiver) -> list[SentStream]:
+        """Return what is sent, each stream with its sources."""
+        streams = []
         for encoding in transceiver._sender._encodings:
             place = transceiver._key, encoding.rid
             if place not in self._sources:
-                self._sources[place] = self._rng.getrandbits(32), self._rng.getrandbits(32)
-            sources.append((encoding, *self._sources[place]))
-        return sources
+                ssrc, rtx_ssrc, fec_ssrc = (self._rng.getrandbits(32) for _ in range(3))
+                self._sources[place] = ssrc, rtx_ssrc, fec_ssrc
+            streams.append(SentStream(encoding, *self._sources[place]))
+        return streams
 
     # -- what the application does -------------------------------------------------------------------------------
 
@@ -248,6 +249,7 @@ class TransceiverTable:
 
     def _local(self, transceiver: RTCRtpTransceiver) -> LocalTransceiver:
         sender, kind = transceiver._sender, transceiver._kind
+        is_video = kind == "video"
         return LocalTransceiver(
             transceiver._key,
             "audio" if kind == "audio" else "video",
@@ -260,8 +262,14 @@ class TransceiverTable:
             sender._stream_ids,
             sender._id if sender.track is None else sender.track.id,
             tuple(
-                SendEncoding(encoding.rid, encoding.active, ssrc, rtx_ssrc if kind == "video" else None)
-                for encoding, ssrc, rtx_ssrc in self.sources(transceiver)
+                SendEncoding(
+                    stream.encoding.rid,
+                    stream.encoding.active,
+                    stream.ssrc,
+                    stream.rtx_ssrc if is_video else None,
+                    stream.fec_ssrc if is_video else None,
+                )
+                for stream in self.sent_streams(transceiver)
             ),
             self._cname,
             bool(transceiver._preferred),
@@ -306,7 +314,7 @@ class TransceiverTable:
                 transceiver._become_stopped()
         stopped = {each._key for each in self._transceivers if each._stopped}
         self._transceivers = [each for each in self._transceivers if not each._stopped]
-        self._sources = {place: pair for place, pair in self._sources.items() if place[0] not in stopped}
+        self._sources = {place: ssrcs for place, ssrcs in self._sources.items() if place[0] not in stopped}
 
     def announce(self) -> None:
         """Fire what the last description has changed (W3C webrtc section 4.4.1.5, the last steps)."""

@@ -63,9 +63,6 @@ NOT_KNOWN = {
         "totalSquaredCorruptionProbability",
         "corruptionMeasurements",
         "jitterBufferMinimumDelay",
-        "fecBytesReceived",
-        "fecPacketsDiscarded",
-        "fecSsrc",
     },
     "RTCRemoteInboundRtpStreamStats": _CONGESTION_MARKS
     | {"packetsReceived", "packetsWithBleachedEct1Marking"},

@@ -9,7 +9,7 @@ import itertools
 import math
 import random
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 import attrs
@@ -21,6 +21,7 @@ from trio_rtc import (
     EncodedFrame,
     MediaStream,
     MediaStreamTrackSource,
+    RTCRtpCodec,
     RTCRtpEncodingParameters,
     RTCRtpReceiver,
     RTCRtpSender,
@@ -283,6 +284,12 @@ class MeteredCall:
         return [sample for sample in self.samples if begin <= sample.at < end]
 
 
+def _codecs_without(names: Collection[str]) -> list[RTCRtpCodec]:
+    capabilities = RTCRtpSender.get_capabilities("video")
+    assert capabilities is not None
+    return [codec for codec in capabilities.codecs if codec.name not in names]
+
+
 @asynccontextmanager
 async def metered_call(
     *,
@@ -291,6 +298,7 @@ async def metered_call(
     layers: Sequence[RTCRtpEncodingParameters] = (RTCRtpEncodingParameters(max_bitrate=8_000_000),),
     settings: Settings | None = None,
     watch: bool = True,
+    without: Collection[str] = (),
 ) -> AsyncIterator[MeteredCall]:
     """Let Alice call Bob with sound and pictures; the block begins when they are connected.
 
@@ -300,6 +308,7 @@ async def metered_call(
         layers: The encodings of Alice's video.
         settings: Of both peers.
         watch: Whether Bob takes frames, and the meter runs.
+        without: Names of what is not offered for the pictures.
     """
     back = attrs.evolve(link, rate=None)
     async with two_peers(seed=seed, link=back, settings=settings) as peers, trio.open_nursery() as nursery:
@@ -311,6 +320,8 @@ async def metered_call(
             video_track, direction="sendonly", streams=[stream], send_encodings=layers
         )
         peers.alice.add_transceiver(audio_track, direction="sendonly", streams=[stream])
+        if without:
+            video.set_codec_preferences(_codecs_without(without))
         await connect(peers.alice, peers.bob)
         await state_reached(peers.alice, "connected")
         await state_reached(peers.bob, "connected")

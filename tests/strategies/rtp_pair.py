@@ -92,13 +92,21 @@ def received(section: SendParameters, **changes: Any) -> ReceiveParameters:
     """Return what the other side has to know of a section, its sources announced."""
     ssrcs: dict[int, str | None] = {}
     repairs: dict[int, int] = {}
+    corrections: dict[int, int] = {}
     for encoding in section.encodings:
         ssrcs[encoding.ssrc] = None
-        for repair in (encoding.rtx_ssrc, encoding.fec_ssrc):
+        for announced, repair in ((repairs, encoding.rtx_ssrc), (corrections, encoding.fec_ssrc)):
             if repair is not None:
-                repairs[repair] = encoding.ssrc
+                announced[repair] = encoding.ssrc
     parameters = ReceiveParameters(
-        section.mid, section.kind, section.codecs, section.extensions, ssrcs, repairs, section.active
+        section.mid,
+        section.kind,
+        section.codecs,
+        section.extensions,
+        ssrcs,
+        repairs,
+        corrections,
+        section.active,
     )
     return attrs.evolve(parameters, **changes)
 

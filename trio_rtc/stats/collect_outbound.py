@@ -66,6 +66,8 @@ def outbound_stats(
         header_bytes_sent=counters.header_bytes_sent,
         retransmitted_packets_sent=counters.retransmitted_packets_sent,
         retransmitted_bytes_sent=counters.retransmitted_bytes_sent,
+        fec_packets_sent=counters.fec_packets_sent,
+        fec_bytes_sent=counters.fec_bytes_sent,
         total_packet_send_delay=counters.packet_send_delay,
         target_bitrate=stream.target_bitrate,
         nack_count=counters.nacks_received,

@@ -66,6 +66,10 @@ class RTCOutboundRtpStreamStats:
     Frames that the application has encoded itself count as sent, not as encoded. What limits the quality is what makes
     our encoder's pictures smaller or fewer; of a stream that the application encodes itself, whether the path has
     less than the stream may use.
+
+    Attributes:
+        fec_packets_sent: Repair packets (FlexFEC, ULPFEC); of ULPFEC also among the packets sent. Not W3C's.
+        fec_bytes_sent: Their payloads, likewise. Not W3C's.
     """
 
     id: str
@@ -87,6 +91,8 @@ class RTCOutboundRtpStreamStats:
     header_bytes_sent: int
     retransmitted_packets_sent: int
     retransmitted_bytes_sent: int
+    fec_packets_sent: int
+    fec_bytes_sent: int
     total_packet_send_delay: float
     target_bitrate: float | None
     nack_count: int
@@ -159,7 +165,10 @@ class RTCInboundRtpStreamStats:
     last_packet_received_timestamp: float
     retransmitted_packets_received: int | None
     retransmitted_bytes_received: int | None
+    fec_ssrc: int | None
     fec_packets_received: int
+    fec_bytes_received: int
+    fec_packets_discarded: int
     nack_count: int
     fir_count: int | None
     pli_count: int | None

@@ -7,14 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.rtp import flexfec, ulpfec
+from trio_rtc.protocols.rtp.erasure_decoder import ErasureDecoder, RepairCounters
+from trio_rtc.protocols.rtp.erasure_encoder import ErasureEncoder
 from trio_rtc.protocols.rtp.fec import FecOptions, MediaKey, RepairRow, media_bits, zero_elements
-from trio_rtc.protocols.rtp.flexfec import FlexFecReceiver, FlexFecSender, build_flexfec, parse_flexfec
+from trio_rtc.protocols.rtp.flexfec import build_flexfec, parse_flexfec
 from trio_rtc.protocols.rtp.packet import RtpPacket
 from trio_rtc.protocols.rtp.red import build_red
-from trio_rtc.protocols.rtp.ulpfec import UlpFecReceiver, UlpFecSender, build_ulpfec, parse_ulpfec
+from trio_rtc.protocols.rtp.ulpfec import build_ulpfec, parse_ulpfec, take_out_of_red
 
 SSRC, FEC_TYPE, RED_TYPE, MEDIA_TYPE = 0x01020304, 117, 116, 96
 SIZES = st.lists(st.integers(0, 60), min_size=1, max_size=30)
+
+
+def flexfec_encoder(options: FecOptions, mutable_extensions: frozenset[int] = frozenset()) -> ErasureEncoder:
+    return ErasureEncoder(build_flexfec, flexfec.MAX_SPAN, options, mutable_extensions=mutable_extensions)
+
+
+def ulpfec_encoder(options: FecOptions) -> ErasureEncoder:
+    return ErasureEncoder(build_ulpfec, ulpfec.MAX_SPAN, options)
 
 
 def media(number: int, size: int = 20, *, marker: bool = False, ssrc: int = SSRC) -> bytes:
@@ -57,7 +68,7 @@ def test_masks_of_flexfec(offsets: list[int], mask: str) -> None:
     row = RepairRow([MediaKey(SSRC, (0xFFF0 + offset) & 0xFFFF) for offset in offsets], 0, 0)
     payload = build_flexfec(row)
     assert payload[18:] == bytes.fromhex(mask)
-    assert parse_flexfec(payload)[0] == row.keys
+    assert parse_flexfec(payload).keys == row.keys
 
 
 def test_ulpfec_on_the_wire() -> None:
@@ -66,7 +77,7 @@ def test_ulpfec_on_the_wire() -> None:
     row = RepairRow([MediaKey(SSRC, 0xFFFF), MediaKey(SSRC, 15)], 0, 0)
     assert build_ulpfec(row)[0] == 0x40
     assert build_ulpfec(row)[12:] == bytes.fromhex("8000 8000 0000")
-    assert parse_ulpfec(build_ulpfec(row), SSRC)[0] == row.keys
+    assert parse_ulpfec(build_ulpfec(row), SSRC).keys == row.keys
 
 
 def test_rows_that_no_mask_can_hold() -> None:
@@ -100,54 +111,56 @@ def test_malformed_flexfec(payload: str) -> None:
 def test_flexfec_gets_back_as_many_in_a_row_as_there_are_repair_packets(
     sizes: list[int], start: int, data: st.DataObject
 ) -> None:
-    sender = FlexFecSender(FecOptions(protection=data.draw(st.floats(0.1, 1)), max_frames=1))
+    encoder = flexfec_encoder(FecOptions(protection=data.draw(st.floats(0.1, 1)), max_frames=1))
     packets = [media(start + i, size, marker=i == len(sizes) - 1) for i, size in enumerate(sizes)]
-    repairs = [repair for packet in packets for repair in sender.protect(packet, marker=packet[1] >= 0x80)]
+    repairs = [repair for packet in packets for repair in encoder.protect(packet, marker=packet[1] >= 0x80)]
     assert repairs
     burst = data.draw(st.integers(0, min(len(repairs), len(packets))))
     first = data.draw(st.integers(0, len(packets) - burst))
     lost = packets[first : first + burst]
     arriving = [(False, p) for p in packets if p not in lost] + [(True, r) for r in repairs]
-    receiver = FlexFecReceiver()
+    decoder = ErasureDecoder()
     recovered: list[bytes] = []
     for is_repair, item in data.draw(st.permutations(arriving)):
-        recovered += receiver.repair_received(item) if is_repair else receiver.media_received(item)
+        recovered += (
+            decoder.repair_received(parse_flexfec(item)) if is_repair else decoder.media_received(item)
+        )
     assert set(recovered) >= set(lost)
-    assert receiver.recovered == len(recovered)
+    assert decoder.recovered == len(recovered)
 
 
 def test_flexfec_protects_several_streams_together() -> None:
-    sender = FlexFecSender(FecOptions(protection=0.25, max_frames=1))
+    encoder = flexfec_encoder(FecOptions(protection=0.25, max_frames=1))
     packets = [
         media(n, ssrc=ssrc, marker=(n, ssrc) == (65537, 2)) for n in range(65534, 65538) for ssrc in (1, 2)
     ]
-    repairs = [repair for packet in packets for repair in sender.protect(packet, marker=packet[1] >= 0x80)]
+    repairs = [repair for packet in packets for repair in encoder.protect(packet, marker=packet[1] >= 0x80)]
     assert len(repairs) == 2
-    assert {key.ssrc for repair in repairs for key in parse_flexfec(repair)[0]} == {1, 2}
+    assert {key.ssrc for repair in repairs for key in parse_flexfec(repair).keys} == {1, 2}
     for lost in packets:
-        receiver = FlexFecReceiver()
-        recovered = [got for packet in packets if packet != lost for got in receiver.media_received(packet)]
-        recovered += [got for repair in repairs for got in receiver.repair_received(repair)]
+        decoder = ErasureDecoder()
+        recovered = [got for packet in packets if packet != lost for got in decoder.media_received(packet)]
+        recovered += [got for repair in repairs for got in decoder.repair_received(parse_flexfec(repair))]
         assert recovered == [lost]
 
 
 def test_one_recovered_packet_helps_to_recover_another() -> None:
     first, second, third = media(1), media(2), media(3)
-    receiver = FlexFecReceiver()
-    assert receiver.repair_received(build_flexfec(row_of(first, second))) == []
-    assert receiver.repair_received(build_flexfec(row_of(second, third))) == []
-    assert receiver.media_received(third) == [second, first]
+    decoder = ErasureDecoder()
+    assert decoder.repair_received(row_of(first, second)) == []
+    assert decoder.repair_received(row_of(second, third)) == []
+    assert decoder.media_received(third) == [second, first]
 
 
 def test_elements_that_change_on_the_way_out_are_not_protected() -> None:
     one = RtpPacket(96, 1, 2, SSRC, b"one", extensions=((3, b"\x11\x22"), (4, b"z"))).encode()
     other = RtpPacket(96, 2, 2, SSRC, b"two", extensions=((3, b"\x33\x44"), (4, b"z"))).encode()
-    sender = FlexFecSender(FecOptions(protection=1), mutable_extensions=frozenset({3}))
-    repairs = sender.protect(one, marker=False) + sender.protect(other, marker=True)
-    receiver = FlexFecReceiver(mutable_extensions=frozenset({3}))
+    encoder = flexfec_encoder(FecOptions(protection=1), frozenset({3}))
+    repairs = encoder.protect(one, marker=False) + encoder.protect(other, marker=True)
+    decoder = ErasureDecoder(mutable_extensions=frozenset({3}))
     changed = other.replace(b"\x33\x44", b"\x77\x88")
-    receiver.media_received(changed)
-    (recovered,) = [got for repair in repairs for got in receiver.repair_received(repair)]
+    decoder.media_received(changed)
+    (recovered,) = [got for repair in repairs for got in decoder.repair_received(parse_flexfec(repair))]
     assert RtpPacket.parse(recovered) == RtpPacket(
         96, 1, 2, SSRC, b"one", extensions=((3, b"\0\0"), (4, b"z"))
     )
@@ -185,81 +198,89 @@ def in_red(number: int, payload_type: int, packet: bytes | None, payload: bytes 
 
 @given(sizes=SIZES, start=st.integers(0, 0xFFFF), data=st.data())
 def test_ulpfec_gets_back_what_is_lost(sizes: list[int], start: int, data: st.DataObject) -> None:
-    sender = UlpFecSender(FecOptions(protection=data.draw(st.floats(0.1, 1)), max_frames=1))
+    encoder = ulpfec_encoder(FecOptions(protection=data.draw(st.floats(0.1, 1)), max_frames=1))
     packets = [media(start + i, size, marker=i == len(sizes) - 1) for i, size in enumerate(sizes)]
-    repairs = [repair for packet in packets for repair in sender.protect(packet, marker=packet[1] >= 0x80)]
+    repairs = [repair for packet in packets for repair in encoder.protect(packet, marker=packet[1] >= 0x80)]
     wire = [in_red(start, MEDIA_TYPE, packet) for packet in packets]
     wire += [in_red(start + len(sizes) + i, FEC_TYPE, None, repair) for i, repair in enumerate(repairs)]
     lost = data.draw(st.integers(0, len(packets) - 1))
-    receiver = UlpFecReceiver(FEC_TYPE)
+    decoder = ErasureDecoder()
     out: list[bytes] = []
     for index, item in enumerate(wire):
         if index != lost:
-            own, recovered = receiver.received(item)
-            out += [own] if own is not None else []
-            out += recovered
+            out += take_ulpfec(decoder, item)
     assert sorted(out) == sorted(packets)
-    assert (receiver.recovered, receiver.repairs) == (1, len(repairs))
+    assert (decoder.recovered, decoder.repairs) == (1, len(repairs))
+
+
+def take_ulpfec(decoder: ErasureDecoder, data: bytes) -> list[bytes]:
+    """Let a decoder have a packet of RED's payload type; return the media in it, and what it brings back."""
+    inner = take_out_of_red(data)
+    packet = RtpPacket.parse(inner)
+    if packet.payload_type == FEC_TYPE:
+        return decoder.repair_received(parse_ulpfec(packet.payload, packet.ssrc))
+    return [inner, *decoder.media_received(inner)]
 
 
 def test_several_frames_with_few_packets_share_a_repair_packet() -> None:
-    sender = FlexFecSender(FecOptions(protection=0.1, max_frames=4))
-    counts = [len(sender.protect(media(n), marker=True)) for n in range(8)]
+    encoder = flexfec_encoder(FecOptions(protection=0.1, max_frames=4))
+    counts = [len(encoder.protect(media(n), marker=True)) for n in range(8)]
     assert counts == [0, 0, 0, 1, 0, 0, 0, 1]
-    sender.set_protection(0)
-    assert [len(sender.protect(media(n), marker=True)) for n in range(20)] == [0] * 20
+    encoder.protection = 0
+    assert [len(encoder.protect(media(n), marker=True)) for n in range(20)] == [0] * 20
 
 
-@pytest.mark.parametrize(
-    "sender", [FlexFecSender(FecOptions(protection=0.01)), UlpFecSender(FecOptions(protection=0.01))]
-)
-def test_masks_reach_over_any_frame(sender: FlexFecSender | UlpFecSender) -> None:
+@pytest.mark.parametrize("scheme", ["flexfec", "ulpfec"])
+def test_masks_reach_over_any_frame(scheme: str) -> None:
+    options = FecOptions(protection=0.01)
+    encoder = flexfec_encoder(options) if scheme == "flexfec" else ulpfec_encoder(options)
+    repairs = 0
     for number in range(65_400, 65_900):
-        for repair in sender.protect(media(number), marker=number == 65_899):
-            keys = (
-                parse_flexfec(repair)[0]
-                if isinstance(sender, FlexFecSender)
-                else parse_ulpfec(repair, SSRC)[0]
-            )
-            assert len({(key.sequence_number - number) & 0xFFFF for key in keys}) == len(keys)
+        for repair in encoder.protect(media(number), marker=number == 65_899):
+            row = parse_flexfec(repair) if scheme == "flexfec" else parse_ulpfec(repair, SSRC)
+            assert len(set(row.keys)) == len(row.keys)
+            repairs += 1
+    assert repairs >= 500 // flexfec.MAX_SPAN
 
 
 def test_memory_is_bounded_and_old_repair_packets_are_forgotten() -> None:
-    receiver = FlexFecReceiver(FecOptions(max_packets=20, max_repairs=4))
+    decoder = ErasureDecoder(FecOptions(max_packets=20, max_repairs=4))
     early = media(1)
-    receiver.media_received(early)
+    decoder.media_received(early)
+    counters = RepairCounters()
     for number in range(100, 110):
-        assert receiver.repair_received(build_flexfec(row_of(media(number), media(number + 50)))) == []
-    assert receiver.unused == 6
+        assert decoder.repair_received(row_of(media(number), media(number + 50)), counters) == []
+    assert decoder.unused == counters.discarded == 6
     for number in range(2, 40):
-        receiver.media_received(media(number))
-    assert receiver.unused > 6
+        decoder.media_received(media(number))
+    assert decoder.unused == counters.discarded > 6
     # What is forgotten cannot help any more.
-    assert receiver.repair_received(build_flexfec(row_of(early, media(101)))) == []
-    assert receiver.recovered == 0
+    assert decoder.repair_received(row_of(early, media(101))) == []
+    assert decoder.recovered == 0
 
 
 def test_sums_that_do_not_belong_together_give_nothing() -> None:
-    receiver = FlexFecReceiver()
-    receiver.media_received(media(1, 60))
+    decoder = ErasureDecoder()
+    decoder.media_received(media(1, 60))
     forged = build_flexfec(RepairRow([MediaKey(SSRC, 1), MediaKey(SSRC, 2)], 0, 3))
-    assert receiver.repair_received(forged) == []
-    assert receiver.unused == 1
+    assert decoder.repair_received(parse_flexfec(forged)) == []
+    assert decoder.unused == 1
 
 
 @given(st.lists(st.binary(max_size=80) | st.just(build_flexfec(row_of(media(1), media(2))))))
 def test_any_bytes_to_flexfec(payloads: list[bytes]) -> None:
-    receiver = FlexFecReceiver(FecOptions(max_repairs=2, max_packets=2), mutable_extensions=frozenset({1}))
+    decoder = ErasureDecoder(FecOptions(max_repairs=2, max_packets=2), mutable_extensions=frozenset({1}))
     for payload in payloads:
-        for take in (receiver.repair_received, receiver.media_received):
-            with contextlib.suppress(ProtocolError):
-                take(payload)
+        with contextlib.suppress(ProtocolError):
+            decoder.repair_received(parse_flexfec(payload))
+        with contextlib.suppress(ProtocolError):
+            decoder.media_received(payload)
 
 
 @given(st.lists(st.tuples(st.binary(min_size=1, max_size=60), st.booleans())))
 def test_any_bytes_to_ulpfec(payloads: list[tuple[bytes, bool]]) -> None:
-    receiver = UlpFecReceiver(FEC_TYPE, mutable_extensions=frozenset({1}))
+    decoder = ErasureDecoder(mutable_extensions=frozenset({1}))
     for payload, wrapped in payloads:
         data = RtpPacket(RED_TYPE, 5, 6, SSRC, bytes([FEC_TYPE]) + payload).encode() if wrapped else payload
         with contextlib.suppress(ProtocolError):
-            receiver.received(data)
+            take_ulpfec(decoder, data)

@@ -225,14 +225,21 @@ def test_error_correction_gets_video_back_without_retransmission(scheme: str) ->
     (stream,) = pair.bob.session.receiving.streams
     before = stream.counters.fec_recovered
     assert before > 10
-    assert stream.counters.fec_packets > 10
+    assert stream.repairs.packets > 10
+    assert stream.repairs.bytes > 1000 * stream.repairs.packets
+    assert 0 < stream.repairs.discarded < stream.repairs.packets
+    assert stream.fec_ssrc == (FEC_SSRC if scheme == "flexfec" else None)
     seen = len(numbers(pair))
     pair.drop = random_loss(8, 0.05)
     pair.run(6, video=30, keyframes=30, size=4000)
     assert len(numbers(pair)) - seen > 120
     (sent, _), *_ = pair.alice.session.sending.streams
     assert sent.counters.packets_sent > 500
-    assert bool(sent.counters.fec_packets_sent) == (scheme == "flexfec")
+    assert sent.counters.fec_packets_sent > stream.repairs.packets
+    assert sent.counters.fec_bytes_sent > stream.repairs.bytes
+    # ULPFEC is among the media.
+    sources = {ssrc_of(each) for each in pair.alice.datagrams if not is_rtcp(each)}
+    assert sources == {VIDEO_SSRC} | ({FEC_SSRC} if scheme == "flexfec" else set())
 
 
 @pytest.mark.parametrize("rtx_of_red", [True, False])

@@ -1,4 +1,4 @@
-"""What FlexFEC and ULPFEC share: exclusive-or over packets, and getting back what is missing from it.
+"""What FlexFEC and ULPFEC share: exclusive-or over packets, and what is a packet again of it.
 
 Of each protected packet goes into the sum: the first two bytes of its header without the version, how long it is beyond
 the fixed header, its timestamp, and everything behind the fixed header (RFC 5109 section 8.1, and the FlexFEC drafts).
@@ -7,11 +7,13 @@ trailing zeros cost nothing. Sequence number and source of a packet that is got 
 
 Some header extension elements are written when a packet is on its way out (send time, transport-wide sequence number).
 Their bytes count as zero on both sides.
+
+The two formats differ in how they write down a :class:`RepairRow`: :mod:`.flexfec`, :mod:`.ulpfec`. What makes the rows
+is :mod:`.erasure_encoder`, what gets packets back with them :mod:`.erasure_decoder`.
 """
 
 import struct
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import attrs
@@ -54,6 +56,20 @@ class MediaKey(NamedTuple):
 
     ssrc: int
     sequence_number: int
+
+
+class RepairRow(NamedTuple):
+    """What one repair packet tells.
+
+    Attributes:
+        keys: Of the packets that it protects.
+        bits: The sum over them.
+        size: Bytes of its body.
+    """
+
+    keys: Sequence[MediaKey]
+    bits: int
+    size: int
 
 
 def media_key(data: bytes) -> MediaKey:
@@ -149,208 +165,3 @@ def zero_elements(data: bytes, numbers: frozenset[int]) -> bytes:
             changed[body : body + length] = bytes(length)
         offset = body + length
     return bytes(changed)
-
-
-class _Repair:
-    """A repair packet that cannot be used yet."""
-
-    __slots__ = ("bits", "born", "keys", "missing", "size")
-
-    def __init__(
-        self, keys: Sequence[MediaKey], missing: set[MediaKey], bits: int, size: int, born: int
-    ) -> None:
-        self.keys = keys
-        self.missing = missing
-        self.bits = bits
-        self.size = size
-        self.born = born
-
-
-class ErasureDecoder:
-    """Gets back packets from those that have come and sums over them.
-
-    Attributes:
-        recovered: How many packets were got back.
-        repairs: How many repair packets came.
-        unused: How many of them were of no use: nothing was missing, or too much for too long.
-    """
-
-    __slots__ = ("_count", "_media", "_options", "_repairs", "_waiting", "recovered", "repairs", "unused")
-
-    def __init__(self, options: FecOptions) -> None:
-        self._options = options
-        # Its front is at hand even when much was taken from there, unlike that of a plain dictionary.
-        self._media: OrderedDict[MediaKey, bytes] = OrderedDict()
-        self._count = 0
-        # In order of arrival; a dictionary, so that any can be taken out.
-        self._repairs: dict[_Repair, None] = {}
-        self._waiting: dict[MediaKey, list[_Repair]] = {}
-        self.recovered = 0
-        self.repairs = 0
-        self.unused = 0
-
-    def media_received(self, key: MediaKey, data: bytes) -> list[bytes]:
-        """Take a packet that came, with mutable elements zeroed; return what can be got back with it."""
-        if key in self._media:
-            return []
-        self._keep(key, data)
-        if key not in self._waiting:
-            return []
-        return self._resolve([key])
-
-    def repair_received(self, keys: Sequence[MediaKey], bits: int, size: int) -> list[bytes]:
-        """Take a sum over packets; return what can be got back with it.
-
-        Args:
-            keys: Of the packets that are in it.
-            bits: The sum.
-            size: Bytes of its body.
-        """
-        self.repairs += 1
-        missing = {key for key in keys if key not in self._media}
-        if not missing:
-            self.unused += 1
-            return []
-        repair = _Repair(keys, missing, bits, size, self._count)
-        if len(missing) == 1:
-            return self._recover(repair)
-        self._repairs[repair] = None
-        for key in missing:
-            self._waiting.setdefault(key, []).append(repair)
-        if len(self._repairs) > self._options.max_repairs:
-            self._give_up(next(iter(self._repairs)))
-        return []
-
-    def _keep(self, key: MediaKey, data: bytes) -> None:
-        self._media[key] = data
-        self._count += 1
-        if len(self._media) > self._options.max_packets:
-            self._media.popitem(last=False)
-        if self._repairs:
-            oldest = next(iter(self._repairs))
-            # What it could be used with is forgotten by now, and its sequence numbers will come again.
-            if self._count - oldest.born > self._options.max_packets:
-                self._give_up(oldest)
-
-    def _recover(self, repair: _Repair) -> list[bytes]:
-        (key,) = repair.missing
-        bits = repair.bits
-        for other in repair.keys:
-            if other != key:
-                data = self._media.get(other)
-                if data is None:
-                    self.unused += 1
-                    return []
-                bits ^= media_bits(data)
-        try:
-            data = restore_packet(bits, repair.size, key)
-        except (ProtocolError, OverflowError):
-            self.unused += 1
-            return []
-        self.recovered += 1
-        self._keep(key, data)
-        return [data, *self._resolve([key])]
-
-    def _resolve(self, keys: list[MediaKey]) -> list[bytes]:
-        """Strike packets that have come off what waits for them; get back what is then the only one missing."""
-        recovered: list[bytes] = []
-        for key in keys:
-            for repair in self._waiting.pop(key, ()):
-                repair.missing.discard(key)
-                if len(repair.missing) == 1:
-                    (last,) = repair.missing
-                    self._forget(repair)
-                    if last not in self._media:
-                        recovered += self._recover(repair)
-        return recovered
-
-    def _give_up(self, repair: _Repair) -> None:
-        self.unused += 1
-        self._forget(repair)
-
-    def _forget(self, repair: _Repair) -> None:
-        self._repairs.pop(repair, None)
-        for key in repair.missing:
-            waiting = self._waiting.get(key)
-            if waiting is not None:
-                waiting.remove(repair)
-                if not waiting:
-                    del self._waiting[key]
-
-
-class RepairRow(NamedTuple):
-    """What one repair packet protects.
-
-    Attributes:
-        keys: Of the packets.
-        bits: The sum over them.
-        size: Bytes of its body.
-    """
-
-    keys: list[MediaKey]
-    bits: int
-    size: int
-
-
-class ProtectionBlock:
-    """Gathers the packets of one or several frames and sums them up.
-
-    Repair packet ``r`` of ``n`` protects every ``n``-th packet, from the ``r``-th on, so that as many lost in a row as
-    there are repair packets can be got back.
-    """
-
-    __slots__ = ("_bases", "_frames", "_max_span", "_options", "_packets", "protection")
-
-    def __init__(self, options: FecOptions, max_span: int) -> None:
-        """Begin.
-
-        Args:
-            options: How packets are protected.
-            max_span: How far from the first sequence number a mask reaches.
-        """
-        self._options = options
-        self._max_span = max_span
-        self._packets: list[tuple[MediaKey, int, int]] = []
-        self._bases: dict[int, int] = {}
-        self._frames = 0
-        self.protection = options.protection
-
-    def add(self, data: bytes, *, marker: bool) -> list[RepairRow]:
-        """Take a packet, with mutable elements zeroed; return what is to be sent behind it to protect it."""
-        if not self.protection:
-            self._packets.clear()
-            return []
-        key = media_key(data)
-        rows: list[RepairRow] = []
-        base = self._bases.setdefault(key.ssrc, key.sequence_number)
-        if (key.sequence_number - base) & 0xFFFF >= self._max_span:
-            rows = self.flush()
-            self._bases[key.ssrc] = key.sequence_number
-        self._packets.append((key, media_bits(data), len(data) - HEADER_SIZE))
-        if marker:
-            self._frames += 1
-            # Less than one repair packet is none; then some more frames are protected together.
-            if len(self._packets) * self.protection >= 0.75 or self._frames >= self._options.max_frames:
-                rows += self.flush()
-        return rows
-
-    def flush(self) -> list[RepairRow]:
-        """Return what protects the packets since the last time."""
-        packets = self._packets
-        self._packets = []
-        self._bases = {}
-        self._frames = 0
-        if not packets or not self.protection:
-            return []
-        count = min(len(packets), max(1, round(len(packets) * self.protection)))
-        return [_sum_up(packets[row::count]) for row in range(count)]
-
-
-def _sum_up(packets: Iterable[tuple[MediaKey, int, int]]) -> RepairRow:
-    keys = []
-    bits = size = 0
-    for key, packet_bits, packet_size in packets:
-        keys.append(key)
-        bits ^= packet_bits
-        size = max(size, packet_size)
-    return RepairRow(keys, bits, size)

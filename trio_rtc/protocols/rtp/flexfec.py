@@ -14,17 +14,7 @@ from typing import Final
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.reader import Reader
 
-from .fec import (
-    ErasureDecoder,
-    FecOptions,
-    MediaKey,
-    ProtectionBlock,
-    RepairRow,
-    media_key,
-    repair_bits,
-    split_bits,
-    zero_elements,
-)
+from .fec import MediaKey, RepairRow, repair_bits, split_bits
 
 _FIXED: Final = struct.Struct("!BBHIB3x")
 _SOURCE: Final = struct.Struct("!IH")
@@ -35,8 +25,8 @@ MAX_SPAN: Final = sum(_PARTS)
 MAX_SOURCES: Final = 16
 
 
-def parse_flexfec(payload: bytes) -> tuple[list[MediaKey], int, int]:
-    """Return which packets a repair packet protects, the sum over them, and the size of its body.
+def parse_flexfec(payload: bytes) -> RepairRow:
+    """Return what the payload of a repair packet tells.
 
     Raises:
         ProtocolError: It is malformed, or of a kind that is left out.
@@ -59,7 +49,7 @@ def parse_flexfec(payload: bytes) -> tuple[list[MediaKey], int, int]:
     if not keys:
         raise ProtocolError("a FlexFEC packet protects nothing")
     body = reader.rest()
-    return keys, repair_bits(first, second, length, timestamp, body), len(body)
+    return RepairRow(keys, repair_bits(first, second, length, timestamp, body), len(body))
 
 
 def build_flexfec(row: RepairRow) -> bytes:
@@ -111,84 +101,3 @@ def _build_mask(offsets: list[int]) -> bytes:
             return encoded + (1 << part | value).to_bytes((part + 1) // 8, "big")
         encoded += value.to_bytes((part + 1) // 8, "big")
     raise AssertionError("a mask ends with its last part")
-
-
-class FlexFecReceiver:
-    """Gets back lost packets of the streams that a FlexFEC stream protects."""
-
-    __slots__ = ("_decoder", "_mutable")
-
-    def __init__(
-        self, options: FecOptions | None = None, *, mutable_extensions: frozenset[int] = frozenset()
-    ) -> None:
-        """Begin.
-
-        Args:
-            options: How much is kept.
-            mutable_extensions: Header extension elements whose bytes are not protected.
-        """
-        self._decoder = ErasureDecoder(options or FecOptions())
-        self._mutable = mutable_extensions
-
-    @property
-    def recovered(self) -> int:
-        """How many packets were got back."""
-        return self._decoder.recovered
-
-    @property
-    def repairs(self) -> int:
-        """How many repair packets came."""
-        return self._decoder.repairs
-
-    @property
-    def unused(self) -> int:
-        """How many repair packets were of no use."""
-        return self._decoder.unused
-
-    def media_received(self, data: bytes) -> list[bytes]:
-        """Take the bytes of a protected packet; return those of packets that can be got back now.
-
-        Raises:
-            ProtocolError: It is not an RTP packet.
-        """
-        return self._decoder.media_received(media_key(data), zero_elements(data, self._mutable))
-
-    def repair_received(self, payload: bytes) -> list[bytes]:
-        """Take the payload of a repair packet; return the bytes of packets that can be got back now.
-
-        Raises:
-            ProtocolError: It is malformed.
-        """
-        return self._decoder.repair_received(*parse_flexfec(payload))
-
-
-class FlexFecSender:
-    """Protects packets of one or several streams."""
-
-    __slots__ = ("_block", "_mutable")
-
-    def __init__(
-        self, options: FecOptions | None = None, *, mutable_extensions: frozenset[int] = frozenset()
-    ) -> None:
-        """Begin.
-
-        Args:
-            options: How packets are protected.
-            mutable_extensions: Header extension elements whose bytes are not protected.
-        """
-        self._block = ProtectionBlock(options or FecOptions(), MAX_SPAN)
-        self._mutable = mutable_extensions
-
-    def set_protection(self, protection: float) -> None:
-        """Set how many repair packets there are for each media packet, from now on; 0 to 1."""
-        self._block.protection = protection
-
-    def protect(self, data: bytes, *, marker: bool) -> list[bytes]:
-        """Take the bytes of a packet that is being sent; return the payloads of repair packets to send behind it.
-
-        Args:
-            data: The packet, in order of sending.
-            marker: Whether it ends a frame.
-        """
-        rows = self._block.add(zero_elements(data, self._mutable), marker=marker)
-        return [build_flexfec(row) for row in rows]

@@ -18,6 +18,7 @@ from trio_rtc.protocols.rtcp import (
 )
 from trio_rtc.protocols.serial import Unwrapper
 
+from .erasure_decoder import RepairCounters
 from .extensions import ABS_SEND_TIME, TRANSMISSION_OFFSET, TRANSPORT_WIDE_CC, ExtensionMap, HeaderValues
 from .frame import EncodedFrame
 from .meters import MediaMeters, RoundTrips
@@ -38,7 +39,6 @@ class IncomingCounters:
     retransmitted_packets: int = 0
     retransmitted_bytes: int = 0
     repairs_unneeded: int = 0
-    fec_packets: int = 0
     fec_recovered: int = 0
     nacks_sent: int = 0
     plis_sent: int = 0
@@ -75,9 +75,11 @@ class IncomingStream:
     Attributes:
         statistics: For reports.
         counters: What else was received.
+        repairs: What was received to get packets back.
         meters: What is measured of its frames.
         round_trips: What the source's reports have told of the path.
         rtx_ssrc: The source of its retransmissions; ``None`` as long as that is not known.
+        fec_ssrc: The source of its repair packets, likewise; ``None`` also where they come among the media.
         codec: Of the last packet; ``None`` before the first.
         last_heard: When the last packet came.
         wants_packets: Whether somebody wants its packets.
@@ -98,9 +100,11 @@ class IncomingStream:
         self.rid = rid
         self.statistics = ReceptionStatistics()
         self.counters = IncomingCounters()
+        self.repairs = RepairCounters()
         self.meters = MediaMeters()
         self.round_trips = RoundTrips()
         self.rtx_ssrc: int | None = None
+        self.fec_ssrc: int | None = None
         self.codec: Codec | None = None
         self.last_heard = -math.inf
         self.last_report: RemoteReport | None = None
@@ -204,16 +208,19 @@ class IncomingStream:
             redundant = self._redundant = self._make_redundant(packet.payload_type, codecs)
         if isinstance(redundant, RedundantAudio):
             return redundant.unpack(packet, number, timestamp, codecs)
-        unpacked = redundant.unpack(packet, data, codecs)
-        if not unpacked or unpacked[0].recovered:
-            self.note_repair()
+        unpacked = redundant.unpack(packet, data, codecs, self.repairs)
+        if self._path is not None and (not unpacked or unpacked[0].recovered):
+            self._path.expect_repairs()
         return unpacked
 
-    def note_repair(self) -> None:
-        """Hear of a repair packet of this source."""
-        self.counters.fec_packets += 1
+    def note_repair(self, packet: RtpPacket) -> RepairCounters:
+        """Hear of a repair packet that is a packet of its own; return the counters in which it may become useless."""
+        self.fec_ssrc = packet.ssrc
+        self.repairs.packets += 1
+        self.repairs.bytes += len(packet.payload)
         if self._path is not None:
             self._path.expect_repairs()
+        return self.repairs
 
     def _make_redundant(self, red: int, codecs: Mapping[int, Codec]) -> RedundantAudio | RedundantVideo:
         if codecs[red].clock_rate != _VIDEO_CLOCK_RATE:

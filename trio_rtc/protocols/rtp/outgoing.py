@@ -45,6 +45,7 @@ _ELEMENT_ROOM = 40
 class OutgoingCounters:
     """What has left (RFC 3550 section 6.4.1 and W3C webrtc-stats). Bytes are those of payloads.
 
+    Repair packets are also among what was sent where they share the stream of the media, as ULPFEC does.
     Padding is media once more, to probe the path. ``header_bytes_sent`` is what else was in all of these packets,
     without what SRTP adds.
     ``packet_send_delay`` is how long the packets have waited for the pacer, in seconds, all together.
@@ -63,6 +64,7 @@ class OutgoingCounters:
     huge_frames_sent: int = 0
     frame_bytes: int = 0
     fec_packets_sent: int = 0
+    fec_bytes_sent: int = 0
     nacks_received: int = 0
     plis_received: int = 0
     firs_received: int = 0
@@ -237,11 +239,14 @@ class OutgoingStream:
     def _protect(self, packets: list[RtpPacket], protection: VideoProtection) -> list[RtpPacket]:
         """Return the packets of a frame as they are protected, and the repair packets behind them."""
         repairs = protection.protect(packets)
-        number = self._take_numbers(len(repairs)) if protection.in_band else 0
+        if protection.in_band:
+            number, names = self._take_numbers(len(repairs)), self._frame_names()
+        else:
+            number, names = 0, self._repair_stream_names()
         return [
             *(protection.wrap(packet) for packet in packets),
             *(
-                protection.repair_packet(repair, number + index, packets[-1], self._frame_names())
+                protection.repair_packet(repair, number + index, packets[-1], names)
                 for index, repair in enumerate(repairs)
             ),
         ]
@@ -249,6 +254,13 @@ class OutgoingStream:
     def _frame_names(self) -> tuple[tuple[int, bytes], ...]:
         """Return what says where a packet belongs, as long as the peer has to be told."""
         return () if self.announced else self._names
+
+    def _repair_stream_names(self) -> tuple[tuple[int, bytes], ...]:
+        """Return what says whose repair a packet is, of a source that the peer's reports do not tell of.
+
+        That of a layer is in no description, and may be heard for the first time long after the layer.
+        """
+        return () if self.announced and self.encoding.rid is None else self._repair_names
 
     @property
     def overhead(self) -> float:
@@ -360,8 +372,11 @@ class OutgoingStream:
         counters = self.counters
         payload_size = len(packet.payload)
         counters.packet_send_delay += waited
-        if packet.ssrc != self.encoding.ssrc:
+        protection = self._protection
+        if protection is not None and protection.is_repair(packet):
             counters.fec_packets_sent += 1
+            counters.fec_bytes_sent += payload_size
+        if packet.ssrc != self.encoding.ssrc:
             counters.header_bytes_sent += len(data)
             return
         counters.packets_sent += 1
@@ -436,7 +451,7 @@ class OutgoingStream:
         payload_type = self._rtx_types.get(packet.payload_type) or self._rtx_types[codec.payload_type]
         number = self._all_numbers.of(ssrc).take()
         wrapped = wrap(packet, ssrc=ssrc, payload_type=payload_type, sequence_number=number & 0xFFFF)
-        return wrapped.with_extensions(() if self.announced else self._repair_names)
+        return wrapped.with_extensions(self._repair_stream_names())
 
     def _unwrap(self, wire_number: int) -> int:
         """Return the number that a number on the wire stands for: one of the last 32,768."""

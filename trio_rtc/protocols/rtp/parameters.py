@@ -85,7 +85,8 @@ class ReceiveParameters:
         codecs: What the peer may send, by our payload types.
         extensions: Header extensions: number → URI.
         ssrcs: Sources that the peer has announced: SSRC → the layer's RID or ``None``.
-        repairs: SSRC of a repair stream → SSRC that it repairs.
+        repairs: SSRC of a stream of retransmissions → SSRC that it repairs.
+        corrections: SSRC of a stream of FlexFEC → SSRC that it protects.
         active: Whether the direction lets the peer send.
         sync_group: Sections of the same group are played together; ``None`` for one that is played by itself.
     """
@@ -96,6 +97,7 @@ class ReceiveParameters:
     extensions: Mapping[int, str] = attrs.field(factory=dict)
     ssrcs: Mapping[int, str | None] = attrs.field(factory=dict)
     repairs: Mapping[int, int] = attrs.field(factory=dict)
+    corrections: Mapping[int, int] = attrs.field(factory=dict)
     active: bool = True
     sync_group: str | None = None
 

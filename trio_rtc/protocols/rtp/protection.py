@@ -7,9 +7,10 @@ reports, and is left again at half of the threshold so that it does not flutter.
 
 from typing import Final
 
+from . import flexfec, ulpfec
+from .erasure_encoder import ErasureEncoder
 from .extensions import ExtensionMap
 from .fec import FecOptions
-from .flexfec import FlexFecSender
 from .incoming import mutable_elements
 from .options import RtpOptions
 from .packet import RtpPacket
@@ -17,7 +18,6 @@ from .parameters import Codec, CodecRole, Encoding, SendParameters
 from .red import RedSender
 from .sequence_numbers import SequenceNumbers
 from .stamping import Stamper
-from .ulpfec import UlpFecSender
 
 _SMOOTHING: Final = 0.5
 _MIN_PROTECTION: Final = 0.05
@@ -126,7 +126,7 @@ class VideoProtection:
         self._stamper = Stamper(extensions)
         self._media = media.payload_type
         self._level = LossLevel(options.fec_loss)
-        self._sender: FlexFecSender | UlpFecSender | None = None
+        self._encoder: ErasureEncoder | None = None
         self._flexfec = types.get(CodecRole.FLEXFEC)
         self._ulpfec = types.get(CodecRole.ULPFEC)
         self._numbers = numbers
@@ -134,20 +134,24 @@ class VideoProtection:
         self.ssrc = encoding.fec_ssrc if self._flexfec is not None else None
         self.factor = 0.0
         if self.ssrc is not None:
-            self._sender = FlexFecSender(fec, mutable_extensions=mutable)
+            self._encoder = ErasureEncoder(
+                flexfec.build_flexfec, flexfec.MAX_SPAN, fec, mutable_extensions=mutable
+            )
         elif self.red is not None and self._ulpfec is not None and _fits_retransmission(parameters, media):
-            self._sender = UlpFecSender(fec, mutable_extensions=mutable)
+            self._encoder = ErasureEncoder(
+                ulpfec.build_ulpfec, ulpfec.MAX_SPAN, fec, mutable_extensions=mutable
+            )
 
     def set_loss(self, fraction: float, round_trip: float | None, *, retransmits: bool) -> None:
         """Take what the peer reports."""
         self._level.note(fraction)
-        if self._sender is None:
+        if self._encoder is None:
             return
         factor = 0.0
         if self._level.is_lossy:
             factor = protection_factor(self._level.loss, round_trip, retransmits=retransmits)
         self.factor = factor
-        self._sender.set_protection(factor)
+        self._encoder.protection = factor
 
     @property
     def in_band(self) -> bool:
@@ -156,12 +160,12 @@ class VideoProtection:
 
     def protect(self, packets: list[RtpPacket]) -> list[bytes]:
         """Return the payloads of the repair packets to send behind the packets of a frame."""
-        sender = self._sender
-        if sender is None or not self.factor:
+        encoder = self._encoder
+        if encoder is None or not self.factor:
             return []
         repairs: list[bytes] = []
         for packet in packets:
-            repairs += sender.protect(self._stamper.blank(packet), marker=packet.marker)
+            repairs += encoder.protect(self._stamper.blank(packet), marker=packet.marker)
         return repairs
 
     def wrap(self, packet: RtpPacket) -> RtpPacket:
@@ -169,6 +173,12 @@ class VideoProtection:
         if self.red is None or not self.in_band or not self.factor:
             return packet
         return _with_payload(packet, self.red, bytes([packet.payload_type]) + packet.payload)
+
+    def is_repair(self, packet: RtpPacket) -> bool:
+        """Return whether a packet as it is sent is a repair packet."""
+        if packet.ssrc == self.ssrc:
+            return True
+        return self.red == packet.payload_type and packet.payload[:1] != bytes([self._media])
 
     def unwrap(self, packet: RtpPacket) -> RtpPacket | None:
         """Return the media packet in RED; ``None`` for a repair packet."""

@@ -21,9 +21,10 @@ from trio_rtc.protocols.rtcp import (
     SenderReport,
 )
 
+from .erasure_decoder import ErasureDecoder
 from .events import FramesReceived, PacketsReceived, RtpEvent, StreamEnded, StreamStarted
 from .extensions import MID, REPAIRED_RTP_STREAM_ID, RTP_STREAM_ID, ExtensionMap
-from .flexfec import FlexFecReceiver
+from .flexfec import parse_flexfec
 from .idle_sources import IdleSources
 from .incoming import IncomingStream, mutable_elements
 from .options import RtpOptions
@@ -94,7 +95,8 @@ class ReceivingSide:
         self._name_elements: frozenset[int] = frozenset()
         self._demands: dict[str, Demand] = {}
         self._repairs: dict[int, int] = {}
-        self._flexfec: dict[str, FlexFecReceiver] = {}
+        self._corrections: dict[int, int] = {}
+        self._flexfec: dict[str, ErasureDecoder] = {}
         self._ready: dict[int, list[RtpPacket]] = {}
         self._feedback = PathFeedback(options.congestion, 2 * options.max_streams)
         self._synchronizer = Synchronizer(options.lip_sync)
@@ -126,6 +128,11 @@ class ReceivingSide:
         }
         self._repairs = {
             repair: repaired for section in active for repair, repaired in section.repairs.items()
+        }
+        self._corrections = {
+            correction: protected
+            for section in active
+            for correction, protected in section.corrections.items()
         }
         self._set_extensions(active)
         self._feedback.configure(active, self._any_map)
@@ -308,15 +315,16 @@ class ReceivingSide:
 
     def _receive_flexfec(self, packet: RtpPacket, source: _Source, now: float) -> None:
         mid = source.route.section.mid
+        row = parse_flexfec(packet.payload)
         fec = self._flexfec.get(mid)
         if fec is None:
             # From now on; what came before its first repair packet was not kept.
             mutable = mutable_elements(self._maps[mid])
-            fec = self._flexfec[mid] = FlexFecReceiver(self._options.fec, mutable_extensions=mutable)
-        for stream in self._streams.values():
-            if stream.mid == mid and self._repairs.get(packet.ssrc, stream.ssrc) == stream.ssrc:
-                stream.note_repair()
-        self._take_recovered(fec.repair_received(packet.payload), mid, now)
+            fec = self._flexfec[mid] = ErasureDecoder(self._options.fec, mutable_extensions=mutable)
+        # Nobody protects several sources together; of such a packet the first one's statistics tell.
+        stream = self._streams.get(row.keys[0].ssrc)
+        counters = None if stream is None or stream.mid != mid else stream.note_repair(packet)
+        self._take_recovered(fec.repair_received(row, counters), mid, now)
 
     def _take_recovered(self, recovered: Iterable[bytes], mid: str, now: float) -> None:
         for data in recovered:
@@ -376,9 +384,8 @@ class ReceivingSide:
         stream = IncomingStream(mid, ssrc, route.rid, self._options, self._maps[mid])
         demand = self._demands.get(mid, Demand())
         self._demand(stream, demand)
-        stream.rtx_ssrc = next(
-            (repair for repair, repaired in self._repairs.items() if repaired == ssrc), None
-        )
+        stream.rtx_ssrc = _announced_for(ssrc, self._repairs)
+        stream.fec_ssrc = _announced_for(ssrc, self._corrections)
         self._streams[ssrc] = stream
         self._idle.discard(ssrc)
         self._departed.pop(ssrc, None)
@@ -522,3 +529,8 @@ class ReceivingSide:
             add_to(totals, incoming_totals(stream))
         add_to(totals, self.dropped)
         return totals
+
+
+def _announced_for(ssrc: int, announced: Mapping[int, int]) -> int | None:
+    """Return the first source that was announced to repair another one."""
+    return next((repair for repair, repaired in announced.items() if repaired == ssrc), None)

@@ -6,13 +6,14 @@ what they do not tell is left out.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from .erasure_decoder import ErasureDecoder, RepairCounters
 from .fec import FecOptions
 from .packet import RtpPacket
 from .parameters import Codec, CodecRole
 from .red import RedOptions, RedReceiver
-from .ulpfec import UlpFecReceiver
+from .ulpfec import parse_ulpfec, take_out_of_red
 
 
 class Unpacked(NamedTuple):
@@ -85,27 +86,38 @@ class RedundantVideo:
     """
 
     def __init__(self, ulpfec: int, mutable_extensions: frozenset[int], options: FecOptions) -> None:
-        self._receiver = UlpFecReceiver(ulpfec, options, mutable_extensions=mutable_extensions)
+        self._ulpfec = ulpfec
+        self._decoder = ErasureDecoder(options, mutable_extensions=mutable_extensions)
 
     def counters(self) -> dict[str, float]:
         """Return what was counted, by names for statistics."""
-        return fec_counters("ulpfec", self._receiver)
+        return fec_counters("ulpfec", self._decoder)
 
-    def unpack(self, packet: RtpPacket, data: bytes, codecs: Mapping[int, Codec]) -> list[Unpacked]:
+    def unpack(
+        self, packet: RtpPacket, data: bytes, codecs: Mapping[int, Codec], counters: RepairCounters
+    ) -> list[Unpacked]:
         """Return the media in a packet, and what it helps to get back; nothing of media for a repair packet.
 
         Args:
             packet: As it came.
             data: Its bytes.
             codecs: Of the section, by payload type.
+            counters: In which repair packets count.
 
         Raises:
             ProtocolError: It is malformed.
         """
-        media, recovered = self._receiver.received(data)
-        packets = [Unpacked(RtpPacket.parse(each), True) for each in recovered]
-        if media is not None:
-            packets.insert(0, Unpacked(RtpPacket.parse(media), False))
+        inner = take_out_of_red(data)
+        own = RtpPacket.parse(inner)
+        packets: list[Unpacked] = []
+        if own.payload_type == self._ulpfec:
+            counters.packets += 1
+            counters.bytes += len(own.payload)
+            recovered = self._decoder.repair_received(parse_ulpfec(own.payload, own.ssrc), counters)
+        else:
+            packets.append(Unpacked(own, False))
+            recovered = self._decoder.media_received(inner)
+        packets += (Unpacked(RtpPacket.parse(each), True) for each in recovered)
         return [
             each
             for each in packets
@@ -115,26 +127,10 @@ class RedundantVideo:
         ]
 
 
-class FecReceiver(Protocol):
-    """What receivers of error correction count."""
-
-    @property
-    def recovered(self) -> int:
-        """How many packets were got back."""
-
-    @property
-    def repairs(self) -> int:
-        """How many repair packets came."""
-
-    @property
-    def unused(self) -> int:
-        """How many of them were of no use."""
-
-
-def fec_counters(name: str, receiver: FecReceiver) -> dict[str, float]:
-    """Return what a receiver of error correction has counted, by names for statistics."""
+def fec_counters(name: str, decoder: ErasureDecoder) -> dict[str, float]:
+    """Return what an erasure decoder has counted, by names for statistics."""
     return {
-        f"{name}_recovered": receiver.recovered,
-        f"{name}_repairs": receiver.repairs,
-        f"{name}_unused": receiver.unused,
+        f"{name}_recovered": decoder.recovered,
+        f"{name}_repairs": decoder.repairs,
+        f"{name}_unused": decoder.unused,
     }

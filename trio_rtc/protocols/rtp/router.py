@@ -56,7 +56,7 @@ class Router:
                 users.setdefault(codec.payload_type, []).append(section)
             for ssrc, rid in section.ssrcs.items():
                 self._announced[ssrc] = Route(section, rid)
-            for repair, repaired in section.repairs.items():
+            for repair, repaired in (*section.repairs.items(), *section.corrections.items()):
                 self._announced[repair] = Route(section, section.ssrcs.get(repaired))
         self._by_payload_type = {number: found[0] for number, found in users.items() if len(found) == 1}
         self._learned = {

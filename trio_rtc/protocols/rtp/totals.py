@@ -33,6 +33,7 @@ def incoming_totals(stream: IncomingStream) -> Totals:
         "incoming_packets": stream.statistics.packets,
         "incoming_payload_bytes": stream.statistics.bytes,
         **numbers_of(stream.counters, "incoming_"),
+        **numbers_of(stream.repairs, "incoming_fec_"),
         **numbers_of(meters.assembler, "assembler_"),
         **numbers_of(meters.playout, "playout_"),
         "playout_malformed": meters.malformed,

@@ -11,17 +11,7 @@ from typing import Final
 
 from trio_rtc.errors import ProtocolError
 
-from .fec import (
-    ErasureDecoder,
-    FecOptions,
-    MediaKey,
-    ProtectionBlock,
-    RepairRow,
-    media_key,
-    repair_bits,
-    split_bits,
-    zero_elements,
-)
+from .fec import MediaKey, RepairRow, repair_bits, split_bits
 from .packet import HEADER_SIZE
 
 _HEADER: Final = struct.Struct("!BBHIH")
@@ -34,8 +24,8 @@ MAX_SPAN: Final = _LONG_BITS
 _MORE_BLOCKS: Final = 0x80
 
 
-def parse_ulpfec(payload: bytes, ssrc: int) -> tuple[list[MediaKey], int, int]:
-    """Return which packets a repair packet protects, the sum over them, and the size of its body.
+def parse_ulpfec(payload: bytes, ssrc: int) -> RepairRow:
+    """Return what the payload of a repair packet tells.
 
     Args:
         payload: Without RED.
@@ -61,7 +51,7 @@ def parse_ulpfec(payload: bytes, ssrc: int) -> tuple[list[MediaKey], int, int]:
     ]
     if not keys:
         raise ProtocolError("an ULPFEC packet protects nothing")
-    return keys, repair_bits(first, second, length, timestamp, payload[start : start + size]), size
+    return RepairRow(keys, repair_bits(first, second, length, timestamp, payload[start : start + size]), size)
 
 
 def build_ulpfec(row: RepairRow) -> bytes:
@@ -86,104 +76,23 @@ def build_ulpfec(row: RepairRow) -> bytes:
     return header + _LEVEL.pack(row.size) + mask.to_bytes(mask_bits // 8, "big") + body
 
 
-def _payload_start(data: bytes) -> int:
-    """Return where the payload of a packet begins."""
+def take_out_of_red(data: bytes) -> bytes:
+    """Return the packet as it would be without RED: of media, or of ULPFEC.
+
+    Args:
+        data: The bytes of a packet of RED's payload type.
+
+    Raises:
+        ProtocolError: It has several blocks, or none.
+    """
+    if len(data) < HEADER_SIZE:
+        raise ProtocolError(f"{len(data)} bytes are too few for an RTP packet")
     start = HEADER_SIZE + 4 * (data[0] & 0x0F)
     if data[0] & 0x10 and len(data) >= start + 4:
         start += 4 + 4 * int.from_bytes(data[start + 2 : start + 4], "big")
     if start >= len(data):
         raise ProtocolError("a redundant packet has no payload")
-    return start
-
-
-class UlpFecReceiver:
-    """Takes the media packets out of one stream of RED and ULPFEC, and gets lost ones back."""
-
-    __slots__ = ("_decoder", "_mutable", "_payload_type")
-
-    def __init__(
-        self,
-        payload_type: int,
-        options: FecOptions | None = None,
-        *,
-        mutable_extensions: frozenset[int] = frozenset(),
-    ) -> None:
-        """Begin.
-
-        Args:
-            payload_type: Of ULPFEC.
-            options: How much is kept.
-            mutable_extensions: Header extension elements whose bytes are not protected.
-        """
-        self._payload_type = payload_type
-        self._decoder = ErasureDecoder(options or FecOptions())
-        self._mutable = mutable_extensions
-
-    @property
-    def recovered(self) -> int:
-        """How many packets were got back."""
-        return self._decoder.recovered
-
-    @property
-    def repairs(self) -> int:
-        """How many repair packets came."""
-        return self._decoder.repairs
-
-    @property
-    def unused(self) -> int:
-        """How many repair packets were of no use."""
-        return self._decoder.unused
-
-    def received(self, data: bytes) -> tuple[bytes | None, list[bytes]]:
-        """Take the bytes of a packet of RED's payload type.
-
-        Returns:
-            The media packet in it, without RED, ``None`` if it was a repair packet; and the packets got back.
-
-        Raises:
-            ProtocolError: It is malformed.
-        """
-        key = media_key(data)
-        start = _payload_start(data)
-        payload_type = data[start]
-        if payload_type & _MORE_BLOCKS:
-            raise ProtocolError("a redundant payload of video has several blocks")
-        if payload_type == self._payload_type:
-            end = len(data) - (data[-1] if data[0] & 0x20 else 0)
-            return None, self._decoder.repair_received(*parse_ulpfec(data[start + 1 : max(end, 0)], key.ssrc))
-        media = b"".join([data[:1], bytes([data[1] & 0x80 | payload_type]), data[2:start], data[start + 1 :]])
-        return media, self._decoder.media_received(key, zero_elements(media, self._mutable))
-
-
-class UlpFecSender:
-    """Protects the packets of one stream."""
-
-    __slots__ = ("_block", "_mutable")
-
-    def __init__(
-        self, options: FecOptions | None = None, *, mutable_extensions: frozenset[int] = frozenset()
-    ) -> None:
-        """Begin.
-
-        Args:
-            options: How packets are protected.
-            mutable_extensions: Header extension elements whose bytes are not protected.
-        """
-        self._block = ProtectionBlock(options or FecOptions(), MAX_SPAN)
-        self._mutable = mutable_extensions
-
-    def set_protection(self, protection: float) -> None:
-        """Set how many repair packets there are for each media packet, from now on; 0 to 1."""
-        self._block.protection = protection
-
-    def protect(self, data: bytes, *, marker: bool) -> list[bytes]:
-        """Take the bytes of a packet that is being sent; return the payloads of repair packets to send behind it.
-
-        Both are put into RED afterwards (:func:`.build_red` without redundant blocks).
-
-        Args:
-            data: The packet without RED, in order of sending.
-            marker: Whether it ends a frame.
-        """
-        rows = self._block.add(zero_elements(data, self._mutable), marker=marker)
-        return [build_ulpfec(row) for row in rows]
+    payload_type = data[start]
+    if payload_type & _MORE_BLOCKS:
+        raise ProtocolError("a redundant payload of video has several blocks")
+    return b"".join([data[:1], bytes([data[1] & 0x80 | payload_type]), data[2:start], data[start + 1 :]])

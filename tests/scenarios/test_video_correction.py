@@ -1,0 +1,122 @@
+"""Pictures that are protected by forward error correction, between whole peers on long paths that lose packets."""
+
+from collections.abc import Collection
+from statistics import mean
+
+import attrs
+import pytest
+import trio
+
+from tests.strategies.metered_calls import metered_call
+from tests.strategies.peers import negotiate
+from trio_rtc import RTCInboundRtpStreamStats, RTCOutboundRtpStreamStats, RTCRtpEncodingParameters
+from trio_rtc.testing import Link
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+LONG_WAY = Link(delay=0.1, rate=2e6, queue=60_000, loss=0.05)
+"""So long that waiting for what is sent again is seen."""
+
+FLEXFEC, ULPFEC, NOTHING = (), ("flexfec-03",), ("flexfec-03", "ulpfec", "red")
+"""What is left out of the offer so that this scheme is used."""
+
+
+@attrs.frozen
+class Outcome:
+    """How a call went, from its third second on.
+
+    Attributes:
+        sent: Alice's statistics.
+        received: Bob's.
+        latency: The mean time from capture to Bob, in seconds.
+        stall: The longest time without a picture, in seconds.
+        frames: How many Bob saw.
+        offer: What Alice offered.
+    """
+
+    sent: RTCOutboundRtpStreamStats
+    received: RTCInboundRtpStreamStats
+    latency: float
+    stall: float
+    frames: int
+    offer: str
+
+
+async def outcome_of(without: Collection[str], link: Link = LONG_WAY, seconds: float = 12) -> Outcome:
+    """Let Alice call Bob and return how that went."""
+    async with metered_call(link=link, without=without) as going_on:
+        await trio.sleep(seconds)
+        begin, end = going_on.began_at + 3, going_on.began_at + seconds
+        alice, receiver = going_on.peers.alice, going_on.video_receiver
+        (sent,) = [
+            each
+            for each in (await alice.get_stats()).values()
+            if isinstance(each, RTCOutboundRtpStreamStats) and each.kind == "video"
+        ]
+        (received,) = [
+            each
+            for each in (await receiver.get_stats()).values()
+            if isinstance(each, RTCInboundRtpStreamStats)
+        ]
+        frames = going_on.video.between(begin, end)
+        assert alice.local_description is not None
+        return Outcome(
+            sent,
+            received,
+            mean(frame.latency for frame in frames),
+            going_on.video.longest_stall(begin, end),
+            len(frames),
+            alice.local_description.sdp,
+        )
+
+
+async def test_less_is_asked_for_again_and_pictures_come_sooner() -> None:
+    flexfec, ulpfec, nothing = [await outcome_of(without) for without in (FLEXFEC, ULPFEC, NOTHING)]
+    for protected in (flexfec, ulpfec):
+        assert protected.received.nack_count < 0.9 * nothing.received.nack_count
+        assert protected.latency < 0.8 * nothing.latency
+        assert protected.stall < nothing.stall
+        sent, received = protected.sent, protected.received
+        assert sent.fec_bytes_sent > 300 * sent.fec_packets_sent > 10_000
+        # Some are lost, and those among the media are sent again.
+        assert 0.7 < received.fec_packets_received / sent.fec_packets_sent < 1.2
+        assert 0.7 < received.fec_bytes_received / sent.fec_bytes_sent < 1.2
+        # Some packets in a hundred are lost: many of those that protect them have come in vain, others have not.
+        assert 0.2 < received.fec_packets_discarded / received.fec_packets_received < 0.9
+    # FlexFEC has a source of its own.
+    assert flexfec.received.fec_ssrc is not None
+    assert f"a=ssrc-group:FEC-FR {flexfec.sent.ssrc} {flexfec.received.fec_ssrc}\r\n" in flexfec.offer
+    assert ulpfec.received.fec_ssrc is nothing.received.fec_ssrc is None
+    assert "FEC-FR" not in ulpfec.offer
+    assert nothing.sent.fec_packets_sent == nothing.received.fec_packets_received == 0
+
+
+async def test_nothing_is_protected_while_nothing_is_lost_or_the_way_is_short() -> None:
+    for link in (attrs.evolve(LONG_WAY, loss=0), attrs.evolve(LONG_WAY, delay=0.01)):
+        going = await outcome_of(FLEXFEC, link, seconds=6)
+        assert "FEC-FR" in going.offer
+        assert going.frames > 60
+        assert going.sent.fec_packets_sent == 0
+
+
+async def test_each_layer_has_its_own_protection() -> None:
+    """No description names the sources of layers: packets of theirs say whose they are."""
+    layers = [
+        RTCRtpEncodingParameters(rid="q", max_bitrate=300_000, scale_resolution_down_by=2),
+        RTCRtpEncodingParameters(rid="f", max_bitrate=900_000),
+    ]
+    async with metered_call(link=LONG_WAY, layers=layers) as going_on:
+        second = going_on.peers.alice.add_transceiver("video", direction="sendonly")
+        await negotiate(going_on.peers.alice, going_on.peers.bob)
+        await trio.sleep(10)
+        assert second.current_direction == "sendonly"
+        stats = [
+            each
+            for each in (await going_on.video_receiver.get_stats()).values()
+            if isinstance(each, RTCInboundRtpStreamStats)
+        ]
+        assert {each.rid for each in stats} == {"q", "f"}
+        assert len({each.fec_ssrc for each in stats} - {None}) == 2
+        assert min(each.fec_packets_received for each in stats) > 20
+        counters = await going_on.receiver_counters()
+        assert not counters.get("no section")
