@@ -98,10 +98,9 @@ class Viewer:
         self, receiver: trio_rtc.RTCRtpReceiver, rid: str | None, sender: trio_rtc.RTCRtpSender
     ) -> None:
         async with receiver.rtp_packets(rid=rid) as packets:
-            async for packet in packets:
-                ours = packet if rid is None else self._switch.take(rid, packet)
-                if ours is not None:
-                    await sender.send_rtp(ours)
+            async for batch in packets.batches():
+                ours = [packet if rid is None else self._switch.take(rid, packet) for packet in batch]
+                await sender.send_rtp(*(packet for packet in ours if packet is not None))
 
     async def pass_requests(self, sender: trio_rtc.RTCRtpSender) -> None:
         """Ask who publishes for the keyframes that this viewer asks for."""

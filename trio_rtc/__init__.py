@@ -64,6 +64,7 @@ from .events import (
     RTCPeerConnectionIceEvent,
     RTCTrackEvent,
 )
+from .packet_channel import RtpPacketChannel
 from .peer_connection import RTCPeerConnection
 from .protocols._contract import Address
 from .protocols.datachannel import DataChannelOptions
@@ -235,6 +236,7 @@ __all__ = [
     "RTCVideoSourceStats",
     "RtpOptions",
     "RtpPacket",
+    "RtpPacketChannel",
     "SctpOptions",
     "SdpOptions",
     "SessionOptions",

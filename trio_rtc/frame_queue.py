@@ -5,7 +5,7 @@ wait does so before it puts something in.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 import trio
@@ -66,17 +66,23 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
 
     def put(self, item: T) -> bool:
         """Add an item and return whether nothing was dropped for it. After the end it is ignored."""
+        return self.put_all((item,))
+
+    def put_all(self, items: Iterable[T]) -> bool:
+        """Add several items as ``put`` does, and wake the receiver once."""
         if self._ended or self._closed:
             return True
         dropped_before = self.dropped
-        if len(self._items) >= self._capacity:
-            self._drop_oldest()
-        if self.starved and not self._may_begin(item):
-            self.dropped += 1
-            return False
-        self.starved = False
-        self._items.append(item)
-        self._receivers.unpark()
+        for item in items:
+            if len(self._items) >= self._capacity:
+                self._drop_oldest()
+            if self.starved and not self._may_begin(item):
+                self.dropped += 1
+            else:
+                self.starved = False
+                self._items.append(item)
+        if self._receivers and self._items:
+            self._receivers.unpark()
         return self.dropped == dropped_before
 
     async def wait_for_room(self) -> None:
@@ -114,10 +120,24 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
             item = self._take()
             await trio.lowlevel.cancel_shielded_checkpoint()
             return item
-        # Waiting is a checkpoint by itself: another would cost every frame a round of the event loop.
-        while not self._is_settled():
-            await self._receivers.park()
+        await self._wait_until_settled()
         return self._take()
+
+    async def receive_all(self) -> list[T]:
+        """Return all items that are there, when there is one.
+
+        Raises:
+            trio.EndOfChannel: As ``receive``, and so the others.
+            trio.BrokenResourceError: The writer has ended because of an error.
+            trio.ClosedResourceError: This end was closed.
+        """
+        if self._is_settled():
+            await trio.lowlevel.checkpoint_if_cancelled()
+            items = self._take_all()
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return items
+        await self._wait_until_settled()
+        return self._take_all()
 
     def close(self) -> None:
         """Let go of what is queued and take nothing any more."""
@@ -131,6 +151,11 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         self.close()
         await trio.lowlevel.checkpoint()
 
+    async def _wait_until_settled(self) -> None:
+        # Waiting is a checkpoint by itself: another would cost every frame a round of the event loop.
+        while not self._is_settled():
+            await self._receivers.park()
+
     def _is_settled(self) -> bool:
         return bool(self._items) or self._ended or self._closed
 
@@ -142,8 +167,14 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
                 raise trio.BrokenResourceError from self._cause
             raise trio.EndOfChannel
         item = self._items.popleft()
-        self._makers.unpark_all()
+        if self._makers:
+            self._makers.unpark_all()
         return item
+
+    def _take_all(self) -> list[T]:
+        items = [self._take(), *self._items]
+        self._items.clear()
+        return items
 
     def _drop_oldest(self) -> None:
         self._items.popleft()

@@ -232,13 +232,13 @@ class MediaLink:
         if rtp is not None and transceiver is not None and transceiver.mid is not None:
             rtp.call(functools.partial(rtp.session.send_event, end=end), transceiver.mid, code, elapsed)
 
-    async def send_packet(self, sender: RTCRtpSender, packet: RtpPacket, rid: str | None) -> None:
-        """Send a packet in a stream of a sender's; before there is a connection it is lost."""
+    async def send_packets(self, sender: RTCRtpSender, packets: Sequence[RtpPacket], rid: str | None) -> None:
+        """Send packets in a stream of a sender's; before there is a connection they are lost."""
         transceiver = None if self._table is None else self._table.of_sender(sender)
         if self._rtp is None or transceiver is None or transceiver.mid is None:
             await trio.lowlevel.checkpoint()
             return
-        await self._rtp.send_packet(transceiver.mid, packet, rid)
+        await self._rtp.send_packets(transceiver.mid, packets, rid)
         await trio.lowlevel.checkpoint()
 
     def wall_clock(self) -> float:

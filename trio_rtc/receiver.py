@@ -10,6 +10,7 @@ from .capabilities import capabilities_of
 from .enums import MediaStreamTrackState
 from .event_target import HandlerRunner
 from .frame_queue import FrameQueue
+from .packet_channel import RtpPacketChannel
 from .protocols.rtp import EncodedFrame, RtpPacket
 from .rtp_parameters import (
     RTCRtpCapabilities,
@@ -145,15 +146,16 @@ class RTCRtpReceiver:
         self._carrier.request_keyframe(self, rid)
 
     @asynccontextmanager
-    async def rtp_packets(
-        self, *, rid: str | None = None
-    ) -> AsyncIterator[trio.abc.ReceiveChannel[RtpPacket]]:
+    async def rtp_packets(self, *, rid: str | None = None) -> AsyncIterator[RtpPacketChannel]:
         """Take the packets as they come, repaired ones among them, for those who forward. Not W3C's.
 
         What is not taken in time is dropped, oldest first. The iteration ends with the receiver.
 
         Args:
             rid: Of which simulcast layer; ``None`` for all. Packets tell it themselves only at the beginning.
+
+        Yields:
+            A channel of packets, which also gives all that are there at once.
         """
         queue: FrameQueue[RtpPacket] = FrameQueue(PACKET_CAPACITY)
         if not self._is_live:
@@ -162,7 +164,7 @@ class RTCRtpReceiver:
         self._demand_changed()
         try:
             await trio.lowlevel.checkpoint()
-            yield queue
+            yield RtpPacketChannel(queue)
         finally:
             del self._packet_queues[queue]
             self._dropped_before += queue.dropped
@@ -214,8 +216,7 @@ class RTCRtpReceiver:
     def _take_packets(self, rid: str | None, packets: list[RtpPacket]) -> None:
         for queue, wanted in self._packet_queues.items():
             if wanted is None or wanted == rid:
-                for packet in packets:
-                    queue.put(packet)
+                queue.put_all(packets)
 
     def _take_encoded(self, frame: EncodedFrame) -> None:
         """Take a frame for those who want encoded ones, and note who is in it."""

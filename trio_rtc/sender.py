@@ -55,7 +55,9 @@ class SendingCarrier(Protocol):
     def sending_changed(self, sender: "RTCRtpSender") -> None:
         """Hear that the track or the parameters are others."""
 
-    async def send_packet(self, sender: "RTCRtpSender", packet: RtpPacket, rid: str | None) -> None:
+    async def send_packets(
+        self, sender: "RTCRtpSender", packets: Sequence[RtpPacket], rid: str | None
+    ) -> None:
         """Send a packet in a stream of the sender's."""
 
     def is_sending(self, sender: "RTCRtpSender") -> bool:
@@ -233,15 +235,15 @@ class RTCRtpSender:
         """Return the statistics of this sender."""
         return await self._carrier.stats_of(self)
 
-    async def send_rtp(self, packet: RtpPacket, *, rid: str | None = None) -> None:
-        """Send a packet of another stream as one of ours, for those who forward without decoding.
+    async def send_rtp(self, *packets: RtpPacket, rid: str | None = None) -> None:
+        """Send packets of another stream as ones of ours, for those who forward without decoding.
 
         Source, sequence number and timestamp are rewritten so that ours go on without a gap, also when the
         source changes. The payload type is kept if it was negotiated here, else the codec of the first encoding is
         taken. Not W3C's.
 
         Args:
-            packet: As a receiver gave it.
+            packets: As a receiver gave them; several at once cost less than one by one.
             rid: Which of our layers it is for; ``None`` for the first.
 
         Raises:
@@ -249,7 +251,7 @@ class RTCRtpSender:
         """
         if self._stopped:
             raise InvalidStateError("the transceiver was stopped")
-        await self._carrier.send_packet(self, packet, rid)
+        await self._carrier.send_packets(self, packets, rid)
 
     @asynccontextmanager
     async def keyframe_requests(self) -> AsyncIterator[trio.abc.ReceiveChannel[str | None]]:

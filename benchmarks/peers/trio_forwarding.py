@@ -40,11 +40,12 @@ async def feed(end: End, workload: Workload) -> None:
     known = set(payloads)
     under_way = trio.Semaphore(UNDER_WAY)
 
-    async def take_back(packets: trio.abc.ReceiveChannel[trio_rtc.RtpPacket]) -> None:
-        async for packet in packets:
-            if packet.payload not in known:
-                raise ValueError(f"packet {packet.sequence_number} is not one that was sent")
-            under_way.release()
+    async def take_back(packets: trio_rtc.RtpPacketChannel) -> None:
+        async for batch in packets.batches():
+            for packet in batch:
+                if packet.payload not in known:
+                    raise ValueError(f"packet {packet.sequence_number} is not one that was sent")
+                under_way.release()
 
     async with trio_rtc.RTCPeerConnection(settings=SETTINGS) as pc:
         transceiver = pc.add_transceiver(track)
@@ -56,27 +57,31 @@ async def feed(end: End, workload: Workload) -> None:
             deadline = time.monotonic() + workload.warm_up + workload.seconds
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(take_back, packets)
-                for packet in _stream(codec.payload_type, payloads):
-                    await under_way.acquire()
-                    await transceiver.sender.send_rtp(packet)
+                for frame in _stream(codec.payload_type, payloads):
+                    for _ in frame:
+                        await under_way.acquire()
+                    await transceiver.sender.send_rtp(*frame)
                     if time.monotonic() > deadline:
                         break
                 end.signaling.send(CONTROL, finished=True)
                 await trio.sleep_forever()
 
 
-def _stream(payload_type: int, payloads: list[bytes]) -> Iterator[trio_rtc.RtpPacket]:
+def _stream(payload_type: int, payloads: list[bytes]) -> Iterator[list[trio_rtc.RtpPacket]]:
     number = 0
     while True:
-        yield trio_rtc.RtpPacket(
-            payload_type,
-            number & 0xFFFF,
-            number // PACKETS_A_FRAME * 3000 & 0xFFFFFFFF,
-            1,
-            payloads[number % PAYLOADS],
-            marker=number % PACKETS_A_FRAME == PACKETS_A_FRAME - 1,
-        )
-        number += 1
+        yield [
+            trio_rtc.RtpPacket(
+                payload_type,
+                number + index & 0xFFFF,
+                number // PACKETS_A_FRAME * 3000 & 0xFFFFFFFF,
+                1,
+                payloads[(number + index) % PAYLOADS],
+                marker=index == PACKETS_A_FRAME - 1,
+            )
+            for index in range(PACKETS_A_FRAME)
+        ]
+        number += PACKETS_A_FRAME
 
 
 async def forward(end: End, workload: Workload) -> dict[str, Any]:
@@ -85,13 +90,11 @@ async def forward(end: End, workload: Workload) -> dict[str, Any]:
     cpu = CpuMeter()
     count = 0
 
-    async def forward_packets(
-        packets: trio.abc.ReceiveChannel[trio_rtc.RtpPacket], sender: trio_rtc.RTCRtpSender
-    ) -> None:
+    async def forward_packets(packets: trio_rtc.RtpPacketChannel, sender: trio_rtc.RTCRtpSender) -> None:
         nonlocal count
-        async for packet in packets:
-            await sender.send_rtp(packet)
-            count += 1
+        async for batch in packets.batches():
+            await sender.send_rtp(*batch)
+            count += len(batch)
 
     async with (
         trio_rtc.RTCPeerConnection(settings=SETTINGS) as pc,

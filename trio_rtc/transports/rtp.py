@@ -5,7 +5,7 @@ pushed, and whoever is slow loses the oldest.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import trio
@@ -45,9 +45,9 @@ class RtpTransport(Transport[list[bytes], bytes, RtpEvent]):
         self.session.send_frame(mid, frame, trio.current_time(), rid=rid)
         await self.flush()
 
-    async def send_packet(self, mid: str, packet: RtpPacket, rid: str | None = None) -> None:
-        """Send a packet of another stream as one of ours, waiting for the socket where it is full."""
-        self.session.send_packet(mid, packet, trio.current_time(), rid=rid)
+    async def send_packets(self, mid: str, packets: Sequence[RtpPacket], rid: str | None = None) -> None:
+        """Send packets of another stream as ones of ours, waiting for the socket where it is full."""
+        self.session.send_packets(mid, packets, trio.current_time(), rid=rid)
         await self.flush()
 
     def call(self, verb: Callable[..., Any], *arguments: Any) -> Any:

@@ -366,7 +366,7 @@ def test_sections_that_do_not_send_refuse() -> None:
     side.send_frame(VIDEO, video_frame(0, 0.0), None, 0.0)
     side.set_sections([video_section(active=False)])
     side.send_frame(VIDEO, video_frame(0, 0.0), None, 0.0)
-    side.send_packet(VIDEO, RtpPacket(96, 1, 1, 1), None, 0.0)
+    side.send_packets(VIDEO, [RtpPacket(96, 1, 1, 1)], None, 0.0)
     side.set_sections([video_section(encodings=(Encoding(VIDEO_SSRC, active=False),))])
     side.send_frame(VIDEO, video_frame(0, 0.0), None, 0.0)
     assert side.packets_refused == 4
@@ -396,7 +396,7 @@ def test_what_is_forwarded_keeps_its_kind() -> None:
     side = SendingSide(RtpOptions(), Bandwidth(CongestionOptions()), random.Random(1))
     side.set_sections([parameters])
     for number, payload_type in enumerate((111, 110, 96)):
-        side.send_packet(AUDIO, RtpPacket(payload_type, number, 0, 5, b"x"), None, 0.0)
+        side.send_packets(AUDIO, [RtpPacket(payload_type, number, 0, 5, b"x")], None, 0.0)
     sent = [RtpPacket.parse(data).payload_type for data in side.take(0.0)]
     assert sent == [111, 110, 111]
 

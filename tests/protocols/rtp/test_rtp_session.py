@@ -196,9 +196,9 @@ def test_what_stands_between_the_sound_does_not_disturb_it(codec: Codec) -> None
     path = stream.path
     alice = pair.alice.session
     for index in range(3):
-        alice.send_packet(
+        alice.send_packets(
             AUDIO,
-            RtpPacket(codec.payload_type, 100 + index, 960 * index, 77, b"\x01\x0a\0\xa0"),
+            [RtpPacket(codec.payload_type, 100 + index, 960 * index, 77, b"\x01\x0a\0\xa0")],
             pair.now,
         )
     pair.run(1, audio=True)

@@ -74,8 +74,8 @@ def test_packets_of_before_are_not_repeated_when_retransmission_loses_its_own_so
 
 def test_a_forwarded_packet_that_is_too_large_is_dropped() -> None:
     side = RtpSide([sends(VP8, RTX)])
-    side.session.send_packet("0", RtpPacket(96, 5, 1, 9, bytes(1400)), side.now)
-    side.session.send_packet("0", RtpPacket(96, 6, 1, 9, bytes(900)), side.now)
+    side.session.send_packets("0", [RtpPacket(96, 5, 1, 9, bytes(1400))], side.now)
+    side.session.send_packets("0", [RtpPacket(96, 6, 1, 9, bytes(900))], side.now)
     assert [len(packet.payload) for packet in side.run(0.1)] == [900]
     assert side.session.counters()["rtp"]["not protected"] == 1
 

@@ -1,7 +1,7 @@
 """The sending half of an RTP session: our streams, their pacing, and what the peer says about them."""
 
 import random
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from trio_rtc.protocols.rtcp import ReportBlock, SenderReport
 from trio_rtc.protocols.rtcp.ntp import ntp_from_unix
@@ -216,16 +216,21 @@ class SendingSide:
                 place.stream.give_back(packet)
                 break
 
-    def send_packet(self, mid: str, packet: RtpPacket, rid: str | None, now: float) -> None:
-        """Queue a packet of another stream as one of ours."""
+    def send_packets(self, mid: str, packets: Sequence[RtpPacket], rid: str | None, now: float) -> None:
+        """Queue packets of another stream as ones of ours."""
         place = self._by_name.get((mid, rid))
-        codec = None if place is None else place.format_of(packet.payload_type)
-        if place is None or codec is None or not place.is_open:
-            self.packets_refused += 1
+        if place is None or not place.is_open:
+            self.packets_refused += len(packets)
             return
-        adopted = place.stream.adopt(packet, codec.payload_type, codec.clock_rate, now)
-        if adopted is not None:
-            self._queue(place, adopted, place.kind, now)
+        kind, adopt = place.kind, place.stream.adopt
+        for packet in packets:
+            codec = place.format_of(packet.payload_type)
+            if codec is None:
+                self.packets_refused += 1
+                continue
+            adopted = adopt(packet, codec.payload_type, codec.clock_rate, now)
+            if adopted is not None:
+                self._queue(place, adopted, kind, now)
 
     def send_event(self, mid: str, code: int, elapsed: float, now: float, *, end: bool) -> None:
         """Queue the packets of a telephone event that has lasted for some time; until its end it replaces the sound.

@@ -150,10 +150,12 @@ class RtpSession:
             self.sending.send_frame(mid, frame, rid, now)
             self._schedule.start(now)
 
-    def send_packet(self, mid: str, packet: RtpPacket, now: float, *, rid: str | None = None) -> None:
-        """Queue a packet of another stream as one of ours."""
+    def send_packets(
+        self, mid: str, packets: Sequence[RtpPacket], now: float, *, rid: str | None = None
+    ) -> None:
+        """Queue packets of another stream as ones of ours."""
         if self.srtp is not None and not self.closed:
-            self.sending.send_packet(mid, packet, rid, now)
+            self.sending.send_packets(mid, packets, rid, now)
             self._schedule.start(now)
 
     def send_event(self, mid: str, code: int, elapsed: float, now: float, *, end: bool = False) -> None:
