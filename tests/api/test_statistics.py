@@ -39,6 +39,13 @@ class CountingSocket:
     def local_address(self) -> Address:
         return self.inner.local_address
 
+    @property
+    def arrivals(self) -> Sequence[float]:
+        return ()
+
+    def keep_arrivals(self) -> None:
+        pass
+
     async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
         return await self.inner.receive_batch()
 

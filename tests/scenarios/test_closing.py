@@ -196,6 +196,13 @@ class StuckSocket:
     def unsendable(self) -> int:
         return self.inner.unsendable
 
+    @property
+    def arrivals(self) -> Sequence[float]:
+        return ()
+
+    def keep_arrivals(self) -> None:
+        pass
+
     async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
         return await self.inner.receive_batch()
 

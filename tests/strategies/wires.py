@@ -25,12 +25,14 @@ class NarrowSocket(socket.socket):
     Attributes:
         destinations: Where each datagram was sent to.
         source: Where what it receives claims to come from.
+        ancillary: What the kernel says of what it receives.
     """
 
     def __init__(self, end: socket.socket) -> None:
         super().__init__(fileno=end.detach())
         self.destinations: list[tuple[object, ...]] = []
         self.source: tuple[object, ...] = ("10.0.0.2", 7)
+        self.ancillary: list[tuple[int, int, bytes]] = []
 
     def sendto(self, data: bytes, destination: tuple[object, ...]) -> int:  # type: ignore[override]
         count = self.send(data)
@@ -39,6 +41,11 @@ class NarrowSocket(socket.socket):
 
     def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, tuple[object, ...]]:
         return self.recv(size, flags), self.source
+
+    def recvmsg(  # type: ignore[override]
+        self, size: int, ancillary_size: int = 0, flags: int = 0
+    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, tuple[object, ...]]:
+        return self.recv(size, flags), self.ancillary, 0, self.source
 
 
 class NarrowIpv6Socket(NarrowSocket):
@@ -161,6 +168,7 @@ class ScriptedSocket:
         self.gate = Gate()
         self.sent: list[tuple[bytes, Address]] = []
         self.closed = False
+        self.keeps_arrivals = False
         self.unsendable = 0
 
     @property
@@ -170,6 +178,13 @@ class ScriptedSocket:
     def arrive(self, *runs: tuple[Address, list[bytes]]) -> None:
         """Let datagrams arrive."""
         self._incoming.send_nowait(list(runs))
+
+    @property
+    def arrivals(self) -> Sequence[float]:
+        return ()
+
+    def keep_arrivals(self) -> None:
+        self.keeps_arrivals = True
 
     async def receive_batch(self) -> list[tuple[Address, list[bytes]]]:
         return await self._arrivals.receive()

@@ -36,6 +36,13 @@ class JammedSocket:
     def unsendable(self) -> int:
         return self._simulated.unsendable
 
+    @property
+    def arrivals(self) -> Sequence[float]:
+        return ()
+
+    def keep_arrivals(self) -> None:
+        pass
+
     async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
         return await self._simulated.receive_batch()
 

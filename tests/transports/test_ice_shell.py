@@ -24,7 +24,7 @@ from trio_rtc.protocols.ice import (
 from trio_rtc.protocols.stun import Message, MessageClass, success_response
 from trio_rtc.testing import SimulatedNetwork
 from trio_rtc.transports.base import Inbox
-from trio_rtc.transports.ice import IceTransport
+from trio_rtc.transports.ice import Arrived, IceTransport
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -141,6 +141,37 @@ async def test_a_mixed_batch_is_taken_apart_in_order() -> None:
         assert running.taken() == [b"\x14one", b"\x17two"]
         assert running.ice.agent.dropped == {"malformed": 1}
         assert running.ice.unexpected == 3
+
+
+async def test_media_goes_up_with_the_times_at_which_it_came() -> None:
+    async with running_ice() as running:
+        media = Inbox[Arrived]()
+        running.ice.set_rtp_inbox(media)
+        now = trio.current_time()
+        running.ice.receive_packets(LOCAL, PEER, [b"\x80one", b"\x81two"], now, [1.0, 2.0])
+        running.ice.receive_packets(
+            LOCAL, PEER, [b"\x17data", b"\x80three", b"", b"\xbffour"], now, [3, 4, 5, 6]
+        )
+        running.ice.receive_packets(LOCAL, PEER, [b"\x80five"], now)
+        assert media.take_nowait() == ([b"\x80one", b"\x81two"], [1.0, 2.0])
+        assert media.take_nowait() == ([b"\x80three", b"\xbffour"], [4, 6])
+        assert media.take_nowait() == ([b"\x80five"], ())
+        assert running.taken() == [b"\x17data"]
+        assert (running.ice.packets_received, running.ice.bytes_received) == (6, 29)
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_sockets_tell_arrivals_as_soon_as_there_is_media(before: bool) -> None:
+    async with running_ice() as running:
+        late = ScriptedSocket(Address("10.0.0.9", 9))
+        if before:
+            running.ice.add_socket(late)
+        assert not running.socket.keeps_arrivals
+        running.ice.set_rtp_inbox(Inbox[Arrived]())
+        if not before:
+            running.ice.add_socket(late)
+        assert running.socket.keeps_arrivals
+        assert late.keeps_arrivals
 
 
 async def test_data_that_comes_is_counted() -> None:

@@ -5,6 +5,8 @@ import errno
 import itertools
 import os
 import socket
+import struct
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -139,6 +141,63 @@ async def test_datagrams_of_any_sizes_keep_their_bounds(sizes: list[int]) -> Non
     batch = [bytes([index]) * size for index, size in enumerate(sizes)]
     async with open_sockets("127.0.0.1") as [sender, receiver]:
         assert await send_and_receive(sender, receiver, batch) == batch
+
+
+@both_families
+async def test_the_kernel_tells_when_each_datagram_of_a_batch_came(host: str) -> None:
+    async with open_sockets(host) as [sender, receiver]:
+        assert receiver.arrivals == ()
+        receiver.keep_arrivals()
+        receiver.keep_arrivals()
+        before = trio.current_time()
+        for datagram in numbered(3):
+            sender.send_nowait([datagram], receiver.local_address)
+        arrivals: list[float] = []
+        while len(arrivals) < 3:
+            await receive(receiver, 1)
+            arrivals += receiver.arrivals
+        assert len(arrivals) == 3
+        assert arrivals == sorted(arrivals)
+        # The wall clock and trio's are read one after the other, so they may differ by a little.
+        assert before - 0.01 < arrivals[0]
+        assert arrivals[-1] <= trio.current_time()
+        if sys.platform.startswith("linux"):
+            assert len(set(arrivals)) == 3
+
+
+async def test_packets_of_one_run_have_its_arrival_and_later_batches_their_own() -> None:
+    async with open_sockets("127.0.0.1") as [sender, receiver]:
+        receiver.keep_arrivals()
+        assert await send_and_receive(sender, receiver, [bytes(100)] * 5) == [bytes(100)] * 5
+        assert len(receiver.arrivals) == 5
+        first = receiver.arrivals[-1]
+        assert await send_and_receive(sender, receiver, [b"later"]) == [b"later"]
+        assert len(receiver.arrivals) == 1
+        assert receiver.arrivals[0] > first
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [None, b"", bytes(15), bytes(16), struct.pack("@ll", 1 << 40, 0), struct.pack("@ll", -5, -5)],
+    ids=["none", "empty", "short", "1970", "far ahead", "negative"],
+)
+async def test_where_the_kernel_tells_nothing_to_be_believed_now_is_when_it_came(stamp: bytes | None) -> None:
+    async with narrow_socket() as (narrow, datagram_socket, far_end):
+        if stamp is not None:
+            narrow.ancillary = [(socket.SOL_SOCKET, 35, stamp)]
+        datagram_socket.keep_arrivals()
+        far_end.send(b"without a time")
+        before = trio.current_time()
+        assert len(await receive(datagram_socket, 1)) == 1
+        assert all(before <= at <= trio.current_time() for at in datagram_socket.arrivals)
+        assert len(datagram_socket.arrivals) == (1 if sys.platform.startswith("linux") else 0)
+
+
+async def test_a_closed_socket_notes_no_arrivals() -> None:
+    async with open_sockets("127.0.0.1", 1) as [closed]:
+        closed.close()
+        closed.keep_arrivals()
+        assert closed.arrivals == ()
 
 
 @both_families

@@ -53,6 +53,14 @@ class SimulatedSocket:
         return self._address
 
     @property
+    def arrivals(self) -> Sequence[float]:
+        """Nothing: virtual time stands still between a packet's arrival and its reader's turn."""
+        return ()
+
+    def keep_arrivals(self) -> None:
+        """Go on as before."""
+
+    @property
     def host(self) -> SimulatedHost:
         """The host that the socket belongs to."""
         return self._host

@@ -20,6 +20,9 @@ from .network import DatagramSocket
 
 logger = logging.getLogger("trio_rtc.ice")
 
+Arrived = tuple[list[bytes], Sequence[float]]
+"""Packets of media, and when each of them came; nothing where only the present is known."""
+
 
 class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
     """Drives an ICE agent over any number of sockets.
@@ -32,7 +35,6 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         packets_received: The same in packets.
         unsent: Packets of the layers above that found no selected pair, and those of ICE whose socket is gone.
         unexpected: Packets that came from where no authenticated check has come from, or are of no known kind.
-        rtp_inbox: Where media goes; ``None`` as long as none is negotiated.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         self.agent = agent
         self.bytes_sent = self.bytes_received = self.packets_sent = self.packets_received = 0
         self.unsent = self.unexpected = 0
-        self.rtp_inbox: Inbox[list[bytes]] | None = None
+        self._rtp_inbox: Inbox[Arrived] | None = None
         self._dtls_inbox = dtls_inbox
         self._report = report
         self._sockets: dict[Address, DatagramSocket] = {}
@@ -58,9 +60,17 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         """Datagrams of any layer that no socket could send, those of sockets that are gone included."""
         return self._unsendable_by_removed + sum(each.unsendable for each in self._sockets.values())
 
+    def set_rtp_inbox(self, inbox: Inbox[Arrived]) -> None:
+        """Say where media goes from now on. Until then it is dropped."""
+        self._rtp_inbox = inbox
+        for datagram_socket in self._sockets.values():
+            datagram_socket.keep_arrivals()
+
     def add_socket(self, datagram_socket: DatagramSocket) -> None:
         """Let the agent send on a socket."""
         self._sockets[datagram_socket.local_address] = datagram_socket
+        if self._rtp_inbox is not None:
+            datagram_socket.keep_arrivals()
 
     def remove_socket(self, datagram_socket: DatagramSocket) -> None:
         """Forget a socket that was closed, but not what it has counted."""
@@ -84,7 +94,14 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         if self._route is not None:
             await _drain_or_lose(self._route[0])
 
-    def receive_packets(self, local: Address, remote: Address, packets: list[bytes], now: float) -> None:
+    def receive_packets(
+        self,
+        local: Address,
+        remote: Address,
+        packets: list[bytes],
+        now: float,
+        arrivals: Sequence[float] = (),
+    ) -> None:
         """Sort what a socket has received: STUN to the agent's inbox, data straight to the inbox above.
 
         Called by the task of the socket. An agent has nothing to say about data, so data is spared its task.
@@ -110,18 +127,20 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
             self.unexpected += len(dtls) + len(rtp)
             return
         if dtls:
-            self._hand_up(self._dtls_inbox, dtls, now)
-        if rtp:
-            self._hand_up(self.rtp_inbox, rtp, now)
+            self._count_received(dtls)
+            self._dtls_inbox.deliver(dtls, len(dtls), now)
+        if rtp and self._rtp_inbox is None:
+            self.unexpected += len(rtp)
+        elif rtp and self._rtp_inbox is not None:
+            if arrivals and len(rtp) != len(packets):
+                both = zip(packets, arrivals, strict=True)
+                arrivals = [at for packet, at in both if packet and 127 < packet[0] < 192]
+            self._count_received(rtp)
+            self._rtp_inbox.deliver((rtp, arrivals), len(rtp), now)
 
-    def _hand_up(self, inbox: Inbox[list[bytes]] | None, packets: list[bytes], now: float) -> None:
-        count = len(packets)
-        if inbox is None:
-            self.unexpected += count
-            return
-        self.packets_received += count
+    def _count_received(self, packets: list[bytes]) -> None:
+        self.packets_received += len(packets)
         self.bytes_received += sum(map(len, packets))
-        inbox.deliver(packets, count, now)
 
     def _receive(self, item: list[Datagram], now: float) -> bool:
         self.agent.receive(item, now)
@@ -160,8 +179,8 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
 
     def _close_upper_inboxes(self) -> None:
         self._dtls_inbox.close()
-        if self.rtp_inbox is not None:
-            self.rtp_inbox.close()
+        if self._rtp_inbox is not None:
+            self._rtp_inbox.close()
 
 
 async def _drain_or_lose(datagram_socket: DatagramSocket) -> None:

@@ -73,7 +73,9 @@ class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
             await super().run(task_status=task_status)
             nursery.cancel_scope.cancel()
 
-    def _receive_packets(self, local: Address, remote: Address, packets: list[bytes], now: float) -> None:
+    def _receive_packets(
+        self, local: Address, remote: Address, packets: list[bytes], now: float, arrivals: Sequence[float]
+    ) -> None:
         # RFC 6762 section 6: an answer from another port is none.
         if remote.port == PORT:
             self._inbox.deliver(packets, len(packets), now)

@@ -42,6 +42,13 @@ class DatagramSocket(Protocol):
     def unsendable(self) -> int:
         """How many datagrams were lost on this side: no route, too long, too many kept, or the socket was closed."""
 
+    @property
+    def arrivals(self) -> Sequence[float]:
+        """When each packet of the last batch came, on trio's clock; empty where nobody knows better than now."""
+
+    def keep_arrivals(self) -> None:
+        """Note from now on when packets come, where the system tells it: it has a price, and only media needs it."""
+
     async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
         """Wait for datagrams, then return all that are there (at most about 64), grouped by sender.
 

@@ -13,11 +13,12 @@ import trio
 from trio_rtc.protocols.rtp import EncodedFrame, RtpEvent, RtpPacket, RtpSession
 
 from .base import Inbox, Lower, Transport
+from .ice import Arrived
 
 logger = logging.getLogger("trio_rtc.rtp")
 
 
-class RtpTransport(Transport[list[bytes], bytes, RtpEvent]):
+class RtpTransport(Transport[Arrived, bytes, RtpEvent]):
     """Drives the RTP session of a bundle.
 
     Attributes:
@@ -27,7 +28,7 @@ class RtpTransport(Transport[list[bytes], bytes, RtpEvent]):
     def __init__(
         self,
         session: RtpSession,
-        inbox: Inbox[list[bytes]],
+        inbox: Inbox[Arrived],
         lower: Lower,
         report: Callable[[RtpEvent], None],
     ) -> None:
@@ -56,8 +57,9 @@ class RtpTransport(Transport[list[bytes], bytes, RtpEvent]):
         self.wake()
         return result
 
-    def _receive(self, item: list[bytes], now: float) -> bool:
-        self.session.receive(item, now)
+    def _receive(self, item: Arrived, now: float) -> bool:
+        packets, arrivals = item
+        self.session.receive(packets, now, arrivals)
         return True
 
     def _handle(self, event: RtpEvent, now: float) -> None:

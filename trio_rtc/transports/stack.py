@@ -42,7 +42,7 @@ from trio_rtc.protocols.srtp import SrtpSession
 from .base import Inbox
 from .dtls import DtlsTransport
 from .gathering import Gatherer, usable_addresses
-from .ice import IceTransport
+from .ice import Arrived, IceTransport
 from .mdns import MdnsTransport
 from .network import Network
 from .rtp import RtpTransport
@@ -231,9 +231,9 @@ class TransportStack:
                 wall_clock=self._wall_clock() - trio.current_time(),
                 cname=cname,
             )
-            inbox = Inbox[list[bytes]]()
+            inbox = Inbox[Arrived]()
             self.rtp = RtpTransport(session, inbox, self.ice, self._owner.handle_rtp_event)
-            self.ice.rtp_inbox = inbox
+            self.ice.set_rtp_inbox(inbox)
             self._nursery.start_soon(self.rtp.run)
             self._give_keys()
         return self.rtp

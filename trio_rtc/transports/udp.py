@@ -3,7 +3,8 @@
 A raw non-blocking socket is awaited once and then read until it is empty (at most 64 datagrams), because a
 system call through trio costs several times the bare one. Where the kernel has them, a run of equal-sized
 datagrams leaves in one call (``UDP_SEGMENT``) and arrives in one (``UDP_GRO``); elsewhere, datagrams go one
-by one.
+by one. Where media is received, the kernel notes when each datagram came (``SO_TIMESTAMPNS``): those that are read
+together did not arrive together, and the bandwidth of the path is estimated from the differences.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import logging
 import socket
 import struct
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
@@ -28,6 +30,10 @@ logger = logging.getLogger("trio_rtc.udp")
 _SOL_UDP = 17
 _UDP_SEGMENT = 103
 _UDP_GRO = 104
+# <asm-generic/socket.h>: with a time of two longs, on machines where a long has 64 bits.
+_SO_TIMESTAMPNS = 35
+_TIMESPEC = struct.Struct("@ll")
+_HAS_TIMESTAMPS = sys.platform.startswith("linux") and _TIMESPEC.size == 16
 
 _MAX_BATCH = 64
 _MAX_SEGMENTS = 48
@@ -36,6 +42,8 @@ _MAX_KEPT = 256
 _BUFFER_SIZE = 4 << 20
 _SEGMENT_SIZE = struct.Struct("H")
 _ANCILLARY_SIZE = 64
+# A clock that was set meanwhile is not believed.
+_LONGEST_WAIT = 1.0
 
 _WOULD_BLOCK = (errno.EAGAIN, errno.EWOULDBLOCK)
 _NO_SEGMENTATION = (errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOPT)
@@ -76,7 +84,21 @@ class SystemDatagramSocket:
         self._single_reads = -1
         self._last_source: tuple[object, ...] | None = None
         self._last_remote = local_address
+        self._arrivals: list[float] | None = None
+        self._stamp = 0.0
         self.unsendable = 0
+
+    @property
+    def arrivals(self) -> Sequence[float]:
+        """When the packets of the last batch came, where the kernel tells it."""
+        return self._arrivals or ()
+
+    def keep_arrivals(self) -> None:
+        """Have the kernel note when datagrams come."""
+        if _HAS_TIMESTAMPS and self._arrivals is None and self._socket.fileno() >= 0:
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+                self._arrivals = []
 
     @property
     def local_address(self) -> Address:
@@ -144,7 +166,13 @@ class SystemDatagramSocket:
         last: tuple[object, ...] | None = None
         packets: list[bytes] = []
         count = 0
-        receive = self._receive_joined if self._segmentation else self._receive_one
+        arrivals = self._arrivals
+        receive = self._receive_one if arrivals is None and not self._segmentation else self._receive_joined
+        now = offset = 0.0
+        if arrivals is not None:
+            arrivals.clear()
+            now = trio.current_time()
+            offset = now - time.time()
         while count < limit:
             try:
                 datagrams, source = receive()
@@ -159,6 +187,10 @@ class SystemDatagramSocket:
                 batch.append((self._address_of(source), packets))
             packets += datagrams
             count += len(datagrams)
+            if arrivals is not None:
+                arrived = self._stamp + offset
+                known = now - _LONGEST_WAIT < arrived < now
+                arrivals += [arrived if known else now] * len(datagrams)
             if len(datagrams) > 1:
                 limit = _MAX_BATCH
         if count > 1:
@@ -178,11 +210,15 @@ class SystemDatagramSocket:
 
     def _receive_joined(self) -> tuple[list[bytes], tuple[str, int]]:
         data, ancillary, _, source = self._socket.recvmsg(_MAX_PAYLOAD, _ANCILLARY_SIZE)
+        size = 0
+        self._stamp = 0.0
         for level, kind, value in ancillary:
             if level == _SOL_UDP and kind == _UDP_GRO:
                 size = int.from_bytes(value[:4], sys.byteorder)
-                if 0 < size < len(data):
-                    return [data[at : at + size] for at in range(0, len(data), size)], source
+            elif level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+                self._stamp = _seconds_of(value)
+        if 0 < size < len(data):
+            return [data[at : at + size] for at in range(0, len(data), size)], source
         return [data], source
 
     def _send(self, batch: Sequence[bytes], destination: tuple[object, ...]) -> int:
@@ -227,6 +263,14 @@ class SystemDatagramSocket:
     def _count_unsendable(self, datagrams: int, error: OSError) -> None:
         self.unsendable += datagrams
         logger.debug("sending from %s failed: %s", self._local_address, error)
+
+
+def _seconds_of(timestamp: bytes) -> float:
+    """Return the Unix time at which the kernel says that a datagram came, 0 if it cannot be read."""
+    if len(timestamp) != _TIMESPEC.size:
+        return 0.0
+    seconds, nanoseconds = _TIMESPEC.unpack(timestamp)
+    return float(seconds + nanoseconds * 1e-9)
 
 
 def _equal_sized_runs(batch: Sequence[bytes]) -> Iterator[list[bytes]]:
@@ -326,8 +370,9 @@ def _join_group(sock: socket.socket, interface: InterfaceAddress, group: Address
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
 
 
-Receive = Callable[[Address, Address, list[bytes], float], None]
-"""Takes what a socket has received: the socket's own address, the sender's, the packets, the time. Never waits."""
+Receive = Callable[[Address, Address, list[bytes], float, Sequence[float]], None]
+"""Takes what a socket has received: the socket's own address, the sender's, the packets, the time, and when each of
+the packets came, or nothing if that is not known. Never waits."""
 
 
 class UdpTransport:
@@ -350,8 +395,10 @@ class UdpTransport:
             while True:
                 batch = await self.socket.receive_batch()
                 now = trio.current_time()
+                arrivals = self.socket.arrivals
                 for remote, packets in batch:
-                    receive(local, remote, packets, now)
+                    receive(local, remote, packets, now, arrivals[: len(packets)])
+                    arrivals = arrivals[len(packets) :]
         except trio.ClosedResourceError:
             logger.debug("%s was closed", local)
         finally:

@@ -17,6 +17,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtcp import (
@@ -178,8 +179,14 @@ class RtpSession:
 
     # -- the contract of a core ----------------------------------------------------------------------------------
 
-    def receive(self, batch: Sequence[bytes], now: float) -> None:
-        """Take packets of SRTP and SRTCP. Never raises for what the peer did."""
+    def receive(self, batch: Sequence[bytes], now: float, arrivals: Sequence[float] = ()) -> None:
+        """Take packets of SRTP and SRTCP. Never raises for what the peer did.
+
+        Args:
+            batch: The packets.
+            now: Seconds.
+            arrivals: When each of them came, if that is known better than by ``now``.
+        """
         srtp = self.srtp
         if self.closed:
             return
@@ -188,7 +195,7 @@ class RtpSession:
             self._early += batch[: max(room, 0)]
             self.dropped["too early"] += max(len(batch) - max(room, 0), 0)
             return
-        for data in batch:
+        for data, arrived in zip(batch, arrivals or repeat(now), strict=False):
             if len(data) < 2:
                 continue
             try:
@@ -200,7 +207,7 @@ class RtpSession:
                 else:
                     clear = srtp.unprotect(data)
                     if clear is not None:
-                        self.receiving.receive(RtpPacket.parse(clear), clear, now)
+                        self.receiving.receive(RtpPacket.parse(clear), clear, arrived)
             except ProtocolError:
                 self.dropped["malformed"] += 1
         self.receiving.finish_batch(now)
