@@ -5,9 +5,9 @@ one source with the same codec at the same size share its encoder. Whoever is th
 encoded, in a worker thread; the others get what came of it. There is no task for it, and nobody who owns it: it
 lives as long as anybody uses it.
 
-What is shared fits the narrowest of those who share: the bitrate is the lowest of theirs. A keyframe that one
-needs goes to all. Who has missed a frame, or has just come, waits for a keyframe, because what follows builds on
-what is missing.
+What is shared fits the narrowest of those who share: the bitrate is the lowest of theirs, so those with much less
+bandwidth than others part from them (:mod:`.encoder_choice`). A keyframe that one needs goes to all. Who has missed a
+frame, or has just come, waits for a keyframe, because what follows builds on what is missing.
 """
 
 import math
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
+from .encoder_choice import EncoderChoice
 from .protocols.rtp import EncodedFrame
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ _KEYFRAME_INTERVAL = 0.3
 """Seconds between two keyframes that were asked for: a peer that asks all the time must not spoil what others see."""
 _REMEMBERED = 8
 """Frames of which the result is kept for those who are a little late."""
+_CHOICE_INTERVAL = 0.25
+"""Seconds after which one who shares an encoder looks again whether another one fits better."""
 
 
 @attrs.frozen
@@ -122,9 +125,13 @@ class SharedEncode:
         name: str | None = getattr(self._encoder, "implementation", None)
         return name
 
-    def join(self, user: Hashable) -> None:
+    def bitrates_without(self, user: Hashable) -> list[float]:
+        """Return what the others who use it can send, as far as it is known."""
+        return [rate for other, rate in self._bitrates.items() if other is not user and rate is not None]
+
+    def join(self, user: Hashable, bitrate: float | None) -> None:
         """Begin to use it; the next picture is a keyframe."""
-        self._bitrates[user] = None
+        self._bitrates[user] = bitrate
         self._keyframe_wanted = True
 
     def leave(self, user: Hashable) -> None:
@@ -243,6 +250,8 @@ class EncodingUser:
         self._counters = counters or EncodeCounters()
         self._shared: SharedEncode | None = None
         self._next_index: int | None = None
+        self._choice = EncoderChoice()
+        self._choose_at = -math.inf
 
     def request_keyframe(self) -> None:
         """Let the next picture be a keyframe."""
@@ -257,7 +266,7 @@ class EncodingUser:
         Raises:
             CodecError: It could not be encoded.
         """
-        shared = await self._join(key)
+        shared = await self._join(key, bitrate)
         encoded = await shared.encode(self, number, frame, bitrate)
         if encoded is None or not encoded.frames:
             if encoded is not None and self._next_index == encoded.index:
@@ -277,14 +286,43 @@ class EncodingUser:
         if shared is None:
             return
         shared.leave(self)
-        if not shared.users and self._source.encodes.get(shared.key) is shared:
-            del self._source.encodes[shared.key]
+        groups = self._source.encodes.get(shared.key, [])
+        if not shared.users and shared in groups:
+            groups.remove(shared)
+            if not groups:
+                del self._source.encodes[shared.key]
             await shared.aclose()
 
-    async def _join(self, key: EncodingKey) -> SharedEncode:
-        if self._shared is None or self._shared.key != key:
-            await self.aclose()
-            shared = self._source.encodes.setdefault(key, SharedEncode(key))
-            shared.join(self)
-            self._shared, self._next_index = shared, None
-        return self._shared
+    async def _join(self, key: EncodingKey, bitrate: float | None) -> SharedEncode:
+        """Return the encoder for a frame, the one that was used before or another one."""
+        present, now = self._shared, trio.current_time()
+        if present is not None and present.key == key:
+            if now < self._choose_at or bitrate is None:
+                return present
+        else:
+            self._choice = EncoderChoice()
+        self._choose_at = now + _CHOICE_INTERVAL
+        chosen = self._choose(key, bitrate, now)
+        if chosen is present and present is not None:
+            return present
+        await self.aclose()
+        groups = self._source.encodes.setdefault(key, [])
+        if chosen is None or chosen not in groups:
+            # There is none that fits, or its last user has left meanwhile.
+            chosen = SharedEncode(key)
+            groups.append(chosen)
+        chosen.join(self, bitrate)
+        self._shared, self._next_index = chosen, None
+        return chosen
+
+    def _choose(self, key: EncodingKey, bitrate: float | None, now: float) -> SharedEncode | None:
+        """Return which encoder to use, ``None`` for one that is to be made."""
+        encoders = self._source.encodes.get(key, [])
+        groups = [encoder.bitrates_without(self) for encoder in encoders]
+        if bitrate is None:
+            return encoders[0] if encoders else None
+        if self._shared in encoders:
+            index = self._choice.next(bitrate, groups, encoders.index(self._shared), now)
+        else:
+            index = self._choice.first(bitrate, groups)
+        return encoders[index] if index < len(encoders) else None

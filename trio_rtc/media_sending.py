@@ -208,10 +208,14 @@ class SendingPump:
             logger.info("a frame of a track of %s was not sent: it is a %s", plan.kind, type(frame).__name__)
             return
         for layer in plan.layers:
-            if layer.parameters.active:
-                for encoded in await self._encode(number, frame, plan, layer):
-                    self.frames_encoded += 1
-                    await self._send_encoded(encoded, plan, layer.rid)
+            bitrate = self._bitrates.get(layer.ssrc)
+            if not layer.parameters.active or bitrate == 0:
+                # It is switched off, or there is not enough for it: others must not wait for it in what they share.
+                await self._release_encoder(layer.ssrc)
+                continue
+            for encoded in await self._encode(number, frame, plan, layer, bitrate):
+                self.frames_encoded += 1
+                await self._send_encoded(encoded, plan, layer.rid)
 
     async def _send_encoded(self, frame: EncodedFrame, plan: SendingPlan, rid: str | None) -> None:
         transform = self.transform
@@ -228,14 +232,10 @@ class SendingPump:
             logger.info("a frame was not sent: %s", error)
 
     async def _encode(
-        self, number: int, frame: Any, plan: SendingPlan, layer: LayerPlan
+        self, number: int, frame: Any, plan: SendingPlan, layer: LayerPlan, bitrate: float | None
     ) -> list[EncodedFrame]:
         from .codecs import CodecError  # noqa: PLC0415 (an optional extra, which only those need who get here)
 
-        bitrate = self._bitrates.get(layer.ssrc)
-        if bitrate == 0:
-            # There is not enough for this layer at present.
-            return []
         user = self._users.get(layer.ssrc)
         if user is None:
             meters = self.layers.setdefault(layer.ssrc, LayerMeters())
@@ -268,6 +268,11 @@ class SendingPump:
         return EncodingKey(
             plan.kind, plan.codec, fmtp, scale * quality.scale_down_by, min(rates, default=None), shown
         )
+
+    async def _release_encoder(self, ssrc: int) -> None:
+        user = self._users.get(ssrc)
+        if user is not None:
+            await user.aclose()
 
     async def _close_encoders(self) -> None:
         users, self._users = self._users, {}

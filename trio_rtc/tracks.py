@@ -42,7 +42,7 @@ class FrameSource:
     Attributes:
         frames: How many frames there have been.
         meters: What is measured of them.
-        encodes: The encoders that senders share.
+        encodes: The encoders that senders share: those that encode alike differ in their bitrates.
     """
 
     def __init__(self, kind: str, demand_changed: Callable[[], None] = lambda: None) -> None:
@@ -50,7 +50,7 @@ class FrameSource:
         self.frames = 0
         self._last_frame: Any = None
         self.meters = SourceMeters(kind)
-        self.encodes: dict[EncodingKey, SharedEncode] = {}
+        self.encodes: dict[EncodingKey, list[SharedEncode]] = {}
         self._dropped_before = 0
         self._demand_changed = demand_changed
         self._queues: dict[FrameQueue[Any], MediaStreamTrack] = {}

@@ -29,12 +29,16 @@ class Conference:
         self.users = [EncodingUser(self.source) for _ in range(users)]
         self._number = 0
 
-    async def show(self, *keys: EncodingKey, to: list[int] | None = None) -> list[list[EncodedFrame]]:
-        """Show a picture to all users, or to some."""
+    async def show(
+        self, *keys: EncodingKey, to: list[int] | None = None, bitrates: dict[int, float] | None = None
+    ) -> list[list[EncodedFrame]]:
+        """Show a picture to all users, or to some, who have 300 kbit/s or what is told."""
         self._number += 1
         frame = picture(self._number)
         return [
-            await self.users[user].encode(keys[user % len(keys)], self._number, frame, 300_000)
+            await self.users[user].encode(
+                keys[user % len(keys)], self._number, frame, (bitrates or {}).get(user, 300_000)
+            )
             for user in (range(len(self.users)) if to is None else to)
         ]
 
@@ -139,4 +143,42 @@ async def test_a_change_of_size_goes_on_with_a_keyframe(codec: str) -> None:
         await conference.show(large)
     [[frame]] = await conference.show(small)
     assert frame.keyframe
+    await conference.aclose()
+
+
+async def test_one_slow_viewer_drags_the_others_down_for_no_more_than_two_seconds(
+    mock_clock: MockClock,
+) -> None:
+    conference = Conference(3)
+    sizes: list[tuple[list[int], int]] = []
+    keyframes = 0
+    for second in range(4):
+        for _ in range(10):
+            shown = await conference.show(KEY, bitrates={1: 100_000} if second else None)
+            sizes.append(([id(frames[0]) for frames in shown], len(conference.source.encodes[KEY])))
+            keyframes += bool(second) and shown[0][0].keyframe
+            mock_clock.jump(0.1)
+    encoders = [count for _, count in sizes]
+    assert encoders[:20] == [1] * 20
+    assert encoders[25:] == [2] * 15
+    # Those who can take more go on together, undisturbed by keyframes.
+    assert all(frames[0] == frames[2] for frames, _ in sizes)
+    assert all(frames[0] != frames[1] for frames, _ in sizes[25:])
+    assert keyframes == 0
+    await conference.aclose()
+    assert conference.source.encodes == {}
+
+
+async def test_who_comes_with_little_bandwidth_slows_nobody_down_and_joins_when_it_has_grown(
+    mock_clock: MockClock,
+) -> None:
+    conference = Conference(3)
+    await conference.show(KEY, to=[0, 1])
+    counts = []
+    for step in range(80):
+        await conference.show(KEY, bitrates={2: 50_000 if step < 20 else 300_000})
+        counts.append(len(conference.source.encodes[KEY]))
+        mock_clock.jump(0.1)
+    assert counts[:60] == [2] * 60
+    assert counts[-1] == 1
     await conference.aclose()
