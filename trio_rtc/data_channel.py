@@ -267,6 +267,8 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
     def send_nowait(self, data: str | bytes | bytearray | memoryview) -> None:
         """Queue a message without waiting. It leaves with all that is queued before the next checkpoint.
 
+        What a handler of an event sends leaves as soon as all handlers of that event have run.
+
         Raises:
             trio.WouldBlock: More than the high-water mark is queued.
             TypeError: See ``send``.
@@ -279,7 +281,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         if sctp.is_full():
             raise trio.WouldBlock
         self._queue(sctp, kind, payload, trio.current_time())
-        sctp.wake()
+        sctp.note_queued()
 
     async def wait_for_room(self) -> None:
         """Wait until ``send`` would not have to wait.

@@ -1,5 +1,6 @@
 """SCTP's shell: room for senders, readers of streams, and the control of channels in the middle of it."""
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -72,6 +73,64 @@ async def test_a_reader_is_told_of_every_message_and_control_messages_are_kept_f
             client.send(stream, b"%d" % number)
         await settle()
         assert reading.messages == [b"0", b"1", b"2", b"3", b"4"]
+
+
+@attrs.define
+class Echo:
+    """A reader that answers each message in the call that tells of it, and again when that has left."""
+
+    side: SctpSide
+    stream_id: int
+    answered: int = 0
+    again: int = 0
+
+    def messages_available(self) -> None:
+        while (message := self.side.sctp.receive_message(self.stream_id)) is not None:
+            self.answered += 1
+            self.answer(message[1])
+
+    def buffered_amount_low(self) -> None:
+        if self.again:
+            self.again -= 1
+            self.answer(b"again")
+
+    def answer(self, data: bytes) -> None:
+        self.side.sctp.association.send(self.stream_id, PPID_BINARY, data, trio.current_time())
+        self.side.sctp.note_queued()
+
+
+@pytest.mark.parametrize("again", [0, 3])
+async def test_what_a_handler_answers_leaves_in_the_step_in_which_the_message_came(again: int) -> None:
+    async with two_sctp_sides() as [client, server]:
+        *_, stream = await open_pair(client, server)
+        echo = Echo(server, stream, again=again)
+        server.sctp.set_reader(stream, echo)
+        heard = client.read(stream)
+        await settle()
+        now = trio.current_time()
+        for number in range(3):
+            client.sctp.association.send(stream, PPID_BINARY, b"%d" % number, now)
+        packets = client.sctp.association.datagrams_to_send(now)
+        before = len(server.wire.packets)
+        server.inbox.deliver(packets, len(packets), now)
+        assert echo.answered == 3
+        # All three, in one packet: it was waited for all handlers.
+        assert len(server.wire.packets) == before + 1
+        await trio.sleep(0.1)
+        assert heard.messages == [b"0", b"1", b"2"] + [b"again"] * again
+        assert echo.again == 0
+
+
+async def test_what_is_queued_by_nobodys_handler_leaves_with_the_task() -> None:
+    async with two_sctp_sides() as [client, server]:
+        *_, stream = await open_pair(client, server)
+        heard = server.read(stream)
+        client.sctp.association.send(stream, PPID_BINARY, b"later", trio.current_time())
+        before = len(client.wire.packets)
+        client.sctp.note_queued()
+        assert len(client.wire.packets) == before
+        await settle()
+        assert heard.messages == [b"later"]
 
 
 async def test_what_came_before_the_reader_is_kept_for_it() -> None:

@@ -78,6 +78,8 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         self._abandoned_streams: list[int] = []
         self._given_back: list[Iterable[tuple[int, bytes]]] = []
         self._carrying_out = False
+        self._flushing = False
+        self._answered = False
         self._room = trio.lowlevel.ParkingLot()
 
     # -- for the layer above: synchronous verbs, and one wait ------------------------------------------------
@@ -122,6 +124,13 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         """
         self._given_back.append(messages)
 
+    def note_queued(self) -> None:
+        """Hear that a message was queued: it leaves with the flush that is under way, or else with the next one."""
+        if self._flushing:
+            self._answered = True
+        else:
+            self.wake()
+
     def receive_message(self, stream_id: int) -> tuple[int, bytes] | None:
         """Take the next message of the user's on a stream: its payload protocol identifier and its bytes."""
         while (message := self.association.receive_message(stream_id)) is not None:
@@ -157,7 +166,16 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         while self._given_back:
             for given in self._given_back.pop():
                 self.association.give_back(given)
-        all_sent = super().flush_nowait(now)
+        self._flushing = True
+        try:
+            all_sent = super().flush_nowait(now)
+        finally:
+            self._flushing = False
+        if self._answered:
+            # A handler has answered what has just come: that leaves in this very step. What it causes in its turn does
+            # not, so that this ends.
+            self._answered = False
+            all_sent = super().flush_nowait(now) and all_sent
         if self._room and not self.is_full():
             self._room.unpark_all()
         return all_sent
