@@ -83,6 +83,18 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_finish() -> None:
+    """Begin with cheap collections: see ``forget_the_past``."""
+    forget_the_past()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Keep collections cheap to the end: what hypothesis and pytest remember of each test adds up."""
+    if nextitem is None or nextitem.path != item.path:
+        forget_the_past()
+
+
+def forget_the_past() -> None:
     """Put what is alive now out of the collector's sight, so that a collection after each test is cheap."""
     gc.collect()
     gc.freeze()
