@@ -38,6 +38,7 @@ from .transports.rtp import RtpTransport
 from .transports.stack import TransportStack
 
 if TYPE_CHECKING:
+    from .codecs import VideoDecoderOptions
     from .stats import RTCStatsReport
     from .transceiver_table import TransceiverTable
 
@@ -57,6 +58,7 @@ class MediaLink:
         wall_clock: Returns the Unix time in seconds.
         stats_of: Returns the statistics that concern a sender or receiver.
         cname: The name that joins our streams.
+        video_decoder: How received video is decoded.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class MediaLink:
         wall_clock: Callable[[], float] = time.time,
         stats_of: "Callable[[object], Awaitable[RTCStatsReport]]",
         cname: str,
+        video_decoder: "VideoDecoderOptions | None" = None,
     ) -> None:
         self._is_closed = is_closed
         self._is_connected = is_connected
@@ -75,6 +78,7 @@ class MediaLink:
         self._wall_clock = wall_clock
         self._stats_of = stats_of
         self._cname = cname
+        self._video_decoder = video_decoder
         self._nursery: trio.Nursery | None = None
         self._operations: OperationsChain | None = None
         self._table: TransceiverTable | None = None
@@ -330,7 +334,7 @@ class MediaLink:
         receiver = transceiver.receiver
         pump = self._receiving.get(receiver)
         if pump is None:
-            pump = self._receiving[receiver] = ReceivingPump(receiver, self._nursery)
+            pump = self._receiving[receiver] = ReceivingPump(receiver, self._nursery, self._video_decoder)
         for frame in event.frames:
             pump.take(event.rid, frame)
 

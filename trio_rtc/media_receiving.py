@@ -11,7 +11,7 @@ from .protocols.rtp import EncodedFrame
 from .receiver import RTCRtpReceiver
 
 if TYPE_CHECKING:
-    from .codecs import DecodeWorker
+    from .codecs import DecodeWorker, VideoDecoderOptions
     from .codecs.worker import DecodeCounters
 
 logger = logging.getLogger("trio_rtc.media")
@@ -27,6 +27,7 @@ class ReceivingPump:
     Args:
         receiver: Whose track it is.
         nursery: Where decoding runs.
+        video_decoder: How video is decoded; ``None``: by default.
 
     Attributes:
         decoded: What was decoded of each source, by SSRC; of the last 16.
@@ -34,9 +35,15 @@ class ReceivingPump:
         transforms_dropped: Frames that the application's transform did not keep up with.
     """
 
-    def __init__(self, receiver: RTCRtpReceiver, nursery: trio.Nursery) -> None:
+    def __init__(
+        self,
+        receiver: RTCRtpReceiver,
+        nursery: trio.Nursery,
+        video_decoder: "VideoDecoderOptions | None" = None,
+    ) -> None:
         self._receiver = receiver
         self._nursery = nursery
+        self._video_decoder = video_decoder
         self._worker: DecodeWorker[Any] | None = None
         self._scope: trio.CancelScope | None = None
         self._codec: str | None = None
@@ -141,7 +148,7 @@ class ReceivingPump:
             return self._worker
         self._stop_decoding()
         self._codec, self._clock_rate = frame.codec, frame.clock_rate
-        worker = _open_decoder(self._receiver.track.kind, frame.codec)
+        worker = _open_decoder(self._receiver.track.kind, frame.codec, self._video_decoder)
         if worker is not None:
             self._worker = worker
             self._scope = trio.CancelScope()
@@ -171,7 +178,7 @@ class ReceivingPump:
             self._receiver.request_keyframe(rid=self._rid)
 
 
-def _open_decoder(kind: str, codec: str) -> "DecodeWorker[Any] | None":
+def _open_decoder(kind: str, codec: str, options: "VideoDecoderOptions | None") -> "DecodeWorker[Any] | None":
     from .codecs import (  # noqa: PLC0415 (an optional extra, which only those need who get here)
         CodecError,
         DecodeWorker,
@@ -180,7 +187,7 @@ def _open_decoder(kind: str, codec: str) -> "DecodeWorker[Any] | None":
     )
 
     try:
-        decoder = create_video_decoder(codec) if kind == "video" else create_audio_decoder(codec)
+        decoder = create_video_decoder(codec, options) if kind == "video" else create_audio_decoder(codec)
     except CodecError as error:
         logger.warning("what is received cannot be decoded: %s", error)
         return None

@@ -137,6 +137,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             wall_clock=wall_clock,
             stats_of=self._stats_of,
             cname=cname,
+            video_decoder=self._settings.video_decoder,
         )
         self._transceivers = TransceiverTable(
             self,

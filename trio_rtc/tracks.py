@@ -147,6 +147,9 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
 
     Iterating takes frames from then on; what is not taken in time is lost, oldest first, and counted in
     ``frames_dropped``. Made by :func:`open_media_track`, by a peer connection, or by ``clone``.
+
+    Asynchronous handlers of its events run in the nursery of its peer connection, or in the one that
+    :func:`open_media_track` was given; synchronous ones and subscriptions need none.
     """
 
     EVENTS = frozenset({"mute", "unmute", "ended"})
@@ -366,12 +369,16 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
             raise trio.BrokenResourceError("the track was stopped")
 
 
-def open_media_track(kind: str, *, label: str = "") -> tuple[MediaStreamTrackSource, MediaStreamTrack]:
+def open_media_track(
+    kind: str, *, label: str = "", nursery: trio.Nursery | None = None
+) -> tuple[MediaStreamTrackSource, MediaStreamTrack]:
     """Make a local track.
 
     Args:
         kind: ``"audio"`` or ``"video"``.
         label: What the source is called, for people.
+        nursery: Where asynchronous handlers of its events run. ``None``: in the block of the first connection that
+            sends it; what happens before waits for that, and after the block for another connection.
 
     Returns:
         The end to send frames to, and the track to add to peer connections.
@@ -381,8 +388,10 @@ def open_media_track(kind: str, *, label: str = "") -> tuple[MediaStreamTrackSou
     """
     if kind not in _CONTENT_HINTS:
         raise TypeError(f"a track is of kind 'audio' or 'video', not {kind!r}")
-    source = FrameSource(kind)
-    return MediaStreamTrackSource(source), MediaStreamTrack(source, runner=HandlerRunner(), label=label)
+    source, runner = FrameSource(kind), HandlerRunner()
+    if nursery is not None:
+        runner.open(nursery)
+    return MediaStreamTrackSource(source), MediaStreamTrack(source, runner=runner, label=label)
 
 
 class MediaStream(EventTarget):

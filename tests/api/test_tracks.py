@@ -286,6 +286,36 @@ async def test_an_asynchronous_handler_of_a_track_whose_connection_has_ended(aut
             await ended.wait()
 
 
+async def test_an_asynchronous_handler_of_a_track_that_no_connection_sends(autojump_clock: Clock) -> None:
+    async with trio.open_nursery() as nursery:
+        source, track = open_media_track("audio", nursery=nursery)
+        ended: list[Event] = []
+
+        async def note(event: Event) -> None:
+            await trio.sleep(1)
+            ended.append(event)
+
+        track.on_ended = note
+        source.close()
+    assert [event.target for event in ended] == [track]
+    assert trio.current_time() >= 1
+
+
+async def test_an_error_of_a_handler_ends_the_nursery_that_the_track_was_given(autojump_clock: Clock) -> None:
+    def fail(event: Event) -> None:
+        raise LookupError(event.type)
+
+    async def run() -> None:
+        async with trio.open_nursery() as nursery:
+            source, track = open_media_track("audio", nursery=nursery)
+            track.on_ended = fail
+            source.close()
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await run()
+    assert raised.group_contains(LookupError, match="ended", depth=1)
+
+
 async def test_a_track_ends_after_its_connection(autojump_clock: Clock) -> None:
     source, track = open_media_track("audio")
     ended: list[Event] = []

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -14,6 +14,9 @@ from trio_rtc.protocols.sctp import SctpOptions
 from trio_rtc.session import SessionOptions
 
 from .network import InterfaceAddress, Network
+
+if TYPE_CHECKING:
+    from trio_rtc.codecs import VideoDecoderOptions
 
 
 def _port_range(_: Any, __: Any, value: tuple[int, int] | None) -> None:
@@ -41,6 +44,7 @@ class Settings:
         data_channels: Options of the data channel core.
         rtp: Options of RTP: repair, buffers, congestion control.
         decode: Whether received tracks give decoded frames; ``None``: if the extra ``media`` is installed.
+        video_decoder: How received video is decoded, such as the largest picture that is taken; ``None``: by default.
         rng: Source of chance; ``None``: the operating system's. Tests give a seeded one.
         wall_clock: Returns the Unix time in seconds; for the dates in certificates and statistics.
     """
@@ -60,5 +64,6 @@ class Settings:
     data_channels: DataChannelOptions = attrs.field(factory=DataChannelOptions)
     rtp: RtpOptions = attrs.field(factory=RtpOptions)
     decode: bool | None = None
+    video_decoder: "VideoDecoderOptions | None" = None
     rng: random.Random | None = None
     wall_clock: Callable[[], float] | None = None
