@@ -1,5 +1,6 @@
 """What a receiver gives beside its track: packets and encoded frames."""
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -7,7 +8,7 @@ import trio.testing
 from tests.strategies.peers import connect, two_peers
 from trio_rtc import EncodedFrame, RTCPeerConnection, open_media_track
 
-SOUND = EncodedFrame(b"\xf8\xff\xfe", 0, 48_000, "opus")
+SOUND = EncodedFrame(b"\xf8\xff\xfe", 0, 48_000, "opus", audio_level=30)
 
 
 async def test_they_end_with_the_receiver(autojump_clock: trio.testing.MockClock) -> None:
@@ -39,7 +40,7 @@ async def ended(channel: trio.abc.ReceiveChannel[object]) -> None:
 async def test_packets_are_what_was_sent_and_go_on_to_another_peer(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """Those that are forwarded have the sender's own source and numbers, without a gap."""
+    """Those that are forwarded have the sender's own source and numbers, without a gap, and say how loud they are."""
     async with two_peers(seed=1) as peers, two_peers(seed=2) as others:
         frames, track = open_media_track("audio")
         peers.alice.add_track(track)
@@ -63,11 +64,12 @@ async def test_packets_are_what_was_sent_and_go_on_to_another_peer(
     numbers = [packet.sequence_number for packet in got]
     assert numbers == list(range(numbers[0], numbers[0] + 10))
     assert {packet.payload for packet in got} == {SOUND.payload}
+    assert {packet.header_values().audio_level for packet in got} == {30}
 
 
 async def send_sound(frames: trio.abc.SendChannel[EncodedFrame]) -> None:
     number = 0
     while True:
-        await frames.send(EncodedFrame(SOUND.payload, number * 960, 48_000, "opus"))
+        await frames.send(attrs.evolve(SOUND, timestamp=number * 960))
         await trio.sleep(0.02)
         number += 1

@@ -29,6 +29,7 @@ from .parameters import FEEDBACK_NACK, ULPFEC, Codec
 from .paths import MediaPath, PlayedFrame, VideoPath, make_path
 from .receive import ReceptionStatistics, SequenceUnwrapper
 from .redundancy import RedundantAudio, RedundantVideo, Unpacked
+from .seen_numbers import SeenNumbers
 
 
 @attrs.define
@@ -114,6 +115,7 @@ class IncomingStream:
         self._nack: NackGenerator | None = None
         self._path: MediaPath | None = None
         self._between = 0
+        self._handed_on = SeenNumbers(_HANDED_ON)
         self._wanted = False
         self._least_delay = 0.0
         self.wants_packets = False
@@ -154,6 +156,16 @@ class IncomingStream:
             values = self.extensions.read(packet.extensions)
             self._path.insert(number - self._between, timestamp, packet, values, now, recovered=repaired)
         return True
+
+    def hands_on(self, packet: RtpPacket) -> bool:
+        """Return whether to give a packet to those who want packets: once each, and none that is only padding.
+
+        Retransmissions are also sent to probe the path, and may be overtaken by what they repeat.
+        """
+        if not self.wants_packets or not packet.payload:
+            return False
+        number = self._numbers.nearest(packet.sequence_number)
+        return number is not None and self._handed_on.take(number)
 
     def receive_redundant(
         self,
@@ -268,6 +280,9 @@ class IncomingStream:
 
     def want(self, *, frames: bool, packets: bool, least_delay: float = 0.0) -> None:
         """Say what is wanted from now on. What nobody wants is counted, and not asked for again."""
+        if packets and not self.wants_packets:
+            # What came before is not wanted any more, nor what repeats it.
+            self._handed_on = SeenNumbers(_HANDED_ON, self._numbers.highest)
         self.wants_packets = packets
         self._least_delay = least_delay
         if self._path is not None:
@@ -430,3 +445,5 @@ def mutable_elements(extensions: ExtensionMap) -> frozenset[int]:
 
 
 _VIDEO_CLOCK_RATE = 90_000
+_HANDED_ON = 2048
+"""Numbers of packets that may still come late, or twice; longer than what is missing is asked for."""

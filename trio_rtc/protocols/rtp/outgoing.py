@@ -6,6 +6,7 @@ import attrs
 
 from trio_rtc.protocols.serial import serial_difference
 
+from .carried_extensions import ExtensionCarrier
 from .extensions import (
     ABS_CAPTURE_TIME,
     AUDIO_LEVEL,
@@ -137,6 +138,8 @@ class OutgoingStream:
         self._packetizer: Packetizer | None = None
         self._event: OutgoingEvent | None = None
         self._extensions = ExtensionMap()
+        self._carrier = ExtensionCarrier(self._extensions)
+        self._name_numbers: frozenset[int] = frozenset()
         self._names: tuple[tuple[int, bytes], ...] = ()
         self._repair_names: tuple[tuple[int, bytes], ...] = ()
         self._rtx_types: dict[int, int] = {}
@@ -165,6 +168,7 @@ class OutgoingStream:
         self.codec, self._packetizer = codec, packetizer
         self._sound, self._protection = sound, protection
         extensions = self._extensions = ExtensionMap(parameters.extensions)
+        self._carrier = ExtensionCarrier(extensions)
         self._rtx_types = {
             each.payload_type: each.rtx_payload_type
             for each in parameters.codecs
@@ -181,6 +185,7 @@ class OutgoingStream:
         self._repair_names = _elements(
             (extensions.number(MID), mid), (extensions.number(REPAIRED_RTP_STREAM_ID), rid)
         )
+        self._name_numbers = frozenset(number for number, _ in self._names)
 
     @property
     def packetizer(self) -> Packetizer | None:
@@ -295,8 +300,24 @@ class OutgoingStream:
             packet.payload,
             packet.marker,
             packet.csrcs,
-            self._frame_names(),
+            self._frame_names() + self._carrier.carry(packet) if packet.extensions else self._frame_names(),
         )
+
+    def correct(self, packet: RtpPacket, max_packet_size: int) -> list[RtpPacket]:
+        """Return the repair packets to send behind one that is forwarded.
+
+        Only FlexFEC, which is a stream of its own: the numbers of the media are those that its source has counted, and
+        leave no room. What comes late is a repair itself; what is so large that its repair packets would not fit is
+        not protected.
+        """
+        protection = self._protection
+        if protection is None or not protection.factor or protection.in_band:
+            return []
+        is_newest = packet.sequence_number == self._numbers.next - 1 & 0xFFFF
+        if not is_newest or len(packet.payload) > max_packet_size - _PROTECTION_ROOM:
+            return []
+        names = self._repair_stream_names()
+        return [protection.repair_packet(each, 0, packet, names) for each in protection.protect([packet])]
 
     @property
     def plays_event(self) -> bool:
@@ -451,7 +472,8 @@ class OutgoingStream:
         payload_type = self._rtx_types.get(packet.payload_type) or self._rtx_types[codec.payload_type]
         number = self._all_numbers.of(ssrc).take()
         wrapped = wrap(packet, ssrc=ssrc, payload_type=payload_type, sequence_number=number & 0xFFFF)
-        return wrapped.with_extensions(self._repair_stream_names())
+        others = tuple([each for each in packet.extensions if each[0] not in self._name_numbers])
+        return wrapped.with_extensions(self._repair_stream_names() + others)
 
     def _unwrap(self, wire_number: int) -> int:
         """Return the number that a number on the wire stands for: one of the last 32,768."""

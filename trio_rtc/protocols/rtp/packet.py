@@ -1,7 +1,8 @@
 """RTP packets (RFC 3550 section 5.1) with their header extensions (RFC 8285), as bytes and as values.
 
-A packet's extension elements stay as they came, a number and its bytes each; what the numbers mean is negotiated and
-in :mod:`.extensions`. Elements are written in the one-byte form when all fit it, otherwise in the two-byte form.
+A packet's extension elements stay as they came, a number and its bytes each. What the numbers mean is negotiated, by
+each connection for itself; so a packet that was received has the map of its own (:mod:`.extensions`) with it, wherever
+it goes. Elements are written in the one-byte form when all fit it, otherwise in the two-byte form.
 """
 
 import struct
@@ -10,6 +11,8 @@ from typing import Final
 import attrs
 
 from trio_rtc.errors import ProtocolError
+
+from .extensions import ExtensionMap, HeaderValues
 
 VERSION: Final = 2
 HEADER_SIZE: Final = 12
@@ -36,6 +39,8 @@ class RtpPacket:
         csrcs: Contributing sources, at most 15.
         extensions: Header extension elements: number and bytes.
         padding_size: Bytes of padding behind the payload, the last one counted, at most 255.
+        extension_map: What the numbers of ``extensions`` mean; ``None`` where nobody has said. Packets that say the
+            same by other numbers are not equal, whatever their maps.
     """
 
     payload_type: int
@@ -47,10 +52,15 @@ class RtpPacket:
     csrcs: tuple[int, ...] = ()
     extensions: tuple[tuple[int, bytes], ...] = ()
     padding_size: int = 0
+    extension_map: ExtensionMap | None = attrs.field(default=None, eq=False, repr=False)
 
     @classmethod
-    def parse(cls, data: bytes) -> "RtpPacket":
+    def parse(cls, data: bytes, extension_map: ExtensionMap | None = None) -> "RtpPacket":
         """Read a packet.
+
+        Args:
+            data: All of it.
+            extension_map: What was negotiated for where it came from.
 
         Raises:
             ProtocolError: It is malformed.
@@ -88,12 +98,17 @@ class RtpPacket:
             csrcs,
             extensions,
             padding_size,
+            extension_map,
         )
 
     def encode(self) -> bytes:
         """Return the bytes of the packet."""
+        return self.encode_with(self.extensions)
+
+    def encode_with(self, extensions: tuple[tuple[int, bytes], ...]) -> bytes:
+        """Return the bytes of the packet with other header extension elements."""
         first = VERSION << 6 | len(self.csrcs)
-        if self.extensions:
+        if extensions:
             first |= 0x10
         if self.padding_size:
             first |= 0x20
@@ -101,8 +116,8 @@ class RtpPacket:
         parts = [_HEADER.pack(first, second, self.sequence_number, self.timestamp, self.ssrc)]
         if self.csrcs:
             parts.append(struct.pack(f"!{len(self.csrcs)}I", *self.csrcs))
-        if self.extensions:
-            parts.append(_encode_extensions(self.extensions))
+        if extensions:
+            parts.append(_encode_extensions(extensions))
         parts.append(self.payload)
         if self.padding_size:
             parts.append(bytes(self.padding_size - 1) + bytes([self.padding_size]))
@@ -120,7 +135,12 @@ class RtpPacket:
             self.csrcs,
             extensions,
             self.padding_size,
+            self.extension_map,
         )
+
+    def header_values(self) -> HeaderValues:
+        """Return what the header extensions tell that are understood: loudness, orientation, times."""
+        return HeaderValues() if self.extension_map is None else self.extension_map.read(self.extensions)
 
     def extension(self, number: int | None) -> bytes | None:
         """Return the bytes of an extension element, ``None`` when the packet does not have it."""
@@ -182,11 +202,21 @@ def _parse_two_byte_elements(data: bytes, offset: int, end: int) -> tuple[tuple[
 
 
 def _encode_extensions(elements: tuple[tuple[int, bytes], ...]) -> bytes:
-    one_byte = all(number < _RESERVED_ONE_BYTE_ID and 1 <= len(value) <= 16 for number, value in elements)
-    parts = []
+    profile, body = _ONE_BYTE_PROFILE, bytearray()
     for number, value in elements:
-        parts.append(bytes([number << 4 | len(value) - 1]) if one_byte else bytes([number, len(value)]))
-        parts.append(value)
-    body = b"".join(parts)
+        size = len(value)
+        if number >= _RESERVED_ONE_BYTE_ID or not 1 <= size <= 16:
+            profile, body = _TWO_BYTE_PROFILE, _encode_two_byte_elements(elements)
+            break
+        body.append(number << 4 | size - 1)
+        body += value
     body += bytes(-len(body) % 4)
-    return _EXTENSION_HEADER.pack(_ONE_BYTE_PROFILE if one_byte else _TWO_BYTE_PROFILE, len(body) // 4) + body
+    return _EXTENSION_HEADER.pack(profile, len(body) // 4) + body
+
+
+def _encode_two_byte_elements(elements: tuple[tuple[int, bytes], ...]) -> bytearray:
+    body = bytearray()
+    for number, value in elements:
+        body += bytes((number, len(value)))
+        body += value
+    return body

@@ -79,6 +79,7 @@ class ReceivingSide:
 
     Attributes:
         dropped: Packets that went nowhere, by reason.
+        extension_map: The header extensions of all sections: numbers mean the same in the whole bundle.
         forgotten: Sources that SRTP need not remember any more; the session takes them.
     """
 
@@ -91,7 +92,7 @@ class ReceivingSide:
         self._formats: dict[str, dict[int, tuple[Codec, CodecRole]]] = {}
         self._codecs: dict[str, dict[int, Codec]] = {}
         self._maps: dict[str, ExtensionMap] = {}
-        self._any_map = ExtensionMap()
+        self.extension_map = ExtensionMap()
         self._name_elements: frozenset[int] = frozenset()
         self._demands: dict[str, Demand] = {}
         self._repairs: dict[int, int] = {}
@@ -135,7 +136,7 @@ class ReceivingSide:
             for correction, protected in section.corrections.items()
         }
         self._set_extensions(active)
-        self._feedback.configure(active, self._any_map)
+        self._feedback.configure(active, self.extension_map)
         self._synchronizer.set_groups(
             {section.mid: section.sync_group for section in active if section.sync_group is not None}
         )
@@ -150,11 +151,11 @@ class ReceivingSide:
 
     def _set_extensions(self, active: Iterable[ReceiveParameters]) -> None:
         self._maps = {section.mid: ExtensionMap(section.extensions) for section in active}
-        # Numbers mean the same in the whole bundle (RFC 9143 section 9.2 relies on it).
-        self._any_map = ExtensionMap(
+        # RFC 9143 section 9.2 relies on it that numbers mean the same everywhere.
+        self.extension_map = ExtensionMap(
             [pair for extensions in self._maps.values() for pair in extensions.uris.items()]
         )
-        numbers = (self._any_map.number(uri) for uri in (MID, RTP_STREAM_ID, REPAIRED_RTP_STREAM_ID))
+        numbers = (self.extension_map.number(uri) for uri in (MID, RTP_STREAM_ID, REPAIRED_RTP_STREAM_ID))
         self._name_elements = frozenset(number for number in numbers if number is not None)
 
     def set_demand(self, mid: str, demand: Demand) -> None:
@@ -240,7 +241,7 @@ class ReceivingSide:
             self._sources.pop(forgotten, None)
 
     def _find_source(self, packet: RtpPacket) -> _Source | None:
-        values = self._any_map.read(packet.extensions)
+        values = self.extension_map.read(packet.extensions)
         rid = values.rid or values.repaired_rid
         route = self._router.route(packet.ssrc, packet.payload_type, values.mid, rid)
         if route is None:
@@ -268,7 +269,7 @@ class ReceivingSide:
         if not stream.receive(packet, codec, len(data), now):
             self._drop("sequence number")
             return
-        if stream.wants_packets and packet.payload:
+        if stream.hands_on(packet):
             self._hand_on(packet)
         if self._flexfec and (fec := self._flexfec.get(stream.mid)) is not None:
             self._take_recovered(fec.media_received(data), stream.mid, now)
@@ -280,9 +281,8 @@ class ReceivingSide:
         media = stream.receive_redundant(packet, self._codecs[stream.mid], data, now)
         if media is None:
             self._drop("sequence number")
-        elif stream.wants_packets:
-            for each in media:
-                self._hand_on(each)
+        else:
+            self._hand_on_all(stream, media)
 
     def _receive_retransmission(
         self, packet: RtpPacket, data: bytes, codec: Codec, source: _Source, now: float
@@ -308,10 +308,8 @@ class ReceivingSide:
             media = [repaired] if taken else None
         if media is None:
             self._drop("sequence number")
-        elif stream.wants_packets:
-            for each in media:
-                if each.payload:
-                    self._hand_on(each)
+        else:
+            self._hand_on_all(stream, media)
 
     def _receive_flexfec(self, packet: RtpPacket, source: _Source, now: float) -> None:
         mid = source.route.section.mid
@@ -328,15 +326,23 @@ class ReceivingSide:
 
     def _take_recovered(self, recovered: Iterable[bytes], mid: str, now: float) -> None:
         for data in recovered:
-            packet = RtpPacket.parse(data)
+            packet = RtpPacket.parse(data, self.extension_map)
             stream = self._streams.get(packet.ssrc)
             codec = self._codecs[mid].get(packet.payload_type)
             if stream is None or stream.mid != mid or codec is None:
                 self._drop("recovered for nothing")
-            elif stream.receive_recovered(packet, codec, now) and stream.wants_packets and packet.payload:
+            elif stream.receive_recovered(packet, codec, now) and stream.hands_on(packet):
+                self._hand_on(packet)
+
+    def _hand_on_all(self, stream: IncomingStream, packets: Iterable[RtpPacket]) -> None:
+        for packet in packets:
+            if stream.hands_on(packet):
                 self._hand_on(packet)
 
     def _hand_on(self, packet: RtpPacket) -> None:
+        if packet.extension_map is None:
+            # It was taken out of redundancy, where nobody has said what the numbers mean.
+            packet = attrs.evolve(packet, extension_map=self.extension_map)
         ready = self._ready.get(packet.ssrc)
         if ready is None:
             self._ready[packet.ssrc] = [packet]

@@ -9,9 +9,9 @@ import attrs
 from trio_rtc.protocols.serial import serial_difference
 
 from .packet import RtpPacket
+from .seen_numbers import SeenNumbers
 
 _MAX_REORDERING = 512
-_GIVEN_MASK = (1 << 2 * _MAX_REORDERING) - 1
 
 
 @attrs.define
@@ -38,8 +38,7 @@ class PacketRewriter:
         self._timestamp = timestamp
         self._timestamp_at: float | None = None
         self._source: _Source | None = None
-        # Which of the last numbers were given out: a bit each, the newest lowest.
-        self._given = 0
+        self._given = SeenNumbers(2 * _MAX_REORDERING)
 
     def rewrite(self, packet: RtpPacket, clock_rate: int, now: float) -> tuple[int, int] | None:
         """Return our sequence number, unwrapped, and timestamp for a packet.
@@ -62,15 +61,11 @@ class PacketRewriter:
         source.highest = max(number, source.highest)
         ours = number + source.sequence_offset
         timestamp = (packet.timestamp + source.timestamp_offset) & 0xFFFFFFFF
-        ahead = ours - self._next + 1
-        if ahead > 0:
-            self._given = (self._given << ahead | 1) & _GIVEN_MASK
+        if not self._given.take(ours):
+            return None
+        if ours >= self._next:
             self._next = ours + 1
             self._timestamp, self._timestamp_at = timestamp, now
-        elif self._given >> -ahead & 1:
-            return None
-        else:
-            self._given |= 1 << -ahead
         return ours, timestamp
 
     def _switch(self, packet: RtpPacket, clock_rate: int, now: float) -> _Source:

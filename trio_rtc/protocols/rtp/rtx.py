@@ -52,4 +52,5 @@ def unwrap(packet: RtpPacket, *, ssrc: int, payload_type: int) -> RtpPacket | No
         packet.marker,
         packet.csrcs,
         packet.extensions,
+        extension_map=packet.extension_map,
     )

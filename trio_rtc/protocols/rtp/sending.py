@@ -229,8 +229,9 @@ class SendingSide:
                 self.packets_refused += 1
                 continue
             adopted = adopt(packet, codec.payload_type, codec.clock_rate, now)
-            if adopted is not None:
-                self._queue(place, adopted, kind, now)
+            if adopted is not None and self._queue(place, adopted, kind, now):
+                for repair in place.stream.correct(adopted, self._options.max_packet_size):
+                    self._queue(place, repair, kind, now)
 
     def send_event(self, mid: str, code: int, elapsed: float, now: float, *, end: bool) -> None:
         """Queue the packets of a telephone event that has lasted for some time; until its end it replaces the sound.

@@ -195,6 +195,7 @@ class RtpSession:
             self._early += batch[: max(room, 0)]
             self.dropped["too early"] += max(len(batch) - max(room, 0), 0)
             return
+        receiving = self.receiving
         for data, arrived in zip(batch, arrivals or repeat(now), strict=False):
             if len(data) < 2:
                 continue
@@ -207,7 +208,7 @@ class RtpSession:
                 else:
                     clear = srtp.unprotect(data)
                     if clear is not None:
-                        self.receiving.receive(RtpPacket.parse(clear), clear, arrived)
+                        receiving.receive(RtpPacket.parse(clear, receiving.extension_map), clear, arrived)
             except ProtocolError:
                 self.dropped["malformed"] += 1
         self.receiving.finish_batch(now)

@@ -69,4 +69,4 @@ class Stamper:
             marks += ((self._number, encode_transport_sequence_number(number)),)
         if self._time is not None:
             marks += ((self._time, encode_abs_send_time(now)),)
-        return packet.with_extensions(packet.extensions + marks).encode() if marks else packet.encode()
+        return packet.encode_with(packet.extensions + marks)
