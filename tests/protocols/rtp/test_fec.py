@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp import flexfec, ulpfec
-from trio_rtc.protocols.rtp.erasure_decoder import ErasureDecoder, RepairCounters
+from trio_rtc.protocols.rtp.erasure_decoder import ErasureDecoder
 from trio_rtc.protocols.rtp.erasure_encoder import ErasureEncoder
 from trio_rtc.protocols.rtp.fec import FecOptions, MediaKey, RepairRow, media_bits, zero_elements
 from trio_rtc.protocols.rtp.flexfec import build_flexfec, parse_flexfec
+from trio_rtc.protocols.rtp.meters import RepairCounters
 from trio_rtc.protocols.rtp.packet import RtpPacket
 from trio_rtc.protocols.rtp.red import build_red
 from trio_rtc.protocols.rtp.ulpfec import build_ulpfec, parse_ulpfec, take_out_of_red

@@ -142,6 +142,10 @@ def test_red_makes_up_for_lost_sound() -> None:
     # Only two packets lost in a row lose a sound.
     assert len(heard) > pair.audio_frames - pair.dropped / 3
     assert len(pair.bob.frames(AUDIO)) == len(heard)
+    (stream,) = pair.bob.session.receiving.streams
+    assert stream.repairs.packets > 250
+    assert stream.repairs.bytes == 65 * stream.repairs.packets
+    assert stream.repairs.discarded == stream.repairs.packets - stream.counters.fec_recovered
 
 
 def test_red_is_sent_only_while_there_is_loss() -> None:

@@ -6,26 +6,10 @@ them, which may be got back with others: each packet that comes is struck off wh
 
 from collections import OrderedDict
 
-import attrs
-
 from trio_rtc.errors import ProtocolError
 
 from .fec import FecOptions, MediaKey, RepairRow, media_bits, media_key, restore_packet, zero_elements
-
-
-@attrs.define
-class RepairCounters:
-    """What was received to get the packets of one source back (W3C webrtc-stats, inbound-rtp).
-
-    Attributes:
-        packets: Repair packets that came.
-        bytes: Their payloads, in bytes.
-        discarded: How many of them were of no use: nothing was missing, or too much for too long.
-    """
-
-    packets: int = 0
-    bytes: int = 0
-    discarded: int = 0
+from .meters import RepairCounters
 
 
 class _Repair:

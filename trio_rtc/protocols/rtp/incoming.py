@@ -18,10 +18,9 @@ from trio_rtc.protocols.rtcp import (
 )
 from trio_rtc.protocols.serial import Unwrapper
 
-from .erasure_decoder import RepairCounters
 from .extensions import ABS_SEND_TIME, TRANSMISSION_OFFSET, TRANSPORT_WIDE_CC, ExtensionMap, HeaderValues
 from .frame import EncodedFrame
-from .meters import MediaMeters, RoundTrips
+from .meters import MediaMeters, RepairCounters, RoundTrips
 from .nack import NackGenerator
 from .options import RtpOptions
 from .packet import RtpPacket
@@ -219,7 +218,7 @@ class IncomingStream:
         if redundant is None:
             redundant = self._redundant = self._make_redundant(packet.payload_type, codecs)
         if isinstance(redundant, RedundantAudio):
-            return redundant.unpack(packet, number, timestamp, codecs)
+            return redundant.unpack(packet, number, timestamp, codecs, self.repairs)
         unpacked = redundant.unpack(packet, data, codecs, self.repairs)
         if self._path is not None and (not unpacked or unpacked[0].recovered):
             self._path.expect_repairs()

@@ -201,3 +201,20 @@ class MediaMeters:
     loudness: Loudness = attrs.field(factory=Loudness)
     width: int | None = None
     height: int | None = None
+
+
+@attrs.define
+class RepairCounters:
+    """What was received to get the packets of one source back (W3C webrtc-stats, inbound-rtp).
+
+    Of sound a redundant block in a packet of RED counts, which is the payload of another packet once more.
+
+    Attributes:
+        packets: Repair packets that came.
+        bytes: Their payloads, in bytes.
+        discarded: How many of them were of no use: nothing was missing, or too much for too long.
+    """
+
+    packets: int = 0
+    bytes: int = 0
+    discarded: int = 0

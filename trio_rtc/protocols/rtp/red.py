@@ -14,6 +14,8 @@ from attrs import validators
 
 from trio_rtc.errors import ProtocolError
 
+from .meters import RepairCounters
+
 _FOLLOWS: Final = 0x80
 MAX_OFFSET: Final = (1 << 14) - 1
 MAX_BLOCK_SIZE: Final = (1 << 10) - 1
@@ -169,17 +171,21 @@ class RedReceiver:
         self.recovered = 0
         self.duplicates = 0
 
-    def received(self, sequence_number: int, timestamp: int, payload: bytes) -> list[RedPayload]:
+    def received(
+        self, sequence_number: int, timestamp: int, payload: bytes, counters: RepairCounters | None = None
+    ) -> list[RedPayload]:
         """Return what a packet brings, in order of time.
 
         Args:
             sequence_number: Unwrapped.
             timestamp: Unwrapped.
             payload: Of the RTP packet.
+            counters: In which redundant blocks count.
 
         Raises:
             ProtocolError: It is malformed.
         """
+        counters = counters or RepairCounters()
         blocks = parse_red(payload)
         new: list[RedPayload] = []
         distance = len(blocks) - 1
@@ -189,10 +195,13 @@ class RedReceiver:
             distance -= 1
             if not block.data:
                 continue
+            counters.packets += redundant
+            counters.bytes += len(block.data) * redundant
             number_known, timestamp_known = number in self._numbers, block_timestamp in self._timestamps
             # A primary payload is what its number says; that of a redundant one is only counted back.
             if (number_known or timestamp_known) if redundant else (number_known and timestamp_known):
                 self.duplicates += 1
+                counters.discarded += redundant
                 continue
             self._remember(number, block_timestamp)
             self.recovered += redundant

@@ -8,8 +8,9 @@ what they do not tell is left out.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .erasure_decoder import ErasureDecoder, RepairCounters
+from .erasure_decoder import ErasureDecoder
 from .fec import FecOptions
+from .meters import RepairCounters
 from .packet import RtpPacket
 from .parameters import Codec, CodecRole
 from .red import RedOptions, RedReceiver
@@ -43,7 +44,12 @@ class RedundantAudio:
         return {"red_recovered": self._receiver.recovered, "red_duplicates": self._receiver.duplicates}
 
     def unpack(
-        self, packet: RtpPacket, number: int, timestamp: int, codecs: Mapping[int, Codec]
+        self,
+        packet: RtpPacket,
+        number: int,
+        timestamp: int,
+        codecs: Mapping[int, Codec],
+        counters: RepairCounters,
     ) -> list[Unpacked]:
         """Return what is new in a packet, the oldest first.
 
@@ -52,12 +58,13 @@ class RedundantAudio:
             number: Its sequence number, unwrapped.
             timestamp: The same.
             codecs: Of the section, by payload type.
+            counters: In which redundant blocks count.
 
         Raises:
             ProtocolError: It is malformed.
         """
         unpacked = []
-        for part in self._receiver.received(number, timestamp, packet.payload):
+        for part in self._receiver.received(number, timestamp, packet.payload, counters):
             codec = codecs.get(part.payload_type)
             if codec is None or codec.role is not CodecRole.MEDIA:
                 continue
