@@ -19,7 +19,7 @@ from .protocols.rtp.meters import Limitation, LimitationReason
 from .quality import Quality, QualityScaler, preference
 from .rtp_parameters import RTCRtpEncodingParameters
 from .sender import FrameTransform
-from .tracks import MediaStreamTrack
+from .tracks import CapturedFrame, MediaStreamTrack
 
 if TYPE_CHECKING:
     from .transports.rtp import RtpTransport
@@ -188,20 +188,21 @@ class SendingPump:
         try:
             while True:
                 try:
-                    number, frame = await queue.receive()
+                    taken: CapturedFrame = await queue.receive()
                 except trio.EndOfChannel:
                     return
                 current = self._plan
                 if current is not None:
-                    await self._send(number, frame, current)
+                    await self._send(taken, current)
         finally:
             plan.track._source.leave(queue)
             with trio.CancelScope(shield=True):
                 await self._close_encoders()
 
-    async def _send(self, number: int, frame: Any, plan: SendingPlan) -> None:
+    async def _send(self, taken: CapturedFrame, plan: SendingPlan) -> None:
+        number, captured, frame = taken
         if isinstance(frame, EncodedFrame):
-            await self._send_encoded(frame, plan, frame.rid)
+            await self._send_encoded(frame, plan, frame.rid, captured)
             return
         if not hasattr(frame, _TRAITS[plan.kind]):
             self.frames_failed += 1
@@ -215,9 +216,11 @@ class SendingPump:
                 continue
             for encoded in await self._encode(number, frame, plan, layer, bitrate):
                 self.frames_encoded += 1
-                await self._send_encoded(encoded, plan, layer.rid)
+                await self._send_encoded(encoded, plan, layer.rid, captured)
 
-    async def _send_encoded(self, frame: EncodedFrame, plan: SendingPlan, rid: str | None) -> None:
+    async def _send_encoded(
+        self, frame: EncodedFrame, plan: SendingPlan, rid: str | None, captured: float
+    ) -> None:
         transform = self.transform
         if transform is not None:
             transformed = await transform(frame)
@@ -226,7 +229,7 @@ class SendingPump:
             frame = transformed
         frame = self._clocks.setdefault(rid, _Clock()).stamp(frame, plan.track, trio.current_time())
         try:
-            await self._rtp.send_frame(plan.mid, frame, rid)
+            await self._rtp.send_frame(plan.mid, frame, rid, captured)
         except (ValueError, OverflowError) as error:
             self.frames_failed += 1
             logger.info("a frame was not sent: %s", error)

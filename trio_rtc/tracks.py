@@ -10,7 +10,7 @@ Frames are what PyAV has, ``av.VideoFrame`` and ``av.AudioFrame``, or :class:`.E
 import uuid
 from collections.abc import Callable, Iterable
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
@@ -30,6 +30,20 @@ _CONTENT_HINTS = {
     "audio": ("", "speech", "speech-recognition", "music"),
     "video": ("", "motion", "detail", "text"),
 }
+
+
+class CapturedFrame(NamedTuple):
+    """A frame on its way to who sends it.
+
+    Attributes:
+        number: Counts the frames of the source.
+        captured: When it was captured, by trio's clock.
+        frame: The frame.
+    """
+
+    number: int
+    captured: float
+    frame: Any
 
 
 class FrameSource:
@@ -79,16 +93,25 @@ class FrameSource:
         """Frames that were not taken in time, by whomever."""
         return self._dropped_before + sum(queue.dropped for queue in self._queues)
 
-    def push(self, frame: Any) -> bool:
-        """Give a frame to all who take them; return whether nobody had to lose one for it."""
+    def push(self, frame: Any, captured: float | None = None) -> bool:
+        """Give a frame to all who take them; return whether nobody had to lose one for it.
+
+        Args:
+            frame: The frame.
+            captured: When it was captured, by trio's clock; ``None`` for now.
+        """
         self.frames += 1
         self._last_frame = frame
-        self.meters.note(frame, trio.current_time())
+        now = trio.current_time()
+        self.meters.note(frame, now)
+        captured = now if captured is None else captured
         fits = True
         for queue, track in tuple(self._queues.items()):
             shown = frame if track.enabled else blank(frame)
             if shown is not None:
-                fits &= queue.put((self.frames, shown) if queue in self._holding_up else shown)
+                fits &= queue.put(
+                    CapturedFrame(self.frames, captured, shown) if queue in self._holding_up else shown
+                )
         return fits
 
     async def wait_for_room(self) -> None:
@@ -296,7 +319,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         await trio.lowlevel.checkpoint()
 
     def _consume(self) -> FrameQueue[Any]:
-        """Begin to take frames for sending, each with its number, as one who holds up whoever makes them."""
+        """Begin to take frames for sending, as :class:`CapturedFrame`, and hold up whoever makes them."""
         return self._source.consume(self, 2, holds_up=True)
 
     def _end_by_source(self) -> None:
@@ -322,6 +345,8 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
     async def send(self, frame: Any) -> None:
         """Send a frame, waiting for whoever encodes it.
 
+        It counts as captured when this is called: sound and picture that are sent at one time are played together.
+
         Args:
             frame: An ``av.VideoFrame``, an ``av.AudioFrame`` or an ``EncodedFrame``.
 
@@ -329,11 +354,12 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
             trio.BrokenResourceError: Every track of this source was stopped.
             trio.ClosedResourceError: This end was closed.
         """
+        captured = trio.current_time()
         await trio.lowlevel.checkpoint()
         self._check()
         await self._source.wait_for_room()
         self._check()
-        self._source.push(frame)
+        self._source.push(frame, captured)
 
     @property
     def wanted(self) -> bool:

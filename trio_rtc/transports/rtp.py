@@ -37,13 +37,15 @@ class RtpTransport(Transport[Arrived, bytes, RtpEvent]):
         self._lower = lower
         self._report = report
 
-    async def send_frame(self, mid: str, frame: EncodedFrame, rid: str | None = None) -> None:
-        """Send a frame, waiting for the socket where it is full.
+    async def send_frame(
+        self, mid: str, frame: EncodedFrame, rid: str | None = None, captured: float | None = None
+    ) -> None:
+        """Send a frame that was captured at some time, by default now; wait for the socket where it is full.
 
         Raises:
             ValueError: It is not of the codec that was negotiated.
         """
-        self.session.send_frame(mid, frame, trio.current_time(), rid=rid)
+        self.session.send_frame(mid, frame, trio.current_time(), rid=rid, captured=captured)
         await self.flush()
 
     async def send_packets(self, mid: str, packets: Sequence[RtpPacket], rid: str | None = None) -> None:

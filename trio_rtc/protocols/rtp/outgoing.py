@@ -192,8 +192,10 @@ class OutgoingStream:
         """What cuts frames, ``None`` before a codec is negotiated."""
         return self._packetizer
 
-    def packetize(self, frame: EncodedFrame, max_packet_size: int, now: float) -> list[RtpPacket]:
-        """Return the packets of a frame.
+    def packetize(
+        self, frame: EncodedFrame, max_packet_size: int, now: float, captured: float | None = None
+    ) -> list[RtpPacket]:
+        """Return the packets of a frame that was captured at some time, by default now.
 
         Raises:
             ValueError: It is not of the codec that was negotiated.
@@ -208,7 +210,8 @@ class OutgoingStream:
             room -= _PROTECTION_ROOM
         payloads = packetizer.packetize(frame, room)
         timestamp = (frame.timestamp + self._timestamp_offset) & 0xFFFFFFFF
-        self.clock = TimestampPoint(timestamp, now, codec.clock_rate)
+        # RFC 3550 section 6.4.1: a timestamp stands for the moment of sampling, not for the end of encoding.
+        self.clock = TimestampPoint(timestamp, now if captured is None else captured, codec.clock_rate)
         extensions = self._frame_elements(frame)
         is_video = frame.codec.lower() not in _AUDIO_MARKS
         last = len(payloads) - 1

@@ -195,8 +195,10 @@ class SendingSide:
 
     # -- what is sent ------------------------------------------------------------------------------------------
 
-    def send_frame(self, mid: str, frame: EncodedFrame, rid: str | None, now: float) -> None:
-        """Queue the packets of a frame.
+    def send_frame(
+        self, mid: str, frame: EncodedFrame, rid: str | None, now: float, captured: float | None = None
+    ) -> None:
+        """Queue the packets of a frame that was captured at some time, by default now.
 
         Raises:
             ValueError: It is not of the codec that was negotiated.
@@ -208,7 +210,7 @@ class SendingSide:
         if place.stream.plays_event:
             # RFC 4733 section 2.2 lets the tone replace the sound, and the peer hears the tone undisturbed.
             return
-        packets = place.stream.packetize(frame, self._options.max_packet_size, now)
+        packets = place.stream.packetize(frame, self._options.max_packet_size, now, captured)
         for index, packet in enumerate(packets):
             if not self._queue(place, packet, place.kind, now):
                 # The rest would be of no use, and a gap of half of all numbers would be taken for a step back.

@@ -141,14 +141,30 @@ class RtpSession:
 
     # -- what the application does -------------------------------------------------------------------------------
 
-    def send_frame(self, mid: str, frame: EncodedFrame, now: float, *, rid: str | None = None) -> None:
+    def send_frame(
+        self,
+        mid: str,
+        frame: EncodedFrame,
+        now: float,
+        *,
+        rid: str | None = None,
+        captured: float | None = None,
+    ) -> None:
         """Queue a frame. Before the keys are there it is lost, as on any path that is not open yet.
+
+        Args:
+            mid: The section.
+            frame: What is sent.
+            now: Seconds.
+            rid: Which layer.
+            captured: When it was captured, in the same seconds: reports tell that of its timestamp, so that a peer
+                does not take the time that encoding takes for a part of the picture's time. ``None`` for now.
 
         Raises:
             ValueError: It is not of the codec that was negotiated.
         """
         if self.srtp is not None and not self.closed:
-            self.sending.send_frame(mid, frame, rid, now)
+            self.sending.send_frame(mid, frame, rid, now, captured)
             self._schedule.start(now)
 
     def send_packets(

@@ -1,0 +1,67 @@
+"""Sound and picture of one stream are played together, however long each takes on its way to the network."""
+
+from collections.abc import Callable
+
+import trio
+
+from tests.strategies.media import media_peers, opus_frame, until_connected, vp8_frame
+from tests.strategies.peers import connect
+from trio_rtc import EncodedFrame, MediaStream, MediaStreamTrack, MediaStreamTrackSource, open_media_track
+
+PICTURES = 10
+ENCODING = 0.08
+SETTLED, END = 12.0, 18.0
+UNITS = {"opus": 0.02, "VP8": 1 / 30}
+"""Seconds that one number stands for: of every third picture of thirty a second."""
+
+
+async def send(source: MediaStreamTrackSource, make: Callable[[int], EncodedFrame], every: float) -> None:
+    """Send frames, each when it is due."""
+    begin = trio.current_time()
+    index = 0
+    while True:
+        await trio.sleep_until(begin + index * every)
+        await source.send(make(index))
+        index += 1
+
+
+async def encode_slowly(frame: EncodedFrame) -> EncodedFrame:
+    """Take as long as a busy machine takes for a picture, now more, now less."""
+    index = frame.timestamp // 9000
+    await trio.sleep(ENCODING * (1 + 0.2 * (index % 3 - 1)))
+    return frame
+
+
+async def watch(track: MediaStreamTrack, ages: list[float], began: float) -> None:
+    """Note how old frames are when they are played."""
+    async for frame in track:
+        index = int.from_bytes(frame.payload[1:5] if frame.codec == "opus" else frame.payload[10:14], "big")
+        if trio.current_time() >= began + SETTLED:
+            ages.append(trio.current_time() - began - index * UNITS[frame.codec])
+
+
+async def test_the_time_that_encoding_takes_does_not_part_sound_and_picture(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with media_peers() as peers, trio.open_nursery() as nursery:
+        stream = MediaStream()
+        (sound, audio), (pictures, video) = open_media_track("audio"), open_media_track("video")
+        peers.alice.add_track(audio, stream)
+        peers.alice.add_track(video, stream).transform = encode_slowly
+        async with peers.bob.subscribe("track") as tracks:
+            await connect(peers.alice, peers.bob)
+            received = [(await tracks.receive()).track for _ in range(2)]
+        await until_connected(peers.alice)
+        began = trio.current_time()
+        ages: dict[str, list[float]] = {"audio": [], "video": []}
+        for track in received:
+            nursery.start_soon(watch, track, ages[track.kind], began)
+        nursery.start_soon(send, sound, opus_frame, 0.02)
+        nursery.start_soon(send, pictures, lambda index: vp8_frame(3 * index), 1 / PICTURES)
+        await trio.sleep(END)
+        nursery.cancel_scope.cancel()
+    mean = {kind: sum(of_kind) / len(of_kind) for kind, of_kind in ages.items()}
+    assert len(ages["audio"]) > 250
+    assert len(ages["video"]) > 50
+    assert mean["video"] > 0.9 * ENCODING
+    assert abs(mean["audio"] - mean["video"]) < 0.03
