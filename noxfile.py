@@ -15,6 +15,8 @@ nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["tests", "lint", "docs"]
 # nox makes a missing Python an error where the variable CI is set. Here one Python is enough, everywhere.
 nox.options.error_on_missing_interpreters = False
+# There, what is said last is what is read, so the session that fails is the last one.
+nox.options.stop_on_first_error = "CI" in os.environ
 
 PYPROJECT = nox.project.load_toml(Path(__file__).with_name("pyproject.toml"))
 DOCUMENTATION = "docs/_build/html"
@@ -34,6 +36,9 @@ BROWSERS = {
 # For root, who tests in networks apart from the machine's.
 NETWORK_TOOLS = {"iproute2": ("ip",), "nftables": ("nft",)}
 
+
+# Dozens of short processes would compile the package anew where Python is told to keep nothing that it compiles.
+TEST_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": ""}
 
 IN_PARALLEL = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
 """A worker of pytest-xdist for each CPU. ``-- -n 0`` behind a session's name runs everything in one process."""
@@ -66,7 +71,7 @@ def selection(session: nox.Session, *paths: str) -> list[str]:
 def tests(session: nox.Session) -> None:
     """Run the tests on every supported Python that is installed (no network, no browsers, no real time)."""
     install(session, "tests", extras="cli")
-    session.run("pytest", *IN_PARALLEL, *session.posargs)
+    session.run("pytest", *IN_PARALLEL, *session.posargs, env=TEST_ENVIRONMENT)
 
 
 @nox.session
@@ -101,7 +106,9 @@ def interop(session: nox.Session) -> None:
             f"sudo apt-get update && sudo apt-get install -y --no-install-recommends {packages}"
         )
     install(session, "interop", extras="cli")
-    session.run("pytest", *selection(session, "tests/interop", "tests/netns"), env={"TRIO_RTC_INTEROP": "1"})
+    # Each worker is in a network of its own, with a Firefox of its own.
+    arguments = selection(session, "tests/interop", "tests/netns")
+    session.run("pytest", *IN_PARALLEL, *arguments, env={**TEST_ENVIRONMENT, "TRIO_RTC_INTEROP": "1"})
 
 
 @nox.session
@@ -123,14 +130,15 @@ def fuzz(session: nox.Session) -> None:
     """Run the property tests and the state machines with fresh random seeds and ten times the examples."""
     install(session, "tests", extras="cli")
     arguments = selection(session, "tests/protocols", "tests/session")
-    session.run("pytest", *IN_PARALLEL, *arguments, env={"HYPOTHESIS_PROFILE": "fuzz"})
+    session.run("pytest", *IN_PARALLEL, *arguments, env={**TEST_ENVIRONMENT, "HYPOTHESIS_PROFILE": "fuzz"})
 
 
 @nox.session
 def nightly(session: nox.Session) -> None:
     """Run all tests with a hundred times the examples. This takes hours."""
     install(session, "tests", extras="cli")
-    session.run("pytest", *IN_PARALLEL, *session.posargs, env={"HYPOTHESIS_PROFILE": "nightly"})
+    environment = {**TEST_ENVIRONMENT, "HYPOTHESIS_PROFILE": "nightly"}
+    session.run("pytest", *IN_PARALLEL, *session.posargs, env=environment)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The interoperability tests: run by ``nox -s interop``, or by pytest with ``TRIO_RTC_INTEROP=1`` in the environment.
 
 They need peers that no one here wrote, and (as root) they move the whole process into a network of its own, so they
-are a pytest process of their own. What needs only packages of the test dependencies is always collected.
+are a pytest process of their own, or several: each worker of pytest-xdist has its network and its browsers. What needs
+only packages of the test dependencies is always collected.
 """
 
 import os
@@ -20,7 +21,7 @@ collect_ignore_glob = [] if ASKED_FOR else ["test_with_*.py", "test_harness.py"]
 
 
 def pytest_configure() -> None:
-    """Leave the host's network while the process still has one thread only."""
+    """Leave the host's network before there are threads that would stay in it."""
     if ASKED_FOR:
         enter_private_network()
 

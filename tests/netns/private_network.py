@@ -43,8 +43,9 @@ def call_libc(function: str, *arguments: int) -> None:
 def enter_private_network() -> bool:
     """Move this process into a fresh network namespace with loopback and one address of each family.
 
-    To be called while the process has one thread only, because the kernel moves just the calling thread. The
-    namespace ends with the last process in it, so there is nothing to clean up.
+    The kernel moves just the calling thread, and with it the threads and processes that it starts from then on: to
+    be called before there are others that use the network. The namespace ends with the last process in it, so there
+    is nothing to clean up.
 
     Returns:
         Whether it was done: only root may, anyone else stays where they are.
