@@ -2,9 +2,10 @@ import random
 
 import pytest
 
-from trio_rtc.protocols.congestion import CongestionOptions, OveruseState, RateState
+from trio_rtc.protocols.congestion import CongestionOptions, OveruseState, RateState, ReceivedPacket
 from trio_rtc.protocols.congestion.acknowledged import AcknowledgedBitrate
 from trio_rtc.protocols.congestion.arrival_groups import ArrivalGroups, GroupDelta
+from trio_rtc.protocols.congestion.delay_based import DelayBased
 from trio_rtc.protocols.congestion.link_capacity import LinkCapacity
 from trio_rtc.protocols.congestion.overuse import OveruseDetector, QueueDelay
 from trio_rtc.protocols.congestion.rate_control import RateControl
@@ -227,6 +228,33 @@ def test_a_delay_beyond_any_jitter_is_a_queue_after_a_few_groups() -> None:
         assert queue.add(0.03, number / 100) == 0.0
     for number in range(OPTIONS.queue_jump_groups - 1):
         assert queue.add(0.53, 0.5 + number / 100) == 0.0
-    assert queue.add(0.53, 0.6) == pytest.approx(0.5 - OPTIONS.queue_jump)
-    # One group in time shows that the others were held up elsewhere.
+    assert queue.add(0.53, 0.6) == pytest.approx(0.5 - OPTIONS.queue_jump_least)
+    # One group in time shows that the others were held up elsewhere, and that such jitter is to be expected.
     assert queue.add(0.03, 0.61) == 0.0
+    assert queue.add(0.53, 0.62) == 0.0
+    assert queue.add(0.53, 0.63) == pytest.approx(0.5 - OPTIONS.queue_jump)
+
+
+def test_jitter_is_no_queue_and_a_queue_beyond_it_is_one() -> None:
+    queue = QueueDelay(OPTIONS)
+    rng = random.Random(3)
+    for number in range(300):
+        assert queue.add(rng.uniform(0.0, 0.03), number / 100) < 0.02
+    assert [queue.add(rng.uniform(0.2, 0.23), 3 + number / 100) > 0.05 for number in range(2)] == [
+        False,
+        True,
+    ]
+
+
+def test_a_long_queue_is_overuse_though_jitter_hides_the_trend() -> None:
+    delay = DelayBased(OPTIONS)
+    delay.rate.set_bitrate(1e6, 0.0)
+    rng = random.Random(5)
+    for number in range(900):
+        now = number / 100
+        queue = max(now - 6.0, 0.0) / 6
+        packet = ReceivedPacket(number, now, 100 + now + queue + rng.uniform(0.0, 0.06), 1200, None)
+        delay.update([packet], 9e5, None, False, now)
+        if now < 6:
+            assert delay.rate.bitrate >= 9e5
+    assert delay.rate.bitrate < 8e5

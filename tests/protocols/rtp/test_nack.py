@@ -98,6 +98,26 @@ def test_tolerance_is_bounded(nack: NackGenerator) -> None:
     assert nack.tolerance == 0.1
 
 
+def test_answers_tell_how_long_a_round_trip_takes_by_now(nack: NackGenerator) -> None:
+    nack.received(0, 0.0)
+    nack.received(2, 1.0)
+    assert nack.due(1.005) == [1]
+    nack.received(1, 1.405, recovered=True)
+    nack.received(4, 2.0)
+    assert nack.due(2.01) == [3]
+    assert nack.next_timer() == pytest.approx(2.01 + (0.05 + 0.4) / 2 + OPTIONS.min_tolerance)
+    # Which of two requests is answered nobody knows; a shorter time is believed by and by.
+    assert nack.due(2.5) == [3]
+    nack.received(3, 2.51, recovered=True)
+    for number in range(5, 45, 2):
+        nack.received(number + 1, number)
+        nack.due(number + 0.01)
+        nack.received(number, number + 0.06, recovered=True)
+    nack.received(48, 50.0)
+    nack.due(50.01)
+    assert nack.next_timer() == pytest.approx(50.01 + 0.05 + 0.175 * (7 / 8) ** 20 + OPTIONS.min_tolerance)
+
+
 def test_what_nobody_needs_is_not_asked_for(nack: NackGenerator) -> None:
     nack.received(0, 0.0)
     nack.received(5, 0.0)

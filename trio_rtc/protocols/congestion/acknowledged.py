@@ -49,9 +49,17 @@ class AcknowledgedBitrate:
 
     @property
     def latest(self) -> float | None:
-        """The average, or what the last window alone says where that is so different that the average lags behind."""
-        if self.bitrate is None or self.sample is None:
+        """The average, or what the last window alone says where that is so different that the average lags behind.
+
+        Of a window that is not over yet more than half is enough to tell that much less arrives.
+        """
+        if self.bitrate is None or self.sample is None or self._started is None:
             return self.bitrate
+        elapsed = self._last - self._started
+        if elapsed >= self._window / 2:
+            begun = 8 * self._bytes / elapsed
+            if begun < _FALLING * min(self.sample, self.bitrate):
+                return begun
         same = _FALLING * self.bitrate <= self.sample <= _RISING * self.bitrate
         return self.bitrate if same else self.sample
 

@@ -64,11 +64,16 @@ class DelayBased:
         else:
             times.append((now, until))
 
-    def drain_factor(self) -> float:
-        """Return by what to multiply the rate to drain what has been queued already."""
-        options = self._options
-        excess = (self._queue - options.drain_threshold) / options.drain_time
-        return min(max(1 - excess, options.drain_least), 1.0)
+    def draining_bitrate(self, unseen: float = 0.0) -> float:
+        """Return the rate, or as much less as it takes to drain what has been queued already.
+
+        Args:
+            unseen: Seconds of queue of which feedback cannot tell yet.
+        """
+        options, rate = self._options, self.rate.bitrate
+        excess = (max(self._queue, unseen) - options.drain_threshold) / options.drain_time
+        least = max(options.drain_least * rate, options.drain_floor)
+        return min(max((1 - excess) * rate, least), rate)
 
     def update(
         self,
@@ -90,8 +95,12 @@ class DelayBased:
         if self._feedback_at is not None and now - self._feedback_at > _STREAM_TIMEOUT:
             self._reset()
         self._feedback_at = now
+        before = self._queue
         overused = self._detect(received)
         state = OveruseState.OVERUSING if overused else self._detector.state
+        if state is OveruseState.NORMAL and self._queue > max(self._options.queue_limit, before):
+            # Jitter has made the detector deaf, but no jitter makes so long a queue.
+            state = OveruseState.OVERUSING
         if state is OveruseState.NORMAL and self._queue > self._options.drain_threshold:
             # What is queued already must drain first: hold.
             state = OveruseState.UNDERUSING

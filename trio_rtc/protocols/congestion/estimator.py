@@ -31,6 +31,8 @@ from .state import CongestionStatistics, LimitedBy, LossState, OveruseState
 
 _ROUND_TRIP_SMOOTHING = 1 / 8  # RFC 6298 section 2.3
 _MAX_ROUND_TRIP = 10.0
+# How fast the least round-trip time is forgotten when all are longer: with every feedback by this part of the rest.
+_LEAST_FORGOTTEN = 0.002
 _INITIAL_ROUND_TRIP = 0.2
 # A target above this part of the application's bound is held down by it.
 _AT_BOUND = 0.85
@@ -58,6 +60,8 @@ class BandwidthEstimator:
         self._probes = ProbeControl(options)
         self._results = ProbeResults(options)
         self._round_trip: float | None = None
+        self._latest_round_trip = 0.0
+        self._least_round_trip = _MAX_ROUND_TRIP
         self._remb: float | None = None
         self._remb_at = -math.inf
         self._feedback_seen = False
@@ -181,6 +185,11 @@ class BandwidthEstimator:
         """Smoothed round-trip time in seconds, ``None`` before it was measured."""
         return self._round_trip
 
+    @property
+    def present_round_trip(self) -> float:
+        """The smoothed round-trip time in seconds, or the latest where that is longer; 0 before it was measured."""
+        return max(self._round_trip or 0.0, self._latest_round_trip)
+
     def probes_wanted(self) -> list[ProbeCluster]:
         """Take the probes that are to be sent: a second call returns none."""
         clusters = self._probes.take()
@@ -262,7 +271,7 @@ class BandwidthEstimator:
 
     def _combine(self, now: float) -> None:
         if self._feedback_seen:
-            available, limited_by = self._delay.rate.bitrate * self._delay.drain_factor(), LimitedBy.DELAY
+            available, limited_by = self._delay.draining_bitrate(self._unseen_queue()), LimitedBy.DELAY
             if self._loss.bitrate < available:
                 available, limited_by = self._loss.bitrate, LimitedBy.LOSS
         else:
@@ -278,6 +287,18 @@ class BandwidthEstimator:
         self._limited_by = limited_by if self._target == available else LimitedBy.BOUNDS
         self._alr.set_target(self._target)
         self._probes.estimate_changed(self._target, now)
+
+    def _unseen_queue(self) -> float:
+        """Return how long the queue is, in seconds, while no feedback tells of what was sent since the last back-off.
+
+        What feedback tells is as old as the queue is long. What is under way is not, if some of it may be lost.
+        """
+        rate = self._delay.rate
+        if self._packets.newest_acknowledged >= rate.decreased_at:
+            return 0.0
+        carried = rate.bitrate / self._options.backoff
+        usual = self._least_round_trip + self._options.feedback_interval_max
+        return 8 * self._packets.bytes_in_flight / carried - usual
 
     def _process_probes(self, now: float) -> None:
         if not self._probing:
@@ -308,7 +329,9 @@ class BandwidthEstimator:
     def _update_round_trip(self, measured: float) -> None:
         if not math.isfinite(measured):
             return
-        measured = min(max(measured, 0.0), _MAX_ROUND_TRIP)
+        measured = self._latest_round_trip = min(max(measured, 0.0), _MAX_ROUND_TRIP)
+        longer = max(measured - self._least_round_trip, 0.0)
+        self._least_round_trip = min(measured, self._least_round_trip + _LEAST_FORGOTTEN * longer)
         if self._round_trip is None:
             self._round_trip = measured
         else:

@@ -79,6 +79,7 @@ class CongestionOptions:
         queue_jump: Jitter that is believed at most: the queueing delay is no less than what the least delay of the
             last ``queue_jump_groups`` has on top of it. Ours: when a link falls to a fraction, the groups that are
             needed to tell jitter from a queue take a second to arrive.
+        queue_jump_least: Jitter that is believed where none was seen: what a keyframe may queue.
         queue_jump_groups: Number of groups for it.
         base_delay_window: How long the least delay of the path is remembered; bounds what clock skew does.
         backoff: Part of the acknowledged rate that is left by a decrease (GCC section 5.5: 0.85).
@@ -88,6 +89,9 @@ class CongestionOptions:
             Ours, in place of goog_cc's congestion window.
         drain_time: The target is 0 at the threshold plus this, but for ``drain_least``.
         drain_least: Least part of the estimate that is sent while a queue drains.
+        drain_floor: Least rate that is sent then, if the estimate is not below it: what keeps sound and a small picture
+            going, for video that stops begins again with a keyframe.
+        queue_limit: Queueing delay that is overuse while it grows, whatever the trend says.
         acknowledged_window: Length of a measurement of the acknowledged rate (goog_cc: 150 ms).
         acknowledged_first_window: The same for the first one (goog_cc: 500 ms).
         loss_observation_time: Least time that is one observation of loss (goog_cc: 250 ms).
@@ -165,6 +169,7 @@ class CongestionOptions:
     queue_gate: float = attrs.field(default=0.015, validator=_not_negative)
     queue_gate_groups: int = attrs.field(default=12, validator=_at_least_one)
     queue_jump: float = attrs.field(default=0.12, validator=_positive)
+    queue_jump_least: float = attrs.field(default=0.05, validator=_positive)
     queue_jump_groups: int = attrs.field(default=2, validator=_at_least_one)
     base_delay_window: float = attrs.field(default=20.0, validator=_positive)
     backoff: float = attrs.field(default=0.85, validator=_positive_fraction)
@@ -172,7 +177,9 @@ class CongestionOptions:
     max_acknowledged_ratio: float = attrs.field(default=1.5, validator=_above_one)
     drain_threshold: float = attrs.field(default=0.1, validator=_positive)
     drain_time: float = attrs.field(default=0.5, validator=_positive)
-    drain_least: float = attrs.field(default=0.4, validator=_positive_fraction)
+    drain_floor: float = attrs.field(default=80_000.0, validator=_not_negative)
+    queue_limit: float = attrs.field(default=0.15, validator=_positive)
+    drain_least: float = attrs.field(default=0.2, validator=_positive_fraction)
     acknowledged_window: float = attrs.field(default=0.15, validator=_positive)
     acknowledged_first_window: float = attrs.field(default=0.5, validator=_positive)
     loss_observation_time: float = attrs.field(default=0.25, validator=_positive)

@@ -1,5 +1,6 @@
 """Whether the path is overused: the delay's trend against a threshold that adapts itself (GCC section 5.4)."""
 
+import math
 from collections import deque
 
 from .options import CongestionOptions
@@ -7,6 +8,10 @@ from .state import OveruseState
 
 # goog_cc: a pause longer than this does not move the threshold further.
 _MAX_ADAPTATION_STEP_MS = 100.0
+# How much of the largest fall of the delay is remembered from one group to the next, and how many of it no jitter
+# exceeds.
+_FALL_DECAY = 0.99
+_FALLS = 2.0
 
 
 class OveruseDetector:
@@ -88,7 +93,9 @@ class OveruseDetector:
 class QueueDelay:
     """By how much the delay of a path exceeds its least one, in a clock of any offset and some skew.
 
-    Jitter only ever adds to a delay: the least of a few recent ones is close to what the queue holds.
+    Jitter only ever adds to a delay: the least of a few recent ones is close to what the queue holds. Many may take a
+    second when a link breaks down. What exceeds any jitter is a queue after two: how much that is, the times tell at
+    which the delay fell, for a queue that builds up has none.
     """
 
     def __init__(self, options: CongestionOptions) -> None:
@@ -97,7 +104,10 @@ class QueueDelay:
         self._candidates: deque[tuple[float, float]] = deque()
         self._recent: deque[float] = deque(maxlen=options.queue_gate_groups)
         self._newest: deque[float] = deque(maxlen=options.queue_jump_groups)
-        self._jump = options.queue_jump
+        self._most_jitter = options.queue_jump
+        self._least_jitter = options.queue_jump_least
+        self._fall = 0.0
+        self._before = math.inf
 
     def add(self, delay: float, now: float) -> float:
         """Take a delay measured at ``now``; return the present excess, in seconds."""
@@ -109,5 +119,7 @@ class QueueDelay:
             candidates.popleft()
         self._recent.append(delay)
         self._newest.append(delay)
-        # What exceeds any jitter is a queue after a few groups: many may take a second when a link breaks down.
-        return max(min(self._recent), min(self._newest) - self._jump) - candidates[0][1]
+        self._fall = max(_FALL_DECAY * self._fall, self._before - delay if self._before < math.inf else 0.0)
+        self._before = delay
+        jitter = min(self._least_jitter + _FALLS * self._fall, self._most_jitter)
+        return max(min(self._recent), min(self._newest) - jitter) - candidates[0][1]

@@ -175,13 +175,15 @@ class Pacer(Generic[ItemT]):
             return self._queues[PacketKind.AUDIO][0][0]
         return self._free_at if self.packets else math.inf
 
+    def retransmission_time(self, size: int, now: float) -> float:
+        """Return in how many seconds retransmissions of so many bytes, and those before, are paid off."""
+        rate = self._options.retransmission_share * self._rate / self._options.pacing_factor
+        return max(self._retransmissions_paid_at - now, 0.0) + 8 * size / rate
+
     def _may_retransmit(self, size: int, now: float) -> bool:
-        options = self._options
-        paid_at = max(self._retransmissions_paid_at, now)
-        if paid_at > now + options.pacer_queue_time:
+        if self._retransmissions_paid_at > now + self._options.pacer_queue_time:
             return False
-        rate = options.retransmission_share * self._rate / options.pacing_factor
-        self._retransmissions_paid_at = paid_at + 8 * size / rate
+        self._retransmissions_paid_at = now + self.retransmission_time(size, now)
         return True
 
     def _expire_retransmissions(self, now: float) -> None:

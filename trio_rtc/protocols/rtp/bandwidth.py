@@ -124,6 +124,10 @@ class Bandwidth:
             self._repairs.add(8 * (size + _OVERHEAD), now)
         return taken
 
+    def repair_time(self, sizes: Sequence[int], now: float) -> float:
+        """Return how many seconds it takes to send packets again that have so many bytes of payload each."""
+        return self._pacer.retransmission_time(sum(sizes) + _OVERHEAD * len(sizes), now)
+
     def take_due(self, now: float) -> list[Any]:
         """Take the packets that may leave now."""
         return self._pacer.take_due(now)
@@ -221,6 +225,12 @@ class Bandwidth:
     def available(self) -> float:
         """Bits a second that may be sent, all streams together."""
         return self._estimator.target_bitrate
+
+    @property
+    def round_trip(self) -> float:
+        """How long a packet that leaves now and its answer take at least, in seconds; 0 before that was measured."""
+        # What was measured by feedback is longer by the time for which the peer has kept that.
+        return max(self._estimator.present_round_trip - self._options.feedback_interval_max, 0.0)
 
     def statistics(self) -> CongestionStatistics:
         """Return what the estimate stands on."""

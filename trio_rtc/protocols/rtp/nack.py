@@ -48,6 +48,8 @@ class _Missing:
 
 
 _TOLERANCE_DECAY = 0.98
+_ROUND_TRIP_SMOOTHING = 1 / 8
+_ROUND_TRIP_RISE = 1 / 2
 
 
 class NackGenerator:
@@ -121,6 +123,8 @@ class NackGenerator:
         entry = self._missing.pop(sequence_number, None)
         if entry is not None and not recovered:
             self._learn(entry, now)
+        elif entry is not None and entry.requests == 1:
+            self._measure(now - entry.last_request)
         if not self._missing:
             self._next = math.inf
 
@@ -193,6 +197,15 @@ class NackGenerator:
         # One that came long after a request may have been sent again on the same stream (RFC 4585 without RTX).
         if now - entry.last_request < self._round_trip / 2 or not entry.requests:
             self._reordering = max(self._reordering, now - entry.since)
+
+    def _measure(self, answered_after: float) -> None:
+        """Take how long the answer to a request took that was made once: which of several it answers, nobody knows.
+
+        Reports come seldom, and a queue on the path soon makes a round trip many times as long.
+        """
+        beyond_reordering = answered_after > self._round_trip + self.tolerance
+        smoothing = _ROUND_TRIP_RISE if beyond_reordering else _ROUND_TRIP_SMOOTHING
+        self._round_trip += smoothing * (answered_after - self._round_trip)
 
     def _give_up(self, count: int) -> None:
         if count:

@@ -462,6 +462,10 @@ class OutgoingStream:
             packets.append(packet)
         return packets
 
+    def forget_sent(self) -> None:
+        """Send nothing again of what was sent until now: a keyframe is to come."""
+        self._history.clear()
+
     def padding(self, size: int) -> RtpPacket | None:
         """Return something to probe the path with: what was sent lately once more, or nothing where there is no RTX."""
         found = self._history.largest_below(size) if self.retransmits_apart else None

@@ -315,14 +315,25 @@ class SendingSide:
 
     # -- what the peer says ------------------------------------------------------------------------------------
 
-    def handle_nack(self, ssrc: int, sequence_numbers: Iterable[int], now: float) -> None:
-        """Send again what the peer has missed."""
+    def handle_nack(self, ssrc: int, sequence_numbers: Iterable[int], now: float) -> KeyframeRequested | None:
+        """Send again what the peer has missed; where there is no room for that, say that it needs a keyframe.
+
+        The peer would find out by itself, but only when it has waited for the repairs in vain: as long as we would.
+        """
         place = self._places.get(ssrc)
         if place is None:
-            return
-        round_trip = place.report.round_trip or 0.0
-        for packet in place.stream.retransmit(sequence_numbers, round_trip, now):
+            return None
+        # Reports come seldom: what they tell may be out of date by the time that a queue has built up.
+        round_trip = max(place.report.round_trip or 0.0, self._bandwidth.round_trip)
+        packets = place.stream.retransmit(sequence_numbers, round_trip, now)
+        if place.kind is PacketKind.VIDEO and packets:
+            takes = self._bandwidth.repair_time([len(packet.payload) for packet in packets], now)
+            if takes > self._options.assembler.max_wait:
+                place.stream.forget_sent()
+                return KeyframeRequested(place.stream.mid, place.stream.encoding.rid)
+        for packet in packets:
             self._queue(place, packet, PacketKind.RETRANSMISSION, now)
+        return None
 
     def handle_picture_loss(self, ssrc: int) -> KeyframeRequested | None:
         """Hear that the peer needs a keyframe."""

@@ -321,7 +321,7 @@ class RtpSession:
                 case ReceiverReport():
                     self._take_blocks(packet.blocks, now)
                 case GenericNack():
-                    sending.handle_nack(packet.media_ssrc, packet.sequence_numbers, now)
+                    self._tell(sending.handle_nack(packet.media_ssrc, packet.sequence_numbers, now))
                 case TransportFeedback() | CongestionControlFeedback() | ReceiverEstimatedMaximumBitrate():
                     self._take_path_feedback(packet, now)
                 case PictureLossIndication():

@@ -1,0 +1,30 @@
+"""What was lost and cannot be sent again in time: a keyframe takes its place, before the peer asks for it."""
+
+from tests.strategies.rtp_pair import VIDEO, Pair, is_rtcp, video_section
+from trio_rtc.protocols.congestion import CongestionOptions
+from trio_rtc.protocols.rtp import RtpOptions
+
+
+def last_number(pair: Pair) -> int:
+    """Return which picture Bob has seen last."""
+    frame = pair.bob.frames(VIDEO)[-1]
+    return int.from_bytes(frame.payload[10 if frame.keyframe else 3 :][:4], "big")
+
+
+def test_where_there_is_no_room_for_what_was_lost_a_keyframe_takes_its_place() -> None:
+    options = RtpOptions(congestion=CongestionOptions(max_bitrate=300_000))
+    pair = Pair(options)
+    pair.negotiate(video_section())
+    pair.run(1, video=30, size=600)
+    pair.drop = lambda datagram: not is_rtcp(datagram) and len(datagram) > 1000
+    pair.run(0.1, video=30, size=6_000)
+    pair.run(0.2, video=30, size=600)
+    pair.drop = lambda _: False
+    pair.run(0.2, video=30, size=600)
+    (bob,) = pair.bob.session.receiving.streams
+    assert bob.counters.plis_sent == 0
+    assert pair.keyframe_requests == 1
+    pair.run(0.4, video=30, size=600)
+    pair.run(0.2)
+    assert last_number(pair) == pair.video_frames - 1
+    assert bob.counters.plis_sent == 0
