@@ -70,7 +70,7 @@ from .protocols._contract import Address
 from .protocols.datachannel import DataChannelOptions
 from .protocols.dtls import DtlsOptions
 from .protocols.ice import IceOptions
-from .protocols.rtp import Concealment, EncodedFrame, RtpOptions, RtpPacket
+from .protocols.rtp import Concealment, EncodedFrame, HeardTelephoneEvent, RtpOptions, RtpPacket
 from .protocols.sctp import SctpOptions
 from .protocols.sdp import SdpOptions
 from .receiver import RTCRtpReceiver
@@ -136,6 +136,7 @@ __all__ = [
     "EncodedFrame",
     "Event",
     "EventTarget",
+    "HeardTelephoneEvent",
     "IceOptions",
     "InterfaceAddress",
     "InvalidAccessError",

@@ -28,11 +28,13 @@ from .protocols.rtp import (
     RtpPacket,
     StreamEnded,
     StreamStarted,
+    TelephoneEventReceived,
 )
 from .receiver import RTCRtpReceiver
 from .rtp_parameters import RTCRtpCodec, RTCRtpEncodingParameters
 from .sender import RTCRtpSender
 from .session.codecs import NegotiatedCodec
+from .source_log import ReceivedSources, received_sources
 from .transceiver import RTCRtpTransceiver
 from .transports.rtp import RtpTransport
 from .transports.stack import TransportStack
@@ -273,6 +275,16 @@ class MediaLink:
         if self._rtp is not None and transceiver is not None and transceiver.mid is not None:
             self._rtp.call(self._rtp.session.request_keyframe, transceiver.mid, rid)
 
+    def received_sources(self, receiver: RTCRtpReceiver) -> list[ReceivedSources]:
+        """Return who is in what a receiver's streams bring."""
+        transceiver, rtp = self._of_receiver(receiver), self._rtp
+        if transceiver is None or rtp is None:
+            return []
+        now, time_of_day = trio.current_time(), self.wall_clock()
+        streams = [each for each in rtp.session.receiving.streams if each.mid == transceiver.mid]
+        sources = [received_sources(each, lambda at: time_of_day - (now - at) * 1000) for each in streams]
+        return [each for each in sources if each is not None]
+
     async def stats_of(self, selected: object) -> "RTCStatsReport":
         """Return the statistics that concern a sender or receiver."""
         return await self._stats_of(selected)
@@ -288,12 +300,9 @@ class MediaLink:
         match event:
             case FramesReceived():
                 self._take_frames(event)
-            case PacketsReceived():
+            case PacketsReceived() | StreamStarted() | TelephoneEventReceived():
                 if (transceiver := self._by_mid(event.mid)) is not None:
-                    transceiver.receiver._take_packets(event.rid, event.packets)
-            case StreamStarted():
-                if (transceiver := self._by_mid(event.mid)) is not None:
-                    transceiver.receiver._source.mute(False)
+                    _tell_receiver(transceiver.receiver, event)
             case KeyframeRequested():
                 if (transceiver := self._by_mid(event.mid)) is not None:
                     if (pump := self._sending.get(transceiver.sender)) is not None:
@@ -340,6 +349,18 @@ class MediaLink:
 
     def _by_mid(self, mid: str) -> RTCRtpTransceiver | None:
         return None if self._table is None else self._table.by_mid(mid)
+
+
+def _tell_receiver(
+    receiver: RTCRtpReceiver, event: PacketsReceived | StreamStarted | TelephoneEventReceived
+) -> None:
+    match event:
+        case PacketsReceived():
+            receiver._take_packets(event.rid, event.packets)
+        case StreamStarted():
+            receiver._source.mute(False)
+        case TelephoneEventReceived():
+            receiver._take_event(event.heard)
 
 
 def _chosen_codec(

@@ -11,14 +11,14 @@ from .enums import MediaStreamTrackState
 from .event_target import HandlerRunner
 from .frame_queue import FrameQueue
 from .packet_channel import RtpPacketChannel
-from .protocols.rtp import EncodedFrame, RtpPacket
+from .protocols.rtp import EncodedFrame, HeardTelephoneEvent, RtpPacket
 from .rtp_parameters import (
     RTCRtpCapabilities,
     RTCRtpContributingSource,
     RTCRtpReceiveParameters,
     RTCRtpSynchronizationSource,
 )
-from .source_log import SourceLog
+from .source_log import ReceivedSources, SourceLog
 from .tracks import FrameSource, MediaStreamTrack
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ class ReceivingCarrier(Protocol):
 
     def request_keyframe(self, receiver: "RTCRtpReceiver", rid: str | None) -> None:
         """Ask the peer for a keyframe."""
+
+    def received_sources(self, receiver: "RTCRtpReceiver") -> list[ReceivedSources]:
+        """Return who is in what the receiver's streams bring."""
 
     async def stats_of(self, selected: object) -> "RTCStatsReport":
         """Return the statistics that concern a sender or receiver."""
@@ -75,6 +78,7 @@ class RTCRtpReceiver:
         self._sources = SourceLog(carrier.wall_clock)
         self._packet_queues: dict[FrameQueue[RtpPacket], str | None] = {}
         self._encoded_queues: dict[FrameQueue[EncodedFrame], str | None] = {}
+        self._event_queues: list[FrameQueue[HeardTelephoneEvent]] = []
         self._transform: FrameTransform | None = None
         self._dropped_before = 0
         self.layer: str | None = None
@@ -130,12 +134,21 @@ class RTCRtpReceiver:
         return self._parameters
 
     def get_contributing_sources(self) -> list[RTCRtpContributingSource]:
-        """Return who contributed (CSRC) to what was played in the last ten seconds, the newest first."""
-        return self._sources.contributing()
+        """Return who contributed (CSRC) to what was played in the last ten seconds, the newest first.
+
+        While nobody takes the frames, to what came.
+        """
+        return self._sources.contributing(self._received_sources())
 
     def get_synchronization_sources(self) -> list[RTCRtpSynchronizationSource]:
-        """Return the sources (SSRC) of what was played in the last ten seconds, the newest first."""
-        return self._sources.synchronizing()
+        """Return the sources (SSRC) of what was played in the last ten seconds, the newest first.
+
+        While nobody takes the frames, of what came.
+        """
+        return self._sources.synchronizing(self._received_sources())
+
+    def _received_sources(self) -> list[ReceivedSources]:
+        return [] if self._wants_frames else self._carrier.received_sources(self)
 
     async def get_stats(self) -> "RTCStatsReport":
         """Return the statistics of this receiver."""
@@ -190,6 +203,25 @@ class RTCRtpReceiver:
             queue.close()
             self._demand_changed()
 
+    @asynccontextmanager
+    async def telephone_events(self) -> AsyncIterator[trio.abc.ReceiveChannel[HeardTelephoneEvent]]:
+        """Take the telephone events that the peer sends (RFC 4733), such as the tones of DTMF. Not W3C's.
+
+        Each comes when it begins, and once more when it is over. What is not taken in time is dropped, oldest first.
+        The iteration ends with the receiver.
+        """
+        queue: FrameQueue[HeardTelephoneEvent] = FrameQueue(PACKET_CAPACITY)
+        if not self._is_live:
+            queue.end()
+        self._event_queues.append(queue)
+        try:
+            await trio.lowlevel.checkpoint()
+            yield queue
+        finally:
+            self._event_queues.remove(queue)
+            self._dropped_before += queue.dropped
+            queue.close()
+
     # -- what the peer connection tells ------------------------------------------------------------------------
 
     @property
@@ -202,11 +234,11 @@ class RTCRtpReceiver:
 
     @property
     def _queues(self) -> tuple[FrameQueue[Any], ...]:
-        return (*self._packet_queues, *self._encoded_queues)
+        return (*self._packet_queues, *self._encoded_queues, *self._event_queues)
 
     @property
     def _dropped(self) -> int:
-        """Packets and encoded frames that were not taken in time."""
+        """Packets, encoded frames and telephone events that were not taken in time."""
         return self._dropped_before + sum(queue.dropped for queue in self._queues)
 
     def _settle(self, parameters: RTCRtpReceiveParameters, transport: "RTCDtlsTransport | None") -> None:
@@ -217,6 +249,10 @@ class RTCRtpReceiver:
         for queue, wanted in self._packet_queues.items():
             if wanted is None or wanted == rid:
                 queue.put_all(packets)
+
+    def _take_event(self, heard: HeardTelephoneEvent) -> None:
+        for queue in self._event_queues:
+            queue.put(heard)
 
     def _take_encoded(self, frame: EncodedFrame) -> None:
         """Take a frame for those who want encoded ones, and note who is in it."""

@@ -279,3 +279,31 @@ async def test_sound_is_played_on_after_tones(autojump_clock: trio.testing.MockC
         steps = [b - a for a, b in itertools.pairwise(heard)]
         assert sorted(set(steps)) in ([1, 6], [1, 5, 6], [1, 5])
         assert len(steps) - steps.count(1) <= 2
+
+
+async def test_the_peer_hears_the_tones(autojump_clock: trio.testing.MockClock) -> None:
+    async with call() as one, one.receiver.telephone_events() as events:
+        # Nobody takes the sound, and yet they are heard.
+        one.tones.insert_dtmf("1#", 100, 70)
+        await trio.sleep(1)
+        heard = [await events.receive() for _ in range(4)]
+        assert [(each.tone, each.ended) for each in heard] == [
+            ("1", False),
+            ("1", True),
+            ("#", False),
+            ("#", True),
+        ]
+        assert [each.duration for each in heard if each.ended] == pytest.approx([0.1, 0.1])
+        one.peers.bob.close()
+        with pytest.raises(trio.EndOfChannel):
+            await events.receive()
+
+
+async def test_a_tone_whose_end_is_lost_is_over(autojump_clock: trio.testing.MockClock) -> None:
+    async with call(sound=False) as one, one.receiver.telephone_events() as events:
+        one.tones.insert_dtmf("7", 2000)
+        assert not (await events.receive()).ended
+        one.peers.network.partition("alice", "bob")
+        over = await events.receive()
+        assert (over.tone, over.ended) == ("7", True)
+        assert over.duration < 0.5

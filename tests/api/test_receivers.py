@@ -5,7 +5,7 @@ import pytest
 import trio
 
 from tests.strategies.media import connect_track, media_peers, only, opus_frame, send_frames, vp8_frame
-from tests.strategies.peers import negotiate
+from tests.strategies.peers import WALL_CLOCK, negotiate
 from trio_rtc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, open_media_track
 
 Clock = trio.testing.MockClock
@@ -104,6 +104,30 @@ async def test_the_sources_of_what_was_played(autojump_clock: Clock) -> None:
         assert receiver.get_synchronization_sources() == []
         assert receiver.get_contributing_sources() == []
         nursery.cancel_scope.cancel()
+
+
+async def test_sources_are_told_when_nobody_takes_the_frames(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        source, track = open_media_track("audio")
+        peers.alice.add_track(track)
+        receiver = (await connect_track(peers.alice, peers.bob)).receiver
+        assert receiver.get_synchronization_sources() == []
+        for index, contributing in enumerate([(7,), (8, 9), ()]):
+            frame = attrs.evolve(opus_frame(index), audio_level=20, contributing_sources=contributing)
+            await source.send(frame)
+            await trio.sleep(1)
+        sent_at = WALL_CLOCK * 1000 + (trio.current_time() - 1) * 1000
+        (synchronizing,) = receiver.get_synchronization_sources()
+        assert synchronizing.timestamp == pytest.approx(sent_at, abs=100)
+        assert synchronizing.audio_level == pytest.approx(0.1)
+        contributing_sources = receiver.get_contributing_sources()
+        assert [each.source for each in contributing_sources] in ([8, 9, 7], [9, 8, 7])
+        stamps = [each.rtp_timestamp for each in contributing_sources]
+        assert stamps[0] == stamps[1] == (synchronizing.rtp_timestamp - 960) & 0xFFFFFFFF
+        await trio.sleep(7.5)
+        assert len(receiver.get_contributing_sources()) == 2
+        await trio.sleep(2)
+        assert receiver.get_synchronization_sources() == receiver.get_contributing_sources() == []
 
 
 async def test_nobody_who_takes_a_track_costs_nothing(autojump_clock: Clock) -> None:

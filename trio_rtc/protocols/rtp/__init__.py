@@ -9,6 +9,7 @@ from .events import (
     RtpEvent,
     StreamEnded,
     StreamStarted,
+    TelephoneEventReceived,
 )
 from .frame import EncodedFrame
 from .options import RtpOptions
@@ -16,6 +17,7 @@ from .packet import RtpPacket
 from .parameters import Codec, Encoding, ReceiveParameters, SendParameters
 from .receive import Concealment
 from .session import RtpSession
+from .telephone import HeardTelephoneEvent
 
 __all__ = [
     "BitratesChanged",
@@ -25,6 +27,7 @@ __all__ = [
     "EncodedFrame",
     "Encoding",
     "FramesReceived",
+    "HeardTelephoneEvent",
     "KeyframeRequested",
     "PacketsReceived",
     "ReceiveParameters",
@@ -35,4 +38,5 @@ __all__ = [
     "SendParameters",
     "StreamEnded",
     "StreamStarted",
+    "TelephoneEventReceived",
 ]

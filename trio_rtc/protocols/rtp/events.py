@@ -7,6 +7,7 @@ import attrs
 from .frame import EncodedFrame
 from .packet import RtpPacket
 from .receive import Concealment
+from .telephone import HeardTelephoneEvent
 
 
 @attrs.frozen
@@ -73,6 +74,15 @@ class BitratesChanged:
 
 
 @attrs.frozen
+class TelephoneEventReceived:
+    """A telephone event of one source has begun, or is over."""
+
+    mid: str
+    rid: str | None
+    heard: HeardTelephoneEvent
+
+
+@attrs.frozen
 class Closed:
     """The session has ended: nothing comes and nothing goes."""
 
@@ -84,5 +94,6 @@ RtpEvent = (
     | FramesReceived
     | KeyframeRequested
     | BitratesChanged
+    | TelephoneEventReceived
     | Closed
 )

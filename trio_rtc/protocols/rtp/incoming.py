@@ -6,6 +6,7 @@ the matter of its path (:mod:`.paths`), which is another one when the payload ty
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import attrs
 
@@ -24,11 +25,12 @@ from .meters import MediaMeters, RepairCounters, RoundTrips
 from .nack import NackGenerator
 from .options import RtpOptions
 from .packet import RtpPacket
-from .parameters import FEEDBACK_NACK, ULPFEC, Codec
+from .parameters import FEEDBACK_NACK, TELEPHONE_EVENT, ULPFEC, Codec
 from .paths import MediaPath, PlayedFrame, VideoPath, make_path
 from .receive import ReceptionStatistics, SequenceUnwrapper
 from .redundancy import RedundantAudio, RedundantVideo, Unpacked
 from .seen_numbers import SeenNumbers
+from .telephone import IncomingEvents
 
 
 @attrs.define
@@ -62,6 +64,13 @@ class RemoteReport:
     count: int
 
 
+class Contribution(NamedTuple):
+    """When a contributing source was last named: in seconds, and by the RTP timestamp of the packet."""
+
+    at: float
+    timestamp: int
+
+
 class IncomingStream:
     """Receives one source.
 
@@ -84,6 +93,9 @@ class IncomingStream:
         last_heard: When the last packet came.
         wants_packets: Whether somebody wants its packets.
         last_report: The source's own, ``None`` before the first.
+        last_packet: The last that came by itself, ``None`` before the first.
+        contributors: When each contributing source was last named (CSRC), the latest last; of at most 64.
+        telephone: Its telephone events; ``None`` before the first.
     """
 
     def __init__(
@@ -108,6 +120,9 @@ class IncomingStream:
         self.codec: Codec | None = None
         self.last_heard = -math.inf
         self.last_report: RemoteReport | None = None
+        self.last_packet: RtpPacket | None = None
+        self.contributors: dict[int, Contribution] = {}
+        self.telephone: IncomingEvents | None = None
         self._options = options
         self._numbers = SequenceUnwrapper()
         self._timestamps: Unwrapper | None = None
@@ -139,6 +154,9 @@ class IncomingStream:
             size: Bytes of the whole packet.
             now: When it came.
             repaired: Whether it came by retransmission.
+
+        Raises:
+            ProtocolError: It is of telephone events, and malformed.
         """
         number = (self._numbers.nearest if repaired else self._numbers.unwrap)(packet.sequence_number)
         if number is None:
@@ -154,6 +172,10 @@ class IncomingStream:
         if self._path is not None and codec.is_media:
             values = self.extensions.read(packet.extensions)
             self._path.insert(number - self._between, timestamp, packet, values, now, recovered=repaired)
+        elif codec.name.lower() == TELEPHONE_EVENT:
+            if self.telephone is None:
+                self.telephone = IncomingEvents()
+            self.telephone.received(packet.payload, timestamp, codec.clock_rate, now)
         return True
 
     def hands_on(self, packet: RtpPacket) -> bool:
@@ -273,9 +295,19 @@ class IncomingStream:
             self.counters.retransmitted_bytes += payload_size
         else:
             self.statistics.received(number, timestamp, now, clock_rate, payload_size)
+            self.last_packet = packet
+            if packet.csrcs:
+                self._note_contributors(packet, now)
         if self._nack is not None:
             self._nack.received(number, now, recovered=repaired)
         return timestamp
+
+    def _note_contributors(self, packet: RtpPacket, now: float) -> None:
+        for source in packet.csrcs:
+            self.contributors.pop(source, None)
+            self.contributors[source] = Contribution(now, packet.timestamp)
+        while len(self.contributors) > _MAX_CONTRIBUTORS:
+            del self.contributors[next(iter(self.contributors))]
 
     def want(self, *, frames: bool, packets: bool, least_delay: float = 0.0) -> None:
         """Say what is wanted from now on. What nobody wants is counted, and not asked for again."""
@@ -426,7 +458,7 @@ class IncomingStream:
             deadline = min(deadline, self._path.next_timer())
         if self._keyframe_wanted:
             deadline = min(deadline, self._keyframe_asked_at + self._options.keyframe_interval)
-        return deadline
+        return deadline if self.telephone is None else min(deadline, self.telephone.next_timer())
 
     def _take_codec(self, codec: Codec) -> None:
         """Go on with another codec; the same one, negotiated once more, changes nothing of what is under way."""
@@ -444,5 +476,6 @@ def mutable_elements(extensions: ExtensionMap) -> frozenset[int]:
 
 
 _VIDEO_CLOCK_RATE = 90_000
+_MAX_CONTRIBUTORS = 64
 _HANDED_ON = 2048
 """Numbers of packets that may still come late, or twice; longer than what is missing is asked for."""

@@ -22,7 +22,14 @@ from trio_rtc.protocols.rtcp import (
 )
 
 from .erasure_decoder import ErasureDecoder
-from .events import FramesReceived, PacketsReceived, RtpEvent, StreamEnded, StreamStarted
+from .events import (
+    FramesReceived,
+    PacketsReceived,
+    RtpEvent,
+    StreamEnded,
+    StreamStarted,
+    TelephoneEventReceived,
+)
 from .extensions import MID, REPAIRED_RTP_STREAM_ID, RTP_STREAM_ID, ExtensionMap
 from .flexfec import parse_flexfec
 from .idle_sources import IdleSources
@@ -35,6 +42,7 @@ from .redundancy import fec_counters
 from .router import Route, Router
 from .rtx import unwrap
 from .synchronization import Synchronizer
+from .telephone import IncomingEvents
 from .totals import Totals, add_to, incoming_totals
 
 _MAX_RTCP = 1150
@@ -271,6 +279,8 @@ class ReceivingSide:
             return
         if stream.hands_on(packet):
             self._hand_on(packet)
+        if stream.telephone is not None:
+            self._tell_telephone_events(stream, stream.telephone)
         if self._flexfec and (fec := self._flexfec.get(stream.mid)) is not None:
             self._take_recovered(fec.media_received(data), stream.mid, now)
 
@@ -333,6 +343,10 @@ class ReceivingSide:
                 self._drop("recovered for nothing")
             elif stream.receive_recovered(packet, codec, now) and stream.hands_on(packet):
                 self._hand_on(packet)
+
+    def _tell_telephone_events(self, stream: IncomingStream, telephone: IncomingEvents) -> None:
+        for heard in telephone.take():
+            self._events.append(TelephoneEventReceived(stream.mid, stream.rid, heard))
 
     def _hand_on_all(self, stream: IncomingStream, packets: Iterable[RtpPacket]) -> None:
         for packet in packets:
@@ -513,6 +527,10 @@ class ReceivingSide:
     def handle_timer(self, now: float) -> None:
         """Act on what is due: frames that become ready by time, sources that are silent for long."""
         self._collect_frames(now)
+        for stream in self._streams.values():
+            if stream.telephone is not None:
+                stream.telephone.handle_timer(now)
+                self._tell_telephone_events(stream, stream.telephone)
         timeout = self._options.source_timeout
         for stream in [each for each in self._streams.values() if now >= each.last_heard + timeout]:
             self._end(stream)

@@ -1,0 +1,131 @@
+"""Telephone events as they are heard (RFC 4733)."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.rtp.payload import TelephoneEvent
+from trio_rtc.protocols.rtp.telephone import HeardTelephoneEvent, IncomingEvents, OutgoingEvent
+
+RATE = 8000
+
+
+def hear(
+    events: IncomingEvents, *packets: tuple[int, TelephoneEvent], now: float = 0
+) -> list[tuple[int, float, bool]]:
+    """Let packets of these timestamps come; return what was heard: code, duration, whether it is over."""
+    for timestamp, event in packets:
+        events.received(event.encode(), timestamp, RATE, now)
+    return [(heard.code, heard.duration, heard.ended) for heard in events.take()]
+
+
+def event(code: int, milliseconds: float, *, end: bool = False) -> TelephoneEvent:
+    return TelephoneEvent(code, end, 10, round(milliseconds * RATE / 1000))
+
+
+def test_an_event_is_told_when_it_begins_and_when_it_is_over() -> None:
+    events = IncomingEvents()
+    assert hear(events, (100, event(5, 20))) == [(5, 0.02, False)]
+    assert hear(events, (100, event(5, 40)), (100, event(5, 60))) == []
+    # The end comes three times.
+    assert hear(events, *[(100, event(5, 80, end=True))] * 3) == [(5, 0.08, True)]
+    assert events.next_timer() == math.inf
+    # The same tone again is another one.
+    assert hear(events, (2000, event(5, 20, end=True))) == [(5, 0.02, False), (5, 0.02, True)]
+
+
+def test_what_comes_late_is_of_no_consequence() -> None:
+    events = IncomingEvents()
+    assert hear(events, (100, event(1, 60)), (100, event(1, 20))) == [(1, 0.06, False)]
+    assert hear(events, (2000, event(2, 20)), (100, event(1, 80, end=True))) == [
+        (1, 0.06, True),
+        (2, 0.02, False),
+    ]
+    assert hear(events, (2000, event(2, 40, end=True)), (2000, event(2, 20))) == [(2, 0.04, True)]
+    # Another event cannot have begun at the same time.
+    assert hear(events, (2000, event(3, 20))) == []
+
+
+def test_an_event_whose_end_is_lost_is_over_when_nothing_more_comes() -> None:
+    events = IncomingEvents()
+    hear(events, (100, event(11, 20)), now=1)
+    hear(events, (100, event(11, 40)), now=1.02)
+    events.handle_timer(1.5)
+    assert events.take() == []
+    assert events.next_timer() == pytest.approx(1.52)
+    events.handle_timer(1.52)
+    assert events.take() == [HeardTelephoneEvent(11, 0.04, 10, True)]
+    assert events.next_timer() == math.inf
+
+
+@pytest.mark.parametrize("seconds", [5, 8.5, 30])
+def test_an_event_longer_than_sixteen_bits_can_say_is_one(seconds: float) -> None:
+    events, outgoing = IncomingEvents(), OutgoingEvent(9, 1000, RATE)
+    for step in range(1, round(seconds * 50) + 1):
+        for packet in outgoing.packets(step / 50, end=step == round(seconds * 50)):
+            events.received(packet.payload, packet.timestamp, RATE, step / 50)
+    begun, over = events.take()
+    assert (begun.ended, over.ended) == (False, True)
+    assert over.duration == pytest.approx(seconds)
+
+
+def test_several_events_in_a_packet_follow_each_other() -> None:
+    events = IncomingEvents()
+    payload = b"".join(each.encode() for each in (event(1, 50, end=True), event(2, 30)))
+    events.received(payload, 700, RATE, 0)
+    assert hear(events, (1100, event(2, 50, end=True))) == [
+        (1, 0.05, False),
+        (1, 0.05, True),
+        (2, 0.03, False),
+        (2, 0.05, True),
+    ]
+
+
+def test_tones_have_names() -> None:
+    assert [HeardTelephoneEvent(code, 0, 0, True).tone for code in (0, 9, 10, 11, 15, 16)] == [
+        "0",
+        "9",
+        "*",
+        "#",
+        "D",
+        None,
+    ]
+
+
+@given(
+    packets=st.lists(
+        st.tuples(
+            st.lists(
+                st.builds(TelephoneEvent, st.integers(0, 3), st.booleans(), st.just(1), st.integers(0, 65535))
+            ),
+            st.integers(0, 300_000),
+            st.floats(0, 1),
+        )
+    )
+)
+def test_whatever_comes_events_begin_and_end_in_turn(
+    packets: list[tuple[list[TelephoneEvent], int, float]],
+) -> None:
+    events, now = IncomingEvents(), 0.0
+    heard: list[HeardTelephoneEvent] = []
+    for content, timestamp, pause in packets:
+        now += pause
+        events.handle_timer(now)
+        assert events.next_timer() > now
+        payload = b"".join(each.encode() for each in content)
+        if payload:
+            events.received(payload, timestamp, RATE, now)
+        else:
+            with pytest.raises(ProtocolError):
+                events.received(payload, timestamp, RATE, now)
+        heard += events.take()
+        assert events.take() == []
+    events.handle_timer(now + 1)
+    heard += events.take()
+    assert [each.ended for each in heard] == [False, True] * (len(heard) // 2)
+    for begun, over in zip(heard[::2], heard[1::2], strict=True):
+        assert begun.code == over.code
+        assert begun.duration <= over.duration
