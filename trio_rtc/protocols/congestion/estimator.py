@@ -15,7 +15,7 @@ Left out: congestion window push-back and pacing by a window, which goog_cc has 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .acknowledged import AcknowledgedBitrate
 from .alr import ApplicationLimited
@@ -92,13 +92,24 @@ class BandwidthEstimator:
             probe_cluster: The cluster that it belongs to, if any.
             padding: Whether it carries nothing of the application.
         """
+        self.packets_sent(((sequence_number, size, padding),), now, probe_cluster)
+
+    def packets_sent(
+        self, packets: Iterable[tuple[int, int, bool]], now: float, probe_cluster: int | None = None
+    ) -> None:
+        """Remember packets that leave now together: of each its number, its size and whether it is padding."""
         if self._last_sent == -math.inf and self._probing:
             self._probes.start(self._target, self._max, now)
-        self._packets.sent(sequence_number, size, now, probe_cluster)
+        of_application = 0
+        sent = self._packets.sent
+        for sequence_number, size, padding in packets:
+            sent(sequence_number, size, now, probe_cluster)
+            if not padding:
+                of_application += size
         if probe_cluster is not None:
             self._delay.probe_sent(now)
-        if not padding:
-            self._alr.sent(size, now)
+        if of_application:
+            self._alr.sent(of_application, now)
         self._last_sent = now
         if self._unanswered_since is None:
             self._unanswered_since = now

@@ -135,6 +135,9 @@ class Pacer(Generic[ItemT]):
 
     def take_due(self, now: float) -> list[ItemT]:
         """Take the packets that leave now. Afterwards ``next_timer`` is later than ``now``."""
+        if not self.packets and self._probe is None and not self._probes:
+            self.probe_cluster = None
+            return []
         self._expire_retransmissions(now)
         self._begin_probe(now)
         if self._probe is not None:

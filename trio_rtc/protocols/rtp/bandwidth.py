@@ -31,7 +31,10 @@ from trio_rtc.protocols.serial import Unwrapper
 
 from .parameters import Encoding, SendParameters
 
-__all__ = ["Bandwidth", "PacketKind"]
+__all__ = ["Bandwidth", "PacketKind", "SentPacket"]
+
+SentPacket = tuple[int, int, bool]
+"""A packet's transport-wide number, unwrapped, its size in bytes, and whether it is only padding."""
 
 _AUDIO_BITRATE = 64_000.0
 _LEAST_AUDIO = 6_000.0
@@ -153,12 +156,11 @@ class Bandwidth:
         self._moved |= self._overheads.get(ssrc) != overhead
         self._overheads[ssrc] = overhead
 
-    def packet_sent(self, number: int | None, size: int, now: float, *, padding: bool) -> None:
-        """Hear that a packet has left."""
-        if number is not None:
-            self._estimator.packet_sent(
-                number, size + _OVERHEAD, now, self._pacer.probe_cluster, padding=padding
-            )
+    def packets_sent(self, packets: Sequence[SentPacket], now: float) -> None:
+        """Hear that packets have left, of which the peer will tell; all that were taken together."""
+        if packets:
+            on_the_way = [(number, size + _OVERHEAD, padding) for number, size, padding in packets]
+            self._estimator.packets_sent(on_the_way, now, self._pacer.probe_cluster)
 
     # -- what the peer says ------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """What was sent lately, so that it can be sent again when the peer asks for it (RFC 4585 section 6.2.1)."""
 
+import math
 from collections import OrderedDict
 
 import attrs
@@ -23,6 +24,9 @@ class HistoryOptions:
     min_resend_interval: float = attrs.field(default=0.005, validator=validators.ge(0))
 
 
+_CLEANING_INTERVAL = 0.1
+
+
 class _Sent:
     __slots__ = ("packet", "resent_at", "sent_at")
 
@@ -41,10 +45,12 @@ class PacketHistory:
         suppressed: How many were asked for again within a round trip.
     """
 
-    __slots__ = ("_options", "_packets", "resent", "suppressed", "unknown")
+    __slots__ = ("_cleaned_at", "_max_packets", "_options", "_packets", "resent", "suppressed", "unknown")
 
     def __init__(self, options: HistoryOptions | None = None) -> None:
         self._options = options or HistoryOptions()
+        self._max_packets = self._options.max_packets
+        self._cleaned_at = -math.inf
         # Its front is at hand even when much was taken from there, unlike that of a plain dictionary.
         self._packets: OrderedDict[int, _Sent] = OrderedDict()
         self.resent = 0
@@ -61,16 +67,21 @@ class PacketHistory:
     def store(self, sequence_number: int, packet: RtpPacket, now: float) -> None:
         """Keep a packet that is being sent; forget the oldest ones."""
         packets = self._packets
-        # A number that is stored again moves to the end, which keeps the dictionary in order of time.
-        packets.pop(sequence_number, None)
+        if sequence_number in packets:
+            # One that is stored again moves to the end, which keeps the dictionary in order of time.
+            del packets[sequence_number]
         packets[sequence_number] = _Sent(packet, now)
-        horizon = now - self._options.max_age
-        max_packets = self._options.max_packets
-        while True:
-            oldest = next(iter(packets))
-            if len(packets) <= max_packets and packets[oldest].sent_at >= horizon:
-                return
-            del packets[oldest]
+        if len(packets) > self._max_packets:
+            packets.popitem(last=False)
+        if now - self._cleaned_at > _CLEANING_INTERVAL:
+            self._clean(now)
+
+    def _clean(self, now: float) -> None:
+        """Forget what is too old. Until then it takes room, but is not given out."""
+        self._cleaned_at = now
+        packets, horizon = self._packets, now - self._options.max_age
+        while packets[next(iter(packets))].sent_at < horizon:
+            packets.popitem(last=False)
 
     def get(self, sequence_number: int, now: float, round_trip: float) -> RtpPacket | None:
         """Return a packet to send again, which counts as sent again.

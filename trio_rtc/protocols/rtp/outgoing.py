@@ -4,8 +4,6 @@ from collections.abc import Iterable
 
 import attrs
 
-from trio_rtc.protocols.serial import serial_difference
-
 from .carried_extensions import ExtensionCarrier
 from .extensions import (
     ABS_CAPTURE_TIME,
@@ -293,8 +291,10 @@ class OutgoingStream:
         if place is None:
             return None
         number, timestamp = place
-        self._numbers.next = max(self._numbers.next, number + 1)
-        self.clock = TimestampPoint(timestamp, now, clock_rate)
+        if number >= self._numbers.next:
+            self._numbers.next = number + 1
+        if self.clock is None or self.clock.timestamp != timestamp:
+            self.clock = TimestampPoint(timestamp, now, clock_rate)
         return RtpPacket(
             payload_type,
             number & 0xFFFF,
@@ -485,7 +485,7 @@ class OutgoingStream:
     def _unwrap(self, wire_number: int) -> int:
         """Return the number that a number on the wire stands for: one of the last 32,768."""
         newest = self._numbers.next - 1
-        return newest + serial_difference(wire_number, newest & 0xFFFF, 16)
+        return newest + (wire_number - newest + 0x8000 & 0xFFFF) - 0x8000
 
     def _frame_elements(self, frame: EncodedFrame) -> tuple[tuple[int, bytes], ...]:
         number = self._extensions.number

@@ -54,6 +54,8 @@ class Codec:
         parameters: Of ``a=fmtp``, by name.
         feedback: The kinds of ``a=rtcp-fb``, such as ``"nack pli"``.
         rtx_payload_type: Under which retransmissions of it are sent; ``None`` for none.
+        role: What its packets are for.
+        is_media: Whether it carries media itself, and not repair of other packets, events or noise.
     """
 
     payload_type: int
@@ -63,16 +65,17 @@ class Codec:
     parameters: Mapping[str, str] = attrs.field(factory=dict)
     feedback: frozenset[str] = frozenset()
     rtx_payload_type: int | None = None
+    role: CodecRole = attrs.field(init=False, eq=False, repr=False)
+    is_media: bool = attrs.field(init=False, eq=False, repr=False)
 
-    @property
-    def is_media(self) -> bool:
-        """Whether it carries media itself, and not repair of other packets, events or noise."""
-        return self.role is CodecRole.MEDIA
-
-    @property
-    def role(self) -> CodecRole:
-        """What its packets are for."""
+    # Asked with every packet.
+    @role.default
+    def _find_role(self) -> CodecRole:
         return _ROLES.get(self.name.lower(), CodecRole.MEDIA)
+
+    @is_media.default
+    def _find_is_media(self) -> bool:
+        return self.role is CodecRole.MEDIA
 
 
 @attrs.frozen

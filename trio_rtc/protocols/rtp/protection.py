@@ -154,6 +154,11 @@ class VideoProtection:
         self._encoder.protection = factor
 
     @property
+    def is_negotiated(self) -> bool:
+        """Whether there can be repair packets at all."""
+        return self._encoder is not None
+
+    @property
     def in_band(self) -> bool:
         """Whether repair packets take sequence numbers of the media."""
         return self.ssrc is None

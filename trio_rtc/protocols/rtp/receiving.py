@@ -539,8 +539,12 @@ class ReceivingSide:
         """Return the next deadline."""
         deadline = self._feedback.next_timer()
         timeout = self._options.source_timeout
+        # As min() does, without the call: this is asked with every flush.
         for stream in self._streams.values():
-            deadline = min(deadline, stream.next_timer(), stream.last_heard + timeout)
+            if (due := stream.next_timer()) < deadline:
+                deadline = due
+            if (due := stream.last_heard + timeout) < deadline:
+                deadline = due
         return deadline
 
     def counters(self) -> Mapping[str, float]:

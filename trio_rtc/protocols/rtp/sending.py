@@ -7,7 +7,7 @@ from trio_rtc.protocols.rtcp import ReportBlock, SenderReport
 from trio_rtc.protocols.rtcp.ntp import ntp_from_unix
 from trio_rtc.protocols.serial import serial_difference
 
-from .bandwidth import Bandwidth, PacketKind
+from .bandwidth import Bandwidth, PacketKind, SentPacket
 from .events import KeyframeRequested
 from .extensions import ExtensionMap
 from .frame import EncodedFrame
@@ -85,6 +85,10 @@ class _Place:
     def format_of(self, payload_type: int) -> Codec | None:
         """Return the codec of a forwarded packet: by its payload type, else the one that is sent here."""
         return self._formats.get(payload_type, self._media)
+
+
+_Queued = tuple[_Place, RtpPacket, PacketKind, float]
+"""What waits in the pacer: since when, last."""
 
 
 class SendingSide:
@@ -168,7 +172,8 @@ class SendingSide:
             red = next((each for each in reds if each.clock_rate == codec.clock_rate), None)
             sound = None if red is None else RedundantSound(red.payload_type, self._options)
         elif codec is not None:
-            protection = VideoProtection(section, encoding, codec, self._options, self._numbers)
+            made = VideoProtection(section, encoding, codec, self._options, self._numbers)
+            protection = made if made.is_negotiated else None
         stream.configure(section, codec, maker, sound, protection)
 
     def parameters_of(self, stream: OutgoingStream) -> SendParameters:
@@ -256,21 +261,25 @@ class SendingSide:
         return packets
 
     def _take_due(self, now: float) -> list[bytes]:
-        return [
-            self._stamp(place, packet, kind, since, now)
-            for place, packet, kind, since in self._bandwidth.take_due(now)
-            if not place.is_gone
-        ]
+        taken: list[_Queued] = self._bandwidth.take_due(now)
+        if not taken:
+            return []
+        sent: list[SentPacket] = []
+        packets = [self._stamp(each, now, sent) for each in taken if not each[0].is_gone]
+        self._bandwidth.packets_sent(sent, now)
+        return packets
 
     def _queue(self, place: _Place, packet: RtpPacket, kind: PacketKind, now: float) -> bool:
         taken = self._bandwidth.enqueue((place, packet, kind, now), len(packet.payload), kind, now)
         self.packets_refused += not taken
         return taken
 
-    def _stamp(
-        self, place: _Place, packet: RtpPacket, kind: PacketKind, queued_at: float, now: float
-    ) -> bytes:
-        """Return the bytes of a packet that leaves now, with the marks by which the peer measures the path."""
+    def _stamp(self, queued: _Queued, now: float, sent: list[SentPacket]) -> bytes:
+        """Return the bytes of a packet that leaves now, with the marks by which the peer measures the path.
+
+        A packet of which the peer will tell is added to those that were sent.
+        """
+        place, packet, kind, queued_at = queued
         stream, bandwidth = place.stream, self._bandwidth
         is_new = kind is PacketKind.AUDIO or kind is PacketKind.VIDEO
         if not is_new and packet.ssrc == stream.encoding.ssrc:
@@ -288,7 +297,8 @@ class SendingSide:
             stream.note_sent(packet, data, now, waited=now - queued_at)
         else:
             stream.note_repeated(packet, len(data), padding=kind is PacketKind.PADDING)
-        bandwidth.packet_sent(number, len(data), now, padding=kind is PacketKind.PADDING)
+        if number is not None:
+            sent.append((number, len(data), kind is PacketKind.PADDING))
         return data
 
     def _queue_padding(self, size: int, now: float) -> bool:

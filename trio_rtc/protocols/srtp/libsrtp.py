@@ -8,25 +8,44 @@ libsrtp works in place: what fits :data:`BUFFER_SIZE` with the longest trailer c
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from pylibsrtp import ERRORS, Error, Policy, Session
 from pylibsrtp._binding import ffi, lib
 
 BUFFER_SIZE: Final = 2048
+Process = Callable[[bytes], bytes]
 _OK: Final = lib.srtp_err_status_ok
 
 
 class Direction:
     """Protects or unprotects packets, all under the keys of one policy.
 
-    Its methods raise pylibsrtp's ``Error`` for what libsrtp does not take.
+    Each way takes a packet, which the caller has checked, and returns what becomes of it. It raises pylibsrtp's
+    ``Error`` for what libsrtp does not take.
 
     Args:
         policy: Keys and profile.
+
+    Attributes:
+        protect: From RTP to SRTP.
+        unprotect: From SRTP to RTP.
+        protect_rtcp: From RTCP to SRTCP.
+        unprotect_rtcp: From SRTCP to RTCP.
     """
 
-    __slots__ = ("_buffer", "_handle", "_length", "_session", "_view")
+    __slots__ = (
+        "_buffer",
+        "_handle",
+        "_length",
+        "_session",
+        "_view",
+        "protect",
+        "protect_rtcp",
+        "unprotect",
+        "unprotect_rtcp",
+    )
 
     def __init__(self, policy: Policy) -> None:
         self._session = Session(policy)
@@ -34,22 +53,10 @@ class Direction:
         self._buffer = ffi.new("char[]", BUFFER_SIZE)
         self._view = ffi.buffer(self._buffer)
         self._length = ffi.new("int *")
-
-    def protect(self, packet: bytes) -> bytes:
-        """Return the SRTP packet of an RTP packet, which the caller has checked."""
-        return self._process(lib.srtp_protect, packet)
-
-    def unprotect(self, packet: bytes) -> bytes:
-        """Return the RTP packet of an SRTP packet, which the caller has checked."""
-        return self._process(lib.srtp_unprotect, packet)
-
-    def protect_rtcp(self, packet: bytes) -> bytes:
-        """Return the SRTCP packet of an RTCP packet, which the caller has checked."""
-        return self._process(lib.srtp_protect_rtcp, packet)
-
-    def unprotect_rtcp(self, packet: bytes) -> bytes:
-        """Return the RTCP packet of an SRTCP packet, which the caller has checked."""
-        return self._process(lib.srtp_unprotect_rtcp, packet)
+        self.protect: Final[Process] = partial(self._process, lib.srtp_protect)
+        self.unprotect: Final[Process] = partial(self._process, lib.srtp_unprotect)
+        self.protect_rtcp: Final[Process] = partial(self._process, lib.srtp_protect_rtcp)
+        self.unprotect_rtcp: Final[Process] = partial(self._process, lib.srtp_unprotect_rtcp)
 
     def remove_source(self, ssrc: int) -> None:
         """Forget a source."""

@@ -30,6 +30,8 @@ from .profiles import (
 )
 
 _VERSION: Final = 2
+_PLAIN_HEADER: Final = _VERSION << 6
+"""The first byte of a packet without padding, extension and contributing sources."""
 _UINT16: Final = struct.Struct("!H")
 _UINT32: Final = struct.Struct("!I")
 _RTP_SSRC_OFFSET: Final = 8
@@ -188,6 +190,8 @@ def _is_rtp(packet: bytes, end: int) -> bool:
     if end < RTP_HEADER_SIZE:
         return False
     first = packet[0]
+    if first == _PLAIN_HEADER:
+        return True
     if first >> 6 != _VERSION:
         return False
     header_size = RTP_HEADER_SIZE + 4 * (first & 0x0F)

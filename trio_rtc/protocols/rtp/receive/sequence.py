@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from trio_rtc.protocols.serial import serial_difference
-
 from .options import StatisticsOptions
 
 _BITS: Final = 16
@@ -57,9 +55,8 @@ class SequenceUnwrapper:
 
     def nearest(self, value: int) -> int | None:
         """Return the number nearest to the highest so far, without remembering it; ``None`` before the first."""
-        if self.highest is None:
-            return None
-        return self.highest + serial_difference(value, self.highest & _MASK, _BITS)
+        highest = self.highest
+        return None if highest is None else highest + ((value - highest + _HALF) & _MASK) - _HALF
 
     def _begin(self, value: int) -> int | None:
         if self._probation:
