@@ -75,7 +75,6 @@ NOT_KNOWN = {
         "packetsSentWithEct1",
     },
     "RTCAudioSourceStats": {"echoReturnLoss", "echoReturnLossEnhancement"},
-    "RTCTransportStats": {"ccfbMessagesSent", "ccfbMessagesReceived"},
     "RTCIceCandidatePairStats": {
         "lastPacketSentTimestamp",
         "lastPacketReceivedTimestamp",

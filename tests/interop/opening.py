@@ -12,6 +12,12 @@ from tests.interop.remote_peer import RemotePeer, page_peer, program_peer
 
 PEERS = ("aiortc", "wrtc", "chromium", "firefox")
 
+FIELD_TRIALS = {
+    "chromium-flexfec": "WebRTC-FlexFEC-03/Enabled/WebRTC-FlexFEC-03-Advertised/Enabled/",
+    "chromium-ccfb": "WebRTC-RFC8888CongestionControlFeedback/Enabled,force_send:true,offer:true/",
+}
+"""What Chromium does only when it is told to, by the name of the peer that does it."""
+
 
 class Peers:
     """Opens foreign peers, each fresh, but in one Firefox, which takes seconds to come up."""
@@ -26,16 +32,17 @@ class Peers:
 
     @asynccontextmanager
     async def open(self, name: str) -> AsyncIterator[RemotePeer]:
-        """Open a peer for as long as the block lasts: one of ``PEERS``, or ``"chromium-mdns"``."""
+        """Open a peer for as long as the block lasts: of ``PEERS``, ``FIELD_TRIALS``, or ``"chromium-mdns"``."""
         match name:
             case "aiortc" | "wrtc":
                 async with program_peer(name) as peer:
                     yield peer
-            case "chromium" | "chromium-mdns":
+            case "chromium" | "chromium-mdns" | "chromium-flexfec" | "chromium-ccfb":
+                flags = ["--allow-loopback-in-peer-connection"]
+                if name in FIELD_TRIALS:
+                    flags.append(f"--force-fieldtrials={FIELD_TRIALS[name]}")
                 async with (
-                    open_chromium(
-                        "--allow-loopback-in-peer-connection", mdns=name == "chromium-mdns"
-                    ) as chromium,
+                    open_chromium(*flags, mdns=name == "chromium-mdns") as chromium,
                     page_peer(name, await chromium.open()) as peer,
                 ):
                     yield peer

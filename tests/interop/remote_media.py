@@ -73,6 +73,10 @@ class RemoteMedia:
         """Let the peer negotiate this codec only, with its retransmission."""
         await self._link.execute("preferCodec", {"kind": kind, "name": name})
 
+    async def prefer_codecs(self, kind: str, *names: str) -> None:
+        """Let a peer in a browser negotiate these codecs only, in this order; for video with their retransmission."""
+        await self._link.execute("preferCodecs", {"kind": kind, "names": names})
+
     async def codecs(self, kind: str) -> set[str]:
         """Return the names of the codecs that the peer has, in capitals."""
         codecs: list[JsonObject] = await self._link.execute("codecs", {"kind": kind})
@@ -105,6 +109,10 @@ class RemoteMedia:
             "hear", {"mid": mid, "frequency": frequency, "tolerance": tolerance}
         )
         return heard
+
+    async def send_tones(self, source: int, tones: str) -> None:
+        """Let a peer in a browser play telephone tones in the place of a track's sound."""
+        await self._link.execute("sendTones", {"source": source, "tones": tones})
 
     async def request_keyframe(self, mid: str) -> None:
         """Let the peer ask for a keyframe."""

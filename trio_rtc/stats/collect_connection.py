@@ -85,7 +85,7 @@ def _transport_stats(
     for pair in stack.agent.pairs:
         available = _available_bitrate(stack) if pair is selected else None
         yield _pair_stats(pair, timestamp, monitor.traffic.of(pair.key), available)
-    handshake = monitor.handshake
+    handshake, rtp = monitor.handshake, stack.rtp
     yield RTCTransportStats(
         id=TRANSPORT_ID,
         timestamp=timestamp,
@@ -107,6 +107,8 @@ def _transport_stats(
         remote_certificate_id=remote[0].id if remote else None,
         selected_candidate_pair_id=None if selected is None else _pair_id(selected),
         selected_candidate_pair_changes=monitor.traffic.changes,
+        ccfb_messages_sent=None if rtp is None else rtp.session.receiving.ccfb_sent,
+        ccfb_messages_received=None if rtp is None else rtp.session.ccfb_received,
     )
 
 

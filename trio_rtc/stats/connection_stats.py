@@ -47,6 +47,8 @@ class RTCTransportStats:
     remote_certificate_id: str | None
     selected_candidate_pair_id: str | None
     selected_candidate_pair_changes: int
+    ccfb_messages_sent: int | None
+    ccfb_messages_received: int | None
 
 
 @attrs.frozen(kw_only=True)

@@ -173,11 +173,14 @@
     async replaceSource({ source, ...options }) {
       await sources[source].replaceTrack(await open({ kind: sources[source].track.kind, ...options }));
     },
+    sendTones: ({ source, tones }) => sources[source].dtmf.insertDTMF(tones, 100, 70),
     removeSource: ({ source }) => peer.connection().removeTrack(sources[source]),
-    preferCodec({ kind, name }) {
-      const wanted = new Set([`${kind}/${name}`.toLowerCase(), "video/rtx"]);
-      const codecs = RTCRtpReceiver.getCapabilities(kind).codecs.filter(
-        ({ mimeType }) => wanted.has(mimeType.toLowerCase()));
+    preferCodec: ({ kind, name }) => peer.commands.preferCodecs({ kind, names: [name] }),
+    preferCodecs({ kind, names }) {
+      const wanted = [...names.map(name => `${kind}/${name}`.toLowerCase()), "video/rtx"];
+      const place = ({ mimeType }) => wanted.indexOf(mimeType.toLowerCase());
+      const codecs = RTCRtpReceiver.getCapabilities(kind).codecs
+        .filter(codec => place(codec) >= 0).sort((one, other) => place(one) - place(other));
       for (const transceiver of peer.connection().getTransceivers()) {
         if (transceiver.receiver.track.kind === kind) transceiver.setCodecPreferences(codecs);
       }

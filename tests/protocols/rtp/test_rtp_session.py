@@ -292,6 +292,9 @@ def test_feedback_of_sources_raises_the_estimate() -> None:
     pair.run(4, video=30, size=4000)
     assert told_bitrates(pair.alice)[-1] > 600_000
     assert pair.alice.session.bandwidth.statistics().acknowledged_bitrate is not None
+    told = pair.bob.session.receiving.ccfb_sent
+    assert told > 30
+    assert told - 2 <= pair.alice.session.ccfb_received <= told
 
 
 def test_feedback_of_sources_tells_of_losses() -> None:

@@ -31,6 +31,7 @@ class PathFeedback:
     Attributes:
         transport_element: The header extension element to hand to ``packet_arrived``; ``None`` if it is not needed.
         send_time_element: The other one.
+        ccfb_sent: How many packets of RFC 8888 there were to send.
     """
 
     def __init__(self, options: CongestionOptions, max_sources: int) -> None:
@@ -42,6 +43,7 @@ class PathFeedback:
         self._bitrate: RemoteBitrate | None = None
         self.transport_element: int | None = None
         self.send_time_element: int | None = None
+        self.ccfb_sent = 0
 
     def configure(self, sections: Iterable[ReceiveParameters], extensions: ExtensionMap) -> None:
         """Take what was negotiated: the sections that receive, and the extensions of all of them."""
@@ -103,7 +105,9 @@ class PathFeedback:
         """
         packets: list[RtcpPacket] = []
         if self._reports is not None:
-            packets += self._reports.take(own_ssrc, compact_now, now, max_size)
+            reports = self._reports.take(own_ssrc, compact_now, now, max_size)
+            self.ccfb_sent += len(reports)
+            packets += reports
         if self._bitrate is not None and (bitrate := self._bitrate.take(now)) is not None:
             remb = ReceiverEstimatedMaximumBitrate(own_ssrc, bitrate, tuple(ssrcs[:_MAX_REMB_SOURCES]))
             packets.append(remb)

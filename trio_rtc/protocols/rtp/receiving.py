@@ -120,6 +120,11 @@ class ReceivingSide:
         """The streams there are."""
         return self._streams.values()
 
+    @property
+    def ccfb_sent(self) -> int:
+        """How many packets of RFC 8888 were sent."""
+        return self._feedback.ccfb_sent
+
     # -- what is negotiated and wanted ---------------------------------------------------------------------------
 
     def set_sections(self, sections: Iterable[ReceiveParameters]) -> None:

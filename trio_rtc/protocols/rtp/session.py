@@ -74,6 +74,7 @@ class RtpSession:
         bandwidth: The estimate of the path.
         srtp: Encryption, ``None`` before there are keys.
         dropped: Packets that were dropped, by reason.
+        ccfb_received: How many packets of RFC 8888 have come.
     """
 
     def __init__(self, options: RtpOptions, *, rng: random.Random, wall_clock: float, cname: str) -> None:
@@ -86,6 +87,7 @@ class RtpSession:
         self.receiving = ReceivingSide(options, self._events)
         self.srtp: SrtpSession | None = None
         self.dropped: Counter[str] = Counter()
+        self.ccfb_received = 0
         self.closed = False
         self._own_ssrc = rng.getrandbits(32)
         self._schedule = ReportSchedule(rng)
@@ -345,6 +347,7 @@ class RtpSession:
             case TransportFeedback():
                 self.bandwidth.feedback(packet, now)
             case CongestionControlFeedback():
+                self.ccfb_received += 1
                 self.bandwidth.feedback_of_sources(packet, now)
             case ReceiverEstimatedMaximumBitrate():
                 self.bandwidth.remb_received(packet.bitrate, now)

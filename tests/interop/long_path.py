@@ -1,0 +1,148 @@
+"""A long path that loses packets, between us and a peer on the same machine: the same ones each time.
+
+The system's own network is behind it. What we send leaves late, by the whole round-trip time: neither side can tell.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+import attrs
+import trio
+
+from trio_rtc.protocols._contract import Address
+from trio_rtc.transports.network import DatagramSocket, InterfaceAddress, Network
+from trio_rtc.transports.udp import SystemNetwork
+
+
+@attrs.define
+class Loss:
+    """Loses the first packet of every so-many-th frame of one direction; RTCP and all else passes.
+
+    Repair packets among the media follow what they protect, and are spared; those of sources of their own are not.
+
+    Attributes:
+        interval: One frame of so many.
+        lost_types: Payload types of which every packet is lost.
+        lost: How many first packets of frames were lost.
+    """
+
+    interval: int
+    lost_types: frozenset[int] = frozenset()
+    lost: int = 0
+    _frames: int = 0
+    _timestamps: dict[bytes, bytes] = attrs.field(factory=dict)
+
+    def pass_on(self, datagrams: Sequence[bytes]) -> list[bytes]:
+        """Return what is not lost."""
+        return [datagram for datagram in datagrams if not self._loses(datagram)]
+
+    def _loses(self, datagram: bytes) -> bool:
+        # RFC 7983 section 7 and RFC 5761 section 4.
+        if len(datagram) < 12 or not 128 <= datagram[0] < 192 or 192 <= datagram[1] < 224:
+            return False
+        if datagram[1] & 0x7F in self.lost_types:
+            return True
+        timestamp, ssrc = datagram[4:8], datagram[8:12]
+        if self._timestamps.get(ssrc) == timestamp:
+            return False
+        self._timestamps[ssrc] = timestamp
+        self._frames += 1
+        is_lost = not self._frames % self.interval
+        self.lost += is_lost
+        return is_lost
+
+
+class LongPath:
+    """The network of this host, with a long path that loses packets in front of it.
+
+    Args:
+        nursery: Where packets are under way.
+        round_trip: Seconds.
+        interval: Of so many frames the first packet of one is lost.
+
+    Attributes:
+        outgoing: What becomes of what we send.
+        incoming: What becomes of what the peer sends.
+    """
+
+    def __init__(self, nursery: trio.Nursery, *, round_trip: float, interval: int) -> None:
+        self._system: Network = SystemNetwork()
+        self._nursery = nursery
+        self._round_trip = round_trip
+        self.outgoing = Loss(interval)
+        self.incoming = Loss(interval)
+
+    def interface_addresses(self) -> Sequence[InterfaceAddress]:
+        """See :class:`Network`."""
+        return self._system.interface_addresses()
+
+    async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> DatagramSocket:
+        """See :class:`Network`."""
+        socket = _LongPathSocket(
+            await self._system.bind_udp(interface, port), self._round_trip, self.outgoing, self.incoming
+        )
+        self._nursery.start_soon(socket.run)
+        return socket
+
+    async def open_multicast(self, interface: InterfaceAddress, group: Address) -> DatagramSocket:
+        """See :class:`Network`."""
+        return await self._system.open_multicast(interface, group)
+
+    async def resolve(self, host: str, port: int) -> Sequence[Address]:
+        """See :class:`Network`."""
+        return await self._system.resolve(host, port)
+
+
+class _LongPathSocket:
+    """A socket whose packets leave late, and not all of them."""
+
+    def __init__(self, socket: DatagramSocket, delay: float, outgoing: Loss, incoming: Loss) -> None:
+        self._socket = socket
+        self._delay = delay
+        self._outgoing = outgoing
+        self._incoming = incoming
+        self._under_way: deque[tuple[float, list[bytes], Address]] = deque()
+        self._woken = trio.Event()
+
+    @property
+    def local_address(self) -> Address:
+        return self._socket.local_address
+
+    @property
+    def unsendable(self) -> int:
+        return self._socket.unsendable
+
+    @property
+    def arrivals(self) -> Sequence[float]:
+        return ()
+
+    def keep_arrivals(self) -> None:
+        """When packets come is not known of a path that is made up."""
+
+    async def run(self) -> None:
+        """Send what is due."""
+        while True:
+            while self._under_way:
+                due, datagrams, remote = self._under_way.popleft()
+                await trio.sleep_until(due)
+                self._socket.send_nowait(datagrams, remote)
+            self._woken = trio.Event()
+            await self._woken.wait()
+
+    async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
+        while True:
+            batch = await self._socket.receive_batch()
+            passed = [(sender, self._incoming.pass_on(datagrams)) for sender, datagrams in batch]
+            if kept := [each for each in passed if each[1]]:
+                return kept
+
+    def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
+        self._under_way.append((trio.current_time() + self._delay, self._outgoing.pass_on(batch), remote))
+        self._woken.set()
+        return True
+
+    async def drain(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    def close(self) -> None:
+        self._socket.close()
