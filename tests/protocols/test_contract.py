@@ -392,7 +392,7 @@ def digest_of_all() -> str:
 def test_nothing_depends_on_the_order_of_sets(pytestconfig: pytest.Config) -> None:
     """Python shuffles sets of strings anew in every process; replay must not depend on it."""
     program = "from tests.protocols.test_contract import digest_of_all; print(digest_of_all())"
-    digests = {
+    digests = {digest_of_all()} | {
         subprocess.run(
             [sys.executable, "-c", program],
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(pytestconfig.rootpath)},
@@ -400,7 +400,7 @@ def test_nothing_depends_on_the_order_of_sets(pytestconfig: pytest.Config) -> No
             capture_output=True,
             text=True,
             check=True,
-        ).stdout
-        for seed in ("1", "2", "3")
+        ).stdout.strip()
+        for seed in ("1", "2")
     }
     assert len(digests) == 1

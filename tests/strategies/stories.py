@@ -12,12 +12,10 @@ from trio_rtc import (
     RTCPeerConnectionState,
 )
 
-_DEFAULT_EXAMPLES = 50
-
 
 def seeds(count: int) -> range:
     """Return so many seeds in the default profile, and as many times more as others have more examples."""
-    return range(count * settings().max_examples // _DEFAULT_EXAMPLES)
+    return range(count * settings().max_examples // settings.get_profile("default").max_examples)
 
 
 async def state_reached(pc: RTCPeerConnection, *states: RTCPeerConnectionState | str) -> None:
