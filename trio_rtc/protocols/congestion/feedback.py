@@ -47,6 +47,7 @@ class FeedbackGenerator:
         self._arrivals: OrderedDict[int, float] = OrderedDict()
         self._base: int | None = None
         self._highest = -1
+        self._newest = -math.inf
         self._count = 0
         self._untold = 0
         self._deadline = math.inf
@@ -72,16 +73,20 @@ class FeedbackGenerator:
             self._begin_anew()
         if self._base is None:
             self._base = self._highest = sequence_number
-        if sequence_number in self._arrivals:
+        arrivals, pending = self._arrivals, self._options.feedback_pending
+        if sequence_number in arrivals:
             return
-        self._arrivals[sequence_number] = arrival_time
+        arrivals[sequence_number] = arrival_time
         self._untold += 1
-        self._highest = max(self._highest, sequence_number)
-        self._base = min(self._base, sequence_number)
-        if len(self._arrivals) > self._options.feedback_pending:
-            self._arrivals.popitem(last=False)
+        self._newest = max(self._newest, arrival_time)
+        if sequence_number > self._highest:
+            self._highest = sequence_number
+        elif sequence_number < self._base:
+            self._base = sequence_number
+        if len(arrivals) > pending:
+            arrivals.popitem(last=False)
             self.forgotten += 1
-        self._base = max(self._base, self._highest - self._options.feedback_pending)
+        self._base = max(self._base, self._highest - pending)
         if self._deadline == math.inf:
             self._deadline = max(now, self._sent_at + self._interval())
 
@@ -105,7 +110,7 @@ class FeedbackGenerator:
             messages.append(FeedbackToSend(self._count, arrivals))
             self._count += 1
         self._base = self._highest + 1
-        self._forget_told(now)
+        self._forget_told()
         return messages
 
     def _begin_anew(self) -> None:
@@ -131,9 +136,8 @@ class FeedbackGenerator:
         affordable = _MESSAGE_BITS / (options.feedback_bandwidth * self._rate)
         return min(max(affordable, options.feedback_interval_min), options.feedback_interval_max)
 
-    def _forget_told(self, now: float) -> None:
+    def _forget_told(self) -> None:
         # By our own clock of arrivals, which need not be that of ``now``: the newest tells the time.
-        newest = max(self._arrivals.values(), default=now)
-        arrivals = self._arrivals
-        while arrivals and next(iter(arrivals.values())) < newest - self._options.feedback_history:
+        arrivals, oldest = self._arrivals, self._newest - self._options.feedback_history
+        while arrivals and next(iter(arrivals.values())) < oldest:
             arrivals.popitem(last=False)

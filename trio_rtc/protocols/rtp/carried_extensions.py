@@ -59,6 +59,12 @@ class ExtensionCarrier:
         if theirs is not self._theirs:
             self._theirs, self._numbers = theirs, self._renumber(theirs)
         numbers = self._numbers
+        for number, _ in packet.extensions:
+            if number in numbers:
+                break
+        else:
+            # Most packets of video say nothing but what concerns the way.
+            return ()
         return tuple(
             [
                 (ours, value[:_CAPTURE_TIME_SIZE] if ours == self._capture_time else value)
