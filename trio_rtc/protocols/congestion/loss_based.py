@@ -153,23 +153,27 @@ class LossBased:
             candidates.add(acknowledged * _BACKOFF)
             candidates.add(acknowledged)
         weighed = self._weighed()
+        if not self.loss:
+            # The highest rate explains that best, and there is no need to compare it with others.
+            return delay_based, self._fit(_Explained.at(delay_based, weighed), delay_based)
         packets = sum(lost + received for lost, received, _ in weighed)
         best = (-math.inf, current, self.inherent_loss)
         for candidate in candidates:
             rate = min(max(candidate, self._options.min_bitrate), delay_based)
-            inherent = self._fit(weighed, rate)
-            objective = _likelihood(weighed, rate, inherent) + _BIAS * packets * math.log(rate)
+            explained = _Explained.at(rate, weighed)
+            inherent = self._fit(explained, rate)
+            objective = explained.likelihood(inherent) + _BIAS * packets * math.log(rate)
             if rate >= delay_based:
                 objective += _EVIDENCE
             best = max(best, (objective, rate, inherent))
         return best[1], best[2]
 
-    def _fit(self, weighed: list[tuple[float, float, float]], rate: float) -> float:
+    def _fit(self, explained: "_Explained", rate: float) -> float:
         """Return the likeliest loss of the path if it is full at ``rate``."""
         low, high = _MIN_INHERENT, self._max_inherent(rate)
         for _ in range(_BISECTIONS):
             middle = (low + high) / 2
-            if _slope(weighed, rate, middle) > 0:
+            if explained.slope(middle) > 0:
                 low = middle
             else:
                 high = middle
@@ -191,23 +195,47 @@ class LossBased:
         return best
 
 
-def _full_loss(rate: float, sending_rate: float) -> float:
-    """Return the part that a path which is full at ``rate`` has no room for."""
-    return (sending_rate - rate) / sending_rate if sending_rate > rate else 0.0
+@attrs.frozen
+class _Explained:
+    """What was observed, as a path that is full at some rate would explain it.
 
+    Most observations are of less than the path carries, and have but the path's own loss. They count together.
 
-def _likelihood(weighed: list[tuple[float, float, float]], rate: float, inherent: float) -> float:
-    total = 0.0
-    for lost, received, sending_rate in weighed:
-        loss = inherent + (1 - inherent) * _full_loss(rate, sending_rate)
-        total += lost * math.log(loss) + received * math.log(1 - loss)
-    return total
+    Attributes:
+        free_lost: Packets lost while the path was not full, weighed.
+        free_received: Packets that came then, weighed.
+        full: Of each other observation: packets lost and received, weighed, and the part that there was no room for.
+    """
 
+    free_lost: float
+    free_received: float
+    full: list[tuple[float, float, float]]
 
-def _slope(weighed: list[tuple[float, float, float]], rate: float, inherent: float) -> float:
-    """Return the derivative of the likelihood by the inherent loss."""
-    total = 0.0
-    for lost, received, sending_rate in weighed:
-        full = _full_loss(rate, sending_rate)
-        total += lost * (1 - full) / (inherent + (1 - inherent) * full) - received / (1 - inherent)
-    return total
+    @classmethod
+    def at(cls, rate: float, weighed: list[tuple[float, float, float]]) -> "_Explained":
+        """Return the explanation; of each observation come packets lost and received, weighed, and the rate."""
+        free_lost = free_received = 0.0
+        full: list[tuple[float, float, float]] = []
+        for lost, received, sending_rate in weighed:
+            if sending_rate > rate:
+                full.append((lost, received, (sending_rate - rate) / sending_rate))
+            else:
+                free_lost += lost
+                free_received += received
+        return cls(free_lost, free_received, full)
+
+    def likelihood(self, inherent: float) -> float:
+        """Return how likely it is, as a logarithm, if the path itself loses so much."""
+        total = self.free_lost * math.log(inherent) + self.free_received * math.log(1 - inherent)
+        for lost, received, part in self.full:
+            loss = inherent + (1 - inherent) * part
+            total += lost * math.log(loss) + received * math.log(1 - loss)
+        return total
+
+    def slope(self, inherent: float) -> float:
+        """Return the derivative of the likelihood by the loss of the path itself."""
+        passed = 1 - inherent
+        total = self.free_lost / inherent - self.free_received / passed
+        for lost, received, part in self.full:
+            total += lost * (1 - part) / (inherent + passed * part) - received / passed
+        return total
