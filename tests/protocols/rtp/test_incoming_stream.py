@@ -1,0 +1,228 @@
+"""One incoming stream by itself: what it counts, asks for, hands on and begins anew."""
+
+import math
+
+import attrs
+import pytest
+
+from tests.strategies.rtp_pair import COMFORT_NOISE, OPUS, VIDEO, VIDEO_SSRC, VP8, vp8_payload
+from trio_rtc.protocols.rtcp import SenderReport
+from trio_rtc.protocols.rtp import EncodedFrame, RtpOptions, RtpPacket
+from trio_rtc.protocols.rtp.extensions import (
+    ABS_SEND_TIME,
+    TRANSPORT_WIDE_CC,
+    VIDEO_ORIENTATION,
+    ExtensionMap,
+)
+from trio_rtc.protocols.rtp.incoming import IncomingStream, mutable_elements
+from trio_rtc.protocols.rtp.paths import AudioPath, VideoPath
+
+FIRST = 1000
+HEADER = 20
+"""Bytes of a packet beside its payload, here."""
+
+
+def make(*, frames: bool = False, packets: bool = True, options: RtpOptions | None = None) -> IncomingStream:
+    stream = IncomingStream(VIDEO, VIDEO_SSRC, None, options or RtpOptions())
+    stream.want(frames=frames, packets=packets)
+    return stream
+
+
+def picture(number: int, *, keyframe: bool = False) -> RtpPacket:
+    """Return a picture that is one packet, the ``number``-th."""
+    payload = b"\x10" + vp8_payload(number, 50, keyframe=keyframe)
+    return RtpPacket(
+        96, FIRST + number & 0xFFFF, 3000 * number & 0xFFFFFFFF, VIDEO_SSRC, payload, marker=True
+    )
+
+
+def take(stream: IncomingStream, packet: RtpPacket, now: float, *, repaired: bool = False) -> bool:
+    size = HEADER + len(packet.payload)
+    return stream.receive(packet, VP8, size, now, repaired=repaired) and stream.hands_on(packet)
+
+
+# What is counted.
+
+
+def test_media_and_retransmissions_are_counted_apart() -> None:
+    stream = make()
+    for number in (0, 1, 3):
+        assert take(stream, picture(number), number / 30)
+    assert take(stream, picture(2), 0.2, repaired=True)
+    assert not take(stream, picture(2), 0.21, repaired=True)
+    counters, size = stream.counters, len(picture(2).payload)
+    assert (stream.statistics.packets, stream.statistics.bytes) == (3, 3 * size)
+    assert (counters.retransmitted_packets, counters.retransmitted_bytes) == (2, 2 * size)
+    assert counters.repairs_unneeded == 1
+    assert counters.header_bytes == 5 * HEADER
+    assert stream.last_heard == 0.21
+
+
+def test_a_number_from_nowhere_is_not_gone_on_with() -> None:
+    stream = make()
+    take(stream, picture(0), 0.0)
+    astray = attrs.evolve(picture(1), sequence_number=FIRST + 30_000)
+    assert not stream.receive(astray, VP8, 100, 0.1)
+    assert stream.repair_counters()["sequence_numbers_rejected"] == 1
+    assert stream.statistics.packets == 1
+
+
+def test_a_retransmission_is_of_no_use_before_the_first_packet() -> None:
+    stream = make()
+    assert not stream.receive(picture(5), VP8, 100, 0.0, repaired=True)
+    assert not stream.hands_on(picture(5))
+
+
+# What is handed on.
+
+
+def test_a_packet_is_handed_on_once_whichever_way_it_comes() -> None:
+    stream = make()
+    take(stream, picture(0), 0.0)
+    take(stream, picture(2), 0.1)
+    assert take(stream, picture(1), 0.15, repaired=True)
+    assert not take(stream, picture(1), 0.2)
+    assert not take(stream, picture(2), 0.25, repaired=True)
+    assert stream.receive_recovered(picture(0), VP8, 0.3)
+    assert not stream.hands_on(picture(0))
+
+
+def test_padding_is_not_handed_on() -> None:
+    stream = make()
+    assert not take(stream, attrs.evolve(picture(0), payload=b"", padding_size=200), 0.0)
+    assert take(stream, picture(1), 0.1)
+
+
+def test_nothing_is_handed_on_that_nobody_wants() -> None:
+    stream = make(packets=False)
+    assert not take(stream, picture(0), 0.0)
+    stream.want(frames=False, packets=True)
+    assert not take(stream, picture(0), 0.1, repaired=True)
+    assert take(stream, picture(1), 0.2)
+
+
+def test_a_sender_that_begins_anew_is_handed_on() -> None:
+    stream = make()
+    for number in (0, 1, 20_000, 20_001, 20_002):
+        taken = take(stream, picture(number), number / 30)
+        assert taken is (number != 20_000)
+    assert stream.repair_counters()["sequence_restarts"] == 1
+
+
+# What is asked for.
+
+
+def test_what_is_missing_is_asked_for_until_it_comes() -> None:
+    stream = make()
+    take(stream, picture(0), 0.0)
+    take(stream, picture(3), 0.1)
+    due = stream.next_request()
+    assert 0.1 < due < 0.2
+    assert stream.take_nacks(due) == [FIRST + 1, FIRST + 2]
+    take(stream, picture(1), 0.2, repaired=True)
+    assert stream.take_nacks(1.0) == [FIRST + 2]
+    take(stream, picture(2), 1.1, repaired=True)
+    assert stream.take_nacks(10.0) == []
+    assert stream.next_request() == stream.next_timer() == math.inf
+
+
+def test_what_nobody_wants_is_not_asked_for() -> None:
+    stream = make(packets=False)
+    take(stream, picture(0), 0.0)
+    take(stream, picture(3), 0.1)
+    assert stream.take_nacks(1.0) == []
+    assert "nack_requested" not in stream.repair_counters()
+
+
+def test_a_peer_that_does_not_repeat_is_not_asked() -> None:
+    stream = make()
+    codec = attrs.evolve(VP8, feedback=frozenset({"nack pli"}))
+    for number in (0, 3):
+        stream.receive(picture(number), codec, 100, number / 30)
+    assert stream.take_nacks(1.0) == []
+    assert stream.takes("nack pli")
+    assert not stream.takes("nack")
+
+
+def test_keyframes_are_asked_for_no_more_often_than_the_options_say() -> None:
+    stream = make(options=RtpOptions(keyframe_interval=0.5))
+    take(stream, picture(0), 0.0)
+    assert not stream.take_keyframe_request(0.0)
+    stream.request_keyframe()
+    assert stream.next_request() <= 1.0
+    assert stream.take_keyframe_request(1.0)
+    stream.request_keyframe()
+    assert not stream.take_keyframe_request(1.4)
+    assert stream.next_timer() == pytest.approx(1.5)
+    assert stream.take_keyframe_request(1.5)
+    assert not stream.take_keyframe_request(5.0)
+
+
+def test_who_begins_to_watch_needs_a_keyframe() -> None:
+    stream = make()
+    take(stream, picture(0), 0.0)
+    stream.want(frames=True, packets=True)
+    assert isinstance(stream.path, VideoPath)
+    assert stream.take_keyframe_request(0.1)
+    take(stream, picture(1, keyframe=True), 0.2)
+    (frame,) = stream.frames(0.2)
+    assert isinstance(frame, EncodedFrame)
+    assert frame.keyframe
+    assert (stream.counters.frames, stream.counters.keyframes) == (1, 1)
+    stream.want(frames=False, packets=True)
+    assert stream.path is None
+    assert stream.frames(0.3) == []
+
+
+# Codecs.
+
+
+def test_another_codec_has_another_path_and_the_same_one_negotiated_again_has_not() -> None:
+    stream = make(frames=True)
+    take(stream, picture(0, keyframe=True), 0.0)
+    path = stream.path
+    stream.receive(picture(1), attrs.evolve(VP8), 100, 0.1)
+    assert stream.path is path
+    stream.receive(picture(2), attrs.evolve(VP8, name="VP9"), 100, 0.2)
+    assert isinstance(stream.path, VideoPath)
+    assert stream.path is not path
+    assert stream.is_video
+
+
+def test_what_stands_between_the_sound_is_not_missing_there() -> None:
+    stream = make(frames=True)
+    for number in range(4):
+        codec = COMFORT_NOISE if number == 1 else OPUS
+        sound = RtpPacket(codec.payload_type, FIRST + number, 960 * number, VIDEO_SSRC, b"\xf8\xff\xfe")
+        assert stream.receive(sound, codec, 30, number / 50)
+        assert stream.hands_on(sound)
+    assert isinstance(stream.path, AudioPath)
+    assert stream.codec is OPUS
+    assert not stream.is_video
+    assert stream.statistics.packets == 4
+
+
+# Reports.
+
+
+def test_a_report_answers_the_last_one_of_the_source() -> None:
+    stream = make()
+    for number in (0, 1, 3):
+        take(stream, picture(number), number / 30)
+    assert (stream.report_block(1.0).last_sender_report, stream.report_block(1.0).cumulative_lost) == (0, 1)
+    report = SenderReport(VIDEO_SSRC, 0x0001_2345_6789_0000, 9000, 3, 150)
+    for at in (2.0, 3.0):
+        stream.sender_report(report, at)
+    block = stream.report_block(3.5)
+    assert block.last_sender_report == 0x2345_6789
+    assert block.delay_since_last_sender_report == 0x8000
+    assert stream.last_report is not None
+    assert stream.last_report.count == 2
+    clock = stream.clock_of(report)
+    assert clock is not None
+    assert clock[0] == 9000
+
+
+def test_only_what_is_written_on_the_way_out_may_change() -> None:
+    extensions = ExtensionMap({1: VIDEO_ORIENTATION, 2: ABS_SEND_TIME, 5: TRANSPORT_WIDE_CC})
+    assert mutable_elements(extensions) == {2, 5}
