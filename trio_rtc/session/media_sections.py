@@ -14,6 +14,7 @@ from trio_rtc.protocols.sdp import (
     rtp_attributes,
 )
 
+from .capabilities import TRANSPORT_SEQUENCE_NUMBER_URI
 from .codecs import NegotiatedCodec
 from .directions import intersect, reverse
 from .extensions import ExtensionIds, answered_extensions, offered_extensions
@@ -93,6 +94,7 @@ def answer_media_section(
     if not formats:
         return None
     extmaps = answered_extensions(transceiver.header_extensions, attributes.extmaps, numbers.extension_ids)
+    formats = _with_one_feedback(formats, extmaps)
     direction = intersect(transceiver.direction, reverse(RTCRtpTransceiverDirection(attributes.direction)))
     layers = answered_layers(transceiver, attributes, direction, formats)
     mid = media_mid(offered)
@@ -108,6 +110,27 @@ def answer_media_section(
         *layer_attributes(layers),
     )
     return _section(offered.kind, offered.protocol, formats, answered)
+
+
+def _with_one_feedback(
+    formats: Sequence[NegotiatedCodec], extmaps: Sequence[ExtMap]
+) -> tuple[NegotiatedCodec, ...]:
+    """Leave one kind of feedback on every packet, where an offer has both: by transport-wide numbers if there are any.
+
+    Without them only that by source says anything (RFC 8888), and Chromium sends it only where the other is refused.
+    """
+    is_numbered = any(extmap.uri == TRANSPORT_SEQUENCE_NUMBER_URI for extmap in extmaps)
+    refused = "ack ccfb" if is_numbered else "transport-cc"
+    return tuple(
+        attrs.evolve(
+            entry,
+            codec=attrs.evolve(
+                entry.codec,
+                rtcp_feedback=tuple(kind for kind in entry.codec.rtcp_feedback if kind != refused),
+            ),
+        )
+        for entry in formats
+    )
 
 
 def _section(
