@@ -1,4 +1,4 @@
-"""What peers tell each other of every packet: by transport-wide numbers, or by source (RFC 8888) where there are none."""
+"""What peers tell each other of every packet: by transport-wide numbers, or else by source (RFC 8888)."""
 
 import attrs
 import pytest
@@ -6,8 +6,9 @@ import trio
 
 from tests.strategies.media import connect_track, media_peers, only, send_frames
 from tests.strategies.peers import description_of
-from trio_rtc import RTCPeerConnection, RTCTransportStats, open_media_track
+from trio_rtc import RTCPeerConnection, RTCRtpTransceiverDirection, RTCTransportStats, open_media_track
 
+STOPPED = RTCRtpTransceiverDirection.STOPPED
 TRANSPORT_WIDE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 
 
@@ -25,7 +26,7 @@ async def test_feedback_is_of_one_kind(autojump_clock: trio.testing.MockClock, n
         transceiver = only(peers.alice.get_transceivers())
         transceiver.set_header_extensions_to_negotiate(
             [
-                each if numbered or each.uri != TRANSPORT_WIDE else attrs.evolve(each, direction="stopped")
+                each if numbered or each.uri != TRANSPORT_WIDE else attrs.evolve(each, direction=STOPPED)
                 for each in transceiver.get_header_extensions_to_negotiate()
             ]
         )

@@ -7,7 +7,9 @@ import trio
 from tests.interop.calling import OUR_TONE, THEIR_TONE, calling
 from tests.interop.opening import Peers
 from tests.strategies.stories import layer_counters
+from trio_rtc import RTCRtpTransceiverDirection
 
+STOPPED = RTCRtpTransceiverDirection.STOPPED
 TRANSPORT_WIDE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 
 
@@ -35,7 +37,7 @@ async def test_congestion_is_told_of_by_source(peers: Peers) -> None:
         for transceiver in call.own.pc.get_transceivers():
             transceiver.set_header_extensions_to_negotiate(
                 [
-                    attrs.evolve(extension, direction="stopped")
+                    attrs.evolve(extension, direction=STOPPED)
                     if extension.uri == TRANSPORT_WIDE
                     else extension
                     for extension in transceiver.get_header_extensions_to_negotiate()
