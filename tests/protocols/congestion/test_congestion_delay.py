@@ -162,6 +162,26 @@ def test_a_jump_of_the_clock_does_not_spoil_it() -> None:
     assert estimate.bitrate == pytest.approx(1e6, rel=0.05)
 
 
+def test_half_a_window_tells_that_much_less_arrives_and_a_few_packets_do_not() -> None:
+    estimate = AcknowledgedBitrate(OPTIONS)
+    receive(estimate, 4e6, 0.0, 3.0)
+    before = estimate.latest
+    receive(estimate, 4e5, 3.0, 3.06)
+    assert estimate.latest == before
+    receive(estimate, 4e5, 3.06, 3.14)
+    assert estimate.latest is not None
+    assert estimate.latest < 0.7 * 4e6
+
+
+def test_what_is_not_known_to_have_arrived_does_not_lower_the_acknowledged_rate() -> None:
+    estimate = AcknowledgedBitrate(OPTIONS)
+    receive(estimate, 1e6, 0.0, 2.0)
+    for second in range(2, 10):
+        estimate.interrupted()
+        receive(estimate, 1e6, second + 0.3, second + 1)
+        assert estimate.latest == pytest.approx(1e6, rel=0.1)
+
+
 # Capacity and rate.
 
 

@@ -55,6 +55,18 @@ def test_what_no_feedback_speaks_of_is_neither_received_nor_lost() -> None:
     assert (packets.forgotten, packets.bytes_in_flight, len(packets)) == (29, 0, 0)
 
 
+def test_feedback_that_was_lost_is_noticed_once() -> None:
+    packets = sent(30)
+    assert not packets.feedback([(0, 1.0), (1, None)], 0.1).gap
+    assert not packets.feedback([(2, 1.1), (3, 1.1)], 0.2).gap
+    assert packets.feedback([(6, 1.2), (7, 1.2)], 0.3).gap
+    assert not packets.feedback([(8, 1.3)], 0.4).gap
+    # It was only late.
+    assert not packets.feedback([(4, 1.15), (5, 1.15)], 0.4).gap
+    assert not packets.feedback([(9, 1.4)], 0.5).gap
+    assert not packets.feedback([], 0.5).gap
+
+
 def test_unknown_repeated_and_senseless_entries_are_ignored() -> None:
     packets = sent(2)
     packets.feedback([(0, 1.0)], 0.1)

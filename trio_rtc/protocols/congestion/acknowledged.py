@@ -10,6 +10,8 @@ _INITIAL_VARIANCE = 50.0
 # A window with less than this part of the average, or with more than this multiple, is not noise any more.
 _FALLING = 0.7
 _RISING = 2.0
+# Packets by which a window that is not over yet is judged.
+_ENOUGH_PACKETS = 5
 
 
 class AcknowledgedBitrate:
@@ -28,6 +30,7 @@ class AcknowledgedBitrate:
         self._started: float | None = None
         self._last = 0.0
         self._bytes = 0
+        self._packets = 0
         self.bitrate: float | None = None
         self.sample: float | None = None
 
@@ -36,27 +39,35 @@ class AcknowledgedBitrate:
         if self._started is None or abs(arrival_time - self._last) > self._max_jump:
             # The first one begins the window and is not part of it; so does one after a jump of the clock.
             self._started = self._last = arrival_time
-            self._bytes = 0
+            self._bytes = self._packets = 0
+            return
+        if arrival_time < self._started:
+            # Of a window that is over: the feedback was overtaken.
             return
         self._last = max(self._last, arrival_time)
         self._bytes += size
+        self._packets += 1
         window = self._first_window if self.bitrate is None else self._window
         elapsed = self._last - self._started
         if elapsed >= window:
             self._sample(8 * self._bytes / elapsed)
             self._started = self._last
-            self._bytes = 0
+            self._bytes = self._packets = 0
+
+    def interrupted(self) -> None:
+        """Hear that some of what arrived is not known, as where feedback was lost: begin another window."""
+        self._started = None
 
     @property
     def latest(self) -> float | None:
         """The average, or what the last window alone says where that is so different that the average lags behind.
 
-        Of a window that is not over yet more than half is enough to tell that much less arrives.
+        Of a window that is not over yet half of it is enough to tell that much less arrives, if that is some packets.
         """
         if self.bitrate is None or self.sample is None or self._started is None:
             return self.bitrate
         elapsed = self._last - self._started
-        if elapsed >= self._window / 2:
+        if elapsed >= self._window / 2 and self._packets >= _ENOUGH_PACKETS:
             begun = 8 * self._bytes / elapsed
             if begun < _FALLING * min(self.sample, self.bitrate):
                 return begun

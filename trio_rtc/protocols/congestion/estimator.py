@@ -249,6 +249,8 @@ class BandwidthEstimator:
     # How it is done.
 
     def _estimate(self, feedback: FeedbackResults, now: float) -> None:
+        if feedback.gap:
+            self._acknowledged.interrupted()
         for packet in feedback.received:
             self._acknowledged.received(packet.arrival_time, packet.size)
             if packet.probe_cluster is not None:

@@ -42,11 +42,13 @@ class FeedbackResults:
         received: Packets that arrived, in order of arrival.
         lost: Packets that are given up now, in the order they were sent.
         bytes_in_flight_before: What was under way before this feedback.
+        gap: Whether nothing was said of packets that were sent before these: feedback was lost.
     """
 
     received: list[ReceivedPacket]
     lost: list[SentPacket]
     bytes_in_flight_before: int
+    gap: bool = False
 
 
 def _by_arrival(packet: ReceivedPacket) -> tuple[float, int]:
@@ -71,6 +73,7 @@ class SentPackets:
         self.bytes_in_flight = 0
         self.forgotten = 0
         self.newest_acknowledged = -math.inf
+        self._unreported = 0
 
     def __len__(self) -> int:
         return len(self._packets) + len(self._missing)
@@ -101,14 +104,19 @@ class SentPackets:
         """Match feedback with what was sent.
 
         Args:
-            arrivals: Unwrapped sequence numbers, each with the time of its arrival in seconds of the peer's clock
-                (any offset), or ``None`` when it has not arrived. Unknown and repeated numbers are ignored.
+            arrivals: Unwrapped sequence numbers in ascending order, each with the time of its arrival in seconds of
+                the peer's clock (any offset), or ``None`` when it has not arrived. Unknown and repeated numbers are
+                ignored.
             now: Monotonic time in seconds.
         """
         before = self.bytes_in_flight
         received: list[ReceivedPacket] = []
         packets = self._packets
         missing = self._missing
+        # A packet that is known, next to the last that was spoken of, and before the first that is.
+        gap = bool(arrivals) and arrivals[0][0] > self._unreported and self._unreported in packets
+        if arrivals:
+            self._unreported = max(self._unreported, arrivals[-1][0] + 1)
         for sequence_number, arrival_time in arrivals:
             packet = packets.pop(sequence_number, None)
             if arrival_time is None or not math.isfinite(arrival_time):
@@ -126,7 +134,7 @@ class SentPackets:
         received.sort(key=_by_arrival)
         lost = self._give_up()
         self.forget(now)
-        return FeedbackResults(received, lost, before)
+        return FeedbackResults(received, lost, before, gap)
 
     def _give_up(self) -> list[SentPacket]:
         latest = self.newest_acknowledged - self._loss_delay

@@ -118,6 +118,7 @@ class VideoPath:
         self._least_delay = 0.0
         self._asked_delay = 0.0
         self._held: deque[tuple[float, EncodedFrame]] = deque()
+        self._lateness = 0.0
 
     @property
     def assembler(self) -> FrameAssembler:
@@ -158,11 +159,21 @@ class VideoPath:
 
     def _due(self, frame: EncodedFrame, now: float) -> float:
         base = self._jitter.base_delay
-        least = max(self._least_delay, self._asked_delay)
-        if not (self._extra_delay or least) or base is None:
+        if base is None:
             return now
-        wait = base + max(self._jitter.target_delay, least) + self._extra_delay
-        return min(frame.timestamp / frame.clock_rate + wait, now + _MAX_HOLD)
+        captured = frame.timestamp / frame.clock_rate
+        self._lateness += _LATENESS_SMOOTHING * (max(now - captured - base, 0.0) - self._lateness)
+        if not (self._extra_delay or self._least_delay or self._asked_delay):
+            return now
+        return min(captured + base + self._own_wait() + self._extra_delay, now + _MAX_HOLD)
+
+    def _own_wait(self) -> float:
+        """Return how long pictures wait for their own sake, beyond the least delay: as long as they take on average.
+
+        Only where they have to wait at any rate it is long enough for nearly all of them.
+        """
+        least = max(self._least_delay, self._asked_delay)
+        return max(self._jitter.target_delay, least) if least else self._lateness
 
     def _whole_frames(self, now: float) -> list[EncodedFrame]:
         frames: list[EncodedFrame] = []
@@ -208,13 +219,12 @@ class VideoPath:
         return self._assembler.take_keyframe_request()
 
     def timing(self) -> StreamTiming | None:
-        """Return when the last picture is shown that waits as long as the network makes it."""
+        """Return when the last picture is shown if it is as late as pictures are on average."""
         base = self._jitter.base_delay
         if base is None or self._last is None:
             return None
         captured = self._last / self._codec.clock_rate
-        wait = max(self._jitter.target_delay, self._least_delay, self._asked_delay)
-        return StreamTiming(self._last, captured + base + wait)
+        return StreamTiming(self._last, captured + base + self._own_wait())
 
     def set_extra_delay(self, delay: float) -> None:
         """Take how much longer pictures have to wait for the sound; less than some milliseconds is nothing."""
@@ -378,3 +388,4 @@ _MAX_HOLD = 5.0
 _CORRECTION_WAIT = 0.15
 """Seconds to wait for error correction: it protects a few frames together, and comes behind them."""
 _LEAST_EXTRA_DELAY = 0.01
+_LATENESS_SMOOTHING = 1 / 64

@@ -4,6 +4,9 @@ from trio_rtc.protocols.timer import Timer
 
 from .options import FrameAssemblerOptions
 
+# Seldom enough where the keyframe is long under way, often enough where requests get lost.
+_BACKOFF = 1.5
+
 
 class KeyframeRequests:
     """Asks for a keyframe once when one is needed, and again, ever less often, until it has come.
@@ -15,7 +18,7 @@ class KeyframeRequests:
     __slots__ = ("_timer", "_wanted", "requests")
 
     def __init__(self, options: FrameAssemblerOptions) -> None:
-        self._timer = Timer(options.keyframe_interval, 2.0, options.max_keyframe_interval)
+        self._timer = Timer(options.keyframe_interval, _BACKOFF, options.max_keyframe_interval)
         self._wanted = False
         self.requests = 0
 

@@ -30,7 +30,7 @@ class FrameAssemblerOptions:
         max_packets: How many packets are kept; beyond, all are dropped and a keyframe is asked for. A sequence number
             that is this far from those that are awaited is a new beginning.
         max_bytes: How many bytes of payload are kept; beyond, likewise.
-        keyframe_interval: Time until a keyframe that was asked for is asked for again; doubled each time.
+        keyframe_interval: Time until a keyframe that was asked for is asked for again; half as long again each time.
         max_keyframe_interval: The longest it gets.
         restart_silence: When nothing has been of use for this long, a keyframe is taken whatever its number.
     """
