@@ -155,6 +155,9 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         # Waiting is a checkpoint by itself: another would cost every frame a round of the event loop.
         while not self._is_settled():
             await self._receivers.park()
+        if self._closed:
+            # A receiver that was woken before its scope was cancelled hears of that, not of the closing behind it.
+            await trio.lowlevel.checkpoint_if_cancelled()
 
     def _is_settled(self) -> bool:
         return bool(self._items) or self._ended or self._closed

@@ -106,6 +106,24 @@ async def test_a_cancelled_receiver_takes_nothing():
     assert await drain(queue) == ["item"]
 
 
+@pytest.mark.parametrize("receive", [FrameQueue.receive, FrameQueue.receive_all])
+async def test_a_receiver_that_is_cancelled_when_an_item_comes_hears_nothing_of_the_closing(nursery, receive):
+    queue = FrameQueue(1)
+
+    async def receive_cancelled(task_status):
+        with trio.CancelScope() as scope:
+            task_status.started(scope)
+            await receive(queue)
+
+    scope = await nursery.start(receive_cancelled)
+    await trio.testing.wait_all_tasks_blocked()
+    queue.put("item")
+    scope.cancel()
+    queue.close()
+    await trio.testing.wait_all_tasks_blocked()
+    assert scope.cancelled_caught
+
+
 async def test_waiting_costs_no_round_of_the_event_loop_more(nursery):
     queue, log = FrameQueue(2), []
 
