@@ -21,8 +21,8 @@ from trio_rtc.protocols.rtp.frame import EncodedFrame
 
 from ._bits import BitReader
 from ._format import AssembledFrame
-from ._nal import ParameterSets, join_annex_b, read_length_prefixed, split_annex_b, unescape
-from ._split import split_evenly
+from ._nal import ParameterSets, join_annex_b, split_annex_b, unescape
+from ._nal_payloads import NalFormat
 from .layers import LayerIds
 
 # NAL unit types, H.264 table 7-1 and RFC 6184 table 1.
@@ -42,9 +42,6 @@ _PARAMETER_SETS: Final = frozenset({_SPS, _PPS, _SPS_EXTENSION, _SUBSET_SPS})
 # H.264 section 7.4.1.2.3: what begins an access unit when it comes behind a picture.
 _BEGINNINGS: Final = frozenset({6, _SPS, _PPS, 9, 14, 15, 16, 17, 18})
 _TYPE: Final = 0x1F
-_FU_START: Final = 0x80
-_FU_END: Final = 0x40
-_LENGTH_SIZE: Final = 2
 
 # Profiles whose SPS has the chroma format (section 7.3.2.1.1).
 _CHROMA_PROFILES: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
@@ -53,16 +50,37 @@ _CROP_UNITS: Final = ((1, 1), (2, 2), (2, 1), (1, 1))
 _MAX_SIDE: Final = 16384
 
 
+def _type_of(unit: bytes) -> int:
+    return unit[0] & _TYPE
+
+
+def _with_type(header: bytes, unit_type: int) -> bytes:
+    return bytes([header[0] & ~_TYPE | unit_type])
+
+
+def _stap_a_header(units: Sequence[bytes]) -> bytes:
+    # RFC 6184 section 5.7: F is set if it is in any of them, NRI is the highest of all.
+    forbidden = any(unit[0] & 0x80 for unit in units)
+    reference = max(unit[0] & 0x60 for unit in units)
+    return bytes([forbidden << 7 | reference | _STAP_A])
+
+
+# RFC 6184 sections 5.6, 5.7.1 and 5.8.
+_FORMAT: Final = NalFormat(
+    "H.264", 1, range(1, _LAST_SINGLE + 1), _STAP_A, _FU_A, _TYPE, _type_of, _with_type, _stap_a_header
+)
+
+
 def _is_parameter_set(unit: bytes) -> bool:
-    return unit[0] & _TYPE in _PARAMETER_SETS
+    return _type_of(unit) in _PARAMETER_SETS
 
 
 def _is_sps(unit: bytes) -> bool:
-    return unit[0] & _TYPE == _SPS
+    return _type_of(unit) == _SPS
 
 
 def _has_idr(units: Iterable[bytes]) -> bool:
-    return any(unit[0] & _TYPE == _IDR for unit in units)
+    return any(_type_of(unit) == _IDR for unit in units)
 
 
 class H264Packetizer:
@@ -90,61 +108,15 @@ class H264Packetizer:
                 packetization mode 0 one is larger than ``max_size``.
         """
         units = split_annex_b(frame.payload)
-        if not all(1 <= unit[0] & _TYPE <= _LAST_SINGLE for unit in units):
+        if not all(_type_of(unit) in _FORMAT.single_types for unit in units):
             raise ValueError("the frame has NAL units that are none of H.264")
         units = self._parameter_sets.complete(units, _has_idr(units))
         if not self._single_units:
-            return _aggregate(units, max_size)
+            return _FORMAT.pack(units, max_size)
         largest = max(map(len, units))
         if largest > max_size:
             raise ValueError(f"a NAL unit of {largest} bytes does not fit {max_size} in packetization mode 0")
         return units
-
-
-def _aggregate(units: list[bytes], max_size: int) -> list[bytes]:
-    """Return payloads in which small NAL units share one (STAP-A) and large ones are cut (FU-A)."""
-    payloads: list[bytes] = []
-    waiting: list[bytes] = []
-    waiting_size = 1
-    for unit in units:
-        size = len(unit) + _LENGTH_SIZE
-        if waiting and waiting_size + size > max_size:
-            payloads.append(_encode_stap_a(waiting))
-            waiting, waiting_size = [], 1
-        if len(unit) > max_size:
-            payloads += _fragment(unit, max_size)
-        else:
-            waiting.append(unit)
-            waiting_size += size
-    if waiting:
-        payloads.append(_encode_stap_a(waiting))
-    return payloads
-
-
-def _encode_stap_a(units: list[bytes]) -> bytes:
-    """Return an aggregation packet, section 5.7.1; of a single NAL unit the unit itself."""
-    if len(units) == 1:
-        return units[0]
-    # Section 5.7: F is set if it is in any of them, NRI is the highest of all.
-    forbidden = any(unit[0] & 0x80 for unit in units)
-    reference = max(unit[0] & 0x60 for unit in units)
-    parts = [bytes([forbidden << 7 | reference | _STAP_A])]
-    for unit in units:
-        parts += (len(unit).to_bytes(_LENGTH_SIZE, "big"), unit)
-    return b"".join(parts)
-
-
-def _fragment(unit: bytes, max_size: int) -> list[bytes]:
-    """Return the fragments of a NAL unit, section 5.8."""
-    pieces = split_evenly(unit[1:], max_size - 2)
-    indicator = unit[0] & ~_TYPE | _FU_A
-    unit_type = unit[0] & _TYPE
-    last = len(pieces) - 1
-    payloads = []
-    for index, piece in enumerate(pieces):
-        position = _FU_START if index == 0 else _FU_END if index == last else 0
-        payloads.append(bytes([indicator, position | unit_type]) + piece)
-    return payloads
 
 
 class H264Depacketizer:
@@ -159,10 +131,10 @@ class H264Depacketizer:
 
     def starts_frame(self, payload: bytes) -> bool:
         """Return whether a frame may begin with this payload; see the module on what that is worth."""
-        head = _first_unit(payload)
+        head = _FORMAT.first_unit(payload)
         if head is None:
             return False
-        unit_type = head[0] & _TYPE
+        unit_type = _type_of(head)
         return unit_type in _BEGINNINGS or (
             unit_type in (_SLICE, _PARTITION_A, _IDR) and _is_first_slice(head)
         )
@@ -172,15 +144,13 @@ class H264Depacketizer:
 
         An IDR picture whose SPS comes in a packet before has both; who begins to forward takes the first of them.
         """
-        head = _first_unit(payload)
+        head = _FORMAT.first_unit(payload)
         if head is None or not self.starts_frame(payload):
             return False
-        unit_type = head[0] & _TYPE
+        unit_type = _type_of(head)
         if unit_type == _IDR:
             return True
-        if payload[0] & _TYPE == _STAP_A:
-            return _holds_sps(payload)
-        return unit_type == _SPS
+        return unit_type == _SPS or _FORMAT.holds(payload, _is_sps)
 
     def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame:
         """Put the payloads of one frame together.
@@ -188,7 +158,7 @@ class H264Depacketizer:
         Raises:
             ProtocolError: One is malformed or of packetization mode 2, or a fragmented NAL unit is not whole.
         """
-        units = _read_units(payloads)
+        units = _FORMAT.unpack(payloads)
         keyframe = _has_idr(units)
         units = self._parameter_sets.complete(units, keyframe)
         sequence = next(filter(_is_sps, units), None) if keyframe else None
@@ -196,74 +166,9 @@ class H264Depacketizer:
         return AssembledFrame(join_annex_b(units), sequence is not None, width=width, height=height)
 
 
-def _first_unit(payload: bytes) -> bytes | None:
-    """Return the first NAL unit's beginning, its header and a byte at least; ``None`` if none begins here."""
-    if len(payload) < 2:
-        return None
-    unit_type = payload[0] & _TYPE
-    if unit_type == _STAP_A:
-        return payload[3:] if len(payload) >= 5 else None
-    if unit_type == _FU_A:
-        header = payload[1]
-        if len(payload) < 3 or not header & _FU_START:
-            return None
-        return bytes([payload[0] & ~_TYPE | header & _TYPE, payload[2]])
-    return payload if 1 <= unit_type <= _LAST_SINGLE else None
-
-
 def _is_first_slice(unit: bytes) -> bool:
     """Return whether first_mb_in_slice is 0, which is ue(v) and a single bit then (section 7.3.3)."""
     return unit[1] >= 0x80
-
-
-def _holds_sps(payload: bytes) -> bool:
-    try:
-        return any(map(_is_sps, read_length_prefixed(payload, 1)))
-    except ProtocolError:
-        return False
-
-
-def _read_units(payloads: Sequence[bytes]) -> list[bytes]:
-    units: list[bytes] = []
-    fragments: list[bytes] = []
-    for payload in payloads:
-        if not payload:
-            raise ProtocolError("an H.264 payload is empty")
-        unit_type = payload[0] & _TYPE
-        if unit_type == _FU_A:
-            _add_fragment(payload, fragments)
-            if payload[1] & _FU_END:
-                units.append(b"".join(fragments))
-                fragments = []
-            continue
-        if fragments:
-            raise ProtocolError("a fragmented H.264 NAL unit has no end")
-        if 1 <= unit_type <= _LAST_SINGLE:
-            units.append(payload)
-        elif unit_type == _STAP_A:
-            units += read_length_prefixed(payload, 1)
-        else:
-            raise ProtocolError(f"an H.264 payload of type {unit_type}")
-    if fragments or not units:
-        raise ProtocolError("an H.264 frame is not whole")
-    return units
-
-
-def _add_fragment(payload: bytes, fragments: list[bytes]) -> None:
-    if len(payload) < 3:
-        raise ProtocolError("an H.264 fragment is empty")
-    header = payload[1]
-    unit_type = header & _TYPE
-    if not 1 <= unit_type <= _LAST_SINGLE:
-        raise ProtocolError(f"a fragment of an H.264 NAL unit of type {unit_type}")
-    nal_header = bytes([payload[0] & ~_TYPE | unit_type])
-    if bool(header & _FU_START) == bool(fragments):
-        raise ProtocolError("a fragmented H.264 NAL unit has no beginning or no end")
-    if not fragments:
-        fragments.append(nal_header)
-    elif fragments[0] != nal_header:
-        raise ProtocolError("fragments of different H.264 NAL units")
-    fragments.append(payload[2:])
 
 
 def read_sps_size(unit: bytes) -> tuple[int, int] | None:
@@ -341,7 +246,7 @@ def read_layers(payload: bytes) -> LayerIds:
     """
     if not payload:
         raise ProtocolError("an H.264 payload is empty")
-    unit = _first_unit(payload)
+    unit = _FORMAT.first_unit(payload)
     if unit is None:
         return LayerIds()
     if unit[0] & _TYPE in (_PREFIX, _SCALABLE_SLICE) and len(unit) >= 4 and unit[1] & 0x80:

@@ -17,8 +17,8 @@ from trio_rtc.protocols.rtp.frame import EncodedFrame
 
 from ._bits import BitReader
 from ._format import AssembledFrame
-from ._nal import ParameterSets, join_annex_b, read_length_prefixed, split_annex_b, unescape
-from ._split import split_evenly
+from ._nal import ParameterSets, join_annex_b, split_annex_b, unescape
+from ._nal_payloads import NalFormat
 
 # NAL unit types, H.265 table 7-1 and RFC 7798 section 4.4.
 _LAST_SLICE: Final = 31
@@ -35,10 +35,6 @@ _LAST_SINGLE: Final = 47
 _AGGREGATION: Final = 48
 _FRAGMENT: Final = 49
 _HEADER_SIZE: Final = 2
-_LENGTH_SIZE: Final = 2
-_FU_START: Final = 0x80
-_FU_END: Final = 0x40
-_FU_TYPE: Final = 0x3F
 # The payload header without the type.
 _HEADER_REST: Final = 0x81FF
 
@@ -49,6 +45,33 @@ _MAX_SIDE: Final = 16384
 
 def _type_of(unit: bytes) -> int:
     return unit[0] >> 1 & 0x3F
+
+
+def _with_type(header: bytes, unit_type: int) -> bytes:
+    return (int.from_bytes(header, "big") & _HEADER_REST | unit_type << 9).to_bytes(2, "big")
+
+
+def _aggregation_header(units: Sequence[bytes]) -> bytes:
+    headers = [int.from_bytes(unit[:2], "big") for unit in units]
+    # RFC 7798 section 4.4.2: F is set if it is in any of them, layer and temporal ids are the lowest of all.
+    forbidden = any(header & 0x8000 for header in headers) << 15
+    layer = min(header & 0x01F8 for header in headers)
+    temporal = min(header & 0x0007 for header in headers)
+    return (forbidden | _AGGREGATION << 9 | layer | temporal).to_bytes(2, "big")
+
+
+# RFC 7798 sections 4.4.1, 4.4.2 and 4.4.3.
+_FORMAT: Final = NalFormat(
+    "H.265",
+    _HEADER_SIZE,
+    range(_LAST_SINGLE + 1),
+    _AGGREGATION,
+    _FRAGMENT,
+    0x3F,
+    _type_of,
+    _with_type,
+    _aggregation_header,
+)
 
 
 def _is_parameter_set(unit: bytes) -> bool:
@@ -84,57 +107,9 @@ class H265Packetizer:
             ValueError: It does not begin with a start code or has a NAL unit that is none of H.265's.
         """
         units = split_annex_b(frame.payload)
-        if not all(len(unit) > _HEADER_SIZE and _type_of(unit) <= _LAST_SINGLE for unit in units):
+        if not all(len(unit) > _HEADER_SIZE and _type_of(unit) in _FORMAT.single_types for unit in units):
             raise ValueError("the frame has NAL units that are none of H.265")
-        return _aggregate(self._parameter_sets.complete(units, _has_keyframe(units)), max_size)
-
-
-def _aggregate(units: list[bytes], max_size: int) -> list[bytes]:
-    """Return payloads in which small NAL units share one and large ones are cut."""
-    payloads: list[bytes] = []
-    waiting: list[bytes] = []
-    waiting_size = _HEADER_SIZE
-    for unit in units:
-        size = len(unit) + _LENGTH_SIZE
-        if waiting and waiting_size + size > max_size:
-            payloads.append(_encode_aggregation(waiting))
-            waiting, waiting_size = [], _HEADER_SIZE
-        if len(unit) > max_size:
-            payloads += _fragment(unit, max_size)
-        else:
-            waiting.append(unit)
-            waiting_size += size
-    if waiting:
-        payloads.append(_encode_aggregation(waiting))
-    return payloads
-
-
-def _encode_aggregation(units: list[bytes]) -> bytes:
-    """Return an aggregation packet, section 4.4.2; of a single NAL unit the unit itself."""
-    if len(units) == 1:
-        return units[0]
-    headers = [int.from_bytes(unit[:2], "big") for unit in units]
-    # Its F is set if it is in any of them, its layer and temporal ids are the lowest of all.
-    forbidden = any(header & 0x8000 for header in headers) << 15
-    layer = min(header & 0x01F8 for header in headers)
-    temporal = min(header & 0x0007 for header in headers)
-    parts = [(forbidden | _AGGREGATION << 9 | layer | temporal).to_bytes(2, "big")]
-    for unit in units:
-        parts += (len(unit).to_bytes(_LENGTH_SIZE, "big"), unit)
-    return b"".join(parts)
-
-
-def _fragment(unit: bytes, max_size: int) -> list[bytes]:
-    """Return the fragments of a NAL unit, section 4.4.3."""
-    pieces = split_evenly(unit[_HEADER_SIZE:], max_size - _HEADER_SIZE - 1)
-    header = (int.from_bytes(unit[:2], "big") & _HEADER_REST | _FRAGMENT << 9).to_bytes(2, "big")
-    unit_type = _type_of(unit)
-    last = len(pieces) - 1
-    payloads = []
-    for index, piece in enumerate(pieces):
-        position = _FU_START if index == 0 else _FU_END if index == last else 0
-        payloads.append(header + bytes([position | unit_type]) + piece)
-    return payloads
+        return _FORMAT.pack(self._parameter_sets.complete(units, _has_keyframe(units)), max_size)
 
 
 class H265Depacketizer:
@@ -149,23 +124,21 @@ class H265Depacketizer:
 
     def starts_frame(self, payload: bytes) -> bool:
         """Return whether a frame may begin with this payload; see the module on what that is worth."""
-        head = _first_unit(payload)
+        head = _FORMAT.first_unit(payload)
         if head is None:
             return False
-        unit_type, body = head
-        return unit_type in _BEGINNINGS or (unit_type <= _LAST_SLICE and _is_first_slice(body))
+        unit_type = _type_of(head)
+        return unit_type in _BEGINNINGS or (unit_type <= _LAST_SLICE and _is_first_slice(head))
 
     def is_keyframe_start(self, payload: bytes) -> bool:
         """Return whether it begins with a VPS, an SPS or the first slice of an intra random access point."""
-        head = _first_unit(payload)
+        head = _FORMAT.first_unit(payload)
         if head is None or not self.starts_frame(payload):
             return False
-        unit_type, _ = head
+        unit_type = _type_of(head)
         if _FIRST_RANDOM_ACCESS <= unit_type <= _LAST_RANDOM_ACCESS:
             return True
-        if _type_of(payload) == _AGGREGATION:
-            return _holds_sps(payload)
-        return unit_type in (_VPS, _SPS)
+        return unit_type in (_VPS, _SPS) or _FORMAT.holds(payload, _is_sps)
 
     def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame:
         """Put the payloads of one frame together.
@@ -173,7 +146,9 @@ class H265Depacketizer:
         Raises:
             ProtocolError: One is malformed or of a kind that is not negotiated, or a fragmented NAL unit is not whole.
         """
-        units = _read_units(payloads)
+        units = _FORMAT.unpack(payloads)
+        if not all(map(_is_proper, units)):
+            raise ProtocolError("an H.265 NAL unit has no proper header")
         keyframe = _has_keyframe(units)
         temporal_id = next(((unit[1] & 7) - 1 for unit in units if _type_of(unit) <= _LAST_SLICE), None)
         units = self._parameter_sets.complete(units, keyframe)
@@ -182,75 +157,14 @@ class H265Depacketizer:
         return AssembledFrame(join_annex_b(units), sequence is not None, None, temporal_id, width, height)
 
 
-def _first_unit(payload: bytes) -> tuple[int, int] | None:
-    """Return the type of the first NAL unit and the byte behind its header; ``None`` if none begins here."""
-    if len(payload) <= _HEADER_SIZE:
-        return None
-    unit_type = _type_of(payload)
-    if unit_type == _AGGREGATION:
-        inner = payload[_HEADER_SIZE + _LENGTH_SIZE :]
-        return (_type_of(inner), inner[2]) if len(inner) > _HEADER_SIZE else None
-    if unit_type == _FRAGMENT:
-        header = payload[2]
-        return (header & _FU_TYPE, payload[3]) if len(payload) > 3 and header & _FU_START else None
-    return (unit_type, payload[2]) if unit_type <= _LAST_SINGLE else None
-
-
-def _is_first_slice(body: int) -> bool:
+def _is_first_slice(unit: bytes) -> bool:
     """Return whether first_slice_segment_in_pic_flag is set (section 7.3.6.1)."""
-    return body >= 0x80
+    return unit[_HEADER_SIZE] >= 0x80
 
 
-def _holds_sps(payload: bytes) -> bool:
-    try:
-        return any(map(_is_sps, read_length_prefixed(payload, _HEADER_SIZE)))
-    except ProtocolError:
-        return False
-
-
-def _read_units(payloads: Sequence[bytes]) -> list[bytes]:
-    units: list[bytes] = []
-    fragments: list[bytes] = []
-    for payload in payloads:
-        if len(payload) <= _HEADER_SIZE:
-            raise ProtocolError(f"an H.265 payload of {len(payload)} bytes")
-        unit_type = _type_of(payload)
-        if unit_type == _FRAGMENT:
-            _add_fragment(payload, fragments)
-            if payload[2] & _FU_END:
-                units.append(b"".join(fragments))
-                fragments = []
-            continue
-        if fragments:
-            raise ProtocolError("a fragmented H.265 NAL unit has no end")
-        if unit_type <= _LAST_SINGLE:
-            units.append(payload)
-        elif unit_type == _AGGREGATION:
-            units += read_length_prefixed(payload, _HEADER_SIZE)
-        else:
-            raise ProtocolError(f"an H.265 payload of type {unit_type}")
-    if fragments or not units:
-        raise ProtocolError("an H.265 frame is not whole")
+def _is_proper(unit: bytes) -> bool:
     # The temporal id is written plus 1, so that 0 is no header (section 7.4.2.2).
-    if not all(len(unit) > _HEADER_SIZE and _type_of(unit) <= _LAST_SINGLE and unit[1] & 7 for unit in units):
-        raise ProtocolError("an H.265 NAL unit has no proper header")
-    return units
-
-
-def _add_fragment(payload: bytes, fragments: list[bytes]) -> None:
-    if len(payload) < 4:
-        raise ProtocolError("an H.265 fragment is empty")
-    header = payload[2]
-    nal_header = (int.from_bytes(payload[:2], "big") & _HEADER_REST | (header & _FU_TYPE) << 9).to_bytes(
-        2, "big"
-    )
-    if bool(header & _FU_START) == bool(fragments):
-        raise ProtocolError("a fragmented H.265 NAL unit has no beginning or no end")
-    if not fragments:
-        fragments.append(nal_header)
-    elif fragments[0] != nal_header:
-        raise ProtocolError("fragments of different H.265 NAL units")
-    fragments.append(payload[3:])
+    return len(unit) > _HEADER_SIZE and _type_of(unit) in _FORMAT.single_types and bool(unit[1] & 7)
 
 
 def read_sps_size(unit: bytes) -> tuple[int, int] | None:
