@@ -6,7 +6,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 import trio
 
 from tests.interop.drivers.browser import BrowserError
-from tests.interop.drivers.chromium import open_chromium
+from tests.interop.drivers.chromium import RunningChromium, attach_chromium, launch_chromium
 from tests.interop.drivers.firefox import RunningFirefox, attach_firefox, launch_firefox
 from tests.interop.remote_peer import RemotePeer, page_peer, program_peer
 
@@ -20,11 +20,12 @@ FIELD_TRIALS = {
 
 
 class Peers:
-    """Opens foreign peers, each fresh, but in one Firefox, which takes seconds to come up."""
+    """Opens foreign peers, each fresh, but in one browser of each kind, which takes seconds to come up."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._firefox: RunningFirefox | None = None
+        self._chromiums: dict[str, RunningChromium] = {}
 
     def close(self) -> None:
         """End what was started for all."""
@@ -38,11 +39,8 @@ class Peers:
                 async with program_peer(name) as peer:
                     yield peer
             case "chromium" | "chromium-mdns" | "chromium-flexfec" | "chromium-ccfb":
-                flags = ["--allow-loopback-in-peer-connection"]
-                if name in FIELD_TRIALS:
-                    flags.append(f"--force-fieldtrials={FIELD_TRIALS[name]}")
                 async with (
-                    open_chromium(*flags, mdns=name == "chromium-mdns") as chromium,
+                    attach_chromium(self._chromium(name)) as chromium,
                     page_peer(name, await chromium.open()) as peer,
                 ):
                     yield peer
@@ -51,6 +49,15 @@ class Peers:
                     yield peer
             case _:
                 raise ValueError(name)
+
+    def _chromium(self, name: str) -> RunningChromium:
+        if name not in self._chromiums:
+            flags = ["--allow-loopback-in-peer-connection"]
+            if name in FIELD_TRIALS:
+                flags.append(f"--force-fieldtrials={FIELD_TRIALS[name]}")
+            launched = launch_chromium(*flags, mdns=name == "chromium-mdns")
+            self._chromiums[name] = self._stack.enter_context(launched)
+        return self._chromiums[name]
 
     @asynccontextmanager
     async def _open_in_firefox(self) -> AsyncIterator[RemotePeer]:

@@ -4,12 +4,10 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
-
-import trio
 
 
 class BrowserError(Exception):
@@ -63,47 +61,29 @@ def find_browser(package: str, names: Sequence[str]) -> str:
 
 
 @contextmanager
-def launch_browser(arguments: Sequence[str], *, log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a browser like :func:`run_browser`, for more than one run of trio."""
-    with open(log or os.devnull, "wb") as output:
-        process = subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-@asynccontextmanager
-async def run_browser(
+def launch_browser(
     arguments: Sequence[str], *, pass_fds: Sequence[int] = (), log: Path | None = None
-) -> AsyncIterator[trio.Process]:
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a browser in a process group of its own, which is killed at the end: it has many children.
 
     Args:
         arguments: The program and its arguments.
-        pass_fds: Descriptors that the browser inherits and we close.
+        pass_fds: Descriptors that the browser inherits.
         log: Where its output goes; nowhere without.
     """
-    async with await trio.open_file(log or os.devnull, "wb") as output:
-        process = await trio.lowlevel.open_process(
-            list(arguments),
+    with open(log or os.devnull, "wb") as output:
+        process = subprocess.Popen(
+            arguments,
             stdin=subprocess.DEVNULL,
-            stdout=output.fileno(),
-            stderr=output.fileno(),
-            pass_fds=tuple(pass_fds),
+            stdout=output,
+            stderr=output,
+            pass_fds=pass_fds,
             start_new_session=True,
         )
-    for fd in pass_fds:
-        os.close(fd)
     try:
         yield process
     finally:
         # What browsers save at their end goes with the profile, and asking nicely takes Firefox five seconds.
-        with trio.CancelScope(shield=True):
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -4,11 +4,12 @@ The protocol is JSON messages, each ended by a NUL byte. Chromium reads descript
 """
 
 import base64
+import itertools
 import json
 import os
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import attrs
 import trio
 
 from tests.interop.drivers.beside import run_beside
-from tests.interop.drivers.browser import BrowserError, as_json, find_browser, run_browser
+from tests.interop.drivers.browser import BrowserError, as_json, find_browser, launch_browser
 from tests.interop.drivers.rpc import JsonObject, PeerGoneError, Rpc
 
 LAUNCH_SECONDS = 60
+CLEANING_SECONDS = 5
 
 _FLAGS = (
     "--headless=new",
@@ -107,24 +109,25 @@ class Chromium:
         pid: Process id.
     """
 
-    def __init__(self, reader: trio.abc.ReceiveStream, writer: trio.abc.SendStream, pid: int) -> None:
+    def __init__(
+        self, running: "RunningChromium", reader: trio.abc.ReceiveStream, writer: trio.abc.SendStream
+    ) -> None:
+        self._running = running
         self._reader = reader
         self._writer = writer
-        self._rpc = Rpc(self._send)
+        self._rpc = Rpc(self._send, running.ids)
+        self._context = ""
         self.console: list[JsonObject] = []
-        self.pid = pid
+        self.pid = running.pid
 
     async def _send(self, message: JsonObject) -> None:
         await self._writer.send_all(json.dumps(message).encode() + b"\0")
 
     async def run(self) -> None:
         """Read what the browser says, until it ends."""
-        buffer = bytearray()
         try:
             async for chunk in self._reader:
-                buffer += chunk
-                *messages, rest = buffer.split(b"\0")
-                buffer = bytearray(rest)
+                *messages, self._running.rest = (self._running.rest + chunk).split(b"\0")
                 for message in messages:
                     self._handle(json.loads(message))
         except trio.BrokenResourceError:
@@ -155,9 +158,26 @@ class Chromium:
         result: JsonObject = answer["result"]
         return result
 
+    @asynccontextmanager
+    async def separate(self) -> AsyncIterator[None]:
+        """Open all pages in a context of their own, as of another user, which ends with the block."""
+        try:
+            with trio.fail_after(LAUNCH_SECONDS):
+                answer = await self.call("Target.createBrowserContext")
+        except PeerGoneError as error:
+            raise BrowserError("Chromium ended at once; open_chromium(log=...) tells why") from error
+        self._context = answer["browserContextId"]
+        try:
+            yield
+        finally:
+            # Its answer is the last that is said about those pages.
+            with trio.move_on_after(CLEANING_SECONDS, shield=True), suppress(PeerGoneError):
+                await self.call("Target.disposeBrowserContext", browserContextId=self._context)
+
     async def open(self, url: str = "about:blank") -> ChromiumPage:
         """See :class:`tests.interop.drivers.browser.Browser`."""
-        target = (await self.call("Target.createTarget", url="about:blank"))["targetId"]
+        target = await self.call("Target.createTarget", url="about:blank", browserContextId=self._context)
+        target = target["targetId"]
         session = (await self.call("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
         page = ChromiumPage(self, target, session)
         await page.call("Runtime.enable")
@@ -170,8 +190,27 @@ class Chromium:
         return page
 
 
-@asynccontextmanager
-async def open_chromium(*flags: str, mdns: bool = False, log: Path | None = None) -> AsyncIterator[Chromium]:
+@attrs.define
+class RunningChromium:
+    """A process that waits for someone to drive it.
+
+    Attributes:
+        pid: Process id.
+        reads: The descriptor that it reads from, as we write to it.
+        writes: The descriptor that it writes to, as we read from it.
+        ids: Those of requests, which no two drivers may share.
+        rest: The beginning of a message, where the last driver let go of it in its midst.
+    """
+
+    pid: int
+    reads: int
+    writes: int
+    ids: Iterator[int] = attrs.Factory(lambda: itertools.count(1))
+    rest: bytes = b""
+
+
+@contextmanager
+def launch_chromium(*flags: str, mdns: bool = False, log: Path | None = None) -> Iterator[RunningChromium]:
     """Run Chromium for as long as the block lasts, with a profile that is thrown away.
 
     Args:
@@ -181,29 +220,51 @@ async def open_chromium(*flags: str, mdns: bool = False, log: Path | None = None
 
     Raises:
         MissingBrowserError: It is not installed.
-        trio.TooSlowError: It did not come up.
     """
     executable = find_browser(
         "chromium", ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
     )
     bash = find_browser("bash", ("bash",))
-    child_reads, we_write = os.pipe()
-    we_read, child_writes = os.pipe()
-    async with trio.lowlevel.FdStream(we_read) as reader, trio.lowlevel.FdStream(we_write) as writer:
-        with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
-            arguments = [bash, "-c", _MAP_DESCRIPTORS, "bash", str(child_reads), str(child_writes)]
-            arguments += [executable, *_FLAGS, *(() if mdns else (_PLAIN_ADDRESSES,)), *flags]
-            arguments += [f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"]
-            async with run_browser(arguments, pass_fds=(child_reads, child_writes), log=log) as process:
-                browser = Chromium(reader, writer, process.pid)
-                async with run_beside(browser.run):
-                    await _wait_until_up(browser)
-                    yield browser
+    with ExitStack() as stack:
+        profile = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
+        )
+        we_read, child_writes = os.pipe()
+        child_reads, we_write = os.pipe()
+        for descriptor in (we_read, we_write):
+            stack.callback(os.close, descriptor)
+        arguments = [bash, "-c", _MAP_DESCRIPTORS, "bash", str(child_reads), str(child_writes)]
+        arguments += [executable, *_FLAGS, *(() if mdns else (_PLAIN_ADDRESSES,)), *flags]
+        arguments += [f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"]
+        try:
+            launched = launch_browser(arguments, pass_fds=(child_reads, child_writes), log=log)
+            process = stack.enter_context(launched)
+        finally:
+            # With ours open too, its end would not be the end of what can be read.
+            os.close(child_reads)
+            os.close(child_writes)
+        yield RunningChromium(process.pid, we_write, we_read)
 
 
-async def _wait_until_up(browser: Chromium) -> None:
-    try:
-        with trio.fail_after(LAUNCH_SECONDS):
-            await browser.call("Browser.getVersion")
-    except PeerGoneError as error:
-        raise BrowserError("Chromium ended at once; open_chromium(log=...) tells why") from error
+@asynccontextmanager
+async def attach_chromium(running: RunningChromium) -> AsyncIterator[Chromium]:
+    """Drive a Chromium for as long as the block lasts, in a window of its own without a past. One at a time can.
+
+    Raises:
+        BrowserError: It ended.
+        trio.TooSlowError: It did not come up.
+    """
+    reader = trio.lowlevel.FdStream(os.dup(running.writes))
+    writer = trio.lowlevel.FdStream(os.dup(running.reads))
+    async with reader, writer:
+        browser = Chromium(running, reader, writer)
+        async with run_beside(browser.run), browser.separate():
+            yield browser
+
+
+@asynccontextmanager
+async def open_chromium(*flags: str, mdns: bool = False, log: Path | None = None) -> AsyncIterator[Chromium]:
+    """Run Chromium and drive it for as long as the block lasts; see :func:`launch_chromium`."""
+    with launch_chromium(*flags, mdns=mdns, log=log) as running:
+        async with attach_chromium(running) as browser:
+            yield browser

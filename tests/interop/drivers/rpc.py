@@ -1,6 +1,7 @@
 """Requests over a stream of JSON messages, answered by id in any order: CDP, WebDriver BiDi and our peers."""
 
-from collections.abc import Awaitable, Callable
+import itertools
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import trio
@@ -16,12 +17,18 @@ class Rpc:
     """The requests that wait for their answers.
 
     Whoever reads the stream hands every message to :meth:`handle` and calls :meth:`close` when it ends.
+
+    Args:
+        send: Sends a message.
+        ids: Whence requests have their ids, where the other end outlives this one and may yet answer the last one's.
     """
 
-    def __init__(self, send: Callable[[JsonObject], Awaitable[None]]) -> None:
+    def __init__(
+        self, send: Callable[[JsonObject], Awaitable[None]], ids: Iterator[int] | None = None
+    ) -> None:
         self._send = send
+        self._ids = itertools.count(1) if ids is None else ids
         self._sending = trio.Lock()
-        self._last_id = 0
         self._waiting: dict[int, trio.MemorySendChannel[JsonObject]] = {}
         self._closed = False
 
@@ -33,8 +40,7 @@ class Rpc:
         """
         if self._closed:
             raise PeerGoneError("the stream has ended")
-        self._last_id += 1
-        request_id = self._last_id
+        request_id = next(self._ids)
         answer_sender, answer_receiver = trio.open_memory_channel[JsonObject](1)
         self._waiting[request_id] = answer_sender
         with answer_receiver:

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import attrs
 import av
 
-from trio_rtc.media import dominant_frequency, draw_pattern, read_counter, tone
+# Patterns and tones are ours; they are imported where they are needed, since that takes longer than a peer takes to
+# start, and most peers have no media.
 
 JsonObject = dict[str, Any]
 HEARD_FRAMES = 10
@@ -79,6 +80,8 @@ class Media:
         return self._received[mid]
 
     async def _read_counters(self, mid: str, count: int, least: int) -> list[int]:
+        from trio_rtc.media import read_counter
+
         counters: list[int] = []
         async for frame in self._frames(mid):
             counter = read_counter(frame)
@@ -101,6 +104,8 @@ class Media:
 
 
 def _frequency_of(frames: list[av.AudioFrame]) -> float:
+    from trio_rtc.media import dominant_frequency
+
     try:
         return dominant_frequency(frames)
     except ValueError:  # libwebrtc plays silence of another rate before the first packet
@@ -108,6 +113,8 @@ def _frequency_of(frames: list[av.AudioFrame]) -> float:
 
 
 async def _pattern(start: int, width: int, height: int, framerate: int) -> AsyncIterator[av.VideoFrame]:
+    from trio_rtc.media import draw_pattern
+
     begin = time.monotonic()
     number = 0
     while True:
@@ -119,6 +126,8 @@ async def _pattern(start: int, width: int, height: int, framerate: int) -> Async
 
 
 async def _tone(frequency: float) -> AsyncIterator[av.AudioFrame]:
+    from trio_rtc.media import tone
+
     source = tone(frequency)
     begin = time.monotonic()
     number = 0
