@@ -6,9 +6,10 @@ being in one sum. RFC 8627 section 1.1.2 calls that interleaved, or column, prot
 are repair packets can be got back, which is what full queues and fading radio lose; a packet that comes does not have
 to be looked at for several sums; and what is got back never depends on another packet that has to be got back first.
 
-libwebrtc chooses from tables of masks instead, one set for losses at random and one for bursts, by the type of network
-that it thinks it has. In those for random losses a packet is in several sums, which gets back a little more where
-losses are scattered, at the price of less of a burst. Peers with either kind of masks understand each other.
+libwebrtc does the same for more than twelve packets. For fewer it has tables, of which it uses the one for losses at
+random: there some packets are in several sums. With two repair packets for five packets and 5 % of all lost, that leaves
+0.44 % missing where ours leaves 0.62 %; not enough for 78 masks of other people's. Peers with either understand each
+other, as the mask is in the packet.
 """
 
 from collections.abc import Callable, Iterable

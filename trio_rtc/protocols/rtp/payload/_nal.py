@@ -1,4 +1,4 @@
-"""What H.264 and H.265 have in common beside their payloads: start codes, and parameter sets that go with a keyframe."""
+"""What H.264 and H.265 have in common beside their payloads: start codes, parameter sets that go with a keyframe."""
 
 import base64
 import binascii
