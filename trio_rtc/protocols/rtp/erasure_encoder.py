@@ -7,9 +7,9 @@ are repair packets can be got back, which is what full queues and fading radio l
 to be looked at for several sums; and what is got back never depends on another packet that has to be got back first.
 
 libwebrtc does the same for more than twelve packets. For fewer it has tables, of which it uses the one for losses at
-random: there some packets are in several sums. With two repair packets for five packets and 5 % of all lost, that leaves
-0.44 % missing where ours leaves 0.62 %; not enough for 78 masks of other people's. Peers with either understand each
-other, as the mask is in the packet.
+random: there some packets are in several sums. With two repair packets for five packets and 5 % of all lost, that
+leaves 0.44 % missing where ours leaves 0.62 %; not enough for 78 masks of other people's. Peers with either understand
+each other, as the mask is in the packet.
 """
 
 from collections.abc import Callable, Iterable
