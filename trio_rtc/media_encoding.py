@@ -142,7 +142,9 @@ class SharedEncode:
         """Let the next picture be a keyframe, or one soon after the last that was asked for."""
         self._keyframe_asked = True
 
-    async def encode(self, user: Hashable, number: int, frame: Any, bitrate: float | None) -> Encoded | None:
+    async def encode(
+        self, user: Hashable, number: int, frame: Any, bitrate: float | None, captured: float | None = None
+    ) -> Encoded | None:
         """Return what came of a frame; ``None`` if it was passed over because a later one came first.
 
         Args:
@@ -150,6 +152,7 @@ class SharedEncode:
             number: Counts the frames of the source.
             frame: The frame.
             bitrate: What the user can send, in bits a second.
+            captured: When it was captured, by trio's clock, for a picture that does not tell.
 
         Raises:
             CodecError: It could not be encoded.
@@ -160,7 +163,7 @@ class SharedEncode:
             if done is not None or number <= self._newest:
                 return done
             self._newest = number
-            encoded = Encoded(self._count, *await self._encode(frame))
+            encoded = Encoded(self._count, *await self._encode(frame, captured))
             self._count += 1
             self._results[number] = encoded
             if len(self._results) > _REMEMBERED:
@@ -172,7 +175,7 @@ class SharedEncode:
         if self._thread is not None:
             await self._thread.aclose()
 
-    async def _encode(self, frame: Any) -> tuple[list[EncodedFrame], float]:
+    async def _encode(self, frame: Any, captured: float | None) -> tuple[list[EncodedFrame], float]:
         if self._thread is None:
             self._open()
         assert self._thread is not None
@@ -191,6 +194,7 @@ class SharedEncode:
                         bitrate=bitrate,
                         framerate=self.key.max_framerate,
                         scale_down_by=self.key.scale_down_by,
+                        captured=captured,
                     )
                 )
             )
@@ -259,15 +263,20 @@ class EncodingUser:
             self._shared.request_keyframe()
 
     async def encode(
-        self, key: EncodingKey, number: int, frame: Any, bitrate: float | None
+        self,
+        key: EncodingKey,
+        number: int,
+        frame: Any,
+        bitrate: float | None,
+        captured: float | None = None,
     ) -> list[EncodedFrame]:
-        """Return what is to be sent of a frame.
+        """Return what is to be sent of a frame that was captured at some time, by trio's clock.
 
         Raises:
             CodecError: It could not be encoded.
         """
         shared = await self._join(key, bitrate)
-        encoded = await shared.encode(self, number, frame, bitrate)
+        encoded = await shared.encode(self, number, frame, bitrate, captured)
         if encoded is None or not encoded.frames:
             if encoded is not None and self._next_index == encoded.index:
                 self._next_index += 1
@@ -319,7 +328,8 @@ class EncodingUser:
         """Return which encoder to use, ``None`` for one that is to be made."""
         encoders = self._source.encodes.get(key, [])
         groups = [encoder.bitrates_without(self) for encoder in encoders]
-        if bitrate is None:
+        if bitrate is None or key.kind == "audio":
+            # Sound takes so little that nobody is slowed down by it.
             return encoders[0] if encoders else None
         if self._shared in encoders:
             index = self._choice.next(bitrate, groups, encoders.index(self._shared), now)

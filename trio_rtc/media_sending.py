@@ -200,7 +200,7 @@ class SendingPump:
                 await self._close_encoders()
 
     async def _send(self, taken: CapturedFrame, plan: SendingPlan) -> None:
-        number, captured, frame = taken
+        _, captured, frame = taken
         if isinstance(frame, EncodedFrame):
             await self._send_encoded(frame, plan, frame.rid, captured)
             return
@@ -214,7 +214,7 @@ class SendingPump:
                 # It is switched off, or there is not enough for it: others must not wait for it in what they share.
                 await self._release_encoder(layer.ssrc)
                 continue
-            for encoded in await self._encode(number, frame, plan, layer, bitrate):
+            for encoded in await self._encode(taken, plan, layer, bitrate):
                 self.frames_encoded += 1
                 await self._send_encoded(encoded, plan, layer.rid, captured)
 
@@ -235,7 +235,7 @@ class SendingPump:
             logger.info("a frame was not sent: %s", error)
 
     async def _encode(
-        self, number: int, frame: Any, plan: SendingPlan, layer: LayerPlan, bitrate: float | None
+        self, taken: CapturedFrame, plan: SendingPlan, layer: LayerPlan, bitrate: float | None
     ) -> list[EncodedFrame]:
         from .codecs import CodecError  # noqa: PLC0415 (an optional extra, which only those need who get here)
 
@@ -244,7 +244,8 @@ class SendingPump:
             meters = self.layers.setdefault(layer.ssrc, LayerMeters())
             user = self._users[layer.ssrc] = EncodingUser(plan.track._source, meters.counters)
         try:
-            return await user.encode(self._key(frame, plan, layer, bitrate), number, frame, bitrate)
+            key = self._key(taken.frame, plan, layer, bitrate)
+            return await user.encode(key, taken.number, taken.frame, bitrate, taken.captured)
         except CodecError as error:
             self.frames_failed += 1
             logger.info("a frame was not encoded: %s", error)

@@ -1,5 +1,6 @@
 """Senders of different connections share the encoder of a source."""
 
+import itertools
 from fractions import Fraction
 
 import av
@@ -182,3 +183,17 @@ async def test_who_comes_with_little_bandwidth_slows_nobody_down_and_joins_when_
     assert counts[:60] == [2] * 60
     assert counts[-1] == 1
     await conference.aclose()
+
+
+async def test_the_time_of_pictures_that_do_not_tell_it_goes_on_in_another_encoder() -> None:
+    source = FrameSource("video")
+    user = EncodingUser(source)
+    timestamps = []
+    for number in range(1, 7):
+        frame = picture(number)
+        frame.pts = None
+        key = KEY if number < 4 else SMALL
+        [encoded] = await user.encode(key, number, frame, 300_000, 10 + number / 15)
+        timestamps.append(encoded.timestamp)
+    assert [later - earlier for earlier, later in itertools.pairwise(timestamps)] == [6000] * 5
+    await user.aclose()

@@ -56,6 +56,18 @@ def test_pictures_without_time_are_an_interval_apart():
     assert [clock.timestamp(picture) for _ in range(2)] == [18_000, 21_000]
 
 
+def test_pictures_without_time_were_taken_when_they_were_captured():
+    clock = PictureClock(3000)
+    picture = timed_pattern(5)
+    picture.pts = None
+    assert [clock.timestamp(picture, captured) for captured in (100.0, 100.1, 100.2)] == [
+        9_000_000,
+        9_009_000,
+        9_018_000,
+    ]
+    assert clock.timestamp(picture, 100.2) == 9_021_000  # two at once
+
+
 def test_a_rate_of_none_selects_all_and_of_nought_none():
     selector = PictureSelector()
     assert all(selector.select(3000 * index, None) for index in range(5))

@@ -24,6 +24,7 @@ class VideoEncoder(Protocol):
         bitrate: int | None = None,
         framerate: float | None = None,
         scale_down_by: float = 1.0,
+        captured: float | None = None,
     ) -> list[EncodedFrame]:
         """Encode one picture.
 
@@ -33,6 +34,8 @@ class VideoEncoder(Protocol):
             bitrate: Target in bits per second from now on.
             framerate: Leave pictures out so that no more than this many come in a second.
             scale_down_by: Divide width and height by this (W3C ``scaleResolutionDownBy``), 1 or more.
+            captured: When it was captured, in seconds of any clock, for a picture that does not tell; without it,
+                such a picture counts as one interval later than the last.
 
         Returns:
             Mostly one frame; none when the picture is left out to keep the rate.

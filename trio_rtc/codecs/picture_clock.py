@@ -14,20 +14,27 @@ class PictureClock:
     A source that has begun anew (a file that is played in a loop) goes on one interval after its last picture.
 
     Attributes:
-        interval: Ticks between pictures, for those that do not tell their time.
+        interval: Ticks between pictures, for those of which nothing tells their time.
     """
 
     interval: int
     _last: int | None = None
     _offset: int = 0
 
-    def timestamp(self, frame: av.VideoFrame) -> int:
-        """Return the timestamp of the next picture."""
+    def timestamp(self, frame: av.VideoFrame, captured: float | None = None) -> int:
+        """Return the timestamp of the next picture.
+
+        Args:
+            frame: The picture.
+            captured: When it was captured, in seconds, for one that does not tell.
+        """
         following = 0 if self._last is None else self._last + self.interval
-        if frame.pts is None or frame.time_base is None:
-            timestamp = following
-        else:
+        if frame.pts is not None and frame.time_base is not None:
             timestamp = round(frame.pts * frame.time_base * VIDEO_CLOCK_RATE) + self._offset
+        elif captured is not None:
+            timestamp = round(captured * VIDEO_CLOCK_RATE) + self._offset
+        else:
+            timestamp = following
         if self._last is not None and timestamp <= self._last:
             self._offset += following - timestamp
             timestamp = following

@@ -82,6 +82,7 @@ class FFmpegVideoEncoder:
         bitrate: int | None = None,
         framerate: float | None = None,
         scale_down_by: float = 1.0,
+        captured: float | None = None,
     ) -> list[EncodedFrame]:
         """Encode one picture; see :meth:`.VideoEncoder.encode`."""
         if self._closed:
@@ -91,7 +92,7 @@ class FFmpegVideoEncoder:
         if bitrate is not None:
             self._bitrate = max(1_000, bitrate)
         self._keyframe_wanted |= force_keyframe
-        timestamp = self._clock.timestamp(frame)
+        timestamp = self._clock.timestamp(frame, captured)
         if not self._selector.select(timestamp, framerate):
             return []
         try:
