@@ -55,7 +55,7 @@ def test_without_click_the_command_says_what_to_install(monkeypatch: pytest.Monk
 
 async def test_without_a_terminal_it_ends_by_itself_after_the_figures() -> None:
     result = await trio.run_process(
-        [*COMMAND, "demo", "--seconds", "0.3"], capture_stdout=True, capture_stderr=True, env=ENVIRONMENT
+        [*COMMAND, "demo", "--seconds", "0.1"], capture_stdout=True, capture_stderr=True, env=ENVIRONMENT
     )
     output = result.stdout.decode()
     for figure in FIGURES + CALL_FIGURES:
@@ -69,7 +69,7 @@ async def test_without_codecs_it_says_so_and_shows_the_rest(tmp_path: Path) -> N
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['av'] = None")
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])
     result = await trio.run_process(
-        [*COMMAND, "demo", "--seconds", "0.3"],
+        [*COMMAND, "demo", "--seconds", "0.1"],
         capture_stdout=True,
         capture_stderr=True,
         env={**ENVIRONMENT, "PYTHONPATH": paths},
@@ -85,7 +85,7 @@ async def test_without_codecs_it_says_so_and_shows_the_rest(tmp_path: Path) -> N
 async def test_on_a_terminal_it_shows_bars_and_serves_the_page_until_interrupted() -> None:
     ours, theirs = pty.openpty()
     process = await trio.lowlevel.open_process(
-        [*COMMAND, "demo", "--seconds", "0.3"], stdin=theirs, stdout=theirs, stderr=theirs, env=ENVIRONMENT
+        [*COMMAND, "demo", "--seconds", "0.1"], stdin=theirs, stdout=theirs, stderr=theirs, env=ENVIRONMENT
     )
     os.close(theirs)
     output = b""
