@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import functools
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -81,7 +82,8 @@ class HostThatCounts:
         return await self.host.resolve(host, port)
 
 
-def names_of_counters() -> set[str]:
+@functools.cache
+def names_of_counters() -> frozenset[str]:
     """Return the public attributes that the layers only ever add to, once they are made."""
     counted: set[str] = set()
     changed: set[str] = set()
@@ -106,7 +108,7 @@ def names_of_counters() -> set[str]:
             elif isinstance(node, ast.Assign) and function.name != "__init__":
                 stored = (each for target in node.targets for each in ast.walk(target))
                 changed.update(each.attr for each in stored if isinstance(each, ast.Attribute))
-    return {name for name in counted - changed - COUNTS_OF_ONE_THING if not name.startswith("_")}
+    return frozenset(name for name in counted - changed - COUNTS_OF_ONE_THING if not name.startswith("_"))
 
 
 def parts_of(whole: object) -> Iterator[object]:
