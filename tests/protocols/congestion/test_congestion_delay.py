@@ -132,7 +132,7 @@ def test_queue_delay_is_the_least_of_the_recent_over_the_least_of_the_past() -> 
 def receive(estimate: AcknowledgedBitrate, bitrate: float, begin: float, end: float) -> None:
     time = begin
     while time < end:
-        estimate.received(time, 1000)
+        estimate.received([ReceivedPacket(0, 0.0, time, 1000, None)])
         time += 8000 / bitrate
 
 

@@ -159,6 +159,20 @@ def test_a_probe_without_padding_ends_by_itself() -> None:
     assert steps < 300
 
 
+def test_no_more_padding_is_asked_for_than_the_probe_lacks() -> None:
+    pacer: Pacer[int] = Pacer(OPTIONS)
+    pacer.add_probe(ProbeCluster(1, 1e9, 5, 10_000, 1.0, ProbePurpose.START))
+    assert pacer.padding_wanted(0.0) == 10_000
+    for number in range(4):
+        pacer.enqueue(number, 1200, PacketKind.PADDING, 0.0)
+    assert pacer.take_due(0.0)
+    now = 0.0
+    while pacer.packets:
+        now = max(now, pacer.next_timer())
+        pacer.take_due(now)
+    assert pacer.padding_wanted(now + 0.002) == 10_000 - 4 * 1200
+
+
 def test_an_expired_probe_is_not_begun() -> None:
     pacer = filled(1)
     pacer.add_probe(cluster(4_800_000.0))

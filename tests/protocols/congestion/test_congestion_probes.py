@@ -51,6 +51,14 @@ def test_not_beyond_the_bound() -> None:
     assert rates(control) == [700_000]
 
 
+def test_a_probe_is_not_larger_than_a_path_can_hold_whatever_it_was_believed_to_carry() -> None:
+    control = ProbeControl(OPTIONS)
+    control.start(1e9, 2e9, 0.0)
+    clusters = control.take()
+    assert [cluster.bitrate for cluster in clusters] == [2e9]
+    assert clusters[0].min_bytes <= OPTIONS.probe_max_bytes
+
+
 def test_a_result_near_the_probe_leads_to_a_further_one() -> None:
     control = started()
     control.result(1.3e6, 0.0, 1e8, 0.2)

@@ -1,6 +1,9 @@
 """The acknowledged bitrate: what arrives at the peer, by the peer's clock."""
 
+from collections.abc import Sequence
+
 from .options import CongestionOptions
+from .sent_packets import ReceivedPacket
 
 # goog_cc's constants of the Bayesian average, in kbit/s: how uncertain a sample is in proportion to its distance
 # from the estimate, and how much the estimate itself may have moved since the last sample.
@@ -34,25 +37,29 @@ class AcknowledgedBitrate:
         self.bitrate: float | None = None
         self.sample: float | None = None
 
-    def received(self, arrival_time: float, size: int) -> None:
-        """Take a packet of ``size`` bytes that arrived at ``arrival_time`` of the peer's clock."""
-        if self._started is None or abs(arrival_time - self._last) > self._max_jump:
-            # The first one begins the window and is not part of it; so does one after a jump of the clock.
-            self._started = self._last = arrival_time
-            self._bytes = self._packets = 0
-            return
-        if arrival_time < self._started:
-            # Of a window that is over: the feedback was overtaken.
-            return
-        self._last = max(self._last, arrival_time)
-        self._bytes += size
-        self._packets += 1
+    def received(self, packets: Sequence[ReceivedPacket]) -> None:
+        """Take packets in order of arrival."""
+        # Hot path: of every packet that is sent comes word here.
+        started, last, total, count = self._started, self._last, self._bytes, self._packets
         window = self._first_window if self.bitrate is None else self._window
-        elapsed = self._last - self._started
-        if elapsed >= window:
-            self._sample(8 * self._bytes / elapsed)
-            self._started = self._last
-            self._bytes = self._packets = 0
+        for _, _, arrival_time, size, _ in packets:
+            if started is None or abs(arrival_time - last) > self._max_jump:
+                # The first one begins the window and is not part of it; so does one after a jump of the clock.
+                started = last = arrival_time
+                total = count = 0
+                continue
+            if arrival_time < started:
+                # Of a window that is over: the feedback was overtaken.
+                continue
+            last = max(last, arrival_time)
+            total += size
+            count += 1
+            if last - started >= window:
+                self._sample(8 * total / (last - started))
+                window = self._window
+                started = last
+                total = count = 0
+        self._started, self._last, self._bytes, self._packets = started, last, total, count
 
     def interrupted(self) -> None:
         """Hear that some of what arrived is not known, as where feedback was lost: begin another window."""

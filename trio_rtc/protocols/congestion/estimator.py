@@ -133,8 +133,7 @@ class BandwidthEstimator:
             return
         if feedback.received:
             self._unanswered_since = None
-            measured = now - max(packet.send_time for packet in feedback.received)
-            self._update_round_trip(measured if round_trip is None else round_trip)
+            self._update_round_trip(now - feedback.newest if round_trip is None else round_trip)
         self._feedback_seen = True
         self._estimate(feedback, now)
 
@@ -251,8 +250,8 @@ class BandwidthEstimator:
     def _estimate(self, feedback: FeedbackResults, now: float) -> None:
         if feedback.gap:
             self._acknowledged.interrupted()
+        self._acknowledged.received(feedback.received)
         for packet in feedback.received:
-            self._acknowledged.received(packet.arrival_time, packet.size)
             if packet.probe_cluster is not None:
                 self._results.received(packet)
         acknowledged = self._acknowledged.bitrate

@@ -116,6 +116,8 @@ class CongestionOptions:
         probe_further_threshold: Part of its rate that a probe must reach for a further one (goog_cc: 0.7).
         probe_min_packets: Least packets of a cluster (goog_cc: 5).
         probe_min_duration: Least duration of a cluster (goog_cc: 15 ms; longer is more robust to jitter).
+        probe_max_bytes: Most bytes of a cluster, whatever the path was believed to carry. Beyond 32 Mbit/s clusters
+            are shorter for it.
         probe_result_timeout: How long the result of a probe is awaited (goog_cc: 1 s).
         probe_min_received: Part of a cluster that must have arrived (goog_cc: 0.8).
         probe_alr_interval: Time between probes while the application sends little (goog_cc: 5 s).
@@ -202,6 +204,7 @@ class CongestionOptions:
     probe_further_threshold: float = attrs.field(default=0.7, validator=_fraction)
     probe_min_packets: int = attrs.field(default=5, validator=_at_least_three)
     probe_min_duration: float = attrs.field(default=0.025, validator=_positive)
+    probe_max_bytes: int = attrs.field(default=100_000, validator=_at_least_one)
     probe_result_timeout: float = attrs.field(default=1.0, validator=_positive)
     probe_min_received: float = attrs.field(default=0.8, validator=_fraction)
     probe_alr_interval: float = attrs.field(default=5.0, validator=_positive)

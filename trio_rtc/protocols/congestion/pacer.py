@@ -165,7 +165,8 @@ class Pacer(Generic[ItemT]):
         if probe is None or self.packets or now < max(probe.due(), self._padding_asked_at + _PROBE_STEP):
             return 0
         self._padding_asked_at = now
-        return max(1, math.ceil(probe.cluster.bitrate * _PROBE_STEP / 8))
+        size = math.ceil(probe.cluster.bitrate * _PROBE_STEP / 8)
+        return max(1, min(size, probe.cluster.min_bytes - probe.bytes))
 
     def next_timer(self) -> float:
         """Return when ``take_due`` or ``padding_wanted`` has something; ``inf`` when nothing waits."""

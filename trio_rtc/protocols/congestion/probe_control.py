@@ -135,7 +135,7 @@ class ProbeControl:
             if rate >= max_bitrate:
                 break
             rate = min(wanted, max_bitrate)
-            size = math.ceil(rate * duration / 8)
+            size = math.ceil(min(rate * duration / 8, options.probe_max_bytes * self._stretch))
             expires = now + options.probe_result_timeout
             packets = math.ceil(options.probe_min_packets * self._stretch)
             cluster = ProbeCluster(self._next_id, rate, packets, size, expires, purpose)

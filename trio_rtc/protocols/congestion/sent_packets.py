@@ -8,6 +8,7 @@ time, and counts neither as received nor as lost.
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 import attrs
@@ -42,17 +43,19 @@ class FeedbackResults:
         received: Packets that arrived, in order of arrival.
         lost: Packets that are given up now, in the order they were sent.
         bytes_in_flight_before: What was under way before this feedback.
+        newest: When the packet was sent that was sent last of those that arrived; ``-inf`` without any.
         gap: Whether nothing was said of packets that were sent before these: feedback was lost.
     """
 
     received: list[ReceivedPacket]
     lost: list[SentPacket]
     bytes_in_flight_before: int
-    gap: bool = False
+    newest: float
+    gap: bool
 
 
-def _by_arrival(packet: ReceivedPacket) -> tuple[float, int]:
-    return packet.arrival_time, packet.sequence_number
+_by_arrival = attrgetter("arrival_time", "sequence_number")
+_send_time = attrgetter("send_time")
 
 
 class SentPackets:
@@ -109,32 +112,32 @@ class SentPackets:
                 ignored.
             now: Monotonic time in seconds.
         """
-        before = self.bytes_in_flight
+        before = in_flight = self.bytes_in_flight
         received: list[ReceivedPacket] = []
-        packets = self._packets
-        missing = self._missing
+        packets, missing = self._packets, self._missing
+        take, arrived, isfinite = packets.pop, received.append, math.isfinite
         # A packet that is known, next to the last that was spoken of, and before the first that is.
         gap = bool(arrivals) and arrivals[0][0] > self._unreported and self._unreported in packets
         if arrivals:
             self._unreported = max(self._unreported, arrivals[-1][0] + 1)
         for sequence_number, arrival_time in arrivals:
-            packet = packets.pop(sequence_number, None)
-            if arrival_time is None or not math.isfinite(arrival_time):
+            packet = take(sequence_number, None)
+            if arrival_time is None or not isfinite(arrival_time):
                 if packet is not None:
                     missing[sequence_number] = packet
                 continue
             if packet is None and (packet := missing.pop(sequence_number, None)) is None:
                 continue
             _, send_time, size, cluster = packet
-            self.bytes_in_flight -= size
-            received.append(ReceivedPacket(sequence_number, send_time, arrival_time, size, cluster))
-        if received:
-            newest = max([packet.send_time for packet in received])
-            self.newest_acknowledged = max(self.newest_acknowledged, newest)
+            in_flight -= size
+            arrived(ReceivedPacket(sequence_number, send_time, arrival_time, size, cluster))
+        self.bytes_in_flight = in_flight
+        newest = max(map(_send_time, received), default=-math.inf)
+        self.newest_acknowledged = max(self.newest_acknowledged, newest)
         received.sort(key=_by_arrival)
         lost = self._give_up()
         self.forget(now)
-        return FeedbackResults(received, lost, before, gap)
+        return FeedbackResults(received, lost, before, newest, gap)
 
     def _give_up(self) -> list[SentPacket]:
         latest = self.newest_acknowledged - self._loss_delay
