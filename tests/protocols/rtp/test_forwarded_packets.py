@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from tests.strategies.rtp_pair import (
     FEC_SSRC,
     FLEXFEC,
+    RED_VIDEO,
     RTX_SSRC,
+    ULPFEC,
     VIDEO,
     VIDEO_SSRC,
     VP8,
@@ -37,6 +39,7 @@ from trio_rtc.protocols.rtp.extensions import (
     encode_abs_capture_time,
     encode_playout_delay,
 )
+from trio_rtc.protocols.rtp.handed_on import HandedOn
 from trio_rtc.protocols.rtp.seen_numbers import SeenNumbers
 
 OTHER = "urn:example:negotiated-by-both"
@@ -232,3 +235,49 @@ def test_what_is_forwarded_is_protected_where_that_was_negotiated() -> None:
     (stream,) = pair.bob.session.receiving.streams
     assert stream.counters.fec_recovered > 5
     assert pair.alice.session.sending.streams[0][0].counters.fec_packets_sent > 10
+
+
+# Numbers without media.
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=150))
+def test_what_is_handed_on_has_numbers_in_its_order_and_its_own(arrivals: list[tuple[int, bool]]) -> None:
+    numbers = HandedOn(32)
+    given_out: dict[int, int] = {}
+    for number, is_media in arrivals:
+        if not is_media:
+            numbers.skip(number)
+        elif (ours := numbers.take(number)) is not None:
+            assert number not in given_out
+            given_out[number] = ours
+    ordered = [ours for _, ours in sorted(given_out.items())]
+    assert ordered == sorted(set(ordered))
+
+
+def test_the_numbers_behind_what_is_skipped_in_its_turn_move_up() -> None:
+    numbers = HandedOn(32)
+    for number in range(100):
+        if number % 3:
+            assert numbers.take(number) == number - number // 3 - 1
+        else:
+            numbers.skip(number)
+    numbers.skip(50)
+    assert numbers.take(100) == 66
+
+
+def test_repair_packets_among_the_media_leave_no_gap() -> None:
+    pair = Pair(RtpOptions(fec_loss=0))
+    pair.negotiate(
+        video_section(attrs.evolve(VP8, rtx_payload_type=None, feedback=frozenset()), RED_VIDEO, ULPFEC)
+    )
+    pair.bob.session.set_demand(VIDEO, frames=False, packets=True)
+    pair.drop = random_loss(3, 0.1)
+    pair.run(2, video=30, size=4000)
+    pair.drop = lambda _: False
+    pair.run(0.2, video=30, size=4000)
+    before = len(pair.bob.packets)
+    repairs = pair.bob.session.receiving.counters()["incoming_fec_packets"]
+    pair.run(0.7, video=30, size=4000)
+    assert pair.bob.session.receiving.counters()["incoming_fec_packets"] > repairs > 10
+    numbers = [packet.sequence_number for packet in pair.bob.packets[before:]]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))

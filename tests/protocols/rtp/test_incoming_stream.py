@@ -38,7 +38,7 @@ def picture(number: int, *, keyframe: bool = False) -> RtpPacket:
 
 def take(stream: IncomingStream, packet: RtpPacket, now: float, *, repaired: bool = False) -> bool:
     size = HEADER + len(packet.payload)
-    return stream.receive(packet, VP8, size, now, repaired=repaired) and stream.hands_on(packet)
+    return stream.receive(packet, VP8, size, now, repaired=repaired) and stream.hand_on(packet) is not None
 
 
 # What is counted.
@@ -70,7 +70,7 @@ def test_a_number_from_nowhere_is_not_gone_on_with() -> None:
 def test_a_retransmission_is_of_no_use_before_the_first_packet() -> None:
     stream = make()
     assert not stream.receive(picture(5), VP8, 100, 0.0, repaired=True)
-    assert not stream.hands_on(picture(5))
+    assert stream.hand_on(picture(5)) is None
 
 
 # What is handed on.
@@ -84,13 +84,28 @@ def test_a_packet_is_handed_on_once_whichever_way_it_comes() -> None:
     assert not take(stream, picture(1), 0.2)
     assert not take(stream, picture(2), 0.25, repaired=True)
     assert stream.receive_recovered(picture(0), VP8, 0.3)
-    assert not stream.hands_on(picture(0))
+    assert stream.hand_on(picture(0)) is None
 
 
 def test_padding_is_not_handed_on() -> None:
     stream = make()
     assert not take(stream, attrs.evolve(picture(0), payload=b"", padding_size=200), 0.0)
     assert take(stream, picture(1), 0.1)
+
+
+def test_padding_leaves_no_gap() -> None:
+    """Whoever forwards would be asked for what never was."""
+    stream = make()
+    handed_on = []
+    for number in (0, 1, 3, 4, 6, 2, 7):
+        packet = picture(number)
+        if number in (1, 4):
+            packet = attrs.evolve(packet, payload=b"", padding_size=200)
+        assert stream.receive(packet, VP8, 100, number / 30)
+        handed_on.append(stream.hand_on(packet))
+    numbers = [packet.sequence_number - FIRST for packet in handed_on if packet is not None]
+    # The fifth is missing.
+    assert numbers == [0, 2, 4, 1, 5]
 
 
 def test_nothing_is_handed_on_that_nobody_wants() -> None:
@@ -195,7 +210,7 @@ def test_what_stands_between_the_sound_is_not_missing_there() -> None:
         codec = COMFORT_NOISE if number == 1 else OPUS
         sound = RtpPacket(codec.payload_type, FIRST + number, 960 * number, VIDEO_SSRC, b"\xf8\xff\xfe")
         assert stream.receive(sound, codec, 30, number / 50)
-        assert stream.hands_on(sound)
+        assert stream.hand_on(sound) is sound
     assert isinstance(stream.path, AudioPath)
     assert stream.codec is OPUS
     assert not stream.is_video

@@ -21,6 +21,7 @@ from trio_rtc.protocols.serial import Unwrapper
 
 from .extensions import ABS_SEND_TIME, TRANSMISSION_OFFSET, TRANSPORT_WIDE_CC, ExtensionMap, HeaderValues
 from .frame import EncodedFrame
+from .handed_on import HandedOn
 from .meters import MediaMeters, RepairCounters, RoundTrips
 from .nack import NackGenerator
 from .options import RtpOptions
@@ -29,7 +30,6 @@ from .parameters import FEEDBACK_NACK, TELEPHONE_EVENT, ULPFEC, Codec
 from .paths import MediaPath, PlayedFrame, VideoPath, make_path
 from .receive import ReceptionStatistics, SequenceUnwrapper
 from .redundancy import RedundantAudio, RedundantVideo, Unpacked
-from .seen_numbers import SeenNumbers
 from .telephone import IncomingEvents
 
 
@@ -129,7 +129,7 @@ class IncomingStream:
         self._nack: NackGenerator | None = None
         self._path: MediaPath | None = None
         self._between = 0
-        self._handed_on = SeenNumbers(_HANDED_ON)
+        self._handed_on = HandedOn(_HANDED_ON)
         self._wanted = False
         self._least_delay = 0.0
         self.wants_packets = False
@@ -178,15 +178,27 @@ class IncomingStream:
             self.telephone.received(packet.payload, timestamp, codec.clock_rate, now)
         return True
 
-    def hands_on(self, packet: RtpPacket) -> bool:
-        """Return whether to give a packet to those who want packets: once each, and none that is only padding.
+    def hand_on(self, packet: RtpPacket) -> RtpPacket | None:
+        """Return a packet for those who want packets: each once, as far as it is wanted and more than padding.
 
         Retransmissions are also sent to probe the path, and may be overtaken by what they repeat.
         """
-        if not self.wants_packets or not packet.payload:
-            return False
-        number = self._numbers.nearest(packet.sequence_number)
-        return number is not None and self._handed_on.take(number)
+        number = self._numbers.nearest(packet.sequence_number) if self.wants_packets else None
+        if number is None:
+            return None
+        if not packet.payload:
+            self._handed_on.skip(number)
+            return None
+        ours = self._handed_on.take(number)
+        if ours is None or ours == number:
+            return None if ours is None else packet
+        return attrs.evolve(packet, sequence_number=ours & 0xFFFF)
+
+    def note_without_media(self, packet: RtpPacket) -> None:
+        """Hear that there is nothing to hand on at the number of a packet."""
+        number = self._numbers.nearest(packet.sequence_number) if self.wants_packets else None
+        if number is not None:
+            self._handed_on.skip(number)
 
     def receive_redundant(
         self,
@@ -313,7 +325,7 @@ class IncomingStream:
         """Say what is wanted from now on. What nobody wants is counted, and not asked for again."""
         if packets and not self.wants_packets:
             # What came before is not wanted any more, nor what repeats it.
-            self._handed_on = SeenNumbers(_HANDED_ON, self._numbers.highest)
+            self._handed_on = HandedOn(_HANDED_ON, self._numbers.highest)
         self.wants_packets = packets
         self._least_delay = least_delay
         if self._path is not None:

@@ -282,8 +282,7 @@ class ReceivingSide:
         if not stream.receive(packet, codec, len(data), now):
             self._drop("sequence number")
             return
-        if stream.hands_on(packet):
-            self._hand_on(packet)
+        self._hand_on(stream, packet)
         if stream.telephone is not None:
             self._tell_telephone_events(stream, stream.telephone)
         if self._flexfec and (fec := self._flexfec.get(stream.mid)) is not None:
@@ -297,7 +296,7 @@ class ReceivingSide:
         if media is None:
             self._drop("sequence number")
         else:
-            self._hand_on_all(stream, media)
+            self._hand_on_unpacked(stream, packet, media)
 
     def _receive_retransmission(
         self, packet: RtpPacket, data: bytes, codec: Codec, source: _Source, now: float
@@ -318,13 +317,13 @@ class ReceivingSide:
         if role is CodecRole.RED:
             codecs = self._codecs[stream.mid]
             media = stream.receive_redundant(repaired, codecs, repaired.encode(), now, repaired=True)
-        else:
-            taken = stream.receive(repaired, original, len(data), now, repaired=True)
-            media = [repaired] if taken else None
-        if media is None:
-            self._drop("sequence number")
-        else:
-            self._hand_on_all(stream, media)
+            if media is not None:
+                self._hand_on_unpacked(stream, repaired, media)
+                return
+        elif stream.receive(repaired, original, len(data), now, repaired=True):
+            self._hand_on(stream, repaired)
+            return
+        self._drop("sequence number")
 
     def _receive_flexfec(self, packet: RtpPacket, source: _Source, now: float) -> None:
         mid = source.route.section.mid
@@ -346,19 +345,28 @@ class ReceivingSide:
             codec = self._codecs[mid].get(packet.payload_type)
             if stream is None or stream.mid != mid or codec is None:
                 self._drop("recovered for nothing")
-            elif stream.receive_recovered(packet, codec, now) and stream.hands_on(packet):
-                self._hand_on(packet)
+            elif stream.receive_recovered(packet, codec, now):
+                self._hand_on(stream, packet)
 
     def _tell_telephone_events(self, stream: IncomingStream, telephone: IncomingEvents) -> None:
         for heard in telephone.take():
             self._events.append(TelephoneEventReceived(stream.mid, stream.rid, heard))
 
-    def _hand_on_all(self, stream: IncomingStream, packets: Iterable[RtpPacket]) -> None:
-        for packet in packets:
-            if stream.hands_on(packet):
-                self._hand_on(packet)
+    def _hand_on_unpacked(
+        self, stream: IncomingStream, packet: RtpPacket, media: Iterable[RtpPacket]
+    ) -> None:
+        """Hand on what came in RED, in a packet that may have no media of its own."""
+        is_empty = True
+        for each in media:
+            is_empty &= each.sequence_number != packet.sequence_number
+            self._hand_on(stream, each)
+        if is_empty:
+            stream.note_without_media(packet)
 
-    def _hand_on(self, packet: RtpPacket) -> None:
+    def _hand_on(self, stream: IncomingStream, as_it_came: RtpPacket) -> None:
+        packet = stream.hand_on(as_it_came)
+        if packet is None:
+            return
         if packet.extension_map is None:
             # It was taken out of redundancy, where nobody has said what the numbers mean.
             packet = attrs.evolve(packet, extension_map=self.extension_map)
