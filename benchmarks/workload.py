@@ -27,12 +27,11 @@ class Workload:
 
     Attributes:
         kind: "throughput", "round_trip", "set_up", "memory", "call", "forwarding" or "streams".
-        message_size: Bytes in a message.
-        seconds: For "throughput", "call" and "forwarding": how long is sent; for "streams": how long is looked
-            whether so many go.
+        message_size: Bytes in a message; for "streams" in an encoded frame, 0 if pictures are sent.
+        seconds: For "throughput", "call", "forwarding" and "streams": how long is sent.
         repetitions: For the others: how many round trips, connections one after the other, or connections at once;
-            for "streams" the most that are tried.
-        width: For "call", and "forwarding" by pictures: pixels of one.
+            for "streams" how many.
+        width: For "call", and "forwarding" and "streams" by pictures: pixels of one.
         height: Likewise.
         framerate: Pictures a second.
         bitrate: Bits a second that the encoder is to make.

@@ -32,6 +32,11 @@ class AiortcVideo:
     def received_track(self, event: Any) -> Any:
         return event
 
+    def encoded(self, payload: bytes, timestamp: int) -> Any:
+        packet = av.Packet(payload)
+        packet.pts = timestamp
+        return packet
+
     async def packets_sent(self, sender: Any) -> int:
         report = await sender.getStats()
         return sum(stat.packetsSent for stat in report.values() if stat.type == "outbound-rtp")

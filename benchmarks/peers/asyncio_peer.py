@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.peers.asyncio_signaling import CONTROL, Negotiation, Signaling
+from benchmarks.peers.asyncio_streams import receive_streams, send_streams
 from benchmarks.peers.asyncio_video import VideoEngine, receive_call, relay_call, send_call
 from benchmarks.workload import (
     PAYLOADS,
@@ -163,6 +164,10 @@ class Offerer:
         """Send pictures that come back."""
         await send_call(self._engine, self._video, self._signaling, workload)
 
+    async def streams(self, workload: Workload) -> JsonObject:
+        """Send many streams."""
+        return await send_streams(self._engine, self._video, self._signaling, workload)
+
 
 class Answerer:
     """The other end."""
@@ -224,6 +229,10 @@ class Answerer:
     async def forwarding(self, workload: Workload) -> JsonObject:
         """Send back what comes."""
         return await relay_call(self._engine, self._video, self._signaling, workload)
+
+    async def streams(self, workload: Workload) -> None:
+        """Take many streams."""
+        await receive_streams(self._engine, self._video, self._signaling, workload)
 
 
 async def _measure(

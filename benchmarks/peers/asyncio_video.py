@@ -30,13 +30,16 @@ class VideoEngine(Protocol):
     async def packets_sent(self, sender: Any) -> int:
         """Return how many RTP packets have left."""
 
+    def encoded(self, payload: bytes, timestamp: int) -> Any:
+        """Make what a track takes instead of a picture that is encoded already, if it takes any."""
+
 
 async def send_call(engine: Engine, video: VideoEngine, signaling: Signaling, workload: Workload) -> None:
     """Send pictures for as long as the call takes, then say when each was sent."""
     negotiation = Negotiation(engine, signaling)
     pc = negotiation.pc
     camera = Camera(workload)
-    connected, finished = _connected(pc), asyncio.Event()
+    connected, finished = connection_of(pc), asyncio.Event()
 
     async def pictures() -> AsyncIterator[av.VideoFrame]:
         await connected.wait()
@@ -47,7 +50,7 @@ async def send_call(engine: Engine, video: VideoEngine, signaling: Signaling, wo
         await asyncio.Future()  # a track that ends would change the connection
 
     engine.add_track(pc, video.video_track(pictures()))
-    _prefer_vp8(engine, pc)
+    prefer_vp8(engine, pc)
     await video.set_bitrate(engine.transceivers(pc)[0].sender, workload.bitrate)
     await negotiation.offer()
     await finished.wait()
@@ -89,7 +92,7 @@ async def relay_call(
     """
     negotiation = Negotiation(engine, signaling)
     pc = negotiation.pc
-    connected = _connected(pc)
+    connected = connection_of(pc)
     cpu = CpuMeter()
     pc.on("track", lambda event: engine.add_track(pc, video.received_track(event)))
     negotiation.answer()
@@ -104,7 +107,8 @@ async def relay_call(
     return {"packets_per_cpu_second": (await video.packets_sent(sender) - before) / seconds}
 
 
-def _connected(pc: Any) -> asyncio.Event:
+def connection_of(pc: Any) -> asyncio.Event:
+    """Return what tells when media can flow."""
     event = asyncio.Event()
 
     def note_state(*_: Any) -> None:
@@ -115,7 +119,8 @@ def _connected(pc: Any) -> asyncio.Event:
     return event
 
 
-def _prefer_vp8(engine: Engine, pc: Any) -> None:
+def prefer_vp8(engine: Engine, pc: Any) -> None:
+    """Negotiate VP8 and nothing else, with the retransmissions of its packets."""
     wanted = [
         codec for codec in engine.codecs("video") if codec.mimeType.lower() in ("video/vp8", "video/rtx")
     ]

@@ -116,7 +116,7 @@ class Offerer:
         await feed(self._end, workload)
 
     async def streams(self, workload: Workload) -> None:
-        """Send more and more streams."""
+        """Send many streams."""
         report_result(self._result_fd, await send_streams(self._end, workload))
 
 
@@ -165,7 +165,7 @@ class Answerer:
         report_result(self._result_fd, await forward(self._end, workload))
 
     async def streams(self, workload: Workload) -> None:
-        """Take more and more streams."""
+        """Take many streams."""
         await receive_streams(self._end, workload)
 
 

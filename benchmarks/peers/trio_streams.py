@@ -1,98 +1,67 @@
-"""Our own processes of many streams: encoded frames, each stream over a connection of its own, as a server sends.
+"""Our own processes of many streams, each over a connection of its own, as a server sends."""
 
-A frame is late if it has not come as far as RTP when the next one of its stream is due. The stream's ``transform``,
-which is called at that point, takes the time.
-"""
-
-import time
 from typing import Any
 
 import attrs
+import av
 import trio
 
 import trio_rtc
 from benchmarks.peers.trio_signaling import End
 from benchmarks.peers.trio_video import connected, prefer_vp8
+from benchmarks.pictures import CLOCK_RATE
+from benchmarks.streams import Cameras
 from benchmarks.workload import Workload
-
-STEP = 10
-TOLERATED = 0.02
-SETTLING_SECONDS = 0.3
-CLOCK_RATE = 90_000
 
 
 @attrs.define
-class Streams:
-    """All streams of the process; their time is in units of the RTP clock since its beginning.
-
-    Attributes:
-        window: From when until before when frames are counted.
-        punctual: Those of them that were not late.
-    """
+class _Streams:
+    """All streams of the process."""
 
     _end: End
-    _workload: Workload
-    window: range = range(0)
-    punctual: int = 0
-    _began: float = attrs.Factory(time.monotonic)
+    _cameras: Cameras
+    _senders: list[trio_rtc.RTCRtpSender] = attrs.Factory(list)
 
-    @property
-    def interval(self) -> int:
-        """From one frame of a stream to the next."""
-        return CLOCK_RATE // self._workload.framerate
-
-    def now(self) -> int:
-        """Return the time."""
-        return round((time.monotonic() - self._began) * CLOCK_RATE)
-
-    async def note(self, frame: trio_rtc.EncodedFrame) -> trio_rtc.EncodedFrame:
-        """Look whether a frame is late."""
-        if frame.timestamp in self.window:
-            self.punctual += self.now() - frame.timestamp <= self.interval
-        return frame
-
-    async def run(self, number: int, *, task_status: trio.TaskStatus[None]) -> None:
+    async def send(self, number: int, *, task_status: trio.TaskStatus[None]) -> None:
         """Connect, and send a frame whenever one is due."""
+        workload = self._cameras.workload
         frames, track = trio_rtc.open_media_track("video")
-        payload = bytes(self._workload.message_size)
+        encoding = trio_rtc.RTCRtpEncodingParameters(max_bitrate=workload.bitrate or None)
         async with trio_rtc.RTCPeerConnection() as pc:
-            transceiver = pc.add_transceiver(track, direction="sendonly")
-            transceiver.sender.transform = self.note
+            transceiver = pc.add_transceiver(track, direction="sendonly", send_encodings=[encoding])
             prefer_vp8(transceiver)
+            self._senders.append(transceiver.sender)
             async with self._end.negotiation(pc, number, offers=True):
                 await connected(pc)
                 task_status.started()
-                # Each stream has its own phase, as those of real cameras have.
-                due = self.now() + self.interval * (number % STEP) // STEP
-                while True:
-                    await trio.sleep(max(0.0, (due - self.now()) / CLOCK_RATE))
-                    await frames.send(trio_rtc.EncodedFrame(payload, due, CLOCK_RATE, "VP8"))
-                    due += self.interval
+                for index, seconds in self._cameras.frames_due(number):
+                    await trio.sleep(seconds)
+                    await frames.send(self._frame(index))
 
-    async def share_of_late(self, count: int) -> float:
-        """Look at so many streams for a while; return the part of their frames that was late or did not come."""
-        each = round(self._workload.seconds * self._workload.framerate)
-        begin = self.now()
-        self.window, self.punctual = range(begin, begin + each * self.interval), 0
-        await trio.sleep((each + 1) * self.interval / CLOCK_RATE)  # the last ones may take an interval
-        return 1 - self.punctual / (count * each)
+    def _frame(self, index: int) -> trio_rtc.EncodedFrame | av.VideoFrame:
+        size = self._cameras.workload.message_size
+        if size:
+            return trio_rtc.EncodedFrame(bytes(size), self._cameras.timestamp(index), CLOCK_RATE, "VP8")
+        return self._cameras.draw(index)
+
+    async def packets_sent(self) -> int:
+        """Return how many RTP packets of all streams have left."""
+        return sum([await _packets_sent(sender) for sender in self._senders])
 
 
 async def send_streams(end: End, workload: Workload) -> dict[str, Any]:
-    """Add streams until too many frames are late; return how many went before."""
-    streams = Streams(end, workload)
-    count = sustained = 0
+    """Send all streams for a while; return what they cost."""
+    cameras = Cameras(workload)
+    streams = _Streams(end, cameras)
     async with trio.open_nursery() as nursery:
-        while count < workload.repetitions:
-            for _ in range(STEP):
-                await nursery.start(streams.run, count)
-                count += 1
-            await trio.sleep(SETTLING_SECONDS)
-            if await streams.share_of_late(count) > TOLERATED:
-                break
-            sustained = count
+        for number in range(workload.repetitions):
+            await nursery.start(streams.send, number)
+        await trio.sleep(workload.warm_up)
+        cameras.start(await streams.packets_sent())
+        await trio.sleep(workload.seconds)
+        result = cameras.result(await streams.packets_sent())
         nursery.cancel_scope.cancel()
-    return {"streams": sustained}
+    return result
 
 
 async def receive_streams(end: End, workload: Workload) -> None:
@@ -105,3 +74,12 @@ async def receive_streams(end: End, workload: Workload) -> None:
     async with trio.open_nursery() as nursery:
         for number in range(workload.repetitions):
             nursery.start_soon(take, number)
+
+
+async def _packets_sent(sender: trio_rtc.RTCRtpSender) -> int:
+    report = await sender.get_stats()
+    return sum(
+        stat.packets_sent or 0
+        for stat in report.values()
+        if isinstance(stat, trio_rtc.stats.RTCOutboundRtpStreamStats)
+    )

@@ -19,7 +19,7 @@ class WrtcVideo:
     """Its pictures are W3C's: planes are copied in one piece each, as ``wrtc`` wants and gives them."""
 
     def __init__(self) -> None:
-        self._writing: asyncio.Task[None] | None = None
+        self._writing: list[asyncio.Task[None]] = []
 
     def video_track(self, frames: AsyncIterator[av.VideoFrame]) -> Any:
         generator = webrtc.VideoTrackGenerator()
@@ -29,7 +29,7 @@ class WrtcVideo:
             async for frame in frames:
                 await writer.write(_to_w3c(frame))
 
-        self._writing = asyncio.create_task(write())
+        self._writing.append(asyncio.create_task(write()))
         return generator.track
 
     async def frames_of(self, track: Any) -> AsyncIterator[av.VideoFrame]:
@@ -46,6 +46,9 @@ class WrtcVideo:
 
     def received_track(self, event: Any) -> Any:
         return event.track
+
+    def encoded(self, payload: bytes, timestamp: int) -> Any:
+        raise NotImplementedError("its tracks take pictures")
 
     async def packets_sent(self, sender: Any) -> int:
         report = await sender.get_stats()

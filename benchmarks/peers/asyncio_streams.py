@@ -1,0 +1,61 @@
+"""The processes of many streams, each over a connection of its own, for the asyncio libraries."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from benchmarks.peers.asyncio_signaling import Negotiation, Signaling
+from benchmarks.peers.asyncio_video import VideoEngine, connection_of, prefer_vp8
+from benchmarks.streams import Cameras
+from benchmarks.workload import Workload
+from tests.interop.peers.program import Engine, JsonObject
+
+
+async def send_streams(
+    engine: Engine, video: VideoEngine, signaling: Signaling, workload: Workload
+) -> JsonObject:
+    """Send all streams for a while; return what they cost."""
+    cameras = Cameras(workload)
+    senders = []
+    negotiations = []
+    for number in range(workload.repetitions):
+        negotiation = Negotiation(engine, signaling, number)
+        pc = negotiation.pc
+        connected = connection_of(pc)
+        engine.add_track(pc, video.video_track(_frames(cameras, video, number, connected)))
+        prefer_vp8(engine, pc)
+        sender = engine.transceivers(pc)[0].sender
+        if workload.bitrate:
+            await video.set_bitrate(sender, workload.bitrate)
+        await negotiation.offer()
+        await connected.wait()
+        senders.append(sender)
+        negotiations.append(negotiation)
+
+    async def packets_sent() -> int:
+        return sum([await video.packets_sent(sender) for sender in senders])
+
+    await asyncio.sleep(workload.warm_up)
+    cameras.start(await packets_sent())
+    await asyncio.sleep(workload.seconds)
+    return cameras.result(await packets_sent())
+
+
+async def receive_streams(
+    engine: Engine, video: VideoEngine, signaling: Signaling, workload: Workload
+) -> None:
+    """Take what comes."""
+    negotiations = [Negotiation(engine, signaling, number) for number in range(workload.repetitions)]
+    for negotiation in negotiations:
+        negotiation.answer()
+    await asyncio.Future()
+
+
+async def _frames(
+    cameras: Cameras, video: VideoEngine, number: int, connected: asyncio.Event
+) -> AsyncIterator[Any]:
+    await connected.wait()
+    size = cameras.workload.message_size
+    for index, seconds in cameras.frames_due(number):
+        await asyncio.sleep(seconds)
+        yield video.encoded(bytes(size), cameras.timestamp(index)) if size else cameras.draw(index)
