@@ -67,6 +67,14 @@ def test_feedback_that_was_lost_is_noticed_once() -> None:
     assert not packets.feedback([], 0.5).gap
 
 
+def test_what_lost_feedback_would_have_told_of_does_not_count_as_under_way() -> None:
+    packets = sent(10)
+    assert packets.bytes_behind_newest == 10_000
+    packets.feedback([(4, None), (6, 1.0)], 0.2)
+    assert packets.bytes_behind_newest == 3000
+    assert packets.bytes_in_flight == 9000
+
+
 def test_unknown_repeated_and_senseless_entries_are_ignored() -> None:
     packets = sent(2)
     packets.feedback([(0, 1.0)], 0.1)

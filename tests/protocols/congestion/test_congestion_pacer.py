@@ -1,5 +1,6 @@
 import math
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +43,29 @@ def test_small_packets_leave_in_bursts_of_five_milliseconds() -> None:
     assert len(pacer.take_due(0.0)) == 5
     assert math.isclose(pacer.next_timer(), 0.005)
     assert pacer.take_due(0.004) == []
+
+
+def test_who_is_called_late_sends_what_was_due_meanwhile() -> None:
+    pacer = filled(20)
+    assert pacer.take_due(0.0) == [0]
+    assert pacer.take_due(0.052) == [1, 2, 3, 4, 5]
+    assert math.isclose(pacer.next_timer(), 0.06)
+
+
+def test_who_is_called_much_too_late_sends_no_more_than_for_a_while() -> None:
+    pacer: Pacer[int] = Pacer(attrs.evolve(OPTIONS, pacer_queue_time=100.0, pacing_catch_up=0.1))
+    for number in range(100):
+        pacer.enqueue(number, 1200, PacketKind.VIDEO, 0.0)
+    assert len(pacer.take_due(5.0)) == 11
+    assert math.isclose(pacer.next_timer(), 5.01)
+
+
+def test_nothing_is_made_up_for_while_nothing_waited() -> None:
+    pacer = filled(1)
+    pacer.take_due(0.0)
+    for number in range(3):
+        pacer.enqueue(number, 1200, PacketKind.VIDEO, 5.0)
+    assert pacer.take_due(5.0) == [0]
 
 
 def test_priority_decides_within_the_queue() -> None:

@@ -310,7 +310,7 @@ class BandwidthEstimator:
             return 0.0
         carried = rate.bitrate / self._options.backoff
         usual = self._least_round_trip + self._options.feedback_interval_max
-        return 8 * self._packets.bytes_in_flight / carried - usual
+        return 8 * self._packets.bytes_behind_newest / carried - usual
 
     def _process_probes(self, now: float) -> None:
         if not self._probing:

@@ -137,6 +137,7 @@ class CongestionOptions:
         pacing_burst: Longest burst, at the pacer's rate (libwebrtc: 5 ms).
         pacer_max_packets: Most packets in the pacer; a further one is refused.
         pacer_max_bytes: Most bytes in the pacer; a further packet is refused.
+        pacing_catch_up: How much of the time by which the pacer is called too late it makes up for at once.
         pacer_queue_time: Age of the oldest packet from which on the queue is drained faster; a retransmission that is
             older is dropped. Retransmissions may be ahead of the target by as much.
         retransmission_share: Part of the target that retransmissions may take.
@@ -220,6 +221,7 @@ class CongestionOptions:
     alr_stop: float = attrs.field(default=0.5, validator=_fraction)
     pacing_factor: float = attrs.field(default=2.5, validator=_positive)
     pacing_burst: float = attrs.field(default=0.005, validator=_positive)
+    pacing_catch_up: float = attrs.field(default=0.1, validator=_not_negative)
     pacer_max_packets: int = attrs.field(default=4_096, validator=_at_least_one)
     pacer_max_bytes: int = attrs.field(default=4 << 20, validator=_at_least_one)
     pacer_queue_time: float = attrs.field(default=0.25, validator=_positive)

@@ -145,7 +145,9 @@ class Pacer(Generic[ItemT]):
         self.probe_cluster = None
         items: list[ItemT] = []
         audio = self._queues[PacketKind.AUDIO]
-        self._free_at = max(self._free_at, now)
+        # Called too late, as on a busy machine, it makes up for that: one burst each time would be less than the rate.
+        late = min(self.queue_age(now), self._options.pacing_catch_up)
+        self._free_at = max(self._free_at, now - late)
         paid = self._free_at <= now
         rate = self._current_rate(now)
         while audio:

@@ -81,6 +81,16 @@ class SentPackets:
     def __len__(self) -> int:
         return len(self._packets) + len(self._missing)
 
+    @property
+    def bytes_behind_newest(self) -> int:
+        """What was sent behind the newest packet that is known to have arrived: that is, or was, under way for sure."""
+        total = 0
+        for packet in reversed(self._packets.values()):
+            if packet.send_time <= self.newest_acknowledged:
+                break
+            total += packet.size
+        return total
+
     def sent(self, sequence_number: int, size: int, now: float, probe_cluster: int | None = None) -> None:
         """Remember a packet. ``sequence_number`` is unwrapped; ``size`` is what it takes on the wire, in bytes."""
         packets = self._packets
