@@ -1,5 +1,8 @@
 """A bounded queue of frames drops the oldest, and of encoded video whatever needs what was dropped."""
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 import pytest
 import trio
 import trio.testing
@@ -7,32 +10,34 @@ import trio.testing
 from trio_rtc.frame_queue import FrameQueue, at_keyframe
 from trio_rtc.protocols.rtp.frame import EncodedFrame
 
+Item = TypeVar("Item")
 
-def frame(number, keyframe=False):
+
+def frame(number: int, keyframe: bool = False) -> EncodedFrame:
     return EncodedFrame(b"", number, 90_000, "VP8", keyframe=keyframe)
 
 
-async def drain(queue):
+async def drain(queue: FrameQueue[Item]) -> list[Item]:
     queue.end()
     return [item async for item in queue]
 
 
-async def test_the_oldest_goes():
-    queue = FrameQueue(3)
+async def test_the_oldest_goes() -> None:
+    queue: FrameQueue[int] = FrameQueue(3)
     assert [queue.put(number) for number in range(5)] == [True, True, True, False, False]
     assert await drain(queue) == [2, 3, 4]
     assert queue.dropped == 2
 
 
-async def test_what_follows_a_dropped_frame_goes_up_to_a_keyframe():
-    queue = FrameQueue(4, at_keyframe)
+async def test_what_follows_a_dropped_frame_goes_up_to_a_keyframe() -> None:
+    queue: FrameQueue[EncodedFrame] = FrameQueue(4, at_keyframe)
     for number in range(5):
         queue.put(frame(number, keyframe=number in (0, 3)))
     assert [item.timestamp for item in await drain(queue)] == [3, 4]
 
 
-async def test_without_a_keyframe_nothing_is_let_in_until_one_comes():
-    queue = FrameQueue(3, at_keyframe)
+async def test_without_a_keyframe_nothing_is_let_in_until_one_comes() -> None:
+    queue: FrameQueue[EncodedFrame] = FrameQueue(3, at_keyframe)
     for number in range(6):
         queue.put(frame(number, keyframe=number == 0))
     assert queue.queued == 0
@@ -43,10 +48,10 @@ async def test_without_a_keyframe_nothing_is_let_in_until_one_comes():
     assert [item.timestamp for item in await drain(queue)] == [6]
 
 
-async def test_receiving_waits(autojump_clock, nursery):
-    queue = FrameQueue(3)
+async def test_receiving_waits(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    queue: FrameQueue[str] = FrameQueue(3)
 
-    async def put_later():
+    async def put_later() -> None:
         await trio.sleep(5)
         queue.put("item")
 
@@ -55,11 +60,11 @@ async def test_receiving_waits(autojump_clock, nursery):
     assert trio.current_time() >= 5
 
 
-async def test_putting_can_wait_for_room(nursery):
-    queue = FrameQueue(2)
-    sent = []
+async def test_putting_can_wait_for_room(nursery: trio.Nursery) -> None:
+    queue: FrameQueue[int] = FrameQueue(2)
+    sent: list[int] = []
 
-    async def put_all():
+    async def put_all() -> None:
         for number in range(5):
             await queue.put_when_free(number)
             sent.append(number)
@@ -72,8 +77,8 @@ async def test_putting_can_wait_for_room(nursery):
     assert queue.dropped == 0
 
 
-async def test_an_error_comes_after_what_was_put_before_it():
-    queue = FrameQueue(2)
+async def test_an_error_comes_after_what_was_put_before_it() -> None:
+    queue: FrameQueue[int] = FrameQueue(2)
     queue.put(1)
     queue.end(OSError("gone"))
     assert await queue.receive() == 1
@@ -82,11 +87,11 @@ async def test_an_error_comes_after_what_was_put_before_it():
     assert isinstance(caught.value.__cause__, OSError)
 
 
-async def test_closing_wakes_who_waits_and_forgets_the_rest():
-    queue = FrameQueue(1)
+async def test_closing_wakes_who_waits_and_forgets_the_rest() -> None:
+    queue: FrameQueue[int] = FrameQueue(1)
     async with trio.open_nursery() as nursery:
 
-        async def receive():
+        async def receive() -> None:
             with pytest.raises(trio.ClosedResourceError):
                 await queue.receive()
 
@@ -97,8 +102,8 @@ async def test_closing_wakes_who_waits_and_forgets_the_rest():
     assert queue.queued == 0
 
 
-async def test_a_cancelled_receiver_takes_nothing():
-    queue = FrameQueue(1)
+async def test_a_cancelled_receiver_takes_nothing() -> None:
+    queue: FrameQueue[str] = FrameQueue(1)
     queue.put("item")
     with trio.CancelScope() as scope:
         scope.cancel()
@@ -107,10 +112,12 @@ async def test_a_cancelled_receiver_takes_nothing():
 
 
 @pytest.mark.parametrize("receive", [FrameQueue.receive, FrameQueue.receive_all])
-async def test_a_receiver_that_is_cancelled_when_an_item_comes_hears_nothing_of_the_closing(nursery, receive):
-    queue = FrameQueue(1)
+async def test_a_receiver_that_is_cancelled_when_an_item_comes_hears_nothing_of_the_closing(
+    nursery: trio.Nursery, receive: Callable[[FrameQueue[str]], Awaitable[object]]
+) -> None:
+    queue: FrameQueue[str] = FrameQueue(1)
 
-    async def receive_cancelled(task_status):
+    async def receive_cancelled(task_status: trio.TaskStatus[trio.CancelScope]) -> None:
         with trio.CancelScope() as scope:
             task_status.started(scope)
             await receive(queue)
@@ -124,10 +131,11 @@ async def test_a_receiver_that_is_cancelled_when_an_item_comes_hears_nothing_of_
     assert scope.cancelled_caught
 
 
-async def test_waiting_costs_no_round_of_the_event_loop_more(nursery):
-    queue, log = FrameQueue(2), []
+async def test_waiting_costs_no_round_of_the_event_loop_more(nursery: trio.Nursery) -> None:
+    queue: FrameQueue[str] = FrameQueue(2)
+    log: list[str] = []
 
-    async def receive():
+    async def receive() -> None:
         log.append(await queue.receive())
 
     nursery.start_soon(receive)
@@ -137,11 +145,11 @@ async def test_waiting_costs_no_round_of_the_event_loop_more(nursery):
     assert log == ["item"]
 
 
-async def test_a_maker_waits_no_longer_when_the_receiver_has_left(nursery):
-    queue = FrameQueue(1)
+async def test_a_maker_waits_no_longer_when_the_receiver_has_left(nursery: trio.Nursery) -> None:
+    queue: FrameQueue[int] = FrameQueue(1)
     queue.put(1)
 
-    async def close_later():
+    async def close_later() -> None:
         await trio.testing.wait_all_tasks_blocked()
         queue.close()
 
@@ -150,7 +158,8 @@ async def test_a_maker_waits_no_longer_when_the_receiver_has_left(nursery):
     assert not queue.is_full
 
 
-def test_an_empty_queue_is_not_false():
-    assert FrameQueue(1)
+def test_an_empty_queue_is_not_false() -> None:
+    queue: FrameQueue[int] = FrameQueue(1)
+    assert bool(queue)
     with pytest.raises(ValueError, match="capacity"):
         FrameQueue(0)

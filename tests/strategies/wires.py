@@ -42,7 +42,7 @@ class NarrowSocket(socket.socket):
     def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, tuple[object, ...]]:
         return self.recv(size, flags), self.source
 
-    def recvmsg(  # type: ignore[override]
+    def recvmsg(
         self, size: int, ancillary_size: int = 0, flags: int = 0
     ) -> tuple[bytes, list[tuple[int, int, bytes]], int, tuple[object, ...]]:
         return self.recv(size, flags), self.ancillary, 0, self.source
