@@ -1,5 +1,6 @@
 """RTP packets and their header extension elements, byte for byte after RFC 3550 and RFC 8285."""
 
+import attrs
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from tests.strategies.mutations import mutated
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp import RtpPacket
+from trio_rtc.protocols.rtp.extensions import AUDIO_LEVEL, ExtensionMap
 
 uint16 = st.integers(0, 0xFFFF)
 uint32 = st.integers(0, 0xFFFF_FFFF)
@@ -154,3 +156,22 @@ def test_elements_are_found_by_number() -> None:
     assert packet.extension(1) == b"a"
     assert packet.extension(3) is None
     assert packet.extension(None) is None
+
+
+@given(packets, st.integers(0, 0xFFFF))
+def test_what_is_changed_leaves_the_rest_as_it_was(packet: RtpPacket, number: int) -> None:
+    packet = attrs.evolve(packet, extension_map=ExtensionMap({1: AUDIO_LEVEL}))
+    for changed, expected in (
+        (packet.with_sequence_number(number), attrs.evolve(packet, sequence_number=number)),
+        (packet.with_extensions(((9, b"x"),)), attrs.evolve(packet, extensions=((9, b"x"),))),
+    ):
+        assert changed == expected
+        assert changed.extension_map is packet.extension_map
+    assert packet.encode_with(()) == attrs.evolve(packet, extensions=()).encode()
+
+
+def test_elements_are_read_by_the_map_of_their_connection() -> None:
+    data = RtpPacket(96, 1, 2, 3, extensions=((1, b"\x9e"),)).encode()
+    assert RtpPacket.parse(data, ExtensionMap({1: AUDIO_LEVEL})).header_values().audio_level == 30
+    assert RtpPacket.parse(data, ExtensionMap({2: AUDIO_LEVEL})).header_values().audio_level is None
+    assert RtpPacket.parse(data).header_values().audio_level is None

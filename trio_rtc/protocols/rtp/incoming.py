@@ -192,7 +192,7 @@ class IncomingStream:
         ours = self._handed_on.take(number)
         if ours is None or ours == number:
             return None if ours is None else packet
-        return attrs.evolve(packet, sequence_number=ours & 0xFFFF)
+        return packet.with_sequence_number(ours & 0xFFFF)
 
     def note_without_media(self, packet: RtpPacket) -> None:
         """Hear that there is nothing to hand on at the number of a packet."""

@@ -138,6 +138,21 @@ class RtpPacket:
             self.extension_map,
         )
 
+    def with_sequence_number(self, sequence_number: int) -> "RtpPacket":
+        """Return the packet with another sequence number."""
+        return RtpPacket(
+            self.payload_type,
+            sequence_number,
+            self.timestamp,
+            self.ssrc,
+            self.payload,
+            self.marker,
+            self.csrcs,
+            self.extensions,
+            self.padding_size,
+            self.extension_map,
+        )
+
     def header_values(self) -> HeaderValues:
         """Return what the header extensions tell that are understood: loudness, orientation, times."""
         return HeaderValues() if self.extension_map is None else self.extension_map.read(self.extensions)
