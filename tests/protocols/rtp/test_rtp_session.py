@@ -83,6 +83,21 @@ def test_lost_packets_are_asked_for_and_sent_again() -> None:
     assert any(ssrc_of(each) == RTX_SSRC for each in pair.alice.datagrams if not is_rtcp(each))
 
 
+def test_retransmissions_of_a_layer_say_whose_they_are_also_when_the_layer_is_long_known() -> None:
+    pair = Pair()
+    layer = Encoding(VIDEO_SSRC, RTX_SSRC, rid="q")
+    pair.negotiate(video_section(encodings=(layer,)), ssrcs={}, repairs={})
+    # What is repeated to probe the path would tell it at the beginning.
+    pair.drop = lambda datagram: ssrc_of(datagram) == RTX_SSRC and not is_rtcp(datagram)
+    pair.run(3, video=30)
+    pair.drop = random_loss(1, 0.1)
+    pair.run(3, video=30)
+    pair.drop = lambda _: False
+    pair.run(1, video=30)
+    pair.run(1)
+    assert numbers(pair) == list(range(pair.video_frames))
+
+
 def test_without_rtx_the_very_packet_comes_once_more() -> None:
     pair = Pair()
     pair.drop = random_loss(2, 0.1)
