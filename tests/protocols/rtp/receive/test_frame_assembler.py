@@ -114,7 +114,7 @@ def test_keyframe_is_asked_for_again_ever_less_often(sender: Sender, assembler: 
         if assembler.take_keyframe_request():
             times.append(now)
     gaps = [b - a for a, b in itertools.pairwise(times)]
-    assert gaps == pytest.approx([0.3, 0.6, 1.2, 2.4, 3.0])
+    assert gaps == pytest.approx([0.3 * 1.5**index for index in range(5)])
     assert assembler.keyframe_requests == 6
 
 
