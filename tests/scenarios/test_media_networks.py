@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from tests.strategies.metered_calls import MeteredCall, metered_call
+from tests.strategies.stories import seeds
 from trio_rtc import RTCRtpEncodingParameters
 from trio_rtc.testing import Link
 
@@ -33,11 +34,13 @@ def longest_queue(going_on: MeteredCall, begin: float, end: float) -> float:
     return max(sample.queueing_delay for sample in going_on.samples_between(begin, end))
 
 
-async def test_a_tenth_of_all_packets_is_lost() -> None:
-    async with metered_call(link=Link(delay=DELAY, rate=2 * MEGABIT, queue=QUEUE, loss=0.1)) as going_on:
+@pytest.mark.parametrize("seed", seeds(2))
+async def test_a_tenth_of_all_packets_is_lost(seed: int) -> None:
+    link = Link(delay=DELAY, rate=2 * MEGABIT, queue=QUEUE, loss=0.1)
+    async with metered_call(seed=seed, link=link) as going_on:
         await trio.sleep(15)
         pictures, sound = longest_stalls(going_on, 1, 15)
-        assert pictures < 1
+        assert pictures < 0.9
         assert sound < 0.1
         assert_found(going_on, 10, 15, 2 * MEGABIT)
         assert longest_queue(going_on, 2, 15) < 0.3
@@ -59,8 +62,10 @@ async def test_packets_overtake_each_other() -> None:
         assert counters["nack_requested"] < 0.2 * counters["incoming_packets"]
 
 
-async def test_a_link_falls_to_an_eighth_and_recovers() -> None:
-    async with metered_call(link=Link(delay=DELAY, rate=4 * MEGABIT, queue=QUEUE)) as going_on:
+@pytest.mark.parametrize("seed", seeds(2))
+async def test_a_link_falls_to_an_eighth_and_recovers(seed: int) -> None:
+    link = Link(delay=DELAY, rate=4 * MEGABIT, queue=QUEUE)
+    async with metered_call(seed=seed, link=link) as going_on:
         await trio.sleep(10)
         going_on.set_rate(0.5 * MEGABIT)
         await trio.sleep(15)
@@ -68,7 +73,7 @@ async def test_a_link_falls_to_an_eighth_and_recovers() -> None:
         await trio.sleep(15)
         pictures, sound = longest_stalls(going_on, 1, 40)
         # The queue at an eighth of the rate, the time to notice, and a keyframe behind all that.
-        assert pictures < 1.4
+        assert pictures < 0.9
         assert sound < 0.6
         assert_found(going_on, 5, 10, 4 * MEGABIT)
         assert_found(going_on, 20, 25, 0.5 * MEGABIT)
@@ -87,8 +92,8 @@ async def test_sound_and_pictures_stay_together() -> None:
         begin = going_on.began_at + 5
         pictures = mean(frame.latency for frame in going_on.video.between(begin))
         sound = mean(frame.latency for frame in going_on.audio.between(begin))
-        # ITU-R BT.1359: acceptable are sound 90 ms early to 185 ms late.
-        assert -0.09 <= sound - pictures <= 0.185
+        # ITU-R BT.1359: nobody notices sound that is 45 ms early to 125 ms late.
+        assert -0.045 <= sound - pictures <= 0.1
 
 
 @pytest.mark.parametrize("one_way", [True, False], ids=["one way", "both ways"])
@@ -103,6 +108,7 @@ async def test_an_outage_of_five_seconds_is_over_when_it_is_over(one_way: bool) 
         assert pictures < 0.2
         assert sound < 0.2
         assert going_on.encoder.keyframes_asked < 10
+        assert max(sample.estimate for sample in going_on.samples_between(10, 14)) >= 0.8 * 2 * MEGABIT
         assert [sample.frames for sample in going_on.samples_between(6, 10)] == pytest.approx([0] * 40)
         assert mean(sample.frames for sample in going_on.samples_between(12, 20)) == pytest.approx(
             30, rel=0.1
@@ -152,5 +158,5 @@ async def test_everything_at_once_is_no_permanent_stall(seed: int) -> None:
             going_on.set_rate(rate * MEGABIT)
         await trio.sleep(3)
         pictures, sound = longest_stalls(going_on, 1, 15)
-        assert pictures < 3
+        assert pictures < 2
         assert sound < 0.5
