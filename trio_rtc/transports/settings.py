@@ -16,7 +16,7 @@ from trio_rtc.session import SessionOptions
 from .network import InterfaceAddress, Network
 
 if TYPE_CHECKING:
-    from trio_rtc.codecs import VideoDecoderOptions
+    import trio_rtc.codecs
 
 
 def _port_range(_: Any, __: Any, value: tuple[int, int] | None) -> None:
@@ -64,6 +64,6 @@ class Settings:
     data_channels: DataChannelOptions = attrs.field(factory=DataChannelOptions)
     rtp: RtpOptions = attrs.field(factory=RtpOptions)
     decode: bool | None = None
-    video_decoder: "VideoDecoderOptions | None" = None
+    video_decoder: "trio_rtc.codecs.VideoDecoderOptions | None" = None
     rng: random.Random | None = None
     wall_clock: Callable[[], float] | None = None
