@@ -13,8 +13,9 @@ _INITIAL_VARIANCE = 50.0
 # A window with less than this part of the average, or with more than this multiple, is not noise any more.
 _FALLING = 0.7
 _RISING = 2.0
-# Packets by which a window that is not over yet is judged.
+# What a window that is not over yet needs to be believed: so many packets, and less than this part of the average.
 _ENOUGH_PACKETS = 5
+_COLLAPSED = 0.5
 
 
 class AcknowledgedBitrate:
@@ -76,7 +77,7 @@ class AcknowledgedBitrate:
         elapsed = self._last - self._started
         if elapsed >= self._window / 2 and self._packets >= _ENOUGH_PACKETS:
             begun = 8 * self._bytes / elapsed
-            if begun < _FALLING * min(self.sample, self.bitrate):
+            if begun < _COLLAPSED * min(self.sample, self.bitrate):
                 return begun
         same = _FALLING * self.bitrate <= self.sample <= _RISING * self.bitrate
         return self.bitrate if same else self.sample
