@@ -11,7 +11,10 @@ Silence is an answer too: when packets are on their way and no feedback comes, t
 what it was before is probed for when feedback returns.
 
 The estimator neither sends nor paces: ``probes_wanted`` goes to the pacer, ``target_bitrate`` to pacer and encoders.
-Left out: congestion window push-back and pacing by a window, which goog_cc has as an experiment, and ECN.
+Feedback tells of a queue as late as the queue is long: between a back-off and the first word of what was sent since,
+what is under way tells how long it is.
+
+Left out: pacing by a window, which goog_cc has as an experiment, and ECN.
 """
 
 import math

@@ -3,7 +3,8 @@
 A number that is skipped is missing. It is first asked for when the reordering tolerance has passed: as long as packets
 have lately come late of their own accord, so long a hole is left alone. Then it is asked for once in a round trip
 and that tolerance, each time a little later, until it comes, has been asked for too often, or is too old. Giving up is
-told once by :meth:`NackGenerator.take_gave_up`; the answer to it is to ask for a keyframe.
+told once by :meth:`NackGenerator.take_gave_up`; the answer to it is to ask for a keyframe. How long a round trip takes
+is told from outside, now and then; in between the answers tell it.
 
 Sequence numbers are unwrapped.
 """
