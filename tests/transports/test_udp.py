@@ -143,26 +143,38 @@ async def test_datagrams_of_any_sizes_keep_their_bounds(sizes: list[int]) -> Non
         assert await send_and_receive(sender, receiver, batch) == batch
 
 
+async def arrivals_of(
+    sender: SystemDatagramSocket, receiver: SystemDatagramSocket, count: int
+) -> list[float]:
+    """Send datagrams one by one and return when they came."""
+    for datagram in numbered(count):
+        sender.send_nowait([datagram], receiver.local_address)
+    arrivals: list[float] = []
+    while len(arrivals) < count:
+        await receive(receiver, 1)
+        arrivals += receiver.arrivals
+    return arrivals
+
+
 @both_families
 async def test_the_kernel_tells_when_each_datagram_of_a_batch_came(host: str) -> None:
     async with open_sockets(host) as [sender, receiver]:
         assert receiver.arrivals == ()
         receiver.keep_arrivals()
         receiver.keep_arrivals()
-        before = trio.current_time()
-        for datagram in numbered(3):
-            sender.send_nowait([datagram], receiver.local_address)
-        arrivals: list[float] = []
-        while len(arrivals) < 3:
-            await receive(receiver, 1)
-            arrivals += receiver.arrivals
-        assert len(arrivals) == 3
-        assert arrivals == sorted(arrivals)
-        # The wall clock and trio's are read one after the other, so they may differ by a little.
-        assert before - 0.01 < arrivals[0]
-        assert arrivals[-1] <= trio.current_time()
-        if sys.platform.startswith("linux"):
-            assert len(set(arrivals)) == 3
+        # A kernel that was not asked before begins a moment after it is: until then what comes has come now.
+        for _ in range(1000):
+            before = trio.current_time()
+            arrivals = await arrivals_of(sender, receiver, 3)
+            assert len(arrivals) == 3
+            assert arrivals == sorted(arrivals)
+            # The wall clock and trio's are read one after the other, so they may differ by a little.
+            assert before - 0.01 < arrivals[0]
+            assert arrivals[-1] <= trio.current_time()
+            if not sys.platform.startswith("linux") or len(set(arrivals)) == 3:
+                break
+        else:
+            pytest.fail("the kernel tells nothing")
 
 
 async def test_packets_of_one_run_have_its_arrival_and_later_batches_their_own() -> None:
