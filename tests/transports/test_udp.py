@@ -166,15 +166,14 @@ async def test_the_kernel_tells_when_each_datagram_of_a_batch_came(host: str) ->
         for _ in range(1000):
             before = trio.current_time()
             arrivals = await arrivals_of(sender, receiver, 3)
-            assert len(arrivals) == 3
-            assert arrivals == sorted(arrivals)
             # The wall clock and trio's are read one after the other, so they may differ by a little.
-            assert before - 0.01 < arrivals[0]
-            assert arrivals[-1] <= trio.current_time()
+            assert all(before - 0.01 < at <= trio.current_time() for at in arrivals)
             if not sys.platform.startswith("linux") or len(set(arrivals)) == 3:
                 break
         else:
             pytest.fail("the kernel tells nothing")
+        assert len(arrivals) == 3
+        assert arrivals == sorted(arrivals)
 
 
 async def test_packets_of_one_run_have_its_arrival_and_later_batches_their_own() -> None:
