@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_rtc.protocols.rtp.receive import JitterEstimator, JitterOptions
+from trio_rtc.protocols.rtp.receive import AudioPlayoutOptions, JitterEstimator, JitterOptions
 
 
 def test_even_network_needs_no_delay() -> None:
@@ -38,6 +38,30 @@ def test_target_follows_the_network_up_and_down() -> None:
     assert targets[199] == pytest.approx(0, abs=1e-9)
     assert targets[300] == pytest.approx(0.08)
     assert targets[599] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_queue_that_is_gone_is_forgotten_in_seconds() -> None:
+    jitter = JitterEstimator(AudioPlayoutOptions().jitter)
+    targets = []
+    for i in range(500):
+        # A link falls to a fraction: its queue is long for a second.
+        late = 0.45 if 200 <= i < 250 else 0.0
+        jitter.update(i * 0.02, i * 0.02 + late)
+        targets.append(jitter.target_delay)
+    assert targets[249] == pytest.approx(0.45)
+    assert targets[345] == pytest.approx(0.45)
+    assert targets[350] == pytest.approx(0.01)
+
+
+def test_jitter_that_goes_on_is_not_forgotten() -> None:
+    rng = random.Random(2)
+    jitter = JitterEstimator(AudioPlayoutOptions().jitter)
+    late = 0
+    for i in range(5000):
+        delay = rng.expovariate(1 / 0.02)
+        late += delay > jitter.target_delay
+        jitter.update(i * 0.02, i * 0.02 + delay)
+    assert late < 0.045 * 5000
 
 
 def test_clock_that_was_set_begins_anew() -> None:

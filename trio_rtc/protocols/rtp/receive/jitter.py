@@ -5,6 +5,10 @@ last few hundred frames is that of an empty network, and what the others have mo
 The target is a high percentile of it. The window is kept sorted, so a frame costs two binary searches; clock drift of
 100 ppm moves a window of ten seconds by one millisecond, and so needs no model of its own.
 
+A percentile wants many frames, and what a full queue has done to half a second of them would stay in it for nearly all
+of the window. So the target is no more than the longest delay of the last few seconds: jitter that goes on shows its
+percentile there again and again, a queue that is gone does not.
+
 This is not the interarrival jitter of RFC 3550, which is a mean of differences and for reports only.
 """
 
@@ -17,12 +21,16 @@ from .options import JitterOptions
 class JitterEstimator:
     """Measures how the delay of the frames of one stream varies."""
 
-    __slots__ = ("_last", "_options", "_recent", "_sorted")
+    __slots__ = ("_count", "_last", "_longest", "_options", "_recent", "_sorted")
 
     def __init__(self, options: JitterOptions | None = None) -> None:
         self._options = options or JitterOptions()
         self._recent: deque[float] = deque()
         self._sorted: list[float] = []
+        # Delays that fall from left to right, with their numbers: the first is the longest of the last few seconds,
+        # each next one the longest behind it.
+        self._longest: deque[tuple[int, float]] = deque()
+        self._count = 0
         self._last = 0.0
 
     @property
@@ -38,7 +46,8 @@ class JitterEstimator:
         if not delays:
             return options.min_delay
         rank = min(len(delays) - 1, int(options.percentile * len(delays)))
-        return min(max(delays[rank] - delays[0], options.min_delay), options.max_delay)
+        wanted = min(delays[rank], self._longest[0][1]) - delays[0]
+        return min(max(wanted, options.min_delay), options.max_delay)
 
     def update(self, media_time: float, arrival: float) -> float:
         """Hear that a frame has come.
@@ -60,9 +69,20 @@ class JitterEstimator:
             del self._sorted[bisect_left(self._sorted, oldest)]
         self._recent.append(delay)
         insort(self._sorted, delay)
+        self._note_longest(delay)
         return delay - self._sorted[0]
 
     def reset(self) -> None:
         """Forget all frames."""
         self._recent.clear()
         self._sorted.clear()
+        self._longest.clear()
+
+    def _note_longest(self, delay: float) -> None:
+        longest = self._longest
+        self._count += 1
+        while longest and longest[-1][1] <= delay:
+            longest.pop()
+        longest.append((self._count, delay))
+        if longest[0][0] <= self._count - min(self._options.remembered, self._options.window):
+            longest.popleft()

@@ -51,6 +51,7 @@ class JitterOptions:
     Attributes:
         percentile: Part of the frames that are to come in time.
         window: How many of the last frames are looked at.
+        remembered: For how many frames a long delay that does not come again makes others wait.
         min_delay: Least target.
         max_delay: Greatest target.
         max_jump: A delay that differs so much from the one before is a new beginning.
@@ -58,6 +59,7 @@ class JitterOptions:
 
     percentile: float = attrs.field(default=0.97, validator=[validators.gt(0), validators.le(1)])
     window: int = attrs.field(default=250, validator=validators.ge(2))
+    remembered: int = attrs.field(default=75, validator=validators.ge(1))
     min_delay: float = attrs.field(default=0.0, validator=validators.ge(0))
     max_delay: float = attrs.field(default=1.0, validator=validators.ge(0))
     max_jump: float = attrs.field(default=3.0, validator=validators.gt(0))
@@ -79,7 +81,9 @@ class AudioPlayoutOptions:
         max_gap: A timestamp this far ahead of, or behind, the one that is due, is a new beginning.
     """
 
-    jitter: JitterOptions = attrs.field(factory=lambda: JitterOptions(min_delay=0.01, window=500))
+    jitter: JitterOptions = attrs.field(
+        factory=lambda: JitterOptions(min_delay=0.01, window=500, remembered=100)
+    )
     max_frames: int = attrs.field(default=100, validator=validators.ge(2))
     tolerance: float = attrs.field(default=0.015, validator=validators.ge(0))
     adjustment_interval: float = attrs.field(default=0.1, validator=validators.gt(0))
