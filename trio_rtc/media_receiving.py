@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import trio
 
 from .frame_queue import FrameQueue
@@ -90,8 +91,12 @@ class ReceivingPump:
         while True:
             rid, frame = await queue.receive()
             transform = self._receiver.transform
-            if transform is not None and isinstance(frame, EncodedFrame):
-                frame = await transform(frame)
+            if transform is not None:
+                # What follows has not been transformed yet, and may be of no use before.
+                if isinstance(frame, EncodedFrame):
+                    frame = await transform(frame)
+                else:
+                    frame = attrs.evolve(frame, following=None)
             if frame is not None:
                 self._deliver(rid, frame)
 
@@ -111,7 +116,7 @@ class ReceivingPump:
                 self._count_for(frame, worker)
                 worker.put(frame)
         elif self._worker is not None:
-            self._worker.conceal(frame.duration / self._clock_rate)
+            self._worker.conceal(frame.duration / self._clock_rate, frame.following)
 
     def pause(self) -> None:
         """Decode no more, since nobody takes the frames."""

@@ -19,6 +19,7 @@ from .registry import (
     create_video_decoder,
     create_video_encoder,
     decodable_codecs,
+    decodes_in_band_fec,
     encodable_codecs,
 )
 from .worker import CodecThread, DecodeWorker, codec_limiter
@@ -42,5 +43,6 @@ __all__ = [
     "create_video_decoder",
     "create_video_encoder",
     "decodable_codecs",
+    "decodes_in_band_fec",
     "encodable_codecs",
 ]

@@ -1,9 +1,10 @@
-"""The one audio decoder, and what is heard in place of what was lost.
+"""The audio decoder on FFmpeg, and what is heard in place of what was lost.
 
 Opus conceals by itself: a packet that consists of nothing but its first byte, which tells mode and duration, is a
 frame without content, and libopus goes on with what it heard last (RFC 6716 section 3.1 and 4.4). FFmpeg lets such a
 packet through, although it knows no call for concealment. What it has no way for is the brief copy of a packet in the
-packet that follows it (in-band FEC): senders are asked for it, but it is of use to other receivers only.
+packet that follows it (in-band FEC). Therefore :mod:`.opus_decoder` is used for Opus wherever libopus can be found, and
+this one only elsewhere.
 
 G.711 and G.722 have nothing of the kind. There, the last sound is repeated, every other time backwards so that no jump
 is heard where the pieces meet, and faded out over 100 ms.
@@ -17,11 +18,10 @@ from trio_rtc.protocols.rtp.frame import EncodedFrame
 
 from .errors import CodecError
 from .implementations import AudioImplementation
-from .options import AudioDecoderOptions
+from .options import MAX_CONCEALED, AudioDecoderOptions
 from .samples import backwards, faded, frame_of, layout, samples_of
 
 _FADE_OUT = 0.1  # seconds
-_MAX_CONCEALED = 1.0  # seconds at a time; whatever is longer is no loss but a pause
 _REPEATED = 0.02  # seconds
 _OPUS_SILK_DURATIONS = (0.01, 0.02, 0.04, 0.06)
 _OPUS_CELT_DURATIONS = (0.0025, 0.005, 0.01, 0.02)
@@ -78,13 +78,13 @@ class FFmpegAudioDecoder:
                 self._last_sound = samples_of(decoded[-1])[-repeated:]
         return decoded
 
-    def conceal(self, duration: float) -> list[av.AudioFrame]:
-        """Return sound in place of what was lost; see :meth:`.AudioDecoder.conceal`.
+    def conceal(self, duration: float, following: bytes | None = None) -> list[av.AudioFrame]:
+        """Return sound in place of what was lost; see :meth:`.AudioDecoder.conceal`. What follows is of no use here.
 
         Opus gives multiples of its last frame's duration, so a little more than asked for. No more than one second
         is given at a time, and nothing before anything was decoded.
         """
-        duration = min(duration, _MAX_CONCEALED)
+        duration = min(duration, MAX_CONCEALED)
         if self.codec == "opus":
             return self._conceal_opus(duration)
         return self._conceal_by_repetition(duration)

@@ -103,8 +103,14 @@ class AudioDecoder(Protocol):
             CodecError: The packet is broken; that costs this packet.
         """
 
-    def conceal(self, duration: float) -> list[av.AudioFrame]:
-        """Return sound in place of ``duration`` seconds that were lost after what was decoded last."""
+    def conceal(self, duration: float, following: bytes | None = None) -> list[av.AudioFrame]:
+        """Return sound in place of ``duration`` seconds that were lost after what was decoded last.
+
+        Args:
+            duration: In seconds.
+            following: The packet directly after the loss, if it is here: it may carry once more what was before it.
+                It is to be decoded as usual afterwards.
+        """
 
     def close(self) -> None:
         """Free what the decoder holds. It may not be used after."""

@@ -7,6 +7,10 @@ import attrs
 from attrs.validators import ge, gt, in_, optional
 
 Hardware = Literal["never", "prefer", "require"]
+InBandFec = Literal["never", "prefer", "require"]
+
+MAX_CONCEALED = 1.0
+"""Seconds of sound that are made up at a time; whatever is longer is no loss but a pause."""
 
 _HARDWARE = in_(("never", "prefer", "require"))
 _MAX_PIXELS = 7680 * 4320
@@ -104,6 +108,10 @@ class AudioDecoderOptions:
 
     Attributes:
         channels: 1 or 2: what Opus is decoded to.
+        in_band_fec: Whether Opus is decoded by libopus itself, which finds what was lost in the packet that follows:
+            ``"prefer"`` leaves it to FFmpeg, which cannot, where no libopus is found; ``"require"`` raises
+            ``CodecError`` there. Other codecs have nothing of the kind.
     """
 
     channels: int = attrs.field(default=2, validator=in_((1, 2)))
+    in_band_fec: InBandFec = attrs.field(default="prefer", validator=in_(("never", "prefer", "require")))

@@ -9,6 +9,7 @@ from .audio_decoder import FFmpegAudioDecoder
 from .audio_encoder import FFmpegAudioEncoder
 from .errors import CodecError
 from .implementations import AUDIO_CODECS, VIDEO_DECODERS, VIDEO_ENCODERS, VideoEncoderImplementation
+from .libopus import find_libopus
 from .options import (
     AudioDecoderOptions,
     AudioEncoderOptions,
@@ -16,6 +17,7 @@ from .options import (
     VideoDecoderOptions,
     VideoEncoderOptions,
 )
+from .opus_decoder import LibopusDecoder
 from .video_decoder import FFmpegVideoDecoder
 from .video_encoder import FFmpegVideoEncoder
 
@@ -60,14 +62,29 @@ def create_audio_encoder(codec: str, options: AudioEncoderOptions | None = None)
     return FFmpegAudioEncoder(name, AUDIO_CODECS[name], options or AudioEncoderOptions())
 
 
-def create_audio_decoder(codec: str, options: AudioDecoderOptions | None = None) -> FFmpegAudioDecoder:
+def create_audio_decoder(
+    codec: str, options: AudioDecoderOptions | None = None
+) -> FFmpegAudioDecoder | LibopusDecoder:
     """Return a decoder for ``opus``, ``PCMU``, ``PCMA`` or ``G722``.
 
     Raises:
-        CodecError: There is no such decoder in this build of FFmpeg.
+        CodecError: There is no such decoder in this build of FFmpeg, or in-band FEC is required of Opus and there is
+            no libopus.
     """
+    options = options or AudioDecoderOptions()
     name = _canonical(codec, AUDIO_CODECS)
-    return FFmpegAudioDecoder(name, AUDIO_CODECS[name], options or AudioDecoderOptions())
+    if name == "opus" and options.in_band_fec != "never":
+        library = find_libopus()
+        if library is not None:
+            return LibopusDecoder(library, options)
+        if options.in_band_fec == "require":
+            raise CodecError("no libopus, which the in-band FEC of opus needs")
+    return FFmpegAudioDecoder(name, AUDIO_CODECS[name], options)
+
+
+def decodes_in_band_fec() -> bool:
+    """Return whether what is lost of Opus is found in the packet that follows: where there is a libopus."""
+    return find_libopus() is not None
 
 
 def encodable_codecs(kind: str) -> list[str]:

@@ -137,9 +137,10 @@ class DecodeCounters:
 
 @attrs.frozen
 class _Lost:
-    """A gap in the sound."""
+    """A gap in the sound, and the packet after it, if it was there in time."""
 
     duration: float
+    following: bytes | None
 
 
 class DecodeWorker(Generic[MediaFrameT]):
@@ -185,9 +186,14 @@ class DecodeWorker(Generic[MediaFrameT]):
         if not self._input.put(frame):
             self._need_keyframe()
 
-    def conceal(self, duration: float) -> None:
-        """Let so many seconds of sound be made up, after what was put in before; of no effect on video."""
-        self._input.put(_Lost(duration))
+    def conceal(self, duration: float, following: bytes | None = None) -> None:
+        """Let so many seconds of sound be made up, after what was put in before; of no effect on video.
+
+        Args:
+            duration: In seconds.
+            following: The packet directly after, if it is known: it may have what was lost. It is put in as usual, too.
+        """
+        self._input.put(_Lost(duration, following))
 
     def end(self) -> None:
         """Let what was put in be decoded, and then :meth:`run` return."""
@@ -246,7 +252,7 @@ class DecodeWorker(Generic[MediaFrameT]):
             frames = self._decoder.decode(item)
         else:
             conceal = getattr(self._decoder, "conceal", None)
-            frames = [] if conceal is None else conceal(item.duration)
+            frames = [] if conceal is None else conceal(item.duration, item.following)
         return cast("list[MediaFrameT]", frames), time.perf_counter() - began
 
     def _need_keyframe(self) -> None:

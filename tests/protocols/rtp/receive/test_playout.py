@@ -96,6 +96,62 @@ def test_two_lost_frames_are_one_event_and_only_the_last_has_a_follower() -> Non
     assert playout.counters.concealment_events == 1
 
 
+def test_frame_that_comes_after_its_loss_was_concealed_is_no_follower() -> None:
+    playout = AudioPlayout()
+    outputs = [output for _, output in run(playout, [(i * STEP, i) for i in range(50) if i != 20], 1.0)]
+    assert_gapless(outputs)
+    (lost,) = [output for output in outputs if isinstance(output, Concealment)]
+    assert (lost.kind, lost.following) == (ConcealmentKind.LATE, None)
+
+
+def test_frame_after_silence_is_no_follower() -> None:
+    playout = AudioPlayout(AudioPlayoutOptions(jitter=JitterOptions(min_delay=0.06)))
+    for number, index in enumerate([0, 1, 2, 5]):
+        playout.insert(
+            index * DURATION, DURATION, frame(index * DURATION), index * STEP, sequence_number=number
+        )
+    outputs = [output for _, output in run(playout, [], 0.165)]
+    silences = [output for output in outputs if isinstance(output, Concealment)]
+    assert kinds(outputs) == {ConcealmentKind.SILENCE}
+    assert {silence.following for silence in silences} == {None}
+
+
+def test_frame_of_another_codec_is_no_follower() -> None:
+    playout = AudioPlayout(AudioPlayoutOptions(jitter=JitterOptions(min_delay=0.06)))
+    for index in (0, 1, 3, 5):
+        name = "opus" if index < 4 else "L16"
+        following = EncodedFrame(str(index).encode(), index * DURATION, CLOCK, name)
+        playout.insert(index * DURATION, DURATION, following, index * STEP, sequence_number=index)
+    outputs = [output for _, output in run(playout, [], 0.165)]
+    lost = [output for output in outputs if isinstance(output, Concealment)]
+    assert [output.following for output in lost] == [b"3", None]
+
+
+@given(st.sets(st.integers(1, 58)), st.sampled_from([0.01, 0.03, 0.05, 0.2]))
+def test_follower_is_there_exactly_when_the_next_frame_is(lost: set[int], min_delay: float) -> None:
+    playout = AudioPlayout(AudioPlayoutOptions(jitter=JitterOptions(min_delay=min_delay)))
+    present = [index for index in range(60) if index not in lost]
+    now, here = 0.0, set[int]()
+    concealed: list[tuple[Concealment, set[int]]] = []
+    while now < 60 * STEP:
+        arrivals = [index for index in present if index not in here]
+        now = min(arrivals[0] * STEP if arrivals else math.inf, playout.next_timer(), 60 * STEP)
+        for index in arrivals:
+            if index * STEP <= now:
+                here.add(index)
+                playout.insert(
+                    index * DURATION, DURATION, frame(index * DURATION), now, sequence_number=index
+                )
+        outputs = pull_all(playout, now)
+        concealed += [(output, set(here)) for output in outputs if isinstance(output, Concealment)]
+    # Nothing is inserted or removed where there is no jitter, so timestamps are the sender's.
+    assert playout.timestamp_offset == 0
+    for output, at_that_time in concealed:
+        after = output.timestamp // DURATION + 1
+        expected = str(after * DURATION).encode() if after in at_that_time else None
+        assert output.following == expected
+
+
 def test_reordered_and_doubled_frames_are_played_once_in_order() -> None:
     playout = AudioPlayout(AudioPlayoutOptions(jitter=JitterOptions(min_delay=0.1), tolerance=0.3))
     for index in (2, 1, 0, 1, 3):

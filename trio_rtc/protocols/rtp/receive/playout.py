@@ -52,7 +52,8 @@ class Concealment:
         timestamp: In clock units, following on what was played before.
         duration: In clock units.
         kind: Why.
-        following: The payload of the next frame, which may carry this one once more (Opus in-band FEC).
+        following: The payload of the frame directly after, if that is here, and of the same codec as before: it may
+            carry this one once more (Opus in-band FEC). As it came: an encoded transform has not seen it.
     """
 
     timestamp: int
@@ -113,6 +114,7 @@ class _Playing:
     # Of what was played last.
     duration: int
     sequence_number: int | None = None
+    codec: str | None = None
     # What was played since there is nothing: whether it was silence or loss, the next frame tells.
     hoped: int = 0
     concealing: bool = False
@@ -258,6 +260,7 @@ class AudioPlayout:
         counters.delay += (now - entry.arrival) * entry.duration
         playing.duration = entry.duration
         playing.sequence_number = entry.sequence_number
+        playing.codec = entry.frame.codec
         playing.concealing = False
         playing.source = playing.settled = timestamp + entry.duration
         output = self._advance(playing, entry.duration)
@@ -273,7 +276,8 @@ class AudioPlayout:
             self.counters.silence += duration
             return self._conceal(playing, duration, ConcealmentKind.SILENCE)
         self._count_concealed(playing, duration)
-        payload = entry.frame.payload if playing.source == following else None
+        is_directly_before = playing.source == following and entry.frame.codec == playing.codec
+        payload = entry.frame.payload if is_directly_before else None
         return self._conceal(playing, duration, ConcealmentKind.LOST, payload)
 
     def _play_nothing(self, playing: _Playing) -> Concealment | None:

@@ -1,0 +1,89 @@
+"""Opus decoded by libopus itself, which finds what was lost in the packet that came after it.
+
+With in-band FEC (RFC 6716 section 2.1.7, RFC 7587 section 3.3) a packet carries the one before it once more, at a lower
+rate. When that one is lost and the next is here already, the copy is decoded in its place. It covers as much as
+one frame of the packet it is in; of a longer loss, what was before that is made up. So is everything when nothing
+follows, or when what follows has no copy, as in CELT mode: libopus sees that by itself.
+"""
+
+import math
+
+import av
+
+from trio_rtc.protocols.rtp.frame import EncodedFrame
+
+from .errors import CodecError
+from .libopus import MAX_SAMPLES, SAMPLE_RATE, STEP, Libopus, OpusState
+from .options import MAX_CONCEALED, AudioDecoderOptions
+from .samples import frame_of
+
+
+class LibopusDecoder:
+    """Decodes Opus to interleaved 16 bit samples; see :class:`.AudioDecoder`.
+
+    Args:
+        library: What decodes.
+        options: Settings.
+
+    Raises:
+        CodecError: libopus refuses.
+    """
+
+    codec = "opus"
+    implementation = "libopus"
+
+    def __init__(self, library: Libopus, options: AudioDecoderOptions) -> None:
+        self._channels = options.channels
+        self._state: OpusState | None = library.open(options.channels)
+        self._end = 0  # position after the last sample
+        self._has_decoded = False
+
+    def decode(self, frame: EncodedFrame) -> list[av.AudioFrame]:
+        """Decode one packet; see :meth:`.AudioDecoder.decode`."""
+        self._end = frame.timestamp  # of RTP: always as with 48,000 samples a second (RFC 7587 section 4.1)
+        decoded = self._opened().decode(frame.payload)
+        self._has_decoded = True
+        return [self._frame(decoded)]
+
+    def conceal(self, duration: float, following: bytes | None = None) -> list[av.AudioFrame]:
+        """Return sound in place of what was lost; see :meth:`.AudioDecoder.conceal`.
+
+        It comes in multiples of 2.5 ms, so a little more than asked for. No more than one second is given at a time,
+        and nothing before anything was decoded.
+        """
+        state = self._opened()
+        if not self._has_decoded or not duration > 0:
+            return []
+        steps = math.ceil(min(duration, MAX_CONCEALED) * SAMPLE_RATE / STEP - 1e-6)
+        samples = STEP * steps
+        frames = []
+        while samples > 0:
+            # What may be in the packet that follows is what was directly before it.
+            part = min(samples, MAX_SAMPLES)
+            samples -= part
+            frames.append(self._frame(_concealed(state, part, None if samples else following)))
+        return frames
+
+    def close(self) -> None:
+        """Free the decoder."""
+        self._state = None
+
+    def _opened(self) -> OpusState:
+        if self._state is None:
+            raise CodecError("the decoder is closed")
+        return self._state
+
+    def _frame(self, samples: bytes) -> av.AudioFrame:
+        frame = frame_of(samples, self._channels, SAMPLE_RATE, self._end)
+        self._end += frame.samples
+        return frame
+
+
+def _concealed(state: OpusState, samples: int, following: bytes | None) -> bytes:
+    if following is not None:
+        try:
+            return state.recover(following, samples)
+        except CodecError:
+            # That packet is told as broken when its own turn comes.
+            pass
+    return state.conceal(samples)
