@@ -19,6 +19,7 @@ from trio_rtc.codecs import (
     DecodeWorker,
     create_audio_decoder,
     decodes_in_band_fec,
+    registry,
 )
 from trio_rtc.codecs.libopus import MAX_SAMPLES, find_libopus, first_libopus
 from trio_rtc.codecs.samples import as_array, samples_of
@@ -119,6 +120,15 @@ def test_the_registry_says_whether_there_is_libopus():
             opus_decoder("require")
 
 
+def test_where_there_is_no_libopus_ffmpeg_decodes_unless_fec_is_required(frames, monkeypatch):
+    monkeypatch.setattr(registry, "find_libopus", lambda: None)
+    assert not decodes_in_band_fec()
+    assert with_losses(frames, opus_decoder()) == with_losses(frames, opus_decoder("never"))
+    with pytest.raises(CodecError, match="no libopus"):
+        opus_decoder("require")
+    assert create_audio_decoder("PCMU", AudioDecoderOptions(in_band_fec="require")).codec == "PCMU"
+
+
 @pytest.mark.parametrize("names", [(), ("no such library",), ("no such library", "/nor/this/one.so")])
 def test_there_may_be_no_libopus(names):
     assert first_libopus(names) is None
@@ -135,8 +145,9 @@ def test_sound_has_its_time_whether_found_or_made_up(frames):
         *decoder.conceal(0.06, frames[4].payload),
         *decoder.decode(frames[4]),
     ]
-    assert [sound.pts for sound in sounds] == [0, SAMPLES, 4 * SAMPLES]
-    assert [sound.samples for sound in sounds] == [SAMPLES, 3 * SAMPLES, SAMPLES]
+    ends = [sound.pts + sound.samples for sound in sounds]
+    assert [sound.pts for sound in sounds] == [0, *ends[:-1]]
+    assert (sounds[-1].pts, ends[-1]) == (4 * SAMPLES, 5 * SAMPLES)
 
 
 @pytest.mark.parametrize(("duration", "samples"), [(0.0001, 120), (0.0025, 120), (0.011, 600), (0.5, 24_000)])

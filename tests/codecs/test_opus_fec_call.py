@@ -1,0 +1,89 @@
+"""In a call that loses every fifth packet of sound, what the next ones carry is heard."""
+
+from array import array
+
+import trio
+
+from tests.strategies.media import connect_track
+from tests.strategies.opus_sweep import SAMPLES, error_between, heard, sweep_packets
+from tests.strategies.peers import two_peers
+from trio_rtc import EncodedFrame, MediaStreamTrackSource, RTCRtpTransceiver, open_media_track
+from trio_rtc.codecs import decodes_in_band_fec
+from trio_rtc.codecs.samples import as_array, samples_of
+from trio_rtc.testing import Drop, Packet, Pass
+
+COUNT = 130
+COMPARED = 50 * SAMPLES  # of the end, when the delay is what was asked for
+STEP = 0.02
+
+
+class EveryFifth:
+    """A filter that drops packets of Opus."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, packet: Packet) -> Drop | Pass:
+        # RTP (RFC 7983 section 7), and the payload type that Opus has in browsers, which ours is, too.
+        if 128 <= packet.data[0] <= 191 and packet.data[1] & 0x7F == 111:
+            self.count += 1
+            if self.count % 5 == 0:
+                return Drop()
+        return Pass()
+
+
+def prefer_opus(transceiver: RTCRtpTransceiver) -> None:
+    """Do without RED, which would give back what is lost, too."""
+    capabilities = transceiver.sender.get_capabilities("audio")
+    assert capabilities is not None
+    transceiver.set_codec_preferences([codec for codec in capabilities.codecs if codec.name == "opus"])
+
+
+async def send_all(source: MediaStreamTrackSource, frames: list[EncodedFrame]) -> None:
+    for frame in frames:
+        await source.send(frame)
+        await trio.sleep(STEP)
+
+
+async def as_it_came(frame: EncodedFrame) -> EncodedFrame:
+    return frame
+
+
+async def sound_of_call(frames: list[EncodedFrame], *, transformed: bool) -> "array[int]":
+    """Return one channel of what is heard of these frames."""
+    samples = bytearray()
+    async with two_peers() as peers, trio.open_nursery() as nursery:
+        source, track = open_media_track("audio")
+        transceiver = peers.alice.add_transceiver(track)
+        prefer_opus(transceiver)
+        event = await connect_track(peers.alice, peers.bob)
+        event.receiver.jitter_buffer_target = 60
+        if transformed:
+            event.receiver.transform = as_it_came
+        peers.network.add_filter(EveryFifth())
+        nursery.start_soon(send_all, source, frames)
+        with trio.move_on_after(COUNT * STEP):
+            async for sound in event.track:
+                samples += samples_of(sound)
+        nursery.cancel_scope.cancel()
+    return as_array(bytes(samples))[::2]
+
+
+def least_error(sound: "array[int]", reference: "array[int]") -> float:
+    """Return the error of the end of the sound, wherever in the reference that is."""
+    end = sound[-COMPARED:]
+    starts = range(len(reference) - COMPARED - 30 * SAMPLES, len(reference) - COMPARED + 1, SAMPLES)
+    return min(error_between(end, reference[start : start + COMPARED]) for start in starts)
+
+
+async def test_what_is_lost_is_heard_unless_it_is_to_be_transformed(virtual_time):
+    frames = sweep_packets(COUNT)
+    reference = heard(frames)
+    found, made_up = [
+        least_error(await sound_of_call(frames, transformed=transformed), reference)
+        for transformed in (False, True)
+    ]
+    if decodes_in_band_fec():
+        assert found < 0.6 * made_up
+    else:
+        assert found == made_up
