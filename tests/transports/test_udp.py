@@ -167,8 +167,8 @@ async def test_the_kernel_tells_when_each_datagram_of_a_batch_came(host: str) ->
             while True:
                 before = trio.current_time()
                 arrivals = await arrivals_of(sender, receiver, 3)
-                # The wall clock and trio's are read one after the other, so they may differ by a little.
-                assert all(before - 0.01 < at <= trio.current_time() for at in arrivals)
+                # The two clocks are read one after the other, and something else may run between.
+                assert all(before - 1 < at <= trio.current_time() for at in arrivals)
                 if not sys.platform.startswith("linux") or len(set(arrivals)) == 3:
                     break
         assert len(arrivals) == 3
