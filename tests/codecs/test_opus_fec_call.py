@@ -2,6 +2,7 @@
 
 from array import array
 
+import pytest
 import trio
 
 from tests.strategies.media import connect_track
@@ -13,7 +14,7 @@ from trio_rtc.codecs.samples import as_array, samples_of
 from trio_rtc.testing import Drop, Packet, Pass
 
 COUNT = 130
-COMPARED = 50 * SAMPLES  # of the end, when the delay is what was asked for
+COMPARED = 50 * SAMPLES  # of the end, when sound waits for what follows
 STEP = 0.02
 
 
@@ -57,7 +58,6 @@ async def sound_of_call(frames: list[EncodedFrame], *, transformed: bool) -> "ar
         transceiver = peers.alice.add_transceiver(track)
         prefer_opus(transceiver)
         event = await connect_track(peers.alice, peers.bob)
-        event.receiver.jitter_buffer_target = 60
         if transformed:
             event.receiver.transform = as_it_came
         peers.network.add_filter(EveryFifth())
@@ -84,6 +84,6 @@ async def test_what_is_lost_is_heard_unless_it_is_to_be_transformed(virtual_time
         for transformed in (False, True)
     ]
     if decodes_in_band_fec():
-        assert found < 0.6 * made_up
+        assert found < 0.5 * made_up
     else:
-        assert found == made_up
+        assert found == pytest.approx(made_up, rel=0.01)

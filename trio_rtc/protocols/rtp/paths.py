@@ -12,7 +12,14 @@ from .meters import MediaMeters
 from .options import RtpOptions
 from .packet import RtpPacket
 from .parameters import FEEDBACK_NACK, Codec
-from .payload import Depacketizer, LayerIds, depacketizer, layer_reader, payload_duration
+from .payload import (
+    Depacketizer,
+    LayerIds,
+    depacketizer,
+    layer_reader,
+    payload_duration,
+    repeats_previous,
+)
 from .receive import (
     AudioPlayout,
     CompletedFrame,
@@ -319,7 +326,15 @@ class AudioPath:
             marker=packet.marker,
             contributing_sources=packet.csrcs,
         )
-        self._playout.insert(timestamp, duration, encoded, now, sequence_number=number, recovered=recovered)
+        self._playout.insert(
+            timestamp,
+            duration,
+            encoded,
+            now,
+            sequence_number=number,
+            recovered=recovered,
+            repeats_previous=repeats_previous(self._codec.name, frame.payload),
+        )
         self._newest = timestamp if self._newest is None else max(self._newest, timestamp)
 
     def frames(self, now: float) -> list[PlayedFrame]:

@@ -152,6 +152,46 @@ def test_follower_is_there_exactly_when_the_next_frame_is(lost: set[int], min_de
         assert output.following == expected
 
 
+def play_with_losses(playout: AudioPlayout, *, repeating: bool, until: int) -> list[Concealment]:
+    """Lose each tenth of the first frames on a network without jitter; return what is concealed."""
+    concealed: list[Concealment] = []
+    for index in range(until):
+        now = index * STEP
+        while playout.next_timer() < now:
+            outputs = pull_all(playout, playout.next_timer())
+            concealed += [output for output in outputs if isinstance(output, Concealment)]
+        if index % 10 != 5 or index > 100:
+            playout.insert(
+                index * DURATION,
+                DURATION,
+                frame(index * DURATION),
+                now,
+                sequence_number=index,
+                repeats_previous=repeating,
+            )
+    return concealed
+
+
+def test_frames_wait_for_their_next_ones_while_those_make_losses_good() -> None:
+    playout = AudioPlayout(AudioPlayoutOptions(repeat_memory=2.0))
+    assert playout.target_delay == pytest.approx(0.01)
+    concealed = play_with_losses(playout, repeating=True, until=110)
+    assert playout.target_delay == pytest.approx(0.03)
+    # Of the first loss it is learned what is to be waited for.
+    assert [output.kind for output in concealed[:2]] == [ConcealmentKind.LATE, ConcealmentKind.INSERTED]
+    assert {output.kind for output in concealed[2:]} == {ConcealmentKind.LOST}
+    assert len(concealed) == 11
+    assert all(output.following is not None for output in concealed[2:])
+
+
+@pytest.mark.parametrize(("repeating", "memory"), [(False, 10.0), (True, 0.0), (True, 2.0)])
+def test_frames_do_not_wait_for_what_is_of_no_use(repeating: bool, memory: float) -> None:
+    playout = AudioPlayout(AudioPlayoutOptions(repeat_memory=memory))
+    concealed = play_with_losses(playout, repeating=repeating, until=300)
+    assert (ConcealmentKind.INSERTED in kinds(concealed)) is (repeating and memory > 0)
+    assert playout.target_delay == pytest.approx(0.01)
+
+
 def test_reordered_and_doubled_frames_are_played_once_in_order() -> None:
     playout = AudioPlayout(AudioPlayoutOptions(jitter=JitterOptions(min_delay=0.1), tolerance=0.3))
     for index in (2, 1, 0, 1, 3):

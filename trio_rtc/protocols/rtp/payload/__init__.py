@@ -7,7 +7,15 @@ simulcast layers one stream with :func:`rewriter`.
 
 from ._format import AssembledFrame, Depacketizer, Packetizer
 from .layers import LayerIds
-from .registry import Rewriter, depacketizer, layer_reader, packetizer, payload_duration, rewriter
+from .registry import (
+    Rewriter,
+    depacketizer,
+    layer_reader,
+    packetizer,
+    payload_duration,
+    repeats_previous,
+    rewriter,
+)
 from .telephone_event import DTMF_EVENTS, TelephoneEvent
 
 __all__ = [
@@ -22,5 +30,6 @@ __all__ = [
     "layer_reader",
     "packetizer",
     "payload_duration",
+    "repeats_previous",
     "rewriter",
 ]

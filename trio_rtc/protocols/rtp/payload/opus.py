@@ -20,6 +20,8 @@ MAX_DURATION: Final = 5760
 _SILK: Final = (480, 960, 1920, 2880)
 _HYBRID: Final = (480, 960)
 _CELT: Final = (120, 240, 480, 960)
+_FIRST_CELT: Final = 16
+_SILK_PART: Final = 960
 _FRAME_DURATIONS: Final = 3 * _SILK + 2 * _HYBRID + 4 * _CELT
 
 
@@ -43,6 +45,50 @@ def payload_duration(payload: bytes) -> int:
     if not 0 < duration <= MAX_DURATION:
         raise ProtocolError(f"an Opus packet has {duration} samples")
     return duration
+
+
+def repeats_previous(payload: bytes) -> bool:
+    """Return whether an Opus packet carries what was before it once more (in-band FEC).
+
+    That is told by a bit behind those for voice activity, with which each frame of SILK begins (RFC 6716 sections
+    4.2.3 and 4.2.4); only the packet's first frame matters. ``False`` for a packet that ends before it.
+    """
+    if not payload or payload[0] >> 3 >= _FIRST_CELT:
+        return False
+    start = _first_frame(payload)
+    if start >= len(payload):
+        return False
+    parts = max(1, _FRAME_DURATIONS[payload[0] >> 3] // _SILK_PART)
+    first = payload[start]
+    if first << parts & 0x80:
+        return True
+    is_stereo = payload[0] & 0x04
+    return bool(is_stereo and first << (2 * parts + 1) & 0x80)
+
+
+def _first_frame(payload: bytes) -> int:
+    """Return where the first frame of a packet begins (RFC 6716 section 3.2); beyond its end if that is empty."""
+    code = payload[0] & 3
+    start, lengths = 1, int(code == 2)
+    if code == 3:
+        layout = payload[1] if len(payload) > 1 else 0
+        start = 2
+        if layout & 0x40:
+            while start < len(payload) and payload[start] == 255:
+                start += 1
+            start += 1
+        if layout & 0x80:
+            lengths = (layout & 0x3F) - 1
+    if lengths > 0 and payload[start : start + 1] == b"\0":
+        return len(payload)
+    for _ in range(lengths):
+        start += _length_size(payload, start)
+    return start
+
+
+def _length_size(payload: bytes, offset: int) -> int:
+    """Return how many bytes the length of a frame takes (RFC 6716 section 3.2.1)."""
+    return 2 if offset < len(payload) and payload[offset] >= 252 else 1
 
 
 class OpusPacketizer:

@@ -108,6 +108,11 @@ def depacketizer(codec_name: str, parameters: Mapping[str, str]) -> Depacketizer
             return None
 
 
+def repeats_previous(codec_name: str, payload: bytes) -> bool:
+    """Return whether a payload carries the one before it once more, as only Opus does."""
+    return codec_name.lower() == "opus" and opus.repeats_previous(payload)
+
+
 def layer_reader(codec_name: str) -> Callable[[bytes], LayerIds] | None:
     """Return the function that reads layer ids from a payload, raising ``ProtocolError``; ``None`` if there is none."""
     return _LAYER_READERS.get(codec_name.lower())

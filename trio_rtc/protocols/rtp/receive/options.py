@@ -79,6 +79,8 @@ class AudioPlayoutOptions:
         max_silence: After nothing has come for this long, nothing is put in its place any more.
         max_lag: A puller that comes later than this has slept: what it slept through is dropped.
         max_gap: A timestamp this far ahead of, or behind, the one that is due, is a new beginning.
+        repeat_memory: For how long after a loss frames wait for their next ones, where those carry them once more
+            (Opus in-band FEC); 0 for not at all.
     """
 
     jitter: JitterOptions = attrs.field(
@@ -91,6 +93,7 @@ class AudioPlayoutOptions:
     max_silence: float = attrs.field(default=2.0, validator=validators.gt(0))
     max_lag: float = attrs.field(default=0.5, validator=validators.gt(0))
     max_gap: float = attrs.field(default=5.0, validator=validators.gt(0))
+    repeat_memory: float = attrs.field(default=10.0, validator=validators.ge(0))
 
 
 @attrs.frozen

@@ -9,8 +9,10 @@ stretched or shortened:
 * When nothing is here at all, a concealment is played in the hope that the frame is only late. If it comes then, it is
   played after all and everything after it so much later; that is how the buffer grows at once when it must.
 * The delay that there should be is that of the quickest frame, and the target of :class:`.JitterEstimator`, and what
-  the other streams need (lip-sync). When the delay is off by a frame or more, a frame is skipped or a concealment
-  inserted, not too many at a time. Silence is shortened first, for nobody hears it.
+  the other streams need (lip-sync). While frames get lost that the next ones carry once more (Opus in-band FEC), it is
+  a frame longer: without jitter the next one would always come too late to be of use.
+* When the delay is off by a frame or more, a frame is skipped or a concealment inserted, not too many at a time.
+  Silence is shortened first, for nobody hears it.
 
 The buffer is bounded; when it is full the oldest frame is dropped.
 """
@@ -101,6 +103,7 @@ class _Entry:
     frame: EncodedFrame
     sequence_number: int | None
     arrival: float
+    repeats_previous: bool
 
 
 @attrs.define
@@ -142,6 +145,9 @@ class AudioPlayout:
         self._output: int | None = None
         self._extra_delay = 0.0
         self._least_delay = 0.0
+        # How long frames wait for their next ones, and until when they do.
+        self._repeat_delay = 0.0
+        self._repeats_wanted_until = -math.inf
         self._last_adjustment = -math.inf
         self.counters = PlayoutCounters()
 
@@ -153,7 +159,7 @@ class AudioPlayout:
     @property
     def target_delay(self) -> float:
         """How long after the quickest frames of their age frames are to be played, in seconds."""
-        return max(self._jitter.target_delay, self._least_delay) + self._extra_delay
+        return self._needed_delay + self._extra_delay
 
     @property
     def timestamp_offset(self) -> int:
@@ -171,8 +177,7 @@ class AudioPlayout:
     def play_time(self, timestamp: int) -> float | None:
         """Return when a timestamp of the sender would be played without extra delay; ``None`` if not known."""
         base = self._jitter.base_delay
-        wait = max(self._jitter.target_delay, self._least_delay)
-        return None if base is None else timestamp / self._clock_rate + base + wait
+        return None if base is None else timestamp / self._clock_rate + base + self._needed_delay
 
     def insert(
         self,
@@ -183,6 +188,7 @@ class AudioPlayout:
         *,
         sequence_number: int | None = None,
         recovered: bool = False,
+        repeats_previous: bool = False,
     ) -> None:
         """Take a frame.
 
@@ -193,6 +199,7 @@ class AudioPlayout:
             now: When it came.
             sequence_number: Unwrapped; without it, silence cannot be told from loss.
             recovered: It came by redundancy or retransmission, and tells nothing about the network's delay.
+            repeats_previous: It carries the one before it once more.
 
         Raises:
             ValueError: The duration is not more than 0.
@@ -217,7 +224,7 @@ class AudioPlayout:
         if timestamp in self._entries:
             self.counters.duplicates += 1
             return
-        self._entries[timestamp] = _Entry(duration, frame, sequence_number, now)
+        self._entries[timestamp] = _Entry(duration, frame, sequence_number, now, repeats_previous)
         insort(self._timestamps, timestamp)
         if len(self._timestamps) > self._options.max_frames:
             self._entries.pop(self._timestamps.pop(0))
@@ -233,6 +240,8 @@ class AudioPlayout:
             playing.due = now
         if self._output is None:
             self._output = playing.source
+        if now >= self._repeats_wanted_until:
+            self._repeat_delay = 0.0
         if self._adjust(playing, now):
             duration = self._concealed_duration(playing)
             self.counters.inserted += duration
@@ -240,8 +249,10 @@ class AudioPlayout:
         if not self._timestamps:
             return self._play_nothing(playing)
         if playing.hoped:
+            self._note_loss(playing, self._entries[self._timestamps[0]], now)
             self._settle(playing, self._entries[self._timestamps[0]].sequence_number)
         if self._timestamps[0] > playing.source:
+            self._note_loss(playing, self._entries[self._timestamps[0]], now)
             return self._play_gap(playing, self._timestamps[0])
         return self._play_frame(playing, now)
 
@@ -289,6 +300,12 @@ class AudioPlayout:
         playing.hoped += duration
         playing.source += duration
         return self._conceal(playing, duration, ConcealmentKind.LATE)
+
+    def _note_loss(self, playing: _Playing, next_frame: _Entry, now: float) -> None:
+        """Let frames wait for their next ones, if something is lost that the next one carries."""
+        if next_frame.repeats_previous and not playing.precedes(next_frame.sequence_number):
+            self._repeat_delay = next_frame.duration / self._clock_rate
+            self._repeats_wanted_until = now + self._options.repeat_memory
 
     def _settle(self, playing: _Playing, sequence_number: int | None) -> None:
         """Count what was played while there was nothing, now that the next frame is here."""
@@ -368,6 +385,11 @@ class AudioPlayout:
             self._entries.pop(self._timestamps.pop(0))
 
     # How late it is played
+
+    @property
+    def _needed_delay(self) -> float:
+        """What the network and its losses need, in seconds."""
+        return max(self._jitter.target_delay + self._repeat_delay, self._least_delay)
 
     def _adjust(self, playing: _Playing, now: float) -> bool:
         """Shorten what is next if the delay is too long; return whether to insert something because it is too short."""

@@ -1,0 +1,52 @@
+"""Whether an Opus packet carries the one before it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trio_rtc.protocols.rtp.payload import opus, repeats_previous
+
+
+# By RFC 6716: table 2 for the first byte, section 3.2 for what is between, sections 4.2.3 and 4.2.4 for the last byte.
+@pytest.mark.parametrize(
+    ("packet", "repeats"),
+    [
+        pytest.param("48 40", True, id="20 ms"),
+        pytest.param("48 bf", False, id="20 ms, all other bits"),
+        pytest.param("40 40", True, id="10 ms"),
+        pytest.param("50 20", True, id="40 ms"),
+        pytest.param("50 df", False, id="40 ms, all other bits"),
+        pytest.param("58 10", True, id="60 ms"),
+        pytest.param("58 ef", False, id="60 ms, all other bits"),
+        pytest.param("4c 40", True, id="stereo, middle"),
+        pytest.param("4c 10", True, id="stereo, side"),
+        pytest.param("4c af", False, id="stereo, all other bits"),
+        pytest.param("5c 10", True, id="stereo of 60 ms, middle"),
+        pytest.param("5c 01", True, id="stereo of 60 ms, side"),
+        pytest.param("5c ee", False, id="stereo of 60 ms, all other bits"),
+        pytest.param("68 40", True, id="hybrid"),
+        pytest.param("80 ff", False, id="CELT of narrow band"),
+        pytest.param("fc ff", False, id="CELT of full band"),
+        pytest.param("49 40 00", True, id="two frames of one size"),
+        pytest.param("4a 01 40 00", True, id="two frames"),
+        pytest.param("4a fc 00 40", True, id="two frames, the first long"),
+        pytest.param("4b 02 40 00", True, id="many frames of one size"),
+        pytest.param("4b 42 01 40 00 00", True, id="padding"),
+        pytest.param("4b 42 ff 01 40 00", True, id="much padding"),
+        pytest.param("4b 83 01 fc 00 40", True, id="many frames"),
+        pytest.param("4b c3 01 01 fc 00 40", True, id="many frames with padding"),
+        *(
+            (ends, False)
+            for ends in ("", "48", "4a", "4a fc", "4b", "4b 02", "4b 42 ff ff", "4b bf", "4b bf 40")
+        ),
+    ],
+)
+def test_where_it_is_told(packet: str, repeats: bool) -> None:
+    assert opus.repeats_previous(bytes.fromhex(packet)) is repeats
+    assert repeats_previous("OPUS", bytes.fromhex(packet)) is repeats
+    assert not repeats_previous("PCMU", bytes.fromhex(packet))
+
+
+@given(st.binary(max_size=80))
+def test_anything_may_come(packet: bytes) -> None:
+    assert opus.repeats_previous(packet) in (True, False)
