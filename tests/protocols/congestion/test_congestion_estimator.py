@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -197,7 +198,37 @@ def test_the_timer_rests_when_nothing_is_sent() -> None:
         estimator.handle_timer(now)
     assert 10 < now < 11
     estimator.packet_sent(1, PACKET, 60.0)
-    assert estimator.next_timer() == pytest.approx(60.1)
+    assert estimator.next_timer() == pytest.approx(60.0 + CongestionOptions().process_interval)
+
+
+def test_while_feedback_comes_the_timer_has_nothing_to_do() -> None:
+    estimator = BandwidthEstimator(probing=False)
+    now = 0.0
+    for number in range(100):
+        estimator.packet_sent(number, PACKET, now)
+        now += 0.05
+        assert estimator.next_timer() > now
+        estimator.feedback_received([(number, 1000.0 + now)], None, now)
+
+
+def test_silence_is_noticed_in_time_whatever_the_pace_of_the_timer() -> None:
+    options = CongestionOptions(settled_interval=0.7)
+    estimator = BandwidthEstimator(options, probing=False)
+    number = flow(estimator, 0.0, 3.0, 300_000)
+    estimator.packet_sent(number, PACKET, 3.0)
+    falls: list[float] = []
+    before = estimator.target_bitrate
+    while (now := estimator.next_timer()) < 6.5:
+        estimator.handle_timer(now)
+        number += 1
+        estimator.packet_sent(number, PACKET, now)
+        if estimator.target_bitrate < before:
+            falls.append(now)
+            before = estimator.target_bitrate
+    assert 3.9 <= falls[0] <= 4.2
+    steps = [later - earlier for earlier, later in itertools.pairwise(falls)]
+    assert steps == pytest.approx([0.5] * len(steps))
+    assert len(steps) >= 3
 
 
 @pytest.mark.parametrize(

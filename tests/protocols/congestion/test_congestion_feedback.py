@@ -70,6 +70,25 @@ def test_the_interval_depends_on_the_bandwidth(bitrate: float, expected: float) 
     assert sum(measured) / len(measured) == pytest.approx(expected, abs=0.5 * 1000 / bitrate + 0.004)
 
 
+def feedback_rate(packets_a_second: int, seconds: int = 5) -> float:
+    """Return how many times a second feedback is due for packets of 1200 bytes."""
+    generator = FeedbackGenerator()
+    messages = 0
+    for number in range(packets_a_second * seconds):
+        now = number / packets_a_second
+        while (due := generator.next_timer()) <= now:
+            messages += len(generator.feedback_to_send(due))
+        generator.packet_arrived(number, now, 1200, now)
+    return messages / seconds
+
+
+def test_few_packets_are_told_of_together() -> None:
+    # Of a picture in one packet each, as small streams have them, the largest interval.
+    assert 7 <= feedback_rate(30) <= 11
+    # Of a call with sound the least one.
+    assert 14 <= feedback_rate(90) <= 20
+
+
 def test_many_packets_become_several_messages() -> None:
     generator = FeedbackGenerator(CongestionOptions(feedback_max_packets=10))
     for number in range(25):

@@ -138,7 +138,10 @@ class BandwidthEstimator:
             self._unanswered_since = None
             self._update_round_trip(now - feedback.newest if round_trip is None else round_trip)
         self._feedback_seen = True
+        self._alr.sent(0, now)
         self._estimate(feedback, now)
+        # All that the timer would do has been done: while feedback comes, the timer need not.
+        self._deadline = self._next_deadline(now)
 
     def loss_reported(self, fraction: float, now: float) -> None:
         """Take the fraction of loss, 0 to 1, of a receiver report. Without effect where there is better feedback."""
@@ -218,13 +221,12 @@ class BandwidthEstimator:
         """Let time pass: notice silence, begin probes. Acts only when it is due."""
         if now < self._deadline:
             return
-        idle = now > self._last_sent + self._options.idle_time
-        self._deadline = math.inf if idle else now + self._options.process_interval
         self._packets.forget(now)
         self._alr.sent(0, now)
         self._decay(now)
         self._combine(now)
         self._process_probes(now)
+        self._deadline = self._next_deadline(now)
 
     def statistics(self) -> CongestionStatistics:
         """Return what is known at the moment."""
@@ -308,12 +310,16 @@ class BandwidthEstimator:
 
         What feedback tells is as old as the queue is long. What is under way is not, if some of it may be lost.
         """
-        rate = self._delay.rate
-        if self._packets.newest_acknowledged >= rate.decreased_at:
+        if not self._queue_unseen:
             return 0.0
-        carried = rate.bitrate / self._options.backoff
+        carried = self._delay.rate.bitrate / self._options.backoff
         usual = self._least_round_trip + self._options.feedback_interval_max
         return 8 * self._packets.bytes_behind_newest / carried - usual
+
+    @property
+    def _queue_unseen(self) -> bool:
+        """Whether no feedback tells of what was sent since the last back-off."""
+        return self._packets.newest_acknowledged < self._delay.rate.decreased_at
 
     def _process_probes(self, now: float) -> None:
         if not self._probing:
@@ -331,12 +337,26 @@ class BandwidthEstimator:
             now,
         )
 
+    def _next_deadline(self, now: float) -> float:
+        if now > self._last_sent + self._options.idle_time:
+            return math.inf
+        options = self._options
+        # Only what is under way after a back-off has to be followed from one moment to the next.
+        deadline = now + (options.process_interval if self._queue_unseen else options.settled_interval)
+        silence = self._silence_noticed_at()
+        return silence if now < silence < deadline else deadline
+
+    def _silence_noticed_at(self) -> float:
+        """Return when the target falls next if the peer stays silent."""
+        since = self._unanswered_since
+        if not self._feedback_seen or since is None:
+            return math.inf
+        options = self._options
+        return max(since + options.feedback_timeout, self._decayed_at + options.feedback_decay_interval)
+
     def _decay(self, now: float) -> None:
         options = self._options
-        since = self._unanswered_since
-        if not self._feedback_seen or since is None or now < since + options.feedback_timeout:
-            return
-        if now >= self._decayed_at + options.feedback_decay_interval:
+        if now >= self._silence_noticed_at():
             self._decayed_at = now
             rate = self._delay.rate
             rate.set_bitrate(max(min(rate.bitrate, self._target) * options.feedback_decay, self._min), now)

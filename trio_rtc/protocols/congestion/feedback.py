@@ -1,8 +1,9 @@
 """The receiving side: what has arrived when, and when to tell (TWCC section 4).
 
-Feedback is due every 50 to 100 ms, less often when it would take more than 5 % of the received bandwidth. Each
-feedback begins where the last one ended, or further back when a packet that was reported as missing has arrived
-since, and has an entry for every number in between.
+Feedback is due every 50 to 100 ms, less often when it would take more than 5 % of the received bandwidth or would
+tell of very few packets: both sides have the same work with a feedback, however little it says. Each feedback begins
+where the last one ended, or further back when a packet that was reported as missing has arrived since, and has an
+entry for every number in between.
 """
 
 import math
@@ -54,6 +55,7 @@ class FeedbackGenerator:
         self._sent_at: float | None = None
         self._bytes = 0
         self._rate: float | None = None
+        self._packet_interval = 0.0
         self.forgotten = 0
         self.jumps = 0
 
@@ -126,6 +128,8 @@ class FeedbackGenerator:
         if elapsed > 0:
             rate = 8 * self._bytes / elapsed
             self._rate = rate if self._rate is None else self._rate + _RATE_SMOOTHING * (rate - self._rate)
+            interval = elapsed / max(self._untold, 1)
+            self._packet_interval += _RATE_SMOOTHING * (interval - self._packet_interval)
         self._bytes = 0
         self._sent_at = now
 
@@ -134,7 +138,9 @@ class FeedbackGenerator:
         if not self._rate:
             return options.feedback_interval_min
         affordable = _MESSAGE_BITS / (options.feedback_bandwidth * self._rate)
-        return min(max(affordable, options.feedback_interval_min), options.feedback_interval_max)
+        worth_telling = options.feedback_packets * self._packet_interval
+        wanted = max(affordable, worth_telling, options.feedback_interval_min)
+        return min(wanted, options.feedback_interval_max)
 
     def _forget_told(self) -> None:
         # By our own clock of arrivals, which need not be that of ``now``: the newest tells the time.

@@ -109,7 +109,9 @@ class CongestionOptions:
         feedback_timeout: Silence of the peer, with packets under way, after which the target falls.
         feedback_decay: What it is multiplied by then, each ``feedback_decay_interval`` (goog_cc: 0.8).
         feedback_decay_interval: See there (goog_cc: 500 ms).
-        process_interval: Pace of the estimator's timer while packets are sent.
+        process_interval: Pace of the estimator's timer while packets are sent and no feedback does its work.
+        settled_interval: The same while there was no back-off whose effect is not known yet. What follows on silence
+            comes in time all the same.
         idle_time: How long after the last packet that timer rests.
         probe_factors: The first probes, in multiples of the start bitrate (goog_cc: 3 and 6).
         probe_further_factor: Next probe, as a multiple of a result that came close to its probe (goog_cc: 2).
@@ -144,6 +146,8 @@ class CongestionOptions:
         feedback_interval_min: Least time between two feedback messages (TWCC section 4: 50 ms).
         feedback_interval_max: Largest one (libwebrtc: 250 ms; 100 ms keeps the sender's delay estimate fresh).
         feedback_bandwidth: Part of the received bandwidth that feedback may take (RFC 3550 section 6.2: 5 %).
+        feedback_packets: So many packets are worth a feedback of their own: with fewer it waits for more, up to the
+            largest interval.
         feedback_max_packets: Most packets in one feedback; more packets become more messages.
         feedback_pending: Most packets that wait for feedback; the oldest is forgotten.
         feedback_history: How long an arrival is kept, to be told again when an earlier packet arrives late.
@@ -199,6 +203,7 @@ class CongestionOptions:
     feedback_decay: float = attrs.field(default=0.8, validator=_positive_fraction)
     feedback_decay_interval: float = attrs.field(default=0.5, validator=_positive)
     process_interval: float = attrs.field(default=0.1, validator=_positive)
+    settled_interval: float = attrs.field(default=0.25, validator=_positive)
     idle_time: float = attrs.field(default=10.0, validator=_positive)
     probe_factors: tuple[float, ...] = (3.0, 6.0)
     probe_further_factor: float = attrs.field(default=2.0, validator=_above_one)
@@ -229,6 +234,7 @@ class CongestionOptions:
     feedback_interval_min: float = attrs.field(default=0.05, validator=_positive)
     feedback_interval_max: float = attrs.field(default=0.1, validator=_positive)
     feedback_bandwidth: float = attrs.field(default=0.05, validator=_positive)
+    feedback_packets: int = attrs.field(default=3, validator=_at_least_one)
     feedback_max_packets: int = attrs.field(default=1_024, validator=_at_least_one)
     feedback_pending: int = attrs.field(default=8_192, validator=_half_of_sequence_numbers)
     feedback_history: float = attrs.field(default=0.5, validator=_not_negative)
