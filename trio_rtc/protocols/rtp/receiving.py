@@ -41,6 +41,7 @@ from .path_feedback import PathFeedback
 from .redundancy import fec_counters
 from .router import Route, Router
 from .rtx import unwrap
+from .stream_deadlines import StreamDeadlines
 from .synchronization import Synchronizer
 from .telephone import IncomingEvents
 from .totals import Totals, add_to, incoming_totals
@@ -96,6 +97,7 @@ class ReceivingSide:
         self._events = events
         self._router = Router(2 * options.max_streams)
         self._streams: dict[int, IncomingStream] = {}
+        self._deadlines = StreamDeadlines(options.source_timeout)
         self._sources: dict[int, _Source] = {}
         self._formats: dict[str, dict[int, tuple[Codec, CodecRole]]] = {}
         self._codecs: dict[str, dict[int, Codec]] = {}
@@ -178,8 +180,8 @@ class ReceivingSide:
             if stream.mid == mid:
                 self._demand(stream, demand)
 
-    @staticmethod
-    def _demand(stream: IncomingStream, demand: Demand) -> None:
+    def _demand(self, stream: IncomingStream, demand: Demand) -> None:
+        self._deadlines.touch(stream)
         stream.want(frames=demand.frames, packets=demand.packets, least_delay=demand.least_delay)
 
     def request_keyframe(self, mid: str, rid: str | None) -> None:
@@ -187,6 +189,7 @@ class ReceivingSide:
         for stream in self._streams.values():
             if stream.mid == mid and rid in (None, stream.rid):
                 stream.request_keyframe()
+                self._deadlines.touch(stream)
 
     # -- packets -------------------------------------------------------------------------------------------------
 
@@ -279,6 +282,7 @@ class ReceivingSide:
         stream = source.stream or self._stream(packet.ssrc, source, now)
         if stream is None:
             return
+        self._deadlines.touch(stream)
         if not stream.receive(packet, codec, len(data), now):
             self._drop("sequence number")
             return
@@ -292,6 +296,7 @@ class ReceivingSide:
         stream = source.stream or self._stream(packet.ssrc, source, now)
         if stream is None:
             return
+        self._deadlines.touch(stream)
         media = stream.receive_redundant(packet, self._codecs[stream.mid], data, now)
         if media is None:
             self._drop("sequence number")
@@ -309,6 +314,7 @@ class ReceivingSide:
         if stream is None or found is None or stream.mid != source.route.section.mid:
             self._drop("retransmission of nothing", packet.ssrc)
             return
+        self._deadlines.touch(stream)
         stream.rtx_ssrc = packet.ssrc
         original, role = found
         repaired = unwrap(packet, ssrc=stream.ssrc, payload_type=original.payload_type)
@@ -346,6 +352,7 @@ class ReceivingSide:
             if stream is None or stream.mid != mid or codec is None:
                 self._drop("recovered for nothing")
             elif stream.receive_recovered(packet, codec, now):
+                self._deadlines.touch(stream)
                 self._hand_on(stream, packet)
 
     def _tell_telephone_events(self, stream: IncomingStream, telephone: IncomingEvents) -> None:
@@ -444,14 +451,18 @@ class ReceivingSide:
 
     def _collect_frames(self, now: float) -> None:
         came = False
-        for stream in self._streams.values():
+        for stream in self._deadlines.take(now):
             if stream.path is not None:
                 frames = stream.frames(now)
                 if frames:
                     came = True
                     self._events.append(FramesReceived(stream.mid, stream.rid, frames))
-        if came:
-            self._synchronizer.update(self._streams.values(), now)
+        if came and self._synchronizer.update(self._streams.values(), now):
+            self._touch_all()
+
+    def _touch_all(self) -> None:
+        for stream in self._streams.values():
+            self._deadlines.touch(stream)
 
     def _drop(self, reason: str, ssrc: int | None = None) -> None:
         self.dropped[reason] += 1
@@ -480,6 +491,7 @@ class ReceivingSide:
         """Tell the round-trip time in seconds."""
         for stream in self._streams.values():
             stream.set_round_trip(round_trip)
+        self._touch_all()
 
     def note_round_trip(self, round_trip: float) -> None:
         """Take what the peer's answer to our reference time has shown (RFC 3611 section 4.5)."""
@@ -489,6 +501,7 @@ class ReceivingSide:
 
     def _end(self, stream: IncomingStream) -> None:
         del self._streams[stream.ssrc]
+        self._deadlines.forget(stream.ssrc)
         add_to(self._ended, incoming_totals(stream))
         self._sources.pop(stream.ssrc, None)
         self._router.forget(stream.ssrc)
@@ -512,7 +525,7 @@ class ReceivingSide:
             compact: Makes of a time the middle 32 bits of an NTP timestamp.
         """
         packets: list[RtcpPacket] = []
-        for stream in self._streams.values():
+        for stream in self._deadlines.take(now):
             if stream.next_request() > now:
                 continue
             missing = stream.take_nacks(now)
@@ -540,25 +553,17 @@ class ReceivingSide:
     def handle_timer(self, now: float) -> None:
         """Act on what is due: frames that become ready by time, sources that are silent for long."""
         self._collect_frames(now)
-        for stream in self._streams.values():
+        timeout = self._options.source_timeout
+        for stream in self._deadlines.take(now):
             if stream.telephone is not None:
                 stream.telephone.handle_timer(now)
                 self._tell_telephone_events(stream, stream.telephone)
-        timeout = self._options.source_timeout
-        for stream in [each for each in self._streams.values() if now >= each.last_heard + timeout]:
-            self._end(stream)
+            if now >= stream.last_heard + timeout:
+                self._end(stream)
 
     def next_timer(self) -> float:
         """Return the next deadline."""
-        deadline = self._feedback.next_timer()
-        timeout = self._options.source_timeout
-        # As min() does, without the call: this is asked with every flush.
-        for stream in self._streams.values():
-            if (due := stream.next_timer()) < deadline:
-                deadline = due
-            if (due := stream.last_heard + timeout) < deadline:
-                deadline = due
-        return deadline
+        return min(self._feedback.next_timer(), self._deadlines.next_timer())
 
     def counters(self) -> Mapping[str, float]:
         """Return what all streams have counted together, and what was dropped, by reason."""

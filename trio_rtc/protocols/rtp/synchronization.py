@@ -46,10 +46,10 @@ class Synchronizer:
         if member is not None and (sync := self._groups.get(member[0])) is not None:
             sync.remove_stream(ssrc)
 
-    def update(self, streams: Iterable[IncomingStream], now: float) -> None:
-        """Look again how long each stream has to wait. Acts only from time to time."""
+    def update(self, streams: Iterable[IncomingStream], now: float) -> bool:
+        """Look again how long each stream has to wait. Acts, and says so, only from time to time."""
         if now < self._next or not self._members:
-            return
+            return False
         self._next = now + _INTERVAL
         timings: dict[str, dict[int, StreamTiming]] = {}
         playing: dict[int, IncomingStream] = {}
@@ -65,6 +65,7 @@ class Synchronizer:
                 path = playing[ssrc].path
                 if path is not None:
                     path.set_extra_delay(delay)
+        return True
 
     def _join(self, ssrc: int, group: str, clock_rate: int) -> None:
         if self._members.get(ssrc) == (group, clock_rate) and group in self._groups:
