@@ -150,8 +150,19 @@ async def test_sound_is_redundant_both_ways(peers: Peers) -> None:
         await call.theirs.hear(mid, OUR_TONE)
         call.nursery.start_soon(watch, audio.receiver.track)
 
-        async def we_get_sound_back() -> bool:
-            return (await layer_counters(call.own.pc, "rtp")).get("red_recovered", 0) >= 20
+        async def recovered() -> int:
+            return int((await layer_counters(call.own.pc, "rtp")).get("red_recovered", 0))
+
+        async def losses_are_made_good_for_a_while() -> bool:
+            known, before = await recovered(), await our_stats(audio, "inbound-rtp")
+
+            async def more_is_recovered() -> bool:
+                return await recovered() - known >= 20
+
+            await until(more_is_recovered)
+            after = await our_stats(audio, "inbound-rtp")
+            heard = after.total_samples_received - before.total_samples_received
+            return bool(after.concealed_samples - before.concealed_samples < 0.1 * heard)
 
         async def they_get_more_than_opus_has() -> bool:
             # Opus has one earlier sound in each packet by itself, RED another.
@@ -161,8 +172,8 @@ async def test_sound_is_redundant_both_ways(peers: Peers) -> None:
             more = [after[name] - before[name] for name in ("fecPacketsReceived", "packetsReceived")]
             return bool(more[0] > 1.5 * more[1] > 0)
 
-        await until(we_get_sound_back)
+        # Where the machine is busy, sound comes late, and is made up although nothing of it was lost.
+        await until(losses_are_made_good_for_a_while)
         received = await our_stats(audio, "inbound-rtp")
         assert received.fec_packets_received - received.fec_packets_discarded >= 20
-        assert received.concealed_samples < 0.1 * received.total_samples_received
         await until(they_get_more_than_opus_has)
