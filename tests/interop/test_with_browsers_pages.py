@@ -372,7 +372,7 @@ async def test_the_recording_example_copies_what_the_browser_encodes(tmp_path: P
         page = await browser.open(url)
         await start_camera(page)
         await wait_for(page, "#state", "connected")
-        await trio.sleep(3)
+        await trio.sleep(6)
         await page.close()
         with trio.fail_after(SECONDS):
             while not is_whole(path):  # noqa: ASYNC110 - another process writes it
