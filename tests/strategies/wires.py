@@ -25,14 +25,14 @@ class NarrowSocket(socket.socket):
     Attributes:
         destinations: Where each datagram was sent to.
         source: Where what it receives claims to come from.
-        ancillary: What the kernel says of what it receives.
+        ancillary: What the kernel says of each datagram, in turn; of those beyond the same as of the last.
     """
 
     def __init__(self, end: socket.socket) -> None:
         super().__init__(fileno=end.detach())
         self.destinations: list[tuple[object, ...]] = []
         self.source: tuple[object, ...] = ("10.0.0.2", 7)
-        self.ancillary: list[tuple[int, int, bytes]] = []
+        self.ancillary: list[list[tuple[int, int, bytes]]] = [[]]
 
     def sendto(self, data: bytes, destination: tuple[object, ...]) -> int:  # type: ignore[override]
         count = self.send(data)
@@ -45,7 +45,9 @@ class NarrowSocket(socket.socket):
     def recvmsg(
         self, size: int, ancillary_size: int = 0, flags: int = 0
     ) -> tuple[bytes, list[tuple[int, int, bytes]], int, tuple[object, ...]]:
-        return self.recv(size, flags), self.ancillary, 0, self.source
+        data = self.recv(size, flags)
+        ancillary = self.ancillary.pop(0) if len(self.ancillary) > 1 else self.ancillary[0]
+        return data, ancillary, 0, self.source
 
 
 class NarrowIpv6Socket(NarrowSocket):

@@ -85,6 +85,7 @@ class SystemDatagramSocket:
         self._last_source: tuple[object, ...] | None = None
         self._last_remote = local_address
         self._arrivals: list[float] | None = None
+        self._latest_arrival = 0.0
         self._stamp = 0.0
         self.unsendable = 0
 
@@ -188,14 +189,22 @@ class SystemDatagramSocket:
             packets += datagrams
             count += len(datagrams)
             if arrivals is not None:
-                arrived = self._stamp + offset
-                known = now - _LONGEST_WAIT < arrived < now
-                arrivals += [arrived if known else now] * len(datagrams)
+                self._note_arrival(arrivals, len(datagrams), self._stamp + offset, now)
             if len(datagrams) > 1:
                 limit = _MAX_BATCH
         if count > 1:
             self._single_reads = -1
+        if arrivals:
+            self._latest_arrival = arrivals[-1]
         return batch
+
+    def _note_arrival(self, arrivals: list[float], count: int, stamped: float, now: float) -> None:
+        """Note when the datagrams just read came, by what the kernel has stamped on them: none after a later one."""
+        arrived = max(stamped, self._latest_arrival) if now - _LONGEST_WAIT < stamped < now else now
+        if arrivals and arrived < arrivals[-1]:
+            # Those before had come when the kernel did not note arrivals yet.
+            arrivals[:] = [min(at, arrived) for at in arrivals]
+        arrivals += [arrived] * count
 
     def _address_of(self, source: tuple[str, int]) -> Address:
         """Return a sender's address. It is mostly the same one's, so the last one is kept."""
