@@ -53,14 +53,17 @@ class LossLevel:
 
 
 def protection_factor(loss: float, round_trip: float | None, *, retransmits: bool) -> float:
-    """Return how many repair packets each media packet is to have.
+    """Return how many repair packets each media packet is to have while so much is lost that it is to have any.
+
+    Pictures of many packets suffer from little loss: of 2 % lost packets every fifth picture of ten has one. So what
+    is protected at all is protected often enough that a repair packet comes soon behind what it protects.
 
     Args:
         loss: Part of the packets that is lost.
         round_trip: Seconds, ``None`` if not known.
         retransmits: Whether lost packets are sent again; then a short way needs no repair packets.
     """
-    factor = min(_LOSS_FACTOR * loss, _MAX_PROTECTION)
+    factor = min(max(_LOSS_FACTOR * loss, _MIN_PROTECTION), _MAX_PROTECTION)
     if retransmits and round_trip is not None:
         factor *= min(max((round_trip - _SHORT_WAY) / (_LONG_WAY - _SHORT_WAY), 0.0), 1.0)
     # So few repair packets come too late behind what they protect.
