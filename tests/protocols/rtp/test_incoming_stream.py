@@ -173,6 +173,21 @@ def test_keyframes_are_asked_for_no_more_often_than_the_options_say() -> None:
     assert not stream.take_keyframe_request(5.0)
 
 
+def test_a_keyframe_that_comes_need_not_be_asked_for_any_more() -> None:
+    stream = make(frames=True)
+    take(stream, picture(0, keyframe=True), 0.0)
+    assert stream.frames(0.0)
+    stream.request_keyframe()
+    assert stream.take_keyframe_request(0.1)
+    # Whoever needs it says so with each picture until it is here.
+    stream.request_keyframe()
+    take(stream, picture(1, keyframe=True), 0.2)
+    assert stream.frames(0.2)
+    assert not stream.take_keyframe_request(10.0)
+    stream.request_keyframe()
+    assert stream.take_keyframe_request(20.0)
+
+
 def test_who_begins_to_watch_needs_a_keyframe() -> None:
     stream = make()
     take(stream, picture(0), 0.0)

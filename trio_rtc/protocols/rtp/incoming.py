@@ -365,9 +365,11 @@ class IncomingStream:
         frames = path.frames(now)
         if frames:
             self.counters.frames += len(frames)
-            self.counters.keyframes += sum(
-                isinstance(each, EncodedFrame) and each.keyframe for each in frames
-            )
+            keyframes = sum(isinstance(each, EncodedFrame) and each.keyframe for each in frames)
+            if keyframes:
+                self.counters.keyframes += keyframes
+                # What was to be asked for, as soon as that may be done again, is here.
+                self._keyframe_wanted = False
         if self._nack is not None and path.awaited is not None:
             # Also while nothing comes out: what was given up need not be asked for.
             self._nack.forget_below(path.awaited + self._between)

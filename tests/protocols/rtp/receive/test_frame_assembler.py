@@ -8,8 +8,8 @@ import pytest
 from tests.strategies.toy_video import ToyDepacketizer, frame_index, toy_packet, toy_payloads
 from trio_rtc.protocols.rtp.receive import FrameAssembler, FrameAssemblerOptions
 
-MAX_WAIT, MIN_WAIT = 0.5, 0.02
-OPTIONS = FrameAssemblerOptions(max_wait=MAX_WAIT, min_wait=MIN_WAIT, max_packets=100)
+MAX_WAIT, LAST_WAIT, MIN_WAIT = 0.5, 0.3, 0.02
+OPTIONS = FrameAssemblerOptions(max_wait=MAX_WAIT, last_wait=LAST_WAIT, min_wait=MIN_WAIT, max_packets=100)
 
 
 class Sender:
@@ -130,6 +130,39 @@ def test_gap_waits_for_repair_until_the_deadline(sender: Sender, assembler: Fram
     assert assembler.take_keyframe_request()
     assert sender.deliver(sender.frame(1), 2.6) == []
     assert sender.deliver(sender.frame(1, key=True), 2.7) == [6]
+
+
+def test_what_is_missing_may_come_while_a_keyframe_is_under_way(
+    sender: Sender, assembler: FrameAssembler
+) -> None:
+    sender.deliver(sender.frame(1, key=True), 1.0)
+    lost = sender.frame(1)
+    assert sender.deliver(sender.frame(1), 2.0) == []
+    assert sender.deliver([], 2.0 + MAX_WAIT) == []
+    assert assembler.take_keyframe_request()
+    assert not assembler.waits_for_keyframe
+    assert assembler.next_timer() == pytest.approx(2.0 + MAX_WAIT + LAST_WAIT)
+    assert sender.deliver(lost, 2.7) == [1, 2]
+    # The keyframe is not asked for again.
+    assert assembler.next_timer() == math.inf
+    assert sender.deliver(sender.frame(1), 3.5) == [3]
+    assert not assembler.take_keyframe_request()
+    # A later gap has its own time.
+    sender.frame(1)
+    sender.deliver(sender.frame(1), 4.0)
+    assert assembler.next_timer() == pytest.approx(4.0 + MAX_WAIT)
+
+
+def test_what_is_missing_is_not_waited_for_for_ever(sender: Sender, assembler: FrameAssembler) -> None:
+    sender.deliver(sender.frame(1, key=True), 1.0)
+    lost = sender.frame(1)
+    sender.deliver(sender.frame(1), 2.0)
+    sender.deliver([], 2.0 + MAX_WAIT)
+    sender.deliver([], 2.0 + MAX_WAIT + LAST_WAIT)
+    assert assembler.waits_for_keyframe
+    assert assembler.counters.skips == 1
+    assert sender.deliver(lost, 3.0) == []
+    assert sender.deliver(sender.frame(1, key=True), 3.1) == [3]
 
 
 def test_gap_waits_only_for_reordering_when_nothing_repairs(

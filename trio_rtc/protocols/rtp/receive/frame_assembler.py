@@ -11,7 +11,8 @@ whole when the packet with the marker, and all before it, have come; the next fr
 missing and later ones have come, the gap has a deadline: ``max_wait`` as long as retransmission or error correction may
 fill it, otherwise only as long as packets are out of order, which is the measured jitter. At the deadline, or when
 repair gives up, it skips: to a later keyframe that is here; or to the next frame of which the temporal layers tell that
-it does not need what is lost; else to *Seeking*.
+it does not need what is lost; else to *Seeking*. Only where repair goes on, it asks for the keyframe first, and waits
+for ``last_wait`` more: the answer to the last request for the packet may be here sooner than the keyframe.
 
 What a peer can do wrong costs frames, not the stream. A frame whose payloads are malformed is dropped and a keyframe
 asked for. A sequence number far ahead is a new beginning. One behind is late and dropped, unless it begins a keyframe
@@ -104,6 +105,9 @@ class _Gathering:
     # When the gap at run_end became known; valid for that gap only.
     gap: int | None = None
     gap_since: float = math.inf
+    # Whether it is overdue, and whether a keyframe was asked for because of that.
+    is_overdue: bool = False
+    keyframe_asked_for: bool = False
     # Whether a whole keyframe is behind it, as looked at when so many packets had come.
     keyframe_follows: bool = False
     looked_at: int = 0
@@ -257,7 +261,8 @@ class FrameAssembler:
                 state.scan = state.run_end
             if now < self._gap_deadline(state):
                 break
-            self._skip(state, now)
+            if not self._waits_on(state, now):
+                self._skip(state, now)
         self._repair_gave_up = False
         if now >= self._request_deadline():
             self._requests.need(now)
@@ -429,6 +434,11 @@ class FrameAssembler:
 
     def _gap_deadline(self, state: _Gathering) -> float:
         """Return when the gap that blocks is given up, ``math.inf`` if nothing is known to be missing."""
+        if state.is_overdue and state.gap != state.run_end:
+            # It has been filled after all.
+            if state.keyframe_asked_for:
+                self._requests.satisfied()
+            state.is_overdue = state.keyframe_asked_for = False
         if len(self._buffer.packets) <= state.run_end - state.first:
             return math.inf
         if state.gap != state.run_end:
@@ -439,7 +449,22 @@ class FrameAssembler:
             return state.gap_since
         if not self._repairs or self._keyframe_follows(state):
             return state.gap_since + self._reordering_wait()
-        return state.gap_since + self._options.max_wait
+        return state.gap_since + self._options.max_wait + self._options.last_wait * state.is_overdue
+
+    def _waits_on(self, state: _Gathering, now: float) -> bool:
+        """Ask for a keyframe, and return whether what blocks may still be filled before it comes."""
+        if state.is_overdue or not self._repairs or self._repair_gave_up or not self._options.last_wait:
+            return False
+        gap = state.run_end
+        if (
+            self._later_keyframe(gap, whole=False) is not None
+            or self._later_independent_frame(state) is not None
+        ):
+            return False
+        state.is_overdue = True
+        state.keyframe_asked_for = not self._requests.running
+        self._requests.need(now)
+        return True
 
     def _keyframe_follows(self, state: _Gathering) -> bool:
         """Return whether a whole keyframe is behind the gap that blocks."""
@@ -455,8 +480,9 @@ class FrameAssembler:
         self._repair_gave_up = False
         gap = state.run_end
         keyframe = self._later_keyframe(gap, whole=True)
-        independent = None if state.needs_keyframe else self._later_independent_frame(gap)
+        independent = self._later_independent_frame(state)
         if independent is not None and (keyframe is None or independent < keyframe):
+            self._continuity.lose()
             self._gather(independent, needs_keyframe=False)
             return
         if keyframe is None:
@@ -494,15 +520,14 @@ class FrameAssembler:
             passed = end
         return None
 
-    def _later_independent_frame(self, gap: int) -> int | None:
-        """Return where the first frame behind a gap begins that can be decoded without what is lost."""
-        if self._layers is None:
+    def _later_independent_frame(self, state: _Gathering) -> int | None:
+        """Return where the first frame behind the gap begins that can be decoded without what is lost."""
+        if self._layers is None or state.needs_keyframe:
             return None
-        self._continuity.lose()
         for number in sorted(self._buffer.packets):
             payload = self._buffer.packets[number].packet.payload
-            if number <= gap or not payload or not self._depacketizer.starts_frame(payload):
+            if number <= state.run_end or not payload or not self._depacketizer.starts_frame(payload):
                 continue
-            if self._continuity.accepts(self._position(payload)):
+            if self._continuity.accepts_after_loss(self._position(payload)):
                 return number
         return None

@@ -25,7 +25,9 @@ class FrameAssemblerOptions:
     """How long video waits for what is missing, and how much of it is kept.
 
     Attributes:
-        max_wait: How long a frame waits for a packet that may still be retransmitted or recovered.
+        max_wait: How long a frame waits for a packet that may still be retransmitted or recovered, until a keyframe is
+            asked for.
+        last_wait: How much longer it waits then, while the keyframe is under way.
         min_wait: How long it waits for reordering when nothing is retransmitted, and the measured jitter is less.
         max_packets: How many packets are kept; beyond, all are dropped and a keyframe is asked for. A sequence number
             that is this far from those that are awaited is a new beginning.
@@ -36,6 +38,7 @@ class FrameAssemblerOptions:
     """
 
     max_wait: float = attrs.field(default=0.5, validator=validators.ge(0))
+    last_wait: float = attrs.field(default=0.3, validator=validators.ge(0))
     min_wait: float = attrs.field(default=0.02, validator=validators.ge(0))
     max_packets: int = attrs.field(default=2048, validator=validators.ge(2))
     max_bytes: int = attrs.field(default=8 << 20, validator=validators.ge(1))

@@ -57,17 +57,21 @@ class TemporalContinuity:
         self._broken = True
         self._usable.clear()
 
-    def accepts(self, position: LayerPosition | None) -> bool:
-        """Return whether a frame can be decoded with what was taken before it."""
-        if not self._broken:
-            return True
+    def accepts_after_loss(self, position: LayerPosition | None) -> bool:
+        """Return whether a frame can be decoded though frames before it are missing whose layers are not known."""
         if position is None or self._base is None:
             return False
         if not position.temporal_id:
             return position.tl0_picture_index == (self._base + 1) & 0xFF
-        if position.tl0_picture_index != self._base:
+        return position.tl0_picture_index == self._base and position.layer_sync
+
+    def accepts(self, position: LayerPosition | None) -> bool:
+        """Return whether a frame can be decoded with what was taken before it."""
+        if not self._broken or self.accepts_after_loss(position):
+            return True
+        if position is None or not position.temporal_id or position.tl0_picture_index != self._base:
             return False
-        return position.layer_sync or self._usable.issuperset(range(1, position.temporal_id + 1))
+        return self._usable.issuperset(range(1, position.temporal_id + 1))
 
     def take(self, position: LayerPosition | None) -> None:
         """Hear that a frame was taken that is not a keyframe."""
