@@ -34,18 +34,27 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
     Args:
         capacity: How many items it holds.
         may_begin: Whether a receiver may begin with an item.
+        encoded_capacity: How many, when it is an encoded frame that comes; ``None`` for as many. They are small, and
+            come many at once when what was missing before them has come.
 
     Attributes:
         dropped: How many items have gone.
         starved: Whether it lets nothing in before an item that a receiver may begin with.
     """
 
-    def __init__(self, capacity: int, may_begin: Callable[[T], bool] = always) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        may_begin: Callable[[T], bool] = always,
+        *,
+        encoded_capacity: int | None = None,
+    ) -> None:
         if capacity < 1:
             raise ValueError("capacity must be 1 or more")
         self.dropped = 0
         self.starved = False
         self._capacity = capacity
+        self._encoded_capacity = encoded_capacity or capacity
         self._may_begin = may_begin
         self._items: deque[T] = deque()
         self._ended = False
@@ -58,6 +67,11 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
     def queued(self) -> int:
         """How many items wait. Not ``len()``: an empty channel would count as false."""
         return len(self._items)
+
+    @property
+    def waits_for_beginning(self) -> bool:
+        """Whether a receiver waits, and nothing is let in before an item that it may begin with."""
+        return self.starved and bool(self._receivers)
 
     @property
     def is_full(self) -> bool:
@@ -74,7 +88,8 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
             return True
         dropped_before = self.dropped
         for item in items:
-            if len(self._items) >= self._capacity:
+            encoded = isinstance(item, EncodedFrame)
+            if len(self._items) >= (self._encoded_capacity if encoded else self._capacity):
                 self._drop_oldest()
             if self.starved and not self._may_begin(item):
                 self.dropped += 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from .frame_queue import FrameQueue
+from .frame_queue import FrameQueue, at_keyframe
 from .protocols.rtp import EncodedFrame
 from .receiver import RTCRtpReceiver
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("trio_rtc.media")
 
-_TRANSFORMS_WAITING = 32
+_TRANSFORMS_WAITING = 64
 """Frames that wait for the application's transform; beyond, the oldest is dropped."""
 _SOURCES_REMEMBERED = 16
 
@@ -82,9 +82,11 @@ class ReceivingPump:
             self._deliver(rid, frame)
             return
         if self._transforming is None:
-            self._transforming = FrameQueue(_TRANSFORMS_WAITING)
+            self._transforming = FrameQueue(_TRANSFORMS_WAITING, _may_begin)
             self._nursery.start_soon(self._transform, self._transforming)
         self._transforming.put((rid, frame))
+        if self._transforming.waits_for_beginning:
+            self._receiver.request_keyframe(rid=rid)
 
     async def _transform(self, queue: FrameQueue[tuple[str | None, Any]]) -> None:
         """Let frames go through the application's transform, one after the other."""
@@ -109,6 +111,8 @@ class ReceivingPump:
         if not receiver.decode:
             if isinstance(frame, EncodedFrame):
                 receiver._source.push(frame)
+                if receiver._source.needs_keyframe:
+                    receiver.request_keyframe(rid=rid)
             return
         if isinstance(frame, EncodedFrame):
             worker = self._worker_for(frame)
@@ -181,6 +185,10 @@ class ReceivingPump:
         while True:
             await worker.keyframe_needed()
             self._receiver.request_keyframe(rid=self._rid)
+
+
+def _may_begin(item: tuple[str | None, Any]) -> bool:
+    return at_keyframe(item[1])
 
 
 def _open_decoder(kind: str, codec: str, options: "VideoDecoderOptions | None") -> "DecodeWorker[Any] | None":

@@ -17,7 +17,7 @@ import trio
 from .enums import MediaStreamTrackState
 from .event_target import EventHandler, EventTarget, HandlerRunner
 from .events import Event, MediaStreamTrackEvent
-from .frame_queue import FrameQueue
+from .frame_queue import FrameQueue, at_keyframe
 from .source_meters import SourceMeters
 from .track_settings import MediaTrackCapabilities, MediaTrackConstraints, MediaTrackSettings, settings_of
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _CAPACITY = {"audio": 50, "video": 8}
 """Frames that wait for who iterates over a track: a second of audio, a quarter of a second of video."""
+_ENCODED_CAPACITY = 64
+"""Encoded frames likewise: what comes at once when a packet before them was sent again is to fit."""
 _CONTENT_HINTS = {
     "audio": ("", "speech", "speech-recognition", "music"),
     "video": ("", "motion", "detail", "text"),
@@ -119,9 +121,16 @@ class FrameSource:
         for queue in tuple(self._holding_up):
             await queue.wait_for_room()
 
-    def consume(self, track: "MediaStreamTrack", capacity: int, *, holds_up: bool) -> FrameQueue[Any]:
+    @property
+    def needs_keyframe(self) -> bool:
+        """Whether a consumer waits who has lost encoded pictures, and can go on at the next keyframe only."""
+        return any(queue.waits_for_beginning for queue in self._queues)
+
+    def consume(
+        self, track: "MediaStreamTrack", capacity: int, encoded_capacity: int, *, holds_up: bool
+    ) -> FrameQueue[Any]:
         """Begin to take frames, as a track shows them."""
-        queue: FrameQueue[Any] = FrameQueue(capacity)
+        queue: FrameQueue[Any] = FrameQueue(capacity, at_keyframe, encoded_capacity=encoded_capacity)
         was_wanted = self.is_wanted
         self._queues[queue] = track
         if holds_up:
@@ -305,7 +314,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         if self._queue is None:
             if self._state is MediaStreamTrackState.ENDED:
                 raise trio.EndOfChannel
-            self._queue = self._source.consume(self, _CAPACITY[self.kind], holds_up=False)
+            self._queue = self._source.consume(self, _CAPACITY[self.kind], _ENCODED_CAPACITY, holds_up=False)
         try:
             return await self._queue.receive()
         except trio.EndOfChannel:
@@ -320,7 +329,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
 
     def _consume(self) -> FrameQueue[Any]:
         """Begin to take frames for sending, as :class:`CapturedFrame`, and hold up whoever makes them."""
-        return self._source.consume(self, 2, holds_up=True)
+        return self._source.consume(self, 2, 2, holds_up=True)
 
     def _end_by_source(self) -> None:
         if self._state is MediaStreamTrackState.LIVE:

@@ -67,9 +67,36 @@ async def test_a_slow_reader_loses_the_oldest(autojump_clock: Clock) -> None:
         await trio.testing.wait_all_tasks_blocked()
         await source.send(vp8_frame(0))
         await trio.testing.wait_all_tasks_blocked()
-    for index in range(1, 21):
+    for index in range(1, 101):
         await source.send(vp8_frame(index))
-    assert await track.receive() == vp8_frame(13)
+    assert await track.receive() == vp8_frame(37)
+    assert track.frames_dropped == 36
+
+
+async def test_a_reader_who_has_lost_encoded_pictures_goes_on_at_a_keyframe(autojump_clock: Clock) -> None:
+    source, track = open_media_track("video")
+    taken: list[int] = []
+
+    async def take() -> None:
+        taken.extend([frame.timestamp // 3000 async for frame in track])
+
+    async with trio.open_nursery() as nursery:
+        with trio.move_on_after(1):
+            await track.receive()
+        for index in range(80):
+            await source.send(vp8_frame(index, keyframe=index in (0, 40)))
+        nursery.start_soon(take)
+        await source.aclose()
+    assert taken == list(range(40, 80))
+
+
+async def test_decoded_pictures_are_large_and_fewer_of_them_wait(autojump_clock: Clock) -> None:
+    source, track = open_media_track("video")
+    with trio.move_on_after(1):
+        await track.receive()
+    for index in range(20):
+        await source.send(index)
+    assert await track.receive() == 12
     assert track.frames_dropped == 12
 
 

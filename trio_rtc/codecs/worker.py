@@ -161,7 +161,7 @@ class DecodeWorker(Generic[MediaFrameT]):
         self,
         decoder: VideoDecoder | AudioDecoder,
         *,
-        capacity: int = 16,
+        capacity: int = 32,
         limiter: trio.CapacityLimiter | None = None,
     ) -> None:
         self.counters = DecodeCounters()
