@@ -22,9 +22,9 @@ import trio.testing
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-DEFAULT_EXAMPLES = 30
+DEFAULT_EXAMPLES = 50
 DEADLOCK_VIRTUAL_SECONDS = 1e8
-DEADLOCK_REAL_SECONDS = 180
+DEADLOCK_REAL_SECONDS = 60.0
 
 _COMMON = settings(
     deadline=None,

@@ -40,11 +40,7 @@ async def calling_far_away(
     async with trio.open_nursery() as nursery:
         path = LongPath(nursery, round_trip=round_trip, interval=interval)
         settings = Settings(network=path)
-        async with negotiating(peers, name, settings=settings, seconds=2 * CALL_SECONDS) as (
-            own,
-            remote,
-            inner,
-        ):
+        async with negotiating(peers, name, settings=settings, seconds=CALL_SECONDS) as (own, remote, inner):
             yield Call(own, remote, inner), path
         nursery.cancel_scope.cancel()
 
