@@ -82,12 +82,12 @@ def test_jitter_that_reorders_does_not_collapse_it() -> None:
     assert percentile(queue_between(link, 10.0, 25.0), 0.95) < 0.1
 
 
-@pytest.mark.parametrize("seed", [1, 6])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_loss_jitter_and_a_fall_together(seed: int) -> None:
     flow, link = run_alone(LinkShape(FALLING, loss=0.1, jitter=0.03), 75.0, seed)
     for begin, end, rate in PHASES:
         assert 0.8 * rate <= mean(flow.target_between(begin, end)) <= 1.05 * rate
-        assert percentile(queue_between(link, begin, end), 0.95) < 0.35
+        assert percentile(queue_between(link, begin, end), 0.95) < 0.3
 
 
 def test_probing_ramps_up_within_two_seconds() -> None:
