@@ -1,5 +1,9 @@
 """Devices that are not there are told; a blackhole takes all."""
 
+import sys
+from types import SimpleNamespace
+
+import av
 import pytest
 import trio
 import trio.testing
@@ -34,6 +38,24 @@ async def test_a_platform_without_devices_is_told(virtual_time, monkeypatch):
         async with media.open_camera():
             pass
     assert await media.list_devices() == []
+
+
+async def test_what_cannot_be_listed_leaves_the_rest(virtual_time, monkeypatch, caplog):
+    def list_one(format_name):
+        if format_name == "v4l2":
+            raise av.error.NotImplementedError(38, "not implemented")
+        return [SimpleNamespace(name="hw:0", description="the one", is_default=True, media_types=["audio"])]
+
+    monkeypatch.setattr("sys.platform", "linux")
+    # PyAV has this module from version 17 on.
+    monkeypatch.setitem(sys.modules, "av.device", SimpleNamespace(enumerate_input_devices=list_one))
+    monkeypatch.setattr("av.formats_available", {"v4l2", "alsa"})
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with caplog.at_level("INFO", logger="trio_rtc.media"):
+        assert await media.list_devices() == [
+            media.Device("microphone", "hw:0", "the one", "alsa", is_default=True)
+        ]
+    assert "the devices of v4l2 cannot be listed" in caplog.text
 
 
 async def test_a_blackhole_takes_all(autojump_clock):

@@ -5,6 +5,7 @@ and ``gdigrab`` on Windows. Which of them there are depends on how PyAV was buil
 """
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -16,6 +17,8 @@ import av
 import trio
 
 from .player import Player, Source, play
+
+logger = logging.getLogger("trio_rtc.media")
 
 DeviceKind = Literal["camera", "microphone", "screen"]
 
@@ -52,7 +55,10 @@ class Device:
 
 
 async def list_devices() -> list[Device]:
-    """Return the cameras, microphones and screens of this machine that FFmpeg finds; none where it finds none."""
+    """Return the cameras, microphones and screens of this machine that FFmpeg finds.
+
+    Those of a kind of device that cannot be listed are left out; the log ``trio_rtc.media`` tells which and why.
+    """
     return await trio.to_thread.run_sync(_list_devices)
 
 
@@ -188,11 +194,14 @@ def _devices_of(kind: DeviceKind, format_name: str) -> list[Device]:
     try:
         from av.device import enumerate_input_devices  # noqa: PLC0415 - PyAV has it from version 17 on
     except ImportError:
+        logger.info("the devices of %s cannot be listed: PyAV does so from version 17 on", format_name)
         return []
     try:
         listed = enumerate_input_devices(format_name)
-    except (av.FFmpegError, OSError, ValueError, NotImplementedError):
-        return []  # no driver, or FFmpeg cannot list what this format has
+    except (av.FFmpegError, ValueError) as error:
+        # No driver, or FFmpeg cannot list what this format has. What the others have is listed all the same.
+        logger.info("the devices of %s cannot be listed: %s", format_name, error)
+        return []
     return [
         Device(kind, each.name, each.description, format_name, each.is_default)
         for each in listed
