@@ -15,9 +15,10 @@ import trio_rtc
 from tests.strategies.calls import call
 from tests.strategies.peers import channel_pair, negotiate, settings_for, trickle
 from tests.strategies.stories import layer_counters, messages_pass
+from tests.strategies.wires import PassThroughNetwork, PassThroughSocket
 from trio_rtc import LayerStats, RTCPeerConnection, RTCStatsReport
 from trio_rtc.protocols._contract import Address
-from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork, SimulatedSocket
+from trio_rtc.testing import Link, SimulatedNetwork
 from trio_rtc.transports.network import InterfaceAddress
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -30,56 +31,25 @@ NOBODYS_NAME = "candidate:1 1 udp 2130706431 0e0b2c3d-0000-4000-8000-00000000000
 
 
 @attrs.define
-class CountingSocket:
+class CountingSocket(PassThroughSocket):
     """A simulated socket with the counter of a system's one."""
 
-    inner: SimulatedSocket
     unsendable: int = 0
-
-    @property
-    def local_address(self) -> Address:
-        return self.inner.local_address
-
-    @property
-    def arrivals(self) -> Sequence[float]:
-        return ()
-
-    def keep_arrivals(self) -> None:
-        pass
-
-    async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
-        return await self.inner.receive_batch()
-
-    def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
-        return self.inner.send_nowait(batch, remote)
-
-    async def drain(self) -> None:
-        await self.inner.drain()
-
-    def close(self) -> None:
-        self.inner.close()
 
 
 @attrs.define
-class HostThatCounts:
+class HostThatCounts(PassThroughNetwork):
     """A host's network; ``sockets`` are all that were opened."""
 
-    host: SimulatedHost
     sockets: list[CountingSocket] = attrs.Factory(list)
 
-    def interface_addresses(self) -> Sequence[InterfaceAddress]:
-        return self.host.interface_addresses()
-
     async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> CountingSocket:
-        self.sockets.append(CountingSocket(await self.host.bind_udp(interface, port)))
+        self.sockets.append(CountingSocket(await self.inner.bind_udp(interface, port)))
         return self.sockets[-1]
 
     async def open_multicast(self, interface: InterfaceAddress, group: Address) -> CountingSocket:
-        self.sockets.append(CountingSocket(await self.host.open_multicast(interface, group)))
+        self.sockets.append(CountingSocket(await self.inner.open_multicast(interface, group)))
         return self.sockets[-1]
-
-    async def resolve(self, host: str, port: int) -> Sequence[Address]:
-        return await self.host.resolve(host, port)
 
 
 @functools.cache

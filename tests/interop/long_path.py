@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import attrs
 import trio
 
+from tests.strategies.wires import PassThroughNetwork, PassThroughSocket
 from trio_rtc.protocols._contract import Address
-from trio_rtc.transports.network import DatagramSocket, InterfaceAddress, Network
+from trio_rtc.transports.network import DatagramSocket, InterfaceAddress
 from trio_rtc.transports.udp import SystemNetwork
 
 
@@ -52,72 +53,45 @@ class Loss:
         return is_lost
 
 
-class LongPath:
+@attrs.define
+class LongPath(PassThroughNetwork):
     """The network of this host, with a long path that loses packets in front of it.
 
-    Args:
+    Attributes:
         nursery: Where packets are under way.
         round_trip: Seconds.
-        interval: Of so many frames the first packet of one is lost.
-
-    Attributes:
         outgoing: What becomes of what we send.
         incoming: What becomes of what the peer sends.
     """
 
-    def __init__(self, nursery: trio.Nursery, *, round_trip: float, interval: int) -> None:
-        self._system: Network = SystemNetwork()
-        self._nursery = nursery
-        self._round_trip = round_trip
-        self.outgoing = Loss(interval)
-        self.incoming = Loss(interval)
+    nursery: trio.Nursery
+    round_trip: float
+    outgoing: Loss
+    incoming: Loss
 
-    def interface_addresses(self) -> Sequence[InterfaceAddress]:
-        """See :class:`Network`."""
-        return self._system.interface_addresses()
+    @classmethod
+    def of_this_host(cls, nursery: trio.Nursery, *, round_trip: float, interval: int) -> "LongPath":
+        """Make one that loses the first packet of one of so many frames, in both directions."""
+        return cls(SystemNetwork(), nursery, round_trip, Loss(interval), Loss(interval))
 
     async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> DatagramSocket:
         """See :class:`Network`."""
         socket = _LongPathSocket(
-            await self._system.bind_udp(interface, port), self._round_trip, self.outgoing, self.incoming
+            await self.inner.bind_udp(interface, port), self.round_trip, self.outgoing, self.incoming
         )
-        self._nursery.start_soon(socket.run)
+        self.nursery.start_soon(socket.run)
         return socket
 
-    async def open_multicast(self, interface: InterfaceAddress, group: Address) -> DatagramSocket:
-        """See :class:`Network`."""
-        return await self._system.open_multicast(interface, group)
 
-    async def resolve(self, host: str, port: int) -> Sequence[Address]:
-        """See :class:`Network`."""
-        return await self._system.resolve(host, port)
-
-
-class _LongPathSocket:
+@attrs.define
+class _LongPathSocket(PassThroughSocket):
     """A socket whose packets leave late, and not all of them."""
 
-    def __init__(self, socket: DatagramSocket, delay: float, outgoing: Loss, incoming: Loss) -> None:
-        self._socket = socket
-        self._delay = delay
-        self._outgoing = outgoing
-        self._incoming = incoming
-        self._under_way: deque[tuple[float, list[bytes], Address]] = deque()
-        self._woken = trio.Event()
-
-    @property
-    def local_address(self) -> Address:
-        return self._socket.local_address
-
-    @property
-    def unsendable(self) -> int:
-        return self._socket.unsendable
-
-    @property
-    def arrivals(self) -> Sequence[float]:
-        return ()
-
-    def keep_arrivals(self) -> None:
-        """When packets come is not known of a path that is made up."""
+    _delay: float
+    _outgoing: Loss
+    _incoming: Loss
+    _under_way: deque[tuple[float, list[bytes], Address]] = attrs.Factory(deque)
+    _woken: trio.Event = attrs.Factory(trio.Event)
 
     async def run(self) -> None:
         """Send what is due."""
@@ -125,13 +99,13 @@ class _LongPathSocket:
             while self._under_way:
                 due, datagrams, remote = self._under_way.popleft()
                 await trio.sleep_until(due)
-                self._socket.send_nowait(datagrams, remote)
+                self.inner.send_nowait(datagrams, remote)
             self._woken = trio.Event()
             await self._woken.wait()
 
     async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
         while True:
-            batch = await self._socket.receive_batch()
+            batch = await self.inner.receive_batch()
             passed = [(sender, self._incoming.pass_on(datagrams)) for sender, datagrams in batch]
             if kept := [each for each in passed if each[1]]:
                 return kept
@@ -143,6 +117,3 @@ class _LongPathSocket:
 
     async def drain(self) -> None:
         await trio.lowlevel.checkpoint()
-
-    def close(self) -> None:
-        self._socket.close()

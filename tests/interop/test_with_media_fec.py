@@ -38,7 +38,7 @@ async def calling_far_away(
 ) -> AsyncIterator[tuple[Call, LongPath]]:
     """Open ourselves and a foreign peer for a call over a long path that loses packets."""
     async with trio.open_nursery() as nursery:
-        path = LongPath(nursery, round_trip=round_trip, interval=interval)
+        path = LongPath.of_this_host(nursery, round_trip=round_trip, interval=interval)
         settings = Settings(network=path)
         async with negotiating(peers, name, settings=settings, seconds=CALL_SECONDS) as (own, remote, inner):
             yield Call(own, remote, inner), path

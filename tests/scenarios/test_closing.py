@@ -16,9 +16,9 @@ from tests.strategies.peers import (
     trickle,
     two_peers,
 )
+from tests.strategies.wires import PassThroughNetwork, PassThroughSocket
 from trio_rtc import (
     Address,
-    DatagramSocket,
     EventTarget,
     InterfaceAddress,
     InvalidStateError,
@@ -28,7 +28,7 @@ from trio_rtc import (
     RTCSctpTransport,
     Settings,
 )
-from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork
+from trio_rtc.testing import Link, SimulatedNetwork
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -182,29 +182,10 @@ async def test_a_cancellation_from_outside_still_says_goodbye() -> None:
 
 
 @attrs.define
-class StuckSocket:
-    """A socket whose buffer never empties once it is stuck."""
+class StuckSocket(PassThroughSocket):
+    """Its buffer never empties once it is stuck."""
 
-    inner: DatagramSocket
     host: "HostWithStuckSockets"
-
-    @property
-    def local_address(self) -> Address:
-        return self.inner.local_address
-
-    @property
-    def unsendable(self) -> int:
-        return self.inner.unsendable
-
-    @property
-    def arrivals(self) -> Sequence[float]:
-        return ()
-
-    def keep_arrivals(self) -> None:
-        pass
-
-    async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
-        return await self.inner.receive_batch()
 
     def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
         return not self.host.stuck and self.inner.send_nowait(batch, remote)
@@ -212,28 +193,15 @@ class StuckSocket:
     async def drain(self) -> None:
         await trio.sleep_forever()
 
-    def close(self) -> None:
-        self.inner.close()
-
 
 @attrs.define
-class HostWithStuckSockets:
-    """A host's network on which sending blocks for ever once it is stuck."""
+class HostWithStuckSockets(PassThroughNetwork):
+    """On its sockets sending blocks for ever once it is stuck."""
 
-    inner: SimulatedHost
     stuck: bool = False
-
-    def interface_addresses(self) -> Sequence[InterfaceAddress]:
-        return self.inner.interface_addresses()
 
     async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> StuckSocket:
         return StuckSocket(await self.inner.bind_udp(interface, port), self)
-
-    async def open_multicast(self, interface: InterfaceAddress, group: Address) -> DatagramSocket:
-        return await self.inner.open_multicast(interface, group)
-
-    async def resolve(self, host: str, port: int) -> Sequence[Address]:
-        return await self.inner.resolve(host, port)
 
 
 @pytest.mark.parametrize("stuck_for", [0.0, 10.0])

@@ -6,11 +6,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import attrs
 import trio
 
 from trio_rtc.protocols._contract import Address
 from trio_rtc.transports.base import Inbox
-from trio_rtc.transports.network import InterfaceAddress
+from trio_rtc.transports.network import DatagramSocket, InterfaceAddress, Network
 from trio_rtc.transports.udp import SystemNetwork
 
 LOOPBACK = [
@@ -151,6 +152,62 @@ class Courier:
         """Deliver until cancelled."""
         async for inbox, batch in self._under_way:
             inbox.deliver(batch, len(batch), trio.current_time())
+
+
+@attrs.define
+class PassThroughSocket:
+    """A socket in front of another one, which hands everything on: a test overrides what is to be different.
+
+    When packets came is not told: what stands in between may have held them up.
+    """
+
+    inner: DatagramSocket
+
+    @property
+    def local_address(self) -> Address:
+        return self.inner.local_address
+
+    @property
+    def unsendable(self) -> int:
+        return self.inner.unsendable
+
+    @property
+    def arrivals(self) -> Sequence[float]:
+        return ()
+
+    def keep_arrivals(self) -> None:
+        pass
+
+    async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
+        return await self.inner.receive_batch()
+
+    def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
+        return self.inner.send_nowait(batch, remote)
+
+    async def drain(self) -> None:
+        await self.inner.drain()
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+@attrs.define
+class PassThroughNetwork:
+    """A network in front of another one, likewise: a test overrides which sockets there are."""
+
+    inner: Network
+
+    def interface_addresses(self) -> Sequence[InterfaceAddress]:
+        return self.inner.interface_addresses()
+
+    async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> DatagramSocket:
+        return await self.inner.bind_udp(interface, port)
+
+    async def open_multicast(self, interface: InterfaceAddress, group: Address) -> DatagramSocket:
+        return await self.inner.open_multicast(interface, group)
+
+    async def resolve(self, host: str, port: int) -> Sequence[Address]:
+        return await self.inner.resolve(host, port)
 
 
 class ScriptedSocket:

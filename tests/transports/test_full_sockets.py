@@ -10,41 +10,25 @@ import trio
 import trio.testing
 
 from tests.strategies.peers import channel_pair, connect, settings_for
-from tests.strategies.wires import Gate
+from tests.strategies.wires import Gate, PassThroughNetwork, PassThroughSocket
 from trio_rtc import RTCDataChannel, RTCPeerConnection
 from trio_rtc.protocols._contract import Address
-from trio_rtc.testing import SimulatedHost, SimulatedNetwork, SimulatedSocket
+from trio_rtc.testing import SimulatedNetwork
 from trio_rtc.transports.network import InterfaceAddress
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
+FREE_INTERFACE = "wlan0"
+"""It is never jammed."""
 
-class JammedSocket:
-    """A simulated socket that keeps what it is given while the gate of its host is shut."""
 
-    def __init__(self, simulated: SimulatedSocket, gate: Gate) -> None:
-        self._simulated = simulated
-        self._gate = gate
-        self._kept: list[tuple[Sequence[bytes], Address]] = []
-        self._closed = trio.Event()
+@attrs.define
+class JammedSocket(PassThroughSocket):
+    """Keeps what it is given while the gate of its host is shut."""
 
-    @property
-    def local_address(self) -> Address:
-        return self._simulated.local_address
-
-    @property
-    def unsendable(self) -> int:
-        return self._simulated.unsendable
-
-    @property
-    def arrivals(self) -> Sequence[float]:
-        return ()
-
-    def keep_arrivals(self) -> None:
-        pass
-
-    async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
-        return await self._simulated.receive_batch()
+    _gate: Gate
+    _kept: list[tuple[Sequence[bytes], Address]] = attrs.Factory(list)
+    _closed: trio.Event = attrs.Factory(trio.Event)
 
     def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
         self._kept.append((batch, remote))
@@ -67,40 +51,27 @@ class JammedSocket:
 
     def close(self) -> None:
         self._closed.set()
-        self._simulated.close()
+        self.inner.close()
 
     def _pass_on(self) -> None:
         for batch, remote in self._kept:
-            self._simulated.send_nowait(batch, remote)
+            self.inner.send_nowait(batch, remote)
         self._kept.clear()
 
 
-class JammedHost:
-    """A simulated host whose sockets can be jammed.
+@attrs.define
+class JammedHost(PassThroughNetwork):
+    """A host whose sockets can be jammed.
 
     Attributes:
         gate: Shut: nothing leaves.
-        free_interfaces: The names of those that are never jammed.
     """
 
-    free_interfaces = ("wlan0",)
-
-    def __init__(self, host: SimulatedHost) -> None:
-        self._host = host
-        self.gate = Gate()
-
-    def interface_addresses(self) -> Sequence[InterfaceAddress]:
-        return self._host.interface_addresses()
+    gate: Gate = attrs.Factory(Gate)
 
     async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> JammedSocket:
-        gate = self.gate if interface.name not in self.free_interfaces else Gate()
-        return JammedSocket(await self._host.bind_udp(interface, port), gate)
-
-    async def open_multicast(self, interface: InterfaceAddress, group: Address) -> SimulatedSocket:
-        return await self._host.open_multicast(interface, group)
-
-    async def resolve(self, host: str, port: int) -> Sequence[Address]:
-        return await self._host.resolve(host, port)
+        gate = self.gate if interface.name != FREE_INTERFACE else Gate()
+        return JammedSocket(await self.inner.bind_udp(interface, port), gate)
 
 
 @asynccontextmanager
