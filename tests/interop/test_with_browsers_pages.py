@@ -370,20 +370,38 @@ async def test_the_recording_example_copies_what_the_browser_encodes(tmp_path: P
     path = tmp_path / "take.webm"
     async with open_chromium(FAKE_CAMERA) as browser, example("record_browser.py", path) as (url,):
         page = await browser.open(url)
+        await page.evaluate(KEEP_CONNECTION)
         await start_camera(page)
-        await wait_for(page, "#state", "connected")
-        await trio.sleep(6)
+        with trio.fail_after(SECONDS):
+            await page.evaluate(until_pictures_sent(2 * LEAST_RECORDED))
         await page.close()
         with trio.fail_after(SECONDS):
             while not is_whole(path):  # noqa: ASYNC110 - another process writes it
                 await trio.sleep(0.2)
 
 
+LEAST_RECORDED = 16
+KEEP_CONNECTION = """void (window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...rest) { super(...rest); window.kept = this; }
+})"""
+
+
+def until_pictures_sent(count: int) -> str:
+    """Return an expression that waits until the page's kept connection has sent so many pictures."""
+    return f"""new Promise((done) => {{
+      const look = async () => {{
+        const stats = [...(await window.kept?.getStats() ?? new Map()).values()];
+        if (stats.some(({{ framesSent }}) => framesSent >= {count})) done(); else setTimeout(look, 50);
+      }};
+      look();
+    }})"""
+
+
 def is_whole(path: Path) -> bool:
     try:
         with av.open(str(path)) as container:
             kinds = sorted(stream.type for stream in container.streams)
-            return kinds == ["audio", "video"] and len(list(container.decode(video=0))) > 15
+            return kinds == ["audio", "video"] and len(list(container.decode(video=0))) >= LEAST_RECORDED
     except (av.FFmpegError, OSError):
         return False
 
