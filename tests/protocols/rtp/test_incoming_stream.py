@@ -10,9 +10,11 @@ from trio_rtc.protocols.rtcp import SenderReport
 from trio_rtc.protocols.rtp import EncodedFrame, RtpOptions, RtpPacket
 from trio_rtc.protocols.rtp.extensions import (
     ABS_SEND_TIME,
+    PLAYOUT_DELAY,
     TRANSPORT_WIDE_CC,
     VIDEO_ORIENTATION,
     ExtensionMap,
+    encode_playout_delay,
 )
 from trio_rtc.protocols.rtp.incoming import IncomingStream, mutable_elements
 from trio_rtc.protocols.rtp.paths import AudioPath, VideoPath
@@ -22,8 +24,14 @@ HEADER = 20
 """Bytes of a packet beside its payload, here."""
 
 
-def make(*, frames: bool = False, packets: bool = True, options: RtpOptions | None = None) -> IncomingStream:
-    stream = IncomingStream(VIDEO, VIDEO_SSRC, None, options or RtpOptions())
+def make(
+    *,
+    frames: bool = False,
+    packets: bool = True,
+    options: RtpOptions | None = None,
+    extensions: ExtensionMap | None = None,
+) -> IncomingStream:
+    stream = IncomingStream(VIDEO, VIDEO_SSRC, None, options or RtpOptions(), extensions)
     stream.want(frames=frames, packets=packets)
     return stream
 
@@ -122,6 +130,48 @@ def test_a_sender_that_begins_anew_is_handed_on() -> None:
         taken = take(stream, picture(number), number / 30)
         assert taken is (number != 20_000)
     assert stream.repair_counters()["sequence_restarts"] == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "least_delay", "delay"),
+    [
+        (None, 0.0, 0.0),
+        ((0.3, 1.0), 0.0, 0.3),
+        ((0.0, 0.1), 0.0, 0.0),
+        ((0.0, 0.1), 0.5, 0.5),
+        ((0.3, 0.4), 0.1, 0.3),
+    ],
+)
+def test_the_sender_says_how_long_pictures_are_to_wait(
+    limits: tuple[float, float] | None, least_delay: float, delay: float
+) -> None:
+    stream = make(extensions=ExtensionMap({3: PLAYOUT_DELAY}))
+    stream.want(frames=True, packets=False, least_delay=least_delay)
+    elements = () if limits is None else ((3, encode_playout_delay(*limits)),)
+    for number in range(20):
+        now = number / 30
+        stream.frames(now)
+        take(stream, picture(number, keyframe=not number).with_extensions(elements), now)
+    # Of the last one.
+    assert len(stream.frames(now + delay + 0.01)) >= 1
+    assert stream.next_timer() == math.inf
+    if delay:
+        take(stream, picture(20).with_extensions(elements), 20 / 30)
+        assert not stream.frames(20 / 30 + delay - 0.02)
+
+
+def test_pictures_wait_for_their_sound_no_longer_than_the_sender_allows() -> None:
+    due = []
+    for longest in (0.1, 1.0):
+        stream = make(frames=True, extensions=ExtensionMap({3: PLAYOUT_DELAY}))
+        elements = ((3, encode_playout_delay(0.0, longest)),)
+        for number in range(3):
+            take(stream, picture(number, keyframe=not number).with_extensions(elements), number / 30)
+            assert stream.path is not None
+            stream.path.set_extra_delay(0.4)
+            assert stream.frames(number / 30) == []
+        due.append(stream.next_timer())
+    assert due == pytest.approx([0.1, 0.4])
 
 
 # What is asked for.

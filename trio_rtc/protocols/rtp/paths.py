@@ -1,5 +1,6 @@
 """From the payloads of one stream to what is decoded: one way for pictures, another for sound."""
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
@@ -123,7 +124,9 @@ class VideoPath:
         self._extra_delay = 0.0
         self._least_wait = 0.0
         self._least_delay = 0.0
+        # What the sender asks for (the extension playout-delay).
         self._asked_delay = 0.0
+        self._longest_delay = math.inf
         self._held: deque[tuple[float, EncodedFrame]] = deque()
         self._lateness = 0.0
 
@@ -150,8 +153,8 @@ class VideoPath:
         """Take a packet."""
         if values.rotation is not None or values.capture_time is not None:
             self._remember(timestamp, values)
-        if values.playout_delay_min is not None:
-            self._asked_delay = values.playout_delay_min
+        if values.playout_delay_min is not None and values.playout_delay_max is not None:
+            self._asked_delay, self._longest_delay = values.playout_delay_min, values.playout_delay_max
         self._assembler.insert(number, timestamp, packet, now)
 
     def frames(self, now: float) -> list[PlayedFrame]:
@@ -172,7 +175,9 @@ class VideoPath:
         self._lateness += _LATENESS_SMOOTHING * (max(now - captured - base, 0.0) - self._lateness)
         if not (self._extra_delay or self._least_delay or self._asked_delay):
             return now
-        return min(captured + base + self._own_wait() + self._extra_delay, now + _MAX_HOLD)
+        # The application's own wish goes before the sender's.
+        delay = max(min(self._own_wait() + self._extra_delay, self._longest_delay), self._least_delay)
+        return min(captured + base + delay, now + _MAX_HOLD)
 
     def _own_wait(self) -> float:
         """Return how long pictures wait for their own sake, beyond the least delay: as long as they take on average.
