@@ -16,8 +16,10 @@ from tests.strategies.running_examples import EXAMPLES, ends_well, fetch, free_p
 from trio_rtc import (
     MediaStream,
     MediaStreamTrack,
+    RTCOutboundRtpStreamStats,
     RTCPeerConnection,
     RTCRtpEncodingParameters,
+    RTCRtpSender,
     RTCTrackEvent,
     open_media_track,
     signaling,
@@ -85,6 +87,15 @@ async def hear(track: MediaStreamTrack, frequency: float) -> None:
     raise EOFError("the track has ended")
 
 
+async def until_sent(sender: RTCRtpSender, pictures: int) -> None:
+    """Look until so many pictures have been sent: nothing tells of each."""
+    while True:
+        for stats in (await sender.get_stats()).values():
+            if isinstance(stats, RTCOutboundRtpStreamStats) and (stats.frames_sent or 0) >= pictures:
+                return
+        await trio.sleep(0.05)
+
+
 async def write_file(path: Path, seconds: int) -> None:
     """Write a file with pictures that count and a tone of 880 Hz."""
     async with open_recorder(path) as recorder, trio.open_nursery() as nursery:
@@ -125,11 +136,11 @@ async def test_a_browser_is_recorded_without_decoding(tmp_path: Path) -> None:
         url = (await example.line("open http")).split()[-1]
         async with page_at(url, "camera") as (pc, nursery, program):
             stream = MediaStream()
-            pc.add_track(camera(nursery), stream)
+            video = pc.add_track(camera(nursery), stream)
             pc.add_track(microphone(nursery, 660), stream)
             nursery.start_soon(signaling.negotiate, program, pc)
             await example.line("recording video")
-            await trio.sleep(2)
+            await until_sent(video, 25)
         await example.line("recorded")
         await ends_well(example)
     with av.open(str(path)) as container:

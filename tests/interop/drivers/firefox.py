@@ -221,5 +221,5 @@ def _wait_for_port(profile: Path, process: subprocess.Popen[bytes]) -> int:
             port: int = json.loads((profile / "WebDriverBiDiServer.json").read_text())["ws_port"]
             return port
         except (OSError, ValueError):
-            time.sleep(0.05)
+            time.sleep(0.05)  # a foreign process writes it, and nothing else tells when it has
     raise BrowserError("Firefox did not come up; launch_firefox(log=...) tells why")

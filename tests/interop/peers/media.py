@@ -113,6 +113,7 @@ def _frequency_of(frames: list[av.AudioFrame]) -> float:
 
 
 async def _pattern(start: int, width: int, height: int, framerate: int) -> AsyncIterator[av.VideoFrame]:
+    """Stand in for a camera, in real time: the encoders and pacers of foreign libraries know no other."""
     from trio_rtc.media import draw_pattern
 
     begin = time.monotonic()
@@ -126,6 +127,7 @@ async def _pattern(start: int, width: int, height: int, framerate: int) -> Async
 
 
 async def _tone(frequency: float) -> AsyncIterator[av.AudioFrame]:
+    """Stand in for a microphone, likewise."""
     from trio_rtc.media import tone
 
     source = tone(frequency)
