@@ -145,7 +145,7 @@ def test_what_is_sent_again_says_the_same() -> None:
     """The orientation of a picture is told by its last packet only, as the standard has it."""
     pair = hop(FIRST_HOP)
     pair.run(2.5, video=30)
-    assert pair.alice.session.sending.streams[0][0].announced
+    assert pair.alice.session.sending.streams[0][0].names.announced
     pair.drop = lambda datagram: ssrc_of(datagram) == VIDEO_SSRC
     frame = attrs.evolve(video_frame(1000, pair.now), rotation=180)
     pair.alice.session.send_frame(VIDEO, frame, pair.now)

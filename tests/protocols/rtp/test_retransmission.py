@@ -38,8 +38,8 @@ def test_newest_packet_that_fits_is_padding() -> None:
     history = PacketHistory()
     for number, size in enumerate([100, 50, 200]):
         history.store(number, packet(number, bytes(size)), 0.0)
-    assert history.largest_below(120) == (1, packet(1, bytes(50)))
-    assert history.largest_below(10) is None
+    assert history.newest_that_fits(120) == packet(1, bytes(50))
+    assert history.newest_that_fits(10) is None
 
 
 def test_retransmission_on_the_wire() -> None:

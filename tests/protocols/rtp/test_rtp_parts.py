@@ -336,7 +336,7 @@ def test_packets_of_a_frame_are_numbered_and_marked() -> None:
     assert first < 1 << 15
     assert {packet.timestamp for packet in packets} == {packets[0].timestamp}
     assert (4, VIDEO.encode()) in packets[0].extensions
-    made.announced = True
+    made.names.announced = True
     assert made.packetize(video_frame(1, 0.1), 1160, 0.1)[0].extensions == ()
 
 
@@ -356,7 +356,7 @@ def test_retransmissions_name_what_they_repair() -> None:
     assert again.payload == wanted.to_bytes(2, "big") + packets[1].payload
     # Asked for within the round trip, it is on its way.
     assert made.retransmit([wanted], 0.05, 0.12) == []
-    padding = made.padding(10_000)
+    padding = made.retransmissions.padding(10_000)
     assert padding is not None
     assert padding.ssrc == 1001
     assert padding.sequence_number == again.sequence_number + 1

@@ -104,10 +104,9 @@ class PacketHistory:
         self.resent += 1
         return entry.packet
 
-    def largest_below(self, size: int) -> tuple[int, RtpPacket] | None:
-        """Return the newest packet whose payload fits ``size`` bytes, with its number, to be sent as padding."""
-        for sequence_number in reversed(self._packets):
-            packet = self._packets[sequence_number].packet
-            if len(packet.payload) <= size:
-                return sequence_number, packet
+    def newest_that_fits(self, size: int) -> RtpPacket | None:
+        """Return the newest packet whose payload has at most ``size`` bytes, to be sent as padding."""
+        for entry in reversed(self._packets.values()):
+            if len(entry.packet.payload) <= size:
+                return entry.packet
         return None

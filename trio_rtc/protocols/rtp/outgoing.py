@@ -1,4 +1,8 @@
-"""One outgoing stream: what is sent under one SSRC, and its retransmissions under another."""
+"""One outgoing stream: what is sent under one SSRC, and its repairs under others.
+
+The stream numbers, stamps and counts. What its packets say of where they belong is the matter of :mod:`.stream_names`,
+what is sent again that of :mod:`.retransmissions`, and what is added against loss that of :mod:`.protection`.
+"""
 
 from collections.abc import Iterable
 
@@ -8,9 +12,6 @@ from .carried_extensions import ExtensionCarrier
 from .extensions import (
     ABS_CAPTURE_TIME,
     AUDIO_LEVEL,
-    MID,
-    REPAIRED_RTP_STREAM_ID,
-    RTP_STREAM_ID,
     VIDEO_ORIENTATION,
     ExtensionMap,
     encode_abs_capture_time,
@@ -21,21 +22,20 @@ from .frame import EncodedFrame
 from .history import PacketHistory
 from .meters import FrameRate, Limitation
 from .packet import HEADER_SIZE, RtpPacket
-from .parameters import FEEDBACK_NACK, Codec, Encoding, SendParameters
+from .parameters import Codec, Encoding, SendParameters
 from .payload import Packetizer
 from .protection import RedundantSound, VideoProtection
+from .retransmissions import Retransmissions
 from .rewriter import PacketRewriter
-from .rtx import OVERHEAD, wrap
+from .rtx import OVERHEAD
 from .sequence_numbers import SequenceNumbers
+from .stream_names import StreamNames
 from .telephone import OutgoingEvent
 
 _HUGE = 2.5
 """How much larger than the average a frame is that W3C calls huge."""
 _PROTECTION_ROOM = 64
 """Bytes that a repair packet may be larger than the packets that it protects, and RED in front of these."""
-_MAX_NAME = 16
-"""Bytes of the longest MID or RID that is said in packets, as the short form of header extensions has it. The peer has
-chosen a longer one, and has to do with the SSRC and the payload type."""
 _ELEMENT_ROOM = 40
 """Bytes that header extensions take at most in what we send, their own header included."""
 
@@ -89,7 +89,7 @@ class TimestampPoint:
 
 
 class OutgoingStream:
-    """Numbers, stamps and remembers the packets of one encoding.
+    """Numbers, stamps and counts the packets of one encoding.
 
     Args:
         mid: The section.
@@ -107,7 +107,8 @@ class OutgoingStream:
         rate: How many frames are sent.
         size: Width and height of the last frame that told, in pixels.
         clock: What the RTP clock showed last; ``None`` before the first packet.
-        announced: Whether the peer has shown to know the stream, so that MID and RID need not be said any more.
+        names: What its packets say of where they belong.
+        retransmissions: What is sent again.
     """
 
     def __init__(
@@ -123,13 +124,12 @@ class OutgoingStream:
         self.counters = OutgoingCounters()
         self.codec: Codec | None = None
         self.clock: TimestampPoint | None = None
-        self.announced = False
+        self.names = StreamNames(mid, encoding.rid, ExtensionMap())
+        self.retransmissions = Retransmissions(encoding.ssrc, history, numbers)
         self.limitation = Limitation()
         self.target_bitrate: float | None = None
         self.rate = FrameRate()
         self.size: tuple[int, int] | None = None
-        self._history = history
-        self._all_numbers = numbers
         self._numbers = numbers.of(encoding.ssrc)
         self._timestamp_offset = timestamp_offset
         self._rewriter: PacketRewriter | None = None
@@ -137,11 +137,6 @@ class OutgoingStream:
         self._event: OutgoingEvent | None = None
         self._extensions = ExtensionMap()
         self._carrier = ExtensionCarrier(self._extensions)
-        self._name_numbers: frozenset[int] = frozenset()
-        self._names: tuple[tuple[int, bytes], ...] = ()
-        self._repair_names: tuple[tuple[int, bytes], ...] = ()
-        self._rtx_types: dict[int, int] = {}
-        self._keeps_packets = False
         self._sound: RedundantSound | None = None
         self._protection: VideoProtection | None = None
 
@@ -162,28 +157,15 @@ class OutgoingStream:
             sound: Adds redundancy to sound, where that was negotiated.
             protection: Protects video, where that was negotiated.
         """
-        apart = self.retransmits_apart
         self.codec, self._packetizer = codec, packetizer
         self._sound, self._protection = sound, protection
         extensions = self._extensions = ExtensionMap(parameters.extensions)
         self._carrier = ExtensionCarrier(extensions)
-        self._rtx_types = {
-            each.payload_type: each.rtx_payload_type
-            for each in parameters.codecs
-            if each.rtx_payload_type is not None and self.encoding.rtx_ssrc is not None
-        }
-        if self.retransmits_apart is not apart:
-            # What was kept for RTX lacks the marks with which it has left: it could not be repeated exactly.
-            self._history.clear()
-        self._keeps_packets = codec is not None and (
-            self.retransmits_apart or FEEDBACK_NACK in codec.feedback
+        announced = self.names.announced
+        self.names = StreamNames(self.mid, self.encoding.rid, extensions, announced=announced)
+        self.retransmissions.configure(
+            parameters.codecs, codec, self.encoding.rtx_ssrc, self.names, protection
         )
-        mid, rid = self.mid.encode(), (self.encoding.rid or "").encode()
-        self._names = _elements((extensions.number(MID), mid), (extensions.number(RTP_STREAM_ID), rid))
-        self._repair_names = _elements(
-            (extensions.number(MID), mid), (extensions.number(REPAIRED_RTP_STREAM_ID), rid)
-        )
-        self._name_numbers = frozenset(number for number, _ in self._names)
 
     @property
     def packetizer(self) -> Packetizer | None:
@@ -246,9 +228,9 @@ class OutgoingStream:
         """Return the packets of a frame as they are protected, and the repair packets behind them."""
         repairs = protection.protect(packets)
         if protection.in_band:
-            number, names = self._take_numbers(len(repairs)), self._frame_names()
+            number, names = self._take_numbers(len(repairs)), self.names.of_media
         else:
-            number, names = 0, self._repair_stream_names()
+            number, names = 0, self.names.of_repairs
         return [
             *(protection.wrap(packet) for packet in packets),
             *(
@@ -256,17 +238,6 @@ class OutgoingStream:
                 for index, repair in enumerate(repairs)
             ),
         ]
-
-    def _frame_names(self) -> tuple[tuple[int, bytes], ...]:
-        """Return what says where a packet belongs, as long as the peer has to be told."""
-        return () if self.announced else self._names
-
-    def _repair_stream_names(self) -> tuple[tuple[int, bytes], ...]:
-        """Return what says whose repair a packet is, of a source that the peer's reports do not tell of.
-
-        That of a layer is in no description, and may be heard for the first time long after the layer.
-        """
-        return () if self.announced and self.encoding.rid is None else self._repair_names
 
     @property
     def overhead(self) -> float:
@@ -280,7 +251,7 @@ class OutgoingStream:
         if self._sound is not None:
             self._sound.set_loss(fraction)
         if self._protection is not None:
-            self._protection.set_loss(fraction, round_trip, retransmits=self._keeps_packets)
+            self._protection.set_loss(fraction, round_trip, retransmits=self.retransmissions.are_possible)
 
     def adopt(self, packet: RtpPacket, payload_type: int, clock_rate: int, now: float) -> RtpPacket | None:
         """Return a packet of another stream as one of ours; ``None`` for one that comes too late for that."""
@@ -295,6 +266,7 @@ class OutgoingStream:
             self._numbers.next = number + 1
         if self.clock is None or self.clock.timestamp != timestamp:
             self.clock = TimestampPoint(timestamp, now, clock_rate)
+        names = self.names.of_media
         return RtpPacket(
             payload_type,
             number & 0xFFFF,
@@ -303,7 +275,7 @@ class OutgoingStream:
             packet.payload,
             packet.marker,
             packet.csrcs,
-            self._frame_names() + self._carrier.carry(packet) if packet.extensions else self._frame_names(),
+            names + self._carrier.carry(packet) if packet.extensions else names,
         )
 
     def correct(self, packet: RtpPacket, max_packet_size: int) -> list[RtpPacket]:
@@ -319,7 +291,7 @@ class OutgoingStream:
         is_newest = packet.sequence_number == self._numbers.next - 1 & 0xFFFF
         if not is_newest or len(packet.payload) > max_packet_size - _PROTECTION_ROOM:
             return []
-        names = self._repair_stream_names()
+        names = self.names.of_repairs
         return [protection.repair_packet(each, 0, packet, names) for each in protection.protect([packet])]
 
     @property
@@ -344,7 +316,7 @@ class OutgoingStream:
             event = self._event = OutgoingEvent(code, self._clock_at(now - elapsed), codec.clock_rate)
         packets = event.packets(elapsed, end=end)
         number = self._take_numbers(len(packets))
-        names = self._frame_names()
+        names = self.names.of_media
         return [
             RtpPacket(
                 codec.payload_type,
@@ -406,18 +378,7 @@ class OutgoingStream:
         counters.packets_sent += 1
         counters.bytes_sent += payload_size
         counters.header_bytes_sent += len(data) - payload_size
-        if not self._keeps_packets:
-            return
-        kept = self._retransmittable(packet) if self.retransmits_apart else RtpPacket.parse(data)
-        if kept is not None:
-            self._history.store(self._unwrap(packet.sequence_number), kept, now)
-
-    def _retransmittable(self, packet: RtpPacket) -> RtpPacket | None:
-        """Return a packet as RTX can repeat it: in RED only where there is RTX for RED."""
-        protection = self._protection
-        if packet.payload_type in self._rtx_types or protection is None:
-            return packet
-        return protection.unwrap(packet) if packet.payload_type == protection.red else packet
+        self.retransmissions.keep(packet, data, now)
 
     def note_repeated(self, packet: RtpPacket, size: int, *, padding: bool) -> None:
         """Count a packet that leaves once more, because the peer has missed it or to probe the path."""
@@ -431,65 +392,19 @@ class OutgoingStream:
             counters.retransmitted_packets_sent += 1
             counters.retransmitted_bytes_sent += payload
 
-    def history_counters(self) -> dict[str, float]:
-        """Return what the history has counted."""
-        history = self._history
-        return {
-            "history_resent": history.resent,
-            "history_unknown": history.unknown,
-            "history_suppressed": history.suppressed,
-        }
-
     @property
     def retransmits_apart(self) -> bool:
-        """Whether retransmissions are a stream of their own (RFC 4588).
-
-        If not, they are the very packets once more and must not be changed: SRTP would encrypt other bytes under the
-        same nonce (RFC 7714 section 8.1).
-        """
-        return self.codec is not None and self.codec.payload_type in self._rtx_types
+        """Whether retransmissions are a stream of their own (RFC 4588)."""
+        return self.retransmissions.are_apart
 
     def retransmit(self, sequence_numbers: Iterable[int], round_trip: float, now: float) -> list[RtpPacket]:
         """Return what the peer has missed, as far as it is remembered; as RTX where that was negotiated."""
         self.counters.nacks_received += 1
-        packets = []
-        for wire_number in sequence_numbers:
-            packet = self._history.get(self._unwrap(wire_number), now, round_trip)
-            if packet is None:
-                continue
-            if self.retransmits_apart:
-                packet = self._wrap(packet)
-            packets.append(packet)
-        return packets
-
-    def forget_sent(self) -> None:
-        """Send nothing again of what was sent until now: a keyframe is to come."""
-        self._history.clear()
-
-    def padding(self, size: int) -> RtpPacket | None:
-        """Return something to probe the path with: what was sent lately once more, or nothing where there is no RTX."""
-        found = self._history.largest_below(size) if self.retransmits_apart else None
-        return None if found is None else self._wrap(found[1])
-
-    def _wrap(self, packet: RtpPacket) -> RtpPacket:
-        codec, ssrc = self.codec, self.encoding.rtx_ssrc
-        assert codec is not None
-        assert ssrc is not None
-        # What was kept before another codec was negotiated is repeated under the payload type of the present one.
-        payload_type = self._rtx_types.get(packet.payload_type) or self._rtx_types[codec.payload_type]
-        number = self._all_numbers.of(ssrc).take()
-        wrapped = wrap(packet, ssrc=ssrc, payload_type=payload_type, sequence_number=number & 0xFFFF)
-        others = tuple([each for each in packet.extensions if each[0] not in self._name_numbers])
-        return wrapped.with_extensions(self._repair_stream_names() + others)
-
-    def _unwrap(self, wire_number: int) -> int:
-        """Return the number that a number on the wire stands for: one of the last 32,768."""
-        newest = self._numbers.next - 1
-        return newest + (wire_number - newest + 0x8000 & 0xFFFF) - 0x8000
+        return self.retransmissions.answer(sequence_numbers, round_trip, now)
 
     def _frame_elements(self, frame: EncodedFrame) -> tuple[tuple[int, bytes], ...]:
         number = self._extensions.number
-        elements = [] if self.announced else list(self._names)
+        elements = list(self.names.of_media)
         if frame.audio_level is not None and (element := number(AUDIO_LEVEL)) is not None:
             elements.append((element, encode_audio_level(frame.audio_level, frame.audio_level < 127)))
         if frame.rotation and (element := number(VIDEO_ORIENTATION)) is not None:
@@ -501,9 +416,3 @@ class OutgoingStream:
 
 _AUDIO_MARKS = frozenset({"opus", "pcmu", "pcma", "g722", "red", "telephone-event", "cn"})
 """Codecs whose marker bit begins a talkspurt instead of ending a frame."""
-
-
-def _elements(*named: tuple[int | None, bytes]) -> tuple[tuple[int, bytes], ...]:
-    return tuple(
-        (number, value) for number, value in named if number is not None and 0 < len(value) <= _MAX_NAME
-    )

@@ -315,7 +315,7 @@ class SendingSide:
     def _padding(self) -> tuple[_Place, RtpPacket] | None:
         for place in self._places.values():
             packet = (
-                place.stream.padding(self._options.max_packet_size)
+                place.stream.retransmissions.padding(self._options.max_packet_size)
                 if place.parameters.kind == "video"
                 else None
             )
@@ -339,7 +339,7 @@ class SendingSide:
         if place.kind is PacketKind.VIDEO and packets:
             takes = self._bandwidth.repair_time([len(packet.payload) for packet in packets], now)
             if takes > self._options.assembler.max_wait:
-                place.stream.forget_sent()
+                place.stream.retransmissions.forget()
                 return KeyframeRequested(place.stream.mid, place.stream.encoding.rid)
         for packet in packets:
             self._queue(place, packet, PacketKind.RETRANSMISSION, now)
@@ -369,7 +369,7 @@ class SendingSide:
             return
         report = place.report
         # What the peer reports it has heard of, and so knows where it belongs.
-        place.stream.announced = True
+        place.stream.names.announced = True
         report.fraction_lost = block.fraction_lost / 256
         report.lost = block.cumulative_lost
         report.jitter = block.jitter

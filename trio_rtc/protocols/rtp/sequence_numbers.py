@@ -29,6 +29,11 @@ class SourceNumbers:
         self.next += count
         return number
 
+    def nearest(self, wire_number: int) -> int:
+        """Return the number nearest to the last one used that a number on the wire stands for."""
+        newest = self.next - 1
+        return newest + (wire_number - newest + 0x8000 & 0xFFFF) - 0x8000
+
 
 class SequenceNumbers:
     """The numbers of all sources that ever were.

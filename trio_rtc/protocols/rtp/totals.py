@@ -47,4 +47,4 @@ def incoming_totals(stream: IncomingStream) -> Totals:
 
 def outgoing_totals(stream: OutgoingStream) -> Totals:
     """Return what one outgoing stream has counted."""
-    return {**numbers_of(stream.counters, "outgoing_"), **stream.history_counters()}
+    return {**numbers_of(stream.counters, "outgoing_"), **stream.retransmissions.counters()}
