@@ -1,7 +1,6 @@
 """Codecs in threads: in order, bounded, and nothing left when they are cancelled."""
 
 import threading
-import time
 
 import pytest
 import trio
@@ -21,23 +20,29 @@ from trio_rtc.codecs import (
 from trio_rtc.media import dominant_frequency, read_counter, tone
 from trio_rtc.protocols.rtp.frame import EncodedFrame
 
+LONGEST_HOLD = 30.0
+"""Real seconds after which a thread that a test has forgotten ends all the same."""
 
-class SlowCodec:
-    """A codec that takes real time and tells whether two threads are in it, or one when it is closed."""
+
+class HeldCodec:
+    """A codec that is busy until it is let go on, and tells whether two threads are in it, or one when it is closed."""
 
     def __init__(self):
         self.inside = 0
         self.calls = 0
         self.closed = False
         self.faults = []
-        self.entered = threading.Event()
+        self.entered = trio.Event()
+        self.proceed = threading.Event()
+        self._token = trio.lowlevel.current_trio_token()
 
     def work(self):
         if self.inside or self.closed:
             self.faults.append("two threads" if self.inside else "used after close")
         self.inside += 1
-        self.entered.set()
-        time.sleep(0.02)
+        self._token.run_sync_soon(self.entered.set)
+        if not self.proceed.wait(LONGEST_HOLD):
+            self.faults.append("never let go on")
         self.inside -= 1
         self.calls += 1
         return self.calls
@@ -57,12 +62,16 @@ def encode_pattern(count, codec="VP8", keyframes=()):
     ]
 
 
-async def test_calls_on_one_codec_are_made_one_after_another(virtual_time):
-    codec = SlowCodec()
+async def test_calls_on_one_codec_are_made_one_after_another():
+    codec = HeldCodec()
     thread = CodecThread(codec)
     async with trio.open_nursery() as nursery:
         for _ in range(5):
             nursery.start_soon(thread.call, codec.work)
+        await codec.entered.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        assert codec.inside == codec_limiter().borrowed_tokens == 1
+        codec.proceed.set()
     await thread.aclose()
     assert codec.calls == 5
     assert codec.faults == []
@@ -70,8 +79,8 @@ async def test_calls_on_one_codec_are_made_one_after_another(virtual_time):
         await thread.call(codec.work)
 
 
-async def test_a_cancelled_call_is_waited_for_and_the_codec_closed_after_it(virtual_time):
-    codec = SlowCodec()
+async def test_a_cancelled_call_is_waited_for_and_the_codec_closed_after_it():
+    codec = HeldCodec()
     thread = CodecThread(codec)
 
     async def use():
@@ -83,9 +92,12 @@ async def test_a_cancelled_call_is_waited_for_and_the_codec_closed_after_it(virt
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(use)
-        while not codec.entered.is_set():
-            await trio.lowlevel.checkpoint()
+        await codec.entered.wait()
         nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            await trio.testing.wait_all_tasks_blocked()
+        assert not codec.closed
+        codec.proceed.set()
     assert codec.closed
     assert codec.calls == 1
     assert codec.faults == []
@@ -164,7 +176,7 @@ async def test_cancelling_a_decoder_leaves_nothing(virtual_time):
 
 
 async def test_an_error_in_the_thread_is_raised_to_who_called_and_the_codec_goes_on(virtual_time):
-    thread = CodecThread(SlowCodec())
+    thread = CodecThread(HeldCodec())
 
     def fail():
         raise ValueError("broken")
@@ -176,7 +188,7 @@ async def test_an_error_in_the_thread_is_raised_to_who_called_and_the_codec_goes
 
 
 async def test_no_more_threads_run_than_the_limiter_has():
-    limiter, codecs = trio.CapacityLimiter(1), [SlowCodec() for _ in range(3)]
+    limiter, codecs = trio.CapacityLimiter(1), [HeldCodec() for _ in range(3)]
     at_once = []
 
     def work(codec):
@@ -186,11 +198,16 @@ async def test_no_more_threads_run_than_the_limiter_has():
     async with trio.open_nursery() as nursery:
         for codec in codecs:
             nursery.start_soon(CodecThread(codec, limiter).call, lambda codec=codec: work(codec))
+        await trio.testing.wait_all_tasks_blocked()
+        assert (limiter.borrowed_tokens, limiter.statistics().tasks_waiting) == (1, 2)
+        for codec in codecs:
+            codec.proceed.set()
     assert at_once == [0, 0, 0]
+    assert [codec.faults for codec in codecs] == [[], [], []]
 
 
 async def test_a_call_is_not_begun_by_who_is_cancelled_already(virtual_time):
-    codec = SlowCodec()
+    codec = HeldCodec()
     with trio.CancelScope() as scope:
         scope.cancel()
         await CodecThread(codec).call(codec.work)
