@@ -1,6 +1,7 @@
 """Which measurements there are, and the alternating rounds in which they are made."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import attrs
 
@@ -31,12 +32,19 @@ SMALL_CALL = Workload(
     "call", width=640, height=360, framerate=30, bitrate=1_000_000, seconds=6.0, warm_up=4.0
 )
 LARGE_CALL = attrs.evolve(SMALL_CALL, width=1280, height=720, bitrate=1_500_000)  # aiortc's largest
+FORWARDED_CALL = attrs.evolve(SMALL_CALL, kind="forwarding")
 ENCODED_STREAMS = Workload(
     "streams", message_size=1000, framerate=30, seconds=4.0, warm_up=3.0, repetitions=8
 )
 PICTURE_STREAMS = Workload(
     "streams", width=320, height=180, framerate=15, bitrate=200_000, seconds=4.0, warm_up=3.0, repetitions=4
 )
+
+
+def _for_a_look(workload: Workload, **changes: Any) -> Workload:
+    """Return a workload with media in short."""
+    return attrs.evolve(workload, seconds=1.0, warm_up=1.0, **changes)
+
 
 MEASUREMENTS: Mapping[str, Measurement] = {
     "goodput": Measurement(
@@ -66,7 +74,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     ),
     "latency": Measurement(
         workload=SMALL_CALL,
-        quick=attrs.evolve(SMALL_CALL, seconds=1.0, warm_up=1.0),
+        quick=_for_a_look(SMALL_CALL),
         figures=[
             ("p50_ms", "glass to glass p50, VP8 360p30 (ms)", False),
             ("p95_ms", "glass to glass p95, VP8 360p30 (ms)", False),
@@ -74,7 +82,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     ),
     "call_cpu": Measurement(
         workload=LARGE_CALL,
-        quick=attrs.evolve(LARGE_CALL, seconds=1.0, warm_up=1.0),
+        quick=_for_a_look(LARGE_CALL),
         figures=[
             ("sending_cpu", "CPU of sending VP8 720p30 (ms/s)", False),
             ("receiving_cpu", "CPU of receiving VP8 720p30 (ms/s)", False),
@@ -82,26 +90,20 @@ MEASUREMENTS: Mapping[str, Measurement] = {
         ],
     ),
     "forwarding": Measurement(
-        workload=attrs.evolve(SMALL_CALL, kind="forwarding"),
-        quick=attrs.evolve(SMALL_CALL, kind="forwarding", seconds=1.0, warm_up=1.0),
-        figures=[
-            (
-                "packets_per_cpu_second",
-                "RTP packets forwarded, others: encoded again (1/CPU s)",
-                True,
-            )
-        ],
+        workload=FORWARDED_CALL,
+        quick=_for_a_look(FORWARDED_CALL),
+        figures=[("packets_per_cpu_second", "RTP packets forwarded, others: encoded again (1/CPU s)", True)],
     ),
     "streams": Measurement(
         workload=ENCODED_STREAMS,
-        quick=attrs.evolve(ENCODED_STREAMS, seconds=1.0, warm_up=1.0, repetitions=5),
+        quick=_for_a_look(ENCODED_STREAMS, repetitions=5),
         figures=[("streams_per_cpu", "encoded streams that a CPU sends, 30 frames/s of 1 kB", True)],
         # The tracks of wrtc take nothing but pictures.
         libraries=["trio_rtc", "aiortc"],
     ),
     "picture_streams": Measurement(
         workload=PICTURE_STREAMS,
-        quick=attrs.evolve(PICTURE_STREAMS, seconds=1.0, warm_up=1.0, repetitions=2),
+        quick=_for_a_look(PICTURE_STREAMS, repetitions=2),
         figures=[("streams_per_cpu", "streams that a CPU encodes and sends, VP8 180p15", True)],
     ),
 }

@@ -14,12 +14,12 @@ LEAST_HIGH_WATER = 16 * 1024
 
 
 class AiortcVideo:
-    """aiortc's pictures are PyAV's."""
+    """aiortc's pictures are PyAV's, and so are encoded ones."""
 
     def __init__(self, engine: AiortcEngine) -> None:
         self._engine = engine
 
-    def video_track(self, frames: AsyncIterator[av.VideoFrame]) -> Any:
+    def video_track(self, frames: AsyncIterator[av.VideoFrame | av.Packet]) -> Any:
         return self._engine.video_track(frames)
 
     def frames_of(self, track: Any) -> AsyncIterator[av.VideoFrame]:
@@ -31,11 +31,6 @@ class AiortcVideo:
 
     def received_track(self, event: Any) -> Any:
         return event
-
-    def encoded(self, payload: bytes, timestamp: int) -> Any:
-        packet = av.Packet(payload)
-        packet.pts = timestamp
-        return packet
 
     async def packets_sent(self, sender: Any) -> int:
         report = await sender.getStats()

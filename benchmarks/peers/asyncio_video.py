@@ -15,8 +15,8 @@ from tests.interop.peers.program import Engine, JsonObject
 class VideoEngine(Protocol):
     """Where the libraries differ with pictures; PyAV's frames go in and come out."""
 
-    def video_track(self, frames: AsyncIterator[av.VideoFrame]) -> Any:
-        """Make a track of these pictures."""
+    def video_track(self, frames: AsyncIterator[Any]) -> Any:
+        """Make a track of these pictures, or of encoded ones (``av.Packet``) where the library takes such."""
 
     def frames_of(self, track: Any) -> AsyncIterator[av.VideoFrame]:
         """Return the pictures of a track that is received."""
@@ -29,9 +29,6 @@ class VideoEngine(Protocol):
 
     async def packets_sent(self, sender: Any) -> int:
         """Return how many RTP packets have left."""
-
-    def encoded(self, payload: bytes, timestamp: int) -> Any:
-        """Make what a track takes instead of a picture that is encoded already, if it takes any."""
 
 
 async def send_call(engine: Engine, video: VideoEngine, signaling: Signaling, workload: Workload) -> None:

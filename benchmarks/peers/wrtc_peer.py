@@ -47,9 +47,6 @@ class WrtcVideo:
     def received_track(self, event: Any) -> Any:
         return event.track
 
-    def encoded(self, payload: bytes, timestamp: int) -> Any:
-        raise NotImplementedError("its tracks take pictures")
-
     async def packets_sent(self, sender: Any) -> int:
         report = await sender.get_stats()
         stats = [stat.to_json() for stat in report.values()]
