@@ -1,77 +1,19 @@
 """RTCDataChannel: W3C's data channel as a ``trio.abc.Channel`` of ``str`` and ``bytes``."""
 
-import weakref
-from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 import attrs
 import trio
 
+from .channel_init import priority_from_number
+from .channel_messages import EMPTY_MESSAGE, MessagesSetAside, decode_message, encode_message
 from .channel_stream import ChannelStream
 from .enums import BinaryType, RTCDataChannelState, RTCErrorDetailType, RTCPriorityType, member_of
 from .errors import InvalidStateError, RTCError
 from .event_target import EventHandler, EventTarget, HandlerRunner
 from .events import Event, MessageEvent, RTCErrorEvent
-from .protocols.datachannel import (
-    PPID_BINARY,
-    PPID_BINARY_EMPTY,
-    PPID_STRING,
-    PPID_STRING_EMPTY,
-    ChannelParameters,
-)
+from .protocols.datachannel import ChannelParameters
 from .transports.sctp import SctpTransport
-
-_UNSIGNED_SHORT_LIMIT = 65535
-_EMPTY_MESSAGE = b"\0"  # SCTP cannot carry nothing; RFC 8831 section 6.6 sends one zero byte
-_STRING_KINDS = (PPID_STRING, PPID_STRING_EMPTY)
-_EMPTY_KINDS = (PPID_STRING_EMPTY, PPID_BINARY_EMPTY)
-
-_PRIORITIES = {
-    RTCPriorityType.VERY_LOW: 128,
-    RTCPriorityType.LOW: 256,
-    RTCPriorityType.MEDIUM: 512,
-    RTCPriorityType.HIGH: 1024,
-}
-
-
-def priority_to_number(priority: RTCPriorityType) -> int:
-    """Return the number that DCEP has for a priority (RFC 8831 section 6.4)."""
-    return _PRIORITIES[priority]
-
-
-def priority_from_number(number: int) -> RTCPriorityType:
-    """Return the priority for DCEP's number, rounded down to one that has a name (RFC 8832 section 8.1)."""
-    named = [priority for priority, value in _PRIORITIES.items() if value <= number]
-    return named[-1] if named else RTCPriorityType.VERY_LOW
-
-
-def check_channel_init(
-    label: Any,
-    protocol: Any,
-    max_packet_life_time: Any,
-    max_retransmits: Any,
-    *,
-    negotiated: Any,
-    id: Any,
-) -> None:
-    """Refuse the arguments of ``create_data_channel`` that W3C refuses (webrtc section 6.1).
-
-    Raises:
-        TypeError: They contradict each other, are out of range or of the wrong type.
-    """
-    for text in (label, protocol):
-        if not isinstance(text, str) or len(text.encode()) > _UNSIGNED_SHORT_LIMIT:
-            raise TypeError("label and protocol are strings of at most 65535 bytes each")
-    for number in (max_packet_life_time, max_retransmits, id):
-        if number is not None and not (isinstance(number, int) and 0 <= number <= _UNSIGNED_SHORT_LIMIT):
-            raise TypeError(f"{number!r} is not an integer between 0 and 65535")
-    if negotiated and id is None:
-        raise TypeError("a negotiated channel needs an id")
-    if max_packet_life_time is not None and max_retransmits is not None:
-        raise TypeError("max_packet_life_time and max_retransmits exclude each other")
-    if negotiated and id == _UNSIGNED_SHORT_LIMIT:
-        raise TypeError("65535 is not the id of a channel")
 
 
 @attrs.define
@@ -127,8 +69,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         self._unsent = 0
         self._closed_here = False
         self._failure: RTCError | None = None
-        self._left_over: deque[tuple[int, bytes]] = deque()
-        self._left_over_carrier: SctpTransport | None = None
+        self._set_aside: MessagesSetAside | None = None
         self._draining = False
         self._announced = False
         self._readable = trio.lowlevel.ParkingLot()
@@ -342,8 +283,8 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     def close(self) -> None:
         """Begin to close: what was sent is delivered, then both sides are closed (W3C webrtc section 6.2)."""
-        if self._state is RTCDataChannelState.CLOSED:
-            self._forget_left_over()
+        if self._state is RTCDataChannelState.CLOSED and self._set_aside is not None:
+            self._set_aside.forget()
         if self._closed_here or self._state is RTCDataChannelState.CLOSED:
             return
         self._closed_here = True
@@ -366,12 +307,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _encode(self, data: str | bytes | bytearray | memoryview) -> tuple[int, bytes]:
-        if isinstance(data, str):
-            payload = data.encode()
-            kind = PPID_STRING if payload else PPID_STRING_EMPTY
-        else:
-            payload = data if isinstance(data, bytes) else memoryview(data).tobytes()
-            kind = PPID_BINARY if payload else PPID_BINARY_EMPTY
+        kind, payload = encode_message(data)
         limit = self._carrier.max_message_size()
         if len(payload) > limit:
             raise TypeError(f"a message of {len(payload)} bytes; the peer takes at most {int(limit)}")
@@ -400,7 +336,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             sctp.association.send(
                 self._stream_id,
                 kind,
-                payload or _EMPTY_MESSAGE,
+                payload or EMPTY_MESSAGE,
                 now,
                 ordered=parameters.ordered or sctp.control.must_send_ordered(self._key),
                 max_retransmits=parameters.max_retransmits,
@@ -414,22 +350,18 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     def _take(self) -> str | bytes | None:
         """Take the next message that has arrived."""
-        if self._left_over:
-            kind, payload = self._left_over.popleft()
-            self._give_back([(kind, payload)])
+        if self._set_aside is not None:
+            arrived = self._set_aside.take()
         elif self._sctp is None or self._stream_id is None:
             return None
         else:
-            message = self._sctp.receive_message(self._stream_id)
-            if message is None:
-                return None
-            kind, payload = message
-        if kind in _EMPTY_KINDS:
-            payload = b""
+            arrived = self._sctp.receive_message(self._stream_id)
+        if arrived is None:
+            return None
+        message, size = decode_message(*arrived)
         self._counters.messages_received += 1
-        self._counters.bytes_received += len(payload)
-        # W3C decodes with replacement: a peer's broken UTF-8 is not this side's exception.
-        return payload.decode("utf-8", "replace") if kind in _STRING_KINDS else payload
+        self._counters.bytes_received += size
+        return message
 
     def messages_available(self) -> None:
         """Hear from the transport that there is something to take."""
@@ -500,17 +432,10 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             self._fire(Event("closing", self))
 
     def _set_messages_aside(self) -> None:
-        """Keep what has arrived before the peer's end, since the next channel may get this channel's number.
-
-        At most a receive window of it for all channels together. What is kept of a channel that nobody holds any
-        more is not waited for.
-        """
+        """Let go of the stream, but not of what has arrived on it before the peer's end."""
         if self._sctp is not None and self._stream_id is not None:
             self._unsent = self.buffered_amount
-            self._left_over.extend(self._sctp.take_rest(self._stream_id))
-            if self._left_over:
-                self._left_over_carrier = self._sctp
-                weakref.finalize(self, self._sctp.give_back, self._left_over).atexit = False
+            self._set_aside = MessagesSetAside(self._sctp, self._stream_id)
             self._sctp.remove_reader(self._stream_id)
             self._sctp = None
 
@@ -523,25 +448,13 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             self._sctp.give_back(self._sctp.take_rest(self._stream_id))
             self._sctp.wake()
 
-    def _give_back(self, messages: list[tuple[int, bytes]]) -> None:
-        """Let what is not kept any more count no longer against the receive window."""
-        if self._left_over_carrier is not None:
-            self._left_over_carrier.give_back(messages)
-            self._left_over_carrier.wake()
-
-    def _forget_left_over(self) -> None:
-        """Drop what nobody here wants to read."""
-        messages = list(self._left_over)
-        self._left_over.clear()
-        self._give_back(messages)
-
     def _become_closed(self, failure: RTCError | None = None) -> None:
         if self._state is RTCDataChannelState.CLOSED:
             return
         self._set_messages_aside()
         self._drain_to_handlers()
-        if self._closed_here:
-            self._forget_left_over()
+        if self._closed_here and self._set_aside is not None:
+            self._set_aside.forget()
         self._state = RTCDataChannelState.CLOSED
         self._failure = failure
         self._wake_all()

@@ -11,9 +11,10 @@ import trio
 
 from .capabilities import OFFERED
 from .certificate import RTCCertificate, core_certificate, generate_certificate, takes_long
+from .channel_init import channel_parameters
 from .channel_table import ChannelTable
 from .configuration import RTCConfiguration
-from .data_channel import RTCDataChannel, check_channel_init, priority_to_number
+from .data_channel import RTCDataChannel
 from .descriptions import RTCIceCandidate, RTCSessionDescription
 from .enums import (
     RTCIceConnectionState,
@@ -46,7 +47,6 @@ from .operations import (
     settle,
     settle_without_value,
 )
-from .protocols.datachannel import ChannelParameters
 from .receiver import RTCRtpReceiver
 from .rtp_parameters import RTCRtpEncodingParameters
 from .sender import RTCRtpSender
@@ -660,16 +660,15 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             OperationError: The id is in use.
         """
         self._require_open()
-        check_channel_init(
-            label, protocol, max_packet_life_time, max_retransmits, negotiated=negotiated, id=id
-        )
-        parameters = ChannelParameters(
-            label=label,
-            protocol=protocol,
-            ordered=bool(ordered),
-            max_retransmits=max_retransmits,
+        parameters = channel_parameters(
+            label,
+            ordered=ordered,
             max_packet_life_time=max_packet_life_time,
-            priority=priority_to_number(member_of(RTCPriorityType, priority)),
+            max_retransmits=max_retransmits,
+            protocol=protocol,
+            negotiated=negotiated,
+            id=id,
+            priority=priority,
         )
         channel = self._channels.create(
             parameters, negotiated=bool(negotiated), stream_id=id if negotiated else None
