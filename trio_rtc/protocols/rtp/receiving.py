@@ -1,7 +1,6 @@
-"""The receiving half of an RTP session: which stream a packet belongs to, and what is asked and told of the streams.
+"""The receiving half of an RTP session: the streams, what becomes of their packets, and what is asked and told of them.
 
-Of every source that was heard it is kept where its packets go, so that most packets cost one look. Packets that say
-another section or layer than the ones before, by MID or RID, are routed anew (:mod:`.router`).
+Which section and layer a packet belongs to is known of its source (:mod:`.source_table`).
 
 A section has one stream for each layer. When another source that was not announced takes the place of one, the old
 stream ends: peers change their source without a word, and would else be heard twice.
@@ -12,15 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
-from trio_rtc.protocols.rtcp import (
-    FullIntraRequest,
-    GenericNack,
-    PictureLossIndication,
-    ReportBlock,
-    RtcpPacket,
-    SenderReport,
-)
+from trio_rtc.protocols.rtcp import ReportBlock, RtcpPacket, SenderReport
 
+from .departed_sources import DepartedSources
 from .erasure_decoder import ErasureDecoder
 from .events import (
     FramesReceived,
@@ -30,26 +23,25 @@ from .events import (
     StreamStarted,
     TelephoneEventReceived,
 )
-from .extensions import MID, REPAIRED_RTP_STREAM_ID, RTP_STREAM_ID, ExtensionMap
 from .flexfec import parse_flexfec
 from .idle_sources import IdleSources
 from .incoming import IncomingStream, mutable_elements
 from .options import RtpOptions
 from .packet import RtpPacket
-from .parameters import FEEDBACK_FIR, FEEDBACK_PLI, Codec, CodecRole, ReceiveParameters
+from .parameters import Codec, CodecRole, ReceiveParameters
 from .path_feedback import PathFeedback
+from .received_sections import ReceivedSections
 from .redundancy import fec_counters
-from .router import Route, Router
+from .router import Route
 from .rtx import unwrap
+from .source_requests import take_requests
+from .source_table import Source, SourceTable
 from .stream_deadlines import StreamDeadlines
 from .synchronization import Synchronizer
 from .telephone import IncomingEvents
 from .totals import Totals, add_to, incoming_totals
 
 _MAX_RTCP = 1150
-_LATE = 0.5
-"""Seconds for which packets of a source are late ones, after its goodbye or after another has taken its place."""
-_MAX_DEPARTED = 64
 
 
 @attrs.define
@@ -67,18 +59,6 @@ class Demand:
     least_delay: float = 0.0
 
 
-class _Source:
-    """Where the packets of a source go, and what has said so."""
-
-    __slots__ = ("formats", "names", "route", "stream")
-
-    def __init__(self, route: Route, formats: Mapping[int, tuple[Codec, CodecRole]]) -> None:
-        self.route = route
-        self.formats = formats
-        self.names: dict[int, bytes] = {}
-        self.stream: IncomingStream | None = None
-
-
 class ReceivingSide:
     """The peer's streams.
 
@@ -88,31 +68,25 @@ class ReceivingSide:
 
     Attributes:
         dropped: Packets that went nowhere, by reason.
-        extension_map: The header extensions of all sections: numbers mean the same in the whole bundle.
+        extension_map: The header extensions of all sections.
         forgotten: Sources that SRTP need not remember any more; the session takes them.
     """
 
     def __init__(self, options: RtpOptions, events: list[RtpEvent]) -> None:
         self._options = options
         self._events = events
-        self._router = Router(2 * options.max_streams)
+        self._sections = ReceivedSections()
+        self.extension_map = self._sections.all_extensions
+        self._sources = SourceTable(2 * options.max_streams)
         self._streams: dict[int, IncomingStream] = {}
         self._deadlines = StreamDeadlines(options.source_timeout)
-        self._sources: dict[int, _Source] = {}
-        self._formats: dict[str, dict[int, tuple[Codec, CodecRole]]] = {}
-        self._codecs: dict[str, dict[int, Codec]] = {}
-        self._maps: dict[str, ExtensionMap] = {}
-        self.extension_map = ExtensionMap()
-        self._name_elements: frozenset[int] = frozenset()
         self._demands: dict[str, Demand] = {}
-        self._repairs: dict[int, int] = {}
-        self._corrections: dict[int, int] = {}
         self._flexfec: dict[str, ErasureDecoder] = {}
         self._ready: dict[int, list[RtpPacket]] = {}
         self._feedback = PathFeedback(options.congestion, 2 * options.max_streams)
         self._synchronizer = Synchronizer(options.lip_sync)
         self._idle = IdleSources(options.max_idle_sources)
-        self._departed: dict[int, float] = {}
+        self._departed = DepartedSources()
         self.dropped: Counter[str] = Counter()
         self.forgotten: list[int] = []
         self._ended: Totals = {}
@@ -133,45 +107,20 @@ class ReceivingSide:
         """Replace what may be received."""
         sections = list(sections)
         active = [section for section in sections if section.active]
-        self._router.set_sections(active)
-        self._sources.clear()
-        self._codecs = {
-            section.mid: {codec.payload_type: codec for codec in section.codecs} for section in active
-        }
-        self._formats = {
-            mid: {number: (codec, codec.role) for number, codec in codecs.items()}
-            for mid, codecs in self._codecs.items()
-        }
-        self._repairs = {
-            repair: repaired for section in active for repair, repaired in section.repairs.items()
-        }
-        self._corrections = {
-            correction: protected
-            for section in active
-            for correction, protected in section.corrections.items()
-        }
-        self._set_extensions(active)
+        negotiated = self._sections = ReceivedSections(active)
+        self.extension_map = negotiated.all_extensions
+        self._sources.set_sections(active, negotiated)
         self._feedback.configure(active, self.extension_map)
-        self._synchronizer.set_groups(
-            {section.mid: section.sync_group for section in active if section.sync_group is not None}
-        )
+        self._synchronizer.set_groups(negotiated.sync_groups)
         mids = {section.mid for section in sections}
         self._demands = {mid: demand for mid, demand in self._demands.items() if mid in mids}
-        self._flexfec = {mid: fec for mid, fec in self._flexfec.items() if mid in self._maps}
+        extensions = negotiated.extensions
+        self._flexfec = {mid: fec for mid, fec in self._flexfec.items() if mid in extensions}
         for stream in list(self._streams.values()):
-            if stream.mid in self._maps:
-                stream.extensions = self._maps[stream.mid]
+            if stream.mid in extensions:
+                stream.extensions = extensions[stream.mid]
             else:
                 self._end(stream)
-
-    def _set_extensions(self, active: Iterable[ReceiveParameters]) -> None:
-        self._maps = {section.mid: ExtensionMap(section.extensions) for section in active}
-        # RFC 9143 section 9.2 relies on it that numbers mean the same everywhere.
-        self.extension_map = ExtensionMap(
-            [pair for extensions in self._maps.values() for pair in extensions.uris.items()]
-        )
-        numbers = (self.extension_map.number(uri) for uri in (MID, RTP_STREAM_ID, REPAIRED_RTP_STREAM_ID))
-        self._name_elements = frozenset(number for number in numbers if number is not None)
 
     def set_demand(self, mid: str, demand: Demand) -> None:
         """Say what is wanted of a section."""
@@ -199,8 +148,8 @@ class ReceivingSide:
         Raises:
             ProtocolError: It is malformed within.
         """
-        source = self._sources.get(packet.ssrc)
-        feedback, names = self._feedback, self._name_elements
+        source = self._sources.known.get(packet.ssrc)
+        feedback, names = self._feedback, self._sections.name_elements
         is_numbered = False
         for number, value in packet.extensions:
             if number == feedback.transport_element:
@@ -213,21 +162,23 @@ class ReceivingSide:
         if feedback.of_sources and not is_numbered:
             feedback.source_arrived(packet.ssrc, packet.sequence_number, now)
         if source is None:
-            source = self._find_source(packet)
+            source = self._sources.route(packet)
             if source is None:
+                self._drop("no section", packet.ssrc)
                 return
-        found = source.formats.get(packet.payload_type)
-        if found is None:
+            self.note_idle(packet.ssrc)
+        codec = source.codecs.get(packet.payload_type)
+        if codec is None:
             self._drop("unknown payload type", packet.ssrc)
             return
-        codec, role = found
+        role = codec.role
         if role is CodecRole.MEDIA or role is CodecRole.BETWEEN:
             self._receive_media(packet, data, codec, source, now)
         else:
             self._receive_repair(packet, data, codec, source, now)
 
     def _receive_repair(
-        self, packet: RtpPacket, data: bytes, codec: Codec, source: _Source, now: float
+        self, packet: RtpPacket, data: bytes, codec: Codec, source: Source, now: float
     ) -> None:
         match codec.role:
             case CodecRole.RED:
@@ -253,31 +204,10 @@ class ReceivingSide:
         """Hear of a source that is authentic and may have no stream."""
         if ssrc not in self._streams and (forgotten := self._idle.note(ssrc)) is not None:
             self.forgotten.append(forgotten)
-            self._router.forget(forgotten)
-            self._sources.pop(forgotten, None)
-
-    def _find_source(self, packet: RtpPacket) -> _Source | None:
-        values = self.extension_map.read(packet.extensions)
-        rid = values.rid or values.repaired_rid
-        route = self._router.route(packet.ssrc, packet.payload_type, values.mid, rid)
-        if route is None:
-            self._drop("no section", packet.ssrc)
-            return None
-        known = self._sources.get(packet.ssrc)
-        source = _Source(route, self._formats[route.section.mid])
-        if known is not None and known.route.section is route.section:
-            source.names.update(known.names)
-        for number, value in packet.extensions:
-            if number in self._name_elements:
-                source.names[number] = value
-        if known is None and len(self._sources) >= 2 * self._options.max_streams:
-            self._sources.clear()
-        self._sources[packet.ssrc] = source
-        self.note_idle(packet.ssrc)
-        return source
+            self._sources.forget(forgotten)
 
     def _receive_media(
-        self, packet: RtpPacket, data: bytes, codec: Codec, source: _Source, now: float
+        self, packet: RtpPacket, data: bytes, codec: Codec, source: Source, now: float
     ) -> None:
         stream = source.stream or self._stream(packet.ssrc, source, now)
         if stream is None:
@@ -292,37 +222,36 @@ class ReceivingSide:
         if self._flexfec and (fec := self._flexfec.get(stream.mid)) is not None:
             self._take_recovered(fec.media_received(data), stream.mid, now)
 
-    def _receive_redundant(self, packet: RtpPacket, data: bytes, source: _Source, now: float) -> None:
+    def _receive_redundant(self, packet: RtpPacket, data: bytes, source: Source, now: float) -> None:
         stream = source.stream or self._stream(packet.ssrc, source, now)
         if stream is None:
             return
         self._deadlines.touch(stream)
-        media = stream.receive_redundant(packet, self._codecs[stream.mid], data, now)
+        media = stream.receive_redundant(packet, source.codecs, data, now)
         if media is None:
             self._drop("sequence number")
         else:
             self._hand_on_unpacked(stream, packet, media)
 
     def _receive_retransmission(
-        self, packet: RtpPacket, data: bytes, codec: Codec, source: _Source, now: float
+        self, packet: RtpPacket, data: bytes, codec: Codec, source: Source, now: float
     ) -> None:
         ssrc = self._repaired_ssrc(packet.ssrc, source.route)
         stream = None if ssrc is None else self._streams.get(ssrc)
         apt = codec.parameters.get("apt", "")
-        found = source.formats.get(int(apt)) if apt.isascii() and apt.isdecimal() and len(apt) < 4 else None
+        original = source.codecs.get(int(apt)) if apt.isascii() and apt.isdecimal() and len(apt) < 4 else None
         # An announcement may name a source of another section, whose payload types mean something else.
-        if stream is None or found is None or stream.mid != source.route.section.mid:
+        if stream is None or original is None or stream.mid != source.route.section.mid:
             self._drop("retransmission of nothing", packet.ssrc)
             return
         self._deadlines.touch(stream)
         stream.rtx_ssrc = packet.ssrc
-        original, role = found
         repaired = unwrap(packet, ssrc=stream.ssrc, payload_type=original.payload_type)
         if repaired is None:
             return
-        if role is CodecRole.RED:
-            codecs = self._codecs[stream.mid]
-            media = stream.receive_redundant(repaired, codecs, repaired.encode(), now, repaired=True)
+        if original.role is CodecRole.RED:
+            data = repaired.encode()
+            media = stream.receive_redundant(repaired, source.codecs, data, now, repaired=True)
             if media is not None:
                 self._hand_on_unpacked(stream, repaired, media)
                 return
@@ -331,13 +260,13 @@ class ReceivingSide:
             return
         self._drop("sequence number")
 
-    def _receive_flexfec(self, packet: RtpPacket, source: _Source, now: float) -> None:
+    def _receive_flexfec(self, packet: RtpPacket, source: Source, now: float) -> None:
         mid = source.route.section.mid
         row = parse_flexfec(packet.payload)
         fec = self._flexfec.get(mid)
         if fec is None:
             # From now on; what came before its first repair packet was not kept.
-            mutable = mutable_elements(self._maps[mid])
+            mutable = mutable_elements(self._sections.extensions[mid])
             fec = self._flexfec[mid] = ErasureDecoder(self._options.fec, mutable_extensions=mutable)
         # Nobody protects several sources together; of such a packet the first one's statistics tell.
         stream = self._streams.get(row.keys[0].ssrc)
@@ -348,7 +277,7 @@ class ReceivingSide:
         for data in recovered:
             packet = RtpPacket.parse(data, self.extension_map)
             stream = self._streams.get(packet.ssrc)
-            codec = self._codecs[mid].get(packet.payload_type)
+            codec = self._sections.codecs[mid].get(packet.payload_type)
             if stream is None or stream.mid != mid or codec is None:
                 self._drop("recovered for nothing")
             elif stream.receive_recovered(packet, codec, now):
@@ -385,7 +314,7 @@ class ReceivingSide:
 
     def _repaired_ssrc(self, ssrc: int, route: Route) -> int | None:
         """Return which source a repair stream repairs: announced, else by the layer, else the only one there is."""
-        announced = self._repairs.get(ssrc)
+        announced = self._sections.repaired.get(ssrc)
         if announced is not None:
             return announced
         candidates = [
@@ -395,7 +324,7 @@ class ReceivingSide:
         ]
         return candidates[0] if len(candidates) == 1 else None
 
-    def _stream(self, ssrc: int, source: _Source, now: float) -> IncomingStream | None:
+    def _stream(self, ssrc: int, source: Source, now: float) -> IncomingStream | None:
         """Return the stream of a source, a new one if it has none; ``None``, counted, if it is not to have one."""
         route = source.route
         stream = self._streams.get(ssrc)
@@ -404,8 +333,7 @@ class ReceivingSide:
                 stream.rid = route.rid
             source.stream = stream
             return stream
-        departed = self._departed.get(ssrc)
-        if departed is not None and now < departed + _LATE:
+        if self._departed.is_late(ssrc, now):
             self._drop("departed", ssrc)
             return None
         if stream is not None:
@@ -415,20 +343,20 @@ class ReceivingSide:
             self._drop("too many streams", ssrc)
             return None
         # Ending a stream may have made the table forget this very source.
-        self._sources[ssrc] = source
+        self._sources.known[ssrc] = source
         source.stream = self._start(ssrc, route)
         return source.stream
 
     def _start(self, ssrc: int, route: Route) -> IncomingStream:
         mid = route.section.mid
-        stream = IncomingStream(mid, ssrc, route.rid, self._options, self._maps[mid])
+        stream = IncomingStream(mid, ssrc, route.rid, self._options, self._sections.extensions[mid])
         demand = self._demands.get(mid, Demand())
         self._demand(stream, demand)
-        stream.rtx_ssrc = _announced_for(ssrc, self._repairs)
-        stream.fec_ssrc = _announced_for(ssrc, self._corrections)
+        stream.rtx_ssrc = self._sections.retransmits(ssrc)
+        stream.fec_ssrc = self._sections.corrects(ssrc)
         self._streams[ssrc] = stream
         self._idle.discard(ssrc)
-        self._departed.pop(ssrc, None)
+        self._departed.discard(ssrc)
         self._events.append(StreamStarted(mid, ssrc, stream.rid))
         return stream
 
@@ -445,9 +373,7 @@ class ReceivingSide:
     def _depart(self, stream: IncomingStream, now: float) -> None:
         """End a stream of which late packets may still come."""
         self._end(stream)
-        self._departed[stream.ssrc] = now
-        if len(self._departed) > _MAX_DEPARTED:
-            del self._departed[next(iter(self._departed))]
+        self._departed.add(stream.ssrc, now)
 
     def _collect_frames(self, now: float) -> None:
         came = False
@@ -503,8 +429,7 @@ class ReceivingSide:
         del self._streams[stream.ssrc]
         self._deadlines.forget(stream.ssrc)
         add_to(self._ended, incoming_totals(stream))
-        self._sources.pop(stream.ssrc, None)
-        self._router.forget(stream.ssrc)
+        self._sources.forget(stream.ssrc)
         self._feedback.forget(stream.ssrc)
         self._synchronizer.forget(stream.ssrc)
         self.note_idle(stream.ssrc)
@@ -526,27 +451,11 @@ class ReceivingSide:
         """
         packets: list[RtcpPacket] = []
         for stream in self._deadlines.take(now):
-            if stream.next_request() > now:
-                continue
-            missing = stream.take_nacks(now)
-            if missing:
-                nacks = GenericNack.build(own_ssrc, stream.ssrc, missing, _MAX_RTCP)
-                stream.counters.nacks_sent += len(nacks)
-                packets += nacks
-            if stream.take_keyframe_request(now):
-                self._request_keyframe(stream, own_ssrc, packets)
+            if stream.next_request() <= now:
+                packets += take_requests(stream, own_ssrc, now, _MAX_RTCP)
         if self._feedback.has_to_tell(now):
             packets += self._feedback.take(own_ssrc, list(self._streams), now, compact(now), _MAX_RTCP)
         return packets
-
-    def _request_keyframe(self, stream: IncomingStream, own_ssrc: int, packets: list[RtcpPacket]) -> None:
-        """Ask by PLI, or by FIR where the peer takes only that."""
-        if stream.takes(FEEDBACK_PLI):
-            stream.counters.plis_sent += 1
-            packets.append(PictureLossIndication(own_ssrc, stream.ssrc))
-        elif stream.takes(FEEDBACK_FIR):
-            packets.append(FullIntraRequest(own_ssrc, ((stream.ssrc, stream.counters.firs_sent & 0xFF),)))
-            stream.counters.firs_sent += 1
 
     # -- time ----------------------------------------------------------------------------------------------------
 
@@ -575,8 +484,3 @@ class ReceivingSide:
             add_to(totals, incoming_totals(stream))
         add_to(totals, self.dropped)
         return totals
-
-
-def _announced_for(ssrc: int, announced: Mapping[int, int]) -> int | None:
-    """Return the first source that was announced to repair another one."""
-    return next((repair for repair, repaired in announced.items() if repaired == ssrc), None)

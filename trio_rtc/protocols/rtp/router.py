@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from .parameters import Codec, ReceiveParameters
+from .parameters import ReceiveParameters
 
 
 @attrs.frozen
@@ -35,23 +35,15 @@ class Router:
         self._max_sources = max_sources
         self._sections: dict[str, ReceiveParameters] = {}
         self._by_payload_type: dict[int, ReceiveParameters] = {}
-        self._codecs: dict[str, dict[int, Codec]] = {}
         self._announced: dict[int, Route] = {}
         self._learned: dict[int, Route] = {}
-
-    @property
-    def sections(self) -> Iterable[ReceiveParameters]:
-        """The sections there are."""
-        return self._sections.values()
 
     def set_sections(self, sections: Iterable[ReceiveParameters]) -> None:
         """Replace the sections. What was learned of sources of sections that stay is kept."""
         self._sections = {section.mid: section for section in sections}
         self._announced.clear()
-        self._codecs.clear()
         users: dict[int, list[ReceiveParameters]] = {}
         for section in self._sections.values():
-            self._codecs[section.mid] = {codec.payload_type: codec for codec in section.codecs}
             for codec in section.codecs:
                 users.setdefault(codec.payload_type, []).append(section)
             for ssrc, rid in section.ssrcs.items():
@@ -64,10 +56,6 @@ class Router:
             for ssrc, route in self._learned.items()
             if route.section.mid in self._sections
         }
-
-    def codec(self, mid: str, payload_type: int) -> Codec | None:
-        """Return what a payload type stands for in a section."""
-        return self._codecs[mid].get(payload_type)
 
     def route(self, ssrc: int, payload_type: int, mid: str | None, rid: str | None) -> Route | None:
         """Return where a packet belongs, ``None`` if nothing tells.
