@@ -153,6 +153,24 @@ def test_what_is_missing_may_come_while_a_keyframe_is_under_way(
     assert assembler.next_timer() == pytest.approx(4.0 + MAX_WAIT)
 
 
+def test_a_keyframe_is_still_asked_for_when_what_came_at_last_shows_that_another_is_broken(
+    sender: Sender, assembler: FrameAssembler
+) -> None:
+    sender.deliver(sender.frame(1, key=True), 1.0)
+    lost = sender.frame(1)
+    sender.deliver([(number, at, b"garbage", end) for number, at, _, end in sender.frame(1)], 2.0)
+    sender.deliver([], 2.0 + MAX_WAIT)
+    assert assembler.take_keyframe_request()
+    assert sender.deliver(lost, 2.7) == [1]
+    assert assembler.counters.malformed == 1
+    assert assembler.take_keyframe_request()
+    # And again, if that gets lost.
+    due = assembler.next_timer()
+    assert due < math.inf
+    sender.deliver([], due)
+    assert assembler.take_keyframe_request()
+
+
 def test_what_is_missing_is_not_waited_for_for_ever(sender: Sender, assembler: FrameAssembler) -> None:
     sender.deliver(sender.frame(1, key=True), 1.0)
     lost = sender.frame(1)

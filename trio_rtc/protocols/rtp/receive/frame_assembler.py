@@ -31,6 +31,7 @@ from trio_rtc.protocols.rtp.packet import RtpPacket
 from trio_rtc.protocols.rtp.payload import AssembledFrame, Depacketizer
 
 from .keyframe_requests import KeyframeRequests
+from .keyframe_starts import KeyframeStarts
 from .options import FrameAssemblerOptions
 from .packet_buffer import BufferedPacket, PacketBuffer
 from .temporal import LayerPosition, TemporalContinuity, TemporalLayers
@@ -93,6 +94,19 @@ class _Seeking:
 
 
 @attrs.define
+class _Gap:
+    # The packet that is missing though later ones have come, and when the first of these has shown that.
+    number: int
+    since: float
+    # Whether it should have come by now, and whether a keyframe was asked for because of that.
+    is_overdue: bool = False
+    keyframe_asked_for: bool = False
+    # Whether a whole keyframe is behind it, as looked at when so many packets had come.
+    keyframe_follows: bool = False
+    looked_at: int = 0
+
+
+@attrs.define
 class _Gathering:
     # The first packet of the frame that is next.
     first: int
@@ -102,15 +116,8 @@ class _Gathering:
     needs_keyframe: bool
     # The first packet that was not yet looked at for the end of the frame.
     scan: int
-    # When the gap at run_end became known; valid for that gap only.
-    gap: int | None = None
-    gap_since: float = math.inf
-    # Whether it is overdue, and whether a keyframe was asked for because of that.
-    is_overdue: bool = False
-    keyframe_asked_for: bool = False
-    # Whether a whole keyframe is behind it, as looked at when so many packets had come.
-    keyframe_follows: bool = False
-    looked_at: int = 0
+    # What is missing there, once that is known.
+    gap: _Gap | None = None
 
 
 _NEVER: Final = -math.inf
@@ -148,8 +155,7 @@ class FrameAssembler:
         self._repairs = repairs
         self._delay = 0.0
         self._buffer = PacketBuffer()
-        # Packets that begin keyframes; only those that came out of order are looked at.
-        self._keyframe_starts: set[int] = set()
+        self._keyframes = KeyframeStarts(self._buffer, depacketizer)
         self._state: _Seeking | _Gathering = _Seeking()
         self._requests = KeyframeRequests(self._options)
         self._continuity = TemporalContinuity()
@@ -218,7 +224,7 @@ class FrameAssembler:
             self._reset()
         present = self._buffer.packets.get(sequence_number)
         if present is not None:
-            if present.timestamp == timestamp or not self._begins_keyframe(packet):
+            if present.timestamp == timestamp or not self._keyframes.begins_keyframe(packet):
                 self.counters.duplicates += 1
                 return
             self._reset()
@@ -229,8 +235,10 @@ class FrameAssembler:
         state = self._state
         if isinstance(state, _Gathering) and sequence_number == state.run_end:
             state.run_end = self._buffer.run_end(sequence_number + 1)
-        elif self._begins_keyframe(packet):
-            self._keyframe_starts.add(sequence_number)
+            if state.gap is not None:
+                self._fill(state, state.gap)
+        elif self._keyframes.begins_keyframe(packet):
+            self._keyframes.note(sequence_number)
         if (
             len(self._buffer.packets) > self._options.max_packets
             or self._buffer.size > self._options.max_bytes
@@ -259,10 +267,11 @@ class FrameAssembler:
                     self._complete(state, last, completed, now)
                     continue
                 state.scan = state.run_end
-            if now < self._gap_deadline(state):
+            gap = self._blocking_gap(state)
+            if gap is None or now < self._gap_deadline(gap):
                 break
-            if not self._waits_on(state, now):
-                self._skip(state, now)
+            if not self._waits_on(gap, state, now):
+                self._skip(gap, state, now)
         self._repair_gave_up = False
         if now >= self._request_deadline():
             self._requests.need(now)
@@ -275,10 +284,9 @@ class FrameAssembler:
 
     def next_timer(self) -> float:
         """Return when ``frames`` is to be called though nothing came, ``math.inf`` if never."""
-        deadline = self._request_deadline()
-        if isinstance(self._state, _Gathering):
-            deadline = min(deadline, self._gap_deadline(self._state))
-        return deadline
+        deadline, state = self._request_deadline(), self._state
+        gap = self._blocking_gap(state) if isinstance(state, _Gathering) else None
+        return deadline if gap is None else min(deadline, self._gap_deadline(gap))
 
     # Where the stream is
 
@@ -296,7 +304,7 @@ class FrameAssembler:
         """Return whether a packet below the floor shows that the sender has started again."""
         assert self._floor is not None
         silent = now - self._last_useful >= self._options.restart_silence
-        if self._begins_keyframe(packet):
+        if self._keyframes.begins_keyframe(packet):
             far = self._floor - sequence_number > self._options.max_packets
             unseen = self._newest_timestamp is None or timestamp > self._newest_timestamp
             if far or unseen or silent:
@@ -307,9 +315,6 @@ class FrameAssembler:
             self._requests.need(now)
         return False
 
-    def _begins_keyframe(self, packet: RtpPacket) -> bool:
-        return bool(packet.payload) and self._depacketizer.is_keyframe_start(packet.payload)
-
     def _reset(self) -> None:
         self.counters.resets += 1
         self._empty()
@@ -318,15 +323,16 @@ class FrameAssembler:
 
     def _empty(self) -> None:
         self.counters.dropped += self._buffer.clear()
-        self._keyframe_starts.clear()
+        self._keyframes.clear()
         self._state = _Seeking()
 
     # Seeking
 
     def _begin(self, state: _Seeking, now: float) -> bool:
         """Go on at a keyframe if one has begun, and return whether it has."""
-        if self._keyframe_starts:
-            self._gather(self._first_of_frame(min(self._keyframe_starts)), needs_keyframe=True)
+        first = self._keyframes.first()
+        if first is not None:
+            self._gather(first, needs_keyframe=True)
             return True
         packets = self._buffer.packets
         if packets:
@@ -334,28 +340,11 @@ class FrameAssembler:
             state.since = min(state.since, now)
         return False
 
-    def _first_of_frame(self, start: int) -> int:
-        """Return where the keyframe begins whose start is known: other parts of it may stand before."""
-        packets = self._buffer.packets
-        timestamp = packets[start].timestamp
-        first = start
-        while True:
-            entry = packets.get(first - 1)
-            if (
-                entry is None
-                or entry.timestamp != timestamp
-                or entry.packet.marker
-                or not entry.packet.payload
-            ):
-                break
-            first -= 1
-        return first if self._depacketizer.starts_frame(packets[first].packet.payload) else start
-
     def _gather(self, first: int, *, needs_keyframe: bool) -> None:
         """Go on at a packet, and forget all before it."""
         self.counters.dropped += self._buffer.discard_below(first)
         run_end = self._buffer.run_end(first)
-        self._keyframe_starts = {start for start in self._keyframe_starts if start >= run_end}
+        self._keyframes.forget_below(run_end)
         self._state = _Gathering(first, run_end, needs_keyframe, scan=first)
         self._floor = first
 
@@ -432,101 +421,82 @@ class FrameAssembler:
     def _reordering_wait(self) -> float:
         return min(max(self._options.min_wait, self._delay), self._options.max_wait)
 
-    def _gap_deadline(self, state: _Gathering) -> float:
-        """Return when the gap that blocks is given up, ``math.inf`` if nothing is known to be missing."""
-        if state.is_overdue and state.gap != state.run_end:
-            # It has been filled after all.
-            if state.keyframe_asked_for:
-                self._requests.satisfied()
-            state.is_overdue = state.keyframe_asked_for = False
+    def _blocking_gap(self, state: _Gathering) -> _Gap | None:
+        """Return the gap that blocks, ``None`` if nothing is known to be missing."""
         if len(self._buffer.packets) <= state.run_end - state.first:
-            return math.inf
-        if state.gap != state.run_end:
-            state.gap = state.run_end
-            state.gap_since = self._buffer.first_known_gap(state.run_end)
-            state.keyframe_follows, state.looked_at = False, 0
-        if self._repair_gave_up:
-            return state.gap_since
-        if not self._repairs or self._keyframe_follows(state):
-            return state.gap_since + self._reordering_wait()
-        return state.gap_since + self._options.max_wait + self._options.last_wait * state.is_overdue
+            return None
+        if state.gap is None:
+            state.gap = _Gap(state.run_end, self._buffer.first_known_gap(state.run_end))
+        return state.gap
 
-    def _waits_on(self, state: _Gathering, now: float) -> bool:
-        """Ask for a keyframe, and return whether what blocks may still be filled before it comes."""
-        if state.is_overdue or not self._repairs or self._repair_gave_up or not self._options.last_wait:
+    def _fill(self, state: _Gathering, gap: _Gap) -> None:
+        """Go on: what was missing has come after all."""
+        state.gap = None
+        if gap.keyframe_asked_for:
+            self._requests.satisfied()
+
+    def _gap_deadline(self, gap: _Gap) -> float:
+        """Return when a gap is given up, or when a keyframe is asked for while it may still be filled."""
+        if self._repair_gave_up:
+            return gap.since
+        if not self._repairs or self._keyframe_follows(gap):
+            return gap.since + self._reordering_wait()
+        deadline = gap.since + self._options.max_wait
+        return deadline + self._options.last_wait if gap.is_overdue else deadline
+
+    def _waits_on(self, gap: _Gap, state: _Gathering, now: float) -> bool:
+        """Ask for a keyframe, and return whether the gap may still be filled before it comes."""
+        if gap.is_overdue or not self._repairs or self._repair_gave_up or not self._options.last_wait:
             return False
-        gap = state.run_end
-        if (
-            self._later_keyframe(gap, whole=False) is not None
-            or self._later_independent_frame(state) is not None
-        ):
+        keyframe = self._keyframes.first_behind(gap.number, whole=False)
+        if keyframe is not None or self._later_independent_frame(gap, state) is not None:
             return False
-        state.is_overdue = True
-        state.keyframe_asked_for = not self._requests.running
+        gap.is_overdue = True
+        gap.keyframe_asked_for = not self._requests.running
         self._requests.need(now)
         return True
 
-    def _keyframe_follows(self, state: _Gathering) -> bool:
-        """Return whether a whole keyframe is behind the gap that blocks."""
-        new = self._inserted - state.looked_at
-        if not state.keyframe_follows and new > len(self._buffer.packets) // _LOOK_AGAIN:
-            state.looked_at = self._inserted
-            state.keyframe_follows = self._later_keyframe(state.run_end, whole=True) is not None
-        return state.keyframe_follows
+    def _keyframe_follows(self, gap: _Gap) -> bool:
+        """Return whether a whole keyframe is behind a gap."""
+        new = self._inserted - gap.looked_at
+        if not gap.keyframe_follows and new > len(self._buffer.packets) // _LOOK_AGAIN:
+            gap.looked_at = self._inserted
+            gap.keyframe_follows = self._keyframes.first_behind(gap.number, whole=True) is not None
+        return gap.keyframe_follows
 
-    def _skip(self, state: _Gathering, now: float) -> None:
-        """Give up the gap that blocks, and what needs it."""
+    def _skip(self, gap: _Gap, state: _Gathering, now: float) -> None:
+        """Give up a gap, and what needs it."""
         self.counters.skips += 1
         self._repair_gave_up = False
-        gap = state.run_end
-        keyframe = self._later_keyframe(gap, whole=True)
-        independent = self._later_independent_frame(state)
+        keyframe = self._keyframes.first_behind(gap.number, whole=True)
+        independent = self._later_independent_frame(gap, state)
         if independent is not None and (keyframe is None or independent < keyframe):
             self._continuity.lose()
             self._gather(independent, needs_keyframe=False)
             return
         if keyframe is None:
-            keyframe = self._later_keyframe(gap, whole=False)
+            keyframe = self._keyframes.first_behind(gap.number, whole=False)
         if keyframe is not None:
             self._gather(keyframe, needs_keyframe=True)
             return
-        self._seek(gap + 1, now)
+        self._seek(gap.number + 1, now)
 
     def _seek(self, floor: int, now: float) -> None:
         """Wait for a keyframe. What came lately is kept, for it may be part of one."""
         self._state = _Seeking(now)
         self.counters.dropped += self._buffer.discard_below(floor)
         # Packets that came in order were not looked at.
-        packets = self._buffer.packets
-        self._keyframe_starts = {
-            number for number in packets if self._begins_keyframe(packets[number].packet)
-        }
+        self._keyframes.search()
         self._floor = floor
         self._requests.need(now)
 
-    def _later_keyframe(self, gap: int, *, whole: bool) -> int | None:
-        """Return where the first keyframe behind a gap begins."""
-        passed = gap
-        for start in sorted(self._keyframe_starts):
-            if start <= passed:
-                continue
-            first = self._first_of_frame(start)
-            if not whole:
-                return first
-            end = self._buffer.run_end(first)
-            if self._buffer.frame_end(first, end) is not None:
-                return first
-            # No packet of this run ends a frame of this timestamp, and any other would have ended it.
-            passed = end
-        return None
-
-    def _later_independent_frame(self, state: _Gathering) -> int | None:
-        """Return where the first frame behind the gap begins that can be decoded without what is lost."""
+    def _later_independent_frame(self, gap: _Gap, state: _Gathering) -> int | None:
+        """Return where the first frame behind a gap begins that can be decoded without what is lost."""
         if self._layers is None or state.needs_keyframe:
             return None
         for number in sorted(self._buffer.packets):
             payload = self._buffer.packets[number].packet.payload
-            if number <= state.run_end or not payload or not self._depacketizer.starts_frame(payload):
+            if number <= gap.number or not payload or not self._depacketizer.starts_frame(payload):
                 continue
             if self._continuity.accepts_after_loss(self._position(payload)):
                 return number
