@@ -19,7 +19,7 @@ class AiortcVideo:
     def __init__(self, engine: AiortcEngine) -> None:
         self._engine = engine
 
-    def video_track(self, frames: AsyncIterator[av.VideoFrame | av.Packet]) -> Any:
+    def video_track(self, frames: AsyncIterator[Any]) -> Any:
         return self._engine.video_track(frames)
 
     def frames_of(self, track: Any) -> AsyncIterator[av.VideoFrame]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import av
 
@@ -52,9 +53,7 @@ async def receive_streams(
     await asyncio.Future()
 
 
-async def _frames(
-    cameras: Cameras, number: int, connected: asyncio.Event
-) -> AsyncIterator[av.VideoFrame | av.Packet]:
+async def _frames(cameras: Cameras, number: int, connected: asyncio.Event) -> AsyncIterator[Any]:
     await connected.wait()
     size = cameras.workload.message_size
     for index, seconds in cameras.frames_due(number):
@@ -62,7 +61,7 @@ async def _frames(
         yield _encoded(bytes(size), cameras.timestamp(index)) if size else cameras.draw(index)
 
 
-def _encoded(payload: bytes, timestamp: int) -> av.Packet:
+def _encoded(payload: bytes, timestamp: int) -> Any:
     packet = av.Packet(payload)
     packet.pts = timestamp
     return packet

@@ -176,8 +176,8 @@ class Chromium:
 
     async def open(self, url: str = "about:blank") -> ChromiumPage:
         """See :class:`tests.interop.drivers.browser.Browser`."""
-        target = await self.call("Target.createTarget", url="about:blank", browserContextId=self._context)
-        target = target["targetId"]
+        created = await self.call("Target.createTarget", url="about:blank", browserContextId=self._context)
+        target = created["targetId"]
         session = (await self.call("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
         page = ChromiumPage(self, target, session)
         await page.call("Runtime.enable")

@@ -17,7 +17,7 @@ from aiortc.sdp import candidate_from_sdp
 from tests.interop.peers.program import JsonObject, main
 
 
-class SourceTrack(MediaStreamTrack):  # type: ignore[misc]
+class SourceTrack(MediaStreamTrack):
     """A track of what an iterator gives."""
 
     def __init__(self, kind: str, frames: AsyncIterator[Any]) -> None:
@@ -89,7 +89,8 @@ class AiortcEngine:
                 return
 
     def codecs(self, kind: str) -> list[Any]:
-        return list(RTCRtpReceiver.getCapabilities(kind).codecs)
+        capabilities: Any = RTCRtpReceiver.getCapabilities(kind)
+        return list(capabilities.codecs)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import av
 import webrtc
@@ -76,7 +76,8 @@ class WrtcEngine:
             yield converted
 
     def codecs(self, kind: str) -> list[Any]:
-        return list(webrtc.RTCRtpReceiver.get_capabilities(kind).codecs)
+        capabilities: Any = webrtc.RTCRtpReceiver.get_capabilities(cast(Any, kind))
+        return list(capabilities.codecs)
 
 
 def _video_frame(frame: av.VideoFrame) -> Any:
@@ -86,13 +87,14 @@ def _video_frame(frame: av.VideoFrame) -> Any:
         for plane in frame.planes
         for row in range(plane.height)
     ]
-    init = webrtc.VideoFrameBufferInit("I420", width, height, timestamp=round(frame.pts * 1_000_000 / 90_000))
+    moment = round((frame.pts or 0) * 1_000_000 / 90_000)
+    init = webrtc.VideoFrameBufferInit("I420", width, height, timestamp=moment)
     return webrtc.VideoFrame(b"".join(planes), init)
 
 
 def _audio_data(frame: av.AudioFrame) -> Any:
     data = bytes(frame.planes[0])[: frame.samples * 2]
-    moment = round(frame.pts * 1_000_000 / frame.sample_rate)
+    moment = round((frame.pts or 0) * 1_000_000 / frame.sample_rate)
     return webrtc.AudioData(
         webrtc.AudioDataInit("s16", frame.sample_rate, frame.samples, 1, timestamp=moment, data=data)
     )
