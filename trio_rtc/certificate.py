@@ -2,12 +2,12 @@
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
-from .errors import NotSupportedError
+from .errors import InvalidAccessError, NotSupportedError
 from .protocols.dtls import Certificate
 
 DEFAULT_LIFETIME = 30 * 86400.0
@@ -62,6 +62,19 @@ def generate_certificate(
         lifetime=lifetime,
     )
     return RTCCertificate(certificate.expires * 1000, certificate)
+
+
+def choose_certificate(
+    configured: Sequence[RTCCertificate], rng: random.Random, wall_now: float
+) -> RTCCertificate:
+    """Return the certificate of a new connection: the first of its configuration, or else one made for it.
+
+    Raises:
+        InvalidAccessError: One of the configuration has expired.
+    """
+    if any(certificate.expires <= wall_now * 1000 for certificate in configured):
+        raise InvalidAccessError("a certificate of the configuration has expired")
+    return configured[0] if configured else generate_certificate(rng=rng, wall_now=wall_now)
 
 
 def takes_long(key_generation_algorithm: str | Mapping[str, Any]) -> bool:

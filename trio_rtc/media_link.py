@@ -7,7 +7,6 @@ it concerns.
 
 import functools
 import importlib.util
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ from .event_target import HandlerRunner
 from .media_plans import SentStream, receive_parameters, send_parameters
 from .media_receiving import ReceivingPump
 from .media_sending import LayerPlan, SendingPlan, SendingPump
-from .operations import OperationsChain
 from .protocols.rtp import (
     BitratesChanged,
     Closed,
@@ -41,6 +39,7 @@ from .transports.stack import TransportStack
 
 if TYPE_CHECKING:
     from .codecs import VideoDecoderOptions
+    from .negotiation_operations import NegotiationOperations
     from .stats import RTCStatsReport
     from .transceiver_table import TransceiverTable
 
@@ -56,33 +55,27 @@ class MediaLink:
     Args:
         is_closed: Tells whether the connection is closed.
         is_connected: Tells whether it is connected.
-        update_need: Looks again whether negotiation is needed.
         wall_clock: Returns the Unix time in seconds.
-        stats_of: Returns the statistics that concern a sender or receiver.
         cname: The name that joins our streams.
         video_decoder: How received video is decoded.
     """
 
     def __init__(
         self,
-        *,
         is_closed: Callable[[], bool],
         is_connected: Callable[[], bool],
-        update_need: Callable[[], None],
-        wall_clock: Callable[[], float] = time.time,
-        stats_of: "Callable[[object], Awaitable[RTCStatsReport]]",
+        wall_clock: Callable[[], float],
         cname: str,
-        video_decoder: "VideoDecoderOptions | None" = None,
+        video_decoder: "VideoDecoderOptions | None",
     ) -> None:
         self._is_closed = is_closed
         self._is_connected = is_connected
-        self._update_need = update_need
         self._wall_clock = wall_clock
-        self._stats_of = stats_of
         self._cname = cname
         self._video_decoder = video_decoder
         self._nursery: trio.Nursery | None = None
-        self._operations: OperationsChain | None = None
+        self._operations: NegotiationOperations | None = None
+        self._stats_of: Callable[[object], Awaitable[RTCStatsReport]] | None = None
         self._table: TransceiverTable | None = None
         self._rtp: RtpTransport | None = None
         # Local tracks run their handlers in the block of the first connection that sends them.
@@ -90,10 +83,16 @@ class MediaLink:
         self._sending: dict[RTCRtpSender, SendingPump] = {}
         self._receiving: dict[RTCRtpReceiver, ReceivingPump] = {}
 
-    def attach(self, table: "TransceiverTable", operations: OperationsChain) -> None:
-        """Say which transceivers there are, and in what order operations run."""
+    def attach(
+        self,
+        table: "TransceiverTable",
+        operations: "NegotiationOperations",
+        stats_of: "Callable[[object], Awaitable[RTCStatsReport]]",
+    ) -> None:
+        """Say which transceivers there are, what negotiates them, and who has the statistics of each end."""
         self._table = table
         self._operations = operations
+        self._stats_of = stats_of
 
     def open(self, nursery: trio.Nursery) -> None:
         """Say where tasks run."""
@@ -205,12 +204,13 @@ class MediaLink:
     async def chain(self, operation: Callable[[], Awaitable[None]]) -> None:
         """Run something in its turn among the operations of the connection."""
         assert self._operations is not None
-        async with self._operations.operation():
+        async with self._operations.chain.operation():
             await operation()
 
     def update_negotiation_need(self) -> None:
         """Look again whether negotiation is needed."""
-        self._update_need()
+        assert self._operations is not None
+        self._operations.update_need()
 
     def sending_changed(self, sender: RTCRtpSender) -> None:
         """Hear that the track or the parameters of a sender are others."""
@@ -287,6 +287,7 @@ class MediaLink:
 
     async def stats_of(self, selected: object) -> "RTCStatsReport":
         """Return the statistics that concern a sender or receiver."""
+        assert self._stats_of is not None
         return await self._stats_of(selected)
 
     def _of_receiver(self, receiver: RTCRtpReceiver) -> RTCRtpTransceiver | None:

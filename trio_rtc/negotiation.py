@@ -191,6 +191,13 @@ class Negotiation:
         self.monitor.description_applied()
         self.transceivers.announce()
 
+    def candidate_gathered(self, mid: str, line: str | None, username_fragment: str | None) -> None:
+        """Take a candidate of ours into the descriptions, or, with no line, hear that there are no more."""
+        if line is None:
+            self.session.local_candidates_complete(mid, username_fragment)
+        else:
+            self.session.add_local_candidate(mid, line, username_fragment)
+
     def add_candidate(self, candidate: "CandidateInit") -> None:
         """Take a candidate of the peer's, or hear that there are no more.
 

@@ -1,19 +1,16 @@
 """RTCPeerConnection: W3C's interface, with a lifetime that ends where its ``async with`` block ends."""
 
 import contextlib
-import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, overload
 
 import trio
 
-from .capabilities import OFFERED
-from .certificate import RTCCertificate, core_certificate, generate_certificate, takes_long
+from .certificate import RTCCertificate, generate_certificate, takes_long
 from .channel_init import channel_parameters
-from .channel_table import ChannelTable
 from .configuration import RTCConfiguration
+from .connection_parts import ConnectionFace, ConnectionParts
 from .data_channel import RTCDataChannel
 from .descriptions import RTCIceCandidate, RTCSessionDescription
 from .enums import (
@@ -22,7 +19,6 @@ from .enums import (
     RTCPeerConnectionState,
     RTCPriorityType,
     RTCRtpTransceiverDirection,
-    RTCSdpType,
     RTCSignalingState,
     member_of,
 )
@@ -37,27 +33,16 @@ from .events import (
     RTCTrackEvent,
 )
 from .lifetime import Lifetime
-from .media_link import MediaLink, can_decode
-from .monitor import ConnectionMonitor
-from .negotiation import Negotiation, as_candidate, as_description, as_local_description
-from .operations import (
-    ErrorCallback,
-    NegotiationNeed,
-    OperationsChain,
-    settle,
-    settle_without_value,
-)
+from .negotiation import as_candidate, as_description, as_local_description
+from .operations import ErrorCallback, settle, settle_without_value
 from .receiver import RTCRtpReceiver
 from .rtp_parameters import RTCRtpEncodingParameters
 from .sender import RTCRtpSender
-from .session import Applied, Session
-from .stats import Moment, MonitoredConnection, RTCStatsReport, collect_stats, select_stats
+from .stats import RTCStatsReport
 from .tracks import MediaStream, MediaStreamTrack
 from .transceiver import RTCRtpTransceiver
-from .transceiver_table import TransceiverTable, new_cname
 from .transport_objects import RTCSctpTransport
 from .transports.settings import Settings
-from .transports.stack import TransportStack
 
 
 class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
@@ -113,73 +98,13 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         self, configuration: RTCConfiguration | None = None, *, settings: Settings | None = None
     ) -> None:
         super().__init__(HandlerRunner())
-        self._settings = settings or Settings()
-        rng = self._settings.rng or random.SystemRandom()
-        wall_clock = self._settings.wall_clock or time.time
-        configuration = configuration or RTCConfiguration()
-        if any(certificate.expires <= wall_clock() * 1000 for certificate in configuration.certificates):
-            raise InvalidAccessError("a certificate of the configuration has expired")
-        if configuration.certificates:
-            self._certificate = configuration.certificates[0]
-        else:
-            self._certificate = generate_certificate(rng=rng, wall_now=wall_clock())
-        self._wall_clock = wall_clock
+        settings = settings or Settings()
         self._closed = False
         self._entered = False
         self._local_streams: dict[str, MediaStream] = {}
-        self._signaling_state = RTCSignalingState.STABLE
-        self._channels = ChannelTable(self._runner, self._max_message_size, self._announce_channel)
-        cname = new_cname(rng)
-        self._media = MediaLink(
-            is_closed=lambda: self._closed,
-            is_connected=lambda: self.connection_state is RTCPeerConnectionState.CONNECTED,
-            update_need=self._update_need,
-            wall_clock=wall_clock,
-            stats_of=self._stats_of,
-            cname=cname,
-            video_decoder=self._settings.video_decoder,
-        )
-        self._transceivers = TransceiverTable(
-            self,
-            self._fire,
-            self._runner,
-            self._media,
-            rng=rng,
-            cname=cname,
-            decode=can_decode() if self._settings.decode is None else self._settings.decode,
-        )
-        self._monitor = ConnectionMonitor(
-            self, self._fire, self._runner, self._channels, self._candidate_gathered, self._media
-        )
-        self._stack = TransportStack(
-            self._settings,
-            rng=rng,
-            wall_clock=wall_clock,
-            certificate=core_certificate(self._certificate),
-            owner=self._monitor,
-        )
-        self._channels.attach(self._stack)
-        self._monitor.traffic.attach(self._stack.ice)
-        self._negotiation = Negotiation(
-            Session(rng=rng, options=self._settings.session, capabilities=OFFERED),
-            self._settings,
-            configuration,
-            self._certificate,
-            self._stack,
-            self._monitor,
-            self._transceivers,
-            self._media,
-        )
-        self._need = NegotiationNeed(
-            self._runner,
-            lambda: self._signaling_state is RTCSignalingState.STABLE,
-            self._negotiation.is_needed,
-            lambda: self._fire(Event("negotiation_needed", self)),
-        )
-        self._operations = OperationsChain(lambda: self._closed, self._need.chain_emptied)
-        self._need.watch(self._operations)
-        self._media.attach(self._transceivers, self._operations)
-        self._lifetime = Lifetime(self._settings.close_timeout)
+        face = ConnectionFace(self, self._fire, self._runner, lambda: self._closed)
+        self._parts = ConnectionParts(face, configuration or RTCConfiguration(), settings)
+        self._lifetime = Lifetime(settings.close_timeout)
         self._block: contextlib.AbstractAsyncContextManager[None] | None = None
 
     # -- lifetime ------------------------------------------------------------------------------------------------
@@ -190,11 +115,11 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         if self._closed:
             raise InvalidStateError("the peer connection is closed")
         self._entered = True
-        self._block = self._lifetime.run(self._stack.start, self.close, self._stack.say_goodbye)
+        self._block = self._lifetime.run(self._parts.stack.start, self.close, self._parts.stack.say_goodbye)
         await self._block.__aenter__()
         assert self._lifetime.body is not None
         assert self._lifetime.transports is not None
-        self._media.open(self._lifetime.transports)
+        self._parts.media.open(self._lifetime.transports)
         self._runner.open(self._lifetime.body)
         return self
 
@@ -215,11 +140,8 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         if self._closed:
             return
         self._closed = True
-        self._signaling_state = RTCSignalingState.CLOSED
         self._end_events()
-        self._transceivers.close()
-        self._media.close()
-        self._monitor.close()
+        self._parts.close()
         self._lifetime.request_close()
 
     async def aclose(self) -> None:
@@ -271,12 +193,11 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         """
 
         async def create() -> RTCSessionDescription:
-            async with self._operations.operation():
-                return self._negotiation.create_offer(ice_restart=ice_restart)
+            return await self._parts.operations.create_offer(ice_restart=ice_restart)
 
         for kind, wanted in (("audio", offer_to_receive_audio), ("video", offer_to_receive_video)):
             if wanted is not None and not self._closed:
-                self._transceivers.offer_to_receive(kind, wanted=wanted)
+                self._parts.transceivers.offer_to_receive(kind, wanted=wanted)
 
         return await settle(create, success_callback, failure_callback)
 
@@ -303,12 +224,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             InvalidStateError: There is no offer to answer, or the connection is closed.
             trio.ClosedResourceError: It was closed meanwhile.
         """
-
-        async def create() -> RTCSessionDescription:
-            async with self._operations.operation():
-                return self._negotiation.create_answer()
-
-        return await settle(create, success_callback, failure_callback)
+        return await settle(self._parts.operations.create_answer, success_callback, failure_callback)
 
     async def set_local_description(
         self,
@@ -334,10 +250,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         async def apply() -> None:
             kind, sdp = as_local_description(description)
             self._require_block("set_local_description")
-            async with self._operations.operation():
-                # No checkpoint from here to the caller: it has the description before any candidate is told.
-                self._applied(self._negotiation.apply_local(self._negotiation.complete(kind, sdp)))
-                self._stack.ice.wake()
+            await self._parts.operations.set_local_description(kind, sdp)
 
         await settle_without_value(apply, success_callback, failure_callback)
 
@@ -368,13 +281,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         async def apply() -> None:
             chosen = as_description(description)
             self._require_block("set_remote_description")
-            async with self._operations.operation():
-                if self._negotiation.collides(chosen):
-                    rollback = RTCSessionDescription(RTCSdpType.ROLLBACK)
-                    self._applied(self._negotiation.apply_local(rollback))
-                    self._operations.check_not_cut_off()
-                self._applied(self._negotiation.apply_remote(chosen))
-                self._stack.ice.wake()
+            await self._parts.operations.set_remote_description(chosen)
 
         await settle_without_value(apply, success_callback, failure_callback)
 
@@ -403,18 +310,14 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         async def add() -> None:
             chosen = as_candidate(candidate)
             self._require_block("add_ice_candidate")
-            async with self._operations.operation():
-                self._negotiation.add_candidate(chosen)
-                self._stack.ice.wake()
+            await self._parts.operations.add_ice_candidate(chosen)
 
         await settle_without_value(add, success_callback, failure_callback)
 
     def restart_ice(self) -> None:
         """Ask for new ICE credentials in the next offer, and for that offer (W3C webrtc section 4.4.2)."""
-        if self._closed:
-            return
-        self._negotiation.want_ice_restart()
-        self._need.update()
+        if not self._closed:
+            self._parts.operations.restart_ice()
 
     # -- descriptions and states -----------------------------------------------------------------------------------
 
@@ -426,12 +329,12 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     @property
     def current_local_description(self) -> RTCSessionDescription | None:
         """Our description of the last completed exchange."""
-        return self._negotiation.description(self._negotiation.session.current_local)
+        return self._parts.negotiation.description(self._parts.negotiation.session.current_local)
 
     @property
     def pending_local_description(self) -> RTCSessionDescription | None:
         """Our description of the exchange that is under way."""
-        return self._negotiation.description(self._negotiation.session.pending_local)
+        return self._parts.negotiation.description(self._parts.negotiation.session.pending_local)
 
     @property
     def remote_description(self) -> RTCSessionDescription | None:
@@ -441,48 +344,48 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     @property
     def current_remote_description(self) -> RTCSessionDescription | None:
         """The peer's description of the last completed exchange."""
-        return self._negotiation.description(self._negotiation.session.current_remote)
+        return self._parts.negotiation.description(self._parts.negotiation.session.current_remote)
 
     @property
     def pending_remote_description(self) -> RTCSessionDescription | None:
         """The peer's description of the exchange that is under way."""
-        return self._negotiation.description(self._negotiation.session.pending_remote)
+        return self._parts.negotiation.description(self._parts.negotiation.session.pending_remote)
 
     @property
     def can_trickle_ice_candidates(self) -> bool | None:
         """Whether the peer takes candidates after its description; ``None`` before there is one."""
-        return self._negotiation.can_trickle
+        return self._parts.negotiation.can_trickle
 
     @property
     def signaling_state(self) -> RTCSignalingState:
         """Where the exchange of offer and answer stands."""
-        return self._signaling_state
+        return self._parts.operations.signaling_state
 
     @property
     def ice_gathering_state(self) -> RTCIceGatheringState:
         """Whether candidates are being gathered."""
-        return self._monitor.ice_gathering_state
+        return self._parts.monitor.ice_gathering_state
 
     @property
     def ice_connection_state(self) -> RTCIceConnectionState:
         """Whether ICE has found a path."""
-        return self._monitor.ice_connection_state
+        return self._parts.monitor.ice_connection_state
 
     @property
     def connection_state(self) -> RTCPeerConnectionState:
         """Whether the peers are connected, ICE and DTLS taken together."""
-        return self._monitor.connection_state
+        return self._parts.monitor.connection_state
 
     @property
     def sctp(self) -> RTCSctpTransport | None:
         """The association of the data channels; ``None`` until one is negotiated."""
-        return self._monitor.sctp_transport
+        return self._parts.monitor.sctp_transport
 
     # -- configuration -----------------------------------------------------------------------------------------------
 
     def get_configuration(self) -> RTCConfiguration:
         """Return the configuration in force."""
-        return self._negotiation.configuration
+        return self._parts.negotiation.configuration
 
     def set_configuration(self, configuration: RTCConfiguration | None = None) -> None:
         """Change the configuration (W3C webrtc section 4.4.2). ICE servers count from the next gathering on.
@@ -492,14 +395,14 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             InvalidModificationError: Certificates or policies that are fixed are to change.
         """
         self._require_open()
-        new, old = configuration or RTCConfiguration(), self._negotiation.configuration
+        new, old = configuration or RTCConfiguration(), self._parts.negotiation.configuration
         if new.certificates and new.certificates != old.certificates:
             raise InvalidModificationError("the certificates of a peer connection do not change")
         if new.bundle_policy is not old.bundle_policy:
             raise InvalidModificationError("the bundle policy of a peer connection does not change")
         if new.ice_candidate_pool_size != old.ice_candidate_pool_size and self.local_description is not None:
             raise InvalidModificationError("the pool of candidates is in use")
-        self._negotiation.configuration = new
+        self._parts.negotiation.configuration = new
 
     @staticmethod
     async def generate_certificate(
@@ -535,8 +438,8 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             InvalidAccessError: The track is being sent already.
         """
         self._require_open()
-        sender = self._transceivers.add_track(track, streams)
-        self._need.update()
+        sender = self._parts.transceivers.add_track(track, streams)
+        self._parts.operations.update_need()
         return sender
 
     def remove_track(self, sender: RTCRtpSender) -> None:
@@ -547,8 +450,8 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             InvalidAccessError: The sender belongs to another connection.
         """
         self._require_open()
-        if self._transceivers.remove_track(sender):
-            self._need.update()
+        if self._parts.transceivers.remove_track(sender):
+            self._parts.operations.update_need()
 
     def add_transceiver(
         self,
@@ -574,21 +477,21 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         """
         self._require_open()
         wanted = member_of(RTCRtpTransceiverDirection, direction)
-        transceiver = self._transceivers.add_transceiver(track_or_kind, wanted, streams, send_encodings)
-        self._need.update()
+        transceiver = self._parts.transceivers.add_transceiver(track_or_kind, wanted, streams, send_encodings)
+        self._parts.operations.update_need()
         return transceiver
 
     def get_transceivers(self) -> list[RTCRtpTransceiver]:
         """Return the transceivers in the order of their creation, stopped ones until both sides know of it."""
-        return self._transceivers.transceivers
+        return self._parts.transceivers.transceivers
 
     def get_senders(self) -> list[RTCRtpSender]:
         """Return the senders of the transceivers."""
-        return [transceiver.sender for transceiver in self._transceivers.live]
+        return [transceiver.sender for transceiver in self._parts.transceivers.live]
 
     def get_receivers(self) -> list[RTCRtpReceiver]:
         """Return the receivers of the transceivers."""
-        return [transceiver.receiver for transceiver in self._transceivers.live]
+        return [transceiver.receiver for transceiver in self._parts.transceivers.live]
 
     def add_stream(self, stream: MediaStream) -> None:
         """Obsolete: add every track of a stream that is not being sent yet.
@@ -621,7 +524,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
 
     def get_remote_streams(self) -> list[MediaStream]:
         """Obsolete: return the streams that the peer sends."""
-        return self._transceivers.remote_streams
+        return self._parts.transceivers.remote_streams
 
     def get_stream_by_id(self, stream_id: str) -> MediaStream | None:
         """Obsolete: return the stream of that name, of ours or of the peer's, or ``None``."""
@@ -670,10 +573,10 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             id=id,
             priority=priority,
         )
-        channel = self._channels.create(
+        channel = self._parts.channels.create(
             parameters, negotiated=bool(negotiated), stream_id=id if negotiated else None
         )
-        self._need.update()
+        self._parts.operations.update_need()
         return channel
 
     async def get_stats(self, selector: MediaStreamTrack | None = None) -> RTCStatsReport:
@@ -692,7 +595,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             if len(users) != 1:
                 raise InvalidAccessError(f"the track has {len(users)} senders and receivers here, not one")
             selected = users[0]
-        return await self._stats_of(selected)
+        return await self._parts.statistics.collect(selected)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -700,50 +603,8 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         if self._closed:
             raise InvalidStateError("the peer connection is closed")
 
-    def _update_need(self) -> None:
-        self._need.update()
-
-    async def _stats_of(self, selected: object) -> RTCStatsReport:
-        await trio.lowlevel.checkpoint()
-        moment = Moment(trio.current_time(), self._wall_clock() * 1000)
-        connection = MonitoredConnection(
-            stack=self._stack,
-            monitor=self._monitor,
-            certificate=self._certificate,
-            table=self._transceivers,
-            media=self._media,
-        )
-        report = collect_stats(connection, moment)
-        if selected is None:
-            return report
-        users = ((each, (each.sender, each.receiver)) for each in self._transceivers.transceivers)
-        mid = next((each.mid for each, ends in users if selected in ends), None)
-        return select_stats(report, mid, sending=isinstance(selected, RTCRtpSender))
-
     def _require_block(self, method: str) -> None:
         if self._lifetime.transports is None and not self._closed:
             raise RuntimeError(
                 f"{method} needs the network: write 'async with RTCPeerConnection() as pc:' and call it inside"
             )
-
-    def _max_message_size(self) -> float:
-        return self._monitor.max_message_size()
-
-    def _announce_channel(self, channel: RTCDataChannel) -> None:
-        self._fire(RTCDataChannelEvent("data_channel", self, channel))
-
-    def _candidate_gathered(self, mid: str, line: str | None, username_fragment: str | None) -> None:
-        if line is None:
-            self._negotiation.session.local_candidates_complete(mid, username_fragment)
-        else:
-            self._negotiation.session.add_local_candidate(mid, line, username_fragment)
-
-    def _applied(self, applied: Applied) -> None:
-        """Show the new signaling state, and look again whether negotiation is needed."""
-        if applied.signaling_state is RTCSignalingState.STABLE:
-            self._need.forget()
-        if applied.signaling_state is not self._signaling_state:
-            self._signaling_state = applied.signaling_state
-            self._fire(Event("signaling_state_change", self))
-        if not self._closed:
-            self._negotiation.finish(applied)

@@ -4,7 +4,7 @@ A report is a mapping from an id to a frozen object with W3C's members in snake_
 ``layers`` has the counters of our own layers: what was dropped where, and why.
 """
 
-from .collect import MonitoredConnection, collect_stats
+from .collect import StatsCollector
 from .connection_stats import (
     RTCCertificateStats,
     RTCDataChannelStats,
@@ -30,7 +30,6 @@ from .report import RTCStats, RTCStatsReport, references, select_stats
 __all__ = [
     "LayerStats",
     "Moment",
-    "MonitoredConnection",
     "RTCAudioSourceStats",
     "RTCCertificateStats",
     "RTCCodecStats",
@@ -47,7 +46,7 @@ __all__ = [
     "RTCStatsReport",
     "RTCTransportStats",
     "RTCVideoSourceStats",
-    "collect_stats",
+    "StatsCollector",
     "references",
     "select_stats",
 ]

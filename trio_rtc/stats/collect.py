@@ -1,12 +1,14 @@
-"""Collects the whole report of a peer connection."""
+"""Collects the report of a peer connection."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import attrs
+import trio
 
 from trio_rtc.certificate import RTCCertificate
 from trio_rtc.media_link import MediaLink
 from trio_rtc.monitor import ConnectionMonitor
+from trio_rtc.sender import RTCRtpSender
 from trio_rtc.transceiver_table import TransceiverTable
 from trio_rtc.transports.stack import TransportStack
 
@@ -14,12 +16,12 @@ from .collect_connection import connection_stats
 from .collect_media import media_stats
 from .layer_stats import LayerStats, layer_counters
 from .moment import Moment
-from .report import RTCStats, RTCStatsReport
+from .report import RTCStats, RTCStatsReport, select_stats
 
 
-@attrs.frozen(kw_only=True)
-class MonitoredConnection:
-    """What the statistics of a peer connection are taken of.
+@attrs.frozen(eq=False)
+class StatsCollector:
+    """Takes the statistics of one peer connection.
 
     Attributes:
         stack: The transports.
@@ -27,6 +29,7 @@ class MonitoredConnection:
         certificate: Our certificate.
         table: The transceivers.
         media: What carries their media.
+        wall_clock: Returns the Unix time in seconds.
     """
 
     stack: TransportStack
@@ -34,16 +37,22 @@ class MonitoredConnection:
     certificate: RTCCertificate
     table: TransceiverTable
     media: MediaLink
+    wall_clock: Callable[[], float]
 
+    async def collect(self, selected: object = None) -> RTCStatsReport:
+        """Return all statistics at this moment, or those that concern one sender or receiver."""
+        await trio.lowlevel.checkpoint()
+        moment = Moment(trio.current_time(), self.wall_clock() * 1000)
+        report = {stats.id: stats for stats in self._all(moment)}
+        if selected is None:
+            return report
+        transceivers = self.table.transceivers
+        mid = next((each.mid for each in transceivers if selected in (each.sender, each.receiver)), None)
+        return select_stats(report, mid, sending=isinstance(selected, RTCRtpSender))
 
-def collect_stats(connection: MonitoredConnection, moment: Moment) -> RTCStatsReport:
-    """Return all statistics of one peer connection at one moment."""
-    return {stats.id: stats for stats in _all_stats(connection, moment)}
-
-
-def _all_stats(connection: MonitoredConnection, moment: Moment) -> Iterator[RTCStats]:
-    stack, timestamp = connection.stack, moment.timestamp
-    yield from connection_stats(stack, connection.monitor, connection.certificate, timestamp)
-    yield from media_stats(stack, connection.table, connection.media, moment)
-    counters = layer_counters(stack, connection.table.transceivers, connection.media)
-    yield LayerStats(id="layers", timestamp=timestamp, counters=counters)
+    def _all(self, moment: Moment) -> Iterator[RTCStats]:
+        stack, timestamp = self.stack, moment.timestamp
+        yield from connection_stats(stack, self.monitor, self.certificate, timestamp)
+        yield from media_stats(stack, self.table, self.media, moment)
+        counters = layer_counters(stack, self.table.transceivers, self.media)
+        yield LayerStats(id="layers", timestamp=timestamp, counters=counters)

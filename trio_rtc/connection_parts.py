@@ -1,0 +1,134 @@
+"""What a peer connection consists of, and how its parts hang together.
+
+Each part knows only those that it needs. Where two need each other, the one that is made first gets a function that
+looks the other up, or is told of it by ``attach`` when both are there.
+"""
+
+import random
+import time
+from collections.abc import Callable
+
+import attrs
+
+from .capabilities import OFFERED
+from .certificate import choose_certificate, core_certificate
+from .channel_table import ChannelTable
+from .configuration import RTCConfiguration
+from .data_channel import RTCDataChannel
+from .enums import RTCPeerConnectionState
+from .event_target import AnyEvent, HandlerRunner
+from .events import Event, RTCDataChannelEvent
+from .media_link import MediaLink, can_decode
+from .monitor import ConnectionMonitor
+from .negotiation import Negotiation
+from .negotiation_operations import NegotiationOperations
+from .session import Session
+from .stats import StatsCollector
+from .transceiver_table import TransceiverTable, new_cname
+from .transports.settings import Settings
+from .transports.stack import TransportStack
+
+
+@attrs.frozen(eq=False)
+class ConnectionFace:
+    """What the parts need of W3C's object.
+
+    Attributes:
+        target: It, as the target of its events.
+        fire: Lets an event happen to it.
+        runner: Runs the handlers.
+        is_closed: Tells whether it is closed.
+    """
+
+    target: object
+    fire: Callable[[AnyEvent], None]
+    runner: HandlerRunner
+    is_closed: Callable[[], bool]
+
+    def announce(self, event: str) -> None:
+        """Let an event that has nothing but a name happen to it."""
+        self.fire(Event(event, self.target))
+
+    def announce_channel(self, channel: RTCDataChannel) -> None:
+        """Let it hear of a data channel of the peer's."""
+        self.fire(RTCDataChannelEvent("data_channel", self.target, channel))
+
+
+class ConnectionParts:
+    """The parts of one peer connection.
+
+    Args:
+        face: What they need of W3C's object.
+        configuration: W3C's configuration.
+        settings: What W3C does not have.
+
+    Attributes:
+        channels: The data channels.
+        media: Between the transceivers and RTP.
+        transceivers: The transceivers.
+        monitor: The states that the transports bring about.
+        stack: The transports.
+        negotiation: Creates and applies descriptions.
+        operations: Runs that one after another.
+        statistics: Collects the report.
+
+    Raises:
+        InvalidAccessError: A certificate of the configuration has expired.
+    """
+
+    def __init__(self, face: ConnectionFace, configuration: RTCConfiguration, settings: Settings) -> None:
+        rng = settings.rng or random.SystemRandom()
+        wall_clock = settings.wall_clock or time.time
+        certificate = choose_certificate(configuration.certificates, rng, wall_clock())
+        cname = new_cname(rng)
+        target, fire, runner, is_closed = face.target, face.fire, face.runner, face.is_closed
+        self.channels = ChannelTable(runner, self._max_message_size, face.announce_channel)
+        self.media = MediaLink(is_closed, self._is_connected, wall_clock, cname, settings.video_decoder)
+        decode = can_decode() if settings.decode is None else settings.decode
+        self.transceivers = TransceiverTable(
+            target, fire, runner, self.media, rng=rng, cname=cname, decode=decode
+        )
+        self.monitor = ConnectionMonitor(
+            target, fire, runner, self.channels, self._candidate_gathered, self.media
+        )
+        self.stack = TransportStack(
+            settings,
+            rng=rng,
+            wall_clock=wall_clock,
+            certificate=core_certificate(certificate),
+            owner=self.monitor,
+        )
+        session = Session(rng=rng, options=settings.session, capabilities=OFFERED)
+        self.negotiation = Negotiation(
+            session,
+            settings,
+            configuration,
+            certificate,
+            self.stack,
+            self.monitor,
+            self.transceivers,
+            self.media,
+        )
+        self.operations = NegotiationOperations(self.negotiation, runner, face.announce, is_closed)
+        self.statistics = StatsCollector(
+            self.stack, self.monitor, certificate, self.transceivers, self.media, wall_clock
+        )
+        self.channels.attach(self.stack)
+        self.monitor.traffic.attach(self.stack.ice)
+        self.media.attach(self.transceivers, self.operations, self.statistics.collect)
+
+    def close(self) -> None:
+        """Close all at once and silently; the transports go on for their goodbyes."""
+        self.operations.close()
+        self.transceivers.close()
+        self.media.close()
+        self.monitor.close()
+
+    def _is_connected(self) -> bool:
+        return self.monitor.connection_state is RTCPeerConnectionState.CONNECTED
+
+    def _max_message_size(self) -> float:
+        return self.monitor.max_message_size()
+
+    def _candidate_gathered(self, mid: str, line: str | None, username_fragment: str | None) -> None:
+        self.negotiation.candidate_gathered(mid, line, username_fragment)
