@@ -9,14 +9,11 @@ from tests.strategies.rtp_pair import COMFORT_NOISE, OPUS, VIDEO, VIDEO_SSRC, VP
 from trio_rtc.protocols.rtcp import SenderReport
 from trio_rtc.protocols.rtp import EncodedFrame, RtpOptions, RtpPacket
 from trio_rtc.protocols.rtp.extensions import (
-    ABS_SEND_TIME,
     PLAYOUT_DELAY,
-    TRANSPORT_WIDE_CC,
-    VIDEO_ORIENTATION,
     ExtensionMap,
     encode_playout_delay,
 )
-from trio_rtc.protocols.rtp.incoming import IncomingStream, mutable_elements
+from trio_rtc.protocols.rtp.incoming import IncomingStream
 from trio_rtc.protocols.rtp.paths import AudioPath, VideoPath
 
 FIRST = 1000
@@ -301,8 +298,3 @@ def test_a_report_answers_the_last_one_of_the_source() -> None:
     clock = stream.clock_of(report)
     assert clock is not None
     assert clock[0] == 9000
-
-
-def test_only_what_is_written_on_the_way_out_may_change() -> None:
-    extensions = ExtensionMap({1: VIDEO_ORIENTATION, 2: ABS_SEND_TIME, 5: TRANSPORT_WIDE_CC})
-    assert mutable_elements(extensions) == {2, 5}

@@ -149,6 +149,11 @@ def test_numbers_and_uris() -> None:
     assert extensions.read([(5, b"a"), (4, b"b"), (9, b"c")]) == HeaderValues(mid="a")
 
 
+def test_only_what_is_written_on_the_way_out_may_change() -> None:
+    extensions = ExtensionMap({1: VIDEO_ORIENTATION, 2: ABS_SEND_TIME, 5: TRANSPORT_WIDE_CC})
+    assert extensions.mutable_elements() == {2, 5}
+
+
 def test_a_map_is_a_value() -> None:
     uris = {3: MID}
     extensions = ExtensionMap(uris)

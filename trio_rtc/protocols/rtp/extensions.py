@@ -195,6 +195,11 @@ class ExtensionMap:
         """Return the number of a URI."""
         return self._numbers.get(uri)
 
+    def mutable_elements(self) -> frozenset[int]:
+        """Return the numbers of what is written as a packet leaves, and so is not protected by error correction."""
+        numbers = (self.number(uri) for uri in (ABS_SEND_TIME, TRANSMISSION_OFFSET, TRANSPORT_WIDE_CC))
+        return frozenset(number for number in numbers if number is not None)
+
     def read(self, extensions: Iterable[tuple[int, bytes]]) -> HeaderValues:
         """Return what the elements of a packet tell; of one that comes twice the last counts."""
         values = HeaderValues()

@@ -19,9 +19,10 @@ from trio_rtc.protocols.rtcp import (
 )
 from trio_rtc.protocols.serial import Unwrapper
 
-from .extensions import ABS_SEND_TIME, TRANSMISSION_OFFSET, TRANSPORT_WIDE_CC, ExtensionMap, HeaderValues
+from .extensions import ExtensionMap, HeaderValues
 from .frame import EncodedFrame
 from .handed_on import HandedOn
+from .keyframe_demand import KeyframeDemand
 from .meters import MediaMeters, RepairCounters, RoundTrips
 from .nack import NackGenerator
 from .options import RtpOptions
@@ -135,8 +136,7 @@ class IncomingStream:
         self.wants_packets = False
         self._wants_repair = False
         self._redundant: RedundantAudio | RedundantVideo | None = None
-        self._keyframe_wanted = False
-        self._keyframe_asked_at = -math.inf
+        self._keyframes = KeyframeDemand(options.keyframe_interval)
 
     @property
     def path(self) -> MediaPath | None:
@@ -271,7 +271,7 @@ class IncomingStream:
         if codecs[red].clock_rate != _VIDEO_CLOCK_RATE:
             return RedundantAudio(self._options.red)
         ulpfec = next((number for number, codec in codecs.items() if codec.name.lower() == ULPFEC), -1)
-        return RedundantVideo(ulpfec, mutable_elements(self.extensions), self._options.fec)
+        return RedundantVideo(ulpfec, self.extensions.mutable_elements(), self._options.fec)
 
     def _take_unpacked(self, unpacked: Unpacked, codec: Codec, now: float, *, repaired: bool) -> None:
         packet, recovered = unpacked
@@ -337,7 +337,7 @@ class IncomingStream:
         self._wanted = frames
         self._open_path()
         # The stream may be in the midst of what only a keyframe begins.
-        self._keyframe_wanted = frames and self.is_video
+        self._keyframes.is_wanted = frames and self.is_video
 
     def _open_nack(self) -> None:
         if not self._wants_repair:
@@ -369,7 +369,7 @@ class IncomingStream:
             if keyframes:
                 self.counters.keyframes += keyframes
                 # What was to be asked for, as soon as that may be done again, is here.
-                self._keyframe_wanted = False
+                self._keyframes.is_wanted = False
         if self._nack is not None and path.awaited is not None:
             # Also while nothing comes out: what was given up need not be asked for.
             self._nack.forget_below(path.awaited + self._between)
@@ -379,16 +379,16 @@ class IncomingStream:
 
     def request_keyframe(self) -> None:
         """Ask for a keyframe, as soon as the last request is long enough ago."""
-        self._keyframe_wanted = True
+        self._keyframes.is_wanted = True
 
     def next_request(self) -> float:
         """Return when something is to be asked of the source: at once if what makes its frames may want something."""
-        if self._path is not None:
-            return -math.inf
-        deadline = math.inf if self._nack is None else self._nack.next_timer()
-        if self._keyframe_wanted:
-            deadline = min(deadline, self._keyframe_asked_at + self._options.keyframe_interval)
-        return deadline
+        return self._request_deadline() if self._path is None else -math.inf
+
+    def _request_deadline(self) -> float:
+        """Return when something is to be asked that is known already."""
+        deadline = self._keyframes.next_timer()
+        return deadline if self._nack is None else min(deadline, self._nack.next_timer())
 
     def take_nacks(self, now: float) -> list[int]:
         """Return the sequence numbers to ask for now, as on the wire."""
@@ -402,12 +402,8 @@ class IncomingStream:
     def take_keyframe_request(self, now: float) -> bool:
         """Return whether to ask for a keyframe now."""
         if self._path is not None and self._path.take_keyframe_request():
-            self._keyframe_wanted = True
-        if not self._keyframe_wanted or now < self._keyframe_asked_at + self._options.keyframe_interval:
-            return False
-        self._keyframe_wanted = False
-        self._keyframe_asked_at = now
-        return True
+            self._keyframes.is_wanted = True
+        return self._keyframes.take(now)
 
     def takes(self, feedback: str) -> bool:
         """Return whether the source takes a kind of feedback."""
@@ -467,11 +463,9 @@ class IncomingStream:
 
     def next_timer(self) -> float:
         """Return the next deadline."""
-        deadline = math.inf if self._nack is None else self._nack.next_timer()
+        deadline = self._request_deadline()
         if self._path is not None:
             deadline = min(deadline, self._path.next_timer())
-        if self._keyframe_wanted:
-            deadline = min(deadline, self._keyframe_asked_at + self._options.keyframe_interval)
         return deadline if self.telephone is None else min(deadline, self.telephone.next_timer())
 
     def _take_codec(self, codec: Codec) -> None:
@@ -481,12 +475,6 @@ class IncomingStream:
         self._open_nack()
         if changed:
             self._open_path()
-
-
-def mutable_elements(extensions: ExtensionMap) -> frozenset[int]:
-    """Return the header extension elements that are written on the way out, and so are not protected by FEC."""
-    numbers = (extensions.number(uri) for uri in (ABS_SEND_TIME, TRANSMISSION_OFFSET, TRANSPORT_WIDE_CC))
-    return frozenset(number for number in numbers if number is not None)
 
 
 _VIDEO_CLOCK_RATE = 90_000

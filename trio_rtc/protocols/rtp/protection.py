@@ -11,7 +11,6 @@ from . import flexfec, ulpfec
 from .erasure_encoder import ErasureEncoder
 from .extensions import ExtensionMap
 from .fec import FecOptions
-from .incoming import mutable_elements
 from .options import RtpOptions
 from .packet import RtpPacket
 from .parameters import Codec, CodecRole, Encoding, SendParameters
@@ -125,7 +124,7 @@ class VideoProtection:
         types = {codec.role: codec.payload_type for codec in parameters.codecs}
         extensions = ExtensionMap(parameters.extensions)
         fec = FecOptions(0.0, options.fec.max_frames, options.fec.max_packets, options.fec.max_repairs)
-        mutable = mutable_elements(extensions)
+        mutable = extensions.mutable_elements()
         self._stamper = Stamper(extensions)
         self._media = media.payload_type
         self._level = LossLevel(options.fec_loss)

@@ -25,7 +25,7 @@ from .events import (
 )
 from .flexfec import parse_flexfec
 from .idle_sources import IdleSources
-from .incoming import IncomingStream, mutable_elements
+from .incoming import IncomingStream
 from .options import RtpOptions
 from .packet import RtpPacket
 from .parameters import Codec, CodecRole, ReceiveParameters
@@ -266,7 +266,7 @@ class ReceivingSide:
         fec = self._flexfec.get(mid)
         if fec is None:
             # From now on; what came before its first repair packet was not kept.
-            mutable = mutable_elements(self._sections.extensions[mid])
+            mutable = self._sections.extensions[mid].mutable_elements()
             fec = self._flexfec[mid] = ErasureDecoder(self._options.fec, mutable_extensions=mutable)
         # Nobody protects several sources together; of such a packet the first one's statistics tell.
         stream = self._streams.get(row.keys[0].ssrc)
