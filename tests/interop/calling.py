@@ -1,6 +1,6 @@
 """Calls a foreign peer by name, with pictures and tones both ways."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import attrs
@@ -21,6 +21,12 @@ CALL_SECONDS = 45
 OUR_TONE, THEIR_TONE = 880.0, 550.0
 THEIR_START = 5_000_000
 """What tells the peer's pictures from ours."""
+
+
+async def until(reached: Callable[[], Awaitable[bool]]) -> None:
+    """Look again and again, in real time, until something is reached."""
+    while not await reached():  # noqa: ASYNC110 - a foreign process counts
+        await trio.sleep(0.2)
 
 
 @attrs.frozen

@@ -5,14 +5,14 @@ nothing that is sent again arrives: pictures go on all the same.
 """
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import trio
 
-from tests.interop.calling import CALL_SECONDS, OUR_TONE, THEIR_START, THEIR_TONE, Call
+from tests.interop.calling import CALL_SECONDS, OUR_TONE, THEIR_START, THEIR_TONE, Call, until
 from tests.interop.connecting import negotiating
 from tests.interop.drivers.rpc import JsonObject
 from tests.interop.long_path import LongPath
@@ -33,12 +33,10 @@ ULPFEC, FLEXFEC = ("VP8", "red", "ulpfec"), ("VP8", "flexfec-03")
 
 
 @asynccontextmanager
-async def calling_far_away(
-    peers: Peers, name: str, *, round_trip: float = ROUND_TRIP, interval: int = INTERVAL
-) -> AsyncIterator[tuple[Call, LongPath]]:
+async def calling_far_away(peers: Peers, name: str) -> AsyncIterator[tuple[Call, LongPath]]:
     """Open ourselves and a foreign peer for a call over a long path that loses packets."""
     async with trio.open_nursery() as nursery:
-        path = LongPath.of_this_host(nursery, round_trip=round_trip, interval=interval)
+        path = LongPath.of_this_host(nursery, round_trip=ROUND_TRIP, interval=INTERVAL)
         settings = Settings(network=path)
         async with negotiating(peers, name, settings=settings, seconds=CALL_SECONDS) as (own, remote, inner):
             yield Call(own, remote, inner), path
@@ -60,14 +58,6 @@ async def their_stats(call: Call, type_: str, kind: str) -> JsonObject:
     """Return the peer's statistics of the only stream of a kind, nothing before there is one."""
     stats = await call.remote.get_stats()
     return next((each for each in stats if (each["type"], each.get("kind")) == (type_, kind)), {})
-
-
-async def until(reached: Callable[[], Awaitable[bool]]) -> None:
-    """Look again and again until something is reached."""
-    while True:
-        if await reached():
-            return
-        await trio.sleep(0.2)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,8 @@
 
 import attrs
 import pytest
-import trio
 
-from tests.interop.calling import OUR_TONE, THEIR_TONE, calling
+from tests.interop.calling import OUR_TONE, THEIR_TONE, calling, until
 from tests.interop.opening import Peers
 from tests.strategies.stories import layer_counters
 from trio_rtc import RTCRtpTransceiverDirection
@@ -48,13 +47,14 @@ async def test_congestion_is_told_of_by_source(peers: Peers) -> None:
         assert " ack ccfb\r\n" in answer["sdp"]
         assert " transport-cc\r\n" not in answer["sdp"]
         await call.assert_seen()
-        while True:
+
+        async def both_tell_of_it() -> bool:
             transport = await call.own.transport_stats()
             assert transport.ccfb_messages_sent is not None
             assert transport.ccfb_messages_received is not None
-            if min(transport.ccfb_messages_sent, transport.ccfb_messages_received) >= 50:
-                break
-            await trio.sleep(0.2)
+            return min(transport.ccfb_messages_sent, transport.ccfb_messages_received) >= 50
+
+        await until(both_tell_of_it)
         # Ours follows what theirs tells, and theirs what ours tells: both have found more than they began with.
         congestion = await layer_counters(call.own.pc, "congestion")
         assert congestion["acknowledged_bitrate"] > 50_000
