@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from tests.strategies.rtp_pair import (
     AUDIO,
     EXTENSIONS,
+    FLEXFEC,
     NAMES_ONLY,
     OPUS,
     VIDEO,
     VIDEO_SSRC,
     VP8,
+    VP8_RTX,
     received,
     video_frame,
     video_section,
@@ -37,7 +39,7 @@ from trio_rtc.protocols.rtp.history import PacketHistory
 from trio_rtc.protocols.rtp.idle_sources import IdleSources
 from trio_rtc.protocols.rtp.outgoing import OutgoingStream
 from trio_rtc.protocols.rtp.payload import packetizer
-from trio_rtc.protocols.rtp.protection import LossLevel, protection_factor
+from trio_rtc.protocols.rtp.protection import LossLevel, VideoProtection, protection_factor
 from trio_rtc.protocols.rtp.remote_bitrate import RemoteBitrate
 from trio_rtc.protocols.rtp.reports import MAX_BLOCKS, ReportSchedule, compound, goodbye
 from trio_rtc.protocols.rtp.router import Router
@@ -306,6 +308,26 @@ def test_protection_grows_with_loss_and_with_the_way() -> None:
     assert protection_factor(0.01, None, retransmits=True) == 0.05
     assert protection_factor(0.023, 0.2, retransmits=True) == 0.05
     assert protection_factor(0.01, 0.12, retransmits=True) == 0
+
+
+def test_pictures_are_protected_only_while_there_is_loss() -> None:
+    section = video_section(VP8, VP8_RTX, FLEXFEC, fec=True)
+    numbers = SequenceNumbers(random.Random(1))
+    protection = VideoProtection(section, section.encodings[0], VP8, RtpOptions(fec_loss=0.01), numbers)
+    factors = []
+    for fraction in (0.0, 0.02, 0.02, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0):
+        protection.set_loss(fraction, 0.3, retransmits=True)
+        factors.append(protection.factor)
+    assert factors[0] == factors[-1] == 0
+    assert factors[1:3] == [0.05, 0.05]
+    assert 0.05 < max(factors) == factors[3] < 0.5
+    packets = [RtpPacket(96, number, 9000, VIDEO_SSRC, bytes(100), marker=True) for number in range(30)]
+    assert protection.protect(packets) == []
+    protection.set_loss(0.2, 0.3, retransmits=True)
+    assert protection.protect(packets)
+    # On a short way what is lost comes again sooner.
+    protection.set_loss(0.2, 0.02, retransmits=True)
+    assert protection.factor == 0
 
 
 def test_the_level_of_loss_does_not_flutter() -> None:

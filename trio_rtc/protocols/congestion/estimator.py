@@ -310,14 +310,14 @@ class BandwidthEstimator:
 
         What feedback tells is as old as the queue is long. What is under way is not, if some of it may be lost.
         """
-        if not self._queue_unseen:
+        if not self._back_off_unanswered:
             return 0.0
         carried = self._delay.rate.bitrate / self._options.backoff
         usual = self._least_round_trip + self._options.feedback_interval_max
         return 8 * self._packets.bytes_behind_newest / carried - usual
 
     @property
-    def _queue_unseen(self) -> bool:
+    def _back_off_unanswered(self) -> bool:
         """Whether no feedback tells of what was sent since the last back-off."""
         return self._packets.newest_acknowledged < self._delay.rate.decreased_at
 
@@ -342,7 +342,7 @@ class BandwidthEstimator:
             return math.inf
         options = self._options
         # Only what is under way after a back-off has to be followed from one moment to the next.
-        deadline = now + (options.process_interval if self._queue_unseen else options.settled_interval)
+        deadline = now + (options.process_interval if self._back_off_unanswered else options.settled_interval)
         silence = self._silence_noticed_at()
         return silence if now < silence < deadline else deadline
 

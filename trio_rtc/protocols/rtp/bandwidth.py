@@ -31,10 +31,10 @@ from trio_rtc.protocols.serial import Unwrapper
 
 from .parameters import Encoding, SendParameters
 
-__all__ = ["Bandwidth", "PacketKind", "SentPacket"]
+__all__ = ["Bandwidth", "NumberedPacket", "PacketKind"]
 
-SentPacket = tuple[int, int, bool]
-"""A packet's transport-wide number, unwrapped, its size in bytes, and whether it is only padding."""
+NumberedPacket = tuple[int, int, bool]
+"""What leaves under a transport-wide number: that, unwrapped, its size in bytes, and whether it is only padding."""
 
 _AUDIO_BITRATE = 64_000.0
 _LEAST_AUDIO = 6_000.0
@@ -156,7 +156,7 @@ class Bandwidth:
         self._moved |= self._overheads.get(ssrc) != overhead
         self._overheads[ssrc] = overhead
 
-    def packets_sent(self, packets: Sequence[SentPacket], now: float) -> None:
+    def packets_sent(self, packets: Sequence[NumberedPacket], now: float) -> None:
         """Hear that packets have left, of which the peer will tell; all that were taken together."""
         if packets:
             on_the_way = [(number, size + _OVERHEAD, padding) for number, size, padding in packets]

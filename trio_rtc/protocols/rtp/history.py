@@ -25,6 +25,7 @@ class HistoryOptions:
 
 
 _CLEANING_INTERVAL = 0.1
+"""Seconds between two looks for packets that are too old: one with each packet would cost more than they do."""
 
 
 class _Sent:

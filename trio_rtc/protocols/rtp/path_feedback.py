@@ -29,8 +29,9 @@ class PathFeedback:
         max_sources: How many sources are told of, where each is told of by itself.
 
     Attributes:
-        transport_element: The header extension element to hand to ``packet_arrived``; ``None`` if it is not needed.
-        send_time_element: The other one.
+        transport_element: The number of the header extension element to hand to ``numbered_arrived``; ``None`` if it
+            is not needed.
+        send_time_element: The one for ``stamped_arrived``, likewise.
         ccfb_sent: How many packets of RFC 8888 there were to send.
     """
 

@@ -7,7 +7,7 @@ from trio_rtc.protocols.rtcp import ReportBlock, SenderReport
 from trio_rtc.protocols.rtcp.ntp import ntp_from_unix
 from trio_rtc.protocols.serial import serial_difference
 
-from .bandwidth import Bandwidth, PacketKind, SentPacket
+from .bandwidth import Bandwidth, NumberedPacket, PacketKind
 from .events import KeyframeRequested
 from .extensions import ExtensionMap
 from .frame import EncodedFrame
@@ -264,7 +264,7 @@ class SendingSide:
         taken: list[_Queued] = self._bandwidth.take_due(now)
         if not taken:
             return []
-        sent: list[SentPacket] = []
+        sent: list[NumberedPacket] = []
         packets = [self._stamp(each, now, sent) for each in taken if not each[0].is_gone]
         self._bandwidth.packets_sent(sent, now)
         return packets
@@ -274,7 +274,7 @@ class SendingSide:
         self.packets_refused += not taken
         return taken
 
-    def _stamp(self, queued: _Queued, now: float, sent: list[SentPacket]) -> bytes:
+    def _stamp(self, queued: _Queued, now: float, sent: list[NumberedPacket]) -> bytes:
         """Return the bytes of a packet that leaves now, with the marks by which the peer measures the path.
 
         A packet of which the peer will tell is added to those that were sent.

@@ -15,7 +15,8 @@ from pylibsrtp import ERRORS, Error, Policy, Session
 from pylibsrtp._binding import ffi, lib
 
 BUFFER_SIZE: Final = 2048
-Process = Callable[[bytes], bytes]
+Transform = Callable[[bytes], bytes]
+"""Makes the encrypted packet of a plain one, or the other way round."""
 _OK: Final = lib.srtp_err_status_ok
 
 
@@ -53,10 +54,10 @@ class Direction:
         self._buffer = ffi.new("char[]", BUFFER_SIZE)
         self._view = ffi.buffer(self._buffer)
         self._length = ffi.new("int *")
-        self.protect: Final[Process] = partial(self._process, lib.srtp_protect)
-        self.unprotect: Final[Process] = partial(self._process, lib.srtp_unprotect)
-        self.protect_rtcp: Final[Process] = partial(self._process, lib.srtp_protect_rtcp)
-        self.unprotect_rtcp: Final[Process] = partial(self._process, lib.srtp_unprotect_rtcp)
+        self.protect: Final[Transform] = partial(self._process, lib.srtp_protect)
+        self.unprotect: Final[Transform] = partial(self._process, lib.srtp_unprotect)
+        self.protect_rtcp: Final[Transform] = partial(self._process, lib.srtp_protect_rtcp)
+        self.unprotect_rtcp: Final[Transform] = partial(self._process, lib.srtp_unprotect_rtcp)
 
     def remove_source(self, ssrc: int) -> None:
         """Forget a source."""

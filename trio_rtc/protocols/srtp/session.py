@@ -11,13 +11,12 @@ re-keying, which DTLS-SRTP does not use, and cryptex (RFC 9335).
 """
 
 import struct
-from collections.abc import Callable
 from typing import Final
 
 from pylibsrtp import Error, Policy
 
 from .counters import PacketCounters, SrtpCounters
-from .libsrtp import Direction
+from .libsrtp import Direction, Transform
 from .options import SrtpOptions
 from .profiles import (
     MAX_PROTECTED_SIZE,
@@ -145,9 +144,7 @@ class SrtpSession:
         (ssrc,) = _UINT32.unpack_from(packet, _RTCP_SSRC_OFFSET)
         return self._open(packet, ssrc, self._inbound.unprotect_rtcp, counters)
 
-    def _open(
-        self, packet: bytes, ssrc: int, unprotect: Callable[[bytes], bytes], counters: PacketCounters
-    ) -> bytes | None:
+    def _open(self, packet: bytes, ssrc: int, unprotect: Transform, counters: PacketCounters) -> bytes | None:
         """Decrypt a well-formed packet, unless it would make one source too many."""
         known = ssrc in self._inbound_sources
         if not known and len(self._inbound_sources) >= self._options.max_inbound_sources:

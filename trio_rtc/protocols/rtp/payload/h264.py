@@ -67,7 +67,15 @@ def _stap_a_header(units: Sequence[bytes]) -> bytes:
 
 # RFC 6184 sections 5.6, 5.7.1 and 5.8.
 _FORMAT: Final = NalFormat(
-    "H.264", 1, range(1, _LAST_SINGLE + 1), _STAP_A, _FU_A, _TYPE, _type_of, _with_type, _stap_a_header
+    codec="H.264",
+    header_size=1,
+    single_types=range(1, _LAST_SINGLE + 1),
+    aggregation=_STAP_A,
+    fragment=_FU_A,
+    type_mask=_TYPE,
+    type_of=_type_of,
+    with_type=_with_type,
+    aggregation_header=_stap_a_header,
 )
 
 

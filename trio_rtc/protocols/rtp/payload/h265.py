@@ -62,15 +62,15 @@ def _aggregation_header(units: Sequence[bytes]) -> bytes:
 
 # RFC 7798 sections 4.4.1, 4.4.2 and 4.4.3.
 _FORMAT: Final = NalFormat(
-    "H.265",
-    _HEADER_SIZE,
-    range(_LAST_SINGLE + 1),
-    _AGGREGATION,
-    _FRAGMENT,
-    0x3F,
-    _type_of,
-    _with_type,
-    _aggregation_header,
+    codec="H.265",
+    header_size=_HEADER_SIZE,
+    single_types=range(_LAST_SINGLE + 1),
+    aggregation=_AGGREGATION,
+    fragment=_FRAGMENT,
+    type_mask=0x3F,
+    type_of=_type_of,
+    with_type=_with_type,
+    aggregation_header=_aggregation_header,
 )
 
 
