@@ -20,10 +20,11 @@ nox.options.stop_on_first_error = "CI" in os.environ
 
 PYPROJECT = nox.project.load_toml(Path(__file__).with_name("pyproject.toml"))
 DOCUMENTATION = "docs/_build/html"
-# Those of codecs, of media files and with foreign peers handle what has no types.
+# Those of codecs and of media files handle what has no types.
 TYPED_TESTS = [
-    *("tests/typing", "tests/api", "tests/cli", "tests/docs", "tests/examples", "tests/scenarios"),
-    *("tests/session", "tests/signaling", "tests/strategies", "tests/testing", "tests/transports"),
+    *("tests/typing", "tests/api", "tests/cli", "tests/docs", "tests/examples", "tests/interop"),
+    *("tests/netns", "tests/scenarios", "tests/session", "tests/signaling", "tests/strategies"),
+    *("tests/testing", "tests/transports"),
     *(f"tests/protocols/{core}" for core in ("congestion", "datachannel", "dtls", "ice", "mdns")),
     *(f"tests/protocols/{core}" for core in ("rtcp", "sctp", "sdp", "stun")),
 ]
@@ -80,7 +81,7 @@ def lint(session: nox.Session) -> None:
     install(session, "lint", extras="cli")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
-    session.run("mypy", "--strict", "trio_rtc", "noxfile.py", *TYPED_TESTS)
+    session.run("mypy", "--strict", "trio_rtc", "benchmarks", "examples", "noxfile.py", *TYPED_TESTS)
     session.run("lint-imports", "--no-logo")
 
 
