@@ -129,14 +129,18 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         if dtls:
             self._count_received(dtls)
             self._dtls_inbox.deliver(dtls, len(dtls), now)
-        if rtp and self._rtp_inbox is None:
-            self.unexpected += len(rtp)
-        elif rtp and self._rtp_inbox is not None:
+        if rtp:
             if arrivals and len(rtp) != len(packets):
                 both = zip(packets, arrivals, strict=True)
                 arrivals = [at for packet, at in both if packet and 127 < packet[0] < 192]
-            self._count_received(rtp)
-            self._rtp_inbox.deliver((rtp, arrivals), len(rtp), now)
+            self._receive_rtp(rtp, now, arrivals)
+
+    def _receive_rtp(self, packets: list[bytes], now: float, arrivals: Sequence[float]) -> None:
+        if self._rtp_inbox is None:
+            self.unexpected += len(packets)
+            return
+        self._count_received(packets)
+        self._rtp_inbox.deliver((packets, arrivals), len(packets), now)
 
     def _count_received(self, packets: list[bytes]) -> None:
         self.packets_received += len(packets)

@@ -13,7 +13,6 @@ import logging
 import socket
 import struct
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
@@ -22,6 +21,7 @@ import trio
 
 from trio_rtc.protocols._contract import Address
 
+from .arrivals import SO_TIMESTAMPNS, ArrivalTimes, note_arrivals, seconds_of
 from .network import DatagramSocket, InterfaceAddress
 
 logger = logging.getLogger("trio_rtc.udp")
@@ -30,10 +30,6 @@ logger = logging.getLogger("trio_rtc.udp")
 _SOL_UDP = 17
 _UDP_SEGMENT = 103
 _UDP_GRO = 104
-# <asm-generic/socket.h>: with a time of two longs, on machines where a long has 64 bits.
-_SO_TIMESTAMPNS = 35
-_TIMESPEC = struct.Struct("@ll")
-_HAS_TIMESTAMPS = sys.platform.startswith("linux") and _TIMESPEC.size == 16
 
 _MAX_BATCH = 64
 _MAX_SEGMENTS = 48
@@ -42,8 +38,6 @@ _MAX_KEPT = 256
 _BUFFER_SIZE = 4 << 20
 _SEGMENT_SIZE = struct.Struct("H")
 _ANCILLARY_SIZE = 64
-# A clock that was set meanwhile is not believed.
-_LONGEST_WAIT = 1.0
 
 _WOULD_BLOCK = (errno.EAGAIN, errno.EWOULDBLOCK)
 _NO_SEGMENTATION = (errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOPT)
@@ -84,22 +78,18 @@ class SystemDatagramSocket:
         self._single_reads = -1
         self._last_source: tuple[object, ...] | None = None
         self._last_remote = local_address
-        self._arrivals: list[float] | None = None
-        self._latest_arrival = 0.0
-        self._stamp = 0.0
+        self._arrivals: ArrivalTimes | None = None
         self.unsendable = 0
 
     @property
     def arrivals(self) -> Sequence[float]:
         """When the packets of the last batch came, where the kernel tells it."""
-        return self._arrivals or ()
+        return () if self._arrivals is None else self._arrivals.times
 
     def keep_arrivals(self) -> None:
         """Have the kernel note when datagrams come."""
-        if _HAS_TIMESTAMPS and self._arrivals is None and self._socket.fileno() >= 0:
-            with contextlib.suppress(OSError):
-                self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-                self._arrivals = []
+        if self._arrivals is None:
+            self._arrivals = note_arrivals(self._socket)
 
     @property
     def local_address(self) -> Address:
@@ -169,14 +159,11 @@ class SystemDatagramSocket:
         count = 0
         arrivals = self._arrivals
         receive = self._receive_one if arrivals is None and not self._segmentation else self._receive_joined
-        now = offset = 0.0
         if arrivals is not None:
-            arrivals.clear()
-            now = trio.current_time()
-            offset = now - time.time()
+            arrivals.begin_batch()
         while count < limit:
             try:
-                datagrams, source = receive()
+                datagrams, source, stamped = receive()
             except OSError as error:
                 if error.errno not in _WOULD_BLOCK:
                     # An ICMP error of an earlier send, or the interface went away. The datagram, if any, is lost.
@@ -189,22 +176,12 @@ class SystemDatagramSocket:
             packets += datagrams
             count += len(datagrams)
             if arrivals is not None:
-                self._note_arrival(arrivals, len(datagrams), self._stamp + offset, now)
+                arrivals.note(len(datagrams), stamped)
             if len(datagrams) > 1:
                 limit = _MAX_BATCH
         if count > 1:
             self._single_reads = -1
-        if arrivals:
-            self._latest_arrival = arrivals[-1]
         return batch
-
-    def _note_arrival(self, arrivals: list[float], count: int, stamped: float, now: float) -> None:
-        """Note when the datagrams just read came, by what the kernel has stamped on them: none after a later one."""
-        arrived = max(stamped, self._latest_arrival) if now - _LONGEST_WAIT < stamped < now else now
-        if arrivals and arrived < arrivals[-1]:
-            # Those before had come when the kernel did not note arrivals yet.
-            arrivals[:] = [min(at, arrived) for at in arrivals]
-        arrivals += [arrived] * count
 
     def _address_of(self, source: tuple[str, int]) -> Address:
         """Return a sender's address. It is mostly the same one's, so the last one is kept."""
@@ -213,22 +190,23 @@ class SystemDatagramSocket:
             self._last_remote = Address(source[0].partition("%")[0], source[1])
         return self._last_remote
 
-    def _receive_one(self) -> tuple[list[bytes], tuple[str, int]]:
+    def _receive_one(self) -> tuple[list[bytes], tuple[str, int], float]:
         data, source = self._socket.recvfrom(_MAX_PAYLOAD)
-        return [data], source
+        return [data], source, 0.0
 
-    def _receive_joined(self) -> tuple[list[bytes], tuple[str, int]]:
+    def _receive_joined(self) -> tuple[list[bytes], tuple[str, int], float]:
+        """Return datagrams that came together, from whom, and the Unix time if the kernel has noted it, else 0."""
         data, ancillary, _, source = self._socket.recvmsg(_MAX_PAYLOAD, _ANCILLARY_SIZE)
         size = 0
-        self._stamp = 0.0
+        stamped = 0.0
         for level, kind, value in ancillary:
             if level == _SOL_UDP and kind == _UDP_GRO:
                 size = int.from_bytes(value[:4], sys.byteorder)
-            elif level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
-                self._stamp = _seconds_of(value)
+            elif level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
+                stamped = seconds_of(value)
         if 0 < size < len(data):
-            return [data[at : at + size] for at in range(0, len(data), size)], source
-        return [data], source
+            return [data[at : at + size] for at in range(0, len(data), size)], source, stamped
+        return [data], source, stamped
 
     def _send(self, batch: Sequence[bytes], destination: tuple[object, ...]) -> int:
         """Send as much as the socket's buffer takes. Returns how many datagrams are dealt with."""
@@ -272,14 +250,6 @@ class SystemDatagramSocket:
     def _count_unsendable(self, datagrams: int, error: OSError) -> None:
         self.unsendable += datagrams
         logger.debug("sending from %s failed: %s", self._local_address, error)
-
-
-def _seconds_of(timestamp: bytes) -> float:
-    """Return the Unix time at which the kernel says that a datagram came, 0 if it cannot be read."""
-    if len(timestamp) != _TIMESPEC.size:
-        return 0.0
-    seconds, nanoseconds = _TIMESPEC.unpack(timestamp)
-    return float(seconds + nanoseconds * 1e-9)
 
 
 def _equal_sized_runs(batch: Sequence[bytes]) -> Iterator[list[bytes]]:

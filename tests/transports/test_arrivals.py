@@ -1,0 +1,53 @@
+"""When datagrams came: what the kernel has noted of them, as far as it can be believed."""
+
+import time
+
+import pytest
+import trio
+import trio.testing
+
+from trio_rtc.transports.arrivals import ArrivalTimes, seconds_of
+
+UNIX_NOW = 1000.0
+
+
+@pytest.fixture
+async def arrivals(autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch) -> ArrivalTimes:
+    """Return times in a batch that begins at 50 seconds of trio's clock."""
+    monkeypatch.setattr(time, "time", lambda: UNIX_NOW)
+    await trio.sleep(50)
+    times = ArrivalTimes()
+    times.begin_batch()
+    return times
+
+
+async def test_each_has_its_time_and_those_that_came_together_the_same(arrivals: ArrivalTimes) -> None:
+    arrivals.note(1, UNIX_NOW - 0.5)
+    arrivals.note(2, UNIX_NOW - 0.25)
+    assert arrivals.times == [49.5, 49.75, 49.75]
+
+
+@pytest.mark.parametrize("stamped", [0.0, UNIX_NOW - 1.5, UNIX_NOW + 0.5])
+async def test_what_cannot_be_is_taken_for_now(arrivals: ArrivalTimes, stamped: float) -> None:
+    arrivals.note(1, stamped)
+    assert arrivals.times == [50.0]
+
+
+async def test_none_came_after_the_one_behind_it(arrivals: ArrivalTimes) -> None:
+    arrivals.note(1, UNIX_NOW - 0.75)
+    arrivals.note(1, 0.0)
+    arrivals.note(1, UNIX_NOW - 0.5)
+    assert arrivals.times == [49.25, 49.5, 49.5]
+
+
+async def test_none_came_before_those_of_the_last_batch(arrivals: ArrivalTimes) -> None:
+    arrivals.note(1, UNIX_NOW - 0.25)
+    for _ in range(2):
+        arrivals.begin_batch()
+        assert arrivals.times == []
+    arrivals.note(1, UNIX_NOW - 0.5)
+    assert arrivals.times == [49.75]
+
+
+def test_a_time_of_another_form_is_not_read() -> None:
+    assert seconds_of(b"\0" * 8) == 0.0
