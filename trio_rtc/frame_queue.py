@@ -34,8 +34,8 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
     Args:
         capacity: How many items it holds.
         may_begin: Whether a receiver may begin with an item.
-        encoded_capacity: How many, when it is an encoded frame that comes; ``None`` for as many. They are small, and
-            come many at once when what was missing before them has come.
+        encoded_capacity: How many, when it is an encoded frame that comes, as many or more; ``None`` for as many.
+            They are small, and come many at once when what was missing before them has come.
 
     Attributes:
         dropped: How many items have gone.
@@ -51,6 +51,8 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
     ) -> None:
         if capacity < 1:
             raise ValueError("capacity must be 1 or more")
+        if encoded_capacity is not None and encoded_capacity < capacity:
+            raise ValueError("encoded_capacity must be capacity or more")
         self.dropped = 0
         self.starved = False
         self._capacity = capacity
@@ -88,8 +90,7 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
             return True
         dropped_before = self.dropped
         for item in items:
-            encoded = isinstance(item, EncodedFrame)
-            if len(self._items) >= (self._encoded_capacity if encoded else self._capacity):
+            if len(self._items) >= self._capacity and self._has_no_room_for(item):
                 self._drop_oldest()
             if self.starved and not self._may_begin(item):
                 self.dropped += 1
@@ -193,6 +194,10 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         items = [self._take(), *self._items]
         self._items.clear()
         return items
+
+    def _has_no_room_for(self, item: T) -> bool:
+        """Return whether a queue that is full for others is full for this item, too."""
+        return not isinstance(item, EncodedFrame) or len(self._items) >= self._encoded_capacity
 
     def _drop_oldest(self) -> None:
         self._items.popleft()

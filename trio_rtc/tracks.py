@@ -28,6 +28,8 @@ _CAPACITY = {"audio": 50, "video": 8}
 """Frames that wait for who iterates over a track: a second of audio, a quarter of a second of video."""
 _ENCODED_CAPACITY = 64
 """Encoded frames likewise: what comes at once when a packet before them was sent again is to fit."""
+_SENDING_CAPACITY = 2
+"""Frames that wait for who encodes and sends them, whose maker can wait."""
 _CONTENT_HINTS = {
     "audio": ("", "speech", "speech-recognition", "music"),
     "video": ("", "motion", "detail", "text"),
@@ -126,11 +128,19 @@ class FrameSource:
         """Whether a consumer waits who has lost encoded pictures, and can go on at the next keyframe only."""
         return any(queue.waits_for_beginning for queue in self._queues)
 
-    def consume(
-        self, track: "MediaStreamTrack", capacity: int, encoded_capacity: int, *, holds_up: bool
-    ) -> FrameQueue[Any]:
-        """Begin to take frames, as a track shows them."""
-        queue: FrameQueue[Any] = FrameQueue(capacity, at_keyframe, encoded_capacity=encoded_capacity)
+    def consume(self, track: "MediaStreamTrack", *, holds_up: bool) -> FrameQueue[Any]:
+        """Begin to take frames, as a track shows them.
+
+        Args:
+            track: The track.
+            holds_up: Whether the maker waits when they are not taken in time. Such a consumer gets each as a
+                :class:`CapturedFrame`.
+        """
+        queue: FrameQueue[Any]
+        if holds_up:
+            queue = FrameQueue(_SENDING_CAPACITY, at_keyframe)
+        else:
+            queue = FrameQueue(_CAPACITY[self.kind], at_keyframe, encoded_capacity=_ENCODED_CAPACITY)
         was_wanted = self.is_wanted
         self._queues[queue] = track
         if holds_up:
@@ -314,7 +324,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         if self._queue is None:
             if self._state is MediaStreamTrackState.ENDED:
                 raise trio.EndOfChannel
-            self._queue = self._source.consume(self, _CAPACITY[self.kind], _ENCODED_CAPACITY, holds_up=False)
+            self._queue = self._source.consume(self, holds_up=False)
         try:
             return await self._queue.receive()
         except trio.EndOfChannel:
@@ -329,7 +339,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
 
     def _consume(self) -> FrameQueue[Any]:
         """Begin to take frames for sending, as :class:`CapturedFrame`, and hold up whoever makes them."""
-        return self._source.consume(self, 2, 2, holds_up=True)
+        return self._source.consume(self, holds_up=True)
 
     def _end_by_source(self) -> None:
         if self._state is MediaStreamTrackState.LIVE:

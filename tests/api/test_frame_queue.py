@@ -163,3 +163,5 @@ def test_an_empty_queue_is_not_false() -> None:
     assert bool(queue)
     with pytest.raises(ValueError, match="capacity"):
         FrameQueue(0)
+    with pytest.raises(ValueError, match="encoded_capacity"):
+        FrameQueue(2, encoded_capacity=1)
