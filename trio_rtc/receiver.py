@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import trio
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 FrameTransform = Callable[[EncodedFrame], Awaitable[EncodedFrame | None]]
 """What an encoded frame may go through on its way: returns what is to go on, ``None`` to drop the frame."""
+
+ItemT = TypeVar("ItemT")
 
 _MAX_JITTER_BUFFER_TARGET = 4000
 PACKET_CAPACITY = 512
@@ -78,7 +80,7 @@ class RTCRtpReceiver:
         self._sources = SourceLog(carrier.wall_clock)
         self._packet_queues: dict[FrameQueue[RtpPacket], str | None] = {}
         self._encoded_queues: dict[FrameQueue[EncodedFrame], str | None] = {}
-        self._event_queues: list[FrameQueue[HeardTelephoneEvent]] = []
+        self._event_queues: dict[FrameQueue[HeardTelephoneEvent], str | None] = {}
         self._transform: FrameTransform | None = None
         self._dropped_before = 0
         self.layer: str | None = None
@@ -170,38 +172,16 @@ class RTCRtpReceiver:
         Yields:
             A channel of packets, which also gives all that are there at once.
         """
-        queue: FrameQueue[RtpPacket] = FrameQueue(PACKET_CAPACITY)
-        if not self._is_live:
-            queue.end()
-        self._packet_queues[queue] = rid
-        self._demand_changed()
-        try:
-            await trio.lowlevel.checkpoint()
+        async with self._queue_among(self._packet_queues, rid) as queue:
             yield RtpPacketChannel(queue)
-        finally:
-            del self._packet_queues[queue]
-            self._dropped_before += queue.dropped
-            queue.close()
-            self._demand_changed()
 
     @asynccontextmanager
     async def encoded_frames(
         self, *, rid: str | None = None
     ) -> AsyncIterator[trio.abc.ReceiveChannel[EncodedFrame]]:
         """Take encoded frames beside the track, also of one simulcast layer only. Not W3C's."""
-        queue: FrameQueue[EncodedFrame] = FrameQueue(PACKET_CAPACITY)
-        if not self._is_live:
-            queue.end()
-        self._encoded_queues[queue] = rid
-        self._demand_changed()
-        try:
-            await trio.lowlevel.checkpoint()
+        async with self._queue_among(self._encoded_queues, rid) as queue:
             yield queue
-        finally:
-            del self._encoded_queues[queue]
-            self._dropped_before += queue.dropped
-            queue.close()
-            self._demand_changed()
 
     @asynccontextmanager
     async def telephone_events(self) -> AsyncIterator[trio.abc.ReceiveChannel[HeardTelephoneEvent]]:
@@ -210,17 +190,27 @@ class RTCRtpReceiver:
         Each comes when it begins, and once more when it is over. What is not taken in time is dropped, oldest first.
         The iteration ends with the receiver.
         """
-        queue: FrameQueue[HeardTelephoneEvent] = FrameQueue(PACKET_CAPACITY)
+        async with self._queue_among(self._event_queues, None) as queue:
+            yield queue
+
+    @asynccontextmanager
+    async def _queue_among(
+        self, queues: dict[FrameQueue[ItemT], str | None], rid: str | None
+    ) -> AsyncIterator[FrameQueue[ItemT]]:
+        """Have another queue among those of its kind, for as long as somebody takes from it."""
+        queue: FrameQueue[ItemT] = FrameQueue(PACKET_CAPACITY)
         if not self._is_live:
             queue.end()
-        self._event_queues.append(queue)
+        queues[queue] = rid
+        self._demand_changed()
         try:
             await trio.lowlevel.checkpoint()
             yield queue
         finally:
-            self._event_queues.remove(queue)
+            del queues[queue]
             self._dropped_before += queue.dropped
             queue.close()
+            self._demand_changed()
 
     # -- what the peer connection tells ------------------------------------------------------------------------
 

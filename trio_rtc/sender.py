@@ -58,7 +58,7 @@ class SendingCarrier(Protocol):
     async def send_packets(
         self, sender: "RTCRtpSender", packets: Sequence[RtpPacket], rid: str | None
     ) -> None:
-        """Send a packet in a stream of the sender's."""
+        """Send packets in a stream of the sender's."""
 
     def is_sending(self, sender: "RTCRtpSender") -> bool:
         """Whether the connection is up and lets the sender send."""

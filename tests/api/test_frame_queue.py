@@ -22,6 +22,14 @@ async def drain(queue: FrameQueue[Item]) -> list[Item]:
     return [item async for item in queue]
 
 
+async def test_what_is_queued_is_taken_in_order_whatever_it_is() -> None:
+    """Keyframe requests of a sender without layers are ``None``."""
+    queue: FrameQueue[str | None] = FrameQueue(3)
+    for item in (None, "h", None):
+        queue.put(item)
+    assert [await queue.receive() for _ in range(3)] == [None, "h", None]
+
+
 async def test_the_oldest_goes() -> None:
     queue: FrameQueue[int] = FrameQueue(3)
     assert [queue.put(number) for number in range(5)] == [True, True, True, False, False]
