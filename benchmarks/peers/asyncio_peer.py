@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.peers.asyncio_signaling import CONTROL, Negotiation, Signaling
+from benchmarks.peers.asyncio_end import End, VideoEngine
+from benchmarks.peers.asyncio_signaling import CONTROL, Signaling
 from benchmarks.peers.asyncio_streams import receive_streams, send_streams
-from benchmarks.peers.asyncio_video import VideoEngine, receive_call, relay_call, send_call
+from benchmarks.peers.asyncio_video import receive_call, relay_call, send_call
 from benchmarks.workload import (
     PAYLOADS,
     SETTLING_SECONDS,
@@ -29,9 +30,9 @@ from tests.interop.peers.program import Engine, JsonObject
 class Connection:
     """A peer connection with one channel."""
 
-    def __init__(self, engine: Engine, signaling: Signaling, number: int) -> None:
-        self._engine = engine
-        self._negotiation = Negotiation(engine, signaling, number)
+    def __init__(self, end: End, number: int) -> None:
+        self._engine = end.engine
+        self._negotiation = end.negotiation(number)
         self._opened = asyncio.Event()
         self.channel: Any = None
         self.handle_message: Callable[[str | bytes], None] = self._keep
@@ -74,17 +75,13 @@ class Connection:
 class Offerer:
     """The measuring end."""
 
-    def __init__(
-        self, engine: Engine, video: VideoEngine, signaling: Signaling, least_high_water: int
-    ) -> None:
-        self._engine = engine
-        self._video = video
-        self._signaling = signaling
+    def __init__(self, end: End, least_high_water: int) -> None:
+        self._end = end
         self._least_high_water = least_high_water
 
     async def connect(self, number: int = 0) -> Connection:
         """Make a connection."""
-        connection = Connection(self._engine, self._signaling, number)
+        connection = Connection(self._end, number)
         await connection.offer()
         return connection
 
@@ -142,7 +139,7 @@ class Offerer:
             durations.append(time.perf_counter() - started)
             # The answerer has closed its end, and is ready for the next, when it says so.
             connection.channel.send("opened")
-            await self._signaling.inbox(CONTROL).get()
+            await self._end.signaling.inbox(CONTROL).get()
             await connection.close()
         return percentiles(durations)
 
@@ -158,35 +155,33 @@ class Offerer:
 
     async def call(self, workload: Workload) -> None:
         """Send pictures."""
-        await send_call(self._engine, self._video, self._signaling, workload)
+        await send_call(self._end, workload)
 
     async def forwarding(self, workload: Workload) -> None:
         """Send pictures that come back."""
-        await send_call(self._engine, self._video, self._signaling, workload)
+        await send_call(self._end, workload)
 
     async def streams(self, workload: Workload) -> JsonObject:
         """Send many streams."""
-        return await send_streams(self._engine, self._video, self._signaling, workload)
+        return await send_streams(self._end, workload)
 
 
 class Answerer:
     """The other end."""
 
-    def __init__(self, engine: Engine, video: VideoEngine, signaling: Signaling) -> None:
-        self._engine = engine
-        self._video = video
-        self._signaling = signaling
+    def __init__(self, end: End) -> None:
+        self._end = end
         self._connections: list[Connection] = []
 
     async def connect(self, number: int = 0) -> Connection:
         """Answer a connection."""
-        connection = Connection(self._engine, self._signaling, number)
+        connection = Connection(self._end, number)
         await connection.answer()
         return connection
 
     async def throughput(self, workload: Workload) -> JsonObject:
         """Receive and compare."""
-        connection = Connection(self._engine, self._signaling, 0)
+        connection = Connection(self._end, 0)
         sink = Sink(workload.message_size)
         finished: asyncio.Future[JsonObject] = asyncio.get_running_loop().create_future()
 
@@ -205,7 +200,7 @@ class Answerer:
 
     async def round_trip(self, _: Workload) -> None:
         """Echo."""
-        connection = Connection(self._engine, self._signaling, 0)
+        connection = Connection(self._end, 0)
         connection.handle_message = lambda message: connection.channel.send(message)  # noqa: PLW0108
         await connection.answer()
 
@@ -215,7 +210,7 @@ class Answerer:
             connection = await self.connect(number)
             await connection.told()
             await connection.close()
-            self._signaling.send(CONTROL, closed=number)
+            self._end.signaling.send(CONTROL, closed=number)
 
     async def memory(self, workload: Workload) -> None:
         """Answer connections that stay."""
@@ -224,31 +219,24 @@ class Answerer:
 
     async def call(self, workload: Workload) -> JsonObject:
         """Watch pictures."""
-        return await receive_call(self._engine, self._video, self._signaling, workload)
+        return await receive_call(self._end, workload)
 
     async def forwarding(self, workload: Workload) -> JsonObject:
         """Send back what comes."""
-        return await relay_call(self._engine, self._video, self._signaling, workload)
+        return await relay_call(self._end, workload)
 
     async def streams(self, workload: Workload) -> None:
         """Take many streams."""
-        await receive_streams(self._engine, self._video, self._signaling, workload)
+        await receive_streams(self._end, workload)
 
 
 async def _measure(
-    engine: Engine,
-    video: VideoEngine,
-    role: str,
-    workload: Workload,
-    result_fd: int,
-    least_high_water: int,
+    engine: Engine, video: VideoEngine, least_high_water: int, role: str, workload: Workload, result_fd: int
 ) -> None:
-    signaling = await Signaling.open()
-    other_process = asyncio.create_task(signaling.run())
-    end: Offerer | Answerer = Answerer(engine, video, signaling)
-    if role == "offerer":
-        end = Offerer(engine, video, signaling, least_high_water)
-    measuring: asyncio.Task[JsonObject | None] = asyncio.create_task(getattr(end, workload.kind)(workload))
+    end = End(engine, video, await Signaling.open())
+    other_process = asyncio.create_task(end.signaling.run())
+    side = Offerer(end, least_high_water) if role == "offerer" else Answerer(end)
+    measuring: asyncio.Task[JsonObject | None] = asyncio.create_task(getattr(side, workload.kind)(workload))
     await asyncio.wait({measuring, other_process}, return_when=asyncio.FIRST_COMPLETED)
     if measuring.done():
         if (result := measuring.result()) is not None:
@@ -265,4 +253,4 @@ def main(engine: Engine, video: VideoEngine, *, least_high_water: int) -> None:
         least_high_water: The mark of ``bufferedAmount`` at which the sender pauses, at least two messages.
     """
     role, workload, result_fd = sys.argv[1], Workload.from_json(sys.argv[2]), int(sys.argv[3])
-    asyncio.run(_measure(engine, video, role, workload, result_fd, least_high_water))
+    asyncio.run(_measure(engine, video, least_high_water, role, workload, result_fd))

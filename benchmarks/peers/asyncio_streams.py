@@ -6,36 +6,34 @@ from typing import Any
 
 import av
 
-from benchmarks.peers.asyncio_signaling import Negotiation, Signaling
-from benchmarks.peers.asyncio_video import VideoEngine, connection_of, prefer_vp8
+from benchmarks.peers.asyncio_end import End
+from benchmarks.peers.asyncio_video import connection_of, prefer_vp8
 from benchmarks.streams import Cameras
 from benchmarks.workload import Workload
-from tests.interop.peers.program import Engine, JsonObject
+from tests.interop.peers.program import JsonObject
 
 
-async def send_streams(
-    engine: Engine, video: VideoEngine, signaling: Signaling, workload: Workload
-) -> JsonObject:
+async def send_streams(end: End, workload: Workload) -> JsonObject:
     """Send all streams for a while; return what they cost."""
     cameras = Cameras(workload)
     senders = []
     negotiations = []  # kept, because asyncio forgets a task that nobody holds
     for number in range(workload.repetitions):
-        negotiation = Negotiation(engine, signaling, number)
+        negotiation = end.negotiation(number)
         pc = negotiation.pc
         connected = connection_of(pc)
-        engine.add_track(pc, video.video_track(_frames(cameras, number, connected)))
-        prefer_vp8(engine, pc)
-        sender = engine.transceivers(pc)[0].sender
+        end.engine.add_track(pc, end.video.video_track(_frames(cameras, number, connected)))
+        prefer_vp8(end.engine, pc)
+        sender = end.engine.transceivers(pc)[0].sender
         if workload.bitrate:
-            await video.set_bitrate(sender, workload.bitrate)
+            await end.video.set_bitrate(sender, workload.bitrate)
         await negotiation.offer()
         await connected.wait()
         senders.append(sender)
         negotiations.append(negotiation)
 
     async def packets_sent() -> int:
-        return sum([await video.packets_sent(sender) for sender in senders])
+        return sum([await end.video.packets_sent(sender) for sender in senders])
 
     await asyncio.sleep(workload.warm_up)
     cameras.start(await packets_sent())
@@ -43,11 +41,9 @@ async def send_streams(
     return cameras.result(await packets_sent())
 
 
-async def receive_streams(
-    engine: Engine, video: VideoEngine, signaling: Signaling, workload: Workload
-) -> None:
+async def receive_streams(end: End, workload: Workload) -> None:
     """Take what comes."""
-    negotiations = [Negotiation(engine, signaling, number) for number in range(workload.repetitions)]
+    negotiations = [end.negotiation(number) for number in range(workload.repetitions)]
     for negotiation in negotiations:
         negotiation.answer()
     await asyncio.Future()

@@ -2,38 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import Any
 
 import av
 
-from benchmarks.peers.asyncio_signaling import CONTROL, Negotiation, Signaling
+from benchmarks.peers.asyncio_end import End
+from benchmarks.peers.asyncio_signaling import CONTROL
 from benchmarks.pictures import Camera, CpuMeter, Screen
 from benchmarks.workload import Workload
 from tests.interop.peers.program import Engine, JsonObject
 
 
-class VideoEngine(Protocol):
-    """Where the libraries differ with pictures; PyAV's frames go in and come out."""
-
-    def video_track(self, frames: AsyncIterator[Any]) -> Any:
-        """Make a track of these pictures, or of encoded ones (``av.Packet``) where the library takes such."""
-
-    def frames_of(self, track: Any) -> AsyncIterator[av.VideoFrame]:
-        """Return the pictures of a track that is received."""
-
-    async def set_bitrate(self, sender: Any, bitrate: int) -> None:
-        """Tell the encoder what to make, as far as it can be told."""
-
-    def received_track(self, event: Any) -> Any:
-        """Return the track that the event ``track`` brought."""
-
-    async def packets_sent(self, sender: Any) -> int:
-        """Return how many RTP packets have left."""
-
-
-async def send_call(engine: Engine, video: VideoEngine, signaling: Signaling, workload: Workload) -> None:
+async def send_call(end: End, workload: Workload) -> None:
     """Send pictures for as long as the call takes, then say when each was sent."""
-    negotiation = Negotiation(engine, signaling)
+    negotiation = end.negotiation()
     pc = negotiation.pc
     camera = Camera(workload)
     connected, finished = connection_of(pc), asyncio.Event()
@@ -46,33 +28,31 @@ async def send_call(engine: Engine, video: VideoEngine, signaling: Signaling, wo
         finished.set()
         await asyncio.Future()  # a track that ends would change the connection
 
-    engine.add_track(pc, video.video_track(pictures()))
-    prefer_vp8(engine, pc)
-    await video.set_bitrate(engine.transceivers(pc)[0].sender, workload.bitrate)
+    end.engine.add_track(pc, end.video.video_track(pictures()))
+    prefer_vp8(end.engine, pc)
+    await end.video.set_bitrate(end.engine.transceivers(pc)[0].sender, workload.bitrate)
     await negotiation.offer()
     await finished.wait()
-    signaling.send(CONTROL, **camera.report())
+    end.signaling.send(CONTROL, **camera.report())
     await asyncio.Future()
 
 
-async def receive_call(
-    engine: Engine, video: VideoEngine, signaling: Signaling, workload: Workload
-) -> JsonObject:
+async def receive_call(end: End, workload: Workload) -> JsonObject:
     """Watch until the other end says that it is over."""
-    negotiation = Negotiation(engine, signaling)
+    negotiation = end.negotiation()
     pc = negotiation.pc
     screen = Screen(workload)
     came = asyncio.Event()
 
     async def watch() -> None:
         await came.wait()
-        async for frame in video.frames_of(engine.transceivers(pc)[0].receiver.track):
+        async for frame in end.video.frames_of(end.engine.transceivers(pc)[0].receiver.track):
             screen.show(frame)
 
     pc.on("track", lambda *_: came.set())
     negotiation.answer()
     watching = asyncio.create_task(watch())
-    reporting = asyncio.create_task(signaling.inbox(CONTROL).get())
+    reporting = asyncio.create_task(end.signaling.inbox(CONTROL).get())
     await asyncio.wait({watching, reporting}, return_when=asyncio.FIRST_COMPLETED)
     if watching.done():
         watching.result()
@@ -80,28 +60,26 @@ async def receive_call(
     return screen.result(reporting.result())
 
 
-async def relay_call(
-    engine: Engine, video: VideoEngine, signaling: Signaling, workload: Workload
-) -> JsonObject:
+async def relay_call(end: End, workload: Workload) -> JsonObject:
     """Send what comes back until the other end says that it is over.
 
     Neither library forwards packets in Python: a received track is added as one to be sent, and encoded again.
     """
-    negotiation = Negotiation(engine, signaling)
+    negotiation = end.negotiation()
     pc = negotiation.pc
     connected = connection_of(pc)
     cpu = CpuMeter()
-    pc.on("track", lambda event: engine.add_track(pc, video.received_track(event)))
+    pc.on("track", lambda event: end.engine.add_track(pc, end.video.received_track(event)))
     negotiation.answer()
     await connected.wait()
-    sender = engine.transceivers(pc)[0].sender
-    await video.set_bitrate(sender, workload.bitrate)
+    sender = end.engine.transceivers(pc)[0].sender
+    await end.video.set_bitrate(sender, workload.bitrate)
     await asyncio.sleep(workload.warm_up)
-    before = await video.packets_sent(sender)
+    before = await end.video.packets_sent(sender)
     cpu.start()
-    await signaling.inbox(CONTROL).get()
+    await end.signaling.inbox(CONTROL).get()
     seconds = cpu.seconds()
-    return {"packets_per_cpu_second": (await video.packets_sent(sender) - before) / seconds}
+    return {"packets_per_cpu_second": (await end.video.packets_sent(sender) - before) / seconds}
 
 
 def connection_of(pc: Any) -> asyncio.Event:
