@@ -1,5 +1,7 @@
 """Statistics of the streams that we send, and of what the peer reports of them."""
 
+from typing import Any
+
 from trio_rtc.enums import RTCQualityLimitationReason
 from trio_rtc.media_sending import LayerMeters
 from trio_rtc.protocols.rtp import SendParameters
@@ -40,11 +42,8 @@ def outbound_stats(
         moment: When this is.
     """
     kind = transceiver.receiver.track.kind
-    is_video = kind == "video"
-    meters = encoding or LayerMeters()
-    limitation = stream.limitation if encoding is None else encoding.limitation
-    counters, encoded = stream.counters, meters.counters
-    width, height = stream.size or (None, None)
+    counters = stream.counters
+    of_kind = _video_members(stream, encoding, moment) if kind == "video" else dict.fromkeys(_VIDEO_ONLY)
     return RTCOutboundRtpStreamStats(
         id=_outbound_id(stream),
         timestamp=moment.timestamp,
@@ -71,21 +70,49 @@ def outbound_stats(
         total_packet_send_delay=counters.packet_send_delay,
         target_bitrate=stream.target_bitrate,
         nack_count=counters.nacks_received,
-        fir_count=counters.firs_received if is_video else None,
-        pli_count=counters.plis_received if is_video else None,
-        frame_width=width if is_video else None,
-        frame_height=height if is_video else None,
-        frames_per_second=stream.rate.in_last_second(moment.now) if is_video else None,
-        frames_sent=counters.frames_sent if is_video else None,
-        huge_frames_sent=counters.huge_frames_sent if is_video else None,
-        frames_encoded=encoded.frames if is_video else None,
-        key_frames_encoded=encoded.keyframes if is_video else None,
-        total_encode_time=encoded.seconds if is_video else None,
-        encoder_implementation=encoded.implementation if is_video else None,
-        quality_limitation_reason=RTCQualityLimitationReason(limitation.reason.value) if is_video else None,
-        quality_limitation_durations=limitation.durations(moment.now) if is_video else None,
-        quality_limitation_resolution_changes=meters.resolution_changes if is_video else None,
+        **of_kind,
     )
+
+
+_VIDEO_ONLY = (
+    "fir_count",
+    "pli_count",
+    "frame_width",
+    "frame_height",
+    "frames_per_second",
+    "frames_sent",
+    "huge_frames_sent",
+    "frames_encoded",
+    "key_frames_encoded",
+    "total_encode_time",
+    "encoder_implementation",
+    "quality_limitation_reason",
+    "quality_limitation_durations",
+    "quality_limitation_resolution_changes",
+)
+
+
+def _video_members(stream: OutgoingStream, encoding: LayerMeters | None, moment: Moment) -> dict[str, Any]:
+    meters = encoding or LayerMeters()
+    limitation = stream.limitation if encoding is None else encoding.limitation
+    counters, encoded = stream.counters, meters.counters
+    width, height = stream.size or (None, None)
+    return {
+        "fir_count": counters.firs_received,
+        "pli_count": counters.plis_received,
+        "frame_width": width,
+        "frame_height": height,
+        "frames_per_second": stream.rate.in_last_second(moment.now),
+        "frames_sent": counters.frames_sent,
+        "huge_frames_sent": counters.huge_frames_sent,
+        "frames_encoded": encoded.frames,
+        "key_frames_encoded": encoded.keyframes,
+        "total_encode_time": encoded.seconds,
+        "encoder_implementation": encoded.implementation,
+        "quality_limitation_reason": RTCQualityLimitationReason(limitation.reason.value),
+        "quality_limitation_durations": limitation.durations(moment.now),
+        "quality_limitation_resolution_changes": meters.resolution_changes,
+    }
 
 
 def remote_inbound_stats(
