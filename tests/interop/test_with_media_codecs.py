@@ -29,16 +29,7 @@ async def test_both_see_and_hear_each_other(
     peers: Peers, name: str, video: str, audio: str, we_offer: bool
 ) -> None:
     async with calling(peers, name) as call:
-        await call.add_all()
-        for kind, codec in (("video", video), ("audio", audio)):
-            if we_offer:
-                call.ours.prefer_codec(kind, codec)
-            else:
-                await call.theirs.prefer_codec(kind, codec)
-        await call.negotiate(we_offer=we_offer)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(call.assert_seen)
-            nursery.start_soon(call.assert_heard)
+        await see_and_hear_each_other(call, video, audio, we_offer=we_offer)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(assert_they_see_well, call)
             nursery.start_soon(assert_we_see_well, call)
@@ -61,19 +52,24 @@ async def test_libraries_see_and_hear_us_and_we_them(
     peers: Peers, name: str, video: str, audio: str, we_offer: bool
 ) -> None:
     async with calling(peers, name) as call:
-        await call.add_all()
-        for kind, codec in (("video", video), ("audio", audio)):
-            if we_offer:
-                call.ours.prefer_codec(kind, codec)
-            else:
-                await call.theirs.prefer_codec(kind, codec)
-        await call.negotiate(we_offer=we_offer)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(call.assert_seen)
-            nursery.start_soon(call.assert_heard)
+        await see_and_hear_each_other(call, video, audio, we_offer=we_offer)
         for kind, codec in (("video", video), ("audio", audio)):
             (transceiver,) = call.ours.of_kind(kind)
             assert transceiver.sender.get_parameters().codecs[0].name.upper() == codec.upper()
+
+
+async def see_and_hear_each_other(call: Call, video: str, audio: str, *, we_offer: bool) -> None:
+    """Send what can be told apart, in codecs that the offerer prefers, and wait until it is there."""
+    await call.add_all()
+    for kind, codec in (("video", video), ("audio", audio)):
+        if we_offer:
+            call.ours.prefer_codec(kind, codec)
+        else:
+            await call.theirs.prefer_codec(kind, codec)
+    await call.negotiate(we_offer=we_offer)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(call.assert_seen)
+        nursery.start_soon(call.assert_heard)
 
 
 async def assert_they_see_well(call: Call) -> None:

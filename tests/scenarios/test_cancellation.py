@@ -1,14 +1,15 @@
 """Cancelled at any step of its life, a connection leaves no task and no socket, and the other side notices."""
 
 import contextlib
+import functools
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import attrs
 import pytest
 import trio
 
+from tests.strategies.cancelled_stories import cancelled_at
 from tests.strategies.peers import negotiate, settings_for, trickle
 from tests.strategies.stories import seeds, state_reached
 from trio_rtc import (
@@ -24,21 +25,6 @@ pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 CLOSE_TIMEOUT = Settings().close_timeout
 CONSENT_TIMEOUT = Settings().ice.consent_timeout
-
-
-@attrs.define(eq=False)
-class CancelAtStep(trio.abc.Instrument):
-    """Cancels a scope when any task is about to run for the n-th time."""
-
-    step: int
-    scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
-    steps: int = 0
-
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        """Count, and cancel when it is time."""
-        self.steps += 1
-        if self.steps == self.step:
-            self.scope.cancel()
 
 
 class World:
@@ -155,28 +141,19 @@ async def one_is_cancelled(world: World, scope: trio.CancelScope) -> None:
         nursery.start_soon(be_the_survivor, world, bobs)
 
 
-async def cancelled_at(step: int, story: Story, seed: int) -> int:
+async def live_until(step: int, story: Story, seed: int) -> int:
     """Run a story in a world of its own, cancelled at a step; return how many steps it had."""
     world = World(seed)
     async with world.network:
-        living = trio.lowlevel.current_statistics().tasks_living
-        instrument = CancelAtStep(step)
-        trio.lowlevel.add_instrument(instrument)
-        try:
-            await story(world, instrument.scope)
-        finally:
-            trio.lowlevel.remove_instrument(instrument)
-        assert trio.lowlevel.current_statistics().tasks_living == living, "a task was left"
-        assert (world.alice.open_sockets, world.bob.open_sockets) == ((), ()), "a socket was left"
-    return instrument.steps
+        return await cancelled_at(step, functools.partial(story, world), (world.alice, world.bob))
 
 
 async def cancelled_everywhere(story: Story, seed: int, stride: int = 1) -> int:
     """Cancel a story at every step, or at every so many, of its life; return how many steps it has."""
-    end = await cancelled_at(0, story, seed)
+    end = await live_until(0, story, seed)
     for step in range(1, end + 1, stride):
         with trio.fail_after(CONSENT_TIMEOUT + CLOSE_TIMEOUT + 20):
-            await cancelled_at(step, story, seed)
+            await live_until(step, story, seed)
     return end
 
 

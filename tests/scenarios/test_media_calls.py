@@ -1,12 +1,13 @@
 """What happens to calls: keyframes, consumers that stall, restarts, other networks, cancellation at any step."""
 
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 import pytest
 import trio
 
+from tests.strategies.cancelled_stories import cancelled_at
 from tests.strategies.metered_calls import Log, metered_call
 from tests.strategies.peers import connect, negotiate, settings_for, trickle
 from tests.strategies.stories import seeds, state_reached
@@ -121,21 +122,6 @@ async def test_a_host_goes_to_another_network() -> None:
         assert going_on.video.longest_stall(began + 4, began + 6) < 0.2
 
 
-@attrs.define(eq=False)
-class CancelAtStep(trio.abc.Instrument):
-    """Cancels a scope when any task is about to run for the n-th time."""
-
-    step: int
-    scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
-    steps: int = 0
-
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        """Count, and cancel when it is time."""
-        self.steps += 1
-        if self.steps == self.step:
-            self.scope.cancel()
-
-
 def vp8_frame(number: int) -> EncodedFrame:
     head = (b"\x10\0\0\x9d\x01\x2a\x10\0\x10\0" if not number else b"\x11\0\0") + bytes(2000)
     return EncodedFrame(head, 3000 * number, 90_000, "VP8", not number)
@@ -181,30 +167,18 @@ async def take_track(receiver: RTCRtpReceiver) -> None:
         pass
 
 
-Story = Callable[[tuple[SimulatedHost, SimulatedHost], trio.CancelScope], Awaitable[None]]
-
-
-async def cancelled_at(step: int, story: Story) -> int:
-    """Run a story in a world of its own, cancelled at a step; return how many steps it had."""
+async def live_until(step: int) -> int:
+    """Call in a world of its own, cancelled at a step; return how many steps the call had."""
     async with SimulatedNetwork() as network:
         hosts = network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])
-        living = trio.lowlevel.current_statistics().tasks_living
-        instrument = CancelAtStep(step)
-        trio.lowlevel.add_instrument(instrument)
-        try:
-            with trio.fail_after(60):
-                await story(hosts, instrument.scope)
-        finally:
-            trio.lowlevel.remove_instrument(instrument)
-        assert trio.lowlevel.current_statistics().tasks_living == living, f"a task was left at {step}"
-        assert [host.open_sockets for host in hosts] == [(), ()], f"a socket was left at {step}"
-    return instrument.steps
+        with trio.fail_after(60):
+            return await cancelled_at(step, functools.partial(live_and_hang_up, hosts), hosts)
 
 
 async def test_a_call_is_cancelled_at_any_step() -> None:
     """The longer profiles have the patience for every one."""
-    end = await cancelled_at(0, live_and_hang_up)
+    end = await live_until(0)
     assert end > 100
     stride = 7 if len(seeds(1)) == 1 else 1
     for step in range(1, end + 1, stride):
-        await cancelled_at(step, live_and_hang_up)
+        await live_until(step)
