@@ -24,7 +24,7 @@ from .protocols.rtp import EncodedFrame
 
 if TYPE_CHECKING:
     from .codecs import CodecThread
-    from .tracks import FrameSource
+    from .frame_source import FrameSource
 
 _KEYFRAME_INTERVAL = 0.3
 """Seconds between two keyframes that were asked for: a peer that asks all the time must not spoil what others see."""

@@ -13,13 +13,14 @@ import attrs
 import trio
 
 from .enums import RTCDegradationPreference
+from .frame_source import CapturedFrame
 from .media_encoding import EncodeCounters, EncodingKey, EncodingUser
 from .protocols.rtp import EncodedFrame
 from .protocols.rtp.meters import Limitation, LimitationReason
 from .quality import Quality, QualityScaler, preference
 from .rtp_parameters import RTCRtpEncodingParameters
 from .sender import FrameTransform
-from .tracks import CapturedFrame, MediaStreamTrack
+from .tracks import MediaStreamTrack
 
 if TYPE_CHECKING:
     from .transports.rtp import RtpTransport

@@ -10,6 +10,7 @@ from .capabilities import capabilities_of
 from .enums import MediaStreamTrackState
 from .event_target import HandlerRunner
 from .frame_queue import FrameQueue
+from .frame_source import FrameSource
 from .packet_channel import RtpPacketChannel
 from .protocols.rtp import EncodedFrame, HeardTelephoneEvent, RtpPacket
 from .rtp_parameters import (
@@ -19,7 +20,7 @@ from .rtp_parameters import (
     RTCRtpSynchronizationSource,
 )
 from .source_log import ReceivedSources, SourceLog
-from .tracks import FrameSource, MediaStreamTrack
+from .tracks import MediaStreamTrack
 
 if TYPE_CHECKING:
     from .stats import RTCStatsReport

@@ -7,10 +7,10 @@ import av
 import pytest
 from trio.testing import MockClock
 
+from trio_rtc.frame_source import FrameSource
 from trio_rtc.media import draw_pattern
 from trio_rtc.media_encoding import EncodingKey, EncodingUser
 from trio_rtc.protocols.rtp import EncodedFrame
-from trio_rtc.tracks import FrameSource
 
 KEY = EncodingKey("video", "VP8", ())
 SMALL = EncodingKey("video", "VP8", (), scale_down_by=2.0)

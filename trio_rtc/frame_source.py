@@ -1,0 +1,196 @@
+"""Where the frames of a track and of its clones come from, and the bounded queues of all who take them.
+
+Every consumer has a queue of its own at the source: the application that iterates over a track, and every sender.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import trio
+
+from .frame_queue import FrameQueue, at_keyframe
+from .source_meters import SourceMeters
+from .track_settings import MediaTrackSettings, settings_of
+
+if TYPE_CHECKING:
+    from .media_encoding import EncodingKey, SharedEncode
+    from .tracks import MediaStreamTrack
+
+_CAPACITY = {"audio": 50, "video": 8}
+"""Frames that wait for who iterates over a track: a second of audio, a quarter of a second of video."""
+_ENCODED_CAPACITY = 64
+"""Encoded frames likewise: what comes at once when a packet before them was sent again is to fit."""
+_SENDING_CAPACITY = 2
+"""Frames that wait for who encodes and sends them, whose maker can wait."""
+
+
+class CapturedFrame(NamedTuple):
+    """A frame on its way to who sends it.
+
+    Attributes:
+        number: Counts the frames of the source.
+        captured: When it was captured, by trio's clock.
+        frame: The frame.
+    """
+
+    number: int
+    captured: float
+    frame: Any
+
+
+class FrameSource:
+    """Where the frames of a track and of its clones come from.
+
+    Args:
+        kind: ``"audio"`` or ``"video"``.
+        demand_changed: Called when the first consumer comes and when the last one goes.
+
+    Attributes:
+        frames: How many frames there have been.
+        meters: What is measured of them.
+        encodes: The encoders that senders share: those that encode alike differ in their bitrates.
+    """
+
+    def __init__(self, kind: str, demand_changed: Callable[[], None] = lambda: None) -> None:
+        self.kind = kind
+        self.frames = 0
+        self._last_frame: Any = None
+        self.meters = SourceMeters(kind)
+        self.encodes: dict[EncodingKey, list[SharedEncode]] = {}
+        self._dropped_before = 0
+        self._demand_changed = demand_changed
+        self._queues: dict[FrameQueue[Any], MediaStreamTrack] = {}
+        self._holding_up: set[FrameQueue[Any]] = set()
+        self._tracks: set[MediaStreamTrack] = set()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody takes frames."""
+        return bool(self._queues)
+
+    @property
+    def settings(self) -> MediaTrackSettings:
+        """What the last frame was like."""
+        is_video = self.kind == "video" and self.frames > 0
+        rate = self.meters.rate.in_last_second(trio.current_time()) if is_video else None
+        return settings_of(self._last_frame, rate)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is a track left that has not ended."""
+        return bool(self._tracks)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were not taken in time, by whomever."""
+        return self._dropped_before + sum(queue.dropped for queue in self._queues)
+
+    def push(self, frame: Any, captured: float | None = None) -> bool:
+        """Give a frame to all who take them; return whether nobody had to lose one for it.
+
+        Args:
+            frame: The frame.
+            captured: When it was captured, by trio's clock; ``None`` for now.
+        """
+        self.frames += 1
+        self._last_frame = frame
+        now = trio.current_time()
+        self.meters.note(frame, now)
+        captured = now if captured is None else captured
+        fits = True
+        for queue, track in tuple(self._queues.items()):
+            shown = frame if track.enabled else blank(frame)
+            if shown is not None:
+                fits &= queue.put(
+                    CapturedFrame(self.frames, captured, shown) if queue in self._holding_up else shown
+                )
+        return fits
+
+    async def wait_for_room(self) -> None:
+        """Wait for those consumers that hold up their maker."""
+        for queue in tuple(self._holding_up):
+            await queue.wait_for_room()
+
+    @property
+    def needs_keyframe(self) -> bool:
+        """Whether a consumer waits who has lost encoded pictures, and can go on at the next keyframe only."""
+        return any(queue.waits_for_beginning for queue in self._queues)
+
+    def consume(self, track: "MediaStreamTrack", *, holds_up: bool) -> FrameQueue[Any]:
+        """Begin to take frames, as a track shows them.
+
+        Args:
+            track: The track.
+            holds_up: Whether the maker waits when they are not taken in time. Such a consumer gets each as a
+                :class:`CapturedFrame`.
+        """
+        queue: FrameQueue[Any]
+        if holds_up:
+            queue = FrameQueue(_SENDING_CAPACITY, at_keyframe)
+        else:
+            queue = FrameQueue(_CAPACITY[self.kind], at_keyframe, encoded_capacity=_ENCODED_CAPACITY)
+        was_wanted = self.is_wanted
+        self._queues[queue] = track
+        if holds_up:
+            self._holding_up.add(queue)
+        if not was_wanted:
+            self._demand_changed()
+        return queue
+
+    def leave(self, queue: FrameQueue[Any]) -> None:
+        """Take no more frames."""
+        queue.close()
+        self._holding_up.discard(queue)
+        if queue in self._queues:
+            self._dropped_before += queue.dropped
+        if self._queues.pop(queue, None) is not None and not self._queues:
+            self._demand_changed()
+
+    def join(self, track: "MediaStreamTrack") -> None:
+        """Add a track."""
+        self._tracks.add(track)
+
+    def part(self, track: "MediaStreamTrack") -> None:
+        """Remove a track that was stopped; its consumers get no more."""
+        self._tracks.discard(track)
+        for queue in [queue for queue, owner in self._queues.items() if owner is track]:
+            queue.end()
+            self._holding_up.discard(queue)
+            self._dropped_before += queue.dropped
+            del self._queues[queue]
+        if not self._tracks:
+            self._demand_changed()
+
+    def end(self) -> None:
+        """There will be no more frames: every track of this source ends."""
+        for track in tuple(self._tracks):
+            track._end_by_source()
+
+    def mute(self, muted: bool) -> None:
+        """Say whether frames come at present."""
+        for track in tuple(self._tracks):
+            track._set_muted(muted)
+
+
+def blank(frame: Any) -> Any:
+    """Return what a disabled track shows instead of a frame: black, or silence; ``None`` for an encoded one."""
+    planes = getattr(frame, "planes", None)
+    if planes is None:
+        return None
+    blanked = type(frame)(
+        **(
+            {"format": frame.format.name, "width": frame.width, "height": frame.height}
+            if hasattr(frame, "width")
+            else {"format": frame.format.name, "layout": frame.layout.name, "samples": frame.samples}
+        )
+    )
+    is_yuv = hasattr(frame, "width") and frame.format.name.startswith(("yuv", "nv"))
+    for index, plane in enumerate(blanked.planes):
+        # Black in YUV: no luma, neutral chroma.
+        plane.update((b"\x80" if is_yuv and index else b"\x00") * plane.buffer_size)
+    blanked.pts = frame.pts
+    if frame.time_base is not None:
+        blanked.time_base = frame.time_base
+    if hasattr(frame, "sample_rate"):
+        blanked.sample_rate = frame.sample_rate
+    return blanked
