@@ -34,6 +34,7 @@ from .keyframe_requests import KeyframeRequests
 from .keyframe_starts import KeyframeStarts
 from .options import FrameAssemblerOptions
 from .packet_buffer import BufferedPacket, PacketBuffer
+from .progress import StreamProgress
 from .temporal import LayerPosition, TemporalContinuity, TemporalLayers
 
 
@@ -120,7 +121,6 @@ class _Gathering:
     gap: _Gap | None = None
 
 
-_NEVER: Final = -math.inf
 _LOOK_AGAIN: Final = 32
 """A buffer is searched anew when so small a part of it, or one packet, is new: else each packet would cost a search."""
 _MAX_GIVEN_UP: Final = 32
@@ -161,10 +161,8 @@ class FrameAssembler:
         self._continuity = TemporalContinuity()
         # Below this number nothing is of use any more.
         self._floor: int | None = None
-        self._newest_timestamp: int | None = None
-        self._latest: int | None = None
+        self._progress = StreamProgress(self._options)
         self._inserted = 0
-        self._last_useful = _NEVER
         self._repair_gave_up = False
         self.counters = AssemblerCounters()
 
@@ -215,23 +213,11 @@ class FrameAssembler:
             packet: With its payload; one without payload only fills its number.
             now: When it came.
         """
-        floor = self._floor
-        if floor is not None and sequence_number < floor:
-            if not self._starts_again(sequence_number, timestamp, packet, now):
-                return
-            self._reset()
-        elif self._is_far(sequence_number):
-            self._reset()
-        present = self._buffer.packets.get(sequence_number)
-        if present is not None:
-            if present.timestamp == timestamp or not self._keyframes.begins_keyframe(packet):
-                self.counters.duplicates += 1
-                return
-            self._reset()
+        if not self._admits(sequence_number, timestamp, packet, now):
+            return
         self._buffer.insert(sequence_number, BufferedPacket(packet, timestamp, now))
-        self._latest = sequence_number
+        self._progress.packet_kept(sequence_number, now)
         self._inserted += 1
-        self._last_useful = now
         state = self._state
         if isinstance(state, _Gathering) and sequence_number == state.run_end:
             state.run_end = self._buffer.run_end(sequence_number + 1)
@@ -290,36 +276,36 @@ class FrameAssembler:
 
     # Where the stream is
 
-    def _is_far(self, sequence_number: int) -> bool:
-        """Return whether a number is so far from the others that the stream must have begun anew."""
-        state, latest = self._state, self._latest
-        if latest is None:
-            return False
-        if isinstance(state, _Gathering):
-            # A frame that lies just there must not be torn apart: the packet before it may have been near enough.
-            return sequence_number - max(state.run_end, latest) > self._options.max_packets
-        return abs(sequence_number - latest) > self._options.max_packets
+    def _admits(self, sequence_number: int, timestamp: int, packet: RtpPacket, now: float) -> bool:
+        """Return whether a packet is of use. Begin anew before it, if it shows that the sender has."""
+        floor, state, progress = self._floor, self._state, self._progress
+        if floor is not None and sequence_number < floor:
+            is_keyframe = self._keyframes.begins_keyframe(packet)
+            if not is_keyframe or not progress.is_restart(floor - sequence_number, timestamp, now):
+                self._drop_late(now)
+                return False
+            self._reset()
+        elif progress.is_far(sequence_number, state.run_end if isinstance(state, _Gathering) else None):
+            self._reset()
+        present = self._buffer.packets.get(sequence_number)
+        if present is not None:
+            if present.timestamp == timestamp or not self._keyframes.begins_keyframe(packet):
+                self.counters.duplicates += 1
+                return False
+            self._reset()
+        return True
 
-    def _starts_again(self, sequence_number: int, timestamp: int, packet: RtpPacket, now: float) -> bool:
-        """Return whether a packet below the floor shows that the sender has started again."""
-        assert self._floor is not None
-        silent = now - self._last_useful >= self._options.restart_silence
-        if self._keyframes.begins_keyframe(packet):
-            far = self._floor - sequence_number > self._options.max_packets
-            unseen = self._newest_timestamp is None or timestamp > self._newest_timestamp
-            if far or unseen or silent:
-                return True
+    def _drop_late(self, now: float) -> None:
         self.counters.late += 1
-        if silent:
+        if self._progress.is_silent(now):
             # All that comes is late: perhaps a new stream, that a keyframe would show to be one.
             self._requests.need(now)
-        return False
 
     def _reset(self) -> None:
         self.counters.resets += 1
         self._empty()
         self._floor = None
-        self._newest_timestamp = None
+        self._progress.begin_anew()
 
     def _empty(self) -> None:
         self.counters.dropped += self._buffer.clear()
@@ -355,7 +341,7 @@ class FrameAssembler:
             if not state.needs_keyframe:
                 return self._requests.deadline
             # One has begun. Only when nothing more of it comes, another is needed.
-            stalled = self._last_useful + self._options.keyframe_interval
+            stalled = self._progress.last_useful + self._options.keyframe_interval
             return max(stalled, self._requests.deadline) if self._requests.running else stalled
         return self._requests.deadline if self._requests.running else state.since + self._reordering_wait()
 
@@ -401,7 +387,7 @@ class FrameAssembler:
             self._continuity.take(position)
         self.counters.frames += 1
         timestamp = entries[0].timestamp
-        self._newest_timestamp = max(timestamp, self._newest_timestamp or timestamp)
+        self._progress.frame_completed(timestamp)
         completed_at = max(entry.arrival for entry in entries)
         began_at = min(entry.arrival for entry in entries)
         completed.append(
