@@ -86,7 +86,11 @@ class Camera:
     _bits: int | None = None
 
     def seconds_to_next(self) -> float | None:
-        """Return how long to wait for the next picture; ``None`` when the call is over."""
+        """Return how long to wait for the next picture, and measure from the end of the warm-up on.
+
+        Returns:
+            Seconds; ``None`` when the call is over.
+        """
         now = time.monotonic()
         if not self._began:
             self._began = now

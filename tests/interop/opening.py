@@ -69,8 +69,6 @@ class Peers:
                 async with page_peer("firefox", page) as peer:
                     yield peer
             finally:
-                with (
-                    trio.move_on_after(5, shield=True),
-                    suppress(BrowserError),
-                ):  # the test may have closed it
+                # The test may have closed it.
+                with trio.move_on_after(5, shield=True), suppress(BrowserError):
                     await page.close()
