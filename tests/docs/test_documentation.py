@@ -39,6 +39,8 @@ _CAST: Mapping[str, object] = {
     "sender": trio_rtc.RTCRtpSender,
     "receiver": trio_rtc.RTCRtpReceiver,
     "transceiver": trio_rtc.RTCRtpTransceiver,
+    "packet": trio_rtc.RtpPacket,
+    "packets": trio_rtc.RtpPacketChannel,
     "recorder": media.Recorder,
     "network": testing.SimulatedNetwork(),
     "candidate": trio_rtc.RTCIceCandidate,
