@@ -9,7 +9,7 @@ import trio
 from .capabilities import capabilities_of
 from .enums import MediaStreamTrackState
 from .event_target import HandlerRunner
-from .frame_queue import FrameQueue
+from .frame_queue import FrameQueue, always, at_keyframe
 from .frame_source import FrameSource
 from .packet_channel import RtpPacketChannel
 from .protocols.rtp import EncodedFrame, HeardTelephoneEvent, RtpPacket
@@ -180,8 +180,12 @@ class RTCRtpReceiver:
     async def encoded_frames(
         self, *, rid: str | None = None
     ) -> AsyncIterator[trio.abc.ReceiveChannel[EncodedFrame]]:
-        """Take encoded frames beside the track, also of one simulcast layer only. Not W3C's."""
-        async with self._queue_among(self._encoded_queues, rid) as queue:
+        """Take encoded frames beside the track, also of one simulcast layer only. Not W3C's.
+
+        What is not taken in time is dropped, oldest first, and of pictures what needs it; then the next one is a
+        keyframe, which is asked for. The iteration ends with the receiver.
+        """
+        async with self._queue_among(self._encoded_queues, rid, at_keyframe) as queue:
             yield queue
 
     @asynccontextmanager
@@ -196,10 +200,13 @@ class RTCRtpReceiver:
 
     @asynccontextmanager
     async def _queue_among(
-        self, queues: dict[FrameQueue[ItemT], str | None], rid: str | None
+        self,
+        queues: dict[FrameQueue[ItemT], str | None],
+        rid: str | None,
+        may_begin: Callable[[object], bool] = always,
     ) -> AsyncIterator[FrameQueue[ItemT]]:
         """Have another queue among those of its kind, for as long as somebody takes from it."""
-        queue: FrameQueue[ItemT] = FrameQueue(PACKET_CAPACITY)
+        queue: FrameQueue[ItemT] = FrameQueue(PACKET_CAPACITY, may_begin)
         if not self._is_live:
             queue.end()
         queues[queue] = rid
@@ -251,6 +258,8 @@ class RTCRtpReceiver:
         for queue, rid in self._encoded_queues.items():
             if rid is None or rid == frame.rid:
                 queue.put(frame)
+                if queue.waits_for_beginning:
+                    self.request_keyframe(rid=frame.rid)
 
     def _end(self) -> None:
         self._source.end()

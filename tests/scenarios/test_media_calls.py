@@ -91,6 +91,26 @@ async def test_who_stalls_loses_the_oldest_and_sees_how_many() -> None:
         assert len(indices) > 22
 
 
+async def test_who_falls_behind_with_encoded_frames_goes_on_at_a_keyframe() -> None:
+    async with (
+        metered_call(link=LINK, watch=False) as going_on,
+        going_on.video_receiver.encoded_frames() as frames,
+    ):
+        assert (await frames.receive()).keyframe
+        # More than can wait.
+        await trio.sleep(20)
+        asked = going_on.encoder.keyframes_asked
+        log = Log()
+        going_on.nursery.start_soon(log.keep, frames)
+        await trio.sleep(1)
+        assert going_on.encoder.keyframes_asked == asked + 1
+        assert log.frames[0].keyframe
+        assert log.frames[0].latency < 0.3
+        indices = [shown.index for shown in log.frames]
+        assert indices == list(range(indices[0], indices[0] + len(indices)))
+        assert len(indices) > 22
+
+
 async def test_a_restart_of_ice_is_not_noticed() -> None:
     async with metered_call(link=LINK) as going_on:
         peers = going_on.peers
