@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from tests.strategies.cancelled_stories import cancelled_at
-from tests.strategies.metered_calls import Log, metered_call
+from tests.strategies.metered_calls import Log, MeteredCall, metered_call
 from tests.strategies.peers import connect, negotiate, settings_for, trickle
 from tests.strategies.stories import seeds, state_reached
 from trio_rtc import EncodedFrame, RTCPeerConnection, RTCRtpReceiver, Settings, open_media_track
@@ -69,7 +69,6 @@ async def test_who_stalls_loses_the_oldest_and_sees_how_many() -> None:
     async with metered_call(link=LINK, watch=False) as going_on:
         track = going_on.video_receiver.track
         frames: list[EncodedFrame] = []
-        log = Log()
         async for frame in track:
             frames.append(frame)
             if len(frames) == 3:
@@ -77,18 +76,8 @@ async def test_who_stalls_loses_the_oldest_and_sees_how_many() -> None:
         before = track.frames_dropped
         await trio.sleep(3)
         # All that came, for what follows a lost picture is of no use.
-        dropped = track.frames_dropped - before
-        assert 80 < dropped < 95
-        asked = going_on.encoder.keyframes_asked
-        going_on.nursery.start_soon(log.keep, track)
-        await trio.sleep(1)
-        # The stream goes on with a keyframe, asked for when somebody takes frames again.
-        assert going_on.encoder.keyframes_asked == asked + 1
-        assert log.frames[0].keyframe
-        assert log.frames[0].latency < 0.3
-        indices = [shown.index for shown in log.frames]
-        assert indices == list(range(indices[0], indices[0] + len(indices)))
-        assert len(indices) > 22
+        assert 80 < track.frames_dropped - before < 95
+        await assert_they_go_on_at_a_keyframe(going_on, track)
 
 
 async def test_who_falls_behind_with_encoded_frames_goes_on_at_a_keyframe() -> None:
@@ -99,16 +88,23 @@ async def test_who_falls_behind_with_encoded_frames_goes_on_at_a_keyframe() -> N
         assert (await frames.receive()).keyframe
         # More than can wait.
         await trio.sleep(20)
-        asked = going_on.encoder.keyframes_asked
-        log = Log()
-        going_on.nursery.start_soon(log.keep, frames)
-        await trio.sleep(1)
-        assert going_on.encoder.keyframes_asked == asked + 1
-        assert log.frames[0].keyframe
-        assert log.frames[0].latency < 0.3
-        indices = [shown.index for shown in log.frames]
-        assert indices == list(range(indices[0], indices[0] + len(indices)))
-        assert len(indices) > 22
+        await assert_they_go_on_at_a_keyframe(going_on, frames)
+
+
+async def assert_they_go_on_at_a_keyframe(
+    going_on: MeteredCall, frames: trio.abc.ReceiveChannel[EncodedFrame]
+) -> None:
+    """It is asked for once, when somebody takes frames again."""
+    asked = going_on.encoder.keyframes_asked
+    log = Log()
+    going_on.nursery.start_soon(log.keep, frames)
+    await trio.sleep(1)
+    assert going_on.encoder.keyframes_asked == asked + 1
+    assert log.frames[0].keyframe
+    assert log.frames[0].latency < 0.3
+    indices = [shown.index for shown in log.frames]
+    assert indices == list(range(indices[0], indices[0] + len(indices)))
+    assert len(indices) > 22
 
 
 async def test_a_restart_of_ice_is_not_noticed() -> None:
