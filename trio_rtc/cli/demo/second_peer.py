@@ -1,6 +1,7 @@
 """The demo's second process: enters the room, and serves whoever is in it until that one leaves."""
 
 import sys
+from collections.abc import Callable
 
 import trio
 
@@ -9,17 +10,26 @@ from trio_rtc.signaling import connect, negotiate
 
 from .services import echo, media_is_installed, serve_channels, throughput
 
+Answer = Callable[[RTCPeerConnection, trio.Nursery], None]
+
+
+def answer_to_calls() -> Answer:
+    """Return what answers calls, if the extra for that is installed. To import it takes longer than to connect."""
+    if not media_is_installed():
+        return lambda pc, nursery: None
+    from .call import answer_call  # noqa: PLC0415 - only now it is known that it can be imported
+
+    return answer_call
+
 
 async def run(url: str, room_name: str) -> None:
     """Connect to the first member of the room and serve it."""
+    answer = answer_to_calls()
     async with connect(url, room=room_name) as room:
         peer = await room.receive()
         async with RTCPeerConnection() as pc, trio.open_nursery() as nursery:
             await nursery.start(serve_channels, pc, {"ping": echo, "throughput": throughput})
-            if media_is_installed():
-                from .call import answer_call  # noqa: PLC0415 - only now it is known that it can be imported
-
-                answer_call(pc, nursery)
+            answer(pc, nursery)
             await negotiate(peer, pc)
             # The other side has left the room: that is the end.
             nursery.cancel_scope.cancel()
