@@ -3,6 +3,7 @@
 import contextlib
 import os
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -162,6 +163,25 @@ async def test_tracks_whose_clocks_differ_are_placed_by_arrival(virtual_time, tm
     await record(path, sound(), pictures(offset=90_000 * 10_000))
     audio, video, _ = await play(path)
     assert seconds(video[0]) - seconds(audio[0]) == pytest.approx(0, abs=0.025)
+
+
+@pytest.mark.parametrize("offset", [0, 90_000 * 10_000], ids=["one clock", "two clocks"])
+async def test_pictures_may_begin_before_the_sound_that_was_added_before_them(virtual_time, tmp_path, offset):
+    path = tmp_path / "call.webm"
+    later, channel = trio.open_memory_channel(SOUND)
+    frames = pictures("VP8")
+    async with media.open_recorder(path) as recorder:
+        recorder.add(channel)
+        recorder.add(channel_of([attrs.evolve(each, timestamp=each.timestamp + offset) for each in frames]))
+        await trio.sleep(0.5)
+        for each in sound("opus"):
+            later.send_nowait(attrs.evolve(each, timestamp=each.timestamp + 24_000))
+        later.close()
+        await recorder.wait()
+    assert recorder.lost == 0
+    audio, video, _ = await play(path)
+    assert [media.read_counter(picture) for picture in video] == list(range(COUNT))
+    assert seconds(audio[0]) - seconds(video[0]) == pytest.approx(0.5, abs=0.025)
 
 
 async def test_a_video_begins_with_its_first_keyframe(virtual_time, tmp_path):

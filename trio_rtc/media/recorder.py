@@ -176,15 +176,18 @@ class Recorder:
         if self._begun:
             return
         self._begun = True
-        for track in self._tracks:
-            if not track.held:
-                continue
+        begun = [track for track in self._tracks if track.held]
+        for track in begun:
             first = track.held[0]
             track.base = self._timeline.place(first.time, first.arrival)
             try:
                 track.writer = await self._container.call(self._make_writer(first.frame))
             except (ValueError, av.FFmpegError) as error:
                 logger.warning("a track cannot be recorded: %s", error)
+        # Any of them may have begun first.
+        earliest = min((track.held[0].time - track.base for track in begun), default=Fraction(0))
+        for track in begun:
+            track.base += earliest
         held = [(arrived, track) for track in self._tracks for arrived in track.held]
         for arrived, track in sorted(held, key=lambda entry: entry[0].arrival):
             await self._write(track, arrived)
