@@ -17,7 +17,7 @@ from trio_rtc.protocols.rtp.frame import EncodedFrame
 from ._background import background
 from ._container import ThreadedContainer, media_limiter, open_container
 from ._demuxed import MediaFrame
-from ._timeline import Timeline
+from ._timeline import Start, origins_of
 from ._writers import FORMATS, Writer, frame_time, make_writer
 
 logger = logging.getLogger("trio_rtc.media")
@@ -57,14 +57,14 @@ class _Track:
     Attributes:
         held: What came before the file's header could be written.
         writer: Writes it, once the header is written.
-        base: The track's own time at the beginning of the file, in seconds.
+        origin: The track's own time at the beginning of the file, in seconds.
         done: Whether the channel has ended.
     """
 
     channel: trio.abc.ReceiveChannel[MediaFrame]
     held: deque[_Arrived] = attrs.field(factory=lambda: deque(maxlen=_MAX_HELD))
     writer: Writer | None = None
-    base: Fraction = Fraction(0)
+    origin: Fraction = Fraction(0)
     done: bool = False
 
 
@@ -91,7 +91,6 @@ class Recorder:
         self._format = format_name
         self._start_timeout = start_timeout
         self._tracks: list[_Track] = []
-        self._timeline = Timeline()
         self._lock = trio.Lock()
         self._begun = False
         self._first_frame = trio.Event()
@@ -177,17 +176,13 @@ class Recorder:
             return
         self._begun = True
         begun = [track for track in self._tracks if track.held]
-        for track in begun:
-            first = track.held[0]
-            track.base = self._timeline.place(first.time, first.arrival)
+        origins = origins_of([Start(track.held[0].time, track.held[0].arrival) for track in begun])
+        for track, origin in zip(begun, origins, strict=True):
+            track.origin = origin
             try:
-                track.writer = await self._container.call(self._make_writer(first.frame))
+                track.writer = await self._container.call(self._make_writer(track.held[0].frame))
             except (ValueError, av.FFmpegError) as error:
                 logger.warning("a track cannot be recorded: %s", error)
-        # Any of them may have begun first.
-        earliest = min((track.held[0].time - track.base for track in begun), default=Fraction(0))
-        for track in begun:
-            track.base += earliest
         held = [(arrived, track) for track in self._tracks for arrived in track.held]
         for arrived, track in sorted(held, key=lambda entry: entry[0].arrival):
             await self._write(track, arrived)
@@ -199,7 +194,7 @@ class Recorder:
 
     async def _write(self, track: _Track, arrived: _Arrived) -> None:
         writer = track.writer
-        time = arrived.time - track.base
+        time = arrived.time - track.origin
         if writer is None or time < 0:
             self.lost += 1
             return

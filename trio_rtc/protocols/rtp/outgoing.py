@@ -392,11 +392,6 @@ class OutgoingStream:
             counters.retransmitted_packets_sent += 1
             counters.retransmitted_bytes_sent += payload
 
-    @property
-    def retransmits_apart(self) -> bool:
-        """Whether retransmissions are a stream of their own (RFC 4588)."""
-        return self.retransmissions.are_apart
-
     def retransmit(self, sequence_numbers: Iterable[int], round_trip: float, now: float) -> list[RtpPacket]:
         """Return what the peer has missed, as far as it is remembered; as RTX where that was negotiated."""
         self.counters.nacks_received += 1
