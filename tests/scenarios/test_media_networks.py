@@ -2,6 +2,7 @@
 
 from statistics import mean
 
+import attrs
 import pytest
 import trio
 
@@ -113,6 +114,24 @@ async def test_an_outage_of_five_seconds_is_over_when_it_is_over(one_way: bool) 
         assert mean(sample.frames for sample in going_on.samples_between(12, 20)) == pytest.approx(
             30, rel=0.1
         )
+
+
+@pytest.mark.parametrize("sound", [True, False], ids=["with sound", "without"])
+@pytest.mark.parametrize("seed", seeds(2))
+async def test_pictures_come_again_after_a_time_in_which_the_link_carried_hardly_any(
+    seed: int, sound: bool
+) -> None:
+    """What is sent again may leave nothing for pictures. Without any, there is no feedback that tells of better times."""
+    link = Link(delay=DELAY, rate=2 * MEGABIT, queue=QUEUE, loss=0.05)
+    async with metered_call(seed=seed, link=link, sound=sound) as going_on:
+        await trio.sleep(5)
+        going_on.set_link(attrs.evolve(link, rate=0.02 * MEGABIT, loss=0.3))
+        await trio.sleep(20)
+        going_on.set_link(link)
+        # The queue alone takes twelve seconds to be empty.
+        await trio.sleep(25)
+        assert mean(sample.frames for sample in going_on.samples_between(40, 50)) > 27
+        assert_found(going_on, 46, 50, 2 * MEGABIT)
 
 
 async def test_upper_layers_go_first_when_the_link_falls() -> None:

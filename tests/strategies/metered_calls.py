@@ -298,9 +298,10 @@ async def metered_call(
     layers: Sequence[RTCRtpEncodingParameters] = (RTCRtpEncodingParameters(max_bitrate=8_000_000),),
     settings: Settings | None = None,
     watch: bool = True,
+    sound: bool = True,
     without: Collection[str] = (),
 ) -> AsyncIterator[MeteredCall]:
-    """Let Alice call Bob with sound and pictures; the block begins when they are connected.
+    """Let Alice call Bob with pictures, and with sound or without; the block begins when they are connected.
 
     Args:
         seed: Of all chance.
@@ -308,6 +309,7 @@ async def metered_call(
         layers: The encodings of Alice's video.
         settings: Of both peers.
         watch: Whether Bob takes frames, and the meter runs.
+        sound: Whether Alice sends sound, too.
         without: Names of what is not offered for the pictures.
     """
     back = attrs.evolve(link, rate=None)
@@ -315,11 +317,12 @@ async def metered_call(
         peers.network.set_link("alice", "bob", link)
         stream = MediaStream()
         pictures, video_track = open_media_track("video")
-        sound, audio_track = open_media_track("audio")
+        voice, audio_track = open_media_track("audio")
         video = peers.alice.add_transceiver(
             video_track, direction="sendonly", streams=[stream], send_encodings=layers
         )
-        peers.alice.add_transceiver(audio_track, direction="sendonly", streams=[stream])
+        if sound:
+            peers.alice.add_transceiver(audio_track, direction="sendonly", streams=[stream])
         if without:
             video.set_codec_preferences(_codecs_without(without))
         await connect(peers.alice, peers.bob)
@@ -333,9 +336,11 @@ async def metered_call(
             transceiver.receiver.decode = False
         if watch:
             nursery.start_soon(call.video.keep, transceivers["video"].receiver.track)
-            nursery.start_soon(call.audio.keep, transceivers["audio"].receiver.track)
             nursery.start_soon(call.meter)
+        if watch and sound:
+            nursery.start_soon(call.audio.keep, transceivers["audio"].receiver.track)
         nursery.start_soon(encoder.run)
-        nursery.start_soon(speak, sound)
+        if sound:
+            nursery.start_soon(speak, voice)
         yield call
         nursery.cancel_scope.cancel()

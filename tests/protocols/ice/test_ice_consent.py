@@ -121,6 +121,19 @@ def test_consent_checks_are_never_retransmitted() -> None:
     assert len(identifiers) > 40
 
 
+@pytest.mark.parametrize("one_way", [3.0, 8.0, 11.0])
+def test_consent_stays_where_answers_come_late(one_way: float) -> None:
+    """RFC 7675 section 5.1: an answer to any request of the last 30 seconds counts. A queue may be that long."""
+    network, alice, bob = connect()
+    network.delay = one_way
+    network.run(300)
+    for host in (alice, bob):
+        assert "failed" not in states(host)
+        assert host.agent.selected_pair is not None
+    network.delay = 0.001
+    assert network.run(3 * one_way, lambda: alice.agent.state == bob.agent.state == "completed")
+
+
 def test_only_an_authentic_answer_on_the_same_path_renews_consent() -> None:
     network, alice, _ = connect()
     elsewhere = Address("10.0.0.66", 6666)

@@ -1,5 +1,6 @@
 """Our requests: connectivity checks, consent checks and queries to STUN servers, each one a transaction."""
 
+import math
 import random
 
 import attrs
@@ -69,9 +70,11 @@ class Requester:
         self._options = options
         self._roles = roles
         self._rng = rng
-        # Two checks a pair, the consent checks that are under way, and every query at once.
+        # Two checks a pair, every query at once, and the consent checks that are under way: those of a pair that was
+        # selected before, and of the present one.
         queries = options.max_local_addresses * options.max_stun_servers
-        limit = 4 * options.max_pairs + queries + 64
+        consent_checks = math.ceil(options.consent_timeout / options.consent_retry_interval)
+        limit = 4 * options.max_pairs + queries + 2 * consent_checks
         self.client = Client(
             TransactionOptions(max_transmissions=options.max_transmissions, max_transactions=limit)
         )
@@ -94,12 +97,17 @@ class Requester:
     def send_consent_check(
         self, generation: Generation, pair: CheckedPair, *, nominates: bool, now: float
     ) -> None:
-        """Ask for consent once; a missing answer brings a new check, never a retransmission."""
+        """Ask for consent once; a missing answer brings a new check, never a retransmission.
+
+        An answer counts however late it comes (RFC 7675 section 5.1): a queue may be many seconds long.
+        """
         self._start_check(
             ConsentCheck(generation, pair, nominates),
             now,
+            # Sent once, it is waited for a multiple of this (RFC 8489 section 6.2.1): never less than the time-out.
+            rto=self._options.consent_timeout,
             max_transmissions=1,
-            timeout=self._options.consent_interval,
+            timeout=self._options.consent_timeout,
         )
         pair.statistics.consent_requests_sent += 1
 

@@ -264,20 +264,12 @@ class Bandwidth:
             return None
         self._moved = False
         pairs = self._encodings()
-        streams = {section.mid: index for index, section in enumerate(self._sections)}
-        shares = [
-            Share(
-                min(_LEAST_AUDIO if section.kind == "audio" else _LEAST_VIDEO, _ceiling(section, encoding)),
-                _ceiling(section, encoding),
-                weight=PRIORITY_WEIGHTS[encoding.priority],
-                stream=streams[section.mid],
-                active=section.active and encoding.active,
-            )
-            for section, encoding in pairs
-        ]
+        shares = self._shares(pairs)
         bitrates = {
             encoding.ssrc: bitrate / (1 + self._overheads.get(encoding.ssrc, 0.0))
-            for (_, encoding), bitrate in zip(pairs, allocate(self._left_for_media(), shares), strict=True)
+            for (_, encoding), bitrate in zip(
+                pairs, allocate(self._left_for_media(pairs, shares), shares), strict=True
+            )
         }
         if not self._differs(bitrates):
             return None
@@ -291,9 +283,39 @@ class Bandwidth:
         )
         return bitrates
 
-    def _left_for_media(self) -> float:
-        """Return what encoders may use: what is sent again has to fit on the path with it."""
-        return self.available - min(self._repair_bitrate, self.available / 2)
+    def _shares(self, pairs: Sequence[tuple[SendParameters, Encoding]]) -> list[Share]:
+        streams = {section.mid: index for index, section in enumerate(self._sections)}
+        most = self._options.max_bitrate
+        return [
+            Share(
+                min(
+                    _LEAST_AUDIO if section.kind == "audio" else _LEAST_VIDEO,
+                    _ceiling(section, encoding),
+                    most,
+                ),
+                _ceiling(section, encoding),
+                weight=PRIORITY_WEIGHTS[encoding.priority],
+                stream=streams[section.mid],
+                active=section.active and encoding.active,
+            )
+            for section, encoding in pairs
+        ]
+
+    def _left_for_media(
+        self, pairs: Sequence[tuple[SendParameters, Encoding]], shares: Sequence[Share]
+    ) -> float:
+        """Return what encoders may use: what is sent again has to fit on the path with it.
+
+        It is always enough for one stream of each kind. Where nothing is sent there is no feedback, and nobody would
+        ever hear of it when the path carries more again.
+        """
+        least: dict[str, Share] = {}
+        for (section, _), share in zip(pairs, shares, strict=True):
+            first = least.get(section.kind)
+            if share.active and (first is None or share.weight > first.weight):
+                least[section.kind] = share
+        needed = sum(share.min_bitrate for share in least.values())
+        return max(self.available - min(self._repair_bitrate, self.available / 2), needed)
 
     def _differs(self, bitrates: Mapping[int, float]) -> bool:
         if bitrates.keys() != self._told.keys():

@@ -1,0 +1,58 @@
+"""What is sent when the path carries next to nothing: never nothing, or nobody would hear of it when it carries more."""
+
+import pytest
+
+from trio_rtc.protocols.congestion import CongestionOptions
+from trio_rtc.protocols.rtp import Codec, Encoding, SendParameters
+from trio_rtc.protocols.rtp.bandwidth import Bandwidth, PacketKind
+
+OPUS, VP8 = Codec(111, "opus", 48_000, channels=2), Codec(96, "VP8", 90_000)
+LEAST_AUDIO, LEAST_VIDEO = 6_000, 30_000
+
+
+def section(kind: str, ssrc: int, *, active: bool = True, priority: str = "low") -> SendParameters:
+    encoding = Encoding(ssrc=ssrc, priority=priority)
+    return SendParameters(
+        str(ssrc), kind, (OPUS if kind == "audio" else VP8,), (encoding,), active=active
+    )
+
+
+def scarce(
+    *sections: SendParameters, repairs: bool = True, options: CongestionOptions | None = None
+) -> dict[int, float]:
+    """Return the bitrates at the least estimate, after something was sent again or not."""
+    bandwidth = Bandwidth(options or CongestionOptions(min_bitrate=30_000, start_bitrate=30_000))
+    if repairs:
+        assert bandwidth.enqueue("a packet", 1000, PacketKind.RETRANSMISSION, 1.0)
+    bandwidth.configure(sections, transport_wide=True, now=1.0)
+    changes = bandwidth.take_changes()
+    assert changes is not None
+    return dict(changes)
+
+
+@pytest.mark.parametrize("repairs", [False, True])
+def test_repairs_leave_enough_for_pictures(repairs: bool) -> None:
+    assert scarce(section("video", 1), repairs=repairs)[1] == LEAST_VIDEO
+
+
+def test_sound_leaves_enough_for_pictures() -> None:
+    told = scarce(section("audio", 1), section("video", 2))
+    assert told == {1: LEAST_AUDIO, 2: LEAST_VIDEO}
+
+
+def test_of_several_pictures_the_one_of_highest_priority_is_sent() -> None:
+    told = scarce(
+        section("video", 1), section("video", 2, priority="high"), section("video", 3, priority="medium")
+    )
+    assert told == {1: 0, 2: LEAST_VIDEO, 3: 0}
+
+
+def test_what_is_switched_off_needs_nothing() -> None:
+    told = scarce(section("video", 1, active=False), section("audio", 2))
+    assert told[1] == 0
+    assert told[2] >= LEAST_AUDIO
+
+
+def test_an_application_that_allows_very_little_gets_that_little() -> None:
+    options = CongestionOptions(min_bitrate=5_000, start_bitrate=10_000, max_bitrate=10_000)
+    assert scarce(section("video", 1), options=options)[1] == pytest.approx(10_000)
