@@ -3,7 +3,7 @@
 The system's own network is behind it. What we send leaves late, by the whole round-trip time: neither side can tell.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 
 import attrs
@@ -17,9 +17,11 @@ from trio_rtc.transports.udp import SystemNetwork
 
 @attrs.define
 class Loss:
-    """Loses the first packet of every so-many-th frame of one direction; RTCP and all else passes.
+    """Loses the first packet of every so-many-th frame of each source of one direction; RTCP and all else passes.
 
     Repair packets among the media follow what they protect, and are spared; those of sources of their own are not.
+    Sources are counted apart: otherwise one that sends a repair packet behind each fourth frame could lose them all,
+    and no frame ever.
 
     Attributes:
         interval: One frame of so many.
@@ -30,7 +32,7 @@ class Loss:
     interval: int
     lost_types: frozenset[int] = frozenset()
     lost: int = 0
-    _frames: int = 0
+    _frames: Counter[bytes] = attrs.field(factory=Counter)
     _timestamps: dict[bytes, bytes] = attrs.field(factory=dict)
 
     def pass_on(self, datagrams: Sequence[bytes]) -> list[bytes]:
@@ -47,8 +49,8 @@ class Loss:
         if self._timestamps.get(ssrc) == timestamp:
             return False
         self._timestamps[ssrc] = timestamp
-        self._frames += 1
-        is_lost = not self._frames % self.interval
+        self._frames[ssrc] += 1
+        is_lost = not self._frames[ssrc] % self.interval
         self.lost += is_lost
         return is_lost
 

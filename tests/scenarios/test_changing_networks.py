@@ -1,0 +1,76 @@
+"""Whatever a network has done to a call, when it is good again pictures come again, and the estimate grows."""
+
+import random
+from statistics import mean
+
+import attrs
+import pytest
+import trio
+
+from tests.strategies.metered_calls import MeteredCall, metered_call
+from tests.strategies.stories import seeds
+from trio_rtc.testing import Link
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+MEGABIT = 1e6
+TROUBLE = 30.0
+"""Seconds of it: longer than consent lasts."""
+ONE_AFTER_THE_OTHER = (0.3, 8.0)
+
+
+def make_link(rng: random.Random) -> Link:
+    """Return a good one: near or far, with or without some loss."""
+    return Link(
+        delay=rng.choice([0.005, 0.03, 0.15]),
+        loss=rng.choice([0.0, 0.02, 0.05]),
+        rate=2 * MEGABIT,
+        queue=30_000,
+    )
+
+
+def make_bad_link(rng: random.Random, good: Link) -> Link:
+    rate = rng.choice([0.01, 0.02, 0.05, 0.1, 0.3, 1, 4]) * MEGABIT
+    return attrs.evolve(
+        good,
+        rate=rate,
+        loss=rng.choice([0.0, 0.05, 0.2, 0.5]),
+        jitter=rng.choice([0.0, 0.03, 0.2]),
+        jitter_reorders=rng.random() < 0.5,
+        # Seconds of its rate, but at least two packets.
+        queue=max(int(rng.choice([0.1, 0.5, 3.0]) * rate / 8), 2_500),
+    )
+
+
+async def suffer(call: MeteredCall, rng: random.Random, good: Link) -> None:
+    """Let one trouble follow on the other."""
+    network = call.peers.network
+    while call.now < TROUBLE:
+        if rng.random() < 0.2:
+            ends = rng.choice([("alice", "bob"), ("bob", "alice")])
+            network.partition(*ends, one_way=rng.random() < 0.5)
+            await trio.sleep(rng.uniform(*ONE_AFTER_THE_OTHER))
+            network.heal()
+        else:
+            call.set_link(make_bad_link(rng, good))
+            await trio.sleep(rng.uniform(*ONE_AFTER_THE_OTHER))
+        if rng.random() < 0.3:
+            call.set_link(good)
+            await trio.sleep(rng.uniform(0.2, 3.0))
+    call.set_link(good)
+
+
+@pytest.mark.parametrize("seed", seeds(6))
+async def test_pictures_come_again(seed: int) -> None:
+    rng = random.Random(seed)
+    good = make_link(rng)
+    without = rng.choice([(), ("flexfec-03",), ("flexfec-03", "red", "ulpfec"), ("rtx",)])
+    async with metered_call(seed=seed, link=good, sound=rng.random() < 0.5, without=without) as going_on:
+        await suffer(going_on, rng, good)
+        healed = going_on.now
+        await trio.sleep(20)
+        assert going_on.peers.alice.connection_state == "connected"
+        at_last = going_on.samples_between(healed + 12)
+        assert mean(sample.frames for sample in at_last) > 20
+        # Without RTX there is nothing to probe the path with.
+        assert mean(sample.estimate for sample in at_last) > (0.1 if "rtx" in without else 1.0) * MEGABIT
