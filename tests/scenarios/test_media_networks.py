@@ -121,7 +121,7 @@ async def test_an_outage_of_five_seconds_is_over_when_it_is_over(one_way: bool) 
 async def test_pictures_come_again_after_a_time_in_which_the_link_carried_hardly_any(
     seed: int, sound: bool
 ) -> None:
-    """What is sent again may leave nothing for pictures. Without any, there is no feedback that tells of better times."""
+    """What is sent again may leave nothing for pictures, and without any no feedback tells of better times."""
     link = Link(delay=DELAY, rate=2 * MEGABIT, queue=QUEUE, loss=0.05)
     async with metered_call(seed=seed, link=link, sound=sound) as going_on:
         await trio.sleep(5)

@@ -1,4 +1,4 @@
-"""What is sent when the path carries next to nothing: never nothing, or nobody would hear of it when it carries more."""
+"""What is sent when the path carries next to nothing: never nothing, or nobody would hear when it carries more."""
 
 import pytest
 
@@ -12,9 +12,7 @@ LEAST_AUDIO, LEAST_VIDEO = 6_000, 30_000
 
 def section(kind: str, ssrc: int, *, active: bool = True, priority: str = "low") -> SendParameters:
     encoding = Encoding(ssrc=ssrc, priority=priority)
-    return SendParameters(
-        str(ssrc), kind, (OPUS if kind == "audio" else VP8,), (encoding,), active=active
-    )
+    return SendParameters(str(ssrc), kind, (OPUS if kind == "audio" else VP8,), (encoding,), active=active)
 
 
 def scarce(
