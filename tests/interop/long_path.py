@@ -19,18 +19,19 @@ from trio_rtc.transports.udp import SystemNetwork
 class Loss:
     """Loses the first packet of every so-many-th frame of each source of one direction; RTCP and all else passes.
 
-    Repair packets among the media follow what they protect, and are spared; those of sources of their own are not.
-    Sources are counted apart: otherwise one that sends a repair packet behind each fourth frame could lose them all,
-    and no frame ever.
+    Repair packets among the media follow what they protect, and are spared. So are those of sources of their own as
+    soon as it is known what they are: behind each fourth frame, say, all or none of them would be lost.
 
     Attributes:
         interval: One frame of so many.
         lost_types: Payload types of which every packet is lost.
+        spared_types: Payload types of which none is lost.
         lost: How many first packets of frames were lost.
     """
 
     interval: int
     lost_types: frozenset[int] = frozenset()
+    spared_types: frozenset[int] = frozenset()
     lost: int = 0
     _frames: Counter[bytes] = attrs.field(factory=Counter)
     _timestamps: dict[bytes, bytes] = attrs.field(factory=dict)
@@ -43,8 +44,9 @@ class Loss:
         # RFC 7983 section 7 and RFC 5761 section 4.
         if len(datagram) < 12 or not 128 <= datagram[0] < 192 or 192 <= datagram[1] < 224:
             return False
-        if datagram[1] & 0x7F in self.lost_types:
-            return True
+        payload_type = datagram[1] & 0x7F
+        if payload_type in self.lost_types or payload_type in self.spared_types:
+            return payload_type in self.lost_types
         timestamp, ssrc = datagram[4:8], datagram[8:12]
         if self._timestamps.get(ssrc) == timestamp:
             return False
