@@ -107,6 +107,14 @@ async def test_pictures_come_sooner_and_freeze_less() -> None:
     assert nothing.sent.fec_packets_sent == nothing.received.fec_packets_received == 0
 
 
+@pytest.mark.parametrize("without", [FLEXFEC, ULPFEC, NOTHING], ids=["FlexFEC", "ULPFEC", "RTX alone"])
+async def test_hardly_a_keyframe_is_needed_however_long_the_way_is(without: Collection[str]) -> None:
+    """What is lost twice is here sooner when it is asked for again than any keyframe."""
+    outcome = await outcome_of(without, Link(delay=0.15, rate=2e6, queue=50_000, loss=0.05), 24)
+    assert outcome.frames > 0.95 * 20 * FRAME_RATE
+    assert (outcome.received.pli_count or 0) <= 4
+
+
 async def test_nothing_is_protected_while_nothing_is_lost_or_the_way_is_short() -> None:
     for link in (attrs.evolve(LONG_WAY, loss=0), attrs.evolve(LONG_WAY, delay=0.01)):
         going = await outcome_of(FLEXFEC, link, seconds=6)

@@ -35,7 +35,7 @@ def test_hole_is_left_alone_for_the_tolerance_and_then_asked_for_once_a_round_tr
     assert nack.due(1.005) == [11, 12]
     assert nack.due(1.006) == []
     assert nack.next_timer() == pytest.approx(1.06)
-    nack.received(12, 1.05, recovered=True)
+    nack.received(12, 1.05, repeated=True)
     assert nack.due(1.061) == [11]
     assert nack.requested == 3
 
@@ -84,7 +84,7 @@ def test_tolerance_grows_with_reordering_and_shrinks_again(nack: NackGenerator) 
     assert nack.tolerance == pytest.approx(0.025)
     nack.received(6, 3.0)
     assert nack.next_timer() == pytest.approx(3.025)
-    nack.received(5, 3.5, recovered=True)
+    nack.received(5, 3.5, repeated=True)
     for number in range(8, 400, 2):
         nack.received(number, 4.0)
         nack.received(number - 1, 4.0)
@@ -102,20 +102,41 @@ def test_answers_tell_how_long_a_round_trip_takes_by_now(nack: NackGenerator) ->
     nack.received(0, 0.0)
     nack.received(2, 1.0)
     assert nack.due(1.005) == [1]
-    nack.received(1, 1.405, recovered=True)
+    nack.received(1, 1.405, repeated=True)
     nack.received(4, 2.0)
     assert nack.due(2.01) == [3]
     assert nack.next_timer() == pytest.approx(2.01 + (0.05 + 0.4) / 2 + OPTIONS.min_tolerance)
     # Which of two requests is answered nobody knows; a shorter time is believed by and by.
     assert nack.due(2.5) == [3]
-    nack.received(3, 2.51, recovered=True)
+    nack.received(3, 2.51, repeated=True)
     for number in range(5, 45, 2):
         nack.received(number + 1, number)
         nack.due(number + 0.01)
-        nack.received(number, number + 0.06, recovered=True)
+        nack.received(number, number + 0.06, repeated=True)
     nack.received(48, 50.0)
     nack.due(50.01)
     assert nack.next_timer() == pytest.approx(50.01 + 0.05 + 0.175 * (7 / 8) ** 20 + OPTIONS.min_tolerance)
+
+
+def test_what_error_correction_gets_back_answers_no_request(nack: NackGenerator) -> None:
+    """It comes long before an answer could: as one, it made the round trip look short, and patience end too soon."""
+    nack.set_round_trip(0.3)
+    for number in range(1, 41, 2):
+        nack.received(number + 1, number)
+        nack.due(number + 0.01)
+        nack.received(number, number + 0.03, recovered=True)
+    nack.received(50, 60.0)
+    nack.due(60.01)
+    assert nack.next_timer() == pytest.approx(60.01 + 0.3 + OPTIONS.min_tolerance)
+
+
+def test_patience_is_as_long_as_two_answers_take(nack: NackGenerator) -> None:
+    nack.set_round_trip(0.3)
+    nack.received(0, 0.0)
+    nack.received(2, 1.0)
+    assert nack.due(1.0 + OPTIONS.min_tolerance) == [1]
+    second = nack.next_timer()
+    assert second + 0.3 < 1.0 + nack.patience < second + 2 * 0.3
 
 
 def test_what_nobody_needs_is_not_asked_for(nack: NackGenerator) -> None:
@@ -146,14 +167,21 @@ def test_every_lost_packet_is_asked_for_and_no_other(data: st.DataObject) -> Non
 
 
 @given(
-    st.lists(st.tuples(st.integers(-(2**40), 2**40) | st.integers(0, 600), st.booleans(), st.floats(0, 0.5)))
+    st.lists(
+        st.tuples(
+            st.integers(-(2**40), 2**40) | st.integers(0, 600),
+            st.booleans(),
+            st.booleans(),
+            st.floats(0, 0.5),
+        )
+    )
 )
-def test_list_is_bounded_and_timers_move_on(packets: list[tuple[int, bool, float]]) -> None:
+def test_list_is_bounded_and_timers_move_on(packets: list[tuple[int, bool, bool, float]]) -> None:
     nack = NackGenerator(OPTIONS)
     now = 0.0
-    for number, recovered, wait in packets:
+    for number, recovered, repeated, wait in packets:
         now += wait
-        nack.received(number, now, recovered=recovered)
+        nack.received(number, now, recovered=recovered, repeated=repeated)
         nack.due(now)
         assert nack.missing <= OPTIONS.max_missing
         assert nack.next_timer() > now

@@ -299,14 +299,14 @@ def test_marks_are_what_they_would_be_if_written_one_by_one(
 
 
 def test_protection_grows_with_loss_and_with_the_way() -> None:
-    assert protection_factor(0.1, None, retransmits=True) == pytest.approx(0.2)
+    assert protection_factor(0.1, None, retransmits=True) == pytest.approx(0.3)
     assert protection_factor(0.1, 0.02, retransmits=True) == 0
-    assert protection_factor(0.1, 0.02, retransmits=False) == pytest.approx(0.2)
-    assert protection_factor(0.1, 0.3, retransmits=True) == pytest.approx(0.2)
+    assert protection_factor(0.1, 0.02, retransmits=False) == pytest.approx(0.3)
+    assert protection_factor(0.1, 0.3, retransmits=True) == pytest.approx(0.3)
     assert protection_factor(1.0, 0.3, retransmits=True) == 0.5
     # Less than that would protect nothing in time.
     assert protection_factor(0.01, None, retransmits=True) == 0.05
-    assert protection_factor(0.023, 0.2, retransmits=True) == 0.05
+    assert protection_factor(0.016, 0.2, retransmits=True) == 0.05
     assert protection_factor(0.01, 0.12, retransmits=True) == 0
 
 

@@ -311,7 +311,7 @@ class IncomingStream:
             if packet.csrcs:
                 self._note_contributors(packet, now)
         if self._nack is not None:
-            self._nack.received(number, now, recovered=repaired)
+            self._nack.received(number, now, repeated=repaired)
         return timestamp
 
     def _note_contributors(self, packet: RtpPacket, now: float) -> None:
@@ -395,6 +395,8 @@ class IncomingStream:
         if self._nack is None:
             return []
         missing = [number & 0xFFFF for number in self._nack.due(now)]
+        if missing and self._path is not None:
+            self._path.set_patience(self._nack.patience)
         if self._nack.take_gave_up() and self._path is not None:
             self._path.repair_gave_up()
         return missing

@@ -51,6 +51,8 @@ class _Missing:
 _TOLERANCE_DECAY = 0.98
 _ROUND_TRIP_SMOOTHING = 1 / 8
 _ROUND_TRIP_RISE = 1 / 2
+_TWO_ANSWERS = 2.5
+"""Intervals between requests: one until the second is made, one for its answer, and some for a queue before that."""
 
 
 class NackGenerator:
@@ -95,6 +97,16 @@ class NackGenerator:
         options = self._options
         return min(max(options.min_tolerance, self._reordering), options.max_tolerance)
 
+    @property
+    def patience(self) -> float:
+        """How long after a hole has shown the second request for what is missing is answered at last, in seconds."""
+        return self.tolerance + _TWO_ANSWERS * self._interval
+
+    @property
+    def _interval(self) -> float:
+        # An answer may come as much out of order as anything else.
+        return max(self._options.min_interval, self._round_trip + self.tolerance)
+
     def set_round_trip(self, round_trip: float) -> None:
         """Tell the round-trip time, in seconds, by which requests are paced."""
         self._round_trip = round_trip
@@ -103,14 +115,17 @@ class NackGenerator:
         """Return whether the packet is still being waited for."""
         return sequence_number in self._missing
 
-    def received(self, sequence_number: int, now: float, *, recovered: bool = False) -> None:
+    def received(
+        self, sequence_number: int, now: float, *, recovered: bool = False, repeated: bool = False
+    ) -> None:
         """Hear that a packet has come.
 
         Args:
             sequence_number: Unwrapped.
             now: When.
-            recovered: It came by retransmission, by redundancy, or out of forward error correction, and tells nothing
-                about reordering.
+            recovered: It came by redundancy, or out of forward error correction, and tells nothing about reordering,
+                nor about requests.
+            repeated: It came by retransmission, and so is the answer to a request.
         """
         highest = self._highest
         if highest is None:
@@ -122,10 +137,11 @@ class NackGenerator:
             self._highest = sequence_number
             return
         entry = self._missing.pop(sequence_number, None)
-        if entry is not None and not recovered:
+        if entry is not None and repeated:
+            if entry.requests == 1:
+                self._measure(now - entry.last_request)
+        elif entry is not None and not recovered:
             self._learn(entry, now)
-        elif entry is not None and entry.requests == 1:
-            self._measure(now - entry.last_request)
         if not self._missing:
             self._next = math.inf
 
@@ -134,8 +150,7 @@ class NackGenerator:
         if now < self._next:
             return []
         options = self._options
-        # An answer may come as much out of order as anything else.
-        interval = max(options.min_interval, self._round_trip + self.tolerance)
+        interval = self._interval
         numbers: list[int] = []
         lost: list[int] = []
         soonest = math.inf

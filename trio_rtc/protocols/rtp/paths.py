@@ -69,6 +69,9 @@ class MediaPath(Protocol):
     def repair_gave_up(self) -> None:
         """Hear that what is missing will not come."""
 
+    def set_patience(self, patience: float) -> None:
+        """Take how long it takes until what is missing was asked for, and sent, twice; in seconds."""
+
     def expect_repairs(self) -> None:
         """Hear that what is missing may be got back."""
 
@@ -221,6 +224,10 @@ class VideoPath:
         """Hear that what is missing will not come."""
         self._assembler.repair_gave_up()
 
+    def set_patience(self, patience: float) -> None:
+        """Take how long what is missing is worth waiting for."""
+        self._assembler.set_patience(patience)
+
     def expect_repairs(self) -> None:
         """Hear that there is error correction, which is worth waiting for."""
         self._least_wait = _CORRECTION_WAIT
@@ -357,6 +364,9 @@ class AudioPath:
 
     def repair_gave_up(self) -> None:
         """Of no consequence: sound does not wait for repair."""
+
+    def set_patience(self, patience: float) -> None:
+        """Of no consequence, likewise."""
 
     def expect_repairs(self) -> None:
         """Of no consequence, likewise: redundancy that comes late makes the buffer grow by itself."""

@@ -21,7 +21,7 @@ from .stamping import Stamper
 _SMOOTHING: Final = 0.5
 _MIN_PROTECTION: Final = 0.05
 _MAX_PROTECTION: Final = 0.5
-_LOSS_FACTOR: Final = 2.0
+_LOSS_FACTOR: Final = 3.0
 _SHORT_WAY: Final = 0.05
 _LONG_WAY: Final = 0.2
 

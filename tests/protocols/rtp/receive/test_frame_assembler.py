@@ -8,8 +8,14 @@ import pytest
 from tests.strategies.toy_video import ToyDepacketizer, frame_index, toy_packet, toy_payloads
 from trio_rtc.protocols.rtp.receive import FrameAssembler, FrameAssemblerOptions
 
-MAX_WAIT, LAST_WAIT, MIN_WAIT = 0.5, 0.3, 0.02
-OPTIONS = FrameAssemblerOptions(max_wait=MAX_WAIT, last_wait=LAST_WAIT, min_wait=MIN_WAIT, max_packets=100)
+MAX_WAIT, LONGEST_WAIT, LAST_WAIT, MIN_WAIT = 0.5, 1.0, 0.3, 0.02
+OPTIONS = FrameAssemblerOptions(
+    max_wait=MAX_WAIT,
+    longest_wait=LONGEST_WAIT,
+    last_wait=LAST_WAIT,
+    min_wait=MIN_WAIT,
+    max_packets=100,
+)
 
 
 class Sender:
@@ -130,6 +136,19 @@ def test_gap_waits_for_repair_until_the_deadline(sender: Sender, assembler: Fram
     assert assembler.take_keyframe_request()
     assert sender.deliver(sender.frame(1), 2.6) == []
     assert sender.deliver(sender.frame(1, key=True), 2.7) == [6]
+
+
+@pytest.mark.parametrize(("patience", "wait"), [(0.1, MAX_WAIT), (0.8, 0.8), (12.0, LONGEST_WAIT)])
+def test_gap_waits_as_long_as_two_requests_take_where_the_way_is_long(
+    sender: Sender, assembler: FrameAssembler, patience: float, wait: float
+) -> None:
+    sender.deliver(sender.frame(1, key=True), 1.0)
+    assembler.set_patience(patience)
+    lost = sender.frame(1)
+    sender.deliver(sender.frame(1), 2.0)
+    assert assembler.next_timer() == pytest.approx(2.0 + wait)
+    assert sender.deliver(lost, 2.0 + wait - 0.01) == [1, 2]
+    assert not assembler.take_keyframe_request()
 
 
 def test_what_is_missing_may_come_while_a_keyframe_is_under_way(

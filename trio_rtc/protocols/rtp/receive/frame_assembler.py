@@ -9,10 +9,11 @@ keyframe, the assembler gathers from there. If none comes it asks for one, again
 *Gathering*: all frames up to a sequence number are done with, and the packets from there on become the next one. It is
 whole when the packet with the marker, and all before it, have come; the next frame is not waited for. When a packet is
 missing and later ones have come, the gap has a deadline: ``max_wait`` as long as retransmission or error correction may
-fill it, otherwise only as long as packets are out of order, which is the measured jitter. At the deadline, or when
-repair gives up, it skips: to a later keyframe that is here; or to the next frame of which the temporal layers tell that
-it does not need what is lost; else to *Seeking*. Only where repair goes on, it asks for the keyframe first, and waits
-for ``last_wait`` more: the answer to the last request for the packet may be here sooner than the keyframe.
+fill it, and more where a second request takes longer to be answered; otherwise only as long as packets are out of
+order, which is the measured jitter. At the deadline, or when repair gives up, it skips: to a later keyframe that is
+here; or to the next frame of which the temporal layers tell that it does not need what is lost; else to *Seeking*. Only
+where repair goes on, it asks for the keyframe first, and waits for ``last_wait`` more: the answer to the last request
+for the packet may be here sooner than the keyframe.
 
 What a peer can do wrong costs frames, not the stream. A frame whose payloads are malformed is dropped and a keyframe
 asked for. A sequence number far ahead is a new beginning. One behind is late and dropped, unless it begins a keyframe
@@ -153,6 +154,7 @@ class FrameAssembler:
         self._options = options or FrameAssemblerOptions()
         self._layers = layers
         self._repairs = repairs
+        self._patience = self._options.max_wait
         self._delay = 0.0
         self._buffer = PacketBuffer()
         self._keyframes = KeyframeStarts(self._buffer, depacketizer)
@@ -189,6 +191,13 @@ class FrameAssembler:
     def set_repairs(self, repairs: bool) -> None:
         """Tell whether lost packets may still come, by retransmission or error correction."""
         self._repairs = repairs
+
+    def set_patience(self, patience: float) -> None:
+        """Tell how long it takes, in seconds, until the second request for a missing packet is answered.
+
+        A keyframe would not be here any sooner, and takes much more of the path.
+        """
+        self._patience = min(max(self._options.max_wait, patience), self._options.longest_wait)
 
     def set_delay(self, delay: float) -> None:
         """Tell by how much the delay of packets varies, in seconds: as long it is worth waiting for reordering."""
@@ -427,7 +436,7 @@ class FrameAssembler:
             return gap.since
         if not self._repairs or self._keyframe_follows(gap):
             return gap.since + self._reordering_wait()
-        deadline = gap.since + self._options.max_wait
+        deadline = gap.since + self._patience
         return deadline + self._options.last_wait if gap.is_overdue else deadline
 
     def _waits_on(self, gap: _Gap, state: _Gathering, now: float) -> bool:

@@ -27,6 +27,8 @@ class FrameAssemblerOptions:
     Attributes:
         max_wait: How long a frame waits for a packet that may still be retransmitted or recovered, until a keyframe is
             asked for.
+        longest_wait: How long at most where the way is so long that the answer to a second request for the packet
+            takes more time.
         last_wait: How much longer it waits then, while the keyframe is under way.
         min_wait: How long it waits for reordering when nothing is retransmitted, and the measured jitter is less.
         max_packets: How many packets are kept; beyond, all are dropped and a keyframe is asked for. A sequence number
@@ -38,6 +40,7 @@ class FrameAssemblerOptions:
     """
 
     max_wait: float = attrs.field(default=0.5, validator=validators.ge(0))
+    longest_wait: float = attrs.field(default=1.0, validator=validators.ge(0))
     last_wait: float = attrs.field(default=0.3, validator=validators.ge(0))
     min_wait: float = attrs.field(default=0.02, validator=validators.ge(0))
     max_packets: int = attrs.field(default=2048, validator=validators.ge(2))
