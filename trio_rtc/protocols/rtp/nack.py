@@ -70,6 +70,7 @@ class NackGenerator:
         "_next",
         "_options",
         "_reordering",
+        "_reported_round_trip",
         "_round_trip",
         "given_up",
         "requested",
@@ -77,7 +78,7 @@ class NackGenerator:
 
     def __init__(self, options: NackOptions | None = None) -> None:
         self._options = options or NackOptions()
-        self._round_trip = self._options.initial_round_trip
+        self._round_trip = self._reported_round_trip = self._options.initial_round_trip
         self._highest: int | None = None
         self._missing: dict[int, _Missing] = {}
         self._next = math.inf
@@ -99,8 +100,12 @@ class NackGenerator:
 
     @property
     def patience(self) -> float:
-        """How long after a hole has shown the second request for what is missing is answered at last, in seconds."""
-        return self.tolerance + _TWO_ANSWERS * self._interval
+        """How long after a hole has shown the second request for what is missing is answered at last, in seconds.
+
+        That goes by the reports, not by the answers: where those are slow because much was lost at once, a keyframe is
+        here sooner than all of them.
+        """
+        return self.tolerance + _TWO_ANSWERS * (self._reported_round_trip + self.tolerance)
 
     @property
     def _interval(self) -> float:
@@ -109,7 +114,7 @@ class NackGenerator:
 
     def set_round_trip(self, round_trip: float) -> None:
         """Tell the round-trip time, in seconds, by which requests are paced."""
-        self._round_trip = round_trip
+        self._round_trip = self._reported_round_trip = round_trip
 
     def is_missing(self, sequence_number: int) -> bool:
         """Return whether the packet is still being waited for."""
