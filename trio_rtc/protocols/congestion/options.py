@@ -185,7 +185,7 @@ class CongestionOptions:
     drain_threshold: float = attrs.field(default=0.1, validator=_positive)
     drain_time: float = attrs.field(default=0.5, validator=_positive)
     drain_floor: float = attrs.field(default=80_000.0, validator=_not_negative)
-    queue_limit: float = attrs.field(default=0.15, validator=_positive)
+    queue_limit: float = attrs.field(default=0.1, validator=_positive)
     drain_least: float = attrs.field(default=0.2, validator=_positive_fraction)
     acknowledged_window: float = attrs.field(default=0.15, validator=_positive)
     acknowledged_first_window: float = attrs.field(default=0.5, validator=_positive)
