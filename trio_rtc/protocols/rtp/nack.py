@@ -107,11 +107,6 @@ class NackGenerator:
         """
         return self.tolerance + _TWO_ANSWERS * (self._reported_round_trip + self.tolerance)
 
-    @property
-    def _interval(self) -> float:
-        # An answer may come as much out of order as anything else.
-        return max(self._options.min_interval, self._round_trip + self.tolerance)
-
     def set_round_trip(self, round_trip: float) -> None:
         """Tell the round-trip time, in seconds, by which requests are paced."""
         self._round_trip = self._reported_round_trip = round_trip
@@ -155,7 +150,8 @@ class NackGenerator:
         if now < self._next:
             return []
         options = self._options
-        interval = self._interval
+        # An answer may come as much out of order as anything else.
+        interval = max(options.min_interval, self._round_trip + self.tolerance)
         numbers: list[int] = []
         lost: list[int] = []
         soonest = math.inf

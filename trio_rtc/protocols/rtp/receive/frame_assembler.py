@@ -197,7 +197,7 @@ class FrameAssembler:
 
         A keyframe would not be here any sooner, and takes much more of the path.
         """
-        self._patience = min(max(self._options.max_wait, patience), self._options.longest_wait)
+        self._patience = max(self._options.max_wait, min(patience, self._options.longest_wait))
 
     def set_delay(self, delay: float) -> None:
         """Tell by how much the delay of packets varies, in seconds: as long it is worth waiting for reordering."""
