@@ -98,6 +98,14 @@ def test_tolerance_is_bounded(nack: NackGenerator) -> None:
     assert nack.tolerance == 0.1
 
 
+def lose_every_other(nack: NackGenerator, numbers: range, *, back_after: float, **how: bool) -> None:
+    """Lose a packet a second, ask for it, and let it come after all."""
+    for number in numbers:
+        nack.received(number + 1, number)
+        nack.due(number + 0.01)
+        nack.received(number, number + back_after, **how)
+
+
 def test_answers_tell_how_long_a_round_trip_takes_by_now(nack: NackGenerator) -> None:
     nack.received(0, 0.0)
     nack.received(2, 1.0)
@@ -109,22 +117,16 @@ def test_answers_tell_how_long_a_round_trip_takes_by_now(nack: NackGenerator) ->
     # Which of two requests is answered nobody knows; a shorter time is believed by and by.
     assert nack.due(2.5) == [3]
     nack.received(3, 2.51, repeated=True)
-    for number in range(5, 45, 2):
-        nack.received(number + 1, number)
-        nack.due(number + 0.01)
-        nack.received(number, number + 0.06, repeated=True)
+    lose_every_other(nack, range(5, 45, 2), back_after=0.06, repeated=True)
     nack.received(48, 50.0)
     nack.due(50.01)
     assert nack.next_timer() == pytest.approx(50.01 + 0.05 + 0.175 * (7 / 8) ** 20 + OPTIONS.min_tolerance)
 
 
 def test_what_error_correction_gets_back_answers_no_request(nack: NackGenerator) -> None:
-    """It comes long before an answer could: as one, it made the round trip look short, and patience end too soon."""
+    """It comes long before an answer could: as one, it made the round trip look short, and requests come too soon."""
     nack.set_round_trip(0.3)
-    for number in range(1, 41, 2):
-        nack.received(number + 1, number)
-        nack.due(number + 0.01)
-        nack.received(number, number + 0.03, recovered=True)
+    lose_every_other(nack, range(1, 41, 2), back_after=0.03, recovered=True)
     nack.received(50, 60.0)
     nack.due(60.01)
     assert nack.next_timer() == pytest.approx(60.01 + 0.3 + OPTIONS.min_tolerance)
