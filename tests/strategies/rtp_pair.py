@@ -189,7 +189,11 @@ class Pair:
     def negotiate(self, *sections: SendParameters, **changes: Any) -> None:
         """Let Alice send sections, and Bob receive and watch them."""
         self.alice.session.set_sections(sections, [], self.now)
-        self.bob.session.set_sections([], [received(section, **changes) for section in sections], self.now)
+        # As in an answer that is recvonly: each section is in both lists.
+        silent = [attrs.evolve(section, encodings=(), active=False) for section in sections]
+        self.bob.session.set_sections(
+            silent, [received(section, **changes) for section in sections], self.now
+        )
         for section in sections:
             self.bob.session.set_demand(section.mid, frames=True, packets=False)
 

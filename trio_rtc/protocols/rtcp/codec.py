@@ -119,24 +119,31 @@ def encode(packets: Iterable[RtcpPacket]) -> bytes:
         raise ValueError(f"a value does not fit its field in RTCP: {error}") from error
 
 
-def encode_datagrams(packets: Iterable[RtcpPacket], max_size: int) -> list[bytes]:
+def encode_datagrams(
+    packets: Iterable[RtcpPacket], max_size: int, *, head: Iterable[RtcpPacket] = ()
+) -> list[bytes]:
     """Return datagrams of at most ``max_size`` bytes that hold packets in their order.
 
-    Only the first begins with the first packet: what follows needs peers that take reduced-size RTCP.
+    Args:
+        packets: What is sent; the first datagram begins with the first of them.
+        max_size: Bytes of a datagram at most.
+        head: What every other datagram begins with. A compound begins with a report and has the sender's CNAME (RFC
+            3550 section 6.1); without a head the datagrams are for peers that take reduced-size RTCP (RFC 5506).
 
     Raises:
-        ValueError: A single packet is larger, or a value does not fit its field.
+        ValueError: A single packet is larger, or does not fit behind the head, or a value does not fit its field.
     """
     datagrams: list[bytes] = []
-    datagram = b""
+    begin = encode(head)
+    datagram = begun = b""
     for packet in packets:
         encoded = encode([packet])
-        if len(encoded) > max_size:
-            raise ValueError(f"an RTCP packet of {len(encoded)} bytes does not fit {max_size} bytes")
-        if datagram and len(datagram) + len(encoded) > max_size:
+        if datagram != begun and len(datagram) + len(encoded) > max_size:
             datagrams.append(datagram)
-            datagram = b""
+            datagram = begun = begin
+        if len(datagram) + len(encoded) > max_size:
+            raise ValueError(f"an RTCP packet of {len(encoded)} bytes does not fit {max_size} bytes")
         datagram += encoded
-    if datagram:
+    if datagram != begun:
         datagrams.append(datagram)
     return datagrams

@@ -99,7 +99,7 @@ class PathFeedback:
 
         Args:
             own_ssrc: Who tells.
-            ssrcs: The sources that are heard.
+            ssrcs: The sources that are heard; transport-wide feedback names the first of them.
             now: Seconds.
             compact_now: The same as the middle 32 bits of an NTP timestamp.
             max_size: Bytes of a packet at most.

@@ -32,6 +32,7 @@ from .parameters import Codec, CodecRole, ReceiveParameters
 from .path_feedback import PathFeedback
 from .received_sections import ReceivedSections
 from .redundancy import fec_counters
+from .reports import MAX_FEEDBACK
 from .router import Route
 from .rtx import unwrap
 from .source_requests import take_requests
@@ -41,7 +42,18 @@ from .synchronization import Synchronizer
 from .telephone import IncomingEvents
 from .totals import Totals, add_to, incoming_totals
 
-_MAX_RTCP = 1150
+
+@attrs.frozen
+class SourceFeedback:
+    """Feedback about one source, which leaves in one compound.
+
+    Attributes:
+        stream: The source's; ``None`` if no source is received any more.
+        packets: What is asked and told.
+    """
+
+    stream: IncomingStream | None
+    packets: list[RtcpPacket]
 
 
 @attrs.define
@@ -437,25 +449,39 @@ class ReceivingSide:
 
     # -- what we tell and ask --------------------------------------------------------------------------------------
 
-    def report_blocks(self, now: float) -> list[ReportBlock]:
-        """Return what we tell of the sources that were heard."""
-        return [stream.report_block(now) for stream in self._streams.values()]
+    def report_blocks(self, now: float) -> dict[str, list[ReportBlock]]:
+        """Return the report blocks of the sources that were received, by section."""
+        blocks: dict[str, list[ReportBlock]] = {}
+        for stream in self._streams.values():
+            blocks.setdefault(stream.mid, []).append(stream.report_block(now))
+        return blocks
 
-    def requests(self, own_ssrc: int, now: float, compact: Callable[[float], int]) -> list[RtcpPacket]:
+    def requests(
+        self, sender_of: Callable[[str | None], int], now: float, compact: Callable[[float], int]
+    ) -> list[SourceFeedback]:
         """Return what is asked of sources now, and what is told of the path.
 
         Args:
-            own_ssrc: Who asks.
+            sender_of: Returns our SSRC in a section, or outside of all.
             now: Seconds.
             compact: Makes of a time the middle 32 bits of an NTP timestamp.
         """
-        packets: list[RtcpPacket] = []
+        feedback: list[SourceFeedback] = []
         for stream in self._deadlines.take(now):
             if stream.next_request() <= now:
-                packets += take_requests(stream, own_ssrc, now, _MAX_RTCP)
+                packets = take_requests(stream, sender_of(stream.mid), now, MAX_FEEDBACK)
+                if packets:
+                    feedback.append(SourceFeedback(stream, packets))
         if self._feedback.has_to_tell(now):
-            packets += self._feedback.take(own_ssrc, list(self._streams), now, compact(now), _MAX_RTCP)
-        return packets
+            # What is told of the path is told of all sources; the latest is one that surely still sends.
+            streams = sorted(self._streams.values(), key=lambda stream: stream.last_heard, reverse=True)
+            latest = streams[0] if streams else None
+            sender_ssrc = sender_of(None if latest is None else latest.mid)
+            ssrcs = [stream.ssrc for stream in streams]
+            packets = self._feedback.take(sender_ssrc, ssrcs, now, compact(now), MAX_FEEDBACK)
+            if packets:
+                feedback.append(SourceFeedback(latest, packets))
+        return feedback
 
     # -- time ----------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,11 @@
 The bandwidth rule of RFC 3550 is for groups of thousands; between two peers the interval is a constant, as in the
 browsers: a second with video, five without, each time between half and one and a half of it, so that reports of
 many connections do not fall together.
+
+Each media section has datagrams of its own, as in libwebrtc: reports of our sources of the section, with blocks of the
+peer's sources of the same section. Janus and others find the stream that a compound is about by the SSRC of its sender,
+else by its first report block, and drop what they cannot find. So feedback that may not stand alone begins with the
+report block of the source that it is about (:func:`feedback_head`); RFC 3550 section 6.1 would allow an empty report.
 """
 
 import math
@@ -22,6 +27,12 @@ from trio_rtc.protocols.rtcp.description import ItemType
 
 MAX_BLOCKS = 31
 """What one packet can count: report blocks, sources of a goodbye."""
+MAX_DATAGRAM = 1150
+"""Bytes of RTCP in a datagram."""
+MAX_FEEDBACK = 850
+"""Bytes of a packet of feedback: so many are left behind a report block and the longest CNAME."""
+_MAX_NAMES_SIZE = 800
+"""Bytes of the chunks in one source description."""
 _FIRST_INTERVAL = 0.1
 
 
@@ -89,12 +100,31 @@ def compound(
     while rest or not packets:
         packets.append(ReceiverReport(own_ssrc, tuple(rest[:MAX_BLOCKS])))
         del rest[:MAX_BLOCKS]
-    named = tuple(dict.fromkeys((own_ssrc, *sources)))[:MAX_BLOCKS]
+    return [*packets, *describe(list(dict.fromkeys((own_ssrc, *sources))), cname)]
+
+
+def describe(sources: Sequence[int], cname: str) -> list[RtcpPacket]:
+    """Return the source descriptions that give our sources their CNAME, in as many packets as are needed."""
     items = ((int(ItemType.CNAME), cname.encode()[:255]),)
-    packets.append(SourceDescription(tuple(SourceDescriptionChunk(ssrc, items) for ssrc in named)))
-    return packets
+    chunks = [SourceDescriptionChunk(ssrc, items) for ssrc in sources]
+    # SSRC, type, length, and one to four zeros behind the text (RFC 3550 section 6.5).
+    size = 4 * ((4 + 2 + len(items[0][1])) // 4 + 1)
+    count = min(MAX_BLOCKS, _MAX_NAMES_SIZE // size)
+    return [SourceDescription(tuple(chunks[at : at + count])) for at in range(0, len(chunks), count)]
+
+
+def feedback_head(sender_ssrc: int, cname: str, block: ReportBlock | None) -> list[RtcpPacket]:
+    """Return what feedback is sent behind where it may not stand alone: a report and a CNAME.
+
+    Args:
+        sender_ssrc: Our SSRC in the section of the source.
+        cname: Its CNAME.
+        block: Of the source that the feedback is about; ``None`` if it is about no source that is received.
+    """
+    return compound(sender_ssrc, (), () if block is None else (block,), cname, ())
 
 
 def goodbye(own_ssrc: int, cname: str, sources: Sequence[int]) -> list[RtcpPacket]:
     """Return the packets that say that our sources leave."""
-    return [*compound(own_ssrc, (), (), cname, sources), Goodbye(tuple(sources[:MAX_BLOCKS]))]
+    parts = [tuple(sources[at : at + MAX_BLOCKS]) for at in range(0, len(sources), MAX_BLOCKS)]
+    return [*compound(own_ssrc, (), (), cname, sources), *map(Goodbye, parts)]

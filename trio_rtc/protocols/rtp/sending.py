@@ -384,19 +384,21 @@ class SendingSide:
         self._bandwidth.set_overhead(block.ssrc, place.stream.overhead)
         self._bandwidth.loss_reported(report.fraction_lost, round_trip, now)
 
-    def reports(self, now: float, wall_clock: float) -> list[SenderReport]:
-        """Return a sender report of each stream that has sent something; ``wall_clock`` is Unix time."""
-        return [
-            SenderReport(
-                ssrc,
-                ntp_from_unix(wall_clock),
-                place.stream.clock.extrapolate(now),
-                place.stream.counters.packets_sent & 0xFFFFFFFF,
-                place.stream.counters.bytes_sent & 0xFFFFFFFF,
-            )
-            for ssrc, place in self._places.items()
-            if place.stream.clock is not None
-        ]
+    def reports(self, now: float, wall_clock: float) -> dict[str, list[SenderReport]]:
+        """Return a sender report of each stream that has sent something, by section; ``wall_clock`` is Unix time."""
+        reports: dict[str, list[SenderReport]] = {}
+        for ssrc, place in self._places.items():
+            stream = place.stream
+            if stream.clock is not None:
+                report = SenderReport(
+                    ssrc,
+                    ntp_from_unix(wall_clock),
+                    stream.clock.extrapolate(now),
+                    stream.counters.packets_sent & 0xFFFFFFFF,
+                    stream.counters.bytes_sent & 0xFFFFFFFF,
+                )
+                reports.setdefault(stream.mid, []).append(report)
+        return reports
 
 
 def _event_codec(parameters: SendParameters) -> Codec | None:

@@ -7,7 +7,8 @@ DTLS handshake brings the keys it sends nothing and keeps a few of the packets t
 Packets that come are decrypted, sorted to their stream (:mod:`.router`), and leave as events: packets for those who
 forward, whole frames for those who watch. Frames that are to be sent are cut into packets, wait in the pacer and are
 stamped and encrypted as they leave. Between the two, RTCP: reports go out at an interval (:mod:`.reports`), requests
-and congestion feedback as soon as they are due, alone where the peer takes that (RFC 5506).
+and congestion feedback as soon as they are due, alone where the peer takes that (RFC 5506), else behind a report of the
+source that they are about.
 
 ``close`` says BYE. Left out: groups of more than two, RTP and RTCP on separate ports, SSRC collisions (the peers of an
 authenticated connection choose 32 random bits each, and a collision is refused by SDP).
@@ -36,7 +37,6 @@ from trio_rtc.protocols.rtcp import (
     TransportFeedback,
     compact_from_seconds,
     compact_ntp,
-    encode,
     encode_datagrams,
     ntp_from_unix,
     parse,
@@ -50,12 +50,11 @@ from .frame import EncodedFrame
 from .options import RtpOptions
 from .packet import RtpPacket
 from .parameters import FEEDBACK_CCFB, FEEDBACK_TRANSPORT, ReceiveParameters, SendParameters
-from .receiving import Demand, ReceivingSide
-from .reports import ReportSchedule, compound, goodbye
+from .receiving import Demand, ReceivingSide, SourceFeedback
+from .reports import MAX_DATAGRAM, ReportSchedule, compound, feedback_head, goodbye
 from .sending import SendingSide
 from .totals import Totals, add_to, numbers_of
 
-_MAX_RTCP = 1150
 _RTCP_TYPES = range(192, 224)
 
 
@@ -91,7 +90,9 @@ class RtpSession:
         self.closed = False
         self._own_ssrc = rng.getrandbits(32)
         self._schedule = ReportSchedule(rng)
-        self._reduced_size = False
+        # The sections in which feedback may stand alone, and our SSRC in each.
+        self._reduced_size: set[str] = set()
+        self._senders: dict[str, int] = {}
         self._has_video = False
         self._early: list[bytes] = []
         self._control: list[bytes] = []
@@ -113,7 +114,7 @@ class RtpSession:
         """Replace what is sent and what may be received."""
         gone = self.sending.set_sections(sending)
         if gone:
-            self._send_rtcp(goodbye(self._own_ssrc, self._cname, gone))
+            self._send_goodbye(gone)
         self.receiving.set_sections(receiving)
         active = [section for section in sending if section.active]
         feedback = {kind for section in active for codec in section.codecs for kind in codec.feedback}
@@ -123,11 +124,10 @@ class RtpSession:
             of_sources=FEEDBACK_CCFB in feedback,
             now=now,
         )
-        self._reduced_size = all(section.reduced_size_rtcp for section in sending)
+        self._reduced_size = {section.mid for section in sending if section.reduced_size_rtcp}
+        self._senders = {section.mid: section.encodings[0].ssrc for section in active if section.encodings}
         kinds = [section.kind for section in sending] + [section.kind for section in receiving]
         self._has_video = "video" in kinds
-        first = next((encoding.ssrc for section in active for encoding in section.encodings), None)
-        self._own_ssrc = self._own_ssrc if first is None else first
         self._note_bitrates(now)
 
     def set_demand(self, mid: str, *, frames: bool, packets: bool, least_delay: float = 0.0) -> None:
@@ -262,9 +262,8 @@ class RtpSession:
         if srtp is None:
             return []
         if not self.closed:
-            requests = self.receiving.requests(self._own_ssrc, now, self._compact)
-            if requests:
-                self._send_rtcp(self._alone(requests))
+            for feedback in self.receiving.requests(self._sender_of, now, self._compact):
+                self._send_feedback(feedback, now)
         datagrams: list[bytes] = []
         if self._control:
             control, self._control = self._control, []
@@ -291,7 +290,7 @@ class RtpSession:
         if not self.closed:
             ssrcs = self.sending.ssrcs
             if ssrcs:
-                self._send_rtcp(goodbye(self._own_ssrc, self._cname, ssrcs))
+                self._send_goodbye(ssrcs)
             self._end()
 
     def lower_closed(self, now: float) -> None:
@@ -377,13 +376,20 @@ class RtpSession:
     def _report(self, now: float) -> None:
         reports = self.sending.reports(now, now + self._wall_clock)
         blocks = self.receiving.report_blocks(now)
-        packets = compound(self._own_ssrc, reports, blocks, self._cname, [report.ssrc for report in reports])
-        extended = self._extended_report(now, sends=bool(reports))
-        if extended is not None:
-            packets.append(extended)
-        self._send_rtcp(packets)
+        sends = bool(reports)
+        # A session in which nothing is sent or received reports, too.
+        for mid in dict.fromkeys([*reports, *blocks]) or [""]:
+            sender, own = self._sender_of(mid), reports.get(mid, [])
+            sources = [report.ssrc for report in own]
+            packets = compound(sender, own, blocks.get(mid, []), self._cname, sources)
+            extended = self._extended_report(sender, now, sends=sends)
+            if extended is not None:
+                packets.append(extended)
+            # One reference time is enough.
+            sends = True
+            self._send_compound(packets, feedback_head(sender, self._cname, None))
 
-    def _extended_report(self, now: float, *, sends: bool) -> ExtendedReport | None:
+    def _extended_report(self, sender_ssrc: int, now: float, *, sends: bool) -> ExtendedReport | None:
         """Return what gives a side that only receives its round-trip time (RFC 3611 sections 4.4 and 4.5)."""
         reference = None if sends else ntp_from_unix(now + self._wall_clock)
         delays: tuple[DelaySinceLastReceiverReport, ...] = ()
@@ -393,20 +399,27 @@ class RtpSession:
             self._reference_time = None
         if reference is None and not delays:
             return None
-        return ExtendedReport(self._own_ssrc, reference, delays)
+        return ExtendedReport(sender_ssrc, reference, delays)
 
-    def _alone(self, packets: list[RtcpPacket]) -> list[RtcpPacket]:
-        """Return feedback as it may be sent: by itself (RFC 5506), or behind a report."""
-        if self._reduced_size:
-            return packets
-        return [*compound(self._own_ssrc, (), (), self._cname, ()), *packets]
+    def _sender_of(self, mid: str | None) -> int:
+        """Return our SSRC in a section: of what is sent there, else one that no media has."""
+        return self._own_ssrc if mid is None else self._senders.get(mid, self._own_ssrc)
 
-    def _send_rtcp(self, packets: Sequence[RtcpPacket]) -> None:
-        datagram = encode(packets)
-        if len(datagram) <= _MAX_RTCP:
-            self._control.append(datagram)
-        else:
-            self._control += encode_datagrams(packets, _MAX_RTCP)
+    def _send_feedback(self, feedback: SourceFeedback, now: float) -> None:
+        """Send feedback by itself where that was negotiated (RFC 5506), else behind a report of its source."""
+        stream = feedback.stream
+        if stream is not None and stream.mid in self._reduced_size:
+            self._control += encode_datagrams(feedback.packets, MAX_DATAGRAM)
+            return
+        sender = self._sender_of(None if stream is None else stream.mid)
+        head = feedback_head(sender, self._cname, None if stream is None else stream.report_block(now))
+        self._send_compound([*head, *feedback.packets], head)
+
+    def _send_goodbye(self, ssrcs: Sequence[int]) -> None:
+        self._send_compound(goodbye(ssrcs[0], self._cname, ssrcs), feedback_head(ssrcs[0], self._cname, None))
+
+    def _send_compound(self, packets: Sequence[RtcpPacket], head: Sequence[RtcpPacket]) -> None:
+        self._control += encode_datagrams(packets, MAX_DATAGRAM, head=head)
 
     def _compact(self, now: float) -> int:
         return compact_ntp(ntp_from_unix(now + self._wall_clock))
