@@ -3,10 +3,10 @@
 import pytest
 import trio
 
-from tests.strategies.peers import connect, open_channel
+from tests.strategies.peers import channel_pair, connect, open_channel, two_peers
 from tests.strategies.stories import messages_pass, state_reached
 from trio_rtc import RTCDataChannel, RTCError, RTCErrorEvent, RTCPeerConnection, SctpOptions, Settings
-from trio_rtc.testing import Drop, Pass
+from trio_rtc.testing import Drop, Link, Pass
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -30,6 +30,22 @@ async def test_silence_is_noticed_within_five_seconds_and_final_after_thirty(idl
         peers.network.partition("alice")
         histories = [note_states(peers.alice), note_states(peers.bob)]
         await trio.sleep(60)
+        for history in histories:
+            assert [state for _, state in history] == ["disconnected", "failed"]
+            assert 1 < history[0][0] <= 5
+            assert CONSENT_TIMEOUT - 7 < history[1][0] <= CONSENT_TIMEOUT
+
+
+@pytest.mark.parametrize("connected_for", [0.0, 1.0, 1.5, 2.0, 9.0, 60.0])
+async def test_with_two_address_families_a_dead_peer_is_never_connected_again(connected_for: float) -> None:
+    """The second pair, checked while the first one was, replaces it for as long as its own consent lasts."""
+    link = Link(delay=0.03)
+    async with two_peers(link=link, dual_stack=True) as peers:
+        await channel_pair(peers.alice, peers.bob)
+        await trio.sleep(connected_for)
+        peers.network.partition("alice")
+        histories = [note_states(peers.alice), note_states(peers.bob)]
+        await trio.sleep(120)
         for history in histories:
             assert [state for _, state in history] == ["disconnected", "failed"]
             assert 1 < history[0][0] <= 5

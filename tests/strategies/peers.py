@@ -50,10 +50,14 @@ async def two_peers(
     link: Link | None = None,
     settings: Settings | None = None,
     configuration: RTCConfiguration | None = None,
+    dual_stack: bool = False,
 ) -> AsyncIterator[Peers]:
     """Open a network and two peers on it, not connected yet; whatever happens, no socket outlives them."""
     async with SimulatedNetwork(seed=seed, link=link or Link()) as network:
-        hosts = network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])
+        addresses = [["10.0.0.1"], ["10.0.0.2"]]
+        if dual_stack:
+            addresses = [["2001:db8::1", "10.0.0.1"], ["2001:db8::2", "10.0.0.2"]]
+        hosts = network.add_host("alice", addresses[0]), network.add_host("bob", addresses[1])
         chosen = [settings_for(host, 2 * seed + n, settings) for n, host in enumerate(hosts)]
         try:
             async with (

@@ -383,7 +383,7 @@ def test_a_controlled_agent_follows_a_change_of_mind() -> None:
     assert agent.selected_pair.remote_address == BOB
     peer.check(now + 2.0, source=worse, use_candidate=True)
     assert agent.selected_pair.remote_address == worse
-    assert agent.events()[-1] == SelectedPairChanged(agent.selected_pair)
+    assert SelectedPairChanged(agent.selected_pair) in agent.events()
 
 
 def test_before_nomination_the_best_valid_pair_is_used() -> None:

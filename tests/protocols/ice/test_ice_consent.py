@@ -1,16 +1,29 @@
 """Consent freshness: what silence does to a connected pair."""
 
 import itertools
+import random
 
 import pytest
 
 from tests.strategies.ice_network import Host, IceNetwork, are_connected, signal
+from tests.strategies.ice_peer import ScriptedPeer
 from trio_rtc.protocols._contract import Address, Datagram
-from trio_rtc.protocols.ice import IceRole, SelectedPairChanged, StateChanged
+from trio_rtc.protocols.ice import (
+    Agent,
+    Candidate,
+    IceOptions,
+    IceRole,
+    SelectedPairChanged,
+    StateChanged,
+)
 from trio_rtc.protocols.stun import Message, MessageClass
 
 ALICE = Address("10.0.0.1", 1000)
 BOB = Address("10.0.0.2", 2000)
+ALICE_6 = Address("2001:db8::1", 1000)
+BOB_6 = Address("2001:db8::2", 2000)
+BOB_AGAIN = Address("10.0.0.3", 3000)
+REQUEST = MessageClass.REQUEST
 
 
 def connect(delay: float = 0.001, seed: int = 0) -> tuple[IceNetwork, Host, Host]:
@@ -21,6 +34,18 @@ def connect(delay: float = 0.001, seed: int = 0) -> tuple[IceNetwork, Host, Host
     signal(network, bob, alice)
     assert network.run(1, lambda: are_connected(alice, bob))
     network.run(0.5)
+    return network, alice, bob
+
+
+def connect_dual_stack(seed: int = 0) -> tuple[IceNetwork, Host, Host]:
+    """Connect two hosts with a valid pair of each address family: the second is checked before the first answer."""
+    network = IceNetwork(delay=0.03)
+    alice = network.add_host(IceRole.CONTROLLING, ALICE_6, ALICE, seed=100 * seed + 1)
+    bob = network.add_host(IceRole.CONTROLLED, BOB_6, BOB, seed=100 * seed + 2)
+    signal(network, alice, bob)
+    signal(network, bob, alice)
+    assert network.run(1, lambda: are_connected(alice, bob))
+    assert network.run(1, lambda: all(pair.state == "succeeded" for pair in alice.agent.pairs))
     return network, alice, bob
 
 
@@ -145,3 +170,143 @@ def test_only_an_authentic_answer_on_the_same_path_renews_consent() -> None:
 
     network.route = redirect
     assert network.run(31, lambda: alice.agent.state == "failed")
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("connected_for", [0.0, 1.0, 1.5, 2.0, 7.0, 25.0])
+def test_a_dead_peer_with_two_valid_pairs_is_never_connected_again(seed: int, connected_for: float) -> None:
+    network, alice, bob = connect_dual_stack(seed)
+    network.run(connected_for)
+    last_answer = network.now + network.delay
+    network.route = drop_everything
+    for host in (alice, bob):
+        host.events.clear()
+    assert network.run(31, lambda: alice.agent.state == bob.agent.state == "failed")
+    assert network.now <= last_answer + 30
+    network.run(60)
+    for host in (alice, bob):
+        assert states(host) == ["disconnected", "failed"]
+
+
+def test_a_pair_that_works_replaces_a_lost_one() -> None:
+    """Only the selected pair breaks: the other one is checked meanwhile, and takes over when consent is lost."""
+    network, alice, bob = connect_dual_stack()
+    selected = alice.agent.selected_pair
+    assert selected is not None
+    broken = selected.local_base, selected.remote_address
+    network.route = lambda datagram: None if broken[0] in (datagram.local, datagram.remote) else datagram
+    alice.events.clear()
+    assert network.run(31, lambda: alice.agent.selected_pair not in (selected, None))
+    assert alice.agent.state in ("connected", "completed")
+    network.run(60)
+    assert are_connected(alice, bob)
+    assert states(alice)[0] == "disconnected"
+    assert "failed" not in states(alice)
+
+
+def controlled_agent_with_two_pairs() -> tuple[Agent, ScriptedPeer]:
+    """Return a controlled agent with valid pairs to BOB (better, nominated) and BOB_AGAIN, answered at 0 s."""
+    agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLED)
+    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
+    agent.local_addresses_complete(0.0)
+    peer = ScriptedPeer(agent, ALICE, BOB)
+    agent.set_remote_parameters(peer.parameters, 0.0)
+    agent.add_remote_candidate(peer.candidate(), 0.0)
+    agent.add_remote_candidate(Candidate.parse("candidate:5 1 udp 5 10.0.0.3 3000 typ host"), 0.0)
+    answer_until(agent, peer, 0.0, 0.1)
+    assert [pair.state for pair in agent.pairs] == ["succeeded"] * 2
+    peer.check(0.1, use_candidate=True)
+    assert agent.selected_pair is not None
+    assert agent.selected_pair.remote_address == BOB
+    return agent, peer
+
+
+def answer_until(agent: Agent, peer: ScriptedPeer, now: float, until: float, *targets: Address) -> None:
+    """Let time pass; requests to ``targets`` (all if none are given) are answered."""
+    while now <= until:
+        for datagram in agent.datagrams_to_send(now):
+            if Message.parse(datagram.data).message_class is not MessageClass.REQUEST:
+                continue
+            if not targets or datagram.remote in targets:
+                peer.answer(datagram, now)
+        now = agent.next_timer()
+        if now <= until:
+            agent.handle_timer(now)
+            assert agent.next_timer() > now
+
+
+def state_changes(agent: Agent) -> list[str]:
+    return [event.state.value for event in agent.events() if isinstance(event, StateChanged)]
+
+
+def test_a_newly_nominated_pair_has_the_consent_that_is_left_on_it() -> None:
+    agent, peer = controlled_agent_with_two_pairs()
+    answer_until(agent, peer, 0.1, 20.0)
+    agent.events()
+    peer.check(20.0, source=BOB_AGAIN, use_candidate=True)
+    assert agent.selected_pair is not None
+    assert agent.selected_pair.remote_address == BOB_AGAIN
+    assert agent.state == "connected"
+    answer_until(agent, peer, 20.0, 29.0, BOB)
+    assert agent.state == "disconnected"
+    answer_until(agent, peer, 29.0, 30.2, BOB)
+    # The pair to BOB was answered until 20 s, so it has consent left, and is checked as soon as it is selected.
+    assert agent.selected_pair is not None
+    assert agent.selected_pair.remote_address == BOB
+    assert state_changes(agent) == ["disconnected", "connected"]
+
+
+def test_a_newly_nominated_pair_of_a_dead_peer_fails_when_its_consent_ends() -> None:
+    agent, peer = controlled_agent_with_two_pairs()
+    answer_until(agent, peer, 0.1, 20.0)
+    agent.events()
+    peer.check(20.0, source=BOB_AGAIN, use_candidate=True)
+    answer_until(agent, peer, 20.0, 44.0, ALICE)
+    assert agent.state == "disconnected"
+    answer_until(agent, peer, 44.0, 50.0, ALICE)
+    assert state_changes(agent) == ["disconnected", "failed"]
+
+
+def test_a_nominated_pair_without_consent_is_checked_before_it_is_selected() -> None:
+    """RFC 7675 section 5.1: no application data before consent is obtained."""
+    agent, peer = controlled_agent_with_two_pairs()
+    answer_until(agent, peer, 0.1, 50.0)
+    agent.events()
+    agent.datagrams_to_send(50.0)
+    peer.check(50.0, source=BOB_AGAIN, use_candidate=True)
+    assert agent.selected_pair is not None
+    assert agent.selected_pair.remote_address == BOB
+    (check,) = [datagram for datagram in peer.sent if Message.parse(datagram.data).message_class is REQUEST]
+    assert check.remote == BOB_AGAIN
+    peer.answer(check, 50.0)
+    assert agent.selected_pair.remote_address == BOB_AGAIN
+    assert state_changes(agent) == []
+
+
+def test_after_a_lost_address_an_old_pair_is_checked_before_it_is_selected() -> None:
+    network, alice, bob = connect_dual_stack()
+    network.run(60)
+    selected = bob.agent.selected_pair
+    assert selected is not None
+    bob.events.clear()
+    bob.agent.remove_local_address(selected.local_base, network.now)
+    assert bob.agent.selected_pair is None
+    assert bob.agent.state == "disconnected"
+    network.run(2.1 * network.delay)
+    assert bob.agent.selected_pair is not None
+    assert bob.agent.selected_pair.local_base == BOB
+    assert network.run(60, lambda: are_connected(alice, bob) and alice.agent.selected_pair != selected)
+
+
+def test_a_restart_towards_a_dead_peer_never_reads_connected() -> None:
+    network, alice, bob = connect_dual_stack()
+    network.run(1.0)
+    network.route = drop_everything
+    assert network.run(6, lambda: alice.agent.state == "disconnected")
+    alice.events.clear()
+    alice.agent.restart(network.now)
+    alice.take_events()
+    signal(network, bob, alice)
+    network.run(60)
+    assert {"connected", "completed"}.isdisjoint(states(alice))
+    assert alice.agent.state == "failed"

@@ -15,7 +15,9 @@ Before that, data already flows on the best valid pair, as RFC 8445 section 12 a
 trip. The controlled agent follows the nomination once its own check has succeeded.
 
 **The selected pair** is kept alive by :mod:`.consent`. Missing answers make the transport *disconnected*, lost
-consent makes it *failed*. After a restart the old pair carries data until the new generation has nominated.
+consent makes it *failed*. Meanwhile the best other valid pair is checked too, and replaces a lost one with the consent
+that its own responses have given; the state stays *disconnected* until one has come. After a restart the old pair
+carries data until the new generation has nominated.
 
 **States** (W3C): *new* until there is something to check, *checking* until a pair is valid, *connected*, and
 *completed*, always after *connected*, when nominated with both sides' candidates complete. *Failed* comes when
@@ -422,10 +424,9 @@ class Agent:
                 case Query():
                     self._end_query(purpose, event, now)
         self._gatherer.settle()
-        self._path.keep_consent(now)
-        self._start_transaction(now)
-        self._connectivity.nominate_if_due(now)
         self._path.update(now)
+        self._connectivity.nominate_if_due(now)
+        self._start_transaction(now)
         if now >= self._failure_due:
             self._connectivity.give_up()
         self._outgoing += self._requester.datagrams_to_send(now)

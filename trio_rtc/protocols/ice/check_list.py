@@ -112,6 +112,12 @@ class CheckList:
             if other.state is CheckState.FROZEN and other.foundation == pair.foundation:
                 other.state = CheckState.WAITING
 
+    def fail(self, pair: CheckedPair) -> None:
+        """Mark a pair as failed; a triggered check of it is not sent."""
+        pair.state = CheckState.FAILED
+        if pair in self._triggered:
+            self._triggered.remove(pair)
+
     @property
     def has_next_check(self) -> bool:
         """Whether ``take_next_check`` would return a pair."""
@@ -148,7 +154,11 @@ class CheckList:
     @property
     def best_valid(self) -> CheckedPair | None:
         """The valid pair of the highest priority."""
-        valid = (pair for pair in self if pair.state is CheckState.SUCCEEDED)
+        return self.find_best_valid()
+
+    def find_best_valid(self, *, besides: CheckedPair | None = None) -> CheckedPair | None:
+        """Return the valid pair of the highest priority, or the next one besides it."""
+        valid = (pair for pair in self if pair.state is CheckState.SUCCEEDED and pair is not besides)
         return max(valid, key=lambda pair: pair.priority, default=None)
 
     @property

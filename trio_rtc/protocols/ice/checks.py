@@ -70,8 +70,8 @@ class Requester:
         self._options = options
         self._roles = roles
         self._rng = rng
-        # Two checks a pair, every query at once, and the consent checks that are under way: those of a pair that was
-        # selected before, and of the present one.
+        # Two checks a pair, every query at once, and the consent checks that are under way: those of the selected pair,
+        # and of the one that was selected before or would replace it.
         queries = options.max_local_addresses * options.max_stun_servers
         consent_checks = math.ceil(options.consent_timeout / options.consent_retry_interval)
         limit = 4 * options.max_pairs + queries + 2 * consent_checks

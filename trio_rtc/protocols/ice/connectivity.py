@@ -269,7 +269,7 @@ class Connectivity:
         if pair is None or pair.consent_expired:
             return
         nominated = check.use_candidate and self._roles.role is IceRole.CONTROLLED
-        if pair.state is CheckState.SUCCEEDED:
+        if pair.state is CheckState.SUCCEEDED and not (nominated and self._is_stale(pair, now)):
             if nominated:
                 self._follow_nomination(pair, now)
             return
@@ -279,6 +279,16 @@ class Connectivity:
         if pair.state is CheckState.FAILED:
             self._revive(now)
         self.generation.check_list.trigger(pair)
+
+    def _is_stale(self, pair: CheckedPair, now: float) -> bool:
+        """Return whether the last response on a pair gives no consent any more (RFC 7675 section 5.1)."""
+        return now - pair.answered_at >= self._options.consent_timeout
+
+    def check_stale_pairs(self, now: float) -> None:
+        """Check valid pairs again whose last response is too old to select them without a new one."""
+        for pair in self.generation.check_list:
+            if pair.state is CheckState.SUCCEEDED and self._is_stale(pair, now):
+                self.generation.check_list.trigger(pair)
 
     def _find_or_learn_pair(self, check: EarlyCheck, now: float) -> CheckedPair | None:
         generation = self.generation
@@ -451,12 +461,15 @@ class Connectivity:
         self.generation.nominating = None
 
     def expire_consent(self, generation: Generation, pair: CheckedPair, now: float) -> None:
-        """Take back what a pair was allowed, with others whose last response is as old."""
+        """Revoke consent for a pair and for other valid pairs whose last response is as old.
+
+        Their credentials must not be used on them again (RFC 7675 section 5.1): they come back with a restart.
+        """
         for other in [pair, *generation.check_list]:
-            if other is pair or now - other.answered_at >= self._options.consent_timeout:
+            if other is pair or self._is_stale(other, now):
                 other.nominated = False
-                if other.state is CheckState.SUCCEEDED:
-                    other.state = CheckState.FAILED
+                if other is pair or other.state is CheckState.SUCCEEDED:
+                    generation.check_list.fail(other)
                     other.consent_expired = True
                     self._accepted.pop(other.key, None)
         generation.check_list.concluded = False

@@ -4,6 +4,9 @@ The selected pair is checked every 5 seconds, more or less. A response renews co
 that runs a closer watch: when nothing authentic was heard on the pair for a while, it is checked at once and
 again every half second, and if that stays without answer the pair counts as disconnected until one comes.
 Every check is a transaction of its own that is never retransmitted (RFC 7675 section 5.1).
+
+Consent belongs to the pair, not to its selection: it begins with the last response on the pair. A pair that
+replaces a disconnected one stays disconnected until a check on it is answered.
 """
 
 import math
@@ -15,20 +18,32 @@ from .options import IceOptions
 class Consent:
     """The timers of one selected pair.
 
+    Args:
+        options: Times.
+        rng: Randomizes the interval between checks.
+        answered_at: When the last response on the pair came; consent begins there.
+        disconnected: Whether the pair replaces one whose checks were not answered. Then it is checked at once and
+            counts as disconnected until a response comes.
+
     Attributes:
         missed: Whether checks have gone unanswered for so long that the pair counts as disconnected.
         expires: When consent is gone.
     """
 
-    def __init__(self, options: IceOptions, rng: random.Random, now: float) -> None:
+    def __init__(
+        self, options: IceOptions, rng: random.Random, *, answered_at: float, disconnected: bool = False
+    ) -> None:
         self._options = options
         self._rng = rng
-        self._heard = now
+        self._heard = answered_at
         self._next_check = math.inf
         self._unanswered_since = math.inf
         self.missed = False
         self.expires = math.inf
-        self.renew(now)
+        self.renew(answered_at)
+        if disconnected:
+            self.missed = True
+            self._next_check = answered_at
 
     def renew(self, now: float) -> None:
         """Note a response to a consent check."""

@@ -65,17 +65,25 @@ class SelectedPath:
         return math.inf if self.current is None else self.current.consent.next_timer
 
     def update(self, now: float) -> None:
-        """Select the nominated pair, or before there is one the best valid pair."""
-        generation = self._connectivity.generation
-        wanted = generation.check_list.nominated
-        if wanted is None and self._may_select_before_nomination:
-            wanted = generation.check_list.best_valid
-        if wanted is None or (self.current is not None and self.current.pair is wanted):
-            return
-        self.current = Selection(wanted, generation, Consent(self._options, self._rng, now))
-        self.lost = False
-        _logger.debug("selected %s to %s", wanted.local.base, wanted.remote.address)
-        self._events.append(SelectedPairChanged(wanted.pair))
+        """Notice lost consent, select a pair, and send the consent check that is due."""
+        if self.current is not None:
+            self.current.consent.update(now)
+            if now >= self.current.consent.expires:
+                self._expire(self.current, now)
+        wanted = self._find_wanted(now)
+        if wanted is not None and (self.current is None or self.current.pair is not wanted):
+            disconnected = self.current is not None and self.current.consent.missed
+            self._select(wanted, now, disconnected=disconnected)
+        if self.current is not None and now >= self.current.consent.check_due:
+            self._send_consent_check(self.current, now)
+
+    def _find_wanted(self, now: float) -> CheckedPair | None:
+        """Return the nominated pair, or before there is one the best valid pair that there is consent for."""
+        check_list = self._connectivity.generation.check_list
+        if check_list.nominated is None and self._may_select_before_nomination:
+            self._connectivity.check_stale_pairs(now)
+            return check_list.best_valid
+        return check_list.nominated
 
     @property
     def _may_select_before_nomination(self) -> bool:
@@ -85,32 +93,52 @@ class SelectedPath:
             current is None or current.generation is self._connectivity.generation or current.consent.missed
         )
 
+    def _select(self, wanted: CheckedPair, now: float, *, disconnected: bool) -> None:
+        """Select a pair with the consent that it has left (RFC 7675 section 5.1: 30 s from its last response).
+
+        After a disconnected pair, only a response that has come within ``disconnected_patience`` shows that the peer
+        is reachable again: the pair may have been valid for long before the peer fell silent.
+        """
+        recent = now - wanted.answered_at < self._options.disconnected_patience
+        consent = Consent(
+            self._options,
+            self._rng,
+            answered_at=wanted.answered_at,
+            disconnected=disconnected and not recent,
+        )
+        self.current = Selection(wanted, self._connectivity.generation, consent)
+        self.lost = False
+        _logger.debug("selected %s to %s", wanted.local.base, wanted.remote.address)
+        self._events.append(SelectedPairChanged(wanted.pair))
+
+    def _expire(self, current: Selection, now: float) -> None:
+        self._connectivity.expire_consent(current.generation, current.pair, now)
+        self._deselect(now)
+        if self.current is None and current.generation is self._connectivity.generation:
+            self._connectivity.give_up()
+
     def remove_base(self, base: Address, now: float) -> None:
-        """Hear that a local address is gone."""
+        """Deselect the pair of a local address that is gone."""
         if self.current is not None and self.current.pair.local.base == base:
             self._deselect(now)
 
-    def keep_consent(self, now: float) -> None:
-        """Send the consent check that is due, and act when consent is gone."""
-        current = self.current
-        if current is None:
-            return
-        consent = current.consent
-        consent.update(now)
-        if now >= consent.expires:
-            self._connectivity.expire_consent(current.generation, current.pair, now)
-            self._deselect(now)
-            if self.current is None and current.generation is self._connectivity.generation:
-                self._connectivity.give_up()
-        elif now >= consent.check_due:
-            # A controlling agent nominates again and again, so that both stay on one pair whatever happens.
-            self._requester.send_consent_check(
-                current.generation,
-                current.pair,
-                nominates=self._connectivity.is_nominee(current.generation, current.pair),
-                now=now,
-            )
-            consent.check_sent(now)
+    def _send_consent_check(self, current: Selection, now: float) -> None:
+        # A controlling agent nominates again and again, so that both stay on one pair whatever happens.
+        self._requester.send_consent_check(
+            current.generation,
+            current.pair,
+            nominates=self._connectivity.is_nominee(current.generation, current.pair),
+            now=now,
+        )
+        current.consent.check_sent(now)
+        if current.consent.missed and current.generation is self._connectivity.generation:
+            self._check_backup(current, now)
+
+    def _check_backup(self, current: Selection, now: float) -> None:
+        """Check the pair that would replace the disconnected one, so that it has consent by then if it works."""
+        backup = current.generation.check_list.find_best_valid(besides=current.pair)
+        if backup is not None:
+            self._requester.send_consent_check(current.generation, backup, nominates=False, now=now)
 
     def end_consent_check(
         self, check: ConsentCheck, event: ResponseReceived | TransactionFailed, now: float
@@ -134,9 +162,14 @@ class SelectedPath:
             self.current.consent.hear(now)
 
     def _deselect(self, now: float) -> None:
+        """Replace the selected pair by another one, which inherits its state, or by none."""
+        assert self.current is not None
+        disconnected = self.current.consent.missed
         self.current = None
-        self.update(now)
-        if self.current is None:
-            self.lost = True
-            self._connectivity.generation.checking_since = now
-            self._events.append(SelectedPairChanged(None))
+        wanted = self._find_wanted(now)
+        if wanted is not None:
+            self._select(wanted, now, disconnected=disconnected)
+            return
+        self.lost = True
+        self._connectivity.generation.checking_since = now
+        self._events.append(SelectedPairChanged(None))
