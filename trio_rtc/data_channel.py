@@ -168,9 +168,13 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
     async def opened(self) -> None:
         """Wait until the channel is open.
 
+        A peer that is connected but does not answer SCTP's handshake makes it fail after 27.5 seconds
+        (``SctpOptions.max_init_retransmissions``), with an ``error`` event of the detail ``sctp-failure``.
+
         Raises:
             trio.ClosedResourceError: It was closed on this side.
-            trio.BrokenResourceError: It was closed by the peer, or could not be opened.
+            trio.BrokenResourceError: It was closed by the peer, or could not be opened; the cause is the ``RTCError``
+                that says why.
         """
         await trio.lowlevel.checkpoint()
         while self._state is RTCDataChannelState.CONNECTING:

@@ -560,7 +560,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         Raises:
             InvalidStateError: The connection is closed.
             TypeError: The arguments contradict each other, are out of range or of the wrong type.
-            OperationError: The id is in use.
+            OperationError: The id is in use, or the SCTP association has ended: it failed, or the peer has left.
         """
         self._require_open()
         parameters = channel_parameters(

@@ -5,7 +5,15 @@ import trio
 
 from tests.strategies.peers import channel_pair, connect, open_channel, two_peers
 from tests.strategies.stories import messages_pass, state_reached
-from trio_rtc import RTCDataChannel, RTCError, RTCErrorEvent, RTCPeerConnection, SctpOptions, Settings
+from trio_rtc import (
+    OperationError,
+    RTCDataChannel,
+    RTCError,
+    RTCErrorEvent,
+    RTCPeerConnection,
+    SctpOptions,
+    Settings,
+)
 from trio_rtc.testing import Drop, Link, Pass
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -134,6 +142,27 @@ async def test_a_channel_whose_data_is_never_acknowledged_breaks() -> None:
         assert peers.alice.sctp is not None
         assert peers.alice.sctp.state == "closed"
         assert peers.alice.connection_state == "connected"
+
+
+async def test_channels_fail_when_the_association_is_never_established() -> None:
+    """DTLS is connected, but no packet of SCTP is answered."""
+    async with two_peers() as peers:
+        peers.network.add_filter(lambda packet: Drop() if packet.data[0] == 23 else Pass())
+        channel = peers.alice.create_data_channel("chat")
+        errors: list[RTCErrorEvent] = []
+        channel.on_error = errors.append
+        await connect(peers.alice, peers.bob)
+        await state_reached(peers.alice, "connected")
+        began = trio.current_time()
+        with pytest.raises(trio.BrokenResourceError, match="does not answer INIT") as caught:
+            await channel.opened()
+        assert trio.current_time() - began == pytest.approx(27.5, abs=0.1)
+        assert [event.error.error_detail for event in errors] == ["sctp-failure"]
+        assert caught.value.__cause__ is errors[0].error
+        assert channel.ready_state == "closed"
+        assert peers.alice.connection_state == "connected"
+        with pytest.raises(OperationError, match="association has ended"):
+            peers.alice.create_data_channel("another")
 
 
 async def send_for_ever(channel: RTCDataChannel) -> None:

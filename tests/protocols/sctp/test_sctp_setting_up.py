@@ -8,8 +8,10 @@ from tests.strategies.sctp_pair import (
     COOKIE_ACK,
     COOKIE_ECHO,
     ERROR,
+    FORWARD_TSN,
     INIT,
     INIT_ACK,
+    RE_CONFIG,
     START,
     LoseNth,
     SctpPair,
@@ -17,7 +19,13 @@ from tests.strategies.sctp_pair import (
 )
 from trio_rtc.errors import InvalidStateError
 from trio_rtc.protocols.sctp import Association, AssociationEstablished, SctpOptions
-from trio_rtc.protocols.sctp.packet.header import add_checksum
+from trio_rtc.protocols.sctp.packet.chunks import Init, parse_chunk
+from trio_rtc.protocols.sctp.packet.header import add_checksum, has_valid_checksum
+from trio_rtc.protocols.sctp.packet.parameters import (
+    FORWARD_TSN_SUPPORTED,
+    SUPPORTED_EXTENSIONS,
+    ZERO_CHECKSUM_ACCEPTABLE,
+)
 
 
 @pytest.mark.parametrize("both", [True, False])
@@ -71,8 +79,95 @@ def test_gives_up_connecting_to_nobody() -> None:
     assert pair.run(lambda: pair.left.association.closed, 200)
     error = pair.left.closed_event().error
     assert error is not None
-    assert error.reason == "the peer does not answer"
+    assert error.reason == "the association was not established: the peer does not answer INIT"
     assert pair.kinds_sent(0)[INIT] == SctpOptions().max_init_retransmissions + 1
+    assert pair.now == pytest.approx(START + 27.5)
+
+
+def test_gives_up_when_the_cookie_is_never_acknowledged() -> None:
+    pair = SctpPair(lost=lambda sender, packet: COOKIE_ECHO in chunk_kinds(packet))
+    pair.left.association.connect(pair.now)
+    assert pair.run(lambda: pair.left.association.closed, 200)
+    error = pair.left.closed_event().error
+    assert error is not None
+    assert error.reason == "the association was not established: the peer does not answer COOKIE ECHO"
+    assert pair.now == pytest.approx(START + 27.5, abs=0.1)
+
+
+def lose_zero_checksum_parameter(sender: int, packet: bytes) -> bool:
+    """Lose what some SCTP implementations cannot parse: an INIT or INIT ACK with the zero checksum parameter."""
+    return bool({INIT, INIT_ACK} & set(chunk_kinds(packet))) and has_zero_checksum_parameter(packet)
+
+
+def has_zero_checksum_parameter(packet: bytes) -> bool:
+    return parse_handshake_chunk(packet).parameter(ZERO_CHECKSUM_ACCEPTABLE) is not None
+
+
+def parse_handshake_chunk(packet: bytes) -> Init:
+    chunk, _ = parse_chunk(packet, 12)
+    assert isinstance(chunk, Init)
+    return chunk
+
+
+def test_the_third_init_has_no_optional_parameter() -> None:
+    pair = SctpPair(lost=lose_zero_checksum_parameter)
+    pair.left.association.send(1, 51, b"ping", pair.now)
+    pair.left.association.connect(pair.now)
+    assert pair.run(lambda: pair.is_connected and bool(pair.right.messages), 1.6)
+    inits = [parse_handshake_chunk(packet) for _, packet in pair.wire if chunk_kinds(packet) == [INIT]]
+    assert [init.parameter(ZERO_CHECKSUM_ACCEPTABLE) is not None for init in inits] == [True, True, False]
+    for init in inits:
+        assert (init.initiate_tag, init.initial_tsn) == (inits[0].initiate_tag, inits[0].initial_tsn)
+        assert init.parameter(FORWARD_TSN_SUPPORTED) is not None
+        assert init.parameter(SUPPORTED_EXTENSIONS) == bytes((RE_CONFIG, FORWARD_TSN))
+    pair.right.association.send(1, 51, b"pong", pair.now)
+    assert pair.run(lambda: bool(pair.left.messages), 1)
+    assert all(has_valid_checksum(packet) for _, packet in pair.wire)
+
+
+def test_a_peer_that_begins_without_the_optional_parameter_is_answered_without_it() -> None:
+    """Both begin: the INIT of the peer that cannot parse ours establishes the association at once."""
+    pair = SctpPair(SctpOptions(), SctpOptions(zero_checksum=False), lost=lose_zero_checksum_parameter)
+    pair.connect(timeout=0.1)
+    answers = [packet for _, packet in pair.wire if chunk_kinds(packet) == [INIT_ACK]]
+    assert answers
+    assert not any(map(has_zero_checksum_parameter, answers))
+
+
+def test_a_late_answer_to_the_first_init_is_taken_after_the_third() -> None:
+    """The peer has heard in the first INIT that zero checksums are fine, and may send them."""
+    pair = SctpPair()
+    held: list[bytes] = []
+
+    def hold_init_acks(sender: int, packet: bytes) -> bool:
+        is_answer = chunk_kinds(packet) == [INIT_ACK]
+        if is_answer:
+            held.append(packet)
+        return is_answer
+
+    pair.lost = hold_init_acks
+    pair.left.association.connect(pair.now)
+    pair.run_for(1.6)
+    assert pair.kinds_sent(0)[INIT] == 3
+    assert [has_zero_checksum_parameter(packet) for packet in held] == [True, True, False]
+    pair.lost = lambda sender, packet: False
+    pair.fly(0, held[0])
+    pair.left.association.send(1, 51, b"ping", pair.now)
+    pair.right.association.send(1, 51, b"pong", pair.now)
+    assert pair.run(lambda: bool(pair.left.messages and pair.right.messages), 1)
+    assert pair.is_connected
+    assert all(has_valid_checksum(packet) for sender, packet in pair.wire if sender == 0)
+    assert not all(has_valid_checksum(packet) for sender, packet in pair.wire if sender == 1)
+    assert pair.left.association.statistics().dropped == {}
+
+
+def test_crossing_inits_after_the_optional_parameter_was_left_out() -> None:
+    pair = SctpPair(lost=lambda sender, packet: pair.now < START + 1.4)
+    pair.connect(timeout=5)
+    pair.left.association.send(1, 51, b"ping", pair.now)
+    pair.right.association.send(1, 51, b"pong", pair.now)
+    assert pair.run(lambda: bool(pair.left.messages and pair.right.messages), 1)
+    assert all(has_valid_checksum(packet) for _, packet in pair.wire)
 
 
 def test_what_only_an_established_peer_sends_asks_for_a_lost_cookie_ack() -> None:

@@ -89,8 +89,11 @@ class ChannelControl:
             stream_id: The stream to use; ``None``: chosen when the DTLS role is known.
 
         Raises:
-            OperationError: The stream identifier is in use or too high, or there are too many channels.
+            OperationError: The stream identifier is in use or too high, or there are too many channels, or the
+                association has ended.
         """
+        if self._closed:
+            raise OperationError("no data channel can be created: the SCTP association has ended")
         if len(self._channels) >= self._options.max_channels:
             raise OperationError("too many data channels")
         if stream_id is not None and (stream_id in self._by_stream or stream_id >= self._max_streams):

@@ -3,6 +3,10 @@
 One verification tag and one initial TSN serve for the whole life of an association, in our INIT as well as in every
 INIT ACK: that makes crossing handshakes agree without tie-tags, and costs nothing, because an association over
 DTLS is never restarted.
+
+An INIT that stays unanswered may be one that the peer cannot parse. After two of them the optional parameter (zero
+checksum) is left out. Tag and TSN stay, so a late answer to one of the first INITs is as good as one to a later INIT.
+Packets without a checksum are accepted even then, because that answer's sender was told that they are; ours have one.
 """
 
 import random
@@ -42,13 +46,13 @@ _KNOWN: Final = IGNORED_PARAMETERS | {
 _REPORT_LIMIT: Final = 256
 
 
-def _own_parameters(options: SctpOptions) -> tuple[Parameter, ...]:
-    """Return the parameters of our INIT and INIT ACK."""
+def _own_parameters(*, zero_checksum: bool) -> tuple[Parameter, ...]:
+    """Return the parameters of our INIT or INIT ACK."""
     parameters = [
         Parameter(FORWARD_TSN_SUPPORTED, b""),
         Parameter(SUPPORTED_EXTENSIONS, bytes((ReConfig.kind, ForwardTsn.kind))),
     ]
-    if options.zero_checksum:
+    if zero_checksum:
         parameters.append(Parameter(ZERO_CHECKSUM_ACCEPTABLE, ERROR_DETECTION_DTLS.to_bytes(4, "big")))
     return tuple(parameters)
 
@@ -58,14 +62,14 @@ def is_acceptable(init: Init) -> bool:
     return init.initiate_tag != 0 and init.outbound_streams != 0 and init.inbound_streams != 0
 
 
-def _capabilities(init: Init, options: SctpOptions) -> Capabilities:
+def _capabilities(init: Init, *, zero_checksum: bool) -> Capabilities:
     extensions = init.parameter(SUPPORTED_EXTENSIONS) or b""
     method = init.parameter(ZERO_CHECKSUM_ACCEPTABLE)
     return Capabilities(
         partial_reliability=init.parameter(FORWARD_TSN_SUPPORTED) is not None
         or ForwardTsn.kind in extensions,
         reconfiguration=ReConfig.kind in extensions,
-        zero_checksum=options.zero_checksum and method == ERROR_DETECTION_DTLS.to_bytes(4, "big"),
+        zero_checksum=zero_checksum and method == ERROR_DETECTION_DTLS.to_bytes(4, "big"),
     )
 
 
@@ -96,9 +100,18 @@ class Handshake:
 
     def __init__(self, options: SctpOptions, rng: random.Random) -> None:
         self._options = options
+        self._offers_zero_checksum = options.zero_checksum
         self._secret = rng.randbytes(32)
         self.local_tag = rng.randrange(1, 1 << 32)
         self.initial_tsn = rng.randrange(1 << 32) if options.initial_tsn is None else options.initial_tsn
+
+    def withdraw_optional_parameters(self) -> None:
+        """Leave the optional parameters out from now on, and do not use what they would have allowed.
+
+        Only zero checksum (RFC 9653) is optional among ours: data channels need stream reset and partial reliability
+        (RFC 8831 sections 6.1 and 6.7), and leaving these out of an INIT that was merely lost would disable them.
+        """
+        self._offers_zero_checksum = False
 
     def make_init(self) -> Init:
         """Return our INIT."""
@@ -109,20 +122,28 @@ class Handshake:
             options.outbound_streams,
             options.inbound_streams,
             self.initial_tsn,
-            _own_parameters(options),
+            _own_parameters(zero_checksum=self._offers_zero_checksum),
         )
 
     def answer(self, init: Init, now: float) -> InitAck:
-        """Return the answer to an INIT: our own fields, the cookie, and the parameters that we did not know."""
+        """Return the answer to an INIT: our own fields, the cookie, and the parameters that we did not know.
+
+        It has the zero checksum parameter only if the INIT had it: other peers may fail to parse it.
+        """
         options = self._options
-        cookie = Parameter(STATE_COOKIE, self.negotiate(init, now).encode(self._secret))
+        agreed = self.negotiate(init, now)
+        cookie = Parameter(STATE_COOKIE, agreed.encode(self._secret))
         return InitAck(
             self.local_tag,
             options.receive_buffer_size,
             options.outbound_streams,
             options.inbound_streams,
             self.initial_tsn,
-            (cookie, *_own_parameters(options), *_unrecognized(init)),
+            (
+                cookie,
+                *_own_parameters(zero_checksum=agreed.capabilities.zero_checksum),
+                *_unrecognized(init),
+            ),
         )
 
     def negotiate(self, init: Init, now: float) -> StateCookie:
@@ -136,7 +157,7 @@ class Handshake:
             peer_window=init.advertised_receiver_window,
             inbound_streams=min(options.inbound_streams, init.outbound_streams),
             outbound_streams=min(options.outbound_streams, init.inbound_streams),
-            capabilities=_capabilities(init, options),
+            capabilities=_capabilities(init, zero_checksum=self._offers_zero_checksum),
             created=now,
         )
 

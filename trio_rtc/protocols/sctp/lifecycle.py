@@ -15,6 +15,7 @@ authenticated peer, and an ABORT could only kill an association that is just bei
 
 import logging
 import random
+from typing import Final
 
 from trio_rtc.protocols.timer import Timer
 
@@ -30,6 +31,9 @@ from .packet.parameters import Parameter
 from .tx.send_queue import SendQueue
 
 logger = logging.getLogger("trio_rtc.sctp")
+
+# How many INITs have all parameters; what leaves after them has the indispensable ones.
+_FULL_INITS: Final = 2
 
 
 class Lifecycle:
@@ -130,11 +134,19 @@ class Lifecycle:
 
     def give_up(self) -> None:
         """End after too many retransmissions."""
-        if isinstance(self._state, states.ShutdownAckSent):
-            # Everything was delivered both ways; only the last word is missing.
-            self._end(None)
-        else:
-            self.abort(None, _SILENCE)
+        match self._state:
+            case states.ShutdownAckSent():
+                # Everything was delivered both ways; only the last word is missing.
+                self._end(None)
+            case states.CookieWait():
+                self._end(
+                    AssociationError("the association was not established: the peer does not answer INIT")
+                )
+            case states.CookieEchoed():
+                words = "the association was not established: the peer does not answer COOKIE ECHO"
+                self.abort(None, AssociationError(words))
+            case _:
+                self.abort(None, AssociationError("the peer does not answer"))
 
     def refuse(self, reason: str) -> None:
         """Drop what the state does not take."""
@@ -177,6 +189,8 @@ class Lifecycle:
             return
         match self._state:
             case states.CookieWait():
+                if timer.expirations >= _FULL_INITS:
+                    self._handshake.withdraw_optional_parameters()
                 self._send_init()
             case states.CookieEchoed() as echoed:
                 echoed.cookie_due = True
@@ -388,6 +402,3 @@ def _timer_of(state: states.State) -> Timer | None:
             return ending.t2_shutdown
         case _:
             return None
-
-
-_SILENCE = AssociationError("the peer does not answer")

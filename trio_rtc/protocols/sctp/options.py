@@ -35,12 +35,14 @@ class SctpOptions:
         ack_delay: How long the acknowledgement of a single packet waits for company (RFC 9260 section 6.2: at
             most 200 ms). Short, because a delayed acknowledgement spoils the peer's round-trip measurement.
         max_init_retransmissions: How often the chunks that begin and end an association are sent again before
-            it fails: INIT, COOKIE ECHO, SHUTDOWN, SHUTDOWN ACK.
+            it fails: INIT, COOKIE ECHO, SHUTDOWN, SHUTDOWN ACK. With the defaults that is 27.5 s after the first
+            INIT, or after the first COOKIE ECHO.
         max_retransmissions: How many time-outs in a row, of data or heartbeats, end the association. RFC 9260
             section 16 has 10; a path that loses half of all round trips reaches that by bad luck within an hour,
             and whether the peer is still there is for consent (RFC 7675) to decide.
         heartbeat_interval: Silence after which the peer is asked for a sign of life; 0 never asks.
-        zero_checksum: Whether to offer, send and accept packets without CRC32c (RFC 9653): DTLS protects them.
+        zero_checksum: Whether to offer, send and accept packets without CRC32c (RFC 9653): DTLS protects them. The
+            third INIT and later ones do not offer it, since some peers cannot parse the parameter.
         cookie_life: How long a state cookie is valid (RFC 9260 section 16).
         initial_window_packets: First congestion window in packets. RFC 9260 section 7.2.1 has about four; ten
             is RFC 6928's for TCP.
