@@ -8,6 +8,7 @@ description by then.
 """
 
 import copy
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -31,6 +32,8 @@ from .transports.server_url import IceServerUrl
 from .transports.settings import Settings
 from .transports.stack import TransportStack
 
+logger = logging.getLogger("trio_rtc.sdp")
+
 _OFFER_STATES = (
     RTCSignalingState.STABLE,
     RTCSignalingState.HAVE_LOCAL_OFFER,
@@ -38,6 +41,7 @@ _OFFER_STATES = (
 )
 _ONLY_OFFERED = (RTCSignalingState.HAVE_LOCAL_OFFER, RTCSignalingState.HAVE_REMOTE_OFFER)
 _MAX_CANDIDATE_LENGTH = 4096
+_MAX_LOGGED_LINES = 10
 _END_OF_CANDIDATES = ("", "end-of-candidates", "a=end-of-candidates")
 
 
@@ -175,6 +179,7 @@ class Negotiation:
         self._check_fingerprints(applied)
         self.session = session
         self.can_trickle = applied.can_trickle
+        _log_ignored_lines(session.remote_description)
         if description.type is RTCSdpType.ROLLBACK:
             self._roll_back(applied)
         else:
@@ -369,6 +374,13 @@ def _username_fragments(description: Description | None) -> frozenset[str]:
     parsed = description.parsed
     fragments = (transport_attributes(parsed, index).ice_ufrag for index in range(len(parsed.media)))
     return frozenset(fragment for fragment in fragments if fragment is not None)
+
+
+def _log_ignored_lines(description: Description | None) -> None:
+    ignored = () if description is None else description.parsed.ignored
+    if ignored:
+        shown = "; ".join(f"line {line.number}: {line.reason}" for line in ignored[:_MAX_LOGGED_LINES])
+        logger.debug("lines ignored in the peer's description: %d (%s)", len(ignored), shown)
 
 
 def _fingerprints(plan: TransportPlan) -> list[Fingerprint]:

@@ -15,6 +15,7 @@ from trio_rtc import (
     InvalidStateError,
     RTCConfiguration,
     RTCDataChannelStats,
+    RTCError,
     RTCIceCandidate,
     RTCIceCandidatePairStats,
     RTCPeerConnection,
@@ -136,6 +137,33 @@ async def test_set_local_description_without_argument_in_each_state(
         assert peers.alice.signaling_state == ("have-local-offer" if offers else "stable")
         assert peers.alice.local_description is not None
         assert peers.alice.local_description.type == ("offer" if offers else "answer")
+
+
+async def test_what_a_peer_wrote_is_kept_and_ignored_lines_are_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with two_peers() as peers:
+        offer = (await offer_of(peers.bob)).sdp.replace(
+            "a=setup:", "x=private\r\na=rtcp-fb:96 nack \r\na=setup: "
+        )
+        with caplog.at_level("DEBUG", "trio_rtc.sdp"):
+            await peers.alice.set_remote_description({"type": "offer", "sdp": offer})
+        assert peers.alice.remote_description is not None
+        assert peers.alice.remote_description.sdp == offer
+        (record,) = caplog.records
+        number = offer.splitlines().index("x=private") + 1
+        assert record.getMessage().startswith(
+            f"lines ignored in the peer's description: 1 (line {number}: x= line"
+        )
+
+
+async def test_a_line_that_is_needed_is_named_by_the_error() -> None:
+    async with two_peers() as peers:
+        offer = (await offer_of(peers.bob)).sdp.replace("a=setup:actpass", "a=setup:perhaps")
+        with pytest.raises(RTCError, match="setup") as caught:
+            await peers.alice.set_remote_description({"type": "offer", "sdp": offer})
+        assert caught.value.sdp_line_number == offer.splitlines().index("a=setup:perhaps") + 1
+        assert peers.alice.signaling_state == "stable"
 
 
 @pytest.mark.parametrize("state", WAYS)

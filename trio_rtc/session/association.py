@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import attrs
 
 from trio_rtc.enums import RTCRtpTransceiverDirection
-from trio_rtc.protocols.sdp import SessionDescription, rtp_attributes, transport_attributes
+from trio_rtc.protocols.sdp import SessionDescription, is_rtp_section, rtp_attributes, transport_attributes
 
 from .capabilities import MediaCapabilities
-from .exchange import has_rtcp_mux, is_rejected, is_rtp_section, section_mids
+from .exchange import has_rtcp_mux, is_rejected, section_mids
 from .formats import PayloadTypes, answered_formats, section_formats
 from .transceivers import LocalTransceiver
 

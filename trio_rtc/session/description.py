@@ -3,7 +3,7 @@
 import attrs
 
 from trio_rtc.enums import RTCBundlePolicy, RTCSdpType
-from trio_rtc.protocols.sdp import MediaDescription, SessionDescription, write
+from trio_rtc.protocols.sdp import MediaDescription, SessionDescription, append_attributes, write
 
 from .transceivers import LocalTransceiver
 
@@ -14,7 +14,7 @@ class Description:
 
     Attributes:
         type: Offer, answer or provisional answer.
-        sdp: The text, as applied; rewritten once candidates are added to it.
+        sdp: The text, as applied; trickled candidates are added to it.
         parsed: The same as a tree.
         keys: For each section the transceiver of ours that it is associated with; empty where that is not known.
         refused: The sections of a remote offer that cannot be accepted here, whatever comes.
@@ -31,10 +31,17 @@ class Description:
     def with_section(self, index: int, section: MediaDescription) -> "Description":
         """Return the description with another section at ``index``; itself if that is the one it has."""
         media = self.parsed.media
-        if section is media[index]:
+        old = media[index]
+        if section is old:
             return self
         parsed = attrs.evolve(self.parsed, media=(*media[:index], section, *media[index + 1 :]))
-        return attrs.evolve(self, sdp=write(parsed), parsed=parsed)
+        known = len(old.attributes)
+        if attrs.evolve(section, attributes=section.attributes[:known]) == old:
+            # What the peer wrote stays as it came, to the letter.
+            sdp = append_attributes(self.sdp, index, section.attributes[known:])
+        else:
+            sdp = write(parsed)
+        return attrs.evolve(self, sdp=sdp, parsed=parsed)
 
 
 @attrs.frozen

@@ -11,19 +11,14 @@ from trio_rtc.protocols.sdp import (
     groups,
     has_attribute,
     ice_username_fragment,
-    is_bundle_only,
+    is_data_section,
+    is_rejected_offer,
+    is_rtp_section,
     media_mid,
 )
 
 from .description import Description
 from .signaling import Side
-
-RTP_KINDS = ("audio", "video")
-# The names without DTLS are what old peers write, who mean the same as long as a fingerprint comes with it.
-_RTP_PROTOCOLS = frozenset(
-    [f"{transport}/RTP/{profile}" for transport in ("UDP/TLS", "TCP/DTLS") for profile in ("SAVPF", "SAVP")]
-    + [f"RTP/{profile}" for profile in ("SAVPF", "SAVP", "AVPF", "AVP")]
-)
 
 
 @attrs.frozen
@@ -189,22 +184,12 @@ def section_mids(description: SessionDescription) -> tuple[str, ...]:
     return tuple(mids)
 
 
-def is_data_section(media: MediaDescription) -> bool:
-    """Return whether the section is one for data channels, in the form of today or of before RFC 8841."""
-    return application_attributes(media) is not None
-
-
-def is_rtp_section(media: MediaDescription) -> bool:
-    """Return whether the section is one for audio or video in a form that can be secured (RFC 9429 section 5.1.2)."""
-    return media.kind in RTP_KINDS and media.protocol in _RTP_PROTOCOLS
-
-
 def is_rejected(media: MediaDescription) -> bool:
     """Return whether an offered section is rejected or was closed.
 
     Port 0 rejects, unless the section is bundle-only; SCTP port 0 closes the association (RFC 8841 section 5.1).
     """
-    return (media.port == 0 and not is_bundle_only(media)) or _is_sctp_closed(media)
+    return is_rejected_offer(media) or _is_sctp_closed(media)
 
 
 def _is_refused(media: MediaDescription) -> bool:

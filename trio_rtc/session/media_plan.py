@@ -6,6 +6,7 @@ import attrs
 
 from trio_rtc.enums import RTCRtpTransceiverDirection
 from trio_rtc.protocols.sdp import (
+    RTP_KINDS,
     Bandwidth,
     Msid,
     RtpAttributes,
@@ -16,7 +17,7 @@ from trio_rtc.protocols.sdp import (
 
 from .codecs import NegotiatedCodec
 from .directions import intersect, reverse
-from .exchange import RTP_KINDS, Exchange, is_rejected
+from .exchange import Exchange, is_rejected
 from .extensions import NegotiatedExtension, negotiated_extensions
 from .formats import negotiated_formats, section_formats
 from .signaling import Side

@@ -14,11 +14,12 @@ from trio_rtc.protocols.sdp import (
     SessionDescription,
     groups,
     is_bundle_only,
+    is_data_section,
     media_mid,
 )
 
 from .description import LocalMedia
-from .exchange import Exchange, is_data_section, section_mids
+from .exchange import Exchange, section_mids
 from .formats import section_formats
 from .media_sections import BundleNumbers, answer_media_section, offer_media_section
 from .options import SessionOptions

@@ -11,9 +11,8 @@ from trio_rtc.protocols.sdp import (
     SessionDescription,
     TransportAttributes,
     application_attributes,
-    attribute_values,
     has_attribute,
-    parse_ice_options,
+    parsed_values,
     transport_attributes,
 )
 
@@ -230,7 +229,5 @@ def can_trickle(remote: Description | None) -> bool | None:
     # Options of the session stand for every section.
     parts: list[Section] = [remote.parsed, *remote.parsed.media] if remote.parsed.media else []
     return any(
-        "trickle" in parse_ice_options(options)
-        for part in parts
-        for options in attribute_values(part, "ice-options")
+        "trickle" in options for part in parts for options in parsed_values(part, "ice-options", tuple)
     )

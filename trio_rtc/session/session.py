@@ -32,13 +32,13 @@ import attrs
 
 from trio_rtc.enums import RTCErrorDetailType, RTCSdpType, RTCSignalingState
 from trio_rtc.errors import InvalidModificationError, InvalidStateError, RTCError
-from trio_rtc.protocols.sdp import Origin, SdpSyntaxError, SessionDescription, parse, write
+from trio_rtc.protocols.sdp import RTP_KINDS, Origin, SdpSyntaxError, SessionDescription, parse, write
 
 from . import trickle
 from .association import associate
 from .capabilities import MediaCapabilities
 from .description import Description, LocalMedia
-from .exchange import RTP_KINDS, Exchange, Slots, section_mids
+from .exchange import Exchange, Slots, section_mids
 from .media_plan import plan_media
 from .need import needs_negotiation
 from .offer_answer import Built, build_answer, build_offer
@@ -76,6 +76,8 @@ class Session:
         self._capabilities = capabilities or MediaCapabilities()
         # 63 random bits, and no address of this host: RFC 9429 section 5.2.1.
         self._origin = Origin("-", str(rng.getrandbits(63)), 0, "IN", "IP4", UNSPECIFIED_HOST)
+        self._version = 0
+        self._ignored_lines = 0
         self._last_written: SessionDescription | None = None
         self._state = RTCSignalingState.STABLE
         self._slots = Slots()
@@ -134,6 +136,11 @@ class Session:
     def last_created_answer(self) -> str:
         """The answer that ``apply_local`` would accept, ``""`` if there is none."""
         return "" if self._created_answer is None else self._created_answer.sdp
+
+    @property
+    def ignored_lines(self) -> int:
+        """Malformed or misplaced lines that were ignored in the peer's descriptions, all together."""
+        return self._ignored_lines
 
     @property
     def can_trickle(self) -> bool | None:
@@ -197,8 +204,8 @@ class Session:
         """
         last, description = self._last_written, built.description
         if last is None or attrs.evolve(description, origin=last.origin) != last:
-            version = self._origin.session_version + 1
-            self._origin = attrs.evolve(self._origin, session_version=version)
+            self._version += 1
+            self._origin = attrs.evolve(self._origin, session_version=self._version)
         self._last_written = attrs.evolve(description, origin=self._origin)
         text = write(self._last_written)
         return Description(description_type, text, self._last_written, keys=built.keys)
@@ -258,6 +265,7 @@ class Session:
         exchange = self._exchange_with(Side.REMOTE, description)
         self._check_remote(exchange)
         applied = self._commit(target, exchange)
+        self._ignored_lines += len(description.parsed.ignored)
         if exchange.answer is None:
             # Whatever answer was created belongs to the offer before this one.
             self._created_answer = None

@@ -5,12 +5,12 @@ are not looked into: an offer of media that we cannot use is never an error.
 """
 
 from trio_rtc.errors import InvalidAccessError
-from trio_rtc.protocols.sdp import SessionDescription, groups, media_mid
+from trio_rtc.protocols.sdp import SessionDescription, groups, is_data_section, is_rtp_section, media_mid
 
-from .exchange import Exchange, has_rtcp_mux, is_data_section, is_rtp_section, section_mids
+from .exchange import Exchange, has_rtcp_mux, section_mids
 from .plan import TransportPlan, bundled_transport, fingerprint_pairs, standing_dtls_role
 
-TRUSTED_HASHES = frozenset({"sha-256", "sha-384", "sha-512"})
+TRUSTED_HASHES = frozenset({"sha-224", "sha-256", "sha-384", "sha-512"})
 """Hash functions whose fingerprints can vouch for a certificate; SHA-1 and MD5 no longer can."""
 
 

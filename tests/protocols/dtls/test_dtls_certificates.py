@@ -108,6 +108,8 @@ def test_fingerprints() -> None:
         with pytest.raises(ValueError, match="hash"):
             own.fingerprint(algorithm)
     assert matches_fingerprint(own.der, [Fingerprint("sha-1", ""), own.fingerprint("sha-512")])
+    sha_224 = hashlib.sha224(own.der).digest().hex(":")
+    assert matches_fingerprint(own.der, [Fingerprint("sha-224", sha_224)])
     assert not matches_fingerprint(own.der, [])
     assert not matches_fingerprint(own.der + b"\0", [own.fingerprint()])
 

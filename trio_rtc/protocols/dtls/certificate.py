@@ -32,6 +32,7 @@ MAX_LIFETIME = 365 * DAY
 
 # The hashes of RFC 8122 section 5 that still deserve trust; sha-1, md5 and md2 do not.
 _FINGERPRINT_HASHES: dict[str, hashes.HashAlgorithm] = {
+    "sha-224": hashes.SHA224(),
     "sha-256": hashes.SHA256(),
     "sha-384": hashes.SHA384(),
     "sha-512": hashes.SHA512(),
@@ -63,7 +64,7 @@ class Fingerprint:
         """Hash a DER certificate.
 
         Raises:
-            ValueError: The algorithm is not one of sha-256, sha-384 and sha-512.
+            ValueError: The algorithm is not one of sha-224, sha-256, sha-384 and sha-512.
         """
         if algorithm.lower() not in _FINGERPRINT_HASHES:
             raise ValueError(f"no trusted hash function is called {algorithm!r}")
@@ -151,7 +152,7 @@ class Certificate:
         """Hash the certificate.
 
         Raises:
-            ValueError: The algorithm is not one of sha-256, sha-384 and sha-512.
+            ValueError: The algorithm is not one of sha-224, sha-256, sha-384 and sha-512.
         """
         return Fingerprint.of(self.der, algorithm)
 

@@ -7,6 +7,7 @@ and the order of the lines. Views tell what a section means to JSEP.
 from .description import (
     Attribute,
     Field,
+    IgnoredLine,
     MediaDescription,
     Origin,
     Section,
@@ -15,6 +16,8 @@ from .description import (
     attribute_values,
     field_value,
     has_attribute,
+    parsed_value,
+    parsed_values,
 )
 from .errors import SdpSyntaxError
 from .options import SdpOptions
@@ -42,6 +45,7 @@ from .views import (
     DATA_CHANNEL_PROTOCOLS,
     DEFAULT_MAX_MESSAGE_SIZE,
     DEFAULT_SCTP_PORT,
+    RTP_KINDS,
     ApplicationAttributes,
     RtpAttributes,
     TransportAttributes,
@@ -49,17 +53,21 @@ from .views import (
     groups,
     ice_username_fragment,
     is_bundle_only,
+    is_data_section,
+    is_rejected_offer,
+    is_rtp_section,
     media_mid,
     rtp_attributes,
     transport_attributes,
 )
-from .writer import write
+from .writer import append_attributes, write
 
 __all__ = [
     "DATA_CHANNEL_FORMAT",
     "DATA_CHANNEL_PROTOCOLS",
     "DEFAULT_MAX_MESSAGE_SIZE",
     "DEFAULT_SCTP_PORT",
+    "RTP_KINDS",
     "ApplicationAttributes",
     "Attribute",
     "Bandwidth",
@@ -68,6 +76,7 @@ __all__ = [
     "Fingerprint",
     "Fmtp",
     "Group",
+    "IgnoredLine",
     "MediaDescription",
     "Msid",
     "Origin",
@@ -86,6 +95,7 @@ __all__ = [
     "Ssrc",
     "SsrcGroup",
     "TransportAttributes",
+    "append_attributes",
     "application_attributes",
     "attribute_value",
     "attribute_values",
@@ -94,9 +104,14 @@ __all__ = [
     "has_attribute",
     "ice_username_fragment",
     "is_bundle_only",
+    "is_data_section",
+    "is_rejected_offer",
+    "is_rtp_section",
     "media_mid",
     "parse",
     "parse_ice_options",
+    "parsed_value",
+    "parsed_values",
     "rtp_attributes",
     "transport_attributes",
     "write",

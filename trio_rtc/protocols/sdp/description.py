@@ -1,20 +1,44 @@
 """The description as a tree: a session part and its media sections, each a list of fields and attributes.
 
-Nothing is interpreted here. What an attribute means is told by :mod:`.values` (its grammar) and
-:mod:`.views` (what JSEP asks of a section).
+Values are kept as written. :mod:`.values` has the grammar of each attribute, which is applied when an attribute is
+first looked at and then kept; :mod:`.views` has what JSEP asks of a section.
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import attrs
+
+from trio_rtc.errors import ProtocolError
+
+from .grammar import BLANKS
+from .values import VALUE_PARSERS
+
+_T = TypeVar("_T")
 
 
 @attrs.frozen
 class Attribute:
-    """An ``a=`` line. ``value`` is ``None`` for a property (``a=rtcp-mux``), else what follows the colon."""
+    """An ``a=`` line. ``value`` is ``None`` for a property (``a=rtcp-mux``), else what follows the colon.
+
+    ``line_number`` is where it stands in the text that it was parsed from.
+    """
 
     name: str
     value: str | None = None
+    line_number: int | None = attrs.field(default=None, eq=False, repr=False)
+
+    @functools.cached_property
+    def parsed(self) -> object:
+        """The value by the grammar of its attribute, ``None`` if it is malformed or the attribute has no grammar."""
+        parser = VALUE_PARSERS.get(self.name)
+        if parser is None:
+            return None
+        try:
+            return parser(self.value or "")
+        except ProtocolError:
+            return None
 
 
 @attrs.frozen
@@ -26,15 +50,24 @@ class Field:
 
 
 @attrs.frozen
+class IgnoredLine:
+    """A line that has no meaning here or a malformed value that is not needed: its number, from 1, and the reason."""
+
+    number: int
+    reason: str
+
+
+@attrs.frozen
 class Origin:
     """The ``o=`` line, RFC 8866 section 5.2.
 
-    ``session_id`` is kept as written: it is an opaque string of digits, often longer than 64 bits allow.
+    Nothing depends on a peer's. ``session_id`` is kept as written: digits, often more than 64 bits allow, and of some
+    cameras a sign or hexadecimal. So is a ``session_version`` that is no number.
     """
 
     username: str
     session_id: str
-    session_version: int
+    session_version: int | str
     network_type: str
     address_type: str
     address: str
@@ -55,26 +88,58 @@ class MediaDescription:
     attributes: tuple[Attribute, ...] = ()
     port_count: int = 1
 
+    @functools.cached_property
+    def by_name(self) -> Mapping[str, Sequence[Attribute]]:
+        """The attributes by their names, each in order."""
+        return _by_name(self.attributes)
+
 
 @attrs.frozen
 class SessionDescription:
-    """A whole description. ``version`` (``v=``) is always 0 and therefore not kept."""
+    """A whole description. ``version`` (``v=``) is always 0 and therefore not kept.
+
+    ``ignored`` has the malformed lines that the parser accepted because nothing depends on them.
+    """
 
     origin: Origin
     name: str = "-"
     fields: tuple[Field, ...] = (Field("t", "0 0"),)
     attributes: tuple[Attribute, ...] = ()
     media: tuple[MediaDescription, ...] = ()
+    ignored: tuple[IgnoredLine, ...] = attrs.field(default=(), eq=False, repr=False)
+
+    @functools.cached_property
+    def by_name(self) -> Mapping[str, Sequence[Attribute]]:
+        """The attributes of the session part by their names, each in order."""
+        return _by_name(self.attributes)
+
+
+def _by_name(attributes: Iterable[Attribute]) -> Mapping[str, Sequence[Attribute]]:
+    named: dict[str, list[Attribute]] = {}
+    for attribute in attributes:
+        named.setdefault(attribute.name, []).append(attribute)
+    return named
 
 
 Section = SessionDescription | MediaDescription
 
 
 def attribute_values(section: Section, name: str) -> Iterator[str]:
-    """Yield the value of every attribute ``name`` of a section, in order; a property yields ``""``."""
-    for attribute in section.attributes:
-        if attribute.name == name:
-            yield attribute.value or ""
+    """Yield the value of every attribute ``name`` without blanks around it, in order; a property yields ``""``."""
+    for attribute in section.by_name.get(name, ()):
+        yield (attribute.value or "").strip(BLANKS)
+
+
+def parsed_values(section: Section, name: str, kind: type[_T]) -> Iterator[_T]:
+    """Yield what every well-formed attribute ``name`` of a section says, in order."""
+    for attribute in section.by_name.get(name, ()):
+        if isinstance(attribute.parsed, kind):
+            yield attribute.parsed
+
+
+def parsed_value(section: Section, name: str, kind: type[_T]) -> _T | None:
+    """Return what the first well-formed attribute ``name`` says, ``None`` if there is none."""
+    return next(parsed_values(section, name, kind), None)
 
 
 def attribute_value(section: Section, name: str) -> str | None:
@@ -84,9 +149,9 @@ def attribute_value(section: Section, name: str) -> str | None:
 
 def has_attribute(section: Section, name: str) -> bool:
     """Return whether the section carries the attribute."""
-    return attribute_value(section, name) is not None
+    return name in section.by_name
 
 
 def field_value(section: Section, field_type: str) -> str | None:
     """Return the value of the first field of a type (``"c"``), ``None`` if there is none."""
-    return next((field.value for field in section.fields if field.type == field_type), None)
+    return next((field.value.strip(BLANKS) for field in section.fields if field.type == field_type), None)

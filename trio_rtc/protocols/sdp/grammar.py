@@ -7,6 +7,9 @@ from trio_rtc.errors import ProtocolError
 # RFC 8866 section 9: token-char.
 _TOKEN = re.compile(r"[!#-'*+\-.0-9A-Z^-~]+")
 _DIGITS = re.compile(r"[0-9]{1,20}")
+_BLANKS = re.compile(r"[ \t]+")
+BLANKS = " \t"
+"""White space within a line."""
 
 
 def token(text: str, what: str) -> str:
@@ -27,8 +30,11 @@ def integer(text: str, what: str, *, minimum: int = 0, maximum: int) -> int:
 
 
 def words(text: str, what: str, *, minimum: int = 1, maximum: int | None = None) -> list[str]:
-    """Split at single spaces into at least ``minimum`` words and at most ``maximum``, the last taking the rest."""
-    parts = text.split(" ", -1 if maximum is None else maximum - 1)
+    """Split at white space into at least ``minimum`` words and at most ``maximum``, the last taking the rest.
+
+    The grammars have single spaces. Agents in the field write several, and blanks at either end.
+    """
+    parts = _BLANKS.split(text.strip(BLANKS), 0 if maximum is None else maximum - 1)
     if len(parts) < minimum or not all(parts):
-        raise ProtocolError(f"{what} needs at least {minimum} words with one space between them")
+        raise ProtocolError(f"{what} needs at least {minimum} words")
     return parts

@@ -1,8 +1,8 @@
 """What the values of the attributes that JSEP knows look like (RFC 9429 section 5.8), one class per grammar.
 
-``parse`` raises ``ProtocolError``; the parser of whole descriptions adds the line. Attributes that are not here
-are kept as text and never judged. So are candidates, whose grammar belongs to ICE, and the parameters of
-``a=fmtp``, which belong to each codec.
+``parse`` raises ``ProtocolError``; the parser of whole descriptions decides whether that matters, and adds the line.
+Attributes that are not here are kept as text and never judged. So are candidates, whose grammar belongs to ICE, and
+the parameters of ``a=fmtp``, which belong to each codec.
 """
 
 import re
@@ -13,7 +13,7 @@ import attrs
 
 from trio_rtc.errors import ProtocolError
 
-from .grammar import integer, token, words
+from .grammar import BLANKS, integer, token, words
 
 _ICE_TEXT = re.compile(r"[!-~]+")
 _HEX_PAIRS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2})*")
@@ -309,7 +309,7 @@ class Bandwidth:
     @classmethod
     def parse(cls, value: str) -> Self:
         """Parse ``AS:128``."""
-        kind, colon, number = value.partition(":")
+        kind, colon, number = value.strip(BLANKS).partition(":")
         if not colon:
             raise ProtocolError("bandwidth needs a type and a value")
         return cls(token(kind, "bandwidth type"), integer(number, "bandwidth", maximum=2**64 - 1))
@@ -317,7 +317,7 @@ class Bandwidth:
 
 def parse_mid(value: str) -> str:
     """``a=mid``, RFC 5888 section 4."""
-    return token(value, "mid")
+    return token(value.strip(BLANKS), "mid")
 
 
 def parse_ice_ufrag(value: str) -> str:
@@ -335,13 +335,15 @@ def parse_ice_pwd(value: str) -> str:
 
 
 def _ice_text(value: str, what: str, minimum: int) -> str:
+    value = value.strip(BLANKS)
     if not minimum <= len(value) <= 256 or _ICE_TEXT.fullmatch(value) is None:
         raise ProtocolError(f"{what} is not {minimum} to 256 printable characters")
     return value
 
 
 def parse_setup(value: str) -> str:
-    """``a=setup``, RFC 4145 section 4."""
+    """``a=setup``, RFC 4145 section 4, in lower case; literals of ABNF are equal in any case (RFC 5234)."""
+    value = value.strip(BLANKS).lower()
     if value not in SETUP_ROLES:
         raise ProtocolError("setup role is unknown")
     return value
@@ -357,17 +359,17 @@ def parse_ice_options(value: str) -> tuple[str, ...]:
 
 def parse_tls_id(value: str) -> str:
     """``a=tls-id``, RFC 8842 section 4."""
-    return token(value, "tls-id")
+    return token(value.strip(BLANKS), "tls-id")
 
 
 def parse_sctp_port(value: str) -> int:
     """``a=sctp-port``, RFC 8841 section 5.1. Port 0 closes the association."""
-    return integer(value, "SCTP port", maximum=65535)
+    return integer(value.strip(BLANKS), "SCTP port", maximum=65535)
 
 
 def parse_max_message_size(value: str) -> int:
     """``a=max-message-size``, RFC 8841 section 6.1, in bytes. 0 means any size."""
-    return integer(value, "max-message-size", maximum=2**64 - 1)
+    return integer(value.strip(BLANKS), "max-message-size", maximum=2**64 - 1)
 
 
 VALUE_PARSERS: Mapping[str, Callable[[str], object]] = {

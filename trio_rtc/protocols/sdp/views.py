@@ -1,17 +1,24 @@
 """What JSEP asks of a section, with the session's attributes inherited (RFC 9429 sections 5.8.1 and 5.8.2).
 
-The views read descriptions that ``parse`` returned or that the session built: their values follow the grammar.
+The views read descriptions that ``parse`` returned or that the session built. A malformed attribute counts as absent.
 """
 
+import itertools
+from collections.abc import Iterator
+from typing import TypeVar
+
 import attrs
+
+from trio_rtc.errors import ProtocolError
 
 from .description import (
     MediaDescription,
     Section,
     SessionDescription,
-    attribute_value,
     attribute_values,
     has_attribute,
+    parsed_value,
+    parsed_values,
 )
 from .values import (
     DIRECTIONS,
@@ -29,14 +36,20 @@ from .values import (
     Simulcast,
     Ssrc,
     SsrcGroup,
-    parse_ice_options,
 )
 
+_T = TypeVar("_T")
 DEFAULT_SCTP_PORT = 5000
 DEFAULT_MAX_MESSAGE_SIZE = 65536
 """What a peer that states no ``a=max-message-size`` can take, RFC 8841 section 6.1, in bytes."""
 DATA_CHANNEL_FORMAT = "webrtc-datachannel"
 DATA_CHANNEL_PROTOCOLS = frozenset({"UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP"})
+RTP_KINDS = ("audio", "video")
+# The names without DTLS are what old peers write, who mean the same as long as a fingerprint comes with it.
+_RTP_PROTOCOLS = frozenset(
+    [f"{transport}/RTP/{profile}" for transport in ("UDP/TLS", "TCP/DTLS") for profile in ("SAVPF", "SAVP")]
+    + [f"RTP/{profile}" for profile in ("SAVPF", "SAVP", "AVPF", "AVP")]
+)
 
 
 @attrs.frozen
@@ -93,44 +106,40 @@ class RtpAttributes:
 
 def groups(description: SessionDescription, semantics: str) -> tuple[Group, ...]:
     """Return the groups of one kind: ``BUNDLE`` (RFC 9143) or ``LS`` (RFC 5888)."""
-    parsed = (Group.parse(value) for value in attribute_values(description, "group"))
+    parsed = parsed_values(description, "group", Group)
     return tuple(group for group in parsed if group.semantics == semantics)
 
 
 def media_mid(media: MediaDescription) -> str | None:
     """Return the section's mid, ``None`` if it has none (peers older than BUNDLE)."""
-    return attribute_value(media, "mid")
+    return parsed_value(media, "mid", str)
 
 
 def ice_username_fragment(description: SessionDescription, index: int) -> str | None:
     """Return the ICE username fragment of the section at ``index``, ``None`` if it states none."""
-    return _inherited(description, description.media[index], "ice-ufrag")
+    return _inherited(description, description.media[index], "ice-ufrag", str)
 
 
 def transport_attributes(description: SessionDescription, index: int) -> TransportAttributes:
     """Return what the section at ``index`` says about its transport."""
     media = description.media[index]
-    options = (
-        parse_ice_options(text)
-        for part in (description, media)
-        for text in attribute_values(part, "ice-options")
-    )
+    options = (parsed_values(part, "ice-options", tuple) for part in (description, media))
     # The credentials are taken from one level together: a ufrag of the section and a password of the session are
     # not a pair that anyone generated.
     credentials: Section = media if has_attribute(media, "ice-ufrag") else description
-    fingerprints = tuple(attribute_values(media, "fingerprint")) or tuple(
-        attribute_values(description, "fingerprint")
+    fingerprints = tuple(parsed_values(media, "fingerprint", Fingerprint)) or tuple(
+        parsed_values(description, "fingerprint", Fingerprint)
     )
     return TransportAttributes(
         ice_ufrag=ice_username_fragment(description, index),
-        ice_pwd=attribute_value(credentials, "ice-pwd"),
-        ice_options=frozenset(option for line in options for option in line),
+        ice_pwd=parsed_value(credentials, "ice-pwd", str),
+        ice_options=frozenset().union(*itertools.chain.from_iterable(options)),
         ice_lite=has_attribute(description, "ice-lite"),
         candidates=tuple(f"candidate:{value}" for value in attribute_values(media, "candidate")),
-        end_of_candidates=_inherited(description, media, "end-of-candidates") is not None,
-        fingerprints=tuple(Fingerprint.parse(value) for value in fingerprints),
-        setup=_inherited(description, media, "setup"),
-        tls_id=_inherited(description, media, "tls-id"),
+        end_of_candidates=any(has_attribute(part, "end-of-candidates") for part in (description, media)),
+        fingerprints=fingerprints,
+        setup=_inherited(description, media, "setup", str),
+        tls_id=_inherited(description, media, "tls-id", str),
     )
 
 
@@ -141,42 +150,64 @@ def application_attributes(media: MediaDescription) -> ApplicationAttributes | N
     """
     if media.kind != "application" or media.protocol not in DATA_CHANNEL_PROTOCOLS:
         return None
-    size = attribute_value(media, "max-message-size")
-    max_message_size = DEFAULT_MAX_MESSAGE_SIZE if size is None else int(size)
+    size = parsed_value(media, "max-message-size", int)
+    max_message_size = DEFAULT_MAX_MESSAGE_SIZE if size is None else size
     if media.formats == (DATA_CHANNEL_FORMAT,):
-        port = attribute_value(media, "sctp-port")
+        port = parsed_value(media, "sctp-port", int)
         return ApplicationAttributes(
-            DEFAULT_SCTP_PORT if port is None else int(port), max_message_size, legacy=False
+            DEFAULT_SCTP_PORT if port is None else port, max_message_size, legacy=False
         )
-    for value in attribute_values(media, "sctpmap"):
-        sctp_map = SctpMap.parse(value)
+    for sctp_map in parsed_values(media, "sctpmap", SctpMap):
         if media.formats == (str(sctp_map.port),) and sctp_map.application == DATA_CHANNEL_FORMAT:
             return ApplicationAttributes(sctp_map.port, max_message_size, legacy=True)
     return None
 
 
+def is_data_section(media: MediaDescription) -> bool:
+    """Return whether the section is one for data channels, in the form of today or of before RFC 8841."""
+    return application_attributes(media) is not None
+
+
+def is_rtp_section(media: MediaDescription) -> bool:
+    """Return whether the section is one for audio or video in a form that can be secured (RFC 9429 section 5.1.2)."""
+    return media.kind in RTP_KINDS and media.protocol in _RTP_PROTOCOLS
+
+
+def is_rejected_offer(media: MediaDescription) -> bool:
+    """Return whether port 0 rejects the section: it does, unless it is bundle-only (RFC 9143 section 6)."""
+    return media.port == 0 and not is_bundle_only(media)
+
+
 def rtp_attributes(description: SessionDescription, index: int) -> RtpAttributes:
     """Return what the section at ``index`` says about RTP."""
     media = description.media[index]
-    rtcp, simulcast = attribute_value(media, "rtcp"), attribute_value(media, "simulcast")
     return RtpAttributes(
         direction=_direction(media) or _direction(description) or "sendrecv",
         rtcp_mux=has_attribute(media, "rtcp-mux"),
         rtcp_mux_only=has_attribute(media, "rtcp-mux-only"),
         rtcp_rsize=has_attribute(media, "rtcp-rsize"),
-        rtcp=None if rtcp is None else Rtcp.parse(rtcp),
-        msids=tuple(map(Msid.parse, attribute_values(media, "msid"))),
-        extmap_allow_mixed=_inherited(description, media, "extmap-allow-mixed") is not None,
-        extmaps=tuple(map(ExtMap.parse, attribute_values(media, "extmap"))),
-        rtpmaps=tuple(map(RtpMap.parse, attribute_values(media, "rtpmap"))),
-        fmtps=tuple(map(Fmtp.parse, attribute_values(media, "fmtp"))),
-        rtcp_feedback=tuple(map(RtcpFeedback.parse, attribute_values(media, "rtcp-fb"))),
-        ssrcs=tuple(map(Ssrc.parse, attribute_values(media, "ssrc"))),
-        ssrc_groups=tuple(map(SsrcGroup.parse, attribute_values(media, "ssrc-group"))),
-        rids=tuple(map(Rid.parse, attribute_values(media, "rid"))),
-        simulcast=None if simulcast is None else Simulcast.parse(simulcast),
-        bandwidths=tuple(Bandwidth.parse(field.value) for field in media.fields if field.type == "b"),
+        rtcp=parsed_value(media, "rtcp", Rtcp),
+        msids=tuple(parsed_values(media, "msid", Msid)),
+        extmap_allow_mixed=any(has_attribute(part, "extmap-allow-mixed") for part in (description, media)),
+        extmaps=tuple(parsed_values(media, "extmap", ExtMap)),
+        rtpmaps=tuple(parsed_values(media, "rtpmap", RtpMap)),
+        fmtps=tuple(parsed_values(media, "fmtp", Fmtp)),
+        rtcp_feedback=tuple(parsed_values(media, "rtcp-fb", RtcpFeedback)),
+        ssrcs=tuple(parsed_values(media, "ssrc", Ssrc)),
+        ssrc_groups=tuple(parsed_values(media, "ssrc-group", SsrcGroup)),
+        rids=tuple(parsed_values(media, "rid", Rid)),
+        simulcast=parsed_value(media, "simulcast", Simulcast),
+        bandwidths=tuple(_bandwidths(media)),
     )
+
+
+def _bandwidths(media: MediaDescription) -> Iterator[Bandwidth]:
+    for field in media.fields:
+        if field.type == "b":
+            try:
+                yield Bandwidth.parse(field.value)
+            except ProtocolError:
+                continue
 
 
 def is_bundle_only(media: MediaDescription) -> bool:
@@ -188,6 +219,8 @@ def _direction(section: Section) -> str | None:
     return next((attribute.name for attribute in section.attributes if attribute.name in DIRECTIONS), None)
 
 
-def _inherited(description: SessionDescription, media: MediaDescription, name: str) -> str | None:
-    value = attribute_value(media, name)
-    return attribute_value(description, name) if value is None else value
+def _inherited(
+    description: SessionDescription, media: MediaDescription, name: str, kind: type[_T]
+) -> _T | None:
+    value = parsed_value(media, name, kind)
+    return parsed_value(description, name, kind) if value is None else value

@@ -1,8 +1,8 @@
 """From the tree to the text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from .description import MediaDescription, Section, SessionDescription
+from .description import Attribute, MediaDescription, Section, SessionDescription
 
 
 def write(description: SessionDescription) -> str:
@@ -11,6 +11,25 @@ def write(description: SessionDescription) -> str:
     Fields come before attributes, as the grammar wants them; the order within each is kept.
     """
     return "".join(f"{line}\r\n" for line in _lines(description))
+
+
+def append_attributes(text: str, index: int, attributes: Iterable[Attribute]) -> str:
+    """Return the text of a description with attributes at the end of a media section, all else as it stands.
+
+    Args:
+        text: A description that was parsed without error.
+        index: The section.
+        attributes: What to append.
+    """
+    body = text.rstrip("\r\n")
+    lines = body.split("\n")
+    carriage_return = "\r" if lines[0].endswith("\r") else ""
+    blank_lines = text[len(body) :] or f"{carriage_return}\n"
+    lines[-1] += carriage_return
+    starts = [number for number, line in enumerate(lines) if line.startswith("m=")]
+    end = starts[index + 1] if index + 1 < len(starts) else len(lines)
+    lines[end:end] = [_attribute_line(attribute) + carriage_return for attribute in attributes]
+    return "\n".join(lines).removesuffix("\r") + blank_lines
 
 
 def _lines(description: SessionDescription) -> Iterator[str]:
@@ -36,4 +55,8 @@ def _section_lines(section: Section) -> Iterator[str]:
     for field in section.fields:
         yield f"{field.type}={field.value}"
     for attribute in section.attributes:
-        yield f"a={attribute.name}" if attribute.value is None else f"a={attribute.name}:{attribute.value}"
+        yield _attribute_line(attribute)
+
+
+def _attribute_line(attribute: Attribute) -> str:
+    return f"a={attribute.name}" if attribute.value is None else f"a={attribute.name}:{attribute.value}"

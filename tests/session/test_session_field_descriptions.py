@@ -1,0 +1,267 @@
+"""Descriptions of real agents that break the grammar somewhere: accepted, and what is needed is understood."""
+
+import pathlib
+import re
+from collections.abc import Callable
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies.descriptions import REAL_OFFERS
+from tests.strategies.sessions import visible
+from tests.strategies.transceivers import MediaSide, media_session
+from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
+from trio_rtc.errors import RTCError
+from trio_rtc.protocols.sdp import (
+    Fingerprint,
+    Fmtp,
+    SessionDescription,
+    TransportAttributes,
+    application_attributes,
+    groups,
+    media_mid,
+    parse,
+    rtp_attributes,
+    transport_attributes,
+)
+from trio_rtc.session import Applied, Session
+
+DATA = pathlib.Path(__file__).parents[1] / "data" / "sdp_field"
+FIELD = {path.stem: path.read_bytes().decode() for path in sorted(DATA.glob("*.sdp"))}
+DIGEST = "0B:30:55:7A:9F:C4:E9:0E:33:58:7D:A2:C7:EC:11:36:5B:80:A5:CA:EF:14:39:5E:83:A8:CD:F2:17:3C:61:86"
+# The lines that are ignored, by what they begin with. Everything else in these descriptions is understood.
+IGNORED = {
+    "q_fingerprint_truncated_second": ["a=fingerprint:sha-1"],
+    "q_foreign_line_in_section": ["a=rtpmap:96"],
+    "q_mid_empty": ["a=mid:"],
+    "q_rid_odd": ["a=rid:a"],
+    "q_rtcp_empty": ["a=rtcp:"],
+    "q_simulcast_old_ff": ["a=simulcast:"],
+    "q_unknown_line_type": ["x=private"],
+    "gstreamer_h264_clockrate_minus1": ["a=rtpmap:96"],
+}
+PLAIN = [name for name in FIELD if name.startswith("q_")]
+
+
+def answer_to(text: str) -> tuple[Session, Applied, str]:
+    """Apply an offer and answer it with a transceiver for each of its sections."""
+    session, side = media_session(), MediaSide("ans1", data_channels=True)
+    applied = session.apply_remote("offer", text)
+    side.note(applied)
+    answer = session.create_answer(side.media())
+    return session, session.apply_local("answer"), answer
+
+
+def numbers_of(text: str, beginnings: list[str]) -> list[int]:
+    lines = text.splitlines()
+    return [number for number, line in enumerate(lines, 1) if line.startswith(tuple(beginnings))]
+
+
+@pytest.mark.parametrize("name", [name for name in FIELD if "answer" not in name])
+def test_offers_are_accepted_and_kept_as_they_came(name: str) -> None:
+    session, _, _ = answer_to(FIELD[name])
+    remote = session.current_remote
+    assert remote is not None
+    assert remote.sdp == FIELD[name]
+    assert [each.number for each in remote.parsed.ignored] == numbers_of(
+        FIELD[name], IGNORED.get(name, ["-"])
+    )
+    assert session.ignored_lines == len(remote.parsed.ignored)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_what_is_needed_is_understood(name: str) -> None:
+    _, applied, answer = answer_to(FIELD[name])
+    assert applied.transport is not None
+    ufrag = "Xk3d"
+    assert (applied.transport.remote_ufrag, applied.transport.remote_pwd) == (
+        ufrag,
+        "k9Qw3mZr7LxP2vTn5BsY8cHd",
+    )
+    digest = DIGEST[: 28 * 3 - 1] if "sha224" in name else DIGEST
+    algorithm = "sha-224" if "sha224" in name else "sha-256"
+    assert applied.transport.remote_fingerprints == ((algorithm, digest),)
+    assert applied.transport.dtls_role == "client"
+    (audio,) = applied.media
+    assert audio.direction is Direction.RECVONLY
+    assert [each.codec.name for each in audio.receive_codecs] == ["opus", "PCMU"]
+    assert not audio.receive_layers
+    assert ("a=mid:" in answer) is (name != "q_mid_empty")
+    assert ("a=group:BUNDLE 0\r\n" in answer) is (name != "q_mid_empty")
+
+
+def test_optional_values_behind_odd_white_space_are_used() -> None:
+    audio = answer_to(FIELD["q_extmap_two_spaces"])[1].media[0]
+    assert [each.uri for each in audio.header_extensions] == ["urn:ietf:params:rtp-hdrext:sdes:mid"]
+    parsed = parse(FIELD["q_tls_id_leading_space"])
+    assert transport_attributes(parsed, 0).tls_id == "abc3de65cddef001be82"
+
+
+def test_answer_of_pion_with_a_blank_behind_its_payload_type() -> None:
+    session, side = media_session(), MediaSide("off1")
+    side.add("video", Direction.RECVONLY)
+    side.add("audio", Direction.RECVONLY)
+    session.create_offer(side.media())
+    side.note(session.apply_local("offer"))
+    text = FIELD["mediamtx_whep_answer_pion"]
+    video, audio = session.apply_remote("answer", text).media
+    assert [each.codec.name for each in video.receive_codecs] == ["VP8"]
+    assert [each.codec.name for each in audio.receive_codecs] == ["opus"]
+    assert rtp_attributes(parse(text), 0).fmtps == (Fmtp("96", ""),)
+    assert session.current_remote is not None
+    assert session.current_remote.sdp == text
+
+
+def test_a_candidate_is_added_without_rewriting_the_rest() -> None:
+    text = FIELD["q_rtcpfb_trailing_space"]
+    session, _, _ = answer_to(text)
+    line = "candidate:1 1 udp 1 192.0.2.1 1 typ host"
+    session.add_remote_candidate("0", None, None, line)
+    session.add_remote_candidate(None, None, None, None)
+    assert session.current_remote is not None
+    assert session.current_remote.sdp == f"{text}a={line}\r\na=end-of-candidates\r\n"
+
+
+def test_a_format_without_a_clock_rate_is_left_out_of_the_section() -> None:
+    text = FIELD["gstreamer_h264_clockrate_minus1"]
+    _, applied, answer = answer_to(text)
+    assert applied.transport is None
+    assert applied.media[0].rejected
+    assert "m=video 0 UDP/TLS/RTP/SAVPF 96\r\n" in answer
+    beside = text.replace("SAVPF 96", "SAVPF 96 97") + "a=rtpmap:97 VP8/90000\r\n"
+    _, applied, _ = answer_to(beside)
+    assert [each.codec.name for each in applied.media[0].receive_codecs] == ["VP8"]
+
+
+def test_without_bundle_the_first_section_is_served_and_the_other_rejected() -> None:
+    _, applied, answer = answer_to(FIELD["freeswitch_offer_nobundle_av"])
+    audio, video = applied.media
+    assert applied.transport is not None
+    assert applied.transport.remote_candidates == (
+        "candidate:5312846203 1 udp 2130706431 192.0.2.138 27042 typ host generation 0",
+    )
+    assert (audio.rejected, video.rejected) == (False, True)
+    assert audio.receive_codecs[0].codec.parameters["useinbandfec"] == "1"
+    assert re.findall(r"m=(\w+) (\d+)", answer) == [("audio", "9"), ("video", "0")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("a=setup:actpass", "a=setup:actpas"),
+        ("a=ice-ufrag:Xk3d", "a=ice-ufrag:"),
+        ("a=group:BUNDLE 0", "a=group:"),
+        (f"a=fingerprint:sha-256 {DIGEST}", "a=fingerprint:sha-256 0B"),
+    ],
+)
+def test_what_is_needed_names_its_line(old: str, new: str) -> None:
+    text = FIELD["q_rtcpfb_trailing_space"].replace(old, new)
+    session = media_session()
+    before = visible(session)
+    with pytest.raises(RTCError) as caught:
+        session.apply_remote("offer", text)
+    assert caught.value.sdp_line_number == text.splitlines().index(new) + 1
+    assert visible(session) == before
+    if "group" not in new:
+        # In a section that is rejected nothing is looked at.
+        session.apply_remote("offer", text.replace("m=audio 9", "m=audio 0"))
+
+
+BROWSER_OFFERS = sorted(name for name in REAL_OFFERS if name.startswith(("chromium", "firefox")))
+# What describes media and can be missing or cut off anywhere: a section works without.
+OPTIONAL = re.compile(
+    r"(a=(rtcp-fb|fmtp|extmap|ssrc|ssrc-group|rtcp|msid|rid|simulcast|msid-semantic):|[bi]=)"
+)
+Understood = tuple[object, ...]
+
+
+def needed(description: SessionDescription) -> Understood:
+    """Return what decides whether the sections work."""
+    sections = range(len(description.media))
+    return (
+        groups(description, "BUNDLE"),
+        [transport_without_blanks(description, index) for index in sections],
+        [media_mid(media) for media in description.media],
+        [application_attributes(media) for media in description.media],
+        [rtp_attributes(description, index).direction for index in sections],
+        [rtp_attributes(description, index).rtpmaps for index in sections],
+        [rtp_attributes(description, index).rtcp_mux for index in sections],
+    )
+
+
+def transport_without_blanks(description: SessionDescription, index: int) -> TransportAttributes:
+    """Return the transport of a section; the grammar of candidates belongs to ICE, which splits them itself."""
+    transport = transport_attributes(description, index)
+    return attrs.evolve(transport, candidates=tuple(" ".join(line.split()) for line in transport.candidates))
+
+
+def append_blank(line: str, place: int) -> str:
+    return line + " \t"[place % 2]
+
+
+def double_blank(line: str, place: int) -> str:
+    blanks = [match.start() for match in re.finditer(" ", line)]
+    at = blanks[place % len(blanks)] if blanks else len(line)
+    return line[:at] + " " + line[at:]
+
+
+def blank_after_colon(line: str, _: int) -> str:
+    return line.replace(":", ": ", 1) if line.startswith("a=") else line
+
+
+BLANKS: tuple[Callable[[str, int], str], ...] = (append_blank, double_blank, blank_after_colon)
+
+
+@given(
+    st.sampled_from(BROWSER_OFFERS),
+    st.lists(
+        st.tuples(st.integers(0, 999), st.integers(0, 9), st.sampled_from(BLANKS)), min_size=1, max_size=30
+    ),
+    st.sampled_from(["\r\n", "\n"]),
+)
+def test_blanks_change_nothing(
+    name: str, edits: list[tuple[int, int, Callable[[str, int], str]]], ending: str
+) -> None:
+    lines = REAL_OFFERS[name].splitlines()
+    for at, place, edit in edits:
+        # A property has no value that a colon could stand before.
+        lines[at % len(lines)] = edit(lines[at % len(lines)], place)
+    text = ending.join([*lines, ""])
+    session, _, answer = answer_to(text)
+    assert answer == answer_to(REAL_OFFERS[name])[2]
+    assert session.current_remote is not None
+    assert session.current_remote.sdp == text
+    assert needed(session.current_remote.parsed) == needed(parse(REAL_OFFERS[name]))
+    assert not session.current_remote.parsed.ignored
+
+
+@given(
+    st.sampled_from(BROWSER_OFFERS),
+    st.lists(st.tuples(st.integers(0, 999), st.integers(0, 999)), min_size=1, max_size=8),
+)
+def test_optional_values_may_be_cut_off(name: str, cuts: list[tuple[int, int]]) -> None:
+    lines = REAL_OFFERS[name].splitlines()
+    optional = [number for number, line in enumerate(lines) if OPTIONAL.match(line)]
+    for which, length in cuts if optional else ():
+        number = optional[which % len(optional)]
+        head = lines[number].index(":") + 1 if lines[number].startswith("a=") else 2
+        lines[number] = lines[number][: max(head, length % (len(lines[number]) + 1))]
+    text = "\r\n".join([*lines, ""])
+    session, applied, answer = answer_to(text)
+    unharmed, expected, _ = answer_to(REAL_OFFERS[name])
+    assert session.current_remote is not None
+    assert unharmed.current_remote is not None
+    assert needed(session.current_remote.parsed) == needed(unharmed.current_remote.parsed)
+    assert session.current_remote.sdp == text
+    assert applied.transport == expected.transport
+    assert [plan.direction for plan in applied.media] == [plan.direction for plan in expected.media]
+    assert [media.port for media in parse(answer).media] == [9] * len(
+        applied.transport.mids if applied.transport else ()
+    )
+
+
+def test_fingerprints_are_those_of_the_file() -> None:
+    parsed = parse(FIELD["q_fingerprint_truncated_second"])
+    assert transport_attributes(parsed, 0).fingerprints == (Fingerprint("sha-256", DIGEST),)
