@@ -261,16 +261,19 @@ async def test_closing_wakes_who_waits() -> None:
             mine.close()
 
 
-async def test_ids_are_used_again() -> None:
-    async with open_channel() as (mine, _, peers):
+async def test_ids_are_used_again_after_all_others() -> None:
+    settings = Settings(sctp=SctpOptions(inbound_streams=4, outbound_streams=4))
+    async with open_channel(settings=settings) as (mine, _, peers):
         first = mine.id
+        assert first is not None
         await mine.aclose()
-        async with peers.bob.subscribe("data_channel") as announced:
-            again = peers.alice.create_data_channel("again")
-            assert again.id == first
-            theirs: RTCDataChannel = (await announced.receive()).channel
-        await again.send("hello")
-        assert (theirs.label, await theirs.receive()) == ("again", "hello")
+        for label, stream_id in (("unused", first + 2), ("again", first)):
+            async with peers.bob.subscribe("data_channel") as announced:
+                another = peers.alice.create_data_channel(label)
+                assert another.id == stream_id
+                theirs: RTCDataChannel = (await announced.receive()).channel
+            await another.send("hello")
+            assert (theirs.label, await theirs.receive()) == (label, "hello")
 
 
 async def test_the_end_of_the_peer_ends_the_channel() -> None:

@@ -115,7 +115,7 @@ async def check_closing(connection: Connection) -> None:
     await close_ours(ours, theirs)
     assert await theirs.receive() == "last words"
     ours, theirs = await open_ours(connection, "second")
-    assert ours.id == first_id
+    assert ours.id != first_id
     await exchange(ours, theirs)
     await close_theirs(ours, theirs)
     ours, theirs = await open_theirs(connection, "third")

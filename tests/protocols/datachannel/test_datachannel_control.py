@@ -101,6 +101,59 @@ def test_negotiated_channel_sends_nothing() -> None:
     assert not control.must_send_ordered(key)
 
 
+def close_and_reset(control: ChannelControl, key: int, stream_id: int) -> None:
+    control.close_channel(key)
+    control.outgoing_streams_reset((stream_id,))
+    control.incoming_streams_reset((stream_id,))
+
+
+def assigned_ids(control: ChannelControl) -> list[int]:
+    return [event.stream_id for event in control.events() if isinstance(event, StreamIdAssigned)]
+
+
+@pytest.mark.parametrize("is_client", [True, False])
+def test_ids_of_closed_channels_are_used_last_the_oldest_first(is_client: bool) -> None:
+    control = ChannelControl()
+    control.set_role(is_dtls_client=is_client)
+    control.association_established(8)
+    parity = 0 if is_client else 1
+    keys = [control.create_channel(CHAT) for _ in range(3)]
+    assert assigned_ids(control) == [parity, parity + 2, parity + 4]
+    close_and_reset(control, keys[1], parity + 2)
+    close_and_reset(control, keys[0], parity)
+    for _ in range(3):
+        control.create_channel(CHAT)
+    assert assigned_ids(control) == [parity + 6, parity + 2, parity]
+    with pytest.raises(OperationError, match="no data channel id is free"):
+        control.create_channel(CHAT)
+
+
+def test_a_released_id_that_a_negotiated_channel_uses_is_not_given_out() -> None:
+    control = connected()
+    control.association_established(4)
+    close_and_reset(control, control.create_channel(CHAT), 0)
+    negotiated = control.create_channel(CHAT, negotiated=True, stream_id=0)
+    control.create_channel(CHAT)
+    assert assigned_ids(control) == [0, 2]
+    with pytest.raises(OperationError, match="no data channel id is free"):
+        control.create_channel(CHAT)
+    close_and_reset(control, negotiated, 0)
+    control.create_channel(CHAT)
+    assert assigned_ids(control) == [0]
+
+
+def test_ids_that_the_peer_tried_to_open_can_be_used_later() -> None:
+    control = connected(is_client=True)
+    control.association_established(4)
+    control.receive([ControlMessage(0, OPEN), ControlMessage(2, OPEN)], 0)
+    with pytest.raises(OperationError, match="no data channel id is free"):
+        control.create_channel(CHAT)
+    control.outgoing_streams_reset((2, 0))
+    control.create_channel(CHAT)
+    control.create_channel(CHAT)
+    assert assigned_ids(control) == [2, 0]
+
+
 def test_closing_resets_both_sides_and_frees_the_id() -> None:
     alice, bob = connected(is_client=True), connected(is_client=False)
     key = alice.create_channel(CHAT)
@@ -117,7 +170,8 @@ def test_closing_resets_both_sides_and_frees_the_id() -> None:
     assert alice.events() == []
     alice.incoming_streams_reset((0,))
     assert alice.events() == [ChannelClosed(key)]
-    assert StreamIdAssigned(alice.create_channel(CHAT), 0) in alice.events()
+    again = alice.create_channel(CHAT, negotiated=True, stream_id=0)
+    assert alice.events() == [ChannelOpened(again)]
 
 
 def test_the_peer_uses_an_id_again_before_its_answer_to_our_reset_has_come() -> None:

@@ -11,7 +11,9 @@ negotiated one is OPEN as soon as the association is up. The DTLS client takes e
 server odd ones; while the role is unknown, channels wait without one.
 
 Closing resets the outgoing stream (RFC 6525) once everything queued has been acknowledged; the peer answers
-with a reset of its own. The identifier may be used again when both are done.
+with a reset of its own. The identifier may be used again when both are done. Identifiers that were never used go
+first, then the one that was released the longest ago: werift repeats a reset request under a new number, which would
+close a channel that has the same identifier at once.
 
 The user's messages do not pass through here. This core takes and gives :class:`ControlMessage` only, and asks for
 stream resets by event. A DCEP message that is malformed, or that opens a stream which is not the peer's to open,
@@ -20,7 +22,7 @@ is counted, and its stream reset. Left out: nothing of the two RFCs; priorities 
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from trio_rtc.errors import OperationError, ProtocolError
 
@@ -66,6 +68,8 @@ class ChannelControl:
         self._channels: dict[int, Channel] = {}
         self._by_stream: dict[int, Channel] = {}
         self._refused: set[int] = set()
+        self._released: dict[int, None] = {}  # identifiers of our parity that were used before, oldest first
+        self._first_unused = 0
         self._announced_size = 0
         self._last_key = last_key
         self._parity: int | None = None
@@ -108,7 +112,9 @@ class ChannelControl:
 
     def set_role(self, *, is_dtls_client: bool) -> None:
         """Learn the DTLS role, which decides who takes even and who odd identifiers (RFC 8832 section 6)."""
-        self._parity = 0 if is_dtls_client else 1
+        parity = 0 if is_dtls_client else 1
+        if parity != self._parity:
+            self._parity = self._first_unused = parity
         for channel in [channel for channel in self._channels.values() if channel.stream_id is None]:
             if self._assign_stream_id(channel):
                 self._open_if_possible(channel)
@@ -140,7 +146,9 @@ class ChannelControl:
     def outgoing_streams_reset(self, stream_ids: Sequence[int]) -> None:
         """Hear that the peer has performed the reset of our side of these streams."""
         for stream_id in stream_ids:
-            self._refused.discard(stream_id)
+            if stream_id in self._refused:
+                self._refused.remove(stream_id)
+                self._release(stream_id)
             channel = self._by_stream.get(stream_id)
             if channel is None:
                 continue
@@ -240,15 +248,24 @@ class ChannelControl:
         channel = Channel(self._last_key, parameters, negotiated, stream_id, acknowledged=negotiated)
         self._channels[channel.key] = channel
         if stream_id is not None:
-            self._by_stream[stream_id] = channel
+            self._occupy(stream_id, channel)
         return channel
+
+    def _occupy(self, stream_id: int, channel: Channel) -> None:
+        self._by_stream[stream_id] = channel
+        self._released.pop(stream_id, None)
 
     def _remove(self, channel: Channel, reason: str | None) -> None:
         del self._channels[channel.key]
         self._announced_size -= channel.announced_size
         if channel.stream_id is not None:
             del self._by_stream[channel.stream_id]
+            self._release(channel.stream_id)
         self._events.append(ChannelClosed(channel.key, reason))
+
+    def _release(self, stream_id: int) -> None:
+        if self._parity in (None, stream_id % 2):
+            self._released[stream_id] = None
 
     def _remove_if_reset(self, channel: Channel) -> None:
         if channel.outgoing_reset and channel.incoming_reset:
@@ -261,13 +278,17 @@ class ChannelControl:
             return
         self._events.append(StreamResetRequested((channel.stream_id,)))
 
-    def _own_stream_ids(self) -> Iterator[int]:
-        assert self._parity is not None
-        return iter(range(self._parity, self._max_streams, 2))
-
     def _free_stream_id(self) -> int | None:
-        free = (i for i in self._own_stream_ids() if i not in self._by_stream and i not in self._refused)
-        return next(free, None)
+        """Return the identifier for the next channel: the lowest unused one, or the one released longest ago."""
+        while self._first_unused in self._released or not self._is_free(self._first_unused):
+            if self._first_unused >= self._max_streams:
+                return next((i for i in self._released if i % 2 == self._parity and self._is_free(i)), None)
+            self._first_unused += 2
+        return self._first_unused
+
+    def _is_free(self, stream_id: int) -> bool:
+        in_use = stream_id in self._by_stream or stream_id in self._refused
+        return not in_use and stream_id < self._max_streams
 
     def _assign_stream_id(self, channel: Channel) -> bool:
         stream_id = self._free_stream_id()
@@ -275,7 +296,7 @@ class ChannelControl:
             self._remove(channel, "no data channel id is free")
             return False
         channel.stream_id = stream_id
-        self._by_stream[stream_id] = channel
+        self._occupy(stream_id, channel)
         self._events.append(StreamIdAssigned(channel.key, stream_id))
         return True
 
