@@ -169,11 +169,19 @@ class RTCIceCandidate:
     def from_json(cls, data: Mapping[str, Any]) -> "RTCIceCandidate":
         """Make a candidate of what a browser's ``toJSON`` gave.
 
+        The line may also be under ``sdp``, the name that it has in libwebrtc's native interfaces (Android, Flutter).
+
         Raises:
-            TypeError: A member has the wrong type, or nothing says which media section it belongs to.
+            TypeError: A member has the wrong type, or nothing says which media section it belongs to, or ``sdp`` is
+                empty: only an empty ``candidate`` is the end of candidates.
         """
+        line = data.get("candidate", "")
+        if "sdp" in data and not line:
+            line = data["sdp"]
+            if not line:
+                raise TypeError(f"the 'sdp' of a candidate is its line, not {line!r}")
         return cls(
-            candidate=data.get("candidate", ""),
+            candidate=line,
             sdp_mid=data.get("sdpMid"),
             sdp_m_line_index=data.get("sdpMLineIndex"),
             username_fragment=data.get("usernameFragment"),

@@ -24,7 +24,7 @@ from .errors import OperationError, ProtocolError
 from .media_link import MediaLink
 from .monitor import ConnectionMonitor
 from .protocols.dtls import DtlsRole, Fingerprint
-from .protocols.ice import Candidate, IceParameters, IceRole
+from .protocols.ice import Candidate, IceParameters, IceRole, UnusableCandidate
 from .protocols.sdp import media_mid, transport_attributes
 from .session import Applied, Description, LocalMedia, Session, TransportPlan
 from .transceiver_table import TransceiverTable
@@ -214,7 +214,12 @@ class Negotiation:
         route = session.add_remote_candidate(
             candidate.sdp_mid, candidate.sdp_m_line_index, candidate.username_fragment, candidate.line or None
         )
-        parsed = _parse_candidate(candidate.line) if candidate.line else None
+        try:
+            parsed = _parse_candidate(candidate.line) if candidate.line else None
+        except UnusableCandidate as error:
+            self.session = session
+            self.stack.agent.ignore_remote_candidate(candidate.line, str(error))
+            return
         self.session = session
         remote = self.stack.agent.remote_parameters
         if route is None or remote is None or route.username_fragment != remote.username_fragment:
@@ -316,8 +321,8 @@ class Negotiation:
             # JSEP: a candidate in a description that does not parse is left out, the description stands.
             try:
                 self._add_remote(_parse_candidate(line), line, plan.remote_ufrag)
-            except OperationError:
-                continue
+            except (UnusableCandidate, OperationError) as error:
+                self.stack.agent.ignore_remote_candidate(line, str(error))
         if plan.remote_candidates_complete:
             agent.remote_candidates_complete(now)
 
@@ -392,6 +397,8 @@ def _parse_candidate(line: str) -> Candidate:
         raise OperationError("a candidate of impossible length")
     try:
         return Candidate.parse(line)
+    except UnusableCandidate:
+        raise
     except ProtocolError as error:
         raise OperationError(f"the candidate does not parse: {error}") from error
 
@@ -425,7 +432,7 @@ def as_candidate(candidate: RTCIceCandidate | Mapping[str, Any] | None) -> Candi
     if isinstance(candidate, Mapping):
         members = ("candidate", "sdpMid", "sdpMLineIndex", "usernameFragment")
         line, mid, index, fragment = (candidate.get(member) for member in members)
-        if not line and mid is None and index is None:
+        if not line and "sdp" not in candidate and mid is None and index is None:
             return CandidateInit(username_fragment=fragment)
         candidate = RTCIceCandidate.from_json(candidate)
     elif not isinstance(candidate, RTCIceCandidate):

@@ -295,7 +295,8 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
 
         Args:
             candidate: The candidate; also as the dictionary that a browser's ``toJSON`` gives. ``None``: there
-                are no more.
+                are no more. A candidate of a kind that cannot be used (a host name, a transport other than UDP) is
+                ignored, and counted in the statistics of the layer ``ice``.
             success_callback: Legacy: called when it is done.
             failure_callback: Legacy: called with the error, instead of it being raised.
 

@@ -118,7 +118,8 @@ def add_remote_candidate(
 def _addressed_mids(slots: Slots, candidate: RemoteCandidate) -> tuple[str, ...]:
     exchange = slots.latest(Side.REMOTE)
     known = () if exchange is None else exchange.mids()
-    if candidate.mid is not None:
+    # An empty mid beside an index counts as none: pion writes it.
+    if candidate.mid or (candidate.mid is not None and candidate.m_line_index is None):
         if candidate.mid not in known:
             raise OperationError(
                 f"the peer's description has no media section with the mid {candidate.mid!r}"

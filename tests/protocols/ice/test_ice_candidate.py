@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from trio_rtc.enums import RTCIceCandidateType, RTCIceProtocol, RTCIceTcpCandidateType
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols._contract import Address
-from trio_rtc.protocols.ice import Candidate, compute_foundation, compute_priority
+from trio_rtc.protocols.ice import Candidate, UnusableCandidate, compute_foundation, compute_priority
 
 CHROMIUM = [
     "candidate:1097641270 1 udp 2122265343 fd77::2 34622 typ host generation 0 network-id 2",
@@ -71,28 +71,57 @@ def test_hosts_are_canonical() -> None:
         "candidate:",
         "candidate:1 1 udp 1 10.0.0.1 1 typ",
         "candidate:1 1 udp 1 10.0.0.1 1 host host",
-        "candidate:1 1 udp 1 10.0.0.1 1 typ host generation",
         "candidate:1 0 udp 1 10.0.0.1 1 typ host",
         "candidate:1 257 udp 1 10.0.0.1 1 typ host",
-        "candidate:1 1 sctp 1 10.0.0.1 1 typ host",
         "candidate:1 1 udp 4294967296 10.0.0.1 1 typ host",
         "candidate:1 1 udp -1 10.0.0.1 1 typ host",
         "candidate:1 1 udp ٣ 10.0.0.1 1 typ host",
         "candidate:1 1 udp 1 10.0.0.256 1 typ host",
-        "candidate:1 1 udp 1 example.org 1 typ host",
         "candidate:1 1 udp 1 10.0.0.1 65536 typ host",
         "candidate:1 1 udp 1 10.0.0.1 1 typ teleport",
         "candidate:1 1 udp 1 10.0.0.1 1 typ srflx raddr 10.0.0.2 rport x",
-        "candidate:1 1 tcp 1 10.0.0.1 1 typ host",
         "candidate:1 1 tcp 1 10.0.0.1 1 typ host tcptype sideways",
-        "candidate:not-a-foundation 1 udp 1 10.0.0.1 1 typ host",
-        "candidate:123456789012345678901234567890123 1 udp 1 10.0.0.1 1 typ host",
         "candidate:1 1 udp 1 10.0.0.1 1 typ host " + "x y " * 500,
     ],
 )
 def test_malformed_candidates_raise(text: str) -> None:
-    with pytest.raises(ProtocolError):
+    with pytest.raises(ProtocolError) as caught:
         Candidate.parse(text)
+    assert type(caught.value) is ProtocolError
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "candidate:1 1 sctp 1 10.0.0.1 1 typ host",
+        "candidate:1 1 ssltcp 1 10.0.0.1 443 typ host",
+        "candidate:1 1 tcp 1 10.0.0.1 1 typ host",
+        "candidate:1 1 udp 1 example.org 1 typ host",
+        "candidate:1 1 udp 1 cam 1 typ host",
+    ],
+)
+def test_well_formed_candidates_of_unsupported_kinds_are_unusable(text: str) -> None:
+    with pytest.raises(UnusableCandidate):
+        Candidate.parse(text)
+
+
+@pytest.mark.parametrize("foundation", ["-2077823418", "a" * 40, "Host_1", "not-a-foundation"])
+def test_any_token_is_a_foundation(foundation: str) -> None:
+    candidate = Candidate.parse(f"candidate:{foundation} 1 udp 1 10.0.0.1 1 typ host")
+    assert candidate.foundation == foundation
+    assert Candidate.parse(candidate.to_sdp()) == candidate
+
+
+@pytest.mark.parametrize("name", ["generation", "ufrag ", "raddr", "tcptype"])
+def test_a_last_attribute_without_value_is_ignored(name: str) -> None:
+    plain = "candidate:1 1 udp 1 10.0.0.1 1 typ host network-id 2"
+    assert Candidate.parse(f"{plain} {name}") == Candidate.parse(plain)
+
+
+def test_an_ipv6_address_may_have_brackets() -> None:
+    assert Candidate.parse("candidate:1 1 udp 1 [2001:db8::1] 1 typ host").address == "2001:db8::1"
+    with pytest.raises(ProtocolError):
+        Candidate.parse("candidate:1 1 udp 1 [10.0.0.1] 1 typ host")
 
 
 WORDS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=12)

@@ -1,7 +1,7 @@
 """ICE (RFC 8445, 8838, 7675): finding and keeping a path to the peer."""
 
 from .agent import Agent
-from .candidate import Candidate, compute_foundation, compute_priority
+from .candidate import Candidate, UnusableCandidate, compute_foundation, compute_priority
 from .events import (
     CandidateErrorOccurred,
     Closed,
@@ -37,6 +37,7 @@ __all__ = [
     "RoleChanged",
     "SelectedPairChanged",
     "StateChanged",
+    "UnusableCandidate",
     "compute_foundation",
     "compute_priority",
 ]

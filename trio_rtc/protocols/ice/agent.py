@@ -263,6 +263,11 @@ class Agent:
             self._connectivity.add_remote_candidate(candidate, now)
             self._advance(now)
 
+    def ignore_remote_candidate(self, line: str, reason: str) -> None:
+        """Count a candidate of the peer that cannot be used."""
+        self._dropped["candidate-ignored"] += 1
+        _logger.debug("ignored the candidate %r: %s", line, reason)
+
     def remote_name_resolved(self, name: str, hosts: Sequence[str], now: float) -> None:
         """Answer ``NameResolutionRequested`` with numeric addresses, none if there are none."""
         if not self.closed:

@@ -11,9 +11,9 @@ from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols._contract import Address
 
 MAX_CANDIDATE_LENGTH = 1024
-_FOUNDATION = re.compile(r"[A-Za-z0-9+/]{1,32}\Z")
 _DECIMAL = re.compile(r"[0-9]{1,10}\Z")
-_EXTENSION = re.compile(r"[\x21-\x7e]+\Z")
+_TOKEN = re.compile(r"[\x21-\x7e]+\Z")
+_HOST_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?\Z")
 _TYPE_PREFERENCES = {
     RTCIceCandidateType.HOST: 126,
     RTCIceCandidateType.PRFLX: 110,
@@ -22,12 +22,20 @@ _TYPE_PREFERENCES = {
 }
 
 
+class UnusableCandidate(ProtocolError):
+    """A candidate of a kind that is not used here: ignored without harm to the others.
+
+    A host name other than a ``.local`` one (RFC 8839 section 5.1 lets an agent ignore it), a transport other than UDP
+    and TCP, or TCP without a ``tcptype``, from before RFC 6544.
+    """
+
+
 @attrs.frozen
 class Candidate:
     """An address that an agent can be reached at.
 
     Attributes:
-        foundation: Equal for candidates of the same kind, network and server; 1 to 32 ICE characters.
+        foundation: Equal for candidates of the same kind, network and server; only compared, so any token is taken.
         component: 1 for RTP and everything multiplexed with it, 2 for RTCP.
         protocol: "udp" or "tcp".
         priority: From 0 to 2**32 - 1, higher is better.
@@ -66,17 +74,21 @@ class Candidate:
 
     @classmethod
     def parse(cls, text: str) -> "Candidate":
-        """Read a candidate, with or without ``a=`` and ``candidate:`` before it.
+        """Parse a candidate, with or without ``a=`` and ``candidate:`` before it.
+
+        Accepted beyond the grammar of RFC 8839 section 5.1: a foundation of other characters or more than 32, an
+        IPv6 address in brackets, and an attribute without a value at the end, which is ignored.
 
         Raises:
-            ProtocolError: It does not follow the grammar of RFC 8839 section 5.1.
+            UnusableCandidate: It is well-formed, but its transport or its address is not supported.
+            ProtocolError: It is malformed.
         """
         if len(text) > MAX_CANDIDATE_LENGTH:
             raise ProtocolError(f"a candidate of {len(text)} characters")
         fields = text.strip().removeprefix("a=").removeprefix("candidate:").split()
-        if len(fields) < 8 or len(fields) % 2 or fields[6].lower() != "typ":
+        if len(fields) < 8 or fields[6].lower() != "typ":
             raise ProtocolError(f"not a candidate: {text!r}")
-        if not _FOUNDATION.match(fields[0]):
+        if not _TOKEN.match(fields[0]):
             raise ProtocolError(f"not a foundation: {fields[0]!r}")
         candidate = cls(
             foundation=fields[0],
@@ -160,7 +172,7 @@ def _parse_protocol(text: str) -> RTCIceProtocol:
     try:
         return RTCIceProtocol(text.lower())
     except ValueError:
-        raise ProtocolError(f"an unknown transport protocol: {text!r}") from None
+        raise UnusableCandidate(f"unsupported transport protocol: {text!r}") from None
 
 
 def _parse_type(text: str) -> RTCIceCandidateType:
@@ -179,16 +191,20 @@ def _parse_tcp_type(text: str) -> RTCIceTcpCandidateType:
 
 def _parse_address(text: str) -> str:
     lowered = text.lower()
-    if lowered.endswith(".local") and len(text) <= 255 and _EXTENSION.match(text):
+    if lowered.endswith(".local") and len(text) <= 255 and _TOKEN.match(text):
         return lowered
+    if len(text) <= 255 and _HOST_NAME.match(text):
+        raise UnusableCandidate(f"a host name other than a .local one: {text!r}")
+    if text.startswith("[") and text.endswith("]") and is_ipv6(text):
+        text = text[1:-1]
     return normalize_host(text)
 
 
 def _with_extensions(candidate: Candidate, fields: list[str]) -> Candidate:
-    """Return the candidate with the name and value pairs that follow its type."""
+    """Return the candidate with the name and value pairs that follow its type; a last name without value is ignored."""
     related_address = related_port = tcp_type = username_fragment = None
     extensions: list[tuple[str, str]] = []
-    for name, value in zip(fields[::2], fields[1::2], strict=True):
+    for name, value in zip(fields[::2], fields[1::2], strict=False):
         match name.lower():
             case "raddr":
                 related_address = value
@@ -201,7 +217,7 @@ def _with_extensions(candidate: Candidate, fields: list[str]) -> Candidate:
             case _:
                 extensions.append((name, value))
     if candidate.protocol == RTCIceProtocol.TCP and tcp_type is None:
-        raise ProtocolError("a TCP candidate without tcptype")
+        raise UnusableCandidate("a TCP candidate without tcptype")
     return attrs.evolve(
         candidate,
         related_address=related_address,
