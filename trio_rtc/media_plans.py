@@ -74,6 +74,8 @@ def send_parameters(plan: MediaPlan, streams: Sequence[SentStream]) -> SendParam
         streams: What is sent.
     """
     chosen = next((stream.encoding.codec for stream in streams if stream.encoding.codec is not None), None)
+    # Without announced sources, those of simulcast layers, packets say themselves what they protect.
+    has_flexfec = plan.flexfec_announced or bool(plan.send_layers)
     codecs = [rtp_codec(codec) for codec in plan.send_codecs]
     if chosen is not None:
         codecs.sort(key=lambda codec: codec.name.lower() != chosen.name.lower())
@@ -89,7 +91,7 @@ def send_parameters(plan: MediaPlan, streams: Sequence[SentStream]) -> SendParam
                 stream.encoding.active,
                 stream.encoding.max_bitrate,
                 stream.encoding.priority.value,
-                stream.fec_ssrc,
+                stream.fec_ssrc if has_flexfec else None,
                 stream.encoding.scale_resolution_down_by or 1.0,
             )
             for stream in streams

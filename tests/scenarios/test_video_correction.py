@@ -1,5 +1,6 @@
 """Pictures that are protected by forward error correction, between whole peers on long paths that lose packets."""
 
+import random
 from collections.abc import Collection
 from statistics import mean
 
@@ -7,13 +8,16 @@ import attrs
 import pytest
 import trio
 
-from tests.strategies.metered_calls import FRAME_RATE, metered_call
+from tests.strategies.metered_calls import FRAME_RATE, VideoEncoder, metered_call
 from tests.strategies.peers import negotiate
 from trio_rtc import (
     RTCInboundRtpStreamStats,
     RTCOutboundRtpStreamStats,
     RTCRtpEncodingParameters,
     RTCRtpReceiver,
+    SessionOptions,
+    Settings,
+    open_media_track,
 )
 from trio_rtc.testing import Link
 
@@ -25,6 +29,8 @@ BITRATE = 600_000
 
 FLEXFEC, ULPFEC, NOTHING = (), ("flexfec-03",), ("flexfec-03", "ulpfec", "red")
 """What is left out of the offer so that this scheme is used."""
+ANNOUNCING = Settings(session=SessionOptions(announce_flexfec=True))
+"""The offer does not wait for the peer to list FlexFEC."""
 
 
 @attrs.frozen
@@ -57,10 +63,12 @@ async def received_by(receiver: RTCRtpReceiver) -> RTCInboundRtpStreamStats:
     return received
 
 
-async def outcome_of(without: Collection[str], link: Link = LONG_WAY, seconds: float = 14) -> Outcome:
+async def outcome_of(
+    without: Collection[str], link: Link = LONG_WAY, seconds: float = 14, settings: Settings = ANNOUNCING
+) -> Outcome:
     """Let Alice call Bob and return how that went."""
     layers = [RTCRtpEncodingParameters(max_bitrate=BITRATE)]
-    async with metered_call(link=link, without=without, layers=layers) as going_on:
+    async with metered_call(link=link, without=without, layers=layers, settings=settings) as going_on:
         alice, receiver = going_on.peers.alice, going_on.video_receiver
         await trio.sleep(4)
         begin, before = trio.current_time(), await received_by(receiver)
@@ -121,6 +129,34 @@ async def test_nothing_is_protected_while_nothing_is_lost_or_the_way_is_short() 
         assert "FEC-FR" in going.offer
         assert going.frames > 50
         assert going.sent.fec_packets_sent == 0
+
+
+async def test_a_first_offer_announces_no_source_for_flexfec() -> None:
+    """Pion takes it for a second track; and what is not announced is dropped, so ULPFEC protects instead."""
+    going = await outcome_of(FLEXFEC, settings=Settings(), seconds=8)
+    assert "FEC-FR" not in going.offer
+    assert going.received.fec_ssrc is None
+    assert going.received.fec_packets_received > 10
+
+
+async def test_a_peer_that_offers_flexfec_gets_it() -> None:
+    async with metered_call(link=LONG_WAY, sound=False) as going_on:
+        bob, alice = going_on.peers.bob, going_on.peers.alice
+        source, track = open_media_track("video")
+        answering = bob.add_transceiver(track, direction="sendonly")
+        await negotiate(bob, alice)
+        assert bob.local_description is not None
+        # Alice has listed it in her first offer, and Bob's source is new: so his offer announces one for FlexFEC.
+        assert bob.local_description.sdp.count("a=ssrc-group:FEC-FR") == 1
+        assert alice.local_description is not None
+        # Hers was announced without, and Chromium would drop what a source sends that joins later.
+        assert "FEC-FR" not in alice.local_description.sdp
+        encoder = VideoEncoder(source, answering.sender, random.Random(1))
+        going_on.nursery.start_soon(encoder.run)
+        going_on.peers.network.set_link("bob", "alice", attrs.evolve(LONG_WAY, rate=None))
+        await trio.sleep(8)
+        (receiving,) = [each for each in alice.get_transceivers() if each.mid == answering.mid]
+        assert (await received_by(receiving.receiver)).fec_ssrc is not None
 
 
 async def test_each_layer_has_its_own_protection() -> None:

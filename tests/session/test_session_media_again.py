@@ -9,7 +9,7 @@ from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
 from trio_rtc.errors import InvalidAccessError
 from trio_rtc.protocols.sdp import is_bundle_only, media_mid, parse
-from trio_rtc.session import Disassociated, Session
+from trio_rtc.session import DEFAULT_CAPABILITIES, Disassociated, SendEncoding, Session, SessionOptions
 
 
 @attrs.define
@@ -332,3 +332,65 @@ def test_provisional_answers(call: Call) -> None:
     assert one.apply_remote("pranswer", answer).media[2].direction is Direction.SENDONLY
     assert one.apply_remote("answer", answer).media[2].direction is Direction.SENDONLY
     assert other.apply_local("answer").media == applied.media
+
+
+FEC_SOURCES = (SendEncoding(ssrc=1, rtx_ssrc=2, fec_ssrc=3),)
+GROUP = "a=ssrc-group:FEC-FR 1 3\r\n"
+
+
+def announced(session: Session) -> bool:
+    assert session.current_local is not None
+    known = GROUP in session.current_local.sdp
+    assert known == ("a=ssrc:3 cname:" in session.current_local.sdp)
+    return known
+
+
+def test_flexfec_is_not_announced_before_the_peer_has_listed_it() -> None:
+    call = Call()
+    call.sides[0].add("video", encodings=FEC_SOURCES)
+    outcome = call.negotiate()
+    assert "flexfec-03" in {each.codec.name for each in outcome.remote_answer.media[0].send_codecs}
+    assert not outcome.remote_answer.media[0].flexfec_announced
+    for offerer in (0, 1):
+        # The source of the media is announced already: what joins it later is not received.
+        call.negotiate(offerer)
+        assert not announced(call.sessions[0])
+
+
+def test_flexfec_is_announced_in_an_answer() -> None:
+    call = Call()
+    call.sides[1].add("video")
+    call.sides[0].add("video", encodings=FEC_SOURCES, added_by_track=True)
+    outcome = call.negotiate(1)
+    assert announced(call.sessions[0])
+    assert outcome.local_answer.media[0].flexfec_announced
+    call.negotiate(0)
+    assert announced(call.sessions[0])
+
+
+def test_flexfec_is_announced_for_a_source_that_is_new_once_the_peer_has_listed_it() -> None:
+    call = Call()
+    call.sides[0].add("video")
+    call.negotiate()
+    call.sides[0].add("video", encodings=FEC_SOURCES)
+    call.negotiate()
+    assert announced(call.sessions[0])
+
+
+def test_flexfec_is_not_announced_to_a_peer_without() -> None:
+    call = Call()
+    plain = tuple(codec for codec in DEFAULT_CAPABILITIES.video.codecs if codec.name != "flexfec-03")
+    call.sides[0].add("video")
+    call.sides[1].add("video", codecs=plain, added_by_track=True)
+    call.negotiate()
+    call.sides[0].add("video", encodings=FEC_SOURCES)
+    call.negotiate()
+    assert not announced(call.sessions[0])
+
+
+def test_flexfec_is_announced_at_once_on_request() -> None:
+    options = SessionOptions(announce_flexfec=True)
+    call = Call(sessions=(media_session(1, options), media_session(2)))
+    call.sides[0].add("video", encodings=FEC_SOURCES)
+    assert call.negotiate().remote_answer.media[0].flexfec_announced
+    assert announced(call.sessions[0])

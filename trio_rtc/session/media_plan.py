@@ -69,6 +69,8 @@ class MediaPlan:
         remote_sources: The peer's sources, as far as it announces them.
         remote_source_groups: ``FID`` (media, retransmission), ``FEC-FR`` (media, FlexFEC) and ``SIM`` over them.
         bandwidth: What the peer can take in this section, bits a second; ``None`` for no limit.
+        flexfec_announced: Whether our description announces a source of FlexFEC. The peer drops the packets of one that
+            is not announced.
         rtcp_reduced_size: Whether feedback may be sent alone (RFC 5506).
         extmap_allow_mixed: Whether short and long header extensions may be mixed in a stream (RFC 8285).
     """
@@ -91,6 +93,7 @@ class MediaPlan:
     remote_sources: tuple[RemoteSource, ...] = ()
     remote_source_groups: tuple[SsrcGroup, ...] = ()
     bandwidth: int | None = None
+    flexfec_announced: bool = False
     rtcp_reduced_size: bool = False
     extmap_allow_mixed: bool = False
 
@@ -167,6 +170,7 @@ def _with_both(
         header_extensions=negotiated_extensions(ours.extmaps, theirs.extmaps),
         send_layers=_common_layers(their_layers.received, our_layers.sent),
         receive_layers=_common_layers(their_layers.sent, our_layers.received),
+        flexfec_announced=any(group.semantics == "FEC-FR" for group in ours.ssrc_groups),
         rtcp_reduced_size=ours.rtcp_rsize and theirs.rtcp_rsize,
         extmap_allow_mixed=ours.extmap_allow_mixed and theirs.extmap_allow_mixed,
     )

@@ -15,7 +15,8 @@ from trio_rtc.protocols.sdp import (
 )
 
 from .capabilities import TRANSPORT_SEQUENCE_NUMBER_URI
-from .codecs import NegotiatedCodec
+from .codecs import FLEXFEC, RTX, NegotiatedCodec
+from .description import Description
 from .directions import intersect, reverse
 from .extensions import ExtensionIds, answered_extensions, offered_extensions
 from .formats import PayloadTypes, answered_formats, format_attributes, offered_formats, section_formats
@@ -48,6 +49,8 @@ def offer_media_section(
     previous: Sequence[NegotiatedCodec],
     numbers: BundleNumbers,
     protocol: str = _PROFILE,
+    *,
+    announce_flexfec: bool = False,
 ) -> MediaDescription:
     """Return the section that offers what a transceiver has, without its transport.
 
@@ -57,6 +60,7 @@ def offer_media_section(
         previous: The formats of the same section in our last description.
         numbers: The numbers of the bundle.
         protocol: That of the section until now.
+        announce_flexfec: Whether the source of FlexFEC is announced beside that of the media.
     """
     formats = offered_formats(
         transceiver.codecs, previous, numbers.payload_types, preferred=transceiver.codecs_preferred
@@ -73,16 +77,29 @@ def offer_media_section(
         Attribute("rtcp-mux-only"),
         Attribute("rtcp-rsize"),
         *format_attributes(formats),
-        *_source_attributes(transceiver, transceiver.direction, formats),
+        *_source_attributes(transceiver, transceiver.direction, formats, announce_flexfec=announce_flexfec),
         *layer_attributes(layers),
     )
     return _section(transceiver.kind, protocol, formats, attributes)
 
 
 def answer_media_section(
-    offer: SessionDescription, index: int, transceiver: LocalTransceiver, numbers: BundleNumbers
+    offer: SessionDescription,
+    index: int,
+    transceiver: LocalTransceiver,
+    numbers: BundleNumbers,
+    *,
+    announce_flexfec: bool = True,
 ) -> MediaDescription | None:
-    """Return the section that accepts an offered one, without its transport; ``None`` if there is nothing in common."""
+    """Return the section that accepts an offered one, without its transport; ``None`` if there is nothing in common.
+
+    Args:
+        offer: Of the peer.
+        index: The section.
+        transceiver: What is associated with it.
+        numbers: The numbers of the bundle.
+        announce_flexfec: Whether the source of FlexFEC is announced, where that was offered.
+    """
     offered = offer.media[index]
     attributes = rtp_attributes(offer, index)
     formats = answered_formats(
@@ -106,7 +123,7 @@ def answer_media_section(
         Attribute("rtcp-mux"),
         *_if(attributes.rtcp_rsize, Attribute("rtcp-rsize")),
         *format_attributes(formats),
-        *_source_attributes(transceiver, direction, formats),
+        *_source_attributes(transceiver, direction, formats, announce_flexfec=announce_flexfec),
         *layer_attributes(layers),
     )
     return _section(offered.kind, offered.protocol, formats, answered)
@@ -174,6 +191,8 @@ def _source_attributes(
     transceiver: LocalTransceiver,
     direction: RTCRtpTransceiverDirection,
     formats: Sequence[NegotiatedCodec],
+    *,
+    announce_flexfec: bool,
 ) -> Iterator[Attribute]:
     """Return the lines that announce our sources (RFC 5576); none for a simulcast, whose layers their rids tell."""
     if not (direction.sends or transceiver.has_sent) or transceiver.simulcast or not transceiver.encodings:
@@ -181,10 +200,11 @@ def _source_attributes(
     encoding = transceiver.encodings[0]
     if encoding.ssrc is None:
         return
+    names = {entry.codec.name.lower() for entry in formats}
+    if not announce_flexfec:
+        names.discard(FLEXFEC)
     groups = [
-        (semantics, repair)
-        for semantics, repair in _repair_sources(encoding, {entry.codec.name.lower() for entry in formats})
-        if repair is not None
+        (semantics, repair) for semantics, repair in _repair_sources(encoding, names) if repair is not None
     ]
     for semantics, repair in groups:
         yield Attribute("ssrc-group", f"{semantics} {encoding.ssrc} {repair}")
@@ -196,7 +216,32 @@ def _source_attributes(
 
 
 def _repair_sources(encoding: SendEncoding, names: set[str]) -> Iterator[tuple[str, int | None]]:
-    if "rtx" in names:
+    if RTX in names:
         yield "FID", encoding.rtx_ssrc
-    if "flexfec-03" in names:
+    if FLEXFEC in names:
         yield "FEC-FR", encoding.fec_ssrc
+
+
+def lists_flexfec(description: SessionDescription) -> bool:
+    """Return whether a section of a description lists FlexFEC, so that its author knows of such sources."""
+    return any(
+        entry.codec.is_called(FLEXFEC)
+        for index, media in enumerate(description.media)
+        if media.port != 0 and media.kind == "video"
+        for entry in section_formats(description, index)
+    )
+
+
+def announces_media_alone(last: Description | None, index: int, transceiver: LocalTransceiver) -> bool:
+    """Return whether our last description announces the source of a transceiver without one for FlexFEC.
+
+    Receivers set up their streams when a source is first announced: Chromium drops the packets of a FlexFEC source
+    that joins later. Such a stream goes on without.
+    """
+    if last is None or index >= len(last.parsed.media) or not transceiver.encodings:
+        return False
+    ssrc = transceiver.encodings[0].ssrc
+    attributes = rtp_attributes(last.parsed, index)
+    return any(ssrc == each.ssrc for each in attributes.ssrcs) and not any(
+        group.semantics == "FEC-FR" and group.ssrcs[:1] == (ssrc,) for group in attributes.ssrc_groups
+    )

@@ -18,10 +18,16 @@ from trio_rtc.protocols.sdp import (
     media_mid,
 )
 
-from .description import LocalMedia
+from .description import Description, LocalMedia
 from .exchange import Exchange, section_mids
 from .formats import section_formats
-from .media_sections import BundleNumbers, answer_media_section, offer_media_section
+from .media_sections import (
+    BundleNumbers,
+    announces_media_alone,
+    answer_media_section,
+    lists_flexfec,
+    offer_media_section,
+)
 from .options import SessionOptions
 from .plan import TransportPlan, bundled_transport, fingerprint_pairs, standing_dtls_role
 from .sections import (
@@ -49,6 +55,7 @@ class _Draft:
     keys: list[int | None]
     free: list[int]
     numbers: BundleNumbers
+    announce_flexfec: bool
 
     def place(self, section: MediaDescription, key: int | None) -> None:
         """Put a new section in the first place that is free, else at the end."""
@@ -61,7 +68,13 @@ class _Draft:
 
 
 def build_offer(
-    origin: Origin, base: Exchange | None, current: Exchange | None, local: LocalMedia, next_mid: int
+    origin: Origin,
+    base: Exchange | None,
+    current: Exchange | None,
+    local: LocalMedia,
+    *,
+    next_mid: int,
+    options: SessionOptions,
 ) -> Built:
     """Return an offer.
 
@@ -75,6 +88,7 @@ def build_offer(
         current: The exchange that was completed last. What it carries keeps its place even if ``base`` gives it up.
         local: What our side has.
         next_mid: The least number that was never a mid.
+        options: Preferences.
     """
     last = None if base is None or base.local is None else base.local.parsed
     known = () if base is None else base.mids()
@@ -85,6 +99,7 @@ def build_offer(
         keys=[None] * len(known),
         free=[index for index in range(len(known)) if index not in kept],
         numbers=_numbers_in_use(base, current),
+        announce_flexfec=options.announce_flexfec or _peer_lists_flexfec(base, current),
     )
     if base is not None and last is not None:
         _continue_sections(draft, base, last, live, local)
@@ -92,7 +107,10 @@ def build_offer(
     for transceiver in local.transceivers:
         if transceiver.is_live and (transceiver.mid is None or transceiver.mid not in known):
             mid = transceiver.mid or next(mids)
-            draft.place(offer_media_section(mid, transceiver, (), draft.numbers), transceiver.key)
+            section = offer_media_section(
+                mid, transceiver, (), draft.numbers, announce_flexfec=draft.announce_flexfec
+            )
+            draft.place(section, transceiver.key)
     if local.data_channels and (base is None or base.data_section() is None):
         draft.place(offer_data_section(next(mids), local), None)
     established = () if current is None else current.carried_mids()
@@ -124,6 +142,11 @@ def _numbers_in_use(base: Exchange | None, current: Exchange | None) -> BundleNu
     return numbers
 
 
+def _peer_lists_flexfec(*exchanges: Exchange | None) -> bool:
+    remotes = [exchange.remote for exchange in exchanges if exchange is not None]
+    return any(remote is not None and lists_flexfec(remote.parsed) for remote in remotes)
+
+
 def _continue_sections(
     draft: _Draft, base: Exchange, last: SessionDescription, live: Iterable[int], local: LocalMedia
 ) -> None:
@@ -144,6 +167,8 @@ def _continue_sections(
                     section_formats(last, index),
                     draft.numbers,
                     section.protocol,
+                    announce_flexfec=draft.announce_flexfec
+                    and not announces_media_alone(base.local, index, transceiver),
                 )
 
 
@@ -185,9 +210,13 @@ def build_answer(
     exchange: Exchange,
     established: TransportPlan | None,
     local: LocalMedia,
+    *,
     options: SessionOptions,
+    previous: Description | None,
 ) -> Built:
     """Return the answer to a remote offer.
+
+    ``previous`` is our last description.
 
     Data channels are accepted in one section, audio and video where a transceiver is associated (by its mid) with
     which something is in common. Of these only what is bundled with the first can stay, since there is one
@@ -208,7 +237,13 @@ def build_answer(
         if is_data_section(offer.media[index]):
             section = mirrored_data_section(offer.media[index], local)
         elif transceiver is not None and transceiver.kind == offer.media[index].kind:
-            section = answer_media_section(offer, index, transceiver, numbers)
+            section = answer_media_section(
+                offer,
+                index,
+                transceiver,
+                numbers,
+                announce_flexfec=not announces_media_alone(previous, index, transceiver),
+            )
         if section is not None:
             accepted[index] = section
             bundle &= _bundle_of(offer, mids[index])

@@ -16,6 +16,9 @@ class SessionOptions:
         sdp: Bounds of the descriptions that are accepted from the peer.
         answer_setup: The DTLS role taken in answers where the offer leaves the choice: ``active``, the client, saves
             half a round trip and is what RFC 8842 section 5.3 recommends; ``passive`` is the server.
+        announce_flexfec: Whether an offer announces the sources of FlexFEC before the peer has listed ``flexfec-03``,
+            so that the first offer is enough to protect video by it. Pion takes such a source for a second track and
+            refuses the offer.
         maximum_candidates: Candidates kept in one section of a description, per side. Further ones of ours are
             still usable and only absent from the text; further ones of the peer are ignored.
     """
@@ -24,4 +27,5 @@ class SessionOptions:
     answer_setup: Literal["active", "passive"] = attrs.field(
         default="active", validator=validators.in_(("active", "passive"))
     )
+    announce_flexfec: bool = False
     maximum_candidates: int = attrs.field(default=256, validator=validators.ge(0))

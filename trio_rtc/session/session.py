@@ -176,7 +176,9 @@ class Session:
             raise InvalidStateError(f"an offer cannot be created in the state {self._state}")
         slots = self._slots
         base = slots.pending or slots.current
-        offer = build_offer(self._origin, base, slots.current, local, self._next_mid)
+        offer = build_offer(
+            self._origin, base, slots.current, local, next_mid=self._next_mid, options=self._options
+        )
         self._created_offer = self._write(RTCSdpType.OFFER, offer)
         return self._created_offer.sdp
 
@@ -192,7 +194,14 @@ class Session:
             raise InvalidStateError(f"an answer cannot be created in the state {self._state}")
         # A provisional answer of ours must not decide what the next one accepts.
         question = attrs.evolve(self._slots.pending, answer=None)
-        answer = build_answer(self._origin, question, self._standing, local, self._options)
+        answer = build_answer(
+            self._origin,
+            question,
+            self._standing,
+            local,
+            options=self._options,
+            previous=self._slots.current_local,
+        )
         self._created_answer = self._write(RTCSdpType.ANSWER, answer)
         return self._created_answer.sdp
 
