@@ -12,11 +12,10 @@ from statistics import mean
 
 import attrs
 import trio
-import trio.testing
 
 from benchmarks.svg_plot import Panel, Series, plot
 from tests.strategies.metered_calls import MeteredCall, Sample, metered_call
-from trio_rtc.testing import Link
+from trio_rtc.testing import Link, run
 
 DIRECTORY = Path(__file__).parents[1] / "docs" / "figures"
 MEGABIT = 1e6
@@ -169,10 +168,7 @@ def main() -> None:
     print("| | longest stall of pictures | of sound | estimate / link | queueing delay | capture to whole |")
     print("|---|---|---|---|---|---|")
     for scenario in SCENARIOS:
-        outcomes = [
-            trio.run(make_call, scenario, seed, clock=trio.testing.MockClock(autojump_threshold=0))
-            for seed in range(arguments.seeds)
-        ]
+        outcomes = [run(make_call, scenario, seed, seed=seed) for seed in range(arguments.seeds)]
         picture = draw(scenario, outcomes[0].samples)
         (arguments.directory / f"{scenario.name}.svg").write_text(picture)
         usages = [outcome.usage for outcome in outcomes]

@@ -3,24 +3,27 @@
 Async tests are run by pytest-trio (``trio_mode`` in pyproject.toml). Around each of them this file adds three
 things:
 
-* It replays exactly. trio shuffles the order of runnable tasks; inside a hypothesis example that shuffle is
-  seeded, so every async test is run as the one explicit example of a hypothesis test.
+* It replays exactly: ``trio_rtc.testing.run`` seeds all randomness, trio's order of runnable tasks included.
 * It ends. A deadlock becomes ``trio.TooSlowError``: under ``autojump_clock`` at once, on the real clock after
   a minute.
-* It leaves nothing behind: no task more than before, and no open socket, which the garbage collector finds
-  here and not somewhere in a later test (``ResourceWarning`` is an error).
+* It leaves nothing behind: no task more than before, and no open socket, simulated or not.
+
+Tests of the simulated network itself, which are marked ``leaves_sockets``, need not close its sockets.
 """
 
+import functools
 import gc
 import inspect
 import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 import trio
 import trio.testing
-from hypothesis import HealthCheck, Phase, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings
+
+from trio_rtc.testing import run
 
 DEFAULT_EXAMPLES = 50
 DEADLOCK_VIRTUAL_SECONDS = 1e8
@@ -38,39 +41,47 @@ settings.register_profile("nightly", _COMMON, derandomize=False, max_examples=DE
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+class RealClock(trio.abc.Clock):
+    """The clock of the machine."""
+
+    def start_clock(self) -> None:
+        pass
+
+    def current_time(self) -> float:
+        return time.perf_counter()
+
+    def deadline_to_sleep_time(self, deadline: float) -> float:
+        return deadline - self.current_time()
+
+
 def run_replayably(
     async_function: Callable[[], Awaitable[object]],
     clock: trio.abc.Clock | None = None,
     instruments: Sequence[trio.abc.Instrument] = (),
+    *,
+    check_sockets: bool = True,
 ) -> None:
-    """Run like ``trio.run``, with trio's own chance seeded, a bound on time, and a check for leaks."""
+    """Run with ``trio_rtc.testing.run``, on the real clock where no other is given."""
     virtual = isinstance(clock, trio.testing.MockClock)
-    bound = DEADLOCK_VIRTUAL_SECONDS if virtual else DEADLOCK_REAL_SECONDS
-
-    async def bounded() -> None:
-        living = trio.lowlevel.current_statistics().tasks_living
-        with trio.fail_after(bound):
-            await async_function()
-        left = trio.lowlevel.current_statistics().tasks_living - living
-        assert left == 0, f"{left} tasks left behind"
-
-    @settings(phases=[Phase.explicit], deadline=None)
-    @given(st.none())
-    @example(None)
-    def replayable(_: None) -> None:
-        trio.run(bounded, clock=clock, instruments=instruments)
-
-    replayable()
-    gc.collect()
+    run(
+        async_function,
+        clock=clock or RealClock(),
+        timeout=DEADLOCK_VIRTUAL_SECONDS if virtual else DEADLOCK_REAL_SECONDS,
+        instruments=instruments,
+        check_sockets=check_sockets,
+    )
 
 
 def run_in_virtual_time(
     async_function: Callable[[], Awaitable[object]],
     clock: trio.abc.Clock | None = None,
     instruments: Sequence[trio.abc.Instrument] = (),
+    *,
+    check_sockets: bool = True,
 ) -> None:
     """Run like ``run_replayably``, with a clock that jumps to the next deadline when nothing else is to do."""
-    run_replayably(async_function, clock or trio.testing.MockClock(autojump_threshold=0), instruments)
+    clock = clock or trio.testing.MockClock(autojump_threshold=0)
+    run_replayably(async_function, clock, instruments, check_sockets=check_sockets)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -79,7 +90,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         return
     # pytest-trio sees a clock only among the arguments; this makes usefixtures("autojump_clock") work as well.
     virtual = "autojump_clock" in item.fixturenames
-    item.add_marker(pytest.mark.trio(run=run_in_virtual_time if virtual else run_replayably))
+    runner = run_in_virtual_time if virtual else run_replayably
+    check_sockets = item.get_closest_marker("leaves_sockets") is None
+    item.add_marker(pytest.mark.trio(run=functools.partial(runner, check_sockets=check_sockets)))
 
 
 def pytest_collection_finish() -> None:

@@ -1,12 +1,12 @@
 """RTCCertificate: what a connection proves itself with."""
 
 import random
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
+from ._environment import default_wall_clock, new_rng
 from .errors import InvalidAccessError, NotSupportedError
 from .protocols.dtls import Certificate
 
@@ -56,8 +56,8 @@ def generate_certificate(
     """Make a self-signed certificate; see ``RTCPeerConnection.generate_certificate``."""
     algorithm, lifetime = _read_algorithm(key_generation_algorithm)
     certificate = Certificate.generate(
-        rng or random.SystemRandom(),
-        time.time() if wall_now is None else wall_now,
+        rng or new_rng(),
+        default_wall_clock()() if wall_now is None else wall_now,
         algorithm=algorithm,
         lifetime=lifetime,
     )

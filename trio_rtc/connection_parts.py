@@ -4,12 +4,11 @@ Each part knows only those that it needs. Where two need each other, the one tha
 looks the other up, or is told of it by ``attach`` when both are there.
 """
 
-import random
-import time
 from collections.abc import Callable
 
 import attrs
 
+from ._environment import default_wall_clock, new_rng
 from .capabilities import OFFERED
 from .certificate import choose_certificate, core_certificate
 from .channel_table import ChannelTable
@@ -77,8 +76,8 @@ class ConnectionParts:
     """
 
     def __init__(self, face: ConnectionFace, configuration: RTCConfiguration, settings: Settings) -> None:
-        rng = settings.rng or random.SystemRandom()
-        wall_clock = settings.wall_clock or time.time
+        rng = settings.rng or new_rng()
+        wall_clock = settings.wall_clock or default_wall_clock()
         certificate = choose_certificate(configuration.certificates, rng, wall_clock())
         cname = new_cname(rng)
         target, fire, runner, is_closed = face.target, face.fire, face.runner, face.is_closed

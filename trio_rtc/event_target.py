@@ -147,7 +147,7 @@ class EventTarget:
     def __init__(self, runner: HandlerRunner) -> None:
         self._runner = runner
         self._listeners: dict[str, dict[object, _Listener]] = {}
-        self._subscribers: dict[str, set[trio.MemorySendChannel[Any]]] = {}
+        self._subscribers: dict[str, dict[trio.MemorySendChannel[Any], None]] = {}
         self._events_ended = False
 
     def add_event_listener(self, event: str, handler: Handler[Any], *, once: bool = False) -> None:
@@ -203,14 +203,14 @@ class EventTarget:
         send, receive = trio.open_memory_channel[Any](float("inf"))
         if self._events_ended:
             send.close()
-        subscribers = self._subscribers.setdefault(event, set())
-        subscribers.add(send)
+        subscribers = self._subscribers.setdefault(event, {})
+        subscribers[send] = None
         try:
             await trio.lowlevel.checkpoint()
             with receive:
                 yield receive
         finally:
-            subscribers.discard(send)
+            subscribers.pop(send, None)
             send.close()
 
     def _fire(self, event: AnyEvent) -> None:

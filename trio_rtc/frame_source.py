@@ -60,8 +60,9 @@ class FrameSource:
         self._dropped_before = 0
         self._demand_changed = demand_changed
         self._queues: dict[FrameQueue[Any], MediaStreamTrack] = {}
-        self._holding_up: set[FrameQueue[Any]] = set()
-        self._tracks: set[MediaStreamTrack] = set()
+        # Sets that keep their order, so that events and waits happen in the same order in every run.
+        self._holding_up: dict[FrameQueue[Any], None] = {}
+        self._tracks: dict[MediaStreamTrack, None] = {}
 
     @property
     def is_wanted(self) -> bool:
@@ -132,7 +133,7 @@ class FrameSource:
         was_wanted = self.is_wanted
         self._queues[queue] = track
         if holds_up:
-            self._holding_up.add(queue)
+            self._holding_up[queue] = None
         if not was_wanted:
             self._demand_changed()
         return queue
@@ -140,7 +141,7 @@ class FrameSource:
     def leave(self, queue: FrameQueue[Any]) -> None:
         """Take no more frames."""
         queue.close()
-        self._holding_up.discard(queue)
+        self._holding_up.pop(queue, None)
         if queue in self._queues:
             self._dropped_before += queue.dropped
         if self._queues.pop(queue, None) is not None and not self._queues:
@@ -148,14 +149,14 @@ class FrameSource:
 
     def join(self, track: "MediaStreamTrack") -> None:
         """Add a track."""
-        self._tracks.add(track)
+        self._tracks[track] = None
 
     def part(self, track: "MediaStreamTrack") -> None:
         """Remove a track that was stopped; its consumers get no more."""
-        self._tracks.discard(track)
+        self._tracks.pop(track, None)
         for queue in [queue for queue, owner in self._queues.items() if owner is track]:
             queue.end()
-            self._holding_up.discard(queue)
+            self._holding_up.pop(queue, None)
             self._dropped_before += queue.dropped
             del self._queues[queue]
         if not self._tracks:

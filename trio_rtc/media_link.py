@@ -148,10 +148,10 @@ class MediaLink:
     def _forget_gone(self, table: "TransceiverTable") -> None:
         """End what serves transceivers that were removed."""
         senders = {transceiver.sender for transceiver in table.transceivers}
-        for sender in self._sending.keys() - senders:
+        for sender in [each for each in self._sending if each not in senders]:
             self._sending.pop(sender).close()
         receivers = {transceiver.receiver for transceiver in table.transceivers}
-        for receiver in self._receiving.keys() - receivers:
+        for receiver in [each for each in self._receiving if each not in receivers]:
             self._receiving.pop(receiver).pause()
 
     def _sent_streams(self, transceiver: RTCRtpTransceiver) -> list[SentStream]:

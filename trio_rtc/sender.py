@@ -1,6 +1,5 @@
 """RTCRtpSender: what sends a track (W3C webrtc section 5.2)."""
 
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 import trio
 
+from ._environment import new_id
 from .capabilities import capabilities_of
 from .dtmf import RTCDTMFSender
 from .encodings import check_parameters
@@ -114,12 +114,13 @@ class RTCRtpSender:
         self._last_returned: RTCRtpSendParameters | None = None
         self._dtmf = RTCDTMFSender(_Tones(self), runner) if kind == "audio" else None
         self._stopped = False
-        self._id = str(uuid.uuid4())
+        self._id = new_id()
         self._stream_ids: tuple[str, ...] = ()
         self._has_sent = False
-        self._keyframe_requests: set[FrameQueue[str | None]] = set()
+        # Sets that keep their order.
+        self._keyframe_requests: dict[FrameQueue[str | None], None] = {}
         self._target_bitrates: Mapping[str | None, float] = MappingProxyType({})
-        self._bitrate_changes: set[FrameQueue[Mapping[str | None, float]]] = set()
+        self._bitrate_changes: dict[FrameQueue[Mapping[str | None, float]], None] = {}
         self._transform: FrameTransform | None = None
         self._degradation_preference: RTCDegradationPreference | None = None
         self._set_streams(streams)
@@ -165,7 +166,7 @@ class RTCRtpSender:
         """
         if self._last_returned is None:
             self._last_returned = RTCRtpSendParameters(
-                str(uuid.uuid4()),
+                new_id(),
                 [attrs.evolve(encoding) for encoding in self._encodings],
                 self._negotiated.header_extensions,
                 self._negotiated.rtcp,
@@ -261,12 +262,12 @@ class RTCRtpSender:
             The RID of the layer, ``None`` if there is only one.
         """
         queue: FrameQueue[str | None] = FrameQueue(_REQUESTS_KEPT)
-        self._keyframe_requests.add(queue)
+        self._keyframe_requests[queue] = None
         try:
             await trio.lowlevel.checkpoint()
             yield queue
         finally:
-            self._keyframe_requests.discard(queue)
+            self._keyframe_requests.pop(queue, None)
             queue.close()
 
     @property
@@ -288,12 +289,12 @@ class RTCRtpSender:
         queue: FrameQueue[Mapping[str | None, float]] = FrameQueue(1)
         if self._target_bitrates:
             queue.put(self._target_bitrates)
-        self._bitrate_changes.add(queue)
+        self._bitrate_changes[queue] = None
         try:
             await trio.lowlevel.checkpoint()
             yield queue
         finally:
-            self._bitrate_changes.discard(queue)
+            self._bitrate_changes.pop(queue, None)
             queue.close()
 
     # -- what the peer connection tells ------------------------------------------------------------------------

@@ -7,13 +7,13 @@ without a consumer makes no effort: received media is decoded only while somebod
 Frames are what PyAV has, ``av.VideoFrame`` and ``av.AudioFrame``, or :class:`.EncodedFrame`.
 """
 
-import uuid
 from collections.abc import Iterable
 from types import MappingProxyType, TracebackType
 from typing import Any
 
 import trio
 
+from ._environment import new_id
 from .enums import MediaStreamTrackState
 from .event_target import EventHandler, EventTarget, HandlerRunner
 from .events import Event, MediaStreamTrackEvent
@@ -54,7 +54,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
     ) -> None:
         super().__init__(runner)
         self._source = source
-        self._id = id or str(uuid.uuid4())
+        self._id = id or new_id()
         self._label = label
         self._muted = muted
         self._state = MediaStreamTrackState.LIVE
@@ -303,7 +303,7 @@ class MediaStream(EventTarget):
         runner: HandlerRunner | None = None,
     ) -> None:
         super().__init__(runner or HandlerRunner())
-        self._id = id or str(uuid.uuid4())
+        self._id = id or new_id()
         # A set that keeps its order.
         self._tracks = dict.fromkeys(tracks.get_tracks() if isinstance(tracks, MediaStream) else tracks)
 

@@ -12,19 +12,12 @@ import trio
 import trio.testing
 
 from tests.strategies.json_channels import json_channel_pair
-from tests.strategies.threads_hold_time import ThreadsHoldTime
 from trio_rtc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection, Settings
 from trio_rtc.cli.demo.call import FREQUENCY, HEIGHT, WIDTH, Call, Received, Studio, answer_call, measure_call
 from trio_rtc.cli.demo.services import refuse_call, serve_channels
 from trio_rtc.media import dominant_frequency, read_counter
 from trio_rtc.signaling import negotiate
 from trio_rtc.testing import Link, SimulatedNetwork
-
-
-@pytest.fixture
-async def virtual_time(autojump_clock: trio.testing.MockClock) -> trio.testing.MockClock:
-    trio.lowlevel.add_instrument(ThreadsHoldTime())
-    return autojump_clock
 
 
 @asynccontextmanager
@@ -45,7 +38,7 @@ async def two_connected() -> AsyncIterator[tuple[RTCPeerConnection, RTCPeerConne
         nursery.cancel_scope.cancel()
 
 
-async def test_a_call_between_two_programs(virtual_time: trio.testing.MockClock) -> None:
+async def test_a_call_between_two_programs(autojump_clock: trio.testing.MockClock) -> None:
     async with two_connected() as (one, other, nursery):
         answer_call(other, nursery)
         received = await measure_call(one, 1.0)
@@ -71,7 +64,9 @@ async def page() -> AsyncIterator[tuple[RTCPeerConnection, RTCDataChannel, trio.
         yield pc, channel, nursery, reports
 
 
-async def test_a_page_sees_and_hears_and_says_when_not_any_more(virtual_time: trio.testing.MockClock) -> None:
+async def test_a_page_sees_and_hears_and_says_when_not_any_more(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     async with page() as (pc, channel, _, _), pc.subscribe("track") as events:
         await channel.send('{"show": true}')
         tracks = {event.track.kind: event.track for event in [await events.receive() for _ in "av"]}
@@ -94,7 +89,7 @@ async def frames_in_a_second(track: MediaStreamTrack) -> int:
     return count
 
 
-async def test_a_page_is_told_what_the_program_gets_of_it(virtual_time: trio.testing.MockClock) -> None:
+async def test_a_page_is_told_what_the_program_gets_of_it(autojump_clock: trio.testing.MockClock) -> None:
     async with page() as (pc, channel, nursery, reports):
         camera = Studio()
         nursery.start_soon(camera.run)
@@ -110,7 +105,7 @@ async def test_a_page_is_told_what_the_program_gets_of_it(virtual_time: trio.tes
 
 
 @pytest.mark.parametrize("message", ["{}", '{"show": 1}', "[]", "not JSON"])
-async def test_what_does_not_fit_ends_the_call(message: str, virtual_time: trio.testing.MockClock) -> None:
+async def test_what_does_not_fit_ends_the_call(message: str, autojump_clock: trio.testing.MockClock) -> None:
     async with page() as (_, channel, _, _):
         await channel.send(message)
         with pytest.raises(trio.EndOfChannel):

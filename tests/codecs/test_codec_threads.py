@@ -104,7 +104,7 @@ async def test_a_cancelled_call_is_waited_for_and_the_codec_closed_after_it():
     assert codec_limiter().borrowed_tokens == 0
 
 
-async def test_codecs_have_a_limiter_of_their_own(virtual_time):
+async def test_codecs_have_a_limiter_of_their_own(autojump_clock):
     assert codec_limiter() is codec_limiter()
     assert codec_limiter() is not trio.to_thread.current_default_thread_limiter()
 
@@ -117,7 +117,7 @@ async def decoded_by(worker):
     return frames
 
 
-async def test_frames_are_decoded_in_order(virtual_time):
+async def test_frames_are_decoded_in_order(autojump_clock):
     worker = DecodeWorker(create_video_decoder("VP8"), capacity=50)
     for frame in encode_pattern(20):
         worker.put(frame)
@@ -126,7 +126,7 @@ async def test_frames_are_decoded_in_order(virtual_time):
     assert worker.dropped == worker.counters.broken == 0
 
 
-async def test_a_slow_decoder_loses_frames_up_to_a_keyframe(virtual_time):
+async def test_a_slow_decoder_loses_frames_up_to_a_keyframe(autojump_clock):
     worker = DecodeWorker(create_video_decoder("VP8"), capacity=10)
     for frame in encode_pattern(14, keyframes=(8,)):
         worker.put(frame)
@@ -135,7 +135,7 @@ async def test_a_slow_decoder_loses_frames_up_to_a_keyframe(virtual_time):
     await worker.keyframe_needed()
 
 
-async def test_a_broken_frame_asks_for_a_keyframe_and_costs_no_more_than_what_needs_it(virtual_time):
+async def test_a_broken_frame_asks_for_a_keyframe_and_costs_no_more_than_what_needs_it(autojump_clock):
     worker = DecodeWorker(create_video_decoder("VP8"), capacity=50)
     frames = encode_pattern(12, keyframes=(8,))
     frames[0] = EncodedFrame(b"\xff" * 30, 0, 90_000, "VP8")
@@ -146,7 +146,7 @@ async def test_a_broken_frame_asks_for_a_keyframe_and_costs_no_more_than_what_ne
     assert worker.counters.broken == 1
 
 
-async def test_sound_is_concealed_in_its_place(virtual_time):
+async def test_sound_is_concealed_in_its_place(autojump_clock):
     worker = DecodeWorker(create_audio_decoder("opus"), capacity=100)
     encoder, source = create_audio_encoder("opus"), tone(440)
     frames = [frame for _ in range(50) for frame in encoder.encode(source.next_frame())]
@@ -160,7 +160,7 @@ async def test_sound_is_concealed_in_its_place(virtual_time):
     assert abs(dominant_frequency(decoded) - 440) < 2
 
 
-async def test_cancelling_a_decoder_leaves_nothing(virtual_time):
+async def test_cancelling_a_decoder_leaves_nothing(autojump_clock):
     codec = create_video_decoder("VP8")
     worker = DecodeWorker(codec, capacity=50)
     decoded = trio.Event()
@@ -175,7 +175,7 @@ async def test_cancelling_a_decoder_leaves_nothing(virtual_time):
         codec.decode(encode_pattern(1)[0])
 
 
-async def test_an_error_in_the_thread_is_raised_to_who_called_and_the_codec_goes_on(virtual_time):
+async def test_an_error_in_the_thread_is_raised_to_who_called_and_the_codec_goes_on(autojump_clock):
     thread = CodecThread(HeldCodec())
 
     def fail():
@@ -206,7 +206,7 @@ async def test_no_more_threads_run_than_the_limiter_has():
     assert [codec.faults for codec in codecs] == [[], [], []]
 
 
-async def test_a_call_is_not_begun_by_who_is_cancelled_already(virtual_time):
+async def test_a_call_is_not_begun_by_who_is_cancelled_already(autojump_clock):
     codec = HeldCodec()
     with trio.CancelScope() as scope:
         scope.cancel()

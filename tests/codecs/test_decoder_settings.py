@@ -20,7 +20,7 @@ async def send_keyframes(source: MediaStreamTrackSource) -> None:
 
 
 @pytest.mark.parametrize(("max_pixels", "comes"), [(1 << 20, True), (1000, False)])
-async def test_a_picture_that_is_too_large_is_not_decoded(max_pixels, comes, virtual_time):
+async def test_a_picture_that_is_too_large_is_not_decoded(max_pixels, comes, autojump_clock):
     settings = Settings(video_decoder=VideoDecoderOptions(max_pixels=max_pixels))
     async with two_peers(settings=settings) as peers, trio.open_nursery() as nursery:
         source, track = open_media_track("video")

@@ -216,7 +216,7 @@ def test_whatever_a_peer_sends_costs_no_more_than_its_packet(in_band_fec, receiv
         assert sum(sound.samples for sound in decoded) <= MAX_SAMPLES
 
 
-async def test_a_worker_lets_the_decoder_have_what_follows(frames, virtual_time):
+async def test_a_worker_lets_the_decoder_have_what_follows(frames, autojump_clock):
     worker = DecodeWorker(create_audio_decoder("opus", MONO), capacity=2 * COUNT)
     for index, frame in enumerate(frames):
         if index % 5 == 3:

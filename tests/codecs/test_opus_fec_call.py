@@ -76,7 +76,7 @@ def least_error(sound: "array[int]", reference: "array[int]") -> float:
     return min(error_between(end, reference[start : start + COMPARED]) for start in starts)
 
 
-async def test_what_is_lost_is_heard_unless_it_is_to_be_transformed(virtual_time):
+async def test_what_is_lost_is_heard_unless_it_is_to_be_transformed(autojump_clock):
     frames = sweep_packets(COUNT)
     reference = heard(frames)
     found, made_up = [

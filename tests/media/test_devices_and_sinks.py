@@ -25,14 +25,14 @@ async def test_devices_are_listed():
         (media.open_screen, ":987.0"),
     ],
 )
-async def test_a_missing_device_is_told(virtual_time, opener, name, capfd):
+async def test_a_missing_device_is_told(autojump_clock, opener, name, capfd):
     with pytest.raises(OSError, match="cannot be opened"):
         async with opener(name):
             pass
     capfd.readouterr()  # what the libraries of sound and screen have to say about it
 
 
-async def test_a_platform_without_devices_is_told(virtual_time, monkeypatch):
+async def test_a_platform_without_devices_is_told(autojump_clock, monkeypatch):
     monkeypatch.setattr("sys.platform", "plan9")
     with pytest.raises(OSError, match="no camera"):
         async with media.open_camera():
@@ -40,7 +40,7 @@ async def test_a_platform_without_devices_is_told(virtual_time, monkeypatch):
     assert await media.list_devices() == []
 
 
-async def test_what_cannot_be_listed_leaves_the_rest(virtual_time, monkeypatch, caplog):
+async def test_what_cannot_be_listed_leaves_the_rest(autojump_clock, monkeypatch, caplog):
     def list_one(format_name):
         if format_name == "v4l2":
             raise av.error.NotImplementedError(38, "not implemented")

@@ -83,7 +83,7 @@ def seconds(frame):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "webm", "mkv"])
-async def test_pictures_and_sound_are_encoded_and_played_in_real_time(virtual_time, tmp_path, suffix):
+async def test_pictures_and_sound_are_encoded_and_played_in_real_time(autojump_clock, tmp_path, suffix):
     path = tmp_path / f"call.{suffix}"
     recorder = await record(path, pictures(), sound())
     assert recorder.lost == 0
@@ -97,7 +97,7 @@ async def test_pictures_and_sound_are_encoded_and_played_in_real_time(virtual_ti
 
 
 @pytest.mark.parametrize("suffix", ["ogg", "wav"])
-async def test_sound_alone(virtual_time, tmp_path, suffix):
+async def test_sound_alone(autojump_clock, tmp_path, suffix):
     path = tmp_path / f"voice.{suffix}"
     await record(path, sound())
     audio, video, took = await play(path)
@@ -122,7 +122,7 @@ async def test_sound_alone(virtual_time, tmp_path, suffix):
     ],
 )
 async def test_encoded_frames_are_copied_byte_by_byte(
-    virtual_time, tmp_path, suffix, video_codec, audio_codec
+    autojump_clock, tmp_path, suffix, video_codec, audio_codec
 ):
     path = tmp_path / f"call.{suffix}"
     video = [] if video_codec is None else pictures(video_codec)
@@ -142,7 +142,7 @@ async def test_encoded_frames_are_copied_byte_by_byte(
         }
 
 
-async def test_what_the_container_cannot_hold_is_decoded_and_encoded(virtual_time, tmp_path):
+async def test_what_the_container_cannot_hold_is_decoded_and_encoded(autojump_clock, tmp_path):
     path = tmp_path / "call.mp4"
     recorder = await record(path, pictures("VP8"), sound("PCMU"))
     assert recorder.lost == 0
@@ -151,14 +151,14 @@ async def test_what_the_container_cannot_hold_is_decoded_and_encoded(virtual_tim
     assert abs(media.dominant_frequency(audio) - 440) < 2
 
 
-async def test_tracks_keep_the_distance_that_their_timestamps_have(virtual_time, tmp_path):
+async def test_tracks_keep_the_distance_that_their_timestamps_have(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
     await record(path, sound(), pictures(offset=45_000))
     audio, video, _ = await play(path)
     assert seconds(video[0]) - seconds(audio[0]) == pytest.approx(0.5, abs=0.025)
 
 
-async def test_tracks_whose_clocks_differ_are_placed_by_arrival(virtual_time, tmp_path):
+async def test_tracks_whose_clocks_differ_are_placed_by_arrival(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
     await record(path, sound(), pictures(offset=90_000 * 10_000))
     audio, video, _ = await play(path)
@@ -166,7 +166,9 @@ async def test_tracks_whose_clocks_differ_are_placed_by_arrival(virtual_time, tm
 
 
 @pytest.mark.parametrize("offset", [0, 90_000 * 10_000], ids=["one clock", "two clocks"])
-async def test_pictures_may_begin_before_the_sound_that_was_added_before_them(virtual_time, tmp_path, offset):
+async def test_pictures_may_begin_before_the_sound_that_was_added_before_them(
+    autojump_clock, tmp_path, offset
+):
     path = tmp_path / "call.webm"
     later, channel = trio.open_memory_channel(SOUND)
     frames = pictures("VP8")
@@ -184,7 +186,7 @@ async def test_pictures_may_begin_before_the_sound_that_was_added_before_them(vi
     assert seconds(audio[0]) - seconds(video[0]) == pytest.approx(0.5, abs=0.025)
 
 
-async def test_a_video_begins_with_its_first_keyframe(virtual_time, tmp_path):
+async def test_a_video_begins_with_its_first_keyframe(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
     frames = pictures("VP8")
     encoder = create_video_encoder("VP8")
@@ -195,7 +197,7 @@ async def test_a_video_begins_with_its_first_keyframe(virtual_time, tmp_path):
     assert media.read_counter(video[0]) == COUNT
 
 
-async def test_a_track_that_never_gives_a_frame_does_not_hold_up_the_others(virtual_time, tmp_path):
+async def test_a_track_that_never_gives_a_frame_does_not_hold_up_the_others(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
     _, silent = trio.open_memory_channel(1)
     async with media.open_recorder(path, start_timeout=2) as recorder:
@@ -208,7 +210,7 @@ async def test_a_track_that_never_gives_a_frame_does_not_hold_up_the_others(virt
     assert len(video) == COUNT
 
 
-async def test_a_cancelled_recording_is_finished(virtual_time, tmp_path):
+async def test_a_cancelled_recording_is_finished(autojump_clock, tmp_path):
     path = tmp_path / "call.mp4"
     with trio.move_on_after(2):
         async with media.open_recorder(path) as recorder:
@@ -223,7 +225,7 @@ async def test_a_cancelled_recording_is_finished(virtual_time, tmp_path):
     assert audio
 
 
-async def test_an_error_in_the_block_leaves_it_as_it_is_and_the_file_whole(virtual_time, tmp_path):
+async def test_an_error_in_the_block_leaves_it_as_it_is_and_the_file_whole(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
 
     async def record_and_fail():
@@ -238,7 +240,7 @@ async def test_an_error_in_the_block_leaves_it_as_it_is_and_the_file_whole(virtu
     assert len(video) == COUNT
 
 
-async def test_nothing_recorded_is_no_error(virtual_time, tmp_path):
+async def test_nothing_recorded_is_no_error(autojump_clock, tmp_path):
     async with media.open_recorder(tmp_path / "empty.mp4"):
         pass
     async with media.open_recorder(tmp_path / "silent.wav") as recorder:
@@ -246,7 +248,7 @@ async def test_nothing_recorded_is_no_error(virtual_time, tmp_path):
         await recorder.wait()
 
 
-async def test_a_container_without_pictures_records_none(virtual_time, tmp_path):
+async def test_a_container_without_pictures_records_none(autojump_clock, tmp_path):
     path = tmp_path / "voice.wav"
     recorder = await record(path, pictures(count=5), sound())
     assert recorder.lost == 5
@@ -255,7 +257,7 @@ async def test_a_container_without_pictures_records_none(virtual_time, tmp_path)
     assert video == []
 
 
-async def test_where_nothing_can_be_recorded(virtual_time, tmp_path):
+async def test_where_nothing_can_be_recorded(autojump_clock, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"call\.webm"):
         async with media.open_recorder(tmp_path / "missing" / "call.webm"):
             pass
@@ -264,7 +266,7 @@ async def test_where_nothing_can_be_recorded(virtual_time, tmp_path):
             pass
 
 
-async def test_playing_in_a_loop_goes_on_in_time(virtual_time, tmp_path):
+async def test_playing_in_a_loop_goes_on_in_time(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
     await record(path, pictures("VP8", 15), sound("opus", 25))
     begun = trio.current_time()
@@ -277,7 +279,7 @@ async def test_playing_in_a_loop_goes_on_in_time(virtual_time, tmp_path):
     assert trio.current_time() - begun == pytest.approx(times[-1], abs=0.05)
 
 
-async def test_without_real_time_reading_waits_for_the_receiver(virtual_time, tmp_path):
+async def test_without_real_time_reading_waits_for_the_receiver(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
     await record(path, pictures("VP8", 90))
     async with media.open_player(path, realtime=False) as player:
@@ -290,7 +292,7 @@ async def test_without_real_time_reading_waits_for_the_receiver(virtual_time, tm
     assert trio.current_time() == begun
 
 
-async def test_in_real_time_what_nobody_takes_is_dropped(virtual_time, tmp_path):
+async def test_in_real_time_what_nobody_takes_is_dropped(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
     await record(path, pictures("VP8", 60))
     async with media.open_player(path) as player:
@@ -299,7 +301,7 @@ async def test_in_real_time_what_nobody_takes_is_dropped(virtual_time, tmp_path)
         assert media.read_counter(await player.video.receive()) > 40
 
 
-async def test_leaving_early_leaves_nothing(virtual_time, tmp_path):
+async def test_leaving_early_leaves_nothing(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
     await record(path, pictures("VP8"), sound("opus"))
     async with media.open_player(path) as player:
@@ -312,7 +314,7 @@ async def test_leaving_early_leaves_nothing(virtual_time, tmp_path):
 
 
 @pytest.mark.parametrize("decode", [True, False])
-async def test_what_cannot_be_opened_is_told(virtual_time, tmp_path, decode):
+async def test_what_cannot_be_opened_is_told(autojump_clock, tmp_path, decode):
     (tmp_path / "garbage.mp4").write_bytes(b"this is no film" * 100)
     (tmp_path / "empty.webm").write_bytes(b"")
     with pytest.raises(FileNotFoundError, match=r"missing\.webm"):
@@ -326,7 +328,7 @@ async def test_what_cannot_be_opened_is_told(virtual_time, tmp_path, decode):
     assert media.media_limiter().borrowed_tokens == 0
 
 
-async def test_what_rtp_does_not_carry_must_be_decoded(virtual_time, tmp_path):
+async def test_what_rtp_does_not_carry_must_be_decoded(autojump_clock, tmp_path):
     path = tmp_path / "voice.wav"
     await record(path, sound())
     with pytest.raises(ValueError, match="pcm_s16le cannot be sent without decoding"):
@@ -334,7 +336,7 @@ async def test_what_rtp_does_not_carry_must_be_decoded(virtual_time, tmp_path):
             pass
 
 
-async def test_a_file_that_is_cut_off_gives_what_there_is(virtual_time, tmp_path):
+async def test_a_file_that_is_cut_off_gives_what_there_is(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
     await record(path, pictures("VP8"))
     whole = path.read_bytes()
@@ -348,7 +350,7 @@ async def test_a_file_that_is_cut_off_gives_what_there_is(virtual_time, tmp_path
     assert 10 < len(counters) < COUNT
 
 
-async def test_a_host_that_does_not_answer_is_given_up_when_cancelled(virtual_time):
+async def test_a_host_that_does_not_answer_is_given_up_when_cancelled(autojump_clock):
     listener = trio.socket.socket()
     await listener.bind(("127.0.0.1", 0))
     listener.listen(1)

@@ -6,7 +6,7 @@ import trio
 from trio_rtc.protocols._contract import Address
 from trio_rtc.testing import DropReason, Link, Nat, NatKind, SimulatedHost, SimulatedNetwork, SimulatedSocket
 
-pytestmark = pytest.mark.usefixtures("autojump_clock")
+pytestmark = [pytest.mark.usefixtures("autojump_clock"), pytest.mark.leaves_sockets]
 
 
 async def bind(host: SimulatedHost, port: int = 0) -> SimulatedSocket:

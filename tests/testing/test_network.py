@@ -23,7 +23,7 @@ from trio_rtc.testing import (
     Verdict,
 )
 
-pytestmark = pytest.mark.usefixtures("autojump_clock")
+pytestmark = [pytest.mark.usefixtures("autojump_clock"), pytest.mark.leaves_sockets]
 
 
 async def bind(host: SimulatedHost, port: int = 0, *, index: int = 0) -> SimulatedSocket:
@@ -524,7 +524,7 @@ def test_a_whole_conversation_replays() -> None:
         )
 
     for _ in range(3):
-        run_replayably(scenario, clock=trio.testing.MockClock(autojump_threshold=0))
+        run_replayably(scenario, clock=trio.testing.MockClock(autojump_threshold=0), check_sockets=False)
     assert len(conversations[0]) > 60
     assert conversations[0] == conversations[1] == conversations[2]
 

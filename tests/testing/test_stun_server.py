@@ -6,7 +6,7 @@ from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.stun import Attribute, Message, MessageClass, Method, binding_request
 from trio_rtc.testing import SimulatedNetwork, answer_binding_request
 
-pytestmark = pytest.mark.usefixtures("autojump_clock")
+pytestmark = [pytest.mark.usefixtures("autojump_clock"), pytest.mark.leaves_sockets]
 
 
 async def test_a_client_behind_a_nat_learns_its_public_address() -> None:

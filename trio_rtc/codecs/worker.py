@@ -19,6 +19,7 @@ import attrs
 import av
 import trio
 
+from trio_rtc._environment import call_in_place, runs_threads, thread_limiter
 from trio_rtc.frame_queue import FrameQueue, at_keyframe
 from trio_rtc.protocols.rtp.frame import EncodedFrame
 
@@ -33,17 +34,10 @@ logger = logging.getLogger("trio_rtc.codecs")
 T = TypeVar("T")
 MediaFrameT = TypeVar("MediaFrameT", av.AudioFrame, av.VideoFrame)
 
-_limiter: "trio.lowlevel.RunVar[trio.CapacityLimiter]" = trio.lowlevel.RunVar("trio_rtc_codec_limiter")
-
 
 def codec_limiter() -> trio.CapacityLimiter:
     """Return the limiter of this trio run's codec threads; ``total_tokens`` may be set."""
-    try:
-        return _limiter.get()
-    except LookupError:
-        limiter = trio.CapacityLimiter(os.cpu_count() or 1)
-        _limiter.set(limiter)
-        return limiter
+    return thread_limiter("codecs", os.cpu_count() or 1)
 
 
 class Closeable(Protocol):
@@ -101,6 +95,8 @@ class CodecThread:
 
         Codecs need neither context variables in the thread nor calls back from it.
         """
+        if not runs_threads():
+            return await call_in_place(function)
         task, token = trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()
 
         def report(result: "Outcome[T]") -> None:

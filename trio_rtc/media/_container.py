@@ -5,6 +5,7 @@ cancelled; it then frees the container itself, as soon as FFmpeg returns, which 
 opened with bounds. Reading a local file is waited for, so that nothing is left behind.
 """
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -13,21 +14,17 @@ import av
 import av.container
 import trio
 
+from trio_rtc._environment import call_in_thread, thread_limiter
+
 T = TypeVar("T")
 ContainerT = TypeVar("ContainerT", bound=av.container.Container)
 
 _THREADS = 64
-_limiter: "trio.lowlevel.RunVar[trio.CapacityLimiter]" = trio.lowlevel.RunVar("trio_rtc_media_limiter")
 
 
 def media_limiter() -> trio.CapacityLimiter:
     """Return the limiter of this trio run's threads that read and write files and devices."""
-    try:
-        return _limiter.get()
-    except LookupError:
-        limiter = trio.CapacityLimiter(_THREADS)
-        _limiter.set(limiter)
-        return limiter
+    return thread_limiter("media", _THREADS)
 
 
 def is_local(path_or_url: str) -> bool:
@@ -45,14 +42,19 @@ async def open_container(
         ValueError: It is not of a format that FFmpeg knows.
     """
     try:
-        container = await trio.to_thread.run_sync(
-            function, abandon_on_cancel=not local, limiter=media_limiter()
-        )
+        container = await _call(function, local=local, abandon=not local)
     except (OSError, ValueError) as error:
         raise clear_error(error, name) from None
     except (av.FFmpegError, LookupError) as error:
         raise clear_error(error, name) from None
     return ThreadedContainer(container, local)
+
+
+async def _call(function: Callable[[], T], *, local: bool, abandon: bool) -> T:
+    """Call a function in a thread; what only uses local files may be called in place in a deterministic run."""
+    if local:
+        return await call_in_thread(function, abandon_on_cancel=abandon, limiter=media_limiter())
+    return await trio.to_thread.run_sync(function, abandon_on_cancel=abandon, limiter=media_limiter())
 
 
 def clear_error(error: Exception, name: str) -> Exception:
@@ -87,13 +89,12 @@ class ThreadedContainer(Generic[ContainerT]):
             abandon: Whether the thread may be left behind when this is cancelled, even if the container is local.
                 Nothing but ``close`` may be called after that.
         """
-        return await trio.to_thread.run_sync(
-            self._run, function, abandon_on_cancel=abandon or not self._local, limiter=media_limiter()
-        )
+        call = functools.partial(self._run, function)
+        return await _call(call, local=self._local, abandon=abandon or not self._local)
 
     async def aclose(self) -> None:
         """Like ``close``, in a thread, as the end of a file may be long in the writing."""
-        await trio.to_thread.run_sync(self.close, abandon_on_cancel=True, limiter=media_limiter())
+        await _call(self.close, local=self._local, abandon=True)
 
     def close(self) -> None:
         """Free the container: now, or when the thread that is in it returns."""

@@ -12,6 +12,7 @@ import av
 import av.container
 import trio
 
+from trio_rtc._environment import call_in_thread
 from trio_rtc.codecs.worker import codec_limiter
 from trio_rtc.frame_queue import FrameQueue, at_keyframe
 
@@ -233,7 +234,7 @@ class _Pass:
         stream = self._streams[index]
         async for packet in self._packets[index]:
             self._hungry.unpark_all()
-            timed = await trio.to_thread.run_sync(stream.take, packet, limiter=codec_limiter())
+            timed = await call_in_thread(stream.take, packet, limiter=codec_limiter())
             for each in timed:
                 await self._hand_over(each, queue, begun)
 

@@ -12,6 +12,7 @@ import av
 import av.container
 import trio
 
+from trio_rtc._environment import call_in_thread
 from trio_rtc.protocols.rtp.frame import EncodedFrame
 
 from ._background import background
@@ -235,7 +236,7 @@ async def open_recorder(
     name = format or _BY_SUFFIX.get(Path(path).suffix.lower())
     if name not in FORMATS:
         raise ValueError(f"{path}: the format must be one of {', '.join(FORMATS)}")
-    await trio.to_thread.run_sync(_check_writable, Path(path), limiter=media_limiter())
+    await call_in_thread(_check_writable, Path(path), limiter=media_limiter())
     container = await open_container(lambda: av.open(str(path), "w", format=name), str(path), local=True)
     recorder = Recorder(container, name, start_timeout)
     try:

@@ -1,15 +1,17 @@
 """A simulated network for tests: hosts, links with loss and delay, NATs, in virtual time and from a seed.
 
-Give each peer connection a host of the network in place of the system's, and run the test under a
-``trio.testing.MockClock(autojump_threshold=0)``; then an hour of a bad connection takes a moment, and goes the
-same way every time::
+Give each peer connection a host of the network in place of the system's, and run the test with ``run``; then an hour of
+a bad connection takes a moment, and goes the same way every time::
 
-    network = SimulatedNetwork(seed=7, link=Link(delay=0.05, loss=0.3))
-    alice = network.add_host("alice", ["10.0.0.1"])
-    bob = network.add_host("bob", ["10.0.0.2", "fd00::2"])
-    async with network:
-        ...  # Settings(network=alice), Settings(network=bob)
-        network.partition("alice", "bob")
+    async def test() -> None:
+        network = SimulatedNetwork(link=Link(delay=0.05, loss=0.3))
+        alice = network.add_host("alice", ["10.0.0.1"])
+        bob = network.add_host("bob", ["10.0.0.2", "fd00::2"])
+        async with network:
+            ...  # Settings(network=alice), Settings(network=bob)
+            network.partition("alice", "bob")
+
+    trio_rtc.testing.run(test, seed=7)
 """
 
 from .host import Service, SimulatedHost, SimulatedSocket
@@ -30,6 +32,7 @@ from .packet import (
     TraceKind,
     Verdict,
 )
+from .running import run
 from .stun_server import answer_binding_request
 
 __all__ = [
@@ -53,4 +56,5 @@ __all__ = [
     "TraceKind",
     "Verdict",
     "answer_binding_request",
+    "run",
 ]

@@ -7,9 +7,11 @@ from typing import Self
 
 import trio
 
+from trio_rtc._environment import deterministic_environment
+
 from .carrier import Carrier, canonical
 from .conditions import Conditions
-from .host import RECEIVE_BUFFER, SimulatedHost
+from .host import RECEIVE_BUFFER, SimulatedHost, SimulatedSocket
 from .lifetime import Lifetime
 from .link import Link
 from .nat import Nat, NatKind
@@ -23,14 +25,14 @@ class SimulatedNetwork:
 
     Every ``SimulatedHost`` is given to a peer connection as its network. Packets travel while the network
     runs: inside ``async with network:``, or as a task started with ``nursery.start(network.run)``. Under
-    ``trio.testing.MockClock(autojump_threshold=0)`` time costs nothing, and with the same seed and the same
-    traffic the same packets are lost, delayed and reordered.
+    ``trio_rtc.testing.run`` time costs nothing, and with the same seed the same packets are sent, lost, delayed and
+    reordered.
 
     A host reaches every other one in its segment: the outermost one (the internet), or that behind its NAT.
     From behind a NAT it also reaches what is outside.
 
     Args:
-        seed: What all chance on the network comes from.
+        seed: Source of all randomness on the network; ``None`` for that of ``trio_rtc.testing.run``, or 0.
         link: The conditions between hosts for which no others are set.
         trace_limit: How many entries ``trace`` remembers.
         granularity: Arrivals are rounded up to a multiple of so many seconds, so that packets come in batches
@@ -43,16 +45,20 @@ class SimulatedNetwork:
     def __init__(
         self,
         *,
-        seed: int = 0,
+        seed: int | None = None,
         link: Link | None = None,
         trace_limit: int = 100_000,
         granularity: float = 0.0005,
     ) -> None:
         self.trace = Trace(trace_limit)
+        if seed is None:
+            environment = deterministic_environment()
+            seed = environment.seed if environment else 0
         self._conditions = Conditions(seed, link or Link())
         self._carrier = Carrier(self._conditions, self.trace, granularity)
         self._internet = Segment()
         self._nodes: set[str] = set()
+        self._hosts: list[SimulatedHost] = []
         self._names: dict[str, tuple[str, ...]] = {}
         self._lifetime: Lifetime
 
@@ -62,7 +68,13 @@ class SimulatedNetwork:
         Raises:
             RuntimeError: The network is running already.
         """
+        _remember(self)
         await self._carrier.run(task_status=task_status)
+
+    @property
+    def open_sockets(self) -> Sequence[SimulatedSocket]:
+        """The open sockets of all hosts."""
+        return [socket for host in self._hosts for socket in host.open_sockets]
 
     async def __aenter__(self) -> Self:
         lifetime = Lifetime(self.run)
@@ -100,6 +112,7 @@ class SimulatedNetwork:
         segment.require_free(owned)
         self._claim_name(name)
         host = SimulatedHost(name, segment, self._carrier, self._names, receive_buffer=receive_buffer)
+        self._hosts.append(host)
         for address, interface in owned.items():
             host.add_address(interface, address)
         return host
@@ -243,3 +256,22 @@ class SimulatedNetwork:
         for name in names:
             if name not in self._nodes:
                 raise ValueError(f"there is no host {name!r} on the network")
+
+
+_networks: "trio.lowlevel.RunVar[list[SimulatedNetwork] | None]" = trio.lowlevel.RunVar(
+    "trio_rtc_simulated_networks", None
+)
+
+
+def networks_of_this_run() -> Sequence[SimulatedNetwork]:
+    """Return the networks that have carried packets in this trio run."""
+    return _networks.get() or ()
+
+
+def _remember(network: SimulatedNetwork) -> None:
+    networks = _networks.get()
+    if networks is None:
+        networks = []
+        _networks.set(networks)
+    if network not in networks:
+        networks.append(network)

@@ -1,5 +1,6 @@
 """A packet on the simulated network, what a filter may answer about it, and the record of what became of it."""
 
+import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -146,6 +147,16 @@ class Trace:
             for entry in self._entries
             if entry.kind is kind and sender in {None, entry.packet.sender}
         ]
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all that is remembered, in hexadecimal: each packet's bytes, addresses, time and fate.
+
+        Two runs of the same program with the same seed under ``trio_rtc.testing.run`` have the same digest.
+        """
+        digest = hashlib.sha256()
+        for time, kind, packet, reason in self._entries:
+            digest.update(repr((time, kind.value, reason and reason.value, tuple(packet))).encode())
+        return digest.hexdigest()
 
     def record_sent(self, packet: Packet, now: float) -> None:
         """Count and remember that a host has sent a packet."""

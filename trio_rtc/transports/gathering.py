@@ -76,7 +76,8 @@ class Gatherer:
 
     def drop_lost_addresses(self) -> None:
         """Close the sockets on addresses that this host does not have any more, and tell the agent."""
-        for interface in self._opened.keys() - set(self._choose_interfaces()):
+        present = set(self._choose_interfaces())
+        for interface in [each for each in self._opened if each not in present]:
             datagram_socket = self._opened.pop(interface).datagram_socket
             self._ice.agent.remove_local_address(datagram_socket.local_address, trio.current_time())
             datagram_socket.close()

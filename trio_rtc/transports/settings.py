@@ -45,8 +45,9 @@ class Settings:
         rtp: Options of RTP: repair, buffers, congestion control.
         decode: Whether received tracks give decoded frames; ``None``: if the extra ``media`` is installed.
         video_decoder: How received video is decoded, such as the largest picture that is taken; ``None``: by default.
-        rng: Source of chance; ``None``: the operating system's. Tests give a seeded one.
-        wall_clock: Returns the Unix time in seconds; for the dates in certificates and statistics.
+        rng: Source of randomness; ``None``: the system's, or under ``trio_rtc.testing.run`` one from the seed.
+        wall_clock: Returns the Unix time in seconds, for the dates in certificates and statistics; ``None``: the
+            system's, or under ``trio_rtc.testing.run`` that of the virtual clock.
     """
 
     network: Network | None = None

@@ -72,7 +72,7 @@ class Gatherer:
         self._servers: list[StunServer] = []
         self._queries: deque[Query] = deque()
         self._progress: dict[str, _UrlProgress] = {}
-        self._under_way: set[Query] = set()
+        self._under_way: dict[Query, None] = {}  # a set that keeps its order
         self._addresses_complete = False
         self._events: list[GatheringEvent] = []
         self.state = RTCIceGathererState.NEW
@@ -130,7 +130,7 @@ class Gatherer:
         self._candidates = [local for local in self._candidates if local.base != address]
         for query in [query for query in (*self._queries, *self._under_way) if query.base == address]:
             if query in self._under_way:
-                self._under_way.remove(query)
+                del self._under_way[query]
             else:
                 self._queries.remove(query)
             self._progress[query.server.url].pending -= 1
@@ -182,7 +182,7 @@ class Gatherer:
         if not self._queries:
             return None
         query = self._queries.popleft()
-        self._under_way.add(query)
+        self._under_way[query] = None
         return query
 
     def complete_query(self, query: Query, mapped: Address) -> LocalCandidate | None:
@@ -210,7 +210,7 @@ class Gatherer:
             self._events.append(CandidateErrorOccurred(host, port, query.server.url, error_code, error_text))
 
     def _end_query(self, query: Query) -> None:
-        self._under_way.remove(query)
+        del self._under_way[query]
         self._progress[query.server.url].pending -= 1
 
     def _register_host(self, local: LocalCandidate) -> None:

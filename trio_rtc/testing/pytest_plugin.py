@@ -1,0 +1,85 @@
+"""pytest plugin: async tests that do the same in every run, by ``trio_rtc.testing.run``.
+
+It acts only on tests that ask for it, with the marker ``trio_rtc`` or the fixture ``trio_rtc_run``::
+
+    @pytest.mark.trio_rtc(seed=7)
+    async def test_a_call() -> None: ...
+
+Tests of pytest-trio, anyio and others run as before. Where pytest-trio is installed, a marked test may use its async
+fixtures.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .running import run
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--trio-rtc-seed``."""
+    parser.getgroup("trio_rtc").addoption(
+        "--trio-rtc-seed",
+        type=int,
+        default=None,
+        help="seed of trio_rtc.testing.run, in place of each test's own",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line(
+        "markers",
+        "trio_rtc(seed=0, timeout=3600, check_sockets=True): run the async test with trio_rtc.testing.run",
+    )
+
+
+@pytest.fixture
+def trio_rtc_run(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Return ``trio_rtc.testing.run`` with the arguments of the test's marker, for a synchronous test."""
+    return _runner(request.node)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Have a marked async test run by pytest-trio with our runner, where that is installed."""
+    if not isinstance(item, pytest.Function) or item.get_closest_marker("trio_rtc") is None:
+        return
+    hypothesis = getattr(item.obj, "hypothesis", None)
+    test = item.obj if hypothesis is None else hypothesis.inner_test
+    if not inspect.iscoroutinefunction(test):
+        return
+    if hypothesis is not None:
+        hypothesis.inner_test = _synchronous(test, _runner(item))
+    elif item.config.pluginmanager.hasplugin("trio"):
+        item.add_marker(pytest.mark.trio(run=_runner(item)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
+    """Run a marked async test, where pytest-trio is not installed."""
+    if pyfuncitem.get_closest_marker("trio_rtc") is None or not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: value for name, value in pyfuncitem.funcargs.items() if name in names}
+    _runner(pyfuncitem)(functools.partial(pyfuncitem.obj, **arguments))
+    return True
+
+
+def _runner(item: pytest.Item) -> Callable[..., Any]:
+    marker = item.get_closest_marker("trio_rtc")
+    arguments = {} if marker is None else dict(marker.kwargs)
+    seed = item.config.getoption("trio_rtc_seed")
+    if seed is not None:
+        arguments["seed"] = seed
+    return functools.partial(run, **arguments)
+
+
+def _synchronous(test: Callable[..., Any], runner: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(test)
+    def run_test(*args: Any, **kwargs: Any) -> Any:
+        return runner(functools.partial(test, *args, **kwargs))
+
+    return run_test

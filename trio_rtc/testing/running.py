@@ -1,0 +1,168 @@
+"""Runs an async function so that it does the same in every run: seeded scheduling, virtual time, no leaks."""
+
+import gc
+import random
+import warnings
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar, TypeVarTuple
+
+import trio
+import trio.testing
+
+from trio_rtc import _environment
+
+from ._threads import ThreadsHoldTime
+from .network import networks_of_this_run
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+DEFAULT_TIMEOUT = 3600.0
+"""Seconds of the clock that a run may take."""
+EPOCH = 1_780_000_000.0
+"""Unix time, in seconds, at which a run begins for the dates in certificates and statistics."""
+
+
+def run(
+    async_fn: Callable[[*Args], Awaitable[T]],
+    *args: *Args,
+    seed: int = 0,
+    timeout: float = DEFAULT_TIMEOUT,
+    clock: trio.abc.Clock | None = None,
+    instruments: Sequence[trio.abc.Instrument] = (),
+    check_sockets: bool = True,
+) -> T:
+    """Run an async function like ``trio.run``, but so that it does the same in every run with the same seed.
+
+    - Tasks that are ready at the same moment run in an order that depends on the seed only.
+    - Time is virtual: when all tasks wait, the clock jumps to the next deadline.
+    - Peer connections, certificates, tracks and simulated networks that are made inside get their random numbers from
+      the seed and the date from the clock, unless ``Settings.rng``, ``Settings.wall_clock`` or the network's ``seed``
+      says otherwise.
+    - Codecs and local files are used in the event loop's thread. Other threads (``trio.to_thread``) stop the clock.
+    - When the function has returned, no task and no socket may be left.
+
+    Nothing is changed for what runs after it. Runs in several threads of one process at once disturb each other.
+
+    Args:
+        async_fn: The function.
+        *args: Its arguments.
+        seed: Source of all randomness.
+        timeout: Seconds of the clock after which the function is cancelled.
+        clock: A clock in place of one that jumps. With a real one codecs use threads; scheduling and random numbers
+            are still deterministic.
+        instruments: As for ``trio.run``.
+        check_sockets: Whether a socket that is left open is an error.
+
+    Returns:
+        What the function returned.
+
+    Raises:
+        trio.TooSlowError: The time is over. A deadlock ends in this error at once.
+        AssertionError: A task or a socket was left behind.
+        RuntimeError: This version of trio cannot be made deterministic.
+    """
+    if clock is None:
+        clock = trio.testing.MockClock(autojump_threshold=0)
+    virtual = isinstance(clock, trio.testing.MockClock)
+    environment = _environment.DeterministicEnvironment(seed, EPOCH, threads=not virtual)
+
+    async def bounded() -> T:
+        _environment.use(environment)
+        if isinstance(clock, trio.testing.MockClock):
+            trio.lowlevel.add_instrument(ThreadsHoldTime(clock))
+        before = set(_living_tasks())
+        with trio.move_on_after(timeout):
+            result = await async_fn(*args)
+            _check_tasks(before)
+            if check_sockets:
+                _check_simulated_sockets()
+            return result
+        unit = "seconds of virtual time" if virtual else "seconds"
+        raise trio.TooSlowError(f"{async_fn!r} has not returned after {timeout:g} {unit}")
+
+    with _deterministic_scheduling(seed):
+        result = trio.run(bounded, clock=clock, instruments=instruments)
+    if check_sockets:
+        _check_sockets()
+    return result
+
+
+@contextmanager
+def _deterministic_scheduling(seed: int) -> Iterator[None]:
+    """Seed the generator by which trio shuffles tasks, and let trio sort tasks before it shuffles.
+
+    trio has no public way; Hypothesis and pytest-trio set the same two variables.
+    """
+    scheduler = _trio_scheduler()
+    generator: random.Random = scheduler._r
+    state, sorts_before = generator.getstate(), scheduler._ALLOW_DETERMINISTIC_SCHEDULING
+    generator.seed(seed)
+    scheduler._ALLOW_DETERMINISTIC_SCHEDULING = True
+    try:
+        yield
+    finally:
+        scheduler._ALLOW_DETERMINISTIC_SCHEDULING = sorts_before
+        generator.setstate(state)
+
+
+def _trio_scheduler() -> Any:
+    """Return the module of trio that schedules tasks.
+
+    Raises:
+        RuntimeError: It has not what makes it deterministic.
+    """
+    try:
+        from trio._core import _run as scheduler  # noqa: PLC0415 - private: another version may not have it
+    except ImportError:
+        scheduler = None  # type: ignore[assignment]
+    is_known = isinstance(getattr(scheduler, "_r", None), random.Random)
+    if not is_known or not hasattr(scheduler, "_ALLOW_DETERMINISTIC_SCHEDULING"):
+        raise RuntimeError(
+            f"trio_rtc.testing.run cannot seed the scheduler of trio {trio.__version__}: trio._core._run has "
+            "changed; use trio 0.27 to 0.35, or a newer trio_rtc"
+        )
+    return scheduler
+
+
+def _living_tasks() -> Iterator[trio.lowlevel.Task]:
+    waiting = [trio.lowlevel.current_root_task()]
+    while waiting:
+        task = waiting.pop()
+        if task is None:
+            continue
+        yield task
+        for nursery in task.child_nurseries:
+            waiting.extend(nursery.child_tasks)
+
+
+def _check_tasks(before: Iterable[trio.lowlevel.Task]) -> None:
+    """Raise ``AssertionError`` if there are other tasks than before."""
+    left = sorted(task.name for task in set(_living_tasks()).difference(before))
+    if left:
+        raise AssertionError(f"{len(left)} tasks left behind: {', '.join(left)}")
+
+
+def _check_simulated_sockets() -> None:
+    """Raise ``AssertionError`` if a socket on a simulated network is open."""
+    sockets = [
+        f"{socket.host.name} {socket.local_address.host} port {socket.local_address.port}"
+        for network in networks_of_this_run()
+        for socket in network.open_sockets
+    ]
+    if sockets:
+        raise AssertionError(f"{len(sockets)} simulated sockets left open: {', '.join(sockets)}")
+
+
+def _check_sockets() -> None:
+    """Raise ``AssertionError`` if the garbage collector finds a socket of the system's that was not closed."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        gc.collect()
+    left = [str(warning.message) for warning in caught if "unclosed <socket" in str(warning.message)]
+    for warning in caught:
+        if str(warning.message) not in left:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if left:
+        raise AssertionError(f"{len(left)} sockets left open: {', '.join(left)}")
