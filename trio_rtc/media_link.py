@@ -21,6 +21,7 @@ from .protocols.rtp import (
     Closed,
     FramesReceived,
     KeyframeRequested,
+    Opened,
     PacketsReceived,
     RtpEvent,
     RtpPacket,
@@ -168,6 +169,8 @@ class MediaLink:
             if plan is None or self._rtp is None or self._nursery is None:
                 return
             pump = self._sending[sender] = SendingPump(self._rtp)
+            if self._rtp.session.is_open:
+                pump.open()
             self._nursery.start_soon(pump.run)
         pump.transform = sender.transform
         pump.set_plan(plan)
@@ -309,6 +312,9 @@ class MediaLink:
                     if (pump := self._sending.get(transceiver.sender)) is not None:
                         pump.request_keyframe(event.rid)
                     transceiver.sender._keyframe_requested(event.rid)
+            case Opened():
+                for pump in self._sending.values():
+                    pump.open()
             case BitratesChanged():
                 for pump in self._sending.values():
                     pump.set_bitrates(event.bitrates)

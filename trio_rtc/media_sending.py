@@ -1,5 +1,8 @@
 """From a track to packets: one task for each sender that has something to send.
 
+Nothing is encoded before packets can leave: the first keyframe would be lost, and not every receiver can ask for
+another. Of the frames that come earlier the last video frame is kept, and encoded first.
+
 Frames that are encoded already go straight on. Others are encoded in worker threads (extra ``media``), every layer of a
 simulcast for itself, as the bandwidth that it is given, the parameters of the sender and the keyframes that the peer
 asks for want it (:mod:`.media_encoding`, :mod:`.quality`).
@@ -13,6 +16,7 @@ import attrs
 import trio
 
 from .enums import RTCDegradationPreference
+from .frame_queue import FrameQueue
 from .frame_source import CapturedFrame
 from .media_encoding import EncodeCounters, EncodingKey, EncodingUser
 from .protocols.rtp import EncodedFrame
@@ -136,6 +140,8 @@ class SendingPump:
         self._changed = trio.lowlevel.ParkingLot()
         self._scope: trio.CancelScope | None = None
         self._life = trio.CancelScope()
+        self._is_open = False
+        self._until_open = trio.CancelScope()
         self._bitrates: dict[int, float] = {}
         self._users: dict[int, EncodingUser] = {}
         self._scalers: dict[int, QualityScaler] = {}
@@ -158,6 +164,11 @@ class SendingPump:
         if self._scope is not None:
             self._scope.cancel()
         self._changed.unpark_all()
+
+    def open(self) -> None:
+        """Begin to encode and send: packets can leave."""
+        self._is_open = True
+        self._until_open.cancel()
 
     def set_bitrates(self, bitrates: Mapping[int, float]) -> None:
         """Take what each stream may use, in bits a second, by SSRC."""
@@ -187,23 +198,48 @@ class SendingPump:
     async def _send_track(self, plan: SendingPlan) -> None:
         queue = plan.track._consume()
         try:
-            while True:
-                try:
-                    taken: CapturedFrame = await queue.receive()
-                except trio.EndOfChannel:
-                    return
-                current = self._plan
-                if current is not None:
-                    await self._send(taken, current)
+            kept = await self._wait_until_open(queue)
+            if kept is not None:
+                await self._send_if_planned(kept, plan.track)
+            async for taken in queue:
+                await self._send_if_planned(taken, plan.track)
         finally:
             plan.track._source.leave(queue)
             with trio.CancelScope(shield=True):
                 await self._close_encoders()
 
+    async def _wait_until_open(self, queue: FrameQueue[CapturedFrame]) -> CapturedFrame | None:
+        """Drop frames until packets can leave, and return the last one, if it is an unencoded video frame."""
+        kept: CapturedFrame | None = None
+        with trio.CancelScope() as self._until_open:
+            while not self._is_open:
+                try:
+                    taken = await queue.receive()
+                except trio.EndOfChannel:
+                    # A picture that stands still may be all there is.
+                    await trio.sleep_forever()
+                plan = self._plan
+                if plan is None:
+                    continue
+                if isinstance(taken.frame, EncodedFrame):
+                    self._rtp.session.refuse_frame(plan.mid, taken.frame.rid)
+                elif plan.kind == "video":
+                    kept = taken
+        return kept
+
+    async def _send_if_planned(self, taken: CapturedFrame, track: MediaStreamTrack) -> None:
+        """Send a frame of a track, as long as the plan is to send that track."""
+        plan = self._plan
+        if plan is not None and plan.track is track:
+            await self._send(taken, plan)
+
     async def _send(self, taken: CapturedFrame, plan: SendingPlan) -> None:
         _, captured, frame = taken
         if isinstance(frame, EncodedFrame):
-            await self._send_encoded(frame, plan, frame.rid, captured)
+            is_sent = await self._send_encoded(frame, plan, frame.rid, captured)
+            if not is_sent and frame.keyframe:
+                # Other frames may be dropped on purpose, of a temporal layer for example.
+                self._lose_frame(plan, frame.rid)
             return
         if not hasattr(frame, _TRAITS[plan.kind]):
             self.frames_failed += 1
@@ -217,16 +253,18 @@ class SendingPump:
                 continue
             for encoded in await self._encode(taken, plan, layer, bitrate):
                 self.frames_encoded += 1
-                await self._send_encoded(encoded, plan, layer.rid, captured)
+                if not await self._send_encoded(encoded, plan, layer.rid, captured):
+                    self._lose_frame(plan, layer.rid)
 
     async def _send_encoded(
         self, frame: EncodedFrame, plan: SendingPlan, rid: str | None, captured: float
-    ) -> None:
+    ) -> bool:
+        """Send a frame, and return whether it was neither dropped by the transform nor refused."""
         transform = self.transform
         if transform is not None:
             transformed = await transform(frame)
             if transformed is None:
-                return
+                return False
             frame = transformed
         frame = self._clocks.setdefault(rid, _Clock()).stamp(frame, plan.track, trio.current_time())
         try:
@@ -234,6 +272,12 @@ class SendingPump:
         except (ValueError, OverflowError) as error:
             self.frames_failed += 1
             logger.info("a frame was not sent: %s", error)
+            return False
+        return True
+
+    def _lose_frame(self, plan: SendingPlan, rid: str | None) -> None:
+        """Let the next video frame be a keyframe, since one was dropped that it would refer to."""
+        self._rtp.call(self._rtp.session.lose_frame, plan.mid, rid)
 
     async def _encode(
         self, taken: CapturedFrame, plan: SendingPlan, layer: LayerPlan, bitrate: float | None

@@ -146,6 +146,7 @@ class RTCRtpSender:
 
         W3C's encoded transform, as an asynchronous function: frame in, frame out, or ``None`` to drop it. What it
         leaves in the clear has to be enough for the payload format: the first bytes that tell keyframes and sizes.
+        When it drops a frame that was encoded here, or a keyframe, the next video frame is a keyframe.
         """
         return self._transform
 
@@ -256,7 +257,10 @@ class RTCRtpSender:
 
     @asynccontextmanager
     async def keyframe_requests(self) -> AsyncIterator[trio.abc.ReceiveChannel[str | None]]:
-        """Hear when the peer needs a keyframe, for those who send encoded frames or packets. Not W3C's.
+        """Hear when a keyframe is needed, for those who send encoded frames or packets. Not W3C's.
+
+        The peer has asked for it, or something was dropped on this side: before the connection was there, because the
+        pacer was full, or while there was no path to the peer.
 
         Yields:
             The RID of the layer, ``None`` if there is only one.

@@ -36,10 +36,12 @@ class OwnMedia:
     pc: RTCPeerConnection
     nursery: trio.Nursery
 
-    def open_video(self, *, start: int = 0, width: int = WIDTH, height: int = HEIGHT) -> MediaStreamTrack:
+    def open_video(
+        self, *, start: int = 0, width: int = WIDTH, height: int = HEIGHT, framerate: int = FRAMERATE
+    ) -> MediaStreamTrack:
         """Return a track of pictures that count."""
         frames, track = open_media_track("video")
-        self.nursery.start_soon(_send_pattern, frames, start, width, height)
+        self.nursery.start_soon(_send_pattern, frames, start, width, height, framerate)
         return track
 
     def open_audio(self, *, frequency: float) -> MediaStreamTrack:
@@ -48,9 +50,12 @@ class OwnMedia:
         self.nursery.start_soon(_send_tone, frames, frequency)
         return track
 
-    def add_video(self, *, start: int = 0) -> RTCRtpSender:
+    def add_video(
+        self, *, start: int = 0, width: int = WIDTH, height: int = HEIGHT, framerate: int = FRAMERATE
+    ) -> RTCRtpSender:
         """Add a track of pictures that count."""
-        return self.pc.add_track(track := self.open_video(start=start), MediaStream([track]))
+        track = self.open_video(start=start, width=width, height=height, framerate=framerate)
+        return self.pc.add_track(track, MediaStream([track]))
 
     def add_simulcast(
         self, encodings: list[RTCRtpEncodingParameters], *, width: int, height: int
@@ -83,17 +88,19 @@ class OwnMedia:
         return transceiver
 
 
-async def _send_pattern(frames: MediaStreamTrackSource, start: int, width: int, height: int) -> None:
+async def _send_pattern(
+    frames: MediaStreamTrackSource, start: int, width: int, height: int, framerate: int
+) -> None:
     begin = trio.current_time()
     number = 0
     try:
         async with frames:
             while True:
                 # A picture that is late is left out.
-                number = max(number + 1, math.ceil((trio.current_time() - begin) * FRAMERATE))
-                await trio.sleep_until(begin + number / FRAMERATE)
+                number = max(number + 1, math.ceil((trio.current_time() - begin) * framerate))
+                await trio.sleep_until(begin + number / framerate)
                 frame = draw_pattern(start + number, width, height)
-                frame.pts, frame.time_base = number, Fraction(1, FRAMERATE)
+                frame.pts, frame.time_base = number, Fraction(1, framerate)
                 await frames.send(frame)
     except trio.BrokenResourceError:  # the track was stopped
         return

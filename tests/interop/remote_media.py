@@ -36,6 +36,21 @@ class Picture:
 
 
 @attrs.frozen
+class FrameTimes:
+    """When what happened at a peer, by its clock in milliseconds.
+
+    Attributes:
+        connected: When the connection was there.
+        frames: When each frame was decoded.
+        now: When it was asked.
+    """
+
+    connected: float | None
+    frames: list[float]
+    now: float
+
+
+@attrs.frozen
 class RemoteMedia:
     """Commands for the audio and video of a peer; sources are told by numbers, what is received by MIDs."""
 
@@ -113,6 +128,15 @@ class RemoteMedia:
     async def send_tones(self, source: int, tones: str) -> None:
         """Let a peer in a browser play telephone tones in the place of a track's sound."""
         await self._link.execute("sendTones", {"source": source, "tones": tones})
+
+    async def watch_frames(self) -> None:
+        """Let a peer in Chromium note when it is connected and when frames of the first video track are decoded."""
+        await self._link.execute("watchFrames", {})
+
+    async def frame_times(self) -> FrameTimes:
+        """Return what was noted since ``watch_frames``."""
+        times = await self._link.execute("frameTimes", {})
+        return FrameTimes(times["connected"], times["frames"], times["now"])
 
     async def request_keyframe(self, mid: str) -> None:
         """Let the peer ask for a keyframe."""

@@ -111,6 +111,7 @@ class TransportStack:
         self.mdns: MdnsTransport | None = None
         self._fingerprints: frozenset[Fingerprint] = frozenset()
         self.gathering_started = False
+        self._path_lost = False
         self.agent = Agent(settings.ice, rng=rng, role=IceRole.CONTROLLING)
         self.ice = IceTransport(self.agent, Inbox[list[Datagram]](), self._dtls_inbox, self._handle_ice_event)
         self._gatherer = Gatherer(self.ice, self._network, settings)
@@ -281,8 +282,18 @@ class TransportStack:
             case StateChanged():
                 self._owner.handle_ice_event(event)
                 self._start_handshake_if_connected()
+                self._note_path(event.state)
             case _:
                 self._owner.handle_ice_event(event)
+
+    def _note_path(self, state: RTCIceTransportState) -> None:
+        """Let RTP request keyframes when there is a path again: what was sent in between was lost."""
+        if state is RTCIceTransportState.DISCONNECTED:
+            self._path_lost = True
+        elif state in _CONNECTED and self._path_lost:
+            self._path_lost = False
+            if self.rtp is not None:
+                self.rtp.call(self.rtp.session.path_restored)
 
     def _start_handshake_if_connected(self) -> None:
         dtls = self.dtls

@@ -5,7 +5,7 @@
   const LOOK_MILLISECONDS = 25;
   const POINTS = 8192;
   const sources = [];
-  let context;
+  let context, watched;
 
   const audioContext = async () => {
     context ??= new AudioContext({ sampleRate: 48000 });
@@ -226,6 +226,23 @@
       source.disconnect();
       return heard;
     }),
+    // When frames of the first video track came out of the decoder, and when the connection was there.
+    watchFrames() {
+      const pc = peer.connection();
+      watched = { connected: null, frames: [] };
+      pc.addEventListener("connectionstatechange", () => {
+        if (pc.connectionState === "connected") watched.connected ??= performance.now();
+      });
+      pc.addEventListener("track", async ({ track }) => {
+        if (track.kind !== "video") return;
+        const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
+        for (let { value, done } = await reader.read(); !done; { value, done } = await reader.read()) {
+          watched.frames.push(performance.now());
+          value.close();
+        }
+      });
+    },
+    frameTimes: () => ({ ...watched, now: performance.now() }),
     async requestKeyframe({ mid }) {
       const { receiver } = peer.connection().getTransceivers().find(each => each.mid === mid);
       const worker = new Worker(URL.createObjectURL(new Blob([transform], { type: "text/javascript" })));

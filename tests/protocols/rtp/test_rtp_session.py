@@ -45,6 +45,7 @@ from trio_rtc.protocols.rtp import (
     EncodedFrame,
     Encoding,
     KeyframeRequested,
+    Opened,
     RtpOptions,
     RtpPacket,
     StreamEnded,
@@ -67,7 +68,7 @@ def test_pictures_and_sound_come_whole_and_in_order() -> None:
     pair.run(0.5)
     assert numbers(pair) == list(range(pair.video_frames))
     assert len(pair.bob.frames(AUDIO)) == pair.audio_frames
-    assert [type(event) for event in pair.bob.events[:2]] == [StreamStarted, StreamStarted]
+    assert [type(event) for event in pair.bob.events[:3]] == [Opened, StreamStarted, StreamStarted]
     assert pair.bob.frames(AUDIO)[0].audio_level == 30
 
 
@@ -581,7 +582,7 @@ def test_packets_before_the_keys_wait() -> None:
     assert bob.dropped["too early"] == 36
     assert bob.events() == []
     bob.set_keys(peer, 0.1)
-    assert bob.events() == [StreamStarted(AUDIO, AUDIO_SSRC, None)]
+    assert bob.events() == [Opened(), StreamStarted(AUDIO, AUDIO_SSRC, None)]
     (stream,) = bob.receiving.streams
     assert stream.statistics.packets == 64
 

@@ -53,8 +53,16 @@ class FramesReceived:
 
 
 @attrs.frozen
+class Opened:
+    """There are keys: packets can leave from now on."""
+
+
+@attrs.frozen
 class KeyframeRequested:
-    """The peer cannot go on decoding what we send without a keyframe."""
+    """The next frame that is sent must be a keyframe.
+
+    The peer has sent a PLI or FIR, or a frame was dropped on this side, before it reached the network.
+    """
 
     mid: str
     rid: str | None
@@ -91,6 +99,7 @@ RtpEvent = (
     StreamStarted
     | StreamEnded
     | PacketsReceived
+    | Opened
     | FramesReceived
     | KeyframeRequested
     | BitratesChanged

@@ -12,6 +12,7 @@ from .events import KeyframeRequested
 from .extensions import ExtensionMap
 from .frame import EncodedFrame
 from .history import PacketHistory
+from .keyframe_gate import KeyframeGate
 from .meters import LimitationReason
 from .options import RtpOptions
 from .outgoing import OutgoingStream
@@ -56,6 +57,7 @@ class _Place:
         "_formats",
         "_media",
         "firs",
+        "gate",
         "is_gone",
         "is_open",
         "kind",
@@ -69,6 +71,7 @@ class _Place:
         self.stream = stream
         self.report = PeerReport()
         self.firs: int | None = None
+        self.gate = KeyframeGate() if parameters.kind == "video" else None
         self.is_gone = False
         self.configure(parameters)
 
@@ -81,6 +84,12 @@ class _Place:
         between = [codec for codec in parameters.codecs if codec.role is CodecRole.BETWEEN]
         self._media = next(iter(media), None)
         self._formats = {codec.payload_type: codec for codec in (*between, *media)}
+
+    def request_keyframe(self, now: float) -> KeyframeRequested | None:
+        """Return the request for a keyframe of a video stream, unless there was one just now."""
+        if self.gate is None or not self.gate.take_request(now):
+            return None
+        return KeyframeRequested(self.stream.mid, self.stream.encoding.rid)
 
     def format_of(self, payload_type: int) -> Codec | None:
         """Return the codec of a forwarded packet: by its payload type, else the one that is sent here."""
@@ -101,6 +110,7 @@ class SendingSide:
 
     Attributes:
         packets_refused: What was not sent because the pacer was full or the section does not send.
+        frames_withheld: Video frames that were not sent because one that they refer to was not.
     """
 
     def __init__(self, options: RtpOptions, bandwidth: Bandwidth, rng: random.Random) -> None:
@@ -111,6 +121,7 @@ class SendingSide:
         self._places: dict[int, _Place] = {}
         self._by_name: dict[tuple[str, str | None], _Place] = {}
         self.packets_refused = 0
+        self.frames_withheld = 0
         self._ended: Totals = {}
 
     @property
@@ -191,6 +202,7 @@ class SendingSide:
         """Return what all streams have counted together."""
         totals: Totals = {
             "packets_refused": self.packets_refused,
+            "frames_withheld": self.frames_withheld,
             "round_trips_measured": sum(place.report.measurements for place in self._places.values()),
         }
         add_to(totals, self._ended)
@@ -202,43 +214,105 @@ class SendingSide:
 
     def send_frame(
         self, mid: str, frame: EncodedFrame, rid: str | None, now: float, captured: float | None = None
-    ) -> None:
+    ) -> KeyframeRequested | None:
         """Queue the packets of a frame that was captured at some time, by default now.
+
+        Returns:
+            The request for a keyframe, if the frame was dropped and those after it cannot be decoded.
 
         Raises:
             ValueError: It is not of the codec that was negotiated.
         """
         place = self._by_name.get((mid, rid))
         if place is None or not place.is_open:
-            self.packets_refused += 1
-            return
+            self.refuse(mid, rid)
+            return None
         if place.stream.plays_event:
             # RFC 4733 section 2.2 lets the tone replace the sound, and the peer hears the tone undisturbed.
-            return
+            return None
+        gate = place.gate
+        if gate is None:
+            self._queue_frame(place, frame, now, captured)
+            return None
+        if gate.is_shut and not frame.keyframe:
+            self.frames_withheld += 1
+            return place.request_keyframe(now)
+        # It stays shut when the frame is refused, by an exception too.
+        gate.is_shut = True
+        if not self._queue_frame(place, frame, now, captured):
+            return place.request_keyframe(now)
+        gate.is_shut = False
+        return None
+
+    def _queue_frame(self, place: _Place, frame: EncodedFrame, now: float, captured: float | None) -> bool:
+        """Queue the packets of a frame, and return whether there was room for all."""
         packets = place.stream.packetize(frame, self._options.max_packet_size, now, captured)
         for index, packet in enumerate(packets):
             if not self._queue(place, packet, place.kind, now):
                 # The rest would be of no use, and a gap of half of all numbers would be taken for a step back.
                 self.packets_refused += len(packets) - index - 1
                 place.stream.give_back(packet)
-                break
+                return False
+        return True
 
-    def send_packets(self, mid: str, packets: Sequence[RtpPacket], rid: str | None, now: float) -> None:
-        """Queue packets of another stream as ones of ours."""
+    def refuse(self, mid: str, rid: str | None, packets: int = 1) -> None:
+        """Record that a frame, or packets, came while nothing can be sent: the next frame must be a keyframe."""
+        self.packets_refused += packets
+        place = self._by_name.get((mid, rid))
+        if place is not None and place.gate is not None:
+            place.gate.is_shut = place.gate.has_missed = True
+
+    def lose_frame(self, mid: str, rid: str | None, now: float) -> KeyframeRequested | None:
+        """Record that a frame was dropped after it was encoded; return the request for a keyframe.
+
+        Of several in a row only the first requests one. The next request comes with a frame that is not dropped:
+        whatever drops all frames must not cause a keyframe each time.
+        """
+        place = self._by_name.get((mid, rid))
+        if place is None or place.gate is None or place.gate.is_shut:
+            return None
+        place.gate.is_shut = True
+        return place.request_keyframe(now)
+
+    def missed_keyframes(self, now: float) -> list[KeyframeRequested]:
+        """Return the requests for keyframes of the streams that were given something before it could be sent."""
+        places = [place for place in self._places.values() if place.gate is not None]
+        requests = [place.request_keyframe(now) for place in places if place.gate.take_missed()]  # type: ignore[union-attr]
+        return [request for request in requests if request is not None]
+
+    def path_restored(self, now: float) -> list[KeyframeRequested]:
+        """Return the requests for keyframes of the video streams: what was sent without a path was not received."""
+        running = [place for place in self._places.values() if place.stream.clock is not None]
+        requests = [place.request_keyframe(now) for place in running]
+        return [request for request in requests if request is not None]
+
+    def send_packets(
+        self, mid: str, packets: Sequence[RtpPacket], rid: str | None, now: float
+    ) -> KeyframeRequested | None:
+        """Queue packets of another stream as ones of ours.
+
+        Returns:
+            The request for a keyframe, if there was no room for some of them.
+        """
         place = self._by_name.get((mid, rid))
         if place is None or not place.is_open:
-            self.packets_refused += len(packets)
-            return
-        kind, adopt = place.kind, place.stream.adopt
+            self.refuse(mid, rid, len(packets))
+            return None
+        kind, adopt, has_room = place.kind, place.stream.adopt, True
         for packet in packets:
             codec = place.format_of(packet.payload_type)
             if codec is None:
                 self.packets_refused += 1
                 continue
             adopted = adopt(packet, codec.payload_type, codec.clock_rate, now)
-            if adopted is not None and self._queue(place, adopted, kind, now):
-                for repair in place.stream.correct(adopted, self._options.max_packet_size):
-                    self._queue(place, repair, kind, now)
+            if adopted is None:
+                continue
+            if not self._queue(place, adopted, kind, now):
+                has_room = False
+                continue
+            for repair in place.stream.correct(adopted, self._options.max_packet_size):
+                self._queue(place, repair, kind, now)
+        return None if has_room else place.request_keyframe(now)
 
     def send_event(self, mid: str, code: int, elapsed: float, now: float, *, end: bool) -> None:
         """Queue the packets of a telephone event that has lasted for some time; until its end it replaces the sound.

@@ -45,7 +45,7 @@ from trio_rtc.protocols.rtcp import (
 from trio_rtc.protocols.srtp import SrtpSession
 
 from .bandwidth import Bandwidth
-from .events import BitratesChanged, Closed, RtpEvent
+from .events import BitratesChanged, Closed, Opened, RtpEvent
 from .frame import EncodedFrame
 from .options import RtpOptions
 from .packet import RtpPacket
@@ -98,6 +98,11 @@ class RtpSession:
         self._control: list[bytes] = []
         self._reference_time: tuple[int, int, float] | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether packets can leave: there are keys, and the session has not ended."""
+        return self.srtp is not None and not self.closed
+
     # -- what is negotiated --------------------------------------------------------------------------------------
 
     def set_keys(self, srtp: SrtpSession, now: float) -> None:
@@ -105,6 +110,8 @@ class RtpSession:
         if self.closed:
             return
         self.srtp = srtp
+        self._events.append(Opened())
+        self._events += self.sending.missed_keyframes(now)
         early, self._early = self._early, []
         self.receive(early, now)
 
@@ -152,7 +159,10 @@ class RtpSession:
         rid: str | None = None,
         captured: float | None = None,
     ) -> None:
-        """Queue a frame. Before the keys are there it is lost, as on any path that is not open yet.
+        """Queue a frame. Before the keys are there it is dropped.
+
+        Whenever a video frame is dropped here, those that refer to it are dropped too, and a keyframe is requested
+        (:class:`KeyframeRequested`); of those dropped before the keys, when the keys are there.
 
         Args:
             mid: The section.
@@ -165,17 +175,34 @@ class RtpSession:
         Raises:
             ValueError: It is not of the codec that was negotiated.
         """
-        if self.srtp is not None and not self.closed:
-            self.sending.send_frame(mid, frame, rid, now, captured)
+        if self.is_open:
+            self._tell(self.sending.send_frame(mid, frame, rid, now, captured))
             self._schedule.start(now)
+        else:
+            self.sending.refuse(mid, rid)
 
     def send_packets(
         self, mid: str, packets: Sequence[RtpPacket], now: float, *, rid: str | None = None
     ) -> None:
         """Queue packets of another stream as ones of ours."""
-        if self.srtp is not None and not self.closed:
-            self.sending.send_packets(mid, packets, rid, now)
+        if self.is_open:
+            self._tell(self.sending.send_packets(mid, packets, rid, now))
             self._schedule.start(now)
+        else:
+            self.sending.refuse(mid, rid, len(packets))
+
+    def refuse_frame(self, mid: str, rid: str | None) -> None:
+        """Record that a frame was dropped because packets cannot leave yet."""
+        self.sending.refuse(mid, rid)
+
+    def lose_frame(self, mid: str, rid: str | None, now: float) -> None:
+        """Record that a video frame was dropped after it was encoded: the next frame must be a keyframe."""
+        self._tell(self.sending.lose_frame(mid, rid, now))
+
+    def path_restored(self, now: float) -> None:
+        """Request keyframes, since packets were lost while there was no path to the peer."""
+        if self.is_open:
+            self._events += self.sending.path_restored(now)
 
     def send_event(self, mid: str, code: int, elapsed: float, now: float, *, end: bool = False) -> None:
         """Queue what tells that a telephone event goes on, or has ended (RFC 4733).

@@ -1,0 +1,213 @@
+"""Receivers that cannot ask for a keyframe decode from the first frame, and go on after whatever was dropped."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+import pytest
+import trio
+
+from tests.strategies.media import vp8_frame
+from tests.strategies.peers import Peers, description_of, trickle, two_peers
+from tests.strategies.pictures import timed_pattern
+from trio_rtc import (
+    EncodedFrame,
+    MediaStreamTrack,
+    MediaStreamTrackSource,
+    RTCOutboundRtpStreamStats,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+    Settings,
+    open_media_track,
+)
+from trio_rtc.media import read_counter
+from trio_rtc.testing import Link
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+LINK = Link(delay=0.01)
+
+
+def mute(description: RTCSessionDescription) -> RTCSessionDescription:
+    """Return a description of a peer that takes no PLI and no FIR, and so sends none."""
+    sdp = re.sub(r"a=rtcp-fb:\S+ (nack pli|ccm fir)\r\n", "", description.sdp)
+    return attrs.evolve(description, sdp=sdp)
+
+
+async def connect_mute(offerer: RTCPeerConnection, answerer: RTCPeerConnection) -> None:
+    trickle(offerer, answerer)
+    await offerer.set_local_description()
+    await answerer.set_remote_description(mute(description_of(offerer)))
+    await answerer.set_local_description()
+    await offerer.set_remote_description(mute(description_of(answerer)))
+
+
+@attrs.define
+class MuteCall:
+    """Alice sends video to Bob, who never asks for a keyframe.
+
+    Attributes:
+        received: When which frame has come to Bob's application.
+        connected_at: When Bob was connected.
+    """
+
+    peers: Peers
+    sender: RTCRtpSender
+    frames: MediaStreamTrackSource
+    nursery: trio.Nursery
+    received: list[tuple[float, Any]] = attrs.Factory(list)
+    connected_at: float | None = None
+
+    async def watch(self, track: MediaStreamTrack) -> None:
+        async for frame in track:
+            self.received.append((trio.current_time(), frame))
+
+    async def note_connected(self) -> None:
+        async with self.peers.bob.subscribe("connection_state_change") as changes:
+            async for _ in changes:
+                if self.peers.bob.connection_state == "connected" and self.connected_at is None:
+                    self.connected_at = trio.current_time()
+
+    async def show_pattern(self, *, width: int = 320, height: int = 180) -> None:
+        counter = 0
+        while True:
+            await self.frames.send(timed_pattern(counter, width, height))
+            counter += 1
+            await trio.sleep(1 / 30)
+
+    async def show_encoded(self, answers: bool = True) -> None:
+        """Send encoded frames, the first one a keyframe, and others when they are asked for, if that is answered."""
+        wanted = True
+        async with self.sender.keyframe_requests() as requests, trio.open_nursery() as nursery:
+
+            async def answer() -> None:
+                nonlocal wanted
+                async for _ in requests:
+                    wanted = answers
+
+            nursery.start_soon(answer)
+            for index in range(10_000):
+                await self.frames.send(vp8_frame(index, keyframe=wanted))
+                wanted = False
+                await trio.sleep(1 / 30)
+
+    async def asked(self) -> int:
+        """Return how often Bob has asked for a keyframe."""
+        report = await self.peers.alice.get_stats()
+        streams = [each for each in report.values() if isinstance(each, RTCOutboundRtpStreamStats)]
+        return sum((stream.pli_count or 0) + (stream.fir_count or 0) for stream in streams)
+
+
+@asynccontextmanager
+async def mute_call(*, decode: bool = True) -> AsyncIterator[MuteCall]:
+    async with two_peers(link=LINK, settings=Settings(decode=decode)) as peers:
+        frames, track = open_media_track("video")
+        sender = peers.alice.add_track(track)
+        async with trio.open_nursery() as nursery:
+            call = MuteCall(peers, sender, frames, nursery)
+            peers.bob.on_track = lambda event: nursery.start_soon(call.watch, event.track)
+            nursery.start_soon(call.note_connected)
+            yield call
+            assert await call.asked() == 0
+            nursery.cancel_scope.cancel()
+
+
+async def test_video_is_decoded_from_the_first_frame() -> None:
+    async with mute_call() as call:
+        call.nursery.start_soon(call.show_pattern)
+        await trio.sleep(0.5)
+        await connect_mute(call.peers.alice, call.peers.bob)
+        await trio.sleep(1)
+        assert call.connected_at is not None
+        (first, _), *_ = call.received
+        assert first - call.connected_at < 0.05
+        assert len(call.received) >= 28
+        stream = await outbound(call)
+        # What was encoded was sent.
+        assert stream.frames_encoded == stream.frames_sent
+
+
+async def test_a_picture_that_came_before_the_connection_is_sent_when_it_is_there() -> None:
+    """Such as the only one of a slide that is shared, from a source that has nothing to add."""
+    async with mute_call() as call:
+        await connect_mute(call.peers.alice, call.peers.bob)
+        for counter in (5, 6):
+            await call.frames.send(timed_pattern(counter))
+        call.frames.close()
+        assert call.connected_at is None
+        await trio.sleep(1)
+        [(_, frame)] = call.received
+        assert read_counter(frame) == 6
+
+
+async def test_a_transform_that_drops_frames_leaves_no_gap() -> None:
+    dropping, keyframes = True, 0
+
+    async def transform(frame: EncodedFrame) -> EncodedFrame | None:
+        nonlocal keyframes
+        keyframes += frame.keyframe
+        return None if dropping else frame
+
+    async with mute_call() as call:
+        call.sender.transform = transform
+        call.nursery.start_soon(call.show_pattern)
+        await connect_mute(call.peers.alice, call.peers.bob)
+        await trio.sleep(2)
+        assert not call.received
+        # No keyframes for nothing.
+        assert keyframes == 1
+        dropping = False
+        begin = trio.current_time()
+        await trio.sleep(1)
+        (first, _), *_ = call.received
+        assert first - begin < 0.15
+        assert len(call.received) >= 26
+
+
+async def test_an_application_that_encodes_is_asked_for_a_keyframe_when_frames_can_leave() -> None:
+    async with mute_call(decode=False) as call:
+        call.nursery.start_soon(call.show_encoded)
+        await trio.sleep(0.5)
+        await connect_mute(call.peers.alice, call.peers.bob)
+        await trio.sleep(1)
+        assert call.connected_at is not None
+        (first, frame), *_ = call.received
+        assert isinstance(frame, EncodedFrame)
+        assert frame.keyframe
+        assert first - call.connected_at < 0.1
+        assert len(call.received) >= 27
+
+
+async def test_nothing_that_cannot_be_decoded_is_sent() -> None:
+    async with mute_call(decode=False) as call:
+        call.nursery.start_soon(call.show_encoded, False)
+        await trio.sleep(0.5)
+        await connect_mute(call.peers.alice, call.peers.bob)
+        await trio.sleep(1)
+        assert not call.received
+        assert call.peers.bob.get_receivers()[0].track.muted
+
+
+async def test_video_goes_on_with_a_keyframe_after_an_outage() -> None:
+    async with mute_call(decode=False) as call:
+        call.nursery.start_soon(call.show_encoded)
+        await connect_mute(call.peers.alice, call.peers.bob)
+        await trio.sleep(2)
+        call.peers.network.partition("alice", "bob")
+        await trio.sleep(8)
+        assert call.peers.alice.connection_state == "disconnected"
+        call.peers.network.heal()
+        await trio.sleep(6)
+        assert call.peers.alice.connection_state == "connected"
+        now = trio.current_time()
+        last_second = [at for at, _ in call.received if at > now - 1]
+        assert len(last_second) >= 28
+
+
+async def outbound(call: MuteCall) -> RTCOutboundRtpStreamStats:
+    stats = (await call.sender.get_stats()).values()
+    (stream,) = [each for each in stats if isinstance(each, RTCOutboundRtpStreamStats)]
+    return stream
