@@ -114,9 +114,11 @@ def interop(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure throughput, latency, set-up time and memory beside aiortc and libwebrtc, in one run."""
+    """Measure throughput, latency, set-up time and memory beside aiortc and libwebrtc; ``-- calls``: bad networks."""
     install(session, "bench", extras="cli")
-    session.run("python", "-m", "benchmarks", *session.posargs)
+    calls = session.posargs[:1] == ["calls"]
+    arguments = session.posargs[1:] if calls else session.posargs
+    session.run("python", "-m", "benchmarks.calls" if calls else "benchmarks", *arguments)
 
 
 @nox.session

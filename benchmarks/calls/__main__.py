@@ -112,9 +112,11 @@ async def _measure_undisturbed(
 
 
 async def _measure(caller: Caller, row: Row, *, seconds: float | None, seed: int) -> Figures:
-    network = NETWORKS[row[0]]
-    recording = await caller.call(row[1:], row[0], seconds=seconds or network.seconds, seed=seed)
-    return figures_of(recording, bulk_end=network.bulk and network.bulk[1])
+    network, sender, receiver = row
+    recording = await caller.call(
+        (sender, receiver), network, seconds=seconds or NETWORKS[network].seconds, seed=seed
+    )
+    return figures_of(recording)
 
 
 def _report(line: str) -> None:

@@ -18,7 +18,8 @@ from trio_rtc.media import tone
 
 FREQUENCY = 440.0
 BULK_MESSAGE = bytes(16_384)
-HIGH_WATER = 1024 * 1024
+DRAINING_SECONDS = 0.02
+HIGH_WATER = 128 * 1024
 LINE_LIMIT = 1024 * 1024
 
 
@@ -140,10 +141,9 @@ class AsyncioPeer:
             self._channel.send(BULK_MESSAGE)
             if self._channel.bufferedAmount > HIGH_WATER:
                 drained.clear()
-                try:
-                    await asyncio.wait_for(drained.wait(), left)
-                except TimeoutError:
-                    return
+                await asyncio.wait({asyncio.ensure_future(drained.wait())}, timeout=left)
+        while self._channel.bufferedAmount:  # noqa: ASYNC110 - the event would need another threshold
+            await asyncio.sleep(DRAINING_SECONDS)
 
 
 async def _serve(engine: Engine, call: CallEngine) -> None:

@@ -12,7 +12,7 @@ import attrs
 import trio
 
 from benchmarks.calls.candidates import address_of, through_relay
-from benchmarks.calls.figures import Moment, Recording
+from benchmarks.calls.figures import Bulk, Moment, Recording
 from benchmarks.calls.network import NETWORKS
 from benchmarks.calls.scene import FRAMERATE, Scene
 from tests.interop.drivers.beside import run_beside
@@ -137,10 +137,17 @@ async def _record(
     bulk: tuple[float, float] | None,
 ) -> Recording:
     moments: list[Moment] = []
+    drained: list[float] = []
     began = trio.current_time()
+
+    async def send_bulk(begin: float, end: float) -> None:
+        await trio.sleep(begin)
+        await sender.execute("bulk", {"seconds": end - begin})
+        drained.append(trio.current_time() - began)
+
     async with trio.open_nursery() as nursery:
         if bulk is not None:
-            nursery.start_soon(_send_bulk, sender, *bulk)
+            nursery.start_soon(send_bulk, *bulk)
         while (passed := trio.current_time() - began) < seconds:
             received, sent = await receiver.execute("stats", {}), await sender.execute("stats", {})
             moments.append(Moment(passed, received, sent))
@@ -148,12 +155,8 @@ async def _record(
         moments.append(Moment(passed, await receiver.execute("stats", {}), await sender.execute("stats", {})))
         nursery.cancel_scope.cancel()
     arrivals = [at - connected_at for at in await receiver.execute("arrivals", {})]
-    return Recording(moments, arrivals, await relay.execute("figures", {}))
-
-
-async def _send_bulk(sender: Peer, begin: float, end: float) -> None:
-    await trio.sleep(begin)
-    await sender.execute("bulk", {"seconds": end - begin})
+    times = None if bulk is None else Bulk(bulk[0], drained[0] if drained else seconds)
+    return Recording(moments, arrivals, await relay.execute("figures", {}), times)
 
 
 @asynccontextmanager

@@ -38,6 +38,19 @@ class Moment:
 
 
 @attrs.frozen
+class Bulk:
+    """A bulk transfer beside the media.
+
+    Attributes:
+        begin: Seconds since the call was connected.
+        end: When the sender's buffer was empty again.
+    """
+
+    begin: float
+    end: float
+
+
+@attrs.frozen
 class Recording:
     """What is known of a call.
 
@@ -45,6 +58,7 @@ class Recording:
         moments: The statistics, about once a second.
         arrivals: When the receiving application got each video frame, in seconds since the call was connected.
         relay: The figures of the relay.
+        bulk: The bulk transfer, if there was one.
         counts_freezes: Whether the receiver counts freezes itself where they are seen, as Chromium does; otherwise they
             are counted by the frames that the application got.
     """
@@ -52,6 +66,7 @@ class Recording:
     moments: Sequence[Moment]
     arrivals: Sequence[float]
     relay: dict[str, Any]
+    bulk: Bulk | None = None
     counts_freezes: bool = True
 
 
@@ -70,6 +85,8 @@ class Figures:
         height: Lines of the last frames.
         concealed: Per cent of the audio samples that were concealed.
         kilobits: Media that was sent, per second, with all repairs and headers.
+        kilobits_beside: Likewise, beside the bulk transfer from its third second on.
+        bulk_kilobits: Data that was sent in the same time, per second.
         first_frame: Milliseconds from the connection until the first frame.
         queueing: Milliseconds that packets waited for the bottleneck, the median.
         queueing_95: The 95th percentile.
@@ -86,39 +103,41 @@ class Figures:
     height: float | None
     concealed: float | None
     kilobits: float
+    kilobits_beside: float | None
+    bulk_kilobits: float | None
     first_frame: float
     queueing: float
     queueing_95: float
     lateness: float
 
 
-def figures_of(recording: Recording, *, bulk_end: float | None = None) -> Figures:
-    """Return the figures of a call.
-
-    Args:
-        recording: The call.
-        bulk_end: When the bulk transfer ended, if there was one.
-    """
+def figures_of(recording: Recording) -> Figures:
+    """Return the figures of a call."""
     moments = recording.moments
     end = moments[-1].at
     arrivals = [at for at in recording.arrivals if at <= end]
     measured = [at for at in arrivals if at >= WARM_UP]
-    waits = sorted(wait for at, wait in recording.relay["sides"][0]["waits"] if at >= WARM_UP)
+    bulk, forward = recording.bulk, recording.relay["sides"][0]
+    media = forward["media_bytes_of_second"]
+    waits = sorted(wait for at, wait in forward["waits"] if at >= WARM_UP)
     freezes, freeze_seconds = _freezes(recording, arrivals)
-    after = None
-    if bulk_end is not None:
-        after = _jitter_buffer(_at(moments, bulk_end + SETTLING), moments[-1])
     return Figures(
         freezes=freezes,
         freeze_seconds=freeze_seconds,
         longest_gap=longest_gap(arrivals, end),
         frames_per_second=len(measured) / (end - WARM_UP),
         jitter_buffer=_jitter_buffer(_at(moments, WARM_UP), moments[-1]),
-        jitter_buffer_after=after,
+        jitter_buffer_after=None
+        if bulk is None
+        else _jitter_buffer(_at(moments, bulk.end + SETTLING), moments[-1]),
         qp=_qp(_at(moments, end - LAST_PART), moments[-1]),
         height=_video(moments[-1].received).get("frameHeight") or _video(moments[-1].sent).get("frameHeight"),
         concealed=_concealed(_at(moments, WARM_UP), moments[-1]),
-        kilobits=_kilobits(recording.relay["sides"][0]["media_bytes_of_second"], end),
+        kilobits=_kilobits(media, WARM_UP, end),
+        kilobits_beside=None if bulk is None else _kilobits(media, bulk.begin + WARM_UP, bulk.end),
+        bulk_kilobits=None
+        if bulk is None
+        else _kilobits(forward["data_bytes_of_second"], bulk.begin + WARM_UP, bulk.end),
         first_frame=1000 * arrivals[0] if arrivals else math.inf,
         queueing=1000 * _quantile(waits, 0.5),
         queueing_95=1000 * _quantile(waits, 0.95),
@@ -198,8 +217,8 @@ def _concealed(first: Moment, last: Moment) -> float | None:
     return None if ratio is None else 100 * ratio
 
 
-def _kilobits(bytes_of_second: dict[str, int], end: float) -> float:
-    seconds = range(int(WARM_UP), int(end))
+def _kilobits(bytes_of_second: dict[str, int], begin: float, end: float) -> float:
+    seconds = range(int(begin), max(int(begin) + 1, int(end)))
     return 8 * sum(bytes_of_second.get(str(second), 0) for second in seconds) / len(seconds) / 1000
 
 

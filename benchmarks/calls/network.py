@@ -44,7 +44,7 @@ class Network:
         forward: From the sender of audio and video to the receiver.
         backward: From the receiver to the sender.
         seconds: How long a call lasts from the moment when it is connected.
-        bulk: From which second to which the sender also sends bulk data, if it does.
+        bulk: From which second to which the sender also sends bulk data, if it does; then its buffer has to drain.
         description: For the documentation.
     """
 
@@ -77,7 +77,7 @@ NETWORKS = {
         _BACK,
         20,
         "6 Mbit/s, with bulk data on a data channel of the same connection",
-        bulk=(5, 13),
+        bulk=(5, 11),
     ),
 }
 """The networks by name."""

@@ -1,11 +1,13 @@
 // Chromium's peer of a call: the commands of trio_rtc_peer.py, as functions of globalThis.peer.
 globalThis.peer = (() => {
-  const FREQUENCY = 440, BULK_MESSAGE = 16384, HIGH_WATER = 1024 * 1024;
+  const FREQUENCY = 440, BULK_MESSAGE = 16384, HIGH_WATER = 128 * 1024, DRAINING_MILLISECONDS = 20;
   const pc = new RTCPeerConnection();
   const arrivals = [];
   let channel;
 
   const now = () => (performance.timeOrigin + performance.now()) / 1000;
+
+  const sleep = milliseconds => new Promise(resolve => { setTimeout(resolve, milliseconds); });
 
   const connected = new Promise(resolve => {
     pc.addEventListener("connectionstatechange", () => pc.connectionState === "connected" && resolve(now()));
@@ -79,10 +81,11 @@ globalThis.peer = (() => {
         if (channel.bufferedAmount > HIGH_WATER) {
           await Promise.race([
             new Promise(resolve => { channel.onbufferedamountlow = resolve; }),
-            new Promise(resolve => { setTimeout(resolve, end - performance.now()); }),
+            sleep(end - performance.now()),
           ]);
         }
       }
+      while (channel.bufferedAmount) await sleep(DRAINING_MILLISECONDS);
     },
     stats: async () => [...(await pc.getStats()).values()],
     arrivals: () => arrivals,

@@ -56,8 +56,9 @@ class Side:
         socket: Where the peer sends to.
         direction: From this peer to the other.
         peer: Its address; other sources are ignored.
-        counts: "packets", "bytes", "media_bytes" (RTP), "lost", "full".
-        seconds: Media bytes by second of the call.
+        counts: "packets", "bytes", "lost", "full".
+        media: Bytes of RTP by second of the call.
+        data: All other bytes.
         waits: The time of each packet, and how long it waits for the bottleneck.
     """
 
@@ -65,7 +66,8 @@ class Side:
     direction: Direction
     peer: tuple[str, int] | None = None
     counts: Counter[str] = attrs.Factory(Counter)
-    seconds: Counter[int] = attrs.Factory(Counter)
+    media: Counter[int] = attrs.Factory(Counter)
+    data: Counter[int] = attrs.Factory(Counter)
     waits: list[Sample] = attrs.Factory(list)
     _began: float = 0.0
 
@@ -74,20 +76,24 @@ class Side:
         self._began = now
         self.direction.begin(now)
         self.counts.clear()
-        self.seconds.clear()
+        self.media.clear()
+        self.data.clear()
         self.waits.clear()
 
     def figures(self) -> dict[str, Any]:
         """Return what was counted."""
-        return {"counts": self.counts, "media_bytes_of_second": self.seconds, "waits": self.waits}
+        return {
+            "counts": self.counts,
+            "media_bytes_of_second": self.media,
+            "data_bytes_of_second": self.data,
+            "waits": self.waits,
+        }
 
     def account(self, datagram: bytes, now: float) -> None:
         """Count a datagram that has come."""
         self.counts["packets"] += 1
         self.counts["bytes"] += len(datagram) + HEADERS
-        if is_rtp(datagram):
-            self.counts["media_bytes"] += len(datagram) + HEADERS
-            self.seconds[int(now - self._began)] += len(datagram) + HEADERS
+        (self.media if is_rtp(datagram) else self.data)[int(now - self._began)] += len(datagram) + HEADERS
         self.waits.append((round(now - self._began, 4), round(self.direction.wait(now), 5)))
 
 

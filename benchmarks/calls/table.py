@@ -21,6 +21,8 @@ _COLUMNS = {
     "height": ("lines", "{:.0f}"),
     "concealed": ("concealed, %", "{:.1f}"),
     "kilobits": ("kbit/s", "{:.0f}"),
+    "kilobits_beside": ("beside bulk", "{:.0f}"),
+    "bulk_kilobits": ("bulk", "{:.0f}"),
     "first_frame": ("first frame, ms", "{:.0f}"),
     "queueing": ("queue, ms", "{:.0f}"),
     "queueing_95": ("95 %, ms", "{:.0f}"),

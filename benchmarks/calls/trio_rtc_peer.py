@@ -16,6 +16,11 @@ from trio_rtc.media import tone
 
 FREQUENCY = 440.0
 BULK_MESSAGE = bytes(16_384)
+HIGH_WATER = 128 * 1024
+"""Bytes in the buffer of the channel above which no more are sent."""
+
+DRAINING_SECONDS = 0.02
+"""From one look at the buffer of the channel to the next."""
 
 
 @attrs.define
@@ -118,6 +123,8 @@ class TrioPeer:
         with trio.move_on_after(seconds):
             while True:
                 await self._channel.send(BULK_MESSAGE)
+        while self._channel.buffered_amount:  # noqa: ASYNC110 - as in the other peers
+            await trio.sleep(DRAINING_SECONDS)
 
 
 async def _send_audio(sound: trio_rtc.MediaStreamTrackSource) -> None:
@@ -145,7 +152,7 @@ async def _serve() -> None:
     async with (
         trio.lowlevel.FdStream(0) as commands,
         trio.open_nursery() as nursery,
-        trio_rtc.RTCPeerConnection() as pc,
+        trio_rtc.RTCPeerConnection(settings=trio_rtc.Settings(send_high_water_mark=HIGH_WATER)) as pc,
     ):
         peer = TrioPeer(pc, nursery)
         nursery.start_soon(peer.run)

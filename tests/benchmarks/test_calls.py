@@ -12,7 +12,7 @@ import pytest
 from benchmarks.calls.__main__ import chosen_rows, make_parser
 from benchmarks.calls.call import PAIRS
 from benchmarks.calls.candidates import address_of, through_relay
-from benchmarks.calls.figures import Moment, Recording, figures_of, find_freezes, longest_gap
+from benchmarks.calls.figures import Bulk, Moment, Recording, figures_of, find_freezes, longest_gap
 from benchmarks.calls.network import NETWORKS, Direction, NetworkModel, make_directions
 from benchmarks.calls.relay import can_be_lost, is_rtp
 from benchmarks.calls.scene import Scene, write_scene
@@ -200,6 +200,7 @@ def recording(arrivals: Sequence[float], **more: Any) -> Recording:
     ]
     side = {
         "waits": [(0.5, 9.0), *((2 + number / 100, number / 1000) for number in range(100))],
+        "data_bytes_of_second": {"6": 125_000},
         "media_bytes_of_second": {"0": 10**9, **{str(second): 125_000 for second in range(2, 10)}},
     }
     return Recording(moments, arrivals, {"sides": [side], "lateness": 0.004}, **more)
@@ -219,6 +220,8 @@ def test_figures_of_a_call() -> None:
             "height": 360,
             "concealed": 1,
             "kilobits": 1000,
+            "kilobits_beside": None,
+            "bulk_kilobits": None,
             "first_frame": 100,
             "queueing": 50,
             "queueing_95": 95,
@@ -229,10 +232,16 @@ def test_figures_of_a_call() -> None:
 
 def test_freezes_are_counted_by_the_frames_where_the_receiver_does_not_count_them() -> None:
     arrivals = [number / 30 for number in range(290) if not 100 <= number < 115]
-    figures = figures_of(recording(arrivals, counts_freezes=False), bulk_end=5)
+    figures = figures_of(recording(arrivals, counts_freezes=False))
     assert figures.freezes == 1
     assert figures.freeze_seconds == pytest.approx(16 / 30)
+
+
+def test_what_is_sent_beside_a_bulk_transfer_is_told() -> None:
+    figures = figures_of(recording([0.1], bulk=Bulk(4.0, 7.0)))
     assert figures.jitter_buffer_after == pytest.approx(10)
+    assert figures.kilobits_beside == pytest.approx(1000)
+    assert figures.bulk_kilobits == pytest.approx(1000)
 
 
 def test_a_call_without_a_frame_has_one_gap() -> None:
