@@ -3,12 +3,16 @@
 Every consumer has a queue of its own at the source: the application that iterates over a track, and every sender.
 """
 
-from collections.abc import Callable
+import inspect
+import math
+import sys
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
 from .frame_queue import FrameQueue, at_keyframe
+from .protocols.rtp import EncodedFrame
 from .source_meters import SourceMeters
 from .track_settings import MediaTrackSettings, settings_of
 
@@ -16,6 +20,11 @@ if TYPE_CHECKING:
     from .media_encoding import EncodingKey, SharedEncode
     from .tracks import MediaStreamTrack
 
+FrameTransform = Callable[[EncodedFrame], Awaitable[EncodedFrame | None]]
+"""What an encoded frame may go through on its way: returns what is to go on, ``None`` to drop the frame."""
+
+_MAX_SIDE = 16_384
+"""Pixels: what VP8 and H.264 can tell at most."""
 _CAPACITY = {"audio": 50, "video": 8}
 """Frames that wait for who iterates over a track: a second of audio, a quarter of a second of video."""
 _ENCODED_CAPACITY = 64
@@ -195,3 +204,66 @@ def blank(frame: Any) -> Any:
     if hasattr(frame, "sample_rate"):
         blanked.sample_rate = frame.sample_rate
     return blanked
+
+
+def check_frame(kind: str, frame: Any) -> None:
+    """Check what an application sends into a track.
+
+    Raises:
+        TypeError: It is not a frame of this kind.
+        ValueError: It is empty or larger than any codec takes.
+    """
+    if isinstance(frame, EncodedFrame):
+        _check_encoded(frame.payload, frame.timestamp, frame.capture_time)
+        return
+    # Whoever has such a frame has imported PyAV, an optional extra.
+    pyav = sys.modules.get("av")
+    expected = "VideoFrame" if kind == "video" else "AudioFrame"
+    if pyav is None or not isinstance(frame, getattr(pyav, expected)):
+        raise TypeError(
+            f"a track of {kind} takes av.{expected} or EncodedFrame, not {type(frame).__module__}."
+            f"{type(frame).__qualname__}; av.{expected}.from_ndarray(...) makes one of a NumPy array"
+        )
+    if kind == "audio":
+        if not frame.samples or not frame.sample_rate:
+            raise ValueError(
+                f"the audio frame has {frame.samples} samples at {frame.sample_rate} Hz; none may be 0"
+            )
+    elif not (0 < frame.width <= _MAX_SIDE and 0 < frame.height <= _MAX_SIDE):
+        raise ValueError(
+            f"the video frame has {frame.width} x {frame.height} pixels; each must be between 1 and {_MAX_SIDE}"
+        )
+
+
+def _check_encoded(payload: object, timestamp: object, capture_time: float | None) -> None:
+    if not isinstance(payload, bytes):
+        raise TypeError(f"EncodedFrame.payload must be bytes, not {type(payload).__name__}")
+    if not isinstance(timestamp, int):
+        raise TypeError(f"EncodedFrame.timestamp must be an int, in units of clock_rate, not {timestamp!r}")
+    if capture_time is not None and not math.isfinite(capture_time):
+        raise ValueError(
+            f"EncodedFrame.capture_time must be a number of seconds since 1900, not {capture_time}"
+        )
+
+
+async def apply_transform(
+    transform: FrameTransform, frame: EncodedFrame, attribute: str
+) -> EncodedFrame | None:
+    """Return what a transform of the application makes of a frame; ``None`` to drop it.
+
+    Raises:
+        TypeError: The transform is not asynchronous, or returned something else.
+    """
+    awaitable = transform(frame)
+    if not inspect.isawaitable(awaitable):
+        raise TypeError(f"{attribute} must be an async function; {transform!r} is not")
+    transformed = await awaitable
+    if transformed is None or isinstance(transformed, EncodedFrame):
+        return transformed
+    raise TypeError(f"{attribute} must return an EncodedFrame or None, not {type(transformed).__name__}")
+
+
+def check_transform(transform: object, attribute: str) -> None:
+    """Raise ``TypeError`` if this cannot be a transform."""
+    if transform is not None and not callable(transform):
+        raise TypeError(f"{attribute} must be an async function or None, not {transform!r}")

@@ -8,6 +8,7 @@ import attrs
 import trio
 
 from .frame_queue import FrameQueue, at_keyframe
+from .frame_source import apply_transform
 from .protocols.rtp import EncodedFrame
 from .receiver import RTCRtpReceiver
 
@@ -96,7 +97,7 @@ class ReceivingPump:
             if transform is not None:
                 # What follows has not been transformed yet, and may be of no use before.
                 if isinstance(frame, EncodedFrame):
-                    frame = await transform(frame)
+                    frame = await apply_transform(transform, frame, "RTCRtpReceiver.transform")
                 else:
                     frame = attrs.evolve(frame, following=None)
             if frame is not None:

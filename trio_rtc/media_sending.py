@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
+from ._failure_log import FailureLog
 from .enums import RTCDegradationPreference
 from .frame_queue import FrameQueue
-from .frame_source import CapturedFrame
+from .frame_source import CapturedFrame, FrameTransform, apply_transform
 from .media_encoding import EncodeCounters, EncodingKey, EncodingUser
 from .protocols.rtp import EncodedFrame
 from .protocols.rtp.meters import Limitation, LimitationReason
 from .quality import Quality, QualityScaler, preference
 from .rtp_parameters import RTCRtpEncodingParameters
-from .sender import FrameTransform
 from .tracks import MediaStreamTrack
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ class SendingPump:
         self.layers: dict[int, LayerMeters] = {}
         self.frames_encoded = 0
         self.frames_failed = 0
+        self._failures = FailureLog(logger)
 
     def set_plan(self, plan: SendingPlan | None) -> None:
         """Send this from now on; ``None`` for nothing."""
@@ -243,7 +244,9 @@ class SendingPump:
             return
         if not hasattr(frame, _TRAITS[plan.kind]):
             self.frames_failed += 1
-            logger.info("a frame of a track of %s was not sent: it is a %s", plan.kind, type(frame).__name__)
+            self._failures.record(
+                "a frame of a track of %s was not sent: it is a %s", plan.kind, type(frame).__name__
+            )
             return
         for layer in plan.layers:
             bitrate = self._bitrates.get(layer.ssrc)
@@ -262,7 +265,7 @@ class SendingPump:
         """Send a frame, and return whether it was neither dropped by the transform nor refused."""
         transform = self.transform
         if transform is not None:
-            transformed = await transform(frame)
+            transformed = await apply_transform(transform, frame, "RTCRtpSender.transform")
             if transformed is None:
                 return False
             frame = transformed
@@ -271,7 +274,7 @@ class SendingPump:
             await self._rtp.send_frame(plan.mid, frame, rid, captured)
         except (ValueError, OverflowError) as error:
             self.frames_failed += 1
-            logger.info("a frame was not sent: %s", error)
+            self._failures.record("a frame was not sent: %s", error)
             return False
         return True
 
@@ -293,7 +296,7 @@ class SendingPump:
             return await user.encode(key, taken.number, taken.frame, bitrate, taken.captured)
         except CodecError as error:
             self.frames_failed += 1
-            logger.info("a frame was not encoded: %s", error)
+            self._failures.record("a frame was not encoded: %s", error)
             return []
 
     def _key(self, frame: Any, plan: SendingPlan, layer: LayerPlan, bitrate: float | None) -> EncodingKey:

@@ -1,6 +1,6 @@
 """RTCRtpReceiver: what receives a track (W3C webrtc section 5.3)."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -10,7 +10,7 @@ from .capabilities import capabilities_of
 from .enums import MediaStreamTrackState
 from .event_target import HandlerRunner
 from .frame_queue import FrameQueue, always, at_keyframe
-from .frame_source import FrameSource
+from .frame_source import FrameSource, FrameTransform, check_transform
 from .packet_channel import RtpPacketChannel
 from .protocols.rtp import EncodedFrame, HeardTelephoneEvent, RtpPacket
 from .rtp_parameters import (
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from .stats import RTCStatsReport
     from .transport_objects import RTCDtlsTransport
 
-FrameTransform = Callable[[EncodedFrame], Awaitable[EncodedFrame | None]]
-"""What an encoded frame may go through on its way: returns what is to go on, ``None`` to drop the frame."""
 
 ItemT = TypeVar("ItemT")
 
@@ -109,6 +107,7 @@ class RTCRtpReceiver:
 
     @transform.setter
     def transform(self, transform: FrameTransform | None) -> None:
+        check_transform(transform, "RTCRtpReceiver.transform")
         self._transform = transform
 
     @property

@@ -16,7 +16,8 @@ from .enums import MediaStreamTrackState, RTCDegradationPreference
 from .errors import InvalidStateError
 from .event_target import HandlerRunner
 from .frame_queue import FrameQueue
-from .protocols.rtp import EncodedFrame, RtpPacket
+from .frame_source import FrameTransform, check_transform
+from .protocols.rtp import RtpPacket
 from .rtp_parameters import (
     RTCRtcpParameters,
     RTCRtpCapabilities,
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 
 _REQUESTS_KEPT = 16
 _TELEPHONE_EVENT = "audio/telephone-event"
-
-FrameTransform = Callable[[EncodedFrame], Awaitable[EncodedFrame | None]]
-"""What an encoded frame may go through on its way: returns what is to go on, ``None`` to drop the frame."""
 
 
 class SendingCarrier(Protocol):
@@ -152,6 +150,7 @@ class RTCRtpSender:
 
     @transform.setter
     def transform(self, transform: FrameTransform | None) -> None:
+        check_transform(transform, "RTCRtpSender.transform")
         self._transform = transform
         self._carrier.sending_changed(self)
 
@@ -250,7 +249,11 @@ class RTCRtpSender:
 
         Raises:
             InvalidStateError: The transceiver was stopped.
+            TypeError: There is something else than packets among them.
         """
+        for packet in packets:
+            if not isinstance(packet, RtpPacket):
+                raise TypeError(f"send_rtp takes packets of type RtpPacket, not {type(packet).__name__}")
         if self._stopped:
             raise InvalidStateError("the transceiver was stopped")
         await self._carrier.send_packets(self, packets, rid)

@@ -18,7 +18,7 @@ from .enums import MediaStreamTrackState
 from .event_target import EventHandler, EventTarget, HandlerRunner
 from .events import Event, MediaStreamTrackEvent
 from .frame_queue import FrameQueue
-from .frame_source import FrameSource
+from .frame_source import FrameSource, check_frame
 from .track_settings import MediaTrackCapabilities, MediaTrackConstraints, MediaTrackSettings
 
 _CONTENT_HINTS = {
@@ -210,13 +210,16 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
         It counts as captured when this is called: sound and picture that are sent at one time are played together.
 
         Args:
-            frame: An ``av.VideoFrame``, an ``av.AudioFrame`` or an ``EncodedFrame``.
+            frame: An ``av.VideoFrame`` or ``av.AudioFrame``, by the kind of the track, or an ``EncodedFrame``.
 
         Raises:
+            TypeError: It is none of these.
+            ValueError: It is empty or larger than any codec takes.
             trio.BrokenResourceError: Every track of this source was stopped.
             trio.ClosedResourceError: This end was closed.
         """
         captured = trio.current_time()
+        check_frame(self._source.kind, frame)
         await trio.lowlevel.checkpoint()
         self._check()
         await self._source.wait_for_room()

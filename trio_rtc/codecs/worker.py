@@ -20,6 +20,7 @@ import av
 import trio
 
 from trio_rtc._environment import call_in_place, runs_threads, thread_limiter
+from trio_rtc._failure_log import FailureLog
 from trio_rtc.frame_queue import FrameQueue, at_keyframe
 from trio_rtc.protocols.rtp.frame import EncodedFrame
 
@@ -165,6 +166,7 @@ class DecodeWorker(Generic[MediaFrameT]):
         self._thread = CodecThread(decoder, limiter)
         self._input: FrameQueue[EncodedFrame | _Lost] = FrameQueue(capacity, at_keyframe)
         self._keyframe_needed = trio.Event()
+        self._failures = FailureLog(logger)
 
     @property
     def dropped(self) -> int:
@@ -228,7 +230,7 @@ class DecodeWorker(Generic[MediaFrameT]):
             frames, seconds = await self._thread.call(lambda: self._call(item))
         except CodecError as error:
             self.counters.broken += 1
-            logger.debug("a frame is broken: %s", error)
+            self._failures.record("a received frame cannot be decoded: %s", error)
         else:
             self._count(item, seconds)
         if getattr(self._decoder, "needs_keyframe", False):
