@@ -20,13 +20,15 @@ OFFERED = MediaCapabilities(_usable(DEFAULT_CAPABILITIES.audio), _usable(DEFAULT
 
 
 @cache
-def capabilities_of(kind: str) -> RTCRtpCapabilities | None:
-    """Return what can be sent and received of a kind, ``None`` for a kind that there is not."""
+def capabilities_of(kind: str, *, sends: bool = False) -> RTCRtpCapabilities | None:
+    """Return what can be received of a kind, or, of that, what can be sent; ``None`` for an unknown kind."""
     if kind not in ("audio", "video"):
         return None
     capabilities = OFFERED.of(kind)
     return RTCRtpCapabilities(
-        tuple(as_rtp_codec(kind, codec) for codec in capabilities.codecs),
+        tuple(
+            as_rtp_codec(kind, codec) for codec in capabilities.codecs if not (sends and codec.receive_only)
+        ),
         tuple(RTCRtpHeaderExtensionCapability(each.uri) for each in capabilities.header_extensions),
     )
 

@@ -97,7 +97,8 @@ class ConnectionParts:
             certificate=core_certificate(certificate),
             owner=self.monitor,
         )
-        session = Session(rng=rng, options=settings.session, capabilities=OFFERED)
+        capabilities = attrs.evolve(OFFERED, any_profile=not decode)
+        session = Session(rng=rng, options=settings.session, capabilities=capabilities)
         self.negotiation = Negotiation(
             session,
             settings,

@@ -30,6 +30,8 @@ _KEYFRAME_INTERVAL = 0.3
 """Seconds between two keyframes that were asked for: a peer that asks all the time must not spoil what others see."""
 _REMEMBERED = 8
 """Frames of which the result is kept for those who are a little late."""
+_SLICE_SIZE = 1_000
+"""Bytes of a NAL unit that fills a packet by itself (packetization mode 0 of H.264, RFC 6184 section 5.6)."""
 _CHOICE_INTERVAL = 0.25
 """Seconds after which one who shares an encoder looks again whether another one fits better."""
 
@@ -217,6 +219,7 @@ class SharedEncode:
         from .codecs import (  # noqa: PLC0415 (an optional extra, which only those need who get here)
             AudioEncoderOptions,
             CodecThread,
+            VideoEncoderOptions,
             create_audio_encoder,
             create_video_encoder,
         )
@@ -226,7 +229,9 @@ class SharedEncode:
             options = AudioEncoderOptions.from_format_parameters(dict(self.key.fmtp)) if is_opus else None
             self._encoder = create_audio_encoder(self.key.codec, options)
         else:
-            self._encoder = create_video_encoder(self.key.codec)
+            single_units = ("packetization-mode", "0") in self.key.fmtp
+            video_options = VideoEncoderOptions(max_slice_size=_SLICE_SIZE if single_units else None)
+            self._encoder = create_video_encoder(self.key.codec, video_options)
         self._thread = CodecThread(self._encoder)
 
 

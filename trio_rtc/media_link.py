@@ -32,7 +32,7 @@ from .protocols.rtp import (
 from .receiver import RTCRtpReceiver
 from .rtp_parameters import RTCRtpCodec, RTCRtpEncodingParameters
 from .sender import RTCRtpSender
-from .session.codecs import NegotiatedCodec
+from .session.codecs import NegotiatedCodec, fits_encoders
 from .source_log import ReceivedSources, received_sources
 from .transceiver import RTCRtpTransceiver
 from .transports.rtp import RtpTransport
@@ -374,7 +374,9 @@ def _chosen_codec(
     codecs: tuple[NegotiatedCodec, ...], encoding: RTCRtpEncodingParameters
 ) -> NegotiatedCodec | None:
     """Return the codec that is sent: the one that the encoding names, else the first that carries media."""
-    media = [each for each in codecs if each.codec.is_media]
+    media = sorted(
+        (each for each in codecs if each.codec.is_media), key=lambda each: not fits_encoders(each.codec)
+    )
     if encoding.codec is not None:
         wanted = encoding.codec.name
         media.sort(key=lambda each: not each.codec.is_called(wanted))

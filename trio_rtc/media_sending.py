@@ -301,7 +301,7 @@ class SendingPump:
 
     def _key(self, frame: Any, plan: SendingPlan, layer: LayerPlan, bitrate: float | None) -> EncodingKey:
         """Return how a frame is to be encoded for a layer at present."""
-        fmtp = tuple(sorted(plan.fmtp.items())) if plan.codec.lower() == "opus" else ()
+        fmtp = _encoder_parameters(plan)
         shown = plan.track.enabled
         if plan.kind == "audio":
             return EncodingKey(plan.kind, plan.codec, fmtp, shown=shown)
@@ -330,3 +330,14 @@ class SendingPump:
         users, self._users = self._users, {}
         for user in users.values():
             await user.aclose()
+
+
+def _encoder_parameters(plan: SendingPlan) -> tuple[tuple[str, str], ...]:
+    """Return those of the peer's parameters that change what is encoded."""
+    name = plan.codec.lower()
+    if name == "opus":
+        return tuple(sorted(plan.fmtp.items()))
+    if name == "h264":
+        # RFC 6184 section 8.1: without the parameter, packets have single NAL units, which must be small.
+        return (("packetization-mode", plan.fmtp.get("packetization-mode", "0")),)
+    return ()

@@ -157,7 +157,7 @@ class RTCRtpSender:
     @staticmethod
     def get_capabilities(kind: str) -> RTCRtpCapabilities | None:
         """Return what can be sent of a kind, ``None`` for a kind that there is not."""
-        return capabilities_of(kind)
+        return capabilities_of(kind, sends=True)
 
     def get_parameters(self) -> RTCRtpSendParameters:
         """Return how the track is sent; change the result and give it to ``set_parameters``.

@@ -275,6 +275,7 @@ class TransceiverTable:
             bool(transceiver._preferred),
             transceiver._by_add_track,
             sender._has_sent,
+            not transceiver._receiver.decode,
         )
 
     # -- what a description says -----------------------------------------------------------------------------------

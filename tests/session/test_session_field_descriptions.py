@@ -1,6 +1,7 @@
 """Descriptions of real agents that break the grammar somewhere: accepted, and what is needed is understood."""
 
 import pathlib
+import random
 import re
 from collections.abc import Callable
 
@@ -26,7 +27,7 @@ from trio_rtc.protocols.sdp import (
     rtp_attributes,
     transport_attributes,
 )
-from trio_rtc.session import Applied, Session
+from trio_rtc.session import DEFAULT_CAPABILITIES, Applied, Session, parse_parameters
 
 DATA = pathlib.Path(__file__).parents[1] / "data" / "sdp_field"
 FIELD = {path.stem: path.read_bytes().decode() for path in sorted(DATA.glob("*.sdp"))}
@@ -145,6 +146,101 @@ def test_without_bundle_the_first_section_is_served_and_the_other_rejected() -> 
     assert (audio.rejected, video.rejected) == (False, True)
     assert audio.receive_codecs[0].codec.parameters["useinbandfec"] == "1"
     assert re.findall(r"m=(\w+) (\d+)", answer) == [("audio", "9"), ("video", "0")]
+
+
+@pytest.mark.parametrize(
+    ("name", "payload_type", "profile"),
+    [
+        ("f_h264_main_offer", 108, "4d001f"),
+        ("f_h264_high_offer", 108, "64001f"),
+        ("janus_streaming_main_offer", 98, "4d001f"),
+    ],
+)
+def test_offers_of_one_profile_of_h264_are_answered(name: str, payload_type: int, profile: str) -> None:
+    _, applied, answer = answer_to(FIELD[name])
+    (video,) = applied.media
+    assert video.direction is Direction.RECVONLY
+    (codec,) = video.receive_codecs
+    assert (codec.payload_type, codec.codec.name) == (payload_type, "H264")
+    # RFC 6184 section 8.2.2: the same profile, under the payload type that was offered.
+    assert codec.codec.parameters["profile-level-id"] == profile
+    asymmetric = "level-asymmetry-allowed" in codec.codec.parameters
+    assert asymmetric is ("level-asymmetry-allowed=1" in FIELD[name])
+    assert f"a=rtpmap:{payload_type} H264/90000\r\n" in answer
+
+
+@pytest.mark.parametrize("name", ["f_h264_main_answer", "f_h264_high_answer"])
+@pytest.mark.parametrize("alone", [False, True])
+def test_answers_with_another_profile_under_our_payload_type(name: str, alone: bool) -> None:
+    session, side = media_session(), MediaSide("off1")
+    video = side.add("video", Direction.RECVONLY)
+    if alone:
+        baseline = [codec for codec in video.codecs if codec.parameters.get("profile-level-id") == "42e01f"]
+        side.change(video.key, codecs=tuple(baseline))
+    session.create_offer(side.media())
+    side.note(session.apply_local("offer"))
+    (plan,) = session.apply_remote("answer", FIELD[name]).media
+    assert plan.direction is Direction.RECVONLY
+    assert 108 in {entry.payload_type for entry in plan.receive_codecs if entry.codec.name == "H264"}
+    assert [entry.payload_type for entry in plan.send_codecs] == [108]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "accepted"),
+    [
+        ("H264", "packetization-mode=1;profile-level-id=f4001f", (False, True)),
+        ("H264", "packetization-mode=1;profile-level-id=6e001f", (False, True)),
+        ("H264", "packetization-mode=1;profile-level-id=58001f", (False, True)),
+        ("H264", "packetization-mode=1;profile-level-id=nonsense", (False, True)),
+        ("H264", "packetization-mode=1;profile-level-id=640c34", (True, True)),
+        ("H264", "profile-level-id=4d001f", (True, True)),
+        ("H264", "packetization-mode=2;profile-level-id=42e01f", (False, False)),
+        ("VP9", "profile-id=2", (True, True)),
+        ("VP9", "profile-id=4", (False, True)),
+        ("AV1", "profile=1;level-idx=9;tier=1", (True, True)),
+        ("AV1", "profile=2", (False, True)),
+        ("H265", "profile-id=2;level-id=120", (True, True)),
+        ("H265", "profile-id=4", (False, True)),
+        ("H265", "tier-flag=1", (False, True)),
+        ("H265", "tx-mode=MRST", (False, False)),
+        ("VP7", "profile=0", (False, False)),
+    ],
+)
+def test_profiles_that_are_not_listed_are_accepted_where_nothing_is_decoded(
+    name: str, parameters: str, accepted: tuple[bool, bool]
+) -> None:
+    text = FIELD["f_h264_main_offer"].replace("H264/", f"{name}/")
+    text = re.sub(r"a=fmtp:108 [^\r]*", f"a=fmtp:108 {parameters}", text)
+    for any_profile, expected in zip((False, True), accepted, strict=True):
+        capabilities = attrs.evolve(DEFAULT_CAPABILITIES, any_profile=any_profile)
+        session = Session(rng=random.Random(1), capabilities=capabilities)
+        side = MediaSide("ans1")
+        side.note(session.apply_remote("offer", text))
+        for each in side.transceivers:
+            side.change(each.key, any_profile=any_profile)
+        session.create_answer(side.media())
+        (plan,) = session.apply_local("answer").media
+        assert plan.rejected is not expected
+        if expected:
+            # Whatever is forwarded is told to be what it is.
+            stated = parse_parameters(parameters)
+            for key in ("profile-id", "profile") if any_profile else ():
+                assert plan.receive_codecs[0].codec.parameters.get(key) == stated.get(key)
+
+
+def test_profiles_that_are_only_decoded_are_offered_where_nothing_is_sent() -> None:
+    for direction, expected in (
+        (Direction.RECVONLY, True),
+        (Direction.SENDRECV, False),
+        (Direction.SENDONLY, False),
+    ):
+        side = MediaSide("off1")
+        side.add("video", direction)
+        text = media_session().create_offer(side.media())
+        assert ("profile-id=2" in text) is expected
+        for profile in ("42e01f", "42001f", "4d001f", "640c1f", "64001f"):
+            for mode in (0, 1):
+                assert f"packetization-mode={mode};profile-level-id={profile}\r\n" in text
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ import attrs
 import pytest
 
 from tests.strategies.descriptions import REAL_OFFERS
-from tests.strategies.sessions import SHA_256, make_session, without
+from tests.strategies.sessions import SHA_256, make_session, visible, without
 from tests.strategies.transceivers import MediaSide, exchange, media_session, transceiver
 from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
+from trio_rtc.errors import InvalidAccessError
 from trio_rtc.protocols.sdp import MediaDescription, has_attribute, media_mid, parse
 from trio_rtc.session import (
     Codec,
@@ -482,7 +483,7 @@ class TestSimulcast:
             ("pt=96", True),
             ("pt=96,98;max-width=640", True),
             ("max-fps=30;depend=q", True),
-            ("pt=96,116", False),
+            ("pt=96,41", False),
             ("max-colour=2", False),
         ],
     )
@@ -564,16 +565,24 @@ class TestRemoteDetails:
             (97, None),
         ]
 
-    def test_an_answer_with_nothing_that_was_offered_lets_us_send_nothing(self) -> None:
+    def test_an_answer_with_nothing_that_was_offered_is_refused(self) -> None:
         one, other = media_session(1), media_session(2)
         offering, answering = MediaSide("off1"), MediaSide("ans1")
         offering.add("video", codecs=(VP8,))
         offering.note(one.apply_local("offer", one.create_offer(offering.media())))
         answering.note(other.apply_remote("offer", one.last_created_offer))
-        plan = one.apply_remote("answer", other.create_answer(answering.media()).replace("VP8", "VP7")).media[
-            0
-        ]
-        assert plan.send_codecs == plan.receive_codecs == ()
+        answer = other.create_answer(answering.media())
+        before = visible(one)
+        for described, edited in (
+            ("VP7/90000 under payload type 96", answer.replace("VP8", "VP7")),
+            ("none that is known", answer.replace("a=rtpmap:96", "a=rtpmap:95")),
+            ("VP8/90 under payload type 96", answer.replace("VP8/90000", "VP8/90")),
+        ):
+            for description_type in ("answer", "pranswer"):
+                with pytest.raises(InvalidAccessError, match=rf"media section 0 \(video\).*{described}"):
+                    one.apply_remote(description_type, edited)
+                assert visible(one) == before
+        assert one.apply_remote("answer", answer).media[0].receive_codecs
 
     def test_an_answer_cannot_widen_the_direction(self) -> None:
         one, other = media_session(1), media_session(2)

@@ -135,12 +135,38 @@ class VideoEncoderImplementation:
     max_threads: int = 4
 
 
+def _baseline(
+    settings: Callable[[EncoderSetup], dict[str, str]], profile: str = "baseline"
+) -> Callable[[EncoderSetup], dict[str, str]]:
+    """Return settings with the profile of H.264 that is negotiated, which cards do not choose by themselves."""
+    return lambda setup: {**settings(setup), "profile": profile}
+
+
 def _hardware(codec: str) -> tuple[VideoEncoderImplementation, ...]:
+    is_h264 = codec == "h264"
     return (
-        VideoEncoderImplementation(f"{codec}_nvenc", _nvenc, LiveRate, hardware=True),
-        VideoEncoderImplementation(f"{codec}_qsv", _quick_sync, LiveRate, "nv12", hardware=True),
-        VideoEncoderImplementation(f"{codec}_amf", _amf, ReopeningRate, hardware=True),
-        VideoEncoderImplementation(f"{codec}_videotoolbox", _videotoolbox, ReopeningRate, hardware=True),
+        VideoEncoderImplementation(
+            f"{codec}_nvenc", _baseline(_nvenc) if is_h264 else _nvenc, LiveRate, hardware=True
+        ),
+        VideoEncoderImplementation(
+            f"{codec}_qsv",
+            _baseline(_quick_sync) if is_h264 else _quick_sync,
+            LiveRate,
+            "nv12",
+            hardware=True,
+        ),
+        VideoEncoderImplementation(
+            f"{codec}_amf",
+            _baseline(_amf, "constrained_baseline") if is_h264 else _amf,
+            ReopeningRate,
+            hardware=True,
+        ),
+        VideoEncoderImplementation(
+            f"{codec}_videotoolbox",
+            _baseline(_videotoolbox) if is_h264 else _videotoolbox,
+            ReopeningRate,
+            hardware=True,
+        ),
         VideoEncoderImplementation(f"{codec}_v4l2m2m", _none, ReopeningRate, hardware=True),
     )
 

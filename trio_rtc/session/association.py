@@ -49,8 +49,13 @@ def associate(
         if is_rtp_section(media) and not is_rejected(media):
             wanted = found or _waiting_for(offer, index, waiting)
             codecs = capabilities.of(media.kind).codecs if wanted is None else wanted.codecs
+            any_profile = capabilities.any_profile if wanted is None else wanted.any_profile
             if not _is_acceptable(offer, index) or not answered_formats(
-                codecs, section_formats(offer, index), PayloadTypes(), preferred=False
+                codecs,
+                section_formats(offer, index),
+                PayloadTypes(),
+                preferred=False,
+                any_profile=any_profile,
             ):
                 refused.add(index)
             elif found is None and wanted is not None:

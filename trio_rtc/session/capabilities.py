@@ -41,10 +41,12 @@ class MediaCapabilities:
     Attributes:
         audio: For audio; without codecs its sections are rejected.
         video: For video; without codecs its sections are rejected.
+        any_profile: Whether profiles beside those that are listed are accepted, because nothing is decoded.
     """
 
     audio: KindCapabilities = KindCapabilities()
     video: KindCapabilities = KindCapabilities()
+    any_profile: bool = False
 
     def of(self, kind: str) -> KindCapabilities:
         """Return those of a kind of section; none for what is neither audio nor video."""
@@ -63,13 +65,20 @@ def _h264(profile_level_id: str, packetization_mode: int, payload_type: int) -> 
     )
 
 
-def _video(name: str, payload_type: int, parameters: Mapping[str, str] | None = None) -> Codec:
+def _video(
+    name: str,
+    payload_type: int,
+    parameters: Mapping[str, str] | None = None,
+    *,
+    receive_only: bool = False,
+) -> Codec:
     return Codec(
         name,
         90000,
         parameters=parameters or {},
         rtcp_feedback=_VIDEO_FEEDBACK,
         payload_type=payload_type,
+        receive_only=receive_only,
     )
 
 
@@ -92,15 +101,31 @@ AUDIO_CODECS: tuple[Codec, ...] = (
 )
 """Opus with its redundancy, the codecs of the telephone network, comfort noise and DTMF."""
 
+_VP9_PROFILES = ((100, "2"), (51, "1"), (53, "3"))
 VIDEO_CODECS: tuple[Codec, ...] = (
     _video("VP8", 96),
     _h264("42e01f", 1, 108),
     _h264("42e01f", 0, 114),
     _h264("42001f", 1, 102),
     _h264("42001f", 0, 104),
+    # Constrained baseline, which our encoders make, is decoded by all that know these.
+    _h264("4d001f", 1, 116),
+    _h264("4d001f", 0, 39),
+    _h264("640c1f", 1, 106),
+    _h264("640c1f", 0, 43),
+    _h264("64001f", 1, 112),
+    _h264("64001f", 0, 41),
     _video("AV1", 45, {"level-idx": "5", "profile": "0", "tier": "0"}),
+    _video("AV1", 47, {"level-idx": "5", "profile": "1", "tier": "0"}, receive_only=True),
     _video("VP9", 98, {"profile-id": "0"}),
+    *(_video("VP9", number, {"profile-id": profile}, receive_only=True) for number, profile in _VP9_PROFILES),
     _video("H265", 49, {"level-id": "93", "profile-id": "1", "tier-flag": "0", "tx-mode": "SRST"}),
+    _video(
+        "H265",
+        55,
+        {"level-id": "93", "profile-id": "2", "tier-flag": "0", "tx-mode": "SRST"},
+        receive_only=True,
+    ),
     Codec("rtx", 90000),
     Codec("red", 90000, payload_type=118),
     Codec("ulpfec", 90000, payload_type=120),

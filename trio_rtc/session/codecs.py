@@ -40,6 +40,8 @@ class Codec:
             list of red) are left out in what we offer: the session fills them in.
         rtcp_feedback: The kinds of ``a=rtcp-fb``, such as ``"nack pli"``.
         payload_type: The number preferred in offers, ``None`` for any that is free.
+        receive_only: Whether it is only offered in sections that do not send: a profile that is decoded, but not
+            encoded.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Codec:
     parameters: Mapping[str, str] = attrs.field(factory=dict, converter=_frozen, hash=False)
     rtcp_feedback: tuple[str, ...] = ()
     payload_type: int | None = attrs.field(default=None, eq=False)
+    receive_only: bool = attrs.field(default=False, eq=False)
 
     @property
     def is_media(self) -> bool:
@@ -93,17 +96,22 @@ def format_parameters(parameters: Mapping[str, str]) -> str:
     return ";".join(f"{name}={value}" if name else value for name, value in parameters.items())
 
 
+def is_same_encoding(one: Codec, other: Codec) -> bool:
+    """Return whether two codecs are one but for their parameters, such as the profile."""
+    return (one.name.lower(), one.clock_rate, one.channels) == (
+        other.name.lower(),
+        other.clock_rate,
+        other.channels,
+    )
+
+
 def is_same_codec(one: Codec, other: Codec) -> bool:
     """Return whether two codecs can be negotiated as one, whatever the parameters that either side chooses alone.
 
     What has to agree is said by each payload format: RFC 6184 section 8.2.2 (H.264), RFC 9628 section 6 (VP9),
     RFC 7798 section 7.2.2 (H.265), section 7.2.3 of AV1's.
     """
-    if (one.name.lower(), one.clock_rate, one.channels) != (
-        other.name.lower(),
-        other.clock_rate,
-        other.channels,
-    ):
+    if not is_same_encoding(one, other):
         return False
     compare = _FORMAT_IDENTITIES.get(one.name.lower())
     return compare is None or compare(one.parameters) == compare(other.parameters)
@@ -120,6 +128,35 @@ def answered_codec(ours: Codec, offered: Codec) -> Codec:
         parameters["level-id"] = str(level)
     feedback = tuple(kind for kind in offered.rtcp_feedback if kind in ours.rtcp_feedback)
     return attrs.evolve(ours, parameters=parameters, rtcp_feedback=feedback)
+
+
+def is_other_profile(ours: Codec, offered: Codec) -> bool:
+    """Return whether a codec is another profile of ours, in packets that we can take apart.
+
+    Where nothing is decoded, the profile matters only to those that frames are forwarded to.
+    """
+    name = ours.name.lower()
+    if name not in _FORMAT_IDENTITIES or not is_same_encoding(ours, offered):
+        return False
+    if name == "h264":
+        # RFC 6184 section 8.2.2: the mode is part of the format. Mode 2 interleaves.
+        mode = _number(offered.parameters, "packetization-mode", 0)
+        return mode == _number(ours.parameters, "packetization-mode", 0) and mode < 2
+    tx_modes = [each.parameters.get("tx-mode", "SRST").upper() for each in (ours, offered)]
+    return tx_modes[0] == tx_modes[1]
+
+
+def fits_encoders(codec: Codec) -> bool:
+    """Return whether what our encoders make is of this profile, or of one that every decoder of it knows.
+
+    They make constrained baseline of H.264, which all decoders of the others know but for Extended, and the lowest
+    profile of VP9, AV1 and H.265. Decoders of AV1 know the profiles below, those of VP9 need not.
+    """
+    if codec.is_called("vp9"):
+        return _number(codec.parameters, "profile-id", 0) == 0
+    if codec.is_called("h265"):
+        return _number(codec.parameters, "profile-id", 1) in (1, 2)
+    return True
 
 
 def _number(parameters: Mapping[str, str], name: str, default: int) -> int:

@@ -17,7 +17,9 @@ from .codecs import (
     NegotiatedCodec,
     answered_codec,
     format_parameters,
+    is_other_profile,
     is_same_codec,
+    is_same_encoding,
     parse_parameters,
 )
 
@@ -204,6 +206,7 @@ def answered_formats(
     payload_types: PayloadTypes,
     *,
     preferred: bool,
+    any_profile: bool = False,
 ) -> tuple[NegotiatedCodec, ...]:
     """Return the formats that an answer accepts, ``()`` if no media could be carried.
 
@@ -212,22 +215,22 @@ def answered_formats(
         offered: The formats of the offer; their payload types stay, and their order too.
         payload_types: What the payload types of the bundle mean. What contradicts them is refused.
         preferred: Whether the order of ``codecs`` was asked for and goes before that of the offer.
+        any_profile: Whether other profiles of our codecs are accepted too, because nothing is decoded.
     """
     accepted: dict[int, NegotiatedCodec] = {}
     places: dict[int, int] = {}
     # What refers to another format is looked at after what it refers to: rtx can repair red.
     for entry in sorted(offered, key=lambda entry: (_refers(entry.codec), entry.codec.is_called(RTX))):
-        for place, codec in enumerate(codecs):
-            if not _accepts(codec, entry, accepted) or not payload_types.can_take(entry):
-                continue
-            parameters = entry.codec.parameters if _refers(codec) else None
-            answered = answered_codec(codec, entry.codec)
-            if parameters is not None:
-                answered = attrs.evolve(answered, parameters=parameters)
-            accepted[entry.payload_type] = attrs.evolve(entry, codec=answered)
-            carrier = entry.associated_payload_type
-            places[entry.payload_type] = place if carrier is None else places.get(carrier, place)
-            break
+        place = _accepting_place(codecs, entry, accepted, any_profile=any_profile)
+        if place is None or not payload_types.can_take(entry):
+            continue
+        codec = codecs[place]
+        answered = answered_codec(codec, entry.codec)
+        if _refers(codec) or not is_same_codec(codec, entry.codec):
+            answered = attrs.evolve(answered, parameters=entry.codec.parameters)
+        accepted[entry.payload_type] = attrs.evolve(entry, codec=answered)
+        carrier = entry.associated_payload_type
+        places[entry.payload_type] = place if carrier is None else places.get(carrier, place)
     if not any(entry.codec.is_media for entry in accepted.values()):
         return ()
     kept = [accepted[entry.payload_type] for entry in offered if entry.payload_type in accepted]
@@ -235,6 +238,24 @@ def answered_formats(
     if preferred:
         kept.sort(key=lambda entry: places[entry.payload_type])
     return _with_rtx(kept)
+
+
+def _accepting_place(
+    codecs: Sequence[Codec],
+    entry: NegotiatedCodec,
+    accepted: dict[int, NegotiatedCodec],
+    *,
+    any_profile: bool,
+) -> int | None:
+    """Return the place of our codec that accepts an offered format, ``None`` if none does."""
+    for place, codec in enumerate(codecs):
+        if _accepts(codec, entry, accepted):
+            return place
+    if any_profile:
+        for place, codec in enumerate(codecs):
+            if is_other_profile(codec, entry.codec):
+                return place
+    return None
 
 
 def _accepts(codec: Codec, entry: NegotiatedCodec, accepted: dict[int, NegotiatedCodec]) -> bool:
@@ -253,18 +274,30 @@ def negotiated_formats(
     """
     kept: dict[int, NegotiatedCodec] = {}
     for entry in sorted(of_receiver, key=lambda entry: (_refers(entry.codec), entry.codec.is_called(RTX))):
-        for counterpart in of_sender:
-            if not is_same_codec(entry.codec, counterpart.codec):
-                continue
-            if _refers(entry.codec) and entry.associated_payload_type not in kept:
-                continue
-            feedback = tuple(
-                kind for kind in entry.codec.rtcp_feedback if kind in counterpart.codec.rtcp_feedback
-            )
-            codec = attrs.evolve(entry.codec, rtcp_feedback=feedback)
-            kept[entry.payload_type] = attrs.evolve(entry, codec=codec)
-            break
+        counterpart = _counterpart(entry, of_sender)
+        if counterpart is None or (_refers(entry.codec) and entry.associated_payload_type not in kept):
+            continue
+        feedback = tuple(
+            kind for kind in entry.codec.rtcp_feedback if kind in counterpart.codec.rtcp_feedback
+        )
+        codec = attrs.evolve(entry.codec, rtcp_feedback=feedback)
+        kept[entry.payload_type] = attrs.evolve(entry, codec=codec)
     return _with_rtx(kept[entry.payload_type] for entry in of_receiver if entry.payload_type in kept)
+
+
+def _counterpart(entry: NegotiatedCodec, others: Sequence[NegotiatedCodec]) -> NegotiatedCodec | None:
+    """Return the same format of the other side, else one under the same payload type that is another profile.
+
+    RFC 6184 section 8.2.2 has an answer repeat the profile. Cameras answer with the one that they make, and send it
+    under the payload type that was offered for another.
+    """
+    for other in others:
+        if is_same_codec(entry.codec, other.codec):
+            return other
+    for other in others:
+        if entry.payload_type == other.payload_type and is_same_encoding(entry.codec, other.codec):
+            return other
+    return None
 
 
 def format_attributes(formats: Iterable[NegotiatedCodec]) -> Iterator[Attribute]:

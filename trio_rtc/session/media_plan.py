@@ -59,7 +59,7 @@ class MediaPlan:
         remote_stream_ids: The streams in which the peer announces its track.
         remote_track_id: The id that the peer gives its track, ``None`` if it gives none.
         send_codecs: What we may send, with the payload types and parameters of the peer, in the order of the
-            answer. Empty until answered, and if a careless answer has nothing of what was offered.
+            answer. Empty until answered.
         receive_codecs: What we have to expect, under our payload types and with our parameters. For an offer of
             ours all that it has, as packets may come before the answer; for an offer of the peer's empty.
         header_extensions: What may stand in headers; empty until answered.

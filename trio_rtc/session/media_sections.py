@@ -62,9 +62,10 @@ def offer_media_section(
         protocol: That of the section until now.
         announce_flexfec: Whether the source of FlexFEC is announced beside that of the media.
     """
-    formats = offered_formats(
-        transceiver.codecs, previous, numbers.payload_types, preferred=transceiver.codecs_preferred
-    )
+    codecs = transceiver.codecs
+    if transceiver.direction.sends and not transceiver.codecs_preferred:
+        codecs = tuple(codec for codec in codecs if not codec.receive_only)
+    formats = offered_formats(codecs, previous, numbers.payload_types, preferred=transceiver.codecs_preferred)
     extmaps = offered_extensions(transceiver.header_extensions, numbers.extension_ids)
     layers = offered_layers(transceiver)
     attributes = (
@@ -107,6 +108,7 @@ def answer_media_section(
         section_formats(offer, index),
         numbers.payload_types,
         preferred=transceiver.codecs_preferred,
+        any_profile=transceiver.any_profile,
     )
     if not formats:
         return None

@@ -76,6 +76,7 @@ class LocalTransceiver:
         added_by_track: Whether ``add_track`` created it: then an offer of the peer may take it for its section.
         has_sent: Whether it has sent: then its sources are announced on while it does not. Chromium shows nothing of a
             source that was taken back and comes again.
+        any_profile: Whether an answer accepts profiles beside those in ``codecs``, because nothing is decoded.
     """
 
     key: int
@@ -93,6 +94,7 @@ class LocalTransceiver:
     codecs_preferred: bool = False
     added_by_track: bool = False
     has_sent: bool = False
+    any_profile: bool = False
 
     @property
     def is_live(self) -> bool:

@@ -7,7 +7,9 @@ are not looked into: an offer of media that we cannot use is never an error.
 from trio_rtc.errors import InvalidAccessError
 from trio_rtc.protocols.sdp import SessionDescription, groups, is_data_section, is_rtp_section, media_mid
 
+from .codecs import NegotiatedCodec, format_parameters
 from .exchange import Exchange, has_rtcp_mux, section_mids
+from .formats import negotiated_formats, section_formats
 from .plan import TransportPlan, bundled_transport, fingerprint_pairs, standing_dtls_role
 
 TRUSTED_HASHES = frozenset({"sha-224", "sha-256", "sha-384", "sha-512"})
@@ -89,6 +91,34 @@ def check_transport(exchange: Exchange, established: TransportPlan | None) -> No
         _check_offered_setup(transport.setup, fingerprints, established)
     elif transport.setup not in ("active", "passive", None):
         raise InvalidAccessError(f"answer says a=setup:{transport.setup}")
+
+
+def check_codecs(exchange: Exchange) -> None:
+    """Check that every section which the peer's answer accepts has a codec that was offered.
+
+    Raises:
+        InvalidAccessError: One has none, so that nothing could ever be heard or seen.
+    """
+    if exchange.answer is None:
+        return
+    offer, answer = exchange.offer.parsed, exchange.answer.parsed
+    for index in exchange.carried():
+        if not is_rtp_section(offer.media[index]):
+            continue
+        offered, answered = section_formats(offer, index), section_formats(answer, index)
+        if any(entry.codec.is_media for entry in negotiated_formats(offered, answered)):
+            continue
+        names = sorted({_described(entry) for entry in answered if entry.codec.is_media})
+        raise InvalidAccessError(
+            f"media section {index} ({offer.media[index].kind}) is accepted without a codec that was offered: "
+            f"the answer has {', '.join(names) or 'none that is known'}"
+        )
+
+
+def _described(entry: NegotiatedCodec) -> str:
+    parameters = format_parameters(entry.codec.parameters)
+    name = f"{entry.codec.name}/{entry.codec.clock_rate} under payload type {entry.payload_type}"
+    return f"{name} ({parameters})" if parameters else name
 
 
 def _check_offered_setup(
