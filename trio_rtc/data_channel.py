@@ -8,6 +8,7 @@ import trio
 from .channel_init import priority_from_number
 from .channel_messages import EMPTY_MESSAGE, MessagesSetAside, decode_message, encode_message
 from .channel_stream import ChannelStream
+from .closed_errors import mark_connection_ended
 from .enums import BinaryType, RTCDataChannelState, RTCErrorDetailType, RTCPriorityType, member_of
 from .errors import InvalidStateError, RTCError
 from .event_target import EventHandler, EventTarget, HandlerRunner
@@ -254,7 +255,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         has_waited = False
         while True:
             if self._closed_here:
-                raise trio.ClosedResourceError("the data channel was closed on this side")
+                raise self._closed_error("the data channel was closed on this side")
             message = self._take()
             if message is not None:
                 if not has_waited:
@@ -263,7 +264,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             if self._state is RTCDataChannelState.CLOSED:
                 if self._failure is None:
                     raise trio.EndOfChannel
-                raise trio.BrokenResourceError(str(self._failure)) from self._failure
+                raise self._closed_error("the connection was lost")
             await self._readable.park()
             has_waited = True
 
@@ -326,10 +327,12 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     def _closed_error(self, message: str) -> trio.ClosedResourceError | trio.BrokenResourceError:
         if self._closed_here:
-            return trio.ClosedResourceError(message)
+            closed = trio.ClosedResourceError(message)
+            return mark_connection_ended(closed) if self._runner.ending else closed
         error = trio.BrokenResourceError(message if self._failure is None else str(self._failure))
         error.__cause__ = self._failure
-        return error
+        # Only the peer or the network breaks a channel, which is no fault of a handler here.
+        return mark_connection_ended(error)
 
     def _queue(self, sctp: SctpTransport, kind: int, payload: bytes, now: float) -> None:
         self._check_open()
@@ -348,7 +351,8 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             )
         except InvalidStateError as error:
             # The channel is open, but the peer is ending the association below it.
-            raise trio.BrokenResourceError("the peer is ending the connection") from error
+            broken = trio.BrokenResourceError("the peer is ending the connection")
+            raise mark_connection_ended(broken) from error
         self._counters.messages_sent += 1
         self._counters.bytes_sent += len(payload)
 
@@ -395,6 +399,11 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
                 self._fire(MessageEvent("message", self, message))
         finally:
             self._draining = False
+
+    def _handler_added(self) -> None:
+        # Not at once: the caller may have more to set up.
+        if self._announced and self._has_handler("message"):
+            self._runner.queue_task(self._drain_to_handlers)
 
     def _handlers_idle(self) -> None:
         if self._announced and self._has_handler("message"):

@@ -4,6 +4,7 @@ from typing import Final, Protocol
 
 import trio
 
+from .closed_errors import mark_connection_ended
 from .errors import InvalidCharacterError, InvalidStateError
 from .event_target import EventHandler, EventTarget, HandlerRunner
 from .events import RTCDTMFToneChangeEvent
@@ -72,7 +73,8 @@ class RTCDTMFSender(EventTarget):
             InvalidCharacterError: There is something else among the tones.
         """
         if not self._carrier.can_insert_dtmf():
-            raise InvalidStateError("telephone tones cannot be sent at present")
+            error = InvalidStateError("telephone tones cannot be sent at present")
+            raise mark_connection_ended(error) if self._runner.ending else error
         tones = tones.upper()
         unknown = set(tones) - DTMF_EVENTS.keys() - {_PAUSE}
         if unknown:

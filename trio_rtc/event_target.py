@@ -3,20 +3,30 @@
 A synchronous handler is called in the same step that changes the state, with no checkpoint between. An
 asynchronous one runs in the peer connection's nursery; one handler gets its events one at a time and in order.
 A handler that raises ends the ``async with`` block of its peer connection with that error: it is not logged
-and lost.
+and lost. The exception are errors that say only that something is closed (:mod:`.closed_errors`).
+
+No event is fired inside the public method that causes it. The change of state and its event are a task, as in HTML's
+event loop, which :class:`HandlerRunner` runs on a later turn of the scheduler.
 
 Subscriptions are unbounded queues, because the events they carry are rare. (Messages of a data channel are
 not: those are taken with ``receive``, which has back-pressure.)
 """
 
+import contextvars
 import inspect
+import logging
+import math
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 import attrs
 import trio
+
+from .closed_errors import without_closed_errors
+
+logger = logging.getLogger("trio_rtc.handlers")
 
 HandlerEventT = TypeVar("HandlerEventT")
 
@@ -40,42 +50,168 @@ class AnyEvent(Protocol):
 class HandlerRunner:
     """Runs the handlers of one peer connection and everything that belongs to it.
 
+    Queued tasks are changes of state together with their events. They run in the order in which they were queued, on
+    the next turn of the scheduler, in the nursery of the handlers. The queue is emptied on every turn, so its size is
+    bounded by what the calls of one turn can cause. What a task queues waits for another turn.
+
     Attributes:
         nursery: Where asynchronous handlers run; ``None`` before the ``async with`` block.
         failed: Whether a handler has raised: the block is about to end, and no events follow that one.
+        ending: Whether the connection is closed: tasks are no longer run.
     """
 
     nursery: trio.Nursery | None = None
     failed: bool = False
+    ending: bool = False
+    _lender: "HandlerRunner | None" = None
     _waiting: list[Callable[[], Awaitable[None]]] = attrs.field(factory=list)
+    _tasks: deque[Callable[[], None]] = attrs.field(factory=deque)
+    _scheduled: bool = False
+    _calls: int = 0
 
-    def open(self, nursery: trio.Nursery) -> None:
-        """Start what was waiting for the block to begin."""
+    def open(self, nursery: trio.Nursery, lender: "HandlerRunner | None" = None) -> None:
+        """Start what was waiting for the block to begin.
+
+        Args:
+            nursery: Where asynchronous handlers run from now on.
+            lender: The runner of the connection that lends its nursery to a track of the application's.
+        """
         self.nursery = nursery
+        self._lender = lender
         waiting, self._waiting = self._waiting, []
         for run in waiting:
             nursery.start_soon(run)
+        self._schedule()
 
     def leave(self) -> None:
         """Wait for another block: the one that was lent, to a track of the application's, ends."""
         self.nursery = None
 
+    def end(self) -> None:
+        """Discard the queued tasks: the connection is closed, and no events follow."""
+        self.ending = True
+        self._tasks.clear()
+
     def start(self, run: Callable[[], Awaitable[None]]) -> None:
         """Run something in the nursery, now or as soon as the block begins."""
-        if self.nursery is None:
+        if not self._start_in_nursery(run):
             self._waiting.append(run)
-        else:
+
+    # -- tasks of the event loop -----------------------------------------------------------------------------------
+
+    @property
+    def in_call(self) -> bool:
+        """Whether a public method is running, inside which no event may be fired."""
+        return self._calls > 0
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Mark a synchronous part of a public method: the tasks that it causes are queued."""
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+
+    def queue_task(self, task: Callable[[], None]) -> None:
+        """Queue a task: a public method has caused it."""
+        if not self.ending:
+            self._tasks.append(task)
+            self._schedule()
+
+    def run_task(self, task: Callable[[], None]) -> None:
+        """Run a task after all queued ones: a transport has caused it. Inside a public method it is queued."""
+        if self._calls:
+            self.queue_task(task)
+            return
+        self._run_queued_tasks()
+        if not self.ending:
+            task()
+
+    def _schedule(self) -> None:
+        if self._scheduled or not self._tasks:
+            return
+        if self._start_in_nursery(self._run_scheduled):
+            self._scheduled = True
+        elif trio.lowlevel.in_trio_run():
+            # Synchronous handlers and subscriptions need no nursery.
+            context = contextvars.copy_context()
+            trio.lowlevel.current_trio_token().run_sync_soon(context.run, self._run_scheduled_nowait)
+            self._scheduled = True
+        # Else there is no scheduler: the tasks wait for the next one that is queued, or for the block.
+
+    def _start_in_nursery(self, run: Callable[[], Awaitable[None]]) -> bool:
+        if self.nursery is None:
+            return False
+        try:
             self.nursery.start_soon(run)
+        except RuntimeError:
+            # The nursery that the application gave to a track has ended before the track.
+            self.nursery = None
+            return False
+        return True
+
+    async def _run_scheduled(self) -> None:
+        # Without a checkpoint: what was queued happens also when the block is being cancelled.
+        self._run_scheduled_nowait()
+
+    def _run_scheduled_nowait(self) -> None:
+        self._scheduled = False
+        try:
+            self._run_queued_tasks()
+        finally:
+            self._schedule()
+
+    def _run_queued_tasks(self) -> None:
+        for _ in range(len(self._tasks)):
+            # A task before may have closed the connection, which has emptied the queue.
+            if not self._tasks:
+                return
+            task = self._tasks.popleft()
+            try:
+                task()
+            except BaseException as error:
+                self.fail(error)
+
+    # -- errors of handlers ----------------------------------------------------------------------------------------
 
     def fail(self, error: BaseException) -> None:
-        """End the block with an error that a handler raised."""
+        """End the block with an error of a synchronous handler, unless it says only that something is closed."""
+        remaining = self._remaining(error, ending=self._is_ending)
+        if remaining is None:
+            return
         self.failed = True
 
         async def raise_error() -> None:
             # Without a checkpoint: the error counts also when the block is being cancelled.
-            raise error
+            raised = self.remaining_error(remaining)
+            if raised is not None:
+                raise raised
+            self.failed = False
 
         self.start(raise_error)
+
+    def remaining_error(self, error: BaseException) -> BaseException | None:
+        """Return what is to be raised of an error of a handler, in a task of the handlers' nursery.
+
+        What says only that something is closed is logged instead. The block has begun to end also when it is cancelled.
+        """
+        cancelled = trio.current_effective_deadline() == -math.inf
+        remaining = self._remaining(error, ending=self._is_ending or cancelled)
+        if remaining is not None and not isinstance(remaining, trio.Cancelled):
+            self.failed = True
+        return remaining
+
+    @property
+    def _is_ending(self) -> bool:
+        return self.ending or (self._lender is not None and self._lender.ending)
+
+    def _remaining(self, error: BaseException, *, ending: bool) -> BaseException | None:
+        remaining = without_closed_errors(error, ending=ending)
+        if remaining is not error:
+            # Without a traceback: there is no fault to look for.
+            logger.info("a handler used something that is closed: %r", error)
+        return remaining
 
 
 @attrs.define(eq=False)
@@ -104,7 +240,7 @@ class _Listener:
     async def _work(self) -> None:
         try:
             while self.waiting:
-                await self.waiting.popleft()
+                await self._handle(self.waiting.popleft())
         finally:
             self.busy = False
             while self.waiting:
@@ -112,6 +248,16 @@ class _Listener:
                 if inspect.iscoroutine(rest):
                     rest.close()
         self.idle()
+
+    async def _handle(self, result: Awaitable[None]) -> None:
+        try:
+            await result
+        except BaseException as error:
+            remaining = self.runner.remaining_error(error)
+            if remaining is error:
+                raise
+            if remaining is not None:
+                raise remaining from None
 
 
 class EventHandler(Generic[HandlerEventT]):
@@ -165,7 +311,7 @@ class EventTarget:
         listeners = self._listeners.setdefault(event, {})
         if handler not in listeners:
             listeners[handler] = _Listener(handler, self._runner, self._handlers_idle, once)
-            self._handlers_idle()
+            self._handler_added()
 
     def remove_event_listener(self, event: str, handler: Handler[Any]) -> None:
         """Stop calling ``handler``. Harmless when it was not added.
@@ -246,8 +392,11 @@ class EventTarget:
     def _handlers_are_busy(self, event: str) -> bool:
         return any(listener.busy for listener in self._listeners.get(event, {}).values())
 
+    def _handler_added(self) -> None:
+        """Called inside the public method that has added a handler."""
+
     def _handlers_idle(self) -> None:
-        """Hear that a handler was added, or that an asynchronous one has finished its work."""
+        """Called when an asynchronous handler has finished its work."""
 
     def _slot(self, event: str) -> Handler[Any] | None:
         listener = self._listeners.get(event, {}).get(_SLOT)
@@ -262,7 +411,7 @@ class EventTarget:
         else:
             listeners[_SLOT] = _Listener(handler, self._runner, self._handlers_idle)
         if handler is not None:
-            self._handlers_idle()
+            self._handler_added()
 
     def _check_event(self, event: str) -> None:
         if event not in self.EVENTS:

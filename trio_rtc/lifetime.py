@@ -5,13 +5,20 @@ inner one holds the transports and is shielded, so that an outer cancellation st
 ABORT, DTLS close_notify) reach the wire; they may take as long as the close timeout, no longer.
 
 An exception from the block leaves it plain, never wrapped in an exception group of ours. A bug in a transport
-cancels the block and surfaces as that exception.
+cancels the block and surfaces as that exception. Once the block has begun to end, an error that says only that
+something is closed is logged instead (:mod:`.closed_errors`): :class:`.HandlerRunner` leaves out those of handlers;
+those of transforms of encoded frames, which run beside the transports, are left out here.
 """
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import trio
+
+from .closed_errors import without_closed_errors
+
+logger = logging.getLogger("trio_rtc.handlers")
 
 Start = Callable[[trio.Nursery], Awaitable[None]]
 SayGoodbye = Callable[[], Awaitable[None]]
@@ -95,7 +102,13 @@ class Lifetime:
                         await say_goodbye()
                     transports.cancel_scope.cancel()
         except BaseExceptionGroup as group:
-            _raise_what_happened(None, group.exceptions)
+            ending = self._close_requested.is_set()
+            errors = [
+                without_closed_errors(error, ending=ending) if ending else error for error in group.exceptions
+            ]
+            if None in errors:
+                logger.info("a transform used something that is closed: %r", group)
+            _raise_what_happened(None, [error for error in errors if error is not None])
         finally:
             self._closed.set()
 

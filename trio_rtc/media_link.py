@@ -75,6 +75,7 @@ class MediaLink:
         self._cname = cname
         self._video_decoder = video_decoder
         self._nursery: trio.Nursery | None = None
+        self._handlers: HandlerRunner | None = None
         self._operations: NegotiationOperations | None = None
         self._stats_of: Callable[[object], Awaitable[RTCStatsReport]] | None = None
         self._table: TransceiverTable | None = None
@@ -95,9 +96,15 @@ class MediaLink:
         self._operations = operations
         self._stats_of = stats_of
 
-    def open(self, nursery: trio.Nursery) -> None:
-        """Say where tasks run."""
+    def open(self, nursery: trio.Nursery, handlers: HandlerRunner) -> None:
+        """Set where tasks run, once the block has begun.
+
+        Args:
+            nursery: Where encoding, decoding and transforms run.
+            handlers: Lends its nursery to the asynchronous handlers of the application's tracks.
+        """
         self._nursery = nursery
+        self._handlers = handlers
 
     def close(self) -> None:
         """Hear that the connection ends."""
@@ -185,8 +192,9 @@ class MediaLink:
         codec = _chosen_codec(plan.send_codecs, streams[0].encoding)
         if codec is None:
             return None
-        if self._nursery is not None and track._runner.nursery is None:
-            track._runner.open(self._nursery)
+        handlers = self._handlers
+        if handlers is not None and handlers.nursery is not None and track._runner.nursery is None:
+            track._runner.open(handlers.nursery, handlers)
             self._lent.append(track._runner)
         return SendingPlan(
             plan.mid,

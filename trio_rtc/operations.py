@@ -12,6 +12,7 @@ from typing import TypeVar
 import attrs
 import trio
 
+from .closed_errors import mark_connection_ended
 from .errors import DOMException, InvalidStateError
 from .event_target import HandlerRunner
 
@@ -41,7 +42,7 @@ class OperationsChain:
             trio.ClosedResourceError: It was closed while the operation waited or ran.
         """
         if self._is_closed():
-            raise InvalidStateError("the peer connection is closed")
+            raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
         try:
             async with self._lock:
                 self.check_not_cut_off()
@@ -54,7 +55,8 @@ class OperationsChain:
     def check_not_cut_off(self) -> None:
         """Raise ``trio.ClosedResourceError`` if the connection was closed meanwhile."""
         if self._is_closed():
-            raise trio.ClosedResourceError("the peer connection was closed during the operation")
+            error = trio.ClosedResourceError("the peer connection was closed during the operation")
+            raise mark_connection_ended(error)
 
 
 @attrs.define(eq=False)

@@ -9,6 +9,7 @@ import trio
 
 from .certificate import RTCCertificate, generate_certificate, takes_long
 from .channel_init import channel_parameters
+from .closed_errors import mark_connection_ended
 from .configuration import RTCConfiguration
 from .connection_parts import ConnectionFace, ConnectionParts
 from .data_channel import RTCDataChannel
@@ -113,13 +114,13 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         if self._entered:
             raise RuntimeError("a peer connection has one 'async with' block; make another connection")
         if self._closed:
-            raise InvalidStateError("the peer connection is closed")
+            raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
         self._entered = True
         self._block = self._lifetime.run(self._parts.stack.start, self.close, self._parts.stack.say_goodbye)
         await self._block.__aenter__()
         assert self._lifetime.body is not None
         assert self._lifetime.transports is not None
-        self._parts.media.open(self._lifetime.transports)
+        self._parts.media.open(self._lifetime.transports, self._runner)
         self._runner.open(self._lifetime.body)
         return self
 
@@ -141,6 +142,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             return
         self._closed = True
         self._end_events()
+        self._runner.end()
         self._parts.close()
         self._lifetime.request_close()
 
@@ -602,7 +604,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
 
     def _require_open(self) -> None:
         if self._closed:
-            raise InvalidStateError("the peer connection is closed")
+            raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
 
     def _require_block(self, method: str) -> None:
         if self._lifetime.transports is None and not self._closed:

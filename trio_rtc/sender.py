@@ -10,6 +10,7 @@ import trio
 
 from ._environment import new_id
 from .capabilities import capabilities_of
+from .closed_errors import mark_connection_ended
 from .dtmf import RTCDTMFSender
 from .encodings import check_parameters
 from .enums import MediaStreamTrackState, RTCDegradationPreference
@@ -184,14 +185,13 @@ class RTCRtpSender:
             parameters: What ``get_parameters`` has returned last, changed.
 
         Raises:
-            InvalidStateError: The transceiver was stopped, or there was no ``get_parameters`` since the last
-                change or negotiation.
+            InvalidStateError: The connection is closed, the transceiver was stopped, or there was no
+                ``get_parameters`` since the last change or negotiation.
             InvalidModificationError: Something was changed that is fixed.
             ValueError: A number is out of range.
         """
         await trio.lowlevel.checkpoint()
-        if self._stopped:
-            raise InvalidStateError("the transceiver was stopped")
+        self._require_live()
         last = self._last_returned
         if last is None:
             raise InvalidStateError("get_parameters comes first, and its result is good for one call")
@@ -211,12 +211,10 @@ class RTCRtpSender:
         """
         if track is not None and track.kind != self._kind:
             raise TypeError(f"a sender of {self._kind} cannot send {track.kind}")
-        if self._carrier.is_closed():
-            raise InvalidStateError("the peer connection is closed")
+        self._require_open()
 
         async def replace() -> None:
-            if self._stopped:
-                raise InvalidStateError("the transceiver was stopped")
+            self._require_live()
             self._set_track(track)
 
         await self._carrier.chain(replace)
@@ -227,8 +225,7 @@ class RTCRtpSender:
         Raises:
             InvalidStateError: The connection is closed.
         """
-        if self._carrier.is_closed():
-            raise InvalidStateError("the peer connection is closed")
+        self._require_open()
         self._set_streams(streams)
         self._carrier.update_negotiation_need()
 
@@ -248,14 +245,13 @@ class RTCRtpSender:
             rid: Which of our layers it is for; ``None`` for the first.
 
         Raises:
-            InvalidStateError: The transceiver was stopped.
+            InvalidStateError: The connection is closed, or the transceiver was stopped.
             TypeError: There is something else than packets among them.
         """
         for packet in packets:
             if not isinstance(packet, RtpPacket):
                 raise TypeError(f"send_rtp takes packets of type RtpPacket, not {type(packet).__name__}")
-        if self._stopped:
-            raise InvalidStateError("the transceiver was stopped")
+        self._require_live()
         await self._carrier.send_packets(self, packets, rid)
 
     @asynccontextmanager
@@ -305,6 +301,15 @@ class RTCRtpSender:
             queue.close()
 
     # -- what the peer connection tells ------------------------------------------------------------------------
+
+    def _require_open(self) -> None:
+        if self._carrier.is_closed():
+            raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
+
+    def _require_live(self) -> None:
+        self._require_open()
+        if self._stopped:
+            raise InvalidStateError("the transceiver was stopped")
 
     def _set_track(self, track: MediaStreamTrack | None) -> None:
         if track is not self._track:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from .capabilities import OFFERED, capabilities_of
+from .closed_errors import mark_connection_ended
 from .enums import RTCRtpTransceiverDirection, member_of
 from .errors import InvalidModificationError, InvalidStateError
 from .receiver import RTCRtpReceiver
@@ -90,7 +91,7 @@ class RTCRtpTransceiver:
     def direction(self, direction: RTCRtpTransceiverDirection | str) -> None:
         wanted = member_of(RTCRtpTransceiverDirection, direction)
         if self._carrier.is_closed():
-            raise InvalidStateError("the peer connection is closed")
+            raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
         if self._stopping:
             raise InvalidStateError("the transceiver was stopped")
         if wanted is self._direction:
@@ -117,7 +118,7 @@ class RTCRtpTransceiver:
             InvalidStateError: The connection is closed.
         """
         if self._carrier.is_closed():
-            raise InvalidStateError("the peer connection is closed")
+            raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
         if not self._stopping:
             self._stop_sending_and_receiving()
             self._carrier.update_negotiation_need()

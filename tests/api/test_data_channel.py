@@ -131,6 +131,8 @@ async def test_messages_wait_for_a_listener() -> None:
         await trio.sleep(1)
         received: list[str | bytes] = []
         theirs.on_message = lambda event: received.append(event.data)
+        assert received == []
+        await trio.testing.wait_all_tasks_blocked()
         assert received == ["0", "1", "2"]
         await mine.send("3")
         await trio.sleep(1)

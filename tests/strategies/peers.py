@@ -1,7 +1,5 @@
 """Two whole peers on a simulated network, for tests of the public face and for scenarios."""
 
-import contextlib
-import functools
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +11,6 @@ from trio_rtc import (
     RTCConfiguration,
     RTCDataChannel,
     RTCPeerConnection,
-    RTCPeerConnectionIceEvent,
     RTCSessionDescription,
     Settings,
 )
@@ -84,15 +81,9 @@ async def negotiate(offerer: RTCPeerConnection, answerer: RTCPeerConnection) -> 
 
 
 def trickle(one: RTCPeerConnection, other: RTCPeerConnection) -> None:
-    """Let each side's candidates reach the other as long as that is open, over signaling that takes no time."""
-    for sender, receiver in ((one, other), (other, one)):
-        sender.on_ice_candidate = functools.partial(_signal_candidate, receiver)
-
-
-async def _signal_candidate(receiver: RTCPeerConnection, event: RTCPeerConnectionIceEvent) -> None:
-    if receiver.signaling_state != "closed":
-        with contextlib.suppress(trio.ClosedResourceError):
-            await receiver.add_ice_candidate(event.candidate)
+    """Let each side's candidates reach the other, over signaling that takes no time."""
+    one.on_ice_candidate = lambda event: other.add_ice_candidate(event.candidate)
+    other.on_ice_candidate = lambda event: one.add_ice_candidate(event.candidate)
 
 
 async def connect(offerer: RTCPeerConnection, answerer: RTCPeerConnection) -> None:
