@@ -34,6 +34,9 @@ BROWSERS = {
     "chromium": ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"),
     "firefox-esr": ("firefox-esr", "firefox"),
 }
+# Other peers that are not on PyPI, and the libraries of those that are built here.
+PEERS = {"golang-go": ("go",)}
+LIBRARIES = {"golang-github-pion-webrtc.v3-dev": "/usr/share/gocode/src/github.com/pion/webrtc"}
 # For root, who tests in networks apart from the machine's.
 NETWORK_TOOLS = {"iproute2": ("ip",), "nftables": ("nft",)}
 
@@ -96,10 +99,11 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """Connect to peers that no one here wrote (OpenSSL, aiortc, libwebrtc, Chromium, Firefox) and through NATs."""
+    """Connect to peers that no one here wrote (OpenSSL, aiortc, libwebrtc, browsers, pion) and through NATs."""
     is_root = sys.platform.startswith("linux") and os.geteuid() == 0
-    needed = {**BROWSERS, **(NETWORK_TOOLS if is_root else {})}
+    needed = {**BROWSERS, **PEERS, **(NETWORK_TOOLS if is_root else {})}
     missing = [package for package, names in needed.items() if not any(map(shutil.which, names))]
+    missing += [package for package, folder in LIBRARIES.items() if not Path(folder).is_dir()]
     if missing:
         packages = " ".join(missing)
         session.error(

@@ -8,9 +8,10 @@ import trio
 from tests.interop.drivers.browser import BrowserError
 from tests.interop.drivers.chromium import RunningChromium, attach_chromium, launch_chromium
 from tests.interop.drivers.firefox import RunningFirefox, attach_firefox, launch_firefox
-from tests.interop.remote_peer import RemotePeer, page_peer, program_peer
+from tests.interop.drivers.pion import build_pion
+from tests.interop.remote_peer import RemotePeer, asyncio_program, page_peer, program_peer
 
-PEERS = ("aiortc", "wrtc", "chromium", "firefox")
+PEERS = ("aiortc", "wrtc", "pion", "chromium", "firefox")
 
 FIELD_TRIALS = {
     "chromium-flexfec": "WebRTC-FlexFEC-03/Enabled/WebRTC-FlexFEC-03-Advertised/Enabled/",
@@ -33,10 +34,19 @@ class Peers:
 
     @asynccontextmanager
     async def open(self, name: str) -> AsyncIterator[RemotePeer]:
-        """Open a peer for as long as the block lasts: of ``PEERS``, ``FIELD_TRIALS``, or ``"chromium-mdns"``."""
+        """Open a peer for as long as the block lasts.
+
+        Args:
+            name: Of ``PEERS``, ``FIELD_TRIALS``, ``"chromium-mdns"``, or ``"pion-passive"``, which answers passive.
+        """
         match name:
             case "aiortc" | "wrtc":
-                async with program_peer(name) as peer:
+                async with program_peer(name, asyncio_program(name)) as peer:
+                    yield peer
+            case "pion" | "pion-passive":
+                command = [str(await trio.to_thread.run_sync(build_pion))]
+                options = {"answeringRole": "server"} if name == "pion-passive" else {}
+                async with program_peer(name, command, **options) as peer:
                     yield peer
             case "chromium" | "chromium-mdns" | "chromium-flexfec" | "chromium-ccfb":
                 async with (

@@ -141,3 +141,12 @@ class RemoteMedia:
     async def request_keyframe(self, mid: str) -> None:
         """Let the peer ask for a keyframe."""
         await self._link.execute("requestKeyframe", {"mid": mid})
+
+    async def add_echo(self, kind: str, codec: str) -> None:
+        """Let pion add a track of a codec that sends back what it receives of this kind."""
+        await self._link.execute("addEcho", {"kind": kind, "codec": codec})
+
+    async def received(self, kind: str) -> JsonObject:
+        """Return what pion has received of an echoed kind: ``codec``, ``packets``, ``frames``, ``first`` payload."""
+        counters: JsonObject = await self._link.execute("received", {"kind": kind})
+        return counters

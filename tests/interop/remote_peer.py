@@ -284,18 +284,22 @@ async def page_peer(
         yield peer
 
 
+def asyncio_program(name: str) -> list[str]:
+    """Return the command of an asyncio peer: there is a module ``<name>_peer`` in ``peers``."""
+    return [sys.executable, "-m", f"tests.interop.peers.{name}_peer"]
+
+
 @asynccontextmanager
-async def program_peer(name: str) -> AsyncIterator[RemotePeer]:
-    """Run an asyncio peer for as long as the block lasts.
+async def program_peer(name: str, command: Sequence[str], **options: str) -> AsyncIterator[RemotePeer]:
+    """Run a peer that is a program for as long as the block lasts.
 
     Args:
-        name: There is a module ``<name>_peer`` in ``peers``.
+        name: What it was asked for by.
+        command: The program and its arguments.
+        options: For its command ``create``.
     """
     process = await trio.lowlevel.open_process(
-        [sys.executable, "-m", f"tests.interop.peers.{name}_peer"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
     )
 
     async def kill() -> None:
@@ -305,7 +309,7 @@ async def program_peer(name: str) -> AsyncIterator[RemotePeer]:
     try:
         link = ProcessLink(process)
         async with run_beside(link.run):
-            await link.execute("create", {})
+            await link.execute("create", options)
             peer = RemotePeer(name, link, kill)
             async with run_beside(peer.run):
                 yield peer

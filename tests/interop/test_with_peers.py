@@ -2,20 +2,33 @@
 
 import pytest
 
-from tests.interop.connecting import connected
+from tests.interop.connecting import Connection, connected
 from tests.interop.opening import PEERS, Peers
 
-MESSAGES = (
+MESSAGES: tuple[str | bytes, ...] = (
     "hello",
     "grüß Gott 🦊",
     "",
     b"\0\1\2",
     b"",
     "x",
+    bytes(range(250)) * 240,  # 60,000 bytes: pion takes no more than 65,535
     bytes(range(256)) * 800,  # 204,800 bytes: many SCTP packets
     "ü" * 100_000,
 )
 SMALL_MESSAGES = 500
+
+
+def own_limit(connection: Connection) -> float:
+    """Return the largest message that we may send, in bytes."""
+    assert connection.own.pc.sctp is not None
+    return connection.own.pc.sctp.max_message_size
+
+
+def messages_up_to(limit: float) -> list[str | bytes]:
+    """Return the messages of at most so many bytes."""
+    sizes = [len(message.encode() if isinstance(message, str) else message) for message in MESSAGES]
+    return [message for message, size in zip(MESSAGES, sizes, strict=True) if size <= limit]
 
 
 @pytest.mark.parametrize("trickle", [True, False], ids=["trickle", "vanilla"])
@@ -31,7 +44,7 @@ async def test_messages_of_all_kinds_pass_both_ways(
         assert theirs.members["label"] == ours.label == "chat"
         assert theirs.members["protocol"] == ours.protocol == "words"
         assert theirs.members["id"] == ours.id
-        for message in MESSAGES:
+        for message in messages_up_to(own_limit(connection)):
             await ours.send(message)
             assert await theirs.receive() == message
             await theirs.send(message)
