@@ -35,7 +35,7 @@ BROWSERS = {
     "firefox-esr": ("firefox-esr", "firefox"),
 }
 # Other peers that are not on PyPI, and the libraries of those that are built here.
-PEERS = {"golang-go": ("go",)}
+PEERS = {"golang-go": ("go",), "janus": ("janus",)}
 LIBRARIES = {"golang-github-pion-webrtc.v3-dev": "/usr/share/gocode/src/github.com/pion/webrtc"}
 # For root, who tests in networks apart from the machine's.
 NETWORK_TOOLS = {"iproute2": ("ip",), "nftables": ("nft",)}
@@ -99,7 +99,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """Connect to peers that no one here wrote (OpenSSL, aiortc, libwebrtc, browsers, pion) and through NATs."""
+    """Connect to peers that no one here wrote (OpenSSL, aiortc, libwebrtc, browsers, pion, Janus) and through NATs."""
     is_root = sys.platform.startswith("linux") and os.geteuid() == 0
     needed = {**BROWSERS, **PEERS, **(NETWORK_TOOLS if is_root else {})}
     missing = [package for package, names in needed.items() if not any(map(shutil.which, names))]
