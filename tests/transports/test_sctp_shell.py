@@ -18,6 +18,9 @@ from trio_rtc.protocols.sctp import AssociationEstablished, Closed, SctpOptions
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
+ONE_STREAM_EACH = SctpOptions(inbound_streams=2, outbound_streams=2)
+"""Options with which the second channel has the id of the first."""
+
 
 async def settle() -> None:
     """Let time pass in which nothing is lost or retransmitted: delayed acknowledgements leave."""
@@ -300,7 +303,7 @@ async def test_closing_resets_both_sides_after_what_was_sent() -> None:
 
 
 async def test_an_id_used_again_does_not_get_what_was_left_on_it() -> None:
-    async with two_sctp_sides() as [client, server]:
+    async with two_sctp_sides(options=ONE_STREAM_EACH) as [client, server]:
         key, _, stream = await open_pair(client, server, "first")
         server.read(stream, eager=False)
         client.send(stream, b"of the first")
@@ -321,7 +324,7 @@ async def test_an_id_used_again_does_not_get_what_was_left_on_it() -> None:
 
 
 async def test_a_reader_that_takes_all_finds_the_next_opening_behind_it() -> None:
-    async with two_sctp_sides() as [client, server]:
+    async with two_sctp_sides(options=ONE_STREAM_EACH) as [client, server]:
         key, _, stream = await open_pair(client, server, "first")
         reading = server.read(stream, eager=False)
         client.send(stream, b"of the first")
