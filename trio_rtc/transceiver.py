@@ -53,6 +53,8 @@ class RTCRtpTransceiver:
         self._stopped = False
         self._preferred: tuple[RTCRtpCodec, ...] = ()
         self._remote_streams: tuple[MediaStream, ...] = ()
+        # Of the stream that the peer's track is in while the peer says nothing about streams.
+        self._default_stream_id: str | None = None
         # W3C's [[FiredDirection]]: what track events have told.
         self._fired_direction: RTCRtpTransceiverDirection | None = None
         self._by_add_track = by_add_track

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 import attrs
 
+from ._environment import new_id
 from .capabilities import capabilities_of, codecs_by_preference
 from .encodings import initial_encodings, proposed_encodings
 from .enums import RTCRtpTransceiverDirection, RTCSignalingState
@@ -378,11 +379,14 @@ class TransceiverTable:
         self, transceiver: RTCRtpTransceiver, plan: MediaPlan, direction: RTCRtpTransceiverDirection
     ) -> None:
         """Add or remove the peer's track (W3C webrtc section 5.1.1, "process remote tracks")."""
+        stream_ids = plan.remote_stream_ids
+        if direction.receives and not plan.remote_msid:
+            # RFC 8830 section 3.1: without a=msid the track is in a stream all the same, here in one of its own.
+            transceiver._default_stream_id = transceiver._default_stream_id or new_id()
+            stream_ids = (transceiver._default_stream_id,)
         if not direction.receives:
             self._remove_remote_track(transceiver)
-        elif (
-            self._set_remote_streams(transceiver, plan.remote_stream_ids) or not transceiver._fired_receiving
-        ):
+        elif self._set_remote_streams(transceiver, stream_ids) or not transceiver._fired_receiving:
             self._changes.tracks.append(transceiver)
         transceiver._fired_direction = direction
 

@@ -299,6 +299,43 @@ async def test_a_track_is_announced_in_its_streams(autojump_clock: Clock) -> Non
         assert streams == list(event.streams) == peers.bob.get_remote_streams()
 
 
+async def offer_without_msid(peers: Peers, *, kept: str = "") -> None:
+    """Let Bob have Alice's offer without what it says of streams."""
+    await peers.alice.set_local_description()
+    lines = description_of(peers.alice).sdp.splitlines(keepends=True)
+    offer = "".join(line for line in lines if " msid:" not in line and not line.startswith("a=msid:"))
+    await peers.bob.set_remote_description(
+        {"type": "offer", "sdp": offer.replace("a=rtcp-rsize", f"{kept}a=rtcp-rsize")}
+    )
+    await peers.bob.set_local_description()
+    await peers.alice.set_remote_description(description_of(peers.bob))
+
+
+async def test_a_track_without_msid_is_in_a_stream_of_its_own(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        for kind in ("audio", "video"):
+            peers.alice.add_track(local_track(kind), MediaStream())
+        events = noted_tracks(peers.bob)
+        await offer_without_msid(peers)
+        streams = [stream for event in events for stream in event.streams]
+        assert [stream.get_tracks() for stream in streams] == [[event.track] for event in events]
+        assert len({stream.id for stream in streams}) == len(events) == 2
+        assert peers.bob.get_remote_streams() == streams
+        # The next offer says nothing of streams either: nothing has changed.
+        await offer_without_msid(peers)
+        assert len(events) == 2
+        assert peers.bob.get_remote_streams() == streams
+
+
+async def test_a_track_that_is_said_to_be_in_no_stream_is_in_none(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        peers.alice.add_track(local_track(), MediaStream())
+        events = noted_tracks(peers.bob)
+        await offer_without_msid(peers, kept="a=msid:-\r\n")
+        assert [event.streams for event in events] == [()]
+        assert peers.bob.get_remote_streams() == []
+
+
 async def test_the_order_of_what_a_description_tells(autojump_clock: Clock) -> None:
     """W3C webrtc section 4.4.1.5: the state, mute, removetrack, addtrack, track, and then the method returns."""
     async with media_peers() as peers:

@@ -117,6 +117,42 @@ def test_answers_that_make_no_sense(edit: Edit, description_type: str) -> None:
     assert offerer.apply_remote(description_type, answer).transport is not None
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["first", "again"])
+@pytest.mark.parametrize(
+    ("provisional", "final"), [("active", "passive"), ("passive", "active"), (None, "passive")]
+)
+def test_an_answer_does_not_turn_round_the_roles_of_the_provisional_one(
+    provisional: str | None, final: str, again: bool
+) -> None:
+    """Both sides would wait for a ClientHello, or both would send one."""
+    offerer, answerer = make_session(1), make_session(2)
+    if again:
+        negotiate(offerer, answerer)
+    answerer.apply_remote("offer", offerer.create_offer(local_media("off1")))
+    offerer.apply_local("offer")
+    answer = answerer.create_answer(local_media("ans1"))
+
+    def with_role(role: str | None) -> str:
+        line = "" if role is None else f"a=setup:{role}\r\n"
+        return answer.replace("a=setup:active\r\n", line)
+
+    offerer.apply_remote("pranswer", with_role(provisional))
+    error = assert_refused(offerer, "answer", with_role(final))
+    assert f"a=setup:{final}" in str(error)
+    assert_refused(offerer, "pranswer", with_role(final))
+    assert offerer.apply_remote("answer", with_role(provisional)).negotiated
+
+
+def test_an_answer_with_other_fingerprints_than_the_provisional_one_has_roles_of_its_own() -> None:
+    offerer, answerer = make_session(1), make_session(2)
+    answerer.apply_remote("offer", offerer.create_offer(local_media("off1")))
+    offerer.apply_local("offer")
+    answer = answerer.create_answer(local_media("ans1"))
+    offerer.apply_remote("pranswer", answer)
+    other = answer.replace("AB:AB", "CD:CD").replace("setup:active", "setup:passive")
+    assert offerer.apply_remote("answer", other).negotiated
+
+
 def test_answer_must_not_bundle_what_the_offer_does_not() -> None:
     offerer, answerer = make_session(1), make_session(2)
     offerer.apply_remote("offer", REAL_OFFERS["chromium-offer-recvonly"])

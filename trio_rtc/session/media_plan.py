@@ -57,6 +57,7 @@ class MediaPlan:
         direction: Ours, as answered: W3C's ``currentDirection``. ``None`` while there is only an offer.
         remote_direction: What the peer's description says, from its side; ``None`` before it is known.
         remote_stream_ids: The streams in which the peer announces its track.
+        remote_msid: Whether the peer says of its track which streams it is in, be it none (``a=msid:-``).
         remote_track_id: The id that the peer gives its track, ``None`` if it gives none.
         send_codecs: What we may send, with the payload types and parameters of the peer, in the order of the
             answer. Empty until answered.
@@ -84,6 +85,7 @@ class MediaPlan:
     direction: RTCRtpTransceiverDirection | None = None
     remote_direction: RTCRtpTransceiverDirection | None = None
     remote_stream_ids: tuple[str, ...] = ()
+    remote_msid: bool = False
     remote_track_id: str | None = None
     send_codecs: tuple[NegotiatedCodec, ...] = ()
     receive_codecs: tuple[NegotiatedCodec, ...] = ()
@@ -136,6 +138,7 @@ def _with_remote(plan: MediaPlan, remote: SessionDescription) -> MediaPlan:
         plan,
         remote_direction=RTCRtpTransceiverDirection(attributes.direction),
         remote_stream_ids=tuple(stream_ids)[:MAXIMUM_SOURCES],
+        remote_msid=bool(msids),
         remote_track_id=next((msid.track_id for msid in msids if msid.track_id), None),
         send_layers=layers.received,
         receive_layers=layers.sent,

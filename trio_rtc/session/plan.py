@@ -199,10 +199,13 @@ def _dtls_role(exchange: Exchange, plan: TransportPlan, established: TransportPl
     standing = standing_dtls_role(plan.remote_fingerprints, established)
     if standing is not None or exchange.answer is None:
         return standing
-    setup = bundled_transport(exchange.answer.parsed, plan.m_line_index).setup
-    # An answer without a=setup is taken for active, as libwebrtc does.
-    answerer_is_client = setup != "passive"
+    answerer_is_client = is_client(exchange.answer.parsed, plan.m_line_index)
     return "client" if answerer_is_client == (exchange.offerer is Side.REMOTE) else "server"
+
+
+def is_client(answer: SessionDescription, index: int) -> bool:
+    """Return whether the author of an answer is the DTLS client; it is, without ``a=setup``, as for libwebrtc."""
+    return bundled_transport(answer, index).setup != "passive"
 
 
 def standing_dtls_role(

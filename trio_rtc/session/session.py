@@ -47,7 +47,14 @@ from .plan import Applied, Disassociated, TransportPlan, can_trickle, plan_trans
 from .sections import UNSPECIFIED_HOST
 from .signaling import Side, next_state
 from .transceivers import LocalTransceiver
-from .validation import check_answer, check_codecs, check_mids, check_sections_kept, check_transport
+from .validation import (
+    check_answer,
+    check_codecs,
+    check_mids,
+    check_roles_kept,
+    check_sections_kept,
+    check_transport,
+)
 
 _OFFERABLE = (RTCSignalingState.STABLE, RTCSignalingState.HAVE_LOCAL_OFFER)
 _ANSWERABLE = (RTCSignalingState.HAVE_REMOTE_OFFER, RTCSignalingState.HAVE_LOCAL_PRANSWER)
@@ -305,6 +312,7 @@ class Session:
         else:
             check_mids(exchange.answer.parsed)
             check_answer(exchange.answer.parsed, exchange.offer.parsed)
+            check_roles_kept(exchange, self._slots.pending)
         check_transport(exchange, self._standing)
         check_codecs(exchange)
 

@@ -10,7 +10,7 @@ from trio_rtc.protocols.sdp import SessionDescription, groups, is_data_section, 
 from .codecs import NegotiatedCodec, format_parameters
 from .exchange import Exchange, has_rtcp_mux, section_mids
 from .formats import negotiated_formats, section_formats
-from .plan import TransportPlan, bundled_transport, fingerprint_pairs, standing_dtls_role
+from .plan import TransportPlan, bundled_transport, fingerprint_pairs, is_client, standing_dtls_role
 
 TRUSTED_HASHES = frozenset({"sha-224", "sha-256", "sha-384", "sha-512"})
 """Hash functions whose fingerprints can vouch for a certificate; SHA-1 and MD5 no longer can."""
@@ -91,6 +91,27 @@ def check_transport(exchange: Exchange, established: TransportPlan | None) -> No
         _check_offered_setup(transport.setup, fingerprints, established)
     elif transport.setup not in ("active", "passive", None):
         raise InvalidAccessError(f"answer says a=setup:{transport.setup}")
+
+
+def check_roles_kept(exchange: Exchange, provisional: Exchange | None) -> None:
+    """Check that an answer does not turn round the DTLS roles of the provisional one before it.
+
+    The handshake has begun with those. Other fingerprints mean another association, with roles of its own.
+    """
+    if exchange.answer is None or provisional is None or provisional.answer is None:
+        return
+    before, after = provisional.answer.parsed, exchange.answer.parsed
+    if not (provisional.carried() and exchange.carried()):
+        return
+    was, index = provisional.carried()[0], exchange.carried()[0]
+    if set(bundled_transport(before, was).fingerprints) != set(bundled_transport(after, index).fingerprints):
+        return
+    if is_client(before, was) != is_client(after, index):
+        raise InvalidAccessError(
+            f"the answer says a=setup:{bundled_transport(after, index).setup or 'active'} after "
+            f"a=setup:{bundled_transport(before, was).setup or 'active'} in the provisional answer: "
+            "DTLS roles cannot be turned round once the handshake has begun"
+        )
 
 
 def check_codecs(exchange: Exchange) -> None:
