@@ -3,6 +3,10 @@
 Everything public is here; ``trio_rtc.signaling`` and ``trio_rtc.testing`` are imported by themselves.
 """
 
+import attrs as _attrs
+
+from ._strict_names import strict_arguments as _strict_arguments
+from ._strict_names import strict_names as _strict_names
 from .certificate import RTCCertificate, RTCDtlsFingerprint
 from .channel_stream import ChannelStream
 from .configuration import RTCConfiguration, RTCIceServer
@@ -247,3 +251,20 @@ __all__ = [
     "__version__",
     "open_media_track",
 ]
+
+
+def _refuse_wrong_names() -> None:
+    """Let objects, and what they are made with, answer for wrong names with the right ones."""
+    # What there is one of for each packet has no time for it; protocols are not for making objects.
+    left_out = {Address, ChannelStream, DatagramSocket, EncodedFrame, Network, RtpPacket, RtpPacketChannel}
+    for name in __all__:
+        cls = globals()[name]
+        if not isinstance(cls, type) or issubclass(cls, BaseException | str) or cls in left_out:
+            continue
+        _strict_names(cls)
+        if _attrs.has(cls) or cls is RTCPeerConnection:
+            # Not in the classes' bodies, where type checkers would lose the signature that attrs makes.
+            setattr(cls, "__init__", _strict_arguments(vars(cls)["__init__"]))  # noqa: B010
+
+
+_refuse_wrong_names()

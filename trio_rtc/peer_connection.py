@@ -7,6 +7,7 @@ from typing import Any, overload
 
 import trio
 
+from ._strict_names import strict_arguments
 from .certificate import RTCCertificate, generate_certificate, takes_long
 from .channel_init import channel_parameters
 from .closed_errors import mark_connection_ended
@@ -171,6 +172,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         offer_to_receive_audio: bool | None = None,
         offer_to_receive_video: bool | None = None,
     ) -> None: ...
+    @strict_arguments
     async def create_offer(
         self,
         success_callback: Callable[[RTCSessionDescription], object] | None = None,
@@ -456,6 +458,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         if self._parts.transceivers.remove_track(sender):
             self._parts.operations.update_need()
 
+    @strict_arguments
     def add_transceiver(
         self,
         track_or_kind: MediaStreamTrack | str,
@@ -536,6 +539,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
 
     # -- data channels and statistics ----------------------------------------------------------------------------
 
+    @strict_arguments
     def create_data_channel(
         self,
         label: str,

@@ -62,6 +62,9 @@ class RTCRtpReceiver:
         layer: Which simulcast layer the track shows, by RID; ``None`` for the first that comes. Not W3C's.
     """
 
+    decode: bool = False
+    layer: str | None = None
+
     def __init__(
         self,
         kind: str,
@@ -82,7 +85,6 @@ class RTCRtpReceiver:
         self._event_queues: dict[FrameQueue[HeardTelephoneEvent], str | None] = {}
         self._transform: FrameTransform | None = None
         self._dropped_before = 0
-        self.layer: str | None = None
         self._jitter_buffer_target: float | None = None
         self.decode = decode
 
