@@ -50,6 +50,19 @@ _limiters: "trio.lowlevel.RunVar[dict[str, trio.CapacityLimiter] | None]" = trio
 )
 
 
+def require_trio(called: str) -> None:
+    """Raise ``RuntimeError`` outside of trio, where only obscure errors would follow.
+
+    Args:
+        called: What was called, for the message.
+    """
+    if not trio.lowlevel.in_trio_run():
+        raise RuntimeError(
+            f"{called} needs trio, and no trio run is active here: start the program with trio.run(main), "
+            "or with anyio.run(main, backend='trio'); asyncio cannot run trio_rtc"
+        )
+
+
 def use(environment: DeterministicEnvironment) -> None:
     """Use an environment for the rest of this trio run."""
     _deterministic.set(environment)

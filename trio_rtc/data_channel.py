@@ -5,6 +5,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
+from ._environment import require_trio
 from .channel_init import priority_from_number
 from .channel_messages import EMPTY_MESSAGE, MessagesSetAside, decode_message, encode_message
 from .channel_stream import ChannelStream
@@ -177,6 +178,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             trio.BrokenResourceError: It was closed by the peer, or could not be opened; the cause is the ``RTCError``
                 that says why.
         """
+        require_trio("RTCDataChannel.opened")
         await trio.lowlevel.checkpoint()
         while self._state is RTCDataChannelState.CONNECTING:
             await self._changed.park()
@@ -197,6 +199,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             trio.ClosedResourceError: It was closed on this side.
             trio.BrokenResourceError: It was closed by the peer, or the connection was lost.
         """
+        require_trio("RTCDataChannel.send")
         kind, payload = self._encode(data)
         sctp = self._check_open()
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -237,6 +240,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             trio.ClosedResourceError: See ``send``.
             trio.BrokenResourceError: See ``send``.
         """
+        require_trio("RTCDataChannel.wait_for_room")
         sctp = self._check_open()
         await trio.lowlevel.checkpoint()
         while sctp.is_full():
@@ -251,6 +255,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             trio.ClosedResourceError: It was closed on this side.
             trio.BrokenResourceError: The connection was lost.
         """
+        require_trio("RTCDataChannel.receive")
         await trio.lowlevel.checkpoint_if_cancelled()
         has_waited = False
         while True:
@@ -304,6 +309,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
         When cancelled, or when the connection is lost, the channel is closed all the same.
         """
+        require_trio("RTCDataChannel.aclose")
         self.close()
         await trio.lowlevel.checkpoint()
         while self._state is not RTCDataChannelState.CLOSED:

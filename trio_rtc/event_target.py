@@ -24,6 +24,7 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 import attrs
 import trio
 
+from ._environment import require_trio
 from .closed_errors import without_closed_errors
 
 logger = logging.getLogger("trio_rtc.handlers")
@@ -344,6 +345,7 @@ class EventTarget:
         Raises:
             ValueError: This object has no such event.
         """
+        require_trio("EventTarget.subscribe")
         self._check_event(event)
         # Unbounded: the events of a connection are rare.
         send, receive = trio.open_memory_channel[Any](float("inf"))

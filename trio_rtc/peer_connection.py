@@ -7,6 +7,7 @@ from typing import Any, overload
 
 import trio
 
+from ._environment import require_trio
 from ._strict_names import strict_arguments
 from .certificate import RTCCertificate, generate_certificate, takes_long
 from .channel_init import channel_parameters
@@ -112,6 +113,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     # -- lifetime ------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> "RTCPeerConnection":
+        require_trio("async with RTCPeerConnection")
         if self._entered:
             raise RuntimeError("a peer connection has one 'async with' block; make another connection")
         if self._closed:
@@ -149,6 +151,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
 
     async def aclose(self) -> None:
         """Close, and wait until the goodbyes have been sent and every task and socket is gone."""
+        require_trio("RTCPeerConnection.aclose")
         self.close()
         await self._lifetime.wait_closed()
 
@@ -195,6 +198,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             InvalidStateError: The connection is closed.
             trio.ClosedResourceError: It was closed meanwhile.
         """
+        require_trio("RTCPeerConnection.create_offer")
 
         async def create() -> RTCSessionDescription:
             return await self._parts.operations.create_offer(ice_restart=ice_restart)
@@ -228,6 +232,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             InvalidStateError: There is no offer to answer, or the connection is closed.
             trio.ClosedResourceError: It was closed meanwhile.
         """
+        require_trio("RTCPeerConnection.create_answer")
         return await settle(self._parts.operations.create_answer, success_callback, failure_callback)
 
     async def set_local_description(
@@ -250,6 +255,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             InvalidModificationError: It is not what ``create_offer`` or ``create_answer`` returned.
             trio.ClosedResourceError: The connection was closed meanwhile.
         """
+        require_trio("RTCPeerConnection.set_local_description")
 
         async def apply() -> None:
             kind, sdp = as_local_description(description)
@@ -281,6 +287,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             OperationError: The peer wants a new DTLS association, which is not supported.
             trio.ClosedResourceError: The connection was closed meanwhile.
         """
+        require_trio("RTCPeerConnection.set_remote_description")
 
         async def apply() -> None:
             chosen = as_description(description)
@@ -311,6 +318,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             TypeError: Nothing says which section it belongs to.
             trio.ClosedResourceError: The connection was closed meanwhile.
         """
+        require_trio("RTCPeerConnection.add_ice_candidate")
 
         async def add() -> None:
             chosen = as_candidate(candidate)
@@ -424,6 +432,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             NotSupportedError: The algorithm is none of these.
             TypeError: The algorithm has no name, or ``expires`` is negative or no number.
         """
+        require_trio("RTCPeerConnection.generate_certificate")
         if not takes_long(key_generation_algorithm):
             await trio.lowlevel.checkpoint()
             return generate_certificate(key_generation_algorithm)
@@ -595,6 +604,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         Raises:
             InvalidAccessError: The track has no sender or receiver here, or several.
         """
+        require_trio("RTCPeerConnection.get_stats")
         selected = None
         if selector is not None:
             ends: list[RTCRtpSender | RTCRtpReceiver] = [*self.get_senders(), *self.get_receivers()]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import trio
 
+from ._environment import require_trio
 from .capabilities import capabilities_of
 from .enums import MediaStreamTrackState
 from .event_target import HandlerRunner
@@ -156,6 +157,7 @@ class RTCRtpReceiver:
 
     async def get_stats(self) -> "RTCStatsReport":
         """Return the statistics of this receiver."""
+        require_trio("RTCRtpReceiver.get_stats")
         return await self._carrier.stats_of(self)
 
     def request_keyframe(self, *, rid: str | None = None) -> None:
@@ -174,6 +176,7 @@ class RTCRtpReceiver:
         Yields:
             A channel of packets, which also gives all that are there at once.
         """
+        require_trio("RTCRtpReceiver.rtp_packets")
         async with self._queue_among(self._packet_queues, rid) as queue:
             yield RtpPacketChannel(queue)
 
@@ -186,6 +189,7 @@ class RTCRtpReceiver:
         What is not taken in time is dropped, oldest first, and of pictures what needs it; then the next one is a
         keyframe, which is asked for. The iteration ends with the receiver.
         """
+        require_trio("RTCRtpReceiver.encoded_frames")
         async with self._queue_among(self._encoded_queues, rid, at_keyframe) as queue:
             yield queue
 
@@ -196,6 +200,7 @@ class RTCRtpReceiver:
         Each comes when it begins, and once more when it is over. What is not taken in time is dropped, oldest first.
         The iteration ends with the receiver.
         """
+        require_trio("RTCRtpReceiver.telephone_events")
         async with self._queue_among(self._event_queues, None) as queue:
             yield queue
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 import trio
 
-from ._environment import new_id
+from ._environment import new_id, require_trio
 from .capabilities import capabilities_of
 from .closed_errors import mark_connection_ended
 from .dtmf import RTCDTMFSender
@@ -190,6 +190,7 @@ class RTCRtpSender:
             InvalidModificationError: Something was changed that is fixed.
             ValueError: A number is out of range.
         """
+        require_trio("RTCRtpSender.set_parameters")
         await trio.lowlevel.checkpoint()
         self._require_live()
         last = self._last_returned
@@ -209,6 +210,7 @@ class RTCRtpSender:
             TypeError: It is of another kind.
             InvalidStateError: The connection is closed, or the transceiver was stopped.
         """
+        require_trio("RTCRtpSender.replace_track")
         if track is not None and track.kind != self._kind:
             raise TypeError(f"a sender of {self._kind} cannot send {track.kind}")
         self._require_open()
@@ -231,6 +233,7 @@ class RTCRtpSender:
 
     async def get_stats(self) -> "RTCStatsReport":
         """Return the statistics of this sender."""
+        require_trio("RTCRtpSender.get_stats")
         return await self._carrier.stats_of(self)
 
     async def send_rtp(self, *packets: RtpPacket, rid: str | None = None) -> None:
@@ -248,6 +251,7 @@ class RTCRtpSender:
             InvalidStateError: The connection is closed, or the transceiver was stopped.
             TypeError: There is something else than packets among them.
         """
+        require_trio("RTCRtpSender.send_rtp")
         for packet in packets:
             if not isinstance(packet, RtpPacket):
                 raise TypeError(f"send_rtp takes packets of type RtpPacket, not {type(packet).__name__}")
@@ -264,6 +268,7 @@ class RTCRtpSender:
         Yields:
             The RID of the layer, ``None`` if there is only one.
         """
+        require_trio("RTCRtpSender.keyframe_requests")
         queue: FrameQueue[str | None] = FrameQueue(_REQUESTS_KEPT)
         self._keyframe_requests[queue] = None
         try:
@@ -289,6 +294,7 @@ class RTCRtpSender:
         Yields:
             The present value, if there is one, then each new one; of several that were not taken the last.
         """
+        require_trio("RTCRtpSender.bitrate_changes")
         queue: FrameQueue[Mapping[str | None, float]] = FrameQueue(1)
         if self._target_bitrates:
             queue.put(self._target_bitrates)

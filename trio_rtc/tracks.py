@@ -13,7 +13,7 @@ from typing import Any
 
 import trio
 
-from ._environment import new_id
+from ._environment import new_id, require_trio
 from .enums import MediaStreamTrackState
 from .event_target import EventHandler, EventTarget, HandlerRunner
 from .events import Event, MediaStreamTrackEvent
@@ -144,6 +144,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
             constraints: Wishes, by name. This source supports no constraint, and W3C has those that are not supported
                 ignored, so that none can fail.
         """
+        require_trio("MediaStreamTrack.apply_constraints")
         await trio.lowlevel.checkpoint()
         self._constraints = MappingProxyType(dict(constraints or {}))
 
@@ -161,6 +162,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
             trio.EndOfChannel: The source has ended.
             trio.ClosedResourceError: The track was stopped on this side.
         """
+        require_trio("MediaStreamTrack.receive")
         await trio.lowlevel.checkpoint_if_cancelled()
         if self._stopped:
             raise trio.ClosedResourceError("the track was stopped")
@@ -177,6 +179,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
 
     async def aclose(self) -> None:
         """Stop the track."""
+        require_trio("MediaStreamTrack.aclose")
         self.stop()
         await trio.lowlevel.checkpoint()
 
@@ -218,6 +221,7 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
             trio.BrokenResourceError: Every track of this source was stopped.
             trio.ClosedResourceError: This end was closed.
         """
+        require_trio("MediaStreamTrackSource.send")
         captured = trio.current_time()
         check_frame(self._source.kind, frame)
         await trio.lowlevel.checkpoint()
@@ -239,6 +243,7 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
 
     async def aclose(self) -> None:
         """The same as ``close``."""
+        require_trio("MediaStreamTrackSource.aclose")
         self.close()
         await trio.lowlevel.checkpoint()
 

@@ -16,6 +16,8 @@ import attrs
 import av
 import trio
 
+from trio_rtc._environment import require_trio
+
 from .player import Player, Source, play
 
 logger = logging.getLogger("trio_rtc.media")
@@ -59,6 +61,7 @@ async def list_devices() -> list[Device]:
 
     Those of a kind of device that cannot be listed are left out; the log ``trio_rtc.media`` tells which and why.
     """
+    require_trio("media.list_devices")
     return await trio.to_thread.run_sync(_list_devices)
 
 

@@ -9,6 +9,8 @@ import attrs
 import av
 import trio
 
+from trio_rtc._environment import require_trio
+
 _CLOCK_RATE = 90_000
 _COLUMNS = 8
 _ROWS = 4
@@ -77,6 +79,7 @@ class PatternSource(trio.abc.ReceiveChannel[av.VideoFrame]):
         Raises:
             trio.ClosedResourceError: The source was closed.
         """
+        require_trio("PatternSource.receive")
         if self.realtime:
             await self._until_due()
         else:

@@ -12,7 +12,7 @@ import av
 import av.container
 import trio
 
-from trio_rtc._environment import call_in_thread
+from trio_rtc._environment import call_in_thread, require_trio
 from trio_rtc.codecs.worker import codec_limiter
 from trio_rtc.frame_queue import FrameQueue, at_keyframe
 
@@ -113,6 +113,7 @@ async def open_player(
         ValueError: It is in no format that FFmpeg knows, has neither audio nor video, or, with ``decode=False``, is in
             a codec that RTP does not carry.
     """
+    require_trio("media.open_player")
     pacing: Pacing = "realtime" if realtime else "fast"
     source = Source(str(path_or_url), format, options or {}, timeout, pacing, decode)
     async with play(source, loop=loop) as player:

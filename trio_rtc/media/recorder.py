@@ -12,7 +12,7 @@ import av
 import av.container
 import trio
 
-from trio_rtc._environment import call_in_thread
+from trio_rtc._environment import call_in_thread, require_trio
 from trio_rtc.protocols.rtp.frame import EncodedFrame
 
 from ._background import background
@@ -233,6 +233,7 @@ async def open_recorder(
         OSError: The file cannot be written.
         ValueError: The format is not known.
     """
+    require_trio("media.open_recorder")
     name = format or _BY_SUFFIX.get(Path(path).suffix.lower())
     if name not in FORMATS:
         raise ValueError(f"{path}: the format must be one of {', '.join(FORMATS)}")

@@ -9,6 +9,7 @@ import attrs
 import av
 import trio
 
+from trio_rtc._environment import require_trio
 from trio_rtc.codecs.samples import as_array, frame_of, samples_of
 
 _FRAME_DURATION = 0.02
@@ -42,6 +43,7 @@ class ToneSource(trio.abc.ReceiveChannel[av.AudioFrame]):
         Raises:
             trio.ClosedResourceError: The source was closed.
         """
+        require_trio("ToneSource.receive")
         if math.isnan(self._started):
             self._started = trio.current_time()
         if self.realtime:

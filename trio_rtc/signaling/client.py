@@ -14,6 +14,7 @@ import attrs
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
+from trio_rtc._environment import require_trio
 from trio_rtc.errors import ProtocolError
 
 from .connection_end import closing, keep_alive
@@ -47,6 +48,7 @@ async def connect(
         SignalingError: The server could not be reached, or did not let us in (the room is full).
         ValueError: The URL is not one of a WebSocket.
     """
+    require_trio("signaling.connect")
     options = options or ClientOptions()
     endpoint = Endpoint.parse(url, room)
     try:

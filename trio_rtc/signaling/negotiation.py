@@ -33,6 +33,7 @@ from trio_rtc import (
     RTCSessionDescription,
     RTCSignalingState,
 )
+from trio_rtc._environment import require_trio
 
 from .membership import Peer
 from .messages import JsonObject
@@ -71,6 +72,7 @@ async def negotiate(
         RuntimeError: The peer connection is outside of its block.
         trio.BrokenResourceError: The channel broke. The peer connection goes on without it.
     """
+    require_trio("signaling.negotiate")
     if polite is None:
         if not isinstance(channel, Peer):
             raise TypeError("say which side is polite: polite=True on one side, polite=False on the other")

@@ -19,6 +19,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 from wsproto.utilities import ProtocolError as WebSocketProtocolError
 
+from trio_rtc._environment import require_trio
 from trio_rtc.errors import ProtocolError
 
 from .connection_end import closing
@@ -176,6 +177,7 @@ async def serve(
     Raises:
         OSError: The address cannot be listened on.
     """
+    require_trio("signaling.serve")
     tcp_listeners = await trio.open_tcp_listeners(port, host=host)
     addresses = [listener.socket.getsockname()[:2] for listener in tcp_listeners]
     server = SignalingServer(pages, options, addresses)

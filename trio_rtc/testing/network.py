@@ -7,7 +7,7 @@ from typing import Self
 
 import trio
 
-from trio_rtc._environment import deterministic_environment
+from trio_rtc._environment import deterministic_environment, require_trio
 
 from .carrier import Carrier, canonical
 from .conditions import Conditions
@@ -68,6 +68,7 @@ class SimulatedNetwork:
         Raises:
             RuntimeError: The network is running already.
         """
+        require_trio("SimulatedNetwork.run")
         _remember(self)
         await self._carrier.run(task_status=task_status)
 
@@ -77,6 +78,7 @@ class SimulatedNetwork:
         return [socket for host in self._hosts for socket in host.open_sockets]
 
     async def __aenter__(self) -> Self:
+        require_trio("async with SimulatedNetwork")
         lifetime = Lifetime(self.run)
         await lifetime.enter()
         self._lifetime = lifetime
