@@ -92,7 +92,7 @@ from .rtp_parameters import (
     RTCRtpSynchronizationSource,
 )
 from .sender import RTCRtpSender
-from .session import SessionOptions
+from .session import OpusParameters, SessionOptions
 from .stats import (
     LayerStats,
     RTCAudioSourceStats,
@@ -162,6 +162,7 @@ __all__ = [
     "NetworkError",
     "NotSupportedError",
     "OperationError",
+    "OpusParameters",
     "ProtocolError",
     "RTCAudioSourceStats",
     "RTCBundlePolicy",

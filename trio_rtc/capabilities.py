@@ -2,9 +2,12 @@
 
 from functools import cache
 
+import attrs
+
 from .rtp_parameters import RTCRtpCapabilities, RTCRtpCodec, RTCRtpHeaderExtensionCapability
 from .session.capabilities import DEFAULT_CAPABILITIES, KindCapabilities, MediaCapabilities
 from .session.codecs import Codec, format_parameters
+from .session.opus import OpusParameters
 
 # Comfort noise is let pass where it comes, but nothing here makes noise of it.
 _NOT_OFFERED = frozenset({"cn"})
@@ -48,8 +51,20 @@ def codec_fields(kind: str, codec: Codec) -> tuple[str, int, int | None, str | N
     )
 
 
-def codecs_by_preference(kind: str, preferred: tuple[RTCRtpCodec, ...]) -> tuple[Codec, ...]:
-    """Return the codecs of a kind that were chosen, in the order in which they were; all if none were."""
+def codecs_by_preference(
+    kind: str, preferred: tuple[RTCRtpCodec, ...], opus: OpusParameters
+) -> tuple[Codec, ...]:
+    """Return the codecs of a kind that were chosen, in the order in which they were; all if none were.
+
+    Opus gets the parameters that are wanted.
+    """
+    return tuple(
+        attrs.evolve(codec, parameters=opus.to_format_parameters()) if codec.is_called("opus") else codec
+        for codec in _chosen_codecs(kind, preferred)
+    )
+
+
+def _chosen_codecs(kind: str, preferred: tuple[RTCRtpCodec, ...]) -> tuple[Codec, ...]:
     codecs = OFFERED.of(kind).codecs
     if not preferred:
         return codecs

@@ -85,7 +85,7 @@ class ConnectionParts:
         self.media = MediaLink(is_closed, self._is_connected, wall_clock, cname, settings.video_decoder)
         decode = can_decode() if settings.decode is None else settings.decode
         self.transceivers = TransceiverTable(
-            target, fire, runner, self.media, rng=rng, cname=cname, decode=decode
+            target, fire, runner, self.media, rng=rng, cname=cname, decode=decode, opus=settings.opus
         )
         self.monitor = ConnectionMonitor(
             target, fire, runner, self.channels, self._candidate_gathered, self.media

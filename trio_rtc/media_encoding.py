@@ -225,8 +225,7 @@ class SharedEncode:
         )
 
         if self.key.kind == "audio":
-            is_opus = self.key.codec.lower() == "opus"
-            options = AudioEncoderOptions.from_format_parameters(dict(self.key.fmtp)) if is_opus else None
+            options = AudioEncoderOptions.from_format_parameters(dict(self.key.fmtp))
             self._encoder = create_audio_encoder(self.key.codec, options)
         else:
             single_units = ("packetization-mode", "0") in self.key.fmtp

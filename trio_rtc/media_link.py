@@ -33,6 +33,7 @@ from .receiver import RTCRtpReceiver
 from .rtp_parameters import RTCRtpCodec, RTCRtpEncodingParameters
 from .sender import RTCRtpSender
 from .session.codecs import NegotiatedCodec, fits_encoders
+from .session.media_plan import MediaPlan
 from .source_log import ReceivedSources, received_sources
 from .transceiver import RTCRtpTransceiver
 from .transports.rtp import RtpTransport
@@ -201,7 +202,7 @@ class MediaLink:
             plan.kind,
             track,
             codec.codec.name,
-            codec.codec.parameters,
+            _with_packet_times(codec.codec.parameters, plan),
             tuple(LayerPlan(stream.ssrc, stream.encoding.rid, stream.encoding) for stream in streams),
             transceiver.sender._degradation_preference,
         )
@@ -376,6 +377,15 @@ def _tell_receiver(
             receiver._source.mute(False)
         case TelephoneEventReceived():
             receiver._take_event(event.heard)
+
+
+def _with_packet_times(parameters: Mapping[str, str], plan: MediaPlan) -> Mapping[str, str]:
+    """Return the peer's parameters of a codec with what its section says of the duration of packets."""
+    times = {"ptime": plan.ptime, "maxptime": plan.maxptime}
+    return {
+        **{name: f"{time:g}" for name, time in times.items() if time is not None},
+        **parameters,
+    }
 
 
 def _chosen_codec(

@@ -89,7 +89,7 @@ def send_parameters(plan: MediaPlan, streams: Sequence[SentStream]) -> SendParam
                 stream.rtx_ssrc,
                 stream.encoding.rid,
                 stream.encoding.active,
-                stream.encoding.max_bitrate,
+                _max_bitrate(stream.encoding, codecs),
                 stream.encoding.priority.value,
                 stream.fec_ssrc if has_flexfec else None,
                 stream.encoding.scale_resolution_down_by or 1.0,
@@ -101,6 +101,19 @@ def send_parameters(plan: MediaPlan, streams: Sequence[SentStream]) -> SendParam
         plan.direction is not None and plan.direction.sends,
         plan.bandwidth,
     )
+
+
+def _max_bitrate(encoding: RTCRtpEncodingParameters, codecs: Sequence[Codec]) -> int | None:
+    """Return the bitrate of a stream at most: what the application allows, and the peer's ``maxaveragebitrate``."""
+    first = next((codec for codec in codecs if codec.name.lower() == "opus"), None)
+    if first is None or codecs[0].name.lower() not in ("opus", "red"):
+        return encoding.max_bitrate
+    text = first.parameters.get("maxaveragebitrate", "")
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        return encoding.max_bitrate
+    # RFC 7587 section 6.1: what lies outside of this range counts as its nearest end.
+    wanted = min(max(int(text), 6_000), 510_000)
+    return wanted if encoding.max_bitrate is None else min(wanted, encoding.max_bitrate)
 
 
 def rtp_codec(negotiated: NegotiatedCodec) -> Codec:

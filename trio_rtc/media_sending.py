@@ -340,4 +340,6 @@ def _encoder_parameters(plan: SendingPlan) -> tuple[tuple[str, str], ...]:
     if name == "h264":
         # RFC 6184 section 8.1: without the parameter, packets have single NAL units, which must be small.
         return (("packetization-mode", plan.fmtp.get("packetization-mode", "0")),)
+    if plan.kind == "audio":
+        return tuple((name, plan.fmtp[name]) for name in ("maxptime", "ptime") if name in plan.fmtp)
     return ()

@@ -11,6 +11,7 @@ from .receiver import RTCRtpReceiver
 from .rtp_parameters import RTCRtpCodec, RTCRtpEncodingParameters, RTCRtpHeaderExtensionCapability
 from .sender import RTCRtpSender
 from .session.extensions import HeaderExtension
+from .session.opus import OpusParameters
 from .tracks import MediaStream
 
 _MID_EXTENSION = "urn:ietf:params:rtp-hdrext:sdes:mid"
@@ -39,6 +40,7 @@ class RTCRtpTransceiver:
         *,
         direction: RTCRtpTransceiverDirection,
         carrier: TransceiverCarrier,
+        opus: OpusParameters,
         by_add_track: bool = False,
     ) -> None:
         self._key = key
@@ -51,6 +53,8 @@ class RTCRtpTransceiver:
         self._current_direction: RTCRtpTransceiverDirection | None = None
         self._stopping = False
         self._stopped = False
+        self._default_opus = opus
+        self._opus: OpusParameters | None = None
         self._preferred: tuple[RTCRtpCodec, ...] = ()
         self._remote_streams: tuple[MediaStream, ...] = ()
         # Of the stream that the peer's track is in while the peer says nothing about streams.
@@ -136,12 +140,36 @@ class RTCRtpTransceiver:
         chosen: list[RTCRtpCodec] = []
         for codec in codecs:
             if not any(codec.matches(known) for known in capabilities.codecs):
-                raise InvalidModificationError(f"{codec.mime_type} with these parameters is not supported")
+                raise InvalidModificationError(
+                    f"{codec.mime_type} with these parameters is not supported"
+                    + ("; set_opus_parameters chooses them" if codec.name.lower() == "opus" else "")
+                )
             if not any(codec.matches(other) for other in chosen):
                 chosen.append(codec)
         if chosen and all(codec.name.lower() in _REPAIR for codec in chosen):
             raise InvalidModificationError("none of the codecs carries media")
         self._preferred = tuple(chosen)
+
+    @property
+    def opus_parameters(self) -> OpusParameters:
+        """How we want to receive Opus: what ``set_opus_parameters`` chose, else ``Settings.opus``."""
+        return self._opus or self._default_opus
+
+    def set_opus_parameters(self, parameters: OpusParameters | None) -> None:
+        """Choose how we want to receive Opus, for the next negotiation. Not W3C's.
+
+        Args:
+            parameters: What the peer's encoder is asked for; ``None`` goes back to ``Settings.opus``.
+
+        Raises:
+            InvalidModificationError: It is a transceiver of video.
+            TypeError: ``parameters`` are no ``OpusParameters``.
+        """
+        if parameters is not None and not isinstance(parameters, OpusParameters):
+            raise TypeError(f"set_opus_parameters takes OpusParameters or None, not {parameters!r}")
+        if self._kind != "audio":
+            raise InvalidModificationError("a transceiver of video has no parameters of Opus")
+        self._opus = parameters
 
     def get_header_extensions_to_negotiate(self) -> list[RTCRtpHeaderExtensionCapability]:
         """Return the header extensions that the next offer or answer speaks of (W3C webrtc-extensions section 5.2)."""

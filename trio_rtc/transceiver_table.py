@@ -22,7 +22,7 @@ from .media_plans import SentStream, codec_parameters, extension_parameters, rec
 from .receiver import ReceivingCarrier, RTCRtpReceiver
 from .rtp_parameters import RTCRtcpParameters, RTCRtpEncodingParameters, RTCRtpReceiveParameters
 from .sender import NegotiatedSending, RTCRtpSender, SendingCarrier
-from .session import Applied
+from .session import Applied, OpusParameters
 from .session.directions import reverse
 from .session.media_plan import MediaPlan
 from .session.transceivers import LocalTransceiver, SendEncoding
@@ -62,6 +62,7 @@ class TransceiverTable:
         rng: Source of SSRCs.
         cname: The name that joins our streams.
         decode: Whether tracks give decoded frames.
+        opus: How Opus is to be sent to us, unless a transceiver says otherwise.
 
     Attributes:
         plans: What was negotiated, by mid.
@@ -77,6 +78,7 @@ class TransceiverTable:
         rng: random.Random,
         cname: str,
         decode: bool,
+        opus: OpusParameters,
     ) -> None:
         self._target = target
         self._fire = fire
@@ -85,6 +87,7 @@ class TransceiverTable:
         self._rng = rng
         self._cname = cname
         self._decode = decode
+        self._opus = opus
         self._transceivers: list[RTCRtpTransceiver] = []
         # By transceiver and layer: the SSRC of the media, that of its retransmissions, and that of its FlexFEC.
         self._sources: dict[tuple[int, str | None], tuple[int, int, int]] = {}
@@ -236,6 +239,7 @@ class TransceiverTable:
             receiver,
             direction=direction,
             carrier=self._carrier,
+            opus=self._opus,
             by_add_track=by_add_track,
         )
         self._next_key += 1
@@ -255,7 +259,7 @@ class TransceiverTable:
             transceiver._key,
             "audio" if kind == "audio" else "video",
             transceiver._direction,
-            codecs_by_preference(kind, transceiver._preferred),
+            codecs_by_preference(kind, transceiver._preferred, transceiver.opus_parameters),
             transceiver._mid,
             transceiver._stopping,
             transceiver._stopped,
@@ -277,6 +281,7 @@ class TransceiverTable:
             transceiver._by_add_track,
             sender._has_sent,
             not transceiver._receiver.decode,
+            transceiver.opus_parameters.ptime if kind == "audio" else None,
         )
 
     # -- what a description says -----------------------------------------------------------------------------------

@@ -16,11 +16,13 @@ from trio_rtc import (
     MediaStream,
     MediaStreamTrack,
     OperationError,
+    OpusParameters,
     RTCPeerConnection,
     RTCRtpCodec,
     RTCRtpEncodingParameters,
     RTCRtpSender,
     RTCTrackEvent,
+    Settings,
     open_media_track,
 )
 
@@ -870,3 +872,31 @@ async def test_perfect_negotiation_of_two_offers_at_once(autojump_clock: Clock) 
         await peers.bob.set_local_description()
         await peers.alice.set_remote_description(description_of(peers.bob))
         assert states(peers) == [["sendrecv"], ["sendrecv"]]
+
+
+# -- parameters of Opus --------------------------------------------------------------------------------------------
+
+
+async def test_parameters_of_opus_are_those_of_the_settings_until_others_are_set() -> None:
+    wanted, others = OpusParameters(stereo=True), OpusParameters(use_dtx=True)
+    pc = RTCPeerConnection(settings=Settings(opus=wanted))
+    transceiver = pc.add_transceiver("audio")
+    assert transceiver.opus_parameters == wanted
+    assert "stereo=1" in (await pc.create_offer()).sdp
+    transceiver.set_opus_parameters(others)
+    assert transceiver.opus_parameters == others
+    assert "usedtx=1" in (await pc.create_offer()).sdp
+    transceiver.set_opus_parameters(None)
+    assert transceiver.opus_parameters == wanted
+    pc.close()
+
+
+async def test_parameters_of_opus_that_are_refused(pc: RTCPeerConnection) -> None:
+    with pytest.raises(InvalidModificationError, match="video"):
+        pc.add_transceiver("video").set_opus_parameters(OpusParameters())
+    with pytest.raises(TypeError, match="OpusParameters"):
+        pc.add_transceiver("audio").set_opus_parameters({"stereo": True})  # type: ignore[arg-type]
+    with pytest.raises(InvalidModificationError, match="set_opus_parameters"):
+        pc.add_transceiver("audio").set_codec_preferences([RTCRtpCodec("audio/opus", 48000, 2, "stereo=1")])
+    with pytest.raises(TypeError, match="opus"):
+        Settings(opus="stereo")  # type: ignore[arg-type]

@@ -237,7 +237,43 @@ def test_what_the_peer_asks_for():
     assert AudioEncoderOptions.from_format_parameters({}) == AudioEncoderOptions(channels=1, fec=False)
 
 
-@given(st.dictionaries(st.sampled_from(["stereo", "useinbandfec", "usedtx", "maxaveragebitrate"]), st.text()))
+@pytest.mark.parametrize(
+    ("parameters", "frame_duration"),
+    [
+        ({}, 0.02),
+        ({"ptime": "20", "minptime": "10", "maxptime": "40"}, 0.02),
+        ({"ptime": "10"}, 0.01),
+        ({"ptime": "30"}, 0.02),
+        ({"ptime": "40"}, 0.04),
+        ({"ptime": "120"}, 0.06),
+        ({"ptime": "60", "maxptime": "40"}, 0.04),
+        ({"maxptime": "10"}, 0.01),
+        ({"minptime": "40"}, 0.04),
+        ({"ptime": "3"}, 0.01),
+        ({"ptime": "20.5"}, 0.02),
+    ],
+)
+def test_how_long_packets_are_to_be(parameters, frame_duration):
+    assert AudioEncoderOptions.from_format_parameters(parameters).frame_duration == frame_duration
+
+
+@pytest.mark.parametrize(
+    ("stated", "rate"),
+    [("8000", 8_000), ("9000", 8_000), ("16000", 16_000), ("44100", 24_000), ("96000", 48_000), ("1", 8_000)],
+)
+def test_which_frequencies_are_of_use(stated, rate):
+    options = AudioEncoderOptions.from_format_parameters({"maxplaybackrate": stated, "cbr": "1"})
+    assert options == AudioEncoderOptions(channels=1, fec=False, cbr=True, max_playback_rate=rate)
+
+
+OPUS_PARAMETERS = ["stereo", "useinbandfec", "usedtx", "maxaveragebitrate", "cbr", "maxplaybackrate", "ptime"]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*OPUS_PARAMETERS, "minptime", "maxptime"]), st.text() | st.integers().map(str)
+    )
+)
 def test_nothing_that_the_peer_asks_for_is_an_error(parameters):
     assert 6_000 <= AudioEncoderOptions.from_format_parameters(parameters).bitrate <= 510_000
 

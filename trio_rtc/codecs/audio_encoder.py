@@ -15,6 +15,8 @@ _GAP = 0.04  # seconds between expected and told time, over which the sound is t
 _BITRATE_CHANGE = 0.1
 _SILENT = 90  # -dBov
 _DTX_HANGOVER = 10  # packets of silence before packets are left out
+# RFC 7587 section 3.1.1: the audio bandwidth that each rate has room for, in Hz.
+_CUTOFFS = {8_000: 4_000, 12_000: 6_000, 16_000: 8_000, 24_000: 12_000, 48_000: 20_000}
 _DTX_INTERVAL = 20  # packets, 400 ms at 20 ms, as libopus has it
 
 
@@ -187,5 +189,8 @@ class FFmpegAudioEncoder:
             "frame_duration": str(round(options.frame_duration * 1000)),
             "fec": str(int(options.fec)),
             "packet_loss": str(options.expected_loss if options.fec else 0),
+            # As libopus has it by itself: single packets do not exceed the bitrate by much.
+            "vbr": "off" if options.cbr else "constrained",
+            "cutoff": str(_CUTOFFS[options.max_playback_rate]),
             **options.extra,
         }

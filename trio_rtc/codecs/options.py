@@ -12,6 +12,8 @@ InBandFec = Literal["never", "prefer", "require"]
 MAX_CONCEALED = 1.0
 """Seconds of sound that are made up at a time; whatever is longer is no loss but a pause."""
 
+PLAYBACK_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
+FRAME_DURATIONS = (0.01, 0.02, 0.04, 0.06)
 _HARDWARE = in_(("never", "prefer", "require"))
 _MAX_PIXELS = 7680 * 4320
 
@@ -67,25 +69,31 @@ class AudioEncoderOptions:
         fec: Whether each packet carries the one before it in brief (``useinbandfec``).
         expected_loss: The loss in percent that ``fec`` prepares for. Without any, Opus spends nothing on it.
         dtx: Whether silence is left out but for a packet each 400 ms (``usedtx``).
+        cbr: Whether all packets have the same size (``cbr``).
+        max_playback_rate: Samples per second that the receiver can use: 8,000, 12,000, 16,000, 24,000 or 48,000
+            (``maxplaybackrate``). Higher frequencies are not encoded.
         extra: Further options of the FFmpeg encoder, by its names.
     """
 
     bitrate: int = attrs.field(default=48_000, validator=ge(6_000))
     channels: int = attrs.field(default=2, validator=in_((1, 2)))
-    frame_duration: float = attrs.field(default=0.02, validator=in_((0.01, 0.02, 0.04, 0.06)))
+    frame_duration: float = attrs.field(default=0.02, validator=in_(FRAME_DURATIONS))
     application: Literal["voip", "audio", "lowdelay"] = attrs.field(
         default="voip", validator=in_(("voip", "audio", "lowdelay"))
     )
     fec: bool = True
     expected_loss: int = attrs.field(default=10, validator=[ge(0), attrs.validators.le(100)])
     dtx: bool = False
+    cbr: bool = False
+    max_playback_rate: int = attrs.field(default=48_000, validator=in_(PLAYBACK_RATES))
     extra: Mapping[str, str] = attrs.field(factory=dict)
 
     @classmethod
     def from_format_parameters(cls, parameters: Mapping[str, str]) -> "AudioEncoderOptions":
         """Return what the peer's ``a=fmtp`` of Opus asks for (RFC 7587 section 6.1).
 
-        Values that are no numbers count as absent.
+        Values that are no numbers count as absent. ``ptime`` and ``maxptime``, in milliseconds, are read for every
+        codec; the duration of packets is the longest that both allow, and 20 ms without them.
         """
 
         def number(name: str, default: int) -> int:
@@ -99,7 +107,21 @@ class AudioEncoderOptions:
             channels=2 if stereo else 1,
             fec=number("useinbandfec", 0) == 1,
             dtx=number("usedtx", 0) == 1,
+            cbr=number("cbr", 0) == 1,
+            max_playback_rate=max(
+                (rate for rate in PLAYBACK_RATES if rate <= number("maxplaybackrate", 48_000)),
+                default=PLAYBACK_RATES[0],
+            ),
+            frame_duration=_frame_duration(
+                max(number("ptime", 20), number("minptime", 0)), number("maxptime", 120)
+            ),
         )
+
+
+def _frame_duration(ptime: int, maxptime: int) -> float:
+    """Return the longest duration of a packet, in seconds, that is not longer than either in milliseconds."""
+    wanted = min(ptime, maxptime) / 1000
+    return max((each for each in FRAME_DURATIONS if each <= wanted), default=FRAME_DURATIONS[0])
 
 
 @attrs.frozen

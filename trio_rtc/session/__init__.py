@@ -14,6 +14,7 @@ from .description import Description, LocalMedia, LocalTransport
 from .extensions import HeaderExtension, NegotiatedExtension
 from .media_plan import MediaPlan, RemoteSource
 from .options import SessionOptions
+from .opus import OpusParameters
 from .plan import Applied, Disassociated, DtlsRole, TransportPlan
 from .session import Session
 from .signaling import TRANSITIONS, Side, mermaid
@@ -45,6 +46,7 @@ __all__ = [
     "MediaPlan",
     "NegotiatedCodec",
     "NegotiatedExtension",
+    "OpusParameters",
     "RemoteSource",
     "SendEncoding",
     "Session",

@@ -70,6 +70,8 @@ class MediaPlan:
         remote_sources: The peer's sources, as far as it announces them.
         remote_source_groups: ``FID`` (media, retransmission), ``FEC-FR`` (media, FlexFEC) and ``SIM`` over them.
         bandwidth: What the peer can take in this section, bits a second; ``None`` for no limit.
+        ptime: Milliseconds of audio that the peer wants in a packet, ``None`` if it does not say.
+        maxptime: Milliseconds of audio that it takes in a packet at most, ``None`` if it does not say.
         flexfec_announced: Whether our description announces a source of FlexFEC. The peer drops the packets of one that
             is not announced.
         rtcp_reduced_size: Whether feedback may be sent alone (RFC 5506).
@@ -95,6 +97,8 @@ class MediaPlan:
     remote_sources: tuple[RemoteSource, ...] = ()
     remote_source_groups: tuple[SsrcGroup, ...] = ()
     bandwidth: int | None = None
+    ptime: float | None = None
+    maxptime: float | None = None
     flexfec_announced: bool = False
     rtcp_reduced_size: bool = False
     extmap_allow_mixed: bool = False
@@ -145,6 +149,8 @@ def _with_remote(plan: MediaPlan, remote: SessionDescription) -> MediaPlan:
         remote_sources=_sources(attributes),
         remote_source_groups=attributes.ssrc_groups[:MAXIMUM_SOURCES],
         bandwidth=_bandwidth(attributes.bandwidths),
+        ptime=attributes.ptime,
+        maxptime=attributes.maxptime,
     )
 
 

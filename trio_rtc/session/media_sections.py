@@ -78,6 +78,7 @@ def offer_media_section(
         Attribute("rtcp-mux-only"),
         Attribute("rtcp-rsize"),
         *format_attributes(formats),
+        *_ptime_attributes(transceiver),
         *_source_attributes(transceiver, transceiver.direction, formats, announce_flexfec=announce_flexfec),
         *layer_attributes(layers),
     )
@@ -125,6 +126,7 @@ def answer_media_section(
         Attribute("rtcp-mux"),
         *_if(attributes.rtcp_rsize, Attribute("rtcp-rsize")),
         *format_attributes(formats),
+        *_ptime_attributes(transceiver),
         *_source_attributes(transceiver, direction, formats, announce_flexfec=announce_flexfec),
         *layer_attributes(layers),
     )
@@ -180,6 +182,11 @@ def _extension_attributes(extmaps: Sequence[ExtMap], *, mixed: bool) -> Iterator
 def _stream_ids(transceiver: LocalTransceiver) -> tuple[str, ...]:
     # RFC 8830 section 2: a hyphen is a track in no stream.
     return transceiver.stream_ids or ("-",)
+
+
+def _ptime_attributes(transceiver: LocalTransceiver) -> Iterator[Attribute]:
+    if transceiver.ptime is not None:
+        yield Attribute("ptime", str(transceiver.ptime))
 
 
 def _msid_attributes(transceiver: LocalTransceiver) -> Iterator[Attribute]:

@@ -77,6 +77,7 @@ class LocalTransceiver:
         has_sent: Whether it has sent: then its sources are announced on while it does not. Chromium shows nothing of a
             source that was taken back and comes again.
         any_profile: Whether an answer accepts profiles beside those in ``codecs``, because nothing is decoded.
+        ptime: Milliseconds of audio that we want in a packet, ``None`` to leave it to the peer.
     """
 
     key: int
@@ -95,6 +96,7 @@ class LocalTransceiver:
     added_by_track: bool = False
     has_sent: bool = False
     any_profile: bool = False
+    ptime: int | None = None
 
     @property
     def is_live(self) -> bool:

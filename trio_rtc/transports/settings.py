@@ -11,7 +11,7 @@ from trio_rtc.protocols.dtls import DtlsOptions
 from trio_rtc.protocols.ice import IceOptions
 from trio_rtc.protocols.rtp import RtpOptions
 from trio_rtc.protocols.sctp import SctpOptions
-from trio_rtc.session import SessionOptions
+from trio_rtc.session import OpusParameters, SessionOptions
 
 from .network import InterfaceAddress, Network
 
@@ -43,6 +43,7 @@ class Settings:
         sctp: Options of SCTP.
         data_channels: Options of the data channel core.
         rtp: Options of RTP: repair, buffers, congestion control.
+        opus: How Opus is to be sent to us, unless ``RTCRtpTransceiver.set_opus_parameters`` says otherwise.
         decode: Whether received tracks give decoded frames; ``None``: if the extra ``media`` is installed.
         video_decoder: How received video is decoded, such as the largest picture that is taken; ``None``: by default.
         rng: Source of randomness; ``None``: the system's, or under ``trio_rtc.testing.run`` one from the seed.
@@ -64,6 +65,9 @@ class Settings:
     sctp: SctpOptions = attrs.field(factory=SctpOptions)
     data_channels: DataChannelOptions = attrs.field(factory=DataChannelOptions)
     rtp: RtpOptions = attrs.field(factory=RtpOptions)
+    opus: OpusParameters = attrs.field(
+        factory=OpusParameters, validator=attrs.validators.instance_of(OpusParameters)
+    )
     decode: bool | None = None
     video_decoder: "trio_rtc.codecs.VideoDecoderOptions | None" = None
     rng: random.Random | None = None

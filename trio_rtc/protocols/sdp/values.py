@@ -18,6 +18,7 @@ from .grammar import BLANKS, integer, token, words
 _ICE_TEXT = re.compile(r"[!-~]+")
 _HEX_PAIRS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2})*")
 _DIGEST_SIZES = {"md5": 16, "sha-1": 20, "sha-224": 28, "sha-256": 32, "sha-384": 48, "sha-512": 64}
+_MILLISECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _MAX_ICE_OPTIONS = 32
 SETUP_ROLES = frozenset({"active", "passive", "actpass", "holdconn"})
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
@@ -372,6 +373,14 @@ def parse_max_message_size(value: str) -> int:
     return integer(value.strip(BLANKS), "max-message-size", maximum=2**64 - 1)
 
 
+def parse_ptime(value: str) -> float:
+    """``a=ptime`` and ``a=maxptime``, RFC 8866 sections 6.4 and 6.5: milliseconds of audio in a packet."""
+    text = value.strip(BLANKS)
+    if _MILLISECONDS.fullmatch(text) is None or not float(text):
+        raise ProtocolError("duration of a packet is not a number above 0")
+    return float(text)
+
+
 VALUE_PARSERS: Mapping[str, Callable[[str], object]] = {
     "extmap": ExtMap.parse,
     "fingerprint": Fingerprint.parse,
@@ -381,8 +390,10 @@ VALUE_PARSERS: Mapping[str, Callable[[str], object]] = {
     "ice-pwd": parse_ice_pwd,
     "ice-ufrag": parse_ice_ufrag,
     "max-message-size": parse_max_message_size,
+    "maxptime": parse_ptime,
     "mid": parse_mid,
     "msid": Msid.parse,
+    "ptime": parse_ptime,
     "rid": Rid.parse,
     "rtcp": Rtcp.parse,
     "rtcp-fb": RtcpFeedback.parse,

@@ -102,6 +102,8 @@ class RtpAttributes:
     rids: tuple[Rid, ...]
     simulcast: Simulcast | None
     bandwidths: tuple[Bandwidth, ...]
+    ptime: float | None
+    maxptime: float | None
 
 
 def groups(description: SessionDescription, semantics: str) -> tuple[Group, ...]:
@@ -198,6 +200,8 @@ def rtp_attributes(description: SessionDescription, index: int) -> RtpAttributes
         rids=tuple(parsed_values(media, "rid", Rid)),
         simulcast=parsed_value(media, "simulcast", Simulcast),
         bandwidths=tuple(_bandwidths(media)),
+        ptime=parsed_value(media, "ptime", float),
+        maxptime=parsed_value(media, "maxptime", float),
     )
 
 

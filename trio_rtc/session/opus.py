@@ -1,0 +1,62 @@
+"""How Opus is to be sent to us: the parameters of its ``a=fmtp``, and ``a=ptime`` (RFC 7587 sections 6.1 and 7)."""
+
+from collections.abc import Mapping
+
+import attrs
+from attrs import validators
+
+_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
+# RFC 7587 section 6.1: a frame of Opus, or several of them in a packet.
+_DURATIONS = (5, 10, 20, 40, 60, 80, 100, 120)
+_is_bool = validators.instance_of(bool)
+
+
+@attrs.frozen
+class OpusParameters:
+    """How we want to receive Opus; the encoder of the peer follows it.
+
+    Each parameter is a preference of the receiver (RFC 7587 section 6.1), so it says nothing about what we send: that
+    follows the peer's. ``Settings.opus`` has them for a whole connection, ``RTCRtpTransceiver.set_opus_parameters``
+    for one transceiver.
+
+    Attributes:
+        stereo: Whether we want two channels (``stereo``). Without, encoders mix them down to one.
+        max_average_bitrate: Bits per second at most (``maxaveragebitrate``), 6,000 to 510,000; ``None`` leaves it to
+            the sender. Libwebrtc sends 32,000 for each channel without, and this much with it.
+        use_dtx: Whether silence may be left out (``usedtx``).
+        use_inband_fec: Whether packets may carry the one before in brief (``useinbandfec``), so that a lost one can
+            be recovered.
+        cbr: Whether we want a constant bitrate (``cbr``), so that the size of packets tells nothing.
+        max_playback_rate: Samples per second that are of use to us (``maxplaybackrate``): 8,000, 12,000, 16,000,
+            24,000 or 48,000; ``None`` is 48,000.
+        ptime: Milliseconds of audio that we want in a packet (``a=ptime``): 5, 10, 20, 40, 60, 80, 100 or 120; ``None``
+            leaves it to the sender. Longer packets have less overhead and more delay.
+        min_ptime: Milliseconds that a packet should have at least (``minptime``).
+    """
+
+    stereo: bool = attrs.field(default=False, validator=_is_bool)
+    max_average_bitrate: int | None = attrs.field(
+        default=None, validator=validators.optional([validators.ge(6_000), validators.le(510_000)])
+    )
+    use_dtx: bool = attrs.field(default=False, validator=_is_bool)
+    use_inband_fec: bool = attrs.field(default=True, validator=_is_bool)
+    cbr: bool = attrs.field(default=False, validator=_is_bool)
+    max_playback_rate: int | None = attrs.field(
+        default=None, validator=validators.optional(validators.in_(_RATES))
+    )
+    ptime: int | None = attrs.field(default=None, validator=validators.optional(validators.in_(_DURATIONS)))
+    min_ptime: int = attrs.field(default=10, validator=validators.in_(_DURATIONS))
+
+    def to_format_parameters(self) -> Mapping[str, str]:
+        """Return the parameters of ``a=fmtp``; those that have the default of RFC 7587 are left out."""
+        parameters = {"minptime": str(self.min_ptime)}
+        flags = {
+            "useinbandfec": self.use_inband_fec,
+            "stereo": self.stereo,
+            "usedtx": self.use_dtx,
+            "cbr": self.cbr,
+        }
+        parameters.update((name, "1") for name, flag in flags.items() if flag)
+        numbers = {"maxaveragebitrate": self.max_average_bitrate, "maxplaybackrate": self.max_playback_rate}
+        parameters.update((name, str(number)) for name, number in numbers.items() if number is not None)
+        return parameters
