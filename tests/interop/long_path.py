@@ -1,10 +1,12 @@
-"""A long path that loses packets, between us and a peer on the same machine: the same ones each time.
+"""A long path that loses packets, between us and a peer on the same machine: the same ones each time, or at random.
 
 The system's own network is behind it. What we send leaves late, by the whole round-trip time: neither side can tell.
 """
 
+import random
 from collections import Counter, deque
 from collections.abc import Sequence
+from typing import Generic, Protocol, TypeVar
 
 import attrs
 import trio
@@ -13,6 +15,51 @@ from tests.strategies.wires import PassThroughNetwork, PassThroughSocket
 from trio_rtc.protocols._contract import Address
 from trio_rtc.transports.network import DatagramSocket, InterfaceAddress
 from trio_rtc.transports.udp import SystemNetwork
+
+
+class Direction(Protocol):
+    """What becomes of the datagrams of one direction."""
+
+    def pass_on(self, datagrams: Sequence[bytes]) -> list[bytes]:
+        """Return what is not lost."""
+
+
+DirectionT = TypeVar("DirectionT", bound=Direction)
+
+
+@attrs.define
+class RandomLoss:
+    """Loses SRTP and SRTCP packets at random, each by itself. Handshakes pass.
+
+    Attributes:
+        probability: Part of the packets that are lost; it may change at any time.
+        seed: Of the generator: the same packet of a direction, counted from the first, has the same fate.
+        passed: How many packets were subject to loss and passed.
+        lost: How many were lost.
+    """
+
+    probability: float
+    seed: int
+    passed: int = 0
+    lost: int = 0
+    _rng: random.Random = attrs.field(init=False)
+
+    @_rng.default
+    def _make_rng(self) -> random.Random:
+        return random.Random(self.seed)
+
+    def pass_on(self, datagrams: Sequence[bytes]) -> list[bytes]:
+        """Return what is not lost."""
+        return [datagram for datagram in datagrams if not self._loses(datagram)]
+
+    def _loses(self, datagram: bytes) -> bool:
+        # RFC 7983 section 7.
+        if not datagram or not 128 <= datagram[0] < 192:
+            return False
+        is_lost = self._rng.random() < self.probability
+        self.lost += is_lost
+        self.passed += not is_lost
+        return is_lost
 
 
 @attrs.define
@@ -58,7 +105,7 @@ class Loss:
 
 
 @attrs.define
-class LongPath(PassThroughNetwork):
+class LongPath(PassThroughNetwork, Generic[DirectionT]):
     """The network of this host, with a long path that loses packets in front of it.
 
     Attributes:
@@ -70,13 +117,13 @@ class LongPath(PassThroughNetwork):
 
     nursery: trio.Nursery
     round_trip: float
-    outgoing: Loss
-    incoming: Loss
+    outgoing: DirectionT
+    incoming: DirectionT
 
-    @classmethod
-    def of_this_host(cls, nursery: trio.Nursery, *, round_trip: float, interval: int) -> "LongPath":
+    @staticmethod
+    def of_this_host(nursery: trio.Nursery, *, round_trip: float, interval: int) -> "LongPath[Loss]":
         """Make one that loses the first packet of one of so many frames, in both directions."""
-        return cls(SystemNetwork(), nursery, round_trip, Loss(interval), Loss(interval))
+        return LongPath(SystemNetwork(), nursery, round_trip, Loss(interval), Loss(interval))
 
     async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> DatagramSocket:
         """See :class:`Network`."""
@@ -92,8 +139,8 @@ class _LongPathSocket(PassThroughSocket):
     """A socket whose packets leave late, and not all of them."""
 
     _delay: float
-    _outgoing: Loss
-    _incoming: Loss
+    _outgoing: Direction
+    _incoming: Direction
     _under_way: deque[tuple[float, list[bytes], Address]] = attrs.Factory(deque)
     _woken: trio.Event = attrs.Factory(trio.Event)
 

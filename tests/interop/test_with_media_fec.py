@@ -15,7 +15,7 @@ import trio
 from tests.interop.calling import CALL_SECONDS, OUR_TONE, THEIR_START, THEIR_TONE, Call, until
 from tests.interop.connecting import negotiating
 from tests.interop.drivers.rpc import JsonObject
-from tests.interop.long_path import LongPath
+from tests.interop.long_path import LongPath, Loss
 from tests.interop.opening import Peers
 from tests.interop.own_media import hear
 from tests.strategies.stories import layer_counters
@@ -33,7 +33,7 @@ ULPFEC, FLEXFEC = ("VP8", "red", "ulpfec"), ("VP8", "flexfec-03")
 
 
 @asynccontextmanager
-async def calling_far_away(peers: Peers, name: str) -> AsyncIterator[tuple[Call, LongPath]]:
+async def calling_far_away(peers: Peers, name: str) -> AsyncIterator[tuple[Call, LongPath[Loss]]]:
     """Open ourselves and a foreign peer for a call over a long path that loses packets."""
     async with trio.open_nursery() as nursery:
         path = LongPath.of_this_host(nursery, round_trip=ROUND_TRIP, interval=INTERVAL)
@@ -102,7 +102,7 @@ async def test_pictures_are_protected_both_ways(peers: Peers, name: str, codecs:
 
 
 async def assert_they_go_on_without_retransmissions(
-    call: Call, path: LongPath, video: RTCRtpTransceiver
+    call: Call, path: LongPath[Loss], video: RTCRtpTransceiver
 ) -> None:
     """For a while many packets are lost, of hardly any picture what it needs."""
 

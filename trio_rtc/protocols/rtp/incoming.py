@@ -396,7 +396,7 @@ class IncomingStream:
             return []
         missing = [number & 0xFFFF for number in self._nack.due(now)]
         if missing and self._path is not None:
-            self._path.set_patience(self._nack.patience)
+            self._path.set_patience(self._nack.patience, self._nack.first_answer)
         if self._nack.take_gave_up() and self._path is not None:
             self._path.repair_gave_up()
         return missing

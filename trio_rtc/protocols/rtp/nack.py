@@ -53,6 +53,7 @@ _ROUND_TRIP_SMOOTHING = 1 / 8
 _ROUND_TRIP_RISE = 1 / 2
 _TWO_ANSWERS = 2.5
 """Intervals between requests: one until the second is made, one for its answer, and some for a queue before that."""
+_ONE_ANSWER = 1.25
 
 
 class NackGenerator:
@@ -106,6 +107,11 @@ class NackGenerator:
         here sooner than all of them.
         """
         return self.tolerance + _TWO_ANSWERS * (self._reported_round_trip + self.tolerance)
+
+    @property
+    def first_answer(self) -> float:
+        """How long after a hole has shown the first request for what is missing is answered, in seconds."""
+        return self.tolerance + _ONE_ANSWER * (self._reported_round_trip + self.tolerance)
 
     def set_round_trip(self, round_trip: float) -> None:
         """Tell the round-trip time, in seconds, by which requests are paced."""

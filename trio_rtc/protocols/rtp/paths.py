@@ -16,6 +16,7 @@ from .parameters import FEEDBACK_NACK, Codec
 from .payload import (
     Depacketizer,
     LayerIds,
+    continuity_tracker,
     depacketizer,
     layer_reader,
     payload_duration,
@@ -69,8 +70,8 @@ class MediaPath(Protocol):
     def repair_gave_up(self) -> None:
         """Hear that what is missing will not come."""
 
-    def set_patience(self, patience: float) -> None:
-        """Take how long it takes until what is missing was asked for, and sent, twice; in seconds."""
+    def set_patience(self, patience: float, first_answer: float) -> None:
+        """Take how long it takes until what is missing was asked for, and sent, twice, and once; in seconds."""
 
     def expect_repairs(self) -> None:
         """Hear that what is missing may be got back."""
@@ -118,7 +119,11 @@ class VideoPath:
         reader = layer_reader(codec.name)
         layers = None if reader is None else _Layers(reader)
         self._assembler = FrameAssembler(
-            opener, options.assembler, layers=layers, repairs=FEEDBACK_NACK in codec.feedback
+            opener,
+            options.assembler,
+            layers=layers,
+            continuity=continuity_tracker(codec.name, codec.parameters),
+            repairs=FEEDBACK_NACK in codec.feedback,
         )
         self._assembler.counters = self._meters.assembler
         self._jitter = JitterEstimator()
@@ -224,9 +229,9 @@ class VideoPath:
         """Hear that what is missing will not come."""
         self._assembler.repair_gave_up()
 
-    def set_patience(self, patience: float) -> None:
+    def set_patience(self, patience: float, first_answer: float) -> None:
         """Take how long what is missing is worth waiting for."""
-        self._assembler.set_patience(patience)
+        self._assembler.set_patience(patience, first_answer)
 
     def expect_repairs(self) -> None:
         """Hear that there is error correction, which is worth waiting for."""
@@ -365,7 +370,7 @@ class AudioPath:
     def repair_gave_up(self) -> None:
         """Of no consequence: sound does not wait for repair."""
 
-    def set_patience(self, patience: float) -> None:
+    def set_patience(self, patience: float, first_answer: float) -> None:
         """Of no consequence, likewise."""
 
     def expect_repairs(self) -> None:

@@ -6,9 +6,11 @@ simulcast layers one stream with :func:`rewriter`.
 """
 
 from ._format import AssembledFrame, Depacketizer, Packetizer
+from .continuity import Continuity, ContinuityTracker
 from .layers import LayerIds
 from .registry import (
     Rewriter,
+    continuity_tracker,
     depacketizer,
     layer_reader,
     packetizer,
@@ -21,11 +23,14 @@ from .telephone_event import DTMF_EVENTS, TelephoneEvent
 __all__ = [
     "DTMF_EVENTS",
     "AssembledFrame",
+    "Continuity",
+    "ContinuityTracker",
     "Depacketizer",
     "LayerIds",
     "Packetizer",
     "Rewriter",
     "TelephoneEvent",
+    "continuity_tracker",
     "depacketizer",
     "layer_reader",
     "packetizer",

@@ -44,7 +44,7 @@ _BEGINNINGS: Final = frozenset({6, _SPS, _PPS, 9, 14, 15, 16, 17, 18})
 _TYPE: Final = 0x1F
 
 # Profiles whose SPS has the chroma format (section 7.3.2.1.1).
-_CHROMA_PROFILES: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
+CHROMA_PROFILES: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 _CROP_UNITS: Final = ((1, 1), (2, 2), (2, 1), (1, 1))
 # More would be no size that any level allows.
 _MAX_SIDE: Final = 16384
@@ -66,7 +66,7 @@ def _stap_a_header(units: Sequence[bytes]) -> bytes:
 
 
 # RFC 6184 sections 5.6, 5.7.1 and 5.8.
-_FORMAT: Final = NalFormat(
+H264_FORMAT: Final = NalFormat(
     codec="H.264",
     header_size=1,
     single_types=range(1, _LAST_SINGLE + 1),
@@ -116,11 +116,11 @@ class H264Packetizer:
                 packetization mode 0 one is larger than ``max_size``.
         """
         units = split_annex_b(frame.payload)
-        if not all(_type_of(unit) in _FORMAT.single_types for unit in units):
+        if not all(_type_of(unit) in H264_FORMAT.single_types for unit in units):
             raise ValueError("the frame has NAL units that are none of H.264")
         units = self._parameter_sets.complete(units, _has_idr(units))
         if not self._single_units:
-            return _FORMAT.pack(units, max_size)
+            return H264_FORMAT.pack(units, max_size)
         largest = max(map(len, units))
         if largest > max_size:
             raise ValueError(f"a NAL unit of {largest} bytes does not fit {max_size} in packetization mode 0")
@@ -139,7 +139,7 @@ class H264Depacketizer:
 
     def starts_frame(self, payload: bytes) -> bool:
         """Return whether a frame may begin with this payload; see the module on what that is worth."""
-        head = _FORMAT.first_unit(payload)
+        head = H264_FORMAT.first_unit(payload)
         if head is None:
             return False
         unit_type = _type_of(head)
@@ -152,13 +152,13 @@ class H264Depacketizer:
 
         An IDR picture whose SPS comes in a packet before has both; who begins to forward takes the first of them.
         """
-        head = _FORMAT.first_unit(payload)
+        head = H264_FORMAT.first_unit(payload)
         if head is None or not self.starts_frame(payload):
             return False
         unit_type = _type_of(head)
         if unit_type == _IDR:
             return True
-        return unit_type == _SPS or _FORMAT.holds(payload, _is_sps)
+        return unit_type == _SPS or H264_FORMAT.holds(payload, _is_sps)
 
     def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame:
         """Put the payloads of one frame together.
@@ -166,7 +166,7 @@ class H264Depacketizer:
         Raises:
             ProtocolError: One is malformed or of packetization mode 2, or a fragmented NAL unit is not whole.
         """
-        units = _FORMAT.unpack(payloads)
+        units = H264_FORMAT.unpack(payloads)
         keyframe = _has_idr(units)
         units = self._parameter_sets.complete(units, keyframe)
         sequence = next(filter(_is_sps, units), None) if keyframe else None
@@ -193,7 +193,7 @@ def _read_sps_size(bits: BitReader) -> tuple[int, int] | None:
     bits.read_exp_golomb()
     chroma_format = 1
     separate_planes = False
-    if profile in _CHROMA_PROFILES:
+    if profile in CHROMA_PROFILES:
         chroma_format = bits.read_exp_golomb()
         if chroma_format > 3:
             return None
@@ -202,7 +202,7 @@ def _read_sps_size(bits: BitReader) -> tuple[int, int] | None:
         bits.read_exp_golomb()
         bits.read(1)
         if bits.read_flag():
-            _skip_scaling_lists(bits, 8 if chroma_format != 3 else 12)
+            skip_scaling_lists(bits, 8 if chroma_format != 3 else 12)
     bits.read_exp_golomb()
     _skip_picture_order(bits)
     bits.read_exp_golomb()
@@ -235,7 +235,8 @@ def _skip_picture_order(bits: BitReader) -> None:
             bits.read_signed_exp_golomb()
 
 
-def _skip_scaling_lists(bits: BitReader, count: int) -> None:
+def skip_scaling_lists(bits: BitReader, count: int) -> None:
+    """Pass over the scaling lists of an SPS or PPS (section 7.3.2.1.1.1)."""
     for index in range(count):
         if not bits.read_flag():
             continue
@@ -254,7 +255,7 @@ def read_layers(payload: bytes) -> LayerIds:
     """
     if not payload:
         raise ProtocolError("an H.264 payload is empty")
-    unit = _FORMAT.first_unit(payload)
+    unit = H264_FORMAT.first_unit(payload)
     if unit is None:
         return LayerIds()
     if unit[0] & _TYPE in (_PREFIX, _SCALABLE_SLICE) and len(unit) >= 4 and unit[1] & 0x80:

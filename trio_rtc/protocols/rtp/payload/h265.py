@@ -61,7 +61,7 @@ def _aggregation_header(units: Sequence[bytes]) -> bytes:
 
 
 # RFC 7798 sections 4.4.1, 4.4.2 and 4.4.3.
-_FORMAT: Final = NalFormat(
+H265_FORMAT: Final = NalFormat(
     codec="H.265",
     header_size=_HEADER_SIZE,
     single_types=range(_LAST_SINGLE + 1),
@@ -107,9 +107,9 @@ class H265Packetizer:
             ValueError: It does not begin with a start code or has a NAL unit that is none of H.265's.
         """
         units = split_annex_b(frame.payload)
-        if not all(len(unit) > _HEADER_SIZE and _type_of(unit) in _FORMAT.single_types for unit in units):
+        if not all(len(unit) > _HEADER_SIZE and _type_of(unit) in H265_FORMAT.single_types for unit in units):
             raise ValueError("the frame has NAL units that are none of H.265")
-        return _FORMAT.pack(self._parameter_sets.complete(units, _has_keyframe(units)), max_size)
+        return H265_FORMAT.pack(self._parameter_sets.complete(units, _has_keyframe(units)), max_size)
 
 
 class H265Depacketizer:
@@ -124,7 +124,7 @@ class H265Depacketizer:
 
     def starts_frame(self, payload: bytes) -> bool:
         """Return whether a frame may begin with this payload; see the module on what that is worth."""
-        head = _FORMAT.first_unit(payload)
+        head = H265_FORMAT.first_unit(payload)
         if head is None:
             return False
         unit_type = _type_of(head)
@@ -132,13 +132,13 @@ class H265Depacketizer:
 
     def is_keyframe_start(self, payload: bytes) -> bool:
         """Return whether it begins with a VPS, an SPS or the first slice of an intra random access point."""
-        head = _FORMAT.first_unit(payload)
+        head = H265_FORMAT.first_unit(payload)
         if head is None or not self.starts_frame(payload):
             return False
         unit_type = _type_of(head)
         if _FIRST_RANDOM_ACCESS <= unit_type <= _LAST_RANDOM_ACCESS:
             return True
-        return unit_type in (_VPS, _SPS) or _FORMAT.holds(payload, _is_sps)
+        return unit_type in (_VPS, _SPS) or H265_FORMAT.holds(payload, _is_sps)
 
     def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame:
         """Put the payloads of one frame together.
@@ -146,7 +146,7 @@ class H265Depacketizer:
         Raises:
             ProtocolError: One is malformed or of a kind that is not negotiated, or a fragmented NAL unit is not whole.
         """
-        units = _FORMAT.unpack(payloads)
+        units = H265_FORMAT.unpack(payloads)
         if not all(map(_is_proper, units)):
             raise ProtocolError("an H.265 NAL unit has no proper header")
         keyframe = _has_keyframe(units)
@@ -164,7 +164,7 @@ def _is_first_slice(unit: bytes) -> bool:
 
 def _is_proper(unit: bytes) -> bool:
     # The temporal id is written plus 1, so that 0 is no header (section 7.4.2.2).
-    return len(unit) > _HEADER_SIZE and _type_of(unit) in _FORMAT.single_types and bool(unit[1] & 7)
+    return len(unit) > _HEADER_SIZE and _type_of(unit) in H265_FORMAT.single_types and bool(unit[1] & 7)
 
 
 def read_sps_size(unit: bytes) -> tuple[int, int] | None:
@@ -179,7 +179,7 @@ def _read_sps_size(bits: BitReader) -> tuple[int, int] | None:
     bits.read(4)
     sub_layers = bits.read(3)
     bits.read(1)
-    _skip_profile_tier_level(bits, sub_layers)
+    skip_profile_tier_level(bits, sub_layers)
     bits.read_exp_golomb()
     chroma_format = bits.read_exp_golomb()
     if chroma_format > 3:
@@ -194,7 +194,8 @@ def _read_sps_size(bits: BitReader) -> tuple[int, int] | None:
     return (width, height) if 0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE else None
 
 
-def _skip_profile_tier_level(bits: BitReader, sub_layers: int) -> None:
+def skip_profile_tier_level(bits: BitReader, sub_layers: int) -> None:
+    """Pass over profile_tier_level() of so many sub-layers above the first (section 7.3.3)."""
     bits.read(88)
     bits.read(8)
     present = [(bits.read_flag(), bits.read_flag()) for _ in range(sub_layers)]

@@ -9,7 +9,9 @@ from trio_rtc.errors import ProtocolError
 from . import av1, h264, h265, opus, single, telephone_event, vp8, vp9
 from ._format import Depacketizer, Packetizer
 from ._nal import read_base64_units
+from .continuity import ContinuityTracker, PictureIdTracker
 from .layers import LayerIds
+from .nal_continuity import FrameNumTracker, PictureOrderTracker
 
 _SINGLE: Final = frozenset({"pcmu", "pcma", "g722", "cn"})
 _H265_SETS: Final = ("sprop-vps", "sprop-sps", "sprop-pps")
@@ -104,6 +106,28 @@ def depacketizer(codec_name: str, parameters: Mapping[str, str]) -> Depacketizer
             return h265.H265Depacketizer(sets)
         case "av1":
             return av1.Av1Depacketizer()
+        case _:
+            return None
+
+
+def continuity_tracker(codec_name: str, parameters: Mapping[str, str]) -> ContinuityTracker | None:
+    """Return what follows the picture numbers of one incoming stream; ``None`` for codecs without such numbers.
+
+    Args:
+        codec_name: The encoding name.
+        parameters: What ``a=fmtp`` says of the codec, as for :func:`depacketizer`.
+    """
+    match codec_name.lower():
+        case "vp8":
+            return PictureIdTracker(vp8.read_layers)
+        case "vp9":
+            return PictureIdTracker(vp9.read_layers, vp9.read_references)
+        case "h264":
+            return FrameNumTracker(read_base64_units(parameters.get("sprop-parameter-sets", "")))
+        case "h265":
+            return PictureOrderTracker(
+                [unit for key in _H265_SETS for unit in read_base64_units(parameters.get(key, ""))]
+            )
         case _:
             return None
 

@@ -255,6 +255,18 @@ def read_layers(payload: bytes) -> LayerIds:
     )
 
 
+def read_references(payload: bytes) -> tuple[int, ...] | None:
+    """Return by how many pictures those lie back that a picture refers to; ``None`` if that is not told.
+
+    Raises:
+        ProtocolError: The payload is malformed.
+    """
+    descriptor = Vp9Descriptor.parse(payload)
+    if not descriptor.inter_picture_predicted:
+        return ()
+    return descriptor.references if descriptor.flexible else None
+
+
 def rewrite(payload: bytes, *, picture_id: int | None = None, tl0: int | None = None) -> bytes:
     """Return a payload with another picture id and TL0PICIDX, so that simulcast layers follow each other gaplessly.
 

@@ -15,6 +15,12 @@ here; or to the next frame of which the temporal layers tell that it does not ne
 where repair goes on, it asks for the keyframe first, and waits for ``last_wait`` more: the answer to the last request
 for the packet may be here sooner than the keyframe.
 
+A missing number need not have carried media: ULPFEC and padding have numbers of the same stream. Between a frame that
+is complete and the first packet of another, the codec's picture numbers tell (:mod:`.payload.continuity`): if the next
+picture follows on the last, the assembler goes on behind the missing numbers at once, as libwebrtc does. Where the
+codec does not tell, timestamps that leave no room for another frame do: at once if the frames come at even intervals,
+else when a retransmission would have come. If one comes later after all, a keyframe is asked for.
+
 What a peer can do wrong costs frames, not the stream. A frame whose payloads are malformed is dropped and a keyframe
 asked for. A sequence number far ahead is a new beginning. One behind is late and dropped, unless it begins a keyframe
 and is far behind, has a timestamp that was not seen yet, or comes after a silence: then the sender has started again.
@@ -23,14 +29,16 @@ section 5.1's, as the payload formats for video define it.
 """
 
 import math
+from collections import deque
 from typing import Final
 
 import attrs
 
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.packet import RtpPacket
-from trio_rtc.protocols.rtp.payload import AssembledFrame, Depacketizer
+from trio_rtc.protocols.rtp.payload import AssembledFrame, Continuity, ContinuityTracker, Depacketizer
 
+from .frame_intervals import FrameIntervals
 from .keyframe_requests import KeyframeRequests
 from .keyframe_starts import KeyframeStarts
 from .options import FrameAssemblerOptions
@@ -74,6 +82,7 @@ class AssemblerCounters:
         late: Packets that came when they were no longer of use.
         duplicates: Packets that came twice.
         skips: How often a gap was given up.
+        passed_over: Missing numbers that were taken for such as carried no media.
         resets: How often a new beginning of the stream was seen.
         overflows: How often the buffer was full.
     """
@@ -85,6 +94,7 @@ class AssemblerCounters:
     late: int = 0
     duplicates: int = 0
     skips: int = 0
+    passed_over: int = 0
     resets: int = 0
     overflows: int = 0
 
@@ -106,6 +116,13 @@ class _Gap:
     # Whether a whole keyframe is behind it, as looked at when so many packets had come.
     keyframe_follows: bool = False
     looked_at: int = 0
+    # The first packet behind it that has a payload, if one is known, and how that relates to the last frame, as looked
+    # at when so many packets had come.
+    behind: int | None = None
+    continuity: Continuity = Continuity.BROKEN
+    # Whether only timestamps tell that.
+    is_doubtful: bool = False
+    continuity_looked_at: int = -1
 
 
 @attrs.define
@@ -120,10 +137,16 @@ class _Gathering:
     scan: int
     # What is missing there, once that is known.
     gap: _Gap | None = None
+    # Whether numbers in front of the next frame were passed over, or given up.
+    passed_over: bool = True
 
 
 _LOOK_AGAIN: Final = 32
 """A buffer is searched anew when so small a part of it, or one packet, is new: else each packet would cost a search."""
+_MAX_LOOKED_AT: Final = 6
+"""Packets at the beginning of a frame in which its picture number is looked for."""
+_MAX_DOUBTED: Final = 64
+"""Numbers that were passed over because of timestamps only, and may turn out to carry media."""
 _MAX_GIVEN_UP: Final = 32
 """Gaps and broken frames that are passed over at once. Of what is behind more of them nothing is worth the search."""
 
@@ -140,6 +163,7 @@ class FrameAssembler:
         options: FrameAssemblerOptions | None = None,
         *,
         layers: TemporalLayers | None = None,
+        continuity: ContinuityTracker | None = None,
         repairs: bool = True,
     ) -> None:
         """Begin.
@@ -148,13 +172,17 @@ class FrameAssembler:
             depacketizer: Of the payload format.
             options: How long to wait and how much to keep.
             layers: Tells the temporal layers, if the format does.
+            continuity: Follows the picture numbers, if the format has them.
             repairs: Whether lost packets may still come, by retransmission or error correction.
         """
         self._depacketizer = depacketizer
         self._options = options or FrameAssemblerOptions()
         self._layers = layers
         self._repairs = repairs
-        self._patience = self._options.max_wait
+        self._pictures = continuity
+        self._intervals = FrameIntervals()
+        self._doubted: deque[int] = deque(maxlen=_MAX_DOUBTED)
+        self._patience = self._first_answer = self._options.max_wait
         self._delay = 0.0
         self._buffer = PacketBuffer()
         self._keyframes = KeyframeStarts(self._buffer, depacketizer)
@@ -192,12 +220,17 @@ class FrameAssembler:
         """Tell whether lost packets may still come, by retransmission or error correction."""
         self._repairs = repairs
 
-    def set_patience(self, patience: float) -> None:
-        """Tell how long it takes, in seconds, until the second request for a missing packet is answered.
+    def set_patience(self, patience: float, first_answer: float | None = None) -> None:
+        """Set how long the answers to requests for a missing packet take.
 
-        A keyframe would not be here any sooner, and takes much more of the path.
+        Args:
+            patience: Seconds until the second request is answered. A keyframe would not be here any sooner, and takes
+                much more of the path.
+            first_answer: Seconds until the first one is.
         """
         self._patience = max(self._options.max_wait, min(patience, self._options.longest_wait))
+        if first_answer is not None:
+            self._first_answer = min(first_answer, self._patience)
 
     def set_delay(self, delay: float) -> None:
         """Tell by how much the delay of packets varies, in seconds: as long it is worth waiting for reordering."""
@@ -232,8 +265,12 @@ class FrameAssembler:
             state.run_end = self._buffer.run_end(sequence_number + 1)
             if state.gap is not None:
                 self._fill(state, state.gap)
-        elif self._keyframes.begins_keyframe(packet):
-            self._keyframes.note(sequence_number)
+        else:
+            if self._keyframes.begins_keyframe(packet):
+                self._keyframes.note(sequence_number)
+            if isinstance(state, _Gathering) and state.gap is not None and packet.payload:
+                behind = state.gap.behind
+                state.gap.behind = sequence_number if behind is None else min(sequence_number, behind)
         if (
             len(self._buffer.packets) > self._options.max_packets
             or self._buffer.size > self._options.max_bytes
@@ -263,7 +300,12 @@ class FrameAssembler:
                     continue
                 state.scan = state.run_end
             gap = self._blocking_gap(state)
-            if gap is None or now < self._gap_deadline(gap):
+            if gap is None:
+                break
+            if self._find_continuity(gap, state) is Continuity.NEXT:
+                self._pass_over(gap, state)
+                continue
+            if now < self._gap_deadline(gap):
                 break
             if not self._waits_on(gap, state, now):
                 self._skip(gap, state, now)
@@ -291,7 +333,7 @@ class FrameAssembler:
         if floor is not None and sequence_number < floor:
             is_keyframe = self._keyframes.begins_keyframe(packet)
             if not is_keyframe or not progress.is_restart(floor - sequence_number, timestamp, now):
-                self._drop_late(now)
+                self._drop_late(sequence_number, packet, now)
                 return False
             self._reset()
         elif progress.is_far(sequence_number, state.run_end if isinstance(state, _Gathering) else None):
@@ -304,9 +346,12 @@ class FrameAssembler:
             self._reset()
         return True
 
-    def _drop_late(self, now: float) -> None:
+    def _drop_late(self, sequence_number: int, packet: RtpPacket, now: float) -> None:
         self.counters.late += 1
-        if self._progress.is_silent(now):
+        was_needed = bool(packet.payload) and sequence_number in self._doubted
+        if was_needed:
+            self._doubted.remove(sequence_number)
+        if was_needed or self._progress.is_silent(now):
             # All that comes is late: perhaps a new stream, that a keyframe would show to be one.
             self._requests.need(now)
 
@@ -314,6 +359,8 @@ class FrameAssembler:
         self.counters.resets += 1
         self._empty()
         self._floor = None
+        self._doubted.clear()
+        self._intervals.reset()
         self._progress.begin_anew()
 
     def _empty(self) -> None:
@@ -371,6 +418,10 @@ class FrameAssembler:
         entries = [self._buffer.remove(number) for number in range(first, last + 1)]
         state.first = state.scan = self._floor = last + 1
         payloads = [entry.packet.payload for entry in entries if entry.packet.payload]
+        if self._pictures is not None:
+            self._pictures.record(payloads)
+        self._intervals.record(entries[0].timestamp, adjacent=not state.passed_over)
+        state.passed_over = False
         position = self._position(payloads[0])
         if not state.needs_keyframe and not self._continuity.accepts(position):
             self.counters.dropped += 1
@@ -421,7 +472,9 @@ class FrameAssembler:
         if len(self._buffer.packets) <= state.run_end - state.first:
             return None
         if state.gap is None:
-            state.gap = _Gap(state.run_end, self._buffer.first_known_gap(state.run_end))
+            number = state.run_end
+            state.gap = _Gap(number, self._buffer.first_known_gap(number))
+            state.gap.behind = self._buffer.first_payload_behind(number)
         return state.gap
 
     def _fill(self, state: _Gathering, gap: _Gap) -> None:
@@ -430,18 +483,69 @@ class FrameAssembler:
         if gap.keyframe_asked_for:
             self._requests.satisfied()
 
+    # Numbers without media
+
+    def _find_continuity(self, gap: _Gap, state: _Gathering) -> Continuity:
+        """Return how the frame that begins behind a gap, if one does, relates to the last one."""
+        if gap.behind is None or gap.number != state.first or state.needs_keyframe:
+            return Continuity.BROKEN
+        if gap.continuity_looked_at != self._inserted:
+            gap.continuity_looked_at = self._inserted
+            gap.continuity = self._look_behind(gap, gap.behind)
+        return gap.continuity
+
+    def _look_behind(self, gap: _Gap, behind: int) -> Continuity:
+        packets = self._buffer.packets
+        timestamp = packets[behind].timestamp
+        if not self._depacketizer.starts_frame(packets[behind].packet.payload):
+            return Continuity.BROKEN
+        payloads: list[bytes] = []
+        for number in range(behind, behind + _MAX_LOOKED_AT):
+            entry = packets.get(number)
+            if entry is None or entry.timestamp != timestamp:
+                break
+            if entry.packet.payload:
+                payloads.append(entry.packet.payload)
+        told = Continuity.UNKNOWN
+        if self._pictures is not None:
+            told = self._pictures.check(payloads, behind - gap.number)
+        gap.is_doubtful = told is Continuity.UNKNOWN
+        if told in (Continuity.NEXT, Continuity.BROKEN):
+            return told
+        if self._intervals.excludes_a_frame(timestamp):
+            return Continuity.NEXT
+        return Continuity.DECODABLE if self._intervals.leaves_no_room(timestamp) else told
+
+    def _pass_over(self, gap: _Gap, state: _Gathering) -> None:
+        """Go on at the frame behind a gap: what is missing carried nothing that it needs."""
+        assert gap.behind is not None
+        missing = [number for number in range(gap.number, gap.behind) if number not in self._buffer.packets]
+        self.counters.passed_over += len(missing)
+        if gap.is_doubtful:
+            self._doubted.extend(missing[-_MAX_DOUBTED:])
+        self._buffer.discard_below(gap.behind)
+        self._fill(state, gap)
+        state.first = state.scan = self._floor = gap.behind
+        state.run_end = self._buffer.run_end(gap.behind)
+        state.passed_over = gap.is_doubtful or gap.continuity is not Continuity.NEXT
+        self._keyframes.forget_below(state.run_end)
+
     def _gap_deadline(self, gap: _Gap) -> float:
         """Return when a gap is given up, or when a keyframe is asked for while it may still be filled."""
         if self._repair_gave_up:
             return gap.since
         if not self._repairs or self._keyframe_follows(gap):
             return gap.since + self._reordering_wait()
+        if gap.continuity is Continuity.DECODABLE:
+            return gap.since + self._first_answer
         deadline = gap.since + self._patience
         return deadline + self._options.last_wait if gap.is_overdue else deadline
 
     def _waits_on(self, gap: _Gap, state: _Gathering, now: float) -> bool:
         """Ask for a keyframe, and return whether the gap may still be filled before it comes."""
         if gap.is_overdue or not self._repairs or self._repair_gave_up or not self._options.last_wait:
+            return False
+        if gap.continuity is Continuity.DECODABLE:
             return False
         keyframe = self._keyframes.first_behind(gap.number, whole=False)
         if keyframe is not None or self._later_independent_frame(gap, state) is not None:
@@ -461,8 +565,11 @@ class FrameAssembler:
 
     def _skip(self, gap: _Gap, state: _Gathering, now: float) -> None:
         """Give up a gap, and what needs it."""
-        self.counters.skips += 1
         self._repair_gave_up = False
+        if gap.continuity is Continuity.DECODABLE:
+            self._pass_over(gap, state)
+            return
+        self.counters.skips += 1
         keyframe = self._keyframes.first_behind(gap.number, whole=True)
         independent = self._later_independent_frame(gap, state)
         if independent is not None and (keyframe is None or independent < keyframe):

@@ -98,6 +98,11 @@ class PacketBuffer:
                 return number
         return None
 
+    def first_payload_behind(self, number: int) -> int | None:
+        """Return the first packet behind a number that has a payload, ``None`` if there is none."""
+        behind = (each for each, entry in self.packets.items() if each > number and entry.packet.payload)
+        return min(behind, default=None)
+
     def first_known_gap(self, end: int) -> float:
         """Return when the first packet beyond ``end`` came, which showed that ``end`` is missing."""
         return min(entry.arrival for number, entry in self.packets.items() if number > end)

@@ -1,0 +1,144 @@
+"""Video from Chromium over a path that loses packets: how many of the frames that it sends reach the application.
+
+A cell of the matrix is a codec, with or without error correction, a round-trip time and a part of the packets that is
+lost at random, in both directions, with a seed. ``TRIO_RTC_INTEROP_CELLS=all`` measures every cell, which takes some
+minutes; else those are measured in which something has gone wrong before, and one of each kind.
+"""
+
+import itertools
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+import trio
+
+from tests.interop.calling import CALL_SECONDS, THEIR_START, Call
+from tests.interop.connecting import negotiating
+from tests.interop.drivers.rpc import JsonObject
+from tests.interop.long_path import LongPath, RandomLoss
+from tests.interop.opening import Peers
+from trio_rtc import MediaStreamTrack, Settings
+from trio_rtc.transports.udp import SystemNetwork
+
+WIDTH, HEIGHT, FRAMERATE = 640, 360, 30
+SETTLE, MEASURE, MEASURE_RARE = 1.5, 4.0, 10.0
+"""Seconds from the first frame until frames are counted, and for how long: longer where few events decide."""
+LONGEST_GAP = 1.3
+
+FEC = ("red", "ulpfec")
+
+
+@attrs.frozen
+class Cell:
+    """What a call is measured with.
+
+    Attributes:
+        codec: Of the video.
+        fec: Whether ULPFEC is negotiated.
+        round_trip: Seconds.
+        loss: Part of the packets.
+    """
+
+    codec: str
+    fec: bool
+    round_trip: float
+    loss: float
+
+    def __str__(self) -> str:
+        return f"{self.codec}{'-fec' * self.fec}-{1000 * self.round_trip:.0f}ms-{self.loss:.0%}"
+
+    @property
+    def least(self) -> float:
+        """The part of the frames that must come."""
+        return (28 if self.loss <= 0.05 else 25) / 30
+
+
+ALL_CELLS = [
+    Cell(*values)
+    for values in itertools.product(
+        ("VP8", "VP9", "H264", "AV1"), (False, True), (0.05, 0.2), (0.0, 0.02, 0.05, 0.1)
+    )
+]
+USUAL_CELLS = [
+    Cell("VP8", True, 0.05, 0.02),
+    Cell("VP8", True, 0.05, 0.1),
+    Cell("VP8", True, 0.2, 0.05),
+    Cell("VP8", False, 0.05, 0.1),
+    Cell("VP9", True, 0.05, 0.1),
+    Cell("VP9", True, 0.2, 0.1),
+    Cell("H264", True, 0.05, 0.05),
+    Cell("AV1", True, 0.05, 0.05),
+]
+CELLS = ALL_CELLS if os.environ.get("TRIO_RTC_INTEROP_CELLS") == "all" else USUAL_CELLS
+
+
+@attrs.define
+class Watcher:
+    """Counts the frames of a track as they come."""
+
+    times: list[float] = attrs.field(factory=list)
+    first: trio.Event = attrs.field(factory=trio.Event)
+
+    async def watch(self, track: MediaStreamTrack) -> None:
+        async for _ in track:
+            self.times.append(trio.current_time())
+            self.first.set()
+
+    def between(self, begin: float, end: float) -> tuple[int, float]:
+        """Return how many frames came, and the longest time without one."""
+        times = [at for at in self.times if begin <= at < end]
+        gaps = [after - before for before, after in itertools.pairwise([begin, *times, end])]
+        return len(times), max(gaps)
+
+
+@asynccontextmanager
+async def calling_over(
+    peers: Peers, cell: Cell, *, seed: int
+) -> AsyncIterator[tuple[Call, LongPath[RandomLoss]]]:
+    """Open ourselves and Chromium for a call over the path of a cell."""
+    async with trio.open_nursery() as nursery:
+        outgoing, incoming = RandomLoss(cell.loss, 2 * seed), RandomLoss(cell.loss, 2 * seed + 1)
+        path = LongPath(SystemNetwork(), nursery, cell.round_trip, outgoing, incoming)
+        settings = Settings(network=path)
+        async with negotiating(peers, "chromium", settings=settings, seconds=CALL_SECONDS) as (
+            own,
+            remote,
+            inner,
+        ):
+            yield Call(own, remote, inner), path
+        nursery.cancel_scope.cancel()
+
+
+async def sent_video(call: Call) -> JsonObject:
+    """Return what Chromium tells of the video that it sends."""
+    stats = await call.remote.get_stats()
+    return next(each for each in stats if (each["type"], each.get("kind")) == ("outbound-rtp", "video"))
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+async def test_frames_reach_the_application(peers: Peers, cell: Cell) -> None:
+    async with calling_over(peers, cell, seed=7) as (call, path):
+        await call.theirs.add_video(start=THEIR_START, width=WIDTH, height=HEIGHT, framerate=FRAMERATE)
+        await call.theirs.prefer_codecs("video", cell.codec, *(FEC if cell.fec else ()))
+        await call.negotiate(we_offer=False)
+        (video,) = call.ours.of_kind("video")
+        watcher = Watcher()
+        call.nursery.start_soon(watcher.watch, video.receiver.track)
+        await watcher.first.wait()
+        await trio.sleep(SETTLE)
+        before, begin = await sent_video(call), trio.current_time()
+        await trio.sleep(MEASURE_RARE if cell.loss >= 0.1 else MEASURE)
+        after, end = await sent_video(call), trio.current_time()
+        # What is sent now is received half a round trip later.
+        received, gap = watcher.between(begin, end)
+        sent = after["framesSent"] - before["framesSent"]
+        lost = path.incoming.lost / (path.incoming.lost + path.incoming.passed)
+        seconds = end - begin
+        print(
+            f"{cell}: sent {sent / seconds:.1f}, received {received / seconds:.1f} a second, "
+            f"longest gap {gap:.2f} s, lost {lost:.1%}"
+        )
+        assert received >= cell.least * sent
+        assert gap < LONGEST_GAP

@@ -1,0 +1,345 @@
+"""The picture numbers of H.264 and H.265, by which :mod:`.continuity` tells whether pictures are missing.
+
+H.264 counts reference pictures in frame_num (section 7.4.3), from 0 at each IDR picture; a picture that is not one has
+the number of the next. H.265 has only the order of output; where nothing is reordered, it is that of decoding, and
+grows by the same step from picture to picture.
+
+Only the first slice header of a picture is read, and only when packets are missing. Parameter sets are remembered as
+they pass. Left out: fields (two pictures of one frame), for which nothing is told.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import attrs
+
+from trio_rtc.errors import ProtocolError
+
+from ._bits import BitReader
+from ._nal import read_length_prefixed, unescape
+from ._nal_payloads import NalFormat
+from .continuity import Continuity
+from .h264 import CHROMA_PROFILES, H264_FORMAT, skip_scaling_lists
+from .h265 import H265_FORMAT, skip_profile_tier_level
+
+_HEAD_SIZE: Final = 48
+"""Bytes that are read of a slice: its header up to the numbers is far shorter."""
+_MAX_SET_SIZE: Final = 512
+"""Bytes of the longest parameter set that is read; they have some ten to a hundred."""
+_MAX_SETS: Final = 64
+_LOOKED_AT: Final = 6
+"""Payloads at the beginning of a frame in which a slice is looked for, behind delimiters and parameter sets."""
+
+
+def _units(payloads: Iterable[bytes], nal: NalFormat) -> Iterator[bytes]:
+    """Return the beginnings of the NAL units that begin in payloads."""
+    size = nal.header_size
+    for payload in payloads:
+        if len(payload) <= size + 1:
+            continue
+        kind = nal.type_of(payload)
+        if kind == nal.aggregation:
+            try:
+                yield from (unit for unit in read_length_prefixed(payload, size) if len(unit) > size)
+            except ProtocolError:
+                return
+        elif kind == nal.fragment:
+            if payload[size] & 0x80:
+                header = nal.with_type(payload[:size], payload[size] & nal.type_mask)
+                yield header + payload[size + 1 : size + 1 + _HEAD_SIZE]
+        else:
+            yield payload
+
+
+def _bits(unit: bytes, header_size: int, limit: int) -> BitReader:
+    return BitReader(unescape(unit[header_size : header_size + limit]))
+
+
+@attrs.frozen
+class _H264Sps:
+    frame_num_bits: int
+    separate_planes: bool
+    frames_only: bool
+
+
+@attrs.frozen
+class _H264Picture:
+    frame_num: int
+    frame_num_bits: int
+    is_reference: bool
+    is_idr: bool
+
+
+class FrameNumTracker:
+    """Follows frame_num of H.264.
+
+    Args:
+        parameter_sets: SPS and PPS that were told beforehand.
+    """
+
+    def __init__(self, parameter_sets: Iterable[bytes] = ()) -> None:
+        self._sequences: dict[int, _H264Sps] = {}
+        self._pictures: dict[int, int] = {}
+        self._last: Sequence[bytes] = ()
+        # Whether there are pictures that no other refers to, which frame_num does not count.
+        self._has_disposable = False
+        self._keep(parameter_sets)
+
+    def record(self, payloads: Sequence[bytes]) -> None:
+        """Record the frame that came last."""
+        self._last = payloads[:_LOOKED_AT]
+        kinds = {payload[0] & 0x1F for payload in self._last if payload}
+        if kinds & {7, 8, H264_FORMAT.aggregation}:
+            self._keep(_units(self._last, H264_FORMAT))
+        # nal_ref_idc of a slice, also of a fragment: the header of FU-A has it, too.
+        self._has_disposable |= any(
+            payload and payload[0] & 0x1F in (1, H264_FORMAT.fragment) and not payload[0] & 0x60
+            for payload in self._last
+        )
+
+    def check(self, payloads: Sequence[bytes], missing: int) -> Continuity:
+        """Return how a frame relates to the one recorded last."""
+        last, following = self._read(self._last), self._read(payloads)
+        if following is not None and following.is_idr:
+            # What is missing may be its parameter sets, unless they are here.
+            units = _units(payloads[:_LOOKED_AT], H264_FORMAT)
+            return Continuity.UNKNOWN if any(unit[0] & 0x1F == 7 for unit in units) else Continuity.BROKEN
+        if last is None or following is None or last.frame_num_bits != following.frame_num_bits:
+            return Continuity.UNKNOWN
+        if missing >= 1 << last.frame_num_bits:
+            return Continuity.UNKNOWN
+        expected = (last.frame_num + last.is_reference) & (1 << last.frame_num_bits) - 1
+        if following.frame_num != expected:
+            return Continuity.BROKEN
+        if self._has_disposable or not following.is_reference:
+            return Continuity.DECODABLE
+        return Continuity.NEXT
+
+    def _keep(self, units: Iterable[bytes]) -> None:
+        for unit in units:
+            try:
+                bits = _bits(unit, 1, _MAX_SET_SIZE)
+                if unit[0] & 0x1F == 7:
+                    number, sequence = _read_h264_sps(bits)
+                    self._sequences[number] = sequence
+                elif unit[0] & 0x1F == 8:
+                    number = bits.read_exp_golomb()
+                    self._pictures[number] = bits.read_exp_golomb()
+            except ProtocolError:
+                continue
+        for kept in (self._sequences, self._pictures):
+            if len(kept) > _MAX_SETS:
+                kept.clear()
+
+    def _read(self, payloads: Sequence[bytes]) -> _H264Picture | None:
+        """Return the numbers in the first slice header, ``None`` if there is none that can be read."""
+        for unit in _units(payloads[:_LOOKED_AT], H264_FORMAT):
+            kind = unit[0] & 0x1F
+            if kind in (1, 2, 5):
+                try:
+                    return self._read_slice(unit, kind)
+                except ProtocolError:
+                    return None
+        return None
+
+    def _read_slice(self, unit: bytes, kind: int) -> _H264Picture | None:
+        bits = _bits(unit, 1, _HEAD_SIZE)
+        first_macroblock = bits.read_exp_golomb()
+        bits.read_exp_golomb()
+        sequence = self._sequences.get(self._pictures.get(bits.read_exp_golomb(), -1))
+        if first_macroblock or sequence is None:
+            return None
+        if sequence.separate_planes:
+            bits.read(2)
+        frame_num = bits.read(sequence.frame_num_bits)
+        if not sequence.frames_only and bits.read_flag():
+            return None
+        return _H264Picture(frame_num, sequence.frame_num_bits, bool(unit[0] & 0x60), kind == 5)
+
+
+def _read_h264_sps(bits: BitReader) -> tuple[int, _H264Sps]:
+    """Return the id of an SPS and what slice headers depend on (section 7.3.2.1.1)."""
+    profile = bits.read(8)
+    bits.read(16)
+    number = bits.read_exp_golomb()
+    separate_planes = False
+    if profile in CHROMA_PROFILES:
+        chroma_format = bits.read_exp_golomb()
+        separate_planes = chroma_format == 3 and bits.read_flag()
+        bits.read_exp_golomb()
+        bits.read_exp_golomb()
+        bits.read(1)
+        if bits.read_flag():
+            skip_scaling_lists(bits, 8 if chroma_format != 3 else 12)
+    frame_num_bits = bits.read_exp_golomb() + 4
+    if frame_num_bits > 16:
+        raise ProtocolError(f"a frame_num of {frame_num_bits} bits")
+    order = bits.read_exp_golomb()
+    if order == 0:
+        bits.read_exp_golomb()
+    elif order == 1:
+        bits.read(1)
+        bits.read_signed_exp_golomb()
+        bits.read_signed_exp_golomb()
+        for _ in range(min(bits.read_exp_golomb(), 255)):
+            bits.read_signed_exp_golomb()
+    bits.read_exp_golomb()
+    bits.read(1)
+    bits.read_exp_golomb()
+    bits.read_exp_golomb()
+    return number, _H264Sps(frame_num_bits, separate_planes, bits.read_flag())
+
+
+@attrs.frozen
+class _H265Sps:
+    order_bits: int
+    separate_planes: bool
+    reorders: bool
+
+
+@attrs.frozen
+class _H265Pps:
+    sequence: int
+    has_output_flag: bool
+    extra_bits: int
+
+
+@attrs.frozen
+class _H265Picture:
+    order: int
+    order_bits: int
+    is_irap: bool
+    reorders: bool
+
+
+class PictureOrderTracker:
+    """Follows the picture order count of H.265.
+
+    Args:
+        parameter_sets: SPS and PPS that were told beforehand.
+    """
+
+    def __init__(self, parameter_sets: Iterable[bytes] = ()) -> None:
+        self._sequences: dict[int, _H265Sps] = {}
+        self._pictures: dict[int, _H265Pps] = {}
+        self._last: Sequence[bytes] = ()
+        # By how much the order grows from one picture to the next; pictures that are left out make it only seem more.
+        self._step: int | None = None
+        self._keep(parameter_sets)
+
+    def record(self, payloads: Sequence[bytes]) -> None:
+        """Record the frame that came last."""
+        payloads = payloads[:_LOOKED_AT]
+        kinds = {payload[0] >> 1 & 0x3F for payload in payloads if payload}
+        if kinds & {33, 34, H265_FORMAT.aggregation}:
+            self._keep(_units(payloads, H265_FORMAT))
+        before, self._last = self._last, payloads
+        if self._step != 1:
+            self._learn(before)
+
+    def _learn(self, before: Sequence[bytes]) -> None:
+        difference = self._difference(self._read(before), self._read(self._last))
+        if difference and (self._step is None or difference < self._step):
+            self._step = difference
+
+    def check(self, payloads: Sequence[bytes], missing: int) -> Continuity:
+        """Return how a frame relates to the one recorded last."""
+        last, following = self._read(self._last), self._read(payloads)
+        if following is not None and following.is_irap:
+            # What is missing may be its parameter sets, unless they are here.
+            units = _units(payloads[:_LOOKED_AT], H265_FORMAT)
+            return (
+                Continuity.UNKNOWN if any(unit[0] >> 1 & 0x3F == 33 for unit in units) else Continuity.BROKEN
+            )
+        difference = self._difference(last, following)
+        if difference is None or following is None or missing >= 1 << following.order_bits:
+            return Continuity.UNKNOWN
+        if difference in (1, self._step):
+            return Continuity.NEXT
+        return Continuity.UNKNOWN if self._step is None else Continuity.BROKEN
+
+    @staticmethod
+    def _difference(last: _H265Picture | None, following: _H265Picture | None) -> int | None:
+        """Return by how much the order grows, ``None`` where it does not tell the order of decoding."""
+        if last is None or following is None or last.order_bits != following.order_bits:
+            return None
+        if following.is_irap or last.reorders or following.reorders:
+            return None
+        return (following.order - last.order) & (1 << last.order_bits) - 1
+
+    def _keep(self, units: Iterable[bytes]) -> None:
+        for unit in units:
+            kind = unit[0] >> 1 & 0x3F
+            try:
+                bits = _bits(unit, 2, _MAX_SET_SIZE)
+                if kind == 33:
+                    number, sequence = _read_h265_sps(bits)
+                    self._sequences[number] = sequence
+                elif kind == 34:
+                    number = bits.read_exp_golomb()
+                    sequence_number = bits.read_exp_golomb()
+                    bits.read(1)
+                    self._pictures[number] = _H265Pps(sequence_number, bits.read_flag(), bits.read(3))
+            except ProtocolError:
+                continue
+        for kept in (self._sequences, self._pictures):
+            if len(kept) > _MAX_SETS:
+                kept.clear()
+
+    def _read(self, payloads: Sequence[bytes]) -> _H265Picture | None:
+        """Return the numbers in the first slice header, ``None`` if there is none that can be read."""
+        for unit in _units(payloads[:_LOOKED_AT], H265_FORMAT):
+            if unit[0] >> 1 & 0x3F <= 31:
+                try:
+                    return self._read_slice(unit)
+                except ProtocolError:
+                    return None
+        return None
+
+    def _read_slice(self, unit: bytes) -> _H265Picture | None:
+        """Read a slice segment header up to slice_pic_order_cnt_lsb (section 7.3.6.1)."""
+        kind = unit[0] >> 1 & 0x3F
+        bits = _bits(unit, 2, _HEAD_SIZE)
+        is_first = bits.read_flag()
+        is_irap = 16 <= kind <= 23
+        if is_irap:
+            bits.read(1)
+        parameters = self._pictures.get(bits.read_exp_golomb())
+        sequence = None if parameters is None else self._sequences.get(parameters.sequence)
+        if not is_first or parameters is None or sequence is None:
+            return None
+        if kind in (19, 20):
+            return _H265Picture(0, sequence.order_bits, is_irap, sequence.reorders)
+        bits.read(parameters.extra_bits)
+        bits.read_exp_golomb()
+        if parameters.has_output_flag:
+            bits.read(1)
+        if sequence.separate_planes:
+            bits.read(2)
+        return _H265Picture(bits.read(sequence.order_bits), sequence.order_bits, is_irap, sequence.reorders)
+
+
+def _read_h265_sps(bits: BitReader) -> tuple[int, _H265Sps]:
+    """Return the id of an SPS and what slice headers depend on (section 7.3.2.2)."""
+    bits.read(4)
+    sub_layers = bits.read(3)
+    bits.read(1)
+    skip_profile_tier_level(bits, sub_layers)
+    number = bits.read_exp_golomb()
+    separate_planes = bits.read_exp_golomb() == 3 and bits.read_flag()
+    bits.read_exp_golomb()
+    bits.read_exp_golomb()
+    if bits.read_flag():
+        for _ in range(4):
+            bits.read_exp_golomb()
+    bits.read_exp_golomb()
+    bits.read_exp_golomb()
+    order_bits = bits.read_exp_golomb() + 4
+    if order_bits > 16:
+        raise ProtocolError(f"a picture order count of {order_bits} bits")
+    reorders = False
+    for _ in range(sub_layers + 1 if bits.read_flag() else 1):
+        bits.read_exp_golomb()
+        reorders |= bits.read_exp_golomb() > 0
+        bits.read_exp_golomb()
+    return number, _H265Sps(order_bits, separate_planes, reorders)
