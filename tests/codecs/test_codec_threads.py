@@ -126,6 +126,15 @@ async def test_frames_are_decoded_in_order(autojump_clock):
     assert worker.dropped == worker.counters.broken == 0
 
 
+async def test_frames_of_two_seconds_may_come_at_once(autojump_clock):
+    """As they do behind a packet that was sent again for the third time."""
+    worker = DecodeWorker(create_video_decoder("VP8"))
+    for frame in encode_pattern(60):
+        worker.put(frame)
+    assert len(await decoded_by(worker)) == 60
+    assert worker.dropped == 0
+
+
 async def test_a_slow_decoder_loses_frames_up_to_a_keyframe(autojump_clock):
     worker = DecodeWorker(create_video_decoder("VP8"), capacity=10)
     for frame in encode_pattern(14, keyframes=(8,)):

@@ -158,7 +158,7 @@ class DecodeWorker(Generic[MediaFrameT]):
         self,
         decoder: VideoDecoder | AudioDecoder,
         *,
-        capacity: int = 32,
+        capacity: int = 64,
         limiter: trio.CapacityLimiter | None = None,
     ) -> None:
         self.counters = DecodeCounters()

@@ -151,6 +151,25 @@ def test_gap_waits_as_long_as_two_requests_take_where_the_way_is_long(
     assert not assembler.take_keyframe_request()
 
 
+@pytest.mark.parametrize(("answer", "wait"), [(0.1, LAST_WAIT), (0.4, 0.6), (9.0, LONGEST_WAIT)])
+def test_a_keyframe_is_waited_for_as_long_as_it_takes_where_the_way_is_long(
+    sender: Sender, assembler: FrameAssembler, answer: float, wait: float
+) -> None:
+    sender.deliver(sender.frame(1, key=True), 1.0)
+    assembler.set_patience(MAX_WAIT, answer)
+    lost = sender.frame(1)
+    sender.deliver(sender.frame(1), 2.0)
+    assert sender.deliver([], 2.0 + MAX_WAIT) == []
+    assert assembler.take_keyframe_request()
+    assert sender.deliver(lost, 2.0 + MAX_WAIT + wait - 0.01) == [1, 2]
+    lost = sender.frame(1)
+    sender.deliver(sender.frame(1), 5.0)
+    assert sender.deliver([], 5.0 + MAX_WAIT) == []
+    assert sender.deliver([], 5.0 + MAX_WAIT + wait + 0.01) == []
+    assert sender.deliver(lost, 5.0 + MAX_WAIT + wait + 0.02) == []
+    assert assembler.waits_for_keyframe
+
+
 def test_what_is_missing_may_come_while_a_keyframe_is_under_way(
     sender: Sender, assembler: FrameAssembler
 ) -> None:

@@ -13,7 +13,7 @@ fill it, and more where a second request takes longer to be answered; otherwise 
 order, which is the measured jitter. At the deadline, or when repair gives up, it skips: to a later keyframe that is
 here; or to the next frame of which the temporal layers tell that it does not need what is lost; else to *Seeking*. Only
 where repair goes on, it asks for the keyframe first, and waits for ``last_wait`` more: the answer to the last request
-for the packet may be here sooner than the keyframe.
+for the packet may be here sooner than the keyframe. On a long way that is as long as the keyframe takes.
 
 A missing number need not have carried media: ULPFEC and padding have numbers of the same stream. Between a frame that
 is complete and the first packet of another, the codec's picture numbers tell (:mod:`.payload.continuity`): if the next
@@ -143,6 +143,7 @@ class _Gathering:
 
 _LOOK_AGAIN: Final = 32
 """A buffer is searched anew when so small a part of it, or one packet, is new: else each packet would cost a search."""
+_KEYFRAME_ANSWERS: Final = 1.5
 _MAX_LOOKED_AT: Final = 6
 """Packets at the beginning of a frame in which its picture number is looked for."""
 _MAX_DOUBTED: Final = 64
@@ -183,6 +184,7 @@ class FrameAssembler:
         self._intervals = FrameIntervals()
         self._doubted: deque[int] = deque(maxlen=_MAX_DOUBTED)
         self._patience = self._first_answer = self._options.max_wait
+        self._last_wait = self._options.last_wait
         self._delay = 0.0
         self._buffer = PacketBuffer()
         self._keyframes = KeyframeStarts(self._buffer, depacketizer)
@@ -231,6 +233,9 @@ class FrameAssembler:
         self._patience = max(self._options.max_wait, min(patience, self._options.longest_wait))
         if first_answer is not None:
             self._first_answer = min(first_answer, self._patience)
+            # A keyframe takes as long as an answer, and the time to send its packets.
+            under_way = min(_KEYFRAME_ANSWERS * first_answer, self._options.longest_wait)
+            self._last_wait = max(self._options.last_wait, under_way)
 
     def set_delay(self, delay: float) -> None:
         """Tell by how much the delay of packets varies, in seconds: as long it is worth waiting for reordering."""
@@ -539,7 +544,7 @@ class FrameAssembler:
         if gap.continuity is Continuity.DECODABLE:
             return gap.since + self._first_answer
         deadline = gap.since + self._patience
-        return deadline + self._options.last_wait if gap.is_overdue else deadline
+        return deadline + self._last_wait if gap.is_overdue else deadline
 
     def _waits_on(self, gap: _Gap, state: _Gathering, now: float) -> bool:
         """Ask for a keyframe, and return whether the gap may still be filled before it comes."""

@@ -28,8 +28,8 @@ class FrameAssemblerOptions:
         max_wait: How long a frame waits for a packet that may still be retransmitted or recovered, until a keyframe is
             asked for.
         longest_wait: How long at most where the way is so long that the answer to a second request for the packet
-            takes more time.
-        last_wait: How much longer it waits then, while the keyframe is under way.
+            takes more time; and how long the keyframe is waited for at most.
+        last_wait: How much longer it waits then at least, while the keyframe is under way.
         min_wait: How long it waits for reordering when nothing is retransmitted, and the measured jitter is less.
         max_packets: How many packets are kept; beyond, all are dropped and a keyframe is asked for. A sequence number
             that is this far from those that are awaited is a new beginning.
