@@ -36,7 +36,10 @@ from .services import parse
 
 WIDTH, HEIGHT, FRAMES_PER_SECOND = 640, 360, 30
 FREQUENCY = 440.0
+FREQUENCY_TOLERANCE = 60.0  # hertz: it is measured in a tenth of a second
+START_TIMEOUT = 10.0  # seconds that the first picture is waited for
 REPORT_INTERVAL = 1.0
+SHORTEST_CALL = 1.0  # seconds: in less, a busy machine may decode too little to judge
 SETTLING = 1.0  # seconds that are not measured: what is known of the bandwidth begins low
 _SOUND_FRAMES = 6  # of 20 ms, in which the frequency is looked for
 
@@ -123,6 +126,28 @@ class Received:
         """Bits a second, of video and audio."""
         return (self.video_bits + self.audio_bits) / self.seconds
 
+    @property
+    def video_fault(self) -> str | None:
+        """What is wrong with the video of a test call; ``None`` if nothing is."""
+        if not self.video_bits:
+            return "no video arrived"
+        if not self.pictures:
+            return "video arrived, but not a single frame could be decoded"
+        if not self.numbered:
+            return f"{self.pictures} frames were decoded, but none shows the test pattern"
+        return None
+
+    @property
+    def audio_fault(self) -> str | None:
+        """What is wrong with the audio of a test call; ``None`` if nothing is."""
+        if not self.audio_bits:
+            return "no audio arrived"
+        if not self.frequency:
+            return "audio arrived, but too little of it could be decoded"
+        if abs(self.frequency - FREQUENCY) > FREQUENCY_TOLERANCE:
+            return f"a tone of {self.frequency:.0f} Hz arrived in place of {FREQUENCY:.0f} Hz"
+        return None
+
     def describe(self) -> str:
         """Say it in a line."""
         sound = f", sound around {self.frequency:.0f} Hz" if self.frequency else ""
@@ -165,6 +190,12 @@ class Counter:
                 self._bits[kind] += 8 * len(frame.payload)
             nursery.cancel_scope.cancel()
 
+    async def count_all(self, tracks: trio.abc.ReceiveChannel[RTCTrackEvent]) -> None:
+        """Decode and count what comes of every track."""
+        async with trio.open_nursery() as nursery:
+            async for event in tracks:
+                nursery.start_soon(self.count, event.receiver)
+
     async def _watch(self, track: MediaStreamTrack) -> None:
         async for frame in track:
             self.begun.set()
@@ -201,18 +232,18 @@ class Counter:
 
 
 async def measure_call(pc: RTCPeerConnection, seconds: float) -> Received:
-    """Call a peer that answers with picture and tone, and return what came of them in so many seconds."""
+    """Call a peer that answers with video and audio, and return what arrived in so many seconds, if anything."""
     studio, counter = Studio(), Counter()
     with plain_errors():
         async with pc.subscribe("track") as tracks, trio.open_nursery() as nursery:
             nursery.start_soon(studio.run)
-            senders = studio.add_to(pc)
-            for _ in senders:
-                nursery.start_soon(counter.count, (await tracks.receive()).receiver)
-            await counter.begun.wait()
+            studio.add_to(pc)
+            nursery.start_soon(counter.count_all, tracks)
+            with trio.move_on_after(START_TIMEOUT):
+                await counter.begun.wait()
             await trio.sleep(SETTLING)
             await counter.take()
-            await trio.sleep(seconds)
+            await trio.sleep(max(seconds, SHORTEST_CALL))
             received = await counter.take()
             nursery.cancel_scope.cancel()
     return received
@@ -245,7 +276,7 @@ class Call:
         """
         with plain_errors():
             async with self._pc.subscribe("track") as tracks, trio.open_nursery() as nursery:
-                nursery.start_soon(self._count, tracks)
+                nursery.start_soon(self._counter.count_all, tracks)
                 nursery.start_soon(self._report_to, channel)
                 await channel.send("{}")
                 async for message in channel:
@@ -262,11 +293,6 @@ class Call:
             return
         for sender, track in zip(self._senders, self._studio.stream.get_tracks(), strict=False):
             await sender.replace_track(track if shown else None)
-
-    async def _count(self, tracks: trio.abc.ReceiveChannel[RTCTrackEvent]) -> None:
-        async with trio.open_nursery() as nursery:
-            async for event in tracks:
-                nursery.start_soon(self._counter.count, event.receiver)
 
     async def _report_to(self, channel: RTCDataChannel) -> None:
         while True:

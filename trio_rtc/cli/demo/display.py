@@ -42,13 +42,20 @@ class Display:
         amount = f"{throughput.transferred / 1e6:.0f} MB in {throughput.seconds:.1f} s, every byte arrived"
         self._figure(name, f"{throughput.megabits_per_second:8.0f} Mbit/s", amount)
 
-    def call(self, received: "Received") -> None:
-        """Show what came of a call."""
+    def video(self, received: "Received") -> None:
+        """Show what came of the video of a call."""
         megabits = received.video_bits / received.seconds / 1e6
-        kilobits = received.audio_bits / received.seconds / 1e3
         picture = f"{received.width} x {received.height}, {megabits:.2f} Mbit/s"
         self._figure("video in", f"{received.frames_per_second:8.1f} frames/s", picture)
+
+    def audio(self, received: "Received") -> None:
+        """Show what came of the audio of a call."""
+        kilobits = received.audio_bits / received.seconds / 1e3
         self._figure("audio in", f"{kilobits:8.0f} kbit/s", f"a tone of {received.frequency:.0f} Hz")
+
+    def failure(self, name: str, reason: str) -> None:
+        """Show that a part has failed."""
+        self._console.print(f"  {name:{_WIDTH}}FAILED: {reason}", style="red", markup=False)
 
     def line(self, text: str, style: str = "") -> None:
         """Show a line."""

@@ -2,7 +2,8 @@
 
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import attrs
 import trio
@@ -12,6 +13,10 @@ from trio_rtc import Event, ProtocolError, RTCDataChannel, RTCPeerConnection
 from .services import parse, send_for
 
 PING_TIMEOUT = 1.0
+UNANSWERED_PINGS = 5
+"""Pings at the beginning after which, if none was answered, no more are sent."""
+ANSWER_TIMEOUT = 20.0
+"""Seconds after the measured ones in which the peer must have sent or received everything."""
 
 
 class StageClock:
@@ -78,6 +83,8 @@ async def measure_round_trips(channel: RTCDataChannel, count: int) -> RoundTrips
             while await channel.receive() != str(number):
                 pass
             times.append(trio.current_time() - started)
+        if not times and number + 1 >= UNANSWERED_PINGS:
+            break
     if not times:
         raise ProtocolError("no ping was answered")
     return RoundTrips(times)
@@ -99,27 +106,52 @@ class Throughput:
 async def measure_sending(
     channel: RTCDataChannel, seconds: float, progress: Callable[[int], None]
 ) -> Throughput:
-    """Send for so many seconds, until the peer says that it has got it all."""
+    """Send for so many seconds, until the peer says that it has got it all.
+
+    Raises:
+        ProtocolError: The peer did not get everything, or did not answer.
+    """
     started = trio.current_time()
-    sent = await send_for(channel, seconds, progress)
-    await channel.send(json.dumps({"upload": sent}))
-    received = parse(await channel.receive()).get("received")
+    with _answer_within(seconds):
+        sent = await send_for(channel, seconds, progress)
+        await channel.send(json.dumps({"upload": sent}))
+        received = parse(await channel.receive()).get("received")
     if received != sent:
         raise ProtocolError(f"the peer got {received} of {sent} bytes")
-    return Throughput(sent, trio.current_time() - started)
+    return _something(Throughput(sent, trio.current_time() - started))
 
 
 async def measure_receiving(
     channel: RTCDataChannel, seconds: float, progress: Callable[[int], None]
 ) -> Throughput:
-    """Let the peer send for so many seconds, until all has arrived."""
+    """Let the peer send for so many seconds, until all has arrived.
+
+    Raises:
+        ProtocolError: Not everything arrived, or nothing.
+    """
     started = trio.current_time()
     received = 0
-    await channel.send(json.dumps({"download": seconds}))
-    while isinstance(message := await channel.receive(), bytes):
-        received += len(message)
-        progress(received)
+    with _answer_within(seconds):
+        await channel.send(json.dumps({"download": seconds}))
+        while isinstance(message := await channel.receive(), bytes):
+            received += len(message)
+            progress(received)
     sent = parse(message).get("sent")
     if received != sent:
         raise ProtocolError(f"got {received} of {sent} bytes")
-    return Throughput(received, trio.current_time() - started)
+    return _something(Throughput(received, trio.current_time() - started))
+
+
+@contextmanager
+def _answer_within(seconds: float) -> Iterator[None]:
+    try:
+        with trio.fail_after(seconds + ANSWER_TIMEOUT):
+            yield
+    except trio.TooSlowError:
+        raise ProtocolError(f"no answer within {seconds + ANSWER_TIMEOUT:.0f} s") from None
+
+
+def _something(throughput: Throughput) -> Throughput:
+    if not throughput.transferred:
+        raise ProtocolError("not a single byte was transferred")
+    return throughput

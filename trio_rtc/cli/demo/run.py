@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 import webbrowser
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ import attrs
 import trio
 from rich.console import Console
 
-from trio_rtc import ProtocolError, RTCPeerConnection, RTCTransportStats
+from trio_rtc import ProtocolError, RTCDataChannel, RTCPeerConnection, RTCTransportStats
 from trio_rtc.signaling import Peer, SignalingServer, connect, negotiate, serve
 from trio_rtc.signaling.plain_errors import plain_errors
 
@@ -70,7 +70,7 @@ async def run_demo(options: DemoOptions, console: Console) -> None:
     """Run the demo.
 
     Raises:
-        DemoFailed: The address is taken, the second process ended, or the two could not be connected.
+        DemoFailed: The address is taken, the second process ended, the two could not be connected, or a part failed.
     """
     display = Display(console)
     with plain_errors():
@@ -157,24 +157,55 @@ async def measure(display: Display, peer: Peer, seconds: float) -> None:
             clock.note("channel open")
             await pings.opened()
         display.line(f"  {await _describe_path(pc)}", "dim")
-        display.round_trips(await measure_round_trips(pings, PINGS))
-        for title, run in (("throughput out", measure_sending), ("throughput in", measure_receiving)):
-            with display.progress(title, seconds) as progress:
-                result = await run(bulk, seconds, progress)
-            display.throughput(title, result)
-        await show_call(display, pc, seconds)
+        failures = await measure_parts(display, pc, pings, bulk, seconds)
         nursery.cancel_scope.cancel()
+    if failures:
+        raise DemoFailed(f"{' and '.join(failures)} failed")
 
 
-async def show_call(display: Display, pc: RTCPeerConnection, seconds: float) -> None:
-    """Call the peer, and show what came of its picture and its tone."""
-    if not media_is_installed():
+async def measure_parts(
+    display: Display, pc: RTCPeerConnection, pings: RTCDataChannel, bulk: RTCDataChannel, seconds: float
+) -> list[str]:
+    """Show the figures of a connection that is open, and return the names of the parts that failed."""
+    failures: list[str] = []
+
+    def fail(part: str, reason: object) -> None:
+        failures.append(part)
+        display.failure(part, str(reason))
+
+    try:
+        display.round_trips(await measure_round_trips(pings, PINGS))
+    except ProtocolError as error:
+        fail("round trip", error)
+    for part, run in (("throughput out", measure_sending), ("throughput in", measure_receiving)):
+        try:
+            with display.progress(part, seconds) as progress:
+                result = await run(bulk, seconds, progress)
+            display.throughput(part, result)
+        except ProtocolError as error:
+            fail(part, error)
+    if media_is_installed():
+        await show_call(display, pc, seconds, fail)
+    else:
         display.line(f"  {NO_MEDIA}", "dim")
-        return
+    return failures
+
+
+async def show_call(
+    display: Display, pc: RTCPeerConnection, seconds: float, fail: Callable[[str, object], None]
+) -> None:
+    """Call the peer, and show what came of its video and audio."""
     from .call import measure_call  # noqa: PLC0415 - only now it is known that it can be imported
 
-    with trio.fail_after(CONNECT_TIMEOUT + seconds):
-        display.call(await measure_call(pc, seconds))
+    received = await measure_call(pc, seconds)
+    for part, fault, show in (
+        ("video in", received.video_fault, display.video),
+        ("audio in", received.audio_fault, display.audio),
+    ):
+        if fault is None:
+            show(received)
+        else:
+            fail(part, fault)
 
 
 async def _describe_path(pc: RTCPeerConnection) -> str:
