@@ -1,6 +1,7 @@
 """The data channels of a peer connection: making them, and telling each what has happened to it."""
 
 from collections.abc import Callable
+from functools import partial
 
 from .data_channel import ChannelCarrier, RTCDataChannel, failure_of_channel
 from .errors import RTCError
@@ -16,6 +17,7 @@ from .protocols.datachannel import (
     StreamIdAssigned,
     StreamResetRequested,
 )
+from .transports.sctp import SctpTransport
 from .transports.stack import TransportStack
 
 
@@ -37,6 +39,8 @@ class ChannelTable:
         self._announce = announce
         self._carrier = ChannelCarrier(self._close_channel, max_message_size)
         self._channels: dict[int, RTCDataChannel] = {}
+        # Their end waits in the queue of tasks.
+        self._ended: dict[int, RTCDataChannel] = {}
         self._stack: TransportStack | None = None
         self._failure: RTCError | None = None
         self.opened = 0
@@ -63,11 +67,14 @@ class ChannelTable:
         channel = RTCDataChannel(
             parameters, negotiated=negotiated, stream_id=stream_id, carrier=self._carrier, runner=self._runner
         )
-        channel._key = self._stack.control.create_channel(
-            parameters, negotiated=negotiated, stream_id=stream_id
-        )
-        self._channels[channel._key] = channel
-        self._stack.pump_channels()
+        control = self._stack.control
+        with self._runner:
+            key = control.create_channel(parameters, negotiated=negotiated, stream_id=stream_id)
+            channel._key = key
+            self._channels[key] = channel
+            self._stack.pump_channels()
+        if (assigned := control.stream_id(key)) is not None:
+            channel._assign_id(assigned)
         return channel
 
     def fail_with(self, error: RTCError) -> None:
@@ -79,30 +86,40 @@ class ChannelTable:
         self._failure = None
 
     def handle_event(self, event: DataChannelEvent) -> None:
-        """Tell a channel what has happened to it."""
+        """Change the state of a channel and fire its events, on a later turn if a public method has caused it."""
         match event:
             case ChannelAnnounced():
-                self._add_announced(event)
+                channel = self._add_announced(event)
+                self._runner.run_task(partial(self._announce_channel, channel, self._association))
             case StreamIdAssigned():
                 self._channels[event.key]._assign_id(event.stream_id)
             case ChannelOpened():
                 channel = self._channels[event.key]
-                self._open(channel)
-                channel._announce_open()
+                self._runner.run_task(partial(self._open, channel, self._association))
             case ChannelClosing():
-                self._channels[event.key]._become_closing()
+                self._runner.run_task(self._channels[event.key]._become_closing)
             case ChannelClosed():
-                self._close(event)
+                # At once, so that it is no reason for negotiation any more.
+                self._ended[event.key] = self._channels.pop(event.key)
+                self._runner.run_task(partial(self._close, event))
             case StreamResetRequested() | Closed():
                 pass
 
     def close_silently(self) -> None:
         """The peer connection was closed."""
-        channels, self._channels = self._channels, {}
-        for channel in channels.values():
+        channels = [*self._ended.values(), *self._channels.values()]
+        self._ended.clear()
+        self._channels.clear()
+        for channel in channels:
             channel._close_silently()
 
-    def _add_announced(self, event: ChannelAnnounced) -> None:
+    @property
+    def _association(self) -> SctpTransport:
+        assert self._stack is not None
+        assert self._stack.sctp is not None
+        return self._stack.sctp
+
+    def _add_announced(self, event: ChannelAnnounced) -> RTCDataChannel:
         channel = RTCDataChannel(
             event.parameters,
             negotiated=False,
@@ -112,24 +129,22 @@ class ChannelTable:
         )
         channel._key = event.key
         self._channels[event.key] = channel
+        return channel
+
+    def _announce_channel(self, channel: RTCDataChannel, sctp: SctpTransport) -> None:
         # W3C webrtc section 6.2: the channel is open already in the data_channel event, and its open event comes
         # after that one, so that a handler of it can send, and can set handlers in time.
-        self._open(channel)
+        self.opened += channel._become_open(sctp)
         self._announce(channel)
         channel._announce_open()
 
-    def _open(self, channel: RTCDataChannel) -> None:
-        assert self._stack is not None
-        assert self._stack.sctp is not None
-        if channel._become_open(self._stack.sctp):
-            self.opened += 1
+    def _open(self, channel: RTCDataChannel, sctp: SctpTransport) -> None:
+        self.opened += channel._become_open(sctp)
+        channel._announce_open()
 
     def _close(self, event: ChannelClosed) -> None:
-        channel = self._channels.pop(event.key, None)
-        if channel is None:
-            return
-        if channel.ready_state != "connecting":
-            self.closed += 1
+        channel = self._ended.pop(event.key)
+        self.closed += channel._has_been_open
         failure = self._failure
         if event.reason is not None and failure is None:
             failure = failure_of_channel(event.reason)
@@ -137,5 +152,6 @@ class ChannelTable:
 
     def _close_channel(self, key: int) -> None:
         assert self._stack is not None
-        self._stack.control.close_channel(key)
-        self._stack.pump_channels()
+        with self._runner:
+            self._stack.control.close_channel(key)
+            self._stack.pump_channels()

@@ -74,6 +74,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         self._set_aside: MessagesSetAside | None = None
         self._draining = False
         self._announced = False
+        self._has_been_open = False
         self._readable = trio.lowlevel.ParkingLot()
         self._changed = trio.lowlevel.ParkingLot()
         self._counters = ChannelCounters()
@@ -208,7 +209,9 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             self._check_open()
         now = trio.current_time()
         self._queue(sctp, kind, payload, now)
-        if not (sctp.association.holds_back(now) or sctp.flush_nowait(now)):
+        with self._runner:
+            all_sent = sctp.association.holds_back(now) or sctp.flush_nowait(now)
+        if not all_sent:
             await sctp.drain_shielded()
         # Other tasks get their turn only now, when the message is on its way.
         await trio.lowlevel.cancel_shielded_checkpoint()
@@ -382,15 +385,22 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         if self._closed_here:
             self._discard_messages()
         elif self._has_handler("message"):
-            self._drain_to_handlers()
+            if self._runner.in_call:
+                self._runner.queue_task(self._drain_to_handlers)
+            else:
+                self._drain_to_handlers()
         elif self._readable:
             self._readable.unpark_all()
 
     def buffered_amount_low(self) -> None:
         """Hear from the transport that what is queued has fallen to the threshold."""
         # With the default threshold of 0 that is every time the queue empties: mostly nobody listens.
-        if self._is_heard("buffered_amount_low"):
-            self._fire(Event("buffered_amount_low", self))
+        # What has left may also be the opening of the channel, which the application has not sent.
+        if self._counters.messages_sent and self._is_heard("buffered_amount_low"):
+            self._runner.run_task(self._announce_buffered_amount_low)
+
+    def _announce_buffered_amount_low(self) -> None:
+        self._fire(Event("buffered_amount_low", self))
 
     def _drain_to_handlers(self) -> None:
         """Hand messages to the handlers, one at a time where a handler is asynchronous."""
@@ -426,11 +436,15 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     def _become_open(self, sctp: SctpTransport) -> bool:
         """Open, so that messages can be sent, but without an event; return whether that was possible."""
+        if self._state is RTCDataChannelState.CLOSED:
+            return False
+        # Also while it closes: what the peer sends until then has to be discarded.
+        self._sctp = sctp
         if self._state is not RTCDataChannelState.CONNECTING:
             return False
         assert self._stream_id is not None
         self._state = RTCDataChannelState.OPEN
-        self._sctp = sctp
+        self._has_been_open = True
         sctp.association.set_buffered_amount_low_threshold(self._stream_id, self._threshold)
         self._changed.unpark_all()
         return True

@@ -17,8 +17,8 @@ import inspect
 import logging
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 import attrs
@@ -58,7 +58,7 @@ class HandlerRunner:
     Attributes:
         nursery: Where asynchronous handlers run; ``None`` before the ``async with`` block.
         failed: Whether a handler has raised: the block is about to end, and no events follow that one.
-        ending: Whether the connection is closed: tasks are no longer run.
+        ending: Whether the connection is closed: only the tasks that close its tracks are still run.
     """
 
     nursery: trio.Nursery | None = None
@@ -89,7 +89,7 @@ class HandlerRunner:
         self.nursery = None
 
     def end(self) -> None:
-        """Discard the queued tasks: the connection is closed, and no events follow."""
+        """Discard the queued tasks: the connection is closed, and no events of it follow."""
         self.ending = True
         self._tasks.clear()
 
@@ -105,18 +105,22 @@ class HandlerRunner:
         """Whether a public method is running, inside which no event may be fired."""
         return self._calls > 0
 
-    @contextmanager
-    def call(self) -> Iterator[None]:
-        """Mark a synchronous part of a public method: the tasks that it causes are queued."""
+    def __enter__(self) -> None:
+        """Begin a synchronous part of a public method: the tasks that it causes are queued."""
         self._calls += 1
-        try:
-            yield
-        finally:
-            self._calls -= 1
 
-    def queue_task(self, task: Callable[[], None]) -> None:
-        """Queue a task: a public method has caused it."""
-        if not self.ending:
+    def __exit__(self, *_: object) -> None:
+        """End that part."""
+        self._calls -= 1
+
+    def queue_task(self, task: Callable[[], None], *, after_end: bool = False) -> None:
+        """Queue a task: a public method has caused it.
+
+        Args:
+            task: Changes a state and fires the events for that.
+            after_end: Whether it is run although the connection is closed.
+        """
+        if after_end or not self.ending:
             self._tasks.append(task)
             self._schedule()
 

@@ -172,9 +172,14 @@ class FrameSource:
             self._demand_changed()
 
     def end(self) -> None:
-        """There will be no more frames: every track of this source ends."""
+        """End every track of this source, for there will be no more frames."""
         for track in tuple(self._tracks):
             track._end_by_source()
+
+    def end_later(self) -> None:
+        """End every track of this source on a later turn of the scheduler (W3C mediacapture-main section 4.3.1)."""
+        for track in tuple(self._tracks):
+            track._runner.queue_task(track._end_by_source)
 
     def mute(self, muted: bool) -> None:
         """Say whether frames come at present."""

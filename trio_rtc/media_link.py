@@ -350,7 +350,7 @@ class MediaLink:
         if transceiver is None or rtp is None:
             return
         if all(stream.mid != mid for stream in rtp.session.receiving.streams):
-            transceiver.receiver._source.mute(True)
+            transceiver.receiver._mute_later(True)
 
     def _take_frames(self, event: FramesReceived) -> None:
         transceiver = self._by_mid(event.mid)
@@ -374,7 +374,7 @@ def _tell_receiver(
         case PacketsReceived():
             receiver._take_packets(event.rid, event.packets)
         case StreamStarted():
-            receiver._source.mute(False)
+            receiver._mute_later(False)
         case TelephoneEventReceived():
             receiver._take_event(event.heard)
 

@@ -6,6 +6,7 @@ state already tells the same.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import attrs
 
@@ -169,7 +170,10 @@ class ConnectionMonitor:
                 pass
 
     def handle_dtls_event(self, event: DtlsEvent) -> None:
-        """Hear of an event of DTLS."""
+        """Handle an event of DTLS, on a later turn if a public method has caused it."""
+        self.runner.run_task(partial(self._handle_dtls_event, event))
+
+    def _handle_dtls_event(self, event: DtlsEvent) -> None:
         dtls = self.dtls_transport
         if self._closed or dtls is None:
             return
@@ -191,7 +195,10 @@ class ConnectionMonitor:
             self.update_states(Event("state_change", self.dtls_transport))
 
     def handle_sctp_event(self, event: SctpEvent) -> None:
-        """Hear of an event of SCTP."""
+        """Handle an event of SCTP, on a later turn if a public method has caused it."""
+        self.runner.run_task(partial(self._handle_sctp_event, event))
+
+    def _handle_sctp_event(self, event: SctpEvent) -> None:
         # Until the description that has ended an association is applied, what comes is of its end.
         view = self._ended_association or self.sctp_transport
         if self._closed or view is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import trio
@@ -268,9 +269,25 @@ class RTCRtpReceiver:
                     self.request_keyframe(rid=frame.rid)
 
     def _end(self) -> None:
+        """End the track and everything else that is taken from here."""
         self._source.end()
         for queue in self._queues:
             queue.end()
+
+    def _end_later(self) -> None:
+        """End on a later turn of the scheduler, since a public method has caused it.
+
+        Closing the connection is one: its tracks end as tracks do (W3C webrtc section 4.4.1.10).
+        """
+        self._track._runner.queue_task(self._end, after_end=True)
+
+    def _mute(self, muted: bool) -> None:
+        """Mute or unmute the track, after what is queued."""
+        self._track._runner.run_task(partial(self._source.mute, muted))
+
+    def _mute_later(self, muted: bool) -> None:
+        """Mute or unmute the track on a later turn of the scheduler (W3C webrtc section 5.3)."""
+        self._track._runner.queue_task(partial(self._source.mute, muted))
 
     @property
     def _is_live(self) -> bool:

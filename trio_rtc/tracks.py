@@ -239,7 +239,7 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
         """End the track: whoever takes its frames hears of the end. Idempotent."""
         if not self._closed:
             self._closed = True
-            self._source.end()
+            self._source.end_later()
 
     async def aclose(self) -> None:
         """The same as ``close``."""

@@ -127,6 +127,7 @@ class RTCRtpTransceiver:
             raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
         if not self._stopping:
             self._stop_sending_and_receiving()
+            self._receiver._end_later()
             self._carrier.update_negotiation_need()
 
     def set_codec_preferences(self, codecs: Sequence[RTCRtpCodec]) -> None:
@@ -222,10 +223,9 @@ class RTCRtpTransceiver:
         self._stopping = True
         self._direction = RTCRtpTransceiverDirection.INACTIVE
         self._sender._stop()
-        self._receiver._end()
 
     def _become_stopped(self) -> None:
-        """The end was negotiated, or the connection is closed."""
+        """The end was negotiated, or the connection is closed. The receiver's track ends with the events for that."""
         if not self._stopping:
             self._stop_sending_and_receiving()
         self._stopped = True

@@ -45,6 +45,7 @@ class _Changes:
     """What a description has changed, to be told once the signaling state has been."""
 
     tracks: list[RTCRtpTransceiver] = attrs.field(factory=list)
+    ended: list[RTCRtpTransceiver] = attrs.field(factory=list)
     muted: list[RTCRtpTransceiver] = attrs.field(factory=list)
     added: list[tuple[MediaStream, MediaStreamTrack]] = attrs.field(factory=list)
     removed: list[tuple[MediaStream, MediaStreamTrack]] = attrs.field(factory=list)
@@ -206,8 +207,13 @@ class TransceiverTable:
 
     def close(self) -> None:
         """Stop all transceivers at once (W3C webrtc section 4.4.1.10); they stay to be looked at."""
-        for transceiver in self._transceivers:
+        for transceiver in (*self._transceivers, *self._changes.ended):
             transceiver._become_stopped()
+            transceiver._receiver._end_later()
+
+    def _stop(self, transceiver: RTCRtpTransceiver) -> None:
+        transceiver._become_stopped()
+        self._changes.ended.append(transceiver)
 
     def _create(
         self,
@@ -318,7 +324,7 @@ class TransceiverTable:
         """Let go of what both sides know to be stopped, or what the peer has never heard of."""
         for transceiver in self._transceivers:
             if transceiver._stopping and transceiver._mid is None:
-                transceiver._become_stopped()
+                self._stop(transceiver)
         stopped = {each._key for each in self._transceivers if each._stopped}
         self._transceivers = [each for each in self._transceivers if not each._stopped]
         self._sources = {place: ssrcs for place, ssrcs in self._sources.items() if place[0] not in stopped}
@@ -326,8 +332,10 @@ class TransceiverTable:
     def announce(self) -> None:
         """Fire what the last description has changed (W3C webrtc section 4.4.1.5, the last steps)."""
         changes, self._changes = self._changes, _Changes()
+        for transceiver in changes.ended:
+            transceiver._receiver._end()
         for transceiver in changes.muted:
-            transceiver._receiver._source.mute(True)
+            transceiver._receiver._mute(True)
         for stream, track in changes.removed:
             stream._remove_remote(track)
         for stream, track in changes.added:
@@ -356,7 +364,7 @@ class TransceiverTable:
             if transceiver._reused_by_add_track:
                 transceiver._by_add_track |= lost.created
             elif lost.created and not transceiver._by_add_track:
-                transceiver._become_stopped()
+                self._stop(transceiver)
                 self._transceivers.remove(transceiver)
 
     def _find(self, plan: MediaPlan) -> RTCRtpTransceiver | None:
@@ -378,7 +386,7 @@ class TransceiverTable:
         self.plans.pop(plan.mid, None)
         if plan.stopped and not transceiver._stopped:
             self._remove_remote_track(transceiver)
-            transceiver._become_stopped()
+            self._stop(transceiver)
 
     def _process_remote(
         self, transceiver: RTCRtpTransceiver, plan: MediaPlan, direction: RTCRtpTransceiverDirection

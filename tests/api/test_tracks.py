@@ -3,6 +3,7 @@
 import av
 import pytest
 import trio
+import trio.testing
 
 from tests.strategies.media import (
     connect_track,
@@ -126,8 +127,11 @@ async def test_the_end_of_a_source_is_one() -> None:
     clone.add_event_listener("ended", lambda event: ended.append(event.target))
     with source:
         pass
+    assert ended == []
+    await trio.testing.wait_all_tasks_blocked()
     assert set(ended) == {track, clone}
     source.close()
+    await trio.testing.wait_all_tasks_blocked()
     assert len(ended) == 2
 
 
@@ -356,6 +360,7 @@ async def test_a_track_ends_after_its_connection(autojump_clock: Clock) -> None:
         await connect_track(peers.alice, peers.bob)
     assert track.ready_state == "live"
     source.close()
+    await trio.testing.wait_all_tasks_blocked()
     assert [event.target for event in ended] == [track]
 
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+import trio.testing
 
 from tests.strategies.media import connect_track, media_peers, only, opus_frame
 from tests.strategies.peers import Peers, description_of, negotiate
@@ -165,8 +166,10 @@ async def test_close_stops_transceivers_and_keeps_them_to_be_looked_at(pc: RTCPe
     assert pc.get_transceivers() == [transceiver]
     assert (pc.get_senders(), pc.get_receivers()) == ([], [])
     assert (transceiver.direction, transceiver.current_direction) == ("stopped", "stopped")
+    # W3C webrtc section 4.4.1.10: the connection fires nothing any more, its tracks end as tracks do, in a task.
+    assert (transceiver.receiver.track.ready_state, ended) == ("live", [])
+    await trio.testing.wait_all_tasks_blocked()
     assert transceiver.receiver.track.ready_state == "ended"
-    # W3C webrtc section 4.4.1.10: the connection fires nothing any more, its tracks end as tracks do.
     assert [event.target for event in ended] == [transceiver.receiver.track]
 
 
@@ -534,6 +537,7 @@ async def test_a_transceiver_that_the_peer_has_never_heard_of_just_ends(autojump
         stopped.stop()
         stopped.stop()
         assert (stopped.direction, stopped.current_direction) == ("stopped", None)
+        await trio.testing.wait_all_tasks_blocked()
         assert stopped.receiver.track.ready_state == "ended"
         kept = peers.alice.add_transceiver("video")
         await negotiate(peers.alice, peers.bob)

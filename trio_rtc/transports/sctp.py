@@ -6,7 +6,7 @@ wait for room.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import trio
@@ -76,6 +76,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         self._report_channel = report_channel
         self._readers: dict[int, Reader] = {}
         self._abandoned_streams: list[int] = []
+        self._control_messages: list[ControlMessage] = []
         self._given_back: list[Iterable[tuple[int, bytes]]] = []
         self._carrying_out = False
         self._flushing = False
@@ -138,7 +139,9 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
                 self.wake()
             if message[0] != PPID_DCEP:
                 return message
-            self._receive_control(stream_id, message[1])
+            # With the next flush: what it causes must not happen inside the call of a reader.
+            self._control_messages.append(ControlMessage(stream_id, message[1]))
+            self.wake()
         return None
 
     def pump_channels(self) -> None:
@@ -161,6 +164,9 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
 
     def flush_nowait(self, now: float) -> bool:
         """Send and report what the association and the channels have to say."""
+        if self._control_messages:
+            messages, self._control_messages = self._control_messages, []
+            self._receive_control(messages)
         while self._abandoned_streams:
             self._announce_messages(self._abandoned_streams.pop())
         while self._given_back:
@@ -211,14 +217,14 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         while self.association.peek_payload_protocol(stream_id) == PPID_DCEP:
             message = self.association.receive_message(stream_id)
             assert message is not None
-            self._receive_control(stream_id, message[1])
+            self._receive_control([ControlMessage(stream_id, message[1])])
         # Without a reader, messages wait for a negotiated channel that the application has not created yet.
         reader = self._readers.get(stream_id)
         if reader is not None:
             reader.messages_available()
 
-    def _receive_control(self, stream_id: int, data: bytes) -> None:
-        self.control.receive([ControlMessage(stream_id, data)], trio.current_time())
+    def _receive_control(self, messages: Sequence[ControlMessage]) -> None:
+        self.control.receive(messages, trio.current_time())
         self._carry_out_control()
 
     def _carry_out_control(self) -> None:

@@ -177,6 +177,11 @@ class ChannelControl:
         channel = self._channels.get(key)
         return channel is not None and not channel.acknowledged
 
+    def stream_id(self, key: int) -> int | None:
+        """Return the stream identifier of a channel, ``None`` while it has none."""
+        channel = self._channels.get(key)
+        return None if channel is None else channel.stream_id
+
     @property
     def last_key(self) -> int:
         """The key that was given last."""

@@ -1,0 +1,474 @@
+"""No event is fired inside the public call that causes it: what W3C wants to be fired is fired on a later turn."""
+
+import contextlib
+import inspect
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from tests.strategies.media import connect_track, media_peers
+from tests.strategies.peers import description_of, open_channel, two_peers
+from trio_rtc import (
+    EventTarget,
+    MediaStream,
+    MediaStreamTrack,
+    MediaStreamTrackSource,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCDtlsTransport,
+    RTCDTMFSender,
+    RTCIceTransport,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCRtpSender,
+    RTCRtpTransceiver,
+    RTCSctpTransport,
+    open_media_track,
+)
+from trio_rtc.event_target import AnyEvent
+from trio_rtc.stats import RTCPeerConnectionStats
+
+virtual_time = pytest.mark.usefixtures("autojump_clock")
+
+
+@attrs.define
+class World:
+    """Two connected peers that send audio to each other and have a channel; all events of Alice's objects are noted."""
+
+    pc: RTCPeerConnection
+    peer: RTCPeerConnection
+    channel: RTCDataChannel
+    their_channel: RTCDataChannel
+    source: MediaStreamTrackSource
+    track: MediaStreamTrack
+    stream: MediaStream
+    names: dict[int, str] = attrs.field(factory=dict)
+    fired: list[str] = attrs.field(factory=list)
+
+    @property
+    def transceiver(self) -> RTCRtpTransceiver:
+        return self.pc.get_transceivers()[0]
+
+    @property
+    def sender(self) -> RTCRtpSender:
+        return self.transceiver.sender
+
+    @property
+    def dtmf(self) -> RTCDTMFSender:
+        assert self.sender.dtmf is not None
+        return self.sender.dtmf
+
+    @property
+    def receiver(self) -> RTCRtpReceiver:
+        return self.transceiver.receiver
+
+    def listen(self, target: EventTarget, name: str) -> None:
+        """Note every event of an object. Messages are not listened to, since that takes them."""
+        self.names[id(target)] = name
+        for event in target.EVENTS - {"message"}:
+            target.add_event_listener(event, self.note)
+
+    def note(self, event: AnyEvent) -> None:
+        self.fired.append(f"{self.names[id(event.target)]}: {event.type}")
+
+
+@contextlib.asynccontextmanager
+async def world() -> AsyncIterator[World]:
+    async with media_peers() as peers, peers.bob.subscribe("data_channel") as announced:
+        source, track = open_media_track("audio")
+        stream = MediaStream([track])
+        peers.alice.add_track(track, stream)
+        peers.bob.add_track(open_media_track("audio")[1], MediaStream())
+        channel = peers.alice.create_data_channel("chat")
+        await connect_track(peers.alice, peers.bob)
+        theirs = (await announced.receive()).channel
+        await channel.opened()
+        world = World(peers.alice, peers.bob, channel, theirs, source, track, stream)
+        sctp = peers.alice.sctp
+        assert sctp is not None
+        for target, name in (
+            (peers.alice, "connection"),
+            (sctp, "sctp"),
+            (sctp.transport, "dtls"),
+            (sctp.transport.ice_transport, "ice"),
+            (channel, "channel"),
+            (track, "local track"),
+            (world.receiver.track, "remote track"),
+            (stream, "stream"),
+            (world.transceiver._remote_streams[0], "remote stream"),
+            (world.dtmf, "dtmf"),
+        ):
+            world.listen(target, name)
+        await trio.sleep(1)
+        assert world.fired == []
+        yield world
+
+
+@attrs.frozen
+class Call:
+    """A synchronous public method or attribute.
+
+    Attributes:
+        member: Its class and name.
+        do: Calls it; an object that it returns is listened to from then on.
+        then: What W3C wants to be fired later, in this order.
+    """
+
+    member: str
+    do: Callable[[World], object]
+    then: tuple[str, ...] = ()
+
+
+NEGOTIATION = ("connection: negotiation_needed",)
+
+
+def setting(path: str, value: object) -> Callable[[World], object]:
+    """Return what sets an attribute of one of the world's objects."""
+    target, _, attribute = path.rpartition(".")
+
+    def set_attribute(world: World) -> None:
+        found: Any = world
+        for part in target.split("."):
+            found = getattr(found, part)
+        setattr(found, attribute, value)
+
+    return set_attribute
+
+
+async def leave_a_frame(frame: object) -> None:
+    """Transform nothing."""
+
+
+def stop_both(world: World) -> None:
+    world.track.stop()
+    world.receiver.track.stop()
+
+
+CALLS = [
+    Call("RTCPeerConnection.create_data_channel", lambda w: w.pc.create_data_channel("b"), ("new: open",)),
+    Call("RTCPeerConnection.restart_ice", lambda w: w.pc.restart_ice(), NEGOTIATION),
+    Call("RTCPeerConnection.set_configuration", lambda w: w.pc.set_configuration(RTCConfiguration())),
+    Call("RTCPeerConnection.add_track", lambda w: w.pc.add_track(open_media_track("video")[1]), NEGOTIATION),
+    Call("RTCPeerConnection.remove_track", lambda w: w.pc.remove_track(w.sender), NEGOTIATION),
+    Call("RTCPeerConnection.add_transceiver", lambda w: w.pc.add_transceiver("video"), NEGOTIATION),
+    Call(
+        "RTCPeerConnection.add_stream",
+        lambda w: w.pc.add_stream(MediaStream([open_media_track("video")[1]])),
+        NEGOTIATION,
+    ),
+    Call("RTCPeerConnection.remove_stream", lambda w: w.pc.remove_stream(w.stream), NEGOTIATION),
+    # W3C webrtc section 4.4.1.10: the connection, its transports and its channels close without events.
+    Call("RTCPeerConnection.close", lambda w: w.pc.close(), ("remote track: ended",)),
+    Call("RTCDataChannel.close", lambda w: w.channel.close(), ("channel: close",)),
+    Call(
+        "RTCDataChannel.send_nowait", lambda w: w.channel.send_nowait("x"), ("channel: buffered_amount_low",)
+    ),
+    Call("RTCDataChannel.as_stream", lambda w: w.channel.as_stream()),
+    Call("RTCDataChannel.binary_type", setting("channel.binary_type", "blob")),
+    Call("RTCDataChannel.buffered_amount_low_threshold", setting("channel.buffered_amount_low_threshold", 9)),
+    Call("RTCRtpTransceiver.direction", setting("transceiver.direction", "sendonly"), NEGOTIATION),
+    Call(
+        "RTCRtpTransceiver.stop",
+        lambda w: w.transceiver.stop(),
+        ("connection: negotiation_needed", "remote track: ended"),
+    ),
+    Call("RTCRtpTransceiver.set_codec_preferences", lambda w: w.transceiver.set_codec_preferences([])),
+    Call(
+        "RTCRtpTransceiver.set_header_extensions_to_negotiate",
+        lambda w: w.transceiver.set_header_extensions_to_negotiate(
+            w.transceiver.get_header_extensions_to_negotiate()
+        ),
+    ),
+    Call("RTCRtpSender.set_streams", lambda w: w.sender.set_streams(MediaStream()), NEGOTIATION),
+    Call("RTCRtpSender.transform", setting("sender.transform", leave_a_frame)),
+    Call("RTCRtpReceiver.transform", setting("receiver.transform", leave_a_frame)),
+    Call("RTCRtpReceiver.jitter_buffer_target", setting("receiver.jitter_buffer_target", 100)),
+    Call("RTCRtpReceiver.request_keyframe", lambda w: w.receiver.request_keyframe()),
+    # W3C mediacapture-main section 4.3.3: who stops a track is not told that it has ended.
+    Call("MediaStreamTrack.stop", stop_both),
+    Call("MediaStreamTrack.clone", lambda w: w.track.clone()),
+    Call("MediaStreamTrack.enabled", setting("track.enabled", False)),
+    Call("MediaStreamTrack.content_hint", setting("track.content_hint", "speech")),
+    Call("MediaStreamTrackSource.close", lambda w: w.source.close(), ("local track: ended",)),
+    # Section 4.2.2: nor who changes a stream.
+    Call("MediaStream.add_track", lambda w: w.stream.add_track(open_media_track("video")[1])),
+    Call("MediaStream.remove_track", lambda w: w.stream.remove_track(w.track)),
+    Call("MediaStream.clone", lambda w: w.stream.clone()),
+    Call("RTCDTMFSender.insert_dtmf", lambda w: w.dtmf.insert_dtmf("1"), ("dtmf: tone_change",) * 2),
+]
+
+
+@virtual_time
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.member)
+async def test_nothing_is_fired_before_the_call_has_returned(call: Call) -> None:
+    async with world() as here:
+        result = call.do(here)
+        assert here.fired == []
+        if isinstance(result, EventTarget):
+            here.listen(result, "new")
+        await trio.sleep(1)
+        assert sorted(here.fired) == sorted(call.then)
+
+
+OBJECTS = (
+    RTCPeerConnection,
+    RTCDataChannel,
+    RTCRtpTransceiver,
+    RTCRtpSender,
+    RTCRtpReceiver,
+    MediaStreamTrack,
+    MediaStreamTrackSource,
+    MediaStream,
+    RTCDTMFSender,
+    RTCSctpTransport,
+    RTCDtlsTransport,
+    RTCIceTransport,
+)
+ELSEWHERE = {
+    # W3C dispatches the event in the call; adding a handler is tested below.
+    *("add_event_listener", "remove_event_listener", "dispatch_event", "subscribe"),
+    # The transport calls them.
+    *("messages_available", "buffered_amount_low"),
+    # They wait.
+    *("rtp_packets", "encoded_frames", "telephone_events", "keyframe_requests", "bitrate_changes"),
+}
+
+
+def synchronous_members(of: type) -> set[str]:
+    """Return the public methods of a class that do not wait, and the attributes that can be set."""
+    members = set()
+    for name, value in inspect.getmembers(of):
+        if name.startswith(("_", "get_", "on_")) or name in ELSEWHERE or inspect.iscoroutinefunction(value):
+            continue
+        if inspect.isfunction(value) or (isinstance(value, property) and value.fset is not None):
+            members.add(f"{of.__name__}.{name}")
+    return members
+
+
+def test_every_synchronous_method_is_called() -> None:
+    members = set().union(*map(synchronous_members, OBJECTS))
+    assert {call.member for call in CALLS} == members
+
+
+@attrs.define(eq=False)
+class FirstStep(trio.abc.Instrument):
+    """Notes what has been fired when a task first gives way."""
+
+    world: World
+    task: trio.lowlevel.Task = attrs.Factory(trio.lowlevel.current_task)
+    fired: list[str] | None = None
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Look at the first step only."""
+        if task is self.task and self.fired is None:
+            self.fired = list(self.world.fired)
+
+
+WAITING: list[Callable[[World], Any]] = [
+    lambda w: w.pc.create_offer(),
+    lambda w: w.pc.create_offer(offer_to_receive_video=True),
+    lambda w: w.pc.set_local_description(),
+    lambda w: w.pc.set_remote_description(description_of(w.peer)),
+    lambda w: w.pc.add_ice_candidate(None),
+    lambda w: w.pc.get_stats(),
+    lambda w: w.pc.aclose(),
+    lambda w: w.channel.send("x"),
+    lambda w: w.channel.aclose(),
+    lambda w: w.channel.wait_for_room(),
+    lambda w: w.sender.replace_track(None),
+    lambda w: w.sender.set_parameters(w.sender.get_parameters()),
+    lambda w: w.sender.send_rtp(),
+    lambda w: w.track.apply_constraints(),
+    lambda w: w.track.aclose(),
+    lambda w: w.source.aclose(),
+]
+
+
+@virtual_time
+@pytest.mark.parametrize("number", range(len(WAITING)))
+async def test_nothing_is_fired_before_the_first_checkpoint(number: int) -> None:
+    async with world() as here:
+        first = FirstStep(here)
+        trio.lowlevel.add_instrument(first)
+        try:
+            with contextlib.suppress(Exception):
+                await WAITING[number](here)
+        finally:
+            trio.lowlevel.remove_instrument(first)
+        assert first.fired == []
+
+
+@virtual_time
+async def test_a_channel_on_a_connected_connection_is_connecting_first() -> None:
+    async with open_channel() as (_, _, peers):
+        channel = peers.alice.create_data_channel("later")
+        assert channel.ready_state == "connecting"
+        assert channel.id is not None
+        opened: list[str] = []
+        channel.on_open = lambda event: opened.append(event.target.ready_state)  # type: ignore[attr-defined]
+        await trio.testing.wait_all_tasks_blocked()
+        assert opened == ["open"]
+
+
+@virtual_time
+async def test_a_channel_made_in_a_handler_opens_when_the_handler_has_returned() -> None:
+    log: list[str] = []
+
+    def make(_: object) -> None:
+        channel = peers.alice.create_data_channel("reply")
+        log.append(f"{channel.ready_state} {channel.id}")
+        channel.on_open = lambda _: log.append("open")
+
+    async with open_channel() as (_, _, peers):
+        peers.alice.on_data_channel = make
+        peers.bob.create_data_channel("question")
+        await trio.sleep(1)
+    assert log == ["connecting 3", "open"]
+
+
+@virtual_time
+async def test_a_channel_that_is_closed_before_it_was_open_only_closes() -> None:
+    async with open_channel() as (_, _, peers):
+        channel = peers.alice.create_data_channel("short")
+        fired: list[str] = []
+        for event in ("open", "closing", "close", "error"):
+            channel.add_event_listener(event, lambda event: fired.append(event.type))
+        channel.close()
+        assert (channel.ready_state, fired) == ("closing", [])
+        await channel.aclose()
+        assert fired == ["close"]
+        stats = (await peers.alice.get_stats()).values()
+        (of_connection,) = (each for each in stats if isinstance(each, RTCPeerConnectionStats))
+        assert (of_connection.data_channels_opened, of_connection.data_channels_closed) == (1, 0)
+
+
+@virtual_time
+async def test_what_a_peer_sends_to_a_channel_that_is_closed_before_it_was_open_is_no_burden() -> None:
+    async with open_channel() as (_, _, peers), peers.bob.subscribe("data_channel") as announced:
+        channel = peers.alice.create_data_channel("short")
+        channel.close()
+        theirs = (await announced.receive()).channel
+        for _ in range(100):
+            with contextlib.suppress(trio.BrokenResourceError):
+                await theirs.send(bytes(60_000))
+        with trio.fail_after(10):
+            await channel.aclose()
+
+
+@virtual_time
+async def test_closing_the_connection_discards_what_is_queued() -> None:
+    async with open_channel() as (_, _, peers):
+        channel = peers.alice.create_data_channel("never")
+        fired: list[object] = []
+        channel.on_open = channel.on_close = fired.append
+        other = peers.alice.create_data_channel("closed first")
+        other.on_close = fired.append
+        other.close()
+        peers.alice.close()
+        assert (channel.ready_state, other.ready_state) == ("closed", "closed")
+        await trio.sleep(1)
+        assert fired == []
+
+
+@virtual_time
+async def test_events_of_one_turn_keep_their_order() -> None:
+    async with two_peers() as peers:
+        pc = peers.alice
+        channels = [pc.create_data_channel(str(number)) for number in range(20)]
+        closed: list[str] = []
+        for channel in channels:
+            channel.on_close = lambda event: closed.append(event.target.label)  # type: ignore[attr-defined]
+        for channel in reversed(channels):
+            channel.close()
+        assert closed == []
+        await trio.testing.wait_all_tasks_blocked()
+        assert closed == [channel.label for channel in reversed(channels)]
+
+
+async def test_before_the_block_channels_and_tracks_end_all_the_same() -> None:
+    pc = RTCPeerConnection()
+    channel, transceiver = pc.create_data_channel("chat"), pc.add_transceiver("audio")
+    fired: list[str] = []
+    channel.on_close = transceiver.receiver.track.on_ended = lambda event: fired.append(event.type)
+    await channel.aclose()
+    transceiver.stop()
+    assert fired == ["close"]
+    await trio.testing.wait_all_tasks_blocked()
+    assert fired == ["close", "ended"]
+
+
+def test_without_a_scheduler_events_wait_for_the_block() -> None:
+    """An application may make its objects before it runs trio."""
+    pc = RTCPeerConnection()
+    fired: list[str] = []
+    channel = pc.create_data_channel("chat")
+    channel.on_close = lambda event: fired.append(event.type)
+    channel.close()
+    assert fired == []
+
+    async def enter() -> None:
+        async with pc:
+            await trio.testing.wait_all_tasks_blocked()
+
+    trio.run(enter)
+    assert fired == ["close"]
+
+
+@virtual_time
+@pytest.mark.parametrize("how", ["attribute", "listener"])
+async def test_messages_that_wait_are_not_handed_over_by_the_call_that_adds_a_handler(how: str) -> None:
+    async with open_channel() as (mine, theirs, _):
+        await mine.send("early")
+        await trio.sleep(1)
+        received: list[object] = []
+        if how == "attribute":
+            theirs.on_message = received.append
+        else:
+            theirs.add_event_listener("message", received.append)
+        assert received == []
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(received) == 1
+
+
+@virtual_time
+async def test_an_error_in_a_queued_event_ends_the_block() -> None:
+    def fail(_: object) -> None:
+        raise LookupError("in open")
+
+    async def block() -> None:
+        async with open_channel() as (_, _, peers):
+            peers.alice.create_data_channel("another").on_open = fail
+            await trio.sleep_forever()
+
+    with pytest.raises(LookupError, match="in open"):
+        await block()
+
+
+@virtual_time
+async def test_a_track_whose_nursery_has_ended_still_ends() -> None:
+    ended: list[object] = []
+    async with trio.open_nursery() as nursery:
+        source, track = open_media_track("audio", nursery=nursery)
+        track.on_ended = ended.append
+    source.close()
+    await trio.testing.wait_all_tasks_blocked()
+    assert (track.ready_state, len(ended)) == ("ended", 1)
+
+
+@virtual_time
+async def test_a_handler_that_makes_more_events_for_ever_holds_up_nobody() -> None:
+    async with two_peers() as peers:
+
+        def close_another(_: object) -> None:
+            channel = peers.alice.create_data_channel("and on")
+            channel.on_close = close_another
+            channel.close()
+
+        close_another(None)
+        with trio.fail_after(1):
+            for _ in range(100):
+                await trio.lowlevel.checkpoint()
