@@ -114,6 +114,11 @@ class MediaLink:
         self._lent.clear()
 
     @property
+    def has_sections(self) -> bool:
+        """Whether audio or video was negotiated."""
+        return self._table is not None and bool(self._table.plans)
+
+    @property
     def rtp(self) -> RtpTransport | None:
         """The RTP of the connection, once it is negotiated."""
         return self._rtp

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from functools import partial
 
 import attrs
+import trio
 
 from .aggregate_states import connection_state, gathering_state, ice_connection_state
 from .channel_table import ChannelTable
+from .closed_errors import mark_connection_ended
 from .descriptions import RTCIceCandidate
 from .enums import (
     RTCDtlsTransportState,
@@ -58,6 +60,55 @@ CAUSE_USER_INITIATED_ABORT = 12
 
 
 @attrs.define(eq=False)
+class PeerDeparture:
+    """Whether the peer has left, and what waits for that.
+
+    A failure may pass, by an ICE restart. Then the next failure is another departure.
+
+    Attributes:
+        happened: Whether the peer has left.
+        final: Whether it has said so.
+    """
+
+    happened: bool = False
+    final: bool = False
+    _closed: bool = False
+    _settled: trio.Event = attrs.field(factory=trio.Event)
+
+    def happen(self, *, final: bool) -> None:
+        """Record that the peer has left."""
+        self.happened = True
+        self.final |= final
+        self._settled.set()
+
+    def revoke(self) -> None:
+        """Record that the peer is there after all."""
+        if self.happened and not self._closed:
+            self.happened = self.final = False
+            self._settled = trio.Event()
+
+    def close(self) -> None:
+        """Record that this side has closed the connection."""
+        self._closed = True
+        self._settled.set()
+
+    async def wait(self) -> None:
+        """Wait until the peer leaves.
+
+        Raises:
+            trio.ClosedResourceError: This side has closed the connection first.
+        """
+        if self.happened:
+            await trio.lowlevel.checkpoint()
+            return
+        await self._settled.wait()
+        # What has failed may have recovered before this task's turn: only the end on this side is no departure.
+        if self._closed and not self.happened:
+            error = trio.ClosedResourceError("the peer connection was closed on this side")
+            raise mark_connection_ended(error)
+
+
+@attrs.define(eq=False)
 class ConnectionMonitor:
     """Watches the stack of one peer connection (see ``StackOwner``).
 
@@ -76,6 +127,7 @@ class ConnectionMonitor:
         handshake: What the DTLS handshake has brought.
         traffic: Counts the traffic of each pair.
         media: Hears of the events of RTP.
+        departure: Whether the peer has left.
     """
 
     target: object
@@ -91,6 +143,7 @@ class ConnectionMonitor:
     sctp_transport: RTCSctpTransport | None = None
     handshake: HandshakeCompleted | None = None
     traffic: PairTraffic = attrs.field(factory=PairTraffic)
+    departure: PeerDeparture = attrs.field(factory=PeerDeparture)
     ice_gathering_state: RTCIceGatheringState = RTCIceGatheringState.NEW
     ice_connection_state: RTCIceConnectionState = RTCIceConnectionState.NEW
     connection_state: RTCPeerConnectionState = RTCPeerConnectionState.NEW
@@ -110,6 +163,9 @@ class ConnectionMonitor:
         if self.sctp_transport is None:
             self.sctp_transport = RTCSctpTransport(self.dtls_transport, self.runner)
             self.channels.forget_failure()
+            if self.connection_state is not RTCPeerConnectionState.FAILED and not self._dtls_has_closed:
+                # An association that the peer had ended was not the last one.
+                self.departure.revoke()
         self.sctp_transport._set_remote_max_message_size(max_message_size)
 
     def forget_association(self) -> None:
@@ -136,6 +192,7 @@ class ConnectionMonitor:
     def close(self) -> None:
         """Close everything at once and silently (W3C webrtc section 4.4.1.10)."""
         self._closed = True
+        self.departure.close()
         for view in (self.sctp_transport, self.dtls_transport, self.ice_transport):
             if view is not None:
                 view._close()
@@ -213,6 +270,10 @@ class ConnectionMonitor:
                     RTCError(RTCErrorDetailType.SCTP_FAILURE, error.reason, sctp_cause_code=error.cause_code)
                 )
             view._become_closed()
+            by_peer = view is self.sctp_transport and (error is None or error.by_peer)
+            if by_peer and not self.media.has_sections:
+                # Nothing else uses the connection.
+                self.departure.happen(final=True)
 
     def handle_channel_event(self, event: DataChannelEvent) -> None:
         """Hear of an event of a data channel."""
@@ -243,6 +304,8 @@ class ConnectionMonitor:
             return
         self.ice_connection_state = new_ice_connection_state
         self.connection_state = new_connection_state
+        if connection_changed:
+            self._update_departure()
         for cause in causes:
             assert isinstance(cause.target, EventTarget)
             cause.target._fire(cause)
@@ -292,9 +355,22 @@ class ConnectionMonitor:
             )
         )
 
+    @property
+    def _dtls_has_closed(self) -> bool:
+        dtls = self.dtls_transport
+        return dtls is not None and dtls.state is RTCDtlsTransportState.CLOSED
+
+    def _update_departure(self) -> None:
+        if self.connection_state is RTCPeerConnectionState.FAILED:
+            self.departure.happen(final=False)
+        elif not self.departure.final:
+            self.departure.revoke()
+
     def _dtls_closed(self, dtls: RTCDtlsTransport, error: RTCError | None) -> None:
         if error is None:
+            # The peer's close_notify: our own end is not reported, since then everything is closed already.
             dtls._state = RTCDtlsTransportState.CLOSED
+            self.departure.happen(final=True)
             self.update_states(Event("state_change", dtls))
         else:
             self.channels.fail_with(error)

@@ -155,6 +155,22 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         self.close()
         await self._lifetime.wait_closed()
 
+    async def peer_closed(self) -> None:
+        """Wait until the peer has left. Not W3C's.
+
+        The peer has left when it has closed the connection (its DTLS close_notify has come, or, where data channels are
+        all that was negotiated, it has ended their association), or when the connection has failed. If that has
+        happened already, this returns at once; a failure that an ICE restart has overcome does not count any more.
+
+        W3C has no state for it: ``connection_state`` stays ``"connected"`` until ICE misses the peer, seconds later.
+
+        Raises:
+            RuntimeError: Outside of the ``async with`` block.
+            trio.ClosedResourceError: The connection was closed on this side first.
+        """
+        self._require_block("peer_closed")
+        await self._parts.monitor.departure.wait()
+
     # -- offers and answers --------------------------------------------------------------------------------------
 
     @overload

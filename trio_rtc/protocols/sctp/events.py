@@ -61,10 +61,12 @@ class AssociationError:
     Attributes:
         reason: In words; what the peer wrote is made printable.
         cause_code: RFC 9260 section 3.3.10, when an ABORT was received or sent.
+        by_peer: Whether the peer has ended the association, with an ABORT.
     """
 
     reason: str
     cause_code: int | None = None
+    by_peer: bool = False
 
 
 @attrs.frozen

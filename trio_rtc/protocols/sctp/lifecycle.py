@@ -285,7 +285,8 @@ class Lifecycle:
             self._counters.drop("chunk out of state")
             return
         code = reasons[0].kind if reasons else None
-        self._end(AssociationError(f"the peer aborted: {describe_causes(reasons)}", code))
+        words = f"the peer aborted: {describe_causes(reasons)}"
+        self._end(AssociationError(words, code, by_peer=True))
 
     def _handle_error(self, reasons: tuple[Parameter, ...]) -> None:
         logger.debug("the peer reports: %s", describe_causes(reasons))

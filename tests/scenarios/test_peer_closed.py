@@ -1,0 +1,228 @@
+"""``peer_closed`` returns when the peer has left: at once after a goodbye, else when the connection has failed."""
+
+import re
+
+import pytest
+import trio
+import trio.testing
+
+from tests.strategies.media import connect_track, media_peers, send_frames
+from tests.strategies.peers import connect, description_of, negotiate, open_channel, settings_for
+from tests.strategies.stories import state_reached
+from trio_rtc import RTCPeerConnection, Settings, open_media_track
+from trio_rtc.testing import Drop, Link, Packet, Pass, SimulatedNetwork
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+CONSENT_TIMEOUT = Settings().ice.consent_timeout
+
+
+async def departure_of_peer(pc: RTCPeerConnection, *, within: float) -> float:
+    """Wait until the peer has left; return how many seconds that took."""
+    before = trio.current_time()
+    with trio.fail_after(within):
+        await pc.peer_closed()
+    return trio.current_time() - before
+
+
+@pytest.mark.parametrize("media", ["data", "audio", "both"])
+async def test_an_orderly_end_is_known_after_the_time_of_the_network(media: str) -> None:
+    async with media_peers() as peers, trio.open_nursery() as nursery:
+        alice, bob = peers.alice, peers.bob
+        peers.network.set_default_link(Link(delay=0.05))
+        if media != "audio":
+            alice.create_data_channel("chat")
+        if media != "data":
+            source, track = open_media_track("audio")
+            alice.add_track(track)
+            heard = await connect_track(alice, bob)
+            nursery.start_soon(send_frames, source, "audio")
+        else:
+            await connect(alice, bob)
+            await state_reached(bob, "connected")
+        await trio.sleep(1)
+        alice.close()
+        assert await departure_of_peer(bob, within=0.2) > 0
+        if media != "data":
+            await trio.testing.wait_all_tasks_blocked()
+            assert heard.track.muted
+        # As W3C has it: nothing but ICE says that the peer is gone, and nothing but close() is "closed".
+        assert (bob.connection_state, bob.signaling_state) == ("connected", "stable")
+        await state_reached(bob, "disconnected")
+        await bob.peer_closed()
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_state_of_dtls_is_closed_when_the_peer_has_left() -> None:
+    async with open_channel() as (_, _, peers):
+        await peers.alice.aclose()
+        await peers.bob.peer_closed()
+        assert peers.bob.sctp is not None
+        await trio.testing.wait_all_tasks_blocked()
+        assert (peers.bob.sctp.state, peers.bob.sctp.transport.state) == ("closed", "closed")
+
+
+class Lose:
+    """Loses what a peer sends in DTLS records of one type (RFC 6347 section 4.1) from now on."""
+
+    def __init__(self, sender: str, content_type: int) -> None:
+        self._sender = sender
+        self._content_type = content_type
+        self.lost = 0
+
+    def __call__(self, packet: Packet) -> Pass | Drop:
+        if packet.sender != self._sender or packet.data[0] != self._content_type:
+            return Pass()
+        self.lost += 1
+        return Drop()
+
+
+ALERT, APPLICATION_DATA = 21, 23
+
+
+@pytest.mark.parametrize("lost", [ALERT, APPLICATION_DATA], ids=["close_notify", "ABORT"])
+async def test_one_of_two_goodbyes_is_enough_where_data_channels_are_all_there_is(lost: int) -> None:
+    async with open_channel() as (_, _, peers):
+        await trio.sleep(1)
+        loser = Lose("alice", lost)
+        peers.network.add_filter(loser)
+        await peers.alice.aclose()
+        assert await departure_of_peer(peers.bob, within=1) < 1
+        assert loser.lost > 0
+
+
+async def test_the_end_of_the_association_says_nothing_beside_audio() -> None:
+    async with media_peers() as peers:
+        peers.alice.create_data_channel("chat")
+        peers.alice.add_track(open_media_track("audio")[1])
+        await connect_track(peers.alice, peers.bob)
+        await trio.sleep(1)
+        peers.network.add_filter(Lose("alice", ALERT))
+        await peers.alice.aclose()
+        assert CONSENT_TIMEOUT - 7 < await departure_of_peer(peers.bob, within=60) <= CONSENT_TIMEOUT
+        assert peers.bob.sctp is not None
+        assert peers.bob.sctp.state == "closed"
+
+
+@pytest.mark.parametrize("media", ["data", "audio"])
+async def test_a_peer_that_vanishes_has_left_when_the_connection_has_failed(media: str) -> None:
+    async with media_peers() as peers:
+        if media == "data":
+            peers.alice.create_data_channel("chat")
+            await connect(peers.alice, peers.bob)
+            await state_reached(peers.bob, "connected")
+        else:
+            peers.alice.add_track(open_media_track("audio")[1])
+            await connect_track(peers.alice, peers.bob)
+        peers.network.partition("alice")
+        assert CONSENT_TIMEOUT - 7 < await departure_of_peer(peers.bob, within=60) <= CONSENT_TIMEOUT
+        assert peers.bob.connection_state == "failed"
+
+
+async def test_a_failure_that_was_overcome_is_no_departure() -> None:
+    async with open_channel() as (mine, theirs, peers):
+        peers.network.partition("alice")
+        await peers.alice.peer_closed()
+        assert peers.alice.connection_state == "failed"
+        await peers.alice.peer_closed()
+        peers.network.heal()
+        peers.alice.restart_ice()
+        await negotiate(peers.alice, peers.bob)
+        await state_reached(peers.alice, "connected")
+        await does_not_depart(peers.alice)
+        await mine.send("still here")
+        assert await theirs.receive() == "still here"
+        peers.bob.close()
+        assert await departure_of_peer(peers.alice, within=1) < 1
+
+
+async def test_a_new_association_revokes_the_departure() -> None:
+    """Where there was nothing else, the peer's end of the first association looks like leaving."""
+    async with open_channel() as (mine, _, peers):
+        alice, bob = peers.alice, peers.bob
+        await bob.set_remote_description(await offer_without_channels(alice))
+        await bob.set_local_description()
+        await departure_of_peer(alice, within=1)
+        # On the side that has ended it, nobody has left.
+        await does_not_depart(bob)
+        await alice.set_remote_description(description_of(bob))
+        assert mine.ready_state == "closed"
+        again = alice.create_data_channel("again")
+        await negotiate(alice, bob)
+        await again.opened()
+        await does_not_depart(alice)
+
+
+async def does_not_depart(pc: RTCPeerConnection) -> None:
+    with trio.move_on_after(3) as waiting:
+        await pc.peer_closed()
+    assert waiting.cancelled_caught
+
+
+async def offer_without_channels(pc: RTCPeerConnection) -> dict[str, str]:
+    """Make an offer as of a peer that closes the section of its data channels."""
+    offer = await pc.create_offer()
+    await pc.set_local_description(offer)
+    return {"type": "offer", "sdp": re.sub(r"m=application \d+ ", "m=application 0 ", offer.sdp)}
+
+
+async def test_closing_on_this_side_is_an_error_of_who_waits() -> None:
+    async with open_channel() as (_, _, peers):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(close_later, peers.alice)
+            with pytest.raises(trio.ClosedResourceError):
+                await peers.alice.peer_closed()
+        with pytest.raises(trio.ClosedResourceError):
+            await peers.alice.peer_closed()
+
+
+async def close_later(pc: RTCPeerConnection) -> None:
+    await trio.sleep(1)
+    pc.close()
+
+
+async def test_who_closes_after_the_peer_knows_that_the_peer_has_left() -> None:
+    async with open_channel() as (_, _, peers):
+        peers.bob.close()
+        await peers.alice.peer_closed()
+        await peers.alice.aclose()
+        await peers.alice.peer_closed()
+
+
+async def test_it_is_a_checkpoint_and_can_be_cancelled() -> None:
+    async with open_channel() as (_, _, peers):
+        with trio.move_on_after(1) as waiting:
+            await peers.alice.peer_closed()
+        assert waiting.cancelled_caught
+        peers.bob.close()
+        await peers.alice.peer_closed()
+        with trio.testing.assert_checkpoints():
+            await peers.alice.peer_closed()
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await peers.alice.peer_closed()
+        assert scope.cancelled_caught
+
+
+async def test_it_needs_the_block() -> None:
+    with pytest.raises(RuntimeError, match="peer_closed"):
+        await RTCPeerConnection().peer_closed()
+
+
+async def test_a_block_can_be_left_when_the_peer_leaves() -> None:
+    """As the how-to page says."""
+    async with SimulatedNetwork() as network:
+        hosts = network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])
+        async with RTCPeerConnection(settings=settings_for(hosts[0], 0)) as alice:
+            async with (
+                RTCPeerConnection(settings=settings_for(hosts[1], 1)) as bob,
+                trio.open_nursery() as nursery,
+            ):
+                nursery.start_soon(trio.sleep_forever)
+                alice.create_data_channel("chat")
+                await connect(alice, bob)
+                await state_reached(bob, "connected")
+                alice.close()
+                await bob.peer_closed()
+                nursery.cancel_scope.cancel()
+            assert bob.connection_state == "closed"
