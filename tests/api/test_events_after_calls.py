@@ -176,6 +176,7 @@ CALLS = [
         lambda w: w.transceiver.stop(),
         ("connection: negotiation_needed", "remote track: ended"),
     ),
+    Call("RTCRtpTransceiver.set_opus_parameters", lambda w: w.transceiver.set_opus_parameters(None)),
     Call("RTCRtpTransceiver.set_codec_preferences", lambda w: w.transceiver.set_codec_preferences([])),
     Call(
         "RTCRtpTransceiver.set_header_extensions_to_negotiate",

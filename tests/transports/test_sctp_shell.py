@@ -335,6 +335,9 @@ async def test_a_reader_that_takes_all_finds_the_next_opening_behind_it() -> Non
         await settle()
         reading.take()
         assert reading.messages == [b"of the first"]
+        # Not inside the call of the reader.
+        assert len(server.told(ChannelAnnounced)) == 1
+        await settle()
         assert len(server.told(ChannelAnnounced)) == 2
 
 
