@@ -168,6 +168,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             RuntimeError: Outside of the ``async with`` block.
             trio.ClosedResourceError: The connection was closed on this side first.
         """
+        require_trio("RTCPeerConnection.peer_closed")
         self._require_block("peer_closed")
         await self._parts.monitor.departure.wait()
 
