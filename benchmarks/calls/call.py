@@ -138,6 +138,7 @@ async def _record(
 ) -> Recording:
     moments: list[Moment] = []
     drained: list[float] = []
+    processor = _processor_times()
     began = trio.current_time()
 
     async def send_bulk(begin: float, end: float) -> None:
@@ -154,9 +155,21 @@ async def _record(
             await trio.sleep_until(began + len(moments))
         moments.append(Moment(passed, await receiver.execute("stats", {}), await sender.execute("stats", {})))
         nursery.cancel_scope.cancel()
+    busy = _busy(*processor, *_processor_times())
     arrivals = [at - connected_at for at in await receiver.execute("arrivals", {})]
     times = None if bulk is None else Bulk(bulk[0], drained[0] if drained else seconds)
-    return Recording(moments, arrivals, await relay.execute("figures", {}), times)
+    return Recording(moments, arrivals, await relay.execute("figures", {}), busy, times)
+
+
+def _processor_times() -> tuple[int, int]:
+    """Return for how long all processors together were busy, and idle (Linux), in ticks."""
+    line = Path("/proc/stat").read_text().partition("\n")[0]
+    user, nice, system, idle, waiting, *others = map(int, line.split()[1:])
+    return user + nice + system + sum(others), idle + waiting
+
+
+def _busy(busy: int, idle: int, busy_later: int, idle_later: int) -> float:
+    return (busy_later - busy) / max(1, busy_later - busy + idle_later - idle)
 
 
 @asynccontextmanager

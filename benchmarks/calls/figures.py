@@ -58,6 +58,7 @@ class Recording:
         moments: The statistics, about once a second.
         arrivals: When the receiving application got each video frame, in seconds since the call was connected.
         relay: The figures of the relay.
+        busy: The share of the machine's processors that was busy.
         bulk: The bulk transfer, if there was one.
         counts_freezes: Whether the receiver counts freezes itself where they are seen, as Chromium does; otherwise they
             are counted by the frames that the application got.
@@ -66,6 +67,7 @@ class Recording:
     moments: Sequence[Moment]
     arrivals: Sequence[float]
     relay: dict[str, Any]
+    busy: float
     bulk: Bulk | None = None
     counts_freezes: bool = True
 
@@ -90,7 +92,8 @@ class Figures:
         first_frame: Milliseconds from the connection until the first frame.
         queueing: Milliseconds that packets waited for the bottleneck, the median.
         queueing_95: The 95th percentile.
-        lateness: Milliseconds that the relay was late at worst: above 20, the machine was too busy.
+        busy: Per cent of the machine's processors that were busy with this or anything else.
+        lateness: Milliseconds that the relay was late at worst.
     """
 
     freezes: float
@@ -108,6 +111,7 @@ class Figures:
     first_frame: float
     queueing: float
     queueing_95: float
+    busy: float
     lateness: float
 
 
@@ -141,6 +145,7 @@ def figures_of(recording: Recording) -> Figures:
         first_frame=1000 * arrivals[0] if arrivals else math.inf,
         queueing=1000 * _quantile(waits, 0.5),
         queueing_95=1000 * _quantile(waits, 0.95),
+        busy=100 * recording.busy,
         lateness=1000 * recording.relay["lateness"],
     )
 

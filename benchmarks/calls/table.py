@@ -26,6 +26,7 @@ _COLUMNS = {
     "first_frame": ("first frame, ms", "{:.0f}"),
     "queueing": ("queue, ms", "{:.0f}"),
     "queueing_95": ("95 %, ms", "{:.0f}"),
+    "busy": ("CPU, %", "{:.0f}"),
     "lateness": ("relay late, ms", "{:.0f}"),
 }
 

@@ -203,7 +203,7 @@ def recording(arrivals: Sequence[float], **more: Any) -> Recording:
         "data_bytes_of_second": {"6": 125_000},
         "media_bytes_of_second": {"0": 10**9, **{str(second): 125_000 for second in range(2, 10)}},
     }
-    return Recording(moments, arrivals, {"sides": [side], "lateness": 0.004}, **more)
+    return Recording(moments, arrivals, {"sides": [side], "lateness": 0.004}, busy=0.7, **more)
 
 
 def test_figures_of_a_call() -> None:
@@ -225,6 +225,7 @@ def test_figures_of_a_call() -> None:
             "first_frame": 100,
             "queueing": 50,
             "queueing_95": 95,
+            "busy": 70,
             "lateness": 4,
         }
     )
