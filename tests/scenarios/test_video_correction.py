@@ -123,6 +123,15 @@ async def test_hardly_a_keyframe_is_needed_however_long_the_way_is(without: Coll
     assert (outcome.received.pli_count or 0) <= 4
 
 
+async def test_a_tenth_of_all_packets_lost_hardly_freezes_video_on_a_usual_path() -> None:
+    """A round trip of 50 ms leaves time for one retransmission before a freeze: repair packets do the rest."""
+    link = Link(delay=0.025, loss=0.1)
+    protected, plain = await outcome_of(FLEXFEC, link), await outcome_of(NOTHING, link)
+    assert protected.freezes == 0
+    assert protected.frames >= 0.97 * 10 * FRAME_RATE
+    assert protected.latency < 0.9 * plain.latency
+
+
 async def test_nothing_is_protected_while_nothing_is_lost_or_the_way_is_short() -> None:
     for link in (attrs.evolve(LONG_WAY, loss=0), attrs.evolve(LONG_WAY, delay=0.01)):
         going = await outcome_of(FLEXFEC, link, seconds=6)

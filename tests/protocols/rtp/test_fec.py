@@ -1,6 +1,7 @@
 """Forward error correction: FlexFEC-03 and ULPFEC."""
 
 import contextlib
+import itertools
 
 import pytest
 from hypothesis import given
@@ -128,6 +129,25 @@ def test_flexfec_gets_back_as_many_in_a_row_as_there_are_repair_packets(
         )
     assert set(recovered) >= set(lost)
     assert decoder.recovered == len(recovered)
+
+
+def test_two_packets_lost_at_random_are_recovered() -> None:
+    """In each packet's set of repair packets is another packet in hardly any case."""
+    encoder = flexfec_encoder(FecOptions(protection=0.5, max_frames=1))
+    packets = [media(n, marker=n == 11) for n in range(12)]
+    repairs = [repair for packet in packets for repair in encoder.protect(packet, marker=packet[1] >= 0x80)]
+    assert len(repairs) == 6
+    pairs = list(itertools.combinations(packets, 2))
+    incomplete = 0
+    for lost in pairs:
+        decoder = ErasureDecoder()
+        recovered = [
+            got for packet in packets if packet not in lost for got in decoder.media_received(packet)
+        ]
+        recovered += [got for repair in repairs for got in decoder.repair_received(parse_flexfec(repair))]
+        incomplete += set(recovered) != set(lost)
+    # Only the last packets of the two rounds are in the same row and in no other.
+    assert (incomplete, len(pairs)) == (1, 66)
 
 
 def test_flexfec_protects_several_streams_together() -> None:

@@ -112,3 +112,22 @@ def test_forgotten_is_forgotten() -> None:
     source.again.forget()
     assert source.again.answer([sent.sequence_number], 0.05, 0.1) == []
     assert source.again.padding(100) is None
+
+
+def test_copies_of_a_retransmission_have_numbers_of_their_own() -> None:
+    source = Source()
+    source.configure([VP8, VP8_RTX], VP8)
+    sent = [source.send() for _ in range(2)]
+    again = source.again.answer([packet.sequence_number for packet in sent], 0.05, 0.1)
+    copies = source.again.repeat(again, 1)
+    assert [packet.payload for packet in copies] == [packet.payload for packet in again]
+    numbers = [packet.sequence_number for packet in (*again, *copies)]
+    assert numbers == list(range(numbers[0], numbers[0] + 4))
+    assert source.again.repeat(again, 0) == []
+
+
+def test_without_rtx_copies_are_the_same_packet() -> None:
+    source = Source()
+    source.configure([VP8_ALONE], VP8_ALONE)
+    again = source.again.answer([source.send().sequence_number], 0.05, 0.1)
+    assert source.again.repeat(again, 1) == again

@@ -39,7 +39,7 @@ from trio_rtc.protocols.rtp.history import PacketHistory
 from trio_rtc.protocols.rtp.idle_sources import IdleSources
 from trio_rtc.protocols.rtp.outgoing import OutgoingStream
 from trio_rtc.protocols.rtp.payload import packetizer
-from trio_rtc.protocols.rtp.protection import LossLevel, VideoProtection, protection_factor
+from trio_rtc.protocols.rtp.protection import LossLevel, LossResponse, VideoProtection, respond_to_loss
 from trio_rtc.protocols.rtp.remote_bitrate import RemoteBitrate
 from trio_rtc.protocols.rtp.reports import MAX_BLOCKS, ReportSchedule, compound, goodbye
 from trio_rtc.protocols.rtp.router import Router
@@ -298,16 +298,40 @@ def test_marks_are_what_they_would_be_if_written_one_by_one(
 # Protection.
 
 
-def test_protection_grows_with_loss_and_with_the_way() -> None:
-    assert protection_factor(0.1, None, retransmits=True) == pytest.approx(0.3)
-    assert protection_factor(0.1, 0.02, retransmits=True) == 0
-    assert protection_factor(0.1, 0.02, retransmits=False) == pytest.approx(0.3)
-    assert protection_factor(0.1, 0.3, retransmits=True) == pytest.approx(0.3)
-    assert protection_factor(1.0, 0.3, retransmits=True) == 0.5
-    # Less than that would protect nothing in time.
-    assert protection_factor(0.01, None, retransmits=True) == 0.05
-    assert protection_factor(0.016, 0.2, retransmits=True) == 0.05
-    assert protection_factor(0.01, 0.12, retransmits=True) == 0
+@pytest.mark.parametrize(
+    ("loss", "round_trip", "factor", "copies"),
+    [
+        # Little loss: what is requested comes in time.
+        (0.01, 0.05, 0.0, 1),
+        (0.03, 0.02, 0.0, 1),
+        # Two requests fit before the deadline, and hardly both fail if each is answered twice.
+        (0.05, 0.02, 0.0, 2),
+        (0.1, 0.02, 0.362, 2),
+        # One fits: the more is lost, the more is up to repair packets.
+        (0.02, 0.05, 0.05, 2),
+        (0.05, 0.05, 0.25, 2),
+        (0.1, 0.05, 0.5, 2),
+        (0.1, 0.12, 0.5, 2),
+        # None fits: repair packets in proportion to the loss.
+        (0.005, 0.2, 0.05, 2),
+        (0.02, 0.2, 0.1, 2),
+        (0.05, 0.3, 0.25, 2),
+        (1.0, 0.3, 0.5, 2),
+        # The round trip is not known yet.
+        (0.1, None, 0.5, 2),
+    ],
+)
+def test_protection_by_loss_and_round_trip(
+    loss: float, round_trip: float | None, factor: float, copies: int
+) -> None:
+    response = respond_to_loss(loss, round_trip, retransmits=True)
+    assert response == LossResponse(pytest.approx(factor, abs=0.001), copies)
+
+
+def test_protection_without_retransmissions_and_without_repair_packets() -> None:
+    assert respond_to_loss(0.1, 0.02, retransmits=False) == LossResponse(0.5, 1)
+    assert respond_to_loss(0.1, 0.05, retransmits=True, corrects=False) == LossResponse(0.0, 2)
+    assert respond_to_loss(0.0, 0.2, retransmits=True) == LossResponse(0.0, 1)
 
 
 def test_pictures_are_protected_only_while_there_is_loss() -> None:
@@ -319,14 +343,15 @@ def test_pictures_are_protected_only_while_there_is_loss() -> None:
         protection.set_loss(fraction, 0.3, retransmits=True)
         factors.append(protection.factor)
     assert factors[0] == factors[-1] == 0
-    assert factors[1:3] == [0.05, 0.05]
-    assert 0.05 < max(factors) == factors[3] < 0.5
+    assert factors[1:3] == pytest.approx([0.05, 0.075])
+    assert 0.075 < max(factors) == factors[3] <= 0.5
     packets = [RtpPacket(96, number, 9000, VIDEO_SSRC, bytes(100), marker=True) for number in range(30)]
     assert protection.protect(packets) == []
     protection.set_loss(0.2, 0.3, retransmits=True)
     assert protection.protect(packets)
-    # On a short way what is lost comes again sooner.
-    protection.set_loss(0.2, 0.02, retransmits=True)
+    # On a short path what is lost is retransmitted in time.
+    for _ in range(3):
+        protection.set_loss(0.01, 0.02, retransmits=True)
     assert protection.factor == 0
 
 

@@ -47,6 +47,8 @@ _MAX_NUMBERED = 8192
 """Packets of which the peer may still tell; of more the oldest are forgotten."""
 _REPAIR_MEMORY = 0.5
 """Seconds over which retransmissions are averaged, to know what they leave to encoders."""
+_DATA_SHARE = 0.8
+"""What data may take in proportion to media that could use more: less than 1, for media grows more slowly than data."""
 _OVERHEAD = 60
 """Bytes of IP, UDP and SRTP on top of an RTP packet, as they count on the path."""
 
@@ -227,6 +229,11 @@ class Bandwidth:
     def available(self) -> float:
         """Bits a second that may be sent, all streams together."""
         return self._estimator.target_bitrate
+
+    @property
+    def left_for_data(self) -> float:
+        """Bits a second that data may take on the same path: less than media, while media could use more."""
+        return _DATA_SHARE * self.available if self._transport_wide and self.limited else math.inf
 
     @property
     def round_trip(self) -> float:

@@ -246,6 +246,11 @@ class OutgoingStream:
             return self._sound.overhead
         return 0.0 if self._protection is None else self._protection.factor
 
+    @property
+    def copies(self) -> int:
+        """How often a retransmission is sent."""
+        return 1 if self._protection is None else self._protection.copies
+
     def set_loss(self, fraction: float, round_trip: float | None) -> None:
         """Take what part of the packets the peer reports as lost, and the round-trip time in seconds."""
         if self._sound is not None:

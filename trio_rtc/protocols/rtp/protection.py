@@ -1,11 +1,18 @@
-"""Redundancy that we add where the peer reports loss: earlier sound once more, and error correction for video.
+"""What is sent against loss that the peer reports: redundant audio, and for video repair packets and repeated answers.
 
-Both are made only of what was negotiated, and only while it helps: retransmission costs less where the way is short,
-and redundancy on a path without loss is waste. The level follows the fraction that the peer reports, smoothed over
-reports, and is left again at half of the threshold so that it does not flutter.
+Redundancy and repair packets are made only of what was negotiated, and only while they help. The level follows the
+fraction lost of the peer's reports, smoothed, and is left again at half of the threshold so that it does not flutter.
+
+Video is protected as far as retransmissions come too late. A frame that is ``_DEADLINE`` late is seen as a freeze
+(webrtc-stats, ``freezeCount``). The round trip says how many requests can be answered before it, the loss how likely
+all of these fail. If that leaves more than ``_TOLERATED`` of the packets, retransmissions are sent twice, and if that
+does not suffice, there are as many repair packets as it takes.
 """
 
+import math
 from typing import Final
+
+import attrs
 
 from . import flexfec, ulpfec
 from .erasure_encoder import ErasureEncoder
@@ -21,9 +28,16 @@ from .stamping import Stamper
 _SMOOTHING: Final = 0.5
 _MIN_PROTECTION: Final = 0.05
 _MAX_PROTECTION: Final = 0.5
-_LOSS_FACTOR: Final = 3.0
-_SHORT_WAY: Final = 0.05
-_LONG_WAY: Final = 0.2
+_LOSS_FACTOR: Final = 5.0
+"""Repair packets for each packet that is lost, at most."""
+_DEADLINE: Final = 0.15
+"""Seconds that a packet may be late without a visible freeze."""
+_REACTION: Final = 0.02
+"""Seconds from a loss to its request: libwebrtc looks every 20 ms."""
+_REPEATED_REQUEST: Final = 0.1
+"""Seconds between two requests for the same packet, at least: libwebrtc, while it does not know the round trip."""
+_TOLERATED: Final = 0.0003
+"""Part of the packets that may come after the deadline."""
 
 
 class LossLevel:
@@ -51,22 +65,65 @@ class LossLevel:
         self.is_lossy = self.loss >= limit
 
 
-def protection_factor(loss: float, round_trip: float | None, *, retransmits: bool) -> float:
-    """Return how many repair packets each media packet is to have while so much is lost that it is to have any.
+@attrs.frozen
+class LossResponse:
+    """What is done against the loss of a stream of video.
 
-    Pictures of many packets suffer from little loss: of 2 % lost packets every fifth picture of ten has one. So what
-    is protected at all is protected often enough that a repair packet comes soon behind what it protects.
+    Attributes:
+        factor: Repair packets for each media packet.
+        copies: How often a retransmission is sent.
+    """
+
+    factor: float = 0.0
+    copies: int = 1
+
+
+def respond_to_loss(
+    loss: float, round_trip: float | None, *, retransmits: bool, corrects: bool = True
+) -> LossResponse:
+    """Return what keeps the packets that are late within ``_TOLERATED``, or as much of it as is worth its cost.
 
     Args:
         loss: Part of the packets that is lost.
         round_trip: Seconds, ``None`` if not known.
-        retransmits: Whether lost packets are sent again; then a short way needs no repair packets.
+        retransmits: Whether lost packets are sent again.
+        corrects: Whether repair packets were negotiated.
     """
-    factor = min(max(_LOSS_FACTOR * loss, _MIN_PROTECTION), _MAX_PROTECTION)
-    if retransmits and round_trip is not None:
-        factor *= min(max((round_trip - _SHORT_WAY) / (_LONG_WAY - _SHORT_WAY), 0.0), 1.0)
-    # So few repair packets come too late behind what they protect.
-    return factor if factor >= _MIN_PROTECTION else 0.0
+    rounds = _rounds_before_deadline(round_trip) if retransmits else 0
+    copies = 2 if retransmits and loss * _failure(loss, 1) ** rounds > _TOLERATED else 1
+    late = _failure(loss, copies) ** rounds
+    if not corrects or loss * late <= _TOLERATED:
+        return LossResponse(copies=copies)
+    return LossResponse(_protection_factor(loss, late), copies)
+
+
+def _rounds_before_deadline(round_trip: float | None) -> int:
+    """Return how many requests for a packet can be answered before its deadline."""
+    left = 0.0 if round_trip is None else _DEADLINE - _REACTION - round_trip
+    if round_trip is None or left < 0:
+        return 0
+    return 1 + int(left / max(round_trip, _REPEATED_REQUEST))
+
+
+def _failure(loss: float, copies: int) -> float:
+    """Return how likely a request or all copies of its answer are lost."""
+    return 1 - (1 - loss) * (1 - loss**copies)
+
+
+def _protection_factor(loss: float, late: float) -> float:
+    """Return how many repair packets each media packet needs.
+
+    Args:
+        loss: Part of the packets that is lost.
+        late: Part of the lost packets that no retransmission replaces in time.
+    """
+    wanted = _MIN_PROTECTION
+    tolerated = _TOLERATED / (loss * late)
+    if tolerated < 1:
+        # A packet is recovered if its repair packet and the others that it protects arrive.
+        wanted = math.log1p(-min(loss, _MAX_PROTECTION)) / math.log1p(-tolerated)
+    most = min(max(_LOSS_FACTOR * loss, _MIN_PROTECTION), _MAX_PROTECTION)
+    return min(max(wanted, _MIN_PROTECTION), most)
 
 
 class RedundantSound:
@@ -111,6 +168,10 @@ class VideoProtection:
         media: The codec of the stream.
         options: Of the session.
         numbers: The sequence numbers of our sources.
+
+    Attributes:
+        factor: Repair packets for each media packet at present.
+        copies: How often a retransmission is sent at present.
     """
 
     def __init__(
@@ -135,6 +196,7 @@ class VideoProtection:
         self.red = types.get(CodecRole.RED)
         self.ssrc = encoding.fec_ssrc if self._flexfec is not None else None
         self.factor = 0.0
+        self.copies = 1
         if self.ssrc is not None:
             self._encoder = ErasureEncoder(
                 flexfec.build_flexfec, flexfec.MAX_SPAN, fec, mutable_extensions=mutable
@@ -147,13 +209,14 @@ class VideoProtection:
     def set_loss(self, fraction: float, round_trip: float | None, *, retransmits: bool) -> None:
         """Take what the peer reports."""
         self._level.note(fraction)
-        if self._encoder is None:
-            return
-        factor = 0.0
+        response = LossResponse()
         if self._level.is_lossy:
-            factor = protection_factor(self._level.loss, round_trip, retransmits=retransmits)
-        self.factor = factor
-        self._encoder.protection = factor
+            response = respond_to_loss(
+                self._level.loss, round_trip, retransmits=retransmits, corrects=self.is_negotiated
+            )
+        self.factor, self.copies = response.factor, response.copies
+        if self._encoder is not None:
+            self._encoder.protection = response.factor
 
     @property
     def is_negotiated(self) -> bool:

@@ -5,7 +5,7 @@ more and must not be changed: SRTP would encrypt other bytes under the same nonc
 packet is kept as it was before it got the marks of its way out, else exactly as it has left.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
@@ -129,6 +129,18 @@ class Retransmissions:
         packets = [packet for packet in kept if packet is not None]
         rtx = self._rtx
         return packets if rtx is None else [self._wrap(packet, rtx) for packet in packets]
+
+    def repeat(self, packets: Sequence[RtpPacket], times: int) -> list[RtpPacket]:
+        """Return retransmissions so many times more: under numbers of their own where they are a stream of their own.
+
+        Without RTX they are the very same packets: the receiver's replay protection drops what comes twice.
+        """
+        again = [packet for _ in range(times) for packet in packets]
+        rtx = self._rtx
+        if rtx is None:
+            return again
+        numbers = self._all_numbers.of(rtx.ssrc)
+        return [attrs.evolve(packet, sequence_number=numbers.take() & 0xFFFF) for packet in again]
 
     def padding(self, size: int) -> RtpPacket | None:
         """Return the newest packet once more whose payload fits ``size`` bytes, or nothing where there is no RTX."""

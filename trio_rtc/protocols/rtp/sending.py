@@ -1,5 +1,6 @@
 """The sending half of an RTP session: our streams, their pacing, and what the peer says about them."""
 
+import math
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -96,6 +97,9 @@ class _Place:
         return self._formats.get(payload_type, self._media)
 
 
+_ROOM_FOR_COPIES = 0.05
+"""Seconds: where retransmissions take longer than that to leave, they are not sent twice."""
+
 _Queued = tuple[_Place, RtpPacket, PacketKind, float]
 """What waits in the pacer: since when, last."""
 
@@ -111,6 +115,7 @@ class SendingSide:
     Attributes:
         packets_refused: What was not sent because the pacer was full or the section does not send.
         frames_withheld: Video frames that were not sent because one that they refer to was not.
+        sent_at: When a packet of media left last; ``-inf`` before the first one.
     """
 
     def __init__(self, options: RtpOptions, bandwidth: Bandwidth, rng: random.Random) -> None:
@@ -122,6 +127,7 @@ class SendingSide:
         self._by_name: dict[tuple[str, str | None], _Place] = {}
         self.packets_refused = 0
         self.frames_withheld = 0
+        self.sent_at = -math.inf
         self._ended: Totals = {}
 
     @property
@@ -183,8 +189,7 @@ class SendingSide:
             red = next((each for each in reds if each.clock_rate == codec.clock_rate), None)
             sound = None if red is None else RedundantSound(red.payload_type, self._options)
         elif codec is not None:
-            made = VideoProtection(section, encoding, codec, self._options, self._numbers)
-            protection = made if made.is_negotiated else None
+            protection = VideoProtection(section, encoding, codec, self._options, self._numbers)
         stream.configure(section, codec, maker, sound, protection)
 
     def parameters_of(self, stream: OutgoingStream) -> SendParameters:
@@ -338,6 +343,7 @@ class SendingSide:
         taken: list[_Queued] = self._bandwidth.take_due(now)
         if not taken:
             return []
+        self.sent_at = now
         sent: list[NumberedPacket] = []
         packets = [self._stamp(each, now, sent) for each in taken if not each[0].is_gone]
         self._bandwidth.packets_sent(sent, now)
@@ -415,6 +421,8 @@ class SendingSide:
             if takes > self._options.assembler.max_wait:
                 place.stream.retransmissions.forget()
                 return KeyframeRequested(place.stream.mid, place.stream.encoding.rid)
+            if takes <= _ROOM_FOR_COPIES:
+                packets += place.stream.retransmissions.repeat(packets, place.stream.copies - 1)
         for packet in packets:
             self._queue(place, packet, PacketKind.RETRANSMISSION, now)
         return None

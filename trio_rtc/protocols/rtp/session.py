@@ -55,6 +55,8 @@ from .reports import MAX_DATAGRAM, ReportSchedule, compound, feedback_head, good
 from .sending import SendingSide
 from .totals import Totals, add_to, numbers_of
 
+_MEDIA_TIMEOUT = 2.0
+"""Seconds after the last packet of media until the path is left to data."""
 _RTCP_TYPES = range(192, 224)
 
 
@@ -305,6 +307,10 @@ class RtpSession:
                 # Forwarded and too large, or asked for again when it had become too old.
                 self.dropped["not protected"] += 1
         return datagrams
+
+    def left_for_data(self, now: float) -> float | None:
+        """Return how many bits a second data may take on the same path; ``None`` while no media is sent."""
+        return self.bandwidth.left_for_data if now - self.sending.sent_at < _MEDIA_TIMEOUT else None
 
     def events(self) -> list[RtpEvent]:
         """Take what has happened."""
