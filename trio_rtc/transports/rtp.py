@@ -31,11 +31,13 @@ class RtpTransport(Transport[Arrived, bytes, RtpEvent]):
         inbox: Inbox[Arrived],
         lower: Lower,
         report: Callable[[RtpEvent], None],
+        share_path: Callable[[float | None], None],
     ) -> None:
         super().__init__(session, inbox)
         self.session = session
         self._lower = lower
         self._report = report
+        self._share_path = share_path
 
     async def send_frame(
         self, mid: str, frame: EncodedFrame, rid: str | None = None, captured: float | None = None
@@ -58,6 +60,12 @@ class RtpTransport(Transport[Arrived, bytes, RtpEvent]):
         result = verb(*arguments, trio.current_time())
         self.wake()
         return result
+
+    def flush_nowait(self, now: float) -> bool:
+        """Send and report what the session has to say, and tell what it leaves for data."""
+        all_sent = super().flush_nowait(now)
+        self._share_path(self.session.left_for_data(now))
+        return all_sent
 
     def _receive(self, item: Arrived, now: float) -> bool:
         packets, arrivals = item

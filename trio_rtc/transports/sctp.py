@@ -144,6 +144,11 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
             self.wake()
         return None
 
+    def share_path(self, max_bitrate: float | None) -> None:
+        """Leave room for media on the same path; see :meth:`.Association.share_path`."""
+        if self.association.share_path(max_bitrate, trio.current_time()):
+            self.wake()
+
     def pump_channels(self) -> None:
         """Carry out what the control of the channels asks for, and wake the task to send it."""
         self._carry_out_control()

@@ -233,11 +233,16 @@ class TransportStack:
                 cname=cname,
             )
             inbox = Inbox[Arrived]()
-            self.rtp = RtpTransport(session, inbox, self.ice, self._owner.handle_rtp_event)
+            self.rtp = RtpTransport(session, inbox, self.ice, self._owner.handle_rtp_event, self._share_path)
             self.ice.set_rtp_inbox(inbox)
             self._nursery.start_soon(self.rtp.run)
             self._give_keys()
         return self.rtp
+
+    def _share_path(self, max_bitrate: float | None) -> None:
+        """Let data leave room for media, which has one congestion control with it: they share a bottleneck."""
+        if self.sctp is not None:
+            self.sctp.share_path(max_bitrate)
 
     def end_channels(self) -> None:
         """End all channels, since their media section was refused or closed. ICE and DTLS go on.

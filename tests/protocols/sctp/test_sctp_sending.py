@@ -13,6 +13,7 @@ from trio_rtc.protocols.sctp.packet.data import BEGIN, DATA_HEADER, END, UNORDER
 from trio_rtc.protocols.sctp.tx.coalescing import Coalescing
 from trio_rtc.protocols.sctp.tx.congestion import RenoController
 from trio_rtc.protocols.sctp.tx.outstanding import Outstanding
+from trio_rtc.protocols.sctp.tx.path_share import PathShare
 from trio_rtc.protocols.sctp.tx.rto import RetransmissionTimeout
 from trio_rtc.protocols.sctp.tx.send_queue import SendQueue, limits
 from trio_rtc.protocols.sctp.tx.transmitter import Transmitter
@@ -234,6 +235,7 @@ def make_transmitter(window: int = 1_000_000) -> tuple[Transmitter, SendQueue]:
         queue,
         controller,
         timeout,
+        PathShare(SPACE, 0.03, 1 << 20),
         advertised_window=window,
         full_size=PAYLOAD,
         partial_reliability=True,

@@ -35,6 +35,7 @@ from .packet.header import HEADER_SIZE
 from .packet.parameters import Parameter
 from .state import ControlBlock
 from .statistics import AssociationStatistics, take_snapshot
+from .tx.path_share import PathShare
 from .tx.send_queue import SendQueue, limits
 
 
@@ -57,9 +58,13 @@ class Association:
         max_payload = options.max_packet_size - HEADER_SIZE - DATA_HEADER_SIZE
         self._queue = SendQueue(max_payload)
         self._outbox = Outbox(options, self._queue, max_payload, self.counters)
+        self._share = PathShare(
+            options.max_packet_size - HEADER_SIZE, options.shared_queue_delay, options.max_congestion_window
+        )
         self._lifecycle = Lifecycle(
             options,
             rng,
+            share=self._share,
             queue=self._queue,
             outbox=self._outbox,
             counters=self.counters,
@@ -203,6 +208,22 @@ class Association:
     def set_buffered_amount_low_threshold(self, stream_id: int, threshold: int) -> None:
         """Set at or under which buffered amount, in bytes, the event BufferedAmountLow tells it; default 0."""
         self._queue.set_threshold(stream_id, threshold)
+
+    def share_path(self, max_bitrate: float | None, now: float) -> bool:
+        """Leave room for media that is sent on the same path; see :mod:`.tx.path_share`.
+
+        Args:
+            max_bitrate: How many bits a second data may take at most, infinite for what the path leaves; ``None``
+                where no media is sent.
+            now: The time.
+
+        Returns:
+            Whether more data may leave now: call ``datagrams_to_send``.
+        """
+        if not self._share.set_max_bitrate(max_bitrate, now):
+            return False
+        self._outbox.wake()
+        return True
 
     def reset_streams(self, stream_ids: Sequence[int], now: float) -> None:
         """Reset our side of streams (RFC 6525), once the messages queued so far are acknowledged.

@@ -31,6 +31,7 @@ from .packet.parameters import (
 from .rx.receiver import Receiver
 from .state import ControlBlock
 from .stream_reset import StreamReset
+from .tx.path_share import PathShare
 from .tx.rto import RetransmissionTimeout
 from .tx.send_queue import SendQueue
 from .tx.transmitter import Transmitter
@@ -98,9 +99,10 @@ class Handshake:
         initial_tsn: The TSN of our first DATA chunk.
     """
 
-    def __init__(self, options: SctpOptions, rng: random.Random) -> None:
+    def __init__(self, options: SctpOptions, rng: random.Random, share: PathShare) -> None:
         self._options = options
         self._offers_zero_checksum = options.zero_checksum
+        self._share = share
         self._secret = rng.randbytes(32)
         self.local_tag = rng.randrange(1, 1 << 32)
         self.initial_tsn = rng.randrange(1 << 32) if options.initial_tsn is None else options.initial_tsn
@@ -197,7 +199,7 @@ class Handshake:
                 streams=agreed.inbound_streams,
                 ack_delay=options.ack_delay,
             ),
-            transmitter=transmitter or _make_transmitter(agreed, queue, options),
+            transmitter=transmitter or _make_transmitter(agreed, queue, self._share, options),
             path=PathMonitor(options.heartbeat_interval),
             resets=StreamReset(
                 agreed.local_initial_tsn, agreed.peer_initial_tsn, agreed.capabilities.reconfiguration
@@ -205,7 +207,9 @@ class Handshake:
         )
 
 
-def _make_transmitter(agreed: StateCookie, queue: SendQueue, options: SctpOptions) -> Transmitter:
+def _make_transmitter(
+    agreed: StateCookie, queue: SendQueue, share: PathShare, options: SctpOptions
+) -> Transmitter:
     packet_size = options.max_packet_size - HEADER_SIZE
     congestion = options.congestion_controller(
         packet_size, options.initial_window_packets * packet_size, options.max_congestion_window
@@ -218,6 +222,7 @@ def _make_transmitter(agreed: StateCookie, queue: SendQueue, options: SctpOption
         queue,
         congestion,
         timeout,
+        share,
         advertised_window=agreed.peer_window,
         full_size=packet_size - DATA_HEADER_SIZE,
         partial_reliability=agreed.capabilities.partial_reliability,

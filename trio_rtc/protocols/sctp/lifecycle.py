@@ -28,6 +28,7 @@ from .outbox import Outbox
 from .packet import causes, chunks
 from .packet.causes import CauseCode, describe_causes
 from .packet.parameters import Parameter
+from .tx.path_share import PathShare
 from .tx.send_queue import SendQueue
 
 logger = logging.getLogger("trio_rtc.sctp")
@@ -68,13 +69,14 @@ class Lifecycle:
         options: SctpOptions,
         rng: random.Random,
         *,
+        share: PathShare,
         queue: SendQueue,
         outbox: Outbox,
         counters: Counters,
         events: list[SctpEvent],
     ) -> None:
         self._options = options
-        self._handshake = Handshake(options, rng)
+        self._handshake = Handshake(options, rng, share)
         self._queue = queue
         self._outbox = outbox
         self._counters = counters

@@ -48,6 +48,8 @@ class SctpOptions:
             is RFC 6928's for TCP.
         max_congestion_window: Upper bound of the congestion window.
         congestion_controller: Makes the controller.
+        shared_queue_delay: By how much data may make a round trip longer while media is sent on the same path. Below
+            the queue that congestion control of media takes for overuse (``CongestionOptions.queue_limit``).
         coalescing_delay: How long a packet that is not full is held back within a run of sends; 0 is never.
         max_burst: Most packets that one call of ``datagrams_to_send`` returns; the rest follows at once.
         burst_interval: How soon the rest of a burst follows.
@@ -76,6 +78,7 @@ class SctpOptions:
     initial_window_packets: int = 10
     max_congestion_window: int = 4 << 20
     congestion_controller: CongestionControllerFactory = _reno
+    shared_queue_delay: float = attrs.field(default=0.03, validator=attrs.validators.gt(0))
     coalescing_delay: float = 0.001
     max_burst: int = 64
     burst_interval: float = 0.0001

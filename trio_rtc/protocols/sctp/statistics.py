@@ -66,7 +66,7 @@ def take_snapshot(counters: Counters, block: ControlBlock | None, queue: SendQue
         bytes_received=receiver.bytes_received,
         messages_abandoned=transmitter.outstanding.messages_abandoned + queue.expired,
         dropped=dict(counters.dropped + receiver.dropped + stale),
-        congestion_window=transmitter.congestion.congestion_window,
+        congestion_window=int(transmitter.window),
         flight_size=transmitter.outstanding.flight,
         peer_window=transmitter.advertised_window,
         receive_window=receiver.window,

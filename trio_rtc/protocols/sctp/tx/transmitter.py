@@ -15,6 +15,7 @@ from trio_rtc.protocols.serial import serial_difference
 
 from .congestion import CongestionController
 from .outstanding import Outstanding
+from .path_share import PathShare
 from .rto import RetransmissionTimeout
 from .send_queue import PartialReliability, SendQueue
 
@@ -29,6 +30,7 @@ class Transmitter:
     Attributes:
         outstanding: What is sent and not acknowledged.
         congestion: The congestion controller.
+        share: Bounds the window while media is sent on the same path.
         timeout: Round-trip time and time-out.
         t3_deadline: When T3-rtx expires, absolute; ``math.inf`` when stopped.
         errors: T3 expirations since the peer last acknowledged something.
@@ -45,6 +47,7 @@ class Transmitter:
         queue: SendQueue,
         congestion: CongestionController,
         timeout: RetransmissionTimeout,
+        share: PathShare,
         *,
         advertised_window: int,
         full_size: int,
@@ -52,6 +55,7 @@ class Transmitter:
     ) -> None:
         self.outstanding = Outstanding(initial_tsn, full_size)
         self.congestion = congestion
+        self.share = share
         self.timeout = timeout
         self.t3_deadline = math.inf
         self.errors = 0
@@ -68,12 +72,18 @@ class Transmitter:
         self._probe_allowed = False
         self._timed_tsn: int | None = None
         self._timed_at = 0.0
+        self._timed_flight = 0
         self._last_sent = -math.inf
 
     @property
     def is_idle(self) -> bool:
         """Whether everything that was queued has been sent and acknowledged."""
         return not self.outstanding.chunks and not self._queue.total
+
+    @property
+    def window(self) -> float:
+        """How many bytes may be in flight."""
+        return min(self.congestion.congestion_window, self.share.window)
 
     @property
     def can_send_new(self) -> bool:
@@ -84,7 +94,7 @@ class Transmitter:
         flight = outstanding.flight
         if flight == 0:
             return self.advertised_window > 0 or self._probe_allowed
-        return flight < self.congestion.congestion_window and flight < self.advertised_window
+        return flight < self.window and flight < self.advertised_window
 
     @property
     def has_retransmission(self) -> bool:
@@ -92,11 +102,7 @@ class Transmitter:
         outstanding = self.outstanding
         if not outstanding.lost:
             return False
-        return (
-            self._fast_retransmit
-            or outstanding.flight == 0
-            or outstanding.flight < self.congestion.congestion_window
-        )
+        return self._fast_retransmit or outstanding.flight == 0 or outstanding.flight < self.window
 
     def wants_packet(self, partial: bool) -> bool:
         """Whether there is data for a packet now; new data counts only if it fills one, or ``partial``."""
@@ -189,6 +195,7 @@ class Transmitter:
         if self._timed_tsn is None:
             self._timed_tsn = tsn - 1
             self._timed_at = now
+            self._timed_flight = outstanding.flight
         if self.t3_deadline == math.inf:
             self.t3_deadline = now + self.timeout.value
 
@@ -220,6 +227,7 @@ class Transmitter:
             self._timed_tsn <= cumulative or self._timed_tsn in outstanding.ahead
         ):
             self.timeout.measure(now - self._timed_at)
+            self.share.round_trip_measured(now - self._timed_at, self._timed_flight, now)
             self._timed_tsn = None
         if self._recovery_exit is not None and cumulative >= self._recovery_exit:
             self._recovery_exit = None

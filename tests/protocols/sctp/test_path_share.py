@@ -1,0 +1,100 @@
+"""Data beside media on one path: a window by the queue of the path, and by the bitrate of media."""
+
+import math
+
+import pytest
+
+from trio_rtc.protocols.sctp.tx.path_share import PathShare
+
+PACKET = 1000
+TARGET = 0.03
+
+
+class Bottleneck:
+    """A path of a rate and a base round trip that data and others fill: a fluid, a step a round trip."""
+
+    def __init__(self, rate: float, base: float = 0.05) -> None:
+        self.rate = rate
+        self.base = base
+        self.now = 0.0
+        self.queue = 0.0
+        self.share = PathShare(PACKET, TARGET, 1 << 20)
+
+    def run(self, seconds: float, *, others: float = 0.0, wanted: float = math.inf) -> float:
+        """Let time pass beside others of a bitrate; return the bitrate of data at the end."""
+        end = self.now + seconds
+        bitrate = 0.0
+        while self.now < end:
+            flight = min(self.share.window, wanted)
+            round_trip = self.base + self.queue
+            bitrate = 8 * flight / round_trip
+            self.queue = max(self.queue + (bitrate + others - self.rate) / self.rate * round_trip, 0.0)
+            self.now += round_trip
+            self.share.round_trip_measured(self.base + self.queue, int(flight), self.now)
+        return bitrate
+
+
+def test_without_media_there_is_no_bound() -> None:
+    share = PathShare(PACKET, TARGET, 1 << 20)
+    assert share.window == math.inf
+    share.round_trip_measured(10.0, 1 << 30, 1.0)
+    assert share.window == math.inf
+    assert not share.set_max_bitrate(math.inf, 2.0)
+    assert share.window == 2 * PACKET
+    assert share.set_max_bitrate(None, 3.0)
+    assert share.window == math.inf
+
+
+@pytest.mark.parametrize("rate", [2e6, 4e6, 20e6])
+@pytest.mark.parametrize("base", [0.02, 0.05, 0.2])
+def test_data_takes_what_others_leave_and_keeps_the_queue_short(rate: float, base: float) -> None:
+    path = Bottleneck(rate, base)
+    path.share.set_max_bitrate(math.inf, 0.0)
+    for others in (0.0, 0.5 * rate, 0.2 * rate):
+        path.run(19.0, others=others)
+        assert path.run(0.01, others=others) == pytest.approx(rate - others, rel=0.1)
+        assert path.queue <= 2 * TARGET
+
+
+def test_data_is_no_faster_than_media_where_the_path_is_full() -> None:
+    path = Bottleneck(4e6)
+    path.share.set_max_bitrate(math.inf, 0.0)
+    assert path.run(9) == pytest.approx(4e6, rel=0.1)
+    media, data = 0.5e6, 0.0
+    for _ in range(150):
+        # Media grows slowly while the queue is short, as its congestion control does.
+        path.share.set_max_bitrate(media, path.now)
+        data = path.run(0.1, others=media)
+        if path.queue < 0.015:
+            media *= 1.01
+    assert media >= 0.45 * 4e6
+    assert data <= 1.1 * media
+    assert data + media >= 0.85 * 4e6
+
+
+def test_where_the_path_is_not_full_data_is_not_bounded_by_media() -> None:
+    path = Bottleneck(20e6)
+    path.share.set_max_bitrate(math.inf, 0.0)
+    before = path.run(9)
+    path.share.set_max_bitrate(1e6, path.now)
+    # Without a queue that anybody feels.
+    path.share.target = 10.0
+    assert path.run(5) >= before
+
+
+def test_the_round_trip_without_a_queue_is_measured_again() -> None:
+    path = Bottleneck(4e6)
+    path.share.set_max_bitrate(math.inf, 0.0)
+    path.run(9)
+    # The path is another one.
+    path.base = 0.2
+    path.run(12)
+    assert path.run(5) == pytest.approx(4e6, rel=0.1)
+    assert path.queue <= 1.3 * TARGET
+
+
+def test_a_window_that_is_not_used_does_not_grow() -> None:
+    path = Bottleneck(4e6)
+    path.share.set_max_bitrate(math.inf, 0.0)
+    path.run(9, wanted=3 * PACKET)
+    assert path.share.window <= 7 * PACKET
