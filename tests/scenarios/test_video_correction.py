@@ -133,7 +133,7 @@ async def test_a_tenth_of_all_packets_lost_hardly_freezes_video_on_a_usual_path(
 
 
 async def test_nothing_is_protected_while_nothing_is_lost_or_the_way_is_short() -> None:
-    for link in (attrs.evolve(LONG_WAY, loss=0), attrs.evolve(LONG_WAY, delay=0.01)):
+    for link in (attrs.evolve(LONG_WAY, loss=0), attrs.evolve(LONG_WAY, delay=0.01, loss=0.02)):
         going = await outcome_of(FLEXFEC, link, seconds=6)
         assert "FEC-FR" in going.offer
         assert going.frames > 50
