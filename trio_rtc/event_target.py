@@ -3,10 +3,10 @@
 A synchronous handler is called in the same step that changes the state, with no checkpoint between. An
 asynchronous one runs in the peer connection's nursery; one handler gets its events one at a time and in order.
 A handler that raises ends the ``async with`` block of its peer connection with that error: it is not logged
-and lost. The exception are errors that say only that something is closed (:mod:`.closed_errors`).
+and lost. The exception are errors that say only that something is closed: those are logged when the connection ends.
 
 No event is fired inside the public method that causes it. The change of state and its event are a task, as in HTML's
-event loop, which :class:`HandlerRunner` runs on a later turn of the scheduler.
+event loop, which runs on a later turn of the scheduler.
 
 Subscriptions are unbounded queues, because the events they carry are rare. (Messages of a data channel are
 not: those are taken with ``receive``, which has back-pressure.)

@@ -39,9 +39,9 @@ async def test_a_peer_with_audio_alone_closes(peers: Peers, name: str) -> None:
             await own.pc.peer_closed()
 
 
-@pytest.mark.parametrize("name", ["chromium", "firefox"])
-async def test_a_page_is_closed(peers: Peers, name: str) -> None:
-    async with connected(peers, name, we_offer=True) as connection:
+async def test_a_page_is_closed(peers: Peers) -> None:
+    """In Chromium nothing is sent then, so ICE has to find out."""
+    async with connected(peers, "firefox", we_offer=True) as connection:
         await connection.remote.vanish()
         with trio.fail_after(SOON):
             await connection.own.pc.peer_closed()

@@ -17,15 +17,18 @@ import trio.testing
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.strategies.media import connect_track, media_peers, send_frames
 from tests.strategies.peers import connect, description_of, open_channel, settings_for, two_peers
 from tests.strategies.stories import state_reached
 from trio_rtc import (
+    EncodedFrame,
     InvalidStateError,
     MessageEvent,
     RTCDataChannel,
     RTCDataChannelEvent,
     RTCPeerConnection,
     RTCPeerConnectionIceEvent,
+    open_media_track,
 )
 from trio_rtc.testing import Link, SimulatedNetwork
 
@@ -426,3 +429,55 @@ async def test_a_handler_that_failed_gets_no_more_events() -> None:
     with pytest.raises(BugError):
         await block()
     assert len(seen) == 1
+
+
+@virtual_time
+async def test_a_handler_of_a_local_track_runs_in_the_same_block() -> None:
+    ended, closed = trio.Event(), trio.Event()
+    log: list[str] = []
+
+    async def fail_when_closed(_: object) -> None:
+        ended.set()
+        await closed.wait()
+        log.append("failed")
+        raise trio.ClosedResourceError
+
+    async with media_peers() as peers:
+        source, track = open_media_track("audio")
+        peers.alice.add_track(track)
+        track.on_ended = fail_when_closed
+        await connect_track(peers.alice, peers.bob)
+        source.close()
+        await ended.wait()
+        peers.alice.close()
+        closed.set()
+    assert log == ["failed"]
+
+
+@virtual_time
+@pytest.mark.parametrize("side", ["sender", "receiver"])
+async def test_a_transform_that_finds_its_connection_closed_ends_no_block(side: str) -> None:
+    closed = trio.Event()
+    log: list[str] = []
+
+    async def transform(frame: EncodedFrame) -> EncodedFrame:
+        await closed.wait()
+        log.append("failed")
+        raise trio.ClosedResourceError
+
+    async with media_peers() as peers, trio.open_nursery() as nursery:
+        source, track = open_media_track("audio")
+        sender = peers.alice.add_track(track)
+        event = await connect_track(peers.alice, peers.bob)
+        nursery.start_soon(send_frames, source, "audio")
+        if side == "sender":
+            sender.transform = transform
+        else:
+            event.receiver.transform = transform
+        async with event.receiver.encoded_frames():
+            await trio.sleep(0.5)
+        (peers.alice if side == "sender" else peers.bob).close()
+        closed.set()
+        await trio.sleep(0.1)
+        nursery.cancel_scope.cancel()
+    assert log == ["failed"]
