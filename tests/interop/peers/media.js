@@ -233,7 +233,12 @@
       pc.addEventListener("connectionstatechange", () => {
         if (pc.connectionState === "connected") watched.connected ??= performance.now();
       });
-      pc.addEventListener("track", async ({ track }) => {
+      pc.addEventListener("track", async ({ track, streams }) => {
+        // Sound is taken out of its buffer, and video waits for it, only where it is played.
+        const element = document.createElement(track.kind);
+        Object.assign(element, { muted: true, playsInline: true, srcObject: streams[0] ?? new MediaStream([track]) });
+        document.documentElement.append(element);
+        element.play().catch(() => {});
         if (track.kind !== "video") return;
         const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
         for (let { value, done } = await reader.read(); !done; { value, done } = await reader.read()) {

@@ -1,0 +1,105 @@
+"""Audio that joins a running video call does not halt the video."""
+
+import functools
+
+import pytest
+import trio
+
+from tests.strategies.peers import connect, description_of, two_peers
+from tests.strategies.pictures import timed_pattern
+from tests.strategies.stories import state_reached
+from trio_rtc import (
+    MediaStream,
+    MediaStreamTrack,
+    MediaStreamTrackSource,
+    RTCPeerConnection,
+    RTCTrackEvent,
+    open_media_track,
+)
+from trio_rtc.media import tone
+from trio_rtc.testing import Link
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+FRAMERATE = 30
+BEFORE, AFTER = 1.0, 4.0
+"""Seconds around the change in which frames are counted."""
+
+
+class Received:
+    """When video and audio frames have come to an application."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self.at: dict[str, list[float]] = {"video": [], "audio": []}
+        self._nursery = nursery
+
+    def watch(self, event: RTCTrackEvent) -> None:
+        self._nursery.start_soon(self._take, event.track)
+
+    async def _take(self, track: MediaStreamTrack) -> None:
+        async for _ in track:
+            self.at[track.kind].append(trio.current_time())
+
+    def tenths(self, kind: str, around: float) -> list[int]:
+        """Return how many frames came in each tenth of a second."""
+        begin = around - BEFORE
+        counts = [0] * round((BEFORE + AFTER) * 10)
+        for at in self.at[kind]:
+            if 0 <= (index := int((at - begin) * 10)) < len(counts):
+                counts[index] += 1
+        return counts
+
+
+async def show(frames: MediaStreamTrackSource) -> None:
+    counter = 0
+    while True:
+        await frames.send(timed_pattern(counter, framerate=FRAMERATE))
+        counter += 1
+        await trio.sleep(1 / FRAMERATE)
+
+
+async def say(frames: MediaStreamTrackSource) -> None:
+    async with tone(440) as sounds:
+        async for frame in sounds:
+            await frames.send(frame)
+
+
+async def negotiate_slowly(offerer: RTCPeerConnection, answerer: RTCPeerConnection, delay: float) -> None:
+    """Exchange an offer and an answer over signaling that takes so many seconds one way."""
+    await offerer.set_local_description()
+    await trio.sleep(delay)
+    await answerer.set_remote_description(description_of(offerer))
+    await answerer.set_local_description()
+    await trio.sleep(delay)
+    await offerer.set_remote_description(description_of(answerer))
+
+
+@pytest.mark.parametrize("rate", [600_000, 4_000_000])
+@pytest.mark.parametrize("by_receiver", [False, True], ids=["sender-adds", "receiver-adds"])
+@pytest.mark.parametrize("together", [False, True], ids=["two-streams", "one-stream"])
+async def test_audio_joins_a_running_video_call(rate: int, by_receiver: bool, together: bool) -> None:
+    link = Link(delay=0.05, rate=rate, queue=rate // 30)
+    async with two_peers(link=link) as peers, trio.open_nursery() as nursery:
+        alice, bob = peers.alice, peers.bob
+        pictures, video = open_media_track("video")
+        sounds, audio = open_media_track("audio")
+        alice.add_track(video, MediaStream([video], id="all"))
+        received = Received(nursery)
+        alice.on_track = bob.on_track = received.watch
+        await connect(alice, bob)
+        await state_reached(bob, "connected")
+        nursery.start_soon(show, pictures)
+        # Until the estimate has found the rate of the path.
+        await trio.sleep(12)
+        began = trio.current_time()
+        adder, other = (bob, alice) if by_receiver else (alice, bob)
+        adder.add_track(audio, MediaStream([audio], id="all" if together else "another"))
+        nursery.start_soon(functools.partial(say, sounds))
+        await negotiate_slowly(adder, other, 0.3)
+        await trio.sleep(AFTER)
+        frames = received.tenths("video", began)
+        assert min(frames) >= 2, frames
+        assert sum(frames) >= 0.97 * FRAMERATE * (BEFORE + AFTER)
+        # Once it is negotiated all of the audio comes.
+        assert min(received.tenths("audio", began)[20:]) >= 4
+        nursery.cancel_scope.cancel()
