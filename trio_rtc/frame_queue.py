@@ -155,6 +155,13 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         await self._wait_until_settled()
         return self._take_all()
 
+    def clear(self) -> list[T]:
+        """Take out and return what is queued. It does not count as dropped."""
+        items = list(self._items)
+        self._items.clear()
+        self._makers.unpark_all()
+        return items
+
     def close(self) -> None:
         """Let go of what is queued and take nothing any more."""
         self._closed = True

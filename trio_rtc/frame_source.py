@@ -29,15 +29,15 @@ _CAPACITY = {"audio": 50, "video": 8}
 """Frames that wait for who iterates over a track: a second of audio, a quarter of a second of video."""
 _ENCODED_CAPACITY = 64
 """Encoded frames likewise: what comes at once when a packet before them was sent again is to fit."""
-_SENDING_CAPACITY = 2
-"""Frames that wait for who encodes and sends them, whose maker can wait."""
+_SENDING_CAPACITY = {"audio": 32, "video": 2}
+"""Frames that wait for who encodes and sends them, whose maker can wait: audio waits until it is to be heard."""
 
 
 class CapturedFrame(NamedTuple):
     """A frame on its way to who sends it.
 
     Attributes:
-        number: Counts the frames of the source.
+        number: Counts the frames of the source in steps of two.
         captured: When it was captured, by trio's clock.
         frame: The frame.
     """
@@ -67,6 +67,7 @@ class FrameSource:
         self.meters = SourceMeters(kind)
         self.encodes: dict[EncodingKey, list[SharedEncode]] = {}
         self._dropped_before = 0
+        self._dropped = 0, 0.0
         self._demand_changed = demand_changed
         self._queues: dict[FrameQueue[Any], MediaStreamTrack] = {}
         # Sets that keep their order, so that events and waits happen in the same order in every run.
@@ -112,9 +113,20 @@ class FrameSource:
             shown = frame if track.enabled else blank(frame)
             if shown is not None:
                 fits &= queue.put(
-                    CapturedFrame(self.frames, captured, shown) if queue in self._holding_up else shown
+                    CapturedFrame(2 * self.frames, captured, shown) if queue in self._holding_up else shown
                 )
         return fits
+
+    def drop_queued(self, begin: float) -> None:
+        """Drop what waits to be sent and was captured at a time or later, also where a sender has taken it already."""
+        self._dropped = 2 * self.frames, begin
+        for queue in self._holding_up:
+            queue.put_all([taken for taken in queue.clear() if not self.is_dropped(taken)])
+
+    def is_dropped(self, taken: CapturedFrame) -> bool:
+        """Return whether ``drop_queued`` has dropped a frame."""
+        number, begin = self._dropped
+        return taken.number <= number and taken.captured >= begin
 
     async def wait_for_room(self) -> None:
         """Wait for those consumers that hold up their maker."""
@@ -136,7 +148,7 @@ class FrameSource:
         """
         queue: FrameQueue[Any]
         if holds_up:
-            queue = FrameQueue(_SENDING_CAPACITY, at_keyframe)
+            queue = FrameQueue(_SENDING_CAPACITY[self.kind], at_keyframe)
         else:
             queue = FrameQueue(_CAPACITY[self.kind], at_keyframe, encoded_capacity=_ENCODED_CAPACITY)
         was_wanted = self.is_wanted
@@ -160,10 +172,12 @@ class FrameSource:
         """Add a track."""
         self._tracks[track] = None
 
-    def part(self, track: "MediaStreamTrack") -> None:
-        """Remove a track that was stopped; its consumers get no more."""
+    def part(self, track: "MediaStreamTrack", *, drop: bool = False) -> None:
+        """Remove a track that has ended; its consumers get what is queued, unless that is dropped, and no more."""
         self._tracks.pop(track, None)
         for queue in [queue for queue, owner in self._queues.items() if owner is track]:
+            if drop:
+                queue.clear()
             queue.end()
             self._holding_up.pop(queue, None)
             self._dropped_before += queue.dropped

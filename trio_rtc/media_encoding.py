@@ -152,9 +152,9 @@ class SharedEncode:
         Args:
             user: Who asks.
             number: Counts the frames of the source.
-            frame: The frame.
+            frame: The frame; ``None`` for the end of audio before a pause.
             bitrate: What the user can send, in bits a second.
-            captured: When it was captured, by trio's clock, for a picture that does not tell.
+            captured: When it was captured, by trio's clock, for a frame without ``pts``.
 
         Raises:
             CodecError: It could not be encoded.
@@ -184,8 +184,10 @@ class SharedEncode:
         known = [bitrate for bitrate in self._bitrates.values() if bitrate is not None]
         bitrate = int(min(known)) if known else None
         encode = self._encoder.encode
+        if frame is None:
+            return await self._thread.call(_timed(self._encoder.flush))
         if self.key.kind == "audio":
-            return await self._thread.call(_timed(lambda: encode(frame, bitrate=bitrate)))
+            return await self._thread.call(_timed(lambda: encode(frame, bitrate=bitrate, captured=captured)))
         wanted = self._take_wish(trio.current_time())
         try:
             video, seconds = await self._thread.call(

@@ -9,6 +9,7 @@ asks for want it (:mod:`.media_encoding`, :mod:`.quality`).
 """
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ import attrs
 import trio
 
 from ._failure_log import FailureLog
+from .audio_pacing import LATENESS, duration_of
 from .enums import RTCDegradationPreference
 from .frame_queue import FrameQueue
-from .frame_source import CapturedFrame, FrameTransform, apply_transform
+from .frame_source import CapturedFrame, FrameTransform, apply_transform, blank
 from .media_encoding import EncodeCounters, EncodingKey, EncodingUser
 from .protocols.rtp import EncodedFrame
 from .protocols.rtp.meters import Limitation, LimitationReason
@@ -202,6 +204,9 @@ class SendingPump:
             kept = await self._wait_until_open(queue)
             if kept is not None:
                 await self._send_if_planned(kept, plan.track)
+            if plan.kind == "audio":
+                await self._send_audio(queue, plan.track)
+                return
             async for taken in queue:
                 await self._send_if_planned(taken, plan.track)
         finally:
@@ -222,14 +227,59 @@ class SendingPump:
                 plan = self._plan
                 if plan is None:
                     continue
-                if isinstance(taken.frame, EncodedFrame):
+                if plan.kind == "audio":
+                    # What is to be heard later may be in time.
+                    await trio.sleep_until(taken.captured)
+                elif isinstance(taken.frame, EncodedFrame):
                     self._rtp.session.refuse_frame(plan.mid, taken.frame.rid)
-                elif plan.kind == "video":
+                else:
                     kept = taken
         return kept
 
+    async def _send_audio(self, queue: FrameQueue[CapturedFrame], track: MediaStreamTrack) -> None:
+        """Send the frames of an audio track, and before each pause what has not filled a packet."""
+        flush_at, last = math.inf, None
+        while True:
+            taken: CapturedFrame | None = None
+            try:
+                with trio.move_on_at(flush_at):
+                    taken = await queue.receive()
+            except trio.EndOfChannel:
+                if last is not None:
+                    await self._flush(last)
+                return
+            if taken is None:
+                assert last is not None
+                await self._flush(last)
+                flush_at, last = math.inf, None
+            elif isinstance(taken.frame, EncodedFrame):
+                await self._send_if_planned(taken, track)
+            else:
+                # Audio that was queued in advance is followed at once, if at all; a live source may be late.
+                lateness = 0.0 if trio.current_time() < taken.captured else LATENESS
+                flush_at, last = taken.captured + duration_of(taken.frame) + lateness, taken
+                await self._send_if_planned(taken, track)
+
+    async def _flush(self, last: CapturedFrame) -> None:
+        """Send what the last frame has left in the encoder, since a pause begins."""
+        plan = self._plan
+        if plan is None:
+            return
+        end = CapturedFrame(last.number + 1, last.captured, None)
+        for layer in plan.layers:
+            if layer.ssrc in self._users:
+                for encoded in await self._encode(end, plan, layer, self._bitrates.get(layer.ssrc)):
+                    await self._send_encoded(encoded, plan, layer.rid, last.captured)
+
     async def _send_if_planned(self, taken: CapturedFrame, track: MediaStreamTrack) -> None:
-        """Send a frame of a track, as long as the plan is to send that track."""
+        """Send a frame of a track when its time has come, as long as the plan is to send that track."""
+        if track.kind == "audio" and not isinstance(taken.frame, EncodedFrame):
+            await trio.sleep_until(taken.captured)
+            if track._stopped or track._source.is_dropped(taken):
+                return
+            if not track.enabled and (silence := blank(taken.frame)) is not None:
+                # It was queued while the track was enabled.
+                taken = taken._replace(frame=silence)
         plan = self._plan
         if plan is not None and plan.track is track:
             await self._send(taken, plan)

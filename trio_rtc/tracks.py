@@ -14,11 +14,13 @@ from typing import Any
 import trio
 
 from ._environment import new_id, require_trio
+from .audio_pacing import ADVANCE, AudioTimeline, duration_of, pieces_of
 from .enums import MediaStreamTrackState
 from .event_target import EventHandler, EventTarget, HandlerRunner
 from .events import Event, MediaStreamTrackEvent
 from .frame_queue import FrameQueue
 from .frame_source import FrameSource, check_frame
+from .protocols.rtp import EncodedFrame
 from .track_settings import MediaTrackCapabilities, MediaTrackConstraints, MediaTrackSettings
 
 _CONTENT_HINTS = {
@@ -153,7 +155,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         if self._state is MediaStreamTrackState.LIVE:
             self._state = MediaStreamTrackState.ENDED
             self._stopped = True
-            self._source.part(self)
+            self._source.part(self, drop=self.kind == "audio")
 
     async def receive(self) -> Any:
         """Wait for the next frame.
@@ -201,16 +203,35 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
 
 
 class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
-    """The other end of a local track: what is sent here comes out of the track and of its clones."""
+    """The other end of a local track: what is sent here comes out of the track and of its clones.
+
+    Audio is paced. An ``av.AudioFrame`` may be of any length, and several may be sent at once: they are heard one after
+    another in real time. Up to 0.3 seconds are queued in advance, and ``send`` waits until the rest of its frame is.
+    Audio that is sent when nothing is queued begins at that moment: a pause of the application's is heard as a pause.
+
+    Frames without ``pts`` are stamped by that timeline. Where frames have a ``pts``, it becomes the RTP timestamp, and
+    a gap of up to 10 seconds between two of them is heard as silence.
+
+    Audio that is sent before there is a connection is paced likewise, and lost. An ``EncodedFrame`` is not paced.
+    """
 
     def __init__(self, source: FrameSource) -> None:
         self._source = source
         self._closed = False
+        self._timeline = AudioTimeline()
+        self._audio_lock = trio.Lock()
+        self._audio_scopes: set[trio.CancelScope] = set()
+        self._unqueued = 0.0
+        self._dropped = trio.Event()
 
     async def send(self, frame: Any) -> None:
-        """Send a frame, waiting for whoever encodes it.
+        """Send a frame, waiting for the encoder; of audio, until no more than 0.3 seconds are still to be heard.
 
-        It counts as captured when this is called: sound and picture that are sent at one time are played together.
+        A video frame counts as captured when this is called, an audio frame when its turn has come: what is sent at one
+        time is played together.
+
+        When it is cancelled, the part of an audio frame that was queued is heard, and the rest is dropped.
+        ``drop_queued`` makes it return. Audio frames that several tasks send follow one another.
 
         Args:
             frame: An ``av.VideoFrame`` or ``av.AudioFrame``, by the kind of the track, or an ``EncodedFrame``.
@@ -226,9 +247,68 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
         check_frame(self._source.kind, frame)
         await trio.lowlevel.checkpoint()
         self._check()
+        if self._source.kind == "audio" and not isinstance(frame, EncodedFrame):
+            await self._send_audio(frame)
+            return
         await self._source.wait_for_room()
         self._check()
         self._source.push(frame, captured)
+
+    async def _send_audio(self, frame: Any) -> None:
+        unqueued = duration_of(frame)
+        self._unqueued += unqueued
+        with trio.CancelScope() as scope:
+            self._audio_scopes.add(scope)
+            try:
+                async with self._audio_lock:
+                    for piece in pieces_of(frame):
+                        await trio.sleep_until(self._timeline.begin(piece, trio.current_time()) - ADVANCE)
+                        await self._source.wait_for_room()
+                        self._check()
+                        if scope.cancel_called:
+                            return
+                        self._source.push(piece, self._timeline.schedule(piece, trio.current_time()))
+                        duration = duration_of(piece)
+                        self._unqueued -= duration
+                        unqueued -= duration
+            finally:
+                self._unqueued -= unqueued
+                self._audio_scopes.discard(scope)
+
+    def drop_queued(self) -> float:
+        """Drop the audio that is still to be heard, for example because the peer begins to speak. Not W3C's.
+
+        Every ``send`` that waits returns, and the rest of its frame is dropped, too. What has begun, 20 ms at most, and
+        what has left are heard. Without effect on video and encoded frames.
+
+        Returns:
+            Seconds of audio that were dropped.
+        """
+        if self._source.kind != "audio":
+            return 0.0
+        now = trio.current_time()
+        before, unqueued = self._timeline.queued(now), self._unqueued
+        for scope in self._audio_scopes:
+            scope.cancel()
+        first = self._timeline.drop(now)
+        if first is not None:
+            self._source.drop_queued(first)
+        self._dropped.set()
+        self._dropped = trio.Event()
+        return before - self._timeline.queued(now) + unqueued
+
+    @property
+    def queued(self) -> float:
+        """Seconds of audio that are queued and still to be heard, at most about 0.3. Not W3C's."""
+        return self._timeline.queued(trio.current_time())
+
+    async def drain(self) -> None:
+        """Wait until all audio that is queued was heard or dropped. Not W3C's."""
+        require_trio("MediaStreamTrackSource.drain")
+        await trio.lowlevel.checkpoint()
+        while queued := self.queued:
+            with trio.move_on_after(queued):
+                await self._dropped.wait()
 
     @property
     def wanted(self) -> bool:
@@ -236,7 +316,10 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
         return self._source.is_wanted
 
     def close(self) -> None:
-        """End the track: whoever takes its frames hears of the end. Idempotent."""
+        """End the track: whoever takes its frames hears of the end. Idempotent.
+
+        Audio that is queued is still heard, unless ``drop_queued`` comes before. A ``send`` that waits fails.
+        """
         if not self._closed:
             self._closed = True
             self._source.end_later()

@@ -91,6 +91,7 @@ ENTRIES: dict[str, Callable[[], Awaitable[object]]] = {
     "MediaStreamTrack.aclose": lambda: track().aclose(),
     "MediaStreamTrack.apply_constraints": lambda: track().apply_constraints(),
     "MediaStreamTrackSource.send": lambda: source().send(opus_frame(0)),
+    "MediaStreamTrackSource.drain": lambda: source().drain(),
     "MediaStreamTrackSource.aclose": lambda: source().aclose(),
     "signaling.connect": lambda: enter(signaling.connect("ws://127.0.0.1:1/", room="x")),
     "signaling.serve": lambda: signaling.serve(port=0),

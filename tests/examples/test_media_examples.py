@@ -280,3 +280,19 @@ async def watch_width(track: MediaStreamTrack, width: int, last: int) -> int:
         last = counter
         found += frame.width == width
     return last
+
+
+async def test_a_voice_bot_answers_and_is_interrupted() -> None:
+    port = free_port()
+    with trio.fail_after(SECONDS):
+        async with running("voice_bot.py", "--port", port) as bot:
+            await bot.line("waiting")
+            async with running("voice_bot.py", "--port", port, "--caller") as caller:
+                assert await bot.line("heard") in {
+                    f"heard {tenths / 10} s, answering" for tenths in (9, 10, 11)
+                }
+                await caller.line("the bot answers")
+                await bot.line("interrupted")
+                await caller.line("the bot is silent")
+                await ends_well(caller)
+            bot.process.terminate()

@@ -1,5 +1,6 @@
 """The one audio encoder: resampling, cutting into packets, silence left out."""
 
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import av
@@ -12,6 +13,7 @@ from .options import AudioEncoderOptions
 from .samples import audio_level, doubled, frame_of, layout, samples_of
 
 _GAP = 0.04  # seconds between expected and told time, over which the sound is taken to have paused
+_TAIL = 0.0025  # seconds that are not worth a packet of their own
 _BITRATE_CHANGE = 0.1
 _SILENT = 90  # -dBov
 _DTX_HANGOVER = 10  # packets of silence before packets are left out
@@ -23,8 +25,9 @@ _DTX_INTERVAL = 20  # packets, 400 ms at 20 ms, as libopus has it
 class FFmpegAudioEncoder:
     """Encodes sound; see :class:`.AudioEncoder`.
 
-    Timestamps follow the frames' own. Where those jump by more than 40 ms, what has not filled a packet is completed
-    with silence, and the next packet begins a talkspurt (``marker``).
+    Timestamps follow the frames' ``pts``, and for frames without one the time at which they were captured. Where those
+    jump by more than 40 ms, what has not filled a packet is completed with silence, and the next packet begins a
+    talkspurt (``marker``).
 
     FFmpeg's interface to libopus knows no DTX. With ``dtx``, packets of silence (under -90 dBov) are left out here
     after the first ten, but for one each 400 ms, which is the rhythm of libopus.
@@ -52,6 +55,7 @@ class FFmpegAudioEncoder:
         self._pending = bytearray()
         self._position = 0  # of the first pending sample
         self._started = False
+        self._ended: float | None = None  # when the last frame ended, by the clock of those that are captured
         self._talkspurt_at: int | None = None  # the position at which the sound goes on after a pause
         self._after_silence = True
         self._silent_packets = 0
@@ -61,7 +65,9 @@ class FFmpegAudioEncoder:
         """FFmpeg's name of the encoder."""
         return self._implementation.name
 
-    def encode(self, frame: av.AudioFrame, *, bitrate: int | None = None) -> list[EncodedFrame]:
+    def encode(
+        self, frame: av.AudioFrame, *, bitrate: int | None = None, captured: float | None = None
+    ) -> list[EncodedFrame]:
         """Encode some sound; see :meth:`.AudioEncoder.encode`."""
         if self._context is None:
             raise CodecError("the encoder is closed")
@@ -74,7 +80,25 @@ class FFmpegAudioEncoder:
             self._bitrate = min(max(bitrate, 6_000), 510_000)
             self._context = self._open()
         try:
-            packets = self._fill(frame)
+            packets = self._fill(frame, captured)
+            return [encoded for start, samples in packets for encoded in self._encode_packet(start, samples)]
+        except (av.FFmpegError, ValueError) as error:
+            self._pending.clear()
+            self._resampler = None
+            raise CodecError(f"{self.codec}: {error}") from error
+
+    def flush(self) -> list[EncodedFrame]:
+        """Encode what has not filled a packet; see :meth:`.AudioEncoder.flush`."""
+        if self._context is None:
+            raise CodecError("the encoder is closed")
+        try:
+            if self._resampler is not None:
+                self._add(self._resampler.resample(None))
+                self._resampler = None
+            packets = [*self._whole_packets()]
+            if len(self._pending) <= self._tail_size:
+                self._pending.clear()
+            packets += self._completed()
             return [encoded for start, samples in packets for encoded in self._encode_packet(start, samples)]
         except (av.FFmpegError, ValueError) as error:
             self._pending.clear()
@@ -93,35 +117,68 @@ class FFmpegAudioEncoder:
     def _sample_size(self) -> int:
         return 2 * self._channels
 
-    def _fill(self, frame: av.AudioFrame) -> list[tuple[int, bytes]]:
-        """Add the sound to what is pending, and take out whole packets, each with the position it begins at."""
-        taken = self._follow(frame)
-        is_mono = len(frame.layout.channels) == 1
-        for resampled in self._resample(frame, 1 if is_mono else self._channels):
-            samples = samples_of(resampled)
+    @property
+    def _tail_size(self) -> int:
+        return round(_TAIL * self._rate) * self._sample_size
+
+    def _fill(self, frame: av.AudioFrame, captured: float | None) -> list[tuple[int, bytes]]:
+        """Add the sound to what is pending, and take out whole packets."""
+        taken = self._follow(frame, captured)
+        is_fresh = self._resampler is None
+        before = len(self._pending)
+        self._add(self._resample(frame, 1 if len(frame.layout.channels) == 1 else self._channels))
+        if is_fresh:
+            # A resampler holds back a millisecond, for which each packet would have to wait for the next frame.
+            whole = round(frame.samples * self._rate / frame.sample_rate) * self._sample_size
+            missing = whole - (len(self._pending) - before)
+            if 0 < missing <= self._tail_size:
+                self._pending[before:before] = bytes(missing)
+        return [*taken, *self._whole_packets()]
+
+    def _add(self, frames: Sequence[av.AudioFrame]) -> None:
+        for frame in frames:
+            samples = samples_of(frame)
+            is_mono = len(frame.layout.channels) == 1
             self._pending += doubled(samples) if is_mono and self._channels == 2 else samples
+
+    def _whole_packets(self) -> Iterator[tuple[int, bytes]]:
+        """Take out whole packets, each with the position it begins at."""
         size = self._packet_samples * self._sample_size
         while len(self._pending) >= size:
-            taken.append((self._position, bytes(self._pending[:size])))
+            yield self._position, bytes(self._pending[:size])
             del self._pending[:size]
             self._position += self._packet_samples
-        return taken
 
-    def _follow(self, frame: av.AudioFrame) -> list[tuple[int, bytes]]:
-        """Go to the time that the frame tells, if it is not where the last one ended."""
-        if frame.pts is None or frame.time_base is None:
+    def _completed(self) -> list[tuple[int, bytes]]:
+        """Take out what is left as a packet that ends with silence."""
+        if not self._pending:
+            return []
+        missing = self._packet_samples - len(self._pending) // self._sample_size
+        whole = bytes(self._pending).ljust(self._packet_samples * self._sample_size, b"\0")
+        start = self._position
+        self._pending.clear()
+        self._position += self._packet_samples
+        if self._ended is not None:
+            self._ended += missing / self._rate
+        return [(start, whole)]
+
+    def _follow(self, frame: av.AudioFrame, captured: float | None) -> list[tuple[int, bytes]]:
+        """Go to the time at which the frame begins, if it is not where the last one ended."""
+        expected = self._position + len(self._pending) // self._sample_size
+        ended, self._ended = self._ended, None
+        if captured is not None:
+            self._ended = captured + frame.samples / frame.sample_rate
+        if frame.pts is not None and frame.time_base is not None:
+            told = round(frame.pts * frame.time_base * self._rate)
+        elif ended is not None and captured is not None and self._started:
+            told = expected + round((captured - ended) * self._rate)
+        else:
             self._started = True
             return []
-        told = round(frame.pts * frame.time_base * self._rate)
-        expected = self._position + len(self._pending) // self._sample_size
         # Less than a packet may be underway in the resampler, and times of files are rounded.
         if self._started and (abs(told - expected) <= _GAP * self._rate or told < expected):
             return []
-        taken = []
-        if self._pending:
-            whole = bytes(self._pending).ljust(self._packet_samples * self._sample_size, b"\0")
-            taken.append((self._position, whole))
-            self._pending.clear()
+        taken = self._completed()
         self._started = True
         self._position = self._talkspurt_at = told
         return taken

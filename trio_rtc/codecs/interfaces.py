@@ -77,11 +77,26 @@ class AudioEncoder(Protocol):
 
     codec: str
 
-    def encode(self, frame: av.AudioFrame, *, bitrate: int | None = None) -> list[EncodedFrame]:
+    def encode(
+        self, frame: av.AudioFrame, *, bitrate: int | None = None, captured: float | None = None
+    ) -> list[EncodedFrame]:
         """Encode some sound of whatever rate, layout, format and length.
+
+        Args:
+            frame: The sound; its ``pts`` and ``time_base`` tell when it is to be heard. It is not changed.
+            bitrate: Target in bits per second from now on.
+            captured: When it begins, in seconds of any clock, for sound without ``pts``. Without both it follows
+                directly on what came before.
 
         Returns:
             As many whole packets as are filled with it.
+
+        Raises:
+            CodecError: It could not be encoded.
+        """
+
+    def flush(self) -> list[EncodedFrame]:
+        """Encode what has not filled a packet, completed with silence, because a pause begins.
 
         Raises:
             CodecError: It could not be encoded.

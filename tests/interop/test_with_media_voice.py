@@ -1,0 +1,75 @@
+"""Chromium hears audio whole that is sent at once, and with its pauses."""
+
+import array
+
+import av
+import pytest
+import trio
+
+from tests.interop.calling import CALL_SECONDS
+from tests.interop.connecting import negotiating
+from tests.interop.drivers.rpc import JsonObject
+from tests.interop.negotiation import connect
+from tests.interop.opening import Peers
+from tests.interop.own_media import OwnMedia
+from tests.interop.remote_peer import RemotePeer
+from trio_rtc import MediaStream, open_media_track
+from trio_rtc.codecs.samples import frame_of, samples_of
+from trio_rtc.media import ToneSource
+
+RATE = 24_000
+WHOLE = 0.98
+"""What part of the audio is to be heard at least."""
+
+
+def speech(seconds: float) -> av.AudioFrame:
+    """Return a tone in one frame without ``pts``, as text to speech gives it."""
+    source = ToneSource(440, sample_rate=RATE)
+    return frame_of(
+        b"".join(samples_of(source.next_frame()) for _ in range(round(seconds / 0.02))), 1, RATE, None
+    )
+
+
+async def heard(remote: RemotePeer) -> JsonObject:
+    """Return what the peer has received of our audio."""
+    while True:
+        for stats in await remote.get_stats():
+            if (
+                stats["type"] == "inbound-rtp"
+                and stats["kind"] == "audio"
+                and stats.get("totalSamplesReceived")
+            ):
+                return stats
+        await trio.sleep(0.05)
+
+
+def loud_seconds(before: JsonObject, after: JsonObject, reference: float) -> float:
+    """Return for how long a tone of this energy a second was heard."""
+    energy: float = after["totalAudioEnergy"] - before["totalAudioEnergy"]
+    return energy / reference
+
+
+@pytest.mark.parametrize("codec", ["opus", "PCMU", "G722"])
+async def test_ten_seconds_given_at_once_are_heard_whole(peers: Peers, codec: str) -> None:
+    async with negotiating(peers, "chromium", seconds=CALL_SECONDS) as (own, remote, nursery):
+        frames, track = open_media_track("audio")
+        own.pc.add_track(track, MediaStream([track]))
+        OwnMedia(own.pc, nursery).prefer_codec("audio", codec)
+        await remote.media.watch_frames()
+        await connect(own, remote, trickle=True, nursery=nursery)
+        await remote.connection_state("connected")
+        # The reference, sent as a microphone would.
+        await frames.send(speech(2))
+        await frames.drain()
+        before = await heard(remote)
+        await frames.send(speech(10))
+        await frames.drain()
+        await trio.sleep(1)
+        after = await heard(remote)
+        played = (after["jitterBufferEmittedCount"] - before["jitterBufferEmittedCount"]) / 48_000
+        lost = after["packetsDiscarded"] - before["packetsDiscarded"]
+        amplitude = max(array.array("h", samples_of(speech(0.02)))) / 32768
+        loud = loud_seconds(before, after, amplitude**2 / 2)
+        print(f"{codec}: {played:.2f} s played, {loud:.2f} s loud, {lost} packets discarded")
+        assert played >= WHOLE * 10
+        assert loud >= WHOLE * 10
