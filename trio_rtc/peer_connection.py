@@ -580,6 +580,8 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     ) -> RTCDataChannel:
         """Create a data channel (W3C webrtc section 6.1).
 
+        If the SCTP association has failed, or the peer has left, the channel closes with an ``error`` event.
+
         Args:
             label: Its name; need not be unique.
             ordered: Whether messages arrive in the order in which they were sent.
@@ -593,7 +595,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         Raises:
             InvalidStateError: The connection is closed.
             TypeError: The arguments contradict each other, are out of range or of the wrong type.
-            OperationError: The id is in use, or the SCTP association has ended: it failed, or the peer has left.
+            OperationError: The id is in use.
         """
         self._require_open()
         parameters = channel_parameters(

@@ -185,4 +185,6 @@ async def test_the_other_peer_lives_on() -> None:
             await fail()
         await trio.sleep(1)
         assert peers.bob.signaling_state == "stable"
-        peers.bob.create_data_channel("nobody hears")
+        channel = peers.bob.create_data_channel("nobody hears")
+        with pytest.raises(trio.BrokenResourceError, match="the SCTP association has ended"):
+            await channel.opened()

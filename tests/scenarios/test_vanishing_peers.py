@@ -6,7 +6,6 @@ import trio
 from tests.strategies.peers import channel_pair, connect, open_channel, two_peers
 from tests.strategies.stories import messages_pass, state_reached
 from trio_rtc import (
-    OperationError,
     RTCDataChannel,
     RTCError,
     RTCErrorEvent,
@@ -161,8 +160,13 @@ async def test_channels_fail_when_the_association_is_never_established() -> None
         assert caught.value.__cause__ is errors[0].error
         assert channel.ready_state == "closed"
         assert peers.alice.connection_state == "connected"
-        with pytest.raises(OperationError, match="association has ended"):
-            peers.alice.create_data_channel("another")
+        another = peers.alice.create_data_channel("another")
+        another.on_error = errors.append
+        assert another.ready_state == "connecting"
+        with pytest.raises(trio.BrokenResourceError, match="does not answer INIT"):
+            await another.opened()
+        assert errors[1].error is errors[0].error
+        assert peers.alice.sctp is not None
 
 
 async def send_for_ever(channel: RTCDataChannel) -> None:

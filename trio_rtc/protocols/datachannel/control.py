@@ -93,11 +93,13 @@ class ChannelControl:
             stream_id: The stream to use; ``None``: chosen when the DTLS role is known.
 
         Raises:
-            OperationError: The stream identifier is in use or too high, or there are too many channels, or the
-                association has ended.
+            OperationError: The stream identifier is in use or too high, or there are too many channels.
         """
         if self._closed:
-            raise OperationError("no data channel can be created: the SCTP association has ended")
+            # W3C's createDataChannel does not raise for it: the channel is created, and closed in a queued task.
+            channel = self._add(parameters, negotiated=negotiated, stream_id=stream_id)
+            self._remove(channel, "the SCTP association has ended")
+            return channel.key
         if len(self._channels) >= self._options.max_channels:
             raise OperationError("too many data channels")
         if stream_id is not None and (stream_id in self._by_stream or stream_id >= self._max_streams):
