@@ -111,7 +111,13 @@ class ConnectionParts:
         )
         self.operations = NegotiationOperations(self.negotiation, runner, face.announce, is_closed)
         self.statistics = StatsCollector(
-            self.stack, self.monitor, certificate, self.transceivers, self.media, wall_clock
+            self.stack,
+            self.monitor,
+            certificate,
+            self.transceivers,
+            self.media,
+            wall_clock,
+            lambda: self.negotiation.session.ignored_lines,
         )
         self.channels.attach(self.stack)
         self.monitor.traffic.attach(self.stack.ice)

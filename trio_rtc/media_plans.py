@@ -13,7 +13,7 @@ from .rtp_parameters import (
     RTCRtpHeaderExtensionParameters,
     RTCRtpReceiveParameters,
 )
-from .session.codecs import RTX, NegotiatedCodec
+from .session.codecs import RTX, NegotiatedCodec, fits_encoders
 from .session.media_plan import MediaPlan
 
 
@@ -76,7 +76,9 @@ def send_parameters(plan: MediaPlan, streams: Sequence[SentStream]) -> SendParam
     chosen = next((stream.encoding.codec for stream in streams if stream.encoding.codec is not None), None)
     # Without announced sources, those of simulcast layers, packets say themselves what they protect.
     has_flexfec = plan.flexfec_announced or bool(plan.send_layers)
-    codecs = [rtp_codec(codec) for codec in plan.send_codecs]
+    # Frames go out under the first payload type of their codec: not under that of a profile that is only received.
+    fitting = sorted(plan.send_codecs, key=lambda each: not fits_encoders(each.codec))
+    codecs = [rtp_codec(codec) for codec in fitting]
     if chosen is not None:
         codecs.sort(key=lambda codec: codec.name.lower() != chosen.name.lower())
     return SendParameters(

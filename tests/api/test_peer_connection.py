@@ -8,6 +8,7 @@ import trio
 import trio.testing
 
 from tests.strategies.peers import Peers, connect, negotiate, open_channel, trickle, two_peers
+from tests.strategies.stories import layer_counters
 from trio_rtc import (
     DOMException,
     InvalidAccessError,
@@ -150,6 +151,7 @@ async def test_what_a_peer_wrote_is_kept_and_ignored_lines_are_logged(
             await peers.alice.set_remote_description({"type": "offer", "sdp": offer})
         assert peers.alice.remote_description is not None
         assert peers.alice.remote_description.sdp == offer
+        assert (await layer_counters(peers.alice, "sdp"))["lines_ignored"] == 1
         (record,) = caplog.records
         number = offer.splitlines().index("x=private") + 1
         assert record.getMessage().startswith(

@@ -243,6 +243,18 @@ def test_profiles_that_are_only_decoded_are_offered_where_nothing_is_sent() -> N
                 assert f"packetization-mode={mode};profile-level-id={profile}\r\n" in text
 
 
+def test_a_profile_that_is_only_decoded_can_be_chosen_alone() -> None:
+    for chosen, expected in ((("0", "2"), ["0"]), (("2",), ["2"])):
+        side = MediaSide("off1")
+        video = side.add("video")
+        codecs = [codec for codec in video.codecs if codec.parameters.get("profile-id") in chosen]
+        side.change(
+            video.key, codecs=tuple(each for each in codecs if each.is_called("VP9")), codecs_preferred=True
+        )
+        text = media_session().create_offer(side.media())
+        assert re.findall(r"profile-id=(\d)", text) == expected
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

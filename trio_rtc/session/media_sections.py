@@ -15,7 +15,7 @@ from trio_rtc.protocols.sdp import (
 )
 
 from .capabilities import TRANSPORT_SEQUENCE_NUMBER_URI
-from .codecs import FLEXFEC, RTX, NegotiatedCodec
+from .codecs import FLEXFEC, RTX, Codec, NegotiatedCodec
 from .description import Description
 from .directions import intersect, reverse
 from .extensions import ExtensionIds, answered_extensions, offered_extensions
@@ -62,9 +62,7 @@ def offer_media_section(
         protocol: That of the section until now.
         announce_flexfec: Whether the source of FlexFEC is announced beside that of the media.
     """
-    codecs = transceiver.codecs
-    if transceiver.direction.sends and not transceiver.codecs_preferred:
-        codecs = tuple(codec for codec in codecs if not codec.receive_only)
+    codecs = _offered_codecs(transceiver)
     formats = offered_formats(codecs, previous, numbers.payload_types, preferred=transceiver.codecs_preferred)
     extmaps = offered_extensions(transceiver.header_extensions, numbers.extension_ids)
     layers = offered_layers(transceiver)
@@ -83,6 +81,14 @@ def offer_media_section(
         *layer_attributes(layers),
     )
     return _section(transceiver.kind, protocol, formats, attributes)
+
+
+def _offered_codecs(transceiver: LocalTransceiver) -> tuple[Codec, ...]:
+    """Return the codecs of a transceiver that can be used in its direction, all of them if none of media can."""
+    if not transceiver.direction.sends:
+        return transceiver.codecs
+    codecs = tuple(codec for codec in transceiver.codecs if not codec.receive_only)
+    return codecs if any(codec.is_media for codec in codecs) else transceiver.codecs
 
 
 def answer_media_section(

@@ -30,6 +30,7 @@ class StatsCollector:
         table: The transceivers.
         media: What carries their media.
         wall_clock: Returns the Unix time in seconds.
+        ignored_lines: Returns how many lines of the peer's descriptions were ignored.
     """
 
     stack: TransportStack
@@ -38,6 +39,7 @@ class StatsCollector:
     table: TransceiverTable
     media: MediaLink
     wall_clock: Callable[[], float]
+    ignored_lines: Callable[[], int]
 
     async def collect(self, selected: object = None) -> RTCStatsReport:
         """Return all statistics at this moment, or those that concern one sender or receiver."""
@@ -55,4 +57,5 @@ class StatsCollector:
         yield from connection_stats(stack, self.monitor, self.certificate, timestamp)
         yield from media_stats(stack, self.table, self.media, moment)
         counters = layer_counters(stack, self.table.transceivers, self.media)
+        counters["sdp"] = {"lines_ignored": self.ignored_lines()}
         yield LayerStats(id="layers", timestamp=timestamp, counters=counters)
