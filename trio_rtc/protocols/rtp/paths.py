@@ -82,6 +82,9 @@ class MediaPath(Protocol):
     def timing(self) -> StreamTiming | None:
         """Return when what is played, as far as this stream is concerned; ``None`` before that is known."""
 
+    def take_clock_shift(self) -> float:
+        """Return for how long the sender's clock seems to have stood still since the last call, in seconds."""
+
     def set_extra_delay(self, delay: float) -> None:
         """Take how much longer to wait for the other streams, in seconds."""
 
@@ -250,6 +253,10 @@ class VideoPath:
         captured = self._last / self._codec.clock_rate
         return StreamTiming(self._last, captured + base + self._own_wait())
 
+    def take_clock_shift(self) -> float:
+        """Return 0: pictures are shown as they come, and follow any clock."""
+        return 0.0
+
     def set_extra_delay(self, delay: float) -> None:
         """Take how much longer pictures have to wait for the sound; less than some milliseconds is nothing."""
         self._extra_delay = delay if delay >= _LEAST_EXTRA_DELAY else 0.0
@@ -386,6 +393,10 @@ class AudioPath:
             return None
         play_time = self._playout.play_time(self._newest)
         return None if play_time is None else StreamTiming(self._newest, play_time)
+
+    def take_clock_shift(self) -> float:
+        """Return for how long the sender's clock seems to have stood still since the last call."""
+        return self._playout.take_clock_shift()
 
     def set_extra_delay(self, delay: float) -> None:
         """Take how much longer to wait for the pictures, in seconds."""

@@ -56,6 +56,10 @@ class Synchronizer:
         for stream in streams:
             member = self._members.get(stream.ssrc)
             timing = None if member is None or stream.path is None else stream.path.timing()
+            if member is not None and stream.path is not None:
+                shift, sync = stream.path.take_clock_shift(), self._groups.get(member[0])
+                if shift and sync is not None:
+                    sync.expect_shift(stream.ssrc, shift)
             if member is not None and timing is not None:
                 playing[stream.ssrc] = stream
                 timings.setdefault(member[0], {})[stream.ssrc] = timing

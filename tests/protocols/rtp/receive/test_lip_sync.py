@@ -105,3 +105,52 @@ def test_stream_that_left(sync: LipSync) -> None:
         "video": StreamTiming(90_000, 20.1),
     }
     assert settled(sync, timings) == {"audio": 0.0, "video": 0.0}
+
+
+# Clocks that stand still in a pause.
+
+
+def reports(clock: ClockMap, first: int, last: int, late: float = 0.0) -> None:
+    for second in range(first, last):
+        clock.sender_report(second * 1000, NTP + second + late)
+
+
+@pytest.mark.parametrize("pause", [0.1, 1.0, 5.0])
+def test_a_clock_that_stood_still_is_mapped_anew_by_the_next_report(pause: float) -> None:
+    clock = ClockMap(1000)
+    reports(clock, 0, 10)
+    clock.expect_shift(pause)
+    assert clock.is_doubtful
+    reports(clock, 10, 11, pause)
+    assert not clock.is_doubtful
+    assert clock.ntp_time(10_000) == pytest.approx(NTP + 10 + pause)
+
+
+@pytest.mark.parametrize("pause", [0.1, 1.0, 5.0])
+def test_frames_that_only_come_later_leave_the_map_as_it_is(pause: float) -> None:
+    clock = ClockMap(1000)
+    reports(clock, 0, 10)
+    clock.expect_shift(pause)
+    reports(clock, 10, 12)
+    assert not clock.is_doubtful
+    assert clock.ntp_time(20_000) == pytest.approx(NTP + 20)
+
+
+def test_before_the_first_report_there_is_nothing_to_doubt() -> None:
+    clock = ClockMap(1000)
+    clock.expect_shift(1.0)
+    assert not clock.is_doubtful
+
+
+def test_nobody_waits_longer_or_shorter_while_a_clock_is_in_doubt(sync: LipSync) -> None:
+    timings: dict[Hashable, StreamTiming] = {
+        "audio": StreamTiming(528_000, 20.0),
+        "video": StreamTiming(90_000, 20.15),
+    }
+    before = settled(sync, timings)
+    sync.expect_shift("audio", 1.0)
+    sync.expect_shift("nobody", 1.0)
+    timings["audio"] = StreamTiming(528_000, 21.0)
+    assert settled(sync, timings) == before
+    sync.sender_report("audio", 528_000, NTP + 2)
+    assert settled(sync, timings) == pytest.approx(before)

@@ -18,15 +18,29 @@ StreamT = TypeVar("StreamT", bound=Hashable)
 class ClockMap:
     """Maps the timestamps of one stream to its sender's clock, by a line through its sender reports."""
 
-    __slots__ = ("_clock_rate", "_line", "_options", "_outliers", "_reports")
+    __slots__ = ("_clock_rate", "_expected_shift", "_line", "_options", "_outliers", "_reports")
 
     def __init__(self, clock_rate: int, options: LipSyncOptions | None = None) -> None:
         self._options = options or LipSyncOptions()
         self._clock_rate = clock_rate
         self._reports: deque[tuple[int, float]] = deque(maxlen=self._options.max_reports)
         self._outliers = 0
+        self._expected_shift: float | None = None
         # Timestamp and time of a point on the line, and seconds per clock unit.
         self._line: tuple[float, float, float] | None = None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the next report must first show that the map still holds."""
+        return self._expected_shift is not None
+
+    def expect_shift(self, shift: float) -> None:
+        """Record that frames came later than before, by so many seconds.
+
+        Timestamps may have stood still for that time, or the network is slower: the next report tells.
+        """
+        if self._line is not None:
+            self._expected_shift = shift + (self._expected_shift or 0.0)
 
     def sender_report(self, timestamp: int, ntp_time: float) -> None:
         """Take the pair of a sender report.
@@ -36,6 +50,12 @@ class ClockMap:
             ntp_time: Seconds in the sender's clock.
         """
         expected = self.ntp_time(timestamp)
+        if expected is not None and self._expected_shift is not None:
+            deviation = ntp_time - expected
+            if abs(deviation - self._expected_shift) < abs(deviation):
+                self._reports.clear()
+                expected = None
+            self._expected_shift = None
         if expected is not None and abs(expected - ntp_time) > self._options.max_deviation:
             self._outliers += 1
             if self._outliers < self._options.max_outliers:
@@ -112,6 +132,11 @@ class LipSync(Generic[StreamT]):
         if stream in self._maps:
             self._maps[stream].sender_report(timestamp, ntp_time)
 
+    def expect_shift(self, stream: StreamT, shift: float) -> None:
+        """Record that the frames of a stream came later than before, by so many seconds."""
+        if stream in self._maps:
+            self._maps[stream].expect_shift(shift)
+
     def ntp_time(self, stream: StreamT, timestamp: int) -> float | None:
         """Return when a timestamp was captured in the sender's clock, ``None`` if that is not known."""
         clock = self._maps.get(stream)
@@ -121,8 +146,11 @@ class LipSync(Generic[StreamT]):
         """Return what each stream has to wait beyond its own delay, in seconds.
 
         It moves towards what is needed by at most a step, so that playout changes unnoticed. Streams whose clock is
-        not known, or that are too far from the others to be of the same clock, wait for nobody.
+        not known, or that are too far from the others to be of the same clock, wait for nobody. While it is doubtful
+        whether a clock stood still, all wait as long as before.
         """
+        if any(stream in self._maps and self._maps[stream].is_doubtful for stream in timings):
+            return {stream: self._extra.get(stream, 0.0) for stream in timings}
         lags: dict[StreamT, float] = {}
         for stream, timing in timings.items():
             captured = self.ntp_time(stream, timing.timestamp)

@@ -13,6 +13,11 @@ stretched or shortened:
   a frame longer: without jitter the next one would always come too late to be of use.
 * When the delay is off by a frame or more, a frame is skipped or a concealment inserted, not too many at a time.
   Silence is shortened first, for nobody hears it.
+* A frame that comes late when nothing was left to play is the next one, if its sequence number is beyond the last one
+  that was played, and however late its timestamp looks: nothing was played in its place that had come. Either the
+  network has held it up, and what was sent behind it comes with it; or the sender's clock stood still in a pause, and
+  all that follows is as late. A quarter of a second shows which; until then nothing is skipped. In the second case the
+  delays from before the pause count no more, and lip-sync is told (:meth:`AudioPlayout.take_clock_shift`).
 
 The buffer is bounded; when it is full the oldest frame is dropped.
 """
@@ -31,6 +36,9 @@ from .options import AudioPlayoutOptions
 
 # Seconds.
 _MIN_CONCEALMENT: Final = 0.01
+_MAX_OBSERVED: Final = 256
+_PAUSE_OBSERVATION: Final = 0.25
+"""For how long frames are looked at behind one that was late: longer than a burst of what was held up takes."""
 
 
 class ConcealmentKind(enum.Enum):
@@ -80,6 +88,7 @@ class PlayoutCounters:
         duplicates: Frames that came twice, by number.
         overflows: Frames dropped because the buffer was full, by number.
         restarts: How often the timestamps began anew.
+        clock_shifts: How often the sender's clock was found to have stood still.
         delay: Sum of the time that each unit of sound waited, seconds times clock units.
     """
 
@@ -94,6 +103,7 @@ class PlayoutCounters:
     duplicates: int = 0
     overflows: int = 0
     restarts: int = 0
+    clock_shifts: int = 0
     delay: float = 0.0
 
 
@@ -126,6 +136,34 @@ class _Playing:
         """Return whether nothing was sent between what was played last and a frame of this number."""
         return self.sequence_number is not None and sequence_number == self.sequence_number + 1
 
+    def is_before(self, sequence_number: int | None) -> bool:
+        """Return whether a frame of this number was surely sent after what was played last."""
+        return (
+            self.sequence_number is not None
+            and sequence_number is not None
+            and sequence_number > self.sequence_number
+        )
+
+
+@attrs.define
+class _Pause:
+    """What is known since a frame came late when nothing was left to play.
+
+    Attributes:
+        since: When it came.
+        base_delay: The least delay before.
+        frames: The media time and the arrival of each that has come since, with it.
+    """
+
+    since: float
+    base_delay: float
+    frames: list[tuple[float, float]] = attrs.field(factory=list)
+
+    @property
+    def least_delay(self) -> float:
+        """The least delay since."""
+        return min(arrival - media_time for media_time, arrival in self.frames)
+
 
 class AudioPlayout:
     """Says what of one audio stream is to be played now.
@@ -149,6 +187,8 @@ class AudioPlayout:
         self._repeat_delay = 0.0
         self._repeats_wanted_until = -math.inf
         self._last_adjustment = -math.inf
+        self._pause: _Pause | None = None
+        self._clock_shift = 0.0
         self.counters = PlayoutCounters()
 
     @property
@@ -173,6 +213,11 @@ class AudioPlayout:
     def set_least_delay(self, delay: float) -> None:
         """Tell how long to wait at least, in seconds, although the network may need less."""
         self._least_delay = delay
+
+    def take_clock_shift(self) -> float:
+        """Return for how long the sender's clock stood still, or seemed to, since the last call; in seconds."""
+        shift, self._clock_shift = self._clock_shift, 0.0
+        return shift
 
     def play_time(self, timestamp: int) -> float | None:
         """Return when a timestamp of the sender would be played without extra delay; ``None`` if not known."""
@@ -208,15 +253,18 @@ class AudioPlayout:
             raise ValueError(f"a frame of {duration} clock units")
         if frame.clock_rate != self._clock_rate:
             self._change_clock(frame.clock_rate)
-        if not recovered:
-            self._jitter.update(timestamp / self._clock_rate, now)
         playing = self._playing
+        if not recovered:
+            self._observe(playing, timestamp, duration, now)
         if playing is None:
             due = now + self.target_delay
             self._playing = playing = _Playing(
                 timestamp, due, timestamp - self._units(self.target_delay), duration
             )
         elif abs(timestamp - playing.source) > self._units(self._options.max_gap):
+            self._restart(playing, timestamp, now)
+        elif timestamp < playing.settled and playing.precedes(sequence_number) and not self._timestamps:
+            # Its clock was set back; nothing of what was played can be this frame.
             self._restart(playing, timestamp, now)
         if timestamp < playing.source and not self._rewind(playing, timestamp, sequence_number):
             self.counters.late += 1
@@ -341,11 +389,52 @@ class AudioPlayout:
 
     # Where the source is
 
+    def _observe(self, playing: _Playing | None, timestamp: int, duration: int, now: float) -> None:
+        """Measure the delay of a frame, and find out whether the sender's clock stood still before it."""
+        self._judge_pause(now)
+        media_time = timestamp / self._clock_rate
+        pause = self._pause
+        base = self._jitter.base_delay if pause is None else pause.least_delay
+        is_dry = not self._timestamps and (playing is None or playing.hoped > 0)
+        tolerated = self.target_delay + max(self._options.tolerance, duration / self._clock_rate)
+        if is_dry and base is not None and now - media_time - base > tolerated:
+            if pause is not None:
+                # Another pause: nothing that was held up has come.
+                self._end_pause(pause)
+            base = self._jitter.base_delay
+            assert base is not None
+            self._pause = pause = _Pause(now, base)
+        if pause is None or len(pause.frames) >= _MAX_OBSERVED:
+            self._jitter.update(media_time, now)
+        else:
+            pause.frames.append((media_time, now))
+
+    def _judge_pause(self, now: float) -> None:
+        """Find out, when it is time, whether the sender's clock stood still."""
+        pause = self._pause
+        if pause is not None and now - pause.since >= _PAUSE_OBSERVATION:
+            self._end_pause(pause)
+
+    def _end_pause(self, pause: _Pause) -> None:
+        """Forget the delays of before a pause, if all frames since were late: they are of another clock."""
+        self._pause = None
+        shift = pause.least_delay - pause.base_delay
+        if shift > self._options.tolerance:
+            self._jitter.reset()
+            self._clock_shift += shift
+            self.counters.clock_shifts += 1
+        for media_time, arrival in pause.frames:
+            self._jitter.update(media_time, arrival)
+
     def _rewind(self, playing: _Playing, timestamp: int, sequence_number: int | None) -> bool:
         """Go back to a frame whose time is over, if nothing was played since; return whether it could be done."""
         options = self._options
         lateness = (playing.source - timestamp) / self._clock_rate
-        if timestamp < playing.settled or lateness > options.jitter.max_delay + options.max_excess:
+        if timestamp < playing.settled:
+            return False
+        if lateness > options.jitter.max_delay + options.max_excess and not playing.is_before(
+            sequence_number
+        ):
             return False
         # What was played beyond the frame stood in for it; what was played before it may be silence.
         overshot = min(playing.source - timestamp, playing.hoped)
@@ -363,6 +452,7 @@ class AudioPlayout:
         self._entries.clear()
         self._timestamps.clear()
         self._jitter.reset()
+        self._pause = None
         self._playing = None
 
     def _restart(self, playing: _Playing, timestamp: int, now: float) -> None:
@@ -372,6 +462,7 @@ class AudioPlayout:
         self._timestamps.clear()
         self._jitter.reset()
         self._jitter.update(timestamp / self._clock_rate, now)
+        self._pause = None
         wait = max(0.0, now + self.target_delay - playing.due)
         playing.source = playing.settled = timestamp - self._units(min(wait, self._options.max_gap))
         playing.sequence_number = None
@@ -393,8 +484,9 @@ class AudioPlayout:
 
     def _adjust(self, playing: _Playing, now: float) -> bool:
         """Shorten what is next if the delay is too long; return whether to insert something because it is too short."""
+        self._judge_pause(now)
         base = self._jitter.base_delay
-        if base is None or not self._timestamps:
+        if base is None or not self._timestamps or self._pause is not None:
             return False
         options = self._options
         delay = playing.due - playing.source / self._clock_rate
