@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/pion/interceptor"
+	"github.com/pion/logging"
 	"github.com/pion/webrtc"
 )
 
@@ -135,6 +136,10 @@ func (p *peer) execute(method string, with parameters) (interface{}, error) {
 func (p *peer) create(answeringRole string) error {
 	settings := webrtc.SettingEngine{}
 	settings.SetIncludeLoopbackCandidate(true)
+	// By itself it logs errors to standard output, between our answers.
+	logs := logging.NewDefaultLoggerFactory()
+	logs.Writer = os.Stderr
+	settings.LoggerFactory = logs
 	if answeringRole == "server" {
 		if err := settings.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
 			return err
