@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.strategies.media import connect_track, media_peers
 from tests.strategies.peers import description_of, open_channel, two_peers
@@ -473,3 +476,82 @@ async def test_a_handler_that_makes_more_events_for_ever_holds_up_nobody() -> No
         with trio.fail_after(1):
             for _ in range(100):
                 await trio.lowlevel.checkpoint()
+
+
+CALLS_AT_RANDOM = st.lists(
+    st.tuples(
+        st.sampled_from(["create", "close", "send", "listen", "peer closes", "peer sends", "pause"]),
+        st.integers(0, 5),
+    ),
+    max_size=30,
+)
+
+
+class ChannelsAtRandom:
+    """Calls methods of channels of both peers, and notes the events of Alice's."""
+
+    def __init__(self, pc: RTCPeerConnection, peer: RTCPeerConnection) -> None:
+        self.pc = pc
+        self.mine: list[RTCDataChannel] = []
+        self.theirs: list[RTCDataChannel] = []
+        self.fired: list[tuple[RTCDataChannel, str]] = []
+        peer.on_data_channel = lambda event: self.theirs.append(event.channel)
+
+    def note(self, event: AnyEvent) -> None:
+        channel = event.target
+        assert isinstance(channel, RTCDataChannel)
+        self.fired.append((channel, event.type))
+        expected = {"open": "open", "close": "closed", "closing": "closing"}
+        assert channel.ready_state == expected.get(event.type, channel.ready_state)
+
+    def create(self) -> None:
+        channel = self.pc.create_data_channel("")
+        assert (channel.ready_state, channel.id is None) == ("connecting", False)
+        for event in channel.EVENTS - {"message"}:
+            channel.add_event_listener(event, self.note)
+        self.mine.append(channel)
+
+    def call(self, verb: str, number: int) -> None:
+        channels = self.theirs if verb.startswith("peer") else self.mine
+        if verb == "create":
+            self.create()
+        elif channels:
+            channel = channels[number % len(channels)]
+            if verb.endswith(("close", "closes")):
+                channel.close()
+            elif verb == "listen":
+                channel.on_message = self.note
+            elif channel.ready_state == "open":
+                channel.send_nowait("x")
+
+
+async def call_at_random(calls: list[tuple[str, int]], ends: str) -> None:
+    async with open_channel() as (_, _, peers):
+        channels = ChannelsAtRandom(peers.alice, peers.bob)
+        for verb, number in calls:
+            before = len(channels.fired)
+            channels.call(verb, number)
+            assert len(channels.fired) == before
+            if verb == "pause":
+                await trio.sleep(number / 100)
+        if ends == "close":
+            before = len(channels.fired)
+            peers.alice.close()
+            await trio.sleep(1)
+            assert len(channels.fired) == before
+        else:
+            await trio.sleep(10)
+        for channel in channels.mine:
+            events = " ".join(event for target, event in channels.fired if target is channel)
+            pattern = r"(open)?( ?(message|buffered_amount_low))*( ?closing)?( ?message)*( ?close)?"
+            assert re.fullmatch(pattern, events), events
+            if ends == "close":
+                assert channel.ready_state == "closed"
+            else:
+                assert channel.ready_state in {"open", "closed"}
+                assert events.endswith("close") == (channel.ready_state == "closed")
+
+
+@given(CALLS_AT_RANDOM, st.sampled_from(["close", "wait"]))
+def test_whatever_is_called_events_come_later_and_in_order(calls: list[tuple[str, int]], ends: str) -> None:
+    trio.run(call_at_random, calls, ends, clock=trio.testing.MockClock(autojump_threshold=0))

@@ -1,4 +1,7 @@
-"""How soon we know that a peer has closed its connection: with data channels, and with audio alone."""
+"""How soon we know that a peer has closed its connection: with data channels, and with audio alone.
+
+Without trickle, so that no candidate is on its way to a connection that is closed.
+"""
 
 import pytest
 import trio
@@ -20,7 +23,7 @@ async def until_connected(own: OwnPeer) -> None:
 
 @pytest.mark.parametrize("name", PEERS)
 async def test_a_peer_with_a_channel_closes(peers: Peers, name: str) -> None:
-    async with connected(peers, name, we_offer=True) as connection:
+    async with connected(peers, name, we_offer=True, trickle=False) as connection:
         await connection.remote.close()
         with trio.fail_after(SOON):
             await connection.own.pc.peer_closed()
@@ -31,7 +34,7 @@ async def test_a_peer_with_audio_alone_closes(peers: Peers, name: str) -> None:
     async with negotiating(peers, name) as (own, remote, nursery):
         await remote.add_transceivers("audio")
         own.pc.add_transceiver("audio")
-        await connect(own, remote, trickle=True, nursery=nursery)
+        await connect(own, remote, trickle=False, nursery=nursery)
         await until_connected(own)
         await remote.connection_state("connected")
         await remote.close()
@@ -41,7 +44,7 @@ async def test_a_peer_with_audio_alone_closes(peers: Peers, name: str) -> None:
 
 async def test_a_page_is_closed(peers: Peers) -> None:
     """In Chromium nothing is sent then, so ICE has to find out."""
-    async with connected(peers, "firefox", we_offer=True) as connection:
+    async with connected(peers, "firefox", we_offer=True, trickle=False) as connection:
         await connection.remote.vanish()
         with trio.fail_after(SOON):
             await connection.own.pc.peer_closed()
