@@ -198,6 +198,7 @@ CALLS = [
     Call("MediaStreamTrack.enabled", setting("track.enabled", False)),
     Call("MediaStreamTrack.content_hint", setting("track.content_hint", "speech")),
     Call("MediaStreamTrackSource.close", lambda w: w.source.close(), ("local track: ended",)),
+    Call("MediaStreamTrackSource.drop_queued", lambda w: w.source.drop_queued()),
     # Section 4.2.2: nor who changes a stream.
     Call("MediaStream.add_track", lambda w: w.stream.add_track(open_media_track("video")[1])),
     Call("MediaStream.remove_track", lambda w: w.stream.remove_track(w.track)),
