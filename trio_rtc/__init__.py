@@ -5,7 +5,8 @@ Everything public is here; ``trio_rtc.signaling`` and ``trio_rtc.testing`` are i
 
 import attrs as _attrs
 
-from ._strict_names import strict_arguments as _strict_arguments
+from ._strict_names import check_method_arguments as _check_method_arguments
+from ._strict_names import check_public_arguments as _check_public_arguments
 from ._strict_names import strict_names as _strict_names
 from .certificate import RTCCertificate, RTCDtlsFingerprint
 from .channel_stream import ChannelStream
@@ -255,17 +256,17 @@ __all__ = [
 
 
 def _refuse_wrong_names() -> None:
-    """Let objects, and what they are made with, answer for wrong names with the right ones."""
+    """Let objects, and what they are made with, answer for wrong names and types with the right ones."""
     # What there is one of for each packet has no time for it; protocols are not for making objects.
-    left_out = {Address, ChannelStream, DatagramSocket, EncodedFrame, Network, RtpPacket, RtpPacketChannel}
+    for_each_packet = {Address, Concealment, EncodedFrame, HeardTelephoneEvent, RtpPacket}
+    left_out = for_each_packet | {ChannelStream, DatagramSocket, Network, RtpPacketChannel}
     for name in __all__:
         cls = globals()[name]
-        if not isinstance(cls, type) or issubclass(cls, BaseException | str) or cls in left_out:
-            continue
-        _strict_names(cls)
-        if _attrs.has(cls) or cls is RTCPeerConnection:
-            # Not in the classes' bodies, where type checkers would lose the signature that attrs makes.
-            setattr(cls, "__init__", _strict_arguments(vars(cls)["__init__"]))  # noqa: B010
+        if isinstance(cls, type) and not issubclass(cls, BaseException | str) and cls not in left_out:
+            _strict_names(cls)
+            if not _attrs.has(cls):
+                _check_method_arguments(cls)
+    _check_public_arguments(globals(), for_each_packet)
 
 
 _refuse_wrong_names()

@@ -11,12 +11,17 @@ an underscore are not checked.
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar, cast
+
+from ._argument_types import Expected, check_types, expected_types
 
 ClassT = TypeVar("ClassT", bound=type)
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
+_CHECKED = "_checks_arguments"
+_FOR_EACH_MESSAGE = frozenset({"receive", "send", "send_nowait", "send_rtp"})
+"""Methods that are called too often for it. They check what they are given themselves."""
 _SIMILARITY = 0.75
 _OTHER_LIBRARIES = {"on": "add_event_listener", "once": "add_event_listener", "emit": "dispatch_event"}
 """What pyee's emitters call it, on which aiortc's objects are based."""
@@ -48,34 +53,102 @@ def strict_names(cls: ClassT) -> ClassT:
 
 
 def strict_arguments(function: FunctionT) -> FunctionT:
-    """Let a wrong keyword argument raise a ``TypeError`` that names the one that was meant (a decorator)."""
-    names = [
-        parameter.name
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind not in {parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL}
-        and parameter.name != "self"
-    ]
+    """Check names and types of arguments (a decorator); a ``TypeError`` says which is wrong and what is right."""
+    called = function.__qualname__.removesuffix(".__init__")
+    parameters = inspect.signature(function).parameters.values()
+    plain = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    positional = [parameter.name for parameter in parameters if parameter.kind in plain]
+    named = plain | {inspect.Parameter.KEYWORD_ONLY}
+    names = [parameter.name for parameter in parameters if parameter.kind in named]
+    rest = [parameter.name for parameter in parameters if parameter.kind is parameter.VAR_POSITIONAL]
+    # Read at the first call, when all modules have been imported.
+    expected: dict[str, Expected] | None = None
 
-    def check(arguments: Iterable[str]) -> None:
-        for name in arguments:
+    def check(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        nonlocal expected
+        for name in kwargs:
             if name not in names:
-                called = function.__qualname__.removesuffix(".__init__")
-                raise TypeError(f"{called}() has no argument {name!r}{_suggestion(name, names, 'it takes')}")
+                others = [known for known in names if known != "self"]
+                raise TypeError(f"{called}() has no argument {name!r}{_suggestion(name, others, 'it takes')}")
+        if expected is None:
+            expected = expected_types(function, names + rest)
+        check_types(called, expected, {**dict(zip(positional, args, strict=False)), **kwargs})
+        for further in args[len(positional) :] if rest else ():
+            check_types(called, expected, {rest[0]: further})
 
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def call_async(*args: Any, **kwargs: Any) -> Any:
-            check(kwargs)
+            check(args, kwargs)
             return await function(*args, **kwargs)
 
-        return cast("FunctionT", call_async)
+        return _mark_checked(call_async, function)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        check(kwargs)
+        check(args, kwargs)
         return function(*args, **kwargs)
 
+    return _mark_checked(call, function)
+
+
+def check_public_arguments(module: dict[str, Any], left_out: Collection[object] = ()) -> None:
+    """Let the public functions and classes of a module check the names and types of their arguments.
+
+    It is done here and not where they are defined: type checkers keep the signatures that attrs makes, and calls inside
+    the package cost nothing more. What is made for each packet has no time for it.
+
+    Args:
+        module: The module's names, with ``__all__``.
+        left_out: What is not to check them.
+    """
+    for name in module["__all__"]:
+        public = module[name]
+        if public in left_out or getattr(public, "_is_protocol", False):
+            continue
+        if inspect.isfunction(public):
+            module[name] = strict_arguments(public)
+        elif isinstance(public, type) and not issubclass(public, BaseException | str | tuple):
+            initialize = vars(public).get("__init__")
+            if inspect.isfunction(initialize) and not hasattr(initialize, _CHECKED):
+                setattr(public, "__init__", strict_arguments(initialize))  # noqa: B010
+
+
+def check_method_arguments(cls: type) -> None:
+    """Let the public methods and attributes of a class check the types of what they are given."""
+    for name, member in list(vars(cls).items()):
+        if name.startswith("_") or name in _FOR_EACH_MESSAGE:
+            continue
+        if isinstance(member, property) and member.fset is not None:
+            setattr(
+                cls, name, property(member.fget, _strict_setter(member.fset), member.fdel, member.__doc__)
+            )
+        elif inspect.isfunction(member) and not hasattr(member, _CHECKED):
+            setattr(cls, name, strict_arguments(member))
+        elif isinstance(member, staticmethod):
+            setattr(cls, name, staticmethod(strict_arguments(member.__func__)))
+
+
+def _strict_setter(set_value: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    _, name = inspect.signature(set_value).parameters
+    expected: dict[str, Expected] | None = None
+
+    @functools.wraps(set_value)
+    def set_checked(self: Any, value: Any) -> None:
+        nonlocal expected
+        if expected is None:
+            expected = expected_types(set_value, [name])
+        wanted = expected.get(name)
+        if wanted is not None and not wanted.allows(value):
+            raise TypeError(f"{set_value.__qualname__} must be {wanted.text}, not {value!r:.100}")
+        set_value(self, value)
+
+    return set_checked
+
+
+def _mark_checked(call: Callable[..., Any], function: FunctionT) -> FunctionT:
+    setattr(call, _CHECKED, True)
     return cast("FunctionT", call)
 
 

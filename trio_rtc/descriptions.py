@@ -50,9 +50,18 @@ class RTCSessionDescription:
         Raises:
             TypeError: ``type`` is missing or unknown, or a member has the wrong type.
         """
+        _require_mapping("RTCSessionDescription", data)
         if "type" not in data:
-            raise TypeError("a session description has a 'type'")
+            raise TypeError(f"a session description has a 'type'; there is none in {data!r:.100}")
         return cls(data["type"], data.get("sdp", ""))
+
+
+def _require_mapping(kind: str, data: object) -> None:
+    if not isinstance(data, Mapping):
+        raise TypeError(
+            f"{kind}.from_json() takes the dictionary that toJSON() gives, not {data!r:.100}; "
+            "json.loads(...) makes one of JSON text"
+        )
 
 
 def _parse(text: str) -> Candidate | None:
@@ -175,6 +184,7 @@ class RTCIceCandidate:
             TypeError: A member has the wrong type, or nothing says which media section it belongs to, or ``sdp`` is
                 empty: only an empty ``candidate`` is the end of candidates.
         """
+        _require_mapping("RTCIceCandidate", data)
         line = data.get("candidate", "")
         if "sdp" in data and not line:
             line = data["sdp"]

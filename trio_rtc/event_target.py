@@ -297,6 +297,8 @@ class EventHandler(Generic[HandlerEventT]):
         return instance._slot(self._event)
 
     def __set__(self, instance: "EventTarget", handler: Handler[HandlerEventT] | None) -> None:
+        if handler is not None and not callable(handler):
+            raise TypeError(f"on_{self._event} must be a function or None, not {handler!r}")
         instance._set_slot(self._event, handler)
 
 

@@ -13,6 +13,7 @@ import trio
 import trio.testing
 
 from tests.strategies.calls import opus_frame
+from tests.strategies.json_channels import json_channel_pair
 from tests.strategies.peers import connect
 from trio_rtc import (
     MediaStreamTrack,
@@ -95,7 +96,9 @@ ENTRIES: dict[str, Callable[[], Awaitable[object]]] = {
     "MediaStreamTrackSource.aclose": lambda: source().aclose(),
     "signaling.connect": lambda: enter(signaling.connect("ws://127.0.0.1:1/", room="x")),
     "signaling.serve": lambda: signaling.serve(port=0),
-    "signaling.negotiate": lambda: signaling.negotiate(None, peer_connection(), polite=True),  # type: ignore[arg-type]
+    "signaling.negotiate": lambda: signaling.negotiate(
+        json_channel_pair()[0], peer_connection(), polite=True
+    ),
     "media.open_player": lambda: enter(media.open_player("x.webm")),
     "media.open_recorder": lambda: enter(media.open_recorder("x.webm")),
     "media.list_devices": media.list_devices,

@@ -4,6 +4,8 @@ Encoders and decoders themselves are synchronous (:mod:`.interfaces`): :func:`cr
 siblings make them. :mod:`.worker` runs them in threads.
 """
 
+from trio_rtc._strict_names import check_public_arguments as _check_public_arguments
+
 from .errors import CodecError
 from .interfaces import AudioDecoder, AudioEncoder, VideoDecoder, VideoEncoder
 from .options import (
@@ -46,3 +48,5 @@ __all__ = [
     "decodes_in_band_fec",
     "encodable_codecs",
 ]
+
+_check_public_arguments(globals())

@@ -1,5 +1,7 @@
 """Files, devices and synthetic sources on PyAV (extra ``media``)."""
 
+from trio_rtc._strict_names import check_public_arguments as _check_public_arguments
+
 from ._container import media_limiter
 from .devices import Device, DeviceKind, list_devices, open_camera, open_microphone, open_screen
 from .pattern import PatternSource, draw_pattern, read_counter, test_pattern
@@ -29,3 +31,5 @@ __all__ = [
     "test_pattern",
     "tone",
 ]
+
+_check_public_arguments(globals())

@@ -55,6 +55,8 @@ room named, or its name too long), 4408 (messages not taken, or pings not answer
 page may connect when it was served by the same host, or when its origin is in ``ServerOptions.origins``.
 """
 
+from trio_rtc._strict_names import check_public_arguments as _check_public_arguments
+
 from .client import SignalingError, connect
 from .http import Page
 from .membership import Peer, Room
@@ -79,3 +81,5 @@ __all__ = [
     "negotiate",
     "serve",
 ]
+
+_check_public_arguments(globals())

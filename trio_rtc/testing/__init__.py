@@ -14,6 +14,8 @@ a bad connection takes a moment, and goes the same way every time::
     trio_rtc.testing.run(test, seed=7)
 """
 
+from trio_rtc._strict_names import check_public_arguments as _check_public_arguments
+
 from .host import Service, SimulatedHost, SimulatedSocket
 from .link import Link
 from .nat import Nat, NatKind
@@ -58,3 +60,5 @@ __all__ = [
     "answer_binding_request",
     "run",
 ]
+
+_check_public_arguments(globals())

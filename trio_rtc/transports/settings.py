@@ -24,6 +24,14 @@ def _port_range(_: Any, __: Any, value: tuple[int, int] | None) -> None:
         raise ValueError("port_range is (first, last), both between 1 and 65535")
 
 
+def _video_decoder(_: Any, __: Any, options: object) -> None:
+    # Its class is in an optional extra.
+    if options is not None and not hasattr(options, "max_pixels"):
+        raise TypeError(
+            f"Settings() argument 'video_decoder' must be a VideoDecoderOptions or None, not {options!r}"
+        )
+
+
 @attrs.frozen
 class Settings:
     """What W3C does not have: given to the constructor of a peer connection.
@@ -69,6 +77,8 @@ class Settings:
         factory=OpusParameters, validator=attrs.validators.instance_of(OpusParameters)
     )
     decode: bool | None = None
-    video_decoder: "trio_rtc.codecs.VideoDecoderOptions | None" = None
+    video_decoder: "trio_rtc.codecs.VideoDecoderOptions | None" = attrs.field(
+        default=None, validator=_video_decoder
+    )
     rng: random.Random | None = None
     wall_clock: Callable[[], float] | None = None

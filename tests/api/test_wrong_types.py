@@ -1,0 +1,270 @@
+"""Every public constructor and function answers a wrong type in one sentence: argument, value, and what is right."""
+
+import enum
+import functools
+import inspect
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import trio
+
+import trio_rtc
+from trio_rtc import (
+    MediaStream,
+    MediaTrackCapabilities,
+    RTCConfiguration,
+    RTCIceCandidate,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpEncodingParameters,
+    RTCSessionDescription,
+    Settings,
+    codecs,
+    media,
+    open_media_track,
+    signaling,
+    testing,
+)
+from trio_rtc._argument_types import expected_types
+
+MODULES: tuple[types.ModuleType, ...] = (trio_rtc, testing, media, codecs, signaling)
+FOR_EACH_PACKET = {
+    "Address",
+    "Concealment",
+    "EncodedFrame",
+    "HeardTelephoneEvent",
+    "Packet",
+    "RtpPacket",
+    "TraceEntry",
+}
+"""Made so often that their types are not checked when they are made, but where an application hands them over."""
+ANYTHING = {
+    "target",
+    "args",
+    "self",
+    "carrier",
+    "video_decoder",
+    *inspect.signature(MediaTrackCapabilities).parameters,
+}
+"""Arguments that may be anything, or are checked elsewhere."""
+
+
+class Wrong:
+    def __repr__(self) -> str:
+        return "<a wrong object>"
+
+
+def public_callables() -> dict[str, Callable[..., Any]]:
+    found: dict[str, Callable[..., Any]] = {}
+    for module in MODULES:
+        for name in module.__all__:
+            public = getattr(module, name)
+            is_class = isinstance(public, type) and not issubclass(public, BaseException | enum.Enum)
+            if (is_class and not getattr(public, "_is_protocol", False)) or inspect.isfunction(public):
+                found[f"{module.__name__}.{name}"] = public
+    return found
+
+
+CALLABLES = public_callables()
+
+
+def arguments_of(public: Callable[..., Any]) -> list[str]:
+    function = public.__init__ if isinstance(public, type) else public  # type: ignore[misc]
+    parameters = inspect.signature(function).parameters.values()
+    names = [
+        parameter.name
+        for parameter in parameters
+        if parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+        and parameter.name != "self"
+    ]
+    checked = expected_types(inspect.unwrap(function) if isinstance(public, type) else function, names)
+    return [name for name in names if name in checked]
+
+
+ARGUMENTS = [
+    (name, argument)
+    for name, public in CALLABLES.items()
+    if name.rpartition(".")[2] not in FOR_EACH_PACKET
+    for argument in arguments_of(public)
+]
+
+
+@pytest.mark.parametrize(("name", "argument"), ARGUMENTS, ids=[".".join(each) for each in ARGUMENTS])
+def test_a_wrong_type_is_answered_in_one_sentence(name: str, argument: str) -> None:
+    public = CALLABLES[name]
+
+    async def call() -> None:
+        result = public(**{argument: Wrong()})
+        if inspect.isawaitable(result):
+            await result
+
+    expected = rf"^\w+\(\) argument '{argument}' must be .+, not <a wrong object>$"
+    with pytest.raises(TypeError, match=expected):
+        trio.run(call)
+
+
+def test_no_argument_was_forgotten() -> None:
+    assert len(ARGUMENTS) > 500
+    forgotten = set()
+    for name, public in CALLABLES.items():
+        if name.rpartition(".")[2] in FOR_EACH_PACKET:
+            continue
+        function = public.__init__ if isinstance(public, type) else public  # type: ignore[misc]
+        if not inspect.isfunction(function):
+            continue
+        checked = set(arguments_of(public))
+        for parameter in inspect.signature(function).parameters:
+            if parameter not in checked and parameter not in ANYTHING:
+                forgotten.add(f"{name}.{parameter}")
+    assert forgotten == set()
+
+
+CASES: list[tuple[Callable[[], object], str]] = [
+    (
+        lambda: RTCConfiguration(ice_servers=["stun:x"]),  # type: ignore[list-item]
+        r"RTCConfiguration\(\) argument 'ice_servers' must be a sequence of RTCIceServer, not \['stun:x'\]",
+    ),
+    (
+        lambda: RTCIceServer(5),  # type: ignore[arg-type]
+        r"RTCIceServer\(\) argument 'urls' must be a str or a sequence of str, not 5",
+    ),
+    (
+        lambda: RTCSessionDescription.from_json("text"),  # type: ignore[arg-type]
+        r"RTCSessionDescription\.from_json\(\) takes the dictionary that toJSON\(\) gives, not 'text'; json\.loads",
+    ),
+    (
+        lambda: RTCIceCandidate.from_json("text"),  # type: ignore[arg-type]
+        r"RTCIceCandidate\.from_json\(\) takes the dictionary that toJSON\(\) gives, not 'text'; json\.loads",
+    ),
+    (
+        lambda: RTCSessionDescription.from_json({"sdp": "v=0"}),
+        r"has a 'type'; there is none in {'sdp': 'v=0'}",
+    ),
+    (
+        lambda: RTCPeerConnection({"iceServers": []}),  # type: ignore[arg-type]
+        r"RTCPeerConnection\(\) argument 'configuration' must be an RTCConfiguration or None, not {'iceServers': \[\]}",
+    ),
+    (
+        lambda: RTCPeerConnection().create_data_channel(5),  # type: ignore[arg-type]
+        r"create_data_channel\(\) argument 'label' must be a str, not 5",
+    ),
+    (
+        lambda: RTCPeerConnection().create_data_channel("x", max_retransmits="1"),  # type: ignore[arg-type]
+        r"argument 'max_retransmits' must be an int or None, not '1'",
+    ),
+    (
+        lambda: RTCPeerConnection().add_transceiver(5),  # type: ignore[arg-type]
+        r"argument 'track_or_kind' must be a MediaStreamTrack or a str, not 5",
+    ),
+    (
+        lambda: Settings(network="eth0"),  # type: ignore[arg-type]
+        r"Settings\(\) argument 'network' must be a Network or None, not 'eth0'",
+    ),
+    (
+        lambda: Settings(port_range=(1, "2")),  # type: ignore[arg-type]
+        r"argument 'port_range' must be a tuple \(int, int\) or None, not \(1, '2'\)",
+    ),
+    (
+        lambda: Settings(video_decoder=5),  # type: ignore[arg-type]
+        r"argument 'video_decoder' must be a VideoDecoderOptions or None, not 5",
+    ),
+    (
+        lambda: RTCRtpEncodingParameters(priority="urgent"),  # type: ignore[arg-type]
+        r"argument 'priority' must be 'high' or 'low' or 'medium' or 'very-low', not 'urgent'",
+    ),
+    (
+        lambda: MediaStream(open_media_track("audio")[1]),  # type: ignore[arg-type]
+        r"argument 'tracks' must be a sequence of MediaStreamTrack or a MediaStream, not <.*MediaStreamTrack",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), CASES)
+def test_messages_name_what_would_be_right(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+def test_right_types_are_accepted() -> None:
+    Settings(close_timeout=1, port_range=[5000, 6000])  # type: ignore[arg-type]
+    RTCConfiguration([RTCIceServer(["stun:192.0.2.1"])], bundle_policy="max-bundle")
+    RTCRtpEncodingParameters(priority="low", max_framerate=30)  # type: ignore[arg-type]
+    MediaStream(track for track in [open_media_track("audio")[1]])
+
+
+def test_the_package_is_the_command() -> None:
+    run = functools.partial(subprocess.run, capture_output=True, text=True, timeout=120, check=False)
+    shown = run([sys.executable, "-m", "trio_rtc", "--help"])
+    assert shown.returncode == 0
+    assert "demo" in shown.stdout
+    hide = "import sys; sys.modules['click'] = None; import runpy; runpy.run_module('trio_rtc', run_name='__main__')"
+    refused = run([sys.executable, "-c", hide])
+    assert refused.returncode == 1
+    assert refused.stderr.strip() == 'trio-rtc needs click: python -m pip install "trio-rtc[cli]"'
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (
+            lambda pc, _: pc.add_track("x"),
+            r"add_track\(\) argument 'track' must be a MediaStreamTrack, not 'x'",
+        ),
+        (
+            lambda pc, _: pc.add_track(open_media_track("audio")[1], "s"),
+            r"add_track\(\) argument 'streams' must be a MediaStream, not 's'",
+        ),
+        (lambda pc, _: pc.remove_track("x"), r"argument 'sender' must be an RTCRtpSender, not 'x'"),
+        (
+            lambda pc, _: pc.set_configuration({}),
+            r"'configuration' must be an RTCConfiguration or None, not {}",
+        ),
+        (
+            lambda pc, _: pc.set_remote_description("v=0"),
+            r"'description' must be an RTCSessionDescription or a mapping, not 'v=0'",
+        ),
+        (
+            lambda pc, _: pc.add_ice_candidate("c"),
+            r"must be an RTCIceCandidate or a mapping or None, not 'c'",
+        ),
+        (
+            lambda pc, _: pc.generate_certificate(5),
+            r"'key_generation_algorithm' must be a str or a mapping, not 5",
+        ),
+        (lambda pc, _: pc.add_event_listener("track", 5), r"argument 'handler' must be a function, not 5"),
+        (lambda pc, _: setattr(pc, "on_track", 5), "on_track must be a function or None, not 5"),
+        (lambda _, tr: tr.sender.replace_track("x"), r"'track' must be a MediaStreamTrack or None, not 'x'"),
+        (lambda _, tr: tr.sender.set_parameters({}), r"'parameters' must be an RTCRtpSendParameters, not {}"),
+        (
+            lambda _, tr: tr.sender.dtmf.insert_dtmf(5),
+            r"insert_dtmf\(\) argument 'tones' must be a str, not 5",
+        ),
+        (
+            lambda _, tr: tr.set_codec_preferences(["opus"]),
+            r"must be a sequence of RTCRtpCodec, not \['opus'\]",
+        ),
+        (
+            lambda _, tr: setattr(tr.receiver, "jitter_buffer_target", "x"),
+            r"RTCRtpReceiver\.jitter_buffer_target must be a number or None, not 'x'",
+        ),
+        (
+            lambda _, tr: tr.receiver.track.apply_constraints(5),
+            r"'constraints' must be a mapping or None, not 5",
+        ),
+    ],
+)
+async def test_methods_answer_a_wrong_type(use: Callable[[Any, Any], object], message: str) -> None:
+    pc = RTCPeerConnection()
+    transceiver = pc.add_transceiver("audio")
+
+    async def call() -> None:
+        result = use(pc, transceiver)
+        assert inspect.isawaitable(result)
+        await result
+
+    with pytest.raises(TypeError, match=message):
+        await call()

@@ -1,0 +1,156 @@
+"""Types of arguments, checked by their annotations: an error names the argument, its value and what would be right."""
+
+import collections.abc
+import enum
+import numbers
+import reprlib
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Union
+
+import attrs
+
+Check = Callable[[Any], bool]
+
+_SIMPLE: dict[Any, tuple[type, str]] = {
+    int: (numbers.Integral, "an int"),
+    float: (numbers.Real, "a number"),
+    str: (str, "a str"),
+    bytes: (bytes, "bytes"),
+    bool: (int, "a bool"),
+}
+_COLLECTIONS = {
+    tuple: collections.abc.Sequence,
+    list: collections.abc.Sequence,
+    collections.abc.Sequence: collections.abc.Sequence,
+    collections.abc.Iterable: collections.abc.Iterable,
+    frozenset: collections.abc.Set,
+    set: collections.abc.Set,
+}
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+
+
+@attrs.frozen
+class Expected:
+    """What an argument may be.
+
+    Attributes:
+        allows: Returns whether a value is right.
+        text: What would be right, in words.
+    """
+
+    allows: Check
+    text: str
+
+
+def expected_types(function: Callable[..., Any], names: list[str]) -> dict[str, Expected]:
+    """Return what the arguments of a function may be, without those that can be anything or whose type is unknown."""
+    annotations = getattr(function, "__annotations__", {})
+    module = sys.modules.get(getattr(function, "__module__", ""), None)
+    found = {name: _expected(_resolved(annotations.get(name, Any), module)) for name in names}
+    return {name: expected for name, expected in found.items() if expected is not None}
+
+
+def check_types(called: str, expected: Mapping[str, Expected], arguments: Mapping[str, object]) -> None:
+    """Raise ``TypeError`` for the first argument that is not of its type."""
+    for name, value in arguments.items():
+        wanted = expected.get(name)
+        if wanted is not None and not wanted.allows(value):
+            raise TypeError(f"{called}() argument {name!r} must be {wanted.text}, not {_SHORT.repr(value)}")
+
+
+def _resolved(annotation: Any, module: types.ModuleType | None) -> Any:
+    if not isinstance(annotation, str):
+        return annotation
+    # What a module imports for type checkers only is mostly public.
+    names = {**vars(sys.modules["trio_rtc"]), **(vars(module) if module else {})}
+    try:
+        return eval(annotation, names)  # noqa: S307 - our own source
+    except (NameError, AttributeError, TypeError):
+        return Any
+
+
+def _expected(annotation: Any) -> Expected | None:
+    """Return what an annotation means; ``None`` for anything."""
+    if annotation is None or annotation is type(None):
+        return Expected(lambda value: value is None, "None")
+    if isinstance(annotation, type) and annotation in _SIMPLE:
+        kind, text = _SIMPLE[annotation]
+        return Expected(lambda value: isinstance(value, kind), text)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Union or origin is types.UnionType:
+        return _any_of([_expected(argument) for argument in arguments])
+    if origin is Literal:
+        # Which value is a question of its own, that a ValueError answers.
+        return Expected(lambda value: isinstance(value, str), " or ".join(map(repr, arguments)))
+    if origin is collections.abc.Callable:
+        return Expected(callable, "a function")
+    if origin is not None and not isinstance(origin, type):
+        return None
+    if origin is not None and issubclass(origin, collections.abc.Mapping):
+        return Expected(lambda value: isinstance(value, collections.abc.Mapping), "a mapping")
+    if origin in _COLLECTIONS:
+        return _collection(origin, arguments)
+    return _instance(origin or annotation)
+
+
+def _any_of(members: list[Expected | None]) -> Expected | None:
+    known = [member for member in members if member is not None]
+    if len(known) < len(members):
+        return None
+    return Expected(
+        lambda value: any(member.allows(value) for member in known),
+        " or ".join(member.text for member in known),
+    )
+
+
+def _collection(origin: Any, arguments: tuple[Any, ...]) -> Expected:
+    kind = _COLLECTIONS[origin]
+    if origin is tuple and (len(arguments) != 2 or arguments[1] is not ...):
+        members = [_expected(argument) for argument in arguments]
+
+        def allows_each(value: Any) -> bool:
+            return (
+                isinstance(value, collections.abc.Sequence)
+                and len(value) == len(members)
+                and all(
+                    member is None or member.allows(item) for member, item in zip(members, value, strict=True)
+                )
+            )
+
+        texts = ", ".join("anything" if member is None else _bare(member.text) for member in members)
+        return Expected(allows_each, f"a tuple ({texts})")
+    member = _expected(arguments[0])
+    text = "anything" if member is None else member.text
+
+    def allows_all(value: Any) -> bool:
+        if isinstance(value, str | bytes) or not isinstance(value, kind):
+            return False
+        # What can be iterated over only once is left for whom it was meant for.
+        is_repeatable = isinstance(value, collections.abc.Collection)
+        return member is None or not is_repeatable or all(map(member.allows, value))
+
+    return Expected(allows_all, f"a sequence of {_bare(text)}")
+
+
+def _bare(text: str) -> str:
+    """Return the text without its article."""
+    return text.removeprefix("an ").removeprefix("a ")
+
+
+def _instance(kind: Any) -> Expected | None:
+    if not isinstance(kind, type) or kind in (Any, object):
+        return None
+    if issubclass(kind, enum.StrEnum):
+        values = {member.value for member in kind}
+        return Expected(
+            lambda value: isinstance(value, str) and value in values, " or ".join(map(repr, sorted(values)))
+        )
+    text = f"{'an' if kind.__name__.startswith(('A', 'E', 'I', 'O', 'RTC')) else 'a'} {kind.__name__}"
+    if getattr(kind, "_is_protocol", False):
+        members = [name for name in vars(kind) if not name.startswith("_")]
+        return Expected(lambda value: all(hasattr(value, name) for name in members), text)
+    return Expected(lambda value: isinstance(value, kind), text)
