@@ -344,6 +344,9 @@ class IncomingStream:
             self._nack = None
         elif self._nack is None and self.codec is not None and FEEDBACK_NACK in self.codec.feedback:
             self._nack = NackGenerator(self._options.nack)
+            if self._numbers.highest is not None:
+                # The first packet in RED is counted before it is known what is in it.
+                self._nack.received(self._numbers.highest, self.last_heard)
 
     def _open_path(self) -> None:
         self._path = None
