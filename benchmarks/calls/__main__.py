@@ -2,17 +2,15 @@
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import trio
 
-from benchmarks.calls.call import PAIRS, Caller
+from benchmarks.calls.call import PAIRS, Caller, raise_priority
 from benchmarks.calls.figures import Figures, figures_of
 from benchmarks.calls.network import NETWORKS
 from benchmarks.calls.scene import write_scene
@@ -22,7 +20,6 @@ from tests.interop.drivers.chromium import open_chromium
 from tests.interop.drivers.rpc import PeerGoneError
 from tests.netns.private_network import enter_private_network
 
-PRIORITY = -10
 ATTEMPTS = 3
 MOST_LATENESS = 50.0
 """Milliseconds that the relay may be late; in a call where it is later, the machine was too busy."""
@@ -84,6 +81,7 @@ async def run(
         await trio.Path(page).write_text("<!doctype html><title>call</title>")
         flags = [f"--use-file-for-fake-video-capture={scene}", "--use-fake-ui-for-media-stream"]
         async with open_chromium(*flags, "--allow-loopback-in-peer-connection") as chromium:
+            raise_priority(chromium.pid)
             caller = Caller(chromium, scene, page)
             for number in range(arguments.rounds):
                 for row in rows:
@@ -134,9 +132,6 @@ def main() -> int:
         rows = chosen_rows(arguments.only)
     except ValueError as error:
         parser.error(str(error))
-    # What else runs on the machine shall not decide; only root may go before it.
-    with suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
     if not enter_private_network():
         _report("not root: on this host's own network")
     results, failures = trio.run(run, arguments, rows)
