@@ -1,7 +1,5 @@
 """Chromium hears audio whole that is sent at once, and with its pauses."""
 
-import array
-
 import av
 import pytest
 import trio
@@ -18,6 +16,8 @@ from trio_rtc.codecs.samples import frame_of, samples_of
 from trio_rtc.media import ToneSource
 
 RATE = 24_000
+SAMPLE_RATES = {"opus": 48_000, "PCMU": 8_000, "G722": 16_000}
+"""Of the decoder."""
 WHOLE = 0.98
 """What part of the audio is to be heard at least."""
 
@@ -43,12 +43,6 @@ async def heard(remote: RemotePeer) -> JsonObject:
         await trio.sleep(0.05)
 
 
-def loud_seconds(before: JsonObject, after: JsonObject, reference: float) -> float:
-    """Return for how long a tone of this energy a second was heard."""
-    energy: float = after["totalAudioEnergy"] - before["totalAudioEnergy"]
-    return energy / reference
-
-
 @pytest.mark.parametrize("codec", ["opus", "PCMU", "G722"])
 async def test_ten_seconds_given_at_once_are_heard_whole(peers: Peers, codec: str) -> None:
     async with negotiating(peers, "chromium", seconds=CALL_SECONDS) as (own, remote, nursery):
@@ -58,7 +52,6 @@ async def test_ten_seconds_given_at_once_are_heard_whole(peers: Peers, codec: st
         await remote.media.watch_frames()
         await connect(own, remote, trickle=True, nursery=nursery)
         await remote.connection_state("connected")
-        # The reference, sent as a microphone would.
         await frames.send(speech(2))
         await frames.drain()
         before = await heard(remote)
@@ -66,10 +59,10 @@ async def test_ten_seconds_given_at_once_are_heard_whole(peers: Peers, codec: st
         await frames.drain()
         await trio.sleep(1)
         after = await heard(remote)
-        played = (after["jitterBufferEmittedCount"] - before["jitterBufferEmittedCount"]) / 48_000
+        # What leaves the jitter buffer is played; what is made up for late or lost packets does not count.
+        samples = after["jitterBufferEmittedCount"] - before["jitterBufferEmittedCount"]
+        played = samples / SAMPLE_RATES[codec]
         lost = after["packetsDiscarded"] - before["packetsDiscarded"]
-        amplitude = max(array.array("h", samples_of(speech(0.02)))) / 32768
-        loud = loud_seconds(before, after, amplitude**2 / 2)
-        print(f"{codec}: {played:.2f} s played, {loud:.2f} s loud, {lost} packets discarded")
+        print(f"{codec}: {played:.2f} s played, {lost} packets discarded")
         assert played >= WHOLE * 10
-        assert loud >= WHOLE * 10
+        assert lost == 0
