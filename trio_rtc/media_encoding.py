@@ -80,12 +80,14 @@ class EncodeCounters:
         frames: How many encoded frames.
         keyframes: Those of them that are keyframes.
         seconds: How long encoding them has taken, all together.
+        quantizers: The quantizers of all frames, added up.
         implementation: What the encoder is called; ``None`` before the first frame.
     """
 
     frames: int = 0
     keyframes: int = 0
     seconds: float = 0.0
+    quantizers: int = 0
     implementation: str | None = None
 
     def note(self, encoded: Encoded, implementation: str | None) -> None:
@@ -93,6 +95,7 @@ class EncodeCounters:
         self.frames += len(encoded.frames)
         self.keyframes += sum(frame.keyframe for frame in encoded.frames)
         self.seconds += encoded.seconds
+        self.quantizers += sum(frame.quantizer or 0 for frame in encoded.frames)
         self.implementation = implementation
 
 

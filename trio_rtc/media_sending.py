@@ -304,7 +304,9 @@ class SendingPump:
                 # It is switched off, or there is not enough for it: others must not wait for it in what they share.
                 await self._release_encoder(layer.ssrc)
                 continue
-            for encoded in await self._encode(taken, plan, layer, bitrate):
+            frames = await self._encode(taken, plan, layer, bitrate)
+            self._record_quantizers(plan, layer, frames)
+            for encoded in frames:
                 self.frames_encoded += 1
                 if not await self._send_encoded(encoded, plan, layer.rid, captured):
                     self._lose_frame(plan, layer.rid)
@@ -348,6 +350,16 @@ class SendingPump:
             self.frames_failed += 1
             self._failures.record("a frame was not encoded: %s", error)
             return []
+
+    def _record_quantizers(self, plan: SendingPlan, layer: LayerPlan, frames: list[EncodedFrame]) -> None:
+        """Tell the scaler of a video layer how its encoder fares."""
+        scaler = self._scalers.get(layer.ssrc)
+        if scaler is None or plan.kind != "video":
+            return
+        # Frames that are left out for a lower rate were not dropped by the encoder.
+        is_thinned = layer.parameters.max_framerate is not None or scaler.limits_framerate
+        if frames or not is_thinned:
+            scaler.record(plan.codec.upper(), [frame.quantizer for frame in frames], trio.current_time())
 
     def _key(self, frame: Any, plan: SendingPlan, layer: LayerPlan, bitrate: float | None) -> EncodingKey:
         """Return how a frame is to be encoded for a layer at present."""

@@ -197,6 +197,7 @@ CALLS = [
     Call("MediaStreamTrack.clone", lambda w: w.track.clone()),
     Call("MediaStreamTrack.enabled", setting("track.enabled", False)),
     Call("MediaStreamTrack.content_hint", setting("track.content_hint", "speech")),
+    Call("MediaStreamTrackSource.drop_queued", lambda w: w.source.drop_queued()),
     Call("MediaStreamTrackSource.close", lambda w: w.source.close(), ("local track: ended",)),
     Call("MediaStreamTrackSource.drop_queued", lambda w: w.source.drop_queued()),
     # Section 4.2.2: nor who changes a stream.

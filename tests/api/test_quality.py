@@ -85,3 +85,102 @@ def test_the_content_suggests_and_the_application_decides(
     chosen: RTCDegradationPreference | None, hint: str, expected: RTCDegradationPreference
 ) -> None:
     assert preference(chosen, hint) is expected
+
+
+# -- by quantizers ---------------------------------------------------------------------------------------------------
+
+PLENTY = 2_500_000
+HIGH = {"VP8": 95, "VP9": 205, "H264": 37, "AV1": 205}
+LOW = {"VP8": 29, "VP9": 149, "H264": 24, "AV1": 145}
+CODECS = pytest.mark.parametrize("codec", sorted(HIGH))
+
+
+class Encoder:
+    """Gives a scaler pictures for some time, 30 a second."""
+
+    def __init__(
+        self, codec: str, wanted: RTCDegradationPreference = BALANCED, bitrate: float = PLENTY
+    ) -> None:
+        self.scaler = QualityScaler()
+        self.now = 0.0
+        self._codec = codec
+        self._wanted = wanted
+        self._bitrate = bitrate
+
+    def run(self, seconds: float, *quantizers: int | None) -> list[Quality]:
+        """Return the steps that there were; the quantizers come in turns, -1 for a picture that is dropped."""
+        steps = []
+        for index in range(round(seconds * 30)):
+            self.now += 1 / 30
+            steps.append(self.scaler.adapt(self._bitrate, HD, self._wanted, self.now))
+            quantizer = quantizers[index % len(quantizers)]
+            self.scaler.record(self._codec, [] if quantizer == -1 else [quantizer], self.now)
+        return list(dict.fromkeys(steps))
+
+
+@CODECS
+def test_coarse_pictures_become_smaller_although_there_are_many_bits(codec: str) -> None:
+    encoder = Encoder(codec, RTCDegradationPreference.MAINTAIN_FRAMERATE)
+    scales = [step.scale_down_by for step in encoder.run(7, HIGH[codec] + 1)]
+    # A step takes two seconds each.
+    assert scales == [1, 1.5, 2, 3]
+    assert encoder.scaler.is_limited
+
+
+@CODECS
+def test_between_the_thresholds_nothing_changes(codec: str) -> None:
+    encoder = Encoder(codec)
+    encoder.run(2.5, HIGH[codec] + 1)
+    assert encoder.run(30, HIGH[codec], LOW[codec]) == [Quality(1.5)]
+
+
+@CODECS
+def test_fine_pictures_become_larger_step_by_step(codec: str) -> None:
+    encoder = Encoder(codec)
+    encoder.run(5, HIGH[codec] + 1)
+    steps = encoder.run(20, LOW[codec] - 1)
+    assert [steps[0], steps[-1]] == [Quality(1.5, 20.0), Quality()]
+    assert len(steps) == 3
+
+
+def test_the_mean_decides_and_not_a_single_picture() -> None:
+    encoder = Encoder("VP8")
+    assert encoder.run(20, 127, 60, 60) == [Quality()]
+
+
+def test_an_encoder_that_drops_most_pictures_gets_smaller_ones() -> None:
+    encoder = Encoder("VP8")
+    assert encoder.run(2.5, 60, -1, -1)[-1] == Quality(1.5)
+    assert Encoder("VP8").run(20, 60, -1) == [Quality()]
+
+
+def test_an_encoder_that_drops_all_pictures_gets_smaller_ones() -> None:
+    encoder = Encoder("VP8")
+    encoder.run(0.1, 60)
+    assert encoder.run(2.5, -1)[-1] == Quality(1.5)
+
+
+def test_few_bits_are_enough_for_pictures_that_are_fine() -> None:
+    """A slide that stands still, for example."""
+    fine = Encoder("VP8", bitrate=460_000)
+    # The first picture has no quantizer yet.
+    fine.run(0.1, 10)
+    assert fine.run(20, 10)[-1] == Quality()
+    unknown = Encoder("VP8", bitrate=460_000)
+    assert unknown.run(20, None)[-1] != Quality()
+
+
+def test_without_quantizers_the_bitrate_decides() -> None:
+    encoder = Encoder("VP8")
+    assert encoder.run(20, None) == [Quality()]
+    assert Encoder("H265").run(20, 51) == [Quality()]
+
+
+def test_another_codec_is_judged_by_its_own_scale() -> None:
+    scaler = QualityScaler()
+    for index in range(600):
+        now = index / 30
+        step = scaler.adapt(PLENTY, HD, BALANCED, now)
+        codec, quantizer = ("VP8", 120) if now < 1.9 else ("VP9", 150)
+        scaler.record(codec, [quantizer], now)
+        assert step == Quality()

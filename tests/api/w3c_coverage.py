@@ -67,7 +67,6 @@ NOT_KNOWN = {
     "RTCRemoteInboundRtpStreamStats": _CONGESTION_MARKS
     | {"packetsReceived", "packetsWithBleachedEct1Marking"},
     "RTCOutboundRtpStreamStats": {
-        "qpSum",
         "psnrSum",
         "psnrMeasurements",
         "powerEfficientEncoder",

@@ -1,6 +1,9 @@
 """When a running encoder is told another bitrate, and when it has to be opened anew."""
 
-from tests.strategies.pictures import timed_pattern
+import pytest
+
+from tests.strategies.pictures import moving_noise, timed_pattern
+from trio_rtc.codecs import create_video_encoder
 from trio_rtc.codecs.picture_clock import PictureClock, PictureSelector
 from trio_rtc.codecs.rate_control import ClockRate, LiveRate, ReopeningRate
 
@@ -86,3 +89,17 @@ def test_selection_is_even_and_follows_a_late_source():
         False,
         True,
     ]
+
+
+@pytest.mark.parametrize("codec", ["VP8", "VP9", "H264"])
+@pytest.mark.parametrize("framerate", [10, 15, 30])
+def test_the_bitrate_does_not_depend_on_the_frame_rate(codec: str, framerate: int) -> None:
+    """x264 takes pictures for evenly spaced, and spent half the bits at half the frame rate."""
+    encoder, size, seconds = create_video_encoder(codec), 0, 6
+    for index, picture in enumerate(moving_noise(framerate * seconds)):
+        picture.pts = index * 90_000 // framerate
+        frames = encoder.encode(picture, bitrate=400_000)
+        if index >= framerate * 2:
+            size += sum(len(frame.payload) for frame in frames)
+    encoder.close()
+    assert size * 8 / (seconds - 2) == pytest.approx(400_000, rel=0.2)

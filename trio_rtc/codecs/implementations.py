@@ -58,10 +58,11 @@ def _x264(setup: EncoderSetup) -> dict[str, str]:
 
 
 def _libvpx(setup: EncoderSetup) -> dict[str, str]:
+    # Error resilience would begin each frame with default probabilities: it costs bits, and helps only receivers that
+    # go on decoding after a lost frame.
     return {
         "deadline": "realtime",
         "lag-in-frames": "0",
-        "error-resilient": "default",
         "drop-threshold": "30",
         "max-intra-rate": str(_MAX_INTRA_PERCENT),
         "minrate": str(setup.ceiling),
@@ -72,7 +73,7 @@ def _libvpx(setup: EncoderSetup) -> dict[str, str]:
 
 def _vp8(setup: EncoderSetup) -> dict[str, str]:
     # A positive cpu-used lets libvpx choose its effort by the real clock, and so never twice the same.
-    effort = "-6" if setup.pixels <= 1280 * 720 else "-12"
+    effort = "-5" if setup.pixels <= 640 * 360 else "-6" if setup.pixels <= 1280 * 720 else "-12"
     return {**_libvpx(setup), "cpu-used": effort, "static-thresh": "1"}
 
 

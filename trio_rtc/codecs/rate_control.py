@@ -11,6 +11,7 @@ What FFmpeg lets through differs from encoder to encoder, hence three ways, one 
   for large changes only and not often; except when a keyframe is due anyway.
 """
 
+import math
 from typing import Protocol
 
 import attrs
@@ -31,8 +32,14 @@ class RateControl(Protocol):
     def opened(self, target: int, timestamp: int) -> None:
         """Remember what the context was opened for."""
 
-    def apply(self, context: av.VideoCodecContext, target: int) -> None:
-        """Set the bitrate before a picture is given."""
+    def apply(self, context: av.VideoCodecContext, target: int, interval: float) -> None:
+        """Set the bitrate before a picture is given.
+
+        Args:
+            context: The encoder.
+            target: Bits a second.
+            interval: How far apart pictures are at present, relative to the frame rate of the context.
+        """
 
     def stretch(self, ticks: int, target: int) -> int:
         """Return how far apart in time the encoder is to believe two pictures."""
@@ -61,9 +68,13 @@ class LiveRate:
         """Remember the ceiling."""
         self._ceiling = self.bitrate_to_open(target)
 
-    def apply(self, context: av.VideoCodecContext, target: int) -> None:
-        """Set it."""
-        context.bit_rate = target
+    def apply(self, context: av.VideoCodecContext, target: int, interval: float) -> None:
+        """Set it.
+
+        Tuned for low latency, these encoders take pictures for evenly spaced, and divide the bitrate by the frame rate
+        that they were opened with.
+        """
+        context.bit_rate = round(min(target * interval, self._ceiling or math.inf))
 
     def stretch(self, ticks: int, target: int) -> int:
         """Return time as it is."""
@@ -97,7 +108,7 @@ class ClockRate:
         """Let the clock run at normal speed."""
         self._opened_with = target
 
-    def apply(self, context: av.VideoCodecContext, target: int) -> None:
+    def apply(self, context: av.VideoCodecContext, target: int, interval: float) -> None:
         """Nothing: the encoder would not look."""
 
     def stretch(self, ticks: int, target: int) -> int:
@@ -142,7 +153,7 @@ class ReopeningRate:
         self._opened_with = target
         self._opened_at = timestamp
 
-    def apply(self, context: av.VideoCodecContext, target: int) -> None:
+    def apply(self, context: av.VideoCodecContext, target: int, interval: float) -> None:
         """Nothing: the encoder would not look."""
 
     def stretch(self, ticks: int, target: int) -> int:

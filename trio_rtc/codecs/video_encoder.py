@@ -15,6 +15,7 @@ from .implementations import EncoderSetup, VideoEncoderImplementation
 from .options import VideoEncoderOptions
 from .picture_clock import VIDEO_CLOCK_RATE, PictureClock, PictureSelector
 from .picture_input import PictureInput, scaled_size
+from .quantizers import quantizer_of
 from .rate_control import RateControl
 
 _NEVER = 100_000  # pictures between keyframes that nobody asked for
@@ -22,6 +23,8 @@ _MAX_IN_FLIGHT = 64
 _I_PICTURE = 1
 _AUTOMATIC = 0
 _TEMPORAL_DELIMITER = b"\x12\x00"
+_MAX_INTERVAL = 6.0
+_INTERVAL_WEIGHT = 0.2
 _MAX_STEP = VIDEO_CLOCK_RATE  # a pause must not let the encoder save up bits for longer than a second
 
 
@@ -30,6 +33,7 @@ class _Open:
     """An encoder that has been opened.
 
     Attributes:
+        interval: How far apart pictures are on average, relative to the frame rate that it was opened with.
         in_flight: RTP timestamps of what it has been given, by its own clock.
     """
 
@@ -39,7 +43,13 @@ class _Open:
     width: int
     height: int
     clock: int = 0
+    interval: float = 1.0
     in_flight: dict[int, tuple[int, int]] = attrs.field(factory=dict)
+
+    def follow_interval(self, interval: float) -> None:
+        """Average how far apart pictures are."""
+        interval = min(max(interval, 1 / _MAX_INTERVAL), _MAX_INTERVAL)
+        self.interval += (interval - self.interval) * _INTERVAL_WEIGHT
 
 
 class FFmpegVideoEncoder:
@@ -115,10 +125,11 @@ class FFmpegVideoEncoder:
     def _encode(self, frame: av.VideoFrame, timestamp: int, size: tuple[int, int]) -> list[EncodedFrame]:
         opened = self._ready(timestamp, size)
         picture = self._input.prepare(frame, opened.width, opened.height, opened.implementation.pixel_format)
-        opened.rate.apply(opened.context, self._bitrate)
         if self._last_timestamp is not None:
             step = min(timestamp - self._last_timestamp, _MAX_STEP)
             opened.clock += opened.rate.stretch(step, self._bitrate)
+            opened.follow_interval(step * self._options.framerate / VIDEO_CLOCK_RATE)
+        opened.rate.apply(opened.context, self._bitrate, opened.interval)
         self._last_timestamp = timestamp
         picture.pts = opened.clock
         picture.time_base = Fraction(1, VIDEO_CLOCK_RATE)
@@ -146,6 +157,7 @@ class FFmpegVideoEncoder:
             width=opened.width,
             height=opened.height,
             rotation=rotation,
+            quantizer=quantizer_of(self.codec, packet),
         )
 
     def _ready(self, timestamp: int, size: tuple[int, int]) -> _Open:

@@ -105,6 +105,7 @@ class RTCOutboundRtpStreamStats:
     huge_frames_sent: int | None
     frames_encoded: int | None
     key_frames_encoded: int | None
+    qp_sum: int | None
     total_encode_time: float | None
     encoder_implementation: str | None
     quality_limitation_reason: RTCQualityLimitationReason | None

@@ -26,6 +26,8 @@ class EncodedFrame:
         rotation: Degrees clockwise by which a picture is to be turned (video orientation).
         marker: For audio, whether a talkspurt begins.
         contributing_sources: Who is heard in it, by CSRC.
+        quantizer: How coarsely a video frame of our encoder is quantized, in the unit of the codec's bitstream: of VP8
+            0 to 127, of VP9 and AV1 0 to 255, of H.264 0 to 51; ``None`` if the encoder does not tell.
     """
 
     payload: bytes
@@ -44,3 +46,4 @@ class EncodedFrame:
     rotation: int = 0
     marker: bool = False
     contributing_sources: tuple[int, ...] = ()
+    quantizer: int | None = None
