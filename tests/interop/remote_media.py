@@ -125,6 +125,10 @@ class RemoteMedia:
         )
         return heard
 
+    async def watch(self, mid: str, seconds: float) -> None:
+        """Let the peer show what it receives for some time."""
+        await self._link.execute("watch", {"mid": mid, "seconds": seconds})
+
     async def send_tones(self, source: int, tones: str) -> None:
         """Let a peer in a browser play telephone tones in the place of a track's sound."""
         await self._link.execute("sendTones", {"source": source, "tones": tones})

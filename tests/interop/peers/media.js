@@ -248,6 +248,7 @@
       });
     },
     frameTimes: () => ({ ...watched, now: performance.now() }),
+    watch: ({ mid, seconds }) => show(mid, () => new Promise(done => setTimeout(done, 1000 * seconds))),
     async requestKeyframe({ mid }) {
       const { receiver } = peer.connection().getTransceivers().find(each => each.mid === mid);
       const worker = new Worker(URL.createObjectURL(new Blob([transform], { type: "text/javascript" })));

@@ -76,10 +76,17 @@ def test_where_the_path_is_not_full_data_is_not_bounded_by_media() -> None:
     path = Bottleneck(20e6)
     path.share.set_max_bitrate(math.inf, 0.0)
     before = path.run(9)
+    # Data has less than the path carries, and there is no queue.
+    path.rate = 40e6
     path.share.set_max_bitrate(1e6, path.now)
-    # Without a queue that anybody feels.
-    path.share.target = 10.0
     assert path.run(5) >= before
+
+
+def test_on_a_short_path_the_queue_is_shorter() -> None:
+    path = Bottleneck(20e6, 0.002)
+    path.share.set_max_bitrate(math.inf, 0.0)
+    assert path.run(5) == pytest.approx(20e6, rel=0.15)
+    assert path.queue < 0.015
 
 
 def test_the_round_trip_without_a_queue_is_measured_again() -> None:

@@ -18,6 +18,8 @@ from typing import Final
 
 import attrs
 
+_MIN_TARGET: Final = 0.01
+"""Seconds of queue on the shortest paths: there it is that of a busy machine, in which audio waits several times."""
 _RENEWAL: Final = 10.0
 """Seconds between two measurements of the round trip without a queue."""
 _MIN_PACKETS: Final = 2
@@ -39,7 +41,7 @@ class PathShare:
 
     Attributes:
         packet_size: Bytes of a full packet.
-        target: Seconds by which data may make a round trip longer.
+        target: Seconds by which data may make a round trip longer; less on paths that are shorter than that.
         maximum: Bytes that the window may have at most.
         window: Bytes that may be in flight; infinite while data has the path for itself.
     """
@@ -87,9 +89,10 @@ class PathShare:
     def _change(self, round_trip: float, *, in_use: bool) -> float:
         """Return by what the window is to be multiplied."""
         assert self._max_bitrate is not None
-        wanted = (self._base + self.target) / round_trip
+        target = min(self.target, max(self._base, _MIN_TARGET))
+        wanted = (self._base + target) / round_trip
         above = self._by_delay > self._max_bitrate * round_trip / 8
-        if above and round_trip - self._base > _CONTENDED * self.target:
+        if above and round_trip - self._base > _CONTENDED * target:
             return min(wanted, _YIELD)
         if wanted < 1:
             return max(wanted, _MIN_STEP)
