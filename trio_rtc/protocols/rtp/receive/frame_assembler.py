@@ -16,7 +16,7 @@ where repair goes on, it asks for the keyframe first, and waits for ``last_wait`
 for the packet may be here sooner than the keyframe. On a long way that is as long as the keyframe takes.
 
 A missing number need not have carried media: ULPFEC and padding have numbers of the same stream. Between a frame that
-is complete and the first packet of another, the codec's picture numbers tell (:mod:`.payload.continuity`): if the next
+is complete and the first packet of another, the codec's picture numbers tell (:mod:`.succession`): if the next
 picture follows on the last, the assembler goes on behind the missing numbers at once, as libwebrtc does. Where the
 codec does not tell, timestamps that leave no room for another frame do: at once if the frames come at even intervals,
 else when a retransmission would have come. If one comes later after all, a keyframe is asked for.
@@ -29,7 +29,6 @@ section 5.1's, as the payload formats for video define it.
 """
 
 import math
-from collections import deque
 from typing import Final
 
 import attrs
@@ -38,12 +37,12 @@ from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.packet import RtpPacket
 from trio_rtc.protocols.rtp.payload import AssembledFrame, Continuity, ContinuityTracker, Depacketizer
 
-from .frame_intervals import FrameIntervals
 from .keyframe_requests import KeyframeRequests
 from .keyframe_starts import KeyframeStarts
 from .options import FrameAssemblerOptions
 from .packet_buffer import BufferedPacket, PacketBuffer
 from .progress import StreamProgress
+from .succession import NOT_A_SUCCESSOR, FrameSuccession, Succession
 from .temporal import LayerPosition, TemporalContinuity, TemporalLayers
 
 
@@ -119,10 +118,8 @@ class _Gap:
     # The first packet behind it that has a payload, if one is known, and how that relates to the last frame, as looked
     # at when so many packets had come.
     behind: int | None = None
-    continuity: Continuity = Continuity.BROKEN
-    # Whether only timestamps tell that.
-    is_doubtful: bool = False
-    continuity_looked_at: int = -1
+    succession: Succession = NOT_A_SUCCESSOR
+    succession_looked_at: int = -1
 
 
 @attrs.define
@@ -144,10 +141,6 @@ class _Gathering:
 _LOOK_AGAIN: Final = 32
 """A buffer is searched anew when so small a part of it, or one packet, is new: else each packet would cost a search."""
 _KEYFRAME_ANSWERS: Final = 1.5
-_MAX_LOOKED_AT: Final = 6
-"""Packets at the beginning of a frame in which its picture number is looked for."""
-_MAX_DOUBTED: Final = 64
-"""Numbers that were passed over because of timestamps only, and may turn out to carry media."""
 _MAX_GIVEN_UP: Final = 32
 """Gaps and broken frames that are passed over at once. Of what is behind more of them nothing is worth the search."""
 
@@ -180,14 +173,12 @@ class FrameAssembler:
         self._options = options or FrameAssemblerOptions()
         self._layers = layers
         self._repairs = repairs
-        self._pictures = continuity
-        self._intervals = FrameIntervals()
-        self._doubted: deque[int] = deque(maxlen=_MAX_DOUBTED)
         self._patience = self._first_answer = self._options.max_wait
         self._last_wait = self._options.last_wait
         self._delay = 0.0
         self._buffer = PacketBuffer()
         self._keyframes = KeyframeStarts(self._buffer, depacketizer)
+        self._succession = FrameSuccession(self._buffer, depacketizer, continuity)
         self._state: _Seeking | _Gathering = _Seeking()
         self._requests = KeyframeRequests(self._options)
         self._continuity = TemporalContinuity()
@@ -307,7 +298,7 @@ class FrameAssembler:
             gap = self._blocking_gap(state)
             if gap is None:
                 break
-            if self._find_continuity(gap, state) is Continuity.NEXT:
+            if self._find_succession(gap, state) is Continuity.NEXT:
                 self._pass_over(gap, state)
                 continue
             if now < self._gap_deadline(gap):
@@ -353,9 +344,7 @@ class FrameAssembler:
 
     def _drop_late(self, sequence_number: int, packet: RtpPacket, now: float) -> None:
         self.counters.late += 1
-        was_needed = bool(packet.payload) and sequence_number in self._doubted
-        if was_needed:
-            self._doubted.remove(sequence_number)
+        was_needed = bool(packet.payload) and self._succession.take_doubted(sequence_number)
         if was_needed or self._progress.is_silent(now):
             # All that comes is late: perhaps a new stream, that a keyframe would show to be one.
             self._requests.need(now)
@@ -364,8 +353,7 @@ class FrameAssembler:
         self.counters.resets += 1
         self._empty()
         self._floor = None
-        self._doubted.clear()
-        self._intervals.reset()
+        self._succession.reset()
         self._progress.begin_anew()
 
     def _empty(self) -> None:
@@ -423,9 +411,7 @@ class FrameAssembler:
         entries = [self._buffer.remove(number) for number in range(first, last + 1)]
         state.first = state.scan = self._floor = last + 1
         payloads = [entry.packet.payload for entry in entries if entry.packet.payload]
-        if self._pictures is not None:
-            self._pictures.record(payloads)
-        self._intervals.record(entries[0].timestamp, adjacent=not state.passed_over)
+        self._succession.record(payloads, entries[0].timestamp, adjacent=not state.passed_over)
         state.passed_over = False
         position = self._position(payloads[0])
         if not state.needs_keyframe and not self._continuity.accepts(position):
@@ -490,49 +476,27 @@ class FrameAssembler:
 
     # Numbers without media
 
-    def _find_continuity(self, gap: _Gap, state: _Gathering) -> Continuity:
+    def _find_succession(self, gap: _Gap, state: _Gathering) -> Continuity:
         """Return how the frame that begins behind a gap, if one does, relates to the last one."""
         if gap.behind is None or gap.number != state.first or state.needs_keyframe:
             return Continuity.BROKEN
-        if gap.continuity_looked_at != self._inserted:
-            gap.continuity_looked_at = self._inserted
-            gap.continuity = self._look_behind(gap, gap.behind)
-        return gap.continuity
-
-    def _look_behind(self, gap: _Gap, behind: int) -> Continuity:
-        packets = self._buffer.packets
-        timestamp = packets[behind].timestamp
-        if not self._depacketizer.starts_frame(packets[behind].packet.payload):
-            return Continuity.BROKEN
-        payloads: list[bytes] = []
-        for number in range(behind, behind + _MAX_LOOKED_AT):
-            entry = packets.get(number)
-            if entry is None or entry.timestamp != timestamp:
-                break
-            if entry.packet.payload:
-                payloads.append(entry.packet.payload)
-        told = Continuity.UNKNOWN
-        if self._pictures is not None:
-            told = self._pictures.check(payloads, behind - gap.number)
-        gap.is_doubtful = told is Continuity.UNKNOWN
-        if told in (Continuity.NEXT, Continuity.BROKEN):
-            return told
-        if self._intervals.excludes_a_frame(timestamp):
-            return Continuity.NEXT
-        return Continuity.DECODABLE if self._intervals.leaves_no_room(timestamp) else told
+        if gap.succession_looked_at != self._inserted:
+            gap.succession_looked_at = self._inserted
+            gap.succession = self._succession.check(gap.number, gap.behind)
+        return gap.succession.continuity
 
     def _pass_over(self, gap: _Gap, state: _Gathering) -> None:
         """Go on at the frame behind a gap: what is missing carried nothing that it needs."""
         assert gap.behind is not None
         missing = [number for number in range(gap.number, gap.behind) if number not in self._buffer.packets]
         self.counters.passed_over += len(missing)
-        if gap.is_doubtful:
-            self._doubted.extend(missing[-_MAX_DOUBTED:])
+        if gap.succession.is_doubtful:
+            self._succession.doubt(missing)
         self._buffer.discard_below(gap.behind)
         self._fill(state, gap)
         state.first = state.scan = self._floor = gap.behind
         state.run_end = self._buffer.run_end(gap.behind)
-        state.passed_over = gap.is_doubtful or gap.continuity is not Continuity.NEXT
+        state.passed_over = not gap.succession.is_adjacent
         self._keyframes.forget_below(state.run_end)
 
     def _gap_deadline(self, gap: _Gap) -> float:
@@ -541,7 +505,7 @@ class FrameAssembler:
             return gap.since
         if not self._repairs or self._keyframe_follows(gap):
             return gap.since + self._reordering_wait()
-        if gap.continuity is Continuity.DECODABLE:
+        if gap.succession.continuity is Continuity.DECODABLE:
             return gap.since + self._first_answer
         deadline = gap.since + self._patience
         return deadline + self._last_wait if gap.is_overdue else deadline
@@ -550,7 +514,7 @@ class FrameAssembler:
         """Ask for a keyframe, and return whether the gap may still be filled before it comes."""
         if gap.is_overdue or not self._repairs or self._repair_gave_up or not self._options.last_wait:
             return False
-        if gap.continuity is Continuity.DECODABLE:
+        if gap.succession.continuity is Continuity.DECODABLE:
             return False
         keyframe = self._keyframes.first_behind(gap.number, whole=False)
         if keyframe is not None or self._later_independent_frame(gap, state) is not None:
@@ -571,7 +535,7 @@ class FrameAssembler:
     def _skip(self, gap: _Gap, state: _Gathering, now: float) -> None:
         """Give up a gap, and what needs it."""
         self._repair_gave_up = False
-        if gap.continuity is Continuity.DECODABLE:
+        if gap.succession.continuity is Continuity.DECODABLE:
             self._pass_over(gap, state)
             return
         self.counters.skips += 1
