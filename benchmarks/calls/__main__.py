@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -132,6 +133,8 @@ def main() -> int:
         rows = chosen_rows(arguments.only)
     except ValueError as error:
         parser.error(str(error))
+    # A time limit from outside ends the browser too.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     if not enter_private_network():
         _report("not root: on this host's own network")
     results, failures = trio.run(run, arguments, rows)
