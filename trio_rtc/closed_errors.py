@@ -5,7 +5,8 @@ calls then raises ``InvalidStateError``, ``trio.ClosedResourceError`` or ``trio.
 logged and not raised when it escapes a handler
 
 - of a connection whose block has begun to end, whatever has raised it, or
-- of any connection, if it is marked: raised by an object of ours because its connection is closed or its peer has left.
+- of any connection, if it is marked: raised by an object of ours because its connection is closed, or because the peer
+  has left or has closed the channel.
 """
 
 from typing import TypeVar
@@ -21,7 +22,7 @@ _MARK = "_trio_rtc_connection_ended"
 
 
 def mark_connection_ended(error: ErrorT) -> ErrorT:
-    """Mark an error as one that a closed connection or the leaving of a peer has caused, and return it."""
+    """Mark an error as one that a closed connection or the peer has caused, and return it."""
     setattr(error, _MARK, True)
     return error
 

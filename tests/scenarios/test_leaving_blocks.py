@@ -395,6 +395,25 @@ async def test_a_handler_that_answers_a_peer_who_has_left_ends_no_block() -> Non
 
 
 @virtual_time
+async def test_a_handler_that_answers_on_a_channel_that_the_peer_has_closed_ends_no_block() -> None:
+    asked = trio.Event()
+
+    async def answer(event: MessageEvent) -> None:
+        asked.set()
+        await trio.sleep(1)
+        assert isinstance(event.target, RTCDataChannel)
+        await event.target.send("too late")
+
+    async with open_channel() as (mine, theirs, peers):
+        theirs.on_message = answer
+        await mine.send("are you there?")
+        await asked.wait()
+        await mine.aclose()
+        await trio.sleep(2)
+        assert peers.bob.connection_state == "connected"
+
+
+@virtual_time
 async def test_a_handler_that_uses_a_channel_after_closing_it_ends_the_block() -> None:
     async def use(channel: RTCDataChannel) -> None:
         channel.close()
