@@ -67,6 +67,9 @@ BLOCKS = [(page, block) for page in PAGES for block in _PYTHON.findall(page.read
 PROGRAMS = [(page, block) for page, block in BLOCKS if "trio.run(" in block]
 
 
+_OTHER = {"alice": "bob", "bob": "alice"}
+
+
 def page_name(value: object) -> str:
     return str(value.relative_to(ROOT)) if isinstance(value, Path) else ""
 
@@ -76,6 +79,16 @@ def test_whole_programs_run(page: Path, program: str, capsys: pytest.CaptureFixt
     exec(compile(program, str(page), "exec"), {"__name__": "__main__"})
     said = {"hello, bob": "hello, bob\n", "bob sees": "bob sees 640 x 360\n"}
     assert capsys.readouterr().out == next((text for part, text in said.items() if part in program), "")
+
+
+@pytest.mark.parametrize("program", [program for _, program in PROGRAMS if "as bob" in program])
+def test_the_order_in_which_the_blocks_end_does_not_matter(
+    program: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exchanged = re.sub(r"as (alice|bob)\b", lambda name: f"as {_OTHER[name[1]]}", program)
+    assert exchanged != program
+    exec(compile(exchanged, "README.md", "exec"), {"__name__": "__main__"})
+    assert capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("page", "block"), BLOCKS, ids=page_name)
