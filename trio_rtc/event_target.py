@@ -67,7 +67,6 @@ class HandlerRunner:
     _lender: "HandlerRunner | None" = None
     _waiting: list[Callable[[], Awaitable[None]]] = attrs.field(factory=list)
     _tasks: deque[Callable[[], None]] = attrs.field(factory=deque)
-    _for_block: list[Callable[[], None]] = attrs.field(factory=list)
     _scheduled: bool = False
     _calls: int = 0
 
@@ -83,8 +82,6 @@ class HandlerRunner:
         waiting, self._waiting = self._waiting, []
         for run in waiting:
             nursery.start_soon(run)
-        self._tasks += self._for_block
-        self._for_block.clear()
         self._schedule()
 
     def leave(self) -> None:
@@ -95,7 +92,6 @@ class HandlerRunner:
         """Discard the queued tasks: the connection is closed, and no events of it follow."""
         self.ending = True
         self._tasks.clear()
-        self._for_block.clear()
 
     def start(self, run: Callable[[], Awaitable[None]]) -> None:
         """Run something in the nursery, now or as soon as the block begins."""
@@ -127,13 +123,6 @@ class HandlerRunner:
         if after_end or not self.ending:
             self._tasks.append(task)
             self._schedule()
-
-    def queue_in_block(self, task: Callable[[], None]) -> None:
-        """Queue a task that is of no use before the block: it waits for that."""
-        if self.nursery is None:
-            self._for_block.append(task)
-        else:
-            self.queue_task(task)
 
     def run_task(self, task: Callable[[], None]) -> None:
         """Run a task after all queued ones: a transport has caused it. Inside a public method it is queued."""

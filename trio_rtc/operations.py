@@ -64,7 +64,7 @@ class NegotiationNeed:
     """Decides when ``negotiation_needed`` is fired: once for each need, in a stable state, with nothing under way.
 
     Attributes:
-        runner: Runs the check on a later turn of the scheduler.
+        runner: Runs the check in a task of its own, which waits for the block.
         may_check: Returns whether the connection is open and its signaling state stable.
         is_needed: Returns whether negotiation is needed.
         fire: Fires the event.
@@ -85,7 +85,7 @@ class NegotiationNeed:
     def update(self) -> None:
         """W3C's "update the negotiation-needed flag"."""
         if self._chain.is_empty:
-            self.runner.queue_in_block(self._check)
+            self.runner.start(self._check)
         else:
             self._check_when_empty = True
 
@@ -100,7 +100,8 @@ class NegotiationNeed:
             self._check_when_empty = False
             self.update()
 
-    def _check(self) -> None:
+    async def _check(self) -> None:
+        await trio.lowlevel.checkpoint()
         if not self._chain.is_empty:
             self._check_when_empty = True
         elif self.may_check():
