@@ -82,7 +82,8 @@ async def test_a_subscriber_of_the_video_room_leaves_and_comes_back() -> None:
         joined = await publishing.message({"request": "join", "ptype": "publisher", "room": ROOM})
         feed = {"feed": data_of(joined)["id"]}
         await offer(publisher, publishing, {"request": "configure", "audio": True, "video": True})
-        await publisher.connection_state("connected")
+        # Janus knows of the feed only when it has seen the end of the DTLS handshake itself.
+        await publishing.wait_for("webrtcup")
 
         subscribing = await janus.attach(VIDEO_ROOM)
         join = {"request": "join", "ptype": "subscriber", "room": ROOM, "streams": [feed]}

@@ -74,6 +74,13 @@ class Handle:
         told = {"completed": True} if candidate is None else candidate
         await self._client.request({"janus": "trickle", "handle_id": self.number, "candidate": told})
 
+    async def wait_for(self, kind: str) -> JsonObject:
+        """Return the next event of a kind, such as ``webrtcup``; others before it are dropped."""
+        while True:
+            event = await self.events.receive()
+            if event["janus"] == kind:
+                return event
+
     def handle(self, event: JsonObject) -> None:
         """Queue an event of this handle."""
         self._sender.send_nowait(event)
