@@ -24,7 +24,7 @@ from .frame_source import CapturedFrame, FrameTransform, apply_transform, blank
 from .media_encoding import EncodeCounters, EncodingKey, EncodingUser
 from .protocols.rtp import EncodedFrame
 from .protocols.rtp.meters import Limitation, LimitationReason
-from .quality import Quality, QualityScaler, preference
+from .quality import Quality, QualityScaler, default_max_bitrate, preference
 from .rtp_parameters import RTCRtpEncodingParameters
 from .tracks import MediaStreamTrack
 
@@ -304,7 +304,7 @@ class SendingPump:
                 # It is switched off, or there is not enough for it: others must not wait for it in what they share.
                 await self._release_encoder(layer.ssrc)
                 continue
-            frames = await self._encode(taken, plan, layer, bitrate)
+            frames = await self._encode(taken, plan, layer, _worthwhile(bitrate, frame, plan, layer))
             self._record_quantizers(plan, layer, frames)
             for encoded in frames:
                 self.frames_encoded += 1
@@ -392,6 +392,14 @@ class SendingPump:
         users, self._users = self._users, {}
         for user in users.values():
             await user.aclose()
+
+
+def _worthwhile(bitrate: float | None, frame: Any, plan: SendingPlan, layer: LayerPlan) -> float | None:
+    """Return how much of a bitrate is worth spending on a layer, unless the application has set a limit itself."""
+    if bitrate is None or plan.kind != "video" or layer.parameters.max_bitrate is not None:
+        return bitrate
+    scale = layer.parameters.scale_resolution_down_by or 1.0
+    return min(bitrate, default_max_bitrate(frame.width * frame.height / scale**2))
 
 
 def _encoder_parameters(plan: SendingPlan) -> tuple[tuple[str, str], ...]:

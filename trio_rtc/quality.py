@@ -54,6 +54,9 @@ class Quality:
         return float(_BITS_PER_PIXEL * pixels / self.scale_down_by**2 * (rate / _FULL_RATE) ** 0.75)
 
 
+_MAX_BITRATES = ((320 * 240, 600_000.0), (640 * 480, 1_700_000.0), (960 * 540, 2_000_000.0))
+_MAX_BITRATE = 2_500_000.0
+"""Bits a second for pictures up to so many pixels, and for larger ones."""
 _LADDERS = {
     RTCDegradationPreference.MAINTAIN_FRAMERATE: tuple(Quality(scale) for scale in (1, 1.5, 2, 3, 4, 6)),
     RTCDegradationPreference.MAINTAIN_RESOLUTION: tuple(
@@ -76,6 +79,11 @@ _BY_CONTENT_HINT = {
     "detail": RTCDegradationPreference.MAINTAIN_RESOLUTION,
     "text": RTCDegradationPreference.MAINTAIN_RESOLUTION,
 }
+
+
+def default_max_bitrate(pixels: float) -> float:
+    """Return the bits a second beyond which more hardly show at this size: libwebrtc's limits."""
+    return next((most for size, most in _MAX_BITRATES if pixels <= size), _MAX_BITRATE)
 
 
 def preference(chosen: RTCDegradationPreference | None, content_hint: str) -> RTCDegradationPreference:

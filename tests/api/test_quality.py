@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from trio_rtc.enums import RTCDegradationPreference
-from trio_rtc.quality import Quality, QualityScaler, preference
+from trio_rtc.quality import Quality, QualityScaler, default_max_bitrate, preference
 
 HD = 1280 * 720
 BALANCED = RTCDegradationPreference.BALANCED
@@ -184,3 +184,18 @@ def test_another_codec_is_judged_by_its_own_scale() -> None:
         codec, quantizer = ("VP8", 120) if now < 1.9 else ("VP9", 150)
         scaler.record(codec, [quantizer], now)
         assert step == Quality()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "most"),
+    [
+        (160, 90, 600_000),
+        (320, 240, 600_000),
+        (640, 360, 1_700_000),
+        (960, 540, 2_000_000),
+        (1280, 720, 2_500_000),
+        (3840, 2160, 2_500_000),
+    ],
+)
+def test_small_pictures_are_not_worth_many_bits(width: int, height: int, most: float) -> None:
+    assert default_max_bitrate(width * height) == most

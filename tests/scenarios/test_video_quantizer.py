@@ -1,15 +1,20 @@
 """Video that is too much for its bitrate becomes smaller until it looks well, and grows again when there is room."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 import trio
 
-from tests.strategies.peers import connect, two_peers
+from tests.strategies.peers import Peers, connect, two_peers
 from tests.strategies.pictures import moving_noise
 from trio_rtc import (
     MediaStreamTrack,
     MediaStreamTrackSource,
     RTCOutboundRtpStreamStats,
+    RTCRtpEncodingParameters,
     RTCRtpSender,
+    Settings,
     open_media_track,
 )
 from trio_rtc.testing import Link
@@ -53,14 +58,29 @@ async def mean_quantizer(sender: RTCRtpSender, seconds: float) -> float:
     return (after.qp_sum - before.qp_sum) / (after.frames_encoded - before.frames_encoded)
 
 
-async def test_video_becomes_smaller_where_its_quantizer_is_high() -> None:
-    slow = Link(delay=0.02, rate=SLOW, queue=SLOW // 30)
-    async with two_peers(link=slow) as peers, trio.open_nursery() as nursery:
+@asynccontextmanager
+async def calling(rate: float, max_bitrate: int | None = None) -> AsyncIterator[tuple[Peers, RTCRtpSender]]:
+    """Let Alice show Bob demanding video over a link of some rate."""
+    async with (
+        two_peers(link=link(rate), settings=Settings(decode=False)) as peers,
+        trio.open_nursery() as nursery,
+    ):
         frames, track = open_media_track("video")
-        sender = peers.alice.add_track(track)
+        encodings = [RTCRtpEncodingParameters(max_bitrate=max_bitrate)]
+        sender = peers.alice.add_transceiver(track, send_encodings=encodings).sender
         peers.bob.on_track = lambda event: nursery.start_soon(watch, event.track)
         nursery.start_soon(show, frames)
         await connect(peers.alice, peers.bob)
+        yield peers, sender
+        nursery.cancel_scope.cancel()
+
+
+def link(rate: float) -> Link:
+    return Link(delay=0.02, rate=rate, queue=round(rate / 30))
+
+
+async def test_video_becomes_smaller_where_its_quantizer_is_high() -> None:
+    async with calling(SLOW, 2_500_000) as (peers, sender):
         await trio.sleep(1)
         # Bits per pixel alone would leave it as large as it is, at the end of the scale.
         assert await mean_quantizer(sender, 1) > 110
@@ -70,9 +90,16 @@ async def test_video_becomes_smaller_where_its_quantizer_is_high() -> None:
         assert small.frame_width is not None
         assert small.frame_width <= WIDTH / 1.5
         assert small.quality_limitation_reason == "bandwidth"
-        peers.network.set_link("alice", "bob", Link(delay=0.02, rate=FAST, queue=FAST // 30))
+        peers.network.set_link("alice", "bob", link(FAST))
         await trio.sleep(40)
-        large = await outbound(sender)
-        assert large.frame_width == WIDTH
+        assert (await outbound(sender)).frame_width == WIDTH
         assert await mean_quantizer(sender, 4) < 60
-        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(("max_bitrate", "least", "most"), [(None, 1.5e6, 1.8e6), (2_500_000, 2.2e6, 2.7e6)])
+async def test_no_more_bits_are_spent_than_show(max_bitrate: int | None, least: float, most: float) -> None:
+    async with calling(FAST, max_bitrate) as (_, sender):
+        await trio.sleep(8)
+        before = (await outbound(sender)).bytes_sent
+        await trio.sleep(4)
+        assert least < ((await outbound(sender)).bytes_sent - before) * 8 / 4 < most
