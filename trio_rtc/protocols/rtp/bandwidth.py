@@ -49,8 +49,8 @@ _REPAIR_MEMORY = 0.5
 """Seconds over which retransmissions are averaged, to know what they leave to encoders."""
 _DATA_SHARE = 0.8
 """What data may take in proportion to media that could use more: less than 1, for media grows more slowly than data."""
-_OVERHEAD = 60
-"""Bytes of IP, UDP and SRTP on top of an RTP packet, as they count on the path."""
+_OVERHEAD = 44
+"""Bytes of IPv4, UDP and SRTP (AES-GCM) on top of an RTP packet, as they count on the path."""
 
 
 class Bandwidth:
