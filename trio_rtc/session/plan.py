@@ -12,9 +12,9 @@ from trio_rtc.protocols.sdp import (
     TransportAttributes,
     application_attributes,
     has_attribute,
-    parsed_values,
     transport_attributes,
 )
+from trio_rtc.protocols.sdp.description import parsed_values
 
 from .description import Description
 from .exchange import Exchange, shared_sections

@@ -210,7 +210,7 @@ class Association:
         self._queue.set_threshold(stream_id, threshold)
 
     def share_path(self, max_bitrate: float | None, now: float) -> bool:
-        """Leave room for media that is sent on the same path; see :mod:`.tx.path_share`.
+        """Leave room for media that is sent on the same path; see ``tx/path_share.py``.
 
         Args:
             max_bitrate: How many bits a second data may take at most, infinite for what the path leaves; ``None``
@@ -218,7 +218,7 @@ class Association:
             now: The time.
 
         Returns:
-            Whether more data may leave now: call ``datagrams_to_send``.
+            Whether more data may leave now, so that ``datagrams_to_send`` has to be called.
         """
         if not self._share.set_max_bitrate(max_bitrate, now):
             return False

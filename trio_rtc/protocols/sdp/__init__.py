@@ -16,8 +16,6 @@ from .description import (
     attribute_values,
     field_value,
     has_attribute,
-    parsed_value,
-    parsed_values,
 )
 from .errors import SdpSyntaxError
 from .options import SdpOptions
@@ -110,8 +108,6 @@ __all__ = [
     "media_mid",
     "parse",
     "parse_ice_options",
-    "parsed_value",
-    "parsed_values",
     "rtp_attributes",
     "transport_attributes",
     "write",
