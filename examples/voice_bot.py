@@ -54,7 +54,7 @@ def think(heard: float) -> bytes:
 
 
 async def answer(frames: trio_rtc.MediaStreamTrackSource, heard: float) -> None:
-    """Say something, as long as nobody interrupts."""
+    """Send the answer, which ``drop_queued`` interrupts."""
     print(f"heard {heard:.1f} s, answering", flush=True)
     await frames.send(speech(think(heard)))
 

@@ -24,7 +24,7 @@ LINE_LIMIT = 1024 * 1024
 
 
 class CallEngine(Protocol):
-    """Where the libraries differ in a call, beside what an ``Engine`` tells."""
+    """The differences between the libraries in a call, beyond those of an ``Engine``."""
 
     def add_tracks(self, peer_connection: Any, scene: Scene) -> None:
         """Add a track of the scene and one of the tone, in one stream."""

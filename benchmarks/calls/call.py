@@ -29,7 +29,7 @@ PRIORITY = -15
 PROGRAMS = ("trio_rtc", "wrtc", "aiortc")
 BROWSER = "chromium"
 PAIRS = [*((name, BROWSER) for name in (*PROGRAMS, BROWSER)), *((BROWSER, name) for name in PROGRAMS)]
-"""Who sends to whom."""
+"""Pairs of sender and receiver."""
 
 
 class Peer(Protocol):
@@ -164,7 +164,7 @@ async def _record(
 
 
 def raise_priority(pid: int) -> None:
-    """Let the session of a process go before the others on this machine, which only root may (Linux).
+    """Raise the priority of the session of a process over the others of this machine; only root may (Linux).
 
     Where the kernel groups processes by session, a priority of a process counts only within its session.
     """

@@ -52,7 +52,7 @@ class Bulk:
 
 @attrs.frozen
 class Recording:
-    """What is known of a call.
+    """Figures of one call.
 
     Attributes:
         moments: The statistics, about once a second.

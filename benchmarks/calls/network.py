@@ -18,7 +18,7 @@ JITTER_INTERVAL = 0.1
 
 @attrs.frozen
 class NetworkModel:
-    """What one direction of the path does to packets.
+    """Treatment of packets in one direction of the path.
 
     Attributes:
         delay: Seconds.

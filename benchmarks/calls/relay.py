@@ -141,7 +141,7 @@ class Relay:
         return {}
 
     def receive(self, index: int) -> None:
-        """Take what has come to a socket."""
+        """Read the datagrams that have arrived at a socket and forward them."""
         side, began = self._sides[index], self._began is not None
         for _ in range(BATCH):
             try:

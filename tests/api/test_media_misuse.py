@@ -1,4 +1,4 @@
-"""What an application may do wrong with media: it is told in the call, or once in the log, and can go on."""
+"""Misuse of media by applications: an error in the call, or one warning per cause, and the call goes on."""
 
 import logging
 from collections.abc import Callable
