@@ -19,7 +19,7 @@ from trio_rtc import (
     RTCPeerConnection,
     Settings,
 )
-from trio_rtc.testing import SimulatedHost, SimulatedNetwork
+from trio_rtc.testing import SimulatedHost, SimulatedNetwork, run
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -167,3 +167,25 @@ async def test_one_of_two_is_cancelled(seed: int) -> None:
     """Each time, the other one waits out the consent; the longer profiles have the patience for every step."""
     stride = 3 if len(seeds(1)) == 1 else 1
     assert await cancelled_everywhere(one_is_cancelled, seed, stride) > 100
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cancelled_beside_its_network_while_gathering(seed: int) -> None:
+    """The network's task may end first, although the connection's block is within that of the network."""
+
+    async def live(network: SimulatedNetwork, host: SimulatedHost) -> None:
+        async with network, RTCPeerConnection(settings=Settings(network=host)) as pc:
+            pc.create_data_channel("chat")
+            await pc.set_local_description()
+            await trio.sleep_forever()
+
+    async def cancelled_after(steps: int) -> None:
+        network = SimulatedNetwork()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(live, network, network.add_host("alice", ["10.0.0.1"]))
+            for _ in range(steps):
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+
+    for steps in range(21):
+        run(cancelled_after, steps, seed=seed)

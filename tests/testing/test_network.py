@@ -1,5 +1,7 @@
 """The simulated network: what gets through, what does not, and that it replays."""
 
+import errno
+import os
 from collections.abc import Sequence
 
 import pytest
@@ -429,6 +431,15 @@ async def test_the_same_seed_gives_the_same_luck(seed: int) -> None:
 async def test_a_network_that_does_not_run_says_so() -> None:
     pair = Pair(SimulatedNetwork())
     with pytest.raises(RuntimeError, match="async with network"):
+        await pair.open()
+
+
+async def test_a_network_that_has_ended_is_down_as_a_systems_is() -> None:
+    network = SimulatedNetwork()
+    pair = Pair(network)
+    async with network:
+        pass
+    with pytest.raises(OSError, match=os.strerror(errno.ENETDOWN)):
         await pair.open()
 
 

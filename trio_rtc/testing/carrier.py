@@ -52,12 +52,14 @@ class Carrier:
     Attributes:
         trace: What has happened, and counters.
         filters: Who is asked about every packet, in this order.
+        started: Whether the network has ever run.
     """
 
     def __init__(self, conditions: Conditions, trace: Trace, granularity: float) -> None:
         self.trace = trace
         self._granularity = granularity
         self.filters: list[PacketFilter] = []
+        self.started = False
         self._conditions = conditions
         self._in_flight: list[_Flight] = []
         self._packet_numbers = itertools.count()
@@ -78,6 +80,7 @@ class Carrier:
         if self._alarm is not None:
             raise RuntimeError("the simulated network is running already")
         self._alarm = trio.CancelScope()
+        self.started = True
         task_status.started()
         try:
             while True:

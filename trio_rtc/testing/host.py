@@ -183,8 +183,8 @@ class SimulatedHost:
         """Bind a UDP socket on one address; port 0 takes a free one.
 
         Raises:
-            OSError: The host does not have the address, or the port is taken.
-            RuntimeError: The network is not running.
+            OSError: The host does not have the address, the port is taken, or the network has ended.
+            RuntimeError: The network has never run.
         """
         await trio.lowlevel.checkpoint()
         self._require_interface(interface)
@@ -200,8 +200,8 @@ class SimulatedHost:
         A group reaches the hosts of one segment: those behind the same NAT, or those behind none.
 
         Raises:
-            OSError: The host does not have the address.
-            RuntimeError: The network is not running.
+            OSError: The host does not have the address, or the network has ended.
+            RuntimeError: The network has never run.
         """
         await trio.lowlevel.checkpoint()
         self._require_interface(interface)
@@ -312,8 +312,11 @@ class SimulatedHost:
         return interface is not None and interface not in self._down
 
     def _require_interface(self, interface: InterfaceAddress) -> None:
-        if not self._carrier.running:
+        if not self._carrier.started:
             raise RuntimeError("the simulated network is not running: use it in 'async with network:'")
+        if not self._carrier.running:
+            # A cancelled network may end before connections whose gathering is shielded: as when a system's is down.
+            raise OSError(errno.ENETDOWN, os.strerror(errno.ENETDOWN))
         if not self._is_up(interface.host):
             raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
 
