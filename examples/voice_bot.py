@@ -28,12 +28,15 @@ async def pcm(track: trio_rtc.MediaStreamTrack) -> AsyncIterator[bytes]:
             yield bytes(resampled.planes[0])[: 2 * resampled.samples]
 
 
-def speech(samples: bytes) -> av.AudioFrame:
-    """Return 16 kHz mono PCM of any length as a frame. It has no `pts`: it is heard when its turn comes."""
+async def say(frames: trio_rtc.MediaStreamTrackSource, samples: bytes) -> None:
+    """Send 16 kHz mono PCM of any length. The frame has no `pts`: it follows what was sent before."""
+    if not samples:
+        # Text to speech may stream an empty chunk, and a frame must have samples.
+        return
     frame = av.AudioFrame("s16", "mono", len(samples) // 2)
     frame.planes[0].update(samples)
     frame.sample_rate = RATE
-    return frame
+    await frames.send(frame)
 
 
 def is_loud(samples: bytes) -> bool:
@@ -56,7 +59,7 @@ def think(heard: float) -> bytes:
 async def answer(frames: trio_rtc.MediaStreamTrackSource, heard: float) -> None:
     """Send the answer, which ``drop_queued`` interrupts."""
     print(f"heard {heard:.1f} s, answering", flush=True)
-    await frames.send(speech(think(heard)))
+    await say(frames, think(heard))
 
 
 async def converse(track: trio_rtc.MediaStreamTrack, frames: trio_rtc.MediaStreamTrackSource) -> None:
@@ -98,7 +101,7 @@ async def call(peer: signaling.Peer) -> None:
             await nursery.start(signaling.negotiate, peer, pc)
             while pc.connection_state != "connected":
                 await changes.receive()
-            await frames.send(speech(tone(440, 1)))
+            await say(frames, tone(440, 1))
             track = (await tracks.receive()).track
             answered = 0.0
             async for samples in pcm(track):
@@ -106,7 +109,7 @@ async def call(peer: signaling.Peer) -> None:
                 if answered > 1:
                     break
             print("the bot answers", flush=True)
-            await frames.send(speech(tone(440, 0.5)))
+            await say(frames, tone(440, 0.5))
             silent = 0.0
             async for samples in pcm(track):
                 silent = 0.0 if is_loud(samples) else silent + len(samples) / 2 / RATE

@@ -303,7 +303,10 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
         return self._timeline.queued(trio.current_time())
 
     async def drain(self) -> None:
-        """Wait until all audio that is queued was heard or dropped. Not W3C's."""
+        """Wait until all queued audio has left or was dropped. Not W3C's.
+
+        The peer plays it later, by the network's delay and its jitter buffer.
+        """
         require_trio("MediaStreamTrackSource.drain")
         await trio.lowlevel.checkpoint()
         while queued := self.queued:

@@ -16,6 +16,7 @@ import av
 
 from trio_rtc.protocols.rtp.frame import EncodedFrame
 
+from .concealment_fade import ConcealmentFade
 from .errors import CodecError
 from .implementations import AudioImplementation
 from .options import MAX_CONCEALED, AudioDecoderOptions
@@ -25,6 +26,7 @@ _FADE_OUT = 0.1  # seconds
 _REPEATED = 0.02  # seconds
 _OPUS_SILK_DURATIONS = (0.01, 0.02, 0.04, 0.06)
 _OPUS_CELT_DURATIONS = (0.0025, 0.005, 0.01, 0.02)
+_OPUS_DTX_SIZE = 2  # bytes: libopus sends no more in a packet of DTX
 
 
 def opus_frame_duration(toc: int) -> float:
@@ -35,6 +37,11 @@ def opus_frame_duration(toc: int) -> float:
     if configuration < 16:
         return _OPUS_SILK_DURATIONS[configuration & 1]
     return _OPUS_CELT_DURATIONS[configuration & 3]
+
+
+def is_opus_dtx(payload: bytes) -> bool:
+    """Return whether an Opus packet begins a pause in which the receiver generates comfort noise."""
+    return len(payload) <= _OPUS_DTX_SIZE
 
 
 class FFmpegAudioDecoder:
@@ -57,6 +64,8 @@ class FFmpegAudioDecoder:
         self._context: av.AudioCodecContext | None = self._open()
         self._end = 0  # position after the last sample
         self._last_toc: int | None = None
+        self._is_dtx = False
+        self._fade = ConcealmentFade(self._rate, self._channels)
         self._last_sound = b""
         self._concealed = 0.0  # seconds since something was decoded
 
@@ -73,6 +82,8 @@ class FFmpegAudioDecoder:
             self._concealed = 0.0
             if self.codec == "opus":
                 self._last_toc = frame.payload[0]
+                self._is_dtx = is_opus_dtx(frame.payload)
+                decoded[0] = self._replaced(decoded[0], self._fade.resume(samples_of(decoded[0])))
             else:
                 repeated = round(_REPEATED * self._rate) * 2 * self._channels
                 self._last_sound = samples_of(decoded[-1])[-repeated:]
@@ -102,7 +113,13 @@ class FFmpegAudioDecoder:
         while duration > 1e-6:
             frames += self._decode(empty)
             duration -= step
-        return frames
+        if self._is_dtx:
+            return frames
+        return [self._replaced(frame, self._fade.conceal(samples_of(frame))) for frame in frames]
+
+    def _replaced(self, frame: av.AudioFrame, samples: bytes) -> av.AudioFrame:
+        """Return a frame with other samples in its place."""
+        return frame_of(samples, self._channels, self._rate, frame.pts)
 
     def _conceal_by_repetition(self, duration: float) -> list[av.AudioFrame]:
         if not self._last_sound:

@@ -4,6 +4,9 @@ With in-band FEC (RFC 6716 section 2.1.7, RFC 7587 section 3.3) a packet carries
 rate. When that one is lost and the next is here already, the copy is decoded in its place. It covers as much as
 one frame of the packet it is in; of a longer loss, what was before that is made up. So is everything when nothing
 follows, or when what follows has no copy, as in CELT mode: libopus sees that by itself.
+
+Concealed audio fades to silence, except after a packet of DTX: the comfort noise that follows it is what the sender has
+in mind (RFC 7587 section 3.1.3).
 """
 
 import math
@@ -11,7 +14,10 @@ import math
 import av
 
 from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.payload import repeats_previous
 
+from .audio_decoder import is_opus_dtx, opus_frame_duration
+from .concealment_fade import ConcealmentFade
 from .errors import CodecError
 from .libopus import MAX_SAMPLES, SAMPLE_RATE, STEP, Libopus, OpusState
 from .options import MAX_CONCEALED, AudioDecoderOptions
@@ -37,13 +43,16 @@ class LibopusDecoder:
         self._state: OpusState | None = library.open(options.channels)
         self._end = 0  # position after the last sample
         self._has_decoded = False
+        self._is_dtx = False
+        self._fade = ConcealmentFade(SAMPLE_RATE, options.channels)
 
     def decode(self, frame: EncodedFrame) -> list[av.AudioFrame]:
         """Decode one packet; see :meth:`.AudioDecoder.decode`."""
         self._end = frame.timestamp  # of RTP: always as with 48,000 samples a second (RFC 7587 section 4.1)
         decoded = self._opened().decode(frame.payload)
         self._has_decoded = True
-        return [self._frame(decoded)]
+        self._is_dtx = is_opus_dtx(frame.payload)
+        return [self._frame(self._fade.resume(decoded))]
 
     def conceal(self, duration: float, following: bytes | None = None) -> list[av.AudioFrame]:
         """Return sound in place of what was lost; see :meth:`.AudioDecoder.conceal`.
@@ -61,7 +70,7 @@ class LibopusDecoder:
             # What may be in the packet that follows is what was directly before it.
             part = min(samples, MAX_SAMPLES)
             samples -= part
-            frames.append(self._frame(_concealed(state, part, None if samples else following)))
+            frames.append(self._frame(self._conceal(state, part, None if samples else following)))
         return frames
 
     def close(self) -> None:
@@ -73,17 +82,22 @@ class LibopusDecoder:
             raise CodecError("the decoder is closed")
         return self._state
 
+    def _conceal(self, state: OpusState, samples: int, following: bytes | None) -> bytes:
+        """Return concealed audio, of which the end may be recovered from the packet that follows."""
+        try:
+            concealed = state.conceal(samples) if following is None else state.recover(following, samples)
+        except CodecError:
+            # That packet is counted as broken when it is decoded.
+            concealed, following = state.conceal(samples), None
+        recovered = b""
+        if following is not None and repeats_previous(self.codec, following):
+            size = round(opus_frame_duration(following[0]) * SAMPLE_RATE) * 2 * self._channels
+            concealed, recovered = concealed[:-size], concealed[-size:]
+        if not self._is_dtx:
+            concealed = self._fade.conceal(concealed)
+        return concealed + (self._fade.resume(recovered) if recovered else b"")
+
     def _frame(self, samples: bytes) -> av.AudioFrame:
         frame = frame_of(samples, self._channels, SAMPLE_RATE, self._end)
         self._end += frame.samples
         return frame
-
-
-def _concealed(state: OpusState, samples: int, following: bytes | None) -> bytes:
-    if following is not None:
-        try:
-            return state.recover(following, samples)
-        except CodecError:
-            # That packet is told as broken when its own turn comes.
-            pass
-    return state.conceal(samples)
