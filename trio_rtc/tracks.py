@@ -220,8 +220,8 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
         self._closed = False
         self._timeline = AudioTimeline()
         self._audio_lock = trio.Lock()
-        self._audio_scopes: set[trio.CancelScope] = set()
-        self._unqueued = 0.0
+        # Seconds of each waiting frame that are not queued yet. drop_queued removes them before their tasks run again.
+        self._unqueued: dict[trio.CancelScope, float] = {}
         self._dropped = trio.Event()
 
     async def send(self, frame: Any) -> None:
@@ -255,10 +255,8 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
         self._source.push(frame, captured)
 
     async def _send_audio(self, frame: Any) -> None:
-        unqueued = duration_of(frame)
-        self._unqueued += unqueued
         with trio.CancelScope() as scope:
-            self._audio_scopes.add(scope)
+            self._unqueued[scope] = duration_of(frame)
             try:
                 async with self._audio_lock:
                     for piece in pieces_of(frame):
@@ -268,12 +266,9 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
                         if scope.cancel_called:
                             return
                         self._source.push(piece, self._timeline.schedule(piece, trio.current_time()))
-                        duration = duration_of(piece)
-                        self._unqueued -= duration
-                        unqueued -= duration
+                        self._unqueued[scope] -= duration_of(piece)
             finally:
-                self._unqueued -= unqueued
-                self._audio_scopes.discard(scope)
+                self._unqueued.pop(scope, None)
 
     def drop_queued(self) -> float:
         """Drop the audio that is still to be heard, for example because the peer begins to speak. Not W3C's.
@@ -287,9 +282,10 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
         if self._source.kind != "audio":
             return 0.0
         now = trio.current_time()
-        before, unqueued = self._timeline.queued(now), self._unqueued
-        for scope in self._audio_scopes:
+        before, unqueued = self._timeline.queued(now), sum(self._unqueued.values())
+        for scope in self._unqueued:
             scope.cancel()
+        self._unqueued.clear()
         first = self._timeline.drop(now)
         if first is not None:
             self._source.drop_queued(first)

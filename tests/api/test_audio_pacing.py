@@ -185,6 +185,25 @@ async def test_an_interrupted_voice_is_silent_at_once() -> None:
         frames.close()
 
 
+async def test_audio_that_was_dropped_is_not_dropped_again() -> None:
+    async with trio.open_nursery() as nursery:
+        frames, _, sender = await opened(nursery)
+        for _ in range(2):
+            nursery.start_soon(frames.send, sound(5))
+        await trio.sleep(1)
+        first, second = frames.drop_queued(), frames.drop_queued()
+        assert first == pytest.approx(9, abs=0.03)
+        assert second == 0
+        assert frames.queued <= 0.021
+        await trio.sleep(1)
+        assert sender.seconds == pytest.approx(10 - first, abs=0.001)
+        assert frames.drop_queued() == 0
+        nursery.start_soon(frames.send, sound(2))
+        await trio.sleep(1)
+        assert frames.drop_queued() == pytest.approx(1, abs=0.03)
+        frames.close()
+
+
 async def test_what_comes_right_after_the_interruption_follows_on_it() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, sender = await opened(nursery)
