@@ -54,6 +54,23 @@ def expected_types(function: Callable[..., Any], names: list[str]) -> dict[str, 
     return {name: expected for name, expected in found.items() if expected is not None}
 
 
+def validator_sentence(called: str, error: Exception) -> str | None:
+    """Return the message of a failed ``in_`` or ``instance_of`` of attrs as a sentence, ``None`` for another error.
+
+    Such an error carries the attribute, what would be right and the value beside its message.
+    """
+    if len(error.args) != 4 or not isinstance(error.args[1], attrs.Attribute):
+        return None
+    _, attribute, right, value = error.args
+    if isinstance(error, TypeError):
+        expected = _expected(right)
+        text = getattr(right, "__name__", repr(right)) if expected is None else expected.text
+    else:
+        text = f"one of {', '.join(map(repr, right))}"
+    or_none = " or None" if attribute.default is None else ""
+    return f"{called}() argument {attribute.name!r} must be {text}{or_none}, not {_SHORT.repr(value)}"
+
+
 def check_types(called: str, expected: Mapping[str, Expected], arguments: Mapping[str, object]) -> None:
     """Raise ``TypeError`` for the first argument that is not of its type."""
     for name, value in arguments.items():

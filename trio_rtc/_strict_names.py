@@ -11,10 +11,10 @@ an underscore are not checked.
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
-from ._argument_types import Expected, check_types, expected_types
+from ._argument_types import Expected, check_types, expected_types, validator_sentence
 
 ClassT = TypeVar("ClassT", bound=type)
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -60,6 +60,7 @@ def strict_arguments(function: FunctionT) -> FunctionT:
     positional = [parameter.name for parameter in parameters if parameter.kind in plain]
     named = plain | {inspect.Parameter.KEYWORD_ONLY}
     names = [parameter.name for parameter in parameters if parameter.kind in named]
+    options = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
     rest = [parameter.name for parameter in parameters if parameter.kind is parameter.VAR_POSITIONAL]
     # Read at the first call, when all modules have been imported.
     expected: dict[str, Expected] | None = None
@@ -69,9 +70,11 @@ def strict_arguments(function: FunctionT) -> FunctionT:
         for name in kwargs:
             if name not in names:
                 others = [known for known in names if known != "self"]
-                raise TypeError(f"{called}() has no argument {name!r}{_suggestion(name, others, 'it takes')}")
+                raise TypeError(f"{called}() has no argument {name!r}{suggestion(name, others, 'it takes')}")
         if expected is None:
             expected = expected_types(function, names + rest)
+        if options and not rest:
+            _refuse_dictionary(called, args, positional, expected, options)
         check_types(called, expected, {**dict(zip(positional, args, strict=False)), **kwargs})
         for further in args[len(positional) :] if rest else ():
             check_types(called, expected, {rest[0]: further})
@@ -88,7 +91,14 @@ def strict_arguments(function: FunctionT) -> FunctionT:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         check(args, kwargs)
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            # A validator of attrs, of the class itself or of one that the function makes.
+            sentence = validator_sentence(called, error)
+            if sentence is None:
+                raise
+            raise type(error)(sentence) from None
 
     return _mark_checked(call, function)
 
@@ -130,6 +140,31 @@ def check_method_arguments(cls: type) -> None:
             setattr(cls, name, staticmethod(strict_arguments(member.__func__)))
 
 
+def _refuse_dictionary(
+    called: str,
+    args: tuple[Any, ...],
+    positional: list[str],
+    expected: Mapping[str, Expected],
+    options: list[str],
+) -> None:
+    """Raise ``TypeError`` for options in W3C's form, a dictionary, where Python has keyword arguments."""
+    for index, value in enumerate(args):
+        wanted = expected.get(positional[index]) if index < len(positional) else None
+        is_taken = index < len(positional) and (wanted is None or wanted.allows(value))
+        if is_taken or not isinstance(value, Mapping):
+            continue
+        named = {_spelled_otherwise(str(name), options): each for name, each in value.items()}
+        if not named or None in named:
+            if index < len(positional):
+                continue
+            keywords = ", ".join(f"{name}=..." for name in options)
+        else:
+            keywords = ", ".join(f"{name}={each!r:.60}" for name, each in named.items())
+        raise TypeError(
+            f"{called}() takes its options as keyword arguments, {keywords}, not as {value!r:.100}"
+        )
+
+
 def _strict_setter(set_value: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
     _, name = inspect.signature(set_value).parameters
     expected: dict[str, Expected] | None = None
@@ -158,10 +193,10 @@ def _members(kind: type) -> list[str]:
 
 def _no_attribute(kind: type, name: str) -> str:
     text = f"{kind.__name__!r} object has no attribute {name!r}"
-    return text if name.startswith("_") else text + _suggestion(name, _members(kind))
+    return text if name.startswith("_") else text + suggestion(name, _members(kind))
 
 
-def _suggestion(name: str, known: list[str], listed: str | None = None) -> str:
+def suggestion(name: str, known: list[str], listed: str | None = None) -> str:
     """Return what to add to a message: the name that was meant, or else (if wanted) all there are."""
     other = _OTHER_LIBRARIES.get(name)
     meant = _spelled_otherwise(name, known) or (other if other in known else None)

@@ -38,18 +38,25 @@ def channel_parameters(
     Raises:
         TypeError: They contradict each other, are out of range or of the wrong type.
     """
-    for text in (label, protocol):
+    called = "create_data_channel()"
+    for name, text in {"label": label, "protocol": protocol}.items():
         if not isinstance(text, str) or len(text.encode()) > _UNSIGNED_SHORT_LIMIT:
-            raise TypeError("label and protocol are strings of at most 65535 bytes each")
-    for number in (max_packet_life_time, max_retransmits, id):
+            raise TypeError(
+                f"{called} argument {name!r} must be a str of at most 65535 bytes, not {text!r:.60}"
+            )
+    numbers = {"max_packet_life_time": max_packet_life_time, "max_retransmits": max_retransmits, "id": id}
+    for name, number in numbers.items():
         if number is not None and not (isinstance(number, int) and 0 <= number <= _UNSIGNED_SHORT_LIMIT):
-            raise TypeError(f"{number!r} is not an integer between 0 and 65535")
-    if negotiated and id is None:
-        raise TypeError("a negotiated channel needs an id")
+            raise TypeError(
+                f"{called} argument {name!r} must be an int from 0 to 65535 or None, not {number!r}"
+            )
+    if negotiated and (id is None or id == _UNSIGNED_SHORT_LIMIT):
+        raise TypeError(f"{called} argument 'id' must be an int from 0 to 65534 if negotiated, not {id!r}")
     if max_packet_life_time is not None and max_retransmits is not None:
-        raise TypeError("max_packet_life_time and max_retransmits exclude each other")
-    if negotiated and id == _UNSIGNED_SHORT_LIMIT:
-        raise TypeError("65535 is not the id of a channel")
+        raise TypeError(
+            f"{called} takes max_retransmits ({max_retransmits}) or max_packet_life_time ({max_packet_life_time}), "
+            "not both"
+        )
     return ChannelParameters(
         label=label,
         protocol=protocol,

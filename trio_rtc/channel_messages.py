@@ -21,7 +21,15 @@ def encode_message(data: str | bytes | bytearray | memoryview) -> tuple[int, byt
     if isinstance(data, str):
         payload = data.encode()
         return PPID_STRING if payload else PPID_STRING_EMPTY, payload
-    payload = data if isinstance(data, bytes) else memoryview(data).tobytes()
+    if isinstance(data, bytes):
+        payload = data
+    else:
+        try:
+            payload = memoryview(data).tobytes()
+        except TypeError:
+            raise TypeError(
+                f"argument 'data' must be a str or a bytes-like object, not {data!r:.100}"
+            ) from None
     return PPID_BINARY if payload else PPID_BINARY_EMPTY, payload
 
 

@@ -18,13 +18,14 @@ import logging
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 import attrs
 import trio
 
 from ._environment import require_trio
+from ._strict_names import suggestion
 from .closed_errors import without_closed_errors
 
 logger = logging.getLogger("trio_rtc.handlers")
@@ -290,6 +291,9 @@ class EventHandler(Generic[HandlerEventT]):
             raise TypeError(f"on_{self._event} must be a function or None, not {handler!r}")
         instance._set_slot(self._event, handler)
 
+    def __delete__(self, instance: "EventTarget") -> None:
+        instance._set_slot(self._event, None)
+
 
 class EventTarget:
     """An object that events happen to (WHATWG DOM section 2.7, in Python's spelling)."""
@@ -342,8 +346,7 @@ class EventTarget:
         self._fire(event)
         return True
 
-    @asynccontextmanager
-    async def subscribe(self, event: str) -> AsyncIterator[trio.MemoryReceiveChannel[Any]]:
+    def subscribe(self, event: str) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Any]]:
         """Collect events of one kind from now on, to be taken with ``async for``.
 
         The subscription starts with the block; the iteration ends when the object is closed.
@@ -351,8 +354,12 @@ class EventTarget:
         Raises:
             ValueError: This object has no such event.
         """
-        require_trio("EventTarget.subscribe")
         self._check_event(event)
+        return self._subscription(event)
+
+    @asynccontextmanager
+    async def _subscription(self, event: str) -> AsyncIterator[trio.MemoryReceiveChannel[Any]]:
+        require_trio("EventTarget.subscribe")
         # Unbounded: the events of a connection are rare.
         send, receive = trio.open_memory_channel[Any](float("inf"))
         if self._events_ended:
@@ -423,8 +430,10 @@ class EventTarget:
 
     def _check_event(self, event: str) -> None:
         if event not in self.EVENTS:
-            known = ", ".join(sorted(self.EVENTS))
-            raise ValueError(f"{type(self).__name__} has no event {event!r}; it has: {known}")
+            known = sorted(self.EVENTS)
+            raise ValueError(
+                f"{type(self).__name__} has no event {event!r}{suggestion(event, known, 'it has')}"
+            )
 
 
 _SLOT = object()

@@ -7,10 +7,12 @@ import inspect
 import math
 import sys
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
+from .capabilities import OFFERED
 from .frame_queue import FrameQueue, at_keyframe
 from .protocols.rtp import EncodedFrame
 from .source_meters import SourceMeters
@@ -230,10 +232,11 @@ def check_frame(kind: str, frame: Any) -> None:
 
     Raises:
         TypeError: It is not a frame of this kind.
-        ValueError: It is empty or larger than any codec takes.
+        ValueError: It is empty or larger than any codec takes, or encoded with a codec that the kind does not have.
     """
     if isinstance(frame, EncodedFrame):
         _check_encoded(frame.payload, frame.timestamp, frame.capture_time)
+        _check_codec(kind, frame.codec, frame.clock_rate)
         return
     # Whoever has such a frame has imported PyAV, an optional extra.
     pyav = sys.modules.get("av")
@@ -263,6 +266,29 @@ def _check_encoded(payload: object, timestamp: object, capture_time: float | Non
         raise ValueError(
             f"EncodedFrame.capture_time must be a number of seconds since 1900, not {capture_time}"
         )
+
+
+def _check_codec(kind: str, codec: object, clock_rate: object) -> None:
+    clock_rates = _clock_rates(kind)
+    right = {name.lower(): name for name in clock_rates}
+    if not isinstance(codec, str) or codec.lower() not in right:
+        bare = str(codec).rpartition("/")[2].lower()
+        meant = f"; did you mean {right[bare]!r}?" if bare in right else ""
+        raise ValueError(
+            f"EncodedFrame.codec must be one of {', '.join(map(repr, clock_rates))} on a track of {kind}, "
+            f"not {codec!r}{meant}"
+        )
+    if not isinstance(clock_rate, int) or clock_rate <= 0:
+        name = right[codec.lower()]
+        raise ValueError(
+            f"EncodedFrame.clock_rate must be {clock_rates[name]} for {name}, not {clock_rate!r}"
+        )
+
+
+@cache
+def _clock_rates(kind: str) -> dict[str, int]:
+    """Return the codecs of a kind with their clock rates."""
+    return {codec.name: codec.clock_rate for codec in OFFERED.of(kind).codecs if codec.is_media}
 
 
 async def apply_transform(

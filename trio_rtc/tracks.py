@@ -238,7 +238,7 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
 
         Raises:
             TypeError: It is none of these.
-            ValueError: It is empty or larger than any codec takes.
+            ValueError: It is empty or larger than any codec takes, or encoded with a codec that the kind does not have.
             trio.BrokenResourceError: Every track of this source was stopped.
             trio.ClosedResourceError: This end was closed.
         """

@@ -56,6 +56,36 @@ def audio(samples: int, rate: int) -> av.AudioFrame:
         ("video", EncodedFrame(b"x", 0.5, 90_000, "VP8"), TypeError, "timestamp must be an int.*, not 0.5"),  # type: ignore[arg-type]
         (
             "video",
+            EncodedFrame(b"\x10", 0, 90_000, "video/H264"),
+            ValueError,
+            r"codec must be one of 'VP8', .* on a track of video, not 'video/H264'; did you mean 'H264'\?",
+        ),
+        (
+            "audio",
+            EncodedFrame(b"\x10", 0, 90_000, "H264"),
+            ValueError,
+            "codec must be one of 'opus', 'G722', 'PCMU', 'PCMA' on a track of audio, not 'H264'$",
+        ),
+        (
+            "video",
+            EncodedFrame(b"\x10", 0, 90_000, None),  # type: ignore[arg-type]
+            ValueError,
+            "codec must be one of .*, not None$",
+        ),
+        (
+            "audio",
+            EncodedFrame(b"\x10", 0, 0, "opus"),
+            ValueError,
+            "clock_rate must be 48000 for opus, not 0",
+        ),
+        (
+            "video",
+            EncodedFrame(b"\x10", 0, -1, "vp8"),
+            ValueError,
+            "clock_rate must be 90000 for VP8, not -1",
+        ),
+        (
+            "video",
             EncodedFrame(b"\x10", 0, 90_000, "VP8", capture_time=float("nan")),
             ValueError,
             "capture_time must be a number of seconds since 1900, not nan",
@@ -77,7 +107,7 @@ async def test_frames_of_another_codec_are_counted_and_logged_once(
     caplog.set_level(logging.DEBUG, "trio_rtc.media")
     async with call() as made, made.receiver.encoded_frames() as frames:
         for _ in range(3):
-            await made.video_source.send(EncodedFrame(b"\x78", 0, 48_000, "opus"))
+            await made.video_source.send(EncodedFrame(b"\0\0\0\1\x65\0", 0, 90_000, "H264"))
         await made.show(0.5)
         with trio.fail_after(2):
             assert (await frames.receive()).keyframe

@@ -108,6 +108,16 @@ async def test_an_empty_mid_without_index_is_an_unknown_section() -> None:
             await peers.alice.add_ice_candidate({"candidate": GOOD, "sdpMid": ""})
 
 
+async def test_a_line_that_is_no_candidate_is_named() -> None:
+    async with two_peers() as peers:
+        peers.alice.create_data_channel("chat")
+        await negotiate(peers.alice, peers.bob)
+        with pytest.raises(
+            OperationError, match="'garbage' is not a candidate; it must begin with 'candidate:'"
+        ):
+            await peers.alice.add_ice_candidate({"candidate": "garbage", "sdpMid": "0"})
+
+
 @pytest.mark.parametrize("sdp", ["", None, 5, "nonsense"])
 async def test_an_unreadable_native_candidate_is_an_error_and_no_end_of_candidates(sdp: object) -> None:
     async with two_peers() as peers:

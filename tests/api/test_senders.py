@@ -12,10 +12,10 @@ from tests.strategies.media import (
     only,
     opus_frame,
     send_frames,
-    vp8_frame,
 )
 from tests.strategies.peers import negotiate
 from trio_rtc import (
+    EncodedFrame,
     InvalidModificationError,
     InvalidStateError,
     MediaStreamTrack,
@@ -388,7 +388,7 @@ async def test_a_frame_of_another_codec_is_not_sent(autojump_clock: Clock) -> No
         peers.alice.add_track(track)
         event = await connect_track(peers.alice, peers.bob)
         async with event.receiver.rtp_packets() as packets:
-            await source.send(vp8_frame(0))
+            await source.send(EncodedFrame(bytes(160), 0, 8_000, "PCMU"))
             await source.send(opus_frame(0))
             assert (await packets.receive()).payload == opus_frame(0).payload
 

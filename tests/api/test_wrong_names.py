@@ -191,6 +191,38 @@ async def test_a_wrong_argument_of_create_offer_names_the_right_one() -> None:
     await trio.lowlevel.checkpoint()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("datachannel", "data_channel"),
+        ("icecandidate", "ice_candidate"),
+        ("iceCandidate", "ice_candidate"),
+        ("ondatachannel", "data_channel"),
+        ("ice_canidate", "ice_candidate"),
+    ],
+)
+def test_a_wrong_event_names_the_right_one(wrong: str, right: str) -> None:
+    pc = RTCPeerConnection()
+    uses = (
+        # The call fails, not the block that it is for.
+        lambda: pc.subscribe(wrong),
+        lambda: pc.add_event_listener(wrong, print),
+        lambda: pc.remove_event_listener(wrong, print),
+    )
+    for use in uses:
+        with pytest.raises(
+            ValueError, match=rf"RTCPeerConnection has no event '{wrong}'; did you mean '{right}'\?$"
+        ):
+            use()
+
+
+def test_deleting_a_handler_removes_it() -> None:
+    pc = RTCPeerConnection()
+    pc.on_track = print
+    del pc.on_track
+    assert pc.on_track is None
+
+
 def test_signatures_are_still_there() -> None:
     assert "ice_servers" in inspect.signature(RTCConfiguration).parameters
     assert "max_retransmits" in inspect.signature(RTCPeerConnection.create_data_channel).parameters

@@ -9,6 +9,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
 import trio
 
@@ -16,12 +17,14 @@ import trio_rtc
 from trio_rtc import (
     MediaStream,
     MediaTrackCapabilities,
+    OpusParameters,
     RTCConfiguration,
     RTCIceCandidate,
     RTCIceServer,
     RTCPeerConnection,
     RTCRtpEncodingParameters,
     RTCSessionDescription,
+    SessionOptions,
     Settings,
     codecs,
     media,
@@ -123,6 +126,15 @@ def test_no_argument_was_forgotten() -> None:
     assert forgotten == set()
 
 
+CHOICES = [
+    (public, attribute.name)
+    for public in CALLABLES.values()
+    if isinstance(public, type) and attrs.has(public)
+    for attribute in attrs.fields(public)
+    if attribute.init and attribute.validator is not None
+]
+"""The fields of public classes that have a validator."""
+
 CASES: list[tuple[Callable[[], object], str]] = [
     (
         lambda: RTCConfiguration(ice_servers=["stun:x"]),  # type: ignore[list-item]
@@ -181,6 +193,95 @@ CASES: list[tuple[Callable[[], object], str]] = [
         r"argument 'tracks' must be a sequence of MediaStreamTrack or a MediaStream, not <.*MediaStreamTrack",
     ),
 ]
+
+
+OUT_OF_RANGE: list[tuple[Callable[[], object], type[Exception], str]] = [
+    (
+        lambda: OpusParameters(ptime=7),
+        ValueError,
+        r"OpusParameters\(\) argument 'ptime' must be one of 5, 10, 20, 40, 60, 80, 100, 120 or None, not 7$",
+    ),
+    (
+        lambda: OpusParameters(stereo=1),  # type: ignore[arg-type]
+        TypeError,
+        r"OpusParameters\(\) argument 'stereo' must be a bool, not 1$",
+    ),
+    (
+        lambda: OpusParameters(max_playback_rate=1),
+        ValueError,
+        r"OpusParameters\(\) argument 'max_playback_rate' must be one of 8000, .*, 48000 or None, not 1$",
+    ),
+    (
+        lambda: attrs.evolve(OpusParameters(), min_ptime=7),
+        ValueError,
+        r"OpusParameters\(\) argument 'min_ptime' must be one of 5, 10, 20, 40, 60, 80, 100, 120, not 7$",
+    ),
+    (
+        lambda: codecs.AudioEncoderOptions(channels=3),
+        ValueError,
+        r"AudioEncoderOptions\(\) argument 'channels' must be one of 1, 2, not 3$",
+    ),
+    (
+        lambda: codecs.VideoEncoderOptions(hardware="always"),  # type: ignore[arg-type]
+        ValueError,
+        r"VideoEncoderOptions\(\) argument 'hardware' must be one of 'never', 'prefer', 'require', not 'always'$",
+    ),
+    (
+        lambda: SessionOptions(answer_setup="actpass"),  # type: ignore[arg-type]
+        ValueError,
+        r"SessionOptions\(\) argument 'answer_setup' must be one of 'active', 'passive', not 'actpass'$",
+    ),
+    (
+        lambda: RTCPeerConnection().create_data_channel("x", max_retransmits=-1),
+        TypeError,
+        r"create_data_channel\(\) argument 'max_retransmits' must be an int from 0 to 65535 or None, not -1$",
+    ),
+    (
+        lambda: RTCPeerConnection().create_data_channel("x", id=70_000),
+        TypeError,
+        r"argument 'id' must be an int from 0 to 65535 or None, not 70000$",
+    ),
+    (
+        lambda: RTCPeerConnection().create_data_channel("x", negotiated=True),
+        TypeError,
+        r"argument 'id' must be an int from 0 to 65534 if negotiated, not None$",
+    ),
+    (
+        lambda: RTCPeerConnection().create_data_channel("x", max_retransmits=1, max_packet_life_time=2),
+        TypeError,
+        r"takes max_retransmits \(1\) or max_packet_life_time \(2\), not both$",
+    ),
+    (
+        lambda: RTCPeerConnection().create_data_channel("x" * 65_536),
+        TypeError,
+        r"argument 'label' must be a str of at most 65535 bytes, not 'xxx",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "error", "message"), OUT_OF_RANGE)
+def test_values_out_of_range_are_answered_in_one_sentence(
+    make: Callable[[], object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message) as raised:
+        make()
+    assert len(raised.value.args) == 1
+
+
+@pytest.mark.parametrize("field", CHOICES, ids=[f"{cls.__name__}.{name}" for cls, name in CHOICES])
+def test_validators_of_attrs_raise_a_sentence(field: tuple[type, str]) -> None:
+    cls, name = field
+    for wrong in (Wrong(), -1, 1, "wrong"):
+        error = error_of(lambda wrong=wrong: cls(**{name: wrong}))  # type: ignore[misc]
+        assert error is None or len(error.args) == 1
+
+
+def error_of(make: Callable[[], object]) -> Exception | None:
+    try:
+        make()
+    except (TypeError, ValueError, trio_rtc.SyntaxError) as error:
+        return error
+    return None
 
 
 @pytest.mark.parametrize(("make", "message"), CASES)
@@ -250,6 +351,38 @@ def test_the_package_is_the_command() -> None:
         (
             lambda _, tr: setattr(tr.receiver, "jitter_buffer_target", "x"),
             r"RTCRtpReceiver\.jitter_buffer_target must be a number or None, not 'x'",
+        ),
+        (
+            lambda pc, _: pc.create_data_channel("x").send(5),
+            r"argument 'data' must be a str or a bytes-like object, not 5$",
+        ),
+        (
+            lambda pc, _: pc.create_data_channel("x").send_nowait(["text"]),
+            r"argument 'data' must be a str or a bytes-like object, not \['text'\]$",
+        ),
+        (
+            lambda pc, _: pc.create_offer({"iceRestart": True}),
+            r"create_offer\(\) takes its options as keyword arguments, ice_restart=True, not as {'iceRestart': True}$",
+        ),
+        (
+            lambda pc, _: pc.create_offer(print, print, {"iceRestart": True}),
+            r"create_offer\(\) takes its options as keyword arguments, ice_restart=True, not as {'iceRestart': True}$",
+        ),
+        (
+            lambda pc, _: pc.create_offer({"restart": True}),
+            r"argument 'success_callback' must be a function or None, not {'restart': True}$",
+        ),
+        (
+            lambda pc, _: pc.create_offer(print, print, {"restart": True}),
+            r"as keyword arguments, ice_restart=\.\.\., offer_to_receive_audio=.*, not as {'restart': True}$",
+        ),
+        (
+            lambda pc, _: pc.create_data_channel("x", {"maxRetransmits": 1}),
+            r"takes its options as keyword arguments, max_retransmits=1, not as {'maxRetransmits': 1}$",
+        ),
+        (
+            lambda pc, _: pc.add_transceiver("audio", {"direction": "recvonly"}),
+            r"takes its options as keyword arguments, direction='recvonly', not as {'direction': 'recvonly'}$",
         ),
         (
             lambda _, tr: tr.receiver.track.apply_constraints(5),

@@ -71,7 +71,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 
 def run_tests(project: pytest.Pytester, *arguments: str, seed: int = 7, more: str = "") -> pytest.RunResult:
-    project.makepyfile(test_it=TESTS.replace("EXPECTED_SEED", str(seed)) + more)
+    project.makepyfile(test_it=(TESTS + more).replace("EXPECTED_SEED", str(seed)))
     return project.run(
         sys.executable, "-m", "pytest", "-p", "trio_rtc.testing.pytest_plugin", *arguments, timeout=300
     )
@@ -91,6 +91,25 @@ def test_without_pytest_trio(project: pytest.Pytester) -> None:
 def test_in_trio_mode(project: pytest.Pytester) -> None:
     result = run_tests(project, "-o", "trio_mode=true", more=ASYNC_FIXTURES)
     result.assert_outcomes(passed=6, failed=1)
+
+
+POSITIONAL = """
+@pytest.mark.trio_rtc(EXPECTED_SEED)
+async def test_positional_seed():
+    assert SimulatedNetwork()._conditions.seed == EXPECTED_SEED
+
+
+@pytest.mark.trio_rtc(3, 60)
+async def test_too_many():
+    pass
+"""
+
+
+@pytest.mark.parametrize("plugin", [[], ["-p", "no:trio"]])
+def test_a_positional_argument_is_the_seed(project: pytest.Pytester, plugin: list[str]) -> None:
+    result = run_tests(project, *plugin, "-k", "positional or too_many", more=POSITIONAL)
+    result.assert_outcomes(passed=1, failed=1, deselected=5)
+    result.stdout.fnmatch_lines(["*TypeError: pytest.mark.trio_rtc takes one seed, *, not (3, 60)"])
 
 
 def test_the_seed_of_the_command_line_goes_first(project: pytest.Pytester) -> None:

@@ -8,6 +8,7 @@ import trio
 import trio.testing
 
 from tests.conftest import run_replayably
+from trio_rtc import testing
 
 
 async def record_order() -> list[int]:
@@ -40,6 +41,13 @@ async def test_virtual_time_is_free(autojump_clock: trio.testing.MockClock) -> N
     start = trio.current_time()
     await trio.sleep(3600)
     assert trio.current_time() - start == pytest.approx(3600)
+
+
+def test_a_function_that_is_not_async_is_an_error() -> None:
+    with pytest.raises(
+        TypeError, match=r"argument 'async_fn' must be an async function; <function .*> returned 5$"
+    ):
+        testing.run(lambda: 5)  # type: ignore[arg-type, return-value]
 
 
 def test_deadlock_under_virtual_time_is_an_error() -> None:

@@ -95,7 +95,9 @@ def add_remote_candidate(
         TypeError: A candidate came with neither mid nor index.
     """
     if candidate.line is not None and _CANDIDATE_LINE.fullmatch(candidate.line) is None:
-        raise OperationError("not a candidate line")
+        raise OperationError(
+            f"{candidate.line!r:.100} is not a candidate; it must begin with 'candidate:' or be '' for the last one"
+        )
     mids = _addressed_mids(slots, candidate)
     if candidate.username_fragment is not None and not any(
         candidate.username_fragment == _generation(exchange, Side.REMOTE, mid)

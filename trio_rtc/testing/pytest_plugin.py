@@ -70,11 +70,30 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
 
 def _runner(item: pytest.Item) -> Callable[..., Any]:
     marker = item.get_closest_marker("trio_rtc")
-    arguments = {} if marker is None else dict(marker.kwargs)
     seed = item.config.getoption("trio_rtc_seed")
-    if seed is not None:
-        arguments["seed"] = seed
-    return functools.partial(run, **arguments)
+
+    def run_item(async_fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        arguments = {} if marker is None else _marker_arguments(marker)
+        if seed is not None:
+            arguments["seed"] = seed
+        return run(async_fn, *args, **{**arguments, **kwargs})
+
+    return run_item
+
+
+def _marker_arguments(marker: pytest.Mark) -> dict[str, Any]:
+    """Return the arguments for ``run``; a positional one is the seed."""
+    if not marker.args:
+        return dict(marker.kwargs)
+    if len(marker.args) > 1 or "seed" in marker.kwargs:
+        shown = ", ".join(
+            [*map(repr, marker.args), *(f"{name}={value!r}" for name, value in marker.kwargs.items())]
+        )
+        raise TypeError(
+            "pytest.mark.trio_rtc takes one seed, and timeout and check_sockets as keyword arguments, "
+            f"not ({shown})"
+        )
+    return {"seed": marker.args[0], **marker.kwargs}
 
 
 def _synchronous(test: Callable[..., Any], runner: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,6 +1,7 @@
 """Runs an async function so that it does the same in every run: seeded scheduling, virtual time, no leaks."""
 
 import gc
+import inspect
 import random
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -59,6 +60,7 @@ def run(
         What the function returned.
 
     Raises:
+        TypeError: ``async_fn`` is not an async function.
         trio.TooSlowError: The time is over. A deadlock ends in this error at once.
         AssertionError: A task or a socket was left behind.
         RuntimeError: This version of trio cannot be made deterministic.
@@ -74,7 +76,12 @@ def run(
             trio.lowlevel.add_instrument(ThreadsHoldTime(clock))
         before = set(_living_tasks())
         with trio.move_on_after(timeout):
-            result = await async_fn(*args)
+            awaitable: object = async_fn(*args)
+            if not inspect.isawaitable(awaitable):
+                raise TypeError(
+                    f"run() argument 'async_fn' must be an async function; {async_fn!r} returned {awaitable!r:.100}"
+                )
+            result: T = await awaitable
             _check_tasks(before)
             if check_sockets:
                 _check_simulated_sockets()
