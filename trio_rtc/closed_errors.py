@@ -4,7 +4,8 @@ A handler may be anywhere when its connection ends, or another connection that i
 calls then raises ``InvalidStateError``, ``trio.ClosedResourceError`` or ``trio.BrokenResourceError``. Such an error is
 logged and not raised when it escapes a handler
 
-- of a connection whose block has begun to end, whatever has raised it, or
+- of a connection whose block has begun to end, whatever has raised it,
+- of a connection whose block ends with an exception of its own, which the error may not hide, or
 - of any connection, if it is marked: raised by an object of ours because its connection is closed, or because the peer
   has left or has closed the channel.
 """

@@ -266,6 +266,19 @@ class _Listener:
                 raise remaining from None
 
 
+def _refuse_generator_function(name: str, handler: object) -> None:
+    """Raise ``TypeError`` for a function with ``yield``: calling it runs nothing of it."""
+    for called in (handler, getattr(type(handler), "__call__", None)):  # noqa: B004 - its kind matters
+        if not (inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called)):
+            continue
+        # types.coroutine makes a generator function awaitable.
+        code = getattr(called, "__code__", None)
+        if code is None or not code.co_flags & inspect.CO_ITERABLE_COROUTINE:
+            raise TypeError(
+                f"{name} must be a function without 'yield', not {handler!r}: a generator would never run"
+            )
+
+
 class EventHandler(Generic[HandlerEventT]):
     """The ``on_*`` slot of an event: a handler, or ``None``.
 
@@ -289,6 +302,7 @@ class EventHandler(Generic[HandlerEventT]):
     def __set__(self, instance: "EventTarget", handler: Handler[HandlerEventT] | None) -> None:
         if handler is not None and not callable(handler):
             raise TypeError(f"on_{self._event} must be a function or None, not {handler!r}")
+        _refuse_generator_function(f"on_{self._event}", handler)
         instance._set_slot(self._event, handler)
 
     def __delete__(self, instance: "EventTarget") -> None:
@@ -316,9 +330,11 @@ class EventTarget:
             once: Remove it after the first event.
 
         Raises:
+            TypeError: The handler is a generator function, which would never run.
             ValueError: This object has no such event.
         """
         self._check_event(event)
+        _refuse_generator_function("add_event_listener() argument 'handler'", handler)
         listeners = self._listeners.setdefault(event, {})
         if handler not in listeners:
             listeners[handler] = _Listener(handler, self._runner, self._handlers_idle, once)

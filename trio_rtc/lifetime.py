@@ -7,7 +7,8 @@ ABORT, DTLS close_notify) reach the wire; they may take as long as the close tim
 An exception from the block leaves it plain, never wrapped in an exception group of ours. A bug in a transport
 cancels the block and surfaces as that exception. Once the block has begun to end, an error that says only that
 something is closed is logged instead (:mod:`.closed_errors`): :class:`.HandlerRunner` leaves out those of handlers;
-those of transforms of encoded frames, which run beside the transports, are left out here.
+those of transforms of encoded frames, which run beside the transports, are left out here. So are those of handlers
+that ran while an exception was already on its way out of the block, for example through a nursery that ends slowly.
 """
 
 import contextlib
@@ -86,6 +87,10 @@ class Lifetime:
             errors = (cancelled,)
         finally:
             self.transports = None
+        failure = None if block_error is None else _without_cancellations(block_error)
+        if failure is not None and any(_without_cancellations(error) is not None for error in errors):
+            # A handler has failed and cancelled the block: the cancellations beside the block's exception are ours.
+            block_error, errors = failure, _without_closed_errors(errors)
         _raise_what_happened(block_error, errors)
 
     async def _supervise(
@@ -103,14 +108,23 @@ class Lifetime:
                     transports.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             ending = self._close_requested.is_set()
-            errors = [
-                without_closed_errors(error, ending=ending) if ending else error for error in group.exceptions
-            ]
-            if None in errors:
-                logger.info("a transform used something that is closed: %r", group)
-            _raise_what_happened(None, [error for error in errors if error is not None])
+            _raise_what_happened(
+                None, _without_closed_errors(group.exceptions) if ending else group.exceptions
+            )
         finally:
             self._closed.set()
+
+
+def _without_closed_errors(errors: Sequence[BaseException]) -> tuple[BaseException, ...]:
+    """Return the errors without those that say only that something is closed, which are logged."""
+    remaining: list[BaseException] = []
+    for error in errors:
+        rest = without_closed_errors(error, ending=True)
+        if rest is not error:
+            logger.info("a handler or a transform used something that is closed: %r", error)
+        if rest is not None:
+            remaining.append(rest)
+    return tuple(remaining)
 
 
 def _raise_what_happened(block_error: BaseException | None, errors: Sequence[BaseException]) -> None:

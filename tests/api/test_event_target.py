@@ -1,6 +1,9 @@
 """EventTarget: slots, listeners and subscriptions, and what becomes of a handler that raises."""
 
-from collections.abc import Callable
+import functools
+import types
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from typing import Any
 
 import pytest
 import trio
@@ -96,6 +99,52 @@ def test_one_removed_by_an_earlier_one_is_not_called_and_one_added_is_called_nex
     assert log == []
     switch(lamp)
     assert log == ["late"]
+
+
+class Answerer:
+    def generate(self, event: Event) -> Iterator[Event]:
+        yield event
+
+    async def generate_asynchronously(self, event: Event) -> AsyncIterator[Event]:
+        yield event
+
+    __call__ = generate_asynchronously
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        Answerer.generate,
+        Answerer().generate,
+        Answerer().generate_asynchronously,
+        functools.partial(Answerer().generate),
+        Answerer(),
+    ],
+    ids=["function", "method", "asynchronous", "partial", "object"],
+)
+def test_a_generator_function_is_refused_because_it_would_never_run(handler: Any) -> None:
+    lamp = make_lamp()
+    with pytest.raises(TypeError, match=r"on_on must be a function without 'yield', not .*would never run"):
+        lamp.on_on = handler
+    with pytest.raises(TypeError, match=r"argument 'handler' must be a function without 'yield'"):
+        lamp.add_event_listener("on", handler)
+    assert lamp.on_on is None
+
+
+async def test_a_generator_that_can_be_awaited_is_an_asynchronous_handler() -> None:
+    handled: list[Event] = []
+
+    @types.coroutine
+    def handler(event: Event) -> Generator[Any, Any, None]:
+        checkpoint = trio.lowlevel.checkpoint
+        yield from checkpoint().__await__()
+        handled.append(event)
+
+    async with RTCPeerConnection() as pc:
+        pc.on_negotiation_needed = handler
+        pc.dispatch_event(event := Event("negotiation_needed", pc))
+        await trio.testing.wait_all_tasks_blocked()
+    assert handled == [event]
 
 
 def test_unknown_events_are_refused_with_those_that_there_are() -> None:

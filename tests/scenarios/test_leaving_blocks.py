@@ -332,6 +332,79 @@ async def test_a_candidate_before_the_description_is_an_error_of_the_program() -
         await block()
 
 
+@virtual_time
+@pytest.mark.parametrize("inner", ["none", "nursery"])
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_handler_does_not_join_the_exception_that_ends_the_block(
+    inner: str, asynchronous: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The block needs a second to end, in which its candidates come too early for the other peer."""
+    raised = BugError()
+
+    async def end_slowly() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(1)
+
+    async def block() -> None:
+        async with two_peers() as peers:
+
+            async def signal(event: RTCPeerConnectionIceEvent) -> None:
+                await peers.bob.add_ice_candidate(event.candidate)
+
+            def signal_at_once(event: RTCPeerConnectionIceEvent) -> None:
+                raise InvalidStateError("not yet")
+
+            peers.alice.on_ice_candidate = signal if asynchronous else signal_at_once
+            peers.alice.create_data_channel("chat")
+            if inner == "nursery":
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(end_slowly)
+                    await peers.alice.set_local_description()
+                    raise raised
+            try:
+                await peers.alice.set_local_description()
+                await trio.sleep(1)
+            finally:
+                raise raised
+
+    caplog.set_level(logging.INFO, "trio_rtc.handlers")
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 - which one it is, is asserted below
+        await block()
+    if inner == "nursery":
+        assert isinstance(caught.value, ExceptionGroup)
+        assert caught.value.message == "Exceptions from Trio nursery"
+        assert caught.value.exceptions == (raised,)
+    else:
+        assert caught.value is raised
+    assert "InvalidStateError" in caplog.text
+
+
+@virtual_time
+async def test_another_error_of_a_handler_joins_the_exception_that_ends_the_block() -> None:
+    async def fail(_: object) -> None:
+        raise ExceptionGroup("both", [InvalidStateError("not yet"), BugError()])
+
+    async def block() -> None:
+        async with two_peers() as peers:
+            peers.alice.on_ice_candidate = fail
+            peers.alice.create_data_channel("chat")
+            try:
+                await peers.alice.set_local_description()
+                await trio.sleep(1)
+            finally:
+                raise KeyError("mine")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await block()
+    mine, of_the_handler = caught.value.exceptions
+    assert isinstance(mine, KeyError)
+    assert isinstance(of_the_handler, ExceptionGroup)
+    assert [type(error) for error in of_the_handler.exceptions] == [BugError]
+
+
 async def use_connection(pc: RTCPeerConnection, channel: RTCDataChannel) -> list[Callable[[], Any]]:
     """Return the ways to use a closed connection; each raises or returns an awaitable that does."""
     transceiver = pc.add_transceiver("audio")
