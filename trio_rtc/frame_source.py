@@ -20,6 +20,7 @@ from .track_settings import MediaTrackSettings, settings_of
 
 if TYPE_CHECKING:
     from .media_encoding import EncodingKey, SharedEncode
+    from .sender import RTCRtpSender
     from .tracks import MediaStreamTrack
 
 FrameTransform = Callable[[EncodedFrame], Awaitable[EncodedFrame | None]]
@@ -39,7 +40,7 @@ class CapturedFrame(NamedTuple):
     """A frame on its way to who sends it.
 
     Attributes:
-        number: Counts the frames of the source in steps of two.
+        number: Increases from frame to frame of the source in steps of two.
         captured: When it was captured, by trio's clock.
         frame: The frame.
     """
@@ -70,6 +71,9 @@ class FrameSource:
         self.encodes: dict[EncodingKey, list[SharedEncode]] = {}
         self._dropped_before = 0
         self._dropped = 0, 0.0
+        self._number = 0
+        # Of each sender that cannot send yet, its track and the last video frame that it will begin with.
+        self._waiting: dict[RTCRtpSender, tuple[MediaStreamTrack, CapturedFrame | None]] = {}
         self._demand_changed = demand_changed
         self._queues: dict[FrameQueue[Any], MediaStreamTrack] = {}
         # Sets that keep their order, so that events and waits happen in the same order in every run.
@@ -106,22 +110,25 @@ class FrameSource:
             captured: When it was captured, by trio's clock; ``None`` for now.
         """
         self.frames += 1
+        self._number += 2
         self._last_frame = frame
         now = trio.current_time()
         self.meters.note(frame, now)
         captured = now if captured is None else captured
+        if self._waiting:
+            self._retain(frame, captured)
         fits = True
         for queue, track in tuple(self._queues.items()):
             shown = frame if track.enabled else blank(frame)
             if shown is not None:
                 fits &= queue.put(
-                    CapturedFrame(2 * self.frames, captured, shown) if queue in self._holding_up else shown
+                    CapturedFrame(self._number, captured, shown) if queue in self._holding_up else shown
                 )
         return fits
 
     def drop_queued(self, begin: float) -> None:
         """Drop what waits to be sent and was captured at a time or later, also where a sender has taken it already."""
-        self._dropped = 2 * self.frames, begin
+        self._dropped = self._number, begin
         for queue in self._holding_up:
             queue.put_all([taken for taken in queue.clear() if not self.is_dropped(taken)])
 
@@ -129,6 +136,33 @@ class FrameSource:
         """Return whether ``drop_queued`` has dropped a frame."""
         number, begin = self._dropped
         return taken.number <= number and taken.captured >= begin
+
+    def retain_last(self, sender: "RTCRtpSender", track: "MediaStreamTrack") -> None:
+        """Retain the last of the unencoded video frames from now on, until a sender begins with it."""
+        if self.kind == "video" and track in self._tracks:
+            self._waiting[sender] = track, None
+
+    def take_retained(self, sender: "RTCRtpSender") -> CapturedFrame | None:
+        """Return the frame that was retained for a sender, if there is one, and retain no more."""
+        _, retained = self._waiting.pop(sender, (None, None))
+        return retained
+
+    def renumber(self, taken: CapturedFrame) -> CapturedFrame:
+        """Return a frame with the number of a later one, to be encoded again."""
+        self._number += 2
+        return taken._replace(number=self._number)
+
+    def _retain(self, frame: Any, captured: float) -> None:
+        is_encoded = isinstance(frame, EncodedFrame)
+        for sender, (track, _) in self._waiting.items():
+            shown = frame if track.enabled else blank(frame)
+            taken = None if is_encoded else CapturedFrame(self._number, captured, shown)
+            self._waiting[sender] = track, taken
+
+    def release_retained(self, track: "MediaStreamTrack") -> None:
+        """Retain no frame for the senders of a track, which was stopped."""
+        for sender in [sender for sender, (owner, _) in self._waiting.items() if owner is track]:
+            del self._waiting[sender]
 
     async def wait_for_room(self) -> None:
         """Wait for those consumers that hold up their maker."""

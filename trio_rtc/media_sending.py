@@ -1,7 +1,7 @@
 """From a track to packets: one task for each sender that has something to send.
 
 Nothing is encoded before packets can leave: the first keyframe would be lost, and not every receiver can ask for
-another. Of the frames that come earlier the last video frame is kept, and encoded first.
+another. The source retains the last of the video frames that come earlier, and that is encoded first.
 
 Frames that are encoded already go straight on. Others are encoded in worker threads (extra ``media``), every layer of a
 simulcast for itself, as the bandwidth that it is given, the parameters of the sender and the keyframes that the peer
@@ -29,12 +29,16 @@ from .rtp_parameters import RTCRtpEncodingParameters
 from .tracks import MediaStreamTrack
 
 if TYPE_CHECKING:
+    from .sender import RTCRtpSender
     from .transports.rtp import RtpTransport
 
 logger = logging.getLogger("trio_rtc.media")
 
 _TRAITS = {"audio": "samples", "video": "width"}
 """What a frame of each kind has, and one of the other kind has not."""
+_ATTEMPTS = 3
+_ATTEMPT_INTERVAL = 0.1
+"""How often and after how many seconds the frame to begin with is encoded again, where no other frame follows."""
 
 
 @attrs.frozen
@@ -128,6 +132,7 @@ class SendingPump:
 
     Args:
         rtp: Takes the frames.
+        sender: Whose track it sends; the source retains the frame to begin with for it.
 
     Attributes:
         frames_encoded: Frames that left an encoder.
@@ -136,8 +141,9 @@ class SendingPump:
         transform: What each encoded frame goes through before it is sent.
     """
 
-    def __init__(self, rtp: "RtpTransport") -> None:
+    def __init__(self, rtp: "RtpTransport", sender: "RTCRtpSender") -> None:
         self._rtp = rtp
+        self._sender = sender
         self._plan: SendingPlan | None = None
         self._changed = trio.lowlevel.ParkingLot()
         self._scope: trio.CancelScope | None = None
@@ -201,9 +207,12 @@ class SendingPump:
     async def _send_track(self, plan: SendingPlan) -> None:
         queue = plan.track._consume()
         try:
-            kept = await self._wait_until_open(queue)
-            if kept is not None:
-                await self._send_if_planned(kept, plan.track)
+            await self._wait_until_open(queue)
+            retained = plan.track._source.take_retained(self._sender)
+            if retained is not None:
+                # Whatever is queued is this frame, or was captured before it.
+                queue.clear()
+                await self._send_retained(retained, queue, plan.track)
             if plan.kind == "audio":
                 await self._send_audio(queue, plan.track)
                 return
@@ -214,15 +223,14 @@ class SendingPump:
             with trio.CancelScope(shield=True):
                 await self._close_encoders()
 
-    async def _wait_until_open(self, queue: FrameQueue[CapturedFrame]) -> CapturedFrame | None:
-        """Drop frames until packets can leave, and return the last one, if it is an unencoded video frame."""
-        kept: CapturedFrame | None = None
+    async def _wait_until_open(self, queue: FrameQueue[CapturedFrame]) -> None:
+        """Drop frames until packets can leave."""
         with trio.CancelScope() as self._until_open:
             while not self._is_open:
                 try:
                     taken = await queue.receive()
                 except trio.EndOfChannel:
-                    # A picture that stands still may be all there is.
+                    # A still image may be all there is.
                     await trio.sleep_forever()
                 plan = self._plan
                 if plan is None:
@@ -232,9 +240,27 @@ class SendingPump:
                     await trio.sleep_until(taken.captured)
                 elif isinstance(taken.frame, EncodedFrame):
                     self._rtp.session.refuse_frame(plan.mid, taken.frame.rid)
-                else:
-                    kept = taken
-        return kept
+
+    async def _send_retained(
+        self, retained: CapturedFrame, queue: FrameQueue[CapturedFrame], track: MediaStreamTrack
+    ) -> None:
+        """Send the video frame to begin with, and again if another sender has passed it in the encoder they share.
+
+        A frame that follows makes the repetition unnecessary, and is sent in its place.
+        """
+        for _ in range(_ATTEMPTS):
+            encoded_before = self.frames_encoded
+            await self._send_if_planned(retained, track)
+            if self.frames_encoded > encoded_before:
+                return
+            with trio.move_on_after(_ATTEMPT_INTERVAL):
+                try:
+                    taken = await queue.receive()
+                except trio.EndOfChannel:
+                    await trio.sleep_forever()
+                await self._send_if_planned(taken, track)
+                return
+            retained = track._source.renumber(retained)
 
     async def _send_audio(self, queue: FrameQueue[CapturedFrame], track: MediaStreamTrack) -> None:
         """Send the frames of an audio track, and before each pause what has not filled a packet."""

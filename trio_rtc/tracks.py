@@ -156,6 +156,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
             self._state = MediaStreamTrackState.ENDED
             self._stopped = True
             self._source.part(self, drop=self.kind == "audio")
+            self._source.release_retained(self)
 
     async def receive(self) -> Any:
         """Wait for the next frame.
