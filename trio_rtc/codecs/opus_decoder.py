@@ -5,8 +5,8 @@ rate. When that one is lost and the next is here already, the copy is decoded in
 one frame of the packet it is in; of a longer loss, what was before that is made up. So is everything when nothing
 follows, or when what follows has no copy, as in CELT mode: libopus sees that by itself.
 
-Concealed audio fades to silence, except after a packet of DTX: the comfort noise that follows it is what the sender has
-in mind (RFC 7587 section 3.1.3).
+Concealed audio fades to silence, except after a DTX packet: there the decoder generates the comfort noise that the
+sender relies on (RFC 7587 section 3.1.3).
 """
 
 import math
