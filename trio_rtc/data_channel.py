@@ -38,6 +38,9 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
     It is a trio channel: ``await channel.send("hello")``, ``async for message in channel``. Text is ``str``,
     binary is ``bytes``. Messages that nobody has taken stay in the association, where they hold up the peer;
     with a ``message`` handler they are handed to it as they come.
+
+    ``send`` returns when a message is queued. Closing the connection, or leaving its block, drops what is still queued;
+    ``await channel.aclose()`` before that waits until everything has been delivered.
     """
 
     EVENTS = frozenset({"open", "message", "close", "closing", "error", "buffered_amount_low"})
