@@ -94,7 +94,7 @@ def _read_algorithm(algorithm: str | Mapping[str, Any]) -> tuple[str, float]:
         raise TypeError("the algorithm of a certificate's key has a name")
     expires = members.get("expires", DEFAULT_LIFETIME * 1000)
     if not isinstance(expires, int | float) or not expires >= 0:
-        raise TypeError("expires is a number of milliseconds from now, not negative")
+        raise TypeError(f"expires must be a number of milliseconds from now, at least 0, not {expires!r}")
     lifetime = min(expires / 1000, MAXIMUM_LIFETIME)
     match members["name"].upper():
         case "ECDSA":

@@ -91,7 +91,7 @@ class ChannelStream(trio.abc.HalfCloseableStream):
             trio.BrokenResourceError: The connection was lost.
         """
         if max_bytes is not None and max_bytes < 1:
-            raise ValueError("max_bytes is at least 1")
+            raise ValueError(f"max_bytes must be at least 1, not {max_bytes}")
         _not_busy(self._receiving, "receiving")
         async with self._receiving:
             if not self._rest and not self._eof_received:

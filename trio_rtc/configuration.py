@@ -59,7 +59,7 @@ def _certificate_tuple(certificates: Sequence[RTCCertificate]) -> tuple[RTCCerti
 
 def _ice_candidate_pool_size(_: Any, __: Any, size: Any) -> None:
     if not isinstance(size, int) or not 0 <= size <= 255:
-        raise TypeError("ice_candidate_pool_size is between 0 and 255")
+        raise TypeError(f"ice_candidate_pool_size must be an int from 0 to 255, not {size!r}")
 
 
 def _ice_transport_policy(value: str) -> RTCIceTransportPolicy:

@@ -109,7 +109,7 @@ class RTCIceCandidate:
         if self.sdp_mid is None and self.sdp_m_line_index is None:
             raise TypeError("a candidate needs sdp_mid or sdp_m_line_index, to say where it belongs")
         if self.sdp_m_line_index is not None and not 0 <= self.sdp_m_line_index <= 65535:
-            raise TypeError("sdp_m_line_index is between 0 and 65535")
+            raise TypeError(f"sdp_m_line_index must be an int from 0 to 65535, not {self.sdp_m_line_index!r}")
 
     @_parsed.default
     def _parse_candidate(self) -> Candidate | None:

@@ -97,11 +97,11 @@ def _check_rids(encodings: Sequence[RTCRtpEncodingParameters]) -> None:
     for rid in rids:
         if rid is None:
             if len(rids) > 1:
-                raise TypeError("several encodings need a rid each")
+                raise TypeError(f"with several encodings each must have a rid, not {rids!r}")
         elif not _RID.fullmatch(rid):
-            raise TypeError(f"{rid!r} is no rid: letters and digits")
+            raise TypeError(f"a rid must consist of letters and digits, not {rid!r}")
     if len(set(rids)) != len(rids):
-        raise TypeError("two encodings have the same rid")
+        raise TypeError(f"each encoding must have a rid of its own, not {rids!r}")
 
 
 def _check_numbers(encoding: RTCRtpEncodingParameters) -> None:
@@ -109,9 +109,9 @@ def _check_numbers(encoding: RTCRtpEncodingParameters) -> None:
     if scale is not None and not scale >= 1:
         raise ValueError(f"scale_resolution_down_by is at least 1, not {scale}")
     if rate is not None and not rate >= 0:
-        raise ValueError(f"max_framerate cannot be {rate}")
+        raise ValueError(f"max_framerate must be at least 0, not {rate}")
     if bitrate is not None and not 0 <= bitrate < 1 << 32:
-        raise ValueError(f"max_bitrate cannot be {bitrate}")
+        raise ValueError(f"max_bitrate must be an int from 0 to 4294967295, not {bitrate}")
 
 
 def _fill_in_scales(encodings: Sequence[RTCRtpEncodingParameters]) -> None:

@@ -232,6 +232,40 @@ OUT_OF_RANGE: list[tuple[Callable[[], object], type[Exception], str]] = [
         r"SessionOptions\(\) argument 'answer_setup' must be one of 'active', 'passive', not 'actpass'$",
     ),
     (
+        lambda: Settings(port_range=(6000, 5000)),
+        ValueError,
+        r"port_range must be \(first, last\) with 1 <= first <= last <= 65535, not \(6000, 5000\)$",
+    ),
+    (
+        lambda: RTCConfiguration(ice_candidate_pool_size=256),
+        TypeError,
+        r"ice_candidate_pool_size must be an int from 0 to 255, not 256$",
+    ),
+    (
+        lambda: RTCIceCandidate("", sdp_m_line_index=-1),
+        TypeError,
+        r"sdp_m_line_index must be an int from 0 to 65535, not -1$",
+    ),
+    (
+        lambda: RTCPeerConnection().add_transceiver(
+            "video", send_encodings=[RTCRtpEncodingParameters(max_bitrate=-1)]
+        ),
+        ValueError,
+        r"max_bitrate must be an int from 0 to 4294967295, not -1$",
+    ),
+    (
+        lambda: RTCPeerConnection().add_transceiver(
+            "video", send_encodings=[RTCRtpEncodingParameters(rid="a"), RTCRtpEncodingParameters(rid="a")]
+        ),
+        TypeError,
+        r"each encoding must have a rid of its own, not \['a', 'a'\]$",
+    ),
+    (
+        lambda: media.draw_pattern(0, 31, 24),
+        ValueError,
+        r"width and height must be even, and at least 32 and 24, not 31 and 24$",
+    ),
+    (
         lambda: RTCPeerConnection().create_data_channel("x", max_retransmits=-1),
         TypeError,
         r"create_data_channel\(\) argument 'max_retransmits' must be an int from 0 to 65535 or None, not -1$",

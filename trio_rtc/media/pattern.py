@@ -30,7 +30,7 @@ def draw_pattern(counter: int, width: int = 640, height: int = 360) -> av.VideoF
         height: Pixels, even, 24 or more.
     """
     if width < 32 or height < 24 or width % 2 or height % 2:
-        raise ValueError("width and height must be even, at least 32 and 24")
+        raise ValueError(f"width and height must be even, and at least 32 and 24, not {width} and {height}")
     frame = av.VideoFrame(width, height, "yuv420p")
     luma, blue, red = frame.planes
     rows = _counter_rows(counter % COUNTER_MODULUS, width, height)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def _port_range(_: Any, __: Any, value: tuple[int, int] | None) -> None:
     if value is not None and not 0 < value[0] <= value[1] < 65536:
-        raise ValueError("port_range is (first, last), both between 1 and 65535")
+        raise ValueError(f"port_range must be (first, last) with 1 <= first <= last <= 65535, not {value!r}")
 
 
 def _video_decoder(_: Any, __: Any, options: object) -> None:
