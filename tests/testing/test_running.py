@@ -1,7 +1,11 @@
 """How this suite runs async tests: replay, deadlocks and leaks (see tests/conftest.py)."""
 
+import functools
 import gc
 import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -9,6 +13,7 @@ import trio.testing
 
 from tests.conftest import run_replayably
 from trio_rtc import testing
+from trio_rtc.testing import run
 
 
 async def record_order() -> list[int]:
@@ -75,3 +80,59 @@ def test_socket_left_open_is_found_at_once() -> None:
             run_replayably(leave_a_socket)
     finally:
         gc.enable()
+
+
+async def make_socket() -> list[Any]:
+    return [socket.socket()]
+
+
+async def make_trio_socket() -> list[Any]:
+    return [trio.socket.socket()]
+
+
+async def make_listeners() -> list[Any]:
+    return list(await trio.open_tcp_listeners(0, host="127.0.0.1"))
+
+
+async def make_pair() -> list[Any]:
+    return list(socket.socketpair())
+
+
+async def close_all(kept: list[Any]) -> None:
+    """Close them within trio, which its own sockets need."""
+    for each in kept:
+        getattr(each, "socket", each).close()
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="this system does not list open files")
+@pytest.mark.parametrize(
+    ("make", "count"), [(make_socket, 1), (make_trio_socket, 1), (make_listeners, 1), (make_pair, 2)]
+)
+def test_a_socket_that_something_refers_to_is_found_too(
+    make: Callable[[], Awaitable[list[Any]]], count: int
+) -> None:
+    kept: list[Any] = []
+
+    async def keep(*, close: bool = False) -> None:
+        made = await make()
+        kept.extend(made)
+        if close:
+            await close_all(made)
+
+    try:
+        with pytest.raises(AssertionError, match=f"{count} sockets left open: <socket.socket fd="):
+            run(keep)
+        # Those of another run, and closed ones, are not those of this run.
+        run(functools.partial(keep, close=True))
+        run(keep, check_sockets=False)
+    finally:
+        run(close_all, kept)
+
+
+def test_a_socket_from_before_may_stay_open() -> None:
+    with socket.socket() as before:
+
+        async def use() -> None:
+            before.bind(("127.0.0.1", 0))
+
+        run(use)
