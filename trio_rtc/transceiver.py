@@ -103,7 +103,9 @@ class RTCRtpTransceiver:
         if wanted is self._direction:
             return
         if wanted is RTCRtpTransceiverDirection.STOPPED:
-            raise TypeError("a transceiver is stopped by stop()")
+            raise TypeError(
+                "direction must be 'sendrecv', 'sendonly', 'recvonly' or 'inactive', not 'stopped'; call stop()"
+            )
         self._direction = wanted
         self._carrier.update_negotiation_need()
 
@@ -148,7 +150,10 @@ class RTCRtpTransceiver:
             if not any(codec.matches(other) for other in chosen):
                 chosen.append(codec)
         if chosen and all(codec.name.lower() in _REPAIR for codec in chosen):
-            raise InvalidModificationError("none of the codecs carries media")
+            raise InvalidModificationError(
+                "codecs must have at least one that carries media, not only "
+                f"{[codec.mime_type for codec in chosen]}"
+            )
         self._preferred = tuple(chosen)
 
     @property
@@ -188,11 +193,19 @@ class RTCRtpTransceiver:
             InvalidModificationError: There are others, or one is left out that the connection cannot do without.
             TypeError: There is no such direction.
         """
-        if [each.uri for each in extensions] != list(self._header_extensions):
-            raise InvalidModificationError("these are not the header extensions that there are")
+        uris = [each.uri for each in extensions]
+        if uris != list(self._header_extensions):
+            missing = [uri for uri in self._header_extensions if uri not in uris]
+            unknown = [uri for uri in uris if uri not in self._header_extensions]
+            raise InvalidModificationError(
+                "extensions must have the URIs of get_header_extensions_to_negotiate() in the same order; "
+                f"missing: {missing}, unknown: {unknown}"
+            )
         chosen = {each.uri: member_of(RTCRtpTransceiverDirection, each.direction) for each in extensions}
         if chosen.get(_MID_EXTENSION) is not RTCRtpTransceiverDirection.SENDRECV:
-            raise InvalidModificationError("without the names of the sections packets cannot be told apart")
+            raise InvalidModificationError(
+                f"the direction of {_MID_EXTENSION} must be 'sendrecv', not {chosen.get(_MID_EXTENSION)!s:.20}"
+            )
         self._header_extensions = chosen
 
     def get_negotiated_header_extensions(self) -> list[RTCRtpHeaderExtensionCapability]:

@@ -191,7 +191,9 @@ class TransceiverTable:
         if capabilities is None:
             raise TypeError(f"a transceiver is of kind 'audio' or 'video', not {kind!r}")
         if direction is RTCRtpTransceiverDirection.STOPPED:
-            raise TypeError("a transceiver cannot begin stopped")
+            raise TypeError(
+                "direction must be 'sendrecv', 'sendonly', 'recvonly' or 'inactive', not 'stopped'"
+            )
         wanted = initial_encodings(kind, encodings, capabilities.codecs)
         return self._create(kind, track, wanted, streams, direction)
 

@@ -15,6 +15,7 @@ import trio
 
 import trio_rtc
 from trio_rtc import (
+    InvalidModificationError,
     MediaStream,
     MediaTrackCapabilities,
     OpusParameters,
@@ -259,6 +260,21 @@ OUT_OF_RANGE: list[tuple[Callable[[], object], type[Exception], str]] = [
         ),
         TypeError,
         r"each encoding must have a rid of its own, not \['a', 'a'\]$",
+    ),
+    (
+        lambda: RTCPeerConnection().add_transceiver("audio").set_header_extensions_to_negotiate([]),
+        InvalidModificationError,
+        r"must have the URIs of get_header_extensions_to_negotiate\(\) .*; missing: \['urn:.*, unknown: \[\]$",
+    ),
+    (
+        lambda: RTCPeerConnection().add_transceiver("audio", direction="stopped"),
+        TypeError,
+        r"direction must be 'sendrecv', 'sendonly', 'recvonly' or 'inactive', not 'stopped'$",
+    ),
+    (
+        lambda: setattr(RTCPeerConnection().add_transceiver("audio"), "direction", "stopped"),
+        TypeError,
+        r"direction must be .* not 'stopped'; call stop\(\)$",
     ),
     (
         lambda: media.draw_pattern(0, 31, 24),
