@@ -47,7 +47,7 @@ class Watcher:
 
 
 async def take_step(peers: Peers, step: str) -> None:
-    """Take one step towards a connection."""
+    """Carry out one step of the negotiation."""
     alice, bob = peers.alice, peers.bob
     if step == "offer":
         trickle(alice, bob)

@@ -305,7 +305,7 @@ async def test_a_track_is_announced_in_its_streams(autojump_clock: Clock) -> Non
 
 
 async def offer_without_msid(peers: Peers, *, kept: str = "") -> None:
-    """Let Bob have Alice's offer without what it says of streams."""
+    """Set Alice's offer, without its ``msid`` lines, as the remote description of Bob."""
     await peers.alice.set_local_description()
     lines = description_of(peers.alice).sdp.splitlines(keepends=True)
     offer = "".join(line for line in lines if " msid:" not in line and not line.startswith("a=msid:"))

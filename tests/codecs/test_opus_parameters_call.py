@@ -1,4 +1,4 @@
-"""What a receiver asks of Opus is what the sender encodes, with real Opus on the simulated network."""
+"""Opus parameters of a receiver in the packets of the sender, with real Opus on the simulated network."""
 
 import itertools
 import math
@@ -33,7 +33,7 @@ def sound(index, left=(LEFT,), right=(RIGHT,), amplitude=6_000):
 
 @attrs.define
 class Heard:
-    """What has come: as packets, and decoded."""
+    """Received audio: packets and decoded frames."""
 
     encoded: list[EncodedFrame] = attrs.Factory(list)
     decoded: bytearray = attrs.Factory(bytearray)

@@ -18,7 +18,7 @@ from trio_rtc.transports.udp import SystemNetwork
 
 
 class Direction(Protocol):
-    """What becomes of the datagrams of one direction."""
+    """Delay and loss of the datagrams of one direction."""
 
     def pass_on(self, datagrams: Sequence[bytes]) -> list[bytes]:
         """Return what is not lost."""

@@ -126,7 +126,7 @@ class RemoteMedia:
         return heard
 
     async def watch(self, mid: str, seconds: float) -> None:
-        """Let the peer show what it receives for some time."""
+        """Show a received track in the peer's page for some time."""
         await self._link.execute("watch", {"mid": mid, "seconds": seconds})
 
     async def send_tones(self, source: int, tones: str) -> None:
@@ -134,7 +134,7 @@ class RemoteMedia:
         await self._link.execute("sendTones", {"source": source, "tones": tones})
 
     async def watch_frames(self) -> None:
-        """Let a peer in Chromium note when it is connected and when frames of the first video track are decoded."""
+        """Record in Chromium when it is connected and when frames of the first video track are decoded."""
         await self._link.execute("watchFrames", {})
 
     async def frame_times(self) -> FrameTimes:

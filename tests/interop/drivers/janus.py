@@ -70,7 +70,7 @@ class Handle:
         return answer
 
     async def trickle(self, candidate: JsonObject | None) -> None:
-        """Tell a candidate of ours; None: there will be no more."""
+        """Send a local candidate; ``None`` ends the candidates."""
         told = {"completed": True} if candidate is None else candidate
         await self._client.request({"janus": "trickle", "handle_id": self.number, "candidate": told})
 

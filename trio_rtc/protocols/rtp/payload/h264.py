@@ -204,7 +204,7 @@ def _read_sps_size(bits: BitReader) -> tuple[int, int] | None:
         if bits.read_flag():
             skip_scaling_lists(bits, 8 if chroma_format != 3 else 12)
     bits.read_exp_golomb()
-    _skip_picture_order(bits)
+    skip_picture_order(bits)
     bits.read_exp_golomb()
     bits.read(1)
     width = 16 * (bits.read_exp_golomb() + 1)
@@ -223,7 +223,8 @@ def _read_sps_size(bits: BitReader) -> tuple[int, int] | None:
     return (width, height) if 0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE else None
 
 
-def _skip_picture_order(bits: BitReader) -> None:
+def skip_picture_order(bits: BitReader) -> None:
+    """Skip the picture order count of an SPS (section 7.3.2.1.1)."""
     kind = bits.read_exp_golomb()
     if kind == 0:
         bits.read_exp_golomb()

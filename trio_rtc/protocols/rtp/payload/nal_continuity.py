@@ -19,7 +19,7 @@ from ._bits import BitReader
 from ._nal import read_length_prefixed, unescape
 from ._nal_payloads import NalFormat
 from .continuity import Continuity
-from .h264 import CHROMA_PROFILES, H264_FORMAT, skip_scaling_lists
+from .h264 import CHROMA_PROFILES, H264_FORMAT, skip_picture_order, skip_scaling_lists
 from .h265 import H265_FORMAT, skip_profile_tier_level
 
 _HEAD_SIZE: Final = 48
@@ -174,15 +174,7 @@ def _read_h264_sps(bits: BitReader) -> tuple[int, _H264Sps]:
     frame_num_bits = bits.read_exp_golomb() + 4
     if frame_num_bits > 16:
         raise ProtocolError(f"a frame_num of {frame_num_bits} bits")
-    order = bits.read_exp_golomb()
-    if order == 0:
-        bits.read_exp_golomb()
-    elif order == 1:
-        bits.read(1)
-        bits.read_signed_exp_golomb()
-        bits.read_signed_exp_golomb()
-        for _ in range(min(bits.read_exp_golomb(), 255)):
-            bits.read_signed_exp_golomb()
+    skip_picture_order(bits)
     bits.read_exp_golomb()
     bits.read(1)
     bits.read_exp_golomb()
