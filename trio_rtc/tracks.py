@@ -33,7 +33,8 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
     """A track of audio or video (W3C mediacapture-main section 4.3), taken with ``async for frame in track``.
 
     Iterating takes frames from then on; what is not taken in time is lost, oldest first, and counted in
-    ``frames_dropped``. Made by :func:`open_media_track`, by a peer connection, or by ``clone``.
+    ``frames_dropped``. Of received video the beginning is kept for up to two seconds, until somebody takes it: not
+    every peer sends another keyframe. Made by :func:`open_media_track`, by a peer connection, or by ``clone``.
 
     Asynchronous handlers of its events run in the nursery of its peer connection, or in the one that
     :func:`open_media_track` was given; synchronous ones and subscriptions need none.

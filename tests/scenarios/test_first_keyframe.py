@@ -24,6 +24,7 @@ from trio_rtc import (
     open_media_track,
 )
 from trio_rtc.media import read_counter
+from trio_rtc.protocols.rtp.payload import depacketizer
 from trio_rtc.testing import Link
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -52,6 +53,7 @@ class MuteCall:
     Attributes:
         received: When which frame has come to Bob's application.
         connected_at: When Bob was connected.
+        reads_after: Seconds from Bob's event "track" until his application begins to read.
     """
 
     peers: Peers
@@ -60,8 +62,10 @@ class MuteCall:
     nursery: trio.Nursery
     received: list[tuple[float, Any]] = attrs.Factory(list)
     connected_at: float | None = None
+    reads_after: float = 0.0
 
     async def watch(self, track: MediaStreamTrack) -> None:
+        await trio.sleep(self.reads_after)
         async for frame in track:
             self.received.append((trio.current_time(), frame))
 
@@ -102,12 +106,12 @@ class MuteCall:
 
 
 @asynccontextmanager
-async def mute_call(*, decode: bool = True) -> AsyncIterator[MuteCall]:
+async def mute_call(*, decode: bool = True, reads_after: float = 0.0) -> AsyncIterator[MuteCall]:
     async with two_peers(link=LINK, settings=Settings(decode=decode)) as peers:
         frames, track = open_media_track("video")
         sender = peers.alice.add_track(track)
         async with trio.open_nursery() as nursery:
-            call = MuteCall(peers, sender, frames, nursery)
+            call = MuteCall(peers, sender, frames, nursery, reads_after=reads_after)
             peers.bob.on_track = lambda event: nursery.start_soon(call.watch, event.track)
             nursery.start_soon(call.note_connected)
             yield call
@@ -128,6 +132,41 @@ async def test_video_is_decoded_from_the_first_frame() -> None:
         stream = await outbound(call)
         # What was encoded was sent.
         assert stream.frames_encoded == stream.frames_sent
+
+
+@pytest.mark.parametrize("reads_after", [0.1, 0.6])
+async def test_a_reader_who_begins_late_begins_with_the_first_keyframe(reads_after: float) -> None:
+    async with mute_call(reads_after=reads_after) as call:
+        call.nursery.start_soon(call.show_pattern)
+        await connect_mute(call.peers.alice, call.peers.bob)
+        await trio.sleep(reads_after + 1)
+        assert call.connected_at is not None
+        (first, _), *_ = call.received
+        assert first - call.connected_at < reads_after + 0.05
+        # What has piled up is decoded at once, and then shown up to what is newest.
+        times = [at for at, _ in call.received]
+        last = call.received[-1][1]
+        assert times[-1] > trio.current_time() - 0.05
+        assert read_counter(last) >= 30 * (times[-1] - call.connected_at) - 2
+
+
+async def test_a_forwarder_that_begins_late_begins_with_the_first_keyframe() -> None:
+    async with mute_call() as call:
+        call.nursery.start_soon(call.show_pattern)
+        call.peers.bob.on_track = None
+        await connect_mute(call.peers.alice, call.peers.bob)
+        await trio.sleep(0.5)
+        (receiver,) = call.peers.bob.get_receivers()
+        async with receiver.rtp_packets() as channel:
+            await trio.sleep(0.5)
+            packets = await channel.receive_batch()
+        first, *_ = packets
+        opener = depacketizer("VP8", {})
+        assert opener is not None
+        assert opener.is_keyframe_start(first.payload)
+        numbers = [packet.sequence_number for packet in packets]
+        assert numbers == [(numbers[0] + index) & 0xFFFF for index in range(len(numbers))]
+        assert sum(packet.marker for packet in packets) >= 25
 
 
 async def test_a_picture_that_came_before_the_connection_is_sent_when_it_is_there() -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.strategies.rtp_pair import COMFORT_NOISE, OPUS, VIDEO, VIDEO_SSRC, VP8, vp8_payload
 from trio_rtc.protocols.rtcp import SenderReport
 from trio_rtc.protocols.rtp import EncodedFrame, RtpOptions, RtpPacket
+from trio_rtc.protocols.rtp.early_media import MAX_EARLY_PACKETS, MAX_EARLY_TIME
 from trio_rtc.protocols.rtp.extensions import (
     PLAYOUT_DELAY,
     ExtensionMap,
@@ -114,11 +115,77 @@ def test_padding_leaves_no_gap() -> None:
 
 
 def test_nothing_is_handed_on_that_nobody_wants() -> None:
-    stream = make(packets=False)
+    stream = make()
+    stream.want(frames=False, packets=False)
     assert not take(stream, picture(0), 0.0)
-    stream.want(frames=False, packets=True)
+    assert stream.want(frames=False, packets=True) == []
     assert not take(stream, picture(0), 0.1, repaired=True)
     assert take(stream, picture(1), 0.2)
+
+
+def test_who_is_the_first_to_want_packets_gets_the_beginning() -> None:
+    stream = make(packets=False)
+    for number in (0, 2):
+        assert not take(stream, picture(number), number / 30)
+    assert stream.take_nacks(0.1) == [FIRST + 1]
+    early = stream.want(frames=False, packets=True)
+    assert early == [picture(0), picture(2)]
+    assert [stream.hand_on(packet) for packet in early] == early
+    assert take(stream, picture(1), 0.2, repaired=True)
+    assert not take(stream, picture(2), 0.2, repaired=True)
+    # Who comes later gets what comes later.
+    stream.want(frames=False, packets=False)
+    assert stream.want(frames=False, packets=True) == []
+
+
+def test_who_is_the_first_to_want_frames_gets_the_beginning() -> None:
+    stream = make(packets=False)
+    for number in range(5):
+        take(stream, picture(number, keyframe=number == 0), number / 30)
+    stream.want(frames=True, packets=False)
+    frames = stream.frames(0.2)
+    assert [frame.keyframe for frame in frames if isinstance(frame, EncodedFrame)] == [True, *4 * [False]]
+    assert not stream.take_keyframe_request(0.2)
+
+
+def test_a_beginning_without_a_keyframe_is_of_no_use() -> None:
+    stream = make(packets=False)
+    for number in range(5):
+        take(stream, picture(number), number / 30)
+    stream.want(frames=True, packets=False)
+    assert stream.frames(0.2) == []
+    assert stream.frames(0.2 + RtpOptions().assembler.max_wait) == []
+    assert stream.take_keyframe_request(0.2 + RtpOptions().assembler.max_wait)
+
+
+@pytest.mark.parametrize(
+    ("count", "interval"),
+    [(MAX_EARLY_PACKETS + 1, 0.001), (40, MAX_EARLY_TIME / 38)],
+    ids=["too-many", "too-old"],
+)
+def test_a_beginning_that_nobody_wants_is_forgotten(count: int, interval: float) -> None:
+    stream = make(packets=False)
+    for number in range(count):
+        take(stream, picture(number, keyframe=number == 0), number * interval)
+    stream.want(frames=True, packets=False)
+    assert stream.frames(10.0) == []
+    assert stream.take_keyframe_request(10.0)
+
+
+def test_a_codec_that_is_another_is_another_beginning() -> None:
+    stream = make(packets=False)
+    take(stream, picture(0, keyframe=True), 0.0)
+    another = attrs.evolve(VP8, payload_type=97)
+    changed = attrs.evolve(picture(1, keyframe=True), payload_type=97)
+    stream.receive(changed, another, 100, 0.1)
+    assert stream.want(frames=False, packets=True) == [changed]
+
+
+def test_sound_has_no_beginning() -> None:
+    stream = make(packets=False)
+    sound = RtpPacket(111, FIRST, 0, VIDEO_SSRC, b"\x08sound")
+    stream.receive(sound, OPUS, 100, 0.0)
+    assert stream.want(frames=True, packets=True) == []
 
 
 def test_a_sender_that_begins_anew_is_handed_on() -> None:
@@ -189,7 +256,8 @@ def test_what_is_missing_is_asked_for_until_it_comes() -> None:
 
 
 def test_what_nobody_wants_is_not_asked_for() -> None:
-    stream = make(packets=False)
+    stream = make()
+    stream.want(frames=False, packets=False)
     take(stream, picture(0), 0.0)
     take(stream, picture(3), 0.1)
     assert stream.take_nacks(1.0) == []

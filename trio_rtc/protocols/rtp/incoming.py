@@ -19,6 +19,7 @@ from trio_rtc.protocols.rtcp import (
 )
 from trio_rtc.protocols.serial import Unwrapper
 
+from .early_media import EarlyMedia, EarlyPacket
 from .extensions import ExtensionMap, HeaderValues
 from .frame import EncodedFrame
 from .handed_on import HandedOn
@@ -135,6 +136,8 @@ class IncomingStream:
         self._least_delay = 0.0
         self.wants_packets = False
         self._wants_repair = False
+        self._was_wanted = False
+        self._early: EarlyMedia | None = None
         self._redundant: RedundantAudio | RedundantVideo | None = None
         self._keyframes = KeyframeDemand(options.keyframe_interval)
 
@@ -169,9 +172,8 @@ class IncomingStream:
         timestamp = self._count(packet, number, codec.clock_rate, size, now, repaired=repaired)
         if self._redundant is not None and isinstance(self._redundant, RedundantAudio):
             self._redundant.media_received(number, timestamp)
-        if self._path is not None and codec.is_media:
-            values = self.extensions.read(packet.extensions)
-            self._path.insert(number - self._between, timestamp, packet, values, now, recovered=repaired)
+        if codec.is_media:
+            self._insert(EarlyPacket(number - self._between, timestamp, packet, now, repaired))
         elif codec.name.lower() == TELEPHONE_EVENT:
             if self.telephone is None:
                 self.telephone = IncomingEvents()
@@ -284,11 +286,9 @@ class IncomingStream:
             self.counters.fec_recovered += 1
             if self._nack is not None:
                 self._nack.received(number, now, recovered=True)
-        if self._path is not None:
-            timestamp = self._timestamps.peek(packet.timestamp)
-            values = self.extensions.read(packet.extensions)
-            # The sound that redundancy gets back is later than other sound, each time: it is worth a longer buffer.
-            self._path.insert(number - self._between, timestamp, packet, values, now, recovered=repaired)
+        timestamp = self._timestamps.peek(packet.timestamp)
+        # The sound that redundancy gets back is later than other sound, each time: it is worth a longer buffer.
+        self._insert(EarlyPacket(number - self._between, timestamp, packet, now, repaired))
 
     def _count(
         self, packet: RtpPacket, number: int, clock_rate: int, size: int, now: float, *, repaired: bool
@@ -321,26 +321,48 @@ class IncomingStream:
         while len(self.contributors) > _MAX_CONTRIBUTORS:
             del self.contributors[next(iter(self.contributors))]
 
-    def want(self, *, frames: bool, packets: bool, least_delay: float = 0.0) -> None:
-        """Say what is wanted from now on. What nobody wants is counted, and not asked for again."""
+    def want(self, *, frames: bool, packets: bool, least_delay: float = 0.0) -> list[RtpPacket]:
+        """Say what is wanted from now on. What nobody wants is counted, and not asked for again.
+
+        Returns:
+            The first packets of the stream, to be handed on, if packets are wanted and nothing was before.
+        """
+        early: list[EarlyPacket] = []
+        if frames or packets:
+            early = [] if self._early is None else self._early.packets
+            self._early = None
+            self._was_wanted = True
         if packets and not self.wants_packets:
             # What came before is not wanted any more, nor what repeats it.
-            self._handed_on = HandedOn(_HANDED_ON, self._numbers.highest)
+            first = min((each.number + self._between for each in early), default=None)
+            self._handed_on = HandedOn(_HANDED_ON, self._numbers.highest if first is None else first - 1)
         self.wants_packets = packets
         self._least_delay = least_delay
         if self._path is not None:
             self._path.set_least_delay(least_delay)
         self._wants_repair = frames or packets
         self._open_nack()
-        if frames is self._wanted:
-            return
-        self._wanted = frames
-        self._open_path()
-        # The stream may be in the midst of what only a keyframe begins.
-        self._keyframes.is_wanted = frames and self.is_video
+        if frames is not self._wanted:
+            self._wanted = frames
+            self._open_path()
+            for each in early:
+                self._insert(each)
+            # The stream may be in the midst of what only a keyframe begins.
+            self._keyframes.is_wanted = frames and self.is_video and not early
+        return [each.packet for each in early] if packets else []
+
+    def _insert(self, packet: EarlyPacket) -> None:
+        """Let a packet become a part of a frame, or keep it for who may want it soon."""
+        if self._path is not None:
+            number, timestamp, media, arrival, recovered = packet
+            values = self.extensions.read(media.extensions)
+            self._path.insert(number, timestamp, media, values, arrival, recovered=recovered)
+        elif self._early is not None and not self._early.add(packet):
+            self._early = None
+            self._open_nack()
 
     def _open_nack(self) -> None:
-        if not self._wants_repair:
+        if not self._wants_repair and self._early is None:
             self._nack = None
         elif self._nack is None and self.codec is not None and FEEDBACK_NACK in self.codec.feedback:
             self._nack = NackGenerator(self._options.nack)
@@ -477,6 +499,8 @@ class IncomingStream:
         """Go on with another codec; the same one, negotiated once more, changes nothing of what is under way."""
         changed = codec != self.codec
         self.codec = codec
+        if changed and not self._was_wanted:
+            self._early = EarlyMedia() if self.is_video else None
         self._open_nack()
         if changed:
             self._open_path()

@@ -140,10 +140,13 @@ class ReceivingSide:
         for stream in self._streams.values():
             if stream.mid == mid:
                 self._demand(stream, demand)
+        self._tell_ready()
 
     def _demand(self, stream: IncomingStream, demand: Demand) -> None:
         self._deadlines.touch(stream)
-        stream.want(frames=demand.frames, packets=demand.packets, least_delay=demand.least_delay)
+        early = stream.want(frames=demand.frames, packets=demand.packets, least_delay=demand.least_delay)
+        for packet in early:
+            self._hand_on(stream, packet)
 
     def request_keyframe(self, mid: str, rid: str | None) -> None:
         """Ask for a keyframe of a section, or of one of its layers."""
@@ -205,12 +208,15 @@ class ReceivingSide:
 
     def finish_batch(self, now: float) -> None:
         """Do what is done once for a batch of packets."""
+        self._tell_ready()
+        self._collect_frames(now)
+
+    def _tell_ready(self) -> None:
         for ssrc, packets in self._ready.items():
             stream = self._streams.get(ssrc)
             if stream is not None:
                 self._events.append(PacketsReceived(stream.mid, stream.rid, packets))
         self._ready.clear()
-        self._collect_frames(now)
 
     def note_idle(self, ssrc: int) -> None:
         """Hear of a source that is authentic and may have no stream."""
