@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import attrs
 import trio
 
 from .capabilities import OFFERED
@@ -20,7 +21,6 @@ from .track_settings import MediaTrackSettings, settings_of
 
 if TYPE_CHECKING:
     from .media_encoding import EncodingKey, SharedEncode
-    from .sender import RTCRtpSender
     from .tracks import MediaStreamTrack
 
 FrameTransform = Callable[[EncodedFrame], Awaitable[EncodedFrame | None]]
@@ -34,6 +34,8 @@ _ENCODED_CAPACITY = 64
 """Encoded frames likewise: what comes at once when a packet before them was sent again is to fit."""
 _SENDING_CAPACITY = {"audio": 32, "video": 2}
 """Frames that wait for who encodes and sends them, whose maker can wait: audio waits until it is to be heard."""
+_RETAINED = 16
+"""Encoded layers of which the last frame is retained: more than any simulcast has."""
 
 
 class CapturedFrame(NamedTuple):
@@ -41,13 +43,15 @@ class CapturedFrame(NamedTuple):
 
     Attributes:
         number: Increases from frame to frame of the source in steps of two.
-        captured: When it was captured, by trio's clock.
+        captured: When it was captured, by trio's clock; of a repetition, when it was repeated.
         frame: The frame.
+        repeated_after: Seconds from its capture to this repetition, 0 for a new frame.
     """
 
     number: int
     captured: float
     frame: Any
+    repeated_after: float = 0.0
 
 
 class FrameSource:
@@ -72,8 +76,11 @@ class FrameSource:
         self._dropped_before = 0
         self._dropped = 0, 0.0
         self._number = 0
-        # Of each sender that cannot send yet, its track and the last video frame that it will begin with.
-        self._waiting: dict[RTCRtpSender, tuple[MediaStreamTrack, CapturedFrame | None]] = {}
+        self._retains = False
+        # The last video frame, of encoded ones that of each RID if it is a keyframe.
+        self._retained: dict[str | None, CapturedFrame] = {}
+        # The tracks that were disabled when it came. They keep their order.
+        self._hidden: dict[MediaStreamTrack, None] = {}
         self._demand_changed = demand_changed
         self._queues: dict[FrameQueue[Any], MediaStreamTrack] = {}
         # Sets that keep their order, so that events and waits happen in the same order in every run.
@@ -115,7 +122,7 @@ class FrameSource:
         now = trio.current_time()
         self.meters.note(frame, now)
         captured = now if captured is None else captured
-        if self._waiting:
+        if self._retains:
             self._retain(frame, captured)
         fits = True
         for queue, track in tuple(self._queues.items()):
@@ -137,32 +144,61 @@ class FrameSource:
         number, begin = self._dropped
         return taken.number <= number and taken.captured >= begin
 
-    def retain_last(self, sender: "RTCRtpSender", track: "MediaStreamTrack") -> None:
-        """Retain the last of the unencoded video frames from now on, until a sender begins with it."""
-        if self.kind == "video" and track in self._tracks:
-            self._waiting[sender] = track, None
+    def begin_retaining(self) -> None:
+        """Retain the last video frame from now on, since a sender has a track of this source."""
+        if self.kind == "video" and self._tracks:
+            self._retains = True
 
-    def take_retained(self, sender: "RTCRtpSender") -> CapturedFrame | None:
-        """Return the frame that was retained for a sender, if there is one, and retain no more."""
-        _, retained = self._waiting.pop(sender, (None, None))
-        return retained
+    def repeat(self, queue: FrameQueue[Any], track: "MediaStreamTrack") -> list[CapturedFrame]:
+        """Return the retained frames for one consumer, as if they were captured now.
 
-    def renumber(self, taken: CapturedFrame) -> CapturedFrame:
-        """Return a frame with the number of a later one, to be encoded again."""
-        self._number += 2
-        return taken._replace(number=self._number)
+        A frame that is not encoded goes to all other senders, too: one that shares the encoder would miss it.
+
+        Args:
+            queue: The consumer's.
+            track: Whose frames it takes.
+        """
+        if track._stopped:
+            return []
+        now = trio.current_time()
+        repeated = []
+        for retained in self._retained.values():
+            self._number += 2
+            elapsed = max(0.0, now - retained.captured)
+            again = CapturedFrame(self._number, now, _advanced(retained.frame, elapsed), elapsed)
+            others = {} if isinstance(again.frame, EncodedFrame) else self._holding_up
+            for other in tuple(others):
+                if other is not queue and (shown := self._shown(again, self._queues[other])) is not None:
+                    other.put(shown)
+            if (shown := self._shown(again, track)) is not None:
+                repeated.append(shown)
+        return repeated
+
+    def _shown(self, retained: CapturedFrame, track: "MediaStreamTrack") -> CapturedFrame | None:
+        """Return a retained frame as a track shows it, which was or is disabled perhaps."""
+        if track.enabled and track not in self._hidden:
+            return retained
+        black = blank(retained.frame)
+        return None if black is None else retained._replace(frame=black)
 
     def _retain(self, frame: Any, captured: float) -> None:
-        is_encoded = isinstance(frame, EncodedFrame)
-        for sender, (track, _) in self._waiting.items():
-            shown = frame if track.enabled else blank(frame)
-            taken = None if is_encoded else CapturedFrame(self._number, captured, shown)
-            self._waiting[sender] = track, taken
+        self._hidden = {track: None for track in self._tracks if not track.enabled}
+        taken = CapturedFrame(self._number, captured, frame)
+        if not isinstance(frame, EncodedFrame):
+            self._retained = {None: taken}
+            return
+        self._retained.pop(frame.rid, None)
+        # Others refer to frames before them.
+        if frame.keyframe:
+            self._retained[frame.rid] = taken
+            if len(self._retained) > _RETAINED:
+                del self._retained[next(iter(self._retained))]
 
-    def release_retained(self, track: "MediaStreamTrack") -> None:
-        """Retain no frame for the senders of a track, which was stopped."""
-        for sender in [sender for sender, (owner, _) in self._waiting.items() if owner is track]:
-            del self._waiting[sender]
+    def release_retained(self) -> None:
+        """Retain no frame any more, if every track was stopped."""
+        if not self._tracks:
+            self._retains = False
+            self._retained.clear()
 
     async def wait_for_room(self) -> None:
         """Wait for those consumers that hold up their maker."""
@@ -204,9 +240,11 @@ class FrameSource:
         if self._queues.pop(queue, None) is not None and not self._queues:
             self._demand_changed()
 
-    def join(self, track: "MediaStreamTrack") -> None:
-        """Add a track."""
+    def join(self, track: "MediaStreamTrack", origin: "MediaStreamTrack | None" = None) -> None:
+        """Add a track, which may be a clone of another one."""
         self._tracks[track] = None
+        if origin is not None and origin in self._hidden:
+            self._hidden[track] = None
 
     def part(self, track: "MediaStreamTrack", *, drop: bool = False) -> None:
         """Remove a track that has ended; its consumers get what is queued, unless that is dropped, and no more."""
@@ -235,6 +273,15 @@ class FrameSource:
         """Say whether frames come at present."""
         for track in tuple(self._tracks):
             track._set_muted(muted)
+
+
+def _advanced(frame: Any, elapsed: float) -> Any:
+    """Return an encoded frame with the timestamp of some seconds later; others are stamped when they are encoded."""
+    if not isinstance(frame, EncodedFrame):
+        return frame
+    capture_time = None if frame.capture_time is None else frame.capture_time + elapsed
+    timestamp = frame.timestamp + round(elapsed * frame.clock_rate)
+    return attrs.evolve(frame, timestamp=timestamp, capture_time=capture_time)
 
 
 def blank(frame: Any) -> Any:

@@ -148,7 +148,14 @@ class SharedEncode:
         self._keyframe_asked = True
 
     async def encode(
-        self, user: Hashable, number: int, frame: Any, bitrate: float | None, captured: float | None = None
+        self,
+        user: Hashable,
+        number: int,
+        frame: Any,
+        bitrate: float | None,
+        captured: float | None = None,
+        *,
+        repeated_after: float = 0.0,
     ) -> Encoded | None:
         """Return what came of a frame; ``None`` if it was passed over because a later one came first.
 
@@ -158,6 +165,7 @@ class SharedEncode:
             frame: The frame; ``None`` for the end of audio before a pause.
             bitrate: What the user can send, in bits a second.
             captured: When it was captured, by trio's clock, for a frame without ``pts``.
+            repeated_after: Seconds since the time of its ``pts``, for a video frame that is encoded again.
 
         Raises:
             CodecError: It could not be encoded.
@@ -168,7 +176,7 @@ class SharedEncode:
             if done is not None or number <= self._newest:
                 return done
             self._newest = number
-            encoded = Encoded(self._count, *await self._encode(frame, captured))
+            encoded = Encoded(self._count, *await self._encode(frame, captured, repeated_after))
             self._count += 1
             self._results[number] = encoded
             if len(self._results) > _REMEMBERED:
@@ -180,7 +188,9 @@ class SharedEncode:
         if self._thread is not None:
             await self._thread.aclose()
 
-    async def _encode(self, frame: Any, captured: float | None) -> tuple[list[EncodedFrame], float]:
+    async def _encode(
+        self, frame: Any, captured: float | None, repeated_after: float
+    ) -> tuple[list[EncodedFrame], float]:
         if self._thread is None:
             self._open()
         assert self._thread is not None
@@ -202,6 +212,7 @@ class SharedEncode:
                         framerate=self.key.max_framerate,
                         scale_down_by=self.key.scale_down_by,
                         captured=captured,
+                        repeated_after=repeated_after,
                     )
                 )
             )
@@ -278,14 +289,18 @@ class EncodingUser:
         frame: Any,
         bitrate: float | None,
         captured: float | None = None,
+        *,
+        repeated_after: float = 0.0,
     ) -> list[EncodedFrame]:
         """Return what is to be sent of a frame that was captured at some time, by trio's clock.
+
+        A video frame that is encoded again has the number of a new one, and the seconds since its ``pts``.
 
         Raises:
             CodecError: It could not be encoded.
         """
         shared = await self._join(key, bitrate)
-        encoded = await shared.encode(self, number, frame, bitrate, captured)
+        encoded = await shared.encode(self, number, frame, bitrate, captured, repeated_after=repeated_after)
         if encoded is None or not encoded.frames:
             if encoded is not None and self._next_index == encoded.index:
                 self._next_index += 1

@@ -181,7 +181,7 @@ class MediaLink:
         if pump is None:
             if plan is None or self._rtp is None or self._nursery is None:
                 return
-            pump = self._sending[sender] = SendingPump(self._rtp, sender)
+            pump = self._sending[sender] = SendingPump(self._rtp)
             if self._rtp.session.is_open:
                 pump.open()
             self._nursery.start_soon(pump.run)

@@ -1,7 +1,8 @@
 """From a track to packets: one task for each sender that has something to send.
 
 Nothing is encoded before packets can leave: the first keyframe would be lost, and not every receiver can ask for
-another. The source retains the last of the video frames that come earlier, and that is encoded first.
+another. The source retains the last video frame. A sender begins with it, and encodes it again when a keyframe is
+requested and no other frame follows (:mod:`.video_refresh`).
 
 Frames that are encoded already go straight on. Others are encoded in worker threads (extra ``media``), every layer of a
 simulcast for itself, as the bandwidth that it is given, the parameters of the sender and the keyframes that the peer
@@ -27,18 +28,15 @@ from .protocols.rtp.meters import Limitation, LimitationReason
 from .quality import Quality, QualityScaler, default_max_bitrate, preference
 from .rtp_parameters import RTCRtpEncodingParameters
 from .tracks import MediaStreamTrack
+from .video_refresh import VideoRefresh
 
 if TYPE_CHECKING:
-    from .sender import RTCRtpSender
     from .transports.rtp import RtpTransport
 
 logger = logging.getLogger("trio_rtc.media")
 
 _TRAITS = {"audio": "samples", "video": "width"}
 """What a frame of each kind has, and one of the other kind has not."""
-_ATTEMPTS = 3
-_ATTEMPT_INTERVAL = 0.1
-"""How often and after how many seconds the frame to begin with is encoded again, where no other frame follows."""
 
 
 @attrs.frozen
@@ -132,7 +130,6 @@ class SendingPump:
 
     Args:
         rtp: Takes the frames.
-        sender: Whose track it sends; the source retains the frame to begin with for it.
 
     Attributes:
         frames_encoded: Frames that left an encoder.
@@ -141,15 +138,16 @@ class SendingPump:
         transform: What each encoded frame goes through before it is sent.
     """
 
-    def __init__(self, rtp: "RtpTransport", sender: "RTCRtpSender") -> None:
+    def __init__(self, rtp: "RtpTransport") -> None:
         self._rtp = rtp
-        self._sender = sender
         self._plan: SendingPlan | None = None
         self._changed = trio.lowlevel.ParkingLot()
         self._scope: trio.CancelScope | None = None
         self._life = trio.CancelScope()
         self._is_open = False
         self._until_open = trio.CancelScope()
+        self._refresh = VideoRefresh()
+        self._until_refresh = trio.CancelScope()
         self._bitrates: dict[int, float] = {}
         self._users: dict[int, EncodingUser] = {}
         self._scalers: dict[int, QualityScaler] = {}
@@ -169,6 +167,8 @@ class SendingPump:
             and (old.track, old.codec, old.mid) == (plan.track, plan.codec, plan.mid)
         )
         if same and [layer.ssrc for layer in old.layers] == [layer.ssrc for layer in plan.layers]:  # type: ignore[union-attr]
+            off = {layer.ssrc for layer in old.layers if not layer.parameters.active}  # type: ignore[union-attr]
+            self._request_keyframes([layer.ssrc for layer in plan.layers if layer.ssrc in off])  # type: ignore[union-attr]
             return
         if self._scope is not None:
             self._scope.cancel()
@@ -181,13 +181,22 @@ class SendingPump:
 
     def set_bitrates(self, bitrates: Mapping[int, float]) -> None:
         """Take what each stream may use, in bits a second, by SSRC."""
+        paused = {ssrc for ssrc, bitrate in self._bitrates.items() if bitrate == 0}
         self._bitrates = dict(bitrates)
+        self._request_keyframes([ssrc for ssrc, bitrate in bitrates.items() if bitrate and ssrc in paused])
 
     def request_keyframe(self, rid: str | None) -> None:
-        """Let the next frame of a layer be a keyframe."""
-        for layer in () if self._plan is None else self._plan.layers:
-            if rid in (None, layer.rid) and (user := self._users.get(layer.ssrc)) is not None:
+        """Let the next frame of a layer be a keyframe, and repeat the last frame if none follows."""
+        self._request_keyframes([] if self._plan is None else _ssrcs(self._plan, rid))
+
+    def _request_keyframes(self, ssrcs: list[int]) -> None:
+        if self._plan is None or self._plan.kind != "video":
+            return
+        for ssrc in ssrcs:
+            if (user := self._users.get(ssrc)) is not None:
                 user.request_keyframe()
+        self._refresh.request(ssrcs, trio.current_time())
+        self._until_refresh.deadline = self._refresh.due_at
 
     async def run(self) -> None:
         """Send until cancelled or closed."""
@@ -208,16 +217,10 @@ class SendingPump:
         queue = plan.track._consume()
         try:
             await self._wait_until_open(queue)
-            retained = plan.track._source.take_retained(self._sender)
-            if retained is not None:
-                # Whatever is queued is this frame, or was captured before it.
-                queue.clear()
-                await self._send_retained(retained, queue, plan.track)
             if plan.kind == "audio":
                 await self._send_audio(queue, plan.track)
                 return
-            async for taken in queue:
-                await self._send_if_planned(taken, plan.track)
+            await self._send_video(queue, plan)
         finally:
             plan.track._source.leave(queue)
             with trio.CancelScope(shield=True):
@@ -241,26 +244,37 @@ class SendingPump:
                 elif isinstance(taken.frame, EncodedFrame):
                     self._rtp.session.refuse_frame(plan.mid, taken.frame.rid)
 
-    async def _send_retained(
-        self, retained: CapturedFrame, queue: FrameQueue[CapturedFrame], track: MediaStreamTrack
-    ) -> None:
-        """Send the video frame to begin with, and again if another sender has passed it in the encoder they share.
-
-        A frame that follows makes the repetition unnecessary, and is sent in its place.
-        """
-        for _ in range(_ATTEMPTS):
-            encoded_before = self.frames_encoded
-            await self._send_if_planned(retained, track)
-            if self.frames_encoded > encoded_before:
-                return
-            with trio.move_on_after(_ATTEMPT_INTERVAL):
-                try:
-                    taken = await queue.receive()
-                except trio.EndOfChannel:
-                    await trio.sleep_forever()
+    async def _send_video(self, queue: FrameQueue[CapturedFrame], plan: SendingPlan) -> None:
+        """Send the frames of a video track, beginning with the last that there was."""
+        track = plan.track
+        self._refresh = VideoRefresh()
+        self._request_keyframes([layer.ssrc for layer in plan.layers])
+        # Whatever is queued is the retained frame, or was captured before it.
+        queue.clear()
+        frames = track._source.repeat(queue, track)
+        if any(isinstance(taken.frame, EncodedFrame) for taken in frames):
+            # The application was asked for a keyframe, and has some time to make one.
+            frames = []
+        while True:
+            for taken in frames:
                 await self._send_if_planned(taken, track)
-                return
-            retained = track._source.renumber(retained)
+            self._refresh.frame_sent(trio.current_time())
+            frames = await self._next_video(queue, track)
+
+    async def _next_video(
+        self, queue: FrameQueue[CapturedFrame], track: MediaStreamTrack
+    ) -> list[CapturedFrame]:
+        """Return the next video frame, or the last again if a keyframe was requested and none follows."""
+        if queue.queued:
+            return [await queue.receive()]
+        with trio.CancelScope(deadline=self._refresh.due_at) as self._until_refresh:
+            try:
+                return [await queue.receive()]
+            except trio.EndOfChannel:
+                # The last frame may be a still image, which the peer can request again.
+                await trio.sleep_forever()
+        self._refresh.begin(trio.current_time())
+        return track._source.repeat(queue, track)
 
     async def _send_audio(self, queue: FrameQueue[CapturedFrame], track: MediaStreamTrack) -> None:
         """Send the frames of an audio track, and before each pause what has not filled a packet."""
@@ -311,7 +325,7 @@ class SendingPump:
             await self._send(taken, plan)
 
     async def _send(self, taken: CapturedFrame, plan: SendingPlan) -> None:
-        _, captured, frame = taken
+        captured, frame = taken.captured, taken.frame
         if isinstance(frame, EncodedFrame):
             is_sent = await self._send_encoded(frame, plan, frame.rid, captured)
             if not is_sent and frame.keyframe:
@@ -329,6 +343,7 @@ class SendingPump:
             if not layer.parameters.active or bitrate == 0:
                 # It is switched off, or there is not enough for it: others must not wait for it in what they share.
                 await self._release_encoder(layer.ssrc)
+                self._refresh.cancel(layer.ssrc)
                 continue
             frames = await self._encode(taken, plan, layer, _worthwhile(bitrate, frame, plan, layer))
             self._record_quantizers(plan, layer, frames)
@@ -348,12 +363,17 @@ class SendingPump:
                 return False
             frame = transformed
         frame = self._clocks.setdefault(rid, _Clock()).stamp(frame, plan.track, trio.current_time())
+        if frame.keyframe:
+            # Before it is sent, since it may be requested again when it is dropped on its way.
+            self._refresh.cancel(*_ssrcs(plan, rid))
         try:
             await self._rtp.send_frame(plan.mid, frame, rid, captured)
         except (ValueError, OverflowError) as error:
             self.frames_failed += 1
             self._failures.record("a frame was not sent: %s", error)
             return False
+        if self._rtp.session.waits_for_keyframe(plan.mid, rid):
+            self._request_keyframes(_ssrcs(plan, rid))
         return True
 
     def _lose_frame(self, plan: SendingPlan, rid: str | None) -> None:
@@ -371,7 +391,9 @@ class SendingPump:
             user = self._users[layer.ssrc] = EncodingUser(plan.track._source, meters.counters)
         try:
             key = self._key(taken.frame, plan, layer, bitrate)
-            return await user.encode(key, taken.number, taken.frame, bitrate, taken.captured)
+            return await user.encode(
+                key, taken.number, taken.frame, bitrate, taken.captured, repeated_after=taken.repeated_after
+            )
         except CodecError as error:
             self.frames_failed += 1
             self._failures.record("a frame was not encoded: %s", error)
@@ -418,6 +440,11 @@ class SendingPump:
         users, self._users = self._users, {}
         for user in users.values():
             await user.aclose()
+
+
+def _ssrcs(plan: SendingPlan, rid: str | None) -> list[int]:
+    """Return the sources of a layer, of all for ``None``."""
+    return [layer.ssrc for layer in plan.layers if rid in (None, layer.rid)]
 
 
 def _worthwhile(bitrate: float | None, frame: Any, plan: SendingPlan, layer: LayerPlan) -> float | None:

@@ -124,7 +124,7 @@ class RTCRtpSender:
         self._degradation_preference: RTCDegradationPreference | None = None
         self._set_streams(streams)
         if track is not None:
-            track._source.retain_last(self, track)
+            track._source.begin_retaining()
 
     @property
     def track(self) -> MediaStreamTrack | None:
@@ -321,10 +321,9 @@ class RTCRtpSender:
 
     def _set_track(self, track: MediaStreamTrack | None) -> None:
         if track is not self._track:
-            self._release_retained()
             self._track = track
-            if track is not None and not self._stopped:
-                track._source.retain_last(self, track)
+            if track is not None:
+                track._source.begin_retaining()
             self._carrier.sending_changed(self)
 
     def _set_streams(self, streams: Sequence[MediaStream]) -> None:
@@ -348,13 +347,8 @@ class RTCRtpSender:
             for waiting in tuple(self._bitrate_changes):
                 waiting.put(self._target_bitrates)
 
-    def _release_retained(self) -> None:
-        if self._track is not None:
-            self._track._source.take_retained(self)
-
     def _stop(self) -> None:
         self._stopped = True
-        self._release_retained()
         self._carrier.sending_changed(self)
 
     def _set_encodings(self, encodings: list[RTCRtpEncodingParameters]) -> None:

@@ -54,6 +54,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         id: str | None = None,
         label: str = "",
         muted: bool = False,
+        origin: "MediaStreamTrack | None" = None,
     ) -> None:
         super().__init__(runner)
         self._source = source
@@ -66,7 +67,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         self._constraints: MediaTrackConstraints = {}
         self._queue: FrameQueue[Any] | None = None
         self._enabled = True
-        source.join(self)
+        source.join(self, origin)
 
     @property
     def kind(self) -> str:
@@ -120,7 +121,9 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
 
     def clone(self) -> "MediaStreamTrack":
         """Return another track of the same source, with a life of its own."""
-        clone = MediaStreamTrack(self._source, runner=self._runner, label=self._label, muted=self._muted)
+        clone = MediaStreamTrack(
+            self._source, runner=self._runner, label=self._label, muted=self._muted, origin=self
+        )
         clone.enabled = self.enabled
         clone._constraints = self._constraints
         clone._content_hint = self._content_hint
@@ -157,7 +160,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
             self._state = MediaStreamTrackState.ENDED
             self._stopped = True
             self._source.part(self, drop=self.kind == "audio")
-            self._source.release_retained(self)
+            self._source.release_retained()
 
     async def receive(self) -> Any:
         """Wait for the next frame.

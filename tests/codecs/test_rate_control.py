@@ -71,6 +71,15 @@ def test_pictures_without_time_were_taken_when_they_were_captured():
     assert clock.timestamp(picture, 100.2) == 9_021_000  # two at once
 
 
+def test_a_repeated_picture_is_as_much_later_as_it_is_repeated():
+    clock = PictureClock(3000)
+    picture = timed_pattern(5)
+    assert clock.timestamp(picture) == 15_000
+    assert clock.timestamp(picture, repeated_after=2.0) == 15_000 + 180_000
+    picture.pts += 270_000  # three seconds later: its own time is not changed by the repetition
+    assert clock.timestamp(picture) == 15_000 + 270_000
+
+
 def test_a_rate_of_none_selects_all_and_of_nought_none():
     selector = PictureSelector()
     assert all(selector.select(3000 * index, None) for index in range(5))

@@ -25,6 +25,7 @@ class VideoEncoder(Protocol):
         framerate: float | None = None,
         scale_down_by: float = 1.0,
         captured: float | None = None,
+        repeated_after: float = 0.0,
     ) -> list[EncodedFrame]:
         """Encode one picture.
 
@@ -36,6 +37,7 @@ class VideoEncoder(Protocol):
             scale_down_by: Divide width and height by this (W3C ``scaleResolutionDownBy``), 1 or more.
             captured: When it was captured, in seconds of any clock, for a picture that does not tell; without it,
                 such a picture counts as one interval later than the last.
+            repeated_after: Seconds from the time that its ``pts`` tells until now, when it is encoded again.
 
         Returns:
             Mostly one frame; none when the picture is left out to keep the rate.

@@ -21,16 +21,20 @@ class PictureClock:
     _last: int | None = None
     _offset: int = 0
 
-    def timestamp(self, frame: av.VideoFrame, captured: float | None = None) -> int:
+    def timestamp(
+        self, frame: av.VideoFrame, captured: float | None = None, repeated_after: float = 0.0
+    ) -> int:
         """Return the timestamp of the next picture.
 
         Args:
             frame: The picture.
             captured: When it was captured, in seconds, for one that does not tell.
+            repeated_after: Seconds that have passed since the time that it tells.
         """
         following = 0 if self._last is None else self._last + self.interval
         if frame.pts is not None and frame.time_base is not None:
-            timestamp = round(frame.pts * frame.time_base * VIDEO_CLOCK_RATE) + self._offset
+            shown_at = frame.pts * frame.time_base * VIDEO_CLOCK_RATE + repeated_after * VIDEO_CLOCK_RATE
+            timestamp = round(shown_at) + self._offset
         elif captured is not None:
             timestamp = round(captured * VIDEO_CLOCK_RATE) + self._offset
         else:

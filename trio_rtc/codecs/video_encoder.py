@@ -93,6 +93,7 @@ class FFmpegVideoEncoder:
         framerate: float | None = None,
         scale_down_by: float = 1.0,
         captured: float | None = None,
+        repeated_after: float = 0.0,
     ) -> list[EncodedFrame]:
         """Encode one picture; see :meth:`.VideoEncoder.encode`."""
         if self._closed:
@@ -102,7 +103,7 @@ class FFmpegVideoEncoder:
         if bitrate is not None:
             self._bitrate = max(1_000, bitrate)
         self._keyframe_wanted |= force_keyframe
-        timestamp = self._clock.timestamp(frame, captured)
+        timestamp = self._clock.timestamp(frame, captured, repeated_after)
         if not self._selector.select(timestamp, framerate):
             return []
         try:

@@ -267,6 +267,11 @@ class SendingSide:
         if place is not None and place.gate is not None:
             place.gate.is_shut = place.gate.has_missed = True
 
+    def waits_for_keyframe(self, mid: str, rid: str | None) -> bool:
+        """Return whether the next frame of a video stream must be a keyframe."""
+        place = self._by_name.get((mid, rid))
+        return place is not None and place.gate is not None and place.gate.is_shut
+
     def lose_frame(self, mid: str, rid: str | None, now: float) -> KeyframeRequested | None:
         """Record that a frame was dropped after it was encoded; return the request for a keyframe.
 

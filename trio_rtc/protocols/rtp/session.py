@@ -197,6 +197,10 @@ class RtpSession:
         """Record that a frame was dropped because packets cannot leave yet."""
         self.sending.refuse(mid, rid)
 
+    def waits_for_keyframe(self, mid: str, rid: str | None) -> bool:
+        """Return whether the next frame of a video stream must be a keyframe: one was dropped, or none sent yet."""
+        return self.sending.waits_for_keyframe(mid, rid)
+
     def lose_frame(self, mid: str, rid: str | None, now: float) -> None:
         """Record that a video frame was dropped after it was encoded: the next frame must be a keyframe."""
         self._tell(self.sending.lose_frame(mid, rid, now))
