@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.strategies.peers import description_of, negotiate, two_peers
+from tests.strategies.peers import description_of, negotiate, open_channel, two_peers
 from tests.strategies.stories import layer_counters
 from trio_rtc import (
     DOMException,
@@ -13,6 +13,7 @@ from trio_rtc import (
     RTCIceCandidate,
     RTCPeerConnection,
     RTCSessionDescription,
+    Settings,
 )
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -137,3 +138,41 @@ async def test_the_end_of_candidates_with_an_empty_mid() -> None:
         await peers.alice.add_ice_candidate({"candidate": "", "sdpMid": "", "sdpMLineIndex": 0})
         assert peers.alice.remote_description is not None
         assert peers.alice.remote_description.sdp.count("a=end-of-candidates\r\n") == 1
+
+
+REFUSED = [
+    *("0.0.0.0 5000", "127.0.0.1 5000", "224.0.0.251 5353", "255.255.255.255 5000", "169.254.169.254 80"),
+    *("198.51.100.9 53", "198.51.100.9 0", "10.0.0.9 443", "::ffff:127.0.0.1 5000", "64:ff9b::7f00:1 5000"),
+]
+
+
+@pytest.mark.parametrize("address", REFUSED)
+async def test_candidates_at_addresses_where_nothing_is_sent_are_counted_and_the_call_stands(
+    address: str,
+) -> None:
+    async with open_channel() as (channel, _, peers):
+        await peers.alice.add_ice_candidate(
+            RTCIceCandidate(f"candidate:1 1 udp 2122260223 {address} typ host", "0")
+        )
+        assert (await layer_counters(peers.alice, "ice"))["candidate-refused"] == 1
+        assert channel.ready_state == "open"
+
+
+async def test_a_filter_of_the_application_refuses_candidates_of_the_peer() -> None:
+    asked: list[tuple[str, int]] = []
+
+    def permit(host: str, port: int) -> bool:
+        asked.append((host, port))
+        return host != "198.51.100.9"
+
+    async with open_channel(settings=Settings(remote_candidate_filter=permit)) as (_, _, peers):
+        await peers.alice.add_ice_candidate(
+            RTCIceCandidate("candidate:1 1 udp 2122260223 198.51.100.9 5000 typ host", "0")
+        )
+        assert (await layer_counters(peers.alice, "ice"))["candidate-refused"] == 1
+    assert ("198.51.100.9", 5000) in asked
+
+
+def test_a_filter_must_be_callable() -> None:
+    with pytest.raises(TypeError, match="remote_candidate_filter"):
+        Settings(remote_candidate_filter=5)  # type: ignore[arg-type]

@@ -167,11 +167,11 @@ async def test_a_server_is_asked_at_its_address_and_its_answer_is_a_candidate() 
         data, server = opened.sent[0]
         assert server == ("198.51.100.7", 3479)
         assert not gathering.complete
-        mapped = server._replace(host="203.0.113.5", port=999)
+        mapped = server._replace(host="203.0.113.5", port=9990)
         opened.arrive((server, [success_response(Message.parse(data), mapped).encode()]))
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
-    assert gathering.hosts[1:] == [("203.0.113.5", 999)]
+    assert gathering.hosts[1:] == [("203.0.113.5", 9990)]
     assert gathering.complete
     assert gathering.errors == []
 

@@ -42,6 +42,10 @@ class Settings:
         port_range: First and last UDP port to bind; ``None``: any.
         interface_filter: Says of each address of this host whether it may be used. By default loopback
             addresses are used only where there are no others, and link-local ones not at all.
+        remote_candidate_filter: Called with a numeric address and a port of the peer before anything is sent there,
+            returns whether that is allowed; ``None``: everywhere but to the addresses that are always refused
+            (unspecified, multicast, broadcast, loopback unless we gather loopback addresses, and ports below 1024
+            except 80 and 443 of public addresses). Candidates that it refuses are counted and not used.
         send_high_water_mark: Bytes queued on a data channel above which ``send`` waits.
         max_message_size: Bytes of the largest data channel message that we accept, as announced to the peer. It goes
             before the one in ``sctp``.
@@ -63,6 +67,9 @@ class Settings:
     close_timeout: float = attrs.field(default=1.0, validator=attrs.validators.ge(0))
     port_range: tuple[int, int] | None = attrs.field(default=None, validator=_port_range)
     interface_filter: Callable[[InterfaceAddress], bool] | None = None
+    remote_candidate_filter: Callable[[str, int], bool] | None = attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.is_callable())
+    )
     send_high_water_mark: int = attrs.field(default=1 << 20, validator=attrs.validators.gt(0))
     max_message_size: int = attrs.field(default=262144, validator=attrs.validators.gt(0))
     session: SessionOptions = attrs.field(

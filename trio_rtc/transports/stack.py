@@ -112,7 +112,12 @@ class TransportStack:
         self._fingerprints: frozenset[Fingerprint] = frozenset()
         self.gathering_started = False
         self._path_lost = False
-        self.agent = Agent(settings.ice, rng=rng, role=IceRole.CONTROLLING)
+        self.agent = Agent(
+            settings.ice,
+            rng=rng,
+            role=IceRole.CONTROLLING,
+            remote_candidate_filter=settings.remote_candidate_filter,
+        )
         self.ice = IceTransport(self.agent, Inbox[list[Datagram]](), self._dtls_inbox, self._handle_ice_event)
         self._gatherer = Gatherer(self.ice, self._network, settings)
         self.control = ChannelControl(settings.data_channels)

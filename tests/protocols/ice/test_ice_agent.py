@@ -22,8 +22,8 @@ from trio_rtc.protocols.ice import (
 )
 from trio_rtc.protocols.stun import ErrorCode, Message, MessageClass
 
-ALICE = Address("10.0.0.1", 1000)
-ALICE_6 = Address("fd00::1", 1000)
+ALICE = Address("10.0.0.1", 10000)
+ALICE_6 = Address("fd00::1", 10000)
 BOB = Address("10.0.0.2", 2000)
 BOB_6 = Address("fd00::2", 2000)
 CONTROLLING, CONTROLLED = IceRole.CONTROLLING, IceRole.CONTROLLED
@@ -91,7 +91,7 @@ def test_trickled_candidates_connect_one_by_one() -> None:
     alice, bob = make_hosts(network, complete=False)
     signal(network, alice, bob, complete=False)
     alice.agent.set_remote_parameters(bob.agent.local_parameters, network.now)
-    dead = Candidate.parse("candidate:9 1 udp 2130706431 10.9.9.9 9 typ host")
+    dead = Candidate.parse("candidate:9 1 udp 2130706431 10.9.9.9 9000 typ host")
     alice.agent.add_remote_candidate(dead, network.now)
     network.run(1.0)
     for candidate in bob.candidates:
@@ -162,9 +162,9 @@ def test_the_larger_tie_breaker_controls(tie_breaker: int, refused: bool) -> Non
 
 def test_addresses_that_a_nat_rewrites_are_learnt_from_checks() -> None:
     network = IceNetwork()
-    alice = network.add_host(CONTROLLING, Address("192.168.1.5", 1000))
+    alice = network.add_host(CONTROLLING, Address("192.168.1.5", 10000))
     bob = network.add_host(CONTROLLED, BOB)
-    inside, outside = Address("192.168.1.5", 1000), Address("203.0.113.9", 40000)
+    inside, outside = Address("192.168.1.5", 10000), Address("203.0.113.9", 40000)
 
     def translate(datagram: Datagram) -> Datagram | None:
         if datagram.local == inside:
@@ -275,11 +275,11 @@ def test_tcp_and_rtcp_candidates_do_no_harm() -> None:
 
 
 def test_families_and_link_local_addresses_are_not_mixed() -> None:
-    link_local = Address("fe80::1", 1000)
+    link_local = Address("fe80::1", 10000)
     agent = make_agent(CONTROLLING, ALICE, ALICE_6, link_local)
     agent.set_remote_parameters(IceParameters("peer", "x" * 22), 0.0)
     for host in (BOB.host, BOB_6.host, "fe80::2"):
-        agent.add_remote_candidate(Candidate.parse(f"candidate:1 1 udp 1 {host} 1 typ host"), 0.0)
+        agent.add_remote_candidate(Candidate.parse(f"candidate:1 1 udp 1 {host} 1024 typ host"), 0.0)
     paths = {(pair.local.base.host, pair.remote.address.host) for pair in agent.pairs}
     assert paths == {(ALICE.host, BOB.host), (ALICE_6.host, BOB_6.host), ("fe80::1", "fe80::2")}
 
@@ -289,7 +289,7 @@ def test_checks_are_paced_and_ordered_by_priority() -> None:
     agent.set_remote_parameters(IceParameters("peer", "x" * 22), 0.0)
     for index in range(4):
         for host in (f"10.0.1.{index}", f"fd00::1:{index}"):
-            line = f"candidate:{index} 1 udp {1000 - index} {host} 1 typ host"
+            line = f"candidate:{index} 1 udp {1000 - index} {host} 1024 typ host"
             agent.add_remote_candidate(Candidate.parse(line), 0.0)
     sent: list[tuple[float, Address]] = []
     now = 0.0
@@ -309,7 +309,7 @@ def test_pairs_of_one_foundation_wait_for_the_first() -> None:
     peer = ScriptedPeer(agent, ALICE, BOB)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
-    for port in (1, 2):
+    for port in (5001, 5002):
         agent.add_remote_candidate(Candidate.parse(f"candidate:1 1 udp 7 {BOB.host} {port} typ host"), 0.0)
     assert [pair.state for pair in agent.pairs] == ["in-progress", "frozen", "frozen"]
     (request,) = peer.take_requests(0.0)
@@ -322,7 +322,7 @@ def test_a_direct_pair_is_nominated_at_once_and_a_reflexive_one_waits_for_better
         agent = make_agent(CONTROLLING, ALICE)
         peer = ScriptedPeer(agent, ALICE, BOB)
         agent.set_remote_parameters(peer.parameters, 0.0)
-        dead = Candidate.parse("candidate:9 1 udp 2130706431 10.9.9.9 9 typ host")
+        dead = Candidate.parse("candidate:9 1 udp 2130706431 10.9.9.9 9000 typ host")
         text = f"candidate:1 1 udp 5 {BOB.host} {BOB.port} typ {kind}"
         agent.add_remote_candidate(Candidate.parse(text), 0.0)
         agent.add_remote_candidate(dead, 0.0)

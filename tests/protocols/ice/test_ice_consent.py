@@ -18,9 +18,9 @@ from trio_rtc.protocols.ice import (
 )
 from trio_rtc.protocols.stun import Message, MessageClass
 
-ALICE = Address("10.0.0.1", 1000)
+ALICE = Address("10.0.0.1", 10000)
 BOB = Address("10.0.0.2", 2000)
-ALICE_6 = Address("2001:db8::1", 1000)
+ALICE_6 = Address("2001:db8::1", 10000)
 BOB_6 = Address("2001:db8::2", 2000)
 BOB_AGAIN = Address("10.0.0.3", 3000)
 REQUEST = MessageClass.REQUEST

@@ -20,8 +20,8 @@ from trio_rtc.protocols.ice import (
 )
 from trio_rtc.protocols.stun import ErrorCode, Message, binding_request, error_response, success_response
 
-ALICE = Address("192.168.1.5", 1000)
-ALICE_6 = Address("fd00::1", 1000)
+ALICE = Address("192.168.1.5", 10000)
+ALICE_6 = Address("fd00::1", 10000)
 SERVER = Address("198.51.100.1", 3478)
 OTHER_SERVER = Address("198.51.100.2", 3478)
 SERVER_6 = Address("2001:db8::1", 3478)
@@ -176,7 +176,7 @@ def test_a_server_that_cannot_be_asked_is_told_once() -> None:
 
 def test_every_server_is_asked_from_every_address_of_its_family_only() -> None:
     agent = make_agent()
-    loopback, link_local = Address("127.0.0.1", 1000), Address("fe80::1", 1000)
+    loopback, link_local = Address("127.0.0.1", 10000), Address("fe80::1", 10000)
     for address in (ALICE, ALICE_6, loopback, link_local):
         agent.add_local_address(address, local_preference=1, now=0.0)
     for server in (SERVER, OTHER_SERVER, SERVER_6):
@@ -195,11 +195,11 @@ def test_queries_and_checks_take_turns_in_one_pacing() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     for index in range(4):
-        agent.add_stun_server(URL, SERVER._replace(port=index + 1), 0.0)
+        agent.add_stun_server(URL, SERVER._replace(port=3478 + index), 0.0)
     peer = Agent(IceOptions(), rng=random.Random(9), role=IceRole.CONTROLLED)
     agent.set_remote_parameters(peer.local_parameters, 0.0)
     for index in range(4):
-        line = f"candidate:{index} 1 udp 5 10.0.1.{index} 1 typ host"
+        line = f"candidate:{index} 1 udp 5 10.0.1.{index} 1024 typ host"
         agent.add_remote_candidate(Candidate.parse(line), 0.0)
     sent = run(agent, 0.0, 0.36)
     kinds = ["query" if datagram.remote.host == SERVER.host else "check" for datagram in sent]
@@ -245,7 +245,7 @@ def test_a_mapped_address_of_the_other_family_is_no_candidate() -> None:
 def test_addresses_and_servers_are_bounded() -> None:
     agent = make_agent(max_local_addresses=2, max_stun_servers=2)
     for index in range(5):
-        agent.add_local_address(ALICE._replace(port=1000 + index), local_preference=index, now=0.0)
+        agent.add_local_address(ALICE._replace(port=10000 + index), local_preference=index, now=0.0)
         agent.add_stun_server(URL, SERVER._replace(port=3478 + index), 0.0)
     assert len(agent.local_candidates) == 2
     assert len(run(agent, 0.0, 0.45)) == 4

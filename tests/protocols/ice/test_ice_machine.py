@@ -19,10 +19,10 @@ from trio_rtc.protocols.stun import binding_request
 
 OPTIONS = IceOptions(max_pairs=12, max_remote_candidates=12, max_peer_reflexive=6, max_early_checks=4)
 ADDRESSES = (
-    (Address("10.0.0.1", 1000), Address("fd00::1", 1000), Address("10.0.1.1", 1001)),
+    (Address("10.0.0.1", 10000), Address("fd00::1", 10000), Address("10.0.1.1", 10001)),
     (Address("10.0.0.2", 2000), Address("fd00::2", 2000)),
 )
-NOWHERE = Address("10.0.9.9", 9)
+NOWHERE = Address("10.0.9.9", 9000)
 ATTACKER = Address("10.0.0.66", 6666)
 SIDES = st.integers(0, 1)
 

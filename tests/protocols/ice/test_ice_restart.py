@@ -7,7 +7,7 @@ from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import GatheringCompleted, IceRole, LocalCandidateGathered, SelectedPairChanged
 from trio_rtc.protocols.stun import Message, success_response
 
-ALICE = Address("10.0.0.1", 1000)
+ALICE = Address("10.0.0.1", 10000)
 BOB = Address("10.0.0.2", 2000)
 BOB_AGAIN = Address("10.0.0.3", 3000)
 
@@ -157,7 +157,7 @@ def test_servers_are_asked_again() -> None:
     def serve(datagram: Datagram) -> Datagram | None:
         if datagram.remote != server:
             return datagram
-        response = success_response(Message.parse(datagram.data), Address("203.0.113.9", 9)).encode()
+        response = success_response(Message.parse(datagram.data), Address("203.0.113.9", 9000)).encode()
         return Datagram(response, server, datagram.local)
 
     network.route = serve

@@ -32,7 +32,7 @@ import logging
 import math
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from trio_rtc.enums import RTCIceGathererState, RTCIceTransportState
 from trio_rtc.errors import ProtocolError
@@ -42,6 +42,7 @@ from trio_rtc.protocols.stun import Message, MessageClass, Method, ResponseRecei
 from .candidate import Candidate
 from .checks import ConnectivityCheck, ConsentCheck, Requester
 from .connectivity import Connectivity
+from .destinations import is_loopback, refuse_destination, refuse_source
 from .events import Closed, IceEvent, StateChanged
 from .gathering import GATHERING_EVENTS, SERVER_NOT_REACHABLE, Gatherer, Query
 from .generation import Generation
@@ -62,9 +63,17 @@ class Agent:
         rng: Where credentials, transaction ids and the tie-breaker come from; ``random.SystemRandom`` in
             production.
         role: Whether we nominate, as long as no conflict shows that the peer thinks so too.
+        remote_candidate_filter: Returns whether packets may be sent to a numeric address and port of the peer.
     """
 
-    def __init__(self, options: IceOptions, *, rng: random.Random, role: IceRole) -> None:
+    def __init__(
+        self,
+        options: IceOptions,
+        *,
+        rng: random.Random,
+        role: IceRole,
+        remote_candidate_filter: Callable[[str, int], bool] | None = None,
+    ) -> None:
         self._options = options
         self._rng = rng
         self._roles = RoleArbiter(role, rng)
@@ -77,6 +86,7 @@ class Agent:
             gatherer=self._gatherer,
             requester=self._requester,
             generation=generation,
+            remote_candidate_filter=remote_candidate_filter,
         )
         self._path = SelectedPath(
             options, rng=rng, connectivity=self._connectivity, requester=self._requester
@@ -214,14 +224,25 @@ class Agent:
     def add_stun_server(self, url: str, address: Address, now: float) -> None:
         """Ask a STUN server for server-reflexive candidates, from every local address of its family.
 
+        An address to which nothing is sent (see :mod:`.destinations`) fails the server.
+
         Args:
             url: The URL from the configuration, for error events.
             address: One of its numeric addresses.
             now: Monotonic seconds.
         """
-        if not self.closed:
+        if self.closed:
+            return
+        reason = refuse_destination(address)
+        if reason is None:
             self._gatherer.add_server(url, address)
-            self._advance(now)
+        else:
+            self._dropped["stun-server-refused"] += 1
+            _logger.debug("refused the address %s of %s: %s", address, url, reason)
+            self._gatherer.refuse_server(
+                url, f"STUN server at {address.host}:{address.port} is refused: {reason}"
+            )
+        self._advance(now)
 
     def stun_server_failed(self, url: str, error_code: int, error_text: str, now: float) -> None:
         """Hear that a server cannot be asked, for example because its name does not resolve (701)."""
@@ -233,6 +254,7 @@ class Agent:
         """Hear that all addresses and servers were added: gathering ends with the last query."""
         if not self.closed:
             self._gatherer.finish_addresses()
+            self._connectivity.refuse_loopback()
             self._advance(now)
 
     def expect_local_addresses(self) -> None:
@@ -404,6 +426,9 @@ class Agent:
         if self._gatherer.find_base(local) is None:
             self._dropped["unknown-address"] += 1
             return
+        if not self.accepts(local, remote) and refuse_source(local, remote) is not None:
+            self._dropped["source-refused"] += 1
+            return
         check = examine_request(message, self._connectivity.generations)
         if isinstance(check, Refusal):
             self._dropped[f"refused-{check.error.code}"] += 1
@@ -412,6 +437,9 @@ class Agent:
                 # The source may be forged: nobody gets more from us than was sent in its name. A real check with a
                 # wrong password is longer than this.
                 return
+        elif not self._connectivity.permits(remote):
+            self._dropped["source-refused"] += 1
+            return
         else:
             response = self._connectivity.answer(check, local, remote, now)
             self._path.hear(local, remote, now)
@@ -469,6 +497,11 @@ class Agent:
         except ProtocolError:
             error = mapped = None
         if mapped is not None and error is None:
+            if self._refuse_mapped(query, mapped):
+                self._gatherer.fail_query(
+                    query, SERVER_NOT_REACHABLE, "it reports an address that is refused"
+                )
+                return
             local = self._gatherer.complete_query(query, mapped)
             if local is not None:
                 self._connectivity.add_local(local, now)
@@ -476,6 +509,17 @@ class Agent:
             self._gatherer.fail_query(query, error.code, error.reason)
         else:
             self._gatherer.fail_query(query, SERVER_NOT_REACHABLE, "malformed answer")
+
+    def _refuse_mapped(self, query: Query, mapped: Address) -> bool:
+        """Return whether a server reports an address that no peer should be told to send to."""
+        reason = refuse_destination(mapped)
+        if reason is None and is_loopback(mapped.host) and not is_loopback(query.base.host):
+            reason = "a loopback address"
+        if reason is None:
+            return False
+        self._dropped["mapped-address-refused"] += 1
+        _logger.debug("refused the address %s that %s reports: %s", mapped, query.server.url, reason)
+        return True
 
     # The state
 

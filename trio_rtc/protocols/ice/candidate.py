@@ -145,11 +145,6 @@ def is_link_local(host: str) -> bool:
     return host.lower().startswith(("fe8", "fe9", "fea", "feb")) and is_ipv6(host)
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether a numeric address is a loopback one."""
-    return host == "::1" or host.startswith("127.")
-
-
 def normalize_host(host: str) -> str:
     """Return a numeric address in its one canonical form.
 

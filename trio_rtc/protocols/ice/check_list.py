@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from trio_rtc.protocols._contract import Address
 
 from .candidate import is_ipv6, is_link_local
+from .destinations import is_loopback
 from .state import UNFINISHED, CheckedPair, CheckState, IceRole, LocalCandidate, RemoteCandidate
 
 
@@ -31,6 +32,7 @@ def can_be_paired(local: LocalCandidate, remote: RemoteCandidate) -> bool:
         and remote.address.port != 0
         and is_ipv6(local.base.host) == is_ipv6(remote.address.host)
         and is_link_local(local.base.host) == is_link_local(remote.address.host)
+        and (is_loopback(local.base.host) or not is_loopback(remote.address.host))
     )
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -14,6 +14,7 @@ from trio_rtc.protocols.stun import MessageClass, ResponseReceived, TransactionF
 from .candidate import Candidate, compute_foundation, compute_priority, normalize_host
 from .check_list import can_be_paired
 from .checks import ConnectivityCheck, Requester
+from .destinations import is_loopback, refuse_destination
 from .events import NameResolutionRequested, RoleChanged
 from .gathering import Gatherer
 from .generation import Generation
@@ -26,6 +27,7 @@ from .state import CheckedPair, CheckState, IceParameters, IceRole, LocalCandida
 
 _logger = logging.getLogger("trio_rtc.ice")
 _MAX_ACCEPTED_PATHS = 256
+_NO_LOOPBACK = "a loopback address, and we gather none"
 
 ConnectivityEvent = NameResolutionRequested | RoleChanged
 
@@ -49,11 +51,13 @@ class Connectivity:
         gatherer: Gatherer,
         requester: Requester,
         generation: Generation,
+        remote_candidate_filter: Callable[[str, int], bool] | None = None,
     ) -> None:
         self._options = options
         self._roles = roles
         self._gatherer = gatherer
         self._requester = requester
+        self._remote_candidate_filter = remote_candidate_filter
         self._unassigned: deque[Candidate] = deque(maxlen=options.max_remote_candidates)
         self._accepted: dict[tuple[Address, Address], None] = {}
         self._events: list[ConnectivityEvent] = []
@@ -188,7 +192,35 @@ class Connectivity:
         for remote in self.generation.remote_candidates.resolve_name(name.lower(), list(hosts)):
             self._add_remote(remote, now)
 
+    def permits(self, remote: Address) -> bool:
+        """Return whether the application's filter permits to send to an address of the peer."""
+        return self._remote_candidate_filter is None or self._remote_candidate_filter(*remote)
+
+    def refuse_loopback(self) -> None:
+        """Refuse loopback candidates that came before it was known that we have no loopback address."""
+        table = self.generation.remote_candidates
+        for remote in table.paired:
+            if self._gatherer.lacks_loopback and is_loopback(remote.address.host):
+                table.remove(remote)
+                self._count_refused(remote, _NO_LOOPBACK)
+
+    def _refuse(self, remote: Address) -> str | None:
+        reason = refuse_destination(remote)
+        if reason is None and self._gatherer.lacks_loopback and is_loopback(remote.host):
+            reason = _NO_LOOPBACK
+        if reason is None and not self.permits(remote):
+            reason = "remote_candidate_filter refuses it"
+        return reason
+
+    def _count_refused(self, remote: RemoteCandidate, reason: str) -> None:
+        self.dropped["candidate-refused"] += 1
+        _logger.debug("refused the candidate %s of the peer: %s", remote.address, reason)
+
     def _add_remote(self, remote: RemoteCandidate, now: float) -> None:
+        reason = self._refuse(remote.address)
+        if reason is not None:
+            self._count_refused(remote, reason)
+            return
         if self.generation.remote_candidates.add(remote):
             self.generation.check_list.replace_remote(remote, self._roles.role)
         for local in self._gatherer.candidates:

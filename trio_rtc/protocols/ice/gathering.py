@@ -18,8 +18,8 @@ from .candidate import (
     compute_priority,
     is_ipv6,
     is_link_local,
-    is_loopback,
 )
+from .destinations import is_loopback
 from .events import CandidateErrorOccurred, GatheringCompleted, GatheringStateChanged, LocalCandidateGathered
 from .options import IceOptions
 from .state import LocalCandidate
@@ -55,10 +55,12 @@ class _UrlProgress:
     Attributes:
         pending: Queries that are waiting or under way.
         settled: It gave a candidate, or its failure was told.
+        failure: Why it has failed if it gives no candidate.
     """
 
     pending: int = 0
     settled: bool = False
+    failure: str = "STUN server is not reachable from any address"
 
 
 class Gatherer:
@@ -86,6 +88,11 @@ class Gatherer:
     def has_query(self) -> bool:
         """Whether ``take_query`` would return one."""
         return bool(self._queries)
+
+    @property
+    def lacks_loopback(self) -> bool:
+        """Whether all local addresses are known, and none is a loopback one."""
+        return self._addresses_complete and not any(is_loopback(base.host) for base in self._bases)
 
     @property
     def complete(self) -> bool:
@@ -152,6 +159,11 @@ class Gatherer:
         if not progress.settled:
             progress.settled = True
             self._events.append(CandidateErrorOccurred(None, None, url, error_code, error_text))
+
+    def refuse_server(self, url: str, reason: str) -> None:
+        """Mark a URL as failed unless another of its addresses gives a candidate."""
+        progress = self._progress.setdefault(url, _UrlProgress())
+        progress.failure = reason
 
     def expect_addresses(self) -> None:
         """Hear that further addresses or servers may be added."""
@@ -267,8 +279,9 @@ class Gatherer:
         for url, progress in self._progress.items():
             if progress.pending == 0 and not progress.settled:
                 progress.settled = True
-                text = "STUN server is not reachable from any address"
-                self._events.append(CandidateErrorOccurred(None, None, url, SERVER_NOT_REACHABLE, text))
+                self._events.append(
+                    CandidateErrorOccurred(None, None, url, SERVER_NOT_REACHABLE, progress.failure)
+                )
         if not self._queries and not self._under_way:
             self._set_state(RTCIceGathererState.COMPLETE)
 

@@ -88,6 +88,11 @@ class RemoteCandidates:
         self._by_address[remote.address] = remote
         return known is not None
 
+    def remove(self, remote: RemoteCandidate) -> None:
+        """Forget a candidate that is refused."""
+        if self._by_address.pop(remote.address, None) is not None and not remote.candidate.is_name:
+            self._told -= 1
+
     def add_peer_reflexive(self, address: Address, priority: int) -> RemoteCandidate | None:
         """Make a candidate of the source of a check (RFC 8445 section 7.3.1.3); None when there are too many."""
         if self._peer_reflexive >= self._max_peer_reflexive:
