@@ -19,8 +19,10 @@ from trio_rtc.protocols.sctp.packet.chunks import ForwardTsn, ReConfig, Sack
 from trio_rtc.protocols.sctp.packet.data import BEGIN, DATA_HEADER, END, UNORDERED
 from trio_rtc.protocols.sctp.packet.header import add_checksum
 from trio_rtc.protocols.sctp.packet.reconfiguration import OutgoingResetRequest
+from trio_rtc.protocols.sctp.rx.data_tracker import DataTracker
+from trio_rtc.protocols.sctp.rx.reassembly import MAX_HELD
 from trio_rtc.protocols.sctp.rx.receiver import Receiver
-from trio_rtc.protocols.sctp.tx.outstanding import Outstanding
+from trio_rtc.protocols.sctp.tx.outstanding import MAX_REPORTED, Outstanding
 
 WHOLE = BEGIN | END
 SIZE = 500
@@ -96,7 +98,7 @@ def test_work_grows_no_faster_than_what_is_sent(attack: Callable[[int], Callable
 def test_fragments_from_the_last_to_the_first_are_not_copied_each_time() -> None:
     """Lists within lists, as deep as there are fragments; the message is right all the same."""
     receiver = make_receiver()
-    count = 30_000
+    count = 2_000
     payloads = [struct.pack(">I", index) for index in range(count)]
     for index in range(count - 1, -1, -1):
         flags = BEGIN * (index == 0) | END * (index == count - 1)
@@ -155,6 +157,50 @@ def test_gap_blocks_may_change_in_any_way(sacks: list[list[tuple[int, int]]]) ->
         assert outstanding.flight == 5 * (50 - len(outstanding.ahead))
 
 
+def outstanding_chunks(count: int) -> Outstanding:
+    outstanding = Outstanding(1, 1100)
+    for tsn in range(1, count + 1):
+        outstanding.chunks[tsn] = (b"chunk", None)
+    outstanding.next_tsn = count + 1
+    outstanding.flight = 5 * count
+    return outstanding
+
+
+def report_loss(outstanding: Outstanding, last: int) -> None:
+    """Take the report that everything up to the last TSN is missing, three times."""
+    for first in (last, last - 1, last - 2):
+        newly = outstanding.acknowledge_ahead([(first, last)])
+        outstanding.report_missing(newly, last, 0.0, early=False)
+
+
+def test_a_sack_reports_only_so_many_chunks_as_missing() -> None:
+    def work(count: int) -> int:
+        outstanding = outstanding_chunks(count)
+        return count_lines(lambda: report_loss(outstanding, count))
+
+    assert work(8000) == work(4000)
+
+
+def test_after_a_long_burst_of_losses_everything_is_reported_in_the_end() -> None:
+    count = 3 * MAX_REPORTED
+    outstanding = outstanding_chunks(count + 100)
+    report_loss(outstanding, count)
+    assert sorted(outstanding.lost) == list(range(1, MAX_REPORTED + 1))
+    retransmitted = 0
+    last = count
+    while outstanding.cumulative_tsn < count - 3:
+        while (tsn := outstanding.next_lost()) is not None:
+            outstanding.retransmit(tsn)
+            retransmitted += 1
+        outstanding.acknowledge(min(retransmitted, count - 3))
+        for _ in range(3):
+            last += 1
+            newly = outstanding.acknowledge_ahead([(count - 2, last)])
+            outstanding.report_missing(newly, last, 0.0, early=False)
+    assert retransmitted == count - 3
+    assert last < count + 20
+
+
 def connected_pair() -> SctpPair:
     return SctpPair(SctpOptions(zero_checksum=False)).connect()
 
@@ -179,6 +225,101 @@ def test_only_one_sack_of_a_packet_is_taken() -> None:
     right.receive([packet_from_left(pair, everything, nothing_new)], pair.now)
     assert right.statistics().flight_size == 0
     assert not right.closed
+
+
+def fragment_flags(index: int, count: int) -> int:
+    return BEGIN * (index == 0) | END * (index == count - 1)
+
+
+def test_a_message_in_absurdly_small_fragments_ends_the_association() -> None:
+    """The last one would put all of them together."""
+    receiver = make_receiver()
+    feed(receiver, (data(1 + index, BEGIN * (index == 0)) for index in range(3000)))
+    assert receiver.violation is not None
+    receiver = make_receiver()
+    payload = bytes(128)
+    feed(receiver, (data(1 + index, fragment_flags(index, 1000), payload=payload) for index in range(1000)))
+    assert receiver.violation is None
+    assert receiver.take_message(1) == (51, bytes(128_000))
+
+
+def test_a_forward_tsn_over_gaps_removes_them_together() -> None:
+    def work(gaps: int) -> int:
+        receiver = make_receiver()
+        feed(receiver, (data(2 + 2 * index, WHOLE | UNORDERED) for index in range(gaps)))
+        assert len(receiver.tracker.ranges) == gaps
+        lines = count_lines(lambda: receiver.forward(ForwardTsn(2 * gaps + 1)))
+        assert receiver.tracker.ranges == []
+        assert receiver.tracker.cumulative_tsn == 2 * gaps + 1
+        return lines
+
+    assert work(8000) == work(100)
+
+
+@given(st.lists(st.integers(2, 60), max_size=30), st.integers(0, 70))
+def test_a_forward_tsn_absorbs_what_it_reaches(arrived: list[int], forwarded: int) -> None:
+    tracker = DataTracker(1)
+    for tsn in arrived:
+        if tracker.is_new(tsn):
+            tracker.add(tsn)
+    tracker.forward(forwarded)
+    expected = forwarded
+    while expected + 1 in arrived:
+        expected += 1
+    assert tracker.cumulative_tsn == expected
+    reported = {tsn for first, last in tracker.ranges for tsn in range(first, last + 1)}
+    assert reported == {tsn for tsn in arrived if tsn > expected}
+
+
+def most_held(receiver: Receiver, chunks: Iterator[bytes]) -> int:
+    """Feed chunks, the gap before them last, and return how many lines of Python that one runs."""
+    feed(receiver, chunks)
+    assert receiver.violation is None
+    assert receiver.dropped["receive buffer full"]
+    return count_lines(lambda: (feed(receiver, iter([data(1)])), receiver.finish_batch(0.0)))
+
+
+def messages_out_of_turn(count: int) -> Iterator[bytes]:
+    return (data(2 + index, ssn=1 + index) for index in range(count))
+
+
+@pytest.mark.parametrize(
+    ("chunks", "lines_each"),
+    [(messages_out_of_turn, 12), (lambda count: (data(3 + 2 * index, 0) for index in range(count)), 1)],
+)
+def test_what_one_chunk_can_free_is_bounded(
+    chunks: Callable[[int], Iterator[bytes]], lines_each: int
+) -> None:
+    most = most_held(make_receiver(), chunks(12_000))
+    assert most < MAX_HELD * lines_each + 500
+    assert most_held(make_receiver(), chunks(24_000)) == most
+
+
+def test_chunks_that_free_others_are_taken_when_much_is_held() -> None:
+    receiver = make_receiver()
+    feed(receiver, messages_out_of_turn(MAX_HELD + 10))
+    dropped = receiver.dropped["receive buffer full"]
+    assert dropped
+    feed(receiver, iter([data(1)]))
+    taken = 0
+    while receiver.take_message(1) is not None:
+        taken += 1
+    assert taken == MAX_HELD + 11 - dropped
+    # What was dropped was not acknowledged, so it comes again.
+    assert receiver.tracker.cumulative_tsn == taken
+    feed(receiver, (data(1 + index, ssn=index) for index in range(taken, MAX_HELD + 11)))
+    assert receiver.tracker.cumulative_tsn == MAX_HELD + 11
+    assert not receiver.reassembly.is_crowded
+
+
+def test_what_a_deferred_reset_holds_back_is_bounded() -> None:
+    receiver = make_receiver()
+    assert not receiver.request_reset(1, ())
+    feed(receiver, (data(2 + index, ssn=index) for index in range(6000)))
+    assert receiver.dropped["receive buffer full"] > 4000
+    lines = count_lines(lambda: (feed(receiver, iter([data(1)])), receiver.finish_batch(0.0)))
+    assert lines < 50_000
+    assert not receiver.reset_is_deferred
 
 
 # Memory.

@@ -91,7 +91,11 @@ class DataTracker:
 
     def _absorb(self) -> None:
         """Let the cumulative TSN run over the ranges that it has reached."""
-        ranges = self.ranges
-        while ranges and ranges[0][0] <= self.cumulative_tsn + 1:
-            self.cumulative_tsn = max(self.cumulative_tsn, ranges[0][1])
-            del ranges[0]
+        ranges, cumulative = self.ranges, self.cumulative_tsn
+        if not ranges or ranges[0][0] > cumulative + 1:
+            return
+        # The ranges neither touch nor overlap, so at most the last one that is reached ends above the TSN. A
+        # FORWARD-TSN may reach thousands: they go in one slice, since each deletion at the front moves all the others.
+        reached = bisect.bisect_left(ranges, [cumulative + 2])
+        self.cumulative_tsn = max(cumulative, ranges[reached - 1][1])
+        del ranges[:reached]

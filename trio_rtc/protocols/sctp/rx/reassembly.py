@@ -6,7 +6,8 @@ fragment is appended to the run on its left and joined with the run on its right
 beginning and an end is a message. That costs the same for a fragment in order and for one out of order: two runs
 are joined by nesting one list in the other, so that fragments that come last to first are not copied each time.
 
-Nothing here costs more, the more is held: a peer may let us hold much, and then send what is cheap to send.
+Nothing here costs more, the more is held: a peer may let us hold much, and then send what is cheap to send. But one
+chunk may end the waiting of many messages or fragments. So their number is bounded, too, not only their bytes.
 
 Ordered messages then wait for their SSN; what is complete and in turn waits in an inbox per stream until
 the application takes it. All of this is charged against the receive buffer, with an overhead per chunk so
@@ -25,6 +26,12 @@ from trio_rtc.protocols.serial import serial_difference
 OVERHEAD: Final = 100
 # What a run costs beside its chunks. One that is never completed is all overhead.
 RUN_OVERHEAD: Final = 300
+# Messages that wait for their turn, a run counting for two. With two holes in every four packets of our largest
+# congestion window there are fewer.
+MAX_HELD: Final = 4096
+# Fragments of a message: these, and one more for each _SMALL_FRAGMENT bytes. Over UDP nobody has to make smaller ones.
+_MAX_SMALL_FRAGMENTS: Final = 2048
+_SMALL_FRAGMENT: Final = 128
 
 _Message: TypeAlias = tuple[int, bytes]
 _Parts: TypeAlias = "list[bytes | _Parts]"
@@ -104,10 +111,23 @@ class Reassembly:
         self._begun: list[int] = []
         self._next_ssn: dict[int, int] = {}
         self._waiting: dict[int, dict[int, _Message]] = {}
+        self._waiting_count = 0
         self._inboxes: dict[int, deque[_Message]] = {}
         self.charged = 0
         self.ready: set[int] = set()
         self.stale = 0
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so much is incomplete or out of turn that only chunks that ``can_proceed_with`` are taken."""
+        return self._waiting_count + 2 * len(self._runs_by_first) >= MAX_HELD
+
+    def can_proceed_with(self, tsn: int, header: DataHeader) -> bool:
+        """Return whether a chunk continues a message that is held, or can be delivered at once."""
+        _, flags, _, _, stream_id, ssn, _ = header
+        if flags & UNFRAGMENTED == UNFRAGMENTED:
+            return bool(flags & UNORDERED) or ssn == self._next_ssn.get(stream_id, 0)
+        return tsn - 1 in self._runs_by_last or tsn + 1 in self._runs_by_first
 
     def add(self, tsn: int, header: DataHeader, payload: bytes) -> None:
         """Take the chunk with an unwrapped TSN that has not been here before, and its header as unpacked.
@@ -139,6 +159,8 @@ class Reassembly:
         self._runs_by_last[run.last] = run
         if run.size > self._max_message_size:
             raise MessageViolation(f"message of over {self._max_message_size} bytes")
+        if run.last - run.first >= _MAX_SMALL_FRAGMENTS + run.size // _SMALL_FRAGMENT:
+            raise MessageViolation(f"message of {run.size} bytes in over {_MAX_SMALL_FRAGMENTS} fragments")
         if run.begins and run.ends:
             self._complete(run)
 
@@ -170,11 +192,11 @@ class Reassembly:
 
         Fragments up to that TSN can never become a message; ordered streams go on behind their skipped SSN.
         """
-        begun = self._begun
+        begun, runs = self._begun, self._runs_by_first
         while begun and begun[0] <= new_cumulative_tsn:
-            run = self._runs_by_first.get(heapq.heappop(begun))
+            run = runs.pop(heapq.heappop(begun), None)
             if run is not None:
-                self._forget(run)
+                del self._runs_by_last[run.last]
                 self.charged -= run.charge
         for stream_id, ssn in skipped:
             expected = self._next_ssn.get(stream_id, 0)
@@ -186,10 +208,15 @@ class Reassembly:
 
     def reset(self, stream_ids: tuple[int, ...]) -> None:
         """Start the SSNs of streams again from zero (RFC 6525 section 5.2.2); none means all streams."""
-        for stream_id in stream_ids or (*self._next_ssn, *self._waiting):
+        if not stream_ids:
+            # There may be tens of thousands, each with nothing but a number.
+            self._next_ssn.clear()
+        for stream_id in stream_ids or tuple(self._waiting):
             self._next_ssn.pop(stream_id, None)
             # Everything before the reset has been delivered; what still waits was sent against the rules.
-            for _, data in self._waiting.pop(stream_id, {}).values():
+            waiting = self._waiting.pop(stream_id, {})
+            self._waiting_count -= len(waiting)
+            for _, data in waiting.values():
                 self.charged -= len(data) + OVERHEAD
 
     def _begin_run(self, tsn: int, header: DataHeader, payload: bytes) -> _Run:
@@ -240,6 +267,7 @@ class Reassembly:
             self.charged -= len(data) + OVERHEAD
         else:
             self._waiting.setdefault(stream_id, {})[ssn] = (ppid, data)
+            self._waiting_count += 1
 
     def _advance(self, stream_id: int) -> None:
         """Deliver the waiting messages whose turn has come."""
@@ -247,10 +275,12 @@ class Reassembly:
         if waiting is None:
             return
         expected = self._next_ssn[stream_id]
+        before = len(waiting)
         while (message := waiting.pop(expected, None)) is not None:
             self._deliver(stream_id, *message)
             expected = (expected + 1) & 0xFFFF
         self._next_ssn[stream_id] = expected
+        self._waiting_count -= before - len(waiting)
         if not waiting:
             del self._waiting[stream_id]
 
@@ -268,6 +298,7 @@ class Reassembly:
                 break
             message = waiting.pop((first_ssn + offset) & 0xFFFF, None)
             if message is not None:
+                self._waiting_count -= 1
                 self._deliver(stream_id, *message)
         if not waiting:
             del self._waiting[stream_id]

@@ -7,7 +7,8 @@ soon as two packets wait for one, at once when something is missing, came twice 
 The window: ``a_rwnd`` is what the receive buffer has left over the charges of :class:`.Reassembly`. A sender
 does not know our overhead per chunk and may honestly overshoot, so new data is taken up to twice the buffer
 as long as the window has not been told to be closed, and chunks that fill holes up to three times (they let
-the rest be delivered); beyond that it is dropped, counted and answered with the window as it is.
+the rest be delivered); beyond that it is dropped, counted and answered with the window as it is. The same happens to
+chunks that would have to be held while thousands are held already, since the chunk that frees them frees all at once.
 """
 
 import math
@@ -28,6 +29,8 @@ _TSN_MASK: Final = 0xFFFFFFFF
 _SMALLEST_WINDOW: Final = 1500
 _PACKETS_PER_ACK: Final = 2
 _MAX_REPORTS: Final = 8
+# A sender that waits for the answer to its reset sends none of these (RFC 6525 section 5.1.2).
+_MAX_HELD_BACK: Final = 1024
 
 DataChunk = tuple[int, DataHeader, bytes]
 """The unwrapped TSN, the header as unpacked, the payload."""
@@ -88,7 +91,14 @@ class Receiver:
     @property
     def _limit(self) -> int:
         """Up to which charge new data is taken: probes of a closed window are not."""
+        if self._is_crowded:
+            return 0
         return 2 * self._buffer_size if self._advertised else self._buffer_size
+
+    @property
+    def _is_crowded(self) -> bool:
+        """Whether so many chunks are held that those which would be held, too, are dropped."""
+        return self.reassembly.is_crowded or len(self._held_back) >= _MAX_HELD_BACK
 
     def receive_data(self, packet: bytes, offset: int) -> int:
         """Take the DATA chunks that begin at ``offset``; return the offset of what follows them.
@@ -120,7 +130,7 @@ class Receiver:
                     tracker.add(tsn)
                 else:
                     tracker.cumulative_tsn = tsn
-            elif (tsn := self._register(wire_tsn)) < 0:
+            elif (tsn := self._register(header)) < 0:
                 continue
             if flags & IMMEDIATE:
                 self.ack_due = True
@@ -224,15 +234,21 @@ class Receiver:
         self._deferred_reset = (last_tsn, frozenset(stream_ids))
         return False
 
-    def _register(self, wire_tsn: int) -> int:
+    def _register(self, header: DataHeader) -> int:
         """Record a TSN out of the fast path; return it unwrapped, or -1 when its chunk is dropped."""
-        tracker = self.tracker
-        tsn = tracker.unwrap(wire_tsn)
+        tracker, reassembly = self.tracker, self.reassembly
+        tsn = tracker.unwrap(header[3])
         if not tracker.is_new(tsn):
             self.dropped["duplicate or out of the window"] += 1
             return -1
-        limit = self._limit if tsn > tracker.highest_tsn else 3 * self._buffer_size
-        if self.reassembly.charged >= limit:
+        if self._is_crowded:
+            proceeds = reassembly.can_proceed_with(tsn, header) and not self._belongs_behind_reset(
+                tsn, header[4]
+            )
+            limit = 3 * self._buffer_size if proceeds else 0
+        else:
+            limit = self._limit if tsn > tracker.highest_tsn else 3 * self._buffer_size
+        if reassembly.charged >= limit:
             self.dropped["receive buffer full"] += 1
             self.ack_due = True
             return -1
@@ -246,12 +262,16 @@ class Receiver:
             if len(self.reports) < _MAX_REPORTS:
                 self.reports.append(invalid_stream_identifier(stream_id))
             return
-        deferred = self._deferred_reset
-        if deferred is not None and tsn > deferred[0] and (stream_id in deferred[1] or not deferred[1]):
+        if self._belongs_behind_reset(tsn, stream_id):
             self._held_back.append(chunk)
             self.reassembly.charged += len(payload) + OVERHEAD
             return
         self._reassemble(chunk)
+
+    def _belongs_behind_reset(self, tsn: int, stream_id: int) -> bool:
+        """Whether a chunk was sent after a reset that is deferred."""
+        deferred = self._deferred_reset
+        return deferred is not None and tsn > deferred[0] and (stream_id in deferred[1] or not deferred[1])
 
     def _reassemble(self, chunk: DataChunk) -> None:
         try:

@@ -22,6 +22,9 @@ from trio_rtc.protocols.sctp.packet.chunks import ForwardTsn
 from .send_queue import PartialReliability
 
 _MISSING_REPORTS: Final = 3
+# Chunks that one SACK can report missing, the lowest ones first. The rest is reported by the SACKs that the
+# retransmissions of these bring: more of them than this would exceed any congestion window after a loss.
+MAX_REPORTED: Final = 1024
 # As many streams as one FORWARD-TSN can name in the smallest packet that we allow.
 _MAX_SKIPPED_STREAMS: Final = 100
 
@@ -128,7 +131,7 @@ class Outstanding:
     def report_missing(
         self, newly: Sequence[tuple[int, int]], highest: int, now: float, *, early: bool
     ) -> tuple[bool, list[PartialReliability]]:
-        """Count missing reports for the holes below the TSN ``highest``.
+        """Count missing reports for the holes below the TSN ``highest``, at most ``MAX_REPORTED`` chunks of them.
 
         Args:
             newly: What ``acknowledge_ahead`` returned.
@@ -148,16 +151,19 @@ class Outstanding:
         lost_any = False
         abandoned: list[PartialReliability] = []
         first = self.cumulative_tsn + 1
+        left = MAX_REPORTED
         for gap_first, gap_last in self._gap_ranges:
             while position < len(newly) and newly[position][0] < gap_first:
                 bytes_above -= newly[position][1]
                 position += 1
             reports = max(1, bytes_above // self._packet_size)
-            for tsn in range(first, min(gap_first, highest)):
+            end = min(gap_first, highest, first + left)
+            left -= max(0, end - first)
+            for tsn in range(first, end):
                 if self._is_missed(tsn, highest) and self._count_misses(tsn, reports) >= threshold:
                     lost_any = True
                     abandoned += self._lose(tsn, now)
-            if gap_first >= highest:
+            if gap_first >= highest or not left:
                 break
             first = gap_last + 1
         return lost_any, abandoned
@@ -237,20 +243,28 @@ class Outstanding:
 
     def _take_ahead(self, first: int, last: int) -> int:
         """Note chunks that are acknowledged ahead; return the bytes of those that were not before."""
-        acknowledged = 0
+        ahead, lost, abandoned, misses, chunks = (
+            self.ahead,
+            self.lost,
+            self.abandoned,
+            self._misses,
+            self.chunks,
+        )
+        acknowledged = still_lost = 0
         for tsn in range(first, last + 1):
-            if tsn in self.ahead:
+            if tsn in ahead:
                 continue
-            self.ahead.add(tsn)
-            self._misses.pop(tsn, None)
-            if tsn in self.abandoned:
+            ahead.add(tsn)
+            if misses:
+                misses.pop(tsn, None)
+            if tsn in abandoned:
                 continue
-            size = len(self.chunks[tsn][0])
+            size = len(chunks[tsn][0])
             acknowledged += size
-            if tsn in self.lost:
-                self.lost.discard(tsn)
-            else:
-                self.flight -= size
+            if tsn in lost:
+                lost.discard(tsn)
+                still_lost += size
+        self.flight -= acknowledged - still_lost
         return acknowledged
 
     def _is_missed(self, tsn: int, highest: int) -> bool:

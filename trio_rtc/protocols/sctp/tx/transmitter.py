@@ -19,8 +19,9 @@ from .path_share import PathShare
 from .rto import RetransmissionTimeout
 from .send_queue import PartialReliability, SendQueue
 
-# Fewer than half of the SSNs and less than what gap blocks can reach.
-MAX_OUTSTANDING: Final = 32767
+# What one SACK may acknowledge or take back, so that it costs no more than a millisecond or two. Twice the full packets
+# of the largest congestion window; less than half of the SSNs and than what gap blocks can reach.
+MAX_OUTSTANDING: Final = 8192
 _SMALLEST_CHUNK: Final = 20
 
 

@@ -1,0 +1,1 @@
+"""The CPU time of hostile input: the worst datagram or description of each parser and core, at growing size."""

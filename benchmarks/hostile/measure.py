@@ -1,0 +1,127 @@
+"""Measuring one case: CPU time of single calls, in units of a fixed loop that runs beside them.
+
+The bounds are times on the machine of ``REFERENCE_LOOP``. A slower or busier machine takes longer for the loop, too,
+and the bounds grow by that factor; they never shrink.
+"""
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from enum import Enum
+
+import attrs
+
+REFERENCE_LOOP = 0.0105
+"""Seconds of CPU that ``_fixed_loop`` takes on one core of an idle 2.1 GHz server."""
+MAX_GROWTH = 2.9
+"""By how much the time may grow when the size doubles; 2 is linear, the rest is for noise and caches."""
+_SHORT = 0.1
+"""Growth counts from this part of the bound on: below it constant costs and noise decide."""
+_REPEATS = 7
+_PATIENCE = 0.5
+"""Seconds after which a size is not measured again, once it has been measured three times."""
+
+
+class Source(Enum):
+    """Who sends the input, and the CPU seconds that one piece of it may cost."""
+
+    STRANGER = 0.0002
+    PEER = 0.002
+    DESCRIPTION = 0.2
+
+
+@attrs.frozen
+class Case:
+    """An input that costs as much as possible.
+
+    Attributes:
+        name: The parser or core, and the input.
+        source: Who can send it.
+        sizes: Growing, each twice the one before it; the last is the largest that can be sent.
+        prepare: Returns, for a size, the call that is measured; it is called anew for each measurement.
+        unit: Of the sizes.
+    """
+
+    name: str
+    source: Source
+    sizes: Sequence[int]
+    prepare: Callable[[int], Callable[[], object]]
+    unit: str = "items"
+
+
+@attrs.frozen
+class Result:
+    """What was measured.
+
+    Attributes:
+        case: The case.
+        seconds: CPU time for each size, the least of several runs.
+        factor: How much slower than the reference this machine was meanwhile, at least 1.
+    """
+
+    case: Case
+    seconds: tuple[float, ...]
+    factor: float
+
+    @property
+    def worst(self) -> float:
+        """The time of the most expensive size."""
+        return max(self.seconds)
+
+    @property
+    def share(self) -> float:
+        """The worst time as a part of the bound on this machine."""
+        return self.worst / (self.case.source.value * self.factor)
+
+    @property
+    def growth(self) -> float | None:
+        """The time of the largest size over that of half of it, ``None`` with a single size."""
+        return self.seconds[-1] / self.seconds[-2] if len(self.seconds) > 1 else None
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the time grows no faster than the size, as far as it is long enough to tell."""
+        return self.growth is None or self.growth <= MAX_GROWTH or self.share < _SHORT
+
+    @property
+    def is_within_bounds(self) -> bool:
+        """Whether the case costs no more than it may."""
+        return self.share <= 1 and self.is_linear
+
+
+def measure(case: Case) -> Result:
+    """Measure all sizes of a case."""
+    before = machine_factor()
+    seconds = tuple(_measure_size(case, size) for size in case.sizes)
+    return Result(case, seconds, max(before, machine_factor()))
+
+
+def machine_factor() -> float:
+    """Return how much slower than the reference machine this one is just now, at least 1."""
+    return max(1.0, min(_cpu_time(_fixed_loop) for _ in range(3)) / REFERENCE_LOOP)
+
+
+def _measure_size(case: Case, size: int) -> float:
+    started = time.perf_counter()
+    times: list[float] = []
+    while len(times) < _REPEATS and (len(times) < 3 or time.perf_counter() - started < _PATIENCE):
+        times.append(_cpu_time(case.prepare(size)))
+    return min(times)
+
+
+def _cpu_time(call: Callable[[], object]) -> float:
+    gc.collect()
+    gc.disable()
+    try:
+        start = time.process_time()
+        call()
+        return time.process_time() - start
+    finally:
+        gc.enable()
+
+
+def _fixed_loop() -> int:
+    table: dict[int, bytes] = {}
+    for number in range(40_000):
+        table[number & 1023] = number.to_bytes(4, "big")
+    return len(table)
