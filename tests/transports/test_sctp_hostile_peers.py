@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from tests.strategies.sctp_sides import SctpSide, two_sctp_sides
-from trio_rtc.protocols.datachannel import PPID_DCEP, ChannelAnnounced, ChannelParameters
+from trio_rtc.protocols.datachannel import PPID_DCEP, ChannelAnnounced, ChannelClosing, ChannelParameters
 from trio_rtc.protocols.datachannel.messages import encode_open
 from trio_rtc.protocols.sctp import Closed, SctpOptions
 from trio_rtc.protocols.sctp.packet.chunks import Shutdown
@@ -86,3 +86,22 @@ async def test_a_stream_that_is_reset_and_opened_again_and_again() -> None:
         assert 1 < len(server.told(ChannelAnnounced)) < 20
         assert server.sctp.association.buffered_amount(102) < 20
         assert not server.sctp.association.closed
+
+
+async def test_a_reset_of_hundreds_of_channels_is_spread_over_turns_of_the_scheduler() -> None:
+    from trio_rtc.protocols.sctp.packet.chunks import ReConfig
+    from trio_rtc.protocols.sctp.packet.reconfiguration import OutgoingResetRequest
+
+    async with two_sctp_sides() as [client, server]:
+        header, tsn = await take_over(client)
+        for index in range(600):
+            send_chunks(server, header, data(tsn + index, 200 + 2 * index, 0, OPEN))
+        await trio.sleep(0.1)
+        assert len(server.told(ChannelAnnounced)) == 600
+        request = OutgoingResetRequest(tsn - 1, 0, tsn + 599, ())
+        send_chunks(server, header, ReConfig((request.encode(),)).encode())
+        await trio.lowlevel.checkpoint()
+        assert 0 < len(server.told(ChannelClosing)) < 150
+        for _ in range(40):
+            await trio.lowlevel.checkpoint()
+        assert len(server.told(ChannelClosing)) == 600

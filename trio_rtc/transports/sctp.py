@@ -177,6 +177,9 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         while self._given_back:
             for given in self._given_back.pop():
                 self.association.give_back(given)
+        if self.control.has_unhandled_resets:
+            self.control.resume_resets()
+            self._carry_out_control()
         self._flushing = True
         try:
             all_sent = super().flush_nowait(now)
@@ -189,6 +192,9 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
             all_sent = super().flush_nowait(now) and all_sent
         if self._room and not self.is_full():
             self._room.unpark_all()
+        if self.control.has_unhandled_resets:
+            # On the next turn, so that other tasks are not held up by a peer that resets thousands of streams.
+            self.wake()
         return all_sent
 
     def _handle(self, event: SctpEvent, now: float) -> None:

@@ -72,6 +72,8 @@ class _Victim:
                     self.control.incoming_streams_reset(stream_ids)
                 case OutgoingStreamsReset(stream_ids):
                     self.control.outgoing_streams_reset(stream_ids)
+                case _:
+                    pass
         for message in self.control.datagrams_to_send(self.now):
             self.association.send(message.stream_id, PPID_DCEP, message.data, self.now)
         for channel_event in self.control.events():
@@ -87,9 +89,9 @@ class _Victim:
                 assert message is not None
                 self.control.receive([ControlMessage(stream_id, message[1])], self.now)
 
-    def receive_data(self, offsets: Iterable[int], flags: int = _WHOLE, **fields: int) -> None:
+    def receive_data(self, offsets: Iterable[int], flags: int = _WHOLE) -> None:
         """Receive chunks with TSNs at these offsets from the next one."""
-        chunks = [data_chunk(1 + offset, flags, **fields) for offset in offsets]
+        chunks = [data_chunk(1 + offset, flags) for offset in offsets]
         for start in range(0, len(chunks), 1000):
             self.take(self.packet(chunk) for chunk in chunks[start : start + 1000])
 

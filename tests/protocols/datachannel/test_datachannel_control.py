@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.strategies.work import count_lines
 from trio_rtc.errors import OperationError, ProtocolError
 from trio_rtc.protocols.datachannel import (
     ChannelAnnounced,
@@ -316,6 +317,76 @@ def test_a_reset_of_all_streams_closes_every_channel() -> None:
         ChannelClosing(2),
         StreamResetRequested((3,)),
     ]
+
+
+def with_channels_of_the_peer(count: int) -> ChannelControl:
+    control = connected(is_client=False)
+    openings = [
+        ControlMessage(2 * number, encode_open(ChannelParameters(label=str(number))))
+        for number in range(count)
+    ]
+    control.receive(openings, 0.0)
+    control.events()
+    return control
+
+
+def reset_streams(control: ChannelControl) -> list[int]:
+    """Return the streams whose reset is asked for now."""
+    return [
+        stream_id
+        for event in control.events()
+        if isinstance(event, StreamResetRequested)
+        for stream_id in event.stream_ids
+    ]
+
+
+def test_a_reset_of_thousands_of_streams_is_handled_in_steps() -> None:
+    control = with_channels_of_the_peer(3000)
+    control.incoming_streams_reset(())
+    asked = reset_streams(control)
+    assert 0 < len(asked) <= 32
+    while control.has_unhandled_resets:
+        control.resume_resets()
+        step = reset_streams(control)
+        assert 0 < len(step) <= 32
+        asked += step
+    assert sorted(asked) == list(range(0, 6000, 2))
+    control.outgoing_streams_reset(asked)
+    assert len(control.channel_keys()) >= 3000 - 32
+    while control.has_unhandled_resets:
+        control.resume_resets()
+    assert control.channel_keys() == []
+
+
+def test_the_first_step_of_a_reset_costs_the_same_with_any_number_of_channels() -> None:
+    def work(count: int) -> int:
+        control = with_channels_of_the_peer(count)
+        return count_lines(lambda: control.incoming_streams_reset(()))
+
+    assert work(2000) == work(100)
+
+
+def test_a_stream_that_is_opened_again_while_its_reset_waits() -> None:
+    control = with_channels_of_the_peer(200)
+    control.incoming_streams_reset(())
+    control.events()
+    # Its reset has not been handled yet, and an answer of ours to it is underway as far as the peer can tell.
+    control.receive([ControlMessage(398, encode_open(ChannelParameters(label="again")))], 0.0)
+    events = control.events()
+    assert [event.parameters.label for event in events if isinstance(event, ChannelAnnounced)] == ["again"]
+    assert StreamResetRequested((398,)) in events
+    while control.has_unhandled_resets:
+        control.resume_resets()
+    assert 398 not in reset_streams(control)
+    assert control.dropped == {}
+
+
+def test_what_waits_of_a_reset_ends_with_the_association() -> None:
+    control = with_channels_of_the_peer(200)
+    control.incoming_streams_reset(())
+    control.lower_closed(0.0)
+    assert not control.has_unhandled_resets
+    assert sum(isinstance(event, ChannelClosed) for event in control.events()) == 200
 
 
 def test_unexpected_acknowledgements_are_counted() -> None:

@@ -271,12 +271,17 @@ def test_a_forward_tsn_absorbs_what_it_reaches(arrived: list[int], forwarded: in
     assert reported == {tsn for tsn in arrived if tsn > expected}
 
 
+def fill_the_first_gap(receiver: Receiver) -> None:
+    feed(receiver, iter([data(1)]))
+    receiver.finish_batch(0.0)
+
+
 def most_held(receiver: Receiver, chunks: Iterator[bytes]) -> int:
     """Feed chunks, the gap before them last, and return how many lines of Python that one runs."""
     feed(receiver, chunks)
     assert receiver.violation is None
     assert receiver.dropped["receive buffer full"]
-    return count_lines(lambda: (feed(receiver, iter([data(1)])), receiver.finish_batch(0.0)))
+    return count_lines(lambda: fill_the_first_gap(receiver))
 
 
 def messages_out_of_turn(count: int) -> Iterator[bytes]:
@@ -317,7 +322,7 @@ def test_what_a_deferred_reset_holds_back_is_bounded() -> None:
     assert not receiver.request_reset(1, ())
     feed(receiver, (data(2 + index, ssn=index) for index in range(6000)))
     assert receiver.dropped["receive buffer full"] > 4000
-    lines = count_lines(lambda: (feed(receiver, iter([data(1)])), receiver.finish_batch(0.0)))
+    lines = count_lines(lambda: fill_the_first_gap(receiver))
     assert lines < 50_000
     assert not receiver.reset_is_deferred
 

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.strategies.sctp_pair import DATA, INIT_ACK, RE_CONFIG, LoseNth, SctpPair, chunk_kinds, lose_share
+from tests.strategies.work import count_lines
 from trio_rtc.protocols.sctp import IncomingStreamsReset, OutgoingResetFailed, OutgoingStreamsReset
 from trio_rtc.protocols.sctp.packet.header import add_checksum
 
@@ -96,3 +97,34 @@ def test_a_peer_that_cannot_reset_is_told_apart() -> None:
     assert OutgoingResetFailed((3,)) in pair.left.events
     pair.left.association.send(3, 53, b"still there", pair.now)
     assert pair.run(lambda: pair.right.on_stream(3) == [b"still there"], 1)
+
+
+def test_thousands_of_streams_are_reset_by_and_by() -> None:
+    """Also behind streams that have something left to send, which are looked at again when that is acknowledged."""
+    pair = SctpPair().connect()
+    association = pair.left.association
+    pair.lost = lambda sender, packet: sender == 0 and DATA in chunk_kinds(packet)
+    for stream_id in range(2000):
+        association.send(stream_id, 53, b"x", pair.now)
+    association.reset_streams(range(4000), pair.now)
+    pair.run_for(0.05)
+    pair.lost = lambda sender, packet: False
+
+    def reset() -> int:
+        events = [event for event in pair.left.events if isinstance(event, OutgoingStreamsReset)]
+        return sum(len(event.stream_ids) for event in events)
+
+    assert pair.run(lambda: reset() == 4000, 60)
+    assert len(pair.right.messages) == 2000
+
+
+def test_a_request_looks_at_a_bounded_number_of_streams() -> None:
+    def work(streams: int) -> int:
+        pair = SctpPair().connect()
+        association = pair.left.association
+        for stream_id in range(streams):
+            association.send(stream_id, 53, b"x", pair.now)
+        association.reset_streams(range(streams), pair.now)
+        return count_lines(lambda: association.datagrams_to_send(pair.now))
+
+    assert work(9000) == work(3000)

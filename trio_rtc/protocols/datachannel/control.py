@@ -15,6 +15,10 @@ with a reset of its own. The identifier may be used again when both are done. Id
 first, then the one that was released the longest ago: werift repeats a reset request under a new number, which would
 close a channel that has the same identifier at once.
 
+A request may reset all streams, tens of thousands. Of these 32 are handled at once and the others as
+``resume_resets`` is called, so that other tasks run in between; a stream that the peer opens again meanwhile takes
+precedence.
+
 The user's messages do not pass through here. This core takes and gives :class:`ControlMessage` only, and asks for
 stream resets by event. A DCEP message that is malformed, or that opens a stream which is not the peer's to open,
 is counted, and its stream reset. Left out: nothing of the two RFCs; priorities are carried and not acted upon here.
@@ -49,6 +53,7 @@ from .options import DataChannelOptions
 from .state import Channel, ChannelState
 
 _STREAM_ID_LIMIT = 65535  # 65535 itself is not a stream identifier (RFC 8832 section 6)
+_RESETS_AT_ONCE = 32
 _CHANNEL_SIZE = 4096  # what a channel costs in all layers, roughly, beside its label and protocol
 
 
@@ -68,6 +73,8 @@ class ChannelControl:
         self._channels: dict[int, Channel] = {}
         self._by_stream: dict[int, Channel] = {}
         self._refused: set[int] = set()
+        self._unhandled_outgoing: set[int] = set()
+        self._unhandled_incoming: set[int] = set()
         self._released: dict[int, None] = {}  # identifiers of our parity that were used before, oldest first
         self._first_unused = 0
         self._announced_size = 0
@@ -146,33 +153,60 @@ class ChannelControl:
                 pass
 
     def outgoing_streams_reset(self, stream_ids: Sequence[int]) -> None:
-        """Hear that the peer has performed the reset of our side of these streams."""
-        for stream_id in stream_ids:
-            if stream_id in self._refused:
-                self._refused.remove(stream_id)
-                self._release(stream_id)
-            channel = self._by_stream.get(stream_id)
-            if channel is None:
-                continue
-            channel.early_reuses = 0
-            if channel.state in (ChannelState.RESETTING, ChannelState.PEER_RESET):
-                channel.outgoing_reset = True
-                self._remove_if_reset(channel)
+        """Record that the peer has performed the reset of our side of these streams."""
+        at_once = self._reset_at_once(stream_ids)
+        self._unhandled_outgoing.update(stream_ids[len(at_once) :])
+        for stream_id in at_once:
+            self._handle_outgoing_reset(stream_id)
 
     def incoming_streams_reset(self, stream_ids: Sequence[int]) -> None:
-        """Hear that the peer has reset its side of these streams; none at all means every stream."""
-        for stream_id in stream_ids or tuple(self._by_stream):
-            channel = self._by_stream.get(stream_id)
-            if channel is None:
-                continue
-            channel.incoming_reset = True
-            if channel.state in (ChannelState.OPEN, ChannelState.CONNECTING):
-                # RFC 8831 section 6.7: the other side answers a reset with one of its own.
-                channel.state = ChannelState.PEER_RESET
-                self._events.append(ChannelClosing(channel.key))
-                self._request_reset(channel)
-            else:
-                self._remove_if_reset(channel)
+        """Record that the peer has reset its side of these streams; none at all means every stream."""
+        stream_ids = stream_ids or tuple(self._by_stream)
+        at_once = self._reset_at_once(stream_ids)
+        self._unhandled_incoming.update(stream_ids[len(at_once) :])
+        for stream_id in at_once:
+            self._handle_incoming_reset(stream_id)
+
+    @property
+    def has_unhandled_resets(self) -> bool:
+        """Whether there is something for ``resume_resets`` to do."""
+        return bool(self._unhandled_outgoing or self._unhandled_incoming)
+
+    def resume_resets(self) -> None:
+        """Handle the next few of the streams that have been reset."""
+        for _ in range(_RESETS_AT_ONCE):
+            if self._unhandled_outgoing:
+                self._handle_outgoing_reset(self._unhandled_outgoing.pop())
+            elif self._unhandled_incoming:
+                self._handle_incoming_reset(self._unhandled_incoming.pop())
+
+    def _reset_at_once(self, stream_ids: Sequence[int]) -> Sequence[int]:
+        return () if self.has_unhandled_resets else stream_ids[:_RESETS_AT_ONCE]
+
+    def _handle_outgoing_reset(self, stream_id: int) -> None:
+        if stream_id in self._refused:
+            self._refused.remove(stream_id)
+            self._release(stream_id)
+        channel = self._by_stream.get(stream_id)
+        if channel is None:
+            return
+        channel.early_reuses = 0
+        if channel.state in (ChannelState.RESETTING, ChannelState.PEER_RESET):
+            channel.outgoing_reset = True
+            self._remove_if_reset(channel)
+
+    def _handle_incoming_reset(self, stream_id: int) -> None:
+        channel = self._by_stream.get(stream_id)
+        if channel is None:
+            return
+        channel.incoming_reset = True
+        if channel.state in (ChannelState.OPEN, ChannelState.CONNECTING):
+            # RFC 8831 section 6.7: the other side answers a reset with one of its own.
+            channel.state = ChannelState.PEER_RESET
+            self._events.append(ChannelClosing(channel.key))
+            self._request_reset(channel)
+        else:
+            self._remove_if_reset(channel)
 
     def must_send_ordered(self, key: int) -> bool:
         """Whether messages on a channel must still be sent ordered, since its opening is unconfirmed."""
@@ -245,6 +279,8 @@ class ChannelControl:
             return
         for channel in list(self._channels.values()):
             self._remove(channel, reason)
+        self._unhandled_outgoing.clear()
+        self._unhandled_incoming.clear()
         self._outgoing.clear()
         self._events.append(Closed(reason))
         self._connected = False
@@ -330,7 +366,16 @@ class ChannelControl:
         else:
             raise ProtocolError("an unknown DCEP message")
 
+    def _handle_resets_before_reuse(self, stream_id: int) -> None:
+        if stream_id in self._unhandled_outgoing:
+            self._unhandled_outgoing.remove(stream_id)
+            self._handle_outgoing_reset(stream_id)
+        if stream_id in self._unhandled_incoming:
+            self._unhandled_incoming.remove(stream_id)
+            self._handle_incoming_reset(stream_id)
+
     def _receive_open(self, stream_id: int, parameters: ChannelParameters) -> None:
+        self._handle_resets_before_reuse(stream_id)
         last = self._by_stream.get(stream_id)
         early_reuses = 0
         if last is not None and last.state is ChannelState.PEER_RESET:

@@ -6,6 +6,7 @@ remembered, so that a repetition gets the same answer; "in progress" turns into 
 answer that nobody asked for, as soon as the data before the reset has come.
 """
 
+import itertools
 import logging
 import math
 
@@ -31,6 +32,9 @@ logger = logging.getLogger("trio_rtc.sctp")
 
 # Streams in one request: 24 bytes of header and two for each fit the smallest packet.
 _MAX_STREAMS = 200
+
+# Streams that are looked at for one request.
+_MAX_LOOKS = 1000
 
 # Answers in one round. A request that gets none is repeated.
 _MAX_RESPONSES = 4
@@ -85,11 +89,8 @@ class StreamReset:
             queue.cancel_reset(failed)
             return [OutgoingResetFailed(failed)]
         acknowledged = transmitter.outstanding.cumulative_tsn
-        ready = [stream_id for stream_id in self._wanted if queue.is_drained(stream_id, acknowledged)]
+        ready = self._take_drained(queue, acknowledged)
         if ready:
-            del ready[_MAX_STREAMS:]
-            for stream_id in ready:
-                del self._wanted[stream_id]
             self._request = OutgoingResetRequest(
                 self.next_sequence,
                 serial_add(self.expected_sequence, -1, 32),
@@ -100,6 +101,23 @@ class StreamReset:
             self._request_due = True
             self.errors = 0
         return []
+
+    def _take_drained(self, queue: SendQueue, acknowledged: int) -> list[int]:
+        """Take the streams for the next request, looking at a bounded number of those that are wanted.
+
+        The ones that still have something to send go to the back: the acknowledgement of it causes another look.
+        """
+        ready: list[int] = []
+        wanted = self._wanted
+        for stream_id in list(itertools.islice(wanted, _MAX_LOOKS)):
+            del wanted[stream_id]
+            if queue.is_drained(stream_id, acknowledged):
+                ready.append(stream_id)
+                if len(ready) == _MAX_STREAMS:
+                    break
+            else:
+                wanted[stream_id] = None
+        return ready
 
     def take_chunks(self, now: float, timeout: float) -> list[bytes]:
         """Return the RE-CONFIG chunks to send now; ``timeout`` is when a request is repeated."""
