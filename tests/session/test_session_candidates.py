@@ -150,16 +150,14 @@ class TestThePeers:
 
     def test_candidate_enters_the_description_and_is_routed(self) -> None:
         session = self.answering()
-        route = session.add_remote_candidate("0", 0, "off1", HOST)
-        assert route is not None
+        (route,) = session.add_remote_candidate("0", 0, "off1", HOST)
         assert (route.mid, route.username_fragment, route.line) == ("0", "off1", HOST)
         assert f"a={HOST}\r\n" in remote_text(session)
         assert "m=application 9 " in remote_text(session)
 
     @pytest.mark.parametrize(("mid", "index"), [("0", None), (None, 0), ("0", 7)])
     def test_mid_goes_before_index(self, mid: str | None, index: int | None) -> None:
-        route = self.answering().add_remote_candidate(mid, index, None, HOST)
-        assert route is not None
+        (route,) = self.answering().add_remote_candidate(mid, index, None, HOST)
         assert route.username_fragment == "off1"
 
     @pytest.mark.parametrize(
@@ -198,8 +196,7 @@ class TestThePeers:
         session = self.answering()
         with pytest.raises(TypeError):
             session.add_remote_candidate(None, None, None, HOST)
-        route = session.add_remote_candidate(None, None, None, "")
-        assert route is not None
+        (route,) = session.add_remote_candidate(None, None, None, "")
         assert route.line is None
         assert "a=end-of-candidates\r\n" in remote_text(session)
 
@@ -207,23 +204,21 @@ class TestThePeers:
         session = make_session()
         session.apply_remote("offer", REAL_OFFERS["firefox-offer-av"])
         before = session.remote_description
-        assert session.add_remote_candidate("0", 0, None, HOST) is None
+        assert session.add_remote_candidate("0", 0, None, HOST) == ()
         assert session.remote_description is not before
 
     def test_offer_without_data_channels(self) -> None:
         session = make_session()
         session.apply_remote("offer", REAL_OFFERS["chromium-offer-recvonly"])
-        assert session.add_remote_candidate("0", 0, None, HOST) is None
-        assert session.add_remote_candidate(None, None, None, None) is None
+        assert session.add_remote_candidate("0", 0, None, HOST) == ()
+        assert session.add_remote_candidate(None, None, None, None) == ()
 
     def test_each_generation_has_its_own(self) -> None:
         first, second = make_session(1), make_session(2)
         negotiate(first, second)
         second.apply_remote("offer", first.create_offer(local_media("off2")))
-        old = second.add_remote_candidate("0", 0, "off1", HOST)
-        new = second.add_remote_candidate("0", 0, None, REFLEXIVE)
-        assert old is not None
-        assert new is not None
+        (old,) = second.add_remote_candidate("0", 0, "off1", HOST)
+        (new,) = second.add_remote_candidate("0", 0, None, REFLEXIVE)
         assert (old.username_fragment, new.username_fragment) == ("off1", "off2")
         assert second.current_remote is not None
         assert second.pending_remote is not None
@@ -238,8 +233,8 @@ class TestThePeers:
             session.add_remote_candidate("0", 0, None, f"candidate:{number} 1 udp 1 192.0.2.1 1 typ host")
             for number in range(5)
         ]
-        assert [route is not None for route in routes] == [True, True, True, False, False]
-        assert session.add_remote_candidate("0", 0, None, None) is not None
+        assert [bool(found) for found in routes] == [True, True, True, False, False]
+        assert session.add_remote_candidate("0", 0, None, None)
         assert remote_text(session).count("a=candidate") == 3
 
     @given(

@@ -206,8 +206,7 @@ def test_sections_without_mid() -> None:
     applied = session.apply_remote("offer", offer)
     assert applied.transport is not None
     assert applied.transport.mid == "0"
-    route = session.add_remote_candidate(None, 0, None, "candidate:1 1 udp 1 192.0.2.1 1 typ host")
-    assert route is not None
+    (route,) = session.add_remote_candidate(None, 0, None, "candidate:1 1 udp 1 192.0.2.1 1 typ host")
     assert route.mid == "0"
 
 
@@ -226,7 +225,7 @@ def test_answer_without_mids_is_matched_by_place() -> None:
     applied = offerer.apply_remote("answer", answer)
     assert applied.transport is not None
     assert applied.transport.mid == "0"
-    assert offerer.add_remote_candidate("0", None, None, None) is not None
+    assert offerer.add_remote_candidate("0", None, None, None)
 
 
 def test_only_the_first_data_section_is_accepted() -> None:
@@ -249,10 +248,9 @@ def test_bundle_only_section_without_transport_takes_that_of_the_tag() -> None:
     assert plan.mid == "2"
     assert plan.remote_ufrag in [a.value for a in tagged.attributes if a.name == "ice-ufrag"]
     assert len(plan.remote_candidates) == len([a for a in tagged.attributes if a.name == "candidate"])
-    route = session.add_remote_candidate(
+    (route,) = session.add_remote_candidate(
         "0", 0, plan.remote_ufrag, "candidate:1 1 udp 1 192.0.2.1 1 typ host"
     )
-    assert route is not None
     assert route.mid == "2"
 
 

@@ -68,4 +68,4 @@ def test_no_password_shows_in_what_may_be_logged() -> None:
     assert PASSWORD not in repr(applied)
     ours = local_media("answ")
     assert ours.ice_parameters[1] not in repr(ours)
-    assert ours.transport("0").password not in repr(ours.transport("0"))
+    assert ours.transport(0).password not in repr(ours.transport(0))

@@ -38,8 +38,7 @@ def test_ours_stand_in_the_section_that_carries_the_transport() -> None:
 def test_those_of_the_peer_may_name_any_section_of_the_bundle(policy: RTCBundlePolicy) -> None:
     for mid in ("0", "1", "2"):
         _, session = in_call(policy)
-        route = session.add_remote_candidate(mid, None, "off1", LINE)
-        assert route is not None
+        (route,) = session.add_remote_candidate(mid, None, "off1", LINE)
         assert (route.mid, route.username_fragment) == ("0", "off1")
 
 
@@ -57,8 +56,8 @@ def test_with_its_own_candidates_a_section_takes_no_others() -> None:
     first = parse(REAL_OFFERS["firefox-offer-av"]).media[0]
     expected = tuple(f"candidate:{value}" for value in attribute_values(first, "candidate"))
     assert applied.transport.remote_candidates == expected
-    assert session.add_remote_candidate("1", None, None, LINE) is None
-    assert session.add_remote_candidate("0", None, None, LINE) is not None
+    assert session.add_remote_candidate("1", None, None, LINE) == ()
+    assert session.add_remote_candidate("0", None, None, LINE)
 
 
 def test_candidates_of_a_section_that_we_reject_serve_the_one_that_we_accept() -> None:

@@ -1,5 +1,7 @@
 """What goes into a description from our side, and a description that was applied."""
 
+from collections.abc import Mapping
+
 import attrs
 
 from trio_rtc.enums import RTCBundlePolicy, RTCSdpType
@@ -82,7 +84,9 @@ class LocalMedia:
         transceivers: In the order of their creation, those that were stopped included until their section is
             given up.
         bundle_policy: Which sections of an offer can do without BUNDLE (RFC 9429 section 4.1.1): those that
-            cannot are bundle-only. All share one transport anyway, see ``TransportPlan``.
+            cannot are bundle-only. Offered for the first time, all share one transport anyway.
+        further: Our ends of the transports beyond the first, by their number (``TransportPlan.number``). What needs
+            one that is not here is refused.
     """
 
     data_channels: bool
@@ -95,9 +99,16 @@ class LocalMedia:
     ice_lite: bool = False
     transceivers: tuple[LocalTransceiver, ...] = ()
     bundle_policy: RTCBundlePolicy = RTCBundlePolicy.BALANCED
+    further: Mapping[int, LocalTransport] = attrs.field(factory=dict)
 
-    def transport(self, mid: str) -> LocalTransport:
-        """Return our end of the transport of section ``mid``: the same one for all, since all are bundled."""
+    def has_transport(self, number: int) -> bool:
+        """Return whether our side has a transport."""
+        return number == 0 or number in self.further
+
+    def transport(self, number: int) -> LocalTransport:
+        """Return our end of a transport."""
+        if number:
+            return self.further[number]
         username_fragment, password = self.ice_parameters
         return LocalTransport(
             username_fragment,

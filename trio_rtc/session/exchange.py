@@ -66,25 +66,40 @@ class Exchange:
                 return description.keys[index]
         return None
 
-    def carried(self) -> tuple[int, ...]:
-        """Return the sections that carry something; all of them over the transport of the first.
+    def bundles(self) -> tuple[tuple[int, ...], ...]:
+        """Return the sections that carry something: of each transport those that share it, in the bundle's order.
 
-        There is one transport. So these are the sections that nobody rejected and that are in one bundle with the
-        first such section, in the order of the bundle; without bundling it is that section alone.
+        A section that is in no bundle has a transport of its own (RFC 9143 section 7.2). But where we have offered
+        several on one transport, an answer that takes them out of the bundle refuses all but the first: a transport
+        cannot be divided.
         """
-        usable = tuple(self.usable())
-        if not usable:
-            return ()
-        mids = self.mids()
-        for group in groups((self.answer or self.offer).parsed, "BUNDLE"):
-            if mids[usable[0]] in group.mids:
-                places = {mid: place for place, mid in enumerate(group.mids)}
-                bundled = (index for index in usable if mids[index] in places)
-                return tuple(sorted(bundled, key=lambda index: places[mids[index]]))
-        return usable[:1]
+        usable, mids = tuple(self.usable()), self.mids()
+        grouped = [group.mids for group in groups((self.answer or self.offer).parsed, "BUNDLE")]
+        bundles: list[tuple[int, ...]] = []
+        placed: set[int] = set()
+        offered: set[str | None] = set()
+        for index in usable:
+            if index in placed:
+                continue
+            group = next((each for each in grouped if mids[index] in each), (mids[index],))
+            places = {mid: place for place, mid in enumerate(group)}
+            members = [each for each in usable if mids[each] in places]
+            bundle = tuple(sorted(members, key=lambda each: places[mids[each]]))
+            placed.update(bundle)
+            if self.offerer is Side.LOCAL:
+                generation = ice_username_fragment(self.offer.parsed, bundle[0])
+                if generation in offered:
+                    continue
+                offered.add(generation)
+            bundles.append(bundle)
+        return tuple(bundles)
+
+    def carried(self) -> tuple[int, ...]:
+        """Return the sections that carry something, those of one transport together."""
+        return tuple(index for bundle in self.bundles() for index in bundle)
 
     def carried_mids(self) -> tuple[str, ...]:
-        """Return the mids of the sections that carry something, the first of the bundle first."""
+        """Return the mids of the sections that carry something, of each bundle its first one first."""
         mids = self.mids()
         return tuple(mids[index] for index in self.carried())
 

@@ -1,7 +1,8 @@
 """Building offers and answers (RFC 9429 sections 5.2 and 5.3), as functions of what was negotiated before."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
@@ -29,7 +30,14 @@ from .media_sections import (
     offer_media_section,
 )
 from .options import SessionOptions
-from .plan import TransportPlan, bundled_transport, fingerprint_pairs, standing_dtls_role
+from .plan import (
+    TransportPlan,
+    bundled_transport,
+    fingerprint_pairs,
+    plan_of,
+    standing_dtls_role,
+    transport_numbers,
+)
 from .sections import (
     bundle_only_section,
     mirrored_data_section,
@@ -54,7 +62,7 @@ class _Draft:
     sections: list[MediaDescription]
     keys: list[int | None]
     free: list[int]
-    numbers: BundleNumbers
+    numbers: dict[int, BundleNumbers]
     announce_flexfec: bool
 
     def place(self, section: MediaDescription, key: int | None) -> None:
@@ -71,6 +79,7 @@ def build_offer(
     origin: Origin,
     base: Exchange | None,
     current: Exchange | None,
+    standing: Sequence[TransportPlan],
     local: LocalMedia,
     *,
     next_mid: int,
@@ -86,6 +95,7 @@ def build_offer(
         origin: The ``o=`` line.
         base: The exchange to go on from: our offer under way if there is one, else ``current``.
         current: The exchange that was completed last. What it carries keeps its place even if ``base`` gives it up.
+        standing: The transports. Sections keep theirs, and new ones join the first.
         local: What our side has.
         next_mid: The least number that was never a mid.
         options: Preferences.
@@ -94,51 +104,85 @@ def build_offer(
     known = () if base is None else base.mids()
     live = () if base is None else base.carried()
     kept = {*live, *(() if current is None else current.carried())}
+    places = _Places.of(standing, [known[index] for index in live])
     draft = _Draft(
         sections=[] if last is None else [rejected_section(section) for section in last.media],
         keys=[None] * len(known),
         free=[index for index in range(len(known)) if index not in kept],
-        numbers=_numbers_in_use(base, current),
+        numbers=_numbers_in_use(places, base, current),
         announce_flexfec=options.announce_flexfec or _peer_lists_flexfec(base, current),
     )
     if base is not None and last is not None:
-        _continue_sections(draft, base, last, live, local)
+        _continue_sections(draft, places, base, last, local)
     mids = map(str, itertools.count(next_mid))
     for transceiver in local.transceivers:
         if transceiver.is_live and (transceiver.mid is None or transceiver.mid not in known):
             mid = transceiver.mid or next(mids)
             section = offer_media_section(
-                mid, transceiver, (), draft.numbers, announce_flexfec=draft.announce_flexfec
+                mid, transceiver, (), draft.numbers[places.joined], announce_flexfec=draft.announce_flexfec
             )
             draft.place(section, transceiver.key)
     if local.data_channels and (base is None or base.data_section() is None):
         draft.place(offer_data_section(next(mids), local), None)
     established = () if current is None else current.carried_mids()
-    sections = _offer_transports(draft.sections, local, established)
-    bundled = _offered_bundle(sections, established)
-    return Built(_description(origin, sections, bundled or None, local), tuple(draft.keys))
+    sections = _offer_transports(draft.sections, places, local, established)
+    bundles = _offered_bundles(sections, places, established)
+    return Built(_description(origin, sections, bundles, local), tuple(draft.keys))
 
 
-def _offered_bundle(
-    sections: Iterable[MediaDescription], established: Sequence[str]
-) -> list[MediaDescription]:
-    """Return the sections that an offer bundles, in the order of the group."""
-    bundled = [
-        section
-        for section in sections
-        if (section.port != 0 or is_bundle_only(section)) and media_mid(section) is not None
-    ]
+@attrs.frozen
+class _Places:
+    """Which transport each section is offered on.
+
+    Attributes:
+        numbers: The numbers of transports by the mids of the sections that have theirs.
+        joined: The transport that all others join.
+    """
+
+    numbers: Mapping[str, int]
+    joined: int
+
+    @classmethod
+    def of(cls, standing: Sequence[TransportPlan], live: Sequence[str]) -> "_Places":
+        carrying = [plan.number for plan in standing if set(plan.mids).intersection(live)]
+        numbers = {mid: plan.number for plan in standing for mid in plan.mids}
+        return cls(numbers, next(iter(carrying), 0))
+
+    def number(self, mid: str | None) -> int:
+        return self.joined if mid is None else self.numbers.get(mid, self.joined)
+
+
+def _offered_bundles(
+    sections: Iterable[MediaDescription], places: _Places, established: Sequence[str]
+) -> list[list[MediaDescription]]:
+    """Return the sections that an offer bundles, those of each transport in the order of their group."""
+    bundles: dict[int, list[MediaDescription]] = {places.joined: []}
+    for section in sections:
+        mid = media_mid(section)
+        if mid is not None and (section.port != 0 or is_bundle_only(section)):
+            bundles.setdefault(places.number(mid), []).append(section)
     # The section whose transport all use goes on to be the first of the bundle, wherever it stands.
-    return sorted(bundled, key=lambda section: media_mid(section) not in established[:1])
+    order = {mid: place for place, mid in enumerate(established)}
+    for bundle in bundles.values():
+        first = min(bundle, key=lambda section: order.get(media_mid(section) or "", len(order)), default=None)
+        bundle.sort(key=lambda section: section is not first)
+    # A peer that has not bundled is not asked again for a section that stands alone.
+    return [bundle for number, bundle in bundles.items() if len(bundle) > (number != places.joined)]
 
 
-def _numbers_in_use(base: Exchange | None, current: Exchange | None) -> BundleNumbers:
-    numbers = BundleNumbers()
+def _numbers_in_use(
+    places: _Places, base: Exchange | None, current: Exchange | None
+) -> dict[int, BundleNumbers]:
+    """Return the numbers that mean the same in all sections of a transport, for each transport."""
+    numbers = defaultdict[int, BundleNumbers](BundleNumbers)
     for exchange in (base, current):
-        if exchange is not None:
+        if exchange is None:
+            continue
+        mids = exchange.mids()
+        for bundle in exchange.bundles():
             for description in (exchange.local, exchange.remote):
                 if description is not None:
-                    numbers.reserve(description.parsed, exchange.carried())
+                    numbers[places.number(mids[bundle[0]])].reserve(description.parsed, bundle)
     return numbers
 
 
@@ -148,12 +192,12 @@ def _peer_lists_flexfec(*exchanges: Exchange | None) -> bool:
 
 
 def _continue_sections(
-    draft: _Draft, base: Exchange, last: SessionDescription, live: Iterable[int], local: LocalMedia
+    draft: _Draft, places: _Places, base: Exchange, last: SessionDescription, local: LocalMedia
 ) -> None:
     """Write anew the sections that carry something: what a live transceiver has, and the data channels."""
     mids = base.mids()
     associated = {each.mid: each for each in local.transceivers if each.mid is not None}
-    for index in live:
+    for index in base.carried():
         section = draft.sections[index]
         transceiver = associated.get(mids[index])
         if is_data_section(last.media[index]):
@@ -165,7 +209,7 @@ def _continue_sections(
                     mids[index],
                     transceiver,
                     section_formats(last, index),
-                    draft.numbers,
+                    draft.numbers[places.number(mids[index])],
                     section.protocol,
                     announce_flexfec=draft.announce_flexfec
                     and not announces_media_alone(base.local, index, transceiver),
@@ -173,13 +217,14 @@ def _continue_sections(
 
 
 def _offer_transports(
-    sections: Sequence[MediaDescription], local: LocalMedia, bundled: Sequence[str]
+    sections: Sequence[MediaDescription], places: _Places, local: LocalMedia, bundled: Sequence[str]
 ) -> list[MediaDescription]:
     """Return the sections of an offer with their transport, or marked as having none outside of the bundle.
 
     Args:
         sections: All of them; those with port 0 are rejected.
-        local: Our end of the transport, and the bundle policy.
+        places: Which transport each is offered on.
+        local: Our ends of the transports, and the bundle policy.
         bundled: The mids that the peer has bundled already.
     """
     policy = local.bundle_policy
@@ -199,16 +244,16 @@ def _offer_transports(
             stands_alone = policy is RTCBundlePolicy.MAX_COMPAT or section.kind not in kinds
         if mid is None or mid in standing or stands_alone:
             kinds.add(section.kind)
-            completed.append(with_transport(section, local.transport(mid or ""), "actpass"))
+            completed.append(with_transport(section, local.transport(places.number(mid)), "actpass"))
         else:
-            completed.append(bundle_only_section(section, local))
+            completed.append(bundle_only_section(section, local.transport(places.number(mid))))
     return completed
 
 
 def build_answer(
     origin: Origin,
     exchange: Exchange,
-    established: TransportPlan | None,
+    standing: Sequence[TransportPlan],
     local: LocalMedia,
     *,
     options: SessionOptions,
@@ -219,18 +264,17 @@ def build_answer(
     ``previous`` is our last description.
 
     Data channels are accepted in one section, audio and video where a transceiver is associated (by its mid) with
-    which something is in common. Of these only what is bundled with the first can stay, since there is one
-    transport: every other section is rejected.
+    which something is in common; and only on transports that our side has (``LocalMedia.has_transport``).
     """
     offer = exchange.offer.parsed
     associated = {each.mid: each for each in local.transceivers if each.mid is not None and each.is_live}
     keys = {each.mid: each.key for each in local.transceivers if each.mid is not None}
     mids = section_mids(offer)
-    numbers = BundleNumbers()
+    transports = transport_numbers(exchange, standing)
+    numbers = defaultdict[int, BundleNumbers](BundleNumbers)
     accepted: dict[int, MediaDescription] = {}
-    bundle: frozenset[str] = frozenset(mids)
-    for index in exchange.usable():
-        if mids[index] not in bundle:
+    for index, number in sorted(transports.items()):
+        if not local.has_transport(number):
             continue
         transceiver = associated.get(mids[index])
         section = None
@@ -241,47 +285,36 @@ def build_answer(
                 offer,
                 index,
                 transceiver,
-                numbers,
+                numbers[number],
                 announce_flexfec=not announces_media_alone(previous, index, transceiver),
             )
         if section is not None:
             accepted[index] = section
-            bundle &= _bundle_of(offer, mids[index])
     sections = [rejected_section(section) for section in offer.media]
-    order = _bundle_order(offer, tuple(accepted))
-    if accepted:
-        setup = _answer_setup(offer, next(iter(order or accepted)), established, options)
-        for index, section in accepted.items():
-            sections[index] = with_transport(section, local.transport(mids[index]), setup)
-    bundled = [sections[index] for index in order] if groups(offer, "BUNDLE") else None
-    return Built(_description(origin, sections, bundled, local), tuple(keys.get(mid) for mid in mids))
-
-
-def _bundle_of(offer: SessionDescription, mid: str) -> frozenset[str]:
-    """Return the mids that may share the transport of one, itself alone if it is in no bundle."""
-    bundles = (frozenset(group.mids) for group in groups(offer, "BUNDLE") if mid in group.mids)
-    return next(bundles, frozenset({mid}))
-
-
-def _bundle_order(offer: SessionDescription, accepted: Sequence[int]) -> tuple[int, ...]:
-    """Return accepted sections of one bundle in the bundle's order; ``()`` if they are in none."""
-    mids = section_mids(offer)
-    for group in groups(offer, "BUNDLE"):
-        if accepted and mids[accepted[0]] in group.mids:
-            return tuple(sorted(accepted, key=lambda index: group.mids.index(mids[index])))
-    return ()
+    for bundle in exchange.bundles():
+        remaining = [index for index in bundle if index in accepted]
+        if remaining:
+            number = transports[bundle[0]]
+            setup = _answer_setup(offer, remaining[0], plan_of(standing, number), options)
+            for index in remaining:
+                sections[index] = with_transport(accepted[index], local.transport(number), setup)
+    bundles = [
+        [sections[mids.index(mid)] for mid in group.mids if mid in mids and mids.index(mid) in accepted]
+        for group in groups(offer, "BUNDLE")
+    ]
+    return Built(_description(origin, sections, bundles, local), tuple(keys.get(mid) for mid in mids))
 
 
 def _description(
     origin: Origin,
     sections: Sequence[MediaDescription],
-    bundled: Sequence[MediaDescription] | None,
+    bundles: Sequence[Sequence[MediaDescription]],
     local: LocalMedia,
 ) -> SessionDescription:
     attributes = []
-    if bundled is not None:
-        # An answer that rejects everything still says that it knows of bundling: libwebrtc insists.
-        mids = tuple(mid for section in bundled if (mid := media_mid(section)) is not None)
+    # An answer that rejects everything still says that it knows of bundling: libwebrtc insists.
+    for bundle in [each for each in bundles if each] or bundles[:1]:
+        mids = tuple(mid for section in bundle if (mid := media_mid(section)) is not None)
         attributes.append(Attribute("group", Group("BUNDLE", mids).to_value()))
     attributes.append(Attribute("ice-options", "trickle ice2"))
     if local.ice_lite:

@@ -1,5 +1,7 @@
 """From an exchange to what the transports must do."""
 
+import itertools
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import attrs
@@ -26,7 +28,7 @@ DtlsRole = Literal["client", "server"]
 
 @attrs.frozen
 class TransportPlan:
-    """All that is known about the one transport, both sides' descriptions taken together.
+    """All that is known about a transport, both sides' descriptions taken together.
 
     Attributes:
         mid: The section that the transport belongs to; the candidates that we trickle carry it. It can change from
@@ -46,6 +48,8 @@ class TransportPlan:
         remote_sctp_port: The peer's SCTP port, ``None`` until its description is known or without data channels.
         remote_max_message_size: Bytes that the peer can take in one message; 0 is any size.
         mids: All sections that use the transport, ``mid`` first.
+        number: Which transport it is, as long as it lives: 0 for the first, others only where the peer does not
+            bundle.
     """
 
     mid: str
@@ -62,6 +66,7 @@ class TransportPlan:
     remote_sctp_port: int | None = None
     remote_max_message_size: int | None = None
     mids: tuple[str, ...] = ()
+    number: int = 0
 
 
 @attrs.frozen
@@ -85,7 +90,7 @@ class Applied:
     """What applying a description has changed, and what the transports must do now.
 
     Attributes:
-        transport: The transport as it is wanted from now on, ``None`` if there is none.
+        transports: The transports as they are wanted from now on.
         rejected_mids: Sections of the exchange that carry nothing, because either side refused them.
         closed_mids: Sections that carried something until now and carry nothing any more.
         can_trickle: Whether the peer can take candidates later than its description, ``None`` before there is one.
@@ -99,7 +104,7 @@ class Applied:
         disassociated: What transceivers have lost their section.
     """
 
-    transport: TransportPlan | None
+    transports: tuple[TransportPlan, ...]
     rejected_mids: tuple[str, ...]
     closed_mids: tuple[str, ...]
     can_trickle: bool | None
@@ -110,33 +115,81 @@ class Applied:
     data_mid: str | None = None
     disassociated: tuple[Disassociated, ...] = ()
 
+    @property
+    def transport(self) -> TransportPlan | None:
+        """The first transport, ``None`` if there is none."""
+        return next(iter(self.transports), None)
 
-def plan_transport(exchange: Exchange, established: TransportPlan | None) -> TransportPlan | None:
-    """Return what the transport of an exchange must be, ``None`` if no section has one.
+
+def plan_transports(exchange: Exchange, standing: Sequence[TransportPlan]) -> tuple[TransportPlan, ...]:
+    """Return what the transports of an exchange must be, in the order of their sections.
 
     Args:
         exchange: The exchange so far.
-        established: The plan of the last completed exchange that had one: roles stay, credentials are compared with
-            it. The section need not be the same: one that was closed leaves the transport to the next.
+        standing: The plans of the last completed exchange, and that of the first transport also while no section uses
+            it: roles stay, credentials are compared with it. The section need not be the same: one that was closed
+            leaves the transport to the next.
     """
-    carried, mids = exchange.carried(), exchange.carried_mids()
-    if not carried:
-        return None
-    if exchange.remote is None:
-        if established is not None:
-            return attrs.evolve(
-                established, mid=mids[0], m_line_index=carried[0], ice_restart=False, mids=mids
-            )
-        return TransportPlan(mids[0], carried[0], controlling=not _is_lite(exchange.local), mids=mids)
-    return _plan_with_remote(exchange, exchange.remote.parsed, carried[0], established)
+    numbers = transport_numbers(exchange, standing)
+    plans = []
+    for bundle in exchange.bundles():
+        established = plan_of(standing, numbers[bundle[0]])
+        plan = _plan_transport(exchange, bundle, established)
+        plans.append(attrs.evolve(plan, number=numbers[bundle[0]]))
+    return tuple(plans)
+
+
+def transport_numbers(exchange: Exchange, standing: Sequence[TransportPlan]) -> dict[int, int]:
+    """Return for each section of an offer that can be carried which transport it is for.
+
+    A bundle goes on with the transport that one of its sections had. The first that had none takes the first transport,
+    if that is free. The answer changes nothing of that.
+    """
+    mids = exchange.mids()
+    known = {mid: plan.number for plan in standing for mid in plan.mids}
+    bundles = attrs.evolve(exchange, answer=None).bundles()
+    chosen: dict[int, int] = {}
+    for place, bundle in enumerate(bundles):
+        numbers = (known[mids[index]] for index in bundle if mids[index] in known)
+        number = next((each for each in numbers if each not in chosen.values()), None)
+        if number is not None:
+            chosen[place] = number
+    in_use = {plan.number for plan in standing if plan.number}
+    for place in range(len(bundles)):
+        if place not in chosen:
+            taken = in_use.union(chosen.values())
+            chosen[place] = next(number for number in itertools.count() if number not in taken)
+    return {index: chosen[place] for place, bundle in enumerate(bundles) for index in bundle}
+
+
+def plan_of(plans: Iterable[TransportPlan], number: int) -> TransportPlan | None:
+    """Return the plan of a transport, ``None`` if there is none."""
+    return next((plan for plan in plans if plan.number == number), None)
+
+
+def _plan_transport(
+    exchange: Exchange, bundle: Sequence[int], established: TransportPlan | None
+) -> TransportPlan:
+    known = exchange.mids()
+    index, mids = bundle[0], tuple(known[each] for each in bundle)
+    if exchange.remote is not None:
+        return attrs.evolve(
+            _plan_with_remote(exchange, exchange.remote.parsed, bundle, established), mids=mids
+        )
+    if established is not None:
+        return attrs.evolve(established, mid=mids[0], m_line_index=index, ice_restart=False, mids=mids)
+    return TransportPlan(mids[0], index, controlling=not _is_lite(exchange.local), mids=mids)
 
 
 def _plan_with_remote(
-    exchange: Exchange, remote: SessionDescription, index: int, established: TransportPlan | None
+    exchange: Exchange, remote: SessionDescription, bundle: Sequence[int], established: TransportPlan | None
 ) -> TransportPlan:
+    index = bundle[0]
     transport = bundled_transport(remote, index)
     data_index = exchange.data_section()
-    application = None if data_index is None else application_attributes(remote.media[data_index])
+    application = None
+    if data_index is not None and data_index in bundle:
+        application = application_attributes(remote.media[data_index])
     credentials = (transport.ice_ufrag, transport.ice_pwd)
     plan = TransportPlan(
         mid=exchange.mids()[index],
@@ -152,7 +205,6 @@ def _plan_with_remote(
         remote_fingerprints=fingerprint_pairs(transport.fingerprints),
         remote_sctp_port=None if application is None else application.sctp_port,
         remote_max_message_size=None if application is None else application.max_message_size,
-        mids=exchange.carried_mids(),
     )
     return attrs.evolve(plan, dtls_role=_dtls_role(exchange, plan, established))
 

@@ -63,7 +63,7 @@ def mirrored_data_section(counterpart: MediaDescription, local: LocalMedia) -> M
     )
 
 
-def bundle_only_section(section: MediaDescription, local: LocalMedia) -> MediaDescription:
+def bundle_only_section(section: MediaDescription, transport: LocalTransport) -> MediaDescription:
     """Return a section that exists only inside its bundle (RFC 9143 section 6), for an offer.
 
     RFC 9143 section 7.1.3 wants nothing of the transport in it. But libwebrtc refuses an offer whose sections do not
@@ -71,9 +71,7 @@ def bundle_only_section(section: MediaDescription, local: LocalMedia) -> MediaDe
     Chromium does.
     """
     attributes = (*section.attributes, Attribute("bundle-only"))
-    transport = attrs.evolve(
-        local.transport(media_mid(section) or ""), candidates=(), candidates_complete=False
-    )
+    transport = attrs.evolve(transport, candidates=(), candidates_complete=False)
     return with_transport(attrs.evolve(section, port=0, attributes=attributes), transport, "actpass")
 
 

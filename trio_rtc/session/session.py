@@ -12,15 +12,15 @@ Sections of audio and video belong to transceivers, which live outside: they com
 each time, and a plan (``MediaPlan``) says which of them a section goes to and what it carries, as far as both
 descriptions have settled it. The session keeps only which transceiver a section was written for.
 
-There is one transport. It goes with the first section that is accepted, of whatever kind, and with all that are in
-one bundle with it (RFC 9143); what is outside of that bundle is rejected. When the first section is given up, the
-transport goes on with the next.
+What we offer shares one transport (RFC 9143). A peer that offers sections outside of a bundle, or several bundles,
+gets a transport for each. A transport goes with the first section of its bundle; when that is given up, it goes on
+with the next. Transports have numbers (``TransportPlan.number``), by which the owner knows them.
 
 Covered: W3C's createOffer, createAnswer, setLocalDescription and setRemoteDescription with rollback and provisional
 answers, trickled candidates in both directions (RFC 8838), ICE restart, application sections of today (RFC 8841) and
 in the form before it, sections of media with their codecs, header extensions (RFC 8285), repair (RFC 4588, RFC 5109),
 streams (RFC 8830) and simulcast (RFC 8853), and the recycling of sections. Left out: changing a description between
-creating and applying it (RFC 9429 section 5.4 forbids it), more than one transport, RTCP on a port of its own,
+creating and applying it (RFC 9429 section 5.4 forbids it), offering several transports, RTCP on a port of its own,
 replacing the DTLS association through ``a=tls-id``, encrypted header extensions (RFC 6904), and asking the peer for
 simulcast in an offer.
 """
@@ -43,7 +43,7 @@ from .media_plan import plan_media
 from .need import needs_negotiation
 from .offer_answer import Built, build_answer, build_offer
 from .options import SessionOptions
-from .plan import Applied, Disassociated, TransportPlan, can_trickle, plan_transport
+from .plan import Applied, Disassociated, TransportPlan, can_trickle, plan_of, plan_transports
 from .sections import UNSPECIFIED_HOST
 from .signaling import Side, next_state
 from .transceivers import LocalTransceiver
@@ -53,7 +53,7 @@ from .validation import (
     check_mids,
     check_roles_kept,
     check_sections_kept,
-    check_transport,
+    check_transports,
 )
 
 _OFFERABLE = (RTCSignalingState.STABLE, RTCSignalingState.HAVE_LOCAL_OFFER)
@@ -91,9 +91,9 @@ class Session:
         self._created_offer: Description | None = None
         self._created_answer: Description | None = None
         # What the last answer has established, and the last transport there was, which goes on without a section.
-        self._established: TransportPlan | None = None
-        self._standing: TransportPlan | None = None
-        self._planned: TransportPlan | None = None
+        self._established: tuple[TransportPlan, ...] = ()
+        self._standing: tuple[TransportPlan, ...] = ()
+        self._planned: tuple[TransportPlan, ...] = ()
         self._open_mids: frozenset[str] = frozenset()
         self._next_mid = 0
 
@@ -154,6 +154,11 @@ class Session:
         """Whether the peer can take candidates later than its description, ``None`` before there is one."""
         return can_trickle(self._slots.remote)
 
+    @property
+    def transports(self) -> tuple[TransportPlan, ...]:
+        """The transports as they were planned last."""
+        return self._planned
+
     def negotiation_needed(self, local: LocalMedia, ice_restart: bool) -> bool:
         """Return whether an exchange is needed (W3C webrtc section 4.7.3).
 
@@ -184,7 +189,13 @@ class Session:
         slots = self._slots
         base = slots.pending or slots.current
         offer = build_offer(
-            self._origin, base, slots.current, local, next_mid=self._next_mid, options=self._options
+            self._origin,
+            base,
+            slots.current,
+            self._standing,
+            local,
+            next_mid=self._next_mid,
+            options=self._options,
         )
         self._created_offer = self._write(RTCSdpType.OFFER, offer)
         return self._created_offer.sdp
@@ -313,7 +324,7 @@ class Session:
             check_mids(exchange.answer.parsed)
             check_answer(exchange.answer.parsed, exchange.offer.parsed)
             check_roles_kept(exchange, self._slots.pending)
-        check_transport(exchange, self._standing)
+        check_transports(exchange, self._standing)
         check_codecs(exchange)
 
     def close(self) -> None:
@@ -326,29 +337,32 @@ class Session:
         return attrs.evolve(self._slots.pending, answer=description)
 
     def _commit(self, target: RTCSignalingState, exchange: Exchange) -> Applied:
-        plan = plan_transport(exchange, self._standing)
-        if plan is not None:
-            candidates = plan.remote_candidates[: self._options.maximum_candidates]
-            plan = attrs.evolve(plan, remote_candidates=candidates)
+        limit = self._options.maximum_candidates
+        plans = tuple(
+            attrs.evolve(plan, remote_candidates=plan.remote_candidates[:limit])
+            for plan in plan_transports(exchange, self._standing)
+        )
         negotiated = target is RTCSignalingState.STABLE
         # Until the answer is final, what was negotiated before and what is offered now both stay open.
         opened = set(exchange.carried_mids())
         if not negotiated:
             opened |= {*attrs.evolve(exchange, answer=None).carried_mids(), *_mids(self._established)}
-        applied = self._enter(target, exchange, plan, opened, negotiated=negotiated)
+        applied = self._enter(target, exchange, plans, opened, negotiated=negotiated)
         self._next_mid = max(self._next_mid, *map(_number_after, exchange.mids()), 0)
         if negotiated:
             self._slots = Slots(current=exchange)
-            self._established = plan and attrs.evolve(plan, ice_restart=False)
-            self._standing = self._established or self._standing
+            self._established = tuple(attrs.evolve(plan, ice_restart=False) for plan in plans)
+            first = plan_of(self._established, 0) or plan_of(self._standing, 0)
+            further = tuple(plan for plan in self._established if plan.number)
+            self._standing = further if first is None else (first, *further)
             self._created_offer = self._created_answer = None
         else:
             self._slots = attrs.evolve(self._slots, pending=exchange)
         return applied
 
     def _roll_back(self, target: RTCSignalingState) -> Applied:
-        plan = self._established
-        applied = self._enter(target, self._slots.current, plan, set(_mids(plan)), negotiated=False)
+        plans = self._established
+        applied = self._enter(target, self._slots.current, plans, set(_mids(plans)), negotiated=False)
         self._slots = attrs.evolve(self._slots, pending=None)
         return applied
 
@@ -356,14 +370,14 @@ class Session:
         self,
         target: RTCSignalingState,
         exchange: Exchange | None,
-        plan: TransportPlan | None,
+        plans: tuple[TransportPlan, ...],
         opened: Set[str],
         *,
         negotiated: bool,
     ) -> Applied:
-        """Enter a state with a plan, and return what that changes."""
+        """Enter a state with plans, and return what that changes."""
         applied = Applied(
-            transport=plan,
+            transports=plans,
             rejected_mids=() if exchange is None else exchange.rejected_mids(),
             closed_mids=tuple(sorted(self._open_mids - opened)),
             can_trickle=can_trickle((exchange and exchange.remote) or self._slots.current_remote),
@@ -374,7 +388,7 @@ class Session:
             data_mid=None if exchange is None else exchange.data_mid(),
             disassociated=tuple(self._disassociated(exchange)),
         )
-        self._state, self._planned = target, plan
+        self._state, self._planned = target, plans
         self._open_mids = frozenset(opened)
         return applied
 
@@ -412,7 +426,7 @@ class Session:
         m_line_index: int | None,
         username_fragment: str | None = None,
         line: str | None = None,
-    ) -> trickle.CandidateRoute | None:
+    ) -> tuple[trickle.CandidateRoute, ...]:
         """Take a candidate that the peer has trickled into its descriptions (W3C webrtc section 4.4.1.8).
 
         Args:
@@ -423,8 +437,8 @@ class Session:
                 both be ``None`` to mean every section.
 
         Returns:
-            The transport that the candidate is for. ``None`` if it is to be dropped: its section was rejected, or
-            the section has as many candidates as are kept.
+            The transports that the candidate is for: several at most if it is the end of all. None if it is to be
+            dropped: its section was rejected, or has as many candidates as are kept.
 
         Raises:
             InvalidStateError: There is no remote description yet, or the session is closed.
@@ -437,12 +451,12 @@ class Session:
             raise InvalidStateError("a candidate of the peer cannot be added before its description")
         trickled = trickle.RemoteCandidate(mid, m_line_index, username_fragment, (line or "").strip() or None)
         limit = self._options.maximum_candidates
-        self._slots, route = trickle.add_remote_candidate(self._slots, trickled, self._planned, limit)
-        return route
+        self._slots, routes = trickle.add_remote_candidate(self._slots, trickled, self._planned, limit)
+        return routes
 
 
-def _mids(plan: TransportPlan | None) -> tuple[str, ...]:
-    return () if plan is None else plan.mids
+def _mids(plans: Sequence[TransportPlan]) -> tuple[str, ...]:
+    return tuple(mid for plan in plans for mid in plan.mids)
 
 
 def _number_after(mid: str) -> int:

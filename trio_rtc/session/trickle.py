@@ -5,7 +5,7 @@ speaks of that generation: the pending one, the current one, or both when an exc
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -43,12 +43,14 @@ class CandidateRoute:
     """Where a candidate of the peer goes.
 
     Attributes:
-        mid: The transport, by the mid of its section (as in ``TransportPlan.mid``); with bundling it may be
-            another section's than the one that the candidate named.
+        number: The transport (``TransportPlan.number``).
+        mid: The same by the mid of its section (as in ``TransportPlan.mid``); with bundling it may be another
+            section's than the one that the candidate named.
         username_fragment: The peer's ICE generation that the candidate belongs to.
         line: The candidate line, ``None`` for the end of candidates.
     """
 
+    number: int
     mid: str
     username_fragment: str | None
     line: str | None
@@ -86,9 +88,9 @@ def end_local_candidates(slots: Slots, mid: str, generation: str | None) -> Slot
 
 
 def add_remote_candidate(
-    slots: Slots, candidate: RemoteCandidate, plan: TransportPlan | None, limit: int
-) -> tuple[Slots, CandidateRoute | None]:
-    """Return the descriptions with a candidate of the peer, and the transport it is for.
+    slots: Slots, candidate: RemoteCandidate, plans: Sequence[TransportPlan], limit: int
+) -> tuple[Slots, tuple[CandidateRoute, ...]]:
+    """Return the descriptions with a candidate of the peer, and the transports it is for.
 
     Raises:
         OperationError: The section or the generation is unknown, or the line is not a candidate line.
@@ -114,7 +116,8 @@ def add_remote_candidate(
     updated = slots
     for mid in mids:
         updated = _update(updated, Side.REMOTE, mid, candidate.username_fragment, update)
-    return updated, _route(slots, candidate, mids, plan, limit)
+    routes = (_route(slots, candidate, mids, plan, limit) for plan in plans)
+    return updated, tuple(route for route in routes if route is not None)
 
 
 def _addressed_mids(slots: Slots, candidate: RemoteCandidate) -> tuple[str, ...]:
@@ -137,10 +140,10 @@ def _addressed_mids(slots: Slots, candidate: RemoteCandidate) -> tuple[str, ...]
 
 
 def _route(
-    slots: Slots, candidate: RemoteCandidate, mids: tuple[str, ...], plan: TransportPlan | None, limit: int
+    slots: Slots, candidate: RemoteCandidate, mids: tuple[str, ...], plan: TransportPlan, limit: int
 ) -> CandidateRoute | None:
     exchange = slots.latest(Side.REMOTE)
-    if plan is None or exchange is None or exchange.remote is None or plan.mid not in exchange.mids():
+    if exchange is None or exchange.remote is None or plan.mid not in exchange.mids():
         return None
     remote = exchange.remote.parsed
     if plan.mid in mids:
@@ -152,7 +155,7 @@ def _route(
     if candidate.line is not None and _is_full(remote.media[addressed], limit):
         return None
     generation = candidate.username_fragment or _generation(exchange, Side.REMOTE, plan.mid)
-    return CandidateRoute(plan.mid, generation, candidate.line)
+    return CandidateRoute(plan.number, plan.mid, generation, candidate.line)
 
 
 def _speaks_for(remote: SessionDescription, index: int, carrier: int, candidate: RemoteCandidate) -> bool:

@@ -4,13 +4,23 @@ All of it is W3C's "content of description is invalid", an ``InvalidAccessError`
 are not looked into: an offer of media that we cannot use is never an error.
 """
 
+from collections.abc import Sequence
+
 from trio_rtc.errors import InvalidAccessError
 from trio_rtc.protocols.sdp import SessionDescription, groups, is_data_section, is_rtp_section, media_mid
 
 from .codecs import NegotiatedCodec, format_parameters
 from .exchange import Exchange, has_rtcp_mux, section_mids
 from .formats import negotiated_formats, section_formats
-from .plan import TransportPlan, bundled_transport, fingerprint_pairs, is_client, standing_dtls_role
+from .plan import (
+    TransportPlan,
+    bundled_transport,
+    fingerprint_pairs,
+    is_client,
+    plan_of,
+    standing_dtls_role,
+    transport_numbers,
+)
 
 TRUSTED_HASHES = frozenset({"sha-224", "sha-256", "sha-384", "sha-512"})
 """Hash functions whose fingerprints can vouch for a certificate; SHA-1 and MD5 no longer can."""
@@ -72,18 +82,25 @@ def check_answer(answer: SessionDescription, offer: SessionDescription) -> None:
             raise InvalidAccessError("the first section of the answer's BUNDLE group is rejected")
 
 
-def check_transport(exchange: Exchange, established: TransportPlan | None) -> None:
-    """Check that the section whose transport all others use says what ICE, DTLS and RTP need."""
-    carried = exchange.carried()
-    if not carried or exchange.remote is None:
+def check_transports(exchange: Exchange, standing: Sequence[TransportPlan]) -> None:
+    """Check that of each bundle the section whose transport all others use says what ICE, DTLS and RTP need."""
+    if exchange.remote is None:
         return
-    index, remote = carried[0], exchange.remote.parsed
+    numbers = transport_numbers(exchange, standing)
+    for bundle in exchange.bundles():
+        _check_transport(exchange, exchange.remote.parsed, bundle, plan_of(standing, numbers[bundle[0]]))
+
+
+def _check_transport(
+    exchange: Exchange, remote: SessionDescription, bundle: Sequence[int], established: TransportPlan | None
+) -> None:
+    index = bundle[0]
     transport = bundled_transport(remote, index)
     if transport.ice_ufrag is None or transport.ice_pwd is None:
         raise InvalidAccessError(f"media section {index} has no ICE username fragment or no password")
     if not any(fingerprint.algorithm in TRUSTED_HASHES for fingerprint in transport.fingerprints):
         raise InvalidAccessError(f"media section {index} has no fingerprint of a trusted hash function")
-    for each in carried:
+    for each in bundle:
         if is_rtp_section(remote.media[each]) and not has_rtcp_mux(remote, each):
             raise InvalidAccessError(f"media section {each} needs a port of its own for RTCP")
     if exchange.answer is None:
@@ -100,10 +117,13 @@ def check_roles_kept(exchange: Exchange, provisional: Exchange | None) -> None:
     """
     if exchange.answer is None or provisional is None or provisional.answer is None:
         return
-    before, after = provisional.answer.parsed, exchange.answer.parsed
-    if not (provisional.carried() and exchange.carried()):
-        return
-    was, index = provisional.carried()[0], exchange.carried()[0]
+    for bundle in exchange.bundles():
+        for earlier in provisional.bundles():
+            if set(bundle).intersection(earlier):
+                _check_role_kept(provisional.answer.parsed, earlier[0], exchange.answer.parsed, bundle[0])
+
+
+def _check_role_kept(before: SessionDescription, was: int, after: SessionDescription, index: int) -> None:
     if set(bundled_transport(before, was).fingerprints) != set(bundled_transport(after, index).fingerprints):
         return
     if is_client(before, was) != is_client(after, index):
