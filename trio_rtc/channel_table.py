@@ -47,8 +47,16 @@ class ChannelTable:
         self.closed = 0
 
     def attach(self, stack: TransportStack) -> None:
-        """Say which transports carry the channels."""
+        """Say which transport carries the channels, those that there are already included."""
+        if self._stack is not None and self._stack is not stack:
+            stack.take_channels(self._stack)
         self._stack = stack
+
+    @property
+    def stack(self) -> TransportStack:
+        """The transport that carries the channels."""
+        assert self._stack is not None
+        return self._stack
 
     @property
     def channels(self) -> list[RTCDataChannel]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import attrs
 
 from ._environment import default_wall_clock, new_rng
+from .bundle_transports import BundleTransports
 from .capabilities import OFFERED
 from .certificate import choose_certificate, core_certificate
 from .channel_table import ChannelTable
@@ -25,7 +26,7 @@ from .session import Session
 from .stats import StatsCollector
 from .transceiver_table import TransceiverTable, new_cname
 from .transports.settings import Settings
-from .transports.stack import TransportStack
+from .transports.stack import StackOwner, TransportStack
 
 
 @attrs.frozen(eq=False)
@@ -66,7 +67,7 @@ class ConnectionParts:
         media: Between the transceivers and RTP.
         transceivers: The transceivers.
         monitor: The states that the transports bring about.
-        stack: The transports.
+        transports: One for each bundle.
         negotiation: Creates and applies descriptions.
         operations: Runs that one after another.
         statistics: Collects the report.
@@ -90,13 +91,17 @@ class ConnectionParts:
         self.monitor = ConnectionMonitor(
             target, fire, runner, self.channels, self._candidate_gathered, self.media
         )
-        self.stack = TransportStack(
-            settings,
-            rng=rng,
-            wall_clock=wall_clock,
-            certificate=core_certificate(certificate),
-            owner=self.monitor,
-        )
+
+        def open_stack(owner: StackOwner) -> TransportStack:
+            return TransportStack(
+                settings,
+                rng=rng,
+                wall_clock=wall_clock,
+                certificate=core_certificate(certificate),
+                owner=owner,
+            )
+
+        self.transports = BundleTransports(open_stack, self.monitor)
         capabilities = attrs.evolve(OFFERED, any_profile=not decode)
         session = Session(rng=rng, options=settings.session, capabilities=capabilities)
         self.negotiation = Negotiation(
@@ -104,14 +109,14 @@ class ConnectionParts:
             settings,
             configuration,
             certificate,
-            self.stack,
+            self.transports,
             self.monitor,
             self.transceivers,
             self.media,
         )
         self.operations = NegotiationOperations(self.negotiation, runner, face.announce, is_closed)
         self.statistics = StatsCollector(
-            self.stack,
+            self.transports,
             self.monitor,
             certificate,
             self.transceivers,
@@ -119,8 +124,8 @@ class ConnectionParts:
             wall_clock,
             lambda: self.negotiation.session.ignored_lines,
         )
-        self.channels.attach(self.stack)
-        self.monitor.traffic.attach(self.stack.ice)
+        for transport in self.transports:
+            self.channels.attach(transport.stack)
         self.media.attach(self.transceivers, self.operations, self.statistics.collect)
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import importlib.util
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 from .event_target import HandlerRunner
@@ -23,8 +24,10 @@ from .protocols.rtp import (
     KeyframeRequested,
     Opened,
     PacketsReceived,
+    ReceiveParameters,
     RtpEvent,
     RtpPacket,
+    SendParameters,
     StreamEnded,
     StreamStarted,
     TelephoneEventReceived,
@@ -51,8 +54,23 @@ def can_decode() -> bool:
     return importlib.util.find_spec("av") is not None
 
 
+@attrs.frozen
+class MediaCarrier:
+    """A transport that carries sections.
+
+    Attributes:
+        number: The transport's (``TransportPlan.number``).
+        stack: Its layers.
+        mids: All its sections.
+    """
+
+    number: int
+    stack: TransportStack
+    mids: frozenset[str]
+
+
 class MediaLink:
-    """Carries media between the transceivers of a peer connection and its RTP session.
+    """Carries media between the transceivers of a peer connection and its RTP sessions, one on each transport.
 
     Args:
         is_closed: Tells whether the connection is closed.
@@ -80,7 +98,8 @@ class MediaLink:
         self._operations: NegotiationOperations | None = None
         self._stats_of: Callable[[object], Awaitable[RTCStatsReport]] | None = None
         self._table: TransceiverTable | None = None
-        self._rtp: RtpTransport | None = None
+        self._rtps: dict[int, RtpTransport] = {}
+        self._rtp_of_mid: dict[str, RtpTransport] = {}
         # Local tracks run their handlers in the block of the first connection that sends them.
         self._lent: list[HandlerRunner] = []
         self._sending: dict[RTCRtpSender, SendingPump] = {}
@@ -118,11 +137,6 @@ class MediaLink:
         """Whether audio or video was negotiated."""
         return self._table is not None and bool(self._table.plans)
 
-    @property
-    def rtp(self) -> RtpTransport | None:
-        """The RTP of the connection, once it is negotiated."""
-        return self._rtp
-
     def sending(self, sender: RTCRtpSender) -> SendingPump | None:
         """Return what sends the frames of a sender, if it has ever had anything to send."""
         return self._sending.get(sender)
@@ -133,28 +147,41 @@ class MediaLink:
 
     # -- what was negotiated ---------------------------------------------------------------------------------------
 
-    def configure(self, stack: TransportStack) -> None:
-        """Let RTP send and receive what both sides have agreed on."""
+    def configure(self, carriers: Sequence[MediaCarrier]) -> None:
+        """Let RTP send and receive what both sides have agreed on, on the transports that there are now."""
         assert self._table is not None
-        if self._rtp is None and not self._table.plans:
+        if not self._rtps and not self._table.plans:
             return
-        self._rtp = stack.start_rtp(self._cname)
+        self._rtps = {
+            carrier.number: carrier.stack.start_rtp(self._cname)
+            for carrier in carriers
+            if carrier.stack.rtp is not None or carrier.mids.intersection(self._table.plans)
+        }
+        self._rtp_of_mid = {
+            mid: self._rtps[carrier.number]
+            for carrier in carriers
+            if carrier.number in self._rtps
+            for mid in carrier.mids
+        }
         for transceiver in self._table.transceivers:
             self._set_demand(transceiver.receiver)
         self._set_sections()
 
     def _set_sections(self) -> None:
-        rtp, table = self._rtp, self._table
-        if rtp is None or table is None:
+        table = self._table
+        if not self._rtps or table is None:
             return
-        sending, receiving = [], []
+        sections: dict[int, tuple[list[SendParameters], list[ReceiveParameters]]]
+        sections = {id(rtp): ([], []) for rtp in self._rtps.values()}
         for transceiver in table.transceivers:
-            plan = table.plans.get(transceiver.mid or "")
-            if plan is None or plan.direction is None or transceiver._stopping:
+            plan, rtp = table.plans.get(transceiver.mid or ""), self._rtp_of(transceiver)
+            if plan is None or plan.direction is None or transceiver._stopping or rtp is None:
                 continue
+            sending, receiving = sections[id(rtp)]
             receiving.append(receive_parameters(plan))
             sending.append(send_parameters(plan, self._sent_streams(transceiver)))
-        rtp.call(rtp.session.set_sections, sending, receiving)
+        for rtp in self._rtps.values():
+            rtp.call(rtp.session.set_sections, *sections[id(rtp)])
         for transceiver in table.transceivers:
             self._plan_sending(transceiver)
         self._forget_gone(table)
@@ -176,13 +203,17 @@ class MediaLink:
 
     def _plan_sending(self, transceiver: RTCRtpTransceiver) -> None:
         sender = transceiver.sender
-        plan = self._sending_plan(transceiver)
+        plan, rtp = self._sending_plan(transceiver), self._rtp_of(transceiver)
         pump = self._sending.get(sender)
+        if pump is not None and rtp is not None and pump.rtp is not rtp:
+            # Its section has moved to the transport of another.
+            pump.close()
+            pump = None
         if pump is None:
-            if plan is None or self._rtp is None or self._nursery is None:
+            if plan is None or rtp is None or self._nursery is None:
                 return
-            pump = self._sending[sender] = SendingPump(self._rtp)
-            if self._rtp.session.is_open:
+            pump = self._sending[sender] = SendingPump(rtp)
+            if rtp.session.is_open:
                 pump.open()
             self._nursery.start_soon(pump.run)
         pump.transform = sender.transform
@@ -251,17 +282,18 @@ class MediaLink:
     def send_event(self, sender: RTCRtpSender, code: int, elapsed: float, *, end: bool) -> None:
         """Tell the peer how long a telephone event has lasted."""
         transceiver = None if self._table is None else self._table.of_sender(sender)
-        rtp = self._rtp
+        rtp = self._rtp_of(transceiver)
         if rtp is not None and transceiver is not None and transceiver.mid is not None:
             rtp.call(functools.partial(rtp.session.send_event, end=end), transceiver.mid, code, elapsed)
 
     async def send_packets(self, sender: RTCRtpSender, packets: Sequence[RtpPacket], rid: str | None) -> None:
         """Send packets in a stream of a sender's; before there is a connection they are lost."""
         transceiver = None if self._table is None else self._table.of_sender(sender)
-        if self._rtp is None or transceiver is None or transceiver.mid is None:
+        rtp = self._rtp_of(transceiver)
+        if rtp is None or transceiver is None or transceiver.mid is None:
             await trio.lowlevel.checkpoint()
             return
-        await self._rtp.send_packets(transceiver.mid, packets, rid)
+        await rtp.send_packets(transceiver.mid, packets, rid)
         await trio.lowlevel.checkpoint()
 
     def wall_clock(self) -> float:
@@ -274,27 +306,30 @@ class MediaLink:
 
     def _set_demand(self, receiver: RTCRtpReceiver) -> None:
         transceiver = self._of_receiver(receiver)
-        if self._rtp is None or transceiver is None or transceiver.mid is None:
+        rtp = self._rtp_of(transceiver)
+        if rtp is None or transceiver is None or transceiver.mid is None:
             return
-        self._rtp.session.set_demand(
+        rtp.session.set_demand(
             transceiver.mid,
             frames=receiver._wants_frames,
             packets=receiver._wants_packets,
             least_delay=(receiver.jitter_buffer_target or 0.0) / 1000,
         )
-        self._rtp.wake()
+        rtp.wake()
         if not receiver._source.is_wanted and (pump := self._receiving.get(receiver)) is not None:
             pump.pause()
 
     def request_keyframe(self, receiver: RTCRtpReceiver, rid: str | None) -> None:
         """Ask the peer for a keyframe."""
         transceiver = self._of_receiver(receiver)
-        if self._rtp is not None and transceiver is not None and transceiver.mid is not None:
-            self._rtp.call(self._rtp.session.request_keyframe, transceiver.mid, rid)
+        rtp = self._rtp_of(transceiver)
+        if rtp is not None and transceiver is not None and transceiver.mid is not None:
+            rtp.call(rtp.session.request_keyframe, transceiver.mid, rid)
 
     def received_sources(self, receiver: RTCRtpReceiver) -> list[ReceivedSources]:
         """Return who is in what a receiver's streams bring."""
-        transceiver, rtp = self._of_receiver(receiver), self._rtp
+        transceiver = self._of_receiver(receiver)
+        rtp = self._rtp_of(transceiver)
         if transceiver is None or rtp is None:
             return []
         now, time_of_day = trio.current_time(), self.wall_clock()
@@ -313,8 +348,8 @@ class MediaLink:
 
     # -- events of RTP -----------------------------------------------------------------------------------------------
 
-    def handle_event(self, event: RtpEvent) -> None:
-        """Tell an event of RTP to whom it concerns."""
+    def handle_event(self, number: int, event: RtpEvent) -> None:
+        """Tell an event of RTP, on a transport, to whom it concerns."""
         match event:
             case FramesReceived():
                 self._take_frames(event)
@@ -327,16 +362,22 @@ class MediaLink:
                         pump.request_keyframe(event.rid)
                     transceiver.sender._keyframe_requested(event.rid)
             case Opened():
-                for pump in self._sending.values():
+                for pump in self._pumps_on(number):
                     pump.open()
             case BitratesChanged():
-                for pump in self._sending.values():
+                for pump in self._pumps_on(number):
                     pump.set_bitrates(event.bitrates)
                 self._tell_bitrates(event.bitrates)
             case StreamEnded():
                 self._note_silence(event.mid)
             case Closed():
                 pass
+
+    def _pumps_on(self, number: int) -> list[SendingPump]:
+        return [pump for pump in self._sending.values() if pump.rtp is self._rtps.get(number)]
+
+    def _rtp_of(self, transceiver: RTCRtpTransceiver | None) -> RtpTransport | None:
+        return None if transceiver is None else self._rtp_of_mid.get(transceiver.mid or "")
 
     def _tell_bitrates(self, bitrates: Mapping[int, float]) -> None:
         """Tell the senders, for applications that encode themselves."""
@@ -351,7 +392,8 @@ class MediaLink:
 
     def _note_silence(self, mid: str) -> None:
         """Mute a track whose last source has left (W3C webrtc section 5.3)."""
-        transceiver, rtp = self._by_mid(mid), self._rtp
+        transceiver = self._by_mid(mid)
+        rtp = self._rtp_of(transceiver)
         if transceiver is None or rtp is None:
             return
         if all(stream.mid != mid for stream in rtp.session.receiving.streams):

@@ -158,6 +158,11 @@ class SendingPump:
         self.frames_failed = 0
         self._failures = FailureLog(logger)
 
+    @property
+    def rtp(self) -> "RtpTransport":
+        """What takes the frames."""
+        return self._rtp
+
     def set_plan(self, plan: SendingPlan | None) -> None:
         """Send this from now on; ``None`` for nothing."""
         old, self._plan = self._plan, plan

@@ -4,30 +4,32 @@ The session says what a description means (a plan); this carries the plan out. T
 have agreed on. So an offer of ours only begins to gather, with the ICE credentials that it names; an offer of the
 peer's does nothing at all; and what a rolled back offer had begun is taken back. ICE learns the peer's credentials,
 and DTLS and SCTP start, with an answer of either side. Candidates of the peer's that come before are in its
-description by then.
+description by then. All that is done for each transport, of which there are several where the peer does not bundle.
 """
 
 import copy
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import attrs
 import trio
 
+from .bundle_transports import BundleTransport, BundleTransports
 from .certificate import RTCCertificate
 from .configuration import RTCConfiguration
 from .descriptions import RTCIceCandidate, RTCSessionDescription
 from .enums import RTCIceGathererState, RTCIceTransportPolicy, RTCSdpType, RTCSignalingState
 from .errors import OperationError, ProtocolError
-from .media_link import MediaLink
+from .media_link import MediaCarrier, MediaLink
 from .monitor import ConnectionMonitor
 from .protocols.dtls import DtlsRole, Fingerprint
 from .protocols.ice import Candidate, IceParameters, IceRole, UnusableCandidate
 from .protocols.sdp import media_mid, transport_attributes
-from .session import Applied, Description, LocalMedia, Session, TransportPlan
+from .session import Applied, CandidateRoute, Description, LocalMedia, LocalTransport, Session, TransportPlan
 from .transceiver_table import TransceiverTable
+from .transport_objects import RTCDtlsTransport
 from .transports.server_url import IceServerUrl
 from .transports.settings import Settings
 from .transports.stack import TransportStack
@@ -58,16 +60,11 @@ class Negotiation:
     settings: Settings
     configuration: RTCConfiguration
     certificate: RTCCertificate
-    stack: TransportStack
+    transports: BundleTransports
     monitor: ConnectionMonitor
     transceivers: TransceiverTable
     media: MediaLink
     can_trickle: bool | None = None
-    _plan: TransportPlan | None = None
-    _prepared: IceParameters | None = None
-    # The ICE generation belongs to an offer that was rolled back: another one has to begin.
-    _generation_abandoned: bool = False
-    _role_settled: bool = False
     # The section that carried the data channels after the last exchange.
     _data_mid: str | None = None
     _data_closed: bool = False
@@ -79,21 +76,24 @@ class Negotiation:
 
     def create_offer(self, *, ice_restart: bool) -> RTCSessionDescription:
         """Create an offer, with new ICE credentials where ICE is to be restarted."""
-        current = self.stack.agent.local_parameters.username_fragment
-        restart = ice_restart or current in self._credentials_to_replace
-        media = self._local_media(new_generation=restart and self.session.local_description is not None)
+        described = self.session.local_description is not None
+        restarting = {
+            transport.number
+            for transport in self.transports
+            if described and (ice_restart or _own_fragment(transport) in self._credentials_to_replace)
+        }
+        media = self._local_media(restarting)
         return RTCSessionDescription(RTCSdpType.OFFER, self.session.create_offer(media))
 
     def create_answer(self) -> RTCSessionDescription:
         """Create an answer, with new ICE credentials where the peer restarts ICE."""
-        plan, remote = self._plan, self.stack.agent.remote_parameters
-        peer_restarts = (
-            plan is not None
-            and plan.ice_restart
-            and remote is not None
-            and remote.username_fragment != plan.remote_ufrag
-        )
-        media = self._local_media(new_generation=peer_restarts)
+        restarting = set()
+        for plan in self.session.transports:
+            transport = self.transports.provide(plan.number)
+            remote = None if transport is None else transport.stack.agent.remote_parameters
+            if plan.ice_restart and remote is not None and remote.username_fragment != plan.remote_ufrag:
+                restarting.add(plan.number)
+        media = self._local_media(restarting)
         return RTCSessionDescription(RTCSdpType.ANSWER, self.session.create_answer(media))
 
     def complete(self, type: RTCSdpType | None, sdp: str) -> RTCSessionDescription:
@@ -106,29 +106,47 @@ class Negotiation:
         created = self.create_offer(ice_restart=False) if type is RTCSdpType.OFFER else self.create_answer()
         return RTCSessionDescription(type, created.sdp)
 
-    def _local_media(self, *, new_generation: bool) -> LocalMedia:
-        agent, monitor = self.stack.agent, self.monitor
+    def _local_media(self, restarting: Collection[int] = ()) -> LocalMedia:
+        """Return what our side has; of the transports with these numbers the next ICE generation."""
+        # The first may have ended because another one has all sections. New ones may need it again.
+        self.transports.provide(0)
+        ends = {
+            transport.number: self._local_transport(transport, restarting=transport.number in restarting)
+            for transport in self.transports
+        }
+        first = ends.pop(0)
+        return LocalMedia(
+            data_channels=bool(self.monitor.channels.channels),
+            ice_parameters=(first.username_fragment, first.password),
+            fingerprints=first.fingerprints,
+            candidates=first.candidates,
+            candidates_complete=first.candidates_complete,
+            max_message_size=self.settings.max_message_size,
+            transceivers=self.transceivers.local(),
+            bundle_policy=self.configuration.bundle_policy,
+            further=ends,
+        )
+
+    def _local_transport(self, transport: BundleTransport, *, restarting: bool) -> LocalTransport:
+        agent, view = transport.stack.agent, transport.monitor.ice_transport
         parameters = agent.local_parameters
         candidates: list[str] = []
         complete = False
-        if new_generation or self._generation_abandoned:
-            parameters = self._prepared = agent.prepare_restart()
-        elif monitor.ice_transport is not None:
-            candidates = [candidate.candidate for candidate in monitor.ice_transport.get_local_candidates()]
-            states = (agent.gathering_state, monitor.ice_transport.gathering_state)
+        if restarting or transport.generation_abandoned:
+            parameters = transport.prepared = agent.prepare_restart()
+        elif view is not None:
+            candidates = [candidate.candidate for candidate in view.get_local_candidates()]
+            states = (agent.gathering_state, view.gathering_state)
             complete = all(state is RTCIceGathererState.COMPLETE for state in states)
-        return LocalMedia(
-            data_channels=bool(monitor.channels.channels),
-            ice_parameters=(parameters.username_fragment, parameters.password),
+        return LocalTransport(
+            parameters.username_fragment,
+            parameters.password,
             fingerprints=tuple(
                 (fingerprint.algorithm, fingerprint.value.upper())
                 for fingerprint in self.certificate.get_fingerprints()
             ),
             candidates=tuple(candidates),
             candidates_complete=complete,
-            max_message_size=self.settings.max_message_size,
-            transceivers=self.transceivers.local(),
-            bundle_policy=self.configuration.bundle_policy,
         )
 
     def want_ice_restart(self) -> None:
@@ -138,8 +156,7 @@ class Negotiation:
 
     def is_needed(self) -> bool:
         """Whether negotiation is needed (W3C webrtc section 4.7.3)."""
-        media = self._local_media(new_generation=False)
-        return self.session.negotiation_needed(media, bool(self._credentials_to_replace))
+        return self.session.negotiation_needed(self._local_media(), bool(self._credentials_to_replace))
 
     # -- applying ----------------------------------------------------------------------------------------------
 
@@ -191,7 +208,7 @@ class Negotiation:
         """Do what a description asks for beyond the step in which it is applied."""
         if self._data_closed:
             self._data_closed = False
-            self.stack.end_channels()
+            self.monitor.channels.stack.end_channels()
         self._start_association(applied)
         self.monitor.description_applied()
         self.transceivers.announce()
@@ -211,24 +228,36 @@ class Negotiation:
             OperationError: It does not parse, or belongs to no known section or generation.
         """
         session = copy.copy(self.session)
-        route = session.add_remote_candidate(
+        routes = session.add_remote_candidate(
             candidate.sdp_mid, candidate.sdp_m_line_index, candidate.username_fragment, candidate.line or None
         )
         try:
             parsed = _parse_candidate(candidate.line) if candidate.line else None
         except UnusableCandidate as error:
             self.session = session
-            self.stack.agent.ignore_remote_candidate(candidate.line, str(error))
+            for transport in self._routed(routes):
+                transport.stack.agent.ignore_remote_candidate(candidate.line, str(error))
             return
         self.session = session
-        remote = self.stack.agent.remote_parameters
-        if route is None or remote is None or route.username_fragment != remote.username_fragment:
-            # Not for a transport of ours, or for the next ICE generation, which takes it from the description.
-            return
-        if parsed is None:
-            self.stack.agent.remote_candidates_complete(trio.current_time())
-        else:
-            self._add_remote(parsed, candidate.line, remote.username_fragment)
+        for transport in self._routed(routes):
+            agent = transport.stack.agent
+            if parsed is None:
+                agent.remote_candidates_complete(trio.current_time())
+            elif agent.remote_parameters is not None:
+                _add_remote(transport, parsed, candidate.line, agent.remote_parameters.username_fragment)
+
+    def _routed(self, routes: Sequence[CandidateRoute]) -> Iterator[BundleTransport]:
+        """Yield the transports that a candidate is for now.
+
+        One of the next ICE generation waits in the description.
+        """
+        for route in routes:
+            transport = self.transports.get(route.number)
+            remote = None if transport is None else transport.stack.agent.remote_parameters
+            if transport is None or remote is None:
+                continue
+            if route.username_fragment == remote.username_fragment:
+                yield transport
 
     def description(self, description: Description | None) -> RTCSessionDescription | None:
         """Return W3C's object for a description: the same one as long as it has not changed."""
@@ -242,39 +271,68 @@ class Negotiation:
 
     def _begin_prepared_generation(self) -> None:
         """Restart ICE when the description that was applied names the credentials prepared for that."""
-        prepared = self._prepared
-        if prepared is None or prepared.username_fragment not in _username_fragments(
-            self.session.local_description
-        ):
-            return
-        self._prepared = None
-        self._generation_abandoned = False
-        self.stack.restart_ice(self._server_urls())
+        described = _username_fragments(self.session.local_description)
+        for transport in self.transports:
+            prepared = transport.prepared
+            if prepared is not None and prepared.username_fragment in described:
+                transport.prepared = None
+                transport.generation_abandoned = False
+                transport.stack.restart_ice(self._server_urls())
 
     def _roll_back(self, applied: Applied) -> None:
-        self._plan = applied.transport
-        self.stack.agent.roll_back_restart(trio.current_time())
-        # Transports that an answer has settled stay, even while no section uses them.
-        if applied.transport is None and not self._role_settled:
-            self._generation_abandoned = self.stack.gathering_started
-            self.monitor.forget_transports()
+        needed = {plan.number for plan in applied.transports}
+        for transport in self.transports:
+            transport.stack.agent.roll_back_restart(trio.current_time())
+            # Transports that an answer has settled stay, even while no section uses them.
+            if transport.number in needed or transport.role_settled:
+                continue
+            if transport.number:
+                self._drop(transport)
+            else:
+                transport.generation_abandoned = transport.stack.gathering_started
+                transport.monitor.forget()
+                self.monitor.sctp_transport = None
 
     def _carry_out(self, applied: Applied, *, gather: bool) -> None:
-        plan = self._plan = applied.transport
         if applied.negotiated:
             self._settle(applied)
-        if plan is None or applied.signaling_state is RTCSignalingState.HAVE_REMOTE_OFFER:
+        if applied.signaling_state is RTCSignalingState.HAVE_REMOTE_OFFER:
             return
-        self.monitor.show_transports(self.stack.agent, plan.mid, plan.m_line_index)
-        if not self._role_settled:
+        for plan in applied.transports:
+            transport = self.transports.provide(plan.number)
+            if transport is not None:
+                self._carry_out_transport(transport, plan, applied, gather=gather)
+        if applied.negotiated and applied.transports:
+            self._drop_unused(applied)
+
+    def _carry_out_transport(
+        self, transport: BundleTransport, plan: TransportPlan, applied: Applied, *, gather: bool
+    ) -> None:
+        stack, monitor = transport.stack, transport.monitor
+        monitor.show(stack.agent, plan.mid, plan.m_line_index)
+        if not transport.role_settled:
             role = IceRole.CONTROLLING if plan.controlling else IceRole.CONTROLLED
-            self.stack.agent.set_role(role, trio.current_time())
+            stack.agent.set_role(role, trio.current_time())
         if gather:
-            self._gather()
+            self._gather(stack)
         if applied.signaling_state is not RTCSignalingState.HAVE_LOCAL_OFFER:
-            self._role_settled = True
-            self._set_remote_ice(plan)
-            self._start_upper_layers(plan)
+            transport.role_settled = True
+            _set_remote_ice(transport, plan)
+            self._start_upper_layers(transport, plan)
+
+    def _drop_unused(self, applied: Applied) -> None:
+        """End the transports that an exchange has left without a section, as long as another one has some."""
+        needed = {plan.number for plan in applied.transports}
+        for transport in self.transports:
+            if transport.number not in needed and (transport.number or transport.role_settled):
+                self._drop(transport)
+
+    def _drop(self, transport: BundleTransport) -> None:
+        channels = self.monitor.channels
+        if channels.stack is transport.stack:
+            remaining = [each for each in self.transports if each is not transport]
+            channels.attach(remaining[0].stack)
+        self.transports.drop(transport.number)
 
     def _settle(self, applied: Applied) -> None:
         """Draw the consequences of an exchange that has been completed."""
@@ -296,64 +354,81 @@ class Negotiation:
         )
 
     def _carry_out_media(self, applied: Applied, *, remote: bool) -> None:
-        self.transceivers.apply(applied, self.monitor.dtls_transport, remote=remote)
-        if applied.transport is not None and applied.signaling_state not in _ONLY_OFFERED:
-            self.media.configure(self.stack)
+        views: dict[str, RTCDtlsTransport] = {}
+        carriers = []
+        for plan in applied.transports:
+            transport = self.transports.get(plan.number)
+            if transport is not None:
+                carriers.append(MediaCarrier(plan.number, transport.stack, frozenset(plan.mids)))
+                if transport.monitor.dtls_transport is not None:
+                    views.update(dict.fromkeys(plan.mids, transport.monitor.dtls_transport))
+        self.transceivers.apply(applied, views, remote=remote)
+        if carriers and applied.signaling_state not in _ONLY_OFFERED:
+            self.media.configure(carriers)
 
-    def _gather(self) -> None:
+    def _gather(self, stack: TransportStack) -> None:
         if self.configuration.ice_transport_policy is RTCIceTransportPolicy.RELAY:
             # There are no relayed candidates in this version, and no others may be told.
-            self.stack.agent.local_addresses_complete(trio.current_time())
+            stack.agent.local_addresses_complete(trio.current_time())
         else:
-            self.stack.gather(self._server_urls())
+            stack.gather(self._server_urls())
 
     def _server_urls(self) -> Sequence[IceServerUrl]:
         return [IceServerUrl.parse(url) for server in self.configuration.ice_servers for url in server.urls]
 
-    def _set_remote_ice(self, plan: TransportPlan) -> None:
-        if plan.remote_ufrag is None or plan.remote_pwd is None:
-            return
-        agent, now = self.stack.agent, trio.current_time()
-        agent.set_remote_parameters(
-            IceParameters(plan.remote_ufrag, plan.remote_pwd, plan.remote_ice_lite), now
-        )
-        for line in plan.remote_candidates:
-            # JSEP: a candidate in a description that does not parse is left out, the description stands.
-            try:
-                self._add_remote(_parse_candidate(line), line, plan.remote_ufrag)
-            except (UnusableCandidate, OperationError) as error:
-                self.stack.agent.ignore_remote_candidate(line, str(error))
-        if plan.remote_candidates_complete:
-            agent.remote_candidates_complete(now)
-
-    def _add_remote(self, candidate: Candidate, line: str, username_fragment: str) -> None:
-        view, monitor = self.monitor.ice_transport, self.monitor
-        assert view is not None
-        if view._add_remote_candidate(
-            RTCIceCandidate(line, monitor.mid, monitor.m_line_index, username_fragment)
-        ):
-            candidate = attrs.evolve(candidate, username_fragment=username_fragment)
-            self.stack.agent.add_remote_candidate(candidate, trio.current_time())
-
     def _check_fingerprints(self, applied: Applied) -> None:
-        if applied.transport is not None and applied.transport.remote_fingerprints:
-            self.stack.check_fingerprints(_fingerprints(applied.transport))
+        for plan in applied.transports:
+            transport = self.transports.get(plan.number)
+            if transport is not None and plan.remote_fingerprints:
+                transport.stack.check_fingerprints(_fingerprints(plan))
 
-    def _start_upper_layers(self, plan: TransportPlan) -> None:
-        if self.stack.dtls is None and plan.dtls_role is not None and plan.remote_fingerprints:
+    def _start_upper_layers(self, transport: BundleTransport, plan: TransportPlan) -> None:
+        stack = transport.stack
+        if stack.dtls is None and plan.dtls_role is not None and plan.remote_fingerprints:
             role = DtlsRole.CLIENT if plan.dtls_role == "client" else DtlsRole.SERVER
-            self.stack.start_dtls(role, _fingerprints(plan))
+            stack.start_dtls(role, _fingerprints(plan))
         if plan.remote_max_message_size is not None:
-            self.monitor.show_association(plan.remote_max_message_size)
+            assert transport.monitor.dtls_transport is not None
+            self.monitor.show_association(transport.monitor.dtls_transport, plan.remote_max_message_size)
 
     def _start_association(self, applied: Applied) -> None:
         """Start SCTP, after the association of a section that was closed by the same answer has ended."""
-        plan = applied.transport
-        if plan is None or applied.signaling_state in _ONLY_OFFERED:
+        if not applied.transports or applied.signaling_state in _ONLY_OFFERED:
             return
-        if plan.remote_sctp_port is not None:
-            self.stack.start_sctp(plan.remote_sctp_port)
-        self.stack.pump_channels()
+        for plan in applied.transports:
+            transport = self.transports.get(plan.number)
+            if transport is not None and plan.remote_sctp_port is not None:
+                self.monitor.channels.attach(transport.stack)
+                transport.stack.start_sctp(plan.remote_sctp_port)
+        self.monitor.channels.stack.pump_channels()
+
+
+def _set_remote_ice(transport: BundleTransport, plan: TransportPlan) -> None:
+    if plan.remote_ufrag is None or plan.remote_pwd is None:
+        return
+    agent, now = transport.stack.agent, trio.current_time()
+    agent.set_remote_parameters(IceParameters(plan.remote_ufrag, plan.remote_pwd, plan.remote_ice_lite), now)
+    for line in plan.remote_candidates:
+        # JSEP: a candidate in a description that does not parse is left out, the description stands.
+        try:
+            _add_remote(transport, _parse_candidate(line), line, plan.remote_ufrag)
+        except (UnusableCandidate, OperationError) as error:
+            agent.ignore_remote_candidate(line, str(error))
+    if plan.remote_candidates_complete:
+        agent.remote_candidates_complete(now)
+
+
+def _add_remote(transport: BundleTransport, candidate: Candidate, line: str, username_fragment: str) -> None:
+    monitor = transport.monitor
+    assert monitor.ice_transport is not None
+    told = RTCIceCandidate(line, monitor.mid, monitor.m_line_index, username_fragment)
+    if monitor.ice_transport._add_remote_candidate(told):
+        candidate = attrs.evolve(candidate, username_fragment=username_fragment)
+        transport.stack.agent.add_remote_candidate(candidate, trio.current_time())
+
+
+def _own_fragment(transport: BundleTransport) -> str:
+    return transport.stack.agent.local_parameters.username_fragment
 
 
 @attrs.frozen

@@ -81,7 +81,7 @@ class NegotiationOperations:
         async with self.chain.operation():
             # No checkpoint from here to the caller: it has the description before any candidate is told.
             self._applied(self._negotiation.apply_local(self._negotiation.complete(kind, sdp)))
-            self._negotiation.stack.ice.wake()
+            self._negotiation.transports.wake()
 
     async def set_remote_description(self, description: RTCSessionDescription) -> None:
         """Apply a description of the peer's in its turn; an offer of ours that it collides with is rolled back."""
@@ -91,13 +91,13 @@ class NegotiationOperations:
                 self._applied(self._negotiation.apply_local(rollback))
                 self.chain.check_not_cut_off()
             self._applied(self._negotiation.apply_remote(description))
-            self._negotiation.stack.ice.wake()
+            self._negotiation.transports.wake()
 
     async def add_ice_candidate(self, candidate: CandidateInit) -> None:
         """Take a candidate of the peer's in its turn."""
         async with self.chain.operation():
             self._negotiation.add_candidate(candidate)
-            self._negotiation.stack.ice.wake()
+            self._negotiation.transports.wake()
 
     def _applied(self, applied: Applied) -> None:
         """Show the new signaling state, and look again whether negotiation is needed."""

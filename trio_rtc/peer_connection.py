@@ -119,7 +119,9 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         if self._closed:
             raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
         self._entered = True
-        self._block = self._lifetime.run(self._parts.stack.start, self.close, self._parts.stack.say_goodbye)
+        self._block = self._lifetime.run(
+            self._parts.transports.start, self.close, self._parts.transports.say_goodbye
+        )
         await self._block.__aenter__()
         assert self._lifetime.body is not None
         assert self._lifetime.transports is not None

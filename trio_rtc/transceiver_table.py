@@ -5,7 +5,7 @@ order of W3C webrtc section 4.4.1.5: first all states, then the events, when the
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -294,8 +294,14 @@ class TransceiverTable:
 
     # -- what a description says -----------------------------------------------------------------------------------
 
-    def apply(self, applied: Applied, dtls: RTCDtlsTransport | None, *, remote: bool) -> None:
-        """Carry out what a description says of our sections; what there is to tell waits for ``announce``."""
+    def apply(self, applied: Applied, views: Mapping[str, RTCDtlsTransport], *, remote: bool) -> None:
+        """Carry out what a description says of our sections; what there is to tell waits for ``announce``.
+
+        Args:
+            applied: What the description has changed.
+            views: The transport of each section, by mid.
+            remote: Whether the description is the peer's.
+        """
         self._disassociate(applied)
         rolled_back = not applied.negotiated and applied.signaling_state is RTCSignalingState.STABLE
         for plan in applied.media:
@@ -313,6 +319,7 @@ class TransceiverTable:
                 self._process_remote(transceiver, plan, reverse(plan.remote_direction))
             elif plan.direction is not None:
                 self._process_remote(transceiver, plan, plan.direction)
+            dtls = views.get(plan.mid)
             if plan.direction is not None:
                 self._settle(transceiver, plan, dtls, final=applied.negotiated)
             elif remote:

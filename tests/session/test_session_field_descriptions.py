@@ -48,7 +48,7 @@ PLAIN = [name for name in FIELD if name.startswith("q_")]
 
 def answer_to(text: str) -> tuple[Session, Applied, str]:
     """Apply an offer and answer it with a transceiver for each of its sections."""
-    session, side = media_session(), MediaSide("ans1", data_channels=True)
+    session, side = media_session(), MediaSide("ans1", data_channels=True, transports=2)
     applied = session.apply_remote("offer", text)
     side.note(applied)
     answer = session.create_answer(side.media())
@@ -136,16 +136,24 @@ def test_a_format_without_a_clock_rate_is_left_out_of_the_section() -> None:
     assert [each.codec.name for each in applied.media[0].receive_codecs] == ["VP8"]
 
 
-def test_without_bundle_the_first_section_is_served_and_the_other_rejected() -> None:
+def test_without_bundle_each_section_has_a_transport_of_its_own() -> None:
     _, applied, answer = answer_to(FIELD["freeswitch_offer_nobundle_av"])
     audio, video = applied.media
-    assert applied.transport is not None
-    assert applied.transport.remote_candidates == (
-        "candidate:5312846203 1 udp 2130706431 192.0.2.138 27042 typ host generation 0",
-    )
-    assert (audio.rejected, video.rejected) == (False, True)
+    assert [(each.number, each.mids, each.remote_ufrag) for each in applied.transports] == [
+        (0, ("0",), "1nB0hCbF"),
+        (1, ("1",), "pQ8zYt5x"),
+    ]
+    assert [each.remote_candidates for each in applied.transports] == [
+        ("candidate:5312846203 1 udp 2130706431 192.0.2.138 27042 typ host generation 0",),
+        ("candidate:5312846204 1 udp 2130706431 192.0.2.138 27098 typ host generation 0",),
+    ]
+    assert (audio.rejected, video.rejected) == (False, False)
     assert audio.receive_codecs[0].codec.parameters["useinbandfec"] == "1"
-    assert re.findall(r"m=(\w+) (\d+)", answer) == [("audio", "9"), ("video", "0")]
+    assert [each.codec.name for each in video.receive_codecs] == ["VP8"]
+    assert re.findall(r"m=(\w+) (\d+)", answer) == [("audio", "9"), ("video", "9")]
+    assert re.findall(r"a=ice-ufrag:(.*)\r", answer) == ["ans1", "ans1t1"]
+    assert "a=mid" not in answer
+    assert "a=group" not in answer
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Audio and video in whole exchanges: what is offered, what is answered, and the plans that come of it."""
 
+import re
+
 import attrs
 import pytest
 
@@ -9,7 +11,13 @@ from tests.strategies.transceivers import MediaSide, exchange, media_session, tr
 from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
 from trio_rtc.errors import InvalidAccessError
-from trio_rtc.protocols.sdp import MediaDescription, has_attribute, media_mid, parse
+from trio_rtc.protocols.sdp import (
+    MediaDescription,
+    has_attribute,
+    media_mid,
+    parse,
+    transport_attributes,
+)
 from trio_rtc.session import (
     Codec,
     HeaderExtension,
@@ -345,7 +353,7 @@ def test_directions_meet(offering: Direction, answering: Direction) -> None:
 
 
 class TestBundle:
-    """One transport for all: what stands outside of the bundle, and what is refused for it."""
+    """One transport for all that is bundled; what stands outside of the bundle, and what is refused for it."""
 
     def policy(self, policy: RTCBundlePolicy) -> list[tuple[int, bool, bool]]:
         side = MediaSide("off1", data_channels=True, bundle_policy=policy)
@@ -383,20 +391,81 @@ class TestBundle:
         assert one.current_local is not None
         assert "bundle-only" not in one.current_local.sdp
 
-    def test_without_bundle_only_the_first_section_is_accepted(self) -> None:
+    @pytest.mark.parametrize("transports", [1, 2, 3])
+    def test_without_bundle_as_many_sections_are_accepted_as_there_are_transports(
+        self, transports: int
+    ) -> None:
         offer = without(REAL_OFFERS["chromium-offer-av"], "a=group")
-        answer, plans = answered(offer, MediaSide("ans1"))
-        assert [bool(media.port) for media in parse(answer).media] == [True, False, False]
-        assert [plan.rejected for plan in plans] == [False, True]
+        answer, plans = answered(offer, MediaSide("ans1", data_channels=True, transports=transports))
+        accepted = [bool(media.port) for media in parse(answer).media]
+        assert accepted == [index < transports for index in range(3)]
+        assert [plan.rejected for plan in plans] == [not each for each in accepted[:2]]
         assert "BUNDLE" not in answer
 
-    def test_of_two_bundles_the_first_is_accepted(self) -> None:
+    def test_of_two_bundles_each_has_a_transport(self) -> None:
         offer = REAL_OFFERS["chromium-offer-av"].replace(
             "a=group:BUNDLE 0 1 2", "a=group:BUNDLE 1\r\na=group:BUNDLE 0 2"
         )
-        answer, plans = answered(offer, MediaSide("ans1"))
-        assert "a=group:BUNDLE 0 2\r\n" in answer
-        assert [plan.rejected for plan in plans] == [False, True]
+        answer, plans = answered(offer, MediaSide("ans1", data_channels=True, transports=2))
+        assert "a=group:BUNDLE 1\r\na=group:BUNDLE 0 2\r\n" in answer
+        assert [plan.rejected for plan in plans] == [False, False]
+        fragments = [transport_attributes(parse(answer), index).ice_ufrag for index in range(3)]
+        assert fragments == ["ans1", "ans1t1", "ans1"]
+
+    def unbundled(self) -> tuple[Session, MediaSide]:
+        """Return a session that has answered a peer which does not bundle."""
+        session, side = media_session(), MediaSide("ans1", data_channels=True, transports=3)
+        side.note(session.apply_remote("offer", without(REAL_OFFERS["chromium-offer-av"], "a=group")))
+        session.create_answer(side.media())
+        applied = session.apply_local("answer")
+        assert [(each.number, each.mids) for each in applied.transports] == [
+            (0, ("0",)),
+            (1, ("1",)),
+            (2, ("2",)),
+        ]
+        return session, side
+
+    def test_what_is_bundled_later_goes_on_with_the_transport_of_the_first(self) -> None:
+        session, side = self.unbundled()
+        offer = REAL_OFFERS["chromium-offer-av"].replace("BUNDLE 0 1 2", "BUNDLE 2 1")
+        side.note(session.apply_remote("offer", offer, side.transceivers))
+        session.create_answer(side.media())
+        applied = session.apply_local("answer")
+        assert [(each.number, each.mids) for each in applied.transports] == [(0, ("0",)), (2, ("2", "1"))]
+
+    def test_an_answer_that_refuses_the_first_leaves_the_others_where_they_were_offered(self) -> None:
+        session, side = media_session(), MediaSide("ans1", transports=2)
+        offer = without(REAL_OFFERS["chromium-offer-av"], "a=group").replace("opus/48000/2", "unknown/48000")
+        offer = re.sub(r"^m=audio (\d+) (\S+) .*", r"m=audio \1 \2 111", offer, flags=re.MULTILINE)
+        side.note(session.apply_remote("offer", offer))
+        answer = session.create_answer(side.media())
+        assert [bool(media.port) for media in parse(answer).media] == [False, True, True]
+        assert [(each.number, each.mids) for each in session.apply_local("answer").transports] == [
+            (0, ("1",)),
+            (1, ("2",)),
+        ]
+
+    def test_an_offer_of_ours_keeps_sections_apart_and_lets_new_ones_join_the_first(self) -> None:
+        session, side = self.unbundled()
+        side.add("video")
+        offer = session.create_offer(side.media())
+        media = parse(offer).media
+        fragments = [transport_attributes(parse(offer), index).ice_ufrag for index in range(4)]
+        assert fragments == ["ans1", "ans1t1", "ans1t2", "ans1"]
+        assert re.findall(r"a=group:BUNDLE (.*)\r", offer) == [f"0 {media_mid(media[3])}"]
+        assert [bool(each.port) for each in media] == [True, True, True, False]
+
+    def test_candidates_and_the_end_of_them_go_to_their_transports(self) -> None:
+        session, _ = self.unbundled()
+        line = "candidate:1 1 udp 1 192.0.2.1 1 typ host"
+        (route,) = session.add_remote_candidate("1", None, None, line)
+        assert (route.number, route.mid) == (1, "1")
+        ends = session.add_remote_candidate(None, None, None, None)
+        assert [route.number for route in ends] == [0, 1, 2]
+        session.add_local_candidate("2", line, "ans1t2")
+        assert session.current_local is not None
+        local = session.current_local.parsed
+        assert [len(transport_attributes(local, index).candidates) for index in range(3)] == [0, 0, 1]
 
     def test_bundle_only_outside_of_a_bundle_is_rejected(self) -> None:
         offer = REAL_OFFERS["chromium-offer-av"].replace("BUNDLE 0 1 2", "BUNDLE 1 2")

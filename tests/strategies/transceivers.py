@@ -14,6 +14,7 @@ from trio_rtc.session import (
     Applied,
     LocalMedia,
     LocalTransceiver,
+    LocalTransport,
     MediaKind,
     SendEncoding,
     Session,
@@ -49,6 +50,7 @@ class MediaSide:
     data_channels: bool = False
     transceivers: list[LocalTransceiver] = attrs.Factory(list)
     bundle_policy: RTCBundlePolicy = RTCBundlePolicy.BALANCED
+    transports: int = 1
     keys: "itertools.count[int]" = attrs.Factory(itertools.count)
     _created: set[int] = attrs.Factory(set)
 
@@ -77,7 +79,14 @@ class MediaSide:
             local_media(self.generation, data_channels=self.data_channels),
             transceivers=tuple(self.transceivers),
             bundle_policy=self.bundle_policy,
+            further={number: self.further_transport(number) for number in range(1, self.transports)},
         )
+
+    def further_transport(self, number: int) -> LocalTransport:
+        """Return our end of a transport beyond the first."""
+        fragment = f"{self.generation}t{number}"
+        first = local_media(self.generation).transport(0)
+        return attrs.evolve(first, username_fragment=fragment, password=fragment.ljust(24, "x"))
 
     def note(self, applied: Applied) -> None:
         """Let the transceivers follow what applying a description has changed."""

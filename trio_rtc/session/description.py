@@ -64,7 +64,7 @@ class LocalTransport:
     fingerprints: tuple[tuple[str, str], ...]
     candidates: tuple[str, ...]
     candidates_complete: bool
-    ice_lite: bool
+    ice_lite: bool = False
 
 
 @attrs.frozen

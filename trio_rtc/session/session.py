@@ -43,7 +43,7 @@ from .media_plan import plan_media
 from .need import needs_negotiation
 from .offer_answer import Built, build_answer, build_offer
 from .options import SessionOptions
-from .plan import Applied, Disassociated, TransportPlan, can_trickle, plan_of, plan_transports
+from .plan import Applied, Disassociated, TransportPlan, can_trickle, plan_transports
 from .sections import UNSPECIFIED_HOST
 from .signaling import Side, next_state
 from .transceivers import LocalTransceiver
@@ -352,9 +352,7 @@ class Session:
         if negotiated:
             self._slots = Slots(current=exchange)
             self._established = tuple(attrs.evolve(plan, ice_restart=False) for plan in plans)
-            first = plan_of(self._established, 0) or plan_of(self._standing, 0)
-            further = tuple(plan for plan in self._established if plan.number)
-            self._standing = further if first is None else (first, *further)
+            self._standing = self._established or self._standing
             self._created_offer = self._created_answer = None
         else:
             self._slots = attrs.evolve(self._slots, pending=exchange)

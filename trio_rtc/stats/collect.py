@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 import attrs
 import trio
 
+from trio_rtc.bundle_transports import BundleTransports
 from trio_rtc.certificate import RTCCertificate
 from trio_rtc.media_link import MediaLink
 from trio_rtc.monitor import ConnectionMonitor
 from trio_rtc.sender import RTCRtpSender
 from trio_rtc.transceiver_table import TransceiverTable
-from trio_rtc.transports.stack import TransportStack
 
 from .collect_connection import connection_stats
 from .collect_media import media_stats
@@ -24,7 +24,7 @@ class StatsCollector:
     """Takes the statistics of one peer connection.
 
     Attributes:
-        stack: The transports.
+        transports: One for each bundle.
         monitor: The states.
         certificate: Our certificate.
         table: The transceivers.
@@ -33,7 +33,7 @@ class StatsCollector:
         ignored_lines: Returns how many lines of the peer's descriptions were ignored.
     """
 
-    stack: TransportStack
+    transports: BundleTransports
     monitor: ConnectionMonitor
     certificate: RTCCertificate
     table: TransceiverTable
@@ -53,9 +53,9 @@ class StatsCollector:
         return select_stats(report, mid, sending=isinstance(selected, RTCRtpSender))
 
     def _all(self, moment: Moment) -> Iterator[RTCStats]:
-        stack, timestamp = self.stack, moment.timestamp
-        yield from connection_stats(stack, self.monitor, self.certificate, timestamp)
-        yield from media_stats(stack, self.table, self.media, moment)
-        counters = layer_counters(stack, self.table.transceivers, self.media)
+        timestamp = moment.timestamp
+        yield from connection_stats(self.transports, self.monitor.channels, self.certificate, timestamp)
+        yield from media_stats(self.transports, self.table, self.media, moment)
+        counters = layer_counters(self.transports, self.table.transceivers, self.media)
         counters["sdp"] = {"lines_ignored": self.ignored_lines()}
         yield LayerStats(id="layers", timestamp=timestamp, counters=counters)

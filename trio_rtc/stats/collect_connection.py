@@ -4,12 +4,14 @@ import base64
 from collections.abc import Iterator
 from hashlib import sha256
 
+from trio_rtc.bundle_transports import BundleTransports
 from trio_rtc.certificate import RTCCertificate, core_certificate
+from trio_rtc.channel_table import ChannelTable
 from trio_rtc.descriptions import RTCIceCandidate
 from trio_rtc.enums import RTCDtlsRole
-from trio_rtc.monitor import ConnectionMonitor
 from trio_rtc.pair_traffic import Traffic
 from trio_rtc.protocols.ice import Agent, Candidate, CheckedPair
+from trio_rtc.transport_monitor import TransportMonitor
 from trio_rtc.transport_objects import RTCIceTransport
 from trio_rtc.transports.stack import TransportStack
 
@@ -22,8 +24,11 @@ from .connection_stats import (
     RTCTransportStats,
 )
 
-TRANSPORT_ID = "transport"
-"""All media and channels share one transport."""
+
+def id_of_transport(number: int) -> str:
+    """Return the id of a transport, of which there are several where the peer does not bundle."""
+    return f"transport-{number}" if number else "transport"
+
 
 ConnectionStats = (
     RTCPeerConnectionStats
@@ -36,17 +41,16 @@ ConnectionStats = (
 
 
 def connection_stats(
-    stack: TransportStack, monitor: ConnectionMonitor, certificate: RTCCertificate, timestamp: float
+    transports: BundleTransports, channels: ChannelTable, certificate: RTCCertificate, timestamp: float
 ) -> Iterator[ConnectionStats]:
     """Yield the statistics of everything but media.
 
     Args:
-        stack: The transports.
-        monitor: The states.
+        transports: One for each bundle.
+        channels: The data channels.
         certificate: Our certificate.
         timestamp: Milliseconds since 1970.
     """
-    channels = monitor.channels
     yield RTCPeerConnectionStats(
         id="peer-connection",
         timestamp=timestamp,
@@ -67,27 +71,29 @@ def connection_stats(
             messages_received=counters.messages_received,
             bytes_received=counters.bytes_received,
         )
-    if monitor.ice_transport is not None:
-        yield from _transport_stats(stack, monitor, certificate, timestamp)
+    for transport in transports:
+        if transport.monitor.ice_transport is not None:
+            yield from _transport_stats(transport.stack, transport.monitor, certificate, timestamp)
 
 
 def _transport_stats(
-    stack: TransportStack, monitor: ConnectionMonitor, certificate: RTCCertificate, timestamp: float
+    stack: TransportStack, monitor: TransportMonitor, certificate: RTCCertificate, timestamp: float
 ) -> Iterator[ConnectionStats]:
+    own_id = id_of_transport(monitor.number)
     assert monitor.ice_transport is not None
     assert monitor.dtls_transport is not None
     local = _certificate_stats(core_certificate(certificate).der, timestamp)
     remote = [_certificate_stats(der, timestamp) for der in monitor.dtls_transport.get_remote_certificates()]
     yield local
     yield from remote
-    yield from _candidate_stats(stack.agent, monitor.ice_transport, timestamp)
+    yield from _candidate_stats(stack.agent, monitor.ice_transport, own_id, timestamp)
     selected = stack.agent.selected_entry
     for pair in stack.agent.pairs:
         available = _available_bitrate(stack) if pair is selected else None
-        yield _pair_stats(pair, timestamp, monitor.traffic.of(pair.key), available)
+        yield _pair_stats(pair, own_id, timestamp, monitor.traffic.of(pair.key), available)
     handshake, rtp = monitor.handshake, stack.rtp
     yield RTCTransportStats(
-        id=TRANSPORT_ID,
+        id=own_id,
         timestamp=timestamp,
         bytes_sent=stack.ice.bytes_sent,
         bytes_received=stack.ice.bytes_received,
@@ -127,7 +133,9 @@ def _candidate_id(kind: str, address: str | None, port: int | None, protocol: st
     return f"{kind}-{protocol}-{address}-{port}"
 
 
-def _candidate_stats(agent: Agent, ice: RTCIceTransport, timestamp: float) -> Iterator[RTCIceCandidateStats]:
+def _candidate_stats(
+    agent: Agent, ice: RTCIceTransport, own_id: str, timestamp: float
+) -> Iterator[RTCIceCandidateStats]:
     """Return the candidates that were told, and those that only checks have revealed but pairs speak of."""
     known = set()
     told = [("local-candidate", candidate) for candidate in ice.get_local_candidates()]
@@ -137,20 +145,20 @@ def _candidate_stats(agent: Agent, ice: RTCIceTransport, timestamp: float) -> It
         revealed.append(("local-candidate", pair.local.candidate))
         revealed.append(("remote-candidate", pair.remote.candidate))
     for kind, candidate in (*told, *revealed):
-        stats = _one_candidate(candidate, kind, timestamp)
+        stats = _one_candidate(candidate, kind, own_id, timestamp)
         if stats.id not in known:
             known.add(stats.id)
             yield stats
 
 
 def _one_candidate(
-    candidate: RTCIceCandidate | Candidate, kind: str, timestamp: float
+    candidate: RTCIceCandidate | Candidate, kind: str, own_id: str, timestamp: float
 ) -> RTCIceCandidateStats:
     return RTCIceCandidateStats(
         id=_candidate_id(kind, candidate.address, candidate.port, candidate.protocol),
         timestamp=timestamp,
         type=kind,
-        transport_id=TRANSPORT_ID,
+        transport_id=own_id,
         address=candidate.address,
         port=candidate.port,
         protocol=candidate.protocol,
@@ -186,14 +194,14 @@ def _available_bitrate(stack: TransportStack) -> float | None:
 
 
 def _pair_stats(
-    pair: CheckedPair, timestamp: float, traffic: Traffic, available: float | None
+    pair: CheckedPair, own_id: str, timestamp: float, traffic: Traffic, available: float | None
 ) -> RTCIceCandidatePairStats:
     local_id, remote_id = _ids_of_pair(pair)
     counters = pair.statistics
     return RTCIceCandidatePairStats(
         id=_pair_id(pair),
         timestamp=timestamp,
-        transport_id=TRANSPORT_ID,
+        transport_id=own_id,
         local_candidate_id=local_id,
         remote_candidate_id=remote_id,
         bytes_sent=traffic.bytes_sent,

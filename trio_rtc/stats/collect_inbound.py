@@ -7,7 +7,6 @@ from trio_rtc.protocols.rtcp import unix_from_ntp
 from trio_rtc.protocols.rtp.incoming import IncomingStream
 from trio_rtc.transceiver import RTCRtpTransceiver
 
-from .collect_connection import TRANSPORT_ID
 from .media_stats import RTCInboundRtpStreamStats, RTCRemoteOutboundRtpStreamStats
 from .moment import Moment
 
@@ -21,6 +20,7 @@ def inbound_stats(
     stream: IncomingStream,
     pump: ReceivingPump | None,
     *,
+    transport_id: str,
     codec_id: str | None,
     remote_id: str | None,
     moment: Moment,
@@ -31,6 +31,7 @@ def inbound_stats(
         transceiver: Whose stream it is.
         stream: The stream.
         pump: What decodes it.
+        transport_id: Id of its transport.
         codec_id: Id of its codec.
         remote_id: Id of what the peer reports of it.
         moment: When this is.
@@ -44,7 +45,7 @@ def inbound_stats(
         timestamp=moment.timestamp,
         ssrc=stream.ssrc,
         kind=track.kind,
-        transport_id=TRANSPORT_ID,
+        transport_id=transport_id,
         codec_id=codec_id,
         track_identifier=track.id,
         mid=stream.mid,
@@ -158,7 +159,11 @@ def _audio_members(stream: IncomingStream) -> dict[str, Any]:
 
 
 def remote_outbound_stats(
-    transceiver: RTCRtpTransceiver, stream: IncomingStream, codec_id: str | None, moment: Moment
+    transceiver: RTCRtpTransceiver,
+    stream: IncomingStream,
+    transport_id: str,
+    codec_id: str | None,
+    moment: Moment,
 ) -> RTCRemoteOutboundRtpStreamStats | None:
     """Return what the peer has last reported of a stream of its own, ``None`` before it has."""
     last = stream.last_report
@@ -169,7 +174,7 @@ def remote_outbound_stats(
         timestamp=moment.time_of_day(last.arrived_at),
         ssrc=stream.ssrc,
         kind=transceiver.receiver.track.kind,
-        transport_id=TRANSPORT_ID,
+        transport_id=transport_id,
         codec_id=codec_id,
         local_id=_inbound_id(stream),
         packets_sent=last.report.packet_count,

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from hashlib import sha256
 
+from trio_rtc.bundle_transports import BundleTransports
 from trio_rtc.media_link import MediaLink
 from trio_rtc.protocols.rtp import Codec, RtpSession
 from trio_rtc.session.codecs import format_parameters
 from trio_rtc.tracks import MediaStreamTrack
 from trio_rtc.transceiver import RTCRtpTransceiver
 from trio_rtc.transceiver_table import TransceiverTable
-from trio_rtc.transports.stack import TransportStack
 
-from .collect_connection import TRANSPORT_ID
+from .collect_connection import id_of_transport
 from .collect_inbound import inbound_stats, remote_outbound_stats
 from .collect_outbound import outbound_stats, remote_inbound_stats
 from .media_stats import (
@@ -37,7 +37,7 @@ MediaStats = (
 
 
 def media_stats(
-    stack: TransportStack, table: TransceiverTable, media: MediaLink, moment: Moment
+    transports: BundleTransports, table: TransceiverTable, media: MediaLink, moment: Moment
 ) -> Iterator[MediaStats]:
     """Yield the statistics of media.
 
@@ -47,24 +47,28 @@ def media_stats(
     for transceiver in table.transceivers:
         if (track := transceiver.sender.track) is not None:
             yield _source_stats(track, moment)
-    if stack.rtp is not None:
-        yield from _sent(stack.rtp.session, table, media, moment)
-        yield from _received(stack.rtp.session, table, media, moment)
+    for transport in transports:
+        if (rtp := transport.stack.rtp) is not None:
+            transport_id = id_of_transport(transport.number)
+            yield from _sent(rtp.session, transport_id, table, media, moment)
+            yield from _received(rtp.session, transport_id, table, media, moment)
 
 
 def _sent(
-    session: RtpSession, table: TransceiverTable, media: MediaLink, moment: Moment
+    session: RtpSession, transport_id: str, table: TransceiverTable, media: MediaLink, moment: Moment
 ) -> Iterator[MediaStats]:
     for stream, report in session.sending.streams:
         transceiver = table.by_mid(stream.mid)
         if transceiver is None or stream.clock is None:
             continue
-        codec = _codec_stats(transceiver, stream.codec, "outbound", moment)
+        codec = _codec_stats(transceiver, stream.codec, "outbound", transport_id, moment)
         if codec is not None:
             yield codec
         codec_id = None if codec is None else codec.id
         track, pump = transceiver.sender.track, media.sending(transceiver.sender)
-        remote = remote_inbound_stats(transceiver, stream, report, codec_id, moment)
+        remote = remote_inbound_stats(
+            transceiver, stream, report, transport_id=transport_id, codec_id=codec_id, moment=moment
+        )
         if remote is not None:
             yield remote
         yield outbound_stats(
@@ -72,6 +76,7 @@ def _sent(
             stream,
             session.sending.parameters_of(stream),
             None if pump is None else pump.layers.get(stream.encoding.ssrc),
+            transport_id=transport_id,
             codec_id=codec_id,
             media_source_id=None if track is None else _source_id(track),
             remote_id=None if remote is None else remote.id,
@@ -80,23 +85,24 @@ def _sent(
 
 
 def _received(
-    session: RtpSession, table: TransceiverTable, media: MediaLink, moment: Moment
+    session: RtpSession, transport_id: str, table: TransceiverTable, media: MediaLink, moment: Moment
 ) -> Iterator[MediaStats]:
     for stream in session.receiving.streams:
         transceiver = table.by_mid(stream.mid)
         if transceiver is None:
             continue
-        codec = _codec_stats(transceiver, stream.codec, "inbound", moment)
+        codec = _codec_stats(transceiver, stream.codec, "inbound", transport_id, moment)
         if codec is not None:
             yield codec
         codec_id = None if codec is None else codec.id
-        remote = remote_outbound_stats(transceiver, stream, codec_id, moment)
+        remote = remote_outbound_stats(transceiver, stream, transport_id, codec_id, moment)
         if remote is not None:
             yield remote
         yield inbound_stats(
             transceiver,
             stream,
             media.receiving(transceiver.receiver),
+            transport_id=transport_id,
             codec_id=codec_id,
             remote_id=None if remote is None else remote.id,
             moment=moment,
@@ -104,7 +110,7 @@ def _received(
 
 
 def _codec_stats(
-    transceiver: RTCRtpTransceiver, codec: Codec | None, direction: str, moment: Moment
+    transceiver: RTCRtpTransceiver, codec: Codec | None, direction: str, transport_id: str, moment: Moment
 ) -> RTCCodecStats | None:
     if codec is None:
         return None
@@ -113,11 +119,12 @@ def _codec_stats(
     fmtp = format_parameters(codec.parameters) or None
     # One payload type may mean another codec in the other direction, or after the next negotiation.
     meaning = sha256(f"{mime_type} {codec.clock_rate} {channels} {fmtp}".encode()).hexdigest()
+    place = transport_id.removeprefix("transport")
     return RTCCodecStats(
-        id=f"codec-{direction}-{codec.payload_type}-{meaning[:8]}",
+        id=f"codec-{direction}-{codec.payload_type}-{meaning[:8]}{place}",
         timestamp=moment.timestamp,
         payload_type=codec.payload_type,
-        transport_id=TRANSPORT_ID,
+        transport_id=transport_id,
         mime_type=mime_type,
         clock_rate=codec.clock_rate,
         channels=channels,

@@ -9,7 +9,6 @@ from trio_rtc.protocols.rtp.outgoing import OutgoingStream
 from trio_rtc.protocols.rtp.sending import PeerReport
 from trio_rtc.transceiver import RTCRtpTransceiver
 
-from .collect_connection import TRANSPORT_ID
 from .media_stats import RTCOutboundRtpStreamStats, RTCRemoteInboundRtpStreamStats
 from .moment import Moment
 
@@ -24,6 +23,7 @@ def outbound_stats(
     parameters: SendParameters,
     encoding: LayerMeters | None,
     *,
+    transport_id: str,
     codec_id: str | None,
     media_source_id: str | None,
     remote_id: str | None,
@@ -36,6 +36,7 @@ def outbound_stats(
         stream: The stream.
         parameters: What was negotiated for it.
         encoding: What encoding it has cost; ``None`` if the application has encoded it, or nothing was encoded yet.
+        transport_id: Id of its transport.
         codec_id: Id of its codec.
         media_source_id: Id of its source.
         remote_id: Id of what the peer reports of it.
@@ -49,7 +50,7 @@ def outbound_stats(
         timestamp=moment.timestamp,
         ssrc=stream.encoding.ssrc,
         kind=kind,
-        transport_id=TRANSPORT_ID,
+        transport_id=transport_id,
         codec_id=codec_id,
         mid=stream.mid,
         rid=stream.encoding.rid,
@@ -121,6 +122,8 @@ def remote_inbound_stats(
     transceiver: RTCRtpTransceiver,
     stream: OutgoingStream,
     report: PeerReport,
+    *,
+    transport_id: str,
     codec_id: str | None,
     moment: Moment,
 ) -> RTCRemoteInboundRtpStreamStats | None:
@@ -132,7 +135,7 @@ def remote_inbound_stats(
         timestamp=moment.time_of_day(report.reported_at),
         ssrc=stream.encoding.ssrc,
         kind=transceiver.receiver.track.kind,
-        transport_id=TRANSPORT_ID,
+        transport_id=transport_id,
         codec_id=codec_id,
         local_id=_outbound_id(stream),
         packets_lost=report.lost,

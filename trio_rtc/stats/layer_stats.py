@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from trio_rtc.bundle_transports import BundleTransport
 from trio_rtc.media_link import MediaLink
 from trio_rtc.transceiver import RTCRtpTransceiver
 from trio_rtc.transports.stack import TransportStack
@@ -26,9 +27,20 @@ class LayerStats:
 
 
 def layer_counters(
-    stack: TransportStack, transceivers: Iterable[RTCRtpTransceiver], media: MediaLink
+    transports: Iterable[BundleTransport], transceivers: Iterable[RTCRtpTransceiver], media: MediaLink
 ) -> dict[str, Mapping[str, float]]:
-    """Return the counters of all layers: layer → counter → number."""
+    """Return the counters of all layers: layer → counter → number, of several transports the sum."""
+    totals: dict[str, Counter[str]] = {}
+    for transport in transports:
+        for layer, counters in _stack_counters(transport.stack).items():
+            totals.setdefault(layer, Counter()).update(counters)
+    layers: dict[str, Mapping[str, float]] = {name: dict(counters) for name, counters in totals.items()}
+    if "rtp" in layers:
+        layers["media"] = _media_counters(transceivers, media)
+    return layers
+
+
+def _stack_counters(stack: TransportStack) -> dict[str, Mapping[str, float]]:
     ice: dict[str, float] = {
         "inbox_dropped": stack.ice.inbox_dropped,
         "unsent": stack.ice.unsent,
@@ -60,7 +72,6 @@ def layer_counters(
     if stack.rtp is not None:
         layers.update(stack.rtp.session.counters())
         layers["rtp"] = {"inbox_dropped": stack.rtp.inbox_dropped, **layers["rtp"]}
-        layers["media"] = _media_counters(transceivers, media)
     return layers
 
 

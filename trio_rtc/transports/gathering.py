@@ -83,6 +83,13 @@ class Gatherer:
             datagram_socket.close()
             self._ice.remove_socket(datagram_socket)
 
+    def close_sockets(self) -> None:
+        """Close all sockets."""
+        for opened in self._opened.values():
+            opened.datagram_socket.close()
+            self._ice.remove_socket(opened.datagram_socket)
+        self._opened.clear()
+
     async def run(self, nursery: trio.Nursery, servers: Sequence[IceServerUrl]) -> None:
         """Gather: returns when the agent has been told of everything. Sockets live on in ``nursery``."""
         self._running += 1

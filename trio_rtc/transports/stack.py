@@ -53,6 +53,7 @@ from .udp import SystemNetwork
 
 logger = logging.getLogger("trio_rtc.transports")
 
+_GOODBYE_TIMEOUT = 2.0
 _CONNECTED = (RTCIceTransportState.CONNECTED, RTCIceTransportState.COMPLETED)
 
 
@@ -137,6 +138,19 @@ class TransportStack:
         self._nursery = nursery
         await nursery.start(self.ice.run)
 
+    def start_soon(self, nursery: trio.Nursery) -> None:
+        """Start a moment later, when others of the connection run already."""
+        self._nursery = nursery
+        nursery.start_soon(self.ice.run)
+
+    async def end(self) -> None:
+        """Say goodbye and let go of the sockets, while the nursery goes on with others."""
+        with trio.move_on_after(_GOODBYE_TIMEOUT):
+            await self.say_goodbye()
+        if self.mdns is not None:
+            await self.mdns.close()
+        self._gatherer.close_sockets()
+
     async def say_goodbye(self) -> None:
         """End the layers from the top, each with its goodbye on the wire."""
         if self.rtp is not None:
@@ -200,6 +214,15 @@ class TransportStack:
         """
         if self.dtls is not None and frozenset(fingerprints) != self._fingerprints:
             raise OperationError("the peer changed its DTLS fingerprints: a new association is not supported")
+
+    def take_channels(self, other: "TransportStack") -> None:
+        """Let the data channels of another stack wait here, or be carried here once they are negotiated.
+
+        An association that carries them there ends, and they with it.
+        """
+        if other.sctp is not None:
+            other.end_channels()
+        self.control, other.control = other.control, self.control
 
     def start_sctp(self, remote_port: int) -> None:
         """Make SCTP, when it is not there; it connects when the DTLS handshake is complete."""

@@ -1,0 +1,199 @@
+"""Peers that do not bundle: each of their sections has a transport of its own."""
+
+import re
+
+import pytest
+import trio
+
+from tests.strategies.calls import opus_frame, vp8_frame
+from tests.strategies.unbundled import unbundled_call
+from trio_rtc import MediaStreamTrackSource, RTCPeerConnection, open_media_track
+from trio_rtc.stats import RTCInboundRtpStreamStats, RTCTransportStats
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+SECONDS = 2
+
+
+async def send_sound(source: MediaStreamTrackSource) -> None:
+    for index in range(SECONDS * 50):
+        await source.send(opus_frame(index))
+        await trio.sleep(0.02)
+
+
+async def send_pictures(source: MediaStreamTrackSource) -> None:
+    for index in range(SECONDS * 25):
+        await source.send(vp8_frame(index, keyframe=not index))
+        await trio.sleep(0.04)
+
+
+def add_sources(*connections: RTCPeerConnection) -> list[MediaStreamTrackSource]:
+    """Add a track of sound to the first connection, of pictures to the second, or both to the only one."""
+    sources = []
+    for kind, pc in zip(("audio", "video"), (connections[0], connections[-1]), strict=True):
+        source, track = open_media_track(kind)
+        pc.add_track(track)
+        sources.append(source)
+    return sources
+
+
+async def received(*connections: RTCPeerConnection) -> dict[str, int]:
+    """Return how many frames of each kind have come to a reader in a while."""
+    counts: dict[str, int] = {"audio": 0, "video": 0}
+
+    async def read(kind: str, pc: RTCPeerConnection) -> None:
+        track = next(each.track for each in pc.get_receivers() if each.track.kind == kind)
+        async for _ in track:
+            counts[kind] += 1
+
+    with trio.move_on_after(SECONDS + 1):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read, "audio", connections[0])
+            nursery.start_soon(read, "video", connections[-1])
+            await trio.sleep_forever()
+    return counts
+
+
+async def transports_of(pc: RTCPeerConnection) -> list[RTCTransportStats]:
+    return [each for each in (await pc.get_stats()).values() if isinstance(each, RTCTransportStats)]
+
+
+async def test_sound_and_pictures_flow_both_ways_on_two_transports() -> None:
+    async with unbundled_call(2) as call:
+        pc, parts = call.pc, call.peer.parts
+        ours, theirs = add_sources(pc), add_sources(*parts)
+        states = []
+        pc.on_connection_state_change = lambda _: states.append(pc.connection_state)
+        answer = await call.negotiate()
+        assert "a=group" not in answer.sdp
+        await trio.sleep(1)
+        async with trio.open_nursery() as nursery:
+            for sound, pictures in (ours, theirs):
+                nursery.start_soon(send_sound, sound)
+                nursery.start_soon(send_pictures, pictures)
+            counts: list[dict[str, int]] = []
+
+            async def count(*connections: RTCPeerConnection) -> None:
+                counts.append(await received(*connections))
+
+            nursery.start_soon(count, pc)
+            nursery.start_soon(count, *parts)
+        for each in counts:
+            assert each["audio"] >= SECONDS * 50 - 5
+            assert each["video"] == SECONDS * 25
+        assert states == ["connecting", "connected"]
+        audio, video = pc.get_transceivers()
+        assert audio.sender.transport is not video.sender.transport
+        assert audio.sender.transport is audio.receiver.transport
+        transports = await transports_of(pc)
+        assert [each.id for each in transports] == ["transport", "transport-1"]
+        assert len({each.ice_local_username_fragment for each in transports}) == 2
+        inbound = [
+            each for each in (await pc.get_stats()).values() if isinstance(each, RTCInboundRtpStreamStats)
+        ]
+        assert {each.kind: each.transport_id for each in inbound} == {
+            "audio": "transport",
+            "video": "transport-1",
+        }
+
+
+async def test_the_state_is_that_of_all_transports() -> None:
+    async with unbundled_call(2) as call:
+        add_sources(call.pc)
+        add_sources(*call.peer.parts)
+        await call.negotiate()
+        await trio.sleep(1)
+        assert call.pc.connection_state == "connected"
+        call.peer.parts[1].close()
+        await trio.sleep(40)
+        assert call.pc.connection_state == "failed"
+        assert call.pc.ice_connection_state == "failed"
+
+
+async def test_a_section_that_is_given_up_ends_its_transport_alone() -> None:
+    async with unbundled_call(2) as call:
+        add_sources(call.pc)
+        add_sources(*call.peer.parts)
+        await call.negotiate()
+        await trio.sleep(1)
+        sockets = len(call.host.open_sockets)
+        await call.negotiate(kept=1)
+        await trio.sleep(1)
+        assert len(call.host.open_sockets) == sockets // 2
+        assert call.pc.connection_state == "connected"
+        assert [each.id for each in await transports_of(call.pc)] == ["transport"]
+        assert [each.current_direction for each in call.pc.get_transceivers()] == ["sendrecv"]
+
+
+async def test_data_channels_have_a_transport_of_their_own() -> None:
+    async with unbundled_call(2) as call:
+        sound, data = call.peer.parts
+        source, track = open_media_track("audio")
+        sound.add_track(track)
+        theirs = data.create_data_channel("chat")
+        async with call.pc.subscribe("data_channel") as announced:
+            await call.negotiate()
+            ours = (await announced.receive()).channel
+        await theirs.opened()
+        await theirs.send("there")
+        assert await ours.receive() == "there"
+        await ours.send("and back")
+        assert await theirs.receive() == "and back"
+        assert call.pc.sctp is not None
+        assert call.pc.sctp.transport is not call.pc.get_receivers()[0].transport
+        source.close()
+
+
+async def test_a_channel_that_waits_is_carried_where_the_section_is() -> None:
+    async with unbundled_call(2) as call:
+        sound, data = call.peer.parts
+        _, track = open_media_track("audio")
+        sound.add_track(track)
+        data.create_data_channel("theirs")
+        ours = call.pc.create_data_channel("ours")
+        async with data.subscribe("data_channel") as announced:
+            await call.negotiate()
+            there = (await announced.receive()).channel
+        await ours.opened()
+        await ours.send("there")
+        assert await there.receive() == "there"
+
+
+async def test_our_next_offer_keeps_the_transports() -> None:
+    async with unbundled_call(2) as call:
+        add_sources(call.pc)
+        add_sources(*call.peer.parts)
+        answer = (await call.negotiate()).sdp
+        await trio.sleep(1)
+        offer = (await call.pc.create_offer()).sdp
+        fragments = [line for line in answer.splitlines() if line.startswith("a=ice-ufrag")]
+        assert [line for line in offer.splitlines() if line.startswith("a=ice-ufrag")] == fragments
+        assert len(set(fragments)) == 2
+        restarted = (await call.pc.create_offer(ice_restart=True)).sdp
+        again = [line for line in restarted.splitlines() if line.startswith("a=ice-ufrag")]
+        assert len({*again, *fragments}) == 4
+
+
+async def test_a_transport_of_an_answer_that_is_taken_back_ends() -> None:
+    async with unbundled_call(2) as call:
+        add_sources(*call.peer.parts)
+        offer = await call.peer.offer()
+        await call.pc.set_remote_description(offer)
+        await call.pc.create_answer()
+        await call.pc.set_remote_description({"type": "rollback"})
+        await trio.sleep(1)
+        assert call.host.open_sockets == ()
+        assert await transports_of(call.pc) == []
+        assert call.pc.get_transceivers() == []
+
+
+async def test_more_sections_than_transports_are_refused() -> None:
+    async with unbundled_call(18) as call:
+        for part in call.peer.parts:
+            part.add_transceiver("audio")
+        answer = await call.negotiate()
+        ports = re.findall(r"^m=audio (\d+) ", answer.sdp, flags=re.MULTILINE)
+        assert len(ports) == 18
+        assert [index for index, port in enumerate(ports) if port == "0"] == [16, 17]
+        await trio.sleep(1)
+        assert call.pc.connection_state == "connected"
