@@ -9,7 +9,7 @@ import attrs
 import pytest
 import trio
 
-from tests.strategies.media import vp8_frame
+from tests.strategies.media import send_frames, vp8_frame
 from tests.strategies.peers import Peers, description_of, trickle, two_peers
 from tests.strategies.pictures import timed_pattern
 from trio_rtc import (
@@ -24,12 +24,14 @@ from trio_rtc import (
     open_media_track,
 )
 from trio_rtc.media import read_counter
+from trio_rtc.protocols.rtp import RtpOptions
 from trio_rtc.protocols.rtp.payload import depacketizer
-from trio_rtc.testing import Link
+from trio_rtc.testing import Drop, Link, Packet, Pass
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 LINK = Link(delay=0.01)
+CHANGE_CIPHER_SPEC = 20
 
 
 def mute(description: RTCSessionDescription) -> RTCSessionDescription:
@@ -106,8 +108,11 @@ class MuteCall:
 
 
 @asynccontextmanager
-async def mute_call(*, decode: bool = True, reads_after: float = 0.0) -> AsyncIterator[MuteCall]:
-    async with two_peers(link=LINK, settings=Settings(decode=decode)) as peers:
+async def mute_call(
+    *, decode: bool = True, reads_after: float = 0.0, link: Link = LINK, keeps_early: bool = True
+) -> AsyncIterator[MuteCall]:
+    options = RtpOptions() if keeps_early else RtpOptions(max_early_packets=0)
+    async with two_peers(link=link, settings=Settings(decode=decode, rtp=options)) as peers:
         frames, track = open_media_track("video")
         sender = peers.alice.add_track(track)
         async with trio.open_nursery() as nursery:
@@ -252,3 +257,54 @@ async def outbound(call: MuteCall) -> RTCOutboundRtpStreamStats:
     stats = (await call.sender.get_stats()).values()
     (stream,) = [each for each in stats if isinstance(each, RTCOutboundRtpStreamStats)]
     return stream
+
+
+class LoseFlight:
+    """Loses the last flight of the DTLS server: ChangeCipherSpec and Finished."""
+
+    def __init__(self, times: int) -> None:
+        self._times = times
+        self.sent = 0
+
+    def __call__(self, packet: Packet) -> Pass | Drop:
+        if packet.data[0] != CHANGE_CIPHER_SPEC:
+            return Pass()
+        self.sent += 1
+        return Drop() if self.sent <= self._times else Pass()
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+@pytest.mark.parametrize("delay", [0.01, 0.06])
+async def test_video_begins_with_a_keyframe_when_the_last_flight_of_dtls_was_lost(
+    delay: float, lost: int
+) -> None:
+    """The peer gets its keys later than we send, and keeps nothing that it cannot decrypt."""
+    async with mute_call(decode=False, link=Link(delay=delay), keeps_early=False) as call:
+        loser = LoseFlight(lost)
+        call.peers.network.add_filter(loser)
+        call.nursery.start_soon(call.show_encoded)
+        await connect_mute(call.peers.alice, call.peers.bob)
+        await trio.sleep(2)
+        assert loser.sent > lost
+        assert call.connected_at is not None
+        (first, frame), *_ = call.received
+        assert frame.keyframe
+        assert first - call.connected_at < 0.1 + 2 * delay
+        last_second = [at for at, _ in call.received if at > trio.current_time() - 1]
+        assert len(last_second) >= 28
+
+
+async def test_a_peer_that_repeats_its_flight_too_early_causes_no_second_keyframe() -> None:
+    """The round trip is longer than the peer's first retransmission timeout, and the peer sends media, too."""
+    async with mute_call(decode=False, link=Link(delay=0.06), keeps_early=False) as call:
+        source, track = open_media_track("audio")
+        call.peers.bob.add_track(track)
+        call.peers.alice.add_transceiver("audio")
+        counter = LoseFlight(0)
+        call.peers.network.add_filter(counter)
+        call.nursery.start_soon(send_frames, source, "audio")
+        call.nursery.start_soon(call.show_encoded)
+        await connect_mute(call.peers.alice, call.peers.bob)
+        await trio.sleep(2)
+        assert counter.sent > 1
+        assert sum(frame.keyframe for _, frame in call.received) == 1

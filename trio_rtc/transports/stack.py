@@ -27,6 +27,7 @@ from trio_rtc.protocols.dtls import (
     DtlsRole,
     Fingerprint,
     HandshakeCompleted,
+    LastFlightRepeated,
 )
 from trio_rtc.protocols.ice import (
     Agent,
@@ -342,6 +343,30 @@ class TransportStack:
         if isinstance(event, HandshakeCompleted):
             self._give_keys()
             self._connect_if_secure()
+        elif isinstance(event, LastFlightRepeated):
+            self._note_late_keys(event.waited)
+
+    def _note_late_keys(self, waited: float) -> None:
+        """Let RTP request keyframes if the peer gets its keys only now: it could not decrypt what was sent before.
+
+        A peer that has repeated its flight before ours could arrive may have the keys already. If so, what it
+        encrypts arrives within a round trip.
+        """
+        rtp, pair = self.rtp, self.agent.selected_entry
+        if rtp is None or not rtp.session.is_open:
+            return
+        round_trip = (None if pair is None else pair.statistics.current_round_trip_time) or 0.0
+        if waited > round_trip:
+            rtp.call(rtp.session.path_restored)
+        else:
+            assert self._nursery is not None
+            self._nursery.start_soon(self._request_keyframes_unless_heard, rtp, round_trip)
+
+    async def _request_keyframes_unless_heard(self, rtp: RtpTransport, round_trip: float) -> None:
+        before = rtp.session.packets_decrypted
+        await trio.sleep(round_trip)
+        if rtp.session.packets_decrypted == before:
+            rtp.call(rtp.session.path_restored)
 
     def _give_keys(self) -> None:
         """Give RTP the keys of the handshake (RFC 5764 section 4.2), once both are there."""

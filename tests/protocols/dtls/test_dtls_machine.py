@@ -18,6 +18,7 @@ from trio_rtc.protocols.dtls import (
     DtlsOptions,
     DtlsRole,
     HandshakeCompleted,
+    LastFlightRepeated,
 )
 from trio_rtc.protocols.dtls.record import HEADER, ContentType
 
@@ -94,6 +95,9 @@ class HostileNetwork(RuleBasedStateMachine):
                     case ApplicationDataReceived(batch):
                         assert side.completions == 1
                         side.received += batch
+                    case LastFlightRepeated(waited):
+                        assert side.completions == 1
+                        assert waited > 0
                     case Closed():
                         raise AssertionError(f"nothing of this may end a connection: {event}")
 

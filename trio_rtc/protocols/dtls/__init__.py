@@ -13,7 +13,14 @@ from .certificate import (
 from .cipher_suites import CIPHER_SUITES, SRTP_PROFILES, CipherSuite, SrtpProfile
 from .connection import Connection
 from .counters import Counters
-from .events import ApplicationDataReceived, Closed, DtlsError, DtlsEvent, HandshakeCompleted
+from .events import (
+    ApplicationDataReceived,
+    Closed,
+    DtlsError,
+    DtlsEvent,
+    HandshakeCompleted,
+    LastFlightRepeated,
+)
 from .key_exchange import GROUPS, NamedGroup
 from .key_schedule import SrtpKeys
 from .options import DtlsOptions, DtlsRole
@@ -39,6 +46,7 @@ __all__ = [
     "DtlsRole",
     "Fingerprint",
     "HandshakeCompleted",
+    "LastFlightRepeated",
     "NamedGroup",
     "SrtpKeys",
     "SrtpProfile",

@@ -50,7 +50,14 @@ from .alert import Alert, AlertDescription, AlertLevel, HandshakeFailure
 from .certificate import Certificate, Fingerprint
 from .client import ClientHandshake
 from .counters import Counters
-from .events import ApplicationDataReceived, Closed, DtlsError, DtlsEvent, HandshakeCompleted
+from .events import (
+    ApplicationDataReceived,
+    Closed,
+    DtlsError,
+    DtlsEvent,
+    HandshakeCompleted,
+    LastFlightRepeated,
+)
 from .flight import Flight, pack_flight
 from .handshake import Handshake, HandshakeParameters, HandshakeResult, Step
 from .key_schedule import SrtpKeys
@@ -413,7 +420,9 @@ class Connection:
     def _receive_late_handshake(self, state: Connected, payload: bytes, now: float) -> None:
         match parse_fragments(payload)[0].message_type:
             case HandshakeType.FINISHED if state.last_flight is not None:
-                self._answer_repetition(state.last_flight, now)
+                sent_at = state.last_flight.sent_at
+                if self._answer_repetition(state.last_flight, now):
+                    self._events.append(LastFlightRepeated(now - sent_at))
             case HandshakeType.HELLO_REQUEST | HandshakeType.CLIENT_HELLO:
                 self._send_alert(AlertLevel.WARNING, AlertDescription.NO_RENEGOTIATION)
             case _:
@@ -421,9 +430,12 @@ class Connection:
 
     # Sending
 
-    def _answer_repetition(self, flight: Flight, now: float) -> None:
-        if flight.should_answer_repetition(now):
+    def _answer_repetition(self, flight: Flight, now: float) -> bool:
+        """Send a flight again because the peer has repeated its own, and return whether it was not just sent."""
+        should_answer = flight.should_answer_repetition(now)
+        if should_answer:
             self._send_flight_again(flight, now)
+        return should_answer
 
     def _send_flight_again(self, flight: Flight, now: float) -> None:
         self._counters.flights_retransmitted += 1

@@ -43,6 +43,19 @@ class HandshakeCompleted:
 
 
 @attrs.frozen
+class LastFlightRepeated:
+    """The peer has sent its last flight again after the handshake was complete here, so ours was sent again.
+
+    Ours was lost, or had not arrived when the peer repeated its own. Without it the peer has no keys.
+
+    Attributes:
+        waited: Seconds since our flight was sent the time before.
+    """
+
+    waited: float
+
+
+@attrs.frozen
 class ApplicationDataReceived:
     """Data came: all that one call of ``receive`` brought.
 
@@ -64,4 +77,4 @@ class Closed:
     error: DtlsError | None
 
 
-DtlsEvent = HandshakeCompleted | ApplicationDataReceived | Closed
+DtlsEvent = HandshakeCompleted | LastFlightRepeated | ApplicationDataReceived | Closed

@@ -26,9 +26,14 @@ class KeyframeGate:
     has_missed: bool = False
     _requested_at: float = -math.inf
 
-    def take_request(self, now: float) -> bool:
-        """Return whether to request a keyframe now."""
-        if now < self._requested_at + _INTERVAL:
+    def take_request(self, now: float, *, again: bool = False) -> bool:
+        """Return whether to request a keyframe now.
+
+        Args:
+            now: Seconds.
+            again: Whether the answer to a request of just now was lost, too.
+        """
+        if now < self._requested_at + _INTERVAL and not again:
             return False
         self._requested_at = now
         return True

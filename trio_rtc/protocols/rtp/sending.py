@@ -86,9 +86,9 @@ class _Place:
         self._media = next(iter(media), None)
         self._formats = {codec.payload_type: codec for codec in (*between, *media)}
 
-    def request_keyframe(self, now: float) -> KeyframeRequested | None:
+    def request_keyframe(self, now: float, *, again: bool = False) -> KeyframeRequested | None:
         """Return the request for a keyframe of a video stream, unless there was one just now."""
-        if self.gate is None or not self.gate.take_request(now):
+        if self.gate is None or not self.gate.take_request(now, again=again):
             return None
         return KeyframeRequested(self.stream.mid, self.stream.encoding.rid)
 
@@ -291,9 +291,9 @@ class SendingSide:
         return [request for request in requests if request is not None]
 
     def path_restored(self, now: float) -> list[KeyframeRequested]:
-        """Return the requests for keyframes of the video streams: what was sent without a path was not received."""
+        """Return the requests for keyframes of the video streams: what was sent before was not received."""
         running = [place for place in self._places.values() if place.stream.clock is not None]
-        requests = [place.request_keyframe(now) for place in running]
+        requests = [place.request_keyframe(now, again=True) for place in running]
         return [request for request in requests if request is not None]
 
     def send_packets(

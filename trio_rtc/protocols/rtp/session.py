@@ -105,6 +105,12 @@ class RtpSession:
         """Whether packets can leave: there are keys, and the session has not ended."""
         return self.srtp is not None and not self.closed
 
+    @property
+    def packets_decrypted(self) -> int:
+        """How many packets of the peer's were authentic."""
+        counters = None if self.srtp is None else self.srtp.counters
+        return 0 if counters is None else counters.rtp.unprotected + counters.rtcp.unprotected
+
     # -- what is negotiated --------------------------------------------------------------------------------------
 
     def set_keys(self, srtp: SrtpSession, now: float) -> None:
@@ -206,7 +212,7 @@ class RtpSession:
         self._tell(self.sending.lose_frame(mid, rid, now))
 
     def path_restored(self, now: float) -> None:
-        """Request keyframes, since packets were lost while there was no path to the peer."""
+        """Request keyframes, since packets were lost while there was no path to the peer, or the peer had no keys."""
         if self.is_open:
             self._events += self.sending.path_restored(now)
 
