@@ -334,7 +334,9 @@ class TransportStack:
         if dtls is None or self.agent.state not in _CONNECTED:
             return
         if dtls.connection.state is RTCDtlsTransportState.NEW:
-            dtls.connection.start(trio.current_time())
+            path = self.agent.selected_entry
+            measured = None if path is None else path.statistics.current_round_trip_time
+            dtls.connection.start(trio.current_time(), round_trip_time=measured)
             dtls.wake()
             self._owner.handshake_started()
 

@@ -182,21 +182,61 @@ def test_forged_alerts_do_not_stop_a_handshake() -> None:
     check_agreement(pair)
 
 
-def test_an_alert_in_the_clear_is_believed_when_the_peer_falls_silent() -> None:
+@pytest.mark.parametrize(
+    ("round_trip_time", "believed_at"), [(0.01, 0.8), (0.2, 0.8), (0.3, 1.0), (1.2, 3.7), (None, 3.1)]
+)
+def test_an_alert_in_the_clear_is_believed_when_the_peer_falls_silent(
+    round_trip_time: float | None, believed_at: float
+) -> None:
+    """After three round trips, or the longest retransmission interval, but not before the least time."""
     client = make_connection(DtlsRole.CLIENT, DtlsOptions(unauthenticated_alert_grace=0.7))
-    client.start(0.0)
+    client.start(0.0, round_trip_time=round_trip_time)
     client.receive([plain_alert(2, 40)], 0.1)
     client.receive([plain_alert(2, 47)], 0.5)
     now = 0.5
     while not client.closed:
         now = client.next_timer()
         client.handle_timer(now)
-    assert now == pytest.approx(0.8)
+    assert now == pytest.approx(believed_at)
     (closed,) = client.events()
     assert isinstance(closed, Closed)
     assert closed.error is not None
     assert closed.error.received_alert == AlertDescription.HANDSHAKE_FAILURE
     assert closed.error.detail is RTCErrorDetailType.DTLS_FAILURE
+
+
+@pytest.mark.parametrize("victim", DtlsRole)
+@pytest.mark.parametrize("latency", [0.6, 1.4])
+def test_forged_alerts_do_not_stop_a_handshake_over_a_long_path(victim: DtlsRole, latency: float) -> None:
+    """Half of a round trip is ``latency``; ICE has not measured it."""
+    pair = make_pair(treatment=lambda role, index, datagram: (latency,))
+    pair.start()
+    while not pair.completed:
+        pair.of(victim).receive(FORGERIES, pair.now)
+        assert pair.step()
+    check_agreement(pair)
+
+
+@pytest.mark.parametrize("role", DtlsRole)
+def test_the_round_trip_of_a_handshake_counts_as_well(role: DtlsRole) -> None:
+    """A path that has become slower than ICE has measured: the handshake's own time is what counts."""
+    latency = 2.0
+    pair = make_pair(
+        DtlsOptions(require_cookie=True), DtlsOptions(require_cookie=True), lambda *_: (latency,)
+    )
+    pair.client.start(0.0, round_trip_time=0.02)
+    pair.server.start(0.0, round_trip_time=0.02)
+    pair.flush()
+    # The client's second hello is answered, the server's flight after it as well.
+    pair.run(lambda: pair.now >= (2 if role is DtlsRole.CLIENT else 4) * latency)
+    silent = pair.of(role)
+    forged_at = pair.now
+    silent.receive(FORGERIES[:1], forged_at)
+    now = forged_at
+    while not silent.closed:
+        now = silent.next_timer()
+        silent.handle_timer(now)
+    assert now == pytest.approx(forged_at + 3 * 2 * latency)
 
 
 def test_an_alert_to_a_server_that_was_not_spoken_to_is_ignored() -> None:

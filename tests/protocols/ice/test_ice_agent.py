@@ -521,3 +521,37 @@ def test_credentials_are_long_enough_and_new_each_time() -> None:
         assert parameters.password not in repr(parameters)
         fragments.add((parameters.username_fragment, parameters.password))
     assert len(fragments) == 20
+
+
+@pytest.mark.parametrize("delay", [0.3, 0.6, 1.0, 2.0])
+def test_agents_connect_over_long_round_trips(delay: float) -> None:
+    """Each check of the peer triggers one of ours, which must not make us forget the check that is answered next."""
+    network = IceNetwork(delay)
+    alice = network.add_host(CONTROLLING, ALICE)
+    bob = network.add_host(CONTROLLED, BOB)
+    signal(network, alice, bob)
+    signal(network, bob, alice)
+    assert network.run(4.5 * delay, lambda: are_connected(alice, bob))
+
+
+@pytest.mark.parametrize("round_trip", [0.2, 1.2, 3.0])
+def test_a_peer_that_checks_often_does_not_keep_its_answers_from_counting(round_trip: float) -> None:
+    """As libwebrtc does: a new check every 48 ms until there is a response."""
+    agent = make_agent(CONTROLLED, ALICE)
+    peer = ScriptedPeer(agent, ALICE, BOB)
+    agent.set_remote_parameters(peer.parameters, 0.0)
+    agent.add_remote_candidate(peer.candidate(), 0.0)
+    answers: list[tuple[float, Datagram]] = []
+    for step in range(int(round_trip / 0.048) + 3):
+        now = step * 0.048
+        agent.handle_timer(now)
+        answers += [(now + round_trip, sent) for sent in peer.take_requests(now)]
+        peer.check(now)
+        requests = [
+            sent for sent in peer.sent if Message.parse(sent.data).message_class is MessageClass.REQUEST
+        ]
+        answers += [(now + round_trip, sent) for sent in requests]
+        while answers and answers[0][0] <= now:
+            peer.answer(answers.pop(0)[1], now)
+    assert agent.state == "connected"
+    assert len(answers) < 8

@@ -24,9 +24,11 @@ it came in the epoch that it belongs to, so a Finished in the clear is none.
 
 Alerts in the clear can be forged by anyone who can put a datagram on the path. RFC 6347 section 4.1.2.7 lets an
 implementation ignore them, but they are also how a peer says that the handshake has failed. Therefore a fatal alert
-(or close_notify) in epoch 0 is doubted: it counts only if the handshake has made no progress for
-``unauthenticated_alert_grace`` seconds after it. A peer that did fail falls silent; a genuine one goes on, and the
-forgery is forgotten. Once connected, nothing in the clear is read at all.
+(or close_notify) in epoch 0 is doubted: it counts only if the handshake makes no progress in the time in which a
+working peer would have answered. That is three round trips, or the longest retransmission interval while the round
+trip is not known, and at least ``unauthenticated_alert_grace`` seconds. A peer that did fail falls silent; a genuine
+one goes on, and the forgery is forgotten. Further alerts do not change the time. Once connected, nothing in the clear
+is read at all.
 
 Forged and replayed records are dropped and counted (RFC 6347 section 4.1.2.7). A handshake message that
 is wrong, however, ends the connection: in DTLS 1.2 these come in the clear, and there is no way to tell a forged one
@@ -176,8 +178,12 @@ class Connection:
             raise InvalidStateError("the fingerprints must be known before the handshake starts")
         self._state.remote_fingerprints = tuple(fingerprints)
 
-    def start(self, now: float) -> None:
+    def start(self, now: float, *, round_trip_time: float | None = None) -> None:
         """Begin the handshake: a client sends its hello, a server listens.
+
+        Args:
+            now: Monotonic seconds.
+            round_trip_time: Seconds, as measured on this path before; None if it is not known.
 
         Raises:
             InvalidStateError: It was started before.
@@ -197,7 +203,7 @@ class Connection:
         handshake: Handshake = ClientHandshake(parameters) if client else ServerHandshake(parameters)
         options = self._options
         reassembler = Reassembler(options.max_message_size, options.max_reassembly_size)
-        connecting = Connecting(handshake, reassembler)
+        connecting = Connecting(handshake, reassembler, round_trip_time=round_trip_time)
         self._state = connecting
         self._apply(connecting, handshake.start(), now)
         if state.early_datagrams:
@@ -341,10 +347,20 @@ class Connection:
             self._end_by_alert(alert)
         elif isinstance(self._state, Connecting) and self._state.flight is not None:
             if self._state.doubted_alert is None:
-                believed_at = now + self._options.unauthenticated_alert_grace
-                self._state.doubted_alert = DoubtedAlert(alert, believed_at)
+                doubt = self._alert_doubt(self._state.round_trip_time)
+                self._state.doubted_alert = DoubtedAlert(alert, now + doubt)
         else:
             self._counters.unexpected += 1
+
+    def _alert_doubt(self, round_trip_time: float | None) -> float:
+        """Return the seconds in which a working peer would have answered our flight.
+
+        One round trip for the answer, one for a flight that was lost and its repetition, and one more for a path that
+        has become slower.
+        """
+        options = self._options
+        answer = options.retransmission_maximum if round_trip_time is None else 3 * round_trip_time
+        return max(options.unauthenticated_alert_grace, answer)
 
     # The handshake
 
@@ -385,6 +401,7 @@ class Connection:
             if message is None:
                 return
             state.doubted_alert = None
+            state.record_answer(now)
             self._apply(state, state.handshake.receive(message), now)
 
     def _apply(self, state: Connecting, step: Step, now: float) -> None:

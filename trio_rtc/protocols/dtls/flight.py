@@ -40,12 +40,19 @@ class Flight:
             flight brings out again (the last one, and a HelloVerifyRequest).
         sent_at: When it was last sent.
         pause: Seconds after ``sent_at`` for which repetitions by the peer are not answered.
+        first_sent_at: When it was sent for the first time.
+        answered: Whether a message that answers it has come.
     """
 
     items: Sequence[FlightItem]
     timer: Timer
     sent_at: float
     pause: float
+    first_sent_at: float = attrs.field(init=False)
+    answered: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self.first_sent_at = self.sent_at
 
     def should_answer_repetition(self, now: float) -> bool:
         """Return whether to send the flight again because the peer has sent its own one again.

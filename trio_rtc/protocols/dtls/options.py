@@ -44,8 +44,8 @@ class DtlsOptions:
         max_reassembly_size: Memory for handshake messages in reassembly, in bytes.
         max_early_records: How many records are kept that come before they can be opened or delivered (Finished
             before the key exchange, data before Finished), and datagrams before ``start``.
-        unauthenticated_alert_grace: Seconds for which a fatal alert in the clear is doubted, see the docstring
-            of the connection's module.
+        unauthenticated_alert_grace: Least seconds for which a fatal alert in the clear is doubted: longer where
+            the round trip is long or not known, see the docstring of the connection's module.
     """
 
     mtu: int = attrs.field(default=1200, validator=[validators.ge(96), validators.le(65535)])

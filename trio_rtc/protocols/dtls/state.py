@@ -50,6 +50,8 @@ class Connecting:
         gives_up_at: When the handshake is abandoned.
         doubted_alert: An alert that may be spoofed.
         early_data: Application data that came before the peer's Finished.
+        round_trip_time: Seconds from a flight to its answer, the longest so far, or as measured before the handshake;
+            None while it is not known.
     """
 
     handshake: Handshake
@@ -58,6 +60,16 @@ class Connecting:
     gives_up_at: float = math.inf
     doubted_alert: DoubtedAlert | None = None
     early_data: list[bytes] = attrs.field(factory=list)
+    round_trip_time: float | None = None
+
+    def record_answer(self, now: float) -> None:
+        """Update the round trip time with the first message that answers our flight.
+
+        A flight that was sent several times counts from its first copy: too long a time does no harm.
+        """
+        if self.flight is not None and not self.flight.answered:
+            self.flight.answered = True
+            self.round_trip_time = max(self.round_trip_time or 0.0, now - self.flight.first_sent_at)
 
     def next_timer(self) -> float:
         """Return the earliest deadline."""

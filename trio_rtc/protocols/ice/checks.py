@@ -26,6 +26,8 @@ from .role import RoleArbiter
 from .state import CheckedPair, IceRole
 
 _TRANSACTION_ID_SIZE = 12
+_MAX_OPEN_CHECKS = 4
+"""Checks of one pair that are open at once: the newest one, and earlier ones whose response may still come."""
 
 
 @attrs.frozen(eq=False)
@@ -70,27 +72,28 @@ class Requester:
         self._options = options
         self._roles = roles
         self._rng = rng
-        # Two checks a pair, every query at once, and the consent checks that are under way: those of the selected pair,
-        # and of the one that was selected before or would replace it.
+        # The open checks of each pair, every query at once, and the consent checks in flight: those of the selected
+        # pair, and of the one that was selected before or would replace it.
         queries = options.max_local_addresses * options.max_stun_servers
         consent_checks = math.ceil(options.consent_timeout / options.consent_retry_interval)
-        limit = 4 * options.max_pairs + queries + 2 * consent_checks
+        limit = _MAX_OPEN_CHECKS * options.max_pairs + queries + 2 * consent_checks
         self.client = Client(
             TransactionOptions(max_transmissions=options.max_transmissions, max_transactions=limit)
         )
         self._purposes: dict[bytes, Purpose] = {}
 
     def send_check(self, generation: Generation, pair: CheckedPair, *, nominates: bool, now: float) -> None:
-        """Check a pair. The check before stays open for its response, the one before that is forgotten."""
-        if pair.superseded_id is not None:
-            self._cancel(pair.superseded_id)
+        """Check a pair. The checks before stay open for their responses; of too many, the oldest is forgotten."""
         if pair.transaction_id is not None:
             self.client.stop_retransmitting(pair.transaction_id, now)
+            pair.superseded_ids.append(pair.transaction_id)
+        pair.superseded_ids = [each for each in pair.superseded_ids if each in self._purposes]
+        if len(pair.superseded_ids) >= _MAX_OPEN_CHECKS:
+            self._cancel(pair.superseded_ids.pop(0))
         purpose = ConnectivityCheck(generation, pair, self._roles.role, nominates)
         rto = max(
             self._options.minimum_rto, self._options.pacing_interval * generation.check_list.active_count
         )
-        pair.superseded_id = pair.transaction_id
         pair.transaction_id = self._start_check(purpose, now, rto=rto)
         pair.statistics.requests_sent += 1
 
@@ -132,6 +135,11 @@ class Requester:
             if purpose is not None:
                 results.append((purpose, event))
         return results
+
+    def has_room_for_check(self, pair: CheckedPair) -> bool:
+        """Return whether a pair can be checked again without forgetting a check that may still be answered."""
+        open_checks = [each for each in (*pair.superseded_ids, pair.transaction_id) if each in self._purposes]
+        return len(open_checks) < _MAX_OPEN_CHECKS
 
     def stop_retransmitting(self, pair: CheckedPair, now: float) -> None:
         """Let the checks of a pair run out."""

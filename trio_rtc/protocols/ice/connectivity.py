@@ -307,6 +307,10 @@ class Connectivity:
             return
         pair.nominate_on_success = pair.nominate_on_success or nominated
         if pair.state is CheckState.IN_PROGRESS:
+            if not self._requester.has_room_for_check(pair):
+                # A round trip that is longer than the pause between the peer's checks: a response may be on its way to
+                # each of ours, and the newest one is retransmitted.
+                return
             self._requester.stop_retransmitting(pair, now)
         if pair.state is CheckState.FAILED:
             self._revive(now)

@@ -132,7 +132,7 @@ class CheckedPair:
         priority: Of the pair (RFC 8445 section 6.1.2.3).
         state: Of the check.
         transaction_id: Of the newest check.
-        superseded_id: Of the check before it, whose response is still welcome.
+        superseded_ids: Of the checks before it, whose responses are still accepted.
         valid_local: Once valid: our candidate as the peer sees it, which may be a peer-reflexive one.
         answered_at: When the last response to a check of ours came.
         consent_expired: Consent was lost: only a restart may bring the pair back.
@@ -147,7 +147,7 @@ class CheckedPair:
     priority: int
     state: CheckState = CheckState.FROZEN
     transaction_id: bytes | None = None
-    superseded_id: bytes | None = None
+    superseded_ids: list[bytes] = attrs.field(factory=list)
     valid_local: Candidate | None = None
     answered_at: float = -math.inf
     consent_expired: bool = False
