@@ -2,6 +2,6 @@
 
 from benchmarks.hostile.measure import Case
 
-from . import data
+from . import connectivity, data
 
-CASES: tuple[Case, ...] = (*data.CASES,)
+CASES: tuple[Case, ...] = (*connectivity.CASES, *data.CASES)

@@ -1,5 +1,7 @@
 """The DNS messages of multicast DNS."""
 
+import struct
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from tests.strategies.work import count_lines
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.mdns import AddressRecord, Message, Question, RecordType, name_from_text
+from trio_rtc.protocols.mdns.message import MAX_ENTRIES
 
 labels = st.binary(min_size=1, max_size=20).map(bytes.lower)
 names = st.lists(labels, min_size=1, max_size=6).map(tuple)
@@ -134,20 +137,42 @@ def test_names_that_are_none_are_refused(text: str) -> None:
 def questions_about(name: bytes, count: int) -> bytes:
     """Return a query whose questions all point into one long name, each at another label of it."""
     pointers = b"".join(
-        (0xC000 | 12 + 2 * (index % 100)).to_bytes(2, "big") + b"\0\1\0\1" for index in range(count)
+        (0xC000 | 12 + 8 * (index % 100)).to_bytes(2, "big") + b"\0\1\0\1" for index in range(count)
     )
     return bytes(4) + (count + 1).to_bytes(2, "big") + bytes(6) + name + b"\0\1\0\1" + pointers
 
 
 def test_a_long_name_is_read_once_however_often_it_is_pointed_at() -> None:
     name = b"\1a" * 126 + b"\0"
-    once, often = (questions_about(name, count) for count in (1, 1400))
+    once, often = (questions_about(name, count) for count in (1, MAX_ENTRIES - 1))
     message = Message.parse(often)
-    assert len(message.questions) == 1401
+    assert len(message.questions) == MAX_ENTRIES
     assert message.questions[0].name == message.questions[1].name == (b"a",) * 126
-    assert message.questions[100].name == (b"a",) * 27
+    assert message.questions[10].name == (b"a",) * 90
     work = count_lines(lambda: Message.parse(often)) - count_lines(lambda: Message.parse(once))
-    assert work < 1400 * 80
+    assert work < MAX_ENTRIES * 80
+
+
+def test_of_a_long_message_only_the_first_entries_are_read() -> None:
+    """Anybody on the link can send one, and its answers are not for us."""
+    name = b"\1a\5local\0"
+    record = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 120, 4)
+
+    def answers(count: int) -> bytes:
+        records = b"".join(record + bytes([10, 0, index // 250, index % 250]) for index in range(count))
+        return struct.pack("!6H", 0, 0x8400, 1, count, 0, 0) + name + b"\0\1\0\1" + records
+
+    message = Message.parse(answers(500))
+    assert [address.host for address in message.addresses] == [f"10.0.0.{n}" for n in range(MAX_ENTRIES - 1)]
+    assert message.addresses[0].name == (b"a", b"local")
+    many, few = answers(500), answers(MAX_ENTRIES - 1)
+    assert count_lines(lambda: Message.parse(many)) == count_lines(lambda: Message.parse(few))
+
+
+def test_names_of_more_labels_than_any_message_needs_are_refused() -> None:
+    names = b"".join(bytes([1, 97 + index]) * 60 + b"\0" + b"\0\1\0\1" for index in range(3))
+    with pytest.raises(ProtocolError, match="more than 128 labels"):
+        Message.parse(struct.pack("!6H", 0, 0, 3, 0, 0, 0) + names)
 
 
 def test_a_name_that_gets_too_long_by_what_it_points_at() -> None:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.strategies.work import count_lines
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.stun import (
@@ -21,6 +22,7 @@ from trio_rtc.protocols.stun import (
     long_term_key,
     success_response,
 )
+from trio_rtc.protocols.stun.message import MAX_ATTRIBUTES, MAX_MESSAGE_SIZE
 
 PASSWORD = b"VOkJxbRl1RmTxUk/WvJxBt"
 TRANSACTION_ID = bytes.fromhex("b7e7a701bc34d686fa87dfae")
@@ -214,6 +216,35 @@ def test_what_is_not_stun_raises(data: bytes) -> None:
 
 @pytest.mark.parametrize("method", [0, 1, 3, 0x80, 0xFFF])
 @pytest.mark.parametrize("message_class", list(MessageClass))
+def with_attributes(count: int, body: bytes = b"") -> bytes:
+    attributes = b"\x70\x00\x00\x00" * count + body
+    return struct.pack("!HHI12s", 1, len(attributes), 0x2112A442, bytes(12)) + attributes
+
+
+def test_as_many_attributes_as_are_accepted() -> None:
+    assert len(Message.parse(with_attributes(MAX_ATTRIBUTES)).attributes) == MAX_ATTRIBUTES
+    with pytest.raises(ProtocolError, match="more than 32 attributes"):
+        Message.parse(with_attributes(MAX_ATTRIBUTES + 1))
+
+
+def test_a_message_as_long_as_is_accepted() -> None:
+    room = MAX_MESSAGE_SIZE - 20 - 4
+    long = with_attributes(0, struct.pack("!HH", 0x8022, room) + bytes(room))
+    assert len(long) == MAX_MESSAGE_SIZE
+    assert len(Message.parse(long).attributes[0].value) == room
+    with pytest.raises(ProtocolError, match="2052 bytes is longer than 2048"):
+        Message.parse(with_attributes(1, struct.pack("!HH", 0x8022, room) + bytes(room)))
+
+
+def test_the_work_for_what_is_refused_is_bounded() -> None:
+    """All of it is done for strangers: 290 attributes fit an Ethernet frame, 16,000 a datagram."""
+
+    def work(data: bytes) -> int:
+        return count_lines(lambda: pytest.raises(ProtocolError, Message.parse, data))
+
+    assert work(with_attributes(16_000)) < work(with_attributes(290)) == work(with_attributes(100))
+
+
 def test_method_and_class_share_the_type_field(method: int, message_class: MessageClass) -> None:
     message = Message(method, message_class, TRANSACTION_ID)
     parsed = Message.parse(message.encode())

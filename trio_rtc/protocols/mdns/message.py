@@ -13,6 +13,12 @@ from trio_rtc.protocols.reader import Reader
 MAX_MESSAGE_SIZE = 9000
 """RFC 6762 section 17: no message is longer, headers included."""
 
+MAX_ENTRIES = 16
+"""Questions and records that are read of a message: an answer to a question of ours has two or three. Chromium reads
+one question. Further ones are ignored, because anybody on the link can send messages of 9,000 bytes."""
+MAX_LABELS = 128
+"""Labels that a message may have in what is read of it: as many as the longest name. A name that we ask for has two."""
+
 Name = tuple[bytes, ...]
 """Labels in lower case: two names are the same if they are equal."""
 
@@ -78,7 +84,8 @@ class Message:
     Attributes:
         is_response: Whether it answers; otherwise it asks.
         questions: Questions of the Internet class.
-        addresses: Address records of the Internet class; other records are left out.
+        addresses: Address records of the Internet class; other records are left out. Of a message that was parsed,
+            those among its first ``MAX_ENTRIES`` questions and records.
     """
 
     is_response: bool
@@ -99,8 +106,10 @@ class Message:
         if flags & _OPCODE_AND_RCODE:  # RFC 6762 sections 18.3 and 18.11: MUST be ignored
             raise ProtocolError(f"a DNS message with flags {flags:#06x}")
         known: _Suffixes = {}
+        question_count = min(question_count, MAX_ENTRIES)
+        record_count = min(sum(record_counts), MAX_ENTRIES - question_count)
         questions = [_read_question(reader, data, known) for _ in range(question_count)]
-        records = [_read_record(reader, data, known) for _ in range(sum(record_counts))]
+        records = [_read_record(reader, data, known) for _ in range(record_count)]
         return cls(
             bool(flags & _RESPONSE),
             tuple(question for question in questions if question is not None),
@@ -179,6 +188,8 @@ def _read_name(reader: Reader, data: bytes, known: _Suffixes) -> Name:
         if pointers > _MAX_POINTERS:
             raise ProtocolError("a DNS name is compressed too often")
         piece, start, origin = Reader(data[target : target + _MAX_NAME]), target, target
+    if len(known) + len(labels) > MAX_LABELS:
+        raise ProtocolError(f"a DNS message with more than {MAX_LABELS} labels")
     for position, label in reversed(labels):
         length += 1 + len(label)
         if length > _MAX_NAME:

@@ -35,6 +35,10 @@ from .attributes import (
 )
 
 HEADER_SIZE = 20
+MAX_MESSAGE_SIZE = 2048
+"""RFC 8489 section 6.1 keeps messages within the path MTU; libwebrtc puts DTLS records into some of its checks."""
+MAX_ATTRIBUTES = 32
+"""Checks have about ten, and all of them are read before anything is authenticated."""
 TRANSACTION_ID_SIZE = 12
 _HEADER = struct.Struct("!HHI12s")
 _ATTRIBUTE_HEADER = struct.Struct("!HH")
@@ -43,7 +47,8 @@ _SHA1_SIZE = 20
 _SHA256_MINIMUM = 16
 _SHA256_SIZE = 32
 _FINGERPRINT_SIZE = 4
-_INTEGRITY_TYPES = (AttributeType.MESSAGE_INTEGRITY, AttributeType.MESSAGE_INTEGRITY_SHA256)
+_INTEGRITY_TYPES = (int(AttributeType.MESSAGE_INTEGRITY), int(AttributeType.MESSAGE_INTEGRITY_SHA256))
+_FINGERPRINT = int(AttributeType.FINGERPRINT)
 
 
 class Method(IntEnum):
@@ -94,20 +99,27 @@ class Message:
         What follows an integrity attribute is not covered by it and is left out (RFC 8489 section 14.5).
 
         Raises:
-            ProtocolError: The bytes are not a STUN message, or a FINGERPRINT does not match.
+            ProtocolError: The bytes are not a STUN message, or one with more than ``MAX_MESSAGE_SIZE`` bytes or
+                ``MAX_ATTRIBUTES`` attributes, or a FINGERPRINT does not match.
         """
+        if len(data) > MAX_MESSAGE_SIZE:
+            raise ProtocolError(f"a STUN message of {len(data)} bytes is longer than {MAX_MESSAGE_SIZE}")
         method, message_class, transaction_id = _parse_header(data)
         attributes: list[Attribute] = []
         integrity: list[tuple[int, int]] = []
         position = HEADER_SIZE
         end = len(data)
+        count = 0
         while position < end:
+            count += 1
+            if count > MAX_ATTRIBUTES:
+                raise ProtocolError(f"a STUN message with more than {MAX_ATTRIBUTES} attributes")
             attribute_type, length = _ATTRIBUTE_HEADER.unpack_from(data, position)
             value_start = position + 4
             next_position = value_start + ((length + 3) & ~3)
             if next_position > end:
                 raise ProtocolError(f"attribute {attribute_type:#06x} runs over the end of the message")
-            if attribute_type == AttributeType.FINGERPRINT:
+            if attribute_type == _FINGERPRINT:
                 _check_fingerprint(data, position, length)
             elif attribute_type in _INTEGRITY_TYPES:
                 integrity.append((attribute_type, position))
