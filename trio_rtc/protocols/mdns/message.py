@@ -166,19 +166,20 @@ def _read_name(reader: Reader, data: bytes, known: _Suffixes) -> Name:
     labels: list[tuple[int, bytes]] = []
     rest: Name = ()
     length = 1
-    piece, start = reader, reader.position
-    origin = pointers = 0
-    while True:
-        position = origin + piece.position
-        size = piece.read_integer(1)
-        if not size:
-            break
+    position = start = reader.position
+    behind = pointers = 0
+    while size := _byte(data, position):
         if size < _POINTER:
             if size > _MAX_LABEL:
                 raise ProtocolError(f"a DNS label of type {size:#04x}")
-            labels.append((position, piece.read(size).lower()))
+            label = data[position + 1 : position + 1 + size].lower()
+            labels.append((position, label))
+            position += 1 + size
+            if len(known) + len(labels) > MAX_LABELS:
+                raise ProtocolError(f"a DNS message with more than {MAX_LABELS} labels")
             continue
-        target = (size & ~_POINTER) << 8 | piece.read_integer(1)
+        target = (size & ~_POINTER) << 8 | _byte(data, position + 1)
+        behind = behind or position + 2
         if target >= start:
             raise ProtocolError("a compressed DNS name points forward")
         if target in known:
@@ -187,16 +188,22 @@ def _read_name(reader: Reader, data: bytes, known: _Suffixes) -> Name:
         pointers += 1
         if pointers > _MAX_POINTERS:
             raise ProtocolError("a DNS name is compressed too often")
-        piece, start, origin = Reader(data[target : target + _MAX_NAME]), target, target
-    if len(known) + len(labels) > MAX_LABELS:
-        raise ProtocolError(f"a DNS message with more than {MAX_LABELS} labels")
-    for position, label in reversed(labels):
+        position = start = target
+    reader.read((behind or position + 1) - reader.position)
+    name = (*(label for _, label in labels), *rest)
+    for index in range(len(labels) - 1, -1, -1):
+        position, label = labels[index]
         length += 1 + len(label)
         if length > _MAX_NAME:
             raise ProtocolError("a DNS name is too long")
-        rest = (label, *rest)
-        known[position] = rest, length
-    return rest
+        known[position] = name[index:], length
+    return name
+
+
+def _byte(data: bytes, position: int) -> int:
+    if position >= len(data):
+        raise ProtocolError(f"a byte of a DNS name wanted at offset {position}, 0 left")
+    return data[position]
 
 
 def _read_question(reader: Reader, data: bytes, known: _Suffixes) -> Question | None:
