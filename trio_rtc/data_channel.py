@@ -174,8 +174,8 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
     async def opened(self) -> None:
         """Wait until the channel is open.
 
-        A peer that is connected but does not answer SCTP's handshake makes it fail after 27.5 seconds
-        (``SctpOptions.max_init_retransmissions``), with an ``error`` event of the detail ``sctp-failure``.
+        A peer that is connected but does not answer SCTP's handshake, INIT or COOKIE ECHO, makes it fail after 27.5
+        seconds (``SctpOptions.set_up_time``), with an ``error`` event of the detail ``sctp-failure``.
 
         Raises:
             trio.ClosedResourceError: It was closed on this side.

@@ -7,6 +7,7 @@ import pytest
 from tests.strategies.sctp_pair import (
     COOKIE_ACK,
     COOKIE_ECHO,
+    DATA,
     ERROR,
     FORWARD_TSN,
     INIT,
@@ -91,7 +92,55 @@ def test_gives_up_when_the_cookie_is_never_acknowledged() -> None:
     error = pair.left.closed_event().error
     assert error is not None
     assert error.reason == "the association was not established: the peer does not answer COOKIE ECHO"
-    assert pair.now == pytest.approx(START + 27.5, abs=0.1)
+    assert pair.now == pytest.approx(START + 27.5)
+
+
+@pytest.mark.parametrize(("answered_init", "cookies"), [(2, 11), (5, 8), (10, 3)])
+def test_init_and_cookie_echo_share_one_deadline(answered_init: int, cookies: int) -> None:
+    """A peer answers INIT late, and COOKIE ECHO never, which is sent 0, 0.5, 1.5 and 3.5 s later, then every 3 s."""
+    inits = 0
+
+    def lose(sender: int, packet: bytes) -> bool:
+        nonlocal inits
+        kinds = chunk_kinds(packet)
+        inits += INIT in kinds
+        return COOKIE_ECHO in kinds or (INIT in kinds and inits <= answered_init)
+
+    pair = SctpPair(lost=lose)
+    pair.left.association.connect(pair.now)
+    assert pair.run(lambda: pair.left.association.closed, 200)
+    error = pair.left.closed_event().error
+    assert error is not None
+    assert error.reason == "the association was not established: the peer does not answer COOKIE ECHO"
+    assert pair.now == pytest.approx(START + SctpOptions().set_up_time)
+    assert pair.kinds_sent(0)[COOKIE_ECHO] == cookies
+
+
+def test_a_stale_cookie_does_not_prolong_the_set_up() -> None:
+    """The peer answers every COOKIE ECHO with an ERROR, so that the handshake begins again and again."""
+    pair = SctpPair(SctpOptions(), SctpOptions(cookie_life=0.001), delay=0.5)
+    pair.left.association.connect(pair.now)
+    assert pair.run(lambda: pair.left.association.closed, 200)
+    assert pair.now == pytest.approx(START + 27.5)
+
+
+def test_the_deadline_ends_with_the_set_up() -> None:
+    pair = SctpPair().connect()
+    pair.run(lambda: False, 60)
+    assert not pair.left.association.closed
+    assert not pair.right.association.closed
+
+
+def test_the_third_cookie_echo_carries_no_data() -> None:
+    """For peers that drop a packet with COOKIE ECHO and DATA; the data follows the COOKIE ACK."""
+    pair = SctpPair(lost=lambda sender, packet: {COOKIE_ECHO, DATA} <= set(chunk_kinds(packet)))
+    pair.left.association.send(1, 51, b"early", pair.now)
+    pair.left.association.connect(pair.now)
+    assert pair.run(lambda: bool(pair.right.messages), 10)
+    assert pair.right.messages == [(1, 51, b"early")]
+    kinds_sent = [chunk_kinds(packet) for sender, packet in pair.wire if sender == 0]
+    echoes = [kinds for kinds in kinds_sent if COOKIE_ECHO in kinds]
+    assert echoes == [[COOKIE_ECHO, DATA]] * 2 + [[COOKIE_ECHO]]
 
 
 def lose_zero_checksum_parameter(sender: int, packet: bytes) -> bool:

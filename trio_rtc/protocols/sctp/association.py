@@ -302,7 +302,7 @@ class Association:
     def next_timer(self) -> float:
         """Return the next deadline."""
         lifecycle = self._lifecycle
-        deadline = self._outbox.flush_at
+        deadline = min(self._outbox.flush_at, lifecycle.set_up_by)
         if lifecycle.timer is not None:
             deadline = min(deadline, lifecycle.timer.deadline)
         block = lifecycle.block
@@ -323,9 +323,10 @@ class Association:
                 lifecycle.progress(now)
             if lifecycle.is_established:
                 packets = outbox.take_bundles(block, now, with_data=lifecycle.sends_data)
-            elif (cookie := lifecycle.take_cookie()) is not None:
+            elif (due := lifecycle.take_cookie()) is not None:
                 # Nothing else may leave before COOKIE ACK.
-                packets = outbox.echo_cookie(block, cookie, now)
+                cookie, with_data = due
+                packets = outbox.echo_cookie(block, cookie, now, with_data=with_data)
         packets += outbox.take_packets()
         self.counters.packets_sent += len(packets)
         return packets

@@ -14,6 +14,7 @@ authenticated peer, and an ABORT could only kill an association that is just bei
 """
 
 import logging
+import math
 import random
 from typing import Final
 
@@ -35,6 +36,8 @@ logger = logging.getLogger("trio_rtc.sctp")
 
 # How many INITs have all parameters; what leaves after them has the indispensable ones.
 _FULL_INITS: Final = 2
+# How many COOKIE ECHOs have data behind them. Section 5.1 allows that, but a peer may drop the whole packet.
+_FULL_COOKIES: Final = 2
 
 
 class Lifecycle:
@@ -57,6 +60,7 @@ class Lifecycle:
         data_block: The control block, in the states that take data.
         last_block: The control block, even after the end: what was received can still be taken.
         timer: T1-init, T1-cookie or T2-shutdown, whichever the state has.
+        set_up_by: When the set-up of the association fails; ``inf`` outside of it.
         outbound_streams: How many streams we may use, or ask for as long as that is not agreed.
         accepts_messages: Whether the application may still queue messages.
         sends_data: Whether the state lets data go, other than in the packet of a COOKIE ECHO.
@@ -87,6 +91,7 @@ class Lifecycle:
         self.data_block: states.ControlBlock | None = None
         self.last_block: states.ControlBlock | None = None
         self.timer: Timer | None = None
+        self.set_up_by = math.inf
         self.outbound_streams = options.outbound_streams
         self.accepts_messages = True
         self.sends_data = False
@@ -99,6 +104,7 @@ class Lifecycle:
         """Send INIT, unless the handshake has begun."""
         if isinstance(self._state, states.Listening):
             self._enter(states.CookieWait(self._start_t1(now)))
+            self.set_up_by = now + self._options.set_up_time
             self._send_init()
 
     def shutdown(self) -> None:
@@ -173,16 +179,20 @@ class Lifecycle:
             case _:
                 pass
 
-    def take_cookie(self) -> bytes | None:
-        """Return the cookie that is to be sent, None if none is due."""
+    def take_cookie(self) -> tuple[bytes, bool] | None:
+        """Return the cookie that is due, and whether data may be bundled with it; None if none is due."""
         if not isinstance(self._state, states.CookieEchoed) or not self._state.cookie_due:
             return None
         self._state.cookie_due = False
-        return self._state.cookie
+        return self._state.cookie, self._state.t1_cookie.expirations < _FULL_COOKIES
 
     def handle_timer(self, now: float) -> None:
         """Act on T1 and T2: say the last word again, or give up."""
         timer = self.timer
+        if now >= self.set_up_by:
+            self._outbox.wake()
+            self.give_up()
+            return
         if timer is None or not timer.expire(now):
             return
         self._outbox.wake()
@@ -378,6 +388,8 @@ class Lifecycle:
         self._state = new
         self._outbox.wake()
         self.timer = _timer_of(new)
+        if not isinstance(new, states.CookieWait | states.CookieEchoed):
+            self.set_up_by = math.inf
         self.closed = isinstance(new, states.Closed)
         self.accepts_messages = isinstance(
             new, states.Listening | states.CookieWait | states.CookieEchoed | states.Established

@@ -35,8 +35,7 @@ class SctpOptions:
         ack_delay: How long the acknowledgement of a single packet waits for company (RFC 9260 section 6.2: at
             most 200 ms). Short, because a delayed acknowledgement spoils the peer's round-trip measurement.
         max_init_retransmissions: How often the chunks that begin and end an association are sent again before
-            it fails: INIT, COOKIE ECHO, SHUTDOWN, SHUTDOWN ACK. With the defaults that is 27.5 s after the first
-            INIT, or after the first COOKIE ECHO.
+            it fails: INIT, COOKIE ECHO, SHUTDOWN, SHUTDOWN ACK. INIT and COOKIE ECHO share ``set_up_time``.
         max_retransmissions: How many time-outs in a row, of data or heartbeats, end the association. RFC 9260
             section 16 has 10; a path that loses half of all round trips reaches that by bad luck within an hour,
             and whether the peer is still there is for consent (RFC 7675) to decide.
@@ -83,6 +82,15 @@ class SctpOptions:
     max_burst: int = 64
     burst_interval: float = 0.0001
     initial_tsn: int | None = None
+
+    @property
+    def set_up_time(self) -> float:
+        """Seconds from the first INIT until an association that is not established fails, with the defaults 27.5.
+
+        As long as INIT alone would take with all its retransmissions; COOKIE ECHO adds nothing.
+        """
+        tries = range(self.max_init_retransmissions + 1)
+        return sum(min(self.rto_initial * 2.0**number, self.rto_max_init) for number in tries)
 
     @max_packet_size.validator
     def _check_packet_size(self, attribute: "attrs.Attribute[int]", value: int) -> None:

@@ -104,10 +104,11 @@ class Outbox:
         packets, self._packets = self._packets, []
         return packets
 
-    def echo_cookie(self, block: ControlBlock, cookie: bytes, now: float) -> list[bytes]:
-        """Return COOKIE ECHO with a packet's worth of data behind it."""
+    def echo_cookie(self, block: ControlBlock, cookie: bytes, now: float, *, with_data: bool) -> list[bytes]:
+        """Return COOKIE ECHO, alone or with a packet's worth of data behind it."""
         self._coalescing.sent(now)
-        return self._bundle(block, [CookieEcho(cookie).encode()], block.transmitter, now, max_packets=1)
+        source = block.transmitter if with_data else None
+        return self._bundle(block, [CookieEcho(cookie).encode()], source, now, max_packets=1)
 
     def take_bundles(self, block: ControlBlock, now: float, *, with_data: bool) -> list[bytes]:
         """Return the packets that may leave now.

@@ -1,0 +1,100 @@
+"""What the first packets of each protocol carry. A peer may choke on anything that is new in them.
+
+Whatever is added here needs a row in the table of docs/standards.md, and a fallback where peers exist that do not
+answer it. SCTP's INIT and COOKIE ECHO are encrypted: tests/protocols/sctp/test_sctp_setting_up.py.
+"""
+
+import pytest
+
+from tests.strategies.peers import channel_pair, two_peers
+from trio_rtc.protocols.dtls.extensions import ExtensionType
+from trio_rtc.protocols.dtls.messages import ClientHello
+from trio_rtc.protocols.stun import AttributeType, Message, MessageClass
+from trio_rtc.testing import Packet, Pass
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+HANDSHAKE = 22
+CLIENT_HELLO = 1
+
+
+class Recorder:
+    """Keeps the packets of one sender."""
+
+    def __init__(self, sender: str) -> None:
+        self._sender = sender
+        self.packets: list[bytes] = []
+
+    def __call__(self, packet: Packet) -> Pass:
+        if packet.sender == self._sender:
+            self.packets.append(packet.data)
+        return Pass()
+
+
+async def packets_of(sender: str) -> list[bytes]:
+    async with two_peers() as peers:
+        recorder = Recorder(sender)
+        peers.network.add_filter(recorder)
+        await channel_pair(peers.alice, peers.bob)
+        return recorder.packets
+
+
+async def test_connectivity_checks_have_only_what_ice_requires() -> None:
+    """RFC 8445 section 7.1; no comprehension-optional attributes of anybody's own."""
+    packets = await packets_of("alice")
+    stun = [Message.parse(packet) for packet in packets if packet[0] < 4]
+    requests = [message for message in stun if message.message_class is MessageClass.REQUEST]
+    assert requests
+    for request in requests:
+        kinds = {attribute.type for attribute in request.attributes}
+        assert kinds - {AttributeType.USE_CANDIDATE} == {
+            AttributeType.USERNAME,
+            AttributeType.PRIORITY,
+            AttributeType.ICE_CONTROLLING,
+        }
+    first, *_ = requests
+    # Regular nomination: the first check nominates nothing.
+    assert AttributeType.USE_CANDIDATE not in {attribute.type for attribute in first.attributes}
+
+
+async def test_the_client_hello_is_small_and_has_extensions_that_every_browser_has() -> None:
+    """Unfragmented: Mbed TLS (until 2026) and wolfSSL do not reassemble a ClientHello."""
+    packets = await packets_of("bob")
+    hello, *_ = (packet for packet in packets if packet[0] == HANDSHAKE)
+    assert len(hello) < 200
+    assert hello[13] == CLIENT_HELLO
+    body = hello[13 + 12 :]
+    assert int.from_bytes(hello[14:17], "big") == int.from_bytes(hello[22:25], "big") == len(body)
+    parsed = ClientHello.parse(body)
+    assert parsed.cookie == parsed.session_id == b""
+    assert set(parsed.extensions) == {
+        ExtensionType.EXTENDED_MASTER_SECRET,
+        ExtensionType.RENEGOTIATION_INFO,
+        ExtensionType.SUPPORTED_GROUPS,
+        ExtensionType.EC_POINT_FORMATS,
+        ExtensionType.SIGNATURE_ALGORITHMS,
+        ExtensionType.USE_SRTP,
+    }
+    # RFC 8827 section 6.5: all can do this one.
+    assert 0xC02B in parsed.cipher_suites
+
+
+async def test_the_default_offer_has_these_attributes() -> None:
+    async with two_peers() as peers:
+        peers.alice.create_data_channel("x")
+        for kind in ("audio", "video"):
+            peers.alice.add_transceiver(kind)
+        offer = await peers.alice.create_offer()
+    names = {line[2:].partition(":")[0] for line in offer.sdp.splitlines() if line.startswith("a=")}
+    assert names == {
+        # Session, transport.
+        "group", "msid-semantic", "mid", "ice-options", "ice-ufrag", "ice-pwd", "fingerprint", "setup",
+        # Audio and video.
+        "extmap", "extmap-allow-mixed", "sendrecv", "msid", "rtcp-mux", "rtcp-mux-only", "rtcp-rsize", "rtpmap",
+        "rtcp-fb", "fmtp", "ssrc", "ssrc-group",
+        # Data channels.
+        "sctp-port", "max-message-size",
+    }  # fmt: skip
+    # pion takes any other group for a second track ("plan B").
+    groups = [line for line in offer.sdp.splitlines() if line.startswith("a=ssrc-group:")]
+    assert [group.split()[0] for group in groups] == ["a=ssrc-group:FID"]
