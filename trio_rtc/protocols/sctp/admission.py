@@ -9,6 +9,8 @@ from .packet.header import HEADER_SIZE, ZERO_CHECKSUM, has_valid_checksum, parse
 _T_BIT: Final = 1
 # A handshake has its checksum in any case (RFC 9653 section 5.3).
 _ALWAYS_CHECKED: Final = (Init.kind, InitAck.kind, CookieEcho.kind)
+# Chunks whose packet has rules of its own for the checksum, or for the verification tag.
+_SPECIAL: Final = frozenset((*_ALWAYS_CHECKED, Abort.kind, ShutdownComplete.kind))
 
 
 def is_usual(packet: bytes, header: bytes, zero_is_fine: bool) -> bool:
@@ -16,10 +18,10 @@ def is_usual(packet: bytes, header: bytes, zero_is_fine: bool) -> bool:
 
     The quick test for nearly all packets; what fails it is looked at by ``find_fault``.
     """
-    if len(packet) <= HEADER_SIZE or len(packet) & 3:
+    if len(packet) <= HEADER_SIZE or len(packet) & 3 or packet[HEADER_SIZE] in _SPECIAL:
         return False
     if zero_is_fine and packet[:HEADER_SIZE] == header:
-        return packet[HEADER_SIZE] not in _ALWAYS_CHECKED
+        return True
     return packet[:8] == header[:8] and has_valid_checksum(packet)
 
 

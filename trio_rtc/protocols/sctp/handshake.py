@@ -10,7 +10,9 @@ Packets without a checksum are accepted even then, because that answer's sender 
 """
 
 import random
-from typing import Final
+from typing import Final, TypeVar
+
+import attrs
 
 from .cookie import Capabilities, StateCookie, parse_cookie
 from .heartbeat import PathMonitor
@@ -46,6 +48,8 @@ _KNOWN: Final = IGNORED_PARAMETERS | {
 # What is reported back of unknown parameters, in bytes: an answer must not outgrow a packet.
 _REPORT_LIMIT: Final = 256
 
+_InitChunk = TypeVar("_InitChunk", Init, InitAck)
+
 
 def _own_parameters(*, zero_checksum: bool) -> tuple[Parameter, ...]:
     """Return the parameters of our INIT or INIT ACK."""
@@ -56,6 +60,17 @@ def _own_parameters(*, zero_checksum: bool) -> tuple[Parameter, ...]:
     if zero_checksum:
         parameters.append(Parameter(ZERO_CHECKSUM_ACCEPTABLE, ERROR_DETECTION_DTLS.to_bytes(4, "big")))
     return tuple(parameters)
+
+
+def without_unprocessed(init: _InitChunk) -> _InitChunk:
+    """Return the chunk without the parameters behind an unknown one whose type ends the processing (section 3.2.1).
+
+    They must not be processed. The unknown one stays, because it may have to be reported.
+    """
+    for index, parameter in enumerate(init.parameters):
+        if parameter.kind not in _KNOWN and parameter.stops_processing:
+            return attrs.evolve(init, parameters=init.parameters[: index + 1])
+    return init
 
 
 def is_acceptable(init: Init) -> bool:
@@ -86,8 +101,6 @@ def _unrecognized(init: Init) -> list[Parameter]:
             if size > _REPORT_LIMIT:
                 break
             reports.append(Parameter(UNRECOGNIZED_PARAMETER, parameter.encode()))
-        if parameter.stops_processing:
-            break
     return reports
 
 

@@ -23,7 +23,7 @@ from trio_rtc.protocols.timer import Timer
 from . import state as states
 from .counters import Counters
 from .events import AssociationError, AssociationEstablished, Closed, SctpEvent
-from .handshake import Handshake, is_acceptable
+from .handshake import Handshake, is_acceptable, without_unprocessed
 from .options import SctpOptions
 from .outbox import Outbox
 from .packet import causes, chunks
@@ -240,6 +240,7 @@ class Lifecycle:
     # The handshake.
 
     def _handle_init(self, init: chunks.Init, now: float) -> None:
+        init = without_unprocessed(init)
         if not is_acceptable(init):
             self._counters.drop("init")
         elif isinstance(self._state, states.ShutdownAckSent):
@@ -249,6 +250,7 @@ class Lifecycle:
             self._outbox.send_alone(init.initiate_tag, self._handshake.answer(init, now).encode())
 
     def _handle_init_ack(self, init_ack: chunks.InitAck, now: float) -> None:
+        init_ack = without_unprocessed(init_ack)
         if not isinstance(self._state, states.CookieWait):
             self._counters.drop("chunk out of state")
         elif (cookie := self._handshake.find_cookie(init_ack)) is None:
