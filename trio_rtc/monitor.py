@@ -94,7 +94,10 @@ class ConnectionMonitor:
 
     def forget_transport(self, number: int) -> None:
         """Watch a transport no more: it ends, since no section uses it."""
-        self.transports.pop(number).close()
+        transport = self.transports.pop(number)
+        transport.close()
+        # Whatever its stack still tells is of no consequence.
+        transport.forget()
 
     def show_association(self, dtls: RTCDtlsTransport, max_message_size: int) -> None:
         """Make the view of SCTP when an answer has negotiated it (W3C webrtc section 4.4.1.5)."""

@@ -76,6 +76,12 @@ class Negotiation:
 
     def create_offer(self, *, ice_restart: bool) -> RTCSessionDescription:
         """Create an offer, with new ICE credentials where ICE is to be restarted."""
+        transceivers = self.transceivers.local()
+        kinds: list[str] = [each.kind for each in transceivers if each.is_live]
+        if self.monitor.channels.channels:
+            kinds.append("application")
+        for number in range(self.session.transports_to_offer(kinds, self.configuration.bundle_policy)):
+            self.transports.provide(number)
         described = self.session.local_description is not None
         restarting = {
             transport.number

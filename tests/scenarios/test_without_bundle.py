@@ -6,8 +6,15 @@ import pytest
 import trio
 
 from tests.strategies.calls import opus_frame, vp8_frame
+from tests.strategies.peers import connect, description_of, two_peers
 from tests.strategies.unbundled import unbundled_call
-from trio_rtc import MediaStreamTrackSource, RTCPeerConnection, open_media_track
+from trio_rtc import (
+    MediaStreamTrackSource,
+    RTCConfiguration,
+    RTCPeerConnection,
+    Settings,
+    open_media_track,
+)
 from trio_rtc.stats import RTCInboundRtpStreamStats, RTCTransportStats
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -197,3 +204,85 @@ async def test_more_sections_than_transports_are_refused() -> None:
         assert [index for index, port in enumerate(ports) if port == "0"] == [16, 17]
         await trio.sleep(1)
         assert call.pc.connection_state == "connected"
+
+
+async def test_our_offer_is_answered_without_bundle() -> None:
+    async with unbundled_call(3) as call:
+        pc, (sound, pictures, data) = call.pc, call.peer.parts
+        ours, theirs = add_sources(pc), add_sources(sound, pictures)
+        channel = pc.create_data_channel("chat")
+        async with data.subscribe("data_channel") as announced:
+            await call.offer()
+            there = (await announced.receive()).channel
+        await channel.opened()
+        await channel.send("there")
+        assert await there.receive() == "there"
+        async with trio.open_nursery() as nursery:
+            for sent_sound, sent_pictures in (ours, theirs):
+                nursery.start_soon(send_sound, sent_sound)
+                nursery.start_soon(send_pictures, sent_pictures)
+            counts = await received(pc)
+        assert counts["audio"] >= SECONDS * 50 - 5
+        assert counts["video"] == SECONDS * 25
+        assert len(await transports_of(pc)) == 3
+        assert [each.connection_state for each in (pc, *call.peer.parts)] == 4 * ["connected"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "transports"),
+    [("balanced", [0, 1, None]), ("max-compat", [0, 1, 2]), ("max-bundle", [0, None, None])],
+)
+async def test_the_policy_says_what_such_a_peer_can_have(policy: str, transports: list[int | None]) -> None:
+    configuration = RTCConfiguration(bundle_policy=policy)
+    async with unbundled_call(3, configuration=configuration) as call:
+        for kind in ("audio", "video", "audio"):
+            call.pc.add_transceiver(kind)
+        await call.offer()
+        await trio.sleep(1)
+        assert [each.stopped for each in call.pc.get_transceivers()] == [False] * (3 - transports.count(None))
+        ids = [each.id for each in await transports_of(call.pc)]
+        assert ids == [
+            f"transport-{number}" if number else "transport" for number in transports if number is not None
+        ]
+        assert call.pc.connection_state == "connected"
+
+
+async def test_a_peer_that_bundles_leaves_one_transport() -> None:
+    async with two_peers(settings=Settings(decode=False)) as peers:
+        for kind in ("audio", "video"):
+            peers.alice.add_transceiver(kind)
+        peers.alice.create_data_channel("chat")
+        sections: set[int | None] = set()
+        peers.alice.on_ice_candidate = lambda event: sections.add(
+            None if event.candidate is None else event.candidate.sdp_m_line_index
+        )
+        await peers.alice.set_local_description()
+        await trio.sleep(1)
+        # Until the peer has answered, each may have to stand by itself (W3C's policy "balanced").
+        assert sections == {0, 1, 2, None}
+        assert len(peers.hosts[0].open_sockets) == 3
+        await peers.bob.set_remote_description(description_of(peers.alice))
+        await peers.bob.set_local_description()
+        await trio.sleep(1)
+        await peers.alice.set_remote_description(description_of(peers.bob))
+        await trio.sleep(1)
+        assert peers.alice.connection_state == peers.bob.connection_state == "connected"
+        assert [len(host.open_sockets) for host in peers.hosts] == [1, 1]
+        views = {each.sender.transport for each in peers.alice.get_transceivers()}
+        assert peers.alice.sctp is not None
+        assert views == {peers.alice.sctp.transport}
+        assert [each.id for each in await transports_of(peers.alice)] == ["transport"]
+
+
+async def test_an_offer_that_is_taken_back_leaves_no_socket() -> None:
+    async with two_peers(settings=Settings(decode=False)) as peers:
+        for kind in ("audio", "video"):
+            peers.alice.add_transceiver(kind)
+        await peers.alice.set_local_description()
+        await peers.alice.set_local_description({"type": "rollback"})
+        await trio.sleep(1)
+        assert len(peers.hosts[0].open_sockets) <= 1
+        await connect(peers.alice, peers.bob)
+        await trio.sleep(2)
+        assert peers.alice.connection_state == "connected"
+        assert [len(host.open_sockets) for host in peers.hosts] == [1, 1]

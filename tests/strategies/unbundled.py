@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import attrs
 
 from tests.strategies.peers import description_of, settings_for
-from trio_rtc import RTCPeerConnection, RTCSessionDescription, Settings
+from trio_rtc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, Settings
 from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork
 
 _MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
@@ -17,7 +17,7 @@ _LEFT_OUT = re.compile(rf"a=(group:BUNDLE.*|mid:.*|extmap:\d+(/\w+)? {_MID}|ice-
 
 @attrs.define(eq=False)
 class UnbundledPeer:
-    """Offers a section for each of its connections, in one description without BUNDLE and without mids.
+    """Has a connection for each section, and joins them in one description without BUNDLE and without mids.
 
     Attributes:
         parts: The connections.
@@ -43,6 +43,20 @@ class UnbundledPeer:
                 section = re.sub(r"^m=(\w+) \d+", r"m=\1 0", section)
             sections.append(section)
         return RTCSessionDescription("offer", head + "".join(sections))
+
+    async def answer(self, offer: RTCSessionDescription) -> RTCSessionDescription:
+        """Let each connection answer its section of an offer; return all that as one answer."""
+        head, *sections = re.split(r"(?=^m=)", offer.sdp, flags=re.MULTILINE)
+        answers = []
+        for part, section in zip(self.parts, sections, strict=True):
+            alone = re.sub(rf"a=(group:.*|extmap:\d+ {_MID})\r\n", "", head + section)
+            await part.set_remote_description(RTCSessionDescription("offer", alone))
+            await part.set_local_description()
+            if "a=bundle-only" not in section:
+                await _gather(part)
+            answers.append(_LEFT_OUT.sub("", description_of(part).sdp))
+        head = answers[0][: answers[0].index("m=")]
+        return RTCSessionDescription("answer", head + "".join(text[text.index("m=") :] for text in answers))
 
     async def take_answer(self, answer: RTCSessionDescription) -> None:
         """Give each connection its section of an answer; one that is refused has its offer taken back."""
@@ -83,14 +97,32 @@ class UnbundledCall:
         await self.peer.take_answer(answer)
         return answer
 
+    async def offer(self) -> RTCSessionDescription:
+        """Offer to the peer, which answers; return the offer."""
+        await self.pc.set_local_description(await self.pc.create_offer())
+        await _gather(self.pc)
+        offer = description_of(self.pc)
+        await self.pc.set_remote_description(await self.peer.answer(offer))
+        return offer
+
 
 @asynccontextmanager
-async def unbundled_call(parts: int, *, settings: Settings | None = None) -> AsyncIterator[UnbundledCall]:
-    """Open ourselves and a peer of so many connections on a simulated network; nobody has negotiated yet."""
+async def unbundled_call(
+    parts: int, *, configuration: RTCConfiguration | None = None, settings: Settings | None = None
+) -> AsyncIterator[UnbundledCall]:
+    """Open ourselves and a peer of so many connections on a simulated network; nobody has negotiated yet.
+
+    Args:
+        parts: How many sections the peer can have.
+        configuration: Ours.
+        settings: Of all.
+    """
     chosen = settings or Settings(decode=False)
     async with SimulatedNetwork(link=Link(delay=0.01)) as network, AsyncExitStack() as stack:
         ours, theirs = network.add_host("we", ["10.0.0.1"]), network.add_host("gateway", ["10.0.0.2"])
-        pc = await stack.enter_async_context(RTCPeerConnection(settings=settings_for(ours, 1, chosen)))
+        pc = await stack.enter_async_context(
+            RTCPeerConnection(configuration, settings=settings_for(ours, 1, chosen))
+        )
         connections = [
             await stack.enter_async_context(
                 RTCPeerConnection(settings=settings_for(theirs, 2 + index, chosen))

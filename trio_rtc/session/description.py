@@ -21,6 +21,7 @@ class Description:
         keys: For each section the transceiver of ours that it is associated with; empty where that is not known.
         refused: The sections of a remote offer that cannot be accepted here, whatever comes.
         created: The mids of a remote offer for which there was no transceiver of ours when it came.
+        transports: For each section of an offer of ours the number of the transport that it is offered on.
     """
 
     type: RTCSdpType
@@ -29,6 +30,7 @@ class Description:
     keys: tuple[int | None, ...] = ()
     refused: frozenset[int] = frozenset()
     created: frozenset[str] = frozenset()
+    transports: tuple[int, ...] = ()
 
     def with_section(self, index: int, section: MediaDescription) -> "Description":
         """Return the description with another section at ``index``; itself if that is the one it has."""
@@ -84,9 +86,9 @@ class LocalMedia:
         transceivers: In the order of their creation, those that were stopped included until their section is
             given up.
         bundle_policy: Which sections of an offer can do without BUNDLE (RFC 9429 section 4.1.1): those that
-            cannot are bundle-only. Offered for the first time, all share one transport anyway.
-        further: Our ends of the transports beyond the first, by their number (``TransportPlan.number``). What needs
-            one that is not here is refused.
+            cannot are bundle-only.
+        further: Our ends of the transports beyond the first, by their number (``TransportPlan.number``). What the
+            peer offers on one that is not here is refused, what we offer shares another.
     """
 
     data_channels: bool

@@ -1,6 +1,6 @@
 """One offer and what it was answered, and which of its sections carry what."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import attrs
 
@@ -73,11 +73,16 @@ class Exchange:
         several on one transport, an answer that takes them out of the bundle refuses all but the first: a transport
         cannot be divided.
         """
-        usable, mids = tuple(self.usable()), self.mids()
-        grouped = [group.mids for group in groups((self.answer or self.offer).parsed, "BUNDLE")]
+        usable, mids, transports = tuple(self.usable()), self.mids(), self.offer.transports
+        if transports and self.answer is None:
+            numbers = dict.fromkeys(transports[index] for index in usable)
+            apart = [[index for index in usable if transports[index] == number] for number in numbers]
+            grouped = [self._in_bundle_order([mids[index] for index in each]) for each in apart]
+        else:
+            grouped = [group.mids for group in groups((self.answer or self.offer).parsed, "BUNDLE")]
         bundles: list[tuple[int, ...]] = []
         placed: set[int] = set()
-        offered: set[str | None] = set()
+        offered: set[int] = set()
         for index in usable:
             if index in placed:
                 continue
@@ -86,13 +91,22 @@ class Exchange:
             members = [each for each in usable if mids[each] in places]
             bundle = tuple(sorted(members, key=lambda each: places[mids[each]]))
             placed.update(bundle)
-            if self.offerer is Side.LOCAL:
-                generation = ice_username_fragment(self.offer.parsed, bundle[0])
-                if generation in offered:
+            if transports:
+                if transports[bundle[0]] in offered:
                     continue
-                offered.add(generation)
+                offered.add(transports[bundle[0]])
             bundles.append(bundle)
         return tuple(bundles)
+
+    def _in_bundle_order(self, mids: Sequence[str]) -> tuple[str, ...]:
+        """Return mids in the order that they have in the bundles of the offer, those in none last."""
+        order = [mid for group in groups(self.offer.parsed, "BUNDLE") for mid in group.mids]
+        return tuple(sorted(mids, key=lambda mid: order.index(mid) if mid in order else len(order)))
+
+    @property
+    def peer_bundles(self) -> bool:
+        """Whether the peer's description has bundles."""
+        return self.remote is not None and any(True for _ in groups(self.remote.parsed, "BUNDLE"))
 
     def carried(self) -> tuple[int, ...]:
         """Return the sections that carry something, those of one transport together."""

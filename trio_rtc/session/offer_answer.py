@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import attrs
 
@@ -49,10 +49,11 @@ from .sections import (
 
 @attrs.frozen
 class Built:
-    """A description, and for each of its sections the transceiver that it was built from."""
+    """A description, and for each of its sections the transceiver that it was built from; of an offer the transport."""
 
     description: SessionDescription
     keys: tuple[int | None, ...]
+    transports: tuple[int, ...] = ()
 
 
 @attrs.define
@@ -79,7 +80,7 @@ def build_offer(
     origin: Origin,
     base: Exchange | None,
     current: Exchange | None,
-    standing: Sequence[TransportPlan],
+    planned: Sequence[TransportPlan],
     local: LocalMedia,
     *,
     next_mid: int,
@@ -95,7 +96,8 @@ def build_offer(
         origin: The ``o=`` line.
         base: The exchange to go on from: our offer under way if there is one, else ``current``.
         current: The exchange that was completed last. What it carries keeps its place even if ``base`` gives it up.
-        standing: The transports. Sections keep theirs, and new ones join the first.
+        planned: The transports. Sections keep theirs. New ones have one of their own if the bundle policy wants it and
+            the peer may not bundle, else they join the first.
         local: What our side has.
         next_mid: The least number that was never a mid.
         options: Preferences.
@@ -104,7 +106,7 @@ def build_offer(
     known = () if base is None else base.mids()
     live = () if base is None else base.carried()
     kept = {*live, *(() if current is None else current.carried())}
-    places = _Places.of(standing, [known[index] for index in live])
+    places = _Places.of(planned, [known[index] for index in live])
     draft = _Draft(
         sections=[] if last is None else [rejected_section(section) for section in last.media],
         keys=[None] * len(known),
@@ -125,9 +127,16 @@ def build_offer(
     if local.data_channels and (base is None or base.data_section() is None):
         draft.place(offer_data_section(next(mids), local), None)
     established = () if current is None else current.carried_mids()
-    sections = _offer_transports(draft.sections, places, local, established)
+    apart = offers_apart(current, local.bundle_policy)
+    offered = _offer_transports(draft.sections, places, local, established, apart=apart)
+    sections, numbers = [section for section, _ in offered], tuple(number for _, number in offered)
     bundles = _offered_bundles(sections, places, established)
-    return Built(_description(origin, sections, bundles, local), tuple(draft.keys))
+    return Built(_description(origin, sections, bundles, local), tuple(draft.keys), numbers)
+
+
+def offers_apart(current: Exchange | None, policy: RTCBundlePolicy) -> bool:
+    """Return whether new sections are to have transports of their own: as long as the peer may not bundle."""
+    return policy is not RTCBundlePolicy.MAX_BUNDLE and (current is None or not current.peer_bundles)
 
 
 @attrs.frozen
@@ -217,37 +226,57 @@ def _continue_sections(
 
 
 def _offer_transports(
-    sections: Sequence[MediaDescription], places: _Places, local: LocalMedia, bundled: Sequence[str]
-) -> list[MediaDescription]:
-    """Return the sections of an offer with their transport, or marked as having none outside of the bundle.
+    sections: Sequence[MediaDescription],
+    places: _Places,
+    local: LocalMedia,
+    bundled: Sequence[str],
+    *,
+    apart: bool,
+) -> list[tuple[MediaDescription, int]]:
+    """Return the sections of an offer with their transport and its number.
+
+    Some are marked as having none outside of the bundle.
 
     Args:
         sections: All of them; those with port 0 are rejected.
         places: Which transport each is offered on.
         local: Our ends of the transports, and the bundle policy.
         bundled: The mids that the peer has bundled already.
+        apart: Whether new sections are to have transports of their own.
     """
     policy = local.bundle_policy
     offered = [section for section in sections if section.port != 0]
     # What stands by itself, under RFC 9429 section 4.1.1: everything, the first of each kind, or the first alone.
     standing = {media_mid(section) for section in offered if media_mid(section) in bundled}
     kinds = {section.kind for section in offered if media_mid(section) in standing}
-    completed = []
+    numbers = {
+        number for mid, number in places.numbers.items() if mid in {media_mid(each) for each in offered}
+    }
+    completed: list[tuple[MediaDescription, int]] = []
     for section in sections:
         mid = media_mid(section)
         if section.port == 0:
-            completed.append(section)
+            completed.append((section, places.joined))
             continue
         if policy is RTCBundlePolicy.MAX_BUNDLE:
             stands_alone = not kinds
         else:
             stands_alone = policy is RTCBundlePolicy.MAX_COMPAT or section.kind not in kinds
+        number = places.number(mid)
         if mid is None or mid in standing or stands_alone:
             kinds.add(section.kind)
-            completed.append(with_transport(section, local.transport(places.number(mid)), "actpass"))
+            if apart and mid not in places.numbers and number in numbers:
+                number = _free_number(numbers, local) or number
+            numbers.add(number)
+            completed.append((with_transport(section, local.transport(number), "actpass"), number))
         else:
-            completed.append(bundle_only_section(section, local.transport(places.number(mid))))
+            completed.append((bundle_only_section(section, local.transport(number)), number))
     return completed
+
+
+def _free_number(numbers: Container[int], local: LocalMedia) -> int | None:
+    """Return a further transport that no section has, ``None`` if there is none."""
+    return next((number for number in local.further if number not in numbers), None)
 
 
 def build_answer(

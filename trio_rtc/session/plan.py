@@ -142,9 +142,11 @@ def plan_transports(exchange: Exchange, standing: Sequence[TransportPlan]) -> tu
 def transport_numbers(exchange: Exchange, standing: Sequence[TransportPlan]) -> dict[int, int]:
     """Return for each section of an offer that can be carried which transport it is for.
 
-    A bundle goes on with the transport that one of its sections had. The first that had none takes the first transport,
-    if that is free. The answer changes nothing of that.
+    What we have offered says it. A bundle of the peer's goes on with the transport that one of its sections had. The
+    first that had none takes the first transport, if that is free. The answer changes nothing of that.
     """
+    if exchange.offer.transports:
+        return dict(enumerate(exchange.offer.transports))
     mids = exchange.mids()
     known = {mid: plan.number for plan in standing for mid in plan.mids}
     bundles = attrs.evolve(exchange, answer=None).bundles()

@@ -12,17 +12,18 @@ Sections of audio and video belong to transceivers, which live outside: they com
 each time, and a plan (``MediaPlan``) says which of them a section goes to and what it carries, as far as both
 descriptions have settled it. The session keeps only which transceiver a section was written for.
 
-What we offer shares one transport (RFC 9143). A peer that offers sections outside of a bundle, or several bundles,
-gets a transport for each. A transport goes with the first section of its bundle; when that is given up, it goes on
-with the next. Transports have numbers (``TransportPlan.number``), by which the owner knows them.
+Sections share a transport if both sides bundle them (RFC 9143), which our offers always propose. Until the peer has
+answered, the bundle policy says which of them have a transport of their own. A peer that offers sections outside of a
+bundle, or several bundles, gets a transport for each. A transport goes with the first section of its bundle; when that
+is given up, it goes on with the next. Transports have numbers (``TransportPlan.number``): the owner knows them by
+these.
 
 Covered: W3C's createOffer, createAnswer, setLocalDescription and setRemoteDescription with rollback and provisional
 answers, trickled candidates in both directions (RFC 8838), ICE restart, application sections of today (RFC 8841) and
 in the form before it, sections of media with their codecs, header extensions (RFC 8285), repair (RFC 4588, RFC 5109),
 streams (RFC 8830) and simulcast (RFC 8853), and the recycling of sections. Left out: changing a description between
-creating and applying it (RFC 9429 section 5.4 forbids it), offering several transports, RTCP on a port of its own,
-replacing the DTLS association through ``a=tls-id``, encrypted header extensions (RFC 6904), and asking the peer for
-simulcast in an offer.
+creating and applying it (RFC 9429 section 5.4 forbids it), RTCP on a port of its own, replacing the DTLS association
+through ``a=tls-id``, encrypted header extensions (RFC 6904), and asking the peer for simulcast in an offer.
 """
 
 import random
@@ -30,7 +31,7 @@ from collections.abc import Iterator, Sequence, Set
 
 import attrs
 
-from trio_rtc.enums import RTCErrorDetailType, RTCSdpType, RTCSignalingState
+from trio_rtc.enums import RTCBundlePolicy, RTCErrorDetailType, RTCSdpType, RTCSignalingState
 from trio_rtc.errors import InvalidModificationError, InvalidStateError, RTCError
 from trio_rtc.protocols.sdp import RTP_KINDS, Origin, SdpSyntaxError, SessionDescription, parse, write
 
@@ -41,7 +42,7 @@ from .description import Description, LocalMedia
 from .exchange import Exchange, Slots, section_mids
 from .media_plan import plan_media
 from .need import needs_negotiation
-from .offer_answer import Built, build_answer, build_offer
+from .offer_answer import Built, build_answer, build_offer, offers_apart
 from .options import SessionOptions
 from .plan import Applied, Disassociated, TransportPlan, can_trickle, plan_transports
 from .sections import UNSPECIFIED_HOST
@@ -192,13 +193,24 @@ class Session:
             self._origin,
             base,
             slots.current,
-            self._standing,
+            self._planned,
             local,
             next_mid=self._next_mid,
             options=self._options,
         )
         self._created_offer = self._write(RTCSdpType.OFFER, offer)
         return self._created_offer.sdp
+
+    def transports_to_offer(self, kinds: Sequence[str], policy: RTCBundlePolicy) -> int:
+        """Return how many transports an offer uses at most, beside those that there are.
+
+        Args:
+            kinds: Of each live transceiver, and ``"application"`` for data channels.
+            policy: Which sections are to stand by themselves.
+        """
+        if not offers_apart(self._slots.current, policy):
+            return 0
+        return len(kinds) if policy is RTCBundlePolicy.MAX_COMPAT else len(set(kinds))
 
     def create_answer(self, local: LocalMedia) -> str:
         """Return the answer to the pending remote offer.
@@ -235,7 +247,9 @@ class Session:
             self._origin = attrs.evolve(self._origin, session_version=self._version)
         self._last_written = attrs.evolve(description, origin=self._origin)
         text = write(self._last_written)
-        return Description(description_type, text, self._last_written, keys=built.keys)
+        return Description(
+            description_type, text, self._last_written, keys=built.keys, transports=built.transports
+        )
 
     # Applying.
 

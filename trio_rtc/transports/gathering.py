@@ -73,6 +73,7 @@ class Gatherer:
         self._opened: dict[InterfaceAddress, _Opened] = {}
         self._opening = trio.Lock()
         self._running = 0
+        self._closed = False
 
     def drop_lost_addresses(self) -> None:
         """Close the sockets on addresses that this host does not have any more, and tell the agent."""
@@ -84,7 +85,8 @@ class Gatherer:
             self._ice.remove_socket(datagram_socket)
 
     def close_sockets(self) -> None:
-        """Close all sockets."""
+        """Close all sockets, also those that are being opened."""
+        self._closed = True
         for opened in self._opened.values():
             opened.datagram_socket.close()
             self._ice.remove_socket(opened.datagram_socket)
@@ -111,6 +113,9 @@ class Gatherer:
             datagram_socket = await self._bind(interface)
             if datagram_socket is None:
                 continue
+            if self._closed:
+                datagram_socket.close()
+                break
             self._opened[interface] = _Opened(datagram_socket, preference)
             self._ice.add_socket(datagram_socket)
             nursery.start_soon(UdpTransport(datagram_socket, self._ice.receive_packets).run)
