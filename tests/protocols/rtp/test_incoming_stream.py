@@ -148,6 +148,25 @@ def test_who_is_the_first_to_want_frames_gets_the_beginning() -> None:
     assert not stream.take_keyframe_request(0.2)
 
 
+def test_a_frame_that_was_kept_for_a_late_reader_is_not_late() -> None:
+    """What only waited for the reader must neither delay the audio of the same call nor count as jitter buffer."""
+    stream = make(packets=False)
+    for number in range(58):
+        take(stream, picture(number, keyframe=number == 0), number / 30)
+    stream.want(frames=True, packets=False)
+    assert len(stream.frames(1.92)) == 58
+    take(stream, picture(58), 58 / 30)
+    assert len(stream.frames(58 / 30)) == 1
+    path = stream.path
+    assert path is not None
+    timing = path.timing()
+    assert timing is not None
+    assert timing.play_time == pytest.approx(58 / 30)
+    assert stream.meters.emitted == 59
+    assert stream.meters.delay == pytest.approx(0)
+    assert stream.meters.rate.in_last_second(58 / 30) == 30
+
+
 def test_a_beginning_without_a_keyframe_is_of_no_use() -> None:
     stream = make(packets=False)
     for number in range(5):

@@ -345,8 +345,7 @@ class IncomingStream:
         if frames is not self._wanted:
             self._wanted = frames
             self._open_path()
-            for each in early:
-                self._insert(each)
+            self._insert_kept(early)
             # The stream may be in the midst of what only a keyframe begins.
             self._keyframes.is_wanted = frames and self.is_video and not early
         return [each.packet for each in early] if packets else []
@@ -360,6 +359,13 @@ class IncomingStream:
         elif self._early is not None and not self._early.add(packet):
             self._early = None
             self._open_nack()
+
+    def _insert_kept(self, early: Sequence[EarlyPacket]) -> None:
+        """Let packets that were kept become frames."""
+        for each in early:
+            self._insert(each)
+        if early and isinstance(self._path, VideoPath):
+            self._path.note_kept(max(each.number for each in early))
 
     def _open_nack(self) -> None:
         if not self._wants_repair and self._early is None:

@@ -140,6 +140,7 @@ class VideoPath:
         self._longest_delay = math.inf
         self._held: deque[tuple[float, EncodedFrame]] = deque()
         self._lateness = 0.0
+        self._kept_through = -math.inf
 
     @property
     def assembler(self) -> FrameAssembler:
@@ -168,22 +169,26 @@ class VideoPath:
             self._asked_delay, self._longest_delay = values.playout_delay_min, values.playout_delay_max
         self._assembler.insert(number, timestamp, packet, now)
 
+    def note_kept(self, number: int) -> None:
+        """Record that the packets up to a sequence number were kept until somebody wanted frames."""
+        self._kept_through = max(self._kept_through, number)
+
     def frames(self, now: float) -> list[PlayedFrame]:
         """Return the pictures that are whole, or of these, when they have to wait for the sound, those that are due."""
         held = self._held
-        for frame in self._whole_frames(now):
-            held.append((self._due(frame, now), frame))
+        for frame, ready_at in self._whole_frames(now):
+            held.append((self._due(frame, ready_at, now), frame))
         frames: list[PlayedFrame] = []
         while held and (held[0][0] <= now or len(held) > _MAX_HELD):
             frames.append(held.popleft()[1])
         return frames
 
-    def _due(self, frame: EncodedFrame, now: float) -> float:
+    def _due(self, frame: EncodedFrame, ready_at: float, now: float) -> float:
         base = self._jitter.base_delay
         if base is None:
             return now
         captured = frame.timestamp / frame.clock_rate
-        self._lateness += _LATENESS_SMOOTHING * (max(now - captured - base, 0.0) - self._lateness)
+        self._lateness += _LATENESS_SMOOTHING * (max(ready_at - captured - base, 0.0) - self._lateness)
         if not (self._extra_delay or self._least_delay or self._asked_delay):
             return now
         # The application's own wish goes before the sender's.
@@ -198,35 +203,40 @@ class VideoPath:
         least = max(self._least_delay, self._asked_delay)
         return max(self._jitter.target_delay, least) if least else self._lateness
 
-    def _whole_frames(self, now: float) -> list[EncodedFrame]:
-        frames: list[EncodedFrame] = []
+    def _whole_frames(self, now: float) -> list[tuple[EncodedFrame, float]]:
+        """Return the frames that are whole, each with the time since when it is ready for who wants it."""
+        frames: list[tuple[EncodedFrame, float]] = []
         for completed in self._assembler.frames(now):
+            # A frame that was kept until somebody wanted it is not late: the network had no part in that.
+            was_kept = completed.first_sequence_number <= self._kept_through
+            ready_at = completed.completed_at if was_kept else now
             self._jitter.update(completed.timestamp / self._codec.clock_rate, completed.completed_at)
-            self._measure(completed, now)
-            values = self._values.pop(completed.timestamp, None)
-            frame = completed.frame
-            frames.append(
-                EncodedFrame(
-                    frame.payload,
-                    completed.timestamp,
-                    self._codec.clock_rate,
-                    self._codec.name,
-                    frame.keyframe,
-                    frame.spatial_id,
-                    frame.temporal_id,
-                    self._names.rid,
-                    self._names.ssrc,
-                    frame.width,
-                    frame.height,
-                    capture_time=None if values is None else values.capture_time,
-                    rotation=0 if values is None else values.rotation or 0,
-                    contributing_sources=completed.packet.csrcs,
-                )
-            )
+            self._measure(completed, ready_at)
+            frames.append((self._encoded(completed), ready_at))
             self._last = completed.timestamp
         if frames:
             self._assembler.set_delay(max(self._jitter.target_delay, self._least_wait))
         return frames
+
+    def _encoded(self, completed: CompletedFrame) -> EncodedFrame:
+        values = self._values.pop(completed.timestamp, None)
+        frame = completed.frame
+        return EncodedFrame(
+            frame.payload,
+            completed.timestamp,
+            self._codec.clock_rate,
+            self._codec.name,
+            frame.keyframe,
+            frame.spatial_id,
+            frame.temporal_id,
+            self._names.rid,
+            self._names.ssrc,
+            frame.width,
+            frame.height,
+            capture_time=None if values is None else values.capture_time,
+            rotation=0 if values is None else values.rotation or 0,
+            contributing_sources=completed.packet.csrcs,
+        )
 
     def repair_gave_up(self) -> None:
         """Hear that what is missing will not come."""
@@ -270,15 +280,15 @@ class VideoPath:
         deadline = self._assembler.next_timer()
         return min(deadline, self._held[0][0]) if self._held else deadline
 
-    def _measure(self, completed: CompletedFrame, now: float) -> None:
+    def _measure(self, completed: CompletedFrame, ready_at: float) -> None:
         meters = self._meters
         meters.emitted += 1
-        meters.delay += now - completed.began_at
+        meters.delay += ready_at - completed.began_at
         if completed.last_sequence_number > completed.first_sequence_number:
             meters.assembled += 1
             meters.assembly_time += completed.completed_at - completed.began_at
-        meters.rate.note(now)
-        meters.intervals.note(now)
+        meters.rate.note(ready_at)
+        meters.intervals.note(ready_at)
         frame = completed.frame
         if frame.width and frame.height:
             meters.width, meters.height = frame.width, frame.height
