@@ -187,7 +187,8 @@ def test_what_was_lost_is_handed_on_when_it_comes() -> None:
 def test_what_came_before_anybody_wanted_packets_is_not_handed_on_when_it_is_repeated() -> None:
     pair = hop(FIRST_HOP)
     pair.bob.session.set_demand(VIDEO, frames=True, packets=False)
-    pair.run(1, video=30)
+    # The beginning is kept for who wants packets soon.
+    pair.run(3, video=90)
     seen = pair.bob.session.receiving.streams
     (highest,) = [stream.statistics.highest for stream in seen]
     assert highest is not None

@@ -1,14 +1,24 @@
 """One incoming stream by itself: what it counts, asks for, hands on and begins anew."""
 
 import math
+import struct
 
 import attrs
 import pytest
 
-from tests.strategies.rtp_pair import COMFORT_NOISE, OPUS, VIDEO, VIDEO_SSRC, VP8, vp8_payload
+from tests.strategies.rtp_pair import (
+    COMFORT_NOISE,
+    OPUS,
+    RED_VIDEO,
+    ULPFEC,
+    VIDEO,
+    VIDEO_SSRC,
+    VP8,
+    vp8_payload,
+)
 from trio_rtc.protocols.rtcp import SenderReport
 from trio_rtc.protocols.rtp import EncodedFrame, RtpOptions, RtpPacket
-from trio_rtc.protocols.rtp.early_media import MAX_EARLY_PACKETS, MAX_EARLY_TIME
+from trio_rtc.protocols.rtp.early_media import MAX_EARLY_BYTES, MAX_EARLY_PACKETS, MAX_EARLY_TIME
 from trio_rtc.protocols.rtp.extensions import (
     PLAYOUT_DELAY,
     ExtensionMap,
@@ -135,7 +145,46 @@ def test_who_is_the_first_to_want_packets_gets_the_beginning() -> None:
     assert not take(stream, picture(2), 0.2, repaired=True)
     # Who comes later gets what comes later.
     stream.want(frames=False, packets=False)
-    assert stream.want(frames=False, packets=True) == []
+    assert stream.want(frames=True, packets=True) == []
+    assert stream.frames(0.2) == []
+
+
+@pytest.mark.parametrize("packets_first", [True, False])
+def test_frames_and_packets_that_are_wanted_one_after_another_both_get_the_beginning(
+    packets_first: bool,
+) -> None:
+    stream = make(packets=False)
+    take(stream, picture(0, keyframe=True), 0.0)
+    early = stream.want(frames=not packets_first, packets=packets_first)
+    take(stream, picture(1), 0.1)
+    early += stream.want(frames=True, packets=True)
+    assert early == (
+        [picture(0, keyframe=True)] if packets_first else [picture(0, keyframe=True), picture(1)]
+    )
+    assert len(stream.frames(0.2)) == 2
+    assert not stream.take_keyframe_request(0.2)
+    # Each was given once, and nothing is kept any more.
+    assert stream.want(frames=False, packets=False) == []
+    assert stream.want(frames=True, packets=True) == []
+
+
+def test_repair_packets_leave_no_gap_in_the_beginning() -> None:
+    """A picture that follows behind a number of ULPFEC is shown at once."""
+    codecs = {each.payload_type: each for each in (VP8, RED_VIDEO, ULPFEC)}
+    # It protects the first packet alone.
+    repair = struct.pack("!BBHIHHH", 0, 0, FIRST, 0, 0, 0, 0x8000)
+    stream = make(packets=False)
+
+    def receive_red(number: int, payload_type: int, payload: bytes, timestamp: int) -> None:
+        packet = RtpPacket(118, FIRST + number, timestamp, VIDEO_SSRC, bytes([payload_type]) + payload, True)
+        stream.receive_redundant(packet, codecs, packet.encode(), timestamp / 90_000)
+
+    for number, count in ((0, 0), (2, 1)):
+        receive_red(number, 96, b"\x10" + vp8_payload(count, 50, keyframe=count == 0), 3000 * count)
+        if number == 0:
+            receive_red(1, 120, repair, 0)
+    stream.want(frames=True, packets=False)
+    assert len(stream.frames(1 / 30)) == 2
 
 
 def test_who_is_the_first_to_want_frames_gets_the_beginning() -> None:
@@ -178,14 +227,16 @@ def test_a_beginning_without_a_keyframe_is_of_no_use() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "interval"),
-    [(MAX_EARLY_PACKETS + 1, 0.001), (40, MAX_EARLY_TIME / 38)],
-    ids=["too-many", "too-old"],
+    ("count", "interval", "size"),
+    [(MAX_EARLY_PACKETS + 1, 0.001, 0), (40, MAX_EARLY_TIME / 38, 0), (9, 0.001, MAX_EARLY_BYTES // 8)],
+    ids=["too-many", "too-old", "too-large"],
 )
-def test_a_beginning_that_nobody_wants_is_forgotten(count: int, interval: float) -> None:
+def test_a_beginning_that_nobody_wants_is_forgotten(count: int, interval: float, size: int) -> None:
     stream = make(packets=False)
     for number in range(count):
-        take(stream, picture(number, keyframe=number == 0), number * interval)
+        packet = picture(number, keyframe=number == 0)
+        packet = attrs.evolve(packet, payload=packet.payload + bytes(size))
+        take(stream, packet, number * interval)
     stream.want(frames=True, packets=False)
     assert stream.frames(10.0) == []
     assert stream.take_keyframe_request(10.0)

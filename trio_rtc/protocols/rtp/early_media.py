@@ -1,9 +1,9 @@
-"""The beginning of a stream of pictures, kept for whoever takes them a moment later.
+"""The first packets of a video stream, kept for a reader or forwarder that begins a moment later.
 
 A stream begins with a keyframe. An application that begins to read some milliseconds after the first packets would need
-another one, and there are peers that answer no request, because they only pass on what they get. So what comes is kept
-until somebody wants frames or packets for the first time. If nobody does soon, it is all forgotten: whoever comes later
-begins with a keyframe that is asked for.
+another one, and some peers answer no request, because they only forward what they get. So the first packets are kept
+until frames are wanted for the first time, and packets likewise: a program may forward a stream and show it. If they
+are too many or too old, all are dropped, and a later reader begins with a keyframe that is requested.
 """
 
 from typing import Final, NamedTuple
@@ -12,12 +12,14 @@ from .packet import RtpPacket
 
 MAX_EARLY_PACKETS: Final = 256
 """More than a keyframe of 1920x1080 pixels is made of, and about a second of a usual call."""
+MAX_EARLY_BYTES: Final = 1 << 19
+"""Bytes of payload: more than so many packets have on any usual path, though a peer may send datagrams of 64 KiB."""
 MAX_EARLY_TIME: Final = 2.0
 """Seconds from the first packet on. What is older is of no use but to a stream that has stood still since."""
 
 
 class EarlyPacket(NamedTuple):
-    """A packet that nobody has wanted yet; its number and timestamp are unwrapped."""
+    """A packet of media with its unwrapped number and timestamp."""
 
     number: int
     timestamp: int
@@ -27,19 +29,55 @@ class EarlyPacket(NamedTuple):
 
 
 class EarlyMedia:
-    """Keeps the first packets of a stream, in order of arrival."""
+    """The first packets of a stream, in order of arrival.
 
-    __slots__ = ("packets",)
+    Attributes:
+        packets: The packets; ``None`` if none are kept, or not any more.
+    """
+
+    __slots__ = ("_frames_wanted", "_packets_wanted", "_size", "packets")
 
     def __init__(self) -> None:
-        self.packets: list[EarlyPacket] = []
+        self.packets: list[EarlyPacket] | None = None
+        self._size = 0
+        self._frames_wanted = False
+        self._packets_wanted = False
+
+    def begin(self, *, is_video: bool) -> None:
+        """Keep packets of another codec from now on, if they are video and something may still be wanted."""
+        was_wanted = self._frames_wanted and self._packets_wanted
+        self.packets = [] if is_video and not was_wanted else None
+        self._size = 0
 
     def add(self, early: EarlyPacket) -> bool:
-        """Keep a packet; return ``False`` if it is one too many, or too late."""
+        """Keep a packet; return ``False`` if all are dropped, because there are too many or it is too late."""
         packets = self.packets
+        if packets is None:
+            return True
+        self._size += len(early.packet.payload)
         if packets and (
-            len(packets) >= MAX_EARLY_PACKETS or early.arrival > packets[0].arrival + MAX_EARLY_TIME
+            len(packets) >= MAX_EARLY_PACKETS
+            or self._size > MAX_EARLY_BYTES
+            or early.arrival > packets[0].arrival + MAX_EARLY_TIME
         ):
+            self.packets = None
             return False
         packets.append(early)
         return True
+
+    def want(self, *, frames: bool, packets: bool) -> tuple[list[EarlyPacket], list[EarlyPacket]]:
+        """Record what is wanted from now on.
+
+        Returns:
+            The packets for those who want frames, and for those who want packets; empty unless it is the first time.
+        """
+        kept = self.packets or []
+        for_frames = list(kept) if frames and not self._frames_wanted else []
+        for_packets = list(kept) if packets and not self._packets_wanted else []
+        # When nothing is wanted any more, the beginning is over for both.
+        is_over = not frames and not packets and (self._frames_wanted or self._packets_wanted)
+        self._frames_wanted |= frames or is_over
+        self._packets_wanted |= packets or is_over
+        if self._frames_wanted and self._packets_wanted:
+            self.packets = None
+        return for_frames, for_packets

@@ -20,7 +20,7 @@ from trio_rtc.protocols.rtcp import (
 from trio_rtc.protocols.serial import Unwrapper
 
 from .early_media import EarlyMedia, EarlyPacket
-from .extensions import ExtensionMap, HeaderValues
+from .extensions import ExtensionMap
 from .frame import EncodedFrame
 from .handed_on import HandedOn
 from .keyframe_demand import KeyframeDemand
@@ -136,8 +136,7 @@ class IncomingStream:
         self._least_delay = 0.0
         self.wants_packets = False
         self._wants_repair = False
-        self._was_wanted = False
-        self._early: EarlyMedia | None = None
+        self._early = EarlyMedia()
         self._redundant: RedundantAudio | RedundantVideo | None = None
         self._keyframes = KeyframeDemand(options.keyframe_interval)
 
@@ -229,14 +228,10 @@ class IncomingStream:
         clock_rate = codecs[packet.payload_type].clock_rate
         timestamp = self._count(packet, number, clock_rate, len(data), now, repaired=repaired)
         unpacked = self._unpack(packet, number, timestamp, codecs, data)
-        if (
-            self._path is not None
-            and clock_rate == _VIDEO_CLOCK_RATE
-            and (not unpacked or unpacked[0].recovered)
-        ):
+        if clock_rate == _VIDEO_CLOCK_RATE and (not unpacked or unpacked[0].recovered):
             # A repair packet has a number among those of the media, at which nothing is missing.
             filler = RtpPacket(packet.payload_type, packet.sequence_number, packet.timestamp, self.ssrc)
-            self._path.insert(number, timestamp, filler, HeaderValues(), now)
+            self._insert(EarlyPacket(number, timestamp, filler, now, False))
         for each in unpacked:
             self._take_unpacked(each, codecs[each.packet.payload_type], now, repaired=repaired)
         return [each.packet for each in unpacked]
@@ -325,16 +320,12 @@ class IncomingStream:
         """Say what is wanted from now on. What nobody wants is counted, and not asked for again.
 
         Returns:
-            The first packets of the stream, to be handed on, if packets are wanted and nothing was before.
+            The first packets of the stream, to be handed on, if packets are wanted for the first time.
         """
-        early: list[EarlyPacket] = []
-        if frames or packets:
-            early = [] if self._early is None else self._early.packets
-            self._early = None
-            self._was_wanted = True
+        for_frames, for_packets = self._early.want(frames=frames, packets=packets)
         if packets and not self.wants_packets:
             # What came before is not wanted any more, nor what repeats it.
-            first = min((each.number + self._between for each in early), default=None)
+            first = min((each.number + self._between for each in for_packets), default=None)
             self._handed_on = HandedOn(_HANDED_ON, self._numbers.highest if first is None else first - 1)
         self.wants_packets = packets
         self._least_delay = least_delay
@@ -345,30 +336,32 @@ class IncomingStream:
         if frames is not self._wanted:
             self._wanted = frames
             self._open_path()
-            self._insert_kept(early)
+            self._insert_kept(for_frames)
             # The stream may be in the midst of what only a keyframe begins.
-            self._keyframes.is_wanted = frames and self.is_video and not early
-        return [each.packet for each in early] if packets else []
+            self._keyframes.is_wanted = frames and self.is_video and not self._has_beginning
+        return [each.packet for each in for_packets]
 
     def _insert(self, packet: EarlyPacket) -> None:
-        """Let a packet become a part of a frame, or keep it for who may want it soon."""
+        """Insert a packet into the path, and keep it for who may want it soon."""
+        self._insert_into_path(packet)
+        if self._early.packets is not None and not self._early.add(packet):
+            self._open_nack()
+
+    def _insert_into_path(self, packet: EarlyPacket) -> None:
         if self._path is not None:
             number, timestamp, media, arrival, recovered = packet
             values = self.extensions.read(media.extensions)
             self._path.insert(number, timestamp, media, values, arrival, recovered=recovered)
-        elif self._early is not None and not self._early.add(packet):
-            self._early = None
-            self._open_nack()
 
     def _insert_kept(self, early: Sequence[EarlyPacket]) -> None:
-        """Let packets that were kept become frames."""
+        """Insert packets that were kept into the path."""
         for each in early:
-            self._insert(each)
+            self._insert_into_path(each)
         if early and isinstance(self._path, VideoPath):
             self._path.note_kept(max(each.number for each in early))
 
     def _open_nack(self) -> None:
-        if not self._wants_repair and self._early is None:
+        if not self._wants_repair and self._early.packets is None:
             self._nack = None
         elif self._nack is None and self.codec is not None and FEEDBACK_NACK in self.codec.feedback:
             self._nack = NackGenerator(self._options.nack)
@@ -382,6 +375,10 @@ class IncomingStream:
             self._path = make_path(self.codec, self, self._options, self.meters)
         if self._path is not None:
             self._path.set_least_delay(self._least_delay)
+
+    @property
+    def _has_beginning(self) -> bool:
+        return isinstance(self._path, VideoPath) and self._path.assembler.has_beginning
 
     @property
     def is_video(self) -> bool:
@@ -505,8 +502,8 @@ class IncomingStream:
         """Go on with another codec; the same one, negotiated once more, changes nothing of what is under way."""
         changed = codec != self.codec
         self.codec = codec
-        if changed and not self._was_wanted:
-            self._early = EarlyMedia() if self.is_video else None
+        if changed:
+            self._early.begin(is_video=self.is_video)
         self._open_nack()
         if changed:
             self._open_path()

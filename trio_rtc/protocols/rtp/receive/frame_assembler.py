@@ -311,6 +311,11 @@ class FrameAssembler:
             self._requests.handle_timer(now)
         return completed
 
+    @property
+    def has_beginning(self) -> bool:
+        """Whether a keyframe has begun, from which frames go on."""
+        return isinstance(self._state, _Gathering) or self._keyframes.first() is not None
+
     def take_keyframe_request(self) -> bool:
         """Return whether a keyframe is to be asked for now."""
         return self._requests.take()
