@@ -12,6 +12,7 @@ from trio_rtc.protocols.stun import (
     ErrorCode,
     FailureReason,
     Message,
+    MessageClass,
     ResponseReceived,
     TransactionFailed,
     TransactionOptions,
@@ -253,3 +254,30 @@ class StunClientMachine(RuleBasedStateMachine):
 
 
 TestStunClientMachine = StunClientMachine.TestCase
+
+
+@pytest.mark.parametrize("method", [2, 3, 0x101, 0xFFF])
+@pytest.mark.parametrize("key", [None, KEY])
+def test_an_authentic_response_of_another_method_answers_nothing(method: int, key: bytes | None) -> None:
+    client = make_client()
+    request = binding_request(bytes(12))
+    client.start(request, LOCAL, SERVER, now=0.0, key=key)
+    deadline = client.next_timer()
+    for right in (success_response(request, LOCAL), error_response(request, ErrorCode(500, "Server Error"))):
+        other = Message(method, right.message_class, right.transaction_id, right.attributes)
+        client.receive([Datagram(other.encode(key=key), LOCAL, SERVER)], 0.1)
+    assert client.events() == []
+    assert client.dropped == {"unexpected": 2}
+    assert client.next_timer() == deadline
+    client.receive([Datagram(success_response(request, LOCAL).encode(key=key), LOCAL, SERVER)], 0.2)
+    assert [type(event) for event in client.events()] == [ResponseReceived]
+
+
+@pytest.mark.parametrize("message_class", [MessageClass.REQUEST, MessageClass.INDICATION])
+def test_only_responses_answer(message_class: MessageClass) -> None:
+    client = make_client()
+    request = binding_request(bytes(12))
+    client.start(request, LOCAL, SERVER, now=0.0, key=KEY)
+    other = Message(request.method, message_class, request.transaction_id)
+    client.receive([Datagram(other.encode(key=KEY), LOCAL, SERVER)], 0.1)
+    assert client.events() == []

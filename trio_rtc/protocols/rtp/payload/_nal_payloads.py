@@ -145,8 +145,10 @@ class NalFormat:
             return None
         unit_type = self.type_of(payload)
         if unit_type == self.aggregation:
-            unit = payload[start + _LENGTH_SIZE :]
-            return unit if len(unit) > start else None
+            length = int.from_bytes(payload[start : start + _LENGTH_SIZE], "big")
+            start += _LENGTH_SIZE
+            unit = payload[start : start + length]
+            return unit if len(unit) == length > self.header_size else None
         if unit_type == self.fragment:
             if len(payload) <= start + 1 or not payload[start] & _FU_START:
                 return None
