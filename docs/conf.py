@@ -45,7 +45,7 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 # Names that other projects document. There is no inventory to look them up in without a network.
 _FOREIGN = (
     *("attr", "attrs", "av", "collections", "contextlib", "cryptography", "enum", "pathlib", "random", "ssl"),
-    *("trio", "trio_websocket"),
+    *("trio", "wsproto"),
 )
 nitpick_ignore_regex = [
     ("py:.*", rf"({'|'.join(_FOREIGN)})(\..*)?"),

@@ -51,8 +51,9 @@ The server does not look into ``data``. ``negotiate`` puts there what W3C's exam
 
 The server ends a connection with a close code that says why: 4400 (not a message of this format), 4404 (no
 room named, or its name too long), 4408 (messages not taken, or pings not answered), 4503 (room or server full),
-1009 (message too big). Who sends more quickly than allowed is not dismissed but read more slowly. A browser's
-page may connect when it was served by the same host, or when its origin is in ``ServerOptions.origins``.
+1009 (message too big), 1002 and 1007 (frames that break RFC 6455). A client that sends more quickly than allowed is
+not dismissed but read more slowly. A browser's page may connect when it was served by the same host under a name that
+the server knows (``ServerOptions.hosts``), or when its origin is in ``ServerOptions.origins``.
 """
 
 from trio_rtc._strict_names import check_public_arguments as _check_public_arguments
@@ -64,7 +65,7 @@ from .messages import CloseCode, JsonObject
 from .negotiation import negotiate
 from .options import ClientOptions, ServerOptions
 from .rooms import RoomLimits
-from .server import SignalingServer, serve
+from .server import ServerCounts, SignalingServer, serve
 
 __all__ = [
     "ClientOptions",
@@ -74,6 +75,7 @@ __all__ = [
     "Peer",
     "Room",
     "RoomLimits",
+    "ServerCounts",
     "ServerOptions",
     "SignalingError",
     "SignalingServer",

@@ -7,21 +7,25 @@ sending task, so that cancelling a ``send`` never leaves half a message on the w
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import cast
 from urllib.parse import quote, urlsplit
 
 import attrs
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+from wsproto.connection import Connection, ConnectionType
 
-from trio_rtc._environment import require_trio
-from trio_rtc.errors import ProtocolError
+from trio_rtc._environment import new_rng, require_trio
 
 from .connection_end import closing, keep_alive
 from .membership import Room
 from .messages import Welcome, parse_server_message
+from .opening_handshake import ClientHandshake, HandshakeRefused
 from .options import ClientOptions
+from .pacing import RECEIVE_SIZE
 from .plain_errors import plain_errors
+from .websocket import WebSocket, WebSocketClosed
+
+_KEPT_IN_PATH = "/%:@!$&'()*+,;="
+_KEPT_IN_QUERY = f"{_KEPT_IN_PATH}?"
 
 
 class SignalingError(Exception):
@@ -54,8 +58,9 @@ async def connect(
     try:
         with trio.fail_after(options.connect_timeout):
             stream = await endpoint.open_stream(ssl_context)
-    except OSError as error:
-        raise SignalingError(f"{url}: {error}") from error
+    except (OSError, trio.BrokenResourceError) as error:
+        # A broken resource is TLS's: a certificate that does not verify, for example.
+        raise SignalingError(f"{url}: {error.__cause__ or error}") from error
     except trio.TooSlowError:
         raise SignalingError(f"{url}: no connection within {options.connect_timeout} s") from None
     async with closing(stream, options.close_timeout), enter(stream, endpoint, options) as entered:
@@ -67,21 +72,23 @@ async def enter(
     stream: trio.abc.Stream, endpoint: "Endpoint", options: ClientOptions
 ) -> AsyncGenerator[Room, None]:
     """Enter a room over a stream that is connected to the server. The stream is left to the caller to close."""
+    websocket = await _shake_hands(stream, endpoint, options)
+    outbox, to_send = trio.open_memory_channel[str](0)
+    room = await _receive_welcome(websocket, outbox, options)
     with plain_errors():
         async with trio.open_nursery() as nursery:
-            websocket = await _shake_hands(nursery, stream, endpoint, options)
-            outbox, to_send = trio.open_memory_channel[str](0)
-            room = Room(await _receive_welcome(websocket, options), outbox, options)
-            sent_all = trio.Event()
-            nursery.start_soon(_receive_all, websocket, room)
+            reader, sent_all = Reader(stream, websocket, room), trio.Event()
+            nursery.start_soon(reader.run)
             nursery.start_soon(_send_all, websocket, to_send, sent_all)
-            nursery.start_soon(_ping, websocket, room, options)
+            nursery.start_soon(_ping, stream, websocket, room, options)
             try:
                 yield room
             finally:
                 room.close()
                 with trio.move_on_after(options.close_timeout):
+                    # The reader goes on meanwhile, so that the server is not stuck in sending to us.
                     await sent_all.wait()
+                    await reader.stop()
                     await websocket.aclose()
                 nursery.cancel_scope.cancel()
 
@@ -104,7 +111,7 @@ class Endpoint:
 
     @classmethod
     def parse(cls, url: str, room: str) -> "Endpoint":
-        """Take a URL apart.
+        """Parse a URL.
 
         Raises:
             ValueError: It is not one of a WebSocket.
@@ -112,10 +119,15 @@ class Endpoint:
         parts = urlsplit(url)
         if parts.scheme not in ("ws", "wss") or not parts.hostname:
             raise ValueError(f"{url!r} is not the URL of a signaling server: ws://host:port/")
+        try:
+            host = parts.hostname.encode("idna").decode("ascii")
+        except UnicodeError as error:
+            raise ValueError(f"{url!r}: {parts.hostname!r} is not a host name: {error}") from None
         secure = parts.scheme == "wss"
-        query = f"{parts.query}&" if parts.query else ""
-        resource = f"{parts.path or '/'}?{query}room={quote(room, safe='')}"
-        return cls(parts.hostname, parts.port or (443 if secure else 80), secure, resource)
+        query = f"{quote(parts.query, safe=_KEPT_IN_QUERY)}&" if parts.query else ""
+        path = quote(parts.path or "/", safe=_KEPT_IN_PATH)
+        resource = f"{path}?{query}room={quote(room, safe='')}"
+        return cls(host, parts.port or (443 if secure else 80), secure, resource)
 
     @property
     def authority(self) -> str:
@@ -123,92 +135,122 @@ class Endpoint:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     async def open_stream(self, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
-        """Connect.
+        """Connect, with TLS if the URL asks for it.
 
         Raises:
             OSError: There is no server there.
+            trio.BrokenResourceError: The TLS handshake failed.
         """
         if not self.secure:
             return await trio.open_tcp_stream(self.host, self.port)
-        return await trio.open_ssl_over_tcp_stream(
+        stream = await trio.open_ssl_over_tcp_stream(
             self.host, self.port, https_compatible=True, ssl_context=ssl_context
         )
+        try:
+            await stream.do_handshake()
+        except BaseException:
+            await trio.aclose_forcefully(stream)
+            raise
+        return stream
 
 
-async def _shake_hands(
-    nursery: trio.Nursery, stream: trio.abc.Stream, endpoint: Endpoint, options: ClientOptions
-) -> WebSocketConnection:
+async def _shake_hands(stream: trio.abc.Stream, endpoint: Endpoint, options: ClientOptions) -> WebSocket:
+    handshake = ClientHandshake(endpoint.authority, endpoint.resource, new_rng().randbytes(16))
     try:
         with trio.fail_after(options.connect_timeout):
-            return await wrap_client_stream(
-                nursery,
-                # Annotated as a stream over a socket, documented (and written) for any stream.
-                cast(trio.SocketStream, stream),
-                endpoint.authority,
-                endpoint.resource,
-                max_message_size=options.max_message_size,
-            )
+            await stream.send_all(handshake.request())
+            while (behind := handshake.receive(bytes(await stream.receive_some(RECEIVE_SIZE)))) is None:
+                pass
+    except HandshakeRefused as refusal:
+        raise SignalingError(str(refusal)) from refusal.__cause__
+    except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+        raise SignalingError("the connection broke during the handshake") from error
     except trio.TooSlowError:
         raise SignalingError("the server did not answer as a WebSocket server does") from None
+    return WebSocket(stream, Connection(ConnectionType.CLIENT), options.max_message_size, behind)
 
 
-async def _receive_welcome(websocket: WebSocketConnection, options: ClientOptions) -> Welcome:
+async def _receive_welcome(
+    websocket: WebSocket, outbox: trio.MemorySendChannel[str], options: ClientOptions
+) -> Room:
     try:
         with trio.fail_after(options.connect_timeout):
-            message = parse_server_message(_text(await websocket.get_message()))
-    except ConnectionClosed as error:
-        raise SignalingError(_reason_of(error)) from None
+            message = parse_server_message(await websocket.receive())
+        if not isinstance(message, Welcome):
+            raise SignalingError("not a signaling server: the first message is no welcome")
+        return Room(message, outbox, options)
+    except (SignalingError, trio.Cancelled):
+        raise
+    except WebSocketClosed as error:
+        raise SignalingError(str(error)) from None
     except trio.TooSlowError:
         raise SignalingError("the server did not say welcome") from None
-    except ProtocolError as error:
-        raise SignalingError(f"not a signaling server: {error}") from None
-    if not isinstance(message, Welcome):
-        raise SignalingError("not a signaling server: the first message is no welcome")
-    return message
+    except Exception as error:
+        raise SignalingError(f"not a signaling server: {error}") from error
 
 
-async def _receive_all(websocket: WebSocketConnection, room: Room) -> None:
-    try:
-        while True:
-            room.handle(parse_server_message(_text(await websocket.get_message())))
-    except ConnectionClosed as error:
-        room.lose(_reason_of(error))
-    except ProtocolError as error:
-        room.lose(f"not a signaling server: {error}")
-        await trio.aclose_forcefully(websocket)
+@attrs.define(eq=False)
+class Reader:
+    """The task that reads, and passes on what the server says to the room.
+
+    Attributes:
+        stream: Is closed when the connection has ended, which wakes whoever sends.
+        websocket: What is read.
+        room: What is kept up to date.
+    """
+
+    stream: trio.abc.Stream
+    websocket: WebSocket
+    room: Room
+    _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    _stopped: trio.Event = attrs.field(factory=trio.Event)
+
+    async def run(self) -> None:
+        """Read until the connection ends or ``stop`` is called."""
+        try:
+            with self._scope:
+                self.room.lose(await self._read())
+                await trio.aclose_forcefully(self.stream)
+        finally:
+            self._stopped.set()
+
+    async def stop(self) -> None:
+        """Stop reading, so that another task may."""
+        self._scope.cancel()
+        await self._stopped.wait()
+
+    async def _read(self) -> str:
+        """Read until the connection ends, and return why it did."""
+        try:
+            while True:
+                self.room.handle(parse_server_message(await self.websocket.receive()))
+        except WebSocketClosed as error:
+            return str(error)
+        except Exception as error:
+            # From our parsers, or from wsproto: what that raises for a hostile server's bytes is not a closed list.
+            return f"not a signaling server: {error}"
 
 
 async def _send_all(
-    websocket: WebSocketConnection, to_send: trio.MemoryReceiveChannel[str], sent_all: trio.Event
+    websocket: WebSocket, to_send: trio.MemoryReceiveChannel[str], sent_all: trio.Event
 ) -> None:
     # When the connection is gone, closing our end makes every send of a peer fail.
     async with to_send:
         try:
             async for text in to_send:
-                await websocket.send_message(text)
-        except ConnectionClosed:
+                await websocket.send(text)
+        except WebSocketClosed:
             pass
         finally:
             sent_all.set()
 
 
-async def _ping(websocket: WebSocketConnection, room: Room, options: ClientOptions) -> None:
+async def _ping(stream: trio.abc.Stream, websocket: WebSocket, room: Room, options: ClientOptions) -> None:
     try:
         await keep_alive(websocket, options.ping_interval, options.ping_timeout)
     except trio.TooSlowError:
         room.lose("the server does not answer")
         # Wakes the sending task, which may be stuck.
-        await trio.aclose_forcefully(websocket)
-    except ConnectionClosed:
+        await trio.aclose_forcefully(stream)
+    except WebSocketClosed:
         pass
-
-
-def _text(message: str | bytes) -> str:
-    if not isinstance(message, str):
-        raise ProtocolError("messages are text")
-    return message
-
-
-def _reason_of(error: ConnectionClosed) -> str:
-    closed = error.reason
-    return "the connection ended" if closed is None else f"{closed.reason or closed.name} ({closed.code})"

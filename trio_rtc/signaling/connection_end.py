@@ -1,18 +1,19 @@
-"""The ends of a connection: finding out that the other side is gone, and closing in bounded time."""
+"""The ends of a connection: detecting that the other side is gone, and closing in bounded time."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import trio
-from trio_websocket import WebSocketConnection
+
+from .websocket import WebSocket
 
 
-async def keep_alive(websocket: WebSocketConnection, interval: float, timeout: float) -> None:
+async def keep_alive(websocket: WebSocket, interval: float, timeout: float) -> None:
     """Ping every ``interval`` seconds.
 
     Raises:
         trio.TooSlowError: A ping was not answered within ``timeout`` seconds.
-        trio_websocket.ConnectionClosed: The connection has ended.
+        WebSocketClosed: The connection has ended.
     """
     while True:
         await trio.sleep(interval)
@@ -26,6 +27,6 @@ async def closing(stream: trio.abc.Stream, timeout: float) -> AsyncGenerator[Non
     try:
         yield
     finally:
-        # A goodbye that TLS says has to fit into the socket's buffer, which a hostile peer can keep full.
-        with trio.move_on_after(timeout):
+        # TLS's close_notify has to fit into the socket's buffer, which a hostile peer can keep full.
+        with trio.move_on_after(timeout), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await stream.aclose()

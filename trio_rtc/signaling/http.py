@@ -1,8 +1,7 @@
 """The HTTP that a signaling server speaks before a connection becomes a WebSocket: enough to serve a page.
 
-A connection carries one request. The head is read and parsed (by h11, which trio-websocket builds on); a
-WebSocket handshake is handed on with all its bytes, anything else is answered from a fixed table of pages and
-the connection is closed.
+A connection carries one request. The head is read and parsed by h11; a WebSocket handshake is checked and answered in
+``opening_handshake``, anything else is answered from a fixed table of pages and the connection is closed.
 """
 
 from collections.abc import Mapping
@@ -42,59 +41,20 @@ class RequestHead:
         method: ``GET`` and the like.
         path: The path of the target, without the query.
         query: The first value of each query parameter.
-        headers: Header fields, names in lower case; of a repeated one the last.
-        received: All bytes read so far, to be read again by whoever takes the connection over.
+        headers: Header fields, names in lower case; values of a repeated one joined by commas, RFC 9110 section 5.2.
+        rest: Bytes received behind the head.
     """
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
-    received: bytes
+    rest: bytes
 
     @property
     def wants_websocket(self) -> bool:
         """Whether this is an opening handshake, RFC 6455 section 4.2.1."""
         return self.method == "GET" and self.headers.get("upgrade", "").lower() == "websocket"
-
-    @property
-    def is_same_origin(self) -> bool:
-        """Whether the page that asks was served by the host that is asked, or no page asks at all.
-
-        Browsers send ``Origin`` with every WebSocket handshake and let any page connect anywhere; it is on the
-        server to refuse strangers (RFC 6455 section 10.2).
-        """
-        origin = self.headers.get("origin")
-        return origin is None or urlsplit(origin).netloc.lower() == self.headers.get("host", "").lower()
-
-
-class ReplayedStream(trio.abc.Stream):
-    """A stream whose first bytes have been read already and are read again."""
-
-    def __init__(self, received: bytes, stream: trio.abc.Stream) -> None:
-        self._received = received
-        self._stream = stream
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Return what was read before first, then read on."""
-        if not self._received:
-            return bytes(await self._stream.receive_some(max_bytes))
-        await trio.lowlevel.checkpoint()
-        end = len(self._received) if max_bytes is None else max_bytes
-        data, self._received = self._received[:end], self._received[end:]
-        return data
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send through the stream."""
-        await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        """Wait as the stream does."""
-        await self._stream.wait_send_all_might_not_block()
-
-    async def aclose(self) -> None:
-        """Close the stream."""
-        await self._stream.aclose()
 
 
 async def read_request_head(stream: trio.abc.Stream) -> RequestHead:
@@ -110,6 +70,9 @@ async def read_request_head(stream: trio.abc.Stream) -> RequestHead:
         if not data:
             raise ProtocolError("the connection ended within the head of a request")
         received += data
+        if not chr(received[0]).isprintable() and received[0] not in b"\r\n":
+            # No method begins like that, but TLS does, whose client would wait for an answer until its timeout.
+            raise ProtocolError("not HTTP, perhaps TLS")
         if len(received) > MAX_HEAD_SIZE:
             raise ProtocolError("the head of the request is too large")
     return _parse_head(bytes(received), end + 4)
@@ -124,14 +87,19 @@ def _parse_head(received: bytes, size: int) -> RequestHead:
             raise ProtocolError("not a request")
         target = urlsplit(request.target.decode("ascii"))
         query = parse_qs(target.query, keep_blank_values=True, max_num_fields=16)
-    except (h11.RemoteProtocolError, ValueError) as error:
-        raise ProtocolError(f"not an HTTP request: {error}") from None
+        headers: dict[str, str] = {}
+        for name, value in request.headers:
+            key, text = name.decode("ascii"), value.decode("latin-1")
+            headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    except Exception as error:
+        # What parsers written by others raise for hostile bytes is not a closed list.
+        raise ProtocolError(f"not an HTTP request: {error}") from error
     return RequestHead(
         method=request.method.decode("ascii"),
         path=target.path,
         query={name: values[0] for name, values in query.items()},
-        headers={name.decode("ascii"): value.decode("latin-1") for name, value in request.headers},
-        received=received,
+        headers=headers,
+        rest=received[size:],
     )
 
 
@@ -145,9 +113,11 @@ async def answer(stream: trio.abc.Stream, head: RequestHead, pages: Mapping[str,
         await send_response(stream, HTTPStatus.OK, page, with_body=head.method == "GET")
 
 
-async def refuse(stream: trio.abc.Stream, status: HTTPStatus, reason: str) -> None:
+async def refuse(
+    stream: trio.abc.Stream, status: HTTPStatus, reason: str, headers: Mapping[str, str]
+) -> None:
     """Answer with an error and a line that says why."""
-    await send_response(stream, status, _plain(reason))
+    await send_response(stream, status, attrs.evolve(_plain(reason), headers=headers))
 
 
 async def send_response(

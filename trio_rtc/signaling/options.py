@@ -11,28 +11,49 @@ class ServerOptions:
 
     Attributes:
         limits: Bounds of the rooms.
-        max_connections: Connections at once, those that are still shaking hands included.
+        max_connections: WebSockets at once. Further handshakes are refused (503).
+        max_connections_per_address: WebSockets at once from one IPv4 address or one IPv6 /64 network. Further
+            handshakes are refused (429). Behind a reverse proxy all connections have the proxy's address: set it to
+            ``max_connections`` there, and let the proxy count.
+        max_handshakes: Connections at once whose HTTP request or handshake is not complete. A further connection takes
+            the place of the oldest one from the address that has the most.
+        max_handshakes_per_address: The same from one address; the oldest one of this address goes.
         max_message_size: Characters of one message.
         message_rate: Messages a second that a member may send in the long run.
         message_burst: Messages that a member may send at once.
-        handshake_timeout: Seconds for the HTTP request and for the WebSocket handshake, each.
+        byte_rate: Bytes a second that a connection may send in the long run, TLS and framing included.
+        byte_burst: Bytes that a connection may send at once.
+        frame_rate: Frames a second that a member may send in the long run: fragments of messages, pings and pongs
+            included. As many reads from the network are allowed.
+        frame_burst: Frames that a member may send at once.
+        handshake_timeout: Seconds for TLS, the HTTP request and the WebSocket handshake, together.
         close_timeout: Seconds for the closing handshake.
         ping_interval: Seconds between two pings.
         ping_timeout: Seconds for the answer to a ping.
         origins: The origins ("https://example.org") whose pages may connect, ``None`` for pages of this very
             host, or a set with ``"*"`` for all. Programs, which send no ``Origin``, always may.
+        hosts: Names of this host ("signaling.example.org"), for ``origins=None``. IP addresses, ``localhost`` and the
+            ``host`` given to ``serve`` need not be listed; ``"*"`` is any name, and opens the server to DNS rebinding.
     """
 
     limits: RoomLimits = attrs.field(factory=RoomLimits)
     max_connections: int = 1000
+    max_connections_per_address: int = 100
+    max_handshakes: int = 256
+    max_handshakes_per_address: int = 32
     max_message_size: int = 65_536
     message_rate: float = 50.0
     message_burst: float = 200.0
+    byte_rate: float = 262_144.0
+    byte_burst: float = 1_048_576.0
+    frame_rate: float = 200.0
+    frame_burst: float = 1000.0
     handshake_timeout: float = 10.0
     close_timeout: float = 2.0
     ping_interval: float = 20.0
     ping_timeout: float = 20.0
     origins: frozenset[str] | None = None
+    hosts: frozenset[str] = frozenset()
 
 
 @attrs.frozen

@@ -1,15 +1,15 @@
-"""A bound on how many messages a member may send. Pure: time is handed in."""
+"""A bound on how much a client may send. Pure: time is passed in."""
 
 import attrs
 
 
 @attrs.define
 class TokenBucket:
-    """Lets ``burst`` things through at once and ``rate`` a second in the long run.
+    """Admits an amount of ``burst`` at once and ``rate`` a second in the long run.
 
     Attributes:
-        rate: Things a second.
-        burst: Things that may come without a pause after a long silence.
+        rate: Amount a second.
+        burst: Amount that may come without a pause after a long silence.
     """
 
     rate: float
@@ -20,9 +20,9 @@ class TokenBucket:
     def __attrs_post_init__(self) -> None:
         self._tokens = self.burst
 
-    def take(self, now: float) -> float:
-        """Count one thing at time ``now`` (seconds) and return how many seconds to pause after it."""
+    def take(self, now: float, amount: float = 1.0) -> float:
+        """Record an amount at time ``now`` (seconds) and return how many seconds to pause after it."""
         elapsed = max(0.0, now - self._updated)
-        self._tokens = min(self.burst, self._tokens + elapsed * self.rate) - 1.0
+        self._tokens = min(self.burst, self._tokens + elapsed * self.rate) - amount
         self._updated = now
         return max(0.0, -self._tokens / self.rate)

@@ -4,41 +4,72 @@ One task for each connection, with three more beside it once it has entered a ro
 sends what is queued, one pings. Nothing that a client does reaches further than its own connection:
 
 * Text that is no message of the format ends the connection with a code that names the reason.
-* Who sends more than the allowed rate is read more slowly, and TCP slows it down at the source.
-* Who reads more slowly than the others talk is dismissed when its queue is full, and so is who answers no ping.
+* A client that sends more bytes, frames or messages than allowed is read more slowly, and TCP slows it down at the
+  source.
+* A member that reads more slowly than the others talk is dismissed when its queue is full, or when it answers no ping.
 * Connections, rooms, members, the size of messages and the time for a handshake are limited.
+* Any exception that handling one connection raises ends that connection, is logged and counted. The parsers of HTTP,
+  TLS, WebSocket and JSON were written by others, and what they raise for hostile bytes is not a closed list.
 """
 
 import logging
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
+from types import MappingProxyType
 
+import attrs
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
-from wsproto.utilities import ProtocolError as WebSocketProtocolError
+from wsproto.connection import Connection, ConnectionType
 
 from trio_rtc._environment import require_trio
 from trio_rtc.errors import ProtocolError
 
+from .admission import Admitted, ConnectionTable, source_of
 from .connection_end import closing
-from .http import Page, ReplayedStream, RequestHead, answer, read_request_head, refuse
+from .http import Page, RequestHead, answer, read_request_head, refuse
 from .messages import Addressed
+from .opening_handshake import HandshakeRefused, accept
 from .options import ServerOptions
+from .origin import OriginPolicy, own_names
+from .pacing import PacedStream
+from .rate import TokenBucket
 from .rooms import Member, RoomRefused, Rooms
 from .session import Dismissal, MemberSession
+from .websocket import WebSocket, WebSocketClosed
 
 logger = logging.getLogger("trio_rtc.signaling")
 
-_CLIENT_ERRORS = (
-    ProtocolError,
-    WebSocketProtocolError,
-    ConnectionClosed,
-    OSError,
-    trio.BrokenResourceError,
-    trio.ClosedResourceError,
-)
+_ORDINARY_ENDS = (ProtocolError, WebSocketClosed, OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+"""What ends connections every day. Anything else is as harmless to the others, but worth a warning."""
+
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_WARNINGS = (1.0, 10.0)
+"""Warnings a second in the long run and at once, so that a client cannot fill the log."""
+
+
+@attrs.define
+class ServerCounts:
+    """How many connections a server has had, by how they went.
+
+    Attributes:
+        accepted: Connections that were accepted from the listening sockets.
+        entered: Members that entered a room.
+        displaced: Connections that made room for others before their handshake was complete.
+        timed_out: Connections whose handshake took too long.
+        refused: Handshakes that were answered with an error: too many connections, a foreign origin, a bad request.
+        dismissed: Members that were sent away with a close code.
+        failed: Connections that an unexpected exception ended.
+    """
+
+    accepted: int = 0
+    entered: int = 0
+    displaced: int = 0
+    timed_out: int = 0
+    refused: int = 0
+    dismissed: int = 0
+    failed: int = 0
 
 
 class SignalingServer:
@@ -48,6 +79,8 @@ class SignalingServer:
         pages: What to answer to plain HTTP requests, by path.
         options: What is allowed.
         addresses: Where the server listens; empty when it is given streams instead.
+        ssl_context: For ``https`` and ``wss``.
+        hosts: Names that the server goes by, beside those of the options.
     """
 
     def __init__(
@@ -55,13 +88,19 @@ class SignalingServer:
         pages: Mapping[str, Page] | None = None,
         options: ServerOptions | None = None,
         addresses: Sequence[tuple[str, int]] = (),
+        ssl_context: ssl.SSLContext | None = None,
+        hosts: Collection[str] = (),
     ) -> None:
         self._pages = pages or {}
         self._options = options or ServerOptions()
         self._addresses = tuple(addresses)
+        self._ssl_context = ssl_context
+        self._origins = OriginPolicy(self._options.origins, own_names({*hosts, *self._options.hosts}))
         self._rooms = Rooms(self._options.limits)
         self._sessions: dict[str, MemberSession] = {}
-        self._connections = 0
+        self._connections = ConnectionTable(self._options)
+        self._counts = ServerCounts()
+        self._warnings = TokenBucket(*_WARNINGS)
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
@@ -77,55 +116,111 @@ class SignalingServer:
         """Return the rooms that exist, and the ids of their members in the order in which they came."""
         return self._rooms.occupancy()
 
-    async def handle_stream(self, stream: trio.abc.Stream) -> None:
-        """Serve one accepted connection until it ends, then close it. Never raises for what a client did."""
-        self._connections += 1
+    def counts(self) -> ServerCounts:
+        """Return how many connections there have been, by how they went."""
+        return attrs.evolve(self._counts)
+
+    async def handle_stream(self, stream: trio.abc.Stream, *, address: str | None = None) -> None:
+        """Serve one accepted connection until it ends, then close it. Never raises for what a client did.
+
+        Args:
+            stream: The connection.
+            address: The IP address that it is counted for; by default that of its socket, if it has one.
+        """
+        pending = trio.CancelScope(deadline=trio.current_time() + self._options.handshake_timeout)
+        admitted = self._connections.add(source_of(address or _address_of(stream)), pending.cancel)
+        self._counts.accepted += 1
         try:
-            async with closing(stream, self._options.close_timeout):
-                head = await self._read_websocket_request(stream)
-                if head is not None:
-                    await self._serve_websocket(stream, head)
-        except* _CLIENT_ERRORS as errors:
-            logger.debug("a connection ended: %r", errors)
+            await self._serve_connection(stream, admitted, pending)
+        except* Exception as errors:
+            self._record_end(errors)
         finally:
-            self._connections -= 1
+            self._connections.remove(admitted)
 
-    async def _read_websocket_request(self, stream: trio.abc.Stream) -> RequestHead | None:
-        """Read a request. Return it if it is to become a WebSocket, else answer it."""
-        with trio.move_on_after(self._options.handshake_timeout):
-            head = await read_request_head(stream)
-            if self._connections > self._options.max_connections:
-                await refuse(stream, HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.")
-            elif not head.wants_websocket:
-                await answer(stream, head, self._pages)
-            elif not self._is_welcome(head):
-                await refuse(stream, HTTPStatus.FORBIDDEN, "Pages of this origin may not connect.")
-            else:
-                return head
-        return None
+    async def _serve_connection(
+        self, stream: trio.abc.Stream, admitted: Admitted, pending: trio.CancelScope
+    ) -> None:
+        opened = None
+        secured = self._paced(stream)
+        async with closing(secured, self._options.close_timeout):
+            with pending:
+                opened = await self._open_websocket(secured, admitted)
+            if pending.cancelled_caught:
+                # Not closed with ceremony: there may be no TLS yet to say goodbye in.
+                await trio.aclose_forcefully(stream)
+                if pending.deadline > trio.current_time():
+                    self._counts.displaced += 1
+                else:
+                    self._counts.timed_out += 1
+            elif opened is not None:
+                await self._serve_member(*opened)
 
-    def _is_welcome(self, head: RequestHead) -> bool:
-        origins = self._options.origins
-        if origins is None:
-            return head.is_same_origin
-        origin = head.headers.get("origin")
-        return origin is None or origin in origins or "*" in origins
+    def _paced(self, stream: trio.abc.Stream) -> trio.abc.Stream:
+        options = self._options
+        paced = PacedStream(
+            stream,
+            TokenBucket(options.byte_rate, options.byte_burst),
+            TokenBucket(options.frame_rate, options.frame_burst),
+        )
+        if self._ssl_context is None:
+            return paced
+        return trio.SSLStream(paced, self._ssl_context, server_side=True, https_compatible=True)
 
-    async def _serve_websocket(self, stream: trio.abc.Stream, head: RequestHead) -> None:
-        async with trio.open_nursery() as nursery:
-            websocket = None
-            with trio.move_on_after(self._options.handshake_timeout):
-                request = await wrap_server_stream(
-                    nursery,
-                    ReplayedStream(head.received, stream),
-                    max_message_size=self._options.max_message_size,
-                )
-                websocket = await request.accept()
-            if websocket is not None:
-                await self._serve_member(websocket, head.query.get("room", ""))
-            nursery.cancel_scope.cancel()
+    def _record_end(self, errors: BaseExceptionGroup[Exception]) -> None:
+        _, unexpected = errors.split(_ORDINARY_ENDS)
+        if unexpected is None:
+            logger.debug("a connection ended: %r", errors)
+            return
+        self._counts.failed += 1
+        quiet = self._warnings.take(trio.current_time()) > 0
+        logger.log(
+            logging.DEBUG if quiet else logging.WARNING,
+            "an unexpected exception ended a connection; the server goes on",
+            exc_info=unexpected,
+        )
 
-    async def _serve_member(self, websocket: WebSocketConnection, room: str) -> None:
+    async def _open_websocket(
+        self, stream: trio.abc.Stream, admitted: Admitted
+    ) -> tuple[WebSocket, str] | None:
+        """Read a request. Return its WebSocket and the name of its room, or answer it otherwise."""
+        head = await read_request_head(stream)
+        if not head.wants_websocket:
+            await answer(stream, head, self._pages)
+            return None
+        try:
+            response = self._check(stream, head)
+        except HandshakeRefused as refusal:
+            await self._refuse(stream, refusal.status, str(refusal), refusal.headers)
+            return None
+        if (status := self._connections.open(admitted)) is not None:
+            await self._refuse(stream, status, "Too many connections.")
+            return None
+        await stream.send_all(response)
+        frames = TokenBucket(self._options.frame_rate, self._options.frame_burst)
+        connection = Connection(ConnectionType.SERVER)
+        size = self._options.max_message_size
+        return WebSocket(stream, connection, size, head.rest, frames), head.query.get("room", "")
+
+    def _check(self, stream: trio.abc.Stream, head: RequestHead) -> bytes:
+        origin, host = head.headers.get("origin"), head.headers.get("host", "").lower()
+        if not self._origins.admits(origin, host, secure=isinstance(stream, trio.SSLStream)):
+            raise HandshakeRefused(
+                "Pages of this origin may not connect (ServerOptions.origins and hosts).",
+                HTTPStatus.FORBIDDEN,
+            )
+        return accept(head)
+
+    async def _refuse(
+        self,
+        stream: trio.abc.Stream,
+        status: HTTPStatus,
+        reason: str,
+        headers: Mapping[str, str] = _NO_HEADERS,
+    ) -> None:
+        self._counts.refused += 1
+        await refuse(stream, status, reason, headers)
+
+    async def _serve_member(self, websocket: WebSocket, room: str) -> None:
         try:
             member, touched = self._rooms.join(room)
         except RoomRefused as refusal:
@@ -133,13 +228,14 @@ class SignalingServer:
             return
         session = MemberSession(websocket, member, self._options, self._relay)
         self._sessions[member.id] = session
+        self._counts.entered += 1
         self._wake(touched)
         try:
             dismissal = await session.run()
         finally:
             del self._sessions[member.id]
             self._wake(self._rooms.leave(member))
-        if dismissal is not None and not session.was_cut_off:
+        if dismissal is not None:
             await self._close(websocket, dismissal)
 
     def _relay(self, sender: Member, message: Addressed) -> None:
@@ -149,7 +245,8 @@ class SignalingServer:
         for member in members:
             self._sessions[member.id].queue_changed()
 
-    async def _close(self, websocket: WebSocketConnection, dismissal: Dismissal) -> None:
+    async def _close(self, websocket: WebSocket, dismissal: Dismissal) -> None:
+        self._counts.dismissed += 1
         logger.debug("dismissed a client: %s", dismissal)
         with trio.move_on_after(self._options.close_timeout):
             await websocket.aclose(dismissal.code, dismissal.reason)
@@ -178,13 +275,21 @@ async def serve(
         OSError: The address cannot be listened on.
     """
     require_trio("signaling.serve")
-    tcp_listeners = await trio.open_tcp_listeners(port, host=host)
-    addresses = [listener.socket.getsockname()[:2] for listener in tcp_listeners]
-    server = SignalingServer(pages, options, addresses)
-    listeners: list[trio.abc.Listener[trio.abc.Stream]] = [
-        listener if ssl_context is None else trio.SSLListener(listener, ssl_context, https_compatible=True)
-        for listener in tcp_listeners
-    ]
+    listeners = await trio.open_tcp_listeners(port, host=host)
+    addresses = [listener.socket.getsockname()[:2] for listener in listeners]
+    server = SignalingServer(pages, options, addresses, ssl_context, [host])
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(trio.serve_listeners, server.handle_stream, listeners))
         task_status.started(server)
+
+
+def _address_of(stream: trio.abc.Stream) -> str | None:
+    while isinstance(stream, trio.SSLStream):
+        stream = stream.transport_stream
+    if not isinstance(stream, trio.SocketStream):
+        return None
+    try:
+        peer = stream.socket.getpeername()
+    except OSError:  # it has gone already
+        return None
+    return str(peer[0]) if isinstance(peer, tuple) else None

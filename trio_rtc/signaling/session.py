@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import attrs
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from trio_rtc.errors import ProtocolError
 
@@ -13,6 +12,7 @@ from .messages import Addressed, CloseCode, parse_client_message
 from .options import ServerOptions
 from .rate import TokenBucket
 from .rooms import Member
+from .websocket import WebSocket, WebSocketClosed, WebSocketViolation
 
 
 @attrs.frozen
@@ -35,7 +35,7 @@ class MemberSession:
 
     def __init__(
         self,
-        websocket: WebSocketConnection,
+        websocket: WebSocket,
         member: Member,
         options: ServerOptions,
         relay: Callable[[Member, Addressed], None],
@@ -47,15 +47,9 @@ class MemberSession:
         self._queue_changed = trio.Event()
         self._scope = trio.CancelScope()
         self._dismissal: Dismissal | None = None
-        self._is_sending = False
-
-    @property
-    def was_cut_off(self) -> bool:
-        """Whether a message has been sent in part only, so that nothing can be said after it."""
-        return self._is_sending
 
     def queue_changed(self) -> None:
-        """Hear that something was put into the member's queue, or did not fit."""
+        """Send what was put into the member's queue, or dismiss the member if it did not fit."""
         if self._member.overflowed:
             self._dismiss(CloseCode.TOO_SLOW, "messages were not taken quickly enough")
         self._queue_changed.set()
@@ -79,27 +73,25 @@ class MemberSession:
         bucket = TokenBucket(self._options.message_rate, self._options.message_burst)
         try:
             while True:
-                text = await self._websocket.get_message()
-                if not isinstance(text, str):
-                    raise ProtocolError("messages are text")
+                text = await self._websocket.receive()
                 self._relay(self._member, parse_client_message(text))
                 # Not reading on is what slows a flood down: the client's TCP connection fills up.
                 await trio.sleep(bucket.take(trio.current_time()))
+        except WebSocketViolation as error:
+            self._dismiss(error.code, str(error)[:100])
         except ProtocolError as error:
             self._dismiss(CloseCode.BAD_MESSAGE, str(error)[:100])
-        except ConnectionClosed:
+        except WebSocketClosed:
             pass
 
     async def _send_queue(self) -> None:
         try:
             while True:
                 while (text := self._member.take()) is not None:
-                    self._is_sending = True
-                    await self._websocket.send_message(text)
-                    self._is_sending = False
+                    await self._websocket.send(text)
                 await self._queue_changed.wait()
                 self._queue_changed = trio.Event()
-        except ConnectionClosed:
+        except WebSocketClosed:
             self._scope.cancel()
 
     async def _ping(self) -> None:
@@ -107,5 +99,5 @@ class MemberSession:
             await keep_alive(self._websocket, self._options.ping_interval, self._options.ping_timeout)
         except trio.TooSlowError:
             self._dismiss(CloseCode.TOO_SLOW, "a ping was not answered")
-        except ConnectionClosed:
+        except WebSocketClosed:
             self._scope.cancel()

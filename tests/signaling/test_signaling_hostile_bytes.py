@@ -1,0 +1,247 @@
+"""The boundary of one connection: whatever its bytes are, the server goes on and nobody else notices."""
+
+import logging
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.strategies.signaling_streams import in_room, open_stream
+from tests.strategies.websocket_bytes import (
+    HANDSHAKE_FIELDS,
+    Frame,
+    frames,
+    handshake,
+    hostile_heads,
+    hostile_values,
+    parse_frames,
+)
+from trio_rtc import signaling
+from trio_rtc.signaling import CloseCode, Page, ServerOptions, SignalingServer
+
+REQUEST = b"GET /?room=r HTTP/1.1"
+OPCODES = {"text": 0x81, "close": 0x88, "pong": 0x8A}
+
+HEADS_THAT_ENDED_THE_SERVER = (
+    handshake((b"Origin", b"http://[")),
+    handshake((b"Sec-WebSocket-Protocol", b"\xff")),
+    handshake((b"Sec-WebSocket-Extensions", b"\xff")),
+    handshake((b"Connection", b"\xff, Upgrade")),
+)
+
+
+async def reply_to(server: SignalingServer, *parts: bytes) -> bytes:
+    """Send bytes, then the end, and return everything that the server answers."""
+    async with trio.open_nursery() as nursery:
+        stream = open_stream(server, nursery)
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            for part in parts:
+                await stream.send_all(part)
+                await trio.testing.wait_all_tasks_blocked()
+            await stream.send_eof()
+        received = b"".join([bytes(data) async for data in stream])
+        await stream.aclose()
+        return received
+
+
+async def frames_after(server: SignalingServer, *sent: Frame) -> list[tuple[int, bytes]]:
+    """Enter a room, send frames, and return the server's, without its welcome."""
+    received = await reply_to(server, handshake(), b"".join(frame.encode() for frame in sent))
+    head, _, rest = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 101 ")
+    welcome, *others = parse_frames(rest)
+    assert b"welcome" in welcome[1]
+    return others
+
+
+async def say_beside_a_bystander(parts: tuple[bytes, ...]) -> None:
+    server = SignalingServer(pages={"/": Page(b"hello")})
+    async with in_room(server, "r") as bystander:
+        await reply_to(server, *parts)
+        await trio.sleep(30)
+        assert server.occupancy() == {"r": (bystander.id,)}
+        assert server.counts().failed == 0
+        async with in_room(server, "r") as other:
+            peer = await other.receive()
+            await peer.send({"still": "here"})
+            while (met := await bystander.receive()).id != other.id:
+                pass
+            assert await met.receive() == {"still": "here"}
+
+
+def run_beside_a_bystander(*parts: bytes) -> None:
+    trio.run(say_beside_a_bystander, parts, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+@given(head=hostile_heads(REQUEST, HANDSHAKE_FIELDS))
+@example(head=HEADS_THAT_ENDED_THE_SERVER[0])
+@example(head=HEADS_THAT_ENDED_THE_SERVER[1])
+@example(head=HEADS_THAT_ENDED_THE_SERVER[2])
+@example(head=HEADS_THAT_ENDED_THE_SERVER[3])
+@example(head=handshake((b"Host", b"\xff")))
+@example(head=handshake((b"Host", b"a" * 64)))
+def test_a_hostile_field_of_a_handshake_ends_one_connection_only(head: bytes) -> None:
+    run_beside_a_bystander(head, Frame(8, b"\x03\xe8").encode())
+
+
+@given(target=hostile_values())
+@example(target=b"http://[::1")
+@example(target=b"/?room=%ff&room=&" + b"a&" * 50)
+def test_a_hostile_target_ends_one_connection_only(target: bytes) -> None:
+    run_beside_a_bystander(handshake(target=target))
+
+
+@given(sent=st.lists(frames(), max_size=8))
+def test_hostile_frames_end_one_connection_only(sent: list[bytes]) -> None:
+    run_beside_a_bystander(handshake(), b"".join(sent))
+
+
+@given(sent=st.lists(frames(), max_size=4), size=st.integers(1, 3))
+def test_frames_in_small_pieces_end_one_connection_only(sent: list[bytes], size: int) -> None:
+    data = b"".join(sent)[:120]
+    run_beside_a_bystander(handshake(), *(data[at : at + size] for at in range(0, len(data), size)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ([(b"Sec-WebSocket-Protocol", b"\xff")], 101),
+        ([(b"Sec-WebSocket-Extensions", b"permessage-deflate; client_max_window_bits=99")], 101),
+        ([(b"Connection", b"keep-alive, UPGRADE")], 101),
+        ([(b"Upgrade", b"WebSocket")], 101),
+        ([(b"Origin", b"http://[")], 403),
+        ([(b"Origin", b"http://signaling.example:99999")], 403),
+        ([(b"Connection", b"keep-alive")], 400),
+        ([(b"Connection", b"\xff")], 400),
+        ([(b"Sec-WebSocket-Version", b"8")], 426),
+        ([(b"Sec-WebSocket-Version", b"13"), (b"Sec-WebSocket-Version", b"13")], 426),
+        ([(b"Sec-WebSocket-Key", b"AAAA")], 400),
+        ([(b"Sec-WebSocket-Key", b"\xff")], 400),
+    ],
+)
+async def test_a_handshake_is_answered_as_rfc_6455_says(
+    fields: list[tuple[bytes, bytes]], status: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    server = SignalingServer()
+    received = await reply_to(server, handshake(*fields))
+    assert received.startswith(f"HTTP/1.1 {status} ".encode())
+    assert (b"Sec-WebSocket-Version: 13\r\n" in received) == (status == 426)
+    assert (b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in received) == (status == 101)
+    # Nothing is negotiated that frames could hide behind.
+    assert b"Sec-WebSocket-Extensions" not in received
+    assert server.counts().refused == (status != 101)
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ([Frame(1, b"{}", rsv=4)], 1002),
+        ([Frame(1, b"{}", rsv=2)], 1002),
+        ([Frame(9, rsv=1)], 1002),
+        ([Frame(3)], 1002),
+        ([Frame(11)], 1002),
+        ([Frame(1, b"{}", mask=None)], 1002),
+        ([Frame(9, fin=False)], 1002),
+        ([Frame(9, b"x" * 126)], 1002),
+        ([Frame(0, b"{}")], 1002),
+        ([Frame(1, b"{", fin=False), Frame(1, b"}")], 1002),
+        ([Frame(1, b"{}", length_size=2)], 1002),
+        ([Frame(1, b"{}", length_size=8)], 1002),
+        ([Frame(1, announced=1 << 63)], 1002),
+        ([Frame(8, b"\x03")], 1002),
+        ([Frame(8, struct.pack("!H", 999))], 1002),
+        ([Frame(8, struct.pack("!H", 1005))], 1002),
+        ([Frame(8, struct.pack("!H", 2999))], 1002),
+        ([Frame(8, struct.pack("!H", 5000))], 1002),
+        ([Frame(8, b"\x03\xe8\xff")], 1007),
+        ([Frame(1, b"\xff")], 1007),
+        ([Frame(1, b"\xed\xa0\x80")], 1007),
+        ([Frame(1, b"\xe2\x98", fin=False), Frame(0, b"x")], 1007),
+        ([Frame(2, b"{}")], CloseCode.BAD_MESSAGE),
+        ([Frame(1, b"x" * 65_537)], 1009),
+        ([Frame(1, b"x" * 40_000, fin=False), Frame(0, b"x" * 30_000)], 1009),
+        ([Frame(8, struct.pack("!H", 4321))], 4321),
+    ],
+)
+async def test_a_wrong_frame_is_answered_with_the_code_that_names_it(
+    sent: list[Frame], code: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    server = SignalingServer()
+    answers = await frames_after(server, *sent)
+    assert [opcode for opcode, _ in answers] == [OPCODES["close"]]
+    assert struct.unpack_from("!H", answers[0][1]) == (code,)
+    assert server.counts().dismissed == (code != 4321)
+
+
+async def test_a_fragmented_message_with_a_ping_between_is_whole(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    server = SignalingServer()
+    message = '{"data":{"snow":"☃"}}'.encode()
+    cut = message.index("☃".encode()) + 1
+    pieces = [
+        Frame(1, message[:cut], fin=False),
+        Frame(9, b"echo"),
+        Frame(0, b"", fin=False),
+        Frame(10, b"nobody asked"),
+        Frame(0, message[cut:]),
+        Frame(8),
+    ]
+    async with in_room(server, "r") as other, trio.open_nursery() as nursery:
+
+        async def receive() -> None:
+            assert await (await other.receive()).receive() == {"snow": "☃"}
+
+        nursery.start_soon(receive)
+        answers = await frames_after(server, *pieces)
+    assert answers == [(OPCODES["pong"], b"echo"), (OPCODES["close"], b"")]
+
+
+class BrokenPages(Mapping[str, Page]):
+    """Pages that cannot be looked up: an exception nobody has thought of."""
+
+    def __getitem__(self, path: str) -> Page:
+        raise ZeroDivisionError(path)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 1
+
+
+async def test_an_unexpected_exception_ends_one_connection_and_is_logged_and_counted(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = SignalingServer(pages=BrokenPages())
+    with caplog.at_level(logging.WARNING, "trio_rtc.signaling"):
+        async with in_room(server, "r") as bystander:
+            for _ in range(30):
+                assert await reply_to(server, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") == b""
+            async with in_room(server, "r") as other:
+                await (await other.receive()).send({"going": "on"})
+                assert await (await bystander.receive()).receive() == {"going": "on"}
+    assert server.counts().failed == 30
+    assert server.counts().entered == 2
+    # Not one warning for each: a client must not fill the log.
+    assert len(caplog.records) == 10
+    assert "ended a connection" in caplog.records[0].getMessage()
+    assert caplog.records[0].exc_info is not None
+
+
+async def test_what_once_ended_serve_and_the_program_around_it_does_not() -> None:
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(partial(signaling.serve, options=ServerOptions(max_connections=10)))
+        for head in HEADS_THAT_ENDED_THE_SERVER:
+            async with await trio.open_tcp_stream("127.0.0.1", server.port) as stream:
+                await stream.send_all(head + Frame(8).encode())
+                assert (await stream.receive_some()).startswith(b"HTTP/1.1 ")
+        async with signaling.connect(f"ws://127.0.0.1:{server.port}/", room="r") as room:
+            assert room.id
+        nursery.cancel_scope.cancel()

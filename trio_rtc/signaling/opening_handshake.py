@@ -1,0 +1,169 @@
+"""The opening handshake of a WebSocket, RFC 6455 section 4: what each side checks. Pure: bytes in, bytes out.
+
+Neither a subprotocol nor an extension is offered or accepted.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+
+import attrs
+import h11
+from wsproto.utilities import generate_accept_token
+
+from trio_rtc.errors import ProtocolError
+
+from .http import MAX_HEAD_SIZE, RequestHead
+
+_VERSION = "13"
+_NONCE_SIZE = 16
+_MAX_RESPONSE_SIZE = 65_536
+
+
+class HandshakeRefused(ProtocolError):
+    """The opening handshake did not succeed.
+
+    Attributes:
+        status: What a server answers with.
+        headers: Fields of that answer.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        status: HTTPStatus = HTTPStatus.BAD_REQUEST,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.headers = headers
+
+
+def accept(head: RequestHead) -> bytes:
+    """Return the response to a client's opening handshake, section 4.2.
+
+    Raises:
+        HandshakeRefused: The request is not a valid handshake.
+    """
+    if "upgrade" not in _tokens(head.headers.get("connection", "")):
+        raise HandshakeRefused("Connection: Upgrade is missing.")
+    if head.headers.get("sec-websocket-version") != _VERSION:
+        # Section 4.2.2: the answer names the versions that are supported.
+        raise HandshakeRefused(
+            "Only version 13 of WebSocket is supported.",
+            HTTPStatus.UPGRADE_REQUIRED,
+            {"Sec-WebSocket-Version": _VERSION},
+        )
+    key = head.headers.get("sec-websocket-key", "")
+    try:
+        nonce = base64.b64decode(key, validate=True)
+    except (binascii.Error, ValueError):
+        nonce = b""
+    if len(nonce) != _NONCE_SIZE:
+        raise HandshakeRefused("Sec-WebSocket-Key must be 16 bytes in base64.")
+    lines = (
+        b"HTTP/1.1 101 Switching Protocols",
+        b"Upgrade: websocket",
+        b"Connection: Upgrade",
+        b"Sec-WebSocket-Accept: " + generate_accept_token(key.encode("ascii")),
+    )
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+@attrs.define
+class ClientHandshake:
+    """A client's opening handshake, section 4.1.
+
+    Attributes:
+        host: The ``Host`` field.
+        resource: Path and query.
+        nonce: 16 random bytes.
+    """
+
+    host: str
+    resource: str
+    nonce: bytes
+    _http: h11.Connection = attrs.field(
+        factory=lambda: h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_SIZE)
+    )
+    _received: int = 0
+
+    @property
+    def _key(self) -> bytes:
+        return base64.b64encode(self.nonce)
+
+    def request(self) -> bytes:
+        """Return the request."""
+        fields = [
+            ("Host", self.host),
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Key", self._key.decode("ascii")),
+            ("Sec-WebSocket-Version", _VERSION),
+        ]
+        request = h11.Request(method="GET", target=self.resource, headers=fields)
+        return self._http.send(request) or b""
+
+    def receive(self, data: bytes) -> bytes | None:
+        """Read the response. Return the bytes that came behind it, or ``None`` while it is incomplete.
+
+        Args:
+            data: What was received; empty when the server has closed the connection.
+
+        Raises:
+            HandshakeRefused: The server did not accept.
+        """
+        if not data:
+            raise HandshakeRefused("the server closed the connection during the handshake")
+        self._received += len(data)
+        if self._received > _MAX_RESPONSE_SIZE:
+            raise HandshakeRefused("the response to the handshake is too long")
+        try:
+            self._http.receive_data(data)
+            event = self._http.next_event()
+            while isinstance(event, h11.InformationalResponse) and event.status_code != 101:
+                event = self._http.next_event()
+        except Exception as error:
+            # What h11 raises for bytes that are not HTTP is not a closed list.
+            raise HandshakeRefused(f"not an HTTP response: {error}") from error
+        if isinstance(event, h11.InformationalResponse):
+            self._check(event)
+            return bytes(self._http.trailing_data[0])
+        if isinstance(event, h11.Response):
+            raise HandshakeRefused(_describe(event))
+        return None
+
+    def _check(self, response: h11.InformationalResponse) -> None:
+        fields: dict[bytes, bytes] = {}
+        for name, value in response.headers:
+            fields[name] = fields[name] + b"," + value if name in fields else value
+        if fields.get(b"upgrade", b"").lower() != b"websocket":
+            raise HandshakeRefused("the server switched to another protocol than WebSocket")
+        if "upgrade" not in _tokens(fields.get(b"connection", b"").decode("latin-1")):
+            raise HandshakeRefused("Connection: Upgrade is missing in the server's response")
+        if fields.get(b"sec-websocket-accept") != generate_accept_token(self._key):
+            raise HandshakeRefused("Sec-WebSocket-Accept of the server does not match the key of the request")
+        for name in (b"sec-websocket-extensions", b"sec-websocket-protocol"):
+            if fields.get(name):
+                raise HandshakeRefused(f"the server chose what was not offered: {name.decode()}")
+
+
+def _describe(response: h11.Response) -> str:
+    text = f"the server answered {response.status_code}"
+    if response.reason:
+        text += f" {_printable(response.reason)}"
+    if 300 <= response.status_code < 400:
+        # Redirects are not followed: the new place was not chosen by whoever called.
+        location = next((value for name, value in response.headers if name == b"location"), b"")
+        text += f", a redirect to {_printable(location)!r}, which is not followed"
+    return text
+
+
+def _printable(text: bytes | memoryview | bytearray) -> str:
+    return bytes(text).decode("ascii", "backslashreplace")[:200]
+
+
+def _tokens(field: str) -> list[str]:
+    return [token.strip().lower() for token in field.split(",")]
