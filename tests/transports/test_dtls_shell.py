@@ -178,3 +178,10 @@ async def test_the_end_of_ice_ends_the_connection_without_a_word() -> None:
         assert isinstance(client.events[-1], Closed)
         with pytest.raises(trio.EndOfChannel):
             await client.upper.take()
+
+
+async def test_a_wire_that_takes_all_is_told_to_the_sender_too() -> None:
+    async with two_sides() as [client, server]:
+        assert client.dtls.send_nowait([b"a"], trio.current_time())
+        await settle()
+        assert server.taken() == [b"a"]

@@ -21,7 +21,14 @@ from trio_rtc.protocols.ice import (
     IceRole,
     SelectedPairChanged,
 )
-from trio_rtc.protocols.stun import Message, MessageClass, success_response
+from trio_rtc.protocols.stun import (
+    Attribute,
+    AttributeType,
+    Message,
+    MessageClass,
+    binding_request,
+    success_response,
+)
 from trio_rtc.testing import SimulatedNetwork
 from trio_rtc.transports.base import Inbox
 from trio_rtc.transports.ice import Arrived, IceTransport
@@ -302,6 +309,59 @@ async def test_a_full_socket_does_not_hold_up_the_sorting_of_packets() -> None:
         running.ice.send_nowait([b"abc"], trio.current_time())
         running.arrive(b"\x17data")
         assert running.taken() == [b"\x17data"]
+
+
+async def test_one_full_socket_among_several_is_waited_for() -> None:
+    """Whichever it is: the agent's packets for each socket are a run of their own."""
+    for full in (0, 1):
+        async with running_ice(connected=False) as running:
+            other = ScriptedSocket(OTHER_LOCAL)
+            running.ice.add_socket(other)
+            sockets = [running.socket, other]
+            now = trio.current_time()
+            running.ice.agent.add_local_address(OTHER_LOCAL, local_preference=2, now=now)
+            sockets[full].gate.shut()
+            # Longer than the refusal that answers it.
+            request = binding_request(bytes(12), [Attribute(AttributeType.USERNAME, bytes(60))]).encode()
+            for local in (LOCAL, OTHER_LOCAL):
+                running.ice.agent.receive([Datagram(request, local, PEER)], now)
+            assert not running.ice.flush_nowait(now)
+            assert [len(each.sent) for each in sockets] == [full, 1 - full]
+            sockets[full].gate.open()
+            await sockets[full].drain()
+            assert [len(each.sent) for each in sockets] == [1, 1]
+
+
+async def test_a_socket_that_goes_before_there_is_a_route_takes_nothing_with_it() -> None:
+    async with running_ice(connected=False) as running:
+        other = ScriptedSocket(OTHER_LOCAL)
+        running.ice.add_socket(other)
+        other.unsendable = 3
+        running.ice.remove_socket(other)
+        running.ice.remove_socket(other)
+        # What it has counted is counted once.
+        assert running.ice.unsendable == 3
+        assert running.ice.send_nowait([b"early"], trio.current_time())
+        assert running.ice.unsent == 1
+        await running.ice.drain()
+        await running.connect()
+        running.socket.sent.clear()
+        assert running.ice.send_nowait([b"data"], trio.current_time())
+        assert running.socket.sent == [(b"data", PEER)]
+
+
+async def test_a_socket_that_is_not_the_routes_leaves_the_route() -> None:
+    async with running_ice() as running:
+        other = ScriptedSocket(OTHER_LOCAL)
+        running.ice.add_socket(other)
+        running.ice.remove_socket(other)
+        running.socket.sent.clear()
+        assert running.ice.send_nowait([b"data"], trio.current_time())
+        assert running.socket.sent == [(b"data", PEER)]
+        running.ice.remove_socket(running.socket)
+        assert running.ice.send_nowait([b"lost"], trio.current_time())
+        assert running.ice.unsent == 1
+        await running.ice.drain()
 
 
 # -- the end -----------------------------------------------------------------------------------------------------

@@ -606,3 +606,52 @@ async def test_a_multicast_socket_of_ipv6_opens_on_an_interface_by_its_name(host
 async def test_what_is_no_multicast_group_cannot_be_joined() -> None:
     with pytest.raises(OSError, match=os.strerror(errno.EINVAL)):
         await SystemNetwork().open_multicast(InterfaceAddress("lo", "127.0.0.1"), Address("10.0.0.1", 0))
+
+
+class FullSocket(socket.socket):
+    """A UDP socket that takes some calls and is full then, until it is said to be empty.
+
+    Attributes:
+        room: How many further calls it takes.
+        taken: The datagrams of each call that it took.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(socket.AF_INET, socket.SOCK_DGRAM)
+        self.room = 0
+        self.taken: list[list[bytes]] = []
+
+    def _take(self, datagrams: list[bytes]) -> None:
+        if not self.room:
+            raise BlockingIOError(errno.EAGAIN, "full")
+        self.room -= 1
+        self.taken.append(datagrams)
+
+    def sendto(self, data: bytes, destination: object) -> int:  # type: ignore[override]
+        self._take([data])
+        return len(data)
+
+    def sendmsg(self, buffers: list[bytes], *args: object) -> int:  # type: ignore[override]
+        self._take(list(buffers))
+        return sum(map(len, buffers))
+
+
+@pytest.mark.parametrize("room", range(9))
+async def test_a_socket_that_is_full_between_two_runs_of_a_batch_keeps_what_is_behind(room: int) -> None:
+    """Each run of equal sizes is one call. What is behind the first that is refused must not overtake it."""
+    batch = [*[b"a" * 30] * 3, b"b" * 20, b"b" * 10, b"c" * 30, *[b"d" * 40] * 2]
+    full = FullSocket()
+    full.bind(("127.0.0.1", 0))
+    sender = SystemDatagramSocket(full, Address(*full.getsockname()))
+    try:
+        full.room = room
+        all_sent = sender.send_nowait(batch, REMOTE)
+        sent = [datagram for call in full.taken for datagram in call]
+        assert sent == batch[: len(sent)]
+        assert all_sent is (sent == batch)
+        full.room = 100
+        await sender.drain()
+        assert [datagram for call in full.taken for datagram in call] == batch
+        assert sender.unsendable == 0
+    finally:
+        sender.close()

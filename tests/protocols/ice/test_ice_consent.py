@@ -310,3 +310,26 @@ def test_a_restart_towards_a_dead_peer_never_reads_connected() -> None:
     network.run(60)
     assert {"connected", "completed"}.isdisjoint(states(alice))
     assert alice.agent.state == "failed"
+
+
+def test_consent_that_ends_on_one_pair_ends_on_no_other_that_is_answered() -> None:
+    """The better pair falls silent; the other one is answered all the time, and carries data from then on."""
+    agent, peer = controlled_agent_with_two_pairs()
+    answer_until(agent, peer, 0.1, 31.0, BOB_AGAIN)
+    assert agent.selected_pair is not None
+    assert agent.selected_pair.remote_address == BOB_AGAIN
+    assert agent.state in ("connected", "completed")
+    lost, valid = (
+        next(pair for pair in agent.pairs if pair.remote.address == each) for each in (BOB, BOB_AGAIN)
+    )
+    assert (lost.state, lost.consent_expired) == ("failed", True)
+    assert (valid.state, valid.consent_expired) == ("succeeded", False)
+    assert not agent.accepts(ALICE, BOB)
+    assert agent.accepts(ALICE, BOB_AGAIN)
+    # Its credentials are not used there any more (RFC 7675 section 5.1), whatever the peer sends from there.
+    sent = lost.statistics.requests_sent + lost.statistics.consent_requests_sent
+    assert peer.check(31.5, use_candidate=True) is not None
+    answer_until(agent, peer, 31.5, 90.0, BOB_AGAIN)
+    assert lost.statistics.requests_sent + lost.statistics.consent_requests_sent == sent
+    assert not agent.accepts(ALICE, BOB)
+    assert agent.selected_pair.remote_address == BOB_AGAIN

@@ -1,0 +1,151 @@
+"""A channel before its connection is up, and after its end: what is received, and when a sender waits."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+import trio
+import trio.testing
+
+from tests.strategies.peers import channel_pair, connect, open_channel, two_peers
+from trio_rtc import RTCDataChannel, RTCPeerConnection, Settings
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+
+async def test_receive_on_a_negotiated_channel_before_the_connection_is_up() -> None:
+    async with two_peers() as peers:
+        mine, theirs = (
+            pc.create_data_channel("chat", negotiated=True, id=4) for pc in (peers.alice, peers.bob)
+        )
+        received: list[str | bytes] = []
+
+        async def receive() -> None:
+            received.extend([await theirs.receive() for _ in range(2)])
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(receive)
+            await trio.testing.wait_all_tasks_blocked()
+            assert received == []
+            await connect(peers.alice, peers.bob)
+            await mine.opened()
+            await mine.send("first")
+            await mine.send(b"second")
+        assert received == ["first", b"second"]
+
+
+@pytest.mark.parametrize("by_peer", [False, True])
+async def test_receive_on_a_channel_that_never_opens_ends_with_it(by_peer: bool) -> None:
+    async with two_peers() as peers:
+        channel = peers.alice.create_data_channel("chat", negotiated=True, id=4)
+        peers.bob.create_data_channel("other")
+        raised: list[type[BaseException]] = []
+
+        async def receive() -> None:
+            try:
+                await channel.receive()
+            except (trio.ClosedResourceError, trio.BrokenResourceError, trio.EndOfChannel) as error:
+                raised.append(type(error))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(receive)
+            await trio.testing.wait_all_tasks_blocked()
+            if by_peer:
+                await connect(peers.alice, peers.bob)
+                await trio.sleep(1)
+                assert raised == []
+                peers.bob.close()
+            else:
+                channel.close()
+        assert raised == ([trio.EndOfChannel] if by_peer else [trio.ClosedResourceError])
+
+
+MESSAGES: list[str | bytes] = ["one", b"two", "", b"", "five"]
+
+
+async def unread_channel(mine: RTCDataChannel) -> None:
+    for message in MESSAGES:
+        await mine.send(message)
+
+
+async def test_unread_messages_of_a_channel_that_the_peer_has_closed_are_received_in_order() -> None:
+    async with open_channel() as (mine, theirs, peers):
+        await unread_channel(mine)
+        await mine.aclose()
+        await trio.sleep(1)
+        assert theirs.ready_state == "closed"
+        assert [await theirs.receive() for _ in range(2)] == MESSAGES[:2]
+        # The number of the channel may be taken again meanwhile.
+        again, theirs_again = await channel_pair(peers.alice, peers.bob, "again")
+        await again.send("of the next channel")
+        assert [message async for message in theirs] == MESSAGES[2:]
+        with pytest.raises(trio.EndOfChannel):
+            await theirs.receive()
+        assert await theirs_again.receive() == "of the next channel"
+
+
+async def test_unread_messages_of_a_channel_that_was_closed_here_are_dropped() -> None:
+    async with open_channel() as (mine, theirs, _):
+        await unread_channel(mine)
+        await trio.sleep(1)
+        theirs.close()
+        with pytest.raises(trio.ClosedResourceError):
+            await theirs.receive()
+        await trio.sleep(1)
+        assert theirs.ready_state == mine.ready_state == "closed"
+        with pytest.raises(trio.ClosedResourceError):
+            await theirs.receive()
+
+
+async def test_unread_messages_of_a_channel_that_both_have_closed_are_dropped() -> None:
+    async with open_channel() as (mine, theirs, _):
+        await unread_channel(mine)
+        await mine.aclose()
+        await trio.sleep(1)
+        assert await theirs.receive() == MESSAGES[0]
+        theirs.close()
+        with pytest.raises(trio.EndOfChannel):
+            await theirs.receive()
+
+
+async def test_a_sender_waits_for_room_and_goes_on_when_there_is_some() -> None:
+    async with open_channel(settings=Settings(send_high_water_mark=10_000)) as (mine, theirs, _):
+        while True:
+            try:
+                mine.send_nowait(bytes(5_000))
+            except trio.WouldBlock:
+                break
+        assert 10_000 <= mine.buffered_amount < 15_000
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(mine.wait_for_room)
+            with trio.fail_after(5):
+                await theirs.receive()
+        mine.send_nowait(b"again")
+
+
+async def test_a_cancelled_block_raises_the_cancellation_alone() -> None:
+    """Not a group with one in it, and nothing behind the block runs."""
+    left_by: list[type[BaseException] | None] = []
+
+    @contextlib.contextmanager
+    def recorded() -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            left_by.append(type(error))
+            raise
+        left_by.append(None)
+
+    async with two_peers() as peers:
+        with trio.CancelScope() as scope, recorded():
+            async with RTCPeerConnection(settings=Settings(network=peers.hosts[0])):
+                scope.cancel()
+                await trio.lowlevel.checkpoint()
+        assert scope.cancelled_caught
+        # A cancellation that comes when the block is over already.
+        with trio.CancelScope() as scope, recorded():
+            async with RTCPeerConnection(settings=Settings(network=peers.hosts[0])):
+                scope.cancel()
+        assert left_by[0] is trio.Cancelled
+        assert left_by[1] in (trio.Cancelled, None)
+        assert scope.cancelled_caught is (left_by[1] is trio.Cancelled)
