@@ -1,4 +1,8 @@
-"""The transports of a peer connection: one for each bundle (RFC 9143), and for most connections one."""
+"""The transports of a peer connection: one for each bundle (RFC 9143), and for most connections one.
+
+All have the same ICE credentials, as in browsers. Peers rely on that: pion refuses an offer whose sections differ in
+them, and Firefox takes it for a restart of a part of the connection when a section moves from one transport to another.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -46,7 +50,7 @@ class BundleTransports:
     Others come when an answer needs them, and any goes when an exchange has left it without a section.
 
     Args:
-        open_stack: Makes a stack for its owner.
+        open_stack: Makes a stack for its owner, with these ICE credentials or new ones.
         monitor: What watches the connection.
 
     Attributes:
@@ -54,7 +58,9 @@ class BundleTransports:
     """
 
     def __init__(
-        self, open_stack: Callable[[StackOwner], TransportStack], monitor: ConnectionMonitor
+        self,
+        open_stack: Callable[[StackOwner, IceParameters | None], TransportStack],
+        monitor: ConnectionMonitor,
     ) -> None:
         self._open_stack = open_stack
         self.monitor = monitor
@@ -104,7 +110,8 @@ class BundleTransports:
 
     def _open(self, number: int) -> BundleTransport:
         monitor = self.monitor.watch_transport(number)
-        stack = self._open_stack(monitor)
+        others = [transport.stack.agent.local_parameters for transport in self]
+        stack = self._open_stack(monitor, others[0] if others else None)
         monitor.traffic.attach(stack.ice)
         self._transports[number] = BundleTransport(stack, monitor)
         return self._transports[number]

@@ -22,6 +22,7 @@ from .media_link import MediaLink, can_decode
 from .monitor import ConnectionMonitor
 from .negotiation import Negotiation
 from .negotiation_operations import NegotiationOperations
+from .protocols.ice import IceParameters
 from .session import Session
 from .stats import StatsCollector
 from .transceiver_table import TransceiverTable, new_cname
@@ -92,13 +93,14 @@ class ConnectionParts:
             target, fire, runner, self.channels, self._candidate_gathered, self.media
         )
 
-        def open_stack(owner: StackOwner) -> TransportStack:
+        def open_stack(owner: StackOwner, ice_parameters: IceParameters | None) -> TransportStack:
             return TransportStack(
                 settings,
                 rng=rng,
                 wall_clock=wall_clock,
                 certificate=core_certificate(certificate),
                 owner=owner,
+                ice_parameters=ice_parameters,
             )
 
         self.transports = BundleTransports(open_stack, self.monitor)

@@ -116,10 +116,8 @@ class Negotiation:
         """Return what our side has; of the transports with these numbers the next ICE generation."""
         # The first may have ended because another one has all sections. New ones may need it again.
         self.transports.provide(0)
-        ends = {
-            transport.number: self._local_transport(transport, restarting=transport.number in restarting)
-            for transport in self.transports
-        }
+        renewed = self._prepare_generation(restarting)
+        ends = {each.number: self._local_transport(each, renewed=each in renewed) for each in self.transports}
         first = ends.pop(0)
         return LocalMedia(
             data_channels=bool(self.monitor.channels.channels),
@@ -133,13 +131,24 @@ class Negotiation:
             further=ends,
         )
 
-    def _local_transport(self, transport: BundleTransport, *, restarting: bool) -> LocalTransport:
+    def _prepare_generation(self, restarting: Collection[int]) -> list[BundleTransport]:
+        """Prepare new ICE credentials, the same for all transports that need some; return these."""
+        parameters: IceParameters | None = None
+        renewed = [each for each in self.transports if each.number in restarting or each.generation_abandoned]
+        # One that has told nobody of its credentials goes with them.
+        fresh = [each for each in self.transports if renewed and not each.stack.gathering_started]
+        renewed = list(dict.fromkeys((*renewed, *fresh)))
+        for transport in renewed:
+            parameters = transport.prepared = transport.stack.agent.prepare_restart(parameters)
+        return renewed
+
+    def _local_transport(self, transport: BundleTransport, *, renewed: bool) -> LocalTransport:
         agent, view = transport.stack.agent, transport.monitor.ice_transport
         parameters = agent.local_parameters
         candidates: list[str] = []
         complete = False
-        if restarting or transport.generation_abandoned:
-            parameters = transport.prepared = agent.prepare_restart()
+        if renewed and transport.prepared is not None:
+            parameters = transport.prepared
         elif view is not None:
             candidates = [candidate.candidate for candidate in view.get_local_candidates()]
             states = (agent.gathering_state, view.gathering_state)

@@ -32,6 +32,7 @@ from trio_rtc.protocols.dtls import (
 from trio_rtc.protocols.ice import (
     Agent,
     IceEvent,
+    IceParameters,
     IceRole,
     NameResolutionRequested,
     StateChanged,
@@ -100,6 +101,7 @@ class TransportStack:
         wall_clock: Callable[[], float],
         certificate: Certificate,
         owner: StackOwner,
+        ice_parameters: IceParameters | None = None,
     ) -> None:
         self._settings = settings
         self._rng = rng
@@ -119,6 +121,7 @@ class TransportStack:
             rng=rng,
             role=IceRole.CONTROLLING,
             remote_candidate_filter=settings.remote_candidate_filter,
+            local_parameters=ice_parameters,
         )
         self.ice = IceTransport(self.agent, Inbox[list[Datagram]](), self._dtls_inbox, self._handle_ice_event)
         self._gatherer = Gatherer(self.ice, self._network, settings)

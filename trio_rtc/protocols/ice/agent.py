@@ -64,6 +64,7 @@ class Agent:
             production.
         role: Whether we nominate, as long as no conflict shows that the peer thinks so too.
         remote_candidate_filter: Returns whether packets may be sent to a numeric address and port of the peer.
+        local_parameters: Our credentials to begin with, ``None`` for new ones. The agents of one connection share them.
     """
 
     def __init__(
@@ -73,11 +74,12 @@ class Agent:
         rng: random.Random,
         role: IceRole,
         remote_candidate_filter: Callable[[str, int], bool] | None = None,
+        local_parameters: IceParameters | None = None,
     ) -> None:
         self._options = options
         self._rng = rng
         self._roles = RoleArbiter(role, rng)
-        generation = Generation(options, rng)
+        generation = Generation(options, rng, local_parameters)
         self._gatherer = Gatherer(options, generation.local.username_fragment)
         self._requester = Requester(options, self._roles, rng)
         self._connectivity = Connectivity(
@@ -306,13 +308,18 @@ class Agent:
             generation.checking_since = now
         self._advance(now)
 
-    def prepare_restart(self) -> IceParameters:
+    def prepare_restart(self, parameters: IceParameters | None = None) -> IceParameters:
         """Return the credentials that the next ``restart`` will have. Nothing changes until then.
 
         An offer that asks for a restart has to name them before it is known whether it will be applied.
+
+        Args:
+            parameters: The credentials, if another agent has chosen them.
         """
-        if self._prepared is None:
-            self._prepared = Generation(self._options, self._rng)
+        prepared = self._prepared
+        if prepared is None or parameters not in (None, prepared.local):
+            self._prepared = Generation(self._options, self._rng, parameters)
+        assert self._prepared is not None
         return self._prepared.local
 
     def restart(self, now: float) -> None:

@@ -26,8 +26,8 @@ class Generation:
         nominating: The pair whose nomination is under way (controlling).
     """
 
-    def __init__(self, options: IceOptions, rng: random.Random) -> None:
-        self.local = IceParameters(
+    def __init__(self, options: IceOptions, rng: random.Random, local: IceParameters | None = None) -> None:
+        self.local = local or IceParameters(
             _choose_characters(rng, _USERNAME_FRAGMENT_LENGTH), _choose_characters(rng, _PASSWORD_LENGTH)
         )
         self.remote: IceParameters | None = None
