@@ -58,6 +58,11 @@ class JitterOptions:
         percentile: Part of the frames that are to come in time.
         window: How many of the last frames are looked at.
         remembered: For how many frames a long delay that does not come again makes others wait.
+        peak_interval: Seconds of which only the longest delay counts as a peak; 0 for no peaks.
+        peaks: How many of the last peaks are looked at.
+        peak_percentile: Part of the peaks that are to come in time.
+        longest_peak: A peak that is more than this above the least delay is not looked at.
+        peak_margin: What is added to the peaks: playing is not exactly as late as it should be.
         min_delay: Least target.
         max_delay: Greatest target.
         max_jump: A delay that differs so much from the one before is a new beginning.
@@ -66,6 +71,11 @@ class JitterOptions:
     percentile: float = attrs.field(default=0.97, validator=[validators.gt(0), validators.le(1)])
     window: int = attrs.field(default=250, validator=validators.ge(2))
     remembered: int = attrs.field(default=75, validator=validators.ge(1))
+    peak_interval: float = attrs.field(default=0.0, validator=validators.ge(0))
+    peaks: int = attrs.field(default=40, validator=validators.ge(1))
+    peak_percentile: float = attrs.field(default=0.95, validator=[validators.gt(0), validators.le(1)])
+    longest_peak: float = attrs.field(default=0.15, validator=validators.ge(0))
+    peak_margin: float = attrs.field(default=0.0, validator=validators.ge(0))
     min_delay: float = attrs.field(default=0.0, validator=validators.ge(0))
     max_delay: float = attrs.field(default=1.0, validator=validators.ge(0))
     max_jump: float = attrs.field(default=3.0, validator=validators.gt(0))
@@ -78,8 +88,8 @@ class AudioPlayoutOptions:
     Attributes:
         jitter: How the target delay is found.
         max_frames: How many frames wait at most; the oldest is dropped.
-        tolerance: How far the delay may be from the target before frames are skipped or inserted. At least a frame's
-            duration is tolerated in any case.
+        tolerance: How far the delay may be above the target before frames are skipped. At least a frame's duration is
+            tolerated in any case.
         adjustment_interval: Least time between two frames that are skipped or inserted.
         max_excess: A delay this much above the target is corrected at once.
         max_silence: After nothing has come for this long, nothing is put in its place any more.
@@ -90,7 +100,9 @@ class AudioPlayoutOptions:
     """
 
     jitter: JitterOptions = attrs.field(
-        factory=lambda: JitterOptions(min_delay=0.01, window=500, remembered=100)
+        factory=lambda: JitterOptions(
+            window=500, remembered=100, peak_interval=0.5, peak_margin=0.01, min_delay=0.01
+        )
     )
     max_frames: int = attrs.field(default=100, validator=validators.ge(2))
     tolerance: float = attrs.field(default=0.015, validator=validators.ge(0))

@@ -11,8 +11,10 @@ stretched or shortened:
 * The delay that there should be is that of the quickest frame, and the target of :class:`.JitterEstimator`, and what
   the other streams need (lip-sync). While frames get lost that the next ones carry once more (Opus in-band FEC), it is
   a frame longer: without jitter the next one would always come too late to be of use.
-* When the delay is off by a frame or more, a frame is skipped or a concealment inserted, not too many at a time.
-  Silence is shortened first, for nobody hears it.
+* When the delay is off, a frame is skipped or a concealment inserted, not too many at a time. It grows as soon as a
+  quarter of a frame is missing. It shrinks when it is a frame too long, and all frames of the last few seconds would
+  still have been in time: else the next ones of a burst would be late again. Silence is shortened first, for nobody
+  hears it.
 * A frame that comes late when nothing was left to play is the next one, if its sequence number is beyond the last one
   that was played, and however late its timestamp looks: nothing was played in its place that had come. Either the
   network has held it up, and what was sent behind it comes with it; or the sender's clock stood still in a pause, and
@@ -502,10 +504,12 @@ class AudioPlayout:
             return False
         if now - self._last_adjustment < options.adjustment_interval:
             return False
-        if excess > threshold:
+        longest = self._jitter.longest_delay
+        assert longest is not None
+        if min(excess, delay - longest) > threshold:
             self._last_adjustment = now
             self._leap(playing, self._entries[self._timestamps[0]].duration)
-        elif excess < -max(options.tolerance, duration) / 2:
+        elif excess < -duration / 4:
             self._last_adjustment = now
             return True
         return False
