@@ -10,9 +10,9 @@ of the window. So the target is no more than the longest delay of the last few s
 percentile there again and again, a queue that is gone does not.
 
 Audio that is late is heard, so a percentile of its frames is not enough: at 50 frames a second, 3 % of them are late
-more than once a second. As in libwebrtc's NetEq it is therefore the longest delay of each half second that counts, and 19
-of 20 such peaks are to be in time. Where media fills a slow link, bursts come every few seconds, and so peaks are
-remembered for 20 seconds. Peaks that are so long that waiting for them would disturb a conversation are not among them.
+more than once a second. As in libwebrtc's NetEq the longest delay of each half second counts, and 19 of 20 such peaks
+must be in time. Where media fills a slow link, bursts come every few seconds, and so peaks are remembered for 20
+seconds. Peaks so long that waiting for them would disturb a conversation are not among them.
 
 This is not the interarrival jitter of RFC 3550, which is a mean of differences and for reports only.
 """

@@ -7,9 +7,17 @@ from trio_rtc.protocols.serial import serial_difference
 
 # Gap blocks are offsets of 16 bits, so nothing further ahead could ever be acknowledged.
 WINDOW: Final = 0xFFFF
-# More duplicates than these say nothing new, and more blocks would crowd data out of the packet.
+# More duplicates than these say nothing new.
 MAX_DUPLICATES: Final = 16
-MAX_GAP_BLOCKS: Final = 128
+MAX_GAP_BLOCKS: Final = 20
+"""Gap blocks of a SACK at most, as many as libwebrtc's dcSCTP reports.
+
+dcSCTP counts a missing report for every hole below a newly acknowledged TSN, also for a chunk that it has just
+retransmitted, where RFC 9260 section 7.2.4 allows one fast retransmission. After a full queue has dropped a hundred
+packets, a SACK that reports all the holes makes it send the same chunks again after every third SACK: four of five
+packets are then duplicates, and crowd audio and video out of the path. What is behind the last reported block counts as
+in flight, and keeps the congestion window shut.
+"""
 
 
 class DataTracker:
