@@ -139,7 +139,8 @@ def _video_members(stream: IncomingStream, pump: ReceivingPump | None, moment: M
 def _audio_members(stream: IncomingStream) -> dict[str, Any]:
     meters = stream.meters
     playout, loudness = meters.playout, meters.loudness
-    samples = playout.played + playout.concealed + playout.silence + playout.inserted
+    played = playout.played + playout.repeated
+    samples = played + playout.concealed + playout.silence + playout.inserted
     return {
         **dict.fromkeys(_VIDEO_ONLY),
         "packets_discarded": playout.late + playout.overflows,

@@ -139,8 +139,8 @@ class RTCInboundRtpStreamStats:
 
     Frames of a video count as soon as somebody wants frames, decoded or not; who forwards packets only has none. A
     frame counts for rate, freezes and pauses when it is handed on to be decoded. Whether concealed sound is silent is
-    known where the peer has sent nothing on purpose. What in-band FEC of Opus gives back counts as concealed all the
-    same, which in libwebrtc it does not: only the decoder knows whether there was any, and there may be no decoder.
+    known where the peer has sent nothing on purpose. As in libwebrtc, a lost frame that the next one carries once more
+    (Opus in-band FEC) is not concealed.
 
     Attributes:
         rid: The simulcast layer. Not W3C's.

@@ -182,6 +182,9 @@ def test_frames_wait_for_their_next_ones_while_those_make_losses_good() -> None:
     assert {output.kind for output in concealed[2:]} == {ConcealmentKind.LOST}
     assert len(concealed) == 11
     assert all(output.following is not None for output in concealed[2:])
+    # What the next frame gives back is not concealed.
+    assert playout.counters.repeated == 9 * DURATION
+    assert playout.counters.concealed == DURATION
 
 
 @pytest.mark.parametrize(("repeating", "memory"), [(False, 10.0), (True, 0.0), (True, 2.0)])

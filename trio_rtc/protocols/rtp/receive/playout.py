@@ -82,6 +82,7 @@ class PlayoutCounters:
         frames: Frames played, by number.
         played: Sound played that had come.
         concealed: Played in place of lost or late sound.
+        repeated: Lost, but carried once more by the next frame, from which a decoder plays it.
         silence: Played where nothing was sent.
         concealment_events: How often concealment of lost or late sound began.
         inserted: Inserted to let the delay grow.
@@ -97,6 +98,7 @@ class PlayoutCounters:
     frames: int = 0
     played: int = 0
     concealed: int = 0
+    repeated: int = 0
     silence: int = 0
     concealment_events: int = 0
     inserted: int = 0
@@ -336,9 +338,12 @@ class AudioPlayout:
         if playing.precedes(entry.sequence_number):
             self.counters.silence += duration
             return self._conceal(playing, duration, ConcealmentKind.SILENCE)
-        self._count_concealed(playing, duration)
         is_directly_before = playing.source == following and entry.frame.codec == playing.codec
         payload = entry.frame.payload if is_directly_before else None
+        if is_directly_before and entry.repeats_previous:
+            self.counters.repeated += duration
+        else:
+            self._count_concealed(playing, duration)
         return self._conceal(playing, duration, ConcealmentKind.LOST, payload)
 
     def _play_nothing(self, playing: _Playing) -> Concealment | None:
