@@ -70,8 +70,8 @@ class MediaPath(Protocol):
     def repair_gave_up(self) -> None:
         """Hear that what is missing will not come."""
 
-    def set_patience(self, patience: float, first_answer: float) -> None:
-        """Take how long it takes until what is missing was asked for, and sent, twice, and once; in seconds."""
+    def set_patience(self, patience: float, first_answer: float, keyframe_answer: float) -> None:
+        """Set how long two answers to requests take, one, and one of a keyframe at present; in seconds."""
 
     def expect_repairs(self) -> None:
         """Hear that what is missing may be got back."""
@@ -242,9 +242,9 @@ class VideoPath:
         """Hear that what is missing will not come."""
         self._assembler.repair_gave_up()
 
-    def set_patience(self, patience: float, first_answer: float) -> None:
-        """Take how long what is missing is worth waiting for."""
-        self._assembler.set_patience(patience, first_answer)
+    def set_patience(self, patience: float, first_answer: float, keyframe_answer: float) -> None:
+        """Set how long what is missing is worth waiting for."""
+        self._assembler.set_patience(patience, first_answer, keyframe_answer)
 
     def expect_repairs(self) -> None:
         """Hear that there is error correction, which is worth waiting for."""
@@ -387,7 +387,7 @@ class AudioPath:
     def repair_gave_up(self) -> None:
         """Of no consequence: sound does not wait for repair."""
 
-    def set_patience(self, patience: float, first_answer: float) -> None:
+    def set_patience(self, patience: float, first_answer: float, keyframe_answer: float) -> None:
         """Of no consequence, likewise."""
 
     def expect_repairs(self) -> None:

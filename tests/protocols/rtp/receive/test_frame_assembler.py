@@ -9,6 +9,7 @@ from tests.strategies.toy_video import ToyDepacketizer, frame_index, toy_packet,
 from trio_rtc.protocols.rtp.receive import FrameAssembler, FrameAssemblerOptions
 
 MAX_WAIT, LONGEST_WAIT, LAST_WAIT, MIN_WAIT = 0.5, 1.0, 0.3, 0.02
+KEYFRAME_INTERVAL = 0.3
 OPTIONS = FrameAssemblerOptions(
     max_wait=MAX_WAIT,
     longest_wait=LONGEST_WAIT,
@@ -122,6 +123,22 @@ def test_keyframe_is_asked_for_again_ever_less_often(sender: Sender, assembler: 
     gaps = [b - a for a, b in itertools.pairwise(times)]
     assert gaps == pytest.approx([0.3 * 1.5**index for index in range(5)])
     assert assembler.keyframe_requests == 6
+
+
+@pytest.mark.parametrize(("answer", "interval"), [(0.1, KEYFRAME_INTERVAL), (0.5, 0.5), (9.0, LONGEST_WAIT)])
+def test_keyframe_is_not_asked_for_again_before_the_answer_can_be_here(
+    sender: Sender, assembler: FrameAssembler, answer: float, interval: float
+) -> None:
+    sender.deliver(sender.frame(1, key=True), 1.0)
+    assembler.set_patience(MAX_WAIT, 0.1, answer)
+    sender.frame(1)
+    sender.deliver(sender.frame(1), 2.0)
+    sender.deliver([], 2.0 + MAX_WAIT)
+    assert assembler.take_keyframe_request()
+    sender.deliver([], 2.0 + MAX_WAIT + interval - 0.01)
+    assert not assembler.take_keyframe_request()
+    sender.deliver([], 2.0 + MAX_WAIT + interval)
+    assert assembler.take_keyframe_request()
 
 
 def test_gap_waits_for_repair_until_the_deadline(sender: Sender, assembler: FrameAssembler) -> None:

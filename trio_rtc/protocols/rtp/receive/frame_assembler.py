@@ -213,14 +213,19 @@ class FrameAssembler:
         """Tell whether lost packets may still come, by retransmission or error correction."""
         self._repairs = repairs
 
-    def set_patience(self, patience: float, first_answer: float | None = None) -> None:
+    def set_patience(
+        self, patience: float, first_answer: float | None = None, keyframe_answer: float = 0.0
+    ) -> None:
         """Set how long the answers to requests for a missing packet take.
 
         Args:
             patience: Seconds until the second request is answered. A keyframe would not be here any sooner, and takes
                 much more of the path.
             first_answer: Seconds until the first one is.
+            keyframe_answer: Seconds until the first packet of a keyframe is here that was requested: not requested
+                again before that.
         """
+        self._requests.set_answer_time(min(keyframe_answer, self._options.longest_wait))
         self._patience = max(self._options.max_wait, min(patience, self._options.longest_wait))
         if first_answer is not None:
             self._first_answer = min(first_answer, self._patience)

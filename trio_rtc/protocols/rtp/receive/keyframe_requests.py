@@ -15,9 +15,10 @@ class KeyframeRequests:
         requests: How many requests there were.
     """
 
-    __slots__ = ("_timer", "_wanted", "requests")
+    __slots__ = ("_interval", "_timer", "_wanted", "requests")
 
     def __init__(self, options: FrameAssemblerOptions) -> None:
+        self._interval = options.keyframe_interval
         self._timer = Timer(options.keyframe_interval, _BACKOFF, options.max_keyframe_interval)
         self._wanted = False
         self.requests = 0
@@ -31,6 +32,13 @@ class KeyframeRequests:
     def deadline(self) -> float:
         """When it is to be asked for again."""
         return self._timer.deadline
+
+    def set_answer_time(self, seconds: float) -> None:
+        """Set how long the answer to a request takes at present: the next request is not repeated before that.
+
+        A keyframe is the largest of frames: one more on a link whose queue is full makes all others later.
+        """
+        self._timer.duration = max(self._interval, seconds)
 
     def need(self, now: float) -> None:
         """Ask for a keyframe, if none is being waited for."""
