@@ -126,7 +126,10 @@ class FrameSource:
             self._retain(frame, captured)
         fits = True
         for queue, track in tuple(self._queues.items()):
-            shown = frame if track.enabled else blank(frame)
+            # A sender disables audio when it is heard, which is up to 0.3 s later.
+            is_decided_later = queue in self._holding_up and self.kind == "audio"
+            is_shown = track.enabled or (is_decided_later and not isinstance(frame, EncodedFrame))
+            shown = frame if is_shown else blank(frame)
             if shown is not None:
                 fits &= queue.put(
                     CapturedFrame(self._number, captured, shown) if queue in self._holding_up else shown

@@ -323,7 +323,6 @@ class SendingPump:
             if track._stopped or track._source.is_dropped(taken):
                 return
             if not track.enabled and (silence := blank(taken.frame)) is not None:
-                # It was queued while the track was enabled.
                 taken = taken._replace(frame=silence)
         plan = self._plan
         if plan is not None and plan.track is track:

@@ -286,6 +286,7 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
         """
         if self._source.kind != "audio":
             return 0.0
+        require_trio("MediaStreamTrackSource.drop_queued")
         now = trio.current_time()
         before, unqueued = self._timeline.queued(now), sum(self._unqueued.values())
         for scope in self._unqueued:
@@ -301,6 +302,10 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
     @property
     def queued(self) -> float:
         """Seconds of audio that are queued and still to be heard, at most about 0.3. Not W3C's."""
+        require_trio("MediaStreamTrackSource.queued")
+        if not self._closed and not self._source.is_live:
+            # Every track was stopped, which has dropped it.
+            return 0.0
         return self._timeline.queued(trio.current_time())
 
     async def drain(self) -> None:

@@ -59,6 +59,11 @@ def source() -> MediaStreamTrackSource:
     return open_media_track("audio")[0]
 
 
+async def called(function: Callable[[], object]) -> object:
+    """Call something synchronous inside an asynchronous function."""
+    return function()
+
+
 ENTRIES: dict[str, Callable[[], Awaitable[object]]] = {
     "async with RTCPeerConnection": lambda: enter(peer_connection()),
     "RTCPeerConnection.create_offer": lambda: peer_connection().create_offer(),
@@ -93,6 +98,8 @@ ENTRIES: dict[str, Callable[[], Awaitable[object]]] = {
     "MediaStreamTrack.apply_constraints": lambda: track().apply_constraints(),
     "MediaStreamTrackSource.send": lambda: source().send(opus_frame(0)),
     "MediaStreamTrackSource.drain": lambda: source().drain(),
+    "MediaStreamTrackSource.queued": lambda: called(lambda: source().queued),
+    "MediaStreamTrackSource.drop_queued": lambda: called(lambda: source().drop_queued()),
     "MediaStreamTrackSource.aclose": lambda: source().aclose(),
     "signaling.connect": lambda: enter(signaling.connect("ws://127.0.0.1:1/", room="x")),
     "signaling.serve": lambda: signaling.serve(port=0),

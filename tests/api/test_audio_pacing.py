@@ -326,6 +326,10 @@ async def test_stopping_does_not() -> None:
         await frames.send(sound(0.25))
         await trio.sleep(0.05)
         track.stop()
+        assert frames.queued == 0.0
+        stopped_at = trio.current_time()
+        await frames.drain()
+        assert trio.current_time() == stopped_at
     assert sender.seconds <= 0.081
 
 

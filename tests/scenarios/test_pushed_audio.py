@@ -97,3 +97,35 @@ async def test_live_audio_with_pauses_is_heard_whole() -> None:
             await trio.sleep(pause)
 
     assert await talk("opus", speak, 7) == pytest.approx(2, rel=0.01)
+
+
+async def test_a_track_is_heard_again_as_soon_as_it_is_enabled_again() -> None:
+    """Audio that is queued in advance while the track is disabled is heard if its time comes later."""
+    silent: list[float] = []
+
+    async def measure(track: MediaStreamTrack) -> None:
+        async for frame in track:
+            samples = memoryview(samples_of(frame)).cast("h")
+            if max(samples) < 1000:
+                silent.append(frame.samples / frame.sample_rate)
+
+    async with two_peers(link=Link(delay=0.02)) as peers, trio.open_nursery() as nursery:
+        frames, track = open_media_track("audio")
+        peers.alice.add_track(track)
+        peers.bob.on_track = lambda event: nursery.start_soon(measure, event.track)
+        await connect(peers.alice, peers.bob)
+        await state_reached(peers.alice, "connected")
+
+        async def speak() -> None:
+            for frame in tone(3):
+                await frames.send(frame)
+
+        nursery.start_soon(speak)
+        await trio.sleep(1)
+        silent.clear()
+        track.enabled = False
+        await trio.sleep(1)
+        track.enabled = True
+        await trio.sleep(0.9)
+        nursery.cancel_scope.cancel()
+    assert sum(silent) == pytest.approx(1.0, abs=0.06)
