@@ -74,6 +74,24 @@ def test_the_quicker_stream_waits(sync: LipSync) -> None:
     assert settled(sync, timings) == pytest.approx({"audio": 0.0, "video": 0.1})
 
 
+def test_a_difference_that_nobody_notices_delays_no_frame(sync: LipSync) -> None:
+    """libwebrtc corrects differences of 30 ms and more."""
+    sync.sender_report("audio", 480_000, 1000.0)
+    sync.sender_report("video", 90_000, 1001.0)
+    timings: dict[Hashable, StreamTiming] = {
+        "audio": StreamTiming(528_000, 20.02),
+        "video": StreamTiming(90_000, 20.0),
+    }
+    assert settled(sync, timings) == {"audio": 0.0, "video": 0.0}
+    timings["audio"] = StreamTiming(528_000, 20.04)
+    assert settled(sync, timings) == pytest.approx({"audio": 0.0, "video": 0.04})
+    # Around the tolerance it does not change all the time.
+    timings["audio"] = StreamTiming(528_000, 20.02)
+    assert settled(sync, timings) == pytest.approx({"audio": 0.0, "video": 0.02})
+    timings["audio"] = StreamTiming(528_000, 20.01)
+    assert settled(sync, timings) == {"audio": 0.0, "video": 0.0}
+
+
 def test_stream_without_reports_waits_for_nobody(sync: LipSync) -> None:
     sync.add_stream("screen", 90_000)
     timings: dict[Hashable, StreamTiming] = {

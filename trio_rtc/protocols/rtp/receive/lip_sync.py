@@ -146,7 +146,8 @@ class LipSync(Generic[StreamT]):
         """Return what each stream has to wait beyond its own delay, in seconds.
 
         It moves towards what is needed by at most a step, so that playout changes unnoticed. Streams whose clock is
-        not known, or that are too far from the others to be of the same clock, wait for nobody. While it is doubtful
+        not known, or that are too far from the others to be of the same clock, wait for nobody, and for less than the
+        tolerance none waits. While it is doubtful
         whether a clock stood still, all wait as long as before.
         """
         if any(stream in self._maps and self._maps[stream].is_doubtful for stream in timings):
@@ -159,11 +160,13 @@ class LipSync(Generic[StreamT]):
         slowest = max(lags.values(), default=0.0)
         if lags and slowest - min(lags.values()) > self._options.max_extra_delay:
             lags.clear()
-        step = self._options.step
+        step, tolerance = self._options.step, self._options.tolerance
         for stream in timings:
             if stream not in self._extra:
                 continue
             wanted = slowest - lags[stream] if stream in lags else 0.0
             current = self._extra[stream]
+            if wanted < (tolerance / 2 if current else tolerance):
+                wanted = 0.0
             self._extra[stream] = min(max(wanted, current - step), current + step)
         return {stream: self._extra.get(stream, 0.0) for stream in timings}

@@ -124,6 +124,8 @@ class LipSyncOptions:
         max_outliers: After so many outliers in a row they are the truth, and the mapping begins anew.
         max_extra_delay: What a stream is made to wait at most; beyond, the streams are not of one clock.
         step: By how much the extra delay of a stream changes at most at a time.
+        tolerance: A stream waits for slower ones from this difference on (libwebrtc: 30 ms), and until it is half of
+            it. Nobody notices less (ITU-R BT.1359: audio that is 45 ms early), and each frame would be late by it.
     """
 
     max_reports: int = attrs.field(default=20, validator=validators.ge(2))
@@ -131,3 +133,4 @@ class LipSyncOptions:
     max_outliers: int = attrs.field(default=3, validator=validators.ge(1))
     max_extra_delay: float = attrs.field(default=2.0, validator=validators.gt(0))
     step: float = attrs.field(default=0.08, validator=validators.gt(0))
+    tolerance: float = attrs.field(default=0.03, validator=validators.ge(0))
