@@ -96,6 +96,17 @@ def test_bounds_hold_at_once() -> None:
     assert estimator.target_bitrate == 600_000
 
 
+def test_it_is_told_apart_whether_the_path_or_the_application_limits_the_target() -> None:
+    estimator = BandwidthEstimator(probing=False)
+    assert estimator.path_limited
+    flow(estimator, 0.0, 5.0, 300_000)
+    estimator.set_bounds(50_000, None, 250_000)
+    assert not estimator.path_limited
+    # The path does not carry the least that the application sends.
+    estimator.set_bounds(2_000_000, None, 3_000_000)
+    assert estimator.path_limited
+
+
 @pytest.mark.parametrize(
     "bounds", [(0, None, 1), (2, None, 1), (1, 3, 2), (2, 1, 3), (1, None, math.inf), (math.nan, None, 1)]
 )

@@ -45,6 +45,38 @@ def test_small_packets_leave_in_bursts_of_five_milliseconds() -> None:
     assert pacer.take_due(0.004) == []
 
 
+def test_where_the_path_has_room_a_frame_leaves_at_once() -> None:
+    pacer = filled(10)
+    pacer.set_bitrate(960_000.0, 0.0, path_limited=False)
+    # 40 ms at the rate; after that a packet as soon as its step is paid off.
+    assert pacer.take_due(0.0) == [0, 1, 2, 3]
+    assert [round(time, 6) for time, _ in drain(pacer, 0.0, 1.0)] == [
+        0.005,
+        0.015,
+        0.025,
+        0.035,
+        0.045,
+        0.055,
+    ]
+
+
+def test_where_the_path_has_room_a_retransmission_does_not_wait_for_the_frame_before_it() -> None:
+    pacer = filled(2)
+    pacer.set_bitrate(960_000.0, 0.0, path_limited=False)
+    assert pacer.take_due(0.0) == [0, 1]
+    pacer.enqueue(99, 1200, PacketKind.RETRANSMISSION, 0.001)
+    assert pacer.next_timer() <= 0.001
+    assert pacer.take_due(0.001) == [99]
+
+
+def test_where_the_path_limits_the_target_packets_are_spread() -> None:
+    pacer = filled(10)
+    pacer.set_bitrate(960_000.0, 0.0, path_limited=False)
+    pacer.set_bitrate(960_000.0, 0.0, path_limited=True)
+    assert pacer.take_due(0.0) == [0]
+    assert math.isclose(pacer.next_timer(), 0.01)
+
+
 def test_who_is_called_late_sends_what_was_due_meanwhile() -> None:
     pacer = filled(20)
     assert pacer.take_due(0.0) == [0]
@@ -232,7 +264,7 @@ def test_retransmissions_that_waited_too_long_are_dropped() -> None:
 
 _action = st.one_of(
     st.tuples(st.just("enqueue"), st.integers(0, 1500), st.sampled_from(PacketKind)),
-    st.tuples(st.just("rate"), st.floats(0, 1e9), st.none()),
+    st.tuples(st.just("rate"), st.floats(0, 1e9), st.booleans()),
     st.tuples(st.just("probe"), st.floats(1.0, 1e8), st.none()),
     st.tuples(st.just("wait"), st.floats(0, 1), st.none()),
 )
@@ -252,7 +284,7 @@ def test_what_goes_in_comes_out_once_in_time_without_spinning(
                 kinds.append(kind)
                 entered += 1
         elif name == "rate":
-            pacer.set_bitrate(value, now)
+            pacer.set_bitrate(value, now, path_limited=bool(kind))
         elif name == "probe":
             pacer.add_probe(cluster(value))
         else:

@@ -197,6 +197,11 @@ class BandwidthEstimator:
         return self._target
 
     @property
+    def path_limited(self) -> bool:
+        """Whether the path, and not the application's maximum, keeps the target from being higher."""
+        return self._available <= self._max
+
+    @property
     def round_trip_time(self) -> float | None:
         """Smoothed round-trip time in seconds, ``None`` before it was measured."""
         return self._round_trip

@@ -136,7 +136,10 @@ class CongestionOptions:
         alr_start: Part of that budget unused which begins the application-limited region (goog_cc: 0.8).
         alr_stop: Part unused which ends it (goog_cc: 0.5).
         pacing_factor: Pacer's rate as a multiple of the target (libwebrtc: 2.5).
-        pacing_burst: Longest burst, at the pacer's rate (libwebrtc: 5 ms).
+        pacing_burst: How far packets may be ahead of the pacer's rate where the path limits the target: a whole frame
+            at once would be a queue of its own before the bottleneck.
+        pacing_burst_unlimited: The same where the path carries more than the application needs (libwebrtc: 40 ms, on
+            every path). A usual frame then leaves at once, and is not spread over its pacing time at the peer.
         pacer_max_packets: Most packets in the pacer; a further one is refused.
         pacer_max_bytes: Most bytes in the pacer; a further packet is refused.
         pacing_catch_up: How much of the time by which the pacer is called too late it makes up for at once.
@@ -226,6 +229,7 @@ class CongestionOptions:
     alr_stop: float = attrs.field(default=0.5, validator=_fraction)
     pacing_factor: float = attrs.field(default=2.5, validator=_positive)
     pacing_burst: float = attrs.field(default=0.005, validator=_positive)
+    pacing_burst_unlimited: float = attrs.field(default=0.04, validator=_positive)
     pacing_catch_up: float = attrs.field(default=0.1, validator=_not_negative)
     pacer_max_packets: int = attrs.field(default=4_096, validator=_at_least_one)
     pacer_max_bytes: int = attrs.field(default=4 << 20, validator=_at_least_one)

@@ -1,8 +1,10 @@
 """The pacer: packets leave evenly, not in the bursts in which encoders make them.
 
 Packets wait by priority: audio, retransmissions, video, padding. Audio leaves at once (it is little, and late audio
-is heard); what it takes is taken from the others. The rest leaves at a multiple of the target, in bursts of at most a
-few milliseconds, so that a timer per burst is enough. A queue that is too old is drained faster.
+is heard); what it takes is taken from the others. The rest leaves at a multiple of the target. It may be ahead of that
+rate by a burst: where the path has room a usual frame leaves at once, and a retransmission does not wait for the frame
+before it. What is further ahead waits, and then leaves in steps of a few milliseconds, so that a timer per step is
+enough. A queue that is too old is drained faster.
 
 A probe is sent at its own rate, from what waits; where nothing waits ``padding_wanted`` asks for padding. All packets
 of one ``take_due`` belong to the same cluster or to none: ``probe_cluster`` tells.
@@ -28,6 +30,8 @@ from .probe_cluster import ProbeCluster
 ItemT = TypeVar("ItemT")
 
 _MAX_PROBES = 8
+# Longest time, at the pacer's rate, for which packets leave together once the burst is used up.
+_STEP = 0.005
 # Time between two bursts of a probe (goog_cc: 2 ms).
 _PROBE_STEP = 0.002
 # How long a probe that has begun may take; without packets or padding it is given up.
@@ -76,6 +80,7 @@ class Pacer(Generic[ItemT]):
         self._queues: tuple[deque[tuple[float, int, ItemT]], ...] = tuple(deque() for _ in PacketKind)
         # When what has been sent is paid off, at the present rate.
         self._free_at = -math.inf
+        self._burst = options.pacing_burst
         self._probes: deque[ProbeCluster] = deque(maxlen=_MAX_PROBES)
         self._probe: _RunningProbe | None = None
         self._padding_asked_at = -math.inf
@@ -88,9 +93,17 @@ class Pacer(Generic[ItemT]):
         # When the retransmissions so far are paid off, at their part of the target.
         self._retransmissions_paid_at = -math.inf
 
-    def set_bitrate(self, target: float, now: float) -> None:
-        """Take the target in bits a second; the pacer's rate is a multiple of it."""
-        rate = max(target, 1.0) * self._options.pacing_factor
+    def set_bitrate(self, target: float, now: float, *, path_limited: bool = True) -> None:
+        """Set the target in bits a second; the pacer's rate is a multiple of it.
+
+        Args:
+            target: Bits a second.
+            now: Monotonic time in seconds.
+            path_limited: Whether the path, and not the application, keeps the target from being higher.
+        """
+        options = self._options
+        self._burst = options.pacing_burst if path_limited else options.pacing_burst_unlimited
+        rate = max(target, 1.0) * options.pacing_factor
         if self._free_at > now:
             self._free_at = now + (self._free_at - now) * self._rate / rate
         self._rate = rate
@@ -148,14 +161,14 @@ class Pacer(Generic[ItemT]):
         # Called too late, as on a busy machine, it makes up for that: one burst each time would be less than the rate.
         late = min(self.queue_age(now), self._options.pacing_catch_up)
         self._free_at = max(self._free_at, now - late)
-        paid = self._free_at <= now
+        may_leave = self._next_step <= now
         rate = self._current_rate(now)
         while audio:
             items.append(self._pop(audio, rate))
         # More audio than the rate has room for delays the others, but does not silence them.
         self._free_at = min(self._free_at, now + self._options.pacer_queue_time)
-        if paid:
-            limit = now + self._options.pacing_burst
+        if may_leave:
+            limit = now + self._burst
             while self._free_at < limit and (queue := self._first()) is not None:
                 items.append(self._pop(queue, rate))
         return items
@@ -179,7 +192,12 @@ class Pacer(Generic[ItemT]):
             return self._free_at
         if self._queues[PacketKind.AUDIO]:
             return self._queues[PacketKind.AUDIO][0][0]
-        return self._free_at if self.packets else math.inf
+        return self._next_step if self.packets else math.inf
+
+    @property
+    def _next_step(self) -> float:
+        """When the next packets may leave: as soon as those of a step are within the burst."""
+        return self._free_at - max(self._burst - _STEP, 0.0)
 
     def retransmission_time(self, size: int, now: float) -> float:
         """Return in how many seconds retransmissions of so many bytes, and those before, are paid off."""

@@ -345,7 +345,7 @@ class Bandwidth:
         repairs, available = self._repairs.bitrate(now), self._estimator.target_bitrate
         self._moved |= repairs != self._repair_bitrate or available != self._available
         self._repair_bitrate, self._available = repairs, available
-        self._pacer.set_bitrate(available, now)
+        self._pacer.set_bitrate(available, now, path_limited=self._estimator.path_limited)
         for cluster in self._estimator.probes_wanted():
             self._pacer.add_probe(cluster)
 
