@@ -11,7 +11,8 @@ from tests.strategies.sessions import visible, without
 from tests.strategies.transceivers import MediaSide, media_session
 from tests.strategies.work import count_lines
 from trio_rtc.errors import InvalidAccessError, RTCError
-from trio_rtc.protocols.sdp import parse
+from trio_rtc.protocols.sdp import Bandwidth, SdpSyntaxError, parse
+from trio_rtc.protocols.sdp.values import VALUE_PARSERS
 from trio_rtc.session import Applied, Session
 from trio_rtc.session.media_plan import MAXIMUM_SOURCES
 from trio_rtc.session.simulcast import MAXIMUM_LAYERS
@@ -235,3 +236,43 @@ def test_sections_are_not_compared_each_with_each() -> None:
         return count_lines(lambda: take(media_session(), media_side(), text))
 
     assert work(48) / work(12) < 6
+
+
+@pytest.mark.parametrize(
+    "line", ["a=fmtp:96 x=1", "a=rtcp-fb:96 x-nack", "a=ssrc:7 cname:x", "a=extmap:3 urn:x", "b=AS:9"]
+)
+def test_a_line_is_parsed_once_however_often_an_exchange_asks_for_it(
+    line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A description owns its parse; what the answer says of it is parsed with the answer."""
+    name = line[2:].partition(":")[0] if line.startswith("a=") else ""
+    parsed: list[str] = []
+
+    def counting(value: str) -> object:
+        parsed.append(value)
+        return parser(value)
+
+    if name:
+        parser = VALUE_PARSERS[name]
+        monkeypatch.setitem(VALUE_PARSERS, name, counting)
+    else:
+        parser = Bandwidth.parse
+        monkeypatch.setattr(Bandwidth, "parse", counting)
+    text = CHROMIUM.replace("a=mid:1", f"{line}\n" * 500 + "a=mid:1")
+    value = line[2:].removeprefix(f"{name}:")
+    session, side = media_session(), media_side()
+    side.note(session.apply_remote("offer", text, side.transceivers))
+    assert parsed.count(value) == 500
+    session.create_answer(side.media())
+    side.note(session.apply_local("answer"))
+    session.negotiation_needed(side.media(), ice_restart=False)
+    assert parsed.count(value) <= 501
+
+
+def test_more_formats_than_any_browser_has_are_refused() -> None:
+    section = "m=video 9 UDP/TLS/RTP/SAVPF " + " ".join(map(str, range(128))) + "\r\n"
+    head = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
+    assert len(parse(head + section * 64).media) == 64
+    with pytest.raises(SdpSyntaxError, match="more than 8192 formats") as caught:
+        parse(head + section * 65)
+    assert caught.value.line_number == 4 + 65

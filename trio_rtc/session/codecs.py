@@ -3,7 +3,8 @@
 Nothing here encodes or decodes: a codec is its name, its clock rate and the parameters of ``a=fmtp``.
 """
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 import attrs
@@ -24,7 +25,7 @@ _CONSTRAINT_SET_1, _CONSTRAINT_SET_3 = 0x40, 0x10
 
 
 def _frozen(parameters: Mapping[str, str]) -> Mapping[str, str]:
-    return MappingProxyType(dict(parameters))
+    return parameters if isinstance(parameters, MappingProxyType) else MappingProxyType(dict(parameters))
 
 
 @attrs.frozen
@@ -42,6 +43,9 @@ class Codec:
         payload_type: The number preferred in offers, ``None`` for any that is free.
         receive_only: Whether it is only offered in sections that do not send: a profile that is decoded, but not
             encoded.
+        key: The name without regard to case.
+        encoding: What ``a=rtpmap`` says: everything but the parameters, such as the profile.
+        refers: Whether it has to name the payload type of another: rtx, and red for audio.
     """
 
     name: str
@@ -51,15 +55,42 @@ class Codec:
     rtcp_feedback: tuple[str, ...] = ()
     payload_type: int | None = attrs.field(default=None, eq=False)
     receive_only: bool = attrs.field(default=False, eq=False)
+    # A description of hundreds of sections compares them ten thousands of times.
+    key: str = attrs.field(init=False, eq=False, repr=False)
+    encoding: tuple[str, int, int] = attrs.field(init=False, eq=False, repr=False)
+    refers: bool = attrs.field(init=False, eq=False, repr=False)
+
+    @key.default
+    def _find_key(self) -> str:
+        return self.name.lower()
+
+    @encoding.default
+    def _find_encoding(self) -> tuple[str, int, int]:
+        return (self.key, self.clock_rate, self.channels)
+
+    @refers.default
+    def _find_refers(self) -> bool:
+        return self.key == RTX or (self.key == RED and self.clock_rate == 48000)
+
+    def with_feedback(self, kinds: Iterable[str]) -> "Codec":
+        """Return the same with these kinds of feedback."""
+        feedback = tuple(kinds)
+        return self if feedback == self.rtcp_feedback else attrs.evolve(self, rtcp_feedback=feedback)
+
+    @functools.cached_property
+    def format_identity(self) -> tuple[object, ...] | None:
+        """What two codecs of the same encoding have to agree on, ``None`` for one that is the same as no other."""
+        identify = _FORMAT_IDENTITIES.get(self.key)
+        return () if identify is None else identify(self.parameters)
 
     @property
     def is_media(self) -> bool:
         """Whether it carries media itself, and not repair of other packets, events or noise."""
-        return self.name.lower() not in _NOT_MEDIA
+        return self.key not in _NOT_MEDIA
 
     def is_called(self, name: str) -> bool:
         """Return whether it has an encoding name, without regard to case."""
-        return self.name.lower() == name.lower()
+        return self.key == name.lower()
 
 
 @attrs.frozen
@@ -77,6 +108,12 @@ class NegotiatedCodec:
     codec: Codec
     associated_payload_type: int | None = None
     rtx_payload_type: int | None = None
+
+    def with_codec(self, codec: Codec) -> "NegotiatedCodec":
+        """Return the same with another codec."""
+        if codec is self.codec:
+            return self
+        return NegotiatedCodec(self.payload_type, codec, self.associated_payload_type, self.rtx_payload_type)
 
 
 def parse_parameters(text: str) -> Mapping[str, str]:
@@ -98,11 +135,7 @@ def format_parameters(parameters: Mapping[str, str]) -> str:
 
 def is_same_encoding(one: Codec, other: Codec) -> bool:
     """Return whether two codecs are one but for their parameters, such as the profile."""
-    return (one.name.lower(), one.clock_rate, one.channels) == (
-        other.name.lower(),
-        other.clock_rate,
-        other.channels,
-    )
+    return one.encoding == other.encoding
 
 
 def is_same_codec(one: Codec, other: Codec) -> bool:
@@ -111,22 +144,23 @@ def is_same_codec(one: Codec, other: Codec) -> bool:
     What has to agree is said by each payload format: RFC 6184 section 8.2.2 (H.264), RFC 9628 section 6 (VP9),
     RFC 7798 section 7.2.2 (H.265), section 7.2.3 of AV1's.
     """
-    if not is_same_encoding(one, other):
+    if one.encoding != other.encoding:
         return False
-    compare = _FORMAT_IDENTITIES.get(one.name.lower())
-    return compare is None or compare(one.parameters) == compare(other.parameters)
+    identity = one.format_identity
+    return identity is not None and identity == other.format_identity
 
 
 def answered_codec(ours: Codec, offered: Codec) -> Codec:
     """Return our codec with the parameters that an answer to ``offered`` has to give it."""
-    parameters = dict(ours.parameters)
-    name = ours.name.lower()
-    if name == "h264":
+    parameters = ours.parameters
+    if ours.key == "h264":
         parameters = _answered_h264(parameters, offered.parameters)
-    elif name == "h265":
+    elif ours.key == "h265":
         level = min(_number(ours.parameters, "level-id", 93), _number(offered.parameters, "level-id", 93))
-        parameters["level-id"] = str(level)
+        parameters = {**parameters, "level-id": str(level)}
     feedback = tuple(kind for kind in offered.rtcp_feedback if kind in ours.rtcp_feedback)
+    if parameters == ours.parameters and feedback == ours.rtcp_feedback:
+        return ours
     return attrs.evolve(ours, parameters=parameters, rtcp_feedback=feedback)
 
 
@@ -192,10 +226,10 @@ def _h264_profile(parameters: Mapping[str, str]) -> str | None:
     return f"{profile:02x}{constraints:02x}"
 
 
-def _h264_identity(parameters: Mapping[str, str]) -> tuple[object, ...]:
+def _h264_identity(parameters: Mapping[str, str]) -> tuple[object, ...] | None:
     profile = _h264_profile(parameters)
     # A profile that cannot be read is the same as nothing, not even as itself.
-    return (object() if profile is None else profile, _number(parameters, "packetization-mode", 0))
+    return None if profile is None else (profile, _number(parameters, "packetization-mode", 0))
 
 
 def _h264_level(parsed: tuple[int, int, int]) -> float:
@@ -206,7 +240,7 @@ def _h264_level(parsed: tuple[int, int, int]) -> float:
 
 def _answered_h264(ours: Mapping[str, str], offered: Mapping[str, str]) -> dict[str, str]:
     """Return our parameters, our level lowered to the offered one unless both sides let levels differ."""
-    asymmetric = all(each.get("level-asymmetry-allowed") == "1" for each in (ours, offered))
+    asymmetric = ours.get("level-asymmetry-allowed") == offered.get("level-asymmetry-allowed") == "1"
     answered = dict(ours)
     if not asymmetric:
         answered.pop("level-asymmetry-allowed", None)
@@ -225,7 +259,7 @@ def _h265_identity(parameters: Mapping[str, str]) -> tuple[object, ...]:
     )
 
 
-_FORMAT_IDENTITIES: Mapping[str, Callable[[Mapping[str, str]], tuple[object, ...]]] = {
+_FORMAT_IDENTITIES: Mapping[str, Callable[[Mapping[str, str]], tuple[object, ...] | None]] = {
     "h264": _h264_identity,
     "h265": _h265_identity,
     "vp9": lambda parameters: (_number(parameters, "profile-id", 0),),

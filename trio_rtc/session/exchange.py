@@ -15,6 +15,7 @@ from trio_rtc.protocols.sdp import (
     is_rejected_offer,
     is_rtp_section,
     media_mid,
+    view,
 )
 
 from .description import Description
@@ -201,6 +202,10 @@ class Slots:
 
 def section_mids(description: SessionDescription) -> tuple[str, ...]:
     """Return the mid of every section, a generated one where there is none."""
+    return view(_find_mids, description, -1)
+
+
+def _find_mids(description: SessionDescription, _index: int) -> tuple[str, ...]:
     present = {media_mid(media) for media in description.media}
     mids = []
     for index, media in enumerate(description.media):

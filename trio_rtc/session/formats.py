@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
-from trio_rtc.protocols.sdp import Attribute, SessionDescription, rtp_attributes
+from trio_rtc.protocols.sdp import Attribute, SessionDescription, rtp_attributes, view
 
 from .codecs import (
     RED,
@@ -61,7 +61,7 @@ class PayloadTypes:
                 codec
             )
             if same and known.associated_payload_type == associated:
-                return attrs.evolve(known, codec=codec)
+                return known.with_codec(codec)
         free = [number for number in _FREE_PAYLOAD_TYPES if number not in self._codecs]
         if preferred is not None and preferred in _ASSIGNABLE and preferred not in self._codecs:
             free.insert(0, preferred)
@@ -73,12 +73,16 @@ class PayloadTypes:
 
 def _settings(codec: Codec) -> tuple[object, ...]:
     # What rtx and red carry is compared by payload type.
-    parameters = {} if codec.is_called(RTX) or codec.is_called(RED) else dict(codec.parameters)
+    parameters = {} if codec.key in (RTX, RED) else dict(codec.parameters)
     return (codec.clock_rate, codec.channels, parameters)
 
 
 def section_formats(description: SessionDescription, index: int) -> tuple[NegotiatedCodec, ...]:
     """Return the formats of a section, in the order of its ``m=`` line; those that cannot be read are left out."""
+    return view(_read_formats, description, index)
+
+
+def _read_formats(description: SessionDescription, index: int) -> tuple[NegotiatedCodec, ...]:
     attributes = rtp_attributes(description, index)
     rtpmaps = {rtpmap.payload_type: rtpmap for rtpmap in reversed(attributes.rtpmaps)}
     fmtps = {fmtp.format: fmtp.parameters for fmtp in reversed(attributes.fmtps)}
@@ -94,14 +98,14 @@ def section_formats(description: SessionDescription, index: int) -> tuple[Negoti
         rtpmap = rtpmaps.get(payload_type)
         static = _STATIC_CODECS.get(payload_type)
         if rtpmap is not None:
-            codec = Codec(rtpmap.encoding, rtpmap.clock_rate, rtpmap.channels)
+            encoding = rtpmap.encoding, rtpmap.clock_rate, rtpmap.channels
         elif static is not None:
-            codec = static
+            encoding = static.name, static.clock_rate, static.channels
         else:
             continue
         kinds = (*feedback.get(payload_type, ()), *feedback.get(None, ()))
-        codec = attrs.evolve(
-            codec,
+        codec = Codec(
+            *encoding,
             parameters=parse_parameters(fmtps.get(text, "")),
             rtcp_feedback=tuple(dict.fromkeys(kinds)),
             payload_type=payload_type,
@@ -112,9 +116,9 @@ def section_formats(description: SessionDescription, index: int) -> tuple[Negoti
 
 def _associated(codec: Codec) -> int | None:
     """Return the payload type that a format refers to, ``None`` if it refers to none."""
-    if codec.is_called(RTX):
+    if codec.key == RTX:
         text = codec.parameters.get("apt", "")
-    elif codec.is_called(RED):
+    elif codec.key == RED:
         # 111/111: the same codec, once more for each generation. A mixture is of no use here.
         generations = set(codec.parameters.get("", "").split("/"))
         text = generations.pop() if len(generations) == 1 else ""
@@ -127,15 +131,16 @@ def _with_rtx(formats: Iterable[NegotiatedCodec]) -> tuple[NegotiatedCodec, ...]
     known = tuple(formats)
     repairs: dict[int | None, int] = {}
     for entry in known:
-        if entry.codec.is_called(RTX):
+        if entry.codec.key == RTX:
             repairs.setdefault(entry.associated_payload_type, entry.payload_type)
-    return tuple(
-        attrs.evolve(
-            entry,
-            rtx_payload_type=None if entry.codec.is_called(RTX) else repairs.get(entry.payload_type),
-        )
-        for entry in known
-    )
+
+    def with_rtx(entry: NegotiatedCodec) -> NegotiatedCodec:
+        number = None if entry.codec.key == RTX else repairs.get(entry.payload_type)
+        if entry.rtx_payload_type == number:
+            return entry
+        return NegotiatedCodec(entry.payload_type, entry.codec, entry.associated_payload_type, number)
+
+    return tuple(map(with_rtx, known))
 
 
 def offered_formats(
@@ -157,20 +162,15 @@ def offered_formats(
     payload_types.reserve(previous)
     carriers: list[NegotiatedCodec] = []
     for codec in codecs:
-        if not _refers(codec):
+        if not codec.refers:
             entry = _kept(codec, previous) or payload_types.assign(codec, None, codec.payload_type)
             if entry is not None and all(entry.payload_type != each.payload_type for each in carriers):
                 carriers.append(entry)
     if not preferred:
         order = {entry.payload_type: place for place, entry in enumerate(previous)}
         carriers.sort(key=lambda entry: order.get(entry.payload_type, len(order)))
-    referring = {codec.name.lower(): codec for codec in codecs if _refers(codec)}
+    referring = {codec.name.lower(): codec for codec in codecs if codec.refers}
     return _with_rtx(_with_references(carriers, referring, payload_types))
-
-
-def _refers(codec: Codec) -> bool:
-    """Return whether a codec of ours has to name the payload type of another: rtx, and red for audio."""
-    return codec.is_called(RTX) or (codec.is_called(RED) and codec.clock_rate == 48000)
 
 
 def _with_references(
@@ -179,10 +179,10 @@ def _with_references(
     for carrier in carriers:
         yield carrier
         number = carrier.payload_type
-        if carrier.codec.is_called("opus") and RED in referring:
+        if carrier.codec.key == "opus" and RED in referring:
             codec = attrs.evolve(referring[RED], parameters={"": f"{number}/{number}"})
             wanted = codec.payload_type
-        elif RTX in referring and (carrier.codec.is_media or carrier.codec.is_called(RED)):
+        elif RTX in referring and (carrier.codec.is_media or carrier.codec.key == RED):
             codec = attrs.evolve(referring[RTX], parameters={"apt": str(number)})
             # Chromium numbers retransmission one above what it repairs.
             wanted = number + 1
@@ -196,7 +196,7 @@ def _with_references(
 def _kept(codec: Codec, previous: Sequence[NegotiatedCodec]) -> NegotiatedCodec | None:
     for entry in previous:
         if is_same_codec(codec, entry.codec):
-            return attrs.evolve(entry, codec=codec)
+            return entry.with_codec(codec)
     return None
 
 
@@ -220,15 +220,15 @@ def answered_formats(
     accepted: dict[int, NegotiatedCodec] = {}
     places: dict[int, int] = {}
     # What refers to another format is looked at after what it refers to: rtx can repair red.
-    for entry in sorted(offered, key=lambda entry: (_refers(entry.codec), entry.codec.is_called(RTX))):
+    for entry in sorted(offered, key=lambda entry: (entry.codec.refers, entry.codec.key == RTX)):
         place = _accepting_place(codecs, entry, accepted, any_profile=any_profile)
         if place is None or not payload_types.can_take(entry):
             continue
         codec = codecs[place]
         answered = answered_codec(codec, entry.codec)
-        if _refers(codec) or not is_same_codec(codec, entry.codec):
+        if codec.refers or not is_same_codec(codec, entry.codec):
             answered = attrs.evolve(answered, parameters=entry.codec.parameters)
-        accepted[entry.payload_type] = attrs.evolve(entry, codec=answered)
+        accepted[entry.payload_type] = entry.with_codec(answered)
         carrier = entry.associated_payload_type
         places[entry.payload_type] = place if carrier is None else places.get(carrier, place)
     if not any(entry.codec.is_media for entry in accepted.values()):
@@ -261,7 +261,7 @@ def _accepting_place(
 def _accepts(codec: Codec, entry: NegotiatedCodec, accepted: dict[int, NegotiatedCodec]) -> bool:
     if not is_same_codec(codec, entry.codec):
         return False
-    return not _refers(codec) or entry.associated_payload_type in accepted
+    return not codec.refers or entry.associated_payload_type in accepted
 
 
 def negotiated_formats(
@@ -273,15 +273,12 @@ def negotiated_formats(
     (RFC 3264 section 5.1). The feedback is what both have.
     """
     kept: dict[int, NegotiatedCodec] = {}
-    for entry in sorted(of_receiver, key=lambda entry: (_refers(entry.codec), entry.codec.is_called(RTX))):
+    for entry in sorted(of_receiver, key=lambda entry: (entry.codec.refers, entry.codec.key == RTX)):
         counterpart = _counterpart(entry, of_sender)
-        if counterpart is None or (_refers(entry.codec) and entry.associated_payload_type not in kept):
+        if counterpart is None or (entry.codec.refers and entry.associated_payload_type not in kept):
             continue
-        feedback = tuple(
-            kind for kind in entry.codec.rtcp_feedback if kind in counterpart.codec.rtcp_feedback
-        )
-        codec = attrs.evolve(entry.codec, rtcp_feedback=feedback)
-        kept[entry.payload_type] = attrs.evolve(entry, codec=codec)
+        common = (kind for kind in entry.codec.rtcp_feedback if kind in counterpart.codec.rtcp_feedback)
+        kept[entry.payload_type] = entry.with_codec(entry.codec.with_feedback(common))
     return _with_rtx(kept[entry.payload_type] for entry in of_receiver if entry.payload_type in kept)
 
 

@@ -149,12 +149,8 @@ def _with_one_feedback(
     is_numbered = any(extmap.uri == TRANSPORT_SEQUENCE_NUMBER_URI for extmap in extmaps)
     refused = "ack ccfb" if is_numbered else "transport-cc"
     return tuple(
-        attrs.evolve(
-            entry,
-            codec=attrs.evolve(
-                entry.codec,
-                rtcp_feedback=tuple(kind for kind in entry.codec.rtcp_feedback if kind != refused),
-            ),
+        entry.with_codec(
+            entry.codec.with_feedback(kind for kind in entry.codec.rtcp_feedback if kind != refused)
         )
         for entry in formats
     )

@@ -2,6 +2,6 @@
 
 from benchmarks.hostile.measure import Case
 
-from . import connectivity, data
+from . import connectivity, data, description
 
-CASES: tuple[Case, ...] = (*connectivity.CASES, *data.CASES)
+CASES: tuple[Case, ...] = (*connectivity.CASES, *data.CASES, *description.CASES)

@@ -1,5 +1,6 @@
 """What the views tell of real offers."""
 
+import attrs
 import pytest
 
 from tests.strategies.descriptions import REAL_OFFERS
@@ -194,3 +195,14 @@ def test_values_are_written_as_they_are_read(
     grammar: type[ExtMap] | type[Rid] | type[Simulcast], value: str
 ) -> None:
     assert grammar.parse(value).to_value() == value
+
+
+def test_views_are_computed_once_and_belong_to_their_description() -> None:
+    description = parse(f"{HEAD}m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=ptime:20\r\n")
+    assert rtp_attributes(description, 0) is rtp_attributes(description, 0)
+    assert transport_attributes(description, 0) is transport_attributes(description, 0)
+    (media,) = description.media
+    changed = attrs.evolve(description, media=(attrs.evolve(media, attributes=media.attributes[:1]),))
+    assert rtp_attributes(changed, 0).ptime is None
+    assert rtp_attributes(description, 0).ptime == 20
+    assert description == parse(f"{HEAD}m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=ptime:20\r\n")

@@ -16,6 +16,7 @@ from .description import (
     attribute_values,
     field_value,
     has_attribute,
+    view,
 )
 from .errors import SdpSyntaxError
 from .options import SdpOptions
@@ -111,4 +112,5 @@ __all__ = [
     "rtp_attributes",
     "transport_attributes",
     "write",
+    "view",
 ]

@@ -1,19 +1,20 @@
 """The description as a tree: a session part and its media sections, each a list of fields and attributes.
 
 Values are kept as written. :mod:`.values` has the grammar of each attribute, which is applied when an attribute is
-first looked at and then kept; :mod:`.views` has what JSEP asks of a section.
+first looked at and then kept; :mod:`.views` has what JSEP asks of a section. What is computed from a whole section is
+kept, too: a description owns its parse, because an exchange asks for the same views a dozen times.
 """
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import attrs
 
 from trio_rtc.errors import ProtocolError
 
 from .grammar import BLANKS
-from .values import VALUE_PARSERS
+from .values import VALUE_PARSERS, Bandwidth
 
 _T = TypeVar("_T")
 
@@ -47,6 +48,14 @@ class Field:
 
     type: str
     value: str
+
+    @functools.cached_property
+    def bandwidth(self) -> Bandwidth | None:
+        """What a ``b=`` line says, ``None`` if it is malformed or another line."""
+        try:
+            return Bandwidth.parse(self.value) if self.type == "b" else None
+        except ProtocolError:
+            return None
 
 
 @attrs.frozen
@@ -112,6 +121,21 @@ class SessionDescription:
     def by_name(self) -> Mapping[str, Sequence[Attribute]]:
         """The attributes of the session part by their names, each in order."""
         return _by_name(self.attributes)
+
+    @functools.cached_property
+    def views(self) -> dict[tuple[object, int], Any]:
+        """What ``view`` has computed: by the function, and the index of the section."""
+        return {}
+
+
+def view(compute: Callable[[SessionDescription, int], _T], description: SessionDescription, index: int) -> _T:
+    """Return what a function computes of the section at ``index``, computed once in the life of a description."""
+    key = (compute, index)
+    try:
+        return cast(_T, description.views[key])
+    except KeyError:
+        computed = description.views[key] = compute(description, index)
+        return computed
 
 
 def _by_name(attributes: Iterable[Attribute]) -> Mapping[str, Sequence[Attribute]]:

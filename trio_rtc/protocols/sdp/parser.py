@@ -34,7 +34,7 @@ from .errors import SdpSyntaxError
 from .fields import check_time, parse_media_line, parse_origin
 from .grammar import BLANKS
 from .options import SdpOptions
-from .values import VALUE_PARSERS, Bandwidth
+from .values import VALUE_PARSERS
 from .views import is_data_section, is_rejected_offer, is_rtp_section
 
 _FORBIDDEN = re.compile("[\0\r\ud800-\udfff]")
@@ -94,6 +94,7 @@ class _Parser:
     _session: _OpenSection = attrs.field(factory=_OpenSection, init=False)
     _media_lines: list[MediaDescription] = attrs.field(factory=list, init=False)
     _media: list[_OpenSection] = attrs.field(factory=list, init=False)
+    _formats: int = attrs.field(default=0, init=False)
 
     def add_line(self, number: int, line: str) -> None:
         """Add one line; raises ``ProtocolError`` saying what is wrong with it."""
@@ -130,20 +131,22 @@ class _Parser:
     def _open_media(self, value: str) -> None:
         if len(self._media) >= self._options.maximum_sections:
             raise ProtocolError(f"more than {self._options.maximum_sections} media sections")
-        self._media_lines.append(parse_media_line(value))
+        media = parse_media_line(value)
+        self._formats += len(media.formats)
+        if self._formats > self._options.maximum_formats:
+            raise ProtocolError(f"more than {self._options.maximum_formats} formats in all media sections")
+        self._media_lines.append(media)
         self._media.append(_OpenSection())
 
     def _add_field(self, number: int, field_type: str, value: str) -> None:
+        field = Field(field_type, value)
         if field_type not in (_MEDIA_FIELDS if self._media else _SESSION_FIELDS):
             self.ignored.append(IgnoredLine(number, f"{field_type}= line is unknown or does not belong here"))
         elif field_type == "t":
             check_time(value)
-        elif field_type == "b":
-            try:
-                Bandwidth.parse(value)
-            except ProtocolError as error:
-                self.ignored.append(IgnoredLine(number, str(error)))
-        self._section().fields.append(Field(field_type, value))
+        elif field_type == "b" and field.bandwidth is None:
+            self.ignored.append(IgnoredLine(number, "b= is malformed"))
+        self._section().fields.append(field)
 
     def _section(self) -> _OpenSection:
         return self._media[-1] if self._media else self._session

@@ -4,12 +4,9 @@ The views read descriptions that ``parse`` returned or that the session built. A
 """
 
 import itertools
-from collections.abc import Iterator
 from typing import TypeVar
 
 import attrs
-
-from trio_rtc.errors import ProtocolError
 
 from .description import (
     MediaDescription,
@@ -19,6 +16,7 @@ from .description import (
     has_attribute,
     parsed_value,
     parsed_values,
+    view,
 )
 from .values import (
     DIRECTIONS,
@@ -124,6 +122,10 @@ def ice_username_fragment(description: SessionDescription, index: int) -> str | 
 
 def transport_attributes(description: SessionDescription, index: int) -> TransportAttributes:
     """Return what the section at ``index`` says about its transport."""
+    return view(_read_transport_attributes, description, index)
+
+
+def _read_transport_attributes(description: SessionDescription, index: int) -> TransportAttributes:
     media = description.media[index]
     options = (parsed_values(part, "ice-options", tuple) for part in (description, media))
     # The credentials are taken from one level together: a ufrag of the section and a password of the session are
@@ -182,6 +184,10 @@ def is_rejected_offer(media: MediaDescription) -> bool:
 
 def rtp_attributes(description: SessionDescription, index: int) -> RtpAttributes:
     """Return what the section at ``index`` says about RTP."""
+    return view(_read_rtp_attributes, description, index)
+
+
+def _read_rtp_attributes(description: SessionDescription, index: int) -> RtpAttributes:
     media = description.media[index]
     return RtpAttributes(
         direction=_direction(media) or _direction(description) or "sendrecv",
@@ -199,19 +205,10 @@ def rtp_attributes(description: SessionDescription, index: int) -> RtpAttributes
         ssrc_groups=tuple(parsed_values(media, "ssrc-group", SsrcGroup)),
         rids=tuple(parsed_values(media, "rid", Rid)),
         simulcast=parsed_value(media, "simulcast", Simulcast),
-        bandwidths=tuple(_bandwidths(media)),
+        bandwidths=tuple(field.bandwidth for field in media.fields if field.bandwidth is not None),
         ptime=parsed_value(media, "ptime", float),
         maxptime=parsed_value(media, "maxptime", float),
     )
-
-
-def _bandwidths(media: MediaDescription) -> Iterator[Bandwidth]:
-    for field in media.fields:
-        if field.type == "b":
-            try:
-                yield Bandwidth.parse(field.value)
-            except ProtocolError:
-                continue
 
 
 def is_bundle_only(media: MediaDescription) -> bool:
