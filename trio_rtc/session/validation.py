@@ -114,6 +114,9 @@ def check_roles_kept(exchange: Exchange, provisional: Exchange | None) -> None:
     """Check that an answer does not turn round the DTLS roles of the provisional one before it.
 
     The handshake has begun with those. Other fingerprints mean another association, with roles of its own.
+
+    An answer that contradicts the roles of an earlier exchange is accepted and changes nothing, unlike in libwebrtc:
+    pion (until September 2026) and webrtc-rs state their default role in each answer, and keep the one that they have.
     """
     if exchange.answer is None or provisional is None or provisional.answer is None:
         return
