@@ -43,7 +43,7 @@ from trio_rtc.protocols.rtp.protection import LossLevel, LossResponse, VideoProt
 from trio_rtc.protocols.rtp.remote_bitrate import RemoteBitrate
 from trio_rtc.protocols.rtp.reports import MAX_BLOCKS, ReportSchedule, compound, goodbye
 from trio_rtc.protocols.rtp.router import Router
-from trio_rtc.protocols.rtp.sending import SendingSide
+from trio_rtc.protocols.rtp.sending import PeerReport, SendingSide
 from trio_rtc.protocols.rtp.sequence_numbers import SequenceNumbers
 from trio_rtc.protocols.rtp.stamping import Stamper
 
@@ -353,6 +353,29 @@ def test_pictures_are_protected_only_while_there_is_loss() -> None:
     for _ in range(3):
         protection.set_loss(0.01, 0.02, retransmits=True)
     assert protection.factor == 0
+
+
+def test_a_report_counts_by_the_time_that_it_covers() -> None:
+    """A second of 2 % loss comes to the same in one report and in fifty, one of which has the only loss."""
+    once, often = LossLevel(0.01), LossLevel(0.01)
+    for _ in range(10):
+        once.note(0.02)
+        for index in range(50):
+            often.note(1.0 if index == 25 else 0.0, 1 / 50)
+    assert once.loss == pytest.approx(0.02, rel=0.01)
+    assert often.loss == pytest.approx(0.02, rel=0.25)
+
+
+def test_loss_in_reports_of_few_packets_counts_together() -> None:
+    """One packet lost of five is no loss of 20 %, if it is the only one of fifty."""
+    report = PeerReport()
+    fractions = []
+    for index in range(10):
+        report.fraction_lost = 0.2 if index == 4 else 0.0
+        fractions.append(report.take_loss(5))
+    assert [fraction for fraction in fractions if fraction is not None] == pytest.approx([0.0, 0.05])
+    report.fraction_lost = 0.1
+    assert report.take_loss(90) == pytest.approx(0.09)
 
 
 def test_the_level_of_loss_does_not_flutter() -> None:

@@ -1,5 +1,7 @@
 """How what the path carries is divided among the layers of a simulcast."""
 
+import math
+
 import attrs
 import pytest
 
@@ -63,3 +65,16 @@ def test_the_layers_of_a_limited_section_share_its_limit() -> None:
     changes = bandwidth.take_changes()
     assert changes is not None
     assert 0 < sum(changes.values()) <= 200_001
+
+
+@pytest.mark.parametrize(("available", "limited"), [(10_000_000, frozenset()), (1_200_000, frozenset({1}))])
+def test_error_correction_is_no_lack_of_bandwidth(available: float, limited: frozenset[int]) -> None:
+    """webrtc-stats, ``qualityLimitationReason``: and data may use what the path carries beyond the media."""
+    bandwidth = Bandwidth(CongestionOptions(start_bitrate=available))
+    bandwidth.configure([section(Encoding(ssrc=1, max_bitrate=1_500_000))], transport_wide=True, now=0.0)
+    bandwidth.set_overhead(1, 0.5)
+    changes = bandwidth.take_changes()
+    assert changes is not None
+    assert changes[1] == pytest.approx(min(available, 1_500_000) / 1.5)
+    assert bandwidth.limited == limited
+    assert (bandwidth.left_for_data == math.inf) == (not limited)

@@ -199,11 +199,12 @@ class Bandwidth:
         self._estimator.feedback_received(results, None, now)
         self._follow(now)
 
-    def loss_reported(self, fraction: float, round_trip: float | None, now: float) -> None:
-        """Take what a report says of one stream."""
+    def loss_reported(self, fraction: float | None, round_trip: float | None, now: float) -> None:
+        """Update the estimate from a report of one stream; ``None`` for what it does not tell."""
         if round_trip is not None:
             self._estimator.round_trip_measured(round_trip)
-        self._estimator.loss_reported(fraction, now)
+        if fraction is not None:
+            self._estimator.loss_reported(fraction, now)
         self._follow(now)
 
     def remb_received(self, bitrate: float, now: float) -> None:
@@ -272,21 +273,21 @@ class Bandwidth:
         self._moved = False
         pairs = self._encodings()
         shares = self._shares(pairs)
+        allocated = allocate(self._left_for_media(pairs, shares), shares)
         bitrates = {
             encoding.ssrc: bitrate / (1 + self._overheads.get(encoding.ssrc, 0.0))
-            for (_, encoding), bitrate in zip(
-                pairs, allocate(self._left_for_media(pairs, shares), shares), strict=True
-            )
+            for (_, encoding), bitrate in zip(pairs, allocated, strict=True)
         }
         if not self._differs(bitrates):
             return None
         self._told = bitrates
+        # Error correction leaves less for the media although the path would carry more: that is no lack of bandwidth.
         self.limited = frozenset(
             encoding.ssrc
-            for section, encoding in pairs
+            for (section, encoding), bitrate in zip(pairs, allocated, strict=True)
             if section.active
             and encoding.active
-            and bitrates[encoding.ssrc] < (1 - _WORTH_TELLING) * _ceiling(section, encoding)
+            and bitrate < (1 - _WORTH_TELLING) * _ceiling(section, encoding)
         )
         return bitrates
 

@@ -251,12 +251,19 @@ class OutgoingStream:
         """How often a retransmission is sent."""
         return 1 if self._protection is None else self._protection.copies
 
-    def set_loss(self, fraction: float, round_trip: float | None) -> None:
-        """Take what part of the packets the peer reports as lost, and the round-trip time in seconds."""
+    def set_loss(self, fraction: float, round_trip: float | None, covered: float = 1.0) -> None:
+        """Update the protection from a report of the peer.
+
+        Args:
+            fraction: Part of the packets that was lost.
+            round_trip: In seconds.
+            covered: Which part of the usual interval between two reports this one is about.
+        """
         if self._sound is not None:
-            self._sound.set_loss(fraction)
+            self._sound.set_loss(fraction, covered)
         if self._protection is not None:
-            self._protection.set_loss(fraction, round_trip, retransmits=self.retransmissions.are_possible)
+            retransmits = self.retransmissions.are_possible
+            self._protection.set_loss(fraction, round_trip, retransmits=retransmits, covered=covered)
 
     def adopt(self, packet: RtpPacket, payload_type: int, clock_rate: int, now: float) -> RtpPacket | None:
         """Return a packet of another stream as one of ours; ``None`` for one that comes too late for that."""

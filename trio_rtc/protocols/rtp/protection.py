@@ -58,9 +58,15 @@ class LossLevel:
         self.loss = 0.0
         self.is_lossy = threshold <= 0
 
-    def note(self, fraction: float) -> None:
-        """Take what a report says."""
-        self.loss += _SMOOTHING * (fraction - self.loss)
+    def note(self, fraction: float, covered: float = 1.0) -> None:
+        """Update the loss from a report.
+
+        Args:
+            fraction: Part of the packets that was lost.
+            covered: Which part of the usual interval between two reports this one is about. Feedback may bring a report
+                block every few milliseconds (RFC 4585 section 3.1), each of a few packets.
+        """
+        self.loss += (1 - (1 - _SMOOTHING) ** covered) * (fraction - self.loss)
         limit = self._threshold / 2 if self.is_lossy else self._threshold
         self.is_lossy = self.loss >= limit
 
@@ -145,9 +151,9 @@ class RedundantSound:
         """How much is added, as a part of what there is without."""
         return float(self._options.red.redundancy) if self._level.is_lossy else 0.0
 
-    def set_loss(self, fraction: float) -> None:
-        """Take the loss that the peer reports."""
-        self._level.note(fraction)
+    def set_loss(self, fraction: float, covered: float = 1.0) -> None:
+        """Update the loss from a report of the peer; see :meth:`LossLevel.note`."""
+        self._level.note(fraction, covered)
 
     def wrap(self, packet: RtpPacket, timestamp: int) -> RtpPacket:
         """Return what to send for a packet, whose unwrapped timestamp is given."""
@@ -206,9 +212,11 @@ class VideoProtection:
                 ulpfec.build_ulpfec, ulpfec.MAX_SPAN, fec, mutable_extensions=mutable
             )
 
-    def set_loss(self, fraction: float, round_trip: float | None, *, retransmits: bool) -> None:
-        """Take what the peer reports."""
-        self._level.note(fraction)
+    def set_loss(
+        self, fraction: float, round_trip: float | None, *, retransmits: bool, covered: float = 1.0
+    ) -> None:
+        """Update the protection from a report of the peer; see :meth:`LossLevel.note`."""
+        self._level.note(fraction, covered)
         response = LossResponse()
         if self._level.is_lossy:
             response = respond_to_loss(

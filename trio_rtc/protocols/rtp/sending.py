@@ -25,11 +25,16 @@ from .sequence_numbers import SequenceNumbers
 from .stamping import Stamper
 from .totals import Totals, add_to, outgoing_totals
 
+_LEAST_EXPECTED = 20
+"""Packets of which loss says something of the path: as many as libwebrtc counts together."""
+
 
 class PeerReport:
     """What the peer has last said of one of our streams (W3C webrtc-stats, remote-inbound-rtp)."""
 
     __slots__ = (
+        "_expected",
+        "_missing",
         "fraction_lost",
         "highest",
         "jitter",
@@ -49,6 +54,24 @@ class PeerReport:
         self.total_round_trip = 0.0
         self.measurements = 0
         self.reported_at = 0.0
+        self._expected = 0
+        self._missing = 0.0
+
+    def take_loss(self, expected: int) -> float | None:
+        """Return the part of the packets that was lost since the last call that returned one.
+
+        Args:
+            expected: How many packets the last report is about.
+
+        Returns:
+            ``None`` while the reports are about too few packets to tell.
+        """
+        self._expected += expected
+        self._missing += self.fraction_lost * expected
+        if self._expected < _LEAST_EXPECTED:
+            return None
+        fraction, self._expected, self._missing = self._missing / self._expected, 0, 0.0
+        return fraction
 
 
 class _Place:
@@ -457,6 +480,11 @@ class SendingSide:
         report = place.report
         # What the peer reports it has heard of, and so knows where it belongs.
         place.stream.names.announced = True
+        usual = self._options.report_interval_video
+        covered, expected = 1.0, _LEAST_EXPECTED
+        if report.highest is not None:
+            covered = min((now - report.reported_at) / usual, 1.0)
+            expected = max(serial_difference(block.highest_sequence_number, report.highest, 32), 0)
         report.fraction_lost = block.fraction_lost / 256
         report.lost = block.cumulative_lost
         report.jitter = block.jitter
@@ -467,9 +495,9 @@ class SendingSide:
             report.round_trip = round_trip
             report.total_round_trip += round_trip
             report.measurements += 1
-        place.stream.set_loss(report.fraction_lost, report.round_trip)
+        place.stream.set_loss(report.fraction_lost, report.round_trip, covered)
         self._bandwidth.set_overhead(block.ssrc, place.stream.overhead)
-        self._bandwidth.loss_reported(report.fraction_lost, round_trip, now)
+        self._bandwidth.loss_reported(report.take_loss(expected), round_trip, now)
 
     def reports(self, now: float, wall_clock: float) -> dict[str, list[SenderReport]]:
         """Return a sender report of each stream that has sent something, by section; ``wall_clock`` is Unix time."""
