@@ -5,6 +5,7 @@ import enum
 import numbers
 import reprlib
 import sys
+import traceback
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -57,9 +58,10 @@ def expected_types(function: Callable[..., Any], names: list[str]) -> dict[str, 
 def validator_sentence(called: str, error: Exception) -> str | None:
     """Return the message of a failed ``in_`` or ``instance_of`` of attrs as a sentence, ``None`` for another error.
 
-    Such an error carries the attribute, what would be right and the value beside its message.
+    Such an error carries the attribute, what would be right and the value beside its message. One of a class of the
+    application's, in a function that ``called`` has called, is another error.
     """
-    if len(error.args) != 4 or not isinstance(error.args[1], attrs.Attribute):
+    if len(error.args) != 4 or not isinstance(error.args[1], attrs.Attribute) or not _is_raised_here(error):
         return None
     _, attribute, right, value = error.args
     if isinstance(error, TypeError):
@@ -69,6 +71,12 @@ def validator_sentence(called: str, error: Exception) -> str | None:
         text = f"one of {', '.join(map(repr, right))}"
     or_none = " or None" if attribute.default is None else ""
     return f"{called}() argument {attribute.name!r} must be {text}{or_none}, not {_SHORT.repr(value)}"
+
+
+def _is_raised_here(error: Exception) -> bool:
+    """Return whether an error has passed through functions of this package and of attrs only."""
+    modules = [frame.f_globals.get("__name__", "attr") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return {module.partition(".")[0] for module in modules} <= {"trio_rtc", "attr"}
 
 
 def check_types(called: str, expected: Mapping[str, Expected], arguments: Mapping[str, object]) -> None:

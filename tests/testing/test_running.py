@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -53,6 +54,20 @@ def test_a_function_that_is_not_async_is_an_error() -> None:
         TypeError, match=r"argument 'async_fn' must be an async function; <function .*> returned 5$"
     ):
         testing.run(lambda: 5)  # type: ignore[arg-type, return-value]
+
+
+def test_an_error_of_the_function_is_not_taken_for_one_of_an_argument_of_run() -> None:
+    @attrs.define
+    class Mine:
+        x: int = attrs.field(validator=attrs.validators.instance_of(int))
+
+    async def fails() -> None:
+        Mine("x")  # type: ignore[arg-type]
+
+    with pytest.raises(TypeError, match="'x' must be <class 'int'>") as caught:
+        run(fails)
+    assert "run()" not in str(caught.value)
+    assert caught.traceback[-1].name == "__call__"
 
 
 def test_deadlock_under_virtual_time_is_an_error() -> None:
