@@ -52,32 +52,46 @@ def strict_names(cls: ClassT) -> ClassT:
     return cls
 
 
+class _Signature:
+    """What a function may be called with.
+
+    Attributes:
+        called: What it is called in messages.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.called = function.__qualname__.removesuffix(".__init__")
+        parameters = inspect.signature(function).parameters.values()
+        plain = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+        named = plain | {inspect.Parameter.KEYWORD_ONLY}
+        self._function = function
+        self._positional = [each.name for each in parameters if each.kind in plain]
+        self._names = [each.name for each in parameters if each.kind in named]
+        self._options = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+        self._rest = [each.name for each in parameters if each.kind is each.VAR_POSITIONAL]
+        # Read at the first call, when all modules have been imported.
+        self._expected: dict[str, Expected] | None = None
+
+    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Raise ``TypeError`` for an argument that is unknown, or of another type."""
+        called, positional, rest = self.called, self._positional, self._rest
+        for name in kwargs:
+            if name not in self._names:
+                others = [known for known in self._names if known != "self"]
+                raise TypeError(f"{called}() has no argument {name!r}{suggestion(name, others, 'it takes')}")
+        if self._expected is None:
+            self._expected = expected_types(self._function, self._names + rest)
+        if self._options and not rest:
+            _refuse_dictionary(called, args, positional, self._expected, self._options)
+        check_types(called, self._expected, {**dict(zip(positional, args, strict=False)), **kwargs})
+        for further in args[len(positional) :] if rest else ():
+            check_types(called, self._expected, {rest[0]: further})
+
+
 def strict_arguments(function: FunctionT) -> FunctionT:
     """Check names and types of arguments (a decorator); a ``TypeError`` says which is wrong and what is right."""
-    called = function.__qualname__.removesuffix(".__init__")
-    parameters = inspect.signature(function).parameters.values()
-    plain = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
-    positional = [parameter.name for parameter in parameters if parameter.kind in plain]
-    named = plain | {inspect.Parameter.KEYWORD_ONLY}
-    names = [parameter.name for parameter in parameters if parameter.kind in named]
-    options = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
-    rest = [parameter.name for parameter in parameters if parameter.kind is parameter.VAR_POSITIONAL]
-    # Read at the first call, when all modules have been imported.
-    expected: dict[str, Expected] | None = None
-
-    def check(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        nonlocal expected
-        for name in kwargs:
-            if name not in names:
-                others = [known for known in names if known != "self"]
-                raise TypeError(f"{called}() has no argument {name!r}{suggestion(name, others, 'it takes')}")
-        if expected is None:
-            expected = expected_types(function, names + rest)
-        if options and not rest:
-            _refuse_dictionary(called, args, positional, expected, options)
-        check_types(called, expected, {**dict(zip(positional, args, strict=False)), **kwargs})
-        for further in args[len(positional) :] if rest else ():
-            check_types(called, expected, {rest[0]: further})
+    signature = _Signature(function)
+    check = signature.check
 
     if inspect.iscoroutinefunction(function):
 
@@ -95,7 +109,7 @@ def strict_arguments(function: FunctionT) -> FunctionT:
             return function(*args, **kwargs)
         except (TypeError, ValueError) as error:
             # A validator of attrs, of the class itself or of one that the function makes.
-            sentence = validator_sentence(called, error)
+            sentence = validator_sentence(signature.called, error)
             if sentence is None:
                 raise
             raise type(error)(sentence) from None
