@@ -179,8 +179,9 @@ class ConnectionMonitor:
         self.channels.fail_with(error)
 
     def peer_said_goodbye(self) -> None:
-        """Hear of the peer's close_notify."""
-        self.departure.happen(final=True)
+        """Hear of the peer's close_notify; it has left when it has closed all transports."""
+        if self._dtls_has_closed:
+            self.departure.happen(final=True)
 
     # -- inside ------------------------------------------------------------------------------------------------
 
@@ -223,7 +224,8 @@ class ConnectionMonitor:
 
     @property
     def _dtls_has_closed(self) -> bool:
-        return any(dtls.state is RTCDtlsTransportState.CLOSED for dtls in self.dtls_transports)
+        views = self.dtls_transports
+        return bool(views) and all(dtls.state is RTCDtlsTransportState.CLOSED for dtls in views)
 
     def _update_departure(self) -> None:
         if self.connection_state is RTCPeerConnectionState.FAILED:

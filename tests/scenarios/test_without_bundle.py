@@ -117,6 +117,21 @@ async def test_the_state_is_that_of_all_transports() -> None:
         assert call.pc.ice_connection_state == "failed"
 
 
+async def test_the_peer_has_left_when_it_has_closed_all_transports() -> None:
+    async with unbundled_call(2) as call:
+        add_sources(call.pc)
+        add_sources(*call.peer.parts)
+        await call.negotiate()
+        await trio.sleep(1)
+        call.peer.parts[1].close()
+        with trio.move_on_after(2) as waiting:
+            await call.pc.peer_closed()
+        assert waiting.cancelled_caught
+        call.peer.parts[0].close()
+        with trio.fail_after(1):
+            await call.pc.peer_closed()
+
+
 async def test_a_section_that_is_given_up_ends_its_transport_alone() -> None:
     async with unbundled_call(2) as call:
         add_sources(call.pc)
