@@ -24,7 +24,7 @@ DOCUMENTATION = "docs/_build/html"
 TYPED_TESTS = [
     *("tests/typing", "tests/api", "tests/cli", "tests/docs", "tests/examples", "tests/interop"),
     *("tests/netns", "tests/scenarios", "tests/session", "tests/signaling", "tests/strategies"),
-    *("tests/benchmarks", "tests/testing", "tests/transports"),
+    *("tests/benchmarks", "tests/mutation", "tests/testing", "tests/transports"),
     *(f"tests/protocols/{core}" for core in ("congestion", "datachannel", "dtls", "ice", "mdns")),
     *(f"tests/protocols/{core}" for core in ("rtcp", "sctp", "sdp", "stun")),
 ]
@@ -138,6 +138,13 @@ def fuzz(session: nox.Session) -> None:
     install(session, "tests", extras="cli")
     arguments = selection(session, "tests/protocols", "tests/session")
     session.run("pytest", *IN_PARALLEL, *arguments, env={**TEST_ENVIRONMENT, "HYPOTHESIS_PROFILE": "fuzz"})
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Change the package at 300 random places, and list the changes that no test notices. Takes an hour or more."""
+    install(session, "mutants", extras="cli")
+    session.run("python", "-m", "tests.mutation", *session.posargs)
 
 
 @nox.session

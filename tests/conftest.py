@@ -36,6 +36,8 @@ _COMMON = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("default", _COMMON, derandomize=True, max_examples=DEFAULT_EXAMPLES)
+# Many runs of the same tests, of which most fail at once.
+settings.register_profile("mutants", _COMMON, derandomize=True, max_examples=DEFAULT_EXAMPLES // 5)
 settings.register_profile("fuzz", _COMMON, derandomize=False, max_examples=DEFAULT_EXAMPLES * 10)
 settings.register_profile("nightly", _COMMON, derandomize=False, max_examples=DEFAULT_EXAMPLES * 100)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
