@@ -1,0 +1,146 @@
+"""Which connections a server keeps when there are too many, and which pages may connect. Without input and output."""
+
+from http import HTTPStatus
+
+import pytest
+
+from trio_rtc.signaling import ServerOptions
+from trio_rtc.signaling.admission import Admitted, ConnectionTable, source_of
+from trio_rtc.signaling.origin import OriginPolicy, own_names
+
+
+class Arrivals:
+    """Connections by name, and those that had to go, in that order."""
+
+    def __init__(self, options: ServerOptions) -> None:
+        self.table = ConnectionTable(options)
+        self.displaced: list[str] = []
+
+    def add(self, name: str, source: str | None) -> Admitted:
+        return self.table.add(source, lambda: self.displaced.append(name))
+
+
+def test_a_newcomer_takes_the_place_of_the_oldest_of_its_own_address() -> None:
+    arrivals = Arrivals(ServerOptions(max_handshakes_per_address=2, max_handshakes=10))
+    for name, source in (("a1", "a"), ("b1", "b"), ("a2", "a"), ("a3", "a"), ("a4", "a")):
+        arrivals.add(name, source)
+    assert arrivals.displaced == ["a1", "a2"]
+
+
+def test_in_a_full_table_the_oldest_of_the_address_with_the_most_goes() -> None:
+    arrivals = Arrivals(ServerOptions(max_handshakes_per_address=4, max_handshakes=5))
+    for name, source in (
+        ("b1", "b"),
+        ("a1", "a"),
+        ("a2", "a"),
+        ("b2", "b"),
+        ("a3", "a"),
+        ("c1", "c"),
+        ("d1", "d"),
+    ):
+        arrivals.add(name, source)
+    assert arrivals.displaced == ["a1", "b1"]
+
+
+def test_what_is_open_or_has_ended_is_never_displaced() -> None:
+    arrivals = Arrivals(ServerOptions(max_handshakes_per_address=1, max_handshakes=2))
+    opened = arrivals.add("a1", "a")
+    assert arrivals.table.open(opened) is None
+    ended = arrivals.add("a2", "a")
+    arrivals.table.remove(ended)
+    arrivals.table.remove(ended)
+    arrivals.add("a3", "a")
+    assert arrivals.displaced == []
+    arrivals.add("a4", "a")
+    assert arrivals.displaced == ["a3"]
+
+
+def test_open_connections_are_bounded_for_each_address_and_together() -> None:
+    table = ConnectionTable(ServerOptions(max_connections_per_address=2, max_connections=3))
+
+    def open_one(source: str | None) -> tuple[Admitted, HTTPStatus | None]:
+        admitted = table.add(source, lambda: None)
+        return admitted, table.open(admitted)
+
+    first, status = open_one("a")
+    assert (status, open_one("a")[1]) == (None, None)
+    refused, status = open_one("a")
+    assert status is HTTPStatus.TOO_MANY_REQUESTS
+    table.remove(refused)
+    assert [open_one("b")[1], open_one("c")[1]] == [None, HTTPStatus.SERVICE_UNAVAILABLE]
+    table.remove(first)
+    assert [open_one("a")[1], open_one("d")[1]] == [None, HTTPStatus.SERVICE_UNAVAILABLE]
+
+
+def test_connections_without_an_address_are_bounded_together_only() -> None:
+    arrivals = Arrivals(ServerOptions(max_handshakes_per_address=1, max_connections_per_address=1))
+    for number in range(20):
+        assert arrivals.table.open(arrivals.add(str(number), None)) is None
+    assert arrivals.displaced == []
+
+
+@pytest.mark.parametrize(
+    ("address", "source"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("a name", "a name"),
+        (None, None),
+    ],
+)
+def test_an_ipv6_network_counts_as_one_address(address: str | None, source: str | None) -> None:
+    assert source_of(address) == source
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "secure", "admitted"),
+    [
+        (None, "evil.example", False, True),  # a program, to which the rule of browsers does not apply
+        ("http://127.0.0.1:8080", "127.0.0.1:8080", False, True),
+        ("http://[::1]:8080", "[::1]:8080", False, True),
+        ("http://localhost:8080", "localhost:8080", False, True),
+        ("http://app.localhost", "app.localhost", False, True),
+        ("https://ours.example", "ours.example", False, True),
+        ("https://ours.example", "ours.example:443", True, True),
+        ("http://ours.example:80", "ours.example", False, True),
+        ("http://OURS.example", "ours.example", False, True),
+        ("http://ours.example.", "ours.example.", False, True),
+        # DNS rebinding: the page and the host agree, but the name is not ours.
+        ("http://evil.example", "evil.example", False, False),
+        ("http://evil.example:8080", "evil.example:8080", False, False),
+        ("http://127.0.0.1.evil.example", "127.0.0.1.evil.example", False, False),
+        ("http://localhost.evil.example", "localhost.evil.example", False, False),
+        ("http://notlocalhost", "notlocalhost", False, False),
+        ("http://127.1", "127.1", False, False),
+        # Another host, port or scheme.
+        ("http://evil.example", "127.0.0.1", False, False),
+        ("http://127.0.0.1:8081", "127.0.0.1:8080", False, False),
+        ("http://ours.example", "ours.example:443", False, False),
+        ("http://ours.example", "ours.example", True, False),
+        ("chrome-extension://ours.example", "ours.example", False, False),
+        # What is no origin, or no host.
+        ("null", "ours.example", False, False),
+        ("", "", False, False),
+        ("http://", "", False, False),
+        ("http://[", "[", False, False),
+        ("http://ours.example:99999", "ours.example:99999", False, False),
+        ("http://ours.example@evil.example", "evil.example", False, False),
+        ("http://ours.example", "ours.example@evil.example", False, False),
+        ("http://ours.example, http://evil.example", "ours.example", False, False),
+    ],
+)
+def test_a_page_may_connect_to_the_host_that_served_it_if_its_name_is_ours(
+    origin: str | None, host: str, secure: bool, admitted: bool
+) -> None:
+    policy = OriginPolicy(None, own_names(["Ours.example."]))
+    assert policy.admits(origin, host, secure=secure) is admitted
+
+
+def test_origins_that_are_listed_need_no_host() -> None:
+    policy = OriginPolicy(frozenset({"https://app.example"}), own_names([]))
+    assert policy.admits("https://app.example", "anything", secure=False)
+    assert not policy.admits("http://localhost", "localhost", secure=False)
+    assert OriginPolicy(None, own_names(["*"])).admits("http://any.example", "any.example", secure=False)

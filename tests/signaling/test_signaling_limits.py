@@ -1,0 +1,284 @@
+"""What one client can cost the others: bytes, frames, connections. In virtual time, except for what needs sockets."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
+
+import pytest
+import trio
+import trio.testing
+from wsproto.connection import Connection, ConnectionType
+
+from tests.strategies.signaling_streams import in_room
+from tests.strategies.tls_server import self_signed
+from tests.strategies.websocket_bytes import Frame, handshake, parse_frames
+from trio_rtc import signaling
+from trio_rtc.signaling import CloseCode, ServerOptions, SignalingServer
+from trio_rtc.signaling.pacing import RECEIVE_SIZE, PacedStream
+from trio_rtc.signaling.rate import TokenBucket
+from trio_rtc.signaling.websocket import WebSocket
+
+MESSAGE = b'{"data":{"n":1}}'
+RATES = ServerOptions(frame_rate=100, frame_burst=500, byte_rate=10_000, byte_burst=50_000)
+
+
+def connect(
+    server: SignalingServer, address: str | None, nursery: trio.Nursery
+) -> trio.abc.HalfCloseableStream:
+    """Return a stream in memory that the server serves as one from an address."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    nursery.start_soon(partial(server.handle_stream, theirs, address=address))
+    return ours
+
+
+@asynccontextmanager
+async def connected(
+    server: SignalingServer, address: str | None = None
+) -> AsyncIterator[trio.abc.HalfCloseableStream]:
+    """Connect, and close the stream with the block."""
+    async with trio.open_nursery() as nursery, connect(server, address, nursery) as ours:
+        await trio.testing.wait_all_tasks_blocked()
+        yield ours
+
+
+async def head_of(stream: trio.abc.HalfCloseableStream) -> bytes:
+    """Ask for a WebSocket and return the first line of the answer, empty if there is none."""
+    with suppress(trio.BrokenResourceError):
+        await stream.send_all(handshake())
+    return bytes(await stream.receive_some()).partition(b"\r\n")[0]
+
+
+async def seconds_until_read(*sent: Frame, options: ServerOptions) -> float:
+    """Send frames and a message behind them, and return when the message has come through."""
+    server = SignalingServer(options=options)
+    async with in_room(server, "r") as other, connected(server) as stream:
+        await stream.send_all(handshake())
+        peer = await other.receive()
+        started = trio.current_time()
+        await stream.send_all(b"".join(frame.encode() for frame in (*sent, Frame(1, MESSAGE))))
+        assert await peer.receive() == {"n": 1}
+        return trio.current_time() - started
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [Frame(9)] * 1500,
+        [Frame(10)] * 1500,
+        [Frame(1, b'{"data":{}}')] * 1500,
+        [Frame(1, b'{"data":', fin=False), *[Frame(0, fin=False)] * 1498, Frame(0, b"{}}")],
+    ],
+    ids=["pings", "pongs", "messages", "empty fragments"],
+)
+async def test_frames_of_any_kind_are_read_at_the_allowed_rate(
+    sent: list[Frame], autojump_clock: trio.testing.MockClock
+) -> None:
+    options = ServerOptions(
+        frame_rate=100, frame_burst=500, message_rate=1e6, message_burst=1e6, ping_interval=1e6
+    )
+    server_read = seconds_until_read_last if sent[0].opcode == 1 else seconds_until_read
+    assert await server_read(*sent, options=options) == pytest.approx((1500 - 500) / 100, abs=0.1)
+
+
+async def seconds_until_read_last(*sent: Frame, options: ServerOptions) -> float:
+    """Send frames that are messages, and return when the last of them has come through."""
+    server = SignalingServer(options=options)
+    async with in_room(server, "r") as other, connected(server) as stream:
+        await stream.send_all(handshake())
+        peer = await other.receive()
+        started = trio.current_time()
+        await stream.send_all(b"".join(frame.encode() for frame in (*sent, Frame(1, MESSAGE))))
+        while await peer.receive() != {"n": 1}:
+            pass
+        return trio.current_time() - started
+
+
+async def test_bytes_are_read_at_the_allowed_rate(autojump_clock: trio.testing.MockClock) -> None:
+    filling = Frame(1, b'{"data":{"x":"' + b"x" * 15_000 + b'"}}')
+    size = 10 * len(filling.encode()) + len(Frame(1, MESSAGE).encode()) + len(handshake())
+    seconds = await seconds_until_read_last(*[filling] * 10, options=RATES)
+    # A read is allowed while nothing is owed, so the last one is free.
+    assert (size - 50_000 - 2 * RECEIVE_SIZE) / 10_000 <= seconds <= (size - 50_000) / 10_000
+
+
+async def test_reads_are_bounded_like_frames(autojump_clock: trio.testing.MockClock) -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+    paced = PacedStream(theirs, TokenBucket(1e9, 1e9), TokenBucket(10, 20))
+
+    async def send_single_bytes() -> None:
+        for _ in range(60):
+            await ours.send_all(b"x")
+            await trio.testing.wait_all_tasks_blocked()
+        await ours.send_eof()
+
+    async with ours, paced, trio.open_nursery() as nursery:
+        nursery.start_soon(send_single_bytes)
+        sizes = []
+        while data := await paced.receive_some():
+            sizes.append(len(data))
+    # Twenty single bytes, a pause, and by then the rest has come together.
+    assert sum(sizes) == 60
+    assert sizes[:20] == [1] * 20
+    assert len(sizes) <= 22
+
+
+class CountingBucket(TokenBucket):
+    """Admits everything, and counts it."""
+
+    taken = 0.0
+
+    def take(self, now: float, amount: float = 1.0) -> float:
+        self.taken += amount
+        return 0.0
+
+
+class FragmentFlood:
+    """Gives empty fragments without end, and never waits by itself."""
+
+    def __init__(self) -> None:
+        self._next = Frame(1, fin=False).encode() + Frame(0, fin=False).encode() * 2000
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        data, self._next = self._next, Frame(0, fin=False).encode() * 2000
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        raise AssertionError("there is nothing to send")
+
+
+async def test_a_flood_lets_others_run_after_every_few_frames() -> None:
+    frames = CountingBucket(1.0, 1.0)
+    flooded = WebSocket(FragmentFlood(), Connection(ConnectionType.SERVER), 1000, frames=frames)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(flooded.receive)
+        for _ in range(100):
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert 99 * 16 <= frames.taken <= 101 * 16
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+async def test_idle_connections_keep_nobody_out(said: bytes, autojump_clock: trio.testing.MockClock) -> None:
+    server = SignalingServer(options=ServerOptions(max_handshakes=20, max_handshakes_per_address=5))
+    # Of one address, then of many: the table is full either way.
+    addresses = ["192.0.2.1"] * 30 + [f"198.51.100.{number}" for number in range(60)]
+    async with trio.open_nursery() as nursery:
+        for address in addresses:
+            idle = connect(server, address, nursery)
+            await trio.testing.wait_all_tasks_blocked()
+            with suppress(trio.BrokenResourceError):
+                await idle.send_all(said)
+        newcomers = ("192.0.2.1", "203.0.113.1")
+        answers = [await head_of(connect(server, address, nursery)) for address in newcomers]
+        displaced = server.counts().displaced
+        await trio.sleep(11)
+        nursery.cancel_scope.cancel()
+    assert answers == [b"HTTP/1.1 101 Switching Protocols"] * 2
+    # The first newcomer displaces one and leaves the table when its handshake is complete, which makes room for the second.
+    assert displaced == (30 - 5) + (5 + 60 - 20) + 1
+    assert server.counts().timed_out == 20 - 1
+    assert server.counts().entered == 2
+
+
+async def test_members_are_never_displaced(autojump_clock: trio.testing.MockClock) -> None:
+    server = SignalingServer(options=ServerOptions(max_handshakes=3))
+    async with in_room(server, "r") as member, AsyncExitStack() as stack:
+        for _ in range(20):
+            await stack.enter_async_context(connected(server))
+        assert server.occupancy() == {"r": (member.id,)}
+
+
+async def test_connections_of_an_address_are_bounded(autojump_clock: trio.testing.MockClock) -> None:
+    server = SignalingServer(options=ServerOptions(max_connections_per_address=3))
+    async with AsyncExitStack() as stack:
+        first = [await stack.enter_async_context(connected(server, "192.0.2.1")) for _ in range(3)]
+        assert [await head_of(each) for each in first] == [b"HTTP/1.1 101 Switching Protocols"] * 3
+        fourth = await stack.enter_async_context(connected(server, "192.0.2.1"))
+        assert await head_of(fourth) == b"HTTP/1.1 429 Too Many Requests"
+        other = await stack.enter_async_context(connected(server, "192.0.2.2"))
+        assert (await head_of(other)).startswith(b"HTTP/1.1 101 ")
+        await first[0].aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        again = await stack.enter_async_context(connected(server, "192.0.2.1"))
+        assert (await head_of(again)).startswith(b"HTTP/1.1 101 ")
+        assert server.counts().refused == 1
+
+
+@pytest.mark.parametrize(
+    ("hosts", "host", "status"),
+    [
+        (frozenset(), b"rebound.example:8080", 403),
+        (frozenset(), b"127.0.0.1:8080", 101),
+        (frozenset({"signaling.example"}), b"signaling.example:8080", 101),
+        (frozenset({"signaling.example"}), b"rebound.example:8080", 403),
+        (frozenset({"*"}), b"rebound.example:8080", 101),
+    ],
+)
+async def test_a_page_that_dns_rebinding_brings_may_not_connect(
+    hosts: frozenset[str], host: bytes, status: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    server = SignalingServer(options=ServerOptions(hosts=hosts))
+    async with connected(server) as stream:
+        await stream.send_all(handshake((b"Host", host), (b"Origin", b"http://" + host)))
+        assert (await stream.receive_some()).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+@asynccontextmanager
+async def tls_server(
+    directory: pytest.TempPathFactory, options: ServerOptions
+) -> AsyncIterator[tuple[SignalingServer, ssl.SSLContext]]:
+    certificate, context = self_signed(directory.mktemp("tls"))
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(partial(signaling.serve, options=options, ssl_context=context))
+        yield server, ssl.create_default_context(cadata=certificate)
+        nursery.cancel_scope.cancel()
+
+
+async def test_idle_connections_keep_nobody_out_of_a_server_with_tls(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    options = ServerOptions(max_handshakes=4, max_handshakes_per_address=4, handshake_timeout=60)
+    async with tls_server(tmp_path_factory, options) as (server, context), AsyncExitStack() as stack:
+        idle = [await trio.open_tcp_stream("127.0.0.1", server.port) for _ in range(12)]
+        for stream in idle:
+            stack.push_async_callback(stream.aclose)
+        url = f"wss://127.0.0.1:{server.port}/"
+        async with signaling.connect(url, room="r", ssl_context=context) as room:
+            assert server.occupancy() == {"r": (room.id,)}
+            for stream in idle[: 12 + 1 - 4]:
+                with suppress(trio.BrokenResourceError):
+                    assert await stream.receive_some() == b""
+            assert server.counts().displaced == 12 + 1 - 4
+
+
+async def test_with_tls_frames_are_bounded_and_the_origin_is_checked(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    async with tls_server(tmp_path_factory, ServerOptions()) as (server, context):
+
+        async def answer_to(*fields: tuple[bytes, bytes]) -> bytes:
+            stream = await trio.open_ssl_over_tcp_stream(
+                "127.0.0.1", server.port, ssl_context=context, https_compatible=True
+            )
+            async with stream:
+                await stream.send_all(handshake(*fields))
+                received = b""
+                while b"welcome" not in received and (data := await stream.receive_some()):
+                    received += data
+                if b"welcome" not in received:
+                    return received
+                await stream.send_all(Frame(9, b"p").encode() + Frame(2, b"x").encode())
+                return received + b"".join([bytes(data) async for data in stream])
+
+        host = f"127.0.0.1:{server.port}".encode()
+        entered = await answer_to((b"Host", host), (b"Origin", b"https://" + host))
+        frames = parse_frames(entered.partition(b"\r\n\r\n")[2])
+        assert [payload for opcode, payload in frames if opcode == 0x8A] == [b"p"]
+        assert frames[-1][1][:2] == CloseCode.BAD_MESSAGE.to_bytes(2, "big")
+        for origin in (b"http://" + host, b"https://evil.example", b"http://["):
+            assert (await answer_to((b"Host", host), (b"Origin", origin))).startswith(b"HTTP/1.1 403 ")
+        rebound = b"evil.example:%d" % server.port
+        refused = await answer_to((b"Host", rebound), (b"Origin", b"https://" + rebound))
+        assert refused.startswith(b"HTTP/1.1 403 ")
+        assert server.counts().failed == 0
