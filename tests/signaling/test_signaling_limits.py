@@ -175,7 +175,7 @@ async def test_idle_connections_keep_nobody_out(said: bytes, autojump_clock: tri
         await trio.sleep(11)
         nursery.cancel_scope.cancel()
     assert answers == [b"HTTP/1.1 101 Switching Protocols"] * 2
-    # The first newcomer displaces one and leaves the table when its handshake is complete, which makes room for the second.
+    # The first newcomer displaces one, and makes room for the second when its own handshake is complete.
     assert displaced == (30 - 5) + (5 + 60 - 20) + 1
     assert server.counts().timed_out == 20 - 1
     assert server.counts().entered == 2

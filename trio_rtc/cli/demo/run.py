@@ -14,7 +14,7 @@ import trio
 from rich.console import Console
 
 from trio_rtc import ProtocolError, RTCDataChannel, RTCPeerConnection, RTCTransportStats
-from trio_rtc.signaling import Peer, SignalingServer, connect, negotiate, serve
+from trio_rtc.signaling import Peer, ServerOptions, SignalingServer, connect, negotiate, serve
 from trio_rtc.signaling.plain_errors import plain_errors
 
 from .chat import Chat
@@ -76,7 +76,11 @@ async def run_demo(options: DemoOptions, console: Console) -> None:
     with plain_errors():
         async with trio.open_nursery() as nursery:
             try:
-                server = await nursery.start(partial(serve, options.host, options.port, pages=load_pages()))
+                # By its name, as page_url shows it.
+                allowed = ServerOptions(hosts=frozenset({socket.gethostname()}))
+                server = await nursery.start(
+                    partial(serve, options.host, options.port, pages=load_pages(), options=allowed)
+                )
             except OSError as error:
                 raise DemoFailed(f"cannot serve on {options.host}, port {options.port}: {error}") from error
             await show_figures(display, local_url(server), options.seconds)
