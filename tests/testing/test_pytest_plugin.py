@@ -102,14 +102,20 @@ async def test_positional_seed():
 @pytest.mark.trio_rtc(3, 60)
 async def test_too_many():
     pass
+
+
+@pytest.mark.trio_rtc("7")
+async def test_too_textual():
+    pass
 """
 
 
 @pytest.mark.parametrize("plugin", [[], ["-p", "no:trio"]])
 def test_a_positional_argument_is_the_seed(project: pytest.Pytester, plugin: list[str]) -> None:
-    result = run_tests(project, *plugin, "-k", "positional or too_many", more=POSITIONAL)
-    result.assert_outcomes(passed=1, failed=1, deselected=5)
+    result = run_tests(project, *plugin, "-k", "positional or too_", more=POSITIONAL)
+    result.assert_outcomes(passed=1, failed=3, deselected=4)
     result.stdout.fnmatch_lines(["*TypeError: pytest.mark.trio_rtc takes one seed, *, not (3, 60)"])
+    result.stdout.fnmatch_lines(["*TypeError: run() argument 'seed' must be an int, not '7'*"])
 
 
 def test_the_seed_of_the_command_line_goes_first(project: pytest.Pytester) -> None:

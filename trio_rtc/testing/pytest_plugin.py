@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from .running import run
+# Of the package, where it checks its arguments.
+from . import run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
