@@ -56,7 +56,6 @@ NOT_KNOWN = {
         "estimatedPlayoutTimestamp",
         "playoutId",
         # of what no decoder tells
-        "qpSum",
         "powerEfficientDecoder",
         "totalProcessingDelay",
         "totalCorruptionProbability",

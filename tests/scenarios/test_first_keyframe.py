@@ -16,6 +16,7 @@ from trio_rtc import (
     EncodedFrame,
     MediaStreamTrack,
     MediaStreamTrackSource,
+    RTCInboundRtpStreamStats,
     RTCOutboundRtpStreamStats,
     RTCPeerConnection,
     RTCRtpSender,
@@ -137,6 +138,14 @@ async def test_video_is_decoded_from_the_first_frame() -> None:
         stream = await outbound(call)
         # What was encoded was sent.
         assert stream.frames_encoded == stream.frames_sent
+        # And the quantizers that are read from what was received are those that the encoder told, up to its scale.
+        received = await inbound(call)
+        assert received.frames_decoded
+        assert received.qp_sum is not None
+        assert stream.frames_encoded
+        assert stream.qp_sum is not None
+        mean_received = received.qp_sum / received.frames_decoded
+        assert mean_received == pytest.approx(stream.qp_sum / stream.frames_encoded, abs=3)
 
 
 @pytest.mark.parametrize("reads_after", [0.1, 0.6])
@@ -308,3 +317,9 @@ async def test_a_peer_that_repeats_its_flight_too_early_causes_no_second_keyfram
         await trio.sleep(2)
         assert counter.sent > 1
         assert sum(frame.keyframe for _, frame in call.received) == 1
+
+
+async def inbound(call: MuteCall) -> RTCInboundRtpStreamStats:
+    stats = (await call.peers.bob.get_stats()).values()
+    (stream,) = [each for each in stats if isinstance(each, RTCInboundRtpStreamStats)]
+    return stream

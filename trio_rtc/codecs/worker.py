@@ -23,6 +23,7 @@ from trio_rtc._environment import call_in_place, runs_threads, thread_limiter
 from trio_rtc._failure_log import FailureLog
 from trio_rtc.frame_queue import FrameQueue, at_keyframe
 from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.payload import frame_quantizer
 
 from .errors import CodecError
 from .interfaces import AudioDecoder, VideoDecoder
@@ -122,12 +123,16 @@ class DecodeCounters:
     Attributes:
         decoded: Encoded frames that were decoded.
         keyframes: Those of them that were keyframes.
+        quantizers: The quantizers of those whose header was read, added up.
+        quantized: How many these are.
         broken: Encoded frames that could not be.
         seconds: How long decoding has taken, all together.
     """
 
     decoded: int = 0
     keyframes: int = 0
+    quantizers: int = 0
+    quantized: int = 0
     broken: int = 0
     seconds: float = 0.0
 
@@ -242,6 +247,10 @@ class DecodeWorker(Generic[MediaFrameT]):
         if isinstance(item, EncodedFrame):
             self.counters.decoded += 1
             self.counters.keyframes += item.keyframe
+            quantizer = frame_quantizer(item.codec, item.payload)
+            if quantizer is not None:
+                self.counters.quantizers += quantizer
+                self.counters.quantized += 1
 
     def _call(self, item: EncodedFrame | _Lost) -> tuple[list[MediaFrameT], float]:
         """Runs in a thread; returns what came out, and how long it took."""

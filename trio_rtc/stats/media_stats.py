@@ -181,6 +181,7 @@ class RTCInboundRtpStreamStats:
     frames_received: int | None
     frames_decoded: int | None
     key_frames_decoded: int | None
+    qp_sum: int | None
     frames_dropped: int | None
     frame_width: int | None
     frame_height: int | None

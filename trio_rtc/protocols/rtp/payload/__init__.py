@@ -8,6 +8,7 @@ simulcast layers one stream with :func:`rewriter`.
 from ._format import AssembledFrame, Depacketizer, Packetizer
 from .continuity import Continuity, ContinuityTracker
 from .layers import LayerIds
+from .quantizer import frame_quantizer
 from .registry import (
     Rewriter,
     continuity_tracker,
@@ -32,6 +33,7 @@ __all__ = [
     "TelephoneEvent",
     "continuity_tracker",
     "depacketizer",
+    "frame_quantizer",
     "layer_reader",
     "packetizer",
     "payload_duration",

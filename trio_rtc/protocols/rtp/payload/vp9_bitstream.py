@@ -1,4 +1,4 @@
-"""What of a VP9 bitstream matters to its transport: superframes, and the size of a picture.
+"""What of a VP9 bitstream matters to its transport: superframes, the size of a frame, and its quantizer.
 
 Written after the VP9 Bitstream Specification, annex B (superframes) and section 7.2 (uncompressed header).
 """
@@ -14,8 +14,10 @@ MAX_FRAMES: Final = 8
 _FRAME_MARKER: Final = 2
 _SYNC_CODE: Final = 0x498342
 _CS_RGB: Final = 7
-# Enough for the uncompressed header up to the size.
+_PROFILE_3: Final = 3
+# Enough for the uncompressed header up to the size, and up to the quantizer.
 _HEADER_BYTES: Final = 16
+_QUANTIZER_BYTES: Final = 48
 
 
 def split_superframe(data: bytes) -> list[bytes]:
@@ -72,7 +74,7 @@ def _read_frame_size(bits: BitReader) -> tuple[int, int] | None:
     if bits.read(2) != _FRAME_MARKER:
         return None
     profile = bits.read(1) | bits.read(1) << 1
-    if profile == 3:
+    if profile == _PROFILE_3:
         bits.read(1)
     if bits.read_flag():
         # show_existing_frame
@@ -102,3 +104,82 @@ def _skip_color_config(bits: BitReader, profile: int) -> None:
         bits.read(4 if states_subsampling else 1)
     elif states_subsampling:
         bits.read(1)
+
+
+def read_base_quantizer(frame: bytes) -> int | None:
+    """Return base_q_idx of a frame, 0 to 255; ``None`` if it has none because it shows another frame again.
+
+    Raises:
+        ProtocolError: The header is malformed.
+    """
+    bits = BitReader(frame[:_QUANTIZER_BYTES])
+    if bits.read(2) != _FRAME_MARKER:
+        raise ProtocolError("a VP9 frame without its marker")
+    profile = bits.read(1) | bits.read(1) << 1
+    if profile == _PROFILE_3:
+        bits.read(1)
+    if bits.read_flag():
+        return None
+    depends, shown, error_resilient = bits.read_flag(), bits.read_flag(), bits.read_flag()
+    if not depends:
+        _skip_sync_code(bits)
+        _skip_color_config(bits, profile)
+        _skip_size(bits)
+    else:
+        _skip_references(bits, profile, shown=shown, error_resilient=error_resilient)
+    if not error_resilient:
+        # refresh_frame_context, frame_parallel_decoding_mode
+        bits.read(2)
+    # frame_context_idx
+    bits.read(2)
+    _skip_loop_filter(bits)
+    return bits.read(8)
+
+
+def _skip_sync_code(bits: BitReader) -> None:
+    if bits.read(24) != _SYNC_CODE:
+        raise ProtocolError("a VP9 frame without its sync code")
+
+
+def _skip_size(bits: BitReader) -> None:
+    """Skip frame_size() and render_size()."""
+    bits.read(32)
+    if bits.read_flag():
+        bits.read(32)
+
+
+def _skip_references(bits: BitReader, profile: int, *, shown: bool, error_resilient: bool) -> None:
+    """Skip what a frame that is no keyframe says of its references, up to the interpolation filter."""
+    intra_only = not shown and bits.read_flag()
+    if not error_resilient:
+        # reset_frame_context
+        bits.read(2)
+    if intra_only:
+        _skip_sync_code(bits)
+        if profile:
+            _skip_color_config(bits, profile)
+        # refresh_frame_flags
+        bits.read(8)
+        _skip_size(bits)
+        return
+    # refresh_frame_flags, and for each reference an index and a sign
+    bits.read(8 + 3 * 4)
+    # frame_size_with_refs(): whether the size is that of a reference
+    if not any(bits.read_flag() for _ in range(3)):
+        bits.read(32)
+    if bits.read_flag():
+        bits.read(32)
+    # allow_high_precision_mv, is_filter_switchable, raw_interpolation_filter
+    bits.read(1)
+    if not bits.read_flag():
+        bits.read(2)
+
+
+def _skip_loop_filter(bits: BitReader) -> None:
+    # loop_filter_level, loop_filter_sharpness
+    bits.read(6 + 3)
+    # loop_filter_delta_enabled, loop_filter_delta_update
+    if bits.read_flag() and bits.read_flag():
+        for _ in range(4 + 2):
+            if bits.read_flag():
+                bits.read(7)
