@@ -141,19 +141,6 @@ def test_patience_is_as_long_as_two_answers_take(nack: NackGenerator) -> None:
     assert second + 0.3 < 1.0 + nack.patience < second + 2 * 0.3
 
 
-def test_answer_time_follows_the_answers_of_a_full_queue(nack: NackGenerator) -> None:
-    nack.set_round_trip(0.05)
-    assert nack.answer_time == pytest.approx(1.25 * 0.05)
-    for number in range(2, 12, 2):
-        nack.received(number - 2, number)
-        nack.received(number, number)
-        nack.due(number + 0.01)
-        nack.received(number - 1, number + 0.41, repeated=True)
-    assert nack.answer_time > 1.25 * 0.38
-    nack.set_round_trip(0.06)
-    assert nack.answer_time == pytest.approx(1.25 * 0.06)
-
-
 def test_what_nobody_needs_is_not_asked_for(nack: NackGenerator) -> None:
     nack.received(0, 0.0)
     nack.received(5, 0.0)

@@ -424,8 +424,7 @@ class IncomingStream:
             return []
         missing = [number & 0xFFFF for number in self._nack.due(now)]
         if missing and self._path is not None:
-            nack = self._nack
-            self._path.set_patience(nack.patience, nack.first_answer, nack.answer_time)
+            self._path.set_patience(self._nack.patience, self._nack.first_answer)
         if self._nack.take_gave_up() and self._path is not None:
             self._path.repair_gave_up()
         return missing

@@ -113,11 +113,6 @@ class NackGenerator:
         """How long after a hole has shown the first request for what is missing is answered, in seconds."""
         return self.tolerance + _ONE_ANSWER * (self._reported_round_trip + self.tolerance)
 
-    @property
-    def answer_time(self) -> float:
-        """How long the answer to a request takes at present, by reports and by the last answers, in seconds."""
-        return _ONE_ANSWER * max(self._reported_round_trip, self._round_trip)
-
     def set_round_trip(self, round_trip: float) -> None:
         """Tell the round-trip time, in seconds, by which requests are paced."""
         self._round_trip = self._reported_round_trip = round_trip

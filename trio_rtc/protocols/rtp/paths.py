@@ -28,6 +28,7 @@ from .receive import (
     Concealment,
     FrameAssembler,
     JitterEstimator,
+    JitterOptions,
     LayerPosition,
     StreamTiming,
 )
@@ -70,8 +71,8 @@ class MediaPath(Protocol):
     def repair_gave_up(self) -> None:
         """Hear that what is missing will not come."""
 
-    def set_patience(self, patience: float, first_answer: float, keyframe_answer: float) -> None:
-        """Set how long two answers to requests take, one, and one of a keyframe at present; in seconds."""
+    def set_patience(self, patience: float, first_answer: float) -> None:
+        """Set how long it takes until what is missing was requested, and sent, twice, and once; in seconds."""
 
     def expect_repairs(self) -> None:
         """Hear that what is missing may be got back."""
@@ -130,6 +131,9 @@ class VideoPath:
         )
         self._assembler.counters = self._meters.assembler
         self._jitter = JitterEstimator()
+        # Of the first packet of each frame that came by itself: repairs tell nothing about a queue.
+        self._arrivals = JitterEstimator(JitterOptions(remembered=_RECENT_FRAMES))
+        self._newest = -math.inf
         self._values: dict[int, HeaderValues] = {}
         self._last: int | None = None
         self._extra_delay = 0.0
@@ -167,6 +171,9 @@ class VideoPath:
             self._remember(timestamp, values)
         if values.playout_delay_min is not None and values.playout_delay_max is not None:
             self._asked_delay, self._longest_delay = values.playout_delay_min, values.playout_delay_max
+        if timestamp > self._newest and not recovered:
+            self._newest = timestamp
+            self._arrivals.update(timestamp / self._codec.clock_rate, now)
         self._assembler.insert(number, timestamp, packet, now)
 
     def note_kept(self, number: int) -> None:
@@ -242,9 +249,11 @@ class VideoPath:
         """Hear that what is missing will not come."""
         self._assembler.repair_gave_up()
 
-    def set_patience(self, patience: float, first_answer: float, keyframe_answer: float) -> None:
+    def set_patience(self, patience: float, first_answer: float) -> None:
         """Set how long what is missing is worth waiting for."""
-        self._assembler.set_patience(patience, first_answer, keyframe_answer)
+        base, longest = self._arrivals.base_delay, self._arrivals.longest_delay
+        queueing_delay = 0.0 if base is None or longest is None else longest - base
+        self._assembler.set_patience(patience, first_answer, queueing_delay)
 
     def expect_repairs(self) -> None:
         """Hear that there is error correction, which is worth waiting for."""
@@ -387,7 +396,7 @@ class AudioPath:
     def repair_gave_up(self) -> None:
         """Of no consequence: sound does not wait for repair."""
 
-    def set_patience(self, patience: float, first_answer: float, keyframe_answer: float) -> None:
+    def set_patience(self, patience: float, first_answer: float) -> None:
         """Of no consequence, likewise."""
 
     def expect_repairs(self) -> None:
@@ -438,6 +447,8 @@ class _Layers:
 
 
 _MAX_FRAMES_UNDER_WAY = 128
+_RECENT_FRAMES = 15
+"""Frames of which the latest tells how long the queue is."""
 _MAX_HELD = 128
 """Pictures that wait for the sound; of more the first is shown at once."""
 _MAX_HOLD = 5.0

@@ -125,19 +125,79 @@ def test_keyframe_is_asked_for_again_ever_less_often(sender: Sender, assembler: 
     assert assembler.keyframe_requests == 6
 
 
-@pytest.mark.parametrize(("answer", "interval"), [(0.1, KEYFRAME_INTERVAL), (0.5, 0.5), (9.0, LONGEST_WAIT)])
+@pytest.mark.parametrize(
+    ("answer", "queue", "interval"),
+    [(0.1, 0.0, KEYFRAME_INTERVAL), (0.1, 0.1, KEYFRAME_INTERVAL), (0.1, 0.4, 0.5), (0.6, 0.0, 0.6)],
+)
 def test_keyframe_is_not_asked_for_again_before_the_answer_can_be_here(
-    sender: Sender, assembler: FrameAssembler, answer: float, interval: float
+    sender: Sender, assembler: FrameAssembler, answer: float, queue: float, interval: float
 ) -> None:
     sender.deliver(sender.frame(1, key=True), 1.0)
-    assembler.set_patience(MAX_WAIT, 0.1, answer)
+    assembler.set_patience(MAX_WAIT, answer, queue)
     sender.frame(1)
     sender.deliver(sender.frame(1), 2.0)
-    sender.deliver([], 2.0 + MAX_WAIT)
+    asked = assembler.next_timer()
+    assert sender.deliver([], asked) == []
     assert assembler.take_keyframe_request()
-    sender.deliver([], 2.0 + MAX_WAIT + interval - 0.01)
+    sender.deliver([], asked + interval - 0.01)
     assert not assembler.take_keyframe_request()
-    sender.deliver([], 2.0 + MAX_WAIT + interval)
+    sender.deliver([], asked + interval)
+    assert assembler.take_keyframe_request()
+
+
+@pytest.mark.parametrize(("queue", "wait"), [(0.0, MAX_WAIT), (0.3, MAX_WAIT + 0.6), (9.0, MAX_WAIT + 1.0)])
+def test_what_a_full_queue_has_dropped_is_waited_for_as_long_as_it_takes_through_it(
+    sender: Sender, assembler: FrameAssembler, queue: float, wait: float
+) -> None:
+    sender.deliver(sender.frame(1, key=True), 1.0)
+    assembler.set_patience(0.2, 0.05, queue)
+    lost = sender.frame(1)
+    sender.deliver(sender.frame(1), 2.0)
+    assert assembler.next_timer() == pytest.approx(2.0 + wait)
+    assert sender.deliver(lost, 2.0 + wait - 0.01) == [1, 2]
+    assert not assembler.take_keyframe_request()
+
+
+def test_repairs_that_come_one_by_one_are_waited_for(sender: Sender, assembler: FrameAssembler) -> None:
+    """Ten gaps have shown at once, and the last of them is filled long after the wait for one is over."""
+    sender.deliver(sender.frame(1, key=True), 1.0)
+    assembler.set_patience(0.2, 0.2)
+    lost = []
+    for _ in range(10):
+        lost.append(sender.frame(1))
+        sender.deliver(sender.frame(1), 2.0)
+    for index, packets in enumerate(lost):
+        assert sender.deliver(packets, 2.15 + 0.15 * index) == [2 * index + 1, 2 * index + 2]
+    assert not assembler.take_keyframe_request()
+    # They stop.
+    lost = [sender.frame(1)]
+    sender.deliver(sender.frame(1), 4.0)
+    lost.append(sender.frame(1))
+    sender.deliver(sender.frame(1), 4.0)
+    assert sender.deliver(lost[0], 4.45) == [21, 22]
+    assert assembler.next_timer() == pytest.approx(4.65)
+    assert sender.deliver([], 4.65) == []
+    assert assembler.take_keyframe_request()
+
+
+def test_keyframe_under_way_is_not_asked_for_again_at_the_next_gap(
+    sender: Sender, assembler: FrameAssembler
+) -> None:
+    sender.deliver(sender.frame(1, key=True), 1.0)
+    assembler.set_patience(0.2, 0.1, 0.3)
+    lost = sender.frame(1)
+    sender.deliver(sender.frame(1), 2.0)
+    sender.frame(1)
+    sender.deliver(sender.frame(1), 2.0)
+    asked = assembler.next_timer()
+    sender.deliver([], asked)
+    assert assembler.take_keyframe_request()
+    assert sender.deliver(lost, asked + 0.01) == [1, 2]
+    while (now := assembler.next_timer()) < asked + 0.4:
+        sender.deliver([], now)
+        assert not assembler.take_keyframe_request()
+    sender.deliver([], now)
+    sender.deliver([], assembler.next_timer())
     assert assembler.take_keyframe_request()
 
 

@@ -15,6 +15,10 @@ here; or to the next frame of which the temporal layers tell that it does not ne
 where repair goes on, it asks for the keyframe first, and waits for ``last_wait`` more: the answer to the last request
 for the packet may be here sooner than the keyframe. On a long way that is as long as the keyframe takes.
 
+A full queue in front of a slow link drops many packets at once, and the repairs come late, through the same queue, and
+one by one. So the wait grows with the length of the queue, and goes on as long as repairs come. A keyframe would go
+through the same queue, and take more of the link than the repairs.
+
 A missing number need not have carried media: ULPFEC and padding have numbers of the same stream. Between a frame that
 is complete and the first packet of another, the codec's picture numbers tell (:mod:`.succession`): if the next
 picture follows on the last, the assembler goes on behind the missing numbers at once, as libwebrtc does. Where the
@@ -141,6 +145,9 @@ class _Gathering:
 _LOOK_AGAIN: Final = 32
 """A buffer is searched anew when so small a part of it, or one packet, is new: else each packet would cost a search."""
 _KEYFRAME_ANSWERS: Final = 1.5
+_QUEUED_ANSWERS: Final = 2
+"""How often a missing packet has to go through a full queue if that drops it once more."""
+_MAX_QUEUEING_DELAY: Final = 0.5
 _MAX_GIVEN_UP: Final = 32
 """Gaps and broken frames that are passed over at once. Of what is behind more of them nothing is worth the search."""
 
@@ -175,6 +182,7 @@ class FrameAssembler:
         self._repairs = repairs
         self._patience = self._first_answer = self._options.max_wait
         self._last_wait = self._options.last_wait
+        self._answer_time = 0.0
         self._delay = 0.0
         self._buffer = PacketBuffer()
         self._keyframes = KeyframeStarts(self._buffer, depacketizer)
@@ -186,6 +194,8 @@ class FrameAssembler:
         self._floor: int | None = None
         self._progress = StreamProgress(self._options)
         self._inserted = 0
+        # When the last gap was filled that blocked.
+        self._filled_at = -math.inf
         self._repair_gave_up = False
         self.counters = AssemblerCounters()
 
@@ -214,7 +224,7 @@ class FrameAssembler:
         self._repairs = repairs
 
     def set_patience(
-        self, patience: float, first_answer: float | None = None, keyframe_answer: float = 0.0
+        self, patience: float, first_answer: float | None = None, queueing_delay: float = 0.0
     ) -> None:
         """Set how long the answers to requests for a missing packet take.
 
@@ -222,16 +232,20 @@ class FrameAssembler:
             patience: Seconds until the second request is answered. A keyframe would not be here any sooner, and takes
                 much more of the path.
             first_answer: Seconds until the first one is.
-            keyframe_answer: Seconds until the first packet of a keyframe is here that was requested: not requested
-                again before that.
+            queueing_delay: By how many seconds packets are later at present than at best. What a full queue has
+                dropped comes again through the same queue, which may drop it again, and so would a keyframe.
         """
-        self._requests.set_answer_time(min(keyframe_answer, self._options.longest_wait))
-        self._patience = max(self._options.max_wait, min(patience, self._options.longest_wait))
+        options = self._options
+        queueing_delay = min(queueing_delay, _MAX_QUEUEING_DELAY)
+        patience = max(options.max_wait, min(patience, options.longest_wait))
+        self._patience = patience + _QUEUED_ANSWERS * queueing_delay
         if first_answer is not None:
-            self._first_answer = min(first_answer, self._patience)
+            self._first_answer = min(first_answer, patience)
+            self._answer_time = min(first_answer, options.longest_wait) + queueing_delay
+            self._requests.set_answer_time(self._answer_time)
             # A keyframe takes as long as an answer, and the time to send its packets.
-            under_way = min(_KEYFRAME_ANSWERS * first_answer, self._options.longest_wait)
-            self._last_wait = max(self._options.last_wait, under_way)
+            under_way = min(_KEYFRAME_ANSWERS * first_answer, options.longest_wait)
+            self._last_wait = max(options.last_wait, under_way) + queueing_delay
 
     def set_delay(self, delay: float) -> None:
         """Tell by how much the delay of packets varies, in seconds: as long it is worth waiting for reordering."""
@@ -265,6 +279,7 @@ class FrameAssembler:
         if isinstance(state, _Gathering) and sequence_number == state.run_end:
             state.run_end = self._buffer.run_end(sequence_number + 1)
             if state.gap is not None:
+                self._filled_at = now
                 self._fill(state, state.gap)
         else:
             if self._keyframes.begins_keyframe(packet):
@@ -482,7 +497,7 @@ class FrameAssembler:
         """Go on: what was missing has come after all."""
         state.gap = None
         if gap.keyframe_asked_for:
-            self._requests.satisfied()
+            self._requests.withdraw()
 
     # Numbers without media
 
@@ -517,7 +532,8 @@ class FrameAssembler:
             return gap.since + self._reordering_wait()
         if gap.succession.continuity is Continuity.DECODABLE:
             return gap.since + self._first_answer
-        deadline = gap.since + self._patience
+        # Where many packets were lost at once, their repairs come one by one: one that has come shows that others will.
+        deadline = max(gap.since + self._patience, self._filled_at + self._answer_time)
         return deadline + self._last_wait if gap.is_overdue else deadline
 
     def _waits_on(self, gap: _Gap, state: _Gathering, now: float) -> bool:

@@ -1,5 +1,7 @@
 """When to ask for a keyframe, and when to ask again."""
 
+import math
+
 from trio_rtc.protocols.timer import Timer
 
 from .options import FrameAssemblerOptions
@@ -15,11 +17,13 @@ class KeyframeRequests:
         requests: How many requests there were.
     """
 
-    __slots__ = ("_interval", "_timer", "_wanted", "requests")
+    __slots__ = ("_answer_time", "_asked_at", "_interval", "_timer", "_wanted", "requests")
 
     def __init__(self, options: FrameAssemblerOptions) -> None:
         self._interval = options.keyframe_interval
         self._timer = Timer(options.keyframe_interval, _BACKOFF, options.max_keyframe_interval)
+        self._answer_time = 0.0
+        self._asked_at = -math.inf
         self._wanted = False
         self.requests = 0
 
@@ -34,27 +38,42 @@ class KeyframeRequests:
         return self._timer.deadline
 
     def set_answer_time(self, seconds: float) -> None:
-        """Set how long the answer to a request takes at present: the next request is not repeated before that.
+        """Set how long the answer to a request takes at present: it is not repeated before that.
 
         A keyframe is the largest of frames: one more on a link whose queue is full makes all others later.
         """
+        self._answer_time = seconds
         self._timer.duration = max(self._interval, seconds)
+        if self._timer.running and not self._timer.expirations:
+            self._timer.start(self._asked_at)
 
     def need(self, now: float) -> None:
-        """Ask for a keyframe, if none is being waited for."""
-        if not self._timer.running:
-            self._timer.start(now)
-            self._ask()
+        """Ask for a keyframe, unless one is being waited for, or under way though it was not needed for a while."""
+        if self._timer.running:
+            return
+        if now < self._asked_at + self._answer_time:
+            self._timer.start(self._asked_at)
+            return
+        self._timer.start(now)
+        self._ask(now)
 
     def handle_timer(self, now: float) -> None:
         """Ask again, if that is due."""
         if self._timer.expire(now):
-            self._ask()
+            self._ask(now)
 
     def satisfied(self) -> None:
-        """Hear that a keyframe has come."""
+        """Record that a keyframe has come."""
         self._timer.stop()
         self._wanted = False
+        self._asked_at = -math.inf
+
+    def withdraw(self) -> None:
+        """Record that none is needed: what was missing has come. The one that was asked for may come all the same."""
+        self._timer.stop()
+        if self._wanted:
+            self._wanted = False
+            self._asked_at = -math.inf
 
     def take(self) -> bool:
         """Return whether to send a request now."""
@@ -62,6 +81,7 @@ class KeyframeRequests:
         self._wanted = False
         return wanted
 
-    def _ask(self) -> None:
+    def _ask(self, now: float) -> None:
+        self._asked_at = now
         self._wanted = True
         self.requests += 1
