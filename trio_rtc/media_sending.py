@@ -331,6 +331,12 @@ class SendingPump:
     async def _send(self, taken: CapturedFrame, plan: SendingPlan) -> None:
         captured, frame = taken.captured, taken.frame
         if isinstance(frame, EncodedFrame):
+            if not _ssrcs(plan, frame.rid):
+                self.frames_failed += 1
+                self._failures.record(
+                    "a frame was not sent: its rid is %r, and the sender has no such encoding", frame.rid
+                )
+                return
             is_sent = await self._send_encoded(frame, plan, frame.rid, captured)
             if not is_sent and frame.keyframe:
                 # Other frames may be dropped on purpose, of a temporal layer for example.

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+import attrs
 import av
 import pytest
 import trio
@@ -114,6 +115,23 @@ async def test_frames_of_another_codec_are_counted_and_logged_once(
         assert (await layer_counters(made.peers.alice, "media"))["frames_failed"] == 3
     logged = [record for record in caplog.records if "a frame was not sent" in record.message]
     assert [record.levelname for record in logged] == ["WARNING", "DEBUG", "DEBUG"]
+
+
+async def test_frames_of_an_unknown_layer_are_counted_and_logged_once(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as frames of a simulcast that are sent on as they were received."""
+    async with call() as made, made.receiver.encoded_frames() as frames:
+        for index in range(3):
+            frame = vp8_frame(index, keyframe=True)
+            await made.video_source.send(attrs.evolve(frame, rid="h"))
+        await made.show(0.5)
+        with trio.fail_after(2):
+            assert (await frames.receive()).keyframe
+        assert (await layer_counters(made.peers.alice, "media"))["frames_failed"] == 3
+    (logged,) = [record for record in caplog.records if "a frame was not sent" in record.message]
+    assert logged.levelname == "WARNING"
+    assert "its rid is 'h'" in logged.message
 
 
 async def test_what_an_encoder_refuses_is_counted_and_logged_once(
