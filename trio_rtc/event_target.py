@@ -233,7 +233,7 @@ class _Listener:
 
     def call(self, event: AnyEvent) -> None:
         try:
-            result = self.callback(event)
+            result: object = self.callback(event)
         except Exception as error:
             self.runner.fail(error)
             return
@@ -242,6 +242,13 @@ class _Listener:
             if not self.busy:
                 self.busy = True
                 self.runner.start(self._work)
+        elif inspect.isgenerator(result) or inspect.isasyncgen(result):
+            # Such as a lambda makes that calls a generator function.
+            self.runner.fail(
+                TypeError(
+                    f"a handler of {event.type!r}, {self.callback!r}, returned a generator, which would never run"
+                )
+            )
 
     async def _work(self) -> None:
         try:

@@ -2,7 +2,7 @@
 
 import functools
 import types
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -129,6 +129,31 @@ def test_a_generator_function_is_refused_because_it_would_never_run(handler: Any
     with pytest.raises(TypeError, match=r"argument 'handler' must be a function without 'yield'"):
         lamp.add_event_listener("on", handler)
     assert lamp.on_on is None
+
+
+async def dispatch_to(handler: Callable[[Event], Any]) -> None:
+    async with RTCPeerConnection() as pc:
+        pc.on_negotiation_needed = handler
+        pc.dispatch_event(Event("negotiation_needed", pc))
+        await trio.sleep_forever()
+
+
+async def test_a_handler_that_returns_a_generator_ends_the_block() -> None:
+    async def numbers(_: Event) -> AsyncGenerator[int]:
+        yield 1
+
+    def letters(_: Event) -> Generator[str]:
+        yield "a"
+
+    for generator_function in (numbers, letters):
+
+        def handler(event: Event, make: Callable[[Event], object] = generator_function) -> Any:
+            return make(event)
+
+        with pytest.raises(
+            TypeError, match=r"a handler of 'negotiation_needed', .* returned a generator, which"
+        ):
+            await dispatch_to(handler)
 
 
 async def test_a_generator_that_can_be_awaited_is_an_asynchronous_handler() -> None:
