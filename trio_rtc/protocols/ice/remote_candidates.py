@@ -90,7 +90,8 @@ class RemoteCandidates:
 
     def remove(self, remote: RemoteCandidate) -> None:
         """Forget a candidate that is refused."""
-        if self._by_address.pop(remote.address, None) is not None and not remote.candidate.is_name:
+        del self._by_address[remote.address]
+        if not remote.candidate.is_name and remote.candidate.type is not RTCIceCandidateType.PRFLX:
             self._told -= 1
 
     def add_peer_reflexive(self, address: Address, priority: int) -> RemoteCandidate | None:
