@@ -57,6 +57,16 @@ async def test_what_was_sent_before_leaving_arrives_before_the_end() -> None:
         assert [message["number"] async for message in peer] == list(range(20))
 
 
+async def test_whoever_has_left_the_block_has_left_the_room() -> None:
+    async with running_server() as (server, url), signaling.connect(url, room="r") as first:
+        for _ in range(20):
+            async with signaling.connect(url, room="r"):
+                peer = await first.receive()
+            assert server.occupancy() == {"r": (first.id,)}
+            with pytest.raises(trio.EndOfChannel):
+                await peer.receive()
+
+
 async def test_rooms_are_apart() -> None:
     async with (
         running_server() as (_, url),

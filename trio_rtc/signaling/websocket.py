@@ -157,7 +157,11 @@ class WebSocket:
             await self._send(CloseConnection(code, reason))
             while not isinstance(await self._next_event(), CloseConnection):
                 pass
-        except WebSocketClosed:
+            if self._connection.client:
+                # Section 7.1.1: the server closes the TCP connection. By then it has told the others that we left.
+                while await self._stream.receive_some(RECEIVE_SIZE):
+                    pass
+        except (WebSocketClosed, trio.BrokenResourceError, trio.ClosedResourceError):
             pass
 
     async def _end(self, close: CloseConnection) -> None:
