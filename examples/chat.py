@@ -6,6 +6,7 @@ started also runs the signaling server; what is said goes directly from peer to 
 
 import argparse
 import contextlib
+import io
 import sys
 
 import trio
@@ -21,11 +22,16 @@ async def read_lines(channel: trio_rtc.RTCDataChannel) -> None:
     await channel.aclose()
 
 
+def printable(text: str) -> str:
+    """Return what the other one has sent without commands for the terminal."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
 async def print_messages(channel: trio_rtc.RTCDataChannel, name: str) -> None:
     """Show what the other one types, until the channel is closed by either side."""
     try:
         async for message in channel:
-            print(f"{name}: {message!s}", flush=True)
+            print(f"{name}: {printable(str(message))}", flush=True)
         print("* the other side has left", flush=True)
     except trio.ClosedResourceError:
         print("* goodbye", flush=True)
@@ -46,6 +52,11 @@ async def chat(peer: signaling.Peer) -> None:
 
 async def main() -> None:
     """Enter a room and chat with whoever comes first."""
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="replace"
+            )  # bytes typed that are no text, and characters the terminal has not
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", help="signaling server, by default one on this machine")
     parser.add_argument("--port", type=int, default=8765, help="port of that one")

@@ -1,4 +1,5 @@
 import hashlib
+import io
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,10 +9,12 @@ from functools import partial
 import pytest
 import trio
 import trio.testing
+from rich.console import Console
 
 from tests.strategies.json_channels import json_channel_pair
 from trio_rtc import RTCDataChannel, RTCPeerConnection, Settings
 from trio_rtc.cli.demo.chat import Chat
+from trio_rtc.cli.demo.display import Display
 from trio_rtc.cli.demo.measure import (
     StageClock,
     Throughput,
@@ -27,6 +30,11 @@ Measure = Callable[[RTCDataChannel, float, Callable[[int], None]], Awaitable[Thr
 SLOW_LINK = Link(delay=0.01, rate=4e6)
 
 
+async def fail(channel: RTCDataChannel) -> None:
+    """Fail as no service should when the first message comes."""
+    raise ZeroDivisionError(await channel.receive())
+
+
 @asynccontextmanager
 async def served(link: Link = SLOW_LINK) -> AsyncIterator[RTCPeerConnection]:
     """A peer connection whose other side offers the demo's services, ten milliseconds away."""
@@ -36,6 +44,7 @@ async def served(link: Link = SLOW_LINK) -> AsyncIterator[RTCPeerConnection]:
     chat = Chat(lambda name, text: None)
     services = {
         "ping": echo,
+        "surprise": fail,
         "throughput": throughput,
         "file": check_files,
         "chat": partial(chat.serve, name="page 7"),
@@ -174,3 +183,27 @@ async def test_a_file_that_ends_early_or_is_too_long_closes_the_channel(
         channel = await open_channel(pc, "file")
         await channel.send('{"name": "x", "size": 4}')
         await channel.aclose()
+
+
+async def test_whatever_a_service_raises_closes_one_channel(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served() as client:
+        surprise, ping = client.create_data_channel("surprise"), client.create_data_channel("ping")
+        await surprise.opened()
+        await ping.opened()
+        await surprise.send("boo")
+        with pytest.raises(trio.EndOfChannel):
+            await surprise.receive()
+        await ping.send("still here")
+        assert await ping.receive() == "still here"
+    assert [
+        record.exc_info is not None for record in caplog.records if "surprise" in record.getMessage()
+    ] == [True]
+
+
+def test_a_line_from_a_peer_gives_the_terminal_no_commands() -> None:
+    shown = io.BytesIO()
+    stream = io.TextIOWrapper(shown, encoding="utf-8", write_through=True)
+    Display(Console(file=stream, width=80)).line("page 7: \x1b]0;owned\x07 [red]\ud800 ☃")
+    assert shown.getvalue().decode() == "page 7: \ufffd]0;owned\ufffd [red]\ufffd ☃\n"

@@ -155,6 +155,36 @@ async def test_a_broken_frame_asks_for_a_keyframe_and_costs_no_more_than_what_ne
     assert worker.counters.broken == 1
 
 
+class SurprisedDecoder:
+    """Raises for every other frame what no decoder should, and gives the others back."""
+
+    codec = "VP8"
+    needs_keyframe = False
+
+    def __init__(self):
+        self._frames = 0
+
+    def decode(self, frame):
+        self._frames += 1
+        if self._frames % 2:
+            raise ZeroDivisionError(f"in frame {self._frames}")
+        return [frame]
+
+    def close(self):
+        pass
+
+
+async def test_whatever_a_decoder_raises_costs_one_frame(autojump_clock, caplog):
+    worker = DecodeWorker(SurprisedDecoder(), capacity=50)
+    frames = [EncodedFrame(b"x", number, 90_000, "VP8", keyframe=True) for number in range(10)]
+    for frame in frames:
+        worker.put(frame)
+    assert await decoded_by(worker) == frames[1::2]
+    assert worker.counters.broken == 5
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == ["a received frame cannot be decoded: ZeroDivisionError: in frame 1"]
+
+
 async def test_sound_is_concealed_in_its_place(autojump_clock):
     worker = DecodeWorker(create_audio_decoder("opus"), capacity=100)
     encoder, source = create_audio_encoder("opus"), tone(440)

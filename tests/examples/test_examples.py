@@ -24,6 +24,8 @@ async def test_chat() -> None:
             assert await second.line("Hello") == "1: Hello, can you hear me?"
             await second.type("ja, natürlich")
             assert await first.line("ja") == "2: ja, natürlich"
+            await second.type_bytes(b"no text: \xff, and a command: \x1b]0;owned\x07")
+            assert await first.line("no text") == "2: no text: \ufffd, and a command: \ufffd]0;owned\ufffd"
             await second.end_of_input()
             await first.line("the other side has left")
             await second.line("goodbye")

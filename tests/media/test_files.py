@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 
 import attrs
 import pytest
@@ -368,3 +369,22 @@ async def test_a_host_that_does_not_answer_is_given_up_when_cancelled(autojump_c
                 raise AssertionError("it cannot be opened")
     listener.close()
     assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize("name", ["call.webm", "voice.wav"])
+async def test_a_mutated_file_raises_nothing_but_the_documented_errors(autojump_clock, tmp_path, name):
+    path, rng = tmp_path / name, random.Random(name)
+    await record(path, pictures("VP8") if name == "call.webm" else sound())
+    whole = path.read_bytes()
+    played = 0
+    for _ in range(40):
+        mutated = bytearray(whole)
+        for _ in range(rng.choice([1, 3, 10, 40])):
+            mutated[rng.randrange(min(len(mutated), 4000))] = rng.randrange(256)
+        path.write_bytes(mutated)
+        with contextlib.suppress(OSError, ValueError, trio.BrokenResourceError):
+            async with media.open_player(path, realtime=False) as player:
+                async for _ in player.audio or player.video:
+                    played += 1
+    assert played > COUNT
+    assert media.media_limiter().borrowed_tokens == 0

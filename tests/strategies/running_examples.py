@@ -39,8 +39,12 @@ class Running:
 
     async def type(self, text: str) -> None:
         """Type a line."""
+        await self.type_bytes(text.encode())
+
+    async def type_bytes(self, line: bytes) -> None:
+        """Type a line that need not be text."""
         assert self.process.stdin is not None
-        await self.process.stdin.send_all(text.encode() + b"\n")
+        await self.process.stdin.send_all(line + b"\n")
 
     async def end_of_input(self) -> None:
         assert self.process.stdin is not None

@@ -563,6 +563,12 @@ async def test_numeric_addresses_resolve_to_themselves(host: str) -> None:
     assert await SystemNetwork().resolve(host, 3478) == [Address(host, 3478)]
 
 
+@pytest.mark.parametrize("host", ["a\0b", "a" * 64, "a..b", "\ud800"])
+async def test_a_name_that_cannot_be_one_is_an_os_error(host: str) -> None:
+    with pytest.raises(OSError, match=r"."):
+        await SystemNetwork().resolve(host, 3478)
+
+
 async def test_localhost_resolves_to_loopback_without_repetition() -> None:
     found = await SystemNetwork().resolve("localhost", 1)
     assert {address.host for address in found} <= {"127.0.0.1", "::1"}

@@ -146,7 +146,8 @@ class FFmpegAudioDecoder:
             raise CodecError(f"{self.codec}: an empty packet")
         try:
             decoded = self._context.decode(av.Packet(payload))
-        except (av.FFmpegError, ValueError) as error:
+        except Exception as error:
+            # What PyAV raises for hostile packets is not a closed list.
             raise CodecError(f"{self.codec}: {error}") from error
         for frame in decoded:
             frame.time_base = Fraction(1, self._rate)

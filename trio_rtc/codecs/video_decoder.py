@@ -58,7 +58,8 @@ class FFmpegVideoDecoder:
         packet.time_base = Fraction(1, frame.clock_rate)
         try:
             pictures = self._context.decode(packet) if frame.payload else []
-        except (av.FFmpegError, ValueError) as error:
+        except Exception as error:
+            # What PyAV raises for hostile frames is not a closed list.
             raise self._broken(str(error)) from error
         if any(picture.is_corrupt for picture in pictures):
             raise self._broken("the picture is incomplete")

@@ -145,6 +145,10 @@ class _Lost:
     following: bytes | None
 
 
+def _describe(error: Exception) -> str:
+    return str(error) if isinstance(error, CodecError) else f"{type(error).__name__}: {error}"
+
+
 class DecodeWorker(Generic[MediaFrameT]):
     """Decodes in threads: encoded frames go in by :meth:`put`, decoded ones are handed on by :meth:`run`.
 
@@ -233,9 +237,10 @@ class DecodeWorker(Generic[MediaFrameT]):
         frames: list[MediaFrameT] = []
         try:
             frames, seconds = await self._thread.call(lambda: self._call(item))
-        except CodecError as error:
+        except Exception as error:
+            # The boundary of one stream: a decoder, perhaps not ours, has met what a peer has sent.
             self.counters.broken += 1
-            self._failures.record("a received frame cannot be decoded: %s", error)
+            self._failures.record("a received frame cannot be decoded: %s", _describe(error))
         else:
             self._count(item, seconds)
         if getattr(self._decoder, "needs_keyframe", False):

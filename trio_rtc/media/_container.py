@@ -43,9 +43,8 @@ async def open_container(
     """
     try:
         container = await _call(function, local=local, abandon=not local)
-    except (OSError, ValueError) as error:
-        raise clear_error(error, name) from None
-    except (av.FFmpegError, LookupError) as error:
+    except Exception as error:
+        # What PyAV raises for a hostile file is not a closed list.
         raise clear_error(error, name) from None
     return ThreadedContainer(container, local)
 

@@ -61,7 +61,8 @@ class StreamDecoder:
         """Return the frames of a packet; what is broken is left out. Runs in a thread."""
         try:
             frames = self._stream.codec_context.decode(packet if packet.size else None)
-        except (av.FFmpegError, ValueError):
+        except Exception:
+            # What PyAV raises for a hostile file is not a closed list.
             return []
         return [self._timed(frame) for frame in frames]
 

@@ -186,7 +186,7 @@ class _Pass:
         make = StreamDecoder if source.decode else StreamCopier
         try:
             self._streams = {stream.index: make(stream, start, offset) for stream in streams}
-        except ValueError as error:
+        except Exception as error:
             raise clear_error(error, source.path) from None
         self.kinds: list[Kind] = ["audio" if stream.type == "audio" else "video" for stream in streams]
         self._packets: dict[int, FrameQueue[av.Packet[av.stream.Stream]]] = {
@@ -221,8 +221,9 @@ class _Pass:
                 self._packets[packet.stream_index].put(packet)
                 while self._has_enough():
                     await self._hungry.park()
-        except (OSError, ValueError, av.FFmpegError) as error:
-            self._error = error
+        except Exception as error:
+            # What PyAV raises for a hostile file is not a closed list.
+            self._error = clear_error(error, self._source.path)
         finally:
             for packets in self._packets.values():
                 packets.end()

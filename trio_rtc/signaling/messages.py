@@ -113,7 +113,7 @@ def write_server_message(message: ServerMessage) -> str:
         case Relayed(sender=sender, data=data):
             try:
                 return _dump({"type": "message", "from": sender, "data": data})
-            except (ValueError, RecursionError) as error:
+            except Exception as error:
                 # Python reads 1e999 as infinity and "\ud800" as half a surrogate pair; others would not take them.
                 raise ProtocolError(f"data that cannot be passed on: {error}") from None
 
@@ -149,7 +149,7 @@ def _dump(fields: JsonObject) -> str:
 def _load(text: str) -> JsonObject:
     try:
         fields = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+    except Exception as error:
         raise ProtocolError(f"not JSON: {error}") from None
     if not isinstance(fields, dict):
         raise ProtocolError("a message has to be a JSON object")

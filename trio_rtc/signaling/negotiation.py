@@ -186,7 +186,7 @@ class _Negotiator:
             candidate = message.get("candidate")
             parsed_description = None if description is None else RTCSessionDescription.from_json(description)
             parsed_candidate = None if candidate is None else RTCIceCandidate.from_json(candidate)
-        except (TypeError, ValueError, AttributeError) as error:
+        except Exception as error:
             raise _BadMessage(error) from None
         if parsed_description is not None:
             await self._handle_description(parsed_description)

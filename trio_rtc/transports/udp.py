@@ -317,8 +317,8 @@ class SystemNetwork:
         """Look up the addresses of a host name."""
         try:
             found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-        except UnicodeError as error:
-            # Python encodes the name for the DNS first, which has its own idea of a failure.
+        except ValueError as error:
+            # Python encodes the name for the DNS first, and refuses what cannot be encoded, or has a NUL in it.
             raise OSError(f"not a host name: {host!r}") from error
         addresses = [Address(str(entry[4][0]), port) for entry in found]
         return list(dict.fromkeys(addresses))

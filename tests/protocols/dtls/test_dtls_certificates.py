@@ -9,6 +9,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.strategies.dtls_pair import WALL_CLOCK, Pair, certificate, check_agreement, make_connection
 from trio_rtc.protocols.dtls import (
@@ -160,3 +162,30 @@ def test_our_own_expired_certificate_is_warned_about(caplog: pytest.LogCaptureFi
     caplog.clear()
     make_connection(DtlsRole.CLIENT).start(0.0)
     assert not caplog.text
+
+
+@pytest.mark.filterwarnings("error")
+def test_whatever_a_parser_raises_for_a_certificate_fails_the_handshake_and_nothing_else() -> None:
+    # A serial number of -1: cryptography warns, and a warning is an exception where the program makes it one.
+    serial = b"\x02\x01\x01"
+    version = b"\xa0\x03\x02\x01\x02"
+    issued = issue(ec.derive_private_key(7, ec.SECP256R1())).der
+    assert version + serial in issued
+    negative = issued.replace(version + serial, version + b"\x02\x01\xff")
+    with pytest.raises(HandshakeFailure) as caught:
+        authenticate([negative], [Fingerprint.of(negative, "sha-256")])
+    assert caught.value.alert is AlertDescription.BAD_CERTIFICATE
+
+
+@pytest.mark.parametrize("algorithm", ["ECDSA P-256", RSA_2048])
+@given(data=st.data())
+def test_a_mutated_certificate_is_refused_or_has_a_key(algorithm: str, data: st.DataObject) -> None:
+    mutated = bytearray(certificate(DtlsRole.CLIENT, algorithm).der)
+    for _ in range(data.draw(st.integers(1, 4))):
+        mutated[data.draw(st.integers(0, len(mutated) - 1))] = data.draw(st.integers(0, 255))
+    chain = [bytes(mutated)]
+    try:
+        peer = authenticate(chain, [Fingerprint.of(chain[0], "sha-256")])
+    except HandshakeFailure:
+        return
+    assert isinstance(peer.public_key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)

@@ -55,11 +55,12 @@ class Display:
 
     def failure(self, name: str, reason: str) -> None:
         """Show that a part has failed."""
-        self._console.print(f"  {name:{_WIDTH}}FAILED: {reason}", style="red", markup=False)
+        text = _printable(f"  {name:{_WIDTH}}FAILED: {reason}")
+        self._console.print(text, style="red", markup=False)
 
     def line(self, text: str, style: str = "") -> None:
-        """Show a line."""
-        self._console.print(text, style=style, markup=False)
+        """Show a line, which may be from a peer."""
+        self._console.print(_printable(text), style=style, markup=False)
 
     @contextmanager
     def progress(self, title: str, seconds: float) -> Iterator[Callable[[int], None]]:
@@ -86,3 +87,10 @@ class Display:
     def _figure(self, name: str, value: str, remark: str = "") -> None:
         note = f"  [dim]{remark}[/dim]" if remark else ""
         self._console.print(f"  {name:{_WIDTH}}[cyan]{value}[/cyan]{note}")
+
+
+def _printable(text: str) -> str:
+    """Return the text without what a terminal would take as a command, and what no encoding has."""
+    return "".join(
+        each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text
+    )

@@ -64,6 +64,9 @@ async def _serve(channel: RTCDataChannel, services: Mapping[str, Service]) -> No
         logger.warning("closed the channel %r: %s", channel.label, error)
     except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
         logger.debug("the channel %r ended: %s", channel.label, error)
+    except Exception:
+        # The boundary of one channel: what a page sends ends neither the demo nor the other pages.
+        logger.warning("closed the channel %r", channel.label, exc_info=True)
     channel.close()
 
 
@@ -146,7 +149,7 @@ def parse(message: str | bytes) -> dict[str, Any]:
     """
     try:
         value = json.loads(message)
-    except (ValueError, RecursionError) as error:
+    except Exception as error:
         raise ProtocolError(f"not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ProtocolError("not a JSON object")

@@ -248,7 +248,9 @@ def authenticate(chain: Sequence[bytes], fingerprints: Sequence[Fingerprint]) ->
         )
     try:
         key = x509.load_der_x509_certificate(chain[0]).public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+    except Exception as error:
+        # What cryptography raises for a hostile certificate is not a closed list. Its deprecation warnings, of a serial
+        # number that is not positive for example, are exceptions too where the program says so.
         raise HandshakeFailure(
             AlertDescription.BAD_CERTIFICATE, "the peer's certificate does not parse"
         ) from error

@@ -4,7 +4,6 @@ import random
 from enum import IntEnum
 
 import attrs
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
 
@@ -90,7 +89,7 @@ class EphemeralKey:
             curve = _CURVES[self.group]
             point = ec.EllipticCurvePublicKey.from_encoded_point(curve, peer_public)
             return self._private_key.exchange(ec.ECDH(), point)
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except Exception as error:
             raise HandshakeFailure(
                 AlertDescription.ILLEGAL_PARAMETER, f"the peer's {self.group.label} key is invalid"
             ) from error

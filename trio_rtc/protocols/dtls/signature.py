@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from enum import IntEnum
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
@@ -107,6 +107,6 @@ def verify(key: PublicKey, scheme: int, signature: bytes, data: bytes) -> None:
             key.verify(signature, data, *_rsa_parameters(scheme))
     except InvalidSignature as error:
         raise HandshakeFailure(AlertDescription.DECRYPT_ERROR, "the peer's signature is wrong") from error
-    except (KeyError, ValueError, UnsupportedAlgorithm) as error:
+    except Exception as error:
         message = f"signature scheme {scheme:#06x} does not fit the peer's key"
         raise HandshakeFailure(AlertDescription.ILLEGAL_PARAMETER, message) from error
