@@ -118,11 +118,17 @@ def interop(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure throughput, latency, set-up time and memory beside aiortc and libwebrtc; ``-- calls``: bad networks."""
+    """Measure throughput, latency, set-up time and memory beside aiortc and libwebrtc.
+
+    ``-- calls`` makes calls over bad networks, ``-- churn`` many connections; ``-- flood`` sends forged datagrams
+    beside a call.
+    """
     install(session, "bench", extras="cli")
-    calls = session.posargs[:1] == ["calls"]
-    arguments = session.posargs[1:] if calls else session.posargs
-    session.run("python", "-m", "benchmarks.calls" if calls else "benchmarks", *arguments)
+    if session.posargs[:1] and session.posargs[0] in ("calls", "churn", "flood"):
+        name, *arguments = session.posargs
+        session.run("python", "-m", f"benchmarks.{name}", *arguments)
+    else:
+        session.run("python", "-m", "benchmarks", *session.posargs)
 
 
 @nox.session
@@ -149,10 +155,11 @@ def mutants(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """Run all tests with a hundred times the examples. This takes hours."""
+    """Run all tests with a hundred times the examples, and many connections. This takes hours."""
     install(session, "tests", extras="cli")
     environment = {**TEST_ENVIRONMENT, "HYPOTHESIS_PROFILE": "nightly"}
     session.run("pytest", *IN_PARALLEL, *session.posargs, env=environment)
+    session.run("python", "-m", "benchmarks.churn")
 
 
 if __name__ == "__main__":
