@@ -12,6 +12,8 @@ from tests.interop.negotiation import connect
 from tests.interop.opening import Peers
 from tests.interop.own_media import OwnMedia
 from tests.interop.remote_peer import RemotePeer
+from tests.strategies.pictures import draw_pattern
+from trio_rtc import open_media_track
 
 CALLS = 5
 WIDTH, HEIGHT, FRAMERATE = 640, 360, 30
@@ -57,3 +59,22 @@ async def test_the_first_frame_comes_as_soon_as_from_libwebrtc(peers: Peers) -> 
     theirs = [await from_libwebrtc(peers) for _ in range(CALLS)]
     print(f"first frame after connected, ms: ours {ours}, libwebrtc {theirs}")
     assert statistics.median(ours) <= statistics.median(theirs) + 50
+
+
+async def test_a_still_image_is_shown_also_when_it_is_repeated(peers: Peers) -> None:
+    """It is sent once, before the connection. Chromium shows it again when its encoding was paused for a while."""
+    async with negotiating(peers, "chromium", seconds=CALL_SECONDS) as (own, remote, nursery):
+        frames, track = open_media_track("video")
+        sender = own.pc.add_track(track)
+        await frames.send(draw_pattern(7, WIDTH, HEIGHT))
+        await remote.media.watch_frames()
+        await connect(own, remote, trickle=True, nursery=nursery)
+        await first_frame(remote)
+        await trio.sleep(2)
+        assert len((await remote.media.frame_times()).frames) == 1
+        for active in (False, True):
+            parameters = sender.get_parameters()
+            parameters.encodings[0].active = active
+            await sender.set_parameters(parameters)
+            await trio.sleep(1)
+        assert len((await remote.media.frame_times()).frames) == 2
