@@ -23,7 +23,7 @@ from trio_rtc._environment import call_in_place, runs_threads, thread_limiter
 from trio_rtc._failure_log import FailureLog
 from trio_rtc.frame_queue import FrameQueue, at_keyframe
 from trio_rtc.protocols.rtp.frame import EncodedFrame
-from trio_rtc.protocols.rtp.payload import frame_quantizer
+from trio_rtc.protocols.rtp.payload import QuantizerReader
 
 from .errors import CodecError
 from .interfaces import AudioDecoder, VideoDecoder
@@ -171,6 +171,7 @@ class DecodeWorker(Generic[MediaFrameT]):
         limiter: trio.CapacityLimiter | None = None,
     ) -> None:
         self.counters = DecodeCounters()
+        self._quantizers = QuantizerReader()
         self._decoder = decoder
         self._thread = CodecThread(decoder, limiter)
         self._input: FrameQueue[EncodedFrame | _Lost] = FrameQueue(capacity, at_keyframe)
@@ -252,7 +253,7 @@ class DecodeWorker(Generic[MediaFrameT]):
         if isinstance(item, EncodedFrame):
             self.counters.decoded += 1
             self.counters.keyframes += item.keyframe
-            quantizer = frame_quantizer(item.codec, item.payload)
+            quantizer = self._quantizers.read(item.codec, item.payload)
             if quantizer is not None:
                 self.counters.quantizers += quantizer
                 self.counters.quantized += 1

@@ -7,13 +7,27 @@ from hypothesis import strategies as st
 
 from tests.strategies.pictures import moving_noise
 from trio_rtc.codecs import create_video_encoder
-from trio_rtc.protocols.rtp.payload import frame_quantizer
+from trio_rtc.protocols.rtp.payload import QuantizerReader
 from trio_rtc.protocols.rtp.payload.vp9_bitstream import join_superframe
 
 # From the scale of libvpx's settings, 0 to 63, to that of the bitstream (quantizer tables of libvpx).
 VP8_INDEX = {4: 4, 20: 25, 40: 59, 63: 127}
 VP9_INDEX = {4: 16, 20: 80, 40: 160, 63: 255}
-ENCODERS = {"VP8": ("libvpx", VP8_INDEX), "VP9": ("libvpx-vp9", VP9_INDEX)}
+# x264 takes that of the bitstream.
+H264_INDEX = {number: number for number in (10, 26, 44)}
+ENCODERS = {"VP8": ("libvpx", VP8_INDEX), "VP9": ("libvpx-vp9", VP9_INDEX), "H264": ("libx264", H264_INDEX)}
+MOST = {"VP8": 127, "VP9": 255, "H264": 51}
+LIBVPX = ["VP8", "VP9"]
+
+
+def frame_quantizer(codec: str, frame: bytes) -> int | None:
+    """Return what is read of a frame that has no others before it."""
+    return QuantizerReader().read(codec, frame)
+
+
+def quantizers(codec: str, frames: list[bytes]) -> list[int | None]:
+    reader = QuantizerReader()
+    return [reader.read(codec, frame) for frame in frames]
 
 
 def encode(codec: str, quantizer: int, **options: str) -> list[bytes]:
@@ -22,17 +36,27 @@ def encode(codec: str, quantizer: int, **options: str) -> list[bytes]:
     assert isinstance(context, av.VideoCodecContext)
     context.width, context.height, context.pix_fmt = 320, 180, "yuv420p"
     context.framerate = 30
-    context.options = {
-        "qmin": str(quantizer),
-        "qmax": str(quantizer),
-        "deadline": "realtime",
-        "cpu-used": "8",
-        "lag-in-frames": "0",
-        "auto-alt-ref": "0",
-        **options,
-    }
+    context.options = (
+        {
+            "qp": str(quantizer),
+            "preset": "medium",
+            "x264-params": "ipratio=1:pbratio=1:annexb=1",
+            **options,
+        }
+        if codec == "H264"
+        else {
+            "qmin": str(quantizer),
+            "qmax": str(quantizer),
+            "deadline": "realtime",
+            "cpu-used": "8",
+            "lag-in-frames": "0",
+            "auto-alt-ref": "0",
+            **options,
+        }
+    )
     context.bit_rate = 500_000
     packets = [packet for picture in moving_noise(30) for packet in context.encode(picture)]
+    packets += context.encode(None)
     return [bytes(packet) for packet in packets]
 
 
@@ -45,17 +69,17 @@ def test_the_quantizer_that_the_encoder_was_given_is_read(
 ) -> None:
     frames = encode(codec, given_quantizer)
     assert len(frames) == 30
-    assert {frame_quantizer(codec, frame) for frame in frames} == {written}
-    assert {frame_quantizer(codec.lower(), frame) for frame in frames} == {written}
+    assert set(quantizers(codec, frames)) == {written}
+    assert set(quantizers(codec.lower(), frames)) == {written}
 
 
-@pytest.mark.parametrize("codec", sorted(ENCODERS))
+@pytest.mark.parametrize("codec", LIBVPX)
 def test_headers_of_error_resilient_frames_are_read(codec: str) -> None:
     frames = encode(codec, 20, **{"error-resilient": "default"})
     assert {frame_quantizer(codec, frame) for frame in frames} == {ENCODERS[codec][1][20]}
 
 
-@pytest.mark.parametrize("codec", sorted(ENCODERS))
+@pytest.mark.parametrize("codec", LIBVPX)
 @pytest.mark.parametrize("bitrate", [100_000, 400_000, 1_500_000])
 def test_what_is_read_is_what_our_encoder_tells(codec: str, bitrate: int) -> None:
     encoder = create_video_encoder(codec)
@@ -79,20 +103,51 @@ def test_a_vp9_frame_that_shows_another_again_has_no_quantizer() -> None:
     assert frame_quantizer("VP9", bytes([0b10_00_1_000])) is None
 
 
-@pytest.mark.parametrize("codec", ["H264", "H265", "AV1", "opus"])
+@pytest.mark.parametrize("codec", ["H265", "AV1", "opus"])
 def test_other_codecs_are_not_read(codec: str) -> None:
     assert frame_quantizer(codec, bytes(100)) is None
 
 
-@given(codec=st.sampled_from(["VP8", "VP9"]), data=st.binary(max_size=80))
+@given(codec=st.sampled_from(sorted(ENCODERS)), data=st.binary(max_size=80))
 def test_arbitrary_bytes_give_a_quantizer_in_range_or_none(codec: str, data: bytes) -> None:
     quantizer = frame_quantizer(codec, data)
-    assert quantizer is None or 0 <= quantizer <= (127 if codec == "VP8" else 255)
+    assert quantizer is None or 0 <= quantizer <= MOST[codec]
 
 
-@pytest.mark.parametrize("codec", sorted(ENCODERS))
+@pytest.mark.parametrize("codec", LIBVPX)
 def test_frames_that_are_cut_in_their_header_have_none(codec: str) -> None:
     for frame in encode(codec, 20)[:2]:
         read = [frame_quantizer(codec, frame[:size]) for size in range(len(frame))]
         assert read[:8] == [None] * 8
         assert set(read) <= {None, ENCODERS[codec][1][20]}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"profile": "baseline"},
+        {"profile": "main", "bf": "2", "refs": "4"},
+        {"profile": "high", "bf": "3", "refs": "5", "x264-params": "ipratio=1:pbratio=1:weightp=2:weightb=1"},
+        {"profile": "high", "x264-params": "ipratio=1:pbratio=1:slices=4:cabac=0"},
+    ],
+    ids=["baseline", "main", "weights", "slices"],
+)
+def test_slice_headers_of_all_kinds_are_read(options: dict[str, str]) -> None:
+    frames = encode("H264", 30, **options)
+    assert quantizers("H264", frames) == [30] * len(frames)
+
+
+def test_without_parameter_sets_h264_is_not_read() -> None:
+    frames = encode("H264", 26)
+    assert quantizers("H264", frames[1:]) == [None] * (len(frames) - 1)
+
+
+H264_SAMPLE = encode("H264", 26)[:3]
+
+
+@given(data=st.binary(max_size=60), position=st.integers(0, 40))
+def test_mutated_h264_gives_a_quantizer_in_range_or_none(data: bytes, position: int) -> None:
+    reader = QuantizerReader()
+    for frame in H264_SAMPLE:
+        quantizer = reader.read("H264", frame[: 4 + position] + data + frame[4 + position + len(data) :])
+        assert quantizer is None or 0 <= quantizer <= 51

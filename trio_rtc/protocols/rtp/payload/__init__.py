@@ -8,7 +8,7 @@ simulcast layers one stream with :func:`rewriter`.
 from ._format import AssembledFrame, Depacketizer, Packetizer
 from .continuity import Continuity, ContinuityTracker
 from .layers import LayerIds
-from .quantizer import frame_quantizer
+from .quantizer import QuantizerReader
 from .registry import (
     Rewriter,
     continuity_tracker,
@@ -29,11 +29,11 @@ __all__ = [
     "Depacketizer",
     "LayerIds",
     "Packetizer",
+    "QuantizerReader",
     "Rewriter",
     "TelephoneEvent",
     "continuity_tracker",
     "depacketizer",
-    "frame_quantizer",
     "layer_reader",
     "packetizer",
     "payload_duration",

@@ -230,10 +230,15 @@ def skip_picture_order(bits: BitReader) -> None:
         bits.read_exp_golomb()
     elif kind == 1:
         bits.read(1)
+        skip_picture_order_offsets(bits)
+
+
+def skip_picture_order_offsets(bits: BitReader) -> None:
+    """Skip the offsets of picture order count type 1 (section 7.3.2.1.1)."""
+    bits.read_signed_exp_golomb()
+    bits.read_signed_exp_golomb()
+    for _ in range(min(bits.read_exp_golomb(), 255)):
         bits.read_signed_exp_golomb()
-        bits.read_signed_exp_golomb()
-        for _ in range(min(bits.read_exp_golomb(), 255)):
-            bits.read_signed_exp_golomb()
 
 
 def skip_scaling_lists(bits: BitReader, count: int) -> None:

@@ -1,8 +1,8 @@
 """The quantizer of a received video frame, read from its header (webrtc-stats, ``qpSum`` of inbound-rtp).
 
-Of VP8 it is y_ac_qi (RFC 6386 section 9.6), of VP9 base_q_idx (VP9 Bitstream Specification section 7.2), both in the
-unit of the bitstream: 0 to 127 and 0 to 255. H.264 and AV1 state it relative to parameter sets or sequence headers of
-other frames, and are not read.
+Of VP8 it is y_ac_qi (RFC 6386 section 9.6), of VP9 base_q_idx (VP9 Bitstream Specification section 7.2), of H.264
+SliceQPY of the first slice (:mod:`.h264_quantizer`), in the unit of the bitstream: 0 to 127, 0 to 255, 0 to 51. AV1
+states it relative to the sequence header, H.265 relative to parameter sets; they are not read.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from typing import Final
 
 from trio_rtc.errors import ProtocolError
 
+from .h264_quantizer import H264QuantizerReader
 from .vp9_bitstream import read_base_quantizer, split_superframe
 
 _KEYFRAME_HEADER: Final = 10
@@ -99,24 +100,31 @@ def _read_vp9(frame: bytes) -> int | None:
     return read_base_quantizer(split_superframe(frame)[0])
 
 
-_READERS: Final[Mapping[str, Callable[[bytes], int | None]]] = {"vp8": _read_vp8, "vp9": _read_vp9}
+class QuantizerReader:
+    """Reads the quantizers of the video frames of one source, in order: of H.264 it remembers the parameter sets."""
 
+    def __init__(self) -> None:
+        self._readers: Mapping[str, Callable[[bytes], int | None]] = {
+            "vp8": _read_vp8,
+            "vp9": _read_vp9,
+            "h264": H264QuantizerReader().read,
+        }
 
-def frame_quantizer(codec: str, frame: bytes) -> int | None:
-    """Return the quantizer of a video frame.
+    def read(self, codec: str, frame: bytes) -> int | None:
+        """Return the quantizer of a frame.
 
-    Args:
-        codec: The encoding name.
-        frame: The encoded frame.
+        Args:
+            codec: The encoding name.
+            frame: The encoded frame.
 
-    Returns:
-        ``None`` if the codec's is not read, or the frame states none: one of VP9 that only shows another again, or one
-        whose header is malformed.
-    """
-    reader = _READERS.get(codec.lower())
-    if reader is None:
-        return None
-    try:
-        return reader(frame)
-    except ProtocolError:
-        return None
+        Returns:
+            ``None`` if the codec's is not read, or the frame states none: one of VP9 that only shows another again, or
+            one whose header is malformed.
+        """
+        reader = self._readers.get(codec.lower())
+        if reader is None:
+            return None
+        try:
+            return reader(frame)
+        except ProtocolError:
+            return None

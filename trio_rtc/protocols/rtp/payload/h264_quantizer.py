@@ -1,0 +1,256 @@
+"""The quantizer of an H.264 frame: SliceQPY of its first slice (ITU-T H.264 section 7.4.3), 0 to 51.
+
+A slice header states it relative to its picture parameter set, and has to be read up to there. The parameter sets are
+remembered as they pass. Left out: slice groups and fields, for which nothing is told.
+"""
+
+from typing import Final, TypeVar
+
+import attrs
+
+from trio_rtc.errors import ProtocolError
+
+from ._bits import BitReader
+from ._nal import split_annex_b, unescape
+from .h264 import CHROMA_PROFILES, skip_picture_order_offsets, skip_scaling_lists
+
+_SLICE, _IDR, _SPS, _PPS = 1, 5, 7, 8
+_P, _B, _I, _SP, _SI = range(5)
+_MAX_SETS: Final = 64
+_MAX_SET_SIZE: Final = 512
+_MAX_HEADER_SIZE: Final = 256
+"""Bytes that are read of a slice: the weights of many references are longest."""
+_MAX_REFERENCES: Final = 32
+_MAX_OPERATIONS: Final = 66
+_END_OF_MODIFICATIONS: Final = 3
+_MOST: Final = 51
+
+
+@attrs.frozen
+class _Sps:
+    separate_planes: bool
+    has_chroma: bool
+    frame_num_bits: int
+    picture_order_kind: int
+    picture_order_bits: int
+    picture_order_is_implied: bool
+    frames_only: bool
+
+
+@attrs.frozen
+class _Pps:
+    sequence: int
+    has_cabac: bool
+    has_bottom_order: bool
+    references: tuple[int, int]
+    weights_p: bool
+    weights_b: bool
+    quantizer: int
+    has_redundant: bool
+
+
+_Parameters = TypeVar("_Parameters", _Sps, _Pps)
+
+
+class H264QuantizerReader:
+    """Reads the quantizers of the frames of one stream, in order."""
+
+    def __init__(self) -> None:
+        self._sequences: dict[int, _Sps] = {}
+        self._pictures: dict[int, _Pps] = {}
+
+    def read(self, frame: bytes) -> int | None:
+        """Return the quantizer of a frame; ``None`` if it has none that can be read.
+
+        Raises:
+            ProtocolError: A header is malformed.
+        """
+        try:
+            units = split_annex_b(frame)
+        except ValueError as error:
+            raise ProtocolError(str(error)) from error
+        for unit in units:
+            kind = unit[0] & 0x1F
+            if kind == _SPS:
+                number, sequence = _read_sps(_bits(unit, _MAX_SET_SIZE))
+                _keep(self._sequences, number, sequence)
+            elif kind == _PPS:
+                number, picture = _read_pps(_bits(unit, _MAX_SET_SIZE))
+                _keep(self._pictures, number, picture)
+            elif kind in (_SLICE, _IDR):
+                return self._read_slice(unit, is_idr=kind == _IDR)
+        return None
+
+    def _read_slice(self, unit: bytes, *, is_idr: bool) -> int | None:
+        bits = _bits(unit, _MAX_HEADER_SIZE)
+        # first_mb_in_slice
+        bits.read_exp_golomb()
+        kind = bits.read_exp_golomb() % 5
+        picture = self._pictures.get(bits.read_exp_golomb())
+        sequence = None if picture is None else self._sequences.get(picture.sequence)
+        if picture is None or sequence is None:
+            return None
+        if sequence.separate_planes:
+            bits.read(2)
+        bits.read(sequence.frame_num_bits)
+        if not sequence.frames_only and bits.read_flag():
+            return None
+        if is_idr:
+            # idr_pic_id
+            bits.read_exp_golomb()
+        _skip_picture_order(bits, sequence, picture)
+        if picture.has_redundant:
+            bits.read_exp_golomb()
+        if kind not in (_I, _SI):
+            _skip_references(bits, kind, sequence, picture)
+        if unit[0] & 0x60:
+            _skip_reference_marking(bits, is_idr=is_idr)
+        if picture.has_cabac and kind not in (_I, _SI):
+            # cabac_init_idc
+            bits.read_exp_golomb()
+        return min(max(picture.quantizer + bits.read_signed_exp_golomb(), 0), _MOST)
+
+
+def _keep(kept: dict[int, _Parameters], number: int, parameters: _Parameters) -> None:
+    if number not in kept and len(kept) >= _MAX_SETS:
+        kept.clear()
+    kept[number] = parameters
+
+
+def _bits(unit: bytes, limit: int) -> BitReader:
+    return BitReader(unescape(unit[1 : 1 + limit]))
+
+
+def _read_sps(bits: BitReader) -> tuple[int, _Sps]:
+    """Return the id and what slice headers depend on (section 7.3.2.1.1)."""
+    profile = bits.read(8)
+    bits.read(16)
+    number = bits.read_exp_golomb()
+    chroma_format, separate_planes = 1, False
+    if profile in CHROMA_PROFILES:
+        chroma_format = bits.read_exp_golomb()
+        separate_planes = chroma_format == 3 and bits.read_flag()
+        bits.read_exp_golomb()
+        bits.read_exp_golomb()
+        bits.read(1)
+        if bits.read_flag():
+            skip_scaling_lists(bits, 8 if chroma_format != 3 else 12)
+    frame_num_bits = bits.read_exp_golomb() + 4
+    order_kind = bits.read_exp_golomb()
+    order_bits = bits.read_exp_golomb() + 4 if order_kind == 0 else 0
+    order_is_implied = order_kind == 1 and bits.read_flag()
+    if order_kind == 1:
+        skip_picture_order_offsets(bits)
+    # max_num_ref_frames, gaps_in_frame_num_value_allowed_flag, the size in macroblocks
+    bits.read_exp_golomb()
+    bits.read(1)
+    bits.read_exp_golomb()
+    bits.read_exp_golomb()
+    if max(frame_num_bits, order_bits) > 16:
+        raise ProtocolError("a number in slice headers has more than 16 bits")
+    has_chroma = chroma_format != 0 and not separate_planes
+    return number, _Sps(
+        separate_planes,
+        has_chroma,
+        frame_num_bits,
+        order_kind,
+        order_bits,
+        order_is_implied,
+        bits.read_flag(),
+    )
+
+
+def _read_pps(bits: BitReader) -> tuple[int, _Pps]:
+    """Return the id and what slice headers depend on (section 7.3.2.2).
+
+    Raises:
+        ProtocolError: It has slice groups, or is malformed.
+    """
+    number, sequence = bits.read_exp_golomb(), bits.read_exp_golomb()
+    has_cabac, has_bottom_order = bits.read_flag(), bits.read_flag()
+    if bits.read_exp_golomb():
+        raise ProtocolError("slice groups are not read")
+    references = bits.read_exp_golomb() + 1, bits.read_exp_golomb() + 1
+    weights_p, weights_b = bits.read_flag(), bits.read(2) == 1
+    quantizer = 26 + bits.read_signed_exp_golomb()
+    # pic_init_qs, chroma_qp_index_offset, deblocking_filter_control_present, constrained_intra_pred
+    bits.read_signed_exp_golomb()
+    bits.read_signed_exp_golomb()
+    bits.read(2)
+    return number, _Pps(
+        sequence,
+        has_cabac,
+        has_bottom_order,
+        references,
+        weights_p,
+        weights_b,
+        quantizer,
+        bits.read_flag(),
+    )
+
+
+def _skip_picture_order(bits: BitReader, sequence: _Sps, picture: _Pps) -> None:
+    if sequence.picture_order_kind == 0:
+        bits.read(sequence.picture_order_bits)
+        if picture.has_bottom_order:
+            bits.read_signed_exp_golomb()
+    elif sequence.picture_order_kind == 1 and not sequence.picture_order_is_implied:
+        bits.read_signed_exp_golomb()
+        if picture.has_bottom_order:
+            bits.read_signed_exp_golomb()
+
+
+def _skip_references(bits: BitReader, kind: int, sequence: _Sps, picture: _Pps) -> None:
+    """Skip the numbers of references, the modifications of their lists, and their weights."""
+    lists = 2 if kind == _B else 1
+    if kind == _B:
+        # direct_spatial_mv_pred_flag
+        bits.read(1)
+    counts = picture.references[:lists]
+    if bits.read_flag():
+        counts = tuple(bits.read_exp_golomb() + 1 for _ in range(lists))
+    if max(counts) > _MAX_REFERENCES:
+        raise ProtocolError(f"a slice with {max(counts)} references")
+    for _ in range(lists):
+        if bits.read_flag():
+            _skip_modifications(bits)
+    if picture.weights_b if kind == _B else picture.weights_p:
+        _skip_weights(bits, counts, has_chroma=sequence.has_chroma)
+
+
+def _skip_modifications(bits: BitReader) -> None:
+    """Skip ref_pic_list_modification() of one list (section 7.3.3.1)."""
+    for _ in range(_MAX_OPERATIONS):
+        if bits.read_exp_golomb() == _END_OF_MODIFICATIONS:
+            return
+        bits.read_exp_golomb()
+    raise ProtocolError("too many modifications of a reference list")
+
+
+def _skip_weights(bits: BitReader, counts: tuple[int, ...], *, has_chroma: bool) -> None:
+    """Skip pred_weight_table() (section 7.3.3.2)."""
+    bits.read_exp_golomb()
+    if has_chroma:
+        bits.read_exp_golomb()
+    for _ in range(sum(counts)):
+        for numbers in (2, 4)[: 1 + has_chroma]:
+            if bits.read_flag():
+                for _ in range(numbers):
+                    bits.read_signed_exp_golomb()
+
+
+def _skip_reference_marking(bits: BitReader, *, is_idr: bool) -> None:
+    """Skip dec_ref_pic_marking() (section 7.3.3.3)."""
+    if is_idr:
+        bits.read(2)
+        return
+    if not bits.read_flag():
+        return
+    for _ in range(_MAX_OPERATIONS):
+        operation = bits.read_exp_golomb()
+        if operation == 0:
+            return
+        # Operation 3 has two numbers, 5 none, the others one.
+        for _ in range({3: 2, 5: 0}.get(operation, 1)):
+            bits.read_exp_golomb()
+    raise ProtocolError("too many operations on references")
