@@ -12,8 +12,8 @@ from tests.interop.negotiation import connect
 from tests.interop.opening import Peers
 from tests.interop.own_media import OwnMedia
 from tests.interop.remote_peer import RemotePeer
-from tests.strategies.pictures import draw_pattern
 from trio_rtc import open_media_track
+from trio_rtc.media import draw_pattern
 
 CALLS = 5
 WIDTH, HEIGHT, FRAMERATE = 640, 360, 30
