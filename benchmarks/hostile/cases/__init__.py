@@ -2,6 +2,6 @@
 
 from benchmarks.hostile.measure import Case
 
-from . import connectivity, data, description
+from . import connectivity, data, description, media
 
-CASES: tuple[Case, ...] = (*connectivity.CASES, *data.CASES, *description.CASES)
+CASES: tuple[Case, ...] = (*connectivity.CASES, *data.CASES, *media.CASES, *description.CASES)

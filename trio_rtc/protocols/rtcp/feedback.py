@@ -4,7 +4,7 @@ Every one of them begins with who sends it and which source it is about.
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import Final
 
@@ -89,11 +89,13 @@ class GenericNack:
     @property
     def sequence_numbers(self) -> list[int]:
         """What is asked for, 16 bits each, at most 17 for each entry, duplicates as they come."""
-        numbers = []
+        return list(self.numbers())
+
+    def numbers(self) -> Iterator[int]:
+        """Yield ``sequence_numbers``."""
         for first, mask in self.entries:
-            numbers.append(first)
-            numbers += [(first + bit + 1) & 0xFFFF for bit in range(mask.bit_length()) if mask >> bit & 1]
-        return numbers
+            yield first
+            yield from [(first + bit + 1) & 0xFFFF for bit in range(mask.bit_length()) if mask >> bit & 1]
 
     @classmethod
     def parse(cls, body: bytes) -> "GenericNack":

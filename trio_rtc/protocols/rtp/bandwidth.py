@@ -78,7 +78,9 @@ class Bandwidth:
         self._report_times = Unwrapper(32)
         self._sent: OrderedDict[tuple[int, int], int] = OrderedDict()
         self._overheads: dict[int, float] = {}
-        self._sections: Sequence[SendParameters] = ()
+        # What is sent, and what each of it can use: computed once, for every feedback may move the estimate.
+        self._pairs: list[tuple[SendParameters, Encoding]] = []
+        self._shares: list[Share] = []
         self._told: dict[int, float] = {}
         # Whether anything that the shares depend on has moved since they were last worked out.
         self._moved = False
@@ -103,19 +105,20 @@ class Bandwidth:
             of_sources: By the numbers of each source (RFC 8888).
             now: Seconds.
         """
-        self._sections = sections
+        self._pairs = _encodings(sections)
+        self._shares = _shares(self._pairs, self._options.max_bitrate)
         self.numbers_all = of_sources
         if (transport_wide or of_sources) and not self._transport_wide:
             self._transport_wide = True
             self._estimator = BandwidthEstimator(self._options, probing=True)
-        wanted = sum(_ceiling(section, encoding) for section, encoding in self._encodings())
+        wanted = sum(_ceiling(section, encoding) for section, encoding in self._pairs)
         if not sections or any(section.max_bitrate is None for section in sections):
             wanted = max(wanted, self._options.start_bitrate)
         # A peer may say that it takes nothing at all; an estimate is never zero.
         ceiling = max(min(wanted, self._options.max_bitrate), 1.0)
         self._estimator.set_bounds(min(self._options.min_bitrate, ceiling), None, ceiling, now)
         self._told.clear()
-        ssrcs = {encoding.ssrc for _, encoding in self._encodings()}
+        ssrcs = {encoding.ssrc for _, encoding in self._pairs}
         self._overheads = {ssrc: part for ssrc, part in self._overheads.items() if ssrc in ssrcs}
         self._follow(now)
         self._moved = True
@@ -271,8 +274,7 @@ class Bandwidth:
         if not self._moved:
             return None
         self._moved = False
-        pairs = self._encodings()
-        shares = self._shares(pairs)
+        pairs, shares = self._pairs, self._shares
         allocated = allocate(self._left_for_media(pairs, shares), shares)
         bitrates = {
             encoding.ssrc: bitrate / (1 + self._overheads.get(encoding.ssrc, 0.0))
@@ -284,30 +286,10 @@ class Bandwidth:
         # Error correction leaves less for the media although the path would carry more: that is no lack of bandwidth.
         self.limited = frozenset(
             encoding.ssrc
-            for (section, encoding), bitrate in zip(pairs, allocated, strict=True)
-            if section.active
-            and encoding.active
-            and bitrate < (1 - _WORTH_TELLING) * _ceiling(section, encoding)
+            for (_, encoding), share, bitrate in zip(pairs, shares, allocated, strict=True)
+            if share.active and bitrate < (1 - _WORTH_TELLING) * share.max_bitrate
         )
         return bitrates
-
-    def _shares(self, pairs: Sequence[tuple[SendParameters, Encoding]]) -> list[Share]:
-        streams = {section.mid: index for index, section in enumerate(self._sections)}
-        most = self._options.max_bitrate
-        return [
-            Share(
-                min(
-                    _LEAST_AUDIO if section.kind == "audio" else _LEAST_VIDEO,
-                    _ceiling(section, encoding),
-                    most,
-                ),
-                _ceiling(section, encoding),
-                weight=PRIORITY_WEIGHTS[encoding.priority],
-                stream=streams[section.mid],
-                active=section.active and encoding.active,
-            )
-            for section, encoding in pairs
-        ]
 
     def _left_for_media(
         self, pairs: Sequence[tuple[SendParameters, Encoding]], shares: Sequence[Share]
@@ -332,14 +314,6 @@ class Bandwidth:
             abs(bitrate - self._told[ssrc]) > _WORTH_TELLING * max(self._told[ssrc], 1.0)
             for ssrc, bitrate in bitrates.items()
         )
-
-    def _encodings(self) -> list[tuple[SendParameters, Encoding]]:
-        """Return what is sent, the layers of a simulcast from the smallest pictures on, in whatever order they came."""
-        return [
-            (section, encoding)
-            for section in self._sections
-            for encoding in sorted(section.encodings, key=lambda encoding: -encoding.scale_down_by)
-        ]
 
     def _follow(self, now: float) -> None:
         """Let the pacer follow the estimate."""
@@ -368,6 +342,33 @@ class _DecayingRate:
 
     def bitrate(self, now: float) -> float:
         return self._bits * math.exp(min(self._at - now, 0.0) / _REPAIR_MEMORY) / _REPAIR_MEMORY
+
+
+def _encodings(sections: Sequence[SendParameters]) -> list[tuple[SendParameters, Encoding]]:
+    """Return what is sent, the layers of a simulcast from the smallest pictures on, in whatever order they came."""
+    return [
+        (section, encoding)
+        for section in sections
+        for encoding in sorted(section.encodings, key=lambda encoding: -encoding.scale_down_by)
+    ]
+
+
+def _shares(pairs: Sequence[tuple[SendParameters, Encoding]], most: float) -> list[Share]:
+    streams: dict[str, int] = {}
+    shares = []
+    for section, encoding in pairs:
+        ceiling = _ceiling(section, encoding)
+        least = _LEAST_AUDIO if section.kind == "audio" else _LEAST_VIDEO
+        shares.append(
+            Share(
+                min(least, ceiling, most),
+                ceiling,
+                weight=PRIORITY_WEIGHTS[encoding.priority],
+                stream=streams.setdefault(section.mid, len(streams)),
+                active=section.active and encoding.active,
+            )
+        )
+    return shares
 
 
 def _ceiling(section: SendParameters, encoding: Encoding) -> float:

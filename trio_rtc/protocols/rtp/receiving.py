@@ -6,6 +6,8 @@ A section has one stream for each layer. When another source that was not announ
 stream ends: peers change their source without a word, and would else be heard twice.
 """
 
+import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
@@ -41,6 +43,10 @@ from .stream_deadlines import StreamDeadlines
 from .synchronization import Synchronizer
 from .telephone import IncomingEvents
 from .totals import Totals, add_to, incoming_totals
+
+_MAX_LEAVING = 32
+"""Streams that the goodbyes of a batch end at once; more, of which a datagram could tell hundreds, follow by timer."""
+_LEAVING_INTERVAL = 0.005
 
 
 @attrs.frozen
@@ -102,6 +108,11 @@ class ReceivingSide:
         self.dropped: Counter[str] = Counter()
         self.forgotten: list[int] = []
         self._ended: Totals = {}
+        self._leaving: dict[int, None] = {}
+        self._may_leave = _MAX_LEAVING
+        self._next_leave = math.inf
+        self._round_trip: float | None = None
+        self._measured_round_trip: float | None = None
 
     @property
     def streams(self) -> Iterable[IncomingStream]:
@@ -208,6 +219,9 @@ class ReceivingSide:
 
     def finish_batch(self, now: float) -> None:
         """Do what is done once for a batch of packets."""
+        self._spread_round_trip()
+        if self._leaving or self._may_leave < _MAX_LEAVING:
+            self._finish_leaving(now)
         self._tell_ready()
         self._collect_frames(now)
 
@@ -425,26 +439,45 @@ class ReceivingSide:
                 self._synchronizer.sender_report(stream, *clock)
 
     def goodbye(self, ssrcs: Iterable[int], now: float) -> None:
-        """Hear that sources leave."""
-        for ssrc in ssrcs:
-            stream = self._streams.get(ssrc)
-            if stream is not None:
-                self._depart(stream, now)
+        """End the streams of sources that leave: a few now, the others with the batches and timers that follow."""
+        self._leaving.update((ssrc, None) for ssrc in ssrcs if ssrc in self._streams)
+        self._let_leave(now)
+
+    def _let_leave(self, now: float) -> None:
+        """End the streams of sources that leave, as many as a batch or a timer may end."""
+        leaving = list(itertools.islice(self._leaving, self._may_leave))
+        self._may_leave -= len(leaving)
+        for ssrc in leaving:
+            self._depart(self._streams[ssrc], now)
+
+    def _finish_leaving(self, now: float) -> None:
+        self._may_leave = _MAX_LEAVING
+        self._next_leave = now + _LEAVING_INTERVAL if self._leaving else math.inf
 
     def set_round_trip(self, round_trip: float) -> None:
-        """Tell the round-trip time in seconds."""
-        for stream in self._streams.values():
-            stream.set_round_trip(round_trip)
-        self._touch_all()
+        """Set the round-trip time in seconds, by which requests are repeated, with the end of the batch.
+
+        It goes to every stream, so of many reports in a batch only the last is used. No deadline depends on it: it
+        counts for the requests that are sent from now on.
+        """
+        self._round_trip = round_trip
 
     def note_round_trip(self, round_trip: float) -> None:
-        """Take what the peer's answer to our reference time has shown (RFC 3611 section 4.5)."""
-        self.set_round_trip(round_trip)
-        for stream in self._streams.values():
-            stream.round_trips.note(round_trip)
+        """Take what the peer's answer to our reference time has shown (RFC 3611 section 4.5); of a batch the last."""
+        self._round_trip = self._measured_round_trip = round_trip
+
+    def _spread_round_trip(self) -> None:
+        round_trip, measured = self._round_trip, self._measured_round_trip
+        if round_trip is not None:
+            for stream in self._streams.values():
+                stream.set_round_trip(round_trip)
+                if measured is not None:
+                    stream.round_trips.note(measured)
+            self._round_trip = self._measured_round_trip = None
 
     def _end(self, stream: IncomingStream) -> None:
         del self._streams[stream.ssrc]
+        self._leaving.pop(stream.ssrc, None)
         self._deadlines.forget(stream.ssrc)
         add_to(self._ended, incoming_totals(stream))
         self._sources.forget(stream.ssrc)
@@ -494,6 +527,9 @@ class ReceivingSide:
     def handle_timer(self, now: float) -> None:
         """Act on what is due: frames that become ready by time, sources that are silent for long."""
         self._collect_frames(now)
+        if now >= self._next_leave:
+            self._let_leave(now)
+            self._finish_leaving(now)
         timeout = self._options.source_timeout
         for stream in self._deadlines.take(now):
             if stream.telephone is not None:
@@ -504,7 +540,7 @@ class ReceivingSide:
 
     def next_timer(self) -> float:
         """Return the next deadline."""
-        return min(self._feedback.next_timer(), self._deadlines.next_timer())
+        return min(self._feedback.next_timer(), self._deadlines.next_timer(), self._next_leave)
 
     def counters(self) -> Mapping[str, float]:
         """Return what all streams have counted together, and what was dropped, by reason."""

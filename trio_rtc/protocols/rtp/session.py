@@ -14,6 +14,7 @@ source that they are about.
 authenticated connection choose 32 random bits each, and a collision is refused by SDP).
 """
 
+import itertools
 import math
 import random
 from collections import Counter
@@ -58,6 +59,10 @@ from .totals import Totals, add_to, numbers_of
 _MEDIA_TIMEOUT = 2.0
 """Seconds after the last packet of media until the path is left to data."""
 _RTCP_TYPES = range(192, 224)
+_MAX_PATH_FEEDBACK = 16
+"""Packets of feedback about the path that are used of a datagram: each moves the estimate, and peers send one."""
+_MAX_NACKED = 1024
+"""Sequence numbers that are read of a NACK, which has room for thousands: as many as the history has packets."""
 
 
 class RtpSession:
@@ -89,6 +94,7 @@ class RtpSession:
         self.srtp: SrtpSession | None = None
         self.dropped: Counter[str] = Counter()
         self.ccfb_received = 0
+        self._path_feedback = 0
         self.closed = False
         self._own_ssrc = rng.getrandbits(32)
         self._schedule = ReportSchedule(rng)
@@ -357,6 +363,7 @@ class RtpSession:
 
     def _receive_rtcp(self, packets: Iterable[RtcpPacket], now: float) -> None:
         sending, receiving = self.sending, self.receiving
+        self._path_feedback = 0
         for packet in packets:
             match packet:
                 case SenderReport():
@@ -365,7 +372,8 @@ class RtpSession:
                 case ReceiverReport():
                     self._take_blocks(packet.blocks, now)
                 case GenericNack():
-                    self._tell(sending.handle_nack(packet.media_ssrc, packet.sequence_numbers, now))
+                    numbers = itertools.islice(packet.numbers(), _MAX_NACKED)
+                    self._tell(sending.handle_nack(packet.media_ssrc, numbers, now))
                 case TransportFeedback() | CongestionControlFeedback() | ReceiverEstimatedMaximumBitrate():
                     self._take_path_feedback(packet, now)
                 case PictureLossIndication():
@@ -385,6 +393,10 @@ class RtpSession:
         packet: TransportFeedback | CongestionControlFeedback | ReceiverEstimatedMaximumBitrate,
         now: float,
     ) -> None:
+        self._path_feedback += 1
+        if self._path_feedback > _MAX_PATH_FEEDBACK:
+            self.dropped["path feedback"] += 1
+            return
         match packet:
             case TransportFeedback():
                 self.bandwidth.feedback(packet, now)
@@ -393,7 +405,6 @@ class RtpSession:
                 self.bandwidth.feedback_of_sources(packet, now)
             case ReceiverEstimatedMaximumBitrate():
                 self.bandwidth.remb_received(packet.bitrate, now)
-        self._note_bitrates(now)
 
     def _take_blocks(self, blocks: Iterable[ReportBlock], now: float) -> None:
         at = self._compact(now)
@@ -404,13 +415,12 @@ class RtpSession:
             latest = latest if round_trip is None else round_trip
         if latest is not None:
             self.receiving.set_round_trip(latest)
-        self._note_bitrates(now)
 
     def _take_extended(self, report: ExtendedReport, now: float) -> None:
         if report.reference_time is not None:
             self._reference_time = (report.ssrc, compact_ntp(report.reference_time), now)
         at = self._compact(now)
-        # Of several, which nobody sends, one: each would go to every stream.
+        # Only the first DLRR block is used: more in a report, which nobody sends, would say the same.
         for delay in report.delays[:1]:
             round_trip = round_trip_time(at, delay.last_receiver_report, delay.delay)
             if round_trip is not None:

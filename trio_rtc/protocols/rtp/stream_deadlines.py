@@ -24,6 +24,7 @@ class StreamDeadlines:
         self._streams: dict[int, IncomingStream] = {}
         self._due: dict[int, float] = {}
         self._next = math.inf
+        self._is_early = False
 
     def touch(self, stream: IncomingStream) -> None:
         """Hear that something was done to a stream, so that it may have something to say."""
@@ -33,8 +34,8 @@ class StreamDeadlines:
         """Hear that a stream has ended."""
         self._touched.pop(ssrc, None)
         self._streams.pop(ssrc, None)
-        if self._due.pop(ssrc, None) is not None:
-            self._next = min(self._due.values(), default=math.inf)
+        # Whether it was the first of them is found out later, for all that end together.
+        self._is_early |= self._due.pop(ssrc, None) is not None
 
     def take(self, now: float) -> list[IncomingStream]:
         """Return the streams that may have something to say. They are asked for their time anew afterwards."""
@@ -46,11 +47,12 @@ class StreamDeadlines:
 
     def next_timer(self) -> float:
         """Return when the first of them wants to be looked at."""
-        if self._touched:
+        if self._touched or self._is_early:
             timeout, streams, deadlines = self._timeout, self._streams, self._due
             for ssrc, stream in self._touched.items():
                 streams[ssrc] = stream
                 deadlines[ssrc] = min(stream.next_timer(), stream.last_heard + timeout)
             self._touched.clear()
-            self._next = min(deadlines.values())
+            self._next = min(deadlines.values(), default=math.inf)
+            self._is_early = False
         return self._next

@@ -223,3 +223,9 @@ def test_temporal_units_come_back(obus: list[Obu], max_size: int) -> None:
     payloads = Av1Packetizer().packetize(make_frame(unit(*obus)), max_size)
     assert max(map(len, payloads)) <= max_size
     assert Av1Depacketizer().assemble(payloads).payload == unit(*obus)
+
+
+def test_more_elements_than_any_frame_has_are_refused() -> None:
+    payload = b"\x08" + b"\x01\x10" * 257
+    with pytest.raises(ProtocolError, match="more than 256 OBU elements"):
+        Av1Depacketizer().assemble([payload])

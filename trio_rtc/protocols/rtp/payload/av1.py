@@ -35,6 +35,8 @@ _DROPPED: Final = frozenset({av1_obu.TEMPORAL_DELIMITER, av1_obu.TILE_LIST})
 _FRAME_BEGINNINGS: Final = frozenset({av1_obu.FRAME, av1_obu.FRAME_HEADER})
 _OF_FRAMES: Final = _FRAME_BEGINNINGS | {av1_obu.TILE_GROUP}
 _NEXT_FRAME: Final = _FRAME_BEGINNINGS | {av1_obu.SEQUENCE_HEADER}
+# OBU elements of a payload. A frame has one for each tile group, and each costs work.
+_MAX_ELEMENTS = 256
 # A piece of an OBU smaller than this waits for the next packet, where it costs no length field.
 _SMALLEST_FRAGMENT: Final = 8
 
@@ -210,6 +212,8 @@ def _read_elements(payload: bytes) -> list[bytes]:
         if start + size > end:
             raise ProtocolError(f"an OBU element of {size} bytes, {end - start} are left")
         elements.append(payload[start : start + size])
+        if len(elements) > _MAX_ELEMENTS:
+            raise ProtocolError(f"an AV1 payload of more than {_MAX_ELEMENTS} OBU elements")
         start += size
     if count and len(elements) != count:
         raise ProtocolError(f"{len(elements)} OBU elements where {count} are stated")
