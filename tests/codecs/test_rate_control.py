@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.strategies.pictures import moving_noise, timed_pattern
-from trio_rtc.codecs import create_video_encoder
+from tests.strategies.pictures import moving_noise, noisy, timed_pattern
+from trio_rtc.codecs import VideoEncoderOptions, create_video_encoder
 from trio_rtc.codecs.picture_clock import PictureClock, PictureSelector
 from trio_rtc.codecs.rate_control import ClockRate, LiveRate, ReopeningRate
 
@@ -112,3 +112,22 @@ def test_the_bitrate_does_not_depend_on_the_frame_rate(codec: str, framerate: in
             size += sum(len(frame.payload) for frame in frames)
     encoder.close()
     assert size * 8 / (seconds - 2) == pytest.approx(400_000, rel=0.2)
+
+
+def quantizer_for_a_still_camera(options: VideoEncoderOptions) -> float:
+    """Return the mean quantizer of VP8 for a textured wall before a camera with noise, after the first pictures."""
+    walls = (wall for _ in range(40) for wall in moving_noise(1))
+    encoder = create_video_encoder("VP8", options)
+    quantizers = []
+    for index, picture in enumerate(noisy(walls)):
+        picture.pts = index * 3000
+        quantizers += [frame.quantizer for frame in encoder.encode(picture) if index >= 20]
+    encoder.close()
+    return sum(quantizers) / len(quantizers)
+
+
+def test_the_noise_of_a_camera_costs_few_bits() -> None:
+    """libwebrtc denoises what a camera gives."""
+    usual = VideoEncoderOptions(bitrate=300_000, framerate=30)
+    raw = VideoEncoderOptions(bitrate=300_000, framerate=30, extra={"noise-sensitivity": "0"})
+    assert quantizer_for_a_still_camera(usual) < 0.6 * quantizer_for_a_still_camera(raw)

@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 import av
@@ -34,6 +34,20 @@ def moving_noise(count: int, width: int = 320, height: int = 180, seed: int = 1)
             plane.update(source[begin : begin + plane.buffer_size].ljust(plane.buffer_size, b"\x80"))
         frame.pts = index * 3000
         frame.time_base = Fraction(1, 90_000)
+        yield frame
+
+
+def noisy(
+    frames: Iterable[av.VideoFrame], range_of_noise: int = 14, seed: int = 1
+) -> Iterator[av.VideoFrame]:
+    """Add the noise of a camera's sensor, which is another one in every frame, to the luma."""
+    rng = random.Random(seed)
+    for frame in frames:
+        plane = frame.planes[0]
+        noise = rng.randbytes(plane.buffer_size)
+        scaled = bytes(value * range_of_noise >> 8 for value in range(256))
+        pairs = zip(bytes(plane), noise.translate(scaled), strict=True)
+        plane.update(bytes(min(value + each, 255) for value, each in pairs))
         yield frame
 
 
