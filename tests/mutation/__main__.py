@@ -35,6 +35,7 @@ TESTS = {
         "tests/transports",
         "tests/scenarios/test_closing.py",
         "tests/scenarios/test_network_changes.py",
+        "tests/scenarios/test_first_keyframe.py",
     ),
     "data_channels": (
         *("tests/protocols/datachannel", "tests/api/test_data_channel.py"),

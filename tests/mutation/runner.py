@@ -17,8 +17,8 @@ from tests.mutation.mutations import Mutation
 COPIED = ("trio_rtc", "tests", "docs", "examples", "benchmarks", "pyproject.toml", "README.md")
 _STARTUP = 30.0
 """Seconds that pytest may take before the first test, on a busy machine."""
-_TESTS_RAN = (0, 1, 2)
-_USAGE_ERROR = 4
+_TESTS_FAILED = (1, 2, 3)
+"""Exit codes of pytest: a test has failed, an error has interrupted them, and an internal error."""
 _PYTEST = (
     sys.executable,
     "-m",
@@ -129,14 +129,8 @@ class WorkingCopy:
             return True
         finally:
             file.write_text(source)
-        if done.returncode == _USAGE_ERROR and "ERROR collecting" in done.stdout:
-            # A module of tests that uses the package on import.
-            return True
-        if done.returncode not in _TESTS_RAN:
-            raise RuntimeError(
-                f"pytest ended with {done.returncode}:\n{done.stdout[-4000:]}{done.stderr[-2000:]}"
-            )
-        return bool(done.returncode)
+        # Also where the package, or a module of tests that uses it, fails on import.
+        return done.returncode in _TESTS_FAILED or "ERROR collecting" in done.stdout
 
     def _run_tests(self, tests: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:
         selection = self.folder / "selection.txt"

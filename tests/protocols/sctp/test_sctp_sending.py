@@ -223,6 +223,25 @@ def test_reneged_chunks_are_in_flight_again() -> None:
     assert made.lost == {1, 2, 4, 5}
 
 
+def test_missing_reports_of_a_chunk_begin_anew_when_it_was_acknowledged_meanwhile() -> None:
+    made = outstanding(12)
+
+    def acknowledge(*ranges: tuple[int, int]) -> set[int]:
+        newly = made.acknowledge_ahead(list(ranges))
+        if newly:
+            made.report_missing(newly, newly[-1][0], 0.0, early=False)
+        return made.lost
+
+    acknowledge((3, 3), (5, 5))
+    acknowledge((3, 3), (5, 6))
+    acknowledge((3, 6))
+    # The peer reneges on 4, which then is missing again.
+    acknowledge((3, 3), (5, 6))
+    assert 4 not in acknowledge((3, 3), (5, 7))
+    assert 4 not in acknowledge((3, 3), (5, 8))
+    assert 4 in acknowledge((3, 3), (5, 9))
+
+
 # The transmitter.
 
 
