@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.mutations import Mutation, iterate_targets
 from tests.mutation.runner import Reach, WorkingCopy
 
@@ -94,7 +95,11 @@ def main() -> int:
     """Run the sample; return 1 if too few were killed."""
     arguments = parse_arguments()
     deadline = time.monotonic() + 60 * arguments.minutes
-    everything = list(iterate_targets(read_sources(arguments.targets)))
+    everything = [
+        (path, mutation)
+        for path, mutation in iterate_targets(read_sources(arguments.targets))
+        if (path, mutation.description) not in EQUIVALENT
+    ]
     sample = random.Random(arguments.seed).sample(everything, min(arguments.count, len(everything)))
     print(
         f"{len(sample)} of {len(everything)} mutants of {', '.join(arguments.targets)}, seed {arguments.seed}"
