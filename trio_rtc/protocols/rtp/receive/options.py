@@ -74,7 +74,7 @@ class JitterOptions:
     peak_interval: float = attrs.field(default=0.0, validator=validators.ge(0))
     peaks: int = attrs.field(default=40, validator=validators.ge(1))
     peak_percentile: float = attrs.field(default=0.95, validator=[validators.gt(0), validators.le(1)])
-    longest_peak: float = attrs.field(default=0.15, validator=validators.ge(0))
+    longest_peak: float = attrs.field(default=0.12, validator=validators.ge(0))
     peak_margin: float = attrs.field(default=0.0, validator=validators.ge(0))
     min_delay: float = attrs.field(default=0.0, validator=validators.ge(0))
     max_delay: float = attrs.field(default=1.0, validator=validators.ge(0))
