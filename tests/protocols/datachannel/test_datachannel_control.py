@@ -129,6 +129,16 @@ def test_ids_of_closed_channels_are_used_last_the_oldest_first(is_client: bool) 
         control.create_channel(CHAT)
 
 
+def test_the_id_of_a_closed_negotiated_channel_is_used_last_too() -> None:
+    """The peer may still be resetting the stream, although it is above all that were given out."""
+    control = connected()
+    control.association_established(8)
+    close_and_reset(control, control.create_channel(CHAT, negotiated=True, stream_id=2), 2)
+    for _ in range(4):
+        control.create_channel(CHAT)
+    assert assigned_ids(control) == [0, 4, 6, 2]
+
+
 def test_a_released_id_that_a_negotiated_channel_uses_is_not_given_out() -> None:
     control = connected()
     control.association_established(4)
