@@ -5,6 +5,7 @@ them once they are up. ``exhibit`` brings it into any ``Stage`` of its life; the
 it to the contract there. ``test_contract.py`` has the subjects.
 """
 
+import functools
 import math
 import random
 from collections.abc import Callable, Sequence
@@ -58,6 +59,7 @@ class Subject:
         packet: Makes a packet for the core out of bytes.
         payload: The bytes of a packet.
         carry: What a packet that one has sent looks like to the other.
+        seal: Makes a packet for the core that has content of arbitrary bytes and passes for authentic.
         tells_closed: Whether an event ``Closed`` tells the end.
     """
 
@@ -69,6 +71,9 @@ class Subject:
     packet: Callable[[bytes], Any] = bytes
     payload: Callable[[Any], bytes] = bytes
     carry: Callable[[Any], Any] = attrs.field(default=lambda packet: packet)
+    seal: "Callable[[Exhibit, bytes], Any]" = attrs.field(
+        default=lambda shown, data: shown.subject.packet(data)
+    )
     tells_closed: bool = True
 
 
@@ -101,8 +106,12 @@ class Exhibit:
         self.told += events
         return packets, events
 
-    def exchange(self) -> bool:
-        """Let each side receive what the other one has sent; return whether there was anything."""
+    def exchange(self, tamper: Callable[[Any], Any] = lambda packet: packet) -> bool:
+        """Let each side receive what the other one has sent; return whether there was anything.
+
+        Args:
+            tamper: Replaces each packet on its way to the core.
+        """
         self.now += STEP
         for core in (self.core, self.peer):
             if core.next_timer() <= self.now:
@@ -114,7 +123,7 @@ class Exhibit:
         if to_peer:
             self.peer.receive([self.subject.carry(packet) for packet in to_peer], self.now)
         if to_core:
-            self.core.receive(to_core, self.now)
+            self.core.receive([tamper(packet) for packet in to_core], self.now)
         return bool(to_peer or to_core)
 
 
@@ -172,13 +181,40 @@ class Mutated:
 
 
 @attrs.frozen
+class Sealed:
+    """A packet of arbitrary content that passes for authentic, as far as the peer has the keys by now."""
+
+    data: bytes
+
+
+@attrs.frozen
 class Elapsed:
     """Time passes, and the core's timer may be looked after."""
 
     seconds: float
 
 
-Hostility = Garbage | Replayed | Mutated | Elapsed
+@attrs.frozen
+class Exchanged:
+    """Each side receives what the other one has sent."""
+
+
+@attrs.frozen
+class Tampered:
+    """Each side receives what the other one has sent, the core with bytes changed and ends cut off.
+
+    Attributes:
+        edits: Positions and new values, in each packet.
+        kept: How many bytes of each packet are left over.
+    """
+
+    edits: tuple[tuple[int, int], ...]
+    kept: int
+
+
+Hostility = Garbage | Replayed | Mutated | Sealed | Elapsed | Exchanged | Tampered
+
+_edits = st.lists(st.tuples(st.integers(0, 1500), st.integers(0, 255)), max_size=3).map(tuple)
 
 hostilities = st.lists(
     st.builds(Garbage, st.binary(max_size=100))
@@ -186,35 +222,49 @@ hostilities = st.lists(
     | st.builds(
         Mutated,
         st.integers(0, 1000),
-        st.lists(st.tuples(st.integers(0, 1500), st.integers(0, 255)), max_size=3).map(tuple),
+        _edits,
         st.integers(1, 1500),
     )
-    | st.builds(Elapsed, st.floats(0, 40)),
+    | st.builds(Sealed, st.binary(max_size=100))
+    | st.builds(Elapsed, st.floats(0, 40))
+    | st.builds(Exchanged)
+    | st.builds(Tampered, _edits, st.integers(1, 1500)),
     max_size=12,
 )
 
 
-def _hostile_packet(shown: Exhibit, hostility: Garbage | Replayed | Mutated) -> Any:
+def _edited(shown: Exhibit, original: Any, edits: Sequence[tuple[int, int]], kept: int) -> Any:
+    data = bytearray(shown.subject.payload(original))
+    for position, value in edits:
+        if data:
+            data[position % len(data)] = value
+    return shown.subject.packet(bytes(data[:kept]))
+
+
+def _hostile_packet(shown: Exhibit, hostility: Garbage | Replayed | Mutated | Sealed) -> Any:
+    if isinstance(hostility, Sealed):
+        return shown.subject.seal(shown, hostility.data)
     if isinstance(hostility, Garbage) or not shown.corpus:
         return shown.subject.packet(hostility.data if isinstance(hostility, Garbage) else b"")
     original = shown.corpus[hostility.index % len(shown.corpus)]
     if isinstance(hostility, Replayed):
         return original
-    data = bytearray(shown.subject.payload(original))
-    for position, value in hostility.edits:
-        if data:
-            data[position % len(data)] = value
-    return shown.subject.packet(bytes(data[: hostility.kept]))
+    return _edited(shown, original, hostility.edits, hostility.kept)
 
 
 def suffer(shown: Exhibit, script: Sequence[Hostility]) -> None:
     """Let a hostile network have its way with the core."""
     for hostility in script:
-        if isinstance(hostility, Elapsed):
-            shown.now += hostility.seconds
-            shown.core.handle_timer(shown.now)
-        else:
-            shown.core.receive([_hostile_packet(shown, hostility)], shown.now)
+        match hostility:
+            case Elapsed(seconds):
+                shown.now += seconds
+                shown.core.handle_timer(shown.now)
+            case Exchanged():
+                shown.exchange()
+            case Tampered(edits, kept):
+                shown.exchange(functools.partial(_edited, shown, edits=edits, kept=kept))
+            case _:
+                shown.core.receive([_hostile_packet(shown, hostility)], shown.now)
         shown.take()
 
 

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,7 @@ from tests.protocols.contract import (
     transcript,
 )
 from tests.strategies import rtp_pair
+from tests.strategies.sealed_packets import seal_dtls, seal_ice, seal_rtp, seal_sctp, seal_stun
 from trio_rtc.protocols import datachannel, dtls, ice, mdns, rtp, sctp, stun
 from trio_rtc.protocols._contract import Address, Datagram
 
@@ -265,12 +267,13 @@ def use_rtp(core: AnyCore, now: float) -> None:
 
 
 def rtp_subject(name: str, roles: str) -> Subject:
-    return Subject(name=name, make=make_rtp, start=functools.partial(start_rtp, roles=roles), use=use_rtp)
+    start = functools.partial(start_rtp, roles=roles)
+    return Subject(name=name, make=make_rtp, start=start, use=use_rtp, seal=seal_rtp)
 
 
 def dtls_subject(name: str, role: dtls.DtlsRole, options: dtls.DtlsOptions) -> Subject:
     make = functools.partial(make_dtls, role=role, options=options)
-    return Subject(name=name, make=make, start=start_dtls, use=use_dtls, mtu=options.mtu)
+    return Subject(name=name, make=make, start=start_dtls, use=use_dtls, mtu=options.mtu, seal=seal_dtls)
 
 
 def ice_subject(name: str, role: ice.IceRole) -> Subject:
@@ -282,7 +285,12 @@ def ice_subject(name: str, role: ice.IceRole) -> Subject:
         packet=to_alice,
         payload=lambda datagram: bytes(datagram.data),
         carry=turned_round,
+        seal=seal_ice,
     )
+
+
+def sctp_subject(name: str, start: Callable[[AnyCore, AnyCore, float], None]) -> Subject:
+    return Subject(name=name, make=make_sctp, start=start, use=use_sctp, mtu=1160, seal=seal_sctp)
 
 
 SUBJECTS = [
@@ -294,6 +302,7 @@ SUBJECTS = [
         packet=to_alice,
         payload=lambda datagram: bytes(datagram.data),
         carry=turned_round,
+        seal=seal_stun,
         tells_closed=False,
     ),
     ice_subject("ice controlling", ice.IceRole.CONTROLLING),
@@ -304,8 +313,8 @@ SUBJECTS = [
     dtls_subject(
         "dtls server with cookies", dtls.DtlsRole.SERVER, dtls.DtlsOptions(require_cookie=True, mtu=300)
     ),
-    Subject(name="sctp connecting", make=make_sctp, start=connect_sctp, use=use_sctp, mtu=1160),
-    Subject(name="sctp listening", make=make_sctp, start=be_connected_sctp, use=use_sctp, mtu=1160),
+    sctp_subject("sctp connecting", connect_sctp),
+    sctp_subject("sctp listening", be_connected_sctp),
     Subject(
         name="data channels",
         make=make_channels,

@@ -1,0 +1,93 @@
+"""Packets with arbitrary content that pass for authentic: what a peer can send that has gone bad.
+
+Each function makes a packet for the core of an exhibit. Where there are no keys yet, the bytes are returned as they
+are.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from trio_rtc.protocols import dtls, ice, rtp
+from trio_rtc.protocols._contract import Datagram
+from trio_rtc.protocols.sctp.packet.header import HEADER_SIZE, ZERO_CHECKSUM, add_checksum
+from trio_rtc.protocols.stun import Attribute, AttributeType, Message, MessageClass
+
+if TYPE_CHECKING:
+    from tests.protocols.contract import Exhibit
+
+_STUN_HEAD = 3
+_MAX_ATTRIBUTES = 20
+_RTCP_TYPES = range(192, 224)
+
+
+def _attributes(data: bytes) -> Iterator[Attribute]:
+    """Read attributes from triples of type (16 bits), length (8 bits) and value; a short one ends with the bytes."""
+    for _ in range(_MAX_ATTRIBUTES):
+        if len(data) < 3:
+            return
+        end = 3 + data[2]
+        yield Attribute(int.from_bytes(data[:2], "big"), data[3:end])
+        data = data[end:]
+
+
+def _stun_message(shown: "Exhibit", data: bytes, name: bytes | None) -> Message:
+    """Return a message of class, method and transaction as the first three bytes say, and attributes behind them."""
+    kind, method, transaction = data[:_STUN_HEAD]
+    message_class = MessageClass(kind & 3)
+    identifier = bytes([transaction]) * 12
+    attributes = list(_attributes(data[_STUN_HEAD:]))
+    if message_class in (MessageClass.SUCCESS_RESPONSE, MessageClass.ERROR_RESPONSE):
+        if shown.sent:
+            identifier = shown.sent[-1 - transaction % len(shown.sent)].data[8:20]
+    elif name is not None:
+        attributes.insert(0, Attribute(AttributeType.USERNAME, name))
+    return Message(method & 15 or 1, message_class, identifier, tuple(attributes))
+
+
+def seal_stun(shown: "Exhibit", data: bytes) -> Any:
+    """Return a message that answers one of the client's latest requests, with integrity."""
+    if len(data) < _STUN_HEAD:
+        return shown.subject.packet(data)
+    return shown.subject.packet(_stun_message(shown, data, None).encode(key=b"key"))
+
+
+def seal_ice(shown: "Exhibit", data: bytes) -> Datagram | Any:
+    """Return a check, or a response to one of the agent's latest, with integrity."""
+    if len(data) < _STUN_HEAD:
+        return shown.subject.packet(data)
+    agent, peer = shown.core, shown.peer
+    assert isinstance(agent, ice.Agent)
+    assert isinstance(peer, ice.Agent)
+    ours, theirs = agent.local_parameters, peer.local_parameters
+    message = _stun_message(shown, data, f"{ours.username_fragment}:{theirs.username_fragment}".encode())
+    responds = message.message_class in (MessageClass.SUCCESS_RESPONSE, MessageClass.ERROR_RESPONSE)
+    password = theirs.password if responds else ours.password
+    return shown.subject.packet(message.encode(key=password.encode()))
+
+
+def seal_dtls(shown: "Exhibit", data: bytes) -> bytes:
+    """Return a record of the peer's newest keys, in the clear before there are any; the first byte is its type."""
+    peer = shown.peer
+    assert isinstance(peer, dtls.Connection)
+    # There is no public way to send a record of another type than application data, and there should be none.
+    return peer._records.seal(peer._write_epoch, 20 + data[0] % 4, data[1:]) if data else data
+
+
+def seal_sctp(shown: "Exhibit", data: bytes) -> bytes:
+    """Return a packet of these chunks with the ports and the tag of the newest packet from the peer."""
+    if not shown.corpus:
+        return data
+    header: bytes = shown.corpus[-1][: HEADER_SIZE - len(ZERO_CHECKSUM)]
+    return add_checksum(header + ZERO_CHECKSUM + data + bytes(-len(data) % 4))
+
+
+def seal_rtp(shown: "Exhibit", data: bytes) -> bytes:
+    """Return an RTP or RTCP packet, encrypted."""
+    peer = shown.peer
+    assert isinstance(peer, rtp.RtpSession)
+    if peer.srtp is None or len(data) < 2:
+        return data
+    try:
+        return (peer.srtp.protect_rtcp if data[1] in _RTCP_TYPES else peer.srtp.protect)(data)
+    except ValueError:  # libsrtp encrypts neither what is no packet nor numbers far behind.
+        return data
