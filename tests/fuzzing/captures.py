@@ -1,0 +1,78 @@
+"""What real peers have sent, from tests/data, and what our own cores send each other: the seeds of the corpora."""
+
+import functools
+from pathlib import Path
+
+from tests.protocols.contract import Stage, exhibit
+from tests.protocols.test_contract import SUBJECTS
+from tests.strategies.rtp_payloads import CAPTURES, load_capture
+from trio_rtc.protocols.dtls.record import ContentType, parse_records
+from trio_rtc.protocols.rtp import RtpPacket
+
+DATA = Path(__file__).parents[1] / "data"
+_SEED_SIZE = 1500
+
+
+def dtls_hellos() -> list[bytes]:
+    """Return the datagrams of the browsers' ClientHellos."""
+    files = sorted((DATA / "dtls").glob("*.hex"))
+    return [bytes.fromhex(line) for path in files for line in path.read_text().split()]
+
+
+def descriptions() -> list[str]:
+    """Return the descriptions of browsers and servers, with those that are malformed in a known way."""
+    return [path.read_bytes().decode() for folder in ("sdp", "sdp_field") for path in files(folder, "sdp")]
+
+
+def files(folder: str, ending: str) -> list[Path]:
+    """Return the files of a folder of tests/data."""
+    return sorted((DATA / folder).glob(f"*.{ending}"))
+
+
+def candidates() -> list[str]:
+    """Return the candidate lines of all descriptions."""
+    lines = [line for text in descriptions() for line in text.splitlines()]
+    return sorted({line for line in lines if line.startswith("a=candidate:")})
+
+
+@functools.cache
+def payloads(codec: str) -> tuple[bytes, ...]:
+    """Return the first payloads that browsers have sent of a codec."""
+    return tuple(
+        packet.payload[:_SEED_SIZE]
+        for name, captured in CAPTURES.items()
+        if captured == codec
+        for packet in load_capture(name)[:6]
+    )
+
+
+def rtp_packets() -> list[bytes]:
+    """Return captured payloads in RTP packets."""
+    return [
+        RtpPacket(96, 1 + index, 3000 * index, 1000, payload, index % 2 == 0).encode()
+        for codec in ("VP8", "VP9", "H264", "AV1", "opus")
+        for index, payload in enumerate(payloads(codec)[:4])
+    ]
+
+
+@functools.cache
+def conversation(name: str) -> tuple[bytes, ...]:
+    """Return the packets that a core of the contract's tests has received and sent until it was busy, each once.
+
+    Args:
+        name: The name of the ``Subject``.
+    """
+    subject = next(subject for subject in SUBJECTS if subject.name == name)
+    shown = exhibit(subject, Stage.BUSY)
+    return tuple(dict.fromkeys(subject.payload(packet) for packet in (*shown.corpus, *shown.sent)))
+
+
+def handshake_messages() -> list[bytes]:
+    """Return the handshake payloads of records in the clear: of the browsers' hellos and of a whole handshake."""
+    datagrams = [*dtls_hellos(), *conversation("dtls client")]
+    return [
+        datagram[record.start : record.end]
+        for datagram in datagrams
+        for record in parse_records(datagram)
+        if record.content_type == ContentType.HANDSHAKE and not record.epoch
+    ]
