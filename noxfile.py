@@ -138,12 +138,22 @@ def demo(session: nox.Session) -> None:
     session.run("trio-rtc", "demo", *session.posargs)
 
 
-@nox.session
+# The fuzzer has wheels for few Pythons.
+@nox.session(python="3.11")
 def fuzz(session: nox.Session) -> None:
-    """Run the property tests and the state machines with fresh random seeds and ten times the examples."""
-    install(session, "tests", extras="cli")
-    arguments = selection(session, "tests/protocols", "tests/session")
-    session.run("pytest", *IN_PARALLEL, *arguments, env={**TEST_ENVIRONMENT, "HYPOTHESIS_PROFILE": "fuzz"})
+    """Fuzz all parsers and live cores, guided by coverage, then run the property tests with ten times the examples.
+
+    ``-- targets --minutes 60`` does the first alone, for an hour; pytest's arguments, the second.
+    """
+    install(session, "fuzz", extras="cli")
+    targets = session.posargs[:1] == ["targets"]
+    if targets or not session.posargs:
+        session.run("python", "-m", "tests.fuzzing", *session.posargs[1:])
+    if not targets:
+        arguments = selection(session, "tests/protocols", "tests/session")
+        session.run(
+            "pytest", *IN_PARALLEL, *arguments, env={**TEST_ENVIRONMENT, "HYPOTHESIS_PROFILE": "fuzz"}
+        )
 
 
 @nox.session

@@ -173,16 +173,6 @@ def _seeds(subject: Subject) -> list[bytes]:
     return [*everywhere, *(encode_script(busiest, script, stages) for script in scripts[5:])]
 
 
-def _core(subject: Subject, package: str) -> Target:
-    name = subject.name.replace(",", "").replace(" ", "-")
-    return Target(
-        f"core-{name}",
-        functools.partial(run_script, subject),
-        functools.partial(_seeds, subject),
-        (f"trio_rtc.protocols.{package}",),
-    )
-
-
 _PACKAGES: Final = {
     "ice controlling": "ice",
     "ice controlled": "ice",
@@ -198,6 +188,17 @@ _PACKAGES: Final = {
     "mdns responder": "mdns",
 }
 
-CORES: tuple[Target, ...] = tuple(
-    _core(subject, _PACKAGES[subject.name]) for subject in SUBJECTS if subject.name in _PACKAGES
+CORE_SUBJECTS: Final = {
+    f"core-{subject.name.replace(' ', '-')}": subject for subject in SUBJECTS if subject.name in _PACKAGES
+}
+"""The cores that are fuzzed, by the names of their targets."""
+
+CORES: Final = tuple(
+    Target(
+        name,
+        functools.partial(run_script, subject),
+        functools.partial(_seeds, subject),
+        (f"trio_rtc.protocols.{_PACKAGES[subject.name]}",),
+    )
+    for name, subject in CORE_SUBJECTS.items()
 )

@@ -126,7 +126,10 @@ def _parse_rtp(data: bytes) -> None:
 
 
 def _parse_rtcp(data: bytes) -> None:
-    rtcp.encode(rtcp.parse(data))
+    for packet in rtcp.parse(data):
+        # What is not understood is kept without its padding, and then need not have whole words.
+        if not isinstance(packet, rtcp.UnknownPacket):
+            rtcp.parse(rtcp.encode([packet]))
 
 
 def _recover(parse: Callable[[bytes], RepairRow], media: tuple[bytes, ...], data: bytes) -> None:

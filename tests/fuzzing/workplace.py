@@ -1,0 +1,63 @@
+"""Where a run keeps its corpora, findings and logs, and the processes that write them."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from .target import Target
+
+
+@attrs.frozen
+class Workplace:
+    """The folders of a run.
+
+    Attributes:
+        root: The folder that holds them.
+    """
+
+    root: Path
+
+    def corpus_folder(self, name: str) -> Path:
+        """Return the folder of a target's inputs."""
+        return self._folder("corpus", name)
+
+    def corpus(self, target: "Target") -> Path:
+        """Return the folder of a target's inputs, its seeds among them."""
+        folder = self.corpus_folder(target.name)
+        for seed in target.seeds():
+            (folder / hashlib.sha256(seed).hexdigest()[:40]).write_bytes(seed[: target.max_length])
+        return folder
+
+    def findings(self, name: str) -> Path:
+        """Return the folder of the inputs that a target must not fail on."""
+        return self._folder("findings", name)
+
+    def run_forked(self, name: str, start: Callable[[], object]) -> tuple[int, str]:
+        """Run a function in a copy of this process, which need not import anything again, and ends with it.
+
+        Returns:
+            The exit status, and what was written to standard output and standard error.
+        """
+        log = self._folder("logs") / f"{name}.log"
+        sys.stdout.flush()
+        process = os.fork()
+        if process == 0:
+            with log.open("wb") as file:
+                os.dup2(file.fileno(), 1)
+                os.dup2(file.fileno(), 2)
+            start()
+            # libFuzzer writes a finding when the process exits in an orderly way: not by os._exit.
+            raise SystemExit
+        _, status = os.waitpid(process, 0)
+        return os.waitstatus_to_exitcode(status), log.read_text(errors="replace")
+
+    def _folder(self, *names: str) -> Path:
+        folder = self.root.joinpath(*names)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
