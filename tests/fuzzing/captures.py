@@ -5,12 +5,19 @@ from pathlib import Path
 
 from tests.protocols.contract import Stage, exhibit
 from tests.protocols.test_contract import SUBJECTS
-from tests.strategies.rtp_payloads import CAPTURES, load_capture
+from tests.strategies.rtp_payloads import (
+    CAPTURES,
+    SAMPLES,
+    load_captured_frames,
+    load_sample,
+    make_frame,
+    make_packetizer,
+)
 from trio_rtc.protocols.dtls.record import ContentType, parse_records
 from trio_rtc.protocols.rtp import RtpPacket
 
 DATA = Path(__file__).parents[1] / "data"
-_SEED_SIZE = 1500
+_FRAME_SIZE = 4000
 
 
 def dtls_hellos() -> list[bytes]:
@@ -36,22 +43,29 @@ def candidates() -> list[str]:
 
 
 @functools.cache
-def payloads(codec: str) -> tuple[bytes, ...]:
-    """Return the first payloads that browsers have sent of a codec."""
-    return tuple(
-        packet.payload[:_SEED_SIZE]
-        for name, captured in CAPTURES.items()
-        if captured == codec
-        for packet in load_capture(name)[:6]
-    )
+def frames(codec: str) -> tuple[tuple[bytes, ...], ...]:
+    """Return the payloads of frames: those that browsers have sent, and what we would send of an encoder's."""
+    captured = [
+        frame
+        for name, encoding in CAPTURES.items()
+        if encoding == codec
+        for frame in load_captured_frames(name)[:6]
+    ]
+    packetized = [
+        make_packetizer(codec).packetize(make_frame(frame, codec), 400)
+        for name, encoding in SAMPLES.items()
+        if encoding == codec
+        for _, frame in load_sample(name)
+    ]
+    return tuple(tuple(frame) for frame in (*captured, *packetized) if sum(map(len, frame)) <= _FRAME_SIZE)
 
 
 def rtp_packets() -> list[bytes]:
     """Return captured payloads in RTP packets."""
     return [
-        RtpPacket(96, 1 + index, 3000 * index, 1000, payload, index % 2 == 0).encode()
+        RtpPacket(96, 1 + index, 3000 * index, 1000, frame[0], len(frame) == 1).encode()
         for codec in ("VP8", "VP9", "H264", "AV1", "opus")
-        for index, payload in enumerate(payloads(codec)[:4])
+        for index, frame in enumerate(frames(codec)[:4])
     ]
 
 
