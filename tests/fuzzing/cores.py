@@ -37,7 +37,7 @@ _KINDS: Final = (Garbage, Sealed, Replayed, Mutated, Elapsed, Exchanged, Tampere
 _SECONDS: Final = (0.0, 0.01, 0.1, 0.5, 1.0, 3.0, 10.0, 40.0)
 _KEPT: Final = 1500
 _CHEAP_STAGES: Final = (Stage.STARTED, Stage.FIRST_EXCHANGE, Stage.SECOND_EXCHANGE)
-"""Those of RTP: to come further takes a tenth of a second, and shows nothing else."""
+"""Those of RTP: to come further takes a tenth of a second. Exchanges in a script still can."""
 
 
 @attrs.define

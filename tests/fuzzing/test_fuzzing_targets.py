@@ -17,6 +17,7 @@ from tests.fuzzing.targets import TARGETS
 from tests.protocols.contract import (
     Elapsed,
     Exchanged,
+    Exhibit,
     Garbage,
     Hostility,
     Mutated,
@@ -28,6 +29,10 @@ from tests.protocols.contract import (
     suffer,
 )
 from tests.protocols.test_contract import SUBJECTS
+from trio_rtc.protocols.rtcp import ReceiverReport, encode
+from trio_rtc.protocols.rtp import RtpSession
+from trio_rtc.protocols.srtp import PacketCounters
+from trio_rtc.protocols.stun import Message, MessageClass
 
 every_target = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
 every_parser = pytest.mark.parametrize("target", PARSERS, ids=lambda target: target.name)
@@ -104,15 +109,40 @@ def test_scripts_are_written_in_bytes(stage: Stage, script: list[Hostility]) -> 
     assert decode_script(encode_script(stage, script, stages), stages) == (stage, script)
 
 
-def test_a_core_receives_what_is_sealed() -> None:
-    """A record, a packet or a message that a peer could have sent passes authentication."""
-    (sctp,) = [subject for subject in SUBJECTS if subject.name == "sctp listening"]
-    shown = exhibit(sctp, Stage.UP)
+def receive_sealed(name: str, data: bytes) -> Exhibit:
+    """Return a core that is up and has received this content in a packet that passes for the peer's."""
+    (subject,) = [subject for subject in SUBJECTS if subject.name == name]
+    shown = exhibit(subject, Stage.UP)
+    shown.sent.clear()
+    suffer(shown, [Sealed(data)])
+    return shown
+
+
+def test_sealed_chunks_are_of_the_association() -> None:
     # ABORT (RFC 9260 section 3.3.7) without causes.
-    suffer(shown, [Sealed(bytes.fromhex("06000004"))])
-    assert shown.core.closed
-    (dtls,) = [subject for subject in SUBJECTS if subject.name == "dtls client"]
-    shown = exhibit(dtls, Stage.UP)
+    assert receive_sealed("sctp listening", bytes.fromhex("06000004")).core.closed
+
+
+def test_a_sealed_record_is_of_the_newest_epoch() -> None:
     # An alert, type 21: close_notify (RFC 5246 section 7.2.1).
-    suffer(shown, [Sealed(bytes([1, 1, 0]))])
-    assert shown.core.closed
+    assert receive_sealed("dtls client", bytes([1, 1, 0])).core.closed
+
+
+def test_a_sealed_check_is_answered() -> None:
+    # PRIORITY and ICE-CONTROLLED (RFC 8445 section 16.1).
+    attributes = bytes.fromhex("0024046e7fffff 8029080000000000000001")
+    shown = receive_sealed("ice controlling", bytes([0, 1, 1]) + attributes)
+    (answer,) = [Message.parse(datagram.data) for datagram in shown.sent]
+    assert answer.message_class is MessageClass.SUCCESS_RESPONSE
+    assert answer.transaction_id == bytes([1]) * 12
+
+
+def test_sealed_rtcp_is_decrypted() -> None:
+    def counters_after(data: bytes) -> PacketCounters:
+        session = receive_sealed("rtp both ways", data).core
+        assert isinstance(session, RtpSession)
+        assert session.srtp is not None
+        return session.srtp.counters.rtcp
+
+    received = counters_after(encode([ReceiverReport(1)]))
+    assert received.unprotected == counters_after(b"").unprotected + 1

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from trio_rtc.protocols import dtls, ice, rtp
-from trio_rtc.protocols._contract import Datagram
 from trio_rtc.protocols.sctp.packet.header import HEADER_SIZE, ZERO_CHECKSUM, add_checksum
 from trio_rtc.protocols.stun import Attribute, AttributeType, Message, MessageClass
 
@@ -51,7 +50,7 @@ def seal_stun(shown: "Exhibit", data: bytes) -> Any:
     return shown.subject.packet(_stun_message(shown, data, None).encode(key=b"key"))
 
 
-def seal_ice(shown: "Exhibit", data: bytes) -> Datagram | Any:
+def seal_ice(shown: "Exhibit", data: bytes) -> Any:
     """Return a check, or a response to one of the agent's latest, with integrity."""
     if len(data) < _STUN_HEAD:
         return shown.subject.packet(data)
