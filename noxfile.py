@@ -121,10 +121,10 @@ def bench(session: nox.Session) -> None:
     """Measure throughput, latency, set-up time and memory beside aiortc and libwebrtc.
 
     ``-- calls`` makes calls over bad networks, ``-- churn`` many connections; ``-- flood`` sends forged datagrams
-    beside a call.
+    beside a call; ``-- hostile`` measures the worst input of each parser and core.
     """
     install(session, "bench", extras="cli")
-    if session.posargs[:1] and session.posargs[0] in ("calls", "churn", "flood"):
+    if session.posargs[:1] and session.posargs[0] in ("calls", "churn", "flood", "hostile"):
         name, *arguments = session.posargs
         session.run("python", "-m", f"benchmarks.{name}", *arguments)
     else:

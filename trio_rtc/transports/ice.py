@@ -23,6 +23,12 @@ logger = logging.getLogger("trio_rtc.ice")
 Arrived = tuple[list[bytes], Sequence[float]]
 """Packets of media, and when each of them came; nothing where only the present is known."""
 
+MAX_DATAGRAM_SIZE = 2048
+"""Bytes of the largest datagram that is taken; libwebrtc takes no larger packets of media either.
+
+Nothing that WebRTC sends is longer than the path MTU, and what a datagram may cost grows with its length.
+"""
+
 
 class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
     """Drives an ICE agent over any number of sockets.
@@ -34,7 +40,8 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         packets_sent: The same in packets.
         packets_received: The same in packets.
         unsent: Packets of the layers above that found no selected pair, and those of ICE whose socket is gone.
-        unexpected: Packets that came from where no authenticated check has come from, or are of no known kind.
+        unexpected: Packets that came from where no authenticated check has come from, are of no known kind, or are
+            larger than ``MAX_DATAGRAM_SIZE``.
     """
 
     def __init__(
@@ -111,7 +118,9 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         stun: list[Datagram] = []
         for packet in packets:
             kind = packet[0] if packet else 255
-            if 19 < kind < 64:
+            if len(packet) > MAX_DATAGRAM_SIZE:
+                self.unexpected += 1
+            elif 19 < kind < 64:
                 dtls.append(packet)
             elif 127 < kind < 192:
                 rtp.append(packet)
@@ -132,7 +141,11 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         if rtp:
             if arrivals and len(rtp) != len(packets):
                 both = zip(packets, arrivals, strict=True)
-                arrivals = [at for packet, at in both if packet and 127 < packet[0] < 192]
+                arrivals = [
+                    at
+                    for packet, at in both
+                    if packet and 127 < packet[0] < 192 and len(packet) <= MAX_DATAGRAM_SIZE
+                ]
             self._receive_rtp(rtp, now, arrivals)
 
     def _receive_rtp(self, packets: list[bytes], now: float, arrivals: Sequence[float]) -> None:

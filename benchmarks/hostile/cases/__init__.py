@@ -2,6 +2,12 @@
 
 from benchmarks.hostile.measure import Case
 
-from . import connectivity, data, description, media
+from . import connectivity, data, description, media, security
 
-CASES: tuple[Case, ...] = (*connectivity.CASES, *data.CASES, *media.CASES, *description.CASES)
+CASES: tuple[Case, ...] = (
+    *connectivity.CASES,
+    *security.CASES,
+    *data.CASES,
+    *media.CASES,
+    *description.CASES,
+)

@@ -1,7 +1,9 @@
 """How large inputs are."""
 
-MAX_PACKET = 2000
-"""Bytes of the largest packet of SCTP: more than any path carries."""
+MAX_DATAGRAM = 2048
+"""Bytes of the largest datagram that is taken from the network."""
+MAX_PACKET = MAX_DATAGRAM - 48
+"""Bytes of the largest packet of SCTP in such a datagram."""
 MAX_SRTP = 1352
 """Bytes of the largest packet of RTP or RTCP that SRTP encrypts here; it decrypts a tenth more at most."""
 

@@ -3,10 +3,11 @@
 import pytest
 
 from tests.strategies.dtls_pair import Pair, certificate, check_agreement, make_connection, make_pair
+from tests.strategies.work import count_lines
 from trio_rtc.protocols.dtls import DtlsOptions, DtlsRole, Fingerprint
 from trio_rtc.protocols.dtls import certificate as certificates
 from trio_rtc.protocols.dtls.messages import HandshakeType
-from trio_rtc.protocols.dtls.record import HEADER, ContentType
+from trio_rtc.protocols.dtls.record import HEADER, MAX_RECORDS, ContentType
 
 
 def fragment(kind: int, sequence: int, length: int, data: bytes = b"") -> bytes:
@@ -104,3 +105,36 @@ def test_many_fingerprints_cost_one_hash(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not certificates.matches_fingerprint(der, wrong)
     assert certificates.matches_fingerprint(der, [*wrong, right])
     assert sorted(hashed) == ["sha-256", "sha-256", "sha-512", "sha-512"]
+
+
+def unanswered_server() -> Pair:
+    """Return a pair whose server waits for the client's next flight."""
+    pair = make_pair()
+    pair.start()
+    pair.step()
+    pair.step()
+    return pair
+
+
+def test_of_a_datagram_only_so_many_fragments_are_read() -> None:
+    """Everybody who can forge the peer's address can send them, and 5,000 fit a datagram."""
+    pieces = [fragment(11, 3, 16_000, b"x") for _ in range(8)]
+    many = b"".join(record(b"".join(pieces), number) for number in range(40))
+
+    def work(pair: Pair, datagram: bytes) -> int:
+        return count_lines(lambda: pair.server.receive([datagram], pair.now))
+
+    pair = unanswered_server()
+    assert work(pair, many) == work(unanswered_server(), many[: 8 * (13 + 8 * len(pieces[0]))])
+    assert pair.server.counters.malformed == 1
+    pair.run(lambda: pair.completed)
+    check_agreement(pair)
+
+
+def test_of_a_datagram_only_so_many_records_are_read() -> None:
+    pair = make_pair().connect()
+    before = pair.server.counters.wrong_epoch
+    pair.server.receive([record(b"x") * 100], pair.now)
+    assert pair.server.counters.wrong_epoch - before == MAX_RECORDS
+    assert pair.server.counters.malformed == 1
+    check_agreement(pair)

@@ -65,7 +65,7 @@ from .handshake import Handshake, HandshakeParameters, HandshakeResult, Step
 from .key_schedule import SrtpKeys
 from .messages import HandshakeType
 from .options import DtlsOptions, DtlsRole
-from .reassembly import Outcome, Reassembler, parse_fragments
+from .reassembly import MAX_FRAGMENTS, Outcome, Reassembler, parse_fragments
 from .record import VERSION_1_2, ContentType, Record, parse_records
 from .record_layer import RecordLayer
 from .server import ServerHandshake
@@ -106,6 +106,7 @@ class Connection:
         self._outgoing: list[bytes] = []
         self._events: list[DtlsEvent] = []
         self._plaintexts: list[bytes] = []
+        self._fragments_left = MAX_FRAGMENTS
 
     # What can be asked
 
@@ -291,6 +292,7 @@ class Connection:
             else:
                 self._counters.unexpected += 1
             return
+        self._fragments_left = MAX_FRAGMENTS
         self._receive_records(parse_records(datagram), now)
         for record in self._records.take_early_records():
             self._receive_records((record,), now)
@@ -375,7 +377,9 @@ class Connection:
 
     def _reassemble(self, state: Connecting, epoch: int, payload: bytes, now: float) -> None:
         repeated = False
-        for fragment in parse_fragments(payload):
+        fragments = parse_fragments(payload, self._fragments_left)
+        self._fragments_left -= len(fragments)
+        for fragment in fragments:
             if fragment.message_type == HandshakeType.HELLO_REQUEST:
                 # Ignored while negotiating (RFC 5246 section 7.4.1.1). It must not take a message's number either:
                 # it means nothing, so whoever forges one would silently keep out the genuine message.

@@ -17,6 +17,8 @@ MAX_MESSAGES_AHEAD = 16
 # Into how many pieces a message in reassembly may fall apart before it is begun anew: a peer that sends every
 # other byte must not make us keep long lists.
 MAX_GAPS = 64
+# Fragments of a datagram: it has at most a whole flight, of five messages.
+MAX_FRAGMENTS = 32
 
 
 @attrs.frozen
@@ -54,15 +56,17 @@ class Fragment:
         return cls(message_type, length, sequence, offset, data)
 
 
-def parse_fragments(payload: bytes) -> list[Fragment]:
+def parse_fragments(payload: bytes, limit: int = MAX_FRAGMENTS) -> list[Fragment]:
     """Parse the fragments in a handshake record.
 
     Raises:
-        ProtocolError: There is none, or one is malformed.
+        ProtocolError: There is none, one is malformed, or there are more than ``limit``.
     """
     reader = Reader(payload)
-    fragments = [Fragment.parse(reader)]
-    while reader.remaining:
+    fragments: list[Fragment] = []
+    while reader.remaining or not fragments:
+        if len(fragments) >= limit:
+            raise ProtocolError("too many fragments in a datagram")
         fragments.append(Fragment.parse(reader))
     return fragments
 

@@ -12,6 +12,8 @@ VERSION_1_2 = 0xFEFD
 
 MAX_PLAINTEXT = 1 << 14
 MAX_FRAGMENT = MAX_PLAINTEXT + 2048  # RFC 5246 section 6.2.3
+MAX_RECORDS = 32
+"""Records of a datagram that are looked at: a flight has fewer, and before there are keys anybody can send them."""
 MAX_SEQUENCE = (1 << 48) - 1
 
 # Content type, version, then epoch (16 bits) and sequence number (48 bits) as the one 64-bit number that the
@@ -58,7 +60,11 @@ def parse_records(datagram: bytes) -> Iterator[Record]:
             the datagram goes with it.
     """
     position, size = 0, len(datagram)
+    count = 0
     while position < size:
+        count += 1
+        if count > MAX_RECORDS:
+            raise ProtocolError(f"more than {MAX_RECORDS} records in a datagram")
         if size - position < HEADER_LENGTH:
             raise ProtocolError("a truncated record header")
         content_type, version, number, length = HEADER.unpack_from(datagram, position)
