@@ -14,7 +14,8 @@ from tests.strategies.signaling_streams import in_room
 from tests.strategies.tls_server import self_signed
 from tests.strategies.websocket_bytes import Frame, handshake, parse_frames
 from trio_rtc import signaling
-from trio_rtc.signaling import CloseCode, ServerOptions, SignalingServer
+from trio_rtc.signaling import ClientOptions, CloseCode, ServerOptions, SignalingServer
+from trio_rtc.signaling.client import Endpoint, enter
 from trio_rtc.signaling.pacing import RECEIVE_SIZE, PacedStream
 from trio_rtc.signaling.rate import TokenBucket
 from trio_rtc.signaling.websocket import WebSocket
@@ -235,6 +236,76 @@ async def tls_server(
         nursery.cancel_scope.cancel()
 
 
+def tls_in_memory(
+    server: SignalingServer, context: ssl.SSLContext, nursery: trio.Nursery
+) -> trio.SSLStream[trio.abc.HalfCloseableStream]:
+    """Return a client's TLS over a stream in memory, so that its time is virtual."""
+    transport = connect(server, None, nursery)
+    return trio.SSLStream(transport, context, server_hostname="127.0.0.1", https_compatible=True)
+
+
+@pytest.mark.parametrize("size", [6, 6 * 1500], ids=["a record for each frame", "few records"])
+async def test_with_tls_frames_are_read_at_the_allowed_rate(
+    size: int, tmp_path_factory: pytest.TempPathFactory, autojump_clock: trio.testing.MockClock
+) -> None:
+    certificate, context = self_signed(tmp_path_factory.mktemp("tls"))
+    trusting = ssl.create_default_context(cadata=certificate)
+    options = ServerOptions(frame_rate=100, frame_burst=500, ping_interval=1e6)
+    server = SignalingServer(options=options, ssl_context=context)
+    pongs = Frame(10).encode() * 1500
+    async with in_room_of(server, trusting) as (stream, other), trio.open_nursery() as nursery:
+
+        async def flood() -> None:
+            for start in range(0, len(pongs), size):
+                await stream.send_all(pongs[start : start + size])
+            await stream.send_all(Frame(1, MESSAGE).encode())
+
+        peer = await other.receive()
+        started = trio.current_time()
+        nursery.start_soon(flood)
+        assert await peer.receive() == {"n": 1}
+        assert trio.current_time() - started == pytest.approx((1500 - 500) / 100, abs=0.3)
+
+
+@asynccontextmanager
+async def in_room_of(
+    server: SignalingServer, trusting: ssl.SSLContext
+) -> AsyncIterator[tuple[trio.abc.Stream, signaling.Room]]:
+    """Enter a room twice over TLS: with bytes, and as ``connect`` does."""
+    async with trio.open_nursery() as nursery:
+        endpoint = Endpoint.parse("wss://127.0.0.1/", "r")
+        raw, stream = (tls_in_memory(server, trusting, nursery) for _ in range(2))
+        async with raw, stream, enter(stream, endpoint, ClientOptions()) as room:
+            await raw.send_all(handshake())
+            yield raw, room
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\xff\xff",
+        b"\x15\x03\x01\x00\x02\x01\x00" * 40,
+        b"\0" * 5000,
+    ],
+)
+async def test_bytes_that_are_no_tls_end_one_connection_only(
+    sent: bytes, tmp_path_factory: pytest.TempPathFactory, autojump_clock: trio.testing.MockClock
+) -> None:
+    certificate, context = self_signed(tmp_path_factory.mktemp("tls"))
+    server = SignalingServer(ssl_context=context)
+    async with connected(server) as stream:
+        with suppress(trio.BrokenResourceError):
+            await stream.send_all(sent)
+            await stream.send_eof()
+        async for _ in stream:
+            pass
+    async with in_room_of(server, ssl.create_default_context(cadata=certificate)) as (_, room):
+        assert (await room.receive()).id
+    assert server.counts().failed == 0
+
+
 async def test_idle_connections_keep_nobody_out_of_a_server_with_tls(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
@@ -252,7 +323,7 @@ async def test_idle_connections_keep_nobody_out_of_a_server_with_tls(
             assert server.counts().displaced == 12 + 1 - 4
 
 
-async def test_with_tls_frames_are_bounded_and_the_origin_is_checked(
+async def test_with_tls_frames_and_the_origin_are_checked(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     async with tls_server(tmp_path_factory, ServerOptions()) as (server, context):
