@@ -12,6 +12,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -30,6 +31,21 @@ def show_progress(done: int, size: int) -> None:
         print(f"\r[{bar:40}] {share:4.0%} of {size:,} bytes", end=end, file=sys.stderr, flush=True)
 
 
+def parse(message: str | bytes) -> dict[str, Any]:
+    """Return the JSON object in a message; empty for anything else, which a peer can send as well."""
+    try:
+        value = json.loads(message)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def safe_name(name: str) -> str:
+    """Return the name of a file without directories, which a peer must not choose."""
+    printable = "".join(each for each in Path(name).name if each.isprintable())
+    return "unnamed" if printable in ("", "..") else printable
+
+
 async def send_file(channel: trio_rtc.RTCDataChannel, path: Path) -> None:
     """Send name and size, then the pieces, then the checksum; `channel.send` waits when the network is slower."""
     size, sent, digest = (await trio.Path(path).stat()).st_size, 0, hashlib.sha256()
@@ -41,27 +57,29 @@ async def send_file(channel: trio_rtc.RTCDataChannel, path: Path) -> None:
             sent += len(piece)
             show_progress(sent, size)
     await channel.send(json.dumps({"sha256": digest.hexdigest()}))
-    answer = json.loads(await channel.receive())
-    print("arrived whole" if answer["ok"] else "arrived damaged", digest.hexdigest(), flush=True)
+    answer = parse(await channel.receive())
+    print("arrived whole" if answer.get("ok") else "arrived damaged", digest.hexdigest(), flush=True)
 
 
 async def receive_file(channel: trio_rtc.RTCDataChannel, directory: Path) -> None:
     """Write what arrives to a file, and keep it only if the checksum is right."""
-    head = json.loads(await channel.receive())
-    size, received, digest = int(head["size"]), 0, hashlib.sha256()
-    target = directory / (
-        Path(head["name"]).name or "unnamed"
-    )  # the name alone: a peer chooses no directories
+    head = parse(await channel.receive())
+    announced = head.get("size")
+    size, received, digest = announced if isinstance(announced, int) else 0, 0, hashlib.sha256()
+    target = directory / safe_name(str(head.get("name")))
     part = target.with_name(target.name + ".part")
     async with await trio.open_file(part, "wb") as file:
-        while isinstance(piece := await channel.receive(), bytes):
+        # No more than was announced, or a peer could fill the disk.
+        while received <= size and isinstance(piece := await channel.receive(), bytes):
             digest.update(piece)
             await file.write(piece)
             received += len(piece)
             show_progress(received, size)
-    ok = json.loads(piece)["sha256"] == digest.hexdigest() and received == size
+    ok = received == size and parse(piece).get("sha256") == digest.hexdigest()
     if ok:
         part.replace(target)
+    else:
+        part.unlink()
     await channel.send(json.dumps({"ok": ok}))
     await channel.aclose()
     print(f"received {target}" if ok else "the checksum is wrong", digest.hexdigest(), flush=True)

@@ -53,6 +53,39 @@ async def test_file_transfer(size: int, tmp_path: Path) -> None:
     assert (inbox / "some file.bin").read_bytes() == content
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        ['{"name": "../../evil", "size": 3}', b"more than three", '{"sha256": ""}'],
+        ['{"name": "..", "size": 1e999}', b"x", "{"],
+        ["[]", b"x", "[]"],
+        [b"\xff", "{}"],
+        ['{"name": "\\u0000", "size": -1}', "[" * 60_000],
+    ],
+)
+async def test_a_hostile_sender_leaves_no_file(said: list[str | bytes], tmp_path: Path) -> None:
+    inbox = tmp_path / "deep" / "inbox"
+    inbox.mkdir(parents=True)
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(signaling.serve)
+        url = f"ws://127.0.0.1:{server.port}/"
+        async with (
+            signaling.connect(url, room="files") as room,
+            running("file_transfer.py", "receive", inbox, "--server", url) as receiver,
+            trio_rtc.RTCPeerConnection() as pc,
+        ):
+            channel = pc.create_data_channel("file", negotiated=True, id=0)
+            await nursery.start(signaling.negotiate, await room.receive(), pc)
+            await channel.opened()
+            for message in said:
+                await channel.send(message)
+            assert await channel.receive() == '{"ok": false}'
+            await receiver.line("the checksum is wrong")
+            await ends_well(receiver)
+        nursery.cancel_scope.cancel()
+    assert [path.name for path in await trio.Path(tmp_path).rglob("*")] == ["deep", "inbox"]
+
+
 async def test_a_channel_as_a_stream_under_h11() -> None:
     async with running("h11_over_channel.py") as example:
         assert await example.line("") == "200 You asked for /weather, over a data channel."
