@@ -1,4 +1,4 @@
-"""The targets of all parsers of bytes or text that come from outside."""
+"""The targets of all parsers of bytes or text that come from outside, and of the exchange of descriptions."""
 
 import contextlib
 import functools
@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 from tests.strategies import rtp_pair
 from tests.strategies.rtp_payloads import make_depacketizer
-from trio_rtc.errors import ProtocolError
+from tests.strategies.transceivers import MediaSide, media_session
+from trio_rtc.errors import InvalidAccessError, ProtocolError, RTCError
 from trio_rtc.protocols import rtcp, sdp
 from trio_rtc.protocols.datachannel import ChannelParameters
 from trio_rtc.protocols.datachannel.messages import encode_open, parse_open
@@ -228,6 +229,14 @@ def _parse_description(text: str) -> None:
     assert sdp.parse(sdp.write(description)) == description
 
 
+def _answer(text: str) -> None:
+    """Apply an offer, and answer it."""
+    session, side = media_session(), MediaSide("answ")
+    side.note(session.apply_remote("offer", text, side.transceivers))
+    session.create_answer(side.media())
+    side.note(session.apply_local("answer"))
+
+
 def _parse_candidate(text: str) -> None:
     candidate = Candidate.parse(text)
     assert Candidate.parse(candidate.to_sdp()) == candidate
@@ -342,6 +351,13 @@ PARSERS: tuple[Target, ...] = (
     _payload("telephone-event", "telephone_event"),
     parser("srtp", _unprotect, lambda: [*captures.rtp_packets(), *_rtcp_seeds()], "protocols.srtp"),
     text_parser("sdp", _parse_description, captures.descriptions, "protocols.sdp"),
+    text_parser(
+        "offers",
+        _answer,
+        captures.descriptions,
+        "session",
+        documented=(InvalidAccessError, RTCError),
+    ),
     text_parser("candidate", _parse_candidate, captures.candidates, "protocols.ice.candidate"),
     parser(
         "mdns",

@@ -49,7 +49,11 @@ def parser(
 
 
 def text_parser(
-    name: str, parse: Callable[[str], object], seeds: Callable[[], Iterable[str]], *modules: str
+    name: str,
+    parse: Callable[[str], object],
+    seeds: Callable[[], Iterable[str]],
+    *modules: str,
+    documented: tuple[type[Exception], ...] = (ProtocolError,),
 ) -> Target:
     """Return the target of a parser of text: UTF-8, in which other bytes become lone surrogates."""
     return parser(
@@ -58,4 +62,5 @@ def text_parser(
         lambda: [text.encode() for text in seeds()],
         *modules,
         max_length=1 << 14,
+        documented=documented,
     )
