@@ -342,3 +342,31 @@ def test_a_cookie_behind_an_unknown_parameter_that_stops_is_none(kind: int, cook
     kinds = [kind for packet in left.datagrams_to_send(pair.now) for kind in chunk_kinds(packet)]
     assert kinds == [COOKIE_ECHO] * cookie_first
     assert left.statistics().dropped == ({} if cookie_first else {"init ack": 1})
+
+
+# Mandatory fields (RFC 9260 section 3.3.2), and the size of a cookie.
+
+
+@pytest.mark.parametrize("position", range(3))
+@pytest.mark.parametrize(("value", "answered"), [(0, False), (1, True), (2, True)])
+def test_an_init_needs_a_tag_and_streams_both_ways(position: int, value: int, answered: bool) -> None:
+    pair = make_pair()
+    tag, outbound, inbound = (value if index == position else 77 for index in range(3))
+    init = Init(tag, 100_000, outbound, inbound, 5)
+    assert bool(receive(pair, to_right(0, init.encode()))) is answered
+    assert dropped(pair, "init") == (not answered)
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_a_cookie_is_echoed_only_if_it_fits_a_packet(excess: int) -> None:
+    """COOKIE ECHO cannot be fragmented; the header of a packet and of a chunk go with it."""
+    pair = make_pair()
+    left = pair.left.association
+    left.connect(pair.now)
+    pair.flush()
+    cookie = bytes(LEFT.max_packet_size - 12 - 16 + excess)
+    init_ack = InitAck(77, 100_000, 10, 10, 5, (Parameter(STATE_COOKIE, cookie),))
+    left.receive([to_left(init_of(pair, 0).initiate_tag, init_ack.encode())], pair.now)
+    packets = left.datagrams_to_send(pair.now)
+    assert [kind for packet in packets for kind in chunk_kinds(packet)] == [COOKIE_ECHO] * (not excess)
+    assert all(len(packet) <= LEFT.max_packet_size for packet in packets)

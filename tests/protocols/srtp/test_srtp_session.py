@@ -266,3 +266,14 @@ def test_wrong_keys_are_refused(field: str) -> None:
 def test_options_are_checked(options: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be"):
         SrtpOptions(**options)
+
+
+@profiles
+def test_the_largest_packets_fit_with_the_longest_trailer(profile: Profile) -> None:
+    """libsrtp's SRTP_MAX_TRAILER_LEN is 144, and SRTCP has an index of four bytes (RFC 3711 section 3.4)."""
+    assert (MAX_RTP_SIZE, MAX_RTCP_SIZE) == (1500 - 144, 1500 - 144 - 4)
+    left, right = pair(profile)
+    largest = rtcp(words=(MAX_RTCP_SIZE - 8) // 4)
+    assert right.unprotect_rtcp(left.protect_rtcp(largest)) == largest
+    with pytest.raises(ValueError, match="RTCP"):
+        left.protect_rtcp(rtcp(words=(MAX_RTCP_SIZE - 8) // 4 + 1))

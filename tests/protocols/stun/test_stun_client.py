@@ -281,3 +281,18 @@ def test_only_responses_answer(message_class: MessageClass) -> None:
     other = Message(request.method, message_class, request.transaction_id)
     client.receive([Datagram(other.encode(key=KEY), LOCAL, SERVER)], 0.1)
     assert client.events() == []
+
+
+@pytest.mark.parametrize(("local", "remote"), [(LOCAL, LOCAL), (SERVER, SERVER), (SERVER, LOCAL)])
+def test_an_authentic_response_of_another_path_is_counted_and_ends_nothing(
+    local: Address, remote: Address
+) -> None:
+    client = make_client()
+    request = binding_request(bytes(12))
+    client.start(request, LOCAL, SERVER, now=0.0, key=KEY)
+    response = success_response(request, LOCAL).encode(key=KEY)
+    client.receive([Datagram(response, local, remote)], 0.1)
+    assert client.events() == []
+    assert client.dropped == {"misdirected": 1}
+    client.receive([Datagram(response, LOCAL, SERVER)], 0.2)
+    assert len(client.events()) == 1

@@ -336,3 +336,19 @@ def check_parser(data: bytes) -> None:
         read_everything(message)
     except ProtocolError:
         pass
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 5, 6, 7])
+def test_a_length_that_is_no_multiple_of_four_is_malformed(length: int) -> None:
+    """RFC 8489 section 5: also where the datagram is as long as it says."""
+    header = binding_request(bytes(12)).encode()[:20]
+    with pytest.raises(ProtocolError):
+        Message.parse(header[:2] + length.to_bytes(2, "big") + header[4:] + bytes(length))
+
+
+def test_unknown_attributes_have_their_number() -> None:
+    """RFC 8489 section 14.13: 0x000A, and a list of types of 16 bits."""
+    response = error_response(
+        binding_request(bytes(12)), ErrorCode(420, "Unknown Attribute"), (0x7777, 0x1234)
+    )
+    assert bytes.fromhex("000a 0004 7777 1234") in response.encode()

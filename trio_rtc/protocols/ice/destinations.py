@@ -90,7 +90,7 @@ def _is_private(ip: IpAddress) -> bool:
 def _reached_address(host: str) -> IpAddress:
     """Return a numeric address, or the IPv4 address that it embeds."""
     ip = ipaddress.ip_address(host)
-    if isinstance(ip, ipaddress.IPv4Address) or ip.is_loopback or ip.is_unspecified:
+    if isinstance(ip, ipaddress.IPv4Address) or ip.is_loopback:
         return ip
     if ip.sixtofour is not None:  # RFC 3056
         return ip.sixtofour
