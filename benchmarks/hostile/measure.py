@@ -12,7 +12,7 @@ from enum import Enum
 import attrs
 
 REFERENCE_LOOP = 0.011
-"""Seconds of CPU that ``_fixed_loop`` takes on the reference: one core of a shared server of 2026."""
+"""Seconds of CPU that ``_fixed_loop`` takes on the reference, one core of an AMD EPYC server."""
 MAX_GROWTH = 2.9
 """By how much the time may grow when the size doubles; 2 is linear, the rest is for noise and caches."""
 _SHORT = 0.1
