@@ -48,10 +48,9 @@ class Reach:
     def select(self, path: str, line: int, budget: float) -> list[str]:
         """Return the tests of a line, the quickest first, as many as there is time for.
 
-        What runs on import only, such as a constant, is reached by every test of the file.
+        What runs on import only, such as a constant, may be used by any test that reaches a file of its folder.
         """
-        lines = self.by_line.get(path, {})
-        tests = lines.get(line) or sorted({test for of_line in lines.values() for test in of_line})
+        tests = self.by_line.get(path, {}).get(line) or self._tests_of_folder(os.path.dirname(path))
         chosen, left = [], budget
         for test in sorted(tests, key=lambda test: (self.seconds.get(test, 0.0), test)):
             left -= self.seconds.get(test, 0.0) + 0.01
@@ -59,6 +58,10 @@ class Reach:
                 break
             chosen.append(test)
         return chosen
+
+    def _tests_of_folder(self, folder: str) -> list[str]:
+        beside = (lines for path, lines in self.by_line.items() if os.path.dirname(path) == folder)
+        return sorted({test for lines in beside for tests in lines.values() for test in tests})
 
 
 @attrs.frozen

@@ -81,6 +81,7 @@ def test_the_tests_of_a_line_are_run_from_the_quickest_on_within_the_budget() ->
     reach = Reach({"a.py": {1: ["slow", "quick"], 2: ["never"]}}, {"slow": 5.0, "quick": 0.1, "never": 1.0})
     assert reach.select("a.py", 1, 60) == ["quick", "slow"]
     assert reach.select("a.py", 1, 1) == ["quick"]
-    # A line that runs on import only is reached by all that use its file.
+    # A line that runs on import only is reached by all that use its folder.
     assert reach.select("a.py", 9, 60) == ["quick", "never", "slow"]
-    assert reach.select("b.py", 1, 60) == []
+    assert reach.select("b.py", 1, 60) == ["quick", "never", "slow"]
+    assert reach.select("other/b.py", 1, 60) == []
