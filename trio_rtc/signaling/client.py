@@ -1,7 +1,7 @@
 """The signaling client: enters a room and keeps it up to date.
 
-Three tasks stand behind a room: one sorts what arrives, one sends, one pings. What is sent goes through the
-sending task, so that cancelling a ``send`` never leaves half a message on the wire.
+Three tasks stand behind a room, beside the one that reads: one sorts what arrives, one sends, one pings. What is sent
+goes through the sending task, so that cancelling a ``send`` never leaves half a message on the wire.
 """
 
 import ssl
@@ -11,16 +11,14 @@ from urllib.parse import quote, urlsplit
 
 import attrs
 import trio
-from wsproto.connection import Connection, ConnectionType
 
-from trio_rtc._environment import new_rng, require_trio
+from trio_rtc._environment import require_trio
 
 from .connection_end import closing, keep_alive
 from .membership import Room
 from .messages import Welcome, parse_server_message
-from .opening_handshake import ClientHandshake, HandshakeRefused
+from .opening_handshake import HandshakeRefused
 from .options import ClientOptions
-from .pacing import RECEIVE_SIZE
 from .plain_errors import plain_errors
 from .websocket import WebSocket, WebSocketClosed
 
@@ -72,25 +70,35 @@ async def enter(
     stream: trio.abc.Stream, endpoint: "Endpoint", options: ClientOptions
 ) -> AsyncGenerator[Room, None]:
     """Enter a room over a stream that is connected to the server. The stream is left to the caller to close."""
-    websocket = await _shake_hands(stream, endpoint, options)
+    try:
+        with plain_errors():
+            async with trio.open_nursery() as nursery:
+                async with _entered(stream, endpoint, options, nursery) as room:
+                    yield room
+                nursery.cancel_scope.cancel()
+    except HandshakeRefused as refusal:
+        # It comes out of the task that reads.
+        raise SignalingError(str(refusal)) from refusal.__cause__
+
+
+@asynccontextmanager
+async def _entered(
+    stream: trio.abc.Stream, endpoint: "Endpoint", options: ClientOptions, nursery: trio.Nursery
+) -> AsyncGenerator[Room, None]:
+    websocket = await _shake_hands(stream, endpoint, options, nursery)
     outbox, to_send = trio.open_memory_channel[str](0)
     room = await _receive_welcome(websocket, outbox, options)
-    with plain_errors():
-        async with trio.open_nursery() as nursery:
-            reader, sent_all = Reader(stream, websocket, room), trio.Event()
-            nursery.start_soon(reader.run)
-            nursery.start_soon(_send_all, websocket, to_send, sent_all)
-            nursery.start_soon(_ping, stream, websocket, room, options)
-            try:
-                yield room
-            finally:
-                room.close()
-                with trio.move_on_after(options.close_timeout):
-                    # The reader goes on meanwhile, so that the server is not stuck in sending to us.
-                    await sent_all.wait()
-                    await reader.stop()
-                    await websocket.aclose()
-                nursery.cancel_scope.cancel()
+    sent_all = trio.Event()
+    nursery.start_soon(_receive_all, stream, websocket, room)
+    nursery.start_soon(_send_all, websocket, to_send, sent_all)
+    nursery.start_soon(_ping, stream, websocket, room, options)
+    try:
+        yield room
+    finally:
+        room.close()
+        with trio.move_on_after(options.close_timeout):
+            await sent_all.wait()
+            await websocket.aclose()
 
 
 @attrs.frozen
@@ -154,20 +162,20 @@ class Endpoint:
         return stream
 
 
-async def _shake_hands(stream: trio.abc.Stream, endpoint: Endpoint, options: ClientOptions) -> WebSocket:
-    handshake = ClientHandshake(endpoint.authority, endpoint.resource, new_rng().randbytes(16))
+async def _shake_hands(
+    stream: trio.abc.Stream, endpoint: Endpoint, options: ClientOptions, nursery: trio.Nursery
+) -> WebSocket:
     try:
         with trio.fail_after(options.connect_timeout):
-            await stream.send_all(handshake.request())
-            while (behind := handshake.receive(bytes(await stream.receive_some(RECEIVE_SIZE)))) is None:
-                pass
-    except HandshakeRefused as refusal:
-        raise SignalingError(str(refusal)) from refusal.__cause__
-    except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-        raise SignalingError("the connection broke during the handshake") from error
+            return await WebSocket.open(
+                nursery,
+                stream,
+                endpoint.authority,
+                endpoint.resource,
+                max_message_size=options.max_message_size,
+            )
     except trio.TooSlowError:
         raise SignalingError("the server did not answer as a WebSocket server does") from None
-    return WebSocket(stream, Connection(ConnectionType.CLIENT), options.max_message_size, behind)
 
 
 async def _receive_welcome(
@@ -189,46 +197,23 @@ async def _receive_welcome(
         raise SignalingError(f"not a signaling server: {error}") from error
 
 
-@attrs.define(eq=False)
-class Reader:
-    """The task that reads, and passes on what the server says to the room.
+async def _receive_all(stream: trio.abc.Stream, websocket: WebSocket, room: Room) -> None:
+    """Pass on what the server says to the room, until the connection ends."""
+    room.lose(await _receive_until_lost(websocket, room))
+    # Wakes whoever sends.
+    await trio.aclose_forcefully(stream)
 
-    Attributes:
-        stream: Is closed when the connection has ended, which wakes whoever sends.
-        websocket: What is read.
-        room: What is kept up to date.
-    """
 
-    stream: trio.abc.Stream
-    websocket: WebSocket
-    room: Room
-    _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    _stopped: trio.Event = attrs.field(factory=trio.Event)
-
-    async def run(self) -> None:
-        """Read until the connection ends or ``stop`` is called."""
-        try:
-            with self._scope:
-                self.room.lose(await self._read())
-                await trio.aclose_forcefully(self.stream)
-        finally:
-            self._stopped.set()
-
-    async def stop(self) -> None:
-        """Stop reading, so that another task may."""
-        self._scope.cancel()
-        await self._stopped.wait()
-
-    async def _read(self) -> str:
-        """Read until the connection ends, and return why it did."""
-        try:
-            while True:
-                self.room.handle(parse_server_message(await self.websocket.receive()))
-        except WebSocketClosed as error:
-            return str(error)
-        except Exception as error:
-            # From our parsers, or from wsproto: what that raises for a hostile server's bytes is not a closed list.
-            return f"not a signaling server: {error}"
+async def _receive_until_lost(websocket: WebSocket, room: Room) -> str:
+    """Read until the connection ends, and return why it did."""
+    try:
+        while True:
+            room.handle(parse_server_message(await websocket.receive()))
+    except WebSocketClosed as error:
+        return str(error)
+    except Exception as error:
+        # From our parsers: what a hostile server makes them raise is not a closed list.
+        return f"not a signaling server: {error}"
 
 
 async def _send_all(

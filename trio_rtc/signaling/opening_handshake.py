@@ -5,6 +5,7 @@ Neither a subprotocol nor an extension is offered or accepted.
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -41,8 +42,10 @@ class HandshakeRefused(ProtocolError):
         self.headers = headers
 
 
-def accept(head: RequestHead) -> bytes:
-    """Return the response to a client's opening handshake, section 4.2.
+def clean_request(head: RequestHead) -> bytes:
+    """Check a client's opening handshake, section 4.2; return it with nothing but what a WebSocket needs.
+
+    What others parse after us is then never what a client has made up.
 
     Raises:
         HandshakeRefused: The request is not a valid handshake.
@@ -64,47 +67,48 @@ def accept(head: RequestHead) -> bytes:
     if len(nonce) != _NONCE_SIZE:
         raise HandshakeRefused("Sec-WebSocket-Key must be 16 bytes in base64.")
     lines = (
-        b"HTTP/1.1 101 Switching Protocols",
+        b"GET / HTTP/1.1",
+        b"Host: localhost",
         b"Upgrade: websocket",
         b"Connection: Upgrade",
-        b"Sec-WebSocket-Accept: " + generate_accept_token(key.encode("ascii")),
+        b"Sec-WebSocket-Version: 13",
+        b"Sec-WebSocket-Key: " + base64.b64encode(nonce),
     )
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
 @attrs.define
-class ClientHandshake:
-    """A client's opening handshake, section 4.1.
+class ResponseCheck:
+    """What a client checks of a server's response, section 4.1.
 
     Attributes:
-        host: The ``Host`` field.
-        resource: Path and query.
-        nonce: 16 random bytes.
+        key: Of the client's request.
     """
 
-    host: str
-    resource: str
-    nonce: bytes
+    key: bytes
     _http: h11.Connection = attrs.field(
         factory=lambda: h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_SIZE)
     )
     _received: int = 0
 
-    @property
-    def _key(self) -> bytes:
-        return base64.b64encode(self.nonce)
+    @classmethod
+    def of_request(cls, request: bytes) -> "ResponseCheck":
+        """Return the check for the answer to a request that trio-websocket has written."""
+        (key,) = re.findall(rb"(?i)^sec-websocket-key: *(\S+)\r$", request, flags=re.MULTILINE)
+        check = cls(key)
+        fields = [("Host", "localhost"), ("Upgrade", "websocket"), ("Connection", "Upgrade")]
+        check._http.send(h11.Request(method="GET", target="/", headers=fields))
+        return check
 
-    def request(self) -> bytes:
-        """Return the request."""
-        fields = [
-            ("Host", self.host),
-            ("Upgrade", "websocket"),
-            ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Key", self._key.decode("ascii")),
-            ("Sec-WebSocket-Version", _VERSION),
-        ]
-        request = h11.Request(method="GET", target=self.resource, headers=fields)
-        return self._http.send(request) or b""
+    def clean_response(self) -> bytes:
+        """Return the response with nothing but what a WebSocket needs."""
+        lines = (
+            b"HTTP/1.1 101 Switching Protocols",
+            b"Upgrade: websocket",
+            b"Connection: Upgrade",
+            b"Sec-WebSocket-Accept: " + generate_accept_token(self.key),
+        )
+        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def receive(self, data: bytes) -> bytes | None:
         """Read the response. Return the bytes that came behind it, or ``None`` while it is incomplete.
@@ -143,7 +147,7 @@ class ClientHandshake:
             raise HandshakeRefused("the server switched to another protocol than WebSocket")
         if "upgrade" not in _tokens(fields.get(b"connection", b"").decode("latin-1")):
             raise HandshakeRefused("Connection: Upgrade is missing in the server's response")
-        if fields.get(b"sec-websocket-accept") != generate_accept_token(self._key):
+        if fields.get(b"sec-websocket-accept") != generate_accept_token(self.key):
             raise HandshakeRefused("Sec-WebSocket-Accept of the server does not match the key of the request")
         for name in (b"sec-websocket-extensions", b"sec-websocket-protocol"):
             if fields.get(name):

@@ -21,7 +21,6 @@ from types import MappingProxyType
 
 import attrs
 import trio
-from wsproto.connection import Connection, ConnectionType
 
 from trio_rtc._environment import require_trio
 from trio_rtc.errors import ProtocolError
@@ -30,7 +29,7 @@ from .admission import Admitted, ConnectionTable, source_of
 from .connection_end import closing
 from .http import Page, RequestHead, answer, read_request_head, refuse
 from .messages import Addressed
-from .opening_handshake import HandshakeRefused, accept
+from .opening_handshake import HandshakeRefused, clean_request
 from .options import ServerOptions
 from .origin import OriginPolicy, own_names
 from .pacing import PacedStream
@@ -142,9 +141,9 @@ class SignalingServer:
     ) -> None:
         opened = None
         secured = self._paced(stream)
-        async with closing(secured, self._options.close_timeout):
+        async with closing(secured, self._options.close_timeout), trio.open_nursery() as nursery:
             with pending:
-                opened = await self._open_websocket(secured, admitted)
+                opened = await self._open_websocket(nursery, secured, admitted)
             if pending.cancelled_caught:
                 # Not closed with ceremony: there may be no TLS yet to say goodbye in.
                 await trio.aclose_forcefully(stream)
@@ -154,6 +153,7 @@ class SignalingServer:
                     self._counts.timed_out += 1
             elif opened is not None:
                 await self._serve_member(*opened)
+            nursery.cancel_scope.cancel()
 
     def _paced(self, stream: trio.abc.Stream) -> trio.abc.Stream:
         options = self._options
@@ -180,7 +180,7 @@ class SignalingServer:
         )
 
     async def _open_websocket(
-        self, stream: trio.abc.Stream, admitted: Admitted
+        self, nursery: trio.Nursery, stream: trio.abc.Stream, admitted: Admitted
     ) -> tuple[WebSocket, str] | None:
         """Read a request. Return its WebSocket and the name of its room, or answer it otherwise."""
         head = await read_request_head(stream)
@@ -188,18 +188,22 @@ class SignalingServer:
             await answer(stream, head, self._pages)
             return None
         try:
-            response = self._check(stream, head)
+            request = self._check(stream, head)
         except HandshakeRefused as refusal:
             await self._refuse(stream, refusal.status, str(refusal), refusal.headers)
             return None
         if (status := self._connections.open(admitted)) is not None:
             await self._refuse(stream, status, "Too many connections.")
             return None
-        await stream.send_all(response)
-        frames = TokenBucket(self._options.frame_rate, self._options.frame_burst)
-        connection = Connection(ConnectionType.SERVER)
-        size = self._options.max_message_size
-        return WebSocket(stream, connection, size, head.rest, frames), head.query.get("room", "")
+        websocket = await WebSocket.accept(
+            nursery,
+            stream,
+            request,
+            received=head.rest,
+            max_message_size=self._options.max_message_size,
+            frames=TokenBucket(self._options.frame_rate, self._options.frame_burst),
+        )
+        return websocket, head.query.get("room", "")
 
     def _check(self, stream: trio.abc.Stream, head: RequestHead) -> bytes:
         origin, host = head.headers.get("origin"), head.headers.get("host", "").lower()
@@ -208,7 +212,7 @@ class SignalingServer:
                 "Pages of this origin may not connect (ServerOptions.origins and hosts).",
                 HTTPStatus.FORBIDDEN,
             )
-        return accept(head)
+        return clean_request(head)
 
     async def _refuse(
         self,

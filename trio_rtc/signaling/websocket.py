@@ -1,29 +1,31 @@
-"""A WebSocket (RFC 6455) after its opening handshake, for both sides. wsproto parses and writes the frames.
+"""A WebSocket (RFC 6455) for both sides: trio-websocket behind a stream that keeps it within bounds.
 
-There is no task in it: ``receive`` reads in the task of its caller and answers pings there. While it is not called,
-nothing is read, and TCP slows down the other side. No extension is negotiated, so that a received message is never
-longer than its frames.
+No extension is negotiated, so that a received message is never longer than its frames. While nobody receives, nothing
+is read, and TCP slows down the other side.
 """
 
-import io
 import itertools
-from typing import Protocol
+import struct
 
 import trio
-from wsproto.connection import Connection, ConnectionState
-from wsproto.events import BytesMessage, CloseConnection, Event, Message, Ping, Pong, TextMessage
-from wsproto.frame_protocol import CloseReason
+from trio_websocket import (
+    CloseReason,
+    ConnectionClosed,
+    WebSocketConnection,
+    wrap_client_stream,
+    wrap_server_stream,
+)
 
 from trio_rtc.errors import ProtocolError
 
-from .pacing import RECEIVE_SIZE
+from .framed_stream import ClientFramedStream, FramedStream
 from .rate import TokenBucket
 
-_FRAMES_IN_A_ROW = 16
-"""Frames that are handled before other tasks run: what one connection adds to the latency of all others."""
-
-
-_CLOSE_ANSWER_TIMEOUT = 1.0
+_ABNORMAL_CLOSURE = 1006
+_MOST_REASON = 123
+"""Bytes: what a control frame can carry beside the code."""
+_NOT_SENT = (1005, 1006, 1015)
+"""Codes that stand for the lack of one, section 7.4.1."""
 
 
 class WebSocketClosed(Exception):
@@ -35,16 +37,16 @@ class WebSocketClosed(Exception):
     """
 
     def __init__(self, code: int, reason: str) -> None:
-        super().__init__(f"{reason or _name_of(code)} ({int(code)})")
+        super().__init__(f"{reason or CloseReason(code, None).name} ({code})")
         self.code = code
         self.reason = reason
 
 
 class WebSocketViolation(ProtocolError):
-    """The other side broke a rule of RFC 6455 or a limit of ours.
+    """The other side broke a rule of RFC 6455 or a limit of ours. It was told so.
 
     Attributes:
-        code: The code to close the connection with.
+        code: The code that the connection was closed with.
     """
 
     def __init__(self, code: int, reason: str) -> None:
@@ -52,81 +54,94 @@ class WebSocketViolation(ProtocolError):
         self.code = code
 
 
-class SocketLike(Protocol):
-    """The part of a ``trio.abc.Stream`` that a WebSocket uses."""
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send all bytes."""
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Return some bytes, empty at the end."""
-
-
 class WebSocket:
     """One end of a WebSocket. The stream is left to the caller to close.
 
-    Args:
-        stream: What the opening handshake was made over.
-        connection: The framing of wsproto, for a client or a server.
-        max_message_size: Characters of one received message.
-        received: Bytes that came right behind the opening handshake.
-        frames: How many frames are received: messages, fragments, pings and pongs. ``None`` for any number.
+    Made by ``accept`` and ``open``. A task in the caller's nursery reads.
     """
 
-    def __init__(
-        self,
-        stream: SocketLike,
-        connection: Connection,
-        max_message_size: int,
-        received: bytes = b"",
-        frames: TokenBucket | None = None,
-    ) -> None:
-        self._stream = stream
+    def __init__(self, connection: WebSocketConnection, stream: FramedStream) -> None:
         self._connection = connection
-        self._max_message_size = max_message_size
-        self._frames = frames
-        self._frames_handled = 0
-        self._receive_after = -float("inf")
-        self._message = io.StringIO()
-        self._sending = trio.Lock()
-        self._is_mid_frame = False
-        self._closed: WebSocketClosed | None = None
+        self._stream = stream
         self._pings = itertools.count(1)
-        self._awaited_pong = b""
-        self._pong_received = trio.Event()
-        self._connection.receive_data(received)
+        stream.begin(self._unsent_close)
+
+    @classmethod
+    async def accept(
+        cls,
+        nursery: trio.Nursery,
+        stream: trio.abc.Stream,
+        request: bytes,
+        *,
+        received: bytes = b"",
+        max_message_size: int,
+        frames: TokenBucket,
+    ) -> "WebSocket":
+        """Answer a client's opening handshake.
+
+        Args:
+            nursery: Where the reading task runs. Whatever it raises for hostile bytes comes out there.
+            stream: Where the handshake came from.
+            request: It, as it was checked.
+            received: What has come behind it.
+            max_message_size: Characters of one received message.
+            frames: How many frames are received.
+        """
+        framed = FramedStream(stream, request, received, frames)
+        asked = await wrap_server_stream(nursery, framed, 0, max_message_size)
+        return cls(await asked.accept(), framed)
+
+    @classmethod
+    async def open(
+        cls,
+        nursery: trio.Nursery,
+        stream: trio.abc.Stream,
+        host: str,
+        resource: str,
+        *,
+        max_message_size: int,
+    ) -> "WebSocket":
+        """Make a client's opening handshake.
+
+        Args:
+            nursery: Where the reading task runs. It raises ``HandshakeRefused`` if the server does not accept.
+            stream: The connection to the server.
+            host: The ``Host`` field.
+            resource: Path and query.
+            max_message_size: Characters of one received message.
+        """
+        framed = ClientFramedStream(stream)
+        # Annotated as a stream over a socket, documented (and written) for any stream.
+        any_stream: trio.SocketStream = framed  # type: ignore[assignment]
+        connection = await wrap_client_stream(
+            nursery,
+            any_stream,
+            host,
+            resource,
+            message_queue_size=0,
+            max_message_size=max_message_size,
+        )
+        return cls(connection, framed)
 
     async def receive(self) -> str:
-        """Return the next message. Not to be called by two tasks at once.
+        """Return the next message.
 
         Raises:
             WebSocketClosed: The other side has closed the connection, or it broke.
             WebSocketViolation: The other side sent what it must not send.
             ProtocolError: The message is not text.
         """
-        while True:
-            match await self._next_event():
-                case TextMessage(data=text, message_finished=finished):
-                    if self._message.tell() + len(text) > self._max_message_size:
-                        raise WebSocketViolation(
-                            CloseReason.MESSAGE_TOO_BIG,
-                            f"over the maximum message size of {self._max_message_size} characters",
-                        )
-                    self._message.write(text)
-                    if finished:
-                        message, self._message = self._message.getvalue(), io.StringIO()
-                        return message
-                case BytesMessage():
-                    raise ProtocolError("messages are text")
-                case Ping() as ping:
-                    await self._send(ping.response())
-                case Pong(payload=payload):
-                    if payload == self._awaited_pong:
-                        self._pong_received.set()
-                case CloseConnection() as close:
-                    await self._end(close)
-                case _:
-                    pass
+        try:
+            message = await self._connection.get_message()
+        except ConnectionClosed as error:
+            closed, stream = self._closed(error), self._stream
+            has_shaken_hands = stream.close_sent and stream.close_received and not stream.failed
+            if closed.code not in _NOT_SENT and not has_shaken_hands:
+                raise WebSocketViolation(closed.code, closed.reason) from None
+            raise closed from None
+        if not isinstance(message, str):
+            raise ProtocolError("messages are text")
+        return message
 
     async def send(self, text: str) -> None:
         """Send a message.
@@ -134,103 +149,39 @@ class WebSocket:
         Raises:
             WebSocketClosed: The connection has ended.
         """
-        await self._send(TextMessage(text))
+        try:
+            await self._connection.send_message(text)
+        except ConnectionClosed as error:
+            raise self._closed(error) from None
 
     async def ping(self) -> None:
-        """Send a ping and wait for its pong, which ``receive`` reads. Not to be called by two tasks at once.
+        """Send a ping and wait for its pong.
 
         Raises:
             WebSocketClosed: The connection has ended.
         """
-        self._awaited_pong = next(self._pings).to_bytes(8, "big")
-        self._pong_received = trio.Event()
-        await self._send(Ping(self._awaited_pong))
-        await self._pong_received.wait()
-
-    async def aclose(self, code: int = CloseReason.NORMAL_CLOSURE, reason: str = "") -> None:
-        """Send a close frame and wait for the other side's, section 7.1.2; cancel it to stop waiting.
-
-        Does nothing if the connection has ended or a frame was sent in part only, behind which none can be sent.
-        ``receive`` and ``send`` must not be running.
-        """
         try:
-            await self._send(CloseConnection(code, reason))
-            while not isinstance(await self._next_event(), CloseConnection):
-                pass
-            if self._connection.client:
-                # Section 7.1.1: the server closes the TCP connection. By then it has told the others that we left.
-                while await self._stream.receive_some(RECEIVE_SIZE):
-                    pass
-        except (WebSocketClosed, trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
+            await self._connection.ping(next(self._pings).to_bytes(8, "big"))
+        except ConnectionClosed as error:
+            raise self._closed(error) from None
 
-    async def _end(self, close: CloseConnection) -> None:
-        """Answer a close frame, or raise what wsproto reports in the place of one: a frame that cannot be parsed."""
-        reason = close.reason or ""
-        if self._connection.state is not ConnectionState.REMOTE_CLOSING:
-            raise WebSocketViolation(close.code, reason)
-        closed = self._close(close.code, reason)
-        if not self._sending.locked():
-            # An answer is a courtesy, and nobody waits for one that the other side does not read.
-            with trio.move_on_after(_CLOSE_ANSWER_TIMEOUT):
-                await self._send(close.response())
-        raise closed
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Send a close frame and wait for the other side's, section 7.1.2; cancel it to stop waiting."""
+        await self._connection.aclose(code, reason)
+        await self._stream.say_farewell()
 
-    def _close(self, code: int, reason: str = "") -> WebSocketClosed:
-        if self._closed is None:
-            self._closed = WebSocketClosed(code, reason)
-        return WebSocketClosed(self._closed.code, self._closed.reason)
+    def _unsent_close(self) -> bytes:
+        """Return the close frame that says why this side fails the connection, section 7.1.7."""
+        closed = self._connection.closed
+        if closed is None or closed.code in _NOT_SENT or self._connection.is_client:
+            return b""
+        payload = struct.pack("!H", closed.code) + (closed.reason or "").encode()[:_MOST_REASON]
+        return bytes((0x88, len(payload))) + payload
 
-    async def _next_event(self) -> Event:
-        while True:
-            await self._pause()
-            if (event := next(self._connection.events(), None)) is not None:
-                self._count(event)
-                return event
-            try:
-                data = await self._stream.receive_some(RECEIVE_SIZE)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                raise self._close(CloseReason.ABNORMAL_CLOSURE) from None
-            if not data:
-                raise self._close(CloseReason.ABNORMAL_CLOSURE)
-            self._connection.receive_data(bytes(data))
-
-    async def _pause(self) -> None:
-        if self._receive_after > trio.current_time():
-            await trio.sleep_until(self._receive_after)
-        elif self._frames_handled >= _FRAMES_IN_A_ROW:
-            await trio.lowlevel.checkpoint()
-        else:
-            return
-        self._frames_handled = 0
-
-    def _count(self, event: Event) -> None:
-        # A piece of a long frame is one that a read has brought, and reads are counted by the stream.
-        if isinstance(event, Message) and not event.frame_finished:
-            return
-        self._frames_handled += 1
-        if self._frames is not None:
-            now = trio.current_time()
-            self._receive_after = now + self._frames.take(now)
-
-    async def _send(self, event: Event) -> None:
-        async with self._sending:
-            may_send = {ConnectionState.OPEN}
-            if isinstance(event, CloseConnection):
-                may_send.add(ConnectionState.REMOTE_CLOSING)
-            if self._is_mid_frame or self._connection.state not in may_send:
-                raise self._close(CloseReason.ABNORMAL_CLOSURE)
-            data = self._connection.send(event)
-            self._is_mid_frame = True
-            try:
-                await self._stream.send_all(data)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                raise self._close(CloseReason.ABNORMAL_CLOSURE) from None
-            self._is_mid_frame = False
-
-
-def _name_of(code: int) -> str:
-    try:
-        return CloseReason(code).name
-    except ValueError:
-        return "closed"
+    def _closed(self, error: ConnectionClosed) -> WebSocketClosed:
+        closed, told = error.reason, self._stream.close_payload
+        code, reason = (_ABNORMAL_CLOSURE, None) if closed is None else (closed.code, closed.reason)
+        if code == _ABNORMAL_CLOSURE and self._connection.is_client and len(told) > 1:
+            # trio-websocket forgets what the server has said when it could not be answered.
+            code, reason = int.from_bytes(told[:2], "big"), told[2:].decode(errors="replace")
+        return WebSocketClosed(code, reason or "")
