@@ -449,8 +449,8 @@ class Session:
                 both be ``None`` to mean every section.
 
         Returns:
-            The transports that the candidate is for: several at most if it is the end of all. None if it is to be
-            dropped: its section was rejected, or has as many candidates as are kept.
+            The transports that the candidate is for, which are several only for the end of all. None if it is to be
+            dropped since its section was rejected, or has as many candidates as are kept.
 
         Raises:
             InvalidStateError: There is no remote description yet, or the session is closed.
