@@ -31,7 +31,7 @@ LIFETIME = 30.0
 
 @attrs.frozen
 class Snapshot:
-    """What the process uses.
+    """Resources of the process at one moment.
 
     Attributes:
         connections: How many there have been until now.
@@ -49,7 +49,7 @@ class Snapshot:
 
     @classmethod
     def take(cls, connections: int) -> "Snapshot":
-        """Look at the process, without garbage."""
+        """Return a snapshot of the process after a garbage collection."""
         gc.collect()
         resident = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         return cls(

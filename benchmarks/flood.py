@@ -46,7 +46,7 @@ _MAGIC_COOKIE = 0x2112A442
 
 @attrs.define
 class Figures:
-    """What came of one medium in a phase.
+    """Received frames of one medium in a phase.
 
     Attributes:
         frames: How many frames came.

@@ -1,4 +1,4 @@
-"""What clients that flood a signaling server cost the other members: ``python -m benchmarks.signaling_flood``.
+"""Latency of members while other clients flood the signaling server: ``python -m benchmarks.signaling_flood``.
 
 A server, the flooding clients and two members that talk have a process each. The two members are in a room of their own
 and send a message back and forth. Shown is how long that takes while others send, as fast as TCP takes it, empty

@@ -84,7 +84,7 @@ class BundleTransports:
             await transport.stack.say_goodbye()
 
     def wake(self) -> None:
-        """Let ICE look at what has changed."""
+        """Wake the ICE tasks of all transports."""
         for transport in self:
             transport.stack.ice.wake()
 
@@ -102,7 +102,7 @@ class BundleTransports:
         return found
 
     def drop(self, number: int) -> None:
-        """Let a transport end that no section uses."""
+        """End a transport that no section uses."""
         transport = self._transports.pop(number)
         self.monitor.forget_transport(number)
         if self._nursery is not None:

@@ -47,7 +47,7 @@ class ChannelTable:
         self.closed = 0
 
     def attach(self, stack: TransportStack) -> None:
-        """Say which transport carries the channels, those that there are already included."""
+        """Set the transport of the data channels; existing channels move to it."""
         if self._stack is not None and self._stack is not stack:
             stack.take_channels(self._stack)
         self._stack = stack

@@ -148,7 +148,7 @@ class MediaLink:
     # -- what was negotiated ---------------------------------------------------------------------------------------
 
     def configure(self, carriers: Sequence[MediaCarrier]) -> None:
-        """Let RTP send and receive what both sides have agreed on, on the transports that there are now."""
+        """Configure RTP on all transports for the negotiated sections."""
         assert self._table is not None
         if not self._rtps and not self._table.plans:
             return
@@ -349,7 +349,7 @@ class MediaLink:
     # -- events of RTP -----------------------------------------------------------------------------------------------
 
     def handle_event(self, number: int, event: RtpEvent) -> None:
-        """Tell an event of RTP, on a transport, to whom it concerns."""
+        """Dispatch an RTP event of a transport."""
         match event:
             case FramesReceived():
                 self._take_frames(event)

@@ -160,7 +160,7 @@ class SendingPump:
 
     @property
     def rtp(self) -> "RtpTransport":
-        """What takes the frames."""
+        """The RTP transport of the frames."""
         return self._rtp
 
     def set_plan(self, plan: SendingPlan | None) -> None:
@@ -191,7 +191,7 @@ class SendingPump:
         self._request_keyframes([ssrc for ssrc, bitrate in bitrates.items() if bitrate and ssrc in paused])
 
     def request_keyframe(self, rid: str | None) -> None:
-        """Let the next frame of a layer be a keyframe, and repeat the last frame if none follows."""
+        """Request a keyframe as next frame of a layer; the last frame is repeated if no other follows."""
         self._request_keyframes([] if self._plan is None else _ssrcs(self._plan, rid))
 
     def _request_keyframes(self, ssrcs: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""What the transports tell, turned into what W3C's peer connection shows: states, events.
+"""Events of the transports, applied to W3C's peer connection: states, events.
 
 The monitor owns the view of SCTP (RTCSctpTransport), the monitors of the transports with the other views, and the
 states of the peer connection that are computed from them. Everything is synchronous: when a handler sees an event,
@@ -165,21 +165,21 @@ class ConnectionMonitor:
                 self.departure.happen(final=True)
 
     def handle_channel_event(self, event: DataChannelEvent) -> None:
-        """Hear of an event of a data channel."""
+        """Handle a data channel event."""
         if not self._closed:
             self.channels.handle_event(event)
 
     def handle_rtp_event(self, number: int, event: RtpEvent) -> None:
-        """Hear of an event of RTP on a transport."""
+        """Handle an RTP event of a transport."""
         if not self._closed:
             self.media.handle_event(number, event)
 
     def transport_failed(self, error: RTCError) -> None:
-        """Hear why DTLS has failed."""
+        """Record the error of a failed DTLS transport."""
         self.channels.fail_with(error)
 
     def peer_said_goodbye(self) -> None:
-        """Hear of the peer's close_notify; it has left when it has closed all transports."""
+        """Handle the peer's close_notify; the peer has left when all transports are closed."""
         if self._dtls_has_closed:
             self.departure.happen(final=True)
 

@@ -1,4 +1,4 @@
-"""What the stack of one bundle tells, turned into what W3C's views of its transports show.
+"""Events of the transport stack of one bundle, applied to W3C's objects for its transports.
 
 Everything is synchronous: when a handler sees an event, every state already tells the same.
 """
@@ -38,7 +38,7 @@ from .transport_objects import RTCDtlsTransport, RTCIceTransport, error_of_dtls
 
 
 class MonitoredConnection(Protocol):
-    """What a monitor needs of that of the whole connection."""
+    """The part of ``ConnectionMonitor`` that a transport monitor uses."""
 
     @property
     def target(self) -> object:
@@ -46,7 +46,7 @@ class MonitoredConnection(Protocol):
 
     @property
     def fire(self) -> Callable[[AnyEvent], None]:
-        """Lets an event happen to it."""
+        """Fires an event at it."""
 
     @property
     def runner(self) -> HandlerRunner:
@@ -54,7 +54,7 @@ class MonitoredConnection(Protocol):
 
     @property
     def candidate_gathered(self) -> Callable[[str, str | None, str | None], None]:
-        """Hears of every local candidate by mid, line and username fragment; no line when there are no more."""
+        """Called for each local candidate with mid, line and username fragment; without line at the end."""
 
     @property
     def is_closed(self) -> bool:
@@ -67,19 +67,19 @@ class MonitoredConnection(Protocol):
         """Compute the gathering state of the connection anew."""
 
     def transport_failed(self, error: RTCError) -> None:
-        """Hear why DTLS has failed."""
+        """Record the error of a failed DTLS transport."""
 
     def peer_said_goodbye(self) -> None:
-        """Hear of the peer's close_notify."""
+        """Handle the peer's close_notify."""
 
     def handle_sctp_event(self, event: SctpEvent) -> None:
-        """Hear of an event of SCTP."""
+        """Handle an SCTP event."""
 
     def handle_channel_event(self, event: DataChannelEvent) -> None:
-        """Hear of an event of a data channel."""
+        """Handle a data channel event."""
 
     def handle_rtp_event(self, number: int, event: RtpEvent) -> None:
-        """Hear of an event of RTP on a transport."""
+        """Handle an RTP event of a transport."""
 
 
 @attrs.define(eq=False)
@@ -127,7 +127,7 @@ class TransportMonitor:
     # -- events of the stack -----------------------------------------------------------------------------------
 
     def handle_ice_event(self, event: IceEvent) -> None:
-        """Hear of an event of ICE."""
+        """Handle an ICE event."""
         ice, connection = self.ice_transport, self.connection
         if connection.is_closed or ice is None:
             return
@@ -151,7 +151,7 @@ class TransportMonitor:
                 pass
 
     def handshake_started(self) -> None:
-        """Hear that DTLS has begun its handshake."""
+        """Handle the start of the DTLS handshake."""
         if not self.connection.is_closed and self.dtls_transport is not None:
             self.dtls_transport._state = RTCDtlsTransportState.CONNECTING
             self.connection.update_states(Event("state_change", self.dtls_transport))
@@ -176,15 +176,15 @@ class TransportMonitor:
                 pass
 
     def handle_sctp_event(self, event: SctpEvent) -> None:
-        """Hear of an event of SCTP."""
+        """Handle an SCTP event."""
         self.connection.handle_sctp_event(event)
 
     def handle_channel_event(self, event: DataChannelEvent) -> None:
-        """Hear of an event of a data channel."""
+        """Handle a data channel event."""
         self.connection.handle_channel_event(event)
 
     def handle_rtp_event(self, event: RtpEvent) -> None:
-        """Hear of an event of RTP."""
+        """Handle an RTP event."""
         self.connection.handle_rtp_event(self.number, event)
 
     # -- inside ------------------------------------------------------------------------------------------------

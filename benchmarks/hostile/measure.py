@@ -23,7 +23,7 @@ _PATIENCE = 0.5
 
 
 class Source(Enum):
-    """Who sends the input, and the CPU seconds that one piece of it may cost."""
+    """Sender of an input, and the limit of CPU seconds for one input."""
 
     STRANGER = 0.0002
     PEER = 0.002
@@ -51,7 +51,7 @@ class Case:
 
 @attrs.frozen
 class Result:
-    """What was measured.
+    """Measured costs of one case.
 
     Attributes:
         case: The case.

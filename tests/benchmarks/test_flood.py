@@ -1,4 +1,4 @@
-"""What the flood sends: datagrams that look right, and are refused for want of a key."""
+"""Datagrams of the flood: well-formed, and refused because they do not authenticate."""
 
 import itertools
 import random

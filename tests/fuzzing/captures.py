@@ -1,4 +1,4 @@
-"""What real peers have sent, from tests/data, and what our own cores send each other: the seeds of the corpora."""
+"""Seeds of the corpora: packets of real peers from tests/data, and packets between our own cores."""
 
 import functools
 from pathlib import Path

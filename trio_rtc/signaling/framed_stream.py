@@ -78,7 +78,7 @@ class FramedStream(trio.abc.Stream):
         return frames
 
     def begin(self, farewell: Callable[[], bytes]) -> None:
-        """Let frames through, when there is somebody to tell how the connection has ended.
+        """Start to deliver frames.
 
         Args:
             farewell: Returns a close frame to send before closing, perhaps an empty one: trio-websocket sends none when
@@ -126,7 +126,7 @@ class FramedStream(trio.abc.Stream):
         await self._stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        """Say farewell, if that is still to be done, and close the stream."""
+        """Send a pending close frame and close the stream."""
         await self.say_farewell()
         await self._stream.aclose()
 

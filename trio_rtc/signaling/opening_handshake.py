@@ -79,7 +79,7 @@ def clean_request(head: RequestHead) -> bytes:
 
 @attrs.define
 class ResponseCheck:
-    """What a client checks of a server's response, section 4.1.
+    """Client-side check of a server's handshake response, section 4.1.
 
     Attributes:
         key: Of the client's request.

@@ -41,7 +41,7 @@ from .websocket import WebSocket, WebSocketClosed
 logger = logging.getLogger("trio_rtc.signaling")
 
 _ORDINARY_ENDS = (ProtocolError, WebSocketClosed, OSError, trio.BrokenResourceError, trio.ClosedResourceError)
-"""What ends connections every day. Anything else is as harmless to the others, but worth a warning."""
+"""Exceptions of ordinary connection ends. Any other one is as harmless to the others, but worth a warning."""
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _WARNINGS = (1.0, 10.0)

@@ -63,22 +63,22 @@ class StackOwner(Protocol):
     """Whoever wants to know what happens in a stack: the peer connection."""
 
     def handle_ice_event(self, event: IceEvent) -> None:
-        """Hear of an event of ICE."""
+        """Handle an ICE event."""
 
     def handshake_started(self) -> None:
-        """Hear that DTLS has begun its handshake."""
+        """Handle the start of the DTLS handshake."""
 
     def handle_dtls_event(self, event: DtlsEvent) -> None:
-        """Hear of an event of DTLS."""
+        """Handle a DTLS event."""
 
     def handle_sctp_event(self, event: SctpEvent) -> None:
-        """Hear of an event of SCTP."""
+        """Handle an SCTP event."""
 
     def handle_channel_event(self, event: DataChannelEvent) -> None:
-        """Hear of an event of a data channel."""
+        """Handle a data channel event."""
 
     def handle_rtp_event(self, event: RtpEvent) -> None:
-        """Hear of an event of RTP."""
+        """Handle an RTP event."""
 
 
 class TransportStack:
@@ -148,7 +148,7 @@ class TransportStack:
         nursery.start_soon(self.ice.run)
 
     async def end(self) -> None:
-        """Say goodbye and let go of the sockets, while the nursery goes on with others."""
+        """Close all layers and the sockets; other transports of the nursery continue."""
         with trio.move_on_after(_GOODBYE_TIMEOUT):
             await self.say_goodbye()
         if self.mdns is not None:
@@ -220,7 +220,7 @@ class TransportStack:
             raise OperationError("the peer changed its DTLS fingerprints: a new association is not supported")
 
     def take_channels(self, other: "TransportStack") -> None:
-        """Let the data channels of another stack wait here, or be carried here once they are negotiated.
+        """Move the data channels of another stack to this one.
 
         An association that carries them there ends, and they with it.
         """
@@ -352,7 +352,7 @@ class TransportStack:
             self._note_late_keys(event.waited)
 
     def _note_late_keys(self, waited: float) -> None:
-        """Let RTP request keyframes if the peer gets its keys only now: it could not decrypt what was sent before.
+        """Request keyframes if the peer gets its SRTP keys only now: it could not decrypt earlier packets.
 
         A peer that has repeated its flight before ours could arrive may have the keys already. If so, what it
         encrypts arrives within a round trip.

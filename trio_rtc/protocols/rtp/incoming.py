@@ -317,7 +317,7 @@ class IncomingStream:
             del self.contributors[next(iter(self.contributors))]
 
     def want(self, *, frames: bool, packets: bool, least_delay: float = 0.0) -> list[RtpPacket]:
-        """Say what is wanted from now on. What nobody wants is counted, and not asked for again.
+        """Set the demand for frames and packets. Without demand, packets are counted and never requested again.
 
         Returns:
             The first packets of the stream, to be handed on, if packets are wanted for the first time.

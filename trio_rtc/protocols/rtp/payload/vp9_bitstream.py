@@ -1,4 +1,4 @@
-"""What of a VP9 bitstream matters to its transport: superframes, the size of a frame, and its quantizer.
+"""Parts of a VP9 bitstream that its transport reads: superframes, frame size and quantizer.
 
 Written after the VP9 Bitstream Specification, annex B (superframes) and section 7.2 (uncompressed header).
 """

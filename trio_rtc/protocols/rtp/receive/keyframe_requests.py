@@ -48,7 +48,7 @@ class KeyframeRequests:
             self._timer.start(self._asked_at)
 
     def need(self, now: float) -> None:
-        """Ask for a keyframe, unless one is being waited for, or under way though it was not needed for a while."""
+        """Request a keyframe, unless one is pending or in flight."""
         if self._timer.running:
             return
         if now < self._asked_at + self._answer_time:
