@@ -86,6 +86,7 @@ def run_beside_a_bystander(*parts: bytes) -> None:
 @example(head=HEADS_THAT_ENDED_THE_SERVER[3])
 @example(head=handshake((b"Host", b"\xff")))
 @example(head=handshake((b"Host", b"a" * 64)))
+@example(head=handshake() + b"\r\n")
 def test_a_hostile_field_of_a_handshake_ends_one_connection_only(head: bytes) -> None:
     run_beside_a_bystander(head, Frame(8, b"\x03\xe8").encode())
 

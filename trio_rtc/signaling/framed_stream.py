@@ -48,7 +48,7 @@ class FramedStream(trio.abc.Stream):
         self._received = bytearray(received)
         self._frames = frames
         self._payload_left = 0
-        self._sending = 0
+        self._sending = trio.Lock()
         self._begun = trio.Event()
         self._farewell: Callable[[], bytes] = bytes
         self._farewell_said = trio.Event()
@@ -72,7 +72,7 @@ class FramedStream(trio.abc.Stream):
         frames, count = taken
         if self._frames is not None and (wait := self._frames.take(trio.current_time(), count)) > 0:
             await trio.sleep(wait)
-        if self.close_received and self._sending:
+        if self.close_received and self._sending.locked():
             # trio-websocket would wait for this sending before it tells of the end: the other side reads no more.
             await trio.aclose_forcefully(self._stream)
         return frames
@@ -109,17 +109,16 @@ class FramedStream(trio.abc.Stream):
         return taken, count
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send through the stream; nobody waits for a close frame that is not read."""
-        if bytes(data[:1]) != bytes([0x80 | _CLOSE]):
-            self._sending += 1
-            try:
+        """Send through the stream. Sending a close frame is given up when it takes long."""
+        is_close = bytes(data[:1]) == bytes([0x80 | _CLOSE])
+        async with self._sending:
+            if self.failed:
+                raise trio.BrokenResourceError("this side has failed the connection")
+            self.close_sent |= is_close
+            with trio.CancelScope() as scope:
+                if is_close:
+                    scope.deadline = trio.current_time() + _FAREWELL_TIMEOUT
                 await self._stream.send_all(data)
-            finally:
-                self._sending -= 1
-            return
-        self.close_sent = True
-        with trio.move_on_after(_FAREWELL_TIMEOUT):
-            await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait as the stream does."""
@@ -141,9 +140,10 @@ class FramedStream(trio.abc.Stream):
         # Nobody waits for one that the other side does not read.
         with (
             trio.move_on_after(_FAREWELL_TIMEOUT),
-            suppress(trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError),
+            suppress(trio.BrokenResourceError, trio.ClosedResourceError),
         ):
-            await self._stream.send_all(farewell)
+            async with self._sending:
+                await self._stream.send_all(farewell)
         self._farewell_said.set()
 
 
