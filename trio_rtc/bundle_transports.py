@@ -93,9 +93,9 @@ class BundleTransports:
         return self._transports.get(number)
 
     def provide(self, number: int) -> BundleTransport | None:
-        """Return a transport, a new one where there is none; ``None`` if there are too many."""
+        """Return a transport, a new one where there is none; ``None`` for a further one if there are too many."""
         found = self._transports.get(number)
-        if found is None and len(self._transports) < MAX_TRANSPORTS:
+        if found is None and (number == 0 or len(self._transports) < MAX_TRANSPORTS):
             found = self._open(number)
             if self._nursery is not None:
                 found.stack.start_soon(self._nursery)

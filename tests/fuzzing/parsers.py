@@ -134,7 +134,7 @@ def _parse_rtcp(data: bytes) -> None:
 
 
 def _recover(parse: Callable[[bytes], RepairRow], media: tuple[bytes, ...], data: bytes) -> None:
-    """Let a repair packet recover what it names, of a stream in which every second packet is lost."""
+    """Recover packets with a repair packet, in a stream in which every second packet is lost."""
     decoder = ErasureDecoder()
     for packet in media[::2]:
         decoder.media_received(packet)

@@ -1,4 +1,4 @@
-"""What a run of the fuzzer has found and reached."""
+"""Findings and coverage of a run of the fuzzer."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the runner reads from the fuzzer's output, and how a finding is shown. The fuzzer itself is not needed."""
+"""The runner's reading of the fuzzer's output, and its report of a finding, without the fuzzer itself."""
 
 import textwrap
 from pathlib import Path

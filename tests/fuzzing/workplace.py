@@ -1,4 +1,4 @@
-"""Where a run keeps its corpora, findings and logs, and the processes that write them."""
+"""Folders of a run for its corpora, findings and logs, and the processes that write them."""
 
 import hashlib
 import os

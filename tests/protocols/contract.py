@@ -107,7 +107,7 @@ class Exhibit:
         return packets, events
 
     def exchange(self, tamper: Callable[[Any], Any] = lambda packet: packet) -> bool:
-        """Let each side receive what the other one has sent; return whether there was anything.
+        """Deliver the packets of each side to the other one; return whether there were any.
 
         Args:
             tamper: Replaces each packet on its way to the core.

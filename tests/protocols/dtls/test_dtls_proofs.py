@@ -1,4 +1,4 @@
-"""What a handshake proves, proof by proof: each is required, of the right certificate, with every byte of it."""
+"""Each proof of a handshake is required, of the right certificate, with every byte of it."""
 
 import datetime
 import random
@@ -41,7 +41,7 @@ def machine(role: DtlsRole, own: Certificate | None = None) -> Handshake:
 def shake_hands(
     victim_role: DtlsRole, alter: Alteration, *, own: Certificate | None = None
 ) -> HandshakeResult | None:
-    """Let a victim shake hands with a peer whose flights are altered; return what the victim has."""
+    """Perform a handshake with a peer whose flights are altered; return the victim's result."""
     machines = {victim_role: machine(victim_role), victim_role.other: machine(victim_role.other, own)}
     result: HandshakeResult | None = None
     counts = dict.fromkeys(DtlsRole, 0)

@@ -12,7 +12,7 @@ from trio_rtc.protocols.rtp.payload._nal import split_annex_b
 from trio_rtc.protocols.rtp.payload.h264 import read_layers
 
 Element = tuple[int, bytes]
-"""What a length field says, and the unit behind it."""
+"""Value of a length field, and the unit behind it."""
 
 UNITS = {
     # Slices (first, second), IDR, SPS, PPS, delimiter, a prefix NAL unit with layers.

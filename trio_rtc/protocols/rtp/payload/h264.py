@@ -16,6 +16,8 @@ Left out: mode 2 (interleaved: STAP-B, MTAP, FU-B), which browsers do not have.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import attrs
+
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.frame import EncodedFrame
 
@@ -44,7 +46,7 @@ _BEGINNINGS: Final = frozenset({6, _SPS, _PPS, 9, 14, 15, 16, 17, 18})
 _TYPE: Final = 0x1F
 
 # Profiles whose SPS has the chroma format (section 7.3.2.1.1).
-CHROMA_PROFILES: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
+_CHROMA_PROFILES: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 _CROP_UNITS: Final = ((1, 1), (2, 2), (2, 1), (1, 1))
 # More would be no size that any level allows.
 _MAX_SIDE: Final = 16384
@@ -187,22 +189,46 @@ def read_sps_size(unit: bytes) -> tuple[int, int] | None:
         return None
 
 
-def _read_sps_size(bits: BitReader) -> tuple[int, int] | None:
+@attrs.frozen
+class SpsStart:
+    """The first fields of an SPS (section 7.3.2.1.1).
+
+    Attributes:
+        number: seq_parameter_set_id.
+        chroma_format: chroma_format_idc, 0 to 3.
+        separate_planes: separate_colour_plane_flag.
+    """
+
+    number: int
+    chroma_format: int = 1
+    separate_planes: bool = False
+
+
+def read_sps_start(bits: BitReader) -> SpsStart:
+    """Parse the first fields of an SPS, up to log2_max_frame_num_minus4.
+
+    Raises:
+        ProtocolError: It ends early, or has a chroma format that does not exist.
+    """
     profile = bits.read(8)
     bits.read(16)
+    number = bits.read_exp_golomb()
+    if profile not in _CHROMA_PROFILES:
+        return SpsStart(number)
+    chroma_format = bits.read_exp_golomb()
+    if chroma_format > 3:
+        raise ProtocolError(f"an H.264 SPS has the chroma format {chroma_format}")
+    separate_planes = chroma_format == 3 and bits.read_flag()
     bits.read_exp_golomb()
-    chroma_format = 1
-    separate_planes = False
-    if profile in CHROMA_PROFILES:
-        chroma_format = bits.read_exp_golomb()
-        if chroma_format > 3:
-            return None
-        separate_planes = chroma_format == 3 and bits.read_flag()
-        bits.read_exp_golomb()
-        bits.read_exp_golomb()
-        bits.read(1)
-        if bits.read_flag():
-            skip_scaling_lists(bits, 8 if chroma_format != 3 else 12)
+    bits.read_exp_golomb()
+    bits.read(1)
+    if bits.read_flag():
+        skip_scaling_lists(bits, 8 if chroma_format != 3 else 12)
+    return SpsStart(number, chroma_format, separate_planes)
+
+
+def _read_sps_size(bits: BitReader) -> tuple[int, int] | None:
+    start = read_sps_start(bits)
     bits.read_exp_golomb()
     skip_picture_order(bits)
     bits.read_exp_golomb()
@@ -215,7 +241,7 @@ def _read_sps_size(bits: BitReader) -> tuple[int, int] | None:
     height = 16 * map_units * (1 if frames_only else 2)
     bits.read(1)
     if bits.read_flag():
-        across, down = (1, 1) if separate_planes else _CROP_UNITS[chroma_format]
+        across, down = (1, 1) if start.separate_planes else _CROP_UNITS[start.chroma_format]
         if not frames_only:
             down *= 2
         width -= across * (bits.read_exp_golomb() + bits.read_exp_golomb())

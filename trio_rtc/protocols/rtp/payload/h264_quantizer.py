@@ -12,7 +12,7 @@ from trio_rtc.errors import ProtocolError
 
 from ._bits import BitReader
 from ._nal import split_annex_b, unescape
-from .h264 import CHROMA_PROFILES, skip_picture_order_offsets, skip_scaling_lists
+from .h264 import read_sps_start, skip_picture_order_offsets
 
 _SLICE, _IDR, _SPS, _PPS = 1, 5, 7, 8
 _P, _B, _I, _SP, _SI = range(5)
@@ -123,18 +123,7 @@ def _bits(unit: bytes, limit: int) -> BitReader:
 
 def _read_sps(bits: BitReader) -> tuple[int, _Sps]:
     """Return the id and what slice headers depend on (section 7.3.2.1.1)."""
-    profile = bits.read(8)
-    bits.read(16)
-    number = bits.read_exp_golomb()
-    chroma_format, separate_planes = 1, False
-    if profile in CHROMA_PROFILES:
-        chroma_format = bits.read_exp_golomb()
-        separate_planes = chroma_format == 3 and bits.read_flag()
-        bits.read_exp_golomb()
-        bits.read_exp_golomb()
-        bits.read(1)
-        if bits.read_flag():
-            skip_scaling_lists(bits, 8 if chroma_format != 3 else 12)
+    start = read_sps_start(bits)
     frame_num_bits = bits.read_exp_golomb() + 4
     order_kind = bits.read_exp_golomb()
     order_bits = bits.read_exp_golomb() + 4 if order_kind == 0 else 0
@@ -148,9 +137,9 @@ def _read_sps(bits: BitReader) -> tuple[int, _Sps]:
     bits.read_exp_golomb()
     if max(frame_num_bits, order_bits) > 16:
         raise ProtocolError("a number in slice headers has more than 16 bits")
-    has_chroma = chroma_format != 0 and not separate_planes
-    return number, _Sps(
-        separate_planes,
+    has_chroma = start.chroma_format != 0 and not start.separate_planes
+    return start.number, _Sps(
+        start.separate_planes,
         has_chroma,
         frame_num_bits,
         order_kind,

@@ -19,7 +19,7 @@ from ._bits import BitReader
 from ._nal import read_length_prefixed, unescape
 from ._nal_payloads import NalFormat
 from .continuity import Continuity
-from .h264 import CHROMA_PROFILES, H264_FORMAT, skip_picture_order, skip_scaling_lists
+from .h264 import H264_FORMAT, read_sps_start, skip_picture_order
 from .h265 import H265_FORMAT, skip_profile_tier_level
 
 _HEAD_SIZE: Final = 48
@@ -159,18 +159,7 @@ class FrameNumTracker:
 
 def _read_h264_sps(bits: BitReader) -> tuple[int, _H264Sps]:
     """Return the id of an SPS and what slice headers depend on (section 7.3.2.1.1)."""
-    profile = bits.read(8)
-    bits.read(16)
-    number = bits.read_exp_golomb()
-    separate_planes = False
-    if profile in CHROMA_PROFILES:
-        chroma_format = bits.read_exp_golomb()
-        separate_planes = chroma_format == 3 and bits.read_flag()
-        bits.read_exp_golomb()
-        bits.read_exp_golomb()
-        bits.read(1)
-        if bits.read_flag():
-            skip_scaling_lists(bits, 8 if chroma_format != 3 else 12)
+    start = read_sps_start(bits)
     frame_num_bits = bits.read_exp_golomb() + 4
     if frame_num_bits > 16:
         raise ProtocolError(f"a frame_num of {frame_num_bits} bits")
@@ -179,7 +168,7 @@ def _read_h264_sps(bits: BitReader) -> tuple[int, _H264Sps]:
     bits.read(1)
     bits.read_exp_golomb()
     bits.read_exp_golomb()
-    return number, _H264Sps(frame_num_bits, separate_planes, bits.read_flag())
+    return start.number, _H264Sps(frame_num_bits, start.separate_planes, bits.read_flag())
 
 
 @attrs.frozen
