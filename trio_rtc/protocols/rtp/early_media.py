@@ -3,11 +3,14 @@
 A stream begins with a keyframe. An application that begins to read some milliseconds after the first packets would need
 another one, and some peers answer no request, because they only forward what they get. So the first packets are kept
 until frames are wanted for the first time, and packets likewise: a program may forward a stream and show it. If they
-are too many or too old, all are dropped, and a later reader begins with a keyframe that is requested.
+are too many or too old, all are dropped, and a later reader begins with a keyframe that is requested. The same happens
+to the stream whose early media is oldest when all streams of the session together exceed their budget.
 """
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from .buffer_budget import PACKET_OVERHEAD, BufferBudget
 from .packet import RtpPacket
 
 MAX_EARLY_PACKETS: Final = 256
@@ -31,14 +34,20 @@ class EarlyPacket(NamedTuple):
 class EarlyMedia:
     """The first packets of a stream, in order of arrival.
 
+    Args:
+        budget: Shared with the other streams of the session.
+        on_dropped: Called when the packets were dropped, because of them or of another stream.
+
     Attributes:
         packets: The packets; ``None`` if none are kept, or not any more.
     """
 
-    __slots__ = ("_frames_wanted", "_packets_wanted", "_size", "packets")
+    __slots__ = ("_budget", "_frames_wanted", "_on_dropped", "_packets_wanted", "_size", "packets")
 
-    def __init__(self) -> None:
+    def __init__(self, budget: BufferBudget, on_dropped: Callable[[], None]) -> None:
         self.packets: list[EarlyPacket] | None = None
+        self._budget = budget
+        self._on_dropped = on_dropped
         self._size = 0
         self._frames_wanted = False
         self._packets_wanted = False
@@ -46,24 +55,36 @@ class EarlyMedia:
     def begin(self, *, is_video: bool) -> None:
         """Keep packets of another codec from now on, if they are video and something may still be wanted."""
         was_wanted = self._frames_wanted and self._packets_wanted
+        self.release()
         self.packets = [] if is_video and not was_wanted else None
-        self._size = 0
 
-    def add(self, early: EarlyPacket) -> bool:
-        """Keep a packet; return ``False`` if all are dropped, because there are too many or it is too late."""
+    def add(self, early: EarlyPacket) -> None:
+        """Keep a packet, or drop all if there are too many, or it is too late."""
         packets = self.packets
         if packets is None:
-            return True
-        self._size += len(early.packet.payload)
+            return
+        size = len(early.packet.payload)
+        self._size += size
         if packets and (
             len(packets) >= MAX_EARLY_PACKETS
             or self._size > MAX_EARLY_BYTES
             or early.arrival > packets[0].arrival + MAX_EARLY_TIME
         ):
-            self.packets = None
-            return False
+            self.discard()
+            return
         packets.append(early)
-        return True
+        self._budget.add(self, size + PACKET_OVERHEAD)
+
+    def discard(self) -> None:
+        """Drop the packets: there are too many, or other streams need the room."""
+        self.release()
+        self._on_dropped()
+
+    def release(self) -> None:
+        """Keep no packets any more, and release them from the budget."""
+        self._budget.release(self)
+        self.packets = None
+        self._size = 0
 
     def want(self, *, frames: bool, packets: bool) -> tuple[list[EarlyPacket], list[EarlyPacket]]:
         """Record what is wanted from now on.
@@ -79,5 +100,5 @@ class EarlyMedia:
         self._frames_wanted |= frames or is_over
         self._packets_wanted |= packets or is_over
         if self._frames_wanted and self._packets_wanted:
-            self.packets = None
+            self.release()
         return for_frames, for_packets

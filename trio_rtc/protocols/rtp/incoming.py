@@ -31,6 +31,7 @@ from .packet import RtpPacket
 from .parameters import FEEDBACK_NACK, TELEPHONE_EVENT, ULPFEC, Codec
 from .paths import MediaPath, PlayedFrame, VideoPath, make_path
 from .receive import ReceptionStatistics, SequenceUnwrapper
+from .receive_budgets import ReceiveBudgets
 from .redundancy import RedundantAudio, RedundantVideo, Unpacked
 from .telephone import IncomingEvents
 
@@ -82,6 +83,7 @@ class IncomingStream:
         rid: Its simulcast layer.
         options: Of the session.
         extensions: The header extensions of its section; set anew when they are negotiated anew.
+        budgets: Shared with the other streams of the session; ``None`` for a stream by itself.
 
     Attributes:
         statistics: For reports.
@@ -107,6 +109,8 @@ class IncomingStream:
         rid: str | None,
         options: RtpOptions,
         extensions: ExtensionMap | None = None,
+        *,
+        budgets: ReceiveBudgets | None = None,
     ) -> None:
         self.extensions = extensions or ExtensionMap()
         self.mid = mid
@@ -136,7 +140,7 @@ class IncomingStream:
         self._least_delay = 0.0
         self.wants_packets = False
         self._wants_repair = False
-        self._early = EarlyMedia()
+        self._early = EarlyMedia((budgets or ReceiveBudgets(options)).early_media, self._open_nack)
         self._redundant: RedundantAudio | RedundantVideo | None = None
         self._keyframes = KeyframeDemand(options.keyframe_interval)
 
@@ -344,8 +348,7 @@ class IncomingStream:
     def _insert(self, packet: EarlyPacket) -> None:
         """Insert a packet into the path, and keep it for who may want it soon."""
         self._insert_into_path(packet)
-        if self._early.packets is not None and not self._early.add(packet):
-            self._open_nack()
+        self._early.add(packet)
 
     def _insert_into_path(self, packet: EarlyPacket) -> None:
         if self._path is not None:
@@ -497,6 +500,10 @@ class IncomingStream:
         if self._path is not None:
             deadline = min(deadline, self._path.next_timer())
         return deadline if self.telephone is None else min(deadline, self.telephone.next_timer())
+
+    def end(self) -> None:
+        """Release what the stream has kept, of which nothing will be used any more."""
+        self._early.release()
 
     def _take_codec(self, codec: Codec) -> None:
         """Go on with another codec; the same one, negotiated once more, changes nothing of what is under way."""

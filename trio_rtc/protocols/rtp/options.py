@@ -26,6 +26,9 @@ class RtpOptions:
         source_timeout: Seconds of silence after which an incoming source is forgotten (RFC 3550 section 6.3.5).
         keyframe_interval: Seconds that pass at least between two requests for a keyframe of one source.
         max_early_packets: Packets that are kept until the keys are there, which may come a moment later.
+        max_early_media_bytes: What the first packets of video that nobody wants yet may take, of all sources together:
+            their payloads, and 512 bytes for each packet. Beyond, the source whose first packets are the oldest loses
+            them, and a keyframe is requested once somebody wants its video (``early_media_dropped``).
         max_idle_sources: Sources without a stream whose replay windows are kept (:mod:`.idle_sources`).
         red_loss: Part of our packets, 0 to 1, that must be lost so that sound is sent with redundancy where that was
             negotiated; it is left off again at half of that.
@@ -49,6 +52,7 @@ class RtpOptions:
     source_timeout: float = attrs.field(default=60.0, validator=gt(0))
     keyframe_interval: float = attrs.field(default=0.3, validator=gt(0))
     max_early_packets: int = attrs.field(default=64, validator=ge(0))
+    max_early_media_bytes: int = attrs.field(default=16 << 20, validator=ge(0))
     max_idle_sources: int = attrs.field(default=256, validator=gt(0))
     red_loss: float = attrs.field(default=0.02, validator=[ge(0), attrs.validators.le(1)])
     fec_loss: float = attrs.field(default=0.01, validator=[ge(0), attrs.validators.le(1)])

@@ -32,6 +32,7 @@ from .options import RtpOptions
 from .packet import RtpPacket
 from .parameters import Codec, CodecRole, ReceiveParameters
 from .path_feedback import PathFeedback
+from .receive_budgets import ReceiveBudgets
 from .received_sections import ReceivedSections
 from .redundancy import fec_counters
 from .reports import MAX_FEEDBACK
@@ -103,6 +104,7 @@ class ReceivingSide:
         self._ready: dict[int, list[RtpPacket]] = {}
         self._feedback = PathFeedback(options.congestion, 2 * options.max_streams)
         self._synchronizer = Synchronizer(options.lip_sync)
+        self._budgets = ReceiveBudgets(options)
         self._idle = IdleSources(options.max_idle_sources)
         self._departed = DepartedSources()
         self.dropped: Counter[str] = Counter()
@@ -381,7 +383,8 @@ class ReceivingSide:
 
     def _start(self, ssrc: int, route: Route) -> IncomingStream:
         mid = route.section.mid
-        stream = IncomingStream(mid, ssrc, route.rid, self._options, self._sections.extensions[mid])
+        extensions = self._sections.extensions[mid]
+        stream = IncomingStream(mid, ssrc, route.rid, self._options, extensions, budgets=self._budgets)
         demand = self._demands.get(mid, Demand())
         self._demand(stream, demand)
         stream.rtx_ssrc = self._sections.retransmits(ssrc)
@@ -477,6 +480,7 @@ class ReceivingSide:
 
     def _end(self, stream: IncomingStream) -> None:
         del self._streams[stream.ssrc]
+        stream.end()
         self._leaving.pop(stream.ssrc, None)
         self._deadlines.forget(stream.ssrc)
         add_to(self._ended, incoming_totals(stream))
@@ -544,7 +548,7 @@ class ReceivingSide:
 
     def counters(self) -> Mapping[str, float]:
         """Return what all streams have counted together, and what was dropped, by reason."""
-        totals: Totals = dict(self._feedback.counters())
+        totals: Totals = {**self._feedback.counters(), **self._budgets.counters()}
         add_to(totals, self._ended)
         for receiver in self._flexfec.values():
             add_to(totals, fec_counters("flexfec", receiver))

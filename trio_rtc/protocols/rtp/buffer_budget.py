@@ -1,0 +1,76 @@
+"""One bound for the buffers of all streams of a session.
+
+A peer chooses how many streams it sends, so a bound for each stream is not a bound for the session. The buffers of one
+kind share a :class:`BufferBudget`: each reports what it adds and removes, and when their sum exceeds the budget, whole
+buffers are discarded until it does not.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+PACKET_OVERHEAD: Final = 512
+"""Bytes that a buffered packet counts beside its payload: the objects of a packet take about as much (CPython)."""
+
+
+class Buffer(Protocol):
+    """A buffer that shares a budget with others."""
+
+    def discard(self) -> None:
+        """Drop everything and release it from the budget."""
+
+
+BufferChoice = Callable[[Mapping[Buffer, int]], Buffer]
+"""Returns which buffer to discard, of the sizes of those that are not empty, in the order in which they filled."""
+
+
+def oldest(sizes: Mapping[Buffer, int]) -> Buffer:
+    """Return the buffer that has not been empty for the longest time."""
+    return next(iter(sizes))
+
+
+def largest(sizes: Mapping[Buffer, int]) -> Buffer:
+    """Return the buffer that holds most; of several the oldest."""
+    return max(sizes, key=sizes.__getitem__)
+
+
+class BufferBudget:
+    """The bound for the buffers of one kind.
+
+    Args:
+        max_bytes: What all buffers may hold together.
+        choice: Which buffer is discarded when they hold more.
+
+    Attributes:
+        size: Bytes that all buffers hold now; at most ``max_bytes`` whenever ``add`` has returned.
+        discarded: How many buffers were discarded.
+    """
+
+    __slots__ = ("_choice", "_max_bytes", "_sizes", "discarded", "size")
+
+    def __init__(self, max_bytes: int, choice: BufferChoice) -> None:
+        self.size = 0
+        self.discarded = 0
+        self._max_bytes = max_bytes
+        self._choice = choice
+        self._sizes: dict[Buffer, int] = {}
+
+    def add(self, buffer: Buffer, size: int) -> None:
+        """Record bytes that a buffer has added; discard buffers, this one perhaps, until all fit the budget."""
+        self._sizes[buffer] = self._sizes.get(buffer, 0) + size
+        self.size += size
+        while self.size > self._max_bytes:
+            self.discarded += 1
+            self._choice(self._sizes).discard()
+
+    def remove(self, buffer: Buffer, size: int) -> None:
+        """Record bytes that a buffer has removed."""
+        left = self._sizes[buffer] - size
+        self.size -= size
+        if left:
+            self._sizes[buffer] = left
+        else:
+            del self._sizes[buffer]
+
+    def release(self, buffer: Buffer) -> None:
+        """Record that a buffer is empty."""
+        self.size -= self._sizes.pop(buffer, 0)
