@@ -2,19 +2,25 @@
 
 A server, the flooding clients and two members that talk have a process each. The two members are in a room of their own
 and send a message back and forth. Shown is how long that takes while others send, as fast as TCP takes it, empty
-fragments, pings or messages, or open connections and say nothing. The beginning of the flood is included.
+fragments, pings or messages, open connections and say nothing, or open and close them. The beginning of the flood is
+included. All is measured without and with TLS.
 """
 
 import argparse
 import os
+import ssl
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
+from pathlib import Path
 
 import trio
 
+from tests.strategies.tls_server import self_signed
 from trio_rtc import signaling
 from trio_rtc.signaling.plain_errors import plain_errors
 
@@ -29,54 +35,101 @@ FLOODS = {
     "pings": (b"", (b"\x89\x80" + MASK) * 2000),
     "messages": (b"", (b"\x81" + bytes([0x80 | len(TEXT)]) + MASK + TEXT) * 1000),
     "idle": (b"", b""),
+    "connections": (b"", b""),
 }
 
 
-async def serve() -> None:
-    """Run a server with its defaults, and print its port."""
+async def serve(certificate: str) -> None:
+    """Run a server with its defaults, and print its port.
+
+    Args:
+        certificate: The file with the key and certificate for TLS; empty for none.
+    """
+    context = None
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
     async with trio.open_nursery() as nursery:
-        server = await nursery.start(signaling.serve)
+        server = await nursery.start(partial(signaling.serve, ssl_context=context))
         print(server.port, flush=True)
 
 
-async def flood(kind: str, port: int, count: int) -> None:
-    """Send the same again and again, in many connections."""
+class Flood:
+    """What a flooding client does, again and again.
 
-    async def send() -> None:
-        first, again = FLOODS[kind]
-        with suppress(trio.BrokenResourceError, OSError):
-            stream = await trio.open_tcp_stream("127.0.0.1", port)
-            if not again:
-                await stream.receive_some()  # never says anything, until the server has had enough
-                return
-            await stream.send_all(HANDSHAKE % os.getpid())
-            await stream.receive_some()
-            await stream.send_all(first)
-            with plain_errors():
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(_discard, stream)
-                    while True:
-                        await stream.send_all(again)
+    Args:
+        kind: One of ``FLOODS``.
+        port: Where the server listens.
+        certificate: The server's, for TLS; empty for none.
+    """
 
-    async def send_again() -> None:
+    def __init__(self, kind: str, port: int, certificate: str) -> None:
+        self._first, self._again = FLOODS[kind]
+        self._port = port
+        self._context = client_context(certificate)
+        self._run = {"idle": self._idle, "connections": self._connect}.get(kind, self._send)
+        self._hello = HANDSHAKE % 0 if self._context is None else client_hello(self._context)
+
+    async def run(self) -> None:
+        """Flood until cancelled."""
         while True:
-            await send()
+            with suppress(trio.BrokenResourceError, OSError):
+                async with await trio.open_tcp_stream("127.0.0.1", self._port) as stream:
+                    await self._run(stream)
 
+    async def _idle(self, stream: trio.SocketStream) -> None:
+        await stream.receive_some()  # never says anything, until the server has had enough
+
+    async def _connect(self, stream: trio.SocketStream) -> None:
+        await stream.send_all(self._hello)
+        await stream.receive_some()  # so that the server has paid for its answer
+
+    async def _send(self, transport: trio.abc.Stream) -> None:
+        stream = transport
+        if self._context is not None:
+            stream = trio.SSLStream(transport, self._context, server_hostname="127.0.0.1")
+        await stream.send_all(HANDSHAKE % os.getpid())
+        await stream.receive_some()
+        await stream.send_all(self._first)
+        with plain_errors():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_discard, stream)
+                while True:
+                    await stream.send_all(self._again)
+
+
+async def flood(kind: str, port: int, count: int, certificate: str) -> None:
+    """Run so many flooding clients until cancelled."""
+    flooding = Flood(kind, port, certificate)
     async with trio.open_nursery() as nursery:
         for _ in range(count):
-            nursery.start_soon(send_again)
+            nursery.start_soon(flooding.run)
 
 
-async def _discard(stream: trio.SocketStream) -> None:
+async def _discard(stream: trio.abc.Stream) -> None:
     with suppress(trio.BrokenResourceError):
         while await stream.receive_some():
             pass
 
 
-async def measure(port: int, seconds: float, flooding: tuple[str, ...]) -> list[float]:
+def client_context(certificate: str) -> ssl.SSLContext | None:
+    """Return the context of a client that trusts the certificate in a file; ``None`` without a file."""
+    return ssl.create_default_context(cafile=certificate) if certificate else None
+
+
+def client_hello(context: ssl.SSLContext) -> bytes:
+    """Return a ClientHello to send as often as one likes: it costs the server a signature and its sender nothing."""
+    outgoing = ssl.MemoryBIO()
+    client = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="127.0.0.1")
+    with suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return outgoing.read()
+
+
+async def measure(port: int, seconds: float, certificate: str, flooding: tuple[str, ...]) -> list[float]:
     """Return round trips between two members, in milliseconds."""
     times: list[float] = []
-    async with pair(f"ws://127.0.0.1:{port}/") as (one, other), trio.open_nursery() as nursery:
+    async with pair(port, certificate) as (one, other), trio.open_nursery() as nursery:
 
         async def echo() -> None:
             async for message in other:
@@ -97,9 +150,12 @@ async def measure(port: int, seconds: float, flooding: tuple[str, ...]) -> list[
 
 
 @asynccontextmanager
-async def pair(url: str) -> AsyncIterator[tuple[signaling.Peer, signaling.Peer]]:
+async def pair(port: int, certificate: str) -> AsyncIterator[tuple[signaling.Peer, signaling.Peer]]:
     """Enter a room twice."""
-    async with signaling.connect(url, room="pair") as first, signaling.connect(url, room="pair") as second:
+    context = client_context(certificate)
+    url = f"{'ws' if context is None else 'wss'}://127.0.0.1:{port}/"
+    enter = partial(signaling.connect, url, room="pair", ssl_context=context)
+    async with enter() as first, enter() as second:
         yield await first.receive(), await second.receive()
 
 
@@ -118,31 +174,37 @@ def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
             running.terminate()
 
 
+def measure_floods(seconds: float, certificate: str) -> None:
+    """Print a line for each flood."""
+    name = f"clients that flood{', TLS' if certificate else ''}"
+    print(f"{name:25} {'median':>9} {'95 of 100':>12} {'longest':>12}")
+    kinds = [(kind, count) for kind in FLOODS for count in (1, 20)]
+    for kind, count in (("idle", 0), *kinds, ("idle", 300)):
+        with process("--role", "serve", certificate) as server:
+            assert server.stdout is not None
+            port = server.stdout.readline().strip()
+            flooding = (kind, port, str(count), certificate)
+            times = trio.run(measure, int(port), seconds, certificate, flooding)
+        figures = (statistics.median(times), statistics.quantiles(times, n=20)[-1], max(times))
+        print(f"{count:4} {kind:17}", *(f"{figure:9.1f} ms" for figure in figures), flush=True)
+
+
 def main() -> None:
-    """Show a line for each flood."""
+    """Show a table without TLS and one with it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--role", nargs="*", default=[])
     arguments = parser.parse_args()
     match arguments.role:
-        case ["serve"]:
-            trio.run(serve)
-        case ["flood", kind, port, count]:
-            trio.run(flood, kind, int(port), int(count))
+        case ["serve", certificate]:
+            trio.run(serve, certificate)
+        case ["flood", kind, port, count, certificate]:
+            trio.run(flood, kind, int(port), int(count), certificate)
         case _:
-            print(f"{'clients that flood':25} {'median':>9} {'95 of 100':>12} {'longest':>12}")
-            for kind, count in (
-                ("idle", 0),
-                *((kind, count) for kind in FLOODS for count in (1, 20)),
-                ("idle", 300),
-            ):
-                with process("--role", "serve") as server:
-                    assert server.stdout is not None
-                    port = server.stdout.readline().strip()
-                    flooding = (kind, port, str(count))
-                    times = trio.run(measure, int(port), arguments.seconds, flooding)
-                figures = (statistics.median(times), statistics.quantiles(times, n=20)[-1], max(times))
-                print(f"{count:4} {kind:17}", *(f"{figure:9.1f} ms" for figure in figures), flush=True)
+            measure_floods(arguments.seconds, "")
+            with tempfile.TemporaryDirectory() as directory:
+                self_signed(Path(directory))
+                measure_floods(arguments.seconds, str(Path(directory, "server.pem")))
 
 
 if __name__ == "__main__":

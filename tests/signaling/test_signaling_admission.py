@@ -1,11 +1,18 @@
 """Which connections a server keeps when there are too many, and which pages may connect. Without input and output."""
 
+import math
 from http import HTTPStatus
 
 import pytest
 
 from trio_rtc.signaling import ServerOptions
-from trio_rtc.signaling.admission import Admitted, ConnectionTable, source_of
+from trio_rtc.signaling.admission import (
+    MAX_RATED_SOURCES,
+    Admitted,
+    ConnectionRates,
+    ConnectionTable,
+    source_of,
+)
 from trio_rtc.signaling.origin import OriginPolicy, own_names
 
 
@@ -77,6 +84,37 @@ def test_connections_without_an_address_are_bounded_together_only() -> None:
     for number in range(20):
         assert arrivals.table.open(arrivals.add(str(number), None)) is None
     assert arrivals.displaced == []
+
+
+def test_an_address_may_connect_at_the_allowed_rate_however_often_it_tries() -> None:
+    rates = ConnectionRates(ServerOptions(connection_rate=10, connection_burst=25))
+    assert sum(rates.admit("a", 5.0) for _ in range(1000)) == 25
+    # A hundred tries a second, for four seconds.
+    assert sum(rates.admit("a", 5.0 + number / 100) for number in range(1, 401)) == 40
+    assert sum(rates.admit("b", 9.0) for _ in range(1000)) == 25
+    assert sum(rates.admit("a", 1000.0) for _ in range(1000)) == 25
+    assert len(rates) == 2
+
+
+def test_connections_without_an_address_or_with_an_infinite_burst_come_at_any_rate() -> None:
+    rates = ConnectionRates(ServerOptions(connection_rate=1, connection_burst=1))
+    assert all(rates.admit(None, 0.0) for _ in range(1000))
+    assert len(rates) == 0
+    rates = ConnectionRates(ServerOptions(connection_burst=math.inf))
+    assert all(rates.admit("proxy", number / 1000) for number in range(1000))
+
+
+def test_the_rates_of_many_addresses_are_bounded_and_a_flood_is_not_forgotten() -> None:
+    rates = ConnectionRates(ServerOptions(connection_rate=1, connection_burst=1))
+    assert rates.admit("flood", 0.0)
+    for number in range(3 * MAX_RATED_SOURCES):
+        assert rates.admit(str(number), 0.0)
+        if number % 1000 == 0:
+            assert not rates.admit("flood", 0.0)
+    assert len(rates) == MAX_RATED_SOURCES
+    # Of the others the latest are recorded.
+    assert not rates.admit(str(2 * MAX_RATED_SOURCES + 2), 0.0)
+    assert rates.admit("0", 0.0)
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,79 @@ async def test_connections_of_an_address_are_bounded(autojump_clock: trio.testin
         assert server.counts().refused == 1
 
 
+async def test_an_address_that_connects_too_often_is_answered_429_unread(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    options = ServerOptions(connection_rate=2, connection_burst=5, max_connections_per_address=1000)
+    server = SignalingServer(options=options)
+    answers = []
+    async with AsyncExitStack() as stack:
+        # Ten a second from one /64 network.
+        for number in range(100):
+            stream = await stack.enter_async_context(connected(server, f"2001:db8::{number:x}"))
+            answers.append((await head_of(stream))[9:12])
+            await trio.sleep(0.1)
+        other = await stack.enter_async_context(connected(server, "2001:db8:0:1::"))
+        assert (await head_of(other)).startswith(b"HTTP/1.1 101 ")
+    assert answers[:5] == [b"101"] * 5
+    assert set(answers) == {b"101", b"429"}
+    assert answers.count(b"101") == pytest.approx(5 + 2 * 100 * 0.1, abs=1)
+    counts = server.counts()
+    assert (counts.accepted, counts.rate_limited) == (101, answers.count(b"429"))
+    assert (counts.refused, counts.failed) == (0, 0)
+
+
+async def test_with_tls_an_address_that_connects_too_often_costs_no_handshake(
+    tmp_path_factory: pytest.TempPathFactory, autojump_clock: trio.testing.MockClock
+) -> None:
+    certificate, context = self_signed(tmp_path_factory.mktemp("tls"))
+    handshakes: list[str | None] = []
+    context.sni_callback = lambda _socket, name, _context: handshakes.append(name)
+    server = SignalingServer(
+        options=ServerOptions(connection_rate=1, connection_burst=2), ssl_context=context
+    )
+
+    async def shakes_hands() -> bool:
+        async with trio.open_nursery() as nursery:
+            transport = connect(server, "192.0.2.1", nursery)
+            trusting = ssl.create_default_context(cadata=certificate)
+            stream = trio.SSLStream(transport, trusting, server_hostname="127.0.0.1", https_compatible=True)
+            try:
+                await stream.do_handshake()
+            except trio.BrokenResourceError:
+                return False
+            finally:
+                await trio.aclose_forcefully(stream)
+            return True
+
+    assert [await shakes_hands() for _ in range(5)] == [True, True, False, False, False]
+    await trio.sleep(1)
+    assert [await shakes_hands() for _ in range(2)] == [True, False]
+    assert len(handshakes) == 3
+    assert (server.counts().rate_limited, server.counts().failed) == (4, 0)
+
+
+async def test_a_connection_that_is_turned_away_and_not_read_is_closed_in_time(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    server = SignalingServer(options=ServerOptions(connection_burst=0, close_timeout=2))
+    ours, theirs = trio.testing.lockstep_stream_pair()
+    started = trio.current_time()
+    await server.handle_stream(theirs, address="192.0.2.1")
+    assert trio.current_time() - started == pytest.approx(2)
+    assert (server.counts().rate_limited, server.counts().failed) == (1, 0)
+    await ours.aclose()
+
+
+async def test_a_client_learns_that_its_address_connects_too_often() -> None:
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(partial(signaling.serve, options=ServerOptions(connection_burst=0)))
+        with pytest.raises(signaling.SignalingError, match="429 Too Many Requests"):
+            async with signaling.connect(f"ws://127.0.0.1:{server.port}/", room="r"):
+                pass
+        nursery.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize(
     ("hosts", "host", "status"),
     [

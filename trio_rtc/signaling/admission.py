@@ -5,6 +5,9 @@ an attacker nothing but a TCP connection, so they never keep a newcomer out: the
 oldest one of its own address, or of the address that has the most. A newcomer can therefore be kept out only by
 somebody who fills the whole table within the time that a handshake takes. Open connections stay; when there are as
 many as allowed, further handshakes are refused.
+
+How often an address may connect is bounded before all that, so that what each connection costs (a TLS handshake, the
+parsing of a request) is spent at a bounded rate.
 """
 
 import ipaddress
@@ -14,8 +17,48 @@ from http import HTTPStatus
 import attrs
 
 from .options import ServerOptions
+from .rate import TokenBucket
 
 _IPV6_NETWORK_BITS = 64
+MAX_RATED_SOURCES = 4096
+"""Addresses whose rate of new connections is recorded."""
+
+
+class ConnectionRates:
+    """Rate of new connections of each address, as token buckets in a table of bounded size.
+
+    A refused connection takes no token, so an address that keeps trying is still admitted at the allowed rate. When the
+    table is full, the bucket goes that was used longest ago: an address that floods keeps its own in use.
+
+    Args:
+        options: How often an address may connect.
+    """
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._options = options
+        # Ordered by their last use.
+        self._buckets: dict[str, TokenBucket] = {}
+
+    def admit(self, source: str | None, now: float) -> bool:
+        """Record a new connection at time ``now`` (seconds); return whether its address may connect.
+
+        Args:
+            source: From ``source_of``. Connections without an address are all admitted.
+            now: The current time.
+        """
+        if source is None:
+            return True
+        bucket = self._buckets.pop(source, None)
+        if bucket is None:
+            bucket = TokenBucket(self._options.connection_rate, self._options.connection_burst)
+            if len(self._buckets) >= MAX_RATED_SOURCES:
+                del self._buckets[next(iter(self._buckets))]
+        self._buckets[source] = bucket
+        return bucket.admit(now)
+
+    def __len__(self) -> int:
+        """Return for how many addresses a rate is recorded."""
+        return len(self._buckets)
 
 
 @attrs.define(eq=False)

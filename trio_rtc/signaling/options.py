@@ -15,6 +15,10 @@ class ServerOptions:
         max_connections_per_address: WebSockets at once from one IPv4 address or one IPv6 /64 network. Further
             handshakes are refused (429). Behind a reverse proxy all connections have the proxy's address: set it to
             ``max_connections`` there, and let the proxy count.
+        connection_rate: New connections a second from one IPv4 address or one IPv6 /64 network in the long run,
+            requests for pages included. Further ones are closed before TLS; without TLS they are answered with 429.
+            Behind a reverse proxy set ``connection_burst`` to ``math.inf``, and let the proxy count.
+        connection_burst: New connections that may come from one address at once.
         max_handshakes: Connections at once whose HTTP request or handshake is not complete. A further connection takes
             the place of the oldest one from the address that has the most.
         max_handshakes_per_address: The same from one address; the oldest one of this address goes.
@@ -39,6 +43,8 @@ class ServerOptions:
     limits: RoomLimits = attrs.field(factory=RoomLimits)
     max_connections: int = 1000
     max_connections_per_address: int = 100
+    connection_rate: float = 20.0
+    connection_burst: float = 200.0
     max_handshakes: int = 256
     max_handshakes_per_address: int = 32
     max_message_size: int = 65_536

@@ -1,4 +1,4 @@
-"""A bound on how much a client may send. Pure: time is passed in."""
+"""Bounds on how much a client may send, and how often it may connect. Pure: time is passed in."""
 
 import attrs
 
@@ -26,3 +26,11 @@ class TokenBucket:
         self._tokens = min(self.burst, self._tokens + elapsed * self.rate) - amount
         self._updated = now
         return max(0.0, -self._tokens / self.rate)
+
+    def admit(self, now: float, amount: float = 1.0) -> bool:
+        """Record an amount at time ``now`` if no pause is needed before it; return whether it was recorded."""
+        self.take(now, 0.0)
+        if self._tokens < amount:
+            return False
+        self._tokens -= amount
+        return True

@@ -7,6 +7,7 @@ sends what is queued, one pings. Nothing that a client does reaches further than
 * A client that sends more bytes, frames or messages than allowed is read more slowly, and TCP slows it down at the
   source.
 * A member that reads more slowly than the others talk is dismissed when its queue is full, or when it answers no ping.
+* An address that connects too often is turned away before it costs a TLS handshake.
 * Connections, rooms, members, the size of messages and the time for a handshake are limited.
 * Any exception that handling one connection raises ends that connection, is logged and counted. The parsers of HTTP,
   TLS, WebSocket and JSON were written by others, and what they raise for hostile bytes is not a closed list.
@@ -25,7 +26,7 @@ import trio
 from trio_rtc._environment import require_trio
 from trio_rtc.errors import ProtocolError
 
-from .admission import Admitted, ConnectionTable, source_of
+from .admission import Admitted, ConnectionRates, ConnectionTable, source_of
 from .connection_end import closing
 from .http import Page, RequestHead, answer, read_request_head, refuse
 from .messages import Addressed
@@ -54,6 +55,7 @@ class ServerCounts:
 
     Attributes:
         accepted: Connections that were accepted from the listening sockets.
+        rate_limited: Connections that were turned away at once, because their address connects too often.
         entered: Members that entered a room.
         displaced: Connections that made room for others before their handshake was complete.
         timed_out: Connections whose handshake took too long.
@@ -63,6 +65,7 @@ class ServerCounts:
     """
 
     accepted: int = 0
+    rate_limited: int = 0
     entered: int = 0
     displaced: int = 0
     timed_out: int = 0
@@ -97,6 +100,7 @@ class SignalingServer:
         self._origins = OriginPolicy(self._options.origins, own_names({*hosts, *self._options.hosts}))
         self._rooms = Rooms(self._options.limits)
         self._sessions: dict[str, MemberSession] = {}
+        self._rates = ConnectionRates(self._options)
         self._connections = ConnectionTable(self._options)
         self._counts = ServerCounts()
         self._warnings = TokenBucket(*_WARNINGS)
@@ -126,13 +130,31 @@ class SignalingServer:
             stream: The connection.
             address: The IP address that it is counted for; by default that of its socket, if it has one.
         """
-        pending = trio.CancelScope(deadline=trio.current_time() + self._options.handshake_timeout)
-        admitted = self._connections.add(source_of(address or _address_of(stream)), pending.cancel)
+        source = source_of(address or _address_of(stream))
         self._counts.accepted += 1
         try:
-            await self._serve_connection(stream, admitted, pending)
+            if self._rates.admit(source, trio.current_time()):
+                await self._serve_admitted(stream, source)
+            else:
+                self._counts.rate_limited += 1
+                await self._turn_away(stream)
         except* Exception as errors:
             self._record_end(errors)
+
+    async def _turn_away(self, stream: trio.abc.Stream) -> None:
+        """Close a connection, with an answer if that costs no TLS handshake. Nothing is read."""
+        if self._ssl_context is not None or isinstance(stream, trio.SSLStream):
+            await trio.aclose_forcefully(stream)
+            return
+        async with closing(stream, self._options.close_timeout):
+            with trio.move_on_after(self._options.close_timeout):
+                await refuse(stream, HTTPStatus.TOO_MANY_REQUESTS, "Too many new connections.", _NO_HEADERS)
+
+    async def _serve_admitted(self, stream: trio.abc.Stream, source: str | None) -> None:
+        pending = trio.CancelScope(deadline=trio.current_time() + self._options.handshake_timeout)
+        admitted = self._connections.add(source, pending.cancel)
+        try:
+            await self._serve_connection(stream, admitted, pending)
         finally:
             self._connections.remove(admitted)
 
