@@ -3,7 +3,7 @@
 import math
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -40,15 +40,16 @@ class NarrowSocket(socket.socket):
         self.destinations.append(destination)
         return count
 
-    def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, tuple[object, ...]]:
-        return self.recv(size, flags), self.source
+    def recvfrom_into(self, buffer: Any, size: int = 0, flags: int = 0) -> tuple[int, tuple[object, ...]]:
+        return self.recv_into(buffer, size, flags), self.source
 
-    def recvmsg(
-        self, size: int, ancillary_size: int = 0, flags: int = 0
-    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, tuple[object, ...]]:
-        data = self.recv(size, flags)
+    def recvmsg_into(
+        self, buffers: Iterable[Any], ancillary_size: int = 0, flags: int = 0
+    ) -> tuple[int, list[tuple[int, int, bytes]], int, tuple[object, ...]]:
+        (buffer,) = buffers
+        length = self.recv_into(buffer, 0, flags)
         ancillary = self.ancillary.pop(0) if len(self.ancillary) > 1 else self.ancillary[0]
-        return data, ancillary, 0, self.source
+        return length, ancillary, 0, self.source
 
 
 class NarrowIpv6Socket(NarrowSocket):

@@ -8,6 +8,7 @@ import socket
 import struct
 import sys
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -142,6 +143,56 @@ async def test_datagrams_of_any_sizes_keep_their_bounds(sizes: list[int]) -> Non
     batch = [bytes([index]) * size for index, size in enumerate(sizes)]
     async with open_sockets("127.0.0.1") as [sender, receiver]:
         assert await send_and_receive(sender, receiver, batch) == batch
+
+
+# -- what receiving allocates ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keeps_arrivals", [False, True])
+async def test_receiving_allocates_what_has_come_and_no_more(keeps_arrivals: bool) -> None:
+    async with open_sockets("127.0.0.1") as [sender, receiver]:
+        if keeps_arrivals:
+            receiver.keep_arrivals()
+        await send_and_receive(sender, receiver, numbered(1))
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            assert await send_and_receive(sender, receiver, numbered(20)) == numbered(20)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        # A buffer for the greatest datagram would be 64 KiB.
+        assert peak - before < 32 << 10
+
+
+async def test_without_segmentation_receiving_allocates_no_more_either() -> None:
+    async with narrow_socket() as (_, datagram_socket, far_end):
+        datagram_socket._segmentation = False
+        far_end.send(b"first")
+        await receive(datagram_socket, 1)
+        tracemalloc.start()
+        try:
+            far_end.send(b"second")
+            assert await receive(datagram_socket, 1) == [(REMOTE, b"second")]
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 32 << 10
+
+
+async def test_sockets_of_another_thread_receive_into_another_buffer() -> None:
+    """Two trio runs receive at the same time: the system call runs without the GIL."""
+
+    def buffer_of_this_thread() -> memoryview:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+            return SystemDatagramSocket(end, REMOTE)._buffer
+
+    here = buffer_of_this_thread()
+    assert buffer_of_this_thread() is here
+    assert await trio.to_thread.run_sync(buffer_of_this_thread) is not here
+
+
+# -- when datagrams came -----------------------------------------------------------------------------------------
 
 
 async def arrivals_of(

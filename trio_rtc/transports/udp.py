@@ -5,6 +5,10 @@ system call through trio costs several times the bare one. Where the kernel has 
 datagrams leaves in one call (``UDP_SEGMENT``) and arrives in one (``UDP_GRO``); elsewhere, datagrams go one
 by one. Where media is received, the kernel notes when each datagram came (``SO_TIMESTAMPNS``): those that are read
 together did not arrive together, and the bandwidth of the path is estimated from the differences.
+
+Datagrams are received into one buffer of the thread and copied out of it. ``recv`` would allocate a ``bytes`` object of
+the greatest size for each and shrink it: a hole of nearly 64 KiB in the C heap, into which longer-lived objects go, so
+that the next one does not fit. The heap grew by that although no memory was lost.
 """
 
 import contextlib
@@ -13,6 +17,7 @@ import logging
 import socket
 import struct
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
@@ -41,6 +46,16 @@ _ANCILLARY_SIZE = 64
 
 _WOULD_BLOCK = (errno.EAGAIN, errno.EWOULDBLOCK)
 _NO_SEGMENTATION = (errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOPT)
+
+
+class _ReceiveBuffer(threading.local):
+    """The buffer of a thread: receiving has no ``await``, but sockets of other threads may receive meanwhile."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(_MAX_PAYLOAD))
+
+
+_receive_buffer = _ReceiveBuffer()
 
 
 def _has_segmentation(sock: socket.socket) -> bool:
@@ -79,6 +94,7 @@ class SystemDatagramSocket:
         self._last_source: tuple[object, ...] | None = None
         self._last_remote = local_address
         self._arrivals: ArrivalTimes | None = None
+        self._buffer = _receive_buffer.view
         self.unsendable = 0
 
     @property
@@ -191,12 +207,14 @@ class SystemDatagramSocket:
         return self._last_remote
 
     def _receive_one(self) -> tuple[list[bytes], tuple[str, int], float]:
-        data, source = self._socket.recvfrom(_MAX_PAYLOAD)
-        return [data], source, 0.0
+        buffer = self._buffer
+        length, source = self._socket.recvfrom_into(buffer)
+        return [bytes(buffer[:length])], source, 0.0
 
     def _receive_joined(self) -> tuple[list[bytes], tuple[str, int], float]:
         """Return datagrams that came together, from whom, and the Unix time if the kernel has noted it, else 0."""
-        data, ancillary, _, source = self._socket.recvmsg(_MAX_PAYLOAD, _ANCILLARY_SIZE)
+        buffer = self._buffer
+        length, ancillary, _, source = self._socket.recvmsg_into((buffer,), _ANCILLARY_SIZE)
         size = 0
         stamped = 0.0
         for level, kind, value in ancillary:
@@ -204,9 +222,10 @@ class SystemDatagramSocket:
                 size = int.from_bytes(value[:4], sys.byteorder)
             elif level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
                 stamped = seconds_of(value)
-        if 0 < size < len(data):
-            return [data[at : at + size] for at in range(0, len(data), size)], source, stamped
-        return [data], source, stamped
+        if 0 < size < length:
+            data = buffer[:length]
+            return [bytes(data[at : at + size]) for at in range(0, length, size)], source, stamped
+        return [bytes(buffer[:length])], source, stamped
 
     def _send(self, batch: Sequence[bytes], destination: tuple[object, ...]) -> int:
         """Send as much as the socket's buffer takes. Returns how many datagrams are dealt with."""
