@@ -1,5 +1,6 @@
 """trio_rtc.testing.run: the same seed gives the same packets, wherever and however often the program runs."""
 
+import itertools
 import os
 import random
 import subprocess
@@ -49,6 +50,25 @@ def test_a_run_inside_a_hypothesis_example_sends_the_same_packets(program: str) 
 
     inside()
     assert digest_of(program, 4) != outside
+
+
+def test_ready_tasks_run_in_any_order_whatever_trio_did_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself trio keeps the order of ready tasks or reverses it; pytest-trio changes that for all tests."""
+    monkeypatch.setattr("trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING", False)
+
+    async def run_three() -> tuple[int, ...]:
+        order: list[int] = []
+
+        async def note(number: int) -> None:
+            order.append(number)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(3):
+                nursery.start_soon(note, number)
+        return tuple(order)
+
+    assert {run(run_three, seed=seed) for seed in range(60)} == set(itertools.permutations(range(3)))
+    assert trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING is False
 
 
 def test_nothing_is_changed_after_a_run() -> None:
