@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.dtls import CIPHER_SUITES, SRTP_PROFILES, NamedGroup
 from trio_rtc.protocols.dtls.extensions import (
+    ExtensionType,
     encode_use_srtp,
     parse_number_list,
     parse_numbers,
@@ -17,9 +19,11 @@ from trio_rtc.protocols.dtls.extensions import (
 )
 from trio_rtc.protocols.dtls.messages import (
     CertificateRequest,
+    CertificateType,
     CertificateVerify,
     ClientHello,
     HandshakeMessage,
+    HandshakeType,
     HelloVerifyRequest,
     ServerHello,
     ServerKeyExchange,
@@ -36,6 +40,7 @@ from trio_rtc.protocols.dtls.reassembly import (
     Reassembler,
     parse_fragments,
 )
+from trio_rtc.protocols.dtls.signature import SignatureScheme
 
 numbers = st.integers(0, 0xFFFF)
 number_lists = st.lists(numbers, min_size=1, max_size=20).map(tuple)
@@ -166,6 +171,35 @@ def test_a_fragment_beyond_its_message() -> None:
         parse_fragments(bytes(encoded))
 
 
+def test_numbers_of_the_registries_of_iana() -> None:
+    """They matter to other implementations only: two peers of our own agree on any."""
+    assert [suite.identifier for suite in CIPHER_SUITES] == [0xC02B, 0xC02F, 0xC02C, 0xC030, 0xCCA9, 0xCCA8]
+    assert {profile.name: profile.identifier for profile in SRTP_PROFILES} == {
+        "SRTP_AES128_CM_HMAC_SHA1_80": 1,
+        "SRTP_AEAD_AES_128_GCM": 7,
+        "SRTP_AEAD_AES_256_GCM": 8,
+    }
+    assert [(group.label, group.value) for group in NamedGroup] == [
+        ("secp256r1", 23),
+        ("secp384r1", 24),
+        ("x25519", 29),
+    ]
+    assert {scheme.name: scheme.value for scheme in SignatureScheme} == {
+        "RSA_PKCS1_SHA256": 0x0401,
+        "RSA_PKCS1_SHA384": 0x0501,
+        "RSA_PKCS1_SHA512": 0x0601,
+        "ECDSA_SECP256R1_SHA256": 0x0403,
+        "ECDSA_SECP384R1_SHA384": 0x0503,
+        "ECDSA_SECP521R1_SHA512": 0x0603,
+        "RSA_PSS_RSAE_SHA256": 0x0804,
+        "RSA_PSS_RSAE_SHA384": 0x0805,
+        "RSA_PSS_RSAE_SHA512": 0x0806,
+    }
+    assert [kind.value for kind in HandshakeType] == [0, 1, 2, 3, 11, 12, 13, 14, 15, 16, 20]
+    assert [kind.value for kind in ExtensionType] == [10, 11, 13, 14, 23, 43, 0xFF01]
+    assert [kind.value for kind in CertificateType] == [1, 64]
+
+
 # Reassembly
 
 
@@ -232,6 +266,15 @@ def test_memory_is_bounded() -> None:
     reassembler.add(0, Fragment(1, 100, 0, 0, bytes(100)))
     assert reassembler.take(0) is not None
     assert reassembler.add(0, Fragment(1, 100, 3, 0, b"")) is Outcome.STORED
+
+
+def test_an_earlier_message_takes_the_room_of_the_last_one() -> None:
+    reassembler = Reassembler(100, 250)
+    reassembler.add(0, Fragment(1, 100, 1, 0, bytes(100)))
+    reassembler.add(0, Fragment(1, 100, 2, 0, bytes(100)))
+    assert reassembler.add(0, Fragment(1, 100, 0, 0, bytes(100))) is Outcome.STORED
+    taken = [reassembler.take(0) for _ in range(3)]
+    assert [message and message.sequence for message in taken] == [0, 1, None]
 
 
 def test_a_contradicting_fragment_replaces_what_was_there() -> None:

@@ -1,5 +1,6 @@
 """Records once the keys are there: replayed, forged, malformed, of another epoch; alerts true and false."""
 
+import itertools
 import random
 from typing import Any
 
@@ -20,7 +21,9 @@ from trio_rtc.protocols.dtls import (
     DtlsRole,
 )
 from trio_rtc.protocols.dtls.alert import Alert
-from trio_rtc.protocols.dtls.record import HEADER, MAX_FRAGMENT, parse_records
+from trio_rtc.protocols.dtls.counters import Counters
+from trio_rtc.protocols.dtls.protection import EpochWriter, NullProtection
+from trio_rtc.protocols.dtls.record import HEADER, MAX_FRAGMENT, VERSION_1_2, ContentType, parse_records
 from trio_rtc.protocols.dtls.replay import ReplayWindow
 
 SUITES = pytest.mark.parametrize("suite", CIPHER_SUITES[::2], ids=lambda suite: suite.name)
@@ -127,6 +130,33 @@ def test_records_of_other_epochs_are_dropped() -> None:
         assert received(pair, [datagram[:3] + epoch.to_bytes(2, "big") + datagram[5:]]) == []
     assert pair.server.counters.wrong_epoch == 3
     assert received(pair, [datagram]) == [b"1"]
+
+
+def test_plaintext_of_as_many_bytes_as_a_record_may_have() -> None:
+    """RFC 6347 section 4.1: at most 2 ** 14 bytes, wherever the record lies in its datagram."""
+    datagram = bytes(20) + bytes(range(256)) * 65
+    protection = NullProtection()
+    assert protection.open(ContentType.HANDSHAKE, 0, datagram, 20, 20 + 16_384) == datagram[20 : 20 + 16_384]
+    with pytest.raises(ProtocolError, match="plaintext of more than"):
+        protection.open(ContentType.HANDSHAKE, 0, datagram, 20, 20 + 16_385)
+
+
+def test_every_record_of_a_batch_is_numbered_and_counted() -> None:
+    counters = Counters()
+    writer = EpochWriter(1, NullProtection(), counters)
+    batches = [writer.seal_batch(ContentType.APPLICATION_DATA, [b"a", b"b"]), [writer.seal(22, b"c")]]
+    sequences = [record.sequence for batch in batches for (record,) in map(parse_records, batch)]
+    assert sequences == [0, 1, 2]
+    assert counters.records_sent == 3
+
+
+def test_records_behind_the_thirty_second_of_a_datagram_are_not_read() -> None:
+    record = HEADER.pack(ContentType.HANDSHAKE, VERSION_1_2, 0, 1) + b"x"
+    assert len(list(parse_records(32 * record))) == 32
+    records = parse_records(33 * record)
+    assert len(list(itertools.islice(records, 32))) == 32
+    with pytest.raises(ProtocolError, match="more than 32 records"):
+        next(records)
 
 
 def test_data_in_the_clear_is_never_delivered() -> None:
