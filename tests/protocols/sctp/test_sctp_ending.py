@@ -28,6 +28,17 @@ def test_heartbeats_keep_asking_and_measure() -> None:
     assert pair.is_connected
 
 
+def test_no_heartbeat_asks_a_peer_that_acknowledges_data() -> None:
+    """RFC 9260 section 8.3: HEARTBEATs are for an idle path."""
+    pair = SctpPair(SctpOptions(heartbeat_interval=30.0)).connect()
+    for _ in range(12):
+        pair.left.association.send(1, 53, b"here", pair.now)
+        pair.run_for(10)
+    assert pair.kinds_sent(0)[HEARTBEAT] == 0
+    pair.run_for(30)
+    assert pair.kinds_sent(0)[HEARTBEAT] == 1
+
+
 def test_an_outage_that_consent_forgives_ends_nothing() -> None:
     pair = SctpPair().connect()
     pair.run_for(29)
@@ -67,6 +78,17 @@ def test_shutdown_delivers_everything_first_whatever_is_lost(both: bool, sender:
     assert pair.run(lambda: pair.is_closed, 100)
     assert [end.closed_event() for end in pair.ends] == [Closed(None), Closed(None)]
     assert [end.on_stream(1) for end in pair.ends] == [[bytes(50_000)]] * 2
+
+
+def test_what_the_peer_still_sends_is_taken_in_shutdown_sent() -> None:
+    """RFC 9260 section 9.2: each DATA chunk is acknowledged until the peer's SHUTDOWN ACK."""
+    pair = SctpPair().connect()
+    pair.right.association.send(1, 53, bytes(50_000), pair.now)
+    pair.left.association.shutdown(pair.now)
+    pair.run(lambda: SHUTDOWN in pair.kinds_sent(0), 0.001)
+    assert pair.run(lambda: pair.is_closed, 10)
+    assert pair.left.on_stream(1) == [bytes(50_000)]
+    assert [end.closed_event() for end in pair.ends] == [Closed(None), Closed(None)]
 
 
 def test_shutdown_during_the_handshake() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.sctp.cookie import Capabilities, StateCookie, parse_cookie
 from trio_rtc.protocols.sctp.packet import chunks
-from trio_rtc.protocols.sctp.packet.causes import describe_causes, user_initiated_abort
+from trio_rtc.protocols.sctp.packet.causes import CauseCode, describe_causes, user_initiated_abort
 from trio_rtc.protocols.sctp.packet.data import DATA_HEADER, DATA_HEADER_SIZE
 from trio_rtc.protocols.sctp.packet.header import (
     CommonHeader,
@@ -26,6 +26,12 @@ from trio_rtc.protocols.sctp.packet.reconfiguration import (
     Result,
     parse_reconfiguration,
 )
+
+
+def test_causes_have_the_numbers_of_rfc_9260() -> None:
+    """Section 3.3.10, in its order."""
+    assert [cause.value for cause in CauseCode] == list(range(1, 14))
+
 
 bits16 = st.integers(0, 0xFFFF)
 bits32 = st.integers(0, 0xFFFFFFFF)

@@ -2,6 +2,7 @@
 
 import random
 
+import attrs
 import pytest
 
 from tests.strategies.sctp_pair import DATA, SACK, START, LoseNth, SctpPair, chunk_kinds, lose_share
@@ -144,6 +145,33 @@ def test_an_answer_is_never_held_back() -> None:
     assert chunk_kinds(packet) == [SACK, DATA]
 
 
+def test_an_answer_carries_the_acknowledgement_that_could_still_wait() -> None:
+    pair = SctpPair().connect()
+    for end in pair.ends:
+        end.association.send(1, 53, b"first", pair.now)
+    pair.run_for(1)
+    pair.right.association.send(1, 53, b"question", pair.now)
+    (question,) = pair.right.association.datagrams_to_send(pair.now)
+    association = pair.left.association
+    association.receive([question], pair.now)
+    assert association.datagrams_to_send(pair.now) == []
+    association.send(1, 53, b"answer", pair.now)
+    (packet,) = association.datagrams_to_send(pair.now)
+    assert chunk_kinds(packet) == [SACK, DATA]
+
+
+@pytest.mark.parametrize(("missing", "packets"), [(0, 16), (1, 0)])
+def test_a_batch_of_full_packets_is_not_held_back(missing: int, packets: int) -> None:
+    """1132 bytes of data fill a packet of 1160: 12 of header, 16 of the DATA chunk's."""
+    pair = SctpPair(SctpOptions(initial_window_packets=100)).connect()
+    pair.run_for(1)
+    association = pair.left.association
+    association.send(1, 53, b"first", pair.now)
+    assert len(association.datagrams_to_send(pair.now)) == 1
+    association.send(1, 53, bytes(16 * 1132 - missing), pair.now)
+    assert [len(packet) for packet in association.datagrams_to_send(pair.now)] == [1160] * packets
+
+
 def test_without_coalescing_everything_leaves_at_once() -> None:
     pair = SctpPair(SctpOptions(coalescing_delay=0.0)).connect()
     for _ in range(5):
@@ -201,9 +229,45 @@ def test_misuse_is_told_at_once() -> None:
     with pytest.raises(InvalidStateError):
         association.connect(START)
     with pytest.raises(ValueError, match="multiple of four"):
-        SctpOptions(max_packet_size=1171)
+        SctpOptions(max_packet_size=1170)
+    with pytest.raises(ValueError, match="from 512 on"):
+        SctpOptions(max_packet_size=508)
+    assert SctpOptions(max_packet_size=512).max_packet_size == 512
     with pytest.raises(ValueError, match="must hold"):
         SctpOptions(receive_buffer_size=300_000)
+
+
+def test_options_are_what_the_documentation_says() -> None:
+    options = attrs.asdict(SctpOptions())
+    del options["congestion_controller"]
+    assert options == {
+        "local_port": 5000,
+        "remote_port": 5000,
+        "max_packet_size": 1160,
+        "inbound_streams": 65_535,
+        "outbound_streams": 65_535,
+        "receive_buffer_size": 4_194_304,
+        "send_buffer_size": 67_108_864,
+        "max_message_size": 262_144,
+        "rto_initial": 0.5,
+        "rto_min": 0.2,
+        "rto_max": 10.0,
+        "rto_max_init": 3.0,
+        "rto_variance_floor": 0.22,
+        "ack_delay": 0.02,
+        "max_init_retransmissions": 10,
+        "max_retransmissions": 20,
+        "heartbeat_interval": 30.0,
+        "zero_checksum": True,
+        "cookie_life": 60.0,
+        "initial_window_packets": 10,
+        "max_congestion_window": 4_194_304,
+        "shared_queue_delay": 0.03,
+        "coalescing_delay": 0.001,
+        "max_burst": 64,
+        "burst_interval": 0.0001,
+        "initial_tsn": None,
+    }
 
 
 def test_fewer_streams_are_negotiated() -> None:

@@ -230,7 +230,7 @@ def test_what_only_an_established_peer_sends_asks_for_a_lost_cookie_ack() -> Non
     assert pair.run(lambda: len(pair.left.messages) == 3, 2)
 
 
-def pair_with_stale_cookie(send: Callable[[Association, float], None]) -> SctpPair:
+def pair_with_stale_cookie(send: Callable[[Association, float], None], age: float = 3.0) -> SctpPair:
     """Return a pair whose right side is about to get a cookie that is out of date, after the left did ``send``."""
     pair = SctpPair(SctpOptions(), SctpOptions(cookie_life=1.0))
     delayed: list[bytes] = []
@@ -244,7 +244,7 @@ def pair_with_stale_cookie(send: Callable[[Association, float], None]) -> SctpPa
     pair.lost = hold_first_echo
     send(pair.left.association, pair.now)
     pair.left.association.connect(pair.now)
-    pair.run_for(3.0)
+    pair.run_for(age)
     pair.fly(1, delayed[0])
     return pair
 
@@ -254,6 +254,12 @@ def test_stale_cookie_begins_again() -> None:
     assert pair.run(lambda: pair.is_connected, 20)
     assert pair.kinds_sent(1)[ERROR] >= 1
     assert pair.kinds_sent(0)[INIT] == 2
+
+
+def test_init_follows_a_stale_cookie_at_once() -> None:
+    """Not when T1 expires, which would be 1.54 seconds after the beginning."""
+    pair = pair_with_stale_cookie(lambda association, now: None, age=1.2)
+    assert pair.run(lambda: pair.kinds_sent(0)[INIT] == 2, 0.1)
 
 
 def test_data_that_went_with_a_stale_cookie_is_delivered() -> None:
