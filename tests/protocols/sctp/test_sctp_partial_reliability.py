@@ -47,6 +47,25 @@ def test_a_lifetime_ends_unsent_messages_and_begun_ones() -> None:
     assert pair.left.association.statistics().messages_abandoned >= 2
 
 
+def test_a_message_that_is_cut_short_while_packets_are_made_is_skipped_by_the_next_timer() -> None:
+    pair = SctpPair(SctpOptions(initial_window_packets=2)).connect()
+    left, right = (end.association for end in pair.ends)
+    left.send(1, 53, bytes(90_000), pair.now, lifetime=0.15)
+    packets = left.datagrams_to_send(pair.now)
+    assert packets
+    right.receive(packets, pair.now)
+    later = pair.now + 0.16
+    left.receive(right.datagrams_to_send(pair.now), later)
+    left.datagrams_to_send(later)
+    due = left.next_timer()
+    assert later < due <= later + 0.001
+    left.handle_timer(due)
+    assert [chunk_kinds(packet) for packet in left.datagrams_to_send(due)] == [[FORWARD_TSN]]
+    # It leaves once.
+    left.handle_timer(due + 0.001)
+    assert left.datagrams_to_send(due + 0.001) == []
+
+
 def test_skipping_spares_what_is_complete() -> None:
     """Of three ordered messages the first and part of the third are lost: the second is delivered."""
     pair = SctpPair().connect()

@@ -6,6 +6,7 @@ from tests.strategies.sctp_pair import DATA, INIT_ACK, RE_CONFIG, LoseNth, SctpP
 from tests.strategies.work import count_lines
 from trio_rtc.protocols.sctp import IncomingStreamsReset, OutgoingResetFailed, OutgoingStreamsReset
 from trio_rtc.protocols.sctp.packet.header import add_checksum
+from trio_rtc.protocols.sctp.packet.reconfiguration import OutgoingResetRequest, ReconfigurationResponse
 
 
 def test_streams_are_reset_after_their_messages_and_can_be_used_again() -> None:
@@ -55,6 +56,31 @@ def test_a_reset_is_in_progress_while_data_before_it_is_missing() -> None:
     assert pair.run(lambda: OutgoingStreamsReset((4,)) in pair.left.events, 5)
     assert pair.right.events.count(IncomingStreamsReset((4,))) == 1
     assert pair.right.on_stream(1) == [bytes(1000)]
+
+
+def test_a_request_leaves_once() -> None:
+    pair = SctpPair().connect()
+    association = pair.left.association
+    association.reset_streams([4], pair.now)
+    (packet,) = association.datagrams_to_send(pair.now)
+    assert chunk_kinds(packet) == [RE_CONFIG]
+    assert association.datagrams_to_send(pair.now) == []
+    association.send(1, 53, b"next", pair.now)
+    (packet,) = association.datagrams_to_send(pair.now)
+    assert chunk_kinds(packet) == [DATA]
+
+
+def test_a_request_is_not_sent_again_with_the_answer_to_the_peers() -> None:
+    pair = SctpPair().connect()
+    for end in pair.ends:
+        end.association.reset_streams([4], pair.now)
+    assert pair.run(lambda: all(end.has(OutgoingStreamsReset) for end in pair.ends), 5)
+    for sender in (0, 1):
+        sent = [packet for index, packet in pair.wire if index == sender and RE_CONFIG in chunk_kinds(packet)]
+        # Behind the headers of packet and chunk stands the parameter's type.
+        kinds = [int.from_bytes(packet[16:18], "big") for packet in sent]
+        assert [chunk_kinds(packet) for packet in sent] == [[RE_CONFIG]] * 2
+        assert kinds == [OutgoingResetRequest.kind, ReconfigurationResponse.kind]
 
 
 def test_both_sides_reset_the_same_streams_at_once() -> None:

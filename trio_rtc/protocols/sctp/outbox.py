@@ -169,9 +169,8 @@ class Outbox:
 
     def _take_control(self, block: ControlBlock, now: float, *, with_data: bool) -> list[bytes]:
         """Return the control chunks that leave now, the SACK first when there is news to tell."""
-        control = self._control
-        if control:
-            self._control = []
+        # A new list in any case: what is added below leaves once, and not again with the next packet.
+        control, self._control = self._control, []
         if block.resets.has_chunks:
             control += block.resets.take_chunks(now, block.transmitter.timeout.value)
         if block.transmitter.forward_pending:
