@@ -207,6 +207,15 @@ def test_when_an_acknowledgement_is_due() -> None:
     assert not receiver.has_unacknowledged
 
 
+def test_what_is_held_costs_the_window_more_than_its_bytes() -> None:
+    """100 bytes a chunk or message, and 300 a message that is not complete."""
+    receiver = make_receiver(buffer_size=50_000)
+    receiver.receive_data(bytes(12) + chunk(10, ssn=0, data=bytes(1000)), 12)
+    assert receiver.take_sack().advertised_receiver_window == 50_000 - 1000 - 100
+    receiver.receive_data(bytes(12) + chunk(11, flags=BEGIN, ssn=1, data=bytes(1000)), 12)
+    assert receiver.take_sack().advertised_receiver_window == 50_000 - 2000 - 200 - 300
+
+
 def test_the_window_follows_what_is_taken() -> None:
     receiver = make_receiver(buffer_size=50_000)
     payload = bytes(1000)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import attrs
 import pytest
 
 from tests.strategies.sctp_pair import (
@@ -254,6 +255,13 @@ def test_stale_cookie_begins_again() -> None:
     assert pair.run(lambda: pair.is_connected, 20)
     assert pair.kinds_sent(1)[ERROR] >= 1
     assert pair.kinds_sent(0)[INIT] == 2
+
+
+def test_statistics_before_the_beginning() -> None:
+    statistics = attrs.asdict(SctpPair().left.association.statistics())
+    assert statistics.pop("dropped") == {}
+    assert statistics.pop("smoothed_round_trip") is None
+    assert set(statistics.values()) == {0}
 
 
 def test_init_follows_a_stale_cookie_at_once() -> None:
