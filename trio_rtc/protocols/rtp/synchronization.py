@@ -37,7 +37,7 @@ class Synchronizer:
         group = self._group_of.get(stream.mid)
         if group is None or stream.codec is None:
             return
-        self._join(stream.ssrc, group, stream.codec.clock_rate)
+        self._join(stream, group, stream.codec.clock_rate)
         self._groups[group].sender_report(stream.ssrc, timestamp, ntp_time)
 
     def forget(self, ssrc: int) -> None:
@@ -71,9 +71,11 @@ class Synchronizer:
                     path.set_extra_delay(delay)
         return True
 
-    def _join(self, ssrc: int, group: str, clock_rate: int) -> None:
+    def _join(self, stream: IncomingStream, group: str, clock_rate: int) -> None:
+        ssrc = stream.ssrc
         if self._members.get(ssrc) == (group, clock_rate) and group in self._groups:
             return
         self.forget(ssrc)
         self._members[ssrc] = (group, clock_rate)
-        self._groups.setdefault(group, LipSync[int](self._options)).add_stream(ssrc, clock_rate)
+        sync = self._groups.setdefault(group, LipSync[int](self._options))
+        sync.add_stream(ssrc, clock_rate, may_lead=stream.is_video)

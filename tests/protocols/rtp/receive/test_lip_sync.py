@@ -92,6 +92,32 @@ def test_a_difference_that_nobody_notices_delays_no_frame(sync: LipSync) -> None
     assert settled(sync, timings) == {"audio": 0.0, "video": 0.0}
 
 
+def test_video_that_may_lead_waits_for_no_more_than_is_beyond_the_tolerance() -> None:
+    """Video waited for all of the difference once that was 30 ms, and was later by as much as nobody notices."""
+    sync = LipSync[Hashable]()
+    sync.add_stream("audio", 48_000)
+    sync.add_stream("video", 90_000, may_lead=True)
+    sync.sender_report("audio", 480_000, 1000.0)
+    sync.sender_report("video", 90_000, 1001.0)
+    timings: dict[Hashable, StreamTiming] = {
+        "audio": StreamTiming(528_000, 20.1),
+        "video": StreamTiming(90_000, 20.0),
+    }
+    assert settled(sync, timings) == pytest.approx({"audio": 0.0, "video": 0.07})
+    timings["audio"] = StreamTiming(528_000, 20.031)
+    assert settled(sync, timings) == pytest.approx({"audio": 0.0, "video": 0.001})
+    timings["audio"] = StreamTiming(528_000, 20.0299)
+    assert settled(sync, timings) == {"audio": 0.0, "video": 0.0}
+    # The audio waits for the video as before: that it is early is noticed sooner.
+    timings["audio"] = StreamTiming(528_000, 19.9)
+    assert settled(sync, timings) == pytest.approx({"audio": 0.1, "video": 0.0})
+    # A section may come to be of another kind.
+    sync.add_stream("video", 90_000)
+    sync.sender_report("video", 90_000, 1001.0)
+    timings["audio"] = StreamTiming(528_000, 20.1)
+    assert settled(sync, timings) == pytest.approx({"audio": 0.0, "video": 0.1})
+
+
 def test_stream_without_reports_waits_for_nobody(sync: LipSync) -> None:
     sync.add_stream("screen", 90_000)
     timings: dict[Hashable, StreamTiming] = {

@@ -1,7 +1,8 @@
 """Sound and picture of one sender at the same time (RFC 3550 section 6.4.1: NTP and RTP timestamps of reports).
 
 The sender reports of a stream map its timestamps to the sender's clock. Two streams that are mapped to one clock can
-be compared: whichever shows what was captured at one moment later than the other makes the other wait.
+be compared: whichever shows what was captured at one moment later than the other makes the other wait. Video waits
+only until it is ahead of the audio by the tolerance: nobody notices that, and each frame would be later by it.
 """
 
 from collections import deque
@@ -110,22 +111,34 @@ class StreamTiming:
 class LipSync(Generic[StreamT]):
     """Tells how long each stream of one MediaStream has to wait for the others."""
 
-    __slots__ = ("_extra", "_maps", "_options")
+    __slots__ = ("_extra", "_leaders", "_maps", "_options")
 
     def __init__(self, options: LipSyncOptions | None = None) -> None:
         self._options = options or LipSyncOptions()
         self._maps: dict[StreamT, ClockMap] = {}
         self._extra: dict[StreamT, float] = {}
+        # Streams that may be ahead of others by the tolerance. A dictionary keeps their order.
+        self._leaders: dict[StreamT, None] = {}
 
-    def add_stream(self, stream: StreamT, clock_rate: int) -> None:
-        """Take a stream in. The caller bounds how many there are, as it does its sources."""
+    def add_stream(self, stream: StreamT, clock_rate: int, *, may_lead: bool = False) -> None:
+        """Add a stream. The caller bounds how many there are, as it does its sources.
+
+        Args:
+            stream: Its key.
+            clock_rate: Of its timestamps.
+            may_lead: Whether it may be played ahead of slower streams by the tolerance, as video is ahead of audio.
+        """
         self._maps[stream] = ClockMap(clock_rate, self._options)
         self._extra[stream] = 0.0
+        self._leaders.pop(stream, None)
+        if may_lead:
+            self._leaders[stream] = None
 
     def remove_stream(self, stream: StreamT) -> None:
         """Leave a stream out. Harmless when it is not there."""
         self._maps.pop(stream, None)
         self._extra.pop(stream, None)
+        self._leaders.pop(stream, None)
 
     def sender_report(self, stream: StreamT, timestamp: int, ntp_time: float) -> None:
         """Take the pair of a sender report; timestamp unwrapped, time in seconds of the sender's clock."""
@@ -147,8 +160,8 @@ class LipSync(Generic[StreamT]):
 
         It moves towards what is needed by at most a step, so that playout changes unnoticed. Streams whose clock is
         not known, or that are too far from the others to be of the same clock, wait for nobody, and for less than the
-        tolerance none waits. While it is doubtful
-        whether a clock stood still, all wait as long as before.
+        tolerance none waits. Streams that may lead wait for what is beyond the tolerance. While it is doubtful whether
+        a clock stood still, all wait as long as before.
         """
         if any(stream in self._maps and self._maps[stream].is_doubtful for stream in timings):
             return {stream: self._extra.get(stream, 0.0) for stream in timings}
@@ -160,13 +173,18 @@ class LipSync(Generic[StreamT]):
         slowest = max(lags.values(), default=0.0)
         if lags and slowest - min(lags.values()) > self._options.max_extra_delay:
             lags.clear()
-        step, tolerance = self._options.step, self._options.tolerance
+        step = self._options.step
         for stream in timings:
             if stream not in self._extra:
                 continue
-            wanted = slowest - lags[stream] if stream in lags else 0.0
+            wanted = self._wait(stream, slowest - lags[stream]) if stream in lags else 0.0
             current = self._extra[stream]
-            if wanted < (tolerance / 2 if current else tolerance):
-                wanted = 0.0
             self._extra[stream] = min(max(wanted, current - step), current + step)
         return {stream: self._extra.get(stream, 0.0) for stream in timings}
+
+    def _wait(self, stream: StreamT, lead: float) -> float:
+        """Return how long a stream has to wait that is ahead of the slowest by so many seconds."""
+        tolerance = self._options.tolerance
+        if stream in self._leaders:
+            return max(lead - tolerance, 0.0)
+        return lead if lead >= (tolerance / 2 if self._extra[stream] else tolerance) else 0.0

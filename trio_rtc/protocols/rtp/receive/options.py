@@ -124,8 +124,9 @@ class LipSyncOptions:
         max_outliers: After so many outliers in a row they are the truth, and the mapping begins anew.
         max_extra_delay: What a stream is made to wait at most; beyond, the streams are not of one clock.
         step: By how much the extra delay of a stream changes at most at a time.
-        tolerance: A stream waits for slower ones from this difference on (libwebrtc: 30 ms), and until it is half of
-            it. Nobody notices less (ITU-R BT.1359: audio that is 45 ms early), and each frame would be late by it.
+        tolerance: A stream waits for slower ones from this difference on (libwebrtc: 30 ms). Nobody notices less (ITU-R
+            BT.1359: audio that is 45 ms early or 125 ms late). Video waits until no more than this is left. Audio waits
+            for all of it, and until the difference is half of this: audio that is early is noticed sooner.
     """
 
     max_reports: int = attrs.field(default=20, validator=validators.ge(2))
