@@ -1,6 +1,6 @@
 """Calls over bad networks: pictures and sound keep coming, the estimate finds the link, queues stay short."""
 
-from statistics import mean
+from statistics import mean, median
 
 import attrs
 import pytest
@@ -35,6 +35,12 @@ def longest_queue(going_on: MeteredCall, begin: float, end: float) -> float:
     return max(sample.queueing_delay for sample in going_on.samples_between(begin, end))
 
 
+def usual_latency(going_on: MeteredCall, begin: float, end: float) -> float:
+    """Return the median time from capture until a picture comes out."""
+    frames = going_on.video.between(going_on.began_at + begin, going_on.began_at + end)
+    return median(frame.latency for frame in frames)
+
+
 @pytest.mark.parametrize("seed", seeds(2))
 async def test_a_tenth_of_all_packets_is_lost(seed: int) -> None:
     link = Link(delay=DELAY, rate=2 * MEGABIT, queue=QUEUE, loss=0.1)
@@ -45,6 +51,8 @@ async def test_a_tenth_of_all_packets_is_lost(seed: int) -> None:
         assert sound < 0.1
         assert_found(going_on, 10, 15, 2 * MEGABIT)
         assert longest_queue(going_on, 2, 15) < 0.3
+        # Not as late as the sound, which waits for nearly all peaks of its delay.
+        assert usual_latency(going_on, 10, 15) < 0.1
         counters = await going_on.receiver_counters()
         assert counters["incoming_retransmitted_packets"] > 100
         # Redundancy gets most of the sound back; something is heard in the place of the rest, and counted.
@@ -58,6 +66,7 @@ async def test_packets_overtake_each_other() -> None:
         assert max(longest_stalls(going_on, 5, 15)) < 0.3
         assert_found(going_on, 10, 15, 2 * MEGABIT)
         assert longest_queue(going_on, 5, 15) < 0.15
+        assert usual_latency(going_on, 5, 15) < 0.1
         counters = await going_on.receiver_counters()
         # What comes late by itself is not asked for, once it is known how late that may be.
         assert counters["nack_requested"] < 0.2 * counters["incoming_packets"]
@@ -83,6 +92,9 @@ async def test_a_link_falls_to_an_eighth_and_recovers(seed: int) -> None:
         assert longest_queue(going_on, 10, 15) < 0.6
         for begin, end in ((5, 10), (13, 25), (28, 40)):
             assert longest_queue(going_on, begin, end) < 0.2
+        # The queue at the beginning, and that of the slow link, are soon forgotten.
+        for begin, end in ((7, 10), (34, 40)):
+            assert usual_latency(going_on, begin, end) < 0.1
 
 
 async def test_sound_and_pictures_stay_together() -> None:

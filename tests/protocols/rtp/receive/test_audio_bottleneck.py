@@ -69,8 +69,11 @@ def test_bursts_that_come_again_are_waited_for(seed: int) -> None:
 
 def test_a_frame_is_not_skipped_while_the_burst_goes_on() -> None:
     """A frame that was late made the delay longer; the delay was shortened at once, and the next one was late again."""
-    delays = [0.0] * 500 + [0.06, 0.0, 0.0, 0.06] * 25 + [0.0] * 500
+    delays = [0.0] * 500 + [0.06, 0.0, 0.0, 0.06] * 25 + [0.0] * 200
     playout, played = play([index * STEP + delay for index, delay in enumerate(delays)])
     late = [now for now, output in played if isinstance(output, Concealment) and now < 12]
     assert len(late) <= 4
     assert playout.counters.removed == 0
+    # Bursts that do not come again are forgotten: the two frames by which audio was later are skipped.
+    playout, _ = play([index * STEP + delay for index, delay in enumerate([*delays, *([0.0] * 100)])])
+    assert playout.counters.removed == 2 * DURATION

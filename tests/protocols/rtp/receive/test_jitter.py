@@ -64,6 +64,42 @@ def test_jitter_that_goes_on_is_not_forgotten() -> None:
     assert late < 0.045 * 5000
 
 
+def targets_with_bursts(bursts: list[tuple[float, float]], seconds: int) -> list[float]:
+    """Return the target at the end of each second where each burst of half a second makes frames 60 ms late."""
+    jitter = JitterEstimator(AudioPlayoutOptions().jitter)
+    targets = []
+    for i in range(50 * seconds):
+        at = i * 0.02
+        late = max((delay for begin, delay in bursts if begin <= at < begin + 0.5), default=0.0)
+        jitter.update(at, at + late)
+        if i % 50 == 49:
+            targets.append(jitter.target_delay)
+    return targets
+
+
+def test_a_burst_that_does_not_come_again_is_forgotten() -> None:
+    """The queue of the first seconds of a call delayed audio, and video with it, for 20 seconds."""
+    targets = targets_with_bursts([(0.5, 0.06), (1.0, 0.06)], 10)
+    assert targets[1:6] == pytest.approx([0.073] * 5)
+    assert targets[6:] == pytest.approx([0.01] * 4)
+
+
+def test_bursts_that_come_again_are_remembered_for_as_long_as_that_takes() -> None:
+    bursts = [(begin + half, 0.06) for begin in (1, 8, 15) for half in (0.0, 0.5)]
+    targets = targets_with_bursts(bursts, 30)
+    # The first one is forgotten, the second one shows how seldom they come.
+    assert targets[7] == pytest.approx(0.01)
+    assert targets[8:26] == pytest.approx([0.073] * 18)
+    assert targets[28:] == pytest.approx([0.01] * 2)
+
+
+def test_of_peaks_that_end_lower_ones_stay() -> None:
+    bursts = [(float(second), 0.04) for second in range(15)] + [(2.0, 0.1), (3.0, 0.1)]
+    targets = targets_with_bursts(bursts, 15)
+    assert targets[3] == pytest.approx(0.115)
+    assert targets[12:] == pytest.approx([0.052] * 3)
+
+
 def test_clock_that_was_set_begins_anew() -> None:
     jitter = JitterEstimator()
     jitter.update(0.0, 1.0)

@@ -12,7 +12,9 @@ percentile there again and again, a queue that is gone does not.
 Audio that is late is heard, so a percentile of its frames is not enough: at 50 frames a second, 3 % of them are late
 more than once a second. As in libwebrtc's NetEq the longest delay of each half second counts, and 19 of 20 such peaks
 must be in time. Where media fills a slow link, bursts come every few seconds, and so peaks are remembered for 20
-seconds. Peaks so long that waiting for them would disturb a conversation are not among them.
+seconds. Peaks so long that waiting for them would disturb a conversation are not among them. Peaks that do not come
+again are forgotten sooner: those of a height that was not reached for four seconds longer than ever between two of
+them. So the queue of the first second of a call, or of a link that was slow for a while, does not delay what follows.
 
 This is not the interarrival jitter of RFC 3550, which is a mean of differences and for reports only.
 """
@@ -20,6 +22,7 @@ This is not the interarrival jitter of RFC 3550, which is a mean of differences 
 import math
 from bisect import bisect_left, insort
 from collections import deque
+from itertools import pairwise
 
 from .options import JitterOptions
 
@@ -31,13 +34,15 @@ class DelayPeaks:
         percentile: What the wanted part of them does not exceed, in seconds.
     """
 
-    __slots__ = ("_began", "_closed", "_options", "_present", "percentile")
+    __slots__ = ("_began", "_closed", "_options", "_present", "_repeated", "percentile")
 
     def __init__(self, options: JitterOptions) -> None:
         self._options = options
         self._closed: deque[float] = deque(maxlen=options.peaks)
         self._began = -math.inf
         self._present = math.inf
+        # The greatest height that peaks still reach.
+        self._repeated = math.inf
         self.percentile = 0.0
 
     def update(self, excess: float, arrival: float) -> None:
@@ -50,13 +55,29 @@ class DelayPeaks:
             self._present = excess
             peaks = sorted((*self._closed, excess) if excess <= options.longest_peak else self._closed)
             rank = min(len(peaks) - 1, int(options.peak_percentile * len(peaks)))
-            self.percentile = peaks[rank] if peaks else 0.0
+            self.percentile = min(peaks[rank], max(self._repeated, excess)) if peaks else 0.0
 
     def close_interval(self) -> None:
         """End the present interval: the next frame begins another."""
         if 0 <= self._present <= self._options.longest_peak:
             self._closed.append(self._present)
+            self._repeated = self._find_repeated()
         self._began, self._present = -math.inf, math.inf
+
+    def _find_repeated(self) -> float:
+        """Return the greatest height that peaks still reach, ``math.inf`` if all of them may come again."""
+        highest = 0.0
+        for silence, peak in enumerate(reversed(self._closed)):
+            if peak > highest:
+                if silence > self._options.peak_patience + self._longest_pause(highest):
+                    return highest
+                highest = peak
+        return math.inf
+
+    def _longest_pause(self, height: float) -> int:
+        """Return after how many intervals at most there was another peak above a height."""
+        above = [index for index, peak in enumerate(self._closed) if peak > height]
+        return max((later - sooner for sooner, later in pairwise(above)), default=1)
 
 
 class JitterEstimator:
@@ -95,7 +116,8 @@ class JitterEstimator:
         rank = min(len(delays) - 1, int(options.percentile * len(delays)))
         wanted = min(delays[rank], self._longest[0][1]) - delays[0]
         if self._peaks is not None:
-            wanted = max(wanted, self._peaks.percentile + options.peak_margin)
+            reserve = options.peak_reserve * self._peaks.percentile
+            wanted = max(wanted, self._peaks.percentile + reserve + options.peak_margin)
         return min(max(wanted, options.min_delay), options.max_delay)
 
     def update(self, media_time: float, arrival: float) -> float:

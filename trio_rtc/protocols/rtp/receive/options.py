@@ -61,8 +61,11 @@ class JitterOptions:
         peak_interval: Seconds of which only the longest delay counts as a peak; 0 for no peaks.
         peaks: How many of the last peaks are looked at.
         peak_percentile: Part of the peaks that are to come in time.
+        peak_patience: Peaks of a height are over when it was not reached for so many intervals, and as many more as
+            there were at most from one of them to the next.
         longest_peak: A peak that is more than this above the least delay is not looked at.
         peak_margin: What is added to the peaks: playing is not exactly as late as it should be.
+        peak_reserve: Part of the peaks that is added to them: the next may be higher than the few that are known.
         min_delay: Least target.
         max_delay: Greatest target.
         max_jump: A delay that differs so much from the one before is a new beginning.
@@ -74,8 +77,10 @@ class JitterOptions:
     peak_interval: float = attrs.field(default=0.0, validator=validators.ge(0))
     peaks: int = attrs.field(default=40, validator=validators.ge(1))
     peak_percentile: float = attrs.field(default=0.95, validator=[validators.gt(0), validators.le(1)])
+    peak_patience: int = attrs.field(default=8, validator=validators.ge(0))
     longest_peak: float = attrs.field(default=0.12, validator=validators.ge(0))
     peak_margin: float = attrs.field(default=0.0, validator=validators.ge(0))
+    peak_reserve: float = attrs.field(default=0.0, validator=validators.ge(0))
     min_delay: float = attrs.field(default=0.0, validator=validators.ge(0))
     max_delay: float = attrs.field(default=1.0, validator=validators.ge(0))
     max_jump: float = attrs.field(default=3.0, validator=validators.gt(0))
@@ -101,7 +106,12 @@ class AudioPlayoutOptions:
 
     jitter: JitterOptions = attrs.field(
         factory=lambda: JitterOptions(
-            window=500, remembered=100, peak_interval=0.5, peak_margin=0.01, min_delay=0.01
+            window=500,
+            remembered=100,
+            peak_interval=0.5,
+            peak_margin=0.01,
+            peak_reserve=0.05,
+            min_delay=0.01,
         )
     )
     max_frames: int = attrs.field(default=100, validator=validators.ge(2))
