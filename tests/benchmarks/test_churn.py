@@ -1,19 +1,38 @@
 """Whether the benchmark of many connections tells flat from growing."""
 
-import attrs
+import ctypes
+import gc
+import random
+import sys
 
-from benchmarks.churn import SNAPSHOTS, Snapshot, faults_between, faults_while, growth
+import attrs
+import pytest
+import trio
+
+from benchmarks.churn import (
+    MOST_LEAKED,
+    SNAPSHOTS,
+    Churn,
+    Snapshot,
+    count_objects,
+    faults_between,
+    faults_while,
+    growth,
+    leaked,
+    one_after_the_other,
+)
+from benchmarks.heap import bytes_in_use
 
 MIB = 1 << 20
 
 
 def snapshots(**growing: float) -> list[Snapshot]:
     """Return snapshots of which some values grow by a part from one to the next."""
-    flat = Snapshot(0, memory=60 * MIB, descriptors=1000, tasks=100, objects=70_000)
+    flat = Snapshot(0, memory=60 * MIB, in_use=50 * MIB, descriptors=1000, tasks=100, objects=70_000)
     return [
         attrs.evolve(
             flat,
-            connections=number,
+            connections=100 * number,
             **{name: round(getattr(flat, name) * (1 + part * number)) for name, part in growing.items()},
         )
         for number in range(SNAPSHOTS)
@@ -32,6 +51,19 @@ def test_what_grows_is_told() -> None:
     assert faults_while(snapshots(memory=0.001)) == []
 
 
+def losing(size: float) -> list[Snapshot]:
+    """Return snapshots of which so many bytes more are in use for each connection made."""
+    return [attrs.evolve(each, in_use=each.in_use + round(size * each.connections)) for each in snapshots()]
+
+
+def test_a_leak_of_a_few_hundred_bytes_a_connection_is_found_at_any_size() -> None:
+    assert leaked(losing(MOST_LEAKED - 1)) == pytest.approx(MOST_LEAKED - 1)
+    assert faults_while(losing(MOST_LEAKED - 1)) == []
+    assert faults_while(losing(MOST_LEAKED + 1)) == [
+        "257 bytes more are in use for each connection that was made"
+    ]
+
+
 def test_between_connections_nothing_may_stay_open() -> None:
     one_more = snapshots()
     one_more[-1] = attrs.evolve(one_more[-1], tasks=101)
@@ -42,3 +74,48 @@ def test_what_grows_only_in_the_beginning_is_flat() -> None:
     warm = [attrs.evolve(each, memory=80 * MIB) for each in snapshots()]
     warm[0] = attrs.evolve(warm[0], memory=50 * MIB)
     assert faults_while(warm) == []
+
+
+# What is measured.
+
+only_glibc = pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="needs glibc 2.33"
+)
+
+
+@only_glibc
+@pytest.mark.parametrize(("count", "size"), [(50_000, 100), (50, 100_000), (1, 50_000_000)])
+def test_bytes_in_use_are_those_of_small_and_large_objects(count: int, size: int) -> None:
+    before = bytes_in_use()
+    kept = [bytes(size) for _ in range(count)]
+    taken = bytes_in_use() - before
+    assert count * size < taken < 1.6 * count * size + 100_000
+    del kept
+    assert abs(bytes_in_use() - before) < 100_000
+
+
+def test_counting_objects_makes_none() -> None:
+    gc.collect()
+    before = count_objects()
+    kept: list[object] = [[] for _ in range(1000)]
+    assert 1000 <= count_objects() - before < 1100
+    del kept
+
+
+@only_glibc
+async def test_what_is_kept_of_each_connection_is_measured() -> None:
+    assert leaked(await one_after_the_other(40, leak=100_000)) == pytest.approx(100_000, rel=0.1)
+
+
+@only_glibc
+async def test_a_snapshot_is_taken_when_all_are_open() -> None:
+    churn = Churn(6, random.Random(0))
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(churn.keep_one)
+        first = await churn.take_snapshot()
+        second = await churn.take_snapshot()
+        nursery.cancel_scope.cancel()
+    assert first.connections == second.connections == 6
+    # A socket at least for each end.
+    assert first.descriptors == second.descriptors > 6

@@ -48,9 +48,10 @@ async def two_peers(
     settings: Settings | None = None,
     configuration: RTCConfiguration | None = None,
     dual_stack: bool = False,
+    trace_limit: int = 100_000,
 ) -> AsyncIterator[Peers]:
     """Open a network and two peers on it, not connected yet; whatever happens, no socket outlives them."""
-    async with SimulatedNetwork(seed=seed, link=link or Link()) as network:
+    async with SimulatedNetwork(seed=seed, link=link or Link(), trace_limit=trace_limit) as network:
         addresses = [["10.0.0.1"], ["10.0.0.2"]]
         if dual_stack:
             addresses = [["2001:db8::1", "10.0.0.1"], ["2001:db8::2", "10.0.0.2"]]
