@@ -38,6 +38,8 @@ MOST_LEAKED = 256.0
 """Bytes in use for each connection that has been made: less than any object graph of a connection."""
 LIFETIME = 30.0
 """Seconds that a connection lives on average while others come and go: each from a half to one and a half of it."""
+CONNECTING = 16
+"""Pairs that connect at the same time: of hundreds, each would take longer than ICE tries on a busy machine."""
 LIFETIMES = 2
 """How often each of the connections at once is replaced before the measurement begins."""
 
@@ -142,13 +144,16 @@ class Churn:
         self._all_open = trio.Event()
         self._may_end = trio.Event()
         self._may_end.set()
+        self._may_connect = trio.Semaphore(CONNECTING)
         self._replaced = 0
         self._all_replaced = trio.Event()
 
     async def keep_one(self) -> None:
         """Keep one pair open, again and again."""
         for lifetimes in itertools.count():
+            await self._may_connect.acquire()
             async with connected_pair():
+                self._may_connect.release()
                 if lifetimes == LIFETIMES:
                     self._note_replaced()
                 self.made += 2

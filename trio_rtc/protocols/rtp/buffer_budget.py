@@ -33,6 +33,28 @@ def largest(sizes: Mapping[Buffer, int]) -> Buffer:
     return max(sizes, key=sizes.__getitem__)
 
 
+class SharedLimit:
+    """A bound that every buffer obeys by itself: the one that adds makes room from what it holds.
+
+    Args:
+        max_bytes: What all buffers may hold together.
+
+    Attributes:
+        size: Bytes that all buffers hold now.
+    """
+
+    __slots__ = ("_max_bytes", "size")
+
+    def __init__(self, max_bytes: int) -> None:
+        self.size = 0
+        self._max_bytes = max_bytes
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether the buffers hold more than they may."""
+        return self.size > self._max_bytes
+
+
 class BufferBudget:
     """The bound for the buffers of one kind.
 

@@ -4,12 +4,18 @@ A repair packet of which one packet is missing gives that one. One of which seve
 them, which may be got back with others: each packet that comes is struck off what waits for it.
 """
 
+import sys
 from collections import OrderedDict
+from typing import Final
 
 from trio_rtc.errors import ProtocolError
 
+from .buffer_budget import PACKET_OVERHEAD, BufferBudget, largest
 from .fec import FecOptions, MediaKey, RepairRow, media_bits, media_key, restore_packet, zero_elements
 from .meters import RepairCounters
+
+_KEY_OVERHEAD: Final = 256
+"""Bytes that a repair packet counts for each packet that it protects: the objects by which it is found."""
 
 
 class _Repair:
@@ -32,6 +38,7 @@ class ErasureDecoder:
     Args:
         options: How much is kept.
         mutable_extensions: Header extension elements whose bytes are not protected.
+        budget: For the packets that all streams of the session keep; ``None`` for a stream by itself.
 
     Attributes:
         recovered: How many packets were got back.
@@ -40,6 +47,7 @@ class ErasureDecoder:
     """
 
     __slots__ = (
+        "_budget",
         "_count",
         "_media",
         "_mutable",
@@ -52,15 +60,20 @@ class ErasureDecoder:
     )
 
     def __init__(
-        self, options: FecOptions | None = None, *, mutable_extensions: frozenset[int] = frozenset()
+        self,
+        options: FecOptions | None = None,
+        *,
+        mutable_extensions: frozenset[int] = frozenset(),
+        budget: BufferBudget | None = None,
     ) -> None:
+        self._budget = budget or BufferBudget(sys.maxsize, largest)
         self._options = options or FecOptions()
         self._mutable = mutable_extensions
         # Its front is at hand even when much was taken from there, unlike that of a plain dictionary.
         self._media: OrderedDict[MediaKey, bytes] = OrderedDict()
         self._count = 0
-        # In order of arrival; a dictionary, so that any can be taken out.
-        self._repairs: dict[_Repair, None] = {}
+        # In order of arrival, with what each counts in the budget; a dictionary, so that any can be taken out.
+        self._repairs: dict[_Repair, int] = {}
         self._waiting: dict[MediaKey, list[_Repair]] = {}
         self.recovered = 0
         self.repairs = 0
@@ -94,23 +107,33 @@ class ErasureDecoder:
             return self._discard(repair)
         if len(missing) == 1:
             return self._recover(repair)
-        self._repairs[repair] = None
+        cost = self._repairs[repair] = row.size + PACKET_OVERHEAD + _KEY_OVERHEAD * len(row.keys)
         for key in missing:
             self._waiting.setdefault(key, []).append(repair)
         if len(self._repairs) > self._options.max_repairs:
             self._give_up(next(iter(self._repairs)))
+        self._budget.add(self, cost)
         return []
 
     def _keep(self, key: MediaKey, data: bytes) -> None:
         self._media[key] = data
         self._count += 1
         if len(self._media) > self._options.max_packets:
-            self._media.popitem(last=False)
+            _, oldest_data = self._media.popitem(last=False)
+            self._budget.remove(self, len(oldest_data) + PACKET_OVERHEAD)
         if self._repairs:
             oldest = next(iter(self._repairs))
             # What it could be used with is forgotten by now, and its sequence numbers will come again.
             if self._count - oldest.born > self._options.max_packets:
                 self._give_up(oldest)
+        self._budget.add(self, len(data) + PACKET_OVERHEAD)
+
+    def discard(self) -> None:
+        """Drop all that is kept, for want of room in the session or because the stream has ended."""
+        for repair in list(self._repairs):
+            self._give_up(repair)
+        self._media.clear()
+        self._budget.release(self)
 
     def _recover(self, repair: _Repair) -> list[bytes]:
         """Return the one packet that is missing of a repair packet, and what can be got back with that."""
@@ -136,6 +159,9 @@ class ErasureDecoder:
         """Strike a packet that has come off what waits for it; get back what is then the only one missing."""
         recovered: list[bytes] = []
         for repair in self._waiting.pop(key, ()):
+            if repair not in self._repairs:
+                # One before it has recovered a packet for which all was discarded.
+                continue
             repair.missing.discard(key)
             if len(repair.missing) == 1:
                 self._forget(repair)
@@ -154,7 +180,9 @@ class ErasureDecoder:
         return []
 
     def _forget(self, repair: _Repair) -> None:
-        self._repairs.pop(repair, None)
+        cost = self._repairs.pop(repair, 0)
+        if cost:
+            self._budget.remove(self, cost)
         for key in repair.missing:
             waiting = self._waiting.get(key)
             if waiting is not None:

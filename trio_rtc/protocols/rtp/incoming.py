@@ -20,6 +20,7 @@ from trio_rtc.protocols.rtcp import (
 from trio_rtc.protocols.serial import Unwrapper
 
 from .early_media import EarlyMedia, EarlyPacket
+from .erasure_decoder import ErasureDecoder
 from .extensions import ExtensionMap
 from .frame import EncodedFrame
 from .handed_on import HandedOn
@@ -140,7 +141,8 @@ class IncomingStream:
         self._least_delay = 0.0
         self.wants_packets = False
         self._wants_repair = False
-        self._early = EarlyMedia((budgets or ReceiveBudgets(options)).early_media, self._open_nack)
+        self._budgets = budgets or ReceiveBudgets(options)
+        self._early = EarlyMedia(self._budgets.early_media, self._open_nack)
         self._redundant: RedundantAudio | RedundantVideo | None = None
         self._keyframes = KeyframeDemand(options.keyframe_interval)
 
@@ -272,7 +274,12 @@ class IncomingStream:
         if codecs[red].clock_rate != _VIDEO_CLOCK_RATE:
             return RedundantAudio(self._options.red)
         ulpfec = next((number for number, codec in codecs.items() if codec.name.lower() == ULPFEC), -1)
-        return RedundantVideo(ulpfec, self.extensions.mutable_elements(), self._options.fec)
+        decoder = ErasureDecoder(
+            self._options.fec,
+            mutable_extensions=self.extensions.mutable_elements(),
+            budget=self._budgets.fec,
+        )
+        return RedundantVideo(ulpfec, decoder)
 
     def _take_unpacked(self, unpacked: Unpacked, codec: Codec, now: float, *, repaired: bool) -> None:
         packet, recovered = unpacked
@@ -373,9 +380,11 @@ class IncomingStream:
                 self._nack.received(self._numbers.highest, self.last_heard)
 
     def _open_path(self) -> None:
+        if self._path is not None:
+            self._path.end()
         self._path = None
         if self._wanted and self.codec is not None:
-            self._path = make_path(self.codec, self, self._options, self.meters)
+            self._path = make_path(self.codec, self, self._options, self.meters, self._budgets)
         if self._path is not None:
             self._path.set_least_delay(self._least_delay)
 
@@ -504,6 +513,10 @@ class IncomingStream:
     def end(self) -> None:
         """Release what the stream has kept, of which nothing will be used any more."""
         self._early.release()
+        if self._path is not None:
+            self._path.end()
+        if isinstance(self._redundant, RedundantVideo):
+            self._redundant.end()
 
     def _take_codec(self, codec: Codec) -> None:
         """Go on with another codec; the same one, negotiated once more, changes nothing of what is under way."""

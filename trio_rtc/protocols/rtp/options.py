@@ -29,6 +29,13 @@ class RtpOptions:
         max_early_media_bytes: What the first packets of video that nobody wants yet may take, of all sources together:
             their payloads, and 512 bytes for each packet. Beyond, the source whose first packets are the oldest loses
             them, and a keyframe is requested once somebody wants its video (``early_media_dropped``).
+        max_assembly_bytes: What packets of video whose frame is not complete may take, of all sources together: their
+            payloads, and 512 bytes for each packet. Beyond, the source that has most loses all of them, and a keyframe
+            is requested (``assembly_dropped``).
+        max_held_bytes: What frames of video that wait for their audio may take, of all sources together. Beyond, those
+            of the source that adds one are shown at once.
+        max_fec_bytes: What the packets kept for forward error correction may take, of all sources together: all of
+            each, and 512 bytes beside it. Beyond, the source that has most loses all of them (``fec_dropped``).
         max_idle_sources: Sources without a stream whose replay windows are kept (:mod:`.idle_sources`).
         red_loss: Part of our packets, 0 to 1, that must be lost so that sound is sent with redundancy where that was
             negotiated; it is left off again at half of that.
@@ -53,6 +60,9 @@ class RtpOptions:
     keyframe_interval: float = attrs.field(default=0.3, validator=gt(0))
     max_early_packets: int = attrs.field(default=64, validator=ge(0))
     max_early_media_bytes: int = attrs.field(default=16 << 20, validator=ge(0))
+    max_assembly_bytes: int = attrs.field(default=64 << 20, validator=ge(0))
+    max_held_bytes: int = attrs.field(default=32 << 20, validator=ge(0))
+    max_fec_bytes: int = attrs.field(default=32 << 20, validator=ge(0))
     max_idle_sources: int = attrs.field(default=256, validator=gt(0))
     red_loss: float = attrs.field(default=0.02, validator=[ge(0), attrs.validators.le(1)])
     fec_loss: float = attrs.field(default=0.01, validator=[ge(0), attrs.validators.le(1)])

@@ -32,6 +32,7 @@ from .receive import (
     LayerPosition,
     StreamTiming,
 )
+from .receive_budgets import ReceiveBudgets
 
 PlayedFrame: TypeAlias = EncodedFrame | Concealment
 
@@ -68,6 +69,9 @@ class MediaPath(Protocol):
     def frames(self, now: float) -> list[PlayedFrame]:
         """Return what is ready."""
 
+    def end(self) -> None:
+        """Release what is kept, of which no frames will be made."""
+
     def repair_gave_up(self) -> None:
         """Hear that what is missing will not come."""
 
@@ -96,13 +100,15 @@ class MediaPath(Protocol):
         """Return when ``frames`` has something though nothing came."""
 
 
-def make_path(codec: Codec, names: StreamNames, options: RtpOptions, meters: MediaMeters) -> MediaPath | None:
+def make_path(
+    codec: Codec, names: StreamNames, options: RtpOptions, meters: MediaMeters, budgets: ReceiveBudgets
+) -> MediaPath | None:
     """Return the path of a codec, ``None`` if its payloads are not understood."""
     opener = depacketizer(codec.name, codec.parameters)
     if opener is None or not codec.is_media:
         return None
     if codec.clock_rate == 90_000:
-        return VideoPath(codec, opener, names, options, meters)
+        return VideoPath(codec, opener, names, options, meters, budgets=budgets)
     return AudioPath(codec, opener, names, options, meters)
 
 
@@ -116,10 +122,14 @@ class VideoPath:
         names: StreamNames,
         options: RtpOptions,
         meters: MediaMeters | None = None,
+        *,
+        budgets: ReceiveBudgets | None = None,
     ) -> None:
+        budgets = budgets or ReceiveBudgets(options)
         self._codec = codec
         self._names = names
         self._meters = meters or MediaMeters()
+        self._waiting = budgets.held
         reader = layer_reader(codec.name)
         layers = None if reader is None else _Layers(reader)
         self._assembler = FrameAssembler(
@@ -128,6 +138,7 @@ class VideoPath:
             layers=layers,
             continuity=continuity_tracker(codec.name, codec.parameters),
             repairs=FEEDBACK_NACK in codec.feedback,
+            budget=budgets.assembly,
         )
         self._assembler.counters = self._meters.assembler
         self._jitter = JitterEstimator()
@@ -182,13 +193,22 @@ class VideoPath:
 
     def frames(self, now: float) -> list[PlayedFrame]:
         """Return the pictures that are whole, or of these, when they have to wait for the sound, those that are due."""
-        held = self._held
+        held, waiting = self._held, self._waiting
         for frame, ready_at in self._whole_frames(now):
             held.append((self._due(frame, ready_at, now), frame))
+            waiting.size += len(frame.payload)
         frames: list[PlayedFrame] = []
-        while held and (held[0][0] <= now or len(held) > _MAX_HELD):
-            frames.append(held.popleft()[1])
+        while held and (held[0][0] <= now or len(held) > _MAX_HELD or waiting.is_exceeded):
+            _, frame = held.popleft()
+            waiting.size -= len(frame.payload)
+            frames.append(frame)
         return frames
+
+    def end(self) -> None:
+        """Drop the packets and frames that wait."""
+        self._assembler.end()
+        self._waiting.size -= sum(len(frame.payload) for _, frame in self._held)
+        self._held.clear()
 
     def _due(self, frame: EncodedFrame, ready_at: float, now: float) -> float:
         base = self._jitter.base_delay
@@ -380,6 +400,9 @@ class AudioPath:
         )
         self._newest = timestamp if self._newest is None else max(self._newest, timestamp)
 
+    def end(self) -> None:
+        """Do nothing: a stream of audio keeps little, and shares no budget."""
+
     def frames(self, now: float) -> list[PlayedFrame]:
         """Return what is to be heard now."""
         frames: list[PlayedFrame] = []
@@ -450,7 +473,7 @@ _MAX_FRAMES_UNDER_WAY = 128
 _RECENT_FRAMES = 15
 """Frames of which the latest tells how long the queue is."""
 _MAX_HELD = 128
-"""Pictures that wait for the sound; of more the first is shown at once."""
+"""Pictures that wait for the sound; of more the first is shown at once, and likewise of too many bytes."""
 _MAX_HOLD = 5.0
 _CORRECTION_WAIT = 0.15
 """Seconds to wait for error correction: it protects a few frames together, and comes behind them."""

@@ -140,7 +140,8 @@ class ReceivingSide:
         mids = {section.mid for section in sections}
         self._demands = {mid: demand for mid, demand in self._demands.items() if mid in mids}
         extensions = negotiated.extensions
-        self._flexfec = {mid: fec for mid, fec in self._flexfec.items() if mid in extensions}
+        for mid in [mid for mid in self._flexfec if mid not in extensions]:
+            self._flexfec.pop(mid).discard()
         for stream in list(self._streams.values()):
             if stream.mid in extensions:
                 stream.extensions = extensions[stream.mid]
@@ -301,7 +302,9 @@ class ReceivingSide:
         if fec is None:
             # From now on; what came before its first repair packet was not kept.
             mutable = self._sections.extensions[mid].mutable_elements()
-            fec = self._flexfec[mid] = ErasureDecoder(self._options.fec, mutable_extensions=mutable)
+            fec = self._flexfec[mid] = ErasureDecoder(
+                self._options.fec, mutable_extensions=mutable, budget=self._budgets.fec
+            )
         # Nobody protects several sources together; of such a packet the first one's statistics tell.
         stream = self._streams.get(row.keys[0].ssrc)
         counters = None if stream is None or stream.mid != mid else stream.note_repair(packet)

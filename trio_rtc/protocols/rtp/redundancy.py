@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .erasure_decoder import ErasureDecoder
-from .fec import FecOptions
 from .meters import RepairCounters
 from .packet import RtpPacket
 from .parameters import Codec, CodecRole
@@ -88,13 +87,16 @@ class RedundantVideo:
 
     Args:
         ulpfec: Its payload type.
-        mutable_extensions: Header extension elements whose bytes are not protected.
-        options: How much is kept to get packets back.
+        decoder: Recovers packets.
     """
 
-    def __init__(self, ulpfec: int, mutable_extensions: frozenset[int], options: FecOptions) -> None:
+    def __init__(self, ulpfec: int, decoder: ErasureDecoder) -> None:
         self._ulpfec = ulpfec
-        self._decoder = ErasureDecoder(options, mutable_extensions=mutable_extensions)
+        self._decoder = decoder
+
+    def end(self) -> None:
+        """Drop what is kept to recover packets."""
+        self._decoder.discard()
 
     def counters(self) -> dict[str, float]:
         """Return what was counted, by names for statistics."""

@@ -1,6 +1,7 @@
 """Where keyframes begin among the packets that wait."""
 
 from tests.strategies.toy_video import ToyDepacketizer, toy_packet, toy_payloads
+from trio_rtc.protocols.rtp.buffer_budget import BufferBudget, largest
 from trio_rtc.protocols.rtp.receive.keyframe_starts import KeyframeStarts
 from trio_rtc.protocols.rtp.receive.packet_buffer import BufferedPacket, PacketBuffer
 
@@ -9,8 +10,11 @@ class Waiting:
     """Packets that wait, and what is found among them."""
 
     def __init__(self) -> None:
-        self.buffer = PacketBuffer()
+        self.buffer = PacketBuffer(self, BufferBudget(1 << 20, largest))
         self.starts = KeyframeStarts(self.buffer, ToyDepacketizer())
+
+    def discard(self) -> None:
+        self.buffer.clear()
 
     def frame(self, number: int, count: int = 2, *, key: bool = True, lost: int | None = None) -> None:
         """Put a frame in whose first packet has some number; leave one part of it out."""

@@ -33,11 +33,13 @@ section 5.1's, as the payload formats for video define it.
 """
 
 import math
+import sys
 from typing import Final
 
 import attrs
 
 from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.rtp.buffer_budget import BufferBudget, largest
 from trio_rtc.protocols.rtp.packet import RtpPacket
 from trio_rtc.protocols.rtp.payload import AssembledFrame, Continuity, ContinuityTracker, Depacketizer
 
@@ -166,6 +168,7 @@ class FrameAssembler:
         layers: TemporalLayers | None = None,
         continuity: ContinuityTracker | None = None,
         repairs: bool = True,
+        budget: BufferBudget | None = None,
     ) -> None:
         """Begin.
 
@@ -175,6 +178,7 @@ class FrameAssembler:
             layers: Tells the temporal layers, if the format does.
             continuity: Follows the picture numbers, if the format has them.
             repairs: Whether lost packets may still come, by retransmission or error correction.
+            budget: For the packets that all streams of the session keep; ``None`` for a stream by itself.
         """
         self._depacketizer = depacketizer
         self._options = options or FrameAssemblerOptions()
@@ -184,7 +188,8 @@ class FrameAssembler:
         self._last_wait = self._options.last_wait
         self._answer_time = 0.0
         self._delay = 0.0
-        self._buffer = PacketBuffer()
+        self._buffer = PacketBuffer(self, budget or BufferBudget(sys.maxsize, largest))
+        self._was_discarded = False
         self._keyframes = KeyframeStarts(self._buffer, depacketizer)
         self._succession = FrameSuccession(self._buffer, depacketizer, continuity)
         self._state: _Seeking | _Gathering = _Seeking()
@@ -272,7 +277,8 @@ class FrameAssembler:
         """
         if not self._admits(sequence_number, timestamp, packet, now):
             return
-        self._buffer.insert(sequence_number, BufferedPacket(packet, timestamp, now))
+        entry = BufferedPacket(packet, timestamp, now)
+        self._buffer.insert(sequence_number, entry)
         self._progress.packet_kept(sequence_number, now)
         self._inserted += 1
         state = self._state
@@ -287,18 +293,37 @@ class FrameAssembler:
             if isinstance(state, _Gathering) and state.gap is not None and packet.payload:
                 behind = state.gap.behind
                 state.gap.behind = sequence_number if behind is None else min(sequence_number, behind)
-        if (
-            len(self._buffer.packets) > self._options.max_packets
-            or self._buffer.size > self._options.max_bytes
-        ):
-            self.counters.overflows += 1
-            self._empty()
-            self._floor = sequence_number + 1
+        self._bound(sequence_number, entry, now)
+
+    def _bound(self, sequence_number: int, entry: BufferedPacket, now: float) -> None:
+        """Drop all packets if there are too many with the one that was inserted, in this stream or in the session."""
+        buffer, options = self._buffer, self._options
+        if len(buffer.packets) > options.max_packets or buffer.size > options.max_bytes:
+            self._overflow(sequence_number + 1)
             self._requests.need(now)
+        else:
+            buffer.charge(entry)
+
+    def discard(self) -> None:
+        """Drop what is here for want of room in the session, and request a keyframe with the next packet."""
+        self._overflow(max(self._buffer.packets) + 1)
+        self._was_discarded = True
+
+    def end(self) -> None:
+        """Drop what is here, of which no frames will be made."""
+        self._buffer.clear()
+
+    def _overflow(self, floor: int) -> None:
+        self.counters.overflows += 1
+        self._empty()
+        self._floor = floor
 
     def frames(self, now: float) -> list[CompletedFrame]:
         """Return the frames that are whole, in decode order, and give up what is overdue."""
         completed: list[CompletedFrame] = []
+        if self._was_discarded:
+            self._was_discarded = False
+            self._requests.need(now)
         limit = self._given_up + _MAX_GIVEN_UP
         while True:
             if self._given_up > limit and self._buffer.packets:
@@ -433,7 +458,7 @@ class FrameAssembler:
     def _complete(self, state: _Gathering, last: int, completed: list[CompletedFrame], now: float) -> None:
         """Take the packets of a frame out, and put it together."""
         first = state.first
-        entries = [self._buffer.remove(number) for number in range(first, last + 1)]
+        entries = self._buffer.remove_run(first, last)
         state.first = state.scan = self._floor = last + 1
         payloads = [entry.packet.payload for entry in entries if entry.packet.payload]
         self._succession.record(payloads, entries[0].timestamp, adjacent=not state.passed_over)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from trio_rtc.protocols.rtp.buffer_budget import PACKET_OVERHEAD, Buffer, BufferBudget
 from trio_rtc.protocols.rtp.packet import RtpPacket
 
 
@@ -25,27 +26,45 @@ class BufferedPacket:
 class PacketBuffer:
     """Packets by unwrapped sequence number, in order of arrival.
 
+    Args:
+        owner: Who is asked to discard the packets when the budget is exceeded.
+        budget: Shared with the other streams of the session.
+
     Attributes:
         packets: By sequence number.
         size: Bytes of their payloads.
     """
 
-    __slots__ = ("packets", "size")
+    __slots__ = ("_budget", "_owner", "packets", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, owner: Buffer, budget: BufferBudget) -> None:
         self.packets: dict[int, BufferedPacket] = {}
         self.size = 0
+        self._owner = owner
+        self._budget = budget
 
     def insert(self, sequence_number: int, entry: BufferedPacket) -> None:
         """Keep a packet whose number is not there yet."""
         self.packets[sequence_number] = entry
         self.size += len(entry.packet.payload)
 
+    def charge(self, entry: BufferedPacket) -> None:
+        """Record a packet that was inserted in the budget, which may have all packets discarded, these or others."""
+        self._budget.add(self._owner, len(entry.packet.payload) + PACKET_OVERHEAD)
+
     def remove(self, sequence_number: int) -> BufferedPacket:
         """Take a packet out that is there."""
-        entry = self.packets.pop(sequence_number)
-        self.size -= len(entry.packet.payload)
+        (entry,) = self.remove_run(sequence_number, sequence_number)
         return entry
+
+    def remove_run(self, first: int, last: int) -> list[BufferedPacket]:
+        """Remove and return the packets from one number to another, which are all there."""
+        pop = self.packets.pop
+        entries = [pop(number) for number in range(first, last + 1)]
+        size = sum(len(entry.packet.payload) for entry in entries)
+        self.size -= size
+        self._budget.remove(self._owner, size + PACKET_OVERHEAD * len(entries))
+        return entries
 
     def discard(self, sequence_numbers: Iterable[int]) -> int:
         """Take packets out that nobody needs, and return of how many frames they were."""
@@ -69,6 +88,7 @@ class PacketBuffer:
         frames = len({entry.timestamp for entry in self.packets.values()})
         self.packets.clear()
         self.size = 0
+        self._budget.release(self._owner)
         return frames
 
     def run_end(self, start: int) -> int:

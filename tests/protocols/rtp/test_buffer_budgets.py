@@ -1,0 +1,335 @@
+"""What the streams of a session keep together is never above its bound, and video goes on after that was reached."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies.rtp_pair import (
+    VIDEO,
+    VP8,
+    make_session,
+    received,
+    srtp_pair,
+    video_section,
+    vp8_payload,
+)
+from tests.strategies.toy_video import ToyDepacketizer, toy_packet, toy_payloads
+from trio_rtc.protocols.rtp import FramesReceived, PacketsReceived, RtpOptions, RtpPacket, RtpSession
+from trio_rtc.protocols.rtp.buffer_budget import PACKET_OVERHEAD, BufferBudget, largest, oldest
+from trio_rtc.protocols.rtp.early_media import MAX_EARLY_BYTES, EarlyMedia, EarlyPacket
+from trio_rtc.protocols.rtp.erasure_decoder import ErasureDecoder
+from trio_rtc.protocols.rtp.fec import FecOptions, RepairRow, media_bits, media_key
+from trio_rtc.protocols.rtp.incoming import IncomingStream
+from trio_rtc.protocols.rtp.receive import FrameAssembler
+from trio_rtc.protocols.rtp.receive_budgets import ReceiveBudgets
+from trio_rtc.protocols.srtp import SrtpSession
+
+SIZE = 1000
+"""Bytes of the payload of a packet."""
+COST = SIZE + PACKET_OVERHEAD
+
+
+def early_packet(size: int, arrival: float = 0.0) -> EarlyPacket:
+    return EarlyPacket(0, 0, RtpPacket(96, 0, 0, 1, bytes(size)), arrival, False)
+
+
+def held(early: EarlyMedia) -> int:
+    """Return what the packets that are kept count."""
+    return sum(len(each.packet.payload) + PACKET_OVERHEAD for each in early.packets or ())
+
+
+STREAMS = st.integers(0, 7)
+OPERATIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("begin"), STREAMS, st.booleans()),
+        st.tuples(st.just("add"), STREAMS, st.integers(0, 3000) | st.just(MAX_EARLY_BYTES)),
+        st.tuples(st.just("frames"), STREAMS, st.booleans()),
+        st.tuples(st.just("packets"), STREAMS, st.booleans()),
+        st.tuples(st.just("release"), STREAMS, st.none()),
+    ),
+    max_size=200,
+)
+
+
+@given(operations=OPERATIONS, bound=st.integers(0, 20_000), choice=st.sampled_from([oldest, largest]))
+def test_the_sum_is_never_above_the_bound(operations, bound, choice) -> None:
+    budget = BufferBudget(bound, choice)
+    dropped: list[int] = []
+    streams = [EarlyMedia(budget, lambda number=number: dropped.append(number)) for number in range(8)]
+    for stream in streams:
+        stream.begin(is_video=True)
+    for time, (operation, number, argument) in enumerate(operations):
+        stream = streams[number]
+        match operation:
+            case "begin":
+                stream.begin(is_video=argument)
+            case "add":
+                stream.add(early_packet(argument, time / 100))
+            case "frames" | "packets":
+                stream.want(
+                    frames=operation == "frames" and argument, packets=operation == "packets" and argument
+                )
+            case _:
+                stream.release()
+        assert budget.size == sum(map(held, streams)) <= bound
+        assert budget.discarded <= len(dropped)
+        assert all(streams[number].packets is None for number in dropped[-1:] if operation == "add")
+
+
+def test_the_stream_whose_early_media_is_oldest_loses_it() -> None:
+    budget = BufferBudget(3 * COST, oldest)
+    dropped: list[str] = []
+    first, second, third = (EarlyMedia(budget, lambda name=name: dropped.append(name)) for name in "abc")
+    for stream in (first, second, third):
+        stream.begin(is_video=True)
+    second.add(early_packet(SIZE))
+    first.add(early_packet(SIZE))
+    second.add(early_packet(SIZE))
+    assert dropped == []
+    third.add(early_packet(SIZE))
+    assert dropped == ["b"]
+    assert (second.packets, held(first), held(third)) == (None, COST, COST)
+    second.add(early_packet(SIZE))
+    assert budget.size == 2 * COST
+
+
+def test_the_largest_buffer_is_discarded_where_that_is_chosen() -> None:
+    budget = BufferBudget(4 * COST, largest)
+    streams = [EarlyMedia(budget, lambda: None) for _ in range(3)]
+    for stream in streams:
+        stream.begin(is_video=True)
+    for number in (0, 1, 1, 2, 2):
+        streams[number].add(early_packet(SIZE))
+    assert [held(stream) for stream in streams] == [COST, 0, 2 * COST]
+    assert budget.discarded == 1
+
+
+def test_what_is_wanted_makes_room() -> None:
+    budget = BufferBudget(2 * COST, oldest)
+    first, second = EarlyMedia(budget, lambda: None), EarlyMedia(budget, lambda: None)
+    for stream in (first, second):
+        stream.begin(is_video=True)
+        stream.add(early_packet(SIZE))
+    for_frames, for_packets = first.want(frames=True, packets=True)
+    assert len(for_frames) == len(for_packets) == 1
+    assert budget.size == COST
+    second.add(early_packet(SIZE))
+    assert (held(second), budget.discarded) == (2 * COST, 0)
+
+
+# Frames that are not complete.
+
+ASSEMBLY = st.lists(
+    st.tuples(
+        st.integers(0, 4),
+        st.sampled_from(["packet", "packet", "packet", "frames", "end"]),
+        st.integers(0, 60),
+        st.integers(0, 2),
+    ),
+    max_size=150,
+)
+
+
+@given(operations=ASSEMBLY, bound=st.integers(0, 15_000))
+def test_packets_of_incomplete_frames_are_never_above_the_bound(operations, bound) -> None:
+    budget = BufferBudget(bound, largest)
+    assemblers = [FrameAssembler(ToyDepacketizer(), budget=budget) for _ in range(5)]
+    for time, (which, operation, number, part) in enumerate(operations):
+        assembler = assemblers[which]
+        if operation == "packet":
+            payload = toy_payloads(number, 3, key=not number % 5)[part]
+            packet = toy_packet(payload, marker=part == 2)
+            assembler.insert(3 * number + part, 3000 * number, packet, time / 20)
+        elif operation == "frames":
+            assembler.frames(time / 20)
+        else:
+            assembler.end()
+        sizes = [each._buffer.size + PACKET_OVERHEAD * each.buffered for each in assemblers]
+        assert budget.size == sum(sizes) <= bound
+
+
+def test_the_stream_that_keeps_most_begins_again_at_a_keyframe() -> None:
+    cost = len(toy_payloads(0, 1)[0]) + PACKET_OVERHEAD
+    budget = BufferBudget(4 * cost, largest)
+    greedy, modest = (FrameAssembler(ToyDepacketizer(), budget=budget) for _ in range(2))
+
+    def insert(assembler: FrameAssembler, number: int, payload: bytes, *, marker: bool = False) -> None:
+        assembler.insert(number, 0, toy_packet(payload, marker=marker), 0.0)
+
+    for number, payload in enumerate(toy_payloads(0, 4, key=True)[:3]):
+        insert(greedy, number, payload)
+    first, second = toy_payloads(0, 2, key=True)
+    insert(modest, 0, first)
+    insert(modest, 1, second, marker=True)
+    assert (greedy.buffered, greedy.counters.overflows, greedy.counters.dropped) == (0, 1, 1)
+    assert len(modest.frames(0.0)) == 1
+    assert not modest.take_keyframe_request()
+    assert greedy.frames(0.0) == []
+    assert greedy.take_keyframe_request()
+    insert(greedy, 2, toy_payloads(0, 4, key=True)[3], marker=True)
+    assert greedy.counters.late == 1
+    for number, payload in enumerate(toy_payloads(1, 2, key=True), start=3):
+        greedy.insert(number, 3000, toy_packet(payload, marker=number == 4), 0.1)
+    assert len(greedy.frames(0.1)) == 1
+    assert budget.size == 0
+
+
+# Frames that wait for their audio.
+
+
+def test_complete_frames_that_wait_are_shown_when_there_are_too_many_bytes() -> None:
+    options = RtpOptions(max_held_bytes=3000)
+    budgets = ReceiveBudgets(options)
+    streams = [IncomingStream(VIDEO, ssrc, None, options, budgets=budgets) for ssrc in (1, 2)]
+    shown: list[list[int]] = []
+    for stream in streams:
+        stream.want(frames=True, packets=False, least_delay=4.0)
+        numbers = []
+        for number in range(5):
+            payload = b"\x10" + vp8_payload(number, SIZE, keyframe=not number)[: SIZE - 1]
+            packet = RtpPacket(96, number, 3000 * number, stream.ssrc, payload, marker=True)
+            stream.receive(packet, VP8, SIZE, number / 30)
+            numbers.append(len(stream.frames(number / 30)))
+            assert budgets.held.size <= 3000
+        shown.append(numbers)
+    # Of the first stream three fit; those of the second have no room beside them.
+    assert shown == [[0, 0, 0, 1, 1], [1] * 5]
+    for stream in streams:
+        stream.end()
+    assert budgets.held.size == 0
+
+
+# What error correction keeps.
+
+
+def protected(number: int, ssrc: int, size: int) -> bytes:
+    return RtpPacket(96, number, 3000 * number, ssrc, bytes([number]) * size).encode()
+
+
+def repair_of(packets: list[bytes]) -> RepairRow:
+    bits = 0
+    for data in packets:
+        bits ^= media_bits(data)
+    return RepairRow([media_key(data) for data in packets], bits, max(map(len, packets)) - 12)
+
+
+CORRECTION = st.lists(
+    st.tuples(
+        st.integers(0, 3),
+        st.sampled_from(["media", "media", "repair", "discard"]),
+        st.lists(st.integers(0, 40), min_size=1, max_size=8, unique=True),
+    ),
+    max_size=120,
+)
+
+
+@given(operations=CORRECTION, bound=st.integers(0, 20_000))
+def test_what_error_correction_keeps_is_never_above_the_bound(operations, bound) -> None:
+    budget = BufferBudget(bound, largest)
+    options = FecOptions(max_packets=20, max_repairs=4)
+    decoders = [ErasureDecoder(options, budget=budget) for _ in range(4)]
+    for which, operation, numbers in operations:
+        decoder = decoders[which]
+        packets = [protected(number, which, 10 * number) for number in numbers]
+        if operation == "media":
+            decoder.media_received(packets[0])
+        elif operation == "repair":
+            for data in decoder.repair_received(repair_of(packets)):
+                assert data in packets
+        else:
+            decoder.discard()
+        media = sum(len(data) + PACKET_OVERHEAD for each in decoders for data in each._media.values())
+        repairs = sum(cost for each in decoders for cost in each._repairs.values())
+        assert budget.size == media + repairs <= bound
+        assert all(each._repairs or not each._waiting for each in decoders)
+        assert decoder.unused <= decoder.repairs
+
+
+def test_repair_packets_with_many_missing_count_what_they_keep() -> None:
+    """Each packet that a repair packet names is an entry of a table, much larger than the repair packet itself."""
+    budget = BufferBudget(1 << 20, largest)
+    decoder = ErasureDecoder(budget=budget)
+    decoder.repair_received(repair_of([protected(number, 1, 10) for number in range(48)]))
+    assert budget.size > 48 * 256
+    decoder.discard()
+    assert (budget.size, decoder.unused) == (0, 1)
+
+
+# In a session.
+
+
+def listening(sources: int, max_early_media_bytes: int, **options: int) -> tuple[SrtpSession, RtpSession]:
+    """Return what encrypts for a session of which nobody reads anything yet, and the session."""
+    srtp, peer = srtp_pair()
+    session = make_session(2, RtpOptions(max_early_media_bytes=max_early_media_bytes, **options))
+    session.set_keys(peer, 0.0)
+    ssrcs = dict.fromkeys(range(5000, 5000 + sources))
+    section = received(video_section(VP8, extensions={}), ssrcs=ssrcs, repairs={}, corrections={})
+    session.set_sections([], [section], 0.0)
+    return srtp, session
+
+
+def send(srtp: SrtpSession, session: RtpSession, ssrc: int, number: int, now: float) -> None:
+    payload = b"\x10" + vp8_payload(0, SIZE, keyframe=not number)[: SIZE - 1]
+    packet = RtpPacket(96, number, 3000 * number, ssrc, payload, marker=True)
+    session.receive([srtp.protect(packet.encode())], now)
+
+
+def test_a_flood_of_sources_keeps_no_more_than_the_bound() -> None:
+    srtp, session = listening(200, 20 * COST)
+    for number in range(3):
+        for ssrc in range(5000, 5200):
+            send(srtp, session, ssrc, number, 0.01 * number)
+    assert len(list(session.receiving.streams)) == 200
+    session.events()
+    # After the first round the last 20 are left. Their second packets drop the ten oldest, the third ones four more.
+    assert session.counters()["rtp"]["early_media_dropped"] == 194
+    session.set_demand(VIDEO, frames=False, packets=True)
+    kept = [event for event in session.events() if isinstance(event, PacketsReceived)]
+    assert [len(event.packets) for event in kept] == [3] * 6
+
+
+def test_a_stream_that_lost_its_early_media_requests_nothing_until_it_is_wanted() -> None:
+    srtp, session = listening(2, 2 * COST)
+    send(srtp, session, 5000, 0, 0.0)
+    send(srtp, session, 5001, 0, 0.01)
+    send(srtp, session, 5001, 1, 0.02)
+    first, second = session.receiving.streams
+    assert "nack_requested" not in first.repair_counters()
+    assert "nack_requested" in second.repair_counters()
+    session.events()
+    session.set_demand(VIDEO, frames=True, packets=False)
+    session.receive([], 0.03)
+    assert first.take_keyframe_request(0.03)
+    assert not second.take_keyframe_request(0.03)
+
+
+def test_a_flood_of_incomplete_frames_keeps_no_more_than_the_bound_and_heals() -> None:
+    bound = 30 * COST
+    srtp, session = listening(50, 0, max_assembly_bytes=bound)
+    session.set_demand(VIDEO, frames=True, packets=False)
+    for number in range(5):
+        for ssrc in range(5000, 5050):
+            # Without a first packet that begins a keyframe, none of it can be used.
+            send(srtp, session, ssrc, number + 1, 0.001 * number)
+            kept = [stream.path.assembler for stream in session.receiving.streams]
+            assert sum(each._buffer.size + PACKET_OVERHEAD * each.buffered for each in kept) <= bound
+    assert session.counters()["rtp"]["assembly_dropped"] > 0
+    session.events()
+    # The first of these keyframes comes while there is no room, and its stream is the one that has most.
+    for number in (100, 101):
+        for ssrc in range(5000, 5050):
+            payload = b"\x10" + vp8_payload(0, SIZE, keyframe=True)
+            packet = RtpPacket(96, number, 900 * number, ssrc, payload, marker=True)
+            session.receive([srtp.protect(packet.encode())], number / 100)
+    received_frames = [event for event in session.events() if isinstance(event, FramesReceived)]
+    assert {each.ssrc for event in received_frames for each in event.frames} == set(range(5000, 5050))
+
+
+def test_a_stream_that_ends_makes_room() -> None:
+    srtp, session = listening(2, 2 * COST)
+    send(srtp, session, 5000, 0, 0.0)
+    session.handle_timer(RtpOptions().source_timeout + 1)
+    assert not list(session.receiving.streams)
+    send(srtp, session, 5001, 0, 100.0)
+    send(srtp, session, 5001, 1, 100.1)
+    assert session.counters()["rtp"]["early_media_dropped"] == 0
