@@ -6,13 +6,16 @@ wait does so before it puts something in.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import trio
 
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp import EncodedFrame, RtpPacket
 
 T = TypeVar("T")
+
+MAX_QUEUED_BYTES: Final = 16 << 20
+"""Payloads that a queue holds: a peer may send frames of megabytes, and of these a number is no bound."""
 
 
 def always(item: object) -> bool:
@@ -25,8 +28,13 @@ def at_keyframe(item: object) -> bool:
     return not isinstance(item, EncodedFrame) or item.keyframe
 
 
+def payload_size(item: object) -> int:
+    """Return the bytes of the payload of an encoded frame or a packet; 0 for other items, which are few."""
+    return len(item.payload) if isinstance(item, EncodedFrame | RtpPacket) else 0
+
+
 class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
-    """What is put in comes out in order; when it is full the oldest goes.
+    """What is put in comes out in order; when it is full the oldest goes. It is full also with 16 MiB of payloads.
 
     An encoded picture is of no use without those before it. So when one has gone, those that follow go too, up to the
     next that a receiver may begin with.
@@ -36,6 +44,7 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         may_begin: Whether a receiver may begin with an item.
         encoded_capacity: How many, when it is an encoded frame that comes, as many or more; ``None`` for as many.
             They are small, and come many at once when what was missing before them has come.
+        size_of: The bytes that an item counts.
 
     Attributes:
         dropped: How many items have gone.
@@ -48,6 +57,7 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         may_begin: Callable[[T], bool] = always,
         *,
         encoded_capacity: int | None = None,
+        size_of: Callable[[T], int] = payload_size,
     ) -> None:
         if capacity < 1:
             raise ValueError("capacity must be 1 or more")
@@ -58,6 +68,8 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         self._capacity = capacity
         self._encoded_capacity = encoded_capacity or capacity
         self._may_begin = may_begin
+        self._size_of = size_of
+        self._bytes = 0
         self._items: deque[T] = deque()
         self._ended = False
         self._cause: BaseException | None = None
@@ -92,11 +104,15 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         for item in items:
             if len(self._items) >= self._capacity and self._has_no_room_for(item):
                 self._drop_oldest()
+            size = self._size_of(item)
+            while self._items and self._bytes + size > MAX_QUEUED_BYTES:
+                self._drop_oldest()
             if self.starved and not self._may_begin(item):
                 self.dropped += 1
             else:
                 self.starved = False
                 self._items.append(item)
+                self._bytes += size
         if self._receivers and self._items:
             self._receivers.unpark()
         return self.dropped == dropped_before
@@ -159,6 +175,7 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         """Take out and return what is queued. It does not count as dropped."""
         items = list(self._items)
         self._items.clear()
+        self._bytes = 0
         self._makers.unpark_all()
         return items
 
@@ -166,6 +183,7 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         """Let go of what is queued and take nothing any more."""
         self._closed = True
         self._items.clear()
+        self._bytes = 0
         self._receivers.unpark_all()
         self._makers.unpark_all()
 
@@ -192,14 +210,20 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
             if self._cause is not None:
                 raise trio.BrokenResourceError from self._cause
             raise trio.EndOfChannel
-        item = self._items.popleft()
+        item = self._pop()
         if self._makers:
             self._makers.unpark_all()
+        return item
+
+    def _pop(self) -> T:
+        item = self._items.popleft()
+        self._bytes -= self._size_of(item)
         return item
 
     def _take_all(self) -> list[T]:
         items = [self._take(), *self._items]
         self._items.clear()
+        self._bytes = 0
         return items
 
     def _has_no_room_for(self, item: T) -> bool:
@@ -207,9 +231,9 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         return not isinstance(item, EncodedFrame) or len(self._items) >= self._encoded_capacity
 
     def _drop_oldest(self) -> None:
-        self._items.popleft()
+        self._pop()
         self.dropped += 1
         while self._items and not self._may_begin(self._items[0]):
-            self._items.popleft()
+            self._pop()
             self.dropped += 1
         self.starved = not self._items

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from .frame_queue import FrameQueue, at_keyframe
+from .frame_queue import FrameQueue, at_keyframe, payload_size
 from .frame_source import apply_transform
 from .protocols.rtp import EncodedFrame
 from .receiver import RTCRtpReceiver
@@ -83,7 +83,7 @@ class ReceivingPump:
             self._deliver(rid, frame)
             return
         if self._transforming is None:
-            self._transforming = FrameQueue(_TRANSFORMS_WAITING, _may_begin)
+            self._transforming = FrameQueue(_TRANSFORMS_WAITING, _may_begin, size_of=_size_of)
             self._nursery.start_soon(self._transform, self._transforming)
         self._transforming.put((rid, frame))
         if self._transforming.waits_for_beginning:
@@ -190,6 +190,10 @@ class ReceivingPump:
 
 def _may_begin(item: tuple[str | None, Any]) -> bool:
     return at_keyframe(item[1])
+
+
+def _size_of(item: tuple[str | None, Any]) -> int:
+    return payload_size(item[1])
 
 
 def _open_decoder(kind: str, codec: str, options: "VideoDecoderOptions | None") -> "DecodeWorker[Any] | None":

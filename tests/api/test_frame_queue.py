@@ -6,9 +6,11 @@ from typing import TypeVar
 import pytest
 import trio
 import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
 
-from trio_rtc.frame_queue import FrameQueue, at_keyframe
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.frame_queue import MAX_QUEUED_BYTES, FrameQueue, at_keyframe
+from trio_rtc.protocols.rtp import EncodedFrame, RtpPacket
 
 Item = TypeVar("Item")
 
@@ -173,3 +175,66 @@ def test_an_empty_queue_is_not_false() -> None:
         FrameQueue(0)
     with pytest.raises(ValueError, match="encoded_capacity"):
         FrameQueue(2, encoded_capacity=1)
+
+
+# Bytes, beside the number of items.
+
+
+def large(number: int, keyframe: bool = False, size: int = MAX_QUEUED_BYTES // 4) -> EncodedFrame:
+    return EncodedFrame(bytes(size), number, 90_000, "VP8", keyframe=keyframe)
+
+
+async def test_large_frames_fill_the_queue_before_their_number_does() -> None:
+    queue: FrameQueue[EncodedFrame] = FrameQueue(64, at_keyframe)
+    assert all(queue.put(large(number, keyframe=number in {0, 2})) for number in range(4))
+    assert not queue.put(large(4))
+    assert queue.dropped == 2
+    assert [item.timestamp for item in await drain(queue)] == [2, 3, 4]
+
+
+async def test_bytes_that_were_taken_make_room() -> None:
+    queue: FrameQueue[EncodedFrame] = FrameQueue(64, at_keyframe)
+    for number in range(4):
+        queue.put(large(number, keyframe=True))
+    assert (await queue.receive()).timestamp == 0
+    assert queue.put(large(4, keyframe=True))
+    assert len(await queue.receive_all()) == 4
+    assert all(queue.put(large(number, keyframe=True)) for number in range(4))
+    assert len(queue.clear()) == 4
+    assert all(queue.put(large(number, keyframe=True)) for number in range(4))
+    assert queue.dropped == 0
+
+
+async def test_one_frame_larger_than_the_bound_is_alone() -> None:
+    queue: FrameQueue[EncodedFrame] = FrameQueue(64, at_keyframe)
+    queue.put(large(0, keyframe=True))
+    queue.put(large(1, keyframe=True, size=2 * MAX_QUEUED_BYTES))
+    assert (queue.queued, queue.dropped) == (1, 1)
+    queue.put(large(2, keyframe=True))
+    assert [item.timestamp for item in await drain(queue)] == [2]
+
+
+async def test_packets_count_their_payloads_too() -> None:
+    queue: FrameQueue[RtpPacket] = FrameQueue(512)
+    for number in range(3):
+        queue.put(RtpPacket(96, number, 0, 1, bytes(MAX_QUEUED_BYTES // 2)))
+    assert [packet.sequence_number for packet in await drain(queue)] == [1, 2]
+
+
+@given(
+    operations=st.lists(
+        st.tuples(st.sampled_from(["put", "put", "put", "take", "clear"]), st.integers(0, 9), st.booleans()),
+        max_size=60,
+    )
+)
+def test_a_queue_never_holds_more_bytes_than_its_bound(operations: list[tuple[str, int, bool]]) -> None:
+    queue: FrameQueue[EncodedFrame] = FrameQueue(8, at_keyframe)
+    for number, (operation, tenths, keyframe) in enumerate(operations):
+        if operation == "put":
+            queue.put(large(number, keyframe, tenths * MAX_QUEUED_BYTES // 10))
+        elif operation == "take" and queue.queued:
+            queue._take()
+        elif operation == "clear":
+            queue.clear()
+        held = sum(len(item.payload) for item in queue._items)
+        assert queue._bytes == held <= MAX_QUEUED_BYTES
