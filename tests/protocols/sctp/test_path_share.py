@@ -45,6 +45,22 @@ def test_without_media_there_is_no_bound() -> None:
     assert share.window == math.inf
 
 
+@pytest.mark.parametrize(("flight", "grows"), [(3 * PACKET, True), (3 * PACKET + 1, False)])
+def test_the_base_is_measured_with_three_packets_in_flight_at_most(flight: int, grows: bool) -> None:
+    share = PathShare(PACKET, TARGET, 1 << 20)
+    share.set_max_bitrate(math.inf, 0.0)
+    share.round_trip_measured(0.05, flight, 0.1)
+    assert (share.window > 2 * PACKET) is grows
+
+
+@pytest.mark.parametrize(("flight", "grows"), [(PACKET, True), (PACKET - 1, False)])
+def test_a_window_of_which_less_than_half_is_in_use_does_not_grow(flight: int, grows: bool) -> None:
+    share = PathShare(PACKET, TARGET, 1 << 20)
+    share.set_max_bitrate(math.inf, 0.0)
+    share.round_trip_measured(0.05, flight, 0.1)
+    assert (share.window > 2 * PACKET) is grows
+
+
 @pytest.mark.parametrize("rate", [2e6, 4e6, 20e6])
 @pytest.mark.parametrize("base", [0.02, 0.05, 0.2])
 def test_data_takes_what_others_leave_and_keeps_the_queue_short(rate: float, base: float) -> None:

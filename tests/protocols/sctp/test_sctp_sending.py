@@ -189,6 +189,22 @@ def test_flight_is_what_is_neither_acknowledged_nor_lost_nor_abandoned(
     assert made.retransmissions == {}
 
 
+def test_only_what_a_gap_block_adds_is_newly_acknowledged() -> None:
+    """A SACK that adds nothing is no report of what is missing."""
+    made = outstanding(10)
+    assert made.acknowledge_ahead([(2, 3)]) == [(3, 200)]
+    assert made.acknowledge_ahead([(2, 5)]) == [(5, 200)]
+    assert made.acknowledge_ahead([(2, 4)]) == []
+
+
+def test_the_first_tsn_of_a_message_may_be_zero() -> None:
+    reliability = limits(1, ordered=True, max_retransmits=1, expires_at=None)
+    assert reliability is not None
+    for tsn in (0, 1, 2):
+        reliability.note_sent(tsn, 7)
+    assert (reliability.first_tsn, reliability.last_tsn, reliability.ssn) == (0, 2, 7)
+
+
 def test_three_reports_make_a_loss() -> None:
     made = outstanding(10)
     for last in (2, 3, 4):
@@ -281,6 +297,43 @@ def test_the_congestion_window_bounds_the_flight_and_grows() -> None:
     assert transmitter.congestion.congestion_window == 20 * SPACE
     assert fill(transmitter) == 20
     assert transmitter.timeout.smoothed == pytest.approx(0.1)
+
+
+def test_a_new_transmitter_has_nothing_to_tell_of_skipped_messages() -> None:
+    transmitter, _ = make_transmitter()
+    assert not transmitter.forward_pending
+    assert transmitter.take_forward_tsn() is None
+
+
+def test_new_data_fills_a_packet_or_may_be_part_of_one() -> None:
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(PAYLOAD - 1), True, None)
+    assert not transmitter.wants_packet(partial=False)
+    assert transmitter.wants_packet(partial=True)
+    queue.push(1, 51, b"x", True, None)
+    assert transmitter.wants_packet(partial=False)
+
+
+def test_the_number_of_outstanding_chunks_is_bounded() -> None:
+    transmitter, queue = make_transmitter()
+    transmitter.congestion.congestion_window = 1 << 30
+    for _ in range(9000):
+        queue.push(1, 51, b"x", True, None)
+    fill(transmitter)
+    # No further packet is begun; the last one may exceed the bound by its chunks.
+    assert 8192 <= len(transmitter.outstanding.chunks) < 8192 + SPACE // 20
+    assert not transmitter.can_send_new
+
+
+def test_the_window_is_halved_for_each_time_out_of_silence() -> None:
+    """RFC 9260 section 7.2.1: down to four packets."""
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(10 * PAYLOAD), True, None)
+    fill(transmitter)
+    transmitter.handle_sack(Sack(10, 1_000_000), 0.1)
+    assert transmitter.congestion.congestion_window == 20 * SPACE
+    queue.push(1, 51, bytes(100 * PAYLOAD), True, None)
+    assert fill(transmitter, 2.5 * transmitter.timeout.value) == 5
 
 
 def test_the_peers_window_bounds_the_flight() -> None:

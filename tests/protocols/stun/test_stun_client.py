@@ -54,6 +54,22 @@ def test_a_request_is_retransmitted_as_rfc_8489_says() -> None:
     assert client.events() == [TransactionFailed(bytes(12), FailureReason.TIMED_OUT)]
 
 
+def test_a_request_may_be_sent_less_often_than_the_option_says() -> None:
+    client = make_client()
+    client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0, max_transmissions=2)
+    assert len(client.datagrams_to_send(0.0)) == 1
+    assert run_until_end(client, 0.0) == [0.5, 8.5]
+
+
+def test_the_next_timer_is_that_of_the_first_transaction_that_is_due() -> None:
+    client = make_client()
+    client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0)
+    client.start(binding_request(bytes([1] * 12)), LOCAL, SERVER, now=0.3)
+    assert client.next_timer() == 0.5
+    client.handle_timer(0.5)
+    assert client.next_timer() == 0.8
+
+
 def test_a_response_ends_the_transaction() -> None:
     client = make_client()
     client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0)

@@ -22,6 +22,7 @@ from trio_rtc.protocols.stun import (
     long_term_key,
     success_response,
 )
+from trio_rtc.protocols.stun.attributes import decode_error_code, is_comprehension_required
 from trio_rtc.protocols.stun.message import MAX_ATTRIBUTES, MAX_MESSAGE_SIZE
 
 PASSWORD = b"VOkJxbRl1RmTxUk/WvJxBt"
@@ -158,6 +159,18 @@ def test_a_message_without_integrity_is_not_authentic() -> None:
     message = Message.parse(binding_request(TRANSACTION_ID).encode())
     assert not message.has_integrity
     assert not message.has_valid_integrity(b"")
+
+
+def test_types_from_0x8000_on_need_not_be_understood() -> None:
+    """RFC 8489 section 14."""
+    assert is_comprehension_required(0x7FFF)
+    assert not is_comprehension_required(0x8000)
+
+
+def test_an_error_code_may_have_no_reason_phrase() -> None:
+    assert decode_error_code(bytes((0, 0, 4, 87))) == ErrorCode(487, "")
+    with pytest.raises(ProtocolError, match="of 3 bytes"):
+        decode_error_code(bytes((0, 0, 4)))
 
 
 def test_unknown_attributes_are_told_apart_by_comprehension() -> None:
