@@ -1,5 +1,6 @@
 """How two agents find each other."""
 
+import math
 import random
 
 import pytest
@@ -317,6 +318,17 @@ def test_pairs_of_one_foundation_wait_for_the_first() -> None:
     assert [pair.state for pair in agent.pairs] == ["succeeded", "waiting", "waiting"]
 
 
+def test_a_new_pair_does_not_wait_for_those_of_its_foundation_that_have_ended() -> None:
+    agent = make_agent(CONTROLLING, ALICE)
+    peer = ScriptedPeer(agent, ALICE, BOB)
+    agent.set_remote_parameters(peer.parameters, 0.0)
+    agent.add_remote_candidate(peer.candidate(), 0.0)
+    (request,) = peer.take_requests(0.0)
+    peer.answer(request, 0.01)
+    agent.add_remote_candidate(Candidate.parse(f"candidate:1 1 udp 7 {BOB.host} 5003 typ host"), 0.01)
+    assert [pair.state for pair in agent.pairs] == ["succeeded", "waiting"]
+
+
 def test_a_direct_pair_is_nominated_at_once_and_a_reflexive_one_waits_for_better() -> None:
     for kind, nominated_at in (("host", 0.01), ("srflx raddr 10.0.0.9 rport 9", 0.1)):
         agent = make_agent(CONTROLLING, ALICE)
@@ -363,7 +375,8 @@ def test_a_controlled_agent_takes_the_best_of_what_is_nominated_at_once() -> Non
     assert [entry.nominated for entry in agent.pairs].count(True) == 1
 
 
-def test_a_controlled_agent_follows_a_change_of_mind() -> None:
+@pytest.mark.parametrize(("later", "follows"), [(0.75, False), (1.0, True)])
+def test_a_controlled_agent_follows_a_change_of_mind(later: float, follows: bool) -> None:
     agent = make_agent(CONTROLLED, ALICE)
     peer = ScriptedPeer(agent, ALICE, BOB)
     agent.set_remote_parameters(peer.parameters, 0.0)
@@ -377,12 +390,12 @@ def test_a_controlled_agent_follows_a_change_of_mind() -> None:
         now = agent.next_timer()
         agent.handle_timer(now)
     assert [pair.state for pair in agent.pairs] == [CheckState.SUCCEEDED] * 2
+    # A number without a rounding error.
+    now = math.ceil(now)
     peer.check(now, use_candidate=True)
-    peer.check(now + 0.5, source=worse, use_candidate=True)
+    peer.check(now + later, source=worse, use_candidate=True)
     assert agent.selected_pair is not None
-    assert agent.selected_pair.remote_address == BOB
-    peer.check(now + 2.0, source=worse, use_candidate=True)
-    assert agent.selected_pair.remote_address == worse
+    assert agent.selected_pair.remote_address == (worse if follows else BOB)
     assert SelectedPairChanged(agent.selected_pair) in agent.events()
 
 

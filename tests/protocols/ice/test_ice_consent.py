@@ -85,6 +85,19 @@ def test_consent_is_lost_thirty_seconds_after_the_last_answer() -> None:
     assert network.sent == []
 
 
+def test_the_answer_to_the_nomination_is_consent_too() -> None:
+    network = IceNetwork(delay=0.2)
+    alice = network.add_host(IceRole.CONTROLLING, ALICE)
+    bob = network.add_host(IceRole.CONTROLLED, BOB)
+    signal(network, alice, bob)
+    signal(network, bob, alice)
+    assert network.run(1, lambda: alice.agent.state == "completed")
+    answered_at = network.now
+    network.route = drop_everything
+    assert network.run(31, lambda: alice.agent.state == "failed")
+    assert network.now - answered_at == pytest.approx(30.0)
+
+
 def test_an_answer_ends_the_disconnection() -> None:
     network, alice, bob = connect()
     network.route = drop_everything

@@ -251,6 +251,17 @@ def test_addresses_and_servers_are_bounded() -> None:
     assert len(run(agent, 0.0, 0.45)) == 4
 
 
+def test_every_address_asks_every_server_at_once_however_few_pairs_there_may_be() -> None:
+    """Each query is a transaction that stays open for half a minute, and a new one is sent every 50 milliseconds."""
+    agent = make_agent(max_pairs=1)
+    for index in range(32):
+        agent.add_local_address(ALICE._replace(port=10000 + index), local_preference=index, now=0.0)
+    for index in range(16):
+        agent.add_stun_server(URL, SERVER._replace(port=3478 + index), 0.0)
+    asked = {Message.parse(datagram.data).transaction_id for datagram in run(agent, 0.0, 30.0)}
+    assert len(asked) == 32 * 16
+
+
 def test_a_preference_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match="local_preference"):
         make_agent().add_local_address(ALICE, local_preference=65536, now=0.0)

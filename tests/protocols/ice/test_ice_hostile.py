@@ -76,6 +76,19 @@ def test_no_stranger_gets_more_than_it_has_sent(size: int, password: bytes | Non
     assert sum(agent.dropped.values()) == 2
 
 
+def test_a_stranger_may_get_as_much_as_it_has_sent() -> None:
+    agent, _ = make_agent()
+    answered: list[tuple[int, int]] = []
+    for size in range(0, 100, 4):
+        username = Attribute(AttributeType.USERNAME, b"x" * size)
+        request = binding_request(bytes(12), [username]).encode(fingerprint=False)
+        agent.receive([Datagram(request, ALICE, MALLORY)], 0.0)
+        answered += [(len(request), len(sent.data)) for sent in agent.datagrams_to_send(0.0)]
+    assert len(answered) > 5
+    shortest, response = answered[0]
+    assert shortest == response
+
+
 def test_an_unknown_attribute_that_must_be_understood_is_refused() -> None:
     agent, peer = make_agent()
     response = peer.check(0.0, extra=(Attribute(0x7777, b""), Attribute(0xC057, b"")))

@@ -4,7 +4,13 @@ import pytest
 
 from tests.strategies.ice_network import Host, IceNetwork, are_connected, signal
 from trio_rtc.protocols._contract import Address, Datagram
-from trio_rtc.protocols.ice import GatheringCompleted, IceRole, LocalCandidateGathered, SelectedPairChanged
+from trio_rtc.protocols.ice import (
+    GatheringCompleted,
+    IceParameters,
+    IceRole,
+    LocalCandidateGathered,
+    SelectedPairChanged,
+)
 from trio_rtc.protocols.stun import Message, success_response
 
 ALICE = Address("10.0.0.1", 10000)
@@ -183,6 +189,28 @@ def test_prepared_credentials_are_those_of_the_next_restart_only() -> None:
     assert alice.agent.local_parameters not in (before, prepared)
 
 
+def test_credentials_that_another_agent_has_chosen_replace_prepared_ones() -> None:
+    network, alice, _ = connect()
+    chosen = IceParameters("chosen", "by-another-agent-of-the-bundle")
+    assert alice.agent.prepare_restart() != chosen
+    assert alice.agent.prepare_restart(chosen) == chosen
+    assert alice.agent.prepare_restart() == chosen
+    alice.agent.restart(network.now)
+    assert alice.agent.local_parameters == chosen
+
+
+def test_candidates_that_were_not_told_before_a_restart_are_not_told_after_it() -> None:
+    network, alice, _ = connect()
+    alice.agent.restart(network.now)
+    alice.agent.restart(network.now)
+    alice.events.clear()
+    alice.take_events()
+    told = [event.candidate for event in alice.events if isinstance(event, LocalCandidateGathered)]
+    fragment = alice.agent.local_parameters.username_fragment
+    assert [candidate.username_fragment for candidate in told] == [fragment]
+    assert len(alice.told(GatheringCompleted)) == 1
+
+
 @pytest.mark.parametrize("restarts", [1, 2])
 def test_a_restart_that_is_rolled_back_leaves_the_connection_as_it_was(restarts: int) -> None:
     network, alice, bob = connect()
@@ -202,6 +230,18 @@ def test_a_restart_that_is_rolled_back_leaves_the_connection_as_it_was(restarts:
     assert SelectedPairChanged(None) not in alice.events
     restart_from(network, alice, bob)
     assert network.run(5, lambda: selected_fragment(alice) == alice.agent.local_parameters.username_fragment)
+
+
+@pytest.mark.parametrize("restarts", [1, 2])
+def test_a_restart_before_the_peer_is_known_can_be_rolled_back(restarts: int) -> None:
+    network = IceNetwork()
+    alice = network.add_host(IceRole.CONTROLLING, ALICE)
+    before = alice.agent.local_parameters
+    for _ in range(restarts):
+        alice.agent.restart(network.now)
+    assert alice.agent.local_parameters != before
+    alice.agent.roll_back_restart(network.now)
+    assert alice.agent.local_parameters == before
 
 
 def test_checks_that_a_restart_has_cut_off_go_on_after_it_was_rolled_back() -> None:
