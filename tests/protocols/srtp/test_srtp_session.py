@@ -53,6 +53,34 @@ def test_packets_pass_in_both_directions(profile: Profile) -> None:
         assert receiver.counters.rtp == receiver.counters.rtcp == PacketCounters(unprotected=3)
 
 
+def test_sizes_of_the_profiles() -> None:
+    """RFC 5764 section 4.1.2 and RFC 7714 section 12: bytes of the master key, the master salt and the tag."""
+    sizes = {name: (each.key_size, each.salt_size, each.tag_size) for name, each in PROFILES.items()}
+    assert sizes == {
+        "SRTP_AEAD_AES_256_GCM": (32, 12, 16),
+        "SRTP_AEAD_AES_128_GCM": (16, 12, 16),
+        "SRTP_AES128_CM_HMAC_SHA1_80": (16, 14, 10),
+    }
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        pytest.param(b"\x81" + rtp(1, payload=b"\xff" * 12)[1:], id="source"),
+        pytest.param(
+            b"\x90" + rtp(1, payload=b"\xbe\xde\0\x01" + b"\xff" * 8)[1:], id="extension-of-one-word"
+        ),
+        pytest.param(
+            b"\x91" + rtp(1, payload=b"\xff" * 4 + b"\xbe\xde\0\x02" + b"\xff" * 8)[1:],
+            id="source-and-extension-up-to-the-end",
+        ),
+    ],
+)
+def test_headers_with_sources_and_extensions_pass(packet: bytes) -> None:
+    sender, receiver = pair()
+    assert receiver.unprotect(sender.protect(packet)) == packet
+
+
 def test_the_vector_of_the_specification() -> None:
     # RFC 3711 appendix B.3 derives session keys from this master key; the keystream of index 0 follows from them.
     key, salt = (
