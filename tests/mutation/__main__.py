@@ -1,19 +1,24 @@
 """Mutates the package at random places and lists the mutants that no test notices.
 
-``python -m tests.mutation --count 300 --seed 1 --minutes 120``. The sample is the same for the same seed and sources.
+``python -m tests.mutation --count 300 --seed 1 --minutes 120``. The sample follows from the seed: a change of the
+package removes from it, or adds to it, only mutants of what was changed. Each target is run with its own tests.
 """
 
 import argparse
-import os
-import random
+import collections
+import hashlib
+import re
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+import attrs
 
 from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.mutations import Mutation, iterate_targets
-from tests.mutation.runner import Reach, WorkingCopy
+from tests.mutation.runner import Reach, Verdict, WorkingCopy
 
 TREE = Path(__file__).parents[2]
 TARGETS = {
@@ -45,6 +50,8 @@ TESTS = {
     ),
 }
 SECONDS_PER_MUTANT = 60.0
+_LISTED = re.compile(r"\s*(\S+\.py):\d+: (.*?)(  \| .*)?$")
+"""A survivor as it is printed: path, line, name, reason."""
 
 
 def read_sources(names: list[str]) -> dict[str, str]:
@@ -58,6 +65,39 @@ def read_sources(names: list[str]) -> dict[str, str]:
     return sources
 
 
+@attrs.define
+class Figures:
+    """What became of the mutants of a target.
+
+    Attributes:
+        verdicts: How many ended how.
+        equivalent: How many were left out because they behave the same.
+        survivors: Those that no test noticed, one a line.
+        killers: Tests that noticed one, and how many.
+    """
+
+    verdicts: collections.Counter[Verdict] = attrs.Factory(collections.Counter)
+    equivalent: int = 0
+    survivors: list[str] = attrs.Factory(list)
+    killers: collections.Counter[str] = attrs.Factory(collections.Counter)
+
+    @property
+    def run(self) -> int:
+        """Mutants that were run."""
+        return self.verdicts.total()
+
+    @property
+    def killed(self) -> int:
+        """Mutants that a test noticed."""
+        return sum(count for verdict, count in self.verdicts.items() if verdict.is_killed)
+
+    def __str__(self) -> str:
+        how = ", ".join(
+            f"{count}: {verdict.value}" for verdict, count in self.verdicts.items() if verdict.is_killed
+        )
+        return f"{self.run} run, {self.killed} killed, {self.equivalent} equivalent ({how or 'none killed'})"
+
+
 def parse_arguments() -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
@@ -65,6 +105,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the sample (default: 1)")
     parser.add_argument("--minutes", type=float, default=180, help="after which it stops (default: 180)")
     parser.add_argument("--least", type=float, default=95, help="per cent to be killed (default: 95)")
+    parser.add_argument(
+        "--only", metavar="FILE", help="of the sample, run the mutants that a file lists, as they are printed"
+    )
     parser.add_argument(
         "targets", nargs="*", default=[*TARGETS], help=f"of {', '.join(TARGETS)} (default: all)"
     )
@@ -74,55 +117,105 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def run_mutants(
-    copy: WorkingCopy, reach: Reach, sample: list[tuple[str, Mutation]], deadline: float
-) -> tuple[int, list[str]]:
-    """Run mutants until the deadline; return how many were run, and the survivors."""
-    survivors: list[str] = []
-    for number, (path, mutation) in enumerate(sample):
+def draw_sample(
+    everything: Iterable[tuple[str, Mutation]], count: int, seed: int
+) -> list[tuple[str, Mutation]]:
+    """Return so many mutants: those whose names have the smallest hashes."""
+    return sorted(
+        everything,
+        key=lambda mutant: hashlib.sha256(f"{seed} {mutant[0]} {mutant[1].name}".encode()).digest(),
+    )[:count]
+
+
+def run_target(
+    copy: WorkingCopy, name: str, sample: Sequence[tuple[str, Mutation]], deadline: float
+) -> Figures:
+    """Run the mutants of a target until the deadline."""
+    figures = Figures()
+    to_run = [(path, mutation) for path, mutation in sample if (path, mutation.name) not in EQUIVALENT]
+    figures.equivalent = len(sample) - len(to_run)
+    began = time.monotonic()
+    sources = [str(copy.folder / target) + "/*" * (not target.endswith(".py")) for target in TARGETS[name]]
+    reach = copy.measure(TESTS[name], sources, max(1.0, deadline - began))
+    print(
+        f"{name}: {len(reach.seconds)} tests pass without a mutation in {time.monotonic() - began:.0f} s, "
+        f"{sum(reach.seconds.values()):.0f} of CPU; "
+        f"{len(to_run)} mutants",
+        flush=True,
+    )
+    copy.collect(TESTS[name])
+    for path, mutation in to_run:
         if time.monotonic() > deadline:
-            return number, survivors
-        tests = reach.select(path, mutation.line, SECONDS_PER_MUTANT)
-        seconds = sum(reach.seconds.get(test, 0.0) for test in tests)
-        if not tests or not copy.kills(path, mutation, tests, seconds):
-            how = f"{len(tests)} tests" if tests else "no test reaches it"
-            survivors.append(f"{path}:{mutation.line}: {mutation.description}  ({how})")
-            print(f"survives: {survivors[-1]}", flush=True)
-    return len(sample), survivors
+            break
+        run_one(copy, reach, path, mutation, figures)
+    check_killers(copy, reach, figures)
+    print(f"{name}: {figures}, {time.monotonic() - began:.0f} s", flush=True)
+    return figures
+
+
+def run_one(copy: WorkingCopy, reach: Reach, path: str, mutation: Mutation, figures: Figures) -> None:
+    """Run one mutant, and count it."""
+    began = time.monotonic()
+    tests = reach.select(path, mutation, SECONDS_PER_MUTANT)
+    where = f"{path}:{mutation.line}: {mutation.name}"
+    if not tests:
+        verdict = Verdict.SURVIVED
+        reason = "no test reaches it"
+    else:
+        outcome = copy.run_mutant(path, mutation, tests, reach)
+        verdict = outcome.verdict
+        reason = f"{len(tests)} tests" if verdict is Verdict.SURVIVED else outcome.output[-500:]
+        figures.killers[outcome.test] += verdict.is_killed
+    figures.verdicts[verdict] += 1
+    if verdict.is_killed:
+        print(f"killed ({verdict.value}, {time.monotonic() - began:.1f} s): {where}", flush=True)
+        return
+    figures.survivors.append(f"{where}  | {reason}")
+    print(
+        f"SURVIVES ({verdict.value}, {time.monotonic() - began:.1f} s): {figures.survivors[-1]}", flush=True
+    )
+
+
+def check_killers(copy: WorkingCopy, reach: Reach, figures: Figures) -> None:
+    """Run the tests that have noticed mutants without one; those that fail now have proved nothing.
+
+    Raises:
+        RuntimeError: One fails.
+    """
+    tests = [test for test in figures.killers if test in reach.seconds]
+    outcome = copy.run(tests, reach.seconds) if tests else None
+    if outcome is not None and outcome.verdict is not Verdict.SURVIVED:
+        raise RuntimeError(f"a test fails now and then without a mutation:\n{outcome.output[-4000:]}")
 
 
 def main() -> int:
     """Run the sample; return 1 if too few were killed."""
     arguments = parse_arguments()
     deadline = time.monotonic() + 60 * arguments.minutes
-    everything = [
-        (path, mutation)
-        for path, mutation in iterate_targets(read_sources(arguments.targets))
-        if (path, mutation.description) not in EQUIVALENT
-    ]
-    sample = random.Random(arguments.seed).sample(everything, min(arguments.count, len(everything)))
+    by_target = {name: list(iterate_targets(read_sources([name]))) for name in arguments.targets}
+    everything = [mutant for mutants in by_target.values() for mutant in mutants]
+    chosen = draw_sample(everything, arguments.count, arguments.seed)
+    if arguments.only:
+        listed = {_LISTED.sub(r"\1: \2", line) for line in Path(arguments.only).read_text().splitlines()}
+        chosen = [(path, mutation) for path, mutation in chosen if f"{path}: {mutation.name}" in listed]
     print(
-        f"{len(sample)} of {len(everything)} mutants of {', '.join(arguments.targets)}, seed {arguments.seed}"
+        f"{len(chosen)} of {len(everything)} mutants of {', '.join(arguments.targets)}, seed {arguments.seed}"
     )
-    tests = list(dict.fromkeys(test for name in arguments.targets for test in TESTS[name]))
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        copy = WorkingCopy.make(TREE, Path(folder))
-        began = time.monotonic()
-        sources = [
-            os.path.join(folder, target, "*" * (not target.endswith(".py")))
-            for name in arguments.targets
-            for target in TARGETS[name]
-        ]
-        reach = copy.measure(tests, [source.rstrip("/") for source in sources], 60 * arguments.minutes)
-        print(
-            f"{len(reach.seconds)} tests pass without a mutation, in {time.monotonic() - began:.0f} s",
-            flush=True,
-        )
-        count, survivors = run_mutants(copy, reach, sample, deadline)
-    killed = 100 * (count - len(survivors)) / count if count else 0.0
-    unrun = f", {len(sample) - count} not run for lack of time" if count < len(sample) else ""
-    print(f"{count - len(survivors)} of {count} killed: {killed:.1f} %{unrun}")
-    for survivor in survivors:
+    total = Figures()
+    with (
+        tempfile.TemporaryDirectory(prefix="mutants-") as folder,
+        WorkingCopy.make(TREE, Path(folder)) as copy,
+    ):
+        for name, mutants in by_target.items():
+            if sample := [mutant for mutant in mutants if mutant in chosen]:
+                figures = run_target(copy, name, sample, deadline)
+                total.verdicts += figures.verdicts
+                total.equivalent += figures.equivalent
+                total.survivors += figures.survivors
+    killed = 100 * total.killed / total.run if total.run else 0.0
+    unrun = len(chosen) - total.run - total.equivalent
+    print(f"all: {total}: {killed:.1f} %" + f", {unrun} not run for lack of time" * bool(unrun))
+    for survivor in total.survivors:
         print(f"  {survivor}")
     return int(killed < arguments.least)
 

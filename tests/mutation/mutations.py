@@ -5,6 +5,7 @@ Left out is what no behaviour follows from: annotations, docstrings, log message
 """
 
 import ast
+import collections
 from collections.abc import Iterator
 
 import attrs
@@ -47,14 +48,28 @@ class Mutation:
         end: Offset behind the last one.
         replacement: What stands there instead.
         line: Its line number.
+        statement: Line numbers of its statement; of a compound one, those of the header.
+        scope: Qualified name of the class or function that has it; empty at the top of a module.
+        runs_on_import: It is outside of every function.
         description: What it is, in words.
+        ordinal: Which it is of those with the same description in the same scope, from 1.
     """
 
     start: int
     end: int
     replacement: str
     line: int
+    statement: range
+    scope: str
+    runs_on_import: bool
     description: str
+    ordinal: int = 1
+
+    @property
+    def name(self) -> str:
+        """What it is called among the mutations of its file, wherever in the file its scope stands."""
+        which = f" ({self.ordinal})" if self.ordinal > 1 else ""
+        return f"{self.scope or 'module'}: {self.description}{which}"
 
     def apply(self, source: str) -> str:
         """Return the source with the change."""
@@ -65,7 +80,16 @@ def find_mutations(source: str) -> list[Mutation]:
     """Return every mutation of a source file, in the order of the file."""
     found = _Finder(source)
     found.visit(ast.parse(source))
-    return sorted(found.mutations, key=lambda mutation: (mutation.start, mutation.end, mutation.replacement))
+    ordered = sorted(
+        found.mutations, key=lambda mutation: (mutation.start, mutation.end, mutation.replacement)
+    )
+    seen: collections.Counter[tuple[str, str]] = collections.Counter()
+    named: list[Mutation] = []
+    for mutation in ordered:
+        seen[mutation.scope, mutation.description] += 1
+        ordinal = seen[mutation.scope, mutation.description]
+        named.append(attrs.evolve(mutation, ordinal=ordinal))
+    return named
 
 
 class _Finder(ast.NodeVisitor):
@@ -78,6 +102,18 @@ class _Finder(ast.NodeVisitor):
         for line in source.encode().splitlines(keepends=True):
             self._line_offsets.append(self._line_offsets[-1] + len(line))
         self.mutations: list[Mutation] = []
+        self._statement = range(0)
+        self._scope: list[str] = []
+        self._functions = 0
+
+    def visit(self, node: ast.AST) -> None:
+        """Visit a node; of a statement, note the lines first."""
+        if not isinstance(node, ast.stmt):
+            super().visit(node)
+            return
+        before, self._statement = self._statement, _lines_of(node)
+        super().visit(node)
+        self._statement = before
 
     def _offset(self, line: int, column: int) -> int:
         encoded = self._source.encode()[: self._line_offsets[line - 1] + column]
@@ -92,7 +128,18 @@ class _Finder(ast.NodeVisitor):
         if isinstance(node, ast.expr):
             text = f"({text})"
         before = " ".join(self._source[start:end].split())
-        self.mutations.append(Mutation(start, end, text, node.lineno, f"{before[:80]}  ->  {text[:80]}"))
+        self.mutations.append(
+            Mutation(
+                start,
+                end,
+                text,
+                node.lineno,
+                self._statement,
+                ".".join(self._scope),
+                not self._functions,
+                f"{before[:80]}  ->  {text[:80]}",
+            )
+        )
 
     # What is left out
 
@@ -121,16 +168,22 @@ class _Finder(ast.NodeVisitor):
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         if node.name == "__repr__":
             return
+        self._scope.append(node.name)
         self.visit(node.args)
+        self._functions += 1
         for statement in node.body:
             self.visit(statement)
+        self._functions -= 1
+        self._scope.pop()
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
         self.visit_FunctionDef(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        self._scope.append(node.name)
         for statement in node.body:
             self.visit(statement)
+        self._scope.pop()
 
     def visit_If(self, node: ast.If) -> None:
         if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
@@ -214,6 +267,14 @@ class _Finder(ast.NodeVisitor):
                 self._replace(node, ast.Constant(value * 2 + 1))
             case _:
                 pass
+
+
+def _lines_of(node: ast.stmt) -> range:
+    body = getattr(node, "body", None) or getattr(node, "cases", None)
+    if body:
+        first = body[0].pattern if isinstance(body[0], ast.match_case) else body[0]
+        return range(node.lineno, max(node.lineno + 1, first.lineno))
+    return range(node.lineno, (node.end_lineno or node.lineno) + 1)
 
 
 def _root_of(node: ast.expr) -> str | None:

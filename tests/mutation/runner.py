@@ -1,36 +1,83 @@
 """Runs the tests that reach a mutated line, in a copy of the working tree."""
 
+import enum
 import importlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import attrs
 
 from tests.mutation.context_plugin import DURATIONS
+from tests.mutation.fork_server import NOT_PATCHED
 from tests.mutation.mutations import Mutation
 
 COPIED = ("trio_rtc", "tests", "docs", "examples", "benchmarks", "pyproject.toml", "README.md")
-_STARTUP = 30.0
-"""Seconds that pytest may take before the first test, on a busy machine."""
-_TESTS_FAILED = (1, 2, 3)
-"""Exit codes of pytest: a test has failed, an error has interrupted them, and an internal error."""
-_PYTEST = (
-    sys.executable,
-    "-m",
-    "pytest",
-    "-q",
-    "-x",
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:xdist",
-    "--no-header",
-)
+_LEAST_CPU_SECONDS = 4.0
+"""CPU seconds that every test may use, and ``_TIMES_AS_LONG`` times what it used without a mutation."""
+_TIMES_AS_LONG = 10.0
+_LEAST_SECONDS = 180.0
+"""Seconds of real time that a run may last at least, on a busy machine."""
+_CHANGED_PARAMETERS = "ERROR: not found"
+_BROKEN_IMPORT = ("ERROR collecting", "ImportError while loading conftest")
+
+
+class Verdict(enum.Enum):
+    """What became of a mutant."""
+
+    SURVIVED = "no test fails"
+    FAILED = "a test fails"
+    ENDLESS = "a test does not end"
+    CRASHED = "the process crashes"
+    IMPORT = "the import fails"
+    UNCLEAR = "pytest has run no test"
+
+    @property
+    def is_killed(self) -> bool:
+        """Whether the tests notice the mutant."""
+        return self not in (Verdict.SURVIVED, Verdict.UNCLEAR)
+
+
+@attrs.frozen
+class Outcome:
+    """How the run of a mutant ended.
+
+    Attributes:
+        verdict: What became of it.
+        test: The test that noticed it; empty if none did or none ran.
+        output: What pytest printed.
+    """
+
+    verdict: Verdict
+    test: str = ""
+    output: str = ""
+
+
+def judge(code: int | None, current: str, output: str) -> Outcome:
+    """Return what an exit code of pytest says of a mutant; ``None`` stands for a run that was ended."""
+    test = current
+    match code:
+        case 0:
+            return Outcome(Verdict.SURVIVED, output=output)
+        case None:
+            verdict = Verdict.ENDLESS
+        case _ if code < 0:
+            verdict = Verdict.ENDLESS if code == -signal.SIGPROF else Verdict.CRASHED
+        case _ if any(text in output for text in _BROKEN_IMPORT):
+            verdict, test = Verdict.IMPORT, ""
+        case 1 | 2 | 3:
+            # Also the package is a plugin of pytest, which imports it before the tests.
+            verdict = Verdict.FAILED if test else Verdict.IMPORT
+        case _:
+            verdict = Verdict.UNCLEAR
+    return Outcome(verdict, test, output)
 
 
 @attrs.frozen
@@ -38,37 +85,58 @@ class Reach:
     """Which tests run which lines.
 
     Attributes:
-        by_line: File → line → tests.
-        seconds: Test → how long it took.
+        by_line: File → line → tests; the empty name stands for what is imported or collected.
+        seconds: Test → CPU seconds that it took.
     """
 
     by_line: Mapping[str, Mapping[int, Sequence[str]]]
     seconds: Mapping[str, float]
 
-    def select(self, path: str, line: int, budget: float) -> list[str]:
-        """Return the tests of a line, the quickest first, as many as there is time for.
+    def runs_on_import(self, path: str, mutation: Mutation) -> bool:
+        """Return whether the statement of a mutation is run before the tests, and may have made what they use."""
+        return mutation.runs_on_import or "" in self._tests_of_statement(path, mutation)
 
-        What runs on import only, such as a constant, may be used by any test that reaches a file of its folder.
+    def select(self, path: str, mutation: Mutation, budget: float) -> list[str]:
+        """Return the tests of a mutation, the quickest first, as many as there is time for.
+
+        What runs on import only, such as a constant, may be used by any test.
         """
-        tests = self.by_line.get(path, {}).get(line) or self._tests_of_folder(os.path.dirname(path))
+        tests = self._tests_of_statement(path, mutation)
+        if mutation.runs_on_import or tests == {""}:
+            tests = set(self.seconds)
         chosen, left = [], budget
-        for test in sorted(tests, key=lambda test: (self.seconds.get(test, 0.0), test)):
+        for test in sorted(tests - {""}, key=lambda test: (self.seconds.get(test, 0.0), test)):
             left -= self.seconds.get(test, 0.0) + 0.01
             if left < 0:
                 break
             chosen.append(test)
         return chosen
 
-    def _tests_of_folder(self, folder: str) -> list[str]:
-        beside = (lines for path, lines in self.by_line.items() if os.path.dirname(path) == folder)
-        return sorted({test for lines in beside for tests in lines.values() for test in tests})
+    def _tests_of_statement(self, path: str, mutation: Mutation) -> set[str]:
+        lines = self.by_line.get(path, {})
+        # Of a statement on several lines, not each may be counted as run.
+        return set(lines.get(mutation.line, ())) or {
+            test for line in mutation.statement for test in lines.get(line, ())
+        }
 
 
-@attrs.frozen
 class WorkingCopy:
     """A copy of the tree in which files are changed, so that the tree itself never is."""
 
-    folder: Path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._importing: subprocess.Popen[str] | None = None
+        self._collected: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> "WorkingCopy":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for server in (self._importing, self._collected):
+            if server is not None:
+                server.communicate()
 
     @classmethod
     def make(cls, tree: Path, folder: Path) -> "WorkingCopy":
@@ -80,7 +148,7 @@ class WorkingCopy:
             else:
                 shutil.copy(source, folder / name)
         # By the hash of their source: a mutated file can be as old and as long as before.
-        compiling = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "trio_rtc")
+        compiling = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "trio_rtc", "tests")
         subprocess.run((sys.executable, *compiling), cwd=folder, check=True)
         return cls(folder)
 
@@ -95,10 +163,12 @@ class WorkingCopy:
             RuntimeError: Tests fail without any mutation.
         """
         durations, data = self.folder / "durations.json", self.folder / "coverage.sqlite"
+        data.unlink(missing_ok=True)
         coverage = ("-m", "coverage", "run", f"--data-file={data}", f"--include={','.join(sources)}", "-m")
-        command = (sys.executable, *coverage, *_PYTEST[2:], "-p", "tests.mutation.context_plugin", *tests)
+        options = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header")
+        plugin = ("-p", "tests.mutation.context_plugin")
         done = subprocess.run(
-            command,
+            (sys.executable, *coverage, "pytest", *options, *plugin, *tests),
             check=False,
             cwd=self.folder,
             env=self._environment(**{DURATIONS: str(durations)}),
@@ -114,36 +184,73 @@ class WorkingCopy:
         recorded.read()
         by_line = {
             os.path.relpath(path, self.folder): {
-                line: sorted(filter(None, contexts))
-                for line, contexts in recorded.contexts_by_lineno(path).items()
+                line: sorted(contexts) for line, contexts in recorded.contexts_by_lineno(path).items()
             }
             for path in recorded.measured_files()
         }
         return Reach(by_line, json.loads(durations.read_text()))
 
-    def kills(self, path: str, mutation: Mutation, tests: Sequence[str], seconds: float) -> bool:
-        """Return whether one of the tests fails, or does not end, with a mutation."""
+    def collect(self, tests: Sequence[str]) -> None:
+        """Collect tests once, for the mutants of functions."""
+        if self._collected is not None:
+            self._collected.communicate()
+        self._collected = self._start_server(*tests)
+
+    def run_mutant(self, path: str, mutation: Mutation, tests: Sequence[str], reach: Reach) -> Outcome:
+        """Run tests with a mutation."""
         file = self.folder / path
         source = file.read_text()
-        file.write_text(mutation.apply(source))
+        mutated = mutation.apply(source)
+        if self._collected is not None and not reach.runs_on_import(path, mutation):
+            request = self._make_request(tests, reach.seconds)
+            answer = _ask(self._collected, {**request, "path": path, "source": source, "mutated": mutated})
+            if answer["code"] != NOT_PATCHED:
+                return judge(**answer)
+        file.write_text(mutated)
         try:
-            done = self._run_tests(tests, _STARTUP + 5 * seconds)
-        except subprocess.TimeoutExpired:
-            return True
+            return self.run(tests, reach.seconds)
         finally:
             file.write_text(source)
-        # Also where the package, or a module of tests that uses it, fails on import.
-        return done.returncode in _TESTS_FAILED or "ERROR collecting" in done.stdout
 
-    def _run_tests(self, tests: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:
+    def run(self, tests: Sequence[str], seconds: Mapping[str, float]) -> Outcome:
+        """Run tests, which took so long before, in the copy as it is."""
+        outcome = self._run_selected(tests, seconds)
+        if outcome.verdict is Verdict.UNCLEAR and _CHANGED_PARAMETERS in outcome.output:
+            # Identifiers of parameters that follow from what is mutated: run these tests with all parameters.
+            whole = list(dict.fromkeys(test.partition("[")[0] for test in tests))
+            outcome = self._run_selected(whole, seconds)
+        return outcome
+
+    def _run_selected(self, tests: Sequence[str], seconds: Mapping[str, float]) -> Outcome:
+        if self._importing is None:
+            self._importing = self._start_server()
         selection = self.folder / "selection.txt"
         selection.write_text("\n".join(tests))
-        return subprocess.run(
-            (*_PYTEST, f"@{selection}"),
-            check=False,
+        request = self._make_request(tests, seconds)
+        return judge(**_ask(self._importing, {**request, "selection": str(selection)}))
+
+    def _make_request(self, tests: Sequence[str], seconds: Mapping[str, float]) -> dict[str, object]:
+        limits = {test: _LEAST_CPU_SECONDS + _TIMES_AS_LONG * seconds.get(test, 0.0) for test in tests}
+        # Any test that is not named: with other parameters.
+        limits[""] = _LEAST_CPU_SECONDS + _TIMES_AS_LONG * max(seconds.values(), default=0.0)
+        total = sum(seconds.get(test, 0.0) for test in tests)
+        return {"tests": tests, "cpu_seconds": limits, "seconds": _LEAST_SECONDS + _TIMES_AS_LONG * total}
+
+    def _start_server(self, *tests: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            (sys.executable, "-m", "tests.mutation.fork_server", *tests),
             cwd=self.folder,
             env=self._environment(),
-            timeout=timeout,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             text=True,
         )
+
+
+def _ask(server: subprocess.Popen[str], request: Mapping[str, object]) -> dict[str, Any]:
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(json.dumps(request) + "\n")
+    server.stdin.flush()
+    answer: dict[str, Any] = json.loads(server.stdout.readline())
+    return answer

@@ -1,13 +1,19 @@
 """The mutations themselves: what is changed, what is left alone, and that each is still Python."""
 
 import ast
+import shutil
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import trio_rtc
-from tests.mutation.mutations import find_mutations
-from tests.mutation.runner import Reach
+from tests.mutation.__main__ import TARGETS, draw_sample, read_sources
+from tests.mutation.code_patch import index_functions, patch
+from tests.mutation.equivalent import EQUIVALENT
+from tests.mutation.mutations import Mutation, find_mutations, iterate_targets
+from tests.mutation.runner import Reach, Verdict, WorkingCopy, judge
 
 PACKAGE = Path(trio_rtc.__file__).parent
 
@@ -74,14 +80,172 @@ def test_every_mutant_of_a_file_is_another_program(name: str) -> None:
     found = find_mutations(source)
     assert len(found) > 10
     original = ast.dump(ast.parse(source))
-    assert all(ast.dump(ast.parse(mutation.apply(source))) != original for mutation in found)
+    for mutation in found:
+        mutated = mutation.apply(source)
+        tree = ast.parse(mutated)
+        assert ast.dump(tree) != original
+        compile(tree, name, "exec")
+
+
+def test_what_is_listed_as_equivalent_is_still_there() -> None:
+    files = {path for path, _ in EQUIVALENT}
+    sources = {path: source for path, source in read_sources([*TARGETS]).items() if path in files}
+    names = {(path, mutation.name) for path, mutation in iterate_targets(sources)}
+    assert [mutant for mutant in EQUIVALENT if mutant not in names] == []
+
+
+SOURCE = """
+A = 1
+class C:
+    b = 2
+    def method(self, c=3):
+        return call(
+            4,
+            5,
+        )
+    async def other(self):
+        if (
+            a
+            < b
+        ):
+            return 4, 4
+"""
+
+
+def test_names_say_where_a_mutation_is_whatever_stands_before_it() -> None:
+    found = {mutation.name: mutation for mutation in find_mutations(SOURCE)}
+    moved = {mutation.name for mutation in find_mutations(f"x = f(y)\n{SOURCE}")}
+    assert moved == found.keys()
+    assert [*found] == [
+        "module: 1  ->  (2)",
+        "C: 2  ->  (3)",
+        "C.method: 3  ->  (4)",
+        "C.method: 4  ->  (5)",
+        "C.method: 5  ->  (6)",
+        "C.other: a < b  ->  (a <= b)",
+        "C.other: 4  ->  (5)",
+        "C.other: 4  ->  (5) (2)",
+    ]
+    assert [mutation.runs_on_import for mutation in found.values()] == [True] * 3 + [False] * 5
+    assert found["C.method: 5  ->  (6)"].statement == range(6, 10)
+    assert found["C.other: a < b  ->  (a <= b)"].statement == range(11, 15)
+
+
+def test_a_sample_loses_and_gains_only_what_is_changed() -> None:
+    mutants = [("a.py", mutation) for mutation in find_mutations(SOURCE)]
+    chosen = draw_sample(mutants, 4, seed=1)
+    assert len(chosen) == 4
+    assert draw_sample(list(reversed(mutants)), 4, seed=1) == chosen
+    rest = [mutant for mutant in mutants if mutant is not chosen[0]]
+    assert draw_sample(rest, 3, seed=1) == chosen[1:]
+    assert any(draw_sample(mutants, 4, seed) != chosen for seed in (2, 3, 4))
+
+
+REACH = Reach(
+    {"a.py": {1: ["slow", "quick"], 2: ["", "never"], 3: [""], 5: ["slow"]}},
+    {"slow": 5.0, "quick": 0.1, "never": 1.0, "other": 1.0},
+)
+
+
+def mutation_at(line: int, statement: range | None = None, *, runs_on_import: bool = False) -> Mutation:
+    return Mutation(0, 0, "", line, statement or range(line, line + 1), "f", runs_on_import, "x")
 
 
 def test_the_tests_of_a_line_are_run_from_the_quickest_on_within_the_budget() -> None:
-    reach = Reach({"a.py": {1: ["slow", "quick"], 2: ["never"]}}, {"slow": 5.0, "quick": 0.1, "never": 1.0})
-    assert reach.select("a.py", 1, 60) == ["quick", "slow"]
-    assert reach.select("a.py", 1, 1) == ["quick"]
-    # A line that runs on import only is reached by all that use its folder.
-    assert reach.select("a.py", 9, 60) == ["quick", "never", "slow"]
-    assert reach.select("b.py", 1, 60) == ["quick", "never", "slow"]
-    assert reach.select("other/b.py", 1, 60) == []
+    assert REACH.select("a.py", mutation_at(1), 60) == ["quick", "slow"]
+    assert REACH.select("a.py", mutation_at(1), 1) == ["quick"]
+    assert REACH.select("a.py", mutation_at(2), 60) == ["never"]
+
+
+@pytest.mark.parametrize(("path", "line"), [("a.py", 9), ("b.py", 1)])
+def test_a_line_that_no_test_reaches_has_none(path: str, line: int) -> None:
+    assert REACH.select(path, mutation_at(line), 60) == []
+
+
+def test_a_line_of_a_statement_that_is_not_counted_has_the_tests_of_the_others() -> None:
+    assert REACH.select("a.py", mutation_at(6, range(5, 8)), 60) == ["slow"]
+
+
+@pytest.mark.parametrize("mutation", [mutation_at(9, runs_on_import=True), mutation_at(3)])
+def test_what_runs_on_import_only_is_reached_by_every_test(mutation: Mutation) -> None:
+    """Not only by those that run a function of its file: most constants are used elsewhere."""
+    assert REACH.select("a.py", mutation, 60) == ["quick", "never", "other", "slow"]
+    assert REACH.runs_on_import("a.py", mutation)
+    assert not REACH.runs_on_import("a.py", mutation_at(1))
+
+
+@pytest.mark.parametrize(
+    ("code", "current", "output", "verdict"),
+    [
+        (0, "test", "", Verdict.SURVIVED),
+        (1, "test", "1 failed", Verdict.FAILED),
+        (2, "", "ERROR collecting test_a.py", Verdict.IMPORT),
+        (4, "", "ImportError while loading conftest", Verdict.IMPORT),
+        # The package is a plugin of pytest, which imports it before anything else.
+        (3, "", "Traceback", Verdict.IMPORT),
+        (3, "test", "INTERNALERROR", Verdict.FAILED),
+        (4, "", "ERROR: not found: test_a.py::test_b[3]", Verdict.UNCLEAR),
+        (5, "", "no tests ran", Verdict.UNCLEAR),
+        (-signal.SIGPROF, "test", "", Verdict.ENDLESS),
+        (-signal.SIGSEGV, "test", "", Verdict.CRASHED),
+        (None, "test", "", Verdict.ENDLESS),
+    ],
+)
+def test_what_an_exit_code_of_pytest_means(
+    code: int | None, current: str, output: str, verdict: Verdict
+) -> None:
+    assert judge(code, current, output).verdict is verdict
+    assert verdict.is_killed is (verdict not in (Verdict.SURVIVED, Verdict.UNCLEAR))
+
+
+PATCHED = """
+LIMIT = 5
+
+class C:
+    @property
+    def value(self):
+        return 1
+
+    def nested(self):
+        def inner():
+            return 1
+        return inner()
+
+def limit():
+    return LIMIT
+"""
+
+
+def test_mutated_code_is_put_into_functions_that_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "patched.py"
+    path.write_text(PATCHED)
+    names: dict[str, Any] = {}
+    exec(compile(PATCHED, path, "exec"), names)
+    functions = index_functions(str(tmp_path))
+    thing = names["C"]()
+    assert (thing.value, thing.nested()) == (1, 1)
+    mutations = {mutation.name: mutation.apply(PATCHED) for mutation in find_mutations(PATCHED)}
+    assert patch(functions, str(path), PATCHED, mutations["C.value: 1  ->  (2)"])
+    assert (thing.value, thing.nested()) == (2, 1)
+    assert patch(functions, str(path), PATCHED, mutations["C.nested.inner: 1  ->  (2)"])
+    assert (thing.value, thing.nested()) == (2, 2)
+    # This is of no function: the module must be imported again.
+    assert not patch(functions, str(path), PATCHED, mutations["module: 5  ->  (6)"])
+
+
+def test_a_mutant_that_changes_the_parameters_of_its_tests_is_run_with_the_new_ones(tmp_path: Path) -> None:
+    """pytest finds none of the tests by their old names then, and runs no other either (exit code 4)."""
+    shutil.copytree(Path(__file__).parent, tmp_path / "tests" / "mutation")
+    (tmp_path / "sizes.py").write_text("SIZE = 100\n")
+    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\npythonpath = ['.']\n")
+    (tmp_path / "test_sizes.py").write_text(
+        "import pytest\nfrom sizes import SIZE\n\n\n"
+        "@pytest.mark.parametrize('size', [SIZE])\ndef test_size(size):\n    assert size == 100\n"
+    )
+    (mutation,) = find_mutations("SIZE = 100\n")
+    tests = ["test_sizes.py::test_size[100]"]
+    reach = Reach({}, dict.fromkeys(tests, 0.1))
+    with WorkingCopy(tmp_path) as copy:
+        assert copy.run(tests, reach.seconds).verdict is Verdict.SURVIVED
+        assert copy.run_mutant("sizes.py", mutation, tests, reach).verdict is Verdict.FAILED
+    assert (tmp_path / "sizes.py").read_text() == "SIZE = 100\n"
