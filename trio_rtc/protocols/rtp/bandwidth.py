@@ -38,8 +38,10 @@ NumberedPacket = tuple[int, int, bool]
 
 _AUDIO_BITRATE = 64_000.0
 _LEAST_AUDIO = 6_000.0
+"""Bits a second of media: Opus codes no less (RFC 6716 section 2.1.1)."""
 _VIDEO_BITRATE = 2_500_000.0
 _LEAST_VIDEO = 30_000.0
+"""Bits a second on the path."""
 _SMALL_LAYER_BITRATE = 100_000.0
 _WORTH_TELLING = 0.02
 """By what part of itself a bitrate has to change so that encoders are told."""
@@ -51,6 +53,12 @@ _DATA_SHARE = 0.8
 """What data may take in proportion to media that could use more: less than 1, for media grows more slowly than data."""
 _OVERHEAD = 44
 """Bytes of IPv4, UDP and SRTP (AES-GCM) on top of an RTP packet, as they count on the path."""
+_HEADERS = _OVERHEAD + 20
+"""The same with the RTP header and its usual extensions: the part of a packet that is not media."""
+_FULL_PAYLOAD = 1130
+"""Bytes of media in a packet of a frame that needs several."""
+_FRAME_RATES = {"audio": 50.0, "video": 30.0}
+"""Frames a second that headers are counted for: Opus frames of 20 ms, and usual video."""
 
 
 class Bandwidth:
@@ -277,8 +285,9 @@ class Bandwidth:
         pairs, shares = self._pairs, self._shares
         allocated = allocate(self._left_for_media(pairs, shares), shares)
         bitrates = {
-            encoding.ssrc: bitrate / (1 + self._overheads.get(encoding.ssrc, 0.0))
-            for (_, encoding), bitrate in zip(pairs, allocated, strict=True)
+            encoding.ssrc: _without_headers(section, encoding, bitrate)
+            / (1 + self._overheads.get(encoding.ssrc, 0.0))
+            for (section, encoding), bitrate in zip(pairs, allocated, strict=True)
         }
         if not self._differs(bitrates):
             return None
@@ -358,7 +367,7 @@ def _shares(pairs: Sequence[tuple[SendParameters, Encoding]], most: float) -> li
     shares = []
     for section, encoding in pairs:
         ceiling = _ceiling(section, encoding)
-        least = _LEAST_AUDIO if section.kind == "audio" else _LEAST_VIDEO
+        least = _with_headers("audio", _LEAST_AUDIO) if section.kind == "audio" else _LEAST_VIDEO
         shares.append(
             Share(
                 min(least, ceiling, most),
@@ -371,8 +380,38 @@ def _shares(pairs: Sequence[tuple[SendParameters, Encoding]], most: float) -> li
     return shares
 
 
+def _with_headers(kind: str, media: float) -> float:
+    """Return the bits a second on the path of a stream with so much media.
+
+    A frame takes at least one packet, and half a packet more than its media fills, on average.
+    """
+    frame_rate = _FRAME_RATES[kind]
+    packet_rate = max(media / (8 * _FULL_PAYLOAD) + frame_rate / 2, frame_rate)
+    return media + 8 * _HEADERS * packet_rate
+
+
+def _without_headers(section: SendParameters, encoding: Encoding, total: float) -> float:
+    """Return the bits a second of media that fit into a share of the path.
+
+    Video gets at least half of it (as in goog_cc), audio what Opus codes at least.
+    """
+    least = total / 2 if section.kind == "video" else min(_LEAST_AUDIO, total / 2)
+    header_bits, frame_rate = 8 * _HEADERS, _FRAME_RATES[section.kind]
+    of_one_packet = total - header_bits * frame_rate
+    of_several = (total - header_bits * frame_rate / 2) / (1 + _HEADERS / _FULL_PAYLOAD)
+    return min(max(min(of_one_packet, of_several), least), _media_ceiling(section, encoding))
+
+
 def _ceiling(section: SendParameters, encoding: Encoding) -> float:
-    """Return what a stream can use at most: what it needs, and its part of what the peer takes in its section."""
+    """Return the share of the path that a stream can use at most."""
+    return _with_headers(section.kind, _media_ceiling(section, encoding))
+
+
+def _media_ceiling(section: SendParameters, encoding: Encoding) -> float:
+    """Return what a stream can use at most: what it needs, and its part of what the peer takes in its section.
+
+    Neither W3C's ``maxBitrate`` nor a peer's limit counts headers (RFC 3890).
+    """
     needed = _needed(section, encoding)
     if section.max_bitrate is None:
         return needed
