@@ -49,7 +49,8 @@ async def test_a_tenth_of_all_packets_is_lost(seed: int) -> None:
         pictures, sound = longest_stalls(going_on, 1, 15)
         assert pictures < 0.9
         assert sound < 0.1
-        assert_found(going_on, 10, 15, 2 * MEGABIT)
+        # The network loses packets before the bottleneck: nine tenths of what is sent may fill it.
+        assert_found(going_on, 10, 15, 2 * MEGABIT / 0.9)
         assert longest_queue(going_on, 2, 15) < 0.3
         # Not as late as the sound, which waits for nearly all peaks of its delay.
         assert usual_latency(going_on, 10, 15) < 0.1
