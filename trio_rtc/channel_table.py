@@ -1,7 +1,9 @@
 """The data channels of a peer connection: making them, and telling each what has happened to it."""
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
+from itertools import repeat
 
 from .data_channel import ChannelCarrier, RTCDataChannel, failure_of_channel
 from .errors import RTCError
@@ -20,9 +22,15 @@ from .protocols.datachannel import (
 from .transports.sctp import SctpTransport
 from .transports.stack import TransportStack
 
+_CLOSED_AT_ONCE = 32
+"""Channels that are closed in one turn of the scheduler. A peer can have tens of thousands end at once."""
+
 
 class ChannelTable:
     """Keeps W3C's channel objects beside the core's table of channels.
+
+    When an association ends, its channels are closed a few on each turn, in the order in which they were made. Each has
+    its events in its own task in W3C as well, so only the turn differs.
 
     Attributes:
         opened: How many channels have ever been open, for ``get_stats``.
@@ -41,6 +49,8 @@ class ChannelTable:
         self._channels: dict[int, RTCDataChannel] = {}
         # Their end waits in the queue of tasks.
         self._ended: dict[int, RTCDataChannel] = {}
+        # The keys and reasons of those that are closed a few on each turn.
+        self._closing: deque[tuple[int, str | None]] = deque()
         self._stack: TransportStack | None = None
         self._failure: RTCError | None = None
         self.opened = 0
@@ -109,17 +119,49 @@ class ChannelTable:
             case ChannelClosed():
                 # At once, so that it is no reason for negotiation any more.
                 self._ended[event.key] = self._channels.pop(event.key)
-                self._runner.run_task(partial(self._close, event))
-            case StreamResetRequested() | Closed():
+                if self._closing:
+                    self._closing.append((event.key, event.reason))
+                else:
+                    self._runner.run_task(partial(self._close, event.key, event.reason, None))
+            case Closed():
+                self._end_all(event.keys)
+            case StreamResetRequested():
                 pass
 
     def close_silently(self) -> None:
         """The peer connection was closed."""
-        channels = [*self._ended.values(), *self._channels.values()]
+        channels = deque([*self._ended.values(), *self._channels.values()])
         self._ended.clear()
         self._channels.clear()
-        for channel in channels:
-            channel._close_silently()
+        self._closing.clear()
+        self._close_some_silently(channels)
+
+    def _close_some_silently(self, channels: deque[RTCDataChannel]) -> None:
+        """Close the first few, and the others on later turns: all of them say already that they are closed."""
+        for _ in range(min(len(channels), _CLOSED_AT_ONCE)):
+            channels.popleft()._close_silently()
+        if channels:
+            self._runner.queue_task(partial(self._close_some_silently, channels), after_end=True)
+
+    def _end_all(self, keys: tuple[int, ...]) -> None:
+        was_closing = bool(self._closing)
+        for key in keys:
+            self._ended[key] = self._channels.pop(key)
+        self._closing.extend(zip(keys, repeat(None)))
+        if self._closing and not was_closing:
+            self._runner.run_task(self._begin_to_close)
+
+    def _begin_to_close(self) -> None:
+        # What fails later is no reason for these.
+        self._close_some(self._failure)
+
+    def _close_some(self, failure: RTCError | None) -> None:
+        for _ in range(min(len(self._closing), _CLOSED_AT_ONCE)):
+            if not self._closing:  # a handler has closed the connection
+                return
+            self._close(*self._closing.popleft(), failure)
+        if self._closing:
+            self._runner.queue_task(partial(self._close_some, failure))
 
     @property
     def _association(self) -> SctpTransport:
@@ -150,12 +192,12 @@ class ChannelTable:
         self.opened += channel._become_open(sctp)
         channel._announce_open()
 
-    def _close(self, event: ChannelClosed) -> None:
-        channel = self._ended.pop(event.key)
+    def _close(self, key: int, reason: str | None, failure: RTCError | None) -> None:
+        channel = self._ended.pop(key)
         self.closed += channel._has_been_open
-        failure = self._failure
-        if event.reason is not None and failure is None:
-            failure = failure_of_channel(event.reason)
+        failure = failure or self._failure
+        if reason is not None and failure is None:
+            failure = failure_of_channel(reason)
         channel._become_closed(failure)
 
     def _close_channel(self, key: int) -> None:

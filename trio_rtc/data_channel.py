@@ -12,7 +12,7 @@ from .channel_stream import ChannelStream
 from .closed_errors import mark_connection_ended
 from .enums import BinaryType, RTCDataChannelState, RTCErrorDetailType, RTCPriorityType, member_of
 from .errors import InvalidStateError, RTCError
-from .event_target import EventHandler, EventTarget, HandlerRunner
+from .event_target import AnyEvent, EventHandler, EventTarget, HandlerRunner
 from .events import Event, MessageEvent, RTCErrorEvent
 from .protocols.datachannel import ChannelParameters
 from .transports.sctp import SctpTransport
@@ -67,12 +67,12 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         self._stream_id = stream_id
         self._carrier = carrier
         self._key = 0
-        self._state = RTCDataChannelState.CONNECTING
+        self._own_state = RTCDataChannelState.CONNECTING
         self._sctp: SctpTransport | None = None
         self._binary_type = BinaryType.ARRAYBUFFER
         self._threshold = 0
         self._unsent = 0
-        self._closed_here = False
+        self._was_closed_here = False
         self._failure: RTCError | None = None
         self._set_aside: MessagesSetAside | None = None
         self._draining = False
@@ -303,9 +303,9 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             self._set_aside.forget()
         if self._closed_here or self._state is RTCDataChannelState.CLOSED:
             return
-        self._closed_here = True
+        self._was_closed_here = True
         if self._state is not RTCDataChannelState.CLOSING:
-            self._state = RTCDataChannelState.CLOSING
+            self._own_state = RTCDataChannelState.CLOSING
             self._discard_messages()
             self._carrier.close_channel(self._key)
         self._wake_all()
@@ -322,6 +322,21 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             await self._changed.park()
 
     # -- inside ------------------------------------------------------------------------------------------------
+
+    @property
+    def _state(self) -> RTCDataChannelState:
+        """Where the channel stands. With the connection it is closed at once, and cleared away on a later turn."""
+        return RTCDataChannelState.CLOSED if self._runner.ending else self._own_state
+
+    @property
+    def _closed_here(self) -> bool:
+        """Whether this side has closed the channel, by itself or with the connection, before the peer has."""
+        ending = self._runner.ending and self._own_state is not RTCDataChannelState.CLOSED
+        return self._was_closed_here or ending
+
+    def _fire(self, event: AnyEvent) -> None:
+        if not self._runner.ending:
+            super()._fire(event)
 
     def _encode(self, data: str | bytes | bytearray | memoryview) -> tuple[int, bytes]:
         kind, payload = encode_message(data)
@@ -412,6 +427,8 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         self._draining = True
         try:
             while self._has_handler("message") and not self._handlers_are_busy("message"):
+                if self._closed_here:
+                    break
                 message = self._take()
                 if message is None:
                     break
@@ -446,7 +463,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         if self._state is not RTCDataChannelState.CONNECTING:
             return False
         assert self._stream_id is not None
-        self._state = RTCDataChannelState.OPEN
+        self._own_state = RTCDataChannelState.OPEN
         self._has_been_open = True
         sctp.association.set_buffered_amount_low_threshold(self._stream_id, self._threshold)
         self._changed.unpark_all()
@@ -462,7 +479,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     def _become_closing(self) -> None:
         if self._state in (RTCDataChannelState.CONNECTING, RTCDataChannelState.OPEN):
-            self._state = RTCDataChannelState.CLOSING
+            self._own_state = RTCDataChannelState.CLOSING
             self._set_messages_aside()
             self._changed.unpark_all()
             self._fire(Event("closing", self))
@@ -485,13 +502,13 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             self._sctp.wake()
 
     def _become_closed(self, failure: RTCError | None = None) -> None:
-        if self._state is RTCDataChannelState.CLOSED:
+        if self._own_state is RTCDataChannelState.CLOSED:
             return
         self._set_messages_aside()
         self._drain_to_handlers()
         if self._closed_here and self._set_aside is not None:
             self._set_aside.forget()
-        self._state = RTCDataChannelState.CLOSED
+        self._own_state = RTCDataChannelState.CLOSED
         self._failure = failure
         self._wake_all()
         if failure is not None:
@@ -502,7 +519,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
     def _close_silently(self) -> None:
         """The peer connection was closed: no events."""
         self._end_events()
-        self._closed_here = True
+        self._was_closed_here = True
         self._become_closed()
 
 

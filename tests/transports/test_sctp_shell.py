@@ -13,6 +13,7 @@ from trio_rtc.protocols.datachannel import (
     ChannelOpened,
     DataChannelEvent,
 )
+from trio_rtc.protocols.datachannel import Closed as AllChannelsClosed
 from trio_rtc.protocols.datachannel.messages import PPID_BINARY
 from trio_rtc.protocols.sctp import AssociationEstablished, Closed, SctpOptions
 
@@ -408,8 +409,8 @@ async def test_closing_aborts_once_and_closes_the_channels_of_both_sides() -> No
         await client.sctp.close()
         await client.sctp.close()
         await settle()
-        assert client.told(ChannelClosed) == [ChannelClosed(key)]
-        assert [event.key for event in server.told(ChannelClosed)] == [their_key]  # type: ignore[union-attr]
+        assert client.told(AllChannelsClosed) == [AllChannelsClosed(None, (key,))]
+        assert server.told(AllChannelsClosed) == [AllChannelsClosed(None, (their_key,))]
         for side in (client, server):
             assert [event for event in side.events if isinstance(event, Closed)] == side.events[-1:]
 
@@ -431,5 +432,6 @@ async def test_after_the_end_channels_can_still_be_closed() -> None:
         await client.sctp.close()
         client.sctp.control.close_channel(key)
         client.sctp.pump_channels()
-        assert client.told(ChannelClosed) == [ChannelClosed(key)]
+        assert client.told(AllChannelsClosed) == [AllChannelsClosed(None, (key,))]
+        assert client.told(ChannelClosed) == []
         assert len(server.told(ChannelAnnounced)) == 1

@@ -329,7 +329,7 @@ async def test_ending_the_channels_leaves_ice_and_dtls_alone() -> None:
         client.stack.end_channels()
         await trio.sleep(0.5)
         for side in (client, server):
-            assert side.owner.has("sctp Closed", "channel ChannelClosed")
+            assert side.owner.has("sctp Closed", "channel Closed")
             assert side.stack.dtls is not None
             assert side.stack.dtls.connection.state == "connected"
             assert side.stack.agent.state in ("connected", "completed")
@@ -339,7 +339,7 @@ async def test_channels_end_without_an_association_too() -> None:
     async with two_stacks() as [client, _]:
         client.stack.control.create_channel(ChannelParameters())
         client.stack.end_channels()
-        assert client.owner.has("channel ChannelClosed")
+        assert client.owner.has("channel Closed")
 
 
 async def test_a_candidate_with_a_name_is_looked_up_on_the_local_network() -> None:

@@ -98,8 +98,8 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
             self.wake()
 
     def is_full(self) -> bool:
-        """Whether senders have to wait."""
-        return self.association.total_buffered >= self._high_water_mark
+        """Whether senders have to wait. Not for an association that has ended, to which ``send`` raises."""
+        return not self.association.closed and self.association.total_buffered >= self._high_water_mark
 
     async def wait_for_room(self) -> None:
         """Wait until something may have left the queue, or the association has ended."""

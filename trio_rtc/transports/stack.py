@@ -282,23 +282,20 @@ class TransportStack:
         Another section may bring another association. It shares nothing with this one, whose task ends by itself;
         what the peer sends to it too early waits for it.
         """
-        for key in self.control.channel_keys():
-            self.control.close_channel(key)
-        ended = self.sctp
+        before, ended, now = self.control, self.sctp, trio.current_time()
         if ended is None:
+            before.close(now)
             self.pump_channels()
-            return
-        now = trio.current_time()
-        ended.association.close(now)
-        ended.wake()
-        # Everything that the end causes has happened before there is a new control of channels.
-        ended.flush_nowait(now)
-        ended.pump_channels()
-        self.sctp = None
-        self._sctp_inbox = Inbox[list[bytes]]()
-        if self.dtls is not None:
-            self.dtls.set_upper_inbox(self._sctp_inbox)
-        before = self.control
+        else:
+            ended.association.close(now)
+            ended.wake()
+            # Everything that the end causes has happened before there is a new control of channels.
+            ended.flush_nowait(now)
+            ended.pump_channels()
+            self.sctp = None
+            self._sctp_inbox = Inbox[list[bytes]]()
+            if self.dtls is not None:
+                self.dtls.set_upper_inbox(self._sctp_inbox)
         self.control = ChannelControl(self._settings.data_channels, last_key=before.last_key)
         self.control.dropped.update(before.dropped)
 

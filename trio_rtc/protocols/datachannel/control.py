@@ -277,12 +277,14 @@ class ChannelControl:
     def _end(self, reason: str | None) -> None:
         if self._closed:
             return
-        for channel in list(self._channels.values()):
-            self._remove(channel, reason)
+        # One event for all: an event for each of tens of thousands would take too long for one step.
+        self._events.append(Closed(reason, tuple(self._channels)))
+        self._channels.clear()
+        self._by_stream.clear()
+        self._announced_size = 0
         self._unhandled_outgoing.clear()
         self._unhandled_incoming.clear()
         self._outgoing.clear()
-        self._events.append(Closed(reason))
         self._connected = False
         self._closed = True
 

@@ -57,9 +57,15 @@ class StreamResetRequested:
 
 @attrs.frozen
 class Closed:
-    """All channels have ended, since the association has."""
+    """All channels have ended, since the association has. There is no ``ChannelClosed`` for them.
+
+    Attributes:
+        error: Why, or ``None``.
+        keys: The channels that have ended with it, in the order in which they were made.
+    """
 
     error: str | None
+    keys: tuple[int, ...] = ()
 
 
 DataChannelEvent = (

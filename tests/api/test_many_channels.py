@@ -1,0 +1,177 @@
+"""Channels that end all at once: a few on each turn of the scheduler, and in W3C's order."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from tests.strategies.peers import Peers, connect, two_peers
+from trio_rtc import RTCDataChannel
+from trio_rtc.events import Event, MessageEvent, RTCDataChannelEvent
+
+COUNT = 300
+CLOSED_AT_ONCE = 32
+
+
+@attrs.define
+class Ends:
+    """The channels of one peer in the order in which they were made, and what happens to them.
+
+    Attributes:
+        channels: The channels.
+        closed: Those that had their ``close`` event, in that order.
+        turns: How many in each task step that has closed some.
+    """
+
+    channels: list[RTCDataChannel] = attrs.field(factory=list)
+    closed: list[RTCDataChannel] = attrs.field(factory=list)
+    turns: list[int] = attrs.field(factory=list)
+
+    def watch(self, channel: RTCDataChannel) -> None:
+        self.channels.append(channel)
+        channel.on_close = self._note_closed
+
+    def _note_closed(self, event: Event) -> None:
+        assert isinstance(event.target, RTCDataChannel)
+        assert event.target.ready_state == "closed"
+        self.closed.append(event.target)
+
+
+class StepCounter(trio.abc.Instrument):
+    """Counts the channels that each task step closes."""
+
+    def __init__(self, ends: Ends) -> None:
+        self._ends = ends
+        self._before = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self._before = len(self._ends.closed)
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        if closed := len(self._ends.closed) - self._before:
+            self._ends.turns.append(closed)
+
+
+@asynccontextmanager
+async def many_channels() -> AsyncIterator[tuple[Peers, Ends]]:
+    """Connect two peers with many channels that Alice has opened; the ends are those of Bob's."""
+    async with two_peers() as peers:
+        ends = Ends()
+
+        def announced(event: RTCDataChannelEvent) -> None:
+            ends.watch(event.channel)
+
+        peers.bob.on_data_channel = announced
+        opened = [peers.alice.create_data_channel(str(number)) for number in range(COUNT)]
+        await connect(peers.alice, peers.bob)
+        await opened[-1].opened()
+        await trio.sleep(5)
+        assert len(ends.channels) == COUNT
+        counter = StepCounter(ends)
+        trio.lowlevel.add_instrument(counter)
+        yield peers, ends
+        trio.lowlevel.remove_instrument(counter)
+
+
+async def test_an_association_that_ends_closes_a_few_channels_on_each_turn(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with many_channels() as (peers, ends):
+        peers.alice.close()
+        await trio.sleep(1)
+        assert ends.closed == ends.channels
+        # The end of DTLS comes in the same step as that of the association, and each lets a few of them close.
+        assert sum(ends.turns) == COUNT
+        assert max(ends.turns) <= 3 * CLOSED_AT_ONCE
+        assert peers.bob.sctp is not None
+        assert peers.bob.sctp.state == "closed"
+
+
+async def test_whoever_waits_on_the_last_of_many_channels_is_woken(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    outcomes: list[str] = []
+    async with many_channels() as (peers, ends):
+        last = ends.channels[-1]
+
+        async def fill() -> None:
+            try:
+                while True:
+                    await last.send(b"x" * 100_000)
+            except trio.BrokenResourceError:
+                outcomes.append("sender")
+
+        async def read() -> None:
+            with pytest.raises(trio.EndOfChannel):
+                await last.receive()
+            outcomes.append("reader")
+
+        async with trio.open_nursery() as nursery:
+            peers.network.partition("alice")
+            nursery.start_soon(fill)
+            nursery.start_soon(read)
+            await trio.sleep(0.2)
+            peers.network.heal()
+            peers.alice.close()
+        assert sorted(outcomes) == ["reader", "sender"]
+
+
+async def test_a_handler_that_closes_the_connection_ends_the_events_of_the_other_channels(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with many_channels() as (peers, ends):
+        fourth = ends.channels[3]
+        fourth.add_event_listener("close", lambda _event: peers.bob.close())
+        peers.alice.close()
+        await trio.sleep(1)
+        assert ends.closed == ends.channels[:4]
+        assert {channel.ready_state for channel in ends.channels} == {"closed"}
+
+
+async def test_a_channel_that_is_made_while_others_close_closes_after_them(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with many_channels() as (peers, ends):
+
+        def make_one(_event: Event) -> None:
+            ends.watch(peers.bob.create_data_channel("late"))
+
+        ends.channels[0].add_event_listener("close", make_one)
+        peers.alice.close()
+        await trio.sleep(1)
+        assert ends.closed == ends.channels
+        assert [channel.label for channel in ends.closed[-2:]] == [str(COUNT - 1), "late"]
+
+
+async def test_closing_the_connection_closes_all_channels_at_once_and_silently(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with many_channels() as (peers, ends):
+        last = ends.channels[-1]
+        messages: list[MessageEvent] = []
+        woken: list[RTCDataChannel] = []
+
+        async def read(channel: RTCDataChannel) -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                await channel.receive()
+            woken.append(channel)
+
+        ends.channels[-2].on_message = messages.append
+        async with trio.open_nursery() as nursery:
+            for channel in ends.channels:
+                if channel is not ends.channels[-2]:
+                    nursery.start_soon(read, channel)
+            await trio.testing.wait_all_tasks_blocked()
+            peers.bob.close()
+            assert {channel.ready_state for channel in ends.channels} == {"closed"}
+            with pytest.raises(trio.ClosedResourceError):
+                last.send_nowait("x")
+            last.close()
+            last.dispatch_event(Event("close", last))
+            ends.channels[-2].messages_available()
+        assert len(woken) == COUNT - 1
+        assert ends.closed == []
+        assert messages == []
