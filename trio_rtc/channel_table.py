@@ -145,8 +145,9 @@ class ChannelTable:
 
     def _end_all(self, keys: tuple[int, ...]) -> None:
         was_closing = bool(self._closing)
-        for key in keys:
-            self._ended[key] = self._channels.pop(key)
+        # All that are left are the association's: those of one before it have ended with that.
+        self._ended.update(self._channels)
+        self._channels.clear()
         self._closing.extend(zip(keys, repeat(None)))
         if self._closing and not was_closing:
             self._runner.run_task(self._begin_to_close)

@@ -131,7 +131,7 @@ class VideoPath:
         self._meters = meters or MediaMeters()
         self._waiting = budgets.held
         reader = layer_reader(codec.name)
-        layers = None if reader is None else _Layers(reader)
+        layers = None if reader is None else LayerReader(reader)
         self._assembler = FrameAssembler(
             opener,
             options.assembler,
@@ -453,20 +453,27 @@ class AudioPath:
         return self._playout.next_timer()
 
 
-class _Layers:
-    """Tells the assembler the temporal layer of a frame, for codecs that number the frames of their base layer."""
+class LayerReader:
+    """Temporal layers of frames for the assembler, of codecs that number the frames of their base layer.
+
+    Args:
+        read: Reads the layers that a payload tells.
+    """
 
     def __init__(self, read: Callable[[bytes], LayerIds]) -> None:
         self._read = read
 
     def layer_position(self, payload: bytes) -> LayerPosition | None:
+        """Return what the first payload of a frame tells, ``None`` if it does not."""
         try:
             layers = self._read(payload)
         except ProtocolError:
             return None
         if layers.temporal_id is None or layers.tl0_picture_index is None:
             return None
-        return LayerPosition(layers.temporal_id, layers.tl0_picture_index, layers.layer_sync)
+        return LayerPosition(
+            layers.temporal_id, layers.tl0_picture_index, layers.layer_sync, layers.switching_up_point
+        )
 
 
 _MAX_FRAMES_UNDER_WAY = 128

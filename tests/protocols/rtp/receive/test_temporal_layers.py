@@ -4,8 +4,15 @@ import pytest
 
 from tests.strategies.rtp_payloads import make_depacketizer
 from trio_rtc.protocols.rtp.packet import RtpPacket
-from trio_rtc.protocols.rtp.payload import Continuity, ContinuityTracker, continuity_tracker
-from trio_rtc.protocols.rtp.payload.vp8 import Vp8Descriptor, read_layers
+from trio_rtc.protocols.rtp.paths import LayerReader
+from trio_rtc.protocols.rtp.payload import (
+    Continuity,
+    ContinuityTracker,
+    continuity_tracker,
+    layer_reader,
+)
+from trio_rtc.protocols.rtp.payload.vp8 import Vp8Descriptor
+from trio_rtc.protocols.rtp.payload.vp9_descriptor import Vp9Descriptor
 from trio_rtc.protocols.rtp.receive import FrameAssembler, FrameAssemblerOptions, LayerPosition
 from trio_rtc.protocols.rtp.receive.temporal import TemporalContinuity
 
@@ -103,26 +110,28 @@ def test_behind_a_switching_up_point_all_upper_layers_are_accepted() -> None:
     assert not any(continuity.accepts(upper(layer, 8)) for layer in range(1, 8))
 
 
-# Frames of VP8 through the assembler
+def test_a_switching_up_point_says_nothing_of_its_own_layer() -> None:
+    continuity = after_keyframe(base(7))
+    continuity.lose()
+    continuity.take(LayerPosition(1, 7, switching_up_point=True))
+    assert not continuity.accepts(upper(1, 7))
+    assert not continuity.accepts(upper(2, 7))
+    continuity.take(upper(1, 7, sync=True))
+    assert continuity.accepts(upper(2, 7))
 
 
-class Vp8Layers:
-    """Reads the position of a frame as the path of video does."""
-
-    def layer_position(self, payload: bytes) -> LayerPosition | None:
-        layers = read_layers(payload)
-        if layers.temporal_id is None or layers.tl0_picture_index is None:
-            return None
-        return LayerPosition(layers.temporal_id, layers.tl0_picture_index, layers.layer_sync)
+# Frames of VP8 and VP9 through the assembler
 
 
-def assemble(frames: list[bytes | None]) -> tuple[list[int], bool]:
+def assemble(frames: list[bytes | None], codec: str = "VP8") -> tuple[list[int], bool]:
     """Let frames of one packet come, ``None`` for lost ones; return the indices of those that come out.
 
     Also whether a keyframe is requested in the end.
     """
     options = FrameAssemblerOptions(max_wait=0.1, longest_wait=0.1, last_wait=0.05, min_wait=0.01)
-    assembler = FrameAssembler(make_depacketizer("VP8"), options, layers=Vp8Layers(), repairs=False)
+    read = layer_reader(codec)
+    assert read is not None
+    assembler = FrameAssembler(make_depacketizer(codec), options, layers=LayerReader(read), repairs=False)
     out: list[int] = []
     requested = False
     now = 0.0
@@ -152,6 +161,30 @@ def test_a_keyframe_without_layer_numbers_followed_by_frames_with_them() -> None
     # Of the base layer not, and directly behind the keyframe nothing says which it was.
     assert assemble([key, frames[0], frames[1], None, *frames[3:]]) == ([0, 1, 2], True)
     assert assemble([key, None, *frames[1:]]) == ([0], True)
+
+
+def vp9(temporal_id: int, number: int, *, key: bool = False, up: bool = False) -> bytes:
+    descriptor = Vp9Descriptor(
+        inter_picture_predicted=not key,
+        starts_layer_frame=True,
+        ends_layer_frame=True,
+        picture_id=1,
+        picture_id_bits=15,
+        temporal_id=temporal_id,
+        switching_up_point=up,
+        spatial_id=0,
+        tl0_picture_index=number,
+    )
+    return descriptor.encode() + b"\x99"
+
+
+def test_the_upper_layer_of_vp9_comes_back_at_a_switching_up_point() -> None:
+    """L1T2: the upper layer is joined again behind the next frame with the U bit, without a keyframe."""
+    before = [vp9(0, 0, key=True), vp9(1, 0), None, vp9(0, 1)]
+    with_point = [*before, vp9(1, 1), vp9(0, 2, up=True), vp9(1, 2), vp9(0, 3), vp9(1, 3)]
+    assert assemble(with_point, "VP9") == ([0, 1, 3, 5, 6, 7, 8], False)
+    without = [*before, vp9(1, 1), vp9(0, 2), vp9(1, 2), vp9(0, 3), vp9(1, 3)]
+    assert assemble(without, "VP9") == ([0, 1, 3, 5, 7], False)
 
 
 # Pictures of VP9

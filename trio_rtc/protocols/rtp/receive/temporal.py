@@ -83,4 +83,4 @@ class TemporalContinuity:
             self._usable.add(position.temporal_id)
         if position.switching_up_point:
             # RFC 9628 section 4.2: higher layers depend on nothing of theirs before this picture.
-            self._usable.update(range(1, _MAX_TEMPORAL_ID + 1))
+            self._usable.update(range(position.temporal_id + 1, _MAX_TEMPORAL_ID + 1))
