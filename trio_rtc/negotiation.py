@@ -28,6 +28,7 @@ from .protocols.dtls import DtlsRole, Fingerprint
 from .protocols.ice import Candidate, IceParameters, IceRole, UnusableCandidate
 from .protocols.sdp import media_mid, transport_attributes
 from .session import Applied, CandidateRoute, Description, LocalMedia, LocalTransport, Session, TransportPlan
+from .session.transceivers import LocalTransceiver
 from .transceiver_table import TransceiverTable
 from .transport_objects import RTCDtlsTransport
 from .transports.server_url import IceServerUrl
@@ -88,7 +89,7 @@ class Negotiation:
             for transport in self.transports
             if described and (ice_restart or _own_fragment(transport) in self._credentials_to_replace)
         }
-        media = self._local_media(restarting)
+        media = self._local_media(transceivers, restarting)
         return RTCSessionDescription(RTCSdpType.OFFER, self.session.create_offer(media))
 
     def create_answer(self) -> RTCSessionDescription:
@@ -99,7 +100,7 @@ class Negotiation:
             remote = None if transport is None else transport.stack.agent.remote_parameters
             if plan.ice_restart and remote is not None and remote.username_fragment != plan.remote_ufrag:
                 restarting.add(plan.number)
-        media = self._local_media(restarting)
+        media = self._local_media(self.transceivers.local(), restarting)
         return RTCSessionDescription(RTCSdpType.ANSWER, self.session.create_answer(media))
 
     def complete(self, type: RTCSdpType | None, sdp: str) -> RTCSessionDescription:
@@ -112,8 +113,15 @@ class Negotiation:
         created = self.create_offer(ice_restart=False) if type is RTCSdpType.OFFER else self.create_answer()
         return RTCSessionDescription(type, created.sdp)
 
-    def _local_media(self, restarting: Collection[int] = ()) -> LocalMedia:
-        """Return what our side has; of the transports with these numbers the next ICE generation."""
+    def _local_media(
+        self, transceivers: tuple[LocalTransceiver, ...], restarting: Collection[int] = ()
+    ) -> LocalMedia:
+        """Return what our side has: these transceivers, and the transports.
+
+        Args:
+            transceivers: As ``TransceiverTable.local`` returns them.
+            restarting: Numbers of the transports that get their next ICE generation.
+        """
         # The first may have ended because another one has all sections. New ones may need it again.
         self.transports.provide(0)
         renewed = self._prepare_generation(restarting)
@@ -126,7 +134,7 @@ class Negotiation:
             candidates=first.candidates,
             candidates_complete=first.candidates_complete,
             max_message_size=self.settings.max_message_size,
-            transceivers=self.transceivers.local(),
+            transceivers=transceivers,
             bundle_policy=self.configuration.bundle_policy,
             further=ends,
         )
@@ -171,7 +179,9 @@ class Negotiation:
 
     def is_needed(self) -> bool:
         """Whether negotiation is needed (W3C webrtc section 4.7.3)."""
-        return self.session.negotiation_needed(self._local_media(), bool(self._credentials_to_replace))
+        return self.session.negotiation_needed(
+            self._local_media(self.transceivers.local()), bool(self._credentials_to_replace)
+        )
 
     # -- applying ----------------------------------------------------------------------------------------------
 
