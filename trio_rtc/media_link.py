@@ -7,7 +7,8 @@ it concerns.
 
 import functools
 import importlib.util
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import attrs
@@ -102,6 +103,8 @@ class MediaLink:
         self._rtp_of_mid: dict[str, RtpTransport] = {}
         # Local tracks run their handlers in the block of the first connection that sends them.
         self._lent: list[HandlerRunner] = []
+        self._sections_deferred = False
+        self._sections_changed = False
         self._sending: dict[RTCRtpSender, SendingPump] = {}
         self._receiving: dict[RTCRtpReceiver, ReceivingPump] = {}
 
@@ -147,6 +150,20 @@ class MediaLink:
 
     # -- what was negotiated ---------------------------------------------------------------------------------------
 
+    @contextmanager
+    def one_change(self) -> Iterator[None]:
+        """Configure RTP once, at the end of the block, for whatever changes within it.
+
+        It costs the time of all sections, so once for each of 256 would be too much.
+        """
+        self._sections_deferred, self._sections_changed = True, False
+        try:
+            yield
+        finally:
+            self._sections_deferred = False
+            if self._sections_changed:
+                self._set_sections()
+
     def configure(self, carriers: Sequence[MediaCarrier]) -> None:
         """Configure RTP on all transports for the negotiated sections."""
         assert self._table is not None
@@ -169,6 +186,9 @@ class MediaLink:
 
     def _set_sections(self) -> None:
         table = self._table
+        if self._sections_deferred:
+            self._sections_changed = True
+            return
         if not self._rtps or table is None:
             return
         sections: dict[int, tuple[list[SendParameters], list[ReceiveParameters]]]
@@ -262,7 +282,9 @@ class MediaLink:
 
     def sending_changed(self, sender: RTCRtpSender) -> None:
         """Hear that the track or the parameters of a sender are others."""
-        if self._table is not None and not self._is_closed() and self._table.of_sender(sender) is not None:
+        if self._sections_deferred:
+            self._sections_changed = True
+        elif self._table is not None and not self._is_closed() and self._table.of_sender(sender) is not None:
             self._set_sections()
 
     def is_sending(self, sender: RTCRtpSender) -> bool:

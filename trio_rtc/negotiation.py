@@ -387,9 +387,10 @@ class Negotiation:
                 carriers.append(MediaCarrier(plan.number, transport.stack, frozenset(plan.mids)))
                 if transport.monitor.dtls_transport is not None:
                     views.update(dict.fromkeys(plan.mids, transport.monitor.dtls_transport))
-        self.transceivers.apply(applied, views, remote=remote)
-        if carriers and applied.signaling_state not in _ONLY_OFFERED:
-            self.media.configure(carriers)
+        with self.media.one_change():
+            self.transceivers.apply(applied, views, remote=remote)
+            if carriers and applied.signaling_state not in _ONLY_OFFERED:
+                self.media.configure(carriers)
 
     def _gather(self, stack: TransportStack) -> None:
         if self.configuration.ice_transport_policy is RTCIceTransportPolicy.RELAY:

@@ -5,6 +5,7 @@ order of W3C webrtc section 4.4.1.5: first all states, then the events, when the
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -49,7 +50,7 @@ class _Changes:
     muted: list[RTCRtpTransceiver] = attrs.field(factory=list)
     added: list[tuple[MediaStream, MediaStreamTrack]] = attrs.field(factory=list)
     removed: list[tuple[MediaStream, MediaStreamTrack]] = attrs.field(factory=list)
-    new_streams: list[MediaStream] = attrs.field(factory=list)
+    new_streams: dict[MediaStream, None] = attrs.field(factory=dict)
 
 
 class TransceiverTable:
@@ -94,6 +95,8 @@ class TransceiverTable:
         self._sources: dict[tuple[int, str | None], tuple[int, int, int]] = {}
         # A stream that comes back is the same object, for whoever has kept it.
         self._streams: WeakValueDictionary[str, MediaStream] = WeakValueDictionary()
+        # Streams of the peer's tracks, with how often they are named: a peer can name ten thousand.
+        self._named_streams: Counter[MediaStream] = Counter()
         self._next_key = 0
         self._changes = _Changes()
         self.plans: dict[str, MediaPlan] = {}
@@ -355,7 +358,7 @@ class TransceiverTable:
         for stream in changes.new_streams:
             self._fire(MediaStreamEvent("add_stream", self._target, stream))
         for stream in dict.fromkeys(stream for stream, _ in changes.removed):
-            if stream not in self.remote_streams:
+            if stream not in self._named_streams:
                 self._fire(MediaStreamEvent("remove_stream", self._target, stream))
 
     def _disassociate(self, applied: Applied) -> None:
@@ -422,9 +425,17 @@ class TransceiverTable:
         """Set to which streams the peer's track belongs; return whether there are more than before."""
         track, before = transceiver._receiver.track, transceiver._remote_streams
         streams = tuple(self._stream(stream_id) for stream_id in stream_ids)
-        added = [(stream, track) for stream in streams if stream not in before]
-        self._changes.removed += [(stream, track) for stream in before if stream not in streams]
+        gone = dict.fromkeys(before)
+        added = [(stream, track) for stream in streams if stream not in gone]
+        for stream in streams:
+            gone.pop(stream, None)
+        self._changes.removed += [(stream, track) for stream in gone]
         self._changes.added += added
+        self._named_streams.update(streams)
+        self._named_streams.subtract(before)
+        for stream in gone:
+            if not self._named_streams[stream]:
+                del self._named_streams[stream]
         transceiver._remote_streams = streams
         return bool(added)
 
@@ -432,8 +443,8 @@ class TransceiverTable:
         stream = self._streams.get(stream_id)
         if stream is None:
             stream = self._streams[stream_id] = MediaStream(id=stream_id, runner=self._runner)
-        if stream not in self.remote_streams and stream not in self._changes.new_streams:
-            self._changes.new_streams.append(stream)
+        if stream not in self._named_streams:
+            self._changes.new_streams[stream] = None
         return stream
 
     def _settle(

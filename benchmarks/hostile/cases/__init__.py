@@ -2,7 +2,7 @@
 
 from benchmarks.hostile.measure import Case
 
-from . import connectivity, data, description, media, security
+from . import connection, connectivity, data, description, media, security
 
 CASES: tuple[Case, ...] = (
     *connectivity.CASES,
@@ -10,4 +10,5 @@ CASES: tuple[Case, ...] = (
     *data.CASES,
     *media.CASES,
     *description.CASES,
+    *connection.CASES,
 )

@@ -20,13 +20,15 @@ _FINGERPRINT = f"a=fingerprint:sha-256 {':'.join(['AB'] * 32)}\r\n"
 _CODECS = "a=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n"
 
 
-def _head(sections: int, lines: str = "") -> str:
+def head(sections: int, lines: str = "") -> str:
+    """Return the session level of a description with so many sections."""
     mids = " ".join(map(str, range(sections)))
     start = f"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {mids}\r\n"
     return start + _CREDENTIALS + _FINGERPRINT + lines
 
 
-def _section(mid: int, lines: str = "", formats: str = "96 97", codecs: str = _CODECS) -> str:
+def section(mid: int, lines: str = "", formats: str = "96 97", codecs: str = _CODECS) -> str:
+    """Return a section of video."""
     return f"m=video 9 UDP/TLS/RTP/SAVPF {formats}\r\na=mid:{mid}\r\na=rtcp-mux\r\n{codecs}{lines}"
 
 
@@ -76,7 +78,7 @@ def _repeated(line: Callable[[int], str], count: int) -> str:
 
 
 def _one_section(line: Callable[[int], str]) -> Callable[[int], _Exchange]:
-    return lambda count: _exchange(_head(1) + _section(0, _repeated(line, count)))
+    return lambda count: _exchange(head(1) + section(0, _repeated(line, count)))
 
 
 def _many_sections(line: Callable[[int], str], each: int) -> Callable[[int], _Exchange]:
@@ -84,20 +86,20 @@ def _many_sections(line: Callable[[int], str], each: int) -> Callable[[int], _Ex
 
     def describe(sections: int) -> _Exchange:
         lines = _repeated(line, each)
-        return _exchange(_head(sections) + "".join(_section(mid, lines) for mid in range(sections)))
+        return _exchange(head(sections) + "".join(section(mid, lines) for mid in range(sections)))
 
     return describe
 
 
 def _data_sections(sections: int) -> _Exchange:
     media = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n"
-    return _exchange(_head(sections) + "".join(f"{media}a=mid:{mid}\r\n" for mid in range(sections)))
+    return _exchange(head(sections) + "".join(f"{media}a=mid:{mid}\r\n" for mid in range(sections)))
 
 
 def _session_lines(line: Callable[[int], str]) -> Callable[[int], _Exchange]:
     def describe(sections: int) -> _Exchange:
-        head = _head(sections, _repeated(line, _OPTIONS.maximum_session_lines - 20))
-        return _exchange(head + "".join(_section(mid) for mid in range(sections)))
+        start = head(sections, _repeated(line, _OPTIONS.maximum_session_lines - 20))
+        return _exchange(start + "".join(section(mid) for mid in range(sections)))
 
     return describe
 
@@ -106,13 +108,13 @@ def _codecs(sections: int) -> _Exchange:
     """Sections with all payload types there are."""
     formats = " ".join(map(str, range(128)))
     codecs = _repeated(lambda number: f"a=rtpmap:{number} H264/90000", 128)
-    return _exchange(_head(sections) + "".join(_section(mid, "", formats, codecs) for mid in range(sections)))
+    return _exchange(head(sections) + "".join(section(mid, "", formats, codecs) for mid in range(sections)))
 
 
 def _simulcast(size: int) -> _Exchange:
     rids = [f"r{index}" for index in range(size)]
     lines = "".join(f"a=rid:{rid} send\r\n" for rid in rids)
-    return _exchange(_head(1) + _section(0, f"{lines}a=simulcast:send {';'.join(rids)}\r\n"))
+    return _exchange(head(1) + section(0, f"{lines}a=simulcast:send {';'.join(rids)}\r\n"))
 
 
 _STEPS = ("apply_remote", "create_answer", "apply_local")
