@@ -6,11 +6,14 @@ import attrs
 import pytest
 
 from tests.strategies.sctp_pair import (
+    COOKIE_ACK,
     COOKIE_ECHO,
+    ERROR,
     HEARTBEAT,
     INIT,
     INIT_ACK,
     SHUTDOWN_ACK,
+    SHUTDOWN_COMPLETE,
     SctpPair,
     chunk_kinds,
 )
@@ -18,6 +21,7 @@ from trio_rtc.protocols.sctp import SctpOptions
 from trio_rtc.protocols.sctp.packet.chunks import (
     Abort,
     CookieAck,
+    Error,
     Heartbeat,
     HeartbeatAck,
     Init,
@@ -343,7 +347,8 @@ def test_a_cookie_behind_an_unknown_parameter_that_stops_is_none(kind: int, cook
     init_ack = InitAck(77, 100_000, 10, 10, 5, tuple(parameters if cookie_first else parameters[::-1]))
     left.receive([to_left(init_of(pair, 0).initiate_tag, init_ack.encode())], pair.now)
     kinds = [kind for packet in left.datagrams_to_send(pair.now) for kind in chunk_kinds(packet)]
-    assert kinds == [COOKIE_ECHO] * cookie_first
+    reported = [ERROR] if kind == STOPS_AND_REPORTS else []
+    assert kinds == ([COOKIE_ECHO, *reported] if cookie_first else [])
     assert left.statistics().dropped == ({} if cookie_first else {"init ack": 1})
 
 
@@ -373,3 +378,146 @@ def test_a_cookie_is_echoed_only_if_it_fits_a_packet(excess: int) -> None:
     packets = left.datagrams_to_send(pair.now)
     assert [kind for packet in packets for kind in chunk_kinds(packet)] == [COOKIE_ECHO] * (not excess)
     assert all(len(packet) <= LEFT.max_packet_size for packet in packets)
+
+
+# Chunks that must not be bundled (RFC 9260 section 6.10).
+
+
+@pytest.mark.parametrize("before", [Heartbeat(b"").encode(), CookieAck().encode()])
+@pytest.mark.parametrize("kind", [INIT, INIT_ACK, SHUTDOWN_COMPLETE])
+def test_an_init_that_is_not_first_in_its_packet_is_discarded(kind: int, before: bytes) -> None:
+    pair = make_pair().connect()
+    tag = init_of(pair, 1).initiate_tag
+    bundled = ShutdownComplete().encode() if kind == SHUTDOWN_COMPLETE else init_chunk(kind)
+    answers = receive(pair, to_right(tag, before, bundled, Heartbeat(b"behind").encode()))
+    # What stood before it has its effect, what is behind it has not.
+    expected = [HeartbeatAck.kind] if before[0] == HEARTBEAT else []
+    assert [kind for answer in answers for kind in chunk_kinds(answer)] == expected
+    assert dropped(pair, "bundled") == 1
+    assert not pair.right.association.closed
+
+
+@pytest.mark.parametrize(
+    "behind", [Heartbeat(b"").encode(), CookieAck().encode(), encode_chunk(0x80, 0, b"")]
+)
+def test_an_init_with_something_behind_it_is_discarded(behind: bytes) -> None:
+    pair = make_pair()
+    assert receive(pair, to_right(0, init_chunk(INIT), behind)) == []
+    assert dropped(pair, "bundled") == 1
+    (answer,) = receive(pair, to_right(0, init_chunk(INIT)))
+    assert chunk_kinds(answer) == [INIT_ACK]
+
+
+def test_an_init_ack_with_something_behind_it_is_discarded() -> None:
+    left = waiting_for_init_ack()
+    left.receive(init_ack(Parameter(STATE_COOKIE, b"cookie")), behind=Heartbeat(b"").encode())
+    assert left.sent() == []
+    left.receive(init_ack(Parameter(STATE_COOKIE, b"cookie")))
+    assert left.sent() == [[COOKIE_ECHO]]
+
+
+def init_chunk(kind: int) -> bytes:
+    return (Init if kind == INIT else InitAck)(7, 100_000, 10, 10, 1).encode()
+
+
+# Unknown parameters of an INIT ACK (RFC 9260 section 3.2.2).
+
+
+@attrs.define
+class Connecting:
+    """The left side, with INIT sent, and a peer that answers by hand."""
+
+    pair: SctpPair
+    tag: int
+
+    def receive(self, chunk: InitAck, behind: bytes = b"") -> None:
+        chunks = [chunk.encode(), behind] if behind else [chunk.encode()]
+        self.pair.left.association.receive([to_left(self.tag, *chunks)], self.pair.now)
+
+    def packets(self) -> list[bytes]:
+        return self.pair.left.association.datagrams_to_send(self.pair.now)
+
+    def sent(self) -> list[list[int]]:
+        return [list(chunk_kinds(packet)) for packet in self.packets()]
+
+    def wait(self) -> list[list[int]]:
+        """Let T1 expire, and return what is sent then."""
+        self.pair.now = self.pair.left.association.next_timer()
+        self.pair.left.association.handle_timer(self.pair.now)
+        return self.sent()
+
+
+def waiting_for_init_ack(**options: object) -> Connecting:
+    pair = make_pair(**options)
+    pair.left.association.connect(pair.now)
+    (packet,) = pair.left.association.datagrams_to_send(pair.now)
+    init, _ = parse_chunk(packet, 12)
+    assert isinstance(init, Init)
+    return Connecting(pair, init.initiate_tag)
+
+
+def init_ack(*parameters: Parameter) -> InitAck:
+    return InitAck(7, 100_000, 10, 10, 1, parameters)
+
+
+COOKIE = Parameter(STATE_COOKIE, b"cookie")
+REPORTED = Parameter(0xC123, b"value")
+STOPS_REPORTED = Parameter(0x4123, b"stop")
+NOT_REPORTED = Parameter(0x8123, b"")
+
+
+def test_unknown_parameters_of_an_init_ack_are_reported_with_the_first_cookie_echo_only() -> None:
+    left = waiting_for_init_ack()
+    left.receive(init_ack(COOKIE, REPORTED, NOT_REPORTED, STOPS_REPORTED, REPORTED))
+    (packet,) = left.packets()
+    assert chunk_kinds(packet) == [COOKIE_ECHO, ERROR]
+    _, offset = parse_chunk(packet, 12)
+    error, _ = parse_chunk(packet, offset)
+    # Cause 8. What is behind the parameter that ends the processing is not read.
+    unknown = REPORTED.encode() + STOPS_REPORTED.encode()
+    assert error == Error((Parameter(8, unknown),))
+    # A peer that cannot parse it gets the others without.
+    assert left.wait() == [[COOKIE_ECHO]]
+    assert left.wait() == [[COOKIE_ECHO]]
+
+
+def test_data_follows_the_report() -> None:
+    left = waiting_for_init_ack()
+    left.pair.left.association.send(0, 51, b"hello", left.pair.now)
+    left.receive(init_ack(COOKIE, REPORTED))
+    assert left.sent() == [[COOKIE_ECHO, ERROR, 0]]
+
+
+@pytest.mark.parametrize("parameter", [NOT_REPORTED, Parameter(FORWARD_TSN_SUPPORTED, b"")])
+def test_what_asks_for_no_report_gets_none(parameter: Parameter) -> None:
+    left = waiting_for_init_ack()
+    left.receive(init_ack(COOKIE, parameter))
+    assert left.sent() == [[COOKIE_ECHO]]
+
+
+def test_a_report_is_bounded_and_never_leaves_without_the_cookie() -> None:
+    left = waiting_for_init_ack()
+    left.receive(init_ack(COOKIE, *[Parameter(0xC123, bytes(20))] * 30))
+    (packet,) = left.packets()
+    assert chunk_kinds(packet) == [COOKIE_ECHO, ERROR]
+    assert len(packet) < 400
+    left = waiting_for_init_ack()
+    size = SctpOptions().max_packet_size - 12 - 4 - 16
+    left.receive(init_ack(Parameter(STATE_COOKIE, bytes(size)), Parameter(0xC123, bytes(20))))
+    assert left.sent() == [[COOKIE_ECHO]]
+
+
+def test_the_report_harms_no_peer_of_ours() -> None:
+    pair = make_pair()
+    pair.left.association.connect(pair.now)
+    (packet,) = pair.left.association.datagrams_to_send(pair.now)
+    (answer,) = receive(pair, packet)
+    chunk, _ = parse_chunk(answer, 12)
+    assert isinstance(chunk, InitAck)
+    changed = attrs.evolve(chunk, parameters=(*chunk.parameters, REPORTED))
+    left = Connecting(pair, int.from_bytes(answer[4:8], "big"))
+    left.receive(changed)
+    (echo,) = left.packets()
+    assert chunk_kinds(echo) == [COOKIE_ECHO, ERROR]
+    (acknowledgement,) = receive(pair, echo)
+    assert chunk_kinds(acknowledgement)[0] == COOKIE_ACK

@@ -38,6 +38,9 @@ from .statistics import AssociationStatistics, take_snapshot
 from .tx.path_share import PathShare
 from .tx.send_queue import SendQueue, limits
 
+# Chunks that have a packet of their own (section 6.10).
+_UNBUNDLED = frozenset((chunks.Init.kind, chunks.InitAck.kind, chunks.ShutdownComplete.kind))
+
 
 class Association:
     """One SCTP association, in the contract of :class:`trio_rtc.protocols._contract.Core`.
@@ -325,8 +328,7 @@ class Association:
                 packets = outbox.take_bundles(block, now, with_data=lifecycle.sends_data)
             elif (due := lifecycle.take_cookie()) is not None:
                 # Nothing else may leave before COOKIE ACK.
-                cookie, with_data = due
-                packets = outbox.echo_cookie(block, cookie, now, with_data=with_data)
+                packets = outbox.echo_cookie(block, due, now)
         packets += outbox.take_packets()
         self.counters.packets_sent += len(packets)
         return packets
@@ -366,7 +368,8 @@ class Association:
                     return
                 offset = block.receiver.receive_data(packet, offset)
             else:
-                chunk, offset = chunks.parse_chunk(packet, offset)
+                start = offset
+                chunk, offset = chunks.parse_chunk(packet, start)
                 if type(chunk) is chunks.Sack and block is not None:
                     # By far the most common control chunk: not through the match of all the others. One a packet
                     # is taken, as no sender has more: it can cost a look at all that is outstanding.
@@ -375,6 +378,10 @@ class Association:
                     sack_taken = True
                     block.transmitter.handle_sack(chunk, now)
                     block.path.heard(now)
+                elif chunk.kind in _UNBUNDLED and (start > HEADER_SIZE or offset < end):
+                    # Section 8.5.1: silently discarded. What stood before it in the packet has its effect.
+                    self.counters.drop("bundled")
+                    return
                 elif not self._handle_chunk(chunk, now):
                     return
 

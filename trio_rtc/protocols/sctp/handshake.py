@@ -17,7 +17,8 @@ import attrs
 from .cookie import Capabilities, StateCookie, parse_cookie
 from .heartbeat import PathMonitor
 from .options import SctpOptions
-from .packet.chunks import ForwardTsn, Init, InitAck, ReConfig
+from .packet.causes import unrecognized_parameters
+from .packet.chunks import Error, ForwardTsn, Init, InitAck, ReConfig
 from .packet.data import DATA_HEADER_SIZE
 from .packet.header import HEADER_SIZE, encode_header
 from .packet.parameters import (
@@ -89,9 +90,15 @@ def _capabilities(init: Init, *, zero_checksum: bool) -> Capabilities:
     )
 
 
+def error_report(init_ack: InitAck) -> bytes:
+    """Return the ERROR chunk for unknown parameters of an INIT ACK (section 3.2.2), empty if there is none."""
+    unknown = _unrecognized(init_ack)
+    return Error((unrecognized_parameters(unknown),)).encode() if unknown else b""
+
+
 def _unrecognized(init: Init) -> list[Parameter]:
-    """Return the reports of unknown parameters, as far as their types ask for them (section 3.2.1)."""
-    reports = []
+    """Return the unknown parameters that are to be reported, by their types (section 3.2.1)."""
+    unknown = []
     size = 0
     for parameter in init.parameters:
         if parameter.kind in _KNOWN:
@@ -100,8 +107,8 @@ def _unrecognized(init: Init) -> list[Parameter]:
             size += len(parameter.value) + 8
             if size > _REPORT_LIMIT:
                 break
-            reports.append(Parameter(UNRECOGNIZED_PARAMETER, parameter.encode()))
-    return reports
+            unknown.append(parameter)
+    return unknown
 
 
 class Handshake:
@@ -157,7 +164,7 @@ class Handshake:
             (
                 cookie,
                 *_own_parameters(zero_checksum=agreed.capabilities.zero_checksum),
-                *_unrecognized(init),
+                *(Parameter(UNRECOGNIZED_PARAMETER, each.encode()) for each in _unrecognized(init)),
             ),
         )
 

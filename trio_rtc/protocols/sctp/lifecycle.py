@@ -23,9 +23,9 @@ from trio_rtc.protocols.timer import Timer
 from . import state as states
 from .counters import Counters
 from .events import AssociationError, AssociationEstablished, Closed, SctpEvent
-from .handshake import Handshake, is_acceptable, without_unprocessed
+from .handshake import Handshake, error_report, is_acceptable, without_unprocessed
 from .options import SctpOptions
-from .outbox import Outbox
+from .outbox import CookiePacket, Outbox
 from .packet import causes, chunks
 from .packet.causes import CauseCode, describe_causes
 from .packet.parameters import Parameter
@@ -179,12 +179,17 @@ class Lifecycle:
             case _:
                 pass
 
-    def take_cookie(self) -> tuple[bytes, bool] | None:
-        """Return the cookie that is due, and whether data may be bundled with it; None if none is due."""
-        if not isinstance(self._state, states.CookieEchoed) or not self._state.cookie_due:
+    def take_cookie(self) -> CookiePacket | None:
+        """Return the COOKIE ECHO that is due, and what may be bundled with it; None if none is due.
+
+        A report leaves with the first one only: a peer may fail to parse it.
+        """
+        state = self._state
+        if not isinstance(state, states.CookieEchoed) or not state.cookie_due:
             return None
-        self._state.cookie_due = False
-        return self._state.cookie, self._state.t1_cookie.expirations < _FULL_COOKIES
+        state.cookie_due = False
+        report, state.report = state.report, b""
+        return CookiePacket(state.cookie, report, state.t1_cookie.expirations < _FULL_COOKIES)
 
     def handle_timer(self, now: float) -> None:
         """Act on T1 and T2: say the last word again, or give up."""
@@ -258,7 +263,8 @@ class Lifecycle:
         else:
             agreed = self._handshake.negotiate(init_ack, now)
             block = self._handshake.make_block(agreed, self._queue, self._state.transmitter)
-            self._enter(states.CookieEchoed(block, self._start_t1(now), cookie))
+            report = error_report(init_ack)
+            self._enter(states.CookieEchoed(block, self._start_t1(now), cookie, report))
 
     def _handle_cookie_echo(self, data: bytes, now: float) -> bool:
         """Take a COOKIE ECHO; return whether it was good, so that what is bundled with it may be read."""

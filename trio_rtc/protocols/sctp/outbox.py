@@ -10,6 +10,8 @@ whole decision with each of them.
 import math
 from typing import Final
 
+import attrs
+
 from .counters import Counters
 from .options import SctpOptions
 from .packet.chunks import CookieAck, CookieEcho
@@ -21,6 +23,21 @@ from .tx.transmitter import Transmitter
 
 # Answers to the peer that may wait in one round; more than that many questions in a batch are ignored.
 _MAX_PENDING: Final = 32
+
+
+@attrs.frozen
+class CookiePacket:
+    """A COOKIE ECHO that is due.
+
+    Attributes:
+        cookie: The peer's cookie.
+        report: An ERROR chunk to be bundled with it if there is room; may be empty.
+        with_data: Whether data may be bundled with it.
+    """
+
+    cookie: bytes
+    report: bytes
+    with_data: bool
 
 
 class Outbox:
@@ -104,11 +121,15 @@ class Outbox:
         packets, self._packets = self._packets, []
         return packets
 
-    def echo_cookie(self, block: ControlBlock, cookie: bytes, now: float, *, with_data: bool) -> list[bytes]:
-        """Return COOKIE ECHO, alone or with a packet's worth of data behind it."""
+    def echo_cookie(self, block: ControlBlock, due: CookiePacket, now: float) -> list[bytes]:
+        """Return COOKIE ECHO, alone or with a report and a packet's worth of data behind it."""
         self._coalescing.sent(now)
-        source = block.transmitter if with_data else None
-        return self._bundle(block, [CookieEcho(cookie).encode()], source, now, max_packets=1)
+        source = block.transmitter if due.with_data else None
+        control = [CookieEcho(due.cookie).encode()]
+        # Nothing else may leave before COOKIE ACK, so a report that does not fit is dropped.
+        if due.report and len(control[0]) + len(due.report) <= self._capacity:
+            control.append(due.report)
+        return self._bundle(block, control, source, now, max_packets=1)
 
     def take_bundles(self, block: ControlBlock, now: float, *, with_data: bool) -> list[bytes]:
         """Return the packets that may leave now.

@@ -73,12 +73,14 @@ class CookieEchoed:
     """COOKIE ECHO is sent, COOKIE ACK is awaited.
 
     ``cookie_due`` says that the cookie is to be sent (again), which is also when data may ride along;
+    ``report`` is an ERROR chunk to be bundled with it once, or empty;
     ``shutdown_wanted`` that ``shutdown`` has been called meanwhile.
     """
 
     block: ControlBlock
     t1_cookie: Timer
     cookie: bytes
+    report: bytes = b""
     cookie_due: bool = True
     shutdown_wanted: bool = False
 

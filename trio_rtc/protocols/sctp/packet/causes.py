@@ -1,6 +1,7 @@
 """Error causes, as ABORT and ERROR carry them (RFC 9260 section 3.3.10)."""
 
 import struct
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -48,6 +49,13 @@ def no_user_data(tsn: int) -> Parameter:
 def invalid_stream_identifier(stream_id: int) -> Parameter:
     """Return the cause for a DATA chunk on a stream that does not exist (section 3.3.10.1)."""
     return Parameter(CauseCode.INVALID_STREAM_IDENTIFIER, _STREAM.pack(stream_id, 0))
+
+
+def unrecognized_parameters(parameters: Sequence[Parameter]) -> Parameter:
+    """Return the cause for parameters of an INIT ACK that are not known (section 3.3.10.8)."""
+    return Parameter(
+        CauseCode.UNRECOGNIZED_PARAMETERS, b"".join(parameter.encode() for parameter in parameters)
+    )
 
 
 def stale_cookie(staleness: float) -> Parameter:
