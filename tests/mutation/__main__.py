@@ -39,6 +39,7 @@ TESTS = {
     "ice": ("tests/protocols/ice", "tests/scenarios/test_candidates.py"),
     "transports": (
         "tests/transports",
+        "tests/api/test_receiver_channels.py",
         "tests/scenarios/test_closing.py",
         "tests/scenarios/test_network_changes.py",
         "tests/scenarios/test_first_keyframe.py",

@@ -12,6 +12,26 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "Transmitter.__init__: 0.0  ->  (1.0)",
     ): "The time of the timed chunk is read only while there is one, and set with it.",
     (
+        f"{_SCTP}/tx/outstanding.py",
+        "Outstanding.report_missing: gap_first >= highest or not left  ->  (not left)",
+    ): "Holes behind the highest TSN are cut to nothing: leaving the loop saves time.",
+    (
+        "trio_rtc/transports/arrivals.py",
+        "note_arrivals: _HAS_TIMESTAMPS and sock.fileno() >= 0  ->  (_HAS_TIMESTAMPS)",
+    ): "A closed socket refuses the option with an OSError, which is suppressed.",
+    (
+        "trio_rtc/transports/arrivals.py",
+        "ArrivalTimes.note: now - _LONGEST_WAIT < arrived < now  ->  (now - _LONGEST_WAIT < arrived <= now)",
+    ): "What arrived now has the time now either way, as nothing before came later.",
+    (
+        "trio_rtc/transports/udp.py",
+        "SystemDatagramSocket._receive_joined: level == _SOL_UDP and kind == _UDP_GRO  ->  (kind == _UDP_GRO)",
+    ): "No other control message that the socket asks for has this number.",
+    (
+        "trio_rtc/transports/udp.py",
+        "SystemDatagramSocket._receive_joined: 0 < size < length  ->  (0 < size <= length)",
+    ): "A datagram that is cut into pieces of its own length is one piece.",
+    (
         "trio_rtc/protocols/ice/checks.py",
         "Requester.__init__: 2  ->  (3)",
     ): "More transactions than the smaller limit are never open: each kind of request is bounded by itself.",

@@ -130,12 +130,16 @@ def make_sctp_side(
 
 @asynccontextmanager
 async def two_sctp_sides(
-    *, connected: bool = True, options: SctpOptions | None = None, high_water_mark: int = 1 << 20
+    *,
+    connected: bool = True,
+    options: SctpOptions | None = None,
+    server_options: SctpOptions | None = None,
+    high_water_mark: int = 1 << 20,
 ) -> AsyncIterator[tuple[SctpSide, SctpSide]]:
     """Run the DTLS client's and the server's side, connected to each other if so wished."""
     sides = tuple(
-        make_sctp_side(is_client=is_client, options=options, high_water_mark=high_water_mark)
-        for is_client in (True, False)
+        make_sctp_side(is_client=is_client, options=own, high_water_mark=high_water_mark)
+        for is_client, own in ((True, options), (False, server_options or options))
     )
     client, server = sides
     courier = Courier()

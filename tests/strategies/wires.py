@@ -279,6 +279,7 @@ class ScriptedNetwork:
         multicast: Every multicast socket that was opened, with its group.
         without_multicast: Addresses on which there is no multicast.
         lookup_gate: Shut: lookups take their time.
+        bind_gate: Shut: UDP sockets take their time.
     """
 
     def __init__(self, *addresses: str) -> None:
@@ -289,12 +290,14 @@ class ScriptedNetwork:
         self.multicast: list[tuple[ScriptedSocket, Address]] = []
         self.without_multicast: set[str] = set()
         self.lookup_gate = Gate()
+        self.bind_gate = Gate()
 
     def interface_addresses(self) -> list[InterfaceAddress]:
         return self.addresses
 
     async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> ScriptedSocket:
         await trio.lowlevel.checkpoint()
+        await self.bind_gate.wait()
         address = Address(interface.host, port or 50_000 + len(self.sockets))
         if port in self.taken_ports or any(opened.local_address == address for opened in self.sockets):
             raise OSError("the port is taken")

@@ -1,12 +1,13 @@
 """When datagrams came: what the kernel has noted of them, as far as it can be believed."""
 
+import socket
 import time
 
 import pytest
 import trio
 import trio.testing
 
-from trio_rtc.transports.arrivals import ArrivalTimes, seconds_of
+from trio_rtc.transports.arrivals import SO_TIMESTAMPNS, ArrivalTimes, note_arrivals, seconds_of
 
 UNIX_NOW = 1000.0
 
@@ -47,6 +48,13 @@ async def test_none_came_before_those_of_the_last_batch(arrivals: ArrivalTimes) 
         assert arrivals.times == []
     arrivals.note(1, UNIX_NOW - 0.5)
     assert arrivals.times == [49.75]
+
+
+def test_where_the_kernel_notes_no_arrivals_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trio_rtc.transports.arrivals._HAS_TIMESTAMPS", False)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        assert note_arrivals(sock) is None
+        assert not sock.getsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS)
 
 
 def test_a_time_of_another_form_is_not_read() -> None:

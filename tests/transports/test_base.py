@@ -178,6 +178,27 @@ async def test_batches_that_wait_are_answered_together() -> None:
         assert transport.wire.sent == [[b"re: a", b"re: b", b"re: c"]]
 
 
+class CountingWire(Wire):
+    """Counts how often somebody waits for it."""
+
+    drains = 0
+
+    async def drain(self) -> None:
+        self.drains += 1
+        await super().drain()
+
+
+async def test_a_wire_that_is_not_full_is_not_waited_for() -> None:
+    wire = CountingWire()
+    transport = EchoTransport(wire)
+    transport.arrive(b"a")
+    async with running(transport):
+        transport.arrive(b"b")
+        await settle()
+        assert wire.packets == [b"re: a", b"re: b"]
+        assert wire.drains == 0
+
+
 async def test_a_long_queue_is_answered_in_parts_and_nothing_is_left_out() -> None:
     transport = EchoTransport()
     packets = [b"%d" % number for number in range(30)]

@@ -76,6 +76,9 @@ class Gathering:
         nursery.start_soon(self._gatherer.run, nursery, [IceServerUrl.parse(url) for url in urls])
         await trio.testing.wait_all_tasks_blocked()
 
+    def close(self) -> None:
+        self._gatherer.close_sockets()
+
     async def run(self, *urls: str, seconds: float = 20) -> None:
         """Gather for so long, then end."""
         async with trio.open_nursery() as nursery:
@@ -109,6 +112,19 @@ async def test_every_address_gets_a_socket_and_a_candidate_in_the_order_of_prefe
     priorities = [candidate.priority for candidate in gathering.candidates]
     assert priorities == sorted(priorities, reverse=True)
     assert gathering.complete
+
+
+async def test_a_socket_that_is_opened_while_gathering_is_closed_is_closed_at_once() -> None:
+    gathering = Gathering(ScriptedNetwork("10.0.0.1", "10.0.0.2"))
+    gathering.network.bind_gate.shut()
+    async with trio.open_nursery() as nursery:
+        await gathering.start(nursery)
+        gathering.close()
+        gathering.network.bind_gate.open()
+        await trio.testing.wait_all_tasks_blocked()
+        assert [opened.closed for opened in gathering.network.sockets] == [True]
+        assert gathering.hosts == []
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_host_without_addresses_gathers_nothing_and_is_complete() -> None:
@@ -249,6 +265,15 @@ async def test_every_address_of_a_server_is_asked() -> None:
 
 def _urls(hosts: Sequence[str]) -> list[str]:
     return [IceServerUrl.parse(f"stun:{host}").host for host in hosts]
+
+
+def test_default_ports_of_servers() -> None:
+    """RFC 7064 and RFC 7065: 3478, and 5349 for the secure schemes."""
+    ports = {
+        scheme: IceServerUrl.parse(f"{scheme}:a.example").port
+        for scheme in ("stun", "stuns", "turn", "turns")
+    }
+    assert ports == {"stun": 3478, "turn": 3478, "stuns": 5349, "turns": 5349}
 
 
 def test_hosts_in_urls_lose_their_brackets() -> None:

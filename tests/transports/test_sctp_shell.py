@@ -5,11 +5,12 @@ import pytest
 import trio
 import trio.testing
 
-from tests.strategies.sctp_sides import SctpSide, two_sctp_sides
+from tests.strategies.sctp_sides import SctpSide, make_sctp_side, two_sctp_sides
 from trio_rtc.protocols.datachannel import (
     ChannelAnnounced,
     ChannelClosed,
     ChannelClosing,
+    ChannelControl,
     ChannelOpened,
     DataChannelEvent,
 )
@@ -57,6 +58,19 @@ async def test_the_association_is_reported_before_the_channels_that_waited_for_i
         assert isinstance(client.events[0], AssociationEstablished)
         assert order == ["StreamIdAssigned 0", "ChannelOpened 1"]
         assert len(server.told(ChannelAnnounced)) == 1
+
+
+async def test_a_channel_needs_a_stream_in_both_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    monkeypatch.setattr(
+        ChannelControl, "association_established", lambda control, streams: counts.append(streams)
+    )
+    few = SctpOptions(inbound_streams=4)
+    async with two_sctp_sides(server_options=few) as [client, server]:
+        (established,) = client.events
+        assert established == AssociationEstablished(65535, 4)
+        assert server.events == [AssociationEstablished(4, 65535)]
+    assert counts == [4, 4]
 
 
 async def test_each_side_opens_channels_on_its_own_streams() -> None:
@@ -252,6 +266,15 @@ async def test_the_end_of_dtls_wakes_waiting_senders() -> None:
     [*_, closed] = client.events
     assert isinstance(closed, Closed)
     assert closed.error is not None
+
+
+async def test_a_transport_that_is_cancelled_wakes_waiting_senders() -> None:
+    side = make_sctp_side(is_client=True)
+    async with trio.open_nursery() as waiting, trio.open_nursery() as running:
+        await running.start(side.sctp.run)
+        waiting.start_soon(side.sctp.wait_for_room)
+        await trio.testing.wait_all_tasks_blocked()
+        running.cancel_scope.cancel()
 
 
 async def test_the_threshold_of_a_stream_is_told_to_its_reader() -> None:

@@ -139,8 +139,8 @@ def exchange_candidates(one: Side, other: Side) -> None:
 
 
 @asynccontextmanager
-async def two_stacks() -> AsyncIterator[tuple[Side, Side]]:
-    """Run the stacks of a DTLS client and server that have not gathered yet."""
+async def two_stacks(*, soon: bool = False) -> AsyncIterator[tuple[Side, Side]]:
+    """Run the stacks of a DTLS client and server that have not gathered yet, or start them ``soon``."""
     async with (
         SimulatedNetwork(link=Link(delay=ROUND_TRIP / 2), granularity=0) as network,
         trio.open_nursery() as nursery,
@@ -150,7 +150,10 @@ async def two_stacks() -> AsyncIterator[tuple[Side, Side]]:
         client.stack.agent.set_role(IceRole.CONTROLLING, trio.current_time())
         server.stack.agent.set_role(IceRole.CONTROLLED, trio.current_time())
         for side in (client, server):
-            await side.stack.start(nursery)
+            if soon:
+                side.stack.start_soon(nursery)
+            else:
+                await side.stack.start(nursery)
         exchange_candidates(client, server)
         yield client, server
         nursery.cancel_scope.cancel()
@@ -162,8 +165,9 @@ def gather(*sides: Side) -> None:
         side.stack.gather([])
 
 
-async def test_each_layer_starts_when_the_one_below_is_ready() -> None:
-    async with two_stacks() as sides:
+@pytest.mark.parametrize("soon", [False, True])
+async def test_each_layer_starts_when_the_one_below_is_ready(soon: bool) -> None:
+    async with two_stacks(soon=soon) as sides:
         for side in sides:
             side.start_upper_layers()
         await settle()

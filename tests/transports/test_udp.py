@@ -322,6 +322,14 @@ async def test_datagrams_of_several_senders_are_grouped_in_the_order_of_arrival(
         assert await receive(receiver, len(expected)) == expected
 
 
+async def test_where_two_have_come_at_once_it_is_tried_whether_there_are_more_the_next_time() -> None:
+    async with open_sockets("127.0.0.1") as [sender, receiver]:
+        for _ in range(3):
+            for packet in numbered(2):
+                sender.send_nowait([packet], receiver.local_address)
+            assert await receiver.receive_batch() == [(sender.local_address, numbered(2))]
+
+
 async def test_a_batch_is_bounded() -> None:
     async with open_sockets("127.0.0.1") as [sender, receiver]:
         for packet in numbered(150):
@@ -604,6 +612,18 @@ async def test_a_port_can_be_chosen_and_is_taken_once(host: str) -> None:
         again.close()
 
 
+@only_ipv6
+async def test_an_ipv6_socket_leaves_the_port_to_ipv4(host: str) -> None:
+    """Also where the system's default is one socket for both."""
+    network = SystemNetwork()
+    of_ipv6 = await network.bind_udp(InterfaceAddress("any", "::"))
+    try:
+        of_ipv4 = await network.bind_udp(InterfaceAddress("any", "0.0.0.0"), of_ipv6.local_address.port)
+        of_ipv4.close()
+    finally:
+        of_ipv6.close()
+
+
 async def test_an_address_of_another_host_cannot_be_bound() -> None:
     with pytest.raises(OSError, match=os.strerror(errno.EADDRNOTAVAIL)):
         await SystemNetwork().bind_udp(InterfaceAddress("lo", "198.51.100.1"))
@@ -658,6 +678,14 @@ async def test_a_multicast_socket_of_ipv6_opens_on_an_interface_by_its_name(host
             assert await receive(member, 1) == [(sender.local_address, b"to you alone")]
         finally:
             member.close()
+
+
+@only_ipv6
+async def test_a_multicast_socket_of_ipv6_opens_on_the_interface_of_a_scope(host: str) -> None:
+    """Its name is then of no account."""
+    by_scope = InterfaceAddress("no such name", host, socket.if_nametoindex("lo"))
+    member = await SystemNetwork().open_multicast(by_scope, Address("ff02::fb", 0))
+    member.close()
 
 
 async def test_what_is_no_multicast_group_cannot_be_joined() -> None:

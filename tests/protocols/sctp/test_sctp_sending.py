@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.sctp.packet.chunks import Sack
+from trio_rtc.protocols.sctp.packet.chunks import ForwardTsn, Sack
 from trio_rtc.protocols.sctp.packet.data import BEGIN, DATA_HEADER, END, UNORDERED
 from trio_rtc.protocols.sctp.tx.coalescing import Coalescing
 from trio_rtc.protocols.sctp.tx.congestion import RenoController
@@ -221,6 +221,33 @@ def test_a_batch_counts_for_its_packets() -> None:
     made = outstanding(10, size=100)
     newly = made.acknowledge_ahead([(2, 4)])
     assert not made.report_missing(newly, 4, 0.0, early=False)[0], "they were all in one packet"
+
+
+def test_one_sack_reports_a_bounded_number_of_chunks_over_all_its_holes() -> None:
+    made = outstanding(5000, size=1000)
+    newly = made.acknowledge_ahead([(1501, 1600), (3101, 3200)])
+    made.report_missing(newly, 3200, 0.0, early=False)
+    assert made.lost == set(range(1, 1025))
+
+
+def test_retransmissions_are_counted() -> None:
+    made = outstanding(1)
+    for count in (1, 2, 3):
+        made.lose_all(0.0)
+        made.retransmit(1)
+        assert made.retransmissions == {1: count}
+
+
+def test_a_forward_tsn_names_a_hundred_streams_at_most() -> None:
+    made = outstanding(150)
+    for tsn in range(1, 151):
+        reliability = limits(1000 + tsn, ordered=True, max_retransmits=0, expires_at=None)
+        assert reliability is not None
+        reliability.note_sent(tsn, 5)
+        made.chunks[tsn] = (bytes(100), reliability)
+        made.abandon(reliability)
+    forward = made.forward_tsn()
+    assert forward == ForwardTsn(100, tuple((1000 + tsn, 5) for tsn in range(1, 101)))
 
 
 def test_early_retransmit_when_three_reports_cannot_come() -> None:
