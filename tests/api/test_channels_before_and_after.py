@@ -120,6 +120,52 @@ async def test_a_sender_waits_for_room_and_goes_on_when_there_is_some() -> None:
         mine.send_nowait(b"again")
 
 
+async def test_a_sender_that_waits_for_room_sends_nothing_after_the_close() -> None:
+    async with open_channel(settings=Settings(send_high_water_mark=10_000)) as (mine, theirs, _):
+        sent = 0
+        # Until the peer, which does not read, has no room left.
+        with trio.move_on_after(10):
+            while True:
+                await mine.send(bytes(50_000))
+                sent += 1
+
+        async def send_late() -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                await mine.send(b"late")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send_late)
+            await trio.testing.wait_all_tasks_blocked()
+            mine.close()
+            assert [message async for message in theirs] == [bytes(50_000)] * sent
+
+
+async def test_a_lifetime_is_in_milliseconds() -> None:
+    async with open_channel(max_packet_life_time=100) as (mine, theirs, peers):
+        peers.network.partition(peers.hosts[0].name, peers.hosts[1].name)
+        mine.send_nowait("late")
+        await trio.sleep(3)
+        peers.network.heal(peers.hosts[0].name, peers.hosts[1].name)
+        await mine.send("in time")
+        assert await theirs.receive() == "in time"
+
+
+async def test_nothing_is_buffered_before_the_connection_and_what_was_left_stays_counted() -> None:
+    async with two_peers() as peers:
+        mine = peers.alice.create_data_channel("chat", negotiated=True, id=4)
+        peers.bob.create_data_channel("chat", negotiated=True, id=4)
+        assert mine.buffered_amount == 0
+        await connect(peers.alice, peers.bob)
+        await mine.opened()
+        # More than the peer keeps for an application that does not read.
+        while mine.buffered_amount < 500_000:
+            mine.send_nowait(bytes(200_000))
+            await trio.sleep(1)
+        left = mine.buffered_amount
+        assert left > 0
+    assert mine.buffered_amount == left
+
+
 async def test_a_cancelled_block_raises_the_cancellation_alone() -> None:
     """Not a group with one in it, and nothing behind the block runs."""
     left_by: list[type[BaseException]] = []

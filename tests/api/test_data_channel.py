@@ -1,5 +1,6 @@
 """RTCDataChannel: messages, back-pressure, closing, and what wrong use gets."""
 
+import functools
 from typing import Any
 
 import pytest
@@ -363,6 +364,23 @@ async def test_stream_refuses_two_at_once_and_what_is_closed() -> None:
         await stream.send_eof()
         with pytest.raises(trio.ClosedResourceError):
             await stream.send_all(b"x")
+
+
+async def test_a_stream_refuses_two_senders_at_once() -> None:
+    async with open_channel(settings=Settings(send_high_water_mark=10_000)) as (mine, _, _):
+        stream = mine.as_stream()
+        async with trio.open_nursery() as nursery:
+            # The peer does not read: this fills its buffer and waits.
+            nursery.start_soon(stream.send_all, bytes(20_000_000))
+            await trio.sleep(10)
+            for send in (
+                functools.partial(stream.send_all, b"x"),
+                stream.wait_send_all_might_not_block,
+                stream.send_eof,
+            ):
+                with pytest.raises(trio.BusyResourceError), trio.fail_after(1):
+                    await send()
+            nursery.cancel_scope.cancel()
 
 
 async def test_a_stream_needs_order_and_reliability() -> None:

@@ -16,6 +16,16 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "Outstanding.report_missing: gap_first >= highest or not left  ->  (not left)",
     ): "Holes behind the highest TSN are cut to nothing: leaving the loop saves time.",
     (
+        "trio_rtc/data_channel.py",
+        "RTCDataChannel.buffered_amount_low_threshold: "
+        "self._sctp is not None and self._stream_id is not None  ->  (self._sctp is not None)",
+    ): "A channel gets the transport when it opens, which is after it got its stream.",
+    (
+        "trio_rtc/data_channel.py",
+        "RTCDataChannel._set_messages_aside: "
+        "self._sctp is not None and self._stream_id is not None  ->  (self._sctp is not None)",
+    ): "A channel gets the transport when it opens, which is after it got its stream.",
+    (
         "trio_rtc/transports/arrivals.py",
         "note_arrivals: _HAS_TIMESTAMPS and sock.fileno() >= 0  ->  (_HAS_TIMESTAMPS)",
     ): "A closed socket refuses the option with an OSError, which is suppressed.",
