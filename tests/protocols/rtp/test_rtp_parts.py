@@ -220,6 +220,25 @@ def test_arrival_reports_are_bounded() -> None:
     assert sum(len(stream.reports) for packet in told for stream in packet.streams) == 2048
 
 
+def test_arrival_reports_are_bounded_over_all_sources() -> None:
+    reports = ArrivalReports(500)
+    for number in range(100):
+        for ssrc in range(400):
+            reports.packet_arrived(ssrc, number, 0.0)
+    reports.forget(0)
+    reports.packet_arrived(0, 0, 0.0)
+    told = reports.take(1, 0, 1.0, 1000)
+    counts = [len(stream.reports) for packet in told for stream in packet.streams]
+    # Each source has the newest of its packets. Source 0 had 41, and has one since it came back.
+    assert sum(counts) == 16_384 - 40
+    assert max(counts) == 41
+    # What was reported makes room.
+    for number in range(2048):
+        reports.packet_arrived(1, 100 + number, 1.1)
+    (*_, last) = reports.take(1, 0, 2.0, 1 << 16)
+    assert len(last.streams[0].reports) >= 2048
+
+
 def test_the_remote_bitrate_follows_a_narrow_way() -> None:
     remote = RemoteBitrate(CongestionOptions())
     assert remote.take(0.0) is None

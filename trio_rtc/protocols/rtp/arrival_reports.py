@@ -12,6 +12,8 @@ from trio_rtc.protocols.serial import Unwrapper
 _INTERVAL = 0.05
 _MAX_PENDING = 2048
 """Packets of one source that wait to be told; the oldest are forgotten, and count neither as received nor as lost."""
+_MAX_ALL_PENDING = 16_384
+"""The same, of all sources together: the source that adds one forgets its own oldest."""
 _LEAST_SPAN = 64
 _SPAN_FACTOR = 8
 """How many numbers a report may tell of, and for each packet that came: a jump must not make it long."""
@@ -36,6 +38,7 @@ class ArrivalReports:
     def __init__(self, max_sources: int) -> None:
         self._max_sources = max_sources
         self._sources: dict[int, _Source] = {}
+        self._pending = 0
         self._due = math.inf
 
     def packet_arrived(self, ssrc: int, sequence_number: int, now: float) -> None:
@@ -46,15 +49,21 @@ class ArrivalReports:
                 return
             source = self._sources[ssrc] = _Source(sequence_number)
         number = source.numbers.unwrap(sequence_number)
-        source.arrivals.setdefault(number, now)
-        if len(source.arrivals) > _MAX_PENDING:
-            del source.arrivals[next(iter(source.arrivals))]
+        arrivals = source.arrivals
+        if number not in arrivals:
+            arrivals[number] = now
+            self._pending += 1
+            if len(arrivals) > _MAX_PENDING or self._pending > _MAX_ALL_PENDING:
+                del arrivals[next(iter(arrivals))]
+                self._pending -= 1
         if self._due == math.inf:
             self._due = now + _INTERVAL
 
     def forget(self, ssrc: int) -> None:
         """Tell no more of a source."""
-        self._sources.pop(ssrc, None)
+        source = self._sources.pop(ssrc, None)
+        if source is not None:
+            self._pending -= len(source.arrivals)
 
     def next_timer(self) -> float:
         """Return when a report is due, ``math.inf`` if there is nothing to tell."""
@@ -74,6 +83,7 @@ class ArrivalReports:
         if now < self._due:
             return []
         self._due = math.inf
+        self._pending = 0
         told = {ssrc: self._take(source) for ssrc, source in self._sources.items() if source.arrivals}
         return CongestionControlFeedback.build(own_ssrc, report_time, now, told, max_size)
 
