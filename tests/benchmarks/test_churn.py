@@ -60,7 +60,7 @@ def test_a_leak_of_a_few_hundred_bytes_a_connection_is_found_at_any_size() -> No
     assert leaked(losing(MOST_LEAKED - 1)) == pytest.approx(MOST_LEAKED - 1)
     assert faults_while(losing(MOST_LEAKED - 1)) == []
     assert faults_while(losing(MOST_LEAKED + 1)) == [
-        "257 bytes more are in use for each connection that was made"
+        "129 bytes more are in use for each connection that was made"
     ]
 
 
