@@ -254,6 +254,9 @@ class SendingPump:
         track = plan.track
         self._refresh = VideoRefresh()
         self._request_keyframes([layer.ssrc for layer in plan.layers])
+        for layer in plan.layers:
+            # Encoded frames of a track that is in the middle of its own prediction must not follow on another one's.
+            self._rtp.session.begin_source(plan.mid, layer.rid)
         # Whatever is queued is the retained frame, or was captured before it.
         queue.clear()
         frames = track._source.repeat(queue, track)

@@ -203,6 +203,7 @@ class MeteredCall:
 
     Attributes:
         peers: The two.
+        stream: What Alice's tracks are in.
         encoder: Alice's.
         transceivers: Bob's, by kind.
         nursery: For what is to end with the call.
@@ -214,6 +215,7 @@ class MeteredCall:
     """
 
     peers: Peers
+    stream: MediaStream
     encoder: VideoEncoder
     transceivers: dict[str, RTCRtpTransceiver]
     nursery: trio.Nursery
@@ -300,6 +302,7 @@ async def metered_call(
     watch: bool = True,
     sound: bool = True,
     without: Collection[str] = (),
+    dual_stack: bool = False,
 ) -> AsyncIterator[MeteredCall]:
     """Let Alice call Bob with pictures, and with sound or without; the block begins when they are connected.
 
@@ -311,9 +314,13 @@ async def metered_call(
         watch: Whether Bob takes frames, and the meter runs.
         sound: Whether Alice sends sound, too.
         without: Names of what is not offered for the pictures.
+        dual_stack: Whether both have an address of each family.
     """
     back = attrs.evolve(link, rate=None)
-    async with two_peers(seed=seed, link=back, settings=settings) as peers, trio.open_nursery() as nursery:
+    async with (
+        two_peers(seed=seed, link=back, settings=settings, dual_stack=dual_stack) as peers,
+        trio.open_nursery() as nursery,
+    ):
         peers.network.set_link("alice", "bob", link)
         stream = MediaStream()
         pictures, video_track = open_media_track("video")
@@ -330,7 +337,7 @@ async def metered_call(
         await state_reached(peers.bob, "connected")
         transceivers = {each.receiver.track.kind: each for each in peers.bob.get_transceivers()}
         encoder = VideoEncoder(pictures, video.sender, random.Random(seed), [layer.rid for layer in layers])
-        call = MeteredCall(peers, encoder, transceivers, nursery, link, trio.current_time())
+        call = MeteredCall(peers, stream, encoder, transceivers, nursery, link, trio.current_time())
         peers.network.add_filter(call.count)
         for transceiver in transceivers.values():
             transceiver.receiver.decode = False

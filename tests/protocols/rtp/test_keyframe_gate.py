@@ -179,6 +179,19 @@ def test_a_path_that_is_back_requests_nothing_of_a_stream_that_has_sent_nothing(
     assert not requests(session)
 
 
+def test_another_source_begins_with_a_keyframe() -> None:
+    session = opened()
+    session.begin_source(VIDEO, None)
+    assert not requests(session)
+    session.send_frame(VIDEO, delta(), NOW)
+    assert requests(session) == [REQUEST]
+    assert sent(session) == 1
+    session.send_frame(VIDEO, keyframe(2), NOW)
+    session.send_frame(VIDEO, delta(3), NOW)
+    assert sent(session) == 3
+    assert not requests(session)
+
+
 @pytest.mark.parametrize("lost", ["lose_frame", "refuse_frame"])
 def test_audio_needs_no_keyframes(lost: str) -> None:
     session = opened()
@@ -195,5 +208,6 @@ def test_a_section_that_is_not_there_has_no_frames_to_lose() -> None:
     session = opened()
     session.lose_frame("another", None, NOW)
     session.refuse_frame("another", None)
+    session.begin_source("another", None)
     assert not requests(session)
     assert VIDEO_SSRC in session.sending.ssrcs

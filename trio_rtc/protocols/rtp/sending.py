@@ -290,6 +290,12 @@ class SendingSide:
         if place is not None and place.gate is not None:
             place.gate.is_shut = place.gate.has_missed = True
 
+    def begin_source(self, mid: str, rid: str | None) -> None:
+        """Require a keyframe next, and request one if another frame comes first."""
+        place = self._by_name.get((mid, rid))
+        if place is not None and place.gate is not None:
+            place.gate.is_shut = True
+
     def waits_for_keyframe(self, mid: str, rid: str | None) -> bool:
         """Return whether the next frame of a video stream must be a keyframe."""
         place = self._by_name.get((mid, rid))

@@ -209,6 +209,10 @@ class RtpSession:
         """Record that a frame was dropped because packets cannot leave yet."""
         self.sending.refuse(mid, rid)
 
+    def begin_source(self, mid: str, rid: str | None) -> None:
+        """Require a keyframe next: the frames to come are of another source, or do not follow on the last one sent."""
+        self.sending.begin_source(mid, rid)
+
     def waits_for_keyframe(self, mid: str, rid: str | None) -> bool:
         """Return whether the next frame of a video stream must be a keyframe: one was dropped, or none sent yet."""
         return self.sending.waits_for_keyframe(mid, rid)
