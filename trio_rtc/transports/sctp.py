@@ -149,6 +149,11 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         if self.association.share_path(max_bitrate, trio.current_time()):
             self.wake()
 
+    def path_restored(self) -> None:
+        """Retransmit what was lost on a dead path; see :meth:`.Association.path_restored`."""
+        self.association.path_restored(trio.current_time())
+        self.wake()
+
     def pump_channels(self) -> None:
         """Carry out what the control of the channels asks for, and wake the task to send it."""
         self._carry_out_control()

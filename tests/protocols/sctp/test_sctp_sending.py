@@ -408,6 +408,26 @@ def test_fast_retransmit_halves_the_window_once() -> None:
     assert transmitter.congestion.congestion_window == 5 * SPACE
 
 
+def test_a_restored_path_ends_a_long_time_out() -> None:
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(20 * PAYLOAD), True, None)
+    fill(transmitter)
+    first_deadline = transmitter.t3_deadline
+    transmitter.path_restored(0.1)
+    assert transmitter.t3_deadline == first_deadline, "nothing has timed out yet"
+    for _ in range(4):
+        now = transmitter.t3_deadline
+        transmitter.handle_timer(now)
+        fill(transmitter, now)
+    assert transmitter.t3_deadline == pytest.approx(now + 8.0)
+    transmitter.path_restored(now + 1)
+    transmitter.handle_timer(now + 1)
+    assert fill(transmitter, now + 1) == 1
+    assert transmitter.t3_deadline == pytest.approx(now + 2.0)
+    transmitter.handle_sack(Sack(transmitter.outstanding.next_tsn - 1, 1_000_000), now + 1.1)
+    assert transmitter.errors == 0
+
+
 def test_a_time_out_sends_one_packet_and_doubles() -> None:
     transmitter, queue = make_transmitter()
     queue.push(1, 51, bytes(20 * PAYLOAD), True, None)

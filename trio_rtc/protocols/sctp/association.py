@@ -228,6 +228,13 @@ class Association:
         self._outbox.wake()
         return True
 
+    def path_restored(self, now: float) -> None:
+        """Retransmit at once what a dead path has lost: T3-rtx may have backed off to many seconds."""
+        block = self._lifecycle.block
+        if block is not None:
+            block.transmitter.path_restored(now)
+            self.handle_timer(now)
+
     def reset_streams(self, stream_ids: Sequence[int], now: float) -> None:
         """Reset our side of streams (RFC 6525), once the messages queued so far are acknowledged.
 

@@ -294,6 +294,12 @@ class Transmitter:
         if outstanding.abandoned:
             self.forward_pending = True
 
+    def path_restored(self, now: float) -> None:
+        """Let a T3-rtx that has backed off expire now, with the measured time-out from then on."""
+        if self.errors and self.t3_deadline != math.inf:
+            self.timeout.forget_back_off()
+            self.t3_deadline = min(self.t3_deadline, now)
+
     def _abandon(self, messages: Iterable[PartialReliability], now: float) -> None:
         """Finish giving up messages: drop what was not sent of them, and have the peer skip the rest."""
         for reliability in messages:
