@@ -35,6 +35,7 @@ from trio_rtc.protocols.ice import (
     IceParameters,
     IceRole,
     NameResolutionRequested,
+    SelectedPairChanged,
     StateChanged,
 )
 from trio_rtc.protocols.rtp import RtpEvent, RtpSession
@@ -317,17 +318,26 @@ class TransportStack:
                 self._owner.handle_ice_event(event)
                 self._start_handshake_if_connected()
                 self._note_path(event.state)
+            case SelectedPairChanged(after_silence=True) if not self._path_lost:
+                # The peer has nominated another pair before the old one counted as disconnected here.
+                self._owner.handle_ice_event(event)
+                self._restore_path()
             case _:
                 self._owner.handle_ice_event(event)
 
     def _note_path(self, state: RTCIceTransportState) -> None:
-        """Let RTP request keyframes when there is a path again: what was sent in between was lost."""
         if state is RTCIceTransportState.DISCONNECTED:
             self._path_lost = True
         elif state in _CONNECTED and self._path_lost:
             self._path_lost = False
-            if self.rtp is not None:
-                self.rtp.call(self.rtp.session.path_restored)
+            self._restore_path()
+
+    def _restore_path(self) -> None:
+        """Let RTP request keyframes, and SCTP retransmit: what was sent while there was no path is lost."""
+        if self.rtp is not None:
+            self.rtp.call(self.rtp.session.path_restored)
+        if self.sctp is not None:
+            self.sctp.path_restored()
 
     def _start_handshake_if_connected(self) -> None:
         dtls = self.dtls

@@ -12,11 +12,13 @@ soon as it knows our password, even before we know its parameters; each one trig
 
 **Nomination** is regular: the controlling agent repeats the check of the best valid pair with USE-CANDIDATE.
 Before that, data already flows on the best valid pair, as RFC 8445 section 12 allows, which saves a round
-trip. The controlled agent follows the nomination once its own check has succeeded.
+trip. The controlled agent follows the nomination once its own check has succeeded. A pair that falls silent while
+another one is answered is given up: the controlling agent nominates the other one, which RFC 8445 does not know and
+libwebrtc does, and the controlled agent sends on it without waiting for that; see :mod:`.backup`.
 
 **The selected pair** is kept alive by :mod:`.consent`. Missing answers make the transport *disconnected*, lost
-consent makes it *failed*. Meanwhile the best other valid pair is checked too, and replaces a lost one with the consent
-that its own responses have given; the state stays *disconnected* until one has come. After a restart the old pair
+consent makes it *failed*. A few other valid pairs are checked too, and one of them replaces it with the consent that
+its own responses have given; the state stays *disconnected* until one has come. After a restart the old pair
 carries data until the new generation has nominated.
 
 **States** (W3C): *new* until there is something to check, *checking* until a pair is valid, *connected*, and
@@ -464,6 +466,9 @@ class Agent:
                 case Query():
                     self._end_query(purpose, event, now)
         self._gatherer.settle()
+        if self._path.update_consent(now):
+            # What was sent meanwhile is lost, which the layers above must learn even if another pair replaces it here.
+            self._set_state(RTCIceTransportState.DISCONNECTED)
         self._path.update(now)
         self._connectivity.nominate_if_due(now)
         self._start_transaction(now)

@@ -149,6 +149,12 @@ class CheckList:
         return [pair for pair in self if pair.state in UNFINISHED]
 
     @property
+    def unchecked(self) -> list[CheckedPair]:
+        """The pairs that may still become valid and whose check is neither in flight nor due."""
+        idle = (CheckState.FROZEN, CheckState.WAITING)
+        return [pair for pair in self if pair.state in idle and pair not in self._triggered]
+
+    @property
     def active_count(self) -> int:
         """How many pairs are waiting or in progress, for the RTO of RFC 8445 section 14.3."""
         return sum(pair.state in (CheckState.WAITING, CheckState.IN_PROGRESS) for pair in self)
@@ -156,11 +162,7 @@ class CheckList:
     @property
     def best_valid(self) -> CheckedPair | None:
         """The valid pair of the highest priority."""
-        return self.find_best_valid()
-
-    def find_best_valid(self, *, besides: CheckedPair | None = None) -> CheckedPair | None:
-        """Return the valid pair of the highest priority, or the next one besides it."""
-        valid = (pair for pair in self if pair.state is CheckState.SUCCEEDED and pair is not besides)
+        valid = (pair for pair in self if pair.state is CheckState.SUCCEEDED)
         return max(valid, key=lambda pair: pair.priority, default=None)
 
     @property

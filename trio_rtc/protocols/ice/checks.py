@@ -73,10 +73,12 @@ class Requester:
         self._roles = roles
         self._rng = rng
         # The open checks of each pair, every query at once, and the consent checks in flight: those of the selected
-        # pair, and of the one that was selected before or would replace it.
+        # pair, of the one that was selected before, and of those that would replace it.
         queries = options.max_local_addresses * options.max_stun_servers
         consent_checks = math.ceil(options.consent_timeout / options.consent_retry_interval)
-        limit = _MAX_OPEN_CHECKS * options.max_pairs + queries + 2 * consent_checks
+        limit = (
+            _MAX_OPEN_CHECKS * options.max_pairs + queries + (2 + options.max_backup_pairs) * consent_checks
+        )
         self.client = Client(
             TransactionOptions(max_transmissions=options.max_transmissions, max_transactions=limit)
         )
@@ -95,6 +97,7 @@ class Requester:
             self._options.minimum_rto, self._options.pacing_interval * generation.check_list.active_count
         )
         pair.transaction_id = self._start_check(purpose, now, rto=rto)
+        pair.checked_at = now
         pair.statistics.requests_sent += 1
 
     def send_consent_check(
@@ -112,6 +115,7 @@ class Requester:
             max_transmissions=1,
             timeout=self._options.consent_timeout,
         )
+        pair.checked_at = now
         pair.statistics.consent_requests_sent += 1
 
     def send_query(self, query: Query, query_count: int, now: float) -> None:

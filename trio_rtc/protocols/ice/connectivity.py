@@ -301,6 +301,11 @@ class Connectivity:
         if pair is None or pair.consent_expired:
             return
         nominated = check.use_candidate and self._roles.role is IceRole.CONTROLLED
+        if pair.state is CheckState.SUCCEEDED and pair.replaced:
+            # It fell silent in our direction. A nomination counts again once our own check has been answered.
+            if now >= pair.checked_at + self._options.consent_retry_interval:
+                self._requester.send_consent_check(self.generation, pair, nominates=False, now=now)
+            return
         if pair.state is CheckState.SUCCEEDED and not (nominated and self._is_stale(pair, now)):
             if nominated:
                 self._follow_nomination(pair, now)
@@ -400,6 +405,21 @@ class Connectivity:
             self.generation.nominating = pair
             self._requester.send_check(self.generation, pair, nominates=True, now=now)
 
+    @property
+    def is_controlling(self) -> bool:
+        """Whether we nominate."""
+        return self._roles.role is IceRole.CONTROLLING
+
+    def renominate(self, pair: CheckedPair, now: float) -> None:
+        """Nominate a valid pair in place of the nominated one, whose checks are not answered.
+
+        RFC 8445 section 8.1.1 has one nomination per component. Peers that follow no later one of a worse pair (pion,
+        Firefox) answer the check like any other, and accept data on every pair that has passed checks.
+        """
+        if self.generation.nominating is not pair:
+            self.generation.nominating = pair
+            self._requester.send_check(self.generation, pair, nominates=True, now=now)
+
     def is_nominee(self, generation: Generation, pair: CheckedPair) -> bool:
         """Return whether a pair is the one that we as the controlling agent have nominated."""
         return generation is self.generation and pair.nominated and self._roles.role is IceRole.CONTROLLING
@@ -431,6 +451,7 @@ class Connectivity:
     def _succeed(self, check: ConnectivityCheck, mapped: Address, now: float) -> None:
         pair = check.pair
         pair.answered_at = now
+        pair.replaced = False
         if pair.consent_expired:
             return
         self._accept_path(*pair.key)
@@ -505,10 +526,15 @@ class Connectivity:
             if other is pair or self._is_stale(other, now):
                 other.nominated = False
                 if other is pair or other.state is CheckState.SUCCEEDED:
-                    generation.check_list.fail(other)
-                    other.consent_expired = True
-                    self._accepted.pop(other.key, None)
+                    self.revoke_consent(generation, other)
         generation.check_list.concluded = False
+
+    def revoke_consent(self, generation: Generation, pair: CheckedPair) -> None:
+        """Mark a pair as failed until a restart, and drop data from its path."""
+        pair.nominated = pair.replaced = False
+        generation.check_list.fail(pair)
+        pair.consent_expired = True
+        self._accepted.pop(pair.key, None)
 
 
 def _make_peer_reflexive(local: LocalCandidate, mapped: Address) -> Candidate:

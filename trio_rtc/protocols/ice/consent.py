@@ -26,6 +26,7 @@ class Consent:
             counts as disconnected until a response comes.
 
     Attributes:
+        unanswered_since: When the first of the checks was sent that are unanswered, infinite if none is.
         missed: Whether checks have gone unanswered for so long that the pair counts as disconnected.
         expires: When consent is gone.
     """
@@ -37,7 +38,7 @@ class Consent:
         self._rng = rng
         self._heard = answered_at
         self._next_check = math.inf
-        self._unanswered_since = math.inf
+        self.unanswered_since = math.inf
         self.missed = False
         self.expires = math.inf
         self.renew(answered_at)
@@ -49,7 +50,7 @@ class Consent:
         """Note a response to a consent check."""
         self.missed = False
         self.expires = now + self._options.consent_timeout
-        self._unanswered_since = math.inf
+        self.unanswered_since = math.inf
         self._next_check = now + self._options.consent_interval * self._rng.uniform(0.8, 1.2)
         self._heard = now
 
@@ -57,17 +58,21 @@ class Consent:
         """Note an authentic check of the peer: a sign of life, though not of consent."""
         self._heard = now
 
+    def is_silent(self, now: float) -> bool:
+        """Return whether an answer is overdue: a check was sent, and it is time for the next one."""
+        return now >= self.unanswered_since + self._options.consent_retry_interval
+
     @property
     def check_due(self) -> float:
         """When the next check has to be sent."""
-        if self._unanswered_since != math.inf:
+        if self.unanswered_since != math.inf:
             return self._next_check
         quiet_for = self._options.disconnected_timeout - self._options.disconnected_patience
         return min(self._next_check, self._heard + max(quiet_for, self._options.consent_retry_interval))
 
     def check_sent(self, now: float) -> None:
         """Note that a check was sent."""
-        self._unanswered_since = min(self._unanswered_since, now)
+        self.unanswered_since = min(self.unanswered_since, now)
         self._next_check = now + self._options.consent_retry_interval
 
     def update(self, now: float) -> None:
@@ -83,4 +88,4 @@ class Consent:
 
     @property
     def _miss_deadline(self) -> float:
-        return self._unanswered_since + self._options.disconnected_patience
+        return self.unanswered_since + self._options.disconnected_patience

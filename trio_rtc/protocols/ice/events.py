@@ -61,9 +61,15 @@ class StateChanged:
 
 @attrs.frozen
 class SelectedPairChanged:
-    """Data is sent on another pair from now on; None when there is no usable one any more."""
+    """Data is sent on another pair from now on.
+
+    Attributes:
+        pair: The pair, None when there is no usable one any more.
+        after_silence: Whether checks of the pair before it are unanswered. Then what was sent on it lately may be lost.
+    """
 
     pair: CandidatePair | None
+    after_silence: bool = False
 
 
 @attrs.frozen

@@ -34,6 +34,13 @@ class IceOptions:
             section 5.1: 5 s).
         consent_timeout: How long consent lasts after a response (RFC 7675 section 5.1: 30 s).
         consent_retry_interval: Between consent checks while they are not answered.
+        backup_interval: Between checks of a valid pair that may replace the selected one. It keeps NAT bindings
+            (RFC 8445 section 11: 15 s at least) and its consent.
+        backup_search_interval: Between first checks of further pairs after the nomination, as long as there are fewer
+            valid pairs beside the selected one than ``max_backup_pairs``.
+        backup_confirmation_time: How long another pair must have been answered, while the selected one was not, before
+            it replaces it. An outage that ends on all pairs at once leaves the selected one in place.
+        max_backup_pairs: How many valid pairs are kept checked beside the selected one.
         disconnected_timeout: Silence on the selected pair until the state is "disconnected".
         disconnected_patience: How much of ``disconnected_timeout`` is left for the answer to a first and
             repeated consent check; a silent pair is checked when only this much is left.
@@ -57,5 +64,9 @@ class IceOptions:
     consent_interval: float = attrs.field(default=5.0, validator=validators.gt(0))
     consent_timeout: float = attrs.field(default=30.0, validator=validators.gt(0))
     consent_retry_interval: float = attrs.field(default=0.5, validator=validators.gt(0))
+    backup_interval: float = attrs.field(default=15.0, validator=validators.gt(0))
+    backup_search_interval: float = attrs.field(default=1.0, validator=validators.gt(0))
+    backup_confirmation_time: float = attrs.field(default=0.9, validator=validators.gt(0))
+    max_backup_pairs: int = attrs.field(default=3, validator=validators.ge(0))
     disconnected_timeout: float = attrs.field(default=5.0, validator=validators.gt(0))
     disconnected_patience: float = attrs.field(default=1.5, validator=validators.gt(0))

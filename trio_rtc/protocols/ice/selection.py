@@ -9,13 +9,14 @@ import attrs
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.stun import MessageClass, ResponseReceived, TransactionFailed
 
+from .backup import BackupPairs
 from .checks import ConsentCheck, Requester
 from .connectivity import Connectivity
 from .consent import Consent
 from .events import SelectedPairChanged
 from .generation import Generation
 from .options import IceOptions
-from .state import CheckedPair
+from .state import CheckedPair, CheckState
 
 _logger = logging.getLogger("trio_rtc.ice")
 
@@ -35,6 +36,21 @@ class Selection:
     consent: Consent
 
 
+@attrs.frozen(eq=False)
+class Detour:
+    """A pair that a controlled agent sends on in place of the nominated one.
+
+    Attributes:
+        pair: The pair.
+        nominated: The one whose checks were not answered, None if none was nominated.
+        since: When the pair was chosen.
+    """
+
+    pair: CheckedPair
+    nominated: CheckedPair | None
+    since: float
+
+
 class SelectedPath:
     """Chooses the selected pair among the valid ones, and keeps consent for it.
 
@@ -50,6 +66,8 @@ class SelectedPath:
         self._rng = rng
         self._connectivity = connectivity
         self._requester = requester
+        self._backups = BackupPairs(options, connectivity=connectivity, requester=requester)
+        self._detour: Detour | None = None
         self._events: list[SelectedPairChanged] = []
         self.current: Selection | None = None
         self.lost = False
@@ -62,23 +80,80 @@ class SelectedPath:
     @property
     def next_timer(self) -> float:
         """When there is something to do."""
-        return math.inf if self.current is None else self.current.consent.next_timer
+        current = self.current
+        if current is None:
+            return math.inf
+        due = current.consent.next_timer
+        if self._is_of_this_generation(current):
+            due = min(due, self._backups.next_timer(current.pair, current.consent))
+        return due
+
+    def update_consent(self, now: float) -> bool:
+        """Return whether the selected pair counts as disconnected by now."""
+        if self.current is None:
+            return False
+        self.current.consent.update(now)
+        return self.current.consent.missed
 
     def update(self, now: float) -> None:
-        """Notice lost consent, select a pair, and send the consent check that is due."""
-        if self.current is not None:
-            self.current.consent.update(now)
-            if now >= self.current.consent.expires:
-                self._expire(self.current, now)
+        """Notice lost consent, select a pair, and send the checks that are due."""
+        if self.current is not None and now >= self.current.consent.expires:
+            self._expire(self.current, now)
+        self._replace_unanswered(now)
         wanted = self._find_wanted(now)
         if wanted is not None and (self.current is None or self.current.pair is not wanted):
             disconnected = self.current is not None and self.current.consent.missed
-            self._select(wanted, now, disconnected=disconnected)
+            silent = self.current is not None and self.current.consent.is_silent(now)
+            if self.current is not None:
+                self.current.pair.replaced = silent
+            self._select(wanted, now, disconnected=disconnected, after_silence=silent)
         if self.current is not None and now >= self.current.consent.check_due:
             self._send_consent_check(self.current, now)
+        if self.current is not None and self._is_of_this_generation(self.current):
+            self._backups.update(self.current.pair, self.current.consent, now)
+
+    def _is_of_this_generation(self, selection: Selection) -> bool:
+        return selection.generation is self._connectivity.generation
+
+    def _replace_unanswered(self, now: float) -> None:
+        """Move from a disconnected pair to one that is answered: by a nomination, or without one if controlled.
+
+        A controlled agent does not wait for the nomination, since not every peer nominates twice.
+        """
+        current = self.current
+        if current is None or not current.consent.missed or not self._is_of_this_generation(current):
+            return
+        replacement = self._backups.find_replacement(current.pair, now)
+        if replacement is None:
+            return
+        if self._connectivity.is_controlling:
+            self._connectivity.renominate(replacement, now)
+        else:
+            self._detour = Detour(replacement, self._connectivity.generation.check_list.nominated, now)
+
+    def _find_detour(self) -> CheckedPair | None:
+        """Return the pair to use in place of the nominated one, until that is nominated and answered again."""
+        detour = self._detour
+        if detour is None:
+            return None
+        check_list = self._connectivity.generation.check_list
+        nominated = detour.nominated
+        if (
+            self._connectivity.is_controlling
+            or check_list.nominated not in (None, nominated)
+            or check_list.find(*detour.pair.key) is not detour.pair
+            or detour.pair.state is not CheckState.SUCCEEDED
+            or (nominated is not None and min(nominated.nominated_at, nominated.answered_at) > detour.since)
+        ):
+            self._detour = None
+            return None
+        return detour.pair
 
     def _find_wanted(self, now: float) -> CheckedPair | None:
         """Return the nominated pair, or before there is one the best valid pair that there is consent for."""
+        detour = self._find_detour()
+        if detour is not None:
+            return detour
         check_list = self._connectivity.generation.check_list
         if check_list.nominated is None and self._may_select_before_nomination:
             self._connectivity.check_stale_pairs(now)
@@ -93,7 +168,9 @@ class SelectedPath:
             current is None or current.generation is self._connectivity.generation or current.consent.missed
         )
 
-    def _select(self, wanted: CheckedPair, now: float, *, disconnected: bool) -> None:
+    def _select(
+        self, wanted: CheckedPair, now: float, *, disconnected: bool, after_silence: bool = False
+    ) -> None:
         """Select a pair with the consent that it has left (RFC 7675 section 5.1: 30 s from its last response).
 
         After a disconnected pair, only a response that has come within ``disconnected_patience`` shows that the peer
@@ -109,7 +186,7 @@ class SelectedPath:
         self.current = Selection(wanted, self._connectivity.generation, consent)
         self.lost = False
         _logger.debug("selected %s to %s", wanted.local.base, wanted.remote.address)
-        self._events.append(SelectedPairChanged(wanted.pair))
+        self._events.append(SelectedPairChanged(wanted.pair, after_silence))
 
     def _expire(self, current: Selection, now: float) -> None:
         self._connectivity.expire_consent(current.generation, current.pair, now)
@@ -123,22 +200,16 @@ class SelectedPath:
             self._deselect(now)
 
     def _send_consent_check(self, current: Selection, now: float) -> None:
-        # A controlling agent nominates again and again, so that both stay on one pair whatever happens.
+        # A controlling agent nominates again and again, so that both stay on one pair whatever happens. It ceases while
+        # the pair is silent: the peer is to follow the nomination of another one (``renomination_wait``).
         self._requester.send_consent_check(
             current.generation,
             current.pair,
-            nominates=self._connectivity.is_nominee(current.generation, current.pair),
+            nominates=current.consent.unanswered_since == math.inf
+            and self._connectivity.is_nominee(current.generation, current.pair),
             now=now,
         )
         current.consent.check_sent(now)
-        if current.consent.missed and current.generation is self._connectivity.generation:
-            self._check_backup(current, now)
-
-    def _check_backup(self, current: Selection, now: float) -> None:
-        """Check the pair that would replace the disconnected one, so that it has consent by then if it works."""
-        backup = current.generation.check_list.find_best_valid(besides=current.pair)
-        if backup is not None:
-            self._requester.send_consent_check(current.generation, backup, nominates=False, now=now)
 
     def end_consent_check(
         self, check: ConsentCheck, event: ResponseReceived | TransactionFailed, now: float
@@ -148,13 +219,18 @@ class SelectedPath:
             return
         if event.response.message_class is MessageClass.SUCCESS_RESPONSE:
             check.pair.answered_at = now
+            check.pair.replaced = False
             check.pair.statistics.count_response(event.round_trip_time)
             self.renew(check.pair, now)
 
     def renew(self, pair: CheckedPair, now: float) -> None:
         """Note that a check of a pair was answered."""
-        if self.current is not None and self.current.pair is pair:
+        if self.current is None:
+            return
+        if self.current.pair is pair:
             self.current.consent.renew(now)
+        elif self._is_of_this_generation(self.current):
+            self._backups.record_answer(pair, self.current.consent, now)
 
     def hear(self, base: Address, remote: Address, now: float) -> None:
         """Note an authentic check of the peer."""

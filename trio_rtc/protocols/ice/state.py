@@ -134,7 +134,10 @@ class CheckedPair:
         transaction_id: Of the newest check.
         superseded_ids: Of the checks before it, whose responses are still accepted.
         valid_local: Once valid: our candidate as the peer sees it, which may be a peer-reflexive one.
+        checked_at: When our last check was sent.
         answered_at: When the last response to a check of ours came.
+        replaced: Whether another pair carries data in its place, because its checks were not answered, and none has
+            been answered since.
         consent_expired: Consent was lost: only a restart may bring the pair back.
         nominated: Whether it was nominated and is valid.
         nominated_at: When the last nomination of it came (controlled) or succeeded (controlling).
@@ -149,7 +152,9 @@ class CheckedPair:
     transaction_id: bytes | None = None
     superseded_ids: list[bytes] = attrs.field(factory=list)
     valid_local: Candidate | None = None
+    checked_at: float = -math.inf
     answered_at: float = -math.inf
+    replaced: bool = False
     consent_expired: bool = False
     nominated: bool = False
     nominated_at: float = 0.0

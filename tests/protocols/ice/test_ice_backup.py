@@ -1,0 +1,309 @@
+"""Backup pairs: what replaces a selected pair that falls silent, how soon, and what keeping it ready costs."""
+
+import functools
+import random
+
+import pytest
+
+from tests.strategies.ice_network import Host, IceNetwork, Route, are_connected, signal
+from tests.strategies.ice_peer import ScriptedPeer
+from trio_rtc.protocols._contract import Address, Datagram
+from trio_rtc.protocols.ice import (
+    Agent,
+    Candidate,
+    IceOptions,
+    IceRole,
+    SelectedPairChanged,
+    StateChanged,
+)
+from trio_rtc.protocols.stun import Message, MessageClass
+
+ALICE, ALICE_6 = Address("10.0.0.1", 10000), Address("2001:db8::1", 10000)
+BOB, BOB_6 = Address("10.0.0.2", 2000), Address("2001:db8::2", 2000)
+BOB_AGAIN = Address("10.0.0.3", 3000)
+SECONDS_TO_SWITCH = 7.0
+families = pytest.mark.parametrize("family", [6, 4])
+
+
+def connect(*, family: int = 6, delay: float = 0.03, seed: int = 0) -> tuple[IceNetwork, Host, Host]:
+    """Connect two hosts with both address families, of which one is preferred and selected."""
+    network = IceNetwork(delay=delay)
+    order = slice(None, None, 1 if family == 6 else -1)
+    alice = network.add_host(IceRole.CONTROLLING, *[ALICE_6, ALICE][order], seed=100 * seed + 1)
+    bob = network.add_host(IceRole.CONTROLLED, *[BOB_6, BOB][order], seed=100 * seed + 2)
+    signal(network, alice, bob)
+    signal(network, bob, alice)
+    assert network.run(1, lambda: are_connected(alice, bob))
+    network.run(10)
+    assert both_use(family, alice, bob)
+    for host in (alice, bob):
+        host.events.clear()
+    return network, alice, bob
+
+
+def both_use(family: int, *hosts: Host) -> bool:
+    return all(family_in_use(host) == family for host in hosts)
+
+
+def family_in_use(host: Host) -> int | None:
+    selected = host.agent.selected_pair
+    return None if selected is None else 6 if ":" in selected.local_base.host else 4
+
+
+def without(family: int, source: tuple[Address, Address] | None = None) -> Route:
+    """Return a route that loses an address family, or only what comes from one host."""
+
+    def route(datagram: Datagram) -> Datagram | None:
+        lost = (":" in datagram.local.host) == (family == 6) and (source is None or datagram.local in source)
+        return None if lost else datagram
+
+    return route
+
+
+def states(host: Host) -> list[str]:
+    return [event.state.value for event in host.events if isinstance(event, StateChanged)]
+
+
+def selections(host: Host) -> list[SelectedPairChanged]:
+    return [event for event in host.events if isinstance(event, SelectedPairChanged)]
+
+
+def requests_between(network: IceNetwork, source: Address) -> list[float]:
+    return [
+        when
+        for when, datagram in network.sent
+        if datagram.local == source and Message.parse(datagram.data).message_class is MessageClass.REQUEST
+    ]
+
+
+@families
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("connected_for", [0.0, 3.3, 17.0, 100.0])
+def test_the_other_address_family_replaces_a_dead_one(family: int, seed: int, connected_for: float) -> None:
+    network, alice, bob = connect(family=family, seed=seed)
+    network.run(connected_for)
+    network.route = without(family)
+    began = network.now
+    other = 10 - family
+    assert network.run(SECONDS_TO_SWITCH, lambda: both_use(other, alice, bob))
+    assert network.now - began > 1
+    assert network.run(6, lambda: are_connected(alice, bob))
+    network.run(100)
+    assert states(alice)[0] == "disconnected"
+    for host in (alice, bob):
+        assert [event.after_silence for event in selections(host)] == [True]
+        assert states(host).count("disconnected") <= 1
+        assert host.agent.state == "completed"
+        # RFC 7675 section 5.1: consent has ended there, and data from there is dropped.
+        (dead,) = (
+            pair for pair in host.agent.pairs if pair.local.base != host.agent.selected_pair.local_base
+        )
+        assert (dead.state, dead.consent_expired) == ("failed", True)
+        assert not host.agent.accepts(*dead.key)
+
+
+@families
+@pytest.mark.parametrize("silent", ["alice", "bob"])
+def test_a_pair_that_works_in_one_direction_is_replaced(family: int, silent: str) -> None:
+    network, alice, bob = connect(family=family)
+    network.route = without(family, (ALICE, ALICE_6) if silent == "alice" else (BOB, BOB_6))
+    other = 10 - family
+    assert network.run(SECONDS_TO_SWITCH + 1, lambda: both_use(other, alice, bob))
+    network.run(100)
+    assert are_connected(alice, bob)
+    assert [len(selections(host)) for host in (alice, bob)] == [1, 1]
+
+
+@pytest.mark.parametrize("outage", [2.0, 4.5, 5.5, 7.0, 12.3, 22.0])
+@pytest.mark.parametrize("delay", [0.001, 0.03, 0.2])
+@pytest.mark.parametrize("seed", range(3))
+def test_an_outage_of_all_paths_changes_no_pair(outage: float, delay: float, seed: int) -> None:
+    network, alice, bob = connect(delay=delay, seed=seed)
+    network.run(seed * 1.7)
+    for _ in range(3):
+        network.route = lambda datagram: None
+        network.run(outage)
+        network.route = lambda datagram: datagram
+        assert network.run(3, lambda: alice.agent.state == bob.agent.state == "completed")
+        network.run(20)
+    for host in (alice, bob):
+        assert selections(host) == []
+        assert states(host) == ["disconnected", "completed"] * (len(states(host)) // 2)
+        assert len(states(host)) <= 6
+
+
+def test_a_pair_that_was_replaced_is_a_backup_when_it_is_answered_again() -> None:
+    network, alice, bob = connect()
+    for family in (6, 4, 6):
+        network.route = without(family)
+        assert network.run(8, functools.partial(both_use, 10 - family, alice, bob))
+        network.run(8)
+        # What works again does not bring data back.
+        network.route = lambda datagram: datagram
+        network.run(40)
+        assert are_connected(alice, bob)
+        assert family_in_use(alice) == 10 - family
+    for host in (alice, bob):
+        assert len(selections(host)) == 3
+
+
+@pytest.mark.parametrize("delay", [0.001, 0.1])
+def test_a_backup_becomes_valid_after_the_nomination(delay: float) -> None:
+    """The answer of the first pair comes before the second one is checked."""
+    network = IceNetwork(delay=delay)
+    alice = network.add_host(IceRole.CONTROLLING, ALICE_6, ALICE)
+    bob = network.add_host(IceRole.CONTROLLED, BOB_6, BOB)
+    signal(network, alice, bob)
+    signal(network, bob, alice)
+    assert network.run(1, lambda: are_connected(alice, bob))
+    network.run(5)
+    for host in (alice, bob):
+        assert [pair.state for pair in host.agent.pairs] == ["succeeded"] * 2
+        assert len(selections(host)) == 1
+
+
+def test_a_backup_is_checked_every_fifteen_seconds() -> None:
+    network, _, _ = connect()
+    network.sent.clear()
+    network.run(300)
+    for source in (ALICE, BOB):
+        assert 19 <= len(requests_between(network, source)) <= 21
+
+
+def test_only_so_many_pairs_are_kept_checked() -> None:
+    network = IceNetwork(delay=0.001)
+    alice = network.add_host(IceRole.CONTROLLING, *(Address(f"10.0.0.{n}", 10000) for n in range(1, 7)))
+    bob = network.add_host(IceRole.CONTROLLED, *(Address(f"10.0.1.{n}", 10000) for n in range(1, 7)))
+    signal(network, alice, bob)
+    signal(network, bob, alice)
+    assert network.run(1, lambda: are_connected(alice, bob))
+    network.run(60)
+    network.sent.clear()
+    network.run(60)
+    selected = alice.agent.selected_pair
+    assert selected is not None
+    pairs = {
+        (datagram.local, datagram.remote)
+        for _, datagram in network.sent
+        if datagram.local in alice.addresses
+        and Message.parse(datagram.data).message_class is MessageClass.REQUEST
+    }
+    assert len(pairs) == 1 + IceOptions().max_backup_pairs
+    # All of them differ from the selected pair at both ends.
+    assert all(
+        local != selected.local_base and remote != selected.remote_address
+        for local, remote in pairs - {(selected.local_base, selected.remote_address)}
+    )
+
+
+def two_pairs(role: IceRole) -> tuple[Agent, ScriptedPeer]:
+    """Return an agent with valid pairs to BOB (better, nominated) and BOB_AGAIN, answered until 10 s."""
+    agent = Agent(IceOptions(), rng=random.Random(1), role=role)
+    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
+    agent.local_addresses_complete(0.0)
+    peer = ScriptedPeer(agent, ALICE, BOB)
+    agent.set_remote_parameters(peer.parameters, 0.0)
+    agent.add_remote_candidate(peer.candidate(), 0.0)
+    agent.add_remote_candidate(Candidate.parse("candidate:5 1 udp 5 10.0.0.3 3000 typ host"), 0.0)
+    agent.remote_candidates_complete(0.0)
+    if role is IceRole.CONTROLLED:
+        answer_until(agent, peer, 0.0, 0.2)
+        peer.check(0.2, use_candidate=True)
+    answer_until(agent, peer, 0.2, 10.0)
+    assert [pair.state for pair in agent.pairs] == ["succeeded"] * 2
+    assert remote_in_use(agent) == BOB
+    agent.events()
+    return agent, peer
+
+
+def remote_in_use(agent: Agent) -> Address | None:
+    return None if agent.selected_pair is None else agent.selected_pair.remote_address
+
+
+def answer_until(
+    agent: Agent, peer: ScriptedPeer, now: float, until: float, *targets: Address
+) -> list[Datagram]:
+    """Return the requests of a while; those to ``targets`` (all if none are given) are answered."""
+    requests: list[Datagram] = []
+    while now <= until:
+        for datagram in agent.datagrams_to_send(now):
+            if Message.parse(datagram.data).message_class is not MessageClass.REQUEST:
+                continue
+            requests.append(datagram)
+            if not targets or datagram.remote in targets:
+                peer.answer(datagram, now)
+        now = agent.next_timer()
+        if now <= until:
+            agent.handle_timer(now)
+            assert agent.next_timer() > now
+    return requests
+
+
+def nominations(requests: list[Datagram]) -> list[Address]:
+    return [each.remote for each in requests if Message.parse(each.data).use_candidate]
+
+
+def state_changes(agent: Agent) -> list[str]:
+    return [event.state.value for event in agent.events() if isinstance(event, StateChanged)]
+
+
+def test_a_controlling_agent_nominates_the_backup_and_no_more_the_silent_pair() -> None:
+    agent, peer = two_pairs(IceRole.CONTROLLING)
+    requests = answer_until(agent, peer, 10.0, 16.5, BOB_AGAIN)
+    assert remote_in_use(agent) == BOB_AGAIN
+    nominated = nominations(requests)
+    assert nominated.count(BOB) <= 1
+    assert nominated[-1] == BOB_AGAIN
+    assert state_changes(agent) == ["disconnected", "completed"]
+
+
+def test_a_controlled_peer_that_stays_on_the_first_nomination_is_not_shut_out() -> None:
+    """pion and Firefox follow no second nomination of a worse pair: they check and send where they did before."""
+    agent, peer = two_pairs(IceRole.CONTROLLING)
+    answer_until(agent, peer, 10.0, 20.0, BOB_AGAIN)
+    assert remote_in_use(agent) == BOB_AGAIN
+    for now in range(21, 121, 2):
+        assert peer.check(float(now)) is not None
+        assert agent.accepts(ALICE, BOB)
+        assert agent.accepts(ALICE, BOB_AGAIN)
+        answer_until(agent, peer, float(now), now + 1.9)
+    assert remote_in_use(agent) == BOB_AGAIN
+    assert agent.state == "completed"
+
+
+def test_a_controlled_agent_does_not_wait_for_a_second_nomination() -> None:
+    agent, peer = two_pairs(IceRole.CONTROLLED)
+    answer_until(agent, peer, 10.0, 16.5, BOB_AGAIN)
+    assert remote_in_use(agent) == BOB_AGAIN
+    # Not "completed": the pair is not nominated.
+    assert state_changes(agent) == ["disconnected", "connected"]
+    answer_until(agent, peer, 16.5, 20.0)
+    # The silent pair is answered again, but not nominated again.
+    assert remote_in_use(agent) == BOB_AGAIN
+    peer.check(20.0, use_candidate=True)
+    (check,) = (each for each in peer.sent if Message.parse(each.data).message_class is MessageClass.REQUEST)
+    assert check.remote == BOB
+    peer.answer(check, 20.0)
+    answer_until(agent, peer, 20.0, 22.0)
+    assert remote_in_use(agent) == BOB_AGAIN
+    peer.check(22.0, use_candidate=True)
+    assert remote_in_use(agent) == BOB
+    assert state_changes(agent) == ["completed"]
+
+
+def test_a_nomination_alone_does_not_bring_a_controlled_agent_back_to_a_silent_pair() -> None:
+    """The peer's checks arrive and our own are not answered: the peer has not noticed yet."""
+    agent, peer = two_pairs(IceRole.CONTROLLED)
+    for now in range(10, 60):
+        peer.check(float(now), use_candidate=True)
+        answer_until(agent, peer, float(now), now + 0.9, BOB_AGAIN)
+    assert remote_in_use(agent) == BOB_AGAIN
+    changes = state_changes(agent)
+    assert changes == ["disconnected", "connected"]
+
+
+def test_a_backup_that_is_not_answered_replaces_nothing() -> None:
+    agent, peer = two_pairs(IceRole.CONTROLLING)
+    answer_until(agent, peer, 10.0, 35.0, ALICE)
+    assert remote_in_use(agent) == BOB
+    assert state_changes(agent) == ["disconnected"]
