@@ -14,7 +14,7 @@ from trio_rtc.errors import InvalidAccessError, RTCError
 from trio_rtc.protocols.sdp import Bandwidth, SdpSyntaxError, parse
 from trio_rtc.protocols.sdp.values import VALUE_PARSERS
 from trio_rtc.session import Applied, Session
-from trio_rtc.session.media_plan import MAXIMUM_SOURCES
+from trio_rtc.session.media_plan import MAXIMUM_SOURCES, MAXIMUM_STREAMS
 from trio_rtc.session.simulcast import MAXIMUM_LAYERS
 
 CHROMIUM = REAL_OFFERS["chromium-offer-av"]
@@ -222,6 +222,15 @@ def test_sources_and_layers_are_bounded() -> None:
     plan = applied.media[0]
     assert len(plan.receive_layers) == MAXIMUM_LAYERS
     assert len(plan.remote_sources) == len(plan.remote_source_groups) == MAXIMUM_SOURCES
+
+
+def test_streams_of_a_track_are_bounded_and_the_first_are_taken() -> None:
+    text = without(REAL_OFFERS["chromium-offer-simulcast"], "a=msid")
+    text += "".join(f"a=msid:stream{number} track\r\n" for number in range(200))
+    applied = take(media_session(), media_side(), text)
+    assert applied is not None
+    expected = tuple(f"stream{number}" for number in range(MAXIMUM_STREAMS))
+    assert applied.media[0].remote_stream_ids == expected
 
 
 def test_sections_are_not_compared_each_with_each() -> None:

@@ -23,8 +23,10 @@ from .formats import negotiated_formats, section_formats
 from .signaling import Side
 from .simulcast import Layer, section_layers
 
+MAXIMUM_STREAMS = 16
+"""Streams that are taken from one section; further ones are ignored. Each costs an object and two events."""
 MAXIMUM_SOURCES = 64
-"""Sources, groups of sources and streams that are taken from one section; further ones are ignored."""
+"""Sources and groups of sources that are taken from one section; further ones are ignored."""
 
 
 @attrs.frozen
@@ -141,7 +143,7 @@ def _with_remote(plan: MediaPlan, remote: SessionDescription) -> MediaPlan:
     return attrs.evolve(
         plan,
         remote_direction=RTCRtpTransceiverDirection(attributes.direction),
-        remote_stream_ids=tuple(stream_ids)[:MAXIMUM_SOURCES],
+        remote_stream_ids=tuple(stream_ids)[:MAXIMUM_STREAMS],
         remote_msid=bool(msids),
         remote_track_id=next((msid.track_id for msid in msids if msid.track_id), None),
         send_layers=layers.received,
