@@ -49,6 +49,10 @@ _MAX_NUMBERED = 8192
 """Packets of which the peer may still tell; of more the oldest are forgotten."""
 _REPAIR_MEMORY = 0.5
 """Seconds over which retransmissions are averaged, to know what they leave to encoders."""
+_QUEUED_REPAIR_MEMORY = 0.1
+"""The same while there is a queue: what overflowed it is sent again through it, and must not fill it once more."""
+_FULL_QUEUE = 0.03
+"""Seconds of queueing delay from which on the latest retransmissions count."""
 _DATA_SHARE = 0.8
 """What data may take in proportion to media that could use more: less than 1, for media grows more slowly than data."""
 _OVERHEAD = 44
@@ -77,7 +81,8 @@ class Bandwidth:
         self._estimator = BandwidthEstimator(options, probing=False)
         self._transport_wide = False
         self._pacer: Pacer[Any] = Pacer(options)
-        self._repairs = _DecayingRate()
+        self._repairs = _DecayingRate(_REPAIR_MEMORY)
+        self._latest_repairs = _DecayingRate(_QUEUED_REPAIR_MEMORY)
         self._repair_bitrate = 0.0
         self._available = 0.0
         self._next = 1
@@ -138,6 +143,7 @@ class Bandwidth:
         taken = self._pacer.enqueue(item, size + _OVERHEAD, kind, now)
         if taken and kind is PacketKind.RETRANSMISSION:
             self._repairs.add(8 * (size + _OVERHEAD), now)
+            self._latest_repairs.add(8 * (size + _OVERHEAD), now)
         return taken
 
     def repair_time(self, sizes: Sequence[int], now: float) -> float:
@@ -326,12 +332,19 @@ class Bandwidth:
 
     def _follow(self, now: float) -> None:
         """Let the pacer follow the estimate."""
-        repairs, available = self._repairs.bitrate(now), self._estimator.target_bitrate
+        repairs, available = self._rate_of_repairs(now), self._estimator.target_bitrate
         self._moved |= repairs != self._repair_bitrate or available != self._available
         self._repair_bitrate, self._available = repairs, available
         self._pacer.set_bitrate(available, now, path_limited=self._estimator.path_limited)
         for cluster in self._estimator.probes_wanted():
             self._pacer.add_probe(cluster)
+
+    def _rate_of_repairs(self, now: float) -> float:
+        """Return what retransmissions take: of late while there is a queue, else on average."""
+        average, latest = self._repairs.bitrate(now), self._latest_repairs.bitrate(now)
+        if latest > average and self._estimator.statistics().queue_delay >= _FULL_QUEUE:
+            return latest
+        return average
 
 
 def _by_number(result: tuple[int, float | None]) -> int:
@@ -339,18 +352,19 @@ def _by_number(result: tuple[int, float | None]) -> int:
 
 
 class _DecayingRate:
-    """A rate of which what was long ago counts ever less."""
+    """Exponentially decaying rate, of which what is older than some seconds counts little."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: float) -> None:
+        self._memory = memory
         self._bits = 0.0
         self._at = 0.0
 
     def add(self, bits: float, now: float) -> None:
-        self._bits = self.bitrate(now) * _REPAIR_MEMORY + bits
+        self._bits = self.bitrate(now) * self._memory + bits
         self._at = now
 
     def bitrate(self, now: float) -> float:
-        return self._bits * math.exp(min(self._at - now, 0.0) / _REPAIR_MEMORY) / _REPAIR_MEMORY
+        return self._bits * math.exp(min(self._at - now, 0.0) / self._memory) / self._memory
 
 
 def _encodings(sections: Sequence[SendParameters]) -> list[tuple[SendParameters, Encoding]]:
