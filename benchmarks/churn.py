@@ -174,7 +174,6 @@ class Churn:
                 await trio.sleep(self._rng.uniform(0.5, 1.5) * LIFETIME)
                 await self._may_end.wait()
                 self._open -= 1
-                self._all_open = trio.Event()
 
     def _note_replaced(self) -> None:
         self._replaced += 1
@@ -189,6 +188,7 @@ class Churn:
         """Return a snapshot of a moment at which all are open, so that each counts the same things."""
         self._may_end = trio.Event()
         while self._open < self._pairs:
+            self._all_open = trio.Event()
             await self._all_open.wait()
         snapshot = Snapshot.take(self.made)
         self._may_end.set()

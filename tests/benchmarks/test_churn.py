@@ -4,10 +4,13 @@ import ctypes
 import gc
 import random
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import attrs
 import pytest
 import trio
+import trio.testing
 
 from benchmarks.churn import (
     MOST_LEAKED,
@@ -119,3 +122,27 @@ async def test_a_snapshot_is_taken_when_all_are_open() -> None:
     assert first.connections == second.connections == 6
     # A socket at least for each end.
     assert first.descriptors == second.descriptors > 6
+
+
+@only_glibc
+async def test_a_connection_that_ends_meanwhile_is_waited_for(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @asynccontextmanager
+    async def slow_pair() -> AsyncIterator[None]:
+        await trio.sleep(0.5)
+        yield
+
+    monkeypatch.setattr("benchmarks.churn.connected_pair", slow_pair)
+    # All lifetimes are equal, so that some end in the same turn of the scheduler in which a snapshot begins.
+    monkeypatch.setattr(random.Random, "uniform", lambda *_: 1.0)
+    churn = Churn(60, random.Random(0))
+    async with trio.open_nursery() as nursery:
+        for _ in range(30):
+            nursery.start_soon(churn.keep_one)
+        with trio.fail_after(3600):
+            await churn.warm_up()
+            for _ in range(300):
+                await trio.sleep(0.5)
+                assert (await churn.take_snapshot()).connections >= 3 * 60
+        nursery.cancel_scope.cancel()
