@@ -5,7 +5,6 @@ order of W3C webrtc section 4.4.1.5: first all states, then the events, when the
 """
 
 import random
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -96,7 +95,7 @@ class TransceiverTable:
         # A stream that comes back is the same object, for whoever has kept it.
         self._streams: WeakValueDictionary[str, MediaStream] = WeakValueDictionary()
         # Streams of the peer's tracks, with how often they are named: a peer can name ten thousand.
-        self._named_streams: Counter[MediaStream] = Counter()
+        self._named_streams: dict[MediaStream, int] = {}
         self._next_key = 0
         self._changes = _Changes()
         self.plans: dict[str, MediaPlan] = {}
@@ -431,11 +430,13 @@ class TransceiverTable:
             gone.pop(stream, None)
         self._changes.removed += [(stream, track) for stream in gone]
         self._changes.added += added
-        self._named_streams.update(streams)
-        self._named_streams.subtract(before)
-        for stream in gone:
-            if not self._named_streams[stream]:
-                del self._named_streams[stream]
+        named = self._named_streams
+        for stream in streams:
+            named[stream] = named.get(stream, 0) + 1
+        for stream in before:
+            named[stream] -= 1
+            if not named[stream]:
+                del named[stream]
         transceiver._remote_streams = streams
         return bool(added)
 
