@@ -285,6 +285,116 @@ def test_missing_reports_of_a_chunk_begin_anew_when_it_was_acknowledged_meanwhil
     assert 4 in acknowledge((3, 3), (5, 9))
 
 
+def test_two_streams_take_turns() -> None:
+    queue = SendQueue(PAYLOAD)
+    for stream in (1, 1, 2, 2):
+        queue.push(stream, 51, b"x", True, None)
+    assert [stream for stream, _, _, _ in drain(queue)] == [1, 2, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("size", "room", "fragment"), [(1001, 255, None), (1001, 256, 256), (1000, 999, None)]
+)
+def test_the_rest_of_a_packet_takes_a_fragment_of_256_bytes_at_least(
+    size: int, room: int, fragment: int | None
+) -> None:
+    queue = SendQueue(PAYLOAD)
+    queue.push(1, 51, bytes(size), True, None)
+    produced = queue.produce(room + 16, 1, 0.0)
+    assert (None if produced is None else len(produced[0]) - 16) == fragment
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_chunks_are_padded_to_four_bytes(size: int) -> None:
+    queue = SendQueue(PAYLOAD)
+    queue.push(1, 51, bytes(size), True, None)
+    produced = queue.produce(SPACE, 1, 0.0)
+    assert produced is not None
+    assert len(produced[0]) == 16 + (size + 3) // 4 * 4
+    assert DATA_HEADER.unpack_from(produced[0])[2] == 16 + size
+
+
+def test_streams_that_the_peer_does_not_offer_are_dropped_with_a_begun_message() -> None:
+    queue = SendQueue(PAYLOAD)
+    for stream, size in ((10, 2500), (9, 20), (11, 30), (9, 40)):
+        queue.push(stream, 51, bytes(size), True, None)
+    assert queue.produce(SPACE, 1, 0.0) is not None
+    assert queue.total == 1500 + 20 + 30 + 40
+    queue.limit_streams(10)
+    assert queue.total == 60
+    assert [queue.buffered(stream) for stream in (9, 10, 11)] == [60, 0, 0]
+    assert [(stream, ssn, len(data)) for stream, ssn, _, data in drain(queue)] == [(9, 0, 20), (9, 1, 40)]
+    assert queue.total == 0
+    assert not queue.has_sendable
+
+
+def test_a_lifetime_that_ends_between_fragments_cuts_the_message_short() -> None:
+    queue = SendQueue(PAYLOAD)
+    reliability = limits(1, ordered=True, max_retransmits=None, expires_at=1.0)
+    queue.push(1, 51, bytes(2500), True, reliability)
+    queue.push(1, 51, b"next", True, None)
+    assert queue.produce(SPACE, 7, 0.9) is not None
+    assert queue.produce(SPACE, 8, 1.0) is None
+    assert queue.cut_short == [reliability]
+    assert reliability is not None
+    assert (reliability.first_tsn, reliability.last_tsn, reliability.ssn) == (7, 7, 0)
+    assert queue.expired == 0
+    assert queue.total == 4
+    assert [(ssn, data) for _, ssn, _, data in drain(queue, now=1.0)] == [(1, b"next")]
+
+
+def test_limits_do_not_count_for_a_peer_without_partial_reliability() -> None:
+    queue = SendQueue(PAYLOAD)
+    queue.partial_reliability = False
+    queue.push(1, 51, b"old", True, limits(1, ordered=True, max_retransmits=0, expires_at=1.0))
+    produced = queue.produce(SPACE, 1, 2.0)
+    assert produced is not None
+    assert produced[1] is None
+
+
+@pytest.mark.parametrize(
+    ("max_retransmits", "expires_at", "expected"),
+    [(None, None, None), (0, None, (0, math.inf)), (3, 5.0, (3, 5.0)), (None, 5.0, (math.inf, 5.0))],
+)
+def test_limits(
+    max_retransmits: int | None, expires_at: float | None, expected: tuple[float, float] | None
+) -> None:
+    found = limits(4, ordered=False, max_retransmits=max_retransmits, expires_at=expires_at)
+    if found is None:
+        assert expected is None
+    else:
+        assert (found.max_retransmits, found.expires_at) == expected
+        assert (found.stream_id, found.ordered, found.ssn, found.abandoned) == (4, False, 0, False)
+
+
+def test_messages_behind_a_reset_go_out_under_new_numbers_and_those_of_a_failed_one_under_the_old() -> None:
+    for finishes in (True, False):
+        queue = SendQueue(PAYLOAD)
+        queue.push(1, 51, b"before", True, None)
+        queue.begin_reset(1)
+        queue.push(1, 51, b"after", True, None)
+        queue.begin_reset(1)
+        queue.push(1, 51, b"later", True, None)
+        assert [data for _, _, _, data in drain(queue)] == [b"before"]
+        assert [queue.is_drained(1, tsn) for tsn in (0, 1, 2)] == [False, True, True]
+        assert queue.total == 10
+        assert queue.buffered(1) == 10
+        (queue.finish_reset if finishes else queue.cancel_reset)([1])
+        ssns = [0, 1] if finishes else [1, 2]
+        assert [(ssn, data) for _, ssn, _, data in drain(queue)] == [(ssns[0], b"after"), (ssns[1], b"later")]
+        assert queue.buffered(1) == queue.total == 0
+
+
+def test_a_reset_that_fails_before_the_stream_has_drained_keeps_the_order() -> None:
+    queue = SendQueue(PAYLOAD)
+    queue.push(1, 51, b"before", True, None)
+    queue.begin_reset(1)
+    queue.push(1, 51, b"after", True, None)
+    queue.cancel_reset([1])
+    queue.push(1, 51, b"last", True, None)
+    assert [(ssn, data) for _, ssn, _, data in drain(queue)] == [(0, b"before"), (1, b"after"), (2, b"last")]
+
+
 # The transmitter.
 
 
@@ -379,6 +489,74 @@ def test_the_peers_window_bounds_the_flight() -> None:
         transmitter.handle_sack(Sack(3, 0), 2.0)
     assert transmitter.errors == 0
     assert transmitter.congestion.congestion_window == window
+
+
+@pytest.mark.parametrize(
+    ("left", "queued", "may_send"),
+    [
+        # A full packet is 1,016 bytes with the chunk's header.
+        *((SPACE - 1, 5000, False), (SPACE, 5000, True), (SPACE + 1, 5000, True)),
+        # All that is queued is less.
+        *((99, 100, False), (100, 100, True), (0, 1, False), (1, 1, True)),
+    ],
+)
+def test_the_last_bytes_of_the_peers_window_wait_for_more(left: int, queued: int, may_send: bool) -> None:
+    """RFC 9260 section 6.1, rule A: a sender avoids the silly window syndrome."""
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(PAYLOAD), True, None)
+    assert fill(transmitter) == 1
+    queue.push(1, 51, bytes(queued), True, None)
+    transmitter.advertised_window = SPACE + left
+    assert transmitter.can_send_new is may_send
+    assert transmitter.wants_packet(partial=True) is may_send
+    assert (fill(transmitter) > 0) is may_send
+
+
+@pytest.mark.parametrize(("flight", "may_send"), [(4, True), (5, False)])
+def test_nothing_new_leaves_when_the_congestion_window_is_full(flight: int, may_send: bool) -> None:
+    transmitter, queue = make_transmitter()
+    transmitter.congestion.congestion_window = 5 * SPACE
+    queue.push(1, 51, bytes(flight * PAYLOAD), True, None)
+    assert fill(transmitter) == flight
+    queue.push(1, 51, bytes(PAYLOAD), True, None)
+    assert transmitter.can_send_new is may_send
+
+
+def test_what_counts_as_sent() -> None:
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(PAYLOAD), True, None)
+    queue.push(1, 51, bytes(10), True, None)
+    queue.push(1, 51, bytes(20), True, None)
+    assert transmitter.is_idle is False
+    assert fill(transmitter, 3.0) == 2
+    assert transmitter.chunks_sent == 3
+    assert transmitter.bytes_sent == transmitter.outstanding.flight == 1016 + 28 + 36
+    assert transmitter.chunks_retransmitted == 0
+    assert transmitter.t3_deadline == 3.5
+    assert not transmitter.is_idle
+    transmitter.handle_sack(Sack(2, 1_000_000), 3.2)
+    assert transmitter.outstanding.flight == 36
+    assert transmitter.timeout.smoothed == pytest.approx(0.2), "the first packet is timed"
+    assert transmitter.t3_deadline == pytest.approx(3.2 + 0.6)
+    transmitter.handle_sack(Sack(3, 1_000_000), 3.5)
+    assert transmitter.timeout.smoothed == pytest.approx(0.2)
+    assert transmitter.t3_deadline == math.inf
+    assert transmitter.is_idle
+
+
+def test_no_round_trip_is_measured_by_what_was_sent_twice() -> None:
+    """Karn's algorithm."""
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, b"x", True, None)
+    fill(transmitter)
+    transmitter.handle_timer(0.5)
+    assert fill(transmitter, 0.5) == 1
+    transmitter.handle_sack(Sack(1, 1_000_000), 0.6)
+    assert transmitter.timeout.smoothed is None
+    queue.push(1, 51, b"y", True, None)
+    fill(transmitter, 1.0)
+    transmitter.handle_sack(Sack(2, 1_000_000), 1.25)
+    assert transmitter.timeout.smoothed == pytest.approx(0.25)
 
 
 def test_a_sack_for_what_was_never_sent_raises_and_changes_nothing() -> None:
@@ -484,6 +662,64 @@ def test_congestion_avoidance_grows_by_a_packet_for_each_window() -> None:
     assert controller.congestion_window == 4000
     controller.timed_out(0.0)
     assert controller.congestion_window == 1000
+
+
+@pytest.mark.parametrize(
+    ("flight", "grows"), [(9000, True), (8999, False), (10_000, True), (12_000, True), (0, False)]
+)
+def test_a_window_grows_only_if_less_than_a_packet_of_it_was_free(flight: int, grows: bool) -> None:
+    controller = RenoController(1000, 10_000, 1 << 20)
+    controller.acknowledged(500, flight, 0.0)
+    assert controller.congestion_window == (10_500 if grows else 10_000)
+
+
+def test_congestion_windows_are_bounded() -> None:
+    controller = RenoController(1000, 10_000, 12_000)
+    assert controller.slow_start_threshold == 12_000
+    controller.acknowledged(5000, 10_000, 0.0)
+    assert controller.congestion_window == 12_000
+    for event in (controller.packet_lost, controller.timed_out):
+        controller.congestion_window = 9000
+        event(0.0)
+        assert controller.slow_start_threshold == 4500
+        controller.congestion_window = 7999
+        event(0.0)
+        assert controller.slow_start_threshold == 4000
+    assert controller.congestion_window == 1000
+
+
+def test_congestion_avoidance_counts_the_bytes_of_a_window() -> None:
+    controller = RenoController(1000, 10_000, 10_500)
+    controller.slow_start_threshold = 9999
+    controller.acknowledged(9999, 10_000, 0.0)
+    assert controller.congestion_window == 10_000
+    controller.acknowledged(2, 10_000, 0.0)
+    assert controller.congestion_window == 10_500
+    # The byte above the window counts for the next one.
+    controller.acknowledged(10_498, 10_500, 0.0)
+    controller.slow_start_threshold, controller.maximum_window = 0, 20_000
+    assert controller.congestion_window == 10_500
+    controller.acknowledged(1, 10_500, 0.0)
+    assert controller.congestion_window == 11_500
+
+
+@pytest.mark.parametrize(
+    ("window", "periods", "after"),
+    [(64_000, 0, 64_000), (64_000, 1, 32_000), (64_000, 3, 8000), (64_000, 9, 4000), (7000, 1, 4000)],
+)
+def test_silence_halves_the_window_down_to_four_packets(window: int, periods: int, after: int) -> None:
+    controller = RenoController(1000, window, 1 << 20)
+    controller.idle(periods)
+    assert controller.congestion_window == after
+
+
+def test_silence_counts_for_32_time_outs_at_most_and_enlarges_nothing() -> None:
+    controller = RenoController(1, 1 << 40, 1 << 50)
+    controller.idle(100)
+    assert controller.congestion_window == 1 << 8
+    small = RenoController(1000, 3000, 1 << 20)
+    small.idle(1)
+    assert small.congestion_window == 3000
 
 
 def test_coalescing_rule() -> None:

@@ -42,6 +42,22 @@ def test_a_lost_window_update_is_probed_for() -> None:
     assert pair.run(lambda: len(pair.right.messages) == 3, 15)
 
 
+def test_no_timer_runs_while_the_peers_window_leaves_less_than_a_packet() -> None:
+    pair = SctpPair(
+        SctpOptions(), SctpOptions(receive_buffer_size=20_000, max_message_size=10_000), delay=0.05
+    ).connect()
+    pair.right.reading = False
+    for _ in range(3):
+        pair.left.association.send(1, 53, bytes(10_000), pair.now)
+    sends: list[float] = []
+    while pair.step(pair.now + 0.15):
+        statistics = pair.left.association.statistics()
+        if 0 < statistics.peer_window - statistics.flight_size < 1148 and statistics.flight_size:
+            sends.append(pair.now)
+            assert pair.left.association.next_timer() >= pair.now + 0.1
+    assert sends
+
+
 def test_many_tiny_messages_count_what_they_cost() -> None:
     pair = SctpPair(SctpOptions(), SctpOptions(receive_buffer_size=20_000, max_message_size=10_000)).connect()
     pair.right.reading = False

@@ -264,6 +264,8 @@ class Lifecycle:
             agreed = self._handshake.negotiate(init_ack, now)
             block = self._handshake.make_block(agreed, self._queue, self._state.transmitter)
             report = error_report(init_ack)
+            # Before the COOKIE ECHO, which may have data behind it.
+            self._queue.limit_streams(block.outbound_streams)
             self._enter(states.CookieEchoed(block, self._start_t1(now), cookie, report))
 
     def _handle_cookie_echo(self, data: bytes, now: float) -> bool:

@@ -206,10 +206,13 @@ class SendQueue:
         return low
 
     def limit_streams(self, count: int) -> None:
-        """Drop what was queued for streams that the peer turned out not to offer."""
+        """Drop what was queued for streams that the peer turned out not to offer, a begun message included."""
         for stream_id in [stream_id for stream_id in self._streams if stream_id >= count]:
             stream = self._streams.pop(stream_id)
             self.total -= stream.buffered
+            if stream is self._current:
+                self._current = None
+                self._offset = 0
             if stream in self.active:
                 self.active.remove(stream)
 
@@ -269,7 +272,7 @@ class SendQueue:
     ) -> tuple[bytes, PartialReliability | None] | None:
         """Drop expired messages in a loop, then produce: many may have expired at once."""
         while self.active:
-            stream = self._current or self.active[0]
+            stream = self.active[0]
             data, _, _, reliability = stream.messages[0]
             if reliability is None or reliability.expires_at > now:
                 return self.produce(space, tsn, now)

@@ -11,6 +11,7 @@ from typing import Final
 
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.sctp.packet.chunks import ForwardTsn, Sack
+from trio_rtc.protocols.sctp.packet.data import DATA_HEADER_SIZE
 from trio_rtc.protocols.serial import serial_difference
 
 from .congestion import CongestionController
@@ -67,6 +68,7 @@ class Transmitter:
         self.chunks_retransmitted = 0
         self._queue = queue
         self._full_size = full_size
+        self._full_chunk = full_size + DATA_HEADER_SIZE
         self._recovery_exit: int | None = None
         self._fast_retransmit = False
         self.forward_pending = False
@@ -88,14 +90,19 @@ class Transmitter:
 
     @property
     def can_send_new(self) -> bool:
-        """Whether congestion and flow control let new data go."""
+        """Whether congestion and flow control let new data go.
+
+        While something is in flight, the last bytes of the peer's window wait until they are enough for a full packet, or
+        for all that is queued: the silly window syndrome is avoided (RFC 9260 section 6.1, rule A).
+        """
         outstanding = self.outstanding
         if outstanding.lost or len(outstanding.chunks) >= MAX_OUTSTANDING:
             return False
         flight = outstanding.flight
         if flight == 0:
             return self.advertised_window > 0 or self._probe_allowed
-        return flight < self.window and flight < self.advertised_window
+        left = self.advertised_window - flight
+        return flight < self.window and left > 0 and left >= min(self._full_chunk, self._queue.total)
 
     @property
     def has_retransmission(self) -> bool:
