@@ -121,3 +121,86 @@ def test_a_window_that_is_not_used_does_not_grow() -> None:
     path.share.set_max_bitrate(math.inf, 0.0)
     path.run(9, wanted=3 * PACKET)
     assert path.share.window <= 7 * PACKET
+
+
+@pytest.mark.parametrize(
+    ("round_trip", "max_bitrate", "in_use", "factor"),
+    [
+        # Alone: base and target over the round trip, at most a tenth more and at least half.
+        (0.05, math.inf, True, 1.1),
+        (0.0727, math.inf, True, 1.1),
+        (0.075, math.inf, True, 0.08 / 0.075),
+        (0.08, math.inf, True, 1.0),
+        (0.1, math.inf, True, 0.8),
+        (0.16, math.inf, True, 0.5),
+        (0.3, math.inf, True, 0.5),
+        (0.05, math.inf, False, 1.0),
+        (0.1, math.inf, False, 0.8),
+        # Above media's share: slowly, and less while the path is full, which 9 ms of queue tell.
+        (0.05, 1.0, True, 1.004),
+        (0.0589, 1.0, True, 1 + 0.08 * 0.0589),
+        (0.0591, 1.0, True, 0.9),
+        (0.1, 1.0, True, 0.8),
+        (0.0589, 1.0, False, 1.0),
+        # Just as much as media, and a byte more.
+        (0.06, 8 * 100_000 / 0.06, True, 1.1),
+        (0.06, 8 * 99_999 / 0.06, True, 0.9),
+    ],
+)
+def test_what_a_round_trip_makes_of_the_window(
+    round_trip: float, max_bitrate: float, in_use: bool, factor: float
+) -> None:
+    share = PathShare(PACKET, TARGET, 1 << 20)
+    share.set_max_bitrate(math.inf, 0.0)
+    while share.window < 50_000:
+        share.round_trip_measured(0.05, 2 * PACKET if share.window == 2 * PACKET else int(share.window), 0.1)
+    share._by_delay = 100_000
+    share.set_max_bitrate(max_bitrate, 0.2)
+    assert share.window == 100_000
+    share.round_trip_measured(round_trip, 50_000 if in_use else 49_999, 0.3)
+    assert share.window == pytest.approx(100_000 * factor, abs=0.01)
+
+
+@pytest.mark.parametrize(("base", "target"), [(0.005, 0.01), (0.01, 0.01), (0.02, 0.02), (0.05, 0.03)])
+def test_the_target_is_the_base_on_short_paths_but_ten_milliseconds_at_least(
+    base: float, target: float
+) -> None:
+    share = PathShare(PACKET, TARGET, 1 << 20)
+    share.set_max_bitrate(math.inf, 0.0)
+    share.round_trip_measured(base, 2 * PACKET, 0.1)
+    share._by_delay = 100_000
+    share.round_trip_measured(2 * (base + target), 100_000, 0.2)
+    assert share.window == pytest.approx(50_000)
+    share.round_trip_measured(1.25 * (base + target), 100_000, 0.3)
+    assert share.window == pytest.approx(40_000)
+
+
+def test_the_window_has_bounds() -> None:
+    share = PathShare(PACKET, TARGET, 2500)
+    share.set_max_bitrate(math.inf, 0.0)
+    for window in (2200, 2420, 2500, 2500):
+        share.round_trip_measured(0.05, 2 * PACKET, 0.1)
+        assert share.window == pytest.approx(window)
+    for window in (2000, 2000):
+        share.round_trip_measured(1.0, 2 * PACKET, 0.1)
+        assert share.window == window
+
+
+@pytest.mark.parametrize(("now", "measures"), [(9.99, False), (10.0, True)])
+def test_the_base_is_measured_every_ten_seconds(now: float, measures: bool) -> None:
+    share = PathShare(PACKET, TARGET, 1 << 20)
+    share.set_max_bitrate(math.inf, 0.0)
+    for time in (0.1, 0.2, now):
+        share.round_trip_measured(0.05, 2 * PACKET, time)
+    assert (share.window == 2 * PACKET) is measures
+    # A bitrate that changes begins no measurement.
+    share.set_max_bitrate(1e9, now)
+    assert (share.window == 2 * PACKET) is measures
+
+
+def test_only_a_larger_window_is_told() -> None:
+    share = PathShare(PACKET, TARGET, 1 << 20)
+    assert not share.set_max_bitrate(None, 0.0)
+    assert not share.set_max_bitrate(1e6, 0.0)
+    assert not share.set_max_bitrate(2e6, 0.0)
+    assert share.set_max_bitrate(None, 0.0)

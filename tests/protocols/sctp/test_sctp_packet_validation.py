@@ -1,5 +1,6 @@
 """Which packets and chunks count: verification tags, ports, checksums and nonces, each with its nearest neighbours."""
 
+import math
 import struct
 
 import attrs
@@ -17,10 +18,12 @@ from tests.strategies.sctp_pair import (
     SctpPair,
     chunk_kinds,
 )
+from trio_rtc.errors import InvalidStateError
 from trio_rtc.protocols.sctp import SctpOptions
 from trio_rtc.protocols.sctp.packet.chunks import (
     Abort,
     CookieAck,
+    CookieEcho,
     Error,
     Heartbeat,
     HeartbeatAck,
@@ -521,3 +524,105 @@ def test_the_report_harms_no_peer_of_ours() -> None:
     assert chunk_kinds(echo) == [COOKIE_ECHO, ERROR]
     (acknowledgement,) = receive(pair, echo)
     assert chunk_kinds(acknowledgement)[0] == COOKIE_ACK
+
+
+# What waits to be sent (bounded, because a peer can cause it).
+
+
+def kinds_of(packets: list[bytes]) -> list[list[int]]:
+    return [chunk_kinds(packet) for packet in packets]
+
+
+@pytest.mark.parametrize(("asked", "answered"), [(31, 31), (32, 32), (33, 32), (50, 32)])
+def test_thirty_two_answers_may_wait(asked: int, answered: int) -> None:
+    pair = make_pair().connect()
+    tag = init_of(pair, 1).initiate_tag
+    packet = to_right(tag, Heartbeat(b"nonce").encode())
+    pair.right.association.receive([packet] * asked, pair.now)
+    answers = pair.right.association.datagrams_to_send(pair.now)
+    assert sum(map(len, kinds_of(answers))) == answered
+    assert dropped(pair, "reply") == asked - answered
+    assert len(receive(pair, packet)) == 1, "the next round has room again"
+
+
+@pytest.mark.parametrize(("asked", "answered"), [(32, 32), (33, 32)])
+def test_thirty_two_packets_that_stand_alone_may_wait(asked: int, answered: int) -> None:
+    pair = make_pair()
+    pair.right.association.receive([to_right(0, Init(77, 100_000, 10, 10, 5).encode())] * asked, pair.now)
+    assert kinds_of(pair.right.association.datagrams_to_send(pair.now)) == [[INIT_ACK]] * answered
+    assert pair.right.association.datagrams_to_send(pair.now) == []
+
+
+@pytest.mark.parametrize(("size", "answered"), [(1140, True), (1144, False)])
+def test_an_answer_that_does_not_fit_a_packet_is_dropped(size: int, answered: bool) -> None:
+    """A packet has 1,160 bytes: 12 of header, 4 of the chunk, 4 of the parameter, and the nonce."""
+    pair = make_pair().connect()
+    packets = receive(pair, to_right(init_of(pair, 1).initiate_tag, Heartbeat(bytes(size)).encode()))
+    assert [len(packet) for packet in packets] == [1160] * answered
+    assert dropped(pair, "reply") == (not answered)
+
+
+@pytest.mark.parametrize(("size", "packets"), [(568, [1160]), (572, [592, 584])])
+def test_control_chunks_share_a_packet_that_they_fill(size: int, packets: list[int]) -> None:
+    pair = make_pair().connect()
+    tag = init_of(pair, 1).initiate_tag
+    asked = [to_right(tag, Heartbeat(bytes(room)).encode()) for room in (size, 564)]
+    pair.right.association.receive(asked, pair.now)
+    assert [len(packet) for packet in pair.right.association.datagrams_to_send(pair.now)] == packets
+
+
+# What a state takes.
+
+
+def test_nothing_is_read_behind_a_cookie_that_is_not_ours() -> None:
+    pair = make_pair().connect()
+    tag = init_of(pair, 1).initiate_tag
+    heartbeat = Heartbeat(b"nonce").encode()
+    assert receive(pair, to_right(tag, CookieEcho(bytes(66)).encode(), heartbeat)) == []
+    assert dropped(pair, "cookie") == 1
+
+
+def test_nothing_is_sent_any_more_when_the_transport_below_has_closed() -> None:
+    pair = make_pair()
+    pair.left.association.connect(pair.now)
+    pair.left.association.lower_closed(pair.now)
+    assert pair.left.association.datagrams_to_send(pair.now) == []
+    assert pair.left.association.next_timer() == math.inf
+    assert pair.left.association.state == "closed"
+
+
+@pytest.mark.parametrize("kind", [INIT, COOKIE_ECHO])
+def test_a_peer_that_begins_anew_after_its_shutdown_is_sent_shutdown_ack(kind: int) -> None:
+    """RFC 9260 section 9.2: it has not received our SHUTDOWN ACK; what is behind a COOKIE ECHO is not read."""
+    pair = shutting_down()
+    echo = next(packet for sender, packet in pair.wire if sender == 0 and packet[12] == COOKIE_ECHO)
+    chunk, _ = parse_chunk(echo, 12)
+    if kind == INIT:
+        packet = to_right(0, Init(77, 100_000, 10, 10, 5).encode())
+    else:
+        packet = to_right(init_of(pair, 1).initiate_tag, chunk.encode(), Heartbeat(b"nonce").encode())
+    answers = receive(pair, packet)
+    assert kinds_of(answers) == [[SHUTDOWN_ACK]]
+    assert not pair.right.association.closed
+
+
+def test_messages_are_refused_once_shutdown_has_begun_on_either_side() -> None:
+    pair = shutting_down()
+    for end in pair.ends:
+        with pytest.raises(InvalidStateError):
+            end.association.send(1, 51, b"late", pair.now)
+        assert end.association.state == "connected"
+
+
+def test_counters_of_packets() -> None:
+    pair = make_pair().connect()
+    right = pair.right.association
+    before = right.statistics()
+    tag = init_of(pair, 1).initiate_tag
+    heartbeat = to_right(tag, Heartbeat(b"nonce").encode())
+    right.receive([heartbeat, b"short", heartbeat[:-1], to_right(tag, b"\x04\0\0\x03"), heartbeat], pair.now)
+    assert len(right.datagrams_to_send(pair.now)) == 1
+    after = right.statistics()
+    assert after.packets_received - before.packets_received == 5
+    assert after.packets_sent - before.packets_sent == 1
+    assert after.dropped == {"malformed": 3}
