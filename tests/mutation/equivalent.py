@@ -1,6 +1,7 @@
 """Mutants that behave like the program: no test can notice them, so they are not run, each for its reason."""
 
 _SCTP = "trio_rtc/protocols/sctp"
+_NEGATIVE = "Any negative number says the same."
 
 EQUIVALENT: dict[tuple[str, str], str] = {
     (
@@ -45,5 +46,35 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "trio_rtc/protocols/ice/checks.py",
         "Requester.__init__: 2  ->  (3)",
     ): "More transactions than the smaller limit are never open: each kind of request is bounded by itself.",
+    (
+        f"{_SCTP}/association.py",
+        "Association.reset_streams: block is None or not self._lifecycle.is_established"
+        "  ->  (not self._lifecycle.is_established)",
+    ): "Without a block it is not established; the types need the first operand.",
+    (f"{_SCTP}/heartbeat.py", "PathMonitor: 0.0  ->  (1.0)"): (
+        "The time of a HEARTBEAT is read only while there is a nonce, and set with it."
+    ),
+    (f"{_SCTP}/outbox.py", "Outbox._plan: 0  ->  (1)"): "No batch is as small as a byte.",
+    (
+        f"{_SCTP}/rx/reassembly.py",
+        "Reassembly._order: serial_difference(ssn, expected, 16) < 0"
+        "  ->  (serial_difference(ssn, expected, 16) <= 0)",
+    ): "That it is 0 has been handled before.",
+    (f"{_SCTP}/rx/receiver.py", "Receiver._register: 1  ->  (2)"): _NEGATIVE,
+    (f"{_SCTP}/rx/receiver.py", "Receiver._register: 1  ->  (2) (2)"): _NEGATIVE,
+    (f"{_SCTP}/tx/outstanding.py", "Outstanding._lose: self.abandon(reliability)  ->  pass"): (
+        "The transmitter abandons what is returned, and abandoning twice changes nothing."
+    ),
+    (f"{_SCTP}/tx/send_queue.py", "PartialReliability.__init__: 1  ->  (2)"): _NEGATIVE,
+    (f"{_SCTP}/tx/send_queue.py", "PartialReliability.__init__: 0  ->  (1)"): (
+        "The SSN is set with the first chunk, and read only for what has chunks."
+    ),
+    (f"{_SCTP}/tx/send_queue.py", "PartialReliability.__init__: 0  ->  (1) (2)"): (
+        "The first TSN is set with the first chunk, and read only for what has chunks."
+    ),
+    (
+        f"{_SCTP}/tx/transmitter.py",
+        "Transmitter._fill_new: active and space >= _SMALLEST_CHUNK  ->  (active or space >= _SMALLEST_CHUNK)",
+    ): "The queue makes no chunk for less space, and none without a stream: leaving the loop saves time.",
 }
 """File and name, as the list of survivors has them → why nothing changes."""

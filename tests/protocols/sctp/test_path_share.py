@@ -198,6 +198,15 @@ def test_the_base_is_measured_every_ten_seconds(now: float, measures: bool) -> N
     assert (share.window == 2 * PACKET) is measures
 
 
+def test_a_round_trip_may_take_no_time() -> None:
+    """On a simulated network without delay."""
+    share = PathShare(PACKET, TARGET, 1 << 20)
+    share.set_max_bitrate(math.inf, 0.0)
+    for window in (2200, 2420):
+        share.round_trip_measured(0.0, 2 * PACKET, 0.1)
+        assert share.window == pytest.approx(window)
+
+
 def test_only_a_larger_window_is_told() -> None:
     share = PathShare(PACKET, TARGET, 1 << 20)
     assert not share.set_max_bitrate(None, 0.0)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.sctp.cookie import Capabilities, StateCookie, parse_cookie
-from trio_rtc.protocols.sctp.packet import chunks
+from trio_rtc.protocols.sctp.packet import causes, chunks, reconfiguration
+from trio_rtc.protocols.sctp.packet import parameters as parameter_kinds
 from trio_rtc.protocols.sctp.packet.causes import CauseCode, describe_causes, user_initiated_abort
 from trio_rtc.protocols.sctp.packet.data import DATA_HEADER, DATA_HEADER_SIZE
 from trio_rtc.protocols.sctp.packet.header import (
@@ -194,3 +195,108 @@ def test_a_cookie_is_believed_only_as_it_was_made(
     forged = encoded[:position] + bytes([encoded[position] ^ change]) + encoded[position + 1 :]
     assert parse_cookie(forged, b"secret") is None
     assert parse_cookie(encoded[:position], b"secret") is None
+
+
+def test_numbers_of_the_specifications() -> None:
+    """RFC 9260 sections 3.2, 3.3.2 and 3.3.10, RFC 3758, RFC 4895, RFC 5061, RFC 6525, RFC 9653."""
+    kinds = {
+        name: thing.kind
+        for name, thing in vars(chunks).items()
+        if isinstance(thing, type) and isinstance(getattr(thing, "kind", None), int)
+    }
+    assert kinds == {
+        "Init": 1,
+        "InitAck": 2,
+        "Sack": 3,
+        "Heartbeat": 4,
+        "HeartbeatAck": 5,
+        "Abort": 6,
+        "Shutdown": 7,
+        "ShutdownAck": 8,
+        "Error": 9,
+        "CookieEcho": 10,
+        "CookieAck": 11,
+        "ShutdownComplete": 14,
+        "ReConfig": 130,
+        "ForwardTsn": 192,
+    }
+    numbers = {name: thing for name, thing in vars(parameter_kinds).items() if type(thing) is int}
+    assert numbers == {
+        "HEARTBEAT_INFO": 1,
+        "IPV4_ADDRESS": 5,
+        "IPV6_ADDRESS": 6,
+        "STATE_COOKIE": 7,
+        "UNRECOGNIZED_PARAMETER": 8,
+        "COOKIE_PRESERVATIVE": 9,
+        "HOST_NAME_ADDRESS": 11,
+        "SUPPORTED_ADDRESS_TYPES": 12,
+        "ECN_CAPABLE": 0x8000,
+        "ZERO_CHECKSUM_ACCEPTABLE": 0x8001,
+        "RANDOM": 0x8002,
+        "CHUNK_LIST": 0x8003,
+        "REQUESTED_HMAC_ALGORITHM": 0x8004,
+        "SUPPORTED_EXTENSIONS": 0x8008,
+        "FORWARD_TSN_SUPPORTED": 0xC000,
+        "ADAPTATION_LAYER_INDICATION": 0xC006,
+        "ERROR_DETECTION_DTLS": 1,
+    }
+    assert [code.name for code in sorted(causes.CauseCode)] == [
+        *("INVALID_STREAM_IDENTIFIER", "MISSING_MANDATORY_PARAMETER", "STALE_COOKIE", "OUT_OF_RESOURCE"),
+        *("UNRESOLVABLE_ADDRESS", "UNRECOGNIZED_CHUNK_TYPE", "INVALID_MANDATORY_PARAMETER"),
+        *("UNRECOGNIZED_PARAMETERS", "NO_USER_DATA", "COOKIE_RECEIVED_WHILE_SHUTTING_DOWN"),
+        *("RESTART_WITH_NEW_ADDRESSES", "USER_INITIATED_ABORT", "PROTOCOL_VIOLATION"),
+    ]
+    assert sorted(causes.CauseCode) == [*range(1, 14)]
+    assert [result.name for result in sorted(reconfiguration.Result)] == [
+        *("NOTHING_TO_DO", "PERFORMED", "DENIED", "WRONG_SSN", "REQUEST_IN_PROGRESS", "BAD_SEQUENCE_NUMBER"),
+        "IN_PROGRESS",
+    ]
+    assert sorted(reconfiguration.Result) == [*range(7)]
+    assert reconfiguration.OutgoingResetRequest.kind == 13
+    assert reconfiguration.ReconfigurationResponse.kind == 16
+    assert reconfiguration.UnsupportedRequest.kinds == {14, 15, 17, 18}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "is_good"),
+    [
+        *((((1, 1),), True), (((0, 1),), False), (((2, 1),), False), (((2, 2), (3, 4)), True)),
+        *((((2, 3), (3, 4)), False), (((2, 3), (4, 4), (9, 20)), True), (((5, 6), (2, 3)), False)),
+    ],
+)
+def test_gap_blocks_ascend_and_do_not_overlap(blocks: tuple[tuple[int, int], ...], is_good: bool) -> None:
+    sack = chunks.Sack(7, 1000, blocks, (5, 6))
+    if is_good:
+        assert chunks.parse_chunk(sack.encode(), 0) == (sack, 16 + 4 * len(blocks) + 8)
+    else:
+        with pytest.raises(ProtocolError):
+            chunks.parse_chunk(sack.encode(), 0)
+
+
+@pytest.mark.parametrize(("gaps", "duplicates"), [(0, 0), (0, 2), (2, 0), (2, 2)])
+def test_a_sack_is_as_long_as_its_counts_say(gaps: int, duplicates: int) -> None:
+    blocks = tuple((2 * number + 1, 2 * number + 1) for number in range(gaps))
+    sack = chunks.Sack(7, 1000, blocks, tuple(range(duplicates)))
+    encoded = sack.encode()
+    assert chunks.parse_chunk(encoded, 0)[0] == sack
+    if gaps or duplicates:
+        short = encoded[:2] + (len(encoded) - 4).to_bytes(2, "big") + encoded[4:-4]
+        with pytest.raises(ProtocolError):
+            chunks.parse_chunk(short, 0)
+
+
+def test_of_a_reason_256_bytes_are_sent_and_kept() -> None:
+    for cause in (causes.user_initiated_abort("x" * 300), causes.protocol_violation("x" * 300)):
+        assert cause.value == b"x" * 256
+        words = causes.describe_causes((Parameter(cause.kind, b"y" * 300),))
+        assert words.endswith(": " + "y" * 256)
+    assert causes.describe_causes(()) == "no cause given"
+    assert causes.describe_causes((Parameter(9, b""), Parameter(99, b"x"))) == "no user data, cause 99"
+    assert causes.describe_causes((Parameter(12, b"a\nb"),)) == "user initiated abort: a?b"
+
+
+@pytest.mark.parametrize(
+    ("staleness", "micros"), [(0.0, 0), (0.5, 500_000), (4294.0, 4_294_000_000), (4295.0, 0xFFFFFFFF)]
+)
+def test_staleness_is_told_in_microseconds(staleness: float, micros: int) -> None:
+    assert causes.stale_cookie(staleness) == Parameter(3, micros.to_bytes(4, "big"))

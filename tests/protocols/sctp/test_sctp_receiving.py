@@ -487,3 +487,42 @@ def test_ranges_are_joined_from_both_sides() -> None:
         tracker.add(tsn)
         assert tracker.ranges == ranges
     assert tracker.cumulative_tsn == tracker.highest_tsn == 9
+
+
+@pytest.mark.parametrize(
+    ("tsn", "flags", "ssn", "proceeds"),
+    [
+        *(
+            (20, WHOLE | UNORDERED, 0, True),
+            (20, WHOLE, 1, True),
+            (20, WHOLE, 0, False),
+            (20, WHOLE, 2, False),
+        ),
+        # Beside the fragments 12 and 13.
+        *((10, 0, 1, False), (11, 0, 1, True), (14, 0, 1, True), (15, 0, 1, False)),
+    ],
+)
+def test_what_is_taken_when_much_is_held(tsn: int, flags: int, ssn: int, proceeds: bool) -> None:
+    reassembly = Reassembly(10_000)
+    for number, kind, own in ((9, WHOLE, 0), (12, 0, 1), (13, 0, 1)):
+        reassembly.add(number, (0, kind, 0, number, 1, own, 51), b"x")
+    assert reassembly.can_proceed_with(tsn, (0, flags, 0, tsn, 1, ssn, 51)) is proceeds
+
+
+@pytest.mark.parametrize(("messages", "crowded"), [(4093, False), (4094, True)])
+def test_how_much_is_held(messages: int, crowded: bool) -> None:
+    """Messages out of turn count for one, fragments without a hole for two: 4,096 are the bound."""
+    reassembly = Reassembly(10_000)
+    reassembly.add(1, (0, BEGIN, 0, 1, 1, 0, 51), b"x")
+    for number in range(messages):
+        reassembly.add(10 + number, (0, WHOLE, 0, 10 + number, 2, 1 + number, 51), b"x")
+    assert reassembly.is_crowded is crowded
+
+
+def test_a_message_out_of_turn_that_comes_twice_or_too_late_is_stale() -> None:
+    reassembly = Reassembly(10_000)
+    for number, (ssn, stale) in enumerate(((2, 0), (2, 1), (0, 1), (0, 2), (0xFFFF, 3), (1, 3))):
+        reassembly.add(number, (0, WHOLE, 0, number, 1, ssn, 51), bytes((ssn & 0xFF,)))
+        assert reassembly.stale == stale
+    assert [reassembly.take(1) for _ in range(4)] == [(51, b"\0"), (51, b"\1"), (51, b"\2"), None]
+    assert reassembly.charged == 0

@@ -230,6 +230,22 @@ def test_one_sack_reports_a_bounded_number_of_chunks_over_all_its_holes() -> Non
     assert made.lost == set(range(1, 1025))
 
 
+def test_every_gap_block_above_a_hole_counts_for_its_packets() -> None:
+    made = outstanding(8, size=1000)
+    newly = made.acknowledge_ahead([(2, 2), (4, 4), (6, 6)])
+    made.report_missing(newly, 6, 0.0, early=False)
+    assert made.lost == {1}
+
+
+def test_small_chunks_count_as_one_report_a_sack() -> None:
+    made = outstanding(8, size=20)
+    lost_after: dict[int, set[int]] = {2: set(), 3: set(), 4: {1}}
+    for last, lost in lost_after.items():
+        newly = made.acknowledge_ahead([(2, last)])
+        made.report_missing(newly, last, 0.0, early=False)
+        assert made.lost == lost
+
+
 def test_retransmissions_are_counted() -> None:
     made = outstanding(1)
     for count in (1, 2, 3):
@@ -557,6 +573,138 @@ def test_no_round_trip_is_measured_by_what_was_sent_twice() -> None:
     fill(transmitter, 1.0)
     transmitter.handle_sack(Sack(2, 1_000_000), 1.25)
     assert transmitter.timeout.smoothed == pytest.approx(0.25)
+
+
+def test_no_round_trip_is_measured_by_a_fast_retransmission() -> None:
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(6 * PAYLOAD), True, None)
+    fill(transmitter)
+    transmitter.handle_sack(Sack(0, 1_000_000, ((2, 5),)), 0.1)
+    assert transmitter.outstanding.lost == {1}
+    fill(transmitter, 0.1)
+    transmitter.handle_sack(Sack(6, 1_000_000), 0.3)
+    assert transmitter.timeout.smoothed is None
+
+
+def test_a_round_trip_is_measured_although_another_packet_is_retransmitted() -> None:
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(5 * PAYLOAD), True, None)
+    fill(transmitter)
+    transmitter.handle_sack(Sack(1, 1_000_000), 0.1)
+    queue.push(1, 51, bytes(PAYLOAD), True, None)
+    fill(transmitter, 0.1)
+    transmitter.handle_sack(Sack(1, 1_000_000, ((2, 4),)), 0.15)
+    assert transmitter.outstanding.lost == {2}
+    fill(transmitter, 0.15)
+    assert transmitter.timeout.smoothed == pytest.approx(0.1)
+    transmitter.handle_sack(Sack(6, 1_000_000), 0.3)
+    assert transmitter.timeout.smoothed == pytest.approx(0.1 + (0.2 - 0.1) / 8)
+
+
+@pytest.mark.parametrize("partial", [True, False])
+def test_an_empty_queue_wants_no_packet(partial: bool) -> None:
+    transmitter, _ = make_transmitter()
+    assert not transmitter.wants_packet(partial)
+    parts: list[bytes] = []
+    assert not transmitter.fill_packet(parts, SPACE, 0.0, partial)
+    transmitter.arm_window_probe(0.0)
+    assert transmitter.t3_deadline == math.inf
+    assert parts == []
+
+
+def test_a_packet_that_must_be_full_takes_no_less() -> None:
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(PAYLOAD - 1), True, None)
+    parts: list[bytes] = []
+    transmitter.fill_packet(parts, SPACE, 0.0, False)
+    assert parts == []
+    transmitter.fill_packet(parts, SPACE, 0.0, True)
+    assert len(parts) == 1
+
+
+@pytest.mark.parametrize(("space", "chunks"), [(SPACE, 2), (SPACE - 4, 1)])
+def test_the_last_twenty_bytes_of_a_packet_take_a_message(space: int, chunks: int) -> None:
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(PAYLOAD - 20), True, None)
+    queue.push(2, 51, bytes(4), True, None)
+    parts: list[bytes] = []
+    transmitter.fill_packet(parts, space, 0.0, True)
+    assert len(parts) == chunks
+
+
+def test_a_closed_window_is_probed_once_each_time_out() -> None:
+    transmitter, queue = make_transmitter(window=0)
+    queue.push(1, 51, bytes(5 * PAYLOAD), True, None)
+    assert fill(transmitter) == 0
+    transmitter.arm_window_probe(0.0)
+    assert transmitter.t3_deadline == 0.5
+    transmitter.arm_window_probe(0.2)
+    assert transmitter.t3_deadline == 0.5
+    transmitter.handle_timer(0.5)
+    assert transmitter.errors == 0
+    assert fill(transmitter, 0.5) == 1
+    transmitter.handle_sack(Sack(1, 0), 0.6)
+    assert not transmitter.can_send_new
+    assert fill(transmitter, 0.6) == 0
+
+
+def test_what_is_skipped_is_told_again_with_each_sack_that_does_not_cover_it() -> None:
+    transmitter, queue = make_transmitter()
+    reliability = limits(1, ordered=True, max_retransmits=0, expires_at=None)
+    queue.push(1, 51, b"x", True, reliability)
+    fill(transmitter)
+    transmitter.handle_timer(0.5)
+    assert transmitter.forward_pending
+    assert transmitter.take_forward_tsn() == ForwardTsn(1, ((1, 0),))
+    assert not transmitter.forward_pending
+    transmitter.handle_sack(Sack(0, 1_000_000), 0.6)
+    assert transmitter.forward_pending
+    assert transmitter.t3_deadline < math.inf
+    transmitter.handle_sack(Sack(1, 1_000_000), 0.7)
+    transmitter.take_forward_tsn()
+    transmitter.handle_sack(Sack(1, 1_000_000), 0.8)
+    assert not transmitter.forward_pending
+    assert transmitter.t3_deadline == math.inf
+
+
+@pytest.mark.parametrize(("cumulative", "ended"), [(9, False), (10, True)])
+def test_fast_recovery_ends_with_what_had_been_sent_when_it_began(cumulative: int, ended: bool) -> None:
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(100 * PAYLOAD), True, None)
+    assert fill(transmitter) == 10
+    transmitter.handle_sack(Sack(0, 1_000_000, ((2, 4),)), 0.1)
+    assert transmitter.congestion.congestion_window == 5 * SPACE
+    fill(transmitter, 0.1)
+    transmitter.handle_sack(Sack(cumulative, 1_000_000), 0.2)
+    fill(transmitter, 0.2)
+    first = transmitter.outstanding.cumulative_tsn + 1
+    transmitter.handle_sack(Sack(first - 1, 1_000_000, ((2, 4),)), 0.3)
+    assert (transmitter.congestion.slow_start_threshold != 5 * SPACE) is ended
+
+
+def test_tables_of_what_is_unusual_are_empty_when_everything_is_acknowledged() -> None:
+    """Else they would grow with each loss."""
+    transmitter, queue = make_transmitter()
+    for number in range(40):
+        lifetime = limits(1, ordered=True, max_retransmits=number % 3, expires_at=None)
+        queue.push(1, 51, bytes(PAYLOAD), True, lifetime if number % 2 else None)
+    fill(transmitter)
+    outstanding = transmitter.outstanding
+    now = 0.0
+    for gaps in (((2, 2), (4, 4)), ((2, 2), (4, 4), (6, 6)), ((2, 2), (4, 8)), ((4, 8),)):
+        now += 0.01
+        transmitter.handle_sack(Sack(outstanding.cumulative_tsn, 1_000_000, gaps), now)
+        fill(transmitter, now)
+    while outstanding.chunks or queue.total:
+        now = max(now + 0.1, transmitter.t3_deadline if outstanding.lost else 0.0)
+        transmitter.handle_timer(now)
+        fill(transmitter, now)
+        transmitter.handle_sack(Sack(outstanding.next_tsn - 1, 1_000_000), now)
+    for table in ("chunks", "ahead", "lost", "abandoned", "retransmissions", "_misses", "_resent_before"):
+        assert not getattr(outstanding, table), table
+    assert outstanding.flight == 0
+    assert not outstanding.next_lost()
+    assert outstanding._lost_heap == []
 
 
 def test_a_sack_for_what_was_never_sent_raises_and_changes_nothing() -> None:

@@ -1,5 +1,7 @@
 """Streams that are reset and used again."""
 
+import math
+
 import pytest
 
 from tests.strategies.sctp_pair import DATA, INIT_ACK, RE_CONFIG, LoseNth, SctpPair, chunk_kinds, lose_share
@@ -7,6 +9,7 @@ from tests.strategies.work import count_lines
 from trio_rtc.protocols.sctp import IncomingStreamsReset, OutgoingResetFailed, OutgoingStreamsReset
 from trio_rtc.protocols.sctp.packet.header import add_checksum
 from trio_rtc.protocols.sctp.packet.reconfiguration import OutgoingResetRequest, ReconfigurationResponse
+from trio_rtc.protocols.sctp.stream_reset import StreamReset
 
 
 def test_streams_are_reset_after_their_messages_and_can_be_used_again() -> None:
@@ -154,3 +157,43 @@ def test_a_request_looks_at_a_bounded_number_of_streams() -> None:
         return count_lines(lambda: association.datagrams_to_send(pair.now))
 
     assert work(9000) == work(3000)
+
+
+def test_a_new_association_resets_nothing() -> None:
+    resets = StreamReset(1, 2, True)
+    assert not resets.is_busy
+    assert not resets.has_chunks
+    assert resets.errors == 0
+    assert resets.deadline == math.inf
+    assert resets.take_chunks(0.0, 1.0) == []
+
+
+def test_repetitions_are_counted_for_each_request() -> None:
+    pair = SctpPair(lost=lambda sender, packet: sender == 1 and RE_CONFIG in chunk_kinds(packet)).connect()
+    pair.left.association.reset_streams([1], pair.now)
+    assert pair.run(lambda: pair.kinds_sent(0)[RE_CONFIG] == 4, 10)
+    block = pair.left.association._lifecycle.block
+    assert block is not None
+    assert block.errors == block.resets.errors == 3
+    pair.lost = lambda sender, packet: False
+    assert pair.run(lambda: not block.resets.is_busy, 20)
+    assert block.errors == 0
+    assert block.resets.deadline == math.inf
+    pair.left.association.reset_streams([1], pair.now)
+    pair.flush()
+    assert block.errors == 0
+    assert block.resets.deadline > pair.now
+
+
+@pytest.mark.parametrize(("count", "requests"), [(200, [200]), (201, [200, 1])])
+def test_two_hundred_streams_fit_a_request(count: int, requests: list[int]) -> None:
+    pair = SctpPair().connect()
+    pair.left.association.reset_streams(range(count), pair.now)
+    assert pair.run(
+        lambda: (
+            sum(1 for event in pair.left.events if isinstance(event, OutgoingStreamsReset)) == len(requests)
+        ),
+        5,
+    )
+    done = [event.stream_ids for event in pair.left.events if isinstance(event, OutgoingStreamsReset)]
+    assert [len(ids) for ids in done] == requests

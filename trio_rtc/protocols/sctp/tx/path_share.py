@@ -24,6 +24,8 @@ _RENEWAL: Final = 10.0
 """Seconds between two measurements of the round trip without a queue."""
 _MIN_PACKETS: Final = 2
 """Packets that may always be in flight: the peer acknowledges every second one at once (RFC 9260 section 6.2)."""
+_SHORTEST: Final = 1e-6
+"""Seconds that a round trip counts for at least: it may take no time on a simulated network."""
 _MAX_STEP: Final = 1.1
 _MIN_STEP: Final = 0.5
 """By what a window is multiplied in a round trip, at most and at least: media takes a sudden queue for overuse."""
@@ -74,11 +76,12 @@ class PathShare:
         """Update the window from a round trip, and from what was in flight when it began."""
         if self._max_bitrate is None:
             return
+        round_trip = max(round_trip, _SHORTEST)
         if self._measures_base:
             if flight > self._minimum + self.packet_size:
                 # It began behind a queue of ours.
                 return
-            self._base, self._measures_base = max(round_trip, 1e-6), False
+            self._base, self._measures_base = round_trip, False
         self._base = min(self._base, round_trip)
         window = self._by_delay * self._change(round_trip, in_use=2 * flight >= self.window)
         self._by_delay = min(max(window, self._minimum), self.maximum)

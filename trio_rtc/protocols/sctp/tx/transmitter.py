@@ -92,8 +92,8 @@ class Transmitter:
     def can_send_new(self) -> bool:
         """Whether congestion and flow control let new data go.
 
-        While something is in flight, the last bytes of the peer's window wait until they are enough for a full packet, or
-        for all that is queued: the silly window syndrome is avoided (RFC 9260 section 6.1, rule A).
+        While something is in flight, the last bytes of the peer's window wait until they are enough for a full
+        packet, or for all that is queued: the silly window syndrome is avoided (RFC 9260 section 6.1, rule A).
         """
         outstanding = self.outstanding
         if outstanding.lost or len(outstanding.chunks) >= MAX_OUTSTANDING:
