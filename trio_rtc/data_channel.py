@@ -80,6 +80,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         self._has_been_open = False
         self._readable = trio.lowlevel.ParkingLot()
         self._changed = trio.lowlevel.ParkingLot()
+        self._waits_for_room: set[trio.CancelScope] = set()
         self._counters = ChannelCounters()
 
     # -- W3C's attributes ------------------------------------------------------------------------------------
@@ -207,9 +208,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         kind, payload = self._encode(data)
         sctp = self._check_open()
         await trio.lowlevel.checkpoint_if_cancelled()
-        while sctp.is_full():
-            await sctp.wait_for_room()
-            self._check_open()
+        await self._wait_until_room(sctp)
         now = trio.current_time()
         self._queue(sctp, kind, payload, now)
         with self._runner:
@@ -249,9 +248,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         require_trio("RTCDataChannel.wait_for_room")
         sctp = self._check_open()
         await trio.lowlevel.checkpoint()
-        while sctp.is_full():
-            await sctp.wait_for_room()
-            self._check_open()
+        await self._wait_until_room(sctp)
 
     async def receive(self) -> str | bytes:
         """Wait for the next message.
@@ -352,6 +349,17 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             raise InvalidStateError("the data channel is not open yet: await channel.opened()")
         raise self._closed_error("the data channel is closed")
 
+    async def _wait_until_room(self, sctp: SctpTransport) -> None:
+        """Wait until the association has room, at most until the channel closes: others may keep it full."""
+        while sctp.is_full():
+            with trio.CancelScope() as scope:
+                self._waits_for_room.add(scope)
+                try:
+                    await sctp.wait_for_room()
+                finally:
+                    self._waits_for_room.remove(scope)
+            self._check_open()
+
     def _closed_error(self, message: str) -> trio.ClosedResourceError | trio.BrokenResourceError:
         if self._closed_here:
             closed = trio.ClosedResourceError(message)
@@ -447,7 +455,12 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     def _wake_all(self) -> None:
         self._readable.unpark_all()
+        self._wake_senders()
+
+    def _wake_senders(self) -> None:
         self._changed.unpark_all()
+        for scope in self._waits_for_room:
+            scope.cancel()
 
     # -- what the connection tells -------------------------------------------------------------------------------
 
@@ -481,7 +494,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         if self._state in (RTCDataChannelState.CONNECTING, RTCDataChannelState.OPEN):
             self._own_state = RTCDataChannelState.CLOSING
             self._set_messages_aside()
-            self._changed.unpark_all()
+            self._wake_senders()
             self._fire(Event("closing", self))
 
     def _set_messages_aside(self) -> None:

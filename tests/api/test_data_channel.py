@@ -3,6 +3,7 @@
 import functools
 from typing import Any
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -262,6 +263,91 @@ async def test_closing_wakes_who_waits() -> None:
             nursery.start_soon(receive)
             await trio.testing.wait_all_tasks_blocked()
             mine.close()
+
+
+@pytest.mark.parametrize("method", ["send", "wait_for_room"])
+@pytest.mark.parametrize("by_peer", [True, False])
+async def test_closing_wakes_who_waits_for_room_that_others_have_filled(method: str, by_peer: bool) -> None:
+    settings = Settings(send_high_water_mark=10_000, sctp=SctpOptions(receive_buffer_size=600_000))
+    async with open_channel(settings=settings) as (mine, theirs, peers):
+        other = peers.alice.create_data_channel("other", negotiated=True, id=6)
+        # Nobody reads this one, so that the window of the association is closed.
+        unread = peers.bob.create_data_channel("other", negotiated=True, id=6)
+        await other.opened()
+        with trio.move_on_after(5):
+            while True:
+                await other.send(bytes(50_000))
+        expected = trio.BrokenResourceError if by_peer else trio.ClosedResourceError
+
+        async def wait() -> None:
+            with pytest.raises(expected):
+                await (mine.send("never") if method == "send" else mine.wait_for_room())
+
+        with trio.fail_after(1):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(wait)
+                await trio.testing.wait_all_tasks_blocked()
+                assert nursery.child_tasks
+                (theirs if by_peer else mine).close()
+        assert other.buffered_amount >= 10_000
+        assert unread.ready_state == "open"
+
+
+@pytest.mark.parametrize(
+    ("options", "reliable"),
+    [
+        *(({}, True), ({"ordered": False}, False), ({"max_retransmits": 0}, False)),
+        *(({"max_packet_life_time": 0}, False), ({"max_retransmits": 65535}, False)),
+    ],
+)
+async def test_which_channels_are_reliable(options: dict[str, Any], reliable: bool) -> None:
+    async with open_channel(**options) as (mine, theirs, _):
+        assert mine.reliable is theirs.reliable is reliable
+        assert mine.stream == mine.id == theirs.id
+
+
+async def test_a_new_channel_has_sent_nothing_and_fires_nothing_but_its_opening() -> None:
+    async with two_peers() as peers, peers.bob.subscribe("data_channel") as announced:
+        events: list[str] = []
+
+        def note(event: AnyEvent) -> None:
+            events.append(event.type)
+
+        mine = peers.alice.create_data_channel("chat")
+        for kind in RTCDataChannel.EVENTS:
+            mine.add_event_listener(kind, note)
+        await connect(peers.alice, peers.bob)
+        theirs = (await announced.receive()).channel
+        for kind in RTCDataChannel.EVENTS - {"open"}:
+            theirs.add_event_listener(kind, note)
+        await trio.sleep(2)
+        assert events == ["open"]
+        for channel in (mine, theirs):
+            assert attrs.astuple(channel._counters) == (0, 0, 0, 0)
+            assert channel.buffered_amount == channel.buffered_amount_low_threshold == 0
+        await mine.send("text")
+        await trio.sleep(2)
+        assert events == ["open", "buffered_amount_low", "message"]
+        assert attrs.astuple(mine._counters) == (1, 4, 0, 0)
+        assert attrs.astuple(theirs._counters) == (0, 0, 1, 4)
+
+
+async def test_every_wait_is_a_checkpoint() -> None:
+    """Also where there is nothing to wait for: trio's rule for asynchronous functions."""
+    async with open_channel() as (mine, theirs, _):
+        for _ in range(2):
+            await theirs.send("message")
+        await trio.sleep(1)
+        stream = mine.as_stream()
+        for wait in (
+            *(mine.opened, mine.wait_for_room, mine.receive, stream.wait_send_all_might_not_block),
+            *(functools.partial(mine.send, "x"), functools.partial(stream.send_all, b"x")),
+            *(functools.partial(stream.send_all, b""), functools.partial(stream.receive_some, 1)),
+            *(functools.partial(stream.receive_some, 1), stream.send_eof, stream.send_eof),
+            *(mine.aclose, mine.aclose, stream.aclose),
+        ):
+            with trio.testing.assert_checkpoints():
+                await wait()
 
 
 async def test_ids_are_used_again_after_all_others() -> None:
