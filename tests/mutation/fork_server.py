@@ -45,6 +45,8 @@ COLLECTION_SECONDS = 60.0
 """CPU seconds for collecting the tests."""
 NOT_PATCHED = 100
 """Exit code of a fork whose mutation is not only of functions."""
+READY = "ready"
+"""First answer of a process that collects tests."""
 OPTIONS = ("-q", "-x", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header")
 
 Request = Mapping[str, Any]
@@ -74,6 +76,10 @@ class _Server:
         self.current = Path("current.txt").absolute()
         self.limits = _Limits(self.current)
         self._output = Path("output.txt").absolute()
+
+    def tell_ready(self) -> None:
+        """Say that the tests are collected: until then no file may be mutated."""
+        print(json.dumps(READY), file=self._answers, flush=True)
 
     def serve(self, run: Callable[[Request], int]) -> None:
         """Serve requests until standard input ends."""
@@ -119,8 +125,11 @@ class _CollectedTests:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if session.testsfailed:  # some could not be collected
+            return True
         self._items = {item.nodeid: item for item in session.items}
         self._functions = index_functions(os.path.join(os.getcwd(), "trio_rtc"))
+        self._server.tell_ready()
         self._server.serve(lambda request: self._run(session, request))
         return True
 

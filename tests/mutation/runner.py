@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from tests.mutation.context_plugin import DURATIONS
-from tests.mutation.fork_server import NOT_PATCHED
+from tests.mutation.fork_server import NOT_PATCHED, READY
 from tests.mutation.mutations import Mutation
 
 COPIED = ("trio_rtc", "tests", "docs", "examples", "benchmarks", "pyproject.toml", "README.md")
@@ -191,10 +191,19 @@ class WorkingCopy:
         return Reach(by_line, json.loads(durations.read_text()))
 
     def collect(self, tests: Sequence[str]) -> None:
-        """Collect tests once, for the mutants of functions."""
+        """Collect tests once, for the mutants of functions.
+
+        Returns when that is done: the process would otherwise import files that are mutated meanwhile.
+
+        Raises:
+            RuntimeError: The tests cannot be collected.
+        """
         if self._collected is not None:
             self._collected.communicate()
         self._collected = self._start_server(*tests)
+        assert self._collected.stdout is not None
+        if self._collected.stdout.readline() != json.dumps(READY) + "\n":
+            raise RuntimeError(f"the tests cannot be collected: {', '.join(tests)}")
 
     def run_mutant(self, path: str, mutation: Mutation, tests: Sequence[str], reach: Reach) -> Outcome:
         """Run tests with a mutation."""

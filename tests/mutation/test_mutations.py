@@ -249,3 +249,28 @@ def test_a_mutant_that_changes_the_parameters_of_its_tests_is_run_with_the_new_o
         assert copy.run(tests, reach.seconds).verdict is Verdict.SURVIVED
         assert copy.run_mutant("sizes.py", mutation, tests, reach).verdict is Verdict.FAILED
     assert (tmp_path / "sizes.py").read_text() == "SIZE = 100\n"
+
+
+def test_files_may_be_mutated_as_soon_as_the_tests_are_collected(tmp_path: Path) -> None:
+    """Else the process that has collected them would have imported a mutant."""
+    shutil.copytree(Path(__file__).parent, tmp_path / "tests" / "mutation")
+    source = "def size():\n    return 100\n"
+    (tmp_path / "trio_rtc").mkdir()
+    file = tmp_path / "trio_rtc" / "sizes.py"
+    file.write_text(source)
+    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\npythonpath = ['trio_rtc']\n")
+    (tmp_path / "test_sizes.py").write_text(
+        "import sizes\n\n\ndef test_size():\n    assert sizes.size() == 100\n"
+    )
+    (mutation,) = find_mutations(source)
+    tests = ["test_sizes.py::test_size"]
+    reach = Reach({"trio_rtc/sizes.py": {2: tests}}, dict.fromkeys(tests, 0.1))
+    with WorkingCopy(tmp_path) as copy:
+        copy.collect(["test_sizes.py"])
+        file.write_text("raise RuntimeError\n")
+        file.write_text(source)
+        outcome = copy.run_mutant("trio_rtc/sizes.py", mutation, tests, reach)
+        assert (outcome.verdict, outcome.test) == (Verdict.FAILED, tests[0])
+        (tmp_path / "test_sizes.py").write_text("raise RuntimeError\n")
+        with pytest.raises(RuntimeError, match="cannot be collected"):
+            copy.collect(["test_sizes.py"])
