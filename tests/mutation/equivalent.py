@@ -1,6 +1,7 @@
 """Mutants that behave like the program: no test can notice them, so they are not run, each for its reason."""
 
 _SCTP = "trio_rtc/protocols/sctp"
+_SET_FIRST = "Set at the beginning of each batch, before it is read."
 _NEGATIVE = "Any negative number says the same."
 
 EQUIVALENT: dict[tuple[str, str], str] = {
@@ -26,6 +27,26 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "RTCDataChannel._set_messages_aside: "
         "self._sctp is not None and self._stream_id is not None  ->  (self._sctp is not None)",
     ): "A channel gets the transport when it opens, which is after it got its stream.",
+    (
+        "trio_rtc/data_channel.py",
+        "RTCDataChannel._take: self._sctp is None or self._stream_id is None  ->  (self._sctp is None)",
+    ): "A channel gets the transport when it opens, which is after it got its stream.",
+    (
+        "trio_rtc/protocols/datachannel/control.py",
+        "ChannelControl._receive_open: self._parity is not None and stream_id % 2 == self._parity"
+        "  ->  (stream_id % 2 == self._parity)",
+    ): "No remainder equals None.",
+    ("trio_rtc/transports/arrivals.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (2)"): _SET_FIRST,
+    ("trio_rtc/transports/arrivals.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (3)"): _SET_FIRST,
+    (
+        "trio_rtc/transports/udp.py",
+        "SystemDatagramSocket._receive_joined: level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS"
+        "  ->  (level == socket.SOL_SOCKET or kind == SO_TIMESTAMPNS)",
+    ): "The socket asks for no other control message of this level or number.",
+    (
+        "trio_rtc/transports/udp.py",
+        "SystemDatagramSocket._send: len(batch) == 1 or not self._segmentation  ->  (len(batch) == 1)",
+    ): "Each run looks at it again: this saves time.",
     (
         "trio_rtc/transports/arrivals.py",
         "note_arrivals: _HAS_TIMESTAMPS and sock.fileno() >= 0  ->  (_HAS_TIMESTAMPS)",

@@ -3,11 +3,13 @@
 import random
 from collections.abc import Sequence
 
+import attrs
 import pytest
 import trio
 import trio.testing
 
-from tests.strategies.wires import ScriptedNetwork
+from tests.strategies.wires import ScriptedNetwork, ScriptedSocket
+from trio_rtc.codecs import VideoDecoderOptions
 from trio_rtc.protocols._contract import Datagram
 from trio_rtc.protocols.ice import (
     Agent,
@@ -161,6 +163,65 @@ async def test_where_the_port_range_is_exhausted_the_other_addresses_are_used(
     assert gathering.hosts == [("10.0.0.1", 4000), ("10.0.0.2", 4000)]
     assert gathering.complete
     assert "no UDP socket on 10.0.0.1: the port is taken" in caplog.text
+
+
+class CountingNetwork(ScriptedNetwork):
+    """Binds nothing, and notes the ports that it is asked for."""
+
+    def __init__(self, *addresses: str) -> None:
+        super().__init__(*addresses)
+        self.ports: list[int] = []
+
+    async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> ScriptedSocket:
+        self.ports.append(port)
+        await trio.lowlevel.checkpoint()
+        raise OSError("nothing can be bound")
+
+
+@pytest.mark.parametrize(
+    ("port_range", "ports"), [(None, [0]), ((7, 7), [7]), ((7, 9), [7, 8, 9]), ((65535, 65535), [65535])]
+)
+async def test_which_ports_are_tried(port_range: tuple[int, int] | None, ports: list[int]) -> None:
+    network = CountingNetwork("10.0.0.1")
+    gathering = Gathering(network, port_range=port_range)
+    await gathering.run()
+    assert network.ports == ports
+    assert gathering.complete
+    assert gathering.hosts == []
+
+
+async def test_closed_sockets_are_forgotten() -> None:
+    gathering = Gathering(ScriptedNetwork("10.0.0.1", "10.0.0.2"))
+    async with trio.open_nursery() as nursery:
+        await gathering.start(nursery)
+        assert len(gathering._gatherer._opened) == 2
+        gathering.close()
+        assert gathering._gatherer._opened == {}
+        nursery.cancel_scope.cancel()
+
+
+def test_options_of_decoding_are_checked_by_what_they_have() -> None:
+    options = VideoDecoderOptions()
+    assert Settings(video_decoder=options).video_decoder is options
+    assert Settings().video_decoder is None
+    with pytest.raises(TypeError, match="VideoDecoderOptions"):
+        Settings(video_decoder=5)  # type: ignore[arg-type]
+
+
+def test_defaults_of_the_settings() -> None:
+    settings = Settings()
+    simple = {
+        name: value
+        for name, value in attrs.asdict(settings, recurse=False).items()
+        if value is None or isinstance(value, int | float)
+    }
+    assert simple == {
+        **dict.fromkeys(("network", "port_range", "interface_filter", "remote_candidate_filter"), None),
+        **dict.fromkeys(("decode", "video_decoder", "rng", "wall_clock"), None),
+        "close_timeout": 1.0,
+        "send_high_water_mark": 1_048_576,
+        "max_message_size": 262_144,
+    }
 
 
 @pytest.mark.parametrize("port_range", [(0, 5), (5, 4), (5, 65536), (-1, 5)])

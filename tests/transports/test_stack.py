@@ -11,6 +11,7 @@ import trio.testing
 
 from tests.strategies.dtls_pair import certificate
 from tests.strategies.peers import WALL_CLOCK
+from trio_rtc.enums import RTCIceTransportState
 from trio_rtc.errors import OperationError
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.datachannel import ChannelAnnounced, ChannelParameters, DataChannelEvent
@@ -344,6 +345,34 @@ async def test_channels_end_without_an_association_too() -> None:
         client.stack.control.create_channel(ChannelParameters())
         client.stack.end_channels()
         assert client.owner.has("channel Closed")
+
+
+@pytest.mark.parametrize(
+    ("states", "restored"),
+    [
+        (["disconnected", "connected"], 1),
+        (["disconnected", "completed", "connected"], 1),
+        (["disconnected", "disconnected", "connected", "disconnected", "connected"], 2),
+        (["connected", "completed"], 0),
+        (["disconnected", "failed"], 0),
+    ],
+)
+async def test_a_restored_path_is_told_to_rtp_and_to_sctp(states: list[str], restored: int) -> None:
+    async with two_stacks() as (client, server):
+        gather(client, server)
+        client.start_upper_layers()
+        server.start_upper_layers()
+        client.stack.start_rtp("name")
+        await trio.sleep(2)
+        stack = client.stack
+        assert stack.rtp is not None
+        assert stack.sctp is not None
+        told: list[str] = []
+        stack.rtp.call = lambda verb: told.append(f"rtp {verb.__name__}")
+        stack.sctp.path_restored = lambda: told.append("sctp")
+        for state in states:
+            stack._note_path(RTCIceTransportState(state))
+        assert told == ["rtp path_restored", "sctp"] * restored
 
 
 async def test_a_candidate_with_a_name_is_looked_up_on_the_local_network() -> None:

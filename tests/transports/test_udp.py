@@ -11,6 +11,7 @@ import time
 import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 import pytest
 import trio
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from tests.strategies.wires import LOOPBACK, NarrowIpv6Socket, NarrowSocket, RefusingSocket
 from trio_rtc.protocols._contract import Address
 from trio_rtc.transports.network import InterfaceAddress
-from trio_rtc.transports.udp import SystemDatagramSocket, SystemNetwork, UdpTransport
+from trio_rtc.transports.udp import SystemDatagramSocket, SystemNetwork, UdpTransport, _equal_sized_runs
 
 REMOTE = Address("10.0.0.2", 7)
 
@@ -442,6 +443,7 @@ async def test_what_is_kept_is_bounded_and_the_newest_is_lost() -> None:
         assert not sender.send_nowait(later[900:], REMOTE)
         lost = sender.unsendable
         assert 500 < lost < 1000
+        assert len(sender._kept) == 256
         nursery.start_soon(sender.drain)
         received: list[bytes] = []
         while len(received) < len(sent) + 1000 - lost:
@@ -740,3 +742,139 @@ async def test_a_socket_that_is_full_between_two_runs_of_a_batch_keeps_what_is_b
         assert sender.unsendable == 0
     finally:
         sender.close()
+
+
+class RecordingSocket(socket.socket):
+    """A UDP socket that does nothing but note what options it is given and what it is bound to.
+
+    Attributes:
+        options: Level, option and value of each call.
+        bound: What it was bound to.
+    """
+
+    made: ClassVar[list["RecordingSocket"]] = []
+
+    def __init__(self, family: int, kind: int, proto: int = 0, fileno: int | None = None) -> None:
+        super().__init__(family, kind, proto, fileno)
+        self.options: list[tuple[object, ...]] = []
+        self.bound: object = None
+        self.made.append(self)
+
+    def setsockopt(self, *args: object) -> None:  # type: ignore[override]
+        self.options.append(args)
+
+    def bind(self, address: object) -> None:
+        self.bound = address
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> list[RecordingSocket]:
+    """Have sockets record, and return those that are made."""
+    made: list[RecordingSocket] = []
+    monkeypatch.setattr(RecordingSocket, "made", made)
+    monkeypatch.setattr(socket, "socket", RecordingSocket)
+    return made
+
+
+BUFFERS = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20), (socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)]
+"""Each socket asks for 4 MiB; the system may give less."""
+GRO = (17, 104, 1)
+
+
+def options_of(made: Sequence[RecordingSocket]) -> list[tuple[object, ...]]:
+    # The event loop has sockets of its own.
+    [one] = [each for each in made if each.bound is not None]
+    return [option for option in one.options if option != GRO]
+
+
+def bound_of(made: Sequence[RecordingSocket]) -> object:
+    return next(each.bound for each in made if each.bound is not None)
+
+
+async def test_options_of_a_socket(recorded: list[RecordingSocket]) -> None:
+    opened = await SystemNetwork().bind_udp(InterfaceAddress("lo", "127.0.0.1"), 77)
+    opened.close()
+    assert options_of(recorded) == BUFFERS
+    assert bound_of(recorded) == ("127.0.0.1", 77)
+
+
+async def test_options_of_a_socket_of_ipv6(recorded: list[RecordingSocket]) -> None:
+    opened = await SystemNetwork().bind_udp(InterfaceAddress("eth0", "fe80::1", 3), 77)
+    opened.close()
+    assert options_of(recorded) == [(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1), *BUFFERS]
+    assert bound_of(recorded) == ("fe80::1", 77, 0, 3)
+
+
+REUSED = [(socket.SOL_SOCKET, option, 1) for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT)]
+"""Other programs on this host are members of the same group."""
+
+
+async def test_options_of_a_multicast_socket(recorded: list[RecordingSocket]) -> None:
+    opened = await SystemNetwork().open_multicast(
+        InterfaceAddress("lo", "127.0.0.1"), Address("224.0.0.251", 5353)
+    )
+    opened.close()
+    assert opened.local_address == Address("127.0.0.1", 5353)
+    own = socket.inet_aton("127.0.0.1")
+    assert options_of(recorded) == [
+        *REUSED,
+        (socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("224.0.0.251") + own),
+        (socket.IPPROTO_IP, socket.IP_MULTICAST_IF, own),
+        (socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1),
+        (socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255),
+        *BUFFERS,
+    ]
+    assert bound_of(recorded) == ("", 5353)
+
+
+async def test_options_of_a_multicast_socket_of_ipv6(recorded: list[RecordingSocket]) -> None:
+    opened = await SystemNetwork().open_multicast(
+        InterfaceAddress("eth0", "fe80::1", 3), Address("ff02::fb", 5353)
+    )
+    opened.close()
+    member = socket.inet_pton(socket.AF_INET6, "ff02::fb") + struct.pack("@I", 3)
+    assert options_of(recorded) == [
+        (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1),
+        *REUSED,
+        (socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, member),
+        (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, 3),
+        (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 1),
+        *BUFFERS,
+    ]
+    assert bound_of(recorded) == ("", 5353)
+
+
+async def test_opening_a_socket_is_a_checkpoint() -> None:
+    network, interface = SystemNetwork(), InterfaceAddress("lo", "127.0.0.1")
+    for opening in (
+        network.bind_udp(interface),
+        network.open_multicast(interface, Address("239.255.7.7", 0)),
+    ):
+        with trio.testing.assert_checkpoints():
+            opened = await opening
+        opened.close()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "runs"),
+    [
+        ([100] * 100, [48, 48, 4]),
+        ([1000] * 48, [48]),
+        ([1000] * 47 + [1], [48]),
+        ([1000] * 48 + [1], [48, 1]),
+        # 65,507 bytes are the largest datagram.
+        *(([32_753] * 4, [2, 2]), ([32_754] * 3, [1, 1, 1]), ([65_507] * 2, [1, 1])),
+        ([20_000, 20_000, 20_000, 1], [3, 1]),
+        # Only the last may be shorter, and none is longer or empty.
+        ([10, 9, 9, 10], [2, 1, 1]),
+        ([10, 11], [1, 1]),
+        ([10, 0, 0], [1, 1, 1]),
+        ([0, 10], [1, 1]),
+        ([], []),
+    ],
+)
+def test_runs_of_equal_sizes(sizes: list[int], runs: list[int]) -> None:
+    batch = [bytes(size) for size in sizes]
+    found = list(_equal_sized_runs(batch))
+    assert [len(run) for run in found] == runs
+    assert [datagram for run in found for datagram in run] == batch
