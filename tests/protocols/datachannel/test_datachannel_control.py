@@ -2,6 +2,7 @@
 
 import struct
 
+import attrs
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -415,3 +416,49 @@ def test_the_end_of_the_association_closes_every_channel() -> None:
     assert control.events() == [Closed(None, tuple(keys))]
     assert control.closed
     assert control.datagrams_to_send(0) == []
+
+
+def test_options_are_what_the_documentation_says() -> None:
+    assert attrs.asdict(DataChannelOptions()) == {
+        "max_channels": 65_535,
+        "max_announced_size": 67_108_864,
+        "max_early_reuses": 8,
+        "max_control_message_size": 131_082,
+    }
+
+
+def test_a_channel_opens_when_the_role_is_known_after_the_association() -> None:
+    control = ChannelControl()
+    key = control.create_channel(CHAT)
+    control.association_established(65535)
+    assert control.datagrams_to_send(0) == []
+    control.set_role(is_dtls_client=True)
+    assert list(control.events()) == [StreamIdAssigned(key, 0), ChannelOpened(key)]
+    assert control.datagrams_to_send(0) == [ControlMessage(0, OPEN)]
+
+
+def test_an_association_that_has_ended_has_no_channels() -> None:
+    control = connected()
+    keys = tuple(control.create_channel(CHAT) for _ in range(3))
+    control.events()
+    control.lower_closed(0)
+    control.lower_closed(0)
+    assert list(control.events()) == [Closed(None, keys)]
+    assert control._channels == control._by_stream == {}
+    assert control.datagrams_to_send(0) == []
+    late = control.create_channel(CHAT)
+    assert [type(event) for event in control.events()] == [ChannelClosed]
+    assert late not in keys
+    assert control._channels == {}
+
+
+@pytest.mark.parametrize(("stream", "is_theirs"), [(0, False), (1, True), (2, False), (3, True)])
+def test_a_peer_opens_streams_of_its_own_parity_only(stream: int, is_theirs: bool) -> None:
+    control = connected(is_client=True)
+    control.receive([ControlMessage(stream, OPEN)], 0)
+    announced = [event for event in control.events() if isinstance(event, ChannelAnnounced)]
+    assert len(announced) == is_theirs
+    early = ChannelControl()
+    early.association_established(65535)
+    early.receive([ControlMessage(stream, OPEN)], 0)
+    assert any(isinstance(event, ChannelAnnounced) for event in early.events())

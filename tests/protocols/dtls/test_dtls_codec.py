@@ -112,6 +112,35 @@ def test_messages_survive_the_wire(message_class: type[Message], data: st.DataOb
     assert message_class.parse(message.encode()) == message
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        HelloVerifyRequest(b"cookie"),
+        ServerKeyExchange(29, bytes(32), 0x0403, bytes(64)),
+        CertificateRequest(b"\1", (0x0403,), b""),
+        CertificateVerify(0x0403, bytes(64)),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_nothing_stands_behind_a_message_and_nothing_is_missing(message: Message) -> None:
+    encoded = message.encode()
+    assert type(message).parse(encoded) == message
+    for wrong in (encoded + b"\0", encoded[:-1]):
+        with pytest.raises(ProtocolError):
+            type(message).parse(wrong)
+
+
+def test_nothing_stands_behind_certificates_or_a_key() -> None:
+    for parse, encoded in (
+        (parse_certificates, encode_certificates([b"one", b"other"])),
+        (parse_client_key_exchange, encode_client_key_exchange(bytes(32))),
+    ):
+        parse(encoded)
+        for wrong in (encoded + b"\0", encoded[:-1]):
+            with pytest.raises(ProtocolError):
+                parse(wrong)
+
+
 @pytest.mark.parametrize("message_class", MESSAGES, ids=lambda message_class: message_class.__name__)
 @given(data=st.data())
 def test_cut_and_mutated_messages_are_a_protocol_error_or_well_formed(

@@ -5,9 +5,18 @@ import random
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from trio_rtc.protocols.dtls import GROUPS, SRTP_PROFILES, AlertDescription, DtlsRole, NamedGroup, SrtpProfile
+from trio_rtc.protocols.dtls import (
+    CIPHER_SUITES,
+    GROUPS,
+    SRTP_PROFILES,
+    AlertDescription,
+    DtlsRole,
+    NamedGroup,
+    SrtpProfile,
+    key_schedule,
+)
 from trio_rtc.protocols.dtls.alert import HandshakeFailure
-from trio_rtc.protocols.dtls.cipher_suites import ECDHE_ECDSA_AES_128_GCM
+from trio_rtc.protocols.dtls.cipher_suites import ECDHE_ECDSA_AES_128_GCM, CipherSuite
 from trio_rtc.protocols.dtls.key_exchange import EphemeralKey
 from trio_rtc.protocols.dtls.key_schedule import SessionSecrets, prf
 
@@ -47,6 +56,30 @@ def test_srtp_keys_are_cut_in_the_order_of_the_rfc(profile: SrtpProfile) -> None
     keys = secrets().srtp_keys(profile)
     whole = secrets().export(b"EXTRACTOR-dtls_srtp", None, 2 * (profile.key_length + profile.salt_length))
     assert keys.client_key + keys.server_key + keys.client_salt + keys.server_salt == whole
+
+
+@pytest.mark.parametrize("suite", CIPHER_SUITES, ids=lambda suite: suite.name)
+@pytest.mark.parametrize("role", list(DtlsRole))
+def test_keys_of_records_are_cut_in_the_order_of_the_rfc(
+    suite: CipherSuite, role: DtlsRole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 5246 section 6.3: both write keys, the client's first, then both IVs; there is no key for a MAC."""
+    given: list[tuple[bytes, bytes]] = []
+    monkeypatch.setattr(key_schedule, "AeadProtection", lambda aead, key, iv: given.append((key, iv)))
+    derived = SessionSecrets.derive(suite, bytes(32), b"\1" * 32, b"premaster", b"transcript")
+    derived.protection(role)
+    key_length, iv_length = suite.aead.key_length, suite.aead.fixed_iv_length
+    block = prf(
+        suite.hash_algorithm,
+        derived.master_secret,
+        b"key expansion",
+        derived.server_random + derived.client_random,
+        2 * (key_length + iv_length),
+    )
+    client_key, block = block[:key_length], block[key_length:]
+    server_key, block = block[:key_length], block[key_length:]
+    client_iv, server_iv = block[:iv_length], block[iv_length:]
+    assert given == [(client_key, client_iv) if role is DtlsRole.CLIENT else (server_key, server_iv)]
 
 
 def test_secrets_do_not_show_in_a_representation() -> None:

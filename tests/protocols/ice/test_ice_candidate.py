@@ -1,3 +1,5 @@
+import random
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -5,7 +7,16 @@ from hypothesis import strategies as st
 from trio_rtc.enums import RTCIceCandidateType, RTCIceProtocol, RTCIceTcpCandidateType
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols._contract import Address
-from trio_rtc.protocols.ice import Candidate, UnusableCandidate, compute_foundation, compute_priority
+from trio_rtc.protocols.ice import (
+    Candidate,
+    IceOptions,
+    UnusableCandidate,
+    compute_foundation,
+    compute_priority,
+)
+from trio_rtc.protocols.ice.candidate import is_link_local
+from trio_rtc.protocols.ice.generation import Generation
+from trio_rtc.protocols.ice.remote_candidates import EarlyCheck, RemoteCandidate, RemoteCandidates
 
 CHROMIUM = [
     "candidate:1097641270 1 udp 2122265343 fd77::2 34622 typ host generation 0 network-id 2",
@@ -190,3 +201,131 @@ def test_foundations_are_equal_for_equal_origins_only() -> None:
         compute_foundation(srflx, "10.0.0.1", "192.0.2.2"),
     }
     assert len(foundations) == 4
+
+
+LINE = "candidate:1 {component} udp {priority} {address} {port} typ host"
+FIELDS = {"component": "1", "priority": "5", "address": "10.0.0.1", "port": "7"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "is_good"),
+    [
+        *(("component", "0", False), ("component", "1", True), ("component", "256", True)),
+        *(("component", "257", False), ("priority", "0", True), ("priority", "4294967295", True)),
+        *(("priority", "4294967296", False), ("port", "0", True), ("port", "65535", True)),
+        *(("port", "65536", False), ("port", "-1", False), ("port", "+1", False), ("port", "1_0", False)),
+    ],
+)
+def test_bounds_of_numbers(field: str, value: str, is_good: bool) -> None:
+    line = LINE.format(**{**FIELDS, field: value})
+    if is_good:
+        assert str(getattr(Candidate.parse(line), field)) == value
+    else:
+        with pytest.raises(ProtocolError, match=field):
+            Candidate.parse(line)
+
+
+@pytest.mark.parametrize("port", ["0", "65535", "65536"])
+def test_bounds_of_a_related_port(port: str) -> None:
+    line = f"{LINE.format(**FIELDS)} raddr 10.0.0.2 rport {port}"
+    if port == "65536":
+        with pytest.raises(ProtocolError, match="rport"):
+            Candidate.parse(line)
+    else:
+        assert Candidate.parse(line).related_port == int(port)
+
+
+@pytest.mark.parametrize(("size", "is_good"), [(254, True), (255, True), (256, False)])
+@pytest.mark.parametrize("suffix", [".local", ".org"])
+def test_a_name_has_255_characters_at_most(suffix: str, size: int, is_good: bool) -> None:
+    name = ".".join(["x" * 50] * 4) + "." + "x" * (size - len(suffix) - 204) + suffix
+    line = LINE.format(**{**FIELDS, "address": name})
+    if is_good and suffix == ".local":
+        assert Candidate.parse(line).address == name
+    else:
+        with pytest.raises(ProtocolError) as raised:
+            Candidate.parse(line)
+        assert isinstance(raised.value, UnusableCandidate) is is_good
+
+
+def test_a_name_is_a_token() -> None:
+    with pytest.raises(ProtocolError):
+        Candidate.parse(LINE.format(**{**FIELDS, "address": 'a"\x7f.local'}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "preference"), [("host", 126), ("prflx", 110), ("srflx", 100), ("relay", 0)]
+)
+def test_priorities_of_each_type(kind: str, preference: int) -> None:
+    """RFC 8445 section 5.1.2: 2^24 type preference + 2^8 local preference + 256 - component."""
+    kinds = RTCIceCandidateType(kind)
+    assert compute_priority(kinds, 65535) == (preference << 24) + (65535 << 8) + 255
+    assert compute_priority(kinds, 0, 256) == preference << 24
+
+
+@pytest.mark.parametrize(
+    ("host", "is_local"),
+    [
+        *(("fe7f::1", False), ("fe80::1", True), ("FE80::1", True), ("fe90::1", True), ("febf::1", True)),
+        *(("fec0::1", False), ("fd00::1", False), ("169.254.0.1", False), ("fe80.example", False)),
+    ],
+)
+def test_link_local_addresses(host: str, is_local: bool) -> None:
+    assert is_link_local(host) is is_local
+
+
+@pytest.mark.parametrize(("checks", "kept"), [(2, 2), (3, 2)])
+def test_early_checks_are_bounded_and_a_nomination_is_not_forgotten(checks: int, kept: int) -> None:
+    generation = Generation(IceOptions(max_early_checks=2), random.Random(1))
+    base = Address("10.0.0.1", 1)
+
+    def check(port: int, *, nominates: bool, priority: int = 5) -> EarlyCheck:
+        return EarlyCheck(base, Address("10.0.0.2", port), "user", priority, nominates)
+
+    for port in range(checks):
+        generation.remember_check(check(port, nominates=False))
+    assert [early.remote.port for early in generation.take_early_checks()] == [*range(checks)][-kept:]
+    assert generation.take_early_checks() == []
+    for first, second, expected in (
+        *((False, False, 7), (False, True, 7), (True, True, 7), (True, False, 6)),
+    ):
+        generation.remember_check(check(1, nominates=first, priority=6))
+        generation.remember_check(check(1, nominates=second, priority=7))
+        (early,) = generation.take_early_checks()
+        assert (early.priority, early.use_candidate) == (expected, first or second)
+
+
+def remote(text: str) -> RemoteCandidate:
+    candidate = Candidate.parse(text)
+    return RemoteCandidate(candidate, candidate.transport_address)
+
+
+def test_how_many_candidates_of_the_peer_are_kept() -> None:
+    table = RemoteCandidates(3, 1)
+    first, second, third = (remote(LINE.format(**{**FIELDS, "port": str(port)})) for port in (1, 2, 3))
+    for number, each in enumerate((first, second)):
+        assert table._told == number
+        assert table.has_room()
+        assert not table.add(each)
+    assert not table.add(first), "it is there already"
+    assert table._told == 2
+    table.remove(first)
+    assert table._told == 1
+    table.add(first)
+    table.add(third)
+    assert not table.has_room()
+    reflexive = table.add_peer_reflexive(Address("10.0.0.9", 9), 7)
+    assert reflexive is not None
+    assert reflexive.candidate.priority == 7
+    assert table.add_peer_reflexive(Address("10.0.0.9", 10), 7) is None
+    assert table._told == 3
+    table.remove(reflexive)
+    assert table._told == 3
+
+
+def test_a_candidate_replaces_a_peer_reflexive_one_at_its_address() -> None:
+    table = RemoteCandidates(3, 1)
+    told = remote(LINE.format(**FIELDS))
+    assert table.add_peer_reflexive(told.address, 7) is not None
+    assert table.add(told)
+    assert not table.add(told)

@@ -3,6 +3,7 @@
 import itertools
 import random
 
+import attrs
 import pytest
 
 from tests.strategies.ice_network import Host, IceNetwork, are_connected, signal
@@ -333,3 +334,32 @@ def test_consent_that_ends_on_one_pair_ends_on_no_other_that_is_answered() -> No
     assert lost.statistics.requests_sent + lost.statistics.consent_requests_sent == sent
     assert not agent.accepts(ALICE, BOB)
     assert agent.selected_pair.remote_address == BOB_AGAIN
+
+
+def test_options_are_what_the_documentation_says() -> None:
+    assert attrs.asdict(IceOptions()) == {
+        "pacing_interval": 0.05,
+        "minimum_rto": 0.5,
+        "max_transmissions": 7,
+        "gathering_timeout": 5.0,
+        "max_pairs": 100,
+        "max_remote_candidates": 100,
+        "max_peer_reflexive": 32,
+        "max_early_checks": 16,
+        "max_local_addresses": 32,
+        "max_stun_servers": 16,
+        "reflexive_acceptance_wait": 0.1,
+        "relay_acceptance_wait": 0.5,
+        "renomination_wait": 1.0,
+        "patience": 5.0,
+        "failure_timeout": 15.0,
+        "consent_interval": 5.0,
+        "consent_timeout": 30.0,
+        "consent_retry_interval": 0.5,
+        "backup_interval": 15.0,
+        "backup_search_interval": 1.0,
+        "backup_confirmation_time": 0.9,
+        "max_backup_pairs": 3,
+        "disconnected_timeout": 5.0,
+        "disconnected_patience": 1.5,
+    }

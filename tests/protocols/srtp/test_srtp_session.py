@@ -305,3 +305,24 @@ def test_the_largest_packets_fit_with_the_longest_trailer(profile: Profile) -> N
     assert right.unprotect_rtcp(left.protect_rtcp(largest)) == largest
     with pytest.raises(ValueError, match="RTCP"):
         left.protect_rtcp(rtcp(words=(MAX_RTCP_SIZE - 8) // 4 + 1))
+
+
+def test_defaults_are_what_the_documentation_says() -> None:
+    assert attrs.asdict(SrtpOptions()) == {"window_size": 1024, "max_inbound_sources": 1024}
+    assert not any(attrs.astuple(PacketCounters()))
+
+
+@pytest.mark.parametrize("sources", [0, 1, 15])
+@pytest.mark.parametrize("words", [None, 0, 3])
+@pytest.mark.parametrize("missing", [0, 1, 4])
+def test_a_header_ends_within_its_packet(sources: int, words: int | None, missing: int) -> None:
+    """RFC 3550 section 5.1: 12 bytes, 4 for each source, and 4 of extension before its words."""
+    left, right = pair()
+    header = bytes((0x80 | 0x10 * (words is not None) | sources, 96)) + bytes(9) + b"\1" + bytes(4 * sources)
+    if words is not None:
+        header += b"\xbe\xde" + words.to_bytes(2, "big") + bytes(4 * words)
+    if missing:
+        with pytest.raises(ValueError, match="RTP"):
+            left.protect(header[: len(header) - missing])
+    else:
+        assert right.unprotect(left.protect(header)) == header

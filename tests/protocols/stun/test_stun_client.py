@@ -1,6 +1,7 @@
 import math
 import random
 
+import attrs
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -312,3 +313,12 @@ def test_an_authentic_response_of_another_path_is_counted_and_ends_nothing(
     assert client.dropped == {"misdirected": 1}
     client.receive([Datagram(response, LOCAL, SERVER)], 0.2)
     assert len(client.events()) == 1
+
+
+def test_options_are_what_the_documentation_says() -> None:
+    assert attrs.asdict(TransactionOptions()) == {
+        "rto": 0.5,
+        "max_transmissions": 7,
+        "final_wait": 16.0,
+        "max_transactions": 512,
+    }
