@@ -75,6 +75,13 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (f"{_SCTP}/heartbeat.py", "PathMonitor: 0.0  ->  (1.0)"): (
         "The time of a HEARTBEAT is read only while there is a nonce, and set with it."
     ),
+    (f"{_SCTP}/outbox.py", "Outbox.__init__: 0  ->  (1)"): (
+        "It is read only until a time that is minus infinity at first, and set with that time."
+    ),
+    (
+        f"{_SCTP}/tx/transmitter.py",
+        "Transmitter._fill_new: active and space >= _SMALLEST_CHUNK  ->  (active)",
+    ): "The queue makes no chunk for less space: leaving the loop saves time.",
     (f"{_SCTP}/outbox.py", "Outbox._plan: 0  ->  (1)"): "No batch is as small as a byte.",
     (
         f"{_SCTP}/rx/reassembly.py",

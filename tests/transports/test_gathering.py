@@ -9,6 +9,7 @@ import trio
 import trio.testing
 
 from tests.strategies.wires import ScriptedNetwork, ScriptedSocket
+from trio_rtc import errors
 from trio_rtc.codecs import VideoDecoderOptions
 from trio_rtc.protocols._contract import Datagram
 from trio_rtc.protocols.ice import (
@@ -197,6 +198,7 @@ async def test_closed_sockets_are_forgotten() -> None:
         assert len(gathering._gatherer._opened) == 2
         gathering.close()
         assert gathering._gatherer._opened == {}
+        assert [opened.closed for opened in gathering.network.sockets] == [True, True]
         nursery.cancel_scope.cancel()
 
 
@@ -343,3 +345,24 @@ def test_hosts_in_urls_lose_their_brackets() -> None:
         "198.51.100.7",
         "stun.example",
     ]
+
+
+@pytest.mark.parametrize("port", [0, 1, 65535, 65536])
+def test_ports_in_urls(port: int) -> None:
+    url = f"stun:stun.example:{port}"
+    if 0 < port < 65536:
+        assert IceServerUrl.parse(url).port == port
+    else:
+        with pytest.raises(errors.SyntaxError, match="impossible port"):
+            IceServerUrl.parse(url)
+
+
+def test_transports_in_urls() -> None:
+    found = {
+        url: IceServerUrl.parse(url).transport
+        for url in ("stun:a", "stuns:a", "turn:a", "turns:a", "turn:a?transport=TCP", "turns:a?transport=udp")
+    }
+    assert [*found.values()] == ["udp", "tcp", "udp", "tcp", "tcp", "udp"]
+    for url in ("stun:a?transport=udp", "turn:a?transport=sctp", "http:a"):
+        with pytest.raises(errors.SyntaxError):
+            IceServerUrl.parse(url)

@@ -10,11 +10,13 @@ from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.ice import (
     Candidate,
     IceOptions,
+    IceRole,
     UnusableCandidate,
     compute_foundation,
     compute_priority,
 )
 from trio_rtc.protocols.ice.candidate import is_link_local
+from trio_rtc.protocols.ice.check_list import compute_pair_priority
 from trio_rtc.protocols.ice.generation import Generation
 from trio_rtc.protocols.ice.remote_candidates import EarlyCheck, RemoteCandidate, RemoteCandidates
 
@@ -329,3 +331,13 @@ def test_a_candidate_replaces_a_peer_reflexive_one_at_its_address() -> None:
     assert table.add_peer_reflexive(told.address, 7) is not None
     assert table.add(told)
     assert not table.add(told)
+
+
+@pytest.mark.parametrize(
+    ("controlling", "controlled", "priority"),
+    [(5, 3, (3 << 32) + 11), (3, 5, (3 << 32) + 10), (4, 4, (4 << 32) + 8), (0, 1, 2), (1, 0, 3)],
+)
+def test_priorities_of_pairs(controlling: int, controlled: int, priority: int) -> None:
+    """RFC 8445 section 6.1.2.3."""
+    assert compute_pair_priority(IceRole.CONTROLLING, controlling, controlled) == priority
+    assert compute_pair_priority(IceRole.CONTROLLED, controlled, controlling) == priority

@@ -526,3 +526,20 @@ def test_a_message_out_of_turn_that_comes_twice_or_too_late_is_stale() -> None:
         assert reassembly.stale == stale
     assert [reassembly.take(1) for _ in range(4)] == [(51, b"\0"), (51, b"\1"), (51, b"\2"), None]
     assert reassembly.charged == 0
+
+
+def test_what_a_forward_tsn_frees_is_no_longer_held() -> None:
+    reassembly = Reassembly(10_000)
+    for number, ssn in enumerate((1, 3, 4, 9)):
+        reassembly.add(number, (0, WHOLE, 0, number, 1, ssn, 51), b"x")
+    reassembly.add(20, (0, BEGIN, 0, 20, 2, 0, 51), b"x")
+    assert reassembly._waiting_count == 4
+    reassembly.skip(20, ((1, 2),))
+    assert [reassembly.take(1) for _ in range(4)] == [(51, b"x")] * 3 + [None]
+    assert reassembly._waiting_count == 1
+    assert reassembly.charged == 1 + OVERHEAD
+    assert reassembly._runs_by_first == reassembly._runs_by_last == {}
+    reassembly.skip(20, ((1, 20),))
+    assert reassembly.take(1) == (51, b"x")
+    assert reassembly._waiting_count == reassembly.charged == 0
+    assert reassembly._waiting == {}

@@ -246,6 +246,15 @@ def test_small_chunks_count_as_one_report_a_sack() -> None:
         assert made.lost == lost
 
 
+def test_the_chunk_behind_the_cumulative_tsn_may_be_taken_back() -> None:
+    made = outstanding(8)
+    made.acknowledge_ahead([(1, 3)])
+    assert made.flight == 500
+    made.acknowledge_ahead([(2, 2)])
+    assert made.flight == 700
+    assert made.ahead == {2}
+
+
 def test_retransmissions_are_counted() -> None:
     made = outstanding(1)
     for count in (1, 2, 3):
@@ -819,6 +828,19 @@ def test_a_window_grows_only_if_less_than_a_packet_of_it_was_free(flight: int, g
     controller = RenoController(1000, 10_000, 1 << 20)
     controller.acknowledged(500, flight, 0.0)
     assert controller.congestion_window == (10_500 if grows else 10_000)
+
+
+@pytest.mark.parametrize("event", ["packet_lost", "timed_out"])
+def test_congestion_avoidance_begins_anew_after_a_loss(event: str) -> None:
+    controller = RenoController(1000, 20_000, 1 << 20)
+    controller.slow_start_threshold = 1
+    controller.acknowledged(19_999, 20_000, 0.0)
+    getattr(controller, event)(0.0)
+    controller.congestion_window, controller.slow_start_threshold = 10_000, 1
+    controller.acknowledged(9999, 10_000, 0.0)
+    assert controller.congestion_window == 10_000
+    controller.acknowledged(1, 10_000, 0.0)
+    assert controller.congestion_window == 11_000
 
 
 def test_congestion_windows_are_bounded() -> None:

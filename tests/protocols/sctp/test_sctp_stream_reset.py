@@ -7,9 +7,12 @@ import pytest
 from tests.strategies.sctp_pair import DATA, INIT_ACK, RE_CONFIG, LoseNth, SctpPair, chunk_kinds, lose_share
 from tests.strategies.work import count_lines
 from trio_rtc.protocols.sctp import IncomingStreamsReset, OutgoingResetFailed, OutgoingStreamsReset
+from trio_rtc.protocols.sctp.packet.chunks import ReConfig
 from trio_rtc.protocols.sctp.packet.header import add_checksum
 from trio_rtc.protocols.sctp.packet.reconfiguration import OutgoingResetRequest, ReconfigurationResponse
+from trio_rtc.protocols.sctp.rx.receiver import Receiver
 from trio_rtc.protocols.sctp.stream_reset import StreamReset
+from trio_rtc.protocols.sctp.tx.send_queue import SendQueue
 
 
 def test_streams_are_reset_after_their_messages_and_can_be_used_again() -> None:
@@ -197,3 +200,32 @@ def test_two_hundred_streams_fit_a_request(count: int, requests: list[int]) -> N
     )
     done = [event.stream_ids for event in pair.left.events if isinstance(event, OutgoingStreamsReset)]
     assert [len(ids) for ids in done] == requests
+
+
+def test_only_the_answer_to_the_request_in_flight_counts() -> None:
+    resets = StreamReset(5, 2, True)
+    queue = SendQueue(1000)
+    queue.begin_reset(1)
+    resets._request = OutgoingResetRequest(5, 1, 0, (1,))
+    receiver = Receiver(1, buffer_size=10_000, max_message_size=1000, streams=10, ack_delay=0.1)
+    for sequence in (4, 6):
+        chunk = ReConfig((ReconfigurationResponse(sequence, 1).encode(),))
+        assert resets.handle_chunk(chunk, receiver, queue) == []
+        assert resets.is_busy
+    chunk = ReConfig((ReconfigurationResponse(5, 1).encode(),))
+    assert resets.handle_chunk(chunk, receiver, queue) == [OutgoingStreamsReset((1,))]
+    assert resets.handle_chunk(chunk, receiver, queue) == []
+    assert not resets.is_busy
+
+
+def test_a_peer_that_cannot_reset_is_told_once_for_each_stream() -> None:
+    queue = SendQueue(1000)
+    resets = StreamReset(5, 2, False)
+    for stream in (1, 3):
+        queue.begin_reset(stream)
+        resets.want(stream)
+    transmitter = SctpPair().connect().left.association._lifecycle.block
+    assert transmitter is not None
+    assert resets.prepare(queue, transmitter.transmitter) == [OutgoingResetFailed((1, 3))]
+    assert resets.prepare(queue, transmitter.transmitter) == []
+    assert not resets.is_busy
