@@ -1,8 +1,12 @@
 """Backup pairs: what replaces a selected pair that falls silent, how soon, and what keeping it ready costs."""
 
 import functools
+import math
 import random
+from types import SimpleNamespace
+from typing import Any
 
+import attrs
 import pytest
 
 from tests.strategies.ice_network import Host, IceNetwork, Route, are_connected, signal
@@ -11,11 +15,13 @@ from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import (
     Agent,
     Candidate,
+    CheckState,
     IceOptions,
     IceRole,
     SelectedPairChanged,
     StateChanged,
 )
+from trio_rtc.protocols.ice.backup import BackupPairs
 from trio_rtc.protocols.stun import Message, MessageClass
 
 ALICE, ALICE_6 = Address("10.0.0.1", 10000), Address("2001:db8::1", 10000)
@@ -307,3 +313,180 @@ def test_a_backup_that_is_not_answered_replaces_nothing() -> None:
     answer_until(agent, peer, 10.0, 35.0, ALICE)
     assert remote_in_use(agent) == BOB
     assert state_changes(agent) == ["disconnected"]
+
+
+# The rules of its own, at their bounds.
+
+
+@attrs.define(eq=False)
+class FakePair:
+    """What backup pairs read of a pair."""
+
+    base: str
+    host: str
+    priority: int
+    state: CheckState = CheckState.SUCCEEDED
+    replaced: bool = False
+    checked_at: float = 0.0
+    answered_at: float = 0.0
+
+    @property
+    def local(self) -> Any:
+        return SimpleNamespace(base=Address(self.base, 1))
+
+    @property
+    def remote(self) -> Any:
+        return SimpleNamespace(address=Address(self.host, 1))
+
+
+class FakeList(list[FakePair]):
+    """A check list of such pairs."""
+
+    concluded = True
+
+    @property
+    def unchecked(self) -> list[FakePair]:
+        return [pair for pair in self if pair.state is CheckState.FROZEN]
+
+    def trigger(self, pair: FakePair) -> None:
+        pair.state = CheckState.WAITING
+
+
+class Backups:
+    """Backup pairs of fake pairs, and what they have asked for."""
+
+    def __init__(self, *pairs: FakePair, **options: Any) -> None:
+        self.sent: list[FakePair] = []
+        self.revoked: list[FakePair] = []
+        generation = SimpleNamespace(check_list=FakeList(pairs))
+        self.consent: Any = SimpleNamespace(unanswered_since=math.inf)
+        self.selected: Any = pairs[0]
+        self.core = BackupPairs(
+            IceOptions(**options),
+            connectivity=SimpleNamespace(  # type: ignore[arg-type]
+                generation=generation, revoke_consent=lambda _, pair: self.revoked.append(pair)
+            ),
+            requester=SimpleNamespace(  # type: ignore[arg-type]
+                send_consent_check=lambda _, pair, *, nominates, now: self.sent.append(pair)
+            ),
+        )
+
+    def update(self, now: float) -> None:
+        self.core.update(self.selected, self.consent, now)
+
+    def next_timer(self) -> float:
+        return self.core.next_timer(self.selected, self.consent)
+
+
+SELECTED = ("a", "x", 9)
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked_at", "replaced"),
+    [
+        # Answered for 0.9 s.
+        *(([10.0, 10.9], 10.9, True), ([10.0, 10.89], 10.9, False), ([10.0], 11.0, False)),
+        # The last answer is less than 1.5 s old.
+        *(([10.0, 10.9], 12.39, True), ([10.0, 10.9], 12.4, False)),
+        # After 1.5 s without an answer, the time begins anew.
+        *(([10.0, 11.49], 11.5, True), ([10.0, 11.5], 11.6, False), ([10.0, 11.5, 12.4], 12.4, True)),
+    ],
+)
+def test_how_long_a_backup_must_have_been_answered(
+    answers: list[float], asked_at: float, replaced: bool
+) -> None:
+    backup: Any = FakePair("b", "y", 5)
+    made = Backups(FakePair(*SELECTED), backup)
+    made.consent.unanswered_since = 9.0
+    for now in answers:
+        made.core.record_answer(backup, made.consent, now)
+    assert (made.core.find_replacement(made.selected, asked_at) is backup) is replaced
+
+
+def test_answers_count_only_while_the_selected_pair_is_silent() -> None:
+    backup: Any = FakePair("b", "y", 5)
+    made = Backups(FakePair(*SELECTED), backup)
+    for silent_since in (math.inf, 9.0, math.inf, 20.0):
+        made.consent.unanswered_since = silent_since
+        if silent_since == 20.0:
+            # What was noted before the selected pair was answered again is forgotten.
+            assert made.core.find_replacement(made.selected, 11.0) is None
+            continue
+        for now in (10.0, 10.9):
+            made.core.record_answer(backup, made.consent, now)
+        found = made.core.find_replacement(made.selected, 10.9)
+        if silent_since == math.inf:
+            made.update(11.0)
+            made.sent.clear()
+        else:
+            assert found is backup
+
+
+def test_the_best_backup_replaces_and_those_that_differ_most_are_kept() -> None:
+    pairs = [
+        FakePair(*SELECTED),
+        FakePair("a", "x", 8),
+        FakePair("b", "x", 3),
+        FakePair("a", "y", 4),
+        FakePair("b", "y", 1),
+        FakePair("b", "y", 99, CheckState.FAILED),
+    ]
+    made = Backups(*pairs, max_backup_pairs=3)
+    assert made.core._find_backups(made.selected) == [pairs[4], pairs[3], pairs[2]]
+    made.consent.unanswered_since = 9.0
+    backups: list[Any] = pairs[2:5]
+    for now in (10.0, 11.0):
+        for backup in backups:
+            made.core.record_answer(backup, made.consent, now)
+    assert made.core.find_replacement(made.selected, 11.0) is pairs[3]
+
+
+@pytest.mark.parametrize(
+    ("checked_at", "silent_since", "due"),
+    [(0.0, math.inf, 15.0), (3.0, math.inf, 18.0), (0.0, 4.0, 4.5), (6.0, 4.0, 6.5), (0.0, 14.9, 15.0)],
+)
+def test_when_a_backup_is_checked(checked_at: float, silent_since: float, due: float) -> None:
+    backup = FakePair("b", "y", 5, checked_at=checked_at)
+    made = Backups(FakePair(*SELECTED), backup)
+    made.consent.unanswered_since = silent_since
+    assert made.next_timer() == due
+    made.update(due - 0.001)
+    assert made.sent == []
+    made.update(due)
+    assert made.sent == [backup]
+
+
+@pytest.mark.parametrize(("now", "revoked"), [(39.9, False), (40.0, True)])
+def test_consent_of_a_replaced_pair_ends_thirty_seconds_after_its_last_answer(
+    now: float, revoked: bool
+) -> None:
+    replaced = FakePair("b", "y", 5, CheckState.FAILED, replaced=True, answered_at=10.0)
+    made = Backups(FakePair(*SELECTED), replaced)
+    assert made.next_timer() == 40.0
+    made.update(now)
+    assert made.revoked == [replaced] * revoked
+
+
+def test_one_more_pair_is_checked_each_second() -> None:
+    pairs = [FakePair(*SELECTED), *(FakePair("b", "y", priority, CheckState.FROZEN) for priority in (1, 2))]
+    made = Backups(*pairs)
+    made.update(10.0)
+    assert made.next_timer() == 11.0
+    made.update(10.9)
+    assert [pair.state for pair in pairs[1:]] == [CheckState.FROZEN] * 2
+    made.update(11.0)
+    assert [pair.state for pair in pairs[1:]] == [CheckState.FROZEN, CheckState.WAITING]
+    assert made.next_timer() == 12.0
+    made.update(12.0)
+    assert [pair.state for pair in pairs[1:]] == [CheckState.WAITING] * 2
+    made.update(12.5)
+    assert made.next_timer() == math.inf
+
+
+@pytest.mark.parametrize(("limit", "searches"), [(1, False), (2, True)])
+def test_no_further_pair_is_checked_when_there_are_enough(limit: int, searches: bool) -> None:
+    pairs = (FakePair(*SELECTED), FakePair("b", "x", 5), FakePair("b", "y", 5, CheckState.FROZEN))
+    made = Backups(*pairs, max_backup_pairs=limit)
+    for now in (1.0, 2.0):
+        made.update(now)
+    assert (pairs[2].state is CheckState.WAITING) is searches

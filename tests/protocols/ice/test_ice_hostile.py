@@ -3,6 +3,7 @@
 import math
 import random
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -251,6 +252,17 @@ def test_repeated_checks_leave_at_most_two_transactions_a_pair() -> None:
             Message.parse(datagram.data).transaction_id for datagram in agent.datagrams_to_send(now)
         }
     assert len(identifiers) <= 2
+
+
+@pytest.mark.parametrize("method", [2, 3, 0xFFF])
+def test_a_request_of_another_method_is_dropped_and_counted(method: int) -> None:
+    agent, peer = make_agent()
+    agent.set_remote_parameters(peer.parameters, 0.0)
+    request = attrs.evolve(peer.request(), method=method)
+    agent.receive([Datagram(request.encode(key=peer.key), ALICE, BOB)], 0.0)
+    assert agent.datagrams_to_send(0.0) == []
+    assert agent.dropped == {"unknown-method": 1}
+    assert agent.pairs == ()
 
 
 @given(st.lists(st.binary(max_size=120), max_size=6))
