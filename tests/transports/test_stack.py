@@ -302,6 +302,16 @@ async def test_goodbyes_go_from_the_top_and_reach_the_peer() -> None:
         assert closed.error.cause_code == USER_INITIATED_ABORT
 
 
+async def test_the_dtls_client_has_the_even_streams() -> None:
+    """RFC 8832 section 6."""
+    async with two_stacks() as [client, server]:
+        gather(client, server)
+        for side, stream in ((client, 0), (server, 1)):
+            side.start_upper_layers()
+            key = side.stack.control.create_channel(ChannelParameters())
+            assert side.stack.control.stream_id(key) == stream
+
+
 async def test_goodbyes_without_a_connection_are_short() -> None:
     async with two_stacks() as [client, _]:
         await client.stack.say_goodbye()

@@ -3,6 +3,7 @@
 import math
 import random
 
+import attrs
 import pytest
 
 from trio_rtc.enums import RTCIceCandidateType, RTCIceGathererState
@@ -230,6 +231,33 @@ def test_malformed_answers_of_a_server_count_as_none() -> None:
     empty = Message(request.method, success_response(request, ALICE).message_class, request.transaction_id)
     agent.receive([Datagram(empty.encode(), ALICE, SERVER)], 0.1)
     assert [error.error_code for error in errors(agent.events())] == [701]
+
+
+def test_an_error_that_names_an_address_is_an_error() -> None:
+    agent = make_agent()
+    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.events()
+    (query,) = agent.datagrams_to_send(0.0)
+    request = Message.parse(query.data)
+    refused, answer = error_response(request, ErrorCode(403, "no")), success_response(request, OUTSIDE)
+    both = attrs.evolve(refused, attributes=(*refused.attributes, *answer.attributes))
+    agent.receive([Datagram(both.encode(), ALICE, SERVER)], 0.1)
+    events = agent.events()
+    assert candidates(events) == []
+    assert [error.error_code for error in errors(events)] == [403]
+
+
+def test_a_reflexive_candidate_is_among_those_of_the_agent() -> None:
+    agent = make_agent()
+    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.local_addresses_complete(0.0)
+    (query,) = agent.datagrams_to_send(0.0)
+    respond(agent, query, OUTSIDE, 0.1)
+    found = [(candidate.type, candidate.transport_address) for candidate in agent.local_candidates]
+    assert found == [("host", ALICE), ("srflx", OUTSIDE)]
+    assert candidates(agent.events()) == list(agent.local_candidates)
 
 
 def test_a_mapped_address_of_the_other_family_is_no_candidate() -> None:
