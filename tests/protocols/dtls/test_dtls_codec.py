@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.dtls import CIPHER_SUITES, SRTP_PROFILES, NamedGroup
+from trio_rtc.protocols.dtls import CIPHER_SUITES, SRTP_PROFILES, AlertDescription, NamedGroup
+from trio_rtc.protocols.dtls.alert import AlertLevel
 from trio_rtc.protocols.dtls.extensions import (
+    EMPTY_RENEGOTIATION_INFO,
+    UNCOMPRESSED_POINTS,
     ExtensionType,
     encode_use_srtp,
     parse_number_list,
@@ -40,6 +43,7 @@ from trio_rtc.protocols.dtls.reassembly import (
     Reassembler,
     parse_fragments,
 )
+from trio_rtc.protocols.dtls.record import MAX_FRAGMENT, MAX_PLAINTEXT, ContentType
 from trio_rtc.protocols.dtls.signature import SignatureScheme
 
 numbers = st.integers(0, 0xFFFF)
@@ -227,6 +231,18 @@ def test_numbers_of_the_registries_of_iana() -> None:
     assert [kind.value for kind in HandshakeType] == [0, 1, 2, 3, 11, 12, 13, 14, 15, 16, 20]
     assert [kind.value for kind in ExtensionType] == [10, 11, 13, 14, 23, 43, 0xFF01]
     assert [kind.value for kind in CertificateType] == [1, 64]
+    assert [kind.value for kind in ContentType] == [20, 21, 22, 23]
+    assert [level.value for level in AlertLevel] == [1, 2]
+    assert [alert.value for alert in AlertDescription] == [
+        *(0, 10, 20, 22, 40, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 70, 71, 80, 90, 100, 110)
+    ]
+    assert [(profile.key_length, profile.salt_length) for profile in SRTP_PROFILES] == [
+        *((32, 12), (16, 12), (16, 14))
+    ]
+    assert UNCOMPRESSED_POINTS == b"\1\0"
+    assert EMPTY_RENEGOTIATION_INFO == b"\0"
+    # RFC 5246 section 6.2: 2^14 bytes, and 2,048 more under a cipher.
+    assert (MAX_PLAINTEXT, MAX_FRAGMENT) == (16_384, 18_432)
 
 
 # Reassembly

@@ -1,5 +1,6 @@
 """The key schedule against published vectors."""
 
+import hashlib
 import random
 
 import pytest
@@ -18,7 +19,7 @@ from trio_rtc.protocols.dtls import (
 from trio_rtc.protocols.dtls.alert import HandshakeFailure
 from trio_rtc.protocols.dtls.cipher_suites import ECDHE_ECDSA_AES_128_GCM, CipherSuite
 from trio_rtc.protocols.dtls.key_exchange import EphemeralKey
-from trio_rtc.protocols.dtls.key_schedule import SessionSecrets, prf
+from trio_rtc.protocols.dtls.key_schedule import SessionSecrets, hash_of, prf
 
 # The vector for the PRF of TLS 1.2 with SHA-256 that was posted to the TLS working group's list.
 PRF_SECRET = bytes.fromhex("9bbe436ba940f017b17652849a71db35")
@@ -35,6 +36,24 @@ def test_the_pseudorandom_function() -> None:
     assert prf(hashes.SHA256(), PRF_SECRET, b"test label", PRF_SEED, 100) == PRF_OUTPUT
     assert prf(hashes.SHA256(), PRF_SECRET, b"test label", PRF_SEED, 33) == PRF_OUTPUT[:33]
     assert prf(hashes.SHA256(), PRF_SECRET, b"test label", PRF_SEED, 0) == b""
+
+
+@pytest.mark.parametrize(("algorithm", "name"), [(hashes.SHA256(), "sha256"), (hashes.SHA384(), "sha384")])
+def test_the_hash_is_that_of_the_data(algorithm: hashes.HashAlgorithm, name: str) -> None:
+    """Two peers of our own would agree on any."""
+    assert hash_of(algorithm, b"abc") == hashlib.new(name, b"abc").digest()
+
+
+def test_the_master_secret_and_the_verify_data_follow_from_the_transcript() -> None:
+    """RFC 7627 section 4, RFC 5246 section 7.4.9."""
+    derived = secrets()
+    transcript = hashlib.sha256(b"transcript").digest()
+    expected = prf(hashes.SHA256(), b"premaster", b"extended master secret", transcript, 48)
+    assert derived.master_secret == expected
+    for role, label in ((DtlsRole.CLIENT, b"client finished"), (DtlsRole.SERVER, b"server finished")):
+        assert derived.verify_data(role, b"transcript") == prf(
+            hashes.SHA256(), expected, label, transcript, 12
+        )
 
 
 def secrets() -> SessionSecrets:
