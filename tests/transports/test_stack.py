@@ -367,7 +367,9 @@ async def test_channels_end_without_an_association_too() -> None:
         (["disconnected", "failed"], 0),
     ],
 )
-async def test_a_restored_path_is_told_to_rtp_and_to_sctp(states: list[str], restored: int) -> None:
+async def test_a_restored_path_is_told_to_rtp_and_to_sctp(
+    states: list[str], restored: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with two_stacks() as (client, server):
         gather(client, server)
         client.start_upper_layers()
@@ -378,8 +380,8 @@ async def test_a_restored_path_is_told_to_rtp_and_to_sctp(states: list[str], res
         assert stack.rtp is not None
         assert stack.sctp is not None
         told: list[str] = []
-        stack.rtp.call = lambda verb: told.append(f"rtp {verb.__name__}")
-        stack.sctp.path_restored = lambda: told.append("sctp")
+        monkeypatch.setattr(stack.rtp, "call", lambda verb: told.append(f"rtp {verb.__name__}"))
+        monkeypatch.setattr(stack.sctp, "path_restored", lambda: told.append("sctp"))
         for state in states:
             stack._note_path(RTCIceTransportState(state))
         assert told == ["rtp path_restored", "sctp"] * restored

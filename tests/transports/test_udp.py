@@ -760,7 +760,7 @@ class RecordingSocket(socket.socket):
         self.bound: object = None
         self.made.append(self)
 
-    def setsockopt(self, *args: object) -> None:  # type: ignore[override]
+    def setsockopt(self, *args: object) -> None:
         self.options.append(args)
 
     def bind(self, address: object) -> None:

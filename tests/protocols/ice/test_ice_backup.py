@@ -101,9 +101,9 @@ def test_the_other_address_family_replaces_a_dead_one(family: int, seed: int, co
         assert states(host).count("disconnected") <= 1
         assert host.agent.state == "completed"
         # RFC 7675 section 5.1: consent has ended there, and data from there is dropped.
-        (dead,) = (
-            pair for pair in host.agent.pairs if pair.local.base != host.agent.selected_pair.local_base
-        )
+        selected = host.agent.selected_pair
+        assert selected is not None
+        (dead,) = (pair for pair in host.agent.pairs if pair.local.base != selected.local_base)
         assert (dead.state, dead.consent_expired) == ("failed", True)
         assert not host.agent.accepts(*dead.key)
 
@@ -423,7 +423,7 @@ def test_answers_count_only_while_the_selected_pair_is_silent() -> None:
 
 
 def test_the_best_backup_replaces_and_those_that_differ_most_are_kept() -> None:
-    pairs = [
+    pairs: list[Any] = [
         FakePair(*SELECTED),
         FakePair("a", "x", 8),
         FakePair("b", "x", 3),

@@ -18,7 +18,8 @@ from trio_rtc.protocols.ice import (
 from trio_rtc.protocols.ice.candidate import is_link_local
 from trio_rtc.protocols.ice.check_list import compute_pair_priority
 from trio_rtc.protocols.ice.generation import Generation
-from trio_rtc.protocols.ice.remote_candidates import EarlyCheck, RemoteCandidate, RemoteCandidates
+from trio_rtc.protocols.ice.remote_candidates import EarlyCheck, RemoteCandidates
+from trio_rtc.protocols.ice.state import RemoteCandidate
 
 CHROMIUM = [
     "candidate:1097641270 1 udp 2122265343 fd77::2 34622 typ host generation 0 network-id 2",

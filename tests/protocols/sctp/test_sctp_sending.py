@@ -750,6 +750,7 @@ def test_a_restored_path_ends_a_long_time_out() -> None:
     first_deadline = transmitter.t3_deadline
     transmitter.path_restored(0.1)
     assert transmitter.t3_deadline == first_deadline, "nothing has timed out yet"
+    now = 0.0
     for _ in range(4):
         now = transmitter.t3_deadline
         transmitter.handle_timer(now)

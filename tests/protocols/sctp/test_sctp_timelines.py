@@ -4,6 +4,8 @@ A line is the time in milliseconds, the direction, and the chunks: ``DATA`` with
 ``SACK`` with its cumulative TSN, window, and gap blocks.
 """
 
+from typing import Any
+
 import attrs
 
 from tests.strategies.sctp_pair import (
@@ -24,7 +26,7 @@ from tests.strategies.sctp_timeline import Timeline
 from trio_rtc.protocols.sctp import SctpOptions
 
 
-def make_pair(lost: Filter = lose_nothing, **options: int) -> SctpPair:
+def make_pair(lost: Filter = lose_nothing, **options: Any) -> SctpPair:
     """Return a pair with a round trip of 100 ms, whose first TSNs are 100 and 900."""
     left, right = (SctpOptions(initial_tsn=tsn, **options) for tsn in (100, 900))
     return SctpPair(left, right, delay=0.05, lost=lost)
