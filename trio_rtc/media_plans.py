@@ -16,6 +16,10 @@ from .rtp_parameters import (
 from .session.codecs import RTX, NegotiatedCodec, fits_encoders
 from .session.media_plan import MediaPlan
 
+_OPUS_BITRATES = ((8_000, 12_000), (16_000, 20_000))
+_FULLBAND_OPUS_BITRATE = 32_000
+"""Bits a second of speech in one channel, by the highest sampling rate that the peer plays (RFC 7587 section 3.1.1)."""
+
 
 @attrs.frozen
 class SentStream:
@@ -106,16 +110,29 @@ def send_parameters(plan: MediaPlan, streams: Sequence[SentStream]) -> SendParam
 
 
 def _max_bitrate(encoding: RTCRtpEncodingParameters, codecs: Sequence[Codec]) -> int | None:
-    """Return the bitrate of a stream at most: what the application allows, and the peer's ``maxaveragebitrate``."""
+    """Return the largest bitrate of a stream: the application's limit, and the peer's ``maxaveragebitrate``.
+
+    Opus without either gets libwebrtc's default for its channels and bandwidth.
+    """
     first = next((codec for codec in codecs if codec.name.lower() == "opus"), None)
     if first is None or codecs[0].name.lower() not in ("opus", "red"):
         return encoding.max_bitrate
     text = first.parameters.get("maxaveragebitrate", "")
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        return encoding.max_bitrate
+        return _default_opus_bitrate(first) if encoding.max_bitrate is None else encoding.max_bitrate
     # RFC 7587 section 6.1: what lies outside of this range counts as its nearest end.
     wanted = min(max(int(text), 6_000), 510_000)
     return wanted if encoding.max_bitrate is None else min(wanted, encoding.max_bitrate)
+
+
+def _default_opus_bitrate(codec: Codec) -> int:
+    """Return the bitrate of speech in the channels and at the sampling rate that the peer plays."""
+    text = codec.parameters.get("maxplaybackrate", "")
+    playback_rate = int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else codec.clock_rate
+    of_a_channel = next(
+        (bitrate for rate, bitrate in _OPUS_BITRATES if playback_rate <= rate), _FULLBAND_OPUS_BITRATE
+    )
+    return of_a_channel * (2 if codec.parameters.get("stereo") == "1" else 1)
 
 
 def rtp_codec(negotiated: NegotiatedCodec) -> Codec:

@@ -155,6 +155,21 @@ async def test_a_constant_bitrate_has_packets_of_one_size():
     assert len({len(payload) for payload in variable.payloads}) > 3
 
 
+@pytest.mark.parametrize(
+    ("parameters", "size"),
+    [
+        ({}, 80),
+        ({"stereo": True}, 160),
+        ({"max_playback_rate": 16_000}, 50),
+        ({"max_playback_rate": 8_000}, 30),
+    ],
+)
+async def test_the_bitrate_is_that_of_speech(parameters, size):
+    """RFC 7587 section 3.1.1; 32 kbit/s in one channel are 80 bytes in 20 ms."""
+    heard = await heard_by(OpusParameters(cbr=True, use_inband_fec=False, **parameters), broadband)
+    assert {len(payload) for payload in heard.payloads} == {size}
+
+
 async def test_frequencies_that_are_of_no_use_are_not_encoded():
     narrow = await heard_by(OpusParameters(max_playback_rate=8_000), broadband)
     # RFC 6716 section 3.1, table 2: narrow band, by SILK or by CELT.
