@@ -69,6 +69,17 @@ def test_where_the_path_has_room_a_retransmission_does_not_wait_for_the_frame_be
     assert pacer.take_due(0.001) == [99]
 
 
+def test_where_the_path_has_room_a_probe_does_not_wait_until_all_has_been_paid_off() -> None:
+    """A pacer that always has something to send was never paid off: the estimate stayed where it was."""
+    pacer = filled(10)
+    pacer.set_bitrate(960_000.0, 0.0, path_limited=False)
+    assert pacer.take_due(0.0) == [0, 1, 2, 3]
+    pacer.add_probe(cluster(9_600_000.0))
+    assert math.isclose(pacer.next_timer(), 0.005)
+    assert pacer.take_due(0.005)
+    assert pacer.probe_cluster is not None
+
+
 def test_where_the_path_limits_the_target_packets_are_spread() -> None:
     pacer = filled(10)
     pacer.set_bitrate(960_000.0, 0.0, path_limited=False)

@@ -26,6 +26,7 @@ from .delay_based import DelayBased
 from .loss_based import LossBased
 from .loss_reports import LossReports
 from .options import CongestionOptions
+from .packet_trains import PacketTrains
 from .probe_cluster import ProbeCluster
 from .probe_control import PathView, ProbeControl
 from .probe_results import ProbeResults
@@ -60,6 +61,7 @@ class BandwidthEstimator:
         self._loss = LossBased(options)
         self._reports = LossReports(options)
         self._alr = ApplicationLimited(options)
+        self._trains = PacketTrains(options)
         self._probes = ProbeControl(options)
         self._results = ProbeResults(options)
         self._round_trip: float | None = None
@@ -198,8 +200,15 @@ class BandwidthEstimator:
 
     @property
     def path_limited(self) -> bool:
-        """Whether the path, and not the application's maximum, keeps the target from being higher."""
-        return self._available <= self._max
+        """Whether a burst at the pacer's rate would queue on the path.
+
+        Not where the application's maximum limits the target, nor where trains of packets arrive much faster: jitter
+        and loss limit the target there, and not the capacity.
+        """
+        if self._available > self._max:
+            return False
+        arriving = self._trains.bitrate
+        return arriving is None or arriving < self._options.train_headroom * self._target
 
     @property
     def round_trip_time(self) -> float | None:
@@ -261,6 +270,7 @@ class BandwidthEstimator:
         if feedback.gap:
             self._acknowledged.interrupted()
         self._acknowledged.received(feedback.received)
+        self._trains.add(feedback.received)
         for packet in feedback.received:
             if packet.probe_cluster is not None:
                 self._results.received(packet)

@@ -138,8 +138,13 @@ class CongestionOptions:
         pacing_factor: Pacer's rate as a multiple of the target (libwebrtc: 2.5).
         pacing_burst: How far packets may be ahead of the pacer's rate where the path limits the target: a whole frame
             at once would be a queue of its own before the bottleneck.
-        pacing_burst_unlimited: The same where the path carries more than the application needs (libwebrtc: 40 ms, on
-            every path). A usual frame then leaves at once, and is not spread over its pacing time at the peer.
+        pacing_burst_unlimited: The same where the path has room for more (libwebrtc: 40 ms, on every path). A usual
+            frame then leaves at once, and is not spread over its pacing time at the peer.
+        train_gap: Packets that are sent with no longer pauses are a train. At ``pacing_factor`` times 400 kbit/s a full
+            packet takes as long.
+        trains: Number of trains over which the median of their arrival rates is taken.
+        train_headroom: The path has room for bursts if trains arrive at this multiple of the target. Less than
+            ``pacing_factor``, at which they are sent.
         pacer_max_packets: Most packets in the pacer; a further one is refused.
         pacer_max_bytes: Most bytes in the pacer; a further packet is refused.
         pacing_catch_up: How much of the time by which the pacer is called too late it makes up for at once.
@@ -230,6 +235,9 @@ class CongestionOptions:
     pacing_factor: float = attrs.field(default=2.5, validator=_positive)
     pacing_burst: float = attrs.field(default=0.005, validator=_positive)
     pacing_burst_unlimited: float = attrs.field(default=0.04, validator=_positive)
+    train_gap: float = attrs.field(default=0.01, validator=_positive)
+    trains: int = attrs.field(default=16, validator=_at_least_three)
+    train_headroom: float = attrs.field(default=1.75, validator=_above_one)
     pacing_catch_up: float = attrs.field(default=0.1, validator=_not_negative)
     pacer_max_packets: int = attrs.field(default=4_096, validator=_at_least_one)
     pacer_max_bytes: int = attrs.field(default=4 << 20, validator=_at_least_one)

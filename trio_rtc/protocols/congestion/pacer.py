@@ -189,7 +189,7 @@ class Pacer(Generic[ItemT]):
             due = self._probe.due()
             return due if self.packets else max(due, self._padding_asked_at + _PROBE_STEP)
         if self._probes:
-            return self._free_at
+            return self._next_step
         if self._queues[PacketKind.AUDIO]:
             return self._queues[PacketKind.AUDIO][0][0]
         return self._next_step if self.packets else math.inf
@@ -222,7 +222,7 @@ class Pacer(Generic[ItemT]):
         probe = self._probe
         if probe is not None and now > probe.started + _MAX_PROBE_DURATION:
             self._probe = None
-        while self._probe is None and self._probes and self._free_at <= now:
+        while self._probe is None and self._probes and self._next_step <= now:
             cluster = self._probes.popleft()
             if now <= cluster.expires:
                 self._probe = _RunningProbe(cluster, now)
