@@ -80,6 +80,18 @@ def test_where_the_path_has_room_a_probe_does_not_wait_until_all_has_been_paid_o
     assert pacer.probe_cluster is not None
 
 
+def test_where_the_path_has_room_nothing_follows_on_a_probe_at_once() -> None:
+    pacer = filled(10)
+    pacer.set_bitrate(960_000.0, 0.0, path_limited=False)
+    pacer.add_probe(cluster(9_600_000.0))
+    now = 0.0
+    while pacer.take_due(now) and pacer.probe_cluster is not None:
+        assert pacer.next_timer() > now
+        now = pacer.next_timer()
+    assert pacer.packets
+    assert pacer.next_timer() > now
+
+
 def test_where_the_path_limits_the_target_packets_are_spread() -> None:
     pacer = filled(10)
     pacer.set_bitrate(960_000.0, 0.0, path_limited=False)

@@ -238,7 +238,8 @@ class Pacer(Generic[ItemT]):
             probe.packets += 1
         if probe.complete():
             self._probe = None
-            self._free_at = max(probe.due(), now + _PROBE_STEP)
+            # The probe was the burst: the next packets leave when it is over.
+            self._free_at = max(probe.due(), now + _PROBE_STEP) + max(self._burst - _STEP, 0.0)
         return items
 
     def _first(self, audio: bool = False) -> deque[tuple[float, int, ItemT]] | None:
