@@ -89,6 +89,15 @@
 
   const open = ({ kind, ...options }) => kind === "video" ? pattern(options) : tone(options);
 
+  // In a worker, since the page's thread stands still for up to a third of a second when audio is played first.
+  const clock = `onmessage = async ({ data }) => {
+    const reader = data.getReader();
+    for (let { value, done } = await reader.read(); !done; { value, done } = await reader.read()) {
+      postMessage(performance.timeOrigin + performance.now());
+      value.close();
+    }
+  };`;
+
   // -- receiving -----------------------------------------------------------------------------------------------
 
   const trackOf = mid => peer.connection().getTransceivers().find(each => each.mid === mid).receiver.track;
@@ -240,11 +249,11 @@
         document.documentElement.append(element);
         element.play().catch(() => {});
         if (track.kind !== "video") return;
-        const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
-        for (let { value, done } = await reader.read(); !done; { value, done } = await reader.read()) {
-          watched.frames.push(performance.now());
-          value.close();
-        }
+        const { readable } = new MediaStreamTrackProcessor({ track });
+        const worker = new Worker(URL.createObjectURL(new Blob([clock], { type: "text/javascript" })));
+        const { frames } = watched;
+        worker.onmessage = ({ data }) => frames.push(data - performance.timeOrigin);
+        worker.postMessage(readable, [readable]);
       });
     },
     frameTimes: () => ({ ...watched, now: performance.now() }),
