@@ -168,7 +168,7 @@ async def test_nothing_is_buffered_before_the_connection_and_what_was_left_stays
 
 async def test_a_cancelled_block_raises_the_cancellation_alone() -> None:
     """Not a group with one in it, and nothing behind the block runs."""
-    left_by: list[type[BaseException]] = []
+    left_by: list[type[BaseException] | None] = []
     async with two_peers() as peers:
         with trio.CancelScope() as scope:
             try:
@@ -178,7 +178,7 @@ async def test_a_cancelled_block_raises_the_cancellation_alone() -> None:
             except BaseException as error:
                 left_by.append(type(error))
                 raise
-            left_by.append(type(None))
+            left_by.append(None)
         assert left_by == [trio.Cancelled]
         assert scope.cancelled_caught
 
