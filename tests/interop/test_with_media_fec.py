@@ -136,6 +136,10 @@ async def test_sound_is_redundant_both_ways(peers: Peers) -> None:
         (audio,) = call.ours.of_kind("audio")
         mid = audio.mid
         assert mid is not None
+        # A bitrate at which libopus codes the tone with in-band FEC.
+        parameters = audio.sender.get_parameters()
+        parameters.encodings[0].max_bitrate = 64_000
+        await audio.sender.set_parameters(parameters)
         await hear(audio.receiver.track, THEIR_TONE)
         await call.theirs.hear(mid, OUR_TONE)
         call.nursery.start_soon(watch, audio.receiver.track)
