@@ -474,6 +474,7 @@ class Agent:
         self._start_transaction(now)
         if now >= self._failure_due:
             self._connectivity.give_up()
+        self._path.schedule_backups()
         self._outgoing += self._requester.datagrams_to_send(now)
         self._events += self._gatherer.events()
         self._events += self._connectivity.events()

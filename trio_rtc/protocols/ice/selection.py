@@ -67,6 +67,7 @@ class SelectedPath:
         self._connectivity = connectivity
         self._requester = requester
         self._backups = BackupPairs(options, connectivity=connectivity, requester=requester)
+        self._backups_due = math.inf
         self._detour: Detour | None = None
         self._events: list[SelectedPairChanged] = []
         self.current: Selection | None = None
@@ -83,10 +84,15 @@ class SelectedPath:
         current = self.current
         if current is None:
             return math.inf
-        due = current.consent.next_timer
-        if self._is_of_this_generation(current):
-            due = min(due, self._backups.next_timer(current.pair, current.consent))
-        return due
+        return min(current.consent.next_timer, self._backups_due)
+
+    def schedule_backups(self) -> None:
+        """Compute when backup pairs are due, once for all changes: the timer is read with every datagram sent."""
+        current = self.current
+        if current is not None and self._is_of_this_generation(current):
+            self._backups_due = self._backups.next_timer(current.pair, current.consent)
+        else:
+            self._backups_due = math.inf
 
     def update_consent(self, now: float) -> bool:
         """Return whether the selected pair counts as disconnected by now."""
