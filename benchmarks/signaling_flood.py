@@ -55,7 +55,7 @@ async def serve(certificate: str) -> None:
 
 
 class Flood:
-    """What a flooding client does, again and again.
+    """A client that floods the server until it is cancelled.
 
     Args:
         kind: One of ``FLOODS``.

@@ -32,7 +32,7 @@ class Source(Enum):
 
 @attrs.frozen
 class Elapsed:
-    """What a call returns that has more to do than what is measured.
+    """Return value of a case that measures only a part of its call.
 
     Attributes:
         seconds: CPU time of the part that counts.

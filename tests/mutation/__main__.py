@@ -68,7 +68,7 @@ def read_sources(names: list[str]) -> dict[str, str]:
 
 @attrs.define
 class Figures:
-    """What became of the mutants of a target.
+    """Results of the mutants of a target.
 
     Attributes:
         verdicts: How many ended how.

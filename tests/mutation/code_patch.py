@@ -23,7 +23,7 @@ def index_functions(folder: str) -> Functions:
 
 
 def patch(functions: Functions, path: str, source: str, mutated: str) -> bool:
-    """Give the functions that are changed in a file their new code.
+    """Replace the code of the functions that differ between two versions of a file.
 
     Returns:
         Whether that is all that has changed. If not, the module must be imported again.

@@ -11,9 +11,9 @@ import importlib
 import json
 import os
 import resource
+import select
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
@@ -77,8 +77,8 @@ class _Server:
         self.limits = _Limits(self.current)
         self._output = Path("output.txt").absolute()
 
-    def tell_ready(self) -> None:
-        """Say that the tests are collected: until then no file may be mutated."""
+    def report_ready(self) -> None:
+        """Report that the tests are collected. Until then no file may be mutated."""
         print(json.dumps(READY), file=self._answers, flush=True)
 
     def serve(self, run: Callable[[Request], int]) -> None:
@@ -129,7 +129,7 @@ class _CollectedTests:
             return True
         self._items = {item.nodeid: item for item in session.items}
         self._functions = index_functions(os.path.join(os.getcwd(), "trio_rtc"))
-        self._server.tell_ready()
+        self._server.report_ready()
         self._server.serve(lambda request: self._run(session, request))
         return True
 
@@ -147,19 +147,16 @@ class _CollectedTests:
 
 def _wait(process: int, seconds: float) -> int | None:
     """Return the exit code, negative for a signal, or ``None`` if the process was ended for lack of time."""
-    deadline = time.monotonic() + seconds
-    while True:
-        ended, status = os.waitpid(process, os.WNOHANG)
-        late = not ended and time.monotonic() > deadline
-        if late:
-            os.killpg(process, signal.SIGKILL)
-            os.waitpid(process, 0)
-        if ended or late:
-            # What its tests have started and left.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process, signal.SIGKILL)
-            return None if late else os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
+    ended = os.pidfd_open(process)
+    try:
+        is_late = not select.select([ended], [], [], seconds)[0]
+    finally:
+        os.close(ended)
+    # With what its tests have started and left.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process, signal.SIGKILL)
+    _, status = os.waitpid(process, 0)
+    return None if is_late else os.waitstatus_to_exitcode(status)
 
 
 def main(paths: list[str]) -> None:

@@ -67,7 +67,7 @@ class Mutation:
 
     @property
     def name(self) -> str:
-        """What it is called among the mutations of its file, wherever in the file its scope stands."""
+        """Name among the mutations of its file. It does not depend on the position of its scope in the file."""
         which = f" ({self.ordinal})" if self.ordinal > 1 else ""
         return f"{self.scope or 'module'}: {self.description}{which}"
 

@@ -30,7 +30,7 @@ _BROKEN_IMPORT = ("ERROR collecting", "ImportError while loading conftest")
 
 
 class Verdict(enum.Enum):
-    """What became of a mutant."""
+    """Result of running the tests on a mutant."""
 
     SURVIVED = "no test fails"
     FAILED = "a test fails"
@@ -50,7 +50,7 @@ class Outcome:
     """How the run of a mutant ended.
 
     Attributes:
-        verdict: What became of it.
+        verdict: The result.
         test: The test that noticed it; empty if none did or none ran.
         output: What pytest printed.
     """

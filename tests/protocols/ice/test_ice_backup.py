@@ -320,7 +320,7 @@ def test_a_backup_that_is_not_answered_replaces_nothing() -> None:
 
 @attrs.define(eq=False)
 class FakePair:
-    """What backup pairs read of a pair."""
+    """The attributes of a pair that ``BackupPairs`` reads."""
 
     base: str
     host: str

@@ -72,7 +72,7 @@ def parse_fragments(payload: bytes, limit: int = MAX_FRAGMENTS) -> list[Fragment
 
 
 class Outcome(Enum):
-    """What became of a fragment."""
+    """Result of adding a fragment."""
 
     STORED = auto()
     REPEATED = auto()  # of a message that was taken already
