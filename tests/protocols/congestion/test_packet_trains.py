@@ -56,6 +56,16 @@ def test_the_last_trains_decide() -> None:
     assert measured.bitrate == pytest.approx(2.5e6)
 
 
+@pytest.mark.parametrize(("seconds", "bitrate"), [(1.9, 2.5e6), (2.2, None)])
+def test_trains_are_forgotten_when_no_others_are_sent(seconds: float, bitrate: float | None) -> None:
+    """Frames of one packet say nothing of the path, which may have changed."""
+    measured = trains(10)
+    for frame in range(10, 10 + round(seconds / INTERVAL)):
+        at = frame * INTERVAL
+        measured.add([ReceivedPacket(0, at, 7.0 + at, SIZE, None)])
+    assert measured.bitrate == (None if bitrate is None else pytest.approx(bitrate))
+
+
 @pytest.mark.parametrize(("arriving", "limited"), [(0.004, False), (0.016, True)])
 def test_a_path_that_does_not_spread_trains_has_room_for_bursts(arriving: float, limited: bool) -> None:
     """At a target of 1 Mbit/s, trains arrive at 2.5 Mbit/s or at 0.625."""

@@ -143,6 +143,7 @@ class CongestionOptions:
         train_gap: Packets that are sent with no longer pauses are a train. At ``pacing_factor`` times 400 kbit/s a full
             packet takes as long.
         trains: Number of trains over which the median of their arrival rates is taken.
+        train_memory: How long trains count while no others are sent.
         train_headroom: The path has room for bursts if trains arrive at this multiple of the target. Less than
             ``pacing_factor``, at which they are sent.
         pacer_max_packets: Most packets in the pacer; a further one is refused.
@@ -237,6 +238,7 @@ class CongestionOptions:
     pacing_burst_unlimited: float = attrs.field(default=0.04, validator=_positive)
     train_gap: float = attrs.field(default=0.01, validator=_positive)
     trains: int = attrs.field(default=16, validator=_at_least_three)
+    train_memory: float = attrs.field(default=2.0, validator=_positive)
     train_headroom: float = attrs.field(default=1.75, validator=_above_one)
     pacing_catch_up: float = attrs.field(default=0.1, validator=_not_negative)
     pacer_max_packets: int = attrs.field(default=4_096, validator=_at_least_one)

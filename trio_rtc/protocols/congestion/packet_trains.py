@@ -21,7 +21,7 @@ class PacketTrains:
     """Measures the arrival rate of the last trains.
 
     A train has at least three packets, each sent at most ``train_gap`` after the one before. Packets that are overtaken
-    do not count.
+    do not count. Where nothing is sent in trains for ``train_memory``, as at low bitrates, the measurement is dropped.
 
     Attributes:
         bitrate: The median over the last ``trains``, in bits a second, infinite if most arrived at once. ``None``
@@ -30,10 +30,11 @@ class PacketTrains:
 
     def __init__(self, options: CongestionOptions) -> None:
         self._gap = options.train_gap
+        self._memory = options.train_memory
         self._rates: deque[float] = deque(maxlen=options.trains)
         self._packets = 0
         self._bytes = 0
-        self._first_arrival = self._last_arrival = self._last_sent = -math.inf
+        self._first_arrival = self._last_arrival = self._last_sent = self._measured_at = -math.inf
         self.bitrate: float | None = None
 
     def add(self, packets: Sequence[ReceivedPacket]) -> None:
@@ -53,7 +54,11 @@ class PacketTrains:
 
     def _complete(self) -> None:
         if self._packets < _MIN_PACKETS:
+            if self._last_sent > self._measured_at + self._memory:
+                self._rates.clear()
+                self.bitrate = None
             return
+        self._measured_at = self._last_sent
         duration = self._last_arrival - self._first_arrival
         self._rates.append(8 * self._bytes / duration if duration >= _SHORTEST else math.inf)
         if len(self._rates) >= _MIN_TRAINS:
