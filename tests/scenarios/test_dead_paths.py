@@ -8,11 +8,11 @@ import pytest
 import trio
 
 from tests.strategies.metered_calls import FRAME_RATE, metered_call
-from tests.strategies.peers import Peers, channel_pair, settings_for, two_peers
+from tests.strategies.peers import Peers, channel_pair, travelling_alice, two_peers
 from tests.strategies.stories import messages_pass
 from trio_rtc import RTCDataChannel, RTCPeerConnection
 from trio_rtc.protocols._contract import Address
-from trio_rtc.testing import Drop, Link, Packet, Pass, SimulatedNetwork
+from trio_rtc.testing import Drop, Link, Packet, Pass
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -166,16 +166,8 @@ async def test_an_outage_of_both_families_changes_no_pair(offerer: str, link: st
 @pytest.mark.parametrize("offers", [True, False], ids=["alice-offers", "bob-offers"])
 async def test_data_moves_to_the_other_interface(offers: bool) -> None:
     """Alice's interface loses its network but keeps its address, so that nothing tells her."""
-    network = SimulatedNetwork(link=Link(delay=0.02))
-    hosts = (
-        network.add_host("alice", {"wlan0": ["10.0.0.1"], "wwan0": ["100.64.0.1"]}),
-        network.add_host("bob", ["10.0.0.2"]),
-    )
-    async with (
-        network,
-        RTCPeerConnection(settings=settings_for(hosts[0], 0)) as alice,
-        RTCPeerConnection(settings=settings_for(hosts[1], 1)) as bob,
-    ):
+    async with travelling_alice(Link(delay=0.02)) as peers:
+        alice, bob = peers.alice, peers.bob
         channels = await channel_pair(*((alice, bob) if offers else (bob, alice)))
         await trio.sleep(5)
         died = host_in_use(alice)
@@ -183,7 +175,7 @@ async def test_data_moves_to_the_other_interface(offers: bool) -> None:
         def drop(packet: Packet) -> Pass | Drop:
             return Drop() if died in (packet.source.host, packet.destination.host) else Pass()
 
-        network.add_filter(drop)
+        peers.network.add_filter(drop)
         with trio.fail_after(SECONDS_TO_SWITCH):
             await messages_pass(*channels)
         assert host_in_use(alice) != died

@@ -1,33 +1,13 @@
 """A host changes its network: an ICE restart finds the new addresses, and the channel never notices."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import pytest
 import trio
 
-from tests.strategies.peers import Peers, channel_pair, connect, negotiate, settings_for, trickle
+from tests.strategies.peers import channel_pair, connect, negotiate, travelling_alice, trickle
 from tests.strategies.stories import messages_pass, state_reached
 from trio_rtc import RTCPeerConnection
-from trio_rtc.testing import SimulatedNetwork
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
-
-
-@asynccontextmanager
-async def travelling_alice() -> AsyncIterator[Peers]:
-    """Alice has two interfaces, Bob one."""
-    network = SimulatedNetwork()
-    hosts = (
-        network.add_host("alice", {"wlan0": ["10.0.0.1"], "wwan0": ["100.64.0.1"]}),
-        network.add_host("bob", ["10.0.0.2"]),
-    )
-    async with (
-        network,
-        RTCPeerConnection(settings=settings_for(hosts[0], 0)) as alice,
-        RTCPeerConnection(settings=settings_for(hosts[1], 1)) as bob,
-    ):
-        yield Peers(network, hosts, alice, bob)
 
 
 def hosts_of_candidates(pc: RTCPeerConnection) -> list[str]:

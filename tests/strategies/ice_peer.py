@@ -1,9 +1,11 @@
 """A scripted ICE peer: makes and answers single STUN messages, so that a test can misbehave on purpose."""
 
 import itertools
+import random
+from typing import Final
 
 from trio_rtc.protocols._contract import Address, Datagram
-from trio_rtc.protocols.ice import Agent, Candidate, IceParameters
+from trio_rtc.protocols.ice import Agent, Candidate, IceOptions, IceParameters, IceRole
 from trio_rtc.protocols.stun import (
     Attribute,
     AttributeType,
@@ -14,6 +16,23 @@ from trio_rtc.protocols.stun import (
     error_response,
     success_response,
 )
+
+ALICE: Final = Address("10.0.0.1", 10000)
+BOB: Final = Address("10.0.0.2", 2000)
+BOB_AGAIN: Final = Address("10.0.0.3", 3000)
+
+
+def agent_with_two_pairs(role: IceRole) -> tuple[Agent, "ScriptedPeer"]:
+    """Return an agent at ALICE, and its peer with candidates at BOB (better) and BOB_AGAIN. Nothing is answered yet."""
+    agent = Agent(IceOptions(), rng=random.Random(1), role=role)
+    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
+    agent.local_addresses_complete(0.0)
+    peer = ScriptedPeer(agent, ALICE, BOB)
+    agent.set_remote_parameters(peer.parameters, 0.0)
+    agent.add_remote_candidate(peer.candidate(), 0.0)
+    host, port = BOB_AGAIN
+    agent.add_remote_candidate(Candidate.parse(f"candidate:5 1 udp 5 {host} {port} typ host"), 0.0)
+    return agent, peer
 
 
 class ScriptedPeer:
@@ -99,3 +118,19 @@ class ScriptedPeer:
         self.agent.receive(
             [Datagram(response.encode(key=key), datagram.local, source or datagram.remote)], now
         )
+
+    def answer_until(self, now: float, until: float, *targets: Address) -> list[Datagram]:
+        """Run the agent for a while; answer its requests to ``targets`` (all if none are given), and return all."""
+        agent, requests = self.agent, []
+        while now <= until:
+            for datagram in agent.datagrams_to_send(now):
+                if Message.parse(datagram.data).message_class is not MessageClass.REQUEST:
+                    continue
+                requests.append(datagram)
+                if not targets or datagram.remote in targets:
+                    self.answer(datagram, now)
+            now = agent.next_timer()
+            if now <= until:
+                agent.handle_timer(now)
+                assert agent.next_timer() > now
+        return requests

@@ -41,6 +41,22 @@ def settings_for(host: SimulatedHost, seed: int, settings: Settings | None = Non
 
 
 @asynccontextmanager
+async def travelling_alice(link: Link | None = None) -> AsyncIterator[Peers]:
+    """Two peers; Alice has two interfaces, ``wlan0`` with 10.0.0.1 and ``wwan0`` with 100.64.0.1, Bob one."""
+    network = SimulatedNetwork(link=link)
+    hosts = (
+        network.add_host("alice", {"wlan0": ["10.0.0.1"], "wwan0": ["100.64.0.1"]}),
+        network.add_host("bob", ["10.0.0.2"]),
+    )
+    async with (
+        network,
+        RTCPeerConnection(settings=settings_for(hosts[0], 0)) as alice,
+        RTCPeerConnection(settings=settings_for(hosts[1], 1)) as bob,
+    ):
+        yield Peers(network, hosts, alice, bob)
+
+
+@asynccontextmanager
 async def two_peers(
     *,
     seed: int = 0,

@@ -2,7 +2,6 @@
 
 import functools
 import math
-import random
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,11 +9,10 @@ import attrs
 import pytest
 
 from tests.strategies.ice_network import Host, IceNetwork, Route, are_connected, signal
-from tests.strategies.ice_peer import ScriptedPeer
+from tests.strategies.ice_peer import ALICE, BOB, BOB_AGAIN, ScriptedPeer, agent_with_two_pairs
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import (
     Agent,
-    Candidate,
     CheckState,
     IceOptions,
     IceRole,
@@ -24,9 +22,7 @@ from trio_rtc.protocols.ice import (
 from trio_rtc.protocols.ice.backup import BackupPairs
 from trio_rtc.protocols.stun import Message, MessageClass
 
-ALICE, ALICE_6 = Address("10.0.0.1", 10000), Address("2001:db8::1", 10000)
-BOB, BOB_6 = Address("10.0.0.2", 2000), Address("2001:db8::2", 2000)
-BOB_AGAIN = Address("10.0.0.3", 3000)
+ALICE_6, BOB_6 = Address("2001:db8::1", 10000), Address("2001:db8::2", 2000)
 SECONDS_TO_SWITCH = 7.0
 families = pytest.mark.parametrize("family", [6, 4])
 
@@ -204,18 +200,12 @@ def test_only_so_many_pairs_are_kept_checked() -> None:
 
 def two_pairs(role: IceRole) -> tuple[Agent, ScriptedPeer]:
     """Return an agent with valid pairs to BOB (better, nominated) and BOB_AGAIN, answered until 10 s."""
-    agent = Agent(IceOptions(), rng=random.Random(1), role=role)
-    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
-    agent.local_addresses_complete(0.0)
-    peer = ScriptedPeer(agent, ALICE, BOB)
-    agent.set_remote_parameters(peer.parameters, 0.0)
-    agent.add_remote_candidate(peer.candidate(), 0.0)
-    agent.add_remote_candidate(Candidate.parse("candidate:5 1 udp 5 10.0.0.3 3000 typ host"), 0.0)
+    agent, peer = agent_with_two_pairs(role)
     agent.remote_candidates_complete(0.0)
     if role is IceRole.CONTROLLED:
-        answer_until(agent, peer, 0.0, 0.2)
+        peer.answer_until(0.0, 0.2)
         peer.check(0.2, use_candidate=True)
-    answer_until(agent, peer, 0.2, 10.0)
+    peer.answer_until(0.2, 10.0)
     assert [pair.state for pair in agent.pairs] == ["succeeded"] * 2
     assert remote_in_use(agent) == BOB
     agent.events()
@@ -224,25 +214,6 @@ def two_pairs(role: IceRole) -> tuple[Agent, ScriptedPeer]:
 
 def remote_in_use(agent: Agent) -> Address | None:
     return None if agent.selected_pair is None else agent.selected_pair.remote_address
-
-
-def answer_until(
-    agent: Agent, peer: ScriptedPeer, now: float, until: float, *targets: Address
-) -> list[Datagram]:
-    """Return the requests of a while; those to ``targets`` (all if none are given) are answered."""
-    requests: list[Datagram] = []
-    while now <= until:
-        for datagram in agent.datagrams_to_send(now):
-            if Message.parse(datagram.data).message_class is not MessageClass.REQUEST:
-                continue
-            requests.append(datagram)
-            if not targets or datagram.remote in targets:
-                peer.answer(datagram, now)
-        now = agent.next_timer()
-        if now <= until:
-            agent.handle_timer(now)
-            assert agent.next_timer() > now
-    return requests
 
 
 def nominations(requests: list[Datagram]) -> list[Address]:
@@ -255,7 +226,7 @@ def state_changes(agent: Agent) -> list[str]:
 
 def test_a_controlling_agent_nominates_the_backup_and_no_more_the_silent_pair() -> None:
     agent, peer = two_pairs(IceRole.CONTROLLING)
-    requests = answer_until(agent, peer, 10.0, 16.5, BOB_AGAIN)
+    requests = peer.answer_until(10.0, 16.5, BOB_AGAIN)
     assert remote_in_use(agent) == BOB_AGAIN
     nominated = nominations(requests)
     assert nominated.count(BOB) <= 1
@@ -266,31 +237,31 @@ def test_a_controlling_agent_nominates_the_backup_and_no_more_the_silent_pair() 
 def test_a_controlled_peer_that_stays_on_the_first_nomination_is_not_shut_out() -> None:
     """pion and Firefox follow no second nomination of a worse pair: they check and send where they did before."""
     agent, peer = two_pairs(IceRole.CONTROLLING)
-    answer_until(agent, peer, 10.0, 20.0, BOB_AGAIN)
+    peer.answer_until(10.0, 20.0, BOB_AGAIN)
     assert remote_in_use(agent) == BOB_AGAIN
     for now in range(21, 121, 2):
         assert peer.check(float(now)) is not None
         assert agent.accepts(ALICE, BOB)
         assert agent.accepts(ALICE, BOB_AGAIN)
-        answer_until(agent, peer, float(now), now + 1.9)
+        peer.answer_until(float(now), now + 1.9)
     assert remote_in_use(agent) == BOB_AGAIN
     assert agent.state == "completed"
 
 
 def test_a_controlled_agent_does_not_wait_for_a_second_nomination() -> None:
     agent, peer = two_pairs(IceRole.CONTROLLED)
-    answer_until(agent, peer, 10.0, 16.5, BOB_AGAIN)
+    peer.answer_until(10.0, 16.5, BOB_AGAIN)
     assert remote_in_use(agent) == BOB_AGAIN
     # Not "completed": the pair is not nominated.
     assert state_changes(agent) == ["disconnected", "connected"]
-    answer_until(agent, peer, 16.5, 20.0)
+    peer.answer_until(16.5, 20.0)
     # The silent pair is answered again, but not nominated again.
     assert remote_in_use(agent) == BOB_AGAIN
     peer.check(20.0, use_candidate=True)
     (check,) = (each for each in peer.sent if Message.parse(each.data).message_class is MessageClass.REQUEST)
     assert check.remote == BOB
     peer.answer(check, 20.0)
-    answer_until(agent, peer, 20.0, 22.0)
+    peer.answer_until(20.0, 22.0)
     assert remote_in_use(agent) == BOB_AGAIN
     peer.check(22.0, use_candidate=True)
     assert remote_in_use(agent) == BOB
@@ -302,7 +273,7 @@ def test_a_nomination_alone_does_not_bring_a_controlled_agent_back_to_a_silent_p
     agent, peer = two_pairs(IceRole.CONTROLLED)
     for now in range(10, 60):
         peer.check(float(now), use_candidate=True)
-        answer_until(agent, peer, float(now), now + 0.9, BOB_AGAIN)
+        peer.answer_until(float(now), now + 0.9, BOB_AGAIN)
     assert remote_in_use(agent) == BOB_AGAIN
     changes = state_changes(agent)
     assert changes == ["disconnected", "connected"]
@@ -310,7 +281,7 @@ def test_a_nomination_alone_does_not_bring_a_controlled_agent_back_to_a_silent_p
 
 def test_a_backup_that_is_not_answered_replaces_nothing() -> None:
     agent, peer = two_pairs(IceRole.CONTROLLING)
-    answer_until(agent, peer, 10.0, 35.0, ALICE)
+    peer.answer_until(10.0, 35.0, ALICE)
     assert remote_in_use(agent) == BOB
     assert state_changes(agent) == ["disconnected"]
 

@@ -1,17 +1,15 @@
 """Consent freshness: what silence does to a connected pair."""
 
 import itertools
-import random
 
 import attrs
 import pytest
 
 from tests.strategies.ice_network import Host, IceNetwork, are_connected, signal
-from tests.strategies.ice_peer import ScriptedPeer
+from tests.strategies.ice_peer import ALICE, BOB, BOB_AGAIN, ScriptedPeer, agent_with_two_pairs
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import (
     Agent,
-    Candidate,
     IceOptions,
     IceRole,
     SelectedPairChanged,
@@ -19,11 +17,8 @@ from trio_rtc.protocols.ice import (
 )
 from trio_rtc.protocols.stun import Message, MessageClass
 
-ALICE = Address("10.0.0.1", 10000)
-BOB = Address("10.0.0.2", 2000)
 ALICE_6 = Address("2001:db8::1", 10000)
 BOB_6 = Address("2001:db8::2", 2000)
-BOB_AGAIN = Address("10.0.0.3", 3000)
 REQUEST = MessageClass.REQUEST
 
 
@@ -204,33 +199,13 @@ def test_a_dead_peer_with_two_valid_pairs_is_never_connected_again(seed: int, co
 
 def controlled_agent_with_two_pairs() -> tuple[Agent, ScriptedPeer]:
     """Return a controlled agent with valid pairs to BOB (better, nominated) and BOB_AGAIN, answered at 0 s."""
-    agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLED)
-    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
-    agent.local_addresses_complete(0.0)
-    peer = ScriptedPeer(agent, ALICE, BOB)
-    agent.set_remote_parameters(peer.parameters, 0.0)
-    agent.add_remote_candidate(peer.candidate(), 0.0)
-    agent.add_remote_candidate(Candidate.parse("candidate:5 1 udp 5 10.0.0.3 3000 typ host"), 0.0)
-    answer_until(agent, peer, 0.0, 0.1)
+    agent, peer = agent_with_two_pairs(IceRole.CONTROLLED)
+    peer.answer_until(0.0, 0.1)
     assert [pair.state for pair in agent.pairs] == ["succeeded"] * 2
     peer.check(0.1, use_candidate=True)
     assert agent.selected_pair is not None
     assert agent.selected_pair.remote_address == BOB
     return agent, peer
-
-
-def answer_until(agent: Agent, peer: ScriptedPeer, now: float, until: float, *targets: Address) -> None:
-    """Let time pass; requests to ``targets`` (all if none are given) are answered."""
-    while now <= until:
-        for datagram in agent.datagrams_to_send(now):
-            if Message.parse(datagram.data).message_class is not MessageClass.REQUEST:
-                continue
-            if not targets or datagram.remote in targets:
-                peer.answer(datagram, now)
-        now = agent.next_timer()
-        if now <= until:
-            agent.handle_timer(now)
-            assert agent.next_timer() > now
 
 
 def state_changes(agent: Agent) -> list[str]:
@@ -239,16 +214,16 @@ def state_changes(agent: Agent) -> list[str]:
 
 def test_a_newly_nominated_pair_that_is_not_answered_is_left_for_the_one_that_is() -> None:
     agent, peer = controlled_agent_with_two_pairs()
-    answer_until(agent, peer, 0.1, 20.0)
+    peer.answer_until(0.1, 20.0)
     agent.events()
     peer.check(20.0, source=BOB_AGAIN, use_candidate=True)
     assert agent.selected_pair is not None
     assert agent.selected_pair.remote_address == BOB_AGAIN
     assert agent.state == "connected"
     # The last answer on it came at 15 s, so it is checked at once.
-    answer_until(agent, peer, 20.0, 21.4, BOB)
+    peer.answer_until(20.0, 21.4, BOB)
     assert agent.state == "connected"
-    answer_until(agent, peer, 21.4, 22.1, BOB)
+    peer.answer_until(21.4, 22.1, BOB)
     assert agent.selected_pair is not None
     assert agent.selected_pair.remote_address == BOB
     assert state_changes(agent) == ["disconnected", "connected"]
@@ -256,19 +231,19 @@ def test_a_newly_nominated_pair_that_is_not_answered_is_left_for_the_one_that_is
 
 def test_a_newly_nominated_pair_of_a_dead_peer_fails_when_its_consent_ends() -> None:
     agent, peer = controlled_agent_with_two_pairs()
-    answer_until(agent, peer, 0.1, 20.0)
+    peer.answer_until(0.1, 20.0)
     agent.events()
     peer.check(20.0, source=BOB_AGAIN, use_candidate=True)
-    answer_until(agent, peer, 20.0, 44.0, ALICE)
+    peer.answer_until(20.0, 44.0, ALICE)
     assert agent.state == "disconnected"
-    answer_until(agent, peer, 44.0, 50.0, ALICE)
+    peer.answer_until(44.0, 50.0, ALICE)
     assert state_changes(agent) == ["disconnected", "failed"]
 
 
 def test_a_nominated_pair_without_consent_is_checked_before_it_is_selected() -> None:
     """RFC 7675 section 5.1: no application data before consent is obtained."""
     agent, peer = controlled_agent_with_two_pairs()
-    answer_until(agent, peer, 0.1, 50.0, BOB)
+    peer.answer_until(0.1, 50.0, BOB)
     agent.events()
     agent.datagrams_to_send(50.0)
     peer.check(50.0, source=BOB_AGAIN, use_candidate=True)
@@ -316,7 +291,7 @@ def test_a_restart_towards_a_dead_peer_never_reads_connected() -> None:
 def test_consent_that_ends_on_one_pair_ends_on_no_other_that_is_answered() -> None:
     """The better pair falls silent; the other one is answered all the time, and carries data from then on."""
     agent, peer = controlled_agent_with_two_pairs()
-    answer_until(agent, peer, 0.1, 31.0, BOB_AGAIN)
+    peer.answer_until(0.1, 31.0, BOB_AGAIN)
     assert agent.selected_pair is not None
     assert agent.selected_pair.remote_address == BOB_AGAIN
     assert agent.state in ("connected", "completed")
@@ -330,7 +305,7 @@ def test_consent_that_ends_on_one_pair_ends_on_no_other_that_is_answered() -> No
     # Its credentials are not used there any more (RFC 7675 section 5.1), whatever the peer sends from there.
     sent = lost.statistics.requests_sent + lost.statistics.consent_requests_sent
     assert peer.check(31.5, use_candidate=True) is not None
-    answer_until(agent, peer, 31.5, 90.0, BOB_AGAIN)
+    peer.answer_until(31.5, 90.0, BOB_AGAIN)
     assert lost.statistics.requests_sent + lost.statistics.consent_requests_sent == sent
     assert not agent.accepts(ALICE, BOB)
     assert agent.selected_pair.remote_address == BOB_AGAIN
