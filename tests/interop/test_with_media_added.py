@@ -10,15 +10,17 @@ from tests.interop.calling import CALL_SECONDS, OUR_TONE, THEIR_TONE, Call
 from tests.interop.connecting import negotiating
 from tests.interop.negotiation import connect
 from tests.interop.opening import Peers
-from trio_rtc import MediaStream, MediaStreamTrack, RTCTrackEvent
+from trio_rtc import MediaStream, MediaStreamTrack, RTCOutboundRtpStreamStats, RTCTrackEvent
 
 FRAMERATE = 30
+LEAST_FRAMERATE = 25
+"""Frames a second that are made on a busy machine."""
 SECONDS = 3
 LONGEST_GAP = 0.2
 """Seconds between two frames."""
 
-FrameTimes = tuple[Sequence[float], float]
-"""When frames were received, and the present time of the same clock, in seconds."""
+FrameTimes = tuple[Sequence[float], float, int]
+"""When frames were received, the present time of the same clock, in seconds, and how many frames were sent."""
 
 
 def tenths(frames: Sequence[float], begin: float) -> list[int]:
@@ -35,12 +37,14 @@ async def send_to_chromium(
     """Send video to Chromium; return a function that reads its frame times, and the stream for our audio."""
     video = call.ours.open_video(width=640, height=360, framerate=FRAMERATE)
     stream = MediaStream([video])
-    call.own.pc.add_track(video, stream)
+    sender = call.own.pc.add_track(video, stream)
     await call.theirs.watch_frames()
 
     async def read() -> FrameTimes:
         times = await call.theirs.frame_times()
-        return [at / 1000 for at in times.frames], times.now / 1000
+        stats = (await sender.get_stats()).values()
+        (sent,) = [each for each in stats if isinstance(each, RTCOutboundRtpStreamStats)]
+        return [at / 1000 for at in times.frames], times.now / 1000, sent.frames_sent or 0
 
     return read, stream if together else MediaStream()
 
@@ -54,7 +58,9 @@ async def receive_from_chromium(call: Call) -> Callable[[], Awaitable[FrameTimes
             frames.append(trio.current_time())  # noqa: PERF401 - read while it grows
 
     async def read() -> FrameTimes:
-        return frames, trio.current_time()
+        stats = await call.remote.get_stats()
+        (sent,) = [each for each in stats if (each["type"], each.get("kind")) == ("outbound-rtp", "video")]
+        return frames, trio.current_time(), sent["framesSent"]
 
     def watch(event: RTCTrackEvent) -> None:
         if event.track.kind == "video":
@@ -68,17 +74,25 @@ async def receive_from_chromium(call: Call) -> Callable[[], Awaitable[FrameTimes
 async def measure(
     call: Call, read: Callable[[], Awaitable[FrameTimes]], add: Callable[[], Awaitable[None]]
 ) -> None:
-    """Require that frames go on while audio is added."""
-    await trio.sleep(SECONDS)
-    _, began = await read()
+    """Require that frames go on while audio is added, and that those that were sent arrive."""
+    await trio.sleep(SECONDS - 1)
+    times, _, sent_before = await read()
+    received_before = len(times)
+    await trio.sleep(1)
+    _, began, _ = await read()
     await add()
     await trio.sleep(SECONDS)
-    times, _ = await read()
-    rates = tenths(times, began)
+    times, _, sent = await read()
     longest = max(later - sooner for sooner, later in pairwise(times) if later > began)
-    print(f"frames in each tenth of a second: {rates}; longest gap {1000 * longest:.0f} ms")
+    received, sent = len(times) - received_before, sent - sent_before
+    print(
+        f"frames in each tenth of a second: {tenths(times, began)}; longest gap {1000 * longest:.0f} ms; "
+        f"{received} of {sent} received"
+    )
     assert longest < LONGEST_GAP
-    assert sum(rates) >= 0.95 * FRAMERATE * (1 + SECONDS)
+    # A busy machine makes fewer frames, which nobody adding audio can help.
+    assert sent >= LEAST_FRAMERATE * (1 + SECONDS)
+    assert received >= 0.95 * sent
 
 
 @pytest.mark.parametrize("adder", ["sender", "sender-in-the-stream", "receiver"])
