@@ -23,7 +23,7 @@ COPIED = ("trio_rtc", "tests", "docs", "examples", "benchmarks", "pyproject.toml
 _LEAST_CPU_SECONDS = 4.0
 """CPU seconds that every test may use, and ``_TIMES_AS_LONG`` times what it used without a mutation."""
 _TIMES_AS_LONG = 10.0
-_LEAST_SECONDS = 180.0
+_LEAST_SECONDS = 60.0
 """Seconds of real time that a run may last at least, on a busy machine."""
 _CHANGED_PARAMETERS = "ERROR: not found"
 _BROKEN_IMPORT = ("ERROR collecting", "ImportError while loading conftest")
