@@ -3,7 +3,7 @@
 import math
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -209,6 +209,62 @@ class PassThroughNetwork:
 
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
         return await self.inner.resolve(host, port)
+
+
+FREE_INTERFACE = "wlan0"
+"""It is never jammed."""
+
+
+@attrs.define
+class JammedSocket(PassThroughSocket):
+    """Keeps what it is given while the gate of its host is shut."""
+
+    _gate: Gate
+    _kept: list[tuple[Sequence[bytes], Address]] = attrs.Factory(list)
+    _closed: trio.Event = attrs.Factory(trio.Event)
+
+    def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
+        self._kept.append((batch, remote))
+        if self._gate.is_open:
+            self._pass_on()
+        return not self._kept
+
+    async def drain(self) -> None:
+        while self._kept:
+            async with trio.open_nursery() as nursery:
+                for wait in (self._gate.wait, self._closed.wait):
+                    nursery.start_soon(self._wait_for_one, wait, nursery.cancel_scope)
+            if self._closed.is_set():
+                raise trio.ClosedResourceError
+            self._pass_on()
+
+    async def _wait_for_one(self, wait: Callable[[], Awaitable[None]], done: trio.CancelScope) -> None:
+        await wait()
+        done.cancel()
+
+    def close(self) -> None:
+        self._closed.set()
+        self.inner.close()
+
+    def _pass_on(self) -> None:
+        for batch, remote in self._kept:
+            self.inner.send_nowait(batch, remote)
+        self._kept.clear()
+
+
+@attrs.define
+class JammedHost(PassThroughNetwork):
+    """A host whose sockets can be jammed.
+
+    Attributes:
+        gate: Shut: nothing leaves.
+    """
+
+    gate: Gate = attrs.Factory(Gate)
+
+    async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> JammedSocket:
+        gate = self.gate if interface.name != FREE_INTERFACE else Gate()
+        return JammedSocket(await self.inner.bind_udp(interface, port), gate)
 
 
 class ScriptedSocket:
