@@ -11,17 +11,26 @@ import trio.testing
 
 from tests.strategies.dtls_pair import certificate
 from tests.strategies.peers import WALL_CLOCK
+from tests.strategies.wires import Gate, JammedHost
 from trio_rtc.enums import RTCIceTransportState
 from trio_rtc.errors import OperationError
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.datachannel import ChannelAnnounced, ChannelParameters, DataChannelEvent
 from trio_rtc.protocols.dtls import Closed, DtlsEvent, DtlsRole, Fingerprint, HandshakeCompleted
-from trio_rtc.protocols.ice import GatheringCompleted, IceEvent, IceRole, LocalCandidateGathered, StateChanged
+from trio_rtc.protocols.ice import (
+    Candidate,
+    GatheringCompleted,
+    IceEvent,
+    IceRole,
+    LocalCandidateGathered,
+    StateChanged,
+)
 from trio_rtc.protocols.mdns import GROUP_IPV4, PORT, Responder, ResponderOptions
 from trio_rtc.protocols.rtp import RtpEvent
 from trio_rtc.protocols.sctp import Closed as AssociationClosed
 from trio_rtc.protocols.sctp import SctpEvent
 from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork
+from trio_rtc.transports.network import Network
 from trio_rtc.transports.settings import Settings
 from trio_rtc.transports.stack import TransportStack
 
@@ -109,10 +118,10 @@ async def settle() -> None:
     await trio.testing.wait_all_tasks_blocked()
 
 
-def make_side(host: SimulatedHost, role: DtlsRole) -> Side:
+def make_side(host: SimulatedHost, role: DtlsRole, network: Network | None = None) -> Side:
     owner = Owner()
     stack = TransportStack(
-        Settings(network=host),
+        Settings(network=network or host),
         rng=random.Random(role.value),
         wall_clock=lambda: WALL_CLOCK,
         certificate=certificate(role),
@@ -140,13 +149,17 @@ def exchange_candidates(one: Side, other: Side) -> None:
 
 
 @asynccontextmanager
-async def two_stacks(*, soon: bool = False) -> AsyncIterator[tuple[Side, Side]]:
-    """Run the stacks of a DTLS client and server that have not gathered yet, or start them ``soon``."""
+async def two_stacks(*, soon: bool = False, jammed: Gate | None = None) -> AsyncIterator[tuple[Side, Side]]:
+    """Run the stacks of a DTLS client and server that have not gathered yet, or start them ``soon``.
+
+    Nothing leaves the client while the gate is shut.
+    """
     async with (
         SimulatedNetwork(link=Link(delay=ROUND_TRIP / 2), granularity=0) as network,
         trio.open_nursery() as nursery,
     ):
-        client = make_side(network.add_host("alice", ["10.0.0.1"]), DtlsRole.CLIENT)
+        alice = network.add_host("alice", ["10.0.0.1"])
+        client = make_side(alice, DtlsRole.CLIENT, JammedHost(alice, jammed) if jammed else None)
         server = make_side(network.add_host("bob", ["10.0.0.2"]), DtlsRole.SERVER)
         client.stack.agent.set_role(IceRole.CONTROLLING, trio.current_time())
         server.stack.agent.set_role(IceRole.CONTROLLED, trio.current_time())
@@ -300,6 +313,51 @@ async def test_goodbyes_go_from_the_top_and_reach_the_peer() -> None:
         [closed] = [event for event in server.owner.events if isinstance(event, AssociationClosed)]
         assert closed.error is not None
         assert closed.error.cause_code == USER_INITIATED_ABORT
+
+
+async def connect_all_layers(*sides: Side) -> None:
+    gather(*sides)
+    for side in sides:
+        side.start_upper_layers()
+        side.stack.start_rtp("name")
+    await trio.sleep(2)
+
+
+async def test_a_stack_that_ends_closes_every_layer_and_its_sockets() -> None:
+    """The nursery goes on, with the other transports of the connection."""
+    async with two_stacks() as [client, server]:
+        await connect_all_layers(client, server)
+        hidden = Candidate.parse(f"candidate:1 1 udp 2130706431 {NAME} 5000 typ host")
+        client.stack.agent.add_remote_candidate(hidden, trio.current_time())
+        await client.stack.ice.flush()
+        await settle()
+        assert len(client.host.open_sockets) == 2
+        await client.stack.end()
+        await settle()
+        assert client.host.open_sockets == ()
+        assert_all_layers_closed(client.stack)
+        await trio.sleep(0.1)
+        assert server.owner.has("sctp Closed", "dtls Closed")
+
+
+async def test_a_stack_whose_sockets_are_full_ends_after_two_seconds() -> None:
+    gate = Gate()
+    async with two_stacks(jammed=gate) as [client, server]:
+        await connect_all_layers(client, server)
+        gate.shut()
+        began = trio.current_time()
+        await client.stack.end()
+        assert trio.current_time() - began == pytest.approx(2)
+        assert client.host.open_sockets == ()
+        assert_all_layers_closed(client.stack)
+
+
+def assert_all_layers_closed(stack: TransportStack) -> None:
+    assert stack.rtp is not None
+    assert stack.sctp is not None
+    assert stack.dtls is not None
+    cores = (stack.rtp.session, stack.sctp.association, stack.dtls.connection, stack.agent)
+    assert [core.closed for core in cores] == [True] * 4
 
 
 async def test_the_dtls_client_has_the_even_streams() -> None:

@@ -155,6 +155,8 @@ class TransportStack:
         if self.mdns is not None:
             await self.mdns.close()
         self._gatherer.close_sockets()
+        # Layers that the time-out has left open. Without sockets, there is nothing to wait for.
+        await self.say_goodbye()
 
     async def say_goodbye(self) -> None:
         """End the layers from the top, each with its goodbye on the wire."""
