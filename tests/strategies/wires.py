@@ -27,6 +27,7 @@ class NarrowSocket(socket.socket):
         destinations: Where each datagram was sent to.
         source: Where what it receives claims to come from.
         ancillary: What the kernel says of each datagram, in turn; of those beyond the same as of the last.
+        reads: How often it was read, also in vain.
     """
 
     def __init__(self, end: socket.socket) -> None:
@@ -34,6 +35,7 @@ class NarrowSocket(socket.socket):
         self.destinations: list[tuple[object, ...]] = []
         self.source: tuple[object, ...] = ("10.0.0.2", 7)
         self.ancillary: list[list[tuple[int, int, bytes]]] = [[]]
+        self.reads = 0
 
     def sendto(self, data: bytes, destination: tuple[object, ...]) -> int:  # type: ignore[override]
         count = self.send(data)
@@ -41,12 +43,14 @@ class NarrowSocket(socket.socket):
         return count
 
     def recvfrom_into(self, buffer: Any, size: int = 0, flags: int = 0) -> tuple[int, tuple[object, ...]]:
+        self.reads += 1
         return self.recv_into(buffer, size, flags), self.source
 
     def recvmsg_into(
         self, buffers: Iterable[Any], ancillary_size: int = 0, flags: int = 0
     ) -> tuple[int, list[tuple[int, int, bytes]], int, tuple[object, ...]]:
         (buffer,) = buffers
+        self.reads += 1
         length = self.recv_into(buffer, 0, flags)
         ancillary = self.ancillary.pop(0) if len(self.ancillary) > 1 else self.ancillary[0]
         return length, ancillary, 0, self.source
@@ -77,6 +81,11 @@ class RefusingSocket(socket.socket):
         if level == socket.IPPROTO_UDP:
             self._refuse("setsockopt")
         super().setsockopt(level, *args)
+
+    def getsockopt(self, level: int, *args: Any) -> Any:
+        if level == socket.IPPROTO_UDP:
+            self._refuse("getsockopt")
+        return super().getsockopt(level, *args)
 
     def sendmsg(self, *args: Any) -> int:
         self._refuse("sendmsg")

@@ -63,8 +63,9 @@ def _has_segmentation(sock: socket.socket) -> bool:
     if not sys.platform.startswith("linux"):
         return False
     try:
-        sock.setsockopt(_SOL_UDP, _UDP_GRO, 1)
         sock.getsockopt(_SOL_UDP, _UDP_SEGMENT)
+        # Last: a socket for which this is set must be read by ``_receive_joined``.
+        sock.setsockopt(_SOL_UDP, _UDP_GRO, 1)
     except OSError:
         return False
     return True
@@ -219,7 +220,7 @@ class SystemDatagramSocket:
         stamped = 0.0
         for level, kind, value in ancillary:
             if level == _SOL_UDP and kind == _UDP_GRO:
-                size = int.from_bytes(value[:4], sys.byteorder)
+                size = int.from_bytes(value, sys.byteorder)
             elif level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
                 stamped = seconds_of(value)
         if 0 < size < length:
