@@ -6,6 +6,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pylibsrtp import Policy
 
 from trio_rtc.protocols.srtp import (
     MAX_PROTECTED_SIZE,
@@ -17,6 +18,7 @@ from trio_rtc.protocols.srtp import (
     SrtpOptions,
     SrtpSession,
 )
+from trio_rtc.protocols.srtp.libsrtp import Direction
 
 profiles = pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
 GCM_128 = PROFILES["SRTP_AEAD_AES_128_GCM"]
@@ -190,12 +192,42 @@ def test_malformed_reports_are_dropped(profile: Profile, packet: bytes) -> None:
     assert receiver.counters.rtcp == PacketCounters(malformed=1)
 
 
-def test_a_report_that_claims_not_to_be_encrypted_is_dropped() -> None:
-    sender, receiver = pair()
+@profiles
+def test_a_report_that_claims_not_to_be_encrypted_is_dropped(profile: Profile) -> None:
+    """RFC 3711 section 3.4: the E flag is the first bit behind the encrypted part; a tag follows with AES-CM."""
+    sender, receiver = pair(profile)
     protected = bytearray(sender.protect_rtcp(rtcp(words=2)))
-    protected[-4] &= 0x7F
+    is_aead = "GCM" in profile.name
+    protected[-4 if is_aead else -14] &= 0x7F
     assert receiver.unprotect_rtcp(bytes(protected)) is None
-    assert receiver.counters.rtcp.unprotected == 0
+    assert receiver.counters.rtcp == (PacketCounters(forged=1) if is_aead else PacketCounters(malformed=1))
+
+
+@profiles
+def test_least_sizes(profile: Profile) -> None:
+    """A header and what the profile adds. That is too little for a genuine packet only in that it is not authentic."""
+    _, receiver = pair(profile)
+    for size, counters in ((1, PacketCounters(malformed=1)), (0, PacketCounters(malformed=1, forged=1))):
+        assert receiver.unprotect(rtp(1, payload=bytes(profile.rtp_overhead - size))) is None
+        assert receiver.unprotect_rtcp(rtcp() + b"\xff" * (profile.rtcp_overhead - 4 * size)) is None
+        assert receiver.counters.rtp == receiver.counters.rtcp == counters
+
+
+def test_largest_sizes() -> None:
+    _, receiver = pair()
+    for size, counters in (
+        (MAX_PROTECTED_SIZE, PacketCounters(forged=1)),
+        (MAX_PROTECTED_SIZE + 4, PacketCounters(forged=1, malformed=1)),
+    ):
+        assert receiver.unprotect(rtp(1, payload=bytes(size - 12))) is None
+        assert receiver.unprotect_rtcp(rtcp(words=(size - 8) // 4)) is None
+        assert receiver.counters.rtp == receiver.counters.rtcp == counters
+
+
+def test_a_packet_that_does_not_fit_the_buffer_is_refused_before_libsrtp_sees_it() -> None:
+    policy = Policy(bytes(28), ssrc_type=Policy.SSRC_ANY_INBOUND, srtp_profile=GCM_128.identifier)
+    with pytest.raises(ValueError, match="length"):
+        Direction(policy).unprotect(rtp(1, payload=bytes(2048 + 1 - 12)))
 
 
 @profiles
@@ -275,6 +307,16 @@ def test_a_stranger_takes_no_place_among_the_sources() -> None:
     assert not receiver.inbound_sources
 
 
+def test_a_source_that_was_forgotten_begins_anew() -> None:
+    """With its own replay window, which is also why only departed sources are forgotten."""
+    sender, receiver = pair()
+    packet = sender.protect(rtp(1))
+    assert receiver.unprotect(packet) is not None
+    assert receiver.unprotect(packet) is None
+    receiver.forget_source(1)
+    assert receiver.unprotect(packet) == rtp(1)
+
+
 def test_forgetting_an_unknown_source_does_nothing() -> None:
     _, receiver = pair()
     receiver.forget_source(77)
@@ -322,7 +364,7 @@ def test_a_header_ends_within_its_packet(sources: int, words: int | None, missin
     if words is not None:
         header += b"\xbe\xde" + words.to_bytes(2, "big") + bytes(4 * words)
     if missing:
-        with pytest.raises(ValueError, match="RTP"):
+        with pytest.raises(ValueError, match="not an RTP packet"):
             left.protect(header[: len(header) - missing])
     else:
         assert right.unprotect(left.protect(header)) == header

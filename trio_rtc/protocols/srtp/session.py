@@ -29,7 +29,7 @@ from .profiles import (
 )
 
 _VERSION: Final = 2
-_PLAIN_HEADER: Final = _VERSION << 6
+_PLAIN_HEADER: Final = 0x80
 """The first byte of a packet without padding, extension and contributing sources."""
 _UINT16: Final = struct.Struct("!H")
 _UINT32: Final = struct.Struct("!I")
@@ -73,8 +73,6 @@ class SrtpSession:
         self._outbound = Direction(self._policy(Policy.SSRC_ANY_OUTBOUND, local_key, local_salt))
         self._inbound = Direction(self._policy(Policy.SSRC_ANY_INBOUND, remote_key, remote_salt))
         self._inbound_sources: set[int] = set()
-        self._min_rtp_size = RTP_HEADER_SIZE + self.profile.rtp_overhead
-        self._min_rtcp_size = RTCP_HEADER_SIZE + self.profile.rtcp_overhead
 
     @property
     def inbound_sources(self) -> frozenset[int]:
@@ -105,11 +103,7 @@ class SrtpSession:
         """Return the RTP packet of an SRTP packet; ``None``, counted, for one that is to be dropped."""
         counters = self.counters.rtp
         size = len(packet)
-        if (
-            size < self._min_rtp_size
-            or size > MAX_PROTECTED_SIZE
-            or not _is_rtp(packet, size - self.profile.tag_size)
-        ):
+        if size > MAX_PROTECTED_SIZE or not _is_rtp(packet, size - self.profile.rtp_overhead):
             counters.malformed += 1
             return None
         (ssrc,) = _UINT32.unpack_from(packet, _RTP_SSRC_OFFSET)
@@ -134,11 +128,7 @@ class SrtpSession:
         """Return the RTCP packet of an SRTCP packet; ``None``, counted, for one that is to be dropped."""
         counters = self.counters.rtcp
         size = len(packet)
-        if (
-            size < self._min_rtcp_size
-            or size > MAX_PROTECTED_SIZE
-            or not _is_rtcp(packet, size - self.profile.rtcp_overhead)
-        ):
+        if size > MAX_PROTECTED_SIZE or not _is_rtcp(packet, size - self.profile.rtcp_overhead):
             counters.malformed += 1
             return None
         (ssrc,) = _UINT32.unpack_from(packet, _RTCP_SSRC_OFFSET)
