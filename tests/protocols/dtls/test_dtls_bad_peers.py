@@ -59,6 +59,7 @@ def alert_after(
     (closed,) = connection.events()
     assert isinstance(closed, Closed)
     assert closed.error is not None
+    assert closed.error.message
     (datagram,) = connection.datagrams_to_send(0.0)[-1:]
     assert datagram[0] == ContentType.ALERT
     assert datagram[-2:] == bytes((2, closed.error.sent_alert or 0))
@@ -199,6 +200,21 @@ BAD_SERVER_HELLOS = {
 def test_hellos_that_a_client_refuses(name: str) -> None:
     hello, alert = BAD_SERVER_HELLOS[name]
     assert alert_after(DtlsRole.CLIENT, (HandshakeType.SERVER_HELLO, hello.encode())) == alert
+
+
+GOOD_SERVER_HELLOS = {
+    "the least": CHOICE,
+    "session id": attrs.evolve(CHOICE, session_id=bytes(32)),
+    "every extension that was offered": attrs.evolve(
+        CHOICE, extensions={**HELLO.extensions, ExtensionType.USE_SRTP: encode_use_srtp((7,))}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOOD_SERVER_HELLOS)
+def test_hellos_that_a_client_accepts(name: str) -> None:
+    hello = GOOD_SERVER_HELLOS[name]
+    assert alert_after(DtlsRole.CLIENT, (HandshakeType.SERVER_HELLO, hello.encode())) is None
 
 
 def test_a_second_cookie() -> None:

@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import random
+import re
 from typing import cast
 
 import pytest
@@ -61,9 +62,20 @@ def test_what_is_in_it(algorithm: str) -> None:
     assert parsed.not_valid_before_utc.timestamp() == WALL_CLOCK - DAY
     assert parsed.not_valid_after_utc.timestamp() == own.expires == WALL_CLOCK + 30 * DAY
     assert parsed.subject == parsed.issuer
+    assert re.fullmatch("CN=[0-9a-f]{16}", parsed.subject.rfc4514_string())
     parsed.verify_directly_issued_by(parsed)
-    assert parsed.serial_number.bit_length() == 63
     assert "private" not in repr(own)
+
+
+def test_keys_and_serial_numbers() -> None:
+    """W3C webrtc section 4.10.2 names the keys; RFC 5280 section 4.1.2.2 bounds serial numbers to 20 octets."""
+    rsa_key = certificate(DtlsRole.CLIENT, RSA_2048).private_key
+    assert isinstance(rsa_key, rsa.RSAPrivateKey)
+    numbers = rsa_key.public_key().public_numbers()
+    assert (numbers.e, numbers.n.bit_length()) == (65537, 2048)
+    for seed in range(8):
+        own = Certificate.generate(random.Random(seed), WALL_CLOCK)
+        assert x509.load_der_x509_certificate(own.der).serial_number.bit_length() == 63
 
 
 def test_the_lifetime_is_bounded() -> None:
