@@ -26,11 +26,12 @@ from trio_rtc.protocols.ice import (
     StateChanged,
 )
 from trio_rtc.protocols.mdns import GROUP_IPV4, PORT, Responder, ResponderOptions
-from trio_rtc.protocols.rtp import RtpEvent
+from trio_rtc.protocols.rtp import RtpEvent, RtpSession
 from trio_rtc.protocols.sctp import Closed as AssociationClosed
 from trio_rtc.protocols.sctp import SctpEvent
-from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork
+from trio_rtc.testing import Drop, Link, Packet, PacketFilter, Pass, SimulatedHost, SimulatedNetwork
 from trio_rtc.transports.network import Network
+from trio_rtc.transports.sctp import SctpTransport
 from trio_rtc.transports.settings import Settings
 from trio_rtc.transports.stack import TransportStack
 
@@ -39,6 +40,7 @@ pytestmark = pytest.mark.usefixtures("autojump_clock")
 NAME = "1f4712db-ea17-4bcf-a596-105139dfd8bf.local"
 ROUND_TRIP = 0.02
 FIRST_RETRANSMISSION = 0.05
+CHANGE_CIPHER_SPEC = 20
 USER_INITIATED_ABORT = 12
 
 
@@ -102,6 +104,7 @@ class Side:
     owner: Owner
     host: SimulatedHost
     role: DtlsRole
+    wall_clock: float = WALL_CLOCK
 
     def fingerprint(self) -> Fingerprint:
         return certificate(self.role).fingerprint()
@@ -123,11 +126,12 @@ def make_side(host: SimulatedHost, role: DtlsRole, network: Network | None = Non
     stack = TransportStack(
         Settings(network=network or host),
         rng=random.Random(role.value),
-        wall_clock=lambda: WALL_CLOCK,
+        wall_clock=lambda: side.wall_clock,
         certificate=certificate(role),
         owner=owner,
     )
-    return Side(stack, owner, host, role)
+    side = Side(stack, owner, host, role)
+    return side
 
 
 def exchange_candidates(one: Side, other: Side) -> None:
@@ -149,15 +153,23 @@ def exchange_candidates(one: Side, other: Side) -> None:
 
 
 @asynccontextmanager
-async def two_stacks(*, soon: bool = False, jammed: Gate | None = None) -> AsyncIterator[tuple[Side, Side]]:
+async def two_stacks(
+    *,
+    soon: bool = False,
+    jammed: Gate | None = None,
+    round_trip: float = ROUND_TRIP,
+    lose: PacketFilter | None = None,
+) -> AsyncIterator[tuple[Side, Side]]:
     """Run the stacks of a DTLS client and server that have not gathered yet, or start them ``soon``.
 
     Nothing leaves the client while the gate is shut.
     """
     async with (
-        SimulatedNetwork(link=Link(delay=ROUND_TRIP / 2), granularity=0) as network,
+        SimulatedNetwork(link=Link(delay=round_trip / 2), granularity=0) as network,
         trio.open_nursery() as nursery,
     ):
+        if lose is not None:
+            network.add_filter(lose)
         alice = network.add_host("alice", ["10.0.0.1"])
         client = make_side(alice, DtlsRole.CLIENT, JammedHost(alice, jammed) if jammed else None)
         server = make_side(network.add_host("bob", ["10.0.0.2"]), DtlsRole.SERVER)
@@ -444,6 +456,70 @@ async def test_a_restored_path_is_told_to_rtp_and_to_sctp(
         for state in states:
             stack._note_path(RTCIceTransportState(state))
         assert told == ["rtp path_restored", "sctp"] * restored
+
+
+@pytest.fixture
+def restorations(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
+    """Note in place of RTP and SCTP when they are told of a restored path."""
+    told: list[tuple[str, float]] = []
+    monkeypatch.setattr(RtpSession, "path_restored", lambda _, now: told.append(("rtp", now)))
+    monkeypatch.setattr(SctpTransport, "path_restored", lambda _: told.append(("sctp", trio.current_time())))
+    return told
+
+
+async def test_the_first_path_is_no_restored_one(restorations: list[tuple[str, float]]) -> None:
+    async with two_stacks() as sides:
+        await connect_all_layers(*sides)
+    assert restorations == []
+
+
+@pytest.mark.parametrize(
+    ("round_trip", "restored_after"),
+    [
+        # Our last flight is lost. When the client has sent its own again, after 50 ms, it has been without keys.
+        (0.02, 0.05),
+        (0.04, 0.05),
+        # The client sends its flight again before ours has arrived. Only what is heard in a round trip can tell.
+        (0.06, 0.05 + 0.06),
+        (0.09, 0.05 + 0.09),
+    ],
+)
+async def test_keyframes_are_requested_when_the_peer_got_its_keys_late(
+    round_trip: float, restored_after: float, restorations: list[tuple[str, float]]
+) -> None:
+    lose = lose_last_flight() if round_trip < FIRST_RETRANSMISSION else None
+    async with two_stacks(round_trip=round_trip, lose=lose) as [client, server]:
+        await connect_all_layers(client, server)
+        completed_at = server.owner.times["dtls HandshakeCompleted"]
+    [(told, at)] = restorations
+    assert told == "rtp"
+    assert at == pytest.approx(completed_at + restored_after)
+
+
+def lose_last_flight() -> PacketFilter:
+    """Return what loses the first flight that begins with ChangeCipherSpec: the DTLS server's last one."""
+    lost: list[Packet] = []
+
+    def lose(packet: Packet) -> Pass | Drop:
+        if packet.data[0] != CHANGE_CIPHER_SPEC or lost:
+            return Pass()
+        lost.append(packet)
+        return Drop()
+
+    return lose
+
+
+@pytest.mark.parametrize(("left", "warned"), [(1, False), (-1, True)])
+async def test_certificates_expire_by_the_wall_clock(
+    left: float, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is read when DTLS is made. How long the program has run by then makes no difference."""
+    async with two_stacks() as [client, server]:
+        gather(client, server)
+        await trio.sleep(10)
+        client.wall_clock = certificate(client.role).expires - left
+        client.start_dtls()
+        assert ("expired" in caplog.text) is warned
 
 
 async def test_a_candidate_with_a_name_is_looked_up_on_the_local_network() -> None:
