@@ -3,6 +3,7 @@
 import pytest
 
 from tests.strategies.ice_network import Host, IceNetwork, are_connected, signal
+from tests.strategies.ice_peer import ALICE, BOB, BOB_AGAIN, agent_with_two_pairs
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import (
     GatheringCompleted,
@@ -12,10 +13,6 @@ from trio_rtc.protocols.ice import (
     SelectedPairChanged,
 )
 from trio_rtc.protocols.stun import Message, success_response
-
-ALICE = Address("10.0.0.1", 10000)
-BOB = Address("10.0.0.2", 2000)
-BOB_AGAIN = Address("10.0.0.3", 3000)
 
 
 def connect() -> tuple[IceNetwork, Host, Host]:
@@ -267,3 +264,17 @@ def test_there_is_no_way_back_once_the_peer_has_answered() -> None:
     alice.agent.roll_back_restart(network.now)
     assert alice.agent.local_parameters == parameters
     assert are_connected(alice, bob)
+
+
+def test_a_nomination_that_a_restart_has_cut_off_is_sent_again_after_a_rollback() -> None:
+    agent, peer = agent_with_two_pairs(IceRole.CONTROLLING)
+    (check,) = peer.take_requests(0.0)
+    peer.answer(check, 0.01)
+    (nomination,) = peer.take_requests(0.01)
+    assert Message.parse(nomination.data).use_candidate
+    agent.restart(0.1)
+    agent.roll_back_restart(0.2)
+    peer.answer_until(0.2, 1.0)
+    assert agent.selected_entry is not None
+    assert agent.selected_entry.remote.address == BOB
+    assert agent.selected_entry.nominated

@@ -117,8 +117,9 @@ class Connectivity:
         self.generation, self._replaced = replaced, None
         if self.previous is replaced:
             self.previous = None
+        # The restart has cancelled the checks.
+        replaced.nominating = None
         for pair in replaced.check_list:
-            # Its check was cancelled with the restart.
             if pair.state is CheckState.IN_PROGRESS:
                 pair.state = CheckState.WAITING
         return True
