@@ -103,7 +103,7 @@ class Connectivity:
         if keep_previous:
             self.previous = self.generation
         # Of several restarts in a row, the generation to return to is the one that the peer knows.
-        if self._replaced is None or self.generation.remote is not None:
+        if self._replaced is None:
             self._replaced = self.generation
         self.replaced_parameters = self.generation.remote or self.replaced_parameters
         self.generation = generation
@@ -112,7 +112,7 @@ class Connectivity:
     def return_to_replaced_generation(self) -> bool:
         """Undo ``begin_generation``; return whether that was possible."""
         replaced = self._replaced
-        if replaced is None or self.generation.remote is not None:
+        if replaced is None:
             return False
         self.generation, self._replaced = replaced, None
         if self.previous is replaced:
@@ -129,7 +129,7 @@ class Connectivity:
         generation = self.generation
         generation.remote = parameters
         self._replaced = None
-        if parameters.ice_lite and not self._roles.peer_is_lite:
+        if parameters.ice_lite:
             self._roles.peer_is_lite = True
             if self._roles.role is not IceRole.CONTROLLING:
                 self.set_role(IceRole.CONTROLLING)
@@ -138,7 +138,7 @@ class Connectivity:
         self._unassigned.clear()
         for candidate in waiting:
             self.add_remote_candidate(candidate, now)
-        if generation.remote_candidates.complete and generation.checking_since is None:
+        if generation.remote_candidates.complete:
             generation.checking_since = now
         for early in generation.take_early_checks():
             if early.username_fragment == parameters.username_fragment:
