@@ -3,10 +3,13 @@
 import pytest
 
 from tests.strategies.ice_network import Host, IceNetwork, are_connected, signal
-from tests.strategies.ice_peer import ALICE, BOB, BOB_AGAIN, agent_with_two_pairs
+from tests.strategies.ice_peer import ALICE, BOB, BOB_AGAIN, ScriptedPeer, agent_with_two_pairs
+from trio_rtc.enums import RTCIceGathererState
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import (
+    Agent,
     GatheringCompleted,
+    GatheringStateChanged,
     IceParameters,
     IceRole,
     LocalCandidateGathered,
@@ -105,10 +108,12 @@ def test_the_peers_restart_starts_ours() -> None:
     assert bob.agent.local_parameters == again
 
 
-def test_old_parameters_are_not_taken_for_the_answer_to_a_restart() -> None:
+@pytest.mark.parametrize("restarts", [1, 2])
+def test_old_parameters_are_not_taken_for_the_answer_to_a_restart(restarts: int) -> None:
     network, alice, bob = connect()
     old = bob.agent.local_parameters
-    alice.agent.restart(network.now)
+    for _ in range(restarts):
+        alice.agent.restart(network.now)
     offered = alice.agent.local_parameters
     alice.agent.set_remote_parameters(old, network.now)
     assert alice.agent.remote_parameters is None
@@ -266,6 +271,39 @@ def test_there_is_no_way_back_once_the_peer_has_answered() -> None:
     assert are_connected(alice, bob)
 
 
+def usernames(requests: list[Datagram]) -> list[tuple[Address, str | None]]:
+    return [(each.remote, Message.parse(each.data).username) for each in requests]
+
+
+def test_a_restart_ends_checks_and_a_rollback_sends_those_again_that_were_not_answered() -> None:
+    agent, peer = agent_with_two_pairs(IceRole.CONTROLLING)
+    before = agent.local_parameters.username_fragment
+    (first,) = peer.take_requests(0.0)
+    agent.handle_timer(0.05)
+    (second,) = agent.datagrams_to_send(0.05)
+    assert [first.remote, second.remote] == [BOB, BOB_AGAIN]
+    peer.answer(second, 0.06)
+    (nomination,) = agent.datagrams_to_send(0.06)
+    assert (nomination.remote, Message.parse(nomination.data).use_candidate) == (BOB_AGAIN, True)
+    agent.restart(0.1)
+    peer.answer(first, 0.2)
+    # What is sent for 5 seconds renews the consent of the selected pair.
+    sent = usernames(peer.answer_until(0.2, 5.0, ALICE))
+    assert {remote for remote, _ in sent} == {BOB_AGAIN}
+    agent.events()
+    agent.roll_back_restart(5.0)
+    (told,) = agent.local_candidates
+    assert told.username_fragment == before
+    assert agent.events() == [
+        GatheringStateChanged(RTCIceGathererState.GATHERING),
+        LocalCandidateGathered(told),
+        GatheringCompleted(),
+        GatheringStateChanged(RTCIceGathererState.COMPLETE),
+    ]
+    assert [pair.state for pair in agent.pairs] == ["in-progress", "succeeded"]
+    assert (BOB, f"peer:{before}") in usernames(agent.datagrams_to_send(5.0))
+
+
 def test_a_nomination_that_a_restart_has_cut_off_is_sent_again_after_a_rollback() -> None:
     agent, peer = agent_with_two_pairs(IceRole.CONTROLLING)
     (check,) = peer.take_requests(0.0)
@@ -278,3 +316,69 @@ def test_a_nomination_that_a_restart_has_cut_off_is_sent_again_after_a_rollback(
     assert agent.selected_entry is not None
     assert agent.selected_entry.remote.address == BOB
     assert agent.selected_entry.nominated
+
+
+def test_a_rollback_without_a_restart_does_nothing() -> None:
+    agent, _ = agent_with_two_pairs(IceRole.CONTROLLING)
+    agent.events()
+    agent.datagrams_to_send(0.0)
+    timer = agent.next_timer()
+    agent.roll_back_restart(0.0)
+    assert agent.events() == []
+    assert agent.datagrams_to_send(0.0) == []
+    assert agent.next_timer() == timer
+
+
+def connected_agent() -> tuple[Agent, ScriptedPeer]:
+    agent, peer = agent_with_two_pairs(IceRole.CONTROLLED)
+    peer.answer_until(0.0, 0.2)
+    peer.check(0.2, use_candidate=True)
+    assert agent.selected_pair is not None
+    return agent, peer
+
+
+def error_with(parameters: IceParameters, peer: ScriptedPeer, now: float) -> int | None:
+    """Return the error code that a check with these credentials of the agent gets."""
+    username = f"{parameters.username_fragment}:{peer.parameters.username_fragment}"
+    response = peer.check(now, username=username, password=parameters.password)
+    assert response is not None
+    return None if response.error_code is None else response.error_code.code
+
+
+def test_credentials_of_a_pair_that_has_failed_are_not_accepted_after_a_restart() -> None:
+    agent, peer = connected_agent()
+    before = agent.local_parameters
+    agent.restart(0.3)
+    agent.roll_back_restart(0.4)
+    assert error_with(before, peer, 0.5) is None
+    peer.answer_until(0.5, 60.0, ALICE)
+    assert agent.state == "failed"
+    agent.restart(60.0)
+    assert error_with(before, peer, 60.1) == 401
+    assert error_with(agent.local_parameters, peer, 60.1) is None
+
+
+def test_a_rollback_leaves_the_credentials_of_the_selected_pair() -> None:
+    agent, peer = connected_agent()
+    selected = agent.local_parameters
+    agent.restart(0.3)
+    agent.set_remote_parameters(IceParameters("peer-2", "y" * 24), 0.3)
+    applied = agent.local_parameters
+    agent.restart(0.4)
+    agent.roll_back_restart(0.5)
+    assert agent.local_parameters == applied
+    assert error_with(selected, peer, 0.6) is None
+    assert error_with(applied, peer, 0.6) is None
+
+
+def test_candidates_that_came_before_the_parameters_belong_to_one_generation() -> None:
+    agent, peer = agent_with_two_pairs(IceRole.CONTROLLING)
+    agent.restart(0.0)
+    agent.add_remote_candidate(peer.candidate(), 0.0)
+    assert agent.remote_candidates == ()
+    agent.set_remote_parameters(IceParameters("peer-2", "y" * 24), 0.0)
+    assert agent.remote_candidates == (peer.candidate(),)
+    assert len(agent.pairs) == 1
+    agent.set_remote_parameters(IceParameters("peer-3", "z" * 24), 0.0)
+    assert agent.remote_candidates == ()
+    assert agent.pairs == ()
