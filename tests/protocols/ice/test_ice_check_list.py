@@ -48,7 +48,11 @@ def fill(check_list: CheckList, *states: CheckState) -> list[CheckedPair]:
         *(("10.0.0.1", "10.0.0.2", True), ("fd00::1", "fd00::2", True), ("fe80::1", "fe80::2", True)),
         *(("10.0.0.1", "fd00::2", False), ("fd00::1", "10.0.0.2", False)),
         *(("fe80::1", "fd00::2", False), ("fd00::1", "fe80::2", False)),
-        *(("127.0.0.1", "127.0.0.1", True), ("127.0.0.1", "10.0.0.2", True), ("10.0.0.1", "127.0.0.1", False)),
+        *(
+            ("127.0.0.1", "127.0.0.1", True),
+            ("127.0.0.1", "10.0.0.2", True),
+            ("10.0.0.1", "127.0.0.1", False),
+        ),
     ],
 )
 def test_candidates_are_paired_where_packets_can_flow(local: str, remote: str, expected: bool) -> None:

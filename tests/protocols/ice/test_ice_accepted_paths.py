@@ -1,0 +1,142 @@
+"""The paths that data is accepted from: those that an authentic check has passed, as long as there are not too many."""
+
+import random
+
+import pytest
+
+from tests.strategies.ice_peer import ALICE, BOB, BOB_AGAIN, ScriptedPeer, agent_with_two_pairs
+from trio_rtc.protocols._contract import Address
+from trio_rtc.protocols.ice import Agent, Candidate, IceOptions, IceParameters, IceRole
+from trio_rtc.protocols.stun import ErrorCode
+
+ALICE_AGAIN = Address("10.0.0.9", 10000)
+LIMIT = 256
+
+
+def accepted(agent: Agent, ports: range) -> list[int]:
+    return [port for port in ports if agent.accepts(ALICE, Address("10.0.0.66", port))]
+
+
+def check_from(peer: ScriptedPeer, ports: range, now: float, **credentials: str) -> None:
+    """Send authentic checks from other addresses, as somebody can who repeats those of the peer."""
+    for port in ports:
+        assert peer.check(now, source=Address("10.0.0.66", port), **credentials) is not None
+
+
+def test_a_check_in_either_direction_opens_its_path_only() -> None:
+    agent, peer = agent_with_two_pairs(IceRole.CONTROLLED)
+    assert peer.check(0.0) is not None
+    assert agent.accepts(ALICE, BOB)
+    assert not agent.accepts(ALICE, BOB_AGAIN)
+    assert not agent.accepts(BOB, ALICE)
+    checks = peer.answer_until(0.0, 0.1, ALICE)
+    assert checks[-1].remote == BOB_AGAIN
+    assert not agent.accepts(ALICE, BOB_AGAIN)
+    peer.answer(checks[-1], 0.12)
+    assert agent.accepts(ALICE, BOB_AGAIN)
+
+
+def test_of_too_many_paths_the_one_that_was_checked_longest_ago_is_forgotten() -> None:
+    agent, peer = agent_with_two_pairs(IceRole.CONTROLLED)
+    ports = range(2000, 2000 + LIMIT)
+    check_from(peer, ports, 0.0)
+    assert accepted(agent, ports) == [*ports]
+    check_from(peer, ports[:1], 0.1)
+    check_from(peer, range(5000, 5001), 0.2)
+    assert accepted(agent, ports) == [*ports[:1], *ports[2:]]
+    assert accepted(agent, range(5000, 5001)) == [5000]
+
+
+def test_the_path_of_a_valid_pair_is_not_forgotten_that_of_another_pair_is() -> None:
+    agent, peer = agent_with_two_pairs(IceRole.CONTROLLED)
+    peer.answer_until(0.0, 0.2, BOB)
+    assert peer.check(0.2, source=BOB_AGAIN) is not None
+    check_from(peer, range(2000, 2000 + LIMIT - 1), 0.3)
+    assert agent.accepts(ALICE, BOB)
+    assert not agent.accepts(ALICE, BOB_AGAIN)
+
+
+def test_the_path_of_the_selected_pair_is_not_forgotten_after_a_restart() -> None:
+    agent, peer = agent_with_two_pairs(IceRole.CONTROLLED)
+    peer.answer_until(0.0, 0.2, BOB)
+    before = agent.local_parameters
+    agent.restart(0.3)
+    agent.set_remote_parameters(IceParameters("peer-2", "y" * 24), 0.3)
+    username = f"{before.username_fragment}:peer"
+    check_from(peer, range(2000, 2000 + LIMIT), 0.4, username=username, password=before.password)
+    assert agent.accepts(ALICE, BOB)
+
+
+def test_a_check_that_is_refused_opens_no_path() -> None:
+    agent, peer = agent_with_two_pairs(IceRole.CONTROLLING)
+    (check,) = peer.take_requests(0.0)
+    peer.answer(check, 0.1, error=ErrorCode(400, "Bad Request"))
+    assert not agent.accepts(ALICE, BOB)
+
+
+# What goes with a local address.
+
+
+def agent_with_two_addresses(role: IceRole, *remotes: Address) -> tuple[Agent, ScriptedPeer]:
+    """Return an agent at ALICE (better) and ALICE_AGAIN, each with a pair to every remote address."""
+    agent = Agent(IceOptions(), rng=random.Random(1), role=role)
+    for preference, address in ((65535, ALICE), (1, ALICE_AGAIN)):
+        agent.add_local_address(address, local_preference=preference, now=0.0)
+    agent.local_addresses_complete(0.0)
+    peer = ScriptedPeer(agent, ALICE, BOB)
+    agent.set_remote_parameters(peer.parameters, 0.0)
+    for index, (host, port) in enumerate(remotes):
+        line = f"candidate:{index} 1 udp {1000 - index} {host} {port} typ host"
+        agent.add_remote_candidate(Candidate.parse(line), 0.0)
+    return agent, peer
+
+
+def test_a_removed_address_takes_its_paths_with_it() -> None:
+    agent, peer = agent_with_two_addresses(IceRole.CONTROLLED, BOB)
+    peer.answer_until(0.0, 0.2)
+    assert agent.accepts(ALICE, BOB)
+    assert agent.accepts(ALICE_AGAIN, BOB)
+    agent.remove_local_address(ALICE, 0.3)
+    assert not agent.accepts(ALICE, BOB)
+    assert agent.accepts(ALICE_AGAIN, BOB)
+    assert [pair.local.base for pair in agent.pairs] == [ALICE_AGAIN]
+
+
+@pytest.mark.parametrize("removed", [ALICE, ALICE_AGAIN])
+def test_a_nomination_goes_on_unless_its_own_address_is_removed(removed: Address) -> None:
+    agent, peer = agent_with_two_addresses(IceRole.CONTROLLING, BOB)
+    first, second = peer.take_requests(0.0), []
+    agent.handle_timer(0.05)
+    second = peer.take_requests(0.05)
+    assert [datagram.local for datagram in (*first, *second)] == [ALICE, ALICE_AGAIN]
+    peer.answer(first[0], 0.06)
+    (nomination,) = peer.take_requests(0.06)
+    peer.answer(second[0], 0.07)
+    assert peer.take_requests(0.07) == []
+    agent.remove_local_address(removed, 0.08)
+    again = peer.take_requests(0.08)
+    if removed == ALICE:
+        assert [datagram.local for datagram in again] == [ALICE_AGAIN]
+        (nomination,) = again
+    else:
+        assert again == []
+    peer.answer(nomination, 0.09)
+    assert [(pair.local.base, pair.nominated) for pair in agent.pairs] == [(nomination.local, True)]
+
+
+@pytest.mark.parametrize("nominated_goes", [True, False])
+def test_checking_goes_on_when_the_address_of_the_nominated_pair_is_removed(nominated_goes: bool) -> None:
+    agent, peer = agent_with_two_addresses(IceRole.CONTROLLING, BOB, BOB_AGAIN)
+    (first,) = peer.take_requests(0.0)
+    peer.answer(first, 0.01)
+    (nomination,) = peer.take_requests(0.01)
+    peer.answer(nomination, 0.02)
+    selected = agent.selected_entry
+    assert selected is not None
+    assert selected.nominated
+    agent.remove_local_address(ALICE if nominated_goes else ALICE_AGAIN, 0.03)
+    sent = peer.answer_until(0.03, 0.3, ALICE)
+    # After a nomination further pairs are checked one a second only.
+    assert {(each.local, each.remote) for each in sent} == (
+        {(ALICE_AGAIN, BOB), (ALICE_AGAIN, BOB_AGAIN)} if nominated_goes else set()
+    )
