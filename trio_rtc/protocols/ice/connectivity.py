@@ -302,7 +302,7 @@ class Connectivity:
         if pair is None or pair.consent_expired:
             return
         nominated = check.use_candidate and self._roles.role is IceRole.CONTROLLED
-        if pair.state is CheckState.SUCCEEDED and pair.replaced:
+        if pair.replaced:
             # It fell silent in our direction. A nomination counts again once our own check has been answered.
             if now >= pair.checked_at + self._options.consent_retry_interval:
                 self._requester.send_consent_check(self.generation, pair, nominates=False, now=now)
@@ -430,8 +430,6 @@ class Connectivity:
     ) -> bool:
         """Take the end of a check; return whether it was answered as it should be."""
         pair = check.pair
-        if check.generation is not self.generation or self._gatherer.find_base(pair.local.base) is None:
-            return False
         if isinstance(event, TransactionFailed):
             self._fail(check, event.transaction_id)
             return False
