@@ -155,10 +155,8 @@ class Client:
         for transaction_id, transaction in list(self._transactions.items()):
             if now < transaction.deadline:
                 continue
-            waited = transaction.timer.expire(now)
-            if now >= transaction.expires or (
-                waited and transaction.transmissions >= transaction.max_transmissions
-            ):
+            transaction.timer.expire(now)
+            if now >= transaction.expires or transaction.transmissions >= transaction.max_transmissions:
                 del self._transactions[transaction_id]
                 _logger.debug(
                     "no response from %s after %d requests", transaction.remote, transaction.transmissions
