@@ -39,7 +39,6 @@ MAX_MESSAGE_SIZE = 2048
 """RFC 8489 section 6.1 keeps messages within the path MTU; libwebrtc puts DTLS records into some of its checks."""
 MAX_ATTRIBUTES = 32
 """Checks have about ten, and all of them are read before anything is authenticated."""
-TRANSACTION_ID_SIZE = 12
 _HEADER = struct.Struct("!HHI12s")
 _ATTRIBUTE_HEADER = struct.Struct("!HH")
 _LENGTH = struct.Struct("!H")
@@ -142,15 +141,15 @@ class Message:
             algorithm: Which integrity attribute.
             fingerprint: Whether to end with FINGERPRINT, as ICE requires.
         """
-        parts = [_encode_attribute(attribute) for attribute in self.attributes]
-        data = self._header(0) + b"".join(parts)
+        body = b"".join(_encode_attribute(attribute) for attribute in self.attributes)
+        data = self._header(len(body)) + body
         if key is not None:
             data = _append_integrity(data, key, algorithm)
         if fingerprint:
             data = _with_length(data, len(data) + 4 + _FINGERPRINT_SIZE)
             value = stun_fingerprint(data).to_bytes(_FINGERPRINT_SIZE, "big")
             data += _encode_attribute(Attribute(AttributeType.FINGERPRINT, value))
-        return _with_length(data, len(data))
+        return data
 
     def _header(self, length: int) -> bytes:
         method, message_class = self.method, int(self.message_class)
