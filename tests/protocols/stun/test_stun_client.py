@@ -167,6 +167,73 @@ def test_cancelled_transactions_are_silent() -> None:
     assert client.events() == []
 
 
+def transaction_ids(client: Client, now: float) -> list[bytes]:
+    return [Message.parse(datagram.data).transaction_id for datagram in client.datagrams_to_send(now)]
+
+
+def test_a_forgotten_transaction_is_not_sent_again() -> None:
+    client = make_client()
+    for number in range(2):
+        client.start(binding_request(bytes([number]) * 12), LOCAL, SERVER, now=0.0)
+    client.cancel(bytes(12))
+    client.cancel(b"unknown" * 2)
+    client.handle_timer(0.5)
+    assert transaction_ids(client, 0.5) == [bytes(12), b"\1" * 12, b"\1" * 12]
+
+
+def test_what_is_to_be_sent_from_a_socket_that_is_gone_is_forgotten() -> None:
+    client = make_client()
+    for number, local in enumerate((LOCAL, SERVER)):
+        client.start(binding_request(bytes([number]) * 12), local, SERVER, now=0.0)
+    client.cancel_from(LOCAL)
+    assert transaction_ids(client, 0.0) == [b"\1" * 12]
+    client.handle_timer(0.5)
+    assert transaction_ids(client, 0.5) == [b"\1" * 12]
+
+
+@pytest.mark.parametrize("transmissions", [1, 2])
+def test_the_last_wait_begins_when_retransmission_stops_unless_it_has_begun(transmissions: int) -> None:
+    client = make_client()
+    client.start(binding_request(bytes(12)), LOCAL, SERVER, now=1.0, max_transmissions=transmissions)
+    client.stop_retransmitting(b"unknown" * 2, 1.0)
+    client.stop_retransmitting(bytes(12), 1.25)
+    # 16 times the RTO after the last request, or after the decision not to send another one.
+    ends = 9.25 if transmissions > 1 else 9.0
+    client.stop_retransmitting(bytes(12), 1.5)
+    assert client.next_timer() == ends
+    client.handle_timer(ends - 0.01)
+    assert client.events() == []
+    client.handle_timer(ends)
+    assert client.events() == [TransactionFailed(bytes(12), FailureReason.TIMED_OUT)]
+    assert transaction_ids(client, ends) == [bytes(12)]
+
+
+def test_what_is_dropped_is_counted_by_its_reason() -> None:
+    client = make_client()
+    client.start(binding_request(bytes(12)), LOCAL, SERVER, now=3.0, key=KEY)
+    (request,) = client.datagrams_to_send(3.0)
+    noise = Datagram(b"noise", LOCAL, SERVER)
+    client.receive([noise, answer(request), noise, answer(request, key=KEY), answer(request, key=KEY)], 3.25)
+    assert client.dropped == {"malformed": 2, "unauthenticated": 1, "unexpected": 1}
+    (event,) = client.events()
+    assert isinstance(event, ResponseReceived)
+    assert event.round_trip_time == 0.25
+
+
+@pytest.mark.parametrize("end", ["close", "lower_closed"])
+def test_a_closed_client_forgets_everything(end: str) -> None:
+    client = make_client()
+    assert not client.closed
+    client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0)
+    getattr(client, end)(0.1)
+    assert client.closed
+    assert client.datagrams_to_send(0.1) == []
+    assert client.next_timer() == math.inf
+    client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.2)
+    assert client.datagrams_to_send(0.2) == []
+    assert client.next_timer() == math.inf
+
+
 class StunClientMachine(RuleBasedStateMachine):
     """A client and a server joined by a hostile network: every transaction ends exactly once, and rightly."""
 

@@ -1,3 +1,4 @@
+import hashlib
 import hmac
 import struct
 
@@ -143,11 +144,14 @@ def test_sha256_integrity_may_be_truncated_to_16_bytes(size: int) -> None:
     assert not message.has_valid_integrity(b"other")
 
 
-@pytest.mark.parametrize("size", [0, 4, 12, 36])
+@pytest.mark.parametrize("size", [0, 4, 12, 17, 18, 19, 30, 36])
 def test_sha256_integrity_of_another_size_is_refused(size: int) -> None:
-    covered = b"\0\1" + struct.pack("!H", 4 + size) + bytes.fromhex("2112a442") + TRANSACTION_ID
-    value = (hmac.digest(PASSWORD, covered, "sha256") + bytes(4))[:size]
-    assert not Message.parse(covered + struct.pack("!HH", 0x1C, size) + value).has_valid_integrity(PASSWORD)
+    """RFC 8489 section 14.6: from 16 to 32 bytes, a multiple of 4."""
+    padding = bytes(-size % 4)
+    header = b"\0\1" + struct.pack("!H", 4 + size + len(padding)) + HEADER_REST
+    covered = header[:2] + struct.pack("!H", 4 + size) + header[4:]
+    value = (hmac.digest(PASSWORD, covered, "sha256") + bytes(4))[:size] + padding
+    assert not Message.parse(header + struct.pack("!HH", 0x1C, size) + value).has_valid_integrity(PASSWORD)
 
 
 def test_the_stronger_integrity_decides() -> None:
@@ -162,6 +166,33 @@ def test_both_integrity_algorithms_verify(algorithm: IntegrityAlgorithm) -> None
     message = Message.parse(binding_request(TRANSACTION_ID).encode(key=PASSWORD, algorithm=algorithm))
     assert message.has_valid_integrity(PASSWORD)
     assert not message.has_valid_integrity(b"other")
+
+
+def test_the_digest_of_long_term_credentials_is_for_no_security_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where OpenSSL forbids MD5 (FIPS), it may still be computed for a protocol that wants it."""
+    md5 = hashlib.md5
+
+    def restricted(data: bytes, *, usedforsecurity: bool = True) -> object:
+        if usedforsecurity:
+            raise ValueError("disabled for FIPS")
+        return md5(data, usedforsecurity=False)
+
+    monkeypatch.setattr(hashlib, "md5", restricted)
+    assert long_term_key("user", "realm", "pass").hex() == "8493fbc53ba582fb4c044c456bdc40eb"
+
+
+@pytest.mark.parametrize("name", ["ice_controlling", "ice_controlled"])
+def test_tie_breakers_have_8_bytes(name: str) -> None:
+    kind = AttributeType[name.upper()]
+    for size in (7, 8, 9):
+        message = binding_request(TRANSACTION_ID, [Attribute(kind, bytes(range(size)))])
+        if size == 8:
+            assert getattr(message, name) == 0x0001020304050607
+        else:
+            with pytest.raises(ProtocolError, match=f"{size} bytes instead of 8"):
+                getattr(message, name)
 
 
 def test_a_message_without_integrity_is_not_authentic() -> None:
@@ -215,28 +246,49 @@ def test_malformed_values_raise_on_access_only(attribute: Attribute) -> None:
         read_everything(message)
 
 
+HEADER_REST = bytes.fromhex("2112a442") + TRANSACTION_ID
+
+
 @pytest.mark.parametrize(
-    "data",
+    ("data", "reason"),
     [
-        b"",
-        SAMPLE_REQUEST[:19],
-        SAMPLE_REQUEST[:-4],
-        SAMPLE_REQUEST + b"\0",
-        b"\x40" + SAMPLE_REQUEST[1:],
-        SAMPLE_REQUEST[:4] + b"\0" + SAMPLE_REQUEST[5:],
-        SAMPLE_REQUEST[:-1] + b"\0",
-        # An attribute that runs over the end.
-        bytes.fromhex("000100042112a442") + TRANSACTION_ID + bytes.fromhex("00060001"),
-        # FINGERPRINT that is not the last attribute.
-        bytes.fromhex("0001000c2112a442") + TRANSACTION_ID + bytes.fromhex("802800040000000000060000"),
+        (b"", "0 bytes are too few"),
+        (SAMPLE_REQUEST[:19], "19 bytes are too few"),
+        (SAMPLE_REQUEST[:-4], "104 bytes states a length of 88"),
+        (SAMPLE_REQUEST + b"\0", "109 bytes states a length of 88"),
+        (b"\x40" + SAMPLE_REQUEST[1:], "not a STUN message"),
+        (b"\x80" + SAMPLE_REQUEST[1:], "not a STUN message"),
+        (SAMPLE_REQUEST[:4] + b"\0" + SAMPLE_REQUEST[5:], "not a STUN message"),
+        (SAMPLE_REQUEST[:-1] + b"\0", "FINGERPRINT does not match"),
+        (
+            bytes.fromhex("00010004") + HEADER_REST + bytes.fromhex("00060001"),
+            "attribute 0x0006 runs over the end",
+        ),
+        (
+            bytes.fromhex("0001000c") + HEADER_REST + bytes.fromhex("802800040000000000060000"),
+            "FINGERPRINT is not the last attribute",
+        ),
+        *(
+            (
+                bytes.fromhex("00010008") + HEADER_REST + struct.pack("!HHI", 0x8028, length, 0),
+                "FINGERPRINT is not the last attribute, or not of 4 bytes",
+            )
+            for length in (1, 3)
+        ),
     ],
 )
-def test_what_is_not_stun_raises(data: bytes) -> None:
-    with pytest.raises(ProtocolError):
+def test_what_is_not_stun_raises(data: bytes, reason: str) -> None:
+    with pytest.raises(ProtocolError, match=reason):
         Message.parse(data)
 
 
-@pytest.mark.parametrize("method", [0, 1, 3, 0x80, 0xFFF])
+def test_a_header_alone_is_a_message() -> None:
+    assert Message.parse(bytes.fromhex("00110000") + HEADER_REST) == Message(
+        Method.BINDING, MessageClass.INDICATION, TRANSACTION_ID
+    )
+
+
+@pytest.mark.parametrize("method", [0, *(1 << bit for bit in range(12)), 0xFFF])
 @pytest.mark.parametrize("message_class", list(MessageClass))
 def test_method_and_class_share_the_type_field(method: int, message_class: MessageClass) -> None:
     message = Message(method, message_class, TRANSACTION_ID)
@@ -278,9 +330,16 @@ def test_the_work_for_what_is_refused_is_bounded() -> None:
 
 
 def test_is_stun() -> None:
+    """RFC 7983 section 7: the first byte is from 0 to 3. The magic cookie is in bytes 4 to 7."""
     assert all(is_stun(sample) for sample in SAMPLES)
+    assert is_stun(SAMPLE_REQUEST[:20])
     assert not is_stun(SAMPLE_REQUEST[:19])
-    assert not is_stun(b"\x16\xfe\xfd" + bytes(30))
+    for first in range(256):
+        assert is_stun(bytes([first]) + SAMPLE_REQUEST[1:]) is (first < 4)
+    for index in range(20):
+        flipped = bytearray(SAMPLE_REQUEST[:20])
+        flipped[index] ^= 1
+        assert is_stun(bytes(flipped)) is (index not in (4, 5, 6, 7))
 
 
 def read_everything(message: Message) -> None:
@@ -412,6 +471,7 @@ def test_numbers_of_the_specifications() -> None:
         *((bytes((0, 1, 0, 7, 1, 2, 3, 4, 5)), False), (bytes((0, 2, 0, 7, *range(16))), True)),
         *((bytes((0, 2, 0, 7, *range(15))), False), (bytes((0, 2, 0, 7, 1, 2, 3, 4)), False)),
         *((bytes((0, 3, 0, 7, 1, 2, 3, 4)), False), (bytes(3), False), (bytes((0, 1, 0, 7)), False)),
+        *((bytes((0, 0, 0, 7, *range(16))), False), (bytes((0, 1, 0, 7, *range(16))), False)),
     ],
 )
 def test_lengths_of_addresses(value: bytes, is_good: bool) -> None:
@@ -457,6 +517,11 @@ def test_numbers_of_error_codes(number: int, is_good: bool) -> None:
     for size in range(4):
         with pytest.raises(ProtocolError, match=f"ERROR-CODE of {size} bytes"):
             decode_error_code(value[:size])
+
+
+def test_an_error_code_begins_with_two_reserved_bytes() -> None:
+    """RFC 8489 section 14.8."""
+    assert encode_error_code(ErrorCode(487, "Role Conflict")) == b"\0\0\4\x57Role Conflict"
 
 
 def test_of_a_reason_763_bytes_are_sent() -> None:
