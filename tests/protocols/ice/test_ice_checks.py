@@ -23,6 +23,10 @@ def is_request(datagram: Datagram) -> bool:
     return Message.parse(datagram.data).message_class is MessageClass.REQUEST
 
 
+def state_of_check(agent: Agent) -> CheckState:
+    return agent.pairs[0].state
+
+
 def make_agent(pairs: int, *, role: IceRole = IceRole.CONTROLLING) -> tuple[Agent, ScriptedPeer]:
     """Return an agent that has learnt of so many candidates at once."""
     agent = Agent(IceOptions(), rng=random.Random(1), role=role)
@@ -134,11 +138,11 @@ def test_four_checks_of_a_pair_are_open_at_most() -> None:
     identifiers = list(dict.fromkeys(Message.parse(each.data).transaction_id for each in sent))
     assert len(identifiers) == 4
     assert agent.pairs[0].statistics.requests_sent == 4
-    assert agent.pairs[0].state is CheckState.IN_PROGRESS
+    assert state_of_check(agent) is CheckState.IN_PROGRESS
     # Each has been sent once, but for the newest.
     assert [Message.parse(each.data).transaction_id for each in sent[:4]] == identifiers
     peer.answer(sent[0], 0.6)
-    assert agent.pairs[0].state is CheckState.SUCCEEDED
+    assert state_of_check(agent) is CheckState.SUCCEEDED
     assert agent.dropped == {}
 
 
@@ -162,7 +166,7 @@ def test_a_check_that_is_refused_fails(code: int) -> None:
     agent, peer = make_agent(1)
     (check,) = agent.datagrams_to_send(0.0)
     peer.answer(check, 0.1, error=ErrorCode(code, "no"))
-    assert agent.pairs[0].state is CheckState.FAILED
+    assert state_of_check(agent) is CheckState.FAILED
     assert agent.pairs[0].statistics.responses_received == 0
     assert run(agent, 0.1, 14.9) == []
 
@@ -178,9 +182,9 @@ def test_an_older_check_that_fails_leaves_the_newer_one(how: str) -> None:
     else:
         # Sent once, it is waited for 16 times the first timeout.
         agent.handle_timer(8.01)
-    assert agent.pairs[0].state is CheckState.IN_PROGRESS
+    assert state_of_check(agent) is CheckState.IN_PROGRESS
     peer.answer(newer, 8.05)
-    assert agent.pairs[0].state is CheckState.SUCCEEDED
+    assert state_of_check(agent) is CheckState.SUCCEEDED
 
 
 def test_a_nomination_that_is_refused_fails_the_pair_and_the_next_best_one_is_nominated() -> None:
@@ -204,7 +208,7 @@ def test_an_answer_that_names_no_address_fails_the_pair() -> None:
     empty = Message(request.method, MessageClass.SUCCESS_RESPONSE, request.transaction_id)
     key = peer.parameters.password.encode()
     agent.receive([Datagram(empty.encode(key=key), ALICE, BOB)], 0.1)
-    assert agent.pairs[0].state is CheckState.FAILED
+    assert state_of_check(agent) is CheckState.FAILED
     assert agent.pairs[0].statistics.responses_received == 0
     assert [event for event in agent.events() if isinstance(event, StateChanged)] == [
         StateChanged(agent.state)
