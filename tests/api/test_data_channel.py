@@ -15,9 +15,11 @@ from trio_rtc import (
     RTCDataChannel,
     RTCDataChannelState,
     RTCPeerConnection,
+    RTCPeerConnectionStats,
     SctpOptions,
     Settings,
 )
+from trio_rtc.channel_init import channel_parameters, priority_from_number
 from trio_rtc.event_target import AnyEvent
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -43,6 +45,16 @@ async def test_anything_bytes_like_can_be_sent(wrap: type[bytearray] | type[memo
     async with open_channel() as (mine, theirs, _):
         await mine.send(wrap(b"data"))
         assert await theirs.receive() == b"data"
+
+
+async def test_a_buffer_may_change_as_soon_as_it_is_sent() -> None:
+    async with open_channel() as (mine, theirs, _):
+        buffer = bytearray(b"before")
+        mine.send_nowait(buffer)
+        buffer[:] = b"behind"
+        await mine.send(buffer)
+        buffer[:] = b"neither"
+        assert [await theirs.receive() for _ in range(2)] == [b"before", b"behind"]
 
 
 @pytest.mark.parametrize("wrong", [5, None, ["x"]])
@@ -350,6 +362,43 @@ async def test_every_wait_is_a_checkpoint() -> None:
                 await wait()
 
 
+@pytest.mark.parametrize(
+    ("priority", "number", "up_to"),
+    [("very-low", 128, 255), ("low", 256, 511), ("medium", 512, 1023), ("high", 1024, 65535)],
+)
+async def test_priorities_have_the_numbers_of_dcep(priority: str, number: int, up_to: int) -> None:
+    """RFC 8831 section 6.4 names four; what is between them counts as the lower one (RFC 8832 section 8.1)."""
+    parameters = channel_parameters(
+        *("chat",),
+        **{"ordered": True, "protocol": "", "negotiated": False, "priority": priority},
+        **dict.fromkeys(("max_packet_life_time", "max_retransmits", "id")),
+    )
+    assert parameters.priority == number
+    assert priority_from_number(number) == priority_from_number(up_to) == priority
+    assert priority_from_number(0) == priority_from_number(127) == "very-low"
+
+
+async def test_how_many_channels_have_been_open_and_have_closed() -> None:
+    async def counts(pc: RTCPeerConnection) -> tuple[int, int]:
+        stats = (await pc.get_stats())["peer-connection"]
+        assert isinstance(stats, RTCPeerConnectionStats)
+        return stats.data_channels_opened, stats.data_channels_closed
+
+    async with two_peers() as peers:
+        never = peers.alice.create_data_channel("never open")
+        never.close()
+        assert await counts(peers.alice) == (0, 0)
+        mine, _ = await channel_pair(peers.alice, peers.bob)
+        await channel_pair(peers.bob, peers.alice, "second")
+        assert await counts(peers.alice) == await counts(peers.bob) == (2, 0)
+        await mine.aclose()
+        await trio.sleep(1)
+        assert await counts(peers.alice) == await counts(peers.bob) == (2, 1)
+        await peers.bob.aclose()
+        await trio.sleep(1)
+        assert await counts(peers.alice) == (2, 2)
+
+
 async def test_ids_are_used_again_after_all_others() -> None:
     settings = Settings(sctp=SctpOptions(inbound_streams=4, outbound_streams=4))
     async with open_channel(settings=settings) as (mine, _, peers):
@@ -433,6 +482,36 @@ async def test_stream_carries_bytes_both_ways() -> None:
         await right.send_all(b"still open")
         assert await left.receive_some(5) == b"still"
         assert await left.receive_some(100) == b" open"
+
+
+async def test_a_stream_sends_pieces_that_every_peer_takes() -> None:
+    """Without a limit in the peer's description, 65536 bytes are what it takes (RFC 8841 section 6.1)."""
+    async with open_channel() as (mine, theirs, _):
+        payload = bytes(range(256)) * 512 + b"rest"
+        await mine.as_stream().send_all(payload)
+        pieces = [await theirs.receive() for _ in range(3)]
+        assert [len(piece) for piece in pieces] == [65536, 65536, 4]
+        assert b"".join(piece for piece in pieces if isinstance(piece, bytes)) == payload
+
+
+async def test_a_stream_says_when_it_might_not_block() -> None:
+    async with open_channel(settings=Settings(send_high_water_mark=10_000)) as (mine, _, _):
+        stream = mine.as_stream()
+        # More than the peer keeps without reading.
+        with trio.move_on_after(5):
+            await stream.send_all(bytes(10_000_000))
+        with trio.move_on_after(5) as scope:
+            await stream.wait_send_all_might_not_block()
+        assert scope.cancelled_caught
+
+
+async def test_the_end_of_a_stream_stays_the_end() -> None:
+    async with open_channel() as (mine, theirs, _):
+        left, right = mine.as_stream(), theirs.as_stream()
+        await left.send_eof()
+        await mine.send(b"behind the end")
+        with trio.fail_after(1):
+            assert [await right.receive_some() for _ in range(3)] == [b"", b"", b""]
 
 
 async def test_stream_refuses_two_at_once_and_what_is_closed() -> None:

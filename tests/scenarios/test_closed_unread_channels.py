@@ -88,3 +88,20 @@ async def test_closed_channels_that_nobody_holds_hold_up_nobody() -> None:
         peers.alice.create_data_channel("last")
         await announced.receive()
         assert await window(peers) > BUFFER - SIZE
+
+
+@pytest.mark.parametrize("how", ["read", "dropped"])
+async def test_the_peer_is_told_at_once_of_the_room_that_a_closed_channel_gives(how: str) -> None:
+    async with open_channel(settings=SMALL) as (mine, theirs, peers):
+        kept = [bytes([number]) * SIZE for number in range(9)]
+        for message in kept:
+            await mine.send(message)
+        await mine.aclose()
+        await trio.sleep(5)
+        assert (await layer_counters(peers.alice, "sctp"))["peer_window"] < SIZE
+        if how == "read":
+            assert [message async for message in theirs] == kept
+        else:
+            theirs.close()
+        await trio.sleep(0.2)
+        assert (await layer_counters(peers.alice, "sctp"))["peer_window"] > BUFFER - 2 * SIZE

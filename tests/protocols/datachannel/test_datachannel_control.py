@@ -229,8 +229,20 @@ def test_all_ids_taken() -> None:
     control.association_established(4)
     control.create_channel(CHAT)
     control.create_channel(CHAT)
-    with pytest.raises(OperationError):
+    with pytest.raises(OperationError, match="no data channel id is free"):
         control.create_channel(CHAT)
+    # Those of the peer are not all taken.
+    control.create_channel(CHAT, negotiated=True, stream_id=3)
+
+
+def test_a_channel_without_an_id_waits_for_the_role_whatever_is_taken() -> None:
+    """Only the role tells whether one of its ids is free."""
+    control = ChannelControl()
+    control.association_established(2)
+    control.create_channel(CHAT, negotiated=True, stream_id=0)
+    key = control.create_channel(CHAT)
+    control.set_role(is_dtls_client=False)
+    assert StreamIdAssigned(key, 1) in control.events()
 
 
 def test_channel_waiting_for_an_id_that_the_association_does_not_have() -> None:
@@ -462,3 +474,125 @@ def test_a_peer_opens_streams_of_its_own_parity_only(stream: int, is_theirs: boo
     early.association_established(65535)
     early.receive([ControlMessage(stream, OPEN)], 0)
     assert any(isinstance(event, ChannelAnnounced) for event in early.events())
+
+
+@pytest.mark.parametrize("streams", [65535, 65536])
+def test_65535_is_no_stream(streams: int) -> None:
+    """RFC 8832 section 6, whatever the association has."""
+    control = ChannelControl()
+    for _ in range(2):
+        with pytest.raises(OperationError, match="65535 is in use or too high"):
+            control.create_channel(CHAT, negotiated=True, stream_id=65535)
+        control.set_role(is_dtls_client=True)
+        control.association_established(streams)
+    control.receive([ControlMessage(65535, OPEN)], 0)
+    assert control.dropped == {"DATA_CHANNEL_OPEN beyond the limits": 1}
+    assert control.events() == []
+    key = control.create_channel(CHAT, negotiated=True, stream_id=65534)
+    assert control.events() == [ChannelOpened(key)]
+
+
+def test_channels_from_before_the_association_have_its_streams() -> None:
+    control = ChannelControl()
+    last, beyond = (control.create_channel(CHAT, negotiated=True, stream_id=number) for number in (9, 10))
+    control.association_established(10)
+    assert control.events() == [
+        ChannelOpened(last),
+        ChannelClosed(beyond, "the peer has not so many streams"),
+    ]
+    with pytest.raises(OperationError):
+        control.create_channel(CHAT, negotiated=True, stream_id=10)
+    control.receive([ControlMessage(10, OPEN), ControlMessage(8, OPEN)], 0)
+    assert control.events() == [ChannelAnnounced(3, 8, CHAT)]
+
+
+def announced_labels(control: ChannelControl, labels: list[str], first: int = 1) -> list[str]:
+    """Let the peer open channels on every second stream; return the labels of those that are announced."""
+    openings = [encode_open(ChannelParameters(label, "prot")) for label in labels]
+    messages = [ControlMessage(first + 2 * number, data) for number, data in enumerate(openings)]
+    control.receive(messages, 0)
+    return [event.parameters.label for event in control.events() if isinstance(event, ChannelAnnounced)]
+
+
+def test_what_announced_channels_count() -> None:
+    """4 KiB each, and four bytes for each character of label and protocol."""
+    labels = ["a", "b" * 100, "ü" * 1000]
+    size = sum(4096 + 4 * (len(label) + 4) for label in labels)
+    control = connected(options=DataChannelOptions(max_announced_size=size - 1))
+    assert announced_labels(control, labels) == labels[:2]
+    control = connected(options=DataChannelOptions(max_announced_size=size))
+    assert announced_labels(control, labels) == labels
+    assert announced_labels(control, [""], first=7) == []
+    # What is closed makes room for just as much.
+    control.incoming_streams_reset([1])
+    control.outgoing_streams_reset([1])
+    assert announced_labels(control, ["aa", "a"], first=9) == ["a"]
+    assert control.dropped == {"DATA_CHANNEL_OPEN beyond the limits": 2}
+
+
+def test_channels_of_both_sides_are_bounded_together() -> None:
+    control = connected(options=DataChannelOptions(max_channels=3))
+    control.create_channel(CHAT)
+    control.create_channel(CHAT, negotiated=True, stream_id=100)
+    assert announced_labels(control, ["third", "fourth"]) == ["third"]
+    with pytest.raises(OperationError, match="too many data channels"):
+        control.create_channel(CHAT)
+    control.close_channel(1)
+    control.outgoing_streams_reset([0])
+    control.incoming_streams_reset([0])
+    assert control.create_channel(CHAT) == 4
+
+
+@pytest.mark.parametrize("size", [512, 513])
+def test_the_largest_control_message(size: int) -> None:
+    control = connected(options=DataChannelOptions(max_control_message_size=512))
+    data = encode_open(ChannelParameters("l" * (size - 12)))
+    control.receive([ControlMessage(1, data)], 0)
+    assert [type(event) for event in control.events()] == [
+        ChannelAnnounced if size == 512 else StreamResetRequested
+    ]
+    assert control.dropped == ({} if size == 512 else {"a DCEP message of impossible length": 1})
+
+
+def test_an_acknowledgement_is_one_byte_and_comes_once() -> None:
+    control = connected()
+    key = control.create_channel(CHAT)
+    control.receive([ControlMessage(0, encode_ack() + b"\0")], 0)
+    assert control.must_send_ordered(key)
+    assert control.dropped == {"an unknown DCEP message": 1}
+    for _ in range(2):
+        control.receive([ControlMessage(0, encode_ack())], 0)
+        assert not control.must_send_ordered(key)
+    assert control.dropped["unexpected DATA_CHANNEL_ACK"] == 1
+
+
+def test_resets_are_handled_by_32() -> None:
+    control = with_channels_of_the_peer(100)
+    for asked in (32, 32, 32, 4):
+        if asked == 32 and not control.has_unhandled_resets:
+            control.incoming_streams_reset(range(0, 200, 2))
+        else:
+            assert control.has_unhandled_resets
+            control.resume_resets()
+        assert len(reset_streams(control)) == asked
+    assert not control.has_unhandled_resets
+    control.resume_resets()
+    assert control.events() == []
+    # While some wait, others wait behind them.
+    control.outgoing_streams_reset(range(0, 198, 2))
+    assert len(control.channel_keys()) == 68
+    control.outgoing_streams_reset([198])
+    for left in (36, 4, 0):
+        assert control.has_unhandled_resets
+        control.resume_resets()
+        assert len(control.channel_keys()) == left
+    assert not control.has_unhandled_resets
+
+
+def test_the_reset_of_exactly_32_streams_is_handled_at_once() -> None:
+    control = with_channels_of_the_peer(33)
+    control.incoming_streams_reset(range(0, 64, 2))
+    assert not control.has_unhandled_resets
+    assert len(reset_streams(control)) == 32
+    control.outgoing_streams_reset(range(0, 64, 2))
+    assert control.channel_keys() == [33]
