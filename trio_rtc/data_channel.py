@@ -296,9 +296,9 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     def close(self) -> None:
         """Begin to close: what was sent is delivered, then both sides are closed (W3C webrtc section 6.2)."""
-        if self._state is RTCDataChannelState.CLOSED and self._set_aside is not None:
+        if self._set_aside is not None:
             self._set_aside.forget()
-        if self._closed_here or self._state is RTCDataChannelState.CLOSED:
+        if self._state is RTCDataChannelState.CLOSED:
             return
         self._was_closed_here = True
         if self._state is not RTCDataChannelState.CLOSING:

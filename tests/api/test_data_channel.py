@@ -1,6 +1,8 @@
 """RTCDataChannel: messages, back-pressure, closing, and what wrong use gets."""
 
 import functools
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -21,6 +23,8 @@ from trio_rtc import (
 )
 from trio_rtc.channel_init import channel_parameters, priority_from_number
 from trio_rtc.event_target import AnyEvent
+from trio_rtc.protocols._contract import Address
+from trio_rtc.testing.host import SimulatedSocket
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -126,6 +130,22 @@ async def test_negotiated_channels_meet_without_an_event() -> None:
         assert announced == []
 
 
+async def test_a_threshold_from_before_the_opening_counts() -> None:
+    async with two_peers() as peers:
+        mine = peers.alice.create_data_channel("mine", negotiated=True, id=7)
+        peers.bob.create_data_channel("theirs", negotiated=True, id=7)
+        assert mine.buffered_amount_low_threshold == 0
+        mine.buffered_amount_low_threshold = 100_000
+        await connect(peers.alice, peers.bob)
+        await mine.opened()
+        amounts: list[int] = []
+        mine.on_buffered_amount_low = lambda _: amounts.append(mine.buffered_amount)
+        mine.send_nowait(bytes(200_000))
+        await trio.sleep(1)
+        assert len(amounts) == 1
+        assert 0 < amounts[0] <= 100_000
+
+
 async def test_messages_wait_for_a_negotiated_channel_that_comes_late() -> None:
     async with two_peers() as peers:
         mine = peers.alice.create_data_channel("mine", negotiated=True, id=7)
@@ -200,6 +220,72 @@ async def test_send_nowait_stops_at_the_high_water_mark() -> None:
         assert await theirs.receive() == "there is room again"
 
 
+async def test_send_nowait_sends_before_the_next_checkpoint_is_over() -> None:
+    async with open_channel() as (mine, theirs, _):
+        await trio.sleep(1)
+        mine.send_nowait("now")
+        with trio.fail_after(0.1):
+            assert await theirs.receive() == "now"
+
+
+async def test_send_waits_while_the_socket_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It returns when the datagrams are out, so that what is queued below stays short."""
+    async with open_channel() as (mine, theirs, _):
+        await trio.sleep(1)
+        room = trio.Event()
+        send = SimulatedSocket.send_nowait
+
+        def send_to_full(socket: SimulatedSocket, batch: Sequence[bytes], remote: Address) -> bool:
+            return send(socket, batch, remote) and room.is_set()
+
+        async def drain(socket: SimulatedSocket) -> None:
+            await room.wait()
+
+        monkeypatch.setattr(SimulatedSocket, "send_nowait", send_to_full)
+        monkeypatch.setattr(SimulatedSocket, "drain", drain)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(mine.send, "first")
+            await trio.sleep(0.1)
+            assert len(nursery.child_tasks) == 1
+            room.set()
+            await trio.testing.wait_all_tasks_blocked()
+            assert not nursery.child_tasks
+        monkeypatch.undo()
+        await mine.send("second")
+        assert [await theirs.receive() for _ in range(2)] == ["first", "second"]
+
+
+class Steps(trio.abc.Instrument):
+    """Counts the steps of each task."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[trio.lowlevel.Task] = Counter()
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.counts[task] += 1
+
+
+async def test_a_reader_that_has_waited_gets_the_message_in_the_step_that_wakes_it() -> None:
+    async with open_channel() as (mine, theirs, _), trio.open_nursery() as nursery:
+        steps = Steps()
+        taken: list[int] = []
+
+        async def read() -> None:
+            task = trio.lowlevel.current_task()
+            for _ in range(3):
+                await theirs.receive()
+                taken.append(steps.counts[task])
+
+        trio.lowlevel.add_instrument(steps)
+        nursery.start_soon(read)
+        for _ in range(3):
+            await trio.sleep(1)
+            await mine.send("message")
+        await trio.sleep(1)
+        trio.lowlevel.remove_instrument(steps)
+        assert taken == [2, 3, 4]
+
+
 async def test_buffered_amount_and_its_event() -> None:
     async with open_channel() as (mine, _, _), mine.subscribe("buffered_amount_low") as low:
         assert mine.buffered_amount == 0
@@ -262,6 +348,20 @@ async def test_using_a_closed_channel() -> None:
         with pytest.raises(trio.BrokenResourceError):
             await theirs.send("x")
         await mine.aclose()
+
+
+async def test_a_channel_that_the_peer_has_closed_is_not_closed_again_with_the_connection() -> None:
+    async with open_channel() as (mine, theirs, peers):
+        await mine.send("last words")
+        await mine.aclose()
+        await trio.sleep(1)
+        peers.bob.close()
+        assert [message async for message in theirs] == ["last words"]
+        with pytest.raises(trio.BrokenResourceError):
+            await theirs.send("x")
+        await peers.bob.aclose()
+        with pytest.raises(trio.EndOfChannel):
+            await theirs.receive()
 
 
 async def test_closing_wakes_who_waits() -> None:
@@ -369,9 +469,14 @@ async def test_every_wait_is_a_checkpoint() -> None:
 async def test_priorities_have_the_numbers_of_dcep(priority: str, number: int, up_to: int) -> None:
     """RFC 8831 section 6.4 names four; what is between them counts as the lower one (RFC 8832 section 8.1)."""
     parameters = channel_parameters(
-        *("chat",),
-        **{"ordered": True, "protocol": "", "negotiated": False, "priority": priority},
-        **dict.fromkeys(("max_packet_life_time", "max_retransmits", "id")),
+        "chat",
+        ordered=True,
+        max_packet_life_time=None,
+        max_retransmits=None,
+        protocol="",
+        negotiated=False,
+        id=None,
+        priority=priority,
     )
     assert parameters.priority == number
     assert priority_from_number(number) == priority_from_number(up_to) == priority

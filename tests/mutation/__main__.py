@@ -34,6 +34,7 @@ TARGETS = {
         *(f"trio_rtc/{name}.py" for name in ("channel_stream", "channel_table")),
     ),
 }
+_OTHER_LOOPS = "test_asyncio_is_told_that_trio_is_needed"
 TESTS = {
     **{name: (f"tests/protocols/{name}",) for name in ("dtls", "sctp", "stun", "srtp")},
     "ice": ("tests/protocols/ice", "tests/scenarios/test_candidates.py"),
@@ -45,7 +46,8 @@ TESTS = {
         "tests/scenarios/test_first_keyframe.py",
     ),
     "data_channels": (
-        *("tests/protocols/datachannel", "tests/api/test_data_channel.py"),
+        *("tests/protocols/datachannel", "tests/api/test_data_channel.py", "tests/api/test_errors.py"),
+        *("tests/api/test_many_channels.py", "tests/api/test_asyncio_and_anyio.py::" + _OTHER_LOOPS),
         *("tests/api/test_channels_before_and_after.py", "tests/scenarios/test_closed_unread_channels.py"),
         *("tests/scenarios/test_peer_closed.py", "tests/scenarios/test_slow_readers.py"),
     ),

@@ -596,3 +596,148 @@ def test_the_reset_of_exactly_32_streams_is_handled_at_once() -> None:
     assert len(reset_streams(control)) == 32
     control.outgoing_streams_reset(range(0, 64, 2))
     assert control.channel_keys() == [33]
+
+
+def test_what_the_peer_opens_before_the_association_is_announced() -> None:
+    """Such a channel is open once, and ends without a reset, for which an association is needed."""
+    control = ChannelControl()
+    control.set_role(is_dtls_client=True)
+    control.receive([ControlMessage(1, OPEN), ControlMessage(3, b"no DCEP"), ControlMessage(5, OPEN)], 0)
+    assert control.events() == [ChannelAnnounced(1, 1, CHAT), ChannelAnnounced(2, 5, CHAT)]
+    control.close_channel(1)
+    assert control.events() == [ChannelClosed(1)]
+    assert control.datagrams_to_send(0) == [ControlMessage(1, encode_ack()), ControlMessage(5, encode_ack())]
+    for _ in range(2):
+        control.association_established(65535)
+        assert control.events() == []
+        assert control.datagrams_to_send(0) == []
+
+
+def test_what_is_known_of_a_channel() -> None:
+    control = ChannelControl()
+    key, unknown = control.create_channel(CHAT), 99
+    assert (control.stream_id(key), control.stream_id(unknown)) == (None, None)
+    assert (control.must_send_ordered(key), control.must_send_ordered(unknown)) == (True, False)
+    control.set_role(is_dtls_client=False)
+    assert control.stream_id(key) == 1
+    control.close_channel(unknown)
+    assert control.events() == [StreamIdAssigned(key, 1)]
+
+
+@pytest.mark.parametrize("ending", ["close", "lower_closed"])
+def test_either_end_ends_what_is_left_to_do(ending: str) -> None:
+    control = with_channels_of_the_peer(200)
+    keys = tuple(control.channel_keys())
+    for key in keys:
+        control.close_channel(key)
+    control.outgoing_streams_reset(range(0, 400, 2))
+    assert control.has_unhandled_resets
+    control.events()
+    getattr(control, ending)(0)
+    assert control.events() == [Closed(None, keys)]
+    assert not control.has_unhandled_resets
+    assert control.channel_keys() == control.datagrams_to_send(0) == []
+    control.receive([ControlMessage(0, OPEN), ControlMessage(0, b"")], 0)
+    control.incoming_streams_reset(())
+    control.set_role(is_dtls_client=True)
+    assert control.events() == []
+    assert control.dropped == {}
+
+
+def test_an_id_that_was_used_twice_is_released_twice() -> None:
+    control = connected()
+    control.association_established(4)
+    first, second = control.create_channel(CHAT), control.create_channel(CHAT)
+    close_and_reset(control, first, 0)
+    close_and_reset(control, second, 2)
+    close_and_reset(control, control.create_channel(CHAT), 0)
+    for _ in range(2):
+        control.create_channel(CHAT)
+    assert assigned_ids(control) == [0, 2, 0, 2, 0], "the one that was released the longest ago is next"
+
+
+def test_ids_from_before_the_role_are_given_out_by_its_owner_only() -> None:
+    control = ChannelControl()
+    for stream_id in (3, 2, 1, 0, 8, 9):
+        control.close_channel(control.create_channel(CHAT, negotiated=True, stream_id=stream_id))
+    control.set_role(is_dtls_client=True)
+    control.association_established(4)
+    for _ in range(2):
+        control.create_channel(CHAT)
+    assert assigned_ids(control) == [2, 0]
+    with pytest.raises(OperationError, match="no data channel id is free"):
+        control.create_channel(CHAT)
+
+
+def test_a_released_id_whose_reset_is_under_way_is_not_given_out() -> None:
+    control = connected()
+    control.association_established(2)
+    close_and_reset(control, control.create_channel(CHAT), 0)
+    control.receive([ControlMessage(0, OPEN)], 0)
+    with pytest.raises(OperationError, match="no data channel id is free"):
+        control.create_channel(CHAT)
+    control.outgoing_streams_reset([0])
+    control.create_channel(CHAT)
+    assert assigned_ids(control) == [0, 0]
+
+
+def test_channels_that_get_no_id_when_the_role_is_known_close() -> None:
+    control = ChannelControl()
+    keys = [control.create_channel(CHAT) for _ in range(3)]
+    control.association_established(3)
+    control.set_role(is_dtls_client=True)
+    assert control.events() == [
+        *(StreamIdAssigned(keys[0], 0), ChannelOpened(keys[0])),
+        *(StreamIdAssigned(keys[1], 2), ChannelOpened(keys[1])),
+        ChannelClosed(keys[2], "no data channel id is free"),
+    ]
+    assert [control.stream_id(key) for key in keys] == [0, 2, None]
+
+
+def test_what_is_wrong_on_a_stream_in_use_harms_nobody() -> None:
+    control = connected()
+    control.receive([ControlMessage(1, OPEN), ControlMessage(1, b"no DCEP")], 0)
+    assert control.events() == [ChannelAnnounced(1, 1, CHAT)]
+    assert control.dropped == {"an unknown DCEP message": 1}
+
+
+def test_a_stream_that_is_opened_again_while_both_its_resets_wait() -> None:
+    control = with_channels_of_the_peer(200)
+    for key in control.channel_keys():
+        control.close_channel(key)
+    control.events()
+    streams = range(0, 400, 2)
+    control.outgoing_streams_reset(streams)
+    control.incoming_streams_reset(streams)
+    control.receive([ControlMessage(398, encode_open(ChannelParameters(label="again")))], 0)
+    assert control.events() == [
+        ChannelClosed(200),
+        ChannelAnnounced(201, 398, ChannelParameters(label="again")),
+    ]
+    while control.has_unhandled_resets:
+        control.resume_resets()
+    assert control.channel_keys() == [201]
+    assert control.dropped == {}
+
+
+def test_each_answer_to_a_reset_allows_as_many_early_reuses_again() -> None:
+    control = connected(options=DataChannelOptions(max_early_reuses=2))
+
+    def reuses() -> int:
+        control.receive([ControlMessage(1, OPEN)], 0)
+        for count in range(10):
+            control.incoming_streams_reset([1])
+            control.events()
+            control.receive([ControlMessage(1, OPEN)], 0)
+            if not any(isinstance(event, ChannelAnnounced) for event in control.events()):
+                return count
+        raise AssertionError
+
+    assert reuses() == 2
+    control.outgoing_streams_reset([1])
+    control.receive([ControlMessage(1, OPEN)], 0)
+    control.incoming_streams_reset([1])
+    control.receive([ControlMessage(1, OPEN)], 0)
+    # The answer to the reset of the channel before.
+    control.outgoing_streams_reset([1])
+    assert reuses() == 2

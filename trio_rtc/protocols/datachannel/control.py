@@ -125,8 +125,8 @@ class ChannelControl:
         if parity != self._parity:
             self._parity = self._first_unused = parity
         for channel in [channel for channel in self._channels.values() if channel.stream_id is None]:
-            if self._assign_stream_id(channel):
-                self._open_if_possible(channel)
+            self._assign_stream_id(channel)
+            self._open_if_possible(channel)
 
     def association_established(self, max_streams: int) -> None:
         """Hear that the association is up, with so many streams in either direction."""
@@ -281,11 +281,9 @@ class ChannelControl:
         self._events.append(Closed(reason, tuple(self._channels)))
         self._channels.clear()
         self._by_stream.clear()
-        self._announced_size = 0
         self._unhandled_outgoing.clear()
         self._unhandled_incoming.clear()
         self._outgoing.clear()
-        self._connected = False
         self._closed = True
 
     def _add(self, parameters: ChannelParameters, *, negotiated: bool, stream_id: int | None) -> Channel:
@@ -335,15 +333,14 @@ class ChannelControl:
         in_use = stream_id in self._by_stream or stream_id in self._refused
         return not in_use and stream_id < self._max_streams
 
-    def _assign_stream_id(self, channel: Channel) -> bool:
+    def _assign_stream_id(self, channel: Channel) -> None:
         stream_id = self._free_stream_id()
         if stream_id is None:
             self._remove(channel, "no data channel id is free")
-            return False
+            return
         channel.stream_id = stream_id
         self._occupy(stream_id, channel)
         self._events.append(StreamIdAssigned(channel.key, stream_id))
-        return True
 
     def _open_if_possible(self, channel: Channel) -> None:
         if not self._connected or channel.stream_id is None or channel.state is not ChannelState.CONNECTING:
