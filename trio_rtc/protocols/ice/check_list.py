@@ -171,10 +171,9 @@ class CheckList:
         return next((pair for pair in self if pair.nominated), None)
 
     def _is_foundation_busy(self, pair: CheckedPair) -> bool:
-        """Whether another pair of this foundation is waiting or being checked: then this one stays frozen."""
+        """Whether another pair of a frozen pair's foundation is waiting or being checked: then it stays frozen."""
         return any(
-            other is not pair
-            and other.state in (CheckState.WAITING, CheckState.IN_PROGRESS)
+            other.state in (CheckState.WAITING, CheckState.IN_PROGRESS)
             and other.foundation == pair.foundation
             for other in self
         )
