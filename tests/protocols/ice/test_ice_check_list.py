@@ -5,7 +5,7 @@ import itertools
 import attrs
 import pytest
 
-from trio_rtc.enums import RTCIceTcpCandidateType
+from trio_rtc.enums import RTCIceProtocol, RTCIceTcpCandidateType
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.ice import Candidate, CheckedPair, CheckState, IceRole
 from trio_rtc.protocols.ice.check_list import CheckList, can_be_paired
@@ -72,6 +72,8 @@ def test_candidates_of_another_transport_without_a_port_or_without_a_socket_are_
             remote, candidate=attrs.evolve(remote.candidate, tcp_type=RTCIceTcpCandidateType.PASSIVE)
         ),
     )
+    tcp = attrs.evolve(remote.candidate, protocol=RTCIceProtocol.TCP)
+    assert not can_be_paired(local, attrs.evolve(remote, candidate=tcp))
     assert not can_be_paired(local, make_remote(0))
 
 

@@ -28,7 +28,7 @@ def make_consent(answered_at: float = 10.0, *, disconnected: bool = False, **opt
 
 def test_checks_are_5_seconds_apart_more_or_less() -> None:
     rng = Middle()
-    consent = Consent(IceOptions(), rng, answered_at=10.0)
+    consent = Consent(IceOptions(), rng, answered_at=10.0, disconnected=False)
     assert rng.asked == [(0.8, 1.2)]
     consent.hear(14.0)
     assert consent.check_due == 15.0

@@ -145,20 +145,29 @@ def destinations(agent: Agent, now: float = 0.0, seconds: float = 1.0) -> set[Ad
 
 
 @pytest.mark.parametrize(
-    ("host", "port"),
+    ("host", "port", "reason"),
     [
-        *(("0.0.0.0", 5000), ("224.0.0.251", 5353), ("255.255.255.255", 5000), ("169.254.169.254", 80)),
-        *(("203.0.113.9", 53), ("203.0.113.9", 0), ("127.0.0.1", 5000), ("10.0.0.9", 443)),
+        ("0.0.0.0", 5000, "an unspecified address"),
+        ("224.0.0.251", 5353, "a multicast address"),
+        ("255.255.255.255", 5000, "the broadcast address"),
+        ("169.254.169.254", 80, "port 80 of a private address"),
+        ("203.0.113.9", 53, "port 53 is below 1024, and neither 80 nor 443"),
+        ("203.0.113.9", 0, "port 0 is below 1024, and neither 80 nor 443"),
+        ("127.0.0.1", 5000, "a loopback address, and we gather none"),
+        ("127.0.0.1", 53, "port 53 is below 1024, and neither 80 nor 443"),
+        ("10.0.0.9", 443, "port 443 of a private address"),
     ],
 )
 def test_a_refused_candidate_is_counted_and_not_checked(
-    host: str, port: int, caplog: pytest.LogCaptureFixture
+    host: str, port: int, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent, peer = make_agent(ALICE)
     with caplog.at_level(logging.DEBUG, "trio_rtc.ice"):
         add(agent, host, port)
     assert agent.dropped["candidate-refused"] == 1
-    assert [record.levelname for record in caplog.records if host in record.message] == ["DEBUG"]
+    (record,) = (record for record in caplog.records if host in record.message)
+    assert record.levelname == "DEBUG"
+    assert record.message.endswith(f" of the peer: {reason}")
     assert agent.remote_candidates == ()
     assert agent.pairs == ()
     agent.add_remote_candidate(peer.candidate(), 0.0)
@@ -193,15 +202,17 @@ def test_loopback_candidates_are_for_agents_with_a_loopback_address() -> None:
 
 def test_a_loopback_candidate_waits_until_our_addresses_are_known() -> None:
     for later, refused in ((ALICE_6, 1), (LOOPBACK, 0)):
-        agent, _ = make_agent(ALICE, complete=False)
+        agent, peer = make_agent(ALICE, complete=False)
         add(agent, "127.0.0.1", 5000)
         assert agent.pairs == ()
+        agent.add_remote_candidate(peer.candidate(), 0.0)
         assert agent.dropped["candidate-refused"] == 0
         agent.add_local_address(later, local_preference=9, now=0.0)
         agent.local_addresses_complete(0.0)
         assert agent.dropped["candidate-refused"] == refused
-        assert len(agent.pairs) == 1 - refused
-        assert len(agent.remote_candidates) == 1 - refused
+        assert sum(is_loopback(pair.remote.address.host) for pair in agent.pairs) == 1 - refused
+        assert PEER in [pair.remote.address for pair in agent.pairs]
+        assert len(agent.remote_candidates) == 2 - refused
 
 
 def test_the_address_of_a_name_is_tested_like_any_other() -> None:

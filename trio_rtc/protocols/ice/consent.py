@@ -32,7 +32,7 @@ class Consent:
     """
 
     def __init__(
-        self, options: IceOptions, rng: random.Random, *, answered_at: float, disconnected: bool = False
+        self, options: IceOptions, rng: random.Random, *, answered_at: float, disconnected: bool
     ) -> None:
         self._options = options
         self._rng = rng
