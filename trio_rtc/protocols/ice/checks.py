@@ -110,9 +110,8 @@ class Requester:
         self._start_check(
             ConsentCheck(generation, pair, nominates),
             now,
-            # Sent once, it is waited for a multiple of this (RFC 8489 section 6.2.1): never less than the time-out.
+            # It is given up when the first retransmission would be due.
             rto=self._options.consent_timeout,
-            max_transmissions=1,
             timeout=self._options.consent_timeout,
         )
         pair.checked_at = now
@@ -150,10 +149,10 @@ class Requester:
         if pair.transaction_id is not None:
             self.client.stop_retransmitting(pair.transaction_id, now)
 
-    def cancel_checks(self, generation: Generation) -> None:
-        """Forget the connectivity checks of a generation; its consent checks go on."""
+    def cancel_checks(self) -> None:
+        """Forget the connectivity checks, which are those of one generation; consent checks go on."""
         for transaction_id, purpose in list(self._purposes.items()):
-            if isinstance(purpose, ConnectivityCheck) and purpose.generation is generation:
+            if isinstance(purpose, ConnectivityCheck):
                 self._cancel(transaction_id)
 
     def cancel_queries(self) -> None:
@@ -188,9 +187,8 @@ class Requester:
         purpose: ConnectivityCheck | ConsentCheck,
         now: float,
         *,
-        rto: float | None = None,
-        max_transmissions: int | None = None,
-        timeout: float = float("inf"),
+        rto: float,
+        timeout: float = math.inf,
     ) -> bytes:
         remote = purpose.generation.remote
         assert remote is not None  # pairs are only made once the peer's parameters are known
@@ -203,7 +201,6 @@ class Requester:
             now=now,
             key=remote.password.encode(),
             rto=rto,
-            max_transmissions=max_transmissions,
             timeout=timeout,
         )
         return request.transaction_id

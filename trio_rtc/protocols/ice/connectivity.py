@@ -99,7 +99,7 @@ class Connectivity:
 
     def begin_generation(self, generation: Generation, *, keep_previous: bool) -> None:
         """Replace the generation; the one whose pair is selected stays for as long as it carries data."""
-        self._requester.cancel_checks(self.generation)
+        self._requester.cancel_checks()
         if keep_previous:
             self.previous = self.generation
         # Of several restarts in a row, the generation to return to is the one that the peer knows.
@@ -510,7 +510,7 @@ class Connectivity:
         """Check no further, until something new comes."""
         _logger.debug("no usable pair among %d", len(self.generation.check_list))
         self.failed = True
-        self._requester.cancel_checks(self.generation)
+        self._requester.cancel_checks()
         for pair in self.generation.check_list.unfinished:
             if pair.state is CheckState.IN_PROGRESS:
                 pair.state = CheckState.FAILED
