@@ -56,7 +56,7 @@ class SelectedPath:
 
     Attributes:
         current: The selected pair, None as long as there is none.
-        lost: Whether there was one in this generation, and none has come after it.
+        lost: Whether one was lost in this generation.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class SelectedPath:
         A controlled agent does not wait for the nomination, since not every peer nominates twice.
         """
         current = self.current
-        if current is None or not current.consent.missed or not self._is_of_this_generation(current):
+        if current is None or not current.consent.missed:
             return
         replacement = self._backups.find_replacement(current.pair, now)
         if replacement is None:
@@ -190,7 +190,6 @@ class SelectedPath:
             disconnected=disconnected and not recent,
         )
         self.current = Selection(wanted, self._connectivity.generation, consent)
-        self.lost = False
         _logger.debug("selected %s to %s", wanted.local.base, wanted.remote.address)
         self._events.append(SelectedPairChanged(wanted.pair, after_silence))
 
@@ -220,8 +219,8 @@ class SelectedPath:
     def end_consent_check(
         self, check: ConsentCheck, event: ResponseReceived | TransactionFailed, now: float
     ) -> None:
-        """Take the end of a consent check. Only a success on the same path renews consent."""
-        if isinstance(event, TransactionFailed) or (event.local, event.remote) != check.pair.key:
+        """Take the end of a consent check. Only a success renews consent."""
+        if isinstance(event, TransactionFailed):
             return
         if event.response.message_class is MessageClass.SUCCESS_RESPONSE:
             check.pair.answered_at = now
