@@ -2,7 +2,8 @@
 
 import itertools
 import random
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import Agent, Candidate, IceOptions, IceParameters, IceRole
@@ -35,6 +36,31 @@ def agent_with_two_pairs(role: IceRole) -> tuple[Agent, "ScriptedPeer"]:
     return agent, peer
 
 
+def agent_with_pairs(
+    role: IceRole,
+    *,
+    local: Sequence[Address] = (ALICE,),
+    remote: Sequence[Address] = (BOB, BOB_AGAIN),
+    **options: Any,
+) -> tuple[Agent, "ScriptedPeer"]:
+    """Return an agent and its peer with candidates at these addresses, the better ones first. Nothing is answered."""
+    agent = Agent(IceOptions(**options), rng=random.Random(1), role=role)
+    for index, address in enumerate(local):
+        agent.add_local_address(address, local_preference=65535 - index, now=0.0)
+    agent.local_addresses_complete(0.0)
+    peer = ScriptedPeer(agent, local[0], remote[0])
+    agent.set_remote_parameters(peer.parameters, 0.0)
+    tell_candidates(agent, 0.0, *remote)
+    return agent, peer
+
+
+def tell_candidates(agent: Agent, now: float, *addresses: Address) -> None:
+    """Add candidates of the peer at these addresses, of falling priority and different foundations."""
+    for index, (host, port) in enumerate(addresses):
+        line = f"candidate:{index} 1 udp {1000 - index} {host} {port} typ host"
+        agent.add_remote_candidate(Candidate.parse(line), now)
+
+
 class ScriptedPeer:
     """Speaks to one agent from one address, with the peer's credentials."""
 
@@ -43,7 +69,15 @@ class ScriptedPeer:
         self.local = local
         self.address = address
         self.parameters = IceParameters("peer", "peerpasswordpeerpassword", ice_lite)
+        self._passwords = {self.parameters.username_fragment: self.parameters.password}
         self._counter = itertools.count(1)
+
+    def restart(self) -> IceParameters:
+        """Return new parameters; requests with the ones before are still answered."""
+        number = len(self._passwords) + 1
+        self.parameters = IceParameters(f"peer-{number}", f"peerpassword-{number}".ljust(24, "+"))
+        self._passwords[self.parameters.username_fragment] = self.parameters.password
+        return self.parameters
 
     def candidate(self, priority: int = 2130706431, **changes: object) -> Candidate:
         host, port = self.address
@@ -110,7 +144,8 @@ class ScriptedPeer:
     ) -> None:
         """Answer one of the agent's requests."""
         request = Message.parse(datagram.data)
-        key = (password or self.parameters.password).encode()
+        fragment, _, _ = (request.username or "").partition(":")
+        key = (password or self._passwords[fragment]).encode()
         if error is None:
             response = success_response(request, mapped or datagram.local)
         else:

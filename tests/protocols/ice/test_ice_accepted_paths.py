@@ -1,12 +1,17 @@
 """The paths that data is accepted from: those that an authentic check has passed, as long as there are not too many."""
 
-import random
-
 import pytest
 
-from tests.strategies.ice_peer import ALICE, BOB, BOB_AGAIN, ScriptedPeer, agent_with_two_pairs
+from tests.strategies.ice_peer import (
+    ALICE,
+    BOB,
+    BOB_AGAIN,
+    ScriptedPeer,
+    agent_with_pairs,
+    agent_with_two_pairs,
+)
 from trio_rtc.protocols._contract import Address
-from trio_rtc.protocols.ice import Agent, Candidate, IceOptions, IceParameters, IceRole
+from trio_rtc.protocols.ice import Agent, IceParameters, IceRole
 from trio_rtc.protocols.stun import ErrorCode
 
 ALICE_AGAIN = Address("10.0.0.9", 10000)
@@ -77,22 +82,8 @@ def test_a_check_that_is_refused_opens_no_path() -> None:
 # What goes with a local address.
 
 
-def agent_with_two_addresses(role: IceRole, *remotes: Address) -> tuple[Agent, ScriptedPeer]:
-    """Return an agent at ALICE (better) and ALICE_AGAIN, each with a pair to every remote address."""
-    agent = Agent(IceOptions(), rng=random.Random(1), role=role)
-    for preference, address in ((65535, ALICE), (1, ALICE_AGAIN)):
-        agent.add_local_address(address, local_preference=preference, now=0.0)
-    agent.local_addresses_complete(0.0)
-    peer = ScriptedPeer(agent, ALICE, BOB)
-    agent.set_remote_parameters(peer.parameters, 0.0)
-    for index, (host, port) in enumerate(remotes):
-        line = f"candidate:{index} 1 udp {1000 - index} {host} {port} typ host"
-        agent.add_remote_candidate(Candidate.parse(line), 0.0)
-    return agent, peer
-
-
 def test_a_removed_address_takes_its_paths_with_it() -> None:
-    agent, peer = agent_with_two_addresses(IceRole.CONTROLLED, BOB)
+    agent, peer = agent_with_pairs(IceRole.CONTROLLED, local=(ALICE, ALICE_AGAIN), remote=(BOB,))
     peer.answer_until(0.0, 0.2)
     assert agent.accepts(ALICE, BOB)
     assert agent.accepts(ALICE_AGAIN, BOB)
@@ -104,7 +95,7 @@ def test_a_removed_address_takes_its_paths_with_it() -> None:
 
 @pytest.mark.parametrize("removed", [ALICE, ALICE_AGAIN])
 def test_a_nomination_goes_on_unless_its_own_address_is_removed(removed: Address) -> None:
-    agent, peer = agent_with_two_addresses(IceRole.CONTROLLING, BOB)
+    agent, peer = agent_with_pairs(IceRole.CONTROLLING, local=(ALICE, ALICE_AGAIN), remote=(BOB,))
     first, second = peer.take_requests(0.0), []
     agent.handle_timer(0.05)
     second = peer.take_requests(0.05)
@@ -126,7 +117,7 @@ def test_a_nomination_goes_on_unless_its_own_address_is_removed(removed: Address
 
 @pytest.mark.parametrize("nominated_goes", [True, False])
 def test_checking_goes_on_when_the_address_of_the_nominated_pair_is_removed(nominated_goes: bool) -> None:
-    agent, peer = agent_with_two_addresses(IceRole.CONTROLLING, BOB, BOB_AGAIN)
+    agent, peer = agent_with_pairs(IceRole.CONTROLLING, local=(ALICE, ALICE_AGAIN))
     (first,) = peer.take_requests(0.0)
     peer.answer(first, 0.01)
     (nomination,) = peer.take_requests(0.01)
