@@ -464,7 +464,7 @@ class Agent:
                 case ConsentCheck():
                     self._path.end_consent_check(purpose, event, now)
                 case Query():
-                    self._end_query(purpose, event, now)
+                    self._end_query(purpose, event)
         self._gatherer.settle()
         if self._path.update_consent(now):
             # What was sent meanwhile is lost, which the layers above must learn even if another pair replaces it here.
@@ -501,7 +501,7 @@ class Agent:
         if query is not None:
             self._requester.send_query(query, count, now)
 
-    def _end_query(self, query: Query, event: ResponseReceived | TransactionFailed, now: float) -> None:
+    def _end_query(self, query: Query, event: ResponseReceived | TransactionFailed) -> None:
         if isinstance(event, TransactionFailed):
             self._gatherer.fail_query(query, SERVER_NOT_REACHABLE, "no answer")
             return
@@ -515,9 +515,7 @@ class Agent:
                     query, SERVER_NOT_REACHABLE, "it reports an address that is refused"
                 )
                 return
-            local = self._gatherer.complete_query(query, mapped)
-            if local is not None:
-                self._connectivity.add_local(local, now)
+            self._gatherer.complete_query(query, mapped)
         elif error is not None:
             self._gatherer.fail_query(query, error.code, error.reason)
         else:
@@ -568,7 +566,7 @@ class Agent:
         return RTCIceTransportState.CHECKING
 
     def _set_state(self, state: RTCIceTransportState) -> None:
-        if state is self._state or self.closed:
+        if state is self._state:
             return
         if state is RTCIceTransportState.COMPLETED and self._path_is_new:
             # The nomination may come together with the first success. Who waits for "connected" sees it.

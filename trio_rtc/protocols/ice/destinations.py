@@ -75,7 +75,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _refuse_host(ip: IpAddress) -> str | None:
-    if ip.is_unspecified or ip in _THIS_NETWORK:
+    if ip in _THIS_NETWORK:
         return "an unspecified address"
     if ip.is_multicast:
         return "a multicast address"

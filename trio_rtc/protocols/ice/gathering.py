@@ -197,19 +197,17 @@ class Gatherer:
         self._under_way[query] = None
         return query
 
-    def complete_query(self, query: Query, mapped: Address) -> LocalCandidate | None:
-        """Note what a server saw; return the server-reflexive candidate if it is a new one."""
+    def complete_query(self, query: Query, mapped: Address) -> None:
+        """Record what a server saw: a server-reflexive candidate if it is a new one. It makes no pair."""
         if query not in self._under_way:
-            return None
+            return
         base = self._bases[query.base]
         self._progress[query.server.url].settled = True
         self._end_query(query)
-        local: LocalCandidate | None = None
         if self.find_mapped(query.base, mapped) is None and is_ipv6(mapped.host) == is_ipv6(query.base.host):
             local = self._make_reflexive(base, mapped, query.server)
             self._candidates.append(local)
             self._events.append(LocalCandidateGathered(local.candidate, query.server.url))
-        return local
 
     def fail_query(self, query: Query, error_code: int, error_text: str) -> None:
         """Note that a query ended without an address."""

@@ -17,10 +17,9 @@ def choose_nominee(generation: Generation, options: IceOptions) -> tuple[Checked
     best = check_list.best_valid
     if best is None or check_list.concluded or generation.nominating is not None:
         return None
-    if generation.checking_since is None or not any(
-        pair.priority > best.priority for pair in check_list.unfinished
-    ):
+    if not any(pair.priority > best.priority for pair in check_list.unfinished):
         return best, best.answered_at
+    assert generation.checking_since is not None  # since the first pair was made
     return best, generation.checking_since + _acceptance_wait(best, options)
 
 

@@ -157,7 +157,7 @@ class CheckedPair:
     replaced: bool = False
     consent_expired: bool = False
     nominated: bool = False
-    nominated_at: float = 0.0
+    nominated_at: float = -math.inf
     nominate_on_success: bool = False
     statistics: PairStatistics = attrs.field(factory=PairStatistics)
 
