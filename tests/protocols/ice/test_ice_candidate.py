@@ -96,6 +96,10 @@ def test_hosts_are_canonical() -> None:
         "candidate:1 1 udp 1 10.0.0.1 1 typ srflx raddr 10.0.0.2 rport x",
         "candidate:1 1 tcp 1 10.0.0.1 1 typ host tcptype sideways",
         "candidate:1 1 udp 1 10.0.0.1 1 typ host " + "x y " * 500,
+        "candidate:\u00e9 1 udp 1 10.0.0.1 1 typ host",
+        "candidate:1 1 udp 1 [fd00::1 1 typ host",
+        "candidate:1 1 udp 1 fd00::1] 1 typ host",
+        "candidate:1 1 udp 1 [10.0.0.1] 1 typ host",
     ],
 )
 def test_malformed_candidates_raise(text: str) -> None:
@@ -117,6 +121,13 @@ def test_malformed_candidates_raise(text: str) -> None:
 def test_well_formed_candidates_of_unsupported_kinds_are_unusable(text: str) -> None:
     with pytest.raises(UnusableCandidate):
         Candidate.parse(text)
+
+
+def test_a_candidate_has_1024_characters_at_most() -> None:
+    line = "candidate:1 1 udp 1 10.0.0.1 1 typ host x ".ljust(1024, "y")
+    assert Candidate.parse(line).extensions == (("x", line.split()[-1]),)
+    with pytest.raises(ProtocolError, match="of 1025 characters"):
+        Candidate.parse(line + "y")
 
 
 @pytest.mark.parametrize("foundation", ["-2077823418", "a" * 40, "Host_1", "not-a-foundation"])
@@ -324,6 +335,51 @@ def test_how_many_candidates_of_the_peer_are_kept() -> None:
     assert table._told == 3
     table.remove(reflexive)
     assert table._told == 3
+
+
+@pytest.mark.parametrize("kept", ["tcp", "name"])
+def test_candidates_that_cannot_be_paired_yet_take_room_once(kept: str) -> None:
+    table = RemoteCandidates(2, 1)
+    lines = {
+        "tcp": "candidate:1 1 tcp 1 10.0.0.1 {} typ host tcptype active",
+        "name": "candidate:1 1 udp 1 x.local {} typ host",
+    }
+    for port in (1, 1, 2):
+        assert table.has_room()
+        candidate = Candidate.parse(lines[kept].format(port))
+        if kept == "tcp":
+            table.keep_unpaired(candidate)
+        else:
+            is_new = table.names == ()
+            assert table.await_name(candidate) is is_new
+    assert not table.has_room()
+    assert len(table.told) == 2
+
+
+def test_a_candidate_with_a_name_leaves_no_room_when_it_is_removed() -> None:
+    """It was counted when it was told, and not once for each of its addresses."""
+    table = RemoteCandidates(2, 1)
+    table.await_name(Candidate.parse("candidate:1 1 udp 1 x.local 9 typ host"))
+    first, second = table.resolve_name("x.local", ["10.0.0.1", "no address", "10.0.0.2"])
+    for each in (first, second):
+        table.add(each)
+        assert table.has_room()
+        table.remove(each)
+    table.add(remote(LINE.format(**FIELDS)))
+    assert not table.has_room()
+
+
+def test_of_a_name_4_addresses_are_used() -> None:
+    table = RemoteCandidates(9, 1)
+    for port in (8, 9):
+        table.await_name(Candidate.parse(f"candidate:1 1 udp 1 x.local {port} typ host"))
+    hosts = [f"10.0.0.{number}" for number in range(1, 7)]
+    resolved = table.resolve_name("x.local", hosts)
+    assert [each.address for each in resolved] == [
+        Address(host, port) for port in (8, 9) for host in hosts[:4]
+    ]
+    assert table.resolve_name("x.local", hosts) == []
+    assert table.names == ()
 
 
 def test_a_candidate_replaces_a_peer_reflexive_one_at_its_address() -> None:

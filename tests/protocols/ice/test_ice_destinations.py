@@ -204,7 +204,7 @@ def test_a_loopback_candidate_waits_until_our_addresses_are_known() -> None:
     for later, refused in ((ALICE_6, 1), (LOOPBACK, 0)):
         agent, peer = make_agent(ALICE, complete=False)
         add(agent, "127.0.0.1", 5000)
-        assert agent.pairs == ()
+        assert len(agent.pairs) == 0
         agent.add_remote_candidate(peer.candidate(), 0.0)
         assert agent.dropped["candidate-refused"] == 0
         agent.add_local_address(later, local_preference=9, now=0.0)
