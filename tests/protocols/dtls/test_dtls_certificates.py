@@ -174,6 +174,11 @@ def test_our_own_expired_certificate_is_warned_about(caplog: pytest.LogCaptureFi
     caplog.clear()
     make_connection(DtlsRole.CLIENT).start(0.0)
     assert not caplog.text
+    expires_now = Certificate.generate(random.Random(1), WALL_CLOCK, lifetime=0)
+    make_connection(DtlsRole.CLIENT, own=expires_now).start(-1.0)
+    assert not caplog.text
+    make_connection(DtlsRole.CLIENT, own=expires_now).start(0.0)
+    assert "expired" in caplog.text
 
 
 @pytest.mark.filterwarnings("error")

@@ -24,6 +24,7 @@ from trio_rtc.protocols.dtls import (
     HandshakeCompleted,
     NamedGroup,
     SrtpProfile,
+    protection,
 )
 
 
@@ -262,6 +263,28 @@ def test_application_data_fills_a_datagram_and_no_more(suite: CipherSuite) -> No
     assert data.batch == [largest]
 
 
+def test_an_empty_batch_sends_nothing() -> None:
+    pair = make_pair().connect()
+    pair.client.send([], pair.now)
+    assert pair.client.datagrams_to_send(pair.now) == []
+
+
+def test_a_connection_ends_before_its_record_numbers_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 6347 section 4.1: they must not wrap. Here, they have four bits in place of 48."""
+    monkeypatch.setattr(protection, "MAX_SEQUENCE", 15)
+    pair = make_pair().connect()
+    # Finished was number 0; number 15 is left for the alert.
+    for sizes in (10, 3):
+        pair.client.send([b"x"] * sizes, pair.now)
+    assert not pair.client.closed
+    pair.client.send([b"x"], pair.now)
+    assert pair.client.closed
+    pair.flush()
+    pair.run(lambda: pair.quiet)
+    assert pair.data(DtlsRole.SERVER) == [b"x"] * 13
+    assert pair.closed(DtlsRole.SERVER) == Closed(None)
+
+
 def test_randomness_comes_from_the_source_that_is_given() -> None:
     assert isinstance(random.SystemRandom(), random.Random)
     pair = Pair(make_connection(DtlsRole.CLIENT, seed=5), make_connection(DtlsRole.SERVER, seed=5))
@@ -322,9 +345,11 @@ def test_the_layer_below_ends() -> None:
     pair.client.lower_closed(pair.now)
     assert pair.client.datagrams_to_send(pair.now) == []
     assert pair.client.events() == [Closed(None)]
+    counters = attrs.evolve(pair.client.counters)
     pair.client.receive([b"x"], pair.now)
     pair.client.handle_timer(pair.now)
     assert pair.client.events() == []
+    assert pair.client.counters == counters
     assert pair.client.next_timer() == float("inf")
 
 
