@@ -57,6 +57,14 @@ def make_connection(
     return connection
 
 
+def seal_record(connection: Connection, content_type: int, plaintext: bytes) -> bytes:
+    """Return a record under the newest keys of a connection, in the clear before there are any.
+
+    There is no public way to send a record of another type than application data, and there should be none.
+    """
+    return connection._records.seal(connection._write_epoch, content_type, plaintext)
+
+
 class Pair:
     """A client and a server.
 

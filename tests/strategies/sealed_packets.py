@@ -7,6 +7,7 @@ are.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from tests.strategies.dtls_pair import seal_record
 from trio_rtc.protocols import dtls, ice, rtp
 from trio_rtc.protocols.sctp.packet.header import HEADER_SIZE, ZERO_CHECKSUM, add_checksum
 from trio_rtc.protocols.stun import Attribute, AttributeType, Message, MessageClass
@@ -68,8 +69,7 @@ def seal_dtls(shown: "Exhibit", data: bytes) -> bytes:
     """Return a record of the peer's newest keys, in the clear before there are any; the first byte is its type."""
     peer = shown.peer
     assert isinstance(peer, dtls.Connection)
-    # There is no public way to send a record of another type than application data, and there should be none.
-    return peer._records.seal(peer._write_epoch, 20 + data[0] % 4, data[1:]) if data else data
+    return seal_record(peer, 20 + data[0] % 4, data[1:]) if data else data
 
 
 def seal_sctp(shown: "Exhibit", data: bytes) -> bytes:

@@ -168,6 +168,16 @@ def test_parsers_raise_nothing_but_protocol_errors(parse: Callable[[bytes], obje
         parse(data)
 
 
+def test_nothing_stands_behind_the_contents_of_an_extension() -> None:
+    lists = (parse_number_list, b"\0\4\0\1\0\2", (1, 2))
+    profiles = (parse_use_srtp, b"\0\2\0\7\1x", ((7,), b"x"))
+    for parse, encoded, parsed in (lists, profiles):
+        assert parse(encoded) == parsed
+        for wrong in (encoded + b"\0", encoded[:-1]):
+            with pytest.raises(ProtocolError):
+                parse(wrong)
+
+
 @given(st.lists(st.binary(max_size=100), max_size=10).map(tuple))
 def test_certificates_survive_the_wire(chain: tuple[bytes, ...]) -> None:
     assert parse_certificates(encode_certificates(chain)) == chain

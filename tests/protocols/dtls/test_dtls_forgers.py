@@ -6,6 +6,7 @@ from tests.strategies.dtls_pair import Pair, certificate, check_agreement, make_
 from tests.strategies.work import count_lines
 from trio_rtc.protocols.dtls import DtlsOptions, DtlsRole, Fingerprint
 from trio_rtc.protocols.dtls import certificate as certificates
+from trio_rtc.protocols.dtls.counters import Counters
 from trio_rtc.protocols.dtls.messages import HandshakeType
 from trio_rtc.protocols.dtls.record import HEADER, MAX_RECORDS, ContentType
 
@@ -61,6 +62,27 @@ def test_hello_requests_do_not_take_the_numbers_of_messages() -> None:
     assert pair.client.counters.unexpected
 
 
+def test_fragments_that_are_not_taken_are_counted() -> None:
+    options = DtlsOptions(max_message_size=2000)
+    client = make_connection(DtlsRole.CLIENT, options)
+    client.start(0.0)
+    requests = record(3 * fragment(HandshakeType.HELLO_REQUEST, 0, 0))
+    client.receive([requests], 0.0)
+    assert client.counters == Counters(records_sent=1, records_received=1, unexpected=3)
+    fits, too_long = (fragment(HandshakeType.CERTIFICATE, 1, length, b"x") for length in (2000, 2001))
+    client.receive([record(fits + too_long), record(too_long)], 0.0)
+    assert client.counters == Counters(records_sent=1, records_received=3, unexpected=3, overflowed=2)
+
+
+def test_a_repetition_in_front_of_what_fails_the_handshake_brings_out_no_flight() -> None:
+    pair = unanswered_server()
+    _, _, hello = pair.sent[0]
+    wrong = fragment(HandshakeType.CLIENT_KEY_EXCHANGE, 1, 1, b"x")
+    pair.server.receive([record(hello[HEADER.size :] + wrong)], pair.now + 1)
+    (alert,) = pair.server.datagrams_to_send(pair.now + 1)
+    assert alert[0] == ContentType.ALERT
+
+
 def test_a_hello_request_with_a_body_is_ignored_too() -> None:
     run_against(make_pair(), record(fragment(HandshakeType.HELLO_REQUEST, 0, 9, b"x")))
 
@@ -86,6 +108,22 @@ def test_answers_to_repetitions_become_rare() -> None:
         pair.server.receive([hello], step / 1000)
         sent += sum(map(len, pair.server.datagrams_to_send(step / 1000)))
     assert sent <= 10 * flight
+
+
+def test_repetitions_are_answered_after_a_pause_that_doubles() -> None:
+    """The pause begins with half of the retransmission timeout. A duplicated datagram must not pass for a loss."""
+    options = DtlsOptions(retransmission_initial=0.5, retransmission_maximum=10)
+    pair = make_pair(server_options=options)
+    pair.start()
+    _, _, hello = pair.sent[0]
+    answered = []
+    for now in [ticks / 16 for ticks in range(32)]:
+        pair.server.receive([hello], now)
+        if pair.server.datagrams_to_send(now):
+            answered.append((now, pair.server.next_timer() - now))
+    # Each answer begins the timer anew, with twice the next pause.
+    assert answered == [(0.0, 0.5), (0.25, 1.0), (0.75, 2.0), (1.75, 4.0)]
+    assert pair.server.counters.flights_retransmitted == 3
 
 
 def test_many_fingerprints_cost_one_hash(monkeypatch: pytest.MonkeyPatch) -> None:

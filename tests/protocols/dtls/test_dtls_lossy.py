@@ -142,6 +142,32 @@ def test_data_that_overtakes_the_last_flight_is_delivered_after_it() -> None:
     assert pair.data(DtlsRole.CLIENT) == [b"early", b"bird"]
 
 
+@pytest.mark.parametrize("most", [0, 3])
+def test_early_data_is_bounded(most: int) -> None:
+    """Data of a peer whose Finished is lost: the oldest is kept."""
+    client, server = (
+        make_connection(role, DtlsOptions(max_early_records=most))
+        for role in (DtlsRole.CLIENT, DtlsRole.SERVER)
+    )
+    pair = Pair(client, server, drop((DtlsRole.SERVER, 1)))
+    pair.start()
+    pair.run(lambda: server.state is RTCDtlsTransportState.CONNECTED)
+    server.send([b"1", b"2", b"3", b"4"], pair.now)
+    pair.flush()
+    pair.run(lambda: pair.completed)
+    pair.run(lambda: pair.quiet)
+    assert pair.data(DtlsRole.CLIENT) == [b"1", b"2", b"3", b"4"][:most]
+    assert client.counters.unexpected == 4 - most
+
+
+def test_a_flight_in_many_datagrams_is_no_repetition() -> None:
+    """Over a path on which it takes longer than repetitions go unanswered for, and less than the time-out."""
+    pair = make_pair(TINY, TINY, treatment=lambda *_: (0.018,)).connect()
+    assert len(pair.sent) > 10
+    for connection in (pair.client, pair.server):
+        assert connection.counters.flights_retransmitted == 0
+
+
 def test_finished_overtakes_the_key_exchange() -> None:
     # Cut small, the client's last flight is delivered backwards, so Finished is there before the keys are.
     client, server = make_connection(DtlsRole.CLIENT, TINY), make_connection(DtlsRole.SERVER)

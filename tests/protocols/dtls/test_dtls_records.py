@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.strategies.dtls_pair import Pair, check_agreement, make_connection, make_pair
+from tests.strategies.dtls_pair import Pair, check_agreement, make_connection, make_pair, seal_record
 from trio_rtc.enums import RTCDtlsTransportState, RTCErrorDetailType
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.dtls import (
@@ -22,6 +22,7 @@ from trio_rtc.protocols.dtls import (
 )
 from trio_rtc.protocols.dtls.alert import Alert
 from trio_rtc.protocols.dtls.counters import Counters
+from trio_rtc.protocols.dtls.messages import HandshakeMessage, HandshakeType
 from trio_rtc.protocols.dtls.protection import EpochWriter, NullProtection
 from trio_rtc.protocols.dtls.record import HEADER, MAX_FRAGMENT, VERSION_1_2, ContentType, parse_records
 from trio_rtc.protocols.dtls.replay import ReplayWindow
@@ -274,6 +275,8 @@ def test_an_alert_to_a_server_that_was_not_spoken_to_is_ignored() -> None:
     server.start(0.0)
     server.receive(FORGERIES, 0.0)
     assert server.next_timer() == float("inf")
+    # One of them is a warning, which ends nothing.
+    assert server.counters == Counters(records_received=4, unexpected=3)
 
 
 def test_alerts_in_the_clear_mean_nothing_once_connected() -> None:
@@ -295,6 +298,69 @@ def test_an_alert_has_a_level_and_a_description() -> None:
     for wrong in (b"", b"\1", b"\1\0\1"):
         with pytest.raises(ProtocolError, match=f"alert of {len(wrong)} bytes"):
             Alert.parse(wrong)
+
+
+# Authentic records that are not awaited
+
+
+def handshake_record(pair: Pair, sender: DtlsRole, kind: HandshakeType) -> bytes:
+    fragment = HandshakeMessage(kind, 7, b"").encode()
+    return seal_record(pair.of(sender), ContentType.HANDSHAKE, fragment)
+
+
+@pytest.mark.parametrize("role", DtlsRole)
+@pytest.mark.parametrize("kind", [HandshakeType.HELLO_REQUEST, HandshakeType.CLIENT_HELLO])
+def test_renegotiation_is_declined(role: DtlsRole, kind: HandshakeType) -> None:
+    """With a warning (RFC 5246 section 7.2.2), behind which the connection goes on."""
+    pair = connected()
+    pair.of(role).receive([handshake_record(pair, role.other, kind)], pair.now)
+    (answer,) = pair.of(role).datagrams_to_send(pair.now)
+    assert answer[0] == ContentType.ALERT
+    assert pair.of(role).counters.unexpected == 0
+    before = pair.of(role.other).counters.records_received
+    pair.of(role.other).receive([answer], pair.now)
+    assert pair.of(role.other).counters.records_received == before + 1
+    check_agreement(pair)
+
+
+def test_other_messages_of_a_handshake_that_is_over_are_counted() -> None:
+    pair = connected()
+    for index, kind in enumerate([HandshakeType.CERTIFICATE, HandshakeType.SERVER_HELLO], start=1):
+        pair.server.receive([handshake_record(pair, DtlsRole.CLIENT, kind)], pair.now)
+        assert pair.server.counters.unexpected == index
+    # The server's Finished has ended the handshake, so the client has no flight to send again.
+    pair.client.receive([handshake_record(pair, DtlsRole.SERVER, HandshakeType.FINISHED)], pair.now + 1)
+    assert pair.client.counters.unexpected == 1
+    assert pair.client.datagrams_to_send(pair.now) == pair.server.datagrams_to_send(pair.now) == []
+    check_agreement(pair)
+
+
+@pytest.mark.parametrize(("level", "description"), [(1, 0), (2, 0), (2, 90), (2, 255), (0, 80)])
+def test_an_authentic_alert_ends_the_connection_at_once(level: int, description: int) -> None:
+    pair = connected()
+    pair.server.receive([seal_record(pair.client, ContentType.ALERT, bytes((level, description)))], pair.now)
+    (closed,) = pair.server.events()
+    assert isinstance(closed, Closed)
+    assert (closed.error and closed.error.received_alert) == (description or None)
+    # Only close_notify is answered, by the same.
+    assert len(pair.server.datagrams_to_send(pair.now)) == (not description)
+
+
+def test_authentic_warnings_are_ignored() -> None:
+    pair = connected()
+    for description in (90, 100, 255):
+        pair.server.receive([seal_record(pair.client, ContentType.ALERT, bytes((1, description)))], pair.now)
+    assert pair.server.datagrams_to_send(pair.now) == []
+    check_agreement(pair)
+
+
+@pytest.mark.parametrize("plaintext", [b"\1", b"", b"\2", b"\1\1"])
+def test_change_cipher_spec_is_one_byte(plaintext: bytes) -> None:
+    pair = connected()
+    changes = seal_record(pair.client, ContentType.CHANGE_CIPHER_SPEC, plaintext)
+    pair.server.receive([changes], pair.now)
+    assert pair.server.counters.malformed == (plaintext != b"\1")
+    check_agreement(pair)
 
 
 # The window and the codec by themselves

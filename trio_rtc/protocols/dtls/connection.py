@@ -367,13 +367,11 @@ class Connection:
     # The handshake
 
     def _receive_handshake(self, epoch: int, payload: bytes, now: float) -> None:
-        match self._state:
-            case Connecting() as state:
-                self._reassemble(state, epoch, payload, now)
-            case Connected() as state:
-                self._receive_late_handshake(state, payload, now)
-            case New() | Ended():
-                self._counters.unexpected += 1
+        state = self._state
+        if isinstance(state, Connecting):
+            self._reassemble(state, epoch, payload, now)
+        elif isinstance(state, Connected):
+            self._receive_late_handshake(state, payload, now)
 
     def _reassemble(self, state: Connecting, epoch: int, payload: bytes, now: float) -> None:
         repeated = False
