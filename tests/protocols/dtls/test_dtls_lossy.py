@@ -35,16 +35,12 @@ HANDSHAKES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "lost"),
-    [(name, lost) for name, options in HANDSHAKES.items() for lost in every_datagram(*options)],
-)
-def test_loss_of_every_datagram_in_turn(name: str, lost: tuple[DtlsRole, int]) -> None:
-    pair = make_pair(*HANDSHAKES[name], treatment=drop(lost))
-    pair.start()
-    pair.run(lambda: pair.completed)
-    assert pair.now < 0.2
-    check_agreement(pair)
+@pytest.mark.parametrize("name", HANDSHAKES)
+def test_loss_of_every_datagram_in_turn(name: str) -> None:
+    for lost in every_datagram(*HANDSHAKES[name]):
+        pair = make_pair(*HANDSHAKES[name], treatment=drop(lost)).connect()
+        assert pair.now < 0.2, lost
+        check_agreement(pair)
 
 
 @pytest.mark.parametrize("role", DtlsRole)
