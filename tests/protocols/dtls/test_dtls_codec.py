@@ -2,7 +2,7 @@
 
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -20,6 +20,7 @@ from trio_rtc.protocols.dtls.extensions import (
     parse_numbers,
     parse_use_srtp,
 )
+from trio_rtc.protocols.dtls.flight import FlightItem, pack_flight
 from trio_rtc.protocols.dtls.messages import (
     CertificateRequest,
     CertificateType,
@@ -35,15 +36,21 @@ from trio_rtc.protocols.dtls.messages import (
     parse_certificates,
     parse_client_key_exchange,
 )
+from trio_rtc.protocols.dtls.protection import NullProtection
 from trio_rtc.protocols.dtls.reassembly import (
-    MAX_GAPS,
     MAX_MESSAGES_AHEAD,
     Fragment,
     Outcome,
     Reassembler,
     parse_fragments,
 )
-from trio_rtc.protocols.dtls.record import MAX_FRAGMENT, MAX_PLAINTEXT, ContentType
+from trio_rtc.protocols.dtls.record import (
+    HEADER_LENGTH,
+    MAX_FRAGMENT,
+    MAX_PLAINTEXT,
+    ContentType,
+    parse_records,
+)
 from trio_rtc.protocols.dtls.signature import SignatureScheme
 
 numbers = st.integers(0, 0xFFFF)
@@ -255,6 +262,53 @@ def test_numbers_of_the_registries_of_iana() -> None:
     assert (MAX_PLAINTEXT, MAX_FRAGMENT) == (16_384, 18_432)
 
 
+# Flights
+
+
+def pack(items: Sequence[FlightItem], mtu: int) -> list[bytes]:
+    def seal(epoch: int, content_type: int, plaintext: bytes) -> bytes:
+        return NullProtection().seal_batch(content_type, 0, [plaintext])[0]
+
+    return pack_flight(items, mtu, lambda epoch: HEADER_LENGTH, seal)
+
+
+@pytest.mark.parametrize(
+    ("bodies", "mtu", "sizes"),
+    [
+        # A fragment has 25 bytes of headers. One of 32 bytes is worth a place at the end of a datagram.
+        ((118, 100), 200, [200, 25 + 100 - 32]),
+        ((119, 100), 200, [25 + 119, 25 + 100]),
+        ((119, 31), 200, [200]),
+        ((120, 31), 200, [25 + 120, 25 + 31]),
+        ((175,), 200, [200]),
+        ((176,), 200, [200, 25 + 1]),
+        ((0, 0), 200, [50]),
+        # Where there is not even room for that, it is all that a datagram has.
+        ((10,), 30, [30, 30]),
+        ((), 200, []),
+    ],
+)
+def test_datagrams_of_a_flight_are_filled(bodies: tuple[int, ...], mtu: int, sizes: list[int]) -> None:
+    messages = [HandshakeMessage(11, number, bytes(size)) for number, size in enumerate(bodies)]
+    datagrams = pack([FlightItem(0, message) for message in messages], mtu)
+    assert [len(datagram) for datagram in datagrams] == sizes
+    reassembler = Reassembler(1000, 1000)
+    for datagram in datagrams:
+        for record in parse_records(datagram):
+            for fragment in parse_fragments(datagram[record.start : record.end]):
+                reassembler.add(0, fragment)
+    assert [reassembler.take(0) for _ in bodies] == messages
+
+
+@pytest.mark.parametrize(("size", "sizes"), [(161, [200]), (162, [25 + 162, 14])])
+def test_change_cipher_spec_fills_a_datagram_too(size: int, sizes: list[int]) -> None:
+    """It is one byte, and no handshake message: it has no fragment header."""
+    items = [FlightItem(0, HandshakeMessage(11, 0, bytes(size))), FlightItem(0, None)]
+    datagrams = pack(items, 200)
+    assert [len(datagram) for datagram in datagrams] == sizes
+    assert datagrams[-1].endswith(b"\x14\xfe\xfd" + bytes(8) + b"\0\1\1")
+
+
 # Reassembly
 
 
@@ -342,9 +396,25 @@ def test_a_contradicting_fragment_replaces_what_was_there() -> None:
 
 def test_a_message_in_crumbs_is_begun_anew() -> None:
     reassembler = Reassembler(1000, 1000)
-    outcomes = [
-        reassembler.add(0, Fragment(1, 1000, 0, offset, b"x")) for offset in range(1, 4 * MAX_GAPS, 2)
-    ]
-    assert Outcome.REFUSED in outcomes
+    # Each of the first 63 crumbs makes one gap more. There may be 64.
+    crumbs = [Fragment(1, 1000, 0, offset, b"x") for offset in range(1, 256, 2)]
+    outcomes = [reassembler.add(0, crumb) for crumb in crumbs]
+    assert outcomes == [*[Outcome.STORED] * 63, Outcome.REFUSED] * 2
     reassembler.add(0, Fragment(1, 1000, 0, 0, bytes(1000)))
     assert reassembler.take(0) == HandshakeMessage(1, 0, bytes(1000))
+
+
+def test_bounds_of_fragments() -> None:
+    """No flight has more messages than 16, and no datagram of one more fragments than 32."""
+    reassembler = Reassembler(100, 1000)
+    assert reassembler.add(0, Fragment(1, 1, 15, 0, b"x")) is Outcome.STORED
+    assert reassembler.add(0, Fragment(1, 1, 16, 0, b"x")) is Outcome.REFUSED
+    reassembler.add(0, Fragment(1, 0, 0, 0, b""))
+    assert reassembler.take(0) == HandshakeMessage(1, 0, b"")
+    assert reassembler.add(0, Fragment(1, 1, 16, 0, b"x")) is Outcome.STORED
+    one = HandshakeMessage(1, 0, b"x").encode()
+    assert len(parse_fragments(32 * one)) == 32
+    assert len(parse_fragments(2 * one, 2)) == 2
+    for payload, limit in ((33 * one, 32), (2 * one, 1), (one, 0), (b"", 32)):
+        with pytest.raises(ProtocolError):
+            parse_fragments(payload, limit)
