@@ -1,6 +1,7 @@
 """Mutants that behave like the program: no test can notice them, so they are not run, each for its reason."""
 
 _SCTP = "trio_rtc/protocols/sctp"
+_DTLS = "trio_rtc/protocols/dtls"
 _SET_FIRST = "Set at the beginning of each batch, before it is read."
 _NEGATIVE = "Any negative number says the same."
 
@@ -36,6 +37,34 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "ChannelControl._receive_open: self._parity is not None and stream_id % 2 == self._parity"
         "  ->  (stream_id % 2 == self._parity)",
     ): "No remainder equals None.",
+    (
+        f"{_DTLS}/connection.py",
+        "Connection.state: assert_never(self._state)  ->  pass",
+    ): "There is no other state: this is for the type checker.",
+    (
+        f"{_DTLS}/connection.py",
+        "Connection._receive_application_data: isinstance(state, Connecting) and epoch and "
+        "len(state.early_data) < self._option  ->  (epoch and len(state.early_data) < self._options."
+        "max_early_records)",
+    ): "In no other state than these two are records opened; the types need the first operand.",
+    (
+        f"{_DTLS}/connection.py",
+        "Connection._receive_alert: isinstance(self._state, Connecting) and self._state.flight is not None"
+        "  ->  (self._state.flight is not None)",
+    ): "Once connected, no record in the clear is opened; the types need the first operand.",
+    (
+        f"{_DTLS}/connection.py",
+        "Connection._reassemble: repeated and self._state is state and state.flight is not None"
+        "  ->  (repeated and self._state is state)",
+    ): "The first message that is taken fails the handshake or is answered by a flight.",
+    (
+        f"{_DTLS}/key_schedule.py",
+        "prf: len(output) < length  ->  (len(output) <= length)",
+    ): "Where this makes one block more, it is cut off.",
+    (
+        f"{_DTLS}/key_schedule.py",
+        "SessionSecrets.protection: 2  ->  (3)",
+    ): "What stands behind both IVs in the key block is not used.",
     ("trio_rtc/transports/arrivals.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (2)"): _SET_FIRST,
     ("trio_rtc/transports/arrivals.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (3)"): _SET_FIRST,
     (

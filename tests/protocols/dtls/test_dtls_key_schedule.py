@@ -60,8 +60,16 @@ def secrets() -> SessionSecrets:
     return SessionSecrets.derive(ECDHE_ECDSA_AES_128_GCM, bytes(32), b"\1" * 32, b"premaster", b"transcript")
 
 
-def test_an_empty_context_is_not_the_same_as_none() -> None:
-    assert secrets().export(b"label", None, 16) != secrets().export(b"label", b"", 16)
+@pytest.mark.parametrize(
+    ("context", "seed"),
+    [(None, b""), (b"", b"\0\0"), (b"context", b"\0\7context"), (bytes(300), b"\1\x2c" + bytes(300))],
+)
+def test_keying_material_for_another_protocol(context: bytes | None, seed: bytes) -> None:
+    """RFC 5705 section 4: behind the randoms comes the context with its length in two bytes, if there is one."""
+    derived = secrets()
+    randoms = derived.client_random + derived.server_random
+    expected = prf(hashes.SHA256(), derived.master_secret, b"label", randoms + seed, 40)
+    assert derived.export(b"label", context, 40) == expected
 
 
 def test_each_side_has_its_own_verify_data() -> None:
