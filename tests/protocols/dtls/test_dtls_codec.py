@@ -3,7 +3,9 @@
 import contextlib
 import random
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,6 +107,8 @@ MESSAGES: dict[type[Message], st.SearchStrategy[Message]] = {
     CertificateVerify: st.builds(CertificateVerify, scheme=numbers, signature=st.binary(max_size=300)),
 }
 
+CLIENT_HELLO = ClientHello(0xFEFD, bytes(32), b"", b"", (0xC02B,), b"\0", {5: b"x"})
+
 PARSERS = [
     *(message.parse for message in MESSAGES),
     parse_certificates,
@@ -126,6 +130,8 @@ def test_messages_survive_the_wire(message_class: type[Message], data: st.DataOb
 @pytest.mark.parametrize(
     "message",
     [
+        CLIENT_HELLO,
+        ServerHello(bytes(32), 0xC02B, {5: b"x"}),
         HelloVerifyRequest(b"cookie"),
         ServerKeyExchange(29, bytes(32), 0x0403, bytes(64)),
         CertificateRequest(b"\1", (0x0403,), b""),
@@ -139,6 +145,21 @@ def test_nothing_stands_behind_a_message_and_nothing_is_missing(message: Message
     for wrong in (encoded + b"\0", encoded[:-1]):
         with pytest.raises(ProtocolError):
             type(message).parse(wrong)
+
+
+@pytest.mark.parametrize("offer", [{"cipher_suites": ()}, {"compression_methods": b""}])
+def test_a_client_offers_something(offer: dict[str, Any]) -> None:
+    """RFC 5246 section 7.4.1.2: at least one cipher suite, and the null compression."""
+    with pytest.raises(ProtocolError, match="offers nothing"):
+        ClientHello.parse(attrs.evolve(CLIENT_HELLO, **offer).encode())
+
+
+@pytest.mark.parametrize("hello", [CLIENT_HELLO, ServerHello(bytes(32), 0xC02B, {})])
+def test_a_session_id_has_at_most_32_bytes(hello: ClientHello | ServerHello) -> None:
+    longest = attrs.evolve(hello, session_id=bytes(32))
+    assert type(hello).parse(longest.encode()) == longest
+    with pytest.raises(ProtocolError, match="more than 32 bytes"):
+        type(hello).parse(attrs.evolve(hello, session_id=bytes(33)).encode())
 
 
 def test_nothing_stands_behind_certificates_or_a_key() -> None:
