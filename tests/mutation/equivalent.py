@@ -2,6 +2,7 @@
 
 _SCTP = "trio_rtc/protocols/sctp"
 _DTLS = "trio_rtc/protocols/dtls"
+_GENERAL_PATH = "The general path, to which this leaves the datagram, does the same in more time."
 _SET_FIRST = "Set at the beginning of each batch, before it is read."
 _NEGATIVE = "Any negative number says the same."
 
@@ -65,6 +66,22 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         f"{_DTLS}/key_schedule.py",
         "SessionSecrets.protection: 2  ->  (3)",
     ): "What stands behind both IVs in the key block is not used.",
+    (
+        f"{_DTLS}/protection.py",
+        "EpochReader.open_run: size < HEADER_LENGTH  ->  (size <= HEADER_LENGTH)",
+    ): _GENERAL_PATH,
+    (
+        f"{_DTLS}/protection.py",
+        "EpochReader.open_run: size - HEADER_LENGTH  ->  (size + HEADER_LENGTH)",
+    ): _GENERAL_PATH,
+    (
+        f"{_DTLS}/protection.py",
+        "EpochReader.open_run: number >> 48  ->  (number << 48)",
+    ): _GENERAL_PATH,
+    (
+        f"{_DTLS}/reassembly.py",
+        "_PartialMessage.fill: end <= gap_start  ->  (end < gap_start)",
+    ): "What ends where a gap begins leaves the gap as it is either way.",
     ("trio_rtc/transports/arrivals.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (2)"): _SET_FIRST,
     ("trio_rtc/transports/arrivals.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (3)"): _SET_FIRST,
     (

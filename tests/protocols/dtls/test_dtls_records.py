@@ -23,7 +23,7 @@ from trio_rtc.protocols.dtls import (
 from trio_rtc.protocols.dtls.alert import Alert
 from trio_rtc.protocols.dtls.counters import Counters
 from trio_rtc.protocols.dtls.messages import HandshakeMessage, HandshakeType
-from trio_rtc.protocols.dtls.protection import EpochWriter, NullProtection
+from trio_rtc.protocols.dtls.protection import AeadProtection, EpochWriter, NullProtection
 from trio_rtc.protocols.dtls.record import HEADER, MAX_FRAGMENT, VERSION_1_2, ContentType, parse_records
 from trio_rtc.protocols.dtls.replay import ReplayWindow
 
@@ -62,7 +62,9 @@ def test_a_batch_is_one_event(suite: CipherSuite) -> None:
 def test_records_in_one_datagram_and_in_several_are_the_same(suite: CipherSuite) -> None:
     pair = connected(suite)
     first, second, third, fourth = seal(pair, b"1", b"2", b"3", b"4")
+    before = pair.server.counters.records_received
     assert received(pair, [first, second + third, fourth]) == [b"1", b"2", b"3", b"4"]
+    assert pair.server.counters.records_received == before + 4
 
 
 @SUITES
@@ -140,6 +142,19 @@ def test_plaintext_of_as_many_bytes_as_a_record_may_have() -> None:
     assert protection.open(ContentType.HANDSHAKE, 0, datagram, 20, 20 + 16_384) == datagram[20 : 20 + 16_384]
     with pytest.raises(ProtocolError, match="plaintext of more than"):
         protection.open(ContentType.HANDSHAKE, 0, datagram, 20, 20 + 16_385)
+
+
+@SUITES
+def test_plaintext_of_as_many_bytes_as_a_protected_record_may_have(suite: CipherSuite) -> None:
+    aead = suite.aead
+    protection = AeadProtection(aead, bytes(aead.key_length), bytes(aead.fixed_iv_length))
+    for size in (0, 16_384):
+        (sealed,) = protection.seal_batch(ContentType.HANDSHAKE, 7, [bytes(size)])
+        assert protection.open(ContentType.HANDSHAKE, 7, sealed, HEADER.size, len(sealed)) == bytes(size)
+    (sealed,) = protection.seal_batch(ContentType.HANDSHAKE, 7, [bytes(16_385)])
+    for end in (len(sealed), protection.overhead - 1):
+        with pytest.raises(ProtocolError, match="a protected fragment of"):
+            protection.open(ContentType.HANDSHAKE, 7, sealed, HEADER.size, end)
 
 
 def test_every_record_of_a_batch_is_numbered_and_counted() -> None:

@@ -209,8 +209,7 @@ class EpochReader:
         for the general path; ``len(batch)`` when there is none.
         """
         window, epoch, counters = self._window, self.epoch, self._counters
-        if window is None:
-            return index
+        assert window is not None
         unpack, open_fragment, append = HEADER.unpack_from, self._protection.open, plaintexts.append
         is_fresh, mark = window.is_fresh, window.mark
         before = len(plaintexts)
