@@ -2,6 +2,7 @@
 
 _SCTP = "trio_rtc/protocols/sctp"
 _DTLS = "trio_rtc/protocols/dtls"
+_ADJACENT = "A fragment that touches a gap, but does not overlap it, leaves the gap as it is either way."
 _GENERAL_PATH = "The general path, to which this leaves the datagram, does the same in more time."
 _SET_FIRST = "Set at the beginning of each batch, before it is read."
 _NEGATIVE = "Any negative number says the same."
@@ -81,7 +82,36 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         f"{_DTLS}/reassembly.py",
         "_PartialMessage.fill: end <= gap_start  ->  (end < gap_start)",
-    ): "What ends where a gap begins leaves the gap as it is either way.",
+    ): _ADJACENT,
+    (
+        f"{_DTLS}/reassembly.py",
+        "_PartialMessage.fill: gap_end <= start  ->  (gap_end < start)",
+    ): _ADJACENT,
+    (
+        f"{_DTLS}/record_layer.py",
+        "RecordLayer.__init__: 0  ->  (1) (2)",
+    ): "A reader's number is read by open_run only, which is not called in epoch 0.",
+    (
+        f"{_DTLS}/replay.py",
+        "ReplayWindow.__init__: 1  ->  (2)",
+    ): "One bit more is remembered, but never looked at.",
+    (
+        f"{_DTLS}/replay.py",
+        "ReplayWindow.__init__: 0  ->  (1)",
+    ): "The bit stands for the number -1, which no record has.",
+    (f"{_DTLS}/replay.py", "ReplayWindow.__init__: 1  ->  (2) (3)"): _NEGATIVE,
+    (
+        f"{_DTLS}/replay.py",
+        "ReplayWindow.mark: ahead <= 0  ->  (ahead < 0)",
+    ): "A shift by nothing sets the same bit, and the highest number stays.",
+    (
+        f"{_DTLS}/replay.py",
+        "ReplayWindow.mark: ahead < self._size  ->  (ahead <= self._size)",
+    ): "A shift by the whole size leaves nothing of what was there, either.",
+    (
+        f"{_DTLS}/server.py",
+        "ServerHandshake._receive_finished: False  ->  (True)",
+    ): "With this flight the connection is connected, and then looks at no timer.",
     ("trio_rtc/transports/arrivals.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (2)"): _SET_FIRST,
     ("trio_rtc/transports/arrivals.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (3)"): _SET_FIRST,
     (

@@ -21,7 +21,9 @@ from trio_rtc.protocols.dtls.messages import (
     ServerHello,
     encode_certificates,
 )
+from trio_rtc.protocols.dtls.reassembly import parse_fragments
 from trio_rtc.protocols.dtls.record import HEADER, ContentType
+from trio_rtc.protocols.dtls.server import ServerHandshake
 
 Hello = TypeVar("Hello", ClientHello, ServerHello)
 
@@ -155,6 +157,52 @@ GOOD_CLIENT_HELLOS = {
 def test_hellos_that_a_server_accepts(name: str) -> None:
     hello = GOOD_CLIENT_HELLOS[name]
     assert alert_after(DtlsRole.SERVER, (HandshakeType.CLIENT_HELLO, hello.encode())) is None
+
+
+SPOKEN = {ExtensionType.EXTENDED_MASTER_SECRET: b""}
+RENEGOTIATION = {ExtensionType.RENEGOTIATION_INFO: b"\0"}
+POINTS = {ExtensionType.EC_POINT_FORMATS: b"\1\0"}
+SRTP = {ExtensionType.USE_SRTP: encode_use_srtp((8,))}
+
+
+@pytest.mark.parametrize(
+    ("name", "extensions"),
+    [
+        ("as we say it", {**SPOKEN, **RENEGOTIATION, **POINTS, **SRTP}),
+        ("no renegotiation info", {**SPOKEN, **POINTS, **SRTP}),
+        # RFC 5746 section 3.6: the suite says what the extension says, and is answered by the extension.
+        ("signaling cipher suite", {**SPOKEN, **RENEGOTIATION, **POINTS, **SRTP}),
+        ("point formats unnamed", {**SPOKEN, **RENEGOTIATION, **SRTP}),
+        ("SRTP profiles of others", {**SPOKEN, **RENEGOTIATION, **POINTS}),
+        ("unknown extension", {**SPOKEN, **RENEGOTIATION, **POINTS, **SRTP}),
+    ],
+)
+def test_a_server_answers_the_extensions_that_it_speaks(name: str, extensions: dict[int, bytes]) -> None:
+    parameters = attrs.evolve(PARAMETERS, certificate=certificate(DtlsRole.SERVER), rng=random.Random(3))
+    hello = HandshakeMessage(HandshakeType.CLIENT_HELLO, 0, GOOD_CLIENT_HELLOS[name].encode())
+    first = ServerHandshake(parameters).receive(hello).flight[0].message
+    assert first is not None
+    assert first.message_type == HandshakeType.SERVER_HELLO
+    answer = ServerHello.parse(first.body)
+    assert (answer.version, answer.session_id, answer.compression_method) == (0xFEFD, b"", 0)
+    assert answer.cipher_suite == CIPHER_SUITES[0].identifier
+    assert answer.extensions == extensions
+
+
+def test_the_body_of_a_hello_does_not_make_one() -> None:
+    for kind in (HandshakeType.SERVER_HELLO, HandshakeType.CERTIFICATE, 99):
+        assert alert_after(DtlsRole.SERVER, (kind, HELLO.encode())) == AlertDescription.UNEXPECTED_MESSAGE
+
+
+def test_a_cookie_has_as_many_bytes_as_every_version_of_dtls_allows() -> None:
+    """At most 32 in DTLS 1.0 (RFC 4347 section 4.2.1)."""
+    server = make_connection(DtlsRole.SERVER, DtlsOptions(require_cookie=True))
+    server.start(0.0)
+    say(server, (HandshakeType.CLIENT_HELLO, HELLO.encode()))
+    (datagram,) = server.datagrams_to_send(0.0)
+    (fragment,) = parse_fragments(datagram[HEADER.size :])
+    assert fragment.message_type == HandshakeType.HELLO_VERIFY_REQUEST
+    assert len(HelloVerifyRequest.parse(fragment.data).cookie) == 32
 
 
 def test_a_wrong_cookie() -> None:

@@ -408,11 +408,26 @@ def test_an_earlier_message_takes_the_room_of_the_last_one() -> None:
 
 
 def test_a_contradicting_fragment_replaces_what_was_there() -> None:
+    for forged in (Fragment(1, 100, 0, 0, b"forged"), Fragment(2, 7, 0, 0, b"forged!")):
+        # What was there takes no room any more.
+        reassembler = Reassembler(100, 100)
+        for fragment in (forged, Fragment(1, 7, 0, 0, b"genu"), Fragment(1, 7, 0, 4, b"ine")):
+            assert reassembler.add(0, fragment) is Outcome.STORED
+        assert reassembler.take(0) == HandshakeMessage(1, 0, b"genuine")
+
+
+def test_what_has_come_is_not_awaited_again() -> None:
     reassembler = Reassembler(100, 100)
-    reassembler.add(0, Fragment(1, 90, 0, 0, b"forged"))
-    reassembler.add(0, Fragment(1, 7, 0, 0, b"genu"))
-    reassembler.add(0, Fragment(1, 7, 0, 4, b"ine"))
-    assert reassembler.take(0) == HandshakeMessage(1, 0, b"genuine")
+    for offset, length in ((10, 10), (0, 5), (5, 5), (25, 5), (20, 5)):
+        assert reassembler.take(0) is None
+        reassembler.add(0, Fragment(1, 30, 0, offset, bytes(length)))
+    assert reassembler.take(0) == HandshakeMessage(1, 0, bytes(30))
+
+
+def test_a_message_that_is_larger_than_all_the_room_is_refused() -> None:
+    reassembler = Reassembler(1000, 100)
+    assert reassembler.add(0, Fragment(1, 101, 0, 0, b"x")) is Outcome.REFUSED
+    assert reassembler.add(0, Fragment(1, 100, 0, 0, b"x")) is Outcome.STORED
 
 
 def test_a_message_in_crumbs_is_begun_anew() -> None:

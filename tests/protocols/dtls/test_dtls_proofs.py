@@ -12,14 +12,29 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.strategies.dtls_pair import WALL_CLOCK, certificate
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.dtls import AlertDescription, Certificate, DtlsOptions, DtlsRole, Fingerprint
+from trio_rtc.protocols.dtls import (
+    ECDSA_P256,
+    RSA_2048,
+    AlertDescription,
+    Certificate,
+    DtlsOptions,
+    DtlsRole,
+    Fingerprint,
+)
 from trio_rtc.protocols.dtls.alert import HandshakeFailure
 from trio_rtc.protocols.dtls.certificate import authenticate, matches_fingerprint
 from trio_rtc.protocols.dtls.client import ClientHandshake
 from trio_rtc.protocols.dtls.handshake import Handshake, HandshakeParameters, HandshakeResult
 from trio_rtc.protocols.dtls.messages import HandshakeMessage, HandshakeType, encode_certificates
 from trio_rtc.protocols.dtls.server import ServerHandshake
-from trio_rtc.protocols.dtls.signature import MAX_RSA_BITS, MIN_RSA_BITS, PublicKey
+from trio_rtc.protocols.dtls.signature import (
+    MAX_RSA_BITS,
+    MIN_RSA_BITS,
+    PublicKey,
+    SignatureScheme,
+    sign,
+    verify,
+)
 
 Messages = Sequence[HandshakeMessage]
 Alteration = Callable[[Messages], Messages]
@@ -205,6 +220,23 @@ def test_a_client_must_prove_its_key() -> None:
 )
 def test_the_last_byte_of_a_signature_counts(victim: DtlsRole, kind: HandshakeType) -> None:
     assert alert_of(victim, replace(kind, flip(-1))) == AlertDescription.DECRYPT_ERROR
+
+
+@pytest.mark.parametrize("scheme", SignatureScheme)
+def test_a_signature_is_of_its_data_and_of_the_key(scheme: SignatureScheme) -> None:
+    algorithm = RSA_2048 if scheme.name.startswith("RSA") else ECDSA_P256
+    own, other = (certificate(role, algorithm).private_key for role in DtlsRole)
+    signature = sign(own, scheme, b"data")
+    verify(own.public_key(), scheme, signature, b"data")
+    for key, wrong, data in (
+        (own, flip(-1)(signature), b"data"),
+        (own, signature, b"date"),
+        (own, b"", b"data"),
+        (other, signature, b"data"),
+    ):
+        with pytest.raises(HandshakeFailure) as info:
+            verify(key.public_key(), scheme, wrong, data)
+        assert info.value.alert == AlertDescription.DECRYPT_ERROR
 
 
 # The transcript

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -24,7 +25,14 @@ from trio_rtc.protocols.dtls.alert import Alert
 from trio_rtc.protocols.dtls.counters import Counters
 from trio_rtc.protocols.dtls.messages import HandshakeMessage, HandshakeType
 from trio_rtc.protocols.dtls.protection import AeadProtection, EpochWriter, NullProtection
-from trio_rtc.protocols.dtls.record import HEADER, MAX_FRAGMENT, VERSION_1_2, ContentType, parse_records
+from trio_rtc.protocols.dtls.record import (
+    HEADER,
+    MAX_FRAGMENT,
+    VERSION_1_2,
+    ContentType,
+    Record,
+    parse_records,
+)
 from trio_rtc.protocols.dtls.replay import ReplayWindow
 
 SUITES = pytest.mark.parametrize("suite", CIPHER_SUITES[::2], ids=lambda suite: suite.name)
@@ -239,6 +247,8 @@ def test_an_alert_in_the_clear_is_believed_when_the_peer_falls_silent(
     client.start(0.0, round_trip_time=round_trip_time)
     client.receive([plain_alert(2, 40)], 0.1)
     client.receive([plain_alert(2, 47)], 0.5)
+    # Meanwhile the hello is sent again at its time.
+    assert client.next_timer() == 0.05
     now = 0.5
     while not client.closed:
         now = client.next_timer()
@@ -283,6 +293,22 @@ def test_the_round_trip_of_a_handshake_counts_as_well(role: DtlsRole) -> None:
         now = silent.next_timer()
         silent.handle_timer(now)
     assert now == pytest.approx(forged_at + 3 * 2 * latency)
+
+
+@pytest.mark.parametrize(("measured", "doubt"), [(None, 3 * 0.25), (0.125, 3 * 0.25), (0.5, 3 * 0.5)])
+def test_the_first_answer_to_a_flight_tells_the_round_trip(measured: float | None, doubt: float) -> None:
+    """The rest of the answer may have been lost and sent again."""
+    options = DtlsOptions(unauthenticated_alert_grace=0.1, retransmission_initial=8, retransmission_maximum=8)
+    client = make_connection(DtlsRole.CLIENT, options)
+    server = make_connection(DtlsRole.SERVER, DtlsOptions(mtu=120))
+    client.start(0.0, round_trip_time=measured)
+    server.start(0.0)
+    server.receive(client.datagrams_to_send(0.0), 0.0)
+    flight = server.datagrams_to_send(0.0)
+    client.receive(flight[:2], 0.25)
+    client.receive(flight[2:-1], 2.0)
+    client.receive(FORGERIES[:1], 3.0)
+    assert client.next_timer() == 3.0 + doubt
 
 
 def test_an_alert_to_a_server_that_was_not_spoken_to_is_ignored() -> None:
@@ -393,6 +419,38 @@ def test_the_window_agrees_with_a_set(size: int, sequences: list[int]) -> None:
             seen.add(sequence)
 
 
+@pytest.mark.parametrize("size", [32, 33, 100])
+def test_what_the_window_remembers_after_every_record(size: int) -> None:
+    rng = random.Random(size)
+    window = ReplayWindow(size)
+    seen: set[int] = set()
+    highest = -1
+    steps = [1, 2, size - 1, size, size + 1, 3 * size]
+    for _ in range(150):
+        ahead = rng.choice(steps) if rng.random() < 0.3 else -rng.randrange(size)
+        sequence = max(0, highest + ahead)
+        if window.is_fresh(sequence):
+            window.mark(sequence)
+            seen.add(sequence)
+            highest = max(highest, sequence)
+        around = range(max(0, highest - size - 2), highest + 3)
+        fresh = [number for number in around if window.is_fresh(number)]
+        assert fresh == [number for number in around if number > highest - size and number not in seen]
+
+
+def test_a_long_time_of_the_window_costs_no_memory() -> None:
+    window = ReplayWindow(64)
+    window.mark(0)
+    tracemalloc.start()
+    try:
+        for sequence in range(1, 100_000, 50):
+            window.mark(sequence)
+        remembered, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert remembered < 1000
+
+
 def test_a_jump_of_the_window_costs_no_memory() -> None:
     window = ReplayWindow(64)
     window.mark(0)
@@ -425,7 +483,20 @@ def test_arbitrary_bytes_are_records_or_a_protocol_error(datagram: bytes) -> Non
 )
 def test_headers_that_are_none(header: bytes) -> None:
     with pytest.raises(ProtocolError):
-        list(parse_records(header + bytes(MAX_FRAGMENT + 1)))
+        next(parse_records(header + bytes(MAX_FRAGMENT + 1)))
+
+
+@pytest.mark.parametrize(
+    ("version", "epoch", "length"),
+    [(0xFEFD, 0, 0), (0xFEFD, 0, 1), (0xFEFD, 1, 1), (0xFEFD, 65535, 2048 + 16384), (0xFEFF, 0, 1)],
+)
+def test_headers_of_every_kind(version: int, epoch: int, length: int) -> None:
+    """A first hello has the version of DTLS 1.0."""
+    datagram = HEADER.pack(22, version, epoch << 48 | 5, length) + bytes(length)
+    assert list(parse_records(datagram)) == [Record(22, epoch, 5, datagram, 13, 13 + length)]
+    if length:
+        with pytest.raises(ProtocolError, match="are left"):
+            next(parse_records(datagram[:-1]))
 
 
 @given(st.binary(max_size=100), st.integers(0, 2**32))
