@@ -76,7 +76,6 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         self._failure: RTCError | None = None
         self._set_aside: MessagesSetAside | None = None
         self._draining = False
-        self._announced = False
         self._has_been_open = False
         self._readable = trio.lowlevel.ParkingLot()
         self._changed = trio.lowlevel.ParkingLot()
@@ -370,7 +369,6 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         return mark_connection_ended(error)
 
     def _queue(self, sctp: SctpTransport, kind: int, payload: bytes, now: float) -> None:
-        self._check_open()
         parameters = self._parameters
         assert self._stream_id is not None
         lifetime = parameters.max_packet_life_time
@@ -446,12 +444,11 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     def _handler_added(self) -> None:
         # Not at once: the caller may have more to set up.
-        if self._announced and self._has_handler("message"):
+        if self._has_handler("message"):
             self._runner.queue_task(self._drain_to_handlers)
 
     def _handlers_idle(self) -> None:
-        if self._announced and self._has_handler("message"):
-            self._drain_to_handlers()
+        self._drain_to_handlers()
 
     def _wake_all(self) -> None:
         self._readable.unpark_all()
@@ -486,7 +483,6 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         """Tell that the channel is open, and let its messages come, unless it was closed meanwhile."""
         if self._state is RTCDataChannelState.OPEN:
             self._fire(Event("open", self))
-        self._announced = True
         if self._sctp is not None and self._stream_id is not None:
             self._sctp.set_reader(self._stream_id, self)
 

@@ -1,6 +1,7 @@
 """RTCDataChannel: messages, back-pressure, closing, and what wrong use gets."""
 
 import functools
+import gc
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +12,13 @@ import trio
 import trio.testing
 
 from tests.strategies.peers import channel_pair, connect, open_channel, two_peers
+from tests.strategies.stories import layer_counters
 from trio_rtc import (
     InvalidStateError,
     MessageEvent,
     RTCDataChannel,
     RTCDataChannelState,
+    RTCError,
     RTCPeerConnection,
     RTCPeerConnectionStats,
     SctpOptions,
@@ -24,6 +27,7 @@ from trio_rtc import (
 from trio_rtc.channel_init import channel_parameters, priority_from_number
 from trio_rtc.event_target import AnyEvent
 from trio_rtc.protocols._contract import Address
+from trio_rtc.protocols.sctp import Association
 from trio_rtc.testing.host import SimulatedSocket
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -345,7 +349,7 @@ async def test_using_a_closed_channel() -> None:
         await trio.sleep(5)
         with pytest.raises(trio.EndOfChannel):
             await theirs.receive()
-        with pytest.raises(trio.BrokenResourceError):
+        with pytest.raises(trio.BrokenResourceError, match=r"^the data channel is closed$"):
             await theirs.send("x")
         await mine.aclose()
 
@@ -362,6 +366,66 @@ async def test_a_channel_that_the_peer_has_closed_is_not_closed_again_with_the_c
         await peers.bob.aclose()
         with pytest.raises(trio.EndOfChannel):
             await theirs.receive()
+
+
+async def test_a_channel_that_is_closed_while_the_peer_sends_takes_the_rest_and_drops_it() -> None:
+    """More than the window is under way: the peer closes its side only when everything has been acknowledged."""
+    settings = Settings(sctp=SctpOptions(receive_buffer_size=600_000))
+    async with open_channel(settings=settings) as (mine, theirs, peers):
+        for _ in range(10):
+            mine.send_nowait(bytes(100_000))
+        await trio.sleep(0.02)
+        assert mine.buffered_amount > 600_000
+        with trio.fail_after(10):
+            await theirs.aclose()
+        await trio.sleep(1)
+        assert mine.ready_state == "closed"
+        assert (await layer_counters(peers.bob, "sctp"))["bytes_received"] > 1_000_000
+
+
+async def test_how_messages_are_handed_to_the_association(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A channel is ordered until the peer has confirmed it (RFC 8832 section 6); lifetimes are in milliseconds."""
+    sent: list[tuple[bytes, dict[str, object]]] = []
+    send = Association.send
+
+    def note(association: Association, *arguments: Any, **options: Any) -> None:
+        if options:  # it is no control message
+            sent.append((arguments[2], options))
+        send(association, *arguments, **options)
+
+    async with two_peers() as peers:
+        mine = peers.alice.create_data_channel("chat", ordered=False, max_packet_life_time=250)
+        await connect(peers.alice, peers.bob)
+        await mine.opened()
+        monkeypatch.setattr(Association, "send", note)
+        await mine.send(b"early")
+        await trio.sleep(1)
+        await mine.send(b"late")
+        monkeypatch.undo()
+    limits = {"max_retransmits": None, "lifetime": 0.25}
+    assert sent == [(b"early", {"ordered": True, **limits}), (b"late", {"ordered": False, **limits})]
+
+
+async def test_a_sender_that_has_waited_for_room_leaves_nothing_behind() -> None:
+    settings = Settings(send_high_water_mark=10_000, sctp=SctpOptions(receive_buffer_size=600_000))
+    async with open_channel(settings=settings) as (mine, theirs, _), trio.open_nursery() as nursery:
+
+        async def read() -> None:
+            async for _ in theirs:
+                pass
+
+        def scopes() -> int:
+            gc.collect()
+            return sum(type(each) is trio.CancelScope for each in gc.get_objects())
+
+        nursery.start_soon(read)
+        for _ in range(2):
+            await mine.send(bytes(40_000))
+        before = scopes()
+        for _ in range(250):
+            await mine.send(bytes(40_000))
+        assert scopes() < before + 60
+        nursery.cancel_scope.cancel()
 
 
 async def test_closing_wakes_who_waits() -> None:
@@ -539,8 +603,10 @@ async def test_a_peer_that_vanishes_breaks_the_channel() -> None:
         assert states == ["disconnected", "failed"]
         await mine.send("into the void")
         await trio.sleep(120)
-        with pytest.raises(trio.BrokenResourceError):
+        with pytest.raises(trio.BrokenResourceError, match="the peer does not answer") as broken:
             await mine.receive()
+        assert isinstance(broken.value.__cause__, RTCError)
+        assert str(broken.value) == str(broken.value.__cause__)
         assert mine.ready_state == "closed"
 
 

@@ -50,6 +50,8 @@ TESTS = {
         *("tests/api/test_many_channels.py", "tests/api/test_asyncio_and_anyio.py::" + _OTHER_LOOPS),
         *("tests/api/test_channels_before_and_after.py", "tests/scenarios/test_closed_unread_channels.py"),
         *("tests/scenarios/test_peer_closed.py", "tests/scenarios/test_slow_readers.py"),
+        *("tests/scenarios/test_errors_in_the_application.py", "tests/scenarios/test_leaving_blocks.py"),
+        "tests/api/test_events_after_calls.py",
     ),
 }
 SECONDS_PER_MUTANT = 60.0
