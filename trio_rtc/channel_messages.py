@@ -58,6 +58,9 @@ class MessagesSetAside:
         if self._messages:
             weakref.finalize(self, sctp.give_back, self._messages).atexit = False
 
+    def __bool__(self) -> bool:
+        return bool(self._messages)
+
     def take(self) -> tuple[int, bytes] | None:
         """Take the next message: its payload protocol identifier and its bytes; ``None`` when there is none."""
         if not self._messages:

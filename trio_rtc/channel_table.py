@@ -1,5 +1,6 @@
 """The data channels of a peer connection: making them, and telling each what has happened to it."""
 
+import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -51,6 +52,8 @@ class ChannelTable:
         self._ended: dict[int, RTCDataChannel] = {}
         # The keys and reasons of those that are closed a few on each turn.
         self._closing: deque[tuple[int, str | None]] = deque()
+        # Closed ones whose asynchronous handlers still get what arrived before.
+        self._draining: weakref.WeakSet[RTCDataChannel] = weakref.WeakSet()
         self._stack: TransportStack | None = None
         self._failure: RTCError | None = None
         self.opened = 0
@@ -130,7 +133,8 @@ class ChannelTable:
 
     def close_silently(self) -> None:
         """The peer connection was closed."""
-        channels = deque([*self._ended.values(), *self._channels.values()])
+        channels = deque([*self._draining, *self._ended.values(), *self._channels.values()])
+        self._draining.clear()
         self._ended.clear()
         self._channels.clear()
         self._closing.clear()
@@ -200,6 +204,8 @@ class ChannelTable:
         if reason is not None and failure is None:
             failure = failure_of_channel(reason)
         channel._become_closed(failure)
+        if not channel._events_ended:
+            self._draining.add(channel)
 
     def _close_channel(self, key: int) -> None:
         assert self._stack is not None

@@ -433,7 +433,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         self._draining = True
         try:
             while self._has_handler("message") and not self._handlers_are_busy("message"):
-                if self._closed_here:
+                if self._closed_here or self._events_ended:
                     break
                 message = self._take()
                 if message is None:
@@ -449,6 +449,8 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     def _handlers_idle(self) -> None:
         self._drain_to_handlers()
+        if self._own_state is RTCDataChannelState.CLOSED:
+            self._announce_closed()
 
     def _wake_all(self) -> None:
         self._readable.unpark_all()
@@ -520,16 +522,28 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         self._own_state = RTCDataChannelState.CLOSED
         self._failure = failure
         self._wake_all()
-        if failure is not None:
-            self._fire(RTCErrorEvent("error", self, failure))
+        self._announce_closed()
+
+    def _announce_closed(self) -> None:
+        """Fire the last events, as soon as asynchronous handlers have got the messages from before the end."""
+        if self._events_ended or self._messages_wait_for_handlers:
+            return
+        if self._failure is not None:
+            self._fire(RTCErrorEvent("error", self, self._failure))
         self._fire(Event("close", self))
         self._end_events()
+
+    @property
+    def _messages_wait_for_handlers(self) -> bool:
+        left = self._set_aside is not None and bool(self._set_aside)
+        return left and self._handlers_are_busy("message")
 
     def _close_silently(self) -> None:
         """The peer connection was closed: no events."""
         self._end_events()
-        self._was_closed_here = True
-        self._become_closed()
+        if self._own_state is not RTCDataChannelState.CLOSED:
+            self._was_closed_here = True
+            self._become_closed()
 
 
 @attrs.define

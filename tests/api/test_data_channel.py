@@ -193,6 +193,68 @@ async def test_an_asynchronous_handler_gets_one_message_at_a_time() -> None:
         assert log == [f"{what} {number}" for number in range(3) for what in ("begin", "end")]
 
 
+async def test_an_asynchronous_handler_gets_all_messages_before_the_end() -> None:
+    """The close event comes when it has been called with the last one, however long it takes for each."""
+    async with open_channel() as (mine, theirs, _):
+        log: list[str | bytes] = []
+
+        async def handle(event: MessageEvent) -> None:
+            await trio.sleep(1)
+            log.append(event.data)
+
+        theirs.on_message = handle
+        for kind in ("closing", "close", "error"):
+            theirs.add_event_listener(kind, lambda event: log.append(event.type))
+        async with theirs.subscribe("close") as closed:
+            for number in range(3):
+                await mine.send(str(number))
+            await mine.aclose()
+            await trio.sleep(0.5)
+            assert theirs.ready_state == "closed"
+            assert [event.type async for event in closed] == ["close"]
+        assert log == ["closing", "0", "1", "close"]
+        await trio.sleep(1.5)
+        assert log == ["closing", "0", "1", "close", "2"]
+
+
+@pytest.mark.parametrize("how", ["removed", "closed", "connection closed"])
+async def test_messages_that_an_asynchronous_handler_gets_no_more(how: str) -> None:
+    async with open_channel() as (mine, theirs, peers), theirs.subscribe("close") as closed:
+        handled: list[str | bytes] = []
+
+        async def handle(event: MessageEvent) -> None:
+            await trio.sleep(1)
+            handled.append(event.data)
+
+        theirs.on_message = handle
+        for number in range(4):
+            await mine.send(str(number))
+        await mine.aclose()
+        await trio.sleep(1.5)
+        assert handled == ["0"]
+        if how == "removed":
+            theirs.on_message = None
+        elif how == "closed":
+            theirs.close()
+        else:
+            peers.bob.close()
+        assert len([event async for event in closed]) == (how != "connection closed")
+        await trio.sleep(5)
+        left = [message async for message in theirs]
+        assert left == ([] if how == "closed" else ["2", "3"])
+        assert handled == ["0", "1"]
+
+
+async def test_unread_messages_are_not_lost_to_a_handler_that_comes_after_the_end() -> None:
+    async with open_channel() as (mine, theirs, _):
+        await mine.send("unread")
+        await mine.aclose()
+        await trio.sleep(1)
+        theirs.on_message = lambda _: None
+        await trio.sleep(1)
+        assert await theirs.receive() == "unread"
+
+
 async def test_a_slow_reader_holds_up_the_sender_and_loses_nothing() -> None:
     settings = Settings(send_high_water_mark=50_000, sctp=SctpOptions(receive_buffer_size=600_000))
     async with open_channel(settings=settings) as (mine, theirs, _), trio.open_nursery() as nursery:
