@@ -411,8 +411,7 @@ class Association:
     def _handle_transfer_chunk(self, block: ControlBlock, chunk: chunks.TransferChunk, now: float) -> None:
         match chunk:
             case chunks.Sack():
-                block.transmitter.handle_sack(chunk, now)
-                block.path.heard(now)
+                pass  # SHUTDOWN ACK is sent: everything has been acknowledged
             case chunks.HeartbeatAck(info):
                 round_trip = block.path.handle_ack(info, now)
                 if round_trip is not None:

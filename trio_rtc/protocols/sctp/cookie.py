@@ -24,9 +24,9 @@ class Capabilities:
         zero_checksum: The peer takes packets without checksum, and so do we (RFC 9653).
     """
 
-    partial_reliability: bool = False
-    reconfiguration: bool = False
-    zero_checksum: bool = False
+    partial_reliability: bool
+    reconfiguration: bool
+    zero_checksum: bool
 
 
 @attrs.frozen

@@ -193,8 +193,7 @@ class Handshake:
 
     def read_cookie(self, data: bytes) -> StateCookie | None:
         """Return the content of a cookie that came back, None if it is not one of ours."""
-        cookie = parse_cookie(data, self._secret)
-        return cookie if cookie is not None and cookie.local_tag == self.local_tag else None
+        return parse_cookie(data, self._secret)
 
     def staleness(self, cookie: StateCookie, now: float) -> float:
         """Return for how long the cookie has been out of date, in seconds; not positive while it is good."""

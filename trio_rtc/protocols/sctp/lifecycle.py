@@ -109,7 +109,6 @@ class Lifecycle:
 
     def shutdown(self) -> None:
         """End once everything is sent and acknowledged."""
-        self._outbox.wake()
         match self._state:
             case states.Listening() | states.CookieWait():
                 self._end(None)
@@ -195,12 +194,10 @@ class Lifecycle:
         """Act on T1 and T2: say the last word again, or give up."""
         timer = self.timer
         if now >= self.set_up_by:
-            self._outbox.wake()
             self.give_up()
             return
         if timer is None or not timer.expire(now):
             return
-        self._outbox.wake()
         if timer.expirations > self._options.max_init_retransmissions:
             self.give_up()
             return
@@ -225,7 +222,6 @@ class Lifecycle:
                 self._handle_init_ack(chunk, now)
             case chunks.Init():
                 self._handle_init(chunk, now)
-                return False
             case chunks.CookieEcho(cookie):
                 return self._handle_cookie_echo(cookie, now)
             case chunks.CookieAck():
