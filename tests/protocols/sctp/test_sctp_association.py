@@ -41,6 +41,7 @@ from trio_rtc.protocols.sctp.packet.chunks import (
     CookieEcho,
     Error,
     Heartbeat,
+    HeartbeatAck,
     Init,
     InitAck,
     Sack,
@@ -648,3 +649,94 @@ def test_no_heartbeat_is_sent_once_the_end_has_begun() -> None:
     monitor.heard(2.0)
     assert monitor.deadline == math.inf
     assert monitor.handle_timer(1000.0, 0.5, random.Random(1)) is None
+
+
+# Packets.
+
+
+def heartbeats(count: int) -> bytes:
+    return Heartbeat(b"x").encode() * count
+
+
+@pytest.mark.parametrize(("count", "dropped"), [(31, {}), (32, {}), (33, {"reply": 1}), (40, {"reply": 8})])
+def test_thirty_two_questions_are_answered_in_a_round(count: int, dropped: dict[str, int]) -> None:
+    peer = Peer()
+    tag, echo = peer.introduce(7, 20)
+    peer.send(tag, echo)
+    ((_, answer),) = peer.send(tag, heartbeats(count))
+    assert answer == HeartbeatAck(b"x").encode() * min(count, 32)
+    assert peer.association.statistics().dropped == dropped
+    assert peer.send(tag, heartbeats(1)) == [(7, HeartbeatAck(b"x").encode())]
+
+
+def test_thirty_two_inits_are_answered_in_a_round() -> None:
+    association = Association(SctpOptions(), rng=random.Random(1))
+    init = encode_packet(encode_header(5000, 5000, 0), [Init(7, 100_000, 10, 10, 5).encode()])
+    association.receive([init] * 40, 0.0)
+    assert len(association.datagrams_to_send(0.0)) == 32
+    association.receive([init], 0.0)
+    assert len(association.datagrams_to_send(0.0)) == 1
+
+
+@pytest.mark.parametrize("size", [1140, 1141])
+def test_an_answer_fits_a_packet_or_is_dropped(size: int) -> None:
+    """A packet of 1160 bytes has 1148 for chunks, of which the headers of chunk and parameter take eight."""
+    peer = Peer()
+    tag, echo = peer.introduce(7, 20)
+    peer.send(tag, echo)
+    question, answer = Heartbeat(bytes(size)), HeartbeatAck(bytes(size))
+    assert peer.send(tag, question.encode()) == ([(7, answer.encode())] if size == 1140 else [])
+    assert peer.association.statistics().dropped == ({} if size == 1140 else {"reply": 1})
+
+
+def test_answers_fill_packets_in_order() -> None:
+    peer = Peer()
+    tag, echo = peer.introduce(7, 20)
+    peer.send(tag, echo)
+    # Headers of four and four bytes; 1148 bytes fit each packet.
+    questions = [Heartbeat(bytes([number]) * size) for number, size in enumerate((500, 632, 4, 1128, 0, 9))]
+    answers = peer.send(tag, *(question.encode() for question in questions[:3]))
+    answers += peer.send(tag, *(question.encode() for question in questions[3:]))
+    replies = [HeartbeatAck(question.info).encode() for question in questions]
+    assert [chunks for _, chunks in answers] == [
+        b"".join(replies[:2]),
+        replies[2],
+        b"".join(replies[3:5]),
+        replies[5],
+    ]
+
+
+@pytest.mark.parametrize("checksum", [False, True])
+def test_only_the_cookie_has_a_checksum_where_none_is_wanted(checksum: bool) -> None:
+    """RFC 9653 section 5.2: the packet with the COOKIE ECHO has one in any case, and INIT and INIT ACK as well."""
+    pair = SctpPair(SctpOptions(zero_checksum=not checksum)).connect()
+    pair.left.association.send(1, 51, b"data", pair.now)
+    pair.run_for(1)
+    for _, packet in pair.wire:
+        handshake = not {INIT, INIT_ACK, COOKIE_ECHO}.isdisjoint(chunk_kinds(packet))
+        assert (packet[8:12] != bytes(4)) is (handshake or checksum)
+
+
+@pytest.mark.parametrize("cookie_size", [1000, 1040, 1044, 1048])
+def test_what_is_bundled_with_the_cookie_fits_its_packet(cookie_size: int) -> None:
+    """A report of unknown parameters that does not fit is dropped, and data waits."""
+    peer = Peer()
+    peer.association.connect(peer.now)
+    ((_, init),) = peer.take()
+    tag = int.from_bytes(init[4:8], "big")
+    cookie, unknown = Parameter(7, bytes(cookie_size)), Parameter(0xC123, bytes(88))
+    report = Error((Parameter(8, unknown.encode()),)).encode()
+    assert len(report) == 100
+    peer.association.send(1, 51, b"data", peer.now)
+    ((_, chunks),) = peer.send(tag, InitAck(7, 100_000, 10, 10, 20, (cookie, unknown)).encode())
+    echo = CookieEcho(cookie.value).encode()
+    rest = 1148 - len(echo)
+    if rest >= 100:
+        assert chunks == echo + report + data_chunk(100) * (rest >= 120)
+    else:
+        assert chunks == echo + data_chunk(100)
+    # The report is said once.
+    peer.now += 0.5
+    peer.association.handle_timer(peer.now)
+    ((_, chunks),) = peer.take()
+    assert chunks == echo + data_chunk(100)
