@@ -19,6 +19,7 @@ from trio_rtc import (
     RTCDataChannel,
     RTCDataChannelState,
     RTCError,
+    RTCErrorEvent,
     RTCPeerConnection,
     RTCPeerConnectionStats,
     SctpOptions,
@@ -160,6 +161,18 @@ async def test_messages_wait_for_a_negotiated_channel_that_comes_late() -> None:
         theirs = peers.bob.create_data_channel("theirs", negotiated=True, id=7)
         await theirs.opened()
         assert await theirs.receive() == "early"
+
+
+async def test_a_channel_that_is_made_in_a_handler_has_an_id_at_once() -> None:
+    async with two_peers() as peers:
+        ids: list[int | None] = []
+        peers.bob.on_data_channel = lambda event: ids.append(peers.bob.create_data_channel("reply").id)
+        mine = peers.alice.create_data_channel("chat")
+        await connect(peers.alice, peers.bob)
+        await mine.opened()
+        await trio.sleep(1)
+        assert mine.id is not None
+        assert ids == [1 - mine.id]
 
 
 async def test_messages_wait_for_a_listener() -> None:
@@ -660,9 +673,13 @@ async def test_a_peer_that_vanishes_breaks_the_channel() -> None:
     async with open_channel() as (mine, _, peers):
         states: list[str] = []
         peers.alice.on_connection_state_change = lambda _: states.append(peers.alice.connection_state.value)
+        ends: list[AnyEvent] = []
+        for kind in ("closing", "error", "close"):
+            mine.add_event_listener(kind, ends.append)
         peers.network.partition("alice", "bob")
         await trio.sleep(60)
         assert states == ["disconnected", "failed"]
+        assert ends == []
         await mine.send("into the void")
         await trio.sleep(120)
         with pytest.raises(trio.BrokenResourceError, match="the peer does not answer") as broken:
@@ -670,6 +687,9 @@ async def test_a_peer_that_vanishes_breaks_the_channel() -> None:
         assert isinstance(broken.value.__cause__, RTCError)
         assert str(broken.value) == str(broken.value.__cause__)
         assert mine.ready_state == "closed"
+        assert [event.type for event in ends] == ["error", "close"]
+        assert isinstance(ends[0], RTCErrorEvent)
+        assert ends[0].error is broken.value.__cause__
 
 
 async def test_the_two_ends_are_generic_channels() -> None:
