@@ -4,7 +4,14 @@ import random
 
 import pytest
 
-from tests.strategies.ice_peer import ALICE, BOB, BOB_AGAIN, ScriptedPeer, agent_with_two_pairs
+from tests.strategies.ice_peer import (
+    ALICE,
+    BOB,
+    BOB_AGAIN,
+    ScriptedPeer,
+    agent_with_pairs,
+    agent_with_two_pairs,
+)
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import Agent, Candidate, CheckState, IceOptions, IceRole
 from trio_rtc.protocols.stun import Message, MessageClass
@@ -195,3 +202,36 @@ def test_a_check_brings_back_a_failed_pair_and_the_time_to_fail_begins_anew() ->
     assert agent.state == "checking"
     agent.handle_timer(35.0)
     assert agent.state == "failed"
+
+
+def test_a_check_revives_a_failed_agent_also_on_a_pair_that_was_not_checked_yet() -> None:
+    agent, peer = agent_with_pairs(CONTROLLED, pacing_interval=20.0)
+    while agent.next_timer() <= 15:
+        agent.handle_timer(agent.next_timer())
+    assert agent.state == "failed"
+    assert [pair.state for pair in agent.pairs] == ["failed", "waiting"]
+    agent.datagrams_to_send(15.0)
+    # A failed agent does not check it by itself.
+    agent.handle_timer(20.0)
+    assert agent.datagrams_to_send(20.0) == []
+    assert checked_back(peer, 30.0, BOB_AGAIN) == [BOB_AGAIN]
+    assert agent.state == "checking"
+    peer.answer(requests(peer.sent)[0], 30.1)
+    assert agent.state == "connected"
+
+
+def test_a_pair_that_loses_consent_leaves_those_that_were_not_checked_yet() -> None:
+    agent, peer = agent_with_pairs(CONTROLLED, max_backup_pairs=0)
+    (first,) = agent.datagrams_to_send(0.0)
+    peer.answer(first, 0.0)
+    peer.check(0.0, use_candidate=True)
+    while agent.next_timer() <= 30:
+        agent.handle_timer(agent.next_timer())
+    assert agent.state == "failed"
+    assert [pair.consent_expired for pair in agent.pairs] == [True, False]
+    assert [pair.state for pair in agent.pairs] == ["failed", "waiting"]
+    agent.datagrams_to_send(30.0)
+    for now, source, expected in ((31.0, BOB, []), (32.0, BOB_AGAIN, [BOB_AGAIN])):
+        assert checked_back(peer, now, source) == expected
+        assert not agent.accepts(ALICE, BOB)
+    assert agent.state == "disconnected"

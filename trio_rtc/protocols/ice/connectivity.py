@@ -318,8 +318,7 @@ class Connectivity:
                 # each of ours, and the newest one is retransmitted.
                 return
             self._requester.stop_retransmitting(pair, now)
-        if pair.state is CheckState.FAILED:
-            self._revive(now)
+        self._revive(now)
         self.generation.check_list.trigger(pair)
 
     def _is_stale(self, pair: CheckedPair, now: float) -> bool:
