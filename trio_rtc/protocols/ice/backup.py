@@ -40,7 +40,7 @@ class BackupPairs:
         """Return when there is something to do beside a selected pair of the current generation."""
         backups = self._find_backups(selected)
         due = [self._check_due(pair, consent) for pair in backups]
-        due += [pair.answered_at + self._options.consent_timeout for pair in self._find_replaced(selected)]
+        due += [pair.answered_at + self._options.consent_timeout for pair in self._find_replaced()]
         if self._find_unchecked(selected, backups) is not None:
             due.append(self._next_search)
         return min(due, default=math.inf)
@@ -49,7 +49,7 @@ class BackupPairs:
         """Send the checks that are due, and revoke consent for replaced pairs that stay without an answer."""
         if consent.unanswered_since == math.inf:
             self._answers.clear()
-        for pair in self._find_replaced(selected):
+        for pair in self._find_replaced():
             if now >= pair.answered_at + self._options.consent_timeout:
                 self._connectivity.revoke_consent(self._connectivity.generation, pair)
         backups = self._find_backups(selected)
@@ -97,9 +97,8 @@ class BackupPairs:
         valid.sort(key=lambda pair: (_count_differences(pair, selected), pair.priority), reverse=True)
         return valid[: self._options.max_backup_pairs]
 
-    def _find_replaced(self, selected: CheckedPair) -> list[CheckedPair]:
-        check_list = self._connectivity.generation.check_list
-        return [pair for pair in check_list if pair.replaced and pair is not selected]
+    def _find_replaced(self) -> list[CheckedPair]:
+        return [pair for pair in self._connectivity.generation.check_list if pair.replaced]
 
     def _find_unchecked(self, selected: CheckedPair, backups: list[CheckedPair]) -> CheckedPair | None:
         check_list = self._connectivity.generation.check_list

@@ -374,8 +374,7 @@ class Connectivity:
     @property
     def has_next_check(self) -> bool:
         """Whether there is a check to send."""
-        generation = self.generation
-        return not self.failed and generation.remote is not None and generation.check_list.has_next_check
+        return not self.failed and self.generation.check_list.has_next_check
 
     def send_next_check(self, now: float) -> None:
         """Send the check whose turn it is."""
@@ -386,7 +385,7 @@ class Connectivity:
 
     def nomination_due(self) -> float | None:
         """Return when a pair is to be nominated, as things stand; None if none is."""
-        if self._roles.role is not IceRole.CONTROLLING or self.failed:
+        if self._roles.role is not IceRole.CONTROLLING:
             return None
         choice = choose_nominee(self.generation, self._options)
         return None if choice is None else choice[1]
@@ -397,7 +396,7 @@ class Connectivity:
         It does not wait for its turn in the pacing: it answers to a response, so that the network is
         known to have taken the check before, and there is one a generation.
         """
-        if self._roles.role is not IceRole.CONTROLLING or self.failed:
+        if self._roles.role is not IceRole.CONTROLLING:
             return
         choice = choose_nominee(self.generation, self._options)
         if choice is not None and now >= choice[1]:
@@ -495,14 +494,13 @@ class Connectivity:
 
     @property
     def exhausted(self) -> bool:
-        """Whether no pair is valid, none can become so, and no candidate can follow."""
+        """Whether no further pair can become valid, and no candidate can follow."""
         table = self.generation.remote_candidates
         return (
             self._gatherer.complete
             and table.complete
             and not table.names
             and not self.generation.check_list.unfinished
-            and self.generation.check_list.best_valid is None
         )
 
     def give_up(self) -> None:
@@ -520,7 +518,7 @@ class Connectivity:
 
         Their credentials must not be used on them again (RFC 7675 section 5.1): they come back with a restart.
         """
-        for other in [pair, *generation.check_list]:
+        for other in generation.check_list:
             if other is pair or self._is_stale(other, now):
                 other.nominated = False
                 if other is pair or other.state is CheckState.SUCCEEDED:
