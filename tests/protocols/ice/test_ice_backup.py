@@ -329,7 +329,8 @@ class Backups:
     def __init__(self, *pairs: FakePair, **options: Any) -> None:
         self.sent: list[FakePair] = []
         self.revoked: list[FakePair] = []
-        generation = SimpleNamespace(check_list=FakeList(pairs))
+        self.pairs = FakeList(pairs)
+        generation = SimpleNamespace(check_list=self.pairs)
         self.consent: Any = SimpleNamespace(unanswered_since=math.inf)
         self.selected: Any = pairs[0]
         self.core = BackupPairs(
@@ -372,6 +373,24 @@ def test_how_long_a_backup_must_have_been_answered(
     for now in answers:
         made.core.record_answer(backup, made.consent, now)
     assert (made.core.find_replacement(made.selected, asked_at) is backup) is replaced
+
+
+def test_a_backup_that_was_answered_for_exactly_so_long_replaces() -> None:
+    backup: Any = FakePair("b", "y", 5)
+    made = Backups(FakePair(*SELECTED), backup, backup_confirmation_time=0.5)
+    made.consent.unanswered_since = 9.0
+    for now, expected in ((10.0, None), (10.25, None), (10.5, backup)):
+        made.core.record_answer(backup, made.consent, now)
+        assert made.core.find_replacement(made.selected, now) is expected
+
+
+def test_no_further_pair_is_searched_before_the_nomination() -> None:
+    made = Backups(FakePair(*SELECTED), FakePair("b", "y", 5, CheckState.FROZEN))
+    made.pairs.concluded = False
+    for now in (1.0, 2.0, 3.0):
+        made.update(now)
+    assert made.next_timer() == math.inf
+    assert made.pairs[1].state is CheckState.FROZEN
 
 
 def test_answers_count_only_while_the_selected_pair_is_silent() -> None:

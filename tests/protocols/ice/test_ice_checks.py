@@ -4,7 +4,14 @@ import random
 
 import pytest
 
-from tests.strategies.ice_peer import ALICE, BOB, BOB_AGAIN, ScriptedPeer, agent_with_two_pairs
+from tests.strategies.ice_peer import (
+    ALICE,
+    BOB,
+    BOB_AGAIN,
+    ScriptedPeer,
+    agent_with_pairs,
+    agent_with_two_pairs,
+)
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import (
     Agent,
@@ -14,7 +21,20 @@ from trio_rtc.protocols.ice import (
     IceRole,
     StateChanged,
 )
-from trio_rtc.protocols.stun import AttributeType, ErrorCode, Message, MessageClass
+from trio_rtc.protocols.ice.checks import Requester
+from trio_rtc.protocols.ice.gathering import Query, StunServer
+from trio_rtc.protocols.ice.generation import Generation
+from trio_rtc.protocols.ice.role import RoleArbiter
+from trio_rtc.protocols.stun import (
+    Attribute,
+    AttributeType,
+    ErrorCode,
+    FailureReason,
+    Message,
+    MessageClass,
+    TransactionFailed,
+    success_response,
+)
 
 SERVER = Address("198.51.100.1", 3478)
 
@@ -201,15 +221,184 @@ def test_a_nomination_that_is_refused_fails_the_pair_and_the_next_best_one_is_no
     assert (again.remote, Message.parse(again.data).use_candidate) == (BOB_AGAIN, True)
 
 
-def test_an_answer_that_names_no_address_fails_the_pair() -> None:
+def respond(
+    peer: ScriptedPeer, check: Datagram, kind: MessageClass, now: float, *attributes: Attribute
+) -> None:
+    """Answer a check with a response that has just these attributes."""
+    request = Message.parse(check.data)
+    response = Message(request.method, kind, request.transaction_id, attributes)
+    key = peer.parameters.password.encode()
+    peer.agent.receive([Datagram(response.encode(key=key), check.local, check.remote)], now)
+
+
+MALFORMED = [
+    (MessageClass.SUCCESS_RESPONSE, ()),
+    (MessageClass.SUCCESS_RESPONSE, (Attribute(AttributeType.XOR_MAPPED_ADDRESS, b"short"),)),
+    (MessageClass.ERROR_RESPONSE, ()),
+    (MessageClass.ERROR_RESPONSE, (Attribute(AttributeType.ERROR_CODE, b"no"),)),
+    (MessageClass.ERROR_RESPONSE, (Attribute(AttributeType.ERROR_CODE, b"\0\0\4\x57conflict"),)),
+]
+
+
+@pytest.mark.parametrize(("kind", "attributes"), MALFORMED)
+def test_only_a_success_renews_consent(kind: MessageClass, attributes: tuple[Attribute, ...]) -> None:
     agent, peer = make_agent(1)
     (check,) = agent.datagrams_to_send(0.0)
-    request = Message.parse(check.data)
-    empty = Message(request.method, MessageClass.SUCCESS_RESPONSE, request.transaction_id)
-    key = peer.parameters.password.encode()
-    agent.receive([Datagram(empty.encode(key=key), ALICE, BOB)], 0.1)
+    peer.answer(check, 0.0)
+    (nomination,) = agent.datagrams_to_send(0.0)
+    respond(peer, nomination, kind, 5.0, *attributes)
+    (consent,) = [each for _, each in run(agent, 5.0, 5.0) if is_request(each)][:1]
+    if kind is MessageClass.ERROR_RESPONSE:
+        respond(peer, consent, kind, 5.5, *attributes)
+    run(agent, 5.5, 29.99)
+    assert agent.state == "disconnected"
+    agent.handle_timer(30.0)
+    assert agent.state == "failed"
+    assert agent.pairs[0].consent_expired
+    assert not agent.accepts(ALICE, BOB)
+
+
+def test_a_nomination_that_ends_without_an_answer_renews_no_consent() -> None:
+    agent, peer = agent_with_pairs(IceRole.CONTROLLING, remote=(BOB,), max_transmissions=1)
+    (check,) = agent.datagrams_to_send(0.0)
+    peer.answer(check, 0.0)
+    run(agent, 0.0, 29.99)
+    assert agent.pairs[0].state == "failed"
+    assert agent.state == "disconnected"
+    agent.handle_timer(30.0)
+    assert agent.state == "failed"
+
+
+@pytest.mark.parametrize(("kind", "attributes"), MALFORMED[:4])
+def test_a_malformed_answer_fails_the_pair(kind: MessageClass, attributes: tuple[Attribute, ...]) -> None:
+    agent, peer = make_agent(1)
+    (check,) = agent.datagrams_to_send(0.0)
+    respond(peer, check, kind, 0.1, *attributes)
     assert state_of_check(agent) is CheckState.FAILED
     assert agent.pairs[0].statistics.responses_received == 0
     assert [event for event in agent.events() if isinstance(event, StateChanged)] == [
         StateChanged(agent.state)
     ]
+
+
+def test_of_five_checks_of_a_pair_the_oldest_is_forgotten() -> None:
+    """A nomination does not wait for its turn: each change of role begins another one."""
+    agent, peer = make_agent(1)
+    (check,) = agent.datagrams_to_send(0.0)
+    peer.answer(check, 0.0)
+    nominations = agent.datagrams_to_send(0.0)
+    for _ in range(5):
+        agent.set_role(IceRole.CONTROLLED, 0.1)
+        agent.set_role(IceRole.CONTROLLING, 0.1)
+        nominations += agent.datagrams_to_send(0.1)
+    assert len(nominations) == 6
+    for forgotten in nominations[:2]:
+        peer.answer(forgotten, 0.2)
+    assert agent.dropped == {"unexpected": 2}
+    assert not agent.pairs[0].nominated
+    # Of the others, only the newest is sent again.
+    assert [each.data for _, each in run(agent, 0.2, 0.7)] == [nominations[-1].data]
+    peer.answer(nominations[2], 0.8)
+    assert agent.pairs[0].nominated
+
+
+def test_a_nomination_takes_the_place_of_a_check_that_is_in_flight() -> None:
+    agent, peer = make_agent(1)
+    (first,) = agent.datagrams_to_send(0.0)
+    peer.check(0.06)
+    (second,) = [each for each in peer.sent if is_request(each)]
+    peer.answer(first, 0.1)
+    (nomination,) = agent.datagrams_to_send(0.1)
+    assert [each.data for _, each in run(agent, 0.1, 1.0)] == [nomination.data]
+    peer.answer(second, 1.1)
+    assert agent.dropped == {}
+
+
+def test_a_lite_peer_that_refuses_a_nomination_is_sent_it_again() -> None:
+    agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
+    agent.add_local_address(ALICE, local_preference=5, now=0.0)
+    peer = ScriptedPeer(agent, ALICE, BOB, ice_lite=True)
+    agent.set_remote_parameters(peer.parameters, 0.0)
+    agent.add_remote_candidate(peer.candidate(), 0.0)
+    (check,) = agent.datagrams_to_send(0.0)
+    peer.answer(check, 0.1)
+    (nomination,) = agent.datagrams_to_send(0.1)
+    peer.answer(nomination, 0.2, error=ErrorCode(487, "Role Conflict"))
+    (again,) = agent.datagrams_to_send(0.2)
+    assert Message.parse(again.data).use_candidate
+    peer.answer(again, 0.3)
+    assert agent.pairs[0].nominated
+
+
+def test_checks_that_were_given_up_leave_room_for_new_ones() -> None:
+    agent, peer = make_agent(1, role=IceRole.CONTROLLED)
+    for step in range(4):
+        peer.check(step * 0.06)
+        agent.handle_timer(step * 0.06 + 0.05)
+    assert agent.pairs[0].statistics.requests_sent == 4
+    run(agent, 0.25, 20.0)
+    assert agent.state == "failed"
+    for step in range(4):
+        assert agent.pairs[0].statistics.requests_sent == 4 + step
+        peer.check(20 + step * 0.06)
+    assert agent.pairs[0].statistics.requests_sent == 8
+
+
+@pytest.mark.parametrize("undo", [False, True])
+def test_a_restart_cancels_queries_and_leaves_consent_checks(undo: bool) -> None:
+    agent, peer = agent_with_pairs(IceRole.CONTROLLED, remote=(BOB,))
+    peer.answer_until(0.0, 0.1)
+    consent = run(agent, 0.1, 3.6)[-1][1]
+    assert consent.remote == BOB
+    agent.add_stun_server("stun:x", SERVER, 3.7)
+    (query,) = [each for each in agent.datagrams_to_send(3.7) if each.remote == SERVER]
+    agent.restart(3.7)
+    if undo:
+        run(agent, 3.7, 3.75)
+        agent.roll_back_restart(3.75)
+    agent.events()
+    mapped = Address("203.0.113.9", 9000)
+    agent.receive(
+        [Datagram(success_response(Message.parse(query.data), mapped).encode(), ALICE, SERVER)], 3.8
+    )
+    assert agent.dropped == {"unexpected": 1}
+    assert agent.gathering_state == "gathering"
+    peer.answer(consent, 3.8)
+    assert agent.selected_entry is not None
+    assert agent.selected_entry.answered_at == 3.8
+    (again,) = [each for _, each in run(agent, 3.8, 3.9) if each.remote == SERVER]
+    agent.receive(
+        [Datagram(success_response(Message.parse(again.data), mapped).encode(), ALICE, SERVER)], 4.0
+    )
+    assert [candidate.type for candidate in agent.local_candidates] == ["host", "srflx"]
+    assert agent.gathering_state == "complete"
+
+
+def test_as_many_transactions_are_open_as_the_options_allow_at_once() -> None:
+    """Four checks of each pair, every query, and the consent checks of two selected pairs and of the backup pairs."""
+    options = IceOptions(
+        max_pairs=3,
+        max_local_addresses=2,
+        max_stun_servers=5,
+        max_backup_pairs=1,
+        consent_timeout=2.0,
+        consent_retry_interval=0.75,
+    )
+    requester = Requester(options, RoleArbiter(IceRole.CONTROLLED, random.Random(1)), random.Random(2))
+    agent, peer = make_agent(3)
+    generation = Generation(options, random.Random(3))
+    generation.remote = peer.parameters
+    for pair in agent.pairs:
+        pair.transaction_id = None
+        for _ in range(4):
+            requester.send_check(generation, pair, nominates=False, now=0.0)
+    for index in range(10):
+        requester.send_query(Query(StunServer("stun:x", SERVER), ALICE._replace(port=index)), 1, 0.0)
+    for _ in range((2 + 1) * 3):
+        requester.send_consent_check(generation, agent.pairs[0], nominates=False, now=0.0)
+    assert len(requester.datagrams_to_send(0.0)) == 12 + 10 + 9
+    assert requester.take_results() == []
+    requester.send_consent_check(generation, agent.pairs[0], nominates=False, now=0.0)
+    ((_, failure),) = requester.take_results()
+    assert isinstance(failure, TransactionFailed)
+    assert failure.reason is FailureReason.TOO_MANY
