@@ -249,6 +249,14 @@ def test_names_are_resolved_by_the_caller() -> None:
     assert pair.remote_address == BOB
 
 
+def test_the_addresses_of_a_name_are_checked_at_once() -> None:
+    agent = make_agent(CONTROLLING, ALICE)
+    agent.set_remote_parameters(IceParameters("peer", "x" * 22), 0.0)
+    agent.add_remote_candidate(Candidate.parse("candidate:1 1 udp 1 x.local 2000 typ host"), 0.0)
+    agent.remote_name_resolved("X.local", [BOB.host], 1.0)
+    assert [datagram.remote for datagram in agent.datagrams_to_send(1.0)] == [BOB]
+
+
 def test_a_name_that_does_not_resolve_leaves_nothing() -> None:
     agent = make_agent(CONTROLLING, ALICE)
     agent.set_remote_parameters(IceParameters("peer", "x" * 22), 0.0)
@@ -525,6 +533,26 @@ def test_statistics_count_what_happened() -> None:
     network.run(20)
     assert counters.consent_requests_sent >= 3
     assert counters.responses_received == 2 + counters.consent_requests_sent
+
+
+def test_credentials_have_48_and_144_bits_and_tie_breakers_64() -> None:
+    """RFC 8445 sections 5.3 and 7.1.3: at least 24 and 128 bits, and 64."""
+    tie_breakers = []
+    for seed in range(20):
+        agent = Agent(IceOptions(), rng=random.Random(seed), role=CONTROLLING)
+        agent.add_local_address(ALICE, local_preference=1, now=0.0)
+        peer = ScriptedPeer(agent, ALICE, BOB)
+        agent.set_remote_parameters(peer.parameters, 0.0)
+        agent.add_remote_candidate(peer.candidate(), 0.0)
+        (check,) = (Message.parse(datagram.data) for datagram in agent.datagrams_to_send(0.0))
+        assert check.ice_controlling is not None
+        tie_breakers.append(check.ice_controlling)
+        assert (len(agent.local_parameters.username_fragment), len(agent.local_parameters.password)) == (
+            8,
+            24,
+        )
+        assert not agent.local_parameters.ice_lite
+    assert max(tie_breakers) >= 2**63
 
 
 def test_credentials_are_long_enough_and_new_each_time() -> None:

@@ -6,7 +6,14 @@ import attrs
 import pytest
 
 from tests.strategies.ice_network import Host, IceNetwork, are_connected, signal
-from tests.strategies.ice_peer import ALICE, BOB, BOB_AGAIN, ScriptedPeer, agent_with_two_pairs
+from tests.strategies.ice_peer import (
+    ALICE,
+    BOB,
+    BOB_AGAIN,
+    ScriptedPeer,
+    agent_with_pairs,
+    agent_with_two_pairs,
+)
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import (
     Agent,
@@ -126,6 +133,22 @@ def test_a_path_that_works_in_one_direction_only_is_disconnected() -> None:
     network, alice, bob = connect()
     network.route = lambda datagram: datagram if datagram.local == BOB else None
     assert network.run(8, lambda: alice.agent.state == bob.agent.state == "disconnected")
+
+
+@pytest.mark.parametrize("heard_at", [None, 1.0, 3.0])
+def test_checks_of_the_peer_put_off_our_own(heard_at: float | None) -> None:
+    """At most to the regular time, which is 4 to 6 seconds after the answer."""
+    agent, peer = agent_with_pairs(IceRole.CONTROLLED, remote=(BOB,))
+    peer.answer_until(0.0, 0.0)
+    if heard_at is not None:
+        peer.check(heard_at)
+    due = agent.next_timer()
+    if heard_at == 3.0:
+        assert 4.0 <= due <= 6.0
+    else:
+        assert due == 3.5 + (heard_at or 0.0)
+    agent.handle_timer(due)
+    assert len(peer.take_requests(due)) == 1
 
 
 @pytest.mark.parametrize("seed", range(3))

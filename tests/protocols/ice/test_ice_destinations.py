@@ -272,20 +272,28 @@ def test_the_filter_decides_about_peer_reflexive_addresses_of_authentic_checks()
 
 
 @pytest.mark.parametrize(
-    "mapped",
+    ("mapped", "reason"),
     [
-        *(Address("0.0.0.0", 5000), Address("224.0.0.1", 5000), Address("203.0.113.9", 53)),
-        *(Address("127.0.0.1", 5000), Address("169.254.169.254", 80)),
+        (Address("0.0.0.0", 5000), "an unspecified address"),
+        (Address("224.0.0.1", 5000), "a multicast address"),
+        (Address("203.0.113.9", 53), "port 53 is below 1024, and neither 80 nor 443"),
+        (Address("127.0.0.1", 5000), "a loopback address"),
+        (Address("127.0.0.1", 53), "port 53 is below 1024, and neither 80 nor 443"),
+        (Address("169.254.169.254", 80), "port 80 of a private address"),
     ],
 )
-def test_an_address_that_a_server_reports_is_tested_before_the_peer_is_told(mapped: Address) -> None:
+def test_an_address_that_a_server_reports_is_tested_before_the_peer_is_told(
+    mapped: Address, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(URL, SERVER, 0.0)
     agent.local_addresses_complete(0.0)
     (query,) = agent.datagrams_to_send(0.0)
     response = success_response(Message.parse(query.data), mapped)
-    agent.receive([Datagram(response.encode(), ALICE, SERVER)], 0.1)
+    with caplog.at_level(logging.DEBUG, "trio_rtc.ice"):
+        agent.receive([Datagram(response.encode(), ALICE, SERVER)], 0.1)
+    assert [record.message.partition("reports: ")[2] for record in caplog.records] == [reason]
     assert [candidate.type for candidate in agent.local_candidates] == ["host"]
     assert agent.dropped["mapped-address-refused"] == 1
     errors = [event for event in agent.events() if isinstance(event, CandidateErrorOccurred)]

@@ -16,6 +16,7 @@ from trio_rtc.protocols.ice import (
     GatheringStateChanged,
     IceEvent,
     IceOptions,
+    IceParameters,
     IceRole,
     LocalCandidateGathered,
 )
@@ -301,3 +302,131 @@ def test_a_stray_response_is_counted() -> None:
     stray = success_response(binding_request(bytes(12)), OUTSIDE).encode()
     agent.receive([Datagram(stray, ALICE, SERVER)], 0.0)
     assert agent.dropped == {"unexpected": 1}
+
+
+def test_two_addresses_that_a_nat_maps_alike_give_two_candidates() -> None:
+    """RFC 8445 section 5.1.3: only candidates of the same base are redundant."""
+    agent = make_agent()
+    other = ALICE._replace(host="192.168.2.5")
+    for preference, address in enumerate((ALICE, other)):
+        agent.add_local_address(address, local_preference=preference, now=0.0)
+    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.local_addresses_complete(0.0)
+    for query in run(agent, 0.0, 0.1):
+        respond(agent, query, OUTSIDE, 0.1)
+    reflexive = [each for each in agent.local_candidates if each.type is RTCIceCandidateType.SRFLX]
+    assert [(each.transport_address, each.related_address) for each in reflexive] == [
+        (OUTSIDE, ALICE.host),
+        (OUTSIDE, other.host),
+    ]
+    assert reflexive[0].foundation != reflexive[1].foundation
+
+
+def test_a_check_comes_before_a_query_that_is_due_with_it() -> None:
+    agent = make_agent()
+    agent.set_remote_parameters(IceParameters("peer", "x" * 22), 0.0)
+    agent.add_remote_candidate(Candidate.parse("candidate:1 1 udp 5 10.0.1.1 1024 typ host"), 0.0)
+    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    assert [query.remote.port for query in run(agent, 0.0, 0.06)] == [1024, SERVER.port]
+
+
+def test_the_failure_of_a_server_is_told_at_once() -> None:
+    agent = make_agent()
+    agent.stun_server_failed(URL, 701, "the name does not resolve", 0.0)
+    assert agent.events() == [CandidateErrorOccurred(None, None, URL, 701, "the name does not resolve")]
+
+
+def test_gathering_goes_on_while_addresses_are_expected() -> None:
+    agent = make_agent()
+    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.local_addresses_complete(0.0)
+    assert agent.gathering_state == "complete"
+    agent.expect_local_addresses()
+    agent.events()
+    agent.restart(1.0)
+    assert agent.gathering_state == "gathering"
+    assert GatheringCompleted() not in agent.events()
+    agent.add_local_address(ALICE_6, local_preference=2, now=2.0)
+    assert agent.gathering_state == "gathering"
+    agent.local_addresses_complete(3.0)
+    assert agent.gathering_state == "complete"
+    assert GatheringCompleted() in agent.events()
+
+
+@pytest.mark.parametrize(("servers", "rto"), [(8, 0.5), (12, 0.6)])
+def test_after_a_restart_each_server_is_asked_once_more(servers: int, rto: float) -> None:
+    agent = make_agent()
+    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    for index in range(servers):
+        agent.add_stun_server(URL, SERVER._replace(port=3478 + index), 0.0)
+    run(agent, 0.0, 0.21)
+    agent.restart(0.22)
+    asked: dict[int, list[float]] = {}
+    now = 0.22
+    while now < 1.9:
+        for query in agent.datagrams_to_send(now):
+            asked.setdefault(query.remote.port, []).append(now)
+        now = agent.next_timer()
+        agent.handle_timer(now)
+    assert sorted(asked) == [3478 + index for index in range(servers)]
+    for times in asked.values():
+        assert times[1] - times[0] == pytest.approx(rto)
+
+
+@pytest.mark.parametrize(
+    ("servers", "addresses", "state"), [(0, 0, "new"), (1, 0, "gathering"), (0, 1, "gathering")]
+)
+def test_the_state_of_gathering_after_a_restart(servers: int, addresses: int, state: str) -> None:
+    agent = make_agent()
+    for _ in range(servers):
+        agent.add_stun_server(URL, SERVER, 0.0)
+    for _ in range(addresses):
+        agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.restart(1.0)
+    assert agent.gathering_state == state
+
+
+def test_a_server_after_the_end_begins_gathering_again() -> None:
+    agent = make_agent()
+    agent.local_addresses_complete(0.0)
+    assert agent.gathering_state == "complete"
+    agent.events()
+    agent.add_stun_server(URL, SERVER, 1.0)
+    assert agent.events() == [
+        GatheringStateChanged(RTCIceGathererState.GATHERING),
+        CandidateErrorOccurred(None, None, URL, 701, "STUN server is not reachable from any address"),
+        GatheringCompleted(),
+        GatheringStateChanged(RTCIceGathererState.COMPLETE),
+    ]
+
+
+def test_a_loopback_address_may_be_reported_to_a_loopback_address() -> None:
+    agent = make_agent()
+    local = Address("127.0.0.1", 10000)
+    agent.add_local_address(local, local_preference=1, now=0.0)
+    agent.add_stun_server(URL, Address("127.0.0.1", 3478), 0.0)
+    agent.local_addresses_complete(0.0)
+    (query,) = agent.datagrams_to_send(0.0)
+    respond(agent, query, Address("127.0.0.1", 5000), 0.1)
+    assert [candidate.port for candidate in agent.local_candidates] == [10000, 5000]
+    assert agent.dropped == {}
+
+
+@pytest.mark.parametrize("code", [300, 699, 701])
+def test_an_answer_that_ends_a_query_ends_gathering(code: int) -> None:
+    """Also where the number is the one that W3C uses for servers that are not reached."""
+    agent = make_agent()
+    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.local_addresses_complete(0.0)
+    agent.events()
+    (query,) = agent.datagrams_to_send(0.0)
+    respond(agent, query, ErrorCode(code, "no"), 0.1)
+    (error,) = errors(agent.events())
+    if code < 700:
+        assert error == CandidateErrorOccurred(*ALICE, URL, code, "no")
+    else:
+        assert (error.address, error.error_code) == (None, 701)
+    assert agent.gathering_state == "complete"
+    assert agent.next_timer() == math.inf

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.strategies.ice_network import IceNetwork, are_connected, signal
 from tests.strategies.ice_peer import ScriptedPeer
 from trio_rtc.protocols._contract import Address, Datagram
-from trio_rtc.protocols.ice import Agent, Candidate, CheckState, Closed, IceOptions, IceRole
+from trio_rtc.protocols.ice import Agent, Candidate, CheckState, Closed, IceOptions, IceParameters, IceRole
 from trio_rtc.protocols.stun import Attribute, AttributeType, ErrorCode, Message, binding_request
 
 ALICE = Address("10.0.0.1", 10000)
@@ -98,6 +98,21 @@ def test_an_unknown_attribute_that_must_be_understood_is_refused() -> None:
     assert response.unknown_attributes == (0x7777,)
     assert response.has_valid_integrity(peer.key)
     assert not agent.accepts(ALICE, BOB)
+
+
+def test_a_short_check_of_the_peer_gets_a_longer_answer() -> None:
+    """Only strangers get no more than they have sent."""
+    agent, peer = make_agent()
+    fragment = agent.local_parameters.username_fragment
+    attributes = [Attribute(AttributeType.USERNAME, fragment.encode()), Attribute(0x7777, b"")]
+    request = binding_request(bytes(12), attributes)
+    data = request.encode(key=agent.local_parameters.password.encode())
+    agent.receive([Datagram(data, ALICE, BOB)], 0.0)
+    (sent,) = agent.datagrams_to_send(0.0)
+    assert len(sent.data) > len(data)
+    assert error_of(Message.parse(sent.data)) == 420
+    assert agent.dropped == {"refused-420": 1}
+    assert peer.agent.pairs == ()
 
 
 def test_a_check_with_a_malformed_priority_is_a_bad_request() -> None:
@@ -346,6 +361,7 @@ def test_nothing_happens_after_the_end(end: str, connected: bool) -> None:
     if connected:
         assert network.run(1, lambda: are_connected(alice, bob))
     agent, now = alice.agent, network.now
+    agent.restart(now)
     getattr(agent, end)(now)
     getattr(agent, end)(now)
     agent.close(now)
@@ -360,11 +376,14 @@ def test_nothing_happens_after_the_end(end: str, connected: bool) -> None:
     agent.stun_server_failed("stun:x", 701, "", now)
     agent.local_addresses_complete(now)
     agent.set_remote_parameters(bob.agent.local_parameters, now)
+    agent.set_remote_parameters(IceParameters("anew", "x" * 24), now)
+    agent.ignore_remote_candidate("candidate:1 1 udp 1 example.org 9 typ host", "a host name")
     agent.add_remote_candidate(bob.candidates[0], now)
     agent.remote_candidates_complete(now)
     agent.remote_name_resolved("x.local", [BOB.host], now)
     agent.set_role(IceRole.CONTROLLED, now)
     agent.restart(now)
+    agent.roll_back_restart(now)
     agent.receive([datagram for _, datagram in network.sent], now)
     agent.handle_timer(now + 100)
     assert agent.datagrams_to_send(now) == []

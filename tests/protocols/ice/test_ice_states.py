@@ -173,6 +173,8 @@ def test_after_a_restart_the_state_is_that_of_the_old_pair() -> None:
     assert len(agent.pairs) == 2
     assert agent.pairs[0] is old
     assert agent.selected_entry is old
+    agent.remote_candidates_complete(0.2)
+    assert changes(agent) == []
 
 
 def test_a_lost_address_leaves_a_lost_pair_and_5_seconds_for_another_one() -> None:
