@@ -337,3 +337,20 @@ def test_a_detour_needs_no_nominated_pair() -> None:
     assert remote_in_use(agent) == BOB_AGAIN
     nominate(peer, 25.1)
     assert remote_in_use(agent) == BOB
+
+
+def test_a_nomination_that_another_one_has_replaced_does_not_come_back() -> None:
+    """The pair is checked again when nothing else is left: it is valid then, and not nominated."""
+    agent, peer = agent_with_pairs(CONTROLLED, local=(ALICE, ALICE_AGAIN), remote=(BOB,))
+    nominate(peer, 0.0)
+    run(peer, 0.0, 10.0, everybody)
+    other = peer.request(use_candidate=True)
+    agent.receive([Datagram(other.encode(key=peer.key), ALICE_AGAIN, BOB)], 10.0)
+    assert agent.selected_pair is not None
+    assert agent.selected_pair.local_base == ALICE_AGAIN
+    run(peer, 10.0, 60.0, lambda datagram, _: datagram.local == ALICE_AGAIN)
+    agent.remove_local_address(ALICE_AGAIN, 60.0)
+    run(peer, 60.0, 61.0, everybody)
+    assert agent.selected_entry is not None
+    assert agent.selected_entry.local.base == ALICE
+    assert not agent.selected_entry.nominated
