@@ -1,7 +1,9 @@
 """Mutants that behave like the program: no test can notice them, so they are not run, each for its reason."""
 
+_ICE = "trio_rtc/protocols/ice"
 _SCTP = "trio_rtc/protocols/sctp"
 _DTLS = "trio_rtc/protocols/dtls"
+_FREES_MEMORY = "Every method of a closed agent returns before it reads what is forgotten here."
 _ADJACENT = "A fragment that touches a gap, but does not overlap it, leaves the gap as it is either way."
 _GENERAL_PATH = "The general path, to which this leaves the datagram, does the same in more time."
 _SET_FIRST = "Set at the beginning of each batch, before it is read."
@@ -139,10 +141,14 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "trio_rtc/transports/udp.py",
         "SystemDatagramSocket._receive_joined: 0 < size < length  ->  (0 < size <= length)",
     ): "A datagram that is cut into pieces of its own length is one piece.",
+    (f"{_ICE}/agent.py", "Agent._end: self._requester.close(now)  ->  pass"): _FREES_MEMORY,
+    (f"{_ICE}/checks.py", "Requester.close: self.client.close(now)  ->  pass"): _FREES_MEMORY,
+    (f"{_ICE}/checks.py", "Requester.close: self._purposes.clear()  ->  pass"): _FREES_MEMORY,
     (
-        "trio_rtc/protocols/ice/checks.py",
-        "Requester.__init__: 2  ->  (3)",
-    ): "More transactions than the smaller limit are never open: each kind of request is bounded by itself.",
+        f"{_ICE}/agent.py",
+        "Agent._receive_request: not self.accepts(local, remote) and refuse_source(local, remote) is not None"
+        "  ->  (refuse_source(local, remote) is not None)",
+    ): "A path is accepted only after its source has passed this test: this saves time.",
     (
         f"{_SCTP}/association.py",
         "Association.reset_streams: block is None or not self._lifecycle.is_established"
