@@ -352,7 +352,7 @@ class Connectivity:
         nominate another pair when they have changed their mind, and do so repeatedly.
         """
         current = self.generation.check_list.nominated
-        if current is not None and current is not pair:
+        if current is not None:
             recent = now - current.nominated_at < self._options.renomination_wait
             if recent and pair.priority < current.priority:
                 return
