@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies.ice_network import IceNetwork, are_connected, signal
-from tests.strategies.ice_peer import ScriptedPeer
+from tests.strategies.ice_peer import ScriptedPeer, agent_with_pairs
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import Agent, Candidate, CheckState, Closed, IceOptions, IceParameters, IceRole
 from trio_rtc.protocols.stun import Attribute, AttributeType, ErrorCode, Message, binding_request
@@ -238,6 +238,23 @@ def test_candidates_and_pairs_are_bounded_and_the_best_are_kept() -> None:
     kept = sorted(int(pair.remote.candidate.foundation) for pair in agent.pairs)
     assert len(kept) == 10
     assert kept[-9:] == list(range(41, 50))
+
+
+def test_a_full_check_list_takes_a_worse_pair_only_for_a_check_of_the_peer() -> None:
+    agent, peer = agent_with_pairs(IceRole.CONTROLLED, remote=(BOB, MALLORY), max_pairs=2)
+    worse = Address("10.0.0.77", 7777)
+    agent.add_remote_candidate(Candidate.parse("candidate:7 1 udp 7 10.0.0.77 7777 typ host"), 0.0)
+    assert [pair.remote.address for pair in agent.pairs] == [BOB, MALLORY]
+    peer.check(0.0, source=worse)
+    assert [pair.remote.address for pair in agent.pairs] == [BOB, worse]
+
+
+def test_a_candidate_without_a_numeric_address_is_dropped() -> None:
+    agent, peer = make_agent()
+    agent.set_remote_parameters(peer.parameters, 0.0)
+    agent.add_remote_candidate(attrs.evolve(peer.candidate(), address="example.org"), 0.0)
+    assert agent.dropped == {"candidate": 1}
+    assert agent.remote_candidates == ()
 
 
 def test_candidates_before_the_parameters_are_bounded() -> None:

@@ -184,8 +184,27 @@ def test_consent_ends_exactly_30_seconds_after_the_last_answer() -> None:
     assert changes(agent) == ["disconnected"]
     assert agent.next_timer() == ends
     agent.handle_timer(ends)
-    assert changes(agent) == [SelectedPairChanged(None), "failed"]
+    lost, failed = agent.events()
+    assert isinstance(lost, SelectedPairChanged)
+    assert (lost.pair, lost.after_silence) == (None, False)
+    assert isinstance(failed, StateChanged)
+    assert failed.state == "failed"
     assert not agent.accepts(ALICE, BOB)
+
+
+def test_consent_ends_on_all_pairs_that_were_last_answered_as_long_ago() -> None:
+    """RFC 7675 section 5.1: their credentials are not used there again."""
+    agent, peer = agent_with_pairs(CONTROLLED, remote=(BOB, BOB_AGAIN, CAROL), max_backup_pairs=0)
+    first, second, third = (datagram for _, datagram, _ in run(peer, 0.0, 0.12, nobody))
+    for datagram, now in ((second, 0.25), (first, 0.5), (third, 0.75)):
+        peer.answer(datagram, now)
+    peer.check(0.5, use_candidate=True)
+    assert remote_in_use(agent) == BOB
+    run(peer, 0.75, 30.5, nobody)
+    agent.handle_timer(30.5)
+    assert remote_in_use(agent) == CAROL
+    assert [pair.consent_expired for pair in agent.pairs] == [True, True, False]
+    assert [agent.accepts(ALICE, remote) for remote in (BOB, BOB_AGAIN, CAROL)] == [False, False, True]
 
 
 def test_the_end_of_consent_leaves_a_pair_that_was_answered_later() -> None:
@@ -299,6 +318,28 @@ def test_a_nomination_of_a_third_pair_ends_a_detour() -> None:
     agent, peer = detoured(remote=(BOB, BOB_AGAIN, CAROL))
     peer.check(20.0, source=CAROL, use_candidate=True)
     assert changes(agent) == [CAROL]
+
+
+@pytest.mark.parametrize(("later", "ends"), [(0.0, False), (0.001, True)])
+def test_a_detour_ends_when_the_pair_is_nominated_and_answered_after_it_began(
+    later: float, ends: bool
+) -> None:
+    agent, peer = connect(CONTROLLED)
+    run(peer, 0.3, 10.0, everybody)
+    unanswered: list[Datagram] = []
+    now = 10.0
+    while remote_in_use(agent) == BOB:
+        for datagram in agent.datagrams_to_send(now):
+            if datagram.remote == BOB:
+                unanswered.append(datagram)
+            else:
+                peer.answer(datagram, now)
+        if remote_in_use(agent) == BOB:
+            now = agent.next_timer()
+            agent.handle_timer(now)
+    peer.answer(unanswered[-1], now + later)
+    peer.check(now + later, use_candidate=True)
+    assert remote_in_use(agent) == (BOB if ends else BOB_AGAIN)
 
 
 def test_a_controlling_agent_uses_the_pair_that_is_nominated() -> None:
