@@ -127,8 +127,16 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "Each run looks at it again: this saves time.",
     (
         "trio_rtc/transports/arrivals.py",
-        "note_arrivals: _HAS_TIMESTAMPS and sock.fileno() >= 0  ->  (_HAS_TIMESTAMPS)",
-    ): "A closed socket refuses the option with an OSError, which is suppressed.",
+        "ArrivalTimes.note: times and arrived < times[-1]  ->  (times)",
+    ): "Where it came later than those before, the smaller of the two times is theirs: this saves time.",
+    (
+        "trio_rtc/transports/arrivals.py",
+        "ArrivalTimes.note: arrived < times[-1]  ->  (arrived <= times[-1])",
+    ): "Of two equal times either is the smaller one.",
+    (
+        "trio_rtc/transports/udp.py",
+        "module: 64  ->  (65) (2)",
+    ): "Both control messages together take 56 bytes.",
     (
         "trio_rtc/transports/arrivals.py",
         "ArrivalTimes.note: now - _LONGEST_WAIT < arrived < now  ->  (now - _LONGEST_WAIT < arrived <= now)",

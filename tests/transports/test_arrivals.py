@@ -28,7 +28,18 @@ async def test_each_has_its_time_and_those_that_came_together_the_same(arrivals:
     assert arrivals.times == [49.5, 49.75, 49.75]
 
 
-@pytest.mark.parametrize("stamped", [0.0, UNIX_NOW - 1.5, UNIX_NOW + 0.5])
+async def test_a_clock_that_has_just_begun(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: UNIX_NOW)
+    await trio.sleep(0.5)
+    times = ArrivalTimes()
+    times.begin_batch()
+    times.note(1, UNIX_NOW - 0.25)
+    assert times.times == [0.25]
+
+
+@pytest.mark.parametrize("stamped", [0.0, UNIX_NOW - 1.5, UNIX_NOW - 1, UNIX_NOW + 0.5])
 async def test_what_cannot_be_is_taken_for_now(arrivals: ArrivalTimes, stamped: float) -> None:
     arrivals.note(1, stamped)
     assert arrivals.times == [50.0]

@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import attrs
 import pytest
@@ -15,7 +16,12 @@ from tests.strategies.wires import Gate, JammedHost
 from trio_rtc.enums import RTCIceTransportState
 from trio_rtc.errors import OperationError
 from trio_rtc.protocols._contract import Address
-from trio_rtc.protocols.datachannel import ChannelAnnounced, ChannelParameters, DataChannelEvent
+from trio_rtc.protocols.datachannel import (
+    PPID_DCEP,
+    ChannelAnnounced,
+    ChannelParameters,
+    DataChannelEvent,
+)
 from trio_rtc.protocols.dtls import Closed, DtlsEvent, DtlsRole, Fingerprint, HandshakeCompleted
 from trio_rtc.protocols.ice import (
     Candidate,
@@ -30,6 +36,7 @@ from trio_rtc.protocols.rtp import RtpEvent, RtpSession
 from trio_rtc.protocols.sctp import Closed as AssociationClosed
 from trio_rtc.protocols.sctp import SctpEvent
 from trio_rtc.testing import Drop, Link, Packet, PacketFilter, Pass, SimulatedHost, SimulatedNetwork
+from trio_rtc.transports import stack
 from trio_rtc.transports.network import Network
 from trio_rtc.transports.sctp import SctpTransport
 from trio_rtc.transports.settings import Settings
@@ -421,6 +428,64 @@ async def test_ending_the_channels_leaves_ice_and_dtls_alone() -> None:
             assert side.stack.agent.state in ("connected", "completed")
 
 
+def living_tasks() -> int:
+    return trio.lowlevel.current_statistics().tasks_living
+
+
+async def test_when_channels_end_everything_that_follows_happens_at_once() -> None:
+    """Before there is a new control, for the channels of another section."""
+    async with two_stacks() as [client, server]:
+        client.stack.control.create_channel(ChannelParameters())
+        gather(client, server)
+        for side in (client, server):
+            side.start_upper_layers()
+        await trio.sleep(2)
+        before, association, tasks = client.stack.control, client.stack.sctp, living_tasks()
+        assert server.stack.sctp is not None
+        server.stack.sctp.association.send(0, PPID_DCEP, b"\xff", trio.current_time())
+        await server.stack.sctp.flush()
+        await trio.sleep(0.1)
+        dropped = dict(before.dropped)
+        assert sum(dropped.values()) == 1
+        client.stack.end_channels()
+        assert client.owner.has("sctp Closed", "channel Closed")
+        assert client.stack.control is not before
+        assert client.stack.control.dropped == dropped
+        assert association is not None
+        assert association.association.closed
+        await settle()
+        assert living_tasks() == tasks - 1
+
+
+async def test_another_association_follows_one_that_has_ended() -> None:
+    async with two_stacks() as [client, server]:
+        await connect_all_layers(client, server)
+        for side in (client, server):
+            side.stack.end_channels()
+        await trio.sleep(0.1)
+        for side in (client, server):
+            side.stack.start_sctp(5000)
+        await trio.sleep(1)
+        for side in (client, server):
+            assert side.owner.log.count("sctp AssociationEstablished") == 2
+
+
+async def test_channels_move_to_another_stack() -> None:
+    """With their control. Those that an association carries already end where they are."""
+    async with two_stacks() as [client, server]:
+        waiting, fresh = client.stack.control, server.stack.control
+        client.stack.control.create_channel(ChannelParameters())
+        server.stack.take_channels(client.stack)
+        assert (server.stack.control, client.stack.control) == (waiting, fresh)
+        assert client.owner.log == server.owner.log == []
+        await connect_all_layers(client, server)
+        assert server.owner.has("channel ChannelOpened")
+        client.stack.take_channels(server.stack)
+        assert server.owner.has("sctp Closed", "channel Closed")
+        assert server.stack.sctp is None
+        assert waiting not in (client.stack.control, server.stack.control)
+
+
 async def test_channels_end_without_an_association_too() -> None:
     async with two_stacks() as [client, _]:
         client.stack.control.create_channel(ChannelParameters())
@@ -465,6 +530,54 @@ def restorations(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
     monkeypatch.setattr(RtpSession, "path_restored", lambda _, now: told.append(("rtp", now)))
     monkeypatch.setattr(SctpTransport, "path_restored", lambda _: told.append(("sctp", trio.current_time())))
     return told
+
+
+async def test_a_path_that_was_interrupted_is_restored(restorations: list[tuple[str, float]]) -> None:
+    interrupted = False
+
+    def lose(packet: Packet) -> Pass | Drop:
+        return Drop() if interrupted else Pass()
+
+    async with two_stacks(lose=lose) as sides:
+        await connect_all_layers(*sides)
+        interrupted = True
+        await trio.sleep(10)
+        for side in sides:
+            assert side.owner.log[-1] == "ice disconnected"
+        assert restorations == []
+        interrupted = False
+        await trio.sleep(10)
+    assert sorted(told for told, _ in restorations) == ["rtp", "rtp", "sctp", "sctp"]
+
+
+async def test_media_tells_data_how_much_room_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here all: nothing is sent."""
+    told: set[float | None] = set()
+    monkeypatch.setattr(SctpTransport, "share_path", lambda _, max_bitrate: told.add(max_bitrate))
+    async with two_stacks() as sides:
+        await connect_all_layers(*sides)
+    assert told == {None}
+
+
+async def test_media_begins_at_once_where_there_are_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its wall clock, for the NTP times in sender reports, is read when it begins."""
+    wall_clocks: list[float] = []
+
+    def make_session(*arguments: Any, wall_clock: float, **options: Any) -> RtpSession:
+        wall_clocks.append(trio.current_time() + wall_clock)
+        return RtpSession(*arguments, wall_clock=wall_clock, **options)
+
+    monkeypatch.setattr(stack, "RtpSession", make_session)
+    async with two_stacks() as sides:
+        gather(*sides)
+        for side in sides:
+            side.start_dtls()
+        await trio.sleep(2)
+        for side in sides:
+            rtp = side.stack.start_rtp("name")
+            assert rtp.session.is_open
+            assert side.stack.start_rtp("name") is rtp
+    assert wall_clocks == [WALL_CLOCK] * 2
 
 
 async def test_the_first_path_is_no_restored_one(restorations: list[tuple[str, float]]) -> None:

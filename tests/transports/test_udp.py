@@ -879,8 +879,12 @@ def bound_of(made: Sequence[RecordingSocket]) -> object:
 
 async def test_options_of_a_socket(recorded: list[RecordingSocket]) -> None:
     opened = await SystemNetwork().bind_udp(InterfaceAddress("lo", "127.0.0.1"), 77)
-    opened.close()
     assert options_of(recorded) == BUFFERS
+    opened.keep_arrivals()
+    opened.close()
+    # <asm-generic/socket.h>: SO_TIMESTAMPNS.
+    stamps = [(socket.SOL_SOCKET, 35, 1)] if sys.platform.startswith("linux") else []
+    assert options_of(recorded) == [*BUFFERS, *stamps]
     assert bound_of(recorded) == ("127.0.0.1", 77)
 
 

@@ -18,7 +18,8 @@ _LONGEST_WAIT = 1.0
 
 def note_arrivals(sock: socket.socket) -> "ArrivalTimes | None":
     """Have the kernel note when a socket's datagrams come; ``None`` where it does not."""
-    if _HAS_TIMESTAMPS and sock.fileno() >= 0:
+    if _HAS_TIMESTAMPS:
+        # A closed socket refuses it, too.
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             return ArrivalTimes()

@@ -294,7 +294,6 @@ class TransportStack:
             ended.wake()
             # Everything that the end causes has happened before there is a new control of channels.
             ended.flush_nowait(now)
-            ended.pump_channels()
             self.sctp = None
             self._sctp_inbox = Inbox[list[bytes]]()
             if self.dtls is not None:
