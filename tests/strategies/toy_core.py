@@ -105,9 +105,8 @@ class EchoTransport(Transport[list[bytes], bytes, Answered]):
         """Let a batch arrive from below."""
         self.inbox.deliver(list(packets), len(packets), trio.current_time())
 
-    def _receive(self, item: list[bytes], now: float) -> bool:
+    def _receive(self, item: list[bytes], now: float) -> None:
         self.core.receive(item, now)
-        return True
 
     def _handle(self, event: Answered, now: float) -> None:
         if event.packet == b"bug":

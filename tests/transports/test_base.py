@@ -170,6 +170,15 @@ async def test_what_ends_the_core_while_the_task_waits_ends_the_task() -> None:
     assert transport.wire.packets == [b"re: a", b"re: b"]
 
 
+async def test_what_ends_the_core_out_of_the_queue_ends_the_task() -> None:
+    transport = EchoTransport()
+    transport.core.closes_after = 1
+    transport.arrive(b"a")
+    await transport.run()
+    await expect_closed(transport.upper)
+    assert transport.wire.packets == [b"re: a"]
+
+
 async def test_batches_that_wait_are_answered_together() -> None:
     transport = EchoTransport()
     for packet in (b"a", b"b", b"c"):
@@ -356,6 +365,19 @@ async def test_a_full_wire_holds_up_the_task_and_loses_nothing() -> None:
         transport.wire.gate.shut()
         transport.arrive(b"a")
         await settle()
+        transport.arrive(b"b")
+        await settle()
+        assert [packet for _, packet in transport.core.received] == [b"a"]
+        transport.wire.gate.open()
+        await settle()
+        assert transport.wire.packets == [b"re: a", b"re: b"]
+
+
+async def test_a_wire_that_is_full_for_what_was_in_the_queue_holds_up_the_task() -> None:
+    transport = EchoTransport()
+    transport.wire.gate.shut()
+    transport.arrive(b"a")
+    async with running(transport):
         transport.arrive(b"b")
         await settle()
         assert [packet for _, packet in transport.core.received] == [b"a"]

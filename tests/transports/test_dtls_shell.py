@@ -126,6 +126,22 @@ async def test_a_full_wire_is_told_to_the_sender_and_loses_nothing() -> None:
         assert server.taken() == [b"a"]
 
 
+async def test_a_full_wire_holds_up_the_task() -> None:
+    async with two_sides() as [client, server]:
+        server.wire.gate.shut()
+        # It is answered, which fills the wire.
+        client.dtls.connection.close(trio.current_time())
+        client.dtls.wake()
+        await settle()
+        assert server.dtls.connection.closed
+        with trio.move_on_after(1) as waited:
+            await server.upper.take()
+        assert waited.cancelled_caught
+        server.wire.gate.open()
+        with pytest.raises(trio.EndOfChannel):
+            await server.upper.take()
+
+
 async def test_data_that_nobody_takes_is_dropped_and_counted() -> None:
     async with two_sides() as [client, server]:
         for _ in range(100):

@@ -158,23 +158,21 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
             while self._all_sent and not core.closed:
                 item: ItemT | None = await inbox.take(self._answer_at_once)
                 now = trio.current_time()
-                core_touched = False
                 for _ in range(_MAX_ITEMS):
                     if item is None:
                         break
-                    core_touched |= self._receive(item, now)
+                    self._receive(item, now)
                     item = inbox.take_nowait()
                 if item is not None:
-                    core_touched |= self._receive(item, now)
-                if core_touched and not self.flush_nowait(now):
+                    self._receive(item, now)
+                if not self.flush_nowait(now):
                     self._all_sent = False
         except trio.EndOfChannel:
             core.lower_closed(trio.current_time())
 
     def _answer_at_once(self, item: ItemT, now: float) -> None:
         """Take an item while the task waits for one, and let the task go on if there is something for it to do."""
-        if not self._receive(item, now):
-            return
+        self._receive(item, now)
         if not self.flush_nowait(now):
             self._all_sent = False
             self.wake()
@@ -221,8 +219,8 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
         await self.flush()
 
     @abc.abstractmethod
-    def _receive(self, item: ItemT, now: float) -> bool:
-        """Hand an inbox item to the core. Returns whether it had anything for the core."""
+    def _receive(self, item: ItemT, now: float) -> None:
+        """Hand an inbox item to the core."""
 
     @abc.abstractmethod
     def _handle(self, event: EventT, now: float) -> None:

@@ -50,9 +50,8 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
         """Wait until the layers below have sent what they have kept."""
         await self._lower.drain()
 
-    def _receive(self, item: list[bytes], now: float) -> bool:
+    def _receive(self, item: list[bytes], now: float) -> None:
         self.connection.receive(item, now)
-        return True
 
     def _handle(self, event: DtlsEvent, now: float) -> None:
         if isinstance(event, ApplicationDataReceived):

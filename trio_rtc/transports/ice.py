@@ -159,9 +159,8 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         self.packets_received += len(packets)
         self.bytes_received += sum(map(len, packets))
 
-    def _receive(self, item: list[Datagram], now: float) -> bool:
+    def _receive(self, item: list[Datagram], now: float) -> None:
         self.agent.receive(item, now)
-        return True
 
     def _handle(self, event: IceEvent, now: float) -> None:
         if isinstance(event, SelectedPairChanged):

@@ -80,9 +80,8 @@ class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
         if remote.port == PORT:
             self._inbox.deliver(packets, len(packets), now)
 
-    def _receive(self, item: list[bytes], now: float) -> bool:
+    def _receive(self, item: list[bytes], now: float) -> None:
         self.resolver.receive(item, now)
-        return True
 
     def _handle(self, event: MdnsEvent, now: float) -> None:
         match event:

@@ -67,10 +67,9 @@ class RtpTransport(Transport[Arrived, bytes, RtpEvent]):
         self._share_path(self.session.left_for_data(now))
         return all_sent
 
-    def _receive(self, item: Arrived, now: float) -> bool:
+    def _receive(self, item: Arrived, now: float) -> None:
         packets, arrivals = item
         self.session.receive(packets, now, arrivals)
-        return True
 
     def _handle(self, event: RtpEvent, now: float) -> None:
         self._report(event)

@@ -168,9 +168,8 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
 
     # -- the shell -------------------------------------------------------------------------------------------
 
-    def _receive(self, item: list[bytes], now: float) -> bool:
+    def _receive(self, item: list[bytes], now: float) -> None:
         self.association.receive(item, now)
-        return True
 
     def flush_nowait(self, now: float) -> bool:
         """Send and report what the association and the channels have to say."""
