@@ -11,7 +11,7 @@ import trio.testing
 from tests.strategies.wires import ScriptedNetwork, ScriptedSocket
 from trio_rtc import errors
 from trio_rtc.codecs import VideoDecoderOptions
-from trio_rtc.protocols._contract import Datagram
+from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import (
     Agent,
     Candidate,
@@ -61,6 +61,12 @@ def test_preferences_are_unique_and_ipv6_comes_first() -> None:
     assert [preference for _, preference in preferences] == [65535, 65534, 65533, 65532]
 
 
+def test_where_preferences_run_out_addresses_are_left_out() -> None:
+    """RFC 8445 section 5.1.2.1: they are numbers from 0 to 65535."""
+    preferences = with_preferences(on_eth0("10.0.0.1") * 3, taken=range(2, 65536))
+    assert [preference for _, preference in preferences] == [1, 0]
+
+
 # -- gathering ---------------------------------------------------------------------------------------------------
 
 
@@ -81,6 +87,9 @@ class Gathering:
 
     def close(self) -> None:
         self._gatherer.close_sockets()
+
+    def drop_lost_addresses(self) -> None:
+        self._gatherer.drop_lost_addresses()
 
     async def run(self, *urls: str, seconds: float = 20) -> None:
         """Gather for so long, then end."""
@@ -202,6 +211,27 @@ async def test_closed_sockets_are_forgotten() -> None:
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("lost", [True, False])
+async def test_what_a_closed_socket_has_counted_is_counted_on(lost: bool) -> None:
+    """Of a socket whose address is lost, or of one that is closed at the end."""
+    gathering = Gathering(ScriptedNetwork("10.0.0.1"))
+    async with trio.open_nursery() as nursery:
+        await gathering.start(nursery)
+        [opened] = gathering.network.sockets
+        opened.unsendable = 3
+        if lost:
+            gathering.network.addresses.clear()
+            gathering.drop_lost_addresses()
+        else:
+            gathering.close()
+        assert opened.closed
+        assert gathering.ice.unsendable == 3
+        # It has no part in what the transport does from now on.
+        opened.unsendable = 100
+        assert gathering.ice.unsendable == 3
+        nursery.cancel_scope.cancel()
+
+
 def test_options_of_decoding_are_checked_by_what_they_have() -> None:
     options = VideoDecoderOptions()
     assert Settings(video_decoder=options).video_decoder is options
@@ -303,6 +333,29 @@ async def test_host_candidates_and_other_servers_do_not_wait_for_a_slow_lookup()
         network.lookup_gate.open()
         await trio.sleep(0.2)
         assert network.sockets[0].sent
+        nursery.cancel_scope.cancel()
+
+
+class SlowLookup(ScriptedNetwork):
+    """Only the names of this domain take their time."""
+
+    async def resolve(self, host: str, port: int) -> list[Address]:
+        if host.endswith(".slow.example"):
+            await self.lookup_gate.wait()
+        return [Address(found, port) for found in self.names[host]]
+
+
+@pytest.mark.parametrize("names", [["a.slow.example"], ["a.slow.example", "quick.example"]])
+async def test_a_slow_lookup_delays_its_own_server_only(names: list[str]) -> None:
+    network = SlowLookup("10.0.0.1")
+    network.names = {name: ["198.51.100.7"] for name in names}
+    network.lookup_gate.shut()
+    gathering = Gathering(network)
+    async with trio.open_nursery() as nursery:
+        await gathering.start(nursery, *[f"stun:{name}" for name in names])
+        assert gathering.hosts == [("10.0.0.1", 50_000)]
+        await trio.sleep(0.2)
+        assert len(network.sockets[0].sent) == len(names) - 1
         nursery.cancel_scope.cancel()
 
 

@@ -127,14 +127,19 @@ async def running_ice(*, connected: bool = True, capacity: int = 32) -> AsyncIte
         (range(4), "agent"),
         (range(4, 20), "nowhere"),
         (range(20, 64), "dtls"),
-        (range(64, 256), "nowhere"),
+        (range(64, 128), "nowhere"),
+        (range(128, 192), "media"),
+        (range(192, 256), "nowhere"),
     ],
 )
 async def test_packets_are_sorted_by_their_first_byte(first_bytes: range, destination: str) -> None:
     async with running_ice() as running:
+        media = Inbox[Arrived]()
+        running.ice.set_rtp_inbox(media)
         packets = [bytes([first]) + b" and the rest" for first in first_bytes]
         running.arrive(*packets)
         await running.settle()
+        assert media.take_nowait() == ((packets, ()) if destination == "media" else None)
         malformed = running.ice.agent.dropped.get("malformed", 0)
         assert malformed == (len(packets) if destination == "agent" else 0)
         assert running.taken() == (packets if destination == "dtls" else [])
@@ -156,15 +161,18 @@ async def test_media_goes_up_with_the_times_at_which_it_came() -> None:
         running.ice.set_rtp_inbox(media)
         now = trio.current_time()
         running.ice.receive_packets(LOCAL, PEER, [b"\x80one", b"\x81two"], now, [1.0, 2.0])
-        running.ice.receive_packets(
-            LOCAL, PEER, [b"\x17data", b"\x80three", b"", b"\xbffour"], now, [3, 4, 5, 6]
-        )
+        mixed = [b"\x17data", b"\x80three", b"", b"\xc0odd", b"\xbffour", b"\x7fodd"]
+        running.ice.receive_packets(LOCAL, PEER, mixed, now, [3, 4, 5, 6, 7, 8])
+        too_long = [b"\x80" + bytes(2048), b"\x80" + bytes(2047)]
+        running.ice.receive_packets(LOCAL, PEER, too_long, now, [9, 10])
         running.ice.receive_packets(LOCAL, PEER, [b"\x80five"], now)
         assert media.take_nowait() == ([b"\x80one", b"\x81two"], [1.0, 2.0])
-        assert media.take_nowait() == ([b"\x80three", b"\xbffour"], [4, 6])
+        assert media.take_nowait() == ([b"\x80three", b"\xbffour"], [4, 7])
+        assert media.take_nowait() == (too_long[1:], [10])
         assert media.take_nowait() == ([b"\x80five"], ())
         assert running.taken() == [b"\x17data"]
-        assert (running.ice.packets_received, running.ice.bytes_received) == (6, 29)
+        assert (running.ice.packets_received, running.ice.bytes_received) == (7, 29 + 2048)
+        assert running.ice.unexpected == 4
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -349,10 +357,11 @@ async def test_a_socket_that_goes_before_there_is_a_route_takes_nothing_with_it(
         other = ScriptedSocket(OTHER_LOCAL)
         running.ice.add_socket(other)
         other.unsendable = 3
-        running.ice.remove_socket(other)
-        running.ice.remove_socket(other)
+        running.socket.unsendable = 2
         # What it has counted is counted once.
-        assert running.ice.unsendable == 3
+        for _ in range(3):
+            assert running.ice.unsendable == 5
+            running.ice.remove_socket(other)
         assert running.ice.send_nowait([b"early"], trio.current_time())
         assert running.ice.unsent == 1
         await running.ice.drain()
