@@ -213,10 +213,10 @@ async def test_what_is_of_no_kind_takes_no_place_from_checks() -> None:
 )
 async def test_data_of_a_pair_without_a_check_is_dropped_and_counted(local: Address, remote: Address) -> None:
     async with running_ice() as running:
-        running.arrive(b"\x16hello", b"\x17data", local=local, remote=remote)
+        running.arrive(b"\x16hello", b"\x17data", b"\x80media", local=local, remote=remote)
         await running.settle()
         assert running.taken() == []
-        assert running.ice.unexpected == 2
+        assert running.ice.unexpected == 3
         assert running.ice.packets_received == 0
 
 
@@ -306,8 +306,10 @@ async def test_packets_of_the_agent_leave_over_the_socket_that_they_belong_to() 
         assert PEER in [remote for _, remote in other.sent]
         running.ice.remove_socket(other)
         other.sent.clear()
+        assert running.ice.unsent == 0
         await trio.sleep(1)
         assert other.sent == []
+        assert running.ice.unsent > 0
 
 
 async def test_a_full_socket_is_waited_for() -> None:
@@ -329,6 +331,20 @@ async def test_a_full_socket_does_not_hold_up_the_sorting_of_packets() -> None:
         running.ice.send_nowait([b"abc"], trio.current_time())
         running.arrive(b"\x17data")
         assert running.taken() == [b"\x17data"]
+
+
+async def test_a_full_socket_holds_up_the_agent() -> None:
+    """It answers nobody before what it has said has left."""
+    async with running_ice() as running:
+        running.socket.gate.shut()
+        # A check of consent is due.
+        await trio.sleep(10)
+        running.arrive(b"\x00stun")
+        await running.settle()
+        assert running.ice.agent.dropped == {}
+        running.socket.gate.open()
+        await running.settle()
+        assert running.ice.agent.dropped == {"malformed": 1}
 
 
 async def test_one_full_socket_among_several_is_waited_for() -> None:
