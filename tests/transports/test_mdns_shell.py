@@ -149,6 +149,24 @@ async def test_a_full_socket_does_not_silence_the_others() -> None:
         assert reports == {NAME: ()}
 
 
+async def test_a_full_socket_holds_up_the_resolver() -> None:
+    network = ScriptedNetwork("10.0.0.1")
+    async with resolving(network, NAME) as [transport, reports]:
+        [(opened, _)] = network.multicast
+        transport.resolve(OTHER_NAME)
+        assert transport.flush_nowait(trio.current_time())
+        answer = answers_to(*[data for data, _ in opened.sent])
+        opened.gate.shut()
+        # The question is asked again.
+        await trio.sleep(1.5)
+        opened.arrive((PEER, answer))
+        await trio.testing.wait_all_tasks_blocked()
+        assert reports == {}
+        opened.gate.open()
+        await trio.testing.wait_all_tasks_blocked()
+        assert reports == {NAME: ("10.0.0.2",)}
+
+
 async def test_closing_ends_the_task_and_closes_the_sockets() -> None:
     network = ScriptedNetwork("10.0.0.1")
     async with resolving(network, NAME) as [transport, _]:
