@@ -134,6 +134,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "ArrivalTimes.note: arrived < times[-1]  ->  (arrived <= times[-1])",
     ): "Of two equal times either is the smaller one.",
     (
+        "trio_rtc/transports/network.py",
+        "Network.bind_udp: 0  ->  (1)",
+    ): "The default of a protocol is for type checkers only: each network has its own.",
+    (
         "trio_rtc/transports/udp.py",
         "module: 64  ->  (65) (2)",
     ): "Both control messages together take 56 bytes.",

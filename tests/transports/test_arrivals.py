@@ -1,12 +1,15 @@
 """When datagrams came: what the kernel has noted of them, as far as it can be believed."""
 
 import socket
+import struct
+import sys
 import time
 
 import pytest
 import trio
 import trio.testing
 
+from trio_rtc.transports import arrivals as arrivals_module
 from trio_rtc.transports.arrivals import SO_TIMESTAMPNS, ArrivalTimes, note_arrivals, seconds_of
 
 UNIX_NOW = 1000.0
@@ -61,8 +64,13 @@ async def test_none_came_before_those_of_the_last_batch(arrivals: ArrivalTimes) 
     assert arrivals.times == [49.75]
 
 
-def test_where_the_kernel_notes_no_arrivals_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trio_rtc.transports.arrivals._HAS_TIMESTAMPS", False)
+@pytest.mark.parametrize(("platform", "time_format"), [("freebsd14", "@ll"), ("linux", "@ii")])
+def test_where_the_kernel_notes_no_arrivals_there_are_none(
+    platform: str, time_format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On other systems, and where a long has 32 bits, the option has another number."""
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(arrivals_module, "_TIMESPEC", struct.Struct(time_format))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         assert note_arrivals(sock) is None
         assert not sock.getsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS)

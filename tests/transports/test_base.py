@@ -58,6 +58,14 @@ async def test_a_full_inbox_drops_the_newest_and_counts_its_packets() -> None:
     assert inbox.take_nowait() == 4
 
 
+async def test_an_inbox_holds_as_much_as_the_documentation_says() -> None:
+    inbox = Inbox[int]()
+    for item in range(33):
+        inbox.deliver(item, 1, trio.current_time())
+    assert inbox.dropped == 1
+    assert [inbox.take_nowait() for _ in range(33)] == [*range(32), None]
+
+
 async def test_an_item_handed_to_a_waiting_owner_takes_no_place() -> None:
     inbox = Inbox[int](1)
     taken: list[int | None] = []

@@ -45,6 +45,10 @@ def test_addresses_that_no_peer_could_reach_are_left_out() -> None:
     assert usable_addresses([*given, InterfaceAddress("lo", "127.0.0.1")]) == on_eth0("10.0.0.1", "fd00::1")
 
 
+def test_only_link_local_addresses_have_a_scope() -> None:
+    assert InterfaceAddress("eth0", "10.0.0.1") == InterfaceAddress("eth0", "10.0.0.1", 0)
+
+
 def test_loopback_is_used_where_there_is_nothing_else() -> None:
     loopback = [InterfaceAddress("lo", "127.0.0.1"), InterfaceAddress("lo", "::1")]
     assert usable_addresses([*loopback, *on_eth0("fe80::1")]) == loopback

@@ -11,14 +11,13 @@ import trio
 # <asm-generic/socket.h>: with a time of two longs, on machines where a long has 64 bits.
 SO_TIMESTAMPNS = 35
 _TIMESPEC = struct.Struct("@ll")
-_HAS_TIMESTAMPS = sys.platform.startswith("linux") and _TIMESPEC.size == 16
 # Seconds. A clock that was set meanwhile is not believed.
 _LONGEST_WAIT = 1.0
 
 
 def note_arrivals(sock: socket.socket) -> "ArrivalTimes | None":
     """Have the kernel note when a socket's datagrams come; ``None`` where it does not."""
-    if _HAS_TIMESTAMPS:
+    if sys.platform.startswith("linux") and _TIMESPEC.size == 16:
         # A closed socket refuses it, too.
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)

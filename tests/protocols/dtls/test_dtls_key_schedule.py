@@ -18,7 +18,7 @@ from trio_rtc.protocols.dtls import (
 )
 from trio_rtc.protocols.dtls.alert import HandshakeFailure
 from trio_rtc.protocols.dtls.cipher_suites import ECDHE_ECDSA_AES_128_GCM, CipherSuite
-from trio_rtc.protocols.dtls.key_exchange import EphemeralKey
+from trio_rtc.protocols.dtls.key_exchange import EphemeralKey, generate_curve_key
 from trio_rtc.protocols.dtls.key_schedule import SessionSecrets, hash_of, prf
 
 # The vector for the PRF of TLS 1.2 with SHA-256 that was posted to the TLS working group's list.
@@ -119,6 +119,28 @@ def test_both_sides_get_the_same_secret(group: NamedGroup) -> None:
     rng = random.Random(1)
     first, second = EphemeralKey.generate(group, rng), EphemeralKey.generate(group, rng)
     assert first.exchange(second.public_bytes) == second.exchange(first.public_bytes)
+
+
+class Extreme(random.Random):
+    """Draws the least number of a range, or the greatest."""
+
+    def __init__(self, greatest: bool) -> None:
+        super().__init__(0)
+        self._greatest = greatest
+
+    def randrange(self, start: int, stop: int | None = None, step: int = 1) -> int:
+        assert stop is not None
+        return stop - 1 if self._greatest else start
+
+
+@pytest.mark.parametrize("group", [NamedGroup.SECP256R1, NamedGroup.SECP384R1])
+def test_a_private_key_is_a_number_below_the_order(group: NamedGroup) -> None:
+    """SEC 1 section 3.2.1. The points of the least and of the greatest one differ in their signs only."""
+    least, greatest = (EphemeralKey.generate(group, Extreme(which)).public_bytes for which in (False, True))
+    size = len(least) // 2
+    assert least[1 : 1 + size] == greatest[1 : 1 + size]
+    assert least != greatest
+    assert generate_curve_key(group, Extreme(False)).private_numbers().private_value == 1
 
 
 POINT = EphemeralKey.generate(NamedGroup.SECP256R1, random.Random(1)).public_bytes
