@@ -134,6 +134,22 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "ArrivalTimes.note: arrived < times[-1]  ->  (arrived <= times[-1])",
     ): "Of two equal times either is the smaller one.",
     (
+        "trio_rtc/transports/sctp.py",
+        "SctpTransport.__init__: False  ->  (True) (2)",
+    ): "Nothing is queued before the association is established, which takes flushes; each sets it anew.",
+    (
+        "trio_rtc/transports/sctp.py",
+        "SctpTransport.__init__: False  ->  (True) (3)",
+    ): "The first flush looks twice, when there is no association yet.",
+    (
+        "trio_rtc/transports/sctp.py",
+        "SctpTransport.flush_nowait: self._room and not self.is_full()  ->  (not self.is_full())",
+    ): "Where nobody waits, nobody is woken: this saves time.",
+    (
+        "trio_rtc/transports/stack.py",
+        "TransportStack._connect_if_secure: self.sctp is None or self.dtls is None  ->  (self.sctp is None)",
+    ): "SCTP is made on DTLS only; the types need the second operand.",
+    (
         "trio_rtc/transports/network.py",
         "Network.bind_udp: 0  ->  (1)",
     ): "The default of a protocol is for type checkers only: each network has its own.",

@@ -2,9 +2,16 @@
 
 import pytest
 import trio
+import trio.testing
 
 from tests.strategies.sctp_sides import SctpSide, two_sctp_sides
-from trio_rtc.protocols.datachannel import PPID_DCEP, ChannelAnnounced, ChannelClosing, ChannelParameters
+from trio_rtc.protocols.datachannel import (
+    PPID_DCEP,
+    ChannelAnnounced,
+    ChannelClosed,
+    ChannelClosing,
+    ChannelParameters,
+)
 from trio_rtc.protocols.datachannel.messages import encode_open
 from trio_rtc.protocols.sctp import Closed, SctpOptions
 from trio_rtc.protocols.sctp.packet.chunks import Shutdown
@@ -105,3 +112,42 @@ async def test_a_reset_of_hundreds_of_channels_is_spread_over_turns_of_the_sched
         for _ in range(40):
             await trio.lowlevel.checkpoint()
         assert len(server.told(ChannelClosing)) == 600
+
+
+async def test_resets_that_concern_no_channel_hold_up_those_that_do_only_for_some_turns() -> None:
+    from trio_rtc.protocols.sctp.packet.chunks import ReConfig
+    from trio_rtc.protocols.sctp.packet.reconfiguration import OutgoingResetRequest
+
+    async with two_sctp_sides() as [client, server]:
+        header, tsn = await take_over(client)
+        send_chunks(server, header, data(tsn, 200, 0, OPEN))
+        await trio.sleep(0.1)
+        unknown = range(1000, 1300)
+        request = OutgoingResetRequest(tsn - 1, 0, tsn, (*unknown[:100], 200, *unknown[100:]))
+        send_chunks(server, header, ReConfig((request.encode(),)).encode())
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(server.told(ChannelClosing)) == 1
+        assert not server.sctp.control.has_unhandled_resets
+
+
+async def test_a_peer_that_denies_resets_cannot_keep_a_channel_open() -> None:
+    """Closing is then a matter of our side alone."""
+    from trio_rtc.protocols.sctp.packet.chunks import ReConfig
+    from trio_rtc.protocols.sctp.packet.reconfiguration import ReconfigurationResponse, Result
+
+    async with two_sctp_sides() as [client, server]:
+        header, tsn = await take_over(client)
+        send_chunks(server, header, data(tsn, 200, 0, OPEN))
+        await trio.sleep(1)
+        client.wire.deliver = server.wire.deliver = lambda batch: None
+        (announced,) = server.told(ChannelAnnounced)
+        assert isinstance(announced, ChannelAnnounced)
+        server.sctp.control.close_channel(announced.key)
+        server.sctp.pump_channels()
+        await trio.testing.wait_all_tasks_blocked()
+        request = server.wire.packets[-1][HEADER_SIZE + 4 :]
+        sequence = int.from_bytes(request[4:8], "big")
+        denied = ReconfigurationResponse(sequence, Result.DENIED).encode()
+        send_chunks(server, header, ReConfig((denied,)).encode())
+        await trio.testing.wait_all_tasks_blocked()
+        assert server.told(ChannelClosed) == [ChannelClosed(announced.key)]

@@ -16,7 +16,7 @@ from trio_rtc.protocols.datachannel import (
 )
 from trio_rtc.protocols.datachannel import Closed as AllChannelsClosed
 from trio_rtc.protocols.datachannel.messages import PPID_BINARY
-from trio_rtc.protocols.sctp import AssociationEstablished, Closed, SctpOptions
+from trio_rtc.protocols.sctp import Association, AssociationEstablished, Closed, SctpOptions
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -139,6 +139,59 @@ async def test_what_a_handler_answers_leaves_in_the_step_in_which_the_message_ca
         assert echo.again == 0
 
 
+@attrs.define
+class Noter:
+    """A reader that says that it has queued something, and has not."""
+
+    side: SctpSide
+
+    def messages_available(self) -> None:
+        self.side.sctp.note_queued()
+
+    def buffered_amount_low(self) -> None:
+        pass
+
+
+async def test_a_full_wire_is_told_although_an_answer_did_not_fill_it() -> None:
+    async with two_sctp_sides() as [client, server]:
+        *_, stream = await open_pair(client, server)
+        server.sctp.set_reader(stream, Noter(server))
+        await settle()
+        now = trio.current_time()
+        client.sctp.association.send(stream, PPID_BINARY, b"ping", now)
+        server.wire.gate.shut()
+        server.sctp.association.send(stream, PPID_BINARY, b"pong", now)
+        server.sctp.association.receive(client.sctp.association.datagrams_to_send(now), now)
+        assert not server.sctp.flush_nowait(now)
+
+
+async def test_only_a_flush_in_which_a_handler_has_answered_looks_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = 0
+    look = Association.datagrams_to_send
+
+    def count(association: Association, now: float) -> list[bytes]:
+        nonlocal looks
+        looks += association is server.sctp.association
+        return look(association, now)
+
+    async with two_sctp_sides() as [client, server]:
+        *_, stream = await open_pair(client, server)
+        server.sctp.set_reader(stream, Echo(server, stream))
+        await settle()
+        monkeypatch.setattr(Association, "datagrams_to_send", count)
+        now = trio.current_time()
+        client.sctp.association.send(stream, PPID_BINARY, b"ping", now)
+        server.sctp.association.receive(client.sctp.association.datagrams_to_send(now), now)
+        counts = []
+        for _ in range(3):
+            looks = 0
+            server.sctp.flush_nowait(now)
+            counts.append(looks)
+        assert counts == [2, 1, 1]
+
+
 async def test_what_is_queued_by_nobodys_handler_leaves_with_the_task() -> None:
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
@@ -239,6 +292,105 @@ async def test_above_the_high_water_mark_senders_wait_and_are_woken_when_it_fall
         assert not client.sctp.is_full()
 
 
+async def test_with_as_much_as_the_high_water_mark_it_is_full() -> None:
+    async with two_sctp_sides(high_water_mark=1000) as [client, server]:
+        *_, stream = await open_pair(client, server)
+        client.sctp.association.send(stream, PPID_BINARY, bytes(999), trio.current_time())
+        assert not client.sctp.is_full()
+        client.sctp.association.send(stream, PPID_BINARY, bytes(1), trio.current_time())
+        assert client.sctp.is_full()
+
+
+async def test_senders_are_woken_by_nothing_but_room() -> None:
+    woken_at: list[float] = []
+    async with two_sctp_sides(high_water_mark=50_000) as [client, server], trio.open_nursery() as nursery:
+        *_, stream = await open_pair(client, server)
+        server.wire.gate.shut()
+        client.send(stream, bytes(100_000))
+
+        async def wait() -> None:
+            await client.sctp.wait_for_room()
+            woken_at.append(trio.current_time())
+            assert not client.sctp.is_full()
+
+        nursery.start_soon(wait)
+        # It retransmits.
+        await trio.sleep(3)
+        assert woken_at == []
+        server.wire.gate.open()
+        await trio.sleep(5)
+        assert len(woken_at) == 1
+
+
+async def test_messages_that_are_taken_but_not_given_back_fill_the_window() -> None:
+    options = SctpOptions(receive_buffer_size=40_000, max_message_size=20_000)
+    async with two_sctp_sides(options=options) as [client, server]:
+        *_, stream = await open_pair(client, server)
+        for number in range(12):
+            client.send(stream, bytes([number]) * 5_000)
+        await trio.sleep(1)
+        taken = server.sctp.take_rest(stream)
+        assert len(taken) >= 7
+        await trio.sleep(1)
+        waiting = client.sctp.association.total_buffered
+        assert server.sctp.take_rest(stream) == []
+        server.sctp.give_back(taken)
+        server.sctp.wake()
+        await trio.sleep(0.05)
+        assert client.sctp.association.total_buffered < waiting
+        rest = server.sctp.take_rest(stream)
+        assert [message[1][0] for message in [*taken, *rest]] == list(range(12))
+
+
+async def test_a_window_that_opens_is_told_at_once() -> None:
+    options = SctpOptions(receive_buffer_size=40_000, max_message_size=20_000)
+    async with two_sctp_sides(options=options) as [client, server]:
+        *_, stream = await open_pair(client, server)
+        for number in range(12):
+            client.send(stream, bytes([number]) * 5_000)
+        await trio.sleep(1)
+        while not server.sctp.association.acknowledgement_due:
+            assert server.sctp.receive_message(stream) is not None
+        before = len(server.wire.packets)
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(server.wire.packets) > before
+
+
+@pytest.mark.parametrize("is_larger", [True, False])
+async def test_when_media_leaves_more_room_data_goes_on_at_once(
+    is_larger: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float | None] = []
+
+    def share_path(association: Association, max_bitrate: float | None, now: float) -> bool:
+        limits.append(max_bitrate)
+        return is_larger
+
+    monkeypatch.setattr(Association, "share_path", share_path)
+    async with two_sctp_sides() as [client, server]:
+        *_, stream = await open_pair(client, server)
+        reading = server.read(stream)
+        client.sctp.association.send(stream, PPID_BINARY, b"waiting", trio.current_time())
+        client.sctp.share_path(1e6)
+        await trio.testing.wait_all_tasks_blocked()
+        assert limits == [1e6]
+        assert reading.messages == ([b"waiting"] if is_larger else [])
+
+
+async def test_what_a_dead_path_has_lost_is_retransmitted_when_it_is_restored() -> None:
+    """Not only when T3-rtx expires, which has backed off by then."""
+    async with two_sctp_sides() as [client, server]:
+        *_, stream = await open_pair(client, server)
+        reading = server.read(stream)
+        deliver, client.wire.deliver = client.wire.deliver, lambda batch: None
+        client.send(stream, b"lost")
+        await trio.sleep(20)
+        client.wire.deliver = deliver
+        client.sctp.path_restored()
+        await trio.testing.wait_all_tasks_blocked()
+        assert reading.messages == [b"lost"]
+
+
 @pytest.mark.parametrize("by_peer", [False, True])
 async def test_the_end_of_the_association_wakes_waiting_senders(by_peer: bool) -> None:
     async with two_sctp_sides(high_water_mark=50_000) as [client, server], trio.open_nursery() as nursery:
@@ -253,6 +405,8 @@ async def test_the_end_of_the_association_wakes_waiting_senders(by_peer: bool) -
         else:
             await client.sctp.close()
     assert client.sctp.association.closed
+    # Nobody has to wait any more: sending raises.
+    assert not client.sctp.is_full()
 
 
 async def test_the_end_of_dtls_wakes_waiting_senders() -> None:
@@ -307,6 +461,22 @@ async def test_a_sender_waits_for_a_full_wire_for_a_bounded_time() -> None:
         await client.wire.drain()
         await settle()
         assert reading.messages == [b"late"]
+
+
+async def test_a_full_wire_holds_up_the_task() -> None:
+    async with two_sctp_sides() as [client, server]:
+        *_, stream = await open_pair(client, server)
+        reading = server.read(stream)
+        server.wire.gate.shut()
+        client.send(stream, b"a")
+        # The acknowledgement is due.
+        await trio.sleep(0.5)
+        client.send(stream, b"b")
+        await trio.sleep(0.1)
+        assert reading.messages == [b"a"]
+        server.wire.gate.open()
+        await settle()
+        assert reading.messages == [b"a", b"b"]
 
 
 # -- channels ----------------------------------------------------------------------------------------------------

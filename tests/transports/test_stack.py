@@ -24,17 +24,20 @@ from trio_rtc.protocols.datachannel import (
 )
 from trio_rtc.protocols.dtls import Closed, DtlsEvent, DtlsRole, Fingerprint, HandshakeCompleted
 from trio_rtc.protocols.ice import (
+    Agent,
     Candidate,
     GatheringCompleted,
     IceEvent,
     IceRole,
     LocalCandidateGathered,
+    SelectedPairChanged,
     StateChanged,
 )
 from trio_rtc.protocols.mdns import GROUP_IPV4, PORT, Responder, ResponderOptions
 from trio_rtc.protocols.rtp import RtpEvent, RtpSession
 from trio_rtc.protocols.sctp import Closed as AssociationClosed
 from trio_rtc.protocols.sctp import SctpEvent
+from trio_rtc.protocols.srtp import SrtpSession
 from trio_rtc.testing import Drop, Link, Packet, PacketFilter, Pass, SimulatedHost, SimulatedNetwork
 from trio_rtc.transports import stack
 from trio_rtc.transports.network import Network
@@ -598,7 +601,9 @@ async def test_the_first_path_is_no_restored_one(restorations: list[tuple[str, f
     ],
 )
 async def test_keyframes_are_requested_when_the_peer_got_its_keys_late(
-    round_trip: float, restored_after: float, restorations: list[tuple[str, float]]
+    round_trip: float,
+    restored_after: float,
+    restorations: list[tuple[str, float]],
 ) -> None:
     lose = lose_last_flight() if round_trip < FIRST_RETRANSMISSION else None
     async with two_stacks(round_trip=round_trip, lose=lose) as [client, server]:
@@ -607,6 +612,68 @@ async def test_keyframes_are_requested_when_the_peer_got_its_keys_late(
     [(told, at)] = restorations
     assert told == "rtp"
     assert at == pytest.approx(completed_at + restored_after)
+
+
+async def test_without_a_round_trip_time_keyframes_are_requested_at_once(
+    restorations: list[tuple[str, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Agent, "selected_entry", None)
+    async with two_stacks(round_trip=0.09) as [client, server]:
+        await connect_all_layers(client, server)
+        completed_at = server.owner.times["dtls HandshakeCompleted"]
+    assert [at for _, at in restorations] == [pytest.approx(completed_at + 0.05)]
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_another_pair_after_silence_restores_the_path(
+    is_lost: bool, restorations: list[tuple[str, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The peer may nominate another pair before the old one has counted as disconnected here."""
+    interrupted = False
+    selected: list[IceEvent] = []
+    events = Agent.events
+
+    def lose(packet: Packet) -> Pass | Drop:
+        return Drop() if interrupted else Pass()
+
+    def events_and_selected(agent: Agent) -> list[IceEvent]:
+        found = [*events(agent), *(selected if agent is client.stack.agent else ())]
+        selected.clear()
+        return found
+
+    async with two_stacks(lose=lose) as [client, server]:
+        await connect_all_layers(client, server)
+        if is_lost:
+            interrupted = True
+            await trio.sleep(10)
+        monkeypatch.setattr(Agent, "events", events_and_selected)
+        event = SelectedPairChanged(client.stack.agent.selected_pair, after_silence=True)
+        selected.append(event)
+        client.stack.ice.wake()
+        await settle()
+        assert client.owner.events[-1] is event
+        # Where the path counts as lost, the state of ICE tells when it is there again.
+        assert [told for told, _ in restorations] == ([] if is_lost else ["rtp", "sctp"])
+
+
+async def test_each_side_protects_media_with_its_own_key() -> None:
+    """RFC 5764 section 4.2: the DTLS client with the client's write key."""
+    packet = bytes((0x80, 96)) + bytes(10) + b"media"
+    async with two_stacks() as [client, server]:
+        # Also where media begins before there is DTLS.
+        client.stack.start_rtp("name")
+        await connect_all_layers(client, server)
+        for side in (client, server):
+            assert side.stack.dtls is not None
+            assert side.stack.rtp is not None
+            keys = side.stack.dtls.connection.srtp_keys()
+            ours = side.stack.rtp.session.srtp
+            assert keys is not None
+            assert ours is not None
+            its = (keys.client_key, keys.client_salt), (keys.server_key, keys.server_salt)
+            (key, salt), (other_key, other_salt) = its if side is client else its[::-1]
+            opener = SrtpSession(keys.profile.name, other_key, other_salt, key, salt)
+            assert opener.unprotect(ours.protect(packet)) == packet
 
 
 def lose_last_flight() -> PacketFilter:

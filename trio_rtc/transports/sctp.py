@@ -225,7 +225,6 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
             case AssociationClosed():
                 self._report(event)
                 self.control.lower_closed(now)
-                self._room.unpark_all()
         self._carry_out_control()
 
     def _announce_messages(self, stream_id: int) -> None:

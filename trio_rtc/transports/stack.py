@@ -366,7 +366,7 @@ class TransportStack:
         encrypts arrives within a round trip.
         """
         rtp, pair = self.rtp, self.agent.selected_entry
-        if rtp is None or not rtp.session.is_open:
+        if rtp is None:
             return
         round_trip = (None if pair is None else pair.statistics.current_round_trip_time) or 0.0
         if waited > round_trip:
