@@ -96,6 +96,7 @@ class SystemDatagramSocket:
         self._last_remote = local_address
         self._arrivals: ArrivalTimes | None = None
         self._buffer = _receive_buffer.view
+        self._closed = False
         self.unsendable = 0
 
     @property
@@ -135,7 +136,7 @@ class SystemDatagramSocket:
             if sent == len(batch):
                 return True
             batch = batch[sent:]
-        if self._socket.fileno() < 0:
+        if self._closed:
             self.unsendable += len(batch)
             return True
         room = max(0, _MAX_KEPT - len(kept))
@@ -156,13 +157,14 @@ class SystemDatagramSocket:
 
     def close(self) -> None:
         """Close the socket and wake who waits for it."""
-        if self._socket.fileno() >= 0:
+        if not self._closed:
+            self._closed = True
             trio.lowlevel.notify_closing(self._socket)
             self.unsendable += len(self._kept)
             self._socket.close()
 
     def _check_open(self) -> None:
-        if self._socket.fileno() < 0:
+        if self._closed:
             raise trio.ClosedResourceError("the socket was closed")
 
     def _drain(self) -> list[tuple[Address, list[bytes]]]:
