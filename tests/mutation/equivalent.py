@@ -214,5 +214,21 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         f"{_SCTP}/tx/transmitter.py",
         "Transmitter._fill_new: active and space >= _SMALLEST_CHUNK  ->  (active or space >= _SMALLEST_CHUNK)",
     ): "The queue makes no chunk for less space, and none without a stream: leaving the loop saves time.",
+    (
+        "trio_rtc/transports/base.py",
+        "Transport.flush_nowait: deadline < self._armed  ->  (deadline <= self._armed)",
+    ): "To set the deadline that is set already changes nothing.",
+    (
+        "trio_rtc/transports/ice.py",
+        "IceTransport.receive_packets: 255  ->  (256)",
+    ): "Neither is the first byte of a packet of any kind.",
+    (
+        "trio_rtc/transports/ice.py",
+        "IceTransport.receive_packets: True  ->  (False)",
+    ): "A socket gives as many times of arrival as packets, or none.",
+    (
+        "trio_rtc/transports/ice.py",
+        "IceTransport.receive_packets: arrivals and len(rtp) != len(packets)  ->  (arrivals)",
+    ): "Of packets that are all media, all times are chosen: this saves time.",
 }
 """File and name, as the list of survivors has them → why nothing changes."""
