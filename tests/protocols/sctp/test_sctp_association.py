@@ -562,10 +562,19 @@ def test_only_a_stale_cookie_begins_the_handshake_again(
     assert other.association.state == "connected"
 
 
-def test_why_the_peer_has_aborted() -> None:
+@pytest.mark.parametrize(
+    ("causes", "words", "code"),
+    [
+        ((), "no cause given", None),
+        ((Parameter(12, b""),), "user initiated abort", 12),
+        ((Parameter(13, b"why\n"), Parameter(99, b"?")), "protocol violation: why?, cause 99", 13),
+        ((Parameter(9, bytes(4)),), "no user data", 9),
+    ],
+)
+def test_why_the_peer_has_aborted(causes: tuple[Parameter, ...], words: str, code: int | None) -> None:
     peer, tag = echoing_peer()
-    peer.send(tag, Abort((Parameter(12, b"enough\n"), Parameter(99, b""))).encode())
-    error = AssociationError("the peer aborted: user initiated abort: enough?, cause 99", 12, by_peer=True)
+    peer.send(tag, Abort(causes).encode())
+    error = AssociationError(f"the peer aborted: {words}", code, by_peer=True)
     assert peer.association.events() == [Closed(error)]
 
 
@@ -740,3 +749,167 @@ def test_what_is_bundled_with_the_cookie_fits_its_packet(cookie_size: int) -> No
     peer.association.handle_timer(peer.now)
     ((_, chunks),) = peer.take()
     assert chunks == echo + data_chunk(100)
+
+
+def test_cookie_ack_comes_first_and_once() -> None:
+    """RFC 9260 section 5.1: it is the first chunk of its packet."""
+    peer = Peer()
+    tag, echo = peer.introduce(7, 20)
+    peer.send(tag, echo)
+    header = encode_header(5000, 5000, tag)
+    questions = [encode_packet(header, [chunk]) for chunk in (heartbeats(1), echo, heartbeats(1), echo)]
+    peer.association.receive(questions, peer.now)
+    assert peer.take() == [(7, CookieAck().encode() + HeartbeatAck(b"x").encode() * 2)]
+
+
+@pytest.mark.parametrize(("queued", "leaves"), [(16 * 1132 - 1, False), (16 * 1132, True)])
+def test_a_batch_of_full_packets_waits_for_nothing(queued: int, leaves: bool) -> None:
+    pair = SctpPair(SctpOptions(initial_window_packets=100)).connect()
+    left = pair.left.association
+    for message in (b"leaves", b"waits"):
+        left.send(1, 51, message, pair.now)
+        pair.left.sent = len(left.datagrams_to_send(pair.now))
+    assert pair.left.sent == 0
+    assert left.holds_back(pair.now)
+    left.send(1, 51, bytes(queued - 5), pair.now)
+    assert left.holds_back(pair.now) is not leaves
+    assert (len(left.datagrams_to_send(pair.now)) >= 16) is leaves
+
+
+def test_what_is_held_back_leaves_after_the_delay() -> None:
+    pair = SctpPair(SctpOptions(coalescing_delay=0.25)).connect()
+    left = pair.left.association
+    left.send(1, 51, b"leaves", pair.now)
+    assert len(left.datagrams_to_send(pair.now)) == 1
+    left.send(1, 51, b"waits", pair.now)
+    assert left.datagrams_to_send(pair.now) == []
+    assert left.next_timer() == pair.now + 0.25
+    for early in (0.1, 0.249):
+        assert left.holds_back(pair.now + early)
+        left.handle_timer(pair.now + early)
+        assert left.datagrams_to_send(pair.now + early) == []
+    assert not left.holds_back(pair.now + 0.25)
+    left.handle_timer(pair.now + 0.25)
+    (packet,) = left.datagrams_to_send(pair.now + 0.25)
+    assert chunk_kinds(packet) == [DATA]
+    assert left.next_timer() > pair.now + 0.25
+
+
+def test_one_packet_leaves_with_the_cookie_and_the_next_ones_behind_cookie_ack() -> None:
+    """What fills no packet waits there for a millisecond, as behind any other packet with data."""
+    peer = Peer()
+    for size in (1000, 2000):
+        peer.association.send(1, 51, bytes(size), peer.now)
+    peer.association.connect(peer.now)
+    ((_, init),) = peer.take()
+    tag = int.from_bytes(init[4:8], "big")
+    init_ack = InitAck(7, 100_000, 10, 10, 20, (Parameter(7, b"cookie"),)).encode()
+    ((_, chunks),) = peer.send(tag, init_ack)
+    assert len(chunks) == 12 + 1016
+    assert peer.take() == []
+    assert peer.send(tag, CookieAck().encode()) == []
+    peer.now += 0.001
+    peer.association.handle_timer(peer.now)
+    assert [len(chunks) for _, chunks in peer.take()] == [1148, 16 + 868]
+
+
+def established_peer(**options: Any) -> tuple[Peer, int]:
+    """Return a peer of an established association, and the tag of packets to it."""
+    peer = Peer(SctpOptions(initial_tsn=100, zero_checksum=False, **options))
+    tag, echo = peer.introduce(7, 20)
+    peer.send(tag, echo)
+    return peer, tag
+
+
+def test_of_a_batch_what_fills_no_packet_waits() -> None:
+    peer, _ = established_peer(initial_window_packets=100)
+    peer.association.send(1, 51, bytes(4), peer.now)
+    assert len(peer.take()) == 1
+    peer.association.send(1, 51, bytes(16 * 1132 + 100), peer.now)
+    assert [len(chunks) for _, chunks in peer.take()] == [1148] * 16
+    assert peer.take() == []
+    peer.now += 0.001
+    peer.association.handle_timer(peer.now)
+    assert [len(chunks) for _, chunks in peer.take()] == [116]
+
+
+def test_new_data_rides_with_a_retransmission() -> None:
+    peer, _ = established_peer()
+    peer.association.send(1, 51, b"lost", peer.now)
+    assert peer.take() == [(7, data_chunk(100, b"lost"))]
+    peer.now += 0.5
+    peer.association.handle_timer(peer.now)
+    peer.association.send(1, 51, b"new.", peer.now)
+    new = DATA_HEADER.pack(0, BEGIN | END, 20, 101, 1, 1, 51) + b"new."
+    assert peer.take() == [(7, data_chunk(100, b"lost") + new)]
+
+
+def test_a_fast_retransmission_does_not_wait_for_company() -> None:
+    peer, tag = established_peer()
+    for _ in range(5):
+        peer.association.send(1, 51, bytes(1132), peer.now)
+    assert len(peer.take()) == 5
+    peer.association.send(1, 51, b"new.", peer.now)
+    assert peer.take() == []
+    sent = peer.send(tag, Sack(99, 100_000, ((2, 5),)).encode())
+    assert [len(chunks) for _, chunks in sent] == [1148, 20]
+    assert int.from_bytes(sent[0][1][4:8], "big") == 100
+
+
+def test_more_retransmissions_than_a_burst_follow_in_the_next_ones() -> None:
+    peer, tag = established_peer(max_burst=2)
+    for _ in range(9):
+        peer.association.send(1, 51, bytes(1132), peer.now)
+    sent = []
+    for _ in range(5):
+        sent += peer.take()
+        peer.now += 0.001
+        peer.association.handle_timer(peer.now)
+    assert len(sent) == 9
+    sent = peer.send(tag, Sack(99, 100_000, ((5, 9),)).encode())
+    for count in (2, 4):
+        assert [int.from_bytes(chunks[4:8], "big") for _, chunks in sent] == list(range(100, 100 + count))
+        if count == 2:
+            assert peer.association.next_timer() == peer.now + 0.0001
+        peer.now += 0.0001
+        peer.association.handle_timer(peer.now)
+        sent += peer.take()
+    assert len(sent) == 4
+    assert peer.association.next_timer() > peer.now + 0.1
+
+
+def test_without_a_delay_the_rest_of_a_batch_follows_at_once() -> None:
+    peer, _ = established_peer(initial_window_packets=100, coalescing_delay=0.0)
+    peer.association.send(1, 51, bytes(4), peer.now)
+    assert len(peer.take()) == 1
+    peer.association.send(1, 51, bytes(16 * 1132 + 100), peer.now)
+    assert len(peer.take()) == 16
+    assert peer.association.next_timer() == peer.now + 0.0001
+    peer.now += 0.0001
+    peer.association.handle_timer(peer.now)
+    assert [len(chunks) for _, chunks in peer.take()] == [116]
+
+
+def test_an_acknowledgement_waits_for_company_also_while_data_is_held_back() -> None:
+    peer, tag = established_peer()
+    sack = Sack(20, 4194200)
+    assert peer.send(tag, data_chunk(20)) == [(7, sack.encode())], "the first one is told at once"
+    peer.association.send(1, 51, bytes(20 * 1132), peer.now)
+    assert len(peer.take()) == 10
+    assert peer.send(tag, data_chunk(21)) == []
+    peer.now += 0.02
+    peer.association.handle_timer(peer.now)
+    assert [chunks[0] for _, chunks in peer.take()] == [SACK]
+    assert peer.send(tag, data_chunk(22)) == []
+    # What leaves anyhow takes it along.
+    ((_, chunks),) = peer.send(tag, heartbeats(1))
+    assert chunks[16:] == HeartbeatAck(b"x").encode()
+    assert chunks[:8] == bytes.fromhex("03000010") + (22).to_bytes(4, "big")
+
+
+def test_cookie_ack_comes_before_an_acknowledgement_and_that_before_all_else() -> None:
+    peer = Peer()
+    tag, echo = peer.introduce(7, 20)
+    answers = peer.send(tag, echo, heartbeats(2), data_chunk(20))
+    sack = Sack(20, 4194200).encode()
+    assert answers == [(7, CookieAck().encode() + sack + HeartbeatAck(b"x").encode() * 2)]

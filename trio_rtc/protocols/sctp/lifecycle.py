@@ -383,7 +383,7 @@ class Lifecycle:
     def _end(self, error: AssociationError | None) -> None:
         if not self.closed:
             logger.debug("the association has ended: %s", error)
-            self._outbox.clear()
+            self._outbox.stop_timer()
             self._enter(states.Closed(error))
             self._events.append(Closed(error))
 

@@ -86,9 +86,8 @@ class Outbox:
         if self._control[:1] != [chunk]:
             self._control.insert(0, chunk)
 
-    def clear(self) -> None:
-        """Forget everything but packets that stand alone."""
-        self._control.clear()
+    def stop_timer(self) -> None:
+        """Hold nothing back any more: the association has ended, and only packets that stand alone still leave."""
         self.flush_at = math.inf
 
     def discard_packets(self) -> None:
@@ -100,15 +99,14 @@ class Outbox:
         self._quiet_until = -math.inf
 
     def release(self) -> None:
-        """Let go what is held back: a message was received, or the time has come."""
+        """Let go what is held back: a message was received."""
         self._coalescing.received = True
         self._quiet_until = -math.inf
 
     def handle_timer(self, now: float) -> None:
-        """Release what has been held back for long enough."""
+        """Stop the timer of what has been held back for long enough: the next call lets it go."""
         if now >= self.flush_at:
             self.flush_at = math.inf
-            self.release()
 
     # What is taken out.
 
