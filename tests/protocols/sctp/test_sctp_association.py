@@ -24,6 +24,7 @@ from tests.strategies.sctp_pair import (
     SctpPair,
     chunk_kinds,
 )
+from tests.strategies.sctp_peer import Peer, data_chunk, established_peer
 from trio_rtc.errors import InvalidStateError, OperationError
 from trio_rtc.protocols.sctp import (
     Association,
@@ -446,37 +447,6 @@ def test_unknown_parameters_are_reported_up_to_256_bytes(sizes: list[int], repor
     assert bool(report) is bool(reported)
 
 
-class Peer:
-    """An association, and its peer in the hands of a test."""
-
-    def __init__(self, options: SctpOptions | None = None) -> None:
-        options = options or SctpOptions(initial_tsn=100, zero_checksum=False)
-        self.association = Association(options, rng=random.Random(1))
-        self.now = 500.0
-
-    def send(self, tag: int, *chunks: bytes) -> list[tuple[int, bytes]]:
-        """Send a packet to the association; return the tags of its answers, and their chunks."""
-        self.association.receive([encode_packet(encode_header(5000, 5000, tag), chunks)], self.now)
-        return self.take()
-
-    def take(self) -> list[tuple[int, bytes]]:
-        packets = self.association.datagrams_to_send(self.now)
-        return [(int.from_bytes(packet[4:8], "big"), packet[HEADER_SIZE:]) for packet in packets]
-
-    def introduce(self, tag: int, tsn: int) -> tuple[int, bytes]:
-        """Send an INIT; return the tag and the COOKIE ECHO that follow from the INIT ACK."""
-        ((answered, answer),) = self.send(0, Init(tag, 100_000, 10, 10, tsn).encode())
-        assert answered == tag
-        init_ack, _ = parse_chunk(answer, 0)
-        assert isinstance(init_ack, InitAck)
-        assert init_ack.cookie is not None
-        return init_ack.initiate_tag, CookieEcho(init_ack.cookie).encode()
-
-
-def data_chunk(tsn: int, payload: bytes = b"data") -> bytes:
-    return DATA_HEADER.pack(0, BEGIN | END, 16 + len(payload), tsn, 1, 0, 51) + payload
-
-
 def test_a_cookie_is_good_for_its_life_and_no_longer() -> None:
     peer = Peer()
     tag, echo = peer.introduce(7, 20)
@@ -811,14 +781,6 @@ def test_one_packet_leaves_with_the_cookie_and_the_next_ones_behind_cookie_ack()
     peer.now += 0.001
     peer.association.handle_timer(peer.now)
     assert [len(chunks) for _, chunks in peer.take()] == [1148, 16 + 868]
-
-
-def established_peer(**options: Any) -> tuple[Peer, int]:
-    """Return a peer of an established association, and the tag of packets to it."""
-    peer = Peer(SctpOptions(initial_tsn=100, zero_checksum=False, **options))
-    tag, echo = peer.introduce(7, 20)
-    peer.send(tag, echo)
-    return peer, tag
 
 
 def test_of_a_batch_what_fills_no_packet_waits() -> None:

@@ -300,3 +300,101 @@ def test_of_a_reason_256_bytes_are_sent_and_kept() -> None:
 )
 def test_staleness_is_told_in_microseconds(staleness: float, micros: int) -> None:
     assert causes.stale_cookie(staleness) == Parameter(3, micros.to_bytes(4, "big"))
+
+
+@pytest.mark.parametrize("chunk", [chunks.Abort, chunks.ShutdownComplete])
+def test_the_t_bit_is_the_lowest_flag(chunk: type[chunks.Abort] | type[chunks.ShutdownComplete]) -> None:
+    for flags in (0, 1, 2, 255):
+        parsed, _ = chunks.parse_chunk(chunks.encode_chunk(chunk.kind, flags, b""), 0)
+        assert parsed == chunk(reflected=bool(flags & 1))
+        assert parsed.encode()[1] == flags & 1
+
+
+@given(all_chunks)
+def test_no_other_flag_is_set(chunk: chunks.Chunk) -> None:
+    """RFC 9260 section 3.3: reserved flags are zero."""
+    if not isinstance(chunk, chunks.Abort | chunks.ShutdownComplete | chunks.UnknownChunk):
+        assert chunk.encode()[1] == 0
+
+
+def parameters_of(*kinds: int) -> bytes:
+    return b"".join(Parameter(kind, b"info").encode() for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "is_good"),
+    [
+        *((1, bytes(15), False), (1, bytes(16), True), (2, bytes(15), False), (2, bytes(16), True)),
+        *((3, bytes(11), False), (3, bytes(12), True)),
+        # HEARTBEAT has one parameter, its info.
+        *((4, parameters_of(1), True), (4, b"", False), (4, parameters_of(1, 1), False)),
+        *((4, parameters_of(2), False), (5, parameters_of(1), True), (5, parameters_of(2), False)),
+        *((6, b"", True), (6, bytes(2), False), (9, b"", True), (9, bytes(3), False)),
+        *((7, bytes(3), False), (7, bytes(4), True), (7, bytes(5), False)),
+        # RE-CONFIG has one or two (RFC 6525 section 3.1).
+        *((130, b"", False), (130, parameters_of(13), True), (130, parameters_of(13, 13), True)),
+        (130, parameters_of(13, 13, 13), False),
+        # FORWARD-TSN has a TSN, and four bytes for each stream (RFC 3758 section 3.2).
+        *((192, b"", False), (192, bytes(3), False), (192, bytes(4), True), (192, bytes(5), False)),
+        *((192, bytes(6), False), (192, bytes(8), True), (192, bytes(12), True)),
+    ],
+)
+def test_how_long_chunks_may_be(kind: int, value: bytes, is_good: bool) -> None:
+    encoded = chunks.encode_chunk(kind, 0, value)
+    if is_good:
+        chunk, end = chunks.parse_chunk(encoded, 0)
+        assert (chunk.kind, end) == (kind, len(encoded))
+    else:
+        with pytest.raises(ProtocolError):
+            chunks.parse_chunk(encoded, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "is_good"),
+    [
+        *((13, 11, False), (13, 12, True), (13, 13, False), (13, 14, True)),
+        *((16, 7, False), (16, 8, True), (16, 12, True), (17, 3, False), (17, 4, True), (17, 8, True)),
+    ],
+)
+def test_how_long_requests_of_a_reset_may_be(kind: int, size: int, is_good: bool) -> None:
+    if is_good:
+        assert reconfiguration.parse_reconfiguration(Parameter(kind, bytes(size))) is not None
+    else:
+        with pytest.raises(ProtocolError):
+            reconfiguration.parse_reconfiguration(Parameter(kind, bytes(size)))
+
+
+@pytest.mark.parametrize(
+    ("encoded", "is_good"),
+    [
+        *((b"\x0b\x00\x00\x04", True), (b"\x0b\x00\x00\x03", False), (b"\x0b\x00\x00", False)),
+        *((b"\x0a\x00\x00\x05x", True), (b"\x0a\x00\x00\x05", False), (b"\x0a\x00\x00\x05x\0\0\0", True)),
+    ],
+)
+def test_a_chunk_ends_within_its_packet(encoded: bytes, is_good: bool) -> None:
+    if is_good:
+        _, end = chunks.parse_chunk(b"before" + encoded, 6)
+        assert end == 6 + (4 if len(encoded) == 4 else 8)
+    else:
+        with pytest.raises(ProtocolError):
+            chunks.parse_chunk(b"before" + encoded, 6)
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"", []),
+        (b"\0\1\0\4", [Parameter(1, b"")]),
+        (b"\0\1\0\5x", [Parameter(1, b"x")]),
+        (b"\0\1\0\5x\0\0\0\0\2\0\6yz", [Parameter(1, b"x"), Parameter(2, b"yz")]),
+        (b"\0\1\0\5x\0\0\0\0\2\0\7yz", None),
+        (b"\0\1\0\3", None),
+        (b"\0\1\0\4\0\2\0", None),
+    ],
+)
+def test_parameters_end_within_their_chunk(data: bytes, found: list[Parameter] | None) -> None:
+    if found is None:
+        with pytest.raises(ProtocolError):
+            parse_parameters(data)
+    else:
+        assert parse_parameters(data) == found

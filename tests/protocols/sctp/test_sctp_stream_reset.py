@@ -5,10 +5,19 @@ import math
 import pytest
 
 from tests.strategies.sctp_pair import DATA, INIT_ACK, RE_CONFIG, LoseNth, SctpPair, chunk_kinds, lose_share
+from tests.strategies.sctp_peer import data_chunk, established_peer
 from tests.strategies.work import count_lines
-from trio_rtc.protocols.sctp import IncomingStreamsReset, OutgoingResetFailed, OutgoingStreamsReset
-from trio_rtc.protocols.sctp.packet.chunks import ReConfig
+from trio_rtc.protocols.sctp import (
+    BufferedAmountLow,
+    IncomingStreamsReset,
+    MessagesAvailable,
+    OutgoingResetFailed,
+    OutgoingStreamsReset,
+)
+from trio_rtc.protocols.sctp.packet.chunks import ReConfig, Sack
+from trio_rtc.protocols.sctp.packet.data import BEGIN, DATA_HEADER, END
 from trio_rtc.protocols.sctp.packet.header import add_checksum
+from trio_rtc.protocols.sctp.packet.parameters import Parameter
 from trio_rtc.protocols.sctp.packet.reconfiguration import OutgoingResetRequest, ReconfigurationResponse
 from trio_rtc.protocols.sctp.rx.receiver import Receiver
 from trio_rtc.protocols.sctp.stream_reset import StreamReset
@@ -229,3 +238,137 @@ def test_a_peer_that_cannot_reset_is_told_once_for_each_stream() -> None:
     assert resets.prepare(queue, transmitter.transmitter) == [OutgoingResetFailed((1, 3))]
     assert resets.prepare(queue, transmitter.transmitter) == []
     assert not resets.is_busy
+
+
+# A scripted peer. The association's TSNs and requests begin with 100, those of the peer with 20.
+
+
+def request(sequence: int, *streams: int, last_tsn: int = 19) -> bytes:
+    return ReConfig((OutgoingResetRequest(sequence, 99, last_tsn, streams).encode(),)).encode()
+
+
+def response(sequence: int, result: int) -> bytes:
+    return ReConfig((ReconfigurationResponse(sequence, result).encode(),)).encode()
+
+
+def denied(kind: int, sequence: int) -> bytes:
+    """Return a request of another kind, with its sequence number and four bytes more."""
+    return ReConfig((Parameter(kind, sequence.to_bytes(4, "big") + bytes(4)),)).encode()
+
+
+NOTHING, PERFORMED, DENIED, WRONG_SSN, BUSY, BAD_SEQUENCE, IN_PROGRESS = range(7)
+
+
+def test_requests_are_performed_once_and_answered_each_time() -> None:
+    """RFC 6525 section 5.2.1: only the last one and the next one are in sequence."""
+    peer, tag = established_peer()
+    peer.association.events()
+
+    def answers(chunk: bytes) -> list[bytes]:
+        return [chunks for _, chunks in peer.send(tag, chunk)]
+
+    assert answers(request(19, 1)) == [response(19, BAD_SEQUENCE)]
+    assert answers(request(21, 1)) == [response(21, BAD_SEQUENCE)]
+    assert peer.association.events() == ()
+    for count in (1, 0):
+        assert answers(request(20, 1, 2)) == [response(20, PERFORMED)]
+        assert list(peer.association.events()) == [IncomingStreamsReset((1, 2))] * count
+    assert answers(request(19, 1)) == [response(19, BAD_SEQUENCE)]
+    for kind in (14, 15, 17, 18):
+        assert answers(denied(kind, 22)) == [response(22, BAD_SEQUENCE)]
+    for _ in range(2):
+        assert answers(denied(17, 21)) == [response(21, DENIED)]
+    assert answers(request(20, 1, 2)) == [response(20, BAD_SEQUENCE)]
+    assert answers(request(22)) == [response(22, PERFORMED)]
+    assert list(peer.association.events()) == [IncomingStreamsReset(())]
+    # An unknown parameter is none of them.
+    assert answers(denied(19, 23)) == []
+
+
+def test_a_request_waits_for_the_data_before_it_and_no_other_is_taken_meanwhile() -> None:
+    peer, tag = established_peer()
+    peer.association.events()
+    assert peer.send(tag, request(20, 1, last_tsn=21)) == [(7, response(20, IN_PROGRESS))]
+    assert peer.send(tag, request(20, 1, last_tsn=21)) == [(7, response(20, IN_PROGRESS))]
+    assert peer.send(tag, request(21, 2)) == [(7, response(21, BUSY))]
+    assert peer.association.events() == ()
+    assert peer.send(tag, data_chunk(20)) == [(7, Sack(20, 4194200).encode())]
+    assert peer.association.events() == [MessagesAvailable((1,))]
+    assert peer.association.receive_message(1) == (51, b"data")
+    ((_, chunks),) = peer.send(tag, data_chunk(21))
+    assert chunks[16:] == response(20, PERFORMED)
+    assert IncomingStreamsReset((1,)) in peer.association.events()
+    assert peer.send(tag, request(20, 1, last_tsn=21)) == [(7, response(20, PERFORMED))]
+    assert peer.send(tag, request(21, 2)) == [(7, response(21, PERFORMED))]
+    assert peer.association.events() == [IncomingStreamsReset((2,))]
+
+
+def test_four_answers_leave_in_a_round() -> None:
+    peer, tag = established_peer()
+    ((_, chunks),) = peer.send(tag, *(request(30 + number, 1) for number in range(6)))
+    assert chunks == b"".join(response(30 + number, BAD_SEQUENCE) for number in range(4))
+    assert peer.send(tag, request(34, 1)) == [(7, response(34, BAD_SEQUENCE))]
+
+
+def test_a_malformed_parameter_makes_the_chunk_count_for_nothing() -> None:
+    peer, tag = established_peer()
+    peer.association.events()
+    good = OutgoingResetRequest(20, 99, 19, (1,)).encode()
+    assert peer.send(tag, ReConfig((good, Parameter(13, bytes(11)))).encode()) == []
+    assert peer.association.events() == ()
+    assert peer.association.statistics().dropped == {"malformed": 1}
+    assert peer.send(tag, ReConfig((good,)).encode()) == [(7, response(20, PERFORMED))]
+
+
+@pytest.mark.parametrize(
+    ("result", "done"),
+    [(NOTHING, True), (PERFORMED, True), (DENIED, False), (WRONG_SSN, False), (BAD_SEQUENCE, False)],
+)
+def test_what_the_answer_to_our_request_says(result: int, done: bool) -> None:
+    peer, tag = established_peer()
+    association = peer.association
+    association.send(1, 51, b"data", peer.now)
+    peer.take()
+    peer.send(tag, Sack(100, 100_000).encode())
+    association.events()
+    association.reset_streams([1, 2], peer.now)
+    association.reset_streams([2, 3], peer.now)
+    asked = ReConfig((OutgoingResetRequest(100, 19, 100, (1, 2, 3)).encode(),)).encode()
+    assert peer.take() == [(7, asked)]
+    association.reset_streams([3, 4], peer.now)
+    association.send(1, 51, b"next", peer.now)
+    assert peer.take() == []
+    assert association.next_timer() == peer.now + association.statistics().retransmission_timeout
+    # The peer waits for something: it is alive, and asked again.
+    for pending in (IN_PROGRESS, BUSY):
+        assert peer.send(tag, response(100, pending)) == []
+        peer.now = association.next_timer()
+        association.handle_timer(peer.now)
+        assert peer.take() == [(7, asked)]
+    event = (OutgoingStreamsReset if done else OutgoingResetFailed)((1, 2, 3))
+    answers = [chunks for _, chunks in peer.send(tag, response(100, result))]
+    assert [told for told in association.events() if not isinstance(told, BufferedAmountLow)] == [event]
+    another = ReConfig((OutgoingResetRequest(101, 19, 100, (4,)).encode(),)).encode()
+    ssn = 0 if done else 1
+    after = DATA_HEADER.pack(0, BEGIN | END, 20, 101, 1, ssn, 51) + b"next"
+    assert b"".join(answers) == another + after
+    assert peer.send(tag, response(100, result)) == [], "an old answer says nothing"
+    assert association.events() == ()
+
+
+def test_a_peer_that_answers_no_reset_is_given_up() -> None:
+    """Each repetition counts as a retransmission; an answer that it is in progress ends the count."""
+    peer, tag = established_peer(max_retransmissions=3, heartbeat_interval=0.0)
+    association = peer.association
+    association.reset_streams([1], peer.now)
+    for silent in (2, 3):
+        for _ in range(silent):
+            assert not association.closed
+            assert len(peer.take()) == 1
+            peer.now = association.next_timer()
+            association.handle_timer(peer.now)
+        if silent == 2:
+            assert len(peer.send(tag, response(100, IN_PROGRESS))) == 1
+            peer.now = association.next_timer()
+            association.handle_timer(peer.now)
+    assert association.closed
