@@ -30,6 +30,7 @@ from trio_rtc.protocols.sctp import (
     Association,
     AssociationError,
     AssociationEstablished,
+    AssociationStatistics,
     BufferedAmountLow,
     Closed,
     SctpOptions,
@@ -875,3 +876,42 @@ def test_cookie_ack_comes_before_an_acknowledgement_and_that_before_all_else() -
     answers = peer.send(tag, echo, heartbeats(2), data_chunk(20))
     sack = Sack(20, 4194200).encode()
     assert answers == [(7, CookieAck().encode() + sack + HeartbeatAck(b"x").encode() * 2)]
+
+
+# Statistics.
+
+
+def test_before_the_handshake_only_packets_count() -> None:
+    association = Association(SctpOptions(), rng=random.Random(1))
+    expected = dict.fromkeys((field.name for field in attrs.fields(AssociationStatistics)), 0)
+    nothing: dict[str, object] = {**expected, "dropped": {}, "smoothed_round_trip": None}
+    assert attrs.asdict(association.statistics()) == nothing
+    association.connect(0.0)
+    assert len(association.datagrams_to_send(0.0)) == 1
+    association.receive([b"no packet", bytes(16)], 0.1)
+    assert attrs.asdict(association.statistics()) == {
+        **nothing,
+        "packets_sent": 1,
+        "packets_received": 2,
+        "dropped": {"malformed": 1, "port": 1},
+    }
+
+
+def test_messages_that_were_never_sent_count_as_abandoned() -> None:
+    peer, _ = established_peer()
+    for lifetime in (0.1, 0.2, 0.3):
+        peer.association.send(1, 51, b"late", peer.now, lifetime=lifetime)
+    peer.now += 0.2
+    assert len(peer.take()) == 1
+    statistics = peer.association.statistics()
+    assert (statistics.messages_abandoned, statistics.chunks_sent, statistics.flight_size) == (2, 1, 20)
+
+
+def test_messages_that_come_again_under_other_tsns_count_as_dropped() -> None:
+    peer, tag = established_peer()
+    for tsn in (20, 21):
+        peer.send(tag, data_chunk(tsn))
+    statistics = peer.association.statistics()
+    assert statistics.dropped == {"message delivered or skipped before": 1}
+    assert (statistics.chunks_received, statistics.bytes_received) == (2, 8)
+    assert statistics.receive_window == 4194200
