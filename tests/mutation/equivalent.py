@@ -8,6 +8,7 @@ _ADJACENT = "A fragment that touches a gap, but does not overlap it, leaves the 
 _GENERAL_PATH = "The general path, to which this leaves the datagram, does the same in more time."
 _SET_FIRST = "Set at the beginning of each batch, before it is read."
 _NEGATIVE = "Any negative number says the same."
+_NOTHING_QUEUED = "Without messages, no data is wanted: what is computed for it has no effect."
 _QUICK_TEST = "What fails the quick test is looked at by find_fault, with the same result: this saves time."
 _STREAM_FIRST = "A channel gets the transport when it opens, which is after it got its stream."
 
@@ -257,6 +258,42 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "Lifecycle.take_cookie: not isinstance(state, states.CookieEchoed) or not state.cookie_due"
         "  ->  (not state.cookie_due)",
     ): "It is called only with a control block and before the establishment; the types need the first operand.",
+    (
+        f"{_SCTP}/outbox.py",
+        "Outbox.echo_cookie: due.report and len(control[0]) + len(due.report) <= self._capacity"
+        "  ->  (len(control[0]) + len(due.report) <= self._capacity)",
+    ): "A report that is empty adds nothing to the packet.",
+    (
+        f"{_SCTP}/outbox.py",
+        "Outbox.take_bundles: with_data and bool(self._queue.active)  ->  (bool(self._queue.active))",
+    ): "The states without data begin when the queue is empty.",
+    (
+        f"{_SCTP}/outbox.py",
+        "Outbox.take_bundles: with_data and bool(self._queue.active)"
+        "  ->  (with_data or bool(self._queue.active))",
+    ): _NOTHING_QUEUED,
+    (
+        f"{_SCTP}/outbox.py",
+        "Outbox.take_bundles: with_data and bool(self._queue.active)  ->  (with_data)",
+    ): _NOTHING_QUEUED,
+    (
+        f"{_SCTP}/outbox.py",
+        "Outbox.take_bundles: queued and not transmitter.outstanding.lost"
+        "  ->  (not transmitter.outstanding.lost)",
+    ): _NOTHING_QUEUED,
+    (
+        f"{_SCTP}/outbox.py",
+        "Outbox.take_bundles: with_data and held_until <= now and transmitter.wants_packet(partial)"
+        "  ->  (held_until <= now and transmitter.wants_packet(partial))",
+    ): "The states without data begin when everything has been sent and acknowledged.",
+    (
+        f"{_SCTP}/outbox.py",
+        "Outbox._bundle: more and len(packets) < max_packets  ->  (len(packets) < max_packets)",
+    ): "Another call would put nothing into the packet, which ends the loop, too: this saves the call.",
+    (
+        f"{_SCTP}/packet/chunks.py",
+        "_parse_sack: True  ->  (False)",
+    ): "The number of edges is even.",
     (f"{_SCTP}/outbox.py", "Outbox.__init__: 0  ->  (1)"): (
         "It is read only until a time that is minus infinity at first, and set with that time."
     ),

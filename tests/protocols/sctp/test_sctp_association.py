@@ -272,12 +272,13 @@ def test_a_shutdown_during_the_handshake_delivers_what_was_queued_before() -> No
 # What is refused.
 
 
-@pytest.mark.parametrize("size", range(1, 8))
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 6, 7])
 def test_a_packet_that_is_no_multiple_of_four_is_dropped(size: int) -> None:
     pair = SctpPair().connect()
     packet = encode_packet(header_from_left(pair), [Heartbeat(b"x").encode(), bytes(size)])
     pair.right.association.receive([add_checksum(packet[:8] + bytes(4) + packet[12:])], pair.now)
     assert dropped(pair) == {"malformed": 1}
+    assert pair.right.association.datagrams_to_send(pair.now) == [], "none of its chunks counts"
 
 
 @pytest.mark.parametrize("kind", [INIT, INIT_ACK, SHUTDOWN_COMPLETE])
