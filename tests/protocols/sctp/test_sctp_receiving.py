@@ -70,6 +70,33 @@ def test_the_tracker_agrees_with_a_set(steps: list[int | tuple[int]], initial: i
     assert len(tracker.duplicates) <= MAX_DUPLICATES
 
 
+@pytest.mark.parametrize(("ahead", "taken"), [(1, True), (65535, True), (65536, False)])
+def test_gap_blocks_reach_65535_tsns_ahead(ahead: int, taken: bool) -> None:
+    """Their offsets have 16 bits (RFC 9260 section 3.3.4)."""
+    tracker = DataTracker(10)
+    tracker.forward(500)
+    assert tracker.is_new(500 + ahead) is taken
+    assert tracker.duplicates == []
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "cumulative", "ranges"),
+    [
+        *((3, 3, [[5, 6], [12, 12]]), (4, 6, [[12, 12]]), (5, 6, [[12, 12]]), (9, 9, [[12, 12]])),
+        *((10, 10, [[12, 12]]), (11, 12, []), (12, 12, []), (13, 13, [])),
+    ],
+)
+def test_how_far_a_forward_tsn_moves_the_cumulative_tsn(
+    forwarded: int, cumulative: int, ranges: list[list[int]]
+) -> None:
+    """Over all that it reaches, and what touches that."""
+    tracker = DataTracker(1)
+    for tsn in (5, 6, 12):
+        tracker.add(tsn)
+    assert tracker.forward(forwarded)
+    assert (tracker.cumulative_tsn, tracker.ranges) == (cumulative, ranges)
+
+
 def test_the_tracker_refuses_what_no_gap_block_reaches() -> None:
     tracker = DataTracker(0)
     assert tracker.is_new(WINDOW - 1)

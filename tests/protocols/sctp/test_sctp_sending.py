@@ -716,6 +716,32 @@ def test_tables_of_what_is_unusual_are_empty_when_everything_is_acknowledged() -
     assert outstanding._lost_heap == []
 
 
+class ClosedController(RenoController):
+    """A controller that lets nothing go, as one of the application's might."""
+
+    @property
+    def congestion_window(self) -> int:
+        return 0
+
+    @congestion_window.setter
+    def congestion_window(self, window: int) -> None:
+        pass
+
+
+def test_one_packet_may_always_be_in_flight() -> None:
+    """RFC 9260 section 6.1: whatever the congestion window says, or nothing would ever be acknowledged."""
+    transmitter, queue = make_transmitter()
+    transmitter.congestion = ClosedController(SPACE, 0, 1 << 20)
+    queue.push(1, 51, bytes(3 * PAYLOAD), True, None)
+    assert fill(transmitter) == 1
+    transmitter.handle_timer(transmitter.t3_deadline)
+    assert transmitter.has_retransmission
+    assert fill(transmitter, 1.0) == 1
+    assert transmitter.chunks_retransmitted == 1
+    transmitter.handle_sack(Sack(1, 1_000_000), 1.1)
+    assert fill(transmitter, 1.1) == 1
+
+
 def test_a_sack_for_what_was_never_sent_raises_and_changes_nothing() -> None:
     transmitter, queue = make_transmitter()
     queue.push(1, 51, bytes(3000), True, None)

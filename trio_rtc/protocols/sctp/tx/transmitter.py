@@ -158,7 +158,7 @@ class Transmitter:
             self.chunks_retransmitted += 1
             if tsn == self._timed_tsn:
                 self._timed_tsn = None
-            if tsn == outstanding.cumulative_tsn + 1 or self.t3_deadline == math.inf:
+            if tsn == outstanding.cumulative_tsn + 1:
                 self.t3_deadline = now + self.timeout.value
         return space
 
