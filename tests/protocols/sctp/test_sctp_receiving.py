@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.sctp.packet.chunks import ForwardTsn
-from trio_rtc.protocols.sctp.packet.data import BEGIN, DATA_HEADER, END, IMMEDIATE, UNORDERED
+from trio_rtc.protocols.sctp.packet.data import BEGIN, DATA_HEADER, END, IMMEDIATE, UNORDERED, DataHeader
+from trio_rtc.protocols.sctp.packet.parameters import Parameter
 from trio_rtc.protocols.sctp.rx.data_tracker import MAX_DUPLICATES, WINDOW, DataTracker
 from trio_rtc.protocols.sctp.rx.reassembly import OVERHEAD, MessageViolation, Reassembly
 from trio_rtc.protocols.sctp.rx.receiver import Receiver
@@ -570,3 +571,175 @@ def test_what_a_forward_tsn_frees_is_no_longer_held() -> None:
     assert reassembly.take(1) == (51, b"x")
     assert reassembly._waiting_count == reassembly.charged == 0
     assert reassembly._waiting == {}
+
+
+@pytest.mark.parametrize("size", [1, 4, 15])
+def test_a_chunk_without_a_whole_header_raises(size: int) -> None:
+    receiver = make_receiver()
+    with pytest.raises(ProtocolError):
+        receiver.receive_data(bytes(12) + chunk(10) + chunk(11)[:size], 12)
+    assert take_all(receiver) == [b"data"]
+
+
+def piece(tsn: int, flags: int, ssn: int = 0) -> tuple[int, DataHeader, bytes]:
+    """Return a fragment whose data is its TSN."""
+    return tsn, (0, flags, 0, tsn, 1, ssn, 51), str(tsn).encode()
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "messages"),
+    [
+        # A beginning right behind what has begun and not ended is that of another message.
+        ((piece(1, BEGIN | UNORDERED), piece(2, BEGIN | UNORDERED), piece(3, END | UNORDERED)), [b"23"]),
+        ((piece(2, BEGIN | UNORDERED), piece(1, BEGIN | UNORDERED), piece(3, END | UNORDERED)), [b"23"]),
+        # Nothing belongs behind an end but a beginning.
+        ((piece(2, END | UNORDERED), piece(3, UNORDERED), piece(1, BEGIN | UNORDERED)), [b"12"]),
+        ((piece(3, UNORDERED), piece(2, END | UNORDERED), piece(1, BEGIN | UNORDERED)), [b"12"]),
+        ((piece(3, UNORDERED), piece(1, BEGIN | UNORDERED), piece(2, END | UNORDERED)), [b"12"]),
+        # The SSNs of unordered fragments mean nothing (RFC 9260 section 3.3.1).
+        ((piece(1, BEGIN | UNORDERED, 5), piece(2, UNORDERED, 6), piece(3, END | UNORDERED, 7)), [b"123"]),
+        ((piece(3, END | UNORDERED, 5), piece(2, UNORDERED, 6), piece(1, BEGIN | UNORDERED, 7)), [b"123"]),
+    ],
+)
+def test_fragments_of_messages_that_touch(
+    arrivals: tuple[tuple[int, DataHeader, bytes], ...], messages: list[bytes]
+) -> None:
+    reassembly = Reassembly(10_000)
+    for arrival in arrivals:
+        reassembly.add(*arrival)
+    taken = []
+    while (message := reassembly.take(1)) is not None:
+        taken.append(message[1])
+    assert taken == messages
+
+
+@pytest.mark.parametrize(("ssn", "proceeds"), [(0, True), (1, False)])
+def test_the_first_message_of_a_stream_is_taken_when_much_is_held(ssn: int, proceeds: bool) -> None:
+    reassembly = Reassembly(10_000)
+    assert reassembly.can_proceed_with(20, (0, WHOLE, 0, 20, 1, ssn, 51)) is proceeds
+
+
+def test_streams_with_messages_are_told_in_order() -> None:
+    reassembly = Reassembly(10_000)
+    for streams in ((8, 1), (64, 8, 1), (7,), ()):
+        for number, stream in enumerate(streams):
+            reassembly.add(number, (0, WHOLE | UNORDERED, 0, number, stream, 0, 51), b"x")
+        assert reassembly.take_ready() == tuple(sorted(streams))
+
+
+def test_a_skip_over_the_wrap_of_the_ssn() -> None:
+    reassembly = Reassembly(10_000)
+    reassembly.skip(1, ((1, 30_000),))
+    reassembly.skip(2, ((1, 60_000),))
+    reassembly.add(4, (0, WHOLE, 0, 4, 1, 5, 51), b"five")
+    reassembly.skip(3, ((1, 3),))
+    assert reassembly.take(1) is None
+    for _ in range(2):
+        reassembly.skip(3, ((1, 4),))
+    assert reassembly.take(1) == (51, b"five")
+    reassembly.skip(3, ((1, 4),))
+    reassembly.add(5, (0, WHOLE, 0, 5, 1, 6, 51), b"six")
+    assert reassembly.take(1) == (51, b"six")
+    assert reassembly.stale == 0
+
+
+def test_what_a_reset_drops_is_no_longer_held() -> None:
+    reassembly = Reassembly(10_000)
+    for streams in ((1,), ()):
+        for number in range(4096):
+            assert not reassembly.is_crowded
+            reassembly.add(10 + number, (0, WHOLE, 0, 10 + number, 1, 1 + number, 51), b"x")
+        assert reassembly.is_crowded
+        reassembly.reset(streams)
+        assert reassembly.charged == 0
+
+
+def test_what_is_remembered_of_messages_that_are_complete_is_bounded() -> None:
+    """Of each message in two fragments, where it began; of the last 66 at most."""
+    reassembly = Reassembly(10_000)
+    most = 0
+    for tsn in range(0, 1000, 2):
+        reassembly.add(*piece(tsn, BEGIN | UNORDERED))
+        most = max(most, len(reassembly._begun))
+        reassembly.add(*piece(tsn + 1, END | UNORDERED))
+    assert most == 67
+    # With that of four that are not complete.
+    for tsn in range(2000, 2008, 2):
+        reassembly.add(*piece(tsn, BEGIN | UNORDERED))
+    for tsn in range(3000, 4000, 2):
+        reassembly.add(*piece(tsn, BEGIN | UNORDERED))
+        most = max(most, len(reassembly._begun))
+        reassembly.add(*piece(tsn + 1, END | UNORDERED))
+    assert most == 67 + 2 * 4
+    reassembly.skip(4000, ())
+    assert reassembly._begun == []
+    assert not reassembly.is_crowded
+
+
+def test_a_thousand_chunks_are_held_back_for_a_deferred_reset() -> None:
+    receiver = make_receiver(1, buffer_size=10_000_000)
+    assert not receiver.request_reset(1, (1,))
+    for tsn in range(2, 1200):
+        receiver.receive_data(bytes(12) + chunk(tsn, ssn=tsn - 2), 12)
+        dropped = receiver.dropped["receive buffer full"]
+        assert dropped == max(0, tsn - 1 - 1024)
+    # What was sent before the reset is taken, and lets it be performed.
+    receiver.receive_data(bytes(12) + chunk(1, stream=2), 12)
+    receiver.finish_batch(0.0)
+    assert not receiver.reset_is_deferred
+    assert len(take_all(receiver)) == 1024
+    assert receiver.tracker.cumulative_tsn == 1025
+
+
+def test_the_first_violation_counts() -> None:
+    receiver = make_receiver()
+    empty = DATA_HEADER.pack(0, WHOLE, 16, 10, 1, 0, 51)
+    for tsn in (10, 11):
+        receiver.receive_data(bytes(12) + empty[:4] + tsn.to_bytes(4, "big") + empty[8:], 12)
+        assert receiver.violation == Parameter(9, (10).to_bytes(4, "big"))
+    receiver.receive_data(bytes(12) + chunk(10, data=bytes(10_001)), 12)
+    assert receiver.violation == Parameter(9, (10).to_bytes(4, "big"))
+
+
+def test_the_first_contradiction_counts() -> None:
+    receiver = make_receiver()
+    for tsn in (10, 20):
+        for offset, ssn in enumerate((0, 1)):
+            receiver.receive_data(bytes(12) + chunk(tsn + offset, (BEGIN, END)[offset], ssn=ssn), 12)
+        assert receiver.violation is not None
+        assert receiver.violation.kind == 13
+        assert receiver.violation.value.endswith(b"TSNs 10 to 10")
+
+
+def test_the_tsn_zero_fills_a_hole_when_the_buffer_is_full() -> None:
+    receiver = make_receiver(0, buffer_size=1000)
+    for tsn in range(1, 30):
+        receiver.receive_data(bytes(12) + chunk(tsn, UNORDERED | WHOLE), 12)
+    assert receiver.reassembly.charged >= 2000
+    receiver.receive_data(bytes(12) + chunk(0, UNORDERED | WHOLE, data=b"zero"), 12)
+    assert take_all(receiver)[-1] == b"zero"
+    assert receiver.tracker.cumulative_tsn > 0
+
+
+def test_a_forward_tsn_is_news_that_a_sack_tells() -> None:
+    receiver = make_receiver()
+    assert not receiver.has_unacknowledged
+    receiver.forward(ForwardTsn(12))
+    assert receiver.has_unacknowledged
+    assert receiver.take_sack().cumulative_tsn == 12
+    assert not receiver.has_unacknowledged
+
+
+def test_no_timer_runs_for_an_acknowledgement_that_is_due() -> None:
+    receiver = make_receiver()
+    receiver.receive_data(bytes(12) + chunk(10), 12)
+    receiver.finish_batch(0.0)
+    assert (receiver.ack_due, receiver.ack_deadline) == (True, math.inf)
+    receiver.take_sack()
+    receiver.receive_data(bytes(12) + chunk(11, WHOLE | IMMEDIATE), 12)
+    receiver.finish_batch(1.0)
+    assert (receiver.ack_due, receiver.ack_deadline) == (True, math.inf)
+    receiver.take_sack()
+    receiver.receive_data(bytes(12) + chunk(12), 12)
+    receiver.finish_batch(2.0)
+    assert (receiver.ack_due, receiver.ack_deadline) == (False, 2.1)
