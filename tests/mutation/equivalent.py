@@ -304,11 +304,44 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (f"{_SCTP}/outbox.py", "Outbox._plan: 0  ->  (1)"): "No batch is as small as a byte.",
     (
         f"{_SCTP}/rx/reassembly.py",
+        "_Run.__init__: False  ->  (True)",
+    ): "A list without lists in it is flattened to the same: this saves time.",
+    (
+        f"{_SCTP}/rx/reassembly.py",
+        "Reassembly.add: len(self._runs_by_first) > 1  ->  (len(self._runs_by_first) >= 1)",
+    ): "A run that is the only one has no neighbour: this saves a look.",
+    (
+        f"{_SCTP}/rx/reassembly.py",
+        "Reassembly.skip: count > 0  ->  (count >= 0)",
+    ): "To skip once more what was skipped last finds nothing, and sets the same.",
+    (
+        f"{_SCTP}/rx/reassembly.py",
+        "Reassembly._order: 0  ->  (1) (2)",
+    ): "That it is 0 has been handled before.",
+    (
+        f"{_SCTP}/rx/reassembly.py",
+        "Reassembly._deliver_waiting: count < len(waiting)  ->  (count <= len(waiting))",
+    ): "Where both are as many, either way finds the same.",
+    (
+        f"{_SCTP}/rx/receiver.py",
+        "Receiver._limit: 0  ->  (1)",
+    ): "What makes it crowded is charged more than a byte.",
+    (
+        f"{_SCTP}/rx/reassembly.py",
         "Reassembly._order: serial_difference(ssn, expected, 16) < 0"
         "  ->  (serial_difference(ssn, expected, 16) <= 0)",
     ): "That it is 0 has been handled before.",
-    (f"{_SCTP}/rx/receiver.py", "Receiver._register: 1  ->  (2)"): _NEGATIVE,
     (f"{_SCTP}/rx/receiver.py", "Receiver._register: 1  ->  (2) (2)"): _NEGATIVE,
+    (f"{_SCTP}/rx/receiver.py", "Receiver._register: 1  ->  (2) (4)"): _NEGATIVE,
+    (
+        f"{_SCTP}/rx/receiver.py",
+        "Receiver._register: tsn > tracker.highest_tsn  ->  (tsn >= tracker.highest_tsn)",
+    ): "The highest TSN has arrived, so that it is not new.",
+    (
+        f"{_SCTP}/rx/receiver.py",
+        "Receiver._leave_deferred_reset: deferred is None or self.tracker.cumulative_tsn < deferred[0]"
+        "  ->  (self.tracker.cumulative_tsn < deferred[0])",
+    ): "It is called with a deferred reset; the types need the first operand.",
     (f"{_SCTP}/tx/outstanding.py", "Outstanding._lose: self.abandon(reliability)  ->  pass"): (
         "The transmitter abandons what is returned, and abandoning twice changes nothing."
     ),

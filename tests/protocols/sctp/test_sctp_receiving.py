@@ -743,3 +743,42 @@ def test_no_timer_runs_for_an_acknowledgement_that_is_due() -> None:
     receiver.receive_data(bytes(12) + chunk(12), 12)
     receiver.finish_batch(2.0)
     assert (receiver.ack_due, receiver.ack_deadline) == (False, 2.1)
+
+
+def test_an_empty_stream_tells_no_window() -> None:
+    receiver = make_receiver(buffer_size=40_000)
+    for tsn in range(10, 110):
+        receiver.receive_data(bytes(12) + chunk(tsn, ssn=tsn - 9), 12)
+    receiver.take_sack()
+    # What waited for its turn is dropped, and makes room.
+    assert receiver.request_reset(109, (1,))
+    assert receiver.window == 40_000
+    assert receiver.take_message(1) is None
+    assert not receiver.ack_due
+
+
+@pytest.mark.parametrize("contradictions", [1, 2])
+def test_what_was_held_back_may_be_a_violation(contradictions: int) -> None:
+    receiver = make_receiver()
+    assert not receiver.request_reset(10, (1,))
+    for number in range(contradictions):
+        for offset, ssn in enumerate((0, 1)):
+            tsn = 11 + 10 * number + offset
+            receiver.receive_data(bytes(12) + chunk(tsn, (BEGIN, END)[offset], ssn=ssn), 12)
+    assert receiver.violation is None
+    receiver.receive_data(bytes(12) + chunk(10, stream=2), 12)
+    receiver.finish_batch(0.0)
+    assert receiver.violation is not None
+    assert receiver.violation.value.endswith(b"TSNs 11 to 11")
+
+
+def test_each_chunk_that_is_dropped_counts_once() -> None:
+    receiver = make_receiver(buffer_size=1000)
+    for _ in range(3):
+        receiver.receive_data(bytes(12) + chunk(10), 12)
+    assert receiver.dropped == {"duplicate or out of the window": 2}
+    for tsn in range(11, 40):
+        receiver.receive_data(bytes(12) + chunk(tsn, ssn=tsn - 10), 12)
+    taken = receiver.chunks_received
+    assert receiver.dropped == {"duplicate or out of the window": 2, "receive buffer full": 30 - taken}
+    assert receiver.tracker.cumulative_tsn == 9 + taken
