@@ -13,7 +13,7 @@ from tests.strategies.ice_peer import (
     tell_candidates,
 )
 from trio_rtc.protocols._contract import Address, Datagram
-from trio_rtc.protocols.ice import Agent, IceRole, SelectedPairChanged, StateChanged
+from trio_rtc.protocols.ice import Agent, Candidate, IceRole, SelectedPairChanged, StateChanged
 from trio_rtc.protocols.stun import Message, MessageClass
 
 CONTROLLING, CONTROLLED = IceRole.CONTROLLING, IceRole.CONTROLLED
@@ -215,10 +215,12 @@ def test_the_end_of_consent_leaves_a_pair_that_was_answered_later() -> None:
     first, second = agent.pairs
     assert second.answered_at > first.answered_at
     ends = first.answered_at + 30
-    run(peer, 16.0, ends, nobody)
+    host, port = CAROL
+    agent.add_remote_candidate(Candidate.parse(f"candidate:7 1 udp 7 {host} {port} typ host"), 16.0)
+    (check,) = [each for _, each, _ in run(peer, 16.0, ends, nobody) if each.remote == CAROL][-1:]
     agent.handle_timer(ends)
     assert changes(agent) == ["disconnected", BOB_AGAIN]
-    assert (first.state, second.state) == ("failed", "succeeded")
+    assert [pair.state for pair in agent.pairs] == ["failed", "succeeded", "in-progress"]
     nominations = [
         each
         for each in agent.datagrams_to_send(ends)
@@ -226,6 +228,9 @@ def test_the_end_of_consent_leaves_a_pair_that_was_answered_later() -> None:
     ]
     peer.answer(nominations[-1], ends + 0.1)
     assert second.nominated
+    # What is in flight goes on.
+    peer.answer(check, ends + 0.2)
+    assert agent.pairs[2].state == "succeeded"
     assert changes(agent) == ["connected"]
 
 
