@@ -406,12 +406,15 @@ async def test_a_socket_that_is_not_the_routes_leaves_the_route() -> None:
 
 async def test_closing_ends_the_layer_above_and_nothing_leaves_any_more() -> None:
     async with running_ice() as running:
+        media = Inbox[Arrived]()
+        running.ice.set_rtp_inbox(media)
         await running.ice.close()
         await running.ice.close()
         running.ice.wake()
         await running.settle()
-        with pytest.raises(trio.EndOfChannel):
-            await running.upper.take()
+        for upper in (running.upper, media):
+            with pytest.raises(trio.EndOfChannel):
+                await upper.take()
         assert [event for event in running.told if isinstance(event, Closed)] == [Closed()]
         running.socket.sent.clear()
         running.arrive(b"\x00stun", b"\x17data")
