@@ -28,6 +28,7 @@ class NarrowSocket(socket.socket):
         source: Where what it receives claims to come from.
         ancillary: What the kernel says of each datagram, in turn; of those beyond the same as of the last.
         reads: How often it was read, also in vain.
+        failures: What the next calls that read raise.
     """
 
     def __init__(self, end: socket.socket) -> None:
@@ -36,6 +37,12 @@ class NarrowSocket(socket.socket):
         self.source: tuple[object, ...] = ("10.0.0.2", 7)
         self.ancillary: list[list[tuple[int, int, bytes]]] = [[]]
         self.reads = 0
+        self.failures: list[OSError] = []
+
+    def _count_read(self) -> None:
+        self.reads += 1
+        if self.failures:
+            raise self.failures.pop(0)
 
     def sendto(self, data: bytes, destination: tuple[object, ...]) -> int:  # type: ignore[override]
         count = self.send(data)
@@ -43,14 +50,14 @@ class NarrowSocket(socket.socket):
         return count
 
     def recvfrom_into(self, buffer: Any, size: int = 0, flags: int = 0) -> tuple[int, tuple[object, ...]]:
-        self.reads += 1
+        self._count_read()
         return self.recv_into(buffer, size, flags), self.source
 
     def recvmsg_into(
         self, buffers: Iterable[Any], ancillary_size: int = 0, flags: int = 0
     ) -> tuple[int, list[tuple[int, int, bytes]], int, tuple[object, ...]]:
         (buffer,) = buffers
-        self.reads += 1
+        self._count_read()
         length = self.recv_into(buffer, 0, flags)
         ancillary = self.ancillary.pop(0) if len(self.ancillary) > 1 else self.ancillary[0]
         return length, ancillary, 0, self.source

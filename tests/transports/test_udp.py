@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import itertools
+import logging
 import os
 import socket
 import struct
@@ -258,6 +259,20 @@ async def test_where_the_kernel_tells_nothing_to_be_believed_now_is_when_it_came
         assert len(datagram_socket.arrivals) == (1 if sys.platform.startswith("linux") else 0)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel notes no arrivals")
+async def test_a_datagram_came_when_the_kernel_says_so() -> None:
+    """Here half a second ago, on a socket without segmentation. The two clocks are read one after the other."""
+    async with narrow_socket() as (narrow, datagram_socket, far_end):
+        datagram_socket.keep_arrivals()
+        far_end.send(b"with a time")
+        stamp = struct.pack("@ll", *stamp_of(time.time() - 0.5))
+        narrow.ancillary = [[(socket.SOL_SOCKET, 35, stamp)]]
+        before = trio.current_time()
+        await receive(datagram_socket, 1)
+        (at,) = datagram_socket.arrivals
+        assert before - 0.6 < at < trio.current_time() - 0.4
+
+
 @example([None, 2, 1])
 @example([3, None, 2, None])
 @example([1, 2, 3, None])
@@ -369,6 +384,24 @@ async def test_a_peer_that_does_not_listen_is_no_error(host: str) -> None:
         assert sender.send_nowait(numbered(3), absent.local_address)
         receiver.send_nowait([b"still here"], sender.local_address)
         assert await receive(sender, 1) == [(receiver.local_address, b"still here")]
+
+
+@pytest.mark.parametrize("keeps_arrivals", [False, True])
+async def test_a_failure_of_an_earlier_send_is_logged_and_delays_nothing(
+    keeps_arrivals: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The system tells of ICMP errors when the socket is read."""
+    caplog.set_level(logging.DEBUG, "trio_rtc.udp")
+    async with narrow_socket() as (narrow, receiver, far_end):
+        if keeps_arrivals:
+            receiver.keep_arrivals()
+        far_end.send(b"first")
+        far_end.send(b"second")
+        narrow.failures = [OSError(errno.EHOSTUNREACH, "no route")]
+        assert await receive(receiver, 2) == [(REMOTE, b"first"), (REMOTE, b"second")]
+        assert [record.getMessage() for record in caplog.records] == [
+            "receiving on Address(host='10.0.0.1', port=5) failed: [Errno 113] no route"
+        ]
 
 
 # -- kernels without segmentation --------------------------------------------------------------------------------
