@@ -208,6 +208,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "The default of a protocol is for type checkers only: each network has its own.",
     (
         "trio_rtc/transports/udp.py",
+        "SystemDatagramSocket._receive_one: 0.0  ->  (1.0)",
+    ): "Where arrivals are kept, _receive_joined is called in its place.",
+    (
+        "trio_rtc/transports/udp.py",
         "module: 64  ->  (65) (2)",
     ): "Both control messages together take 56 bytes.",
     (

@@ -366,6 +366,18 @@ async def test_where_datagrams_come_singly_it_is_tried_every_fourth_time(keeps_a
         assert [await reads_for(2), await reads_for(1), await reads_for(1)] == [3, 2, 1]
 
 
+async def test_behind_a_run_that_was_joined_it_is_tried_at_once_whether_there_is_more() -> None:
+    async with narrow_socket() as (narrow, receiver, far_end):
+        receiver.keep_arrivals()
+        joined = (17, 104, (4).to_bytes(4, sys.byteorder))
+        narrow.ancillary = [[], [joined], []]
+        far_end.send(b"alone")
+        assert await receiver.receive_batch() == [(REMOTE, [b"alone"])]
+        far_end.send(b"111122")
+        far_end.send(b"3333")
+        assert await receiver.receive_batch() == [(REMOTE, [b"1111", b"22", b"3333"])]
+
+
 async def test_a_batch_is_bounded() -> None:
     async with open_sockets("127.0.0.1") as [sender, receiver]:
         for packet in numbered(150):
