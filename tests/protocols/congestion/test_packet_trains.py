@@ -1,7 +1,5 @@
 """Whether trains of packets are spread by a bottleneck."""
 
-import math
-
 import pytest
 
 from trio_rtc.protocols.congestion import BandwidthEstimator, CongestionOptions
@@ -12,58 +10,102 @@ SIZE = 1250  # 10,000 bits
 INTERVAL = 1 / 30
 
 
-def trains(count: int, *, packets: int = 3, sent: float = 0.004, arriving: float = 0.004) -> PacketTrains:
-    """Return the measurement after frames, whose packets are sent and arrive at intervals."""
-    measured = PacketTrains(CongestionOptions())
-    for frame in range(count):
+TARGET = 1e6
+
+
+def add_trains(
+    trains: PacketTrains,
+    frames: range,
+    *,
+    packets: int = 3,
+    sent: float = 0.004,
+    arriving: float = 0.004,
+    target: float = TARGET,
+) -> None:
+    """Add frames, whose packets are sent and arrive at intervals: at 2.5 Mbit/s, unless they are said."""
+    for frame in frames:
         for index in range(packets):
             begin = frame * INTERVAL
-            measured.add(
-                [ReceivedPacket(0, begin + index * sent, 7.0 + begin + index * arriving, SIZE, None)]
-            )
-    return measured
+            packet = ReceivedPacket(0, begin + index * sent, 7.0 + begin + index * arriving, SIZE, None)
+            trains.add([packet], target)
 
 
-@pytest.mark.parametrize(("arriving", "bitrate"), [(0.004, 2.5e6), (0.016, 625e3), (0.0001, math.inf)])
-def test_the_rate_is_that_of_the_arrivals(arriving: float, bitrate: float) -> None:
-    assert trains(10, arriving=arriving).bitrate == pytest.approx(bitrate)
+@pytest.fixture
+def trains() -> PacketTrains:
+    return PacketTrains(CongestionOptions())
 
 
-def test_four_complete_trains_are_enough() -> None:
-    assert trains(4).bitrate is None  # the last one may go on
-    assert trains(5).bitrate == pytest.approx(2.5e6)
+@pytest.fixture
+def spread(trains: PacketTrains) -> PacketTrains:
+    """Trains on a path that has no room."""
+    add_trains(trains, range(10), arriving=0.016)
+    return trains
 
 
-def test_pairs_and_packets_far_apart_are_no_trains() -> None:
-    assert trains(50, packets=2).bitrate is None
-    assert trains(50, sent=0.0101).bitrate is None
+def test_room_is_taken_for_granted_until_four_trains_are_complete(trains: PacketTrains) -> None:
+    assert trains.have_room
+    add_trains(trains, range(4), arriving=0.016)
+    assert trains.have_room  # the last one may go on
+    add_trains(trains, range(4, 5), arriving=0.016)
+    assert not trains.have_room
 
 
-def test_overtaken_packets_do_not_count() -> None:
-    measured = trains(10)
-    late = ReceivedPacket(0, 0.0, 20.0, SIZE, None)
-    measured.add([late])
-    measured.add([ReceivedPacket(0, 10 * INTERVAL, 7.0 + 10 * INTERVAL, SIZE, None)])
-    assert measured.bitrate == pytest.approx(2.5e6)
+@pytest.mark.parametrize(
+    ("arriving", "target", "room"),
+    [(0.016, 352e3, True), (0.016, 362e3, False), (0.0001, 1e9, True)],
+    ids=["625 kbit/s", "not quite enough", "at once"],
+)
+def test_room_is_a_rate_of_arrival_of_1_75_times_the_target(
+    trains: PacketTrains, arriving: float, target: float, room: bool
+) -> None:
+    add_trains(trains, range(10), arriving=arriving, target=target)
+    assert trains.have_room == room
 
 
-def test_the_last_trains_decide() -> None:
-    measured = trains(40, arriving=0.016)
-    for frame in range(100, 110):
-        for index in range(3):
-            at = frame * INTERVAL + index * 0.004
-            measured.add([ReceivedPacket(0, at, 7.0 + at, SIZE, None)])
-    assert measured.bitrate == pytest.approx(2.5e6)
+def test_spread_trains_are_outnumbered_by_others(spread: PacketTrains) -> None:
+    add_trains(spread, range(10, 19))
+    assert not spread.have_room
+    add_trains(spread, range(19, 21))
+    assert spread.have_room
 
 
-@pytest.mark.parametrize(("seconds", "bitrate"), [(1.9, 2.5e6), (2.2, None)])
-def test_trains_are_forgotten_when_no_others_are_sent(seconds: float, bitrate: float | None) -> None:
+def test_the_last_sixteen_trains_decide(trains: PacketTrains) -> None:
+    add_trains(trains, range(40), arriving=0.016)
+    add_trains(trains, range(40, 51))
+    assert trains.have_room
+
+
+@pytest.mark.parametrize(("arriving", "room"), [(0.004, True), (0.006, False)])
+def test_trains_that_were_sent_slowly_count_where_they_are_spread(
+    trains: PacketTrains, arriving: float, room: bool
+) -> None:
+    """Sent at 2.5 Mbit/s for a target of 2, they cannot arrive at 3.5: only what is slower says anything."""
+    add_trains(trains, range(10), arriving=arriving, target=2e6)
+    assert trains.have_room == room
+
+
+@pytest.mark.parametrize(("packets", "sent"), [(2, 0.004), (3, 0.0101)])
+def test_pairs_and_packets_far_apart_are_no_trains(spread: PacketTrains, packets: int, sent: float) -> None:
+    add_trains(spread, range(10, 60), packets=packets, sent=sent, arriving=0.0)
+    assert not spread.have_room
+
+
+def test_overtaken_packets_do_not_count(trains: PacketTrains) -> None:
+    add_trains(trains, range(10))
+    trains.add([ReceivedPacket(0, 0.0, 20.0, SIZE, None)], TARGET)
+    add_trains(trains, range(10, 11))
+    assert trains.have_room
+
+
+@pytest.mark.parametrize(("seconds", "room"), [(1.9, True), (2.2, False)])
+@pytest.mark.parametrize("first", [0, 10], ids=["none yet", "ten"])
+def test_trains_are_forgotten_when_no_others_are_sent(
+    trains: PacketTrains, first: int, seconds: float, room: bool
+) -> None:
     """Frames of one packet say nothing of the path, which may have changed."""
-    measured = trains(10)
-    for frame in range(10, 10 + round(seconds / INTERVAL)):
-        at = frame * INTERVAL
-        measured.add([ReceivedPacket(0, at, 7.0 + at, SIZE, None)])
-    assert measured.bitrate == (None if bitrate is None else pytest.approx(bitrate))
+    add_trains(trains, range(first))
+    add_trains(trains, range(first, first + round(seconds / INTERVAL)), packets=1)
+    assert trains.have_room == room
 
 
 @pytest.mark.parametrize(("arriving", "limited"), [(0.004, False), (0.016, True)])

@@ -205,10 +205,7 @@ class BandwidthEstimator:
         Not where the application's maximum limits the target, nor where trains of packets arrive much faster: jitter
         and loss limit the target there, and not the capacity.
         """
-        if self._available > self._max:
-            return False
-        arriving = self._trains.bitrate
-        return arriving is None or arriving < self._options.train_headroom * self._target
+        return self._available <= self._max and not self._trains.have_room
 
     @property
     def round_trip_time(self) -> float | None:
@@ -270,7 +267,7 @@ class BandwidthEstimator:
         if feedback.gap:
             self._acknowledged.interrupted()
         self._acknowledged.received(feedback.received)
-        self._trains.add(feedback.received)
+        self._trains.add(feedback.received, self._target)
         for packet in feedback.received:
             if packet.probe_cluster is not None:
                 self._results.received(packet)

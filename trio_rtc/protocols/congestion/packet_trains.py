@@ -1,7 +1,8 @@
-"""The rate at which packets that are sent close together arrive: packet-train dispersion.
+"""Whether packets that are sent close together arrive as close: packet-train dispersion.
 
 A bottleneck spreads a train of packets to its own rate. Where trains arrive as fast as they were sent, although that is
-much faster than the target, the path has room for a burst, and the pacer needs not spread a video frame.
+much faster than the target, the path has room for a burst, and the pacer needs not spread a video frame. A train that
+is sent slower than that, and not spread, says nothing: the pacer may have had a lower target.
 """
 
 import math
@@ -14,52 +15,60 @@ from .sent_packets import ReceivedPacket
 
 _MIN_PACKETS = 3
 _MIN_TRAINS = 4
+_SPREAD = 1.25  # times as long at the arrival as when it was sent
 _SHORTEST = 0.00025  # the resolution of transport-wide feedback: what takes less time arrives at once
 
 
 class PacketTrains:
-    """Measures the arrival rate of the last trains.
+    """Compares the arrival rate of the last trains with the target.
 
     A train has at least three packets, each sent at most ``train_gap`` after the one before. Packets that are overtaken
-    do not count. Where nothing is sent in trains for ``train_memory``, as at low bitrates, the measurement is dropped.
+    do not count. Where nothing is sent in trains for ``train_memory``, as at low bitrates, the trains are forgotten.
 
     Attributes:
-        bitrate: The median over the last ``trains``, in bits a second, infinite if most arrived at once. ``None``
-            before there are enough.
+        have_room: Whether the path has room for bursts: the median rate of the last ``trains`` is ``train_headroom``
+            times the target or more. Until that is known it is taken for granted, as libwebrtc always does, so that
+            the first keyframe is not spread; where trains were forgotten it is not.
     """
 
     def __init__(self, options: CongestionOptions) -> None:
         self._gap = options.train_gap
         self._memory = options.train_memory
+        self._headroom = options.train_headroom
         self._rates: deque[float] = deque(maxlen=options.trains)
         self._packets = 0
         self._bytes = 0
-        self._first_arrival = self._last_arrival = self._last_sent = self._measured_at = -math.inf
-        self.bitrate: float | None = None
+        self._first_arrival = self._last_arrival = self._first_sent = self._last_sent = -math.inf
+        self._measured_at = math.inf
+        self.have_room = True
 
-    def add(self, packets: Sequence[ReceivedPacket]) -> None:
-        """Add packets in the order of their arrival."""
+    def add(self, packets: Sequence[ReceivedPacket], target: float) -> None:
+        """Add packets in the order of their arrival; ``target`` is the present one in bits a second."""
         for packet in packets:
             if packet.send_time < self._last_sent:
                 continue
             if packet.send_time > self._last_sent + self._gap:
-                self._complete()
+                self._complete(target)
                 self._packets = self._bytes = 0
-                self._first_arrival = packet.arrival_time
+                self._measured_at = min(self._measured_at, packet.send_time)
+                self._first_sent, self._first_arrival = packet.send_time, packet.arrival_time
             else:
                 self._bytes += packet.size
             self._packets += 1
             self._last_sent = packet.send_time
             self._last_arrival = packet.arrival_time
 
-    def _complete(self) -> None:
+    def _complete(self, target: float) -> None:
         if self._packets < _MIN_PACKETS:
             if self._last_sent > self._measured_at + self._memory:
                 self._rates.clear()
-                self.bitrate = None
+                self.have_room = False
             return
         self._measured_at = self._last_sent
         duration = self._last_arrival - self._first_arrival
-        self._rates.append(8 * self._bytes / duration if duration >= _SHORTEST else math.inf)
-        if len(self._rates) >= _MIN_TRAINS:
-            self.bitrate = median(self._rates)
+        rate = 8 * self._bytes / duration if duration >= _SHORTEST else math.inf
+        needed = self._headroom * target
+        if rate >= needed or duration > _SPREAD * (self._last_sent - self._first_sent):
+            self._rates.append(rate)
+            if len(self._rates) >= _MIN_TRAINS:
+                self.have_room = median(self._rates) >= needed
