@@ -207,6 +207,19 @@ def test_a_probe_leaves_at_its_own_rate_and_is_told() -> None:
     assert [number for _, number in taken[5:]] == [None] * 3
 
 
+def test_sound_leaves_with_the_last_packet_of_a_probe() -> None:
+    pacer = filled(5)
+    pacer.add_probe(cluster(9_600_000.0))
+    now = 0.0
+    for _ in range(4):
+        assert pacer.take_due(now)
+        now = pacer.next_timer()
+    pacer.enqueue(10, 100, PacketKind.AUDIO, now)
+    pacer.enqueue(11, 100, PacketKind.AUDIO, now)
+    assert pacer.take_due(now) == [10, 11]
+    assert pacer.next_timer() > now
+
+
 def test_a_probe_asks_for_padding_when_nothing_waits() -> None:
     pacer: Pacer[int] = Pacer(OPTIONS)
     pacer.add_probe(cluster(4_800_000.0))

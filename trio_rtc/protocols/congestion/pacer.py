@@ -238,6 +238,9 @@ class Pacer(Generic[ItemT]):
             probe.packets += 1
         if probe.complete():
             self._probe = None
+            audio = self._queues[PacketKind.AUDIO]
+            while audio:  # it never waits, and is of this cluster as it leaves with it
+                items.append(self._pop(audio, probe.cluster.bitrate))
             # The probe was the burst: the next packets leave when it is over.
             self._free_at = max(probe.due(), now + _PROBE_STEP) + max(self._burst - _STEP, 0.0)
         return items
