@@ -209,7 +209,7 @@ def test_a_probe_leaves_at_its_own_rate_and_is_told() -> None:
 
 def test_sound_leaves_with_the_last_packet_of_a_probe() -> None:
     pacer = filled(5)
-    pacer.add_probe(cluster(9_600_000.0))
+    pacer.add_probe(cluster(9_600_000.0, size=4800))
     now = 0.0
     for _ in range(4):
         assert pacer.take_due(now)
