@@ -150,15 +150,19 @@ def test_feedback_that_is_lost_for_seconds_lowers_the_target_and_comes_back() ->
 
 
 def test_cross_traffic_gets_its_part_and_leaves_it_again() -> None:
-    simulation = Simulation()
-    rng = random.Random(1)
-    link = Link(simulation, LinkShape([(0.0, 4 * MEGABIT)]), rng)
-    CrossTraffic(simulation, link, 2 * MEGABIT, 10.0, 25.0)
-    flow = Flow(simulation, link, rng)
-    simulation.run(45.0)
-    assert 0.8 * 2 * MEGABIT <= mean(flow.target_between(15.0, 25.0)) <= 2.2 * MEGABIT
-    assert percentile(queue_between(link, 15.0, 25.0), 0.95) < 0.1
-    assert_uses(flow, 35.0, 45.0, 4 * MEGABIT)
+    """Of all calls together, since the highest twentieth of one call's queues depends on a probe or two."""
+    queues: list[float] = []
+    for seed in range(1, 5):
+        simulation = Simulation()
+        rng = random.Random(seed)
+        link = Link(simulation, LinkShape([(0.0, 4 * MEGABIT)]), rng)
+        CrossTraffic(simulation, link, 2 * MEGABIT, 10.0, 25.0)
+        flow = Flow(simulation, link, rng)
+        simulation.run(45.0)
+        assert 0.8 * 2 * MEGABIT <= mean(flow.target_between(15.0, 25.0)) <= 2.2 * MEGABIT
+        queues += queue_between(link, 15.0, 25.0)
+        assert_uses(flow, 35.0, 45.0, 4 * MEGABIT)
+    assert percentile(queues, 0.95) < 0.1
 
 
 def test_two_flows_share_a_link() -> None:
