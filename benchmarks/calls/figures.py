@@ -82,7 +82,9 @@ class Figures:
         longest_gap: The longest time between two frames, in seconds.
         frames_per_second: Frames that the application got.
         jitter_buffer: Milliseconds a frame spent in the video jitter buffer on average.
-        jitter_buffer_after: Likewise, two seconds after the bulk transfer.
+        jitter_buffer_minimum: Milliseconds that the receiver aims at because of the network, without what the video
+            waits for its audio; decoding and rendering included.
+        jitter_buffer_after: The first of them, from two seconds after the bulk transfer.
         qp: Average quantizer of the last part.
         height: Lines of the last frames.
         concealed: Per cent of the audio samples that were concealed.
@@ -101,6 +103,7 @@ class Figures:
     longest_gap: float
     frames_per_second: float
     jitter_buffer: float | None
+    jitter_buffer_minimum: float | None
     jitter_buffer_after: float | None
     qp: float | None
     height: float | None
@@ -131,6 +134,7 @@ def figures_of(recording: Recording) -> Figures:
         longest_gap=longest_gap(arrivals, end),
         frames_per_second=len(measured) / (end - WARM_UP),
         jitter_buffer=_jitter_buffer(_at(moments, WARM_UP), moments[-1]),
+        jitter_buffer_minimum=_jitter_buffer(_at(moments, WARM_UP), moments[-1], "jitterBufferMinimumDelay"),
         jitter_buffer_after=None
         if bulk is None
         else _jitter_buffer(_at(moments, bulk.end + SETTLING), moments[-1]),
@@ -203,10 +207,8 @@ def _ratio(first: dict[str, Any], last: dict[str, Any], dividend: str, divisor: 
     return float(last[dividend] - first.get(dividend, 0)) / count if count > 0 else None
 
 
-def _jitter_buffer(first: Moment, last: Moment) -> float | None:
-    ratio = _ratio(
-        _video(first.received), _video(last.received), "jitterBufferDelay", "jitterBufferEmittedCount"
-    )
+def _jitter_buffer(first: Moment, last: Moment, delay: str = "jitterBufferDelay") -> float | None:
+    ratio = _ratio(_video(first.received), _video(last.received), delay, "jitterBufferEmittedCount")
     return None if ratio is None else 1000 * ratio
 
 

@@ -16,6 +16,7 @@ _COLUMNS = {
     "longest_gap": ("longest gap, s", "{:.2f}"),
     "frames_per_second": ("frames/s", "{:.1f}"),
     "jitter_buffer": ("jitter buffer, ms", "{:.0f}"),
+    "jitter_buffer_minimum": ("for the network, ms", "{:.0f}"),
     "jitter_buffer_after": ("after bulk, ms", "{:.0f}"),
     "qp": ("QP", "{:.0f}"),
     "height": ("lines", "{:.0f}"),
