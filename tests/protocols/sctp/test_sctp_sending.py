@@ -927,3 +927,187 @@ def test_coalescing_rule() -> None:
     assert coalescing.deadline(1000) == -math.inf
     coalescing.received = True
     assert coalescing.deadline(1) == -math.inf
+
+
+@pytest.mark.parametrize(("count", "reports"), [(2, 1), (3, 2), (4, 3), (5, 3), (9, 3)])
+@pytest.mark.parametrize("early", [True, False])
+def test_how_many_reports_make_a_loss(count: int, reports: int, early: bool) -> None:
+    """Three, or when no new data can be sent, as many as the chunks above the hole can bring (RFC 5827)."""
+    needed = reports if early else 3
+    made = outstanding(count)
+    for number in range(1, min(needed, count - 1) + 1):
+        newly = made.acknowledge_ahead([(2, 1 + number)])
+        lost, abandoned = made.report_missing(newly, 1 + number, 0.0, early=early)
+        assert lost is (number == needed)
+        assert abandoned == []
+
+
+def sender_with_packets(count: int) -> tuple[Transmitter, SendQueue]:
+    """Return a transmitter that has sent full packets with the TSNs from 1 on at the time 0."""
+    transmitter, queue = make_transmitter()
+    transmitter.congestion.congestion_window = 1 << 20
+    queue.push(1, 51, bytes(count * PAYLOAD), True, None)
+    assert fill(transmitter) == count
+    return transmitter, queue
+
+
+def test_t3_is_restarted_when_the_cumulative_tsn_moves_and_by_the_first_retransmission() -> None:
+    """RFC 9260 section 6.3.2, R3 and section 7.2.4, step 4."""
+    transmitter, queue = sender_with_packets(9)
+    assert transmitter.t3_deadline == 0.5
+    transmitter.handle_sack(Sack(0, 1_000_000, ((3, 3),)), 0.1)
+    assert transmitter.t3_deadline == 0.5, "gap blocks do not restart it"
+    transmitter.handle_sack(Sack(1, 1_000_000, ((2, 2),)), 0.2)
+    restarted = transmitter.t3_deadline
+    assert restarted == pytest.approx(0.2 + transmitter.timeout.value)
+    transmitter.handle_sack(Sack(1, 1_000_000, ((2, 6),)), 0.3)
+    assert transmitter.outstanding.lost == {2}
+    assert transmitter.t3_deadline == restarted
+    fill(transmitter, 0.35)
+    assert transmitter.t3_deadline == pytest.approx(0.35 + transmitter.timeout.value)
+    queue.push(1, 51, bytes(10), True, None)
+    fill(transmitter, 0.4)
+    assert transmitter.t3_deadline == pytest.approx(0.35 + transmitter.timeout.value)
+    transmitter.handle_sack(Sack(transmitter.outstanding.next_tsn - 1, 1_000_000), 0.5)
+    assert transmitter.t3_deadline == math.inf
+
+
+@pytest.mark.parametrize("first_lost", [True, False])
+def test_only_the_retransmission_of_the_first_outstanding_chunk_restarts_t3(first_lost: bool) -> None:
+    transmitter, _ = sender_with_packets(9)
+    gaps = ((2, 9),) if first_lost else ((1, 3), (5, 9))
+    transmitter.handle_sack(Sack(0, 1_000_000, gaps), 0.1)
+    assert transmitter.outstanding.lost == {1 if first_lost else 4}
+    fill(transmitter, 0.2)
+    value = transmitter.timeout.value
+    assert transmitter.t3_deadline == (pytest.approx(0.2 + value) if first_lost else 0.5)
+
+
+def test_a_round_trip_is_measured_by_a_gap_block() -> None:
+    transmitter, queue = make_transmitter()
+    for _ in range(3):
+        queue.push(1, 51, bytes(PAYLOAD), True, None)
+    parts: list[bytes] = []
+    transmitter.fill_packet(parts, 2 * SPACE, 0.0, True)
+    assert len(parts) == 2
+    fill(transmitter, 0.05)
+    # The last chunk of the first packets is timed.
+    transmitter.handle_sack(Sack(0, 1_000_000, ((3, 3),)), 0.1)
+    assert transmitter.timeout.smoothed is None
+    transmitter.handle_sack(Sack(0, 1_000_000, ((2, 3),)), 0.15)
+    assert transmitter.timeout.smoothed == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(
+    ("cumulative", "window", "errors"), [(0, 1000, 1), (0, 1, 1), (0, 0, 0), (1, 1000, 0), (1, 0, 0)]
+)
+def test_what_ends_the_count_of_time_outs(cumulative: int, window: int, errors: int) -> None:
+    """What acknowledges data, and a closed window (RFC 9260 section 6.1, rule A)."""
+    transmitter, _ = sender_with_packets(3)
+    transmitter.handle_timer(0.5)
+    fill(transmitter, 0.5)
+    assert transmitter.errors == 1
+    transmitter.handle_sack(Sack(cumulative, window), 0.6)
+    assert transmitter.errors == errors
+    assert transmitter.advertised_window == window
+
+
+@pytest.mark.parametrize(("expires_at", "sent"), [(0.5, False), (0.51, True)])
+def test_a_lifetime_that_ends_before_a_retransmission(expires_at: float, sent: bool) -> None:
+    transmitter, queue = make_transmitter()
+    reliability = limits(1, ordered=True, max_retransmits=None, expires_at=expires_at)
+    queue.push(1, 51, bytes(10), True, reliability)
+    queue.push(1, 51, bytes(10), True, None)
+    assert fill(transmitter) == 1
+    transmitter.handle_timer(transmitter.t3_deadline)
+    fill(transmitter, 0.5)
+    assert transmitter.chunks_retransmitted == 1 + sent
+    assert transmitter.outstanding.messages_abandoned == (not sent)
+    assert transmitter.forward_pending is not sent
+
+
+@pytest.mark.parametrize(("expires_at", "sent"), [(0.6, False), (0.61, True)])
+def test_a_lifetime_that_ends_while_a_retransmission_waits(expires_at: float, sent: bool) -> None:
+    transmitter, queue = make_transmitter()
+    reliability = limits(1, ordered=True, max_retransmits=None, expires_at=expires_at)
+    queue.push(1, 51, bytes(10), True, reliability)
+    assert fill(transmitter) == 1
+    transmitter.handle_timer(0.5)
+    assert transmitter.outstanding.lost == {1}
+    assert fill(transmitter, 0.6) == sent
+    assert transmitter.outstanding.messages_abandoned == (not sent)
+    assert transmitter.forward_pending is not sent
+    assert transmitter.outstanding.flight == (28 if sent else 0)
+
+
+@pytest.mark.parametrize(("silence", "window"), [(1.0, 20), (1.01, 10), (1.99, 10), (2.0, 5), (50.0, 4)])
+def test_the_window_after_silence(silence: float, window: int) -> None:
+    """Halved for each whole time-out in which nothing was sent, once there was more than one."""
+    transmitter, queue = make_transmitter()
+    transmitter.timeout.value = 1.0
+    queue.push(1, 51, bytes(PAYLOAD), True, None)
+    fill(transmitter, 10.0)
+    transmitter.handle_sack(Sack(1, 1_000_000), 10.0)
+    transmitter.timeout.value = 1.0
+    transmitter.congestion.congestion_window = 20 * SPACE
+    queue.push(1, 51, bytes(PAYLOAD), True, None)
+    fill(transmitter, 10.0 + silence)
+    assert transmitter.congestion.congestion_window == window * SPACE
+
+
+def test_a_timer_that_is_not_due_does_nothing() -> None:
+    transmitter, queue = sender_with_packets(2)
+    before = transmitter.timeout.value
+    transmitter.handle_timer(0.499)
+    assert (transmitter.errors, transmitter.timeout.value, transmitter.outstanding.lost) == (0, before, set())
+    transmitter.handle_timer(0.5)
+    assert (transmitter.errors, transmitter.outstanding.lost) == (1, {1, 2})
+    assert transmitter.t3_deadline == 0.5 + 2 * before
+    # Nothing is in flight, so that the next time-out finds no loss; it doubles all the same.
+    threshold = transmitter.congestion.slow_start_threshold
+    transmitter.handle_timer(1.5)
+    assert (transmitter.errors, transmitter.t3_deadline) == (2, 1.5 + 4 * before)
+    assert transmitter.congestion.slow_start_threshold == threshold
+    assert queue.total == 0
+
+
+def test_a_window_probe_that_finds_an_empty_queue_sends_nothing() -> None:
+    transmitter, queue = make_transmitter(window=0)
+    reliability = limits(1, ordered=True, max_retransmits=None, expires_at=0.2)
+    queue.push(1, 51, bytes(10), True, reliability)
+    transmitter.arm_window_probe(0.0)
+    assert fill(transmitter, 0.3) == 0
+    transmitter.handle_timer(0.5)
+    assert fill(transmitter, 0.5) == 0
+    assert transmitter.t3_deadline == math.inf
+    assert transmitter.errors == 0
+    assert transmitter.timeout.value == 1.0
+
+
+def test_a_restored_path_moves_no_timer_that_is_due_before() -> None:
+    transmitter, _ = sender_with_packets(2)
+    transmitter.path_restored(0.1)
+    assert transmitter.t3_deadline == 0.5
+    transmitter.handle_timer(0.5)
+    assert transmitter.t3_deadline == 1.5
+    transmitter.path_restored(2.0)
+    assert transmitter.t3_deadline == 1.5
+    transmitter.path_restored(1.0)
+    assert transmitter.t3_deadline == 1.0
+    assert transmitter.timeout.value == 0.5
+
+
+def test_gap_blocks_count_all_that_they_report_in_fast_recovery() -> None:
+    """RFC 9260 section 7.2.4: each SACK that moves the cumulative TSN reports every hole below its highest TSN."""
+    transmitter, queue = sender_with_packets(20)
+    transmitter.handle_sack(Sack(0, 1_000_000, ((2, 4), (6, 9))), 0.1)
+    assert transmitter.outstanding.lost == {1, 5}
+    assert queue.total == 0
+    transmitter, queue = sender_with_packets(20)
+    queue.push(1, 51, bytes(PAYLOAD), True, None)
+    transmitter.congestion.congestion_window = 1000
+    transmitter.handle_sack(Sack(0, 1_000_000, ((2, 4), (6, 6), (8, 8))), 0.1)
+    assert transmitter.outstanding.lost == {1}
+    # No news but the cumulative TSN: the holes are reported once more each time.
+    transmitter.handle_sack(Sack(1, 1_000_000, ((1, 3), (5, 5), (7, 7))), 0.2)
+    assert transmitter.outstanding.lost == {5}
