@@ -86,6 +86,7 @@ async def test_an_association_that_ends_closes_a_few_channels_on_each_turn(
         # The end of DTLS comes in the same step as that of the association, and each lets a few of them close.
         assert sum(ends.turns) == COUNT
         assert max(ends.turns) <= 3 * CLOSED_AT_ONCE
+        assert {turn % CLOSED_AT_ONCE for turn in ends.turns[:-1]} == {0}
         assert peers.bob.sctp is not None
         assert peers.bob.sctp.state == "closed"
 

@@ -34,6 +34,7 @@ TARGETS = {
         *(f"trio_rtc/{name}.py" for name in ("channel_stream", "channel_table")),
     ),
 }
+_OWN_TRANSPORT = "test_data_channels_have_a_transport_of_their_own"
 _OTHER_LOOPS = "test_asyncio_is_told_that_trio_is_needed"
 TESTS = {
     **{name: (f"tests/protocols/{name}",) for name in ("dtls", "sctp", "stun", "srtp")},
@@ -51,7 +52,10 @@ TESTS = {
         *("tests/api/test_channels_before_and_after.py", "tests/scenarios/test_closed_unread_channels.py"),
         *("tests/scenarios/test_peer_closed.py", "tests/scenarios/test_slow_readers.py"),
         *("tests/scenarios/test_errors_in_the_application.py", "tests/scenarios/test_leaving_blocks.py"),
-        "tests/api/test_events_after_calls.py",
+        *(
+            "tests/api/test_events_after_calls.py",
+            "tests/scenarios/test_without_bundle.py::" + _OWN_TRANSPORT,
+        ),
     ),
 }
 SECONDS_PER_MUTANT = 60.0
