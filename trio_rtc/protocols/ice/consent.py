@@ -39,11 +39,10 @@ class Consent:
         self._heard = answered_at
         self._next_check = math.inf
         self.unanswered_since = math.inf
-        self.missed = False
         self.expires = math.inf
         self.renew(answered_at)
+        self.missed = disconnected
         if disconnected:
-            self.missed = True
             self._next_check = answered_at
 
     def renew(self, now: float) -> None:
