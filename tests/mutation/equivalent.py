@@ -8,6 +8,7 @@ _ADJACENT = "A fragment that touches a gap, but does not overlap it, leaves the 
 _GENERAL_PATH = "The general path, to which this leaves the datagram, does the same in more time."
 _SET_FIRST = "Set at the beginning of each batch, before it is read."
 _NEGATIVE = "Any negative number says the same."
+_AHEAD = "What is acknowledged ahead is behind the first TSN, which is 0 at least."
 _NOTHING_QUEUED = "Without messages, no data is wanted: what is computed for it has no effect."
 _QUICK_TEST = "What fails the quick test is looked at by find_fault, with the same result: this saves time."
 _STREAM_FIRST = "A channel gets the transport when it opens, which is after it got its stream."
@@ -306,6 +307,38 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "Transmitter._fill_new: active and space >= _SMALLEST_CHUNK  ->  (active)",
     ): "The queue makes no chunk for less space: leaving the loop saves time.",
     (f"{_SCTP}/outbox.py", "Outbox._plan: 0  ->  (1)"): "No batch is as small as a byte.",
+    (
+        f"{_SCTP}/tx/transmitter.py",
+        "Transmitter.__init__: False  ->  (True)",
+    ): "Each loss sets it before it is read: a time-out to False, and fast recovery, which is none yet, to True.",
+    (
+        f"{_SCTP}/tx/transmitter.py",
+        "Transmitter.__init__: 0  ->  (1) (5)",
+    ): "It is read only while a chunk is timed, and set with it.",
+    (
+        f"{_SCTP}/tx/transmitter.py",
+        "Transmitter.fill_packet: False  ->  (True)",
+    ): "A packet that nothing was put into ends the loop of the caller.",
+    (
+        f"{_SCTP}/tx/transmitter.py",
+        "Transmitter._fill_new: active and space >= _SMALLEST_CHUNK  ->  (space >= _SMALLEST_CHUNK)",
+    ): "The queue makes no chunk without a stream, which ends the loop: this saves a call.",
+    (
+        f"{_SCTP}/tx/transmitter.py",
+        "Transmitter._handle_gaps: 1  ->  (2) (2)",
+    ): _NEGATIVE,
+    (
+        f"{_SCTP}/tx/transmitter.py",
+        "Transmitter._handle_gaps: highest >= 0  ->  (highest > 0)",
+    ): _AHEAD,
+    (
+        f"{_SCTP}/tx/transmitter.py",
+        "Transmitter._handle_gaps: 0  ->  (1) (2)",
+    ): _AHEAD,
+    (
+        f"{_SCTP}/tx/transmitter.py",
+        "Transmitter.handle_timer: False  ->  (True)",
+    ): "After a time-out nothing is in flight, so that a retransmission may leave in any case.",
     (
         f"{_SCTP}/rx/reassembly.py",
         "_Run.__init__: False  ->  (True)",
