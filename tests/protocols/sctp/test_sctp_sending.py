@@ -1111,3 +1111,97 @@ def test_gap_blocks_count_all_that_they_report_in_fast_recovery() -> None:
     # No news but the cumulative TSN: the holes are reported once more each time.
     transmitter.handle_sack(Sack(1, 1_000_000, ((1, 3), (5, 5), (7, 7))), 0.2)
     assert transmitter.outstanding.lost == {5}
+
+
+def test_8192_chunks_are_outstanding_at_most() -> None:
+    transmitter, queue = make_transmitter()
+    transmitter.congestion.congestion_window = 1 << 30
+    for _ in range(8200):
+        queue.push(1, 51, b"data", True, None)
+    parts: list[bytes] = []
+    for _ in range(8200):
+        transmitter.fill_packet(parts, 20, 0.0, True)
+    assert len(parts) == 8192
+    assert not transmitter.can_send_new
+    transmitter.handle_sack(Sack(1, 1_000_000), 0.1)
+    assert transmitter.can_send_new
+
+
+def test_new_data_waits_until_all_that_was_lost_has_left() -> None:
+    transmitter, queue = make_transmitter()
+    for size in (12, PAYLOAD):
+        queue.push(1, 51, bytes(size), True, None)
+    assert fill(transmitter) == 2
+    transmitter.handle_timer(0.5)
+    queue.push(2, 51, b"new", True, None)
+    assert not transmitter.can_send_new
+    sizes = []
+    for _ in range(3):
+        parts: list[bytes] = []
+        transmitter.fill_packet(parts, SPACE, 0.5, True)
+        sizes.append([len(part) for part in parts])
+    # The window is one packet after a time-out, and both together are more.
+    assert sizes == [[28], [SPACE], []]
+
+
+@pytest.mark.parametrize(("window", "may_send"), [(0, False), (1, True)])
+def test_any_open_window_takes_a_packet_when_nothing_is_in_flight(window: int, may_send: bool) -> None:
+    transmitter, queue = make_transmitter(window=window)
+    queue.push(1, 51, bytes(PAYLOAD), True, None)
+    assert transmitter.can_send_new is may_send
+    assert fill(transmitter) == may_send
+
+
+def test_a_fast_retransmission_of_one_packet_leaves_whatever_the_window_is() -> None:
+    """RFC 9260 section 7.2.4, step 3."""
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(10 * PAYLOAD), True, None)
+    assert fill(transmitter) == 10
+    queue.push(1, 51, bytes(PAYLOAD), True, None)
+    transmitter.handle_sack(Sack(0, 1_000_000, ((3, 5),)), 0.1)
+    assert transmitter.outstanding.lost == {1, 2}
+    transmitter.congestion.congestion_window = SPACE
+    assert transmitter.outstanding.flight >= SPACE
+    assert transmitter.has_retransmission
+    assert transmitter.wants_packet(partial=True)
+    assert fill(transmitter, 0.1) == 1
+    assert not transmitter.has_retransmission
+    assert transmitter.outstanding.lost == {2}
+
+
+@pytest.mark.parametrize(
+    ("window", "messages", "chunks"),
+    [
+        # Of 100 bytes each, and 116 with the header: the window of the peer takes all that is queued...
+        *((1200, 10, [8, 2]), (116, 1, [1]), (1, 1, [1])),
+        # ... or full packets, until both the rest of a packet and of the queue are more than is left of it.
+        *((1050, 10, [8]), (1050, 50, [8]), (2100, 50, [8, 8]), (950, 9, [4]), (950, 50, [1])),
+        *((200, 10, [1]), (300, 10, [1])),
+    ],
+)
+def test_how_many_small_messages_the_peers_window_takes(
+    window: int, messages: int, chunks: list[int]
+) -> None:
+    transmitter, queue = make_transmitter(window=window)
+    for _ in range(messages):
+        queue.push(1, 51, bytes(100), True, None)
+    found = []
+    while True:
+        parts: list[bytes] = []
+        transmitter.fill_packet(parts, SPACE, 0.0, True)
+        if not parts:
+            break
+        found.append(len(parts))
+    assert found == chunks
+
+
+def test_a_probe_of_a_closed_window_is_one_chunk() -> None:
+    transmitter, queue = make_transmitter(window=0)
+    for _ in range(5):
+        queue.push(1, 51, bytes(100), True, None)
+    transmitter.arm_window_probe(0.0)
+    transmitter.handle_timer(0.5)
+    parts: list[bytes] = []
+    transmitter.fill_packet(parts, SPACE, 0.5, True)
+    transmitter.fill_packet(parts, SPACE, 0.5, True)
+    assert len(parts) == 1

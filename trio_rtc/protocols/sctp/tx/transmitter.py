@@ -102,14 +102,12 @@ class Transmitter:
         if flight == 0:
             return self.advertised_window > 0 or self._probe_allowed
         left = self.advertised_window - flight
-        return flight < self.window and left > 0 and left >= min(self._full_chunk, self._queue.total)
+        return flight < self.window and left >= min(self._full_chunk, self._queue.total)
 
     @property
     def has_retransmission(self) -> bool:
-        """Whether a lost chunk may leave now."""
+        """Whether lost chunks, if there are some, may leave now."""
         outstanding = self.outstanding
-        if not outstanding.lost:
-            return False
         return self._fast_retransmit or outstanding.flight == 0 or outstanding.flight < self.window
 
     def wants_packet(self, partial: bool) -> bool:
@@ -171,7 +169,8 @@ class Transmitter:
             self._note_idle(now)
         budget = self.advertised_window - outstanding.flight
         while active and space >= _SMALLEST_CHUNK:
-            if budget < space and (sent or outstanding.flight) and budget < min(space, queue.total):
+            # The first chunk fits the peer's window, or asks whether that has opened.
+            if sent and budget < space and budget < queue.total:
                 break
             produced = queue.produce(space, tsn, now)
             if produced is None:
@@ -184,9 +183,6 @@ class Transmitter:
             space -= size
             budget -= size
             tsn += 1
-            if self._probe_allowed:
-                self._probe_allowed = False
-                break
         if tsn > first:
             self._note_sent(first, tsn, sent, now)
         if queue.cut_short:
@@ -200,6 +196,7 @@ class Transmitter:
         self.chunks_sent += tsn - first
         self.bytes_sent += sent
         self._last_sent = now
+        self._probe_allowed = False
         if self._timed_tsn is None:
             self._timed_tsn = tsn - 1
             self._timed_at = now
