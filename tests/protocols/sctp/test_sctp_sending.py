@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.strategies.sctp_pair import SctpPair
 from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.sctp import SctpOptions
 from trio_rtc.protocols.sctp.packet.chunks import ForwardTsn, Sack
 from trio_rtc.protocols.sctp.packet.data import BEGIN, DATA_HEADER, END, UNORDERED
 from trio_rtc.protocols.sctp.tx.coalescing import Coalescing
@@ -1205,3 +1207,144 @@ def test_a_probe_of_a_closed_window_is_one_chunk() -> None:
     transmitter.fill_packet(parts, SPACE, 0.5, True)
     transmitter.fill_packet(parts, SPACE, 0.5, True)
     assert len(parts) == 1
+
+
+def test_chunks_are_in_flight_again_when_a_sack_reports_no_gaps_any_more() -> None:
+    """RFC 9260 section 6.2.1: a receiver may renege."""
+    transmitter, _ = sender_with_packets(5)
+    transmitter.handle_sack(Sack(0, 1_000_000, ((3, 5),)), 0.1)
+    assert transmitter.outstanding.lost == {1, 2}
+    assert transmitter.outstanding.flight == 0
+    transmitter.handle_sack(Sack(0, 1_000_000), 0.2)
+    assert transmitter.outstanding.flight == 3 * SPACE
+
+
+def test_the_share_of_the_path_follows_the_round_trip() -> None:
+    transmitter, queue = make_transmitter()
+    transmitter.share.set_max_bitrate(math.inf, 0.0)
+    queue.push(1, 51, bytes(5 * PAYLOAD), True, None)
+    assert fill(transmitter, 1.0) == 2
+    transmitter.handle_sack(Sack(2, 1_000_000), 1.1)
+    assert transmitter.share.window == pytest.approx(2.2 * SPACE)
+
+
+def test_the_window_grows_only_when_the_cumulative_tsn_moves() -> None:
+    """RFC 9260 section 7.2.1."""
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(20 * PAYLOAD), True, None)
+    assert fill(transmitter) == 10
+    transmitter.handle_sack(Sack(0, 1_000_000, ((2, 3),)), 0.1)
+    assert transmitter.congestion.congestion_window == 10 * SPACE
+    fill(transmitter, 0.1)
+    transmitter.handle_sack(Sack(1, 1_000_000, ((1, 2),)), 0.2)
+    assert transmitter.congestion.congestion_window == 11 * SPACE
+
+
+def test_outside_of_fast_recovery_only_news_report_holes() -> None:
+    transmitter, queue = sender_with_packets(9)
+    queue.push(1, 51, bytes(PAYLOAD), True, None)
+    transmitter.congestion.congestion_window = 1000
+    for cumulative, gaps in ((0, (3, 3)), (1, (2, 2)), (1, (2, 3))):
+        transmitter.handle_sack(Sack(cumulative, 1_000_000, (gaps,)), 0.1)
+        assert transmitter.outstanding.lost == set()
+    transmitter.handle_sack(Sack(1, 1_000_000, ((2, 4),)), 0.1)
+    assert transmitter.outstanding.lost == {2}
+
+
+def test_in_fast_recovery_a_sack_without_news_reports_holes_only_if_it_advances() -> None:
+    transmitter, queue = sender_with_packets(20)
+    queue.push(1, 51, bytes(PAYLOAD), True, None)
+    transmitter.congestion.congestion_window = 1000
+    transmitter.handle_sack(Sack(0, 1_000_000, ((2, 4), (6, 6), (8, 8))), 0.1)
+    assert transmitter.outstanding.lost == {1}
+    for _ in range(3):
+        transmitter.handle_sack(Sack(0, 1_000_000, ((2, 4), (6, 6), (8, 8))), 0.1)
+        assert transmitter.outstanding.lost == {1}
+    # One that takes its gap blocks back reports nothing.
+    transmitter.handle_sack(Sack(4, 1_000_000), 0.2)
+    assert transmitter.outstanding.lost == set()
+    assert transmitter.outstanding.flight == 16 * SPACE
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_fewer_reports_make_a_loss_only_when_no_new_data_is_there(more: bool) -> None:
+    transmitter, queue = sender_with_packets(2)
+    if more:
+        queue.push(1, 51, bytes(PAYLOAD), True, None)
+    transmitter.handle_sack(Sack(0, 1_000_000, ((2, 2),)), 0.1)
+    assert transmitter.outstanding.lost == (set() if more else {1})
+
+
+def begun_message(**options: float) -> tuple[Transmitter, SendQueue]:
+    """Return a transmitter that has sent two of the five fragments of a message with limits."""
+    transmitter, queue = make_transmitter()
+    transmitter.congestion.congestion_window = 2 * SPACE
+    lifetime = {"max_retransmits": None, "expires_at": None, **options}
+    queue.push(1, 51, bytes(5 * PAYLOAD), True, limits(1, ordered=True, **lifetime))  # type: ignore[arg-type]
+    assert fill(transmitter) == 2
+    return transmitter, queue
+
+
+@pytest.mark.parametrize("by", ["gap", "T3"])
+def test_a_message_that_is_given_up_is_skipped_with_what_was_never_sent_of_it(by: str) -> None:
+    """The rest has one TSN, so that the peer does not wait for its last fragment."""
+    transmitter, queue = begun_message(max_retransmits=0)
+    if by == "gap":
+        transmitter.congestion.congestion_window = 20 * SPACE
+        assert fill(transmitter, 0.1) == 3
+        queue.push(1, 51, bytes(5 * PAYLOAD), True, None)
+        transmitter.handle_sack(Sack(0, 1_000_000, ((2, 4),)), 0.2)
+        last = 5
+    else:
+        transmitter.handle_timer(0.5)
+        assert queue.total == 0
+        last = 3
+    assert transmitter.forward_pending
+    assert transmitter.take_forward_tsn() == ForwardTsn(last, ((1, 0),))
+    assert transmitter.outstanding.flight == 0
+    transmitter.handle_sack(Sack(last, 1_000_000), 0.6)
+    assert transmitter.outstanding.chunks == {}
+    assert transmitter.t3_deadline == math.inf
+    # A path that is restored has no time-out to end.
+    transmitter.path_restored(0.7)
+    assert transmitter.t3_deadline == math.inf
+
+
+def test_a_begun_message_that_is_lost_by_a_gap_leaves_the_queue() -> None:
+    transmitter, queue = begun_message(max_retransmits=0)
+    transmitter.handle_sack(Sack(0, 1_000_000, ((2, 2),)), 0.2)
+    assert queue.total == 3 * PAYLOAD
+    transmitter.congestion.congestion_window = 4 * SPACE
+    assert fill(transmitter, 0.2) == 3
+    transmitter, queue = begun_message(max_retransmits=0)
+    transmitter.congestion.congestion_window = 4 * SPACE
+    assert fill(transmitter, 0.1) == 2
+    transmitter.handle_sack(Sack(0, 1_000_000, ((2, 4),)), 0.2)
+    assert queue.total == 0
+    assert transmitter.take_forward_tsn() == ForwardTsn(5, ((1, 0),))
+
+
+@pytest.mark.parametrize("acknowledged", [False, True])
+def test_a_message_whose_lifetime_ends_between_its_fragments_is_skipped(acknowledged: bool) -> None:
+    transmitter, queue = begun_message(expires_at=0.3)
+    if acknowledged:
+        transmitter.handle_sack(Sack(2, 1_000_000), 0.2)
+        assert transmitter.t3_deadline == math.inf
+    transmitter.congestion.congestion_window = 4 * SPACE
+    for _ in range(2):
+        assert fill(transmitter, 0.3) == 0
+        assert queue.total == transmitter.outstanding.flight == 0
+        assert transmitter.outstanding.next_tsn == 4
+    assert transmitter.take_forward_tsn() == ForwardTsn(3, ((1, 0),))
+    # T3 runs until the peer has skipped it.
+    assert transmitter.t3_deadline == (0.3 + transmitter.timeout.value if acknowledged else 0.5)
+
+
+def test_tsns_wrap() -> None:
+    pair = SctpPair(SctpOptions(initial_tsn=0xFFFFFFFE)).connect()
+    for _ in range(5):
+        pair.left.association.send(1, 51, bytes(1132), pair.now)
+    pair.run_for(1)
+    assert len(pair.right.messages) == 5
+    statistics = pair.left.association.statistics()
+    assert (statistics.chunks_sent, statistics.chunks_retransmitted, statistics.flight_size) == (5, 0, 0)

@@ -206,7 +206,7 @@ class Transmitter:
 
     def arm_window_probe(self, now: float) -> None:
         """Start T3 when only a closed window holds back what is queued."""
-        if self.t3_deadline == math.inf and self._queue.has_sendable and not self.outstanding.chunks:
+        if self.t3_deadline == math.inf and self._queue.has_sendable:
             self.t3_deadline = now + self.timeout.value
 
     def handle_sack(self, sack: Sack, now: float) -> None:
