@@ -6,6 +6,7 @@ _DTLS = "trio_rtc/protocols/dtls"
 _FREES_MEMORY = "Every method of a closed agent returns before it reads what is forgotten here."
 _ADJACENT = "A fragment that touches a gap, but does not overlap it, leaves the gap as it is either way."
 _GENERAL_PATH = "The general path, to which this leaves the datagram, does the same in more time."
+_EACH_RUN = "Each run looks at it again: this saves time."
 _SET_FIRST = "Set at the beginning of each batch, before it is read."
 _NEGATIVE = "Any negative number says the same."
 _AHEAD = "What is acknowledged ahead is behind the first TSN, which is 0 at least."
@@ -172,13 +173,21 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("trio_rtc/transports/arrivals.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (3)"): _SET_FIRST,
     (
         "trio_rtc/transports/udp.py",
-        "SystemDatagramSocket._receive_joined: level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS"
-        "  ->  (level == socket.SOL_SOCKET or kind == SO_TIMESTAMPNS)",
-    ): "The socket asks for no other control message of this level or number.",
+        "SystemDatagramSocket._send: len(batch) == 1 or not self._segmentation  ->  (len(batch) == 1)",
+    ): _EACH_RUN,
     (
         "trio_rtc/transports/udp.py",
-        "SystemDatagramSocket._send: len(batch) == 1 or not self._segmentation  ->  (len(batch) == 1)",
-    ): "Each run looks at it again: this saves time.",
+        "SystemDatagramSocket._send: len(batch) == 1 or not self._segmentation  ->  (not self._segmentation)",
+    ): _EACH_RUN,
+    (
+        "trio_rtc/transports/udp.py",
+        "SystemDatagramSocket._send: len(batch) == 1 or not self._segmentation"
+        "  ->  (len(batch) == 1 and (not self._segmentation))",
+    ): _EACH_RUN,
+    (
+        "trio_rtc/transports/udp.py",
+        "_equal_sized_runs: 0 < len(batch[last]) < size  ->  (0 < len(batch[last]) <= size)",
+    ): "Those of the same size have been taken before.",
     (
         "trio_rtc/transports/arrivals.py",
         "ArrivalTimes.note: times and arrived < times[-1]  ->  (times)",
@@ -213,16 +222,16 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "Where arrivals are kept, _receive_joined is called in its place.",
     (
         "trio_rtc/transports/udp.py",
+        "SystemDatagramSocket._receive_joined: 0.0  ->  (1.0)",
+    ): "A time in 1970 is believed as little as none at all.",
+    (
+        "trio_rtc/transports/udp.py",
         "module: 64  ->  (65) (2)",
     ): "Both control messages together take 56 bytes.",
     (
         "trio_rtc/transports/arrivals.py",
         "ArrivalTimes.note: now - _LONGEST_WAIT < arrived < now  ->  (now - _LONGEST_WAIT < arrived <= now)",
     ): "What arrived now has the time now either way, as nothing before came later.",
-    (
-        "trio_rtc/transports/udp.py",
-        "SystemDatagramSocket._receive_joined: level == _SOL_UDP and kind == _UDP_GRO  ->  (kind == _UDP_GRO)",
-    ): "No other control message that the socket asks for has this number.",
     (
         "trio_rtc/transports/udp.py",
         "SystemDatagramSocket._receive_joined: 0 < size < length  ->  (0 < size <= length)",

@@ -366,11 +366,41 @@ async def test_where_datagrams_come_singly_it_is_tried_every_fourth_time(keeps_a
         assert [await reads_for(2), await reads_for(1), await reads_for(1)] == [3, 2, 1]
 
 
+def gro(size: int) -> tuple[int, int, bytes]:
+    """Return the control message of a run: <linux/udp.h>."""
+    return 17, 104, size.to_bytes(4, sys.byteorder)
+
+
+@pytest.mark.parametrize(
+    ("size", "datagrams"),
+    [(0, [b"abcde"]), (1, [b"a", b"b", b"c", b"d", b"e"]), (2, [b"ab", b"cd", b"e"]), (5, [b"abcde"])],
+)
+async def test_a_run_that_was_joined_is_cut(size: int, datagrams: list[bytes]) -> None:
+    async with narrow_socket() as (narrow, receiver, far_end):
+        receiver.keep_arrivals()
+        narrow.ancillary = [[gro(size)]]
+        far_end.send(b"abcde")
+        assert await receiver.receive_batch() == [(REMOTE, datagrams)]
+
+
+async def test_other_control_messages_are_not_read() -> None:
+    """Of each, the level or the type is another one."""
+    async with narrow_socket() as (narrow, receiver, far_end):
+        receiver.keep_arrivals()
+        size, stamp = (1).to_bytes(4, sys.byteorder), struct.pack("@ll", *stamp_of(time.time()))
+        narrow.ancillary = [
+            [(17, 103, size), (0, 104, size), (socket.SOL_SOCKET, 29, stamp), (17, 35, stamp)]
+        ]
+        far_end.send(b"one")
+        before = trio.current_time()
+        assert await receiver.receive_batch() == [(REMOTE, [b"one"])]
+        assert all(at >= before for at in receiver.arrivals)
+
+
 async def test_behind_a_run_that_was_joined_it_is_tried_at_once_whether_there_is_more() -> None:
     async with narrow_socket() as (narrow, receiver, far_end):
         receiver.keep_arrivals()
-        joined = (17, 104, (4).to_bytes(4, sys.byteorder))
-        narrow.ancillary = [[], [joined], []]
+        narrow.ancillary = [[], [gro(4)], []]
         far_end.send(b"alone")
         assert await receiver.receive_batch() == [(REMOTE, [b"alone"])]
         far_end.send(b"111122")
@@ -814,18 +844,21 @@ class FullSocket(socket.socket):
 
     Attributes:
         room: How many further calls it takes.
+        refused: How many calls it refuses before.
         taken: The datagrams of each call that it took.
-        ancillary: The ancillary data of each of those with several datagrams.
+        arguments: Those of each call with several datagrams, besides these.
     """
 
     def __init__(self) -> None:
         super().__init__(socket.AF_INET, socket.SOCK_DGRAM)
         self.room = 0
+        self.refused = 0
         self.taken: list[list[bytes]] = []
-        self.ancillary: list[object] = []
+        self.arguments: list[tuple[object, ...]] = []
 
     def _take(self, datagrams: list[bytes]) -> None:
-        if not self.room:
+        if not self.room or self.refused:
+            self.refused = max(0, self.refused - 1)
             raise BlockingIOError(errno.EAGAIN, "full")
         self.room -= 1
         self.taken.append(datagrams)
@@ -836,8 +869,25 @@ class FullSocket(socket.socket):
 
     def sendmsg(self, buffers: list[bytes], *args: object) -> int:  # type: ignore[override]
         self._take(list(buffers))
-        self.ancillary.append(args[0])
+        self.arguments.append(args)
         return sum(map(len, buffers))
+
+
+async def test_what_is_behind_a_refused_run_does_not_overtake_it() -> None:
+    """Also where there is room for it, because it is smaller."""
+    full = FullSocket()
+    full.bind(("127.0.0.1", 0))
+    sender = SystemDatagramSocket(full, Address(*full.getsockname()))
+    batch = [*[bytes(900)] * 3, b"small"]
+    try:
+        full.room, full.refused = 9, 1
+        assert not sender.send_nowait(batch, REMOTE)
+        assert full.taken == []
+        await sender.drain()
+        assert [datagram for call in full.taken for datagram in call] == batch
+        assert sender.unsendable == 0
+    finally:
+        sender.close()
 
 
 @pytest.mark.parametrize("room", range(9))
@@ -866,11 +916,12 @@ async def test_the_kernel_is_told_the_size_of_the_segments() -> None:
     """<linux/udp.h>: a control message of level SOL_UDP and type UDP_SEGMENT with 16 bits."""
     full = FullSocket()
     full.bind(("127.0.0.1", 0))
-    full.room = 1
+    full.room = 2
     sender = SystemDatagramSocket(full, Address(*full.getsockname()))
     try:
         assert sender.send_nowait([bytes(300), bytes(300), bytes(7)], REMOTE)
-        assert full.ancillary == [[(17, 103, struct.pack("H", 300))]]
+        assert sender.send_nowait([bytes(20), bytes(20)], REMOTE)
+        assert full.arguments == [([(17, 103, struct.pack("H", size))], 0, REMOTE) for size in (300, 20)]
     finally:
         sender.close()
 
@@ -977,6 +1028,17 @@ async def test_options_of_a_multicast_socket_of_ipv6(recorded: list[RecordingSoc
         *BUFFERS,
     ]
     assert bound_of(recorded) == ("", 5353)
+
+
+async def test_without_a_scope_the_interface_is_found_by_its_name(recorded: list[RecordingSocket]) -> None:
+    group = Address("ff02::fb", 5353)
+    opened = await SystemNetwork().open_multicast(InterfaceAddress("lo", "2001:db8::1"), group)
+    opened.close()
+    index = socket.if_nametoindex("lo")
+    member = socket.inet_pton(socket.AF_INET6, "ff02::fb") + struct.pack("@I", index)
+    options = options_of(recorded)
+    assert (socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, member) in options
+    assert (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index) in options
 
 
 async def test_opening_a_socket_is_a_checkpoint() -> None:
