@@ -210,6 +210,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "Where nobody waits, nobody is woken: this saves time.",
     (
         "trio_rtc/transports/stack.py",
+        "TransportStack.end_channels: ended.wake()  ->  pass",
+    ): "The end of the association ends its channels, and the report of that wakes the task, too.",
+    (
+        "trio_rtc/transports/stack.py",
         "TransportStack._connect_if_secure: self.sctp is None or self.dtls is None  ->  (self.sctp is None)",
     ): "SCTP is made on DTLS only; the types need the second operand.",
     (

@@ -350,8 +350,9 @@ async def test_a_window_that_opens_is_told_at_once() -> None:
             client.send(stream, bytes([number]) * 5_000)
         await trio.sleep(1)
         while not server.sctp.association.acknowledgement_due:
+            await trio.testing.wait_all_tasks_blocked()
+            before = len(server.wire.packets)
             assert server.sctp.receive_message(stream) is not None
-        before = len(server.wire.packets)
         await trio.testing.wait_all_tasks_blocked()
         assert len(server.wire.packets) > before
 
