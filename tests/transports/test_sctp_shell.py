@@ -349,6 +349,7 @@ async def test_a_window_that_opens_is_told_at_once() -> None:
         for number in range(12):
             client.send(stream, bytes([number]) * 5_000)
         await trio.sleep(1)
+        before = len(server.wire.packets)
         while not server.sctp.association.acknowledgement_due:
             await trio.testing.wait_all_tasks_blocked()
             before = len(server.wire.packets)

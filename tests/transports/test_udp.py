@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
+import ifaddr
 import pytest
 import trio
 import trio.testing
@@ -743,6 +744,21 @@ def test_this_host_has_a_loopback_address() -> None:
     assert "127.0.0.1" in [address.host for address in addresses]
     assert all(address.name for address in addresses)
     assert not any("%" in address.host for address in addresses)
+
+
+def test_addresses_of_all_interfaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of IPv6 have flow information, which is not used, and the scope."""
+    ips = [("10.0.0.1", 8), (("fe80::1", 5, 3), 64), (("2001:db8::1", 6, 0), 64)]
+    adapters = [
+        ifaddr.Adapter(name, name, [ifaddr.IP(ip, prefix, name) for ip, prefix in ips], index=3)
+        for name in ("eth0", "wlan0")
+    ]
+    monkeypatch.setattr(ifaddr, "get_adapters", lambda: adapters)
+    assert SystemNetwork().interface_addresses() == [
+        InterfaceAddress(name, *address)
+        for name in ("eth0", "wlan0")
+        for address in (("10.0.0.1", 0), ("fe80::1", 3), ("2001:db8::1", 0))
+    ]
 
 
 @both_families
