@@ -748,6 +748,7 @@ def test_this_host_has_a_loopback_address() -> None:
 
 def test_addresses_of_all_interfaces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of IPv6 have flow information, which is not used, and the scope."""
+    ips: list[tuple[str | tuple[str, int, int], int]]
     ips = [("10.0.0.1", 8), (("fe80::1", 5, 3), 64), (("2001:db8::1", 6, 0), 64)]
     adapters = [
         ifaddr.Adapter(name, name, [ifaddr.IP(ip, prefix, name) for ip, prefix in ips], index=3)
