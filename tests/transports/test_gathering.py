@@ -260,6 +260,11 @@ def test_defaults_of_the_settings() -> None:
     }
 
 
+@pytest.mark.parametrize("port_range", [(1, 1), (1, 65535), (65535, 65535)])
+def test_every_port_may_be_in_the_range(port_range: tuple[int, int]) -> None:
+    assert Settings(port_range=port_range).port_range == port_range
+
+
 @pytest.mark.parametrize("port_range", [(0, 5), (5, 4), (5, 65536), (-1, 5)])
 def test_an_impossible_port_range_is_refused(port_range: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="port_range"):
