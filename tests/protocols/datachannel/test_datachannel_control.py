@@ -714,9 +714,14 @@ def test_a_stream_that_is_opened_again_while_both_its_resets_wait() -> None:
         ChannelClosed(200),
         ChannelAnnounced(201, 398, ChannelParameters(label="again")),
     ]
+    # The resets of the channel before are none of the new one's.
+    control.close_channel(201)
     while control.has_unhandled_resets:
         control.resume_resets()
+    control.incoming_streams_reset([398])
     assert control.channel_keys() == [201]
+    control.outgoing_streams_reset([398])
+    assert control.channel_keys() == []
     assert control.dropped == {}
 
 
