@@ -321,6 +321,14 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "The queue makes no chunk for less space: leaving the loop saves time.",
     (f"{_SCTP}/outbox.py", "Outbox._plan: 0  ->  (1)"): "No batch is as small as a byte.",
     (
+        f"{_SCTP}/tx/outstanding.py",
+        "Outstanding.__init__: 1  ->  (2) (2)",
+    ): "The greater of it and the cumulative TSN counts, which is that at first.",
+    (
+        f"{_SCTP}/tx/outstanding.py",
+        "_subtract: other_last > last  ->  (other_last >= last)",
+    ): "One that ends with the range is passed by the next range, if not here.",
+    (
         f"{_SCTP}/tx/transmitter.py",
         "Transmitter.__init__: False  ->  (True)",
     ): "Each loss sets it before it is read: a time-out to False, and fast recovery, which is none yet, to True.",

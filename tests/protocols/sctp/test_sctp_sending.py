@@ -1348,3 +1348,30 @@ def test_tsns_wrap() -> None:
     assert len(pair.right.messages) == 5
     statistics = pair.left.association.statistics()
     assert (statistics.chunks_sent, statistics.chunks_retransmitted, statistics.flight_size) == (5, 0, 0)
+
+
+def ranges_of(mask: int) -> list[tuple[int, int]]:
+    """Return the stretches of set bits, of which the lowest is the TSN 2."""
+    ranges: list[tuple[int, int]] = []
+    for tsn in range(2, 8):
+        if mask >> (tsn - 2) & 1:
+            if ranges and ranges[-1][1] == tsn - 1:
+                ranges[-1] = (ranges[-1][0], tsn)
+            else:
+                ranges.append((tsn, tsn))
+    return ranges
+
+
+def test_any_gap_blocks_may_follow_any_others() -> None:
+    """What is in both is no news, what is only in the first ones is in flight again."""
+    ranges = [ranges_of(mask) for mask in range(64)]
+    for before in range(64):
+        for after in range(64):
+            made = outstanding(7)
+            made.acknowledge_ahead(ranges[before])
+            newly = made.acknowledge_ahead(ranges[after])
+            news = after & ~before
+            assert sum(size for _, size in newly) == 100 * news.bit_count()
+            assert {last for last, _ in newly} == {last for _, last in ranges_of(news)}
+            assert made.ahead == {tsn for tsn in range(2, 8) if after >> (tsn - 2) & 1}
+            assert made.flight == 100 * (7 - after.bit_count())
