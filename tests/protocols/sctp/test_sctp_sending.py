@@ -1375,3 +1375,32 @@ def test_any_gap_blocks_may_follow_any_others() -> None:
             assert {last for last, _ in newly} == {last for _, last in ranges_of(news)}
             assert made.ahead == {tsn for tsn in range(2, 8) if after >> (tsn - 2) & 1}
             assert made.flight == 100 * (7 - after.bit_count())
+
+
+@pytest.mark.parametrize("unusual", ["ahead", "lost", "abandoned", "retransmitted", "reported"])
+def test_what_is_unusual_ends_with_the_acknowledgement(unusual: str) -> None:
+    """Whatever else there is of it: nothing is counted twice, and nothing remembered."""
+    made = outstanding(4)
+    reliability = limits(1, ordered=True, max_retransmits=9, expires_at=None)
+    assert reliability is not None
+    match unusual:
+        case "ahead":
+            made.acknowledge_ahead([(2, 2)])
+        case "lost" | "retransmitted":
+            made.lose_all(0.0)
+            for tsn in range(1, 5) if unusual == "retransmitted" else ():
+                made.retransmit(tsn)
+        case "abandoned":
+            reliability.note_sent(2, 0)
+            made.abandon(reliability)
+        case _:
+            made.report_missing(made.acknowledge_ahead([(3, 3)]), 3, 0.0, early=False)
+            made.acknowledge_ahead([])
+            assert made.lost == set()
+    counted = {"ahead": 100, "abandoned": 100}.get(unusual, 200)
+    assert made.acknowledge(2) == counted
+    assert made.flight == (0 if unusual == "lost" else 200)
+    assert made.acknowledge(4) == 200
+    assert made.flight == 0
+    for table in ("chunks", "ahead", "lost", "abandoned", "retransmissions", "_misses", "_resent_before"):
+        assert not getattr(made, table), table
