@@ -1404,3 +1404,15 @@ def test_what_is_unusual_ends_with_the_acknowledgement(unusual: str) -> None:
     assert made.flight == 0
     for table in ("chunks", "ahead", "lost", "abandoned", "retransmissions", "_misses", "_resent_before"):
         assert not getattr(made, table), table
+
+
+def test_a_message_that_one_chunk_gives_up_is_not_lost_in_its_others() -> None:
+    made = outstanding(3)
+    reliability = limits(1, ordered=True, max_retransmits=1, expires_at=None)
+    assert reliability is not None
+    for tsn in (1, 2):
+        reliability.note_sent(tsn, 0)
+        made.chunks[tsn] = (bytes(100), reliability)
+    made.retransmissions[1] = 1
+    assert made.lose_all(0.0) == [reliability]
+    assert (made.abandoned, made.lost, made.flight) == ({1, 2}, {3}, 0)

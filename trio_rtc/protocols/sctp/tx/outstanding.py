@@ -192,7 +192,6 @@ class Outstanding:
         self.flight += len(chunk)
         self.retransmissions[tsn] = self.retransmissions.get(tsn, 0) + 1
         self._resent_before[tsn] = self.next_tsn
-        self._misses.pop(tsn, None)
         return chunk
 
     def abandon(self, reliability: PartialReliability) -> None:
