@@ -390,7 +390,7 @@ async def test_other_control_messages_are_not_read() -> None:
         receiver.keep_arrivals()
         size, stamp = (1).to_bytes(4, sys.byteorder), struct.pack("@ll", *stamp_of(time.time()))
         narrow.ancillary = [
-            [(17, 103, size), (0, 104, size), (socket.SOL_SOCKET, 29, stamp), (17, 35, stamp)]
+            [(17, 35, stamp), (socket.SOL_SOCKET, 29, stamp), (17, 103, size), (0, 104, size)]
         ]
         far_end.send(b"one")
         before = trio.current_time()
@@ -891,11 +891,11 @@ class FullSocket(socket.socket):
 
 
 async def test_what_is_behind_a_refused_run_does_not_overtake_it() -> None:
-    """Also where there is room for it, because it is smaller."""
+    """A longer one is a run of its own. There would be room for it by then."""
     full = FullSocket()
     full.bind(("127.0.0.1", 0))
     sender = SystemDatagramSocket(full, Address(*full.getsockname()))
-    batch = [*[bytes(900)] * 3, b"small"]
+    batch = [*[bytes(900)] * 3, bytes(1000)]
     try:
         full.room, full.refused = 9, 1
         assert not sender.send_nowait(batch, REMOTE)
