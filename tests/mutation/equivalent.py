@@ -321,6 +321,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "The queue makes no chunk for less space: leaving the loop saves time.",
     (f"{_SCTP}/outbox.py", "Outbox._plan: 0  ->  (1)"): "No batch is as small as a byte.",
     (
+        f"{_SCTP}/tx/rto.py",
+        "RetransmissionTimeout: 0.0  ->  (1.0)",
+    ): "The variance is set by the first measurement, before it is read.",
+    (
         f"{_SCTP}/tx/outstanding.py",
         "Outstanding.__init__: 1  ->  (2) (2)",
     ): "The greater of it and the cumulative TSN counts, which is that at first.",

@@ -1416,3 +1416,15 @@ def test_a_message_that_one_chunk_gives_up_is_not_lost_in_its_others() -> None:
     made.retransmissions[1] = 1
     assert made.lose_all(0.0) == [reliability]
     assert (made.abandoned, made.lost, made.flight) == ({1, 2}, {3}, 0)
+
+
+def test_low_is_told_when_the_threshold_is_reached_and_not_again_below_it() -> None:
+    queue = SendQueue(PAYLOAD)
+    queue.set_threshold(1, 100)
+    for _ in range(4):
+        queue.push(1, 51, bytes(50), True, None)
+    told = []
+    for tsn in range(4):
+        queue.produce(SPACE, tsn, 0.0)
+        told.append(queue.take_low())
+    assert told == [[], [1], [], []]
