@@ -164,6 +164,19 @@ def test_red_makes_up_for_lost_sound() -> None:
     assert stream.repairs.discarded == stream.repairs.packets - stream.counters.fec_recovered
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_red_makes_up_for_sound_where_one_packet_in_fifty_is_lost(seed: int) -> None:
+    pair = Pair()
+    pair.negotiate(audio_section(OPUS, RED_AUDIO))
+    pair.drop = random_loss(seed, 0.02)
+    pair.run(10, audio=True)  # until the peer's reports have told
+    before, dropped = len(pair.bob.frames(AUDIO)), pair.dropped
+    pair.run(20, audio=True)
+    missing = 1000 - (len(pair.bob.frames(AUDIO)) - before)
+    assert pair.dropped - dropped > 10
+    assert missing <= 5
+
+
 def test_red_is_sent_only_while_there_is_loss() -> None:
     pair = Pair(RtpOptions(report_interval_audio=1.0))
     pair.negotiate(audio_section(OPUS, RED_AUDIO))

@@ -64,7 +64,7 @@ class RtpOptions:
     max_held_bytes: int = attrs.field(default=32 << 20, validator=ge(0))
     max_fec_bytes: int = attrs.field(default=32 << 20, validator=ge(0))
     max_idle_sources: int = attrs.field(default=256, validator=gt(0))
-    red_loss: float = attrs.field(default=0.02, validator=[ge(0), attrs.validators.le(1)])
+    red_loss: float = attrs.field(default=0.01, validator=[ge(0), attrs.validators.le(1)])
     fec_loss: float = attrs.field(default=0.01, validator=[ge(0), attrs.validators.le(1)])
     history: HistoryOptions = attrs.field(factory=HistoryOptions)
     red: RedOptions = attrs.field(factory=RedOptions)
