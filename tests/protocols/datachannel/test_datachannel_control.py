@@ -746,3 +746,22 @@ def test_each_answer_to_a_reset_allows_as_many_early_reuses_again() -> None:
     # The answer to the reset of the channel before.
     control.outgoing_streams_reset([1])
     assert reuses() == 2
+
+
+@pytest.mark.parametrize(
+    ("parameters", "channel_type", "reliability"),
+    [
+        (ChannelParameters("chat"), 0x00, 0),
+        (ChannelParameters("chat", ordered=False), 0x80, 0),
+        (ChannelParameters("chat", max_retransmits=7), 0x01, 7),
+        (ChannelParameters("chat", ordered=False, max_retransmits=7), 0x81, 7),
+        (ChannelParameters("chat", max_packet_life_time=9), 0x02, 9),
+        (ChannelParameters("chat", ordered=False, max_packet_life_time=9), 0x82, 9),
+    ],
+)
+def test_channel_types_of_rfc_8832_section_5_1(
+    parameters: ChannelParameters, channel_type: int, reliability: int
+) -> None:
+    encoded = struct.pack("!BBHIHH", 3, channel_type, 256, reliability, 4, 0) + b"chat"
+    assert encode_open(parameters) == encoded
+    assert parse_open(encoded) == parameters
