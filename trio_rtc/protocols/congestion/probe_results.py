@@ -123,7 +123,7 @@ def _receive_rate(packets: list[ReceivedPacket]) -> tuple[float, float] | None:
     squares = 0.0
     for position, arrival in zip(positions, arrivals, strict=True):
         squares += (arrival - mean_arrival - slope * (position - mean_position)) ** 2
-    # By two of its standard errors: what jitter makes look faster must not be taken for capacity.
+    # By its standard error: what jitter makes look faster must not be taken for capacity.
     error = math.sqrt(squares / (count - 2) / below)
-    slope += 2 * error
+    slope += error
     return (8 / slope, error / slope) if slope > 0 else None
