@@ -507,7 +507,7 @@ def test_channels_from_before_the_association_have_its_streams() -> None:
 
 
 def announced_labels(control: ChannelControl, labels: list[str], first: int = 1) -> list[str]:
-    """Let the peer open channels on every second stream; return the labels of those that are announced."""
+    """Open channels of the peer on every second stream; return the labels of those that are announced."""
     openings = [encode_open(ChannelParameters(label, "prot")) for label in labels]
     messages = [ControlMessage(first + 2 * number, data) for number, data in enumerate(openings)]
     control.receive(messages, 0)

@@ -62,7 +62,7 @@ def make_agent(pairs: int, *, role: IceRole = IceRole.CONTROLLING) -> tuple[Agen
 
 
 def run(agent: Agent, now: float, until: float) -> list[tuple[float, Datagram]]:
-    """Let time pass with nobody answering; return what was sent and when."""
+    """Run while nobody answers; return what was sent and when."""
     sent = [(now, datagram) for datagram in agent.datagrams_to_send(now)]
     while agent.next_timer() <= until:
         now = agent.next_timer()

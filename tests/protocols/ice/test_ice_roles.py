@@ -131,7 +131,7 @@ def test_an_agent_that_meets_a_lite_peer_controls_with_the_priorities_of_that() 
 
 
 def start_nomination(agent: Agent, peer: ScriptedPeer) -> Datagram:
-    """Have the first check answered at 0.01 s; return the nominating one."""
+    """Answer the first check at 0.01 s; return the nominating one."""
     (check,) = peer.take_requests(0.0)
     peer.answer(check, 0.01)
     (nomination,) = peer.take_requests(0.01)

@@ -42,7 +42,7 @@ def changes(agent: Agent) -> list[str | Address | None]:
 
 
 def advance(agent: Agent, until: float) -> None:
-    """Let time pass until just before a time; what is sent is lost."""
+    """Run until just before a time; what is sent is lost."""
     while agent.next_timer() < until:
         now = agent.next_timer()
         agent.handle_timer(now)

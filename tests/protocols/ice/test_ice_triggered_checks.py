@@ -1,4 +1,4 @@
-"""What the peer's checks make us do: triggered checks and nominations (RFC 8445 sections 7.3.1.3 to 7.3.1.5)."""
+"""Triggered checks and nominations: effects of the peer's checks (RFC 8445 sections 7.3.1.3 to 7.3.1.5)."""
 
 import random
 

@@ -72,7 +72,7 @@ def header_from_left(pair: SctpPair) -> bytes:
 
 
 def to_right(pair: SctpPair, *chunks: bytes) -> list[bytes]:
-    """Give the right side a packet of the left side's, and return its answers."""
+    """Deliver a packet of the left side to the right, and return its answers."""
     pair.right.association.receive([encode_packet(header_from_left(pair), chunks)], pair.now)
     return pair.right.association.datagrams_to_send(pair.now)
 
@@ -768,7 +768,7 @@ def test_what_is_held_back_leaves_after_the_delay() -> None:
 
 
 def test_one_packet_leaves_with_the_cookie_and_the_next_ones_behind_cookie_ack() -> None:
-    """What fills no packet waits there for a millisecond, as behind any other packet with data."""
+    """A chunk that fills no packet waits there for a millisecond, as behind any other packet with data."""
     peer = Peer()
     for size in (1000, 2000):
         peer.association.send(1, 51, bytes(size), peer.now)

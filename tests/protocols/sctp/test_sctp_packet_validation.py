@@ -75,7 +75,7 @@ def dropped(pair: SctpPair, reason: str) -> int:
 
 
 def receive(pair: SctpPair, packet: bytes) -> list[bytes]:
-    """Give the right side a packet, and return its answers."""
+    """Deliver a packet to the right side, and return its answers."""
     pair.right.association.receive([packet], pair.now)
     return pair.right.association.datagrams_to_send(pair.now)
 

@@ -1004,7 +1004,7 @@ def test_a_round_trip_is_measured_by_a_gap_block() -> None:
     ("cumulative", "window", "errors"), [(0, 1000, 1), (0, 1, 1), (0, 0, 0), (1, 1000, 0), (1, 0, 0)]
 )
 def test_what_ends_the_count_of_time_outs(cumulative: int, window: int, errors: int) -> None:
-    """What acknowledges data, and a closed window (RFC 9260 section 6.1, rule A)."""
+    """Acknowledgements of data, and a closed window (RFC 9260 section 6.1, rule A)."""
     transmitter, _ = sender_with_packets(3)
     transmitter.handle_timer(0.5)
     fill(transmitter, 0.5)
