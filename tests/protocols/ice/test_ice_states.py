@@ -142,7 +142,8 @@ def test_completed_needs_both_ends_of_candidates_and_a_nomination(last: str) -> 
     assert changes(agent) == ["completed"]
 
 
-def test_late_gathering_leaves_completed() -> None:
+def make_completed_agent() -> tuple[Agent, ScriptedPeer]:
+    """Return a controlled agent whose only pair is nominated, and its peer."""
     agent, peer = make_agent(CONTROLLED)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
@@ -150,19 +151,18 @@ def test_late_gathering_leaves_completed() -> None:
     (check,) = peer.take_requests(0.0)
     peer.answer(check, 0.01)
     peer.check(0.02, use_candidate=True)
+    return agent, peer
+
+
+def test_late_gathering_leaves_completed() -> None:
+    agent, _ = make_completed_agent()
     assert changes(agent) == ["checking", BOB, "connected", "completed"]
     agent.add_stun_server("stun:x", Address("198.51.100.1", 3478), 0.03)
     assert changes(agent) == ["connected"]
 
 
 def test_after_a_restart_the_state_is_that_of_the_old_pair() -> None:
-    agent, peer = make_agent(CONTROLLED)
-    agent.set_remote_parameters(peer.parameters, 0.0)
-    agent.add_remote_candidate(peer.candidate(), 0.0)
-    agent.remote_candidates_complete(0.0)
-    (check,) = peer.take_requests(0.0)
-    peer.answer(check, 0.01)
-    peer.check(0.02, use_candidate=True)
+    agent, peer = make_completed_agent()
     old = agent.selected_entry
     assert changes(agent)[-1] == "completed"
     agent.restart(0.1)

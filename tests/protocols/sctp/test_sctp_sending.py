@@ -1363,7 +1363,7 @@ def ranges_of(mask: int) -> list[tuple[int, int]]:
 
 
 def test_any_gap_blocks_may_follow_any_others() -> None:
-    """What is in both is no news, what is only in the first ones is in flight again."""
+    """Gap blocks in both reports change nothing; those in the first only are in flight again."""
     ranges = [ranges_of(mask) for mask in range(64)]
     for before in range(64):
         for after in range(64):

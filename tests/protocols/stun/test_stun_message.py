@@ -171,7 +171,7 @@ def test_both_integrity_algorithms_verify(algorithm: IntegrityAlgorithm) -> None
 def test_the_digest_of_long_term_credentials_is_for_no_security_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where OpenSSL forbids MD5 (FIPS), it may still be computed for a protocol that wants it."""
+    """MD5 is computed for a protocol that wants it, also with an OpenSSL that forbids it otherwise (FIPS)."""
     md5 = hashlib.md5
 
     def restricted(data: bytes, *, usedforsecurity: bool = True) -> object:

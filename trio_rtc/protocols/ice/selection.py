@@ -219,7 +219,7 @@ class SelectedPath:
     def end_consent_check(
         self, check: ConsentCheck, event: ResponseReceived | TransactionFailed, now: float
     ) -> None:
-        """Take the end of a consent check. Only a success renews consent."""
+        """Renew consent if its check has succeeded."""
         if isinstance(event, TransactionFailed):
             return
         if event.response.message_class is MessageClass.SUCCESS_RESPONSE:

@@ -95,11 +95,11 @@ class Outbox:
         self._packets.clear()
 
     def wake(self) -> None:
-        """Take that something has changed, so that the next call decides anew."""
+        """Record that something has changed, so that the next call decides anew."""
         self._quiet_until = -math.inf
 
     def release(self) -> None:
-        """Let go what is held back: a message was received."""
+        """Make what is held back due, since a message was received."""
         self._coalescing.received = True
         self._quiet_until = -math.inf
 
