@@ -1,6 +1,7 @@
 """What a connection takes of memory does not grow with its life: its tables, histories and samples have bounds."""
 
 import gc
+import sys
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,8 +17,13 @@ MOST_GROWTH = 20_000
 """Bytes of both ends together: the last packets and samples are not always equally large."""
 
 
+# The interpreter's cache of attributes by type and name keeps a string for each class pattern that was matched.
+clear_caches = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache
+
+
 def traced() -> int:
     """Return the bytes of Python's objects that were allocated since tracing began."""
+    clear_caches()
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
 
