@@ -321,13 +321,14 @@ def test_marks_are_what_they_would_be_if_written_one_by_one(
     ("loss", "round_trip", "factor", "copies"),
     [
         # Little loss: what is requested comes in time.
-        (0.01, 0.05, 0.0, 1),
-        (0.03, 0.02, 0.0, 1),
+        (0.005, 0.05, 0.0, 1),
+        (0.02, 0.02, 0.0, 1),
         # Two requests fit before the deadline, and hardly both fail if each is answered twice.
-        (0.05, 0.02, 0.0, 2),
-        (0.1, 0.02, 0.362, 2),
+        (0.03, 0.02, 0.0, 2),
+        (0.1, 0.02, 0.5, 2),
         # One fits: the more is lost, the more is up to repair packets.
-        (0.02, 0.05, 0.05, 2),
+        (0.01, 0.05, 0.05, 2),
+        (0.02, 0.05, 0.072, 2),
         (0.05, 0.05, 0.25, 2),
         (0.1, 0.05, 0.5, 2),
         (0.1, 0.12, 0.5, 2),

@@ -36,7 +36,7 @@ _REACTION: Final = 0.02
 """Seconds from a loss to its request: libwebrtc looks every 20 ms."""
 _REPEATED_REQUEST: Final = 0.1
 """Seconds between two requests for the same packet, at least: libwebrtc, while it does not know the round trip."""
-_TOLERATED: Final = 0.0003
+_TOLERATED: Final = 0.0001
 """Part of the packets that may come after the deadline."""
 
 
