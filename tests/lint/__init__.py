@@ -1,0 +1,1 @@
+"""Checks of language and structure that no published linter makes; ``nox -s lint`` runs them."""
