@@ -24,7 +24,14 @@ DOCUMENTATION = "docs/_build/html"
 TYPED_TESTS = [
     *("tests/typing", "tests/api", "tests/cli", "tests/docs", "tests/examples", "tests/interop"),
     *("tests/netns", "tests/scenarios", "tests/session", "tests/signaling", "tests/strategies"),
-    *("tests/benchmarks", "tests/fuzzing", "tests/mutation", "tests/testing", "tests/transports"),
+    *(
+        "tests/benchmarks",
+        "tests/fuzzing",
+        "tests/lint",
+        "tests/mutation",
+        "tests/testing",
+        "tests/transports",
+    ),
     *(f"tests/protocols/{core}" for core in ("congestion", "datachannel", "dtls", "ice", "mdns")),
     *(f"tests/protocols/{core}" for core in ("rtcp", "sctp", "sdp", "stun")),
 ]
