@@ -32,7 +32,7 @@ TYPED_TESTS = [
         "tests/testing",
         "tests/transports",
     ),
-    *(f"tests/protocols/{core}" for core in ("congestion", "datachannel", "dtls", "ice", "mdns")),
+    *(f"tests/protocols/{core}" for core in ("bandwidth_estimation", "datachannel", "dtls", "ice", "mdns")),
     *(f"tests/protocols/{core}" for core in ("rtcp", "sctp", "sdp", "stun")),
 ]
 

@@ -14,7 +14,7 @@ from benchmarks.peers.trio_signaling import CONTROL, End
 from benchmarks.peers.trio_video import connected, prefer_vp8
 from benchmarks.pictures import CpuMeter
 from benchmarks.workload import PAYLOADS, Workload, make_payloads
-from trio_rtc.protocols.congestion import CongestionOptions
+from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
 from trio_rtc.protocols.rtp.options import RtpOptions
 
 PAYLOAD_SIZE = 1000
@@ -25,7 +25,7 @@ BITRATE = 1e9
 
 SETTINGS = trio_rtc.Settings(
     rtp=RtpOptions(
-        congestion=CongestionOptions(
+        congestion=BandwidthEstimationOptions(
             min_bitrate=BITRATE, start_bitrate=BITRATE, max_bitrate=BITRATE, probe_factors=()
         )
     )

@@ -9,9 +9,9 @@ from functools import partial
 
 import attrs
 
-from trio_rtc.protocols.congestion import (
+from trio_rtc.protocols.bandwidth_estimation import (
+    BandwidthEstimationOptions,
     BandwidthEstimator,
-    CongestionOptions,
     FeedbackGenerator,
     Pacer,
     PacketKind,
@@ -115,7 +115,7 @@ class Flow:
         link: Link,
         rng: random.Random,
         source: SourceShape | None = None,
-        options: CongestionOptions | None = None,
+        options: BandwidthEstimationOptions | None = None,
         return_delay: float = 0.025,
         clock: Callable[[float], float] = lambda now: now,
         feedback_arrives: Callable[[float], bool] = lambda now: True,

@@ -1,7 +1,7 @@
 """What was lost and cannot be sent again in time: a keyframe takes its place, before the peer asks for it."""
 
 from tests.strategies.rtp_pair import VIDEO, Pair, is_rtcp, video_section
-from trio_rtc.protocols.congestion import CongestionOptions
+from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
 from trio_rtc.protocols.rtp import RtpOptions
 
 
@@ -12,7 +12,7 @@ def last_number(pair: Pair) -> int:
 
 
 def test_where_there_is_no_room_for_what_was_lost_a_keyframe_takes_its_place() -> None:
-    options = RtpOptions(congestion=CongestionOptions(max_bitrate=300_000))
+    options = RtpOptions(congestion=BandwidthEstimationOptions(max_bitrate=300_000))
     pair = Pair(options)
     pair.negotiate(video_section())
     pair.run(1, video=30, size=600)

@@ -1,6 +1,6 @@
 """What is sent again through a full queue is taken from the encoders at once, not on average."""
 
-from trio_rtc.protocols.congestion import CongestionOptions
+from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
 from trio_rtc.protocols.rtcp import TransportFeedback
 from trio_rtc.protocols.rtp import Codec, Encoding, SendParameters
 from trio_rtc.protocols.rtp.bandwidth import Bandwidth, PacketKind
@@ -21,7 +21,7 @@ def taken_by_repairs(queueing_delay: float) -> float:
 
 
 def left_to_encoders(queueing_delay: float, *, repairs: bool) -> float:
-    bandwidth = Bandwidth(CongestionOptions(start_bitrate=2_000_000))
+    bandwidth = Bandwidth(BandwidthEstimationOptions(start_bitrate=2_000_000))
     bandwidth.configure([VIDEO], transport_wide=True, now=0.0)
     arrived: list[tuple[int, float]] = []
     for index in range(PACKETS + 4 * REPAIRS):

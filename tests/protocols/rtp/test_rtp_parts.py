@@ -22,7 +22,7 @@ from tests.strategies.rtp_pair import (
     video_frame,
     video_section,
 )
-from trio_rtc.protocols.congestion import CongestionOptions
+from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
 from trio_rtc.protocols.rtcp import Goodbye, ReceiverReport, ReportBlock, SenderReport, SourceDescription
 from trio_rtc.protocols.rtp import (
     EncodedFrame,
@@ -240,7 +240,7 @@ def test_arrival_reports_are_bounded_over_all_sources() -> None:
 
 
 def test_the_remote_bitrate_follows_a_narrow_way() -> None:
-    remote = RemoteBitrate(CongestionOptions())
+    remote = RemoteBitrate(BandwidthEstimationOptions())
     assert remote.take(0.0) is None
     now = free = 0.0
     told: list[int] = []
@@ -256,7 +256,7 @@ def test_the_remote_bitrate_follows_a_narrow_way() -> None:
 
 
 def test_the_remote_bitrate_is_told_once_a_second() -> None:
-    remote = RemoteBitrate(CongestionOptions())
+    remote = RemoteBitrate(BandwidthEstimationOptions())
     told = 0
     for number in range(500):
         now = number * 0.02
@@ -453,7 +453,7 @@ def test_retransmissions_name_what_they_repair() -> None:
 
 
 def test_sections_that_do_not_send_refuse() -> None:
-    side = SendingSide(RtpOptions(), Bandwidth(CongestionOptions()), random.Random(1))
+    side = SendingSide(RtpOptions(), Bandwidth(BandwidthEstimationOptions()), random.Random(1))
     side.send_frame(VIDEO, video_frame(0, 0.0), None, 0.0)
     side.set_sections([video_section(active=False)])
     side.send_frame(VIDEO, video_frame(0, 0.0), None, 0.0)
@@ -471,7 +471,7 @@ def test_sections_that_do_not_send_refuse() -> None:
 
 def test_layers_are_sent_by_their_names() -> None:
     layers = (Encoding(1, rid="q"), Encoding(2, rid="h", active=False), Encoding(3, rid="f"))
-    side = SendingSide(RtpOptions(), Bandwidth(CongestionOptions()), random.Random(1))
+    side = SendingSide(RtpOptions(), Bandwidth(BandwidthEstimationOptions()), random.Random(1))
     side.set_sections([video_section(encodings=layers)])
     for rid in ("q", "h", "f", "x"):
         side.send_frame(VIDEO, video_frame(0, 0.0, 10), rid, 0.0)
@@ -484,7 +484,7 @@ def test_layers_are_sent_by_their_names() -> None:
 def test_what_is_forwarded_keeps_its_kind() -> None:
     event = attrs.evolve(OPUS, payload_type=110, name="telephone-event")
     parameters = SendParameters(AUDIO, "audio", (OPUS, event), (Encoding(9),), NAMES_ONLY)
-    side = SendingSide(RtpOptions(), Bandwidth(CongestionOptions()), random.Random(1))
+    side = SendingSide(RtpOptions(), Bandwidth(BandwidthEstimationOptions()), random.Random(1))
     side.set_sections([parameters])
     for number, payload_type in enumerate((111, 110, 96)):
         side.send_packets(AUDIO, [RtpPacket(payload_type, number, 0, 5, b"x")], None, 0.0)

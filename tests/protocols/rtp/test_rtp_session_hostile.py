@@ -19,7 +19,7 @@ from tests.strategies.rtp_sides import (
 )
 from tests.strategies.work import count_lines
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.congestion import CongestionOptions
+from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
 from trio_rtc.protocols.rtcp import (
     DelaySinceLastReceiverReport,
     ExtendedReport,
@@ -102,7 +102,9 @@ def test_a_mid_that_fits_no_header_is_not_said(size: int) -> None:
 
 
 def test_a_frame_that_is_far_too_large_does_not_keep_those_after_it_from_being_sent() -> None:
-    side = RtpSide([sends(VP8, RTX)], options=RtpOptions(congestion=CongestionOptions(pacer_max_packets=100)))
+    side = RtpSide(
+        [sends(VP8, RTX)], options=RtpOptions(congestion=BandwidthEstimationOptions(pacer_max_packets=100))
+    )
     numbers = []
     for size in (1000, 50_000_000, 1000):
         side.session.send_frame("0", frame(size), side.now)

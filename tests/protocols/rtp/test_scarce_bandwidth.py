@@ -2,7 +2,7 @@
 
 import pytest
 
-from trio_rtc.protocols.congestion import CongestionOptions
+from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
 from trio_rtc.protocols.rtp import Codec, Encoding, SendParameters
 from trio_rtc.protocols.rtp.bandwidth import Bandwidth, PacketKind
 
@@ -17,10 +17,10 @@ def section(kind: str, ssrc: int, *, active: bool = True, priority: str = "low")
 
 
 def scarce(
-    *sections: SendParameters, repairs: bool = True, options: CongestionOptions | None = None
+    *sections: SendParameters, repairs: bool = True, options: BandwidthEstimationOptions | None = None
 ) -> dict[int, float]:
     """Return the bitrates at the least estimate, after something was sent again or not."""
-    bandwidth = Bandwidth(options or CongestionOptions(min_bitrate=30_000, start_bitrate=30_000))
+    bandwidth = Bandwidth(options or BandwidthEstimationOptions(min_bitrate=30_000, start_bitrate=30_000))
     if repairs:
         assert bandwidth.enqueue("a packet", 1000, PacketKind.RETRANSMISSION, 1.0)
     bandwidth.configure(sections, transport_wide=True, now=1.0)
@@ -53,11 +53,11 @@ def test_what_is_switched_off_needs_nothing() -> None:
 
 
 def test_an_application_that_allows_very_little_gets_that_little() -> None:
-    options = CongestionOptions(min_bitrate=5_000, start_bitrate=10_000, max_bitrate=10_000)
+    options = BandwidthEstimationOptions(min_bitrate=5_000, start_bitrate=10_000, max_bitrate=10_000)
     assert scarce(section("video", 1), options=options)[1] == pytest.approx(5_000)
 
 
 def test_headers_are_counted_with_the_media() -> None:
     """Opus packets of 20 ms: 50 headers of 64 bytes a second are 25.6 kbit/s."""
-    options = CongestionOptions(start_bitrate=60_000)
+    options = BandwidthEstimationOptions(start_bitrate=60_000)
     assert scarce(section("audio", 1), repairs=False, options=options)[1] == pytest.approx(34_400)

@@ -5,7 +5,7 @@ import math
 import attrs
 import pytest
 
-from trio_rtc.protocols.congestion import CongestionOptions
+from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
 from trio_rtc.protocols.rtp import Codec, Encoding, SendParameters
 from trio_rtc.protocols.rtp.bandwidth import Bandwidth
 
@@ -22,7 +22,7 @@ def section(*encodings: Encoding) -> SendParameters:
 
 
 def bitrates(start_bitrate: float, *encodings: Encoding) -> dict[int, float]:
-    bandwidth = Bandwidth(CongestionOptions(start_bitrate=start_bitrate))
+    bandwidth = Bandwidth(BandwidthEstimationOptions(start_bitrate=start_bitrate))
     bandwidth.configure([section(*encodings)], transport_wide=True, now=0.0)
     changes = bandwidth.take_changes()
     assert changes is not None
@@ -53,7 +53,7 @@ def test_a_single_stream_takes_all_however_small_it_is() -> None:
 
 def test_what_the_peer_takes_in_one_section_limits_that_section_alone() -> None:
     """RFC 8866 section 5.8: ``b=`` of a media section is about that section."""
-    bandwidth = Bandwidth(CongestionOptions(start_bitrate=1_000_000))
+    bandwidth = Bandwidth(BandwidthEstimationOptions(start_bitrate=1_000_000))
     limited = attrs.evolve(section(Encoding(ssrc=1)), mid="limited", max_bitrate=50_000)
     bandwidth.configure([limited, section(Encoding(ssrc=2))], transport_wide=True, now=0.0)
     changes = bandwidth.take_changes()
@@ -64,7 +64,7 @@ def test_what_the_peer_takes_in_one_section_limits_that_section_alone() -> None:
 
 
 def test_the_layers_of_a_limited_section_share_its_limit() -> None:
-    bandwidth = Bandwidth(CongestionOptions(start_bitrate=1_000_000))
+    bandwidth = Bandwidth(BandwidthEstimationOptions(start_bitrate=1_000_000))
     limited = attrs.evolve(section(*layers(QUARTER, HALF, FULL)), max_bitrate=200_000)
     bandwidth.configure([limited], transport_wide=True, now=0.0)
     assert bandwidth.available <= 200_000 * (1 + 64 / 1130) + 3 * 30 * 8 * 64
@@ -76,7 +76,7 @@ def test_the_layers_of_a_limited_section_share_its_limit() -> None:
 @pytest.mark.parametrize(("available", "limited"), [(10_000_000, frozenset()), (1_200_000, frozenset({1}))])
 def test_error_correction_is_no_lack_of_bandwidth(available: float, limited: frozenset[int]) -> None:
     """webrtc-stats, ``qualityLimitationReason``: and data may use what the path carries beyond the media."""
-    bandwidth = Bandwidth(CongestionOptions(start_bitrate=available))
+    bandwidth = Bandwidth(BandwidthEstimationOptions(start_bitrate=available))
     bandwidth.configure([section(Encoding(ssrc=1, max_bitrate=1_500_000))], transport_wide=True, now=0.0)
     bandwidth.set_overhead(1, 0.5)
     changes = bandwidth.take_changes()

@@ -1,7 +1,8 @@
 """What may be sent and when: the estimate, the pacer, and the share of each stream.
 
-Joins the parts of :mod:`trio_rtc.protocols.congestion` with RTP: packets are numbered over all streams where that was
-negotiated, feedback on them moves the estimate, the estimate moves the pacer and is divided among the streams.
+Joins the parts of :mod:`trio_rtc.protocols.bandwidth_estimation` with RTP: packets are numbered over all streams
+where that was negotiated, feedback on them moves the estimate, the estimate moves the pacer and is divided among the
+streams.
 """
 
 import math
@@ -11,16 +12,16 @@ from typing import Any
 
 import attrs
 
-from trio_rtc.protocols.congestion import (
+from trio_rtc.protocols.bandwidth_estimation import (
     PRIORITY_WEIGHTS,
+    BandwidthEstimationOptions,
+    BandwidthEstimationStatistics,
     BandwidthEstimator,
-    CongestionOptions,
-    CongestionStatistics,
     Pacer,
     PacketKind,
     allocate,
 )
-from trio_rtc.protocols.congestion import Encoding as Share
+from trio_rtc.protocols.bandwidth_estimation import Encoding as Share
 from trio_rtc.protocols.rtcp import (
     REFERENCE_BITS,
     CongestionControlFeedback,
@@ -76,7 +77,7 @@ class Bandwidth:
         numbers_all: Whether every packet is to be numbered, whether or not it says its number.
     """
 
-    def __init__(self, options: CongestionOptions) -> None:
+    def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._options = options
         self._estimator = BandwidthEstimator(options, probing=False)
         self._transport_wide = False
@@ -259,7 +260,7 @@ class Bandwidth:
         # What was measured by feedback is longer by the time for which the peer has kept that.
         return max(self._estimator.present_round_trip - self._options.feedback_interval_max, 0.0)
 
-    def statistics(self) -> CongestionStatistics:
+    def statistics(self) -> BandwidthEstimationStatistics:
         """Return what the estimate stands on."""
         return self._estimator.statistics()
 

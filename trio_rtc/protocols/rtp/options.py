@@ -3,7 +3,7 @@
 import attrs
 from attrs.validators import ge, gt
 
-from trio_rtc.protocols.congestion import CongestionOptions
+from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
 from trio_rtc.protocols.srtp import SrtpOptions
 
 from .fec import FecOptions
@@ -73,5 +73,5 @@ class RtpOptions:
     assembler: FrameAssemblerOptions = attrs.field(factory=FrameAssemblerOptions)
     playout: AudioPlayoutOptions = attrs.field(factory=AudioPlayoutOptions)
     lip_sync: LipSyncOptions = attrs.field(factory=LipSyncOptions)
-    congestion: CongestionOptions = attrs.field(factory=CongestionOptions)
+    congestion: BandwidthEstimationOptions = attrs.field(factory=BandwidthEstimationOptions)
     srtp: SrtpOptions = attrs.field(factory=SrtpOptions)

@@ -7,7 +7,7 @@ reports tell.
 
 from collections.abc import Iterable, Sequence
 
-from trio_rtc.protocols.congestion import CongestionOptions, FeedbackGenerator
+from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions, FeedbackGenerator
 from trio_rtc.protocols.rtcp import ReceiverEstimatedMaximumBitrate, RtcpPacket, TransportFeedback
 from trio_rtc.protocols.serial import Unwrapper
 
@@ -35,7 +35,7 @@ class PathFeedback:
         ccfb_sent: How many packets of RFC 8888 there were to send.
     """
 
-    def __init__(self, options: CongestionOptions, max_sources: int) -> None:
+    def __init__(self, options: BandwidthEstimationOptions, max_sources: int) -> None:
         self._options = options
         self._max_sources = max_sources
         self._generator = FeedbackGenerator(options)

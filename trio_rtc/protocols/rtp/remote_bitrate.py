@@ -7,7 +7,7 @@ sent and acknowledged in one go. What comes out is told in REMB, once a second, 
 
 import math
 
-from trio_rtc.protocols.congestion import BandwidthEstimator, CongestionOptions
+from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions, BandwidthEstimator
 from trio_rtc.protocols.serial import Unwrapper
 
 from .extensions import SEND_TIME_UNITS
@@ -29,7 +29,7 @@ class RemoteBitrate:
         options: Of congestion control.
     """
 
-    def __init__(self, options: CongestionOptions) -> None:
+    def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._options = options
         self._estimator = BandwidthEstimator(options, probing=False)
         self._send_times = Unwrapper(_SEND_TIME_BITS)

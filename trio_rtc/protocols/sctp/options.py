@@ -48,7 +48,7 @@ class SctpOptions:
         max_congestion_window: Upper bound of the congestion window.
         congestion_controller: Makes the controller.
         shared_queue_delay: By how much data may make a round trip longer while media is sent on the same path. Below
-            the queue that congestion control of media takes for overuse (``CongestionOptions.queue_limit``).
+            the queue that congestion control of media takes for overuse (``BandwidthEstimationOptions.queue_limit``).
         coalescing_delay: How long a packet that is not full is held back within a run of sends; 0 is never.
         max_burst: Most packets that one call of ``datagrams_to_send`` returns; the rest follows at once.
         burst_interval: How soon the rest of a burst follows.

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 from .sent_packets import ReceivedPacket, SentPacket
 from .state import LossState
 
@@ -53,7 +53,7 @@ class LossBased:
         loss: Recent loss.
     """
 
-    def __init__(self, options: CongestionOptions) -> None:
+    def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._options = options
         self._observations: deque[_Observation] = deque(maxlen=options.loss_observations)
         self._packets = 0

@@ -9,7 +9,7 @@ import math
 
 import attrs
 
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 from .probe_cluster import ProbeCluster, ProbePurpose
 
 # A drop below this part of the remembered rate is worth probing for. goog_cc has 0.66; what two back-offs leave
@@ -48,7 +48,7 @@ class ProbeControl:
         asked: Number of clusters so far.
     """
 
-    def __init__(self, options: CongestionOptions) -> None:
+    def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._options = options
         self._next_id = 0
         self._pending: list[ProbeCluster] = []

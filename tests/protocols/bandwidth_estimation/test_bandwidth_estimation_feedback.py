@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_rtc.protocols.congestion import CongestionOptions, FeedbackGenerator
+from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions, FeedbackGenerator
 
 
 def test_every_number_in_between_has_an_entry() -> None:
@@ -90,14 +90,14 @@ def test_few_packets_are_told_of_together() -> None:
 
 
 def test_many_packets_become_several_messages() -> None:
-    generator = FeedbackGenerator(CongestionOptions(feedback_max_packets=10))
+    generator = FeedbackGenerator(BandwidthEstimationOptions(feedback_max_packets=10))
     for number in range(25):
         generator.packet_arrived(number, 0.0, 100, 0.0)
     assert [len(message.arrivals) for message in generator.feedback_to_send(1.0)] == [10, 10, 5]
 
 
 def test_more_than_may_wait_is_forgotten() -> None:
-    generator = FeedbackGenerator(CongestionOptions(feedback_pending=10))
+    generator = FeedbackGenerator(BandwidthEstimationOptions(feedback_pending=10))
     for number in range(25):
         generator.packet_arrived(number, 0.0, 100, 0.0)
     arrivals = [entry for message in generator.feedback_to_send(1.0) for entry in message.arrivals]
@@ -107,7 +107,7 @@ def test_more_than_may_wait_is_forgotten() -> None:
 
 
 def test_a_jump_of_numbers_begins_anew() -> None:
-    generator = FeedbackGenerator(CongestionOptions(feedback_pending=10))
+    generator = FeedbackGenerator(BandwidthEstimationOptions(feedback_pending=10))
     generator.packet_arrived(5, 0.0, 100, 0.0)
     generator.packet_arrived(30_000, 0.0, 100, 0.0)
     assert generator.feedback_to_send(1.0)[0].arrivals == [(30_000, 0.0)]
@@ -124,7 +124,7 @@ def test_a_jump_of_numbers_begins_anew() -> None:
 def test_every_arrival_is_told_once_or_forgotten_and_memory_is_bounded(
     arrivals: list[tuple[int, float]],
 ) -> None:
-    generator = FeedbackGenerator(CongestionOptions(feedback_pending=50, feedback_max_packets=7))
+    generator = FeedbackGenerator(BandwidthEstimationOptions(feedback_pending=50, feedback_max_packets=7))
     now = 0.0
     for number, step in arrivals:
         now += step

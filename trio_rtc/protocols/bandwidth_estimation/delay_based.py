@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from .arrival_groups import ArrivalGroups
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 from .overuse import OveruseDetector, QueueDelay
 from .rate_control import RateControl
 from .sent_packets import ReceivedPacket
@@ -26,7 +26,7 @@ class DelayBased:
         rate: The rate control.
     """
 
-    def __init__(self, options: CongestionOptions) -> None:
+    def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._options = options
         self._feedback_at: float | None = None
         self._probe_times: deque[tuple[float, float]] = deque(maxlen=_MAX_PROBE_TIMES)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from statistics import median
 
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 from .sent_packets import ReceivedPacket
 
 _MIN_PACKETS = 3
@@ -31,7 +31,7 @@ class PacketTrains:
             the first keyframe is not spread; where trains were forgotten it is not.
     """
 
-    def __init__(self, options: CongestionOptions) -> None:
+    def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._gap = options.train_gap
         self._memory = options.train_memory
         self._headroom = options.train_headroom

@@ -3,7 +3,7 @@
 import math
 from collections import deque
 
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 from .state import OveruseState
 
 # goog_cc: a pause longer than this does not move the threshold further.
@@ -24,7 +24,7 @@ class OveruseDetector:
         threshold: The present threshold.
     """
 
-    def __init__(self, options: CongestionOptions) -> None:
+    def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._options = options
         self._time_over = -1.0
         self._times_over = 0
@@ -98,7 +98,7 @@ class QueueDelay:
     which the delay fell, for a queue that builds up has none.
     """
 
-    def __init__(self, options: CongestionOptions) -> None:
+    def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._window = options.base_delay_window
         # Delays that grow from left to right: the first is the least, each next one is the least behind it.
         self._candidates: deque[tuple[float, float]] = deque()

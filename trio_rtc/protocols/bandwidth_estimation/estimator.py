@@ -25,13 +25,13 @@ from .alr import ApplicationLimited
 from .delay_based import DelayBased
 from .loss_based import LossBased
 from .loss_reports import LossReports
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 from .packet_trains import PacketTrains
 from .probe_cluster import ProbeCluster
 from .probe_control import PathView, ProbeControl
 from .probe_results import ProbeResults
 from .sent_packets import FeedbackResults, SentPackets
-from .state import CongestionStatistics, LimitedBy, LossState, OveruseState
+from .state import BandwidthEstimationStatistics, LimitedBy, LossState, OveruseState
 
 _ROUND_TRIP_SMOOTHING = 1 / 8  # RFC 6298 section 2.3
 _MAX_ROUND_TRIP = 10.0
@@ -48,9 +48,9 @@ class BandwidthEstimator:
     ``feedback_received`` never raises for what the peer said. Arguments of our own caller are checked.
     """
 
-    def __init__(self, options: CongestionOptions | None = None, probing: bool = True) -> None:
+    def __init__(self, options: BandwidthEstimationOptions | None = None, probing: bool = True) -> None:
         """Begin with ``start_bitrate``. Without transport-wide feedback, switch ``probing`` off: nothing measures."""
-        options = options or CongestionOptions()
+        options = options or BandwidthEstimationOptions()
         self._options = options
         self._probing = probing
         self._min = options.min_bitrate
@@ -239,10 +239,10 @@ class BandwidthEstimator:
         self._process_probes(now)
         self._deadline = self._next_deadline(now)
 
-    def statistics(self) -> CongestionStatistics:
+    def statistics(self) -> BandwidthEstimationStatistics:
         """Return what is known at the moment."""
         loss_limited = math.isfinite(self._loss.bitrate)
-        return CongestionStatistics(
+        return BandwidthEstimationStatistics(
             target_bitrate=self._target,
             available_outgoing_bitrate=None if self._limited_by is LimitedBy.START else self._available,
             acknowledged_bitrate=self._acknowledged.bitrate,

@@ -24,7 +24,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 from .probe_cluster import ProbeCluster
 
 ItemT = TypeVar("ItemT")
@@ -73,8 +73,8 @@ class Pacer(Generic[ItemT]):
         retransmissions_dropped: Number of retransmissions for which the target did not suffice.
     """
 
-    def __init__(self, options: CongestionOptions | None = None) -> None:
-        options = options or CongestionOptions()
+    def __init__(self, options: BandwidthEstimationOptions | None = None) -> None:
+        options = options or BandwidthEstimationOptions()
         self._options = options
         self._rate = options.start_bitrate * options.pacing_factor
         self._queues: tuple[deque[tuple[float, int, ItemT]], ...] = tuple(deque() for _ in PacketKind)

@@ -2,16 +2,21 @@ import random
 
 import pytest
 
-from trio_rtc.protocols.congestion import CongestionOptions, OveruseState, RateState, ReceivedPacket
-from trio_rtc.protocols.congestion.acknowledged import AcknowledgedBitrate
-from trio_rtc.protocols.congestion.arrival_groups import ArrivalGroups, GroupDelta
-from trio_rtc.protocols.congestion.delay_based import DelayBased
-from trio_rtc.protocols.congestion.link_capacity import LinkCapacity
-from trio_rtc.protocols.congestion.overuse import OveruseDetector, QueueDelay
-from trio_rtc.protocols.congestion.rate_control import RateControl
-from trio_rtc.protocols.congestion.trendline import Trendline
+from trio_rtc.protocols.bandwidth_estimation import (
+    BandwidthEstimationOptions,
+    OveruseState,
+    RateState,
+    ReceivedPacket,
+)
+from trio_rtc.protocols.bandwidth_estimation.acknowledged import AcknowledgedBitrate
+from trio_rtc.protocols.bandwidth_estimation.arrival_groups import ArrivalGroups, GroupDelta
+from trio_rtc.protocols.bandwidth_estimation.delay_based import DelayBased
+from trio_rtc.protocols.bandwidth_estimation.link_capacity import LinkCapacity
+from trio_rtc.protocols.bandwidth_estimation.overuse import OveruseDetector, QueueDelay
+from trio_rtc.protocols.bandwidth_estimation.rate_control import RateControl
+from trio_rtc.protocols.bandwidth_estimation.trendline import Trendline
 
-OPTIONS = CongestionOptions()
+OPTIONS = BandwidthEstimationOptions()
 
 
 def deltas(*packets: tuple[float, float]) -> list[GroupDelta]:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from trio_rtc.protocols.congestion import BandwidthEstimator, CongestionOptions
-from trio_rtc.protocols.congestion.packet_trains import PacketTrains
-from trio_rtc.protocols.congestion.sent_packets import ReceivedPacket
+from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions, BandwidthEstimator
+from trio_rtc.protocols.bandwidth_estimation.packet_trains import PacketTrains
+from trio_rtc.protocols.bandwidth_estimation.sent_packets import ReceivedPacket
 
 SIZE = 1250  # 10,000 bits
 INTERVAL = 1 / 30
@@ -32,7 +32,7 @@ def add_trains(
 
 @pytest.fixture
 def trains() -> PacketTrains:
-    return PacketTrains(CongestionOptions())
+    return PacketTrains(BandwidthEstimationOptions())
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_trains_are_forgotten_when_no_others_are_sent(
 @pytest.mark.parametrize(("arriving", "limited"), [(0.004, False), (0.016, True)])
 def test_a_path_that_does_not_spread_trains_has_room_for_bursts(arriving: float, limited: bool) -> None:
     """At a target of 1 Mbit/s, trains arrive at 2.5 Mbit/s or at 0.625."""
-    estimator = BandwidthEstimator(CongestionOptions(start_bitrate=1e6), probing=False)
+    estimator = BandwidthEstimator(BandwidthEstimationOptions(start_bitrate=1e6), probing=False)
     results = []
     for number in range(30):
         frame, index = divmod(number, 3)

@@ -8,7 +8,7 @@ normal lets it increase again.
 import math
 
 from .link_capacity import LinkCapacity
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 from .state import OveruseState, RateState
 
 _FRAME_RATE = 30.0
@@ -30,7 +30,7 @@ class RateControl:
         decreased_at: When it fell last; ``-inf`` before.
     """
 
-    def __init__(self, options: CongestionOptions) -> None:
+    def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._options = options
         self.bitrate = options.start_bitrate
         self.state = RateState.HOLD

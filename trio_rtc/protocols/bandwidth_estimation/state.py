@@ -40,7 +40,7 @@ class LimitedBy(enum.Enum):
 
 
 @attrs.frozen
-class CongestionStatistics:
+class BandwidthEstimationStatistics:
     """A look at a bandwidth estimator.
 
     Attributes:

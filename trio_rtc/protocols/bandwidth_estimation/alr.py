@@ -1,6 +1,6 @@
 """Application-limited regions: whether the application sends much less than it may."""
 
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 
 
 class ApplicationLimited:
@@ -11,7 +11,7 @@ class ApplicationLimited:
         ended_at: When the last one ended; ``None`` before.
     """
 
-    def __init__(self, options: CongestionOptions) -> None:
+    def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._options = options
         self._target = options.start_bitrate
         self._budget = 0.0

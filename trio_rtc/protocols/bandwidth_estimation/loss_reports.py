@@ -5,7 +5,7 @@ Below 2 % of loss it grows by 8 % a second, above 10 % it falls by half of the l
 
 import math
 
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 
 _INCREASE_INTERVAL = 1.0
 _INCREASE_OFFSET = 1000.0
@@ -22,7 +22,7 @@ class LossReports:
         any_loss: Whether there has been loss at all.
     """
 
-    def __init__(self, options: CongestionOptions) -> None:
+    def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._options = options
         self.bitrate = options.start_bitrate
         self.fraction = 0.0

@@ -4,9 +4,15 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_rtc.protocols.congestion import CongestionOptions, Pacer, PacketKind, ProbeCluster, ProbePurpose
+from trio_rtc.protocols.bandwidth_estimation import (
+    BandwidthEstimationOptions,
+    Pacer,
+    PacketKind,
+    ProbeCluster,
+    ProbePurpose,
+)
 
-OPTIONS = CongestionOptions(pacing_factor=1.0, start_bitrate=960_000.0)
+OPTIONS = BandwidthEstimationOptions(pacing_factor=1.0, start_bitrate=960_000.0)
 # 1200 bytes take 10 ms at 960 kbit/s.
 
 
@@ -154,7 +160,7 @@ def test_much_audio_does_not_silence_video() -> None:
 
 
 def test_a_full_queue_drops_padding_then_refuses() -> None:
-    pacer: Pacer[int] = Pacer(CongestionOptions(pacer_max_packets=3))
+    pacer: Pacer[int] = Pacer(BandwidthEstimationOptions(pacer_max_packets=3))
     pacer.enqueue(0, 100, PacketKind.PADDING, 0.0)
     pacer.enqueue(1, 100, PacketKind.VIDEO, 0.0)
     pacer.enqueue(2, 100, PacketKind.VIDEO, 0.0)
@@ -165,7 +171,7 @@ def test_a_full_queue_drops_padding_then_refuses() -> None:
 
 
 def test_bytes_are_bounded_as_well() -> None:
-    pacer: Pacer[int] = Pacer(CongestionOptions(pacer_max_bytes=2000))
+    pacer: Pacer[int] = Pacer(BandwidthEstimationOptions(pacer_max_bytes=2000))
     assert pacer.enqueue(0, 1200, PacketKind.VIDEO, 0.0)
     assert not pacer.enqueue(1, 1200, PacketKind.VIDEO, 0.0)
 

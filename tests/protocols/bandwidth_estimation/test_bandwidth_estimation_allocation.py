@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_rtc.protocols.congestion import PRIORITY_WEIGHTS, Encoding, allocate
+from trio_rtc.protocols.bandwidth_estimation import PRIORITY_WEIGHTS, Encoding, allocate
 
 
 def test_nothing_to_allocate() -> None:

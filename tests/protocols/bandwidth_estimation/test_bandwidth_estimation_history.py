@@ -3,11 +3,13 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_rtc.protocols.congestion import CongestionOptions, SentPackets
+from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions, SentPackets
 
 
-def sent(count: int, options: CongestionOptions | None = None, interval: float = 0.01) -> SentPackets:
-    packets = SentPackets(options or CongestionOptions())
+def sent(
+    count: int, options: BandwidthEstimationOptions | None = None, interval: float = 0.01
+) -> SentPackets:
+    packets = SentPackets(options or BandwidthEstimationOptions())
     for number in range(count):
         packets.sent(number, 1000, number * interval)
     return packets
@@ -27,7 +29,7 @@ def test_what_arrived_comes_with_both_times_in_order_of_arrival() -> None:
 
 
 def test_the_cluster_is_kept() -> None:
-    packets = SentPackets(CongestionOptions())
+    packets = SentPackets(BandwidthEstimationOptions())
     packets.sent(7, 100, 0.0, probe_cluster=4)
     assert packets.feedback([(7, 1.0)], 0.1).received[0].probe_cluster == 4
 
@@ -83,12 +85,12 @@ def test_unknown_repeated_and_senseless_entries_are_ignored() -> None:
 
 
 def test_bounded_in_number() -> None:
-    packets = sent(200, CongestionOptions(history_packets=100))
+    packets = sent(200, BandwidthEstimationOptions(history_packets=100))
     assert (len(packets), packets.forgotten, packets.bytes_in_flight) == (100, 100, 100_000)
 
 
 def test_bounded_in_number_with_missing_ones() -> None:
-    packets = SentPackets(CongestionOptions(history_packets=10))
+    packets = SentPackets(BandwidthEstimationOptions(history_packets=10))
     for number in range(50):
         packets.sent(number, 10, number / 1000)
         packets.feedback([(number, None)], number / 1000)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 from .sent_packets import ReceivedPacket
 
 # goog_cc's constants of the Bayesian average, in kbit/s: how uncertain a sample is in proportion to its distance
@@ -26,7 +26,7 @@ class AcknowledgedBitrate:
         sample: What the last window alone says.
     """
 
-    def __init__(self, options: CongestionOptions) -> None:
+    def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._first_window = options.acknowledged_first_window
         self._window = options.acknowledged_window
         self._max_jump = options.max_arrival_jump

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import attrs
 
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 
 # goog_cc: so many groups in a row that seem to arrive before the one before them mean a jump of the peer's clock.
 _MAX_REORDERED_GROUPS = 3
@@ -39,7 +39,7 @@ class _Group:
 class ArrivalGroups:
     """Forms groups from packets in order of arrival, and gives the deltas between complete groups."""
 
-    def __init__(self, options: CongestionOptions) -> None:
+    def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._burst_time = options.burst_time
         self._max_burst = options.max_burst_duration
         self._max_jump = options.max_arrival_jump

@@ -5,7 +5,7 @@ from collections import OrderedDict
 
 import attrs
 
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 from .probe_cluster import ProbeCluster
 from .sent_packets import ReceivedPacket
 
@@ -37,7 +37,7 @@ class ProbeResults:
         error: Relative standard error of the last result.
     """
 
-    def __init__(self, options: CongestionOptions) -> None:
+    def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._min_received = options.probe_min_received
         self._clusters: OrderedDict[int, _Cluster] = OrderedDict()
         self.succeeded = 0

@@ -15,7 +15,7 @@ from tests.strategies.congestion_link import (
     SourceShape,
     percentile,
 )
-from trio_rtc.protocols.congestion import LimitedBy
+from trio_rtc.protocols.bandwidth_estimation import LimitedBy
 
 MEGABIT = 1e6
 FALLING = ((0.0, 4 * MEGABIT), (25.0, 0.5 * MEGABIT), (50.0, 4 * MEGABIT))

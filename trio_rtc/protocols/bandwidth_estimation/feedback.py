@@ -11,7 +11,7 @@ from collections import OrderedDict
 
 import attrs
 
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 
 # What a feedback takes on the wire: headers of IP, UDP, SRTCP and RTCP, a few chunks and deltas (libwebrtc: 68 bytes).
 _MESSAGE_BITS = 68 * 8
@@ -42,8 +42,8 @@ class FeedbackGenerator:
         jumps: Number of new beginnings.
     """
 
-    def __init__(self, options: CongestionOptions | None = None) -> None:
-        options = options or CongestionOptions()
+    def __init__(self, options: BandwidthEstimationOptions | None = None) -> None:
+        options = options or BandwidthEstimationOptions()
         self._options = options
         self._arrivals: OrderedDict[int, float] = OrderedDict()
         self._base: int | None = None

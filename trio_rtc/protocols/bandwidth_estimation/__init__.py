@@ -8,17 +8,17 @@ RTP: packets are transport-wide sequence numbers (unwrapped) and sizes.
 from .allocation import PRIORITY_WEIGHTS, Encoding, allocate
 from .estimator import BandwidthEstimator
 from .feedback import FeedbackGenerator, FeedbackToSend
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 from .pacer import Pacer, PacketKind
 from .probe_cluster import ProbeCluster, ProbePurpose
 from .sent_packets import FeedbackResults, ReceivedPacket, SentPacket, SentPackets
-from .state import CongestionStatistics, LimitedBy, LossState, OveruseState, RateState
+from .state import BandwidthEstimationStatistics, LimitedBy, LossState, OveruseState, RateState
 
 __all__ = [
     "PRIORITY_WEIGHTS",
     "BandwidthEstimator",
-    "CongestionOptions",
-    "CongestionStatistics",
+    "BandwidthEstimationOptions",
+    "BandwidthEstimationStatistics",
     "Encoding",
     "FeedbackGenerator",
     "FeedbackResults",

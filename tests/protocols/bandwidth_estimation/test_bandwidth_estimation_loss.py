@@ -3,11 +3,16 @@ from collections.abc import Callable
 
 import pytest
 
-from trio_rtc.protocols.congestion import CongestionOptions, LossState, ReceivedPacket, SentPacket
-from trio_rtc.protocols.congestion.loss_based import LossBased
-from trio_rtc.protocols.congestion.loss_reports import LossReports
+from trio_rtc.protocols.bandwidth_estimation import (
+    BandwidthEstimationOptions,
+    LossState,
+    ReceivedPacket,
+    SentPacket,
+)
+from trio_rtc.protocols.bandwidth_estimation.loss_based import LossBased
+from trio_rtc.protocols.bandwidth_estimation.loss_reports import LossReports
 
-OPTIONS = CongestionOptions()
+OPTIONS = BandwidthEstimationOptions()
 
 
 def send(

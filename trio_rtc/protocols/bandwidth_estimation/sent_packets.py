@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import attrs
 
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 
 
 class SentPacket(NamedTuple):
@@ -67,7 +67,7 @@ class SentPackets:
         newest_acknowledged: Send time of the newest packet that is known to have arrived; ``-inf`` at first.
     """
 
-    def __init__(self, options: CongestionOptions) -> None:
+    def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._time = options.history_time
         self._limit = options.history_packets
         self._loss_delay = options.loss_delay

@@ -4,12 +4,17 @@ import random
 
 import pytest
 
-from trio_rtc.protocols.congestion import CongestionOptions, ProbeCluster, ProbePurpose, ReceivedPacket
-from trio_rtc.protocols.congestion.alr import ApplicationLimited
-from trio_rtc.protocols.congestion.probe_control import PathView, ProbeControl
-from trio_rtc.protocols.congestion.probe_results import ProbeResults
+from trio_rtc.protocols.bandwidth_estimation import (
+    BandwidthEstimationOptions,
+    ProbeCluster,
+    ProbePurpose,
+    ReceivedPacket,
+)
+from trio_rtc.protocols.bandwidth_estimation.alr import ApplicationLimited
+from trio_rtc.protocols.bandwidth_estimation.probe_control import PathView, ProbeControl
+from trio_rtc.protocols.bandwidth_estimation.probe_results import ProbeResults
 
-OPTIONS = CongestionOptions()
+OPTIONS = BandwidthEstimationOptions()
 
 
 def view(bitrate: float, **changes: object) -> PathView:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from trio_rtc.protocols.congestion import (
+from trio_rtc.protocols.bandwidth_estimation import (
+    BandwidthEstimationOptions,
     BandwidthEstimator,
-    CongestionOptions,
     LimitedBy,
     OveruseState,
     ProbePurpose,
@@ -139,7 +139,7 @@ def test_remb_caps() -> None:
 
 
 def test_an_old_remb_is_forgotten_if_that_is_chosen() -> None:
-    estimator = BandwidthEstimator(CongestionOptions(remb_timeout=2.0))
+    estimator = BandwidthEstimator(BandwidthEstimationOptions(remb_timeout=2.0))
     estimator.remb_received(120_000, 0.0)
     estimator.loss_reported(0.05, 1.0)
     assert estimator.target_bitrate == 120_000
@@ -169,7 +169,7 @@ def test_a_peer_with_only_receiver_reports_is_served_by_the_rule_of_thresholds()
     assert estimator.statistics().loss_fraction == 0.4
     for second in range(12, 100):
         estimator.loss_reported(1.0, float(second))
-    assert estimator.target_bitrate == CongestionOptions().min_bitrate
+    assert estimator.target_bitrate == BandwidthEstimationOptions().min_bitrate
 
 
 def test_reports_do_not_matter_once_there_is_better_feedback() -> None:
@@ -197,7 +197,7 @@ def test_silence_lowers_the_target_step_by_step_but_only_while_packets_are_sent(
         estimator.packet_sent(number + step, PACKET, now)
         if estimator.next_timer() <= now:
             estimator.handle_timer(now)
-    assert estimator.target_bitrate == CongestionOptions().min_bitrate
+    assert estimator.target_bitrate == BandwidthEstimationOptions().min_bitrate
 
 
 def test_the_timer_rests_when_nothing_is_sent() -> None:
@@ -210,7 +210,7 @@ def test_the_timer_rests_when_nothing_is_sent() -> None:
         estimator.handle_timer(now)
     assert 10 < now < 11
     estimator.packet_sent(1, PACKET, 60.0)
-    assert estimator.next_timer() == pytest.approx(60.0 + CongestionOptions().process_interval)
+    assert estimator.next_timer() == pytest.approx(60.0 + BandwidthEstimationOptions().process_interval)
 
 
 def test_while_feedback_comes_the_timer_has_nothing_to_do() -> None:
@@ -224,7 +224,7 @@ def test_while_feedback_comes_the_timer_has_nothing_to_do() -> None:
 
 
 def test_silence_is_noticed_in_time_whatever_the_pace_of_the_timer() -> None:
-    options = CongestionOptions(settled_interval=0.7)
+    options = BandwidthEstimationOptions(settled_interval=0.7)
     estimator = BandwidthEstimator(options, probing=False)
     number = flow(estimator, 0.0, 3.0, 300_000)
     estimator.packet_sent(number, PACKET, 3.0)
@@ -261,7 +261,7 @@ def test_silence_is_noticed_in_time_whatever_the_pace_of_the_timer() -> None:
 )
 def test_senseless_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):
-        CongestionOptions(**options)  # type: ignore[arg-type]
+        BandwidthEstimationOptions(**options)  # type: ignore[arg-type]
 
 
 _number = st.integers(-10, 120)

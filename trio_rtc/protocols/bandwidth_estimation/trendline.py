@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from .options import CongestionOptions
+from .options import BandwidthEstimationOptions
 
 
 class Trendline:
@@ -13,7 +13,7 @@ class Trendline:
         deltas: Number of deltas so far.
     """
 
-    def __init__(self, options: CongestionOptions) -> None:
+    def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._smoothing = options.trendline_smoothing
         self._points: deque[tuple[float, float]] = deque(maxlen=options.trendline_window)
         self._first_arrival: float | None = None

@@ -44,7 +44,7 @@ def _at_least_three(instance: object, attribute: "attrs.Attribute[int]", value: 
 
 
 @attrs.frozen
-class CongestionOptions:
+class BandwidthEstimationOptions:
     """What can be chosen. Times are in seconds, rates in bits a second, sizes in bytes.
 
     "GCC" is draft-ietf-rmcat-gcc-02, "goog_cc" what libwebrtc has made of it since, "TWCC" is
