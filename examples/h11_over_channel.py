@@ -49,10 +49,8 @@ async def get(connection: h11.Connection, stream: trio.abc.Stream, target: str) 
 
 async def described(pc: trio_rtc.RTCPeerConnection) -> trio_rtc.RTCSessionDescription:
     """Make the offer or answer that is due, and return it with all candidates in it."""
-    async with pc.subscribe("ice_gathering_state_change") as changes:
-        await pc.set_local_description()
-        while pc.ice_gathering_state != "complete":
-            await changes.receive()
+    await pc.set_local_description()
+    await pc.gathering_complete()
     assert pc.local_description is not None
     return pc.local_description
 

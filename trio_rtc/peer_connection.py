@@ -174,6 +174,27 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         self._require_block("peer_closed")
         await self._parts.monitor.departure.wait()
 
+    async def gathering_complete(self) -> None:
+        """Wait until ``ice_gathering_state`` is ``"complete"``: ``local_description`` has all candidates. Not W3C's.
+
+        Gathering begins with ``set_local_description``, and begins again after an ICE restart and for a new transport.
+
+        Raises:
+            RuntimeError: Outside of the ``async with`` block.
+            trio.ClosedResourceError: The connection was closed before gathering was complete.
+        """
+        require_trio("RTCPeerConnection.gathering_complete")
+        self._require_block("gathering_complete")
+        # The state follows set_local_description on a later turn: after a restart it still is that of the last time.
+        await trio.lowlevel.checkpoint()
+        async with self.subscribe("ice_gathering_state_change") as changes:
+            while self.ice_gathering_state is not RTCIceGatheringState.COMPLETE:
+                try:
+                    await changes.receive()
+                except trio.EndOfChannel:
+                    error = trio.ClosedResourceError("the peer connection was closed on this side")
+                    raise mark_connection_ended(error) from None
+
     # -- offers and answers --------------------------------------------------------------------------------------
 
     @overload

@@ -111,10 +111,8 @@ class TrioPeer:
             await trio.sleep_until(begin + number / FRAMERATE)
 
     async def _describe(self) -> JsonObject:
-        async with self._pc.subscribe("ice_gathering_state_change") as changes:
-            await self._pc.set_local_description()
-            while self._pc.ice_gathering_state != "complete":
-                await changes.receive()
+        await self._pc.set_local_description()
+        await self._pc.gathering_complete()
         assert self._pc.local_description is not None
         return dict(self._pc.local_description.to_json())
 

@@ -46,10 +46,9 @@ class OwnPeer:
         return await self._set_local_description(trickle=trickle)
 
     async def _set_local_description(self, *, trickle: bool) -> JsonObject:
-        async with self.pc.subscribe("ice_gathering_state_change") as changes:
-            await self.pc.set_local_description()
-            while not trickle and self.pc.ice_gathering_state != "complete":
-                await changes.receive()
+        await self.pc.set_local_description()
+        if not trickle:
+            await self.pc.gathering_complete()
         assert self.pc.local_description is not None
         return dict(self.pc.local_description.to_json())
 

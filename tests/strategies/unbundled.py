@@ -34,7 +34,7 @@ class UnbundledPeer:
         head, sections = "", []
         for index, part in enumerate(self.parts):
             await part.set_local_description(await part.create_offer())
-            await _gather(part)
+            await part.gathering_complete()
             text = _LEFT_OUT.sub("", description_of(part).sdp)
             begin = text.index("m=")
             head = head or text[:begin]
@@ -53,7 +53,7 @@ class UnbundledPeer:
             await part.set_remote_description(RTCSessionDescription("offer", alone))
             await part.set_local_description()
             if "a=bundle-only" not in section:
-                await _gather(part)
+                await part.gathering_complete()
             answers.append(_LEFT_OUT.sub("", description_of(part).sdp))
         head = answers[0][: answers[0].index("m=")]
         return RTCSessionDescription("answer", head + "".join(text[text.index("m=") :] for text in answers))
@@ -72,13 +72,6 @@ class UnbundledPeer:
             await part.set_remote_description(RTCSessionDescription("answer", text))
 
 
-async def _gather(pc: RTCPeerConnection) -> None:
-    """Wait until a connection has all its candidates."""
-    async with pc.subscribe("ice_gathering_state_change") as changes:
-        while pc.ice_gathering_state != "complete":
-            await changes.receive()
-
-
 @attrs.define(eq=False)
 class UnbundledCall:
     """Ourselves and a peer that does not bundle."""
@@ -92,7 +85,7 @@ class UnbundledCall:
         """Answer an offer of the peer's; return the answer."""
         await self.pc.set_remote_description(await self.peer.offer(kept))
         await self.pc.set_local_description()
-        await _gather(self.pc)
+        await self.pc.gathering_complete()
         answer = description_of(self.pc)
         await self.peer.take_answer(answer)
         return answer
@@ -100,7 +93,7 @@ class UnbundledCall:
     async def offer(self) -> RTCSessionDescription:
         """Offer to the peer, which answers; return the offer."""
         await self.pc.set_local_description(await self.pc.create_offer())
-        await _gather(self.pc)
+        await self.pc.gathering_complete()
         offer = description_of(self.pc)
         await self.pc.set_remote_description(await self.peer.answer(offer))
         return offer
