@@ -283,7 +283,7 @@ def _red_seeds() -> list[bytes]:
 def _rtcp_seeds() -> list[bytes]:
     block = rtcp.ReportBlock(_SSRC, 1, 2, 3, 4, 5, 6)
     compounds: tuple[list[rtcp.RtcpPacket], ...] = (
-        [rtcp.SenderReport(1, 2, 3, 4, 5, (block,)), rtcp.Goodbye((1,), b"bye")],
+        [rtcp.SenderReport(1, 2, 3, 4, 5, (block,)), rtcp.Bye((1,), b"bye")],
         [rtcp.ReceiverReport(1, (block,)), rtcp.PictureLossIndication(1, _SSRC)],
         [rtcp.GenericNack(1, _SSRC, ((5, 0x101),)), rtcp.FullIntraRequest(1, ((_SSRC, 1),))],
         [rtcp.SourceDescription((rtcp.SourceDescriptionChunk(1, ((1, b"name"),)),))],

@@ -7,9 +7,9 @@ from aiortc import rtp as foreign
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
 
 from trio_rtc.protocols.rtcp import (
+    Bye,
     FullIntraRequest,
     GenericNack,
-    Goodbye,
     ItemType,
     PictureLossIndication,
     ReceiverEstimatedMaximumBitrate,
@@ -56,7 +56,7 @@ PAIRS = [
         foreign.RtcpSdesPacket([foreign.RtcpSourceInfo(1, [(1, b"a@b.c")])]),
         id="source-description",
     ),
-    pytest.param(Goodbye((1, 2)), foreign.RtcpByePacket([1, 2]), id="goodbye"),
+    pytest.param(Bye((1, 2)), foreign.RtcpByePacket([1, 2]), id="goodbye"),
     pytest.param(
         PictureLossIndication(1, 2), foreign.RtcpPsfbPacket(foreign.RTCP_PSFB_PLI, 1, 2), id="picture-loss"
     ),

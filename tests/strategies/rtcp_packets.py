@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from trio_rtc.protocols.rtcp import (
     ApplicationDefined,
     ArrivalReport,
+    Bye,
     CongestionControlFeedback,
     DelaySinceLastReceiverReport,
     ExtendedReport,
     FullIntraRequest,
     GenericNack,
-    Goodbye,
     PictureLossIndication,
     ReceiverEstimatedMaximumBitrate,
     ReceiverReport,
@@ -92,7 +92,7 @@ KINDS: dict[type, st.SearchStrategy] = {
     SenderReport: st.builds(SenderReport, uint32, uint64, uint32, uint32, uint32, blocks),
     ReceiverReport: st.builds(ReceiverReport, uint32, blocks),
     SourceDescription: st.builds(SourceDescription, tuples_of(chunks, max_size=31)),
-    Goodbye: st.builds(Goodbye, tuples_of(uint32, max_size=31), st.none() | st.binary(max_size=255)),
+    Bye: st.builds(Bye, tuples_of(uint32, max_size=31), st.none() | st.binary(max_size=255)),
     ApplicationDefined: st.builds(
         ApplicationDefined,
         st.integers(0, 31),

@@ -18,12 +18,12 @@ from tests.strategies.rtp_pair import (
 )
 from trio_rtc.protocols.rtcp import (
     ArrivalReport,
+    Bye,
     CongestionControlFeedback,
     DelaySinceLastReceiverReport,
     ExtendedReport,
     FullIntraRequest,
     GenericNack,
-    Goodbye,
     PictureLossIndication,
     ReceiverEstimatedMaximumBitrate,
     ReceiverReport,
@@ -189,7 +189,7 @@ def _bitrates(count: int) -> Callable[[], object]:
 def _goodbyes(count: int) -> Callable[[], object]:
     call = _Call(_STREAMS)
     ssrcs = [_RECEIVE_SSRC + index for index in range(count)]
-    return call.attack_rtcp(*(Goodbye(tuple(ssrcs[n : n + 31])).encode() for n in range(0, count, 31)))
+    return call.attack_rtcp(*(Bye(tuple(ssrcs[n : n + 31])).encode() for n in range(0, count, 31)))
 
 
 def _descriptions(count: int) -> Callable[[], object]:

@@ -1,4 +1,4 @@
-"""NACK, PLI, FIR and REMB, byte for byte."""
+"""NACK, PLI, FIR and REMB: encoded bytes and bounds."""
 
 import pytest
 from hypothesis import given
@@ -31,7 +31,7 @@ VECTORS = [
 
 
 @pytest.mark.parametrize(("packet", "data"), VECTORS)
-def test_bytes(packet: RtcpPacket, data: str) -> None:
+def test_encoded_bytes(packet: RtcpPacket, data: str) -> None:
     assert encode([packet]) == bytes.fromhex(data)
     assert parse(bytes.fromhex(data)) == [packet]
 
@@ -46,35 +46,35 @@ def test_a_bitrate_has_64_bits() -> None:
     largest = ReceiverEstimatedMaximumBitrate(1, ((1 << 18) - 1) << 46, ())
     assert parse(encode([largest])) == [largest]
     for bitrate in (1 << 64, -1):
-        with pytest.raises(ValueError, match="do not fit"):
+        with pytest.raises(ValueError, match="must have a bitrate"):
             encode([ReceiverEstimatedMaximumBitrate(1, bitrate, ())])
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="must have a bitrate"):
         encode([ReceiverEstimatedMaximumBitrate(1, 1, (1,) * 256)])
 
 
-def test_numbers_that_are_near_share_an_entry() -> None:
+def test_near_sequence_numbers_share_an_entry() -> None:
     (nack,) = GenericNack.build(1, 2, [100, 101, 116, 117, 134], 1200)
     assert nack.entries == ((100, 0x8001), (117, 0), (134, 0))
     assert nack.sequence_numbers == [100, 101, 116, 117, 134]
 
 
-def test_numbers_wrap() -> None:
+def test_sequence_numbers_wrap() -> None:
     (nack,) = GenericNack.build(1, 2, [0x1FFFE, 0x20001], 1200)
     assert nack.entries == ((0xFFFE, 0b100),)
     assert nack.sequence_numbers == [0xFFFE, 1]
 
 
-def test_nothing_lost_asks_for_nothing() -> None:
+def test_no_nack_without_loss() -> None:
     assert GenericNack.build(1, 2, [], 1200) == []
 
 
 @given(st.sets(st.integers(0, 60_000), max_size=200), st.integers(16, 200))
-def test_what_is_asked_for_arrives_within_the_size(numbers: set[int], max_size: int) -> None:
+def test_all_numbers_are_requested_within_max_size(numbers: set[int], max_size: int) -> None:
     nacks = GenericNack.build(1, 2, numbers, max_size)
     assert all(len(encode([nack])) <= max_size for nack in nacks)
     assert [number for nack in nacks for number in nack.sequence_numbers] == sorted(numbers)
 
 
-def test_a_size_that_holds_no_entry_is_refused() -> None:
-    with pytest.raises(ValueError, match="does not fit"):
+def test_max_size_without_room_for_an_entry_is_rejected() -> None:
+    with pytest.raises(ValueError, match="must be at least 16, not 15"):
         GenericNack.build(1, 2, [1], 15)

@@ -1,4 +1,4 @@
-"""Transport-wide feedback: chunks and deltas byte for byte, reports that are split, hostile counts."""
+"""Transport-wide feedback: encoded chunks and deltas, splitting of reports, hostile counts."""
 
 import pytest
 from hypothesis import example, given
@@ -38,20 +38,20 @@ VECTORS = [
 
 
 @pytest.mark.parametrize(("packet", "status_count", "rest"), VECTORS)
-def test_bytes(packet: TransportFeedback, status_count: int, rest: str) -> None:
+def test_encoded_bytes(packet: TransportFeedback, status_count: int, rest: str) -> None:
     data = hexadecimal(status_count, rest)
     assert encode([packet]) == data
     assert parse(data) == [packet]
 
 
-def test_a_run_and_what_is_left_of_it() -> None:
+def test_run_chunk_followed_by_the_remaining_statuses() -> None:
     packet = feedback(21, tuple((number, 1) for number in range(20)))
     data = hexadecimal(21, "2014 0001 01" + "00" * 19)
     assert encode([packet]) == data
     assert parse(data) == [packet]
 
 
-def test_libwebrtc_pads_the_last_word() -> None:
+def test_padding_of_libwebrtc_is_removed() -> None:
     data = bytes.fromhex("afcd0005 fa17fa17 43032fa0 00990001 3de80217 20019401")
     assert parse(data) == [TransportFeedback(0xFA17FA17, 0x43032FA0, 153, 1, 0x3DE802, 23, ((0, 0x94),))]
 
@@ -75,14 +75,14 @@ def test_malformed_feedback(status_count: int, rest: str) -> None:
         parse(hexadecimal(status_count, rest))
 
 
-def test_statuses_beyond_the_count_are_not_read() -> None:
+def test_statuses_beyond_the_count_are_ignored() -> None:
     assert parse(hexadecimal(2, "3fff 0101")) == [feedback(2, ((0, 1), (1, 2)))]
     assert parse(hexadecimal(2, "bfff 0101")) == [feedback(2, ((0, 1), (1, 2)))]
 
 
 @st.composite
 def arrivals(draw: st.DrawFn) -> list[tuple[int, float]]:
-    """Draw unwrapped numbers with gaps, and times that run ahead and fall back."""
+    """Draw unwrapped numbers with gaps, and times that increase and decrease."""
     number, tick = draw(st.integers(0, 200_000)), draw(st.integers(1_000_000, 100_000_000))
     drawn = []
     for gap, delta in draw(
@@ -102,62 +102,62 @@ def arrivals(draw: st.DrawFn) -> list[tuple[int, float]]:
 
 @given(arrivals(), st.integers(MIN_SIZE, 300), st.integers(0, 300))
 @example([(1, 10.0), (1 + 8191 + 1, 10.1)], MIN_SIZE, 0)
-def test_a_report_tells_every_arrival_within_its_size(
+def test_all_arrivals_are_reported_within_max_size(
     received: list[tuple[int, float]], max_size: int, feedback_count: int
 ) -> None:
     reports = TransportFeedback.build(1, 2, received, feedback_count, max_size)
-    told: list[tuple[int, float]] = []
+    reported: list[tuple[int, float]] = []
     expected = received[0][0] if received else 0
     for index, report in enumerate(reports):
         data = encode([report])
         assert len(data) <= max_size
         assert parse(data) == [report]
         assert report.feedback_count == (feedback_count + index) & 0xFF
-        base = received[len(told)][0] - report.arrivals[0][0]
+        base = received[len(reported)][0] - report.arrivals[0][0]
         assert report.base_sequence_number == base & 0xFFFF
         assert base == expected or base - expected > MAX_GAP
         expected = base + report.status_count
-        reference = int(received[len(told)][1] * 4000) // 256
+        reference = int(received[len(reported)][1] * 4000) // 256
         assert report.reference_time == reference & 0xFF_FFFF
-        told += report.arrival_times(base, reference)
-    assert told == received
+        reported += report.arrival_times(base, reference)
+    assert reported == received
 
 
-def test_losses_before_the_first_arrival_are_told() -> None:
+def test_losses_before_the_first_arrival_are_reported() -> None:
     (report,) = TransportFeedback.build(1, 2, [(105, 1.0)], 0, 1200, begin=101)
     assert (report.base_sequence_number, report.status_count) == (101, 5)
     assert report.arrivals == ((4, 4000 % 256),)
 
 
 @pytest.mark.parametrize("begin", [0, 9000, 9001])
-def test_a_begin_that_is_no_use_is_not_taken(begin: int) -> None:
+def test_begin_too_far_before_the_first_arrival_is_ignored(begin: int) -> None:
     (report,) = TransportFeedback.build(1, 2, [(9000, 1.0)], 0, 1200, begin=begin)
     assert (report.base_sequence_number, report.status_count) == (9000, 1)
 
 
-def test_of_duplicates_the_first_counts_and_order_does_not_matter() -> None:
+def test_first_duplicate_counts_in_any_order() -> None:
     (report,) = TransportFeedback.build(1, 2, [(8, 1.02), (7, 1.0), (8, 3.0)], 0, 1200)
     start = 4000 % 256
     assert report.arrivals == ((0, start), (1, start + 80))
 
 
-def test_nothing_arrived_nothing_told() -> None:
+def test_no_feedback_without_arrivals() -> None:
     assert TransportFeedback.build(1, 2, [], 0, 1200) == []
 
 
 def test_times_do_not_drift() -> None:
     received = [(number, 5.0 + number * 0.0001) for number in range(300)]
     (report,) = TransportFeedback.build(1, 2, received, 0, 1200)
-    for (_, told), (_, time) in zip(report.arrival_times(0, 5 * 4000 // 256), received, strict=True):
-        assert told == pytest.approx(time, abs=0.000126)
+    for (_, reported), (_, time) in zip(report.arrival_times(0, 5 * 4000 // 256), received, strict=True):
+        assert reported == pytest.approx(time, abs=0.000126)
 
 
-def test_a_size_that_is_too_small_is_refused() -> None:
-    with pytest.raises(ValueError, match="does not fit"):
+def test_too_small_max_size_is_rejected() -> None:
+    with pytest.raises(ValueError, match="max_size must be at least 32"):
         TransportFeedback.build(1, 2, [(1, 1.0)], 0, MIN_SIZE - 1)
 
 
-def test_a_large_count_in_a_small_packet_costs_little() -> None:
+def test_large_count_in_a_small_packet_is_cheap() -> None:
     data = hexadecimal(65535, "1fff" * 8 + "0007 0000")
     (packet,) = parse(data)
     assert packet == feedback(65535, ())

@@ -23,10 +23,10 @@ from tests.strategies.rtp_pair import (
     vp8_payload,
 )
 from trio_rtc.protocols.rtcp import (
+    Bye,
     CongestionControlFeedback,
     FullIntraRequest,
     GenericNack,
-    Goodbye,
     PictureLossIndication,
     ReceiverEstimatedMaximumBitrate,
     ReceiverReport,
@@ -263,7 +263,7 @@ def test_a_goodbye_of_any_number_of_sources_fits_datagrams() -> None:
         goodbye(sources[0], cname, sources), MAX_DATAGRAM, head=feedback_head(sources[0], cname, None)
     )
     packets = [packet for each in datagrams for packet in parse(each)]
-    assert [ssrc for packet in packets if isinstance(packet, Goodbye) for ssrc in packet.ssrcs] == sources
+    assert [ssrc for packet in packets if isinstance(packet, Bye) for ssrc in packet.ssrcs] == sources
     assert all(isinstance(parse(each)[0], ReceiverReport) for each in datagrams)
 
 

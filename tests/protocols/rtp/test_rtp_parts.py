@@ -23,7 +23,7 @@ from tests.strategies.rtp_pair import (
     video_section,
 )
 from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
-from trio_rtc.protocols.rtcp import Goodbye, ReceiverReport, ReportBlock, SenderReport, SourceDescription
+from trio_rtc.protocols.rtcp import Bye, ReceiverReport, ReportBlock, SenderReport, SourceDescription
 from trio_rtc.protocols.rtp import (
     EncodedFrame,
     Encoding,
@@ -169,7 +169,7 @@ def test_a_compound_has_every_block_once_and_a_name(senders: int, blocks: int) -
 
 def test_a_goodbye_names_who_leaves() -> None:
     *_, last = goodbye(1, "name", [5, 6])
-    assert last == Goodbye((5, 6))
+    assert last == Bye((5, 6))
 
 
 @given(st.integers(0, 2**32), st.floats(0.1, 10))

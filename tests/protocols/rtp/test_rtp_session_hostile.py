@@ -21,10 +21,10 @@ from tests.strategies.work import count_lines
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
 from trio_rtc.protocols.rtcp import (
+    Bye,
     DelaySinceLastReceiverReport,
     ExtendedReport,
     GenericNack,
-    Goodbye,
     ReceiverEstimatedMaximumBitrate,
     ReceiverReport,
     ReportBlock,
@@ -225,11 +225,11 @@ def test_only_so_much_feedback_on_the_path_is_used_of_a_datagram() -> None:
 
 def test_goodbyes_of_hundreds_of_streams_are_spread_over_time() -> None:
     side = call_of(100)
-    events = side.receive_rtcp(*(Goodbye(tuple(range(first, first + 25))) for first in range(7, 107, 25)))
+    events = side.receive_rtcp(*(Bye(tuple(range(first, first + 25))) for first in range(7, 107, 25)))
     ended = sum(isinstance(event, StreamEnded) for event in events)
     assert ended == 32
     # One that is told again, or that ends by other means, does so once.
-    ended += sum(isinstance(event, StreamEnded) for event in side.receive_rtcp(Goodbye((7, 106))))
+    ended += sum(isinstance(event, StreamEnded) for event in side.receive_rtcp(Bye((7, 106))))
     while ended < 100:
         side.now = side.session.next_timer()
         side.session.handle_timer(side.now)

@@ -1,12 +1,11 @@
-"""RTCP, the codec: reports, descriptions and feedback, as bytes and as values.
+"""RTCP codec: parses and encodes reports, source descriptions and feedback.
 
-RFC 3550, 5506 (reduced size), 4585 and 5104 (feedback), 3611 (extended reports), 8888 and
-draft-holmer-rmcat-transport-wide-cc-extensions-01 (congestion control), draft-alvestrand-rmcat-remb-03.
+Implements RFC 3550, RFC 5506 (reduced size), RFC 4585 and RFC 5104 (feedback), RFC 3611 (extended reports), RFC 8888
+and draft-holmer-rmcat-transport-wide-cc-extensions-01 (congestion control), and draft-alvestrand-rmcat-remb-03.
 """
 
 from .codec import RtcpPacket, UnknownPacket, encode, encode_datagrams, parse
 from .congestion_feedback import ArrivalReport, CongestionControlFeedback, StreamReport
-from .description import ApplicationDefined, Goodbye, ItemType, SourceDescription, SourceDescriptionChunk
 from .extended_report import DelaySinceLastReceiverReport, ExtendedReport
 from .feedback import (
     FullIntraRequest,
@@ -24,6 +23,7 @@ from .ntp import (
     unix_from_ntp,
 )
 from .reports import ReceiverReport, ReportBlock, SenderReport
+from .source_description import ApplicationDefined, Bye, ItemType, SourceDescription, SourceDescriptionChunk
 from .transport_feedback import REFERENCE_BITS, TransportFeedback
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
     "ExtendedReport",
     "FullIntraRequest",
     "GenericNack",
-    "Goodbye",
+    "Bye",
     "ItemType",
     "PacketType",
     "PictureLossIndication",

@@ -1,8 +1,8 @@
-"""RTCP datagrams: compound packets (RFC 3550 section 6.1), and those of reduced size (RFC 5506).
+"""Codec of RTCP datagrams: compound packets (RFC 3550 section 6.1) and reduced-size packets (RFC 5506).
 
-Which packets belong in one datagram is for those who schedule them; here any sequence is read and written. A datagram
-in which one packet is malformed is malformed as a whole. Left out: SLI and RPSI, which come out as
-:class:`UnknownPacket`.
+Any sequence of packets is parsed and encoded; the rules of composition are left to the scheduler of the packets. One
+malformed packet makes the whole datagram malformed. SLI and RPSI are not implemented: they are parsed as
+:class:`UnknownPacket`, as is every other unknown type or format.
 """
 
 import struct
@@ -14,29 +14,29 @@ import attrs
 from trio_rtc.errors import ProtocolError
 
 from .congestion_feedback import CongestionControlFeedback
-from .description import ApplicationDefined, Goodbye, SourceDescription
 from .extended_report import ExtendedReport
 from .feedback import (
     FullIntraRequest,
     GenericNack,
-    PayloadFormat,
+    PayloadFeedbackFormat,
     PictureLossIndication,
     ReceiverEstimatedMaximumBitrate,
-    TransportFormat,
+    TransportFeedbackFormat,
 )
 from .framing import PacketType, frame, split
 from .reports import ReceiverReport, SenderReport
+from .source_description import ApplicationDefined, Bye, SourceDescription
 from .transport_feedback import TransportFeedback
 
 
 @attrs.frozen
 class UnknownPacket:
-    """A packet of a type or format that is not understood here.
+    """A packet of an unknown type or feedback format.
 
     Attributes:
         packet_type: 8 bits.
-        count: The five bits that count or name the format.
-        body: What follows the header, without padding.
+        count: The five-bit count or feedback format (FMT).
+        body: The bytes after the header, without padding.
     """
 
     packet_type: int
@@ -44,7 +44,7 @@ class UnknownPacket:
     body: bytes
 
     def encode(self) -> bytes:
-        """Return the packet, whose body must have whole words."""
+        """Return the encoded packet; the body must consist of whole 32-bit words."""
         return frame(self.packet_type, self.count, self.body)
 
 
@@ -52,7 +52,7 @@ RtcpPacket: TypeAlias = (
     SenderReport
     | ReceiverReport
     | SourceDescription
-    | Goodbye
+    | Bye
     | ApplicationDefined
     | GenericNack
     | TransportFeedback
@@ -68,26 +68,29 @@ _COUNTED: Final[dict[int, Callable[[int, bytes], RtcpPacket]]] = {
     PacketType.SENDER_REPORT: SenderReport.parse,
     PacketType.RECEIVER_REPORT: ReceiverReport.parse,
     PacketType.SOURCE_DESCRIPTION: SourceDescription.parse,
-    PacketType.GOODBYE: Goodbye.parse,
+    PacketType.BYE: Bye.parse,
     PacketType.APPLICATION_DEFINED: ApplicationDefined.parse,
 }
 _FORMATS: Final[dict[tuple[int, int], Callable[[bytes], RtcpPacket]]] = {
-    (PacketType.TRANSPORT_FEEDBACK, TransportFormat.GENERIC_NACK): GenericNack.parse,
-    (PacketType.TRANSPORT_FEEDBACK, TransportFormat.CONGESTION_CONTROL): CongestionControlFeedback.parse,
-    (PacketType.TRANSPORT_FEEDBACK, TransportFormat.TRANSPORT_WIDE): TransportFeedback.parse,
-    (PacketType.PAYLOAD_FEEDBACK, PayloadFormat.PICTURE_LOSS): PictureLossIndication.parse,
-    (PacketType.PAYLOAD_FEEDBACK, PayloadFormat.FULL_INTRA_REQUEST): FullIntraRequest.parse,
+    (PacketType.TRANSPORT_FEEDBACK, TransportFeedbackFormat.GENERIC_NACK): GenericNack.parse,
+    (
+        PacketType.TRANSPORT_FEEDBACK,
+        TransportFeedbackFormat.CONGESTION_CONTROL,
+    ): CongestionControlFeedback.parse,
+    (PacketType.TRANSPORT_FEEDBACK, TransportFeedbackFormat.TRANSPORT_WIDE): TransportFeedback.parse,
+    (PacketType.PAYLOAD_FEEDBACK, PayloadFeedbackFormat.PICTURE_LOSS): PictureLossIndication.parse,
+    (PacketType.PAYLOAD_FEEDBACK, PayloadFeedbackFormat.FULL_INTRA_REQUEST): FullIntraRequest.parse,
 }
 
 
 def parse(data: bytes) -> list[RtcpPacket]:
-    """Read the packets of a datagram.
+    """Parse the packets of a datagram.
 
     Raises:
-        ProtocolError: Anything in it is malformed, or it is empty.
+        ProtocolError: The datagram is empty or a packet in it is malformed.
     """
     if not data:
-        raise ProtocolError("an empty RTCP datagram")
+        raise ProtocolError("RTCP datagram is empty")
     return [_parse_packet(packet_type, count, body) for packet_type, count, body in split(data)]
 
 
@@ -100,15 +103,15 @@ def _parse_packet(packet_type: int, count: int, body: bytes) -> RtcpPacket:
         return with_format(body)
     if (
         packet_type == PacketType.PAYLOAD_FEEDBACK
-        and count == PayloadFormat.APPLICATION
-        and ReceiverEstimatedMaximumBitrate.is_in(body)
+        and count == PayloadFeedbackFormat.APPLICATION
+        and ReceiverEstimatedMaximumBitrate.matches(body)
     ):
         return ReceiverEstimatedMaximumBitrate.parse(body)
     return UnknownPacket(packet_type, count, body)
 
 
 def encode(packets: Iterable[RtcpPacket]) -> bytes:
-    """Return the datagram of packets.
+    """Return the packets as one datagram.
 
     Raises:
         ValueError: A value does not fit its field.
@@ -116,22 +119,23 @@ def encode(packets: Iterable[RtcpPacket]) -> bytes:
     try:
         return b"".join([packet.encode() for packet in packets])
     except struct.error as error:
-        raise ValueError(f"a value does not fit its field in RTCP: {error}") from error
+        raise ValueError(f"RTCP packet has a value out of its field's range: {error}") from error
 
 
 def encode_datagrams(
     packets: Iterable[RtcpPacket], max_size: int, *, head: Iterable[RtcpPacket] = ()
 ) -> list[bytes]:
-    """Return datagrams of at most ``max_size`` bytes that hold packets in their order.
+    """Return datagrams of at most ``max_size`` bytes that hold the packets in order.
 
     Args:
-        packets: What is sent; the first datagram begins with the first of them.
-        max_size: Bytes of a datagram at most.
-        head: What every other datagram begins with. A compound begins with a report and has the sender's CNAME (RFC
-            3550 section 6.1); without a head the datagrams are for peers that take reduced-size RTCP (RFC 5506).
+        packets: The packets to send; the first datagram begins with the first of them.
+        max_size: Maximum bytes of a datagram.
+        head: Packets at the beginning of every datagram but the first. A compound packet must begin with a report and
+            contain the sender's CNAME (RFC 3550 section 6.1); without a head, all datagrams but the first are
+            reduced-size RTCP (RFC 5506).
 
     Raises:
-        ValueError: A single packet is larger, or does not fit behind the head, or a value does not fit its field.
+        ValueError: A packet does not fit ``max_size`` (with the head), or a value does not fit its field.
     """
     datagrams: list[bytes] = []
     begin = encode(head)
@@ -142,7 +146,10 @@ def encode_datagrams(
             datagrams.append(datagram)
             datagram = begun = begin
         if len(datagram) + len(encoded) > max_size:
-            raise ValueError(f"an RTCP packet of {len(encoded)} bytes does not fit {max_size} bytes")
+            raise ValueError(
+                f"max_size must be at least {len(datagram) + len(encoded)} to hold an RTCP packet of"
+                f" {len(encoded)} bytes, not {max_size}"
+            )
         datagram += encoded
     if datagram != begun:
         datagrams.append(datagram)

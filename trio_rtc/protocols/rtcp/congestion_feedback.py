@@ -1,6 +1,6 @@
-"""Congestion control feedback (RFC 8888): when each packet of each source arrived, and how it was marked.
+"""RTCP congestion control feedback (RFC 8888): arrival time and ECN mark of each packet of each source.
 
-How many packets a block reports is read as erratum 7894 has it: ``num_reports`` of them, from ``begin_seq`` on.
+As in erratum 7894, a block reports ``num_reports`` packets, beginning with ``begin_seq``.
 """
 
 import struct
@@ -11,18 +11,18 @@ import attrs
 
 from trio_rtc.errors import ProtocolError
 
-from .feedback import TransportFormat
+from .feedback import TransportFeedbackFormat
 from .framing import HEADER_SIZE, PacketType, frame
 
 UNITS_PER_SECOND: Final = 1024
-LONG_AGO: Final = 0x1FFE
-"""The largest ``age`` that can be told: so long ago or longer."""
-UNKNOWN_AGE: Final = 0x1FFF
-"""The packet arrived, but when is not known, or was after the time of the report."""
+AGE_OVERFLOW: Final = 0x1FFE
+"""The largest ``age``: this long before the report or longer."""
+AGE_UNKNOWN: Final = 0x1FFF
+"""The packet arrived at an unknown time or after the time of the report."""
 MAX_REPORTS: Final = 16384
-"""Packets of one source that a report can tell of (RFC 8888 section 3.1)."""
+"""Maximum packets of one source in a report (RFC 8888 section 3.1)."""
 MIN_SIZE: Final = 24
-"""Bytes of a report on one or two packets of one source."""
+"""Bytes of feedback on one or two packets of one source."""
 _RECEIVED: Final = 0x8000
 _SSRC: Final = struct.Struct("!I")
 _STREAM: Final = struct.Struct("!IHH")
@@ -31,11 +31,12 @@ _FIXED_SIZE: Final = HEADER_SIZE + 2 * _SSRC.size
 
 @attrs.frozen
 class ArrivalReport:
-    """One packet that arrived.
+    """The report of a received packet.
 
     Attributes:
-        age: How long before the time of the report, in units of 1/1024 second, 13 bits.
-        ecn: The two bits of explicit congestion notification: 0 not capable, 1 ECT(1), 2 ECT(0), 3 congestion.
+        age: Arrival time offset (ATO): time from the arrival to the time of the report, in units of 1/1024 second, 13
+            bits.
+        ecn: The two ECN bits: 0 not ECN-capable, 1 ECT(1), 2 ECT(0), 3 congestion experienced.
     """
 
     age: int
@@ -43,18 +44,18 @@ class ArrivalReport:
 
     @property
     def seconds(self) -> float | None:
-        """The age in seconds; ``None`` when it is not known, or so long ago that it cannot be told."""
-        return None if self.age >= LONG_AGO else self.age / UNITS_PER_SECOND
+        """The age in seconds, or ``None`` if it is unknown or too large for its field."""
+        return None if self.age >= AGE_OVERFLOW else self.age / UNITS_PER_SECOND
 
 
 @attrs.frozen
 class StreamReport:
-    """What is told of one source.
+    """The reports of one source's packets.
 
     Attributes:
         ssrc: The source.
-        begin_sequence_number: The first that is reported, 16 bits.
-        reports: One for each sequence number; ``None`` for one that has not arrived.
+        begin_sequence_number: The first reported sequence number, 16 bits.
+        reports: One for each sequence number; ``None`` for a packet that has not arrived.
     """
 
     ssrc: int
@@ -64,12 +65,12 @@ class StreamReport:
 
 @attrs.frozen
 class CongestionControlFeedback:
-    """One packet of congestion control feedback.
+    """A packet of congestion control feedback.
 
     Attributes:
-        sender_ssrc: Who reports.
-        report_time: When, as the middle 32 bits of an NTP timestamp.
-        streams: The sources that are reported.
+        sender_ssrc: The SSRC of the feedback's sender.
+        report_time: The time of the report: the middle 32 bits of an NTP timestamp.
+        streams: The reported sources.
     """
 
     sender_ssrc: int
@@ -85,19 +86,21 @@ class CongestionControlFeedback:
         arrivals: Mapping[int, Iterable[tuple[int, float, int]]],
         max_size: int,
     ) -> list["CongestionControlFeedback"]:
-        """Report arrivals, in as many packets as it takes so that none is larger than ``max_size`` bytes.
+        """Build the packets that report arrivals, each of at most ``max_size`` bytes.
 
         Args:
-            sender_ssrc: Who reports.
-            report_time: The middle 32 bits of the NTP time that is ``now``.
-            now: In the clock of the arrivals.
-            arrivals: For each SSRC the unwrapped sequence number, the time in seconds and the two ECN bits of packets
-                in any order; what is missing between them is told as lost. When they span more than ``MAX_REPORTS``
-                numbers, the newest of them are reported.
-            max_size: At least ``MIN_SIZE``.
+            sender_ssrc: The SSRC of the feedback's sender.
+            report_time: The middle 32 bits of the NTP time at ``now``.
+            now: The time in seconds on the clock of the arrivals.
+            arrivals: For each SSRC the unwrapped sequence number, time in seconds and ECN bits of received packets in
+                any order. Numbers missing between them are reported as lost. If they span more than ``MAX_REPORTS``
+                numbers, only the newest are reported.
+            max_size: Maximum bytes of a packet, at least ``MIN_SIZE``.
         """
         if max_size < MIN_SIZE:
-            raise ValueError(f"congestion control feedback does not fit {max_size} bytes")
+            raise ValueError(
+                f"max_size must be at least {MIN_SIZE} for congestion control feedback, not {max_size}"
+            )
         packets: list[CongestionControlFeedback] = []
         streams: list[StreamReport] = []
         room = max_size - _FIXED_SIZE
@@ -105,7 +108,7 @@ class CongestionControlFeedback:
             for begin, reports in _reports(now, received):
                 start = 0
                 while start < len(reports):
-                    # A pair of reports takes a word.
+                    # Two reports fill a 32-bit word.
                     limit = (room - _STREAM.size) // 4 * 2
                     if limit <= 0:
                         packets.append(cls(sender_ssrc, report_time, tuple(streams)))
@@ -121,19 +124,23 @@ class CongestionControlFeedback:
 
     @classmethod
     def parse(cls, body: bytes) -> "CongestionControlFeedback":
-        """Read the body of a packet."""
+        """Parse the body of a packet."""
         if len(body) < 2 * _SSRC.size:
-            raise ProtocolError("congestion control feedback is too short")
+            raise ProtocolError(
+                f"congestion control feedback has {len(body)} bytes, fewer than {2 * _SSRC.size}"
+            )
         offset, end = _SSRC.size, len(body) - _SSRC.size
         streams = []
         while offset < end:
             if end - offset < _STREAM.size:
-                raise ProtocolError("congestion control feedback ends within a source")
+                raise ProtocolError("congestion control feedback ends within the header of a source")
             ssrc, begin, count = _STREAM.unpack_from(body, offset)
             offset += _STREAM.size
             size = (count + 1) // 2 * 4
             if count > MAX_REPORTS or size > end - offset:
-                raise ProtocolError(f"congestion control feedback on {count} packets in {end - offset} bytes")
+                raise ProtocolError(
+                    f"congestion control feedback reports {count} packets in {end - offset} bytes"
+                )
             values = struct.unpack_from(f"!{count}H", body, offset)
             offset += size
             streams.append(StreamReport(ssrc, begin, tuple([_parse_report(value) for value in values])))
@@ -142,26 +149,28 @@ class CongestionControlFeedback:
         return cls(sender_ssrc, report_time, tuple(streams))
 
     def encode(self) -> bytes:
-        """Return the packet."""
+        """Return the encoded packet."""
         parts = [_SSRC.pack(self.sender_ssrc)]
         for stream in self.streams:
             count = len(stream.reports)
             if count > MAX_REPORTS:
-                raise ValueError(f"congestion control feedback on {count} packets of a source")
+                raise ValueError(f"reports of a source must be at most {MAX_REPORTS}, not {count}")
             parts.append(_STREAM.pack(stream.ssrc, stream.begin_sequence_number, count))
             values = [_encode_report(report) for report in stream.reports]
             parts.append(struct.pack(f"!{count + count % 2}H", *values, *[0] * (count % 2)))
         parts.append(_SSRC.pack(self.report_time))
-        return frame(PacketType.TRANSPORT_FEEDBACK, TransportFormat.CONGESTION_CONTROL, b"".join(parts))
+        return frame(
+            PacketType.TRANSPORT_FEEDBACK, TransportFeedbackFormat.CONGESTION_CONTROL, b"".join(parts)
+        )
 
 
 def _reports(
     now: float, received: Iterable[tuple[int, float, int]]
 ) -> Iterator[tuple[int, list[ArrivalReport | None]]]:
-    """Yield, if anything has arrived, the first sequence number and the reports from there on."""
+    """Yield the first sequence number and the reports from it on, or nothing if no packet has arrived."""
     by_number: dict[int, ArrivalReport] = {}
     for number, time, ecn in received:
-        # RFC 8888 section 3.1: of duplicates the first arrival counts, and any of them may tell of congestion.
+        # RFC 8888 section 3.1: the first copy gives the arrival time; ECN-CE on any copy is reported.
         if (known := by_number.get(number)) is None:
             by_number[number] = ArrivalReport(_age(now, time), ecn)
         elif ecn == 3:
@@ -174,8 +183,8 @@ def _reports(
 
 def _age(now: float, time: float) -> int:
     if time > now:
-        return UNKNOWN_AGE
-    return min(round((now - time) * UNITS_PER_SECOND), LONG_AGO)
+        return AGE_UNKNOWN
+    return min(round((now - time) * UNITS_PER_SECOND), AGE_OVERFLOW)
 
 
 def _parse_report(value: int) -> ArrivalReport | None:

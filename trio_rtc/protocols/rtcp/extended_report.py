@@ -1,4 +1,7 @@
-"""Extended reports (RFC 3611): the round-trip time for those who only receive (sections 4.4 and 4.5)."""
+"""Extended reports (RFC 3611): the blocks that give receivers a round-trip time (sections 4.4 and 4.5).
+
+Blocks other than RRTR and DLRR are skipped.
+"""
 
 import struct
 from typing import Final
@@ -19,12 +22,12 @@ _DELAY_BLOCK: Final = 5
 
 @attrs.frozen
 class DelaySinceLastReceiverReport:
-    """A sub-block of DLRR: the answer to a receiver's reference time.
+    """A DLRR sub-block: the answer to a receiver's reference time.
 
     Attributes:
         ssrc: The receiver.
-        last_receiver_report: The middle 32 bits of the NTP timestamp in its last reference time block.
-        delay: Units of 1/65536 second since that arrived.
+        last_receiver_report: The middle 32 bits of the NTP timestamp in the receiver's last reference time block.
+        delay: Time since that block arrived, in units of 1/65536 second.
     """
 
     ssrc: int
@@ -34,12 +37,12 @@ class DelaySinceLastReceiverReport:
 
 @attrs.frozen
 class ExtendedReport:
-    """XR. Blocks other than RRTR and DLRR are skipped.
+    """XR.
 
     Attributes:
-        ssrc: Who reports.
-        reference_time: RRTR: the NTP timestamp, 64 bits, of when this was sent; ``None`` without one.
-        delays: DLRR.
+        ssrc: The reporter.
+        reference_time: The 64-bit NTP timestamp of the RRTR block, ``None`` without one.
+        delays: The sub-blocks of all DLRR blocks.
     """
 
     ssrc: int
@@ -48,27 +51,29 @@ class ExtendedReport:
 
     @classmethod
     def parse(cls, body: bytes) -> "ExtendedReport":
-        """Read the body of a packet."""
+        """Parse the body of a packet."""
         if len(body) < _SSRC.size:
-            raise ProtocolError("an extended report is too short")
+            raise ProtocolError(f"RTCP XR packet has {len(body)} bytes, fewer than {_SSRC.size}")
         reference_time = None
         delays: list[DelaySinceLastReceiverReport] = []
         offset, end = _SSRC.size, len(body)
         while offset < end:
             if end - offset < _BLOCK_HEADER.size:
-                raise ProtocolError("an extended report ends within the header of a block")
+                raise ProtocolError("RTCP XR packet ends within the header of a block")
             block_type, words = _BLOCK_HEADER.unpack_from(body, offset)
             start = offset + _BLOCK_HEADER.size
             offset = start + 4 * words
             if offset > end:
-                raise ProtocolError(f"a block of type {block_type} runs over the end of an extended report")
+                raise ProtocolError(f"RTCP XR block of type {block_type} exceeds the packet")
             if block_type == _REFERENCE_TIME_BLOCK:
                 if offset - start != _REFERENCE_TIME.size:
-                    raise ProtocolError("a receiver reference time block has a wrong length")
+                    raise ProtocolError(
+                        f"RRTR block has {offset - start} bytes instead of {_REFERENCE_TIME.size}"
+                    )
                 (reference_time,) = _REFERENCE_TIME.unpack_from(body, start)
             elif block_type == _DELAY_BLOCK:
                 if (offset - start) % _DELAY.size:
-                    raise ProtocolError("a DLRR block ends within a sub-block")
+                    raise ProtocolError("DLRR block ends within a sub-block")
                 delays += [
                     DelaySinceLastReceiverReport(*fields) for fields in _DELAY.iter_unpack(body[start:offset])
                 ]
@@ -76,7 +81,7 @@ class ExtendedReport:
         return cls(ssrc, reference_time, tuple(delays))
 
     def encode(self) -> bytes:
-        """Return the packet."""
+        """Return the encoded packet."""
         parts = [_SSRC.pack(self.ssrc)]
         if self.reference_time is not None:
             parts.append(_BLOCK_HEADER.pack(_REFERENCE_TIME_BLOCK, _REFERENCE_TIME.size // 4))

@@ -1,4 +1,4 @@
-"""The header that every RTCP packet begins with (RFC 3550 section 6.4.1)."""
+"""The common header of all RTCP packets (RFC 3550 section 6.4.1)."""
 
 import struct
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ _HEADER: Final = struct.Struct("!BBH")
 
 
 class PacketType(IntEnum):
-    """IANA's registry "RTCP Control Packet Types", what of it is understood here."""
+    """The implemented types of IANA's registry "RTCP Control Packet Types"."""
 
     SENDER_REPORT = 200
     RECEIVER_REPORT = 201
     SOURCE_DESCRIPTION = 202
-    GOODBYE = 203
+    BYE = 203
     APPLICATION_DEFINED = 204
     TRANSPORT_FEEDBACK = 205
     PAYLOAD_FEEDBACK = 206
@@ -27,40 +27,45 @@ class PacketType(IntEnum):
 
 
 def frame(packet_type: int, count: int, body: bytes) -> bytes:
-    """Put the header before a body.
+    """Return a packet: the common header and a body.
 
     Args:
         packet_type: The packet type.
-        count: The five bits that count reports or name the format.
-        body: What follows the header, in whole words.
+        count: The five-bit count or feedback format (FMT).
+        body: The bytes after the header, a whole number of 32-bit words.
     """
     if len(body) % 4 or not 0 <= count <= MAX_COUNT:
-        raise ValueError(f"an RTCP packet cannot have {len(body)} bytes and a count of {count}")
+        raise ValueError(
+            f"an RTCP packet must have whole 32-bit words and a count of 0 to {MAX_COUNT},"
+            f" not {len(body)} bytes and a count of {count}"
+        )
     return _HEADER.pack(VERSION << 6 | count, packet_type, len(body) // 4) + body
 
 
 def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield packet type, count and body (without padding) of each packet of a datagram.
+    """Yield the packet type, count and body (without padding) of each packet of a datagram.
 
     Raises:
-        ProtocolError: A header is malformed, or a length does not fit.
+        ProtocolError: A header is malformed, or a length exceeds the datagram.
     """
     offset, end = 0, len(data)
     while offset < end:
         if end - offset < HEADER_SIZE:
-            raise ProtocolError(f"{end - offset} bytes are too few for an RTCP packet")
+            raise ProtocolError(f"RTCP packet has {end - offset} bytes, fewer than {HEADER_SIZE}")
         first, packet_type, words = _HEADER.unpack_from(data, offset)
         if first >> 6 != VERSION:
-            raise ProtocolError(f"RTCP version {first >> 6}")
+            raise ProtocolError(f"RTCP version is {first >> 6} instead of {VERSION}")
         body = offset + HEADER_SIZE
         offset = body + 4 * words
         if offset > end:
-            raise ProtocolError(f"an RTCP packet of {4 * words + HEADER_SIZE} bytes runs over the end")
+            raise ProtocolError(f"RTCP packet of {4 * words + HEADER_SIZE} bytes exceeds the datagram")
         body_end = offset
         if first & 0x20:
             padding = data[offset - 1] if words else 0
             body_end -= padding
-            # RFC 3550 wants a multiple of four, but libwebrtc fills the last word of transport-wide feedback with it.
+            # RFC 3550 requires a multiple of four, but libwebrtc pads transport-wide feedback to a whole word.
             if not padding or body_end < body:
-                raise ProtocolError(f"{padding} bytes of padding in an RTCP packet of {4 * words} bytes")
+                raise ProtocolError(
+                    f"RTCP packet has {padding} bytes of padding in a body of {4 * words} bytes"
+                )
         yield packet_type, first & 0x1F, data[body:body_end]

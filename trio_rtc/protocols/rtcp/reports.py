@@ -1,4 +1,4 @@
-"""Sender and receiver reports (RFC 3550 section 6.4)."""
+"""Sender and receiver reports (RFC 3550 section 6.4). Profile-specific extensions are ignored."""
 
 import struct
 from typing import Final
@@ -18,16 +18,15 @@ _MAX_LOST: Final = (1 << 23) - 1
 
 @attrs.frozen
 class ReportBlock:
-    """What a receiver tells of one source.
+    """Reception statistics of one source.
 
     Attributes:
         ssrc: The source.
-        fraction_lost: Of the packets since the last report, how many in 256 were lost.
-        cumulative_lost: Packets lost since the beginning, negative when there were duplicates; written clamped to 24
-            bits.
-        highest_sequence_number: The highest received in its lower 16 bits, in the upper ones how often it wrapped.
-        jitter: Of the arrival, in units of the RTP timestamp.
-        last_sender_report: The middle 32 bits of the NTP timestamp in the last sender report, 0 if there was none.
+        fraction_lost: Packets lost since the last report, in units of 1/256.
+        cumulative_lost: Packets lost since the beginning, negative with duplicates; encoded clamped to 24 bits.
+        highest_sequence_number: The highest sequence number received (lower 16 bits) and its cycles (upper 16 bits).
+        jitter: Interarrival jitter in units of the RTP timestamp.
+        last_sender_report: The middle 32 bits of the NTP timestamp of the last sender report, 0 if there was none.
         delay_since_last_sender_report: Units of 1/65536 second.
     """
 
@@ -54,12 +53,12 @@ class ReportBlock:
 
 @attrs.frozen
 class SenderReport:
-    """SR. What may follow the blocks (a profile's own part) is not read.
+    """SR.
 
     Attributes:
-        ssrc: The source that sends.
-        ntp_timestamp: When this was sent, 64 bits.
-        rtp_timestamp: The same moment in units of the RTP timestamp.
+        ssrc: The sending source.
+        ntp_timestamp: The time of sending, 64 bits.
+        rtp_timestamp: The same time in units of the RTP timestamp.
         packet_count: Packets sent so far, 32 bits.
         octet_count: Bytes of payload sent so far, 32 bits.
         blocks: At most 31.
@@ -74,15 +73,15 @@ class SenderReport:
 
     @classmethod
     def parse(cls, count: int, body: bytes) -> "SenderReport":
-        """Read the body of a packet."""
+        """Parse the body of a packet."""
         if len(body) < _SENDER_INFO.size:
-            raise ProtocolError("a sender report is too short")
+            raise ProtocolError(f"sender report has {len(body)} bytes, fewer than {_SENDER_INFO.size}")
         ssrc, ntp_timestamp, rtp_timestamp, packets, octets = _SENDER_INFO.unpack_from(body)
         blocks = _parse_blocks(count, body, _SENDER_INFO.size)
         return cls(ssrc, ntp_timestamp, rtp_timestamp, packets, octets, blocks)
 
     def encode(self) -> bytes:
-        """Return the packet."""
+        """Return the encoded packet."""
         info = _SENDER_INFO.pack(
             self.ssrc, self.ntp_timestamp, self.rtp_timestamp, self.packet_count, self.octet_count
         )
@@ -92,10 +91,10 @@ class SenderReport:
 
 @attrs.frozen
 class ReceiverReport:
-    """RR. What may follow the blocks (a profile's own part) is not read.
+    """RR.
 
     Attributes:
-        ssrc: Who reports.
+        ssrc: The reporter.
         blocks: At most 31.
     """
 
@@ -104,21 +103,21 @@ class ReceiverReport:
 
     @classmethod
     def parse(cls, count: int, body: bytes) -> "ReceiverReport":
-        """Read the body of a packet."""
+        """Parse the body of a packet."""
         if len(body) < _SSRC.size:
-            raise ProtocolError("a receiver report is too short")
+            raise ProtocolError(f"receiver report has {len(body)} bytes, fewer than {_SSRC.size}")
         (ssrc,) = _SSRC.unpack_from(body)
         return cls(ssrc, _parse_blocks(count, body, _SSRC.size))
 
     def encode(self) -> bytes:
-        """Return the packet."""
+        """Return the encoded packet."""
         body = _SSRC.pack(self.ssrc) + b"".join([block.encode() for block in self.blocks])
         return frame(PacketType.RECEIVER_REPORT, len(self.blocks), body)
 
 
 def _parse_blocks(count: int, body: bytes, offset: int) -> tuple[ReportBlock, ...]:
     if len(body) - offset < count * _BLOCK.size:
-        raise ProtocolError(f"{count} report blocks in {len(body) - offset} bytes")
+        raise ProtocolError(f"RTCP report has {count} report blocks in {len(body) - offset} bytes")
     blocks = []
     for start in range(offset, offset + count * _BLOCK.size, _BLOCK.size):
         ssrc, loss, *others = _BLOCK.unpack_from(body, start)

@@ -1,8 +1,8 @@
-"""Transport-wide feedback: when each packet arrived (draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1).
+"""Transport-wide congestion control feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1).
 
-A packet covers a range of sequence numbers: first the status of each (lost, or received with a small or a large
-delta), packed in chunks of two bytes, then for those received the time since the one before, in ticks of 250 µs. The
-first delta counts from a reference time in units of 64 ms.
+A packet covers a range of transport-wide sequence numbers. It first holds the status of each (not received, or received
+with a small or large delta) in chunks of two bytes, then for each received packet the time since the previous one in
+ticks of 250 µs. The first delta is relative to a reference time in units of 64 ms.
 """
 
 import re
@@ -14,16 +14,16 @@ import attrs
 
 from trio_rtc.errors import ProtocolError
 
-from .feedback import SSRCS, TransportFormat
+from .feedback import SSRCS, TransportFeedbackFormat
 from .framing import HEADER_SIZE, PacketType, frame
 
 TICKS_PER_SECOND: Final = 4000
 TICKS_PER_REFERENCE: Final = 256
 REFERENCE_BITS: Final = 24
 MAX_GAP: Final = 8191
-"""Lost packets in a row that are still told, as many as one chunk holds; behind more of them a new packet begins."""
+"""Maximum lost packets in a row within a packet, as many as one chunk holds; a larger gap begins a new packet."""
 MIN_SIZE: Final = 32
-"""Bytes that suffice for a packet with one arrival behind the largest gap."""
+"""Bytes that suffice for a packet with one arrival after the largest gap."""
 _MAX_STATUSES: Final = 0xFFFF
 _MIN_DELTA, _MAX_DELTA, _MAX_SMALL_DELTA = -0x8000, 0x7FFF, 0xFF
 
@@ -44,17 +44,17 @@ _TWO_BIT_SHIFTS: Final = tuple(range(12, -1, -2))
 
 @attrs.frozen
 class TransportFeedback:
-    """One packet of transport-wide feedback.
+    """A packet of transport-wide feedback.
 
     Attributes:
-        sender_ssrc: Who reports.
-        media_ssrc: A source whose packets are reported; the numbers count over all sources.
-        base_sequence_number: The first number that is reported, 16 bits.
-        status_count: How many are reported, at most 65535. What is among them and not in ``arrivals`` was lost.
-        reference_time: What the arrivals count from, in units of 64 ms, 24 bits.
-        feedback_count: Counts these packets, 8 bits.
-        arrivals: What arrived, in order of the sequence numbers: how far the number is from ``base_sequence_number``,
-            and when, in ticks of 250 µs since the reference time.
+        sender_ssrc: The SSRC of the feedback's sender.
+        media_ssrc: A source of reported packets; the sequence numbers span all sources.
+        base_sequence_number: The first reported number, 16 bits.
+        status_count: The count of reported numbers, at most 65535. Numbers that are not in ``arrivals`` were lost.
+        reference_time: The time that the arrivals are relative to, in units of 64 ms, 24 bits.
+        feedback_count: The number of this feedback packet, 8 bits.
+        arrivals: Received packets in order of their numbers: offset from ``base_sequence_number``, and arrival time in
+            ticks of 250 µs since the reference time.
     """
 
     sender_ssrc: int
@@ -76,19 +76,21 @@ class TransportFeedback:
         *,
         begin: int | None = None,
     ) -> list["TransportFeedback"]:
-        """Report arrivals, in as many packets as it takes so that none is larger than ``max_size`` bytes.
+        """Build the packets that report arrivals, each of at most ``max_size`` bytes.
 
         Args:
-            sender_ssrc: Who reports.
-            media_ssrc: A source whose packets are reported.
-            arrivals: Unwrapped sequence numbers and times in seconds, in any order; of equal numbers the first counts.
-            feedback_count: Number of the first packet; the next report goes on behind the last.
-            max_size: At least ``MIN_SIZE``.
-            begin: The unwrapped number from which on the report tells what was lost; without it that is the lowest in
-                ``arrivals``, and so it is when ``begin`` is more than ``MAX_GAP`` before that.
+            sender_ssrc: The SSRC of the feedback's sender.
+            media_ssrc: A source of reported packets.
+            arrivals: Unwrapped sequence numbers and times in seconds, in any order; the first of equal numbers counts.
+            feedback_count: The number of the first packet; the next report continues after the last.
+            max_size: Maximum bytes of a packet, at least ``MIN_SIZE``.
+            begin: The unwrapped number from which on missing packets are reported as lost. The default is the lowest
+                number in ``arrivals``, which also applies if ``begin`` is more than ``MAX_GAP`` before it.
         """
         if max_size < MIN_SIZE:
-            raise ValueError(f"transport-wide feedback does not fit {max_size} bytes")
+            raise ValueError(
+                f"max_size must be at least {MIN_SIZE} for transport-wide feedback, not {max_size}"
+            )
         by_number: dict[int, int] = {}
         for number, time in arrivals:
             by_number.setdefault(number, round(time * TICKS_PER_SECOND))
@@ -123,11 +125,11 @@ class TransportFeedback:
         )
 
     def arrival_times(self, base_sequence_number: int, reference_time: int) -> list[tuple[int, float]]:
-        """Return unwrapped sequence numbers and times in seconds, counted in the reporter's clock.
+        """Return unwrapped sequence numbers and times in seconds on the reporter's clock.
 
         Args:
-            base_sequence_number: As in the packet, but unwrapped.
-            reference_time: As in the packet, but unwrapped (from ``REFERENCE_BITS`` bits).
+            base_sequence_number: The packet's, unwrapped.
+            reference_time: The packet's, unwrapped (from ``REFERENCE_BITS`` bits).
         """
         start = reference_time * TICKS_PER_REFERENCE
         return [
@@ -137,19 +139,19 @@ class TransportFeedback:
 
     @classmethod
     def parse(cls, body: bytes) -> "TransportFeedback":
-        """Read the body of a packet."""
+        """Parse the body of a packet."""
         if len(body) < _START:
-            raise ProtocolError("transport-wide feedback is too short")
+            raise ProtocolError(f"transport-wide feedback has {len(body)} bytes, fewer than {_START}")
         sender_ssrc, media_ssrc = SSRCS.unpack_from(body)
         base, status_count, fields = _FIXED.unpack_from(body, SSRCS.size)
         if not status_count:
-            raise ProtocolError("transport-wide feedback on no packet")
+            raise ProtocolError("transport-wide feedback has a status count of 0")
         received, offset = _parse_chunks(body, status_count)
         arrivals = _parse_deltas(body, offset, received)
         return cls(sender_ssrc, media_ssrc, base, status_count, fields >> 8, fields & 0xFF, arrivals)
 
     def encode(self) -> bytes:
-        """Return the packet."""
+        """Return the encoded packet."""
         statuses, deltas = _encode_deltas(self.status_count, self.arrivals)
         body = (
             SSRCS.pack(self.sender_ssrc, self.media_ssrc)
@@ -160,20 +162,22 @@ class TransportFeedback:
             + deltas
         )
         return frame(
-            PacketType.TRANSPORT_FEEDBACK, TransportFormat.TRANSPORT_WIDE, body + bytes(-len(body) % 4)
+            PacketType.TRANSPORT_FEEDBACK,
+            TransportFeedbackFormat.TRANSPORT_WIDE,
+            body + bytes(-len(body) % 4),
         )
 
 
 def _parse_chunks(body: bytes, status_count: int) -> tuple[list[tuple[int, int]], int]:
-    """Return offset and status of each packet that was received, and where the deltas begin.
+    """Return the offset and status of each received packet, and where the deltas begin.
 
-    The list is never longer than the body: every packet received needs a delta there.
+    The list is never longer than the body, because every received packet requires a delta.
     """
     received: list[tuple[int, int]] = []
     position, offset, end = 0, _START, len(body)
     while position < status_count:
         if offset + 2 > end:
-            raise ProtocolError("the chunks of transport-wide feedback run over its end")
+            raise ProtocolError("status chunks of transport-wide feedback exceed the packet")
         (chunk,) = _CHUNK.unpack_from(body, offset)
         offset += 2
         left = status_count - position
@@ -181,9 +185,9 @@ def _parse_chunks(body: bytes, status_count: int) -> tuple[list[tuple[int, int]]
             status, run = chunk >> 13, min(chunk & _MAX_RUN, left)
             if status:
                 if len(received) + run > end:
-                    raise ProtocolError("the deltas of transport-wide feedback run over its end")
+                    raise ProtocolError("deltas of transport-wide feedback exceed the packet")
                 received += [(number, status) for number in range(position, position + run)]
-            # A run of length 0 moves nothing; the loop still ends, for every chunk takes two bytes.
+            # A run of length 0 covers no packet; the loop still ends, since every chunk consumes two bytes.
             position += run
             continue
         shifts, mask = (_TWO_BIT_SHIFTS, 3) if chunk & 0x4000 else (_ONE_BIT_SHIFTS, 1)
@@ -206,15 +210,15 @@ def _parse_deltas(body: bytes, offset: int, received: list[tuple[int, int]]) -> 
             tick += _LARGE_DELTA.unpack_from(body, offset)[0]
             offset += 2
         elif status > _LARGE:
-            raise ProtocolError("a reserved status in transport-wide feedback")
+            raise ProtocolError(f"transport-wide feedback has the reserved status {status}")
         else:
-            raise ProtocolError("the deltas of transport-wide feedback run over its end")
+            raise ProtocolError("deltas of transport-wide feedback exceed the packet")
         arrivals.append((number, tick))
     return tuple(arrivals)
 
 
 def _encode_deltas(status_count: int, arrivals: Sequence[tuple[int, int]]) -> tuple[bytes, bytes]:
-    """Return the status of every packet, a byte each, and the deltas."""
+    """Return the status of every packet, one byte each, and the deltas."""
     statuses = bytearray(status_count)
     deltas = bytearray()
     before = 0
@@ -231,7 +235,7 @@ def _encode_deltas(status_count: int, arrivals: Sequence[tuple[int, int]]) -> tu
 
 
 def _encode_chunks(statuses: bytes) -> bytes:
-    """Pack statuses, each chunk taking as many as it can: a long run, else 14 of one bit, else 7 of two bits."""
+    """Encode statuses greedily: a long run, else 14 one-bit statuses, else 7 two-bit statuses."""
     chunks = bytearray()
     position, end = 0, len(statuses)
     while position < end:
@@ -257,7 +261,7 @@ def _encode_chunks(statuses: bytes) -> bytes:
 def _split_by_contents(
     arrivals: list[tuple[int, int]], begin: int
 ) -> Iterator[tuple[int, list[tuple[int, int]]]]:
-    """Yield begin and arrivals of parts that a packet can hold: in their deltas, their gaps, their count."""
+    """Yield the begin and arrivals of parts whose deltas, gaps and count one packet can represent."""
     part: list[tuple[int, int]] = []
     start, expected, before = 0, begin, 0
     for number, tick in arrivals:
@@ -279,7 +283,7 @@ def _split_by_contents(
 def _split_by_size(
     begin: int, arrivals: list[tuple[int, int]], max_size: int
 ) -> Iterator[tuple[int, list[tuple[int, int]]]]:
-    """Yield begin and arrivals of packets that are not larger than ``max_size``."""
+    """Yield the begin and arrivals of packets of at most ``max_size`` bytes."""
     while arrivals:
         length = _fitting(begin, arrivals, max_size)
         yield begin, arrivals[:length]

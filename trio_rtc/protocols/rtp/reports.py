@@ -15,7 +15,7 @@ import random
 from collections.abc import Iterable, Sequence
 
 from trio_rtc.protocols.rtcp import (
-    Goodbye,
+    Bye,
     ReceiverReport,
     ReportBlock,
     RtcpPacket,
@@ -23,7 +23,7 @@ from trio_rtc.protocols.rtcp import (
     SourceDescription,
     SourceDescriptionChunk,
 )
-from trio_rtc.protocols.rtcp.description import ItemType
+from trio_rtc.protocols.rtcp.source_description import ItemType
 
 MAX_BLOCKS = 31
 """What one packet can count: report blocks, sources of a goodbye."""
@@ -127,4 +127,4 @@ def feedback_head(sender_ssrc: int, cname: str, block: ReportBlock | None) -> li
 def goodbye(own_ssrc: int, cname: str, sources: Sequence[int]) -> list[RtcpPacket]:
     """Return the packets that say that our sources leave."""
     parts = [tuple(sources[at : at + MAX_BLOCKS]) for at in range(0, len(sources), MAX_BLOCKS)]
-    return [*compound(own_ssrc, (), (), cname, sources), *map(Goodbye, parts)]
+    return [*compound(own_ssrc, (), (), cname, sources), *map(Bye, parts)]

@@ -23,12 +23,12 @@ from itertools import repeat
 
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtcp import (
+    Bye,
     CongestionControlFeedback,
     DelaySinceLastReceiverReport,
     ExtendedReport,
     FullIntraRequest,
     GenericNack,
-    Goodbye,
     PictureLossIndication,
     ReceiverEstimatedMaximumBitrate,
     ReceiverReport,
@@ -376,7 +376,7 @@ class RtpSession:
                 case ReceiverReport():
                     self._take_blocks(packet.blocks, now)
                 case GenericNack():
-                    numbers = itertools.islice(packet.numbers(), _MAX_NACKED)
+                    numbers = itertools.islice(packet.iter_sequence_numbers(), _MAX_NACKED)
                     self._tell(sending.handle_nack(packet.media_ssrc, numbers, now))
                 case TransportFeedback() | CongestionControlFeedback() | ReceiverEstimatedMaximumBitrate():
                     self._take_path_feedback(packet, now)
@@ -385,7 +385,7 @@ class RtpSession:
                 case FullIntraRequest():
                     for ssrc, number in packet.requests:
                         self._tell(sending.handle_full_intra_request(ssrc, number))
-                case Goodbye():
+                case Bye():
                     receiving.goodbye(packet.ssrcs, now)
                 case ExtendedReport():
                     self._take_extended(packet, now)

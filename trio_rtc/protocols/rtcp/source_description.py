@@ -1,4 +1,4 @@
-"""Who the sources are, and that they leave: SDES, BYE, APP (RFC 3550 sections 6.5 to 6.7)."""
+"""Source description, BYE and application-defined packets (RFC 3550 sections 6.5 to 6.7)."""
 
 import struct
 from enum import IntEnum
@@ -16,7 +16,7 @@ _APPLICATION: Final = struct.Struct("!I4s")
 
 
 class ItemType(IntEnum):
-    """IANA's registry "RTP SDES Item Types"; others are kept as their number."""
+    """IANA's registry "RTP SDES Item Types"; other types are kept as numbers."""
 
     CNAME = 1
     NAME = 2
@@ -33,18 +33,18 @@ class ItemType(IntEnum):
 
 @attrs.frozen
 class SourceDescriptionChunk:
-    """What is told of one source.
+    """The SDES items of one source.
 
     Attributes:
         ssrc: The source.
-        items: Type, which is not 0, and text in UTF-8 of at most 255 bytes.
+        items: Pairs of a nonzero type and a UTF-8 text of at most 255 bytes.
     """
 
     ssrc: int
     items: tuple[tuple[int, bytes], ...] = ()
 
     def item(self, item_type: int) -> str | None:
-        """Return the text of the first item of a type, ``None`` without one or when it is not UTF-8."""
+        """Return the text of the first item of a type, ``None`` if there is none or it is not UTF-8."""
         for number, value in self.items:
             if number == item_type:
                 try:
@@ -55,15 +55,18 @@ class SourceDescriptionChunk:
 
     @property
     def cname(self) -> str | None:
-        """The canonical name, which joins the sources of one sender."""
+        """The canonical name, shared by all sources of one sender."""
         return self.item(ItemType.CNAME)
 
     def encode(self) -> bytes:
-        """Return the bytes, ended by one to four zeros up to a whole word."""
+        """Return the encoded chunk, terminated by one to four zeros up to a whole 32-bit word."""
         parts = [_SSRC.pack(self.ssrc)]
         for number, value in self.items:
             if not 0 < number < 256 or len(value) > 255:
-                raise ValueError(f"item {number} of {len(value)} bytes does not fit a source description")
+                raise ValueError(
+                    f"an SDES item must have a type of 1 to 255 and at most 255 bytes,"
+                    f" not type {number} and {len(value)} bytes"
+                )
             parts.append(bytes([number, len(value)]) + value)
         body = b"".join(parts)
         return body + bytes(4 - len(body) % 4)
@@ -81,12 +84,12 @@ class SourceDescription:
 
     @classmethod
     def parse(cls, count: int, body: bytes) -> "SourceDescription":
-        """Read the body of a packet."""
+        """Parse the body of a packet."""
         reader = Reader(body)
         return cls(tuple([_parse_chunk(reader) for _ in range(count)]))
 
     def encode(self) -> bytes:
-        """Return the packet."""
+        """Return the encoded packet."""
         body = b"".join([chunk.encode() for chunk in self.chunks])
         return frame(PacketType.SOURCE_DESCRIPTION, len(self.chunks), body)
 
@@ -96,38 +99,38 @@ def _parse_chunk(reader: Reader) -> SourceDescriptionChunk:
     items = []
     while number := reader.read_integer(1):
         items.append((number, reader.read_vector(1)))
-    # RFC 3550 section 6.5: the list ends with a zero, and more of them up to the next word.
+    # RFC 3550 section 6.5: a zero terminates the list; zeros pad it to the next 32-bit boundary.
     reader.read(-reader.position % 4)
     return SourceDescriptionChunk(ssrc, tuple(items))
 
 
 @attrs.frozen
-class Goodbye:
+class Bye:
     """BYE.
 
     Attributes:
         ssrcs: The sources that leave, at most 31.
-        reason: Why, in UTF-8 of at most 255 bytes; ``None`` when it is not told.
+        reason: The reason for leaving in UTF-8, at most 255 bytes; ``None`` if not stated.
     """
 
     ssrcs: tuple[int, ...]
     reason: bytes | None = None
 
     @classmethod
-    def parse(cls, count: int, body: bytes) -> "Goodbye":
-        """Read the body of a packet."""
+    def parse(cls, count: int, body: bytes) -> "Bye":
+        """Parse the body of a packet."""
         reader = Reader(body)
         ssrcs = struct.unpack(f"!{count}I", reader.read(4 * count))
         return cls(ssrcs, reader.read_vector(1) if reader.remaining else None)
 
     def encode(self) -> bytes:
-        """Return the packet."""
+        """Return the encoded packet."""
         body = struct.pack(f"!{len(self.ssrcs)}I", *self.ssrcs)
         if self.reason is not None:
             if len(self.reason) > 255:
-                raise ValueError(f"a reason of {len(self.reason)} bytes does not fit a goodbye")
+                raise ValueError(f"reason of a BYE must have at most 255 bytes, not {len(self.reason)}")
             body += bytes([len(self.reason)]) + self.reason
-        return frame(PacketType.GOODBYE, len(self.ssrcs), body + bytes(-len(body) % 4))
+        return frame(PacketType.BYE, len(self.ssrcs), body + bytes(-len(body) % 4))
 
 
 @attrs.frozen
@@ -136,9 +139,9 @@ class ApplicationDefined:
 
     Attributes:
         subtype: 0 to 31.
-        ssrc: Who sends it.
+        ssrc: The sender.
         name: Four bytes of ASCII.
-        data: In whole words.
+        data: A whole number of 32-bit words.
     """
 
     subtype: int
@@ -148,15 +151,15 @@ class ApplicationDefined:
 
     @classmethod
     def parse(cls, count: int, body: bytes) -> "ApplicationDefined":
-        """Read the body of a packet."""
+        """Parse the body of a packet."""
         if len(body) < _APPLICATION.size:
-            raise ProtocolError("an application-defined packet is too short")
+            raise ProtocolError(f"RTCP APP packet has {len(body)} bytes, fewer than {_APPLICATION.size}")
         ssrc, name = _APPLICATION.unpack_from(body)
         return cls(count, ssrc, name, body[_APPLICATION.size :])
 
     def encode(self) -> bytes:
-        """Return the packet."""
+        """Return the encoded packet."""
         if len(self.name) != 4:
-            raise ValueError(f"the name of an application-defined packet has 4 bytes, not {len(self.name)}")
+            raise ValueError(f"name of an APP packet must have 4 bytes, not {len(self.name)}")
         body = _APPLICATION.pack(self.ssrc, self.name) + self.data
         return frame(PacketType.APPLICATION_DEFINED, self.subtype, body)
