@@ -76,7 +76,7 @@ class SourceModule:
 
     @cached_property
     def bindings(self) -> Mapping[str, str]:
-        """What imports anywhere in the module bind: local name to dotted name."""
+        """Local names that imports anywhere in the module bind, with the dotted names of what they mean."""
         found = {}
         for node in self.nodes:
             if isinstance(node, ast.Import):

@@ -76,7 +76,7 @@ class _TracedNetwork:
             self._tracer.begin()
             return batch
 
-        socket.receive_batch = traced
+        socket.receive_batch = traced  # type: ignore[method-assign]
         return socket
 
 
@@ -98,7 +98,7 @@ async def _peers(tracer: Tracer) -> AsyncIterator[tuple[RTCPeerConnection, RTCPe
         settings = Settings(network=hosts[0], rng=random.Random(0))
         alice = await stack.enter_async_context(RTCPeerConnection(settings=settings))
         with _as_receiver():
-            settings = Settings(network=_TracedNetwork(hosts[1], tracer), rng=random.Random(1))  # type: ignore[arg-type]
+            settings = Settings(network=_TracedNetwork(hosts[1], tracer), rng=random.Random(1))
             bob = await stack.enter_async_context(RTCPeerConnection(settings=settings))
         yield alice, bob
 
