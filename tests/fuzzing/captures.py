@@ -13,7 +13,7 @@ from tests.strategies.rtp_payloads import (
     make_frame,
     make_packetizer,
 )
-from trio_rtc.protocols.dtls.record import ContentType, parse_records
+from trio_rtc.protocols.dtls.record.codec import ContentType, parse_records
 from trio_rtc.protocols.rtp import RtpPacket
 
 DATA = Path(__file__).parents[1] / "data"

@@ -17,7 +17,7 @@ from trio_rtc.protocols.dtls import messages as handshake
 from trio_rtc.protocols.dtls.alert import Alert
 from trio_rtc.protocols.dtls.extensions import parse_number_list, parse_numbers, parse_use_srtp
 from trio_rtc.protocols.dtls.reassembly import Reassembler, parse_fragments
-from trio_rtc.protocols.dtls.record import ContentType, parse_records
+from trio_rtc.protocols.dtls.record.codec import ContentType, parse_records
 from trio_rtc.protocols.ice import Candidate
 from trio_rtc.protocols.mdns import Message as MdnsMessage
 from trio_rtc.protocols.rtp import RtpPacket
@@ -309,7 +309,7 @@ PARSERS: tuple[Target, ...] = (
         "dtls-records",
         _parse_dtls_records,
         lambda: [*captures.dtls_hellos(), *captures.conversation("dtls client")],
-        *("protocols.dtls.record", "protocols.dtls.alert"),
+        *("protocols.dtls.record.codec", "protocols.dtls.alert"),
     ),
     parser(
         "dtls-handshake",

@@ -97,7 +97,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "  ->  (stream_id % 2 == self._parity)",
     ): "No remainder equals None.",
     (
-        f"{_DTLS}/certificate.py",
+        f"{_DTLS}/crypto/certificate.py",
         "Certificate.generate: 2048  ->  (2049)",
     ): "OpenSSL makes RSA keys of an even number of bits only, and rounds down.",
     (
@@ -121,23 +121,23 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "  ->  (repeated and self._state is state)",
     ): "The first message that is taken fails the handshake or is answered by a flight.",
     (
-        f"{_DTLS}/key_schedule.py",
+        f"{_DTLS}/tls12/key_schedule.py",
         "prf: len(output) < length  ->  (len(output) <= length)",
     ): "Where this makes one block more, it is cut off.",
     (
-        f"{_DTLS}/key_schedule.py",
+        f"{_DTLS}/tls12/key_schedule.py",
         "SessionSecrets.protection: 2  ->  (3)",
     ): "What stands behind both IVs in the key block is not used.",
     (
-        f"{_DTLS}/protection.py",
+        f"{_DTLS}/record/protection.py",
         "EpochReader.open_run: size < HEADER_LENGTH  ->  (size <= HEADER_LENGTH)",
     ): _GENERAL_PATH,
     (
-        f"{_DTLS}/protection.py",
+        f"{_DTLS}/record/protection.py",
         "EpochReader.open_run: size - HEADER_LENGTH  ->  (size + HEADER_LENGTH)",
     ): _GENERAL_PATH,
     (
-        f"{_DTLS}/protection.py",
+        f"{_DTLS}/record/protection.py",
         "EpochReader.open_run: number >> 48  ->  (number << 48)",
     ): _GENERAL_PATH,
     (
@@ -149,28 +149,28 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "_PartialMessage.fill: gap_end <= start  ->  (gap_end < start)",
     ): _ADJACENT,
     (
-        f"{_DTLS}/record_layer.py",
+        f"{_DTLS}/record/epochs.py",
         "RecordLayer.__init__: 0  ->  (1) (2)",
     ): "A reader's number is read by open_run only, which is not called in epoch 0.",
     (
-        f"{_DTLS}/replay.py",
+        f"{_DTLS}/record/replay.py",
         "ReplayWindow.__init__: 1  ->  (2)",
     ): "One bit more is remembered, but never looked at.",
     (
-        f"{_DTLS}/replay.py",
+        f"{_DTLS}/record/replay.py",
         "ReplayWindow.__init__: 0  ->  (1)",
     ): "The bit stands for the number -1, which no record has.",
-    (f"{_DTLS}/replay.py", "ReplayWindow.__init__: 1  ->  (2) (3)"): _NEGATIVE,
+    (f"{_DTLS}/record/replay.py", "ReplayWindow.__init__: 1  ->  (2) (3)"): _NEGATIVE,
     (
-        f"{_DTLS}/replay.py",
+        f"{_DTLS}/record/replay.py",
         "ReplayWindow.mark: ahead <= 0  ->  (ahead < 0)",
     ): "A shift by nothing sets the same bit, and the highest number stays.",
     (
-        f"{_DTLS}/replay.py",
+        f"{_DTLS}/record/replay.py",
         "ReplayWindow.mark: ahead < self._size  ->  (ahead <= self._size)",
     ): "A shift by the whole size leaves nothing of what was there, either.",
     (
-        f"{_DTLS}/server.py",
+        f"{_DTLS}/tls12/server.py",
         "ServerHandshake._receive_finished: False  ->  (True)",
     ): "With this flight the connection is connected, and then looks at no timer.",
     ("trio_rtc/transports/arrivals.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (2)"): _SET_FIRST,

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from tests.strategies.dtls_pair import WALL_CLOCK, certificate, make_connection
 from trio_rtc.protocols.dtls import CIPHER_SUITES, AlertDescription, Closed, Connection, DtlsOptions, DtlsRole
-from trio_rtc.protocols.dtls.client import build_client_hello
 from trio_rtc.protocols.dtls.extensions import ExtensionType, encode_numbers, encode_use_srtp, vector
 from trio_rtc.protocols.dtls.handshake import HandshakeParameters
 from trio_rtc.protocols.dtls.messages import (
@@ -22,8 +21,9 @@ from trio_rtc.protocols.dtls.messages import (
     encode_certificates,
 )
 from trio_rtc.protocols.dtls.reassembly import parse_fragments
-from trio_rtc.protocols.dtls.record import HEADER, ContentType
-from trio_rtc.protocols.dtls.server import ServerHandshake
+from trio_rtc.protocols.dtls.record.codec import HEADER, ContentType
+from trio_rtc.protocols.dtls.tls12.client import build_client_hello
+from trio_rtc.protocols.dtls.tls12.server import ServerHandshake
 
 Hello = TypeVar("Hello", ClientHello, ServerHello)
 

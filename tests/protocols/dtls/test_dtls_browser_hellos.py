@@ -18,7 +18,7 @@ from trio_rtc.protocols.dtls.messages import (
     ServerKeyExchange,
 )
 from trio_rtc.protocols.dtls.reassembly import Reassembler, parse_fragments
-from trio_rtc.protocols.dtls.record import ContentType, parse_records
+from trio_rtc.protocols.dtls.record.codec import ContentType, parse_records
 
 DATA = Path(__file__).parents[2] / "data" / "dtls"
 BROWSERS = ("chromium", "firefox")

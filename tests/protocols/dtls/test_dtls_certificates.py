@@ -23,8 +23,8 @@ from trio_rtc.protocols.dtls import (
     Fingerprint,
 )
 from trio_rtc.protocols.dtls.alert import HandshakeFailure
-from trio_rtc.protocols.dtls.certificate import authenticate, matches_fingerprint
-from trio_rtc.protocols.dtls.signature import PrivateKey
+from trio_rtc.protocols.dtls.crypto.certificate import authenticate, matches_fingerprint
+from trio_rtc.protocols.dtls.crypto.signature import PrivateKey
 
 DAY = 86400
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.dtls import CIPHER_SUITES, SRTP_PROFILES, AlertDescription, NamedGroup
 from trio_rtc.protocols.dtls.alert import AlertLevel
+from trio_rtc.protocols.dtls.crypto.signature import SignatureScheme
 from trio_rtc.protocols.dtls.extensions import (
     EMPTY_RENEGOTIATION_INFO,
     UNCOMPRESSED_POINTS,
@@ -38,7 +39,6 @@ from trio_rtc.protocols.dtls.messages import (
     parse_certificates,
     parse_client_key_exchange,
 )
-from trio_rtc.protocols.dtls.protection import NullProtection
 from trio_rtc.protocols.dtls.reassembly import (
     MAX_MESSAGES_AHEAD,
     Fragment,
@@ -46,14 +46,14 @@ from trio_rtc.protocols.dtls.reassembly import (
     Reassembler,
     parse_fragments,
 )
-from trio_rtc.protocols.dtls.record import (
+from trio_rtc.protocols.dtls.record.codec import (
     HEADER_LENGTH,
     MAX_FRAGMENT,
     MAX_PLAINTEXT,
     ContentType,
     parse_records,
 )
-from trio_rtc.protocols.dtls.signature import SignatureScheme
+from trio_rtc.protocols.dtls.record.protection import NullProtection
 
 numbers = st.integers(0, 0xFFFF)
 number_lists = st.lists(numbers, min_size=1, max_size=20).map(tuple)

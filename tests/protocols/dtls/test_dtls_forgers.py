@@ -5,10 +5,10 @@ import pytest
 from tests.strategies.dtls_pair import Pair, certificate, check_agreement, make_connection, make_pair
 from tests.strategies.work import count_lines
 from trio_rtc.protocols.dtls import DtlsOptions, DtlsRole, Fingerprint
-from trio_rtc.protocols.dtls import certificate as certificates
 from trio_rtc.protocols.dtls.counters import Counters
+from trio_rtc.protocols.dtls.crypto import certificate as certificates
 from trio_rtc.protocols.dtls.messages import HandshakeType
-from trio_rtc.protocols.dtls.record import HEADER, MAX_RECORDS, ContentType
+from trio_rtc.protocols.dtls.record.codec import HEADER, MAX_RECORDS, ContentType
 
 
 def fragment(kind: int, sequence: int, length: int, data: bytes = b"") -> bytes:

@@ -24,8 +24,8 @@ from trio_rtc.protocols.dtls import (
     HandshakeCompleted,
     NamedGroup,
     SrtpProfile,
-    protection,
 )
+from trio_rtc.protocols.dtls.record import protection
 
 
 def rsa_pair(client_options: DtlsOptions | None = None) -> Pair:

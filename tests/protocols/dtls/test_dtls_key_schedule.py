@@ -14,12 +14,12 @@ from trio_rtc.protocols.dtls import (
     DtlsRole,
     NamedGroup,
     SrtpProfile,
-    key_schedule,
 )
 from trio_rtc.protocols.dtls.alert import HandshakeFailure
-from trio_rtc.protocols.dtls.cipher_suites import ECDHE_ECDSA_AES_128_GCM, CipherSuite
-from trio_rtc.protocols.dtls.key_exchange import EphemeralKey, generate_curve_key
-from trio_rtc.protocols.dtls.key_schedule import SessionSecrets, hash_of, prf
+from trio_rtc.protocols.dtls.crypto.cipher_suites import ECDHE_ECDSA_AES_128_GCM, CipherSuite
+from trio_rtc.protocols.dtls.crypto.key_exchange import EphemeralKey, generate_curve_key
+from trio_rtc.protocols.dtls.tls12 import key_schedule
+from trio_rtc.protocols.dtls.tls12.key_schedule import SessionSecrets, hash_of, prf
 
 # The vector for the PRF of TLS 1.2 with SHA-256 that was posted to the TLS working group's list.
 PRF_SECRET = bytes.fromhex("9bbe436ba940f017b17652849a71db35")

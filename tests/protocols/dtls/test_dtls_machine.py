@@ -20,7 +20,7 @@ from trio_rtc.protocols.dtls import (
     HandshakeCompleted,
     LastFlightRepeated,
 )
-from trio_rtc.protocols.dtls.record import HEADER, ContentType
+from trio_rtc.protocols.dtls.record.codec import HEADER, ContentType
 
 MAX_IN_FLIGHT = 40
 

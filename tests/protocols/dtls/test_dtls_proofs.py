@@ -22,12 +22,8 @@ from trio_rtc.protocols.dtls import (
     Fingerprint,
 )
 from trio_rtc.protocols.dtls.alert import HandshakeFailure
-from trio_rtc.protocols.dtls.certificate import authenticate, matches_fingerprint
-from trio_rtc.protocols.dtls.client import ClientHandshake
-from trio_rtc.protocols.dtls.handshake import Handshake, HandshakeParameters, HandshakeResult
-from trio_rtc.protocols.dtls.messages import HandshakeMessage, HandshakeType, encode_certificates
-from trio_rtc.protocols.dtls.server import ServerHandshake
-from trio_rtc.protocols.dtls.signature import (
+from trio_rtc.protocols.dtls.crypto.certificate import authenticate, matches_fingerprint
+from trio_rtc.protocols.dtls.crypto.signature import (
     MAX_RSA_BITS,
     MIN_RSA_BITS,
     PublicKey,
@@ -35,6 +31,10 @@ from trio_rtc.protocols.dtls.signature import (
     sign,
     verify,
 )
+from trio_rtc.protocols.dtls.handshake import Handshake, HandshakeParameters, HandshakeResult
+from trio_rtc.protocols.dtls.messages import HandshakeMessage, HandshakeType, encode_certificates
+from trio_rtc.protocols.dtls.tls12.client import ClientHandshake
+from trio_rtc.protocols.dtls.tls12.server import ServerHandshake
 
 Messages = Sequence[HandshakeMessage]
 Alteration = Callable[[Messages], Messages]

@@ -24,8 +24,7 @@ from trio_rtc.protocols.dtls import (
 from trio_rtc.protocols.dtls.alert import Alert
 from trio_rtc.protocols.dtls.counters import Counters
 from trio_rtc.protocols.dtls.messages import HandshakeMessage, HandshakeType
-from trio_rtc.protocols.dtls.protection import AeadProtection, EpochWriter, NullProtection
-from trio_rtc.protocols.dtls.record import (
+from trio_rtc.protocols.dtls.record.codec import (
     HEADER,
     MAX_FRAGMENT,
     VERSION_1_2,
@@ -33,7 +32,8 @@ from trio_rtc.protocols.dtls.record import (
     Record,
     parse_records,
 )
-from trio_rtc.protocols.dtls.replay import ReplayWindow
+from trio_rtc.protocols.dtls.record.protection import AeadProtection, EpochWriter, NullProtection
+from trio_rtc.protocols.dtls.record.replay import ReplayWindow
 
 SUITES = pytest.mark.parametrize("suite", CIPHER_SUITES[::2], ids=lambda suite: suite.name)
 

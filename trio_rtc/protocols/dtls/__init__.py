@@ -1,7 +1,9 @@
 """DTLS 1.2 (RFC 6347) in the profile of WebRTC (RFC 8827), as a pure core on the primitives of ``cryptography``."""
 
 from .alert import AlertDescription
-from .certificate import (
+from .connection import Connection
+from .counters import Counters
+from .crypto.certificate import (
     DEFAULT_LIFETIME,
     ECDSA_P256,
     MAX_LIFETIME,
@@ -10,9 +12,8 @@ from .certificate import (
     Fingerprint,
     matches_fingerprint,
 )
-from .cipher_suites import CIPHER_SUITES, SRTP_PROFILES, CipherSuite, SrtpProfile
-from .connection import Connection
-from .counters import Counters
+from .crypto.cipher_suites import CIPHER_SUITES, SRTP_PROFILES, CipherSuite, SrtpProfile
+from .crypto.key_exchange import GROUPS, NamedGroup
 from .events import (
     ApplicationDataReceived,
     Closed,
@@ -21,9 +22,8 @@ from .events import (
     HandshakeCompleted,
     LastFlightRepeated,
 )
-from .key_exchange import GROUPS, NamedGroup
-from .key_schedule import SrtpKeys
 from .options import DtlsOptions, DtlsRole
+from .tls12.key_schedule import SrtpKeys
 
 __all__ = [
     "CIPHER_SUITES",

@@ -49,9 +49,8 @@ from trio_rtc.errors import InvalidStateError, ProtocolError
 from trio_rtc.protocols.timer import Timer
 
 from .alert import Alert, AlertDescription, AlertLevel, HandshakeFailure
-from .certificate import Certificate, Fingerprint
-from .client import ClientHandshake
 from .counters import Counters
+from .crypto.certificate import Certificate, Fingerprint
 from .events import (
     ApplicationDataReceived,
     Closed,
@@ -62,14 +61,15 @@ from .events import (
 )
 from .flight import Flight, pack_flight
 from .handshake import Handshake, HandshakeParameters, HandshakeResult, Step
-from .key_schedule import SrtpKeys
 from .messages import HandshakeType
 from .options import DtlsOptions, DtlsRole
 from .reassembly import MAX_FRAGMENTS, Outcome, Reassembler, parse_fragments
-from .record import VERSION_1_2, ContentType, Record, parse_records
-from .record_layer import RecordLayer
-from .server import ServerHandshake
+from .record.codec import VERSION_1_2, ContentType, Record, parse_records
+from .record.epochs import RecordLayer
 from .state import Connected, Connecting, DoubtedAlert, Ended, New, State
+from .tls12.client import ClientHandshake
+from .tls12.key_schedule import SrtpKeys
+from .tls12.server import ServerHandshake
 
 logger = logging.getLogger("trio_rtc.dtls")
 

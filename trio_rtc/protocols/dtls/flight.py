@@ -11,7 +11,7 @@ from trio_rtc.protocols.timer import Timer
 
 from .messages import HandshakeMessage
 from .reassembly import FRAGMENT_HEADER_LENGTH
-from .record import ContentType
+from .record.codec import ContentType
 
 # A fragment smaller than this is not worth its headers if the next datagram is empty anyway.
 MIN_FRAGMENT = 32

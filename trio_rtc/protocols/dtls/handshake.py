@@ -15,14 +15,14 @@ import attrs
 from trio_rtc.errors import ProtocolError
 
 from .alert import AlertDescription, HandshakeFailure
-from .certificate import Certificate, Fingerprint, PeerCertificate
-from .cipher_suites import CipherSuite, SrtpProfile
+from .crypto.certificate import Certificate, Fingerprint, PeerCertificate
+from .crypto.cipher_suites import CipherSuite, SrtpProfile
+from .crypto.key_exchange import NamedGroup
 from .flight import FlightItem
-from .key_exchange import NamedGroup
-from .key_schedule import SessionSecrets
 from .messages import HandshakeMessage, HandshakeType
 from .options import DtlsOptions, DtlsRole
-from .protection import Protection
+from .record.protection import Protection
+from .tls12.key_schedule import SessionSecrets
 
 PROTECTED_EPOCH = 1  # DTLS 1.2 without renegotiation has the epochs 0, in the clear, and 1
 

@@ -16,7 +16,7 @@ from .extensions import (
     parse_numbers,
     vector,
 )
-from .record import VERSION_1_0, VERSION_1_2
+from .record.codec import VERSION_1_0, VERSION_1_2
 
 RANDOM_LENGTH = 32
 NULL_COMPRESSION = 0

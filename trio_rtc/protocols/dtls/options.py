@@ -5,8 +5,8 @@ from enum import StrEnum
 import attrs
 from attrs import validators
 
-from .cipher_suites import CIPHER_SUITES, SRTP_PROFILES, CipherSuite, SrtpProfile
-from .key_exchange import GROUPS, NamedGroup
+from .crypto.cipher_suites import CIPHER_SUITES, SRTP_PROFILES, CipherSuite, SrtpProfile
+from .crypto.key_exchange import GROUPS, NamedGroup
 
 
 class DtlsRole(StrEnum):

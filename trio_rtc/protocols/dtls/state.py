@@ -5,12 +5,12 @@ import math
 import attrs
 
 from .alert import Alert
-from .certificate import Fingerprint
+from .crypto.certificate import Fingerprint
 from .events import DtlsError
 from .flight import Flight
 from .handshake import Handshake, HandshakeResult
-from .protection import EpochReader, EpochWriter
 from .reassembly import Reassembler
+from .record.protection import EpochReader, EpochWriter
 
 
 @attrs.define

@@ -7,10 +7,12 @@ Finished → Finished. A server that does not ask for a certificate is not given
 
 import attrs
 
-from .alert import AlertDescription, HandshakeFailure
-from .certificate import PeerCertificate, authenticate
-from .cipher_suites import SrtpProfile
-from .extensions import (
+from trio_rtc.protocols.dtls.alert import AlertDescription, HandshakeFailure
+from trio_rtc.protocols.dtls.crypto.certificate import PeerCertificate, authenticate
+from trio_rtc.protocols.dtls.crypto.cipher_suites import SrtpProfile
+from trio_rtc.protocols.dtls.crypto.key_exchange import EphemeralKey, NamedGroup
+from trio_rtc.protocols.dtls.crypto.signature import SIGNATURE_SCHEMES, select_scheme, sign, verify
+from trio_rtc.protocols.dtls.extensions import (
     EMPTY_RENEGOTIATION_INFO,
     UNCOMPRESSED_POINTS,
     Extensions,
@@ -20,8 +22,8 @@ from .extensions import (
     parse_use_srtp,
     vector,
 )
-from .flight import FlightItem
-from .handshake import (
+from trio_rtc.protocols.dtls.flight import FlightItem
+from trio_rtc.protocols.dtls.handshake import (
     HandshakeParameters,
     HandshakeResult,
     Negotiated,
@@ -33,9 +35,7 @@ from .handshake import (
     finish,
     verify_finished,
 )
-from .key_exchange import EphemeralKey, NamedGroup
-from .key_schedule import SessionSecrets
-from .messages import (
+from trio_rtc.protocols.dtls.messages import (
     NULL_COMPRESSION,
     RANDOM_LENGTH,
     CertificateRequest,
@@ -50,9 +50,10 @@ from .messages import (
     encode_client_key_exchange,
     parse_certificates,
 )
-from .options import DtlsOptions, DtlsRole
-from .record import VERSION_1_2
-from .signature import SIGNATURE_SCHEMES, select_scheme, sign, verify
+from trio_rtc.protocols.dtls.options import DtlsOptions, DtlsRole
+from trio_rtc.protocols.dtls.record.codec import VERSION_1_2
+
+from .key_schedule import SessionSecrets
 
 
 @attrs.frozen

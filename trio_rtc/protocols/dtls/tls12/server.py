@@ -8,10 +8,18 @@ import hmac
 
 import attrs
 
-from .alert import AlertDescription, HandshakeFailure
-from .certificate import Certificate, PeerCertificate, authenticate
-from .cipher_suites import CipherSuite, SrtpProfile
-from .extensions import (
+from trio_rtc.protocols.dtls.alert import AlertDescription, HandshakeFailure
+from trio_rtc.protocols.dtls.crypto.certificate import Certificate, PeerCertificate, authenticate
+from trio_rtc.protocols.dtls.crypto.cipher_suites import CipherSuite, SrtpProfile
+from trio_rtc.protocols.dtls.crypto.key_exchange import EphemeralKey, NamedGroup
+from trio_rtc.protocols.dtls.crypto.signature import (
+    SIGNATURE_SCHEMES,
+    SignatureScheme,
+    select_scheme,
+    sign,
+    verify,
+)
+from trio_rtc.protocols.dtls.extensions import (
     EMPTY_RENEGOTIATION_INFO,
     UNCOMPRESSED_POINTS,
     Extensions,
@@ -20,8 +28,8 @@ from .extensions import (
     parse_number_list,
     parse_use_srtp,
 )
-from .flight import FlightItem
-from .handshake import (
+from trio_rtc.protocols.dtls.flight import FlightItem
+from trio_rtc.protocols.dtls.handshake import (
     HandshakeParameters,
     HandshakeResult,
     Negotiated,
@@ -32,9 +40,7 @@ from .handshake import (
     finish,
     verify_finished,
 )
-from .key_exchange import EphemeralKey, NamedGroup
-from .key_schedule import SessionSecrets
-from .messages import (
+from trio_rtc.protocols.dtls.messages import (
     NULL_COMPRESSION,
     RANDOM_LENGTH,
     CertificateRequest,
@@ -50,9 +56,10 @@ from .messages import (
     parse_certificates,
     parse_client_key_exchange,
 )
-from .options import DtlsOptions, DtlsRole
-from .record import VERSION_1_2
-from .signature import SIGNATURE_SCHEMES, SignatureScheme, select_scheme, sign, verify
+from trio_rtc.protocols.dtls.options import DtlsOptions, DtlsRole
+from trio_rtc.protocols.dtls.record.codec import VERSION_1_2
+
+from .key_schedule import SessionSecrets
 
 RENEGOTIATION_SCSV = 0x00FF  # RFC 5746 section 3.3: a cipher suite that says what the empty extension says
 

@@ -3,9 +3,9 @@
 import attrs
 from cryptography.hazmat.primitives import hashes, hmac
 
-from .cipher_suites import CipherSuite, SrtpProfile
-from .options import DtlsRole
-from .protection import AeadProtection
+from trio_rtc.protocols.dtls.crypto.cipher_suites import CipherSuite, SrtpProfile
+from trio_rtc.protocols.dtls.options import DtlsRole
+from trio_rtc.protocols.dtls.record.protection import AeadProtection
 
 VERIFY_DATA_LENGTH = 12
 

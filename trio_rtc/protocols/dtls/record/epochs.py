@@ -1,10 +1,11 @@
 """The epochs of a connection: which keys open and protect which record, and what to do with early ones."""
 
-from .counters import Counters
-from .handshake import EpochKeys
-from .options import DtlsOptions
+from trio_rtc.protocols.dtls.counters import Counters
+from trio_rtc.protocols.dtls.handshake import EpochKeys
+from trio_rtc.protocols.dtls.options import DtlsOptions
+
+from .codec import Record
 from .protection import EpochReader, EpochWriter, NullProtection
-from .record import Record
 from .replay import ReplayWindow
 
 

@@ -7,7 +7,7 @@ import attrs
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
 
-from .alert import AlertDescription, HandshakeFailure
+from trio_rtc.protocols.dtls.alert import AlertDescription, HandshakeFailure
 
 
 class NamedGroup(IntEnum):

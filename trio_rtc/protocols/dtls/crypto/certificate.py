@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from trio_rtc.enums import RTCErrorDetailType
+from trio_rtc.protocols.dtls.alert import AlertDescription, HandshakeFailure
 
-from .alert import AlertDescription, HandshakeFailure
 from .cipher_suites import Authentication
 from .key_exchange import NamedGroup, generate_curve_key
 from .signature import MAX_RSA_BITS, MIN_RSA_BITS, PrivateKey, PublicKey

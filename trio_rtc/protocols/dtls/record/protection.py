@@ -11,10 +11,10 @@ import attrs
 from cryptography.exceptions import InvalidTag
 
 from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.dtls.counters import Counters
+from trio_rtc.protocols.dtls.crypto.cipher_suites import AeadAlgorithm
 
-from .cipher_suites import AeadAlgorithm
-from .counters import Counters
-from .record import HEADER, HEADER_LENGTH, MAX_PLAINTEXT, MAX_SEQUENCE, VERSION_1_2, ContentType, Record
+from .codec import HEADER, HEADER_LENGTH, MAX_PLAINTEXT, MAX_SEQUENCE, VERSION_1_2, ContentType, Record
 from .replay import ReplayWindow
 
 TAG_LENGTH = 16

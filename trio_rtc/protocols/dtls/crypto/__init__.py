@@ -1,0 +1,1 @@
+"""Cryptography of the handshake that no version owns: certificates, key exchange, signatures, suites, SRTP profiles."""
