@@ -12,7 +12,7 @@ import trio
 from .monitor import ConnectionMonitor
 from .protocols.ice import IceParameters
 from .transport_monitor import TransportMonitor
-from .transports.stack import StackOwner, TransportStack
+from .transports.stack import StackDelegate, TransportStack
 
 MAX_TRANSPORTS = 16
 """How many bundles a peer may have. Each costs sockets: the sections of further ones are refused."""
@@ -59,7 +59,7 @@ class BundleTransports:
 
     def __init__(
         self,
-        open_stack: Callable[[StackOwner, IceParameters | None], TransportStack],
+        open_stack: Callable[[StackDelegate, IceParameters | None], TransportStack],
         monitor: ConnectionMonitor,
     ) -> None:
         self._open_stack = open_stack
@@ -78,10 +78,10 @@ class BundleTransports:
         for transport in self:
             await transport.stack.start(nursery)
 
-    async def say_goodbye(self) -> None:
+    async def shutdown(self) -> None:
         """End all layers of all transports, each with its goodbye on the wire."""
         for transport in self:
-            await transport.stack.say_goodbye()
+            await transport.stack.shutdown()
 
     def wake(self) -> None:
         """Wake the ICE tasks of all transports."""

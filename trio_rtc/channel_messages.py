@@ -54,9 +54,9 @@ class MessagesSetAside:
 
     def __init__(self, sctp: SctpTransport, stream_id: int) -> None:
         self._sctp = sctp
-        self._messages = deque(sctp.take_rest(stream_id))
+        self._messages = deque(sctp.retain_messages(stream_id))
         if self._messages:
-            weakref.finalize(self, sctp.give_back, self._messages).atexit = False
+            weakref.finalize(self, sctp.release_messages, self._messages).atexit = False
 
     def __bool__(self) -> bool:
         return bool(self._messages)
@@ -77,5 +77,5 @@ class MessagesSetAside:
             self._give_back(messages)
 
     def _give_back(self, messages: list[tuple[int, bytes]]) -> None:
-        self._sctp.give_back(messages)
+        self._sctp.release_messages(messages)
         self._sctp.wake()

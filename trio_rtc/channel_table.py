@@ -62,7 +62,7 @@ class ChannelTable:
     def attach(self, stack: TransportStack) -> None:
         """Set the transport of the data channels; existing channels move to it."""
         if self._stack is not None and self._stack is not stack:
-            stack.take_channels(self._stack)
+            stack.move_channels_from(self._stack)
         self._stack = stack
 
     @property
@@ -93,7 +93,7 @@ class ChannelTable:
             key = control.create_channel(parameters, negotiated=negotiated, stream_id=stream_id)
             channel._key = key
             self._channels[key] = channel
-            self._stack.pump_channels()
+            self._stack.flush_channel_control()
         if (assigned := control.stream_id(key)) is not None:
             channel._assign_id(assigned)
         return channel
@@ -211,4 +211,4 @@ class ChannelTable:
         assert self._stack is not None
         with self._runner:
             self._stack.control.close_channel(key)
-            self._stack.pump_channels()
+            self._stack.flush_channel_control()

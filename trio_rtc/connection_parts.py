@@ -27,7 +27,7 @@ from .session import Session
 from .stats import StatsCollector
 from .transceiver_table import TransceiverTable, new_cname
 from .transports.settings import Settings
-from .transports.stack import StackOwner, TransportStack
+from .transports.stack import StackDelegate, TransportStack
 
 
 @attrs.frozen(eq=False)
@@ -93,13 +93,13 @@ class ConnectionParts:
             target, fire, runner, self.channels, self._candidate_gathered, self.media
         )
 
-        def open_stack(owner: StackOwner, ice_parameters: IceParameters | None) -> TransportStack:
+        def open_stack(delegate: StackDelegate, ice_parameters: IceParameters | None) -> TransportStack:
             return TransportStack(
                 settings,
                 rng=rng,
                 wall_clock=wall_clock,
                 certificate=core_certificate(certificate),
-                owner=owner,
+                delegate=delegate,
                 ice_parameters=ice_parameters,
             )
 

@@ -234,7 +234,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         if sctp.is_full():
             raise trio.WouldBlock
         self._queue(sctp, kind, payload, trio.current_time())
-        sctp.note_queued()
+        sctp.schedule_flush()
 
     async def wait_for_room(self) -> None:
         """Wait until ``send`` would not have to wait.
@@ -509,7 +509,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         Nobody can take it any more, and in the receive window it would hold up the peer, who then could not finish.
         """
         if self._sctp is not None and self._stream_id is not None:
-            self._sctp.give_back(self._sctp.take_rest(self._stream_id))
+            self._sctp.release_messages(self._sctp.retain_messages(self._stream_id))
             self._sctp.wake()
 
     def _become_closed(self, failure: RTCError | None = None) -> None:

@@ -22,7 +22,7 @@ from .closed_errors import without_closed_errors
 logger = logging.getLogger("trio_rtc.handlers")
 
 Start = Callable[[trio.Nursery], Awaitable[None]]
-SayGoodbye = Callable[[], Awaitable[None]]
+Shutdown = Callable[[], Awaitable[None]]
 
 
 class Lifetime:
@@ -53,14 +53,14 @@ class Lifetime:
 
     @contextlib.asynccontextmanager
     async def run(
-        self, start: Start, on_closing: Callable[[], None], say_goodbye: SayGoodbye
+        self, start: Start, on_closing: Callable[[], None], shutdown: Shutdown
     ) -> AsyncIterator[None]:
         """Run the transports around the user's block.
 
         Args:
             start: Starts the transports in the nursery that it gets.
             on_closing: Called when the block ends, before the goodbyes.
-            say_goodbye: Lets the transports end.
+            shutdown: Lets the transports end.
         """
         block_error: BaseException | None = None
         errors: tuple[BaseException, ...] = ()
@@ -69,7 +69,7 @@ class Lifetime:
                 self.body = body
                 # Shielded: when start() is cancelled, trio waits for the task to end, which waits for the block.
                 with trio.CancelScope(shield=True):
-                    await body.start(self._supervise, start, say_goodbye)
+                    await body.start(self._supervise, start, shutdown)
                 try:
                     yield
                 except BaseException as error:
@@ -94,7 +94,7 @@ class Lifetime:
         _raise_what_happened(block_error, errors)
 
     async def _supervise(
-        self, start: Start, say_goodbye: SayGoodbye, *, task_status: trio.TaskStatus[None]
+        self, start: Start, shutdown: Shutdown, *, task_status: trio.TaskStatus[None]
     ) -> None:
         try:
             with trio.CancelScope(shield=True):
@@ -104,7 +104,7 @@ class Lifetime:
                     task_status.started()
                     await self._close_requested.wait()
                     with trio.move_on_after(self._close_timeout):
-                        await say_goodbye()
+                        await shutdown()
                     transports.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             ending = self._close_requested.is_set()

@@ -426,7 +426,7 @@ class Negotiation:
             if transport is not None and plan.remote_sctp_port is not None:
                 self.monitor.channels.attach(transport.stack)
                 transport.stack.start_sctp(plan.remote_sctp_port)
-        self.monitor.channels.stack.pump_channels()
+        self.monitor.channels.stack.flush_channel_control()
 
 
 def _set_remote_ice(transport: BundleTransport, plan: TransportPlan) -> None:

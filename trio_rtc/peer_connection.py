@@ -120,7 +120,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
         self._entered = True
         self._block = self._lifetime.run(
-            self._parts.transports.start, self.close, self._parts.transports.say_goodbye
+            self._parts.transports.start, self.close, self._parts.transports.shutdown
         )
         await self._block.__aenter__()
         assert self._lifetime.body is not None

@@ -24,6 +24,7 @@ from .protocols.ice import (
     CandidateErrorOccurred,
     GatheringCompleted,
     GatheringStateChanged,
+    IceClosed,
     IceEvent,
     LocalCandidateGathered,
     NameResolutionRequested,
@@ -31,7 +32,6 @@ from .protocols.ice import (
     SelectedPairChanged,
     StateChanged,
 )
-from .protocols.ice import Closed as IceClosed
 from .protocols.rtp import RtpEvent
 from .protocols.sctp import SctpEvent
 from .transport_objects import RTCDtlsTransport, RTCIceTransport, error_of_dtls
@@ -84,7 +84,7 @@ class MonitoredConnection(Protocol):
 
 @attrs.define(eq=False)
 class TransportMonitor:
-    """Watches the stack of one bundle (see ``StackOwner``).
+    """Watches the stack of one bundle (see ``StackDelegate``).
 
     Attributes:
         number: The transport's (``TransportPlan.number``).

@@ -173,8 +173,8 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         f"{_DTLS}/tls12/server.py",
         "ServerHandshake._receive_finished: False  ->  (True)",
     ): "With this flight the connection is connected, and then looks at no timer.",
-    ("trio_rtc/transports/arrivals.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (2)"): _SET_FIRST,
-    ("trio_rtc/transports/arrivals.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (3)"): _SET_FIRST,
+    ("trio_rtc/transports/arrival_times.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (2)"): _SET_FIRST,
+    ("trio_rtc/transports/arrival_times.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (3)"): _SET_FIRST,
     (
         "trio_rtc/transports/udp.py",
         "SystemDatagramSocket._send: len(batch) == 1 or not self._segmentation  ->  (len(batch) == 1)",
@@ -193,12 +193,12 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "_equal_sized_runs: 0 < len(batch[last]) < size  ->  (0 < len(batch[last]) <= size)",
     ): "Those of the same size have been taken before.",
     (
-        "trio_rtc/transports/arrivals.py",
-        "ArrivalTimes.note: times and arrived < times[-1]  ->  (times)",
+        "trio_rtc/transports/arrival_times.py",
+        "ArrivalTimes.record: times and arrived < times[-1]  ->  (times)",
     ): "Where it came later than those before, the smaller of the two times is theirs: this saves time.",
     (
-        "trio_rtc/transports/arrivals.py",
-        "ArrivalTimes.note: arrived < times[-1]  ->  (arrived <= times[-1])",
+        "trio_rtc/transports/arrival_times.py",
+        "ArrivalTimes.record: arrived < times[-1]  ->  (arrived <= times[-1])",
     ): "Of two equal times either is the smaller one.",
     (
         "trio_rtc/transports/sctp.py",
@@ -237,16 +237,16 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "module: 64  ->  (65) (2)",
     ): "Both control messages together take 56 bytes.",
     (
-        "trio_rtc/transports/arrivals.py",
-        "ArrivalTimes.note: now - _LONGEST_WAIT < arrived < now  ->  (now - _LONGEST_WAIT < arrived <= now)",
+        "trio_rtc/transports/arrival_times.py",
+        "ArrivalTimes.record: now - _LONGEST_WAIT < arrived < now  ->  (now - _LONGEST_WAIT < arrived <= now)",
     ): "What arrived now has the time now either way, as nothing before came later.",
     (
         "trio_rtc/transports/udp.py",
         "SystemDatagramSocket._receive_joined: 0 < size < length  ->  (0 < size <= length)",
     ): "A datagram that is cut into pieces of its own length is one piece.",
-    (f"{_ICE}/agent.py", "Agent._end: self._requester.close(now)  ->  pass"): _FREES_MEMORY,
-    (f"{_ICE}/checks.py", "Requester.close: self.client.close(now)  ->  pass"): _FREES_MEMORY,
-    (f"{_ICE}/checks.py", "Requester.close: self._purposes.clear()  ->  pass"): _FREES_MEMORY,
+    (f"{_ICE}/agent.py", "Agent._end: self._transactions.close(now)  ->  pass"): _FREES_MEMORY,
+    (f"{_ICE}/transactions.py", "TransactionManager.close: self.client.close(now)  ->  pass"): _FREES_MEMORY,
+    (f"{_ICE}/transactions.py", "TransactionManager.close: self._purposes.clear()  ->  pass"): _FREES_MEMORY,
     (
         f"{_ICE}/agent.py",
         "Agent._receive_request: not self.accepts(local, remote) and refuse_source(local, remote) is not None"

@@ -272,8 +272,13 @@ def _sizes(shown: Exhibit) -> list[int]:
     return [len(shown.subject.payload(packet)) for packet in shown.sent]
 
 
+def _is_closed(event: object) -> bool:
+    name = type(event).__name__
+    return name.endswith("Closed") and not name.startswith("Channel")
+
+
 def _closed_events(events: Sequence[Any]) -> list[Any]:
-    return [event for event in events if type(event).__name__ == "Closed"]
+    return [event for event in events if _is_closed(event)]
 
 
 def check_hostile_packets(subject: Subject, stage: Stage, script: Sequence[Hostility]) -> None:

@@ -81,7 +81,7 @@ class SctpSide:
         key = control.create_channel(
             ChannelParameters(label=label), negotiated=negotiated_id is not None, stream_id=negotiated_id
         )
-        self.sctp.pump_channels()
+        self.sctp.flush_channel_control()
         return key
 
     def stream_of(self, key: int) -> int:
@@ -123,7 +123,7 @@ def make_sctp_side(
         wire,
         high_water_mark=high_water_mark,
         report=events.append,
-        report_channel=told.hear,
+        report_channel_event=told.hear,
     )
     return SctpSide(sctp, wire, inbox, events, told)
 

@@ -103,7 +103,7 @@ class EchoTransport(Transport[list[bytes], bytes, Answered]):
 
     def arrive(self, *packets: bytes) -> None:
         """Let a batch arrive from below."""
-        self.inbox.deliver(list(packets), len(packets), trio.current_time())
+        self.inbox.push(list(packets), len(packets), trio.current_time())
 
     def _receive(self, item: list[bytes], now: float) -> None:
         self.core.receive(item, now)

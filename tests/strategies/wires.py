@@ -168,7 +168,7 @@ class Courier:
     async def run(self) -> None:
         """Deliver until cancelled."""
         async for inbox, batch in self._under_way:
-            inbox.deliver(batch, len(batch), trio.current_time())
+            inbox.push(batch, len(batch), trio.current_time())
 
 
 @attrs.define
@@ -189,10 +189,10 @@ class PassThroughSocket:
         return self.inner.unsendable
 
     @property
-    def arrivals(self) -> Sequence[float]:
+    def arrival_times(self) -> Sequence[float]:
         return ()
 
-    def keep_arrivals(self) -> None:
+    def enable_arrival_times(self) -> None:
         pass
 
     async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
@@ -312,10 +312,10 @@ class ScriptedSocket:
         self._incoming.send_nowait(list(runs))
 
     @property
-    def arrivals(self) -> Sequence[float]:
+    def arrival_times(self) -> Sequence[float]:
         return ()
 
-    def keep_arrivals(self) -> None:
+    def enable_arrival_times(self) -> None:
         self.keeps_arrivals = True
 
     async def receive_batch(self) -> list[tuple[Address, list[bytes]]]:

@@ -34,7 +34,7 @@ async def settle() -> None:
 
 async def expect_closed(inbox: Inbox[ItemT], at_once: Callable[[ItemT, float], None] | None = None) -> None:
     with pytest.raises(trio.EndOfChannel):
-        await inbox.take(at_once)
+        await inbox.receive(at_once)
 
 
 # -- the inbox ---------------------------------------------------------------------------------------------------
@@ -42,28 +42,28 @@ async def expect_closed(inbox: Inbox[ItemT], at_once: Callable[[ItemT, float], N
 
 async def test_an_inbox_gives_in_order_what_it_got() -> None:
     inbox = Inbox[int]()
-    inbox.deliver(1, 10, trio.current_time())
-    inbox.deliver(2, 10, trio.current_time())
-    assert (await inbox.take(), inbox.take_nowait(), inbox.take_nowait()) == (1, 2, None)
+    inbox.push(1, 10, trio.current_time())
+    inbox.push(2, 10, trio.current_time())
+    assert (await inbox.receive(), inbox.receive_nowait(), inbox.receive_nowait()) == (1, 2, None)
     assert inbox.dropped == 0
 
 
 async def test_a_full_inbox_drops_the_newest_and_counts_its_packets() -> None:
     inbox = Inbox[int](2)
     for item in range(4):
-        inbox.deliver(item, 10 + item, trio.current_time())
+        inbox.push(item, 10 + item, trio.current_time())
     assert inbox.dropped == 12 + 13
-    assert [inbox.take_nowait() for _ in range(3)] == [0, 1, None]
-    inbox.deliver(4, 1, trio.current_time())
-    assert inbox.take_nowait() == 4
+    assert [inbox.receive_nowait() for _ in range(3)] == [0, 1, None]
+    inbox.push(4, 1, trio.current_time())
+    assert inbox.receive_nowait() == 4
 
 
 async def test_an_inbox_holds_as_much_as_the_documentation_says() -> None:
     inbox = Inbox[int]()
     for item in range(33):
-        inbox.deliver(item, 1, trio.current_time())
+        inbox.push(item, 1, trio.current_time())
     assert inbox.dropped == 1
-    assert [inbox.take_nowait() for _ in range(33)] == [*range(32), None]
+    assert [inbox.receive_nowait() for _ in range(33)] == [*range(32), None]
 
 
 async def test_an_item_handed_to_a_waiting_owner_takes_no_place() -> None:
@@ -71,60 +71,60 @@ async def test_an_item_handed_to_a_waiting_owner_takes_no_place() -> None:
     taken: list[int | None] = []
 
     async def own() -> None:
-        taken.append(await inbox.take())
-        taken.extend(inbox.take_nowait() for _ in range(2))
+        taken.append(await inbox.receive())
+        taken.extend(inbox.receive_nowait() for _ in range(2))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(own)
         await settle()
-        inbox.deliver(1, 1, trio.current_time())
-        inbox.deliver(2, 1, trio.current_time())
+        inbox.push(1, 1, trio.current_time())
+        inbox.push(2, 1, trio.current_time())
     assert taken == [1, 2, None]
     assert inbox.dropped == 0
 
 
 async def test_a_closed_inbox_gives_what_it_still_has() -> None:
     inbox = Inbox[int]()
-    inbox.deliver(1, 1, trio.current_time())
-    inbox.deliver(2, 1, trio.current_time())
+    inbox.push(1, 1, trio.current_time())
+    inbox.push(2, 1, trio.current_time())
     inbox.close()
     inbox.close()
-    assert await inbox.take() == 1
-    assert inbox.take_nowait() == 2
-    assert inbox.take_nowait() is None
+    assert await inbox.receive() == 1
+    assert inbox.receive_nowait() == 2
+    assert inbox.receive_nowait() is None
     with pytest.raises(trio.EndOfChannel):
-        await inbox.take()
+        await inbox.receive()
 
 
 async def test_what_comes_to_an_inbox_without_an_owner_is_dropped_and_counted() -> None:
     inbox = Inbox[int]()
-    inbox.abandon()
-    inbox.deliver(1, 3, trio.current_time())
+    inbox.close_receiver()
+    inbox.push(1, 3, trio.current_time())
     inbox.close()
-    inbox.deliver(2, 4, trio.current_time())
+    inbox.push(2, 4, trio.current_time())
     assert inbox.dropped == 7
 
 
 async def test_a_cancelled_wait_takes_nothing() -> None:
     inbox = Inbox[int]()
     with trio.move_on_after(1):
-        await inbox.take()
-    inbox.deliver(1, 1, trio.current_time())
-    assert inbox.take_nowait() == 1
-    assert inbox.take_nowait() is None
+        await inbox.receive()
+    inbox.push(1, 1, trio.current_time())
+    assert inbox.receive_nowait() == 1
+    assert inbox.receive_nowait() is None
 
 
 async def test_a_waiting_owner_may_take_what_comes_in_the_step_that_delivers_it() -> None:
     inbox = Inbox[int](1)
     at_once: list[int] = []
-    inbox.deliver(1, 1, trio.current_time())
+    inbox.push(1, 1, trio.current_time())
     # What is in the queue comes first, and nothing overtakes it.
-    assert await inbox.take(lambda item, now: at_once.append(item)) == 1
+    assert await inbox.receive(lambda item, now: at_once.append(item)) == 1
     async with trio.open_nursery() as nursery:
         nursery.start_soon(expect_closed, inbox, lambda item, now: at_once.append(item))
         await settle()
         for item in range(2, 7):
-            inbox.deliver(item, 1, trio.current_time())
+            inbox.push(item, 1, trio.current_time())
         assert at_once == [2, 3, 4, 5, 6]
         inbox.close()
     assert inbox.dropped == 0
@@ -134,10 +134,10 @@ async def test_an_owner_that_waits_no_more_takes_nothing_at_once() -> None:
     inbox = Inbox[int]()
     at_once: list[int] = []
     with trio.move_on_after(1):
-        await inbox.take(lambda item, now: at_once.append(item))
-    inbox.deliver(1, 1, trio.current_time())
+        await inbox.receive(lambda item, now: at_once.append(item))
+    inbox.push(1, 1, trio.current_time())
     assert at_once == []
-    assert inbox.take_nowait() == 1
+    assert inbox.receive_nowait() == 1
 
 
 # -- packets -----------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ class Side:
 
     def taken(self) -> list[bytes]:
         packets: list[bytes] = []
-        while (batch := self.upper.take_nowait()) is not None:
+        while (batch := self.upper.receive_nowait()) is not None:
             packets += batch
         return packets
 
@@ -135,11 +135,11 @@ async def test_a_full_wire_holds_up_the_task() -> None:
         await settle()
         assert server.dtls.connection.closed
         with trio.move_on_after(1) as waited:
-            await server.upper.take()
+            await server.upper.receive()
         assert waited.cancelled_caught
         server.wire.gate.open()
         with pytest.raises(trio.EndOfChannel):
-            await server.upper.take()
+            await server.upper.receive()
 
 
 async def test_data_that_nobody_takes_is_dropped_and_counted() -> None:
@@ -157,7 +157,7 @@ async def test_garbage_and_replays_are_dropped() -> None:
         client.dtls.send_nowait([b"once"], trio.current_time())
         [batch] = client.wire.sent[-1:]
         for hostile in (batch, [b"\x17" * 60], [b""], [batch[0][:-1] + bytes([batch[0][-1] ^ 1])]):
-            server.inbox.deliver(hostile, len(hostile), trio.current_time())
+            server.inbox.push(hostile, len(hostile), trio.current_time())
         client.dtls.send_nowait([b"go on"], trio.current_time())
         await settle()
         assert server.taken() == [b"once", b"go on"]
@@ -171,7 +171,7 @@ async def test_closing_says_goodbye_which_ends_the_other_side_and_the_layers_abo
         await settle()
         for side in (client, server):
             with pytest.raises(trio.EndOfChannel):
-                await side.upper.take()
+                await side.upper.receive()
             assert [event for event in side.events if isinstance(event, Closed)] == side.events[-1:]
 
 
@@ -180,9 +180,9 @@ async def test_what_came_before_the_goodbye_is_still_taken() -> None:
         client.dtls.send_nowait([b"last words"], trio.current_time())
         await client.dtls.close()
         await settle()
-        assert await server.upper.take() == [b"last words"]
+        assert await server.upper.receive() == [b"last words"]
         with pytest.raises(trio.EndOfChannel):
-            await server.upper.take()
+            await server.upper.receive()
 
 
 async def test_the_end_of_ice_ends_the_connection_without_a_word() -> None:
@@ -193,7 +193,7 @@ async def test_the_end_of_ice_ends_the_connection_without_a_word() -> None:
         assert client.wire.sent == []
         assert isinstance(client.events[-1], Closed)
         with pytest.raises(trio.EndOfChannel):
-            await client.upper.take()
+            await client.upper.receive()
 
 
 async def test_a_wire_that_takes_all_is_told_to_the_sender_too() -> None:

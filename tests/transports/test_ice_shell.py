@@ -14,7 +14,7 @@ from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import (
     Agent,
     Candidate,
-    Closed,
+    IceClosed,
     IceEvent,
     IceOptions,
     IceParameters,
@@ -31,7 +31,7 @@ from trio_rtc.protocols.stun import (
 )
 from trio_rtc.testing import SimulatedNetwork
 from trio_rtc.transports.base import Inbox
-from trio_rtc.transports.ice import Arrived, IceTransport
+from trio_rtc.transports.ice import IceTransport, ReceivedRtp
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -71,7 +71,7 @@ class Running:
     def taken(self) -> list[bytes]:
         """Take what has come to the inbox above."""
         packets: list[bytes] = []
-        while (batch := self.upper.take_nowait()) is not None:
+        while (batch := self.upper.receive_nowait()) is not None:
             packets += batch
         return packets
 
@@ -134,12 +134,12 @@ async def running_ice(*, connected: bool = True, capacity: int = 32) -> AsyncIte
 )
 async def test_packets_are_sorted_by_their_first_byte(first_bytes: range, destination: str) -> None:
     async with running_ice() as running:
-        media = Inbox[Arrived]()
+        media = Inbox[ReceivedRtp]()
         running.ice.set_rtp_inbox(media)
         packets = [bytes([first]) + b" and the rest" for first in first_bytes]
         running.arrive(*packets)
         await running.settle()
-        assert media.take_nowait() == ((packets, ()) if destination == "media" else None)
+        assert media.receive_nowait() == ((packets, ()) if destination == "media" else None)
         malformed = running.ice.agent.dropped.get("malformed", 0)
         assert malformed == (len(packets) if destination == "agent" else 0)
         assert running.taken() == (packets if destination == "dtls" else [])
@@ -157,7 +157,7 @@ async def test_a_mixed_batch_is_taken_apart_in_order() -> None:
 
 async def test_media_goes_up_with_the_times_at_which_it_came() -> None:
     async with running_ice() as running:
-        media = Inbox[Arrived]()
+        media = Inbox[ReceivedRtp]()
         running.ice.set_rtp_inbox(media)
         now = trio.current_time()
         running.ice.receive_packets(LOCAL, PEER, [b"\x80one", b"\x81two"], now, [1.0, 2.0])
@@ -166,10 +166,10 @@ async def test_media_goes_up_with_the_times_at_which_it_came() -> None:
         too_long = [b"\x80" + bytes(2048), b"\x80" + bytes(2047)]
         running.ice.receive_packets(LOCAL, PEER, too_long, now, [9, 10])
         running.ice.receive_packets(LOCAL, PEER, [b"\x80five"], now)
-        assert media.take_nowait() == ([b"\x80one", b"\x81two"], [1.0, 2.0])
-        assert media.take_nowait() == ([b"\x80three", b"\xbffour"], [4, 7])
-        assert media.take_nowait() == (too_long[1:], [10])
-        assert media.take_nowait() == ([b"\x80five"], ())
+        assert media.receive_nowait() == ([b"\x80one", b"\x81two"], [1.0, 2.0])
+        assert media.receive_nowait() == ([b"\x80three", b"\xbffour"], [4, 7])
+        assert media.receive_nowait() == (too_long[1:], [10])
+        assert media.receive_nowait() == ([b"\x80five"], ())
         assert running.taken() == [b"\x17data"]
         assert (running.ice.packets_received, running.ice.bytes_received) == (7, 29 + 2048)
         assert running.ice.unexpected == 4
@@ -182,7 +182,7 @@ async def test_sockets_tell_arrivals_as_soon_as_there_is_media(before: bool) -> 
         if before:
             running.ice.add_socket(late)
         assert not running.socket.keeps_arrivals
-        running.ice.set_rtp_inbox(Inbox[Arrived]())
+        running.ice.set_rtp_inbox(Inbox[ReceivedRtp]())
         if not before:
             running.ice.add_socket(late)
         assert running.socket.keeps_arrivals
@@ -406,7 +406,7 @@ async def test_a_socket_that_is_not_the_routes_leaves_the_route() -> None:
 
 async def test_closing_ends_the_layer_above_and_nothing_leaves_any_more() -> None:
     async with running_ice() as running:
-        media = Inbox[Arrived]()
+        media = Inbox[ReceivedRtp]()
         running.ice.set_rtp_inbox(media)
         await running.ice.close()
         await running.ice.close()
@@ -414,8 +414,8 @@ async def test_closing_ends_the_layer_above_and_nothing_leaves_any_more() -> Non
         await running.settle()
         for upper in (running.upper, media):
             with pytest.raises(trio.EndOfChannel):
-                await upper.take()
-        assert [event for event in running.told if isinstance(event, Closed)] == [Closed()]
+                await upper.receive()
+        assert [event for event in running.told if isinstance(event, IceClosed)] == [IceClosed()]
         running.socket.sent.clear()
         running.arrive(b"\x00stun", b"\x17data")
         assert running.ice.send_nowait([b"late"], trio.current_time())

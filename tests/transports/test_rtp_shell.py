@@ -11,7 +11,7 @@ import trio.testing
 from tests.strategies.toy_core import EchoCore
 from tests.strategies.wires import Wire
 from trio_rtc.transports.base import Inbox
-from trio_rtc.transports.ice import Arrived
+from trio_rtc.transports.ice import ReceivedRtp
 from trio_rtc.transports.rtp import RtpTransport
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -43,7 +43,7 @@ class RtpSide:
 
     def __init__(self) -> None:
         self.session = EchoSession()
-        self.inbox = Inbox[Arrived]()
+        self.inbox = Inbox[ReceivedRtp]()
         self.wire = Wire()
         self.events: list[object] = []
         self.shared: list[float | None] = []
@@ -51,7 +51,7 @@ class RtpSide:
         self.rtp = RtpTransport(session, self.inbox, self.wire, self.events.append, self.shared.append)
 
     def arrive(self, packets: list[bytes], arrivals: Sequence[float] = ()) -> None:
-        self.inbox.deliver((packets, arrivals), len(packets), trio.current_time())
+        self.inbox.push((packets, arrivals), len(packets), trio.current_time())
 
 
 @asynccontextmanager

@@ -45,7 +45,7 @@ async def take_over(client: SctpSide) -> tuple[bytes, int]:
 
 
 def send_chunks(server: SctpSide, header: bytes, *chunks: bytes) -> None:
-    server.inbox.deliver([add_checksum(header + b"".join(chunks))], 1, trio.current_time())
+    server.inbox.push([add_checksum(header + b"".join(chunks))], 1, trio.current_time())
 
 
 async def test_a_channel_opened_behind_a_shutdown() -> None:
@@ -143,7 +143,7 @@ async def test_a_peer_that_denies_resets_cannot_keep_a_channel_open() -> None:
         (announced,) = server.told(ChannelAnnounced)
         assert isinstance(announced, ChannelAnnounced)
         server.sctp.control.close_channel(announced.key)
-        server.sctp.pump_channels()
+        server.sctp.flush_channel_control()
         await trio.testing.wait_all_tasks_blocked()
         request = server.wire.packets[-1][HEADER_SIZE + 4 :]
         sequence = int.from_bytes(request[4:8], "big")

@@ -114,7 +114,7 @@ class Echo:
 
     def answer(self, data: bytes) -> None:
         self.side.sctp.association.send(self.stream_id, PPID_BINARY, data, trio.current_time())
-        self.side.sctp.note_queued()
+        self.side.sctp.schedule_flush()
 
 
 @pytest.mark.parametrize("again", [0, 3])
@@ -130,7 +130,7 @@ async def test_what_a_handler_answers_leaves_in_the_step_in_which_the_message_ca
             client.sctp.association.send(stream, PPID_BINARY, b"%d" % number, now)
         packets = client.sctp.association.datagrams_to_send(now)
         before = len(server.wire.packets)
-        server.inbox.deliver(packets, len(packets), now)
+        server.inbox.push(packets, len(packets), now)
         assert echo.answered == 3
         # All three, in one packet: it was waited for all handlers.
         assert len(server.wire.packets) == before + 1
@@ -146,7 +146,7 @@ class Noter:
     side: SctpSide
 
     def messages_available(self) -> None:
-        self.side.sctp.note_queued()
+        self.side.sctp.schedule_flush()
 
     def buffered_amount_low(self) -> None:
         pass
@@ -198,7 +198,7 @@ async def test_what_is_queued_by_nobodys_handler_leaves_with_the_task() -> None:
         heard = server.read(stream)
         client.sctp.association.send(stream, PPID_BINARY, b"later", trio.current_time())
         before = len(client.wire.packets)
-        client.sctp.note_queued()
+        client.sctp.schedule_flush()
         assert len(client.wire.packets) == before
         await settle()
         assert heard.messages == [b"later"]
@@ -260,8 +260,8 @@ async def test_the_rest_of_a_stream_can_be_taken_at_once() -> None:
         for message in (b"a", b"b"):
             client.send(stream, message)
         await settle()
-        assert server.sctp.take_rest(stream) == [(PPID_BINARY, b"a"), (PPID_BINARY, b"b")]
-        assert server.sctp.take_rest(stream) == []
+        assert server.sctp.retain_messages(stream) == [(PPID_BINARY, b"a"), (PPID_BINARY, b"b")]
+        assert server.sctp.retain_messages(stream) == []
 
 
 # -- room --------------------------------------------------------------------------------------------------------
@@ -329,16 +329,16 @@ async def test_messages_that_are_taken_but_not_given_back_fill_the_window() -> N
         for number in range(12):
             client.send(stream, bytes([number]) * 5_000)
         await trio.sleep(1)
-        taken = server.sctp.take_rest(stream)
+        taken = server.sctp.retain_messages(stream)
         assert len(taken) >= 7
         await trio.sleep(1)
         waiting = client.sctp.association.total_buffered
-        assert server.sctp.take_rest(stream) == []
-        server.sctp.give_back(taken)
+        assert server.sctp.retain_messages(stream) == []
+        server.sctp.release_messages(taken)
         server.sctp.wake()
         await trio.sleep(0.05)
         assert client.sctp.association.total_buffered < waiting
-        rest = server.sctp.take_rest(stream)
+        rest = server.sctp.retain_messages(stream)
         assert [message[1][0] for message in [*taken, *rest]] == list(range(12))
 
 
@@ -490,7 +490,7 @@ async def test_closing_resets_both_sides_after_what_was_sent() -> None:
         reading = server.read(stream)
         client.send(stream, bytes(100_000))
         client.sctp.control.close_channel(key)
-        client.sctp.pump_channels()
+        client.sctp.flush_channel_control()
         await trio.sleep(1)
         assert len(reading.messages) == 1
         assert server.told(ChannelClosing) == [ChannelClosing(their_key)]
@@ -504,7 +504,7 @@ async def test_an_id_used_again_does_not_get_what_was_left_on_it() -> None:
         server.read(stream, eager=False)
         client.send(stream, b"of the first")
         client.sctp.control.close_channel(key)
-        client.sctp.pump_channels()
+        client.sctp.flush_channel_control()
         await settle()
         assert not client.sctp.control.channel_keys()
         # The opening of the second channel waits behind the message that nobody has taken.
@@ -512,7 +512,7 @@ async def test_an_id_used_again_does_not_get_what_was_left_on_it() -> None:
         client.send(stream, b"of the second")
         await settle()
         assert len(server.told(ChannelAnnounced)) == 1
-        assert server.sctp.take_rest(stream) == [(PPID_BINARY, b"of the first")]
+        assert server.sctp.retain_messages(stream) == [(PPID_BINARY, b"of the first")]
         server.sctp.remove_reader(stream)
         await settle()
         assert [event.parameters.label for event in server.told(ChannelAnnounced)] == ["first", "second"]  # type: ignore[union-attr]
@@ -525,7 +525,7 @@ async def test_a_reader_that_takes_all_finds_the_next_opening_behind_it() -> Non
         reading = server.read(stream, eager=False)
         client.send(stream, b"of the first")
         client.sctp.control.close_channel(key)
-        client.sctp.pump_channels()
+        client.sctp.flush_channel_control()
         await settle()
         client.create_channel("second")
         await settle()
@@ -546,7 +546,7 @@ async def test_a_handler_may_open_and_close_channels() -> None:
                 server.create_channel("answer")
                 server.create_channel("second answer")
                 server.sctp.control.close_channel(event.key)
-                server.sctp.pump_channels()
+                server.sctp.flush_channel_control()
 
         server.channel_events.react = react
         key = client.create_channel("first")
@@ -589,7 +589,7 @@ async def test_garbage_harms_nobody() -> None:
         *_, stream = await open_pair(client, server)
         reading = server.read(stream)
         for hostile in (b"", b"\0" * 11, bytes(100), b"\xff" * 1200):
-            server.inbox.deliver([hostile], 1, trio.current_time())
+            server.inbox.push([hostile], 1, trio.current_time())
         client.send(stream, b"go on")
         await settle()
         assert reading.messages == [b"go on"]
@@ -626,7 +626,7 @@ async def test_after_the_end_channels_can_still_be_closed() -> None:
         key, *_ = await open_pair(client, server)
         await client.sctp.close()
         client.sctp.control.close_channel(key)
-        client.sctp.pump_channels()
+        client.sctp.flush_channel_control()
         assert client.told(AllChannelsClosed) == [AllChannelsClosed(None, (key,))]
         assert client.told(ChannelClosed) == []
         assert len(server.told(ChannelAnnounced)) == 1

@@ -54,7 +54,7 @@ CHANGE_CIPHER_SPEC = 20
 USER_INITIATED_ABORT = 12
 
 
-class Owner:
+class RecordingDelegate:
     """Writes down what happens, in one order over all layers, with the time.
 
     Attributes:
@@ -111,7 +111,7 @@ class Side:
     """A stack with its owner and host."""
 
     stack: TransportStack
-    owner: Owner
+    delegate: RecordingDelegate
     host: SimulatedHost
     role: DtlsRole
     wall_clock: float = WALL_CLOCK
@@ -132,15 +132,15 @@ async def settle() -> None:
 
 
 def make_side(host: SimulatedHost, role: DtlsRole, network: Network | None = None) -> Side:
-    owner = Owner()
+    delegate = RecordingDelegate()
     stack = TransportStack(
         Settings(network=network or host),
         rng=random.Random(role.value),
         wall_clock=lambda: side.wall_clock,
         certificate=certificate(role),
-        owner=owner,
+        delegate=delegate,
     )
-    side = Side(stack, owner, host, role)
+    side = Side(stack, delegate, host, role)
     return side
 
 
@@ -159,7 +159,7 @@ def exchange_candidates(one: Side, other: Side) -> None:
                 peer.stack.agent.remote_candidates_complete(trio.current_time())
                 peer.stack.ice.wake()
 
-        side.owner.on_ice_event = tell
+        side.delegate.on_ice_event = tell
 
 
 @asynccontextmanager
@@ -207,7 +207,7 @@ async def test_each_layer_starts_when_the_one_below_is_ready(soon: bool) -> None
         for side in sides:
             side.start_upper_layers()
         await settle()
-        assert all(side.owner.log == [] for side in sides)
+        assert all(side.delegate.log == [] for side in sides)
         gather(*sides)
         await trio.sleep(2)
         for side in sides:
@@ -217,9 +217,9 @@ async def test_each_layer_starts_when_the_one_below_is_ready(soon: bool) -> None
                 "dtls HandshakeCompleted",
                 "sctp AssociationEstablished",
             ]
-            positions = [side.owner.position(name) for name in order]
+            positions = [side.delegate.position(name) for name in order]
             assert positions == sorted(positions)
-            assert all(side.owner.log.count(name) == 1 for name in order)
+            assert all(side.delegate.log.count(name) == 1 for name in order)
 
 
 async def test_the_owner_hears_that_ice_is_connected_before_the_handshake_starts() -> None:
@@ -229,7 +229,7 @@ async def test_the_owner_hears_that_ice_is_connected_before_the_handshake_starts
             side.start_dtls()
         await trio.sleep(2)
         for side in sides:
-            assert side.owner.position("handshake started") == side.owner.position("ice connected") + 1
+            assert side.delegate.position("handshake started") == side.delegate.position("ice connected") + 1
 
 
 async def test_dtls_made_after_ice_is_connected_starts_at_once() -> None:
@@ -238,9 +238,9 @@ async def test_dtls_made_after_ice_is_connected_starts_at_once() -> None:
         await trio.sleep(2)
         for side in sides:
             side.start_upper_layers()
-            assert side.owner.log[-1] == "handshake started"
+            assert side.delegate.log[-1] == "handshake started"
         await trio.sleep(0.5)
-        assert all(side.owner.has("sctp AssociationEstablished") for side in sides)
+        assert all(side.delegate.has("sctp AssociationEstablished") for side in sides)
 
 
 async def test_an_early_client_hello_waits_for_the_server() -> None:
@@ -249,16 +249,16 @@ async def test_an_early_client_hello_waits_for_the_server() -> None:
         gather(client, server)
         client.start_upper_layers()
         await trio.sleep(0.035)
-        assert client.owner.has("handshake started")
-        sent_at = client.owner.times["handshake started"]
+        assert client.delegate.has("handshake started")
+        sent_at = client.delegate.times["handshake started"]
         await trio.sleep_until(sent_at + 0.9 * FIRST_RETRANSMISSION)
         server.start_upper_layers()
         started_at = trio.current_time()
         await trio.sleep(0.5)
-        completed_at = server.owner.times["dtls HandshakeCompleted"]
+        completed_at = server.delegate.times["dtls HandshakeCompleted"]
         # The hello is there: our flight goes out and the client's comes back, one round trip.
         assert completed_at - started_at <= ROUND_TRIP + 0.005
-        assert client.owner.has("sctp AssociationEstablished")
+        assert client.delegate.has("sctp AssociationEstablished")
 
 
 async def test_an_association_is_made_after_the_handshake_too() -> None:
@@ -270,10 +270,10 @@ async def test_an_association_is_made_after_the_handshake_too() -> None:
         client, server = sides
         client.stack.start_sctp(5000)
         await trio.sleep(0.1)
-        assert not client.owner.has("sctp AssociationEstablished")
+        assert not client.delegate.has("sctp AssociationEstablished")
         server.stack.start_sctp(5000)
         await trio.sleep(1)
-        assert all(side.owner.has("sctp AssociationEstablished") for side in sides)
+        assert all(side.delegate.has("sctp AssociationEstablished") for side in sides)
 
 
 async def test_without_dtls_there_is_no_association() -> None:
@@ -294,7 +294,7 @@ async def test_what_is_started_twice_is_there_once() -> None:
         await trio.sleep(2)
         for side in sides:
             assert len(side.host.open_sockets) == 1
-            assert side.owner.log.count("sctp AssociationEstablished") == 1
+            assert side.delegate.log.count("sctp AssociationEstablished") == 1
 
 
 async def test_other_fingerprints_are_refused_once_dtls_is_there() -> None:
@@ -312,8 +312,8 @@ async def test_a_certificate_that_does_not_fit_ends_dtls_before_the_association(
         server.start_upper_layers()
         await trio.sleep(2)
         for side in (client, server):
-            assert side.owner.has("dtls Closed")
-            assert not side.owner.has("sctp AssociationEstablished")
+            assert side.delegate.has("dtls Closed")
+            assert not side.delegate.has("sctp AssociationEstablished")
             assert side.stack.sctp is not None
             assert side.stack.sctp.association.closed
 
@@ -324,15 +324,15 @@ async def test_goodbyes_go_from_the_top_and_reach_the_peer() -> None:
         for side in (client, server):
             side.start_upper_layers()
         await trio.sleep(2)
-        await client.stack.say_goodbye()
-        await client.stack.say_goodbye()
-        positions = [client.owner.position(name) for name in ("sctp Closed", "dtls Closed", "ice closed")]
+        await client.stack.shutdown()
+        await client.stack.shutdown()
+        positions = [client.delegate.position(name) for name in ("sctp Closed", "dtls Closed", "ice closed")]
         assert positions == sorted(positions)
         await trio.sleep(0.1)
-        assert server.owner.has("sctp Closed", "dtls Closed")
-        assert not server.owner.has("ice closed")
+        assert server.delegate.has("sctp Closed", "dtls Closed")
+        assert not server.delegate.has("ice closed")
         # The abort itself was heard, although the end of the layer below came with it.
-        [closed] = [event for event in server.owner.events if isinstance(event, AssociationClosed)]
+        [closed] = [event for event in server.delegate.events if isinstance(event, AssociationClosed)]
         assert closed.error is not None
         assert closed.error.cause_code == USER_INITIATED_ABORT
 
@@ -360,7 +360,7 @@ async def test_a_stack_that_ends_closes_every_layer_and_its_sockets() -> None:
         assert sockets == [2, 0]
         assert_all_layers_closed(client.stack)
         await trio.sleep(0.1)
-        assert server.owner.has("sctp Closed", "dtls Closed")
+        assert server.delegate.has("sctp Closed", "dtls Closed")
 
 
 async def test_a_stack_whose_sockets_are_full_ends_after_two_seconds() -> None:
@@ -395,23 +395,23 @@ async def test_the_dtls_client_has_the_even_streams() -> None:
 
 async def test_goodbyes_without_a_connection_are_short() -> None:
     async with two_stacks() as [client, _]:
-        await client.stack.say_goodbye()
+        await client.stack.shutdown()
         assert client.stack.agent.closed
 
 
 async def test_channels_are_carried_out_with_and_without_an_association() -> None:
     async with two_stacks() as [client, server]:
         client.stack.control.create_channel(ChannelParameters(label="early"))
-        client.stack.pump_channels()
+        client.stack.flush_channel_control()
         gather(client, server)
         for side in (client, server):
             side.start_upper_layers()
         await trio.sleep(2)
-        assert client.owner.has("channel StreamIdAssigned", "channel ChannelOpened")
+        assert client.delegate.has("channel StreamIdAssigned", "channel ChannelOpened")
         client.stack.control.create_channel(ChannelParameters(label="late"))
-        client.stack.pump_channels()
+        client.stack.flush_channel_control()
         await trio.sleep(0.1)
-        announced = [event for event in server.owner.events if isinstance(event, ChannelAnnounced)]
+        announced = [event for event in server.delegate.events if isinstance(event, ChannelAnnounced)]
         assert [event.parameters.label for event in announced] == ["early", "late"]
 
 
@@ -425,7 +425,7 @@ async def test_ending_the_channels_leaves_ice_and_dtls_alone() -> None:
         client.stack.end_channels()
         await trio.sleep(0.5)
         for side in (client, server):
-            assert side.owner.has("sctp Closed", "channel Closed")
+            assert side.delegate.has("sctp Closed", "channel Closed")
             assert side.stack.dtls is not None
             assert side.stack.dtls.connection.state == "connected"
             assert side.stack.agent.state in ("connected", "completed")
@@ -451,7 +451,7 @@ async def test_when_channels_end_everything_that_follows_happens_at_once() -> No
         dropped = dict(before.dropped)
         assert sum(dropped.values()) == 1
         client.stack.end_channels()
-        assert client.owner.has("sctp Closed", "channel Closed")
+        assert client.delegate.has("sctp Closed", "channel Closed")
         assert client.stack.control is not before
         assert client.stack.control.dropped == dropped
         assert association is not None
@@ -470,7 +470,7 @@ async def test_another_association_follows_one_that_has_ended() -> None:
             side.stack.start_sctp(5000)
         await trio.sleep(1)
         for side in (client, server):
-            assert side.owner.log.count("sctp AssociationEstablished") == 2
+            assert side.delegate.log.count("sctp AssociationEstablished") == 2
 
 
 async def test_channels_move_to_another_stack() -> None:
@@ -478,13 +478,13 @@ async def test_channels_move_to_another_stack() -> None:
     async with two_stacks() as [client, server]:
         waiting, fresh = client.stack.control, server.stack.control
         client.stack.control.create_channel(ChannelParameters())
-        server.stack.take_channels(client.stack)
+        server.stack.move_channels_from(client.stack)
         assert (server.stack.control, client.stack.control) == (waiting, fresh)
-        assert client.owner.log == server.owner.log == []
+        assert client.delegate.log == server.delegate.log == []
         await connect_all_layers(client, server)
-        assert server.owner.has("channel ChannelOpened")
-        client.stack.take_channels(server.stack)
-        assert server.owner.has("sctp Closed", "channel Closed")
+        assert server.delegate.has("channel ChannelOpened")
+        client.stack.move_channels_from(server.stack)
+        assert server.delegate.has("sctp Closed", "channel Closed")
         assert server.stack.sctp is None
         assert waiting not in (client.stack.control, server.stack.control)
 
@@ -493,7 +493,7 @@ async def test_channels_end_without_an_association_too() -> None:
     async with two_stacks() as [client, _]:
         client.stack.control.create_channel(ChannelParameters())
         client.stack.end_channels()
-        assert client.owner.has("channel Closed")
+        assert client.delegate.has("channel Closed")
 
 
 @pytest.mark.parametrize(
@@ -522,7 +522,7 @@ async def test_a_restored_path_is_told_to_rtp_and_to_sctp(
         monkeypatch.setattr(stack.rtp, "call", lambda verb: told.append(f"rtp {verb.__name__}"))
         monkeypatch.setattr(stack.sctp, "path_restored", lambda: told.append("sctp"))
         for state in states:
-            stack._note_path(RTCIceTransportState(state))
+            stack._update_path_state(RTCIceTransportState(state))
         assert told == ["rtp path_restored", "sctp"] * restored
 
 
@@ -546,7 +546,7 @@ async def test_a_path_that_was_interrupted_is_restored(restorations: list[tuple[
         interrupted = True
         await trio.sleep(10)
         for side in sides:
-            assert side.owner.log[-1] == "ice disconnected"
+            assert side.delegate.log[-1] == "ice disconnected"
         assert restorations == []
         interrupted = False
         await trio.sleep(10)
@@ -608,7 +608,7 @@ async def test_keyframes_are_requested_when_the_peer_got_its_keys_late(
     lose = lose_last_flight() if round_trip < FIRST_RETRANSMISSION else None
     async with two_stacks(round_trip=round_trip, lose=lose) as [client, server]:
         await connect_all_layers(client, server)
-        completed_at = server.owner.times["dtls HandshakeCompleted"]
+        completed_at = server.delegate.times["dtls HandshakeCompleted"]
     [(told, at)] = restorations
     assert told == "rtp"
     assert at == pytest.approx(completed_at + restored_after)
@@ -620,7 +620,7 @@ async def test_without_a_round_trip_time_keyframes_are_requested_at_once(
     monkeypatch.setattr(Agent, "selected_entry", None)
     async with two_stacks(round_trip=0.09) as [client, server]:
         await connect_all_layers(client, server)
-        completed_at = server.owner.times["dtls HandshakeCompleted"]
+        completed_at = server.delegate.times["dtls HandshakeCompleted"]
     assert [at for _, at in restorations] == [pytest.approx(completed_at + 0.05)]
 
 
@@ -651,7 +651,7 @@ async def test_another_pair_after_silence_restores_the_path(
         selected.append(event)
         client.stack.ice.wake()
         await settle()
-        assert client.owner.events[-1] is event
+        assert client.delegate.events[-1] is event
         # Where the path counts as lost, the state of ICE tells when it is there again.
         assert [told for told, _ in restorations] == ([] if is_lost else ["rtp", "sctp"])
 
@@ -721,8 +721,8 @@ async def test_a_candidate_with_a_name_is_looked_up_on_the_local_network() -> No
                 client.stack.agent.add_remote_candidate(hidden, trio.current_time())
                 client.stack.ice.wake()
 
-        server.owner.on_ice_event = tell
-        client.owner.on_ice_event = lambda event: None
+        server.delegate.on_ice_event = tell
+        client.delegate.on_ice_event = lambda event: None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(answer)
             gather(client, server)

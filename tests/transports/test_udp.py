@@ -155,7 +155,7 @@ async def test_datagrams_of_any_sizes_keep_their_bounds(sizes: list[int]) -> Non
 async def test_receiving_allocates_what_has_come_and_no_more(keeps_arrivals: bool) -> None:
     async with open_sockets("127.0.0.1") as [sender, receiver]:
         if keeps_arrivals:
-            receiver.keep_arrivals()
+            receiver.enable_arrival_times()
         await send_and_receive(sender, receiver, numbered(1))
         tracemalloc.start()
         try:
@@ -207,16 +207,16 @@ async def arrivals_of(
     arrivals: list[float] = []
     while len(arrivals) < count:
         await receive(receiver, 1)
-        arrivals += receiver.arrivals
+        arrivals += receiver.arrival_times
     return arrivals
 
 
 @both_families
 async def test_the_kernel_tells_when_each_datagram_of_a_batch_came(host: str) -> None:
     async with open_sockets(host) as [sender, receiver]:
-        assert receiver.arrivals == ()
-        receiver.keep_arrivals()
-        receiver.keep_arrivals()
+        assert receiver.arrival_times == ()
+        receiver.enable_arrival_times()
+        receiver.enable_arrival_times()
         # A kernel that was not asked before begins when it gets round to it: until then what comes has come now.
         with trio.fail_after(60):
             while True:
@@ -232,15 +232,15 @@ async def test_the_kernel_tells_when_each_datagram_of_a_batch_came(host: str) ->
 
 async def test_packets_of_one_run_have_its_arrival_and_later_batches_their_own() -> None:
     async with open_sockets("127.0.0.1") as [sender, receiver]:
-        receiver.keep_arrivals()
+        receiver.enable_arrival_times()
         assert await send_and_receive(sender, receiver, [bytes(100)] * 5) == [bytes(100)] * 5
-        assert len(receiver.arrivals) == 5
-        first = receiver.arrivals[-1]
+        assert len(receiver.arrival_times) == 5
+        first = receiver.arrival_times[-1]
         # The two clocks are read one after the other, and something else may run between.
         with trio.fail_after(60):
-            while receiver.arrivals[-1] <= first:
+            while receiver.arrival_times[-1] <= first:
                 assert await send_and_receive(sender, receiver, [b"later"]) == [b"later"]
-                assert len(receiver.arrivals) == 1
+                assert len(receiver.arrival_times) == 1
 
 
 @pytest.mark.parametrize(
@@ -252,12 +252,12 @@ async def test_where_the_kernel_tells_nothing_to_be_believed_now_is_when_it_came
     async with narrow_socket() as (narrow, datagram_socket, far_end):
         if stamp is not None:
             narrow.ancillary = [[(socket.SOL_SOCKET, 35, stamp)]]
-        datagram_socket.keep_arrivals()
+        datagram_socket.enable_arrival_times()
         far_end.send(b"without a time")
         before = trio.current_time()
         assert len(await receive(datagram_socket, 1)) == 1
-        assert all(before <= at <= trio.current_time() for at in datagram_socket.arrivals)
-        assert len(datagram_socket.arrivals) == (1 if sys.platform.startswith("linux") else 0)
+        assert all(before <= at <= trio.current_time() for at in datagram_socket.arrival_times)
+        assert len(datagram_socket.arrival_times) == (1 if sys.platform.startswith("linux") else 0)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel notes no arrivals")
@@ -265,12 +265,12 @@ async def test_a_datagram_came_when_the_kernel_says_so(monkeypatch: pytest.Monke
     """Here half a second before it is read, on a socket without segmentation."""
     monkeypatch.setattr(time, "time", lambda: 1000.0)
     async with narrow_socket() as (narrow, datagram_socket, far_end):
-        datagram_socket.keep_arrivals()
+        datagram_socket.enable_arrival_times()
         far_end.send(b"with a time")
         narrow.ancillary = [[(socket.SOL_SOCKET, 35, struct.pack("@ll", 999, 500_000_000))]]
         before = trio.current_time()
         await receive(datagram_socket, 1)
-        (at,) = datagram_socket.arrivals
+        (at,) = datagram_socket.arrival_times
         assert before <= at + 0.5 <= trio.current_time()
 
 
@@ -288,13 +288,13 @@ async def test_no_datagram_came_after_the_next_one(milliseconds: list[int | None
             else [(socket.SOL_SOCKET, 35, struct.pack("@ll", *stamp_of(clock - ago / 1000)))]
             for ago in milliseconds
         ]
-        datagram_socket.keep_arrivals()
+        datagram_socket.enable_arrival_times()
         arrivals: list[float] = []
         for _ in milliseconds:
             far_end.send(b"one")
             far_end.send(b"and the next")
             await receive(datagram_socket, 1)
-            arrivals += datagram_socket.arrivals
+            arrivals += datagram_socket.arrival_times
         assert arrivals == sorted(arrivals)
         assert all(at <= trio.current_time() for at in arrivals[-1:])
         assert bool(arrivals) == sys.platform.startswith("linux")
@@ -308,8 +308,8 @@ def stamp_of(clock: float) -> tuple[int, int]:
 async def test_a_closed_socket_notes_no_arrivals() -> None:
     async with open_sockets("127.0.0.1", 1) as [closed]:
         closed.close()
-        closed.keep_arrivals()
-        assert closed.arrivals == ()
+        closed.enable_arrival_times()
+        assert closed.arrival_times == ()
 
 
 @both_families
@@ -352,7 +352,7 @@ async def test_where_datagrams_come_singly_it_is_tried_every_fourth_time(keeps_a
     """A call that finds nothing costs as much as one that finds a datagram."""
     async with narrow_socket() as (narrow, receiver, far_end):
         if keeps_arrivals:
-            receiver.keep_arrivals()
+            receiver.enable_arrival_times()
 
         async def reads_for(count: int) -> int:
             for datagram in numbered(count):
@@ -378,7 +378,7 @@ def gro(size: int) -> tuple[int, int, bytes]:
 )
 async def test_a_run_that_was_joined_is_cut(size: int, datagrams: list[bytes]) -> None:
     async with narrow_socket() as (narrow, receiver, far_end):
-        receiver.keep_arrivals()
+        receiver.enable_arrival_times()
         narrow.ancillary = [[gro(size)]]
         far_end.send(b"abcde")
         assert await receiver.receive_batch() == [(REMOTE, datagrams)]
@@ -387,7 +387,7 @@ async def test_a_run_that_was_joined_is_cut(size: int, datagrams: list[bytes]) -
 async def test_other_control_messages_are_not_read() -> None:
     """Of each, the level or the type is another one."""
     async with narrow_socket() as (narrow, receiver, far_end):
-        receiver.keep_arrivals()
+        receiver.enable_arrival_times()
         size, stamp = (1).to_bytes(4, sys.byteorder), struct.pack("@ll", *stamp_of(time.time()))
         narrow.ancillary = [
             [(17, 35, stamp), (socket.SOL_SOCKET, 29, stamp), (17, 103, size), (0, 104, size)]
@@ -395,12 +395,12 @@ async def test_other_control_messages_are_not_read() -> None:
         far_end.send(b"one")
         before = trio.current_time()
         assert await receiver.receive_batch() == [(REMOTE, [b"one"])]
-        assert all(at >= before for at in receiver.arrivals)
+        assert all(at >= before for at in receiver.arrival_times)
 
 
 async def test_behind_a_run_that_was_joined_it_is_tried_at_once_whether_there_is_more() -> None:
     async with narrow_socket() as (narrow, receiver, far_end):
-        receiver.keep_arrivals()
+        receiver.enable_arrival_times()
         narrow.ancillary = [[], [gro(4)], []]
         far_end.send(b"alone")
         assert await receiver.receive_batch() == [(REMOTE, [b"alone"])]
@@ -437,7 +437,7 @@ async def test_a_failure_of_an_earlier_send_is_logged_and_delays_nothing(
     caplog.set_level(logging.DEBUG, "trio_rtc.udp")
     async with narrow_socket() as (narrow, receiver, far_end):
         if keeps_arrivals:
-            receiver.keep_arrivals()
+            receiver.enable_arrival_times()
         far_end.send(b"first")
         far_end.send(b"second")
         narrow.failures = [OSError(errno.EHOSTUNREACH, "no route")]
@@ -678,7 +678,7 @@ class StampedSocket(ScriptedSocket):
     """A scripted socket whose datagrams come a second after each other, from 100 on."""
 
     @property
-    def arrivals(self) -> Sequence[float]:
+    def arrival_times(self) -> Sequence[float]:
         return range(100, 106)
 
 
@@ -993,7 +993,7 @@ def bound_of(made: Sequence[RecordingSocket]) -> object:
 async def test_options_of_a_socket(recorded: list[RecordingSocket]) -> None:
     opened = await SystemNetwork().bind_udp(InterfaceAddress("lo", "127.0.0.1"), 77)
     assert options_of(recorded) == BUFFERS
-    opened.keep_arrivals()
+    opened.enable_arrival_times()
     opened.close()
     # <asm-generic/socket.h>: SO_TIMESTAMPNS.
     stamps = [(socket.SOL_SOCKET, 35, 1)] if sys.platform.startswith("linux") else []

@@ -53,11 +53,11 @@ class SimulatedSocket:
         return self._address
 
     @property
-    def arrivals(self) -> Sequence[float]:
+    def arrival_times(self) -> Sequence[float]:
         """Nothing: virtual time stands still between a packet's arrival and its reader's turn."""
         return ()
 
-    def keep_arrivals(self) -> None:
+    def enable_arrival_times(self) -> None:
         """Go on as before."""
 
     @property

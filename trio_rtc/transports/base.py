@@ -59,13 +59,13 @@ class Inbox(Generic[ItemT]):
     def __init__(self, capacity: int = INBOX_CAPACITY) -> None:
         self._into, self._out = trio.open_memory_channel[ItemT](capacity)
         self._waiting = 0
-        self._take_at_once: Callable[[ItemT, float], None] | None = None
+        self._direct_receiver: Callable[[ItemT, float], None] | None = None
         self.dropped = 0
 
-    def deliver(self, item: ItemT, packets: int, now: float) -> None:
+    def push(self, item: ItemT, packets: int, now: float) -> None:
         """Hand over or put an item of so many packets, or drop it when the queue is full or its owner has ended."""
-        if self._take_at_once is not None:
-            self._take_at_once(item, now)
+        if self._direct_receiver is not None:
+            self._direct_receiver(item, now)
             return
         try:
             self._into.send_nowait(item)
@@ -77,11 +77,11 @@ class Inbox(Generic[ItemT]):
         """Tell the owner that nothing will come any more."""
         self._into.close()
 
-    async def take(self, at_once: Callable[[ItemT, float], None] | None = None) -> ItemT:
+    async def receive(self, direct_receiver: Callable[[ItemT, float], None] | None = None) -> ItemT:
         """Wait for the next item.
 
         Args:
-            at_once: Called with every item that comes while this waits, and the time, in the step of whoever
+            direct_receiver: Called with every item that comes while this waits, and the time, in the step of whoever
                 delivers it. Then this goes on waiting, and returns nothing but what was in the queue before.
 
         Raises:
@@ -89,22 +89,22 @@ class Inbox(Generic[ItemT]):
         """
         if not self._waiting:
             # Nothing is overtaken: until this returns, nothing comes into the queue.
-            self._take_at_once = at_once
+            self._direct_receiver = direct_receiver
         try:
             item = await self._out.receive()
         finally:
-            self._take_at_once = None
+            self._direct_receiver = None
         self._waiting -= 1
         return item
 
-    def take_nowait(self) -> ItemT | None:
+    def receive_nowait(self) -> ItemT | None:
         """Take the next item, ``None`` when there is none or nothing will come any more."""
         if not self._waiting:
             return None
         self._waiting -= 1
         return self._out.receive_nowait()
 
-    def abandon(self) -> None:
+    def close_receiver(self) -> None:
         """The owner has ended: what is put from now on is dropped."""
         self._out.close()
 
@@ -139,7 +139,7 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
             while not core.closed:
                 self._armed = -math.inf if self._woken else core.next_timer()
                 with trio.CancelScope(deadline=self._armed) as self._timer:
-                    await self._take_and_answer()
+                    await self._process_inbox()
                 self._woken = False
                 now = trio.current_time()
                 core.handle_timer(now)
@@ -148,21 +148,21 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
                     # Out of reach of the timer, which must not cut the waiting short.
                     await self._drain()
         finally:
-            self._inbox.abandon()
+            self._inbox.close_receiver()
             self._close_upper_inboxes()
 
-    async def _take_and_answer(self) -> None:
+    async def _process_inbox(self) -> None:
         """Work through the inbox until the timer expires, the core has closed or the layer below is gone or full."""
         core, inbox = self._core, self._inbox
         try:
             while self._all_sent and not core.closed:
-                item: ItemT | None = await inbox.take(self._answer_at_once)
+                item: ItemT | None = await inbox.receive(self._receive_directly)
                 now = trio.current_time()
                 for _ in range(_MAX_ITEMS):
                     if item is None:
                         break
                     self._receive(item, now)
-                    item = inbox.take_nowait()
+                    item = inbox.receive_nowait()
                 if item is not None:
                     self._receive(item, now)
                 if not self.flush_nowait(now):
@@ -170,7 +170,7 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
         except trio.EndOfChannel:
             core.lower_closed(trio.current_time())
 
-    def _answer_at_once(self, item: ItemT, now: float) -> None:
+    def _receive_directly(self, item: ItemT, now: float) -> None:
         """Take an item while the task waits for one, and let the task go on if there is something for it to do."""
         self._receive(item, now)
         if not self.flush_nowait(now):

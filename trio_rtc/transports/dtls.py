@@ -34,7 +34,7 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
         self._sctp_inbox = sctp_inbox
         self._report = report
 
-    def set_upper_inbox(self, inbox: Inbox[list[bytes]]) -> None:
+    def set_sctp_inbox(self, inbox: Inbox[list[bytes]]) -> None:
         """Say where application data goes from now on."""
         self._sctp_inbox = inbox
 
@@ -55,7 +55,7 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
 
     def _handle(self, event: DtlsEvent, now: float) -> None:
         if isinstance(event, ApplicationDataReceived):
-            self._sctp_inbox.deliver(event.batch, len(event.batch), now)
+            self._sctp_inbox.push(event.batch, len(event.batch), now)
         else:
             self._report(event)
 

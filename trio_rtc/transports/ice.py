@@ -13,14 +13,14 @@ from itertools import groupby
 import trio
 
 from trio_rtc.protocols._contract import Address, Datagram
-from trio_rtc.protocols.ice import Agent, Closed, IceEvent, SelectedPairChanged
+from trio_rtc.protocols.ice import Agent, IceClosed, IceEvent, SelectedPairChanged
 
 from .base import Inbox, Transport
 from .network import DatagramSocket
 
 logger = logging.getLogger("trio_rtc.ice")
 
-Arrived = tuple[list[bytes], Sequence[float]]
+ReceivedRtp = tuple[list[bytes], Sequence[float]]
 """Packets of media, and when each of them came; nothing where only the present is known."""
 
 MAX_DATAGRAM_SIZE = 2048
@@ -55,7 +55,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         self.agent = agent
         self.bytes_sent = self.bytes_received = self.packets_sent = self.packets_received = 0
         self.unsent = self.unexpected = 0
-        self._rtp_inbox: Inbox[Arrived] | None = None
+        self._rtp_inbox: Inbox[ReceivedRtp] | None = None
         self._dtls_inbox = dtls_inbox
         self._report = report
         self._sockets: dict[Address, DatagramSocket] = {}
@@ -67,17 +67,17 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         """Datagrams of any layer that no socket could send, those of sockets that are gone included."""
         return self._unsendable_by_removed + sum(each.unsendable for each in self._sockets.values())
 
-    def set_rtp_inbox(self, inbox: Inbox[Arrived]) -> None:
+    def set_rtp_inbox(self, inbox: Inbox[ReceivedRtp]) -> None:
         """Say where media goes from now on. Until then it is dropped."""
         self._rtp_inbox = inbox
         for datagram_socket in self._sockets.values():
-            datagram_socket.keep_arrivals()
+            datagram_socket.enable_arrival_times()
 
     def add_socket(self, datagram_socket: DatagramSocket) -> None:
         """Let the agent send on a socket."""
         self._sockets[datagram_socket.local_address] = datagram_socket
         if self._rtp_inbox is not None:
-            datagram_socket.keep_arrivals()
+            datagram_socket.enable_arrival_times()
 
     def remove_socket(self, datagram_socket: DatagramSocket) -> None:
         """Forget a socket that was closed, but not what it has counted."""
@@ -129,7 +129,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
             else:
                 self.unexpected += 1
         if stun:
-            self._inbox.deliver(stun, len(stun), now)
+            self._inbox.push(stun, len(stun), now)
         if not (dtls or rtp):
             return
         if not self.agent.accepts(local, remote):
@@ -137,7 +137,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
             return
         if dtls:
             self._count_received(dtls)
-            self._dtls_inbox.deliver(dtls, len(dtls), now)
+            self._dtls_inbox.push(dtls, len(dtls), now)
         if rtp:
             if arrivals and len(rtp) != len(packets):
                 both = zip(packets, arrivals, strict=True)
@@ -153,7 +153,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
             self.unexpected += len(packets)
             return
         self._count_received(packets)
-        self._rtp_inbox.deliver((packets, arrivals), len(packets), now)
+        self._rtp_inbox.push((packets, arrivals), len(packets), now)
 
     def _count_received(self, packets: list[bytes]) -> None:
         self.packets_received += len(packets)
@@ -165,7 +165,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
     def _handle(self, event: IceEvent, now: float) -> None:
         if isinstance(event, SelectedPairChanged):
             self._select(event)
-        elif isinstance(event, Closed):
+        elif isinstance(event, IceClosed):
             self._route = None
         self._report(event)
 

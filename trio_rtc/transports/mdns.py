@@ -9,7 +9,7 @@ import trio
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.mdns import (
     PORT,
-    Closed,
+    MdnsClosed,
     MdnsEvent,
     NameResolved,
     ResolutionFailed,
@@ -78,7 +78,7 @@ class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
     ) -> None:
         # RFC 6762 section 6: an answer from another port is none.
         if remote.port == PORT:
-            self._inbox.deliver(packets, len(packets), now)
+            self._inbox.push(packets, len(packets), now)
 
     def _receive(self, item: list[bytes], now: float) -> None:
         self.resolver.receive(item, now)
@@ -89,7 +89,7 @@ class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
                 self._report(event.name, event.hosts)
             case ResolutionFailed():
                 self._report(event.name, ())
-            case Closed():
+            case MdnsClosed():
                 pass
 
     def _send_down(self, datagrams: list[bytes], now: float) -> bool:

@@ -43,10 +43,10 @@ class DatagramSocket(Protocol):
         """How many datagrams were lost on this side: no route, too long, too many kept, or the socket was closed."""
 
     @property
-    def arrivals(self) -> Sequence[float]:
+    def arrival_times(self) -> Sequence[float]:
         """When each packet of the last batch came, on trio's clock; empty where nobody knows better than now."""
 
-    def keep_arrivals(self) -> None:
+    def enable_arrival_times(self) -> None:
         """Note from now on when packets come, where the system tells it: it has a price, and only media needs it."""
 
     async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:

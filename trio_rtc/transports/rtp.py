@@ -13,12 +13,12 @@ import trio
 from trio_rtc.protocols.rtp import EncodedFrame, RtpEvent, RtpPacket, RtpSession
 
 from .base import Inbox, Lower, Transport
-from .ice import Arrived
+from .ice import ReceivedRtp
 
 logger = logging.getLogger("trio_rtc.rtp")
 
 
-class RtpTransport(Transport[Arrived, bytes, RtpEvent]):
+class RtpTransport(Transport[ReceivedRtp, bytes, RtpEvent]):
     """Drives the RTP session of a bundle.
 
     Attributes:
@@ -28,7 +28,7 @@ class RtpTransport(Transport[Arrived, bytes, RtpEvent]):
     def __init__(
         self,
         session: RtpSession,
-        inbox: Inbox[Arrived],
+        inbox: Inbox[ReceivedRtp],
         lower: Lower,
         report: Callable[[RtpEvent], None],
         share_path: Callable[[float | None], None],
@@ -67,7 +67,7 @@ class RtpTransport(Transport[Arrived, bytes, RtpEvent]):
         self._share_path(self.session.left_for_data(now))
         return all_sent
 
-    def _receive(self, item: Arrived, now: float) -> None:
+    def _receive(self, item: ReceivedRtp, now: float) -> None:
         packets, arrivals = item
         self.session.receive(packets, now, arrivals)
 

@@ -38,7 +38,7 @@ logger = logging.getLogger("trio_rtc.sctp")
 _FLUSH_TIMEOUT = 1.0
 
 
-class Reader(Protocol):
+class StreamReader(Protocol):
     """Whoever takes the messages of a stream."""
 
     def messages_available(self) -> None:
@@ -65,7 +65,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         *,
         high_water_mark: int,
         report: Callable[[SctpEvent], None],
-        report_channel: Callable[[DataChannelEvent], None],
+        report_channel_event: Callable[[DataChannelEvent], None],
     ) -> None:
         super().__init__(association, inbox)
         self.association = association
@@ -73,19 +73,19 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         self._lower = lower
         self._high_water_mark = high_water_mark
         self._report = report
-        self._report_channel = report_channel
-        self._readers: dict[int, Reader] = {}
-        self._abandoned_streams: list[int] = []
+        self._report_channel = report_channel_event
+        self._readers: dict[int, StreamReader] = {}
+        self._unread_streams: list[int] = []
         self._control_messages: list[ControlMessage] = []
-        self._given_back: list[Iterable[tuple[int, bytes]]] = []
-        self._carrying_out = False
+        self._released_messages: list[Iterable[tuple[int, bytes]]] = []
+        self._flushing_control = False
         self._flushing = False
-        self._answered = False
+        self._flush_again = False
         self._room = trio.lowlevel.ParkingLot()
 
     # -- for the layer above: synchronous verbs, and one wait ------------------------------------------------
 
-    def set_reader(self, stream_id: int, reader: Reader) -> None:
+    def set_reader(self, stream_id: int, reader: StreamReader) -> None:
         """Say who takes the messages of a stream, which may have some already."""
         self._readers[stream_id] = reader
         reader.messages_available()
@@ -94,7 +94,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         """Forget who takes the messages of a stream. What is left on it may open the next channel."""
         self._readers.pop(stream_id, None)
         if self.association.peek_payload_protocol(stream_id) is not None:
-            self._abandoned_streams.append(stream_id)
+            self._unread_streams.append(stream_id)
             self.wake()
 
     def is_full(self) -> bool:
@@ -105,7 +105,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         """Wait until something may have left the queue, or the association has ended."""
         await self._room.park()
 
-    def take_rest(self, stream_id: int) -> list[tuple[int, bytes]]:
+    def retain_messages(self, stream_id: int) -> list[tuple[int, bytes]]:
         """Take the messages of the user's that a stream still has, up to where the next channel is opened.
 
         They go on counting against the receive window until they are given to ``give_back``: a peer that opens, fills
@@ -118,17 +118,17 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
             rest.append(message)
         return rest
 
-    def give_back(self, messages: Iterable[tuple[int, bytes]]) -> None:
-        """Make the room of messages from ``take_rest`` that were read, or that nobody will read, with the next flush.
+    def release_messages(self, messages: Iterable[tuple[int, bytes]]) -> None:
+        """Free the receive buffer space of retained messages that were read or discarded, with the next flush.
 
         Not at once, because it may be the garbage collector that calls this, from within anything.
         """
-        self._given_back.append(messages)
+        self._released_messages.append(messages)
 
-    def note_queued(self) -> None:
+    def schedule_flush(self) -> None:
         """Hear that a message was queued: it leaves with the flush that is under way, or else with the next one."""
         if self._flushing:
-            self._answered = True
+            self._flush_again = True
         else:
             self.wake()
 
@@ -154,9 +154,9 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         self.association.path_restored(trio.current_time())
         self.wake()
 
-    def pump_channels(self) -> None:
+    def flush_channel_control(self) -> None:
         """Carry out what the control of the channels asks for, and wake the task to send it."""
-        self._carry_out_control()
+        self._flush_control()
 
     async def drain_shielded(self) -> None:
         """Wait for a full socket although the caller was cancelled: what is queued is as good as sent.
@@ -176,23 +176,23 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         if self._control_messages:
             messages, self._control_messages = self._control_messages, []
             self._receive_control(messages)
-        while self._abandoned_streams:
-            self._announce_messages(self._abandoned_streams.pop())
-        while self._given_back:
-            for given in self._given_back.pop():
+        while self._unread_streams:
+            self._announce_messages(self._unread_streams.pop())
+        while self._released_messages:
+            for given in self._released_messages.pop():
                 self.association.give_back(given)
         if self.control.has_unhandled_resets:
             self.control.resume_resets()
-            self._carry_out_control()
+            self._flush_control()
         self._flushing = True
         try:
             all_sent = super().flush_nowait(now)
         finally:
             self._flushing = False
-        if self._answered:
+        if self._flush_again:
             # A handler has answered what has just come: that leaves in this very step. What it causes in its turn does
             # not, so that this ends.
-            self._answered = False
+            self._flush_again = False
             all_sent = super().flush_nowait(now) and all_sent
         if self._room and not self.is_full():
             self._room.unpark_all()
@@ -225,7 +225,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
             case AssociationClosed():
                 self._report(event)
                 self.control.lower_closed(now)
-        self._carry_out_control()
+        self._flush_control()
 
     def _announce_messages(self, stream_id: int) -> None:
         while self.association.peek_payload_protocol(stream_id) == PPID_DCEP:
@@ -239,23 +239,23 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
 
     def _receive_control(self, messages: Sequence[ControlMessage]) -> None:
         self.control.receive(messages, trio.current_time())
-        self._carry_out_control()
+        self._flush_control()
 
-    def _carry_out_control(self) -> None:
+    def _flush_control(self) -> None:
         """Do what the control of the channels has decided.
 
         What an event causes in its turn (a handler that closes a channel) comes after it: hence no recursion.
         """
-        if self._carrying_out:
+        if self._flushing_control:
             return
-        self._carrying_out = True
+        self._flushing_control = True
         try:
-            while self._carry_out_once():
+            while self._flush_control_once():
                 self.wake()
         finally:
-            self._carrying_out = False
+            self._flushing_control = False
 
-    def _carry_out_once(self) -> bool:
+    def _flush_control_once(self) -> bool:
         now = trio.current_time()
         messages, events = self.control.datagrams_to_send(now), self.control.events()
         for stream_id, data in messages:

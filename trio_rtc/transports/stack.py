@@ -4,7 +4,7 @@ ICE runs from the first moment. DTLS is made when the descriptions have said who
 handshake when ICE is connected; SCTP is made with DTLS and connects when the handshake is complete. What a
 peer sends too early waits in the inbox of the layer that is not running yet.
 
-The owner hears of every event of a core at once and synchronously (:class:`StackOwner`): W3C wants a change of
+The delegate hears of every event of a core at once and synchronously (:class:`StackDelegate`): W3C wants a change of
 state and the handlers for it to be one step.
 """
 
@@ -44,10 +44,10 @@ from trio_rtc.protocols.srtp import SrtpSession
 
 from .base import Inbox
 from .dtls import DtlsTransport
-from .gathering import Gatherer, usable_addresses
-from .ice import Arrived, IceTransport
+from .ice import IceTransport, ReceivedRtp
 from .mdns import MdnsTransport
 from .network import Network
+from .port_allocator import PortAllocator, usable_addresses
 from .rtp import RtpTransport
 from .sctp import SctpTransport
 from .server_url import IceServerUrl
@@ -56,11 +56,11 @@ from .udp import SystemNetwork
 
 logger = logging.getLogger("trio_rtc.transports")
 
-_GOODBYE_TIMEOUT = 2.0
+_SHUTDOWN_TIMEOUT = 2.0
 _CONNECTED = (RTCIceTransportState.CONNECTED, RTCIceTransportState.COMPLETED)
 
 
-class StackOwner(Protocol):
+class StackDelegate(Protocol):
     """Whoever wants to know what happens in a stack: the peer connection."""
 
     def handle_ice_event(self, event: IceEvent) -> None:
@@ -101,14 +101,14 @@ class TransportStack:
         rng: random.Random,
         wall_clock: Callable[[], float],
         certificate: Certificate,
-        owner: StackOwner,
+        delegate: StackDelegate,
         ice_parameters: IceParameters | None = None,
     ) -> None:
         self._settings = settings
         self._rng = rng
         self._wall_clock = wall_clock
         self._certificate = certificate
-        self._owner = owner
+        self._delegate = delegate
         self._network: Network = settings.network or SystemNetwork()
         self._nursery: trio.Nursery | None = None
         self._dtls_inbox = Inbox[list[bytes]]()
@@ -125,7 +125,7 @@ class TransportStack:
             local_parameters=ice_parameters,
         )
         self.ice = IceTransport(self.agent, Inbox[list[Datagram]](), self._dtls_inbox, self._handle_ice_event)
-        self._gatherer = Gatherer(self.ice, self._network, settings)
+        self._allocator = PortAllocator(self.ice, self._network, settings)
         self.control = ChannelControl(settings.data_channels)
         self.dtls: DtlsTransport | None = None
         self.sctp: SctpTransport | None = None
@@ -150,15 +150,15 @@ class TransportStack:
 
     async def end(self) -> None:
         """Close all layers and the sockets; other transports of the nursery continue."""
-        with trio.move_on_after(_GOODBYE_TIMEOUT):
-            await self.say_goodbye()
+        with trio.move_on_after(_SHUTDOWN_TIMEOUT):
+            await self.shutdown()
         if self.mdns is not None:
             await self.mdns.close()
-        self._gatherer.close_sockets()
+        self._allocator.close_sockets()
         # Layers that the time-out has left open. Without sockets, there is nothing to wait for.
-        await self.say_goodbye()
+        await self.shutdown()
 
-    async def say_goodbye(self) -> None:
+    async def shutdown(self) -> None:
         """End the layers from the top, each with its goodbye on the wire."""
         if self.rtp is not None:
             await self.rtp.close()
@@ -180,13 +180,13 @@ class TransportStack:
         """Begin a new ICE generation, on the addresses that this host has now."""
         if self.gathering_started:
             self.agent.expect_local_addresses()
-            self._gatherer.drop_lost_addresses()
+            self._allocator.drop_lost_addresses()
             self._start_gathering(servers)
         self.agent.restart(trio.current_time())
 
     def _start_gathering(self, servers: Sequence[IceServerUrl]) -> None:
         assert self._nursery is not None
-        self._nursery.start_soon(self._gatherer.run, self._nursery, servers)
+        self._nursery.start_soon(self._allocator.run, self._nursery, servers)
 
     def start_dtls(self, role: DtlsRole, fingerprints: Sequence[Fingerprint]) -> None:
         """Make DTLS, when it is not there yet; it begins its handshake when ICE is connected.
@@ -222,7 +222,7 @@ class TransportStack:
         if self.dtls is not None and frozenset(fingerprints) != self._fingerprints:
             raise OperationError("the peer changed its DTLS fingerprints: a new association is not supported")
 
-    def take_channels(self, other: "TransportStack") -> None:
+    def move_channels_from(self, other: "TransportStack") -> None:
         """Move the data channels of another stack to this one.
 
         An association that carries them there ends, and they with it.
@@ -251,8 +251,8 @@ class TransportStack:
             self._sctp_inbox,
             self.dtls,
             high_water_mark=self._settings.send_high_water_mark,
-            report=self._owner.handle_sctp_event,
-            report_channel=self._owner.handle_channel_event,
+            report=self._delegate.handle_sctp_event,
+            report_channel_event=self._delegate.handle_channel_event,
         )
         self._nursery.start_soon(self.sctp.run)
         self._connect_if_secure()
@@ -267,11 +267,13 @@ class TransportStack:
                 wall_clock=self._wall_clock() - trio.current_time(),
                 cname=cname,
             )
-            inbox = Inbox[Arrived]()
-            self.rtp = RtpTransport(session, inbox, self.ice, self._owner.handle_rtp_event, self._share_path)
+            inbox = Inbox[ReceivedRtp]()
+            self.rtp = RtpTransport(
+                session, inbox, self.ice, self._delegate.handle_rtp_event, self._share_path
+            )
             self.ice.set_rtp_inbox(inbox)
             self._nursery.start_soon(self.rtp.run)
-            self._give_keys()
+            self._install_srtp_keys()
         return self.rtp
 
     def _share_path(self, max_bitrate: float | None) -> None:
@@ -288,7 +290,7 @@ class TransportStack:
         before, ended, now = self.control, self.sctp, trio.current_time()
         if ended is None:
             before.close(now)
-            self.pump_channels()
+            self.flush_channel_control()
         else:
             ended.association.close(now)
             ended.wake()
@@ -297,17 +299,17 @@ class TransportStack:
             self.sctp = None
             self._sctp_inbox = Inbox[list[bytes]]()
             if self.dtls is not None:
-                self.dtls.set_upper_inbox(self._sctp_inbox)
+                self.dtls.set_sctp_inbox(self._sctp_inbox)
         self.control = ChannelControl(self._settings.data_channels, last_key=before.last_key)
         self.control.dropped.update(before.dropped)
 
-    def pump_channels(self) -> None:
+    def flush_channel_control(self) -> None:
         """Carry out what the control of the channels has decided, with an association or before there is one."""
         if self.sctp is not None:
-            self.sctp.pump_channels()
+            self.sctp.flush_channel_control()
         else:
             for event in self.control.events():
-                self._owner.handle_channel_event(event)
+                self._delegate.handle_channel_event(event)
 
     # -- the order of starting ---------------------------------------------------------------------------------
 
@@ -316,17 +318,17 @@ class TransportStack:
             case NameResolutionRequested():
                 self._resolve(event.name)
             case StateChanged():
-                self._owner.handle_ice_event(event)
+                self._delegate.handle_ice_event(event)
                 self._start_handshake_if_connected()
-                self._note_path(event.state)
+                self._update_path_state(event.state)
             case SelectedPairChanged(after_silence=True) if not self._path_lost:
                 # The peer has nominated another pair before the old one counted as disconnected here.
-                self._owner.handle_ice_event(event)
+                self._delegate.handle_ice_event(event)
                 self._restore_path()
             case _:
-                self._owner.handle_ice_event(event)
+                self._delegate.handle_ice_event(event)
 
-    def _note_path(self, state: RTCIceTransportState) -> None:
+    def _update_path_state(self, state: RTCIceTransportState) -> None:
         if state is RTCIceTransportState.DISCONNECTED:
             self._path_lost = True
         elif state in _CONNECTED and self._path_lost:
@@ -349,17 +351,17 @@ class TransportStack:
             measured = None if path is None else path.statistics.current_round_trip_time
             dtls.connection.start(trio.current_time(), round_trip_time=measured)
             dtls.wake()
-            self._owner.handshake_started()
+            self._delegate.handshake_started()
 
     def _handle_dtls_event(self, event: DtlsEvent) -> None:
-        self._owner.handle_dtls_event(event)
+        self._delegate.handle_dtls_event(event)
         if isinstance(event, HandshakeCompleted):
-            self._give_keys()
+            self._install_srtp_keys()
             self._connect_if_secure()
         elif isinstance(event, LastFlightRepeated):
-            self._note_late_keys(event.waited)
+            self._handle_late_keys(event.waited)
 
-    def _note_late_keys(self, waited: float) -> None:
+    def _handle_late_keys(self, waited: float) -> None:
         """Request keyframes if the peer gets its SRTP keys only now: it could not decrypt earlier packets.
 
         A peer that has repeated its flight before ours could arrive may have the keys already. If so, what it
@@ -373,15 +375,15 @@ class TransportStack:
             rtp.call(rtp.session.path_restored)
         else:
             assert self._nursery is not None
-            self._nursery.start_soon(self._request_keyframes_unless_heard, rtp, round_trip)
+            self._nursery.start_soon(self._request_keyframes_unless_received, rtp, round_trip)
 
-    async def _request_keyframes_unless_heard(self, rtp: RtpTransport, round_trip: float) -> None:
+    async def _request_keyframes_unless_received(self, rtp: RtpTransport, round_trip: float) -> None:
         before = rtp.session.packets_decrypted
         await trio.sleep(round_trip)
         if rtp.session.packets_decrypted == before:
             rtp.call(rtp.session.path_restored)
 
-    def _give_keys(self) -> None:
+    def _install_srtp_keys(self) -> None:
         """Give RTP the keys of the handshake (RFC 5764 section 4.2), once both are there."""
         dtls, rtp = self.dtls, self.rtp
         if dtls is None or rtp is None or dtls.connection.state is not RTCDtlsTransportState.CONNECTED:

@@ -26,7 +26,7 @@ import trio
 
 from trio_rtc.protocols._contract import Address
 
-from .arrivals import SO_TIMESTAMPNS, ArrivalTimes, note_arrivals, seconds_of
+from .arrival_times import SO_TIMESTAMPNS, ArrivalTimes, enable_arrival_times, parse_timestamp
 from .network import DatagramSocket, InterfaceAddress
 
 logger = logging.getLogger("trio_rtc.udp")
@@ -100,14 +100,14 @@ class SystemDatagramSocket:
         self.unsendable = 0
 
     @property
-    def arrivals(self) -> Sequence[float]:
+    def arrival_times(self) -> Sequence[float]:
         """When the packets of the last batch came, where the kernel tells it."""
         return () if self._arrivals is None else self._arrivals.times
 
-    def keep_arrivals(self) -> None:
+    def enable_arrival_times(self) -> None:
         """Have the kernel note when datagrams come."""
         if self._arrivals is None:
-            self._arrivals = note_arrivals(self._socket)
+            self._arrivals = enable_arrival_times(self._socket)
 
     @property
     def local_address(self) -> Address:
@@ -195,7 +195,7 @@ class SystemDatagramSocket:
             packets += datagrams
             count += len(datagrams)
             if arrivals is not None:
-                arrivals.note(len(datagrams), stamped)
+                arrivals.record(len(datagrams), stamped)
             if len(datagrams) > 1:
                 limit = _MAX_BATCH
         if count > 1:
@@ -224,7 +224,7 @@ class SystemDatagramSocket:
             if level == _SOL_UDP and kind == _UDP_GRO:
                 size = int.from_bytes(value, sys.byteorder)
             elif level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
-                stamped = seconds_of(value)
+                stamped = parse_timestamp(value)
         if 0 < size < length:
             data = buffer[:length]
             return [bytes(data[at : at + size]) for at in range(0, length, size)], source, stamped
@@ -396,7 +396,7 @@ class UdpTransport:
             while True:
                 batch = await self.socket.receive_batch()
                 now = trio.current_time()
-                arrivals = self.socket.arrivals
+                arrivals = self.socket.arrival_times
                 for remote, packets in batch:
                     receive(local, remote, packets, now, arrivals[: len(packets)])
                     arrivals = arrivals[len(packets) :]

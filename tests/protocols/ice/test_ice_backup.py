@@ -338,7 +338,7 @@ class Backups:
             connectivity=SimpleNamespace(  # type: ignore[arg-type]
                 generation=generation, revoke_consent=lambda _, pair: self.revoked.append(pair)
             ),
-            requester=SimpleNamespace(  # type: ignore[arg-type]
+            transactions=SimpleNamespace(  # type: ignore[arg-type]
                 send_consent_check=lambda _, pair, *, nominates, now: self.sent.append(pair)
             ),
         )

@@ -297,15 +297,15 @@ def test_early_checks_are_bounded_and_a_nomination_is_not_forgotten(checks: int,
         return EarlyCheck(base, Address("10.0.0.2", port), "user", priority, nominates)
 
     for port in range(checks):
-        generation.remember_check(check(port, nominates=False))
-    assert [early.remote.port for early in generation.take_early_checks()] == [*range(checks)][-kept:]
-    assert generation.take_early_checks() == []
+        generation.store_early_check(check(port, nominates=False))
+    assert [early.remote.port for early in generation.pop_early_checks()] == [*range(checks)][-kept:]
+    assert generation.pop_early_checks() == []
     for first, second, expected in (
         *((False, False, 7), (False, True, 7), (True, True, 7), (True, False, 6)),
     ):
-        generation.remember_check(check(1, nominates=first, priority=6))
-        generation.remember_check(check(1, nominates=second, priority=7))
-        (early,) = generation.take_early_checks()
+        generation.store_early_check(check(1, nominates=first, priority=6))
+        generation.store_early_check(check(1, nominates=second, priority=7))
+        (early,) = generation.pop_early_checks()
         assert (early.priority, early.use_candidate) == (expected, first or second)
 
 
@@ -318,13 +318,13 @@ def test_how_many_candidates_of_the_peer_are_kept() -> None:
     table = RemoteCandidates(3, 1)
     first, second, third = (remote(LINE.format(**{**FIELDS, "port": str(port)})) for port in (1, 2, 3))
     for number, each in enumerate((first, second)):
-        assert table._told == number
+        assert table._signaled_count == number
         assert table.has_room()
         assert not table.add(each)
     assert not table.add(first), "it is there already"
-    assert table._told == 2
+    assert table._signaled_count == 2
     table.remove(first)
-    assert table._told == 1
+    assert table._signaled_count == 1
     table.add(first)
     table.add(third)
     assert not table.has_room()
@@ -332,9 +332,9 @@ def test_how_many_candidates_of_the_peer_are_kept() -> None:
     assert reflexive is not None
     assert reflexive.candidate.priority == 7
     assert table.add_peer_reflexive(Address("10.0.0.9", 10), 7) is None
-    assert table._told == 3
+    assert table._signaled_count == 3
     table.remove(reflexive)
-    assert table._told == 3
+    assert table._signaled_count == 3
 
 
 @pytest.mark.parametrize("kept", ["tcp", "name"])
@@ -348,18 +348,18 @@ def test_candidates_that_cannot_be_paired_yet_take_room_once(kept: str) -> None:
         assert table.has_room()
         candidate = Candidate.parse(lines[kept].format(port))
         if kept == "tcp":
-            table.keep_unpaired(candidate)
+            table.add_unpaired(candidate)
         else:
             is_new = table.names == ()
-            assert table.await_name(candidate) is is_new
+            assert table.add_unresolved(candidate) is is_new
     assert not table.has_room()
-    assert len(table.told) == 2
+    assert len(table.signaled) == 2
 
 
 def test_a_candidate_with_a_name_leaves_no_room_when_it_is_removed() -> None:
     """It was counted when it was told, and not once for each of its addresses."""
     table = RemoteCandidates(2, 1)
-    table.await_name(Candidate.parse("candidate:1 1 udp 1 x.local 9 typ host"))
+    table.add_unresolved(Candidate.parse("candidate:1 1 udp 1 x.local 9 typ host"))
     first, second = table.resolve_name("x.local", ["10.0.0.1", "no address", "10.0.0.2"])
     for each in (first, second):
         table.add(each)
@@ -372,7 +372,7 @@ def test_a_candidate_with_a_name_leaves_no_room_when_it_is_removed() -> None:
 def test_of_a_name_4_addresses_are_used() -> None:
     table = RemoteCandidates(9, 1)
     for port in (8, 9):
-        table.await_name(Candidate.parse(f"candidate:1 1 udp 1 x.local {port} typ host"))
+        table.add_unresolved(Candidate.parse(f"candidate:1 1 udp 1 x.local {port} typ host"))
     hosts = [f"10.0.0.{number}" for number in range(1, 7)]
     resolved = table.resolve_name("x.local", hosts)
     assert [each.address for each in resolved] == [

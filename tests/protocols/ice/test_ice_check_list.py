@@ -135,12 +135,12 @@ def test_triggered_checks_come_first_in_their_order_then_waiting_then_frozen_one
         check_list.trigger(pairs[index])
     taken = []
     while check_list.has_next_check:
-        pair = check_list.take_next_check()
+        pair = check_list.pop_next_check()
         assert pair is not None
         pair.state = IN_PROGRESS
         taken.append(pairs.index(pair))
     assert taken == [7, 5, 2, 3, 0, 1]
-    assert check_list.take_next_check() is None
+    assert check_list.pop_next_check() is None
 
 
 def test_a_frozen_pair_whose_foundation_is_busy_is_checked_last() -> None:
@@ -152,9 +152,9 @@ def test_a_frozen_pair_whose_foundation_is_busy_is_checked_last() -> None:
     assert same is not None
     assert other is not None
     busy.state, same.state, other.state = IN_PROGRESS, FROZEN, FROZEN
-    assert check_list.take_next_check() is other
+    assert check_list.pop_next_check() is other
     other.state = FAILED
-    assert check_list.take_next_check() is same
+    assert check_list.pop_next_check() is same
 
 
 def test_once_concluded_only_triggered_checks_are_sent() -> None:
@@ -162,10 +162,10 @@ def test_once_concluded_only_triggered_checks_are_sent() -> None:
     pairs = fill(check_list, WAITING, FROZEN, WAITING)
     check_list.concluded = True
     assert not check_list.has_next_check
-    assert check_list.take_next_check() is None
+    assert check_list.pop_next_check() is None
     check_list.trigger(pairs[2])
     assert check_list.has_next_check
-    assert check_list.take_next_check() is pairs[2]
+    assert check_list.pop_next_check() is pairs[2]
     assert not check_list.has_next_check
 
 
@@ -214,7 +214,7 @@ def test_the_pairs_of_a_removed_address_are_checked_no_more() -> None:
         pairs.append(pair)
     assert check_list.remove_base(ALICE) == pairs[:2]
     assert list(check_list) == pairs[2:]
-    assert [check_list.take_next_check() for _ in range(2)] == pairs[2:]
+    assert [check_list.pop_next_check() for _ in range(2)] == pairs[2:]
 
 
 def test_a_told_candidate_replaces_the_learnt_one_of_its_address_and_priorities_follow() -> None:

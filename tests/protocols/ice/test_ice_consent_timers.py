@@ -30,11 +30,11 @@ def test_checks_are_5_seconds_apart_more_or_less() -> None:
     rng = Middle()
     consent = Consent(IceOptions(), rng, answered_at=10.0, disconnected=False)
     assert rng.asked == [(0.8, 1.2)]
-    consent.hear(14.0)
+    consent.record_peer_check(14.0)
     assert consent.check_due == 15.0
     consent.renew(20.0)
     assert rng.asked == [(0.8, 1.2)] * 2
-    consent.hear(24.0)
+    consent.record_peer_check(24.0)
     assert consent.check_due == consent.next_timer == 25.0
 
 
@@ -46,7 +46,7 @@ def test_a_quiet_pair_is_checked_when_only_the_patience_is_left(
 ) -> None:
     consent = make_consent(disconnected_timeout=timeout, disconnected_patience=patience)
     assert consent.check_due == 10 + quiet
-    consent.hear(11.0)
+    consent.record_peer_check(11.0)
     assert consent.check_due == min(11 + quiet, 15.0)
 
 
@@ -58,7 +58,7 @@ def test_unanswered_checks_are_repeated_and_miss_after_the_patience() -> None:
     assert not consent.is_silent(13.99)
     assert consent.is_silent(14.0)
     # A check of the peer is a sign of life, and no answer.
-    consent.hear(13.9)
+    consent.record_peer_check(13.9)
     assert consent.check_due == consent.next_timer == 14.0
     consent.check_sent(14.0)
     consent.check_sent(14.8)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.strategies.ice_network import IceNetwork, are_connected, signal
 from tests.strategies.ice_peer import ScriptedPeer, agent_with_pairs
 from trio_rtc.protocols._contract import Address, Datagram
-from trio_rtc.protocols.ice import Agent, Candidate, CheckState, Closed, IceOptions, IceParameters, IceRole
+from trio_rtc.protocols.ice import Agent, Candidate, CheckState, IceClosed, IceOptions, IceParameters, IceRole
 from trio_rtc.protocols.stun import Attribute, AttributeType, ErrorCode, Message, binding_request
 
 ALICE = Address("10.0.0.1", 10000)
@@ -382,7 +382,7 @@ def test_nothing_happens_after_the_end(end: str, connected: bool) -> None:
     getattr(agent, end)(now)
     getattr(agent, end)(now)
     agent.close(now)
-    closed = [event for event in agent.events() if isinstance(event, Closed)]
+    closed = [event for event in agent.events() if isinstance(event, IceClosed)]
     assert [event.error is None for event in closed] == [end == "close"]
     assert agent.closed
     assert agent.state == "closed"

@@ -7,7 +7,7 @@ import pytest
 
 from trio_rtc.protocols.mdns import (
     AddressRecord,
-    Closed,
+    MdnsClosed,
     Message,
     NameResolved,
     RecordType,
@@ -175,6 +175,6 @@ def test_closing_ends_it() -> None:
     resolver.close(0.0)
     resolver.resolve(OTHER, 0.0)
     assert resolver.closed
-    assert resolver.events() == [Closed()]
+    assert resolver.events() == [MdnsClosed()]
     assert resolver.datagrams_to_send(0.0) == []
     assert resolver.next_timer() == math.inf

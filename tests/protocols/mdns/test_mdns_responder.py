@@ -7,7 +7,7 @@ import pytest
 
 from trio_rtc.protocols.mdns import (
     AddressRecord,
-    Closed,
+    MdnsClosed,
     Message,
     NameResolved,
     Question,
@@ -90,7 +90,7 @@ def test_closing_withdraws_everything_once() -> None:
     responder.close(0.0)
     responder.publish("late.local", ["192.0.2.2"], 0.0)
     assert responder.closed
-    assert responder.events() == [Closed()]
+    assert responder.events() == [MdnsClosed()]
     (data,) = responder.datagrams_to_send(0.0)
     assert Message.parse(data).addresses == (AddressRecord(KEY, "192.0.2.1", 0),)
     responder.receive([query()], 0.0)

@@ -4,9 +4,9 @@ from .agent import Agent
 from .candidate import Candidate, UnusableCandidate, compute_foundation, compute_priority
 from .events import (
     CandidateErrorOccurred,
-    Closed,
     GatheringCompleted,
     GatheringStateChanged,
+    IceClosed,
     IceEvent,
     LocalCandidateGathered,
     NameResolutionRequested,
@@ -24,7 +24,7 @@ __all__ = [
     "CandidatePair",
     "CheckState",
     "CheckedPair",
-    "Closed",
+    "IceClosed",
     "GatheringCompleted",
     "GatheringStateChanged",
     "IceEvent",

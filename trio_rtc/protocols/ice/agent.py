@@ -3,7 +3,7 @@
 Standards: RFC 8445 (ICE), RFC 8838 (trickle), RFC 7675 (consent), RFC 8863 (patience before failure).
 
 **Gathering** goes from *new* to *gathering* with the first local address or server and to *complete* when
-the caller has said that no more come and every query has ended; see :mod:`.gathering`.
+the caller has said that no more come and every query has ended; see :mod:`.candidate_sources`.
 
 **Checking** belongs to a :class:`.generation.Generation`. Its pairs go from *frozen* or *waiting* to *in
 progress* to *succeeded* or *failed*; one new transaction starts every Ta. The peer's checks are answered as
@@ -42,17 +42,17 @@ from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.stun import Message, MessageClass, Method, ResponseReceived, TransactionFailed
 
 from .candidate import Candidate
-from .checks import ConnectivityCheck, ConsentCheck, Requester
+from .candidate_sources import GATHERING_EVENTS, SERVER_NOT_REACHABLE, CandidateSources, Query
 from .connectivity import Connectivity
 from .destinations import is_loopback, refuse_destination, refuse_source
-from .events import Closed, IceEvent, StateChanged
-from .gathering import GATHERING_EVENTS, SERVER_NOT_REACHABLE, Gatherer, Query
+from .events import IceClosed, IceEvent, StateChanged
 from .generation import Generation
 from .options import IceOptions
-from .responder import Refusal, examine_request
-from .role import RoleArbiter
+from .responder import ErrorResponse, authenticate_request
+from .role import RoleConflictResolver
 from .selection import SelectedPath
 from .state import CandidatePair, CheckedPair, IceParameters, IceRole
+from .transactions import ConnectivityCheck, ConsentCheck, TransactionManager
 
 _logger = logging.getLogger("trio_rtc.ice")
 
@@ -80,20 +80,20 @@ class Agent:
     ) -> None:
         self._options = options
         self._rng = rng
-        self._roles = RoleArbiter(role, rng)
+        self._roles = RoleConflictResolver(role, rng)
         generation = Generation(options, rng, local_parameters)
-        self._gatherer = Gatherer(options, generation.local.username_fragment)
-        self._requester = Requester(options, self._roles, rng)
+        self._sources = CandidateSources(options, generation.local.username_fragment)
+        self._transactions = TransactionManager(options, self._roles, rng)
         self._connectivity = Connectivity(
             options,
             roles=self._roles,
-            gatherer=self._gatherer,
-            requester=self._requester,
+            sources=self._sources,
+            transactions=self._transactions,
             generation=generation,
             remote_candidate_filter=remote_candidate_filter,
         )
         self._path = SelectedPath(
-            options, rng=rng, connectivity=self._connectivity, requester=self._requester
+            options, rng=rng, connectivity=self._connectivity, transactions=self._transactions
         )
         self._outgoing: list[Datagram] = []
         self._events: list[IceEvent] = []
@@ -134,17 +134,17 @@ class Agent:
     @property
     def gathering_state(self) -> RTCIceGathererState:
         """State of gathering (W3C webrtc section 5.6.3)."""
-        return self._gatherer.state
+        return self._sources.state
 
     @property
     def local_candidates(self) -> Sequence[Candidate]:
         """The candidates that were told by events in this generation."""
-        return tuple(local.candidate for local in self._gatherer.candidates)
+        return tuple(local.candidate for local in self._sources.candidates)
 
     @property
     def remote_candidates(self) -> Sequence[Candidate]:
         """The candidates that the peer told in this generation."""
-        return self._connectivity.generation.remote_candidates.told
+        return self._connectivity.generation.remote_candidates.signaled
 
     @property
     def selected_pair(self) -> CandidatePair | None:
@@ -166,7 +166,7 @@ class Agent:
     @property
     def dropped(self) -> Mapping[str, int]:
         """How many datagrams and candidates were dropped, by reason."""
-        return self._dropped + self._connectivity.dropped + Counter(self._requester.client.dropped)
+        return self._dropped + self._connectivity.dropped + Counter(self._transactions.client.dropped)
 
     def accepts(self, local: Address, remote: Address) -> bool:
         """Return whether data between these addresses is the peer's: an authentic check has passed there."""
@@ -206,7 +206,7 @@ class Agent:
         if self.closed:
             return
         extensions = (("network-id", network_id), ("network-cost", network_cost))
-        local = self._gatherer.add_address(
+        local = self._sources.add_address(
             address,
             local_preference,
             tuple((name, str(value)) for name, value in extensions if value is not None),
@@ -220,7 +220,7 @@ class Agent:
         if self.closed:
             return
         self._outgoing = [datagram for datagram in self._outgoing if datagram.local != address]
-        self._gatherer.remove_address(address)
+        self._sources.remove_address(address)
         self._connectivity.remove_local(address)
         self._path.remove_base(address, now)
         self._advance(now)
@@ -239,11 +239,11 @@ class Agent:
             return
         reason = refuse_destination(address)
         if reason is None:
-            self._gatherer.add_server(url, address)
+            self._sources.add_server(url, address)
         else:
             self._dropped["stun-server-refused"] += 1
             _logger.debug("refused the address %s of %s: %s", address, url, reason)
-            self._gatherer.refuse_server(
+            self._sources.refuse_server(
                 url, f"STUN server at {address.host}:{address.port} is refused: {reason}"
             )
         self._advance(now)
@@ -251,13 +251,13 @@ class Agent:
     def stun_server_failed(self, url: str, error_code: int, error_text: str, now: float) -> None:
         """Hear that a server cannot be asked, for example because its name does not resolve (701)."""
         if not self.closed:
-            self._gatherer.fail_server(url, error_code, error_text)
+            self._sources.fail_server(url, error_code, error_text)
             self._advance(now)
 
     def local_addresses_complete(self, now: float) -> None:
         """Hear that all addresses and servers were added: gathering ends with the last query."""
         if not self.closed:
-            self._gatherer.finish_addresses()
+            self._sources.finish_addresses()
             self._connectivity.refuse_loopback()
             self._advance(now)
 
@@ -266,7 +266,7 @@ class Agent:
 
         To be told before a ``restart`` for which the host's addresses are looked up anew.
         """
-        self._gatherer.expect_addresses()
+        self._sources.expect_addresses()
 
     def set_remote_parameters(self, parameters: IceParameters, now: float) -> None:
         """Learn the peer's credentials. Other ones than before mean that the peer restarts.
@@ -340,7 +340,7 @@ class Agent:
         candidates are told again, with the credentials that are valid again.
         """
         if not self.closed and self._connectivity.return_to_replaced_generation():
-            self._requester.cancel_queries()
+            self._transactions.cancel_queries()
             self._restart_gathering()
             self._advance(now)
 
@@ -361,7 +361,7 @@ class Agent:
     def handle_timer(self, now: float) -> None:
         """Act on what is due."""
         if not self.closed:
-            self._requester.client.handle_timer(now)
+            self._transactions.client.handle_timer(now)
             self._advance(now)
 
     def next_timer(self) -> float:
@@ -370,7 +370,7 @@ class Agent:
             return math.inf
         nomination = self._connectivity.nomination_due()
         return min(
-            self._requester.client.next_timer(),
+            self._transactions.client.next_timer(),
             self._next_transaction if self._has_transaction else math.inf,
             math.inf if nomination is None else nomination,
             self._path.next_timer,
@@ -400,11 +400,11 @@ class Agent:
     def _end(self, error: Exception | None, now: float) -> None:
         if self.closed:
             return
-        self._requester.close(now)
+        self._transactions.close(now)
         self._outgoing.clear()
         self._path.current = None
         self._set_state(RTCIceTransportState.CLOSED)
-        self._events.append(Closed(error))
+        self._events.append(IceClosed(error))
 
     def _begin_generation(self) -> None:
         connectivity = self._connectivity
@@ -413,33 +413,33 @@ class Agent:
         self._path.lost = False
         generation, self._prepared = self._prepared or Generation(self._options, self._rng), None
         connectivity.begin_generation(generation, keep_previous=selected)
-        self._requester.cancel_queries()
+        self._transactions.cancel_queries()
         self._restart_gathering()
 
     def _restart_gathering(self) -> None:
         # What was gathered with credentials that are no longer ours, and not told yet, is not told any more.
         self._events = [event for event in self._events if not isinstance(event, GATHERING_EVENTS)]
-        self._gatherer.restart(self.local_parameters.username_fragment)
+        self._sources.restart(self.local_parameters.username_fragment)
 
     def _receive_message(self, message: Message, datagram: Datagram, now: float) -> None:
         if message.message_class is MessageClass.REQUEST and message.method == Method.BINDING:
             self._receive_request(message, datagram, now)
         elif message.message_class in (MessageClass.SUCCESS_RESPONSE, MessageClass.ERROR_RESPONSE):
-            self._requester.client.receive_response(message, datagram.local, datagram.remote, now)
+            self._transactions.client.receive_response(message, datagram.local, datagram.remote, now)
         elif message.message_class is MessageClass.REQUEST:
             self._dropped["unknown-method"] += 1
         # An indication only keeps NAT bindings alive (RFC 8445 section 11).
 
     def _receive_request(self, message: Message, datagram: Datagram, now: float) -> None:
         local, remote = datagram.local, datagram.remote
-        if self._gatherer.find_base(local) is None:
+        if self._sources.find_base(local) is None:
             self._dropped["unknown-address"] += 1
             return
         if not self.accepts(local, remote) and refuse_source(local, remote) is not None:
             self._dropped["source-refused"] += 1
             return
-        check = examine_request(message, self._connectivity.generations)
-        if isinstance(check, Refusal):
+        check = authenticate_request(message, self._connectivity.generations)
+        if isinstance(check, ErrorResponse):
             self._dropped[f"refused-{check.error.code}"] += 1
             response = check.response
             if len(response) > len(datagram.data) and not check.is_authentic:
@@ -450,22 +450,22 @@ class Agent:
             self._dropped["source-refused"] += 1
             return
         else:
-            response = self._connectivity.answer(check, local, remote, now)
-            self._path.hear(local, remote, now)
+            response = self._connectivity.respond_to_check(check, local, remote, now)
+            self._path.record_peer_check(local, remote, now)
         self._outgoing.append(Datagram(response, local, remote))
 
     def _advance(self, now: float) -> None:
         """Draw every consequence of what has just happened."""
-        for purpose, event in self._requester.take_results():
+        for purpose, event in self._transactions.pop_results():
             match purpose:
                 case ConnectivityCheck():
-                    if self._connectivity.end_check(purpose, event, now):
+                    if self._connectivity.handle_check_result(purpose, event, now):
                         self._path.renew(purpose.pair, now)
                 case ConsentCheck():
-                    self._path.end_consent_check(purpose, event, now)
+                    self._path.handle_consent_result(purpose, event, now)
                 case Query():
-                    self._end_query(purpose, event)
-        self._gatherer.settle()
+                    self._handle_query_result(purpose, event)
+        self._sources.update_state()
         if self._path.update_consent(now):
             # What was sent meanwhile is lost, which the layers above must learn even if another pair replaces it here.
             self._set_state(RTCIceTransportState.DISCONNECTED)
@@ -473,17 +473,17 @@ class Agent:
         self._connectivity.nominate_if_due(now)
         self._start_transaction(now)
         if now >= self._failure_due:
-            self._connectivity.give_up()
+            self._connectivity.stop_checking()
         self._path.schedule_backups()
-        self._outgoing += self._requester.datagrams_to_send(now)
-        self._events += self._gatherer.events()
+        self._outgoing += self._transactions.datagrams_to_send(now)
+        self._events += self._sources.events()
         self._events += self._connectivity.events()
         self._events += self._path.events()
         self._set_state(self._find_state())
 
     @property
     def _has_transaction(self) -> bool:
-        return self._gatherer.has_query or self._connectivity.has_next_check
+        return self._sources.has_query or self._connectivity.has_next_check
 
     def _start_transaction(self, now: float) -> None:
         """Start one transaction if Ta has passed since the last; checks and queries take turns."""
@@ -491,19 +491,19 @@ class Agent:
             return
         self._next_transaction = now + self._options.pacing_interval
         check = self._connectivity.has_next_check
-        if check and not (self._query_is_next and self._gatherer.has_query):
+        if check and not (self._query_is_next and self._sources.has_query):
             self._query_is_next = True
             self._connectivity.send_next_check(now)
             return
         self._query_is_next = False
-        count = self._gatherer.query_count
-        query = self._gatherer.take_query()
+        count = self._sources.query_count
+        query = self._sources.pop_query()
         if query is not None:
-            self._requester.send_query(query, count, now)
+            self._transactions.send_query(query, count, now)
 
-    def _end_query(self, query: Query, event: ResponseReceived | TransactionFailed) -> None:
+    def _handle_query_result(self, query: Query, event: ResponseReceived | TransactionFailed) -> None:
         if isinstance(event, TransactionFailed):
-            self._gatherer.fail_query(query, SERVER_NOT_REACHABLE, "no answer")
+            self._sources.fail_query(query, SERVER_NOT_REACHABLE, "no answer")
             return
         try:
             error, mapped = event.response.error_code, event.response.mapped_address
@@ -511,15 +511,13 @@ class Agent:
             error = mapped = None
         if mapped is not None and error is None:
             if self._refuse_mapped(query, mapped):
-                self._gatherer.fail_query(
-                    query, SERVER_NOT_REACHABLE, "it reports an address that is refused"
-                )
+                self._sources.fail_query(query, SERVER_NOT_REACHABLE, "it reports an address that is refused")
                 return
-            self._gatherer.complete_query(query, mapped)
+            self._sources.complete_query(query, mapped)
         elif error is not None:
-            self._gatherer.fail_query(query, error.code, error.reason)
+            self._sources.fail_query(query, error.code, error.reason)
         else:
-            self._gatherer.fail_query(query, SERVER_NOT_REACHABLE, "malformed answer")
+            self._sources.fail_query(query, SERVER_NOT_REACHABLE, "malformed answer")
 
     def _refuse_mapped(self, query: Query, mapped: Address) -> bool:
         """Return whether a server reports an address that no peer should be told to send to."""
@@ -552,7 +550,7 @@ class Agent:
             complete = (
                 selection.pair.nominated
                 and selection.generation is connectivity.generation
-                and self._gatherer.complete
+                and self._sources.complete
                 and connectivity.generation.remote_candidates.complete
             )
             return RTCIceTransportState.COMPLETED if complete else RTCIceTransportState.CONNECTED

@@ -11,11 +11,11 @@ import math
 
 import attrs
 
-from .checks import Requester
 from .connectivity import Connectivity
 from .consent import Consent
 from .options import IceOptions
 from .state import CheckedPair, CheckState
+from .transactions import TransactionManager
 
 
 @attrs.define
@@ -29,10 +29,12 @@ class _Answers:
 class BackupPairs:
     """Finds, checks and proposes the pairs that may replace the selected one."""
 
-    def __init__(self, options: IceOptions, *, connectivity: Connectivity, requester: Requester) -> None:
+    def __init__(
+        self, options: IceOptions, *, connectivity: Connectivity, transactions: TransactionManager
+    ) -> None:
         self._options = options
         self._connectivity = connectivity
-        self._requester = requester
+        self._transactions = transactions
         self._answers: dict[CheckedPair, _Answers] = {}
         self._next_search = math.inf
 
@@ -55,7 +57,7 @@ class BackupPairs:
         backups = self._find_backups(selected)
         for pair in backups:
             if now >= self._check_due(pair, consent):
-                self._requester.send_consent_check(
+                self._transactions.send_consent_check(
                     self._connectivity.generation, pair, nominates=False, now=now
                 )
         self._search(selected, backups, now)

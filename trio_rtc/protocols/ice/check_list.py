@@ -122,14 +122,14 @@ class CheckList:
 
     @property
     def has_next_check(self) -> bool:
-        """Whether ``take_next_check`` would return a pair."""
+        """Whether ``pop_next_check`` would return a pair."""
         if self._triggered:
             return True
         return not self.concluded and any(
             pair.state is CheckState.WAITING or pair.state is CheckState.FROZEN for pair in self
         )
 
-    def take_next_check(self) -> CheckedPair | None:
+    def pop_next_check(self) -> CheckedPair | None:
         """Return the pair to check next: triggered checks first, then by priority (RFC 8445 section 6.1.4.2)."""
         if self._triggered:
             return self._triggered.pop(0)

@@ -12,18 +12,18 @@ from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.stun import MessageClass, ResponseReceived, TransactionFailed
 
 from .candidate import Candidate, compute_foundation, compute_priority, normalize_host
+from .candidate_sources import CandidateSources
 from .check_list import can_be_paired
-from .checks import ConnectivityCheck, Requester
 from .destinations import is_loopback, refuse_destination
 from .events import NameResolutionRequested, RoleChanged
-from .gathering import Gatherer
 from .generation import Generation
 from .nomination import choose_nominee
 from .options import IceOptions
 from .remote_candidates import EarlyCheck
 from .responder import ROLE_CONFLICT, PeerCheck
-from .role import ConflictOutcome, RoleArbiter
+from .role import ConflictOutcome, RoleConflictResolver
 from .state import CheckedPair, CheckState, IceParameters, IceRole, LocalCandidate, RemoteCandidate
+from .transactions import ConnectivityCheck, TransactionManager
 
 _logger = logging.getLogger("trio_rtc.ice")
 _MAX_ACCEPTED_PATHS = 256
@@ -47,16 +47,16 @@ class Connectivity:
         self,
         options: IceOptions,
         *,
-        roles: RoleArbiter,
-        gatherer: Gatherer,
-        requester: Requester,
+        roles: RoleConflictResolver,
+        sources: CandidateSources,
+        transactions: TransactionManager,
         generation: Generation,
         remote_candidate_filter: Callable[[str, int], bool] | None = None,
     ) -> None:
         self._options = options
         self._roles = roles
-        self._gatherer = gatherer
-        self._requester = requester
+        self._sources = sources
+        self._transactions = transactions
         self._remote_candidate_filter = remote_candidate_filter
         self._unassigned: deque[Candidate] = deque(maxlen=options.max_remote_candidates)
         self._accepted: dict[tuple[Address, Address], None] = {}
@@ -99,7 +99,7 @@ class Connectivity:
 
     def begin_generation(self, generation: Generation, *, keep_previous: bool) -> None:
         """Replace the generation; the one whose pair is selected stays for as long as it carries data."""
-        self._requester.cancel_checks()
+        self._transactions.cancel_checks()
         if keep_previous:
             self.previous = self.generation
         # Of several restarts in a row, the generation to return to is the one that the peer knows.
@@ -140,9 +140,9 @@ class Connectivity:
             self.add_remote_candidate(candidate, now)
         if generation.remote_candidates.complete:
             generation.checking_since = now
-        for early in generation.take_early_checks():
+        for early in generation.pop_early_checks():
             if early.username_fragment == parameters.username_fragment:
-                self._check_back(early, now)
+                self._trigger_check(early, now)
 
     # Candidates
 
@@ -153,7 +153,7 @@ class Connectivity:
 
     def remove_local(self, base: Address) -> None:
         """Forget the pairs of a local address that is gone; checking goes on if the nominated one was there."""
-        self._requester.cancel_from(base)
+        self._transactions.cancel_from(base)
         for path in [path for path in self._accepted if path[0] == base]:
             del self._accepted[path]
         for generation in self.generations:
@@ -176,9 +176,9 @@ class Connectivity:
         if candidate.component != 1 or not table.has_room():
             self.dropped["candidate"] += 1
         elif candidate.protocol is not RTCIceProtocol.UDP:
-            table.keep_unpaired(candidate)
+            table.add_unpaired(candidate)
         elif candidate.is_name:
-            if table.await_name(candidate):
+            if table.add_unresolved(candidate):
                 self._events.append(NameResolutionRequested(candidate.address))
         else:
             try:
@@ -201,13 +201,13 @@ class Connectivity:
         """Refuse loopback candidates that came before it was known that we have no loopback address."""
         table = self.generation.remote_candidates
         for remote in table.paired:
-            if self._gatherer.lacks_loopback and is_loopback(remote.address.host):
+            if self._sources.lacks_loopback and is_loopback(remote.address.host):
                 table.remove(remote)
                 self._count_refused(remote, _NO_LOOPBACK)
 
     def _refuse(self, remote: Address) -> str | None:
         reason = refuse_destination(remote)
-        if reason is None and self._gatherer.lacks_loopback and is_loopback(remote.host):
+        if reason is None and self._sources.lacks_loopback and is_loopback(remote.host):
             reason = _NO_LOOPBACK
         if reason is None and not self.permits(remote):
             reason = "remote_candidate_filter refuses it"
@@ -224,7 +224,7 @@ class Connectivity:
             return
         if self.generation.remote_candidates.add(remote):
             self.generation.check_list.replace_remote(remote, self._roles.role)
-        for local in self._gatherer.candidates:
+        for local in self._sources.candidates:
             self._add_pair(local, remote, now)
 
     def _add_pair(
@@ -236,10 +236,10 @@ class Connectivity:
             local, remote, self._roles.role, checked_by_peer=checked_by_peer
         )
         if pair is not None:
-            self._revive(now)
+            self._resume_checking(now)
         return pair
 
-    def _revive(self, now: float) -> None:
+    def _resume_checking(self, now: float) -> None:
         """There is something to check: the time until failure begins, anew if it had run out."""
         if self.failed or self.generation.checking_since is None:
             self.generation.checking_since = now
@@ -247,7 +247,7 @@ class Connectivity:
 
     # The peer's checks
 
-    def answer(self, check: PeerCheck, base: Address, remote: Address, now: float) -> bytes:
+    def respond_to_check(self, check: PeerCheck, base: Address, remote: Address, now: float) -> bytes:
         """Return the response to an authentic check, and do what it asks for.
 
         Raises:
@@ -265,9 +265,9 @@ class Connectivity:
         early = EarlyCheck(base, remote, check.remote_username_fragment, check.priority, check.use_candidate)
         if check.generation is self.generation:
             if self.generation.remote is None:
-                self.generation.remember_check(early)
+                self.generation.store_early_check(early)
             elif self.generation.remote.username_fragment == early.username_fragment:
-                self._check_back(early, now)
+                self._trigger_check(early, now)
         self._count_check(check.generation, base, remote)
         return check.accept(remote)
 
@@ -296,7 +296,7 @@ class Connectivity:
         pairs = (generation.check_list.find(*path) for generation in self.generations)
         return any(pair is not None and pair.state is CheckState.SUCCEEDED for pair in pairs)
 
-    def _check_back(self, check: EarlyCheck, now: float) -> None:
+    def _trigger_check(self, check: EarlyCheck, now: float) -> None:
         """Do a triggered check (RFC 8445 sections 7.3.1.3 to 7.3.1.5)."""
         pair = self._find_or_learn_pair(check, now)
         if pair is None or pair.consent_expired:
@@ -305,7 +305,7 @@ class Connectivity:
         if pair.replaced:
             # It fell silent in our direction. A nomination counts again once our own check has been answered.
             if now >= pair.checked_at + self._options.consent_retry_interval:
-                self._requester.send_consent_check(self.generation, pair, nominates=False, now=now)
+                self._transactions.send_consent_check(self.generation, pair, nominates=False, now=now)
             return
         if pair.state is CheckState.SUCCEEDED and not (nominated and self._is_stale(pair, now)):
             if nominated:
@@ -313,12 +313,12 @@ class Connectivity:
             return
         pair.nominate_on_success = pair.nominate_on_success or nominated
         if pair.state is CheckState.IN_PROGRESS:
-            if not self._requester.has_room_for_check(pair):
+            if not self._transactions.has_room_for_check(pair):
                 # A round trip that is longer than the pause between the peer's checks: a response may be on its way to
                 # each of ours, and the newest one is retransmitted.
                 return
-            self._requester.stop_retransmitting(pair, now)
-        self._revive(now)
+            self._transactions.stop_retransmitting(pair, now)
+        self._resume_checking(now)
         self.generation.check_list.trigger(pair)
 
     def _is_stale(self, pair: CheckedPair, now: float) -> bool:
@@ -336,7 +336,7 @@ class Connectivity:
         pair = generation.check_list.find(check.base, check.remote)
         if pair is not None:
             return pair
-        local = self._gatherer.find_base(check.base)
+        local = self._sources.find_base(check.base)
         remote = generation.remote_candidates.find(check.remote)
         if remote is None:
             remote = generation.remote_candidates.add_peer_reflexive(check.remote, check.priority)
@@ -367,7 +367,7 @@ class Connectivity:
         self.generation.nominating = None
         self.generation.check_list.concluded = True
         for other in self.generation.check_list.unfinished:
-            self._requester.stop_retransmitting(other, now)
+            self._transactions.stop_retransmitting(other, now)
 
     # Our checks
 
@@ -378,10 +378,10 @@ class Connectivity:
 
     def send_next_check(self, now: float) -> None:
         """Send the check whose turn it is."""
-        pair = self.generation.check_list.take_next_check()
+        pair = self.generation.check_list.pop_next_check()
         if pair is not None:
             pair.state = CheckState.IN_PROGRESS
-            self._requester.send_check(self.generation, pair, nominates=False, now=now)
+            self._transactions.send_check(self.generation, pair, nominates=False, now=now)
 
     def nomination_due(self) -> float | None:
         """Return when a pair is to be nominated, as things stand; None if none is."""
@@ -402,7 +402,7 @@ class Connectivity:
         if choice is not None and now >= choice[1]:
             pair = choice[0]
             self.generation.nominating = pair
-            self._requester.send_check(self.generation, pair, nominates=True, now=now)
+            self._transactions.send_check(self.generation, pair, nominates=True, now=now)
 
     @property
     def is_controlling(self) -> bool:
@@ -417,29 +417,29 @@ class Connectivity:
         """
         if self.generation.nominating is not pair:
             self.generation.nominating = pair
-            self._requester.send_check(self.generation, pair, nominates=True, now=now)
+            self._transactions.send_check(self.generation, pair, nominates=True, now=now)
 
     def is_nominee(self, generation: Generation, pair: CheckedPair) -> bool:
         """Return whether a pair is the one that we as the controlling agent have nominated."""
         return generation is self.generation and pair.nominated and self._roles.role is IceRole.CONTROLLING
 
-    def end_check(
+    def handle_check_result(
         self, check: ConnectivityCheck, event: ResponseReceived | TransactionFailed, now: float
     ) -> bool:
         """Take the end of a check; return whether it was answered as it should be."""
         pair = check.pair
         if isinstance(event, TransactionFailed):
-            self._fail(check, event.transaction_id)
+            self._fail_check(check, event.transaction_id)
             return False
         if event.response.message_class is MessageClass.ERROR_RESPONSE:
-            self._end_refused(check, event)
+            self._handle_error_response(check, event)
             return False
         try:
             mapped = event.response.mapped_address
         except ProtocolError:
             mapped = None
         if mapped is None:
-            self._fail(check, event.transaction_id)
+            self._fail_check(check, event.transaction_id)
             return False
         pair.statistics.count_response(event.round_trip_time)
         self._succeed(check, mapped, now)
@@ -452,7 +452,7 @@ class Connectivity:
         if pair.consent_expired:
             return
         self._accept_path(*pair.key)
-        known = self._gatherer.find_mapped(pair.local.base, mapped)
+        known = self._sources.find_mapped(pair.local.base, mapped)
         pair.valid_local = known.candidate if known else _make_peer_reflexive(pair.local, mapped)
         self.generation.check_list.succeed(pair)
         if check.nominates and check.role is self._roles.role:
@@ -460,7 +460,7 @@ class Connectivity:
         elif pair.nominate_on_success and self._roles.role is IceRole.CONTROLLED:
             self._follow_nomination(pair, now)
 
-    def _fail(self, check: ConnectivityCheck, transaction_id: bytes) -> None:
+    def _fail_check(self, check: ConnectivityCheck, transaction_id: bytes) -> None:
         pair = check.pair
         if transaction_id != pair.transaction_id:
             return
@@ -472,14 +472,14 @@ class Connectivity:
         elif pair.state is CheckState.IN_PROGRESS:
             pair.state = CheckState.FAILED
 
-    def _end_refused(self, check: ConnectivityCheck, event: ResponseReceived) -> None:
+    def _handle_error_response(self, check: ConnectivityCheck, event: ResponseReceived) -> None:
         try:
             error = event.response.error_code
         except ProtocolError:
             error = None
         if error is None or error.code != ROLE_CONFLICT.code:
             _logger.debug("check of %s was refused: %s", check.pair.remote.address, error)
-            self._fail(check, event.transaction_id)
+            self._fail_check(check, event.transaction_id)
             return
         if check.role is self._roles.role and not self._roles.peer_is_lite:
             self._roles.switch()
@@ -497,17 +497,17 @@ class Connectivity:
         """Whether no further pair can become valid, and no candidate can follow."""
         table = self.generation.remote_candidates
         return (
-            self._gatherer.complete
+            self._sources.complete
             and table.complete
             and not table.names
             and not self.generation.check_list.unfinished
         )
 
-    def give_up(self) -> None:
+    def stop_checking(self) -> None:
         """Check no further, until something new comes."""
         _logger.debug("no usable pair among %d", len(self.generation.check_list))
         self.failed = True
-        self._requester.cancel_checks()
+        self._transactions.cancel_checks()
         for pair in self.generation.check_list.unfinished:
             if pair.state is CheckState.IN_PROGRESS:
                 pair.state = CheckState.FAILED

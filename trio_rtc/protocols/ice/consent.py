@@ -36,7 +36,7 @@ class Consent:
     ) -> None:
         self._options = options
         self._rng = rng
-        self._heard = answered_at
+        self._last_received = answered_at
         self._next_check = math.inf
         self.unanswered_since = math.inf
         self.expires = math.inf
@@ -51,11 +51,11 @@ class Consent:
         self.expires = now + self._options.consent_timeout
         self.unanswered_since = math.inf
         self._next_check = now + self._options.consent_interval * self._rng.uniform(0.8, 1.2)
-        self._heard = now
+        self._last_received = now
 
-    def hear(self, now: float) -> None:
+    def record_peer_check(self, now: float) -> None:
         """Note an authentic check of the peer: a sign of life, though not of consent."""
-        self._heard = now
+        self._last_received = now
 
     def is_silent(self, now: float) -> bool:
         """Return whether an answer is overdue: a check was sent, and it is time for the next one."""
@@ -67,7 +67,9 @@ class Consent:
         if self.unanswered_since != math.inf:
             return self._next_check
         quiet_for = self._options.disconnected_timeout - self._options.disconnected_patience
-        return min(self._next_check, self._heard + max(quiet_for, self._options.consent_retry_interval))
+        return min(
+            self._next_check, self._last_received + max(quiet_for, self._options.consent_retry_interval)
+        )
 
     def check_sent(self, now: float) -> None:
         """Note that a check was sent."""

@@ -87,7 +87,7 @@ class NameResolutionRequested:
 
 
 @attrs.frozen
-class Closed:
+class IceClosed:
     """The agent has ended.
 
     Attributes:
@@ -106,5 +106,5 @@ IceEvent = (
     | SelectedPairChanged
     | RoleChanged
     | NameResolutionRequested
-    | Closed
+    | IceClosed
 )

@@ -38,7 +38,7 @@ class Generation:
         self._max_early_checks = options.max_early_checks
         self._early_checks: dict[tuple[Address, Address], EarlyCheck] = {}
 
-    def remember_check(self, check: EarlyCheck) -> None:
+    def store_early_check(self, check: EarlyCheck) -> None:
         """Keep a check until the peer's parameters are known; the oldest makes room for a new one."""
         key = (check.base, check.remote)
         known = self._early_checks.pop(key, None)
@@ -48,7 +48,7 @@ class Generation:
         if len(self._early_checks) > self._max_early_checks:
             del self._early_checks[next(iter(self._early_checks))]
 
-    def take_early_checks(self) -> list[EarlyCheck]:
+    def pop_early_checks(self) -> list[EarlyCheck]:
         """Take the remembered checks, in the order in which they came."""
         checks = list(self._early_checks.values())
         self._early_checks.clear()

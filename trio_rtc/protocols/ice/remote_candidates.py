@@ -21,7 +21,7 @@ class RemoteCandidates:
         self._by_address: dict[Address, RemoteCandidate] = {}
         self._unpaired: list[Candidate] = []
         self._by_name: dict[str, list[Candidate]] = {}
-        self._told = 0
+        self._signaled_count = 0
         self._peer_reflexive = 0
         self.complete = False
 
@@ -31,12 +31,12 @@ class RemoteCandidates:
         return tuple(self._by_address.values())
 
     @property
-    def told(self) -> tuple[Candidate, ...]:
+    def signaled(self) -> tuple[Candidate, ...]:
         """All that the peer told and we keep, whether of use to us or not."""
         known = [remote.candidate for remote in self._by_address.values()]
         waiting = [candidate for candidates in self._by_name.values() for candidate in candidates]
-        told = (*known, *waiting, *self._unpaired)
-        return tuple(dict.fromkeys(item for item in told if item.type is not RTCIceCandidateType.PRFLX))
+        signaled = (*known, *waiting, *self._unpaired)
+        return tuple(dict.fromkeys(item for item in signaled if item.type is not RTCIceCandidateType.PRFLX))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,20 +49,20 @@ class RemoteCandidates:
 
     def has_room(self) -> bool:
         """Whether another candidate that the peer tells is kept."""
-        return self._told < self._max_candidates
+        return self._signaled_count < self._max_candidates
 
-    def keep_unpaired(self, candidate: Candidate) -> None:
+    def add_unpaired(self, candidate: Candidate) -> None:
         """Keep a candidate that cannot be used (TCP), so that it shows in statistics."""
         if candidate not in self._unpaired:
-            self._told += 1
+            self._signaled_count += 1
             self._unpaired.append(candidate)
 
-    def await_name(self, candidate: Candidate) -> bool:
+    def add_unresolved(self, candidate: Candidate) -> bool:
         """Keep a candidate until its name is resolved; return whether the name is a new one."""
         is_new = candidate.address not in self._by_name
         waiting = self._by_name.setdefault(candidate.address, [])
         if candidate not in waiting:
-            self._told += 1
+            self._signaled_count += 1
             waiting.append(candidate)
         return is_new
 
@@ -84,7 +84,7 @@ class RemoteCandidates:
         if known is not None and known.candidate.type is not RTCIceCandidateType.PRFLX:
             return False
         if not remote.candidate.is_name:
-            self._told += 1
+            self._signaled_count += 1
         self._by_address[remote.address] = remote
         return known is not None
 
@@ -92,7 +92,7 @@ class RemoteCandidates:
         """Forget a candidate that is refused."""
         del self._by_address[remote.address]
         if not remote.candidate.is_name and remote.candidate.type is not RTCIceCandidateType.PRFLX:
-            self._told -= 1
+            self._signaled_count -= 1
 
     def add_peer_reflexive(self, address: Address, priority: int) -> RemoteCandidate | None:
         """Make a candidate of the source of a check (RFC 8445 section 7.3.1.3); None when there are too many."""

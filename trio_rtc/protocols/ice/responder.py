@@ -17,7 +17,7 @@ ROLE_CONFLICT = ErrorCode(487, "Role Conflict")
 
 
 @attrs.frozen
-class Refusal:
+class ErrorResponse:
     """An answer to a request that is not a valid check.
 
     Attributes:
@@ -62,7 +62,7 @@ class PeerCheck:
         return error_response(self.request, error).encode(key=self._key)
 
 
-def examine_request(request: Message, generations: Sequence[Generation]) -> PeerCheck | Refusal:
+def authenticate_request(request: Message, generations: Sequence[Generation]) -> PeerCheck | ErrorResponse:
     """Find out whose check a request is; nothing but USERNAME is read before it is authentic."""
     try:
         username = request.username
@@ -89,5 +89,5 @@ def examine_request(request: Message, generations: Sequence[Generation]) -> Peer
 
 def _refuse(
     request: Message, error: ErrorCode, key: bytes | None = None, unknown: tuple[int, ...] = ()
-) -> Refusal:
-    return Refusal(error, error_response(request, error, unknown).encode(key=key), key is not None)
+) -> ErrorResponse:
+    return ErrorResponse(error, error_response(request, error, unknown).encode(key=key), key is not None)

@@ -18,7 +18,7 @@ class ConflictOutcome(Enum):
     PEER_MUST_SWITCH = auto()
 
 
-class RoleArbiter:
+class RoleConflictResolver:
     """Our role and tie-breaker.
 
     Attributes:

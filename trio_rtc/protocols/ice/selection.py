@@ -10,13 +10,13 @@ from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.stun import MessageClass, ResponseReceived, TransactionFailed
 
 from .backup import BackupPairs
-from .checks import ConsentCheck, Requester
 from .connectivity import Connectivity
 from .consent import Consent
 from .events import SelectedPairChanged
 from .generation import Generation
 from .options import IceOptions
 from .state import CheckedPair, CheckState
+from .transactions import ConsentCheck, TransactionManager
 
 _logger = logging.getLogger("trio_rtc.ice")
 
@@ -37,7 +37,7 @@ class Selection:
 
 
 @attrs.frozen(eq=False)
-class Detour:
+class Failover:
     """A pair that a controlled agent sends on in place of the nominated one.
 
     Attributes:
@@ -60,15 +60,20 @@ class SelectedPath:
     """
 
     def __init__(
-        self, options: IceOptions, *, rng: random.Random, connectivity: Connectivity, requester: Requester
+        self,
+        options: IceOptions,
+        *,
+        rng: random.Random,
+        connectivity: Connectivity,
+        transactions: TransactionManager,
     ) -> None:
         self._options = options
         self._rng = rng
         self._connectivity = connectivity
-        self._requester = requester
-        self._backups = BackupPairs(options, connectivity=connectivity, requester=requester)
+        self._transactions = transactions
+        self._backups = BackupPairs(options, connectivity=connectivity, transactions=transactions)
         self._backups_due = math.inf
-        self._detour: Detour | None = None
+        self._failover: Failover | None = None
         self._events: list[SelectedPairChanged] = []
         self.current: Selection | None = None
         self.lost = False
@@ -106,13 +111,13 @@ class SelectedPath:
         if self.current is not None and now >= self.current.consent.expires:
             self._expire(self.current, now)
         self._replace_unanswered(now)
-        wanted = self._find_wanted(now)
-        if wanted is not None and (self.current is None or self.current.pair is not wanted):
+        chosen = self._choose_pair(now)
+        if chosen is not None and (self.current is None or self.current.pair is not chosen):
             disconnected = self.current is not None and self.current.consent.missed
             silent = self.current is not None and self.current.consent.is_silent(now)
             if self.current is not None:
                 self.current.pair.replaced = silent
-            self._select(wanted, now, disconnected=disconnected, after_silence=silent)
+            self._select(chosen, now, disconnected=disconnected, after_silence=silent)
         if self.current is not None and now >= self.current.consent.check_due:
             self._send_consent_check(self.current, now)
         if self.current is not None and self._is_of_this_generation(self.current):
@@ -135,31 +140,31 @@ class SelectedPath:
         if self._connectivity.is_controlling:
             self._connectivity.renominate(replacement, now)
         else:
-            self._detour = Detour(replacement, self._connectivity.generation.check_list.nominated, now)
+            self._failover = Failover(replacement, self._connectivity.generation.check_list.nominated, now)
 
-    def _find_detour(self) -> CheckedPair | None:
+    def _find_failover(self) -> CheckedPair | None:
         """Return the pair to use in place of the nominated one, until that is nominated and answered again."""
-        detour = self._detour
-        if detour is None:
+        failover = self._failover
+        if failover is None:
             return None
         check_list = self._connectivity.generation.check_list
-        nominated = detour.nominated
+        nominated = failover.nominated
         if (
             self._connectivity.is_controlling
             or check_list.nominated not in (None, nominated)
-            or check_list.find(*detour.pair.key) is not detour.pair
-            or detour.pair.state is not CheckState.SUCCEEDED
-            or (nominated is not None and min(nominated.nominated_at, nominated.answered_at) > detour.since)
+            or check_list.find(*failover.pair.key) is not failover.pair
+            or failover.pair.state is not CheckState.SUCCEEDED
+            or (nominated is not None and min(nominated.nominated_at, nominated.answered_at) > failover.since)
         ):
-            self._detour = None
+            self._failover = None
             return None
-        return detour.pair
+        return failover.pair
 
-    def _find_wanted(self, now: float) -> CheckedPair | None:
+    def _choose_pair(self, now: float) -> CheckedPair | None:
         """Return the nominated pair, or before there is one the best valid pair that there is consent for."""
-        detour = self._find_detour()
-        if detour is not None:
-            return detour
+        failover = self._find_failover()
+        if failover is not None:
+            return failover
         check_list = self._connectivity.generation.check_list
         if check_list.nominated is None and self._may_select_before_nomination:
             self._connectivity.check_stale_pairs(now)
@@ -175,29 +180,29 @@ class SelectedPath:
         )
 
     def _select(
-        self, wanted: CheckedPair, now: float, *, disconnected: bool, after_silence: bool = False
+        self, chosen: CheckedPair, now: float, *, disconnected: bool, after_silence: bool = False
     ) -> None:
         """Select a pair with the consent that it has left (RFC 7675 section 5.1: 30 s from its last response).
 
         After a disconnected pair, only a response that has come within ``disconnected_patience`` shows that the peer
         is reachable again: the pair may have been valid for long before the peer fell silent.
         """
-        recent = now - wanted.answered_at < self._options.disconnected_patience
+        recent = now - chosen.answered_at < self._options.disconnected_patience
         consent = Consent(
             self._options,
             self._rng,
-            answered_at=wanted.answered_at,
+            answered_at=chosen.answered_at,
             disconnected=disconnected and not recent,
         )
-        self.current = Selection(wanted, self._connectivity.generation, consent)
-        _logger.debug("selected %s to %s", wanted.local.base, wanted.remote.address)
-        self._events.append(SelectedPairChanged(wanted.pair, after_silence))
+        self.current = Selection(chosen, self._connectivity.generation, consent)
+        _logger.debug("selected %s to %s", chosen.local.base, chosen.remote.address)
+        self._events.append(SelectedPairChanged(chosen.pair, after_silence))
 
     def _expire(self, current: Selection, now: float) -> None:
         self._connectivity.expire_consent(current.generation, current.pair, now)
         self._deselect(now)
         if self.current is None and current.generation is self._connectivity.generation:
-            self._connectivity.give_up()
+            self._connectivity.stop_checking()
 
     def remove_base(self, base: Address, now: float) -> None:
         """Deselect the pair of a local address that is gone."""
@@ -207,7 +212,7 @@ class SelectedPath:
     def _send_consent_check(self, current: Selection, now: float) -> None:
         # A controlling agent nominates again and again, so that both stay on one pair whatever happens. It ceases while
         # the pair is silent: the peer is to follow the nomination of another one (``renomination_wait``).
-        self._requester.send_consent_check(
+        self._transactions.send_consent_check(
             current.generation,
             current.pair,
             nominates=current.consent.unanswered_since == math.inf
@@ -216,7 +221,7 @@ class SelectedPath:
         )
         current.consent.check_sent(now)
 
-    def end_consent_check(
+    def handle_consent_result(
         self, check: ConsentCheck, event: ResponseReceived | TransactionFailed, now: float
     ) -> None:
         """Renew consent if its check has succeeded."""
@@ -237,19 +242,19 @@ class SelectedPath:
         elif self._is_of_this_generation(self.current):
             self._backups.record_answer(pair, self.current.consent, now)
 
-    def hear(self, base: Address, remote: Address, now: float) -> None:
+    def record_peer_check(self, base: Address, remote: Address, now: float) -> None:
         """Note an authentic check of the peer."""
         if self.current is not None and self.current.pair.key == (base, remote):
-            self.current.consent.hear(now)
+            self.current.consent.record_peer_check(now)
 
     def _deselect(self, now: float) -> None:
         """Replace the selected pair by another one, which inherits its state, or by none."""
         assert self.current is not None
         disconnected = self.current.consent.missed
         self.current = None
-        wanted = self._find_wanted(now)
-        if wanted is not None:
-            self._select(wanted, now, disconnected=disconnected)
+        chosen = self._choose_pair(now)
+        if chosen is not None:
+            self._select(chosen, now, disconnected=disconnected)
             return
         self.lost = True
         self._connectivity.generation.checking_since = now

@@ -1,6 +1,6 @@
 """Multicast DNS (RFC 6762) for ICE: asking for the ``.local`` names of candidates, and answering for our own."""
 
-from .events import Closed, MdnsEvent, NameResolved, ResolutionFailed
+from .events import MdnsClosed, MdnsEvent, NameResolved, ResolutionFailed
 from .message import AddressRecord, Message, Question, RecordType, name_from_text
 from .options import ResolverOptions, ResponderOptions
 from .resolver import Resolver
@@ -15,7 +15,7 @@ __all__ = [
     "GROUP_IPV6",
     "PORT",
     "AddressRecord",
-    "Closed",
+    "MdnsClosed",
     "MdnsEvent",
     "Message",
     "NameResolved",

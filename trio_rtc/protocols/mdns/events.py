@@ -24,7 +24,7 @@ class ResolutionFailed:
 
 
 @attrs.frozen
-class Closed:
+class MdnsClosed:
     """The resolver has ended.
 
     Attributes:
@@ -34,4 +34,4 @@ class Closed:
     error: Exception | None = None
 
 
-MdnsEvent = NameResolved | ResolutionFailed | Closed
+MdnsEvent = NameResolved | ResolutionFailed | MdnsClosed

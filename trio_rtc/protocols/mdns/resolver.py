@@ -25,7 +25,7 @@ from types import MappingProxyType
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.timer import Timer
 
-from .events import Closed, MdnsEvent, NameResolved, ResolutionFailed
+from .events import MdnsClosed, MdnsEvent, NameResolved, ResolutionFailed
 from .message import Message, Name, Question, RecordType, name_from_text
 from .options import ResolverOptions
 from .state import Lookup
@@ -73,7 +73,7 @@ class Resolver:
         if self._closed:
             return
         try:
-            key = self._permitted(name)
+            key = self._parse_permitted(name)
         except ProtocolError as error:
             _logger.debug("not resolving: %s", error)
             self._events.append(ResolutionFailed(name))
@@ -84,7 +84,7 @@ class Resolver:
             self._events.append(ResolutionFailed(name))
             return
         lookup = self._lookups[key] = Lookup(name, Timer(self._options.first_interval))
-        self._ask(key, lookup, now)
+        self._send_queries(key, lookup, now)
 
     def receive(self, batch: Sequence[bytes], now: float) -> None:
         """Take packets; what does not tell an address of an open name is ignored."""
@@ -97,7 +97,7 @@ class Resolver:
                 self._dropped["malformed"] += 1
                 continue
             if message.is_response:
-                self._take_answers(message)
+                self._process_answers(message)
 
     def handle_timer(self, now: float) -> None:
         """Ask again for what is due, give up what has been asked for often enough."""
@@ -105,7 +105,7 @@ class Resolver:
             if now < lookup.timer.deadline:
                 continue
             if lookup.queries < self._options.max_queries:
-                self._ask(key, lookup, now)
+                self._send_queries(key, lookup, now)
             else:
                 del self._lookups[key]
                 self._events.append(ResolutionFailed(lookup.text))
@@ -131,13 +131,13 @@ class Resolver:
         self._closed = True
         self._lookups.clear()
         self._outgoing.clear()
-        self._events.append(Closed())
+        self._events.append(MdnsClosed())
 
     def lower_closed(self, now: float) -> None:
         """Hear that nothing can be sent any more."""
         self.close(now)
 
-    def _permitted(self, name: str) -> Name:
+    def _parse_permitted(self, name: str) -> Name:
         key = name_from_text(name)
         if self._options.any_local_name:
             if len(key) < 2 or key[-1] != b"local":
@@ -146,7 +146,7 @@ class Resolver:
             raise ProtocolError(f"{name!r} is not a name that a browser makes up")
         return key
 
-    def _ask(self, key: Name, lookup: Lookup, now: float) -> None:
+    def _send_queries(self, key: Name, lookup: Lookup, now: float) -> None:
         unicast_response = self._options.unicast_response and lookup.queries == 0
         for record_type in (RecordType.A, RecordType.AAAA):
             question = Question(key, record_type, unicast_response)
@@ -155,7 +155,7 @@ class Resolver:
         lookup.timer.start(now, interval * self._rng.uniform(1.0, _RETRANSMISSION_SPREAD))
         lookup.queries += 1
 
-    def _take_answers(self, message: Message) -> None:
+    def _process_answers(self, message: Message) -> None:
         answers: dict[Name, list[str]] = {}
         for record in message.addresses:
             if record.name not in self._lookups or record.ttl == 0:

@@ -16,14 +16,14 @@ from types import MappingProxyType
 
 from trio_rtc.errors import ProtocolError
 
-from .events import Closed
+from .events import MdnsClosed
 from .message import AddressRecord, Message, Name, Question, RecordType, name_from_text
 from .options import ResponderOptions
 from .state import Publication
 
 
 class Responder:
-    """Answers for published names; a ``Core[bytes, Closed]`` on the multicast group.
+    """Answers for published names; a ``Core[bytes, MdnsClosed]`` on the multicast group.
 
     Args:
         options: Intervals and bounds.
@@ -33,7 +33,7 @@ class Responder:
         self._options = options
         self._publications: dict[Name, Publication] = {}
         self._outgoing: list[bytes] = []
-        self._events: list[Closed] = []
+        self._events: list[MdnsClosed] = []
         self._dropped: Counter[str] = Counter()
         self._closed = False
 
@@ -90,7 +90,7 @@ class Responder:
                 continue
             if not message.is_response:
                 for question in message.questions:
-                    self._take_question(question, now)
+                    self._process_question(question, now)
         self.handle_timer(now)
 
     def handle_timer(self, now: float) -> None:
@@ -110,7 +110,7 @@ class Responder:
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
-    def events(self) -> list[Closed]:
+    def events(self) -> list[MdnsClosed]:
         """Take what has happened."""
         events, self._events = self._events, []
         return events
@@ -134,9 +134,9 @@ class Responder:
     def _end(self) -> None:
         self._closed = True
         self._outgoing.clear()
-        self._events.append(Closed())
+        self._events.append(MdnsClosed())
 
-    def _take_question(self, question: Question, now: float) -> None:
+    def _process_question(self, question: Question, now: float) -> None:
         publication = self._publications.get(question.name)
         if publication is None or publication.due != math.inf:
             return

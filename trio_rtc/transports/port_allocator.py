@@ -60,7 +60,7 @@ class _Opened:
     preference: int
 
 
-class Gatherer:
+class PortAllocator:
     """Opens the sockets of one ICE transport and tells the agent of them and of the STUN servers.
 
     It may be run again, for the next ICE generation: then the host may have other addresses than before.

@@ -15,7 +15,7 @@ _TIMESPEC = struct.Struct("@ll")
 _LONGEST_WAIT = 1.0
 
 
-def note_arrivals(sock: socket.socket) -> "ArrivalTimes | None":
+def enable_arrival_times(sock: socket.socket) -> "ArrivalTimes | None":
     """Have the kernel note when a socket's datagrams come; ``None`` where it does not."""
     if sys.platform.startswith("linux") and _TIMESPEC.size == 16:
         # A closed socket refuses it, too.
@@ -25,7 +25,7 @@ def note_arrivals(sock: socket.socket) -> "ArrivalTimes | None":
     return None
 
 
-def seconds_of(timestamp: bytes) -> float:
+def parse_timestamp(timestamp: bytes) -> float:
     """Return the Unix time at which the kernel says that a datagram came, 0 if it cannot be read."""
     if len(timestamp) != _TIMESPEC.size:
         return 0.0
@@ -54,7 +54,7 @@ class ArrivalTimes:
         self._now = trio.current_time()
         self._offset = self._now - time.time()
 
-    def note(self, count: int, stamped: float) -> None:
+    def record(self, count: int, stamped: float) -> None:
         """Note so many datagrams that came together, at a Unix time; 0 where the kernel has not noted any."""
         now, times, arrived = self._now, self.times, stamped + self._offset
         arrived = max(arrived, self._latest) if now - _LONGEST_WAIT < arrived < now else now

@@ -9,8 +9,13 @@ import pytest
 import trio
 import trio.testing
 
-from trio_rtc.transports import arrivals as arrivals_module
-from trio_rtc.transports.arrivals import SO_TIMESTAMPNS, ArrivalTimes, note_arrivals, seconds_of
+from trio_rtc.transports import arrival_times as arrivals_module
+from trio_rtc.transports.arrival_times import (
+    SO_TIMESTAMPNS,
+    ArrivalTimes,
+    enable_arrival_times,
+    parse_timestamp,
+)
 
 UNIX_NOW = 1000.0
 
@@ -26,8 +31,8 @@ async def arrivals(autojump_clock: trio.testing.MockClock, monkeypatch: pytest.M
 
 
 async def test_each_has_its_time_and_those_that_came_together_the_same(arrivals: ArrivalTimes) -> None:
-    arrivals.note(1, UNIX_NOW - 0.5)
-    arrivals.note(2, UNIX_NOW - 0.25)
+    arrivals.record(1, UNIX_NOW - 0.5)
+    arrivals.record(2, UNIX_NOW - 0.25)
     assert arrivals.times == [49.5, 49.75, 49.75]
 
 
@@ -38,29 +43,29 @@ async def test_a_clock_that_has_just_begun(
     await trio.sleep(0.5)
     times = ArrivalTimes()
     times.begin_batch()
-    times.note(1, UNIX_NOW - 0.25)
+    times.record(1, UNIX_NOW - 0.25)
     assert times.times == [0.25]
 
 
 @pytest.mark.parametrize("stamped", [0.0, UNIX_NOW - 1.5, UNIX_NOW - 1, UNIX_NOW + 0.5])
 async def test_what_cannot_be_is_taken_for_now(arrivals: ArrivalTimes, stamped: float) -> None:
-    arrivals.note(1, stamped)
+    arrivals.record(1, stamped)
     assert arrivals.times == [50.0]
 
 
 async def test_none_came_after_the_one_behind_it(arrivals: ArrivalTimes) -> None:
-    arrivals.note(1, UNIX_NOW - 0.75)
-    arrivals.note(1, 0.0)
-    arrivals.note(1, UNIX_NOW - 0.5)
+    arrivals.record(1, UNIX_NOW - 0.75)
+    arrivals.record(1, 0.0)
+    arrivals.record(1, UNIX_NOW - 0.5)
     assert arrivals.times == [49.25, 49.5, 49.5]
 
 
 async def test_none_came_before_those_of_the_last_batch(arrivals: ArrivalTimes) -> None:
-    arrivals.note(1, UNIX_NOW - 0.25)
+    arrivals.record(1, UNIX_NOW - 0.25)
     for _ in range(2):
         arrivals.begin_batch()
         assert arrivals.times == []
-    arrivals.note(1, UNIX_NOW - 0.5)
+    arrivals.record(1, UNIX_NOW - 0.5)
     assert arrivals.times == [49.75]
 
 
@@ -72,9 +77,9 @@ def test_where_the_kernel_notes_no_arrivals_there_are_none(
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(arrivals_module, "_TIMESPEC", struct.Struct(time_format))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        assert note_arrivals(sock) is None
+        assert enable_arrival_times(sock) is None
         assert not sock.getsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS)
 
 
 def test_a_time_of_another_form_is_not_read() -> None:
-    assert seconds_of(b"\0" * 8) == 0.0
+    assert parse_timestamp(b"\0" * 8) == 0.0

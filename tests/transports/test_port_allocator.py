@@ -24,9 +24,9 @@ from trio_rtc.protocols.ice import (
 )
 from trio_rtc.protocols.stun import Message, success_response
 from trio_rtc.transports.base import Inbox
-from trio_rtc.transports.gathering import Gatherer, usable_addresses, with_preferences
 from trio_rtc.transports.ice import IceTransport
 from trio_rtc.transports.network import InterfaceAddress
+from trio_rtc.transports.port_allocator import PortAllocator, usable_addresses, with_preferences
 from trio_rtc.transports.server_url import IceServerUrl
 from trio_rtc.transports.settings import Settings
 
@@ -82,18 +82,18 @@ class Gathering:
         self.events: list[IceEvent] = []
         self.agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
         self.ice = IceTransport(self.agent, Inbox[list[Datagram]](), Inbox[list[bytes]](), self.events.append)
-        self._gatherer = Gatherer(self.ice, network, Settings(**settings))  # type: ignore[arg-type]
+        self._allocator = PortAllocator(self.ice, network, Settings(**settings))  # type: ignore[arg-type]
 
     async def start(self, nursery: trio.Nursery, *urls: str) -> None:
         await nursery.start(self.ice.run)
-        nursery.start_soon(self._gatherer.run, nursery, [IceServerUrl.parse(url) for url in urls])
+        nursery.start_soon(self._allocator.run, nursery, [IceServerUrl.parse(url) for url in urls])
         await trio.testing.wait_all_tasks_blocked()
 
     def close(self) -> None:
-        self._gatherer.close_sockets()
+        self._allocator.close_sockets()
 
     def drop_lost_addresses(self) -> None:
-        self._gatherer.drop_lost_addresses()
+        self._allocator.drop_lost_addresses()
 
     async def run(self, *urls: str, seconds: float = 20) -> None:
         """Gather for so long, then end."""
@@ -208,9 +208,9 @@ async def test_closed_sockets_are_forgotten() -> None:
     gathering = Gathering(ScriptedNetwork("10.0.0.1", "10.0.0.2"))
     async with trio.open_nursery() as nursery:
         await gathering.start(nursery)
-        assert len(gathering._gatherer._opened) == 2
+        assert len(gathering._allocator._opened) == 2
         gathering.close()
-        assert gathering._gatherer._opened == {}
+        assert gathering._allocator._opened == {}
         assert [opened.closed for opened in gathering.network.sockets] == [True, True]
         nursery.cancel_scope.cancel()
 

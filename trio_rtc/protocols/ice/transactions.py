@@ -19,10 +19,10 @@ from trio_rtc.protocols.stun import (
 )
 
 from .candidate import compute_priority
-from .gathering import Query
+from .candidate_sources import Query
 from .generation import Generation
 from .options import IceOptions
-from .role import RoleArbiter
+from .role import RoleConflictResolver
 from .state import CheckedPair, IceRole
 
 _TRANSACTION_ID_SIZE = 12
@@ -65,10 +65,10 @@ class ConsentCheck:
 Purpose = ConnectivityCheck | ConsentCheck | Query
 
 
-class Requester:
+class TransactionManager:
     """Sends our requests and remembers what each one was for."""
 
-    def __init__(self, options: IceOptions, roles: RoleArbiter, rng: random.Random) -> None:
+    def __init__(self, options: IceOptions, roles: RoleConflictResolver, rng: random.Random) -> None:
         self._options = options
         self._roles = roles
         self._rng = rng
@@ -130,7 +130,7 @@ class Requester:
             timeout=self._options.gathering_timeout,
         )
 
-    def take_results(self) -> list[tuple[Purpose, ResponseReceived | TransactionFailed]]:
+    def pop_results(self) -> list[tuple[Purpose, ResponseReceived | TransactionFailed]]:
         """Take the transactions that have ended."""
         results = []
         for event in self.client.events():

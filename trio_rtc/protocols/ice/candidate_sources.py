@@ -54,16 +54,16 @@ class _UrlProgress:
 
     Attributes:
         pending: Queries that are waiting or under way.
-        settled: It gave a candidate, or its failure was told.
+        resolved: It gave a candidate, or its failure was told.
         failure: Why it has failed if it gives no candidate.
     """
 
     pending: int = 0
-    settled: bool = False
+    resolved: bool = False
     failure: str = "STUN server is not reachable from any address"
 
 
-class Gatherer:
+class CandidateSources:
     """Keeps local candidates and the queries to STUN servers."""
 
     def __init__(self, options: IceOptions, username_fragment: str) -> None:
@@ -74,7 +74,7 @@ class Gatherer:
         self._servers: list[StunServer] = []
         self._queries: deque[Query] = deque()
         self._progress: dict[str, _UrlProgress] = {}
-        self._under_way: dict[Query, None] = {}  # a set that keeps its order
+        self._in_flight: dict[Query, None] = {}  # a set that keeps its order
         self._addresses_complete = False
         self._events: list[GatheringEvent] = []
         self.state = RTCIceGathererState.NEW
@@ -86,7 +86,7 @@ class Gatherer:
 
     @property
     def has_query(self) -> bool:
-        """Whether ``take_query`` would return one."""
+        """Whether ``pop_query`` would return one."""
         return bool(self._queries)
 
     @property
@@ -102,7 +102,7 @@ class Gatherer:
     @property
     def query_count(self) -> int:
         """How many queries are waiting or under way, for the RTO of RFC 8445 section 14.3."""
-        return len(self._queries) + len(self._under_way)
+        return len(self._queries) + len(self._in_flight)
 
     def events(self) -> list[GatheringEvent]:
         """Take what has happened."""
@@ -135,9 +135,9 @@ class Gatherer:
         """Forget a local address with its candidates and queries."""
         self._bases.pop(address, None)
         self._candidates = [local for local in self._candidates if local.base != address]
-        for query in [query for query in (*self._queries, *self._under_way) if query.base == address]:
-            if query in self._under_way:
-                del self._under_way[query]
+        for query in [query for query in (*self._queries, *self._in_flight) if query.base == address]:
+            if query in self._in_flight:
+                del self._in_flight[query]
             else:
                 self._queries.remove(query)
             self._progress[query.server.url].pending -= 1
@@ -156,8 +156,8 @@ class Gatherer:
     def fail_server(self, url: str, error_code: int, error_text: str) -> None:
         """Tell that a server could not even be asked."""
         progress = self._progress.setdefault(url, _UrlProgress())
-        if not progress.settled:
-            progress.settled = True
+        if not progress.resolved:
+            progress.resolved = True
             self._events.append(CandidateErrorOccurred(None, None, url, error_code, error_text))
 
     def refuse_server(self, url: str, reason: str) -> None:
@@ -179,7 +179,7 @@ class Gatherer:
         old_bases = list(self._bases.values())
         self._candidates, self._bases = [], {}
         self._queries.clear()
-        self._under_way.clear()
+        self._in_flight.clear()
         self._progress = {server.url: _UrlProgress() for server in self._servers}
         if old_bases or self._servers:
             self._set_state(RTCIceGathererState.GATHERING)
@@ -189,21 +189,21 @@ class Gatherer:
             self._register_host(self._make_host(old.base, old.local_preference, old.candidate.extensions))
         return list(self._bases.values())
 
-    def take_query(self) -> Query | None:
+    def pop_query(self) -> Query | None:
         """Take the query to send next."""
         if not self._queries:
             return None
         query = self._queries.popleft()
-        self._under_way[query] = None
+        self._in_flight[query] = None
         return query
 
     def complete_query(self, query: Query, mapped: Address) -> None:
         """Record what a server saw: a server-reflexive candidate if it is a new one. It makes no pair."""
-        if query not in self._under_way:
+        if query not in self._in_flight:
             return
         base = self._bases[query.base]
-        self._progress[query.server.url].settled = True
-        self._end_query(query)
+        self._progress[query.server.url].resolved = True
+        self._remove_query(query)
         if self.find_mapped(query.base, mapped) is None and is_ipv6(mapped.host) == is_ipv6(query.base.host):
             local = self._make_reflexive(base, mapped, query.server)
             self._candidates.append(local)
@@ -211,16 +211,16 @@ class Gatherer:
 
     def fail_query(self, query: Query, error_code: int, error_text: str) -> None:
         """Note that a query ended without an address."""
-        if query not in self._under_way:
+        if query not in self._in_flight:
             return
-        self._end_query(query)
+        self._remove_query(query)
         if error_code != SERVER_NOT_REACHABLE:
             host, port = query.base
-            self._progress[query.server.url].settled = True
+            self._progress[query.server.url].resolved = True
             self._events.append(CandidateErrorOccurred(host, port, query.server.url, error_code, error_text))
 
-    def _end_query(self, query: Query) -> None:
-        del self._under_way[query]
+    def _remove_query(self, query: Query) -> None:
+        del self._in_flight[query]
         self._progress[query.server.url].pending -= 1
 
     def _register_host(self, local: LocalCandidate) -> None:
@@ -270,17 +270,17 @@ class Gatherer:
         )
         return LocalCandidate(candidate, base.base, base.local_preference)
 
-    def settle(self) -> None:
+    def update_state(self) -> None:
         """Tell failures and the end, once nothing more can change them. To be called after any change."""
         if not self._addresses_complete:
             return
         for url, progress in self._progress.items():
-            if progress.pending == 0 and not progress.settled:
-                progress.settled = True
+            if progress.pending == 0 and not progress.resolved:
+                progress.resolved = True
                 self._events.append(
                     CandidateErrorOccurred(None, None, url, SERVER_NOT_REACHABLE, progress.failure)
                 )
-        if not self._queries and not self._under_way:
+        if not self._queries and not self._in_flight:
             self._set_state(RTCIceGathererState.COMPLETE)
 
     def _set_state(self, state: RTCIceGathererState) -> None:

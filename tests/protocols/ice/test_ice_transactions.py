@@ -21,10 +21,10 @@ from trio_rtc.protocols.ice import (
     IceRole,
     StateChanged,
 )
-from trio_rtc.protocols.ice.checks import Requester
-from trio_rtc.protocols.ice.gathering import Query, StunServer
+from trio_rtc.protocols.ice.candidate_sources import Query, StunServer
 from trio_rtc.protocols.ice.generation import Generation
-from trio_rtc.protocols.ice.role import RoleArbiter
+from trio_rtc.protocols.ice.role import RoleConflictResolver
+from trio_rtc.protocols.ice.transactions import TransactionManager
 from trio_rtc.protocols.stun import (
     Attribute,
     AttributeType,
@@ -384,21 +384,23 @@ def test_as_many_transactions_are_open_as_the_options_allow_at_once() -> None:
         consent_timeout=2.0,
         consent_retry_interval=0.75,
     )
-    requester = Requester(options, RoleArbiter(IceRole.CONTROLLED, random.Random(1)), random.Random(2))
+    transactions = TransactionManager(
+        options, RoleConflictResolver(IceRole.CONTROLLED, random.Random(1)), random.Random(2)
+    )
     agent, peer = make_agent(3)
     generation = Generation(options, random.Random(3))
     generation.remote = peer.parameters
     for pair in agent.pairs:
         pair.transaction_id = None
         for _ in range(4):
-            requester.send_check(generation, pair, nominates=False, now=0.0)
+            transactions.send_check(generation, pair, nominates=False, now=0.0)
     for index in range(10):
-        requester.send_query(Query(StunServer("stun:x", SERVER), ALICE._replace(port=index)), 1, 0.0)
+        transactions.send_query(Query(StunServer("stun:x", SERVER), ALICE._replace(port=index)), 1, 0.0)
     for _ in range((2 + 1) * 3):
-        requester.send_consent_check(generation, agent.pairs[0], nominates=False, now=0.0)
-    assert len(requester.datagrams_to_send(0.0)) == 12 + 10 + 9
-    assert requester.take_results() == []
-    requester.send_consent_check(generation, agent.pairs[0], nominates=False, now=0.0)
-    ((_, failure),) = requester.take_results()
+        transactions.send_consent_check(generation, agent.pairs[0], nominates=False, now=0.0)
+    assert len(transactions.datagrams_to_send(0.0)) == 12 + 10 + 9
+    assert transactions.pop_results() == []
+    transactions.send_consent_check(generation, agent.pairs[0], nominates=False, now=0.0)
+    ((_, failure),) = transactions.pop_results()
     assert isinstance(failure, TransactionFailed)
     assert failure.reason is FailureReason.TOO_MANY
