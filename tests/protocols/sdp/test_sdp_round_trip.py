@@ -1,4 +1,4 @@
-"""Descriptions that real peers wrote come out as they went in."""
+"""Real descriptions are unchanged after parsing and writing."""
 
 import pathlib
 
@@ -14,7 +14,7 @@ DATA = pathlib.Path(__file__).parents[2] / "data" / "sdp"
 
 
 @pytest.mark.parametrize("name", REAL_OFFERS)
-def test_real_offers_survive(name: str) -> None:
+def test_real_offers_are_written_unchanged(name: str) -> None:
     text = REAL_OFFERS[name]
     assert write(parse(text)).splitlines() == text.splitlines()
 
@@ -31,7 +31,7 @@ def test_writing_is_stable(name: str) -> None:
 
 
 @given(session_descriptions())
-def test_what_is_written_can_be_read(description: SessionDescription) -> None:
+def test_written_descriptions_are_parsed_unchanged(description: SessionDescription) -> None:
     assert parse(write(description)) == description
 
 
@@ -60,6 +60,6 @@ def test_unknown_attributes_keep_their_place(name: str, data: st.DataObject) -> 
     assert parse(write(changed)) == changed
 
 
-def test_lines_may_end_with_a_newline_alone_and_blank_lines_may_follow() -> None:
+def test_lines_may_end_with_lf_and_blank_lines_may_follow() -> None:
     text = REAL_OFFERS["chromium-offer-dc"].replace("\r\n", "\n")
     assert parse(text + "\n\r\n\n") == parse(text.replace("\n", "\r\n"))

@@ -1,4 +1,4 @@
-"""Malformed text gets an error that names the line, and nothing but that error."""
+"""Malformed text raises an error that names the line, and no other error."""
 
 import pytest
 from hypothesis import example, given
@@ -66,7 +66,7 @@ def test_error_names_line_and_reason() -> None:
         (HEAD + "m=audio 9 RTP//AVP 0\r\n", 5),
     ],
 )
-def test_lines_out_of_grammar(text: str, line_number: int) -> None:
+def test_malformed_lines(text: str, line_number: int) -> None:
     assert error_of(text).line_number == line_number
 
 
@@ -98,7 +98,7 @@ ORIGIN_OF_HEAD = "o=- 1 2 IN IP4 127.0.0.1"
         "m=audio 9 RTP/AVP 0,8",
     ],
 )
-def test_lines_that_shape_a_description(line: str) -> None:
+def test_malformed_version_origin_time_and_media_lines(line: str) -> None:
     """RFC 8866 section 9."""
     kinds = {"v": "v=0", "o": ORIGIN_OF_HEAD, "s": "s=-"}
     if line[0] in kinds:
@@ -122,7 +122,7 @@ def test_lines_that_shape_a_description(line: str) -> None:
         "s= ",
     ],
 )
-def test_values_of_the_first_lines_do_not_matter(line: str) -> None:
+def test_values_of_origin_and_session_name_are_not_checked(line: str) -> None:
     kinds = {"v": "v=0", "o": ORIGIN_OF_HEAD, "s": "s=-"}
     description = parse(HEAD.replace(f"{kinds[line[0]]}\r\n", f"{line}\r\n"))
     assert write(description).splitlines()["vos".index(line[0])].split() == line.split()
@@ -151,7 +151,7 @@ def test_values_of_the_first_lines_do_not_matter(line: str) -> None:
         "a=two words:x",
     ],
 )
-def test_values_that_nobody_reads_are_not_judged(line: str) -> None:
+def test_unused_values_are_not_checked(line: str) -> None:
     description = parse(f"{HEAD}{line}\r\na=x\r\n")
     assert not description.ignored
     assert line in write(description).splitlines()
@@ -160,7 +160,7 @@ def test_values_that_nobody_reads_are_not_judged(line: str) -> None:
 @pytest.mark.parametrize(
     "line", ["b=", "b=:1", "b=AS", "b=AS:", "b=AS:-1", "b=AS:1.5", "b=A S:1", "q=1", "v=0"]
 )
-def test_lines_that_are_ignored(line: str) -> None:
+def test_ignored_lines(line: str) -> None:
     for text in (f"{HEAD}{line}\r\na=x\r\n", f"{HEAD}m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n{line}\r\nb=AS:9\r\n"):
         description = parse(text)
         assert [each.number for each in description.ignored] == [text.splitlines().index(line, 4) + 1]
@@ -170,11 +170,11 @@ def test_lines_that_are_ignored(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["i=one", "u=http://a", "c=IN IP4 0.0.0.0", "k=prompt"])
-def test_lines_of_which_there_should_be_one(line: str) -> None:
+def test_repeated_lines_are_kept(line: str) -> None:
     assert write(parse(f"{HEAD}{line}\r\n{line}\r\n")).count(line) == 2
 
 
-def test_fields_within_the_grammar() -> None:
+def test_well_formed_fields() -> None:
     session = [
         "i=A \u00fcber session: with anything",
         "u=https://example.com/?q=\u00fc",
@@ -220,12 +220,12 @@ def test_fields_within_the_grammar() -> None:
         "sctpmap:5000",
     ],
 )
-def test_attributes_that_are_needed(attribute: str) -> None:
+def test_malformed_needed_attributes(attribute: str) -> None:
     error = error_of(SECTION + f"a={attribute}\r\n")
     assert (error.line_number, error.line) == (7, f"a={attribute}")
 
 
-def test_what_is_needed_in_another_section_only_is_not_judged() -> None:
+def test_attributes_not_needed_in_a_section_are_not_checked() -> None:
     media = HEAD + "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=sctp-port:x\r\n"
     assert [each.number for each in parse(media).ignored] == [6]
     for foreign in ("m=audio 0 UDP/TLS/RTP/SAVPF 0", "m=image 9 udptl t38", "m=audio 9 DTLS/SCTP 5000"):
@@ -261,7 +261,7 @@ def test_what_is_needed_in_another_section_only_is_not_judged() -> None:
         "fmtp:",
     ],
 )
-def test_attributes_that_are_ignored(attribute: str) -> None:
+def test_malformed_attributes_that_are_ignored(attribute: str) -> None:
     text = HEAD + f"m=video 9 UDP/TLS/RTP/SAVPF 96\r\na={attribute}\r\n"
     description = parse(text)
     assert [(each.number, each.reason) for each in description.ignored] == [
@@ -297,21 +297,21 @@ def test_white_space_is_split_at_runs_and_stripped(line: str, name: str, expecte
     assert [each.parsed for each in description.media[0].attributes if each.name == name] == [expected]
 
 
-def test_a_broken_fingerprint_beside_a_good_one_is_ignored() -> None:
-    good, broken = "a=fingerprint:sha-256 " + ":".join(["AB"] * 32), "a=fingerprint:sha-1 AA:BB"
+def test_malformed_fingerprint_beside_a_valid_one_is_ignored() -> None:
+    valid, malformed = "a=fingerprint:sha-256 " + ":".join(["AB"] * 32), "a=fingerprint:sha-1 AA:BB"
     for text in (
-        f"{SECTION}{broken}\r\n{good}\r\n",
-        HEAD + f"{good}\r\n" + SECTION.removeprefix(HEAD) + f"{broken}\r\n",
-        HEAD + f"{broken}\r\n" + SECTION.removeprefix(HEAD) + f"{good}\r\n",
+        f"{SECTION}{malformed}\r\n{valid}\r\n",
+        HEAD + f"{valid}\r\n" + SECTION.removeprefix(HEAD) + f"{malformed}\r\n",
+        HEAD + f"{malformed}\r\n" + SECTION.removeprefix(HEAD) + f"{valid}\r\n",
     ):
         description = parse(text)
         assert [each.algorithm for each in transport_attributes(description, 0).fingerprints] == ["sha-256"]
-        assert [each.number for each in description.ignored] == [text.splitlines().index(broken) + 1]
-    assert error_of(f"{HEAD}{broken}\r\n{SECTION.removeprefix(HEAD)}").line_number == 5
+        assert [each.number for each in description.ignored] == [text.splitlines().index(malformed) + 1]
+    assert error_of(f"{HEAD}{malformed}\r\n{SECTION.removeprefix(HEAD)}").line_number == 5
 
 
 @given(st.sampled_from(sorted(REAL_OFFERS)), st.data())
-def test_attributes_are_appended_to_the_text_as_it_stands(name: str, data: st.DataObject) -> None:
+def test_attributes_are_appended_to_unchanged_text(name: str, data: st.DataObject) -> None:
     text = REAL_OFFERS[name].replace("\r\n", data.draw(st.sampled_from([" \r\n", "\r\n", "\n"])))
     text = data.draw(st.sampled_from([text, text.rstrip("\r\n"), text + "\r\n"]))
     description = parse(text)
@@ -325,13 +325,13 @@ def test_attributes_are_appended_to_the_text_as_it_stands(name: str, data: st.Da
     assert "".join(kept).rstrip("\r\n") == text.rstrip("\r\n")
 
 
-def test_long_lines_are_shortened_in_the_error() -> None:
+def test_long_lines_are_truncated_in_the_error() -> None:
     assert error_of(SECTION + "a=ice-ufrag:" + "a" * 257).line.endswith("a…")
     assert len(str(error_of(HEAD + "m=" + "x" * 100_000))) < 400
 
 
 def test_bounds() -> None:
-    assert "longer" in str(error_of(HEAD, SdpOptions(maximum_length=10)))
+    assert "more than 10" in str(error_of(HEAD, SdpOptions(maximum_length=10)))
     error = error_of(HEAD + "a=x\r\n" * 10, SdpOptions(maximum_lines=8))
     assert error.line_number == 9
     error = error_of(HEAD + "m=audio 0 RTP 0\r\n" * 3, SdpOptions(maximum_sections=2))
@@ -343,7 +343,7 @@ def test_bounds() -> None:
 
 
 def read_all(text: str) -> int | None:
-    """Read a description and everything that the views tell of it; return the line of the syntax error."""
+    """Parse a description and compute all views; return the line number of the syntax error."""
     try:
         description = parse(text)
     except SdpSyntaxError as error:
@@ -371,7 +371,7 @@ def test_damaged_offers_raise_only_syntax_errors(text: str) -> None:
     assert line_number is None or 1 <= line_number <= text.count("\n") + 2
 
 
-def test_real_offers_have_no_error_in_any_order_of_their_attributes() -> None:
+def test_attributes_of_real_offers_may_have_any_order() -> None:
     for text in REAL_OFFERS.values():
         head, *sections = text.split("m=")
         for section in sections:

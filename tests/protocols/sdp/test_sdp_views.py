@@ -1,4 +1,4 @@
-"""What the views tell of real offers."""
+"""Views of real offers."""
 
 import attrs
 import pytest
@@ -55,7 +55,7 @@ def test_chromium_application_section() -> None:
     assert (application.sctp_port, application.max_message_size, application.legacy) == (5000, 262144, False)
 
 
-def test_firefox_states_its_fingerprint_and_options_for_the_whole_session() -> None:
+def test_firefox_has_session_level_fingerprint_and_ice_options() -> None:
     description = offer("firefox-offer-dc")
     transport = transport_attributes(description, 0)
     assert transport.fingerprints[0].value.startswith("8B:20:58:A2")
@@ -63,7 +63,7 @@ def test_firefox_states_its_fingerprint_and_options_for_the_whole_session() -> N
     assert transport.end_of_candidates
 
 
-def test_section_overrides_the_session() -> None:
+def test_media_level_overrides_session_level() -> None:
     text = HEAD + (
         "a=setup:actpass\r\na=tls-id:abc\r\na=ice-ufrag:sess\r\na=ice-pwd:" + "s" * 22 + "\r\n"
         "a=fingerprint:md5 " + ":".join(["00"] * 16) + "\r\na=ice-options:ice2\r\na=ice-lite\r\n"
@@ -191,13 +191,11 @@ def test_views_of_every_real_section(name: str) -> None:
         (Simulcast, "recv 1"),
     ],
 )
-def test_values_are_written_as_they_are_read(
-    grammar: type[ExtMap] | type[Rid] | type[Simulcast], value: str
-) -> None:
+def test_values_round_trip(grammar: type[ExtMap] | type[Rid] | type[Simulcast], value: str) -> None:
     assert grammar.parse(value).to_value() == value
 
 
-def test_views_are_computed_once_and_belong_to_their_description() -> None:
+def test_views_are_cached_per_description() -> None:
     description = parse(f"{HEAD}m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=ptime:20\r\n")
     assert rtp_attributes(description, 0) is rtp_attributes(description, 0)
     assert transport_attributes(description, 0) is transport_attributes(description, 0)

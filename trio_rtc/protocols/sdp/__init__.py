@@ -1,7 +1,7 @@
-"""SDP: session descriptions as text and as a tree (RFC 8866, with the grammar that JSEP needs, RFC 9429).
+"""SDP codec: session descriptions as text and as a tree (RFC 8866; the subset that JSEP uses, RFC 9429).
 
-``parse`` and ``write`` are the two directions. Whatever a peer wrote is kept: attributes that nobody here knows,
-and the order of the lines. Views tell what a section means to JSEP.
+``parse`` converts text into a tree and ``write`` the tree into text. Unknown attributes and the order of attributes are
+preserved. Views interpret a section for JSEP.
 """
 
 from .description import (

@@ -1,8 +1,8 @@
-"""The description as a tree: a session part and its media sections, each a list of fields and attributes.
+"""Session descriptions as trees: a session-level section and media sections, each with fields and attributes.
 
-Values are kept as written. :mod:`.values` has the grammar of each attribute, which is applied when an attribute is
-first looked at and then kept; :mod:`.views` has what JSEP asks of a section. What is computed from a whole section is
-kept, too: a description owns its parse, because an exchange asks for the same views a dozen times.
+Values are kept as written. :mod:`.values` implements the grammar of each attribute, applied at the first access;
+:mod:`.views` computes what JSEP needs from a section. Parsed attributes and views are cached in the description,
+because an offer/answer exchange reads the same views a dozen times.
 """
 
 import functools
@@ -21,9 +21,12 @@ _T = TypeVar("_T")
 
 @attrs.frozen
 class Attribute:
-    """An ``a=`` line. ``value`` is ``None`` for a property (``a=rtcp-mux``), else what follows the colon.
+    """An ``a=`` line.
 
-    ``line_number`` is where it stands in the text that it was parsed from.
+    Attributes:
+        name: The text before the colon.
+        value: The text after the colon, ``None`` for a property (``a=rtcp-mux``).
+        line_number: The line in the parsed text, counted from 1.
     """
 
     name: str
@@ -32,7 +35,7 @@ class Attribute:
 
     @functools.cached_property
     def parsed(self) -> object:
-        """The value by the grammar of its attribute, ``None`` if it is malformed or the attribute has no grammar."""
+        """The value parsed by the attribute's grammar; ``None`` if it is malformed or the grammar is unknown."""
         parser = VALUE_PARSERS.get(self.name)
         if parser is None:
             return None
@@ -44,14 +47,14 @@ class Attribute:
 
 @attrs.frozen
 class Field:
-    """Any line that is neither an attribute nor one that gives a section its shape: ``c=``, ``b=``, ``t=``."""
+    """A line other than ``v=``, ``o=``, ``s=``, ``m=`` and ``a=``; for example ``c=``, ``b=`` or ``t=``."""
 
     type: str
     value: str
 
     @functools.cached_property
     def bandwidth(self) -> Bandwidth | None:
-        """What a ``b=`` line says, ``None`` if it is malformed or another line."""
+        """The parsed value of a ``b=`` line; ``None`` if it is malformed or another line."""
         try:
             return Bandwidth.parse(self.value) if self.type == "b" else None
         except ProtocolError:
@@ -60,7 +63,7 @@ class Field:
 
 @attrs.frozen
 class IgnoredLine:
-    """A line that has no meaning here or a malformed value that is not needed: its number, from 1, and the reason."""
+    """A line that is unknown or malformed and not needed: its number, counted from 1, and the reason."""
 
     number: int
     reason: str
@@ -70,8 +73,8 @@ class IgnoredLine:
 class Origin:
     """The ``o=`` line, RFC 8866 section 5.2.
 
-    Nothing depends on a peer's. ``session_id`` is kept as written: digits, often more than 64 bits allow, and of some
-    cameras a sign or hexadecimal. So is a ``session_version`` that is no number.
+    A peer's values are not interpreted. ``session_id`` is kept as text, since peers write numbers of more than 64 bits,
+    and some cameras a sign or hexadecimal digits. A ``session_version`` that is not a number is kept as text, too.
     """
 
     username: str
@@ -84,9 +87,9 @@ class Origin:
 
 @attrs.frozen
 class MediaDescription:
-    """A media section: its ``m=`` line, RFC 8866 section 5.14, and what follows it.
+    """A media section: its ``m=`` line, RFC 8866 section 5.14, and the lines after it.
 
-    ``port_count`` is the number behind the slash of ``m=video 49170/2``; WebRTC never uses it.
+    ``port_count`` is the number after the slash in ``m=video 49170/2``; WebRTC never uses it.
     """
 
     kind: str
@@ -99,15 +102,15 @@ class MediaDescription:
 
     @functools.cached_property
     def by_name(self) -> Mapping[str, Sequence[Attribute]]:
-        """The attributes by their names, each in order."""
+        """The attributes by name, each list in order."""
         return _by_name(self.attributes)
 
 
 @attrs.frozen
 class SessionDescription:
-    """A whole description. ``version`` (``v=``) is always 0 and therefore not kept.
+    """A session description. ``version`` (``v=``) is always 0 and not kept.
 
-    ``ignored`` has the malformed lines that the parser accepted because nothing depends on them.
+    ``ignored`` lists the unknown or malformed lines that the parser accepted because they are not needed.
     """
 
     origin: Origin
@@ -119,17 +122,17 @@ class SessionDescription:
 
     @functools.cached_property
     def by_name(self) -> Mapping[str, Sequence[Attribute]]:
-        """The attributes of the session part by their names, each in order."""
+        """The session-level attributes by name, each list in order."""
         return _by_name(self.attributes)
 
     @functools.cached_property
     def views(self) -> dict[tuple[object, int], Any]:
-        """What ``view`` has computed: by the function, and the index of the section."""
+        """The cache of ``view``, by function and index of the section."""
         return {}
 
 
 def view(compute: Callable[[SessionDescription, int], _T], description: SessionDescription, index: int) -> _T:
-    """Return what a function computes of the section at ``index``, computed once in the life of a description."""
+    """Return the result of a function for the section at ``index``, computed once per description."""
     key = (compute, index)
     try:
         return cast(_T, description.views[key])
@@ -149,20 +152,20 @@ Section = SessionDescription | MediaDescription
 
 
 def attribute_values(section: Section, name: str) -> Iterator[str]:
-    """Yield the value of every attribute ``name`` without blanks around it, in order; a property yields ``""``."""
+    """Yield the value of every attribute ``name`` in order, stripped of blanks; a property yields ``""``."""
     for attribute in section.by_name.get(name, ()):
         yield (attribute.value or "").strip(BLANKS)
 
 
 def parsed_values(section: Section, name: str, kind: type[_T]) -> Iterator[_T]:
-    """Yield what every well-formed attribute ``name`` of a section says, in order."""
+    """Yield the parsed value of every well-formed attribute ``name`` of a section, in order."""
     for attribute in section.by_name.get(name, ()):
         if isinstance(attribute.parsed, kind):
             yield attribute.parsed
 
 
 def parsed_value(section: Section, name: str, kind: type[_T]) -> _T | None:
-    """Return what the first well-formed attribute ``name`` says, ``None`` if there is none."""
+    """Return the parsed value of the first well-formed attribute ``name``, ``None`` without one."""
     return next(parsed_values(section, name, kind), None)
 
 
@@ -172,7 +175,7 @@ def attribute_value(section: Section, name: str) -> str | None:
 
 
 def has_attribute(section: Section, name: str) -> bool:
-    """Return whether the section carries the attribute."""
+    """Return whether a section has an attribute ``name``."""
     return name in section.by_name
 
 

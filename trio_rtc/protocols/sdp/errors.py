@@ -1,15 +1,15 @@
-"""What the parser raises."""
+"""The error of the SDP parser."""
 
 from trio_rtc.errors import ProtocolError
 
 
 class SdpSyntaxError(ProtocolError):
-    """A text is not a session description.
+    """A text is not a valid session description.
 
     Attributes:
-        line_number: The offending line, counted from 1.
-        line: That line as it stands in the text, shortened when it is very long.
-        reason: What is wrong with it.
+        line_number: The malformed line, counted from 1.
+        line: The text of that line, truncated to 200 characters.
+        reason: The violated rule.
     """
 
     def __init__(self, line_number: int, line: str, reason: str) -> None:

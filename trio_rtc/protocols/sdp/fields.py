@@ -1,8 +1,8 @@
-"""The lines that give a description its shape (RFC 8866 sections 5 and 9).
+"""Parsers of the ``o=``, ``m=`` and ``t=`` lines (RFC 8866 sections 5 and 9).
 
-RFC 9429 section 5.8.1 asks for a syntax check of every line, those included whose value JSEP has no use for. Cameras
-and gateways break the grammar of exactly these, so only their form is checked: the number of words of ``o=`` and
-``t=``. The values of the other lines are not checked at all. Each function raises ``ProtocolError``.
+RFC 9429 section 5.8.1 requires a syntax check of every line, even of values that JSEP does not use. Cameras and
+gateways violate exactly these grammars, so only the number of words of ``o=`` and ``t=`` is checked; the values of all
+other lines except ``b=`` are ignored. Each function raises ``ProtocolError``.
 """
 
 import re
@@ -17,10 +17,10 @@ _NO_WHITE_SPACE = re.compile(r"[!-~\x80-\U0010FFFF]+")
 
 
 def parse_origin(value: str) -> Origin:
-    """``o=``, section 5.2."""
+    """Parse ``o=``, section 5.2."""
     parts = words(value, "origin", minimum=6)
     if len(parts) != 6:
-        raise ProtocolError("origin needs six words")
+        raise ProtocolError(f"origin must have 6 words, not {len(parts)}")
     username, session_id, session_version, network_type, address_type, address = parts
     return Origin(
         username=_visible(username, "user name"),
@@ -33,7 +33,7 @@ def parse_origin(value: str) -> Origin:
 
 
 def parse_media_line(value: str) -> MediaDescription:
-    """``m=``, section 5.14."""
+    """Parse ``m=``, section 5.14."""
     kind, port, protocol, *formats = words(value, "media line", minimum=4)
     number, slash, count = port.partition("/")
     return MediaDescription(
@@ -46,14 +46,14 @@ def parse_media_line(value: str) -> MediaDescription:
 
 
 def check_time(value: str) -> None:
-    """``t=``, section 5.9: two words, whatever they say."""
-    if len(words(value, "time", minimum=2)) != 2:
-        raise ProtocolError("time needs two words")
+    """Check that ``t=``, section 5.9, has two words; their values are ignored."""
+    if (count := len(words(value, "time", minimum=2))) != 2:
+        raise ProtocolError(f"time must have 2 words, not {count}")
 
 
-def _visible(text: str, what: str) -> str:
+def _visible(text: str, name: str) -> str:
     if _NO_WHITE_SPACE.fullmatch(text) is None:
-        raise ProtocolError(f"{what} has white space or control characters")
+        raise ProtocolError(f"{name} must not contain control characters")
     return text
 
 

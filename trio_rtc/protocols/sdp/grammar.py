@@ -1,4 +1,4 @@
-"""The small words that the grammars share: tokens, numbers, and splitting into a fixed number of parts."""
+"""Parsers that the grammars share: tokens, integers, and words separated by white space."""
 
 import re
 
@@ -12,29 +12,37 @@ BLANKS = " \t"
 """White space within a line."""
 
 
-def token(text: str, what: str) -> str:
-    """Return ``text`` if it is a token (RFC 8866 section 9), else raise ``ProtocolError``."""
+def token(text: str, name: str) -> str:
+    """Return ``text`` if it is a token (RFC 8866 section 9).
+
+    Args:
+        text: The text.
+        name: The value's name in the error message.
+
+    Raises:
+        ProtocolError: ``text`` is not a token.
+    """
     if _TOKEN.fullmatch(text) is None:
-        raise ProtocolError(f"{what} is not a token")
+        raise ProtocolError(f"{name} must be a token")
     return text
 
 
-def integer(text: str, what: str, *, minimum: int = 0, maximum: int) -> int:
-    """Return a decimal number in a range. Python's ``int`` alone would accept ``1_0``, ``+1`` and foreign digits."""
+def integer(text: str, name: str, *, minimum: int = 0, maximum: int) -> int:
+    """Return a decimal integer in a range. Python's ``int`` also accepts ``1_0``, ``+1`` and non-ASCII digits."""
     if _DIGITS.fullmatch(text) is None:
-        raise ProtocolError(f"{what} is not a number")
+        raise ProtocolError(f"{name} must be a decimal number of at most 20 digits")
     value = int(text)
     if not minimum <= value <= maximum:
-        raise ProtocolError(f"{what} is not between {minimum} and {maximum}")
+        raise ProtocolError(f"{name} must be {minimum} to {maximum}, not {value}")
     return value
 
 
-def words(text: str, what: str, *, minimum: int = 1, maximum: int | None = None) -> list[str]:
-    """Split at white space into at least ``minimum`` words and at most ``maximum``, the last taking the rest.
+def words(text: str, name: str, *, minimum: int = 1, maximum: int | None = None) -> list[str]:
+    """Split at white space into at least ``minimum`` and at most ``maximum`` words; the last one keeps the rest.
 
-    The grammars have single spaces. Agents in the field write several, and blanks at either end.
+    The grammars use single spaces. Implementations in the field write several, and blanks at either end.
     """
     parts = _BLANKS.split(text.strip(BLANKS), 0 if maximum is None else maximum - 1)
     if len(parts) < minimum or not all(parts):
-        raise ProtocolError(f"{what} needs at least {minimum} words")
+        raise ProtocolError(f"{name} must have at least {minimum} word{'s' * (minimum > 1)}")
     return parts

@@ -1,4 +1,4 @@
-"""Bounds of what the parser accepts."""
+"""Bounds of the parser."""
 
 import attrs
 from attrs import validators
@@ -6,17 +6,17 @@ from attrs import validators
 
 @attrs.frozen
 class SdpOptions:
-    """How large a description may be before it is refused.
+    """Maximum size of a description that the parser accepts.
 
-    A browser's offer with twenty media sections and full codec lists is about 100 kB in 3,000 lines.
+    A browser's offer with twenty media sections and full codec lists has about 100 kB in 3,000 lines.
 
     Attributes:
-        maximum_length: Characters of the whole text.
-        maximum_lines: Lines of the whole text.
+        maximum_length: Characters of the text.
+        maximum_lines: Lines of the text.
         maximum_sections: Media sections (``m=`` lines).
-        maximum_formats: Formats of all ``m=`` lines together. A browser has sixty in a section of video.
-        maximum_session_lines: Lines before the first of them. There are a dozen in practice, and every section
-            inherits from them: together with the number of sections this bounds the work.
+        maximum_formats: Formats of all ``m=`` lines together. Browsers list sixty in a video section.
+        maximum_session_lines: Session-level lines. In practice there are a dozen. Every media section inherits
+            session-level attributes, so the product with the number of sections bounds the work.
     """
 
     maximum_length: int = attrs.field(default=1_000_000, validator=validators.ge(1))

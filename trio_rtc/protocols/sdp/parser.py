@@ -1,17 +1,16 @@
-"""From the text to the tree.
+"""The SDP parser: text to tree, in the grammar of RFC 8866 with the checks of RFC 9429 section 5.8.
 
-The text is walked line by line. ``v=``, ``o=`` and ``s=`` must come first and in this order (RFC 9429 section
-5.8.1); every ``m=`` opens a section; any other line belongs to the section that is open.
+The text is parsed line by line. ``v=``, ``o=`` and ``s=`` must come first and in this order (RFC 9429 section 5.8.1);
+each ``m=`` begins a media section; every other line belongs to the current section.
 
-A malformed attribute is an error only where JSEP needs it: ``_NEEDED`` below, in the session part and in sections
-that may be accepted. Everywhere else, and in whatever only describes media (``rtcp-fb``, ``extmap``, ``ssrc``), the
-line is kept, ignored and noted in ``SessionDescription.ignored``. Lines of a type that is unknown or does not belong
-where it stands are treated the same. Sections that are rejected, or of a kind that is never used here, are not
-looked into.
+A malformed attribute is an error only where JSEP needs it: ``_NEEDED_*`` below, at session level and in sections that
+may be accepted. Other malformed lines, including attributes that only describe media (``rtcp-fb``, ``extmap``,
+``ssrc``), are kept but ignored, and listed in ``SessionDescription.ignored``. So are lines of an unknown or misplaced
+type. Sections that are rejected or of an unsupported kind are not checked.
 
-Departures from the letter of RFC 8866, all towards what is in the field: lines may end with LF alone, blank
-lines at the end are ignored, white space may stand at the end of a line and be doubled within it, ``s=`` may be
-empty, a missing ``t=`` is forgiven, and lines within a section may come in any order.
+Deviations from RFC 8866, all for interoperability: lines may end with LF alone, blank lines at the end are ignored,
+white space may trail a line or be repeated within it, ``s=`` may be empty, ``t=`` may be missing, and lines within a
+section may have any order.
 """
 
 import re
@@ -40,8 +39,8 @@ from .views import is_data_section, is_rejected_offer, is_rtp_section
 _FORBIDDEN = re.compile("[\0\r\ud800-\udfff]")
 _SESSION_FIELDS = frozenset("iuepcbtrzk")
 _MEDIA_FIELDS = frozenset("icbk")
-# What decides whether and over which transport a section works. The transport's own attributes are inherited from
-# the session; a group stands only there.
+# Attributes that decide whether and over which transport a section works. Transport attributes are inherited from
+# the session level; a=group exists only there.
 _NEEDED_TRANSPORT = frozenset({"group", "ice-ufrag", "ice-pwd", "ice-options", "setup"})
 _NEEDED_MEDIA = _NEEDED_TRANSPORT | {"mid"}
 _NEEDED_DATA = _NEEDED_MEDIA | {"sctp-port", "max-message-size", "sctpmap"}
@@ -52,14 +51,16 @@ def parse(text: str, options: SdpOptions = _DEFAULT_OPTIONS) -> SessionDescripti
     """Parse a session description.
 
     Args:
-        text: The description, its lines ended by CRLF or LF.
-        options: Bounds of what is accepted.
+        text: The description; lines end with CRLF or LF.
+        options: Bounds of the description.
 
     Raises:
-        SdpSyntaxError: The text is malformed or too large; carries the line's number and content.
+        SdpSyntaxError: The text is malformed or too large; the error has the line's number and text.
     """
     if len(text) > options.maximum_length:
-        raise SdpSyntaxError(1, text[:80], f"text is longer than {options.maximum_length} characters")
+        raise SdpSyntaxError(
+            1, text[:80], f"text has {len(text)} characters, more than {options.maximum_length}"
+        )
     lines = text.rstrip("\r\n").split("\n")
     if len(lines) > options.maximum_lines:
         raise SdpSyntaxError(options.maximum_lines + 1, "", f"more than {options.maximum_lines} lines")
@@ -73,13 +74,13 @@ def parse(text: str, options: SdpOptions = _DEFAULT_OPTIONS) -> SessionDescripti
     description = parser.finish()
     if description is None:
         raise SdpSyntaxError(len(lines) + 1, "", "description ends before its o= or s= line")
-    ignored = [*parser.ignored, *_judge(description)]
+    ignored = [*parser.ignored, *_check_attributes(description)]
     return attrs.evolve(description, ignored=tuple(sorted(ignored, key=lambda line: line.number)))
 
 
 @attrs.define
 class _OpenSection:
-    """The section that lines are being added to."""
+    """A section to which lines are still being added."""
 
     fields: list[Field] = attrs.Factory(list)
     attributes: list[Attribute] = attrs.Factory(list)
@@ -97,19 +98,19 @@ class _Parser:
     _formats: int = attrs.field(default=0, init=False)
 
     def add_line(self, number: int, line: str) -> None:
-        """Add one line; raises ``ProtocolError`` saying what is wrong with it."""
+        """Add one line; raise ``ProtocolError`` if it is malformed."""
         if _FORBIDDEN.search(line) is not None:
-            raise ProtocolError("line contains NUL, a lone carriage return or a lone surrogate")
+            raise ProtocolError("line must not contain NUL, a lone carriage return or a lone surrogate")
         line_type, equals, value = line[:1], line[1:2], line[2:]
         if equals != "=":
-            raise ProtocolError("line does not begin with a letter and an equals sign")
+            raise ProtocolError("line must begin with a letter and an equals sign")
         if number <= len(_PREAMBLE):
             self._add_preamble(_PREAMBLE[number - 1], line_type, value)
         elif line_type == "m":
             self._open_media(value)
         elif number > self._options.maximum_session_lines and not self._media:
             raise ProtocolError(
-                f"more than {self._options.maximum_session_lines} lines before the first section"
+                f"more than {self._options.maximum_session_lines} lines before the first media section"
             )
         elif line_type == "a":
             name, colon, text = value.partition(":")
@@ -120,9 +121,9 @@ class _Parser:
 
     def _add_preamble(self, expected: str, line_type: str, value: str) -> None:
         if line_type != expected:
-            raise ProtocolError(f"{expected}= line expected")
+            raise ProtocolError(f"expected a {expected}= line")
         if expected == "v" and value.rstrip(BLANKS) != "0":
-            raise ProtocolError("version is not 0")
+            raise ProtocolError("version must be 0")
         if expected == "o":
             self._origin = parse_origin(value)
         elif expected == "s":
@@ -141,7 +142,7 @@ class _Parser:
     def _add_field(self, number: int, field_type: str, value: str) -> None:
         field = Field(field_type, value)
         if field_type not in (_MEDIA_FIELDS if self._media else _SESSION_FIELDS):
-            self.ignored.append(IgnoredLine(number, f"{field_type}= line is unknown or does not belong here"))
+            self.ignored.append(IgnoredLine(number, f"{field_type}= is unknown or misplaced"))
         elif field_type == "t":
             check_time(value)
         elif field_type == "b" and field.bandwidth is None:
@@ -152,7 +153,7 @@ class _Parser:
         return self._media[-1] if self._media else self._session
 
     def finish(self) -> SessionDescription | None:
-        """Return the tree, ``None`` if its first three lines have not all come."""
+        """Return the tree, ``None`` if the text ended within its first three lines."""
         if self._origin is None or self._name is None:
             return None
         media = tuple(
@@ -168,26 +169,26 @@ class _Parser:
 _PREAMBLE = ("v", "o", "s")
 
 
-def _judge(description: SessionDescription) -> Iterator[IgnoredLine]:
+def _check_attributes(description: SessionDescription) -> Iterator[IgnoredLine]:
     """Yield the malformed attributes that are ignored.
 
     Raises:
-        SdpSyntaxError: A malformed attribute is needed.
+        SdpSyntaxError: A needed attribute is malformed.
     """
-    yield from _judge_section(description, _NEEDED_TRANSPORT)
+    yield from _check_section(description, _NEEDED_TRANSPORT)
     for media in description.media:
         is_data = is_data_section(media)
         if (is_data or is_rtp_section(media)) and not is_rejected_offer(media):
-            yield from _judge_section(media, _NEEDED_DATA if is_data else _NEEDED_MEDIA)
+            yield from _check_section(media, _NEEDED_DATA if is_data else _NEEDED_MEDIA)
             _require_fingerprint(media, description)
 
 
-def _judge_section(section: Section, needed: Iterable[str]) -> Iterator[IgnoredLine]:
+def _check_section(section: Section, needed: Iterable[str]) -> Iterator[IgnoredLine]:
     for attribute in section.attributes:
         if attribute.name not in VALUE_PARSERS or attribute.parsed is not None:
             continue
         reason = f"a={attribute.name} is malformed"
-        # An empty mid says as much as none: the section is known by its place.
+        # An empty mid is equivalent to none: the section is identified by its index.
         is_empty_mid = attribute.name == "mid" and not (attribute.value or "").strip(BLANKS)
         if attribute.name in needed and not is_empty_mid:
             raise _syntax_error(attribute)
@@ -195,7 +196,7 @@ def _judge_section(section: Section, needed: Iterable[str]) -> Iterator[IgnoredL
 
 
 def _require_fingerprint(media: MediaDescription, description: SessionDescription) -> None:
-    """Refuse a section that has fingerprints, or inherits them, of which none can be read."""
+    """Reject a section whose own and inherited fingerprints are all malformed."""
     lines = [*media.by_name.get("fingerprint", ()), *description.by_name.get("fingerprint", ())]
     if lines and all(each.parsed is None for each in lines):
         raise _syntax_error(lines[0])

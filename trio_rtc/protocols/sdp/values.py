@@ -1,8 +1,8 @@
-"""What the values of the attributes that JSEP knows look like (RFC 9429 section 5.8), one class per grammar.
+"""Grammars of the attribute values that JSEP uses (RFC 9429 section 5.8), one class or function per attribute.
 
-``parse`` raises ``ProtocolError``; the parser of whole descriptions decides whether that matters, and adds the line.
-Attributes that are not here are kept as text and never judged. So are candidates, whose grammar belongs to ICE, and
-the parameters of ``a=fmtp``, which belong to each codec.
+``parse`` raises ``ProtocolError``; the parser of descriptions decides whether that is an error, and adds the line.
+Attributes without a grammar here are kept as text and not checked. So are candidates, which ICE parses, and the
+parameters of ``a=fmtp``, which the codecs parse.
 """
 
 import re
@@ -26,18 +26,16 @@ DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 
 @attrs.frozen
 class Group:
-    """``a=group``, RFC 5888 section 5: ``BUNDLE`` (RFC 9143) or ``LS`` over some mids."""
+    """``a=group``, RFC 5888 section 5: ``BUNDLE`` (RFC 9143) or ``LS`` and its mids."""
 
     semantics: str
     mids: tuple[str, ...]
 
     @classmethod
     def parse(cls, value: str) -> Self:
-        """Parse ``BUNDLE 0 1``. A group may be empty: that of an answer which rejects everything."""
+        """Parse ``BUNDLE 0 1``. The group is empty in an answer that rejects every section."""
         semantics, *mids = value.split() or [""]
-        return cls(
-            token(semantics, "group semantics"), tuple(token(mid, "a mid of the group") for mid in mids)
-        )
+        return cls(token(semantics, "group semantics"), tuple(token(mid, "mid of a group") for mid in mids))
 
     def to_value(self) -> str:
         """Return the attribute's value."""
@@ -46,21 +44,28 @@ class Group:
 
 @attrs.frozen
 class Fingerprint:
-    """``a=fingerprint``, RFC 8122 section 5. ``algorithm`` is in lower case, ``value`` in upper-case hex pairs."""
+    """``a=fingerprint``, RFC 8122 section 5.
+
+    Attributes:
+        algorithm: The hash function in lower case.
+        value: The hash in upper-case hex pairs.
+    """
 
     algorithm: str
     value: str
 
     @classmethod
     def parse(cls, value: str) -> Self:
-        """Parse ``sha-256 AB:CD:…``; the length must be that of the hash function where it is a known one."""
+        """Parse ``sha-256 AB:CD:…``; the length is checked if the hash function is known."""
         algorithm, digest = words(value, "fingerprint", minimum=2, maximum=2)
         algorithm = token(algorithm, "hash function").lower()
         if _HEX_PAIRS.fullmatch(digest) is None:
-            raise ProtocolError("fingerprint is not pairs of hex digits with colons between them")
+            raise ProtocolError("fingerprint must be pairs of hex digits separated by colons")
         size = (len(digest) + 1) // 3
         if size != _DIGEST_SIZES.get(algorithm, size):
-            raise ProtocolError(f"fingerprint has {size} bytes, {algorithm} has {_DIGEST_SIZES[algorithm]}")
+            raise ProtocolError(
+                f"fingerprint of {algorithm} must have {_DIGEST_SIZES[algorithm]} bytes, not {size}"
+            )
         return cls(algorithm, digest.upper())
 
     def to_value(self) -> str:
@@ -70,7 +75,7 @@ class Fingerprint:
 
 @attrs.frozen
 class SctpMap:
-    """``a=sctpmap``, the form of the application section before RFC 8841: port, application, streams."""
+    """``a=sctpmap``, used by data-channel sections before RFC 8841: port, application, streams."""
 
     port: int
     application: str
@@ -89,7 +94,7 @@ class SctpMap:
 
 @attrs.frozen
 class Rtcp:
-    """``a=rtcp``, RFC 3605: the port of RTCP and, if given, its address."""
+    """``a=rtcp``, RFC 3605: the RTCP port and optionally its address."""
 
     port: int
     address: str | None
@@ -103,7 +108,7 @@ class Rtcp:
 
 @attrs.frozen
 class Msid:
-    """``a=msid``, RFC 8830: the stream's id (``-`` for none) and the track's, which newer offers leave out."""
+    """``a=msid``, RFC 8830: stream id (``-`` for none) and track id, which newer offers omit."""
 
     stream_id: str
     track_id: str | None
@@ -117,7 +122,7 @@ class Msid:
 
 @attrs.frozen
 class ExtMap:
-    """``a=extmap``, RFC 8285 section 5: id, direction if given, URI, and the extension's own attributes."""
+    """``a=extmap``, RFC 8285 section 5: id, optional direction, URI, and optional extension attributes."""
 
     id: int
     direction: str | None
@@ -130,7 +135,7 @@ class ExtMap:
         head, uri, *attributes = words(value, "extmap", minimum=2, maximum=3)
         number, slash, direction = head.partition("/")
         if slash and direction not in DIRECTIONS:
-            raise ProtocolError("extmap direction is unknown")
+            raise ProtocolError(f"extmap direction must be one of {', '.join(DIRECTIONS)}")
         extension_id = integer(number, "extmap id", minimum=1, maximum=4351)
         return cls(extension_id, direction or None, uri, attributes[0] if attributes else None)
 
@@ -142,7 +147,7 @@ class ExtMap:
 
 @attrs.frozen
 class RtpMap:
-    """``a=rtpmap``, RFC 8866 section 6.6. ``clock_rate`` is in Hz; ``channels`` is 1 unless stated."""
+    """``a=rtpmap``, RFC 8866 section 6.6. ``clock_rate`` is in Hz; ``channels`` is 1 by default."""
 
     payload_type: int
     encoding: str
@@ -155,7 +160,7 @@ class RtpMap:
         payload_type, encoding = words(value, "rtpmap", minimum=2, maximum=2)
         name, *numbers = encoding.split("/")
         if not 1 <= len(numbers) <= 2:
-            raise ProtocolError("rtpmap needs an encoding, a clock rate and perhaps channels")
+            raise ProtocolError("rtpmap must have an encoding, a clock rate and optionally channels")
         return cls(
             integer(payload_type, "payload type", maximum=127),
             token(name, "encoding name"),
@@ -166,7 +171,7 @@ class RtpMap:
 
 @attrs.frozen
 class Fmtp:
-    """``a=fmtp``, RFC 8866 section 6.15: a format and the parameters of its codec, as text."""
+    """``a=fmtp``, RFC 8866 section 6.15: a format and its codec parameters as text."""
 
     format: str
     parameters: str
@@ -180,7 +185,7 @@ class Fmtp:
 
 @attrs.frozen
 class RtcpFeedback:
-    """``a=rtcp-fb``, RFC 4585 section 4.2. ``payload_type`` is ``None`` for ``*``, all of the section."""
+    """``a=rtcp-fb``, RFC 4585 section 4.2. ``payload_type`` is ``None`` for ``*``, all formats of the section."""
 
     payload_type: int | None
     type: str
@@ -196,7 +201,7 @@ class RtcpFeedback:
 
 @attrs.frozen
 class Ssrc:
-    """``a=ssrc``, RFC 5576 section 4.1: an attribute of one source."""
+    """``a=ssrc``, RFC 5576 section 4.1: a source-level attribute."""
 
     ssrc: int
     attribute: str | None
@@ -215,7 +220,7 @@ class Ssrc:
 
 @attrs.frozen
 class SsrcGroup:
-    """``a=ssrc-group``, RFC 5576 section 4.2: ``FID`` and the like over some sources."""
+    """``a=ssrc-group``, RFC 5576 section 4.2: semantics, such as ``FID``, and the grouped sources."""
 
     semantics: str
     ssrcs: tuple[int, ...]
@@ -230,7 +235,7 @@ class SsrcGroup:
 
 @attrs.frozen
 class Rid:
-    """``a=rid``, RFC 8851 section 4: an RTP stream of a simulcast, its restrictions as text."""
+    """``a=rid``, RFC 8851 section 4: an RTP stream of a simulcast; its restrictions are kept as text."""
 
     id: str
     direction: str
@@ -241,7 +246,7 @@ class Rid:
         """Parse ``q send`` or ``1 recv pt=97;max-width=1280``."""
         rid, direction, *restrictions = words(value, "rid", minimum=2, maximum=3)
         if direction not in ("send", "recv"):
-            raise ProtocolError("rid direction is neither send nor recv")
+            raise ProtocolError("rid direction must be send or recv")
         return cls(token(rid, "rid"), direction, restrictions[0] if restrictions else None)
 
     def to_value(self) -> str:
@@ -251,7 +256,7 @@ class Rid:
 
 @attrs.frozen
 class SimulcastAlternative:
-    """One rid of a simulcast stream; ``paused`` if it is marked with ``~``."""
+    """One rid of a simulcast stream; ``paused`` if marked with ``~``."""
 
     rid: str
     paused: bool
@@ -262,7 +267,7 @@ SimulcastStreams = tuple[tuple[SimulcastAlternative, ...], ...]
 
 @attrs.frozen
 class Simulcast:
-    """``a=simulcast``, RFC 8853 section 5.1: for each direction its streams, for each stream its alternatives."""
+    """``a=simulcast``, RFC 8853 section 5.1: the streams of each direction, each a tuple of alternatives."""
 
     send: SimulcastStreams = ()
     receive: SimulcastStreams = ()
@@ -272,10 +277,10 @@ class Simulcast:
         """Parse ``send q;h,~h2;f recv 1``."""
         parts = words(value, "simulcast", minimum=2)
         if len(parts) not in (2, 4):
-            raise ProtocolError("simulcast needs a direction and a list, once or twice")
+            raise ProtocolError("simulcast must have one or two pairs of a direction and a list")
         lists = dict(zip(parts[::2], parts[1::2], strict=True))
         if len(lists) * 2 != len(parts) or not lists.keys() <= {"send", "recv"}:
-            raise ProtocolError("simulcast direction is neither send nor recv, or stands twice")
+            raise ProtocolError("simulcast directions must be send and recv, each at most once")
         return cls(_simulcast_streams(lists.get("send")), _simulcast_streams(lists.get("recv")))
 
     def to_value(self) -> str:
@@ -302,7 +307,7 @@ def _simulcast_text(streams: SimulcastStreams) -> str:
 
 @attrs.frozen
 class Bandwidth:
-    """A ``b=`` line, RFC 8866 section 5.8: in kbit/s for ``AS``, in bit/s for ``TIAS`` (RFC 3890)."""
+    """A ``b=`` line, RFC 8866 section 5.8: kbit/s for ``AS``, bit/s for ``TIAS`` (RFC 3890)."""
 
     type: str
     value: int
@@ -312,72 +317,72 @@ class Bandwidth:
         """Parse ``AS:128``."""
         kind, colon, number = value.strip(BLANKS).partition(":")
         if not colon:
-            raise ProtocolError("bandwidth needs a type and a value")
+            raise ProtocolError("bandwidth must have a type and a value, separated by a colon")
         return cls(token(kind, "bandwidth type"), integer(number, "bandwidth", maximum=2**64 - 1))
 
 
 def parse_mid(value: str) -> str:
-    """``a=mid``, RFC 5888 section 4."""
+    """Parse ``a=mid``, RFC 5888 section 4."""
     return token(value.strip(BLANKS), "mid")
 
 
 def parse_ice_ufrag(value: str) -> str:
-    """``a=ice-ufrag``, RFC 8839 section 5.4: 4 to 256 characters.
+    """Parse ``a=ice-ufrag``, RFC 8839 section 5.4: 4 to 256 characters.
 
-    The RFC allows letters, digits, ``+`` and ``/``; agents in the field write others too (``-``, ``_``), and
-    nothing depends on it.
+    The RFC allows letters, digits, ``+`` and ``/``. Implementations in the field use other characters (``-``, ``_``),
+    which do no harm.
     """
     return _ice_text(value, "ice-ufrag", 4)
 
 
 def parse_ice_pwd(value: str) -> str:
-    """``a=ice-pwd``, RFC 8839 section 5.4: 22 to 256 characters."""
+    """Parse ``a=ice-pwd``, RFC 8839 section 5.4: 22 to 256 characters."""
     return _ice_text(value, "ice-pwd", 22)
 
 
-def _ice_text(value: str, what: str, minimum: int) -> str:
+def _ice_text(value: str, name: str, minimum: int) -> str:
     value = value.strip(BLANKS)
     if not minimum <= len(value) <= 256 or _ICE_TEXT.fullmatch(value) is None:
-        raise ProtocolError(f"{what} is not {minimum} to 256 printable characters")
+        raise ProtocolError(f"{name} must be {minimum} to 256 printable ASCII characters")
     return value
 
 
 def parse_setup(value: str) -> str:
-    """``a=setup``, RFC 4145 section 4, in lower case; literals of ABNF are equal in any case (RFC 5234)."""
+    """Parse ``a=setup``, RFC 4145 section 4, into lower case; ABNF literals are case-insensitive (RFC 5234)."""
     value = value.strip(BLANKS).lower()
     if value not in SETUP_ROLES:
-        raise ProtocolError("setup role is unknown")
+        raise ProtocolError(f"setup role must be one of {', '.join(sorted(SETUP_ROLES))}")
     return value
 
 
 def parse_ice_options(value: str) -> tuple[str, ...]:
-    """``a=ice-options``, RFC 8839 section 5.6. Each is a word; the registry has five."""
+    """Parse ``a=ice-options``, RFC 8839 section 5.6: words; the IANA registry has five."""
     options = tuple(value.split(None, _MAX_ICE_OPTIONS))
     if len(options) > _MAX_ICE_OPTIONS:
-        raise ProtocolError(f"more than {_MAX_ICE_OPTIONS} ICE options")
+        raise ProtocolError(f"ice-options must have at most {_MAX_ICE_OPTIONS} ICE options")
     return options
 
 
 def parse_tls_id(value: str) -> str:
-    """``a=tls-id``, RFC 8842 section 4."""
+    """Parse ``a=tls-id``, RFC 8842 section 4."""
     return token(value.strip(BLANKS), "tls-id")
 
 
 def parse_sctp_port(value: str) -> int:
-    """``a=sctp-port``, RFC 8841 section 5.1. Port 0 closes the association."""
+    """Parse ``a=sctp-port``, RFC 8841 section 5.1. Port 0 closes the association."""
     return integer(value.strip(BLANKS), "SCTP port", maximum=65535)
 
 
 def parse_max_message_size(value: str) -> int:
-    """``a=max-message-size``, RFC 8841 section 6.1, in bytes. 0 means any size."""
+    """Parse ``a=max-message-size``, RFC 8841 section 6.1, in bytes. 0 means any size."""
     return integer(value.strip(BLANKS), "max-message-size", maximum=2**64 - 1)
 
 
 def parse_ptime(value: str) -> float:
-    """``a=ptime`` and ``a=maxptime``, RFC 8866 sections 6.4 and 6.5: milliseconds of audio in a packet."""
+    """Parse ``a=ptime`` or ``a=maxptime``, RFC 8866 sections 6.4 and 6.5: milliseconds of audio in a packet."""
     text = value.strip(BLANKS)
     if _MILLISECONDS.fullmatch(text) is None or not float(text):
-        raise ProtocolError("duration of a packet is not a number above 0")
+        raise ProtocolError("ptime and maxptime must be a positive number of milliseconds")
     return float(text)
 
 
@@ -406,4 +411,4 @@ VALUE_PARSERS: Mapping[str, Callable[[str], object]] = {
     "ssrc-group": SsrcGroup.parse,
     "tls-id": parse_tls_id,
 }
-"""The grammar of each known attribute, by its name."""
+"""The grammar of each known attribute, by name."""

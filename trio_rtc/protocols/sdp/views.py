@@ -1,6 +1,7 @@
-"""What JSEP asks of a section, with the session's attributes inherited (RFC 9429 sections 5.8.1 and 5.8.2).
+"""Views: a section's attributes as JSEP interprets them (RFC 9429 sections 5.8.1 and 5.8.2).
 
-The views read descriptions that ``parse`` returned or that the session built. A malformed attribute counts as absent.
+Attributes are inherited from the session level. Views read descriptions that ``parse`` returned or the local session
+built. A malformed attribute is treated as absent.
 """
 
 import itertools
@@ -39,11 +40,11 @@ from .values import (
 _T = TypeVar("_T")
 DEFAULT_SCTP_PORT = 5000
 DEFAULT_MAX_MESSAGE_SIZE = 65536
-"""What a peer that states no ``a=max-message-size`` can take, RFC 8841 section 6.1, in bytes."""
+"""Maximum message size in bytes of a peer without ``a=max-message-size``, RFC 8841 section 6.1."""
 DATA_CHANNEL_FORMAT = "webrtc-datachannel"
 DATA_CHANNEL_PROTOCOLS = frozenset({"UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP"})
 RTP_KINDS = ("audio", "video")
-# The names without DTLS are what old peers write, who mean the same as long as a fingerprint comes with it.
+# Old peers write the names without DTLS; with a fingerprint they mean the same.
 _RTP_PROTOCOLS = frozenset(
     [f"{transport}/RTP/{profile}" for transport in ("UDP/TLS", "TCP/DTLS") for profile in ("SAVPF", "SAVP")]
     + [f"RTP/{profile}" for profile in ("SAVPF", "SAVP", "AVPF", "AVP")]
@@ -52,7 +53,7 @@ _RTP_PROTOCOLS = frozenset(
 
 @attrs.frozen
 class TransportAttributes:
-    """What a section says about its transport. ICE and DTLS attributes fall back to the session's."""
+    """The transport attributes of a section. ICE and DTLS attributes are inherited from the session level."""
 
     ice_ufrag: str | None
     ice_pwd: str | None
@@ -67,12 +68,12 @@ class TransportAttributes:
 
 @attrs.frozen
 class ApplicationAttributes:
-    """What a data-channel section says about SCTP.
+    """The SCTP attributes of a data-channel section.
 
     Attributes:
-        sctp_port: The SCTP port of its author; 0 closes the association (RFC 8841 section 5.1).
-        max_message_size: Bytes that its author can take in one message; 0 is any size.
-        legacy: Whether it is in the form before RFC 8841: ``DTLS/SCTP 5000`` with ``a=sctpmap``.
+        sctp_port: The author's SCTP port; 0 closes the association (RFC 8841 section 5.1).
+        max_message_size: The maximum size in bytes of a message that the author accepts; 0 means any size.
+        legacy: Whether the section has the form before RFC 8841: ``DTLS/SCTP 5000`` with ``a=sctpmap``.
     """
 
     sctp_port: int
@@ -82,7 +83,7 @@ class ApplicationAttributes:
 
 @attrs.frozen
 class RtpAttributes:
-    """What a section of RTP media says."""
+    """The RTP attributes of an audio or video section."""
 
     direction: str
     rtcp_mux: bool
@@ -105,31 +106,30 @@ class RtpAttributes:
 
 
 def groups(description: SessionDescription, semantics: str) -> tuple[Group, ...]:
-    """Return the groups of one kind: ``BUNDLE`` (RFC 9143) or ``LS`` (RFC 5888)."""
+    """Return the groups with the given semantics: ``BUNDLE`` (RFC 9143) or ``LS`` (RFC 5888)."""
     parsed = parsed_values(description, "group", Group)
     return tuple(group for group in parsed if group.semantics == semantics)
 
 
 def media_mid(media: MediaDescription) -> str | None:
-    """Return the section's mid, ``None`` if it has none (peers older than BUNDLE)."""
+    """Return the section's mid, ``None`` without one (peers older than BUNDLE)."""
     return parsed_value(media, "mid", str)
 
 
 def ice_username_fragment(description: SessionDescription, index: int) -> str | None:
-    """Return the ICE username fragment of the section at ``index``, ``None`` if it states none."""
+    """Return the ICE username fragment of the section at ``index``, ``None`` without one."""
     return _inherited(description, description.media[index], "ice-ufrag", str)
 
 
 def transport_attributes(description: SessionDescription, index: int) -> TransportAttributes:
-    """Return what the section at ``index`` says about its transport."""
+    """Return the transport attributes of the section at ``index``."""
     return view(_read_transport_attributes, description, index)
 
 
 def _read_transport_attributes(description: SessionDescription, index: int) -> TransportAttributes:
     media = description.media[index]
     options = (parsed_values(part, "ice-options", tuple) for part in (description, media))
-    # The credentials are taken from one level together: a ufrag of the section and a password of the session are
-    # not a pair that anyone generated.
+    # Both credentials come from one level: a media-level ufrag and a session-level password do not belong together.
     credentials: Section = media if has_attribute(media, "ice-ufrag") else description
     fingerprints = tuple(parsed_values(media, "fingerprint", Fingerprint)) or tuple(
         parsed_values(description, "fingerprint", Fingerprint)
@@ -148,9 +148,9 @@ def _read_transport_attributes(description: SessionDescription, index: int) -> T
 
 
 def application_attributes(media: MediaDescription) -> ApplicationAttributes | None:
-    """Return what a data-channel section says about SCTP, ``None`` if it is not one.
+    """Return the SCTP attributes of a data-channel section, ``None`` for another section.
 
-    A section without ``a=sctp-port`` is taken to mean port 5000, as libwebrtc does.
+    Without ``a=sctp-port``, the port is 5000, as in libwebrtc.
     """
     if media.kind != "application" or media.protocol not in DATA_CHANNEL_PROTOCOLS:
         return None
@@ -168,22 +168,22 @@ def application_attributes(media: MediaDescription) -> ApplicationAttributes | N
 
 
 def is_data_section(media: MediaDescription) -> bool:
-    """Return whether the section is one for data channels, in the form of today or of before RFC 8841."""
+    """Return whether the section is for data channels, in the form of RFC 8841 or older."""
     return application_attributes(media) is not None
 
 
 def is_rtp_section(media: MediaDescription) -> bool:
-    """Return whether the section is one for audio or video in a form that can be secured (RFC 9429 section 5.1.2)."""
+    """Return whether the section is for audio or video over a secure profile (RFC 9429 section 5.1.2)."""
     return media.kind in RTP_KINDS and media.protocol in _RTP_PROTOCOLS
 
 
 def is_rejected_offer(media: MediaDescription) -> bool:
-    """Return whether port 0 rejects the section: it does, unless it is bundle-only (RFC 9143 section 6)."""
+    """Return whether port 0 rejects the section: it does unless the section is bundle-only (RFC 9143 section 6)."""
     return media.port == 0 and not is_bundle_only(media)
 
 
 def rtp_attributes(description: SessionDescription, index: int) -> RtpAttributes:
-    """Return what the section at ``index`` says about RTP."""
+    """Return the RTP attributes of the section at ``index``."""
     return view(_read_rtp_attributes, description, index)
 
 
@@ -212,7 +212,7 @@ def _read_rtp_attributes(description: SessionDescription, index: int) -> RtpAttr
 
 
 def is_bundle_only(media: MediaDescription) -> bool:
-    """Return whether the section is one that exists only inside its bundle: port 0 does not reject it (RFC 9143)."""
+    """Return whether the section exists only within its bundle, so that port 0 does not reject it (RFC 9143)."""
     return has_attribute(media, "bundle-only")
 
 

@@ -1,4 +1,4 @@
-"""From the tree to the text."""
+"""The SDP writer: tree to text."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,20 +6,20 @@ from .description import Attribute, MediaDescription, Section, SessionDescriptio
 
 
 def write(description: SessionDescription) -> str:
-    """Return the text of a description, every line ended by CRLF (RFC 8866 section 5).
+    """Return the text of a description, each line terminated by CRLF (RFC 8866 section 5).
 
-    Fields come before attributes, as the grammar wants them; the order within each is kept.
+    Fields precede attributes, as the grammar requires; the order within each is kept.
     """
     return "".join(f"{line}\r\n" for line in _lines(description))
 
 
 def append_attributes(text: str, index: int, attributes: Iterable[Attribute]) -> str:
-    """Return the text of a description with attributes at the end of a media section, all else as it stands.
+    """Return a description's text with attributes appended to a media section, otherwise unchanged.
 
     Args:
-        text: A description that was parsed without error.
-        index: The section.
-        attributes: What to append.
+        text: A valid description.
+        index: The index of the media section.
+        attributes: The attributes to append.
     """
     body = text.rstrip("\r\n")
     lines = body.split("\n")
