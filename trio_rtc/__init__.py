@@ -75,7 +75,7 @@ from .protocols._contract import Address
 from .protocols.datachannel import DataChannelOptions
 from .protocols.dtls import DtlsOptions
 from .protocols.ice import IceOptions
-from .protocols.rtp import Concealment, EncodedFrame, HeardTelephoneEvent, RtpOptions, RtpPacket
+from .protocols.rtp import Concealment, EncodedFrame, ReceivedTelephoneEvent, RtpOptions, RtpPacket
 from .protocols.sctp import SctpOptions
 from .protocols.sdp import SdpOptions
 from .receiver import RTCRtpReceiver
@@ -141,7 +141,7 @@ __all__ = [
     "EncodedFrame",
     "Event",
     "EventTarget",
-    "HeardTelephoneEvent",
+    "ReceivedTelephoneEvent",
     "IceOptions",
     "InterfaceAddress",
     "InvalidAccessError",
@@ -258,7 +258,7 @@ __all__ = [
 def _refuse_wrong_names() -> None:
     """Let objects, and what they are made with, answer for wrong names and types with the right ones."""
     # What there is one of for each packet has no time for it; protocols are not for making objects.
-    for_each_packet = {Address, Concealment, EncodedFrame, HeardTelephoneEvent, RtpPacket}
+    for_each_packet = {Address, Concealment, EncodedFrame, ReceivedTelephoneEvent, RtpPacket}
     left_out = for_each_packet | {ChannelStream, DatagramSocket, Network, RtpPacketChannel}
     for name in __all__:
         cls = globals()[name]

@@ -335,7 +335,7 @@ class MediaLink:
             transceiver.mid,
             frames=receiver._wants_frames,
             packets=receiver._wants_packets,
-            least_delay=(receiver.jitter_buffer_target or 0.0) / 1000,
+            min_delay=(receiver.jitter_buffer_target or 0.0) / 1000,
         )
         rtp.wake()
         if not receiver._source.is_wanted and (pump := self._receiving.get(receiver)) is not None:
@@ -355,7 +355,7 @@ class MediaLink:
         if transceiver is None or rtp is None:
             return []
         now, time_of_day = trio.current_time(), self.wall_clock()
-        streams = [each for each in rtp.session.receiving.streams if each.mid == transceiver.mid]
+        streams = [each for each in rtp.session.receiver.streams if each.mid == transceiver.mid]
         sources = [received_sources(each, lambda at: time_of_day - (now - at) * 1000) for each in streams]
         return [each for each in sources if each is not None]
 
@@ -418,7 +418,7 @@ class MediaLink:
         rtp = self._rtp_of(transceiver)
         if transceiver is None or rtp is None:
             return
-        if all(stream.mid != mid for stream in rtp.session.receiving.streams):
+        if all(stream.mid != mid for stream in rtp.session.receiver.streams):
             transceiver.receiver._mute_later(True)
 
     def _take_frames(self, event: FramesReceived) -> None:

@@ -24,7 +24,7 @@ from .frame_queue import FrameQueue
 from .frame_source import CapturedFrame, FrameTransform, apply_transform, blank
 from .media_encoding import EncodeCounters, EncodingKey, EncodingUser
 from .protocols.rtp import EncodedFrame
-from .protocols.rtp.meters import Limitation, LimitationReason
+from .protocols.rtp.stats import QualityLimitation, QualityLimitationReason
 from .quality import Quality, QualityScaler, default_max_bitrate, preference
 from .rtp_parameters import RTCRtpEncodingParameters
 from .tracks import MediaStreamTrack
@@ -65,13 +65,15 @@ class LayerMeters:
     """
 
     counters: EncodeCounters = attrs.field(factory=EncodeCounters)
-    limitation: Limitation = attrs.field(factory=Limitation)
+    limitation: QualityLimitation = attrs.field(factory=QualityLimitation)
     resolution_changes: int = 0
     _scale: float = 1.0
 
     def note(self, quality: Quality, *, limited: bool, now: float) -> None:
         """Take how the pictures are made at present."""
-        self.limitation.note(LimitationReason.BANDWIDTH if limited else LimitationReason.NONE, now)
+        self.limitation.note(
+            QualityLimitationReason.BANDWIDTH if limited else QualityLimitationReason.NONE, now
+        )
         if quality.scale_down_by != self._scale:
             self._scale = quality.scale_down_by
             self.resolution_changes += 1

@@ -14,7 +14,7 @@ from .event_target import HandlerRunner
 from .frame_queue import FrameQueue, always, at_keyframe
 from .frame_source import FrameSource, FrameTransform, check_transform
 from .packet_channel import RtpPacketChannel
-from .protocols.rtp import EncodedFrame, HeardTelephoneEvent, RtpPacket
+from .protocols.rtp import EncodedFrame, ReceivedTelephoneEvent, RtpPacket
 from .rtp_parameters import (
     RTCRtpCapabilities,
     RTCRtpContributingSource,
@@ -84,7 +84,7 @@ class RTCRtpReceiver:
         self._sources = SourceLog(carrier.wall_clock)
         self._packet_queues: dict[FrameQueue[RtpPacket], str | None] = {}
         self._encoded_queues: dict[FrameQueue[EncodedFrame], str | None] = {}
-        self._event_queues: dict[FrameQueue[HeardTelephoneEvent], str | None] = {}
+        self._event_queues: dict[FrameQueue[ReceivedTelephoneEvent], str | None] = {}
         self._transform: FrameTransform | None = None
         self._dropped_before = 0
         self._jitter_buffer_target: float | None = None
@@ -195,7 +195,7 @@ class RTCRtpReceiver:
             yield queue
 
     @asynccontextmanager
-    async def telephone_events(self) -> AsyncIterator[trio.abc.ReceiveChannel[HeardTelephoneEvent]]:
+    async def telephone_events(self) -> AsyncIterator[trio.abc.ReceiveChannel[ReceivedTelephoneEvent]]:
         """Take the telephone events that the peer sends (RFC 4733), such as the tones of DTMF. Not W3C's.
 
         Each comes when it begins, and once more when it is over. What is not taken in time is dropped, oldest first.
@@ -255,7 +255,7 @@ class RTCRtpReceiver:
             if wanted is None or wanted == rid:
                 queue.put_all(packets)
 
-    def _take_event(self, heard: HeardTelephoneEvent) -> None:
+    def _take_event(self, heard: ReceivedTelephoneEvent) -> None:
         for queue in self._event_queues:
             queue.put(heard)
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 import attrs
 
 from .protocols.rtp import EncodedFrame
-from .protocols.rtp.incoming import IncomingStream
+from .protocols.rtp.receive.stream import RtpReceiveStream
 from .rtp_parameters import RTCRtpContributingSource, RTCRtpSynchronizationSource
 
 _MEMORY = 10_000.0
@@ -85,7 +85,9 @@ class SourceLog:
         return list(latest.values())
 
 
-def received_sources(stream: IncomingStream, time_of_day: Callable[[float], float]) -> ReceivedSources | None:
+def received_sources(
+    stream: RtpReceiveStream, time_of_day: Callable[[float], float]
+) -> ReceivedSources | None:
     """Return who is in what has come of a stream, ``None`` before anything has.
 
     Args:

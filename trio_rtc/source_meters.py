@@ -3,8 +3,8 @@
 from typing import Any
 
 from .protocols.rtp import EncodedFrame
-from .protocols.rtp.meters import FrameRate, Loudness
 from .protocols.rtp.payload import payload_duration
+from .protocols.rtp.stats import AudioLevelMeter, FrameRate
 
 
 class SourceMeters:
@@ -27,7 +27,7 @@ class SourceMeters:
         self.width: int | None = None
         self.height: int | None = None
         self.seconds = 0.0
-        self.loudness = Loudness()
+        self.loudness = AudioLevelMeter()
 
     def note(self, frame: Any, now: float) -> None:
         """Take a frame of PyAV's, or an encoded one."""

@@ -157,10 +157,10 @@ async def test_every_counter_of_the_media_layers_shows() -> None:
             await running.say_and_show(1)
             marked, missing = await mark_counters(running.peers.alice)
             assert missing == set()
-            assert expected | {"OutgoingCounters.packets_sent", "SendingPump.frames_failed"} <= set(marked)
+            assert expected | {"SendCounters.packets_sent", "SendingPump.frames_failed"} <= set(marked)
             marked, missing = await mark_counters(running.peers.bob)
             assert missing == set()
-            assert expected | {"MediaMeters.emitted", "AssemblerCounters.late"} <= set(marked)
+            assert expected | {"ReceiveStats.emitted", "AssemblerCounters.late"} <= set(marked)
 
 
 async def test_every_counter_of_every_layer_shows() -> None:

@@ -40,7 +40,7 @@ FOR_EACH_PACKET = {
     "Address",
     "Concealment",
     "EncodedFrame",
-    "HeardTelephoneEvent",
+    "ReceivedTelephoneEvent",
     "Packet",
     "RtpPacket",
     "TraceEntry",

@@ -17,7 +17,7 @@ from trio_rtc.codecs import (
 )
 from trio_rtc.codecs.samples import audio_level, frame_of, samples_of
 from trio_rtc.media import dominant_frequency, tone
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 CODECS = {"opus": (48_000, 48_000), "PCMU": (8_000, 8_000), "PCMA": (8_000, 8_000), "G722": (8_000, 16_000)}
 codecs = pytest.mark.parametrize("codec", CODECS)

@@ -18,7 +18,7 @@ from trio_rtc.codecs import (
     create_video_encoder,
 )
 from trio_rtc.media import dominant_frequency, read_counter, tone
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 LONGEST_HOLD = 30.0
 """Real seconds after which a thread that a test has forgotten ends all the same."""

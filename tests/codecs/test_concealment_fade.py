@@ -13,7 +13,7 @@ from trio_rtc.codecs import (
 )
 from trio_rtc.codecs.concealment_fade import ConcealmentFade
 from trio_rtc.codecs.samples import as_array, frame_of, samples_of
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 RATE = 48_000
 PIECE = RATE // 50

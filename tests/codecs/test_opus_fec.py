@@ -23,7 +23,7 @@ from trio_rtc.codecs import (
 )
 from trio_rtc.codecs.libopus import MAX_SAMPLES, find_libopus, first_libopus
 from trio_rtc.codecs.samples import as_array, samples_of
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 from trio_rtc.protocols.rtp.payload import repeats_previous
 
 COUNT = 100

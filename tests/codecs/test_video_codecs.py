@@ -19,7 +19,7 @@ from trio_rtc.codecs import (
     encodable_codecs,
 )
 from trio_rtc.media import read_counter
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 CODECS = ["VP8", "VP9", "H264", "AV1"]
 codecs = pytest.mark.parametrize("codec", CODECS)

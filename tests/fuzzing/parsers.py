@@ -21,13 +21,13 @@ from trio_rtc.protocols.dtls.record.codec import ContentType, parse_records
 from trio_rtc.protocols.ice import Candidate
 from trio_rtc.protocols.mdns import Message as MdnsMessage
 from trio_rtc.protocols.rtp import RtpPacket
-from trio_rtc.protocols.rtp.erasure_decoder import ErasureDecoder
-from trio_rtc.protocols.rtp.extensions import SUPPORTED, ExtensionMap
-from trio_rtc.protocols.rtp.fec import MediaKey, RepairRow, media_bits
-from trio_rtc.protocols.rtp.flexfec import build_flexfec, parse_flexfec
+from trio_rtc.protocols.rtp.fec.decoder import FecDecoder
+from trio_rtc.protocols.rtp.fec.fec_packet import FecPacket, MediaKey, media_bits
+from trio_rtc.protocols.rtp.fec.flexfec import build_flexfec, parse_flexfec
+from trio_rtc.protocols.rtp.fec.red import RedBlock, build_red, parse_red
+from trio_rtc.protocols.rtp.fec.ulpfec import build_ulpfec, parse_ulpfec, unwrap_red
+from trio_rtc.protocols.rtp.packet.extensions import SUPPORTED, ExtensionMap
 from trio_rtc.protocols.rtp.payload import layer_reader, payload_duration, rewriter
-from trio_rtc.protocols.rtp.red import RedBlock, build_red, parse_red
-from trio_rtc.protocols.rtp.ulpfec import build_ulpfec, parse_ulpfec, take_out_of_red
 from trio_rtc.protocols.sctp.packet.causes import describe_causes
 from trio_rtc.protocols.sctp.packet.chunks import Abort, Error, ReConfig, parse_chunk
 from trio_rtc.protocols.sctp.packet.header import HEADER_SIZE, parse_header
@@ -133,9 +133,9 @@ def _parse_rtcp(data: bytes) -> None:
             rtcp.parse(rtcp.encode([packet]))
 
 
-def _recover(parse: Callable[[bytes], RepairRow], media: tuple[bytes, ...], data: bytes) -> None:
+def _recover(parse: Callable[[bytes], FecPacket], media: tuple[bytes, ...], data: bytes) -> None:
     """Recover packets with a repair packet, in a stream in which every second packet is lost."""
-    decoder = ErasureDecoder()
+    decoder = FecDecoder()
     for packet in media[::2]:
         decoder.media_received(packet)
     for recovered in decoder.repair_received(parse(data)):
@@ -152,14 +152,14 @@ def _media() -> tuple[bytes, ...]:
     )
 
 
-def _row(*numbers: int) -> RepairRow:
+def _row(*numbers: int) -> FecPacket:
     bits = functools.reduce(int.__xor__, (media_bits(_media()[number]) for number in numbers))
-    return RepairRow([MediaKey(_SSRC, number) for number in numbers], bits, 20)
+    return FecPacket([MediaKey(_SSRC, number) for number in numbers], bits, 20)
 
 
 def _parse_ulpfec(data: bytes) -> None:
     with contextlib.suppress(ProtocolError):
-        take_out_of_red(data)
+        unwrap_red(data)
     _recover(lambda payload: parse_ulpfec(payload, _SSRC), _media(), data)
 
 
@@ -327,20 +327,26 @@ PARSERS: tuple[Target, ...] = (
         lambda: [encode_open(ChannelParameters("label", "protocol", ordered=False, max_retransmits=3))],
         "protocols.datachannel.messages",
     ),
-    parser("rtp", _parse_rtp, captures.rtp_packets, "protocols.rtp.packet", "protocols.rtp.extensions"),
+    parser(
+        "rtp",
+        _parse_rtp,
+        captures.rtp_packets,
+        "protocols.rtp.packet.packet",
+        "protocols.rtp.packet.extensions",
+    ),
     parser("rtcp", _parse_rtcp, _rtcp_seeds, "protocols.rtcp"),
-    parser("red", parse_red, _red_seeds, "protocols.rtp.red"),
+    parser("red", parse_red, _red_seeds, "protocols.rtp.fec.red"),
     parser(
         "ulpfec",
         _parse_ulpfec,
         lambda: [build_ulpfec(_row(0, 1)), build_ulpfec(_row(2, 3, 4))],
-        *("protocols.rtp.ulpfec", "protocols.rtp.erasure_decoder"),
+        *("protocols.rtp.fec.ulpfec", "protocols.rtp.fec.decoder"),
     ),
     parser(
         "flexfec",
         lambda data: _recover(parse_flexfec, _media(), data),
         lambda: [build_flexfec(_row(0, 1)), build_flexfec(_row(2, 3, 4))],
-        *("protocols.rtp.flexfec", "protocols.rtp.erasure_decoder"),
+        *("protocols.rtp.fec.flexfec", "protocols.rtp.fec.decoder"),
     ),
     _payload("VP8", "vp8"),
     _payload("VP9", "vp9"),

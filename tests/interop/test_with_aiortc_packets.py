@@ -23,7 +23,7 @@ from trio_rtc.protocols.rtcp import (
     parse,
 )
 from trio_rtc.protocols.rtp import RtpPacket
-from trio_rtc.protocols.rtp.extensions import (
+from trio_rtc.protocols.rtp.packet.extensions import (
     ABS_SEND_TIME,
     AUDIO_LEVEL,
     MID,

@@ -24,7 +24,7 @@ from trio_rtc.protocols.rtp import (
     RtpSession,
     SendParameters,
 )
-from trio_rtc.protocols.rtp.extensions import (
+from trio_rtc.protocols.rtp.packet.extensions import (
     ABS_SEND_TIME,
     AUDIO_LEVEL,
     MID,
@@ -92,10 +92,10 @@ def received(section: SendParameters, **changes: Any) -> ReceiveParameters:
     """Return what the other side has to know of a section, its sources announced."""
     ssrcs: dict[int, str | None] = {}
     repairs: dict[int, int] = {}
-    corrections: dict[int, int] = {}
+    fec_ssrcs: dict[int, int] = {}
     for encoding in section.encodings:
         ssrcs[encoding.ssrc] = None
-        for announced, repair in ((repairs, encoding.rtx_ssrc), (corrections, encoding.fec_ssrc)):
+        for announced, repair in ((repairs, encoding.rtx_ssrc), (fec_ssrcs, encoding.fec_ssrc)):
             if repair is not None:
                 announced[repair] = encoding.ssrc
     parameters = ReceiveParameters(
@@ -105,7 +105,7 @@ def received(section: SendParameters, **changes: Any) -> ReceiveParameters:
         section.extensions,
         ssrcs,
         repairs,
-        corrections,
+        fec_ssrcs,
         section.active,
     )
     return attrs.evolve(parameters, **changes)

@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 from trio_rtc.protocols.rtp.payload import Depacketizer, Packetizer, depacketizer, packetizer
 
 DATA = Path(__file__).parents[1] / "data" / "rtp"

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import av
 
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from .concealment_fade import ConcealmentFade
 from .errors import CodecError

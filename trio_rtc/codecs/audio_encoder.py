@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import av
 
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from .errors import CodecError
 from .implementations import AudioImplementation

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import av
 
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 
 class VideoEncoder(Protocol):

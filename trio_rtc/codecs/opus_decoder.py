@@ -13,7 +13,7 @@ import math
 
 import av
 
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 from trio_rtc.protocols.rtp.payload import repeats_previous
 
 from .audio_decoder import is_opus_dtx, opus_frame_duration

@@ -7,7 +7,7 @@ import av
 from av.codec.context import Flags
 from av.codec.hwaccel import HWAccel
 
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from .errors import CodecError
 from .options import VideoDecoderOptions

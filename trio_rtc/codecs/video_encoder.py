@@ -8,7 +8,7 @@ from fractions import Fraction
 import attrs
 import av
 
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from .errors import CodecError
 from .implementations import EncoderSetup, VideoEncoderImplementation

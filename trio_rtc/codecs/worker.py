@@ -22,7 +22,7 @@ import trio
 from trio_rtc._environment import call_in_place, runs_threads, thread_limiter
 from trio_rtc._failure_log import FailureLog
 from trio_rtc.frame_queue import FrameQueue, at_keyframe
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 from trio_rtc.protocols.rtp.payload import QuantizerReader
 
 from .errors import CodecError

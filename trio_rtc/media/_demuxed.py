@@ -8,7 +8,7 @@ import av
 import av.stream
 from av.bitstream import BitStreamFilterContext
 
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 MediaFrame: TypeAlias = av.AudioFrame | av.VideoFrame | EncodedFrame
 

@@ -16,7 +16,7 @@ from trio_rtc.codecs.audio_decoder import opus_frame_duration
 from trio_rtc.codecs.implementations import silence_svt_av1
 from trio_rtc.codecs.picture_input import PictureInput, scaled_size
 from trio_rtc.codecs.samples import frame_of, layout, samples_of
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from ._demuxed import MediaFrame
 

@@ -13,7 +13,7 @@ import av.container
 import trio
 
 from trio_rtc._environment import call_in_thread, require_trio
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from ._background import background
 from ._container import ThreadedContainer, media_limiter, open_container

@@ -113,7 +113,7 @@ def _transport_stats(
         remote_certificate_id=remote[0].id if remote else None,
         selected_candidate_pair_id=None if selected is None else _pair_id(selected),
         selected_candidate_pair_changes=monitor.traffic.changes,
-        ccfb_messages_sent=None if rtp is None else rtp.session.receiving.ccfb_sent,
+        ccfb_messages_sent=None if rtp is None else rtp.session.receiver.ccfb_sent,
         ccfb_messages_received=None if rtp is None else rtp.session.ccfb_received,
     )
 

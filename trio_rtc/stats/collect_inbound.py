@@ -4,20 +4,20 @@ from typing import Any
 
 from trio_rtc.media_receiving import ReceivingPump
 from trio_rtc.protocols.rtcp import unix_from_ntp
-from trio_rtc.protocols.rtp.incoming import IncomingStream
+from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
 from trio_rtc.transceiver import RTCRtpTransceiver
 
 from .media_stats import RTCInboundRtpStreamStats, RTCRemoteOutboundRtpStreamStats
 from .moment import Moment
 
 
-def _inbound_id(stream: IncomingStream) -> str:
+def _inbound_id(stream: RtpReceiveStream) -> str:
     return f"inbound-rtp-{stream.ssrc}"
 
 
 def inbound_stats(
     transceiver: RTCRtpTransceiver,
-    stream: IncomingStream,
+    stream: RtpReceiveStream,
     pump: ReceivingPump | None,
     *,
     transport_id: str,
@@ -105,7 +105,7 @@ _AUDIO_ONLY = (
 )
 
 
-def _video_members(stream: IncomingStream, pump: ReceivingPump | None, moment: Moment) -> dict[str, Any]:
+def _video_members(stream: RtpReceiveStream, pump: ReceivingPump | None, moment: Moment) -> dict[str, Any]:
     meters = stream.meters
     assembler, intervals = meters.assembler, meters.intervals
     decoded = None if pump is None else pump.decoded.get(stream.ssrc)
@@ -138,7 +138,7 @@ def _video_members(stream: IncomingStream, pump: ReceivingPump | None, moment: M
     }
 
 
-def _audio_members(stream: IncomingStream) -> dict[str, Any]:
+def _audio_members(stream: RtpReceiveStream) -> dict[str, Any]:
     meters = stream.meters
     playout, loudness = meters.playout, meters.loudness
     played = playout.played + playout.repeated
@@ -163,7 +163,7 @@ def _audio_members(stream: IncomingStream) -> dict[str, Any]:
 
 def remote_outbound_stats(
     transceiver: RTCRtpTransceiver,
-    stream: IncomingStream,
+    stream: RtpReceiveStream,
     transport_id: str,
     codec_id: str | None,
     moment: Moment,

@@ -57,7 +57,7 @@ def media_stats(
 def _sent(
     session: RtpSession, transport_id: str, table: TransceiverTable, media: MediaLink, moment: Moment
 ) -> Iterator[MediaStats]:
-    for stream, report in session.sending.streams:
+    for stream, report in session.sender.streams:
         transceiver = table.by_mid(stream.mid)
         if transceiver is None or stream.clock is None:
             continue
@@ -74,7 +74,7 @@ def _sent(
         yield outbound_stats(
             transceiver,
             stream,
-            session.sending.parameters_of(stream),
+            session.sender.parameters_of(stream),
             None if pump is None else pump.layers.get(stream.encoding.ssrc),
             transport_id=transport_id,
             codec_id=codec_id,
@@ -87,7 +87,7 @@ def _sent(
 def _received(
     session: RtpSession, transport_id: str, table: TransceiverTable, media: MediaLink, moment: Moment
 ) -> Iterator[MediaStats]:
-    for stream in session.receiving.streams:
+    for stream in session.receiver.streams:
         transceiver = table.by_mid(stream.mid)
         if transceiver is None:
             continue

@@ -5,21 +5,21 @@ from typing import Any
 from trio_rtc.enums import RTCQualityLimitationReason
 from trio_rtc.media_sending import LayerMeters
 from trio_rtc.protocols.rtp import SendParameters
-from trio_rtc.protocols.rtp.outgoing import OutgoingStream
-from trio_rtc.protocols.rtp.sending import PeerReport
+from trio_rtc.protocols.rtp.send.sender import RemoteInboundReport
+from trio_rtc.protocols.rtp.send.stream import RtpSendStream
 from trio_rtc.transceiver import RTCRtpTransceiver
 
 from .media_stats import RTCOutboundRtpStreamStats, RTCRemoteInboundRtpStreamStats
 from .moment import Moment
 
 
-def _outbound_id(stream: OutgoingStream) -> str:
+def _outbound_id(stream: RtpSendStream) -> str:
     return f"outbound-rtp-{stream.encoding.ssrc}"
 
 
 def outbound_stats(
     transceiver: RTCRtpTransceiver,
-    stream: OutgoingStream,
+    stream: RtpSendStream,
     parameters: SendParameters,
     encoding: LayerMeters | None,
     *,
@@ -94,7 +94,7 @@ _VIDEO_ONLY = (
 )
 
 
-def _video_members(stream: OutgoingStream, encoding: LayerMeters | None, moment: Moment) -> dict[str, Any]:
+def _video_members(stream: RtpSendStream, encoding: LayerMeters | None, moment: Moment) -> dict[str, Any]:
     meters = encoding or LayerMeters()
     limitation = stream.limitation if encoding is None else encoding.limitation
     counters, encoded = stream.counters, meters.counters
@@ -120,8 +120,8 @@ def _video_members(stream: OutgoingStream, encoding: LayerMeters | None, moment:
 
 def remote_inbound_stats(
     transceiver: RTCRtpTransceiver,
-    stream: OutgoingStream,
-    report: PeerReport,
+    stream: RtpSendStream,
+    report: RemoteInboundReport,
     *,
     transport_id: str,
     codec_id: str | None,

@@ -43,7 +43,7 @@ from trio_rtc.protocols.rtp import (
     RtpPacket,
     SendParameters,
 )
-from trio_rtc.protocols.rtp.extensions import MID
+from trio_rtc.protocols.rtp.packet.extensions import MID
 
 from .sizes import MAX_SRTP, doubling
 

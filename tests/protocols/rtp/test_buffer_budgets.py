@@ -14,13 +14,19 @@ from tests.strategies.rtp_pair import (
 )
 from tests.strategies.toy_video import ToyDepacketizer, toy_packet, toy_payloads
 from trio_rtc.protocols.rtp import FramesReceived, PacketsReceived, RtpOptions, RtpPacket, RtpSession
-from trio_rtc.protocols.rtp.buffer_budget import PACKET_OVERHEAD, BufferBudget, largest, oldest
-from trio_rtc.protocols.rtp.early_media import MAX_EARLY_BYTES, EarlyMedia, EarlyPacket
-from trio_rtc.protocols.rtp.erasure_decoder import ErasureDecoder
-from trio_rtc.protocols.rtp.fec import FecOptions, RepairRow, media_bits, media_key
-from trio_rtc.protocols.rtp.incoming import IncomingStream
-from trio_rtc.protocols.rtp.receive import FrameAssembler
-from trio_rtc.protocols.rtp.receive_budgets import ReceiveBudgets
+from trio_rtc.protocols.rtp.buffer_budget import (
+    PACKET_OVERHEAD,
+    BufferBudget,
+    ReceiveBudgets,
+    largest,
+    oldest,
+)
+from trio_rtc.protocols.rtp.fec.decoder import FecDecoder
+from trio_rtc.protocols.rtp.fec.fec_packet import FecPacket, media_bits, media_key
+from trio_rtc.protocols.rtp.options import FecOptions
+from trio_rtc.protocols.rtp.receive.early_media import MAX_EARLY_BYTES, EarlyMedia, MediaPacket
+from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
+from trio_rtc.protocols.rtp.receive.video.frame_assembler import FrameAssembler
 from trio_rtc.protocols.srtp import SrtpSession
 
 SIZE = 1000
@@ -28,8 +34,8 @@ SIZE = 1000
 COST = SIZE + PACKET_OVERHEAD
 
 
-def early_packet(size: int, arrival: float = 0.0) -> EarlyPacket:
-    return EarlyPacket(0, 0, RtpPacket(96, 0, 0, 1, bytes(size)), arrival, False)
+def early_packet(size: int, arrival: float = 0.0) -> MediaPacket:
+    return MediaPacket(0, 0, RtpPacket(96, 0, 0, 1, bytes(size)), arrival, False)
 
 
 def held(early: EarlyMedia) -> int:
@@ -179,10 +185,10 @@ def test_the_stream_that_keeps_most_begins_again_at_a_keyframe() -> None:
 def test_complete_frames_that_wait_are_shown_when_there_are_too_many_bytes() -> None:
     options = RtpOptions(max_held_bytes=3000)
     budgets = ReceiveBudgets(options)
-    streams = [IncomingStream(VIDEO, ssrc, None, options, budgets=budgets) for ssrc in (1, 2)]
+    streams = [RtpReceiveStream(VIDEO, ssrc, None, options, budgets=budgets) for ssrc in (1, 2)]
     shown: list[list[int]] = []
     for stream in streams:
-        stream.want(frames=True, packets=False, least_delay=4.0)
+        stream.want(frames=True, packets=False, min_delay=4.0)
         numbers = []
         for number in range(5):
             payload = b"\x10" + vp8_payload(number, SIZE, keyframe=not number)[: SIZE - 1]
@@ -205,11 +211,11 @@ def protected(number: int, ssrc: int, size: int) -> bytes:
     return RtpPacket(96, number, 3000 * number, ssrc, bytes([number]) * size).encode()
 
 
-def repair_of(packets: list[bytes]) -> RepairRow:
+def repair_of(packets: list[bytes]) -> FecPacket:
     bits = 0
     for data in packets:
         bits ^= media_bits(data)
-    return RepairRow([media_key(data) for data in packets], bits, max(map(len, packets)) - 12)
+    return FecPacket([media_key(data) for data in packets], bits, max(map(len, packets)) - 12)
 
 
 CORRECTION = st.lists(
@@ -226,7 +232,7 @@ CORRECTION = st.lists(
 def test_what_error_correction_keeps_is_never_above_the_bound(operations, bound) -> None:
     budget = BufferBudget(bound, largest)
     options = FecOptions(max_packets=20, max_repairs=4)
-    decoders = [ErasureDecoder(options, budget=budget) for _ in range(4)]
+    decoders = [FecDecoder(options, budget=budget) for _ in range(4)]
     for which, operation, numbers in operations:
         decoder = decoders[which]
         packets = [protected(number, which, 10 * number) for number in numbers]
@@ -247,7 +253,7 @@ def test_what_error_correction_keeps_is_never_above_the_bound(operations, bound)
 def test_repair_packets_with_many_missing_count_what_they_keep() -> None:
     """Each packet that a repair packet names is an entry of a table, much larger than the repair packet itself."""
     budget = BufferBudget(1 << 20, largest)
-    decoder = ErasureDecoder(budget=budget)
+    decoder = FecDecoder(budget=budget)
     decoder.repair_received(repair_of([protected(number, 1, 10) for number in range(48)]))
     assert budget.size > 48 * 256
     decoder.discard()
@@ -263,7 +269,7 @@ def listening(sources: int, max_early_media_bytes: int, **options: int) -> tuple
     session = make_session(2, RtpOptions(max_early_media_bytes=max_early_media_bytes, **options))
     session.set_keys(peer, 0.0)
     ssrcs = dict.fromkeys(range(5000, 5000 + sources))
-    section = received(video_section(VP8, extensions={}), ssrcs=ssrcs, repairs={}, corrections={})
+    section = received(video_section(VP8, extensions={}), ssrcs=ssrcs, repairs={}, fec_ssrcs={})
     session.set_sections([], [section], 0.0)
     return srtp, session
 
@@ -279,7 +285,7 @@ def test_a_flood_of_sources_keeps_no_more_than_the_bound() -> None:
     for number in range(3):
         for ssrc in range(5000, 5200):
             send(srtp, session, ssrc, number, 0.01 * number)
-    assert len(list(session.receiving.streams)) == 200
+    assert len(list(session.receiver.streams)) == 200
     session.events()
     # After the first round the last 20 are left. Their second packets drop the ten oldest, the third ones four more.
     assert session.counters()["rtp"]["early_media_dropped"] == 194
@@ -293,7 +299,7 @@ def test_a_stream_that_lost_its_early_media_requests_nothing_until_it_is_wanted(
     send(srtp, session, 5000, 0, 0.0)
     send(srtp, session, 5001, 0, 0.01)
     send(srtp, session, 5001, 1, 0.02)
-    first, second = session.receiving.streams
+    first, second = session.receiver.streams
     assert "nack_requested" not in first.repair_counters()
     assert "nack_requested" in second.repair_counters()
     session.events()
@@ -311,7 +317,7 @@ def test_a_flood_of_incomplete_frames_keeps_no_more_than_the_bound_and_heals() -
         for ssrc in range(5000, 5050):
             # Without a first packet that begins a keyframe, none of it can be used.
             send(srtp, session, ssrc, number + 1, 0.001 * number)
-            kept = [stream.path.assembler for stream in session.receiving.streams]
+            kept = [stream.pipeline.assembler for stream in session.receiver.streams]
             assert sum(each._buffer.size + PACKET_OVERHEAD * each.buffered for each in kept) <= bound
     assert session.counters()["rtp"]["assembly_dropped"] > 0
     session.events()
@@ -329,7 +335,7 @@ def test_a_stream_that_ends_makes_room() -> None:
     srtp, session = listening(2, 2 * COST)
     send(srtp, session, 5000, 0, 0.0)
     session.handle_timer(RtpOptions().source_timeout + 1)
-    assert not list(session.receiving.streams)
+    assert not list(session.receiver.streams)
     send(srtp, session, 5001, 0, 100.0)
     send(srtp, session, 5001, 1, 100.1)
     assert session.counters()["rtp"]["early_media_dropped"] == 0

@@ -21,7 +21,7 @@ def test_where_there_is_no_room_for_what_was_lost_a_keyframe_takes_its_place() -
     pair.run(0.2, video=30, size=600)
     pair.drop = lambda _: False
     pair.run(0.2, video=30, size=600)
-    (bob,) = pair.bob.session.receiving.streams
+    (bob,) = pair.bob.session.receiver.streams
     assert bob.counters.plis_sent == 0
     assert pair.keyframe_requests == 1
     pair.run(0.4, video=30, size=600)

@@ -5,11 +5,11 @@ import itertools
 import random
 
 from tests.strategies.toy_video import ToyDepacketizer, frame_index, toy_packet, toy_payloads
-from trio_rtc.protocols.rtp.history import PacketHistory
-from trio_rtc.protocols.rtp.nack import NackGenerator
-from trio_rtc.protocols.rtp.packet import RtpPacket
-from trio_rtc.protocols.rtp.receive import FrameAssembler
-from trio_rtc.protocols.rtp.rtx import unwrap, wrap
+from trio_rtc.protocols.rtp.packet.packet import RtpPacket
+from trio_rtc.protocols.rtp.packet.rtx import unwrap, wrap
+from trio_rtc.protocols.rtp.receive.nack import NackGenerator
+from trio_rtc.protocols.rtp.receive.video.frame_assembler import FrameAssembler
+from trio_rtc.protocols.rtp.send.history import PacketHistory
 
 FRAMES, PACKETS, INTERVAL = 900, 5, 1 / 30
 LOSS, DELAY, JITTER = 0.1, 0.04, 0.03
@@ -73,8 +73,8 @@ class Call:
         if self.nack.take_gave_up():
             self.assembler.repair_gave_up()
         self.completed += [(now, frame_index(completed.frame)) for completed in self.assembler.frames(now)]
-        if self.assembler.awaited is not None:
-            self.nack.forget_below(self.assembler.awaited)
+        if self.assembler.next_expected is not None:
+            self.nack.forget_below(self.assembler.next_expected)
         if self.assembler.take_keyframe_request():
             self.send(now, "keyframe", None)
 

@@ -10,6 +10,6 @@ def test_who_only_receives_learns_the_round_trip_time(delay: float) -> None:
     pair = Pair(delay=delay)
     pair.negotiate(video_section())
     pair.run(12, video=15)
-    (stream,) = pair.bob.session.receiving.streams
+    (stream,) = pair.bob.session.receiver.streams
     assert stream.round_trips.measurements >= 2
     assert stream.round_trips.last == pytest.approx(2 * delay, abs=0.02)

@@ -39,7 +39,7 @@ from trio_rtc.protocols.rtcp import (
     parse,
 )
 from trio_rtc.protocols.rtp import Codec, Encoding, RtpPacket, SendParameters
-from trio_rtc.protocols.rtp.extensions import MID
+from trio_rtc.protocols.rtp.packet.extensions import MID
 from trio_rtc.protocols.rtp.reports import MAX_DATAGRAM, MAX_FEEDBACK, feedback_head, goodbye
 
 OURS_IN_VIDEO, OURS_IN_AUDIO = 5000, 6000
@@ -247,7 +247,7 @@ def test_feedback_that_does_not_fit_one_datagram_is_a_compound_in_each() -> None
     assert sent
     for packets in sent:
         assert_begins_with_its_report(packets, VIDEO_SSRC)
-    head = feedback_head(1, "x" * 300, listener.session.receiving.report_blocks(listener.now)[VIDEO][0])
+    head = feedback_head(1, "x" * 300, listener.session.receiver.report_blocks(listener.now)[VIDEO][0])
     nacks = GenericNack.build(1, VIDEO_SSRC, range(0, 20000, 20), MAX_FEEDBACK)
     datagrams = encode_datagrams([*head, *nacks], MAX_DATAGRAM, head=head)
     assert len(datagrams) == len(nacks) > 2

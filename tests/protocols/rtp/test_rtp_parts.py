@@ -32,20 +32,20 @@ from trio_rtc.protocols.rtp import (
     RtpPacket,
     SendParameters,
 )
-from trio_rtc.protocols.rtp.arrival_reports import ArrivalReports
 from trio_rtc.protocols.rtp.bandwidth import Bandwidth
-from trio_rtc.protocols.rtp.extensions import ExtensionMap
-from trio_rtc.protocols.rtp.history import PacketHistory
-from trio_rtc.protocols.rtp.idle_sources import IdleSources
-from trio_rtc.protocols.rtp.outgoing import OutgoingStream
+from trio_rtc.protocols.rtp.demux.demuxer import Demuxer
+from trio_rtc.protocols.rtp.demux.idle_sources import IdleSources
+from trio_rtc.protocols.rtp.fec.protection import LossLevel, LossResponse, VideoProtection, respond_to_loss
+from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap
+from trio_rtc.protocols.rtp.packet.sequence_numbers import SequenceCounters
+from trio_rtc.protocols.rtp.packet.serializer import PacketSerializer
 from trio_rtc.protocols.rtp.payload import packetizer
-from trio_rtc.protocols.rtp.protection import LossLevel, LossResponse, VideoProtection, respond_to_loss
-from trio_rtc.protocols.rtp.remote_bitrate import RemoteBitrate
+from trio_rtc.protocols.rtp.receive.arrival_reports import ArrivalReporter
+from trio_rtc.protocols.rtp.receive.remote_bitrate import RemoteBitrateEstimator
 from trio_rtc.protocols.rtp.reports import MAX_BLOCKS, ReportSchedule, compound, goodbye
-from trio_rtc.protocols.rtp.router import Router
-from trio_rtc.protocols.rtp.sending import PeerReport, SendingSide
-from trio_rtc.protocols.rtp.sequence_numbers import SequenceNumbers
-from trio_rtc.protocols.rtp.stamping import Stamper
+from trio_rtc.protocols.rtp.send.history import PacketHistory
+from trio_rtc.protocols.rtp.send.sender import RemoteInboundReport, RtpSender
+from trio_rtc.protocols.rtp.send.stream import RtpSendStream
 
 # Routing (RFC 9143 section 9.2).
 
@@ -55,8 +55,8 @@ def section(mid: str, *payload_types: int, **changes: object) -> ReceiveParamete
     return attrs.evolve(ReceiveParameters(mid, "audio", codecs), **changes)  # type: ignore[arg-type]
 
 
-def router(*sections: ReceiveParameters, max_sources: int = 8) -> Router:
-    made = Router(max_sources)
+def router(*sections: ReceiveParameters, max_sources: int = 8) -> Demuxer:
+    made = Demuxer(max_sources)
     made.set_sections(sections)
     return made
 
@@ -191,7 +191,7 @@ def test_reports_are_spread_around_the_interval(seed: int, interval: float) -> N
 
 
 def test_arrival_reports_tell_of_gaps_between_reports() -> None:
-    reports = ArrivalReports(2)
+    reports = ArrivalReporter(2)
     assert reports.take(1, 0, 0.0, 1000) == []
     reports.packet_arrived(7, 65534, 0.0)
     reports.packet_arrived(7, 65535, 0.01)
@@ -213,7 +213,7 @@ def test_arrival_reports_tell_of_gaps_between_reports() -> None:
 
 
 def test_arrival_reports_are_bounded() -> None:
-    reports = ArrivalReports(1)
+    reports = ArrivalReporter(1)
     for number in range(10_000):
         reports.packet_arrived(7, number & 0xFFFF, 0.0)
     told = reports.take(1, 0, 1.0, 1000)
@@ -221,7 +221,7 @@ def test_arrival_reports_are_bounded() -> None:
 
 
 def test_arrival_reports_are_bounded_over_all_sources() -> None:
-    reports = ArrivalReports(500)
+    reports = ArrivalReporter(500)
     for number in range(100):
         for ssrc in range(400):
             reports.packet_arrived(ssrc, number, 0.0)
@@ -240,7 +240,7 @@ def test_arrival_reports_are_bounded_over_all_sources() -> None:
 
 
 def test_the_remote_bitrate_follows_a_narrow_way() -> None:
-    remote = RemoteBitrate(BandwidthEstimationOptions())
+    remote = RemoteBitrateEstimator(BandwidthEstimationOptions())
     assert remote.take(0.0) is None
     now = free = 0.0
     told: list[int] = []
@@ -256,7 +256,7 @@ def test_the_remote_bitrate_follows_a_narrow_way() -> None:
 
 
 def test_the_remote_bitrate_is_told_once_a_second() -> None:
-    remote = RemoteBitrate(BandwidthEstimationOptions())
+    remote = RemoteBitrateEstimator(BandwidthEstimationOptions())
     told = 0
     for number in range(500):
         now = number * 0.02
@@ -305,7 +305,7 @@ def test_marks_are_what_they_would_be_if_written_one_by_one(
     time_element, number_element = elements
     uris = {time_element: EXTENSIONS[2], number_element: EXTENSIONS[3]}
     extensions = ExtensionMap({key: uri for key, uri in uris.items() if key is not None})
-    written = RtpPacket.parse(Stamper(extensions).stamp(packet, number, now))
+    written = RtpPacket.parse(PacketSerializer(extensions).stamp(packet, number, now))
     marks = []
     if number_element is not None and number is not None:
         marks.append((number_element, (number & 0xFFFF).to_bytes(2, "big")))
@@ -356,7 +356,7 @@ def test_protection_without_retransmissions_and_without_repair_packets() -> None
 
 def test_pictures_are_protected_only_while_there_is_loss() -> None:
     section = video_section(VP8, VP8_RTX, FLEXFEC, fec=True)
-    numbers = SequenceNumbers(random.Random(1))
+    numbers = SequenceCounters(random.Random(1))
     protection = VideoProtection(section, section.encodings[0], VP8, RtpOptions(fec_loss=0.01), numbers)
     factors = []
     for fraction in (0.0, 0.02, 0.02, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0):
@@ -388,7 +388,7 @@ def test_a_report_counts_by_the_time_that_it_covers() -> None:
 
 def test_loss_in_reports_of_few_packets_counts_together() -> None:
     """One packet lost of five is no loss of 20 %, if it is the only one of fifty."""
-    report = PeerReport()
+    report = RemoteInboundReport()
     fractions = []
     for index in range(10):
         report.fraction_lost = 0.2 if index == 4 else 0.0
@@ -410,9 +410,9 @@ def test_the_level_of_loss_does_not_flutter() -> None:
 # Sending.
 
 
-def stream() -> OutgoingStream:
-    numbers = SequenceNumbers(random.Random(1))
-    made = OutgoingStream(VIDEO, Encoding(VIDEO_SSRC, 1001), PacketHistory(), numbers, 77)
+def stream() -> RtpSendStream:
+    numbers = SequenceCounters(random.Random(1))
+    made = RtpSendStream(VIDEO, Encoding(VIDEO_SSRC, 1001), PacketHistory(), numbers, 77)
     made.configure(video_section(), VP8, packetizer("VP8", {}, random.Random(2)), None, None)
     return made
 
@@ -453,7 +453,7 @@ def test_retransmissions_name_what_they_repair() -> None:
 
 
 def test_sections_that_do_not_send_refuse() -> None:
-    side = SendingSide(RtpOptions(), Bandwidth(BandwidthEstimationOptions()), random.Random(1))
+    side = RtpSender(RtpOptions(), Bandwidth(BandwidthEstimationOptions()), random.Random(1))
     side.send_frame(VIDEO, video_frame(0, 0.0), None, 0.0)
     side.set_sections([video_section(active=False)])
     side.send_frame(VIDEO, video_frame(0, 0.0), None, 0.0)
@@ -471,7 +471,7 @@ def test_sections_that_do_not_send_refuse() -> None:
 
 def test_layers_are_sent_by_their_names() -> None:
     layers = (Encoding(1, rid="q"), Encoding(2, rid="h", active=False), Encoding(3, rid="f"))
-    side = SendingSide(RtpOptions(), Bandwidth(BandwidthEstimationOptions()), random.Random(1))
+    side = RtpSender(RtpOptions(), Bandwidth(BandwidthEstimationOptions()), random.Random(1))
     side.set_sections([video_section(encodings=layers)])
     for rid in ("q", "h", "f", "x"):
         side.send_frame(VIDEO, video_frame(0, 0.0, 10), rid, 0.0)
@@ -484,7 +484,7 @@ def test_layers_are_sent_by_their_names() -> None:
 def test_what_is_forwarded_keeps_its_kind() -> None:
     event = attrs.evolve(OPUS, payload_type=110, name="telephone-event")
     parameters = SendParameters(AUDIO, "audio", (OPUS, event), (Encoding(9),), NAMES_ONLY)
-    side = SendingSide(RtpOptions(), Bandwidth(BandwidthEstimationOptions()), random.Random(1))
+    side = RtpSender(RtpOptions(), Bandwidth(BandwidthEstimationOptions()), random.Random(1))
     side.set_sections([parameters])
     for number, payload_type in enumerate((111, 110, 96)):
         side.send_packets(AUDIO, [RtpPacket(payload_type, number, 0, 5, b"x")], None, 0.0)

@@ -158,7 +158,7 @@ def test_red_makes_up_for_lost_sound() -> None:
     # Only two packets lost in a row lose a sound.
     assert len(heard) > pair.audio_frames - pair.dropped / 3
     assert len(pair.bob.frames(AUDIO)) == len(heard)
-    (stream,) = pair.bob.session.receiving.streams
+    (stream,) = pair.bob.session.receiver.streams
     assert stream.repairs.packets > 250
     assert stream.repairs.bytes == 65 * stream.repairs.packets
     assert stream.repairs.discarded == stream.repairs.packets - stream.counters.fec_recovered
@@ -213,7 +213,7 @@ def test_red_and_plain_packets_may_alternate() -> None:
     pair.run(1)
     frames = [frame.payload for frame in pair.bob.frames(AUDIO)]
     assert len(frames) == len(set(frames))
-    (stream,) = pair.bob.session.receiving.streams
+    (stream,) = pair.bob.session.receiver.streams
     assert stream.codec == OPUS
 
 
@@ -225,8 +225,8 @@ def test_what_stands_between_the_sound_does_not_disturb_it(codec: Codec) -> None
     pair = Pair()
     pair.negotiate(audio_section(OPUS, TELEPHONE_EVENT, COMFORT_NOISE))
     pair.run(1, audio=True)
-    (stream,) = pair.bob.session.receiving.streams
-    path = stream.path
+    (stream,) = pair.bob.session.receiver.streams
+    pipeline = stream.pipeline
     alice = pair.alice.session
     for index in range(3):
         alice.send_packets(
@@ -235,7 +235,7 @@ def test_what_stands_between_the_sound_does_not_disturb_it(codec: Codec) -> None
             pair.now,
         )
     pair.run(1, audio=True)
-    assert stream.path is path
+    assert stream.pipeline is pipeline
     assert len(pair.bob.frames(AUDIO)) > 95
 
 
@@ -255,7 +255,7 @@ def test_error_correction_gets_video_back_without_retransmission(scheme: str) ->
     pair.negotiate(attrs.evolve(section, encodings=(attrs.evolve(section.encodings[0], rtx_ssrc=None),)))
     pair.drop = random_loss(7, 0.15)
     pair.run(6, video=30, keyframes=30, size=4000)
-    (stream,) = pair.bob.session.receiving.streams
+    (stream,) = pair.bob.session.receiver.streams
     before = stream.counters.fec_recovered
     assert before > 10
     assert stream.repairs.packets > 10
@@ -266,7 +266,7 @@ def test_error_correction_gets_video_back_without_retransmission(scheme: str) ->
     pair.drop = random_loss(8, 0.05)
     pair.run(6, video=30, keyframes=30, size=4000)
     assert len(numbers(pair)) - seen > 120
-    (sent, _), *_ = pair.alice.session.sending.streams
+    (sent, _), *_ = pair.alice.session.sender.streams
     assert sent.counters.packets_sent > 500
     assert sent.counters.fec_packets_sent > stream.repairs.packets
     assert sent.counters.fec_bytes_sent > stream.repairs.bytes
@@ -321,7 +321,7 @@ def test_feedback_of_sources_raises_the_estimate() -> None:
     pair.run(4, video=30, size=4000)
     assert told_bitrates(pair.alice)[-1] > 600_000
     assert pair.alice.session.bandwidth.statistics().acknowledged_bitrate is not None
-    told = pair.bob.session.receiving.ccfb_sent
+    told = pair.bob.session.receiver.ccfb_sent
     assert told > 30
     assert told - 2 <= pair.alice.session.ccfb_received <= told
 
@@ -403,9 +403,9 @@ def test_sound_that_ends_stops_its_timer() -> None:
     pair.negotiate(audio_section())
     pair.run(1, audio=True)
     pair.run(4)
-    (stream,) = pair.bob.session.receiving.streams
-    assert stream.path is not None
-    assert stream.path.next_timer() == math.inf
+    (stream,) = pair.bob.session.receiver.streams
+    assert stream.pipeline is not None
+    assert stream.pipeline.next_timer() == math.inf
     concealed = len(pair.bob.concealed(AUDIO))
     assert 0 < concealed < 120
     pair.run(20)
@@ -421,7 +421,7 @@ def test_silence_that_is_not_sent_is_no_loss() -> None:
     for _ in range(5):
         pair.run(0.4)
         pair.run(0.019, audio=True)
-    (stream,) = pair.bob.session.receiving.streams
+    (stream,) = pair.bob.session.receiver.streams
     counters = stream.meters.playout
     assert counters.silence > 1.4 * 48000
     # At the end of each silence one frame is waited for that was not sent yet.
@@ -437,9 +437,9 @@ def test_what_nobody_wants_makes_no_timers() -> None:
     pair.run(3, video=90)
     pair.drop = random_loss(11, 0.2)
     pair.run(3, video=30)
-    (stream,) = pair.bob.session.receiving.streams
+    (stream,) = pair.bob.session.receiver.streams
     assert stream.next_timer() == math.inf
-    assert stream.path is None
+    assert stream.pipeline is None
     assert stream.counters.nacks_sent == 0
     assert stream.counters.plis_sent == 0
     pair.drop = lambda _: False
@@ -511,7 +511,7 @@ def test_another_source_takes_the_place_of_the_first() -> None:
     assert StreamEnded(VIDEO, VIDEO_SSRC, None) in pair.bob.events
     assert StreamStarted(VIDEO, 3000, None) in pair.bob.events
     assert numbers(pair)[-1] == 529
-    assert [stream.ssrc for stream in pair.bob.session.receiving.streams] == [3000]
+    assert [stream.ssrc for stream in pair.bob.session.receiver.streams] == [3000]
 
 
 def test_late_packets_of_a_replaced_source_do_not_bring_it_back() -> None:
@@ -531,10 +531,10 @@ def test_late_packets_of_a_replaced_source_do_not_bring_it_back() -> None:
     pair.drop = lambda _: False
     pair.alice.session.set_sections([attrs.evolve(first, encodings=(Encoding(3000),))], [], pair.now)
     pair.run(0.1, audio=True)
-    before = pair.bob.session.receiving.dropped["departed"]
+    before = pair.bob.session.receiver.dropped["departed"]
     pair.bob.session.receive([each for each in late if not is_rtcp(each)], pair.now)
-    assert pair.bob.session.receiving.dropped["departed"] > before
-    assert [stream.ssrc for stream in pair.bob.session.receiving.streams] == [3000]
+    assert pair.bob.session.receiver.dropped["departed"] > before
+    assert [stream.ssrc for stream in pair.bob.session.receiver.streams] == [3000]
 
 
 def test_a_flood_of_sources_is_bounded_and_heals() -> None:
@@ -550,14 +550,14 @@ def test_a_flood_of_sources_is_bounded_and_heals() -> None:
         now += 0.01
         names = ((4, AUDIO.encode()), (10, b"r%d" % ssrc))
         bob.receive([srtp.protect(RtpPacket(111, 1, 0, ssrc, b"\xfc", extensions=names).encode())], now)
-    assert len(list(bob.receiving.streams)) <= 8
+    assert len(list(bob.receiver.streams)) <= 8
     assert len(peer.inbound_sources) <= 24
-    assert bob.receiving.dropped["too many streams"] == 392
+    assert bob.receiver.dropped["too many streams"] == 392
     bob.handle_timer(now + 61)
-    assert not list(bob.receiving.streams)
+    assert not list(bob.receiver.streams)
     name = ((4, AUDIO.encode()),)
     bob.receive([srtp.protect(RtpPacket(111, 1, 0, 9999, b"\xfc", extensions=name).encode())], now + 62)
-    assert [stream.ssrc for stream in bob.receiving.streams] == [9999]
+    assert [stream.ssrc for stream in bob.receiver.streams] == [9999]
 
 
 def test_sources_of_reports_are_bounded_too() -> None:
@@ -579,8 +579,8 @@ def test_odd_names_are_dropped_and_nothing_else() -> None:
         packet = RtpPacket(111, 1, 0, ssrc, b"\xfc", extensions=((4, name),))
         bob.receive([srtp.protect(packet.encode())], 0.0)
     # What is no text is as if it were not there, and the payload type decides; another section's name does not.
-    assert {stream.ssrc for stream in bob.receiving.streams} <= {10, 12}
-    assert bob.receiving.dropped["no section"] == 4
+    assert {stream.ssrc for stream in bob.receiver.streams} <= {10, 12}
+    assert bob.receiver.dropped["no section"] == 4
 
 
 # Keys, and the beginning.
@@ -598,7 +598,7 @@ def test_packets_before_the_keys_wait() -> None:
     assert bob.events() == []
     bob.set_keys(peer, 0.1)
     assert bob.events() == [Opened(), StreamStarted(AUDIO, AUDIO_SSRC, None)]
-    (stream,) = bob.receiving.streams
+    (stream,) = bob.receiver.streams
     assert stream.statistics.packets == 64
 
 
@@ -656,7 +656,7 @@ def test_bitrates_leave_room_for_error_correction() -> None:
     pair.negotiate(video_section(VP8, VP8_RTX, RED_VIDEO, RED_RTX, ULPFEC))
     pair.drop = random_loss(13, 0.1)
     pair.run(5, video=30)
-    ((stream, report),) = pair.alice.session.sending.streams
+    ((stream, report),) = pair.alice.session.sender.streams
     assert report.fraction_lost > 0
     assert stream.overhead > 0.05
     assert stream.target_bitrate is not None
@@ -688,10 +688,10 @@ def test_sound_before_the_demand_is_not_kept() -> None:
 def test_frames_wait_as_long_as_the_application_wants(mid: str) -> None:
     """W3C webrtc-extensions, ``jitterBufferTarget``: on a quiet network nothing else would hold them."""
     ages = []
-    for least_delay in (0.0, 0.5):
+    for min_delay in (0.0, 0.5):
         pair = Pair()
         pair.negotiate(video_section(), audio_section())
-        pair.bob.session.set_demand(mid, frames=True, packets=False, least_delay=least_delay)
+        pair.bob.session.set_demand(mid, frames=True, packets=False, min_delay=min_delay)
         pair.run(5, video=30, audio=True)
         at, _, frame = [
             each for each in pair.bob.played if each[1] == mid and isinstance(each[2], EncodedFrame)

@@ -118,7 +118,7 @@ def test_any_packets(batch: list[RtpPacket], feedback: frozenset[str], step: flo
         session.receive([protected], now)
         now += step
         take(session, now)
-    assert len(list(session.receiving.streams)) <= 6
+    assert len(list(session.receiver.streams)) <= 6
     assert session.srtp is not None
     assert len(session.srtp.inbound_sources) <= 6 + 6 + len(SSRCS)
 

@@ -31,8 +31,8 @@ from trio_rtc.protocols.rtcp import (
     RtcpPacket,
 )
 from trio_rtc.protocols.rtp import Codec, Encoding, ReceiveParameters, RtpOptions, RtpPacket, StreamEnded
-from trio_rtc.protocols.rtp.extensions import MID, TRANSPORT_WIDE_CC
-from trio_rtc.protocols.rtp.flexfec import parse_flexfec
+from trio_rtc.protocols.rtp.fec.flexfec import parse_flexfec
+from trio_rtc.protocols.rtp.packet.extensions import MID, TRANSPORT_WIDE_CC
 
 NUMBERED = {3: TRANSPORT_WIDE_CC}
 
@@ -129,7 +129,7 @@ def test_a_repair_stream_of_one_section_cannot_repair_a_stream_of_another() -> N
     side = RtpSide(receiving=[receives(VP8), other])
     side.receive(*media([1, 2]))
     side.receive(RtpPacket(121, 1, 0, 8, bytes([0, 3, 96]) + KEYFRAME))
-    assert side.session.receiving.dropped["retransmission of nothing"] == 1
+    assert side.session.receiver.dropped["retransmission of nothing"] == 1
 
 
 # -- nothing costs more than it ----------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def test_measured_round_trips_go_to_the_streams_once_a_batch() -> None:
     one, side = call_of(1), call_of(50)
     of_one_stream = work_of(one, *[delay] * 40) - work_of(one, delay)
     assert work_of(side, *[delay] * 40) - work_of(side, delay) == of_one_stream
-    measurements = [stream.round_trips.measurements for stream in side.session.receiving.streams]
+    measurements = [stream.round_trips.measurements for stream in side.session.receiver.streams]
     assert measurements == [2] * 50
 
 
@@ -238,7 +238,7 @@ def test_goodbyes_of_hundreds_of_streams_are_spread_over_time() -> None:
         assert step <= 32
         ended += step
     assert ended == 100
-    assert not list(side.session.receiving.streams)
+    assert not list(side.session.receiver.streams)
     assert side.now < 101
 
 

@@ -252,7 +252,7 @@ class RtpMachine(RuleBasedStateMachine):
     @invariant()
     def tables_are_bounded(self) -> None:
         for side in self.sides:
-            assert len(list(side.session.receiving.streams)) <= 16
+            assert len(list(side.session.receiver.streams)) <= 16
             if side.session.srtp is not None:
                 assert len(side.session.srtp.inbound_sources) <= 64
 
@@ -306,13 +306,13 @@ class RtpMachine(RuleBasedStateMachine):
 
     def a_goodbye_is_heard(self) -> None:
         alice, bob = (side.session for side in self.sides)
-        heard = {stream.ssrc for stream in bob.receiving.streams}
+        heard = {stream.ssrc for stream in bob.receiver.streams}
         assert heard >= {encoding.ssrc for section in self.negotiated[0] for encoding in section.encodings}
         alice.close(self.now)
         alice.close(self.now)
         self.collect(0)
         self.deliver(0, MAX_UNDER_WAY)
-        left = {stream.ssrc for stream in bob.receiving.streams}
+        left = {stream.ssrc for stream in bob.receiver.streams}
         assert not left & {encoding.ssrc for section in self.negotiated[0] for encoding in section.encodings}
         report = self.srtp[1].protect_rtcp(
             encode([PictureLossIndication(1, self.negotiated[0][0].encodings[0].ssrc)])

@@ -7,14 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.rtp.events import ReceivedTelephoneEvent
 from trio_rtc.protocols.rtp.payload import TelephoneEvent
-from trio_rtc.protocols.rtp.telephone import HeardTelephoneEvent, IncomingEvents, OutgoingEvent
+from trio_rtc.protocols.rtp.receive.audio.telephone_events import TelephoneEventReceiver
+from trio_rtc.protocols.rtp.send.telephone_events import TelephoneEventSender
 
 RATE = 8000
 
 
 def hear(
-    events: IncomingEvents, *packets: tuple[int, TelephoneEvent], now: float = 0
+    events: TelephoneEventReceiver, *packets: tuple[int, TelephoneEvent], now: float = 0
 ) -> list[tuple[int, float, bool]]:
     """Let packets of these timestamps come; return what was heard: code, duration, whether it is over."""
     for timestamp, event in packets:
@@ -27,7 +29,7 @@ def event(code: int, milliseconds: float, *, end: bool = False) -> TelephoneEven
 
 
 def test_an_event_is_told_when_it_begins_and_when_it_is_over() -> None:
-    events = IncomingEvents()
+    events = TelephoneEventReceiver()
     assert hear(events, (100, event(5, 20))) == [(5, 0.02, False)]
     assert hear(events, (100, event(5, 40)), (100, event(5, 60))) == []
     # The end comes three times.
@@ -38,7 +40,7 @@ def test_an_event_is_told_when_it_begins_and_when_it_is_over() -> None:
 
 
 def test_what_comes_late_is_of_no_consequence() -> None:
-    events = IncomingEvents()
+    events = TelephoneEventReceiver()
     assert hear(events, (100, event(1, 60)), (100, event(1, 20))) == [(1, 0.06, False)]
     assert hear(events, (2000, event(2, 20)), (100, event(1, 80, end=True))) == [
         (1, 0.06, True),
@@ -50,20 +52,20 @@ def test_what_comes_late_is_of_no_consequence() -> None:
 
 
 def test_an_event_whose_end_is_lost_is_over_when_nothing_more_comes() -> None:
-    events = IncomingEvents()
+    events = TelephoneEventReceiver()
     hear(events, (100, event(11, 20)), now=1)
     hear(events, (100, event(11, 40)), now=1.02)
     events.handle_timer(1.5)
     assert events.take() == []
     assert events.next_timer() == pytest.approx(1.52)
     events.handle_timer(1.52)
-    assert events.take() == [HeardTelephoneEvent(11, 0.04, 10, True)]
+    assert events.take() == [ReceivedTelephoneEvent(11, 0.04, 10, True)]
     assert events.next_timer() == math.inf
 
 
 @pytest.mark.parametrize("seconds", [5, 8.5, 30])
 def test_an_event_longer_than_sixteen_bits_can_say_is_one(seconds: float) -> None:
-    events, outgoing = IncomingEvents(), OutgoingEvent(9, 1000, RATE)
+    events, outgoing = TelephoneEventReceiver(), TelephoneEventSender(9, 1000, RATE)
     for step in range(1, round(seconds * 50) + 1):
         for packet in outgoing.packets(step / 50, end=step == round(seconds * 50)):
             events.received(packet.payload, packet.timestamp, RATE, step / 50)
@@ -73,7 +75,7 @@ def test_an_event_longer_than_sixteen_bits_can_say_is_one(seconds: float) -> Non
 
 
 def test_several_events_in_a_packet_follow_each_other() -> None:
-    events = IncomingEvents()
+    events = TelephoneEventReceiver()
     payload = b"".join(each.encode() for each in (event(1, 50, end=True), event(2, 30)))
     events.received(payload, 700, RATE, 0)
     assert hear(events, (1100, event(2, 50, end=True))) == [
@@ -85,7 +87,7 @@ def test_several_events_in_a_packet_follow_each_other() -> None:
 
 
 def test_tones_have_names() -> None:
-    assert [HeardTelephoneEvent(code, 0, 0, True).tone for code in (0, 9, 10, 11, 15, 16)] == [
+    assert [ReceivedTelephoneEvent(code, 0, 0, True).tone for code in (0, 9, 10, 11, 15, 16)] == [
         "0",
         "9",
         "*",
@@ -109,8 +111,8 @@ def test_tones_have_names() -> None:
 def test_whatever_comes_events_begin_and_end_in_turn(
     packets: list[tuple[list[TelephoneEvent], int, float]],
 ) -> None:
-    events, now = IncomingEvents(), 0.0
-    heard: list[HeardTelephoneEvent] = []
+    events, now = TelephoneEventReceiver(), 0.0
+    heard: list[ReceivedTelephoneEvent] = []
     for content, timestamp, pause in packets:
         now += pause
         events.handle_timer(now)

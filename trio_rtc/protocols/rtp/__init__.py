@@ -7,18 +7,17 @@ from .events import (
     KeyframeRequested,
     Opened,
     PacketsReceived,
+    ReceivedTelephoneEvent,
     RtpEvent,
     StreamEnded,
     StreamStarted,
     TelephoneEventReceived,
 )
-from .frame import EncodedFrame
 from .options import RtpOptions
-from .packet import RtpPacket
+from .packet.frame import Concealment, EncodedFrame
+from .packet.packet import RtpPacket
 from .parameters import Codec, Encoding, ReceiveParameters, SendParameters
-from .receive import Concealment
 from .session import RtpSession
-from .telephone import HeardTelephoneEvent
 
 __all__ = [
     "BitratesChanged",
@@ -28,7 +27,7 @@ __all__ = [
     "EncodedFrame",
     "Encoding",
     "FramesReceived",
-    "HeardTelephoneEvent",
+    "ReceivedTelephoneEvent",
     "KeyframeRequested",
     "Opened",
     "PacketsReceived",

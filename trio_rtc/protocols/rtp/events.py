@@ -1,13 +1,37 @@
 """What the RTP session tells."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import attrs
 
-from .frame import EncodedFrame
-from .packet import RtpPacket
-from .receive import Concealment
-from .telephone import HeardTelephoneEvent
+from .packet.frame import Concealment, EncodedFrame
+from .packet.packet import RtpPacket
+from .payload import DTMF_EVENTS
+
+_TONES: Final = {event: tone for tone, event in DTMF_EVENTS.items()}
+
+
+@attrs.frozen
+class ReceivedTelephoneEvent:
+    """A telephone event as far as it was heard (RFC 4733). Each is told twice: when it begins and when it is over.
+
+    Attributes:
+        code: Which event, 0 to 255; 0 to 15 are the tones of DTMF.
+        duration: For how long it has lasted, in seconds.
+        volume: Power of the tone, in -dBm0: 0 to 63.
+        ended: Whether it is over.
+    """
+
+    code: int
+    duration: float
+    volume: int
+    ended: bool
+
+    @property
+    def tone(self) -> str | None:
+        """``"0"`` to ``"9"``, ``"*"``, ``"#"``, ``"A"`` to ``"D"``; ``None`` for an event that is not of DTMF."""
+        return _TONES.get(self.code)
 
 
 @attrs.frozen
@@ -87,7 +111,7 @@ class TelephoneEventReceived:
 
     mid: str
     rid: str | None
-    heard: HeardTelephoneEvent
+    heard: ReceivedTelephoneEvent
 
 
 @attrs.frozen

@@ -11,7 +11,6 @@ FEEDBACK_FIR = "ccm fir"
 FEEDBACK_REMB = "goog-remb"
 FEEDBACK_TRANSPORT = "transport-cc"
 FEEDBACK_CCFB = "ack ccfb"
-
 RTX = "rtx"
 RED = "red"
 ULPFEC = "ulpfec"
@@ -89,7 +88,7 @@ class ReceiveParameters:
         extensions: Header extensions: number → URI.
         ssrcs: Sources that the peer has announced: SSRC → the layer's RID or ``None``.
         repairs: SSRC of a stream of retransmissions → SSRC that it repairs.
-        corrections: SSRC of a stream of FlexFEC → SSRC that it protects.
+        fec_ssrcs: SSRC of a stream of FlexFEC → SSRC that it protects.
         active: Whether the direction lets the peer send.
         sync_group: Sections of the same group are played together; ``None`` for one that is played by itself.
     """
@@ -100,7 +99,7 @@ class ReceiveParameters:
     extensions: Mapping[int, str] = attrs.field(factory=dict)
     ssrcs: Mapping[int, str | None] = attrs.field(factory=dict)
     repairs: Mapping[int, int] = attrs.field(factory=dict)
-    corrections: Mapping[int, int] = attrs.field(factory=dict)
+    fec_ssrcs: Mapping[int, int] = attrs.field(factory=dict)
     active: bool = True
     sync_group: str | None = None
 

@@ -47,14 +47,14 @@ from trio_rtc.protocols.srtp import SrtpSession
 
 from .bandwidth import Bandwidth
 from .events import BitratesChanged, Closed, Opened, RtpEvent
-from .frame import EncodedFrame
 from .options import RtpOptions
-from .packet import RtpPacket
+from .packet.frame import EncodedFrame
+from .packet.packet import RtpPacket
 from .parameters import FEEDBACK_CCFB, FEEDBACK_TRANSPORT, ReceiveParameters, SendParameters
-from .receiving import Demand, ReceivingSide, SourceFeedback
+from .receive.receiver import Demand, RtpReceiver, SourceFeedback
 from .reports import MAX_DATAGRAM, ReportSchedule, compound, feedback_head, goodbye
-from .sending import SendingSide
-from .totals import Totals, add_to, numbers_of
+from .send.sender import RtpSender
+from .stats import Totals, add_to, numbers_of
 
 _MEDIA_TIMEOUT = 2.0
 """Seconds after the last packet of media until the path is left to data."""
@@ -75,8 +75,8 @@ class RtpSession:
         cname: The name that joins our streams.
 
     Attributes:
-        sending: Our streams.
-        receiving: The peer's.
+        sender: Our streams.
+        receiver: The peer's.
         bandwidth: The estimate of the path.
         srtp: Encryption, ``None`` before there are keys.
         dropped: Packets that were dropped, by reason.
@@ -88,9 +88,9 @@ class RtpSession:
         self._wall_clock = wall_clock
         self._cname = cname
         self.bandwidth = Bandwidth(options.congestion)
-        self.sending = SendingSide(options, self.bandwidth, rng)
+        self.sender = RtpSender(options, self.bandwidth, rng)
         self._events: list[RtpEvent] = []
-        self.receiving = ReceivingSide(options, self._events)
+        self.receiver = RtpReceiver(options, self._events)
         self.srtp: SrtpSession | None = None
         self.dropped: Counter[str] = Counter()
         self.ccfb_received = 0
@@ -125,7 +125,7 @@ class RtpSession:
             return
         self.srtp = srtp
         self._events.append(Opened())
-        self._events += self.sending.missed_keyframes(now)
+        self._events += self.sender.missed_keyframes(now)
         early, self._early = self._early, []
         self.receive(early, now)
 
@@ -133,10 +133,10 @@ class RtpSession:
         self, sending: Sequence[SendParameters], receiving: Sequence[ReceiveParameters], now: float
     ) -> None:
         """Replace what is sent and what may be received."""
-        gone = self.sending.set_sections(sending)
+        gone = self.sender.set_sections(sending)
         if gone:
             self._send_goodbye(gone)
-        self.receiving.set_sections(receiving)
+        self.receiver.set_sections(receiving)
         active = [section for section in sending if section.active]
         feedback = {kind for section in active for codec in section.codecs for kind in codec.feedback}
         self.bandwidth.configure(
@@ -151,16 +151,16 @@ class RtpSession:
         self._has_video = "video" in kinds
         self._note_bitrates(now)
 
-    def set_demand(self, mid: str, *, frames: bool, packets: bool, least_delay: float = 0.0) -> None:
+    def set_demand(self, mid: str, *, frames: bool, packets: bool, min_delay: float = 0.0) -> None:
         """Say what is wanted of a section that is received.
 
         Args:
             mid: The section.
             frames: Whether frames are wanted.
             packets: Whether packets are wanted.
-            least_delay: How long frames have to wait at least, in seconds, although the network may need less.
+            min_delay: How long frames have to wait at least, in seconds, although the network may need less.
         """
-        self.receiving.set_demand(mid, Demand(frames, packets, least_delay))
+        self.receiver.set_demand(mid, Demand(frames, packets, min_delay))
 
     # -- what the application does -------------------------------------------------------------------------------
 
@@ -190,41 +190,41 @@ class RtpSession:
             ValueError: It is not of the codec that was negotiated.
         """
         if self.is_open:
-            self._tell(self.sending.send_frame(mid, frame, rid, now, captured))
+            self._tell(self.sender.send_frame(mid, frame, rid, now, captured))
             self._schedule.start(now)
         else:
-            self.sending.refuse(mid, rid)
+            self.sender.refuse(mid, rid)
 
     def send_packets(
         self, mid: str, packets: Sequence[RtpPacket], now: float, *, rid: str | None = None
     ) -> None:
         """Queue packets of another stream as ones of ours."""
         if self.is_open:
-            self._tell(self.sending.send_packets(mid, packets, rid, now))
+            self._tell(self.sender.send_packets(mid, packets, rid, now))
             self._schedule.start(now)
         else:
-            self.sending.refuse(mid, rid, len(packets))
+            self.sender.refuse(mid, rid, len(packets))
 
     def refuse_frame(self, mid: str, rid: str | None) -> None:
         """Record that a frame was dropped because packets cannot leave yet."""
-        self.sending.refuse(mid, rid)
+        self.sender.refuse(mid, rid)
 
     def begin_source(self, mid: str, rid: str | None) -> None:
         """Require a keyframe next: the frames to come are of another source, or do not follow on the last one sent."""
-        self.sending.begin_source(mid, rid)
+        self.sender.begin_source(mid, rid)
 
     def waits_for_keyframe(self, mid: str, rid: str | None) -> bool:
         """Return whether the next frame of a video stream must be a keyframe: one was dropped, or none sent yet."""
-        return self.sending.waits_for_keyframe(mid, rid)
+        return self.sender.waits_for_keyframe(mid, rid)
 
     def lose_frame(self, mid: str, rid: str | None, now: float) -> None:
         """Record that a video frame was dropped after it was encoded: the next frame must be a keyframe."""
-        self._tell(self.sending.lose_frame(mid, rid, now))
+        self._tell(self.sender.lose_frame(mid, rid, now))
 
     def path_restored(self, now: float) -> None:
         """Request keyframes, since packets were lost while there was no path to the peer, or the peer had no keys."""
         if self.is_open:
-            self._events += self.sending.path_restored(now)
+            self._events += self.sender.path_restored(now)
 
     def send_event(self, mid: str, code: int, elapsed: float, now: float, *, end: bool = False) -> None:
         """Queue what tells that a telephone event goes on, or has ended (RFC 4733).
@@ -237,12 +237,12 @@ class RtpSession:
             end: Whether it is over; said three times against loss.
         """
         if self.srtp is not None and not self.closed:
-            self.sending.send_event(mid, code, elapsed, now, end=end)
+            self.sender.send_event(mid, code, elapsed, now, end=end)
             self._schedule.start(now)
 
     def request_keyframe(self, mid: str, rid: str | None, now: float) -> None:
         """Ask the peer for a keyframe."""
-        self.receiving.request_keyframe(mid, rid)
+        self.receiver.request_keyframe(mid, rid)
 
     # -- the contract of a core ----------------------------------------------------------------------------------
 
@@ -262,7 +262,7 @@ class RtpSession:
             self._early += batch[: max(room, 0)]
             self.dropped["too early"] += max(len(batch) - max(room, 0), 0)
             return
-        receiving = self.receiving
+        receiver = self.receiver
         for data, arrived in zip(batch, arrivals or repeat(now), strict=False):
             if len(data) < 2:
                 continue
@@ -270,19 +270,19 @@ class RtpSession:
                 if data[1] in _RTCP_TYPES:
                     clear = srtp.unprotect_rtcp(data)
                     if clear is not None:
-                        self.receiving.note_idle(int.from_bytes(clear[4:8], "big"))
+                        self.receiver.note_idle(int.from_bytes(clear[4:8], "big"))
                         self._receive_rtcp(parse(clear), now)
                 else:
                     clear = srtp.unprotect(data)
                     if clear is not None:
-                        receiving.receive(RtpPacket.parse(clear, receiving.extension_map), clear, arrived)
+                        receiver.receive(RtpPacket.parse(clear, receiver.extension_map), clear, arrived)
             except ProtocolError:
                 self.dropped["malformed"] += 1
-        self.receiving.finish_batch(now)
-        for ssrc in self.receiving.forgotten:
+        self.receiver.finish_batch(now)
+        for ssrc in self.receiver.forgotten:
             srtp.forget_source(ssrc)
-        self.receiving.forgotten.clear()
-        if self.receiving.streams:
+        self.receiver.forgotten.clear()
+        if self.receiver.streams:
             self._schedule.start(now)
         self._note_bitrates(now)
 
@@ -291,7 +291,7 @@ class RtpSession:
         if self.closed:
             return
         self.bandwidth.handle_timer(now)
-        self.receiving.handle_timer(now)
+        self.receiver.handle_timer(now)
         options = self._options
         interval = options.report_interval_video if self._has_video else options.report_interval_audio
         if self._schedule.take(now, interval):
@@ -302,7 +302,7 @@ class RtpSession:
         """Return the next deadline."""
         if self.closed:
             return math.inf
-        deadline = min(self._schedule.due, self.receiving.next_timer())
+        deadline = min(self._schedule.due, self.receiver.next_timer())
         return deadline if self.srtp is None else min(deadline, self.bandwidth.next_timer())
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
@@ -311,7 +311,7 @@ class RtpSession:
         if srtp is None:
             return []
         if not self.closed:
-            for feedback in self.receiving.requests(self._sender_of, now, self._compact):
+            for feedback in self.receiver.requests(self._sender_of, now, self._compact):
                 self._send_feedback(feedback, now)
         datagrams: list[bytes] = []
         if self._control:
@@ -320,7 +320,7 @@ class RtpSession:
         if self.closed:
             return datagrams
         protect = srtp.protect
-        for packet in self.sending.take(now):
+        for packet in self.sender.take(now):
             try:
                 datagrams.append(protect(packet))
             except ValueError:
@@ -330,7 +330,7 @@ class RtpSession:
 
     def left_for_data(self, now: float) -> float | None:
         """Return how many bits a second data may take on the same path; ``None`` while no media is sent."""
-        return self.bandwidth.left_for_data if now - self.sending.sent_at < _MEDIA_TIMEOUT else None
+        return self.bandwidth.left_for_data if now - self.sender.sent_at < _MEDIA_TIMEOUT else None
 
     def events(self) -> list[RtpEvent]:
         """Take what has happened."""
@@ -341,7 +341,7 @@ class RtpSession:
     def close(self, now: float) -> None:
         """Say BYE, if there is anybody to hear it, and end. Idempotent."""
         if not self.closed:
-            ssrcs = self.sending.ssrcs
+            ssrcs = self.sender.ssrcs
             if ssrcs:
                 self._send_goodbye(ssrcs)
             self._end()
@@ -355,7 +355,7 @@ class RtpSession:
     def counters(self) -> Mapping[str, Mapping[str, float]]:
         """Return what was counted, for each of the layers ``rtp``, ``srtp`` and ``congestion``."""
         rtp: Totals = {}
-        for counters in (self.sending.counters(), self.receiving.counters(), self.dropped):
+        for counters in (self.sender.counters(), self.receiver.counters(), self.dropped):
             add_to(rtp, counters)
         layers: dict[str, Mapping[str, float]] = {"rtp": rtp, "congestion": self.bandwidth.counters()}
         if self.srtp is not None:
@@ -366,27 +366,27 @@ class RtpSession:
     # -- RTCP ----------------------------------------------------------------------------------------------------
 
     def _receive_rtcp(self, packets: Iterable[RtcpPacket], now: float) -> None:
-        sending, receiving = self.sending, self.receiving
+        sender, receiver = self.sender, self.receiver
         self._path_feedback = 0
         for packet in packets:
             match packet:
                 case SenderReport():
-                    receiving.sender_report(packet, now)
+                    receiver.sender_report(packet, now)
                     self._take_blocks(packet.blocks, now)
                 case ReceiverReport():
                     self._take_blocks(packet.blocks, now)
                 case GenericNack():
                     numbers = itertools.islice(packet.iter_sequence_numbers(), _MAX_NACKED)
-                    self._tell(sending.handle_nack(packet.media_ssrc, numbers, now))
+                    self._tell(sender.handle_nack(packet.media_ssrc, numbers, now))
                 case TransportFeedback() | CongestionControlFeedback() | ReceiverEstimatedMaximumBitrate():
                     self._take_path_feedback(packet, now)
                 case PictureLossIndication():
-                    self._tell(sending.handle_picture_loss(packet.media_ssrc))
+                    self._tell(sender.handle_picture_loss(packet.media_ssrc))
                 case FullIntraRequest():
                     for ssrc, number in packet.requests:
-                        self._tell(sending.handle_full_intra_request(ssrc, number))
+                        self._tell(sender.handle_full_intra_request(ssrc, number))
                 case Bye():
-                    receiving.goodbye(packet.ssrcs, now)
+                    receiver.goodbye(packet.ssrcs, now)
                 case ExtendedReport():
                     self._take_extended(packet, now)
                 case _:
@@ -415,10 +415,10 @@ class RtpSession:
         latest: float | None = None
         for block in blocks:
             round_trip = round_trip_time(at, block.last_sender_report, block.delay_since_last_sender_report)
-            self.sending.handle_report(block, round_trip, now)
+            self.sender.handle_report(block, round_trip, now)
             latest = latest if round_trip is None else round_trip
         if latest is not None:
-            self.receiving.set_round_trip(latest)
+            self.receiver.set_round_trip(latest)
 
     def _take_extended(self, report: ExtendedReport, now: float) -> None:
         if report.reference_time is not None:
@@ -428,11 +428,11 @@ class RtpSession:
         for delay in report.delays[:1]:
             round_trip = round_trip_time(at, delay.last_receiver_report, delay.delay)
             if round_trip is not None:
-                self.receiving.note_round_trip(round_trip)
+                self.receiver.note_round_trip(round_trip)
 
     def _report(self, now: float) -> None:
-        reports = self.sending.reports(now, now + self._wall_clock)
-        blocks = self.receiving.report_blocks(now)
+        reports = self.sender.reports(now, now + self._wall_clock)
+        blocks = self.receiver.report_blocks(now)
         sends = bool(reports)
         # A session in which nothing is sent or received reports, too.
         for mid in dict.fromkeys([*reports, *blocks]) or [""]:
@@ -490,7 +490,7 @@ class RtpSession:
     def _note_bitrates(self, now: float) -> None:
         bitrates = self.bandwidth.take_changes()
         if bitrates:
-            self.sending.set_shares(bitrates, self.bandwidth.limited, now)
+            self.sender.set_shares(bitrates, self.bandwidth.limited, now)
             self._events.append(BitratesChanged(bitrates, self.bandwidth.available))
 
     def _end(self) -> None:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import attrs
 
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 
 @attrs.frozen

@@ -18,7 +18,7 @@ from typing import Final
 import attrs
 
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from . import av1_obu
 from ._format import AssembledFrame

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from ._format import AssembledFrame
 

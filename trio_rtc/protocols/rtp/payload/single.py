@@ -8,7 +8,7 @@ mistake that RFC 3551 section 4.5.2 keeps for compatibility.
 from collections.abc import Sequence
 
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from ._format import AssembledFrame
 

@@ -16,7 +16,7 @@ from typing import Final
 import attrs
 
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from ._format import AssembledFrame
 from ._split import split_evenly

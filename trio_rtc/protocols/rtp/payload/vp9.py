@@ -22,7 +22,7 @@ from typing import Final
 import attrs
 
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.rtp.frame import EncodedFrame
+from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from . import vp9_descriptor as descriptor_bits
 from ._format import AssembledFrame

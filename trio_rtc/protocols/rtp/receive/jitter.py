@@ -24,7 +24,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from itertools import pairwise
 
-from .options import JitterOptions
+from trio_rtc.protocols.rtp.options import JitterOptions
 
 
 class DelayPeaks:

@@ -1,0 +1,112 @@
+"""Which streams are looked at: those that something was done to, and those whose time has come."""
+
+import math
+
+import attrs
+
+from tests.strategies.rtp_pair import (
+    VP8,
+    VP8_RTX,
+    make_session,
+    received,
+    srtp_pair,
+    video_frame,
+    video_section,
+)
+from trio_rtc.protocols.rtp import FramesReceived, RtpSession
+from trio_rtc.protocols.rtp.options import RtpOptions
+from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap
+from trio_rtc.protocols.rtp.parameters import SendParameters
+from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
+from trio_rtc.protocols.rtp.receive.stream_deadlines import StreamDeadlines
+
+TIMEOUT = 5.0
+
+
+def make_stream(ssrc: int, last_heard: float) -> RtpReceiveStream:
+    stream = RtpReceiveStream("0", ssrc, None, RtpOptions(), ExtensionMap())
+    stream.last_heard = last_heard
+    return stream
+
+
+def test_only_what_was_touched_or_is_due_is_looked_at() -> None:
+    deadlines = StreamDeadlines(TIMEOUT)
+    assert deadlines.next_timer() == math.inf
+    first, second = make_stream(1, 0.0), make_stream(2, 1.0)
+    deadlines.touch(first)
+    deadlines.touch(second)
+    assert deadlines.take(1.0) == [first, second]
+    assert deadlines.next_timer() == TIMEOUT
+    assert deadlines.take(2.0) == []
+    deadlines.touch(second)
+    assert deadlines.take(2.0) == [second]
+    # Until it was asked for its time it goes on to be looked at.
+    assert deadlines.take(2.0) == [second]
+    assert deadlines.next_timer() == TIMEOUT
+    assert deadlines.take(TIMEOUT) == [first]
+    first.last_heard = 3.0
+    assert deadlines.next_timer() == TIMEOUT + 1.0
+
+
+def test_what_has_ended_is_not_looked_at() -> None:
+    deadlines = StreamDeadlines(TIMEOUT)
+    first, second = make_stream(1, 0.0), make_stream(2, 1.0)
+    deadlines.touch(first)
+    deadlines.touch(second)
+    deadlines.forget(2)
+    assert deadlines.next_timer() == TIMEOUT
+    deadlines.forget(1)
+    assert deadlines.take(100.0) == []
+    assert deadlines.next_timer() == math.inf
+
+
+def test_the_time_of_one_that_has_ended_is_over() -> None:
+    deadlines = StreamDeadlines(TIMEOUT)
+    first, second = make_stream(1, 0.0), make_stream(2, 1.0)
+    deadlines.touch(first)
+    deadlines.touch(second)
+    assert deadlines.next_timer() == TIMEOUT
+    assert deadlines.take(TIMEOUT) == [first]
+    deadlines.forget(1)
+    assert deadlines.next_timer() == TIMEOUT + 1.0
+
+
+def test_every_one_of_many_streams_gets_its_frames_and_its_end() -> None:
+    count = 20
+    alice, bob = make_session(1), make_session(2)
+    sections = [section_of(index) for index in range(count)]
+    for session, srtp in zip((alice, bob), srtp_pair(), strict=True):
+        session.set_keys(srtp, 0.0)
+    alice.set_sections(sections, [], 0.0)
+    bob.set_sections([], [received(section) for section in sections], 0.0)
+    for section in sections:
+        bob.set_demand(section.mid, frames=True, packets=False)
+    frames = dict.fromkeys((section.mid for section in sections), 0)
+    for number in range(10):
+        for index, section in enumerate(sections):
+            now = number / 30 + index / 1000
+            alice.send_frame(section.mid, video_frame(number, now, 200), now)
+            exchange(alice, bob, now, frames)
+    assert set(frames.values()) == {10}
+    while (due := bob.next_timer()) < math.inf and any(True for _ in bob.receiver.streams):
+        bob.handle_timer(due)
+        bob.datagrams_to_send(due)
+    assert not list(bob.receiver.streams)
+
+
+def section_of(index: int) -> SendParameters:
+    section = video_section(VP8, VP8_RTX)
+    encoding = attrs.evolve(section.encodings[0], ssrc=1000 + 2 * index, rtx_ssrc=1001 + 2 * index)
+    return attrs.evolve(section, mid=str(index), encodings=(encoding,))
+
+
+def exchange(alice: RtpSession, bob: RtpSession, now: float, frames: dict[str, int]) -> None:
+    """Carry what there is, and count the frames that come out at Bob's."""
+    for session in (alice, bob):
+        if session.next_timer() <= now:
+            session.handle_timer(now)
+    bob.receive(alice.datagrams_to_send(now), now)
+    alice.receive(bob.datagrams_to_send(now), now)
+    for event in bob.events():
+        if isinstance(event, FramesReceived):
+            frames[event.mid] += len(event.frames)

@@ -1,0 +1,207 @@
+"""Redundant audio data (RFC 2198): each packet carries the payloads of the packets before it once more.
+
+A payload is a list of blocks. All but the last are redundant and have a header of four bytes: a bit that says that
+another header follows, payload type, how much older they are in clock units, and length. The last, primary one has
+only its payload type.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.rtp.options import MAX_RED_BLOCKS, RedOptions
+from trio_rtc.protocols.rtp.stats import FecCounters
+
+_FOLLOWS: Final = 0x80
+MAX_OFFSET: Final = (1 << 14) - 1
+MAX_BLOCK_SIZE: Final = (1 << 10) - 1
+_BLOCK_HEADER_SIZE: Final = 4
+
+
+class RedBlock(NamedTuple):
+    """One block of a payload.
+
+    Attributes:
+        timestamp_offset: How much older than the packet it is, in clock units; 0 for the primary one.
+        payload_type: What ``data`` is.
+        data: The payload.
+    """
+
+    timestamp_offset: int
+    payload_type: int
+    data: bytes
+
+
+def build_red(redundant: Sequence[RedBlock], payload_type: int, data: bytes) -> bytes:
+    """Return a payload with redundant blocks, the oldest first, and the primary one behind them.
+
+    Raises:
+        ValueError: A redundant block is older or larger than its header can tell.
+    """
+    headers = []
+    for block in redundant:
+        if not 0 <= block.timestamp_offset <= MAX_OFFSET or len(block.data) > MAX_BLOCK_SIZE:
+            raise ValueError(
+                f"{len(block.data)} bytes, {block.timestamp_offset} units old, fit no redundant block"
+            )
+        word = (_FOLLOWS | block.payload_type) << 24 | block.timestamp_offset << 10 | len(block.data)
+        headers.append(word.to_bytes(_BLOCK_HEADER_SIZE, "big"))
+    return b"".join([*headers, bytes([payload_type]), *(block.data for block in redundant), data])
+
+
+def parse_red(payload: bytes) -> list[RedBlock]:
+    """Return the blocks of a payload, the primary one last.
+
+    Raises:
+        ProtocolError: It is malformed.
+    """
+    headers: list[tuple[int, int, int]] = []
+    offset = 0
+    size = len(payload)
+    while True:
+        if offset >= size:
+            raise ProtocolError("a redundant payload ends within its headers")
+        if not payload[offset] & _FOLLOWS:
+            break
+        if offset + _BLOCK_HEADER_SIZE > size or len(headers) >= MAX_RED_BLOCKS:
+            raise ProtocolError("a redundant payload has too many headers")
+        header = int.from_bytes(payload[offset : offset + _BLOCK_HEADER_SIZE], "big")
+        headers.append((header >> 10 & MAX_OFFSET, header >> 24 & 0x7F, header & MAX_BLOCK_SIZE))
+        offset += _BLOCK_HEADER_SIZE
+    primary_type = payload[offset]
+    offset += 1
+    blocks = []
+    for timestamp_offset, payload_type, length in headers:
+        if offset + length > size:
+            raise ProtocolError(f"a redundant block of {length} bytes runs over the end of the payload")
+        blocks.append(RedBlock(timestamp_offset, payload_type, payload[offset : offset + length]))
+        offset += length
+    blocks.append(RedBlock(0, primary_type, payload[offset:]))
+    return blocks
+
+
+class RedEncoder:
+    """Adds to each payload of one stream those before it."""
+
+    __slots__ = ("_earlier", "_options")
+
+    def __init__(self, options: RedOptions | None = None) -> None:
+        self._options = options or RedOptions()
+        self._earlier: deque[tuple[int, int, bytes]] = deque(maxlen=self._options.redundancy)
+
+    def wrap(self, timestamp: int, payload_type: int, payload: bytes) -> bytes:
+        """Return the redundant payload that carries ``payload``.
+
+        Args:
+            timestamp: Unwrapped, of the packet.
+            payload_type: Of ``payload``.
+            payload: The primary encoding.
+        """
+        redundant: list[RedBlock] = []
+        room = self._options.max_payload_size - len(payload) - 1
+        for earlier, earlier_type, data in reversed(self._earlier):
+            offset = timestamp - earlier
+            room -= len(data) + _BLOCK_HEADER_SIZE
+            # A block that does not fit ends it: the receiver counts sequence numbers back, block by block.
+            if not 0 < offset <= MAX_OFFSET or not 0 < len(data) <= MAX_BLOCK_SIZE or room < 0:
+                break
+            redundant.append(RedBlock(offset, earlier_type, data))
+        self._earlier.append((timestamp, payload_type, payload))
+        return build_red(redundant[::-1], payload_type, payload)
+
+
+class RedPayload(NamedTuple):
+    """A payload taken out of a redundant packet.
+
+    Attributes:
+        sequence_number: Unwrapped, of the packet that it is, or was to be, the primary payload of.
+        timestamp: Unwrapped.
+        payload_type: Of ``payload``.
+        payload: The encoded sound.
+        recovered: Whether its own packet has not come.
+    """
+
+    sequence_number: int
+    timestamp: int
+    payload_type: int
+    payload: bytes
+    recovered: bool
+
+
+class RedPayloadReader:
+    """Takes what is new out of the redundant packets of one stream.
+
+    A redundant block belongs to the packet as many numbers before as it is blocks before the primary one. It is
+    dropped if that packet has come, or anything of its timestamp: a sender that leaves out a block, or was silent in
+    between, must not make a sound be heard twice.
+
+    Attributes:
+        recovered: How many payloads were recovered.
+        duplicates: How many redundant blocks were not needed.
+    """
+
+    __slots__ = ("_numbers", "_options", "_order", "_timestamps", "duplicates", "recovered")
+
+    def __init__(self, options: RedOptions | None = None) -> None:
+        self._options = options or RedOptions()
+        self._order: deque[tuple[int, int]] = deque()
+        self._numbers: set[int] = set()
+        self._timestamps: dict[int, int] = {}
+        self.recovered = 0
+        self.duplicates = 0
+
+    def received(
+        self, sequence_number: int, timestamp: int, payload: bytes, counters: FecCounters | None = None
+    ) -> list[RedPayload]:
+        """Return what a packet brings, in order of time.
+
+        Args:
+            sequence_number: Unwrapped.
+            timestamp: Unwrapped.
+            payload: Of the RTP packet.
+            counters: In which redundant blocks count.
+
+        Raises:
+            ProtocolError: It is malformed.
+        """
+        counters = counters or FecCounters()
+        blocks = parse_red(payload)
+        new: list[RedPayload] = []
+        distance = len(blocks) - 1
+        for block in blocks:
+            number, block_timestamp = sequence_number - distance, timestamp - block.timestamp_offset
+            redundant = distance > 0
+            distance -= 1
+            if not block.data:
+                continue
+            counters.packets += redundant
+            counters.bytes += len(block.data) * redundant
+            number_known, timestamp_known = number in self._numbers, block_timestamp in self._timestamps
+            # A primary payload is what its number says; that of a redundant one is only counted back.
+            if (number_known or timestamp_known) if redundant else (number_known and timestamp_known):
+                self.duplicates += 1
+                counters.discarded += redundant
+                continue
+            self._remember(number, block_timestamp)
+            self.recovered += redundant
+            new.append(RedPayload(number, block_timestamp, block.payload_type, block.data, redundant))
+        return new
+
+    def media_received(self, sequence_number: int, timestamp: int) -> None:
+        """Hear of a packet of the stream that came without redundancy; both numbers are unwrapped."""
+        if sequence_number not in self._numbers:
+            self._remember(sequence_number, timestamp)
+
+    def _remember(self, sequence_number: int, timestamp: int) -> None:
+        self._order.append((sequence_number, timestamp))
+        self._numbers.add(sequence_number)
+        self._timestamps[timestamp] = self._timestamps.get(timestamp, 0) + 1
+        if len(self._order) > self._options.max_remembered:
+            oldest, oldest_timestamp = self._order.popleft()
+            self._numbers.discard(oldest)
+            count = self._timestamps[oldest_timestamp] - 1
+            if count:
+                self._timestamps[oldest_timestamp] = count
+            else:
+                del self._timestamps[oldest_timestamp]

@@ -1,0 +1,1 @@
+"""Forwarding packets without decoding: sequence numbers, timestamps and header extensions of another stream."""

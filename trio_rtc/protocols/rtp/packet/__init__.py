@@ -1,0 +1,1 @@
+"""RTP packets and frames as values and bytes: what every other room stands on."""

@@ -1,0 +1,1 @@
+"""Receiving audio: the playout buffer and telephone events."""

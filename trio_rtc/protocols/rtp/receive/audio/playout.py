@@ -1,0 +1,454 @@
+"""When sound is played: a buffer whose delay follows the network, and what to play when there is nothing.
+
+Two clocks run beside each other. The *source* timestamp says which part of the sound comes next, the *output*
+timestamp goes on without gaps, and each thing that is played takes both on by its duration. They part where time is
+stretched or shortened:
+
+* A frame that is missing while later ones are here is lost: a concealment takes its place. If the sequence numbers show
+  that nothing was sent (DTX), it is silence and not a loss.
+* When nothing is here at all, a concealment is played in the hope that the frame is only late. If it comes then, it is
+  played after all and everything after it so much later; that is how the buffer grows at once when it must.
+* The delay that there should be is that of the quickest frame, and the target of :class:`.JitterEstimator`, and what
+  the other streams need (lip-sync). While frames get lost that the next ones carry once more (Opus in-band FEC), it is
+  a frame longer: without jitter the next one would always come too late to be of use.
+* When the delay is off, a frame is skipped or a concealment inserted, not too many at a time. It grows as soon as a
+  quarter of a frame is missing. It shrinks when it is a frame too long, and all frames of the last few seconds would
+  still have been in time: else the next ones of a burst would be late again. Silence is shortened first, for nobody
+  hears it.
+* A frame that comes late when nothing was left to play is the next one, if its sequence number is beyond the last one
+  that was played, and however late its timestamp looks: nothing was played in its place that had come. Either the
+  network has held it up, and what was sent behind it comes with it; or the sender's clock stood still in a pause, and
+  all that follows is as late. A quarter of a second shows which; until then nothing is skipped. In the second case the
+  delays from before the pause count no more, and lip-sync is told (:meth:`AudioPlayout.take_clock_shift`).
+
+The buffer is bounded; when it is full the oldest frame is dropped.
+"""
+
+import math
+from bisect import insort
+from typing import Final
+
+import attrs
+
+from trio_rtc.protocols.rtp.options import AudioPlayoutOptions
+from trio_rtc.protocols.rtp.packet.frame import Concealment, ConcealmentKind, EncodedFrame
+from trio_rtc.protocols.rtp.receive.jitter import JitterEstimator
+from trio_rtc.protocols.rtp.stats import PlayoutCounters
+
+# Seconds.
+_MIN_CONCEALMENT: Final = 0.01
+_MAX_OBSERVED: Final = 256
+_PAUSE_OBSERVATION: Final = 0.25
+"""For how long frames are looked at behind one that was late: longer than a burst of what was held up takes."""
+
+
+@attrs.frozen
+class _Entry:
+    duration: int
+    frame: EncodedFrame
+    sequence_number: int | None
+    arrival: float
+    repeats_previous: bool
+
+
+@attrs.define
+class _Playing:
+    # What comes next, in the sender's timestamps.
+    source: int
+    # When it is due.
+    due: float
+    # Up to here, in the sender's timestamps, sound was played or given up for lost. Since then: only hope.
+    settled: int
+    # Of what was played last.
+    duration: int
+    sequence_number: int | None = None
+    codec: str | None = None
+    # What was played since there is nothing: whether it was silence or loss, the next frame tells.
+    hoped: int = 0
+    concealing: bool = False
+
+    def precedes(self, sequence_number: int | None) -> bool:
+        """Return whether nothing was sent between what was played last and a frame of this number."""
+        return self.sequence_number is not None and sequence_number == self.sequence_number + 1
+
+    def is_before(self, sequence_number: int | None) -> bool:
+        """Return whether a frame of this number was surely sent after what was played last."""
+        return (
+            self.sequence_number is not None
+            and sequence_number is not None
+            and sequence_number > self.sequence_number
+        )
+
+
+@attrs.define
+class _Pause:
+    """What is known since a frame came late when nothing was left to play.
+
+    Attributes:
+        since: When it came.
+        base_delay: The least delay before.
+        frames: The media time and the arrival of each that has come since, with it.
+    """
+
+    since: float
+    base_delay: float
+    frames: list[tuple[float, float]] = attrs.field(factory=list)
+
+    @property
+    def min_delay(self) -> float:
+        """The least delay since."""
+        return min(arrival - media_time for media_time, arrival in self.frames)
+
+
+class AudioPlayout:
+    """Says what of one audio stream is to be played now.
+
+    Attributes:
+        counters: What was played.
+    """
+
+    def __init__(self, options: AudioPlayoutOptions | None = None) -> None:
+        # That of the frames; all of them have the same, until the codec changes.
+        self._clock_rate = 1
+        self._options = options or AudioPlayoutOptions()
+        self._jitter = JitterEstimator(self._options.jitter)
+        self._entries: dict[int, _Entry] = {}
+        self._timestamps: list[int] = []
+        self._playing: _Playing | None = None
+        self._output: int | None = None
+        self._extra_delay = 0.0
+        self._min_delay = 0.0
+        # How long frames wait for their next ones, and until when they do.
+        self._repeat_delay = 0.0
+        self._repeats_wanted_until = -math.inf
+        self._last_adjustment = -math.inf
+        self._pause: _Pause | None = None
+        self._clock_shift = 0.0
+        self.counters = PlayoutCounters()
+
+    @property
+    def buffered(self) -> int:
+        """How many frames wait."""
+        return len(self._entries)
+
+    @property
+    def target_delay(self) -> float:
+        """How long after the quickest frames of their age frames are to be played, in seconds."""
+        return self._needed_delay + self._extra_delay
+
+    @property
+    def timestamp_offset(self) -> int:
+        """What is added to the sender's timestamps to get those of what is played."""
+        return 0 if self._playing is None or self._output is None else self._output - self._playing.source
+
+    def set_extra_delay(self, delay: float) -> None:
+        """Tell how much longer this stream has to wait for the picture, in seconds."""
+        self._extra_delay = delay
+
+    def set_min_delay(self, delay: float) -> None:
+        """Tell how long to wait at least, in seconds, although the network may need less."""
+        self._min_delay = delay
+
+    def take_clock_shift(self) -> float:
+        """Return for how long the sender's clock stood still, or seemed to, since the last call; in seconds."""
+        shift, self._clock_shift = self._clock_shift, 0.0
+        return shift
+
+    def play_time(self, timestamp: int) -> float | None:
+        """Return when a timestamp of the sender would be played without extra delay; ``None`` if not known."""
+        base = self._jitter.base_delay
+        return None if base is None else timestamp / self._clock_rate + base + self._needed_delay
+
+    def insert(
+        self,
+        timestamp: int,
+        duration: int,
+        frame: EncodedFrame,
+        now: float,
+        *,
+        sequence_number: int | None = None,
+        recovered: bool = False,
+        repeats_previous: bool = False,
+    ) -> None:
+        """Take a frame.
+
+        Args:
+            timestamp: Unwrapped.
+            duration: In clock units, more than 0.
+            frame: What is to be decoded.
+            now: When it came.
+            sequence_number: Unwrapped; without it, silence cannot be told from loss.
+            recovered: It came by redundancy or retransmission, and tells nothing about the network's delay.
+            repeats_previous: It carries the one before it once more.
+
+        Raises:
+            ValueError: The duration is not more than 0.
+        """
+        if duration <= 0:
+            raise ValueError(f"a frame of {duration} clock units")
+        if frame.clock_rate != self._clock_rate:
+            self._change_clock(frame.clock_rate)
+        playing = self._playing
+        if not recovered:
+            self._observe(playing, timestamp, duration, now)
+        if playing is None:
+            due = now + self.target_delay
+            self._playing = playing = _Playing(
+                timestamp, due, timestamp - self._units(self.target_delay), duration
+            )
+        elif abs(timestamp - playing.source) > self._units(self._options.max_gap):
+            self._restart(playing, timestamp, now)
+        elif timestamp < playing.settled and playing.precedes(sequence_number) and not self._timestamps:
+            # Its clock was set back; nothing of what was played can be this frame.
+            self._restart(playing, timestamp, now)
+        if timestamp < playing.source and not self._rewind(playing, timestamp, sequence_number):
+            self.counters.late += 1
+            return
+        if timestamp in self._entries:
+            self.counters.duplicates += 1
+            return
+        self._entries[timestamp] = _Entry(duration, frame, sequence_number, now, repeats_previous)
+        insort(self._timestamps, timestamp)
+        if len(self._timestamps) > self._options.max_frames:
+            self._entries.pop(self._timestamps.pop(0))
+            self.counters.overflows += 1
+
+    def pull(self, now: float) -> EncodedFrame | Concealment | None:
+        """Return what is to be played now, ``None`` before it is time. To be called until it is ``None``."""
+        playing = self._playing
+        if playing is None or now < playing.due:
+            return None
+        if now - playing.due > self._options.max_lag:
+            self._leap(playing, self._units(now - playing.due))
+            playing.due = now
+        if self._output is None:
+            self._output = playing.source
+        if now >= self._repeats_wanted_until:
+            self._repeat_delay = 0.0
+        if self._adjust(playing, now):
+            duration = self._concealed_duration(playing)
+            self.counters.inserted += duration
+            return self._conceal(playing, duration, ConcealmentKind.INSERTED)
+        if not self._timestamps:
+            return self._play_nothing(playing)
+        if playing.hoped:
+            self._note_loss(playing, self._entries[self._timestamps[0]], now)
+            self._settle(playing, self._entries[self._timestamps[0]].sequence_number)
+        if self._timestamps[0] > playing.source:
+            self._note_loss(playing, self._entries[self._timestamps[0]], now)
+            return self._play_gap(playing, self._timestamps[0])
+        return self._play_frame(playing, now)
+
+    def next_timer(self) -> float:
+        """Return when :meth:`pull` has something, ``math.inf`` if nothing is to come."""
+        return math.inf if self._playing is None else self._playing.due
+
+    # What is played
+
+    def _play_frame(self, playing: _Playing, now: float) -> EncodedFrame:
+        timestamp = self._timestamps.pop(0)
+        entry = self._entries.pop(timestamp)
+        counters = self.counters
+        counters.frames += 1
+        counters.played += entry.duration
+        counters.delay += (now - entry.arrival) * entry.duration
+        playing.duration = entry.duration
+        playing.sequence_number = entry.sequence_number
+        playing.codec = entry.frame.codec
+        playing.concealing = False
+        playing.source = playing.settled = timestamp + entry.duration
+        output = self._advance(playing, entry.duration)
+        return entry.frame if entry.frame.timestamp == output else attrs.evolve(entry.frame, timestamp=output)
+
+    def _play_gap(self, playing: _Playing, following: int) -> Concealment:
+        """Fill what is missing in front of a frame that is here."""
+        duration = min(self._concealed_duration(playing), following - playing.source)
+        playing.source += duration
+        playing.settled = playing.source
+        entry = self._entries[following]
+        if playing.precedes(entry.sequence_number):
+            self.counters.silence += duration
+            return self._conceal(playing, duration, ConcealmentKind.SILENCE)
+        is_directly_before = playing.source == following and entry.frame.codec == playing.codec
+        payload = entry.frame.payload if is_directly_before else None
+        if is_directly_before and entry.repeats_previous:
+            self.counters.repeated += duration
+        else:
+            self._count_concealed(playing, duration)
+        return self._conceal(playing, duration, ConcealmentKind.LOST, payload)
+
+    def _play_nothing(self, playing: _Playing) -> Concealment | None:
+        duration = self._concealed_duration(playing)
+        if playing.hoped > self._units(self._options.max_silence):
+            self._count_concealed(playing, playing.hoped)
+            self._playing = None
+            return None
+        playing.hoped += duration
+        playing.source += duration
+        return self._conceal(playing, duration, ConcealmentKind.LATE)
+
+    def _note_loss(self, playing: _Playing, next_frame: _Entry, now: float) -> None:
+        """Let frames wait for their next ones, if something is lost that the next one carries."""
+        if next_frame.repeats_previous and not playing.precedes(next_frame.sequence_number):
+            self._repeat_delay = next_frame.duration / self._clock_rate
+            self._repeats_wanted_until = now + self._options.repeat_memory
+
+    def _settle(self, playing: _Playing, sequence_number: int | None) -> None:
+        """Count what was played while there was nothing, now that the next frame is here."""
+        if playing.precedes(sequence_number):
+            self.counters.silence += playing.hoped
+        else:
+            self._count_concealed(playing, playing.hoped)
+        playing.hoped = 0
+
+    def _concealed_duration(self, playing: _Playing) -> int:
+        # Frames of one sample must not make the puller run thousands of times a second.
+        return max(playing.duration, self._units(_MIN_CONCEALMENT))
+
+    def _conceal(
+        self, playing: _Playing, duration: int, kind: ConcealmentKind, following: bytes | None = None
+    ) -> Concealment:
+        return Concealment(self._advance(playing, duration), duration, kind, following)
+
+    def _count_concealed(self, playing: _Playing, duration: int) -> None:
+        if not duration:
+            return
+        self.counters.concealed += duration
+        self.counters.concealment_events += not playing.concealing
+        playing.concealing = True
+
+    def _advance(self, playing: _Playing, duration: int) -> int:
+        """Let the output go on by a duration; return its timestamp before."""
+        assert self._output is not None
+        output = self._output
+        self._output = output + duration
+        playing.due += duration / self._clock_rate
+        return output
+
+    # Where the source is
+
+    def _observe(self, playing: _Playing | None, timestamp: int, duration: int, now: float) -> None:
+        """Measure the delay of a frame, and find out whether the sender's clock stood still before it."""
+        self._judge_pause(now)
+        media_time = timestamp / self._clock_rate
+        pause = self._pause
+        base = self._jitter.base_delay if pause is None else pause.min_delay
+        is_dry = not self._timestamps and (playing is None or playing.hoped > 0)
+        tolerated = self.target_delay + max(self._options.tolerance, duration / self._clock_rate)
+        if is_dry and base is not None and now - media_time - base > tolerated:
+            if pause is not None:
+                # Another pause: nothing that was held up has come.
+                self._end_pause(pause)
+            base = self._jitter.base_delay
+            assert base is not None
+            self._pause = pause = _Pause(now, base)
+        if pause is None or len(pause.frames) >= _MAX_OBSERVED:
+            self._jitter.update(media_time, now)
+        else:
+            pause.frames.append((media_time, now))
+
+    def _judge_pause(self, now: float) -> None:
+        """Find out, when it is time, whether the sender's clock stood still."""
+        pause = self._pause
+        if pause is not None and now - pause.since >= _PAUSE_OBSERVATION:
+            self._end_pause(pause)
+
+    def _end_pause(self, pause: _Pause) -> None:
+        """Forget the delays of before a pause, if all frames since were late: they are of another clock."""
+        self._pause = None
+        shift = pause.min_delay - pause.base_delay
+        if shift > self._options.tolerance:
+            self._jitter.reset()
+            self._clock_shift += shift
+            self.counters.clock_shifts += 1
+        for media_time, arrival in pause.frames:
+            self._jitter.update(media_time, arrival)
+
+    def _rewind(self, playing: _Playing, timestamp: int, sequence_number: int | None) -> bool:
+        """Go back to a frame whose time is over, if nothing was played since; return whether it could be done."""
+        options = self._options
+        lateness = (playing.source - timestamp) / self._clock_rate
+        if timestamp < playing.settled:
+            return False
+        if lateness > options.jitter.max_delay + options.max_excess and not playing.is_before(
+            sequence_number
+        ):
+            return False
+        # What was played beyond the frame stood in for it; what was played before it may be silence.
+        overshot = min(playing.source - timestamp, playing.hoped)
+        playing.source = timestamp
+        self._count_concealed(playing, overshot)
+        playing.hoped -= overshot
+        self._settle(playing, sequence_number)
+        return True
+
+    def _change_clock(self, clock_rate: int) -> None:
+        """Begin anew with frames of another clock; what was played goes on in its units."""
+        if self._output is not None:
+            self._output = self._output * clock_rate // self._clock_rate
+        self._clock_rate = clock_rate
+        self._entries.clear()
+        self._timestamps.clear()
+        self._jitter.reset()
+        self._pause = None
+        self._playing = None
+
+    def _restart(self, playing: _Playing, timestamp: int, now: float) -> None:
+        """Go on at a timestamp that has nothing to do with those before, when it is due."""
+        self.counters.restarts += 1
+        self._entries.clear()
+        self._timestamps.clear()
+        self._jitter.reset()
+        self._jitter.update(timestamp / self._clock_rate, now)
+        self._pause = None
+        wait = max(0.0, now + self.target_delay - playing.due)
+        playing.source = playing.settled = timestamp - self._units(min(wait, self._options.max_gap))
+        playing.sequence_number = None
+
+    def _leap(self, playing: _Playing, units: int) -> None:
+        """Leave out what is next, without anything in its place."""
+        playing.source += units
+        playing.settled = max(playing.settled, playing.source)
+        self.counters.removed += units
+        while self._timestamps and self._timestamps[0] < playing.source:
+            self._entries.pop(self._timestamps.pop(0))
+
+    # How late it is played
+
+    @property
+    def _needed_delay(self) -> float:
+        """What the network and its losses need, in seconds."""
+        return max(self._jitter.target_delay + self._repeat_delay, self._min_delay)
+
+    def _adjust(self, playing: _Playing, now: float) -> bool:
+        """Shorten what is next if the delay is too long; return whether to insert something because it is too short."""
+        self._judge_pause(now)
+        base = self._jitter.base_delay
+        if base is None or not self._timestamps or self._pause is not None:
+            return False
+        options = self._options
+        delay = playing.due - playing.source / self._clock_rate
+        excess = delay - base - self.target_delay
+        duration = playing.duration / self._clock_rate
+        threshold = max(options.tolerance, duration)
+        gap = self._timestamps[0] - playing.source
+        if excess > options.max_excess:
+            self._leap(playing, self._units(excess))
+            return False
+        if excess > threshold and gap > 0:
+            self._leap(playing, min(gap, self._units(excess)))
+            return False
+        if now - self._last_adjustment < options.adjustment_interval:
+            return False
+        longest = self._jitter.longest_delay
+        assert longest is not None
+        if min(excess, delay - longest) > threshold:
+            self._last_adjustment = now
+            self._leap(playing, self._entries[self._timestamps[0]].duration)
+        elif excess < -duration / 4:
+            self._last_adjustment = now
+            return True
+        return False
+
+    def _units(self, seconds: float) -> int:
+        return round(seconds * self._clock_rate)

@@ -1,0 +1,1 @@
+"""Receiving video: frames assembled from packets, in decode order."""

@@ -1,0 +1,95 @@
+"""What was sent lately, so that it can be sent again when the peer asks for it (RFC 4585 section 6.2.1)."""
+
+import math
+from collections import OrderedDict
+
+from trio_rtc.protocols.rtp.options import HistoryOptions
+from trio_rtc.protocols.rtp.packet.packet import RtpPacket
+
+_CLEANING_INTERVAL = 0.1
+"""Seconds between two looks for packets that are too old: one with each packet would cost more than they do."""
+
+
+class _Sent:
+    __slots__ = ("packet", "resent_at", "sent_at")
+
+    def __init__(self, packet: RtpPacket, sent_at: float) -> None:
+        self.packet = packet
+        self.sent_at = sent_at
+        self.resent_at: float | None = None
+
+
+class PacketHistory:
+    """The packets of one stream that may be asked for, bounded in time and number.
+
+    Attributes:
+        resent: How many packets were handed out to be sent again.
+        unknown: How many were asked for that are not, or no longer, here.
+        suppressed: How many were asked for again within a round trip.
+    """
+
+    __slots__ = ("_cleaned_at", "_max_packets", "_options", "_packets", "resent", "suppressed", "unknown")
+
+    def __init__(self, options: HistoryOptions | None = None) -> None:
+        self._options = options or HistoryOptions()
+        self._max_packets = self._options.max_packets
+        self._cleaned_at = -math.inf
+        # Its front is at hand even when much was taken from there, unlike that of a plain dictionary.
+        self._packets: OrderedDict[int, _Sent] = OrderedDict()
+        self.resent = 0
+        self.unknown = 0
+        self.suppressed = 0
+
+    def __len__(self) -> int:
+        return len(self._packets)
+
+    def clear(self) -> None:
+        """Forget all packets."""
+        self._packets.clear()
+
+    def store(self, sequence_number: int, packet: RtpPacket, now: float) -> None:
+        """Keep a packet that is being sent; forget the oldest ones."""
+        packets = self._packets
+        if sequence_number in packets:
+            # One that is stored again moves to the end, which keeps the dictionary in order of time.
+            del packets[sequence_number]
+        packets[sequence_number] = _Sent(packet, now)
+        if len(packets) > self._max_packets:
+            packets.popitem(last=False)
+        if now - self._cleaned_at > _CLEANING_INTERVAL:
+            self._clean(now)
+
+    def _clean(self, now: float) -> None:
+        """Forget what is too old. Until then it takes room, but is not given out."""
+        self._cleaned_at = now
+        packets, horizon = self._packets, now - self._options.max_age
+        while packets[next(iter(packets))].sent_at < horizon:
+            packets.popitem(last=False)
+
+    def get(self, sequence_number: int, now: float, round_trip: float) -> RtpPacket | None:
+        """Return a packet to send again, which counts as sent again.
+
+        Args:
+            sequence_number: As it was stored.
+            now: When it was asked for.
+            round_trip: Seconds. Within this time after a retransmission another request for the same packet must
+                have been sent before the retransmission arrived, and is not answered.
+        """
+        entry = self._packets.get(sequence_number)
+        if entry is None or now - entry.sent_at > self._options.max_age:
+            self.unknown += 1
+            return None
+        interval = max(round_trip, self._options.min_resend_interval)
+        if entry.resent_at is not None and now - entry.resent_at < interval:
+            self.suppressed += 1
+            return None
+        entry.resent_at = now
+        self.resent += 1
+        return entry.packet
+
+    def newest_that_fits(self, size: int) -> RtpPacket | None:
+        """Return the newest packet whose payload has at most ``size`` bytes, to be sent as padding."""
+        for entry in reversed(self._packets.values()):
+            if len(entry.packet.payload) <= size:
+                return entry.packet
+        return None
