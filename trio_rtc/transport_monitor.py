@@ -16,8 +16,13 @@ from .event_target import AnyEvent, HandlerRunner
 from .events import Event, RTCErrorEvent, RTCPeerConnectionIceErrorEvent, RTCPeerConnectionIceEvent
 from .pair_traffic import PairTraffic
 from .protocols.datachannel import DataChannelEvent
-from .protocols.dtls import ApplicationDataReceived, DtlsEvent, HandshakeCompleted, LastFlightRepeated
-from .protocols.dtls import Closed as DtlsClosed
+from .protocols.dtls import (
+    ApplicationDataReceived,
+    DtlsClosed,
+    DtlsEvent,
+    FinalFlightRetransmitted,
+    HandshakeCompleted,
+)
 from .protocols.ice import (
     Agent,
     Candidate,
@@ -172,7 +177,7 @@ class TransportMonitor:
                 self.connection.update_states(Event("state_change", dtls))
             case DtlsClosed():
                 self._dtls_closed(dtls, error_of_dtls(event))
-            case ApplicationDataReceived() | LastFlightRepeated():
+            case ApplicationDataReceived() | FinalFlightRetransmitted():
                 pass
 
     def handle_sctp_event(self, event: SctpEvent) -> None:

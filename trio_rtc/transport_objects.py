@@ -20,7 +20,7 @@ from .enums import (
 from .errors import RTCError
 from .event_target import EventHandler, EventTarget, HandlerRunner
 from .events import Event, RTCErrorEvent
-from .protocols.dtls import Closed as DtlsClosed
+from .protocols.dtls import DtlsClosed
 from .protocols.ice import Agent, Candidate, CandidatePair
 
 DEFAULT_MAX_MESSAGE_SIZE = 65536

@@ -20,8 +20,8 @@ from trio_rtc.protocols.dtls import (
     ApplicationDataReceived,
     Certificate,
     CipherSuite,
-    Closed,
     Connection,
+    DtlsClosed,
     DtlsOptions,
     DtlsRole,
     Fingerprint,
@@ -275,7 +275,7 @@ def test_openssl_has_another_certificate_than_signaled(certificates: Certificate
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT)
     connection = connect(ours, theirs, role, DtlsOptions(), openssl, fingerprint=ours.fingerprint())
     (closed,) = connection.events()
-    assert isinstance(closed, Closed)
+    assert isinstance(closed, DtlsClosed)
     assert closed.error is not None
     assert closed.error.detail is RTCErrorDetailType.FINGERPRINT_FAILURE
     assert closed.error.sent_alert == AlertDescription.BAD_CERTIFICATE
@@ -297,7 +297,7 @@ def test_openssl_refuses_our_certificate(certificates: Certificates, role: DtlsR
         connection.handle_timer(now)
         connection.datagrams_to_send(now)
     (closed,) = connection.events()
-    assert isinstance(closed, Closed)
+    assert isinstance(closed, DtlsClosed)
     assert closed.error is not None
     assert closed.error.received_alert in (
         AlertDescription.BAD_CERTIFICATE,
@@ -314,7 +314,7 @@ def test_nothing_in_common(certificates: Certificates, role: DtlsRole) -> None:
     assert not openssl.connected
     if role is DtlsRole.SERVER:
         (closed,) = connection.events()
-        assert isinstance(closed, Closed)
+        assert isinstance(closed, DtlsClosed)
         assert closed.error is not None
         assert closed.error.sent_alert == AlertDescription.HANDSHAKE_FAILURE
         assert openssl.error is not None
@@ -328,7 +328,7 @@ def test_openssl_closes(certificates: Certificates, role: DtlsRole) -> None:
     check_connected(connection, openssl)
     openssl.connection.shutdown()
     pump(connection, openssl)
-    assert connection.events() == [Closed(None)]
+    assert connection.events() == [DtlsClosed(None)]
     assert connection.state is RTCDtlsTransportState.CLOSED
     assert openssl.connection.get_shutdown() == SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN
 

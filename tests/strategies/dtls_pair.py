@@ -12,8 +12,8 @@ from trio_rtc.protocols.dtls import (
     RSA_2048,
     ApplicationDataReceived,
     Certificate,
-    Closed,
     Connection,
+    DtlsClosed,
     DtlsEvent,
     DtlsOptions,
     DtlsRole,
@@ -157,9 +157,9 @@ class Pair:
             for item in event.batch
         ]
 
-    def closed(self, role: DtlsRole) -> Closed | None:
+    def closed(self, role: DtlsRole) -> DtlsClosed | None:
         """The last event of a side that has ended."""
-        events = [event for event in self.log[role] if isinstance(event, Closed)]
+        events = [event for event in self.log[role] if isinstance(event, DtlsClosed)]
         assert len(events) <= 1
         assert not events or self.log[role][-1] is events[0]
         return events[0] if events else None

@@ -10,7 +10,7 @@ import trio.testing
 
 from tests.strategies.dtls_pair import make_connection
 from tests.strategies.wires import Courier, Wire
-from trio_rtc.protocols.dtls import Closed, Connection, DtlsEvent, DtlsRole, HandshakeCompleted
+from trio_rtc.protocols.dtls import Connection, DtlsClosed, DtlsEvent, DtlsRole, HandshakeCompleted
 from trio_rtc.transports.base import Inbox
 from trio_rtc.transports.dtls import DtlsTransport
 
@@ -172,7 +172,7 @@ async def test_closing_says_goodbye_which_ends_the_other_side_and_the_layers_abo
         for side in (client, server):
             with pytest.raises(trio.EndOfChannel):
                 await side.upper.receive()
-            assert [event for event in side.events if isinstance(event, Closed)] == side.events[-1:]
+            assert [event for event in side.events if isinstance(event, DtlsClosed)] == side.events[-1:]
 
 
 async def test_what_came_before_the_goodbye_is_still_taken() -> None:
@@ -191,7 +191,7 @@ async def test_the_end_of_ice_ends_the_connection_without_a_word() -> None:
         client.inbox.close()
         await settle()
         assert client.wire.sent == []
-        assert isinstance(client.events[-1], Closed)
+        assert isinstance(client.events[-1], DtlsClosed)
         with pytest.raises(trio.EndOfChannel):
             await client.upper.receive()
 

@@ -22,7 +22,7 @@ from trio_rtc.protocols.datachannel import (
     ChannelParameters,
     DataChannelEvent,
 )
-from trio_rtc.protocols.dtls import Closed, DtlsEvent, DtlsRole, Fingerprint, HandshakeCompleted
+from trio_rtc.protocols.dtls import DtlsClosed, DtlsEvent, DtlsRole, Fingerprint, HandshakeCompleted
 from trio_rtc.protocols.ice import (
     Agent,
     Candidate,
@@ -85,7 +85,7 @@ class RecordingDelegate:
 
     def handle_dtls_event(self, event: DtlsEvent) -> None:
         self.events.append(event)
-        if isinstance(event, HandshakeCompleted | Closed):
+        if isinstance(event, HandshakeCompleted | DtlsClosed):
             self._note(f"dtls {type(event).__name__}")
 
     def handle_sctp_event(self, event: SctpEvent) -> None:
@@ -312,7 +312,7 @@ async def test_a_certificate_that_does_not_fit_ends_dtls_before_the_association(
         server.start_upper_layers()
         await trio.sleep(2)
         for side in (client, server):
-            assert side.delegate.has("dtls Closed")
+            assert side.delegate.has("dtls DtlsClosed")
             assert not side.delegate.has("sctp AssociationEstablished")
             assert side.stack.sctp is not None
             assert side.stack.sctp.association.closed
@@ -326,10 +326,12 @@ async def test_goodbyes_go_from_the_top_and_reach_the_peer() -> None:
         await trio.sleep(2)
         await client.stack.shutdown()
         await client.stack.shutdown()
-        positions = [client.delegate.position(name) for name in ("sctp Closed", "dtls Closed", "ice closed")]
+        positions = [
+            client.delegate.position(name) for name in ("sctp Closed", "dtls DtlsClosed", "ice closed")
+        ]
         assert positions == sorted(positions)
         await trio.sleep(0.1)
-        assert server.delegate.has("sctp Closed", "dtls Closed")
+        assert server.delegate.has("sctp Closed", "dtls DtlsClosed")
         assert not server.delegate.has("ice closed")
         # The abort itself was heard, although the end of the layer below came with it.
         [closed] = [event for event in server.delegate.events if isinstance(event, AssociationClosed)]
@@ -360,7 +362,7 @@ async def test_a_stack_that_ends_closes_every_layer_and_its_sockets() -> None:
         assert sockets == [2, 0]
         assert_all_layers_closed(client.stack)
         await trio.sleep(0.1)
-        assert server.delegate.has("sctp Closed", "dtls Closed")
+        assert server.delegate.has("sctp Closed", "dtls DtlsClosed")
 
 
 async def test_a_stack_whose_sockets_are_full_ends_after_two_seconds() -> None:

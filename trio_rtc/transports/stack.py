@@ -25,9 +25,9 @@ from trio_rtc.protocols.dtls import (
     Connection,
     DtlsEvent,
     DtlsRole,
+    FinalFlightRetransmitted,
     Fingerprint,
     HandshakeCompleted,
-    LastFlightRepeated,
 )
 from trio_rtc.protocols.ice import (
     Agent,
@@ -358,7 +358,7 @@ class TransportStack:
         if isinstance(event, HandshakeCompleted):
             self._install_srtp_keys()
             self._connect_if_secure()
-        elif isinstance(event, LastFlightRepeated):
+        elif isinstance(event, FinalFlightRetransmitted):
             self._handle_late_keys(event.waited)
 
     def _handle_late_keys(self, waited: float) -> None:

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies.dtls_pair import WALL_CLOCK, certificate, make_connection
-from trio_rtc.protocols.dtls import CIPHER_SUITES, AlertDescription, Closed, Connection, DtlsOptions, DtlsRole
+from trio_rtc.protocols.dtls import (
+    CIPHER_SUITES,
+    AlertDescription,
+    Connection,
+    DtlsClosed,
+    DtlsOptions,
+    DtlsRole,
+)
 from trio_rtc.protocols.dtls.extensions import ExtensionType, encode_numbers, encode_use_srtp, vector
 from trio_rtc.protocols.dtls.handshake import HandshakeParameters
 from trio_rtc.protocols.dtls.messages import (
@@ -59,7 +66,7 @@ def alert_after(
         assert connection.events() == []
         return None
     (closed,) = connection.events()
-    assert isinstance(closed, Closed)
+    assert isinstance(closed, DtlsClosed)
     assert closed.error is not None
     assert closed.error.message
     (datagram,) = connection.datagrams_to_send(0.0)[-1:]

@@ -5,7 +5,7 @@ import pytest
 from tests.strategies.dtls_pair import Pair, certificate, check_agreement, make_connection, make_pair
 from tests.strategies.work import count_lines
 from trio_rtc.protocols.dtls import DtlsOptions, DtlsRole, Fingerprint
-from trio_rtc.protocols.dtls.counters import Counters
+from trio_rtc.protocols.dtls.counters import DtlsCounters
 from trio_rtc.protocols.dtls.crypto import certificate as certificates
 from trio_rtc.protocols.dtls.messages import HandshakeType
 from trio_rtc.protocols.dtls.record.codec import HEADER, MAX_RECORDS, ContentType
@@ -68,10 +68,10 @@ def test_fragments_that_are_not_taken_are_counted() -> None:
     client.start(0.0)
     requests = record(3 * fragment(HandshakeType.HELLO_REQUEST, 0, 0))
     client.receive([requests], 0.0)
-    assert client.counters == Counters(records_sent=1, records_received=1, unexpected=3)
+    assert client.counters == DtlsCounters(records_sent=1, records_received=1, unexpected=3)
     fits, too_long = (fragment(HandshakeType.CERTIFICATE, 1, length, b"x") for length in (2000, 2001))
     client.receive([record(fits + too_long), record(too_long)], 0.0)
-    assert client.counters == Counters(records_sent=1, records_received=3, unexpected=3, overflowed=2)
+    assert client.counters == DtlsCounters(records_sent=1, records_received=3, unexpected=3, overflowed=2)
 
 
 def test_a_repetition_in_front_of_what_fails_the_handshake_brings_out_no_flight() -> None:

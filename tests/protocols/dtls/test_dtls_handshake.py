@@ -17,7 +17,7 @@ from trio_rtc.protocols.dtls import (
     AlertDescription,
     ApplicationDataReceived,
     CipherSuite,
-    Closed,
+    DtlsClosed,
     DtlsOptions,
     DtlsRole,
     Fingerprint,
@@ -284,7 +284,7 @@ def test_a_connection_ends_before_its_record_numbers_do(monkeypatch: pytest.Monk
     pair.flush()
     pair.run(lambda: pair.quiet)
     assert pair.data(DtlsRole.SERVER) == [b"x"] * 13
-    assert pair.closed(DtlsRole.SERVER) == Closed(None)
+    assert pair.closed(DtlsRole.SERVER) == DtlsClosed(None)
 
 
 def test_randomness_comes_from_the_source_that_is_given() -> None:
@@ -307,7 +307,7 @@ def test_close_notify_is_answered(role: DtlsRole) -> None:
     pair.flush()
     pair.run()
     assert pair.data(role.other) == [b"last words"]
-    assert pair.closed(DtlsRole.CLIENT) == pair.closed(DtlsRole.SERVER) == Closed(None)
+    assert pair.closed(DtlsRole.CLIENT) == pair.closed(DtlsRole.SERVER) == DtlsClosed(None)
     assert [datagram[0] for _, _, datagram in pair.sent[-2:]] == [21, 21]
     assert pair.client.state is pair.server.state is RTCDtlsTransportState.CLOSED
 
@@ -320,7 +320,7 @@ def test_data_and_close_notify_in_one_batch_keep_their_order() -> None:
     data, closed = pair.server.events()
     assert isinstance(data, ApplicationDataReceived)
     assert data.batch == [b"one", b"two"]
-    assert closed == Closed(None)
+    assert closed == DtlsClosed(None)
 
 
 def test_closing_before_the_start_says_nothing() -> None:
@@ -328,7 +328,7 @@ def test_closing_before_the_start_says_nothing() -> None:
     connection.close(0.0)
     assert connection.closed
     assert connection.datagrams_to_send(0.0) == []
-    assert connection.events() == [Closed(None)]
+    assert connection.events() == [DtlsClosed(None)]
 
 
 def test_closing_in_the_handshake_reaches_the_peer() -> None:
@@ -338,7 +338,7 @@ def test_closing_in_the_handshake_reaches_the_peer() -> None:
     pair.client.close(pair.now)
     pair.flush()
     pair.run()
-    assert pair.closed(DtlsRole.SERVER) == Closed(None)
+    assert pair.closed(DtlsRole.SERVER) == DtlsClosed(None)
 
 
 def test_the_layer_below_ends() -> None:
@@ -346,7 +346,7 @@ def test_the_layer_below_ends() -> None:
     pair.client.send([b"never"], pair.now)
     pair.client.lower_closed(pair.now)
     assert pair.client.datagrams_to_send(pair.now) == []
-    assert pair.client.events() == [Closed(None)]
+    assert pair.client.events() == [DtlsClosed(None)]
     counters = attrs.evolve(pair.client.counters)
     pair.client.receive([b"x"], pair.now)
     pair.client.handle_timer(pair.now)

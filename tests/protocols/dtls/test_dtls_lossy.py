@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.strategies.dtls_pair import LATENCY, Pair, Treatment, check_agreement, make_connection, make_pair
 from trio_rtc.enums import RTCDtlsTransportState
-from trio_rtc.protocols.dtls import AlertDescription, DtlsOptions, DtlsRole, LastFlightRepeated
+from trio_rtc.protocols.dtls import AlertDescription, DtlsOptions, DtlsRole, FinalFlightRetransmitted
 
 COOKIE = DtlsOptions(require_cookie=True)
 # So small that the flights take many datagrams each.
@@ -82,7 +82,7 @@ def test_the_last_flight_is_repeated_when_the_peer_asks_and_never_by_itself() ->
     assert pair.client.state is RTCDtlsTransportState.CONNECTING
     pair.run(lambda: pair.completed)
     assert pair.server.counters.flights_retransmitted == 1
-    [repeated] = [event for event in pair.log[DtlsRole.SERVER] if isinstance(event, LastFlightRepeated)]
+    [repeated] = [event for event in pair.log[DtlsRole.SERVER] if isinstance(event, FinalFlightRetransmitted)]
     # The client's timeout of 50 ms runs from one latency before our flight to one before its repetition.
     assert repeated.waited == pytest.approx(0.05)
     check_agreement(pair)

@@ -13,12 +13,12 @@ from tests.strategies.dtls_pair import LATENCY, make_connection
 from trio_rtc.enums import RTCDtlsTransportState
 from trio_rtc.protocols.dtls import (
     ApplicationDataReceived,
-    Closed,
     Connection,
+    DtlsClosed,
     DtlsOptions,
     DtlsRole,
+    FinalFlightRetransmitted,
     HandshakeCompleted,
-    LastFlightRepeated,
 )
 from trio_rtc.protocols.dtls.record.codec import HEADER, ContentType
 
@@ -95,10 +95,10 @@ class HostileNetwork(RuleBasedStateMachine):
                     case ApplicationDataReceived(batch):
                         assert side.completions == 1
                         side.received += batch
-                    case LastFlightRepeated(waited):
+                    case FinalFlightRetransmitted(waited):
                         assert side.completions == 1
                         assert waited > 0
-                    case Closed():
+                    case DtlsClosed():
                         raise AssertionError(f"nothing of this may end a connection: {event}")
 
     def receive(self, role: DtlsRole, *datagrams: bytes) -> None:

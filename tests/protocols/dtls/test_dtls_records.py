@@ -17,12 +17,12 @@ from trio_rtc.protocols.dtls import (
     AlertDescription,
     ApplicationDataReceived,
     CipherSuite,
-    Closed,
+    DtlsClosed,
     DtlsOptions,
     DtlsRole,
 )
 from trio_rtc.protocols.dtls.alert import Alert
-from trio_rtc.protocols.dtls.counters import Counters
+from trio_rtc.protocols.dtls.counters import DtlsCounters
 from trio_rtc.protocols.dtls.messages import HandshakeMessage, HandshakeType
 from trio_rtc.protocols.dtls.record.codec import (
     HEADER,
@@ -166,7 +166,7 @@ def test_plaintext_of_as_many_bytes_as_a_protected_record_may_have(suite: Cipher
 
 
 def test_every_record_of_a_batch_is_numbered_and_counted() -> None:
-    counters = Counters()
+    counters = DtlsCounters()
     writer = EpochWriter(1, NullProtection(), counters)
     batches = [writer.seal_batch(ContentType.APPLICATION_DATA, [b"a", b"b"]), [writer.seal(22, b"c")]]
     sequences = [record.sequence for batch in batches for (record,) in map(parse_records, batch)]
@@ -255,7 +255,7 @@ def test_an_alert_in_the_clear_is_believed_when_the_peer_falls_silent(
         client.handle_timer(now)
     assert now == pytest.approx(believed_at)
     (closed,) = client.events()
-    assert isinstance(closed, Closed)
+    assert isinstance(closed, DtlsClosed)
     assert closed.error is not None
     assert closed.error.received_alert == AlertDescription.HANDSHAKE_FAILURE
     assert closed.error.detail is RTCErrorDetailType.DTLS_FAILURE
@@ -317,7 +317,7 @@ def test_an_alert_to_a_server_that_was_not_spoken_to_is_ignored() -> None:
     server.receive(FORGERIES, 0.0)
     assert server.next_timer() == float("inf")
     # One of them is a warning, which ends nothing.
-    assert server.counters == Counters(records_received=4, unexpected=3)
+    assert server.counters == DtlsCounters(records_received=4, unexpected=3)
 
 
 def test_alerts_in_the_clear_mean_nothing_once_connected() -> None:
@@ -381,7 +381,7 @@ def test_an_authentic_alert_ends_the_connection_at_once(level: int, description:
     pair = connected()
     pair.server.receive([seal_record(pair.client, ContentType.ALERT, bytes((level, description)))], pair.now)
     (closed,) = pair.server.events()
-    assert isinstance(closed, Closed)
+    assert isinstance(closed, DtlsClosed)
     assert (closed.error and closed.error.received_alert) == (description or None)
     # Only close_notify is answered, by the same.
     assert len(pair.server.datagrams_to_send(pair.now)) == (not description)

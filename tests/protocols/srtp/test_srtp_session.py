@@ -18,7 +18,7 @@ from trio_rtc.protocols.srtp import (
     SrtpOptions,
     SrtpSession,
 )
-from trio_rtc.protocols.srtp.libsrtp import Direction
+from trio_rtc.protocols.srtp.libsrtp import SrtpContext
 
 profiles = pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
 GCM_128 = PROFILES["SRTP_AEAD_AES_128_GCM"]
@@ -227,7 +227,7 @@ def test_largest_sizes() -> None:
 def test_a_packet_that_does_not_fit_the_buffer_is_refused_before_libsrtp_sees_it() -> None:
     policy = Policy(bytes(28), ssrc_type=Policy.SSRC_ANY_INBOUND, srtp_profile=GCM_128.identifier)
     with pytest.raises(ValueError, match="length"):
-        Direction(policy).unprotect(rtp(1, payload=bytes(2048 + 1 - 12)))
+        SrtpContext(policy).unprotect(rtp(1, payload=bytes(2048 + 1 - 12)))
 
 
 @profiles
@@ -294,7 +294,7 @@ def test_sources_are_bounded() -> None:
     # Those that are known go on.
     assert receiver.unprotect(sender.protect(rtp(2, ssrc=1))) is not None
     assert receiver.inbound_sources == {1, 2, 3}
-    receiver.forget_source(2)
+    receiver.remove_source(2)
     assert receiver.unprotect(sender.protect(rtp(2, ssrc=4))) is not None
     assert receiver.inbound_sources == {1, 3, 4}
 
@@ -313,13 +313,13 @@ def test_a_source_that_was_forgotten_begins_anew() -> None:
     packet = sender.protect(rtp(1))
     assert receiver.unprotect(packet) is not None
     assert receiver.unprotect(packet) is None
-    receiver.forget_source(1)
+    receiver.remove_source(1)
     assert receiver.unprotect(packet) == rtp(1)
 
 
 def test_forgetting_an_unknown_source_does_nothing() -> None:
     _, receiver = pair()
-    receiver.forget_source(77)
+    receiver.remove_source(77)
     assert not receiver.inbound_sources
 
 

@@ -2,7 +2,7 @@
 
 from .alert import AlertDescription
 from .connection import Connection
-from .counters import Counters
+from .counters import DtlsCounters
 from .crypto.certificate import (
     DEFAULT_LIFETIME,
     ECDSA_P256,
@@ -16,11 +16,11 @@ from .crypto.cipher_suites import CIPHER_SUITES, SRTP_PROFILES, CipherSuite, Srt
 from .crypto.key_exchange import GROUPS, NamedGroup
 from .events import (
     ApplicationDataReceived,
-    Closed,
+    DtlsClosed,
     DtlsError,
     DtlsEvent,
+    FinalFlightRetransmitted,
     HandshakeCompleted,
-    LastFlightRepeated,
 )
 from .options import DtlsOptions, DtlsRole
 from .tls12.key_schedule import SrtpKeys
@@ -37,16 +37,16 @@ __all__ = [
     "ApplicationDataReceived",
     "Certificate",
     "CipherSuite",
-    "Closed",
+    "DtlsClosed",
     "Connection",
-    "Counters",
+    "DtlsCounters",
     "DtlsError",
     "DtlsEvent",
     "DtlsOptions",
     "DtlsRole",
     "Fingerprint",
     "HandshakeCompleted",
-    "LastFlightRepeated",
+    "FinalFlightRetransmitted",
     "NamedGroup",
     "SrtpKeys",
     "SrtpProfile",

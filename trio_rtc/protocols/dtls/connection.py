@@ -49,15 +49,15 @@ from trio_rtc.errors import InvalidStateError, ProtocolError
 from trio_rtc.protocols.timer import Timer
 
 from .alert import Alert, AlertDescription, AlertLevel, HandshakeFailure
-from .counters import Counters
+from .counters import DtlsCounters
 from .crypto.certificate import Certificate, Fingerprint
 from .events import (
     ApplicationDataReceived,
-    Closed,
+    DtlsClosed,
     DtlsError,
     DtlsEvent,
+    FinalFlightRetransmitted,
     HandshakeCompleted,
-    LastFlightRepeated,
 )
 from .flight import Flight, pack_flight
 from .handshake import Handshake, HandshakeParameters, HandshakeResult, Step
@@ -99,7 +99,7 @@ class Connection:
         self._certificate = certificate
         self._rng = rng
         self._wall_clock = wall_clock
-        self._counters = Counters()
+        self._counters = DtlsCounters()
         self._records = RecordLayer(options, self._counters)
         self._write_epoch = 0
         self._state: State = New()
@@ -136,7 +136,7 @@ class Connection:
         return self._role
 
     @property
-    def counters(self) -> Counters:
+    def counters(self) -> DtlsCounters:
         """Counts of records sent, received and dropped. Live: copy what must not change."""
         return self._counters
 
@@ -441,7 +441,7 @@ class Connection:
             case HandshakeType.FINISHED if state.last_flight is not None:
                 sent_at = state.last_flight.sent_at
                 if self._answer_repetition(state.last_flight, now):
-                    self._events.append(LastFlightRepeated(now - sent_at))
+                    self._events.append(FinalFlightRetransmitted(now - sent_at))
             case HandshakeType.HELLO_REQUEST | HandshakeType.CLIENT_HELLO:
                 self._send_alert(AlertLevel.WARNING, AlertDescription.NO_RENEGOTIATION)
             case _:
@@ -493,6 +493,6 @@ class Connection:
             return
         self._announce_application_data()
         self._state = Ended(error)
-        self._events.append(Closed(error))
+        self._events.append(DtlsClosed(error))
         if error is not None:
             logger.debug("the connection has failed: %s", error.message)

@@ -4,7 +4,7 @@ import attrs
 
 
 @attrs.define
-class Counters:
+class DtlsCounters:
     """Counts of records since the connection was made.
 
     Attributes:

@@ -43,7 +43,7 @@ class HandshakeCompleted:
 
 
 @attrs.frozen
-class LastFlightRepeated:
+class FinalFlightRetransmitted:
     """The peer has sent its last flight again after the handshake was complete here, so ours was sent again.
 
     Ours was lost, or had not arrived when the peer repeated its own. Without it the peer has no keys.
@@ -67,7 +67,7 @@ class ApplicationDataReceived:
 
 
 @attrs.frozen
-class Closed:
+class DtlsClosed:
     """The connection has ended; it is the last event.
 
     Attributes:
@@ -77,4 +77,4 @@ class Closed:
     error: DtlsError | None
 
 
-DtlsEvent = HandshakeCompleted | LastFlightRepeated | ApplicationDataReceived | Closed
+DtlsEvent = HandshakeCompleted | FinalFlightRetransmitted | ApplicationDataReceived | DtlsClosed

@@ -280,7 +280,7 @@ class RtpSession:
                 self.dropped["malformed"] += 1
         self.receiver.finish_batch(now)
         for ssrc in self.receiver.forgotten:
-            srtp.forget_source(ssrc)
+            srtp.remove_source(ssrc)
         self.receiver.forgotten.clear()
         if self.receiver.streams:
             self._schedule.start(now)

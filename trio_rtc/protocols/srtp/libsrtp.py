@@ -20,7 +20,7 @@ Transform = Callable[[bytes], bytes]
 _OK: Final = lib.srtp_err_status_ok
 
 
-class Direction:
+class SrtpContext:
     """Protects or unprotects packets, all under the keys of one policy.
 
     Each way takes a packet, which the caller has checked, and returns what becomes of it. It raises pylibsrtp's

@@ -13,7 +13,7 @@ class SrtpOptions:
             sent again (RFC 3711 section 3.3.2 asks for at least 64). Each packet costs time in proportion, little
             up to 2048.
         max_inbound_sources: Distinct SSRCs that are taken from the peer. Every one costs memory until
-            :meth:`.SrtpSession.forget_source`, and each packet is looked up among them in linear time. When it is
+            :meth:`.SrtpSession.remove_source`, and each packet is looked up among them in linear time. When it is
             full, packets of other sources are dropped and counted as ``refused``.
     """
 

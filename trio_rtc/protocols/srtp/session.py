@@ -4,7 +4,7 @@ libsrtp holds one session for each direction, and in it a stream (keys, rollover
 SSRC, made when the first packet of that SSRC is sent, or has proven authentic. So a stranger cannot make it allocate,
 but the peer itself could, by sending from ever new sources; this session therefore counts the SSRCs it has taken and
 refuses new ones beyond a bound, before libsrtp looks at the packet. Whoever routes packets knows which sources are
-over, and gives their place back by ``forget_source``.
+over, and gives their place back by ``remove_source``.
 
 Lengths and header fields are checked here before libsrtp sees a packet. Left out: master key identifiers and
 re-keying, which DTLS-SRTP does not use, and cryptex (RFC 9335).
@@ -16,7 +16,7 @@ from typing import Final
 from pylibsrtp import Error, Policy
 
 from .counters import PacketCounters, SrtpCounters
-from .libsrtp import Direction, Transform
+from .libsrtp import SrtpContext, Transform
 from .options import SrtpOptions
 from .profiles import (
     MAX_PROTECTED_SIZE,
@@ -70,8 +70,8 @@ class SrtpSession:
         self.profile: Final[Profile] = PROFILES[profile]
         self.counters: Final = SrtpCounters()
         self._options = options or SrtpOptions()
-        self._outbound = Direction(self._policy(Policy.SSRC_ANY_OUTBOUND, local_key, local_salt))
-        self._inbound = Direction(self._policy(Policy.SSRC_ANY_INBOUND, remote_key, remote_salt))
+        self._outbound = SrtpContext(self._policy(Policy.SSRC_ANY_OUTBOUND, local_key, local_salt))
+        self._inbound = SrtpContext(self._policy(Policy.SSRC_ANY_INBOUND, remote_key, remote_salt))
         self._inbound_sources: set[int] = set()
 
     @property
@@ -150,7 +150,7 @@ class SrtpSession:
         counters.unprotected += 1
         return unprotected
 
-    def forget_source(self, ssrc: int) -> None:
+    def remove_source(self, ssrc: int) -> None:
         """Free what is remembered of an SSRC of the peer, if anything is.
 
         Its replay window goes too: whoever has recorded its packets can have them taken once more. So this is for

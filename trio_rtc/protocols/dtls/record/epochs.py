@@ -1,6 +1,6 @@
 """The epochs of a connection: which keys open and protect which record, and what to do with early ones."""
 
-from trio_rtc.protocols.dtls.counters import Counters
+from trio_rtc.protocols.dtls.counters import DtlsCounters
 from trio_rtc.protocols.dtls.handshake import EpochKeys
 from trio_rtc.protocols.dtls.options import DtlsOptions
 
@@ -12,7 +12,7 @@ from .replay import ReplayWindow
 class RecordLayer:
     """Reads and writes records in the epochs that there are keys for."""
 
-    def __init__(self, options: DtlsOptions, counters: Counters) -> None:
+    def __init__(self, options: DtlsOptions, counters: DtlsCounters) -> None:
         self._replay_window = options.replay_window
         self._max_early_records = options.max_early_records
         self._counters = counters

@@ -11,7 +11,7 @@ import attrs
 from cryptography.exceptions import InvalidTag
 
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.dtls.counters import Counters
+from trio_rtc.protocols.dtls.counters import DtlsCounters
 from trio_rtc.protocols.dtls.crypto.cipher_suites import AeadAlgorithm
 
 from .codec import HEADER, HEADER_LENGTH, MAX_PLAINTEXT, MAX_SEQUENCE, VERSION_1_2, ContentType, Record
@@ -141,7 +141,7 @@ class EpochWriter:
 
     __slots__ = ("_next_number", "_protection", "counters", "epoch")
 
-    def __init__(self, epoch: int, protection: Protection, counters: Counters) -> None:
+    def __init__(self, epoch: int, protection: Protection, counters: DtlsCounters) -> None:
         self.epoch = epoch
         self.counters = counters
         self._protection = protection
@@ -175,7 +175,7 @@ class EpochReader:
     __slots__ = ("_counters", "_protection", "_window", "epoch")
 
     def __init__(
-        self, epoch: int, protection: Protection, window: ReplayWindow | None, counters: Counters
+        self, epoch: int, protection: Protection, window: ReplayWindow | None, counters: DtlsCounters
     ) -> None:
         self.epoch = epoch
         self._protection = protection
