@@ -5,15 +5,14 @@ Everything public is here; ``trio_rtc.signaling`` and ``trio_rtc.testing`` are i
 
 import attrs as _attrs
 
-from ._strict_names import check_method_arguments as _check_method_arguments
-from ._strict_names import check_public_arguments as _check_public_arguments
-from ._strict_names import strict_names as _strict_names
+from ._strict_names.checks import check_method_arguments as _check_method_arguments
+from ._strict_names.checks import check_public_arguments as _check_public_arguments
+from ._strict_names.checks import strict_names as _strict_names
 from .certificate import RTCCertificate, RTCDtlsFingerprint
-from .channel_stream import ChannelStream
 from .configuration import RTCConfiguration, RTCIceServer
-from .data_channel import RTCDataChannel
+from .data_channels.channel_stream import ChannelStream
+from .data_channels.data_channel import RTCDataChannel, RTCDataChannelEvent
 from .descriptions import RTCIceCandidate, RTCSessionDescription
-from .dtmf import RTCDTMFSender
 from .enums import (
     BinaryType,
     MediaStreamTrackState,
@@ -59,17 +58,13 @@ from .errors import (
 from .event_target import EventTarget
 from .events import (
     Event,
-    MediaStreamEvent,
-    MediaStreamTrackEvent,
     MessageEvent,
-    RTCDataChannelEvent,
     RTCDTMFToneChangeEvent,
     RTCErrorEvent,
     RTCPeerConnectionIceErrorEvent,
     RTCPeerConnectionIceEvent,
-    RTCTrackEvent,
 )
-from .packet_channel import RtpPacketChannel
+from .jsep import OpusParameters, SessionOptions
 from .peer_connection import RTCPeerConnection
 from .protocols._contract import Address
 from .protocols.datachannel import DataChannelOptions
@@ -78,22 +73,6 @@ from .protocols.ice import IceOptions
 from .protocols.rtp import Concealment, EncodedFrame, ReceivedTelephoneEvent, RtpOptions, RtpPacket
 from .protocols.sctp import SctpOptions
 from .protocols.sdp import SdpOptions
-from .receiver import RTCRtpReceiver
-from .rtp_parameters import (
-    RTCRtcpParameters,
-    RTCRtpCapabilities,
-    RTCRtpCodec,
-    RTCRtpCodecParameters,
-    RTCRtpContributingSource,
-    RTCRtpEncodingParameters,
-    RTCRtpHeaderExtensionCapability,
-    RTCRtpHeaderExtensionParameters,
-    RTCRtpReceiveParameters,
-    RTCRtpSendParameters,
-    RTCRtpSynchronizationSource,
-)
-from .sender import RTCRtpSender
-from .session import OpusParameters, SessionOptions
 from .stats import (
     LayerStats,
     RTCAudioSourceStats,
@@ -113,17 +92,35 @@ from .stats import (
     RTCTransportStats,
     RTCVideoSourceStats,
 )
-from .track_settings import MediaTrackCapabilities, MediaTrackConstraints, MediaTrackSettings
-from .tracks import MediaStream, MediaStreamTrack, MediaStreamTrackSource, open_media_track
-from .transceiver import RTCRtpTransceiver
-from .transport_objects import (
+from .tracks.constraints import MediaTrackCapabilities, MediaTrackConstraints, MediaTrackSettings
+from .tracks.media_stream import MediaStream, MediaStreamEvent, MediaStreamTrackEvent
+from .tracks.media_stream_track import MediaStreamTrack, MediaStreamTrackSource, open_media_track
+from .transceivers.dtmf_sender import RTCDTMFSender
+from .transceivers.packet_channel import RtpPacketChannel
+from .transceivers.rtp_parameters import (
+    RTCRtcpParameters,
+    RTCRtpCapabilities,
+    RTCRtpCodec,
+    RTCRtpCodecParameters,
+    RTCRtpContributingSource,
+    RTCRtpEncodingParameters,
+    RTCRtpHeaderExtensionCapability,
+    RTCRtpHeaderExtensionParameters,
+    RTCRtpReceiveParameters,
+    RTCRtpSendParameters,
+    RTCRtpSynchronizationSource,
+)
+from .transceivers.rtp_receiver import RTCRtpReceiver
+from .transceivers.rtp_sender import RTCRtpSender
+from .transceivers.rtp_transceiver import RTCRtpTransceiver, RTCTrackEvent
+from .transports.network import DatagramSocket, InterfaceAddress, Network
+from .transports.rtc_transports import (
     RTCDtlsTransport,
     RTCIceCandidatePair,
     RTCIceParameters,
     RTCIceTransport,
     RTCSctpTransport,
 )
-from .transports.network import DatagramSocket, InterfaceAddress, Network
 from .transports.settings import Settings
 from .transports.udp import SystemNetwork
 

@@ -24,9 +24,9 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 import attrs
 import trio
 
+from ._closed_errors import without_closed_errors
 from ._environment import require_trio
-from ._strict_names import suggestion
-from .closed_errors import without_closed_errors
+from ._strict_names.checks import suggestion
 
 logger = logging.getLogger("trio_rtc.handlers")
 

@@ -1,4 +1,7 @@
-"""The events that W3C's objects fire. ``type`` is the event's name in snake_case, ``target`` its object."""
+"""The events that W3C's objects fire. ``type`` is the event's name in snake_case, ``target`` its object.
+
+Events that carry a track, a stream, a transceiver or a channel stand beside that class.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -7,11 +10,7 @@ import attrs
 from .errors import RTCError
 
 if TYPE_CHECKING:
-    from .data_channel import RTCDataChannel
     from .descriptions import RTCIceCandidate
-    from .receiver import RTCRtpReceiver
-    from .tracks import MediaStream, MediaStreamTrack
-    from .transceiver import RTCRtpTransceiver
 
 
 @attrs.frozen
@@ -59,15 +58,6 @@ class RTCPeerConnectionIceErrorEvent:
 
 
 @attrs.frozen
-class RTCDataChannelEvent:
-    """The peer has created a data channel (W3C webrtc section 6.3)."""
-
-    type: str
-    target: object
-    channel: "RTCDataChannel"
-
-
-@attrs.frozen
 class MessageEvent:
     """A message has arrived on a data channel: ``str`` or ``bytes``."""
 
@@ -83,43 +73,6 @@ class RTCErrorEvent:
     type: str
     target: object
     error: RTCError
-
-
-@attrs.frozen
-class RTCTrackEvent:
-    """The peer has begun to send a track (W3C webrtc section 5.7).
-
-    Attributes:
-        receiver: What receives it.
-        track: The track.
-        streams: The streams that it belongs to.
-        transceiver: The transceiver of the receiver.
-    """
-
-    type: str
-    target: object
-    receiver: "RTCRtpReceiver"
-    track: "MediaStreamTrack"
-    streams: "tuple[MediaStream, ...]"
-    transceiver: "RTCRtpTransceiver"
-
-
-@attrs.frozen
-class MediaStreamTrackEvent:
-    """The peer has added a track to a stream, or removed it (W3C mediacapture-main section 4.2)."""
-
-    type: str
-    target: object
-    track: "MediaStreamTrack"
-
-
-@attrs.frozen
-class MediaStreamEvent:
-    """Legacy: the peer has begun or ceased to send a stream."""
-
-    type: str
-    target: object
-    stream: "MediaStream"
 
 
 @attrs.frozen

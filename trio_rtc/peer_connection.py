@@ -7,14 +7,17 @@ from typing import Any, overload
 
 import trio
 
+from ._closed_errors import mark_connection_ended
+from ._connection.assembly import ConnectionAssembly, EventSink
+from ._connection.connection_scope import ConnectionScope
+from ._connection.negotiation import as_candidate, as_description, as_local_description
+from ._connection.operations_chain import ErrorCallback, settle, settle_without_value
 from ._environment import require_trio
-from ._strict_names import strict_arguments
+from ._strict_names.checks import strict_arguments
 from .certificate import RTCCertificate, generate_certificate, takes_long
-from .channel_init import channel_parameters
-from .closed_errors import mark_connection_ended
 from .configuration import RTCConfiguration
-from .connection_parts import ConnectionFace, ConnectionParts
-from .data_channel import RTCDataChannel
+from .data_channels.channel_init import channel_parameters
+from .data_channels.data_channel import RTCDataChannel, RTCDataChannelEvent
 from .descriptions import RTCIceCandidate, RTCSessionDescription
 from .enums import (
     RTCIceConnectionState,
@@ -27,24 +30,15 @@ from .enums import (
 )
 from .errors import InvalidAccessError, InvalidModificationError, InvalidStateError
 from .event_target import EventHandler, EventTarget, HandlerRunner
-from .events import (
-    Event,
-    MediaStreamEvent,
-    RTCDataChannelEvent,
-    RTCPeerConnectionIceErrorEvent,
-    RTCPeerConnectionIceEvent,
-    RTCTrackEvent,
-)
-from .lifetime import Lifetime
-from .negotiation import as_candidate, as_description, as_local_description
-from .operations import ErrorCallback, settle, settle_without_value
-from .receiver import RTCRtpReceiver
-from .rtp_parameters import RTCRtpEncodingParameters
-from .sender import RTCRtpSender
+from .events import Event, RTCPeerConnectionIceErrorEvent, RTCPeerConnectionIceEvent
 from .stats import RTCStatsReport
-from .tracks import MediaStream, MediaStreamTrack
-from .transceiver import RTCRtpTransceiver
-from .transport_objects import RTCSctpTransport
+from .tracks.media_stream import MediaStream, MediaStreamEvent
+from .tracks.media_stream_track import MediaStreamTrack
+from .transceivers.rtp_parameters import RTCRtpEncodingParameters
+from .transceivers.rtp_receiver import RTCRtpReceiver
+from .transceivers.rtp_sender import RTCRtpSender
+from .transceivers.rtp_transceiver import RTCRtpTransceiver, RTCTrackEvent
+from .transports.rtc_transports import RTCSctpTransport
 from .transports.settings import Settings
 
 
@@ -105,9 +99,9 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         self._closed = False
         self._entered = False
         self._local_streams: dict[str, MediaStream] = {}
-        face = ConnectionFace(self, self._fire, self._runner, lambda: self._closed)
-        self._parts = ConnectionParts(face, configuration or RTCConfiguration(), settings)
-        self._lifetime = Lifetime(settings.close_timeout)
+        face = EventSink(self, self._fire, self._runner, lambda: self._closed)
+        self._parts = ConnectionAssembly(face, configuration or RTCConfiguration(), settings)
+        self._lifetime = ConnectionScope(settings.close_timeout)
         self._block: contextlib.AbstractAsyncContextManager[None] | None = None
 
     # -- lifetime ------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
-from trio_rtc.session import TRANSITIONS
+from trio_rtc.jsep import TRANSITIONS
 
 
 class SignalingStatesDirective(SphinxDirective):

@@ -9,7 +9,7 @@ from sphinx.util.typing import ExtensionMetadata
 
 from tests.api.w3c_coverage import KEYWORDS_OF, MAPPINGS, definitions, members
 from tests.api.webidl import WEBIDL_FILES, Definition
-from trio_rtc._names import EVENT_NAMES
+from trio_rtc._strict_names.spelling import EVENT_NAMES
 
 
 def _place(definition: Definition) -> str:

@@ -11,10 +11,10 @@ import trio
 import trio.lowlevel
 
 from trio_rtc import EncodedFrame, MediaStreamTrack, MediaStreamTrackSource, open_media_track
-from trio_rtc.audio_pacing import ADVANCE, AudioTimeline, pieces_of
 from trio_rtc.codecs import create_audio_encoder
 from trio_rtc.codecs.samples import frame_of, samples_of
-from trio_rtc.frame_source import CapturedFrame
+from trio_rtc.tracks.audio_pacing import ADVANCE, AudioTimeline, pieces_of
+from trio_rtc.tracks.frame_source import CapturedFrame
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 

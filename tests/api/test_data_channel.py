@@ -25,7 +25,7 @@ from trio_rtc import (
     SctpOptions,
     Settings,
 )
-from trio_rtc.channel_init import channel_parameters, priority_from_number
+from trio_rtc.data_channels.channel_init import channel_parameters, priority_from_number
 from trio_rtc.event_target import AnyEvent
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.datachannel import ChannelParameters

@@ -9,8 +9,8 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_rtc.frame_queue import MAX_QUEUED_BYTES, FrameQueue, at_keyframe
 from trio_rtc.protocols.rtp import EncodedFrame, RtpPacket
+from trio_rtc.tracks.frame_queue import MAX_QUEUED_BYTES, FrameQueue, at_keyframe
 
 Item = TypeVar("Item")
 

@@ -8,7 +8,7 @@ import trio.testing
 from tests.strategies.peers import connect, negotiate, two_peers
 from trio_rtc import MediaStream
 from trio_rtc.protocols.rtp import RtpSession
-from trio_rtc.transceiver_table import TransceiverTable
+from trio_rtc.transceivers.transceiver_table import TransceiverTable
 
 SECTIONS = 12
 

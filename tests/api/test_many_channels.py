@@ -10,7 +10,8 @@ import trio.testing
 
 from tests.strategies.peers import Peers, connect, two_peers
 from trio_rtc import RTCDataChannel
-from trio_rtc.events import Event, MessageEvent, RTCDataChannelEvent
+from trio_rtc.data_channels.data_channel import RTCDataChannelEvent
+from trio_rtc.events import Event, MessageEvent
 
 COUNT = 300
 CLOSED_AT_ONCE = 32

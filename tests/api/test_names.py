@@ -19,7 +19,7 @@ from tests.api.w3c_coverage import (
     members,
 )
 from tests.api.webidl import parse
-from trio_rtc._names import EVENT_NAMES, handler_name, python_name
+from trio_rtc._strict_names.spelling import EVENT_NAMES, handler_name, python_name
 
 DEFINITIONS = definitions()
 MEMBERS = [

@@ -4,21 +4,21 @@ from itertools import pairwise
 
 import pytest
 
+from trio_rtc._pipeline.video_adapter import Quality, VideoAdapter, default_max_bitrate, preference
 from trio_rtc.enums import RTCDegradationPreference
-from trio_rtc.quality import Quality, QualityScaler, default_max_bitrate, preference
 
 HD = 1280 * 720
 BALANCED = RTCDegradationPreference.BALANCED
 
 
 def test_enough_is_left_alone() -> None:
-    scaler = QualityScaler()
+    scaler = VideoAdapter()
     assert scaler.adapt(2_500_000, HD, BALANCED, 0.0) == Quality()
     assert not scaler.is_limited
 
 
 def test_too_little_makes_pictures_smaller_and_fewer_at_once() -> None:
-    scaler = QualityScaler()
+    scaler = VideoAdapter()
     step = scaler.adapt(150_000, HD, BALANCED, 0.0)
     assert step.scale_down_by >= 2
     assert step.max_framerate is not None
@@ -36,12 +36,12 @@ def test_too_little_makes_pictures_smaller_and_fewer_at_once() -> None:
     ],
 )
 def test_what_suffers_is_what_was_chosen(wanted: RTCDegradationPreference, scales: bool, rates: bool) -> None:
-    step = QualityScaler().adapt(100_000, HD, wanted, 0.0)
+    step = VideoAdapter().adapt(100_000, HD, wanted, 0.0)
     assert (step.scale_down_by > 1, step.max_framerate is not None) == (scales, rates)
 
 
 def test_better_pictures_come_back_step_by_step_and_not_at_the_first_good_moment() -> None:
-    scaler = QualityScaler()
+    scaler = VideoAdapter()
     scaler.adapt(100_000, HD, BALANCED, 0.0)
     changes = []
     last = None
@@ -56,7 +56,7 @@ def test_better_pictures_come_back_step_by_step_and_not_at_the_first_good_moment
 
 
 def test_a_bitrate_that_swings_around_a_step_does_not_swing_the_picture() -> None:
-    scaler = QualityScaler()
+    scaler = VideoAdapter()
     needed = Quality().needs(HD)
     steps = {
         scaler.adapt(needed * factor, HD, BALANCED, number / 10)
@@ -66,7 +66,7 @@ def test_a_bitrate_that_swings_around_a_step_does_not_swing_the_picture() -> Non
 
 
 def test_another_preference_never_leaves_its_ladder() -> None:
-    scaler = QualityScaler()
+    scaler = VideoAdapter()
     scaler.adapt(10_000, HD, BALANCED, 0.0)
     only = RTCDegradationPreference.MAINTAIN_FRAMERATE_AND_RESOLUTION
     assert scaler.adapt(10_000, HD, only, 0.1) == Quality()
@@ -101,7 +101,7 @@ class Encoder:
     def __init__(
         self, codec: str, wanted: RTCDegradationPreference = BALANCED, bitrate: float = PLENTY
     ) -> None:
-        self.scaler = QualityScaler()
+        self.scaler = VideoAdapter()
         self.now = 0.0
         self._codec = codec
         self._wanted = wanted
@@ -177,7 +177,7 @@ def test_without_quantizers_the_bitrate_decides() -> None:
 
 
 def test_another_codec_is_judged_by_its_own_scale() -> None:
-    scaler = QualityScaler()
+    scaler = VideoAdapter()
     for index in range(600):
         now = index / 30
         step = scaler.adapt(PLENTY, HD, BALANCED, now)

@@ -5,7 +5,7 @@ import trio
 import trio.testing
 
 from trio_rtc import RtpPacket, RtpPacketChannel
-from trio_rtc.frame_queue import FrameQueue
+from trio_rtc.tracks.frame_queue import FrameQueue
 
 PACKETS = [RtpPacket(96, number, 0, 1, bytes([number])) for number in range(6)]
 

@@ -7,13 +7,13 @@ import av
 import pytest
 from trio.testing import MockClock
 
-from trio_rtc.frame_source import FrameSource
+from trio_rtc._pipeline.shared_encoder import EncoderConfig, EncoderHandle
 from trio_rtc.media import draw_pattern
-from trio_rtc.media_encoding import EncodingKey, EncodingUser
 from trio_rtc.protocols.rtp import EncodedFrame
+from trio_rtc.tracks.frame_source import FrameSource
 
-KEY = EncodingKey("video", "VP8", ())
-SMALL = EncodingKey("video", "VP8", (), scale_down_by=2.0)
+KEY = EncoderConfig("video", "VP8", ())
+SMALL = EncoderConfig("video", "VP8", (), scale_down_by=2.0)
 
 
 def picture(number: int) -> av.VideoFrame:
@@ -27,11 +27,11 @@ class Conference:
 
     def __init__(self, users: int) -> None:
         self.source = FrameSource("video")
-        self.users = [EncodingUser(self.source) for _ in range(users)]
+        self.users = [EncoderHandle(self.source) for _ in range(users)]
         self._number = 0
 
     async def show(
-        self, *keys: EncodingKey, to: list[int] | None = None, bitrates: dict[int, float] | None = None
+        self, *keys: EncoderConfig, to: list[int] | None = None, bitrates: dict[int, float] | None = None
     ) -> list[list[EncodedFrame]]:
         """Show a picture to all users, or to some, who have 300 kbit/s or what is told."""
         self._number += 1
@@ -138,8 +138,8 @@ async def test_who_asks_for_keyframes_all_the_time_does_not_spoil_what_the_other
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
 async def test_a_change_of_size_goes_on_with_a_keyframe(codec: str) -> None:
     conference = Conference(1)
-    large = EncodingKey("video", codec, ())
-    small = EncodingKey("video", codec, (), scale_down_by=2.0)
+    large = EncoderConfig("video", codec, ())
+    small = EncoderConfig("video", codec, (), scale_down_by=2.0)
     for _ in range(3):
         await conference.show(large)
     [[frame]] = await conference.show(small)
@@ -187,7 +187,7 @@ async def test_who_comes_with_little_bandwidth_slows_nobody_down_and_joins_when_
 
 async def test_the_time_of_pictures_that_do_not_tell_it_goes_on_in_another_encoder() -> None:
     source = FrameSource("video")
-    user = EncodingUser(source)
+    user = EncoderHandle(source)
     timestamps = []
     for number in range(1, 7):
         frame = picture(number)

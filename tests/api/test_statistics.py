@@ -61,9 +61,9 @@ def names_of_counters() -> frozenset[str]:
         *PACKAGE.glob("protocols/**/*.py"),
         *PACKAGE.glob("transports/*.py"),
         *PACKAGE.glob("media_*.py"),
-        PACKAGE / "data_channel.py",
-        PACKAGE / "frame_queue.py",
-        PACKAGE / "tracks.py",
+        PACKAGE / "data_channels/data_channel.py",
+        PACKAGE / "tracks/frame_queue.py",
+        PACKAGE / "tracks/media_stream_track.py",
     ]
     functions = [
         node
@@ -157,7 +157,7 @@ async def test_every_counter_of_the_media_layers_shows() -> None:
             await running.say_and_show(1)
             marked, missing = await mark_counters(running.peers.alice)
             assert missing == set()
-            assert expected | {"SendCounters.packets_sent", "SendingPump.frames_failed"} <= set(marked)
+            assert expected | {"SendCounters.packets_sent", "SendPipeline.frames_failed"} <= set(marked)
             marked, missing = await mark_counters(running.peers.bob)
             assert missing == set()
             assert expected | {"ReceiveStats.emitted", "AssemblerCounters.late"} <= set(marked)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from trio_rtc.video_refresh import VideoRefresh
+from trio_rtc._pipeline.video_refresh import VideoRefresh
 
 
 def test_a_repetition_is_due_shortly_after_the_request_and_not_when_a_keyframe_has_been_sent() -> None:

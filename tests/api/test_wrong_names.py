@@ -19,7 +19,7 @@ from trio_rtc import (
     Settings,
     open_media_track,
 )
-from trio_rtc._names import EVENT_NAMES, handler_name
+from trio_rtc._strict_names.spelling import EVENT_NAMES, handler_name
 
 
 def objects() -> dict[str, object]:

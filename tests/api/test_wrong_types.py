@@ -33,7 +33,7 @@ from trio_rtc import (
     signaling,
     testing,
 )
-from trio_rtc._argument_types import expected_types
+from trio_rtc._strict_names.argument_types import expected_types
 
 MODULES: tuple[types.ModuleType, ...] = (trio_rtc, testing, media, codecs, signaling)
 FOR_EACH_PACKET = {

@@ -9,7 +9,7 @@ from enum import StrEnum
 import attrs
 
 from tests.api.webidl import WEBIDL_FILES, Definition, parse
-from trio_rtc._names import python_name
+from trio_rtc._strict_names.spelling import python_name
 
 
 class Status(StrEnum):

@@ -30,8 +30,7 @@ TARGETS = {
     "transports": ("trio_rtc/transports",),
     "data_channels": (
         "trio_rtc/protocols/datachannel",
-        *(f"trio_rtc/{name}.py" for name in ("data_channel", "channel_init", "channel_messages")),
-        *(f"trio_rtc/{name}.py" for name in ("channel_stream", "channel_table")),
+        "trio_rtc/data_channels",
     ),
 }
 _OWN_TRANSPORT = "test_data_channels_have_a_transport_of_their_own"

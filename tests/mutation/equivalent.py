@@ -28,55 +28,55 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "Outstanding.report_missing: gap_first >= highest or not left  ->  (not left)",
     ): "Holes behind the highest TSN are cut to nothing: leaving the loop saves time.",
     (
-        "trio_rtc/data_channel.py",
+        "trio_rtc/data_channels/data_channel.py",
         "RTCDataChannel.buffered_amount_low_threshold: "
         "self._sctp is not None and self._stream_id is not None  ->  (self._sctp is not None)",
     ): _STREAM_FIRST,
     (
-        "trio_rtc/data_channel.py",
+        "trio_rtc/data_channels/data_channel.py",
         "RTCDataChannel._set_messages_aside: "
         "self._sctp is not None and self._stream_id is not None  ->  (self._sctp is not None)",
     ): _STREAM_FIRST,
     (
-        "trio_rtc/data_channel.py",
+        "trio_rtc/data_channels/data_channel.py",
         "RTCDataChannel._take: self._sctp is None or self._stream_id is None  ->  (self._sctp is None)",
     ): _STREAM_FIRST,
     (
-        "trio_rtc/data_channel.py",
+        "trio_rtc/data_channels/data_channel.py",
         "RTCDataChannel.buffered_amount: self._sctp is None or self._stream_id is None  ->  (self._sctp is None)",
     ): _STREAM_FIRST,
     (
-        "trio_rtc/data_channel.py",
+        "trio_rtc/data_channels/data_channel.py",
         "RTCDataChannel._discard_messages: self._sctp is not None and self._stream_id is not None"
         "  ->  (self._sctp is not None)",
     ): _STREAM_FIRST,
     (
-        "trio_rtc/data_channel.py",
+        "trio_rtc/data_channels/data_channel.py",
         "RTCDataChannel._announce_open: self._sctp is not None and self._stream_id is not None"
         "  ->  (self._sctp is not None)",
     ): _STREAM_FIRST,
     (
-        "trio_rtc/data_channel.py",
+        "trio_rtc/data_channels/data_channel.py",
         "RTCDataChannel._check_open: self._state is RTCDataChannelState.OPEN and self._sctp is not None"
         "  ->  (self._state is RTCDataChannelState.OPEN)",
     ): "An open channel has its transport; the types need the second operand.",
     (
-        "trio_rtc/data_channel.py",
+        "trio_rtc/data_channels/data_channel.py",
         "RTCDataChannel.__init__: 0  ->  (1)",
     ): "The key is set by who makes the channel, before anything reads it.",
     (
-        "trio_rtc/data_channel.py",
+        "trio_rtc/data_channels/data_channel.py",
         "RTCDataChannel.send: sctp.association.holds_back(now) or sctp.flush_nowait(now)"
         "  ->  (sctp.flush_nowait(now))",
     ): "While messages are held back, a flush finds nothing to send: this saves time.",
     (
-        "trio_rtc/data_channel.py",
+        "trio_rtc/data_channels/data_channel.py",
         'RTCDataChannel.buffered_amount_low: self._counters.messages_sent and self._is_heard("buffered_amount_low")'
         "  ->  (self._counters.messages_sent)",
     ): "An event that nobody hears is fired to nobody: this saves a task.",
     (
-        "trio_rtc/channel_messages.py",
-        "MessagesSetAside.__init__: False  ->  (True)",
+        "trio_rtc/data_channels/message_encoding.py",
+        "RetainedMessages.__init__: False  ->  (True)",
     ): "At the exit of the process it would put the messages on a list that nobody reads any more.",
     (
         "trio_rtc/protocols/datachannel/control.py",

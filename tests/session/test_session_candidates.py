@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.strategies.descriptions import REAL_OFFERS
 from tests.strategies.sessions import local_media, make_session, negotiate, visible
 from trio_rtc.errors import InvalidStateError, OperationError
-from trio_rtc.session import Session, SessionOptions
+from trio_rtc.jsep import JsepSession, SessionOptions
 
 HOST = "candidate:1 1 udp 2122194687 192.0.2.1 1111 typ host"
 HOST_IPV6 = "candidate:2 1 udp 2122265343 2001:db8::1 2222 typ host"
@@ -16,19 +16,19 @@ TCP = "candidate:4 1 tcp 1518214911 192.0.2.1 9 typ host tcptype active"
 REFLEXIVE = "candidate:5 1 udp 1685987071 198.51.100.1 4444 typ srflx raddr 192.0.2.1 rport 1111"
 
 
-def offering() -> Session:
+def offering() -> JsepSession:
     session = make_session()
     session.create_offer(local_media("off1"))
     session.apply_local("offer")
     return session
 
 
-def local_text(session: Session) -> str:
+def local_text(session: JsepSession) -> str:
     assert session.local_description is not None
     return session.local_description.sdp
 
 
-def remote_text(session: Session) -> str:
+def remote_text(session: JsepSession) -> str:
     assert session.remote_description is not None
     return session.remote_description.sdp
 
@@ -143,7 +143,7 @@ class TestOurs:
 
 
 class TestThePeers:
-    def answering(self) -> Session:
+    def answering(self) -> JsepSession:
         session = make_session(2)
         session.apply_remote("offer", local_text(offering()))
         return session

@@ -2,8 +2,8 @@
 
 import pytest
 
-from trio_rtc.session import Codec, format_parameters, is_same_codec, parse_parameters
-from trio_rtc.session.codecs import answered_codec
+from trio_rtc.jsep import Codec, format_parameters, is_same_codec, parse_parameters
+from trio_rtc.jsep.codecs import answered_codec
 
 
 def h264(parameters: str) -> Codec:

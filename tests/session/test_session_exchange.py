@@ -6,13 +6,13 @@ import pytest
 from tests.strategies.descriptions import REAL_OFFERS
 from tests.strategies.sessions import SHA_256, local_media, make_session, negotiate, without
 from trio_rtc.enums import RTCSignalingState
+from trio_rtc.jsep import JsepSession, LocalMedia, SessionOptions
 from trio_rtc.protocols.sdp import media_mid, parse
-from trio_rtc.session import LocalMedia, Session, SessionOptions
 
 OTHER_SHA_256 = ":".join(["CD"] * 32)
 
 
-def answer_to(text: str, session: Session | None = None) -> str:
+def answer_to(text: str, session: JsepSession | None = None) -> str:
     session = session or make_session()
     session.apply_remote("offer", text)
     answer = session.create_answer(local_media(data_channels=False))
@@ -20,7 +20,7 @@ def answer_to(text: str, session: Session | None = None) -> str:
     return answer
 
 
-def text_of(session: Session) -> str:
+def text_of(session: JsepSession) -> str:
     assert session.current_local is not None
     return session.current_local.sdp
 

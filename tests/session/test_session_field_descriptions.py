@@ -15,6 +15,7 @@ from tests.strategies.sessions import visible
 from tests.strategies.transceivers import MediaSide, media_session
 from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
 from trio_rtc.errors import RTCError
+from trio_rtc.jsep import DEFAULT_CAPABILITIES, ApplyResult, JsepSession, parse_parameters
 from trio_rtc.protocols.sdp import (
     Fingerprint,
     Fmtp,
@@ -27,7 +28,6 @@ from trio_rtc.protocols.sdp import (
     rtp_attributes,
     transport_attributes,
 )
-from trio_rtc.session import DEFAULT_CAPABILITIES, Applied, Session, parse_parameters
 
 DATA = pathlib.Path(__file__).parents[1] / "data" / "sdp_field"
 FIELD = {path.stem: path.read_bytes().decode() for path in sorted(DATA.glob("*.sdp"))}
@@ -46,7 +46,7 @@ IGNORED = {
 PLAIN = [name for name in FIELD if name.startswith("q_")]
 
 
-def answer_to(text: str) -> tuple[Session, Applied, str]:
+def answer_to(text: str) -> tuple[JsepSession, ApplyResult, str]:
     """Apply an offer and answer it with a transceiver for each of its sections."""
     session, side = media_session(), MediaSide("ans1", data_channels=True, transports=2)
     applied = session.apply_remote("offer", text)
@@ -221,7 +221,7 @@ def test_profiles_that_are_not_listed_are_accepted_where_nothing_is_decoded(
     text = re.sub(r"a=fmtp:108 [^\r]*", f"a=fmtp:108 {parameters}", text)
     for any_profile, expected in zip((False, True), accepted, strict=True):
         capabilities = attrs.evolve(DEFAULT_CAPABILITIES, any_profile=any_profile)
-        session = Session(rng=random.Random(1), capabilities=capabilities)
+        session = JsepSession(rng=random.Random(1), capabilities=capabilities)
         side = MediaSide("ans1")
         side.note(session.apply_remote("offer", text))
         for each in side.transceivers:

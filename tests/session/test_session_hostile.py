@@ -6,7 +6,7 @@ import pytest
 
 from tests.strategies.sessions import local_media
 from tests.strategies.work import count_lines
-from trio_rtc.session import Session, SessionOptions
+from trio_rtc.jsep import JsepSession, SessionOptions
 
 FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
 PASSWORD = "secretsecretsecretsecret"
@@ -25,7 +25,7 @@ def offer(sections: int, session_lines: str = "", section_lines: str = "") -> st
 
 
 def work_of(text: str) -> int:
-    session = Session(rng=random.Random(1))
+    session = JsepSession(rng=random.Random(1))
 
     def negotiate() -> None:
         session.apply_remote("offer", text)
@@ -54,14 +54,14 @@ def test_a_description_brings_only_so_many_candidates() -> None:
         f"a=candidate:{number} 1 udp 1 10.0.{number // 250}.{number % 250} 9 typ host\r\n"
         for number in range(5000)
     )
-    session = Session(rng=random.Random(1), options=SessionOptions(maximum_candidates=20))
+    session = JsepSession(rng=random.Random(1), options=SessionOptions(maximum_candidates=20))
     plan = session.apply_remote("offer", offer(1, section_lines=lines)).transport
     assert plan is not None
     assert len(plan.remote_candidates) == 20
 
 
 def test_no_password_shows_in_what_may_be_logged() -> None:
-    session = Session(rng=random.Random(1))
+    session = JsepSession(rng=random.Random(1))
     applied = session.apply_remote("offer", offer(1))
     assert applied.transport is not None
     assert applied.transport.remote_pwd == PASSWORD

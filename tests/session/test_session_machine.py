@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.strategies.sessions import SHA_256, local_media, make_session, visible, without
 from trio_rtc.enums import RTCSdpType, RTCSignalingState
 from trio_rtc.errors import InvalidAccessError, InvalidStateError, OperationError, RTCError
-from trio_rtc.session import Applied, LocalMedia, Session, TransportPlan
+from trio_rtc.jsep import ApplyResult, JsepSession, LocalMedia, TransportPlan
 
 State = RTCSignalingState
 
@@ -29,7 +29,7 @@ class Sent:
 class Peer:
     """A session, what it has, and how it behaves when offers meet (W3C's perfect negotiation)."""
 
-    session: Session
+    session: JsepSession
     name: str
     polite: bool
     inbox: deque[Sent] = attrs.Factory(deque)
@@ -46,7 +46,7 @@ class Peer:
             fingerprints=(("sha-256", SHA_256.replace("AB", "A1" if self.polite else "B2")),),
         )
 
-    def note(self, applied: Applied) -> None:
+    def note(self, applied: ApplyResult) -> None:
         """Check what a step said against what the steps before it said."""
         assert set(applied.closed_mids) <= self.open_mids
         self.open_mids -= set(applied.closed_mids)
@@ -142,7 +142,7 @@ class TwoSessions(RuleBasedStateMachine):
 
     # The channel.
 
-    def _send(self, peer: Peer, description_type: RTCSdpType, text: str) -> Applied:
+    def _send(self, peer: Peer, description_type: RTCSdpType, text: str) -> ApplyResult:
         applied = peer.session.apply_local(description_type, text)
         self.peers[1 - self.peers.index(peer)].inbox.append(Sent(description_type, text))
         return applied

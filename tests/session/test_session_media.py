@@ -11,21 +11,21 @@ from tests.strategies.transceivers import MediaSide, exchange, media_session, tr
 from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
 from trio_rtc.errors import InvalidAccessError
+from trio_rtc.jsep import (
+    Codec,
+    HeaderExtension,
+    JsepSession,
+    Layer,
+    LocalTransceiver,
+    MediaPlan,
+    SendEncoding,
+)
 from trio_rtc.protocols.sdp import (
     MediaDescription,
     has_attribute,
     media_mid,
     parse,
     transport_attributes,
-)
-from trio_rtc.session import (
-    Codec,
-    HeaderExtension,
-    Layer,
-    LocalTransceiver,
-    MediaPlan,
-    SendEncoding,
-    Session,
 )
 
 OPUS = Codec("opus", 48000, 2, {"useinbandfec": "1"}, ("transport-cc",), 111)
@@ -37,7 +37,7 @@ RED = Codec("red", 48000, 2, payload_type=63)
 LAYERS = tuple(SendEncoding(rid=rid, active=rid != "h") for rid in ("q", "h", "f"))
 
 
-def offered(side: MediaSide, session: Session | None = None) -> tuple[MediaDescription, ...]:
+def offered(side: MediaSide, session: JsepSession | None = None) -> tuple[MediaDescription, ...]:
     return parse((session or media_session()).create_offer(side.media())).media
 
 
@@ -412,7 +412,7 @@ class TestBundle:
         fragments = [transport_attributes(parse(answer), index).ice_ufrag for index in range(3)]
         assert fragments == ["ans1", "ans1t1", "ans1"]
 
-    def unbundled(self) -> tuple[Session, MediaSide]:
+    def unbundled(self) -> tuple[JsepSession, MediaSide]:
         """Return a session that has answered a peer which does not bundle."""
         session, side = media_session(), MediaSide("ans1", data_channels=True, transports=3)
         side.note(session.apply_remote("offer", without(REAL_OFFERS["chromium-offer-av"], "a=group")))

@@ -8,8 +8,8 @@ from tests.strategies.transceivers import MediaSide, exchange, media_session
 from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
 from trio_rtc.errors import InvalidAccessError
+from trio_rtc.jsep import DEFAULT_CAPABILITIES, Disassociated, JsepSession, SendEncoding, SessionOptions
 from trio_rtc.protocols.sdp import is_bundle_only, media_mid, parse
-from trio_rtc.session import DEFAULT_CAPABILITIES, Disassociated, SendEncoding, Session, SessionOptions
 
 
 @attrs.define
@@ -17,7 +17,7 @@ class Call:
     """Two sessions in a call."""
 
     sides: tuple[MediaSide, MediaSide] = attrs.Factory(lambda: (MediaSide("off1"), MediaSide("ans1")))
-    sessions: tuple[Session, Session] = attrs.Factory(lambda: (media_session(1), media_session(2)))
+    sessions: tuple[JsepSession, JsepSession] = attrs.Factory(lambda: (media_session(1), media_session(2)))
 
     def negotiate(self, offerer: int = 0) -> Outcome:
         answerer = 1 - offerer
@@ -338,7 +338,7 @@ FEC_SOURCES = (SendEncoding(ssrc=1, rtx_ssrc=2, fec_ssrc=3),)
 GROUP = "a=ssrc-group:FEC-FR 1 3\r\n"
 
 
-def announced(session: Session) -> bool:
+def announced(session: JsepSession) -> bool:
     assert session.current_local is not None
     known = GROUP in session.current_local.sdp
     assert known == ("a=ssrc:3 cname:" in session.current_local.sdp)

@@ -7,13 +7,13 @@ from tests.strategies.sessions import without
 from tests.strategies.transceivers import MediaSide, exchange, media_session
 from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.errors import OperationError
+from trio_rtc.jsep import JsepSession
 from trio_rtc.protocols.sdp import attribute_values, parse
-from trio_rtc.session import Session
 
 LINE = "candidate:1 1 udp 2122194687 192.0.2.1 4444 typ host"
 
 
-def in_call(policy: RTCBundlePolicy = RTCBundlePolicy.MAX_BUNDLE) -> tuple[Session, Session]:
+def in_call(policy: RTCBundlePolicy = RTCBundlePolicy.MAX_BUNDLE) -> tuple[JsepSession, JsepSession]:
     """Return two sessions with audio, video and data channels between them."""
     one, other = media_session(1), media_session(2)
     offering = MediaSide("off1", data_channels=True, bundle_policy=policy)

@@ -11,11 +11,11 @@ from tests.strategies.sessions import visible, without
 from tests.strategies.transceivers import MediaSide, media_session
 from tests.strategies.work import count_lines
 from trio_rtc.errors import InvalidAccessError, RTCError
+from trio_rtc.jsep import ApplyResult, JsepSession
+from trio_rtc.jsep.media_plan import MAXIMUM_SOURCES, MAXIMUM_STREAMS
+from trio_rtc.jsep.simulcast import MAXIMUM_LAYERS
 from trio_rtc.protocols.sdp import Bandwidth, SdpSyntaxError, parse
 from trio_rtc.protocols.sdp.values import VALUE_PARSERS
-from trio_rtc.session import Applied, Session
-from trio_rtc.session.media_plan import MAXIMUM_SOURCES, MAXIMUM_STREAMS
-from trio_rtc.session.simulcast import MAXIMUM_LAYERS
 
 CHROMIUM = REAL_OFFERS["chromium-offer-av"]
 
@@ -28,7 +28,7 @@ def media_side(*, track: bool = True) -> MediaSide:
     return side
 
 
-def take(session: Session, side: MediaSide, text: str) -> Applied | None:
+def take(session: JsepSession, side: MediaSide, text: str) -> ApplyResult | None:
     """Apply an offer, answer it and offer again; return the answer's plans, ``None`` if the offer is refused whole."""
     before = visible(session)
     try:

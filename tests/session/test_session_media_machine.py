@@ -10,8 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.strategies.transceivers import MediaSide, media_session
 from trio_rtc.enums import RTCBundlePolicy, RTCRtpTransceiverDirection, RTCSdpType, RTCSignalingState
+from trio_rtc.jsep import ApplyResult, JsepSession, LocalTransceiver, MediaPlan, SendEncoding
 from trio_rtc.protocols.sdp import SessionDescription, media_mid, parse, rtp_attributes
-from trio_rtc.session import Applied, LocalTransceiver, MediaPlan, SendEncoding, Session
 
 State = RTCSignalingState
 Direction = RTCRtpTransceiverDirection
@@ -25,14 +25,14 @@ LAYERS = tuple(SendEncoding(rid=rid, active=rid != "h") for rid in ("q", "h", "f
 class Peer:
     """A session and its transceivers."""
 
-    session: Session
+    session: JsepSession
     side: MediaSide
     polite: bool
     inbox: deque[tuple[RTCSdpType, str]] = attrs.Factory(deque)
-    applied: Applied | None = None
-    negotiated: Applied | None = None
+    applied: ApplyResult | None = None
+    negotiated: ApplyResult | None = None
 
-    def note(self, applied: Applied) -> Applied:
+    def note(self, applied: ApplyResult) -> ApplyResult:
         """Follow what a step said."""
         self.side.note(applied)
         self.applied = applied

@@ -7,8 +7,8 @@ import attrs
 import pytest
 
 from tests.strategies.transceivers import MediaSide, exchange, media_session
+from trio_rtc.jsep import DEFAULT_CAPABILITIES, MediaPlan, OpusParameters, parse_parameters
 from trio_rtc.protocols.sdp import parse, rtp_attributes
-from trio_rtc.session import DEFAULT_CAPABILITIES, MediaPlan, OpusParameters, parse_parameters
 
 
 def side_wanting(generation: str, parameters: OpusParameters) -> MediaSide:

@@ -10,8 +10,8 @@ from tests.strategies.descriptions import REAL_OFFERS, damaged_offers
 from tests.strategies.sessions import local_media, make_session, negotiate, visible, without
 from trio_rtc.enums import RTCErrorDetailType
 from trio_rtc.errors import InvalidAccessError, RTCError
+from trio_rtc.jsep import JsepSession, SessionOptions
 from trio_rtc.protocols.sdp import SdpOptions
-from trio_rtc.session import Session, SessionOptions
 
 Edit = Callable[[str], str]
 SECTION = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n"
@@ -33,7 +33,7 @@ def append(lines: str) -> Edit:
     return lambda text: text + lines
 
 
-def assert_refused(session: Session, description_type: str, text: str) -> InvalidAccessError:
+def assert_refused(session: JsepSession, description_type: str, text: str) -> InvalidAccessError:
     before = visible(session)
     with pytest.raises(InvalidAccessError) as caught:
         session.apply_remote(description_type, text)

@@ -8,12 +8,12 @@ import pytest
 from tests.strategies.sessions import local_media, make_session, negotiate, visible
 from trio_rtc.enums import RTCSdpType, RTCSignalingState
 from trio_rtc.errors import InvalidModificationError, InvalidStateError
-from trio_rtc.session import TRANSITIONS, Session, Side, mermaid
+from trio_rtc.jsep import TRANSITIONS, JsepSession, Side, mermaid
 
 State = RTCSignalingState
 
 
-def session_in(state: RTCSignalingState) -> Session:
+def session_in(state: RTCSignalingState) -> JsepSession:
     """Bring a session into a state."""
     session, peer = make_session(1), make_session(2)
     if state in (State.HAVE_LOCAL_OFFER, State.HAVE_REMOTE_PRANSWER):
@@ -32,14 +32,14 @@ def session_in(state: RTCSignalingState) -> Session:
     return session
 
 
-def answer_for(session: Session) -> str:
+def answer_for(session: JsepSession) -> str:
     peer = make_session(3)
     assert session.pending_local is not None
     peer.apply_remote("offer", session.pending_local.sdp)
     return peer.create_answer(local_media("ans1"))
 
 
-def apply(session: Session, side: Side, description_type: RTCSdpType) -> None:
+def apply(session: JsepSession, side: Side, description_type: RTCSdpType) -> None:
     """Apply a description of the type that would be right if the state were."""
     if side is Side.LOCAL:
         if description_type is RTCSdpType.OFFER and session.signaling_state in (

@@ -4,7 +4,7 @@ import random
 
 import attrs
 
-from trio_rtc.session import Applied, LocalMedia, Session, SessionOptions
+from trio_rtc.jsep import ApplyResult, JsepSession, LocalMedia, SessionOptions
 
 SHA_256 = ":".join(["AB"] * 32)
 
@@ -18,24 +18,24 @@ def local_media(generation: str = "gen1", *, data_channels: bool = True, digest:
     )
 
 
-def make_session(seed: int = 1, options: SessionOptions | None = None) -> Session:
+def make_session(seed: int = 1, options: SessionOptions | None = None) -> JsepSession:
     """Return a new session whose chance is seeded."""
-    return Session(rng=random.Random(seed), options=options)
+    return JsepSession(rng=random.Random(seed), options=options)
 
 
 @attrs.frozen
 class Outcome:
     """What the four steps of an exchange returned."""
 
-    local_offer: Applied
-    remote_offer: Applied
-    local_answer: Applied
-    remote_answer: Applied
+    local_offer: ApplyResult
+    remote_offer: ApplyResult
+    local_answer: ApplyResult
+    remote_answer: ApplyResult
 
 
 def negotiate(
-    offerer: Session,
-    answerer: Session,
+    offerer: JsepSession,
+    answerer: JsepSession,
     offering: LocalMedia | None = None,
     answering: LocalMedia | None = None,
 ) -> Outcome:
@@ -48,7 +48,7 @@ def negotiate(
     return Outcome(local_offer, remote_offer, local_answer, offerer.apply_remote("answer", answer))
 
 
-def visible(session: Session) -> tuple[object, ...]:
+def visible(session: JsepSession) -> tuple[object, ...]:
     """Return all that a session shows; descriptions compare by identity."""
     return (
         session.signaling_state,

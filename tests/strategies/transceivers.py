@@ -9,15 +9,15 @@ import attrs
 from tests.strategies.sessions import Outcome, local_media
 from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
-from trio_rtc.session import (
+from trio_rtc.jsep import (
     DEFAULT_CAPABILITIES,
-    Applied,
+    ApplyResult,
+    JsepSession,
     LocalMedia,
     LocalTransceiver,
     LocalTransport,
     MediaKind,
     SendEncoding,
-    Session,
     SessionOptions,
 )
 
@@ -88,7 +88,7 @@ class MediaSide:
         first = local_media(self.generation).transport(0)
         return attrs.evolve(first, username_fragment=fragment, password=fragment.ljust(24, "x"))
 
-    def note(self, applied: Applied) -> None:
+    def note(self, applied: ApplyResult) -> None:
         """Let the transceivers follow what applying a description has changed."""
         for lost in applied.disassociated:
             for each in [each for each in self.transceivers if each.mid == lost.mid]:
@@ -113,12 +113,14 @@ class MediaSide:
             self.transceivers = [each for each in self.transceivers if not each.stopped]
 
 
-def media_session(seed: int = 1, options: SessionOptions | None = None) -> Session:
+def media_session(seed: int = 1, options: SessionOptions | None = None) -> JsepSession:
     """Return a new session that takes every section it knows how to."""
-    return Session(rng=random.Random(seed), options=options, capabilities=DEFAULT_CAPABILITIES)
+    return JsepSession(rng=random.Random(seed), options=options, capabilities=DEFAULT_CAPABILITIES)
 
 
-def exchange(offerer: Session, offering: MediaSide, answerer: Session, answering: MediaSide) -> Outcome:
+def exchange(
+    offerer: JsepSession, offering: MediaSide, answerer: JsepSession, answering: MediaSide
+) -> Outcome:
     """Run a whole exchange between two sessions; the transceivers of both sides follow it."""
     offer = offerer.create_offer(offering.media())
     local_offer = offerer.apply_local("offer", offer)

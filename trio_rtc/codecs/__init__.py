@@ -4,7 +4,7 @@ Encoders and decoders themselves are synchronous (:mod:`.interfaces`): :func:`cr
 siblings make them. :mod:`.worker` runs them in threads.
 """
 
-from trio_rtc._strict_names import check_public_arguments as _check_public_arguments
+from trio_rtc._strict_names.checks import check_public_arguments as _check_public_arguments
 
 from .errors import CodecError
 from .interfaces import AudioDecoder, AudioEncoder, VideoDecoder, VideoEncoder

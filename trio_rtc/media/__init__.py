@@ -1,6 +1,6 @@
 """Files, devices and synthetic sources on PyAV (extra ``media``)."""
 
-from trio_rtc._strict_names import check_public_arguments as _check_public_arguments
+from trio_rtc._strict_names.checks import check_public_arguments as _check_public_arguments
 
 from ._container import media_limiter
 from .devices import Device, DeviceKind, list_devices, open_camera, open_microphone, open_screen

@@ -14,7 +14,7 @@ import trio
 
 from trio_rtc._environment import call_in_thread, require_trio
 from trio_rtc.codecs.worker import codec_limiter
-from trio_rtc.frame_queue import FrameQueue, at_keyframe
+from trio_rtc.tracks.frame_queue import FrameQueue, at_keyframe
 
 from ._background import background
 from ._container import ThreadedContainer, clear_error, is_local, open_container

@@ -56,7 +56,7 @@ not dismissed but read more slowly. A browser's page may connect when it was ser
 the server knows (``ServerOptions.hosts``), or when its origin is in ``ServerOptions.origins``.
 """
 
-from trio_rtc._strict_names import check_public_arguments as _check_public_arguments
+from trio_rtc._strict_names.checks import check_public_arguments as _check_public_arguments
 
 from .client import SignalingError, connect
 from .http import Page

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 import attrs
 import trio
 
-from trio_rtc.bundle_transports import BundleTransports
+from trio_rtc._connection.bundle_transports import BundleTransports
+from trio_rtc._connection.connection_states import ConnectionStates
+from trio_rtc._connection.media_engine import MediaEngine
 from trio_rtc.certificate import RTCCertificate
-from trio_rtc.media_link import MediaLink
-from trio_rtc.monitor import ConnectionMonitor
-from trio_rtc.sender import RTCRtpSender
-from trio_rtc.transceiver_table import TransceiverTable
+from trio_rtc.transceivers.rtp_sender import RTCRtpSender
+from trio_rtc.transceivers.transceiver_table import TransceiverTable
 
 from .collect_connection import connection_stats
 from .collect_media import media_stats
@@ -34,10 +34,10 @@ class StatsCollector:
     """
 
     transports: BundleTransports
-    monitor: ConnectionMonitor
+    monitor: ConnectionStates
     certificate: RTCCertificate
     table: TransceiverTable
-    media: MediaLink
+    media: MediaEngine
     wall_clock: Callable[[], float]
     ignored_lines: Callable[[], int]
 

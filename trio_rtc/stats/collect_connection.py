@@ -4,17 +4,17 @@ import base64
 from collections.abc import Iterator
 from hashlib import sha256
 
-from trio_rtc.bundle_transports import BundleTransports
+from trio_rtc._connection.bundle_transports import BundleTransports
+from trio_rtc._connection.transport_events import TransportEvents
 from trio_rtc.certificate import RTCCertificate, core_certificate
-from trio_rtc.channel_table import ChannelTable
+from trio_rtc.data_channels.channel_table import ChannelTable
 from trio_rtc.descriptions import RTCIceCandidate
 from trio_rtc.enums import RTCDtlsRole
-from trio_rtc.pair_traffic import Traffic
 from trio_rtc.protocols.ice import Agent, Candidate, CheckedPair
-from trio_rtc.transport_monitor import TransportMonitor
-from trio_rtc.transport_objects import RTCIceTransport
+from trio_rtc.transports.rtc_transports import RTCIceTransport
 from trio_rtc.transports.stack import TransportStack
 
+from .candidate_pair_traffic import Traffic
 from .connection_stats import (
     RTCCertificateStats,
     RTCDataChannelStats,
@@ -77,7 +77,7 @@ def connection_stats(
 
 
 def _transport_stats(
-    stack: TransportStack, monitor: TransportMonitor, certificate: RTCCertificate, timestamp: float
+    stack: TransportStack, monitor: TransportEvents, certificate: RTCCertificate, timestamp: float
 ) -> Iterator[ConnectionStats]:
     own_id = id_of_transport(monitor.number)
     assert monitor.ice_transport is not None

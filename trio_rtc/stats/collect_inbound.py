@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from trio_rtc.media_receiving import ReceivingPump
+from trio_rtc._pipeline.receive_pipeline import ReceivePipeline
 from trio_rtc.protocols.rtcp import unix_from_ntp
 from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
-from trio_rtc.transceiver import RTCRtpTransceiver
+from trio_rtc.transceivers.rtp_transceiver import RTCRtpTransceiver
 
 from .media_stats import RTCInboundRtpStreamStats, RTCRemoteOutboundRtpStreamStats
 from .moment import Moment
@@ -18,7 +18,7 @@ def _inbound_id(stream: RtpReceiveStream) -> str:
 def inbound_stats(
     transceiver: RTCRtpTransceiver,
     stream: RtpReceiveStream,
-    pump: ReceivingPump | None,
+    pump: ReceivePipeline | None,
     *,
     transport_id: str,
     codec_id: str | None,
@@ -105,7 +105,7 @@ _AUDIO_ONLY = (
 )
 
 
-def _video_members(stream: RtpReceiveStream, pump: ReceivingPump | None, moment: Moment) -> dict[str, Any]:
+def _video_members(stream: RtpReceiveStream, pump: ReceivePipeline | None, moment: Moment) -> dict[str, Any]:
     meters = stream.meters
     assembler, intervals = meters.assembler, meters.intervals
     decoded = None if pump is None else pump.decoded.get(stream.ssrc)

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from hashlib import sha256
 
-from trio_rtc.bundle_transports import BundleTransports
-from trio_rtc.media_link import MediaLink
+from trio_rtc._connection.bundle_transports import BundleTransports
+from trio_rtc._connection.media_engine import MediaEngine
+from trio_rtc.jsep.codecs import format_parameters
 from trio_rtc.protocols.rtp import Codec, RtpSession
-from trio_rtc.session.codecs import format_parameters
-from trio_rtc.tracks import MediaStreamTrack
-from trio_rtc.transceiver import RTCRtpTransceiver
-from trio_rtc.transceiver_table import TransceiverTable
+from trio_rtc.tracks.media_stream_track import MediaStreamTrack
+from trio_rtc.transceivers.rtp_transceiver import RTCRtpTransceiver
+from trio_rtc.transceivers.transceiver_table import TransceiverTable
 
 from .collect_connection import id_of_transport
 from .collect_inbound import inbound_stats, remote_outbound_stats
@@ -37,7 +37,7 @@ MediaStats = (
 
 
 def media_stats(
-    transports: BundleTransports, table: TransceiverTable, media: MediaLink, moment: Moment
+    transports: BundleTransports, table: TransceiverTable, media: MediaEngine, moment: Moment
 ) -> Iterator[MediaStats]:
     """Yield the statistics of media.
 
@@ -55,7 +55,7 @@ def media_stats(
 
 
 def _sent(
-    session: RtpSession, transport_id: str, table: TransceiverTable, media: MediaLink, moment: Moment
+    session: RtpSession, transport_id: str, table: TransceiverTable, media: MediaEngine, moment: Moment
 ) -> Iterator[MediaStats]:
     for stream, report in session.sender.streams:
         transceiver = table.by_mid(stream.mid)
@@ -85,7 +85,7 @@ def _sent(
 
 
 def _received(
-    session: RtpSession, transport_id: str, table: TransceiverTable, media: MediaLink, moment: Moment
+    session: RtpSession, transport_id: str, table: TransceiverTable, media: MediaEngine, moment: Moment
 ) -> Iterator[MediaStats]:
     for stream in session.receiver.streams:
         transceiver = table.by_mid(stream.mid)

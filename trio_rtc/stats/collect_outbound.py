@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from trio_rtc._pipeline.send_pipeline import LayerMeters
 from trio_rtc.enums import RTCQualityLimitationReason
-from trio_rtc.media_sending import LayerMeters
 from trio_rtc.protocols.rtp import SendParameters
-from trio_rtc.protocols.rtp.send.sender import RemoteInboundReport
 from trio_rtc.protocols.rtp.send.stream import RtpSendStream
-from trio_rtc.transceiver import RTCRtpTransceiver
+from trio_rtc.protocols.rtp.send.sender import RemoteInboundReport
+from trio_rtc.transceivers.rtp_transceiver import RTCRtpTransceiver
 
 from .media_stats import RTCOutboundRtpStreamStats, RTCRemoteInboundRtpStreamStats
 from .moment import Moment

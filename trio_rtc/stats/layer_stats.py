@@ -6,9 +6,9 @@ from typing import Any
 
 import attrs
 
-from trio_rtc.bundle_transports import BundleTransport
-from trio_rtc.media_link import MediaLink
-from trio_rtc.transceiver import RTCRtpTransceiver
+from trio_rtc._connection.bundle_transports import BundleTransport
+from trio_rtc._connection.media_engine import MediaEngine
+from trio_rtc.transceivers.rtp_transceiver import RTCRtpTransceiver
 from trio_rtc.transports.stack import TransportStack
 
 
@@ -27,7 +27,7 @@ class LayerStats:
 
 
 def layer_counters(
-    transports: Iterable[BundleTransport], transceivers: Iterable[RTCRtpTransceiver], media: MediaLink
+    transports: Iterable[BundleTransport], transceivers: Iterable[RTCRtpTransceiver], media: MediaEngine
 ) -> dict[str, Mapping[str, float]]:
     """Return the counters of all layers: layer → counter → number, of several transports the sum."""
     totals: dict[str, Counter[str]] = {}
@@ -75,7 +75,7 @@ def _stack_counters(stack: TransportStack) -> dict[str, Mapping[str, float]]:
     return layers
 
 
-def _media_counters(transceivers: Iterable[RTCRtpTransceiver], media: MediaLink) -> dict[str, float]:
+def _media_counters(transceivers: Iterable[RTCRtpTransceiver], media: MediaEngine) -> dict[str, float]:
     """Return what the ends of RTP have counted: tracks, encoders, decoders, and queues of the application."""
     totals: Counter[str] = Counter()
     for transceiver in transceivers:

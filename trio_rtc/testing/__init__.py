@@ -14,7 +14,7 @@ a bad connection takes a moment, and goes the same way every time::
     trio_rtc.testing.run(test, seed=7)
 """
 
-from trio_rtc._strict_names import check_public_arguments as _check_public_arguments
+from trio_rtc._strict_names.checks import check_public_arguments as _check_public_arguments
 
 from .host import Service, SimulatedHost, SimulatedSocket
 from .link import Link

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 import trio
 
 
-class Lifetime:
+class ConnectionScope:
     """A background task for the length of a block, whose errors leave the block as they are, ungrouped."""
 
     def __init__(self, task: Callable[..., Awaitable[None]]) -> None:

@@ -12,7 +12,7 @@ from trio_rtc._environment import deterministic_environment, require_trio
 from .carrier import Carrier, canonical
 from .conditions import Conditions
 from .host import RECEIVE_BUFFER, SimulatedHost, SimulatedSocket
-from .lifetime import Lifetime
+from .lifetime import ConnectionScope
 from .link import Link
 from .nat import Nat, NatKind
 from .packet import Drop, Packet, PacketFilter, Pass, Trace
@@ -60,7 +60,7 @@ class SimulatedNetwork:
         self._nodes: set[str] = set()
         self._hosts: list[SimulatedHost] = []
         self._names: dict[str, tuple[str, ...]] = {}
-        self._lifetime: Lifetime
+        self._lifetime: ConnectionScope
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Carry packets until cancelled: for those who have a nursery of their own for it.
@@ -79,7 +79,7 @@ class SimulatedNetwork:
 
     async def __aenter__(self) -> Self:
         require_trio("async with SimulatedNetwork")
-        lifetime = Lifetime(self.run)
+        lifetime = ConnectionScope(self.run)
         await lifetime.enter()
         self._lifetime = lifetime
         return self

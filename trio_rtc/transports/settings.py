@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from trio_rtc.jsep import OpusParameters, SessionOptions
 from trio_rtc.protocols.datachannel import DataChannelOptions
 from trio_rtc.protocols.dtls import DtlsOptions
 from trio_rtc.protocols.ice import IceOptions
 from trio_rtc.protocols.rtp import RtpOptions
 from trio_rtc.protocols.sctp import SctpOptions
-from trio_rtc.session import OpusParameters, SessionOptions
 
 from .network import InterfaceAddress, Network
 

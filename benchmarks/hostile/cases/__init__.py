@@ -1,8 +1,7 @@
 """The inputs: for each parser and core those that cost most."""
 
+from benchmarks.hostile.cases import connection, connectivity, data, description, media, security
 from benchmarks.hostile.measure import Case
-
-from . import connection, connectivity, data, description, media, security
 
 CASES: tuple[Case, ...] = (
     *connectivity.CASES,

@@ -7,8 +7,8 @@ import attrs
 
 from benchmarks.hostile.measure import Case, Source
 from tests.strategies.transceivers import MediaSide, media_session
+from trio_rtc.jsep import JsepSession
 from trio_rtc.protocols.sdp import SdpOptions
-from trio_rtc.session import Session
 
 from .sizes import doubling
 
@@ -37,7 +37,7 @@ class _Exchange:
     """The three calls that a description of the peer costs, by their names."""
 
     text: str
-    session: Session = attrs.Factory(media_session)
+    session: JsepSession = attrs.Factory(media_session)
     side: MediaSide = attrs.Factory(lambda: MediaSide("answ"))
 
     def apply_remote(self) -> None:

@@ -1,0 +1,235 @@
+"""Events of the transports, applied to W3C's peer connection: states, events.
+
+The monitor owns the view of SCTP (RTCSctpTransport), the monitors of the transports with the other views, and the
+states of the peer connection that are computed from them. Everything is synchronous: when a handler sees an event,
+every state already tells the same.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import attrs
+
+from trio_rtc.data_channels.channel_table import ChannelTable
+from trio_rtc.enums import (
+    RTCDtlsTransportState,
+    RTCErrorDetailType,
+    RTCIceConnectionState,
+    RTCIceGatheringState,
+    RTCPeerConnectionState,
+)
+from trio_rtc.errors import RTCError
+from trio_rtc.event_target import AnyEvent, EventTarget, HandlerRunner
+from trio_rtc.events import Event, RTCErrorEvent, RTCPeerConnectionIceEvent
+from trio_rtc.protocols.datachannel import DataChannelEvent
+from trio_rtc.protocols.rtp import RtpEvent
+from trio_rtc.protocols.sctp import AssociationEstablished, SctpEvent
+from trio_rtc.protocols.sctp import Closed as AssociationClosed
+from trio_rtc.transports.rtc_transports import (
+    DEFAULT_MAX_MESSAGE_SIZE,
+    RTCDtlsTransport,
+    RTCIceTransport,
+    RTCSctpTransport,
+)
+
+from .aggregate_states import connection_state, gathering_state, ice_connection_state
+from .media_engine import MediaEngine
+from .peer_departure import PeerDeparture
+from .transport_events import TransportEvents
+
+CAUSE_USER_INITIATED_ABORT = 12
+"""RFC 9260 section 3.3.10.12."""
+
+
+@attrs.define(eq=False)
+class ConnectionStates:
+    """Watches the transports of one peer connection.
+
+    Attributes:
+        target: The peer connection, as the target of its events.
+        fire: Lets an event happen to it.
+        runner: Runs the handlers.
+        channels: The data channels.
+        candidate_gathered: Hears of every local candidate by mid, line and username fragment; the line is
+            ``None`` when there are no more.
+        media: Hears of the events of RTP.
+        transports: What watches each transport, by number.
+        sctp_transport: The view of SCTP, ``None`` until negotiated.
+        departure: Whether the peer has left.
+    """
+
+    target: object
+    fire: Callable[[AnyEvent], None]
+    runner: HandlerRunner
+    channels: ChannelTable
+    candidate_gathered: Callable[[str, str | None, str | None], None]
+    media: MediaEngine
+    transports: dict[int, TransportEvents] = attrs.field(factory=dict)
+    sctp_transport: RTCSctpTransport | None = None
+    departure: PeerDeparture = attrs.field(factory=PeerDeparture)
+    ice_gathering_state: RTCIceGatheringState = RTCIceGatheringState.NEW
+    ice_connection_state: RTCIceConnectionState = RTCIceConnectionState.NEW
+    connection_state: RTCPeerConnectionState = RTCPeerConnectionState.NEW
+    _ended_association: RTCSctpTransport | None = None
+    _closed: bool = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is closed."""
+        return self._closed
+
+    @property
+    def ice_transports(self) -> list[RTCIceTransport]:
+        """The views of ICE."""
+        return [each.ice_transport for each in self.transports.values() if each.ice_transport is not None]
+
+    @property
+    def dtls_transports(self) -> list[RTCDtlsTransport]:
+        """The views of DTLS."""
+        return [each.dtls_transport for each in self.transports.values() if each.dtls_transport is not None]
+
+    def watch_transport(self, number: int) -> TransportEvents:
+        """Watch another transport from now on."""
+        self.transports[number] = TransportEvents(number, self)
+        return self.transports[number]
+
+    def forget_transport(self, number: int) -> None:
+        """Watch a transport no more: it ends, since no section uses it."""
+        transport = self.transports.pop(number)
+        transport.close()
+        # Whatever its stack still tells is of no consequence.
+        transport.forget()
+
+    def show_association(self, dtls: RTCDtlsTransport, max_message_size: int) -> None:
+        """Make the view of SCTP when an answer has negotiated it (W3C webrtc section 4.4.1.5)."""
+        if self.sctp_transport is None:
+            self.sctp_transport = RTCSctpTransport(dtls, self.runner)
+            self.channels.forget_failure()
+            if self.connection_state is not RTCPeerConnectionState.FAILED and not self._dtls_has_closed:
+                # An association that the peer had ended was not the last one.
+                self.departure.revoke()
+        self.sctp_transport._set_remote_max_message_size(max_message_size)
+
+    def forget_association(self) -> None:
+        """Drop the view of SCTP when an exchange has ended the association."""
+        self._ended_association, self.sctp_transport = self.sctp_transport, None
+
+    def description_applied(self) -> None:
+        """Fire what a description has changed, after the event of the signaling state."""
+        ended, self._ended_association = self._ended_association, None
+        if ended is not None:
+            ended._become_closed()
+        self.update_gathering_state()
+        self.update_states()
+
+    def max_message_size(self) -> float:
+        """Return the bytes of the largest message that the peer takes."""
+        sctp = self.sctp_transport
+        return DEFAULT_MAX_MESSAGE_SIZE if sctp is None else sctp.max_message_size
+
+    def close(self) -> None:
+        """Close everything at once and silently (W3C webrtc section 4.4.1.10)."""
+        self._closed = True
+        self.departure.close()
+        if self.sctp_transport is not None:
+            self.sctp_transport._close()
+        for transport in self.transports.values():
+            transport.close()
+        self.channels.close_silently()
+        self.ice_connection_state = RTCIceConnectionState.CLOSED
+        self.connection_state = RTCPeerConnectionState.CLOSED
+
+    # -- events of the transports --------------------------------------------------------------------------------
+
+    def handle_sctp_event(self, event: SctpEvent) -> None:
+        """Handle an event of SCTP, on a later turn if a public method has caused it."""
+        self.runner.run_task(partial(self._handle_sctp_event, event))
+
+    def _handle_sctp_event(self, event: SctpEvent) -> None:
+        # Until the description that has ended an association is applied, what comes is of its end.
+        view = self._ended_association or self.sctp_transport
+        if self._closed or view is None:
+            return
+        if isinstance(event, AssociationEstablished):
+            view._become_connected(min(event.inbound_streams, event.outbound_streams))
+        elif isinstance(event, AssociationClosed):
+            error = event.error
+            # The peer's goodbye is an ABORT with this cause: an orderly end, not a failure.
+            if error is not None and error.cause_code != CAUSE_USER_INITIATED_ABORT:
+                self.channels.fail_with(
+                    RTCError(RTCErrorDetailType.SCTP_FAILURE, error.reason, sctp_cause_code=error.cause_code)
+                )
+            view._become_closed()
+            by_peer = view is self.sctp_transport and (error is None or error.by_peer)
+            if by_peer and not self.media.has_sections:
+                # Nothing else uses the connection.
+                self.departure.happen(final=True)
+
+    def handle_channel_event(self, event: DataChannelEvent) -> None:
+        """Handle a data channel event."""
+        if not self._closed:
+            self.channels.handle_event(event)
+
+    def handle_rtp_event(self, number: int, event: RtpEvent) -> None:
+        """Handle an RTP event of a transport."""
+        if not self._closed:
+            self.media.handle_event(number, event)
+
+    def transport_failed(self, error: RTCError) -> None:
+        """Record the error of a failed DTLS transport."""
+        self.channels.fail_with(error)
+
+    def peer_said_goodbye(self) -> None:
+        """Handle the peer's close_notify; the peer has left when all transports are closed."""
+        if self._dtls_has_closed:
+            self.departure.happen(final=True)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def update_states(self, *causes: Event | RTCErrorEvent) -> None:
+        """Compute the states of the peer connection anew, and fire what has changed.
+
+        Args:
+            causes: The events of the transport whose state has changed. They go first, and are fired when all
+                states are new already (W3C webrtc sections 5.5 and 5.6).
+        """
+        ice = [transport.state for transport in self.ice_transports]
+        dtls = [transport.state for transport in self.dtls_transports]
+        new_ice_connection_state = ice_connection_state(ice)
+        new_connection_state = connection_state(ice, dtls)
+        ice_changed = new_ice_connection_state is not self.ice_connection_state
+        connection_changed = new_connection_state is not self.connection_state
+        if self._closed:
+            return
+        self.ice_connection_state = new_ice_connection_state
+        self.connection_state = new_connection_state
+        if connection_changed:
+            self._update_departure()
+        for cause in causes:
+            assert isinstance(cause.target, EventTarget)
+            cause.target._fire(cause)
+        if ice_changed:
+            self.fire(Event("ice_connection_state_change", self.target))
+        if connection_changed:
+            self.fire(Event("connection_state_change", self.target))
+
+    def update_gathering_state(self) -> None:
+        """Compute the gathering state anew, and fire what has changed."""
+        new_state = gathering_state([transport.gathering_state for transport in self.ice_transports])
+        if new_state is self.ice_gathering_state or self._closed:
+            return
+        self.ice_gathering_state = new_state
+        self.fire(Event("ice_gathering_state_change", self.target))
+        if new_state is RTCIceGatheringState.COMPLETE:
+            self.fire(RTCPeerConnectionIceEvent("ice_candidate", self.target, None))
+
+    @property
+    def _dtls_has_closed(self) -> bool:
+        views = self.dtls_transports
+        return bool(views) and all(dtls.state is RTCDtlsTransportState.CLOSED for dtls in views)
+
+    def _update_departure(self) -> None:
+        if self.connection_state is RTCPeerConnectionState.FAILED:
+            self.departure.happen(final=False)
+        elif not self.departure.final:
+            self.departure.revoke()

@@ -1,0 +1,556 @@
+"""Offers and answers of one peer connection: between the session, which knows JSEP, and the transports.
+
+The session says what a description means (a plan); this carries the plan out. The transports follow what both sides
+have agreed on. So an offer of ours only begins to gather, with the ICE credentials that it names; an offer of the
+peer's does nothing at all; and what a rolled back offer had begun is taken back. ICE learns the peer's credentials,
+and DTLS and SCTP start, with an answer of either side. Candidates of the peer's that come before are in its
+description by then. All that is done for each transport, of which there are several where the peer does not bundle.
+"""
+
+import copy
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import attrs
+import trio
+
+from trio_rtc.certificate import RTCCertificate
+from trio_rtc.configuration import RTCConfiguration
+from trio_rtc.descriptions import RTCIceCandidate, RTCSessionDescription
+from trio_rtc.enums import RTCIceGathererState, RTCIceTransportPolicy, RTCSdpType, RTCSignalingState
+from trio_rtc.errors import OperationError, ProtocolError
+from trio_rtc.jsep import (
+    ApplyResult,
+    CandidateRoute,
+    Description,
+    JsepSession,
+    LocalMedia,
+    LocalTransport,
+    TransportPlan,
+)
+from trio_rtc.jsep.transceivers import LocalTransceiver
+from trio_rtc.protocols.dtls import DtlsRole, Fingerprint
+from trio_rtc.protocols.ice import Candidate, IceParameters, IceRole, UnusableCandidate
+from trio_rtc.protocols.sdp import media_mid, transport_attributes
+from trio_rtc.transceivers.transceiver_table import TransceiverTable
+from trio_rtc.transports.rtc_transports import RTCDtlsTransport
+from trio_rtc.transports.server_url import IceServerUrl
+from trio_rtc.transports.settings import Settings
+from trio_rtc.transports.stack import TransportStack
+
+from .bundle_transports import BundleTransport, BundleTransports
+from .connection_states import ConnectionStates
+from .media_engine import MediaCarrier, MediaEngine
+
+logger = logging.getLogger("trio_rtc.sdp")
+
+_OFFER_STATES = (
+    RTCSignalingState.STABLE,
+    RTCSignalingState.HAVE_LOCAL_OFFER,
+    RTCSignalingState.HAVE_REMOTE_PRANSWER,
+)
+_ONLY_OFFERED = (RTCSignalingState.HAVE_LOCAL_OFFER, RTCSignalingState.HAVE_REMOTE_OFFER)
+_MAX_CANDIDATE_LENGTH = 4096
+_MAX_LOGGED_LINES = 10
+_END_OF_CANDIDATES = ("", "end-of-candidates", "a=end-of-candidates")
+
+
+@attrs.define(eq=False)
+class Negotiation:
+    """Creates and applies descriptions.
+
+    Attributes:
+        session: JSEP's state.
+        can_trickle: Whether the peer can take candidates later than its description.
+    """
+
+    session: JsepSession
+    settings: Settings
+    configuration: RTCConfiguration
+    certificate: RTCCertificate
+    transports: BundleTransports
+    monitor: ConnectionStates
+    transceivers: TransceiverTable
+    media: MediaEngine
+    can_trickle: bool | None = None
+    # The section that carried the data channels after the last exchange.
+    _data_mid: str | None = None
+    _data_closed: bool = False
+    # W3C's [[LocalIceCredentialsToReplace]], as username fragments.
+    _credentials_to_replace: frozenset[str] = frozenset()
+    _wrapped: WeakKeyDictionary[Description, RTCSessionDescription] = attrs.field(factory=WeakKeyDictionary)
+
+    # -- creating ----------------------------------------------------------------------------------------------
+
+    def create_offer(self, *, ice_restart: bool) -> RTCSessionDescription:
+        """Create an offer, with new ICE credentials where ICE is to be restarted."""
+        transceivers = self.transceivers.local()
+        kinds: list[str] = [each.kind for each in transceivers if each.is_live]
+        if self.monitor.channels.channels:
+            kinds.append("application")
+        for number in range(self.session.transports_to_offer(kinds, self.configuration.bundle_policy)):
+            self.transports.provide(number)
+        described = self.session.local_description is not None
+        restarting = {
+            transport.number
+            for transport in self.transports
+            if described and (ice_restart or _own_fragment(transport) in self._credentials_to_replace)
+        }
+        media = self._local_media(transceivers, restarting)
+        return RTCSessionDescription(RTCSdpType.OFFER, self.session.create_offer(media))
+
+    def create_answer(self) -> RTCSessionDescription:
+        """Create an answer, with new ICE credentials where the peer restarts ICE."""
+        restarting = set()
+        for plan in self.session.transports:
+            transport = self.transports.provide(plan.number)
+            remote = None if transport is None else transport.stack.agent.remote_parameters
+            if plan.ice_restart and remote is not None and remote.username_fragment != plan.remote_ufrag:
+                restarting.add(plan.number)
+        media = self._local_media(self.transceivers.local(), restarting)
+        return RTCSessionDescription(RTCSdpType.ANSWER, self.session.create_answer(media))
+
+    def complete(self, type: RTCSdpType | None, sdp: str) -> RTCSessionDescription:
+        """Fill in what the argument of ``set_local_description`` leaves open (W3C webrtc section 4.4.2)."""
+        if type is None:
+            offers = self.session.signaling_state in _OFFER_STATES
+            type = RTCSdpType.OFFER if offers else RTCSdpType.ANSWER
+        if sdp or type is RTCSdpType.ROLLBACK:
+            return RTCSessionDescription(type, sdp)
+        created = self.create_offer(ice_restart=False) if type is RTCSdpType.OFFER else self.create_answer()
+        return RTCSessionDescription(type, created.sdp)
+
+    def _local_media(
+        self, transceivers: tuple[LocalTransceiver, ...], restarting: Collection[int] = ()
+    ) -> LocalMedia:
+        """Return what our side has: these transceivers, and the transports.
+
+        Args:
+            transceivers: As ``TransceiverTable.local`` returns them.
+            restarting: Numbers of the transports that get their next ICE generation.
+        """
+        # The first may have ended because another one has all sections. New ones may need it again.
+        self.transports.provide(0)
+        renewed = self._prepare_generation(restarting)
+        ends = {each.number: self._local_transport(each, renewed=each in renewed) for each in self.transports}
+        first = ends.pop(0)
+        return LocalMedia(
+            data_channels=bool(self.monitor.channels.channels),
+            ice_parameters=(first.username_fragment, first.password),
+            fingerprints=first.fingerprints,
+            candidates=first.candidates,
+            candidates_complete=first.candidates_complete,
+            max_message_size=self.settings.max_message_size,
+            transceivers=transceivers,
+            bundle_policy=self.configuration.bundle_policy,
+            further=ends,
+        )
+
+    def _prepare_generation(self, restarting: Collection[int]) -> list[BundleTransport]:
+        """Prepare new ICE credentials, the same for all transports that need some; return these."""
+        parameters: IceParameters | None = None
+        renewed = [each for each in self.transports if each.number in restarting or each.generation_abandoned]
+        # One that has told nobody of its credentials goes with them.
+        fresh = [each for each in self.transports if renewed and not each.stack.gathering_started]
+        renewed = list(dict.fromkeys((*renewed, *fresh)))
+        for transport in renewed:
+            parameters = transport.prepared = transport.stack.agent.prepare_restart(parameters)
+        return renewed
+
+    def _local_transport(self, transport: BundleTransport, *, renewed: bool) -> LocalTransport:
+        agent, view = transport.stack.agent, transport.monitor.ice_transport
+        parameters = agent.local_parameters
+        candidates: list[str] = []
+        complete = False
+        if renewed and transport.prepared is not None:
+            parameters = transport.prepared
+        elif view is not None:
+            candidates = [candidate.candidate for candidate in view.get_local_candidates()]
+            states = (agent.gathering_state, view.gathering_state)
+            complete = all(state is RTCIceGathererState.COMPLETE for state in states)
+        return LocalTransport(
+            parameters.username_fragment,
+            parameters.password,
+            fingerprints=tuple(
+                (fingerprint.algorithm, fingerprint.value.upper())
+                for fingerprint in self.certificate.get_fingerprints()
+            ),
+            candidates=tuple(candidates),
+            candidates_complete=complete,
+        )
+
+    def want_ice_restart(self) -> None:
+        """Replace the ICE credentials of our descriptions by the next exchange (W3C webrtc, restartIce)."""
+        descriptions = (self.session.current_local, self.session.pending_local)
+        self._credentials_to_replace = frozenset().union(*map(_username_fragments, descriptions))
+
+    def is_needed(self) -> bool:
+        """Whether negotiation is needed (W3C webrtc section 4.7.3)."""
+        return self.session.negotiation_needed(
+            self._local_media(self.transceivers.local()), bool(self._credentials_to_replace)
+        )
+
+    # -- applying ----------------------------------------------------------------------------------------------
+
+    def apply_local(self, description: RTCSessionDescription) -> ApplyResult:
+        """Apply a description of ours and start what it asks for."""
+        applied = self.session.apply_local(description.type, description.sdp)
+        if description.type is RTCSdpType.ROLLBACK:
+            self._roll_back(applied)
+        else:
+            self._begin_prepared_generation()
+            self._carry_out(applied, gather=True)
+        self._carry_out_media(applied, remote=False)
+        return applied
+
+    def collides(self, description: RTCSessionDescription) -> bool:
+        """Whether a description of the peer's is an offer that meets one of ours.
+
+        Raises:
+            RTCError: It is, and would be refused. Our offer still stands then.
+            InvalidAccessError: The same.
+            OperationError: The same.
+        """
+        in_glare = self.session.signaling_state is RTCSignalingState.HAVE_LOCAL_OFFER
+        if description.type is not RTCSdpType.OFFER or not in_glare:
+            return False
+        # A session holds immutable values only: this tries it on a copy.
+        session = copy.copy(self.session)
+        session.apply_local(RTCSdpType.ROLLBACK)
+        transceivers = self.transceivers.local()
+        self._check_fingerprints(session.apply_remote(description.type, description.sdp, transceivers))
+        return True
+
+    def apply_remote(self, description: RTCSessionDescription) -> ApplyResult:
+        """Apply a description of the peer's and start what it asks for."""
+        session = copy.copy(self.session)
+        applied = session.apply_remote(description.type, description.sdp, self.transceivers.local())
+        self._check_fingerprints(applied)
+        self.session = session
+        self.can_trickle = applied.can_trickle
+        _log_ignored_lines(session.remote_description)
+        if description.type is RTCSdpType.ROLLBACK:
+            self._roll_back(applied)
+        else:
+            self._carry_out(applied, gather=False)
+        self._carry_out_media(applied, remote=True)
+        return applied
+
+    def finish(self, applied: ApplyResult) -> None:
+        """Do what a description asks for beyond the step in which it is applied."""
+        if self._data_closed:
+            self._data_closed = False
+            self.monitor.channels.stack.end_channels()
+        self._start_association(applied)
+        self.monitor.description_applied()
+        self.transceivers.announce()
+
+    def candidate_gathered(self, mid: str, line: str | None, username_fragment: str | None) -> None:
+        """Take a candidate of ours into the descriptions, or, with no line, hear that there are no more."""
+        if line is None:
+            self.session.local_candidates_complete(mid, username_fragment)
+        else:
+            self.session.add_local_candidate(mid, line, username_fragment)
+
+    def add_candidate(self, candidate: "CandidateInit") -> None:
+        """Take a candidate of the peer's, or hear that there are no more.
+
+        Raises:
+            InvalidStateError: There is no remote description.
+            OperationError: It does not parse, or belongs to no known section or generation.
+        """
+        session = copy.copy(self.session)
+        routes = session.add_remote_candidate(
+            candidate.sdp_mid, candidate.sdp_m_line_index, candidate.username_fragment, candidate.line or None
+        )
+        try:
+            parsed = _parse_candidate(candidate.line) if candidate.line else None
+        except UnusableCandidate as error:
+            self.session = session
+            for transport in self._routed(routes):
+                transport.stack.agent.ignore_remote_candidate(candidate.line, str(error))
+            return
+        self.session = session
+        for transport in self._routed(routes):
+            agent = transport.stack.agent
+            if parsed is None:
+                agent.remote_candidates_complete(trio.current_time())
+            elif agent.remote_parameters is not None:
+                _add_remote(transport, parsed, candidate.line, agent.remote_parameters.username_fragment)
+
+    def _routed(self, routes: Sequence[CandidateRoute]) -> Iterator[BundleTransport]:
+        """Yield the transports that a candidate is for now.
+
+        One of the next ICE generation waits in the description.
+        """
+        for route in routes:
+            transport = self.transports.get(route.number)
+            remote = None if transport is None else transport.stack.agent.remote_parameters
+            if transport is None or remote is None:
+                continue
+            if route.username_fragment == remote.username_fragment:
+                yield transport
+
+    def description(self, description: Description | None) -> RTCSessionDescription | None:
+        """Return W3C's object for a description: the same one as long as it has not changed."""
+        if description is None:
+            return None
+        if description not in self._wrapped:
+            self._wrapped[description] = RTCSessionDescription(description.type, description.sdp)
+        return self._wrapped[description]
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _begin_prepared_generation(self) -> None:
+        """Restart ICE when the description that was applied names the credentials prepared for that."""
+        described = _username_fragments(self.session.local_description)
+        for transport in self.transports:
+            prepared = transport.prepared
+            if prepared is not None and prepared.username_fragment in described:
+                transport.prepared = None
+                transport.generation_abandoned = False
+                transport.stack.restart_ice(self._server_urls())
+
+    def _roll_back(self, applied: ApplyResult) -> None:
+        needed = {plan.number for plan in applied.transports}
+        for transport in self.transports:
+            transport.stack.agent.roll_back_restart(trio.current_time())
+            # Transports that an answer has settled stay, even while no section uses them.
+            if transport.number in needed or transport.role_settled:
+                continue
+            if transport.number:
+                self._drop(transport)
+            else:
+                transport.generation_abandoned = transport.stack.gathering_started
+                transport.monitor.forget()
+                self.monitor.sctp_transport = None
+
+    def _carry_out(self, applied: ApplyResult, *, gather: bool) -> None:
+        if applied.negotiated:
+            self._settle(applied)
+        if applied.signaling_state is RTCSignalingState.HAVE_REMOTE_OFFER:
+            return
+        for plan in applied.transports:
+            transport = self.transports.provide(plan.number)
+            if transport is not None:
+                self._carry_out_transport(transport, plan, applied, gather=gather)
+        if applied.negotiated and applied.transports:
+            self._drop_unused(applied)
+
+    def _carry_out_transport(
+        self, transport: BundleTransport, plan: TransportPlan, applied: ApplyResult, *, gather: bool
+    ) -> None:
+        stack, monitor = transport.stack, transport.monitor
+        monitor.show(stack.agent, plan.mid, plan.m_line_index)
+        if not transport.role_settled:
+            role = IceRole.CONTROLLING if plan.controlling else IceRole.CONTROLLED
+            stack.agent.set_role(role, trio.current_time())
+        if gather:
+            self._gather(stack)
+        if applied.signaling_state is not RTCSignalingState.HAVE_LOCAL_OFFER:
+            transport.role_settled = True
+            _set_remote_ice(transport, plan)
+            self._start_upper_layers(transport, plan)
+
+    def _drop_unused(self, applied: ApplyResult) -> None:
+        """End the transports that an exchange has left without a section, as long as another one has some."""
+        needed = {plan.number for plan in applied.transports}
+        for transport in self.transports:
+            if transport.number not in needed and (transport.number or transport.role_settled):
+                self._drop(transport)
+
+    def _drop(self, transport: BundleTransport) -> None:
+        channels = self.monitor.channels
+        if channels.stack is transport.stack:
+            remaining = [each for each in self.transports if each is not transport]
+            channels.attach(remaining[0].stack)
+        self.transports.drop(transport.number)
+
+    def _settle(self, applied: ApplyResult) -> None:
+        """Draw the consequences of an exchange that has been completed."""
+        if not self._credentials_to_replace & _username_fragments(self.session.current_local):
+            self._credentials_to_replace = frozenset()
+        self._data_closed = self._closes_data(applied)
+        self._data_mid = applied.data_mid
+        if self._data_closed:
+            self.monitor.forget_association()
+
+    def _closes_data(self, applied: ApplyResult) -> bool:
+        """Whether an exchange has closed or refused the section of the data channels."""
+        if self._data_mid in applied.closed_mids:
+            return True
+        current = self.session.current_local
+        sections = () if current is None else current.parsed.media
+        return any(
+            media.kind == "application" and media_mid(media) in applied.closed_mids for media in sections
+        )
+
+    def _carry_out_media(self, applied: ApplyResult, *, remote: bool) -> None:
+        views: dict[str, RTCDtlsTransport] = {}
+        carriers = []
+        for plan in applied.transports:
+            transport = self.transports.get(plan.number)
+            if transport is not None:
+                carriers.append(MediaCarrier(plan.number, transport.stack, frozenset(plan.mids)))
+                if transport.monitor.dtls_transport is not None:
+                    views.update(dict.fromkeys(plan.mids, transport.monitor.dtls_transport))
+        with self.media.one_change():
+            self.transceivers.apply(applied, views, remote=remote)
+            if carriers and applied.signaling_state not in _ONLY_OFFERED:
+                self.media.configure(carriers)
+
+    def _gather(self, stack: TransportStack) -> None:
+        if self.configuration.ice_transport_policy is RTCIceTransportPolicy.RELAY:
+            # There are no relayed candidates in this version, and no others may be told.
+            stack.agent.local_addresses_complete(trio.current_time())
+        else:
+            stack.gather(self._server_urls())
+
+    def _server_urls(self) -> Sequence[IceServerUrl]:
+        return [IceServerUrl.parse(url) for server in self.configuration.ice_servers for url in server.urls]
+
+    def _check_fingerprints(self, applied: ApplyResult) -> None:
+        for plan in applied.transports:
+            transport = self.transports.get(plan.number)
+            if transport is not None and plan.remote_fingerprints:
+                transport.stack.check_fingerprints(_fingerprints(plan))
+
+    def _start_upper_layers(self, transport: BundleTransport, plan: TransportPlan) -> None:
+        stack = transport.stack
+        if stack.dtls is None and plan.dtls_role is not None and plan.remote_fingerprints:
+            role = DtlsRole.CLIENT if plan.dtls_role == "client" else DtlsRole.SERVER
+            stack.start_dtls(role, _fingerprints(plan))
+        if plan.remote_max_message_size is not None:
+            assert transport.monitor.dtls_transport is not None
+            self.monitor.show_association(transport.monitor.dtls_transport, plan.remote_max_message_size)
+
+    def _start_association(self, applied: ApplyResult) -> None:
+        """Start SCTP, after the association of a section that was closed by the same answer has ended."""
+        if not applied.transports or applied.signaling_state in _ONLY_OFFERED:
+            return
+        for plan in applied.transports:
+            transport = self.transports.get(plan.number)
+            if transport is not None and plan.remote_sctp_port is not None:
+                self.monitor.channels.attach(transport.stack)
+                transport.stack.start_sctp(plan.remote_sctp_port)
+        self.monitor.channels.stack.flush_channel_control()
+
+
+def _set_remote_ice(transport: BundleTransport, plan: TransportPlan) -> None:
+    if plan.remote_ufrag is None or plan.remote_pwd is None:
+        return
+    agent, now = transport.stack.agent, trio.current_time()
+    agent.set_remote_parameters(IceParameters(plan.remote_ufrag, plan.remote_pwd, plan.remote_ice_lite), now)
+    for line in plan.remote_candidates:
+        # JSEP: a candidate in a description that does not parse is left out, the description stands.
+        try:
+            _add_remote(transport, _parse_candidate(line), line, plan.remote_ufrag)
+        except (UnusableCandidate, OperationError) as error:
+            agent.ignore_remote_candidate(line, str(error))
+    if plan.remote_candidates_complete:
+        agent.remote_candidates_complete(now)
+
+
+def _add_remote(transport: BundleTransport, candidate: Candidate, line: str, username_fragment: str) -> None:
+    monitor = transport.monitor
+    assert monitor.ice_transport is not None
+    told = RTCIceCandidate(line, monitor.mid, monitor.m_line_index, username_fragment)
+    if monitor.ice_transport._add_remote_candidate(told):
+        candidate = attrs.evolve(candidate, username_fragment=username_fragment)
+        transport.stack.agent.add_remote_candidate(candidate, trio.current_time())
+
+
+def _own_fragment(transport: BundleTransport) -> str:
+    return transport.stack.agent.local_parameters.username_fragment
+
+
+@attrs.frozen
+class CandidateInit:
+    """What ``add_ice_candidate`` takes (W3C webrtc, RTCIceCandidateInit).
+
+    Attributes:
+        line: The candidate's line; ``""`` says that there are no more.
+        sdp_mid: Its media section.
+        sdp_m_line_index: The same by index. With neither, the end is that of all sections.
+        username_fragment: Its ICE generation.
+    """
+
+    line: str = ""
+    sdp_mid: str | None = None
+    sdp_m_line_index: int | None = None
+    username_fragment: str | None = None
+
+
+def _username_fragments(description: Description | None) -> frozenset[str]:
+    if description is None:
+        return frozenset()
+    parsed = description.parsed
+    fragments = (transport_attributes(parsed, index).ice_ufrag for index in range(len(parsed.media)))
+    return frozenset(fragment for fragment in fragments if fragment is not None)
+
+
+def _log_ignored_lines(description: Description | None) -> None:
+    ignored = () if description is None else description.parsed.ignored
+    if ignored:
+        shown = "; ".join(f"line {line.number}: {line.reason}" for line in ignored[:_MAX_LOGGED_LINES])
+        logger.debug("lines ignored in the peer's description: %d (%s)", len(ignored), shown)
+
+
+def _fingerprints(plan: TransportPlan) -> list[Fingerprint]:
+    return [Fingerprint(algorithm, value) for algorithm, value in plan.remote_fingerprints]
+
+
+def _parse_candidate(line: str) -> Candidate:
+    if len(line) > _MAX_CANDIDATE_LENGTH:
+        raise OperationError("a candidate of impossible length")
+    try:
+        return Candidate.parse(line)
+    except UnusableCandidate:
+        raise
+    except ProtocolError as error:
+        raise OperationError(f"the candidate does not parse: {error}") from error
+
+
+def as_description(description: RTCSessionDescription | Mapping[str, Any]) -> RTCSessionDescription:
+    """Take a description, or the dictionary that a browser's ``toJSON`` gives."""
+    if isinstance(description, RTCSessionDescription):
+        return description
+    if isinstance(description, Mapping):
+        return RTCSessionDescription.from_json(description)
+    raise TypeError(f"not a session description: {description!r}")
+
+
+def as_local_description(
+    description: RTCSessionDescription | Mapping[str, Any] | None,
+) -> tuple[RTCSdpType | None, str]:
+    """Take a description of ours, of which the type and the text may be left open."""
+    if description is None or (isinstance(description, Mapping) and "type" not in description):
+        sdp = (description or {}).get("sdp", "")
+        if not isinstance(sdp, str):
+            raise TypeError("the 'sdp' of a session description is a string")
+        return None, sdp
+    known = as_description(description)
+    return known.type, known.sdp
+
+
+def as_candidate(candidate: RTCIceCandidate | Mapping[str, Any] | None) -> CandidateInit:
+    """Take a candidate, or the dictionary that a browser's ``toJSON`` gives, or ``None``."""
+    if candidate is None:
+        return CandidateInit()
+    if isinstance(candidate, Mapping):
+        members = ("candidate", "sdpMid", "sdpMLineIndex", "usernameFragment")
+        line, mid, index, fragment = (candidate.get(member) for member in members)
+        if not line and "sdp" not in candidate and mid is None and index is None:
+            return CandidateInit(username_fragment=fragment)
+        candidate = RTCIceCandidate.from_json(candidate)
+    elif not isinstance(candidate, RTCIceCandidate):
+        raise TypeError(f"not a candidate: {candidate!r}")
+    line = candidate.candidate
+    return CandidateInit(
+        "" if line in _END_OF_CANDIDATES else line,
+        candidate.sdp_mid,
+        candidate.sdp_m_line_index,
+        candidate.username_fragment,
+    )

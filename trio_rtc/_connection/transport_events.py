@@ -1,0 +1,239 @@
+"""Events of the transport stack of one bundle, applied to W3C's objects for its transports.
+
+Everything is synchronous: when a handler sees an event, every state already tells the same.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+import attrs
+
+from trio_rtc.descriptions import RTCIceCandidate
+from trio_rtc.enums import RTCDtlsTransportState
+from trio_rtc.errors import RTCError
+from trio_rtc.event_target import AnyEvent, HandlerRunner
+from trio_rtc.events import Event, RTCErrorEvent, RTCPeerConnectionIceErrorEvent, RTCPeerConnectionIceEvent
+from trio_rtc.protocols.datachannel import DataChannelEvent
+from trio_rtc.protocols.dtls import (
+    ApplicationDataReceived,
+    DtlsEvent,
+    HandshakeCompleted,
+    FinalFlightRetransmitted,
+)
+from trio_rtc.protocols.dtls import DtlsClosed
+from trio_rtc.protocols.ice import (
+    Agent,
+    Candidate,
+    CandidateErrorOccurred,
+    GatheringCompleted,
+    GatheringStateChanged,
+    IceEvent,
+    LocalCandidateGathered,
+    NameResolutionRequested,
+    RoleChanged,
+    SelectedPairChanged,
+    StateChanged,
+)
+from trio_rtc.protocols.ice import Closed as IceClosed
+from trio_rtc.protocols.rtp import RtpEvent
+from trio_rtc.protocols.sctp import SctpEvent
+from trio_rtc.stats.candidate_pair_traffic import CandidatePairTraffic
+from trio_rtc.transports.rtc_transports import RTCDtlsTransport, RTCIceTransport, error_of_dtls
+
+
+class MonitoredConnection(Protocol):
+    """The part of ``ConnectionStates`` that a transport monitor uses."""
+
+    @property
+    def target(self) -> object:
+        """The peer connection, as the target of its events."""
+
+    @property
+    def fire(self) -> Callable[[AnyEvent], None]:
+        """Fires an event at it."""
+
+    @property
+    def runner(self) -> HandlerRunner:
+        """Runs the handlers."""
+
+    @property
+    def candidate_gathered(self) -> Callable[[str, str | None, str | None], None]:
+        """Called for each local candidate with mid, line and username fragment; without line at the end."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is closed."""
+
+    def update_states(self, *causes: Event | RTCErrorEvent) -> None:
+        """Compute the states of the connection anew."""
+
+    def update_gathering_state(self) -> None:
+        """Compute the gathering state of the connection anew."""
+
+    def transport_failed(self, error: RTCError) -> None:
+        """Record the error of a failed DTLS transport."""
+
+    def peer_said_goodbye(self) -> None:
+        """Handle the peer's close_notify."""
+
+    def handle_sctp_event(self, event: SctpEvent) -> None:
+        """Handle an SCTP event."""
+
+    def handle_channel_event(self, event: DataChannelEvent) -> None:
+        """Handle a data channel event."""
+
+    def handle_rtp_event(self, number: int, event: RtpEvent) -> None:
+        """Handle an RTP event of a transport."""
+
+
+@attrs.define(eq=False)
+class TransportEvents:
+    """Watches the stack of one bundle (see ``StackDelegate``).
+
+    Attributes:
+        number: The transport's (``TransportPlan.number``).
+        connection: What watches the whole connection.
+        mid: The media section of the transport, once negotiated.
+        m_line_index: The same by index.
+        ice_transport: The view of ICE, ``None`` until negotiated.
+        dtls_transport: The view of DTLS, ``None`` until negotiated.
+        handshake: What the DTLS handshake has brought.
+        traffic: Counts the traffic of each pair.
+    """
+
+    number: int
+    connection: MonitoredConnection
+    mid: str | None = None
+    m_line_index: int | None = None
+    ice_transport: RTCIceTransport | None = None
+    dtls_transport: RTCDtlsTransport | None = None
+    handshake: HandshakeCompleted | None = None
+    traffic: CandidatePairTraffic = attrs.field(factory=CandidatePairTraffic)
+
+    def show(self, agent: Agent, mid: str, m_line_index: int) -> None:
+        """Make the views when a description of ours first has a section for them."""
+        self.mid, self.m_line_index = mid, m_line_index
+        if self.ice_transport is None:
+            runner = self.connection.runner
+            self.ice_transport = RTCIceTransport(agent, runner)
+            self.dtls_transport = RTCDtlsTransport(self.ice_transport, runner)
+
+    def forget(self) -> None:
+        """Drop the views when the offer that had made them is rolled back."""
+        self.ice_transport = self.dtls_transport = None
+
+    def close(self) -> None:
+        """Close the views at once and silently."""
+        for view in (self.dtls_transport, self.ice_transport):
+            if view is not None:
+                view._close()
+
+    # -- events of the stack -----------------------------------------------------------------------------------
+
+    def handle_ice_event(self, event: IceEvent) -> None:
+        """Handle an ICE event."""
+        ice, connection = self.ice_transport, self.connection
+        if connection.is_closed or ice is None:
+            return
+        match event:
+            case LocalCandidateGathered():
+                self._add_local_candidate(ice, event.candidate, event.url)
+            case GatheringCompleted():
+                self._end_local_candidates(ice)
+            case GatheringStateChanged():
+                ice._set_gathering_state(event.state)
+                connection.update_gathering_state()
+            case CandidateErrorOccurred():
+                self._report_candidate_error(event)
+            case StateChanged():
+                ice._state = event.state
+                connection.update_states(Event("state_change", ice))
+            case SelectedPairChanged():
+                self.traffic.select(event.pair)
+                ice._set_pair(event.pair, self.mid, self.m_line_index)
+            case RoleChanged() | NameResolutionRequested() | IceClosed():
+                pass
+
+    def handshake_started(self) -> None:
+        """Handle the start of the DTLS handshake."""
+        if not self.connection.is_closed and self.dtls_transport is not None:
+            self.dtls_transport._state = RTCDtlsTransportState.CONNECTING
+            self.connection.update_states(Event("state_change", self.dtls_transport))
+
+    def handle_dtls_event(self, event: DtlsEvent) -> None:
+        """Handle an event of DTLS, on a later turn if a public method has caused it."""
+        self.connection.runner.run_task(partial(self._handle_dtls_event, event))
+
+    def _handle_dtls_event(self, event: DtlsEvent) -> None:
+        dtls = self.dtls_transport
+        if self.connection.is_closed or dtls is None:
+            return
+        match event:
+            case HandshakeCompleted():
+                self.handshake = event
+                dtls._set_remote_certificate(event.remote_certificate)
+                dtls._state = RTCDtlsTransportState.CONNECTED
+                self.connection.update_states(Event("state_change", dtls))
+            case DtlsClosed():
+                self._dtls_closed(dtls, error_of_dtls(event))
+            case ApplicationDataReceived() | FinalFlightRetransmitted():
+                pass
+
+    def handle_sctp_event(self, event: SctpEvent) -> None:
+        """Handle an SCTP event."""
+        self.connection.handle_sctp_event(event)
+
+    def handle_channel_event(self, event: DataChannelEvent) -> None:
+        """Handle a data channel event."""
+        self.connection.handle_channel_event(event)
+
+    def handle_rtp_event(self, event: RtpEvent) -> None:
+        """Handle an RTP event."""
+        self.connection.handle_rtp_event(self.number, event)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _add_local_candidate(self, ice: RTCIceTransport, candidate: Candidate, url: str | None) -> None:
+        line = candidate.to_sdp()
+        w3c_candidate = RTCIceCandidate(
+            line, self.mid, self.m_line_index, candidate.username_fragment, url=url
+        )
+        # After a restart was rolled back, the candidates of before are told again.
+        if ice._add_local_candidate(w3c_candidate):
+            connection = self.connection
+            connection.candidate_gathered(self.mid or "", line, candidate.username_fragment)
+            connection.fire(RTCPeerConnectionIceEvent("ice_candidate", connection.target, w3c_candidate, url))
+
+    def _end_local_candidates(self, ice: RTCIceTransport) -> None:
+        parameters = ice.get_local_parameters()
+        fragment = None if parameters is None else parameters.username_fragment
+        end = RTCIceCandidate("", self.mid, self.m_line_index, fragment)
+        if ice._add_local_candidate(end):
+            connection = self.connection
+            connection.candidate_gathered(self.mid or "", None, fragment)
+            connection.fire(RTCPeerConnectionIceEvent("ice_candidate", connection.target, end))
+
+    def _report_candidate_error(self, event: CandidateErrorOccurred) -> None:
+        self.connection.fire(
+            RTCPeerConnectionIceErrorEvent(
+                "ice_candidate_error",
+                self.connection.target,
+                event.address,
+                event.port,
+                event.url,
+                event.error_code,
+                event.error_text,
+            )
+        )
+
+    def _dtls_closed(self, dtls: RTCDtlsTransport, error: RTCError | None) -> None:
+        if error is None:
+            # The peer's close_notify: our own end is not reported, since then everything is closed already.
+            dtls._state = RTCDtlsTransportState.CLOSED
+            self.connection.peer_said_goodbye()
+            self.connection.update_states(Event("state_change", dtls))
+        else:
+            self.connection.transport_failed(error)
+            dtls._state = RTCDtlsTransportState.FAILED
+            self.connection.update_states(RTCErrorEvent("error", dtls, error), Event("state_change", dtls))

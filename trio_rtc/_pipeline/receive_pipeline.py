@@ -1,0 +1,212 @@
+"""From frames to a track: decoded in worker threads while somebody takes them, or handed on as they are."""
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+
+from trio_rtc.protocols.rtp import EncodedFrame
+from trio_rtc.tracks.frame_queue import FrameQueue, at_keyframe, payload_size
+from trio_rtc.tracks.frame_source import apply_transform
+from trio_rtc.transceivers.rtp_receiver import RTCRtpReceiver
+
+if TYPE_CHECKING:
+    from trio_rtc.codecs import DecodeWorker, VideoDecoderOptions
+    from trio_rtc.codecs.worker import DecodeCounters
+
+logger = logging.getLogger("trio_rtc.media")
+
+_TRANSFORMS_WAITING = 64
+"""Frames that wait for the application's transform; beyond, the oldest is dropped."""
+_SOURCES_REMEMBERED = 16
+
+
+class ReceivePipeline:
+    """Gives a receiver's track its frames.
+
+    Args:
+        receiver: Whose track it is.
+        nursery: Where decoding runs.
+        video_decoder: How video is decoded; ``None``: by default.
+
+    Attributes:
+        decoded: What was decoded of each source, by SSRC; of the last 16.
+        dropped: Frames of each source that decoding did not keep up with; of the last 16.
+        transforms_dropped: Frames that the application's transform did not keep up with.
+    """
+
+    def __init__(
+        self,
+        receiver: RTCRtpReceiver,
+        nursery: trio.Nursery,
+        video_decoder: "VideoDecoderOptions | None" = None,
+    ) -> None:
+        self._receiver = receiver
+        self._nursery = nursery
+        self._video_decoder = video_decoder
+        self._worker: DecodeWorker[Any] | None = None
+        self._scope: trio.CancelScope | None = None
+        self._codec: str | None = None
+        self._clock_rate = 1
+        self._rid: str | None = None
+        self._transforming: FrameQueue[tuple[str | None, Any]] | None = None
+        self._ssrc: int | None = None
+        self.decoded: dict[int, DecodeCounters] = {}
+        self.dropped: Counter[int] = Counter()
+
+    @property
+    def transforms_dropped(self) -> int:
+        """Frames that the application's transform did not keep up with."""
+        return 0 if self._transforming is None else self._transforming.dropped
+
+    @property
+    def implementation(self) -> str | None:
+        """What decodes at present."""
+        return None if self._worker is None else self._worker.implementation
+
+    @property
+    def all_dropped(self) -> int:
+        """Frames of all sources that decoding did not keep up with."""
+        present = 0 if self._worker is None else self._worker.dropped
+        return self.dropped.total() + present
+
+    def dropped_of(self, ssrc: int) -> int:
+        """Return how many frames of a source were dropped at the decoder."""
+        present = self._worker if ssrc == self._ssrc else None
+        return self.dropped[ssrc] + (0 if present is None else present.dropped)
+
+    def take(self, rid: str | None, frame: Any) -> None:
+        """Take a frame of the receiver's, or the word that one is missing."""
+        if self._receiver.transform is None and self._transforming is None:
+            self._deliver(rid, frame)
+            return
+        if self._transforming is None:
+            self._transforming = FrameQueue(_TRANSFORMS_WAITING, _may_begin, size_of=_size_of)
+            self._nursery.start_soon(self._transform, self._transforming)
+        self._transforming.put((rid, frame))
+        if self._transforming.waits_for_beginning:
+            self._receiver.request_keyframe(rid=rid)
+
+    async def _transform(self, queue: FrameQueue[tuple[str | None, Any]]) -> None:
+        """Let frames go through the application's transform, one after the other."""
+        while True:
+            rid, frame = await queue.receive()
+            transform = self._receiver.transform
+            if transform is not None:
+                # What follows has not been transformed yet, and may be of no use before.
+                if isinstance(frame, EncodedFrame):
+                    frame = await apply_transform(transform, frame, "RTCRtpReceiver.transform")
+                else:
+                    frame = attrs.evolve(frame, following=None)
+            if frame is not None:
+                self._deliver(rid, frame)
+
+    def _deliver(self, rid: str | None, frame: Any) -> None:
+        receiver = self._receiver
+        if isinstance(frame, EncodedFrame):
+            receiver._take_encoded(frame)
+        if not receiver._source.is_wanted or not self._is_shown(rid, frame):
+            return
+        if not receiver.decode:
+            if isinstance(frame, EncodedFrame):
+                receiver._source.push(frame)
+                if receiver._source.needs_keyframe:
+                    receiver.request_keyframe(rid=rid)
+            return
+        if isinstance(frame, EncodedFrame):
+            worker = self._worker_for(frame)
+            if worker is not None:
+                self._count_for(frame, worker)
+                worker.put(frame)
+        elif self._worker is not None:
+            self._worker.conceal(frame.duration / self._clock_rate, frame.following)
+
+    def pause(self) -> None:
+        """Decode no more, since nobody takes the frames."""
+        self._stop_decoding()
+        self._rid = None
+
+    def _stop_decoding(self) -> None:
+        if self._scope is not None:
+            self._scope.cancel()
+        if self._worker is not None and self._ssrc is not None:
+            self.dropped[self._ssrc] += self._worker.dropped
+            if len(self.dropped) > _SOURCES_REMEMBERED:
+                del self.dropped[next(iter(self.dropped))]
+        self._worker = self._scope = self._codec = None
+
+    def _is_shown(self, rid: str | None, frame: Any) -> bool:
+        """Whether the track shows this frame: of the chosen layer, else of the one that came first.
+
+        Another layer is shown from its next keyframe on, which is asked for; until then the one before goes on.
+        """
+        chosen = self._receiver.layer
+        if self._rid is None:
+            self._rid = rid if chosen is None else chosen
+        if rid == chosen != self._rid and isinstance(frame, EncodedFrame):
+            if frame.keyframe:
+                self._rid = chosen
+            else:
+                # Again with every frame, as a request may be lost; they are spaced out below.
+                self._receiver.request_keyframe(rid=chosen)
+        return rid == self._rid
+
+    def _worker_for(self, frame: EncodedFrame) -> "DecodeWorker[Any] | None":
+        if self._codec == frame.codec:
+            return self._worker
+        self._stop_decoding()
+        self._codec, self._clock_rate = frame.codec, frame.clock_rate
+        worker = _open_decoder(self._receiver.track.kind, frame.codec, self._video_decoder)
+        if worker is not None:
+            self._worker = worker
+            self._scope = trio.CancelScope()
+            self._nursery.start_soon(self._run, worker, self._scope)
+        return worker
+
+    def _count_for(self, frame: EncodedFrame, worker: "DecodeWorker[Any]") -> None:
+        """Let the worker count for the source of a frame."""
+        ssrc = frame.ssrc or 0
+        counters = self.decoded.get(ssrc)
+        if counters is None:
+            counters = self.decoded[ssrc] = type(worker.counters)()
+            if len(self.decoded) > _SOURCES_REMEMBERED:
+                del self.decoded[next(iter(self.decoded))]
+        worker.counters = counters
+        self._ssrc = ssrc
+
+    async def _run(self, worker: "DecodeWorker[Any]", scope: trio.CancelScope) -> None:
+        with scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._ask_for_keyframes, worker)
+                await worker.run(self._receiver._source.push)
+
+    async def _ask_for_keyframes(self, worker: "DecodeWorker[Any]") -> None:
+        while True:
+            await worker.keyframe_needed()
+            self._receiver.request_keyframe(rid=self._rid)
+
+
+def _may_begin(item: tuple[str | None, Any]) -> bool:
+    return at_keyframe(item[1])
+
+
+def _size_of(item: tuple[str | None, Any]) -> int:
+    return payload_size(item[1])
+
+
+def _open_decoder(kind: str, codec: str, options: "VideoDecoderOptions | None") -> "DecodeWorker[Any] | None":
+    from trio_rtc.codecs import (  # noqa: PLC0415 (an optional extra, imported only where it is needed)
+        CodecError,
+        DecodeWorker,
+        create_audio_decoder,
+        create_video_decoder,
+    )
+
+    try:
+        decoder = create_video_decoder(codec, options) if kind == "video" else create_audio_decoder(codec)
+    except CodecError as error:
+        logger.warning("what is received cannot be decoded: %s", error)
+        return None
+    return DecodeWorker(decoder)

@@ -1,0 +1,67 @@
+"""What a data channel is to be like (W3C's RTCDataChannelInit), checked, as the core takes it."""
+
+from typing import Any
+
+from trio_rtc.enums import RTCPriorityType, member_of
+from trio_rtc.protocols.datachannel import ChannelParameters
+
+_UNSIGNED_SHORT_LIMIT = 65535
+
+_PRIORITIES = {
+    RTCPriorityType.VERY_LOW: 128,
+    RTCPriorityType.LOW: 256,
+    RTCPriorityType.MEDIUM: 512,
+    RTCPriorityType.HIGH: 1024,
+}
+"""The numbers that DCEP has for priorities (RFC 8831 section 6.4)."""
+
+
+def priority_from_number(number: int) -> RTCPriorityType:
+    """Return the priority for DCEP's number, rounded down to one that has a name (RFC 8832 section 8.1)."""
+    named = [priority for priority, value in _PRIORITIES.items() if value <= number]
+    return named[-1] if named else RTCPriorityType.VERY_LOW
+
+
+def channel_parameters(
+    label: Any,
+    *,
+    ordered: Any,
+    max_packet_life_time: Any,
+    max_retransmits: Any,
+    protocol: Any,
+    negotiated: Any,
+    id: Any,
+    priority: RTCPriorityType | str,
+) -> ChannelParameters:
+    """Return what the arguments of ``create_data_channel`` say, unless W3C refuses them (webrtc section 6.1).
+
+    Raises:
+        TypeError: They contradict each other, are out of range or of the wrong type.
+    """
+    called = "create_data_channel()"
+    for name, text in {"label": label, "protocol": protocol}.items():
+        if not isinstance(text, str) or len(text.encode()) > _UNSIGNED_SHORT_LIMIT:
+            raise TypeError(
+                f"{called} argument {name!r} must be a str of at most 65535 bytes, not {text!r:.60}"
+            )
+    numbers = {"max_packet_life_time": max_packet_life_time, "max_retransmits": max_retransmits, "id": id}
+    for name, number in numbers.items():
+        if number is not None and not (isinstance(number, int) and 0 <= number <= _UNSIGNED_SHORT_LIMIT):
+            raise TypeError(
+                f"{called} argument {name!r} must be an int from 0 to 65535 or None, not {number!r}"
+            )
+    if negotiated and (id is None or id == _UNSIGNED_SHORT_LIMIT):
+        raise TypeError(f"{called} argument 'id' must be an int from 0 to 65534 if negotiated, not {id!r}")
+    if max_packet_life_time is not None and max_retransmits is not None:
+        raise TypeError(
+            f"{called} takes max_retransmits ({max_retransmits}) or max_packet_life_time ({max_packet_life_time}), "
+            "not both"
+        )
+    return ChannelParameters(
+        label=label,
+        protocol=protocol,
+        ordered=bool(ordered),
+        max_retransmits=max_retransmits,
+        max_packet_life_time=max_packet_life_time,
+        priority=_PRIORITIES[member_of(RTCPriorityType, priority)],
+    )

@@ -1,0 +1,571 @@
+"""RTCDataChannel: W3C's data channel as a ``trio.abc.Channel`` of ``str`` and ``bytes``."""
+
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from trio_rtc._closed_errors import mark_connection_ended
+from trio_rtc._environment import require_trio
+from trio_rtc.enums import BinaryType, RTCDataChannelState, RTCErrorDetailType, RTCPriorityType, member_of
+from trio_rtc.errors import InvalidStateError, RTCError
+from trio_rtc.event_target import AnyEvent, EventHandler, EventTarget, HandlerRunner
+from trio_rtc.events import Event, MessageEvent, RTCErrorEvent
+from trio_rtc.protocols.datachannel import ChannelParameters
+from trio_rtc.transports.sctp import SctpTransport
+
+from .channel_init import priority_from_number
+from .channel_stream import ChannelStream
+from .message_encoding import EMPTY_MESSAGE, RetainedMessages, decode_message, encode_message
+
+
+@attrs.define
+class ChannelCarrier:
+    """What a channel needs of the connection it belongs to.
+
+    Attributes:
+        close_channel: Begins to close the channel with a key.
+        max_message_size: Returns the bytes of the largest message that the peer takes.
+    """
+
+    close_channel: Callable[[int], None]
+    max_message_size: Callable[[], float]
+
+
+class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
+    """A two-way channel of messages (W3C webrtc section 6.2).
+
+    Made by ``RTCPeerConnection.create_data_channel``, or by the peer and announced by the ``data_channel`` event.
+    It is a trio channel: ``await channel.send("hello")``, ``async for message in channel``. Text is ``str``,
+    binary is ``bytes``. Messages that nobody has taken stay in the association, where they hold up the peer;
+    with a ``message`` handler they are handed to it as they come.
+
+    ``send`` returns when a message is queued. Closing the connection, or leaving its block, drops what is still queued;
+    ``await channel.aclose()`` before that waits until everything has been delivered.
+    """
+
+    EVENTS = frozenset({"open", "message", "close", "closing", "error", "buffered_amount_low"})
+
+    on_open = EventHandler[Event]("open")
+    on_message = EventHandler[MessageEvent]("message")
+    on_close = EventHandler[Event]("close")
+    on_closing = EventHandler[Event]("closing")
+    on_error = EventHandler[RTCErrorEvent]("error")
+    on_buffered_amount_low = EventHandler[Event]("buffered_amount_low")
+
+    def __init__(
+        self,
+        parameters: ChannelParameters,
+        *,
+        negotiated: bool,
+        stream_id: int | None,
+        carrier: ChannelCarrier,
+        runner: HandlerRunner,
+    ) -> None:
+        super().__init__(runner)
+        self._parameters = parameters
+        self._negotiated = negotiated
+        self._stream_id = stream_id
+        self._carrier = carrier
+        self._key = 0
+        self._own_state = RTCDataChannelState.CONNECTING
+        self._sctp: SctpTransport | None = None
+        self._binary_type = BinaryType.ARRAYBUFFER
+        self._threshold = 0
+        self._unsent = 0
+        self._was_closed_here = False
+        self._failure: RTCError | None = None
+        self._set_aside: RetainedMessages | None = None
+        self._draining = False
+        self._has_been_open = False
+        self._readable = trio.lowlevel.ParkingLot()
+        self._changed = trio.lowlevel.ParkingLot()
+        self._waits_for_room: set[trio.CancelScope] = set()
+        self._counters = ChannelCounters()
+
+    # -- W3C's attributes ------------------------------------------------------------------------------------
+
+    @property
+    def label(self) -> str:
+        """The label; not unique."""
+        return self._parameters.label
+
+    @property
+    def ordered(self) -> bool:
+        """Whether messages arrive in the order in which they were sent."""
+        return self._parameters.ordered
+
+    @property
+    def max_packet_life_time(self) -> int | None:
+        """For how many milliseconds a message is transmitted and sent again; ``None``: until it arrives."""
+        return self._parameters.max_packet_life_time
+
+    @property
+    def max_retransmits(self) -> int | None:
+        """How often a message is sent again; ``None``: until it arrives."""
+        return self._parameters.max_retransmits
+
+    @property
+    def protocol(self) -> str:
+        """The subprotocol, by the application's choice."""
+        return self._parameters.protocol
+
+    @property
+    def negotiated(self) -> bool:
+        """Whether the applications agreed on this channel by themselves."""
+        return self._negotiated
+
+    @property
+    def id(self) -> int | None:
+        """The channel's number; ``None`` until it is chosen."""
+        return self._stream_id
+
+    @property
+    def priority(self) -> RTCPriorityType:
+        """The priority (W3C webrtc-priority section 4.4)."""
+        return priority_from_number(self._parameters.priority)
+
+    @property
+    def ready_state(self) -> RTCDataChannelState:
+        """Where the channel stands."""
+        return self._state
+
+    @property
+    def reliable(self) -> bool:
+        """Obsolete: whether neither ``max_retransmits`` nor ``max_packet_life_time`` is set and order is kept."""
+        return self.ordered and self.max_retransmits is None and self.max_packet_life_time is None
+
+    @property
+    def stream(self) -> int | None:
+        """Obsolete name of ``id``."""
+        return self._stream_id
+
+    @property
+    def buffered_amount(self) -> int:
+        """Bytes of payload that ``send`` has queued and that have not left yet.
+
+        What the end of the channel has left unsent stays counted, as W3C has it.
+        """
+        if self._sctp is None or self._stream_id is None:
+            return self._unsent
+        return self._sctp.association.buffered_amount(self._stream_id)
+
+    @property
+    def buffered_amount_low_threshold(self) -> int:
+        """When ``buffered_amount`` falls to this, ``buffered_amount_low`` is fired."""
+        return self._threshold
+
+    @buffered_amount_low_threshold.setter
+    def buffered_amount_low_threshold(self, threshold: int) -> None:
+        self._threshold = threshold
+        if self._sctp is not None and self._stream_id is not None:
+            self._sctp.association.set_buffered_amount_low_threshold(self._stream_id, threshold)
+
+    @property
+    def binary_type(self) -> BinaryType:
+        """``arraybuffer`` or ``blob``. In Python a binary message is ``bytes`` either way."""
+        return self._binary_type
+
+    @binary_type.setter
+    def binary_type(self, binary_type: BinaryType) -> None:
+        self._binary_type = member_of(BinaryType, binary_type)
+
+    # -- sending and receiving -------------------------------------------------------------------------------
+
+    async def opened(self) -> None:
+        """Wait until the channel is open.
+
+        A peer that is connected but does not answer SCTP's handshake, INIT or COOKIE ECHO, makes it fail after 27.5
+        seconds (``SctpOptions.set_up_time``), with an ``error`` event of the detail ``sctp-failure``.
+
+        Raises:
+            trio.ClosedResourceError: It was closed on this side.
+            trio.BrokenResourceError: It was closed by the peer, or could not be opened; the cause is the ``RTCError``
+                that says why.
+        """
+        require_trio("RTCDataChannel.opened")
+        await trio.lowlevel.checkpoint()
+        while self._state is RTCDataChannelState.CONNECTING:
+            await self._changed.park()
+        if self._state is not RTCDataChannelState.OPEN:
+            raise self._closed_error("the channel was closed before it was open")
+
+    async def send(self, data: str | bytes | bytearray | memoryview) -> None:
+        """Send a message, waiting while more than the high-water mark is queued.
+
+        Cancellation is exact: a cancelled call has not sent anything.
+
+        Args:
+            data: Text, or anything bytes-like.
+
+        Raises:
+            TypeError: The message is larger than the peer takes, or neither text nor bytes-like.
+            InvalidStateError: The channel is not open yet; wait for ``opened()``.
+            trio.ClosedResourceError: It was closed on this side.
+            trio.BrokenResourceError: It was closed by the peer, or the connection was lost.
+        """
+        require_trio("RTCDataChannel.send")
+        kind, payload = self._encode(data)
+        sctp = self._check_open()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        await self._wait_until_room(sctp)
+        now = trio.current_time()
+        self._queue(sctp, kind, payload, now)
+        with self._runner:
+            all_sent = sctp.association.holds_back(now) or sctp.flush_nowait(now)
+        if not all_sent:
+            await sctp.drain_shielded()
+        # Other tasks get their turn only now, when the message is on its way.
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+    def send_nowait(self, data: str | bytes | bytearray | memoryview) -> None:
+        """Queue a message without waiting. It leaves with all that is queued before the next checkpoint.
+
+        What a handler of an event sends leaves as soon as all handlers of that event have run.
+
+        Raises:
+            trio.WouldBlock: More than the high-water mark is queued.
+            TypeError: See ``send``.
+            InvalidStateError: See ``send``.
+            trio.ClosedResourceError: See ``send``.
+            trio.BrokenResourceError: See ``send``.
+        """
+        kind, payload = self._encode(data)
+        sctp = self._check_open()
+        if sctp.is_full():
+            raise trio.WouldBlock
+        self._queue(sctp, kind, payload, trio.current_time())
+        sctp.schedule_flush()
+
+    async def wait_for_room(self) -> None:
+        """Wait until ``send`` would not have to wait.
+
+        Raises:
+            InvalidStateError: See ``send``.
+            trio.ClosedResourceError: See ``send``.
+            trio.BrokenResourceError: See ``send``.
+        """
+        require_trio("RTCDataChannel.wait_for_room")
+        sctp = self._check_open()
+        await trio.lowlevel.checkpoint()
+        await self._wait_until_room(sctp)
+
+    async def receive(self) -> str | bytes:
+        """Wait for the next message.
+
+        Raises:
+            trio.EndOfChannel: The peer closed the channel, and all it had sent has been taken.
+            trio.ClosedResourceError: It was closed on this side.
+            trio.BrokenResourceError: The connection was lost.
+        """
+        require_trio("RTCDataChannel.receive")
+        await trio.lowlevel.checkpoint_if_cancelled()
+        has_waited = False
+        while True:
+            if self._closed_here:
+                raise self._closed_error("the data channel was closed on this side")
+            message = self._take()
+            if message is not None:
+                if not has_waited:
+                    await trio.lowlevel.cancel_shielded_checkpoint()
+                return message
+            if self._state is RTCDataChannelState.CLOSED:
+                if self._failure is None:
+                    raise trio.EndOfChannel
+                raise self._closed_error("the connection was lost")
+            await self._readable.park()
+            has_waited = True
+
+    def as_stream(self) -> ChannelStream:
+        """Return a stream of bytes over this channel, for protocols such as TLS or HTTP.
+
+        Returns:
+            A ``trio.abc.HalfCloseableStream``. Both sides have to use the channel as a stream; it has to be an
+            ordered, reliable one.
+
+        Raises:
+            ValueError: The channel is unordered or unreliable.
+        """
+        if not self.reliable:
+            raise ValueError(
+                "a stream needs an ordered channel without max_retransmits or max_packet_life_time"
+            )
+        return ChannelStream(self)
+
+    # -- closing -----------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Begin to close: what was sent is delivered, then both sides are closed (W3C webrtc section 6.2)."""
+        if self._set_aside is not None:
+            self._set_aside.forget()
+        if self._state is RTCDataChannelState.CLOSED:
+            return
+        self._was_closed_here = True
+        if self._state is not RTCDataChannelState.CLOSING:
+            self._own_state = RTCDataChannelState.CLOSING
+            self._discard_messages()
+            self._carrier.close_channel(self._key)
+        self._wake_all()
+
+    async def aclose(self) -> None:
+        """Close, and wait until all that was sent has been delivered and the peer has closed too.
+
+        When cancelled, or when the connection is lost, the channel is closed all the same.
+        """
+        require_trio("RTCDataChannel.aclose")
+        self.close()
+        await trio.lowlevel.checkpoint()
+        while self._state is not RTCDataChannelState.CLOSED:
+            await self._changed.park()
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    @property
+    def _state(self) -> RTCDataChannelState:
+        """Where the channel stands. With the connection it is closed at once, and cleared away on a later turn."""
+        return RTCDataChannelState.CLOSED if self._runner.ending else self._own_state
+
+    @property
+    def _closed_here(self) -> bool:
+        """Whether this side has closed the channel, by itself or with the connection, before the peer has."""
+        ending = self._runner.ending and self._own_state is not RTCDataChannelState.CLOSED
+        return self._was_closed_here or ending
+
+    def _fire(self, event: AnyEvent) -> None:
+        if not self._runner.ending:
+            super()._fire(event)
+
+    def _encode(self, data: str | bytes | bytearray | memoryview) -> tuple[int, bytes]:
+        kind, payload = encode_message(data)
+        limit = self._carrier.max_message_size()
+        if len(payload) > limit:
+            raise TypeError(f"a message of {len(payload)} bytes; the peer takes at most {int(limit)}")
+        return kind, payload
+
+    def _check_open(self) -> SctpTransport:
+        if self._state is RTCDataChannelState.OPEN and self._sctp is not None:
+            return self._sctp
+        if self._state is RTCDataChannelState.CONNECTING:
+            raise InvalidStateError("the data channel is not open yet: await channel.opened()")
+        raise self._closed_error("the data channel is closed")
+
+    async def _wait_until_room(self, sctp: SctpTransport) -> None:
+        """Wait until the association has room, at most until the channel closes: others may keep it full."""
+        while sctp.is_full():
+            with trio.CancelScope() as scope:
+                self._waits_for_room.add(scope)
+                try:
+                    await sctp.wait_for_room()
+                finally:
+                    self._waits_for_room.remove(scope)
+            self._check_open()
+
+    def _closed_error(self, message: str) -> trio.ClosedResourceError | trio.BrokenResourceError:
+        if self._closed_here:
+            closed = trio.ClosedResourceError(message)
+            return mark_connection_ended(closed) if self._runner.ending else closed
+        error = trio.BrokenResourceError(message if self._failure is None else str(self._failure))
+        error.__cause__ = self._failure
+        # Only the peer or the network breaks a channel, which is no fault of a handler here.
+        return mark_connection_ended(error)
+
+    def _queue(self, sctp: SctpTransport, kind: int, payload: bytes, now: float) -> None:
+        parameters = self._parameters
+        assert self._stream_id is not None
+        lifetime = parameters.max_packet_life_time
+        try:
+            sctp.association.send(
+                self._stream_id,
+                kind,
+                payload or EMPTY_MESSAGE,
+                now,
+                ordered=parameters.ordered or sctp.control.must_send_ordered(self._key),
+                max_retransmits=parameters.max_retransmits,
+                lifetime=None if lifetime is None else lifetime / 1000,
+            )
+        except InvalidStateError as error:
+            # The channel is open, but the peer is ending the association below it.
+            broken = trio.BrokenResourceError("the peer is ending the connection")
+            raise mark_connection_ended(broken) from error
+        self._counters.messages_sent += 1
+        self._counters.bytes_sent += len(payload)
+
+    def _take(self) -> str | bytes | None:
+        """Take the next message that has arrived."""
+        if self._set_aside is not None:
+            arrived = self._set_aside.take()
+        elif self._sctp is None or self._stream_id is None:
+            return None
+        else:
+            arrived = self._sctp.receive_message(self._stream_id)
+        if arrived is None:
+            return None
+        message, size = decode_message(*arrived)
+        self._counters.messages_received += 1
+        self._counters.bytes_received += size
+        return message
+
+    def messages_available(self) -> None:
+        """Hear from the transport that there is something to take."""
+        if self._closed_here:
+            self._discard_messages()
+        elif self._has_handler("message"):
+            if self._runner.in_call:
+                self._runner.queue_task(self._drain_to_handlers)
+            else:
+                self._drain_to_handlers()
+        elif self._readable:
+            self._readable.unpark_all()
+
+    def buffered_amount_low(self) -> None:
+        """Hear from the transport that what is queued has fallen to the threshold."""
+        # With the default threshold of 0 that is every time the queue empties: mostly nobody listens.
+        # What has left may also be the opening of the channel, which the application has not sent.
+        if self._counters.messages_sent and self._is_heard("buffered_amount_low"):
+            self._runner.run_task(self._announce_buffered_amount_low)
+
+    def _announce_buffered_amount_low(self) -> None:
+        self._fire(Event("buffered_amount_low", self))
+
+    def _drain_to_handlers(self) -> None:
+        """Hand messages to the handlers, one at a time where a handler is asynchronous."""
+        if self._draining:
+            return
+        self._draining = True
+        try:
+            while self._has_handler("message") and not self._handlers_are_busy("message"):
+                if self._closed_here or self._events_ended:
+                    break
+                message = self._take()
+                if message is None:
+                    break
+                self._fire(MessageEvent("message", self, message))
+        finally:
+            self._draining = False
+
+    def _handler_added(self) -> None:
+        # Not at once: the caller may have more to set up.
+        if self._has_handler("message"):
+            self._runner.queue_task(self._drain_to_handlers)
+
+    def _handlers_idle(self) -> None:
+        self._drain_to_handlers()
+        if self._own_state is RTCDataChannelState.CLOSED:
+            self._announce_closed()
+
+    def _wake_all(self) -> None:
+        self._readable.unpark_all()
+        self._wake_senders()
+
+    def _wake_senders(self) -> None:
+        self._changed.unpark_all()
+        for scope in self._waits_for_room:
+            scope.cancel()
+
+    # -- what the connection tells -------------------------------------------------------------------------------
+
+    def _assign_id(self, stream_id: int) -> None:
+        self._stream_id = stream_id
+
+    def _become_open(self, sctp: SctpTransport) -> bool:
+        """Open, so that messages can be sent, but without an event; return whether that was possible."""
+        if self._state is RTCDataChannelState.CLOSED:
+            return False
+        # Also while it closes: what the peer sends until then has to be discarded.
+        self._sctp = sctp
+        if self._state is not RTCDataChannelState.CONNECTING:
+            return False
+        assert self._stream_id is not None
+        self._own_state = RTCDataChannelState.OPEN
+        self._has_been_open = True
+        sctp.association.set_buffered_amount_low_threshold(self._stream_id, self._threshold)
+        self._changed.unpark_all()
+        return True
+
+    def _announce_open(self) -> None:
+        """Tell that the channel is open, and let its messages come, unless it was closed meanwhile."""
+        if self._state is RTCDataChannelState.OPEN:
+            self._fire(Event("open", self))
+        if self._sctp is not None and self._stream_id is not None:
+            self._sctp.set_reader(self._stream_id, self)
+
+    def _become_closing(self) -> None:
+        if self._state in (RTCDataChannelState.CONNECTING, RTCDataChannelState.OPEN):
+            self._own_state = RTCDataChannelState.CLOSING
+            self._set_messages_aside()
+            self._wake_senders()
+            self._fire(Event("closing", self))
+
+    def _set_messages_aside(self) -> None:
+        """Let go of the stream, but not of what has arrived on it before the peer's end."""
+        if self._sctp is not None and self._stream_id is not None:
+            self._unsent = self.buffered_amount
+            self._set_aside = RetainedMessages(self._sctp, self._stream_id)
+            self._sctp.remove_reader(self._stream_id)
+            self._sctp = None
+
+    def _discard_messages(self) -> None:
+        """Drop what comes after our own ``close`` (W3C webrtc section 6.3).
+
+        Nobody can take it any more, and in the receive window it would hold up the peer, who then could not finish.
+        """
+        if self._sctp is not None and self._stream_id is not None:
+            self._sctp.release_messages(self._sctp.retain_messages(self._stream_id))
+            self._sctp.wake()
+
+    def _become_closed(self, failure: RTCError | None = None) -> None:
+        if self._own_state is RTCDataChannelState.CLOSED:
+            return
+        self._set_messages_aside()
+        self._drain_to_handlers()
+        if self._closed_here and self._set_aside is not None:
+            self._set_aside.forget()
+        self._own_state = RTCDataChannelState.CLOSED
+        self._failure = failure
+        self._wake_all()
+        self._announce_closed()
+
+    def _announce_closed(self) -> None:
+        """Fire the last events, as soon as asynchronous handlers have got the messages from before the end."""
+        if self._events_ended or self._messages_wait_for_handlers:
+            return
+        if self._failure is not None:
+            self._fire(RTCErrorEvent("error", self, self._failure))
+        self._fire(Event("close", self))
+        self._end_events()
+
+    @property
+    def _messages_wait_for_handlers(self) -> bool:
+        left = self._set_aside is not None and bool(self._set_aside)
+        return left and self._handlers_are_busy("message")
+
+    def _close_silently(self) -> None:
+        """The peer connection was closed: no events."""
+        self._end_events()
+        if self._own_state is not RTCDataChannelState.CLOSED:
+            self._was_closed_here = True
+            self._become_closed()
+
+
+@attrs.define
+class ChannelCounters:
+    """What has passed over a channel, for ``get_stats``."""
+
+    messages_sent: int = 0
+    bytes_sent: int = 0
+    messages_received: int = 0
+    bytes_received: int = 0
+
+
+def failure_of_channel(message: str) -> RTCError:
+    """Return the error of a channel that could not live."""
+    return RTCError(RTCErrorDetailType.DATA_CHANNEL_FAILURE, message)
+
+
+@attrs.frozen
+class RTCDataChannelEvent:
+    """The peer has created a data channel (W3C webrtc section 6.3)."""
+
+    type: str
+    target: object
+    channel: RTCDataChannel

@@ -1,0 +1,60 @@
+"""The session: JSEP (RFC 9429), pure. What to offer, what an answer means, and the signaling state table."""
+
+from .capabilities import (
+    AUDIO_CODECS,
+    AUDIO_EXTENSIONS,
+    DEFAULT_CAPABILITIES,
+    VIDEO_CODECS,
+    VIDEO_EXTENSIONS,
+    KindCapabilities,
+    MediaCapabilities,
+)
+from .codecs import Codec, NegotiatedCodec, format_parameters, is_same_codec, parse_parameters
+from .description import Description, LocalMedia, LocalTransport
+from .extensions import HeaderExtension, NegotiatedExtension
+from .jsep_session import JsepSession
+from .media_plan import MediaPlan, RemoteSource
+from .options import SessionOptions
+from .opus import OpusParameters
+from .plan import ApplyResult, Disassociated, DtlsRole, TransportPlan
+from .signaling import TRANSITIONS, Side, mermaid
+from .simulcast import Layer
+from .transceivers import LocalTransceiver, MediaKind, SendEncoding
+from .trickle import CandidateRoute
+
+__all__ = [
+    "AUDIO_CODECS",
+    "AUDIO_EXTENSIONS",
+    "DEFAULT_CAPABILITIES",
+    "TRANSITIONS",
+    "VIDEO_CODECS",
+    "VIDEO_EXTENSIONS",
+    "ApplyResult",
+    "CandidateRoute",
+    "Codec",
+    "Description",
+    "Disassociated",
+    "DtlsRole",
+    "HeaderExtension",
+    "KindCapabilities",
+    "Layer",
+    "LocalMedia",
+    "LocalTransceiver",
+    "LocalTransport",
+    "MediaCapabilities",
+    "MediaKind",
+    "MediaPlan",
+    "NegotiatedCodec",
+    "NegotiatedExtension",
+    "OpusParameters",
+    "RemoteSource",
+    "SendEncoding",
+    "JsepSession",
+    "SessionOptions",
+    "Side",
+    "TransportPlan",
+    "format_parameters",
+    "is_same_codec",
+    "mermaid",
+    "parse_parameters",
+]

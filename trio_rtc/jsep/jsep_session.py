@@ -1,0 +1,476 @@
+"""JSEP (RFC 9429): offers, answers, and what they mean for the transports.
+
+The state is two exchanges: the *current* one, which was completed and which the transports follow, and the
+*pending* one, an offer that is not yet answered for good. The signaling state is a literal table beside
+(``signaling``). Applying a description runs the same steps for either side: is it allowed in this state, can it
+be read, does it make sense, and only then is anything changed. So whatever is refused leaves the session as it was.
+
+What the transports must do is returned as a value (``ApplyResult``), computed from the exchange and the plan that was
+established before; nothing is called and no event is kept.
+
+Sections of audio and video belong to transceivers, which live outside: they come in as values (``LocalTransceiver``)
+each time, and a plan (``MediaPlan``) says which of them a section goes to and what it carries, as far as both
+descriptions have settled it. The session keeps only which transceiver a section was written for.
+
+Sections share a transport if both sides bundle them (RFC 9143), which our offers always propose. Until the peer has
+answered, the bundle policy says which of them have a transport of their own. A peer that offers sections outside of a
+bundle, or several bundles, gets a transport for each. A transport goes with the first section of its bundle; when that
+is given up, it goes on with the next. Transports have numbers (``TransportPlan.number``): the owner knows them by
+these.
+
+Covered: W3C's createOffer, createAnswer, setLocalDescription and setRemoteDescription with rollback and provisional
+answers, trickled candidates in both directions (RFC 8838), ICE restart, application sections of today (RFC 8841) and
+in the form before it, sections of media with their codecs, header extensions (RFC 8285), repair (RFC 4588, RFC 5109),
+streams (RFC 8830) and simulcast (RFC 8853), and the recycling of sections. Left out: changing a description between
+creating and applying it (RFC 9429 section 5.4 forbids it), RTCP on a port of its own, replacing the DTLS association
+through ``a=tls-id``, encrypted header extensions (RFC 6904), and asking the peer for simulcast in an offer.
+"""
+
+import random
+from collections.abc import Iterator, Sequence, Set
+
+import attrs
+
+from trio_rtc.enums import RTCBundlePolicy, RTCErrorDetailType, RTCSdpType, RTCSignalingState
+from trio_rtc.errors import InvalidModificationError, InvalidStateError, RTCError
+from trio_rtc.protocols.sdp import RTP_KINDS, Origin, SdpSyntaxError, SessionDescription, parse, write
+
+from . import trickle
+from .association import associate
+from .capabilities import MediaCapabilities
+from .description import Description, LocalMedia
+from .media_plan import plan_media
+from .negotiation_needed import needs_negotiation
+from .offer_answer import Built, build_answer, build_offer, offers_apart
+from .offer_answer_exchange import OfferAnswerExchange, Slots, section_mids
+from .options import SessionOptions
+from .plan import ApplyResult, Disassociated, TransportPlan, can_trickle, plan_transports
+from .sections import UNSPECIFIED_HOST
+from .signaling import Side, next_state
+from .transceivers import LocalTransceiver
+from .validation import (
+    check_answer,
+    check_codecs,
+    check_mids,
+    check_roles_kept,
+    check_sections_kept,
+    check_transports,
+)
+
+_OFFERABLE = (RTCSignalingState.STABLE, RTCSignalingState.HAVE_LOCAL_OFFER)
+_ANSWERABLE = (RTCSignalingState.HAVE_REMOTE_OFFER, RTCSignalingState.HAVE_LOCAL_PRANSWER)
+
+
+class JsepSession:
+    """The offer/answer state of one peer connection.
+
+    It holds immutable values only, so ``copy.copy`` is a snapshot: several steps can be tried on a copy.
+
+    Args:
+        rng: Where the session's id comes from.
+        options: Bounds and preferences.
+        capabilities: What audio and video can be accepted in sections for which there is no transceiver yet;
+            ``None`` for nothing, so that they are rejected.
+    """
+
+    def __init__(
+        self,
+        *,
+        rng: random.Random,
+        options: SessionOptions | None = None,
+        capabilities: MediaCapabilities | None = None,
+    ) -> None:
+        self._options = options or SessionOptions()
+        self._capabilities = capabilities or MediaCapabilities()
+        # 63 random bits, and no address of this host: RFC 9429 section 5.2.1.
+        self._origin = Origin("-", str(rng.getrandbits(63)), 0, "IN", "IP4", UNSPECIFIED_HOST)
+        self._version = 0
+        self._ignored_lines = 0
+        self._last_written: SessionDescription | None = None
+        self._state = RTCSignalingState.STABLE
+        self._slots = Slots()
+        self._created_offer: Description | None = None
+        self._created_answer: Description | None = None
+        # What the last answer has established, and the last transport there was, which goes on without a section.
+        self._established: tuple[TransportPlan, ...] = ()
+        self._standing: tuple[TransportPlan, ...] = ()
+        self._planned: tuple[TransportPlan, ...] = ()
+        self._open_mids: frozenset[str] = frozenset()
+        self._next_mid = 0
+
+    # What W3C shows.
+
+    @property
+    def signaling_state(self) -> RTCSignalingState:
+        """Where the exchange stands."""
+        return self._state
+
+    @property
+    def pending_local(self) -> Description | None:
+        """Our description of the exchange under way."""
+        return self._slots.pending_local
+
+    @property
+    def current_local(self) -> Description | None:
+        """Our description of the exchange completed last."""
+        return self._slots.current_local
+
+    @property
+    def pending_remote(self) -> Description | None:
+        """The peer's description of the exchange under way."""
+        return self._slots.pending_remote
+
+    @property
+    def current_remote(self) -> Description | None:
+        """The peer's description of the exchange completed last."""
+        return self._slots.current_remote
+
+    @property
+    def local_description(self) -> Description | None:
+        """Our description: the pending one, else the current one."""
+        return self._slots.local
+
+    @property
+    def remote_description(self) -> Description | None:
+        """The peer's description: the pending one, else the current one."""
+        return self._slots.remote
+
+    @property
+    def last_created_offer(self) -> str:
+        """The offer that ``apply_local`` would accept, ``""`` if there is none."""
+        return "" if self._created_offer is None else self._created_offer.sdp
+
+    @property
+    def last_created_answer(self) -> str:
+        """The answer that ``apply_local`` would accept, ``""`` if there is none."""
+        return "" if self._created_answer is None else self._created_answer.sdp
+
+    @property
+    def ignored_lines(self) -> int:
+        """Malformed or misplaced lines that were ignored in the peer's descriptions, all together."""
+        return self._ignored_lines
+
+    @property
+    def can_trickle(self) -> bool | None:
+        """Whether the peer can take candidates later than its description, ``None`` before there is one."""
+        return can_trickle(self._slots.remote)
+
+    @property
+    def transports(self) -> tuple[TransportPlan, ...]:
+        """The transports as they were planned last."""
+        return self._planned
+
+    def negotiation_needed(self, local: LocalMedia, ice_restart: bool) -> bool:
+        """Return whether an exchange is needed (W3C webrtc section 4.7.3).
+
+        Channels end with a section that is refused or closed. One that is made later is a new wish: the peer is asked
+        again.
+
+        Args:
+            local: What our side has; ``data_channels`` if there is a channel that is not closed.
+            ice_restart: Whether a restart was asked for.
+        """
+        if ice_restart:
+            return True
+        current = self._slots.current
+        if local.data_channels and (current is None or current.data_section() is None):
+            return True
+        return any(needs_negotiation(transceiver, current) for transceiver in local.transceivers)
+
+    # Creating.
+
+    def create_offer(self, local: LocalMedia) -> str:
+        """Return an offer. Other ICE credentials than in the last description restart ICE.
+
+        Raises:
+            InvalidStateError: The signaling state is neither stable nor have-local-offer.
+        """
+        if self._state not in _OFFERABLE:
+            raise InvalidStateError(f"an offer cannot be created in the state {self._state}")
+        slots = self._slots
+        base = slots.pending or slots.current
+        offer = build_offer(
+            self._origin,
+            base,
+            slots.current,
+            self._planned,
+            local,
+            next_mid=self._next_mid,
+            options=self._options,
+        )
+        self._created_offer = self._write(RTCSdpType.OFFER, offer)
+        return self._created_offer.sdp
+
+    def transports_to_offer(self, kinds: Sequence[str], policy: RTCBundlePolicy) -> int:
+        """Return how many transports an offer uses at most, beside those that there are.
+
+        Args:
+            kinds: Of each live transceiver, and ``"application"`` for data channels.
+            policy: Which sections are to stand by themselves.
+        """
+        if not offers_apart(self._slots.current, policy):
+            return 0
+        return len(kinds) if policy is RTCBundlePolicy.MAX_COMPAT else len(set(kinds))
+
+    def create_answer(self, local: LocalMedia) -> str:
+        """Return the answer to the pending remote offer.
+
+        If that offer restarts ICE (``TransportPlan.ice_restart``), ``local`` must bring new credentials.
+
+        Raises:
+            InvalidStateError: The signaling state is neither have-remote-offer nor have-local-pranswer.
+        """
+        if self._slots.pending is None or self._state not in _ANSWERABLE:
+            raise InvalidStateError(f"an answer cannot be created in the state {self._state}")
+        # A provisional answer of ours must not decide what the next one accepts.
+        question = attrs.evolve(self._slots.pending, answer=None)
+        answer = build_answer(
+            self._origin,
+            question,
+            self._standing,
+            local,
+            options=self._options,
+            previous=self._slots.current_local,
+        )
+        self._created_answer = self._write(RTCSdpType.ANSWER, answer)
+        return self._created_answer.sdp
+
+    def _write(self, description_type: RTCSdpType, built: Built) -> Description:
+        """Stamp a description with its version: a higher one whenever it differs from the last one written.
+
+        RFC 9429 section 5.2.2 ties the version to what was created, not to what was applied, so that the version
+        of an offer that was rolled back is never used twice.
+        """
+        last, description = self._last_written, built.description
+        if last is None or attrs.evolve(description, origin=last.origin) != last:
+            self._version += 1
+            self._origin = attrs.evolve(self._origin, session_version=self._version)
+        self._last_written = attrs.evolve(description, origin=self._origin)
+        text = write(self._last_written)
+        return Description(
+            description_type, text, self._last_written, keys=built.keys, transports=built.transports
+        )
+
+    # Applying.
+
+    def apply_local(self, description_type: RTCSdpType | str, sdp: str = "") -> ApplyResult:
+        """Apply a description of ours.
+
+        Args:
+            description_type: Offer, answer, provisional answer or rollback of our offer.
+            sdp: The text as it was created, or ``""`` for the one created last. Ignored for a rollback.
+
+        Raises:
+            InvalidStateError: The type is not allowed in this state, or nothing was created.
+            InvalidModificationError: The text is not the one created last.
+        """
+        description_type = RTCSdpType(description_type)
+        target = next_state(self._state, Side.LOCAL, description_type)
+        if description_type is RTCSdpType.ROLLBACK:
+            return self._roll_back(target)
+        is_offer = description_type is RTCSdpType.OFFER
+        created = self._created_offer if is_offer else self._created_answer
+        if created is None and not sdp:
+            raise InvalidStateError(f"no {'offer' if is_offer else 'answer'} was created")
+        if created is None or sdp not in ("", created.sdp):
+            raise InvalidModificationError("the description is not the one created last")
+        description = attrs.evolve(created, type=description_type)
+        description = trickle.carry_candidates(description, self._slots.local)
+        return self._commit(target, self._exchange_with(Side.LOCAL, description))
+
+    def apply_remote(
+        self,
+        description_type: RTCSdpType | str,
+        sdp: str = "",
+        transceivers: Sequence[LocalTransceiver] = (),
+    ) -> ApplyResult:
+        """Apply a description of the peer.
+
+        Args:
+            description_type: Offer, answer, provisional answer or rollback of the peer's offer.
+            sdp: The text. Ignored for a rollback.
+            transceivers: Ours, as in ``LocalMedia``; an offer is spread over them (``MediaPlan.key``).
+
+        Raises:
+            InvalidStateError: The type is not allowed in this state.
+            RTCError: ``sdp-syntax-error``: the text is malformed; carries the line's number.
+            InvalidAccessError: The text can be read but does not make sense here.
+        """
+        description_type = RTCSdpType(description_type)
+        target = next_state(self._state, Side.REMOTE, description_type)
+        if description_type is RTCSdpType.ROLLBACK:
+            return self._roll_back(target)
+        description = self._read(description_type, sdp)
+        if description_type is RTCSdpType.OFFER:
+            description = self._associated(description, transceivers)
+        exchange = self._exchange_with(Side.REMOTE, description)
+        self._check_remote(exchange)
+        applied = self._commit(target, exchange)
+        self._ignored_lines += len(description.parsed.ignored)
+        if exchange.answer is None:
+            # Whatever answer was created belongs to the offer before this one.
+            self._created_answer = None
+        return applied
+
+    def _read(self, description_type: RTCSdpType, sdp: str) -> Description:
+        try:
+            return Description(description_type, sdp, parse(sdp, self._options.sdp))
+        except SdpSyntaxError as error:
+            raise RTCError(
+                RTCErrorDetailType.SDP_SYNTAX_ERROR, str(error), sdp_line_number=error.line_number
+            ) from error
+
+    def _associated(self, offer: Description, transceivers: Sequence[LocalTransceiver]) -> Description:
+        """Return an offer of the peer with what was found for its sections."""
+        found = associate(offer.parsed, transceivers, self._capabilities)
+        mids = section_mids(offer.parsed)
+        created = {mid for mid, key in zip(mids, found.keys, strict=True) if key is None}
+        if self._slots.pending is not None:
+            # An offer that replaces another one: what that one has created goes when this one is taken back.
+            created |= self._slots.pending.offer.created.intersection(mids)
+        return attrs.evolve(offer, keys=found.keys, refused=found.refused, created=frozenset(created))
+
+    def _check_remote(self, exchange: OfferAnswerExchange) -> None:
+        if exchange.answer is None:
+            check_mids(exchange.offer.parsed)
+            check_sections_kept(exchange.offer.parsed, self._slots.current)
+        else:
+            check_mids(exchange.answer.parsed)
+            check_answer(exchange.answer.parsed, exchange.offer.parsed)
+            check_roles_kept(exchange, self._slots.pending)
+        check_transports(exchange, self._standing)
+        check_codecs(exchange)
+
+    def close(self) -> None:
+        """End the session: nothing can be created or applied any more. The descriptions stay readable."""
+        self._state = RTCSignalingState.CLOSED
+
+    def _exchange_with(self, side: Side, description: Description) -> OfferAnswerExchange:
+        if description.type is RTCSdpType.OFFER or self._slots.pending is None:
+            return OfferAnswerExchange(side, description)
+        return attrs.evolve(self._slots.pending, answer=description)
+
+    def _commit(self, target: RTCSignalingState, exchange: OfferAnswerExchange) -> ApplyResult:
+        limit = self._options.maximum_candidates
+        plans = tuple(
+            attrs.evolve(plan, remote_candidates=plan.remote_candidates[:limit])
+            for plan in plan_transports(exchange, self._standing)
+        )
+        negotiated = target is RTCSignalingState.STABLE
+        # Until the answer is final, what was negotiated before and what is offered now both stay open.
+        opened = set(exchange.carried_mids())
+        if not negotiated:
+            opened |= {*attrs.evolve(exchange, answer=None).carried_mids(), *_mids(self._established)}
+        applied = self._enter(target, exchange, plans, opened, negotiated=negotiated)
+        self._next_mid = max(self._next_mid, *map(_number_after, exchange.mids()), 0)
+        if negotiated:
+            self._slots = Slots(current=exchange)
+            self._established = tuple(attrs.evolve(plan, ice_restart=False) for plan in plans)
+            self._standing = self._established or self._standing
+            self._created_offer = self._created_answer = None
+        else:
+            self._slots = attrs.evolve(self._slots, pending=exchange)
+        return applied
+
+    def _roll_back(self, target: RTCSignalingState) -> ApplyResult:
+        plans = self._established
+        applied = self._enter(target, self._slots.current, plans, set(_mids(plans)), negotiated=False)
+        self._slots = attrs.evolve(self._slots, pending=None)
+        return applied
+
+    def _enter(
+        self,
+        target: RTCSignalingState,
+        exchange: OfferAnswerExchange | None,
+        plans: tuple[TransportPlan, ...],
+        opened: Set[str],
+        *,
+        negotiated: bool,
+    ) -> ApplyResult:
+        """Enter a state with plans, and return what that changes."""
+        applied = ApplyResult(
+            transports=plans,
+            rejected_mids=() if exchange is None else exchange.rejected_mids(),
+            closed_mids=tuple(sorted(self._open_mids - opened)),
+            can_trickle=can_trickle((exchange and exchange.remote) or self._slots.current_remote),
+            signaling_state=target,
+            signaling_state_changed=target is not self._state,
+            negotiated=negotiated,
+            media=plan_media(exchange),
+            data_mid=None if exchange is None else exchange.data_mid(),
+            disassociated=tuple(self._disassociated(exchange)),
+        )
+        self._state, self._planned = target, plans
+        self._open_mids = frozenset(opened)
+        return applied
+
+    def _disassociated(self, exchange: OfferAnswerExchange | None) -> Iterator[Disassociated]:
+        """Yield the sections of the exchange under way that neither ``exchange`` nor the completed one has."""
+        pending = self._slots.pending
+        if pending is None:
+            return
+        kept = {mid for each in (exchange, self._slots.current) if each is not None for mid in each.mids()}
+        for index, (media, mid) in enumerate(zip(pending.offer.parsed.media, pending.mids(), strict=True)):
+            if media.kind in RTP_KINDS and mid not in kept:
+                yield Disassociated(mid, pending.key(index), mid in pending.offer.created)
+
+    # Candidates.
+
+    def add_local_candidate(self, mid: str, line: str, username_fragment: str | None = None) -> None:
+        """Add a candidate of ours to the descriptions of its ICE generation.
+
+        Args:
+            mid: The section it belongs to.
+            line: The ``candidate:…`` line.
+            username_fragment: Of the generation it was gathered for; ``None`` for that of ``local_description``.
+                A candidate whose generation no description speaks of any more is ignored.
+        """
+        limit = self._options.maximum_candidates
+        self._slots = trickle.add_local_candidate(self._slots, mid, line, username_fragment, limit)
+
+    def local_candidates_complete(self, mid: str, username_fragment: str | None = None) -> None:
+        """Note in the descriptions that gathering has ended for an ICE generation."""
+        self._slots = trickle.end_local_candidates(self._slots, mid, username_fragment)
+
+    def add_remote_candidate(
+        self,
+        mid: str | None,
+        m_line_index: int | None,
+        username_fragment: str | None = None,
+        line: str | None = None,
+    ) -> tuple[trickle.CandidateRoute, ...]:
+        """Take a candidate that the peer has trickled into its descriptions (W3C webrtc section 4.4.1.8).
+
+        Args:
+            mid: The section it is for; goes before the index.
+            m_line_index: The section's place, used if there is no mid.
+            username_fragment: The peer's ICE generation, ``None`` for that of its last description.
+            line: The ``candidate:…`` line; ``None`` or ``""`` means that no more come, and then mid and index may
+                both be ``None`` to mean every section.
+
+        Returns:
+            The transports that the candidate is for, which are several only for the end of all. None if it is to be
+            dropped since its section was rejected, or has as many candidates as are kept.
+
+        Raises:
+            InvalidStateError: There is no remote description yet, or the session is closed.
+            OperationError: The section or the generation is unknown, or the line is not a candidate line.
+            TypeError: A candidate came with neither mid nor index.
+        """
+        if self._state is RTCSignalingState.CLOSED:
+            raise InvalidStateError("the session is closed")
+        if self._slots.remote is None:
+            raise InvalidStateError("a candidate of the peer cannot be added before its description")
+        trickled = trickle.RemoteCandidate(mid, m_line_index, username_fragment, (line or "").strip() or None)
+        limit = self._options.maximum_candidates
+        self._slots, routes = trickle.add_remote_candidate(self._slots, trickled, self._planned, limit)
+        return routes
+
+
+def _mids(plans: Sequence[TransportPlan]) -> tuple[str, ...]:
+    return tuple(mid for plan in plans for mid in plan.mids)
+
+
+def _number_after(mid: str) -> int:
+    """Return a number above a mid that is one of few digits; the numbers of ours are counted from there."""
+    return int(mid) + 1 if mid.isascii() and mid.isdigit() and len(mid) < 10 else 0

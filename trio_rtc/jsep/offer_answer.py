@@ -1,0 +1,367 @@
+"""Building offers and answers (RFC 9429 sections 5.2 and 5.3), as functions of what was negotiated before."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
+
+import attrs
+
+from trio_rtc.enums import RTCBundlePolicy
+from trio_rtc.protocols.sdp import (
+    Attribute,
+    Group,
+    MediaDescription,
+    Origin,
+    SessionDescription,
+    groups,
+    is_bundle_only,
+    is_data_section,
+    media_mid,
+)
+
+from .description import Description, LocalMedia
+from .formats import section_formats
+from .media_sections import (
+    BundleNumbers,
+    announces_media_alone,
+    answer_media_section,
+    lists_flexfec,
+    offer_media_section,
+)
+from .offer_answer_exchange import OfferAnswerExchange, section_mids
+from .options import SessionOptions
+from .plan import (
+    TransportPlan,
+    bundled_transport,
+    fingerprint_pairs,
+    plan_of,
+    standing_dtls_role,
+    transport_numbers,
+)
+from .sections import (
+    bundle_only_section,
+    mirrored_data_section,
+    offer_data_section,
+    rejected_section,
+    with_transport,
+)
+
+
+@attrs.frozen
+class Built:
+    """A description, and for each of its sections the transceiver that it was built from; of an offer the transport."""
+
+    description: SessionDescription
+    keys: tuple[int | None, ...]
+    transports: tuple[int, ...] = ()
+
+
+@attrs.define
+class _Draft:
+    """An offer while it is built: its sections, without the transport of those for media."""
+
+    sections: list[MediaDescription]
+    keys: list[int | None]
+    free: list[int]
+    numbers: dict[int, BundleNumbers]
+    announce_flexfec: bool
+
+    def place(self, section: MediaDescription, key: int | None) -> None:
+        """Put a new section in the first place that is free, else at the end."""
+        if self.free:
+            index = self.free.pop(0)
+            self.sections[index], self.keys[index] = section, key
+        else:
+            self.sections.append(section)
+            self.keys.append(key)
+
+
+def build_offer(
+    origin: Origin,
+    base: OfferAnswerExchange | None,
+    current: OfferAnswerExchange | None,
+    planned: Sequence[TransportPlan],
+    local: LocalMedia,
+    *,
+    next_mid: int,
+    options: SessionOptions,
+) -> Built:
+    """Return an offer.
+
+    Every section of ``base`` keeps its place and its mid. New sections, those of transceivers in their order and
+    then that for data channels, take the places that were rejected, under new mids (RFC 9429 section 5.2.2), else
+    new ones at the end.
+
+    Args:
+        origin: The ``o=`` line.
+        base: The exchange to go on from: our offer under way if there is one, else ``current``.
+        current: The exchange that was completed last. What it carries keeps its place even if ``base`` gives it up.
+        planned: The transports. Sections keep theirs. New ones have one of their own if the bundle policy wants it and
+            the peer may not bundle, else they join the first.
+        local: What our side has.
+        next_mid: The least number that was never a mid.
+        options: Preferences.
+    """
+    last = None if base is None or base.local is None else base.local.parsed
+    known = () if base is None else base.mids()
+    live = () if base is None else base.carried()
+    kept = {*live, *(() if current is None else current.carried())}
+    places = _Places.of(planned, [known[index] for index in live])
+    draft = _Draft(
+        sections=[] if last is None else [rejected_section(section) for section in last.media],
+        keys=[None] * len(known),
+        free=[index for index in range(len(known)) if index not in kept],
+        numbers=_numbers_in_use(places, base, current),
+        announce_flexfec=options.announce_flexfec or _peer_lists_flexfec(base, current),
+    )
+    if base is not None and last is not None:
+        _continue_sections(draft, places, base, last, local)
+    mids = map(str, itertools.count(next_mid))
+    for transceiver in local.transceivers:
+        if transceiver.is_live and (transceiver.mid is None or transceiver.mid not in known):
+            mid = transceiver.mid or next(mids)
+            section = offer_media_section(
+                mid, transceiver, (), draft.numbers[places.joined], announce_flexfec=draft.announce_flexfec
+            )
+            draft.place(section, transceiver.key)
+    if local.data_channels and (base is None or base.data_section() is None):
+        draft.place(offer_data_section(next(mids), local), None)
+    established = () if current is None else current.carried_mids()
+    apart = offers_apart(current, local.bundle_policy)
+    offered = _offer_transports(draft.sections, places, local, established, apart=apart)
+    sections, numbers = [section for section, _ in offered], tuple(number for _, number in offered)
+    bundles = _offered_bundles(sections, places, established)
+    return Built(_description(origin, sections, bundles, local), tuple(draft.keys), numbers)
+
+
+def offers_apart(current: OfferAnswerExchange | None, policy: RTCBundlePolicy) -> bool:
+    """Return whether new sections are to have transports of their own: as long as the peer may not bundle."""
+    return policy is not RTCBundlePolicy.MAX_BUNDLE and (current is None or not current.peer_bundles)
+
+
+@attrs.frozen
+class _Places:
+    """Which transport each section is offered on.
+
+    Attributes:
+        numbers: The numbers of transports by the mids of the sections that have theirs.
+        joined: The transport that all others join.
+    """
+
+    numbers: Mapping[str, int]
+    joined: int
+
+    @classmethod
+    def of(cls, standing: Sequence[TransportPlan], live: Sequence[str]) -> "_Places":
+        carrying = [plan.number for plan in standing if set(plan.mids).intersection(live)]
+        numbers = {mid: plan.number for plan in standing for mid in plan.mids}
+        return cls(numbers, next(iter(carrying), 0))
+
+    def number(self, mid: str | None) -> int:
+        return self.joined if mid is None else self.numbers.get(mid, self.joined)
+
+
+def _offered_bundles(
+    sections: Iterable[MediaDescription], places: _Places, established: Sequence[str]
+) -> list[list[MediaDescription]]:
+    """Return the sections that an offer bundles, those of each transport in the order of their group."""
+    bundles: dict[int, list[MediaDescription]] = {places.joined: []}
+    for section in sections:
+        mid = media_mid(section)
+        if mid is not None and (section.port != 0 or is_bundle_only(section)):
+            bundles.setdefault(places.number(mid), []).append(section)
+    # The section whose transport all use goes on to be the first of the bundle, wherever it stands.
+    order = {mid: place for place, mid in enumerate(established)}
+    for bundle in bundles.values():
+        first = min(bundle, key=lambda section: order.get(media_mid(section) or "", len(order)), default=None)
+        bundle.sort(key=lambda section: section is not first)
+    # A peer that has not bundled is not asked again for a section that stands alone.
+    return [bundle for number, bundle in bundles.items() if len(bundle) > (number != places.joined)]
+
+
+def _numbers_in_use(
+    places: _Places, base: OfferAnswerExchange | None, current: OfferAnswerExchange | None
+) -> dict[int, BundleNumbers]:
+    """Return the numbers that mean the same in all sections of a transport, for each transport."""
+    numbers = defaultdict[int, BundleNumbers](BundleNumbers)
+    for exchange in (base, current):
+        if exchange is None:
+            continue
+        mids = exchange.mids()
+        for bundle in exchange.bundles():
+            for description in (exchange.local, exchange.remote):
+                if description is not None:
+                    numbers[places.number(mids[bundle[0]])].reserve(description.parsed, bundle)
+    return numbers
+
+
+def _peer_lists_flexfec(*exchanges: OfferAnswerExchange | None) -> bool:
+    remotes = [exchange.remote for exchange in exchanges if exchange is not None]
+    return any(remote is not None and lists_flexfec(remote.parsed) for remote in remotes)
+
+
+def _continue_sections(
+    draft: _Draft, places: _Places, base: OfferAnswerExchange, last: SessionDescription, local: LocalMedia
+) -> None:
+    """Write anew the sections that carry something: what a live transceiver has, and the data channels."""
+    mids = base.mids()
+    associated = {each.mid: each for each in local.transceivers if each.mid is not None}
+    for index in base.carried():
+        section = draft.sections[index]
+        transceiver = associated.get(mids[index])
+        if is_data_section(last.media[index]):
+            draft.sections[index] = mirrored_data_section(last.media[index], local)
+        elif transceiver is not None and transceiver.kind == section.kind:
+            draft.keys[index] = transceiver.key
+            if transceiver.is_live:
+                draft.sections[index] = offer_media_section(
+                    mids[index],
+                    transceiver,
+                    section_formats(last, index),
+                    draft.numbers[places.number(mids[index])],
+                    section.protocol,
+                    announce_flexfec=draft.announce_flexfec
+                    and not announces_media_alone(base.local, index, transceiver),
+                )
+
+
+def _offer_transports(
+    sections: Sequence[MediaDescription],
+    places: _Places,
+    local: LocalMedia,
+    bundled: Sequence[str],
+    *,
+    apart: bool,
+) -> list[tuple[MediaDescription, int]]:
+    """Return the sections of an offer with their transport and its number.
+
+    Some are marked as having none outside of the bundle.
+
+    Args:
+        sections: All of them; those with port 0 are rejected.
+        places: Which transport each is offered on.
+        local: Our ends of the transports, and the bundle policy.
+        bundled: The mids that the peer has bundled already.
+        apart: Whether new sections are to have transports of their own.
+    """
+    policy = local.bundle_policy
+    offered = [section for section in sections if section.port != 0]
+    # What stands by itself, under RFC 9429 section 4.1.1: everything, the first of each kind, or the first alone.
+    standing = {media_mid(section) for section in offered if media_mid(section) in bundled}
+    kinds = {section.kind for section in offered if media_mid(section) in standing}
+    numbers = {
+        number for mid, number in places.numbers.items() if mid in {media_mid(each) for each in offered}
+    }
+    completed: list[tuple[MediaDescription, int]] = []
+    for section in sections:
+        mid = media_mid(section)
+        if section.port == 0:
+            completed.append((section, places.joined))
+            continue
+        if policy is RTCBundlePolicy.MAX_BUNDLE:
+            stands_alone = not kinds
+        else:
+            stands_alone = policy is RTCBundlePolicy.MAX_COMPAT or section.kind not in kinds
+        number = places.number(mid)
+        if mid is None or mid in standing or stands_alone:
+            kinds.add(section.kind)
+            if apart and mid not in places.numbers and number in numbers:
+                number = _free_number(numbers, local) or number
+            numbers.add(number)
+            completed.append((with_transport(section, local.transport(number), "actpass"), number))
+        else:
+            completed.append((bundle_only_section(section, local.transport(number)), number))
+    return completed
+
+
+def _free_number(numbers: Container[int], local: LocalMedia) -> int | None:
+    """Return a further transport that no section has, ``None`` if there is none."""
+    return next((number for number in local.further if number not in numbers), None)
+
+
+def build_answer(
+    origin: Origin,
+    exchange: OfferAnswerExchange,
+    standing: Sequence[TransportPlan],
+    local: LocalMedia,
+    *,
+    options: SessionOptions,
+    previous: Description | None,
+) -> Built:
+    """Return the answer to a remote offer.
+
+    ``previous`` is our last description.
+
+    Data channels are accepted in one section, audio and video where a transceiver is associated (by its mid) with
+    which something is in common; and only on transports that our side has (``LocalMedia.has_transport``).
+    """
+    offer = exchange.offer.parsed
+    associated = {each.mid: each for each in local.transceivers if each.mid is not None and each.is_live}
+    keys = {each.mid: each.key for each in local.transceivers if each.mid is not None}
+    mids = section_mids(offer)
+    transports = transport_numbers(exchange, standing)
+    numbers = defaultdict[int, BundleNumbers](BundleNumbers)
+    accepted: dict[int, MediaDescription] = {}
+    for index, number in sorted(transports.items()):
+        if not local.has_transport(number):
+            continue
+        transceiver = associated.get(mids[index])
+        section = None
+        if is_data_section(offer.media[index]):
+            section = mirrored_data_section(offer.media[index], local)
+        elif transceiver is not None and transceiver.kind == offer.media[index].kind:
+            section = answer_media_section(
+                offer,
+                index,
+                transceiver,
+                numbers[number],
+                announce_flexfec=not announces_media_alone(previous, index, transceiver),
+            )
+        if section is not None:
+            accepted[index] = section
+    sections = [rejected_section(section) for section in offer.media]
+    for bundle in exchange.bundles():
+        remaining = [index for index in bundle if index in accepted]
+        if remaining:
+            number = transports[bundle[0]]
+            setup = _answer_setup(offer, remaining[0], plan_of(standing, number), options)
+            for index in remaining:
+                sections[index] = with_transport(accepted[index], local.transport(number), setup)
+    bundles = [
+        [sections[mids.index(mid)] for mid in group.mids if mid in mids and mids.index(mid) in accepted]
+        for group in groups(offer, "BUNDLE")
+    ]
+    return Built(_description(origin, sections, bundles, local), tuple(keys.get(mid) for mid in mids))
+
+
+def _description(
+    origin: Origin,
+    sections: Sequence[MediaDescription],
+    bundles: Sequence[Sequence[MediaDescription]],
+    local: LocalMedia,
+) -> SessionDescription:
+    attributes = []
+    # An answer that rejects everything still says that it knows of bundling: libwebrtc insists.
+    for bundle in [each for each in bundles if each] or bundles[:1]:
+        mids = tuple(mid for section in bundle if (mid := media_mid(section)) is not None)
+        attributes.append(Attribute("group", Group("BUNDLE", mids).to_value()))
+    attributes.append(Attribute("ice-options", "trickle ice2"))
+    if local.ice_lite:
+        attributes.append(Attribute("ice-lite"))
+    attributes.append(Attribute("msid-semantic", "WMS *"))
+    return SessionDescription(origin, attributes=tuple(attributes), media=tuple(sections))
+
+
+def _answer_setup(
+    offer: SessionDescription, index: int, established: TransportPlan | None, options: SessionOptions
+) -> str:
+    """Return our ``a=setup``: what the offer leaves, then the role that we already have, then the option."""
+    transport = bundled_transport(offer, index)
+    if transport.setup == "active":
+        return "passive"
+    if transport.setup == "passive":
+        return "active"
+    standing = standing_dtls_role(fingerprint_pairs(transport.fingerprints), established)
+    if standing is not None:
+        return "active" if standing == "client" else "passive"
+    return options.answer_setup

@@ -1,0 +1,217 @@
+"""Candidates that come after their description (RFC 8838, W3C webrtc sections 4.4.1.8 and 4.4.2.1).
+
+A candidate belongs to one ICE generation, told by its username fragment. It is added to every description that
+speaks of that generation: the pending one, the current one, or both when an exchange does not restart ICE.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from trio_rtc.errors import OperationError
+from trio_rtc.protocols.sdp import (
+    MediaDescription,
+    SessionDescription,
+    attribute_values,
+    transport_attributes,
+)
+
+from .candidates import add_candidate, append_candidate, end_candidates
+from .description import Description
+from .offer_answer_exchange import OfferAnswerExchange, Slots, shared_sections
+from .plan import TransportPlan, bundled_transport
+from .signaling import Side
+
+SectionUpdate = Callable[[MediaDescription], MediaDescription]
+# Whatever goes into a description must not be able to begin a new line of it.
+_CANDIDATE_LINE = re.compile(r"(a=)?candidate:[ -~]{1,1000}")
+
+
+@attrs.frozen
+class RemoteCandidate:
+    """What the peer sent: a candidate line, or ``None`` for the end of candidates, and where it belongs."""
+
+    mid: str | None
+    m_line_index: int | None
+    username_fragment: str | None
+    line: str | None
+
+
+@attrs.frozen
+class CandidateRoute:
+    """Where a candidate of the peer goes.
+
+    Attributes:
+        number: The transport (``TransportPlan.number``).
+        mid: The same by the mid of its section (as in ``TransportPlan.mid``); with bundling it may be another
+            section's than the one that the candidate named.
+        username_fragment: The peer's ICE generation that the candidate belongs to.
+        line: The candidate line, ``None`` for the end of candidates.
+    """
+
+    number: int
+    mid: str
+    username_fragment: str | None
+    line: str | None
+
+
+def carry_candidates(description: Description, previous: Description | None) -> Description:
+    """Return our description with the candidates that ``previous`` has and that are of the same generation.
+
+    They were gathered between creating the description and applying it.
+    """
+    if previous is None:
+        return description
+    for index, (new, old) in enumerate(zip(description.parsed.media, previous.parsed.media, strict=False)):
+        if new.port == 0 or _username_fragment(description, index) != _username_fragment(previous, index):
+            continue
+        updated = new
+        for value in attribute_values(old, "candidate"):
+            updated = add_candidate(updated, value)
+        if transport_attributes(previous.parsed, index).end_of_candidates:
+            updated = end_candidates(updated)
+        description = description.with_section(index, updated)
+    return description
+
+
+def add_local_candidate(slots: Slots, mid: str, line: str, generation: str | None, limit: int) -> Slots:
+    """Return the descriptions with a candidate of ours in those of its generation."""
+    return _update(
+        slots, Side.LOCAL, mid, generation, lambda media: _bounded(media, line, limit, add_candidate)
+    )
+
+
+def end_local_candidates(slots: Slots, mid: str, generation: str | None) -> Slots:
+    """Return the descriptions with the end of our candidates in those of the generation."""
+    return _update(slots, Side.LOCAL, mid, generation, end_candidates)
+
+
+def add_remote_candidate(
+    slots: Slots, candidate: RemoteCandidate, plans: Sequence[TransportPlan], limit: int
+) -> tuple[Slots, tuple[CandidateRoute, ...]]:
+    """Return the descriptions with a candidate of the peer, and the transports it is for.
+
+    Raises:
+        OperationError: The section or the generation is unknown, or the line is not a candidate line.
+        TypeError: A candidate came with neither mid nor index.
+    """
+    if candidate.line is not None and _CANDIDATE_LINE.fullmatch(candidate.line) is None:
+        raise OperationError(
+            f"{candidate.line!r:.100} is not a candidate; it must begin with 'candidate:' or be '' for the last one"
+        )
+    mids = _addressed_mids(slots, candidate)
+    if candidate.username_fragment is not None and not any(
+        candidate.username_fragment == _generation(exchange, Side.REMOTE, mid)
+        for exchange in slots.exchanges()
+        for mid in mids
+    ):
+        raise OperationError("no description of the peer has this username fragment there")
+
+    def update(media: MediaDescription) -> MediaDescription:
+        if candidate.line is None:
+            return end_candidates(media)
+        return _bounded(media, candidate.line, limit, append_candidate)
+
+    updated = slots
+    for mid in mids:
+        updated = _update(updated, Side.REMOTE, mid, candidate.username_fragment, update)
+    routes = (_route(slots, candidate, mids, plan, limit) for plan in plans)
+    return updated, tuple(route for route in routes if route is not None)
+
+
+def _addressed_mids(slots: Slots, candidate: RemoteCandidate) -> tuple[str, ...]:
+    exchange = slots.latest(Side.REMOTE)
+    known = () if exchange is None else exchange.mids()
+    # An empty mid beside an index counts as none: pion writes it.
+    if candidate.mid or (candidate.mid is not None and candidate.m_line_index is None):
+        if candidate.mid not in known:
+            raise OperationError(
+                f"the peer's description has no media section with the mid {candidate.mid!r}"
+            )
+        return (candidate.mid,)
+    if candidate.m_line_index is not None:
+        if not 0 <= candidate.m_line_index < len(known):
+            raise OperationError(f"the peer's description has no media section {candidate.m_line_index}")
+        return (known[candidate.m_line_index],)
+    if candidate.line is not None:
+        raise TypeError("a candidate needs a mid or an m-line index")
+    return known
+
+
+def _route(
+    slots: Slots, candidate: RemoteCandidate, mids: tuple[str, ...], plan: TransportPlan, limit: int
+) -> CandidateRoute | None:
+    exchange = slots.latest(Side.REMOTE)
+    if exchange is None or exchange.remote is None or plan.mid not in exchange.mids():
+        return None
+    remote = exchange.remote.parsed
+    if plan.mid in mids:
+        addressed = exchange.mids().index(plan.mid)
+    else:
+        addressed = exchange.mids().index(mids[0]) if mids else -1
+        if not _speaks_for(remote, addressed, exchange.mids().index(plan.mid), candidate):
+            return None
+    if candidate.line is not None and _is_full(remote.media[addressed], limit):
+        return None
+    generation = candidate.username_fragment or _generation(exchange, Side.REMOTE, plan.mid)
+    return CandidateRoute(plan.number, plan.mid, generation, candidate.line)
+
+
+def _speaks_for(remote: SessionDescription, index: int, carrier: int, candidate: RemoteCandidate) -> bool:
+    """Return whether a candidate for one section is meant for the transport of another, ``carrier``.
+
+    It is while ``carrier`` has none of its own: a browser that bundles from the start sends all of them under its
+    first section. The end of candidates is not, because a browser that does not bundle from the start ends them
+    section by section.
+    """
+    if candidate.line is None or transport_attributes(remote, carrier).candidates:
+        return False
+    return index in shared_sections(remote, carrier)
+
+
+def _update(slots: Slots, side: Side, mid: str, generation: str | None, update: SectionUpdate) -> Slots:
+    """Update a section in both exchanges, where it is of a generation (``None``: that of the last description)."""
+    if generation is None:
+        latest = slots.latest(side)
+        generation = None if latest is None else _generation(latest, side, mid)
+    return attrs.evolve(
+        slots,
+        current=slots.current and _update_exchange(slots.current, side, mid, generation, update),
+        pending=slots.pending and _update_exchange(slots.pending, side, mid, generation, update),
+    )
+
+
+def _update_exchange(
+    exchange: OfferAnswerExchange, side: Side, mid: str, generation: str | None, update: SectionUpdate
+) -> OfferAnswerExchange:
+    description = exchange.of(side)
+    mids = exchange.mids()
+    if description is None or mid not in mids or _generation(exchange, side, mid) != generation:
+        return exchange
+    index = mids.index(mid)
+    return exchange.with_description(
+        side, description.with_section(index, update(description.parsed.media[index]))
+    )
+
+
+def _generation(exchange: OfferAnswerExchange, side: Side, mid: str) -> str | None:
+    description = exchange.of(side)
+    mids = exchange.mids()
+    if description is None or mid not in mids:
+        return None
+    return _username_fragment(description, mids.index(mid))
+
+
+def _username_fragment(description: Description, index: int) -> str | None:
+    return bundled_transport(description.parsed, index).ice_ufrag
+
+
+def _bounded(
+    media: MediaDescription, line: str, limit: int, add: Callable[[MediaDescription, str], MediaDescription]
+) -> MediaDescription:
+    return media if _is_full(media, limit) else add(media, line)
+
+
+def _is_full(media: MediaDescription, limit: int) -> bool:
+    return sum(1 for _ in attribute_values(media, "candidate")) >= limit

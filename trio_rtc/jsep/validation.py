@@ -1,0 +1,178 @@
+"""What a peer's description must say beyond its grammar (RFC 9429 sections 5.8.3, 5.9 to 5.11).
+
+All of it is W3C's "content of description is invalid", an ``InvalidAccessError``. Sections that will be rejected
+are not looked into: an offer of media that we cannot use is never an error.
+"""
+
+from collections.abc import Sequence
+
+from trio_rtc.errors import InvalidAccessError
+from trio_rtc.protocols.sdp import SessionDescription, groups, is_data_section, is_rtp_section, media_mid
+
+from .codecs import NegotiatedCodec, format_parameters
+from .formats import negotiated_formats, section_formats
+from .offer_answer_exchange import OfferAnswerExchange, has_rtcp_mux, section_mids
+from .plan import (
+    TransportPlan,
+    bundled_transport,
+    fingerprint_pairs,
+    is_client,
+    plan_of,
+    standing_dtls_role,
+    transport_numbers,
+)
+
+TRUSTED_HASHES = frozenset({"sha-224", "sha-256", "sha-384", "sha-512"})
+"""Hash functions whose fingerprints can vouch for a certificate; SHA-1 and MD5 no longer can."""
+
+
+def check_mids(description: SessionDescription) -> None:
+    """Check that mids are unique, and that every bundled one exists and stands in one bundle only."""
+    mids = [mid for media in description.media if (mid := media_mid(media)) is not None]
+    if len(set(mids)) != len(mids):
+        raise InvalidAccessError("two media sections have the same mid")
+    bundled = [mid for group in groups(description, "BUNDLE") for mid in group.mids]
+    if len(set(bundled)) != len(bundled):
+        raise InvalidAccessError("a mid stands twice in the BUNDLE groups")
+    if not set(bundled) <= set(mids):
+        raise InvalidAccessError("a BUNDLE group has a mid that no media section has")
+
+
+def check_sections_kept(offer: SessionDescription, previous: OfferAnswerExchange | None) -> None:
+    """Check that an offer has all sections of the exchange before it, in their order.
+
+    A section that carried something must keep its mid and its kind; the place of a rejected one may be taken by
+    another (RFC 9429 section 5.2.2).
+    """
+    if previous is None:
+        return
+    known = previous.offer.parsed.media
+    if len(offer.media) < len(known):
+        raise InvalidAccessError(
+            f"offer has {len(offer.media)} media sections, there were {len(known)} before"
+        )
+    for live in previous.carried():
+        kept = offer.media[live]
+        # What is being rejected has often lost its attributes, the mid among them.
+        mid = media_mid(kept) if kept.port != 0 else media_mid(kept) or media_mid(known[live])
+        if kept.kind != known[live].kind or mid != media_mid(known[live]):
+            raise InvalidAccessError(f"media section {live} is not the one that was negotiated before")
+
+
+def check_answer(answer: SessionDescription, offer: SessionDescription) -> None:
+    """Check that an answer has the sections of the offer, in their order, and bundles only what it accepts."""
+    if len(answer.media) != len(offer.media):
+        raise InvalidAccessError(
+            f"answer has {len(answer.media)} media sections, the offer has {len(offer.media)}"
+        )
+    for index, (answered, offered) in enumerate(zip(answer.media, offer.media, strict=True)):
+        if answered.kind != offered.kind:
+            raise InvalidAccessError(f"media section {index} is {answered.kind}, {offered.kind} was offered")
+        if media_mid(answered) not in (None, media_mid(offered)):
+            raise InvalidAccessError(f"media section {index} has not the mid that was offered")
+        if is_data_section(offered) and answered.port != 0 and not is_data_section(answered):
+            raise InvalidAccessError(f"media section {index} does not answer the data channels offered")
+    offered_bundles = [set(group.mids) for group in groups(offer, "BUNDLE")]
+    mids = section_mids(answer)
+    for group in groups(answer, "BUNDLE"):
+        if not any(set(group.mids) <= bundle for bundle in offered_bundles):
+            raise InvalidAccessError("answer bundles sections that the offer does not")
+        # RFC 9143 section 7.3.2: the first of the group carries the transport, so it cannot be a rejected one.
+        if group.mids and answer.media[mids.index(group.mids[0])].port == 0:
+            raise InvalidAccessError("the first section of the answer's BUNDLE group is rejected")
+
+
+def check_transports(exchange: OfferAnswerExchange, standing: Sequence[TransportPlan]) -> None:
+    """Check that of each bundle the section whose transport all others use says what ICE, DTLS and RTP need."""
+    if exchange.remote is None:
+        return
+    numbers = transport_numbers(exchange, standing)
+    for bundle in exchange.bundles():
+        _check_transport(exchange, exchange.remote.parsed, bundle, plan_of(standing, numbers[bundle[0]]))
+
+
+def _check_transport(
+    exchange: OfferAnswerExchange,
+    remote: SessionDescription,
+    bundle: Sequence[int],
+    established: TransportPlan | None,
+) -> None:
+    index = bundle[0]
+    transport = bundled_transport(remote, index)
+    if transport.ice_ufrag is None or transport.ice_pwd is None:
+        raise InvalidAccessError(f"media section {index} has no ICE username fragment or no password")
+    if not any(fingerprint.algorithm in TRUSTED_HASHES for fingerprint in transport.fingerprints):
+        raise InvalidAccessError(f"media section {index} has no fingerprint of a trusted hash function")
+    for each in bundle:
+        if is_rtp_section(remote.media[each]) and not has_rtcp_mux(remote, each):
+            raise InvalidAccessError(f"media section {each} needs a port of its own for RTCP")
+    if exchange.answer is None:
+        fingerprints = fingerprint_pairs(transport.fingerprints)
+        _check_offered_setup(transport.setup, fingerprints, established)
+    elif transport.setup not in ("active", "passive", None):
+        raise InvalidAccessError(f"answer says a=setup:{transport.setup}")
+
+
+def check_roles_kept(exchange: OfferAnswerExchange, provisional: OfferAnswerExchange | None) -> None:
+    """Check that an answer does not turn round the DTLS roles of the provisional one before it.
+
+    The handshake has begun with those. Other fingerprints mean another association, with roles of its own.
+
+    An answer that contradicts the roles of an earlier exchange is accepted and changes nothing, unlike in libwebrtc:
+    pion (until September 2026) and webrtc-rs state their default role in each answer, and keep the one that they have.
+    """
+    if exchange.answer is None or provisional is None or provisional.answer is None:
+        return
+    for bundle in exchange.bundles():
+        for earlier in provisional.bundles():
+            if set(bundle).intersection(earlier):
+                _check_role_kept(provisional.answer.parsed, earlier[0], exchange.answer.parsed, bundle[0])
+
+
+def _check_role_kept(before: SessionDescription, was: int, after: SessionDescription, index: int) -> None:
+    if set(bundled_transport(before, was).fingerprints) != set(bundled_transport(after, index).fingerprints):
+        return
+    if is_client(before, was) != is_client(after, index):
+        raise InvalidAccessError(
+            f"the answer says a=setup:{bundled_transport(after, index).setup or 'active'} after "
+            f"a=setup:{bundled_transport(before, was).setup or 'active'} in the provisional answer: "
+            "DTLS roles cannot be turned round once the handshake has begun"
+        )
+
+
+def check_codecs(exchange: OfferAnswerExchange) -> None:
+    """Check that every section which the peer's answer accepts has a codec that was offered.
+
+    Raises:
+        InvalidAccessError: One has none, so that nothing could ever be heard or seen.
+    """
+    if exchange.answer is None:
+        return
+    offer, answer = exchange.offer.parsed, exchange.answer.parsed
+    for index in exchange.carried():
+        if not is_rtp_section(offer.media[index]):
+            continue
+        offered, answered = section_formats(offer, index), section_formats(answer, index)
+        if any(entry.codec.is_media for entry in negotiated_formats(offered, answered)):
+            continue
+        names = sorted({_described(entry) for entry in answered if entry.codec.is_media})
+        raise InvalidAccessError(
+            f"media section {index} ({offer.media[index].kind}) is accepted without a codec that was offered: "
+            f"the answer has {', '.join(names) or 'none that is known'}"
+        )
+
+
+def _described(entry: NegotiatedCodec) -> str:
+    parameters = format_parameters(entry.codec.parameters)
+    name = f"{entry.codec.name}/{entry.codec.clock_rate} under payload type {entry.payload_type}"
+    return f"{name} ({parameters})" if parameters else name
+
+
+def _check_offered_setup(
+    setup: str | None, fingerprints: tuple[tuple[str, str], ...], established: TransportPlan | None
+) -> None:
+    if setup == "holdconn":
+        raise InvalidAccessError("offer says a=setup:holdconn")
+    standing = standing_dtls_role(fingerprints, established)
+    if (standing, setup) in (("client", "active"), ("server", "passive")):
+        raise InvalidAccessError("offer changes the roles of the DTLS association that stands")

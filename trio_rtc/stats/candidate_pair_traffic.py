@@ -1,0 +1,80 @@
+"""How much of a transport's traffic was whose: the bytes and packets while each candidate pair was selected."""
+
+from typing import Protocol
+
+import attrs
+
+from trio_rtc.protocols.ice import CandidatePair
+
+_MAX_PAIRS = 64
+
+PairKey = tuple[tuple[str, int], tuple[str, int]]
+"""What identifies a pair: the address it is sent from, and the one it is sent to."""
+
+
+@attrs.frozen
+class Traffic:
+    """Bytes and packets in both directions, those of the layers above ICE."""
+
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    packets_sent: int = 0
+    packets_received: int = 0
+
+    def plus(self, other: "Traffic", *, sign: int = 1) -> "Traffic":
+        """Return the sum with ``other``, or the difference."""
+        mine, theirs = attrs.astuple(self), attrs.astuple(other)
+        return Traffic(*(a + sign * b for a, b in zip(mine, theirs, strict=True)))
+
+
+class Counter(Protocol):
+    """Whoever counts the traffic of all pairs together: ICE's shell."""
+
+    bytes_sent: int
+    bytes_received: int
+    packets_sent: int
+    packets_received: int
+
+
+@attrs.define(eq=False)
+class CandidatePairTraffic:
+    """Shares the counters of a transport out among its pairs, the last 64 that were selected.
+
+    Attributes:
+        changes: How often another pair was selected, or none.
+    """
+
+    _counter: Counter | None = None
+    _selected: PairKey | None = None
+    _total_at_selection: Traffic = Traffic()
+    _before: dict[PairKey, Traffic] = attrs.field(factory=dict)
+    changes: int = 0
+
+    def attach(self, counter: Counter) -> None:
+        """Say whose counters to share out."""
+        self._counter = counter
+
+    def select(self, pair: CandidatePair | None) -> None:
+        """Hear that another pair is selected from now on."""
+        self.changes += 1
+        if self._selected is not None:
+            self._before[self._selected] = self.of(self._selected)
+            if len(self._before) > _MAX_PAIRS:
+                del self._before[next(iter(self._before))]
+        self._selected = None if pair is None else (pair.local_base, pair.remote_address)
+        self._total_at_selection = self._total()
+
+    def of(self, key: PairKey) -> Traffic:
+        """Return the traffic while a pair was selected."""
+        before = self._before.get(key, Traffic())
+        if key != self._selected:
+            return before
+        return before.plus(self._total()).plus(self._total_at_selection, sign=-1)
+
+    def _total(self) -> Traffic:
+        counter = self._counter
+        if counter is None:
+            return Traffic()
+        return Traffic(
+            counter.bytes_sent, counter.bytes_received, counter.packets_sent, counter.packets_received
+        )

@@ -1,0 +1,128 @@
+"""RTCDTMFSender: telephone tones in the place of the sound (W3C webrtc section 7, RFC 4733)."""
+
+from typing import Final, Protocol
+
+import trio
+
+from trio_rtc._closed_errors import mark_connection_ended
+from trio_rtc.errors import InvalidCharacterError, InvalidStateError
+from trio_rtc.event_target import EventHandler, EventTarget, HandlerRunner
+from trio_rtc.events import RTCDTMFToneChangeEvent
+from trio_rtc.protocols.rtp.payload import DTMF_EVENTS
+
+_PAUSE: Final = ","
+_PAUSE_DURATION: Final = 2.0
+_LEAST_DURATION: Final = 40
+_LEAST_GAP: Final = 30
+_MOST: Final = 6000
+_UPDATE_INTERVAL: Final = 0.02
+"""Seconds between two packets of one tone, as of sound (RFC 4733 section 2.5.1.2 advises 50 ms or less)."""
+_END_PACKETS: Final = 3
+"""How often the end is told (RFC 4733 section 2.5.1.4)."""
+
+
+class DtmfCarrier(Protocol):
+    """What tones need of the sender that they belong to."""
+
+    def can_insert_dtmf(self) -> bool:
+        """Whether tones can be sent at present."""
+
+    def is_stopped(self) -> bool:
+        """Whether nothing is sent any more."""
+
+    def send_event(self, code: int, elapsed: float, *, end: bool) -> None:
+        """Tell the peer how long a telephone event has lasted."""
+
+
+class RTCDTMFSender(EventTarget):
+    """Sends telephone tones (W3C webrtc section 7.2). Every ``RTCRtpSender`` of audio has one."""
+
+    EVENTS = frozenset({"tone_change"})
+
+    on_tone_change = EventHandler[RTCDTMFToneChangeEvent]("tone_change")
+
+    def __init__(self, carrier: DtmfCarrier, runner: HandlerRunner) -> None:
+        super().__init__(runner)
+        self._carrier = carrier
+        self._tone_buffer = ""
+        self._duration: float = 100
+        self._gap: float = 70
+        self._playing = False
+
+    @property
+    def can_insert_dtmf(self) -> bool:
+        """Whether ``insert_dtmf`` is allowed: connected, sending, and the peer takes telephone events."""
+        return self._carrier.can_insert_dtmf()
+
+    @property
+    def tone_buffer(self) -> str:
+        """The tones that remain to be played."""
+        return self._tone_buffer
+
+    def insert_dtmf(self, tones: str, duration: float = 100, inter_tone_gap: float = 70) -> None:
+        """Play tones from now on, instead of those that remain.
+
+        Args:
+            tones: ``0`` to ``9``, ``A`` to ``D``, ``*``, ``#``, and ``,`` for a pause of two seconds. ``""`` ends
+                the playing after the present tone.
+            duration: Milliseconds of each tone; brought between 40 and 6000.
+            inter_tone_gap: Milliseconds between tones; brought between 30 and 6000.
+
+        Raises:
+            InvalidStateError: See ``can_insert_dtmf``.
+            InvalidCharacterError: There is something else among the tones.
+        """
+        if not self._carrier.can_insert_dtmf():
+            error = InvalidStateError("telephone tones cannot be sent at present")
+            raise mark_connection_ended(error) if self._runner.ending else error
+        tones = tones.upper()
+        unknown = set(tones) - DTMF_EVENTS.keys() - {_PAUSE}
+        if unknown:
+            raise InvalidCharacterError(f"no telephone tones: {''.join(sorted(unknown))!r}")
+        self._tone_buffer = tones
+        self._duration = min(max(duration, _LEAST_DURATION), _MOST)
+        self._gap = min(max(inter_tone_gap, _LEAST_GAP), _MOST)
+        if tones and not self._playing:
+            self._playing = True
+            self._runner.start(self._play)
+
+    async def _play(self) -> None:
+        """W3C's playout task, again and again until the buffer is empty."""
+        try:
+            await trio.lowlevel.checkpoint()
+            while not self._carrier.is_stopped():
+                tone, self._tone_buffer = self._tone_buffer[:1], self._tone_buffer[1:]
+                if not tone:
+                    # Tones that a handler inserts now are played by another task.
+                    self._playing = False
+                self._fire(RTCDTMFToneChangeEvent("tone_change", self, tone))
+                if not tone:
+                    return
+                if tone == _PAUSE:
+                    await trio.sleep(_PAUSE_DURATION)
+                else:
+                    await self._play_tone(DTMF_EVENTS[tone], self._duration / 1000, self._gap / 1000)
+            self._playing = False
+        except trio.Cancelled:
+            self._playing = False
+            raise
+
+    async def _play_tone(self, code: int, duration: float, gap: float) -> None:
+        """Play one tone and the gap behind it, as the playing goes by the clock without drifting."""
+        send, begin = self._carrier.send_event, trio.current_time()
+        try:
+            send(code, 0, end=False)
+            elapsed = _UPDATE_INTERVAL
+            while elapsed < duration - 1e-6:
+                await trio.sleep_until(begin + elapsed)
+                send(code, elapsed, end=False)
+                elapsed += _UPDATE_INTERVAL
+            await trio.sleep_until(begin + duration)
+        finally:
+            send(code, duration, end=True)
+        # The end is over before the next tone begins.
+        spacing = min(_UPDATE_INTERVAL, gap / _END_PACKETS)
+        for repetition in range(1, _END_PACKETS):
+            await trio.sleep_until(begin + duration + repetition * spacing)
+            send(code, duration, end=True)
+        await trio.sleep_until(begin + duration + gap)

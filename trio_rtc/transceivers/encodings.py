@@ -1,0 +1,125 @@
+"""What W3C checks of the encodings of a sender (W3C webrtc sections 5.1 and 5.2)."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from trio_rtc.errors import InvalidModificationError, OperationError
+
+from .rtp_parameters import RTCRtpCodec, RTCRtpEncodingParameters, RTCRtpSendParameters
+
+MAX_ENCODINGS = 3
+"""Layers of simulcast that a sender has at most."""
+
+# RFC 8851 section 10 allows more; W3C and the browsers take letters and digits.
+_RID = re.compile(r"[A-Za-z0-9]{1,255}")
+
+
+def initial_encodings(
+    kind: str, wanted: Sequence[RTCRtpEncodingParameters], capabilities: Sequence[RTCRtpCodec]
+) -> list[RTCRtpEncodingParameters]:
+    """Return the encodings of a new sender (W3C webrtc section 5.1, ``addTransceiver``).
+
+    Raises:
+        TypeError: Several have no RIDs, the same, or ones that are none.
+        ValueError: A number is out of range.
+        OperationError: A codec is not one that can be sent.
+    """
+    encodings = [attrs.evolve(encoding) for encoding in wanted] or [RTCRtpEncodingParameters()]
+    _check_rids(encodings)
+    _leave_out_what_audio_has_not(kind, encodings)
+    for encoding in encodings:
+        _check_numbers(encoding)
+        if encoding.codec is not None and not any(encoding.codec.matches(known) for known in capabilities):
+            raise OperationError(f"{encoding.codec.mime_type} cannot be sent")
+    del encodings[MAX_ENCODINGS if kind == "video" else 1 :]
+    if kind == "video":
+        _fill_in_scales(encodings)
+    if len(encodings) == 1:
+        encodings[0].rid = None
+    return encodings
+
+
+def proposed_encodings(rids: Iterable[str]) -> list[RTCRtpEncodingParameters]:
+    """Return the encodings that a peer asks for, who wants to receive a simulcast (W3C webrtc section 4.4.1.5)."""
+    encodings = [RTCRtpEncodingParameters(rid) for rid in dict.fromkeys(rids)][:MAX_ENCODINGS]
+    _fill_in_scales(encodings)
+    return encodings
+
+
+def check_parameters(
+    kind: str,
+    given: RTCRtpSendParameters,
+    last: RTCRtpSendParameters,
+    codecs: Sequence[RTCRtpCodec],
+) -> list[RTCRtpEncodingParameters]:
+    """Return the encodings of parameters that an application gives back (W3C webrtc section 5.2, ``setParameters``).
+
+    Args:
+        kind: ``"audio"`` or ``"video"``.
+        given: What it gives.
+        last: What it was given.
+        codecs: Those of which each encoding may choose one.
+
+    Raises:
+        InvalidModificationError: Something was changed that is fixed, or it is not from the last ``get_parameters``.
+        ValueError: A number is out of range.
+    """
+    if given.transaction_id != last.transaction_id:
+        raise InvalidModificationError("the parameters are not those that get_parameters returned last")
+    if [each.rid for each in given.encodings] != [each.rid for each in last.encodings]:
+        raise InvalidModificationError("the number and the names of the encodings are fixed")
+    if (given.codecs, given.header_extensions, given.rtcp) != (
+        last.codecs,
+        last.header_extensions,
+        last.rtcp,
+    ):
+        raise InvalidModificationError("codecs, header extensions and RTCP are negotiated, not set")
+    encodings = [attrs.evolve(encoding) for encoding in given.encodings]
+    _leave_out_what_audio_has_not(kind, encodings)
+    for encoding in encodings:
+        if encoding.codec is not None and not any(encoding.codec.matches(known) for known in codecs):
+            raise InvalidModificationError(f"{encoding.codec.mime_type} cannot be sent here")
+        _check_numbers(encoding)
+        if kind == "video" and encoding.scale_resolution_down_by is None:
+            encoding.scale_resolution_down_by = 1.0
+    return encodings
+
+
+def _leave_out_what_audio_has_not(kind: str, encodings: Iterable[RTCRtpEncodingParameters]) -> None:
+    if kind == "audio":
+        for encoding in encodings:
+            encoding.scale_resolution_down_by = encoding.max_framerate = None
+
+
+def _check_rids(encodings: Sequence[RTCRtpEncodingParameters]) -> None:
+    rids = [encoding.rid for encoding in encodings]
+    for rid in rids:
+        if rid is None:
+            if len(rids) > 1:
+                raise TypeError(f"with several encodings each must have a rid, not {rids!r}")
+        elif not _RID.fullmatch(rid):
+            raise TypeError(f"a rid must consist of letters and digits, not {rid!r}")
+    if len(set(rids)) != len(rids):
+        raise TypeError(f"each encoding must have a rid of its own, not {rids!r}")
+
+
+def _check_numbers(encoding: RTCRtpEncodingParameters) -> None:
+    scale, rate, bitrate = encoding.scale_resolution_down_by, encoding.max_framerate, encoding.max_bitrate
+    if scale is not None and not scale >= 1:
+        raise ValueError(f"scale_resolution_down_by is at least 1, not {scale}")
+    if rate is not None and not rate >= 0:
+        raise ValueError(f"max_framerate must be at least 0, not {rate}")
+    if bitrate is not None and not 0 <= bitrate < 1 << 32:
+        raise ValueError(f"max_bitrate must be an int from 0 to 4294967295, not {bitrate}")
+
+
+def _fill_in_scales(encodings: Sequence[RTCRtpEncodingParameters]) -> None:
+    """Halve the picture from layer to layer when no layer says a scale."""
+    nobody_says = all(encoding.scale_resolution_down_by is None for encoding in encodings)
+    for index, encoding in enumerate(encodings):
+        if nobody_says:
+            encoding.scale_resolution_down_by = 2.0 ** (len(encodings) - index - 1)
+        elif encoding.scale_resolution_down_by is None:
+            encoding.scale_resolution_down_by = 1.0

@@ -1,0 +1,175 @@
+"""From what was negotiated for a section to what RTP and W3C's objects need to know: pure translations."""
+
+from collections.abc import Sequence
+
+import attrs
+
+from trio_rtc.jsep.codecs import RTX, NegotiatedCodec, fits_encoders
+from trio_rtc.jsep.media_plan import MediaPlan
+from trio_rtc.protocols.rtp import Codec, Encoding, ReceiveParameters, SendParameters
+
+from .capabilities import codec_fields
+from .rtp_parameters import (
+    RTCRtcpParameters,
+    RTCRtpCodecParameters,
+    RTCRtpEncodingParameters,
+    RTCRtpHeaderExtensionParameters,
+    RTCRtpReceiveParameters,
+)
+
+_OPUS_BITRATES = ((8_000, 12_000), (16_000, 20_000))
+_FULLBAND_OPUS_BITRATE = 32_000
+"""Bits a second of speech in one channel, by the highest sampling rate that the peer plays (RFC 7587 section 3.1.1)."""
+
+
+@attrs.frozen
+class SentStream:
+    """One stream that a sender sends, with its sources.
+
+    Attributes:
+        encoding: Its parameters.
+        ssrc: Its source.
+        rtx_ssrc: That of its retransmissions.
+        fec_ssrc: That of its FlexFEC.
+    """
+
+    encoding: RTCRtpEncodingParameters
+    ssrc: int
+    rtx_ssrc: int
+    fec_ssrc: int
+
+
+def receive_parameters(plan: MediaPlan) -> ReceiveParameters:
+    """Return what RTP has to know to receive a section."""
+    repairs, corrections = _grouped(plan, "FID"), _grouped(plan, "FEC-FR")
+    sources = {
+        source.ssrc: None
+        for source in plan.remote_sources
+        if source.ssrc not in repairs and source.ssrc not in corrections
+    }
+    return ReceiveParameters(
+        plan.mid,
+        plan.kind,
+        tuple(rtp_codec(codec) for codec in plan.receive_codecs),
+        {extension.id: extension.uri for extension in plan.header_extensions if extension.direction.receives},
+        sources,
+        repairs,
+        corrections,
+        plan.direction is not None and plan.direction.receives,
+        # W3C mediacapture-streams section 4.1: the tracks of a stream are meant to be played together.
+        next(iter(plan.remote_stream_ids), None),
+    )
+
+
+def _grouped(plan: MediaPlan, semantics: str) -> dict[int, int]:
+    """Return which of the peer's sources repairs which, by the groups of a kind (RFC 5576 section 4.2)."""
+    return {
+        repair: group.ssrcs[0]
+        for group in plan.remote_source_groups
+        if group.semantics == semantics and group.ssrcs
+        for repair in group.ssrcs[1:]
+    }
+
+
+def send_parameters(plan: MediaPlan, streams: Sequence[SentStream]) -> SendParameters:
+    """Return what RTP has to know to send a section.
+
+    Args:
+        plan: What was negotiated.
+        streams: What is sent.
+    """
+    chosen = next((stream.encoding.codec for stream in streams if stream.encoding.codec is not None), None)
+    # Without announced sources, those of simulcast layers, packets say themselves what they protect.
+    has_flexfec = plan.flexfec_announced or bool(plan.send_layers)
+    # Frames go out under the first payload type of their codec: not under that of a profile that is only received.
+    fitting = sorted(plan.send_codecs, key=lambda each: not fits_encoders(each.codec))
+    codecs = [rtp_codec(codec) for codec in fitting]
+    if chosen is not None:
+        codecs.sort(key=lambda codec: codec.name.lower() != chosen.name.lower())
+    return SendParameters(
+        plan.mid,
+        plan.kind,
+        tuple(codecs),
+        tuple(
+            Encoding(
+                stream.ssrc,
+                stream.rtx_ssrc,
+                stream.encoding.rid,
+                stream.encoding.active,
+                _max_bitrate(stream.encoding, codecs),
+                stream.encoding.priority.value,
+                stream.fec_ssrc if has_flexfec else None,
+                stream.encoding.scale_resolution_down_by or 1.0,
+            )
+            for stream in streams
+        ),
+        {extension.id: extension.uri for extension in plan.header_extensions if extension.direction.sends},
+        plan.rtcp_reduced_size,
+        plan.direction is not None and plan.direction.sends,
+        plan.bandwidth,
+    )
+
+
+def _max_bitrate(encoding: RTCRtpEncodingParameters, codecs: Sequence[Codec]) -> int | None:
+    """Return the largest bitrate of a stream: the application's limit, and the peer's ``maxaveragebitrate``.
+
+    Opus without either gets libwebrtc's default for its channels and bandwidth.
+    """
+    first = next((codec for codec in codecs if codec.name.lower() == "opus"), None)
+    if first is None or codecs[0].name.lower() not in ("opus", "red"):
+        return encoding.max_bitrate
+    text = first.parameters.get("maxaveragebitrate", "")
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        return _default_opus_bitrate(first) if encoding.max_bitrate is None else encoding.max_bitrate
+    # RFC 7587 section 6.1: what lies outside of this range counts as its nearest end.
+    wanted = min(max(int(text), 6_000), 510_000)
+    return wanted if encoding.max_bitrate is None else min(wanted, encoding.max_bitrate)
+
+
+def _default_opus_bitrate(codec: Codec) -> int:
+    """Return the bitrate of speech in the channels and at the sampling rate that the peer plays."""
+    text = codec.parameters.get("maxplaybackrate", "")
+    playback_rate = int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else codec.clock_rate
+    of_a_channel = next(
+        (bitrate for rate, bitrate in _OPUS_BITRATES if playback_rate <= rate), _FULLBAND_OPUS_BITRATE
+    )
+    return of_a_channel * (2 if codec.parameters.get("stereo") == "1" else 1)
+
+
+def rtp_codec(negotiated: NegotiatedCodec) -> Codec:
+    """Return a codec as RTP has it."""
+    codec = negotiated.codec
+    parameters = dict(codec.parameters)
+    if codec.is_called(RTX):
+        parameters["apt"] = str(negotiated.associated_payload_type)
+    return Codec(
+        negotiated.payload_type,
+        codec.name,
+        codec.clock_rate,
+        codec.channels,
+        parameters,
+        frozenset(codec.rtcp_feedback),
+        negotiated.rtx_payload_type,
+    )
+
+
+def codec_parameters(kind: str, codecs: Sequence[NegotiatedCodec]) -> tuple[RTCRtpCodecParameters, ...]:
+    """Return codecs as W3C has them."""
+    return tuple(
+        RTCRtpCodecParameters(*codec_fields(kind, each.codec), payload_type=each.payload_type)
+        for each in codecs
+    )
+
+
+def extension_parameters(plan: MediaPlan) -> tuple[RTCRtpHeaderExtensionParameters, ...]:
+    """Return header extensions as W3C has them."""
+    return tuple(RTCRtpHeaderExtensionParameters(each.uri, each.id) for each in plan.header_extensions)
+
+
+def received_as_w3c(plan: MediaPlan) -> RTCRtpReceiveParameters:
+    """Return what a receiver's ``get_parameters`` tells."""
+    return RTCRtpReceiveParameters(
+        extension_parameters(plan),
+        RTCRtcpParameters(reduced_size=plan.rtcp_reduced_size),
+        codec_parameters(plan.kind, plan.receive_codecs),
+    )

@@ -1,0 +1,116 @@
+"""Who was heard or seen lately in what a receiver has played (W3C webrtc section 5.3.1)."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import attrs
+
+from trio_rtc.protocols.rtp import EncodedFrame
+from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
+
+from .rtp_parameters import RTCRtpContributingSource, RTCRtpSynchronizationSource
+
+_MEMORY = 10_000.0
+"""Milliseconds that a source counts after it was played."""
+_MAX_SOURCES = 64
+
+SourceT = TypeVar("SourceT", bound=RTCRtpContributingSource)
+
+
+@attrs.frozen
+class ReceivedSources:
+    """Who was heard or seen in what has come of one stream, played or not.
+
+    Attributes:
+        synchronizing: The stream's own source.
+        contributing: Those that it names (CSRC), the newest first.
+    """
+
+    synchronizing: RTCRtpSynchronizationSource
+    contributing: list[RTCRtpContributingSource]
+
+
+class SourceTracker:
+    """Remembers the sources of frames.
+
+    What nobody takes is not played; then it counts when it came.
+
+    Args:
+        wall_clock: Returns the time of day in milliseconds.
+    """
+
+    def __init__(self, wall_clock: Callable[[], float]) -> None:
+        self._wall_clock = wall_clock
+        self._contributing: dict[int, RTCRtpContributingSource] = {}
+        self._synchronizing: dict[int, RTCRtpSynchronizationSource] = {}
+
+    def note(self, frame: EncodedFrame) -> None:
+        """Take that a frame was played."""
+        now = self._wall_clock()
+        level = None if frame.audio_level is None else _linear(frame.audio_level)
+        timestamp = frame.timestamp & 0xFFFFFFFF
+        if frame.ssrc is not None:
+            self._synchronizing.pop(frame.ssrc, None)
+            self._synchronizing[frame.ssrc] = RTCRtpSynchronizationSource(now, frame.ssrc, level, timestamp)
+        for source in frame.contributing_sources:
+            self._contributing.pop(source, None)
+            self._contributing[source] = RTCRtpContributingSource(now, source, None, timestamp)
+        for log in (self._contributing, self._synchronizing):
+            while len(log) > _MAX_SOURCES:
+                del log[next(iter(log))]
+
+    def contributing(self, received: Iterable[ReceivedSources] = ()) -> list[RTCRtpContributingSource]:
+        """Return the contributing sources of the last ten seconds, the newest first.
+
+        Args:
+            received: Who is in what came and was not played.
+        """
+        came = (entry for stream in received for entry in stream.contributing)
+        return self._latest([*self._contributing.values(), *came])
+
+    def synchronizing(self, received: Iterable[ReceivedSources] = ()) -> list[RTCRtpSynchronizationSource]:
+        """Return the synchronization sources of the last ten seconds, the newest first.
+
+        Args:
+            received: Who is in what came and was not played.
+        """
+        came = (stream.synchronizing for stream in received)
+        return self._latest([*self._synchronizing.values(), *came])
+
+    def _latest(self, entries: Iterable[SourceT]) -> list[SourceT]:
+        oldest = self._wall_clock() - _MEMORY
+        latest: dict[int, SourceT] = {}
+        for entry in sorted(entries, key=lambda entry: -entry.timestamp):
+            if entry.timestamp >= oldest:
+                latest.setdefault(entry.source, entry)
+        return list(latest.values())
+
+
+def received_sources(stream: RtpReceiveStream, time_of_day: Callable[[float], float]) -> ReceivedSources | None:
+    """Return who is in what has come of a stream, ``None`` before anything has.
+
+    Args:
+        stream: The stream.
+        time_of_day: Returns what the clock showed at a time of the event loop, in milliseconds.
+    """
+    packet = stream.last_packet
+    if packet is None:
+        return None
+    level = stream.extensions.read(packet.extensions).audio_level
+    return ReceivedSources(
+        RTCRtpSynchronizationSource(
+            time_of_day(stream.last_heard),
+            stream.ssrc,
+            None if level is None else _linear(level),
+            packet.timestamp,
+        ),
+        [
+            RTCRtpContributingSource(time_of_day(each.at), source, None, each.timestamp)
+            for source, each in reversed(stream.contributors.items())
+        ],
+    )
+
+
+def _linear(level: int) -> float:
+    """Return an audio level of RFC 6464 as W3C has it: 0 for silence, 1 for the loudest."""
+    return 0.0 if level >= 127 else float(10 ** (-level / 20))

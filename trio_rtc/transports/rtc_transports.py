@@ -1,0 +1,278 @@
+"""W3C's views of the transports: RTCIceTransport, RTCDtlsTransport, RTCSctpTransport.
+
+They hold what the application may see; the peer connection tells them what has happened.
+"""
+
+import math
+from collections.abc import Sequence
+
+import attrs
+
+from trio_rtc.descriptions import RTCIceCandidate
+from trio_rtc.enums import (
+    RTCDtlsTransportState,
+    RTCIceComponent,
+    RTCIceGathererState,
+    RTCIceRole,
+    RTCIceTransportState,
+    RTCSctpTransportState,
+)
+from trio_rtc.errors import RTCError
+from trio_rtc.event_target import EventHandler, EventTarget, HandlerRunner
+from trio_rtc.events import Event, RTCErrorEvent
+from trio_rtc.protocols.dtls import DtlsClosed
+from trio_rtc.protocols.ice import Agent, Candidate, CandidatePair
+
+DEFAULT_MAX_MESSAGE_SIZE = 65536
+"""Bytes that a peer takes which does not say (RFC 8841 section 6.1)."""
+
+
+@attrs.frozen
+class RTCIceParameters:
+    """Credentials of one side (W3C webrtc section 5.6.1)."""
+
+    username_fragment: str
+    password: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class RTCIceCandidatePair:
+    """A local and a remote candidate (W3C webrtc section 5.6.2)."""
+
+    local: RTCIceCandidate
+    remote: RTCIceCandidate
+
+
+@attrs.define
+class _CandidatesOfOneSide:
+    """The candidates of this and of the last ICE generation, by username fragment.
+
+    The last one's count again when a restart is rolled back.
+    """
+
+    _generations: dict[str | None, list[RTCIceCandidate]] = attrs.field(factory=dict)
+
+    def add(self, candidate: RTCIceCandidate) -> bool:
+        """Add a candidate, or the end of them; return whether it is a new one."""
+        fragment = candidate.username_fragment
+        candidates = self._generations.setdefault(fragment, [])
+        if candidate in candidates:
+            return False
+        candidates.append(candidate)
+        if len(self._generations) > 2:
+            del self._generations[next(iter(self._generations))]
+        return True
+
+    def of(self, username_fragment: str | None) -> list[RTCIceCandidate]:
+        """Return the candidates of a generation."""
+        return [
+            candidate for candidate in self._generations.get(username_fragment, ()) if candidate.candidate
+        ]
+
+
+class RTCIceTransport(EventTarget):
+    """The path to the peer (W3C webrtc section 5.6)."""
+
+    EVENTS = frozenset({"state_change", "gathering_state_change", "selected_candidate_pair_change"})
+
+    on_state_change = EventHandler[Event]("state_change")
+    on_gathering_state_change = EventHandler[Event]("gathering_state_change")
+    on_selected_candidate_pair_change = EventHandler[Event]("selected_candidate_pair_change")
+
+    def __init__(self, agent: Agent, runner: HandlerRunner) -> None:
+        super().__init__(runner)
+        self._agent = agent
+        self._state = RTCIceTransportState.NEW
+        self._gathering_state = RTCIceGathererState.NEW
+        self._local_candidates = _CandidatesOfOneSide()
+        self._remote_candidates = _CandidatesOfOneSide()
+        self._pair: RTCIceCandidatePair | None = None
+
+    @property
+    def role(self) -> RTCIceRole:
+        """Whether this side nominates the pair."""
+        return RTCIceRole(self._agent.role.value)
+
+    @property
+    def component(self) -> RTCIceComponent:
+        """Always ``rtp``: RTCP shares the transport."""
+        return RTCIceComponent.RTP
+
+    @property
+    def state(self) -> RTCIceTransportState:
+        """Whether there is a path."""
+        return self._state
+
+    @property
+    def gathering_state(self) -> RTCIceGathererState:
+        """Whether candidates are still being gathered."""
+        return self._gathering_state
+
+    def get_local_candidates(self) -> list[RTCIceCandidate]:
+        """Return the candidates gathered and signalled for this ICE generation."""
+        return self._local_candidates.of(self._agent.local_parameters.username_fragment)
+
+    def get_remote_candidates(self) -> list[RTCIceCandidate]:
+        """Return the candidates of the peer for this ICE generation."""
+        parameters = self._agent.remote_parameters
+        return [] if parameters is None else self._remote_candidates.of(parameters.username_fragment)
+
+    def get_selected_candidate_pair(self) -> RTCIceCandidatePair | None:
+        """Return the pair on which packets are sent, or ``None``."""
+        return self._pair
+
+    def get_local_parameters(self) -> RTCIceParameters | None:
+        """Return our credentials."""
+        parameters = self._agent.local_parameters
+        return RTCIceParameters(parameters.username_fragment, parameters.password)
+
+    def get_remote_parameters(self) -> RTCIceParameters | None:
+        """Return the peer's credentials, once they are known."""
+        parameters = self._agent.remote_parameters
+        if parameters is None:
+            return None
+        return RTCIceParameters(parameters.username_fragment, parameters.password)
+
+    # -- what the peer connection tells ------------------------------------------------------------------------
+
+    def _add_local_candidate(self, candidate: RTCIceCandidate) -> bool:
+        return self._local_candidates.add(candidate)
+
+    def _add_remote_candidate(self, candidate: RTCIceCandidate) -> bool:
+        return self._remote_candidates.add(candidate)
+
+    def _set_gathering_state(self, state: RTCIceGathererState) -> None:
+        if state is not self._gathering_state:
+            self._gathering_state = state
+            self._fire(Event("gathering_state_change", self))
+
+    def _set_pair(self, pair: CandidatePair | None, mid: str | None, m_line_index: int | None) -> None:
+        if pair is None:
+            self._pair = None
+        else:
+            local = _find(self.get_local_candidates(), pair.local)
+            remote = _find(self.get_remote_candidates(), pair.remote)
+            self._pair = RTCIceCandidatePair(
+                local or _as_w3c(pair.local, mid, m_line_index),
+                remote or _as_w3c(pair.remote, mid, m_line_index),
+            )
+        self._fire(Event("selected_candidate_pair_change", self))
+
+    def _close(self) -> None:
+        self._end_events()
+        self._state = RTCIceTransportState.CLOSED
+
+
+def _find(candidates: Sequence[RTCIceCandidate], wanted: Candidate) -> RTCIceCandidate | None:
+    """Return the candidate as it was signalled; ``None`` for one that a check has revealed."""
+    key = (wanted.type, wanted.protocol, wanted.address, wanted.port)
+    return next(
+        (each for each in candidates if (each.type, each.protocol, each.address, each.port) == key), None
+    )
+
+
+def _as_w3c(candidate: Candidate, mid: str | None, m_line_index: int | None) -> RTCIceCandidate:
+    return RTCIceCandidate(candidate.to_sdp(), mid, m_line_index, candidate.username_fragment)
+
+
+class RTCDtlsTransport(EventTarget):
+    """The security of a transport (W3C webrtc section 5.5)."""
+
+    EVENTS = frozenset({"state_change", "error"})
+
+    on_state_change = EventHandler[Event]("state_change")
+    on_error = EventHandler[RTCErrorEvent]("error")
+
+    def __init__(self, ice_transport: RTCIceTransport, runner: HandlerRunner) -> None:
+        super().__init__(runner)
+        self._ice_transport = ice_transport
+        self._state = RTCDtlsTransportState.NEW
+        self._remote_certificates: list[bytes] = []
+
+    @property
+    def ice_transport(self) -> RTCIceTransport:
+        """The path underneath."""
+        return self._ice_transport
+
+    @property
+    def state(self) -> RTCDtlsTransportState:
+        """Whether the handshake is done."""
+        return self._state
+
+    def get_remote_certificates(self) -> list[bytes]:
+        """Return the peer's certificate chain, each in DER; empty before the handshake is complete."""
+        return list(self._remote_certificates)
+
+    # -- what the peer connection tells ------------------------------------------------------------------------
+
+    def _set_remote_certificate(self, certificate: bytes) -> None:
+        self._remote_certificates = [certificate]
+
+    def _close(self) -> None:
+        self._end_events()
+        self._state = RTCDtlsTransportState.CLOSED
+
+
+class RTCSctpTransport(EventTarget):
+    """The association that carries the data channels (W3C webrtc section 6.1)."""
+
+    EVENTS = frozenset({"state_change"})
+
+    on_state_change = EventHandler[Event]("state_change")
+
+    def __init__(self, transport: RTCDtlsTransport, runner: HandlerRunner) -> None:
+        super().__init__(runner)
+        self._transport = transport
+        self._state = RTCSctpTransportState.CONNECTING
+        self._max_message_size: float = DEFAULT_MAX_MESSAGE_SIZE
+        self._max_channels: int | None = None
+
+    @property
+    def transport(self) -> RTCDtlsTransport:
+        """The security underneath."""
+        return self._transport
+
+    @property
+    def state(self) -> RTCSctpTransportState:
+        """Whether the association is up."""
+        return self._state
+
+    @property
+    def max_message_size(self) -> float:
+        """Bytes of the largest message that can be sent; ``math.inf`` when the peer sets no bound."""
+        return self._max_message_size
+
+    @property
+    def max_channels(self) -> int | None:
+        """How many channels there may be; ``None`` until the association is up."""
+        return self._max_channels
+
+    # -- what the peer connection tells ------------------------------------------------------------------------
+
+    def _set_remote_max_message_size(self, size: int) -> None:
+        # RFC 8841 section 6.1: 0 says that any size will do.
+        self._max_message_size = math.inf if size == 0 else size
+
+    def _become_connected(self, max_channels: int) -> None:
+        self._max_channels = max_channels
+        self._state = RTCSctpTransportState.CONNECTED
+        self._fire(Event("state_change", self))
+
+    def _become_closed(self) -> None:
+        if self._state is not RTCSctpTransportState.CLOSED:
+            self._state = RTCSctpTransportState.CLOSED
+            self._fire(Event("state_change", self))
+
+    def _close(self) -> None:
+        self._end_events()
+        self._state = RTCSctpTransportState.CLOSED
+
+
+def error_of_dtls(event: DtlsClosed) -> RTCError | None:
+    """Return W3C's error for the end of a DTLS connection, ``None`` for an orderly one."""
+    error = event.error
+    if error is None:
+        return None
+    return RTCError(
+        error.detail, error.message, received_alert=error.received_alert, sent_alert=error.sent_alert
+    )
