@@ -60,7 +60,8 @@ def names_of_counters() -> frozenset[str]:
     layers = [
         *PACKAGE.glob("protocols/**/*.py"),
         *PACKAGE.glob("transports/*.py"),
-        *PACKAGE.glob("media_*.py"),
+        *PACKAGE.glob("_pipeline/*.py"),
+        PACKAGE / "_connection/media_engine.py",
         PACKAGE / "data_channels/data_channel.py",
         PACKAGE / "tracks/frame_queue.py",
         PACKAGE / "tracks/media_stream_track.py",

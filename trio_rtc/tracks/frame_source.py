@@ -374,11 +374,7 @@ def _check_codec(kind: str, codec: object, clock_rate: object) -> None:
 @cache
 def _clock_rates(kind: str) -> dict[str, int]:
     """Return the codecs of a kind with their clock rates."""
-    return {
-        codec.name: codec.clock_rate
-        for codec in DEFAULT_CAPABILITIES.of(kind).codecs
-        if codec.is_media and not codec.is_called("cn")
-    }
+    return {codec.name: codec.clock_rate for codec in DEFAULT_CAPABILITIES.of(kind).codecs if codec.is_media}
 
 
 async def apply_transform(
