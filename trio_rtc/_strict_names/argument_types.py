@@ -31,7 +31,7 @@ _COLLECTIONS = {
     set: collections.abc.Set,
 }
 _SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 60
+_SHORT.maxstring, _SHORT.maxother = 60, 90
 
 
 @attrs.frozen
