@@ -94,13 +94,13 @@ class ConnectionAssembly:
             target, fire, runner, self.channels, self._candidate_gathered, self.media
         )
 
-        def open_stack(owner: StackDelegate, ice_parameters: IceParameters | None) -> TransportStack:
+        def open_stack(delegate: StackDelegate, ice_parameters: IceParameters | None) -> TransportStack:
             return TransportStack(
                 settings,
                 rng=rng,
                 wall_clock=wall_clock,
                 certificate=core_certificate(certificate),
-                owner=owner,
+                delegate=delegate,
                 ice_parameters=ice_parameters,
             )
 

@@ -79,10 +79,10 @@ class BundleTransports:
         for transport in self:
             await transport.stack.start(nursery)
 
-    async def say_goodbye(self) -> None:
+    async def shutdown(self) -> None:
         """End all layers of all transports, each with its goodbye on the wire."""
         for transport in self:
-            await transport.stack.say_goodbye()
+            await transport.stack.shutdown()
 
     def wake(self) -> None:
         """Wake the ICE tasks of all transports."""

@@ -28,6 +28,7 @@ from trio_rtc.protocols.ice import (
     CandidateErrorOccurred,
     GatheringCompleted,
     GatheringStateChanged,
+    IceClosed,
     IceEvent,
     LocalCandidateGathered,
     NameResolutionRequested,
@@ -35,7 +36,6 @@ from trio_rtc.protocols.ice import (
     SelectedPairChanged,
     StateChanged,
 )
-from trio_rtc.protocols.ice import Closed as IceClosed
 from trio_rtc.protocols.rtp import RtpEvent
 from trio_rtc.protocols.sctp import SctpEvent
 from trio_rtc.stats.candidate_pair_traffic import CandidatePairTraffic
