@@ -72,7 +72,9 @@ class LayerMeters:
 
     def note(self, quality: Quality, *, limited: bool, now: float) -> None:
         """Take how the pictures are made at present."""
-        self.limitation.note(QualityLimitationReason.BANDWIDTH if limited else QualityLimitationReason.NONE, now)
+        self.limitation.note(
+            QualityLimitationReason.BANDWIDTH if limited else QualityLimitationReason.NONE, now
+        )
         if quality.scale_down_by != self._scale:
             self._scale = quality.scale_down_by
             self.resolution_changes += 1

@@ -5,8 +5,8 @@ from typing import Any
 from trio_rtc._pipeline.send_pipeline import LayerMeters
 from trio_rtc.enums import RTCQualityLimitationReason
 from trio_rtc.protocols.rtp import SendParameters
-from trio_rtc.protocols.rtp.send.stream import RtpSendStream
 from trio_rtc.protocols.rtp.send.sender import RemoteInboundReport
+from trio_rtc.protocols.rtp.send.stream import RtpSendStream
 from trio_rtc.transceivers.rtp_transceiver import RTCRtpTransceiver
 
 from .media_stats import RTCOutboundRtpStreamStats, RTCRemoteInboundRtpStreamStats

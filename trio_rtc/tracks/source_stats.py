@@ -3,8 +3,8 @@
 from typing import Any
 
 from trio_rtc.protocols.rtp import EncodedFrame
-from trio_rtc.protocols.rtp.stats import FrameRate, AudioLevelMeter
 from trio_rtc.protocols.rtp.payload import payload_duration
+from trio_rtc.protocols.rtp.stats import AudioLevelMeter, FrameRate
 
 
 class SourceStats:

@@ -86,7 +86,9 @@ class SourceTracker:
         return list(latest.values())
 
 
-def received_sources(stream: RtpReceiveStream, time_of_day: Callable[[float], float]) -> ReceivedSources | None:
+def received_sources(
+    stream: RtpReceiveStream, time_of_day: Callable[[float], float]
+) -> ReceivedSources | None:
     """Return who is in what has come of a stream, ``None`` before anything has.
 
     Args:
