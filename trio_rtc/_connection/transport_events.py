@@ -17,11 +17,11 @@ from trio_rtc.events import Event, RTCErrorEvent, RTCPeerConnectionIceErrorEvent
 from trio_rtc.protocols.datachannel import DataChannelEvent
 from trio_rtc.protocols.dtls import (
     ApplicationDataReceived,
+    DtlsClosed,
     DtlsEvent,
-    HandshakeCompleted,
     FinalFlightRetransmitted,
+    HandshakeCompleted,
 )
-from trio_rtc.protocols.dtls import DtlsClosed
 from trio_rtc.protocols.ice import (
     Agent,
     Candidate,
