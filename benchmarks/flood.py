@@ -23,7 +23,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from tests.strategies.calls import PICTURES_A_SECOND, opus_frame, vp8_frame
+from tests.strategies.calls import FRAME_RATE, opus_frame, vp8_frame
 from trio_rtc import (
     EncodedFrame,
     MediaStreamTrack,
@@ -137,7 +137,7 @@ async def send_pictures(source: MediaStreamTrackSource, sender: RTCRtpSender) ->
         for index in itertools.count():
             keyframe, wanted = wanted, False
             await source.send(vp8_frame(index, keyframe=keyframe))
-            await trio.sleep_until(start + (index + 1) / PICTURES_A_SECOND)
+            await trio.sleep_until(start + (index + 1) / FRAME_RATE)
 
 
 async def send_sound(source: MediaStreamTrackSource) -> None:
@@ -246,7 +246,7 @@ async def measure_phase(title: str, seconds: float, figures: dict[str, Figures])
     await trio.sleep(seconds)
     cpu = (time.process_time() - cpu) / seconds
     faults = []
-    rates = {"video": PICTURES_A_SECOND, "audio": SOUNDS_A_SECOND}
+    rates = {"video": FRAME_RATE, "audio": SOUNDS_A_SECOND}
     for kind, rate in rates.items():
         each = figures[kind]
         print(

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from tests.strategies.peers import open_channel
-from tests.strategies.stories import messages_pass
+from tests.strategies.scenarios import messages_pass
 from trio_rtc import (
     InvalidAccessError,
     InvalidModificationError,

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from tests.strategies.peers import channel_pair, connect, open_channel, two_peers
-from tests.strategies.stories import layer_counters
+from tests.strategies.scenarios import layer_counters
 from trio_rtc import (
     InvalidStateError,
     MessageEvent,

@@ -5,7 +5,7 @@ import trio
 
 import trio_rtc
 from tests.strategies.peers import connect, open_channel, two_peers
-from tests.strategies.stories import messages_pass
+from tests.strategies.scenarios import messages_pass
 from trio_rtc import (
     DOMException,
     InvalidAccessError,

@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.strategies.calls import Call, call, vp8_frame
-from tests.strategies.stories import layer_counters
+from tests.strategies.scenarios import layer_counters
 from trio_rtc import EncodedFrame, RTCPeerConnection, open_media_track
 from trio_rtc.codecs import DecodeWorker, create_video_decoder
 

@@ -6,7 +6,7 @@ import attrs
 import pytest
 import trio
 
-from tests.strategies.calls import HEIGHT, LEVEL, PICTURES_A_SECOND, WIDTH, Call, call, vp8_frame
+from tests.strategies.calls import FRAME_RATE, HEIGHT, LEVEL, WIDTH, Call, call, vp8_frame
 from tests.strategies.peers import WALL_CLOCK, connect, two_peers
 from trio_rtc import (
     InvalidAccessError,
@@ -67,11 +67,11 @@ async def test_both_ends_of_a_clean_call_tell_the_same() -> None:
         assert outbound.target_bitrate
     outbound = one(sent, RTCOutboundRtpStreamStats, "video")
     inbound = one(received, RTCInboundRtpStreamStats, "video")
-    assert outbound.frames_sent == inbound.frames_received == running.pictures
+    assert outbound.frames_sent == inbound.frames_received == running.video_frames
     assert (outbound.frame_width, outbound.frame_height) == (WIDTH, HEIGHT)
     assert (inbound.frame_width, inbound.frame_height) == (WIDTH, HEIGHT)
-    assert inbound.jitter_buffer_emitted_count == running.pictures
-    assert inbound.frames_assembled_from_multiple_packets == running.pictures
+    assert inbound.jitter_buffer_emitted_count == running.video_frames
+    assert inbound.frames_assembled_from_multiple_packets == running.video_frames
     assert inbound.total_assembly_time is not None
     assert 0 < inbound.total_assembly_time <= inbound.jitter_buffer_delay
     assert (inbound.freeze_count, inbound.pause_count, inbound.frames_dropped) == (0, 0, 0)
@@ -108,7 +108,7 @@ async def test_what_the_peer_reports_is_what_the_peer_itself_tells() -> None:
 
 def media_packets(running: Call, media: str) -> int:
     """Return how many packets the media itself took: a picture takes three, a frame of sound one."""
-    return 3 * running.pictures if media == "video" else running.sounds
+    return 3 * running.video_frames if media == "video" else running.audio_frames
 
 
 async def test_repair_is_counted_at_both_ends() -> None:
@@ -123,7 +123,7 @@ async def test_repair_is_counted_at_both_ends() -> None:
     assert inbound.retransmitted_packets_received
     assert inbound.retransmitted_packets_received <= outbound.packets_sent - media_packets(running, "video")
     assert inbound.frames_received is not None
-    assert inbound.frames_received >= 0.97 * running.pictures
+    assert inbound.frames_received >= 0.97 * running.video_frames
     sound = one(received, RTCInboundRtpStreamStats, "audio")
     assert sound.concealed_samples
     assert sound.concealment_events
@@ -157,7 +157,7 @@ async def test_rates_are_of_the_last_second() -> None:
         one(sent, RTCOutboundRtpStreamStats).frames_per_second,
         one(received, RTCInboundRtpStreamStats).frames_per_second,
     ]
-    assert rates == pytest.approx([PICTURES_A_SECOND] * 3, abs=2)
+    assert rates == pytest.approx([FRAME_RATE] * 3, abs=2)
     assert one(later, RTCOutboundRtpStreamStats).frames_per_second == 0
 
 
@@ -293,7 +293,7 @@ async def test_counters_go_on_when_whoever_watches_comes_back() -> None:
             assert inbound.frames_received is not None
             counts.append(inbound.frames_received)
     # The second time it needs a keyframe, which takes a round trip.
-    assert counts == pytest.approx([PICTURES_A_SECOND, 2 * PICTURES_A_SECOND], abs=4)
+    assert counts == pytest.approx([FRAME_RATE, 2 * FRAME_RATE], abs=4)
 
 
 async def test_codecs_that_are_used_are_told_and_no_others() -> None:
@@ -436,11 +436,11 @@ async def _feed(pc: RTCPeerConnection, rids: tuple[str, ...], seconds: float) ->
     (sender,) = pc.get_senders()
     assert sender.track is not None
     source = sender.track._source
-    for index in range(round(seconds * PICTURES_A_SECOND)):
+    for index in range(round(seconds * FRAME_RATE)):
         for rid in rids:
             source.push(attrs.evolve(vp8_frame(index, keyframe=not index), rid=rid))
             await trio.sleep(0.001)
-        await trio.sleep(1 / PICTURES_A_SECOND)
+        await trio.sleep(1 / FRAME_RATE)
 
 
 async def test_every_layer_of_a_simulcast_is_a_stream_of_its_own() -> None:
@@ -476,4 +476,4 @@ async def test_statistics_outlive_the_connection() -> None:
         await running.say_and_show(1)
         running.peers.alice.close()
         report = await running.peers.alice.get_stats()
-    assert one(report, RTCOutboundRtpStreamStats, "video").frames_sent == running.pictures
+    assert one(report, RTCOutboundRtpStreamStats, "video").frames_sent == running.video_frames

@@ -8,7 +8,7 @@ import trio
 import trio.testing
 
 from tests.strategies.peers import Peers, connect, negotiate, open_channel, trickle, two_peers
-from tests.strategies.stories import layer_counters
+from tests.strategies.scenarios import layer_counters
 from trio_rtc import (
     DOMException,
     InvalidAccessError,

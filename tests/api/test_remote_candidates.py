@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.strategies.peers import description_of, negotiate, open_channel, two_peers
-from tests.strategies.stories import layer_counters
+from tests.strategies.scenarios import layer_counters
 from trio_rtc import (
     DOMException,
     OperationError,

@@ -14,7 +14,7 @@ import trio
 import trio_rtc
 from tests.strategies.calls import call
 from tests.strategies.peers import channel_pair, negotiate, settings_for, trickle
-from tests.strategies.stories import layer_counters, messages_pass
+from tests.strategies.scenarios import layer_counters, messages_pass
 from tests.strategies.wires import PassThroughNetwork, PassThroughSocket
 from trio_rtc import LayerStats, RTCPeerConnection, RTCStatsReport
 from trio_rtc.protocols._contract import Address

@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.strategies.pictures import timed_pattern
+from tests.strategies.video_frames import timed_pattern
 from trio_rtc.codecs import (
     CodecError,
     CodecThread,

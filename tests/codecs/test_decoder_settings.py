@@ -5,7 +5,7 @@ import trio
 
 from tests.strategies.media import connect_track
 from tests.strategies.peers import two_peers
-from tests.strategies.pictures import timed_pattern
+from tests.strategies.video_frames import timed_pattern
 from trio_rtc import MediaStreamTrackSource, Settings, open_media_track
 from trio_rtc.codecs import VideoDecoderOptions, create_video_encoder
 from trio_rtc.media import read_counter

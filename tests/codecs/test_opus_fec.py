@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from tests.strategies.opus_sweep import (
     SAMPLES,
-    carries_the_one_before,
+    decode_all,
     error_between,
-    heard,
+    has_lbrr_flag,
     sweep_packets,
 )
 from trio_rtc.codecs import (
@@ -56,7 +56,7 @@ def with_losses(frames, decoder, *, tell=True):
 
 
 def test_the_packets_carry_each_other(frames):
-    carrying = [carries_the_one_before(frame.payload) for frame in frames]
+    carrying = [has_lbrr_flag(frame.payload) for frame in frames]
     assert sum(carrying) > 0.4 * COUNT
     assert [repeats_previous("opus", frame.payload) for frame in frames] == carrying
 
@@ -70,7 +70,7 @@ def in_place_of_lost(samples):
 
 
 def test_what_follows_gives_back_what_was_lost(frames):
-    clean = heard(frames)
+    clean = decode_all(frames)
     found, made_up = (with_losses(frames, opus_decoder(), tell=tell) for tell in (True, False))
     assert len(found) == len(made_up) == len(clean)
     if not decodes_in_band_fec():
@@ -86,7 +86,7 @@ def test_of_a_longer_loss_what_follows_gives_back_the_end(frames):
     for decoder in (at_once, in_parts, made_up):
         for frame in frames[:10]:
             decoder.decode(frame)
-    following = next(frame.payload for frame in frames[13:] if carries_the_one_before(frame.payload))
+    following = next(frame.payload for frame in frames[13:] if has_lbrr_flag(frame.payload))
     sound = samples_in(at_once.conceal(0.06, following))
     assert sound == samples_in([*in_parts.conceal(0.04), *in_parts.conceal(0.02, following)])
     only_made_up = samples_in(made_up.conceal(0.06))
@@ -109,7 +109,7 @@ def test_both_decoders_decode_the_same(frames, channels):
 
 def test_packets_that_carry_nothing_else_are_of_no_use_and_no_harm():
     frames = sweep_packets(COUNT, fec=False)
-    clean = heard(frames)
+    clean = decode_all(frames)
     told, untold = (with_losses(frames, opus_decoder(), tell=tell) for tell in (True, False))
     assert error_between(told, untold) < 0.01 * error_between(untold, clean)
 

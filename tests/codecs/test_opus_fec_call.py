@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from tests.strategies.media import connect_track
-from tests.strategies.opus_sweep import SAMPLES, error_between, heard, sweep_packets
+from tests.strategies.opus_sweep import SAMPLES, decode_all, error_between, sweep_packets
 from tests.strategies.peers import two_peers
 from trio_rtc import EncodedFrame, MediaStreamTrackSource, RTCRtpTransceiver, open_media_track
 from trio_rtc.codecs import decodes_in_band_fec
@@ -78,7 +78,7 @@ def least_error(sound: "array[int]", reference: "array[int]") -> float:
 
 async def test_what_is_lost_is_heard_unless_it_is_to_be_transformed(autojump_clock):
     frames = sweep_packets(COUNT)
-    reference = heard(frames)
+    reference = decode_all(frames)
     found, made_up = [
         least_error(await sound_of_call(frames, transformed=transformed), reference)
         for transformed in (False, True)

@@ -9,7 +9,7 @@ import trio
 
 from tests.strategies.media import until_connected
 from tests.strategies.peers import two_peers
-from tests.strategies.pictures import timed_pattern
+from tests.strategies.video_frames import timed_pattern
 from trio_rtc import RTCRtpReceiver, open_media_track
 from trio_rtc.codecs import VideoEncoderOptions, create_video_decoder, create_video_encoder
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.strategies.pictures import moving_noise
+from tests.strategies.video_frames import moving_noise
 from trio_rtc.codecs import create_video_encoder
 
 MOST = {"VP8": 127, "VP9": 255, "H264": 51, "AV1": 255}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.strategies.pictures import moving_noise, noisy, timed_pattern
+from tests.strategies.video_frames import moving_noise, noisy, timed_pattern
 from trio_rtc.codecs import VideoEncoderOptions, create_video_encoder
 from trio_rtc.codecs.picture_clock import PictureClock, PictureSelector
 from trio_rtc.codecs.rate_control import ClockRate, LiveRate, ReopeningRate

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies.pictures import luma, moving_noise, psnr, timed_pattern
+from tests.strategies.video_frames import luma, moving_noise, psnr, timed_pattern
 from trio_rtc.codecs import (
     CodecError,
     VideoDecoderOptions,

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 import trio_rtc
-from tests.strategies.running_examples import EXAMPLES, ends_well, fetch, free_port, running
+from tests.strategies.running_examples import EXAMPLES, exits_with_zero, fetch, free_port, running
 from trio_rtc import signaling
 
 
@@ -30,7 +30,7 @@ async def test_chat() -> None:
             await first.line("the other side has left")
             await second.line("goodbye")
             for side in (first, second):
-                await ends_well(side)
+                await exits_with_zero(side)
 
 
 @pytest.mark.parametrize("size", [0, 1_000_003])
@@ -47,8 +47,8 @@ async def test_file_transfer(size: int, tmp_path: Path) -> None:
         digest = hashlib.sha256(content).hexdigest()
         assert digest in await sender.line("arrived whole")
         assert digest in await receiver.line("received")
-        await ends_well(receiver)
-        await ends_well(sender)
+        await exits_with_zero(receiver)
+        await exits_with_zero(sender)
     assert [file.name for file in inbox.iterdir()] == ["some file.bin"]
     assert (inbox / "some file.bin").read_bytes() == content
 
@@ -81,7 +81,7 @@ async def test_a_hostile_sender_leaves_no_file(said: list[str | bytes], tmp_path
                 await channel.send(message)
             assert await channel.receive() == '{"ok": false}'
             await receiver.line("the checksum is wrong")
-            await ends_well(receiver)
+            await exits_with_zero(receiver)
         nursery.cancel_scope.cancel()
     assert [path.name for path in await trio.Path(tmp_path).rglob("*")] == ["deep", "inbox"]
 
@@ -90,7 +90,7 @@ async def test_a_channel_as_a_stream_under_h11() -> None:
     async with running("h11_over_channel.py") as example:
         assert await example.line("") == "200 You asked for /weather, over a data channel."
         assert await example.line("") == "200 You asked for /news?today, over a data channel."
-        await ends_well(example)
+        await exits_with_zero(example)
 
 
 async def test_browser_page() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import av
 import trio
 
-from tests.strategies.running_examples import EXAMPLES, ends_well, fetch, free_port, running
+from tests.strategies.running_examples import EXAMPLES, exits_with_zero, fetch, free_port, running
 from trio_rtc import (
     MediaStream,
     MediaStreamTrack,
@@ -142,7 +142,7 @@ async def test_a_browser_is_recorded_without_decoding(tmp_path: Path) -> None:
             await example.line("recording video")
             await until_sent(video, 25)
         await example.line("recorded")
-        await ends_well(example)
+        await exits_with_zero(example)
     with av.open(str(path)) as container:
         assert {stream.codec_context.codec.canonical_name for stream in container.streams} == {"vp8", "opus"}
         frames = list(container.decode(video=0))
@@ -294,5 +294,5 @@ async def test_a_voice_bot_answers_and_is_interrupted() -> None:
                 await caller.line("the bot answers")
                 await bot.line("interrupted")
                 await caller.line("the bot is silent")
-                await ends_well(caller)
+                await exits_with_zero(caller)
             bot.process.terminate()

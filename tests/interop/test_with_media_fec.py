@@ -18,7 +18,7 @@ from tests.interop.drivers.rpc import JsonObject
 from tests.interop.long_path import LongPath, Loss
 from tests.interop.opening import Peers
 from tests.interop.own_media import hear
-from tests.strategies.stories import layer_counters
+from tests.strategies.scenarios import layer_counters
 from trio_rtc import MediaStreamTrack, RTCRtpTransceiver, Settings
 
 ROUND_TRIP = 0.2

@@ -5,7 +5,7 @@ import pytest
 
 from tests.interop.calling import OUR_TONE, THEIR_TONE, calling, until
 from tests.interop.opening import Peers
-from tests.strategies.stories import layer_counters
+from tests.strategies.scenarios import layer_counters
 from trio_rtc import RTCRtpTransceiverDirection
 
 STOPPED = RTCRtpTransceiverDirection.STOPPED

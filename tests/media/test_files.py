@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.strategies.pictures import timed_pattern
+from tests.strategies.video_frames import timed_pattern
 from trio_rtc import media
 from trio_rtc.codecs import codec_limiter, create_audio_encoder, create_video_encoder
 

@@ -6,8 +6,8 @@ import pytest
 import trio
 
 from tests.strategies.peers import connect, description_of, two_peers
-from tests.strategies.pictures import timed_pattern
-from tests.strategies.stories import state_reached
+from tests.strategies.scenarios import state_reached
+from tests.strategies.video_frames import timed_pattern
 from trio_rtc import (
     MediaStream,
     MediaStreamTrack,

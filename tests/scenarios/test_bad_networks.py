@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from tests.strategies.peers import channel_pair, open_channel, two_peers
-from tests.strategies.stories import layer_counters, messages_pass, seeds, state_reached
+from tests.strategies.scenarios import layer_counters, messages_pass, seeds, state_reached
 from trio_rtc import RTCDataChannel, Settings
 from trio_rtc.testing import DropReason, Link, TraceKind
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import trio
 
-from tests.strategies.cancelled_stories import cancelled_at
+from tests.strategies.cancelled_scenarios import cancelled_at
 from tests.strategies.peers import negotiate, settings_for, trickle
-from tests.strategies.stories import seeds, state_reached
+from tests.strategies.scenarios import seeds, state_reached
 from trio_rtc import (
     RTCConfiguration,
     RTCDataChannel,

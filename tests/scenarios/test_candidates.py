@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from tests.strategies.peers import channel_pair, connect, description_of, negotiate, settings_for, two_peers
-from tests.strategies.stories import messages_pass, state_reached
+from tests.strategies.scenarios import messages_pass, state_reached
 from trio_rtc import (
     Address,
     InvalidStateError,

@@ -9,7 +9,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trio
 
-from tests.strategies.metered_calls import FRAME_RATE, MeteredCall, VideoEncoder, metered_call, speak
+from tests.strategies.metered_calls import (
+    FRAME_RATE,
+    MeteredCall,
+    VideoEncoder,
+    metered_call,
+    send_audio_frames,
+)
 from tests.strategies.peers import negotiate
 from trio_rtc import (
     MediaStream,
@@ -37,7 +43,7 @@ Change = Callable[[MeteredCall], Awaitable[None]]
 def open_audio(call: MeteredCall) -> MediaStreamTrack:
     """Return a track on which audio frames are sent until the call ends."""
     source, track = open_media_track("audio")
-    call.nursery.start_soon(speak, source)
+    call.nursery.start_soon(send_audio_frames, source)
     return track
 
 
@@ -193,7 +199,7 @@ parametrize_changes = pytest.mark.parametrize(
 
 @parametrize_changes
 async def test_video_goes_on_through_a_change_on_a_clean_path(change: Change) -> None:
-    async with metered_call(link=CLEAN, layers=LAYERS, sound=change in REMOVALS) as call:
+    async with metered_call(link=CLEAN, layers=LAYERS, audio=change in REMOVALS) as call:
         changed_at = await run_change(call, change)
         tenths = count_tenths(call, changed_at)
         print(f"{tenths}, least bitrate {share_of_bitrate(call, changed_at):.0%}")
@@ -208,7 +214,7 @@ async def test_video_goes_on_through_a_change_on_a_clean_path(change: Change) ->
 @parametrize_changes
 async def test_video_goes_on_through_a_change_on_a_lossy_path(change: Change) -> None:
     """A lost packet comes after a round trip of 100 ms or three, with or without a change: a tenth may be empty."""
-    async with metered_call(link=LOSSY, layers=LAYERS, sound=change in REMOVALS) as call:
+    async with metered_call(link=LOSSY, layers=LAYERS, audio=change in REMOVALS) as call:
         changed_at = await run_change(call, change)
         tenths = count_tenths(call, changed_at)
         # In half a second the frames that come late would be a fifth of all.
@@ -222,7 +228,7 @@ async def test_video_goes_on_through_a_change_on_a_lossy_path(change: Change) ->
 @parametrize_changes
 async def test_video_goes_on_through_a_change_on_a_narrow_path(change: Change) -> None:
     """The path carries two thirds more than the video: a second one of the same bitrate has to be given a half."""
-    async with metered_call(link=NARROW, layers=LAYERS, sound=change in REMOVALS) as call:
+    async with metered_call(link=NARROW, layers=LAYERS, audio=change in REMOVALS) as call:
         changed_at = await run_change(call, change)
         tenths = count_tenths(call, changed_at)
         print(f"{tenths}, least bitrate {share_of_bitrate(call, changed_at):.0%}")

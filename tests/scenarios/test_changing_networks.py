@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from tests.strategies.metered_calls import MeteredCall, metered_call
-from tests.strategies.stories import seeds
+from tests.strategies.scenarios import seeds
 from trio_rtc.testing import Link
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -65,7 +65,7 @@ async def test_pictures_come_again(seed: int) -> None:
     rng = random.Random(seed)
     good = make_link(rng)
     without = rng.choice([(), ("flexfec-03",), ("flexfec-03", "red", "ulpfec"), ("rtx",)])
-    async with metered_call(seed=seed, link=good, sound=rng.random() < 0.5, without=without) as going_on:
+    async with metered_call(seed=seed, link=good, audio=rng.random() < 0.5, without=without) as going_on:
         await suffer(going_on, rng, good)
         healed = going_on.now
         await trio.sleep(20)

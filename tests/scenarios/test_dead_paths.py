@@ -9,7 +9,7 @@ import trio
 
 from tests.strategies.metered_calls import FRAME_RATE, metered_call
 from tests.strategies.peers import Peers, channel_pair, travelling_alice, two_peers
-from tests.strategies.stories import messages_pass
+from tests.strategies.scenarios import messages_pass
 from trio_rtc import RTCDataChannel, RTCPeerConnection
 from trio_rtc.protocols._contract import Address
 from trio_rtc.testing import Drop, Link, Packet, Pass
@@ -184,7 +184,7 @@ async def test_data_moves_to_the_other_interface(offers: bool) -> None:
 
 async def test_video_comes_again_on_the_other_family() -> None:
     link = Link(delay=0.03, rate=2_000_000, queue=40_000)
-    async with metered_call(link=link, sound=False, dual_stack=True) as call:
+    async with metered_call(link=link, audio=False, dual_stack=True) as call:
         await trio.sleep(10)
         dead = DeadFamilies({6})
         began = trio.current_time()

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from tests.strategies.peers import Peers, connect, settings_for, two_peers
-from tests.strategies.stories import state_reached
+from tests.strategies.scenarios import state_reached
 from trio_rtc import RTCDataChannel, RTCPeerConnection
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")

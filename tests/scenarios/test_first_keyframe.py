@@ -11,7 +11,7 @@ import trio
 
 from tests.strategies.media import send_frames, vp8_frame
 from tests.strategies.peers import Peers, description_of, trickle, two_peers
-from tests.strategies.pictures import timed_pattern
+from tests.strategies.video_frames import timed_pattern
 from trio_rtc import (
     EncodedFrame,
     MediaStreamTrack,

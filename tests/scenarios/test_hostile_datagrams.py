@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from tests.strategies.peers import Peers, channel_pair, open_channel, two_peers
-from tests.strategies.stories import layer_counters, messages_pass, seeds
+from tests.strategies.scenarios import layer_counters, messages_pass, seeds
 from trio_rtc import Address
 from trio_rtc.testing import Packet, Pass, SimulatedSocket, TraceKind
 

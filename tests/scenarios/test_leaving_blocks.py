@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from tests.strategies.media import connect_track, media_peers, send_frames
 from tests.strategies.peers import connect, description_of, open_channel, settings_for, two_peers
-from tests.strategies.stories import state_reached
+from tests.strategies.scenarios import state_reached
 from trio_rtc import (
     EncodedFrame,
     InvalidStateError,

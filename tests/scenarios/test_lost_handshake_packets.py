@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from tests.strategies.peers import channel_pair, two_peers
-from tests.strategies.stories import messages_pass
+from tests.strategies.scenarios import messages_pass
 from trio_rtc.testing import Drop, Packet, PacketFilter, Pass
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")

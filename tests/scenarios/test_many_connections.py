@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from tests.strategies.peers import channel_pair, connect, settings_for
-from tests.strategies.stories import messages_pass
+from tests.strategies.scenarios import messages_pass
 from trio_rtc import RTCPeerConnection, SctpOptions, Settings
 from trio_rtc.testing import SimulatedHost, SimulatedNetwork
 

@@ -7,10 +7,10 @@ import attrs
 import pytest
 import trio
 
-from tests.strategies.cancelled_stories import cancelled_at
+from tests.strategies.cancelled_scenarios import cancelled_at
 from tests.strategies.metered_calls import Log, MeteredCall, metered_call
 from tests.strategies.peers import connect, negotiate, settings_for, trickle
-from tests.strategies.stories import seeds, state_reached
+from tests.strategies.scenarios import seeds, state_reached
 from trio_rtc import EncodedFrame, RTCPeerConnection, RTCRtpReceiver, Settings, open_media_track
 from trio_rtc.protocols.rtp import RtpPacket
 from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork

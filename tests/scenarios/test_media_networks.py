@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from tests.strategies.metered_calls import MeteredCall, metered_call
-from tests.strategies.stories import seeds
+from tests.strategies.scenarios import seeds
 from trio_rtc import RTCRtpEncodingParameters
 from trio_rtc.testing import Link
 
@@ -136,7 +136,7 @@ async def test_pictures_come_again_after_a_time_in_which_the_link_carried_hardly
 ) -> None:
     """What is sent again may leave nothing for pictures, and without any no feedback tells of better times."""
     link = Link(delay=DELAY, rate=2 * MEGABIT, queue=QUEUE, loss=0.05)
-    async with metered_call(seed=seed, link=link, sound=sound) as going_on:
+    async with metered_call(seed=seed, link=link, audio=sound) as going_on:
         await trio.sleep(5)
         going_on.set_link(attrs.evolve(link, rate=0.02 * MEGABIT, loss=0.3))
         await trio.sleep(20)

@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from tests.strategies.peers import Peers, connect, description_of, negotiate, open_channel, trickle, two_peers
-from tests.strategies.stories import messages_pass, state_reached
+from tests.strategies.scenarios import messages_pass, state_reached
 from trio_rtc import RTCDataChannel, RTCPeerConnection
 from trio_rtc.testing import Link, TraceKind
 

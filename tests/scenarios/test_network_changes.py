@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from tests.strategies.peers import channel_pair, connect, negotiate, travelling_alice, trickle
-from tests.strategies.stories import messages_pass, state_reached
+from tests.strategies.scenarios import messages_pass, state_reached
 from trio_rtc import RTCPeerConnection
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")

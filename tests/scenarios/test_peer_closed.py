@@ -8,7 +8,7 @@ import trio.testing
 
 from tests.strategies.media import connect_track, media_peers, send_frames
 from tests.strategies.peers import connect, description_of, negotiate, open_channel, settings_for
-from tests.strategies.stories import state_reached
+from tests.strategies.scenarios import state_reached
 from trio_rtc import RTCPeerConnection, Settings, open_media_track
 from trio_rtc.testing import Drop, Link, Packet, Pass, SimulatedNetwork
 

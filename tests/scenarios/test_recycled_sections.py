@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from tests.strategies.peers import channel_pair, connect, negotiate, open_channel, trickle, two_peers
-from tests.strategies.stories import messages_pass, state_reached
+from tests.strategies.scenarios import messages_pass, state_reached
 from trio_rtc import Event, RTCPeerConnection, RTCPeerConnectionStats
 from trio_rtc.testing import Link
 

@@ -5,7 +5,7 @@ import random
 import trio
 
 from tests.strategies.peers import negotiate, open_channel
-from tests.strategies.stories import messages_pass, seeds
+from tests.strategies.scenarios import messages_pass, seeds
 from trio_rtc.testing import Link, run
 
 HOSTILE = Link(delay=0.02, jitter=0.01, loss=0.2, duplicate=0.1, reorder=0.1)

@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from tests.strategies.peers import open_channel
-from tests.strategies.stories import layer_counters
+from tests.strategies.scenarios import layer_counters
 from trio_rtc import MessageEvent, RTCDataChannel, SctpOptions, Settings
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")

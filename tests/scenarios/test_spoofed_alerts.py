@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from tests.strategies.peers import Peers, channel_pair, two_peers
-from tests.strategies.stories import messages_pass
+from tests.strategies.scenarios import messages_pass
 from trio_rtc import DtlsOptions, IceOptions, SessionOptions, Settings
 from trio_rtc.testing import Link, Packet, Pass
 

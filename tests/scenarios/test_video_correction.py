@@ -149,7 +149,7 @@ async def test_a_first_offer_announces_no_source_for_flexfec() -> None:
 
 
 async def test_a_peer_that_offers_flexfec_gets_it() -> None:
-    async with metered_call(link=LONG_WAY, sound=False) as going_on:
+    async with metered_call(link=LONG_WAY, audio=False) as going_on:
         bob, alice = going_on.peers.bob, going_on.peers.alice
         source, track = open_media_track("video")
         answering = bob.add_transceiver(track, direction="sendonly")

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from tests.strategies.peers import Peers, connect, two_peers
-from tests.strategies.pictures import moving_noise
+from tests.strategies.video_frames import moving_noise
 from trio_rtc import (
     MediaStreamTrack,
     MediaStreamTrackSource,

@@ -1,4 +1,4 @@
-"""A bottleneck link in virtual time, flows with an encoder, a pacer and an estimator over it, and what is measured."""
+"""A bottleneck link in virtual time, flows with an encoder, a pacer and an estimator over it, and measurements."""
 
 import heapq
 import itertools
@@ -22,7 +22,7 @@ SAMPLE_INTERVAL = 0.1
 
 
 class Simulation:
-    """Events in the order of their time, and of their making where that is equal."""
+    """Events in the order of their times; those of the same time in the order in which they were scheduled."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -41,18 +41,18 @@ class Simulation:
 
 @attrs.frozen
 class LinkShape:
-    """Rates are in bits a second, times in seconds; ``rates`` are (from when, rate) in order."""
+    """Conditions of a link: rates in bits per second, times in seconds; ``rates`` are (start, rate) in order."""
 
     rates: Sequence[tuple[float, float]]
     base_delay: float = 0.025
     loss: float = 0.0
     jitter: float = 0.0
     max_queue: float = 1.0
-    """Time that a full queue holds, at the present rate."""
+    """Queueing delay of a full queue at the current rate."""
 
 
 class Link:
-    """One queue for all flows. Loss and jitter come behind it; jitter reorders."""
+    """A queue shared by all flows. Loss and jitter apply after it; jitter reorders."""
 
     def __init__(self, simulation: Simulation, shape: LinkShape, rng: random.Random) -> None:
         self._simulation = simulation
@@ -96,7 +96,7 @@ class Link:
 
 @attrs.frozen
 class SourceShape:
-    """An encoder: what it makes at most, and how fast it follows its target."""
+    """Model of an encoder: its maximum bitrate, and how fast it follows its target."""
 
     frame_rate: float = 30.0
     lag: float = 0.2
@@ -107,7 +107,7 @@ class SourceShape:
 
 
 class Flow:
-    """A sender and its receiver, with everything of the library that is pure between them."""
+    """A sender and its receiver, joined by the library's pure congestion control."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class Flow:
     def _begin(self) -> None:
         self._encode()
         if self._source.audio:
-            self._speak()
+            self._send_audio()
         self._sample()
 
     def _sample(self) -> None:
@@ -153,9 +153,9 @@ class Flow:
         self.pacer_delays.append((now, self.pacer.queue_age(now)))
         self._simulation.at(now + SAMPLE_INTERVAL, self._sample)
 
-    def _speak(self) -> None:
+    def _send_audio(self) -> None:
         self._enqueue(120, PacketKind.AUDIO)
-        self._simulation.at(self._simulation.now + 0.02, self._speak)
+        self._simulation.at(self._simulation.now + 0.02, self._send_audio)
 
     def _encode(self) -> None:
         now = self._simulation.now
@@ -219,26 +219,28 @@ class Flow:
     def _arrive(self, number: int, size: int) -> None:
         now = self._simulation.now
         self.received.append((now, size))
-        # A feedback has a resolution of 250 microseconds.
+        # Feedback has a resolution of 250 microseconds.
         arrival = round(self._clock(now) * 4000) / 4000
         self.generator.packet_arrived(number, arrival, size, now)
         if (at := self.generator.next_timer()) < self._generator_at:
             self._generator_at = at
-            self._simulation.at(at, self._feed_back)
+            self._simulation.at(at, self._send_feedback)
 
-    def _feed_back(self) -> None:
+    def _send_feedback(self) -> None:
         now = self._simulation.now
         self._generator_at = float("inf")
         for message in self.generator.feedback_to_send(now):
             self.feedback_bytes += 68
             if self._feedback_arrives(now):
-                self._simulation.at(now + self._return_delay, partial(self._take_feedback, message.arrivals))
+                self._simulation.at(
+                    now + self._return_delay, partial(self._receive_feedback, message.arrivals)
+                )
 
-    def _take_feedback(self, arrivals: list[tuple[int, float | None]]) -> None:
+    def _receive_feedback(self, arrivals: list[tuple[int, float | None]]) -> None:
         self.estimator.feedback_received(arrivals, None, self._simulation.now)
         self._flush()
 
-    # What was measured.
+    # Measurements.
 
     def target_between(self, begin: float, end: float) -> list[float]:
         return [target for time, target in self.targets if begin <= time < end]
@@ -248,7 +250,7 @@ class Flow:
 
 
 class CrossTraffic:
-    """A constant rate that asks nobody."""
+    """Traffic of a constant rate without congestion control."""
 
     def __init__(self, simulation: Simulation, link: Link, rate: float, begin: float, end: float) -> None:
         self._simulation, self._link, self._rate, self._end = simulation, link, rate, end
@@ -261,6 +263,6 @@ class CrossTraffic:
 
 
 def percentile(values: Sequence[float], part: float) -> float:
-    """Return the value below which ``part`` (0 to 1) of all lie."""
+    """Return the percentile of the values; ``part`` is a fraction from 0 to 1."""
     ordered = sorted(values)
     return ordered[min(int(part * len(ordered)), len(ordered) - 1)]

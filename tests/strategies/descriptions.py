@@ -62,11 +62,11 @@ _origins = st.builds(
 
 
 def session_descriptions() -> st.SearchStrategy[SessionDescription]:
-    """Return descriptions that keep the grammar, but hardly make sense."""
+    """Return descriptions that conform to the grammar, with arbitrary content."""
     return st.builds(
         SessionDescription,
         origin=_origins,
-        # A description may end right after its name, where a blank end would be cut off.
+        # A description may end right after an attribute's name; a trailing blank would be stripped.
         name=values.filter(lambda text: text != "" and text.strip("\r\n") == text),
         fields=st.just((Field("t", "0 0"),)),
         attributes=_attributes,
@@ -96,7 +96,7 @@ _damages = st.tuples(st.integers(0, 400), st.integers(0, 400), values, st.sample
 
 @st.composite
 def damaged_offers(draw: st.DrawFn) -> str:
-    """Return the offer of a real peer with a few lines lost, doubled, moved, cut or scribbled over."""
+    """Return the offer of a real peer with a few lines removed, repeated, moved, truncated or overwritten."""
     lines = draw(st.sampled_from(sorted(REAL_OFFERS.values()))).splitlines()
     for damage in draw(st.lists(_damages, min_size=1, max_size=4)):
         lines = _damage(lines, *damage)

@@ -24,13 +24,13 @@ from trio_rtc.protocols.dtls import (
 WALL_CLOCK = 1.8e9
 LATENCY = 0.01
 
-# What a network does with the index-th datagram of a sender: the delays after which copies of it arrive.
+# Maps a sender and the index of its datagram to the delays after which copies arrive; none: it is lost.
 Treatment = Callable[[DtlsRole, int, bytes], Iterable[float]]
 
 
 @functools.cache
 def certificate(role: DtlsRole, algorithm: str = ECDSA_P256) -> Certificate:
-    """One certificate per role and algorithm: making RSA keys takes time."""
+    """Return the certificate of a role and algorithm, cached because generating RSA keys is slow."""
     seed = [*DtlsRole].index(role) + (10 if algorithm == RSA_2048 else 0)
     return Certificate.generate(random.Random(seed), WALL_CLOCK, algorithm=algorithm)
 
@@ -43,7 +43,7 @@ def make_connection(
     fingerprints: Iterable[Fingerprint] | None = None,
     seed: int = 0,
 ) -> Connection:
-    """Return a connection that is not started and trusts the certificate of the other role."""
+    """Return a connection that has not started and trusts the other role's certificate."""
     connection = Connection(
         options or DtlsOptions(),
         role=role,
@@ -58,7 +58,7 @@ def make_connection(
 
 
 def seal_record(connection: Connection, content_type: int, plaintext: bytes) -> bytes:
-    """Return a record under the newest keys of a connection, in the clear before there are any.
+    """Return a record protected with a connection's newest keys, in plaintext before there are any.
 
     There is no public way to send a record of another type than application data, and there should be none.
     """
@@ -108,7 +108,7 @@ class Pair:
             self.log[role] += self.of(role).events()
 
     def step(self) -> bool:
-        """Do what is due next; False if nothing ever will be."""
+        """Run the next event; return ``False`` if there is none."""
         arrival = self._arrivals[0][0] if self._arrivals else math.inf
         timer = min(self.client.next_timer(), self.server.next_timer())
         if arrival == timer == math.inf:
@@ -125,7 +125,7 @@ class Pair:
         return True
 
     def run(self, until: Callable[[], bool] | None = None, *, deadline: float = 1000.0) -> None:
-        """Run until a condition holds, or until nothing is left to do."""
+        """Run until a condition holds or no event is left."""
         while not (until is not None and until()):
             if not self.step():
                 assert until is None, "nothing more will happen"
@@ -137,19 +137,19 @@ class Pair:
         return all(any(isinstance(event, HandshakeCompleted) for event in log) for log in self.log.values())
 
     @property
-    def quiet(self) -> bool:
-        """Whether nothing is on its way."""
+    def is_idle(self) -> bool:
+        """Whether no datagram is in flight."""
         return not self._arrivals
 
     def connect(self) -> "Pair":
         """Start, and run until both sides are connected."""
         self.start()
         self.run(lambda: self.completed)
-        self.run(lambda: self.quiet)
+        self.run(lambda: self.is_idle)
         return self
 
     def data(self, role: DtlsRole) -> list[bytes]:
-        """All data that has come to one side."""
+        """Return all application data that one side has received."""
         return [
             item
             for event in self.log[role]
@@ -158,7 +158,7 @@ class Pair:
         ]
 
     def closed(self, role: DtlsRole) -> DtlsClosed | None:
-        """The last event of a side that has ended."""
+        """Return the last event of a side that has closed."""
         events = [event for event in self.log[role] if isinstance(event, DtlsClosed)]
         assert len(events) <= 1
         assert not events or self.log[role][-1] is events[0]
@@ -179,7 +179,7 @@ def make_pair(
 
 
 def check_agreement(pair: Pair) -> None:
-    """Require the promise of a handshake: both sides hold the same keys, and data passes both ways."""
+    """Require that both sides export the same keys and that data passes in both directions."""
     label = b"EXPORTER-agreement"
     keys = {pair.of(role).export_keying_material(label, None, 32) for role in DtlsRole}
     assert len(keys) == 1
@@ -188,5 +188,5 @@ def check_agreement(pair: Pair) -> None:
         message = f"from the {role}".encode()
         pair.of(role).send([message, b""], pair.now)
         pair.flush()
-        pair.run(lambda: pair.quiet)
+        pair.run(lambda: pair.is_idle)
         assert pair.data(role.other) == [*before, message, b""]

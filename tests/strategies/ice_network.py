@@ -14,7 +14,7 @@ Route = Callable[[Datagram], "Datagram | None"]
 
 
 class Host:
-    """An agent with what it has told, and with the addresses that it listens on."""
+    """An agent with its events and local addresses."""
 
     def __init__(self, agent: Agent, addresses: Sequence[Address]) -> None:
         self.agent = agent
@@ -90,7 +90,7 @@ class IceNetwork:
                 host.agent.receive([Datagram(datagram.data, datagram.remote, datagram.local)], self.now)
 
     def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
-        """Let time pass until ``until`` holds, at most ``seconds``; return whether it holds."""
+        """Advance time until ``until`` holds, at most ``seconds``; return whether it holds."""
         end = self.now + seconds
         self.flush()
         while not until():
@@ -113,7 +113,7 @@ class IceNetwork:
 
 
 def signal(network: IceNetwork, source: Host, target: Host, *, complete: bool = True) -> None:
-    """Tell one host's parameters and candidates to the other."""
+    """Pass one host's parameters and candidates to the other."""
     target.agent.set_remote_parameters(source.agent.local_parameters, network.now)
     for candidate in source.candidates:
         target.agent.add_remote_candidate(Candidate.parse(candidate.to_sdp()), network.now)
@@ -122,7 +122,7 @@ def signal(network: IceNetwork, source: Host, target: Host, *, complete: bool = 
 
 
 def are_connected(*hosts: Host) -> bool:
-    """Whether all have a nominated selected pair, and these are the same path."""
+    """Return whether all agents are connected and have selected a nominated pair."""
     entries = [host.agent.selected_entry for host in hosts]
     if any(entry is None or not entry.nominated for entry in entries):
         return False

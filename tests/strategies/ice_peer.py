@@ -1,4 +1,4 @@
-"""A scripted ICE peer: makes and answers single STUN messages, so that a test can misbehave on purpose."""
+"""A scripted ICE peer that sends and answers single STUN messages, so that a test can violate the protocol."""
 
 import itertools
 import random
@@ -24,7 +24,7 @@ BOB_AGAIN: Final = Address("10.0.0.3", 3000)
 
 
 def agent_with_two_pairs(role: IceRole) -> tuple[Agent, "ScriptedPeer"]:
-    """Return an agent at ALICE, and its peer with candidates at BOB (better) and BOB_AGAIN. Nothing is answered yet."""
+    """Return an agent at ALICE, and its peer with candidates at BOB (higher priority) and BOB_AGAIN, none checked."""
     agent = Agent(IceOptions(), rng=random.Random(1), role=role)
     agent.add_local_address(ALICE, local_preference=65535, now=0.0)
     agent.local_addresses_complete(0.0)
@@ -43,18 +43,18 @@ def agent_with_pairs(
     remote: Sequence[Address] = (BOB, BOB_AGAIN),
     **options: Any,
 ) -> tuple[Agent, "ScriptedPeer"]:
-    """Return an agent and its peer with candidates at these addresses, the better ones first. Nothing is answered."""
+    """Return an agent and its peer with candidates at these addresses, by falling priority, none checked."""
     agent = Agent(IceOptions(**options), rng=random.Random(1), role=role)
     for index, address in enumerate(local):
         agent.add_local_address(address, local_preference=65535 - index, now=0.0)
     agent.local_addresses_complete(0.0)
     peer = ScriptedPeer(agent, local[0], remote[0])
     agent.set_remote_parameters(peer.parameters, 0.0)
-    tell_candidates(agent, 0.0, *remote)
+    add_candidates(agent, 0.0, *remote)
     return agent, peer
 
 
-def tell_candidates(agent: Agent, now: float, *addresses: Address) -> None:
+def add_candidates(agent: Agent, now: float, *addresses: Address) -> None:
     """Add candidates of the peer at these addresses, of falling priority and different foundations."""
     for index, (host, port) in enumerate(addresses):
         line = f"candidate:{index} 1 udp {1000 - index} {host} {port} typ host"
@@ -62,7 +62,7 @@ def tell_candidates(agent: Agent, now: float, *addresses: Address) -> None:
 
 
 class ScriptedPeer:
-    """Speaks to one agent from one address, with the peer's credentials."""
+    """A peer that exchanges STUN messages with one agent from one address."""
 
     def __init__(self, agent: Agent, local: Address, address: Address, *, ice_lite: bool = False) -> None:
         self.agent = agent
@@ -73,7 +73,7 @@ class ScriptedPeer:
         self._counter = itertools.count(1)
 
     def restart(self) -> IceParameters:
-        """Return new parameters; requests with the ones before are still answered."""
+        """Return new parameters; requests with the previous ones are still answered."""
         number = len(self._passwords) + 1
         self.parameters = IceParameters(f"peer-{number}", f"peerpassword-{number}".ljust(24, "+"))
         self._passwords[self.parameters.username_fragment] = self.parameters.password
@@ -94,7 +94,7 @@ class ScriptedPeer:
         extra: tuple[Attribute, ...] = (),
         priority: bytes = b"\x6e\x7f\xff\xff",
     ) -> Message:
-        """Return a check to the agent and remember its key."""
+        """Return a check for the agent, and record its key."""
         parameters = self.agent.local_parameters
         self.key = (password or parameters.password).encode()
         if controlling is None:
@@ -112,7 +112,7 @@ class ScriptedPeer:
         return binding_request(next(self._counter).to_bytes(12, "big"), attributes)
 
     def check(self, now: float, *, source: Address | None = None, **kwargs: object) -> Message | None:
-        """Send a check; return the agent's response to it, and leave everything else unsent aside."""
+        """Send a check and return the agent's response; other packets of the agent are discarded."""
         request = self.request(**kwargs)  # type: ignore[arg-type]
         datagram = Datagram(request.encode(key=self.key), self.local, source or self.address)
         self.agent.receive([datagram], now)
@@ -123,8 +123,8 @@ class ScriptedPeer:
                 return message
         return None
 
-    def take_requests(self, now: float) -> list[Datagram]:
-        """Take the agent's requests to this peer's address."""
+    def new_requests(self, now: float) -> list[Datagram]:
+        """Return the agent's new requests to this peer's address."""
         return [
             datagram
             for datagram in self.agent.datagrams_to_send(now)
@@ -155,7 +155,7 @@ class ScriptedPeer:
         )
 
     def answer_until(self, now: float, until: float, *targets: Address) -> list[Datagram]:
-        """Run the agent for a while; answer its requests to ``targets`` (all if none are given), and return all."""
+        """Run the agent until a time, answer its requests to ``targets`` (default: all), and return all requests."""
         agent, requests = self.agent, []
         while now <= until:
             for datagram in agent.datagrams_to_send(now):

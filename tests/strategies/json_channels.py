@@ -9,7 +9,7 @@ import trio
 
 
 class JsonChannel(trio.abc.Channel[dict[str, Any]]):
-    """One end. ``sent`` records what went out of it; ``delay`` gives the seconds that each message takes."""
+    """One end: ``sent`` records its messages; ``delay`` returns the seconds until each one arrives."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class JsonChannel(trio.abc.Channel[dict[str, Any]]):
         self.sent: list[dict[str, Any]] = []
 
     async def send(self, value: dict[str, Any]) -> None:
-        # Never out of order: signaling runs over TCP.
+        # In order, as over TCP.
         self._arrival = max(self._arrival, trio.current_time() + self._delay())
         await self._into.send((self._arrival, json.dumps(value)))
         self.sent.append(value)
@@ -39,13 +39,13 @@ class JsonChannel(trio.abc.Channel[dict[str, Any]]):
             if self._broken is not None:
                 raise trio.BrokenResourceError(self._broken) from None
             raise
-        with trio.CancelScope(shield=True):  # what has been taken is not lost to a cancellation
+        with trio.CancelScope(shield=True):  # a message that was received is not lost to a cancellation
             await trio.sleep_until(max(arrival, trio.current_time()))
         value: dict[str, Any] = json.loads(text)
         return value
 
     def end_sending(self) -> None:
-        """Let the other side hear that no more will come."""
+        """End the stream that the other side receives."""
         self._into.close()
 
     def break_off(self, reason: str) -> None:

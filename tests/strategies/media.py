@@ -16,16 +16,16 @@ from trio_rtc import (
 )
 
 ENCODED = Settings(decode=False)
-"""Tracks give encoded frames."""
+"""Settings with which tracks carry encoded frames."""
 
 
 def opus_frame(index: int) -> EncodedFrame:
-    """Return 20 ms of sound: a TOC byte (RFC 6716 section 3.1) and the number of the frame."""
+    """Return 20 ms of Opus: a TOC byte (RFC 6716 section 3.1) and the number of the frame."""
     return EncodedFrame(b"\xf8" + index.to_bytes(4, "big"), index * 960, 48000, "opus")
 
 
 def vp8_frame(index: int, *, keyframe: bool = True, size: int = 100) -> EncodedFrame:
-    """Return a picture of 64 by 48: what RFC 6386 section 9.1 has at its beginning, and the number of the frame."""
+    """Return a VP8 frame of 64x48: the frame header (RFC 6386 section 9.1) and the number of the frame."""
     tag = bytes([0x10 if keyframe else 0x11, 0, 0])
     start = tag + (b"\x9d\x01\x2a\x40\x00\x30\x00" if keyframe else b"")
     payload = start + index.to_bytes(4, "big") + bytes(size)
@@ -33,7 +33,6 @@ def vp8_frame(index: int, *, keyframe: bool = True, size: int = 100) -> EncodedF
 
 
 def frame_of(kind: str, index: int) -> EncodedFrame:
-    """Return a frame of either kind."""
     return opus_frame(index) if kind == "audio" else vp8_frame(index)
 
 
@@ -54,7 +53,7 @@ async def media_peers(*, seed: int = 0) -> AsyncIterator[Peers]:
 
 
 async def connect_track(offerer: RTCPeerConnection, answerer: RTCPeerConnection) -> RTCTrackEvent:
-    """Connect, and return the event of the first track that the answerer hears of."""
+    """Connect, and return the answerer's first track event."""
     async with answerer.subscribe("track") as tracks:
         await connect(offerer, answerer)
         event: RTCTrackEvent = await tracks.receive()
@@ -64,13 +63,12 @@ async def connect_track(offerer: RTCPeerConnection, answerer: RTCPeerConnection)
 
 
 async def until_connected(peer: RTCPeerConnection) -> None:
-    """Wait until a peer is connected."""
     async with peer.subscribe("connection_state_change") as changes:
         while peer.connection_state != "connected":
             await changes.receive()
 
 
 def only(transceivers: list[RTCRtpTransceiver]) -> RTCRtpTransceiver:
-    """Return the one transceiver there is."""
+    """Return the transceiver of a list of one."""
     (transceiver,) = transceivers
     return transceiver

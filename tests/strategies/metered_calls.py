@@ -1,8 +1,8 @@
-"""A call from Alice to Bob on the simulated network, whose figures are read off all the time, without codecs.
+"""A call from Alice to Bob on the simulated network, sampled periodically, without codecs.
 
-The encoders are models: they make frames of the size that a rate-controlled encoder would make, a multiple of that for
-keyframes, and follow what their sender is told it may use. Every frame has the time of its capture in it, so that what
-comes out at the other end tells how long it took.
+The encoders are models: their frames have the sizes of a rate-controlled encoder's, with larger
+keyframes, and follow the sender's target bitrates. Every frame contains its capture time, from which the receiver
+computes the latency.
 """
 
 import itertools
@@ -16,7 +16,7 @@ import attrs
 import trio
 
 from tests.strategies.peers import Peers, connect, two_peers
-from tests.strategies.stories import layer_counters, state_reached
+from tests.strategies.scenarios import layer_counters, state_reached
 from trio_rtc import (
     EncodedFrame,
     MediaStream,
@@ -34,7 +34,7 @@ from trio_rtc.testing import Link, Packet, Pass
 FRAME_RATE = 30
 AUDIO_FRAME = 0.02
 _VIDEO_CLOCK, _AUDIO_CLOCK = 90_000, 48_000
-# RFC 6386 section 9.1: a frame tag with and without the bit that says "no keyframe", start code, 640 by 360.
+# RFC 6386 section 9.1: frame tag with and without the bit of interframes, start code, 640x360.
 _KEYFRAME = bytes([0x10, 0, 0]) + b"\x9d\x01\x2a" + struct.pack("<HH", 640, 360)
 _DELTA = bytes([0x11, 0, 0])
 # RFC 6716 section 3.1: CELT, full band, one frame of 20 ms.
@@ -45,17 +45,17 @@ _UDP_AND_IP = 28
 
 @attrs.define
 class VideoEncoder:
-    """Makes frames as an encoder with rate control does: of about the size that it may use, larger for keyframes.
+    """Model of an encoder with rate control: frames follow the target bitrate, keyframes are larger.
 
     Attributes:
-        source: Where the frames go.
-        sender: Tells what may be used, and when a keyframe is needed.
-        rng: Source of the variation between frames.
-        rids: The layers.
-        keyframe_factor: How many times larger a keyframe is; the frames behind it are smaller until that is made up.
-        least_bitrate: What it cannot go below.
-        keyframes_asked: How often the peer has asked for a keyframe.
-        sent: Number of frames that were sent of each layer.
+        source: Source of the track.
+        sender: Sender with the target bitrates and the keyframe requests.
+        rng: Generator of the variation between frames.
+        rids: RIDs of the layers.
+        keyframe_factor: Size of a keyframe relative to other frames, which become smaller until the bitrate is kept.
+        min_bitrate: Minimum bitrate.
+        keyframes_asked: Number of keyframe requests received.
+        sent: Number of frames sent, by layer.
     """
 
     source: MediaStreamTrackSource
@@ -63,17 +63,16 @@ class VideoEncoder:
     rng: random.Random
     rids: Sequence[str | None] = (None,)
     keyframe_factor: float = 4.0
-    least_bitrate: float = 30_000.0
+    min_bitrate: float = 30_000.0
     keyframes_asked: int = 0
     sent: dict[str | None, int] = attrs.field(factory=dict)
     _debt: dict[str | None, float] = attrs.field(factory=dict)
     _wanted: set[str | None] = attrs.field(factory=set)
 
     async def run(self) -> None:
-        """Encode until cancelled."""
         self._wanted.update(self.rids)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._hear_requests)
+            nursery.start_soon(self._count_keyframe_requests)
             due = trio.current_time()
             for index in range(1 << 32):
                 for rid in self.rids:
@@ -81,7 +80,7 @@ class VideoEncoder:
                 due += 1 / FRAME_RATE
                 await trio.sleep_until(due)
 
-    async def _hear_requests(self) -> None:
+    async def _count_keyframe_requests(self) -> None:
         async with self.sender.keyframe_requests() as requests:
             async for rid in requests:
                 self.keyframes_asked += 1
@@ -90,12 +89,12 @@ class VideoEncoder:
     async def _encode(self, rid: str | None, index: int, captured_at: float) -> None:
         bitrate = self.sender.target_bitrates.get(rid, 300_000.0)
         if not bitrate:
-            # A layer that comes back begins with a keyframe.
+            # A layer that is resumed begins with a keyframe.
             self._wanted.add(rid)
             return
         keyframe = rid in self._wanted
         self._wanted.discard(rid)
-        wanted = max(bitrate, self.least_bitrate) / FRAME_RATE / 8
+        wanted = max(bitrate, self.min_bitrate) / FRAME_RATE / 8
         debt = self._debt.get(rid, 0.0)
         size = wanted * self.rng.uniform(0.8, 1.2)
         if keyframe:
@@ -110,8 +109,8 @@ class VideoEncoder:
         await self.source.send(EncodedFrame(payload, timestamp, _VIDEO_CLOCK, "VP8", keyframe, rid=rid))
 
 
-async def speak(source: MediaStreamTrackSource, size: int = 80) -> None:
-    """Send 20 ms of sound after the other, until cancelled."""
+async def send_audio_frames(source: MediaStreamTrackSource, size: int = 80) -> None:
+    """Send Opus frames of 20 ms until cancelled."""
     due = trio.current_time()
     for index in range(1 << 32):
         payload = _OPUS + _STAMP.pack(index, due) + bytes(size - _STAMP.size - 1)
@@ -121,16 +120,16 @@ async def speak(source: MediaStreamTrackSource, size: int = 80) -> None:
 
 
 @attrs.frozen
-class Shown:
-    """A frame that came out at Bob's.
+class ReceivedFrame:
+    """A frame that Bob received.
 
     Attributes:
-        at: When.
-        captured_at: When it went in at Alice's.
-        index: Its number.
-        size: Bytes.
-        keyframe: Whether it needs no other.
-        rid: Its layer.
+        at: Time of reception.
+        captured_at: Capture time.
+        index: Number of the frame.
+        size: Size in bytes.
+        keyframe: Whether it is a keyframe.
+        rid: RID of its layer.
     """
 
     at: float
@@ -142,30 +141,31 @@ class Shown:
 
     @property
     def latency(self) -> float:
-        """Seconds from capture."""
+        """Seconds from capture to reception."""
         return self.at - self.captured_at
 
 
 @attrs.define
 class Log:
-    """What came out of a track."""
+    """The frames received from a track."""
 
-    frames: list[Shown] = attrs.field(factory=list)
+    frames: list[ReceivedFrame] = attrs.field(factory=list)
 
     async def keep(self, frames: trio.abc.ReceiveChannel[EncodedFrame]) -> None:
-        """Take frames until they end."""
+        """Record frames until the channel ends."""
         async for frame in frames:
             self.add(frame)
 
     def add(self, frame: EncodedFrame) -> None:
-        """Take a frame."""
         offset = 1 if frame.codec.lower() == "opus" else len(_KEYFRAME if frame.keyframe else _DELTA)
         index, captured_at = _STAMP.unpack_from(frame.payload, offset)
         now = trio.current_time()
-        self.frames.append(Shown(now, captured_at, index, len(frame.payload), frame.keyframe, frame.rid))
+        self.frames.append(
+            ReceivedFrame(now, captured_at, index, len(frame.payload), frame.keyframe, frame.rid)
+        )
 
-    def between(self, begin: float, end: float = math.inf) -> list[Shown]:
-        """Return the frames of a while."""
+    def between(self, begin: float, end: float = math.inf) -> list[ReceivedFrame]:
+        """Return the frames received in an interval."""
         return [frame for frame in self.frames if begin <= frame.at < end]
 
     def longest_stall(self, begin: float, end: float) -> float:
@@ -176,16 +176,16 @@ class Log:
 
 @attrs.frozen
 class Sample:
-    """A look at a call.
+    """A sample of a call's figures.
 
     Attributes:
         at: Seconds since the call was connected.
-        link_rate: What the link carries, in bits a second.
-        estimate: What congestion control lets Alice send.
-        sent: What she has sent since the last look, IP and UDP headers included, in bits a second.
-        queueing_delay: What a packet would wait before the bottleneck, in seconds.
-        frames: Frames a second that Bob had since the last look.
-        latency: The mean time from capture that they had taken, ``nan`` without any.
+        link_rate: Capacity of the link, in bits per second.
+        estimate: Target bitrate of Alice's congestion control.
+        sent: Alice's bitrate since the last sample, IP and UDP headers included, in bits per second.
+        queueing_delay: Queueing delay of the bottleneck, in seconds.
+        frames: Frames per second that Bob received since the last sample.
+        latency: Mean seconds from capture to reception, ``nan`` without frames.
     """
 
     at: float
@@ -199,19 +199,19 @@ class Sample:
 
 @attrs.define
 class MeteredCall:
-    """A call that is going on.
+    """A connected call.
 
     Attributes:
-        peers: The two.
-        stream: What Alice's tracks are in.
-        encoder: Alice's.
-        transceivers: Bob's, by kind.
-        nursery: For what is to end with the call.
-        link: The present one from Alice to Bob.
-        began_at: When the call was connected.
-        video: What Bob sees.
-        audio: What he hears.
-        samples: What the meter has read.
+        peers: Alice, Bob and their network.
+        stream: Stream of Alice's tracks.
+        encoder: Alice's video encoder.
+        transceivers: Bob's transceivers, by kind.
+        nursery: Nursery that is cancelled when the call ends.
+        link: Current link from Alice to Bob.
+        began_at: Time at which the call was connected.
+        video: Bob's received video frames.
+        audio: Bob's received audio frames.
+        samples: The samples of the meter.
     """
 
     peers: Peers
@@ -233,7 +233,7 @@ class MeteredCall:
 
     @property
     def video_receiver(self) -> RTCRtpReceiver:
-        """Bob's receiver of pictures."""
+        """Bob's video receiver."""
         return self.transceivers["video"].receiver
 
     def set_link(self, link: Link) -> None:
@@ -242,19 +242,19 @@ class MeteredCall:
         self.peers.network.set_link("alice", "bob", link)
 
     def set_rate(self, rate: float) -> None:
-        """Change only how much it carries."""
+        """Change only the rate of the link."""
         self.set_link(attrs.evolve(self.link, rate=rate))
 
     async def sender_counters(self, layer: str = "rtp") -> dict[str, float]:
-        """Return what Alice has counted."""
+        """Return the counters of one of Alice's layers."""
         return dict(await layer_counters(self.peers.alice, layer))
 
     async def receiver_counters(self, layer: str = "rtp") -> dict[str, float]:
-        """Return what Bob has counted."""
+        """Return the counters of one of Bob's layers."""
         return dict(await layer_counters(self.peers.bob, layer))
 
     async def meter(self, interval: float = 0.1) -> None:
-        """Read off all figures again and again."""
+        """Sample all figures periodically."""
         before, seen = self._sent, len(self.video.frames)
         due = trio.current_time()
         while True:
@@ -276,13 +276,13 @@ class MeteredCall:
             before, seen = self._sent, len(self.video.frames)
 
     def count(self, packet: Packet) -> Pass:
-        """Count what Alice sends: a filter of the network."""
+        """Count the bytes that Alice sends: a filter of the network."""
         if packet.sender == "alice":
             self._sent += len(packet.data) + _UDP_AND_IP
         return Pass()
 
     def samples_between(self, begin: float, end: float = math.inf) -> list[Sample]:
-        """Return what the meter has read in a while, in seconds since the beginning of the call."""
+        """Return the samples of an interval, in seconds since the call was connected."""
         return [sample for sample in self.samples if begin <= sample.at < end]
 
 
@@ -300,21 +300,21 @@ async def metered_call(
     layers: Sequence[RTCRtpEncodingParameters] = (RTCRtpEncodingParameters(max_bitrate=8_000_000),),
     settings: Settings | None = None,
     watch: bool = True,
-    sound: bool = True,
+    audio: bool = True,
     without: Collection[str] = (),
     dual_stack: bool = False,
 ) -> AsyncIterator[MeteredCall]:
-    """Let Alice call Bob with pictures, and with sound or without; the block begins when they are connected.
+    """Open a connected call in which Alice sends video, and audio if requested, to Bob.
 
     Args:
-        seed: Of all chance.
-        link: From Alice to Bob; back it is the same, without a bottleneck.
+        seed: Seed of all randomness.
+        link: Link from Alice to Bob; the other direction is the same without a bottleneck.
         layers: The encodings of Alice's video.
-        settings: Of both peers.
-        watch: Whether Bob takes frames, and the meter runs.
-        sound: Whether Alice sends sound, too.
-        without: Names of what is not offered for the pictures.
-        dual_stack: Whether both have an address of each family.
+        settings: Settings of both peers.
+        watch: Whether Bob consumes the frames and the meter runs.
+        audio: Whether Alice also sends audio.
+        without: Names of codecs that are not offered for video.
+        dual_stack: Whether both peers have an IPv4 and an IPv6 address.
     """
     back = attrs.evolve(link, rate=None)
     async with (
@@ -323,12 +323,12 @@ async def metered_call(
     ):
         peers.network.set_link("alice", "bob", link)
         stream = MediaStream()
-        pictures, video_track = open_media_track("video")
-        voice, audio_track = open_media_track("audio")
+        video_source, video_track = open_media_track("video")
+        audio_source, audio_track = open_media_track("audio")
         video = peers.alice.add_transceiver(
             video_track, direction="sendonly", streams=[stream], send_encodings=layers
         )
-        if sound:
+        if audio:
             peers.alice.add_transceiver(audio_track, direction="sendonly", streams=[stream])
         if without:
             video.set_codec_preferences(_codecs_without(without))
@@ -336,7 +336,9 @@ async def metered_call(
         await state_reached(peers.alice, "connected")
         await state_reached(peers.bob, "connected")
         transceivers = {each.receiver.track.kind: each for each in peers.bob.get_transceivers()}
-        encoder = VideoEncoder(pictures, video.sender, random.Random(seed), [layer.rid for layer in layers])
+        encoder = VideoEncoder(
+            video_source, video.sender, random.Random(seed), [layer.rid for layer in layers]
+        )
         call = MeteredCall(peers, stream, encoder, transceivers, nursery, link, trio.current_time())
         peers.network.add_filter(call.count)
         for transceiver in transceivers.values():
@@ -344,10 +346,10 @@ async def metered_call(
         if watch:
             nursery.start_soon(call.video.keep, transceivers["video"].receiver.track)
             nursery.start_soon(call.meter)
-        if watch and sound:
+        if watch and audio:
             nursery.start_soon(call.audio.keep, transceivers["audio"].receiver.track)
         nursery.start_soon(encoder.run)
-        if sound:
-            nursery.start_soon(speak, voice)
+        if audio:
+            nursery.start_soon(send_audio_frames, audio_source)
         yield call
         nursery.cancel_scope.cancel()

@@ -1,11 +1,11 @@
-"""Bytes that were right once."""
+"""Mutations of valid bytes."""
 
 from hypothesis import strategies as st
 
 
 @st.composite
 def mutated(draw: st.DrawFn, originals: st.SearchStrategy[bytes]) -> bytes:
-    """Draw bytes with a few of them changed, cut out, put in or cut off."""
+    """Draw one of the originals with a few bytes changed, removed, inserted or truncated."""
     data = bytearray(draw(originals))
     for _ in range(draw(st.integers(1, 4))):
         position = draw(st.integers(0, max(len(data) - 1, 0)))

@@ -1,4 +1,4 @@
-"""Sound that cannot be guessed from what went before it, as Opus that carries each packet once more in the next."""
+"""Audio that concealment cannot predict, encoded as Opus with in-band FEC."""
 
 import math
 from array import array
@@ -15,11 +15,11 @@ from trio_rtc.codecs.samples import as_array, frame_of, samples_of
 
 SAMPLES = 960
 _RATE = 48_000
-_STRIDE = 7  # samples; a seventh of them tells how loud an error is
+_STRIDE = 7  # samples; a seventh of them suffices to measure an error
 
 
 def sweep(packets: int) -> "array[int]":
-    """Return 20 ms of mono sound for each packet, whose pitch and loudness go up and down."""
+    """Return 20 ms of mono audio for each packet, with varying pitch and level."""
     samples, phase = array("h"), 0.0
     for index in range(packets * SAMPLES):
         turn = 2 * math.pi * index / _RATE
@@ -32,29 +32,29 @@ def sweep_packets(packets: int, *, fec: bool = True) -> list[EncodedFrame]:
     """Return the sweep as Opus, in packets of 20 ms."""
     options = AudioEncoderOptions(bitrate=20_000, channels=1, fec=fec, expected_loss=20)
     encoder = create_audio_encoder("opus", options)
-    sound = sweep(packets).tobytes()
+    audio = sweep(packets).tobytes()
     size = 2 * SAMPLES
     return [
         frame
         for index in range(packets)
         for frame in encoder.encode(
-            frame_of(sound[index * size : (index + 1) * size], 1, _RATE, index * SAMPLES)
+            frame_of(audio[index * size : (index + 1) * size], 1, _RATE, index * SAMPLES)
         )
     ]
 
 
-def carries_the_one_before(packet: bytes) -> bool:
-    """Whether a mono packet of SILK has its bit for redundancy set (RFC 6716 section 4.2.3)."""
+def has_lbrr_flag(packet: bytes) -> bool:
+    """Return whether a mono SILK packet has its LBRR flag set (RFC 6716 section 4.2.3)."""
     return packet[0] >> 3 < 12 and bool(packet[1] & 0x40)
 
 
-def heard(frames: Sequence[EncodedFrame]) -> "array[int]":
-    """Return what is heard when nothing is lost."""
+def decode_all(frames: Sequence[EncodedFrame]) -> "array[int]":
+    """Return the decoded samples of these frames."""
     decoder = create_audio_decoder("opus", AudioDecoderOptions(channels=1))
-    return as_array(b"".join(samples_of(sound) for frame in frames for sound in decoder.decode(frame)))
+    return as_array(b"".join(samples_of(audio) for frame in frames for audio in decoder.decode(frame)))
 
 
 def error_between(one: "array[int]", other: "array[int]") -> float:
-    """Return the root of the mean square of the difference."""
+    """Return the root mean square of the difference."""
     pairs = list(zip(one[::_STRIDE], other[::_STRIDE], strict=True))
     return math.sqrt(sum((a - b) ** 2 for a, b in pairs) / len(pairs))

@@ -1,4 +1,4 @@
-"""Two whole peers on a simulated network, for tests of the public face and for scenarios."""
+"""Two whole peers on a simulated network, for tests of the public API and for scenarios."""
 
 import random
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from trio_rtc import (
 from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork
 
 WALL_CLOCK = 1_780_000_000.0
-"""What the peers take for the time of day at the start."""
+"""Time of day at the start, by the peers' clock."""
 
 
 @attrs.define
@@ -31,7 +31,7 @@ class Peers:
 
 
 def settings_for(host: SimulatedHost, seed: int, settings: Settings | None = None) -> Settings:
-    """Return settings with which a peer replays exactly."""
+    """Return settings that make a peer deterministic."""
     return attrs.evolve(
         settings or Settings(),
         network=host,
@@ -42,7 +42,7 @@ def settings_for(host: SimulatedHost, seed: int, settings: Settings | None = Non
 
 @asynccontextmanager
 async def travelling_alice(link: Link | None = None) -> AsyncIterator[Peers]:
-    """Two peers; Alice has two interfaces, ``wlan0`` with 10.0.0.1 and ``wwan0`` with 100.64.0.1, Bob one."""
+    """Open two peers; Alice has two interfaces, ``wlan0`` with 10.0.0.1 and ``wwan0`` with 100.64.0.1, Bob one."""
     network = SimulatedNetwork(link=link)
     hosts = (
         network.add_host("alice", {"wlan0": ["10.0.0.1"], "wwan0": ["100.64.0.1"]}),
@@ -66,7 +66,7 @@ async def two_peers(
     dual_stack: bool = False,
     trace_limit: int = 100_000,
 ) -> AsyncIterator[Peers]:
-    """Open a network and two peers on it, not connected yet; whatever happens, no socket outlives them."""
+    """Open a network and two peers on it, not connected yet; at the end no socket may be open."""
     async with SimulatedNetwork(seed=seed, link=link or Link(), trace_limit=trace_limit) as network:
         addresses = [["10.0.0.1"], ["10.0.0.2"]]
         if dual_stack:
@@ -84,13 +84,13 @@ async def two_peers(
 
 
 def description_of(pc: RTCPeerConnection) -> RTCSessionDescription:
-    """Return the description that a peer has set."""
+    """Return a peer's local description, which must be set."""
     assert pc.local_description is not None
     return pc.local_description
 
 
 async def negotiate(offerer: RTCPeerConnection, answerer: RTCPeerConnection) -> None:
-    """Exchange one offer and one answer, over signaling that takes no time."""
+    """Exchange an offer and an answer, without signaling delay."""
     await offerer.set_local_description()
     await answerer.set_remote_description(description_of(offerer))
     await answerer.set_local_description()
@@ -98,7 +98,7 @@ async def negotiate(offerer: RTCPeerConnection, answerer: RTCPeerConnection) -> 
 
 
 def trickle(one: RTCPeerConnection, other: RTCPeerConnection) -> None:
-    """Let each side's candidates reach the other, over signaling that takes no time."""
+    """Pass each peer's candidates to the other, without signaling delay."""
     one.on_ice_candidate = lambda event: other.add_ice_candidate(event.candidate)
     other.on_ice_candidate = lambda event: one.add_ice_candidate(event.candidate)
 

@@ -1,4 +1,4 @@
-"""Programs whose every packet must be the same in every run with the same seed; they leave all settings as they are.
+"""Programs that must send the same packets in every run with the same seed, with default settings.
 
 ``python -m tests.strategies.replayed_calls 7`` prints the digest of one run of each.
 """
@@ -10,7 +10,7 @@ import trio
 
 from tests.strategies.calls import opus_frame, vp8_frame
 from tests.strategies.peers import connect
-from tests.strategies.stories import messages_pass, state_reached
+from tests.strategies.scenarios import messages_pass, state_reached
 from trio_rtc import MediaStreamTrackSource, RTCPeerConnection, Settings, media, open_media_track
 from trio_rtc.testing import Link, SimulatedNetwork, run
 

@@ -63,7 +63,7 @@ _SALTS = (bytes(12), bytes(range(12)))
 
 
 def srtp_pair() -> tuple[SrtpSession, SrtpSession]:
-    """Return what encrypts at either end."""
+    """Return the SRTP sessions of both ends."""
     (key, other_key), (salt, other_salt) = _KEYS, _SALTS
     return (
         SrtpSession(PROFILE, key, salt, other_key, other_salt),
@@ -89,7 +89,7 @@ def audio_section(*codecs: Codec, **changes: Any) -> SendParameters:
 
 
 def received(section: SendParameters, **changes: Any) -> ReceiveParameters:
-    """Return what the other side has to know of a section, its sources announced."""
+    """Return the section as the receiver configures it, with the sender's SSRCs announced."""
     ssrcs: dict[int, str | None] = {}
     repairs: dict[int, int] = {}
     fec_ssrcs: dict[int, int] = {}
@@ -112,7 +112,7 @@ def received(section: SendParameters, **changes: Any) -> ReceiveParameters:
 
 
 def vp8_payload(number: int, size: int, *, keyframe: bool) -> bytes:
-    """Return a frame of VP8 as far as a packetizer looks at it."""
+    """Return a VP8 frame that satisfies a packetizer."""
     head = bytes([0x10, 0x02, 0x00, 0x9D, 0x01, 0x2A, 0x40, 0x01, 0xF0, 0x00]) if keyframe else b"\x11\0\0"
     return head + number.to_bytes(4, "big") + random.Random(number).randbytes(size)
 
@@ -129,7 +129,7 @@ def audio_frame(number: int, now: float, size: int = 60) -> EncodedFrame:
 
 @attrs.define
 class Side:
-    """One session, and what it has told."""
+    """One session with its events, frames and packets."""
 
     session: RtpSession
     events: list[RtpEvent] = attrs.Factory(list)
@@ -149,7 +149,7 @@ def never(_: bytes) -> bool:
 
 
 class Pair:
-    """Alice sends, Bob receives, and time passes only here."""
+    """Alice sends to Bob in virtual time."""
 
     def __init__(
         self,
@@ -166,30 +166,30 @@ class Pair:
         self.alice = Side(make_session(1, options))
         self.bob = Side(make_session(2, options))
         self.dropped = 0
-        self._under_way: list[tuple[float, int, int, bytes]] = []
+        self._in_flight: list[tuple[float, int, int, bytes]] = []
         self._count = 0
         self._next_frame = start
-        self._next_sound = start
+        self._next_audio = start
         self.sent_at: dict[bytes, float] = {}
         self.video_frames = 0
         self.keyframe_requests = 0
-        self._keyframe_wanted = False
+        self._keyframe_requested = False
         self.audio_frames = 0
         if keys:
-            self.give_keys()
+            self.set_keys()
 
     @property
     def sides(self) -> tuple[Side, Side]:
         return self.alice, self.bob
 
-    def give_keys(self) -> None:
+    def set_keys(self) -> None:
         for side, srtp in zip(self.sides, srtp_pair(), strict=True):
             side.session.set_keys(srtp, self.now)
 
     def negotiate(self, *sections: SendParameters, **changes: Any) -> None:
-        """Let Alice send sections, and Bob receive and watch them."""
+        """Configure Alice to send sections, and Bob to receive and consume them."""
         self.alice.session.set_sections(sections, [], self.now)
-        # As in an answer that is recvonly: each section is in both lists.
+        # As for an answer with recvonly, each section is in both lists.
         silent = [attrs.evolve(section, encodings=(), active=False) for section in sections]
         self.bob.session.set_sections(
             silent, [received(section, **changes) for section in sections], self.now
@@ -198,7 +198,7 @@ class Pair:
             self.bob.session.set_demand(section.mid, frames=True, packets=False)
 
     def exchange(self) -> None:
-        """Let both sides look after their timers and send."""
+        """Handle the timers of both sides, and send."""
         for index, side in enumerate(self.sides):
             if side.session.next_timer() <= self.now:
                 side.session.handle_timer(self.now)
@@ -209,7 +209,7 @@ class Pair:
                     self.dropped += 1
                     continue
                 self._count += 1
-                heapq.heappush(self._under_way, (self.now + self.delay, self._count, 1 - index, datagram))
+                heapq.heappush(self._in_flight, (self.now + self.delay, self._count, 1 - index, datagram))
             self.take_events(side)
 
     def take_events(self, side: Side) -> None:
@@ -221,7 +221,7 @@ class Pair:
                 side.packets += event.packets
             elif isinstance(event, KeyframeRequested):
                 self.keyframe_requests += 1
-                self._keyframe_wanted = True
+                self._keyframe_requested = True
 
     def run(
         self,
@@ -232,18 +232,18 @@ class Pair:
         keyframes: int = 10**9,
         size: int = 2500,
     ) -> None:
-        """Let time pass; Alice sends so many pictures a second, and sound every 20 ms."""
+        """Advance time; Alice sends ``video`` frames per second, and audio every 20 ms."""
         end = self.now + duration
         self._next_frame = max(self._next_frame, self.now)
-        self._next_sound = max(self._next_sound, self.now)
+        self._next_audio = max(self._next_audio, self.now)
         while True:
             self.exchange()
             timers = [side.session.next_timer() for side in self.sides]
-            arrival = self._under_way[0][0] if self._under_way else math.inf
+            arrival = self._in_flight[0][0] if self._in_flight else math.inf
             frame = self._next_frame if video else math.inf
-            sound = self._next_sound if audio else math.inf
-            at = min(end, frame, sound, arrival, *timers)
-            # A timer that does not move on would stop the clock.
+            audio_at = self._next_audio if audio else math.inf
+            at = min(end, frame, audio_at, arrival, *timers)
+            # A deadline that stays the same would stop the clock.
             assert at > self.now or min(timers) > self.now, timers
             self.now = max(at, self.now)
             if self.now >= end:
@@ -252,30 +252,30 @@ class Pair:
             self._send(video, audio, keyframes, size)
 
     def _deliver(self) -> None:
-        while self._under_way and self._under_way[0][0] <= self.now:
-            _, _, index, datagram = heapq.heappop(self._under_way)
+        while self._in_flight and self._in_flight[0][0] <= self.now:
+            _, _, index, datagram = heapq.heappop(self._in_flight)
             self.sides[index].session.receive([datagram], self.now)
 
     def _send(self, video: float, audio: bool, keyframes: int, size: int) -> None:
         session = self.alice.session
         if video and self.now >= self._next_frame:
-            is_key = self._keyframe_wanted or self.video_frames % keyframes == 0
-            self._keyframe_wanted = False
+            is_key = self._keyframe_requested or self.video_frames % keyframes == 0
+            self._keyframe_requested = False
             frame = video_frame(self.video_frames, self.now, size, keyframe=is_key)
             self.sent_at[frame.payload] = self.now
             session.send_frame(VIDEO, frame, self.now)
             self.video_frames += 1
             self._next_frame += 1 / video
-        if audio and self.now >= self._next_sound:
-            sound = audio_frame(self.audio_frames, self.now)
-            self.sent_at[sound.payload] = self.now
-            session.send_frame(AUDIO, sound, self.now)
+        if audio and self.now >= self._next_audio:
+            encoded = audio_frame(self.audio_frames, self.now)
+            self.sent_at[encoded.payload] = self.now
+            session.send_frame(AUDIO, encoded, self.now)
             self.audio_frames += 1
-            self._next_sound += 0.02
+            self._next_audio += 0.02
 
 
 def random_loss(seed: int, probability: float) -> Callable[[bytes], bool]:
-    """Return a network that loses media at random, and no RTCP."""
+    """Return a network that loses media packets at random, but no RTCP."""
     rng = random.Random(seed)
     return lambda datagram: not is_rtcp(datagram) and rng.random() < probability
 
@@ -288,5 +288,5 @@ def ssrc_of(datagram: bytes) -> int:
     return int.from_bytes(datagram[8:12], "big")
 
 
-def told_bitrates(side: Side) -> list[float]:
+def reported_bitrates(side: Side) -> list[float]:
     return [event.available for event in side.events if isinstance(event, BitratesChanged)]

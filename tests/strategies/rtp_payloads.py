@@ -10,7 +10,7 @@ from trio_rtc.protocols.rtp.payload import Depacketizer, Packetizer, depacketize
 
 DATA = Path(__file__).parents[1] / "data" / "rtp"
 MODE_1 = {"packetization-mode": "1"}
-# Encoding name by sample.
+# Encoding names by sample.
 SAMPLES = {
     "libvpx-vp8": "VP8",
     "libvpx-vp9": "VP9",
@@ -59,7 +59,7 @@ def load_capture(name: str) -> list[CapturedPacket]:
 
 
 def load_captured_frames(name: str) -> list[list[bytes]]:
-    """Return the payloads of a recording, those of each timestamp together."""
+    """Return the payloads of a recording, grouped by timestamp."""
     packets = load_capture(name)
     return [
         [packet.payload for packet in frame] for _, frame in groupby(packets, lambda packet: packet.timestamp)
@@ -67,7 +67,7 @@ def load_captured_frames(name: str) -> list[list[bytes]]:
 
 
 def load_sample(name: str) -> list[tuple[bool, bytes]]:
-    """Return encoded frames: whether it is a keyframe, and the bytes."""
+    """Return encoded frames: whether each is a keyframe, and its bytes."""
     lines = (DATA / f"{name}.hex").read_text().splitlines()
     return [(line[0] == "K", bytes.fromhex(line[2:])) for line in lines]
 

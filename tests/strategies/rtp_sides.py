@@ -1,4 +1,4 @@
-"""Two ends of RTP in one process, without a network: a session under test, and a peer that can say anything."""
+"""Two ends of RTP in one process, without a network: a session under test, and a peer that can send anything."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -27,11 +27,11 @@ KEYFRAME = bytes([0x10, 0x10, 0, 0, 0x9D, 0x01, 0x2A, 16, 0, 16, 0, 1, 2, 3])
 
 
 class RtpSide:
-    """A session with keys, and the peer at the other end of the wire, who is no session at all.
+    """A session with keys, and the SRTP keys of its scripted peer.
 
     Attributes:
-        session: What is under test.
-        now: Its time.
+        session: The session under test.
+        now: Virtual time.
         peer: The peer's keys.
     """
 
@@ -50,17 +50,17 @@ class RtpSide:
         self.session.set_sections(sending, receiving, self.now)
 
     def receive(self, *packets: RtpPacket) -> list[RtpEvent]:
-        """Let packets of the peer's come, and return what happens."""
+        """Receive RTP packets from the peer, and return the events."""
         self.session.receive([self.peer.protect(packet.encode()) for packet in packets], self.now)
         return self.session.events()
 
     def receive_rtcp(self, *packets: RtcpPacket) -> list[RtpEvent]:
-        """Let a compound of the peer's come, and return what happens."""
+        """Receive a compound RTCP packet from the peer, and return the events."""
         self.session.receive([self.peer.protect_rtcp(encode(packets))], self.now)
         return self.session.events()
 
     def sent(self) -> tuple[list[RtpPacket], list[RtcpPacket]]:
-        """Return what leaves now, as the peer decrypts it."""
+        """Return the packets sent now, decrypted by the peer."""
         media: list[RtpPacket] = []
         control: list[RtcpPacket] = []
         for data in self.session.datagrams_to_send(self.now):
@@ -73,7 +73,7 @@ class RtpSide:
         return media, control
 
     def run(self, seconds: float, step: float = 0.005) -> list[RtpPacket]:
-        """Let time pass, and return what media has left."""
+        """Advance time, and return the media packets sent."""
         media: list[RtpPacket] = []
         end = self.now + seconds
         while self.now < end:
@@ -96,7 +96,7 @@ def sends(
 
 
 def frame(size: int = 1000, timestamp: int = 0, *, keyframe: bool = True) -> EncodedFrame:
-    """Return a picture."""
+    """Return a video frame."""
     return EncodedFrame(bytes(size), timestamp, 90_000, "VP8", keyframe)
 
 
@@ -108,7 +108,7 @@ def media(
     payload_type: int = 96,
     marker: bool = True,
 ) -> list[RtpPacket]:
-    """Return packets of the peer's, each a picture of its own."""
+    """Return packets from the peer, a video frame in each."""
     return [
         RtpPacket(payload_type, number & 0xFFFF, 3000 * number, ssrc, payload, marker) for number in numbers
     ]

@@ -1,4 +1,4 @@
-"""Examples, run as a reader would run them: each as a process of its own."""
+"""Examples, each run in a process of its own."""
 
 import os
 import re
@@ -16,7 +16,7 @@ EXAMPLES = ROOT / "examples"
 
 
 class Running:
-    """A running example, with its lines of output."""
+    """A running example and its output lines."""
 
     def __init__(self, process: trio.Process) -> None:
         self.process = process
@@ -26,7 +26,7 @@ class Running:
         self.lines: list[str] = []
 
     async def line(self, pattern: str) -> str:
-        """Read up to a line that matches, and return it."""
+        """Return the next line that matches."""
         while True:
             while b"\n" not in self._rest:
                 data = await self._stdout.receive_some()
@@ -42,7 +42,7 @@ class Running:
         await self.type_bytes(text.encode())
 
     async def type_bytes(self, line: bytes) -> None:
-        """Type a line that need not be text."""
+        """Type a line of arbitrary bytes."""
         assert self.process.stdin is not None
         await self.process.stdin.send_all(line + b"\n")
 
@@ -53,7 +53,7 @@ class Running:
 
 @asynccontextmanager
 async def running(name: str, *arguments: object) -> AsyncIterator[Running]:
-    """Run an example, and require that it ends well unless the test has ended it."""
+    """Run an example, which must exit with 0 unless the test has ended it."""
     command = [sys.executable, "-W", "error", str(EXAMPLES / name), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = await trio.lowlevel.open_process(
@@ -77,12 +77,12 @@ def free_port() -> int:
         return port
 
 
-async def ends_well(example: Running) -> None:
+async def exits_with_zero(example: Running) -> None:
     assert await example.process.wait() == 0
 
 
 def fetch(url: str) -> bytes:
-    """Return what a server has at an address."""
+    """Return the body of an HTTP response."""
     host, _, path = url.removeprefix("http://").partition("/")
     name, port = host.split(":")
     with socket.create_connection((name, int(port))) as connection:

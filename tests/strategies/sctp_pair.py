@@ -1,4 +1,4 @@
-"""Two SCTP associations joined by a network that a test can make hostile, under virtual time."""
+"""Two SCTP associations joined by a network with loss, reordering and duplication, in virtual time."""
 
 import math
 import random
@@ -15,7 +15,7 @@ INIT, INIT_ACK, SACK, HEARTBEAT, ABORT, SHUTDOWN, SHUTDOWN_ACK = 1, 2, 3, 4, 6, 
 ERROR, COOKIE_ECHO, COOKIE_ACK, SHUTDOWN_COMPLETE, RE_CONFIG, FORWARD_TSN, DATA = 9, 10, 11, 14, 130, 192, 0
 
 Filter = Callable[[int, bytes], bool]
-"""Says of a packet, by its sender (0 or 1) and its bytes, whether it is lost."""
+"""Returns whether a packet is lost, by its sender (0 or 1) and its bytes."""
 
 
 def chunk_kinds(packet: bytes) -> list[int]:
@@ -34,14 +34,14 @@ def lose_nothing(sender: int, packet: bytes) -> bool:
 
 @attrs.define
 class Endpoint:
-    """An association and all that it told.
+    """An association with its events and messages.
 
     Attributes:
-        association: The core.
-        events: Everything that ``events`` returned.
-        messages: What was pulled: stream, payload protocol identifier, data.
-        reading: Whether messages are pulled as they become available.
-        sent: How many packets it has sent.
+        association: The association.
+        events: All events of the association.
+        messages: Messages received: stream, payload protocol identifier, data.
+        reading: Whether messages are received as soon as they are available.
+        sent: Number of packets sent.
     """
 
     association: Association
@@ -58,7 +58,7 @@ class Endpoint:
                     self.pull(stream_id)
 
     def pull(self, stream_id: int, at_most: float = math.inf) -> int:
-        """Take messages of a stream; return how many there were."""
+        """Receive messages of a stream, and return their number."""
         count = 0
         while count < at_most and (message := self.association.receive_message(stream_id)) is not None:
             self.messages.append((stream_id, *message))
@@ -66,7 +66,7 @@ class Endpoint:
         return count
 
     def on_stream(self, stream_id: int) -> list[bytes]:
-        """Return the data of all messages pulled from a stream."""
+        """Return the data of all messages received on a stream."""
         return [data for stream, _, data in self.messages if stream == stream_id]
 
     def has(self, kind: type[SctpEvent]) -> bool:
@@ -108,7 +108,7 @@ class SctpPair:
         self._count = 0
 
     def connect(self, *, both: bool = True, timeout: float = 100.0) -> "SctpPair":
-        """Shake hands."""
+        """Run until both sides are connected, or the left one if not ``both``."""
         self.left.association.connect(self.now)
         if both:
             self.right.association.connect(self.now)
@@ -124,30 +124,30 @@ class SctpPair:
         return all(end.association.closed for end in self.ends)
 
     def flush(self) -> int:
-        """Let both sides send what they have; return how many packets that were."""
+        """Send the packets of both sides, and return their number."""
         count = 0
         for index, end in enumerate(self.ends):
             packets = end.association.datagrams_to_send(self.now)
             end.take_events()
-            # What was pulled may have opened the window.
+            # Received messages may have opened the window.
             packets += end.association.datagrams_to_send(self.now)
             end.sent += len(packets)
             count += len(packets)
             for packet in packets:
                 self.wire.append((index, packet))
                 if not self.lost(index, packet):
-                    self.fly(1 - index, packet)
+                    self.transmit(1 - index, packet)
         return count
 
-    def fly(self, to: int, packet: bytes) -> None:
-        """Put a packet onto the network."""
+    def transmit(self, to: int, packet: bytes) -> None:
+        """Send a packet over the network."""
         self._count += 1
         arrival = self.now + self.delay + self.chance.random() * self.jitter
         self.flying.append((arrival, self._count, to, packet))
         self.flying.sort()
 
     def deliver_due(self) -> None:
-        """Deliver what has arrived by now, in batches if ``batch``."""
+        """Deliver the packets that have arrived by now, in batches if ``batch``."""
         due = [item for item in self.flying if item[0] <= self.now]
         self.flying = self.flying[len(due) :]
         for index, end in enumerate(self.ends):
@@ -158,14 +158,14 @@ class SctpPair:
                     end.association.receive(batch, self.now)
 
     def next_time(self) -> float:
-        """Return when something happens next."""
+        """Return the time of the next event."""
         times = [end.association.next_timer() for end in self.ends]
         if self.flying:
             times.append(self.flying[0][0])
         return min(times)
 
     def step(self, latest: float = math.inf) -> bool:
-        """Go to the next thing that happens, if that is not after ``latest``; return whether it did."""
+        """Run the next event if it is not after ``latest``, and return whether there was one."""
         self.flush()
         time = self.next_time()
         if time > latest or time == math.inf:
@@ -181,7 +181,7 @@ class SctpPair:
         return True
 
     def run(self, until: Callable[[], bool], timeout: float = 60.0) -> bool:
-        """Let time pass until something holds; return whether it did in ``timeout`` seconds."""
+        """Run until a condition holds, and return whether it did in ``timeout`` seconds."""
         latest = self.now + timeout
         self.flush()
         while not until():
@@ -190,16 +190,16 @@ class SctpPair:
         return True
 
     def run_for(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance time."""
         self.run(lambda: False, seconds)
 
     def kinds_sent(self, sender: int) -> Counter[int]:
-        """Return how often a side has sent which chunk."""
+        """Return the number of chunks that a side has sent, by type."""
         return Counter(kind for index, packet in self.wire if index == sender for kind in chunk_kinds(packet))
 
 
 class LoseNth:
-    """Loses the packets of one side that hold a chunk, by the numbers that count them from 0."""
+    """Loses packets of one side with a chunk of some type, by their indexes among these."""
 
     def __init__(self, sender: int, kind: int, *numbers: int) -> None:
         self._sender, self._kind, self._numbers = sender, kind, numbers

@@ -1,4 +1,4 @@
-"""An SCTP association whose peer is in the hands of a test, chunk by chunk."""
+"""An SCTP association with a scripted peer that sends single chunks."""
 
 import random
 from typing import Any
@@ -11,7 +11,7 @@ from trio_rtc.protocols.sctp.packet.parameters import SUPPORTED_EXTENSIONS, Para
 
 
 class Peer:
-    """An association, and its peer in the hands of a test."""
+    """An association and its scripted peer."""
 
     def __init__(self, options: SctpOptions | None = None) -> None:
         options = options or SctpOptions(initial_tsn=100, zero_checksum=False)
@@ -19,7 +19,7 @@ class Peer:
         self.now = 500.0
 
     def send(self, tag: int, *chunks: bytes) -> list[tuple[int, bytes]]:
-        """Send a packet to the association; return the tags of its answers, and their chunks."""
+        """Send a packet to the association, and return the tags and chunks of its answers."""
         self.association.receive([encode_packet(encode_header(5000, 5000, tag), chunks)], self.now)
         return self.take()
 
@@ -27,8 +27,8 @@ class Peer:
         packets = self.association.datagrams_to_send(self.now)
         return [(int.from_bytes(packet[4:8], "big"), packet[HEADER_SIZE:]) for packet in packets]
 
-    def introduce(self, tag: int, tsn: int) -> tuple[int, bytes]:
-        """Send an INIT; return the tag and the COOKIE ECHO that follow from the INIT ACK."""
+    def send_init(self, tag: int, tsn: int) -> tuple[int, bytes]:
+        """Send an INIT, and return the tag and the cookie's COOKIE ECHO from the INIT ACK."""
         extensions = Parameter(SUPPORTED_EXTENSIONS, bytes((ReConfig.kind, ForwardTsn.kind)))
         ((answered, answer),) = self.send(0, Init(tag, 100_000, 10, 10, tsn, (extensions,)).encode())
         assert answered == tag
@@ -43,11 +43,11 @@ def data_chunk(tsn: int, payload: bytes = b"data") -> bytes:
 
 
 def established_peer(**options: Any) -> tuple[Peer, int]:
-    """Return a peer of an established association, and the tag of packets to it.
+    """Return the peer of an established association, and the association's verification tag.
 
-    The first TSNs are 100 for the association and 20 for the peer.
+    The initial TSNs are 100 for the association and 20 for the peer.
     """
     peer = Peer(SctpOptions(initial_tsn=100, zero_checksum=False, **options))
-    tag, echo = peer.introduce(7, 20)
+    tag, echo = peer.send_init(7, 20)
     peer.send(tag, echo)
     return peer, tag

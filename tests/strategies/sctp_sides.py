@@ -1,4 +1,4 @@
-"""Two SCTP transports over wires, each with the control of its data channels, and readers of their streams."""
+"""Two SCTP transports over wires, each with its data channels' control, and readers of their streams."""
 
 import random
 from collections.abc import AsyncIterator, Callable
@@ -21,11 +21,11 @@ from trio_rtc.protocols.sctp import Association, SctpEvent, SctpOptions
 from trio_rtc.transports.base import Inbox
 from trio_rtc.transports.sctp import SctpTransport
 
-from .wires import Courier, Wire
+from .wires import DeliveryTask, Wire
 
 
-class Reading:
-    """Takes all messages of a stream as they come, unless it is told to wait."""
+class StreamReader:
+    """Receives the messages of a stream as they arrive if ``eager``, otherwise on request."""
 
     def __init__(self, sctp: SctpTransport, stream_id: int, *, eager: bool = True) -> None:
         self._sctp = sctp
@@ -48,31 +48,31 @@ class Reading:
         self.low += 1
 
 
-class Told(list[DataChannelEvent]):
-    """The channel events that a transport has told; ``react`` is called with each.
+class ChannelEvents(list[DataChannelEvent]):
+    """The channel events of a transport; ``react`` is called with each.
 
     Attributes:
-        react: Replaced by a test that wants to act on an event.
+        react: Replaced by tests that act on an event.
     """
 
     react: Callable[[DataChannelEvent], object] = staticmethod(lambda event: None)
 
-    def hear(self, event: DataChannelEvent) -> None:
+    def record(self, event: DataChannelEvent) -> None:
         self.append(event)
         self.react(event)
 
 
 @attrs.define
 class SctpSide:
-    """One side: its transport, the wire under it, and what it told."""
+    """One side: its transport, the wire below, and its events."""
 
     sctp: SctpTransport
     wire: Wire
     inbox: Inbox[list[bytes]]
     events: list[SctpEvent]
-    channel_events: Told
+    channel_events: ChannelEvents
 
-    def told(self, kind: type[DataChannelEvent]) -> list[DataChannelEvent]:
+    def events_of(self, kind: type[DataChannelEvent]) -> list[DataChannelEvent]:
         return [event for event in self.channel_events if isinstance(event, kind)]
 
     def create_channel(self, label: str = "chat", *, negotiated_id: int | None = None) -> int:
@@ -85,7 +85,7 @@ class SctpSide:
         return key
 
     def stream_of(self, key: int) -> int:
-        """Return the stream of a channel, of ours or of the peer's."""
+        """Return the stream of a channel, opened by either peer."""
         return next(
             event.stream_id
             for event in self.channel_events
@@ -98,10 +98,10 @@ class SctpSide:
             for event in self.channel_events
         )
 
-    def read(self, stream_id: int, *, eager: bool = True) -> Reading:
-        reading = Reading(self.sctp, stream_id, eager=eager)
-        self.sctp.set_reader(stream_id, reading)
-        return reading
+    def read(self, stream_id: int, *, eager: bool = True) -> StreamReader:
+        reader = StreamReader(self.sctp, stream_id, eager=eager)
+        self.sctp.set_reader(stream_id, reader)
+        return reader
 
     def send(self, stream_id: int, data: bytes) -> None:
         self.sctp.association.send(stream_id, PPID_BINARY, data, trio.current_time())
@@ -115,7 +115,7 @@ def make_sctp_side(
     control.set_role(is_dtls_client=is_client)
     wire, inbox = Wire(), Inbox[list[bytes]]()
     events: list[SctpEvent] = []
-    told = Told()
+    channel_events = ChannelEvents()
     sctp = SctpTransport(
         Association(options or SctpOptions(), rng=random.Random(is_client)),
         control,
@@ -123,9 +123,9 @@ def make_sctp_side(
         wire,
         high_water_mark=high_water_mark,
         report=events.append,
-        report_channel_event=told.hear,
+        report_channel_event=channel_events.record,
     )
-    return SctpSide(sctp, wire, inbox, events, told)
+    return SctpSide(sctp, wire, inbox, events, channel_events)
 
 
 @asynccontextmanager
@@ -136,16 +136,16 @@ async def two_sctp_sides(
     server_options: SctpOptions | None = None,
     high_water_mark: int = 1 << 20,
 ) -> AsyncIterator[tuple[SctpSide, SctpSide]]:
-    """Run the DTLS client's and the server's side, connected to each other if so wished."""
+    """Run the DTLS client's and the DTLS server's side, connected to each other if ``connected``."""
     sides = tuple(
         make_sctp_side(is_client=is_client, options=own, high_water_mark=high_water_mark)
         for is_client, own in ((True, options), (False, server_options or options))
     )
     client, server = sides
-    courier = Courier()
-    client.wire.deliver, server.wire.deliver = courier.to(server.inbox), courier.to(client.inbox)
+    delivery = DeliveryTask()
+    client.wire.deliver, server.wire.deliver = delivery.to(server.inbox), delivery.to(client.inbox)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(courier.run)
+        nursery.start_soon(delivery.run)
         for side in sides:
             await nursery.start(side.sctp.run)
             if connected:

@@ -1,4 +1,4 @@
-"""The packets of two associations in words: when each was sent, by whom, with which chunks and fields."""
+"""A textual timeline of two associations' packets: times, directions, chunks and their fields."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from trio_rtc.protocols.sctp.packet.reconfiguration import (
 
 
 def describe_packet(packet: bytes) -> str:
-    """Return the chunks of a packet with what follows from the specification of them; tags and cookies are left out."""
+    """Return a packet's chunks with the fields that the specification determines; without tags and cookies."""
     return ", ".join(_describe_chunks(packet))
 
 
@@ -79,7 +79,7 @@ _NAMES = {
 
 
 class Timeline:
-    """Records what a pair sends from now on, lost packets included.
+    """Records the packets that a pair sends from now on, lost ones included.
 
     A line is the time in milliseconds, ``>`` for the left side or ``<`` for the right one, and the chunks.
     """

@@ -1,6 +1,6 @@
-"""Packets with arbitrary content that pass for authentic: what a peer can send that has gone bad.
+"""Authenticated packets with arbitrary content, as a malicious peer can send them.
 
-Each function makes a packet for the core of an exhibit. Where there are no keys yet, the bytes are returned as they
+Each function makes a packet for the core of an exhibit. Before there are keys, the bytes are returned unchanged.
 are.
 """
 
@@ -21,7 +21,7 @@ _RTCP_TYPES = range(192, 224)
 
 
 def _attributes(data: bytes) -> Iterator[Attribute]:
-    """Read attributes from triples of type (16 bits), length (8 bits) and value; a short one ends with the bytes."""
+    """Parse attributes from triples of type (16 bits), length (8 bits) and value; the last may be truncated."""
     for _ in range(_MAX_ATTRIBUTES):
         if len(data) < 3:
             return
@@ -31,7 +31,7 @@ def _attributes(data: bytes) -> Iterator[Attribute]:
 
 
 def _stun_message(shown: "Exhibit", data: bytes, name: bytes | None) -> Message:
-    """Return a message of class, method and transaction as the first three bytes say, and attributes behind them."""
+    """Return a message with class, method and transaction from the first three bytes, then attributes."""
     kind, method, transaction = data[:_STUN_HEAD]
     message_class = MessageClass(kind & 3)
     identifier = bytes([transaction]) * 12
@@ -45,14 +45,14 @@ def _stun_message(shown: "Exhibit", data: bytes, name: bytes | None) -> Message:
 
 
 def seal_stun(shown: "Exhibit", data: bytes) -> Any:
-    """Return a message that answers one of the client's latest requests, with integrity."""
+    """Return a response to one of the client's latest requests, with integrity."""
     if len(data) < _STUN_HEAD:
         return shown.subject.packet(data)
     return shown.subject.packet(_stun_message(shown, data, None).encode(key=b"key"))
 
 
 def seal_ice(shown: "Exhibit", data: bytes) -> Any:
-    """Return a check, or a response to one of the agent's latest, with integrity."""
+    """Return a check, or a response to one of the agent's latest checks, with integrity."""
     if len(data) < _STUN_HEAD:
         return shown.subject.packet(data)
     agent, peer = shown.core, shown.peer
@@ -66,14 +66,14 @@ def seal_ice(shown: "Exhibit", data: bytes) -> Any:
 
 
 def seal_dtls(shown: "Exhibit", data: bytes) -> bytes:
-    """Return a record of the peer's newest keys, in the clear before there are any; the first byte is its type."""
+    """Return a record with the peer's newest keys, in plaintext before there are any; the first byte is its type."""
     peer = shown.peer
     assert isinstance(peer, dtls.Connection)
     return seal_record(peer, 20 + data[0] % 4, data[1:]) if data else data
 
 
 def seal_sctp(shown: "Exhibit", data: bytes) -> bytes:
-    """Return a packet of these chunks with the ports and the tag of the newest packet from the peer."""
+    """Return a packet of these chunks with ports and tag of the newest packet from the peer."""
     if not shown.corpus:
         return data
     header: bytes = shown.corpus[-1][: HEADER_SIZE - len(ZERO_CHECKSUM)]
@@ -88,5 +88,5 @@ def seal_rtp(shown: "Exhibit", data: bytes) -> bytes:
         return data
     try:
         return (peer.srtp.protect_rtcp if data[1] in _RTCP_TYPES else peer.srtp.protect)(data)
-    except ValueError:  # libsrtp encrypts neither what is no packet nor numbers far behind.
+    except ValueError:  # libsrtp encrypts neither malformed packets nor old sequence numbers.
         return data

@@ -1,4 +1,4 @@
-"""Sessions with something to offer, and what can be seen of them from outside."""
+"""Sessions with media to offer, and their observable state."""
 
 import random
 
@@ -10,7 +10,7 @@ SHA_256 = ":".join(["AB"] * 32)
 
 
 def local_media(generation: str = "gen1", *, data_channels: bool = True, digest: str = SHA_256) -> LocalMedia:
-    """Return what a side has; ``generation`` becomes its ICE credentials."""
+    """Return the local media of a side; ``generation`` determines its ICE credentials."""
     return LocalMedia(
         data_channels=data_channels,
         ice_parameters=(generation, generation.ljust(24, "x")),
@@ -19,13 +19,13 @@ def local_media(generation: str = "gen1", *, data_channels: bool = True, digest:
 
 
 def make_session(seed: int = 1, options: SessionOptions | None = None) -> JsepSession:
-    """Return a new session whose chance is seeded."""
+    """Return a new session with a seeded generator."""
     return JsepSession(rng=random.Random(seed), options=options)
 
 
 @attrs.frozen
 class Outcome:
-    """What the four steps of an exchange returned."""
+    """Results of the four steps of an offer/answer exchange."""
 
     local_offer: ApplyResult
     remote_offer: ApplyResult
@@ -39,7 +39,7 @@ def negotiate(
     offering: LocalMedia | None = None,
     answering: LocalMedia | None = None,
 ) -> Outcome:
-    """Run a whole exchange between two sessions."""
+    """Run an offer/answer exchange between two sessions."""
     offer = offerer.create_offer(offering or local_media("off1"))
     local_offer = offerer.apply_local("offer", offer)
     remote_offer = answerer.apply_remote("offer", offer)
@@ -49,7 +49,7 @@ def negotiate(
 
 
 def visible(session: JsepSession) -> tuple[object, ...]:
-    """Return all that a session shows; descriptions compare by identity."""
+    """Return a session's observable state; descriptions compare by identity."""
     return (
         session.signaling_state,
         session.pending_local,

@@ -1,4 +1,4 @@
-"""Clients of a signaling server over streams in memory, so that their time is virtual."""
+"""Clients of a signaling server over streams in memory, in virtual time."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ from trio_rtc.signaling.client import Endpoint, enter
 def open_stream(
     server: SignalingServer, nursery: trio.Nursery, *, lockstep: bool = False
 ) -> trio.abc.HalfCloseableStream:
-    """Return a stream that the server serves. In lockstep, whoever sends waits for whoever reads."""
+    """Return a stream that the server serves. In lockstep, a sender waits for the receiver."""
     make = trio.testing.lockstep_stream_pair if lockstep else trio.testing.memory_stream_pair
     ours, theirs = make()
     nursery.start_soon(server.handle_stream, theirs)
@@ -38,7 +38,7 @@ async def in_room(
 async def raw_websocket(
     server: SignalingServer, room: str, *, lockstep: bool = False
 ) -> AsyncIterator[WebSocketConnection]:
-    """Open a WebSocket and leave what is said over it to the test."""
+    """Open a WebSocket for a scripted client."""
     async with trio.open_nursery() as nursery:
         stream = open_stream(server, nursery, lockstep=lockstep)
         async with stream:

@@ -1,4 +1,4 @@
-"""A TLS server's certificate for 127.0.0.1, which nobody but the test trusts."""
+"""A TLS server's self-signed certificate for 127.0.0.1."""
 
 import datetime
 import ipaddress
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def self_signed(directory: Path) -> tuple[str, ssl.SSLContext]:
-    """Return the certificate in PEM, and a context for a server that has it."""
+    """Return the PEM file of the certificate, and a server context that has it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)

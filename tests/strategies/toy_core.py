@@ -1,4 +1,4 @@
-"""A core without a protocol, and the transport that drives it: to test what all transports share."""
+"""A core without a protocol and its transport, to test the common base of all transports."""
 
 import math
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ class Answered:
 
 
 class EchoCore:
-    """Answers every packet, sends a packet when a timer is due, and remembers what it was told.
+    """Answers every packet, sends a packet when a timer is due, and records its calls.
 
     Attributes:
-        received: Packets, with the time of their arrival.
-        expired: When a timer was due and was handled.
-        timer_calls: When ``handle_timer`` was called, due or not.
-        deadlines: The timers that are set.
-        lower_is_closed: Whether it was told so.
-        closes_after: With how many packets received the core ends.
+        received: Packets with their arrival times.
+        expired: Times at which a due timer was handled.
+        timer_calls: Times of all calls to ``handle_timer``.
+        deadlines: Deadlines of the timers.
+        lower_is_closed: Whether ``lower_closed`` was called.
+        closes_after: Number of received packets after which the core closes.
     """
 
     def __init__(self) -> None:
@@ -43,8 +43,8 @@ class EchoCore:
         self._outgoing: list[bytes] = []
         self._events: list[Answered] = []
 
-    def say(self, packet: bytes) -> None:
-        """Have something to send: what a verb of a real core does."""
+    def queue_packet(self, packet: bytes) -> None:
+        """Queue a packet, as the methods of real cores do."""
         self._outgoing.append(packet)
 
     def receive(self, batch: Sequence[bytes], now: float) -> None:
@@ -87,10 +87,10 @@ class EchoTransport(Transport[list[bytes], bytes, Answered]):
 
     Attributes:
         core: The core.
-        inbox: What the layer below puts into.
+        inbox: Inbox that the layer below fills.
         wire: The layer below, for sending.
         upper: The inbox of a layer above.
-        events: What was handled.
+        events: Events that were handled.
     """
 
     def __init__(self, wire: Wire | None = None, *, capacity: int = 32) -> None:
@@ -102,7 +102,7 @@ class EchoTransport(Transport[list[bytes], bytes, Answered]):
         super().__init__(self.core, self.inbox)
 
     def arrive(self, *packets: bytes) -> None:
-        """Let a batch arrive from below."""
+        """Put a batch into the inbox."""
         self.inbox.push(list(packets), len(packets), trio.current_time())
 
     def _receive(self, item: list[bytes], now: float) -> None:

@@ -1,4 +1,4 @@
-"""A payload format that is easy to see through: each payload says which frame it is of, and which part."""
+"""A transparent payload format: each payload has the number of its frame and of its part."""
 
 import struct
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def toy_packet(
 
 
 class ToyDepacketizer:
-    """Insists on all parts of one frame, in order."""
+    """Depacketizer that requires all parts of one frame, in order."""
 
     def starts_frame(self, payload: bytes) -> bool:
         return len(payload) == _PAYLOAD.size and payload[:1] in (KEY, DELTA) and payload[5] == 0

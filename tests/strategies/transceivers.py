@@ -1,4 +1,4 @@
-"""Transceivers as the session sees them, and a side that keeps them the way W3C's objects do."""
+"""Transceivers as the session sees them, and a side that updates them like W3C's objects."""
 
 import itertools
 import random
@@ -25,7 +25,7 @@ from trio_rtc.jsep import (
 def transceiver(
     key: int, kind: MediaKind, direction: Direction = Direction.SENDRECV, *, mid: str | None = None
 ) -> LocalTransceiver:
-    """Return a transceiver with all that can be negotiated, one encoding and one stream."""
+    """Return a transceiver with all capabilities, one encoding and one stream."""
     capabilities = DEFAULT_CAPABILITIES.of(kind)
     video = kind == "video"
     return LocalTransceiver(
@@ -44,7 +44,7 @@ def transceiver(
 
 @attrs.define
 class MediaSide:
-    """What a peer connection does with the plans: the transceivers follow them (W3C webrtc section 4.4.1.5)."""
+    """A side whose transceivers follow applied descriptions (W3C webrtc section 4.4.1.5)."""
 
     generation: str
     data_channels: bool = False
@@ -69,12 +69,12 @@ class MediaSide:
         return changed
 
     def stop(self, key: int) -> None:
-        """Stop a transceiver: at once if it has no section, else by the next exchange."""
+        """Stop a transceiver: at once without a media section, otherwise with the next exchange."""
         if self.change(key, stopping=True).mid is None:
             self.transceivers = [each for each in self.transceivers if each.key != key]
 
     def media(self) -> LocalMedia:
-        """Return what the session is asked with."""
+        """Return the local media that is passed to the session."""
         return attrs.evolve(
             local_media(self.generation, data_channels=self.data_channels),
             transceivers=tuple(self.transceivers),
@@ -83,13 +83,13 @@ class MediaSide:
         )
 
     def further_transport(self, number: int) -> LocalTransport:
-        """Return our end of a transport beyond the first."""
+        """Return the local end of a transport beyond the first."""
         fragment = f"{self.generation}t{number}"
         first = local_media(self.generation).transport(0)
         return attrs.evolve(first, username_fragment=fragment, password=fragment.ljust(24, "x"))
 
     def note(self, applied: ApplyResult) -> None:
-        """Let the transceivers follow what applying a description has changed."""
+        """Update the transceivers from the result of applying a description."""
         for lost in applied.disassociated:
             for each in [each for each in self.transceivers if each.mid == lost.mid]:
                 if lost.created and each.key in self._created:
@@ -114,14 +114,14 @@ class MediaSide:
 
 
 def media_session(seed: int = 1, options: SessionOptions | None = None) -> JsepSession:
-    """Return a new session that takes every section it knows how to."""
+    """Return a new session that accepts all media sections."""
     return JsepSession(rng=random.Random(seed), options=options, capabilities=DEFAULT_CAPABILITIES)
 
 
 def exchange(
     offerer: JsepSession, offering: MediaSide, answerer: JsepSession, answering: MediaSide
 ) -> Outcome:
-    """Run a whole exchange between two sessions; the transceivers of both sides follow it."""
+    """Run an offer/answer exchange between two sessions, and update the transceivers of both."""
     offer = offerer.create_offer(offering.media())
     local_offer = offerer.apply_local("offer", offer)
     offering.note(local_offer)

@@ -1,4 +1,4 @@
-"""A peer that does not bundle, made of one connection for each of its sections, as old gateways are."""
+"""A peer that does not bundle, made of one connection for each media section, like old gateways."""
 
 import re
 from collections.abc import AsyncIterator
@@ -11,13 +11,13 @@ from trio_rtc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription,
 from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork
 
 _MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
-# What belongs to a bundle, or numbers sections that are the first of their own connection.
+# Attributes of bundles, and of sections' positions in their own connection.
 _LEFT_OUT = re.compile(rf"a=(group:BUNDLE.*|mid:.*|extmap:\d+(/\w+)? {_MID}|ice-options:.*)\r\n")
 
 
 @attrs.define(eq=False)
 class UnbundledPeer:
-    """Has a connection for each section, and joins them in one description without BUNDLE and without mids.
+    """Joins one connection for each section in a description without BUNDLE and mids.
 
     Attributes:
         parts: The connections.
@@ -26,10 +26,10 @@ class UnbundledPeer:
     parts: list[RTCPeerConnection]
 
     async def offer(self, kept: int | None = None) -> RTCSessionDescription:
-        """Let each connection offer, and gather; return all that as one offer.
+        """Create an offer with each connection, gather, and return the joined offer.
 
         Args:
-            kept: Of how many sections; all others are offered with port 0. ``None`` for all.
+            kept: Number of sections; all others are offered with port 0. ``None`` for all.
         """
         head, sections = "", []
         for index, part in enumerate(self.parts):
@@ -45,7 +45,7 @@ class UnbundledPeer:
         return RTCSessionDescription("offer", head + "".join(sections))
 
     async def answer(self, offer: RTCSessionDescription) -> RTCSessionDescription:
-        """Let each connection answer its section of an offer; return all that as one answer."""
+        """Answer each section of an offer with its connection, and return the joined answer."""
         head, *sections = re.split(r"(?=^m=)", offer.sdp, flags=re.MULTILINE)
         answers = []
         for part, section in zip(self.parts, sections, strict=True):
@@ -58,8 +58,8 @@ class UnbundledPeer:
         head = answers[0][: answers[0].index("m=")]
         return RTCSessionDescription("answer", head + "".join(text[text.index("m=") :] for text in answers))
 
-    async def take_answer(self, answer: RTCSessionDescription) -> None:
-        """Give each connection its section of an answer; one that is refused has its offer taken back."""
+    async def apply_answer(self, answer: RTCSessionDescription) -> None:
+        """Apply each section of an answer to its connection; that of a rejected one is rolled back."""
         head, *sections = re.split(r"(?=^m=)", answer.sdp, flags=re.MULTILINE)
         head = re.sub(r"a=group:.*\r\n", "", head)
         for part, section in zip(self.parts, sections, strict=True):
@@ -74,7 +74,7 @@ class UnbundledPeer:
 
 @attrs.define(eq=False)
 class UnbundledCall:
-    """Ourselves and a peer that does not bundle."""
+    """A connection and its peer that does not bundle."""
 
     pc: RTCPeerConnection
     peer: UnbundledPeer
@@ -82,16 +82,16 @@ class UnbundledCall:
     host: SimulatedHost
 
     async def negotiate(self, kept: int | None = None) -> RTCSessionDescription:
-        """Answer an offer of the peer's; return the answer."""
+        """Answer the peer's offer, and return the answer."""
         await self.pc.set_remote_description(await self.peer.offer(kept))
         await self.pc.set_local_description()
         await self.pc.gathering_complete()
         answer = description_of(self.pc)
-        await self.peer.take_answer(answer)
+        await self.peer.apply_answer(answer)
         return answer
 
     async def offer(self) -> RTCSessionDescription:
-        """Offer to the peer, which answers; return the offer."""
+        """Send an offer that the peer answers, and return the offer."""
         await self.pc.set_local_description(await self.pc.create_offer())
         await self.pc.gathering_complete()
         offer = description_of(self.pc)
@@ -103,12 +103,12 @@ class UnbundledCall:
 async def unbundled_call(
     parts: int, *, configuration: RTCConfiguration | None = None, settings: Settings | None = None
 ) -> AsyncIterator[UnbundledCall]:
-    """Open ourselves and a peer of so many connections on a simulated network; nobody has negotiated yet.
+    """Open a connection and a peer of several connections on a simulated network, without negotiating.
 
     Args:
-        parts: How many sections the peer can have.
-        configuration: Ours.
-        settings: Of all.
+        parts: Maximum number of media sections.
+        configuration: Configuration of our connection.
+        settings: Settings of all connections.
     """
     chosen = settings or Settings(decode=False)
     async with SimulatedNetwork(link=Link(delay=0.01)) as network, AsyncExitStack() as stack:

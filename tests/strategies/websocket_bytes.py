@@ -1,4 +1,4 @@
-"""Bytes of WebSockets, right and wrong: opening handshakes with one hostile field, and frames with any header."""
+"""Valid and invalid bytes of WebSockets: opening handshakes with one hostile field, and frames with any header."""
 
 import struct
 
@@ -71,12 +71,12 @@ HOSTILE_NAMES = (
 
 
 def head(first_line: bytes, fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """Return the head of a message of HTTP."""
+    """Return the head of an HTTP message."""
     return b"\r\n".join([first_line, *(name + b": " + value for name, value in fields), b"", b""])
 
 
 def handshake(*fields: tuple[bytes, bytes], target: bytes = b"/?room=r") -> bytes:
-    """Return an opening handshake; a field replaces the one of the same name, or is added."""
+    """Return an opening handshake; fields replace those of the same name or are added."""
     names = {name.lower() for name, _ in fields}
     kept = tuple(field for field in HANDSHAKE_FIELDS if field[0].lower() not in names)
     return head(b"GET " + target + b" HTTP/1.1", kept + fields)
@@ -92,7 +92,7 @@ def hostile_values() -> st.SearchStrategy[bytes]:
 
 @st.composite
 def hostile_heads(draw: st.DrawFn, first_line: bytes, fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """Return a head with one field that is replaced, repeated, missing, renamed or added."""
+    """Return a head with one field replaced, repeated, removed, renamed or added."""
     value = draw(hostile_values())
     number = draw(st.integers(0, len(fields) - 1))
     name, old = fields[number]
@@ -115,7 +115,7 @@ def hostile_heads(draw: st.DrawFn, first_line: bytes, fields: tuple[tuple[bytes,
 
 @attrs.frozen
 class Frame:
-    """A frame of section 5.2, with a header that need not be legal."""
+    """A frame of RFC 6455 section 5.2, whose header may be invalid."""
 
     opcode: int
     payload: bytes = b""

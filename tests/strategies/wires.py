@@ -1,4 +1,4 @@
-"""Stand-ins for what lies under a transport: sockets that can be full, and wires that can be held up."""
+"""Test doubles for the layers below a transport: sockets with full buffers, and wires that can be blocked."""
 
 import math
 import socket
@@ -17,18 +17,18 @@ from trio_rtc.transports.udp import SystemNetwork
 LOOPBACK = [
     address.host for address in SystemNetwork().interface_addresses() if address.host in ("127.0.0.1", "::1")
 ]
-"""The loopback addresses of this host: containers often have no IPv6."""
+"""Loopback addresses of this host; containers often have no IPv6."""
 
 
 class NarrowSocket(socket.socket):
-    """Looks like a UDP socket and is one end of a local socket pair, whose few places a test can fill.
+    """One end of a local socket pair that looks like a UDP socket with a small send buffer.
 
     Attributes:
-        destinations: Where each datagram was sent to.
-        source: Where what it receives claims to come from.
-        ancillary: What the kernel says of each datagram, in turn; of those beyond the same as of the last.
-        reads: How often it was read, also in vain.
-        failures: What the next calls that read raise.
+        destinations: Destinations of all datagrams sent.
+        source: Source address of all received datagrams.
+        ancillary: Ancillary data of received datagrams, in order; the last entry is repeated.
+        reads: Number of reads, failed ones included.
+        failures: Exceptions that the next reads raise.
     """
 
     def __init__(self, end: socket.socket) -> None:
@@ -64,7 +64,7 @@ class NarrowSocket(socket.socket):
 
 
 class NarrowIpv6Socket(NarrowSocket):
-    """The same, looking like one of IPv6."""
+    """A narrow socket of the IPv6 family."""
 
     @property
     def family(self) -> socket.AddressFamily:
@@ -72,7 +72,7 @@ class NarrowIpv6Socket(NarrowSocket):
 
 
 class RefusingSocket(socket.socket):
-    """A UDP socket of a kernel or device without segmentation: ``refusals`` by the name of the call."""
+    """A UDP socket of a kernel or device without segmentation: ``refusals`` are errors by name of the call."""
 
     def __init__(self, refusals: dict[str, OSError]) -> None:
         super().__init__(socket.AF_INET, socket.SOCK_DGRAM)
@@ -100,7 +100,7 @@ class RefusingSocket(socket.socket):
 
 
 class Gate:
-    """Lets through, unless it is shut; who waits at it is told when it opens."""
+    """A gate that tasks and callbacks wait for while it is shut."""
 
     def __init__(self) -> None:
         self.is_open = True
@@ -119,11 +119,11 @@ class Gate:
 
 
 class Wire:
-    """A lower layer that hands every batch to a function, and keeps it while its gate is shut.
+    """A lower layer that passes batches to a function, and queues them while its gate is shut.
 
     Attributes:
-        gate: Shut: batches are kept, and whoever drains waits.
-        sent: The batches that have left.
+        gate: While it is shut, batches are queued and ``drain`` waits.
+        sent: Batches that were sent.
     """
 
     def __init__(self, deliver: Callable[[list[bytes]], None] = lambda batch: None) -> None:
@@ -153,8 +153,8 @@ class Wire:
             self.deliver(batch)
 
 
-class Courier:
-    """Delivers what wires have sent, in a task of its own: no network delivers in the step of the sender."""
+class DeliveryTask:
+    """Delivers the batches of wires in a task of its own, because no network delivers in the sender's step."""
 
     def __init__(self) -> None:
         self._sent, self._under_way = trio.open_memory_channel[tuple[Inbox[list[bytes]], list[bytes]]](
@@ -162,20 +162,19 @@ class Courier:
         )
 
     def to(self, inbox: Inbox[list[bytes]]) -> Callable[[list[bytes]], None]:
-        """Return the ``deliver`` of a wire that ends at this inbox."""
+        """Return the ``deliver`` function of a wire that ends at this inbox."""
         return lambda batch: self._sent.send_nowait((inbox, batch))
 
     async def run(self) -> None:
-        """Deliver until cancelled."""
         async for inbox, batch in self._under_way:
             inbox.push(batch, len(batch), trio.current_time())
 
 
 @attrs.define
 class PassThroughSocket:
-    """A socket in front of another one, which hands everything on: a test overrides what is to be different.
+    """A socket that delegates to another one; tests override single methods.
 
-    When packets came is not told: what stands in between may have held them up.
+    Arrival times are hidden, because an override may delay packets.
     """
 
     inner: DatagramSocket
@@ -210,7 +209,7 @@ class PassThroughSocket:
 
 @attrs.define
 class PassThroughNetwork:
-    """A network in front of another one, likewise: a test overrides which sockets there are."""
+    """A network that delegates to another one; tests override how sockets are opened."""
 
     inner: Network
 
@@ -228,12 +227,12 @@ class PassThroughNetwork:
 
 
 FREE_INTERFACE = "wlan0"
-"""It is never jammed."""
+"""Its sockets are never jammed."""
 
 
 @attrs.define
 class JammedSocket(PassThroughSocket):
-    """Keeps what it is given while the gate of its host is shut."""
+    """A socket that queues datagrams while the gate of its host is shut."""
 
     _gate: Gate
     _kept: list[tuple[Sequence[bytes], Address]] = attrs.Factory(list)
@@ -273,7 +272,7 @@ class JammedHost(PassThroughNetwork):
     """A host whose sockets can be jammed.
 
     Attributes:
-        gate: Shut: nothing leaves.
+        gate: While it is shut, nothing is sent.
     """
 
     gate: Gate = attrs.Factory(Gate)
@@ -284,13 +283,13 @@ class JammedHost(PassThroughNetwork):
 
 
 class ScriptedSocket:
-    """A datagram socket: what it is to receive comes from the test, what is sent is recorded.
+    """A datagram socket that receives the test's datagrams and records those sent.
 
     Attributes:
-        gate: Shut: datagrams are kept, and whoever drains waits.
-        sent: Every datagram that has left, with its destination.
-        closed: Whether it was closed.
-        unsendable: What it says that it has lost.
+        gate: While it is shut, datagrams are queued and ``drain`` waits.
+        sent: Datagrams sent, with their destinations.
+        closed: Whether the socket is closed.
+        unsendable: Reported number of lost datagrams.
     """
 
     def __init__(self, local_address: Address) -> None:
@@ -308,7 +307,7 @@ class ScriptedSocket:
         return self._local_address
 
     def arrive(self, *runs: tuple[Address, list[bytes]]) -> None:
-        """Let datagrams arrive."""
+        """Receive datagrams from a remote address."""
         self._incoming.send_nowait(list(runs))
 
     @property
@@ -341,17 +340,17 @@ class ScriptedSocket:
 
 
 class ScriptedNetwork:
-    """A network whose addresses, ports, names and groups are what the test says.
+    """A network with scripted addresses, ports, names and multicast groups.
 
     Attributes:
         addresses: The addresses of the host.
-        names: What the names resolve to.
+        names: Addresses by host name.
         taken_ports: Ports that cannot be bound.
-        sockets: Every UDP socket that was opened.
-        multicast: Every multicast socket that was opened, with its group.
-        without_multicast: Addresses on which there is no multicast.
-        lookup_gate: Shut: lookups take their time.
-        bind_gate: Shut: UDP sockets take their time.
+        sockets: All UDP sockets opened.
+        multicast: All multicast sockets opened, with their groups.
+        without_multicast: Addresses without multicast.
+        lookup_gate: While it is shut, lookups wait.
+        bind_gate: While it is shut, binding UDP sockets waits.
     """
 
     def __init__(self, *addresses: str) -> None:

@@ -309,7 +309,7 @@ async def test_a_timer_that_is_taken_back_does_not_make_the_task_spin() -> None:
 
 async def test_another_task_can_send_in_its_own_stack() -> None:
     async with running(EchoTransport()) as transport:
-        transport.core.say(b"from a verb")
+        transport.core.queue_packet(b"from a verb")
         assert transport.flush_nowait(trio.current_time())
         assert transport.wire.sent == [[b"from a verb"]]
 
@@ -324,7 +324,7 @@ async def test_a_flush_without_anything_to_send_sends_nothing() -> None:
 async def test_wake_lets_the_task_look_soon() -> None:
     async with running(EchoTransport()) as transport:
         for packet in (b"once", b"again"):
-            transport.core.say(packet)
+            transport.core.queue_packet(packet)
             transport.wake()
             transport.wake()
             await settle()
@@ -334,7 +334,7 @@ async def test_wake_lets_the_task_look_soon() -> None:
 
 async def test_wake_before_the_task_runs_is_not_lost() -> None:
     transport = EchoTransport()
-    transport.core.say(b"early")
+    transport.core.queue_packet(b"early")
     transport.wake()
     async with running(transport):
         assert transport.wire.packets == [b"early"]
@@ -345,7 +345,7 @@ async def test_wake_while_the_task_waits_for_the_wire_is_not_lost() -> None:
         transport.wire.gate.shut()
         transport.arrive(b"a")
         await settle()
-        transport.core.say(b"meanwhile")
+        transport.core.queue_packet(b"meanwhile")
         transport.wake()
         await settle()
         transport.wire.gate.open()
@@ -359,7 +359,7 @@ async def test_wake_while_the_task_waits_for_the_wire_is_not_lost() -> None:
 async def test_a_caller_waits_for_a_full_wire_and_the_others_do_not() -> None:
     async with running(EchoTransport()) as transport:
         transport.wire.gate.shut()
-        transport.core.say(b"slow")
+        transport.core.queue_packet(b"slow")
         with trio.move_on_after(1) as waited:
             await transport.flush()
         assert waited.cancelled_caught

@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from tests.strategies.dtls_pair import make_connection
-from tests.strategies.wires import Courier, Wire
+from tests.strategies.wires import DeliveryTask, Wire
 from trio_rtc.protocols.dtls import Connection, DtlsClosed, DtlsEvent, DtlsRole, HandshakeCompleted
 from trio_rtc.transports.base import Inbox
 from trio_rtc.transports.dtls import DtlsTransport
@@ -48,7 +48,7 @@ async def settle() -> None:
 async def two_sides(*, started: bool = True) -> AsyncIterator[tuple[Side, Side]]:
     """Run a client and a server that trust each other, connected if they were started."""
     client, server = (make_side(make_connection(role)) for role in (DtlsRole.CLIENT, DtlsRole.SERVER))
-    courier = Courier()
+    courier = DeliveryTask()
     client.wire.deliver, server.wire.deliver = courier.to(server.inbox), courier.to(client.inbox)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(courier.run)

@@ -77,7 +77,7 @@ async def test_what_a_verb_makes_of_the_session_leaves_with_the_task() -> None:
     async with running_rtp() as side:
 
         def verb(text: str, now: float) -> float:
-            side.session.say(text.encode())
+            side.session.queue_packet(text.encode())
             return now
 
         assert side.rtp.call(verb, "said") == trio.current_time()

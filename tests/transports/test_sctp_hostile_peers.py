@@ -57,7 +57,7 @@ async def test_a_channel_opened_behind_a_shutdown() -> None:
         send_chunks(server, header, Shutdown(0).encode(), data(tsn, 102, 0, OPEN))
         await trio.sleep(0.1)
         assert not server.sctp.association.closed
-        assert len(server.told(ChannelAnnounced)) == 1
+        assert len(server.events_of(ChannelAnnounced)) == 1
 
 
 async def test_channels_opened_while_the_send_buffer_is_full() -> None:
@@ -90,7 +90,7 @@ async def test_a_stream_that_is_reset_and_opened_again_and_again() -> None:
             send_chunks(server, header, ReConfig((request.encode(),)).encode())
             tsn, sequence = tsn + 1, sequence + 1
             await trio.sleep(0.01)
-        assert 1 < len(server.told(ChannelAnnounced)) < 20
+        assert 1 < len(server.events_of(ChannelAnnounced)) < 20
         assert server.sctp.association.buffered_amount(102) < 20
         assert not server.sctp.association.closed
 
@@ -104,14 +104,14 @@ async def test_a_reset_of_hundreds_of_channels_is_spread_over_turns_of_the_sched
         for index in range(600):
             send_chunks(server, header, data(tsn + index, 200 + 2 * index, 0, OPEN))
         await trio.sleep(0.1)
-        assert len(server.told(ChannelAnnounced)) == 600
+        assert len(server.events_of(ChannelAnnounced)) == 600
         request = OutgoingResetRequest(tsn - 1, 0, tsn + 599, ())
         send_chunks(server, header, ReConfig((request.encode(),)).encode())
         await trio.lowlevel.checkpoint()
-        assert 0 < len(server.told(ChannelClosing)) < 150
+        assert 0 < len(server.events_of(ChannelClosing)) < 150
         for _ in range(40):
             await trio.lowlevel.checkpoint()
-        assert len(server.told(ChannelClosing)) == 600
+        assert len(server.events_of(ChannelClosing)) == 600
 
 
 async def test_resets_that_concern_no_channel_hold_up_those_that_do_only_for_some_turns() -> None:
@@ -126,7 +126,7 @@ async def test_resets_that_concern_no_channel_hold_up_those_that_do_only_for_som
         request = OutgoingResetRequest(tsn - 1, 0, tsn, (*unknown[:100], 200, *unknown[100:]))
         send_chunks(server, header, ReConfig((request.encode(),)).encode())
         await trio.testing.wait_all_tasks_blocked()
-        assert len(server.told(ChannelClosing)) == 1
+        assert len(server.events_of(ChannelClosing)) == 1
         assert not server.sctp.control.has_unhandled_resets
 
 
@@ -140,7 +140,7 @@ async def test_a_peer_that_denies_resets_cannot_keep_a_channel_open() -> None:
         send_chunks(server, header, data(tsn, 200, 0, OPEN))
         await trio.sleep(1)
         client.wire.deliver = server.wire.deliver = lambda batch: None
-        (announced,) = server.told(ChannelAnnounced)
+        (announced,) = server.events_of(ChannelAnnounced)
         assert isinstance(announced, ChannelAnnounced)
         server.sctp.control.close_channel(announced.key)
         server.sctp.flush_channel_control()
@@ -150,4 +150,4 @@ async def test_a_peer_that_denies_resets_cannot_keep_a_channel_open() -> None:
         denied = ReconfigurationResponse(sequence, Result.DENIED).encode()
         send_chunks(server, header, ReConfig((denied,)).encode())
         await trio.testing.wait_all_tasks_blocked()
-        assert server.told(ChannelClosed) == [ChannelClosed(announced.key)]
+        assert server.events_of(ChannelClosed) == [ChannelClosed(announced.key)]

@@ -34,7 +34,7 @@ async def open_pair(mine: SctpSide, theirs: SctpSide, label: str = "chat") -> tu
     key = mine.create_channel(label)
     await settle()
     assert mine.is_open(key)
-    announced = theirs.told(ChannelAnnounced)[-1]
+    announced = theirs.events_of(ChannelAnnounced)[-1]
     assert isinstance(announced, ChannelAnnounced)
     assert announced.stream_id == mine.stream_of(key)
     return key, announced.key, announced.stream_id
@@ -57,7 +57,7 @@ async def test_the_association_is_reported_before_the_channels_that_waited_for_i
         assert client.is_open(key)
         assert isinstance(client.events[0], AssociationEstablished)
         assert order == ["StreamIdAssigned 0", "ChannelOpened 1"]
-        assert len(server.told(ChannelAnnounced)) == 1
+        assert len(server.events_of(ChannelAnnounced)) == 1
 
 
 async def test_a_channel_needs_a_stream_in_both_directions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -493,9 +493,9 @@ async def test_closing_resets_both_sides_after_what_was_sent() -> None:
         client.sctp.flush_channel_control()
         await trio.sleep(1)
         assert len(reading.messages) == 1
-        assert server.told(ChannelClosing) == [ChannelClosing(their_key)]
-        assert client.told(ChannelClosed) == [ChannelClosed(key)]
-        assert server.told(ChannelClosed) == [ChannelClosed(their_key)]
+        assert server.events_of(ChannelClosing) == [ChannelClosing(their_key)]
+        assert client.events_of(ChannelClosed) == [ChannelClosed(key)]
+        assert server.events_of(ChannelClosed) == [ChannelClosed(their_key)]
 
 
 async def test_an_id_used_again_does_not_get_what_was_left_on_it() -> None:
@@ -511,11 +511,11 @@ async def test_an_id_used_again_does_not_get_what_was_left_on_it() -> None:
         client.create_channel("second")
         client.send(stream, b"of the second")
         await settle()
-        assert len(server.told(ChannelAnnounced)) == 1
+        assert len(server.events_of(ChannelAnnounced)) == 1
         assert server.sctp.retain_messages(stream) == [(PPID_BINARY, b"of the first")]
         server.sctp.remove_reader(stream)
         await settle()
-        assert [event.parameters.label for event in server.told(ChannelAnnounced)] == ["first", "second"]  # type: ignore[union-attr]
+        assert [event.parameters.label for event in server.events_of(ChannelAnnounced)] == ["first", "second"]  # type: ignore[union-attr]
         assert server.read(stream).messages == [b"of the second"]
 
 
@@ -532,9 +532,9 @@ async def test_a_reader_that_takes_all_finds_the_next_opening_behind_it() -> Non
         reading.take()
         assert reading.messages == [b"of the first"]
         # Not inside the call of the reader.
-        assert len(server.told(ChannelAnnounced)) == 1
+        assert len(server.events_of(ChannelAnnounced)) == 1
         await settle()
-        assert len(server.told(ChannelAnnounced)) == 2
+        assert len(server.events_of(ChannelAnnounced)) == 2
 
 
 async def test_a_handler_may_open_and_close_channels() -> None:
@@ -551,11 +551,11 @@ async def test_a_handler_may_open_and_close_channels() -> None:
         server.channel_events.react = react
         key = client.create_channel("first")
         await trio.sleep(1)
-        announced = client.told(ChannelAnnounced)
+        announced = client.events_of(ChannelAnnounced)
         assert [event.parameters.label for event in announced] == ["answer", "second answer"]  # type: ignore[union-attr]
         assert ChannelClosed(key) in client.channel_events
-        assert len(server.told(ChannelOpened)) == 2
-        assert len(server.told(ChannelClosed)) == 1
+        assert len(server.events_of(ChannelOpened)) == 2
+        assert len(server.events_of(ChannelClosed)) == 1
 
 
 async def test_what_a_handler_causes_is_told_after_what_was_there_before() -> None:
@@ -568,7 +568,7 @@ async def test_what_a_handler_causes_is_told_after_what_was_there_before() -> No
         client.sctp.wake()
         await settle()
         assert len(keys) == 3
-        assert client.told(ChannelOpened) == [ChannelOpened(key) for key in keys]
+        assert client.events_of(ChannelOpened) == [ChannelOpened(key) for key in keys]
 
 
 async def test_channels_opened_within_the_report_of_the_association_open() -> None:
@@ -580,7 +580,7 @@ async def test_channels_opened_within_the_report_of_the_association_open() -> No
         client.sctp.association.connect(trio.current_time())
         client.sctp.wake()
         await settle()
-        announced = server.told(ChannelAnnounced)
+        announced = server.events_of(ChannelAnnounced)
         assert [event.parameters.label for event in announced] == ["first", "second"]  # type: ignore[union-attr]
 
 
@@ -604,8 +604,8 @@ async def test_closing_aborts_once_and_closes_the_channels_of_both_sides() -> No
         await client.sctp.close()
         await client.sctp.close()
         await settle()
-        assert client.told(AllChannelsClosed) == [AllChannelsClosed(None, (key,))]
-        assert server.told(AllChannelsClosed) == [AllChannelsClosed(None, (their_key,))]
+        assert client.events_of(AllChannelsClosed) == [AllChannelsClosed(None, (key,))]
+        assert server.events_of(AllChannelsClosed) == [AllChannelsClosed(None, (their_key,))]
         for side in (client, server):
             assert [event for event in side.events if isinstance(event, Closed)] == side.events[-1:]
 
@@ -627,6 +627,6 @@ async def test_after_the_end_channels_can_still_be_closed() -> None:
         await client.sctp.close()
         client.sctp.control.close_channel(key)
         client.sctp.flush_channel_control()
-        assert client.told(AllChannelsClosed) == [AllChannelsClosed(None, (key,))]
-        assert client.told(ChannelClosed) == []
-        assert len(server.told(ChannelAnnounced)) == 1
+        assert client.events_of(AllChannelsClosed) == [AllChannelsClosed(None, (key,))]
+        assert client.events_of(ChannelClosed) == []
+        assert len(server.events_of(ChannelAnnounced)) == 1

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.strategies.work import count_lines
+from tests.strategies.line_count import count_lines
 from trio_rtc.errors import OperationError, ProtocolError
 from trio_rtc.protocols.datachannel import (
     ChannelAnnounced,

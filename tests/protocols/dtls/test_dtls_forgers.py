@@ -3,7 +3,7 @@
 import pytest
 
 from tests.strategies.dtls_pair import Pair, certificate, check_agreement, make_connection, make_pair
-from tests.strategies.work import count_lines
+from tests.strategies.line_count import count_lines
 from trio_rtc.protocols.dtls import DtlsOptions, DtlsRole, Fingerprint
 from trio_rtc.protocols.dtls.counters import DtlsCounters
 from trio_rtc.protocols.dtls.crypto import certificate as certificates

@@ -74,7 +74,7 @@ def test_the_path_of_the_selected_pair_is_not_forgotten_after_a_restart() -> Non
 
 def test_a_check_that_is_refused_opens_no_path() -> None:
     agent, peer = agent_with_two_pairs(IceRole.CONTROLLING)
-    (check,) = peer.take_requests(0.0)
+    (check,) = peer.new_requests(0.0)
     peer.answer(check, 0.1, error=ErrorCode(400, "Bad Request"))
     assert not agent.accepts(ALICE, BOB)
 
@@ -96,16 +96,16 @@ def test_a_removed_address_takes_its_paths_with_it() -> None:
 @pytest.mark.parametrize("removed", [ALICE, ALICE_AGAIN])
 def test_a_nomination_goes_on_unless_its_own_address_is_removed(removed: Address) -> None:
     agent, peer = agent_with_pairs(IceRole.CONTROLLING, local=(ALICE, ALICE_AGAIN), remote=(BOB,))
-    first, second = peer.take_requests(0.0), []
+    first, second = peer.new_requests(0.0), []
     agent.handle_timer(0.05)
-    second = peer.take_requests(0.05)
+    second = peer.new_requests(0.05)
     assert [datagram.local for datagram in (*first, *second)] == [ALICE, ALICE_AGAIN]
     peer.answer(first[0], 0.06)
-    (nomination,) = peer.take_requests(0.06)
+    (nomination,) = peer.new_requests(0.06)
     peer.answer(second[0], 0.07)
-    assert peer.take_requests(0.07) == []
+    assert peer.new_requests(0.07) == []
     agent.remove_local_address(removed, 0.08)
-    again = peer.take_requests(0.08)
+    again = peer.new_requests(0.08)
     if removed == ALICE:
         assert [datagram.local for datagram in again] == [ALICE_AGAIN]
         (nomination,) = again
@@ -118,9 +118,9 @@ def test_a_nomination_goes_on_unless_its_own_address_is_removed(removed: Address
 @pytest.mark.parametrize("nominated_goes", [True, False])
 def test_checking_goes_on_when_the_address_of_the_nominated_pair_is_removed(nominated_goes: bool) -> None:
     agent, peer = agent_with_pairs(IceRole.CONTROLLING, local=(ALICE, ALICE_AGAIN))
-    (first,) = peer.take_requests(0.0)
+    (first,) = peer.new_requests(0.0)
     peer.answer(first, 0.01)
-    (nomination,) = peer.take_requests(0.01)
+    (nomination,) = peer.new_requests(0.01)
     peer.answer(nomination, 0.02)
     selected = agent.selected_entry
     assert selected is not None

@@ -112,7 +112,7 @@ def test_a_nomination_that_comes_first_still_shows_connected_before_completed() 
     peer.check(0.0, use_candidate=True)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.remote_candidates_complete(0.0)
-    (request,) = peer.take_requests(0.0)
+    (request,) = peer.new_requests(0.0)
     peer.answer(request, 0.01)
     told = [event.state for event in agent.events() if isinstance(event, StateChanged)]
     assert told == ["checking", "connected", "completed"]
@@ -137,12 +137,12 @@ def test_a_refused_role_is_changed_with_a_new_tie_breaker() -> None:
     peer = ScriptedPeer(agent, ALICE, BOB)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
-    (first,) = peer.take_requests(0.0)
+    (first,) = peer.new_requests(0.0)
     peer.answer(first, 0.01, error=ErrorCode(487, "Role Conflict"))
     assert agent.role is CONTROLLED
     assert RoleChanged(CONTROLLED) in agent.events()
     agent.handle_timer(0.06)
-    (second,) = peer.take_requests(0.06)
+    (second,) = peer.new_requests(0.06)
     before, after = Message.parse(first.data), Message.parse(second.data)
     assert after.ice_controlled is not None
     assert after.ice_controlled != before.ice_controlling
@@ -218,10 +218,10 @@ def test_a_lite_peer_is_controlled_by_us() -> None:
     agent.set_role(CONTROLLED, 0.0)
     assert agent.role is CONTROLLING
     agent.add_remote_candidate(peer.candidate(), 0.0)
-    (first,) = peer.take_requests(0.0)
+    (first,) = peer.new_requests(0.0)
     assert not Message.parse(first.data).use_candidate
     peer.answer(first, 0.01)
-    (second,) = peer.take_requests(0.01)
+    (second,) = peer.new_requests(0.01)
     assert Message.parse(second.data).use_candidate
     peer.answer(second, 0.02)
     assert agent.pairs[0].nominated
@@ -321,7 +321,7 @@ def test_pairs_of_one_foundation_wait_for_the_first() -> None:
     for port in (5001, 5002):
         agent.add_remote_candidate(Candidate.parse(f"candidate:1 1 udp 7 {BOB.host} {port} typ host"), 0.0)
     assert [pair.state for pair in agent.pairs] == ["in-progress", "frozen", "frozen"]
-    (request,) = peer.take_requests(0.0)
+    (request,) = peer.new_requests(0.0)
     peer.answer(request, 0.01)
     assert [pair.state for pair in agent.pairs] == ["succeeded", "waiting", "waiting"]
 
@@ -331,7 +331,7 @@ def test_a_new_pair_does_not_wait_for_those_of_its_foundation_that_have_ended() 
     peer = ScriptedPeer(agent, ALICE, BOB)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
-    (request,) = peer.take_requests(0.0)
+    (request,) = peer.new_requests(0.0)
     peer.answer(request, 0.01)
     agent.add_remote_candidate(Candidate.parse(f"candidate:1 1 udp 7 {BOB.host} 5003 typ host"), 0.01)
     assert [pair.state for pair in agent.pairs] == ["succeeded", "waiting"]
@@ -346,12 +346,12 @@ def test_a_direct_pair_is_nominated_at_once_and_a_reflexive_one_waits_for_better
         text = f"candidate:1 1 udp 5 {BOB.host} {BOB.port} typ {kind}"
         agent.add_remote_candidate(Candidate.parse(text), 0.0)
         agent.add_remote_candidate(dead, 0.0)
-        (request,) = peer.take_requests(0.0)
+        (request,) = peer.new_requests(0.0)
         peer.answer(request, 0.01)
         now = 0.01
         nominations: list[Datagram] = []
         while not nominations:
-            nominations = [d for d in peer.take_requests(now) if Message.parse(d.data).use_candidate]
+            nominations = [d for d in peer.new_requests(now) if Message.parse(d.data).use_candidate]
             if not nominations:
                 now = agent.next_timer()
                 agent.handle_timer(now)
@@ -420,7 +420,7 @@ def test_before_nomination_the_best_valid_pair_is_used() -> None:
     assert agent.selected_pair.remote_address == worse
     agent.add_remote_candidate(peer.candidate(), 0.02)
     agent.handle_timer(0.05)
-    (request,) = peer.take_requests(0.05)
+    (request,) = peer.new_requests(0.05)
     peer.answer(request, 0.06)
     assert agent.selected_pair.remote_address == BOB
 
@@ -588,7 +588,7 @@ def test_a_peer_that_checks_often_does_not_keep_its_answers_from_counting(round_
     for step in range(int(round_trip / 0.048) + 3):
         now = step * 0.048
         agent.handle_timer(now)
-        answers += [(now + round_trip, sent) for sent in peer.take_requests(now)]
+        answers += [(now + round_trip, sent) for sent in peer.new_requests(now)]
         peer.check(now)
         requests = [
             sent for sent in peer.sent if Message.parse(sent.data).message_class is MessageClass.REQUEST

@@ -148,7 +148,7 @@ def test_checks_of_the_peer_put_off_our_own(heard_at: float | None) -> None:
     else:
         assert due == 3.5 + (heard_at or 0.0)
     agent.handle_timer(due)
-    assert len(peer.take_requests(due)) == 1
+    assert len(peer.new_requests(due)) == 1
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -144,7 +144,7 @@ def test_a_forged_answer_is_dropped_and_the_real_one_counts() -> None:
     agent, peer = make_agent(IceRole.CONTROLLING)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
-    (request,) = peer.take_requests(0.0)
+    (request,) = peer.new_requests(0.0)
     peer.answer(request, 0.01, password="guess", mapped=MALLORY)
     peer.answer(request, 0.01, password="guess", error=ErrorCode(487, "Role Conflict"))
     assert state_of_check(agent) is CheckState.IN_PROGRESS
@@ -158,7 +158,7 @@ def test_an_answer_from_elsewhere_is_no_answer() -> None:
     agent, peer = make_agent(IceRole.CONTROLLING)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
-    (request,) = peer.take_requests(0.0)
+    (request,) = peer.new_requests(0.0)
     peer.answer(request, 0.01, source=MALLORY)
     assert state_of_check(agent) is CheckState.IN_PROGRESS
     assert not agent.accepts(ALICE, MALLORY)
@@ -171,7 +171,7 @@ def test_a_check_that_is_answered_only_from_elsewhere_fails() -> None:
     agent, peer = make_agent(IceRole.CONTROLLING)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
-    (request,) = peer.take_requests(0.0)
+    (request,) = peer.new_requests(0.0)
     peer.answer(request, 0.01, source=MALLORY)
     while agent.next_timer() < 60:
         agent.handle_timer(agent.next_timer())
@@ -182,7 +182,7 @@ def test_a_refused_check_fails_the_pair() -> None:
     agent, peer = make_agent(IceRole.CONTROLLING)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
-    (request,) = peer.take_requests(0.0)
+    (request,) = peer.new_requests(0.0)
     peer.answer(request, 0.01, error=ErrorCode(500, "Server Error"))
     assert agent.pairs[0].state is CheckState.FAILED
 
@@ -214,7 +214,7 @@ def test_an_early_nomination_is_not_forgotten() -> None:
     peer.check(0.0, use_candidate=True)
     peer.check(0.0)
     agent.set_remote_parameters(peer.parameters, 0.1)
-    (request,) = peer.take_requests(0.1)
+    (request,) = peer.new_requests(0.1)
     peer.answer(request, 0.2)
     assert agent.pairs[0].nominated
 

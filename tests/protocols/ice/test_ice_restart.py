@@ -278,7 +278,7 @@ def usernames(requests: list[Datagram]) -> list[tuple[Address, str | None]]:
 def test_a_restart_ends_checks_and_a_rollback_sends_those_again_that_were_not_answered() -> None:
     agent, peer = agent_with_two_pairs(IceRole.CONTROLLING)
     before = agent.local_parameters.username_fragment
-    (first,) = peer.take_requests(0.0)
+    (first,) = peer.new_requests(0.0)
     agent.handle_timer(0.05)
     (second,) = agent.datagrams_to_send(0.05)
     assert [first.remote, second.remote] == [BOB, BOB_AGAIN]
@@ -306,9 +306,9 @@ def test_a_restart_ends_checks_and_a_rollback_sends_those_again_that_were_not_an
 
 def test_a_nomination_that_a_restart_has_cut_off_is_sent_again_after_a_rollback() -> None:
     agent, peer = agent_with_two_pairs(IceRole.CONTROLLING)
-    (check,) = peer.take_requests(0.0)
+    (check,) = peer.new_requests(0.0)
     peer.answer(check, 0.01)
-    (nomination,) = peer.take_requests(0.01)
+    (nomination,) = peer.new_requests(0.01)
     assert Message.parse(nomination.data).use_candidate
     agent.restart(0.1)
     agent.roll_back_restart(0.2)

@@ -34,7 +34,7 @@ def requests(datagrams: list[Datagram]) -> list[Message]:
 @pytest.mark.parametrize("role", list(IceRole))
 def test_a_role_that_is_set_counts_in_priorities_and_checks_and_is_no_news(role: IceRole) -> None:
     agent, peer = agent_with_two_pairs(role)
-    (first,) = requests(peer.take_requests(0.0))
+    (first,) = requests(peer.new_requests(0.0))
     agent.set_role(role.opposite, 0.0)
     assert agent.role is role.opposite
     assert_priorities_fit(agent)
@@ -74,7 +74,7 @@ def test_a_won_conflict_changes_nothing_and_its_check_does_not_count(role: IceRo
 def test_an_equal_tie_breaker_of_ours_controls(role: IceRole, difference: int, we_control: bool) -> None:
     """RFC 8445 section 7.3.1.1: "larger than or equal to"."""
     agent, peer = agent_with_two_pairs(role)
-    (request,) = requests(peer.take_requests(0.0))
+    (request,) = requests(peer.new_requests(0.0))
     ours = request.ice_controlling if role is CONTROLLING else request.ice_controlled
     assert ours is not None
     peer.check(0.0, controlling=role is CONTROLLING, tie_breaker=ours + difference)
@@ -84,13 +84,13 @@ def test_an_equal_tie_breaker_of_ours_controls(role: IceRole, difference: int, w
 
 def test_a_refused_role_changes_priorities_and_the_check_is_sent_at_its_next_turn() -> None:
     agent, peer = agent_with_two_pairs(CONTROLLING)
-    (check,) = peer.take_requests(0.0)
+    (check,) = peer.new_requests(0.0)
     peer.answer(check, 0.01, error=CONFLICT)
     assert agent.role is CONTROLLED
     assert role_changes(agent) == [CONTROLLED]
     assert_priorities_fit(agent)
     agent.handle_timer(0.05)
-    (again,) = peer.take_requests(0.05)
+    (again,) = peer.new_requests(0.05)
     assert Message.parse(again.data).ice_controlled is not None
     peer.answer(again, 0.06, error=CONFLICT)
     assert agent.role is CONTROLLING
@@ -98,7 +98,7 @@ def test_a_refused_role_changes_priorities_and_the_check_is_sent_at_its_next_tur
 
 def test_a_refused_role_that_was_given_up_meanwhile_is_not_changed_back() -> None:
     agent, peer = agent_with_two_pairs(CONTROLLING)
-    (check,) = peer.take_requests(0.0)
+    (check,) = peer.new_requests(0.0)
     agent.set_role(CONTROLLED, 0.0)
     peer.answer(check, 0.01, error=CONFLICT)
     assert agent.role is CONTROLLED
@@ -112,13 +112,13 @@ def test_a_lite_peer_cannot_refuse_our_role() -> None:
     agent.set_remote_parameters(peer.parameters, 0.0)
     assert role_changes(agent) == []
     agent.add_remote_candidate(peer.candidate(), 0.0)
-    (check,) = peer.take_requests(0.0)
+    (check,) = peer.new_requests(0.0)
     peer.answer(check, 0.01, error=CONFLICT)
     assert agent.role is CONTROLLING
     assert role_changes(agent) == []
     # It is checked again all the same.
     agent.handle_timer(0.05)
-    assert len(peer.take_requests(0.05)) == 1
+    assert len(peer.new_requests(0.05)) == 1
 
 
 def test_an_agent_that_meets_a_lite_peer_controls_with_the_priorities_of_that() -> None:
@@ -132,9 +132,9 @@ def test_an_agent_that_meets_a_lite_peer_controls_with_the_priorities_of_that() 
 
 def start_nomination(agent: Agent, peer: ScriptedPeer) -> Datagram:
     """Answer the first check at 0.01 s; return the nominating one."""
-    (check,) = peer.take_requests(0.0)
+    (check,) = peer.new_requests(0.0)
     peer.answer(check, 0.01)
-    (nomination,) = peer.take_requests(0.01)
+    (nomination,) = peer.new_requests(0.01)
     assert Message.parse(nomination.data).use_candidate
     return nomination
 
@@ -153,7 +153,7 @@ def test_a_nomination_that_is_answered_after_a_change_of_role_does_not_count() -
     peer.answer(nomination, 0.03)
     assert not any(pair.nominated for pair in agent.pairs)
     agent.set_role(CONTROLLING, 0.04)
-    (again,) = peer.take_requests(0.04)
+    (again,) = peer.new_requests(0.04)
     assert Message.parse(again.data).use_candidate
     peer.answer(again, 0.05)
     assert [pair.nominated for pair in agent.pairs] == [True, False]
@@ -166,7 +166,7 @@ def test_a_nomination_of_the_peer_does_not_count_once_we_control() -> None:
     agent.set_role(CONTROLLING, 0.01)
     peer.answer(check, 0.02)
     assert not any(pair.nominated for pair in agent.pairs)
-    (nomination,) = requests(peer.take_requests(0.02))
+    (nomination,) = requests(peer.new_requests(0.02))
     assert nomination.use_candidate
 
 
@@ -191,5 +191,5 @@ def test_a_refused_nomination_is_sent_again_after_the_role_is_back() -> None:
     agent.handle_timer(0.05)
     assert [datagram.remote for datagram in agent.datagrams_to_send(0.05)] == [BOB_AGAIN]
     agent.set_role(CONTROLLING, 0.06)
-    (again,) = requests(peer.take_requests(0.06))
+    (again,) = requests(peer.new_requests(0.06))
     assert again.use_candidate

@@ -9,8 +9,8 @@ from tests.strategies.ice_peer import (
     BOB,
     BOB_AGAIN,
     ScriptedPeer,
+    add_candidates,
     agent_with_pairs,
-    tell_candidates,
 )
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import Agent, Candidate, IceRole, SelectedPairChanged, StateChanged
@@ -100,7 +100,7 @@ def nominate(peer: ScriptedPeer, now: float) -> None:
 def restart(agent: Agent, peer: ScriptedPeer, now: float, *remotes: Address) -> None:
     agent.restart(now)
     agent.set_remote_parameters(peer.restart(), now)
-    tell_candidates(agent, now, *remotes)
+    add_candidates(agent, now, *remotes)
 
 
 # After a restart

@@ -82,7 +82,7 @@ def test_an_agent_waits_15_seconds_for_what_may_still_come(missing: str) -> None
     agent.add_remote_candidate(peer.candidate(), 0.0)
     if missing != "remote end":
         agent.remote_candidates_complete(0.0)
-    (check,) = peer.take_requests(0.0)
+    (check,) = peer.new_requests(0.0)
     if missing != "other pair":
         peer.answer(check, 0.1, error=ErrorCode(400, "Bad Request"))
     advance(agent, 15.0)
@@ -97,7 +97,7 @@ def test_a_pair_that_fails_late_fails_the_agent_at_once() -> None:
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
     agent.remote_candidates_complete(0.0)
-    (check,) = peer.take_requests(0.0)
+    (check,) = peer.new_requests(0.0)
     peer.answer(check, 6.0, error=ErrorCode(400, "Bad Request"))
     assert changes(agent) == ["checking", "failed"]
 
@@ -127,7 +127,7 @@ def test_completed_needs_both_ends_of_candidates_and_a_nomination(last: str) -> 
     agent, peer = make_agent(CONTROLLED, complete=False)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
-    (check,) = peer.take_requests(0.0)
+    (check,) = peer.new_requests(0.0)
     peer.answer(check, 0.01)
     steps: dict[str, Callable[[float], object]] = {
         "local end": agent.local_addresses_complete,
@@ -148,7 +148,7 @@ def make_completed_agent() -> tuple[Agent, ScriptedPeer]:
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
     agent.remote_candidates_complete(0.0)
-    (check,) = peer.take_requests(0.0)
+    (check,) = peer.new_requests(0.0)
     peer.answer(check, 0.01)
     peer.check(0.02, use_candidate=True)
     return agent, peer
@@ -182,7 +182,7 @@ def test_a_lost_address_leaves_a_lost_pair_and_5_seconds_for_another_one() -> No
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
     agent.remote_candidates_complete(0.0)
-    (check,) = peer.take_requests(0.0)
+    (check,) = peer.new_requests(0.0)
     peer.answer(check, 0.01)
     agent.remove_local_address(ALICE_AGAIN, 1.0)
     assert changes(agent) == ["checking", BOB, "connected"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.strategies.work import count_lines
+from tests.strategies.line_count import count_lines
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.mdns import AddressRecord, Message, Question, RecordType, name_from_text
 from trio_rtc.protocols.mdns.message import MAX_ENTRIES

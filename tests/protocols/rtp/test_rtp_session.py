@@ -32,9 +32,9 @@ from tests.strategies.rtp_pair import (
     make_session,
     random_loss,
     received,
+    reported_bitrates,
     srtp_pair,
     ssrc_of,
-    told_bitrates,
     video_frame,
     video_section,
 )
@@ -310,7 +310,7 @@ def test_transport_wide_feedback_raises_the_estimate() -> None:
     pair = Pair()
     pair.negotiate(video_section())
     pair.run(4, video=30, size=4000)
-    assert told_bitrates(pair.alice)[-1] > 600_000
+    assert reported_bitrates(pair.alice)[-1] > 600_000
 
 
 def test_feedback_of_sources_raises_the_estimate() -> None:
@@ -319,7 +319,7 @@ def test_feedback_of_sources_raises_the_estimate() -> None:
     codec = attrs.evolve(VP8, feedback=feedback)
     pair.negotiate(video_section(codec, VP8_RTX, extensions=NAMES_ONLY))
     pair.run(4, video=30, size=4000)
-    assert told_bitrates(pair.alice)[-1] > 600_000
+    assert reported_bitrates(pair.alice)[-1] > 600_000
     assert pair.alice.session.bandwidth.statistics().acknowledged_bitrate is not None
     told = pair.bob.session.receiver.ccfb_sent
     assert told > 30
@@ -608,7 +608,7 @@ def test_nothing_is_sent_before_the_keys() -> None:
     pair.run(2, video=30, audio=True)
     assert pair.alice.datagrams == []
     pair.alice.session.set_sections([], [], pair.now)
-    pair.give_keys()
+    pair.set_keys()
     pair.run(1)
     assert pair.alice.datagrams == []
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 import attrs
 import pytest
 
+from tests.strategies.line_count import count_lines
 from tests.strategies.rtp_sides import (
     KEYFRAME,
     RTX,
@@ -17,7 +18,6 @@ from tests.strategies.rtp_sides import (
     media,
     sends,
 )
-from tests.strategies.work import count_lines
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
 from trio_rtc.protocols.rtcp import (

@@ -137,7 +137,7 @@ class RtpMachine(RuleBasedStateMachine):
     # What the application does.
 
     @rule(index=st.integers(0, 1))
-    def give_keys(self, index: int) -> None:
+    def set_keys(self, index: int) -> None:
         session = self.sides[index].session
         if session.srtp is None:
             session.set_keys(self.srtp[index], self.now)
@@ -274,7 +274,7 @@ class RtpMachine(RuleBasedStateMachine):
     def heal(self) -> None:
         self.under_way = [[], []]
         for index in (0, 1):
-            self.give_keys(index)
+            self.set_keys(index)
             self.sides[index].session.send_event(AUDIO, 5, 0.2, self.now, end=True)
             self.negotiate(index, sections(0, 0, 2 * GENERATIONS + index, sends=(True, True)))
             for mid in (VIDEO, AUDIO):

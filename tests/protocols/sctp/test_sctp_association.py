@@ -451,7 +451,7 @@ def test_unknown_parameters_are_reported_up_to_256_bytes(sizes: list[int], repor
 
 def test_a_cookie_is_good_for_its_life_and_no_longer() -> None:
     peer = Peer()
-    tag, echo = peer.introduce(7, 20)
+    tag, echo = peer.send_init(7, 20)
     peer.now += 60.125
     stale = Error((Parameter(3, (125_000).to_bytes(4, "big")),)).encode()
     assert peer.send(tag, echo, data_chunk(20)) == [(7, stale)]
@@ -469,7 +469,7 @@ def test_a_peer_that_answers_under_another_tag_than_its_own_init_has() -> None:
     tag = int.from_bytes(init[4:8], "big")
     init_ack = InitAck(7, 100_000, 10, 10, 20, (Parameter(7, b"cookie"),)).encode()
     assert peer.send(tag, init_ack) == [(7, CookieEcho(b"cookie").encode())]
-    same_tag, echo = peer.introduce(8, 30)
+    same_tag, echo = peer.send_init(8, 30)
     assert same_tag == tag
     answers = peer.send(tag, echo, data_chunk(30))
     assert answers == [(8, CookieAck().encode() + Sack(30, 4194200).encode())]
@@ -479,9 +479,9 @@ def test_a_peer_that_answers_under_another_tag_than_its_own_init_has() -> None:
 
 def test_a_peer_that_begins_anew_ends_the_association() -> None:
     peer = Peer()
-    tag, echo = peer.introduce(7, 20)
+    tag, echo = peer.send_init(7, 20)
     peer.send(tag, echo)
-    tag, echo = peer.introduce(8, 30)
+    tag, echo = peer.send_init(8, 30)
     answers = peer.send(tag, echo, Heartbeat(b"x").encode())
     assert answers == [(7, Abort((Parameter(13, b"restart"),)).encode())]
     error = AssociationError("the peer started anew")
@@ -491,7 +491,7 @@ def test_a_peer_that_begins_anew_ends_the_association() -> None:
 
 def test_an_abort_before_anything_has_begun_is_dropped() -> None:
     peer = Peer()
-    tag, echo = peer.introduce(7, 20)
+    tag, echo = peer.send_init(7, 20)
     assert peer.send(tag, Abort().encode()) == []
     assert peer.association.statistics().dropped == {"chunk out of state": 1}
     assert peer.send(tag, echo) == [(7, CookieAck().encode())]
@@ -528,7 +528,7 @@ def test_only_a_stale_cookie_begins_the_handshake_again(
     assert [(answered, chunk[0]) for answered, chunk in answers] == ([(0, INIT)] if begins_again else [])
     # One in an established association says nothing of it.
     other = Peer()
-    tag, echo = other.introduce(7, 20)
+    tag, echo = other.send_init(7, 20)
     other.send(tag, echo)
     assert other.send(tag, Error(causes).encode()) == []
     assert other.association.state == "connected"
@@ -554,7 +554,7 @@ def test_early_messages_on_streams_that_the_peer_has_not() -> None:
     peer = Peer()
     for stream in (9, 10):
         peer.association.send(stream, 51, bytes(100), peer.now)
-    tag, echo = peer.introduce(7, 20)
+    tag, echo = peer.send_init(7, 20)
     ((_, answer),) = peer.send(tag, echo)
     assert len(answer) == 4 + 116, "COOKIE ACK, and the message on the last stream"
     assert peer.association.total_buffered == 0
@@ -564,7 +564,7 @@ def test_early_messages_on_streams_that_the_peer_has_not() -> None:
 def test_a_shutdown_acknowledges_data() -> None:
     """RFC 9260 section 9.2: its cumulative TSN is like that of a SACK; the window stays."""
     peer = Peer()
-    tag, echo = peer.introduce(7, 20)
+    tag, echo = peer.send_init(7, 20)
     peer.send(tag, echo)
     peer.association.send(1, 51, b"data", peer.now)
     peer.association.send(1, 51, b"more", peer.now)
@@ -642,7 +642,7 @@ def heartbeats(count: int) -> bytes:
 @pytest.mark.parametrize(("count", "dropped"), [(31, {}), (32, {}), (33, {"reply": 1}), (40, {"reply": 8})])
 def test_thirty_two_questions_are_answered_in_a_round(count: int, dropped: dict[str, int]) -> None:
     peer = Peer()
-    tag, echo = peer.introduce(7, 20)
+    tag, echo = peer.send_init(7, 20)
     peer.send(tag, echo)
     ((_, answer),) = peer.send(tag, heartbeats(count))
     assert answer == HeartbeatAck(b"x").encode() * min(count, 32)
@@ -663,7 +663,7 @@ def test_thirty_two_inits_are_answered_in_a_round() -> None:
 def test_an_answer_fits_a_packet_or_is_dropped(size: int) -> None:
     """A packet of 1160 bytes has 1148 for chunks, of which the headers of chunk and parameter take eight."""
     peer = Peer()
-    tag, echo = peer.introduce(7, 20)
+    tag, echo = peer.send_init(7, 20)
     peer.send(tag, echo)
     question, answer = Heartbeat(bytes(size)), HeartbeatAck(bytes(size))
     assert peer.send(tag, question.encode()) == ([(7, answer.encode())] if size == 1140 else [])
@@ -672,7 +672,7 @@ def test_an_answer_fits_a_packet_or_is_dropped(size: int) -> None:
 
 def test_answers_fill_packets_in_order() -> None:
     peer = Peer()
-    tag, echo = peer.introduce(7, 20)
+    tag, echo = peer.send_init(7, 20)
     peer.send(tag, echo)
     # Headers of four and four bytes; 1148 bytes fit each packet.
     questions = [Heartbeat(bytes([number]) * size) for number, size in enumerate((500, 632, 4, 1128, 0, 9))]
@@ -726,7 +726,7 @@ def test_what_is_bundled_with_the_cookie_fits_its_packet(cookie_size: int) -> No
 def test_cookie_ack_comes_first_and_once() -> None:
     """RFC 9260 section 5.1: it is the first chunk of its packet."""
     peer = Peer()
-    tag, echo = peer.introduce(7, 20)
+    tag, echo = peer.send_init(7, 20)
     peer.send(tag, echo)
     header = encode_header(5000, 5000, tag)
     questions = [encode_packet(header, [chunk]) for chunk in (heartbeats(1), echo, heartbeats(1), echo)]
@@ -873,7 +873,7 @@ def test_an_acknowledgement_waits_for_company_also_while_data_is_held_back() -> 
 
 def test_cookie_ack_comes_before_an_acknowledgement_and_that_before_all_else() -> None:
     peer = Peer()
-    tag, echo = peer.introduce(7, 20)
+    tag, echo = peer.send_init(7, 20)
     answers = peer.send(tag, echo, heartbeats(2), data_chunk(20))
     sack = Sack(20, 4194200).encode()
     assert answers == [(7, CookieAck().encode() + sack + HeartbeatAck(b"x").encode() * 2)]

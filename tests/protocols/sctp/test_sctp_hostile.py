@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.strategies.line_count import count_lines
 from tests.strategies.sctp_pair import COOKIE_ACK, COOKIE_ECHO, RE_CONFIG, SctpPair, chunk_kinds
-from tests.strategies.work import count_lines
 from trio_rtc.protocols.sctp import SctpOptions
 from trio_rtc.protocols.sctp.packet.chunks import ForwardTsn, ReConfig, Sack
 from trio_rtc.protocols.sctp.packet.data import BEGIN, DATA_HEADER, END, UNORDERED

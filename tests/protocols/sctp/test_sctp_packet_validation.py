@@ -242,7 +242,7 @@ def answer_heartbeats(pair: SctpPair, answer: bytes | None, seconds: float) -> i
             chunk, _ = parse_chunk(packet, 12)
             assert isinstance(chunk, Heartbeat)
             info = chunk.info if answer is None else answer
-            pair.fly(0, to_left(init_of(pair, 0).initiate_tag, HeartbeatAck(info).encode()))
+            pair.transmit(0, to_left(init_of(pair, 0).initiate_tag, HeartbeatAck(info).encode()))
         return True
 
     pair.lost = intercept

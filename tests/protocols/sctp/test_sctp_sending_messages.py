@@ -52,7 +52,7 @@ def test_duplicated_packets_are_harmless() -> None:
         pair.left.association.send(1, 53, bytes([number]) * 500, pair.now)
         pair.flush()
         for _, _, to, packet in list(pair.flying):
-            pair.fly(to, packet)
+            pair.transmit(to, packet)
         pair.step()
     pair.run_for(1)
     assert pair.right.on_stream(1) == [bytes([number]) * 500 for number in range(50)]

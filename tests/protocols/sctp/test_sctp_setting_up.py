@@ -201,7 +201,7 @@ def test_a_late_answer_to_the_first_init_is_taken_after_the_third() -> None:
     assert pair.kinds_sent(0)[INIT] == 3
     assert [has_zero_checksum_parameter(packet) for packet in held] == [True, True, False]
     pair.lost = lambda sender, packet: False
-    pair.fly(0, held[0])
+    pair.transmit(0, held[0])
     pair.left.association.send(1, 51, b"ping", pair.now)
     pair.right.association.send(1, 51, b"pong", pair.now)
     assert pair.run(lambda: bool(pair.left.messages and pair.right.messages), 1)
@@ -246,7 +246,7 @@ def pair_with_stale_cookie(send: Callable[[Association, float], None], age: floa
     send(pair.left.association, pair.now)
     pair.left.association.connect(pair.now)
     pair.run_for(age)
-    pair.fly(1, delayed[0])
+    pair.transmit(1, delayed[0])
     return pair
 
 
@@ -315,7 +315,7 @@ def test_forged_cookie_is_dropped() -> None:
     forged = bytearray(echo)
     forged[20] ^= 1
     forged[8:12] = bytes(4)
-    pair.fly(1, add_checksum(bytes(forged)))
+    pair.transmit(1, add_checksum(bytes(forged)))
     pair.run_for(0.1)
     assert pair.right.association.state == "connecting"
     assert pair.right.association.statistics().dropped == {"cookie": 1}

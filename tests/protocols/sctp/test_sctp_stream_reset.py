@@ -4,9 +4,9 @@ import math
 
 import pytest
 
+from tests.strategies.line_count import count_lines
 from tests.strategies.sctp_pair import DATA, INIT_ACK, RE_CONFIG, LoseNth, SctpPair, chunk_kinds, lose_share
 from tests.strategies.sctp_peer import data_chunk, established_peer
-from tests.strategies.work import count_lines
 from trio_rtc.protocols.sctp import (
     BufferedAmountLow,
     IncomingStreamsReset,
@@ -127,7 +127,7 @@ def test_a_peer_that_cannot_reset_is_told_apart() -> None:
         if sender == 1 and INIT_ACK in chunk_kinds(packet):
             # An unknown parameter that is skipped, in the place of Supported Extensions.
             changed = packet[:8] + bytes(4) + packet[12:].replace(b"\x80\x08\x00\x06", b"\x8f\x08\x00\x06")
-            pair.fly(0, add_checksum(changed))
+            pair.transmit(0, add_checksum(changed))
             return True
         return False
 

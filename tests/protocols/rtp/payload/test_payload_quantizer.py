@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies.pictures import moving_noise
+from tests.strategies.video_frames import moving_noise
 from trio_rtc.codecs import create_video_encoder
 from trio_rtc.protocols.rtp.payload import QuantizerReader
 from trio_rtc.protocols.rtp.payload.vp9_bitstream import join_superframe

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.strategies.work import count_lines
+from tests.strategies.line_count import count_lines
 from trio_rtc.protocols.rtp import RtpPacket
 from trio_rtc.protocols.rtp.payload import depacketizer
 from trio_rtc.protocols.rtp.receive.video.frame_assembler import CompletedFrame, FrameAssembler

@@ -1,4 +1,4 @@
-"""Pictures that are hard to compress, and how much two of them differ."""
+"""Video frames that are hard to compress, and the difference between two frames."""
 
 import math
 import random
@@ -18,7 +18,7 @@ def timed_pattern(counter: int, width: int = 320, height: int = 180, framerate: 
 
 
 def moving_noise(count: int, width: int = 320, height: int = 180, seed: int = 1) -> Iterator[av.VideoFrame]:
-    """Clouds that drift: what a rate control has something to do with."""
+    """Yield frames of drifting clouds, which keep rate control busy."""
     rng = random.Random(seed)
     small = av.VideoFrame(width // 8, height // 2, "yuv420p")
     for plane in small.planes:
@@ -40,7 +40,7 @@ def moving_noise(count: int, width: int = 320, height: int = 180, seed: int = 1)
 def noisy(
     frames: Iterable[av.VideoFrame], range_of_noise: int = 14, seed: int = 1
 ) -> Iterator[av.VideoFrame]:
-    """Add the noise of a camera's sensor, which is another one in every frame, to the luma."""
+    """Add the noise of a camera's sensor, different in every frame, to the luma."""
     rng = random.Random(seed)
     for frame in frames:
         plane = frame.planes[0]
@@ -58,7 +58,7 @@ def luma(frame: av.VideoFrame) -> bytes:
 
 
 def psnr(left: av.VideoFrame, right: av.VideoFrame) -> float:
-    """Peak signal-to-noise ratio of the luma, in decibels."""
+    """Return the peak signal-to-noise ratio of the luma, in decibels."""
     one, other = luma(left), luma(right)
     assert len(one) == len(other)
     error = sum((a - b) ** 2 for a, b in zip(one, other, strict=True)) / len(one)

@@ -1,4 +1,4 @@
-"""How much work a call does, counted and not timed, so that a test of its growth gives the same result anywhere."""
+"""The work of a call, counted in lines instead of timed, so that tests of its growth are deterministic."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def count_lines(call: Callable[[], object], *, within: str = "trio_rtc") -> int:
-    """Return how many lines of Python a call runs in modules whose path has ``within``; loops count each turn."""
+    """Return the number of lines that a call runs in modules whose path has ``within``, counting iterations."""
     count = 0
 
     def trace_line(frame: FrameType, event: str, argument: Any) -> Any:

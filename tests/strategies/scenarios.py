@@ -1,4 +1,4 @@
-"""What the stories of whole peers share: how often they are told, what is said, what must be left at the end."""
+"""Helpers of scenarios with whole peers: seeds, states, messages and counters."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ from trio_rtc import (
 
 
 def seeds(count: int) -> range:
-    """Return so many seeds in the default profile, and as many times more as others have more examples."""
+    """Return ``count`` seeds in the default profile, and proportionally more in profiles with more examples."""
     return range(count * settings().max_examples // settings.get_profile("default").max_examples)
 
 
@@ -26,7 +26,7 @@ async def state_reached(pc: RTCPeerConnection, *states: RTCPeerConnectionState |
 
 
 async def messages_pass(mine: RTCDataChannel, theirs: RTCDataChannel, count: int = 3) -> None:
-    """Send numbered messages both ways at once, and require all of them in order."""
+    """Send numbered messages in both directions concurrently, and require them in order."""
 
     async def send(channel: RTCDataChannel) -> None:
         for number in range(count):
