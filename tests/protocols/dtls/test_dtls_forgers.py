@@ -38,7 +38,7 @@ def run_against(pair: Pair, forgery: bytes) -> None:
         pair.flush()
         assert pair.step()
         assert pair.now < 1.0, "the forgery delays the handshake"
-    pair.run(lambda: pair.quiet)
+    pair.run(lambda: pair.is_idle)
     check_agreement(pair)
 
 

@@ -151,7 +151,7 @@ def test_early_data_is_bounded(most: int) -> None:
     server.send([b"1", b"2", b"3", b"4"], pair.now)
     pair.flush()
     pair.run(lambda: pair.completed)
-    pair.run(lambda: pair.quiet)
+    pair.run(lambda: pair.is_idle)
     assert pair.data(DtlsRole.CLIENT) == [b"1", b"2", b"3", b"4"][:most]
     assert client.counters.unexpected == 4 - most
 
