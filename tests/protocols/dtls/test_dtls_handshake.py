@@ -282,7 +282,7 @@ def test_a_connection_ends_before_its_record_numbers_do(monkeypatch: pytest.Monk
     pair.client.send([b"x"], pair.now)
     assert pair.client.closed
     pair.flush()
-    pair.run(lambda: pair.quiet)
+    pair.run(lambda: pair.is_idle)
     assert pair.data(DtlsRole.SERVER) == [b"x"] * 13
     assert pair.closed(DtlsRole.SERVER) == DtlsClosed(None)
 
