@@ -70,7 +70,7 @@ class Switch:
         picture = (picture + self._offset) & 0x7FFF
         if (picture - self._picture) & 0x7FFF < 0x4000:  # not one that comes late
             self._picture = picture
-        return attrs.evolve(packet, payload=vp8.rewrite(packet.payload, picture_id=picture))
+        return attrs.evolve(packet, payload=vp8.rewrite_descriptor(packet.payload, picture_id=picture))
 
 
 class Viewer:

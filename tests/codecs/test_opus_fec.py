@@ -24,7 +24,7 @@ from trio_rtc.codecs import (
 from trio_rtc.codecs.libopus import MAX_SAMPLES, find_libopus, first_libopus
 from trio_rtc.codecs.samples import as_array, samples_of
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
-from trio_rtc.protocols.rtp.payload import repeats_previous
+from trio_rtc.protocols.rtp.payload import has_in_band_fec
 
 COUNT = 100
 MONO = AudioDecoderOptions(channels=1)
@@ -58,7 +58,7 @@ def with_losses(frames, decoder, *, tell=True):
 def test_the_packets_carry_each_other(frames):
     carrying = [has_lbrr_flag(frame.payload) for frame in frames]
     assert sum(carrying) > 0.4 * COUNT
-    assert [repeats_previous("opus", frame.payload) for frame in frames] == carrying
+    assert [has_in_band_fec("opus", frame.payload) for frame in frames] == carrying
 
 
 def in_place_of_lost(samples):

@@ -27,7 +27,7 @@ from trio_rtc.protocols.rtp.fec.flexfec import build_flexfec, parse_flexfec
 from trio_rtc.protocols.rtp.fec.red import RedBlock, build_red, parse_red
 from trio_rtc.protocols.rtp.fec.ulpfec import build_ulpfec, parse_ulpfec, unwrap_red
 from trio_rtc.protocols.rtp.packet.extensions import SUPPORTED, ExtensionMap
-from trio_rtc.protocols.rtp.payload import layer_reader, payload_duration, rewriter
+from trio_rtc.protocols.rtp.payload import descriptor_rewriter, layer_reader, payload_duration
 from trio_rtc.protocols.sctp.packet.causes import describe_causes
 from trio_rtc.protocols.sctp.packet.chunks import Abort, Error, ReConfig, parse_chunk
 from trio_rtc.protocols.sctp.packet.header import HEADER_SIZE, parse_header
@@ -165,7 +165,7 @@ def _parse_ulpfec(data: bytes) -> None:
 
 def _depacketize(codec: str, data: bytes) -> None:
     """Assemble a frame of payloads, each behind its length in two bytes, and do what forwarding does with each."""
-    depacketizer, read, rewrite = make_depacketizer(codec), layer_reader(codec), rewriter(codec)
+    depacketizer, read, rewrite = make_depacketizer(codec), layer_reader(codec), descriptor_rewriter(codec)
     payloads = list(_split(data))
     for payload in payloads:
         if depacketizer.is_keyframe_start(payload):

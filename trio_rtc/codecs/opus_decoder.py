@@ -14,7 +14,7 @@ import math
 import av
 
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
-from trio_rtc.protocols.rtp.payload import repeats_previous
+from trio_rtc.protocols.rtp.payload import has_in_band_fec
 
 from .audio_decoder import is_opus_dtx, opus_frame_duration
 from .concealment_fade import ConcealmentFade
@@ -90,7 +90,7 @@ class LibopusDecoder:
             # That packet is counted as broken when it is decoded.
             concealed, following = state.conceal(samples), None
         recovered = b""
-        if following is not None and repeats_previous(self.codec, following):
+        if following is not None and has_in_band_fec(self.codec, following):
             size = round(opus_frame_duration(following[0]) * SAMPLE_RATE) * 2 * self._channels
             concealed, recovered = concealed[:-size], concealed[-size:]
         if not self._is_dtx:

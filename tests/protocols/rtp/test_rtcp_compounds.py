@@ -275,5 +275,5 @@ def test_a_head_is_repeated_and_never_stands_alone() -> None:
     two_each = size + 2 * len(encode(packets[:1]))
     datagrams = encode_datagrams([*head, *packets], two_each, head=head)
     assert [parse(each) for each in datagrams] == [[*head, *packets[:2]], [*head, *packets[2:]]]
-    with pytest.raises(ValueError, match="does not fit"):
+    with pytest.raises(ValueError, match="max_size must be at least"):
         encode_datagrams([*head, *packets], size + 4, head=head)

@@ -1,4 +1,4 @@
-"""Sound: a payload is a frame; how long it lasts; telephone events of RFC 4733."""
+"""Audio payload formats, durations of payloads, and telephone events (RFC 4733)."""
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ SOUND = ("opus", "PCMU", "PCMA", "G722", "CN", "telephone-event")
 
 
 @pytest.mark.parametrize("codec", SOUND)
-def test_a_payload_is_a_frame(codec: str) -> None:
+def test_payload_is_one_frame(codec: str) -> None:
     payload = bytes.fromhex("050a0140")
     assert make_packetizer(codec).packetize(make_frame(payload, codec), 4) == [payload]
     depacketizer = make_depacketizer(codec)
@@ -34,8 +34,8 @@ def test_malformed_frames(codec: str, payloads: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("codec", SOUND)
-def test_sound_cannot_be_cut(codec: str) -> None:
-    with pytest.raises(ValueError, match=r"fit|too many"):
+def test_audio_frames_are_not_split(codec: str) -> None:
+    with pytest.raises(ValueError, match=r"must have"):
         make_packetizer(codec).packetize(make_frame(bytes(8), codec), 7)
 
 
@@ -66,7 +66,7 @@ def test_duration_of_opus(configuration: int, milliseconds: float) -> None:
 
 
 @pytest.mark.parametrize("payload", ["", "03", "0300", "0b07", "03 8d"])
-def test_what_is_no_opus_packet(payload: str) -> None:
+def test_malformed_opus_packets(payload: str) -> None:
     with pytest.raises(ProtocolError):
         opus.payload_duration(bytes.fromhex(payload))
     assert payload_duration("opus", bytes.fromhex(payload)) is None
@@ -104,13 +104,13 @@ def test_digits() -> None:
 
 
 @given(st.integers(0, 255), st.booleans(), st.integers(0, 63), st.integers(0, 65535))
-def test_events_come_back(event: int, end: bool, volume: int, duration: int) -> None:
+def test_events_round_trip(event: int, end: bool, volume: int, duration: int) -> None:
     value = TelephoneEvent(event, end, volume, duration)
     assert parse_events(value.encode() * 3) == (value,) * 3
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 5, 7])
-def test_cut_events(size: int) -> None:
+def test_truncated_events(size: int) -> None:
     with pytest.raises(ProtocolError):
         TelephoneEvent.parse(bytes(size))
     with pytest.raises(ProtocolError):
@@ -127,5 +127,5 @@ def test_cut_events(size: int) -> None:
     ],
 )
 def test_events_out_of_range(event: TelephoneEvent) -> None:
-    with pytest.raises(ValueError, match="range"):
+    with pytest.raises(ValueError, match="must be 0 to 255"):
         event.encode()

@@ -18,7 +18,7 @@ from trio_rtc.protocols.rtp.payload.av1_obu import (
 
 DELIMITER = bytes.fromhex("1200")
 SEQUENCE = split_temporal_unit(load_sample("svt-av1")[0][1])[1]
-# Frames: a shown keyframe, and one that depends on others.
+# Frames: a shown keyframe and a delta frame.
 KEY = Obu(b"\x30", bytes.fromhex("10 99 98 97"))
 INTER = Obu(b"\x30", bytes.fromhex("30 99"))
 
@@ -50,17 +50,17 @@ def test_leb128_may_be_longer_than_needed() -> None:
 @pytest.mark.parametrize(
     "payloads",
     [
-        # W=2: the first element has a length, the last has none. N is set.
+        # W=2: the first element has a length, the last does not. N is set.
         ["28 02 0899 30109998 97"],
         # W=0: all elements have lengths.
         ["08 02 0899 05 3010999897"],
-        # OBUs that have their size as well.
+        # OBUs with their sizes.
         ["28 03 0a0199 32041099 9897"],
         # The frame in three fragments: Y, Z and Y, Z.
         ["68 02 0899 3010", "d0 99", "90 9897"],
-        # The same, with lengths.
+        # The same with lengths.
         ["48 02 0899 02 3010", "c0 01 99", "80 02 9897"],
-        # A temporal delimiter that should not be there.
+        # A superfluous temporal delimiter.
         ["38 02 1200 02 0899 3010999897"],
     ],
 )
@@ -76,21 +76,21 @@ def test_assemble(payloads: list[str]) -> None:
         [],
         [""],
         ["10"],
-        # An element over the end; two stated, one there; an empty OBU.
+        # An element that exceeds the payload; W=2 with one element; an empty OBU.
         ["00 05 30"],
         ["20 02 3030"],
         ["20 00 30"],
         ["00 00"],
-        # No beginning, no end, or both lost between.
+        # No beginning, no end, or both missing in the middle.
         ["90 3030"],
         ["50 3030"],
         ["50 3030", "10 3030"],
-        # The forbidden bit; a size over the end; bytes behind the size; an extension that is cut.
+        # The forbidden bit; a size that exceeds the element; bytes after the OBU; a truncated extension.
         ["10 b030"],
         ["10 3205 30"],
         ["10 3201 3030"],
         ["10 34"],
-        # Nothing but a delimiter.
+        # Only a temporal delimiter.
         ["10 1200"],
     ],
 )
@@ -122,7 +122,7 @@ def test_more_than_three_elements_all_have_lengths() -> None:
 
 
 def test_frames_do_not_share_a_packet() -> None:
-    """Aggregation across the boundaries of frames is not allowed (section 1 of the specification)."""
+    """A packet must not aggregate OBUs of several frames (section 1 of the specification)."""
     payloads = Av1Packetizer().packetize(make_frame(unit(INTER, INTER)), 100)
     assert payloads == [bytes.fromhex("10 303099")] * 2
 
@@ -157,7 +157,7 @@ def test_where_a_frame_may_start(payload: str, starts: bool, keyframe: bool) -> 
     assert Av1Depacketizer().is_keyframe_start(bytes.fromhex(payload)) is keyframe
 
 
-def test_a_keyframe_needs_its_sequence_header() -> None:
+def test_keyframe_requires_a_sequence_header() -> None:
     (payload,) = Av1Packetizer().packetize(make_frame(unit(KEY)), 100)
     assert not Av1Depacketizer().assemble([payload]).keyframe
     (payload,) = Av1Packetizer().packetize(make_frame(unit(SEQUENCE, INTER)), 100)
@@ -167,7 +167,7 @@ def test_a_keyframe_needs_its_sequence_header() -> None:
 def test_layers() -> None:
     frame = Av1Depacketizer().assemble([bytes.fromhex("10 34203099"), bytes.fromhex("10 34283099")])
     assert (frame.temporal_id, frame.spatial_id) == (1, 1)
-    # A fragment that continues tells nothing, what begins behind it does.
+    # A continued fragment has no layer ids, the OBU after it has.
     assert read_layers(bytes.fromhex("a0 03 342830 34403099")) == LayerIds(0, 2)
     assert read_layers(bytes.fromhex("90 34403099")) == LayerIds()
 
@@ -186,9 +186,9 @@ SEQUENCE_HEADERS = {
     "reduced": (bits("000 1 1 00100" + SIZE), (320, 180)),
     # No timing, no display delay, one operating point of level 4.
     "plain": (bits("000 0 0 0 0 00000 000000000000 00100" + SIZE), (320, 180)),
-    # Timing with equal pictures (uvlc 1 is 010) and no decoder model; a level above 7 has its tier.
+    # Timing with equal_picture_interval (uvlc 1 is 010) and no decoder model; a level above 7 has a tier.
     "timing": (bits("000 0 0 1" + 64 * "1" + "1 010 0 0 00000 000000000001 01000 1" + SIZE), (320, 180)),
-    # Decoder model with delays of two bits; display delays; two operating points, of which one has both.
+    # Decoder model with delays of two bits; display delays; two operating points, one of which has both.
     "model": (
         bits(
             "000 0 0 1" + 64 * "0" + "0 1 00001" + 42 * "1" + "1 00001"
@@ -219,13 +219,13 @@ def test_size_of_a_sequence_header(name: str) -> None:
     ),
     max_size=st.integers(9, 200),
 )
-def test_temporal_units_come_back(obus: list[Obu], max_size: int) -> None:
+def test_temporal_units_round_trip(obus: list[Obu], max_size: int) -> None:
     payloads = Av1Packetizer().packetize(make_frame(unit(*obus)), max_size)
     assert max(map(len, payloads)) <= max_size
     assert Av1Depacketizer().assemble(payloads).payload == unit(*obus)
 
 
-def test_more_elements_than_any_frame_has_are_refused() -> None:
+def test_too_many_elements_are_rejected() -> None:
     payload = b"\x08" + b"\x01\x10" * 257
     with pytest.raises(ProtocolError, match="more than 256 OBU elements"):
         Av1Depacketizer().assemble([payload])

@@ -1,4 +1,4 @@
-"""What Chromium and Firefox send is understood."""
+"""Payloads captured from Chromium and Firefox."""
 
 import attrs
 import pytest
@@ -11,7 +11,7 @@ from tests.strategies.rtp_payloads import (
     make_frame,
     make_packetizer,
 )
-from trio_rtc.protocols.rtp.payload import DTMF_EVENTS, LayerIds, layer_reader, rewriter
+from trio_rtc.protocols.rtp.payload import DTMF_EVENTS, LayerIds, descriptor_rewriter, layer_reader
 from trio_rtc.protocols.rtp.payload._nal import join_annex_b, split_annex_b
 from trio_rtc.protocols.rtp.payload.telephone_event import parse_events
 from trio_rtc.protocols.rtp.payload.vp8 import Vp8Descriptor
@@ -49,7 +49,7 @@ def test_video_of_browsers(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", VIDEO)
-def test_video_of_browsers_can_be_sent_on(name: str) -> None:
+def test_video_of_browsers_is_repacketized_unchanged(name: str) -> None:
     codec = VIDEO[name]
     receiving, sending, receiving_again = (
         make_depacketizer(codec),
@@ -68,14 +68,14 @@ def test_video_of_browsers_can_be_sent_on(name: str) -> None:
             ),
             300,
         )
-        # Chromium's SPS ends with a zero byte, which is none of its NAL unit when it comes out of a byte stream.
+        # Chromium's SPS ends with a zero byte, which is not part of the NAL unit in a byte stream.
         again = receiving_again.assemble(sent)
         assert attrs.evolve(again, payload=b"") == attrs.evolve(frame, payload=b"")
         assert again.payload == as_byte_stream(codec, frame.payload)
 
 
 @pytest.mark.parametrize("name", ["chromium-opus", "firefox-opus", "chromium-g722", "chromium-pcmu"])
-def test_sound_of_browsers(name: str) -> None:
+def test_audio_of_browsers(name: str) -> None:
     depacketizer, packetizer = make_depacketizer(CAPTURES[name]), make_packetizer(CAPTURES[name])
     for packet in load_capture(name):
         frame = depacketizer.assemble([packet.payload])
@@ -84,7 +84,7 @@ def test_sound_of_browsers(name: str) -> None:
         assert packetizer.packetize(make_frame(frame.payload), 1200) == [packet.payload]
 
 
-def test_a_digit_of_chromium() -> None:
+def test_dtmf_digit_of_chromium() -> None:
     events = [parse_events(packet.payload)[0] for packet in load_capture("chromium-dtmf")]
     assert {event.event for event in events} == {DTMF_EVENTS["5"]}
     assert [event.end for event in events] == [True] * len(events)
@@ -101,7 +101,7 @@ def test_temporal_layers_of_vp8() -> None:
     assert {frame.picture_id_bits for frame in frames} == {15}
 
 
-def test_the_short_descriptor_of_vp8_has_no_layers() -> None:
+def test_short_descriptor_of_vp8_has_no_layers() -> None:
     for packet in load_capture("chromium-vp8-short-descriptor"):
         assert Vp8Descriptor.parse(packet.payload).size == 1
         assert read("VP8", packet.payload).picture_id is None
@@ -121,7 +121,7 @@ def test_spatial_layers_of_vp9() -> None:
     assert (first.inter_layer_dependent, second.inter_layer_dependent) == (False, True)
 
 
-def test_the_structure_of_vp9_keyframes() -> None:
+def test_scalability_structure_of_vp9_keyframes() -> None:
     payload = load_capture("chromium-vp9-l2t3-key")[0].payload
     structure = Vp9Descriptor.parse(payload).structure
     assert structure is not None
@@ -136,9 +136,9 @@ def test_layers_of_av1() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, codec in CAPTURES.items() if codec in ("VP8", "VP9")])
-def test_ids_are_rewritten_and_nothing_else(name: str) -> None:
+def test_only_ids_are_rewritten(name: str) -> None:
     codec = CAPTURES[name]
-    rewrite = rewriter(codec)
+    rewrite = descriptor_rewriter(codec)
     assert rewrite is not None
     for packet in load_capture(name):
         before = read(codec, packet.payload)

@@ -1,4 +1,4 @@
-"""Assembled frames are what decoders take."""
+"""Decoders accept assembled frames."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def decode(codec: str, frames: list[bytes]) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("sample", [name for name, codec in SAMPLES.items() if codec in DECODERS])
-def test_samples_decode_after_packets(sample: str) -> None:
+def test_samples_decode_after_packetization(sample: str) -> None:
     codec = SAMPLES[sample]
     packetizer, depacketizer = make_packetizer(codec), make_depacketizer(codec)
     assembled = [

@@ -1,4 +1,4 @@
-"""Whatever a peer sends as payload costs at most its frame."""
+"""A malformed payload costs at most its own frame."""
 
 from random import Random
 
@@ -16,7 +16,7 @@ from tests.strategies.rtp_payloads import (
     make_packetizer,
 )
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.rtp.payload import layer_reader, payload_duration, rewriter
+from trio_rtc.protocols.rtp.payload import descriptor_rewriter, layer_reader, payload_duration
 
 CODECS = ("VP8", "VP9", "H264", "H265", "AV1", "opus", "PCMU", "telephone-event")
 
@@ -42,7 +42,7 @@ REAL = {codec: real_payloads(codec) for codec in CODECS}
 
 def check(codec: str, payloads: list[bytes]) -> None:
     depacketizer = make_depacketizer(codec)
-    reader, rewrite = layer_reader(codec), rewriter(codec)
+    reader, rewrite = layer_reader(codec), descriptor_rewriter(codec)
     for payload in payloads:
         if depacketizer.is_keyframe_start(payload):
             assert depacketizer.starts_frame(payload)

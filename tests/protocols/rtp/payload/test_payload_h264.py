@@ -1,4 +1,4 @@
-"""H.264: single NAL units, STAP-A and FU-A as RFC 6184 draws them, and parameter sets."""
+"""H.264: single NAL units, STAP-A and FU-A as in the figures of RFC 6184, and parameter sets."""
 
 import base64
 
@@ -20,14 +20,14 @@ def fragments(*payloads: str) -> list[bytes]:
     return [bytes.fromhex(payload) for payload in payloads]
 
 
-def test_a_single_nal_unit() -> None:
+def test_single_nal_unit() -> None:
     frame = H264Depacketizer().assemble([SLICE])
     assert frame.payload == b"\x00\x00\x00\x01" + SLICE
     assert not frame.keyframe
 
 
 def test_stap_a() -> None:
-    """RFC 6184 figure 7: a header of type 24, then size and NAL unit in turn."""
+    """RFC 6184 figure 7: a header of type 24, then alternating sizes and NAL units."""
     payload = bytes.fromhex("78 0005 419a020599 0003 0910aa")
     assert H264Depacketizer().assemble([payload]).payload == join_annex_b([SLICE, bytes.fromhex("0910aa")])
     (sent,) = H264Packetizer(1).packetize(make_frame(join_annex_b([SLICE, bytes.fromhex("0910aa")])), 100)
@@ -97,7 +97,7 @@ def test_where_a_frame_may_start(payload: bytes, starts: bool, keyframe: bool) -
     assert H264Depacketizer().is_keyframe_start(payload) is keyframe
 
 
-def test_parameter_sets_are_repeated_before_every_idr_picture() -> None:
+def test_parameter_sets_are_repeated_before_every_idr_frame() -> None:
     packetizer = H264Packetizer(1)
     packetizer.packetize(make_frame(join_annex_b([SPS, PPS, IDR])), 1000)
     packetizer.packetize(make_frame(join_annex_b([SLICE])), 1000)
@@ -107,7 +107,7 @@ def test_parameter_sets_are_repeated_before_every_idr_picture() -> None:
     assert payload == SLICE
 
 
-def test_newer_parameter_sets_replace_the_older() -> None:
+def test_newer_parameter_sets_replace_older_ones() -> None:
     other = split_annex_b(load_sample("libx264-slices")[0][1])[1] + b"\x01"
     packetizer = H264Packetizer(0)
     packetizer.packetize(make_frame(join_annex_b([SPS, PPS, IDR])), 1000)
@@ -115,17 +115,17 @@ def test_newer_parameter_sets_replace_the_older() -> None:
     assert packetizer.packetize(make_frame(join_annex_b([IDR])), 1000) == [SPS, other, IDR]
 
 
-def test_parameter_sets_of_the_encoder_go_first() -> None:
+def test_parameter_sets_of_the_encoder_come_first() -> None:
     assert H264Packetizer(0, [SPS, PPS]).packetize(make_frame(join_annex_b([IDR])), 1000) == [SPS, PPS, IDR]
 
 
-def test_parameter_sets_that_are_far_too_large_are_not_kept() -> None:
+def test_oversized_parameter_sets_are_not_stored() -> None:
     packetizer = H264Packetizer(1)
     packetizer.packetize(make_frame(join_annex_b([SPS + b"\x99" * 9000, PPS, IDR])), 1000)
     assert packetizer.packetize(make_frame(join_annex_b([IDR])), 1000) == [IDR]
 
 
-def test_parameter_sets_of_the_description() -> None:
+def test_parameter_sets_from_sdp() -> None:
     value = ",".join(base64.b64encode(unit).decode() for unit in (SPS, PPS))
     told = depacketizer("H264", {"sprop-parameter-sets": value})
     assert told is not None
@@ -134,23 +134,23 @@ def test_parameter_sets_of_the_description() -> None:
     assert (frame.keyframe, frame.width, frame.height) == (True, 96, 64)
 
 
-def test_an_idr_picture_without_any_sps_is_no_keyframe() -> None:
+def test_idr_frame_without_sps_is_not_a_keyframe() -> None:
     assert not make_depacketizer("H264").assemble([IDR]).keyframe
 
 
-def test_mode_0_sends_nal_units_as_they_are() -> None:
+def test_mode_0_sends_single_nal_units() -> None:
     packetizer = H264Packetizer(0)
     assert packetizer.packetize(make_frame(join_annex_b([SPS, PPS, IDR])), 100) == [SPS, PPS, IDR]
-    with pytest.raises(ValueError, match="does not fit"):
+    with pytest.raises(ValueError, match="must have at most"):
         packetizer.packetize(make_frame(join_annex_b([SPS + b"\x99" * 100])), 100)
 
 
-def test_mode_2_is_not_there() -> None:
+def test_mode_2_is_not_supported() -> None:
     with pytest.raises(ValueError, match="mode"):
         H264Packetizer(2)
 
 
-def test_slices_of_an_encoder_fit_mode_0() -> None:
+def test_size_limited_slices_fit_mode_0() -> None:
     packetizer, assembling = H264Packetizer(0), H264Depacketizer()
     for keyframe, payload in load_sample("libx264-slices"):
         units = [unit for unit in split_annex_b(payload) if len(unit) <= 500]
@@ -175,7 +175,7 @@ def test_byte_streams(data: str, units: list[str]) -> None:
 
 
 @pytest.mark.parametrize("data", ["", "0000", "000001", "4199", "99 000001 4199", "00000003 6742c00c"])
-def test_what_is_no_byte_stream(data: str) -> None:
+def test_malformed_byte_streams(data: str) -> None:
     with pytest.raises(ValueError, match=r"frame"):
         split_annex_b(bytes.fromhex(data))
 
@@ -183,7 +183,7 @@ def test_what_is_no_byte_stream(data: str) -> None:
 @pytest.mark.parametrize(
     ("sps", "size"),
     [
-        # Chromium's, constrained baseline; what libx264 makes of 1080p in the high profile, which is cropped.
+        # Chromium's, constrained baseline; libx264's of 1080p in the high profile, which is cropped.
         ("6742c00c8c8d41422f2cd41818181e1108d4", (160, 120)),
         ("67640028acd940780227e5c044000003000400000300f03c60c658", (1920, 1080)),
         ("67", None),

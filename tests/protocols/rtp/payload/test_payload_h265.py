@@ -1,4 +1,4 @@
-"""H.265: single NAL units, aggregation packets and fragmentation units as RFC 7798 draws them."""
+"""H.265: single NAL units, aggregation packets and fragmentation units as in the figures of RFC 7798."""
 
 import base64
 from random import Random
@@ -13,7 +13,7 @@ from trio_rtc.protocols.rtp.payload.h265 import H265Depacketizer, H265Packetizer
 
 UNITS = split_annex_b(load_sample("libx265")[0][1])
 VPS, SPS, PPS = UNITS[:3]
-# IDR_W_RADL (19) and TRAIL_R (1), both the first slice of their picture, temporal id 0.
+# IDR_W_RADL (19) and TRAIL_R (1), both the first slice of their frame, temporal id 0.
 IDR = bytes.fromhex("2601 af09 99 98 97 96")
 SLICE = bytes.fromhex("0201 d009 99")
 
@@ -22,19 +22,19 @@ def fragments(*payloads: str) -> list[bytes]:
     return [bytes.fromhex(payload) for payload in payloads]
 
 
-def test_the_sample_begins_with_its_parameter_sets() -> None:
+def test_sample_begins_with_its_parameter_sets() -> None:
     assert [unit[0] >> 1 & 0x3F for unit in UNITS[:3]] == [32, 33, 34]
     assert read_sps_size(SPS) == (96, 64)
 
 
-def test_a_single_nal_unit() -> None:
+def test_single_nal_unit() -> None:
     frame = H265Depacketizer().assemble([SLICE])
     assert frame.payload == b"\x00\x00\x00\x01" + SLICE
     assert (frame.keyframe, frame.temporal_id) == (False, 0)
 
 
 def test_an_aggregation_packet() -> None:
-    """RFC 7798 figure 3: a payload header of type 48, then size and NAL unit in turn."""
+    """RFC 7798 figure 3: a payload header of type 48, then alternating sizes and NAL units."""
     payload = bytes.fromhex("6001 0005 0201d00999 0005 0203d00998")
     units = [SLICE, bytes.fromhex("0203d00998")]
     assert H265Depacketizer().assemble([payload]).payload == join_annex_b(units)
@@ -115,7 +115,7 @@ def test_parameter_sets_are_repeated() -> None:
     assert split_annex_b(H265Depacketizer().assemble([payload]).payload) == [VPS, SPS, PPS, IDR]
 
 
-def test_parameter_sets_of_the_description() -> None:
+def test_parameter_sets_from_sdp() -> None:
     values = {
         f"sprop-{name}": base64.b64encode(unit).decode()
         for name, unit in (("vps", VPS), ("sps", SPS), ("pps", PPS))
@@ -125,12 +125,12 @@ def test_parameter_sets_of_the_description() -> None:
     assert split_annex_b(told.assemble([IDR]).payload) == [VPS, SPS, PPS, IDR]
 
 
-def test_decoding_order_numbers_are_not_there() -> None:
+def test_decoding_order_numbers_are_not_supported() -> None:
     assert depacketizer("H265", {"sprop-max-don-diff": "2"}) is None
     assert packetizer("H265", {"sprop-max-don-diff": "2"}, Random(1)) is None
     assert depacketizer("H265", {"sprop-max-don-diff": "0"}) is not None
 
 
 @pytest.mark.parametrize("size", [0, 2, 3, 8, 16])
-def test_size_of_a_cut_sps(size: int) -> None:
+def test_size_of_a_truncated_sps(size: int) -> None:
     assert read_sps_size(SPS[:size]) is None

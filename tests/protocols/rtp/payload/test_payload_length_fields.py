@@ -1,4 +1,4 @@
-"""Aggregates with length fields of 0, a header, a header and a byte, or over the end: only what is inside counts."""
+"""Aggregation packets with length fields of 0, a header, a header and a byte, or beyond the end."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from trio_rtc.protocols.rtp.payload._nal import split_annex_b
 from trio_rtc.protocols.rtp.payload.h264 import read_layers
 
 Element = tuple[int, bytes]
-"""Value of a length field, and the unit behind it."""
+"""Value of a length field, and the unit after it."""
 
 UNITS = {
     # Slices (first, second), IDR, SPS, PPS, delimiter, a prefix NAL unit with layers.
@@ -29,7 +29,7 @@ def encode(codec: str, elements: list[Element]) -> bytes:
 
 
 def read(data: bytes) -> list[bytes] | None:
-    """Return the units by their length fields, ``None`` if one is empty or runs over the end: RFC 6184, 5.7.1."""
+    """Return the units by their length fields, ``None`` if one is empty or exceeds the payload: RFC 6184, 5.7.1."""
     units = []
     while data:
         length = int.from_bytes(data[:2], "big")
@@ -52,7 +52,7 @@ def aggregates(draw: st.DrawFn, codec: str) -> list[Element]:
 
 
 def check(codec: str, elements: list[Element]) -> None:
-    """Compare with what the first unit alone is said to be, and with the units that the length fields cut out."""
+    """Compare with the result for the first unit alone, and with the units by their length fields."""
     payload = encode(codec, elements)
     depacketizer = make_depacketizer(codec)
     data = payload[HEADER_SIZE[codec] :]
@@ -80,7 +80,7 @@ def check(codec: str, elements: list[Element]) -> None:
 
 
 def is_short_sps(codec: str, units: list[bytes] | None) -> bool:
-    """An SPS that is cut behind its header is still one among the units of an aggregate."""
+    """An SPS truncated after its header still counts among the units of an aggregation packet."""
     if codec == "H264":
         return any(unit[0] & 0x1F == 7 for unit in units or [])
     return any(unit[0] >> 1 & 0x3F == 33 for unit in units or [])
@@ -106,7 +106,7 @@ def test_length_fields_of_h265(elements: list[Element]) -> None:
 @pytest.mark.parametrize(
     ("codec", "payload"),
     [
-        # What is behind a unit that is only a header is the next length field, not the unit's first bit.
+        # A unit that is only a header is followed by the next length field, not by its first bit.
         ("H264", "78 0001 65 8000"),
         ("H264", "78 0001 65"),
         ("H264", "78 0001 41 0003 65 88 84"),
@@ -121,14 +121,14 @@ def test_length_fields_of_h265(elements: list[Element]) -> None:
         ("H265", "6001 0004 26019a"),
     ],
 )
-def test_no_frame_starts_with_a_unit_that_is_not_whole(codec: str, payload: str) -> None:
+def test_no_frame_starts_with_an_incomplete_unit(codec: str, payload: str) -> None:
     depacketizer = make_depacketizer(codec)
     assert not depacketizer.starts_frame(bytes.fromhex(payload))
     assert not depacketizer.is_keyframe_start(bytes.fromhex(payload))
 
 
 def test_layers_are_read_within_the_first_unit_only() -> None:
-    """A prefix NAL unit of two bytes, behind which the next unit looks like its extension."""
+    """A prefix NAL unit of two bytes, followed by a unit that resembles its extension."""
     assert read_layers(bytes.fromhex("78 0004 6e80105f")).temporal_id == 2
     for cut in ("78 0002 6e80 105f", "78 0003 6e8010 5f", "78 0000 6e80105f", "78 0005 6e80105f"):
         assert read_layers(bytes.fromhex(cut)).temporal_id is None
@@ -159,13 +159,13 @@ def test_length_fields_of_av1(size: int, counted: int, stated: Callable[[int], i
             depacketizer.assemble([payload])
     elif length == len(first) and counted != 1:
         frame = depacketizer.assemble([payload])
-        # The delimiter, and the sizes in the headers again.
+        # The delimiter, and the sizes in the headers.
         assert frame.payload == b"\x12\x00\x0a\x03\x99\x98\x97\x32\x03\x10\x96\x95"
 
 
 @pytest.mark.parametrize("codec", ["H264", "H265", "AV1"])
 @given(data=st.binary(max_size=12))
-def test_what_begins_a_keyframe_begins_a_frame(codec: str, data: bytes) -> None:
+def test_keyframe_start_implies_frame_start(codec: str, data: bytes) -> None:
     payload = AGGREGATE.get(codec, b"\x20") + data
     depacketizer = make_depacketizer(codec)
     if depacketizer.is_keyframe_start(payload):

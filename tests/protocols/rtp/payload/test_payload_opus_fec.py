@@ -1,13 +1,13 @@
-"""Whether an Opus packet carries the one before it."""
+"""Detection of in-band FEC in Opus packets."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_rtc.protocols.rtp.payload import opus, repeats_previous
+from trio_rtc.protocols.rtp.payload import has_in_band_fec, opus
 
 
-# By RFC 6716: table 2 for the first byte, section 3.2 for what is between, sections 4.2.3 and 4.2.4 for the last byte.
+# RFC 6716: table 2 for the first byte, section 3.2 for the bytes between, sections 4.2.3 and 4.2.4 for the last byte.
 @pytest.mark.parametrize(
     ("packet", "repeats"),
     [
@@ -41,12 +41,12 @@ from trio_rtc.protocols.rtp.payload import opus, repeats_previous
         ),
     ],
 )
-def test_where_it_is_told(packet: str, repeats: bool) -> None:
-    assert opus.repeats_previous(bytes.fromhex(packet)) is repeats
-    assert repeats_previous("OPUS", bytes.fromhex(packet)) is repeats
-    assert not repeats_previous("PCMU", bytes.fromhex(packet))
+def test_position_of_the_lbrr_flag(packet: str, repeats: bool) -> None:
+    assert opus.has_in_band_fec(bytes.fromhex(packet)) is repeats
+    assert has_in_band_fec("OPUS", bytes.fromhex(packet)) is repeats
+    assert not has_in_band_fec("PCMU", bytes.fromhex(packet))
 
 
 @given(st.binary(max_size=80))
-def test_anything_may_come(packet: bytes) -> None:
-    assert opus.repeats_previous(packet) in (True, False)
+def test_any_bytes_are_accepted(packet: bytes) -> None:
+    assert opus.has_in_band_fec(packet) in (True, False)

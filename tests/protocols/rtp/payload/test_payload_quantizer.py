@@ -1,4 +1,4 @@
-"""The quantizer in the header of a received frame, against libvpx that was given one."""
+"""The quantizer in a received frame's header, compared with the encoder's setting."""
 
 import av
 import pytest
@@ -13,7 +13,7 @@ from trio_rtc.protocols.rtp.payload.vp9_bitstream import join_superframe
 # From the scale of libvpx's settings, 0 to 63, to that of the bitstream (quantizer tables of libvpx).
 VP8_INDEX = {4: 4, 20: 25, 40: 59, 63: 127}
 VP9_INDEX = {4: 16, 20: 80, 40: 160, 63: 255}
-# x264 takes that of the bitstream.
+# x264 uses the bitstream's scale.
 H264_INDEX = {number: number for number in (10, 26, 44)}
 ENCODERS = {"VP8": ("libvpx", VP8_INDEX), "VP9": ("libvpx-vp9", VP9_INDEX), "H264": ("libx264", H264_INDEX)}
 MOST = {"VP8": 127, "VP9": 255, "H264": 51}
@@ -21,7 +21,7 @@ LIBVPX = ["VP8", "VP9"]
 
 
 def frame_quantizer(codec: str, frame: bytes) -> int | None:
-    """Return what is read of a frame that has no others before it."""
+    """Return the quantizer of a frame without earlier frames."""
     return QuantizerReader().read(codec, frame)
 
 
@@ -31,7 +31,7 @@ def quantizers(codec: str, frames: list[bytes]) -> list[int | None]:
 
 
 def encode(codec: str, quantizer: int, **options: str) -> list[bytes]:
-    """Return thirty frames of one quantizer."""
+    """Return thirty frames with one quantizer."""
     context = av.CodecContext.create(ENCODERS[codec][0], "w")
     assert isinstance(context, av.VideoCodecContext)
     context.width, context.height, context.pix_fmt = 320, 180, "yuv420p"
@@ -64,9 +64,7 @@ def encode(codec: str, quantizer: int, **options: str) -> list[bytes]:
     ("codec", "given_quantizer", "written"),
     [(codec, *pair) for codec, (_, indexes) in ENCODERS.items() for pair in indexes.items()],
 )
-def test_the_quantizer_that_the_encoder_was_given_is_read(
-    codec: str, given_quantizer: int, written: int
-) -> None:
+def test_quantizer_equals_the_setting_of_the_encoder(codec: str, given_quantizer: int, written: int) -> None:
     frames = encode(codec, given_quantizer)
     assert len(frames) == 30
     assert set(quantizers(codec, frames)) == {written}
@@ -74,14 +72,14 @@ def test_the_quantizer_that_the_encoder_was_given_is_read(
 
 
 @pytest.mark.parametrize("codec", LIBVPX)
-def test_headers_of_error_resilient_frames_are_read(codec: str) -> None:
+def test_headers_of_error_resilient_frames_are_parsed(codec: str) -> None:
     frames = encode(codec, 20, **{"error-resilient": "default"})
     assert {frame_quantizer(codec, frame) for frame in frames} == {ENCODERS[codec][1][20]}
 
 
 @pytest.mark.parametrize("codec", LIBVPX)
 @pytest.mark.parametrize("bitrate", [100_000, 400_000, 1_500_000])
-def test_what_is_read_is_what_our_encoder_tells(codec: str, bitrate: int) -> None:
+def test_quantizer_equals_the_report_of_the_encoder(codec: str, bitrate: int) -> None:
     encoder = create_video_encoder(codec)
     frames = [frame for picture in moving_noise(40) for frame in encoder.encode(picture, bitrate=bitrate)]
     encoder.close()
@@ -89,22 +87,22 @@ def test_what_is_read_is_what_our_encoder_tells(codec: str, bitrate: int) -> Non
         read = frame_quantizer(codec, frame.payload)
         assert read is not None
         assert frame.quantizer is not None
-        # libvpx tells it on a scale of 64 steps, and rounds up.
+        # libvpx reports it on a scale of 64 steps, rounded up.
         assert -8 <= read - frame.quantizer <= 2, (read, frame.quantizer)
 
 
-def test_of_a_superframe_the_first_frame_counts() -> None:
+def test_first_frame_of_a_superframe_counts() -> None:
     first, second = encode("VP9", 20)[:2]
     assert frame_quantizer("VP9", join_superframe([first, second])) == VP9_INDEX[20]
 
 
-def test_a_vp9_frame_that_shows_another_again_has_no_quantizer() -> None:
-    # frame_marker 2, profile 0, show_existing_frame, and which.
+def test_vp9_show_existing_frame_has_no_quantizer() -> None:
+    # frame_marker 2, profile 0, show_existing_frame, and its index.
     assert frame_quantizer("VP9", bytes([0b10_00_1_000])) is None
 
 
 @pytest.mark.parametrize("codec", ["H265", "AV1", "opus"])
-def test_other_codecs_are_not_read(codec: str) -> None:
+def test_other_codecs_are_not_supported(codec: str) -> None:
     assert frame_quantizer(codec, bytes(100)) is None
 
 
@@ -115,7 +113,7 @@ def test_arbitrary_bytes_give_a_quantizer_in_range_or_none(codec: str, data: byt
 
 
 @pytest.mark.parametrize("codec", LIBVPX)
-def test_frames_that_are_cut_in_their_header_have_none(codec: str) -> None:
+def test_truncated_headers_have_no_quantizer(codec: str) -> None:
     for frame in encode(codec, 20)[:2]:
         read = [frame_quantizer(codec, frame[:size]) for size in range(len(frame))]
         assert read[:8] == [None] * 8
@@ -132,12 +130,12 @@ def test_frames_that_are_cut_in_their_header_have_none(codec: str) -> None:
     ],
     ids=["baseline", "main", "weights", "slices"],
 )
-def test_slice_headers_of_all_kinds_are_read(options: dict[str, str]) -> None:
+def test_all_slice_headers_are_parsed(options: dict[str, str]) -> None:
     frames = encode("H264", 30, **options)
     assert quantizers("H264", frames) == [30] * len(frames)
 
 
-def test_without_parameter_sets_h264_is_not_read() -> None:
+def test_h264_without_parameter_sets_has_no_quantizer() -> None:
     frames = encode("H264", 26)
     assert quantizers("H264", frames[1:]) == [None] * (len(frames) - 1)
 

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from trio_rtc.protocols.rtp.payload import depacketizer, layer_reader, packetizer, rewriter
+from trio_rtc.protocols.rtp.payload import depacketizer, descriptor_rewriter, layer_reader, packetizer
 from trio_rtc.protocols.rtp.payload.h264 import H264Packetizer
 from trio_rtc.protocols.rtp.payload.vp8 import Vp8Depacketizer, Vp8Packetizer
 
@@ -34,10 +34,10 @@ def test_unknown_codecs(name: str) -> None:
     assert packetizer(name, {}, Random(1)) is None
     assert depacketizer(name, {}) is None
     assert layer_reader(name) is None
-    assert rewriter(name) is None
+    assert descriptor_rewriter(name) is None
 
 
-def test_each_stream_has_its_own() -> None:
+def test_each_stream_has_its_own_state() -> None:
     rng = Random(1)
     first, second = packetizer("vp8", {}, rng), packetizer("vp8", {}, rng)
     assert isinstance(first, Vp8Packetizer)
@@ -61,7 +61,7 @@ def test_packetization_modes(parameters: dict[str, str], known: bool) -> None:
 
 
 @pytest.mark.parametrize("value", ["", ",", "!!", "Z0LADA==,", "é"])
-def test_parameter_sets_that_cannot_be_read_are_none(value: str) -> None:
+def test_malformed_parameter_sets_are_ignored(value: str) -> None:
     assert depacketizer("H264", {"sprop-parameter-sets": value}) is not None
 
 
@@ -76,6 +76,6 @@ def test_parameter_sets_that_cannot_be_read_are_none(value: str) -> None:
         ("opus", False, False),
     ],
 )
-def test_what_a_forwarding_server_uses(name: str, reads: bool, rewrites: bool) -> None:
+def test_functions_for_forwarding_servers(name: str, reads: bool, rewrites: bool) -> None:
     assert (layer_reader(name) is not None) is reads
-    assert (rewriter(name) is not None) is rewrites
+    assert (descriptor_rewriter(name) is not None) is rewrites

@@ -1,4 +1,4 @@
-"""What encoders make goes through packets of any size and comes out as it was."""
+"""Encoder output is unchanged after packets of any size."""
 
 from itertools import pairwise
 
@@ -12,13 +12,13 @@ SIZES = (100, 101, 127, 128, 129, 131, 200, 399, 640, 1000, 1199, 1200)
 
 
 def as_assembled(codec: str, payload: bytes) -> bytes:
-    """Start codes come out four bytes long, all else as it went in."""
+    """Start codes become four bytes long, everything else is unchanged."""
     return join_annex_b(split_annex_b(payload)) if codec in ("H264", "H265") else payload
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("sample", [name for name in SAMPLES if name != "libopus"])
-def test_frames_survive_packets_of_any_size(sample: str, size: int) -> None:
+def test_frames_are_unchanged_after_packets_of_any_size(sample: str, size: int) -> None:
     codec = SAMPLES[sample]
     packetizer, depacketizer = make_packetizer(codec), make_depacketizer(codec)
     for keyframe, payload in load_sample(sample):
@@ -34,7 +34,7 @@ def test_frames_survive_packets_of_any_size(sample: str, size: int) -> None:
 
 @pytest.mark.parametrize("sample", ["libvpx-vp8", "libvpx-vp9", "libx264", "libx265", "svt-av1"])
 def test_few_packets_are_used(sample: str) -> None:
-    """Descriptors and what is left of a packet cost little: at most a packet, and a tenth of the bytes."""
+    """The overhead of descriptors and unused space is at most one packet and a tenth of the bytes."""
     packetizer = make_packetizer(SAMPLES[sample])
     for keyframe, payload in load_sample(sample):
         payloads = packetizer.packetize(make_frame(payload, SAMPLES[sample], keyframe=keyframe), 1200)
@@ -42,7 +42,7 @@ def test_few_packets_are_used(sample: str) -> None:
 
 
 @pytest.mark.parametrize("sample", ["libvpx-vp8", "libvpx-vp9"])
-def test_packets_of_a_frame_are_of_about_one_size(sample: str) -> None:
+def test_packets_of_a_frame_have_similar_sizes(sample: str) -> None:
     _, payload = load_sample(sample)[0]
     sizes = [len(piece) for piece in make_packetizer(SAMPLES[sample]).packetize(make_frame(payload), 500)]
     assert len(sizes) > 3
@@ -50,7 +50,7 @@ def test_packets_of_a_frame_are_of_about_one_size(sample: str) -> None:
 
 
 @pytest.mark.parametrize("sample", [name for name in SAMPLES if name != "libopus"])
-def test_a_frame_that_misses_its_first_or_last_payload_is_not_whole(sample: str) -> None:
+def test_frame_without_its_first_or_last_payload_is_rejected(sample: str) -> None:
     codec = SAMPLES[sample]
     _, payload = load_sample(sample)[0]
     payloads = make_packetizer(codec).packetize(make_frame(payload, codec), 300)
@@ -66,7 +66,7 @@ def test_a_frame_that_misses_its_first_or_last_payload_is_not_whole(sample: str)
 
 @pytest.mark.parametrize("codec", ["VP8", "VP9", "H264", "H265", "AV1", "opus", "PCMU", "telephone-event"])
 @pytest.mark.parametrize("payload", [b"", b"\x00" * 7])
-def test_what_is_no_frame_or_does_not_fit_is_refused(codec: str, payload: bytes) -> None:
+def test_invalid_or_oversized_frames_are_rejected(codec: str, payload: bytes) -> None:
     packetizer = make_packetizer(codec)
     with pytest.raises(ValueError, match=r"."):
         packetizer.packetize(make_frame(payload, codec), 4)

@@ -1,4 +1,4 @@
-"""VP8: the descriptor of RFC 7741 section 4.2, bit by bit, and the packetizer's numbers."""
+"""VP8: the descriptor of RFC 7741 section 4.2 bit by bit, and the packetizer's counters."""
 
 from itertools import pairwise
 from random import Random
@@ -15,7 +15,7 @@ from trio_rtc.protocols.rtp.payload.vp8 import (
     Vp8Descriptor,
     Vp8Packetizer,
     read_layers,
-    rewrite,
+    rewrite_descriptor,
 )
 
 # Frame tag of a keyframe, start code, 320 x 240, and a byte of the first partition.
@@ -63,7 +63,7 @@ def test_reserved_bits_are_ignored() -> None:
 
 
 @pytest.mark.parametrize(("first", "starts"), [("10", True), ("00", False), ("11", False), ("30", True)])
-def test_a_frame_starts_with_the_first_partition(first: str, starts: bool) -> None:
+def test_frame_starts_with_the_first_partition(first: str, starts: bool) -> None:
     assert Vp8Depacketizer().starts_frame(bytes.fromhex(first) + KEYFRAME) is starts
     assert Vp8Depacketizer().is_keyframe_start(bytes.fromhex(first) + KEYFRAME) is starts
     assert not Vp8Depacketizer().is_keyframe_start(bytes.fromhex(first) + INTERFRAME)
@@ -77,7 +77,7 @@ def test_assemble_a_keyframe() -> None:
     assert (frame.keyframe, frame.width, frame.height) == (True, 320, 240)
 
 
-def test_scaling_bits_are_no_part_of_the_size() -> None:
+def test_scaling_bits_are_not_part_of_the_size() -> None:
     frame = Vp8Depacketizer().assemble([bytes.fromhex("10 100200 9d012a 4041 f080 99")])
     assert (frame.width, frame.height) == (320, 240)
 
@@ -98,7 +98,7 @@ def test_malformed_frames(payloads: list[bytes]) -> None:
         Vp8Depacketizer().assemble(payloads)
 
 
-def test_picture_ids_run_from_a_random_start_over_their_wrap() -> None:
+def test_picture_ids_start_at_random_and_wrap() -> None:
     packetizer = Vp8Packetizer(Random(3))
     ids = [read_layers(packetizer.packetize(make_frame(INTERFRAME), 100)[0]).picture_id for _ in range(40000)]
     starts = {
@@ -109,7 +109,7 @@ def test_picture_ids_run_from_a_random_start_over_their_wrap() -> None:
     assert len(starts) == 9
 
 
-def test_temporal_layers_are_told() -> None:
+def test_temporal_layers_are_signaled() -> None:
     packetizer = Vp8Packetizer(Random(3))
     told = [
         read_layers(packetizer.packetize(make_frame(INTERFRAME, keyframe=False, temporal_id=layer), 100)[0])
@@ -129,7 +129,7 @@ def test_all_packets_of_a_frame_have_its_ids() -> None:
     assert {one.picture_id for one in descriptors} == {descriptors[0].picture_id}
 
 
-def test_a_refused_frame_costs_no_number() -> None:
+def test_rejected_frame_does_not_advance_the_counters() -> None:
     packetizer, other = Vp8Packetizer(Random(1)), Vp8Packetizer(Random(1))
     for wrong, size in (
         (make_frame(b""), 100),
@@ -157,13 +157,13 @@ def test_a_refused_frame_costs_no_number() -> None:
     picture_id=st.integers(0, 1 << 20),
     tl0=st.integers(0, 1 << 12),
 )
-def test_descriptors_come_back_and_are_rewritten(
+def test_descriptors_round_trip_and_are_rewritten(
     descriptor: Vp8Descriptor, picture_id: int, tl0: int
 ) -> None:
     payload = descriptor.encode() + b"\x99\x98"
     parsed = Vp8Descriptor.parse(payload)
     assert parsed.encode() == descriptor.encode()
-    changed = Vp8Descriptor.parse(rewrite(payload, picture_id=picture_id, tl0=tl0))
+    changed = Vp8Descriptor.parse(rewrite_descriptor(payload, picture_id=picture_id, tl0=tl0))
     assert changed.picture_id == (None if parsed.picture_id is None else picture_id & 0x7FFF)
     assert changed.tl0_picture_index == (None if parsed.tl0_picture_index is None else tl0 & 0xFF)
     assert (changed.temporal_id, changed.key_index) == (parsed.temporal_id, parsed.key_index)
@@ -171,8 +171,8 @@ def test_descriptors_come_back_and_are_rewritten(
 
 def test_rewrite_of_seven_bits() -> None:
     payload = bytes.fromhex("90 c0 11 22 99")
-    assert rewrite(payload, picture_id=0x81, tl0=0x33) == bytes.fromhex("90 c0 01 33 99")
-    assert rewrite(payload) == payload
+    assert rewrite_descriptor(payload, picture_id=0x81, tl0=0x33) == bytes.fromhex("90 c0 01 33 99")
+    assert rewrite_descriptor(payload) == payload
     assert read_layers(payload) == LayerIds(
         picture_id=17, picture_id_bits=7, tl0_picture_index=0x22, starts_layer_frame=True
     )

@@ -1,4 +1,4 @@
-"""VP9: the descriptor of RFC 9628 section 4.2, bit by bit, layers and superframes."""
+"""VP9: the descriptor of RFC 9628 section 4.2 bit by bit, layers and superframes."""
 
 from random import Random
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.strategies.rtp_payloads import make_frame
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.rtp.payload.vp9 import Vp9Depacketizer, Vp9Packetizer, read_layers, rewrite
+from trio_rtc.protocols.rtp.payload.vp9 import Vp9Depacketizer, Vp9Packetizer, read_layers, rewrite_descriptor
 from trio_rtc.protocols.rtp.payload.vp9_bitstream import join_superframe, read_frame_size, split_superframe
 from trio_rtc.protocols.rtp.payload.vp9_descriptor import GroupPicture, ScalabilityStructure, Vp9Descriptor
 
@@ -40,7 +40,7 @@ VECTORS = {
     "10": Vp9Descriptor(flexible=True),
     # V, B: one spatial layer, no size, no group.
     "0a 00": Vp9Descriptor(starts_layer_frame=True, structure=ScalabilityStructure()),
-    # V, B: N_S=1, Y, G: 320x180, 640x360; two pictures: TID=0 with reference 2, TID=1 with U and reference 1.
+    # V, B: N_S=1, Y, G: 320x180, 640x360; N_G=2: TID=0 with reference 2, TID=1 with U and reference 1.
     "0a 38 0140 00b4 0280 0168 02 04 02 34 01": Vp9Descriptor(
         starts_layer_frame=True,
         structure=ScalabilityStructure(
@@ -49,7 +49,7 @@ VECTORS = {
     ),
 }
 
-# Frame marker 2, profile 0, a keyframe that is shown, sync code, color space 1, studio range, 320 x 180.
+# Frame marker 2, profile 0, a shown keyframe, sync code, color space 1, studio range, 320 x 180.
 KEYFRAME = bytes.fromhex("82 498342 2013f0 0b30 99")
 INTERFRAME = bytes.fromhex("86 00 40 92 99")
 
@@ -101,14 +101,14 @@ def test_assemble_one_layer() -> None:
     assert (frame.width, frame.height) == (320, 180)
 
 
-def test_the_size_that_the_structure_tells_goes_before() -> None:
+def test_size_in_the_structure_takes_precedence() -> None:
     structure = bytes.fromhex("38 0140 00b4 0280 0168 00")
     payloads = [b"\x2e\x00\x01" + structure + KEYFRAME, b"\x2c\x03\x01" + INTERFRAME]
     frame = Vp9Depacketizer().assemble(payloads)
     assert (frame.spatial_id, frame.width, frame.height) == (1, 640, 360)
 
 
-def test_layers_become_a_superframe() -> None:
+def test_layers_are_joined_into_a_superframe() -> None:
     payloads = [b"\x28\x40\x01" + KEYFRAME[:5], b"\x24\x40\x01" + KEYFRAME[5:], b"\x2c\x43\x01" + INTERFRAME]
     frame = Vp9Depacketizer().assemble(payloads)
     assert split_superframe(frame.payload) == [KEYFRAME, INTERFRAME]
@@ -132,7 +132,7 @@ def test_malformed_frames(payloads: list[bytes]) -> None:
         Vp9Depacketizer().assemble(payloads)
 
 
-def test_without_layer_ids_only_the_picture_id_is_told() -> None:
+def test_without_layer_ids_only_the_picture_id_is_signaled() -> None:
     packetizer = Vp9Packetizer(Random(1))
     packetizer.packetize(make_frame(KEYFRAME), 100)
     (payload,) = packetizer.packetize(make_frame(INTERFRAME, keyframe=False), 100)
@@ -146,7 +146,7 @@ def test_without_layer_ids_only_the_picture_id_is_told() -> None:
     )
 
 
-def test_a_keyframe_tells_its_size() -> None:
+def test_keyframe_signals_its_size() -> None:
     (payload,) = Vp9Packetizer(Random(1)).packetize(make_frame(KEYFRAME), 100)
     assert Vp9Descriptor.parse(payload).structure == ScalabilityStructure(1, ((320, 180),))
 
@@ -161,7 +161,7 @@ def test_references_in_flexible_mode() -> None:
     assert [one.references for one in told] == [(), (1,), (2,), (1, 2, 3), (4,), (1,), (2,), (1, 2, 3), (4,)]
 
 
-def test_a_picture_too_far_behind_cannot_be_named() -> None:
+def test_reference_beyond_seven_bits_is_not_listed() -> None:
     packetizer = Vp9Packetizer(Random(1))
     packetizer.packetize(make_frame(KEYFRAME, temporal_id=0), 100)
     for _ in range(130):
@@ -173,7 +173,7 @@ def test_a_picture_too_far_behind_cannot_be_named() -> None:
     assert descriptor.tl0_picture_index is not None
 
 
-def test_a_known_group_is_told_in_non_flexible_mode() -> None:
+def test_known_group_is_signaled_in_non_flexible_mode() -> None:
     group = (GroupPicture(0, True, (2,)), GroupPicture(1, True, (1,)))
     packetizer = Vp9Packetizer(Random(1), group=group)
     told = []
@@ -188,7 +188,7 @@ def test_a_known_group_is_told_in_non_flexible_mode() -> None:
     assert [one.tl0_picture_index for one in told] == [first, first, (first + 1) & 0xFF, (first + 1) & 0xFF]
 
 
-def test_a_superframe_of_layers_is_cut_into_them() -> None:
+def test_superframe_is_split_into_its_layers() -> None:
     superframe = join_superframe([KEYFRAME, INTERFRAME])
     payloads = Vp9Packetizer(Random(1)).packetize(make_frame(superframe, spatial_id=1, temporal_id=0), 100)
     ids = [read_layers(payload) for payload in payloads]
@@ -198,7 +198,7 @@ def test_a_superframe_of_layers_is_cut_into_them() -> None:
     assert Vp9Depacketizer().assemble(payloads).payload == superframe
 
 
-def test_a_superframe_of_one_layer_stays_whole() -> None:
+def test_superframe_of_one_layer_is_not_split() -> None:
     superframe = join_superframe([KEYFRAME, INTERFRAME])
     (payload,) = Vp9Packetizer(Random(1)).packetize(make_frame(superframe), 100)
     assert payload.endswith(superframe)
@@ -207,17 +207,17 @@ def test_a_superframe_of_one_layer_stays_whole() -> None:
 @pytest.mark.parametrize(("temporal_id", "spatial_id"), [(8, None), (None, 8), (-1, None)])
 def test_layers_out_of_range(temporal_id: int | None, spatial_id: int | None) -> None:
     frame = make_frame(KEYFRAME, temporal_id=temporal_id, spatial_id=spatial_id)
-    with pytest.raises(ValueError, match="layers"):
+    with pytest.raises(ValueError, match="temporal_id and spatial_id"):
         Vp9Packetizer(Random(1)).packetize(frame, 100)
 
 
 @given(st.lists(st.binary(min_size=1, max_size=400), min_size=2, max_size=8))
-def test_superframes_come_apart_again(frames: list[bytes]) -> None:
+def test_superframes_round_trip(frames: list[bytes]) -> None:
     assert split_superframe(join_superframe(frames)) == frames
 
 
 @pytest.mark.parametrize("data", ["", "c1", "01c1", "99 c1 01 01 c1", "9999 c1 0200 c1", "99 c0 00 c0"])
-def test_what_only_looks_like_a_superframe(data: str) -> None:
+def test_frames_that_resemble_a_superframe(data: str) -> None:
     assert split_superframe(bytes.fromhex(data)) == [bytes.fromhex(data)]
 
 
@@ -237,13 +237,15 @@ def test_sizes_of_frames(frame: bytes, size: tuple[int, int] | None) -> None:
     assert read_frame_size(frame) == size
 
 
-def test_rewrite() -> None:
-    assert rewrite(bytes.fromhex("e5 8001 35 fe 99"), picture_id=0x8123, tl0=0x1FF) == bytes.fromhex(
-        "e5 8123 35 ff 99"
+def test_rewrite_descriptor() -> None:
+    assert rewrite_descriptor(
+        bytes.fromhex("e5 8001 35 fe 99"), picture_id=0x8123, tl0=0x1FF
+    ) == bytes.fromhex("e5 8123 35 ff 99")
+    assert rewrite_descriptor(bytes.fromhex("e5 01 35 fe 99"), picture_id=0xFF, tl0=1) == bytes.fromhex(
+        "e5 7f 35 01 99"
     )
-    assert rewrite(bytes.fromhex("e5 01 35 fe 99"), picture_id=0xFF, tl0=1) == bytes.fromhex("e5 7f 35 01 99")
     # Flexible mode has no TL0PICIDX.
-    assert rewrite(bytes.fromhex("f0 01 02 0a 99"), tl0=1) == bytes.fromhex("f0 01 02 0a 99")
+    assert rewrite_descriptor(bytes.fromhex("f0 01 02 0a 99"), tl0=1) == bytes.fromhex("f0 01 02 0a 99")
     for size in range(4):
         with pytest.raises(ProtocolError):
-            rewrite(bytes.fromhex("e5 8001 35")[:size], picture_id=1, tl0=1)
+            rewrite_descriptor(bytes.fromhex("e5 8001 35")[:size], picture_id=1, tl0=1)

@@ -1,8 +1,8 @@
-"""Payload formats: how the frames of each codec are cut into RTP packets and put together again.
+"""RTP payload formats: packetizers split each codec's frames into payloads, depacketizers reassemble them.
 
-Each codec has its module, with a packetizer and a depacketizer; :func:`packetizer` and :func:`depacketizer` find them
-by the name that SDP has. A server that does not decode reads a payload's layers with :func:`layer_reader`, and makes
-simulcast layers one stream with :func:`rewriter`.
+Each codec has a module; :func:`packetizer` and :func:`depacketizer` select by SDP encoding name. A server that does not
+decode reads a payload's layers with :func:`layer_reader`, and joins simulcast layers into one stream with
+:func:`descriptor_rewriter`.
 """
 
 from ._format import AssembledFrame, Depacketizer, Packetizer
@@ -10,14 +10,14 @@ from .continuity import Continuity, ContinuityTracker
 from .layers import LayerIds
 from .quantizer import QuantizerReader
 from .registry import (
-    Rewriter,
+    DescriptorRewriter,
     continuity_tracker,
     depacketizer,
+    descriptor_rewriter,
+    has_in_band_fec,
     layer_reader,
     packetizer,
     payload_duration,
-    repeats_previous,
-    rewriter,
 )
 from .telephone_event import DTMF_EVENTS, TelephoneEvent
 
@@ -30,13 +30,13 @@ __all__ = [
     "LayerIds",
     "Packetizer",
     "QuantizerReader",
-    "Rewriter",
+    "DescriptorRewriter",
     "TelephoneEvent",
     "continuity_tracker",
     "depacketizer",
     "layer_reader",
     "packetizer",
     "payload_duration",
-    "repeats_previous",
-    "rewriter",
+    "has_in_band_fec",
+    "descriptor_rewriter",
 ]

@@ -1,8 +1,8 @@
-"""A bounds-checked cursor over bits, for the headers of video bitstreams."""
+"""A bounds-checked bit reader for the headers of video bitstreams."""
 
 from trio_rtc.errors import ProtocolError
 
-# ue(v) of H.264 and H.265 and uvlc() of AV1 never need more: their values have 32 bits.
+# The values of ue(v) (H.264, H.265) and uvlc() (AV1) have at most 32 bits.
 _MAX_LEADING_ZEROS = 32
 
 
@@ -16,26 +16,26 @@ class BitReader:
         self._left = 8 * len(data)
 
     def read(self, bits: int) -> int:
-        """Take an unsigned integer of that many bits."""
+        """Read an unsigned integer of ``bits`` bits."""
         self._left -= bits
         if self._left < 0:
-            raise ProtocolError("a bitstream header runs over its end")
+            raise ProtocolError("bitstream header is truncated")
         return self._value >> self._left & (1 << bits) - 1
 
     def read_flag(self) -> bool:
-        """Take one bit."""
+        """Read one bit."""
         return self.read(1) == 1
 
     def read_exp_golomb(self) -> int:
-        """Take ue(v), H.264 section 9.1."""
+        """Read ue(v), H.264 section 9.1."""
         zeros = 0
         while not self.read(1):
             zeros += 1
             if zeros > _MAX_LEADING_ZEROS:
-                raise ProtocolError("an Exp-Golomb code is too long")
+                raise ProtocolError(f"Exp-Golomb code has more than {_MAX_LEADING_ZEROS} leading zeros")
         return (1 << zeros) - 1 + self.read(zeros)
 
     def read_signed_exp_golomb(self) -> int:
-        """Take se(v), H.264 section 9.1.1."""
+        """Read se(v), H.264 section 9.1.1."""
         code = self.read_exp_golomb()
         return (code + 1) // 2 if code & 1 else -(code // 2)

@@ -1,4 +1,4 @@
-"""What every payload format promises."""
+"""The interface of payload formats, and splitting into pieces of equal size."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,15 +10,15 @@ from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 @attrs.frozen
 class AssembledFrame:
-    """What a depacketizer makes of the payloads of one frame.
+    """A frame that a depacketizer has reassembled.
 
     Attributes:
-        payload: As :class:`.EncodedFrame` has it.
-        keyframe: Whether it can be decoded by itself.
-        spatial_id: The highest spatial layer in it, if the format tells.
-        temporal_id: The temporal layer, if the format tells.
-        width: Pixels, if the payload tells.
-        height: Pixels, if the payload tells.
+        payload: The encoded frame, as in :class:`.EncodedFrame`.
+        keyframe: Whether the frame can be decoded by itself.
+        spatial_id: The highest spatial layer of the frame, ``None`` if unknown.
+        temporal_id: The temporal layer, ``None`` if unknown.
+        width: Pixels, ``None`` if unknown.
+        height: Pixels, ``None`` if unknown.
     """
 
     payload: bytes
@@ -30,28 +30,50 @@ class AssembledFrame:
 
 
 class Packetizer(Protocol):
-    """Cuts frames of one outgoing stream into payloads."""
+    """Splits the frames of one outgoing stream into payloads."""
 
     def packetize(self, frame: EncodedFrame, max_size: int) -> list[bytes]:
-        """Return the payloads of a frame, none larger than ``max_size`` bytes.
+        """Return the payloads of a frame, each of at most ``max_size`` bytes.
 
         Raises:
-            ValueError: It is not a frame of this codec.
+            ValueError: The frame is not valid for this codec, or ``max_size`` is too small.
         """
 
 
 class Depacketizer(Protocol):
-    """Puts frames of one incoming stream together."""
+    """Reassembles the frames of one incoming stream."""
 
     def starts_frame(self, payload: bytes) -> bool:
-        """Return whether a frame may begin with this payload; ``False`` for one that cannot be read."""
+        """Return whether a frame may begin with this payload; ``False`` for a malformed one."""
 
     def is_keyframe_start(self, payload: bytes) -> bool:
-        """Return whether a keyframe begins with this payload, so that forwarding or decoding may begin here."""
+        """Return whether a keyframe begins with this payload: forwarding or decoding may start here."""
 
     def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame:
-        """Put the payloads of one frame together, which are all there and in order.
+        """Reassemble a frame from its complete payloads in order.
 
         Raises:
-            ProtocolError: They are malformed; that costs this frame and nothing else.
+            ProtocolError: A payload is malformed; only this frame is lost.
         """
+
+
+def split_evenly(data: bytes, max_size: int) -> list[bytes]:
+    """Split into the fewest pieces of at most ``max_size`` bytes, all of about the same size.
+
+    A much smaller last piece would cost as much as the others, reveal more to an observer of the path, and be of less
+    use to the bandwidth estimator.
+
+    Raises:
+        ValueError: ``max_size`` is less than 1.
+    """
+    if max_size < 1:
+        raise ValueError(f"max_size must leave at least 1 byte for the payload, not {max_size}")
+    count = -(-len(data) // max_size)
+    small, larger = divmod(len(data), count) if count else (0, 0)
+    pieces = []
+    start = 0
+    for index in range(count):
+        end = start + small + (index < larger)
+        pieces.append(data[start:end])
+        start = end
+    return pieces

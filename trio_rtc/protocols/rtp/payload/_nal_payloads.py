@@ -1,8 +1,8 @@
-"""Payloads of NAL units, as RFC 6184 (H.264) and RFC 7798 (H.265) both have them.
+"""Payloads of NAL units, common to RFC 6184 (H.264) and RFC 7798 (H.265).
 
-A payload is one NAL unit, several small ones behind each other (aggregation: STAP-A, AP), or a piece of a large one
-(fragment: FU-A, FU). All begin with a header like that of a NAL unit, whose type says which of these it is. The two
-formats differ in how long that header is, where in it the type is, and which numbers stand for what.
+A payload is a single NAL unit, several small ones (aggregation packet: STAP-A, AP), or a fragment of a large one
+(fragmentation unit: FU-A, FU). The type in its header, which resembles a NAL unit header, selects the structure. The
+formats differ in header size, position of the type, and type numbers.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,8 +12,8 @@ import attrs
 
 from trio_rtc.errors import ProtocolError
 
+from ._format import split_evenly
 from ._nal import read_length_prefixed
-from ._split import split_evenly
 
 _LENGTH_SIZE: Final = 2
 _FU_START: Final = 0x80
@@ -22,18 +22,18 @@ _FU_END: Final = 0x40
 
 @attrs.frozen
 class NalFormat:
-    """What tells the payloads of one codec from those of the other.
+    """The parameters of one codec's payload format.
 
     Attributes:
-        codec: Its name.
-        header_size: Bytes of the header of a NAL unit.
-        single_types: The types of payloads that are a NAL unit.
-        aggregation: The type of payloads that have several.
-        fragment: The type of payloads that are a piece of one.
-        type_mask: Where in the header of a fragment the type of its NAL unit is.
-        type_of: Returns the type that a header says.
+        codec: The codec's name.
+        header_size: Bytes of a NAL unit header.
+        single_types: The types of single NAL unit packets.
+        aggregation: The type of aggregation packets.
+        fragment: The type of fragmentation units.
+        type_mask: Mask of the NAL unit's type in the FU header.
+        type_of: Returns the type in a header.
         with_type: Returns a header with another type.
-        aggregation_header: Returns the header of a payload of these NAL units.
+        aggregation_header: Returns the header of an aggregation packet of NAL units.
     """
 
     codec: str
@@ -46,29 +46,29 @@ class NalFormat:
     with_type: Callable[[bytes, int], bytes]
     aggregation_header: Callable[[Sequence[bytes]], bytes]
 
-    # -- making payloads -----------------------------------------------------------------------------------------
+    # -- packing -------------------------------------------------------------------------------------------------
 
     def pack(self, units: Iterable[bytes], max_size: int) -> list[bytes]:
-        """Return payloads in which small NAL units share one and large ones are cut."""
+        """Return payloads, with small NAL units aggregated and large ones fragmented."""
         payloads: list[bytes] = []
-        waiting: list[bytes] = []
-        waiting_size = self.header_size
+        pending: list[bytes] = []
+        pending_size = self.header_size
         for unit in units:
             size = len(unit) + _LENGTH_SIZE
-            if waiting and waiting_size + size > max_size:
-                payloads.append(self._join(waiting))
-                waiting, waiting_size = [], self.header_size
+            if pending and pending_size + size > max_size:
+                payloads.append(self._aggregate(pending))
+                pending, pending_size = [], self.header_size
             if len(unit) > max_size:
-                payloads += self._cut(unit, max_size)
+                payloads += self._fragment(unit, max_size)
             else:
-                waiting.append(unit)
-                waiting_size += size
-        if waiting:
-            payloads.append(self._join(waiting))
+                pending.append(unit)
+                pending_size += size
+        if pending:
+            payloads.append(self._aggregate(pending))
         return payloads
 
-    def _join(self, units: list[bytes]) -> bytes:
-        """Return an aggregation packet; of a single NAL unit the unit itself."""
+    def _aggregate(self, units: list[bytes]) -> bytes:
+        """Return an aggregation packet, or the unit itself if there is only one."""
         if len(units) == 1:
             return units[0]
         parts = [self.aggregation_header(units)]
@@ -76,8 +76,7 @@ class NalFormat:
             parts += (len(unit).to_bytes(_LENGTH_SIZE, "big"), unit)
         return b"".join(parts)
 
-    def _cut(self, unit: bytes, max_size: int) -> list[bytes]:
-        """Return the fragments of a NAL unit."""
+    def _fragment(self, unit: bytes, max_size: int) -> list[bytes]:
         start = self.header_size
         pieces = split_evenly(unit[start:], max_size - start - 1)
         header, unit_type = self.with_type(unit[:start], self.fragment), self.type_of(unit)
@@ -88,19 +87,21 @@ class NalFormat:
             payloads.append(header + bytes([position | unit_type]) + piece)
         return payloads
 
-    # -- reading them --------------------------------------------------------------------------------------------
+    # -- unpacking -----------------------------------------------------------------------------------------------
 
     def unpack(self, payloads: Iterable[bytes]) -> list[bytes]:
         """Return the NAL units of a frame.
 
         Raises:
-            ProtocolError: A payload is malformed or of another kind, or a fragmented NAL unit is not whole.
+            ProtocolError: A payload is malformed or of an unsupported type, or a fragmented NAL unit is incomplete.
         """
         units: list[bytes] = []
         fragments: list[bytes] = []
         for payload in payloads:
             if len(payload) < self.header_size:
-                raise ProtocolError(f"an {self.codec} payload of {len(payload)} bytes")
+                raise ProtocolError(
+                    f"{self.codec} payload has {len(payload)} bytes, fewer than {self.header_size}"
+                )
             unit_type = self.type_of(payload)
             if unit_type == self.fragment:
                 if self._add_fragment(payload, fragments):
@@ -108,38 +109,38 @@ class NalFormat:
                     fragments = []
                 continue
             if fragments:
-                raise ProtocolError(f"a fragmented {self.codec} NAL unit has no end")
+                raise ProtocolError(f"fragmented {self.codec} NAL unit has no end")
             if unit_type in self.single_types:
                 units.append(payload)
             elif unit_type == self.aggregation:
                 units += read_length_prefixed(payload, self.header_size)
             else:
-                raise ProtocolError(f"an {self.codec} payload of type {unit_type}")
+                raise ProtocolError(f"{self.codec} payload has the unsupported type {unit_type}")
         if fragments or not units:
-            raise ProtocolError(f"an {self.codec} frame is not whole")
+            raise ProtocolError(f"{self.codec} frame is incomplete")
         return units
 
     def _add_fragment(self, payload: bytes, fragments: list[bytes]) -> bool:
-        """Add a piece to those of its NAL unit, its header before the first; return whether it is the last one."""
+        """Append a fragment, preceded by the NAL unit's header if it is the first; return whether it is the last."""
         start = self.header_size
         if len(payload) < start + 2:
-            raise ProtocolError(f"an {self.codec} fragment is empty")
+            raise ProtocolError(f"{self.codec} fragment is empty")
         position = payload[start]
         unit_type = position & self.type_mask
         if unit_type not in self.single_types:
-            raise ProtocolError(f"a fragment of an {self.codec} NAL unit of type {unit_type}")
+            raise ProtocolError(f"{self.codec} fragment has the unsupported NAL unit type {unit_type}")
         header = self.with_type(payload[:start], unit_type)
         if bool(position & _FU_START) == bool(fragments):
-            raise ProtocolError(f"a fragmented {self.codec} NAL unit has no beginning or no end")
+            raise ProtocolError(f"fragmented {self.codec} NAL unit has no beginning or no end")
         if not fragments:
             fragments.append(header)
         elif fragments[0] != header:
-            raise ProtocolError(f"fragments of different {self.codec} NAL units")
+            raise ProtocolError(f"{self.codec} fragments belong to different NAL units")
         fragments.append(payload[start + 1 :])
         return bool(position & _FU_END)
 
     def first_unit(self, payload: bytes) -> bytes | None:
-        """Return the first NAL unit, with a byte behind its header at least; ``None`` if none begins here."""
+        """Return the header and at least one byte of the NAL unit that begins the payload, ``None`` without one."""
         start = self.header_size
         if len(payload) <= start:
             return None
@@ -156,11 +157,11 @@ class NalFormat:
             return header + payload[start + 1 : start + 2]
         return payload if unit_type in self.single_types else None
 
-    def holds(self, payload: bytes, wanted: Callable[[bytes], bool]) -> bool:
-        """Return whether one of the NAL units of an aggregation packet is of a kind."""
+    def contains(self, payload: bytes, predicate: Callable[[bytes], bool]) -> bool:
+        """Return whether any NAL unit of an aggregation packet satisfies a predicate."""
         try:
             return self.type_of(payload) == self.aggregation and any(
-                map(wanted, read_length_prefixed(payload, self.header_size))
+                map(predicate, read_length_prefixed(payload, self.header_size))
             )
         except ProtocolError:
             return False

@@ -1,4 +1,4 @@
-"""Open bitstream units, what AV1 is made of (AV1 Bitstream and Decoding Process Specification, section 5)."""
+"""Open bitstream units (AV1 Bitstream and Decoding Process Specification, section 5)."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ TILE_LIST: Final = 8
 _HAS_EXTENSION: Final = 0x04
 _HAS_SIZE: Final = 0x02
 _FORBIDDEN: Final = 0x80
-# Section 4.10.5: leb128() has eight bytes at most, and a value of 32 bits.
+# Section 4.10.5: leb128() has at most eight bytes and a value of 32 bits.
 _MAX_LEB128_BYTES: Final = 8
 _MAX_LEB128: Final = 0xFFFFFFFF
 _KEY_FRAME: Final = 0
@@ -27,11 +27,11 @@ _KEY_FRAME: Final = 0
 
 @attrs.frozen
 class Obu:
-    """One OBU.
+    """An OBU.
 
     Attributes:
-        header: Its header of one or two bytes, without the size bit.
-        body: What follows the header and the size.
+        header: The header of one or two bytes, without the size bit.
+        body: The bytes after the header and the size.
     """
 
     header: bytes
@@ -39,47 +39,47 @@ class Obu:
 
     @property
     def type(self) -> int:
-        """Its obu_type."""
+        """The obu_type."""
         return self.header[0] >> 3 & 0x0F
 
     @property
     def layers(self) -> tuple[int, int] | None:
-        """Temporal and spatial id, if it has the extension."""
+        """Temporal and spatial id, ``None`` without the extension."""
         return (self.header[1] >> 5, self.header[1] >> 3 & 3) if len(self.header) > 1 else None
 
     def encode(self) -> bytes:
-        """Return it without its size, as RTP has it."""
+        """Return the OBU without its size, as in RTP."""
         return self.header + self.body
 
     def encode_with_size(self) -> bytes:
-        """Return it with its size, as the low-overhead format has it."""
+        """Return the OBU with its size, as in the low-overhead format."""
         return (
             bytes([self.header[0] | _HAS_SIZE]) + self.header[1:] + encode_leb128(len(self.body)) + self.body
         )
 
     @classmethod
     def read(cls, data: bytes, start: int, end: int) -> tuple["Obu", int]:
-        """Read the OBU at ``start``, and return it with the offset behind it; one without size reaches to ``end``.
+        """Parse the OBU at ``start`` and return it with its end; an OBU without size extends to ``end``.
 
         Raises:
-            ProtocolError: It runs over ``end``, or its forbidden bit is set.
+            ProtocolError: The OBU exceeds ``end`` or has the forbidden bit set.
         """
         if start >= end:
-            raise ProtocolError("an OBU is empty")
+            raise ProtocolError("OBU is empty")
         first = data[start]
         if first & _FORBIDDEN:
-            raise ProtocolError("an OBU has its forbidden bit set")
+            raise ProtocolError("OBU has the forbidden bit set")
         body = start + (2 if first & _HAS_EXTENSION else 1)
         if body > end:
-            raise ProtocolError("an OBU ends within its header")
+            raise ProtocolError("OBU ends within its header")
         header = bytes([first & ~_HAS_SIZE]) + data[start + 1 : body]
-        behind = end
+        body_end = end
         if first & _HAS_SIZE:
             size, body = read_leb128(data, body, end)
-            behind = body + size
-            if behind > end:
-                raise ProtocolError(f"an OBU of {size} bytes, {end - body} are left")
-        return cls(header, data[body:behind]), behind
+            body_end = body + size
+            if body_end > end:
+                raise ProtocolError(f"OBU has {size} bytes, but {end - body} bytes are left")
+        return cls(header, data[body:body_end]), body_end
 
 
 def encode_leb128(value: int) -> bytes:
@@ -93,10 +93,10 @@ def encode_leb128(value: int) -> bytes:
 
 
 def read_leb128(data: bytes, start: int, end: int) -> tuple[int, int]:
-    """Return the leb128() at ``start`` and the offset behind it.
+    """Return the leb128() at ``start`` and its end.
 
     Raises:
-        ProtocolError: It runs over ``end``, or is too large.
+        ProtocolError: The number exceeds ``end`` or 32 bits.
     """
     value = 0
     for index in range(min(_MAX_LEB128_BYTES, end - start)):
@@ -106,14 +106,14 @@ def read_leb128(data: bytes, start: int, end: int) -> tuple[int, int]:
             if value > _MAX_LEB128:
                 break
             return value, start + index + 1
-    raise ProtocolError("a leb128 number has no end or is too large")
+    raise ProtocolError("leb128 number is truncated or exceeds 32 bits")
 
 
 def split_temporal_unit(data: bytes) -> list[Obu]:
     """Return the OBUs of a temporal unit in the low-overhead format.
 
     Raises:
-        ProtocolError: It is malformed.
+        ProtocolError: The temporal unit is malformed.
     """
     obus = []
     start = 0
@@ -124,16 +124,16 @@ def split_temporal_unit(data: bytes) -> list[Obu]:
 
 
 def begins_with_keyframe(frame: Obu) -> bool:
-    """Return whether the header of a frame says that it is a keyframe that is shown (section 5.9.2).
+    """Return whether a frame's header shows a shown key frame (section 5.9.2).
 
-    Frames of still pictures, whose header does not say it, are none here; nobody sends those.
+    Frames with reduced_still_picture_header, which have no frame type, are not detected; they are not sent in calls.
     """
     # show_existing_frame, frame_type, show_frame.
     return bool(frame.body) and frame.body[0] >> 4 == _KEY_FRAME << 1 | 1
 
 
 def read_sequence_size(obu: Obu) -> tuple[int, int] | None:
-    """Return the largest width and height that a sequence header allows, ``None`` if it cannot be read."""
+    """Return the maximum width and height of a sequence header, ``None`` if it is malformed."""
     try:
         return _read_sequence_size(BitReader(obu.body))
     except ProtocolError:
@@ -141,7 +141,7 @@ def read_sequence_size(obu: Obu) -> tuple[int, int] | None:
 
 
 def _read_sequence_size(bits: BitReader) -> tuple[int, int]:
-    """Read a sequence header (section 5.5.1) up to its size."""
+    """Parse a sequence header (section 5.5.1) up to its size."""
     bits.read(4)
     if bits.read_flag():
         # reduced_still_picture_header
@@ -157,7 +157,7 @@ def _skip_operating_points(bits: BitReader) -> None:
     if bits.read_flag():
         bits.read(64)
         if bits.read_flag():
-            # num_ticks_per_picture_minus_1 is uvlc(), which is read as Exp-Golomb is.
+            # num_ticks_per_picture_minus_1 is uvlc(), which has the same code as ue(v).
             bits.read_exp_golomb()
         if bits.read_flag():
             delay_bits = bits.read(5) + 1

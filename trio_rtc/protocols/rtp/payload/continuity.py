@@ -1,12 +1,12 @@
-"""Whether a frame follows on the last one although sequence numbers between the two are missing.
+"""Detects whether a frame directly follows the previous one although sequence numbers between them are missing.
 
-Sequence numbers are not only spent on media: ULPFEC in RED and padding take some too, are not retransmitted, and a
-receiver that waits for them waits in vain. Codecs number their pictures as well. When the picture numbers go on without
-a gap, no picture is missing, whatever the missing packets were.
+Sequence numbers are also used for packets without media: ULPFEC in RED and padding. These are not retransmitted, so
+that a receiver would wait for them in vain. Codecs number their frames as well. When these numbers continue without a
+gap, no frame is missing, whatever the missing packets were.
 
-VP8 and VP9 have a picture id (RFC 7741 and RFC 9628, sections 4.2); H.264 and H.265 have their numbers in the slice
-headers (:mod:`.nal_continuity`). AV1 has none in the bitstream as it is sent in calls, without order hints, and its
-dependency descriptor is not negotiated: there only the timestamps of temporal units tell.
+VP8 and VP9 have a picture ID (RFC 7741 and RFC 9628, sections 4.2); H.264 and H.265 have numbers in slice headers
+(:mod:`.nal_continuity`). AV1 as sent in calls has no order hints in the bitstream, and the dependency descriptor is not
+negotiated, so that only the timestamps of temporal units remain.
 """
 
 import enum
@@ -20,44 +20,44 @@ from .layers import LayerIds
 
 
 class Continuity(enum.Enum):
-    """How a frame relates to the last one before it that has come."""
+    """The relation of a frame to the previous received one."""
 
     NEXT = "next"
-    """No picture is between the two."""
+    """No frame is missing between the two."""
     DECODABLE = "decodable"
-    """Pictures may be between the two, but this one refers to none of them."""
+    """Frames may be missing between the two, but this one does not reference them."""
     BROKEN = "broken"
-    """Pictures are missing that this one may refer to, or its beginning is missing."""
+    """Missing frames may be referenced by this one, or its beginning is missing."""
     UNKNOWN = "unknown"
-    """The codec does not tell."""
+    """The codec does not provide the information."""
 
 
 class ContinuityTracker(Protocol):
-    """Follows the picture numbers of one stream."""
+    """Tracks the frame numbers of one stream."""
 
     def record(self, payloads: Sequence[bytes]) -> None:
-        """Record the frame that came last, whether it could be used or not."""
+        """Record the last received frame, usable or not."""
 
     def check(self, payloads: Sequence[bytes], missing: int) -> Continuity:
-        """Return how a frame relates to the one recorded last.
+        """Return the relation of a frame to the last recorded one.
 
         Args:
-            payloads: The first that are there of the frame, at least one, in order and without a gap.
-            missing: How many sequence numbers before them have not come, at least one.
+            payloads: The frame's first received payloads, at least one, in order and without a gap.
+            missing: The count of missing sequence numbers before them, at least one.
         """
 
 
 _REMEMBERED: Final = 64
-"""Pictures back that a reference is looked for; P_DIFF has seven bits, encoders refer to the last few."""
+"""Frames back within which a reference is searched; P_DIFF has seven bits, but encoders reference the last few."""
 
 
 class PictureIdTracker:
-    """Follows the picture ids of VP8 or VP9.
+    """Tracks the picture IDs of VP8 or VP9.
 
     Args:
-        read: Returns what a payload tells about layers, raising ``ProtocolError``.
-        read_references: Returns by how many pictures those lie back that a payload's picture refers to, ``None`` if it
-            does not tell, raising ``ProtocolError``.
+        read: Returns the layer ids of a payload, raising ``ProtocolError``.
+        read_references: Returns the distances in frames to the references of a payload's frame, ``None`` if unknown,
+            raising ``ProtocolError``.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class PictureIdTracker:
         self._read_references = read_references
         self._last: LayerIds | None = None
         self._received: deque[int] = deque(maxlen=_REMEMBERED)
-        # Frames of higher spatial layers have references that are not looked at.
+        # The references of higher spatial layers are not examined.
         self._has_spatial_layers = False
 
     def record(self, payloads: Sequence[bytes]) -> None:
-        """Record the frame that came last."""
+        """Record the last received frame."""
         try:
             self._last = self._read(payloads[0])
             self._has_spatial_layers = bool(self._read(payloads[-1]).spatial_id)
@@ -83,7 +83,7 @@ class PictureIdTracker:
             self._received.append(self._last.picture_id)
 
     def check(self, payloads: Sequence[bytes], missing: int) -> Continuity:
-        """Return how a frame relates to the one recorded last."""
+        """Return the relation of a frame to the last recorded one."""
         last = self._last
         try:
             layers = self._read(payloads[0])
@@ -94,12 +94,12 @@ class PictureIdTracker:
         if last is None or last.picture_id is None or layers.picture_id is None:
             return Continuity.UNKNOWN
         if (layers.spatial_id or 0) > (last.spatial_id or 0):
-            # What is missing may be the same picture's lower layer.
+            # The missing packets may be the lower layer of the same frame.
             return Continuity.BROKEN
-        # RFC 7741 section 4.2: a receiver must not assume that the number of bits stays the same.
+        # RFC 7741 section 4.2: a receiver must not assume that the number of bits is constant.
         mask = (1 << min(last.picture_id_bits, layers.picture_id_bits)) - 1
         if missing > mask:
-            # As many pictures as the ids can count may be missing.
+            # A whole cycle of picture IDs may be missing.
             return Continuity.UNKNOWN
         difference = (layers.picture_id - last.picture_id) & mask
         if difference == 1:
@@ -107,7 +107,7 @@ class PictureIdTracker:
         return Continuity.DECODABLE if difference and self._has_references(payloads[0]) else Continuity.BROKEN
 
     def _has_references(self, payload: bytes) -> bool:
-        """Return whether all pictures have come that a picture refers to, if it names them (VP9's flexible mode)."""
+        """Return whether all references of a frame were received, if it lists them (VP9's flexible mode)."""
         if self._read_references is None or self._has_spatial_layers:
             return False
         try:

@@ -1,16 +1,15 @@
-"""H.264 (RFC 6184), packetization modes 0 (a NAL unit a packet) and 1 (also STAP-A and FU-A).
+"""H.264 (RFC 6184), packetization modes 0 (single NAL units) and 1 (also STAP-A and FU-A).
 
-Frames are byte streams with start codes (annex B). A keyframe is one with an IDR picture; SPS and PPS go with it, and
-if the encoder does not repeat them they are, from an earlier frame or from ``sprop-parameter-sets``, in both
-directions: whoever begins at a keyframe can decode it. An assembled IDR picture for which no SPS has ever come is not
-called a keyframe, because nobody can decode it.
+Frames are byte streams with start codes (annex B). A keyframe is an IDR access unit with SPS and PPS. If the encoder
+does not repeat them, they are added from an earlier frame or from ``sprop-parameter-sets``, in both directions, so that
+a receiver can start at any keyframe. An assembled IDR access unit whose SPS is unknown is not a keyframe, because it
+cannot be decoded.
 
-Where a frame begins cannot be told from one packet: an access unit may begin with an access unit delimiter, parameter
-sets, supplemental information, or a slice. ``starts_frame`` says what cannot be the beginning: a fragment behind
-the first, and a slice that does not begin with the picture's first macroblock. An assembler therefore relies on the
-packet before: it has the marker, or another timestamp.
+A single packet does not reveal whether it begins a frame: an access unit may begin with an access unit delimiter,
+parameter sets, SEI, or a slice. ``starts_frame`` excludes fragments other than the first and slices that do not begin
+with the first macroblock. An assembler relies on the previous packet, which has the marker or another timestamp.
 
-Left out: mode 2 (interleaved: STAP-B, MTAP, FU-B), which browsers do not have.
+Not implemented: mode 2 (interleaved: STAP-B, MTAP, FU-B), which browsers do not support.
 """
 
 from collections.abc import Iterable, Sequence
@@ -41,14 +40,14 @@ _SCALABLE_SLICE: Final = 20
 _STAP_A: Final = 24
 _FU_A: Final = 28
 _PARAMETER_SETS: Final = frozenset({_SPS, _PPS, _SPS_EXTENSION, _SUBSET_SPS})
-# H.264 section 7.4.1.2.3: what begins an access unit when it comes behind a picture.
+# H.264 section 7.4.1.2.3: NAL unit types that begin an access unit after the last slice of another.
 _BEGINNINGS: Final = frozenset({6, _SPS, _PPS, 9, 14, 15, 16, 17, 18})
 _TYPE: Final = 0x1F
 
 # Profiles whose SPS has the chroma format (section 7.3.2.1.1).
 _CHROMA_PROFILES: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 _CROP_UNITS: Final = ((1, 1), (2, 2), (2, 1), (1, 1))
-# More would be no size that any level allows.
+# No level allows more.
 _MAX_SIDE: Final = 16384
 
 
@@ -61,7 +60,7 @@ def _with_type(header: bytes, unit_type: int) -> bytes:
 
 
 def _stap_a_header(units: Sequence[bytes]) -> bytes:
-    # RFC 6184 section 5.7: F is set if it is in any of them, NRI is the highest of all.
+    # RFC 6184 section 5.7: F is the OR and NRI the maximum over all NAL units.
     forbidden = any(unit[0] & 0x80 for unit in units)
     reference = max(unit[0] & 0x60 for unit in units)
     return bytes([forbidden << 7 | reference | _STAP_A])
@@ -94,19 +93,19 @@ def _has_idr(units: Iterable[bytes]) -> bool:
 
 
 class H264Packetizer:
-    """Cuts H.264 frames into payloads.
+    """Splits H.264 frames into payloads.
 
     Args:
         packetization_mode: 0 or 1, as negotiated.
         parameter_sets: SPS and PPS that the encoder does not put into its frames.
 
     Raises:
-        ValueError: Another packetization mode.
+        ValueError: ``packetization_mode`` is not 0 or 1.
     """
 
     def __init__(self, packetization_mode: int = 1, parameter_sets: Sequence[bytes] = ()) -> None:
         if packetization_mode not in (0, 1):
-            raise ValueError(f"packetization mode {packetization_mode}")
+            raise ValueError(f"packetization_mode must be 0 or 1, not {packetization_mode}")
         self._single_units = packetization_mode == 0
         self._parameter_sets = ParameterSets(_is_parameter_set, _is_sps, parameter_sets)
 
@@ -114,23 +113,25 @@ class H264Packetizer:
         """Return the payloads of a frame.
 
         Raises:
-            ValueError: It does not begin with a start code or has a NAL unit that is none of H.264's, or in
-                packetization mode 0 one is larger than ``max_size``.
+            ValueError: The frame does not begin with a start code or has a NAL unit of an unknown type, or in
+                packetization mode 0 a NAL unit exceeds ``max_size``.
         """
         units = split_annex_b(frame.payload)
         if not all(_type_of(unit) in H264_FORMAT.single_types for unit in units):
-            raise ValueError("the frame has NAL units that are none of H.264")
+            raise ValueError(f"frame must have H.264 NAL units of types 1 to {_LAST_SINGLE} only")
         units = self._parameter_sets.complete(units, _has_idr(units))
         if not self._single_units:
             return H264_FORMAT.pack(units, max_size)
         largest = max(map(len, units))
         if largest > max_size:
-            raise ValueError(f"a NAL unit of {largest} bytes does not fit {max_size} in packetization mode 0")
+            raise ValueError(
+                f"NAL units must have at most {max_size} bytes in packetization mode 0, not {largest}"
+            )
         return units
 
 
 class H264Depacketizer:
-    """Puts H.264 frames together, of both packetization modes.
+    """Reassembles H.264 frames of both packetization modes.
 
     Args:
         parameter_sets: SPS and PPS from ``sprop-parameter-sets``.
@@ -140,7 +141,7 @@ class H264Depacketizer:
         self._parameter_sets = ParameterSets(_is_parameter_set, _is_sps, parameter_sets)
 
     def starts_frame(self, payload: bytes) -> bool:
-        """Return whether a frame may begin with this payload; see the module on what that is worth."""
+        """Return whether a frame may begin with this payload; see the module for the limits."""
         head = H264_FORMAT.first_unit(payload)
         if head is None:
             return False
@@ -150,9 +151,10 @@ class H264Depacketizer:
         )
 
     def is_keyframe_start(self, payload: bytes) -> bool:
-        """Return whether it begins with an SPS or with the first slice of an IDR picture.
+        """Return whether the payload begins with an SPS or the first slice of an IDR access unit.
 
-        An IDR picture whose SPS comes in a packet before has both; who begins to forward takes the first of them.
+        For an IDR access unit whose SPS is in an earlier packet, both packets match; forwarding starts at the first of
+        them.
         """
         head = H264_FORMAT.first_unit(payload)
         if head is None or not self.starts_frame(payload):
@@ -160,13 +162,13 @@ class H264Depacketizer:
         unit_type = _type_of(head)
         if unit_type == _IDR:
             return True
-        return unit_type == _SPS or H264_FORMAT.holds(payload, _is_sps)
+        return unit_type == _SPS or H264_FORMAT.contains(payload, _is_sps)
 
     def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame:
-        """Put the payloads of one frame together.
+        """Reassemble a frame from its payloads.
 
         Raises:
-            ProtocolError: One is malformed or of packetization mode 2, or a fragmented NAL unit is not whole.
+            ProtocolError: A payload is malformed or of packetization mode 2, or a fragmented NAL unit is incomplete.
         """
         units = H264_FORMAT.unpack(payloads)
         keyframe = _has_idr(units)
@@ -177,12 +179,12 @@ class H264Depacketizer:
 
 
 def _is_first_slice(unit: bytes) -> bool:
-    """Return whether first_mb_in_slice is 0, which is ue(v) and a single bit then (section 7.3.3)."""
+    """Return whether first_mb_in_slice, ue(v), is 0: a single set bit (section 7.3.3)."""
     return unit[1] >= 0x80
 
 
 def read_sps_size(unit: bytes) -> tuple[int, int] | None:
-    """Return width and height that an SPS states (section 7.3.2.1.1), ``None`` if it cannot be read."""
+    """Return the width and height in an SPS (section 7.3.2.1.1), ``None`` if it is malformed."""
     try:
         return _read_sps_size(BitReader(unescape(unit[1:])))
     except ProtocolError:
@@ -208,7 +210,7 @@ def read_sps_start(bits: BitReader) -> SpsStart:
     """Parse the first fields of an SPS, up to log2_max_frame_num_minus4.
 
     Raises:
-        ProtocolError: It ends early, or has a chroma format that does not exist.
+        ProtocolError: The SPS is truncated or has an invalid chroma format.
     """
     profile = bits.read(8)
     bits.read(16)
@@ -217,7 +219,7 @@ def read_sps_start(bits: BitReader) -> SpsStart:
         return SpsStart(number)
     chroma_format = bits.read_exp_golomb()
     if chroma_format > 3:
-        raise ProtocolError(f"an H.264 SPS has the chroma format {chroma_format}")
+        raise ProtocolError(f"H.264 SPS has the chroma format {chroma_format} instead of 0 to 3")
     separate_planes = chroma_format == 3 and bits.read_flag()
     bits.read_exp_golomb()
     bits.read_exp_golomb()
@@ -268,7 +270,7 @@ def skip_picture_order_offsets(bits: BitReader) -> None:
 
 
 def skip_scaling_lists(bits: BitReader, count: int) -> None:
-    """Pass over the scaling lists of an SPS or PPS (section 7.3.2.1.1.1)."""
+    """Skip the scaling lists of an SPS or PPS (section 7.3.2.1.1.1)."""
     for index in range(count):
         if not bits.read_flag():
             continue
@@ -280,13 +282,13 @@ def skip_scaling_lists(bits: BitReader, count: int) -> None:
 
 
 def read_layers(payload: bytes) -> LayerIds:
-    """Return the layers that a prefix NAL unit or a scalable slice tells (annex F); plain H.264 has none in it.
+    """Return the layers of a prefix NAL unit or scalable slice (annex F); other NAL units have none.
 
     Raises:
-        ProtocolError: It is empty.
+        ProtocolError: The payload is empty.
     """
     if not payload:
-        raise ProtocolError("an H.264 payload is empty")
+        raise ProtocolError("H.264 payload is empty")
     unit = H264_FORMAT.first_unit(payload)
     if unit is None:
         return LayerIds()

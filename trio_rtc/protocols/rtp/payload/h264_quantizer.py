@@ -1,7 +1,7 @@
 """The quantizer of an H.264 frame: SliceQPY of its first slice (ITU-T H.264 section 7.4.3), 0 to 51.
 
-A slice header states it relative to its picture parameter set, and has to be read up to there. The parameter sets are
-remembered as they pass. Left out: slice groups and fields, for which nothing is told.
+A slice header has it relative to its picture parameter set, and must be parsed up to there. Parameter sets are stored
+when they are received. Not implemented: slice groups and fields, for which there is no result.
 """
 
 from typing import Final, TypeVar
@@ -11,7 +11,7 @@ import attrs
 from trio_rtc.errors import ProtocolError
 
 from ._bits import BitReader
-from ._nal import split_annex_b, unescape
+from ._nal import rbsp_reader, split_annex_b
 from .h264 import read_sps_start, skip_picture_order_offsets
 
 _SLICE, _IDR, _SPS, _PPS = 1, 5, 7, 8
@@ -19,7 +19,7 @@ _P, _B, _I, _SP, _SI = range(5)
 _MAX_SETS: Final = 64
 _MAX_SET_SIZE: Final = 512
 _MAX_HEADER_SIZE: Final = 256
-"""Bytes that are read of a slice: the weights of many references are longest."""
+"""Bytes that are parsed of a slice; the weights of many references are the longest part of a header."""
 _MAX_REFERENCES: Final = 32
 _MAX_OPERATIONS: Final = 66
 _END_OF_MODIFICATIONS: Final = 3
@@ -53,14 +53,14 @@ _Parameters = TypeVar("_Parameters", _Sps, _Pps)
 
 
 class H264QuantizerReader:
-    """Reads the quantizers of the frames of one stream, in order."""
+    """Reads the quantizers of one stream's frames in order."""
 
     def __init__(self) -> None:
         self._sequences: dict[int, _Sps] = {}
         self._pictures: dict[int, _Pps] = {}
 
     def read(self, frame: bytes) -> int | None:
-        """Return the quantizer of a frame; ``None`` if it has none that can be read.
+        """Return the quantizer of a frame; ``None`` if it is not available.
 
         Raises:
             ProtocolError: A header is malformed.
@@ -72,17 +72,17 @@ class H264QuantizerReader:
         for unit in units:
             kind = unit[0] & 0x1F
             if kind == _SPS:
-                number, sequence = _read_sps(_bits(unit, _MAX_SET_SIZE))
-                _keep(self._sequences, number, sequence)
+                number, sequence = _read_sps(rbsp_reader(unit, 1, _MAX_SET_SIZE))
+                _store(self._sequences, number, sequence)
             elif kind == _PPS:
-                number, picture = _read_pps(_bits(unit, _MAX_SET_SIZE))
-                _keep(self._pictures, number, picture)
+                number, picture = _read_pps(rbsp_reader(unit, 1, _MAX_SET_SIZE))
+                _store(self._pictures, number, picture)
             elif kind in (_SLICE, _IDR):
                 return self._read_slice(unit, is_idr=kind == _IDR)
         return None
 
     def _read_slice(self, unit: bytes, *, is_idr: bool) -> int | None:
-        bits = _bits(unit, _MAX_HEADER_SIZE)
+        bits = rbsp_reader(unit, 1, _MAX_HEADER_SIZE)
         # first_mb_in_slice
         bits.read_exp_golomb()
         kind = bits.read_exp_golomb() % 5
@@ -102,7 +102,7 @@ class H264QuantizerReader:
         if picture.has_redundant:
             bits.read_exp_golomb()
         if kind not in (_I, _SI):
-            _skip_references(bits, kind, sequence, picture)
+            _skip_reference_lists(bits, kind, sequence, picture)
         if unit[0] & 0x60:
             _skip_reference_marking(bits, is_idr=is_idr)
         if picture.has_cabac and kind not in (_I, _SI):
@@ -111,18 +111,14 @@ class H264QuantizerReader:
         return min(max(picture.quantizer + bits.read_signed_exp_golomb(), 0), _MOST)
 
 
-def _keep(kept: dict[int, _Parameters], number: int, parameters: _Parameters) -> None:
-    if number not in kept and len(kept) >= _MAX_SETS:
-        kept.clear()
-    kept[number] = parameters
-
-
-def _bits(unit: bytes, limit: int) -> BitReader:
-    return BitReader(unescape(unit[1 : 1 + limit]))
+def _store(stored: dict[int, _Parameters], number: int, parameters: _Parameters) -> None:
+    if number not in stored and len(stored) >= _MAX_SETS:
+        stored.clear()
+    stored[number] = parameters
 
 
 def _read_sps(bits: BitReader) -> tuple[int, _Sps]:
-    """Return the id and what slice headers depend on (section 7.3.2.1.1)."""
+    """Return the id of an SPS and the fields that slice headers depend on (section 7.3.2.1.1)."""
     start = read_sps_start(bits)
     frame_num_bits = bits.read_exp_golomb() + 4
     order_kind = bits.read_exp_golomb()
@@ -130,13 +126,13 @@ def _read_sps(bits: BitReader) -> tuple[int, _Sps]:
     order_is_implied = order_kind == 1 and bits.read_flag()
     if order_kind == 1:
         skip_picture_order_offsets(bits)
-    # max_num_ref_frames, gaps_in_frame_num_value_allowed_flag, the size in macroblocks
+    # max_num_ref_frames, gaps_in_frame_num_value_allowed_flag, size in macroblocks
     bits.read_exp_golomb()
     bits.read(1)
     bits.read_exp_golomb()
     bits.read_exp_golomb()
     if max(frame_num_bits, order_bits) > 16:
-        raise ProtocolError("a number in slice headers has more than 16 bits")
+        raise ProtocolError("H.264 SPS has a frame_num or picture order count of more than 16 bits")
     has_chroma = start.chroma_format != 0 and not start.separate_planes
     return start.number, _Sps(
         start.separate_planes,
@@ -150,15 +146,15 @@ def _read_sps(bits: BitReader) -> tuple[int, _Sps]:
 
 
 def _read_pps(bits: BitReader) -> tuple[int, _Pps]:
-    """Return the id and what slice headers depend on (section 7.3.2.2).
+    """Return the id of a PPS and the fields that slice headers depend on (section 7.3.2.2).
 
     Raises:
-        ProtocolError: It has slice groups, or is malformed.
+        ProtocolError: The PPS has slice groups or is malformed.
     """
     number, sequence = bits.read_exp_golomb(), bits.read_exp_golomb()
     has_cabac, has_bottom_order = bits.read_flag(), bits.read_flag()
     if bits.read_exp_golomb():
-        raise ProtocolError("slice groups are not read")
+        raise ProtocolError("H.264 PPS has slice groups, which are not supported")
     references = bits.read_exp_golomb() + 1, bits.read_exp_golomb() + 1
     weights_p, weights_b = bits.read_flag(), bits.read(2) == 1
     quantizer = 26 + bits.read_signed_exp_golomb()
@@ -189,8 +185,8 @@ def _skip_picture_order(bits: BitReader, sequence: _Sps, picture: _Pps) -> None:
             bits.read_signed_exp_golomb()
 
 
-def _skip_references(bits: BitReader, kind: int, sequence: _Sps, picture: _Pps) -> None:
-    """Skip the numbers of references, the modifications of their lists, and their weights."""
+def _skip_reference_lists(bits: BitReader, kind: int, sequence: _Sps, picture: _Pps) -> None:
+    """Skip the reference counts, list modifications and weights of a slice header."""
     lists = 2 if kind == _B else 1
     if kind == _B:
         # direct_spatial_mv_pred_flag
@@ -199,7 +195,7 @@ def _skip_references(bits: BitReader, kind: int, sequence: _Sps, picture: _Pps) 
     if bits.read_flag():
         counts = tuple(bits.read_exp_golomb() + 1 for _ in range(lists))
     if max(counts) > _MAX_REFERENCES:
-        raise ProtocolError(f"a slice with {max(counts)} references")
+        raise ProtocolError(f"H.264 slice has {max(counts)} references, more than {_MAX_REFERENCES}")
     for _ in range(lists):
         if bits.read_flag():
             _skip_modifications(bits)
@@ -213,7 +209,7 @@ def _skip_modifications(bits: BitReader) -> None:
         if bits.read_exp_golomb() == _END_OF_MODIFICATIONS:
             return
         bits.read_exp_golomb()
-    raise ProtocolError("too many modifications of a reference list")
+    raise ProtocolError(f"H.264 slice has more than {_MAX_OPERATIONS} modifications of a reference list")
 
 
 def _skip_weights(bits: BitReader, counts: tuple[int, ...], *, has_chroma: bool) -> None:
@@ -239,7 +235,7 @@ def _skip_reference_marking(bits: BitReader, *, is_idr: bool) -> None:
         operation = bits.read_exp_golomb()
         if operation == 0:
             return
-        # Operation 3 has two numbers, 5 none, the others one.
+        # Operation 3 has two values, 5 none, the others one.
         for _ in range({3: 2, 5: 0}.get(operation, 1)):
             bits.read_exp_golomb()
-    raise ProtocolError("too many operations on references")
+    raise ProtocolError(f"H.264 slice has more than {_MAX_OPERATIONS} reference marking operations")

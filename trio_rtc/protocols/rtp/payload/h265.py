@@ -1,12 +1,13 @@
 """H.265 (RFC 7798), without decoding order numbers.
 
-Frames are byte streams with start codes (annex B). A keyframe is one whose pictures are intra random access points
-(IDR, BLA, CRA, by the type of their NAL units); VPS, SPS and PPS go with it, as with H.264.
+Frames are byte streams with start codes (annex B). A keyframe is an access unit with an intra random access point (NAL
+unit types of IDR, BLA, CRA) and VPS, SPS and PPS, which are added as for H.264.
 
-Where a frame begins cannot be told from one packet, for the reasons that H.264 has. ``starts_frame`` says what cannot
-be the beginning: a fragment behind the first, a slice that is not the picture's first, and what only follows slices.
+As for H.264, a single packet does not reveal whether it begins a frame. ``starts_frame`` excludes fragments and slices
+other than the first, and NAL units that can only follow slices.
 
-Left out: DONL and DOND (``sprop-max-don-diff`` above 0), PACI packets (section 4.4.4); nobody sends them in WebRTC.
+Not implemented: DONL and DOND (``sprop-max-don-diff`` above 0) and PACI packets (section 4.4.4), which WebRTC does not
+use.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,8 +29,8 @@ _VPS: Final = 32
 _SPS: Final = 33
 _PPS: Final = 34
 _PARAMETER_SETS: Final = frozenset({_VPS, _SPS, _PPS})
-# H.265 section 7.4.2.4.4: what begins an access unit when it comes behind a picture: parameter sets, delimiter, prefix
-# SEI, and reserved types.
+# H.265 section 7.4.2.4.4: NAL unit types that begin an access unit after the last slice of another: parameter sets,
+# delimiter, prefix SEI, and reserved types.
 _BEGINNINGS: Final = frozenset({*_PARAMETER_SETS, 35, 39, 41, 42, 43, 44})
 _LAST_SINGLE: Final = 47
 _AGGREGATION: Final = 48
@@ -39,7 +40,7 @@ _HEADER_SIZE: Final = 2
 _HEADER_REST: Final = 0x81FF
 
 _CROP_UNITS: Final = ((1, 1), (2, 2), (2, 1), (1, 1))
-# More would be no size that any level allows.
+# No level allows more.
 _MAX_SIDE: Final = 16384
 
 
@@ -53,7 +54,7 @@ def _with_type(header: bytes, unit_type: int) -> bytes:
 
 def _aggregation_header(units: Sequence[bytes]) -> bytes:
     headers = [int.from_bytes(unit[:2], "big") for unit in units]
-    # RFC 7798 section 4.4.2: F is set if it is in any of them, layer and temporal ids are the lowest of all.
+    # RFC 7798 section 4.4.2: F is the OR, and layer and temporal ids are the minima over all NAL units.
     forbidden = any(header & 0x8000 for header in headers) << 15
     layer = min(header & 0x01F8 for header in headers)
     temporal = min(header & 0x0007 for header in headers)
@@ -91,7 +92,7 @@ def _has_keyframe(units: Iterable[bytes]) -> bool:
 
 
 class H265Packetizer:
-    """Cuts H.265 frames into payloads.
+    """Splits H.265 frames into payloads.
 
     Args:
         parameter_sets: VPS, SPS and PPS that the encoder does not put into its frames.
@@ -104,16 +105,16 @@ class H265Packetizer:
         """Return the payloads of a frame.
 
         Raises:
-            ValueError: It does not begin with a start code or has a NAL unit that is none of H.265's.
+            ValueError: The frame does not begin with a start code or has a NAL unit of an unknown type.
         """
         units = split_annex_b(frame.payload)
         if not all(len(unit) > _HEADER_SIZE and _type_of(unit) in H265_FORMAT.single_types for unit in units):
-            raise ValueError("the frame has NAL units that are none of H.265")
+            raise ValueError(f"frame must have H.265 NAL units of types 0 to {_LAST_SINGLE} only")
         return H265_FORMAT.pack(self._parameter_sets.complete(units, _has_keyframe(units)), max_size)
 
 
 class H265Depacketizer:
-    """Puts H.265 frames together.
+    """Reassembles H.265 frames.
 
     Args:
         parameter_sets: VPS, SPS and PPS from ``sprop-vps``, ``sprop-sps`` and ``sprop-pps``.
@@ -123,7 +124,7 @@ class H265Depacketizer:
         self._parameter_sets = ParameterSets(_is_parameter_set, _is_sps, parameter_sets)
 
     def starts_frame(self, payload: bytes) -> bool:
-        """Return whether a frame may begin with this payload; see the module on what that is worth."""
+        """Return whether a frame may begin with this payload; see the module for the limits."""
         head = H265_FORMAT.first_unit(payload)
         if head is None:
             return False
@@ -131,24 +132,24 @@ class H265Depacketizer:
         return unit_type in _BEGINNINGS or (unit_type <= _LAST_SLICE and _is_first_slice(head))
 
     def is_keyframe_start(self, payload: bytes) -> bool:
-        """Return whether it begins with a VPS, an SPS or the first slice of an intra random access point."""
+        """Return whether the payload begins with a VPS, an SPS or the first slice of an intra random access point."""
         head = H265_FORMAT.first_unit(payload)
         if head is None or not self.starts_frame(payload):
             return False
         unit_type = _type_of(head)
         if _FIRST_RANDOM_ACCESS <= unit_type <= _LAST_RANDOM_ACCESS:
             return True
-        return unit_type in (_VPS, _SPS) or H265_FORMAT.holds(payload, _is_sps)
+        return unit_type in (_VPS, _SPS) or H265_FORMAT.contains(payload, _is_sps)
 
     def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame:
-        """Put the payloads of one frame together.
+        """Reassemble a frame from its payloads.
 
         Raises:
-            ProtocolError: One is malformed or of a kind that is not negotiated, or a fragmented NAL unit is not whole.
+            ProtocolError: A payload is malformed or of an unsupported type, or a fragmented NAL unit is incomplete.
         """
         units = H265_FORMAT.unpack(payloads)
-        if not all(map(_is_proper, units)):
-            raise ProtocolError("an H.265 NAL unit has no proper header")
+        if not all(map(_is_valid, units)):
+            raise ProtocolError("H.265 NAL unit has an invalid header")
         keyframe = _has_keyframe(units)
         temporal_id = next(((unit[1] & 7) - 1 for unit in units if _type_of(unit) <= _LAST_SLICE), None)
         units = self._parameter_sets.complete(units, keyframe)
@@ -162,13 +163,13 @@ def _is_first_slice(unit: bytes) -> bool:
     return unit[_HEADER_SIZE] >= 0x80
 
 
-def _is_proper(unit: bytes) -> bool:
-    # The temporal id is written plus 1, so that 0 is no header (section 7.4.2.2).
+def _is_valid(unit: bytes) -> bool:
+    # nuh_temporal_id_plus1 must not be 0 (section 7.4.2.2).
     return len(unit) > _HEADER_SIZE and _type_of(unit) in H265_FORMAT.single_types and bool(unit[1] & 7)
 
 
 def read_sps_size(unit: bytes) -> tuple[int, int] | None:
-    """Return width and height that an SPS states (section 7.3.2.2), ``None`` if it cannot be read."""
+    """Return the width and height in an SPS (section 7.3.2.2), ``None`` if it is malformed."""
     try:
         return _read_sps_size(BitReader(unescape(unit[_HEADER_SIZE:])))
     except ProtocolError:
@@ -195,7 +196,7 @@ def _read_sps_size(bits: BitReader) -> tuple[int, int] | None:
 
 
 def skip_profile_tier_level(bits: BitReader, sub_layers: int) -> None:
-    """Pass over profile_tier_level() of so many sub-layers above the first (section 7.3.3)."""
+    """Skip profile_tier_level() with ``sub_layers`` sub-layers above the first (section 7.3.3)."""
     bits.read(88)
     bits.read(8)
     present = [(bits.read_flag(), bits.read_flag()) for _ in range(sub_layers)]

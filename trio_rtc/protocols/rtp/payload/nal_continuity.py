@@ -1,11 +1,11 @@
-"""The picture numbers of H.264 and H.265, by which :mod:`.continuity` tells whether pictures are missing.
+"""Continuity of H.264 and H.265 streams (:mod:`.continuity`), from the frame numbers in slice headers.
 
-H.264 counts reference pictures in frame_num (section 7.4.3), from 0 at each IDR picture; a picture that is not one has
-the number of the next. H.265 has only the order of output; where nothing is reordered, it is that of decoding, and
-grows by the same step from picture to picture.
+H.264 counts reference frames in frame_num (section 7.4.3), starting with 0 at each IDR access unit; a non-reference
+frame has the number of the next reference frame. H.265 has only the picture order count (POC), which gives the output
+order. Without reordering it equals the decoding order and grows by a constant step per frame.
 
-Only the first slice header of a picture is read, and only when packets are missing. Parameter sets are remembered as
-they pass. Left out: fields (two pictures of one frame), for which nothing is told.
+Only the first slice header of a frame is parsed, and only when packets are missing. Parameter sets are stored when they
+are received. Not implemented: fields, for which the result is unknown.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,23 +16,23 @@ import attrs
 from trio_rtc.errors import ProtocolError
 
 from ._bits import BitReader
-from ._nal import read_length_prefixed, unescape
+from ._nal import rbsp_reader, read_length_prefixed
 from ._nal_payloads import NalFormat
 from .continuity import Continuity
 from .h264 import H264_FORMAT, read_sps_start, skip_picture_order
 from .h265 import H265_FORMAT, skip_profile_tier_level
 
 _HEAD_SIZE: Final = 48
-"""Bytes that are read of a slice: its header up to the numbers is far shorter."""
+"""Bytes parsed of a slice; its header up to the frame numbers is much shorter."""
 _MAX_SET_SIZE: Final = 512
-"""Bytes of the longest parameter set that is read; they have some ten to a hundred."""
+"""Bytes parsed of a parameter set; they usually have ten to a hundred."""
 _MAX_SETS: Final = 64
-_LOOKED_AT: Final = 6
-"""Payloads at the beginning of a frame in which a slice is looked for, behind delimiters and parameter sets."""
+_MAX_PAYLOADS: Final = 6
+"""Payloads at the beginning of a frame that are searched for a slice after delimiters and parameter sets."""
 
 
 def _units(payloads: Iterable[bytes], nal: NalFormat) -> Iterator[bytes]:
-    """Return the beginnings of the NAL units that begin in payloads."""
+    """Yield the beginning of each NAL unit that begins in the payloads."""
     size = nal.header_size
     for payload in payloads:
         if len(payload) <= size + 1:
@@ -51,10 +51,6 @@ def _units(payloads: Iterable[bytes], nal: NalFormat) -> Iterator[bytes]:
             yield payload
 
 
-def _bits(unit: bytes, header_size: int, limit: int) -> BitReader:
-    return BitReader(unescape(unit[header_size : header_size + limit]))
-
-
 @attrs.frozen
 class _H264Sps:
     frame_num_bits: int
@@ -71,38 +67,38 @@ class _H264Picture:
 
 
 class FrameNumTracker:
-    """Follows frame_num of H.264.
+    """Tracks frame_num of H.264.
 
     Args:
-        parameter_sets: SPS and PPS that were told beforehand.
+        parameter_sets: Initial SPS and PPS, from signaling.
     """
 
     def __init__(self, parameter_sets: Iterable[bytes] = ()) -> None:
         self._sequences: dict[int, _H264Sps] = {}
         self._pictures: dict[int, int] = {}
         self._last: Sequence[bytes] = ()
-        # Whether there are pictures that no other refers to, which frame_num does not count.
+        # Whether the stream has non-reference frames, which frame_num does not count.
         self._has_disposable = False
-        self._keep(parameter_sets)
+        self._store_parameter_sets(parameter_sets)
 
     def record(self, payloads: Sequence[bytes]) -> None:
-        """Record the frame that came last."""
-        self._last = payloads[:_LOOKED_AT]
+        """Record the last received frame."""
+        self._last = payloads[:_MAX_PAYLOADS]
         kinds = {payload[0] & 0x1F for payload in self._last if payload}
         if kinds & {7, 8, H264_FORMAT.aggregation}:
-            self._keep(_units(self._last, H264_FORMAT))
-        # nal_ref_idc of a slice, also of a fragment: the header of FU-A has it, too.
+            self._store_parameter_sets(_units(self._last, H264_FORMAT))
+        # nal_ref_idc of a slice or of a FU-A, whose header has it, too.
         self._has_disposable |= any(
             payload and payload[0] & 0x1F in (1, H264_FORMAT.fragment) and not payload[0] & 0x60
             for payload in self._last
         )
 
     def check(self, payloads: Sequence[bytes], missing: int) -> Continuity:
-        """Return how a frame relates to the one recorded last."""
+        """Return the relation of a frame to the last recorded one."""
         last, following = self._read(self._last), self._read(payloads)
         if following is not None and following.is_idr:
-            # What is missing may be its parameter sets, unless they are here.
-            units = _units(payloads[:_LOOKED_AT], H264_FORMAT)
+            # Its parameter sets may be missing, unless they are in these payloads.
+            units = _units(payloads[:_MAX_PAYLOADS], H264_FORMAT)
             return Continuity.UNKNOWN if any(unit[0] & 0x1F == 7 for unit in units) else Continuity.BROKEN
         if last is None or following is None or last.frame_num_bits != following.frame_num_bits:
             return Continuity.UNKNOWN
@@ -115,10 +111,10 @@ class FrameNumTracker:
             return Continuity.DECODABLE
         return Continuity.NEXT
 
-    def _keep(self, units: Iterable[bytes]) -> None:
+    def _store_parameter_sets(self, units: Iterable[bytes]) -> None:
         for unit in units:
             try:
-                bits = _bits(unit, 1, _MAX_SET_SIZE)
+                bits = rbsp_reader(unit, 1, _MAX_SET_SIZE)
                 if unit[0] & 0x1F == 7:
                     number, sequence = _read_h264_sps(bits)
                     self._sequences[number] = sequence
@@ -127,13 +123,13 @@ class FrameNumTracker:
                     self._pictures[number] = bits.read_exp_golomb()
             except ProtocolError:
                 continue
-        for kept in (self._sequences, self._pictures):
-            if len(kept) > _MAX_SETS:
-                kept.clear()
+        for stored in (self._sequences, self._pictures):
+            if len(stored) > _MAX_SETS:
+                stored.clear()
 
     def _read(self, payloads: Sequence[bytes]) -> _H264Picture | None:
-        """Return the numbers in the first slice header, ``None`` if there is none that can be read."""
-        for unit in _units(payloads[:_LOOKED_AT], H264_FORMAT):
+        """Parse the first slice header; return ``None`` without one or if it is malformed."""
+        for unit in _units(payloads[:_MAX_PAYLOADS], H264_FORMAT):
             kind = unit[0] & 0x1F
             if kind in (1, 2, 5):
                 try:
@@ -143,7 +139,7 @@ class FrameNumTracker:
         return None
 
     def _read_slice(self, unit: bytes, kind: int) -> _H264Picture | None:
-        bits = _bits(unit, 1, _HEAD_SIZE)
+        bits = rbsp_reader(unit, 1, _HEAD_SIZE)
         first_macroblock = bits.read_exp_golomb()
         bits.read_exp_golomb()
         sequence = self._sequences.get(self._pictures.get(bits.read_exp_golomb(), -1))
@@ -158,11 +154,11 @@ class FrameNumTracker:
 
 
 def _read_h264_sps(bits: BitReader) -> tuple[int, _H264Sps]:
-    """Return the id of an SPS and what slice headers depend on (section 7.3.2.1.1)."""
+    """Return the id of an SPS and the fields that slice headers depend on (section 7.3.2.1.1)."""
     start = read_sps_start(bits)
     frame_num_bits = bits.read_exp_golomb() + 4
     if frame_num_bits > 16:
-        raise ProtocolError(f"a frame_num of {frame_num_bits} bits")
+        raise ProtocolError(f"frame_num of H.264 has {frame_num_bits} bits, more than 16")
     skip_picture_order(bits)
     bits.read_exp_golomb()
     bits.read(1)
@@ -193,42 +189,42 @@ class _H265Picture:
     reorders: bool
 
 
-class PictureOrderTracker:
-    """Follows the picture order count of H.265.
+class PictureOrderCountTracker:
+    """Tracks the picture order count of H.265.
 
     Args:
-        parameter_sets: SPS and PPS that were told beforehand.
+        parameter_sets: Initial SPS and PPS, from signaling.
     """
 
     def __init__(self, parameter_sets: Iterable[bytes] = ()) -> None:
         self._sequences: dict[int, _H265Sps] = {}
         self._pictures: dict[int, _H265Pps] = {}
         self._last: Sequence[bytes] = ()
-        # By how much the order grows from one picture to the next; pictures that are left out make it only seem more.
+        # The POC difference of consecutive frames: the minimum seen, since missing frames only increase it.
         self._step: int | None = None
-        self._keep(parameter_sets)
+        self._store_parameter_sets(parameter_sets)
 
     def record(self, payloads: Sequence[bytes]) -> None:
-        """Record the frame that came last."""
-        payloads = payloads[:_LOOKED_AT]
+        """Record the last received frame."""
+        payloads = payloads[:_MAX_PAYLOADS]
         kinds = {payload[0] >> 1 & 0x3F for payload in payloads if payload}
         if kinds & {33, 34, H265_FORMAT.aggregation}:
-            self._keep(_units(payloads, H265_FORMAT))
+            self._store_parameter_sets(_units(payloads, H265_FORMAT))
         before, self._last = self._last, payloads
         if self._step != 1:
-            self._learn(before)
+            self._update_step(before)
 
-    def _learn(self, before: Sequence[bytes]) -> None:
+    def _update_step(self, before: Sequence[bytes]) -> None:
         difference = self._difference(self._read(before), self._read(self._last))
         if difference and (self._step is None or difference < self._step):
             self._step = difference
 
     def check(self, payloads: Sequence[bytes], missing: int) -> Continuity:
-        """Return how a frame relates to the one recorded last."""
+        """Return the relation of a frame to the last recorded one."""
         last, following = self._read(self._last), self._read(payloads)
         if following is not None and following.is_irap:
-            # What is missing may be its parameter sets, unless they are here.
-            units = _units(payloads[:_LOOKED_AT], H265_FORMAT)
+            # Its parameter sets may be missing, unless they are in these payloads.
+            units = _units(payloads[:_MAX_PAYLOADS], H265_FORMAT)
             return (
                 Continuity.UNKNOWN if any(unit[0] >> 1 & 0x3F == 33 for unit in units) else Continuity.BROKEN
             )
@@ -241,18 +237,18 @@ class PictureOrderTracker:
 
     @staticmethod
     def _difference(last: _H265Picture | None, following: _H265Picture | None) -> int | None:
-        """Return by how much the order grows, ``None`` where it does not tell the order of decoding."""
+        """Return the POC difference, ``None`` if output order is not known to equal decoding order."""
         if last is None or following is None or last.order_bits != following.order_bits:
             return None
         if following.is_irap or last.reorders or following.reorders:
             return None
         return (following.order - last.order) & (1 << last.order_bits) - 1
 
-    def _keep(self, units: Iterable[bytes]) -> None:
+    def _store_parameter_sets(self, units: Iterable[bytes]) -> None:
         for unit in units:
             kind = unit[0] >> 1 & 0x3F
             try:
-                bits = _bits(unit, 2, _MAX_SET_SIZE)
+                bits = rbsp_reader(unit, 2, _MAX_SET_SIZE)
                 if kind == 33:
                     number, sequence = _read_h265_sps(bits)
                     self._sequences[number] = sequence
@@ -263,13 +259,13 @@ class PictureOrderTracker:
                     self._pictures[number] = _H265Pps(sequence_number, bits.read_flag(), bits.read(3))
             except ProtocolError:
                 continue
-        for kept in (self._sequences, self._pictures):
-            if len(kept) > _MAX_SETS:
-                kept.clear()
+        for stored in (self._sequences, self._pictures):
+            if len(stored) > _MAX_SETS:
+                stored.clear()
 
     def _read(self, payloads: Sequence[bytes]) -> _H265Picture | None:
-        """Return the numbers in the first slice header, ``None`` if there is none that can be read."""
-        for unit in _units(payloads[:_LOOKED_AT], H265_FORMAT):
+        """Parse the first slice header; return ``None`` without one or if it is malformed."""
+        for unit in _units(payloads[:_MAX_PAYLOADS], H265_FORMAT):
             if unit[0] >> 1 & 0x3F <= 31:
                 try:
                     return self._read_slice(unit)
@@ -278,9 +274,9 @@ class PictureOrderTracker:
         return None
 
     def _read_slice(self, unit: bytes) -> _H265Picture | None:
-        """Read a slice segment header up to slice_pic_order_cnt_lsb (section 7.3.6.1)."""
+        """Parse a slice segment header up to slice_pic_order_cnt_lsb (section 7.3.6.1)."""
         kind = unit[0] >> 1 & 0x3F
-        bits = _bits(unit, 2, _HEAD_SIZE)
+        bits = rbsp_reader(unit, 2, _HEAD_SIZE)
         is_first = bits.read_flag()
         is_irap = 16 <= kind <= 23
         if is_irap:
@@ -301,7 +297,7 @@ class PictureOrderTracker:
 
 
 def _read_h265_sps(bits: BitReader) -> tuple[int, _H265Sps]:
-    """Return the id of an SPS and what slice headers depend on (section 7.3.2.2)."""
+    """Return the id of an SPS and the fields that slice headers depend on (section 7.3.2.2)."""
     bits.read(4)
     sub_layers = bits.read(3)
     bits.read(1)
@@ -317,7 +313,7 @@ def _read_h265_sps(bits: BitReader) -> tuple[int, _H265Sps]:
     bits.read_exp_golomb()
     order_bits = bits.read_exp_golomb() + 4
     if order_bits > 16:
-        raise ProtocolError(f"a picture order count of {order_bits} bits")
+        raise ProtocolError(f"picture order count of H.265 has {order_bits} bits, more than 16")
     reorders = False
     for _ in range(sub_layers + 1 if bits.read_flag() else 1):
         bits.read_exp_golomb()

@@ -1,7 +1,7 @@
-"""Opus (RFC 7587): a payload is one Opus packet as RFC 6716 section 3 has it.
+"""Opus (RFC 7587): a payload is one Opus packet (RFC 6716 section 3).
 
-Several frames in one packet are the encoder's matter. The packet's first byte, and for code 3 its second, tell how
-long it sounds, which a playout buffer needs before anything is decoded.
+A packet may have several Opus frames. Its first byte, and for code 3 its second, give its duration, which a jitter
+buffer needs before decoding.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 from ._format import AssembledFrame
 
 CLOCK_RATE: Final = 48000
-# RFC 6716 section 3.2.5: a packet has at most 120 ms.
+# RFC 6716 section 3.2.5: at most 120 ms per packet.
 MAX_DURATION: Final = 5760
 
 # RFC 6716 table 2: duration of a frame by configuration number, in samples at 48 kHz.
@@ -26,13 +26,13 @@ _FRAME_DURATIONS: Final = 3 * _SILK + 2 * _HYBRID + 4 * _CELT
 
 
 def payload_duration(payload: bytes) -> int:
-    """Return for how long an Opus packet sounds, in units of 1/48000 s.
+    """Return the duration of an Opus packet in units of 1/48000 s.
 
     Raises:
-        ProtocolError: It is empty, has no frame or more than 120 ms (RFC 6716 sections 3.1 and 3.2.5).
+        ProtocolError: The packet is empty, has no frame or is longer than 120 ms (RFC 6716 sections 3.1 and 3.2.5).
     """
     if not payload:
-        raise ProtocolError("an Opus packet is empty")
+        raise ProtocolError("Opus packet is empty")
     duration = _FRAME_DURATIONS[payload[0] >> 3]
     code = payload[0] & 3
     if not code:
@@ -40,18 +40,18 @@ def payload_duration(payload: bytes) -> int:
     if code < 3:
         return 2 * duration
     if len(payload) < 2:
-        raise ProtocolError("an Opus packet of code 3 has no frame count")
+        raise ProtocolError("Opus packet of code 3 has no frame count")
     duration *= payload[1] & 0x3F
     if not 0 < duration <= MAX_DURATION:
-        raise ProtocolError(f"an Opus packet has {duration} samples")
+        raise ProtocolError(f"Opus packet has {duration} samples instead of 1 to {MAX_DURATION}")
     return duration
 
 
-def repeats_previous(payload: bytes) -> bool:
-    """Return whether an Opus packet carries what was before it once more (in-band FEC).
+def has_in_band_fec(payload: bytes) -> bool:
+    """Return whether an Opus packet has in-band FEC (LBRR): a redundant copy of the previous packet's audio.
 
-    That is told by a bit behind those for voice activity, with which each frame of SILK begins (RFC 6716 sections
-    4.2.3 and 4.2.4); only the packet's first frame matters. ``False`` for a packet that ends before it.
+    Each SILK frame begins with voice activity bits followed by the LBRR flag (RFC 6716 sections 4.2.3 and 4.2.4); only
+    the packet's first frame counts. Return ``False`` for a packet that ends before the flag.
     """
     if not payload or payload[0] >> 3 >= _FIRST_CELT:
         return False
@@ -67,7 +67,7 @@ def repeats_previous(payload: bytes) -> bool:
 
 
 def _first_frame(payload: bytes) -> int:
-    """Return where the first frame of a packet begins (RFC 6716 section 3.2); beyond its end if that is empty."""
+    """Return the offset of the first frame (RFC 6716 section 3.2), or the packet's end if that frame is empty."""
     code = payload[0] & 3
     start, lengths = 1, int(code == 2)
     if code == 3:
@@ -87,7 +87,7 @@ def _first_frame(payload: bytes) -> int:
 
 
 def _length_size(payload: bytes, offset: int) -> int:
-    """Return how many bytes the length of a frame takes (RFC 6716 section 3.2.1)."""
+    """Return the number of bytes of a frame length (RFC 6716 section 3.2.1)."""
     return 2 if offset < len(payload) and payload[offset] >= 252 else 1
 
 
@@ -98,35 +98,36 @@ class OpusPacketizer:
         """Return the one payload of a frame.
 
         Raises:
-            ValueError: It is not an Opus packet, or larger than ``max_size``: it cannot be cut (RFC 7587 section 4.2).
+            ValueError: The frame is not an Opus packet or larger than ``max_size``; it cannot be split (RFC 7587
+                section 4.2).
         """
         try:
             payload_duration(frame.payload)
         except ProtocolError as error:
             raise ValueError(str(error)) from None
         if len(frame.payload) > max_size:
-            raise ValueError(f"an Opus packet of {len(frame.payload)} bytes does not fit {max_size}")
+            raise ValueError(f"an Opus packet must have at most {max_size} bytes, not {len(frame.payload)}")
         return [frame.payload]
 
 
 class OpusDepacketizer:
-    """Takes each payload as one Opus packet."""
+    """Treats each payload as one Opus packet."""
 
     def starts_frame(self, payload: bytes) -> bool:
-        """Every payload is a frame; an empty one is none."""
+        """Return ``True`` unless the payload is empty."""
         return bool(payload)
 
     def is_keyframe_start(self, payload: bytes) -> bool:
-        """Every Opus packet can be decoded by itself."""
+        """Return ``True`` unless the payload is empty: every Opus packet can be decoded by itself."""
         return bool(payload)
 
     def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame:
         """Return the one payload as a frame.
 
         Raises:
-            ProtocolError: There is not exactly one, or it is not an Opus packet.
+            ProtocolError: There is not exactly one payload, or it is not an Opus packet.
         """
         if len(payloads) != 1:
-            raise ProtocolError(f"an Opus frame of {len(payloads)} payloads")
+            raise ProtocolError(f"Opus frame has {len(payloads)} payloads instead of one")
         payload_duration(payloads[0])
         return AssembledFrame(payloads[0])

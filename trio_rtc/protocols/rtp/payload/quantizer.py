@@ -1,8 +1,8 @@
-"""The quantizer of a received video frame, read from its header (webrtc-stats, ``qpSum`` of inbound-rtp).
+"""Quantizers of received video frames, parsed from their headers (webrtc-stats, ``qpSum`` of inbound-rtp).
 
-Of VP8 it is y_ac_qi (RFC 6386 section 9.6), of VP9 base_q_idx (VP9 Bitstream Specification section 7.2), of H.264
-SliceQPY of the first slice (:mod:`.h264_quantizer`), in the unit of the bitstream: 0 to 127, 0 to 255, 0 to 51. AV1
-states it relative to the sequence header, H.265 relative to parameter sets; they are not read.
+VP8: y_ac_qi (RFC 6386 section 9.6), 0 to 127. VP9: base_q_idx (VP9 Bitstream Specification section 7.2), 0 to 255.
+H.264: SliceQPY of the first slice (:mod:`.h264_quantizer`), 0 to 51. Not implemented: AV1, whose quantizer is relative
+to the sequence header, and H.265, whose quantizer is relative to parameter sets.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,20 +15,20 @@ from .vp9_bitstream import read_base_quantizer, split_superframe
 
 _KEYFRAME_HEADER: Final = 10
 _HEADER: Final = 3
-# More than the header has up to the quantizer: some 280 bits, each of which takes a bit of data at most.
+# Enough for the header up to the quantizer: some 280 bits, each coded in at most one bit of data.
 _PARTITION_BYTES: Final = 64
 _EVEN: Final = 128
 _SEGMENTS: Final = 4
 
 
 class _BoolDecoder:
-    """The boolean entropy decoder (RFC 6386 section 7.3), for bits of even probability."""
+    """The boolean entropy decoder (RFC 6386 section 7.3) for bits of even probability."""
 
     __slots__ = ("_data", "_left", "_range", "_value")
 
     def __init__(self, data: bytes) -> None:
         if len(data) < 2:
-            raise ProtocolError("a VP8 frame ends in its header")
+            raise ProtocolError("VP8 frame ends within its header")
         self._data = int.from_bytes(data, "big")
         self._left = 8 * len(data) - 16
         self._value = self._data >> self._left
@@ -44,7 +44,7 @@ class _BoolDecoder:
             self._range = split
         while self._range < _EVEN:
             if not self._left:
-                raise ProtocolError("a VP8 frame ends in its header")
+                raise ProtocolError("VP8 frame ends within its header")
             self._left -= 1
             self._range <<= 1
             self._value = self._value << 1 | self._data >> self._left & 1
@@ -57,7 +57,7 @@ class _BoolDecoder:
         return value
 
     def skip_optional(self, count: int, bits: int) -> None:
-        """Skip values each of which follows a flag that says that it is there."""
+        """Skip values that are each preceded by a presence flag."""
         for _ in range(count):
             if self.read_flag():
                 self.read(bits)
@@ -65,7 +65,7 @@ class _BoolDecoder:
 
 def _read_vp8(frame: bytes) -> int:
     if not frame:
-        raise ProtocolError("an empty VP8 frame")
+        raise ProtocolError("VP8 frame is empty")
     is_keyframe = not frame[0] & 1
     start = _KEYFRAME_HEADER if is_keyframe else _HEADER
     bits = _BoolDecoder(frame[start : start + _PARTITION_BYTES])
@@ -101,7 +101,7 @@ def _read_vp9(frame: bytes) -> int | None:
 
 
 class QuantizerReader:
-    """Reads the quantizers of the video frames of one source, in order: of H.264 it remembers the parameter sets."""
+    """Reads the quantizers of one source's frames in order; stores the parameter sets of H.264."""
 
     def __init__(self) -> None:
         self._readers: Mapping[str, Callable[[bytes], int | None]] = {
@@ -118,8 +118,8 @@ class QuantizerReader:
             frame: The encoded frame.
 
         Returns:
-            ``None`` if the codec's is not read, or the frame states none: one of VP9 that only shows another again, or
-            one whose header is malformed.
+            ``None`` if the codec is not supported, the frame has no quantizer (VP9's show_existing_frame), or its
+                header is malformed.
         """
         reader = self._readers.get(codec.lower())
         if reader is None:

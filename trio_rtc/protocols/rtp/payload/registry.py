@@ -1,4 +1,4 @@
-"""Payload formats by the encoding names that SDP has for them; case does not matter."""
+"""Payload formats by SDP encoding name, case-insensitive."""
 
 from collections.abc import Callable, Mapping
 from random import Random
@@ -11,14 +11,14 @@ from ._format import Depacketizer, Packetizer
 from ._nal import read_base64_units
 from .continuity import ContinuityTracker, PictureIdTracker
 from .layers import LayerIds
-from .nal_continuity import FrameNumTracker, PictureOrderTracker
+from .nal_continuity import FrameNumTracker, PictureOrderCountTracker
 
 _SINGLE: Final = frozenset({"pcmu", "pcma", "g722", "cn"})
 _H265_SETS: Final = ("sprop-vps", "sprop-sps", "sprop-pps")
 
 
-class Rewriter(Protocol):
-    """Returns a payload with another picture id and TL0PICIDX, as ``vp8.rewrite`` does."""
+class DescriptorRewriter(Protocol):
+    """A function that replaces a payload's picture ID and TL0PICIDX, such as ``vp8.rewrite_descriptor``."""
 
     def __call__(self, payload: bytes, *, picture_id: int | None = None, tl0: int | None = None) -> bytes:
         """Return the changed payload."""
@@ -30,7 +30,10 @@ _LAYER_READERS: Final[Mapping[str, Callable[[bytes], LayerIds]]] = {
     "h264": h264.read_layers,
     "av1": av1.read_layers,
 }
-_REWRITERS: Final[Mapping[str, Rewriter]] = {"vp8": vp8.rewrite, "vp9": vp9.rewrite}
+_REWRITERS: Final[Mapping[str, DescriptorRewriter]] = {
+    "vp8": vp8.rewrite_descriptor,
+    "vp9": vp9.rewrite_descriptor,
+}
 _DURATIONS: Final[Mapping[str, Callable[[bytes], int]]] = {
     "opus": opus.payload_duration,
     "pcmu": single.payload_duration,
@@ -44,11 +47,11 @@ def packetizer(codec_name: str, parameters: Mapping[str, str], rng: Random) -> P
 
     Args:
         codec_name: The encoding name.
-        parameters: What ``a=fmtp`` of the peer says of the codec: of H.264 ``packetization-mode``.
-        rng: For what should begin at random.
+        parameters: The codec parameters in the peer's ``a=fmtp``; H.264 uses ``packetization-mode``.
+        rng: Source of random initial values.
 
     Returns:
-        ``None`` for a codec, or a mode of one, that is not known here.
+        ``None`` for an unknown codec or unsupported mode.
     """
     name = codec_name.lower()
     if name in _SINGLE:
@@ -78,10 +81,10 @@ def depacketizer(codec_name: str, parameters: Mapping[str, str]) -> Depacketizer
 
     Args:
         codec_name: The encoding name.
-        parameters: What ``a=fmtp`` says of the codec: parameter sets of H.264 and H.265 that are told beforehand.
+        parameters: The codec parameters of ``a=fmtp``; H.264 and H.265 use the parameter sets in them.
 
     Returns:
-        ``None`` for a codec, or a mode of one, that is not known here.
+        ``None`` for an unknown codec or unsupported mode.
     """
     name = codec_name.lower()
     if name in _SINGLE:
@@ -111,11 +114,11 @@ def depacketizer(codec_name: str, parameters: Mapping[str, str]) -> Depacketizer
 
 
 def continuity_tracker(codec_name: str, parameters: Mapping[str, str]) -> ContinuityTracker | None:
-    """Return what follows the picture numbers of one incoming stream; ``None`` for codecs without such numbers.
+    """Return a tracker of one incoming stream's frame numbers; ``None`` for codecs without them.
 
     Args:
         codec_name: The encoding name.
-        parameters: What ``a=fmtp`` says of the codec, as for :func:`depacketizer`.
+        parameters: The codec parameters of ``a=fmtp``, as for :func:`depacketizer`.
     """
     match codec_name.lower():
         case "vp8":
@@ -125,33 +128,33 @@ def continuity_tracker(codec_name: str, parameters: Mapping[str, str]) -> Contin
         case "h264":
             return FrameNumTracker(read_base64_units(parameters.get("sprop-parameter-sets", "")))
         case "h265":
-            return PictureOrderTracker(
+            return PictureOrderCountTracker(
                 [unit for key in _H265_SETS for unit in read_base64_units(parameters.get(key, ""))]
             )
         case _:
             return None
 
 
-def repeats_previous(codec_name: str, payload: bytes) -> bool:
-    """Return whether a payload carries the one before it once more, as only Opus does."""
-    return codec_name.lower() == "opus" and opus.repeats_previous(payload)
+def has_in_band_fec(codec_name: str, payload: bytes) -> bool:
+    """Return whether a payload has in-band FEC: a redundant copy of the previous frame. Only Opus has it."""
+    return codec_name.lower() == "opus" and opus.has_in_band_fec(payload)
 
 
 def layer_reader(codec_name: str) -> Callable[[bytes], LayerIds] | None:
-    """Return the function that reads layer ids from a payload, raising ``ProtocolError``; ``None`` if there is none."""
+    """Return the function that reads layer ids from a payload, raising ``ProtocolError``; ``None`` without one."""
     return _LAYER_READERS.get(codec_name.lower())
 
 
-def rewriter(codec_name: str) -> Rewriter | None:
-    """Return the function that changes picture id and TL0PICIDX; ``None`` for a codec whose payloads have neither."""
+def descriptor_rewriter(codec_name: str) -> DescriptorRewriter | None:
+    """Return the function that replaces picture ID and TL0PICIDX; ``None`` for a codec without them."""
     return _REWRITERS.get(codec_name.lower())
 
 
 def payload_duration(codec_name: str, payload: bytes) -> int | None:
-    """Return for how long a payload of sound lasts, in units of its RTP clock.
+    """Return the duration of an audio payload in units of its RTP clock.
 
     Returns:
-        ``None`` for what is no sound, does not tell, or cannot be read.
+        ``None`` if the codec is not audio, the duration is unknown, or the payload is malformed.
     """
     duration = _DURATIONS.get(codec_name.lower())
     if duration is None:
@@ -163,7 +166,7 @@ def payload_duration(codec_name: str, payload: bytes) -> int | None:
 
 
 def _packetization_mode(parameters: Mapping[str, str]) -> int | None:
-    """Return 0 or 1; RFC 6184 section 8.1 has 0 where none is stated. ``None`` for what is not supported."""
+    """Return 0 or 1, 0 if not stated (RFC 6184 section 8.1), or ``None`` if unsupported."""
     stated = parameters.get("packetization-mode", "0").strip()
     return {"0": 0, "1": 1}.get(stated)
 

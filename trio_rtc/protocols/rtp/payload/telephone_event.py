@@ -1,7 +1,7 @@
-"""Telephone events (RFC 4733), of which DTMF digits are used.
+"""Telephone events (RFC 4733), used for DTMF digits.
 
-A payload is four bytes an event. The sender repeats it with a growing duration as long as the tone lasts and three
-times at its end; that timing is the sender's matter, here is only what one payload says.
+A payload has four bytes per event. The sender repeats the event with increasing duration while the tone lasts and three
+times at its end; this module only encodes and parses payloads.
 """
 
 import struct
@@ -25,13 +25,13 @@ _VOLUME: Final = 0x3F
 
 @attrs.frozen
 class TelephoneEvent:
-    """One event.
+    """An event.
 
     Attributes:
-        event: Which: 0 to 255, see ``DTMF_EVENTS``.
-        end: Whether this is its end.
-        volume: Power of the tone, in -dBm0: 0 to 63.
-        duration: Since its beginning, in units of the RTP clock: 0 to 65535.
+        event: The event code, 0 to 255, see ``DTMF_EVENTS``.
+        end: The E bit: whether the event has ended.
+        volume: Power of the tone in -dBm0, 0 to 63.
+        duration: Time since the beginning in units of the RTP clock, 0 to 65535.
     """
 
     event: int
@@ -41,38 +41,42 @@ class TelephoneEvent:
 
     @classmethod
     def parse(cls, payload: bytes) -> "TelephoneEvent":
-        """Read the event of a payload that has one.
+        """Parse the event of a payload with exactly one.
 
         Raises:
-            ProtocolError: It has not four bytes.
+            ProtocolError: The payload does not have four bytes.
         """
         if len(payload) != _EVENT.size:
-            raise ProtocolError(f"a telephone event of {len(payload)} bytes")
+            raise ProtocolError(f"telephone event has {len(payload)} bytes instead of {_EVENT.size}")
         event, second, duration = _EVENT.unpack(payload)
-        # The bit between the two is reserved and ignored (section 2.3.3).
+        # The R bit between E and volume is reserved and ignored (section 2.3.3).
         return cls(event, second >= _END, second & _VOLUME, duration)
 
     def encode(self) -> bytes:
         """Return the four bytes of the payload.
 
         Raises:
-            ValueError: A number is out of its range.
+            ValueError: A value is out of range.
         """
         if not (
             0 <= self.event <= 0xFF and 0 <= self.volume <= _VOLUME and 0 <= self.duration <= MAX_DURATION
         ):
-            raise ValueError(f"{self} is out of range")
+            raise ValueError(
+                f"event must be 0 to 255, volume 0 to {_VOLUME} and duration 0 to {MAX_DURATION}, not {self}"
+            )
         return _EVENT.pack(self.event, self.volume | (_END if self.end else 0), self.duration)
 
 
 def parse_events(payload: bytes) -> tuple[TelephoneEvent, ...]:
-    """Read the events of a payload, in the order in which they happened (section 2.5.1.5).
+    """Parse the events of a payload, in chronological order (section 2.5.1.5).
 
     Raises:
-        ProtocolError: It is empty or ends within an event.
+        ProtocolError: The payload is empty or ends within an event.
     """
     if not payload or len(payload) % _EVENT.size:
-        raise ProtocolError(f"telephone events of {len(payload)} bytes")
+        raise ProtocolError(
+            f"telephone events have {len(payload)} bytes instead of a positive multiple of {_EVENT.size}"
+        )
     return tuple(TelephoneEvent.parse(payload[at : at + 4]) for at in range(0, len(payload), _EVENT.size))
 
 
@@ -83,32 +87,35 @@ class TelephoneEventPacketizer:
         """Return the one payload of a frame.
 
         Raises:
-            ValueError: It is not made of events, or they do not fit.
+            ValueError: The frame does not consist of events, or they exceed ``max_size``.
         """
         size = len(frame.payload)
         if not size or size % _EVENT.size or size > max_size:
-            raise ValueError(f"{size} bytes are no telephone events, or too many for {max_size}")
+            raise ValueError(
+                f"telephone events must have a positive multiple of {_EVENT.size} bytes"
+                f" and at most {max_size}, not {size}"
+            )
         return [frame.payload]
 
 
 class TelephoneEventDepacketizer:
-    """Takes each payload as a frame."""
+    """Treats each payload as one frame."""
 
     def starts_frame(self, payload: bytes) -> bool:
-        """Every payload that has an event is a frame."""
+        """Return whether the payload has an event."""
         return len(payload) >= _EVENT.size
 
     def is_keyframe_start(self, payload: bytes) -> bool:
-        """An event does not depend on others."""
+        """Return whether the payload has an event: events do not depend on others."""
         return len(payload) >= _EVENT.size
 
     def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame:
         """Return the one payload as a frame.
 
         Raises:
-            ProtocolError: There is not exactly one, or it is not made of events.
+            ProtocolError: There is not exactly one payload, or it does not consist of events.
         """
         if len(payloads) != 1:
-            raise ProtocolError(f"telephone events in {len(payloads)} payloads")
+            raise ProtocolError(f"telephone events have {len(payloads)} payloads instead of one")
         parse_events(payloads[0])
         return AssembledFrame(payloads[0])

@@ -1,11 +1,11 @@
 """VP8 (RFC 7741).
 
-Each payload begins with a descriptor, and the frame's bytes follow it, cut anywhere. The first payload of a frame is
-the one with the S bit (a partition starts here) and partition index 0. Frames are numbered by a picture id of 15 bits,
-and with temporal layers also by the index of the lowest layer's frame that they depend on.
+A payload is a payload descriptor followed by a part of the frame, split anywhere. The first payload of a frame has the
+S bit (start of partition) and partition index 0. Frames are numbered by a picture ID of 15 bits and, with temporal
+layers, also by TL0PICIDX, the index of the lowest layer's frame that they depend on.
 
-Left out when sending: packets aligned to partitions (every packet says partition 0, as browsers do), the N bit
-(which frames are not referred to is known to the encoder only), KEYIDX. All are read.
+Not used when sending: packets aligned to partitions (every packet has partition index 0, as browsers do), the N bit
+(only the encoder knows which frames are not referenced), KEYIDX. All are parsed.
 """
 
 import struct
@@ -18,11 +18,10 @@ import attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
-from ._format import AssembledFrame
-from ._split import split_evenly
+from ._format import AssembledFrame, split_evenly
 from .layers import LayerIds
 
-# RFC 7741 section 4.2, first byte and the byte of extensions.
+# RFC 7741 section 4.2: bits of the first byte and of the extension bytes.
 _X: Final = 0x80
 _N: Final = 0x20
 _S: Final = 0x10
@@ -41,19 +40,19 @@ PICTURE_ID_MASK: Final = 0x7FFF
 
 @attrs.frozen
 class Vp8Descriptor:
-    """The payload descriptor of RFC 7741 section 4.2; ``None`` for fields that are not there.
+    """The payload descriptor of RFC 7741 section 4.2; ``None`` for absent fields.
 
     Attributes:
         starts_partition: The S bit.
         partition: The partition index.
         non_reference: The N bit: no other frame depends on this one.
         picture_id: 7 or 15 bits.
-        picture_id_bits: Which of the two; 0 without a picture id.
+        picture_id_bits: 7 or 15; 0 without a picture ID.
         tl0_picture_index: TL0PICIDX, 8 bits.
         temporal_id: TID, 2 bits.
-        layer_sync: The Y bit: it depends on the lowest temporal layer only.
+        layer_sync: The Y bit: the frame depends only on the lowest temporal layer.
         key_index: KEYIDX, 5 bits.
-        size: Bytes of the descriptor when it was read; not written.
+        size: Bytes of the parsed descriptor; not encoded.
     """
 
     starts_partition: bool = False
@@ -69,10 +68,10 @@ class Vp8Descriptor:
 
     @classmethod
     def parse(cls, payload: bytes) -> "Vp8Descriptor":
-        """Read the descriptor at the beginning of a payload.
+        """Parse the descriptor at the beginning of a payload.
 
         Raises:
-            ProtocolError: The payload ends within it, or has nothing behind it.
+            ProtocolError: The payload ends within or directly after the descriptor.
         """
         size, picture_id, bits, tl0_picture_index, temporal_id, layer_sync, key_index = _read_fields(payload)
         first = payload[0]
@@ -90,7 +89,7 @@ class Vp8Descriptor:
         )
 
     def encode(self) -> bytes:
-        """Return the bytes of the descriptor."""
+        """Return the encoded descriptor."""
         first = self.partition | (_S if self.starts_partition else 0) | (_N if self.non_reference else 0)
         extensions = 0
         fields = b""
@@ -110,12 +109,12 @@ class Vp8Descriptor:
         return bytes([first | _X, extensions]) + fields if extensions else bytes([first])
 
 
-# Size of the descriptor, picture id and its bits, TL0PICIDX, TID, Y, KEYIDX.
+# Size of the descriptor, picture ID and its bits, TL0PICIDX, TID, Y, KEYIDX.
 _Fields = tuple[int, int | None, int, int | None, int | None, bool, int | None]
 
 
 def _read_fields(payload: bytes) -> _Fields:
-    """Return what a descriptor has behind its first byte, as plain values: this is done for every packet."""
+    """Return the fields after the descriptor's first byte as plain values, since this runs for every packet."""
     picture_id = tl0_picture_index = temporal_id = key_index = None
     bits = 0
     layer_sync = False
@@ -139,17 +138,17 @@ def _read_fields(payload: bytes) -> _Fields:
                 if extensions & _K:
                     key_index = layer & 0x1F
     except IndexError:
-        raise ProtocolError(f"a VP8 payload of {len(payload)} bytes ends within its descriptor") from None
+        raise ProtocolError(f"VP8 payload of {len(payload)} bytes ends within its descriptor") from None
     if at >= len(payload):
-        raise ProtocolError("a VP8 payload has nothing behind its descriptor")
+        raise ProtocolError("VP8 payload is empty after its descriptor")
     return at, picture_id, bits, tl0_picture_index, temporal_id, layer_sync, key_index
 
 
 class Vp8Packetizer:
-    """Cuts VP8 frames into payloads.
+    """Splits VP8 frames into payloads.
 
     Args:
-        rng: Gives the first picture id and the first TL0PICIDX (section 4.2: they should be random).
+        rng: Source of the initial picture ID and TL0PICIDX (section 4.2: they should be random).
     """
 
     def __init__(self, rng: Random) -> None:
@@ -157,19 +156,20 @@ class Vp8Packetizer:
         self._tl0_picture_index = rng.getrandbits(8)
 
     def packetize(self, frame: EncodedFrame, max_size: int) -> list[bytes]:
-        """Return the payloads of a frame. Those with a ``temporal_id`` (0 to 3) get TL0PICIDX and TID.
+        """Return the payloads of a frame. If it has a ``temporal_id`` (0 to 3), they have TL0PICIDX and TID.
 
         Raises:
-            ValueError: The frame is empty, or ``max_size`` has no room behind the descriptor.
+            ValueError: The frame is empty, ``temporal_id`` is out of range, or ``max_size`` does not exceed the
+                descriptor.
         """
         if not frame.payload:
-            raise ValueError("a VP8 frame is empty")
+            raise ValueError("payload of a VP8 frame must not be empty")
         picture_id = (self._picture_id + 1) & PICTURE_ID_MASK
         descriptor = Vp8Descriptor(True, picture_id=picture_id, picture_id_bits=15)
         tl0_picture_index = self._tl0_picture_index
         if frame.temporal_id is not None:
             if not 0 <= frame.temporal_id <= 3:
-                raise ValueError(f"temporal layer {frame.temporal_id} in VP8")
+                raise ValueError(f"temporal_id of a VP8 frame must be 0 to 3, not {frame.temporal_id}")
             if not frame.temporal_id:
                 tl0_picture_index = (tl0_picture_index + 1) & 0xFF
             descriptor = attrs.evolve(
@@ -187,14 +187,14 @@ class Vp8Packetizer:
 
 
 class Vp8Depacketizer:
-    """Puts VP8 frames together."""
+    """Reassembles VP8 frames."""
 
     def starts_frame(self, payload: bytes) -> bool:
-        """Return whether it has the S bit and partition index 0: then a frame begins, and only then."""
+        """Return whether the payload has the S bit and partition index 0, which identifies the start of a frame."""
         return bool(payload) and payload[0] & (_S | _PID) == _S
 
     def is_keyframe_start(self, payload: bytes) -> bool:
-        """Return whether a frame begins and its header says that it is a keyframe."""
+        """Return whether the payload begins a keyframe."""
         if not self.starts_frame(payload):
             return False
         try:
@@ -203,21 +203,21 @@ class Vp8Depacketizer:
             return False
 
     def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame:
-        """Put the payloads of one frame together.
+        """Reassemble a frame from its payloads.
 
         Raises:
-            ProtocolError: One is malformed, the first does not begin a frame, another does, or the frame is a
-                keyframe without its header.
+            ProtocolError: A payload is malformed, the first does not begin a frame or another one does, or a keyframe
+                lacks its header.
         """
         if not payloads:
-            raise ProtocolError("a VP8 frame without payloads")
+            raise ProtocolError("VP8 frame has no payload")
         start, _, _, _, temporal_id, _, _ = _read_fields(payloads[0])
         if not self.starts_frame(payloads[0]):
-            raise ProtocolError("a VP8 frame without its beginning")
+            raise ProtocolError("VP8 frame has no beginning")
         parts = [payloads[0][start:]]
         for payload in payloads[1:]:
             if self.starts_frame(payload):
-                raise ProtocolError("a second VP8 frame begins within one")
+                raise ProtocolError("VP8 frame begins within another")
             parts.append(payload[_read_fields(payload)[0] :])
         data = b"".join(parts)
         keyframe = not data[0] & 1
@@ -228,31 +228,31 @@ class Vp8Depacketizer:
 def _read_size(data: bytes) -> tuple[int, int]:
     """Return width and height of a keyframe, RFC 6386 section 9.1; the bits above 14 are for scaling."""
     if len(data) < _KEY_HEADER_SIZE or data[3:6] != _KEY_START_CODE:
-        raise ProtocolError("a VP8 keyframe without its header")
+        raise ProtocolError("VP8 keyframe has no valid header")
     width, height = _SIZE.unpack_from(data, 6)
     return width & 0x3FFF, height & 0x3FFF
 
 
 def read_layers(payload: bytes) -> LayerIds:
-    """Return what the descriptor tells about layers.
+    """Return the layer ids of a payload.
 
     Raises:
-        ProtocolError: It is malformed.
+        ProtocolError: The descriptor is malformed.
     """
     _, picture_id, bits, tl0_picture_index, temporal_id, layer_sync, _ = _read_fields(payload)
     starts = payload[0] & (_S | _PID) == _S
     return LayerIds(None, temporal_id, picture_id, bits, tl0_picture_index, layer_sync, False, False, starts)
 
 
-def rewrite(payload: bytes, *, picture_id: int | None = None, tl0: int | None = None) -> bytes:
-    """Return a payload with another picture id and TL0PICIDX, so that simulcast layers follow each other gaplessly.
+def rewrite_descriptor(payload: bytes, *, picture_id: int | None = None, tl0: int | None = None) -> bytes:
+    """Return a payload with another picture ID and TL0PICIDX, so that joined simulcast layers have no gaps.
 
-    A field that the payload does not have is not added, and a picture id of 7 bits stays one.
+    Absent fields are not added, and a picture ID of 7 bits keeps its size.
 
     Args:
-        payload: With its descriptor.
-        picture_id: Taken modulo the size of the field; ``None`` to leave it as it is.
-        tl0: Taken modulo 256; ``None`` to leave it as it is.
+        payload: The payload with its descriptor.
+        picture_id: Reduced modulo the size of the field; ``None`` keeps the old value.
+        tl0: TL0PICIDX, reduced modulo 256; ``None`` keeps the old value.
 
     Raises:
         ProtocolError: The payload ends within its descriptor.
@@ -273,5 +273,5 @@ def rewrite(payload: bytes, *, picture_id: int | None = None, tl0: int | None = 
         if extensions & _L and tl0 is not None:
             changed[at] = tl0 & 0xFF
     except IndexError:
-        raise ProtocolError(f"a VP8 payload of {len(payload)} bytes ends within its descriptor") from None
+        raise ProtocolError(f"VP8 payload of {len(payload)} bytes ends within its descriptor") from None
     return bytes(changed)

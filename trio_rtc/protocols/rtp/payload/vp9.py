@@ -1,18 +1,18 @@
 """VP9 (RFC 9628).
 
-Each payload begins with a descriptor, and behind it is a part of the frame of one spatial layer, whose first payload
-has the B bit and whose last has the E bit. The frames of all spatial layers of a picture have one timestamp; the
-picture ends with the packet that has the RTP marker. What :class:`.EncodedFrame` has is the whole picture: of several
-layers it is a superframe, as every decoder takes it, of one it is that layer's bytes.
+A payload is a payload descriptor followed by a part of one spatial layer's frame, whose first payload has the B bit and
+last one the E bit. The frames of all spatial layers with one timestamp (the RFC's "picture") end with the packet that
+has the RTP marker. An :class:`.EncodedFrame` has all of them: a superframe of several layers, as decoders accept it, or
+the only layer's frame.
 
-Sending. Without layer ids a descriptor has the picture id only, and no layer indices. With layer ids the stream is in
-flexible mode, where each picture names the pictures that it depends on. What the encoder really referred to is not
-known here; named is the last picture of each lower or equal temporal layer since the last one of layer 0, which
-is what libvpx's patterns keep to. A stream whose pattern is known can be in non-flexible mode: then the pattern goes
-with each keyframe in the scalability structure.
+Sending: without layer ids, descriptors have the picture ID only, and no layer indices. With layer ids, the stream is in
+flexible mode, where each frame lists its references. The encoder's actual references are unknown, so that the
+descriptor lists the last frame of each lower or equal temporal layer since the last one of layer 0, which covers
+libvpx's patterns. With a known pattern, the stream can be in non-flexible mode: each keyframe then has the pattern in
+its scalability structure.
 
-Left out when sending: Z bits, and the switching points that the pattern does not tell, both of which only a server
-that drops layers would use. All are read.
+Not used when sending: Z bits, and switching points that are not part of the pattern; both are useful only to servers
+that drop layers. All are parsed.
 """
 
 from collections.abc import Sequence
@@ -25,8 +25,7 @@ from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from . import vp9_descriptor as descriptor_bits
-from ._format import AssembledFrame
-from ._split import split_evenly
+from ._format import AssembledFrame, split_evenly
 from .layers import LayerIds
 from .vp9_bitstream import join_superframe, read_frame_size, split_superframe
 from .vp9_descriptor import MAX_REFERENCES, GroupPicture, ScalabilityStructure, Vp9Descriptor
@@ -38,14 +37,14 @@ _MAX_LAYER: Final = 7
 
 
 class _References:
-    """Which pictures a picture depends on, told by the temporal layers that were sent before it."""
+    """The references of frames, derived from the temporal layers sent before."""
 
     def __init__(self) -> None:
         self._latest: dict[int, int] = {}
         self._count = 0
 
     def add(self, temporal_id: int, keyframe: bool) -> tuple[int, ...]:
-        """Return by how many pictures the references of the next picture lie back, the nearest first."""
+        """Return the distances in frames from the next frame to its references, nearest first."""
         self._count += 1
         if keyframe:
             self._latest.clear()
@@ -59,12 +58,11 @@ class _References:
 
 
 class Vp9Packetizer:
-    """Cuts VP9 pictures into payloads.
+    """Splits VP9 frames into payloads.
 
     Args:
-        rng: Gives the first picture id and the first TL0PICIDX (section 4.2: they should be random).
-        group: The pattern of temporal layers that the encoder repeats from each keyframe on. With it the stream is in
-            non-flexible mode.
+        rng: Source of the initial picture ID and TL0PICIDX (section 4.2: they should be random).
+        group: The encoder's pattern of temporal layers, repeated from each keyframe on. It selects non-flexible mode.
     """
 
     def __init__(self, rng: Random, *, group: tuple[GroupPicture, ...] | None = None) -> None:
@@ -74,38 +72,39 @@ class Vp9Packetizer:
         self._references = _References()
 
     def packetize(self, frame: EncodedFrame, max_size: int) -> list[bytes]:
-        """Return the payloads of a picture.
+        """Return the payloads of a frame.
 
-        A picture with a ``spatial_id`` above 0 that is a superframe is cut into its layers, of which the highest has
-        that id.
+        A superframe with a ``spatial_id`` above 0 is split into its layers, the highest of which has that id.
 
         Raises:
-            ValueError: The frame is empty, a layer id is out of its range, or ``max_size`` has no room behind the
-                descriptor.
+            ValueError: The frame is empty, a layer id is out of range, or ``max_size`` does not exceed the descriptor.
         """
         if not frame.payload:
-            raise ValueError("a VP9 frame is empty")
+            raise ValueError("payload of a VP9 frame must not be empty")
         if not 0 <= (frame.temporal_id or 0) <= _MAX_LAYER or not 0 <= (frame.spatial_id or 0) <= _MAX_LAYER:
-            raise ValueError(f"layers {frame.temporal_id} and {frame.spatial_id} in VP9")
+            raise ValueError(
+                f"temporal_id and spatial_id of a VP9 frame must be 0 to {_MAX_LAYER},"
+                f" not {frame.temporal_id} and {frame.spatial_id}"
+            )
         layers = _split_layers(frame)
         structure = self._structure(frame, layers) if frame.keyframe else None
-        # The largest descriptor decides: it is not worth a special case per packet.
+        # All packets leave room for the largest descriptor, which avoids special cases.
         room = max_size - 4 - MAX_REFERENCES - (len(structure.encode()) if structure is not None else 0)
         pieces = [split_evenly(layer, room) for layer in layers]
         descriptor = self._next_descriptor(frame)
         payloads = []
         lowest = (frame.spatial_id or 0) - len(layers) + 1
         for index, layer_pieces in enumerate(pieces):
-            of_layer = descriptor
+            layer_descriptor = descriptor
             if descriptor.temporal_id is not None:
-                of_layer = attrs.evolve(
+                layer_descriptor = attrs.evolve(
                     descriptor, spatial_id=lowest + index, inter_layer_dependent=index > 0
                 )
-            payloads += _describe(of_layer, layer_pieces, None if index else structure)
+            payloads += _add_descriptors(layer_descriptor, layer_pieces, None if index else structure)
         return payloads
 
     def _next_descriptor(self, frame: EncodedFrame) -> Vp9Descriptor:
-        """Return what all payloads of a picture have in common, and count on."""
+        """Advance the counters and return the fields common to all payloads of the frame."""
         self._picture_id = (self._picture_id + 1) & PICTURE_ID_MASK
         descriptor = Vp9Descriptor(not frame.keyframe, picture_id=self._picture_id, picture_id_bits=15)
         if frame.temporal_id is None and frame.spatial_id is None and self._group is None:
@@ -114,7 +113,7 @@ class Vp9Packetizer:
         if not temporal_id:
             self._tl0_picture_index = (self._tl0_picture_index + 1) & 0xFF
         references = self._references.add(temporal_id, frame.keyframe)
-        # Without a reference that can be named, only non-flexible mode can say that there is one.
+        # If no reference can be listed, only non-flexible mode can signal a dependency.
         flexible = self._group is None and bool(references or frame.keyframe)
         return attrs.evolve(
             descriptor,
@@ -127,22 +126,22 @@ class Vp9Packetizer:
         )
 
     def _structure(self, frame: EncodedFrame, layers: list[bytes]) -> ScalabilityStructure | None:
-        """Return the scalability structure for a keyframe."""
+        """Return the scalability structure of a keyframe."""
         count = (frame.spatial_id or 0) + 1
         sizes = [size for layer in layers if (size := read_frame_size(layer)) is not None]
         return ScalabilityStructure(count, tuple(sizes) if len(sizes) == count else (), self._group)
 
 
 def _split_layers(frame: EncodedFrame) -> list[bytes]:
-    """Return the frames of the spatial layers of a picture, the lowest first."""
+    """Return the frames of the spatial layers, the lowest first."""
     if not frame.spatial_id:
-        # A superframe here is a picture that is shown and one that is not: one layer.
+        # A superframe of one layer is a shown and a hidden frame.
         return [frame.payload]
     layers = split_superframe(frame.payload)
     return layers if len(layers) <= frame.spatial_id + 1 else [frame.payload]
 
 
-def _describe(
+def _add_descriptors(
     descriptor: Vp9Descriptor, pieces: list[bytes], structure: ScalabilityStructure | None
 ) -> list[bytes]:
     """Return the payloads of one layer's frame."""
@@ -163,14 +162,14 @@ def _describe(
 
 
 class Vp9Depacketizer:
-    """Puts VP9 pictures together."""
+    """Reassembles VP9 frames."""
 
     def starts_frame(self, payload: bytes) -> bool:
-        """Return whether a picture may begin with this payload.
+        """Return whether a frame may begin with this payload: it has the B bit and no inter-layer dependency.
 
-        It has the B bit and does not depend on a lower spatial layer. That is sure for layer 0. With layers that
-        depend on each other in keyframes only, or when lower ones were dropped on the way, the same is true for
-        the other layers of a picture; then only the marker of the packet before, or another timestamp, tells.
+        This is certain for spatial layer 0. With inter-layer dependencies in keyframes only, or lower layers dropped on
+        the path, it also holds for other layers; then only the marker of the previous packet or another timestamp is
+        certain.
         """
         if not payload or not payload[0] & descriptor_bits.B:
             return False
@@ -181,22 +180,22 @@ class Vp9Depacketizer:
         return not (layer or 0) & 1
 
     def is_keyframe_start(self, payload: bytes) -> bool:
-        """Return whether a layer's frame begins here that depends neither on other pictures nor on other layers."""
+        """Return whether the payload begins a layer's frame that depends on no other frame or layer."""
         return self.starts_frame(payload) and not payload[0] & descriptor_bits.P
 
     def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame:
-        """Put the payloads of one picture together.
+        """Reassemble a frame from its payloads.
 
         Raises:
-            ProtocolError: One is malformed, or a layer has no beginning or no end.
+            ProtocolError: A payload is malformed, or a layer's frame has no beginning or no end.
         """
         layers: list[bytes] = []
         parts: list[bytes] = []
         descriptors: list[Vp9Descriptor] = []
         for payload in payloads:
-            start = descriptor_bits.find_payload(payload)
+            start = descriptor_bits.descriptor_size(payload)
             if bool(payload[0] & descriptor_bits.B) == bool(parts):
-                raise ProtocolError("the frame of a VP9 layer has no beginning or no end")
+                raise ProtocolError("frame of a VP9 layer has no beginning or no end")
             if not parts:
                 descriptors.append(Vp9Descriptor.parse(payload))
             parts.append(payload[start:])
@@ -204,7 +203,7 @@ class Vp9Depacketizer:
                 layers.append(b"".join(parts))
                 parts = []
         if parts or not layers:
-            raise ProtocolError("the frame of a VP9 layer has no end")
+            raise ProtocolError("frame of a VP9 layer has no end")
         lowest, highest = descriptors[0], descriptors[-1]
         keyframe = lowest.is_independent
         width, height = _find_size(layers, highest, lowest.structure) if keyframe else (None, None)
@@ -223,7 +222,7 @@ def _join_layers(layers: list[bytes]) -> bytes:
 def _find_size(
     layers: list[bytes], highest: Vp9Descriptor, structure: ScalabilityStructure | None
 ) -> tuple[int, int] | tuple[None, None]:
-    """Return width and height of the highest layer of a keyframe, if it tells."""
+    """Return width and height of a keyframe's highest layer, ``None`` if unknown."""
     if structure is not None:
         layer = highest.spatial_id or 0
         if layer < len(structure.sizes):
@@ -232,10 +231,10 @@ def _find_size(
 
 
 def read_layers(payload: bytes) -> LayerIds:
-    """Return what the descriptor tells about layers.
+    """Return the layer ids of a payload.
 
     Raises:
-        ProtocolError: It is malformed.
+        ProtocolError: The descriptor is malformed.
     """
     _, picture_id, bits, layer, tl0_picture_index = descriptor_bits.read_ids(payload)
     starts, ends = bool(payload[0] & descriptor_bits.B), bool(payload[0] & descriptor_bits.E)
@@ -256,10 +255,10 @@ def read_layers(payload: bytes) -> LayerIds:
 
 
 def read_references(payload: bytes) -> tuple[int, ...] | None:
-    """Return by how many pictures those lie back that a picture refers to; ``None`` if that is not told.
+    """Return the distances in frames to a frame's references; ``None`` if the payload does not list them.
 
     Raises:
-        ProtocolError: The payload is malformed.
+        ProtocolError: The descriptor is malformed.
     """
     descriptor = Vp9Descriptor.parse(payload)
     if not descriptor.inter_picture_predicted:
@@ -267,15 +266,15 @@ def read_references(payload: bytes) -> tuple[int, ...] | None:
     return descriptor.references if descriptor.flexible else None
 
 
-def rewrite(payload: bytes, *, picture_id: int | None = None, tl0: int | None = None) -> bytes:
-    """Return a payload with another picture id and TL0PICIDX, so that simulcast layers follow each other gaplessly.
+def rewrite_descriptor(payload: bytes, *, picture_id: int | None = None, tl0: int | None = None) -> bytes:
+    """Return a payload with another picture ID and TL0PICIDX, so that joined simulcast layers have no gaps.
 
-    A field that the payload does not have is not added, and a picture id of 7 bits stays one.
+    Absent fields are not added, and a picture ID of 7 bits keeps its size.
 
     Args:
-        payload: With its descriptor.
-        picture_id: Taken modulo the size of the field; ``None`` to leave it as it is.
-        tl0: Taken modulo 256; ``None`` to leave it as it is.
+        payload: The payload with its descriptor.
+        picture_id: Reduced modulo the size of the field; ``None`` keeps the old value.
+        tl0: TL0PICIDX, reduced modulo 256; ``None`` keeps the old value.
 
     Raises:
         ProtocolError: The payload ends within its descriptor.
@@ -294,5 +293,5 @@ def rewrite(payload: bytes, *, picture_id: int | None = None, tl0: int | None = 
         if first & descriptor_bits.L and not first & descriptor_bits.F and tl0 is not None:
             changed[at + 1] = tl0 & 0xFF
     except IndexError:
-        raise ProtocolError(f"a VP9 payload of {len(payload)} bytes ends within its descriptor") from None
+        raise ProtocolError(f"VP9 payload of {len(payload)} bytes ends within its descriptor") from None
     return bytes(changed)

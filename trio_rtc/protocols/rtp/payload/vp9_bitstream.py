@@ -1,6 +1,6 @@
-"""Parts of a VP9 bitstream that its transport reads: superframes, frame size and quantizer.
+"""The VP9 bitstream as far as RTP needs it: superframes, frame size and quantizer.
 
-Written after the VP9 Bitstream Specification, annex B (superframes) and section 7.2 (uncompressed header).
+Implements annex B (superframes) and section 7.2 (uncompressed header) of the VP9 Bitstream Specification.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ _FRAME_MARKER: Final = 2
 _SYNC_CODE: Final = 0x498342
 _CS_RGB: Final = 7
 _PROFILE_3: Final = 3
-# Enough for the uncompressed header up to the size, and up to the quantizer.
+# Enough for the uncompressed header up to the size and up to the quantizer, respectively.
 _HEADER_BYTES: Final = 16
 _QUANTIZER_BYTES: Final = 48
 
 
 def split_superframe(data: bytes) -> list[bytes]:
-    """Return the frames of a superframe without its index; a frame by itself is the only one."""
+    """Return the frames of a superframe without its index; a single frame is returned alone."""
     marker = data[-1] if data else 0
     if marker & 0xE0 != 0xC0:
         return [data]
@@ -32,7 +32,7 @@ def split_superframe(data: bytes) -> list[bytes]:
     index = data[1 - index_size : -1]
     sizes = [int.from_bytes(index[at : at + width], "little") for at in range(0, count * width, width)]
     if sum(sizes) != len(data) - index_size or not all(sizes):
-        # Decoders would take it for a frame whose last byte looks so.
+        # Decoders treat this as a frame that happens to end with a marker byte.
         return [data]
     frames = []
     start = 0
@@ -43,15 +43,15 @@ def split_superframe(data: bytes) -> list[bytes]:
 
 
 def join_superframe(frames: Sequence[bytes]) -> bytes:
-    """Return frames as one superframe with its index; a frame by itself stays as it is.
+    """Return frames as one superframe with its index; a single frame is returned unchanged.
 
     Raises:
-        ProtocolError: There are more than eight.
+        ProtocolError: There are more than eight frames.
     """
     if len(frames) == 1:
         return frames[0]
     if not 0 < len(frames) <= MAX_FRAMES:
-        raise ProtocolError(f"a VP9 superframe of {len(frames)} frames")
+        raise ProtocolError(f"VP9 superframe has {len(frames)} frames instead of 1 to {MAX_FRAMES}")
     width = max(1, -(-max(map(len, frames)).bit_length() // 8))
     marker = bytes([0xC0 | width - 1 << 3 | len(frames) - 1])
     sizes = [len(frame).to_bytes(width, "little") for frame in frames]
@@ -59,10 +59,10 @@ def join_superframe(frames: Sequence[bytes]) -> bytes:
 
 
 def read_frame_size(frame: bytes) -> tuple[int, int] | None:
-    """Return width and height that a frame's header states; ``None`` if it does not, or cannot be read.
+    """Return the width and height in a frame's header; ``None`` if they are absent or the header is malformed.
 
-    Keyframes state it, and frames whose size is none of those that they refer to: so do the upper spatial layers of a
-    keyframe.
+    Keyframes have them, and frames with another size than all of their references, such as a keyframe's upper spatial
+    layers.
     """
     try:
         return _read_frame_size(BitReader(frame[:_HEADER_BYTES]))
@@ -82,10 +82,9 @@ def _read_frame_size(bits: BitReader) -> tuple[int, int] | None:
     depends, shown, error_resilient = bits.read_flag(), bits.read_flag(), bits.read_flag()
     if depends:
         if not shown and bits.read_flag():
-            # intra_only: such frames are no part of what real-time encoders make.
+            # intra_only: real-time encoders do not use such frames.
             return None
-        # reset_frame_context, refresh_frame_flags, and for each reference an index, a sign, and then whether the
-        # size is that reference's.
+        # reset_frame_context, refresh_frame_flags, index and sign of each reference; then found_ref of each.
         bits.read((0 if error_resilient else 2) + 8 + 3 * 4)
         if bits.read(1) or bits.read(1) or bits.read(1):
             return None
@@ -107,14 +106,14 @@ def _skip_color_config(bits: BitReader, profile: int) -> None:
 
 
 def read_base_quantizer(frame: bytes) -> int | None:
-    """Return base_q_idx of a frame, 0 to 255; ``None`` if it has none because it shows another frame again.
+    """Return base_q_idx of a frame, 0 to 255; ``None`` for show_existing_frame.
 
     Raises:
         ProtocolError: The header is malformed.
     """
     bits = BitReader(frame[:_QUANTIZER_BYTES])
     if bits.read(2) != _FRAME_MARKER:
-        raise ProtocolError("a VP9 frame without its marker")
+        raise ProtocolError(f"VP9 frame has no frame marker {_FRAME_MARKER}")
     profile = bits.read(1) | bits.read(1) << 1
     if profile == _PROFILE_3:
         bits.read(1)
@@ -138,7 +137,7 @@ def read_base_quantizer(frame: bytes) -> int | None:
 
 def _skip_sync_code(bits: BitReader) -> None:
     if bits.read(24) != _SYNC_CODE:
-        raise ProtocolError("a VP9 frame without its sync code")
+        raise ProtocolError(f"VP9 frame has no sync code {_SYNC_CODE:#x}")
 
 
 def _skip_size(bits: BitReader) -> None:
@@ -149,7 +148,7 @@ def _skip_size(bits: BitReader) -> None:
 
 
 def _skip_references(bits: BitReader, profile: int, *, shown: bool, error_resilient: bool) -> None:
-    """Skip what a frame that is no keyframe says of its references, up to the interpolation filter."""
+    """Skip the references of a frame other than a keyframe, up to the interpolation filter."""
     intra_only = not shown and bits.read_flag()
     if not error_resilient:
         # reset_frame_context
@@ -162,9 +161,9 @@ def _skip_references(bits: BitReader, profile: int, *, shown: bool, error_resili
         bits.read(8)
         _skip_size(bits)
         return
-    # refresh_frame_flags, and for each reference an index and a sign
+    # refresh_frame_flags, index and sign of each reference
     bits.read(8 + 3 * 4)
-    # frame_size_with_refs(): whether the size is that of a reference
+    # frame_size_with_refs(): found_ref of each reference
     if not any(bits.read_flag() for _ in range(3)):
         bits.read(32)
     if bits.read_flag():

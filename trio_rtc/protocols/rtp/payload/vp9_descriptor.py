@@ -1,4 +1,4 @@
-"""The payload descriptor of VP9 (RFC 9628 section 4.2) with its scalability structure, read and written."""
+"""Codec of the VP9 payload descriptor (RFC 9628 section 4.2) and its scalability structure."""
 
 from typing import Final
 
@@ -22,12 +22,12 @@ MAX_REFERENCES: Final = 3
 
 @attrs.frozen
 class GroupPicture:
-    """One picture of a group of pictures.
+    """An entry of a "picture group" (PG).
 
     Attributes:
-        temporal_id: Its temporal layer.
+        temporal_id: The temporal layer.
         switching_up_point: The U bit.
-        references: By how many pictures those lie back that it depends on, at most three.
+        references: Distances in frames to the references, at most three.
     """
 
     temporal_id: int
@@ -40,9 +40,9 @@ class ScalabilityStructure:
     """The layers of a stream (section 4.2.1).
 
     Attributes:
-        spatial_layers: How many there are, 1 to 8.
-        sizes: Width and height of each, or empty.
-        group: The pattern in which pictures follow each other; ``None`` if it is not told.
+        spatial_layers: The count of spatial layers, 1 to 8.
+        sizes: Width and height of each layer, or empty.
+        group: The entries of a "picture group", ``None`` if absent.
     """
 
     spatial_layers: int = 1
@@ -50,7 +50,7 @@ class ScalabilityStructure:
     group: tuple[GroupPicture, ...] | None = None
 
     def encode(self) -> bytes:
-        """Return its bytes."""
+        """Return the encoded structure."""
         encoded = bytearray(
             [self.spatial_layers - 1 << 5 | bool(self.sizes) << 4 | (self.group is not None) << 3]
         )
@@ -69,24 +69,24 @@ class ScalabilityStructure:
 
 @attrs.frozen
 class Vp9Descriptor:
-    """The payload descriptor; ``None`` for fields that are not there.
+    """The payload descriptor; ``None`` for absent fields.
 
     Attributes:
         inter_picture_predicted: The P bit.
-        flexible: The F bit: references are told picture by picture.
+        flexible: The F bit: each frame lists its references.
         starts_layer_frame: The B bit.
         ends_layer_frame: The E bit.
         not_reference_for_upper: The Z bit: no higher spatial layer depends on this one.
         picture_id: 7 or 15 bits.
-        picture_id_bits: Which of the two; 0 without a picture id.
-        temporal_id: TID, with the layer indices.
-        switching_up_point: The U bit, with the layer indices.
-        spatial_id: SID, with the layer indices.
-        inter_layer_dependent: The D bit, with the layer indices.
-        tl0_picture_index: TL0PICIDX, in non-flexible mode with the layer indices.
+        picture_id_bits: 7 or 15; 0 without a picture ID.
+        temporal_id: TID, with layer indices.
+        switching_up_point: The U bit, with layer indices.
+        spatial_id: SID, with layer indices.
+        inter_layer_dependent: The D bit, with layer indices.
+        tl0_picture_index: TL0PICIDX, with layer indices in non-flexible mode.
         references: P_DIFF of each reference, in flexible mode.
         structure: The scalability structure.
-        size: Bytes of the descriptor when it was read; not written.
+        size: Bytes of the parsed descriptor; not encoded.
     """
 
     inter_picture_predicted: bool = False
@@ -107,15 +107,16 @@ class Vp9Descriptor:
 
     @property
     def is_independent(self) -> bool:
-        """Whether the frame depends neither on another picture nor on a lower layer of its own."""
+        """Whether the frame depends neither on another frame nor on a lower layer."""
         return not self.inter_picture_predicted and not self.inter_layer_dependent
 
     @classmethod
     def parse(cls, payload: bytes) -> "Vp9Descriptor":
-        """Read the descriptor at the beginning of a payload.
+        """Parse the descriptor at the beginning of a payload.
 
         Raises:
-            ProtocolError: The payload ends within it or has nothing behind it, or it has too many references.
+            ProtocolError: The payload ends within or directly after the descriptor, or the descriptor has too many
+                references.
         """
         at, picture_id, bits, layer, tl0_picture_index = read_ids(payload)
         first = payload[0]
@@ -139,7 +140,7 @@ class Vp9Descriptor:
         )
 
     def encode(self) -> bytes:
-        """Return the bytes of the descriptor."""
+        """Return the encoded descriptor."""
         first = (
             (P if self.inter_picture_predicted else 0)
             | (F if self.flexible else 0)
@@ -171,13 +172,13 @@ class Vp9Descriptor:
 
 
 def read_ids(payload: bytes) -> tuple[int, int | None, int, int | None, int | None]:
-    """Return the fixed part of a descriptor as plain values: this is done for every packet.
+    """Return the fixed part of a descriptor as plain values, since this runs for every packet.
 
     Returns:
-        The offset behind it, the picture id and its number of bits, the byte with TID, U, SID and D, and TL0PICIDX.
+        The offset after it, the picture ID and its bits, the byte with TID, U, SID and D, and TL0PICIDX.
 
     Raises:
-        ProtocolError: The payload ends within it or with it.
+        ProtocolError: The payload ends within or directly after the fixed part.
     """
     picture_id = layer = tl0_picture_index = None
     bits = 0
@@ -195,14 +196,14 @@ def read_ids(payload: bytes) -> tuple[int, int | None, int, int | None, int | No
                 tl0_picture_index = payload[at]
                 at += 1
     except IndexError:
-        raise ProtocolError(f"a VP9 payload of {len(payload)} bytes ends within its descriptor") from None
+        raise ProtocolError(f"VP9 payload of {len(payload)} bytes ends within its descriptor") from None
     if at >= len(payload):
-        raise ProtocolError("a VP9 payload has nothing behind its descriptor")
+        raise ProtocolError("VP9 payload is empty after its descriptor")
     return at, picture_id, bits, layer, tl0_picture_index
 
 
 def _read_rest(payload: bytes, at: int) -> tuple[tuple[int, ...], ScalabilityStructure | None, int]:
-    """Return references, structure, and the offset behind the descriptor."""
+    """Return the references, the structure, and the size of the descriptor."""
     first = payload[0]
     references: tuple[int, ...] = ()
     structure = None
@@ -212,17 +213,17 @@ def _read_rest(payload: bytes, at: int) -> tuple[tuple[int, ...], ScalabilityStr
         if first & V:
             structure, at = _read_structure(payload, at)
     except IndexError:
-        raise ProtocolError(f"a VP9 payload of {len(payload)} bytes ends within its descriptor") from None
+        raise ProtocolError(f"VP9 payload of {len(payload)} bytes ends within its descriptor") from None
     if at >= len(payload):
-        raise ProtocolError("a VP9 payload has nothing behind its descriptor")
+        raise ProtocolError("VP9 payload is empty after its descriptor")
     return references, structure, at
 
 
-def find_payload(payload: bytes) -> int:
+def descriptor_size(payload: bytes) -> int:
     """Return the size of the descriptor.
 
     Raises:
-        ProtocolError: It is malformed, or there is nothing behind it.
+        ProtocolError: The descriptor is malformed, or the payload is empty after it.
     """
     return _read_rest(payload, read_ids(payload)[0])[2]
 
@@ -232,7 +233,7 @@ def _read_references(payload: bytes, at: int) -> tuple[tuple[int, ...], int]:
     more = 1
     while more:
         if len(references) == MAX_REFERENCES:
-            raise ProtocolError("a VP9 descriptor has more than three references")
+            raise ProtocolError(f"VP9 descriptor has more than {MAX_REFERENCES} references")
         references.append(payload[at] >> 1)
         more = payload[at] & 1
         at += 1
@@ -255,9 +256,9 @@ def _read_structure(payload: bytes, at: int) -> tuple[ScalabilityStructure, int]
     at += 1
     for _ in range(count):
         picture = payload[at]
-        behind = at + 1 + (picture >> 2 & 3)
-        if behind > len(payload):
-            raise ProtocolError("a VP9 scalability structure runs over the end of its payload")
-        group.append(GroupPicture(picture >> 5, bool(picture & 0x10), tuple(payload[at + 1 : behind])))
-        at = behind
+        end = at + 1 + (picture >> 2 & 3)
+        if end > len(payload):
+            raise ProtocolError("VP9 scalability structure exceeds its payload")
+        group.append(GroupPicture(picture >> 5, bool(picture & 0x10), tuple(payload[at + 1 : end])))
+        at = end
     return ScalabilityStructure(layers, tuple(sizes), tuple(group)), at

@@ -6,7 +6,7 @@ from trio_rtc.protocols.rtp.packet.extensions import HeaderValues
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame, PlayedFrame
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 from trio_rtc.protocols.rtp.parameters import Codec
-from trio_rtc.protocols.rtp.payload import Depacketizer, payload_duration, repeats_previous
+from trio_rtc.protocols.rtp.payload import Depacketizer, has_in_band_fec, payload_duration
 from trio_rtc.protocols.rtp.receive.sync_group import StreamTiming
 from trio_rtc.protocols.rtp.stats import ReceiveStats
 
@@ -83,7 +83,7 @@ class AudioReceivePipeline:
             now,
             sequence_number=number,
             recovered=recovered,
-            repeats_previous=repeats_previous(self._codec.name, frame.payload),
+            repeats_previous=has_in_band_fec(self._codec.name, frame.payload),
         )
         self._newest = timestamp if self._newest is None else max(self._newest, timestamp)
 
