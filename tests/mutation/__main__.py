@@ -48,9 +48,9 @@ TESTS = {
     "data_channels": (
         *("tests/protocols/datachannel", "tests/api/test_data_channel.py", "tests/api/test_errors.py"),
         *("tests/api/test_many_channels.py", "tests/api/test_asyncio_and_anyio.py::" + _OTHER_LOOPS),
-        *("tests/api/test_channels_before_and_after.py", "tests/scenarios/test_closed_unread_channels.py"),
+        *("tests/api/test_channels_before_and_after.py", "tests/scenarios/test_unread_closed_channels.py"),
         *("tests/scenarios/test_peer_closed.py", "tests/scenarios/test_slow_readers.py"),
-        *("tests/scenarios/test_errors_in_the_application.py", "tests/scenarios/test_leaving_blocks.py"),
+        *("tests/scenarios/test_application_errors.py", "tests/scenarios/test_leaving_blocks.py"),
         *(
             "tests/api/test_events_after_calls.py",
             "tests/scenarios/test_without_bundle.py::" + _OWN_TRANSPORT,

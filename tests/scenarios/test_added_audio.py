@@ -1,4 +1,4 @@
-"""Audio that joins a running video call does not halt the video."""
+"""Adding audio to a running video call does not interrupt the video."""
 
 import functools
 
@@ -27,21 +27,21 @@ BEFORE, AFTER = 1.0, 4.0
 
 
 class Received:
-    """When video and audio frames have come to an application."""
+    """Arrival times of video and audio frames at an application."""
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self.at: dict[str, list[float]] = {"video": [], "audio": []}
         self._nursery = nursery
 
     def watch(self, event: RTCTrackEvent) -> None:
-        self._nursery.start_soon(self._take, event.track)
+        self._nursery.start_soon(self._record_arrivals, event.track)
 
-    async def _take(self, track: MediaStreamTrack) -> None:
+    async def _record_arrivals(self, track: MediaStreamTrack) -> None:
         async for _ in track:
             self.at[track.kind].append(trio.current_time())
 
     def tenths(self, kind: str, around: float) -> list[int]:
-        """Return how many frames came in each tenth of a second."""
+        """Return the number of frames received in each tenth of a second."""
         begin = around - BEFORE
         counts = [0] * round((BEFORE + AFTER) * 10)
         for at in self.at[kind]:
@@ -50,7 +50,7 @@ class Received:
         return counts
 
 
-async def show(frames: MediaStreamTrackSource) -> None:
+async def send_video(frames: MediaStreamTrackSource) -> None:
     counter = 0
     while True:
         await frames.send(timed_pattern(counter, framerate=FRAMERATE))
@@ -58,14 +58,14 @@ async def show(frames: MediaStreamTrackSource) -> None:
         await trio.sleep(1 / FRAMERATE)
 
 
-async def say(frames: MediaStreamTrackSource) -> None:
+async def send_audio(frames: MediaStreamTrackSource) -> None:
     async with tone(440) as sounds:
         async for frame in sounds:
             await frames.send(frame)
 
 
 async def negotiate_slowly(offerer: RTCPeerConnection, answerer: RTCPeerConnection, delay: float) -> None:
-    """Exchange an offer and an answer over signaling that takes so many seconds one way."""
+    """Exchange an offer and an answer over signaling with a one-way delay in seconds."""
     await offerer.set_local_description()
     await trio.sleep(delay)
     await answerer.set_remote_description(description_of(offerer))
@@ -77,7 +77,7 @@ async def negotiate_slowly(offerer: RTCPeerConnection, answerer: RTCPeerConnecti
 @pytest.mark.parametrize("rate", [600_000, 4_000_000])
 @pytest.mark.parametrize("by_receiver", [False, True], ids=["sender-adds", "receiver-adds"])
 @pytest.mark.parametrize("together", [False, True], ids=["two-streams", "one-stream"])
-async def test_audio_joins_a_running_video_call(rate: int, by_receiver: bool, together: bool) -> None:
+async def test_adding_audio_to_a_running_video_call(rate: int, by_receiver: bool, together: bool) -> None:
     link = Link(delay=0.05, rate=rate, queue=rate // 30)
     async with two_peers(link=link) as peers, trio.open_nursery() as nursery:
         alice, bob = peers.alice, peers.bob
@@ -88,18 +88,18 @@ async def test_audio_joins_a_running_video_call(rate: int, by_receiver: bool, to
         alice.on_track = bob.on_track = received.watch
         await connect(alice, bob)
         await state_reached(bob, "connected")
-        nursery.start_soon(show, pictures)
-        # Until the estimate has found the rate of the path.
+        nursery.start_soon(send_video, pictures)
+        # Until the bandwidth estimate has reached the path's rate.
         await trio.sleep(12)
         began = trio.current_time()
         adder, other = (bob, alice) if by_receiver else (alice, bob)
         adder.add_track(audio, MediaStream([audio], id="all" if together else "another"))
-        nursery.start_soon(functools.partial(say, sounds))
+        nursery.start_soon(functools.partial(send_audio, sounds))
         await negotiate_slowly(adder, other, 0.3)
         await trio.sleep(AFTER)
         frames = received.tenths("video", began)
         assert min(frames) >= 2, frames
         assert sum(frames) >= 0.97 * FRAMERATE * (BEFORE + AFTER)
-        # Once it is negotiated all of the audio comes.
+        # Once negotiated, all audio arrives.
         assert min(received.tenths("audio", began)[20:]) >= 4
         nursery.cancel_scope.cancel()

@@ -1,4 +1,4 @@
-"""Networks that lose, repeat, reorder and damage packets from the first one on: it takes longer, nothing else."""
+"""Loss, duplication, reordering and corruption from the first packet on only slow a connection down."""
 
 import hashlib
 import random
@@ -36,8 +36,8 @@ async def receive_all(channel: RTCDataChannel, messages: list[bytes]) -> None:
         assert hashlib.sha256(received).digest() == hashlib.sha256(message).digest()
 
 
-async def converse(mine: RTCDataChannel, theirs: RTCDataChannel, seed: int) -> None:
-    """Send messages of all sizes both ways at once, and require every byte of them in order."""
+async def exchange_messages(mine: RTCDataChannel, theirs: RTCDataChannel, seed: int) -> None:
+    """Exchange messages of all sizes in both directions concurrently, and require every byte in order."""
     rng = random.Random(seed)
     messages = [rng.randbytes(size) for size in MESSAGE_SIZES]
     async with trio.open_nursery() as nursery:
@@ -47,69 +47,69 @@ async def converse(mine: RTCDataChannel, theirs: RTCDataChannel, seed: int) -> N
 
 
 @pytest.mark.parametrize("seed", seeds(5))
-async def test_a_third_of_all_packets_is_lost(seed: int) -> None:
+async def test_loss_of_a_third_of_all_packets(seed: int) -> None:
     with trio.fail_after(120):
         async with open_channel(seed=seed, link=LOSS) as (mine, theirs, peers):
-            await converse(mine, theirs, seed)
+            await exchange_messages(mine, theirs, seed)
             assert peers.network.trace.dropped[DropReason.LOSS] > 50
 
 
 @pytest.mark.parametrize("seed", seeds(3))
-async def test_packets_come_twice_and_in_any_order(seed: int) -> None:
+async def test_duplicated_and_reordered_packets(seed: int) -> None:
     with trio.fail_after(20):
         async with open_channel(seed=seed, link=DISORDER) as (mine, theirs, peers):
-            await converse(mine, theirs, seed)
+            await exchange_messages(mine, theirs, seed)
             trace = peers.network.trace
             assert len(trace.packets(TraceKind.DELIVERED)) > 1.2 * trace.sent
 
 
 @pytest.mark.parametrize("seed", seeds(3))
-async def test_bits_flip_in_a_connection(seed: int) -> None:
-    """What is damaged is dropped and counted; nothing damaged arrives, and nothing is lost."""
+async def test_bit_errors_in_a_connection(seed: int) -> None:
+    """Corrupted packets are dropped and counted, and no message is corrupted or lost."""
     with trio.fail_after(60):
         async with open_channel(seed=seed) as (mine, theirs, peers):
             peers.network.set_default_link(DAMAGE)
-            await converse(mine, theirs, seed)
+            await exchange_messages(mine, theirs, seed)
             dropped = await layer_counters(peers.alice, "dtls")
             assert dropped["forged"] + dropped["malformed"] + dropped["wrong_epoch"] > 0
 
 
 @pytest.mark.parametrize("seed", seeds(8))
-async def test_bits_flip_during_the_handshakes(seed: int) -> None:
-    """Handshake messages of DTLS 1.2 come in the clear: damage there may end it, but never unnoticed."""
+async def test_bit_errors_during_the_handshakes(seed: int) -> None:
+    """DTLS 1.2 handshake messages are in plaintext: corruption may fail the handshake, but is never accepted."""
     with trio.fail_after(Settings().dtls.handshake_timeout + 10):
         async with two_peers(seed=seed, link=DAMAGE) as peers, trio.open_nursery() as nursery:
 
-            async def connect_and_converse() -> None:
+            async def connect_and_exchange_messages() -> None:
                 mine, theirs = await channel_pair(peers.alice, peers.bob)
-                await converse(mine, theirs, seed)
+                await exchange_messages(mine, theirs, seed)
                 nursery.cancel_scope.cancel()
 
-            nursery.start_soon(connect_and_converse)
+            nursery.start_soon(connect_and_exchange_messages)
             for pc in (peers.alice, peers.bob):
                 await state_reached(pc, "failed")
             nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("seed", seeds(3))
-async def test_everything_at_once_in_a_connection(seed: int) -> None:
+async def test_all_impairments_at_once(seed: int) -> None:
     with trio.fail_after(60):
         async with open_channel(seed=seed) as (mine, theirs, peers):
             peers.network.set_default_link(EVERYTHING)
-            await converse(mine, theirs, seed)
+            await exchange_messages(mine, theirs, seed)
 
 
-async def test_a_narrow_way_with_a_short_queue_is_shared_without_loss_of_data() -> None:
+async def test_a_bottleneck_with_a_short_queue_loses_no_data() -> None:
     with trio.fail_after(20):
         async with open_channel(link=BOTTLENECK) as (mine, theirs, peers):
             for seed in range(3):
-                await converse(mine, theirs, seed)
+                await exchange_messages(mine, theirs, seed)
             assert peers.alice.connection_state == peers.bob.connection_state == "connected"
 
 
 @pytest.mark.parametrize("seed", seeds(2))
-async def test_channels_and_connections_close_in_order_under_loss(seed: int) -> None:
-    """What was sent before ``aclose`` arrives; then both ends are closed."""
+async def test_channels_and_connections_close_orderly_under_loss(seed: int) -> None:
+    """Messages sent before ``aclose`` arrive; then both ends are closed."""
     with trio.fail_after(60):
         async with open_channel(seed=seed, link=LOSS) as (mine, theirs, peers):
             await mine.send("last words")
@@ -121,7 +121,7 @@ async def test_channels_and_connections_close_in_order_under_loss(seed: int) -> 
 
 
 @pytest.mark.parametrize("seed", seeds(2))
-async def test_one_way_is_far_worse_than_the_other(seed: int) -> None:
+async def test_asymmetric_loss_and_delay(seed: int) -> None:
     with trio.fail_after(90):
         async with two_peers(seed=seed) as peers:
             peers.network.set_link("alice", "bob", Link(delay=0.4, loss=0.4))
@@ -130,7 +130,7 @@ async def test_one_way_is_far_worse_than_the_other(seed: int) -> None:
 
 
 @pytest.mark.parametrize("options", [{"max_retransmits": 0}, {"max_packet_life_time": 100}])
-async def test_an_unreliable_channel_loses_messages_whole_and_keeps_the_order(
+async def test_an_unreliable_channel_loses_whole_messages_and_keeps_the_order(
     options: dict[str, Any],
 ) -> None:
     received: list[int] = []

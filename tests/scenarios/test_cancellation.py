@@ -1,4 +1,4 @@
-"""Cancelled at any step of its life, a connection leaves no task and no socket, and the other side notices."""
+"""A connection that is cancelled at any step leaves no task and no socket, and the peer notices."""
 
 import contextlib
 import functools
@@ -46,8 +46,8 @@ class World:
 Story = Callable[[World, trio.CancelScope], Awaitable[None]]
 
 
-async def live_and_close(world: World, scope: trio.CancelScope) -> None:
-    """Connect, exchange messages, close a channel, close both connections: all of it under the scope."""
+async def connect_and_close(world: World, scope: trio.CancelScope) -> None:
+    """Connect, exchange messages, close a channel and both connections, all under the scope."""
     with scope:
         async with world.pc(world.alice) as alice, world.pc(world.bob) as bob:
             async with bob.subscribe("data_channel") as announced, trio.open_nursery() as nursery:
@@ -65,7 +65,7 @@ async def live_and_close(world: World, scope: trio.CancelScope) -> None:
 
 
 class Signaling:
-    """One end of a way for JSON between two programs."""
+    """One end of a signaling channel between two programs."""
 
     def __init__(self, send: trio.MemorySendChannel[str], receive: trio.MemoryReceiveChannel[str]) -> None:
         self.ends = (send, receive)
@@ -76,11 +76,11 @@ class Signaling:
         with contextlib.suppress(trio.BrokenResourceError):
             await self._send.send(json.dumps(None if value is None else value.to_json()))
 
-    async def take_candidates(self, pc: RTCPeerConnection) -> None:
+    async def receive_candidates(self, pc: RTCPeerConnection) -> None:
         async for line in self._receive:
             await pc.add_ice_candidate(json.loads(line))
 
-    async def take_description(self, pc: RTCPeerConnection) -> None:
+    async def receive_description(self, pc: RTCPeerConnection) -> None:
         await pc.set_remote_description(json.loads(await self._receive.receive()))
 
 
@@ -89,8 +89,8 @@ def signaling_pair() -> tuple[Signaling, Signaling]:
     return Signaling(there[0], back[1]), Signaling(back[0], there[1])
 
 
-async def be_the_victim(world: World, scope: trio.CancelScope, signaling: Signaling) -> None:
-    """Offer, talk, and be cancelled some time, or never."""
+async def run_cancelled_peer(world: World, scope: trio.CancelScope, signaling: Signaling) -> None:
+    """Send an offer and messages until cancelled, if at all."""
     with scope, signaling.ends[0], signaling.ends[1]:
         async with world.pc(world.alice) as pc, trio.open_nursery() as nursery:
             channel = pc.create_data_channel("chat")
@@ -98,8 +98,8 @@ async def be_the_victim(world: World, scope: trio.CancelScope, signaling: Signal
             pc.on_ice_candidate = signaling.send
             await signaling.send(offer)
             await pc.set_local_description(offer)
-            await signaling.take_description(pc)
-            nursery.start_soon(signaling.take_candidates, pc)
+            await signaling.receive_description(pc)
+            nursery.start_soon(signaling.receive_candidates, pc)
             await channel.opened()
             for number in range(3):
                 await channel.send(f"{number}")
@@ -107,18 +107,18 @@ async def be_the_victim(world: World, scope: trio.CancelScope, signaling: Signal
             nursery.cancel_scope.cancel()
 
 
-async def be_the_survivor(world: World, signaling: Signaling) -> None:
-    """Answer, listen as long as there is something to hear, and notice the end of the other one in time."""
+async def run_surviving_peer(world: World, signaling: Signaling) -> None:
+    """Answer, receive all messages, and notice the end of the other peer in time."""
     channels: list[RTCDataChannel] = []
     with signaling.ends[0], signaling.ends[1], contextlib.suppress(trio.EndOfChannel):
         async with world.pc(world.bob) as pc:
             pc.on_data_channel = lambda event: channels.append(event.channel)
             pc.on_ice_candidate = signaling.send
-            await signaling.take_description(pc)
+            await signaling.receive_description(pc)
             await pc.set_local_description()
             await signaling.send(pc.local_description)
-            await signaling.take_candidates(pc)
-            # Signaling has ended, and with it the other one: its goodbyes are under way.
+            await signaling.receive_candidates(pc)
+            # The other peer has ended, and with it signaling; its ABORT and close_notify are in flight.
             with trio.fail_after(0.1):
                 for channel in channels:
                     received = [message async for message in channel]
@@ -129,51 +129,51 @@ async def be_the_survivor(world: World, signaling: Signaling) -> None:
 
 
 def has_remote_candidates(pc: RTCPeerConnection) -> bool:
-    """Whether there is anything that could fail: without candidates, a connection waits for them."""
+    """Return whether the connection could fail: without remote candidates it waits for them."""
     return pc.sctp is not None and bool(pc.sctp.transport.ice_transport.get_remote_candidates())
 
 
 async def one_is_cancelled(world: World, scope: trio.CancelScope) -> None:
-    """Cancel Alice; Bob goes on and notices."""
+    """Cancel Alice; Bob continues and notices."""
     alices, bobs = signaling_pair()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(be_the_victim, world, scope, alices)
-        nursery.start_soon(be_the_survivor, world, bobs)
+        nursery.start_soon(run_cancelled_peer, world, scope, alices)
+        nursery.start_soon(run_surviving_peer, world, bobs)
 
 
-async def live_until(step: int, story: Story, seed: int) -> int:
-    """Run a story in a world of its own, cancelled at a step; return how many steps it had."""
+async def run_cancelled_at(step: int, scenario: Story, seed: int) -> int:
+    """Run a scenario in a world of its own, cancelled at a step, and return the number of its steps."""
     world = World(seed)
     async with world.network:
-        return await cancelled_at(step, functools.partial(story, world), (world.alice, world.bob))
+        return await cancelled_at(step, functools.partial(scenario, world), (world.alice, world.bob))
 
 
-async def cancelled_everywhere(story: Story, seed: int, stride: int = 1) -> int:
-    """Cancel a story at every step, or at every so many, of its life; return how many steps it has."""
-    end = await live_until(0, story, seed)
+async def cancelled_everywhere(scenario: Story, seed: int, stride: int = 1) -> int:
+    """Cancel a scenario at every ``stride``-th step, and return the number of its steps."""
+    end = await run_cancelled_at(0, scenario, seed)
     for step in range(1, end + 1, stride):
         with trio.fail_after(CONSENT_TIMEOUT + CLOSE_TIMEOUT + 20):
-            await live_until(step, story, seed)
+            await run_cancelled_at(step, scenario, seed)
     return end
 
 
 @pytest.mark.parametrize("seed", seeds(1))
-async def test_both_are_cancelled_at_every_step(seed: int) -> None:
-    assert await cancelled_everywhere(live_and_close, seed) > 100
+async def test_both_peers_are_cancelled_at_every_step(seed: int) -> None:
+    assert await cancelled_everywhere(connect_and_close, seed) > 100
 
 
 @pytest.mark.parametrize("seed", seeds(1))
-async def test_one_of_two_is_cancelled(seed: int) -> None:
-    """Each time, the other one waits out the consent; the longer profiles have the patience for every step."""
+async def test_one_peer_is_cancelled(seed: int) -> None:
+    """Each run waits until consent expires; only the longer profiles cancel at every step."""
     stride = 3 if len(seeds(1)) == 1 else 1
     assert await cancelled_everywhere(one_is_cancelled, seed, stride) > 100
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_cancelled_beside_its_network_while_gathering(seed: int) -> None:
-    """The network's task may end first, although the connection's block is within that of the network."""
+def test_cancellation_with_the_network_while_gathering(seed: int) -> None:
+    """The network's task may end first, although the connection's block is inside the network's block."""
 
-    async def live(network: SimulatedNetwork, host: SimulatedHost) -> None:
+    async def run_connection(network: SimulatedNetwork, host: SimulatedHost) -> None:
         async with network, RTCPeerConnection(settings=Settings(network=host)) as pc:
             pc.create_data_channel("chat")
             await pc.set_local_description()
@@ -182,7 +182,7 @@ def test_cancelled_beside_its_network_while_gathering(seed: int) -> None:
     async def cancelled_after(steps: int) -> None:
         network = SimulatedNetwork()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(live, network, network.add_host("alice", ["10.0.0.1"]))
+            nursery.start_soon(run_connection, network, network.add_host("alice", ["10.0.0.1"]))
             for _ in range(steps):
                 await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()

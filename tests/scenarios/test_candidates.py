@@ -1,4 +1,4 @@
-"""Candidates: late, missing, too early, hidden behind names; servers that do not answer; IPv6."""
+"""Candidates: late, missing, early, with mDNS names; servers that do not answer; IPv6."""
 
 import re
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def local_candidates(pc: RTCPeerConnection) -> list[RTCIceCandidate]:
     return pc.sctp.transport.ice_transport.get_local_candidates()
 
 
-async def test_candidates_that_are_told_much_later() -> None:
+async def test_candidates_that_are_signaled_much_later() -> None:
     async with two_peers() as peers:
         channel = peers.alice.create_data_channel("chat")
         await negotiate(peers.alice, peers.bob)
@@ -47,7 +47,7 @@ async def test_candidates_that_are_told_much_later() -> None:
 
 
 @pytest.mark.parametrize("knowing", ["alice", "bob"])
-async def test_one_side_knows_none_and_learns_them_from_the_checks(knowing: str) -> None:
+async def test_a_side_without_remote_candidates_learns_peer_reflexive_ones(knowing: str) -> None:
     async with two_peers() as peers:
         channel = peers.alice.create_data_channel("chat")
         await negotiate(peers.alice, peers.bob)
@@ -63,7 +63,7 @@ async def test_one_side_knows_none_and_learns_them_from_the_checks(knowing: str)
         assert (pair.local.type, pair.remote.type) == ("host", "prflx")
 
 
-async def test_without_trickling_the_descriptions_have_all() -> None:
+async def test_descriptions_contain_all_candidates_without_trickling() -> None:
     async with two_peers() as peers:
         channel = peers.alice.create_data_channel("chat")
         await peers.alice.set_local_description()
@@ -79,7 +79,7 @@ async def test_without_trickling_the_descriptions_have_all() -> None:
             await channel.opened()
 
 
-async def test_no_candidate_at_all_fails_when_both_sides_have_said_so() -> None:
+async def test_a_connection_without_candidates_fails_after_end_of_candidates() -> None:
     async with two_peers() as peers:
         peers.alice.create_data_channel("chat")
         await negotiate(peers.alice, peers.bob)
@@ -90,7 +90,7 @@ async def test_no_candidate_at_all_fails_when_both_sides_have_said_so() -> None:
             await state_reached(peers.bob, "failed")
 
 
-async def test_candidates_before_any_description_are_refused_and_do_no_harm() -> None:
+async def test_candidates_before_any_description_are_rejected_without_effect() -> None:
     async with two_peers() as peers:
         channel = peers.alice.create_data_channel("chat")
         line = "candidate:1 1 udp 2130706431 10.0.0.2 5000 typ host"
@@ -120,7 +120,7 @@ async def test_candidates_before_any_description_are_refused_and_do_no_harm() ->
         },
     ],
 )
-async def test_candidates_that_make_no_sense_are_refused_and_the_connection_goes_on(
+async def test_invalid_candidates_are_rejected_and_the_connection_continues(
     candidate: dict[str, object],
 ) -> None:
     async with two_peers() as peers:
@@ -130,8 +130,8 @@ async def test_candidates_that_make_no_sense_are_refused_and_the_connection_goes
         await messages_pass(mine, theirs)
 
 
-async def test_candidates_that_lead_nowhere_cost_little_time() -> None:
-    """Hundreds of dead candidates before the one that works: the table is bounded, the connection comes up."""
+async def test_unreachable_candidates_cost_little_time() -> None:
+    """With hundreds of unreachable candidates before the working one, the table is bounded."""
     async with two_peers() as peers:
         channel = peers.alice.create_data_channel("chat")
         await negotiate(peers.alice, peers.bob)
@@ -147,7 +147,7 @@ async def test_candidates_that_lead_nowhere_cost_little_time() -> None:
 
 
 class HiddenAddresses:
-    """Puts a ``.local`` name in the place of every address of a host, and answers for it, as browsers do."""
+    """Replaces a host's addresses by ``.local`` names and answers mDNS queries for them, like browsers."""
 
     def __init__(self, host: SimulatedHost) -> None:
         self._host = host
@@ -178,7 +178,7 @@ class HiddenAddresses:
 
 
 @pytest.mark.parametrize("loss", [0.0, 0.3])
-async def test_addresses_hidden_behind_local_names(loss: float) -> None:
+async def test_addresses_hidden_behind_mdns_names(loss: float) -> None:
     async with two_peers(link=Link(delay=0.005, loss=loss)) as peers, trio.open_nursery() as nursery:
         hidden = HiddenAddresses(peers.hosts[1])
         await nursery.start(hidden.run)
@@ -200,7 +200,7 @@ async def test_addresses_hidden_behind_local_names(loss: float) -> None:
         nursery.cancel_scope.cancel()
 
 
-async def test_a_local_name_that_nobody_answers_for_delays_nobody() -> None:
+async def test_an_unresolvable_mdns_name_causes_no_delay() -> None:
     async with two_peers() as peers:
         channel = peers.alice.create_data_channel("chat")
         await negotiate(peers.alice, peers.bob)
@@ -216,7 +216,7 @@ def with_servers(*urls: str) -> RTCConfiguration:
     return RTCConfiguration(ice_servers=[RTCIceServer(urls=list(urls))])
 
 
-async def test_servers_that_do_not_answer_delay_nobody_and_are_told() -> None:
+async def test_unresponsive_servers_cause_no_delay_but_an_error_event() -> None:
     urls = ("stun:10.66.66.66", "stun:no-such-name.example", "stun:10.0.0.2:9")
     async with two_peers(configuration=with_servers(*urls)) as peers:
         errors: list[RTCPeerConnectionIceErrorEvent] = []
@@ -231,7 +231,7 @@ async def test_servers_that_do_not_answer_delay_nobody_and_are_told() -> None:
         assert [candidate.type for candidate in local_candidates(peers.alice)] == ["host"]
 
 
-async def test_ipv6_alone() -> None:
+async def test_ipv6_only() -> None:
     async with SimulatedNetwork() as network:
         network.add_stun_server("stun.example", ["2001:db8::53", "198.51.100.1"])
         hosts = network.add_host("alice", ["2001:db8::1"]), network.add_host("bob", ["2001:db8::2"])
@@ -245,7 +245,7 @@ async def test_ipv6_alone() -> None:
             assert {candidate.address for candidate in local_candidates(alice)} == {"2001:db8::1"}
 
 
-async def test_ipv6_is_preferred_and_ipv4_takes_its_place() -> None:
+async def test_ipv6_is_preferred_and_ipv4_is_the_fallback() -> None:
     for broken in (False, True):
         async with SimulatedNetwork() as network:
             addresses: Sequence[Sequence[str]] = (["10.0.0.1", "2001:db8::1"], ["10.0.0.2", "2001:db8::2"])
@@ -265,7 +265,7 @@ async def test_ipv6_is_preferred_and_ipv4_takes_its_place() -> None:
                 assert pair.local.address == ("10.0.0.1" if broken else "2001:db8::1")
 
 
-async def test_families_that_do_not_meet_fail_plainly() -> None:
+async def test_disjoint_address_families_fail() -> None:
     async with SimulatedNetwork() as network:
         hosts = network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["2001:db8::2"])
         async with (

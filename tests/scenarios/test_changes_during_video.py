@@ -157,7 +157,7 @@ REMOVALS: list[Change] = [
 
 
 def count_tenths(call: MeteredCall, changed_at: float) -> list[int]:
-    """Return how many frames were received in each tenth of a second around a change."""
+    """Return the number of frames received in each tenth of a second around a change."""
     begin = changed_at - BEFORE
     counts = [0] * round((BEFORE + AFTER) * 10)
     for frame in call.video.between(begin):
@@ -177,7 +177,7 @@ def longest_gap(call: MeteredCall, changed_at: float) -> float:
 
 
 async def run_change(call: MeteredCall, change: Change) -> float:
-    """Change the session of a settled call, and return when that was, once the frames after it have come."""
+    """Change the session of a settled call, wait for the frames after it, and return the time of the change."""
     await trio.sleep(WARM_UP)
     changed_at = trio.current_time()
     await change(call)
@@ -198,7 +198,7 @@ parametrize_changes = pytest.mark.parametrize(
 
 
 @parametrize_changes
-async def test_video_goes_on_through_a_change_on_a_clean_path(change: Change) -> None:
+async def test_video_continues_through_a_change_on_a_clean_path(change: Change) -> None:
     async with metered_call(link=CLEAN, layers=LAYERS, audio=change in REMOVALS) as call:
         changed_at = await run_change(call, change)
         tenths = count_tenths(call, changed_at)
@@ -212,12 +212,12 @@ async def test_video_goes_on_through_a_change_on_a_clean_path(change: Change) ->
 
 
 @parametrize_changes
-async def test_video_goes_on_through_a_change_on_a_lossy_path(change: Change) -> None:
-    """A lost packet comes after a round trip of 100 ms or three, with or without a change: a tenth may be empty."""
+async def test_video_continues_through_a_change_on_a_lossy_path(change: Change) -> None:
+    """A lost packet arrives after one to three round trips of 100 ms, so that a tenth may be empty without a change."""
     async with metered_call(link=LOSSY, layers=LAYERS, audio=change in REMOVALS) as call:
         changed_at = await run_change(call, change)
         tenths = count_tenths(call, changed_at)
-        # In half a second the frames that come late would be a fifth of all.
+        # In half a second late frames would be a fifth of all.
         share = share_of_bitrate(call, changed_at, window=1.0)
         print(f"{tenths}, least bitrate {share:.0%}")
         assert longest_gap(call, changed_at) < 3.5 * 2 * LOSSY.delay
@@ -226,8 +226,8 @@ async def test_video_goes_on_through_a_change_on_a_lossy_path(change: Change) ->
 
 
 @parametrize_changes
-async def test_video_goes_on_through_a_change_on_a_narrow_path(change: Change) -> None:
-    """The path carries two thirds more than the video: a second one of the same bitrate has to be given a half."""
+async def test_video_continues_through_a_change_on_a_narrow_path(change: Change) -> None:
+    """The path has 5/3 of the video's bitrate; a second video of the same bitrate must get half of it."""
     async with metered_call(link=NARROW, layers=LAYERS, audio=change in REMOVALS) as call:
         changed_at = await run_change(call, change)
         tenths = count_tenths(call, changed_at)

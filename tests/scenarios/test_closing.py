@@ -1,4 +1,4 @@
-"""Closing: on both sides at once, at every stage, by a cancellation from outside, on a stuck socket."""
+"""Closing: on both sides at once, at every stage, by cancellation, with a blocked socket."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -64,7 +64,7 @@ async def test_both_ends_of_a_channel_close_at_once() -> None:
         assert peers.alice.connection_state == peers.bob.connection_state == "connected"
 
 
-async def test_channels_close_crosswise_and_their_numbers_are_used_again() -> None:
+async def test_channels_closed_by_either_side_release_their_ids() -> None:
     used: set[int | None] = set()
     few = Settings(sctp=SctpOptions(inbound_streams=64, outbound_streams=64))
     async with (
@@ -83,7 +83,7 @@ async def test_channels_close_crosswise_and_their_numbers_are_used_again() -> No
                             nursery.start_soon(ends[1 - index % 2].aclose)
                 for channel in (*mine, *theirs):
                     await channel.aclose()
-    # Half of the 64 are ours, and one of these is taken: the 60 channels used some twice.
+    # Half of the 64 stream ids are ours and one is in use, so that the 60 channels reused some.
     assert len(used) == 31
 
 
@@ -112,7 +112,7 @@ def sctp(pc: RTCPeerConnection) -> RTCSctpTransport:
 
 
 class CloseAtEvent:
-    """Closes a connection in the n-th event of one kind; what comes after that is wrong."""
+    """Closes a connection in the n-th event of one kind; no event may follow."""
 
     def __init__(self, pc: RTCPeerConnection, number: int) -> None:
         self._pc = pc
@@ -164,7 +164,7 @@ async def answer_hello(event: RTCDataChannelEvent) -> None:
         await event.channel.send("hello")
 
 
-async def test_a_cancellation_from_outside_still_says_goodbye() -> None:
+async def test_a_cancelled_connection_still_sends_abort_and_close_notify() -> None:
     async with SimulatedNetwork() as network:
         hosts = network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])
         async with RTCPeerConnection(settings=settings_for(hosts[1], 1)) as bob:
@@ -189,7 +189,7 @@ async def test_a_cancellation_from_outside_still_says_goodbye() -> None:
 
 @attrs.define
 class StuckSocket(PassThroughSocket):
-    """Its buffer never empties once it is stuck."""
+    """A socket whose send buffer never empties once it is blocked."""
 
     host: "HostWithStuckSockets"
 
@@ -202,7 +202,7 @@ class StuckSocket(PassThroughSocket):
 
 @attrs.define
 class HostWithStuckSockets(PassThroughNetwork):
-    """On its sockets sending blocks for ever once it is stuck."""
+    """A host whose sockets never send again once it is blocked."""
 
     stuck: bool = False
 
@@ -212,7 +212,7 @@ class HostWithStuckSockets(PassThroughNetwork):
 
 @pytest.mark.parametrize("stuck_for", [0.0, 10.0])
 @pytest.mark.parametrize("close_timeout", [0.0, 0.3])
-async def test_goodbyes_that_cannot_leave_wait_no_longer_than_the_close_timeout(
+async def test_closing_with_a_blocked_socket_is_bounded_by_the_close_timeout(
     close_timeout: float, stuck_for: float
 ) -> None:
     async with SimulatedNetwork() as network:

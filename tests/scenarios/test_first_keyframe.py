@@ -1,4 +1,4 @@
-"""Receivers that cannot ask for a keyframe decode from the first frame, and go on after whatever was dropped."""
+"""Receivers that cannot request keyframes decode from the first frame, and resume after dropped frames."""
 
 import re
 from collections.abc import AsyncIterator
@@ -35,28 +35,28 @@ LINK = Link(delay=0.01)
 CHANGE_CIPHER_SPEC = 20
 
 
-def mute(description: RTCSessionDescription) -> RTCSessionDescription:
-    """Return a description of a peer that takes no PLI and no FIR, and so sends none."""
+def without_keyframe_requests(description: RTCSessionDescription) -> RTCSessionDescription:
+    """Return the description without PLI and FIR, so that no keyframe is requested."""
     sdp = re.sub(r"a=rtcp-fb:\S+ (nack pli|ccm fir)\r\n", "", description.sdp)
     return attrs.evolve(description, sdp=sdp)
 
 
-async def connect_mute(offerer: RTCPeerConnection, answerer: RTCPeerConnection) -> None:
+async def connect_without_keyframe_requests(offerer: RTCPeerConnection, answerer: RTCPeerConnection) -> None:
     trickle(offerer, answerer)
     await offerer.set_local_description()
-    await answerer.set_remote_description(mute(description_of(offerer)))
+    await answerer.set_remote_description(without_keyframe_requests(description_of(offerer)))
     await answerer.set_local_description()
-    await offerer.set_remote_description(mute(description_of(answerer)))
+    await offerer.set_remote_description(without_keyframe_requests(description_of(answerer)))
 
 
 @attrs.define
-class MuteCall:
-    """Alice sends video to Bob, who never asks for a keyframe.
+class CallWithoutRequests:
+    """A call in which Alice sends video to Bob, who never requests a keyframe.
 
     Attributes:
-        received: When which frame has come to Bob's application.
-        connected_at: When Bob was connected.
-        reads_after: Seconds from Bob's event "track" until his application begins to read.
+        received: Arrival times of frames at Bob's application.
+        connected_at: Time at which Bob was connected.
+        reads_after: Seconds from Bob's track event until his application begins to read.
     """
 
     peers: Peers
@@ -72,21 +72,21 @@ class MuteCall:
         async for frame in track:
             self.received.append((trio.current_time(), frame))
 
-    async def note_connected(self) -> None:
+    async def record_connection_time(self) -> None:
         async with self.peers.bob.subscribe("connection_state_change") as changes:
             async for _ in changes:
                 if self.peers.bob.connection_state == "connected" and self.connected_at is None:
                     self.connected_at = trio.current_time()
 
-    async def show_pattern(self, *, width: int = 320, height: int = 180) -> None:
+    async def send_pattern(self, *, width: int = 320, height: int = 180) -> None:
         counter = 0
         while True:
             await self.frames.send(timed_pattern(counter, width, height))
             counter += 1
             await trio.sleep(1 / 30)
 
-    async def show_encoded(self, answers: bool = True) -> None:
-        """Send encoded frames, the first one a keyframe, and others when they are asked for, if that is answered."""
+    async def send_encoded(self, answers: bool = True) -> None:
+        """Send encoded frames, with a keyframe first and, if ``answers``, for each request."""
         wanted = True
         async with self.sender.keyframe_requests() as requests, trio.open_nursery() as nursery:
 
@@ -101,44 +101,44 @@ class MuteCall:
                 wanted = False
                 await trio.sleep(1 / 30)
 
-    async def asked(self) -> int:
-        """Return how often Bob has asked for a keyframe."""
+    async def keyframe_requests(self) -> int:
+        """Return the number of Bob's keyframe requests."""
         report = await self.peers.alice.get_stats()
         streams = [each for each in report.values() if isinstance(each, RTCOutboundRtpStreamStats)]
         return sum((stream.pli_count or 0) + (stream.fir_count or 0) for stream in streams)
 
 
 @asynccontextmanager
-async def mute_call(
+async def call_without_requests(
     *, decode: bool = True, reads_after: float = 0.0, link: Link = LINK, keeps_early: bool = True
-) -> AsyncIterator[MuteCall]:
+) -> AsyncIterator[CallWithoutRequests]:
     options = RtpOptions() if keeps_early else RtpOptions(max_early_packets=0)
     async with two_peers(link=link, settings=Settings(decode=decode, rtp=options)) as peers:
         frames, track = open_media_track("video")
         sender = peers.alice.add_track(track)
         async with trio.open_nursery() as nursery:
-            call = MuteCall(peers, sender, frames, nursery, reads_after=reads_after)
+            call = CallWithoutRequests(peers, sender, frames, nursery, reads_after=reads_after)
             peers.bob.on_track = lambda event: nursery.start_soon(call.watch, event.track)
-            nursery.start_soon(call.note_connected)
+            nursery.start_soon(call.record_connection_time)
             yield call
-            assert await call.asked() == 0
+            assert await call.keyframe_requests() == 0
             nursery.cancel_scope.cancel()
 
 
 async def test_video_is_decoded_from_the_first_frame() -> None:
-    async with mute_call() as call:
-        call.nursery.start_soon(call.show_pattern)
+    async with call_without_requests() as call:
+        call.nursery.start_soon(call.send_pattern)
         await trio.sleep(0.5)
-        await connect_mute(call.peers.alice, call.peers.bob)
+        await connect_without_keyframe_requests(call.peers.alice, call.peers.bob)
         await trio.sleep(1)
         assert call.connected_at is not None
         (first, _), *_ = call.received
         assert first - call.connected_at < 0.05
         assert len(call.received) >= 28
         stream = await outbound(call)
-        # What was encoded was sent.
+        # All encoded frames were sent.
         assert stream.frames_encoded == stream.frames_sent
-        # And the quantizers that are read from what was received are those that the encoder told, up to its scale.
+        # The quantizers parsed by the receiver are those reported by the encoder, up to its scale.
         received = await inbound(call)
         assert received.frames_decoded
         assert received.qp_sum is not None
@@ -149,15 +149,15 @@ async def test_video_is_decoded_from_the_first_frame() -> None:
 
 
 @pytest.mark.parametrize("reads_after", [0.1, 0.6])
-async def test_a_reader_who_begins_late_begins_with_the_first_keyframe(reads_after: float) -> None:
-    async with mute_call(reads_after=reads_after) as call:
-        call.nursery.start_soon(call.show_pattern)
-        await connect_mute(call.peers.alice, call.peers.bob)
+async def test_a_late_reader_begins_with_the_first_keyframe(reads_after: float) -> None:
+    async with call_without_requests(reads_after=reads_after) as call:
+        call.nursery.start_soon(call.send_pattern)
+        await connect_without_keyframe_requests(call.peers.alice, call.peers.bob)
         await trio.sleep(reads_after + 1)
         assert call.connected_at is not None
         (first, _), *_ = call.received
         assert first - call.connected_at < reads_after + 0.05
-        # What has piled up is decoded at once, and then shown up to what is newest.
+        # Queued frames are decoded at once, and only the newest are returned.
         times = [at for at, _ in call.received]
         last = call.received[-1][1]
         assert times[-1] > trio.current_time() - 0.05
@@ -166,11 +166,11 @@ async def test_a_reader_who_begins_late_begins_with_the_first_keyframe(reads_aft
         assert counter >= 30 * (times[-1] - call.connected_at) - 2
 
 
-async def test_a_forwarder_that_begins_late_begins_with_the_first_keyframe() -> None:
-    async with mute_call() as call:
-        call.nursery.start_soon(call.show_pattern)
+async def test_a_late_forwarder_begins_with_the_first_keyframe() -> None:
+    async with call_without_requests() as call:
+        call.nursery.start_soon(call.send_pattern)
         call.peers.bob.on_track = None
-        await connect_mute(call.peers.alice, call.peers.bob)
+        await connect_without_keyframe_requests(call.peers.alice, call.peers.bob)
         await trio.sleep(0.5)
         (receiver,) = call.peers.bob.get_receivers()
         async with receiver.rtp_packets() as channel:
@@ -185,10 +185,10 @@ async def test_a_forwarder_that_begins_late_begins_with_the_first_keyframe() -> 
         assert sum(packet.marker for packet in packets) >= 25
 
 
-async def test_a_picture_that_came_before_the_connection_is_sent_when_it_is_there() -> None:
-    """Such as the only one of a slide that is shared, from a source that has nothing to add."""
-    async with mute_call() as call:
-        await connect_mute(call.peers.alice, call.peers.bob)
+async def test_a_frame_sent_before_the_connection_is_sent_once_connected() -> None:
+    """For example the only frame of a shared slide."""
+    async with call_without_requests() as call:
+        await connect_without_keyframe_requests(call.peers.alice, call.peers.bob)
         for counter in (5, 6):
             await call.frames.send(timed_pattern(counter))
         call.frames.close()
@@ -206,13 +206,13 @@ async def test_a_transform_that_drops_frames_leaves_no_gap() -> None:
         keyframes += frame.keyframe
         return None if dropping else frame
 
-    async with mute_call() as call:
+    async with call_without_requests() as call:
         call.sender.transform = transform
-        call.nursery.start_soon(call.show_pattern)
-        await connect_mute(call.peers.alice, call.peers.bob)
+        call.nursery.start_soon(call.send_pattern)
+        await connect_without_keyframe_requests(call.peers.alice, call.peers.bob)
         await trio.sleep(2)
         assert not call.received
-        # No keyframes for nothing.
+        # No unnecessary keyframes.
         assert keyframes == 1
         dropping = False
         begin = trio.current_time()
@@ -222,11 +222,11 @@ async def test_a_transform_that_drops_frames_leaves_no_gap() -> None:
         assert len(call.received) >= 26
 
 
-async def test_an_application_that_encodes_is_asked_for_a_keyframe_when_frames_can_leave() -> None:
-    async with mute_call(decode=False) as call:
-        call.nursery.start_soon(call.show_encoded)
+async def test_an_encoding_application_gets_a_keyframe_request_once_connected() -> None:
+    async with call_without_requests(decode=False) as call:
+        call.nursery.start_soon(call.send_encoded)
         await trio.sleep(0.5)
-        await connect_mute(call.peers.alice, call.peers.bob)
+        await connect_without_keyframe_requests(call.peers.alice, call.peers.bob)
         await trio.sleep(1)
         assert call.connected_at is not None
         (first, frame), *_ = call.received
@@ -236,20 +236,20 @@ async def test_an_application_that_encodes_is_asked_for_a_keyframe_when_frames_c
         assert len(call.received) >= 27
 
 
-async def test_nothing_that_cannot_be_decoded_is_sent() -> None:
-    async with mute_call(decode=False) as call:
-        call.nursery.start_soon(call.show_encoded, False)
+async def test_no_undecodable_frame_is_sent() -> None:
+    async with call_without_requests(decode=False) as call:
+        call.nursery.start_soon(call.send_encoded, False)
         await trio.sleep(0.5)
-        await connect_mute(call.peers.alice, call.peers.bob)
+        await connect_without_keyframe_requests(call.peers.alice, call.peers.bob)
         await trio.sleep(1)
         assert not call.received
         assert call.peers.bob.get_receivers()[0].track.muted
 
 
-async def test_video_goes_on_with_a_keyframe_after_an_outage() -> None:
-    async with mute_call(decode=False) as call:
-        call.nursery.start_soon(call.show_encoded)
-        await connect_mute(call.peers.alice, call.peers.bob)
+async def test_video_resumes_with_a_keyframe_after_an_outage() -> None:
+    async with call_without_requests(decode=False) as call:
+        call.nursery.start_soon(call.send_encoded)
+        await connect_without_keyframe_requests(call.peers.alice, call.peers.bob)
         await trio.sleep(2)
         call.peers.network.partition("alice", "bob")
         await trio.sleep(8)
@@ -262,14 +262,14 @@ async def test_video_goes_on_with_a_keyframe_after_an_outage() -> None:
         assert len(last_second) >= 28
 
 
-async def outbound(call: MuteCall) -> RTCOutboundRtpStreamStats:
+async def outbound(call: CallWithoutRequests) -> RTCOutboundRtpStreamStats:
     stats = (await call.sender.get_stats()).values()
     (stream,) = [each for each in stats if isinstance(each, RTCOutboundRtpStreamStats)]
     return stream
 
 
 class LoseFlight:
-    """Loses the last flight of the DTLS server: ChangeCipherSpec and Finished."""
+    """Drops the last flight of the DTLS server: ChangeCipherSpec and Finished."""
 
     def __init__(self, times: int) -> None:
         self._times = times
@@ -284,15 +284,15 @@ class LoseFlight:
 
 @pytest.mark.parametrize("lost", [1, 2])
 @pytest.mark.parametrize("delay", [0.01, 0.06])
-async def test_video_begins_with_a_keyframe_when_the_last_flight_of_dtls_was_lost(
+async def test_video_begins_with_a_keyframe_after_loss_of_the_last_dtls_flight(
     delay: float, lost: int
 ) -> None:
-    """The peer gets its keys later than we send, and keeps nothing that it cannot decrypt."""
-    async with mute_call(decode=False, link=Link(delay=delay), keeps_early=False) as call:
+    """The peer has its keys after our first packets, and keeps no packet that it cannot decrypt."""
+    async with call_without_requests(decode=False, link=Link(delay=delay), keeps_early=False) as call:
         loser = LoseFlight(lost)
         call.peers.network.add_filter(loser)
-        call.nursery.start_soon(call.show_encoded)
-        await connect_mute(call.peers.alice, call.peers.bob)
+        call.nursery.start_soon(call.send_encoded)
+        await connect_without_keyframe_requests(call.peers.alice, call.peers.bob)
         await trio.sleep(2)
         assert loser.sent > lost
         assert call.connected_at is not None
@@ -303,23 +303,23 @@ async def test_video_begins_with_a_keyframe_when_the_last_flight_of_dtls_was_los
         assert len(last_second) >= 28
 
 
-async def test_a_peer_that_repeats_its_flight_too_early_causes_no_second_keyframe() -> None:
-    """The round trip is longer than the peer's first retransmission timeout, and the peer sends media, too."""
-    async with mute_call(decode=False, link=Link(delay=0.06), keeps_early=False) as call:
+async def test_a_spurious_retransmission_of_the_flight_causes_no_second_keyframe() -> None:
+    """The round-trip time exceeds the peer's first retransmission timeout, and the peer also sends media."""
+    async with call_without_requests(decode=False, link=Link(delay=0.06), keeps_early=False) as call:
         source, track = open_media_track("audio")
         call.peers.bob.add_track(track)
         call.peers.alice.add_transceiver("audio")
         counter = LoseFlight(0)
         call.peers.network.add_filter(counter)
         call.nursery.start_soon(send_frames, source, "audio")
-        call.nursery.start_soon(call.show_encoded)
-        await connect_mute(call.peers.alice, call.peers.bob)
+        call.nursery.start_soon(call.send_encoded)
+        await connect_without_keyframe_requests(call.peers.alice, call.peers.bob)
         await trio.sleep(2)
         assert counter.sent > 1
         assert sum(frame.keyframe for _, frame in call.received) == 1
 
 
-async def inbound(call: MuteCall) -> RTCInboundRtpStreamStats:
+async def inbound(call: CallWithoutRequests) -> RTCInboundRtpStreamStats:
     stats = (await call.peers.bob.get_stats()).values()
     (stream,) = [each for each in stats if isinstance(each, RTCInboundRtpStreamStats)]
     return stream

@@ -1,6 +1,6 @@
-"""What the first packets of each protocol carry. A peer may choke on anything that is new in them.
+"""Contents of the first packets of each protocol, since a peer may fail on new elements in them.
 
-Whatever is added here needs a row in the table of docs/standards.md, and a fallback where peers exist that do not
+Each addition needs a row in the table of docs/standards.md, and a fallback where peers exist that do not
 answer it. SCTP's INIT and COOKIE ECHO are encrypted: tests/protocols/sctp/test_sctp_setting_up.py.
 """
 
@@ -39,8 +39,8 @@ async def packets_of(sender: str) -> list[bytes]:
         return recorder.packets
 
 
-async def test_connectivity_checks_have_only_what_ice_requires() -> None:
-    """RFC 8445 section 7.1; no comprehension-optional attributes of anybody's own."""
+async def test_connectivity_checks_have_only_required_attributes() -> None:
+    """RFC 8445 section 7.1; no comprehension-optional attributes of other specifications."""
     packets = await packets_of("alice")
     stun = [Message.parse(packet) for packet in packets if packet[0] < 4]
     requests = [message for message in stun if message.message_class is MessageClass.REQUEST]
@@ -53,11 +53,11 @@ async def test_connectivity_checks_have_only_what_ice_requires() -> None:
             AttributeType.ICE_CONTROLLING,
         }
     first, *_ = requests
-    # Regular nomination: the first check nominates nothing.
+    # Regular nomination: the first check has no USE-CANDIDATE.
     assert AttributeType.USE_CANDIDATE not in {attribute.type for attribute in first.attributes}
 
 
-async def test_the_client_hello_is_small_and_has_extensions_that_every_browser_has() -> None:
+async def test_the_client_hello_fits_a_datagram_with_extensions_of_all_browsers() -> None:
     """Unfragmented: Mbed TLS (until 2026) and wolfSSL do not reassemble a ClientHello."""
     packets = await packets_of("bob")
     hello, *_ = (packet for packet in packets if packet[0] == HANDSHAKE)
@@ -75,7 +75,7 @@ async def test_the_client_hello_is_small_and_has_extensions_that_every_browser_h
         ExtensionType.SIGNATURE_ALGORITHMS,
         ExtensionType.USE_SRTP,
     }
-    # RFC 8827 section 6.5: all can do this one.
+    # RFC 8827 section 6.5: mandatory to implement.
     assert 0xC02B in parsed.cipher_suites
 
 
@@ -95,6 +95,6 @@ async def test_the_default_offer_has_these_attributes() -> None:
         # Data channels.
         "sctp-port", "max-message-size",
     }  # fmt: skip
-    # pion takes any other group for a second track ("plan B").
+    # Pion interprets any other group as a second track ("plan B").
     groups = [line for line in offer.sdp.splitlines() if line.startswith("a=ssrc-group:")]
     assert [group.split()[0] for group in groups] == ["a=ssrc-group:FID"]

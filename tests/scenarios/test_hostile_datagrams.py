@@ -1,4 +1,4 @@
-"""Garbage, replayed and spoofed datagrams into a live connection: dropped, counted, and the connection goes on."""
+"""Garbage, replayed and spoofed datagrams in a live connection are dropped and counted."""
 
 import random
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def sockets(peers: Peers) -> tuple[SimulatedSocket, SimulatedSocket]:
 
 
 async def dropped(peers: Peers) -> float:
-    """Return how much Bob's layers have dropped so far."""
+    """Return the number of packets that Bob's layers have dropped."""
     ice, dtls = await layer_counters(peers.bob, "ice"), await layer_counters(peers.bob, "dtls")
     reasons = ("replayed", "forged", "malformed", "wrong_epoch", "unexpected", "overflowed", "inbox_dropped")
     return sum(ice.values()) + sum(dtls[reason] for reason in reasons)
@@ -41,7 +41,7 @@ Attack = Callable[[Peers, random.Random], None]
 
 
 def garbage(first_bytes: range) -> Attack:
-    """Random bytes after a first byte that leads to one layer, from Alice's address and from elsewhere."""
+    """Random bytes after the first byte of one layer, from Alice's address and from others."""
 
     def attack(peers: Peers, rng: random.Random) -> None:
         alices, bobs = (opened.local_address for opened in sockets(peers))
@@ -54,7 +54,7 @@ def garbage(first_bytes: range) -> Attack:
 
 
 def replayed(peers: Peers, rng: random.Random) -> None:
-    """Everything that Alice ever sent, in any order."""
+    """All datagrams that Alice has sent, in random order."""
     alices, bobs = (opened.local_address for opened in sockets(peers))
     packets = peers.network.trace.packets(TraceKind.SENT, sender="alice")
     for packet in rng.sample(packets, len(packets)):
@@ -62,7 +62,7 @@ def replayed(peers: Peers, rng: random.Random) -> None:
 
 
 def reflected(peers: Peers, rng: random.Random) -> None:
-    """Everything that Bob ever sent, back to him."""
+    """All datagrams that Bob has sent, sent back to him."""
     alices, bobs = (opened.local_address for opened in sockets(peers))
     packets = peers.network.trace.packets(TraceKind.SENT, sender="bob")
     for packet in rng.sample(packets, len(packets)):
@@ -70,14 +70,14 @@ def reflected(peers: Peers, rng: random.Random) -> None:
 
 
 def replayed_from_elsewhere(peers: Peers, rng: random.Random) -> None:
-    """Everything that Alice ever sent, from many other ports of hers."""
+    """All datagrams that Alice has sent, from many other ports of her host."""
     bobs = sockets(peers)[1].local_address
     for packet in peers.network.trace.packets(TraceKind.SENT, sender="alice"):
         peers.hosts[0].send([packet.data], Address("10.0.0.1", rng.randrange(1024, 65536)), bobs)
 
 
 def damaged(peers: Peers, rng: random.Random) -> None:
-    """What Alice sent, with some bytes changed, cut off or added."""
+    """Alice's datagrams with some bytes changed, removed or added."""
     alices, bobs = (opened.local_address for opened in sockets(peers))
     for packet in peers.network.trace.packets(TraceKind.SENT, sender="alice"):
         data = bytearray(packet.data)
@@ -91,8 +91,8 @@ def damaged(peers: Peers, rng: random.Random) -> None:
         peers.hosts[0].send([bytes(data)], alices, bobs)
 
 
-def forged_goodbyes(peers: Peers, rng: random.Random) -> None:
-    """Fatal alerts and close_notify in the clear, of both epochs."""
+def forged_alerts(peers: Peers, rng: random.Random) -> None:
+    """Fatal alerts and close_notify in plaintext, of both epochs."""
     alices, bobs = (opened.local_address for opened in sockets(peers))
     for epoch in (0, 1):
         for level, description in ((1, 0), (2, 0), (2, 40), (2, 20)):
@@ -107,13 +107,13 @@ ATTACKS: dict[str, Attack] = {
     "reflected": reflected,
     "replayed from elsewhere": replayed_from_elsewhere,
     "damaged": damaged,
-    "forged goodbyes": forged_goodbyes,
+    "forged goodbyes": forged_alerts,
 }
 
 
 @pytest.mark.parametrize("seed", seeds(1))
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
-async def test_a_live_connection_goes_on(attack: Attack, seed: int) -> None:
+async def test_a_live_connection_continues(attack: Attack, seed: int) -> None:
     rng = random.Random(seed)
     async with open_channel(seed=seed) as (mine, theirs, peers):
         await messages_pass(mine, theirs, 20)
@@ -132,7 +132,7 @@ async def test_a_live_connection_goes_on(attack: Attack, seed: int) -> None:
 @pytest.mark.parametrize("seed", seeds(1))
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
 async def test_an_attack_does_not_move_the_path(attack: Attack, seed: int) -> None:
-    """Bob goes on sending to where Alice is."""
+    """Bob continues to send to Alice's address."""
     rng = random.Random(seed)
     async with open_channel(seed=seed) as (mine, theirs, peers):
         await messages_pass(mine, theirs, 5)
@@ -146,8 +146,8 @@ async def test_an_attack_does_not_move_the_path(attack: Attack, seed: int) -> No
 
 
 @pytest.mark.parametrize("seed", seeds(3))
-async def test_noise_during_the_whole_set_up(seed: int) -> None:
-    """A stranger beside the path repeats what passes from an address of its own, with noise around it."""
+async def test_noise_during_the_whole_setup(seed: int) -> None:
+    """An off-path attacker repeats all datagrams from its own address, with noise between them."""
     rng = random.Random(seed)
     async with two_peers(seed=seed) as peers:
         stranger = peers.network.add_host("stranger", ["10.0.0.3"])

@@ -1,7 +1,6 @@
-"""Blocks end while handlers run: what leaves them is the one exception that was raised, plain, or none.
+"""Blocks that end while handlers run raise the one exception that was raised, ungrouped, or none.
 
-The handlers are those of the README: each gives a candidate, or a message, to the other connection, whatever state that
-is in by then.
+The handlers are those of the README: each passes a candidate or a message to the other connection, in any state.
 """
 
 import logging
@@ -34,23 +33,23 @@ from trio_rtc.testing import Link, SimulatedNetwork
 
 
 class BugError(Exception):
-    """What only the application raises."""
+    """An exception that only the application raises."""
 
 
 Ending = Literal["return", "error", "cancel", "fail_after", "handler", "synchronous handler", "peer", "close"]
 
 
 @attrs.frozen
-class Story:
-    """How two or three connections live and end.
+class Scenario:
+    """A scenario of two or three connections.
 
     Attributes:
-        ending: How the blocks end.
-        order: The order in which the blocks are entered: the last one ends first.
-        ends_at: Seconds after the beginning.
-        delays: How long the handlers wait before and after they use the other connection.
-        latency: Of the network.
-        seed: Of everything random.
+        ending: Cause of the end of the blocks.
+        order: Order in which the blocks are entered; the last one ends first.
+        ends_at: Time of the end, in seconds after the beginning.
+        delays: Seconds that handlers wait before and after they use the other connection.
+        latency: Delay of the network.
+        seed: Seed of all randomness.
     """
 
     ending: Ending
@@ -62,22 +61,22 @@ class Story:
 
 
 class Application:
-    """A program whose connections use each other in their handlers."""
+    """An application whose connections use each other in their handlers."""
 
-    def __init__(self, story: Story, connections: dict[str, RTCPeerConnection]) -> None:
-        self.story = story
+    def __init__(self, scenario: Scenario, connections: dict[str, RTCPeerConnection]) -> None:
+        self.scenario = scenario
         self.connections = connections
-        self.random = random.Random(story.seed)
+        self.random = random.Random(scenario.seed)
 
     async def pause(self, longest: float) -> None:
         if longest:
             await trio.sleep(longest * self.random.random())
 
     def signal_to(self, other: str) -> Callable[[RTCPeerConnectionIceEvent], Awaitable[None]]:
-        """Return the handler of the README, over signaling that takes some time."""
+        """Return the handler of the README, over signaling with delay."""
 
         async def signal(event: RTCPeerConnectionIceEvent) -> None:
-            before, after = self.story.delays
+            before, after = self.scenario.delays
             await self.pause(before)
             await self.connections[other].add_ice_candidate(event.candidate)
             await self.pause(after)
@@ -85,14 +84,14 @@ class Application:
         return signal
 
     async def answer(self, event: MessageEvent) -> None:
-        """Answer for ever, in a nursery, and have the third connection make an offer."""
+        """Answer messages in a nursery, and create an offer with the third connection."""
         assert isinstance(event.target, RTCDataChannel)
         await trio.sleep(0.001)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(event.target.send, "and again")
             if "carol" in self.connections:
                 nursery.start_soon(self.connections["carol"].create_offer)
-        await self.pause(self.story.delays[1])
+        await self.pause(self.scenario.delays[1])
 
     def answer_at_once(self, event: MessageEvent) -> None:
         assert isinstance(event.target, RTCDataChannel)
@@ -104,30 +103,30 @@ class Application:
         event.channel.on_message = self.answer_at_once
 
     async def fail(self, _: object) -> None:
-        await trio.sleep_until(self.story.ends_at)
+        await trio.sleep_until(self.scenario.ends_at)
         raise BugError
 
     def fail_at_once(self, _: object) -> None:
         raise BugError
 
-    async def live(self) -> None:
-        """Negotiate, talk, and end as the story says."""
-        story, alice, bob = self.story, self.connections["alice"], self.connections["bob"]
+    async def run(self) -> None:
+        """Negotiate, exchange messages, and end as the scenario specifies."""
+        scenario, alice, bob = self.scenario, self.connections["alice"], self.connections["bob"]
         alice.on_ice_candidate, bob.on_ice_candidate = self.signal_to("bob"), self.signal_to("alice")
         channel = alice.create_data_channel("chat")
         channel.on_open = lambda _: channel.send("hello")
         channel.on_message = self.answer
         bob.on_data_channel = self.serve
-        if story.ending == "handler":
+        if scenario.ending == "handler":
             alice.on_signaling_state_change = self.fail
-        if story.ending == "synchronous handler":
+        if scenario.ending == "synchronous handler":
             bob.on_signaling_state_change = self.fail_at_once
         await alice.set_local_description()
         await bob.set_remote_description(description_of(alice))
         await bob.set_local_description()
         await alice.set_remote_description(description_of(bob))
-        await trio.sleep_until(story.ends_at)
-        match story.ending:
+        await trio.sleep_until(scenario.ends_at)
+        match scenario.ending:
             case "return":
                 pass
             case "error":
@@ -143,19 +142,21 @@ class Application:
                 await trio.sleep_forever()
 
 
-async def run_story(story: Story) -> None:
-    async with SimulatedNetwork(seed=story.seed, link=Link(delay=story.latency)) as network:
-        hosts = {name: network.add_host(name, [f"10.0.0.{n}"]) for n, name in enumerate(story.order, 1)}
-        with trio.CancelScope(deadline=story.ends_at if story.ending == "cancel" else float("inf")) as scope:
+async def run_scenario(scenario: Scenario) -> None:
+    async with SimulatedNetwork(seed=scenario.seed, link=Link(delay=scenario.latency)) as network:
+        hosts = {name: network.add_host(name, [f"10.0.0.{n}"]) for n, name in enumerate(scenario.order, 1)}
+        with trio.CancelScope(
+            deadline=scenario.ends_at if scenario.ending == "cancel" else float("inf")
+        ) as scope:
             async with AsyncExitStack() as stack:
                 connections = {
                     name: await stack.enter_async_context(
-                        RTCPeerConnection(settings=settings_for(hosts[name], story.seed + n))
+                        RTCPeerConnection(settings=settings_for(hosts[name], scenario.seed + n))
                     )
-                    for n, name in enumerate(story.order)
+                    for n, name in enumerate(scenario.order)
                 }
-                await Application(story, connections).live()
-        assert scope.cancelled_caught == (story.ending == "cancel")
+                await Application(scenario, connections).run()
+        assert scope.cancelled_caught == (scenario.ending == "cancel")
         assert not [host for host in hosts.values() if host.open_sockets]
 
 
@@ -167,14 +168,14 @@ EXPECTED: dict[str, type[BaseException]] = {
 }
 
 
-async def outcome(story: Story) -> BaseException | None:
-    """Return what a story has raised, as it has left the blocks."""
+async def outcome(scenario: Scenario) -> BaseException | None:
+    """Return the exception that a scenario has raised from the blocks."""
     try:
-        if story.ending == "fail_after":
-            with trio.fail_after(story.ends_at):
-                await run_story(story)
+        if scenario.ending == "fail_after":
+            with trio.fail_after(scenario.ends_at):
+                await run_scenario(scenario)
         else:
-            await run_story(story)
+            await run_scenario(scenario)
     except BaseException as error:
         return error
     return None
@@ -198,7 +199,7 @@ ENDINGS: tuple[Ending, ...] = (
     "close",
 )
 STORIES = st.builds(
-    Story,
+    Scenario,
     ending=st.sampled_from(ENDINGS),
     order=st.sampled_from(ORDERS),
     ends_at=st.sampled_from([0.0, 0.001, 0.05]) | st.floats(0.0, 0.5),
@@ -209,14 +210,14 @@ STORIES = st.builds(
 
 
 @given(STORIES)
-@example(Story("return", ORDERS[0], 0.0, (0.0, 0.0), 0.0, 1))
-@example(Story("return", ORDERS[1], 0.0, (0.0, 0.0), 0.0, 2))
-@example(Story("fail_after", ORDERS[0], 0.001, (0.01, 0.0), 0.0, 3))
-@example(Story("peer", ORDERS[0], 0.2, (0.0, 0.0), 0.002, 4))
-def test_exactly_the_expected_exception_leaves_the_blocks(story: Story) -> None:
-    # The clock begins at 0, as the story does.
-    error = trio.run(outcome, story, clock=trio.testing.MockClock(autojump_threshold=0))
-    assert type(error) is EXPECTED.get(story.ending, type(None)), repr(error)
+@example(Scenario("return", ORDERS[0], 0.0, (0.0, 0.0), 0.0, 1))
+@example(Scenario("return", ORDERS[1], 0.0, (0.0, 0.0), 0.0, 2))
+@example(Scenario("fail_after", ORDERS[0], 0.001, (0.01, 0.0), 0.0, 3))
+@example(Scenario("peer", ORDERS[0], 0.2, (0.0, 0.0), 0.002, 4))
+def test_exactly_the_expected_exception_leaves_the_blocks(scenario: Scenario) -> None:
+    # The clock and the scenario begin at 0.
+    error = trio.run(outcome, scenario, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert type(error) is EXPECTED.get(scenario.ending, type(None)), repr(error)
 
 
 virtual_time = pytest.mark.usefixtures("autojump_clock")
@@ -234,7 +235,7 @@ virtual_time = pytest.mark.usefixtures("autojump_clock")
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_what_says_only_closed_is_logged_once_the_block_has_begun_to_end(
+async def test_errors_of_closed_objects_are_logged_once_the_block_has_begun_to_end(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     closed = trio.Event()
@@ -246,15 +247,15 @@ async def test_what_says_only_closed_is_logged_once_the_block_has_begun_to_end(
     caplog.set_level(logging.INFO, "trio_rtc.handlers")
     async with two_peers() as peers:
         peers.alice.add_event_listener("signaling_state_change", fail_when_closed, once=True)
-        await channel_is_talking(peers.alice, peers.bob)
+        await channel_in_use(peers.alice, peers.bob)
         peers.alice.close()
         closed.set()
     assert [record.name for record in caplog.records] == ["trio_rtc.handlers"]
     assert type(error).__name__ in caplog.text
 
 
-async def channel_is_talking(alice: RTCPeerConnection, bob: RTCPeerConnection) -> None:
-    """Connect, so that ending takes some time."""
+async def channel_in_use(alice: RTCPeerConnection, bob: RTCPeerConnection) -> None:
+    """Connect, so that closing takes some time."""
     channel = alice.create_data_channel("chat")
     await connect(alice, bob)
     await channel.opened()
@@ -271,7 +272,7 @@ async def test_another_error_of_a_handler_is_raised_also_while_the_block_ends() 
     async def block() -> None:
         async with two_peers() as peers:
             peers.alice.on_signaling_state_change = fail_when_closed
-            await channel_is_talking(peers.alice, peers.bob)
+            await channel_in_use(peers.alice, peers.bob)
             peers.alice.close()
             closed.set()
 
@@ -290,7 +291,7 @@ async def test_the_rest_of_a_group_is_raised() -> None:
     async def block() -> None:
         async with two_peers() as peers:
             peers.alice.on_signaling_state_change = fail_when_closed
-            await channel_is_talking(peers.alice, peers.bob)
+            await channel_in_use(peers.alice, peers.bob)
             peers.alice.close()
             closed.set()
 
@@ -302,7 +303,7 @@ async def test_the_rest_of_a_group_is_raised() -> None:
 @virtual_time
 @pytest.mark.parametrize("error", [InvalidStateError("not yet"), trio.ClosedResourceError()])
 async def test_before_the_end_an_error_of_the_application_is_raised(error: Exception) -> None:
-    """Such as one of a channel that the application has closed itself."""
+    """For example an error of a channel that the application has closed itself."""
 
     async def fail(_: object) -> None:
         await trio.lowlevel.checkpoint()
@@ -320,7 +321,7 @@ async def test_before_the_end_an_error_of_the_application_is_raised(error: Excep
 
 
 @virtual_time
-async def test_a_candidate_before_the_description_is_an_error_of_the_program() -> None:
+async def test_a_candidate_before_the_description_is_an_error_of_the_application() -> None:
     async def block() -> None:
         async with two_peers() as peers:
             peers.alice.on_ice_candidate = lambda event: peers.bob.add_ice_candidate(event.candidate)
@@ -338,7 +339,7 @@ async def test_a_candidate_before_the_description_is_an_error_of_the_program() -
 async def test_a_handler_does_not_join_the_exception_that_ends_the_block(
     inner: str, asynchronous: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The block needs a second to end, in which its candidates come too early for the other peer."""
+    """The block needs a second to end, in which its candidates are too early for the other peer."""
     raised = BugError()
 
     async def end_slowly() -> None:
@@ -406,7 +407,7 @@ async def test_another_error_of_a_handler_joins_the_exception_that_ends_the_bloc
 
 
 async def use_connection(pc: RTCPeerConnection, channel: RTCDataChannel) -> list[Callable[[], Any]]:
-    """Return the ways to use a closed connection; each raises or returns an awaitable that does."""
+    """Return calls on a closed connection; each raises or returns an awaitable that raises."""
     transceiver = pc.add_transceiver("audio")
     return [
         lambda: pc.create_data_channel("another"),
@@ -447,7 +448,7 @@ async def test_using_another_connection_that_is_closed_ends_no_block(
 
 
 @virtual_time
-async def test_a_handler_that_answers_a_peer_who_has_left_ends_no_block() -> None:
+async def test_a_handler_that_answers_a_closed_peer_ends_no_block() -> None:
     asked = trio.Event()
 
     async def answer(event: MessageEvent) -> None:
@@ -515,7 +516,7 @@ async def test_a_handler_that_failed_gets_no_more_events() -> None:
         async with two_peers() as peers:
             peers.alice.on_signaling_state_change = fail
             peers.alice.on_connection_state_change = fail
-            await channel_is_talking(peers.alice, peers.bob)
+            await channel_in_use(peers.alice, peers.bob)
             await state_reached(peers.alice, "closed")
 
     with pytest.raises(BugError):

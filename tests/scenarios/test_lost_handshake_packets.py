@@ -1,4 +1,4 @@
-"""Every packet of the handshakes is lost once: the connection comes up all the same, and soon."""
+"""Loss of any one handshake packet: the connection still succeeds, soon."""
 
 import itertools
 
@@ -12,11 +12,11 @@ from trio_rtc.testing import Drop, Packet, PacketFilter, Pass
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 SOON = 1.0
-"""Virtual seconds: one lost packet costs no more than the first retransmission of its layer."""
+"""Maximum virtual seconds: one lost packet costs no more than the first retransmission of its layer."""
 
 
 class LosePackets:
-    """Loses the packets of one sender, or of all, with the given running numbers."""
+    """Drops the packets of one sender, or of both, with the given indexes."""
 
     def __init__(self, sender: str | None, numbers: range) -> None:
         self._sender = sender
@@ -31,8 +31,8 @@ class LosePackets:
         return Drop()
 
 
-async def talk(packet_filter: PacketFilter) -> float:
-    """Connect under a filter and exchange messages; return how long that took."""
+async def connect_and_exchange(packet_filter: PacketFilter) -> float:
+    """Connect under a filter and exchange messages, and return the seconds taken."""
     began = trio.current_time()
     async with two_peers() as peers:
         peers.network.add_filter(packet_filter)
@@ -42,28 +42,28 @@ async def talk(packet_filter: PacketFilter) -> float:
 
 
 @pytest.mark.parametrize("sender", ["alice", "bob"])
-async def test_each_packet_is_lost_in_turn(sender: str) -> None:
+async def test_loss_of_each_packet(sender: str) -> None:
     for number in itertools.count():
         loser = LosePackets(sender, range(number, number + 1))
         with trio.fail_after(SOON):
-            await talk(loser)
+            await connect_and_exchange(loser)
         if not loser.lost:
             break
     assert number > 8, "the handshakes of ICE, DTLS and SCTP have more packets than that"
 
 
-async def test_each_two_packets_in_a_row_are_lost() -> None:
+async def test_loss_of_each_two_consecutive_packets() -> None:
     for number in itertools.count():
         loser = LosePackets(None, range(number, number + 2))
         with trio.fail_after(2 * SOON):
-            await talk(loser)
+            await connect_and_exchange(loser)
         if not loser.lost:
             break
     assert number > 16
 
 
-async def test_nothing_arrives_for_a_while() -> None:
+async def test_an_outage_during_the_handshakes() -> None:
     loser = LosePackets(None, range(8))
     with trio.fail_after(10):
-        await talk(loser)
+        await connect_and_exchange(loser)
     assert len(loser.lost) == 8

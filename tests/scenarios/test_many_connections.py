@@ -1,4 +1,4 @@
-"""Many connections, one after another and side by side, leave nothing behind."""
+"""Many connections, sequential and concurrent, leave no tasks, sockets or memory behind."""
 
 import gc
 import weakref
@@ -17,7 +17,7 @@ CONNECTIONS = 200
 AT_ONCE = 20
 
 FEW_STREAMS = Settings(sctp=SctpOptions(inbound_streams=8, outbound_streams=8))
-"""Settings with which ids are used again soon: those that were never used go first."""
+"""Settings with few stream ids, so that they are reused; unused ones are preferred."""
 
 
 async def one_connection(
@@ -28,7 +28,7 @@ async def one_connection(
         RTCPeerConnection(settings=settings_for(hosts[1], 2 * seed + 1)) as bob,
     ):
         seen.update((alice, bob))
-        if seed % 4 == 3:  # one that is given up before it is there
+        if seed % 4 == 3:  # a connection that is closed before it is established
             alice.create_data_channel("chat")
             await connect(alice, bob)
             return
@@ -36,7 +36,7 @@ async def one_connection(
         await messages_pass(mine, theirs, count=1)
 
 
-async def test_two_hundred_connections_leave_nothing() -> None:
+async def test_two_hundred_connections_leave_nothing_behind() -> None:
     seen: weakref.WeakSet[RTCPeerConnection] = weakref.WeakSet()
     async with SimulatedNetwork(trace_limit=0) as network:
         hosts = network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])
@@ -53,7 +53,7 @@ async def test_two_hundred_connections_leave_nothing() -> None:
     assert len(seen) == 0, "connections are kept in memory"
 
 
-async def test_two_hundred_channels_on_one_connection_leave_nothing() -> None:
+async def test_two_hundred_channels_on_one_connection_leave_nothing_behind() -> None:
     async with SimulatedNetwork() as network:
         hosts = network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])
         async with (

@@ -1,4 +1,4 @@
-"""What a connection takes of memory does not grow with its life: its tables, histories and samples have bounds."""
+"""The memory of a connection does not grow over time: its tables, histories and samples are bounded."""
 
 import gc
 import sys
@@ -14,15 +14,15 @@ from tests.strategies.peers import Peers, channel_pair, two_peers
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 MOST_GROWTH = 20_000
-"""Bytes of both ends together: the last packets and samples are not always equally large."""
+"""Tolerance in bytes for both ends together: the last packets and samples vary in size."""
 
 
-# The interpreter's cache of attributes by type and name keeps a string for each class pattern that was matched.
+# The interpreter's attribute cache keeps a string for each class pattern that was matched.
 clear_caches = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache
 
 
 def traced() -> int:
-    """Return the bytes of Python's objects that were allocated since tracing began."""
+    """Return the bytes of Python objects allocated since tracing began."""
     clear_caches()
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
@@ -30,7 +30,7 @@ def traced() -> int:
 
 @asynccontextmanager
 async def traced_peers() -> AsyncIterator[Peers]:
-    """Trace allocations and open two peers on a network that remembers no packets."""
+    """Trace allocations and open two peers on a network that records no packets."""
     tracemalloc.start()
     try:
         async with two_peers(trace_limit=0) as peers:
@@ -46,7 +46,7 @@ async def test_an_idle_connection_takes_no_more_memory_after_half_an_hour() -> N
         before = traced()
         await trio.sleep(1800)
         grown = traced() - before
-    # Both ends, with some 700 consent checks and 120 heartbeats: thirty bytes of each would show.
+    # Some 700 consent checks and 120 heartbeats: a leak of thirty bytes each would be detected.
     assert grown < MOST_GROWTH
 
 

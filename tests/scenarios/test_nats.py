@@ -1,4 +1,4 @@
-"""Every kind of NAT on both sides, with a STUN server and no relay: who meets whom."""
+"""Every combination of NAT types, with a STUN server and without a relay."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ NEEDS_A_RELAY = {
     frozenset({NatKind.SYMMETRIC}),
     frozenset({NatKind.SYMMETRIC, NatKind.PORT_RESTRICTED}),
 }
-"""Both sides filter by port, and at least one port cannot be foreseen (RFC 5128 section 3)."""
+"""Combinations in which both NATs filter by port and one mapped port is unpredictable (RFC 5128 section 3)."""
 
 
 @attrs.define
@@ -66,7 +66,7 @@ async def peers_behind(
 
 @pytest.mark.parametrize("bobs", PLACES)
 @pytest.mark.parametrize("alices", PLACES)
-async def test_who_meets_whom(alices: NatKind | None, bobs: NatKind | None) -> None:
+async def test_nat_traversal(alices: NatKind | None, bobs: NatKind | None) -> None:
     async with peers_behind(alices, bobs) as peers:
         if frozenset({alices, bobs}) in NEEDS_A_RELAY:
             peers.alice.create_data_channel("chat")
@@ -83,7 +83,7 @@ async def test_who_meets_whom(alices: NatKind | None, bobs: NatKind | None) -> N
 
 
 def kinds_of_pair(pc: RTCPeerConnection) -> tuple[str | None, str | None]:
-    """Return the types of the candidates over which a connection goes."""
+    """Return the candidate types of the selected pair."""
     assert pc.sctp is not None
     pair = pc.sctp.transport.ice_transport.get_selected_candidate_pair()
     assert pair is not None
@@ -91,7 +91,7 @@ def kinds_of_pair(pc: RTCPeerConnection) -> tuple[str | None, str | None]:
 
 
 @pytest.mark.parametrize("kind", list(NatKind))
-async def test_two_in_the_same_home_meet_inside(kind: NatKind) -> None:
+async def test_peers_behind_the_same_nat_connect_locally(kind: NatKind) -> None:
     async with peers_behind(kind, kind, same_nat=True) as peers:
         with trio.fail_after(2):
             mine, theirs = await channel_pair(peers.alice, peers.bob)
@@ -100,7 +100,7 @@ async def test_two_in_the_same_home_meet_inside(kind: NatKind) -> None:
 
 
 @pytest.mark.parametrize("kind", [NatKind.FULL_CONE, NatKind.PORT_RESTRICTED])
-async def test_a_hole_is_kept_open_while_nothing_is_said(kind: NatKind) -> None:
+async def test_an_idle_connection_keeps_its_nat_mapping(kind: NatKind) -> None:
     async with peers_behind(kind, kind, mapping_lifetime=30) as peers:
         mine, theirs = await channel_pair(peers.alice, peers.bob)
         await trio.sleep(600)
@@ -110,8 +110,8 @@ async def test_a_hole_is_kept_open_while_nothing_is_said(kind: NatKind) -> None:
 
 
 @pytest.mark.parametrize("kinds", [(NatKind.PORT_RESTRICTED, NatKind.FULL_CONE), (NatKind.SYMMETRIC, None)])
-async def test_a_router_that_is_switched_off_and_on(kinds: tuple[NatKind, NatKind | None]) -> None:
-    """It has forgotten all holes: an ICE restart opens new ones, and the channel never notices."""
+async def test_a_rebooted_router(kinds: tuple[NatKind, NatKind | None]) -> None:
+    """Its mappings are lost; an ICE restart creates new ones without interrupting the channel."""
     async with peers_behind(*kinds) as peers:
         mine, theirs = await channel_pair(peers.alice, peers.bob)
         peers.nats[0].forget_mappings()

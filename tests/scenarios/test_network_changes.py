@@ -1,4 +1,4 @@
-"""A host changes its network: an ICE restart finds the new addresses, and the channel never notices."""
+"""Changes of a host's network: an ICE restart uses the new addresses without interrupting the channel."""
 
 import pytest
 import trio
@@ -24,7 +24,7 @@ def host_in_use(pc: RTCPeerConnection) -> str | None:
 
 
 @pytest.mark.parametrize("restarting", ["alice", "bob"])
-async def test_one_of_two_interfaces_dies_and_the_other_takes_over(restarting: str) -> None:
+async def test_failover_to_the_other_interface(restarting: str) -> None:
     async with travelling_alice() as peers:
         mine, theirs = await channel_pair(peers.alice, peers.bob)
         assert hosts_of_candidates(peers.alice) == ["10.0.0.1", "100.64.0.1"]
@@ -66,7 +66,7 @@ async def test_the_host_moves_to_another_network() -> None:
             assert len(peers.hosts[0].open_sockets) == 1
 
 
-async def test_an_interface_that_comes_later_is_told_and_used() -> None:
+async def test_a_later_interface_is_signaled_and_used() -> None:
     async with travelling_alice() as peers:
         peers.hosts[0].set_interface("wwan0", up=False)
         mine, theirs = await channel_pair(peers.alice, peers.bob)
@@ -91,7 +91,7 @@ async def test_an_interface_that_comes_later_is_told_and_used() -> None:
         assert host_in_use(peers.alice) == "100.64.0.1"
 
 
-async def test_nobody_loses_anything_when_nothing_has_changed() -> None:
+async def test_a_restart_without_changes_loses_no_message() -> None:
     async with travelling_alice() as peers, trio.open_nursery() as nursery:
         mine, theirs = await channel_pair(peers.alice, peers.bob)
         sockets = peers.hosts[0].open_sockets
@@ -118,8 +118,8 @@ async def test_an_interface_that_flaps_needs_no_restart() -> None:
         assert peers.alice.connection_state == peers.bob.connection_state == "connected"
 
 
-async def test_all_addresses_are_gone_for_a_while() -> None:
-    """A restart without any address does no harm; the next one finds the way."""
+async def test_a_host_without_addresses_for_some_time() -> None:
+    """A restart without any address has no effect; the next one succeeds."""
     async with travelling_alice() as peers:
         mine, theirs = await channel_pair(peers.alice, peers.bob)
         for interface in ("wlan0", "wwan0"):

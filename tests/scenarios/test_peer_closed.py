@@ -1,4 +1,4 @@
-"""``peer_closed`` returns when the peer has left: at once after a goodbye, else when the connection has failed."""
+"""``peer_closed`` returns at once after the peer's ABORT or close_notify, otherwise when the connection fails."""
 
 import re
 
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.usefixtures("autojump_clock")
 CONSENT_TIMEOUT = Settings().ice.consent_timeout
 
 
-async def departure_of_peer(pc: RTCPeerConnection, *, within: float) -> float:
-    """Wait until the peer has left; return how many seconds that took."""
+async def seconds_until_peer_closed(pc: RTCPeerConnection, *, within: float) -> float:
+    """Wait until the peer has closed, and return the seconds waited."""
     before = trio.current_time()
     with trio.fail_after(within):
         await pc.peer_closed()
@@ -26,7 +26,7 @@ async def departure_of_peer(pc: RTCPeerConnection, *, within: float) -> float:
 
 
 @pytest.mark.parametrize("media", ["data", "audio", "both"])
-async def test_an_orderly_end_is_known_after_the_time_of_the_network(media: str) -> None:
+async def test_an_orderly_close_is_noticed_after_the_network_delay(media: str) -> None:
     async with media_peers() as peers, trio.open_nursery() as nursery:
         alice, bob = peers.alice, peers.bob
         peers.network.set_default_link(Link(delay=0.05))
@@ -42,17 +42,17 @@ async def test_an_orderly_end_is_known_after_the_time_of_the_network(media: str)
             await state_reached(bob, "connected")
         await trio.sleep(1)
         alice.close()
-        assert await departure_of_peer(bob, within=0.2) > 0
+        assert await seconds_until_peer_closed(bob, within=0.2) > 0
         await trio.testing.wait_all_tasks_blocked()
         assert all(receiver.track.muted for receiver in bob.get_receivers())
-        # As W3C has it: nothing but ICE says that the peer is gone, and nothing but close() is "closed".
+        # In W3C's states only ICE detects that the peer has left, and only close() leads to "closed".
         assert (bob.connection_state, bob.signaling_state) == ("connected", "stable")
         await state_reached(bob, "disconnected")
         await bob.peer_closed()
         nursery.cancel_scope.cancel()
 
 
-async def test_the_state_of_dtls_is_closed_when_the_peer_has_left() -> None:
+async def test_the_dtls_state_is_closed_when_the_peer_has_closed() -> None:
     async with open_channel() as (_, _, peers):
         await peers.alice.aclose()
         await peers.bob.peer_closed()
@@ -62,7 +62,7 @@ async def test_the_state_of_dtls_is_closed_when_the_peer_has_left() -> None:
 
 
 class Lose:
-    """Loses what a peer sends in DTLS records of one type (RFC 6347 section 4.1) from now on."""
+    """Drops a peer's DTLS records of one type (RFC 6347 section 4.1)."""
 
     def __init__(self, sender: str, content_type: int) -> None:
         self._sender = sender
@@ -80,17 +80,17 @@ ALERT, APPLICATION_DATA = 21, 23
 
 
 @pytest.mark.parametrize("lost", [ALERT, APPLICATION_DATA], ids=["close_notify", "ABORT"])
-async def test_one_of_two_goodbyes_is_enough_where_data_channels_are_all_there_is(lost: int) -> None:
+async def test_abort_or_close_notify_suffices_with_only_data_channels(lost: int) -> None:
     async with open_channel() as (_, _, peers):
         await trio.sleep(1)
         loser = Lose("alice", lost)
         peers.network.add_filter(loser)
         await peers.alice.aclose()
-        assert await departure_of_peer(peers.bob, within=1) < 1
+        assert await seconds_until_peer_closed(peers.bob, within=1) < 1
         assert loser.lost > 0
 
 
-async def test_the_end_of_the_association_says_nothing_beside_audio() -> None:
+async def test_an_ended_association_is_no_close_beside_audio() -> None:
     async with media_peers() as peers:
         peers.alice.create_data_channel("chat")
         peers.alice.add_track(open_media_track("audio")[1])
@@ -98,13 +98,13 @@ async def test_the_end_of_the_association_says_nothing_beside_audio() -> None:
         await trio.sleep(1)
         peers.network.add_filter(Lose("alice", ALERT))
         await peers.alice.aclose()
-        assert CONSENT_TIMEOUT - 7 < await departure_of_peer(peers.bob, within=60) <= CONSENT_TIMEOUT
+        assert CONSENT_TIMEOUT - 7 < await seconds_until_peer_closed(peers.bob, within=60) <= CONSENT_TIMEOUT
         assert peers.bob.sctp is not None
         assert peers.bob.sctp.state == "closed"
 
 
 @pytest.mark.parametrize("media", ["data", "audio"])
-async def test_a_peer_that_vanishes_has_left_when_the_connection_has_failed(media: str) -> None:
+async def test_a_silent_peer_has_closed_when_the_connection_fails(media: str) -> None:
     async with media_peers() as peers:
         if media == "data":
             peers.alice.create_data_channel("chat")
@@ -114,11 +114,11 @@ async def test_a_peer_that_vanishes_has_left_when_the_connection_has_failed(medi
             peers.alice.add_track(open_media_track("audio")[1])
             await connect_track(peers.alice, peers.bob)
         peers.network.partition("alice")
-        assert CONSENT_TIMEOUT - 7 < await departure_of_peer(peers.bob, within=60) <= CONSENT_TIMEOUT
+        assert CONSENT_TIMEOUT - 7 < await seconds_until_peer_closed(peers.bob, within=60) <= CONSENT_TIMEOUT
         assert peers.bob.connection_state == "failed"
 
 
-async def test_a_failure_that_was_overcome_is_no_departure() -> None:
+async def test_a_recovered_failure_is_no_close() -> None:
     async with open_channel() as (mine, theirs, peers):
         peers.network.partition("alice")
         await peers.alice.peer_closed()
@@ -128,44 +128,44 @@ async def test_a_failure_that_was_overcome_is_no_departure() -> None:
         peers.alice.restart_ice()
         await negotiate(peers.alice, peers.bob)
         await state_reached(peers.alice, "connected")
-        await does_not_depart(peers.alice)
+        await does_not_close(peers.alice)
         await mine.send("still here")
         assert await theirs.receive() == "still here"
         peers.bob.close()
-        assert await departure_of_peer(peers.alice, within=1) < 1
+        assert await seconds_until_peer_closed(peers.alice, within=1) < 1
 
 
-async def test_a_new_association_revokes_the_departure() -> None:
-    """Where there was nothing else, the peer's end of the first association looks like leaving."""
+async def test_a_new_association_revokes_the_close() -> None:
+    """On a connection with only data channels, the end of the first association looks like the peer's closing."""
     async with open_channel() as (mine, _, peers):
         alice, bob = peers.alice, peers.bob
         await bob.set_remote_description(await offer_without_channels(alice))
         await bob.set_local_description()
-        await departure_of_peer(alice, within=1)
-        # On the side that has ended it, nobody has left.
-        await does_not_depart(bob)
+        await seconds_until_peer_closed(alice, within=1)
+        # On the side that has ended it, the peer has not closed.
+        await does_not_close(bob)
         await alice.set_remote_description(description_of(bob))
         assert mine.ready_state == "closed"
         again = alice.create_data_channel("again")
         await negotiate(alice, bob)
         await again.opened()
-        await does_not_depart(alice)
+        await does_not_close(alice)
 
 
-async def does_not_depart(pc: RTCPeerConnection) -> None:
+async def does_not_close(pc: RTCPeerConnection) -> None:
     with trio.move_on_after(3) as waiting:
         await pc.peer_closed()
     assert waiting.cancelled_caught
 
 
 async def offer_without_channels(pc: RTCPeerConnection) -> dict[str, str]:
-    """Make an offer as of a peer that closes the section of its data channels."""
+    """Return an offer in which the media section of data channels is closed."""
     offer = await pc.create_offer()
     await pc.set_local_description(offer)
     return {"type": "offer", "sdp": re.sub(r"m=application \d+ ", "m=application 0 ", offer.sdp)}
 
 
-async def test_closing_on_this_side_is_an_error_of_who_waits() -> None:
+async def test_closing_locally_raises_in_the_waiting_task() -> None:
     async with open_channel() as (_, _, peers):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(close_later, peers.alice)
@@ -180,7 +180,7 @@ async def close_later(pc: RTCPeerConnection) -> None:
     pc.close()
 
 
-async def test_who_closes_after_the_peer_knows_that_the_peer_has_left() -> None:
+async def test_peer_closed_returns_after_both_have_closed() -> None:
     async with open_channel() as (_, _, peers):
         peers.bob.close()
         await peers.alice.peer_closed()
@@ -208,8 +208,8 @@ async def test_it_needs_the_block() -> None:
         await RTCPeerConnection().peer_closed()
 
 
-async def test_a_block_can_be_left_when_the_peer_leaves() -> None:
-    """As the how-to page says."""
+async def test_leaving_the_block_when_the_peer_closes() -> None:
+    """The example of the how-to page."""
     async with SimulatedNetwork() as network:
         hosts = network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])
         async with RTCPeerConnection(settings=settings_for(hosts[0], 0)) as alice:

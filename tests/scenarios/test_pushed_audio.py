@@ -1,4 +1,4 @@
-"""Audio that an application makes, as fast as it likes and with pauses, is heard whole by a peer of ours."""
+"""Audio sent by an application at any pace and with pauses is received completely."""
 
 from collections.abc import Awaitable, Callable
 
@@ -19,7 +19,7 @@ CODECS = pytest.mark.parametrize("codec", ["opus", "PCMU", "G722"])
 CLOCK_RATES = {"opus": 48_000, "PCMU": 8_000, "G722": 8_000}
 
 
-async def listen(track: MediaStreamTrack) -> None:
+async def count_seconds(track: MediaStreamTrack) -> None:
     async for _ in track:
         pass
 
@@ -33,74 +33,74 @@ def tone(seconds: float, rate: int = 16_000) -> list[av.AudioFrame]:
     return frames
 
 
-async def talk(
-    codec: str, send_audio_frames: Callable[[MediaStreamTrackSource], Awaitable[None]], seconds: float
+async def seconds_received(
+    codec: str, produce: Callable[[MediaStreamTrackSource], Awaitable[None]], seconds: float
 ) -> float:
-    """Let Alice send_audio_frames to Bob, and return how many seconds of it Bob hears."""
+    """Send audio from Alice to Bob, and return the seconds of audio that Bob receives."""
     async with two_peers(link=Link(delay=0.02)) as peers, trio.open_nursery() as nursery:
         frames, track = open_media_track("audio")
         transceiver = peers.alice.add_transceiver(track)
         capabilities = RTCRtpSender.get_capabilities("audio")
         assert capabilities is not None
         transceiver.set_codec_preferences([each for each in capabilities.codecs if each.name == codec])
-        peers.bob.on_track = lambda event: nursery.start_soon(listen, event.track)
+        peers.bob.on_track = lambda event: nursery.start_soon(count_seconds, event.track)
         await connect(peers.alice, peers.bob)
         await state_reached(peers.alice, "connected")
         await state_reached(peers.bob, "connected")
-        nursery.start_soon(send_audio_frames, frames)
+        nursery.start_soon(produce, frames)
         await trio.sleep(seconds)
-        # What was made up in the place of what did not come is not in it.
+        # Concealed audio is not counted.
         played = (await layer_counters(peers.bob, "rtp"))["playout_played"]
         nursery.cancel_scope.cancel()
     return played / CLOCK_RATES[codec]
 
 
 @CODECS
-async def test_ten_seconds_in_one_frame_are_heard_whole(codec: str) -> None:
-    async def send_audio_frames(frames: MediaStreamTrackSource) -> None:
+async def test_ten_seconds_in_one_frame_are_received_completely(codec: str) -> None:
+    async def produce(frames: MediaStreamTrackSource) -> None:
         joined = b"".join(samples_of(frame) for frame in tone(10))
         whole = av.AudioFrame("s16", "mono", len(joined) // 2)
         whole.planes[0].update(joined)
         whole.sample_rate = 16_000
         await frames.send(whole)
 
-    assert await talk(codec, send_audio_frames, 12) == pytest.approx(10, rel=0.01)
+    assert await seconds_received(codec, produce, 12) == pytest.approx(10, rel=0.01)
 
 
-async def test_ten_seconds_in_short_frames_are_heard_whole() -> None:
-    async def send_audio_frames(frames: MediaStreamTrackSource) -> None:
+async def test_ten_seconds_in_short_frames_are_received_completely() -> None:
+    async def produce(frames: MediaStreamTrackSource) -> None:
         for frame in tone(10):
             await frames.send(frame)
 
-    assert await talk("opus", send_audio_frames, 12) == pytest.approx(10, rel=0.01)
+    assert await seconds_received("opus", produce, 12) == pytest.approx(10, rel=0.01)
 
 
 @CODECS
 @pytest.mark.parametrize("pause", [0.15, 0.5, 1.0, 2.0, 5.0])
-async def test_audio_with_pauses_is_heard_whole(codec: str, pause: float) -> None:
-    async def send_audio_frames(frames: MediaStreamTrackSource) -> None:
+async def test_audio_with_pauses_is_received_completely(codec: str, pause: float) -> None:
+    async def produce(frames: MediaStreamTrackSource) -> None:
         for _ in range(4):
             for frame in tone(0.5):
                 await frames.send(frame)
             await frames.drain()
             await trio.sleep(pause)
 
-    assert await talk(codec, send_audio_frames, 3 + 4 * pause) == pytest.approx(2, rel=0.01)
+    assert await seconds_received(codec, produce, 3 + 4 * pause) == pytest.approx(2, rel=0.01)
 
 
-async def test_live_audio_with_pauses_is_heard_whole() -> None:
-    async def send_audio_frames(frames: MediaStreamTrackSource) -> None:
+async def test_live_audio_with_pauses_is_received_completely() -> None:
+    async def produce(frames: MediaStreamTrackSource) -> None:
         for pause in (0.5, 1.0, 2.0, 0.0):
             for frame in tone(0.5):
                 await frames.send(frame)
                 await trio.sleep(0.02)
             await trio.sleep(pause)
 
-    assert await talk("opus", send_audio_frames, 7) == pytest.approx(2, rel=0.01)
+    assert await seconds_received("opus", produce, 7) == pytest.approx(2, rel=0.01)
 
 
-async def test_a_track_is_heard_again_as_soon_as_it_is_enabled_again() -> None:
-    """Audio that is queued in advance while the track is disabled is heard if its time comes later."""
+async def test_a_track_is_sent_again_as_soon_as_it_is_enabled() -> None:
+    """Audio queued while the track is disabled is sent if it is due after the track is enabled."""
     silent: list[float] = []
 
     async def measure(track: MediaStreamTrack) -> None:
@@ -116,11 +116,11 @@ async def test_a_track_is_heard_again_as_soon_as_it_is_enabled_again() -> None:
         await connect(peers.alice, peers.bob)
         await state_reached(peers.alice, "connected")
 
-        async def send_audio_frames() -> None:
+        async def produce() -> None:
             for frame in tone(3):
                 await frames.send(frame)
 
-        nursery.start_soon(send_audio_frames)
+        nursery.start_soon(produce)
         await trio.sleep(1)
         silent.clear()
         track.enabled = False

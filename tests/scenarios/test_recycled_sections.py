@@ -1,4 +1,4 @@
-"""Data channels again, after their media section was refused or closed: a new section, a new association."""
+"""Data channels after their media section was rejected or closed: a new section and a new association."""
 
 import re
 
@@ -20,7 +20,7 @@ def rejecting(sdp: str) -> str:
 
 
 async def end_section(offerer: RTCPeerConnection, answerer: RTCPeerConnection) -> None:
-    """Close the section for data channels, as a peer can that has an API for it: the answerer sees it rejected."""
+    """Close the media section of data channels, as some peers' APIs can; the answerer sees it rejected."""
     await offerer.set_local_description()
     offer = offerer.local_description
     assert offer is not None
@@ -69,7 +69,7 @@ async def test_channels_after_their_section_was_closed(link: Link, turned: bool)
             assert sections(alice)[0] == "m=application"
             assert len(sections(alice)) == 2, "the place of the closed section is taken again"
             assert sections(alice)[1] != last_mid
-            # Bob is the DTLS client, whoever offers: he takes even numbers, and each association begins anew.
+            # Bob is the DTLS client of all offers and uses even stream ids, and each association starts at 0.
             assert ends[0].id == ends[1].id == (0 if turned else 1)
             assert alice.sctp is not None
             assert alice.sctp is not before
@@ -82,7 +82,7 @@ async def test_channels_after_their_section_was_closed(link: Link, turned: bool)
         assert (total.data_channels_opened, total.data_channels_closed) == (4, 3)
 
 
-async def test_a_section_that_was_refused_at_first() -> None:
+async def test_a_section_that_was_rejected_at_first() -> None:
     async with two_peers() as peers:
         refused = peers.alice.create_data_channel("refused")
         await trio.sleep(1)
@@ -103,7 +103,7 @@ async def test_a_section_that_was_refused_at_first() -> None:
         assert mine.id == 1
 
 
-async def test_a_channel_made_after_the_end_asks_for_negotiation_and_waits_for_it() -> None:
+async def test_a_channel_created_after_the_end_needs_negotiation() -> None:
     async with open_channel() as (_, _, peers):
         needs: list[str] = []
         peers.alice.on_negotiation_needed = lambda _: needs.append("alice")
@@ -129,8 +129,8 @@ async def test_a_channel_made_after_the_end_asks_for_negotiation_and_waits_for_i
         assert len(needs) == 2
 
 
-async def test_an_offer_of_a_new_section_that_is_rolled_back() -> None:
-    """The transports stay, although no section uses them, and the next offer has them again."""
+async def test_a_rolled_back_offer_of_a_new_section() -> None:
+    """The transports stay although no section uses them, and the next offer uses them again."""
     async with open_channel() as (_, _, peers):
         assert peers.alice.sctp is not None
         ice = peers.alice.sctp.transport.ice_transport
@@ -149,7 +149,7 @@ async def test_an_offer_of_a_new_section_that_is_rolled_back() -> None:
         assert peers.alice.sctp.transport.ice_transport is ice
 
 
-async def test_a_restart_of_ice_with_the_new_section() -> None:
+async def test_an_ice_restart_with_the_new_section() -> None:
     async with open_channel() as (_, _, peers):
         await end_section(peers.alice, peers.bob)
         peers.alice.restart_ice()

@@ -1,4 +1,4 @@
-"""The same seed gives the same packets at the same times; another one does not."""
+"""Runs with the same seed send the same packets at the same times; other seeds do not."""
 
 import random
 
@@ -11,8 +11,8 @@ from trio_rtc.testing import Link, run
 HOSTILE = Link(delay=0.02, jitter=0.01, loss=0.2, duplicate=0.1, reorder=0.1)
 
 
-async def trace_of_a_conversation(seed: int) -> str:
-    """Return the hash of every packet of a conversation, with its time and fate."""
+async def trace_of_a_connection(seed: int) -> str:
+    """Return the hashes of all packets of a connection, with their times and outcomes."""
     with trio.fail_after(120):
         async with open_channel(seed=seed, link=HOSTILE) as (mine, theirs, peers):
             await messages_pass(mine, theirs, 10)
@@ -27,8 +27,8 @@ async def trace_of_a_conversation(seed: int) -> str:
 
 
 def replay(seed: int) -> str:
-    """Run a conversation in a loop of its own."""
-    return run(trace_of_a_conversation, seed, seed=seed)
+    """Run a connection in a trio run of its own."""
+    return run(trace_of_a_connection, seed, seed=seed)
 
 
 def test_the_same_seed_replays_every_packet() -> None:

@@ -1,4 +1,4 @@
-"""A reader that does not keep up: its sender waits, memory stays bounded, nothing is lost, others go on."""
+"""Slow readers: the sender waits, memory is bounded, no message is lost, and other traffic continues."""
 
 import pytest
 import trio
@@ -21,7 +21,7 @@ AT_MOST_UNDER_WAY = (RECEIVE_BUFFER + HIGH_WATER_MARK) // MESSAGE_SIZE + 2
 
 
 class Sender:
-    """Sends numbered messages for as long as it is let."""
+    """Sends numbered messages until cancelled."""
 
     def __init__(self, channel: RTCDataChannel) -> None:
         self._channel = channel
@@ -51,7 +51,7 @@ async def test_the_sender_waits_and_nothing_is_lost() -> None:
         assert peers.alice.connection_state == peers.bob.connection_state == "connected"
 
 
-async def test_a_window_that_closes_for_minutes_opens_again() -> None:
+async def test_a_window_that_was_closed_for_minutes_opens_again() -> None:
     async with open_channel(settings=SMALL) as (mine, theirs, _), trio.open_nursery() as nursery:
         nursery.start_soon(Sender(mine).run, 60)
         await trio.sleep(600)
@@ -60,7 +60,7 @@ async def test_a_window_that_closes_for_minutes_opens_again() -> None:
                 assert int(await theirs.receive()) == number
 
 
-async def test_the_other_direction_goes_on() -> None:
+async def test_the_other_direction_continues() -> None:
     async with open_channel(settings=SMALL) as (mine, theirs, _), trio.open_nursery() as nursery:
         nursery.start_soon(Sender(mine).run, 200)
         await trio.sleep(10)
@@ -72,7 +72,7 @@ async def test_the_other_direction_goes_on() -> None:
 
 
 async def test_other_channels_are_read_when_the_slow_one_is() -> None:
-    """All channels share the window of their association: a full one stalls them, and loses nothing."""
+    """All channels share the window of their association: a full one blocks them, without loss."""
     async with open_channel(settings=SMALL) as (mine, theirs, peers), trio.open_nursery() as nursery:
         async with peers.bob.subscribe("data_channel") as announced:
             quick = peers.alice.create_data_channel("quick")
@@ -109,7 +109,7 @@ async def test_a_slow_handler_slows_the_sender() -> None:
         assert received == list(range(60))
 
 
-async def test_messages_wait_for_a_reader_that_comes_late() -> None:
+async def test_messages_are_queued_for_a_late_reader() -> None:
     async with open_channel(settings=SMALL) as (mine, theirs, peers):
         await mine.send("kept")
         await mine.send("kept, too")

@@ -1,4 +1,4 @@
-"""Spoofed DTLS alerts during the handshake, from beside the path: it is completed over long round trips too."""
+"""Spoofed DTLS alerts from off-path during the handshake: it completes even with long round trips."""
 
 import pytest
 import trio
@@ -16,7 +16,7 @@ ALERTS = [
 
 
 def spoof_alerts(peers: Peers, victim: str) -> list[Packet]:
-    """Give the victim alerts in the name of its peer at once with each DTLS packet on its path, either way."""
+    """Send the victim spoofed alerts of its peer with each DTLS packet in either direction."""
     host = next(host for host in peers.hosts if host.name == victim)
     seen: list[Packet] = []
 
@@ -37,7 +37,7 @@ def spoof_alerts(peers: Peers, victim: str) -> list[Packet]:
 @pytest.mark.parametrize("victim", ["alice", "bob"])
 @pytest.mark.parametrize("answer_setup", ["active", "passive"])
 @pytest.mark.parametrize("grace", [0.0, 1.0])
-async def test_a_handshake_over_1_2_seconds_of_round_trip(
+async def test_a_handshake_with_a_round_trip_of_1_2_seconds(
     victim: str, answer_setup: str, grace: float
 ) -> None:
     settings = Settings(
@@ -53,8 +53,8 @@ async def test_a_handshake_over_1_2_seconds_of_round_trip(
         assert peers.alice.connection_state == peers.bob.connection_state == "connected"
 
 
-async def test_a_path_whose_round_trip_ice_could_not_measure() -> None:
-    """Every check is retransmitted, so no answer shows how long it took."""
+async def test_a_path_without_a_round_trip_time_from_ice() -> None:
+    """Every check is retransmitted, so that no response yields a round-trip time."""
     settings = Settings(ice=IceOptions(minimum_rto=0.1, pacing_interval=0.005))
     async with two_peers(link=Link(delay=0.6), settings=settings) as peers:
         seen = spoof_alerts(peers, "alice")

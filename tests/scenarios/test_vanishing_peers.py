@@ -1,4 +1,4 @@
-"""A peer falls silent: disconnected soon, failed after 30 seconds; or all is well again when it returns."""
+"""Silent peers: disconnected soon and failed after 30 seconds, or connected again when the peer returns."""
 
 import pytest
 import trio
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.usefixtures("autojump_clock")
 CONSENT_TIMEOUT = Settings().ice.consent_timeout
 
 
-def note_states(pc: RTCPeerConnection) -> list[tuple[float, str]]:
-    """Return a list to which every new state of a connection is added, with the seconds since now."""
+def record_states(pc: RTCPeerConnection) -> list[tuple[float, str]]:
+    """Return a list that records each new state of a connection, with the seconds from now."""
     began = trio.current_time()
     history: list[tuple[float, str]] = []
     pc.on_connection_state_change = lambda _: history.append(
@@ -31,11 +31,11 @@ def note_states(pc: RTCPeerConnection) -> list[tuple[float, str]]:
 
 
 @pytest.mark.parametrize("idle", [0.0, 60.0])
-async def test_silence_is_noticed_within_five_seconds_and_final_after_thirty(idle: float) -> None:
+async def test_silence_is_detected_within_five_seconds_and_final_after_thirty(idle: float) -> None:
     async with open_channel() as (_, _, peers):
         await trio.sleep(idle)
         peers.network.partition("alice")
-        histories = [note_states(peers.alice), note_states(peers.bob)]
+        histories = [record_states(peers.alice), record_states(peers.bob)]
         await trio.sleep(60)
         for history in histories:
             assert [state for _, state in history] == ["disconnected", "failed"]
@@ -45,13 +45,13 @@ async def test_silence_is_noticed_within_five_seconds_and_final_after_thirty(idl
 
 @pytest.mark.parametrize("connected_for", [0.0, 1.0, 1.5, 2.0, 9.0, 60.0])
 async def test_with_two_address_families_a_dead_peer_is_never_connected_again(connected_for: float) -> None:
-    """The second pair, checked while the first one was, replaces it for as long as its own consent lasts."""
+    """The second pair, checked together with the first one, replaces it while its own consent lasts."""
     link = Link(delay=0.03)
     async with two_peers(link=link, dual_stack=True) as peers:
         await channel_pair(peers.alice, peers.bob)
         await trio.sleep(connected_for)
         peers.network.partition("alice")
-        histories = [note_states(peers.alice), note_states(peers.bob)]
+        histories = [record_states(peers.alice), record_states(peers.bob)]
         await trio.sleep(120)
         for history in histories:
             assert [state for _, state in history] == ["disconnected", "failed"]
@@ -60,7 +60,7 @@ async def test_with_two_address_families_a_dead_peer_is_never_connected_again(co
 
 
 @pytest.mark.parametrize("away", [2.0, 6.0, 20.0])
-async def test_a_peer_that_returns_before_is_welcome(away: float) -> None:
+async def test_a_peer_that_returns_in_time_is_connected_again(away: float) -> None:
     async with open_channel() as (mine, theirs, peers):
         peers.network.partition("alice", "bob")
         await mine.send("said meanwhile")
@@ -75,8 +75,8 @@ async def test_a_peer_that_returns_before_is_welcome(away: float) -> None:
         await messages_pass(mine, theirs)
 
 
-async def test_only_one_way_is_cut() -> None:
-    """Consent is about the way out: the side that cannot be heard loses it, and the other one hears nothing."""
+async def test_an_outage_of_one_direction() -> None:
+    """Consent concerns sending: the unreachable side loses it, and the other one receives nothing."""
     async with open_channel() as (_, _, peers):
         peers.network.partition("alice", "bob", one_way=True)
         with trio.fail_after(5):
@@ -87,8 +87,8 @@ async def test_only_one_way_is_cut() -> None:
             await state_reached(peers.bob, "failed")
 
 
-async def test_a_failed_connection_comes_back_by_an_ice_restart() -> None:
-    """Nothing was closed: what waited in the channel arrives."""
+async def test_a_failed_connection_recovers_by_an_ice_restart() -> None:
+    """No channel was closed, and queued messages arrive."""
     async with open_channel() as (mine, theirs, peers):
         peers.network.partition("alice")
         await state_reached(peers.alice, "failed")
@@ -104,7 +104,7 @@ async def test_a_failed_connection_comes_back_by_an_ice_restart() -> None:
         await messages_pass(mine, theirs)
 
 
-async def test_a_peer_that_dies_without_a_word_breaks_the_channel_when_we_close() -> None:
+async def test_closing_without_a_live_peer_breaks_the_channel() -> None:
     async with open_channel() as (mine, theirs, peers):
         peers.network.add_filter(lambda packet: Drop())
         async with trio.open_nursery() as nursery:
@@ -123,8 +123,8 @@ async def _expect_closed_here(channel: RTCDataChannel) -> None:
         await channel.receive()
 
 
-async def test_a_channel_whose_data_is_never_acknowledged_breaks() -> None:
-    """The association gives up after its retransmissions, and tells by which error."""
+async def test_a_channel_breaks_when_its_data_is_never_acknowledged() -> None:
+    """The association fails after its retransmissions, with a descriptive error."""
     settings = Settings(sctp=SctpOptions(max_retransmissions=4))
     async with open_channel(settings=settings) as (mine, _, peers):
         peers.network.add_filter(lambda packet: Drop() if packet.data[0] == 23 else Pass())
@@ -174,7 +174,7 @@ async def send_for_ever(channel: RTCDataChannel) -> None:
         await channel.send(bytes(200_000))
 
 
-async def test_a_waiting_sender_hears_of_the_end() -> None:
+async def test_a_waiting_sender_is_notified_of_the_end() -> None:
     settings = Settings(sctp=SctpOptions(max_retransmissions=4))
     async with open_channel(settings=settings) as (mine, _, peers):
         peers.network.add_filter(lambda packet: Drop() if packet.data[0] == 23 else Pass())
@@ -182,7 +182,7 @@ async def test_a_waiting_sender_hears_of_the_end() -> None:
             await send_for_ever(mine)
 
 
-async def test_the_goodbye_arrives_as_an_orderly_end() -> None:
+async def test_an_orderly_close_ends_the_channel() -> None:
     async with open_channel() as (mine, theirs, peers):
         await mine.send("last words")
         await peers.alice.aclose()

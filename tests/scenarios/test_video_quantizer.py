@@ -1,4 +1,4 @@
-"""Video that is too much for its bitrate becomes smaller until it looks well, and grows again when there is room."""
+"""Video that exceeds its bitrate is scaled down until its quantizer is acceptable, and scaled up later."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,13 +25,13 @@ WIDTH, HEIGHT = 640, 360
 SLOW, FAST = 600_000, 4_000_000
 
 
-async def show(frames: MediaStreamTrackSource) -> None:
-    pictures = list(moving_noise(60, WIDTH, HEIGHT))
+async def send_video(frames: MediaStreamTrackSource) -> None:
+    images = list(moving_noise(60, WIDTH, HEIGHT))
     counter = 0
     while True:
-        picture = pictures[counter % len(pictures)]
-        picture.pts = counter * 3000
-        await frames.send(picture)
+        frame = images[counter % len(images)]
+        frame.pts = counter * 3000
+        await frames.send(frame)
         counter += 1
         await trio.sleep(1 / 30)
 
@@ -60,7 +60,7 @@ async def mean_quantizer(sender: RTCRtpSender, seconds: float) -> float:
 
 @asynccontextmanager
 async def calling(rate: float, max_bitrate: int | None = None) -> AsyncIterator[tuple[Peers, RTCRtpSender]]:
-    """Let Alice show Bob demanding video over a link of some rate."""
+    """Open a call with demanding video from Alice to Bob over a link of some rate."""
     async with (
         two_peers(link=link(rate), settings=Settings(decode=False)) as peers,
         trio.open_nursery() as nursery,
@@ -69,7 +69,7 @@ async def calling(rate: float, max_bitrate: int | None = None) -> AsyncIterator[
         encodings = [RTCRtpEncodingParameters(max_bitrate=max_bitrate)]
         sender = peers.alice.add_transceiver(track, send_encodings=encodings).sender
         peers.bob.on_track = lambda event: nursery.start_soon(watch, event.track)
-        nursery.start_soon(show, frames)
+        nursery.start_soon(send_video, frames)
         await connect(peers.alice, peers.bob)
         yield peers, sender
         nursery.cancel_scope.cancel()
@@ -79,10 +79,10 @@ def link(rate: float) -> Link:
     return Link(delay=0.02, rate=rate, queue=round(rate / 30))
 
 
-async def test_video_becomes_smaller_where_its_quantizer_is_high() -> None:
+async def test_video_is_scaled_down_when_its_quantizer_is_high() -> None:
     async with calling(SLOW, 2_500_000) as (peers, sender):
         await trio.sleep(1)
-        # Bits per pixel alone would leave it as large as it is, at the end of the scale.
+        # By bits per pixel alone, the resolution would stay, with the highest quantizer.
         assert await mean_quantizer(sender, 1) > 110
         await trio.sleep(13)
         assert await mean_quantizer(sender, 4) < 95
@@ -97,7 +97,7 @@ async def test_video_becomes_smaller_where_its_quantizer_is_high() -> None:
 
 
 @pytest.mark.parametrize(("max_bitrate", "least", "most"), [(None, 1.5e6, 1.8e6), (2_500_000, 2.2e6, 2.7e6)])
-async def test_no_more_bits_are_spent_than_show(max_bitrate: int | None, least: float, most: float) -> None:
+async def test_no_imperceptible_bits_are_spent(max_bitrate: int | None, least: float, most: float) -> None:
     async with calling(FAST, max_bitrate) as (_, sender):
         await trio.sleep(8)
         before = (await outbound(sender)).bytes_sent

@@ -1,4 +1,4 @@
-"""Peers that do not bundle: each of their sections has a transport of its own."""
+"""Peers without BUNDLE: each media section has its own transport."""
 
 import re
 
@@ -22,20 +22,20 @@ pytestmark = pytest.mark.usefixtures("autojump_clock")
 SECONDS = 2
 
 
-async def send_sound(source: MediaStreamTrackSource) -> None:
+async def send_audio(source: MediaStreamTrackSource) -> None:
     for index in range(SECONDS * 50):
         await source.send(opus_frame(index))
         await trio.sleep(0.02)
 
 
-async def send_pictures(source: MediaStreamTrackSource) -> None:
+async def send_video(source: MediaStreamTrackSource) -> None:
     for index in range(SECONDS * 25):
         await source.send(vp8_frame(index, keyframe=not index))
         await trio.sleep(0.04)
 
 
 def add_sources(*connections: RTCPeerConnection) -> list[MediaStreamTrackSource]:
-    """Add a track of sound to the first connection, of pictures to the second, or both to the only one."""
+    """Add an audio track to the first connection and a video track to the last one."""
     sources = []
     for kind, pc in zip(("audio", "video"), (connections[0], connections[-1]), strict=True):
         source, track = open_media_track(kind)
@@ -45,7 +45,7 @@ def add_sources(*connections: RTCPeerConnection) -> list[MediaStreamTrackSource]
 
 
 async def received(*connections: RTCPeerConnection) -> dict[str, int]:
-    """Return how many frames of each kind have come to a reader in a while."""
+    """Return the numbers of audio and video frames received in some time."""
     counts: dict[str, int] = {"audio": 0, "video": 0}
 
     async def read(kind: str, pc: RTCPeerConnection) -> None:
@@ -65,7 +65,7 @@ async def transports_of(pc: RTCPeerConnection) -> list[RTCTransportStats]:
     return [each for each in (await pc.get_stats()).values() if isinstance(each, RTCTransportStats)]
 
 
-async def test_sound_and_pictures_flow_both_ways_on_two_transports() -> None:
+async def test_audio_and_video_in_both_directions_on_two_transports() -> None:
     async with unbundled_call(2) as call:
         pc, parts = call.pc, call.peer.parts
         ours, theirs = add_sources(pc), add_sources(*parts)
@@ -76,8 +76,8 @@ async def test_sound_and_pictures_flow_both_ways_on_two_transports() -> None:
         await trio.sleep(1)
         async with trio.open_nursery() as nursery:
             for sound, pictures in (ours, theirs):
-                nursery.start_soon(send_sound, sound)
-                nursery.start_soon(send_pictures, pictures)
+                nursery.start_soon(send_audio, sound)
+                nursery.start_soon(send_video, pictures)
             counts: list[dict[str, int]] = []
 
             async def count(*connections: RTCPeerConnection) -> None:
@@ -104,7 +104,7 @@ async def test_sound_and_pictures_flow_both_ways_on_two_transports() -> None:
         }
 
 
-async def test_the_state_is_that_of_all_transports() -> None:
+async def test_the_state_combines_all_transports() -> None:
     async with unbundled_call(2) as call:
         add_sources(call.pc)
         add_sources(*call.peer.parts)
@@ -117,7 +117,7 @@ async def test_the_state_is_that_of_all_transports() -> None:
         assert call.pc.ice_connection_state == "failed"
 
 
-async def test_the_peer_has_left_when_it_has_closed_all_transports() -> None:
+async def test_the_peer_has_closed_when_all_transports_are_closed() -> None:
     async with unbundled_call(2) as call:
         add_sources(call.pc)
         add_sources(*call.peer.parts)
@@ -132,7 +132,7 @@ async def test_the_peer_has_left_when_it_has_closed_all_transports() -> None:
             await call.pc.peer_closed()
 
 
-async def test_a_section_that_is_given_up_ends_its_transport_alone() -> None:
+async def test_a_rejected_section_ends_only_its_transport() -> None:
     async with unbundled_call(2) as call:
         add_sources(call.pc)
         add_sources(*call.peer.parts)
@@ -166,7 +166,7 @@ async def test_data_channels_have_a_transport_of_their_own() -> None:
         source.close()
 
 
-async def test_a_channel_that_waits_is_carried_where_the_section_is() -> None:
+async def test_a_waiting_channel_opens_on_the_transport_of_its_section() -> None:
     async with unbundled_call(2) as call:
         sound, data = call.peer.parts
         _, track = open_media_track("audio")
@@ -182,7 +182,7 @@ async def test_a_channel_that_waits_is_carried_where_the_section_is() -> None:
 
 
 async def test_all_transports_have_the_same_credentials() -> None:
-    """Pion refuses an offer whose sections differ in them."""
+    """Pion rejects an offer whose sections have different credentials."""
     async with unbundled_call(2) as call:
         add_sources(call.pc)
         add_sources(*call.peer.parts)
@@ -197,7 +197,7 @@ async def test_all_transports_have_the_same_credentials() -> None:
         renewed = set(re.findall(r"a=ice-ufrag:(.*)\r", restarted))
         assert len(renewed) == 1
         assert renewed != fragments
-        # Without a restart the old ones stay.
+        # Without an ICE restart the credentials stay.
         assert set(re.findall(r"a=ice-ufrag:(.*)\r", (await call.pc.create_offer()).sdp)) == fragments
 
 
@@ -220,7 +220,7 @@ async def test_an_offer_after_another_has_one_set_of_credentials(kind: str) -> N
 
 
 async def test_sections_that_join_and_leave_never_change_the_credentials() -> None:
-    """Firefox takes a change for a restart of ICE."""
+    """Firefox interprets a change as an ICE restart."""
     async with two_peers(settings=Settings(decode=False)) as peers:
         peers.alice.add_transceiver("audio")
         peers.alice.create_data_channel("chat")
@@ -238,7 +238,7 @@ async def test_sections_that_join_and_leave_never_change_the_credentials() -> No
         assert len(fragments) == 1
 
 
-async def test_a_transport_of_an_answer_that_is_taken_back_ends() -> None:
+async def test_a_rolled_back_answer_ends_its_transport() -> None:
     async with unbundled_call(2) as call:
         add_sources(*call.peer.parts)
         offer = await call.peer.offer()
@@ -251,7 +251,7 @@ async def test_a_transport_of_an_answer_that_is_taken_back_ends() -> None:
         assert call.pc.get_transceivers() == []
 
 
-async def test_more_sections_than_transports_are_refused() -> None:
+async def test_more_sections_than_transports_are_rejected() -> None:
     async with unbundled_call(18) as call:
         for part in call.peer.parts:
             part.add_transceiver("audio")
@@ -263,7 +263,7 @@ async def test_more_sections_than_transports_are_refused() -> None:
         assert call.pc.connection_state == "connected"
 
 
-async def test_our_offer_is_answered_without_bundle() -> None:
+async def test_an_answer_without_bundle() -> None:
     async with unbundled_call(3) as call:
         pc, (sound, pictures, data) = call.pc, call.peer.parts
         ours, theirs = add_sources(pc), add_sources(sound, pictures)
@@ -276,8 +276,8 @@ async def test_our_offer_is_answered_without_bundle() -> None:
         assert await there.receive() == "there"
         async with trio.open_nursery() as nursery:
             for sent_sound, sent_pictures in (ours, theirs):
-                nursery.start_soon(send_sound, sent_sound)
-                nursery.start_soon(send_pictures, sent_pictures)
+                nursery.start_soon(send_audio, sent_sound)
+                nursery.start_soon(send_video, sent_pictures)
             counts = await received(pc)
         assert counts["audio"] >= SECONDS * 50 - 5
         assert counts["video"] == SECONDS * 25
@@ -289,7 +289,9 @@ async def test_our_offer_is_answered_without_bundle() -> None:
     ("policy", "transports"),
     [("balanced", [0, 1, None]), ("max-compat", [0, 1, 2]), ("max-bundle", [0, None, None])],
 )
-async def test_the_policy_says_what_such_a_peer_can_have(policy: str, transports: list[int | None]) -> None:
+async def test_the_bundle_policy_determines_the_offered_transports(
+    policy: str, transports: list[int | None]
+) -> None:
     configuration = RTCConfiguration(bundle_policy=policy)
     async with unbundled_call(3, configuration=configuration) as call:
         for kind in ("audio", "video", "audio"):
@@ -315,7 +317,7 @@ async def test_a_peer_that_bundles_leaves_one_transport() -> None:
         )
         await peers.alice.set_local_description()
         await trio.sleep(1)
-        # Until the peer has answered, each may have to stand by itself (W3C's policy "balanced").
+        # Until the peer has answered, each section may need its own transport (W3C's policy "balanced").
         assert sections == {0, 1, 2, None}
         assert len(peers.hosts[0].open_sockets) == 3
         await peers.bob.set_remote_description(description_of(peers.alice))
@@ -331,7 +333,7 @@ async def test_a_peer_that_bundles_leaves_one_transport() -> None:
         assert [each.id for each in await transports_of(peers.alice)] == ["transport"]
 
 
-async def test_an_offer_that_is_taken_back_leaves_no_socket() -> None:
+async def test_a_rolled_back_offer_leaves_no_socket() -> None:
     async with two_peers(settings=Settings(decode=False)) as peers:
         for kind in ("audio", "video"):
             peers.alice.add_transceiver(kind)

@@ -1,4 +1,4 @@
-"""Sound and picture of one stream are played together, however long each takes on its way to the network."""
+"""Audio and video of one stream are synchronized despite different encoding delays."""
 
 from collections.abc import Callable
 
@@ -12,11 +12,11 @@ PICTURES = 10
 ENCODING = 0.08
 SETTLED, END = 12.0, 18.0
 UNITS = {"opus": 0.02, "VP8": 1 / 30}
-"""Seconds that one number stands for: of every third picture of thirty a second."""
+"""Seconds between two encoded values: every third video frame at 30 frames per second."""
 
 
 async def send(source: MediaStreamTrackSource, make: Callable[[int], EncodedFrame], every: float) -> None:
-    """Send frames, each when it is due."""
+    """Send frames at an interval."""
     begin = trio.current_time()
     index = 0
     while True:
@@ -26,21 +26,21 @@ async def send(source: MediaStreamTrackSource, make: Callable[[int], EncodedFram
 
 
 async def encode_slowly(frame: EncodedFrame) -> EncodedFrame:
-    """Take as long as a busy machine takes for a picture, now more, now less."""
+    """Encode with the varying delay of a busy machine."""
     index = frame.timestamp // 9000
     await trio.sleep(ENCODING * (1 + 0.2 * (index % 3 - 1)))
     return frame
 
 
 async def watch(track: MediaStreamTrack, ages: list[float], began: float) -> None:
-    """Note how old frames are when they are played."""
+    """Record the ages of frames at playout."""
     async for frame in track:
         index = int.from_bytes(frame.payload[1:5] if frame.codec == "opus" else frame.payload[10:14], "big")
         if trio.current_time() >= began + SETTLED:
             ages.append(trio.current_time() - began - index * UNITS[frame.codec])
 
 
-async def test_the_time_that_encoding_takes_does_not_part_sound_and_picture(
+async def test_encoding_delay_does_not_desynchronize_audio_and_video(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async with media_peers() as peers, trio.open_nursery() as nursery:

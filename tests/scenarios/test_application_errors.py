@@ -1,4 +1,4 @@
-"""A bug in the application surfaces as it is, and everything is gone when it does."""
+"""An exception of the application leaves the block unchanged, after everything has been closed."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 
 class BugError(Exception):
-    """What only the application raises."""
+    """An exception that only the application raises."""
 
 
 def raise_at_once(_: object) -> None:
@@ -73,8 +73,8 @@ PLACES = [
 ]
 
 
-async def talk_for_ever(alice: RTCPeerConnection, bob: RTCPeerConnection) -> None:
-    """Let every event happen, then wait."""
+async def cause_events_and_wait(alice: RTCPeerConnection, bob: RTCPeerConnection) -> None:
+    """Cause every event, then wait."""
     await trio.sleep(0.01)
     async with bob.subscribe("data_channel") as announced:
         await connect(alice, bob)
@@ -86,7 +86,7 @@ async def talk_for_ever(alice: RTCPeerConnection, bob: RTCPeerConnection) -> Non
 
 @pytest.mark.parametrize("handler", [raise_at_once, raise_later])
 @pytest.mark.parametrize("install", PLACES)
-async def test_an_exception_in_a_handler_ends_the_block_as_it_is(
+async def test_an_exception_in_a_handler_leaves_the_block_unchanged(
     install: Install, handler: Callable[[object], Awaitable[None] | None]
 ) -> None:
     seen: list[RTCDataChannel] = []
@@ -95,7 +95,7 @@ async def test_an_exception_in_a_handler_ends_the_block_as_it_is(
         async with two_peers() as peers:
             seen.append(peers.alice.create_data_channel("chat"))
             install(peers.alice, seen[0], handler)
-            await talk_for_ever(peers.alice, peers.bob)
+            await cause_events_and_wait(peers.alice, peers.bob)
 
     with trio.fail_after(30), pytest.raises(BugError):
         await fail()
@@ -106,7 +106,7 @@ async def test_a_group_that_a_handler_raises_stays_a_group() -> None:
     async def fail() -> None:
         async with two_peers() as peers:
             peers.alice.create_data_channel("chat").on_open = raise_a_group
-            await talk_for_ever(peers.alice, peers.bob)
+            await cause_events_and_wait(peers.alice, peers.bob)
 
     with trio.fail_after(30), pytest.raises(ExceptionGroup) as caught:
         await fail()
@@ -114,11 +114,11 @@ async def test_a_group_that_a_handler_raises_stays_a_group() -> None:
 
 
 def another_peer(peers: Peers) -> RTCPeerConnection:
-    """Return a further connection, with a lifetime of its own, on Alice's host."""
+    """Return another connection on Alice's host, entered separately."""
     return RTCPeerConnection(settings=settings_for(peers.hosts[0], 99))
 
 
-async def test_an_exception_in_the_block_leaves_it_as_it_is_and_the_peer_hears_a_goodbye() -> None:
+async def test_an_exception_in_the_block_is_unchanged_and_the_peer_is_closed() -> None:
     async with two_peers() as peers:
         theirs = peers.bob.create_data_channel("chat", negotiated=True, id=1)
 
@@ -153,8 +153,8 @@ async def test_an_exception_in_the_block_at_any_time(moment: str) -> None:
         await fail()
 
 
-async def test_errors_in_the_block_and_in_a_handler_come_together() -> None:
-    """Neither hides the other."""
+async def test_errors_in_the_block_and_in_a_handler_are_grouped() -> None:
+    """Both exceptions are raised in a group."""
 
     async def fail() -> None:
         async with two_peers() as peers:
@@ -171,7 +171,7 @@ async def test_errors_in_the_block_and_in_a_handler_come_together() -> None:
     assert {type(error) for error in caught.value.exceptions} == {BugError, KeyError}
 
 
-async def test_the_other_peer_lives_on() -> None:
+async def test_the_other_peer_continues() -> None:
     async with two_peers() as peers:
         peers.bob.on_data_channel = lambda event: None
 

@@ -1,4 +1,4 @@
-"""One of two paths to the peer dies in mid-call: data and video move to the other one without an ICE restart."""
+"""Failure of one of two paths during a call: data and video move to the other one without an ICE restart."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -53,7 +53,7 @@ def family_in_use(pc: RTCPeerConnection) -> int:
 
 
 @attrs.define
-class Chat:
+class ConnectedPeers:
     """Two connected peers with a channel, whose states are recorded."""
 
     peers: Peers
@@ -80,7 +80,7 @@ class Chat:
         self.switches += 1
 
     async def seconds_until_messages_pass(self) -> float:
-        """Return how long messages in both directions take."""
+        """Return the seconds until messages have arrived in both directions."""
         began = trio.current_time()
         with trio.fail_after(SECONDS_TO_SWITCH):
             await messages_pass(*self.channels)
@@ -88,11 +88,11 @@ class Chat:
 
 
 @asynccontextmanager
-async def chat(*, offerer: str, link: Link, seed: int = 0) -> AsyncIterator[Chat]:
+async def connected_peers(*, offerer: str, link: Link, seed: int = 0) -> AsyncIterator[ConnectedPeers]:
     """Connect two peers with both address families; the offerer controls."""
     async with two_peers(seed=seed, link=link, dual_stack=True) as peers:
         pcs = (peers.alice, peers.bob) if offerer == "alice" else (peers.bob, peers.alice)
-        talk = Chat(peers, await channel_pair(*pcs), DeadFamilies())
+        talk = ConnectedPeers(peers, await channel_pair(*pcs), DeadFamilies())
         await trio.sleep(5 + seed)
         talk.record()
         yield talk
@@ -102,7 +102,7 @@ async def chat(*, offerer: str, link: Link, seed: int = 0) -> AsyncIterator[Chat
 @pytest.mark.parametrize("seed", range(3))
 @roles
 async def test_data_moves_to_the_other_address_family(offerer: str, link: str, seed: int) -> None:
-    async with chat(offerer=offerer, link=LINKS[link], seed=seed) as talk:
+    async with connected_peers(offerer=offerer, link=LINKS[link], seed=seed) as talk:
         died = family_in_use(talk.peers.alice)
         talk.dead.families = {died}
         seconds = await talk.seconds_until_messages_pass()
@@ -110,7 +110,7 @@ async def test_data_moves_to_the_other_address_family(offerer: str, link: str, s
         for pc in talk.connections:
             assert family_in_use(pc) == 10 - died
         await trio.sleep(60)
-        # The controlled agent may follow the nomination before it has noticed anything.
+        # The controlled agent may follow the nomination before it has noticed the failure.
         controlling, controlled = (offerer, "bob" if offerer == "alice" else "alice")
         assert talk.states[controlling] == ["disconnected", "connected"]
         assert talk.states[controlled] in ([], ["disconnected", "connected"])
@@ -119,7 +119,7 @@ async def test_data_moves_to_the_other_address_family(offerer: str, link: str, s
 
 @roles
 async def test_data_moves_back_when_the_first_family_has_returned_in_time(offerer: str) -> None:
-    async with chat(offerer=offerer, link=LINKS["far"]) as talk:
+    async with connected_peers(offerer=offerer, link=LINKS["far"]) as talk:
         died = family_in_use(talk.peers.alice)
         for dead in (died, 10 - died, died):
             talk.dead.families = {dead}
@@ -136,7 +136,7 @@ async def test_data_moves_back_when_the_first_family_has_returned_in_time(offere
 @pytest.mark.parametrize("silent", ["alice", "bob"])
 @roles
 async def test_data_moves_when_one_direction_is_dead(offerer: str, silent: str) -> None:
-    async with chat(offerer=offerer, link=LINKS["far"]) as talk:
+    async with connected_peers(offerer=offerer, link=LINKS["far"]) as talk:
         died = family_in_use(talk.peers.alice)
         talk.dead.families, talk.dead.sender = {died}, silent
         await talk.seconds_until_messages_pass()
@@ -149,8 +149,8 @@ async def test_data_moves_when_one_direction_is_dead(offerer: str, silent: str) 
 @pytest.mark.parametrize("link", LINKS)
 @pytest.mark.parametrize("outage", [1.5, 4.5, 6.0, 9.0, 20.0])
 @roles
-async def test_an_outage_of_both_families_changes_no_pair(offerer: str, link: str, outage: float) -> None:
-    async with chat(offerer=offerer, link=LINKS[link]) as talk:
+async def test_an_outage_of_both_families_keeps_the_pair(offerer: str, link: str, outage: float) -> None:
+    async with connected_peers(offerer=offerer, link=LINKS[link]) as talk:
         for _ in range(3):
             talk.dead.families = {4, 6}
             await trio.sleep(outage)
@@ -165,7 +165,7 @@ async def test_an_outage_of_both_families_changes_no_pair(offerer: str, link: st
 
 @pytest.mark.parametrize("offers", [True, False], ids=["alice-offers", "bob-offers"])
 async def test_data_moves_to_the_other_interface(offers: bool) -> None:
-    """Alice's interface loses its network but keeps its address, so that nothing tells her."""
+    """Alice's interface loses its network but keeps its address, so that the host does not notice."""
     async with travelling_alice(Link(delay=0.02)) as peers:
         alice, bob = peers.alice, peers.bob
         channels = await channel_pair(*((alice, bob) if offers else (bob, alice)))
@@ -182,7 +182,7 @@ async def test_data_moves_to_the_other_interface(offers: bool) -> None:
         assert host_in_use(alice) is not None
 
 
-async def test_video_comes_again_on_the_other_family() -> None:
+async def test_video_resumes_on_the_other_family() -> None:
     link = Link(delay=0.03, rate=2_000_000, queue=40_000)
     async with metered_call(link=link, audio=False, dual_stack=True) as call:
         await trio.sleep(10)

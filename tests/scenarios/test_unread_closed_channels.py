@@ -1,4 +1,4 @@
-"""Channels that the peer fills and closes before anyone reads them: kept in full, but never more than a window."""
+"""Channels that the peer fills and closes before they are read: retained completely, at most a receive window."""
 
 import gc
 import math
@@ -23,7 +23,7 @@ SMALL = Settings(
 
 
 async def fill_and_close(peers: Peers, ends: trio.MemorySendChannel[RTCDataChannel]) -> None:
-    """Open, fill and close channels as fast as the peer lets one; its ends go into a queue."""
+    """Open, fill and close channels as fast as the peer's window permits; its ends are put into a queue."""
     async with ends, peers.bob.subscribe("data_channel") as announced:
         for number in range(CHANNELS):
             channel = peers.alice.create_data_channel(f"{number}")
@@ -38,12 +38,12 @@ async def window(peers: Peers) -> float:
     return (await layer_counters(peers.bob, "sctp"))["receive_window"]
 
 
-async def test_what_is_not_read_of_closed_channels_holds_up_the_peer_and_is_not_lost() -> None:
+async def test_unread_messages_of_closed_channels_block_the_peer_and_are_not_lost() -> None:
     async with open_channel(settings=SMALL) as (_, _, peers), trio.open_nursery() as nursery:
         into, ends = trio.open_memory_channel[RTCDataChannel](math.inf)
         nursery.start_soon(fill_and_close, peers, into)
         await trio.sleep(60)
-        # The peer may queue more of them, but none of it is here.
+        # The peer may queue more messages, but none has arrived.
         assert await window(peers) < SIZE
         count = 0
         with trio.fail_after(120):
@@ -53,8 +53,8 @@ async def test_what_is_not_read_of_closed_channels_holds_up_the_peer_and_is_not_
         assert count == CHANNELS
 
 
-async def test_channels_that_were_closed_here_hold_up_nobody() -> None:
-    """What the peer still sends on them is dropped as it comes."""
+async def test_locally_closed_channels_do_not_block_the_peer() -> None:
+    """Messages that the peer still sends on them are dropped on arrival."""
     async with open_channel(settings=SMALL) as (mine, theirs, peers), trio.open_nursery() as nursery:
         into, ends = trio.open_memory_channel[RTCDataChannel](math.inf)
         nursery.start_soon(fill_and_close, peers, into)
@@ -68,7 +68,7 @@ async def test_channels_that_were_closed_here_hold_up_nobody() -> None:
         assert await window(peers) > BUFFER - SIZE
 
 
-async def test_closed_channels_that_nobody_holds_hold_up_nobody() -> None:
+async def test_closed_channels_without_references_do_not_block_the_peer() -> None:
     async with (
         open_channel(settings=SMALL) as (_, _, peers),
         peers.bob.subscribe("data_channel") as announced,
@@ -91,7 +91,7 @@ async def test_closed_channels_that_nobody_holds_hold_up_nobody() -> None:
 
 
 @pytest.mark.parametrize("how", ["read", "dropped"])
-async def test_the_peer_is_told_at_once_of_the_room_that_a_closed_channel_gives(how: str) -> None:
+async def test_discarding_a_closed_channel_opens_the_window_at_once(how: str) -> None:
     async with open_channel(settings=SMALL) as (mine, theirs, peers):
         kept = [bytes([number]) * SIZE for number in range(9)]
         for message in kept:

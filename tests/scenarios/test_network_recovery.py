@@ -1,4 +1,4 @@
-"""Whatever a network has done to a call, when it is good again pictures come again, and the estimate grows."""
+"""After any impairment of the network has ended, video resumes and the bandwidth estimate grows."""
 
 import random
 from statistics import mean
@@ -15,12 +15,12 @@ pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 MEGABIT = 1e6
 TROUBLE = 30.0
-"""Seconds of it: longer than consent lasts."""
+"""Seconds of a bad network: longer than consent lasts (RFC 7675)."""
 ONE_AFTER_THE_OTHER = (0.3, 8.0)
 
 
 def make_link(rng: random.Random) -> Link:
-    """Return a good one: near or far, with or without some loss."""
+    """Return a good link with random delay and loss."""
     return Link(
         delay=rng.choice([0.005, 0.03, 0.15]),
         loss=rng.choice([0.0, 0.02, 0.05]),
@@ -37,13 +37,13 @@ def make_bad_link(rng: random.Random, good: Link) -> Link:
         loss=rng.choice([0.0, 0.05, 0.2, 0.5]),
         jitter=rng.choice([0.0, 0.03, 0.2]),
         jitter_reorders=rng.random() < 0.5,
-        # Seconds of its rate, but at least two packets.
+        # A queue of some seconds at the link's rate, at least two packets.
         queue=max(int(rng.choice([0.1, 0.5, 3.0]) * rate / 8), 2_500),
     )
 
 
-async def suffer(call: MeteredCall, rng: random.Random, good: Link) -> None:
-    """Let one trouble follow on the other."""
+async def impair(call: MeteredCall, rng: random.Random, good: Link) -> None:
+    """Apply random impairments one after another."""
     network = call.peers.network
     while call.now < TROUBLE:
         if rng.random() < 0.2:
@@ -61,16 +61,16 @@ async def suffer(call: MeteredCall, rng: random.Random, good: Link) -> None:
 
 
 @pytest.mark.parametrize("seed", seeds(6))
-async def test_pictures_come_again(seed: int) -> None:
+async def test_video_resumes(seed: int) -> None:
     rng = random.Random(seed)
     good = make_link(rng)
     without = rng.choice([(), ("flexfec-03",), ("flexfec-03", "red", "ulpfec"), ("rtx",)])
-    async with metered_call(seed=seed, link=good, audio=rng.random() < 0.5, without=without) as going_on:
-        await suffer(going_on, rng, good)
-        healed = going_on.now
+    async with metered_call(seed=seed, link=good, audio=rng.random() < 0.5, without=without) as call:
+        await impair(call, rng, good)
+        healed = call.now
         await trio.sleep(20)
-        assert going_on.peers.alice.connection_state == "connected"
-        at_last = going_on.samples_between(healed + 12)
+        assert call.peers.alice.connection_state == "connected"
+        at_last = call.samples_between(healed + 12)
         assert mean(sample.frames for sample in at_last) > 20
-        # Without RTX there is nothing to probe the path with.
+        # Without RTX, there are no packets to probe the path with.
         assert mean(sample.estimate for sample in at_last) > (0.05 if "rtx" in without else 1.0) * MEGABIT

@@ -1,4 +1,4 @@
-"""Pictures that are protected by forward error correction, between whole peers on long paths that lose packets."""
+"""Video with forward error correction, between whole peers on long lossy paths."""
 
 import random
 from collections.abc import Collection
@@ -23,28 +23,28 @@ from trio_rtc.testing import Link
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
-LONG_WAY = Link(delay=0.1, loss=0.05)
-"""So long that waiting for what is sent again is seen."""
+LONG_PATH = Link(delay=0.1, loss=0.05)
+"""A delay at which waiting for retransmissions is visible."""
 BITRATE = 600_000
 
 FLEXFEC, ULPFEC, NOTHING = (), ("flexfec-03",), ("flexfec-03", "ulpfec", "red")
-"""What is left out of the offer so that this scheme is used."""
+"""Codecs left out of the offer so that each scheme is used."""
 ANNOUNCING = Settings(session=SessionOptions(announce_flexfec=True))
-"""The offer does not wait for the peer to list FlexFEC."""
+"""Settings with which an offer has FlexFEC before the peer has listed it."""
 
 
 @attrs.frozen
 class Outcome:
-    """How a call went, from its fourth second on.
+    """Figures of a call from its fourth second on.
 
     Attributes:
-        sent: Alice's statistics.
-        received: Bob's.
-        freezes: How often Bob's picture has frozen.
-        frozen: For how long, in seconds.
-        latency: The mean time from capture to Bob, in seconds.
-        frames: How many Bob saw.
-        offer: What Alice offered.
+        sent: Alice's outbound statistics.
+        received: Bob's inbound statistics.
+        freezes: Number of freezes of Bob's video.
+        frozen: Total duration of the freezes, in seconds.
+        latency: Mean time from capture to reception, in seconds.
+        frames: Number of frames that Bob received.
+        offer: Alice's offer.
     """
 
     sent: RTCOutboundRtpStreamStats
@@ -57,19 +57,19 @@ class Outcome:
 
 
 async def received_by(receiver: RTCRtpReceiver) -> RTCInboundRtpStreamStats:
-    """Return the statistics of the only stream that a receiver has."""
+    """Return the statistics of a receiver's only stream."""
     stats = await receiver.get_stats()
     (received,) = [each for each in stats.values() if isinstance(each, RTCInboundRtpStreamStats)]
     return received
 
 
 async def outcome_of(
-    without: Collection[str], link: Link = LONG_WAY, seconds: float = 14, settings: Settings = ANNOUNCING
+    without: Collection[str], link: Link = LONG_PATH, seconds: float = 14, settings: Settings = ANNOUNCING
 ) -> Outcome:
-    """Let Alice call Bob and return how that went."""
+    """Run a call from Alice to Bob and return its figures."""
     layers = [RTCRtpEncodingParameters(max_bitrate=BITRATE)]
-    async with metered_call(link=link, without=without, layers=layers, settings=settings) as going_on:
-        alice, receiver = going_on.peers.alice, going_on.video_receiver
+    async with metered_call(link=link, without=without, layers=layers, settings=settings) as call:
+        alice, receiver = call.peers.alice, call.video_receiver
         await trio.sleep(4)
         begin, before = trio.current_time(), await received_by(receiver)
         await trio.sleep(seconds - 4)
@@ -79,7 +79,7 @@ async def outcome_of(
             for each in (await alice.get_stats()).values()
             if isinstance(each, RTCOutboundRtpStreamStats) and each.kind == "video"
         ]
-        frames = going_on.video.between(begin)
+        frames = call.video.between(begin)
         assert alice.local_description is not None
         return Outcome(
             sent,
@@ -92,9 +92,9 @@ async def outcome_of(
         )
 
 
-async def test_pictures_come_sooner_and_freeze_less() -> None:
+async def test_video_has_less_latency_and_fewer_freezes() -> None:
     flexfec, ulpfec, nothing = [await outcome_of(without) for without in (FLEXFEC, ULPFEC, NOTHING)]
-    # In the end nearly all come in either case, for what is missing is sent again.
+    # Nearly all frames arrive in either case, since lost packets are retransmitted.
     assert min(flexfec.frames, ulpfec.frames, nothing.frames) > 0.97 * 10 * FRAME_RATE
     for protected in (flexfec, ulpfec):
         assert protected.latency < 0.85 * nothing.latency
@@ -102,12 +102,12 @@ async def test_pictures_come_sooner_and_freeze_less() -> None:
         assert protected.frozen < 0.7 * nothing.frozen
         sent, received = protected.sent, protected.received
         assert sent.fec_bytes_sent > 300 * sent.fec_packets_sent > 10_000
-        # Some are lost, and those among the media are sent again.
+        # Some repair packets are lost; lost media packets are retransmitted.
         assert 0.7 < received.fec_packets_received / sent.fec_packets_sent < 1.2
         assert 0.7 < received.fec_bytes_received / sent.fec_bytes_sent < 1.2
-        # Some packets in a hundred are lost: many of those that protect them have come in vain, others have not.
+        # A few percent of packets are lost: many repair packets are unused, others are not.
         assert 0.2 < received.fec_packets_discarded / received.fec_packets_received < 0.9
-    # FlexFEC has a source of its own.
+    # FlexFEC has an SSRC of its own.
     assert flexfec.received.fec_ssrc is not None
     assert f"a=ssrc-group:FEC-FR {flexfec.sent.ssrc} {flexfec.received.fec_ssrc}\r\n" in flexfec.offer
     assert ulpfec.received.fec_ssrc is nothing.received.fec_ssrc is None
@@ -116,15 +116,15 @@ async def test_pictures_come_sooner_and_freeze_less() -> None:
 
 
 @pytest.mark.parametrize("without", [FLEXFEC, ULPFEC, NOTHING], ids=["FlexFEC", "ULPFEC", "RTX alone"])
-async def test_hardly_a_keyframe_is_needed_however_long_the_way_is(without: Collection[str]) -> None:
-    """What is lost twice is here sooner when it is asked for again than any keyframe."""
+async def test_few_keyframes_are_needed_on_long_paths(without: Collection[str]) -> None:
+    """A packet that is lost twice arrives sooner by another retransmission than a keyframe would."""
     outcome = await outcome_of(without, Link(delay=0.15, rate=2e6, queue=50_000, loss=0.05), 24)
     assert outcome.frames > 0.95 * 20 * FRAME_RATE
     assert (outcome.received.pli_count or 0) <= 4
 
 
-async def test_a_tenth_of_all_packets_lost_hardly_freezes_video_on_a_usual_path() -> None:
-    """A round trip of 50 ms leaves time for one retransmission before a freeze: repair packets do the rest."""
+async def test_a_tenth_of_loss_hardly_freezes_video_on_a_usual_path() -> None:
+    """A round trip of 50 ms permits one retransmission before a freeze; repair packets do the rest."""
     link = Link(delay=0.025, loss=0.1)
     protected, plain = await outcome_of(FLEXFEC, link), await outcome_of(NOTHING, link)
     assert protected.freezes == 0
@@ -132,60 +132,60 @@ async def test_a_tenth_of_all_packets_lost_hardly_freezes_video_on_a_usual_path(
     assert protected.latency < 0.9 * plain.latency
 
 
-async def test_nothing_is_protected_while_nothing_is_lost_or_the_way_is_short() -> None:
-    for link in (attrs.evolve(LONG_WAY, loss=0), attrs.evolve(LONG_WAY, delay=0.01, loss=0.02)):
+async def test_no_fec_without_loss_or_on_short_paths() -> None:
+    for link in (attrs.evolve(LONG_PATH, loss=0), attrs.evolve(LONG_PATH, delay=0.01, loss=0.02)):
         going = await outcome_of(FLEXFEC, link, seconds=6)
         assert "FEC-FR" in going.offer
         assert going.frames > 50
         assert going.sent.fec_packets_sent == 0
 
 
-async def test_a_first_offer_announces_no_source_for_flexfec() -> None:
-    """Pion takes it for a second track; and what is not announced is dropped, so ULPFEC protects instead."""
+async def test_a_first_offer_announces_no_ssrc_for_flexfec() -> None:
+    """Pion interprets it as a second track, and unannounced SSRCs are dropped, so that ULPFEC is used instead."""
     going = await outcome_of(FLEXFEC, settings=Settings(), seconds=8)
     assert "FEC-FR" not in going.offer
     assert going.received.fec_ssrc is None
     assert going.received.fec_packets_received > 10
 
 
-async def test_a_peer_that_offers_flexfec_gets_it() -> None:
-    async with metered_call(link=LONG_WAY, audio=False) as going_on:
-        bob, alice = going_on.peers.bob, going_on.peers.alice
+async def test_flexfec_is_sent_to_a_peer_that_offers_it() -> None:
+    async with metered_call(link=LONG_PATH, audio=False) as call:
+        bob, alice = call.peers.bob, call.peers.alice
         source, track = open_media_track("video")
         answering = bob.add_transceiver(track, direction="sendonly")
         await negotiate(bob, alice)
         assert bob.local_description is not None
-        # Alice has listed it in her first offer, and Bob's source is new: so his offer announces one for FlexFEC.
+        # Alice has listed it in her first offer, and Bob's stream is new: his offer announces an SSRC for FlexFEC.
         assert bob.local_description.sdp.count("a=ssrc-group:FEC-FR") == 1
         assert alice.local_description is not None
-        # Hers was announced without, and Chromium would drop what a source sends that joins later.
+        # Her stream was announced without, and Chromium would drop packets of an SSRC that is added later.
         assert "FEC-FR" not in alice.local_description.sdp
         encoder = VideoEncoder(source, answering.sender, random.Random(1))
-        going_on.nursery.start_soon(encoder.run)
-        going_on.peers.network.set_link("bob", "alice", attrs.evolve(LONG_WAY, rate=None))
+        call.nursery.start_soon(encoder.run)
+        call.peers.network.set_link("bob", "alice", attrs.evolve(LONG_PATH, rate=None))
         await trio.sleep(8)
         (receiving,) = [each for each in alice.get_transceivers() if each.mid == answering.mid]
         assert (await received_by(receiving.receiver)).fec_ssrc is not None
 
 
-async def test_each_layer_has_its_own_protection() -> None:
-    """No description names the sources of layers: packets of theirs say whose they are."""
+async def test_each_layer_has_its_own_fec() -> None:
+    """Descriptions contain no SSRCs of layers; header extensions of packets identify them."""
     layers = [
         RTCRtpEncodingParameters(rid="q", max_bitrate=300_000, scale_resolution_down_by=2),
         RTCRtpEncodingParameters(rid="f", max_bitrate=900_000),
     ]
-    async with metered_call(link=LONG_WAY, layers=layers) as going_on:
-        second = going_on.peers.alice.add_transceiver("video", direction="sendonly")
-        await negotiate(going_on.peers.alice, going_on.peers.bob)
+    async with metered_call(link=LONG_PATH, layers=layers) as call:
+        second = call.peers.alice.add_transceiver("video", direction="sendonly")
+        await negotiate(call.peers.alice, call.peers.bob)
         await trio.sleep(10)
         assert second.current_direction == "sendonly"
         stats = [
             each
-            for each in (await going_on.video_receiver.get_stats()).values()
+            for each in (await call.video_receiver.get_stats()).values()
             if isinstance(each, RTCInboundRtpStreamStats)
         ]
         assert {each.rid for each in stats} == {"q", "f"}
         assert len({each.fec_ssrc for each in stats} - {None}) == 2
         assert min(each.fec_packets_received for each in stats) > 20
-        counters = await going_on.receiver_counters()
+        counters = await call.receiver_counters()
         assert not counters.get("no section")

@@ -1,4 +1,4 @@
-"""What ``set_parameters`` and ``b=`` ask for is what leaves, between whole peers."""
+"""Limits of ``set_parameters`` and ``b=`` lines, between whole peers."""
 
 import random
 import re
@@ -24,52 +24,52 @@ LINK = Link(delay=0.02, rate=2_000_000, queue=60_000)
 
 
 async def change(sender: RTCRtpSender, changes: dict[str, object]) -> None:
-    """Change the parameters of the first encoding."""
+    """Change the parameters of a sender's first encoding."""
     parameters = sender.get_parameters()
     for name, value in changes.items():
         setattr(parameters.encodings[0], name, value)
     await sender.set_parameters(parameters)
 
 
-async def bits_per_second(going_on: MeteredCall, seconds: float = 3.0) -> float:
-    """Return how much of pictures arrives from now on."""
+async def bits_per_second(call: MeteredCall, seconds: float = 3.0) -> float:
+    """Return the received video bitrate from now on."""
     begin = trio.current_time()
     await trio.sleep(seconds)
-    return sum(frame.size for frame in going_on.video.between(begin)) * 8 / seconds
+    return sum(frame.size for frame in call.video.between(begin)) * 8 / seconds
 
 
-async def test_a_bound_is_obeyed_as_long_as_it_is_set() -> None:
-    async with metered_call(link=LINK) as going_on:
-        sender = going_on.encoder.sender
+async def test_max_bitrate_is_obeyed_while_it_is_set() -> None:
+    async with metered_call(link=LINK) as call:
+        sender = call.encoder.sender
         await trio.sleep(8)
-        assert await bits_per_second(going_on) > 1_200_000
+        assert await bits_per_second(call) > 1_200_000
         await change(sender, {"max_bitrate": 200_000})
         await trio.sleep(1)
         assert sender.target_bitrates[None] <= 200_000
-        assert 150_000 < await bits_per_second(going_on) < 220_000
+        assert 150_000 < await bits_per_second(call) < 220_000
         await change(sender, {"max_bitrate": None})
         await trio.sleep(6)
-        assert await bits_per_second(going_on) > 1_000_000
+        assert await bits_per_second(call) > 1_000_000
 
 
-async def test_what_is_not_active_leaves_its_share_to_others() -> None:
-    async with metered_call(link=LINK) as going_on:
-        other, encoder = await second_stream(going_on)
-        going_on.nursery.start_soon(encoder.run)
+async def test_an_inactive_encoding_leaves_its_bitrate_to_others() -> None:
+    async with metered_call(link=LINK) as call:
+        other, encoder = await second_stream(call)
+        call.nursery.start_soon(encoder.run)
         await trio.sleep(8)
         shared = other.target_bitrates[None]
-        await change(going_on.encoder.sender, {"active": False})
+        await change(call.encoder.sender, {"active": False})
         await trio.sleep(8)
-        assert going_on.encoder.sender.target_bitrates[None] == 0
+        assert call.encoder.sender.target_bitrates[None] == 0
         assert other.target_bitrates[None] > 1.5 * shared
-        before = len(going_on.video.frames)
+        before = len(call.video.frames)
         await trio.sleep(1)
-        assert len(going_on.video.frames) == before
+        assert len(call.video.frames) == before
 
 
-async def second_stream(going_on: MeteredCall) -> tuple[RTCRtpSender, VideoEncoder]:
-    """Let Alice send more pictures."""
-    alice, bob = going_on.peers.alice, going_on.peers.bob
+async def second_stream(call: MeteredCall) -> tuple[RTCRtpSender, VideoEncoder]:
+    """Send a second video stream from Alice."""
+    alice, bob = call.peers.alice, call.peers.bob
     source, track = open_media_track("video")
     wishes = [RTCRtpEncodingParameters(max_bitrate=8_000_000)]
     sender = alice.add_transceiver(track, direction="sendonly", send_encodings=wishes).sender
@@ -88,14 +88,14 @@ async def second_stream(going_on: MeteredCall) -> tuple[RTCRtpSender, VideoEncod
 async def test_streams_share_by_priority(
     priorities: tuple[RTCPriorityType, RTCPriorityType], ratio: float
 ) -> None:
-    async with metered_call(link=LINK) as going_on:
-        other, encoder = await second_stream(going_on)
-        going_on.nursery.start_soon(encoder.run)
-        senders = (going_on.encoder.sender, other)
+    async with metered_call(link=LINK) as call:
+        other, encoder = await second_stream(call)
+        call.nursery.start_soon(encoder.run)
+        senders = (call.encoder.sender, other)
         for sender, priority in zip(senders, priorities, strict=True):
             await change(sender, {"priority": priority})
         await trio.sleep(10)
-        # Beyond the least that each gets.
+        # Beyond the minimum of each stream.
         one, two = (sender.target_bitrates[None] - 30_000 for sender in senders)
         assert one + two > 1_000_000
         assert two / one == pytest.approx(ratio, rel=0.1)
@@ -110,15 +110,15 @@ def in_bits(sdp: str) -> str:
 
 
 @pytest.mark.parametrize("limited", [in_kilobits, in_bits])
-async def test_the_peer_sets_a_bound_in_its_description(limited: Callable[[str], str]) -> None:
-    async with metered_call(link=LINK) as going_on:
-        await negotiate_with(going_on.peers, limited)
+async def test_the_peers_description_limits_the_bitrate(limited: Callable[[str], str]) -> None:
+    async with metered_call(link=LINK) as call:
+        await negotiate_with(call.peers, limited)
         await trio.sleep(8)
-        assert 250_000 < await bits_per_second(going_on) < 420_000
+        assert 250_000 < await bits_per_second(call) < 420_000
 
 
 async def negotiate_with(peers: Peers, limited: Callable[[str], str]) -> None:
-    """Negotiate again, with another answer than Bob's own."""
+    """Renegotiate with a modified answer of Bob."""
     await peers.alice.set_local_description()
     assert peers.alice.local_description is not None
     await peers.bob.set_remote_description(peers.alice.local_description)

@@ -1,4 +1,4 @@
-"""Second offers, offers that meet, roles that swap: the connection goes on meanwhile."""
+"""Further offers, glare and changed roles do not interrupt the connection."""
 
 import pytest
 import trio
@@ -47,7 +47,7 @@ async def another_channel(
 
 
 async def glare(peers: Peers) -> None:
-    """Let both offer at once; Bob is polite: he takes Alice's offer, she ignores his, and his candidates with it."""
+    """Offer from both sides at once; Bob is polite and accepts, Alice ignores his offer and its candidates."""
     alice, bob = peers.alice, peers.bob
     bob.on_ice_candidate = None
     async with trio.open_nursery() as nursery:
@@ -62,8 +62,8 @@ async def glare(peers: Peers) -> None:
     assert alice.signaling_state == bob.signaling_state == "stable"
 
 
-async def test_both_offer_at_once_before_they_are_connected() -> None:
-    """Bob's channel survives the rollback of his offer, and so do the candidates that he had gathered."""
+async def test_glare_before_the_connection() -> None:
+    """Bob's channel and his gathered candidates survive the rollback of his offer."""
     async with (
         two_peers() as peers,
         peers.alice.subscribe("data_channel") as at_alice,
@@ -84,7 +84,7 @@ async def test_both_offer_at_once_before_they_are_connected() -> None:
         assert alices.id != bobs.id
 
 
-async def test_both_offer_at_once_with_trickled_candidates() -> None:
+async def test_glare_with_trickled_candidates() -> None:
     async with two_peers(link=Link(delay=0.1)) as peers:
         channel = peers.alice.create_data_channel("chat")
         peers.bob.create_data_channel("chat")
@@ -98,7 +98,7 @@ async def test_both_offer_at_once_with_trickled_candidates() -> None:
             await channel.opened()
 
 
-async def test_both_offer_at_once_while_connected() -> None:
+async def test_glare_while_connected() -> None:
     async with open_channel() as (mine, theirs, peers):
         peers.alice.restart_ice()
         peers.bob.restart_ice()
@@ -110,8 +110,8 @@ async def test_both_offer_at_once_while_connected() -> None:
         await messages_pass(mine, theirs)
 
 
-async def test_both_think_that_they_are_controlling() -> None:
-    """The agents' roles come from the first offer; a swap of offerer later does not change them."""
+async def test_an_ice_role_conflict() -> None:
+    """The first offer determines the agents' roles; a different offerer later does not change them."""
     async with open_channel() as (mine, theirs, peers):
         for _ in range(2):
             peers.bob.restart_ice()
@@ -122,7 +122,7 @@ async def test_both_think_that_they_are_controlling() -> None:
         await messages_pass(mine, theirs)
 
 
-async def test_restarts_follow_each_other_faster_than_checks() -> None:
+async def test_ice_restarts_faster_than_checks() -> None:
     async with open_channel(link=Link(delay=0.2)) as (mine, theirs, peers):
         for turn in range(10):
             peers.alice.restart_ice()
@@ -135,7 +135,7 @@ async def test_restarts_follow_each_other_faster_than_checks() -> None:
         assert len(peers.hosts[0].open_sockets) == 1
 
 
-async def test_an_offer_that_is_rolled_back_leaves_nothing() -> None:
+async def test_a_rolled_back_offer_leaves_nothing_behind() -> None:
     async with two_peers() as peers:
         channel = peers.alice.create_data_channel("chat")
         await peers.alice.set_local_description()
@@ -147,8 +147,8 @@ async def test_an_offer_that_is_rolled_back_leaves_nothing() -> None:
             await channel.opened()
 
 
-async def test_the_refused_channel_section() -> None:
-    """An answerer that knows no data channels: the connection says so and does not hang."""
+async def test_a_rejected_data_channel_section() -> None:
+    """An answerer without data channels: the channel fails instead of waiting."""
     async with two_peers() as peers:
         channel = peers.alice.create_data_channel("chat")
         await peers.alice.set_local_description()
