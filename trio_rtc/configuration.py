@@ -8,7 +8,7 @@ import attrs
 from .certificate import RTCCertificate
 from .enums import RTCBundlePolicy, RTCIceTransportPolicy, RTCRtcpMuxPolicy, member_of
 from .errors import InvalidAccessError, NotSupportedError, SyntaxError
-from .transports.server_url import IceServerUrl
+from .protocols.ice import IceServer
 
 
 def _string_tuple(value: str | Sequence[str]) -> tuple[str, ...]:
@@ -39,8 +39,8 @@ class RTCIceServer:
     def __attrs_post_init__(self) -> None:
         if not self.urls:
             raise SyntaxError("an ICE server needs a URL")
-        for url in map(IceServerUrl.parse, self.urls):
-            if url.scheme.startswith("turn") and (self.username is None or self.credential is None):
+        for url in map(IceServer.parse, self.urls):
+            if url.is_turn and (self.username is None or self.credential is None):
                 raise InvalidAccessError(f"{url.url!r} needs username and credential")
 
 

@@ -92,7 +92,7 @@ def restart_ice(core: AnyCore, now: float) -> None:
     assert isinstance(core, ice.Agent)
     core.restart(now)
     core.set_remote_parameters(ice.IceParameters("abcd", "x" * 22), now)
-    core.add_stun_server("stun:stun.example", Address("198.51.100.1", 3478), now)
+    core.add_stun_server(ice.IceServer.parse("stun:stun.example"), Address("198.51.100.1", 3478), now)
 
 
 # DTLS.

@@ -19,7 +19,7 @@ import trio
 from trio_rtc.certificate import RTCCertificate
 from trio_rtc.configuration import RTCConfiguration
 from trio_rtc.descriptions import RTCIceCandidate, RTCSessionDescription
-from trio_rtc.enums import RTCIceGathererState, RTCIceTransportPolicy, RTCSdpType, RTCSignalingState
+from trio_rtc.enums import RTCIceGathererState, RTCSdpType, RTCSignalingState
 from trio_rtc.errors import OperationError, ProtocolError
 from trio_rtc.jsep import (
     ApplyResult,
@@ -32,11 +32,10 @@ from trio_rtc.jsep import (
 )
 from trio_rtc.jsep.transceivers import LocalTransceiver
 from trio_rtc.protocols.dtls import DtlsRole, Fingerprint
-from trio_rtc.protocols.ice import Candidate, IceParameters, IceRole, UnusableCandidate
+from trio_rtc.protocols.ice import Candidate, IceParameters, IceRole, IceServer, UnusableCandidate
 from trio_rtc.protocols.sdp import media_mid, transport_attributes
 from trio_rtc.transceivers.transceiver_table import TransceiverTable
 from trio_rtc.transports.rtc_transports import RTCDtlsTransport
-from trio_rtc.transports.server_url import IceServerUrl
 from trio_rtc.transports.settings import Settings
 from trio_rtc.transports.stack import TransportStack
 
@@ -311,7 +310,7 @@ class Negotiation:
             if prepared is not None and prepared.username_fragment in described:
                 transport.prepared = None
                 transport.generation_abandoned = False
-                transport.stack.restart_ice(self._server_urls())
+                transport.stack.restart_ice(self._ice_servers(), self.configuration.ice_transport_policy)
 
     def _roll_back(self, applied: ApplyResult) -> None:
         needed = {plan.number for plan in applied.transports}
@@ -402,14 +401,14 @@ class Negotiation:
                 self.media.configure(carriers)
 
     def _gather(self, stack: TransportStack) -> None:
-        if self.configuration.ice_transport_policy is RTCIceTransportPolicy.RELAY:
-            # There are no relayed candidates in this version, and no others may be told.
-            stack.agent.local_addresses_complete(trio.current_time())
-        else:
-            stack.gather(self._server_urls())
+        stack.gather(self._ice_servers(), self.configuration.ice_transport_policy)
 
-    def _server_urls(self) -> Sequence[IceServerUrl]:
-        return [IceServerUrl.parse(url) for server in self.configuration.ice_servers for url in server.urls]
+    def _ice_servers(self) -> Sequence[IceServer]:
+        return [
+            IceServer.parse(url, server.username, server.credential)
+            for server in self.configuration.ice_servers
+            for url in server.urls
+        ]
 
     def _check_fingerprints(self, applied: ApplyResult) -> None:
         for plan in applied.transports:

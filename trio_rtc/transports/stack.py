@@ -16,7 +16,7 @@ from typing import Protocol
 import attrs
 import trio
 
-from trio_rtc.enums import RTCDtlsTransportState, RTCIceTransportState
+from trio_rtc.enums import RTCDtlsTransportState, RTCIceTransportPolicy, RTCIceTransportState
 from trio_rtc.errors import OperationError
 from trio_rtc.protocols._contract import Datagram
 from trio_rtc.protocols.datachannel import ChannelControl, DataChannelEvent
@@ -34,6 +34,7 @@ from trio_rtc.protocols.ice import (
     IceEvent,
     IceParameters,
     IceRole,
+    IceServer,
     NameResolutionRequested,
     SelectedPairChanged,
     StateChanged,
@@ -50,7 +51,6 @@ from .network import Network
 from .port_allocator import PortAllocator, usable_addresses
 from .rtp import RtpTransport
 from .sctp import SctpTransport
-from .server_url import IceServerUrl
 from .settings import Settings
 from .udp import SystemNetwork
 
@@ -170,21 +170,31 @@ class TransportStack:
 
     # -- what the descriptions say -----------------------------------------------------------------------------
 
-    def gather(self, servers: Sequence[IceServerUrl]) -> None:
-        """Begin to gather candidates. Later calls have no effect."""
+    def gather(
+        self,
+        servers: Sequence[IceServer],
+        policy: RTCIceTransportPolicy = RTCIceTransportPolicy.ALL,
+    ) -> None:
+        """Start gathering candidates. Later calls have no effect."""
         if not self.gathering_started:
             self.gathering_started = True
+            self.agent.set_transport_policy(policy)
             self._start_gathering(servers)
 
-    def restart_ice(self, servers: Sequence[IceServerUrl]) -> None:
-        """Begin a new ICE generation, on the addresses that this host has now."""
+    def restart_ice(
+        self,
+        servers: Sequence[IceServer],
+        policy: RTCIceTransportPolicy = RTCIceTransportPolicy.ALL,
+    ) -> None:
+        """Begin a new ICE generation with the current addresses of this host."""
+        self.agent.set_transport_policy(policy)
         if self.gathering_started:
             self.agent.expect_local_addresses()
-            self._allocator.drop_lost_addresses()
+            self._allocator.close_lost_addresses()
             self._start_gathering(servers)
         self.agent.restart(trio.current_time())
 
-    def _start_gathering(self, servers: Sequence[IceServerUrl]) -> None:
+    def _start_gathering(self, servers: Sequence[IceServer]) -> None:
         assert self._nursery is not None
         self._nursery.start_soon(self._allocator.run, self._nursery, servers)
 

@@ -6,7 +6,7 @@ import random
 import attrs
 import pytest
 
-from trio_rtc.enums import RTCIceCandidateType, RTCIceGathererState
+from trio_rtc.enums import RTCIceCandidateType, RTCIceGathererState, RTCIceTransportPolicy
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import (
     Agent,
@@ -18,6 +18,7 @@ from trio_rtc.protocols.ice import (
     IceOptions,
     IceParameters,
     IceRole,
+    IceServer,
     LocalCandidateGathered,
 )
 from trio_rtc.protocols.stun import ErrorCode, Message, binding_request, error_response, success_response
@@ -29,7 +30,9 @@ OTHER_SERVER = Address("198.51.100.2", 3478)
 SERVER_6 = Address("2001:db8::1", 3478)
 OUTSIDE = Address("203.0.113.9", 40000)
 URL = "stun:stun.example.org"
+ICE_SERVER = IceServer.parse(URL)
 OTHER_URL = "stun:other.example.org"
+OTHER_ICE_SERVER = IceServer.parse(OTHER_URL)
 
 
 def make_agent(**options: float) -> Agent:
@@ -84,6 +87,42 @@ def test_host_candidates_are_told_at_once() -> None:
     assert agent.events() == [GatheringCompleted(), GatheringStateChanged(RTCIceGathererState.COMPLETE)]
 
 
+def test_relay_policy_gathers_from_relayed_addresses_only() -> None:
+    agent = make_agent()
+    agent.set_transport_policy(RTCIceTransportPolicy.RELAY)
+    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
+    turn = IceServer.parse("turn:turn.example.org", "alice", "secret")
+    agent.add_relayed_address(OUTSIDE, server=turn, mapped_address=ALICE_6, local_preference=1, now=0.0)
+    agent.local_addresses_complete(0.0)
+    events = agent.events()
+    assert [(each.type, each.transport_address) for each in candidates(events)] == [("relay", OUTSIDE)]
+    assert [(each.related_address, each.related_port) for each in candidates(events)] == [("::", 9)]
+    assert agent.gathering_state == "complete"
+    assert errors(events) == []
+    assert agent.datagrams_to_send(0.0) == []
+    # A check to the host socket must not open a direct path.
+    agent.receive([Datagram(binding_request(bytes(12)).encode(), ALICE, SERVER)], 0.0)
+    assert agent.dropped["unknown-address"] == 1
+
+
+def test_a_relayed_address_queries_no_stun_server() -> None:
+    agent = make_agent()
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
+    turn = IceServer.parse("turn:turn.example.org", "alice", "secret")
+    agent.add_relayed_address(OUTSIDE, server=turn, mapped_address=ALICE, local_preference=65535, now=0.0)
+    assert agent.datagrams_to_send(0.0) == []
+    (relayed,) = candidates(agent.events())
+    assert relayed.priority == (65535 << 8) + 255
+    assert (relayed.related_address, relayed.related_port) == ALICE
+    agent.remove_local_address(OUTSIDE, 0.0)
+    assert list(agent.local_candidates) == []
+
+
+def test_credentials_of_a_server_are_not_shown() -> None:
+    assert "secret" not in repr(IceServer.parse("turn:turn.example.org", "alice", "secret"))
+
+
 def test_a_late_address_gathers_again() -> None:
     agent = make_agent()
     agent.local_addresses_complete(0.0)
@@ -97,10 +136,10 @@ def test_a_late_address_gathers_again() -> None:
 def test_a_server_tells_the_reflexive_address(server_first: bool) -> None:
     agent = make_agent()
     if server_first:
-        agent.add_stun_server(URL, SERVER, 0.0)
+        agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.add_local_address(ALICE, local_preference=65535, now=0.0)
     if not server_first:
-        agent.add_stun_server(URL, SERVER, 0.0)
+        agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.local_addresses_complete(0.0)
     agent.events()
     (query,) = agent.datagrams_to_send(0.0)
@@ -121,8 +160,8 @@ def test_a_server_tells_the_reflexive_address(server_first: bool) -> None:
 def test_an_address_without_nat_gives_no_second_candidate() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=65535, now=0.0)
-    agent.add_stun_server(URL, SERVER, 0.0)
-    agent.add_stun_server(OTHER_URL, OTHER_SERVER, 0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
+    agent.add_stun_server(OTHER_ICE_SERVER, OTHER_SERVER, 0.0)
     agent.local_addresses_complete(0.0)
     agent.events()
     first, second = run(agent, 0.0, 0.1)
@@ -134,8 +173,8 @@ def test_an_address_without_nat_gives_no_second_candidate() -> None:
 
 def test_a_dead_server_delays_nobody() -> None:
     agent = make_agent()
-    agent.add_stun_server(OTHER_URL, OTHER_SERVER, 0.0)
-    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.add_stun_server(OTHER_ICE_SERVER, OTHER_SERVER, 0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.add_local_address(ALICE, local_preference=65535, now=0.0)
     agent.local_addresses_complete(0.0)
     agent.events()
@@ -155,7 +194,7 @@ def test_a_dead_server_delays_nobody() -> None:
 def test_an_error_of_a_server_is_told_with_its_code() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=65535, now=0.0)
-    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.local_addresses_complete(0.0)
     (query,) = agent.datagrams_to_send(0.0)
     respond(agent, query, ErrorCode(401, "Unauthorized"), 0.1)
@@ -165,9 +204,9 @@ def test_an_error_of_a_server_is_told_with_its_code() -> None:
 
 def test_a_server_that_cannot_be_asked_is_told_once() -> None:
     agent = make_agent()
-    agent.stun_server_failed(URL, 701, "the name does not resolve", 0.0)
-    agent.stun_server_failed(URL, 701, "the name does not resolve", 0.0)
-    agent.add_stun_server(OTHER_URL, SERVER_6, 0.0)
+    agent.server_failed(ICE_SERVER, 701, "the name does not resolve", 0.0)
+    agent.server_failed(ICE_SERVER, 701, "the name does not resolve", 0.0)
+    agent.add_stun_server(OTHER_ICE_SERVER, SERVER_6, 0.0)
     agent.add_local_address(ALICE, local_preference=65535, now=0.0)
     agent.local_addresses_complete(0.0)
     first, second = errors(agent.events())
@@ -182,8 +221,8 @@ def test_every_server_is_asked_from_every_address_of_its_family_only() -> None:
     for address in (ALICE, ALICE_6, loopback, link_local):
         agent.add_local_address(address, local_preference=1, now=0.0)
     for server in (SERVER, OTHER_SERVER, SERVER_6):
-        agent.add_stun_server(URL, server, 0.0)
-    agent.add_stun_server(URL, SERVER, 0.0)
+        agent.add_stun_server(ICE_SERVER, server, 0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     sent = run(agent, 0.0, 0.4)
     assert {(query.local, query.remote) for query in sent} == {
         (ALICE, SERVER),
@@ -197,7 +236,7 @@ def test_queries_and_checks_take_turns_in_one_pacing() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     for index in range(4):
-        agent.add_stun_server(URL, SERVER._replace(port=3478 + index), 0.0)
+        agent.add_stun_server(ICE_SERVER, SERVER._replace(port=3478 + index), 0.0)
     peer = Agent(IceOptions(), rng=random.Random(9), role=IceRole.CONTROLLED)
     agent.set_remote_parameters(peer.local_parameters, 0.0)
     for index in range(4):
@@ -211,8 +250,8 @@ def test_queries_and_checks_take_turns_in_one_pacing() -> None:
 def test_a_removed_address_ends_its_queries() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
-    agent.add_stun_server(URL, SERVER, 0.0)
-    agent.add_stun_server(OTHER_URL, OTHER_SERVER, 0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
+    agent.add_stun_server(OTHER_ICE_SERVER, OTHER_SERVER, 0.0)
     agent.local_addresses_complete(0.0)
     agent.remove_local_address(ALICE, 0.1)
     assert agent.datagrams_to_send(0.1) == []
@@ -225,7 +264,7 @@ def test_a_removed_address_ends_its_queries() -> None:
 def test_malformed_answers_of_a_server_count_as_none() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
-    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.local_addresses_complete(0.0)
     (query,) = agent.datagrams_to_send(0.0)
     request = Message.parse(query.data)
@@ -237,7 +276,7 @@ def test_malformed_answers_of_a_server_count_as_none() -> None:
 def test_an_error_that_names_an_address_is_an_error() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
-    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.events()
     (query,) = agent.datagrams_to_send(0.0)
     request = Message.parse(query.data)
@@ -252,7 +291,7 @@ def test_an_error_that_names_an_address_is_an_error() -> None:
 def test_a_reflexive_candidate_is_among_those_of_the_agent() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
-    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.local_addresses_complete(0.0)
     (query,) = agent.datagrams_to_send(0.0)
     respond(agent, query, OUTSIDE, 0.1)
@@ -264,7 +303,7 @@ def test_a_reflexive_candidate_is_among_those_of_the_agent() -> None:
 def test_a_mapped_address_of_the_other_family_is_no_candidate() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
-    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.events()
     (query,) = agent.datagrams_to_send(0.0)
     respond(agent, query, ALICE_6, 0.1)
@@ -275,7 +314,7 @@ def test_addresses_and_servers_are_bounded() -> None:
     agent = make_agent(max_local_addresses=2, max_stun_servers=2)
     for index in range(5):
         agent.add_local_address(ALICE._replace(port=10000 + index), local_preference=index, now=0.0)
-        agent.add_stun_server(URL, SERVER._replace(port=3478 + index), 0.0)
+        agent.add_stun_server(ICE_SERVER, SERVER._replace(port=3478 + index), 0.0)
     assert len(agent.local_candidates) == 2
     assert len(run(agent, 0.0, 0.45)) == 4
 
@@ -286,7 +325,7 @@ def test_every_address_asks_every_server_at_once_however_few_pairs_there_may_be(
     for index in range(32):
         agent.add_local_address(ALICE._replace(port=10000 + index), local_preference=index, now=0.0)
     for index in range(16):
-        agent.add_stun_server(URL, SERVER._replace(port=3478 + index), 0.0)
+        agent.add_stun_server(ICE_SERVER, SERVER._replace(port=3478 + index), 0.0)
     asked = {Message.parse(datagram.data).transaction_id for datagram in run(agent, 0.0, 30.0)}
     assert len(asked) == 32 * 16
 
@@ -310,7 +349,7 @@ def test_two_addresses_that_a_nat_maps_alike_give_two_candidates() -> None:
     other = ALICE._replace(host="192.168.2.5")
     for preference, address in enumerate((ALICE, other)):
         agent.add_local_address(address, local_preference=preference, now=0.0)
-    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.local_addresses_complete(0.0)
     for query in run(agent, 0.0, 0.1):
         respond(agent, query, OUTSIDE, 0.1)
@@ -326,14 +365,14 @@ def test_a_check_comes_before_a_query_that_is_due_with_it() -> None:
     agent = make_agent()
     agent.set_remote_parameters(IceParameters("peer", "x" * 22), 0.0)
     agent.add_remote_candidate(Candidate.parse("candidate:1 1 udp 5 10.0.1.1 1024 typ host"), 0.0)
-    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     assert [query.remote.port for query in run(agent, 0.0, 0.06)] == [1024, SERVER.port]
 
 
 def test_the_failure_of_a_server_is_told_at_once() -> None:
     agent = make_agent()
-    agent.stun_server_failed(URL, 701, "the name does not resolve", 0.0)
+    agent.server_failed(ICE_SERVER, 701, "the name does not resolve", 0.0)
     assert agent.events() == [CandidateErrorOccurred(None, None, URL, 701, "the name does not resolve")]
 
 
@@ -359,7 +398,7 @@ def test_after_a_restart_each_server_is_asked_once_more(servers: int, rto: float
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     for index in range(servers):
-        agent.add_stun_server(URL, SERVER._replace(port=3478 + index), 0.0)
+        agent.add_stun_server(ICE_SERVER, SERVER._replace(port=3478 + index), 0.0)
     run(agent, 0.0, 0.21)
     agent.restart(0.22)
     asked: dict[int, list[float]] = {}
@@ -380,7 +419,7 @@ def test_after_a_restart_each_server_is_asked_once_more(servers: int, rto: float
 def test_the_state_of_gathering_after_a_restart(servers: int, addresses: int, state: str) -> None:
     agent = make_agent()
     for _ in range(servers):
-        agent.add_stun_server(URL, SERVER, 0.0)
+        agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     for _ in range(addresses):
         agent.add_local_address(ALICE, local_preference=1, now=0.0)
     agent.restart(1.0)
@@ -392,7 +431,7 @@ def test_a_server_after_the_end_begins_gathering_again() -> None:
     agent.local_addresses_complete(0.0)
     assert agent.gathering_state == "complete"
     agent.events()
-    agent.add_stun_server(URL, SERVER, 1.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 1.0)
     assert agent.events() == [
         GatheringStateChanged(RTCIceGathererState.GATHERING),
         CandidateErrorOccurred(None, None, URL, 701, "STUN server is not reachable from any address"),
@@ -405,7 +444,7 @@ def test_a_loopback_address_may_be_reported_to_a_loopback_address() -> None:
     agent = make_agent()
     local = Address("127.0.0.1", 10000)
     agent.add_local_address(local, local_preference=1, now=0.0)
-    agent.add_stun_server(URL, Address("127.0.0.1", 3478), 0.0)
+    agent.add_stun_server(ICE_SERVER, Address("127.0.0.1", 3478), 0.0)
     agent.local_addresses_complete(0.0)
     (query,) = agent.datagrams_to_send(0.0)
     respond(agent, query, Address("127.0.0.1", 5000), 0.1)
@@ -418,7 +457,7 @@ def test_an_answer_that_ends_a_query_ends_gathering(code: int) -> None:
     """Also where the number is the one that W3C uses for servers that are not reached."""
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
-    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.local_addresses_complete(0.0)
     agent.events()
     (query,) = agent.datagrams_to_send(0.0)

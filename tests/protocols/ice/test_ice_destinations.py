@@ -7,7 +7,7 @@ import pytest
 
 from tests.strategies.ice_peer import ScriptedPeer
 from trio_rtc.protocols._contract import Address, Datagram
-from trio_rtc.protocols.ice import Agent, Candidate, CandidateErrorOccurred, IceOptions, IceRole
+from trio_rtc.protocols.ice import Agent, Candidate, CandidateErrorOccurred, IceOptions, IceRole, IceServer
 from trio_rtc.protocols.ice.destinations import is_loopback, refuse_destination, refuse_source
 from trio_rtc.protocols.stun import Message, binding_request, success_response
 
@@ -17,6 +17,7 @@ LOOPBACK = Address("127.0.0.1", 10000)
 PEER = Address("198.51.100.7", 20000)
 SERVER = Address("198.51.100.1", 3478)
 URL = "stun:stun.example.org"
+ICE_SERVER = IceServer.parse(URL)
 
 REFUSED = [
     *("0.0.0.0", "0.1.2.3", "::", "::ffff:0.0.0.0", "64:ff9b::0.0.0.0"),
@@ -153,7 +154,7 @@ def destinations(agent: Agent, now: float = 0.0, seconds: float = 1.0) -> set[Ad
         ("169.254.169.254", 80, "port 80 of a private address"),
         ("203.0.113.9", 53, "port 53 is below 1024, and neither 80 nor 443"),
         ("203.0.113.9", 0, "port 0 is below 1024, and neither 80 nor 443"),
-        ("127.0.0.1", 5000, "a loopback address, and we gather none"),
+        ("127.0.0.1", 5000, "a loopback address, and there is no local one"),
         ("127.0.0.1", 53, "port 53 is below 1024, and neither 80 nor 443"),
         ("10.0.0.9", 443, "port 443 of a private address"),
     ],
@@ -287,7 +288,7 @@ def test_an_address_that_a_server_reports_is_tested_before_the_peer_is_told(
 ) -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
-    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.local_addresses_complete(0.0)
     (query,) = agent.datagrams_to_send(0.0)
     response = success_response(Message.parse(query.data), mapped)
@@ -311,7 +312,7 @@ def test_an_address_that_a_server_reports_is_tested_before_the_peer_is_told(
 def test_a_server_at_a_refused_address_is_not_asked(address: Address) -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
-    agent.add_stun_server(URL, address, 0.0)
+    agent.add_stun_server(ICE_SERVER, address, 0.0)
     agent.local_addresses_complete(0.0)
     assert destinations(agent) == set()
     (error,) = [event for event in agent.events() if isinstance(event, CandidateErrorOccurred)]
@@ -323,8 +324,8 @@ def test_a_server_at_a_refused_address_is_not_asked(address: Address) -> None:
 def test_another_address_of_the_same_server_is_asked() -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
-    agent.add_stun_server(URL, Address("0.0.0.0", 3478), 0.0)
-    agent.add_stun_server(URL, SERVER, 0.0)
+    agent.add_stun_server(ICE_SERVER, Address("0.0.0.0", 3478), 0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.local_addresses_complete(0.0)
     (query,) = agent.datagrams_to_send(0.0)
     assert query.remote == SERVER

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from tests.strategies.ice_network import IceNetwork, are_connected, signal
 from tests.strategies.ice_peer import ScriptedPeer, agent_with_pairs
 from trio_rtc.protocols._contract import Address, Datagram
-from trio_rtc.protocols.ice import Agent, Candidate, CheckState, IceClosed, IceOptions, IceParameters, IceRole
+from trio_rtc.protocols.ice import (
+    Agent,
+    Candidate,
+    CheckState,
+    IceClosed,
+    IceOptions,
+    IceParameters,
+    IceRole,
+    IceServer,
+)
 from trio_rtc.protocols.stun import Attribute, AttributeType, ErrorCode, Message, binding_request
 
 ALICE = Address("10.0.0.1", 10000)
@@ -389,8 +398,8 @@ def test_nothing_happens_after_the_end(end: str, connected: bool) -> None:
     assert agent.selected_pair is None
     agent.add_local_address(MALLORY, local_preference=1, now=now)
     agent.remove_local_address(ALICE, now)
-    agent.add_stun_server("stun:x", MALLORY, now)
-    agent.stun_server_failed("stun:x", 701, "", now)
+    agent.add_stun_server(IceServer.parse("stun:x"), MALLORY, now)
+    agent.server_failed(IceServer.parse("stun:x"), 701, "", now)
     agent.local_addresses_complete(now)
     agent.set_remote_parameters(bob.agent.local_parameters, now)
     agent.set_remote_parameters(IceParameters("anew", "x" * 24), now)

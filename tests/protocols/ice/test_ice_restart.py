@@ -12,6 +12,7 @@ from trio_rtc.protocols.ice import (
     GatheringStateChanged,
     IceParameters,
     IceRole,
+    IceServer,
     LocalCandidateGathered,
     SelectedPairChanged,
 )
@@ -169,7 +170,7 @@ def test_servers_are_asked_again() -> None:
         return Datagram(response, server, datagram.local)
 
     network.route = serve
-    alice.agent.add_stun_server("stun:example.org", server, network.now)
+    alice.agent.add_stun_server(IceServer.parse("stun:example.org"), server, network.now)
     network.run(1)
     assert [candidate.type for candidate in alice.candidates] == ["host", "srflx"]
     alice.agent.restart(network.now)

@@ -13,6 +13,7 @@ from trio_rtc.protocols.ice import (
     IceOptions,
     IceParameters,
     IceRole,
+    IceServer,
     SelectedPairChanged,
     StateChanged,
 )
@@ -157,7 +158,7 @@ def make_completed_agent() -> tuple[Agent, ScriptedPeer]:
 def test_late_gathering_leaves_completed() -> None:
     agent, _ = make_completed_agent()
     assert changes(agent) == ["checking", BOB, "connected", "completed"]
-    agent.add_stun_server("stun:x", Address("198.51.100.1", 3478), 0.03)
+    agent.add_stun_server(IceServer.parse("stun:x"), Address("198.51.100.1", 3478), 0.03)
     assert changes(agent) == ["connected"]
 
 
@@ -216,7 +217,7 @@ def test_bounds_of_a_local_preference(preference: int, is_good: bool) -> None:
         agent.add_local_address(ALICE, local_preference=preference, now=0.0)
         assert agent.local_candidates[0].priority == (126 << 24) + (preference << 8) + 255
     else:
-        with pytest.raises(ValueError, match=f"from 0 to 65535: {preference}"):
+        with pytest.raises(ValueError, match=f"from 0 to 65535, not {preference}"):
             agent.add_local_address(ALICE, local_preference=preference, now=0.0)
 
 
@@ -235,7 +236,7 @@ def test_what_is_dropped_is_counted_by_its_reason() -> None:
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.ignore_remote_candidate("candidate:1 1 udp 1 example.org 9 typ host", "a host name")
     agent.ignore_remote_candidate("candidate:2 1 udp 1 example.org 9 typ host", "a host name")
-    agent.add_stun_server("stun:x", Address("0.0.0.0", 3478), 0.0)
+    agent.add_stun_server(IceServer.parse("stun:x"), Address("0.0.0.0", 3478), 0.0)
     host, port = BOB
     agent.add_remote_candidate(Candidate.parse(f"candidate:1 2 udp 1 {host} {port} typ host"), 0.0)
     agent.receive([Datagram(b"noise", ALICE, BOB)] * 3, 0.0)
@@ -259,7 +260,7 @@ def test_checks_and_queries_are_50_milliseconds_apart() -> None:
     for index in range(2):
         line = f"candidate:{index} 1 udp {index + 5} 10.0.0.2 {3000 + index} typ host"
         agent.add_remote_candidate(Candidate.parse(line), 0.0)
-    agent.add_stun_server("stun:x", Address("198.51.100.1", 3478), 0.0)
+    agent.add_stun_server(IceServer.parse("stun:x"), Address("198.51.100.1", 3478), 0.0)
     assert [each.remote.port for each in agent.datagrams_to_send(0.0)] == [3000]
     assert agent.next_timer() == 0.05
     agent.handle_timer(0.049)

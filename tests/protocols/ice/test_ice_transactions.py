@@ -19,6 +19,7 @@ from trio_rtc.protocols.ice import (
     CheckState,
     IceOptions,
     IceRole,
+    IceServer,
     StateChanged,
 )
 from trio_rtc.protocols.ice.candidate_sources import Query, StunServer
@@ -108,7 +109,7 @@ def test_the_more_pairs_are_checked_the_later_a_check_is_sent_again(pairs: int, 
 def test_the_more_servers_are_asked_the_later_one_is_asked_again(servers: int, rto: float) -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
     for index in range(servers):
-        agent.add_stun_server("stun:x", SERVER._replace(port=3478 + index), 0.0)
+        agent.add_stun_server(IceServer.parse("stun:x"), SERVER._replace(port=3478 + index), 0.0)
     agent.add_local_address(ALICE, local_preference=5, now=0.0)
     sent = run(agent, 0.0, 3 * rto)
     for index in range(servers):
@@ -350,7 +351,7 @@ def test_a_restart_cancels_queries_and_leaves_consent_checks(undo: bool) -> None
     peer.answer_until(0.0, 0.1)
     consent = run(agent, 0.1, 3.6)[-1][1]
     assert consent.remote == BOB
-    agent.add_stun_server("stun:x", SERVER, 3.7)
+    agent.add_stun_server(IceServer.parse("stun:x"), SERVER, 3.7)
     queries = [each for each in agent.datagrams_to_send(3.7) if each.remote == SERVER]
     agent.restart(3.7)
     if undo:
@@ -395,7 +396,9 @@ def test_as_many_transactions_are_open_as_the_options_allow_at_once() -> None:
         for _ in range(4):
             transactions.send_check(generation, pair, nominates=False, now=0.0)
     for index in range(10):
-        transactions.send_query(Query(StunServer("stun:x", SERVER), ALICE._replace(port=index)), 1, 0.0)
+        transactions.send_query(
+            Query(StunServer(IceServer.parse("stun:x"), SERVER), ALICE._replace(port=index)), 1, 0.0
+        )
     for _ in range((2 + 1) * 3):
         transactions.send_consent_check(generation, agent.pairs[0], nominates=False, now=0.0)
     assert len(transactions.datagrams_to_send(0.0)) == 12 + 10 + 9

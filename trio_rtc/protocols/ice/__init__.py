@@ -1,4 +1,4 @@
-"""ICE (RFC 8445, 8838, 7675): finding and keeping a path to the peer."""
+"""ICE (RFC 8445), with trickle (RFC 8838) and consent freshness (RFC 7675)."""
 
 from .agent import Agent
 from .candidate import Candidate, UnusableCandidate, compute_foundation, compute_priority
@@ -15,6 +15,7 @@ from .events import (
     StateChanged,
 )
 from .options import IceOptions
+from .server import IceServer
 from .state import CandidatePair, CheckedPair, CheckState, IceParameters, IceRole, PairStatistics
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "IceOptions",
     "IceParameters",
     "IceRole",
+    "IceServer",
     "LocalCandidateGathered",
     "NameResolutionRequested",
     "PairStatistics",

@@ -2,32 +2,33 @@
 
 Standards: RFC 8445 (ICE), RFC 8838 (trickle), RFC 7675 (consent), RFC 8863 (patience before failure).
 
-**Gathering** goes from *new* to *gathering* with the first local address or server and to *complete* when
-the caller has said that no more come and every query has ended; see :mod:`.candidate_sources`.
+**Gathering** goes from *new* to *gathering* with the first socket or server and to *complete* when the caller has
+reported that no more follow and every query has ended; see :mod:`.candidate_sources`. The ICE transport policy is
+applied there.
 
-**Checking** belongs to a :class:`.generation.Generation`. Its pairs go from *frozen* or *waiting* to *in
-progress* to *succeeded* or *failed*; one new transaction starts every Ta. The peer's checks are answered as
-soon as it knows our password, even before we know its parameters; each one triggers a check back. See
+**Checking** belongs to a :class:`.generation.Generation`. Its pairs go from *frozen* or *waiting* to *in-progress* to
+*succeeded* or *failed*; one new transaction starts every Ta. Checks of the peer are answered as soon as it knows our
+password, even before its own parameters have arrived; each one triggers a check in the other direction. See
 :mod:`.connectivity`.
 
 **Nomination** is regular: the controlling agent repeats the check of the best valid pair with USE-CANDIDATE.
-Before that, data already flows on the best valid pair, as RFC 8445 section 12 allows, which saves a round
-trip. The controlled agent follows the nomination once its own check has succeeded. A pair that falls silent while
-another one is answered is given up: the controlling agent nominates the other one, which RFC 8445 does not know and
-libwebrtc does, and the controlled agent sends on it without waiting for that; see :mod:`.backup`.
+Before that, data is already sent on the best valid pair, which RFC 8445 section 12 allows and which saves a round
+trip. The controlled agent follows the nomination once its own check has succeeded. If checks of the nominated pair
+remain unanswered while those of another pair are answered, the controlling agent nominates the other one (as
+libwebrtc does; not in RFC 8445), and the controlled agent sends on it without waiting for the nomination; see
+:mod:`.backup`.
 
-**The selected pair** is kept alive by :mod:`.consent`. Missing answers make the transport *disconnected*, lost
-consent makes it *failed*. A few other valid pairs are checked too, and one of them replaces it with the consent that
-its own responses have given; the state stays *disconnected* until one has come. After a restart the old pair
-carries data until the new generation has nominated.
+**The selected pair** is kept alive by :mod:`.consent`. Missing responses make the transport *disconnected*, expired
+consent makes it *failed*. A few other valid pairs are checked too, and one of them replaces the selected pair with
+the consent that its own responses have given; the state stays *disconnected* until a response arrives. After a
+restart, the old pair carries data until the new generation has a nominated pair.
 
-**States** (W3C): *new* until there is something to check, *checking* until a pair is valid, *connected*, and
-*completed*, always after *connected*, when nominated with both sides' candidates complete. *Failed* comes when
-every pair has failed and no candidate can follow, or after a time without any usable pair; a new candidate, a
-check of the peer or a restart leaves it.
+**States** (W3C): *new* until there is a pair to check, *checking* until a pair is valid, then *connected*, and always
+after it *completed*, when a pair is nominated and both sides' candidates are complete. *Failed* follows when every
+pair has failed and no candidate can follow, or after a time without a usable pair; a new candidate, a check of the
+peer or a restart leaves it.
 
-Left out: more than one component, being a lite agent, TCP and relayed candidates (the peer's are kept, not
-paired).
+Left out: more than one component, the lite role, and TCP candidates (the peer's are stored, not paired).
 """
 
 import logging
@@ -36,13 +37,18 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from trio_rtc.enums import RTCIceGathererState, RTCIceTransportState
+from trio_rtc.enums import (
+    RTCIceCandidateType,
+    RTCIceGathererState,
+    RTCIceTransportPolicy,
+    RTCIceTransportState,
+)
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.stun import Message, MessageClass, Method, ResponseReceived, TransactionFailed
 
 from .candidate import Candidate
-from .candidate_sources import GATHERING_EVENTS, SERVER_NOT_REACHABLE, CandidateSources, Query
+from .candidate_sources import GATHERING_EVENTS, SERVER_NOT_REACHABLE, CandidateSources, LocalSocket, Query
 from .connectivity import Connectivity
 from .destinations import is_loopback, refuse_destination, refuse_source
 from .events import IceClosed, IceEvent, StateChanged
@@ -51,6 +57,7 @@ from .options import IceOptions
 from .responder import ErrorResponse, authenticate_request
 from .role import RoleConflictResolver
 from .selection import SelectedPath
+from .server import IceServer
 from .state import CandidatePair, CheckedPair, IceParameters, IceRole
 from .transactions import ConnectivityCheck, ConsentCheck, TransactionManager
 
@@ -58,15 +65,15 @@ _logger = logging.getLogger("trio_rtc.ice")
 
 
 class Agent:
-    """One ICE transport's agent: a ``Core[Datagram, IceEvent]``.
+    """ICE agent of one transport: a ``Core[Datagram, IceEvent]``.
 
     Args:
         options: Times and limits.
-        rng: Where credentials, transaction ids and the tie-breaker come from; ``random.SystemRandom`` in
-            production.
-        role: Whether we nominate, as long as no conflict shows that the peer thinks so too.
+        rng: Source of credentials, transaction IDs and the tie-breaker; ``random.SystemRandom`` in production.
+        role: Initial role; a role conflict may change it.
         remote_candidate_filter: Returns whether packets may be sent to a numeric address and port of the peer.
-        local_parameters: Our credentials to begin with, ``None`` for new ones. The agents of one connection share them.
+        local_parameters: Credentials of the first generation, ``None`` for new ones. The agents of one connection
+            share them.
     """
 
     def __init__(
@@ -104,7 +111,7 @@ class Agent:
         self._query_is_next = False
         self._prepared: Generation | None = None
 
-    # What it is
+    # -- state -----------------------------------------------------------------------------------------------
 
     @property
     def closed(self) -> bool:
@@ -113,17 +120,17 @@ class Agent:
 
     @property
     def role(self) -> IceRole:
-        """Our role."""
+        """Role of this agent."""
         return self._roles.role
 
     @property
     def local_parameters(self) -> IceParameters:
-        """Our credentials, new ones after each restart."""
+        """Local credentials, replaced by each restart."""
         return self._connectivity.generation.local
 
     @property
     def remote_parameters(self) -> IceParameters | None:
-        """The peer's credentials, None as long as this generation's are not known."""
+        """The peer's credentials, ``None`` until those of this generation are known."""
         return self._connectivity.generation.remote
 
     @property
@@ -133,49 +140,60 @@ class Agent:
 
     @property
     def gathering_state(self) -> RTCIceGathererState:
-        """State of gathering (W3C webrtc section 5.6.3)."""
+        """Gathering state (W3C webrtc section 5.6.3)."""
         return self._sources.state
 
     @property
     def local_candidates(self) -> Sequence[Candidate]:
-        """The candidates that were told by events in this generation."""
+        """Local candidates that were reported by events in this generation."""
         return tuple(local.candidate for local in self._sources.candidates)
 
     @property
     def remote_candidates(self) -> Sequence[Candidate]:
-        """The candidates that the peer told in this generation."""
+        """Candidates that the peer has signaled in this generation."""
         return self._connectivity.generation.remote_candidates.signaled
 
     @property
     def selected_pair(self) -> CandidatePair | None:
-        """The pair to send data on, None as long as there is none."""
+        """Pair on which data is sent, ``None`` if there is none."""
         return None if self._path.current is None else self._path.current.pair.pair
 
     @property
     def selected_entry(self) -> CheckedPair | None:
-        """The selected pair with its state and statistics. Read only."""
+        """Selected pair with its state and statistics. Read-only."""
         return None if self._path.current is None else self._path.current.pair
 
     @property
     def pairs(self) -> Sequence[CheckedPair]:
-        """The pairs of this generation, and the selected one if it is of the one before. Read only."""
+        """Pairs of this generation, and the selected one if it belongs to the previous generation. Read-only."""
         pairs = tuple(self._connectivity.generation.check_list)
         selected = self.selected_entry
         return pairs if selected is None or selected in pairs else (selected, *pairs)
 
     @property
     def dropped(self) -> Mapping[str, int]:
-        """How many datagrams and candidates were dropped, by reason."""
+        """Numbers of dropped datagrams and candidates by reason."""
         return self._dropped + self._connectivity.dropped + Counter(self._transactions.client.dropped)
 
     def accepts(self, local: Address, remote: Address) -> bool:
-        """Return whether data between these addresses is the peer's: an authentic check has passed there."""
+        """Return whether data between two addresses is accepted: an authentic check has passed between them."""
         return self._connectivity.accepts(local, remote)
 
-    # What the caller tells
+    def gathers(self, candidate_type: RTCIceCandidateType) -> bool:
+        """Return whether the ICE transport policy permits local candidates of a type in this generation."""
+        return self._sources.permits(candidate_type)
+
+    # -- input -----------------------------------------------------------------------------------------------
+
+    def set_transport_policy(self, policy: RTCIceTransportPolicy) -> None:
+        """Set the ICE transport policy (W3C webrtc section 4.2.3) of the next generation.
+
+        Before gathering has begun, it applies to the current one.
+        """
+        self._sources.set_policy(policy)
 
     def set_role(self, role: IceRole, now: float) -> None:
-        """Take a role, as offer and answer decide it. With a lite peer the role stays controlling."""
+        """Set the role that offer and answer have decided. With a lite peer it stays controlling."""
         if not self.closed:
             self._connectivity.set_role(role)
             self._advance(now)
@@ -189,34 +207,64 @@ class Agent:
         network_id: int | None = None,
         network_cost: int | None = None,
     ) -> None:
-        """Use a bound UDP socket: makes a host candidate and asks every STUN server of its family from it.
+        """Gather from a bound UDP socket: a host candidate, and queries to every STUN server of its address family.
 
-        An address that is known already is ignored, and so is one beyond ``max_local_addresses``.
+        An address that is already known or exceeds ``max_local_addresses`` is ignored. One that the ICE transport
+        policy does not permit is kept for later generations.
 
         Args:
-            address: What the socket is bound to, numeric.
+            address: Numeric address that the socket is bound to.
             local_preference: From 0 to 65535, higher is better; unique for each address (RFC 8421 has
                 advice on IPv4 and IPv6).
             now: Monotonic seconds.
-            network_id: Told to the peer as ``network-id``, as browsers do.
-            network_cost: Told to the peer as ``network-cost``, from 0 to 999.
+            network_id: Sent to the peer as ``network-id``, as browsers do.
+            network_cost: Sent to the peer as ``network-cost``, from 0 to 999.
+
+        Raises:
+            ValueError: ``local_preference`` is out of range.
         """
-        if not 0 <= local_preference <= 65535:
-            raise ValueError(f"local_preference is not from 0 to 65535: {local_preference}")
+        extensions = (("network-id", network_id), ("network-cost", network_cost))
+        given = tuple((name, str(value)) for name, value in extensions if value is not None)
+        self._add_socket(LocalSocket(address, local_preference, given), now)
+
+    def add_relayed_address(
+        self,
+        address: Address,
+        *,
+        server: IceServer,
+        mapped_address: Address,
+        local_preference: int,
+        now: float,
+    ) -> None:
+        """Gather from an allocation on a TURN server: a relayed candidate (RFC 8445 section 5.1.1.2).
+
+        Datagrams whose ``local`` is the relayed address must be sent and received through the allocation.
+
+        Args:
+            address: Relayed transport address (XOR-RELAYED-ADDRESS), numeric.
+            server: The TURN server.
+            mapped_address: Our address as the server sees it (XOR-MAPPED-ADDRESS): the related address.
+            local_preference: As for ``add_local_address``.
+            now: Monotonic seconds.
+
+        Raises:
+            ValueError: ``local_preference`` is out of range.
+        """
+        local_socket = LocalSocket(address, local_preference, server=server, mapped_address=mapped_address)
+        self._add_socket(local_socket, now)
+
+    def _add_socket(self, local_socket: LocalSocket, now: float) -> None:
+        if not 0 <= local_socket.local_preference <= 65535:
+            raise ValueError(f"local_preference must be from 0 to 65535, not {local_socket.local_preference}")
         if self.closed:
             return
-        extensions = (("network-id", network_id), ("network-cost", network_cost))
-        local = self._sources.add_address(
-            address,
-            local_preference,
-            tuple((name, str(value)) for name, value in extensions if value is not None),
-        )
+        local = self._sources.add_socket(local_socket)
         if local is not None:
             self._connectivity.add_local(local, now)
-            self._advance(now)
+        self._advance(now)
 
     def remove_local_address(self, address: Address, now: float) -> None:
-        """Hear that a socket is gone: its candidates and pairs go too."""
+        """Remove the candidates and pairs of a socket that was closed."""
         if self.closed:
             return
         self._outgoing = [datagram for datagram in self._outgoing if datagram.local != address]
@@ -225,13 +273,13 @@ class Agent:
         self._path.remove_base(address, now)
         self._advance(now)
 
-    def add_stun_server(self, url: str, address: Address, now: float) -> None:
-        """Ask a STUN server for server-reflexive candidates, from every local address of its family.
+    def add_stun_server(self, server: IceServer, address: Address, now: float) -> None:
+        """Query a STUN server for server-reflexive candidates from every host socket of its address family.
 
-        An address to which nothing is sent (see :mod:`.destinations`) fails the server.
+        A server at a refused destination (see :mod:`.destinations`) fails.
 
         Args:
-            url: The URL from the configuration, for error events.
+            server: The server.
             address: One of its numeric addresses.
             now: Monotonic seconds.
         """
@@ -239,41 +287,41 @@ class Agent:
             return
         reason = refuse_destination(address)
         if reason is None:
-            self._sources.add_server(url, address)
+            self._sources.add_server(server, address)
         else:
             self._dropped["stun-server-refused"] += 1
-            _logger.debug("refused the address %s of %s: %s", address, url, reason)
+            _logger.debug("refused the address %s of %s: %s", address, server.url, reason)
             self._sources.refuse_server(
-                url, f"STUN server at {address.host}:{address.port} is refused: {reason}"
+                server, f"STUN server at {address.host}:{address.port} is refused: {reason}"
             )
         self._advance(now)
 
-    def stun_server_failed(self, url: str, error_code: int, error_text: str, now: float) -> None:
-        """Hear that a server cannot be asked, for example because its name does not resolve (701)."""
+    def server_failed(self, server: IceServer, error_code: int, error_text: str, now: float) -> None:
+        """Report a server that cannot be contacted, for example because its name does not resolve (701)."""
         if not self.closed:
-            self._sources.fail_server(url, error_code, error_text)
+            self._sources.fail_server(server, error_code, error_text)
             self._advance(now)
 
     def local_addresses_complete(self, now: float) -> None:
-        """Hear that all addresses and servers were added: gathering ends with the last query."""
+        """Mark the local addresses and servers as complete: gathering ends with the last query."""
         if not self.closed:
-            self._sources.finish_addresses()
+            self._sources.finish_sources()
             self._connectivity.refuse_loopback()
             self._advance(now)
 
     def expect_local_addresses(self) -> None:
-        """Hear that addresses or servers may follow: gathering does not end before ``local_addresses_complete``.
+        """Keep gathering open until ``local_addresses_complete``.
 
-        To be told before a ``restart`` for which the host's addresses are looked up anew.
+        Must be called before a ``restart`` for which the host's addresses are enumerated again.
         """
-        self._sources.expect_addresses()
+        self._sources.expect_sources()
 
     def set_remote_parameters(self, parameters: IceParameters, now: float) -> None:
-        """Learn the peer's credentials. Other ones than before mean that the peer restarts.
+        """Set the peer's credentials. Changed credentials are an ICE restart by the peer.
 
-        A restart by the peer begins a new generation here too, unless ``restart`` has just done so: read
-        ``local_parameters`` afterwards for the answer. The ones that ``restart`` has just replaced are old
-        news, since the answer to a restart always has new ones (RFC 8445 section 9), and are ignored.
+        A restart by the peer begins a new generation, unless ``restart`` has just done so: read ``local_parameters``
+        afterwards for the answer. Credentials that ``restart`` has just replaced are outdated and ignored, since the
+        answer to a restart always has new ones (RFC 8445 section 9).
         """
         current = self.remote_parameters or self._connectivity.replaced_parameters
         if self.closed or parameters == current:
@@ -284,24 +332,24 @@ class Agent:
         self._advance(now)
 
     def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
-        """Take a candidate of the peer; it may come before the parameters."""
+        """Add a candidate of the peer; it may arrive before the parameters."""
         if not self.closed:
             self._connectivity.add_remote_candidate(candidate, now)
             self._advance(now)
 
     def ignore_remote_candidate(self, line: str, reason: str) -> None:
-        """Count a candidate of the peer that cannot be used."""
+        """Count a candidate of the peer that is not supported."""
         self._dropped["candidate-ignored"] += 1
         _logger.debug("ignored the candidate %r: %s", line, reason)
 
     def remote_name_resolved(self, name: str, hosts: Sequence[str], now: float) -> None:
-        """Answer ``NameResolutionRequested`` with numeric addresses, none if there are none."""
+        """Set the numeric addresses of a name from ``NameResolutionRequested``; none if it does not resolve."""
         if not self.closed:
             self._connectivity.resolve_name(name, hosts, now)
             self._advance(now)
 
     def remote_candidates_complete(self, now: float) -> None:
-        """Hear the peer's end-of-candidates."""
+        """Handle the peer's end-of-candidates."""
         if self.closed:
             return
         generation = self._connectivity.generation
@@ -311,12 +359,12 @@ class Agent:
         self._advance(now)
 
     def prepare_restart(self, parameters: IceParameters | None = None) -> IceParameters:
-        """Return the credentials that the next ``restart`` will have. Nothing changes until then.
+        """Return the credentials of the next ``restart``. Nothing else changes until then.
 
-        An offer that asks for a restart has to name them before it is known whether it will be applied.
+        An offer that requests a restart contains them before it is known whether it will be applied.
 
         Args:
-            parameters: The credentials, if another agent has chosen them.
+            parameters: Credentials that another agent has chosen.
         """
         prepared = self._prepared
         if prepared is None or parameters not in (None, prepared.local):
@@ -325,29 +373,29 @@ class Agent:
         return self._prepared.local
 
     def restart(self, now: float) -> None:
-        """Begin a new generation with new credentials (RFC 8445 section 9). The selected pair stays meanwhile.
+        """Begin a new generation with new credentials (RFC 8445 section 9). The selected pair stays in use.
 
-        Every local address is told again as a candidate and every STUN server is asked again.
+        Every local address is reported again as a candidate and every STUN server is queried again.
         """
         if not self.closed:
             self._begin_generation()
             self._advance(now)
 
     def roll_back_restart(self, now: float) -> None:
-        """Return to the generation before ``restart``, because the peer will not hear of the new one.
+        """Return to the generation before ``restart``: the offer that began the new one was rolled back.
 
         Possible until the peer's parameters of the new generation are known; later calls have no effect. Local
-        candidates are told again, with the credentials that are valid again.
+        candidates are reported again, with the restored credentials.
         """
         if not self.closed and self._connectivity.return_to_replaced_generation():
             self._transactions.cancel_queries()
             self._restart_gathering()
             self._advance(now)
 
-    # The contract of a core
+    # -- contract of a core ----------------------------------------------------------------------------------
 
     def receive(self, batch: Sequence[Datagram], now: float) -> None:
-        """Take STUN datagrams."""
+        """Process STUN datagrams."""
         if self.closed:
             return
         for datagram in batch:
@@ -359,13 +407,13 @@ class Agent:
         self._advance(now)
 
     def handle_timer(self, now: float) -> None:
-        """Act on what is due."""
+        """Handle expired timers."""
         if not self.closed:
             self._transactions.client.handle_timer(now)
             self._advance(now)
 
     def next_timer(self) -> float:
-        """Return when there is something to do."""
+        """Return the time of the next timer."""
         if self.closed:
             return math.inf
         nomination = self._connectivity.nomination_due()
@@ -378,24 +426,24 @@ class Agent:
         )
 
     def datagrams_to_send(self, now: float) -> list[Datagram]:
-        """Take what is to be sent."""
+        """Return and clear the queued datagrams."""
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
     def events(self) -> list[IceEvent]:
-        """Take what has happened."""
+        """Return and clear the queued events."""
         events, self._events = self._events, []
         return events
 
     def close(self, now: float) -> None:
-        """End. ICE has no goodbye: the peer's consent checks just stay unanswered."""
+        """Close the agent. ICE has no close message: the peer's consent checks remain unanswered."""
         self._end(None, now)
 
     def lower_closed(self, now: float) -> None:
-        """Hear that no socket is left."""
+        """Close the agent because all sockets are closed."""
         self._end(ConnectionError("the sockets below ICE are closed"), now)
 
-    # The inside
+    # -- internal --------------------------------------------------------------------------------------------
 
     def _end(self, error: Exception | None, now: float) -> None:
         if self.closed:
@@ -417,7 +465,7 @@ class Agent:
         self._restart_gathering()
 
     def _restart_gathering(self) -> None:
-        # What was gathered with credentials that are no longer ours, and not told yet, is not told any more.
+        # Unreported candidates have credentials that are no longer valid.
         self._events = [event for event in self._events if not isinstance(event, GATHERING_EVENTS)]
         self._sources.restart(self.local_parameters.username_fragment)
 
@@ -432,19 +480,20 @@ class Agent:
 
     def _receive_request(self, message: Message, datagram: Datagram, now: float) -> None:
         local, remote = datagram.local, datagram.remote
-        if self._sources.find_base(local) is None:
+        generations = self._connectivity.generations_at(local)
+        if not generations:
             self._dropped["unknown-address"] += 1
             return
         if not self.accepts(local, remote) and refuse_source(local, remote) is not None:
             self._dropped["source-refused"] += 1
             return
-        check = authenticate_request(message, self._connectivity.generations)
+        check = authenticate_request(message, generations)
         if isinstance(check, ErrorResponse):
             self._dropped[f"refused-{check.error.code}"] += 1
             response = check.response
             if len(response) > len(datagram.data) and not check.is_authentic:
-                # The source may be forged: nobody gets more from us than was sent in its name. A real check with a
-                # wrong password is longer than this.
+                # The source may be forged, so that a response must not amplify. A real check with a wrong password is
+                # longer than this.
                 return
         elif not self._connectivity.permits(remote):
             self._dropped["source-refused"] += 1
@@ -455,7 +504,7 @@ class Agent:
         self._outgoing.append(Datagram(response, local, remote))
 
     def _advance(self, now: float) -> None:
-        """Draw every consequence of what has just happened."""
+        """Process results of transactions, update all states, and start what is due."""
         for purpose, event in self._transactions.pop_results():
             match purpose:
                 case ConnectivityCheck():
@@ -467,7 +516,7 @@ class Agent:
                     self._handle_query_result(purpose, event)
         self._sources.update_state()
         if self._path.update_consent(now):
-            # What was sent meanwhile is lost, which the layers above must learn even if another pair replaces it here.
+            # Recently sent data is lost: the layers above must be notified even if another pair replaces this one now.
             self._set_state(RTCIceTransportState.DISCONNECTED)
         self._path.update(now)
         self._connectivity.nominate_if_due(now)
@@ -486,7 +535,7 @@ class Agent:
         return self._sources.has_query or self._connectivity.has_next_check
 
     def _start_transaction(self, now: float) -> None:
-        """Start one transaction if Ta has passed since the last; checks and queries take turns."""
+        """Start one transaction if Ta has passed since the last one; checks and queries alternate."""
         if now < self._next_transaction or not self._has_transaction:
             return
         self._next_transaction = now + self._options.pacing_interval
@@ -503,7 +552,7 @@ class Agent:
 
     def _handle_query_result(self, query: Query, event: ResponseReceived | TransactionFailed) -> None:
         if isinstance(event, TransactionFailed):
-            self._sources.fail_query(query, SERVER_NOT_REACHABLE, "no answer")
+            self._sources.fail_query(query, SERVER_NOT_REACHABLE, "no response")
             return
         try:
             error, mapped = event.response.error_code, event.response.mapped_address
@@ -511,16 +560,18 @@ class Agent:
             error = mapped = None
         if mapped is not None and error is None:
             if self._refuse_mapped(query, mapped):
-                self._sources.fail_query(query, SERVER_NOT_REACHABLE, "it reports an address that is refused")
+                self._sources.fail_query(
+                    query, SERVER_NOT_REACHABLE, "the server reports an address that is refused"
+                )
                 return
             self._sources.complete_query(query, mapped)
         elif error is not None:
             self._sources.fail_query(query, error.code, error.reason)
         else:
-            self._sources.fail_query(query, SERVER_NOT_REACHABLE, "malformed answer")
+            self._sources.fail_query(query, SERVER_NOT_REACHABLE, "malformed response")
 
     def _refuse_mapped(self, query: Query, mapped: Address) -> bool:
-        """Return whether a server reports an address that no peer should be told to send to."""
+        """Return whether a server reports a mapped address that must not be signaled to a peer."""
         reason = refuse_destination(mapped)
         if reason is None and is_loopback(mapped.host) and not is_loopback(query.base.host):
             reason = "a loopback address"
@@ -530,11 +581,11 @@ class Agent:
         _logger.debug("refused the address %s that %s reports: %s", mapped, query.server.url, reason)
         return True
 
-    # The state
+    # -- transport state -------------------------------------------------------------------------------------
 
     @property
     def _failure_due(self) -> float:
-        """When checking is given up, as things stand."""
+        """Time at which the transport fails unless a pair becomes valid."""
         connectivity = self._connectivity
         since = connectivity.generation.checking_since
         if self._path.current is not None or connectivity.failed or since is None:
@@ -567,7 +618,7 @@ class Agent:
         if state is self._state:
             return
         if state is RTCIceTransportState.COMPLETED and self._path_is_new:
-            # The nomination may come together with the first success. Who waits for "connected" sees it.
+            # The nomination may arrive together with the first success; the state "connected" must not be skipped.
             self._events.append(StateChanged(RTCIceTransportState.CONNECTED))
         self._state = state
         self._events.append(StateChanged(state))

@@ -1,10 +1,11 @@
-"""Backup pairs: valid pairs beside the selected one, kept checked to replace it when it falls silent.
+"""Backup pairs: valid pairs beside the selected one, kept alive to replace it on failure.
 
-RFC 8445 section 8.1.2 stops checking with the nomination. Here, as in libwebrtc, a few more pairs become valid after
-it, one at a time, and each is checked every 15 seconds, which keeps its NAT bindings (RFC 8445 section 11) and its
-consent (RFC 7675 section 5.1). While checks of the selected pair stay unanswered, backup pairs are checked as often as
-it; one that is answered for a while takes its place as soon as the selected pair counts as disconnected. After an
-outage of all paths the selected pair has that while to be answered first, so that the selection does not flap.
+RFC 8445 section 8.1.2 stops checking with the nomination. Here, as in libwebrtc, a few more pairs become valid
+afterwards, one at a time, and each is checked every 15 seconds, which keeps its NAT bindings (RFC 8445 section 11) and
+its consent (RFC 7675 section 5.1). While checks of the selected pair are unanswered, backup pairs are checked at the
+same rate. A backup pair that is answered for ``backup_confirmation_time`` replaces the selected pair once that is
+disconnected. After an outage of all paths, this time lets the selected pair recover first, so that the selection does
+not flap.
 """
 
 import math
@@ -20,14 +21,14 @@ from .transactions import TransactionManager
 
 @attrs.define
 class _Answers:
-    """When the answers of a backup pair began during the silence of the selected one, and the last one came."""
+    """Times of the first and last response on a backup pair while the selected pair is unanswered."""
 
     first_at: float
     last_at: float
 
 
 class BackupPairs:
-    """Finds, checks and proposes the pairs that may replace the selected one."""
+    """Selects and checks the pairs that may replace the selected one."""
 
     def __init__(
         self, options: IceOptions, *, connectivity: Connectivity, transactions: TransactionManager
@@ -39,7 +40,7 @@ class BackupPairs:
         self._next_search = math.inf
 
     def next_timer(self, selected: CheckedPair, consent: Consent) -> float:
-        """Return when there is something to do beside a selected pair of the current generation."""
+        """Return the time of the next check or search, given a selected pair of the current generation."""
         backups = self._find_backups(selected)
         due = [self._check_due(pair, consent) for pair in backups]
         due += [pair.answered_at + self._options.consent_timeout for pair in self._find_replaced()]
@@ -48,7 +49,7 @@ class BackupPairs:
         return min(due, default=math.inf)
 
     def update(self, selected: CheckedPair, consent: Consent, now: float) -> None:
-        """Send the checks that are due, and revoke consent for replaced pairs that stay without an answer."""
+        """Send due checks, and revoke consent for replaced pairs that remain unanswered."""
         if consent.unanswered_since == math.inf:
             self._answers.clear()
         for pair in self._find_replaced():
@@ -63,7 +64,7 @@ class BackupPairs:
         self._search(selected, backups, now)
 
     def record_answer(self, pair: CheckedPair, consent: Consent, now: float) -> None:
-        """Record a response to a check of a pair that is not the selected one."""
+        """Record a response on a pair other than the selected one."""
         if consent.unanswered_since == math.inf:
             return
         answers = self._answers.get(pair)
@@ -73,7 +74,7 @@ class BackupPairs:
             answers.last_at = now
 
     def find_replacement(self, selected: CheckedPair, now: float) -> CheckedPair | None:
-        """Return the best pair that has been answered for long enough, None as long as there is none."""
+        """Return the best pair that has been answered for long enough, ``None`` if there is none."""
         answered = [
             pair
             for pair in self._find_backups(selected)
@@ -85,12 +86,12 @@ class BackupPairs:
 
     def _check_due(self, pair: CheckedPair, consent: Consent) -> float:
         regular = pair.checked_at + self._options.backup_interval
-        # From the first retry on: a single lost packet of the selected pair costs no checks elsewhere.
+        # Only from the first retry on: one lost packet on the selected pair must not cause checks elsewhere.
         urgent = max(pair.checked_at, consent.unanswered_since) + self._options.consent_retry_interval
         return min(regular, urgent)
 
     def _find_backups(self, selected: CheckedPair) -> list[CheckedPair]:
-        """Return the valid pairs to keep checked: first those whose path differs most from the selected one."""
+        """Return the valid pairs to keep alive, those whose path differs most from the selected one first."""
         valid = [
             pair
             for pair in self._connectivity.generation.check_list
@@ -113,7 +114,7 @@ class BackupPairs:
         )
 
     def _search(self, selected: CheckedPair, backups: list[CheckedPair], now: float) -> None:
-        """Check one more pair if there are too few backup pairs, some time after the nomination or the last one."""
+        """Trigger a check of another pair every ``backup_search_interval`` while there are too few backup pairs."""
         unchecked = self._find_unchecked(selected, backups)
         if unchecked is None:
             self._next_search = math.inf
@@ -125,7 +126,7 @@ class BackupPairs:
 
 
 def _count_differences(pair: CheckedPair, selected: CheckedPair) -> int:
-    """Return how many ends of a pair have another address than those of the selected one."""
+    """Return the number of ends (0 to 2) whose address differs from that of the selected pair."""
     return (pair.local.base.host != selected.local.base.host) + (
         pair.remote.address.host != selected.remote.address.host
     )

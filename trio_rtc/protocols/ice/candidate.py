@@ -23,7 +23,7 @@ _TYPE_PREFERENCES = {
 
 
 class UnusableCandidate(ProtocolError):
-    """A candidate of a kind that is not used here: ignored without harm to the others.
+    """A candidate of an unsupported kind, which is ignored.
 
     A host name other than a ``.local`` one (RFC 8839 section 5.1 lets an agent ignore it), a transport other than UDP
     and TCP, or TCP without a ``tcptype``, from before RFC 6544.
@@ -32,20 +32,20 @@ class UnusableCandidate(ProtocolError):
 
 @attrs.frozen
 class Candidate:
-    """An address that an agent can be reached at.
+    """A candidate (RFC 8839 section 5.1).
 
     Attributes:
-        foundation: Equal for candidates of the same kind, network and server; only compared, so any token is taken.
+        foundation: Equal for candidates of the same type, base address, server and protocol; any token is accepted.
         component: 1 for RTP and everything multiplexed with it, 2 for RTCP.
         protocol: "udp" or "tcp".
         priority: From 0 to 2**32 - 1, higher is better.
         address: Numeric address, or a name that ends in ".local".
         port: Port.
-        type: How it was found.
-        related_address: The base of a reflexive candidate, as shown to the peer; None if not told.
-        related_port: Port that belongs to ``related_address``.
-        tcp_type: Kind of a TCP candidate (RFC 6544).
-        username_fragment: Which generation it belongs to, where the line says so.
+        type: Candidate type.
+        related_address: Base of a reflexive candidate, mapped address of a relayed one; ``None`` if absent.
+        related_port: Port of ``related_address``.
+        tcp_type: TCP type (RFC 6544).
+        username_fragment: Username fragment of its generation, ``None`` if absent.
         extensions: Further attributes in the order of the line, such as ("network-id", "1").
     """
 
@@ -84,7 +84,7 @@ class Candidate:
             ProtocolError: It is malformed.
         """
         if len(text) > MAX_CANDIDATE_LENGTH:
-            raise ProtocolError(f"a candidate of {len(text)} characters")
+            raise ProtocolError(f"candidate of {len(text)} characters, at most {MAX_CANDIDATE_LENGTH}")
         fields = text.strip().removeprefix("a=").removeprefix("candidate:").split()
         if len(fields) < 8 or fields[6].lower() != "typ":
             raise ProtocolError(f"not a candidate: {text!r}")
@@ -125,13 +125,13 @@ def compute_priority(candidate_type: RTCIceCandidateType, local_preference: int,
     Args:
         candidate_type: Its type.
         local_preference: From 0 to 65535, higher is better.
-        component: Component id.
+        component: Component ID.
     """
     return _TYPE_PREFERENCES[candidate_type] << 24 | local_preference << 8 | (256 - component)
 
 
 def compute_foundation(candidate_type: RTCIceCandidateType, base_host: str, server_host: str = "") -> str:
-    """Return a foundation: equal exactly for equal type, base address and server (RFC 8445 section 5.1.1.3)."""
+    """Return a foundation, equal only for equal type, base address and server (RFC 8445 section 5.1.1.3)."""
     return str(zlib.crc32(f"{candidate_type}|{base_host}|{server_host}".encode()))
 
 
@@ -146,7 +146,7 @@ def is_link_local(host: str) -> bool:
 
 
 def normalize_host(host: str) -> str:
-    """Return a numeric address in its one canonical form.
+    """Return a numeric address in canonical form.
 
     Raises:
         ProtocolError: It is not a numeric address.
@@ -174,14 +174,14 @@ def _parse_type(text: str) -> RTCIceCandidateType:
     try:
         return RTCIceCandidateType(text.lower())
     except ValueError:
-        raise ProtocolError(f"an unknown candidate type: {text!r}") from None
+        raise ProtocolError(f"unknown candidate type: {text!r}") from None
 
 
 def _parse_tcp_type(text: str) -> RTCIceTcpCandidateType:
     try:
         return RTCIceTcpCandidateType(text.lower())
     except ValueError:
-        raise ProtocolError(f"an unknown TCP type: {text!r}") from None
+        raise ProtocolError(f"unknown tcptype: {text!r}") from None
 
 
 def _parse_address(text: str) -> str:
@@ -189,14 +189,14 @@ def _parse_address(text: str) -> str:
     if lowered.endswith(".local") and len(text) <= 255 and _TOKEN.match(text):
         return lowered
     if len(text) <= 255 and _HOST_NAME.match(text):
-        raise UnusableCandidate(f"a host name other than a .local one: {text!r}")
+        raise UnusableCandidate(f"host name that does not end in .local: {text!r}")
     if text.startswith("[") and text.endswith("]") and is_ipv6(text):
         text = text[1:-1]
     return normalize_host(text)
 
 
 def _with_extensions(candidate: Candidate, fields: list[str]) -> Candidate:
-    """Return the candidate with the name and value pairs that follow its type; a last name without value is ignored."""
+    """Return the candidate with the attributes that follow its type; a last name without value is ignored."""
     related_address = related_port = tcp_type = username_fragment = None
     extensions: list[tuple[str, str]] = []
     for name, value in zip(fields[::2], fields[1::2], strict=False):
@@ -212,7 +212,7 @@ def _with_extensions(candidate: Candidate, fields: list[str]) -> Candidate:
             case _:
                 extensions.append((name, value))
     if candidate.protocol == RTCIceProtocol.TCP and tcp_type is None:
-        raise UnusableCandidate("a TCP candidate without tcptype")
+        raise UnusableCandidate("TCP candidate without tcptype")
     return attrs.evolve(
         candidate,
         related_address=related_address,

@@ -1,7 +1,31 @@
-"""Gathering: our own candidates, from local addresses and STUN servers (RFC 8445 section 5.1.1).
+"""Candidate gathering (RFC 8445 section 5.1.1): the sources of local candidates.
 
-Every server is asked from every local address of its family, all at once but for the pacing. A server that
-does not answer delays nobody: its URL's failure is told when its last query has ended.
+A source is a socket of the transport layer, or a STUN server that is queried from one. Each kind of candidate has one:
+
+=================  ==================================================  ==================================
+candidate          source                                              added by
+=================  ==================================================  ==================================
+host               UDP socket of this host                             ``add_socket``
+server-reflexive   STUN server, queried from every host socket of its  ``add_server``
+                   address family
+relayed            allocation on a TURN server (RFC 8656): a socket    ``add_socket``
+                   whose local address is the relayed one
+peer-reflexive     a connectivity check                                :mod:`.connectivity`, not here
+=================  ==================================================  ==================================
+
+All STUN servers are queried in parallel, apart from pacing. A server that does not respond delays no other; its failure
+is reported when its last query has ended.
+
+The ICE transport policy decides which sources are used. With ``relay``, only relayed sockets give candidates: host
+sockets are kept for a later generation, STUN servers are not queried, and related addresses are hidden. A changed
+policy applies from the next generation on.
+
+Gathering goes from *new* to *gathering* with the first source, and to *complete* when no source follows
+(``finish_sources``) and every query has ended.
+
+Left out: TCP candidates (RFC 6544). Their sources are sockets too; what is missing is a ``tcp_type`` in
+:class:`LocalSocket`, the rules of RFC 6544 section 6.2 in :func:`.check_list.can_be_paired`, and a transport protocol
+in the keys of :class:`.remote_candidates.RemoteCandidates`.
 """
 
 from collections import deque
@@ -9,7 +33,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from trio_rtc.enums import RTCIceCandidateType, RTCIceGathererState, RTCIceProtocol
+from trio_rtc.enums import RTCIceCandidateType, RTCIceGathererState, RTCIceProtocol, RTCIceTransportPolicy
 from trio_rtc.protocols._contract import Address
 
 from .candidate import (
@@ -22,9 +46,13 @@ from .candidate import (
 from .destinations import is_loopback
 from .events import CandidateErrorOccurred, GatheringCompleted, GatheringStateChanged, LocalCandidateGathered
 from .options import IceOptions
+from .server import IceServer
 from .state import LocalCandidate
 
 SERVER_NOT_REACHABLE = 701  # W3C webrtc section 4.8.2.1
+
+_HIDDEN_IPV4 = Address("0.0.0.0", 9)  # noqa: S104 - RFC 8839 section 5.1: a related address that is not revealed
+_HIDDEN_IPV6 = Address("::", 9)
 
 GatheringEvent = LocalCandidateGathered | GatheringStateChanged | GatheringCompleted | CandidateErrorOccurred
 
@@ -33,16 +61,45 @@ GATHERING_EVENTS = (LocalCandidateGathered, GatheringCompleted)
 
 
 @attrs.frozen
+class LocalSocket:
+    """A socket that candidates are made from.
+
+    Attributes:
+        address: Local address; of a relayed socket, the relayed transport address.
+        local_preference: From 0 to 65535, unique among all sockets (RFC 8445 section 5.1.2.1).
+        extensions: Extension attributes of its candidates.
+        server: TURN server of a relayed socket, ``None`` for a host socket.
+        mapped_address: The client's address as the TURN server sees it, ``None`` for a host socket.
+    """
+
+    address: Address
+    local_preference: int
+    extensions: tuple[tuple[str, str], ...] = ()
+    server: IceServer | None = None
+    mapped_address: Address | None = None
+
+    @property
+    def candidate_type(self) -> RTCIceCandidateType:
+        """Type of the candidate whose base is the socket itself."""
+        return RTCIceCandidateType.HOST if self.server is None else RTCIceCandidateType.RELAY
+
+
+@attrs.frozen
 class StunServer:
     """One address of a STUN server."""
 
-    url: str
+    server: IceServer
     address: Address
+
+    @property
+    def url(self) -> str:
+        """URL of the server."""
+        return self.server.url
 
 
 @attrs.frozen
 class Query:
-    """A Binding request to a server from one local address."""
+    """A Binding request to a STUN server from one local address."""
 
     server: StunServer
     base: Address
@@ -50,12 +107,12 @@ class Query:
 
 @attrs.define
 class _UrlProgress:
-    """What has come of the queries to the addresses of one URL.
+    """Queries to the addresses of one URL.
 
     Attributes:
-        pending: Queries that are waiting or under way.
-        resolved: It gave a candidate, or its failure was told.
-        failure: Why it has failed if it gives no candidate.
+        pending: Number of queries that are waiting or in flight.
+        resolved: Whether the URL gave a candidate, or its failure was reported.
+        failure: Error text if it gives no candidate.
     """
 
     pending: int = 0
@@ -64,18 +121,20 @@ class _UrlProgress:
 
 
 class CandidateSources:
-    """Keeps local candidates and the queries to STUN servers."""
+    """The sockets and STUN servers of an agent, and the candidates gathered from them in this generation."""
 
     def __init__(self, options: IceOptions, username_fragment: str) -> None:
         self._options = options
         self._username_fragment = username_fragment
+        self._policy = self._next_policy = RTCIceTransportPolicy.ALL
+        self._sockets: dict[Address, LocalSocket] = {}
         self._candidates: list[LocalCandidate] = []
         self._bases: dict[Address, LocalCandidate] = {}
         self._servers: list[StunServer] = []
         self._queries: deque[Query] = deque()
         self._progress: dict[str, _UrlProgress] = {}
-        self._in_flight: dict[Query, None] = {}  # a set that keeps its order
-        self._addresses_complete = False
+        self._in_flight: dict[Query, None] = {}  # an ordered set
+        self._sources_complete = False
         self._events: list[GatheringEvent] = []
         self.state = RTCIceGathererState.NEW
 
@@ -86,53 +145,66 @@ class CandidateSources:
 
     @property
     def has_query(self) -> bool:
-        """Whether ``pop_query`` would return one."""
+        """Whether ``pop_query`` would return a query."""
         return bool(self._queries)
 
     @property
     def lacks_loopback(self) -> bool:
         """Whether all local addresses are known, and none is a loopback one."""
-        return self._addresses_complete and not any(is_loopback(base.host) for base in self._bases)
+        return self._sources_complete and not any(is_loopback(base.host) for base in self._bases)
 
     @property
     def complete(self) -> bool:
-        """Whether no further candidates will come."""
+        """Whether gathering is complete."""
         return self.state is RTCIceGathererState.COMPLETE
 
     @property
     def query_count(self) -> int:
-        """How many queries are waiting or under way, for the RTO of RFC 8445 section 14.3."""
+        """Number of queries that are waiting or in flight, for the RTO of RFC 8445 section 14.3."""
         return len(self._queries) + len(self._in_flight)
 
     def events(self) -> list[GatheringEvent]:
-        """Take what has happened."""
+        """Return and clear the queued events."""
         events, self._events = self._events, []
         return events
 
+    def set_policy(self, policy: RTCIceTransportPolicy) -> None:
+        """Set the ICE transport policy of the next generation, or of this one before gathering begins."""
+        self._next_policy = policy
+        if self.state is RTCIceGathererState.NEW:
+            self._policy = policy
+
+    def permits(self, candidate_type: RTCIceCandidateType) -> bool:
+        """Return whether the policy of this generation permits local candidates of a type."""
+        return self._policy is RTCIceTransportPolicy.ALL or candidate_type is RTCIceCandidateType.RELAY
+
     def find_base(self, address: Address) -> LocalCandidate | None:
-        """Return the candidate that is the socket bound to ``address``."""
+        """Return the candidate whose base is the socket bound to ``address``."""
         return self._bases.get(address)
 
     def find_mapped(self, base: Address, mapped: Address) -> LocalCandidate | None:
-        """Return the candidate that the peer sees as ``mapped`` when we send from ``base``."""
+        """Return the candidate with the transport address ``mapped`` and this base."""
         for local in self._candidates:
             if local.base == base and local.candidate.transport_address == mapped:
                 return local
         return None
 
-    def add_address(
-        self, address: Address, local_preference: int, extensions: tuple[tuple[str, str], ...]
-    ) -> LocalCandidate | None:
-        """Make a host candidate; None if there is one at the address, or there are too many."""
-        if address in self._bases or len(self._bases) >= self._options.max_local_addresses:
+    def add_socket(self, local_socket: LocalSocket) -> LocalCandidate | None:
+        """Gather from a socket.
+
+        Returns:
+            Its candidate; ``None`` if the address is known, there are ``max_local_addresses``, or the policy does not
+            permit it.
+        """
+        if local_socket.address in self._sockets or len(self._sockets) >= self._options.max_local_addresses:
             return None
-        local = self._make_host(address, local_preference, extensions)
+        self._sockets[local_socket.address] = local_socket
         self._set_state(RTCIceGathererState.GATHERING)
-        self._register_host(local)
-        return local
+        return self._gather_from(local_socket)
 
     def remove_address(self, address: Address) -> None:
-        """Forget a local address with its candidates and queries."""
+        """Remove a socket with its candidates and queries."""
+        self._sockets.pop(address, None)
         self._bases.pop(address, None)
         self._candidates = [local for local in self._candidates if local.base != address]
         for query in [query for query in (*self._queries, *self._in_flight) if query.base == address]:
@@ -142,55 +214,59 @@ class CandidateSources:
                 self._queries.remove(query)
             self._progress[query.server.url].pending -= 1
 
-    def add_server(self, url: str, address: Address) -> None:
-        """Ask a server from every local address of its family, those that come later included."""
-        server = StunServer(url, address)
-        if server in self._servers or len(self._servers) >= self._options.max_stun_servers:
+    def add_server(self, server: IceServer, address: Address) -> None:
+        """Query a STUN server from every host socket of its address family, including those added later."""
+        stun_server = StunServer(server, address)
+        if stun_server in self._servers or len(self._servers) >= self._options.max_stun_servers:
             return
-        self._servers.append(server)
-        self._progress.setdefault(url, _UrlProgress())
+        self._servers.append(stun_server)
+        if not self.permits(RTCIceCandidateType.SRFLX):
+            return
+        self._progress.setdefault(server.url, _UrlProgress())
         self._set_state(RTCIceGathererState.GATHERING)
-        for base in self._bases:
-            self._add_query(server, base)
+        for base in self._bases.values():
+            self._add_query(stun_server, base)
 
-    def fail_server(self, url: str, error_code: int, error_text: str) -> None:
-        """Tell that a server could not even be asked."""
-        progress = self._progress.setdefault(url, _UrlProgress())
+    def fail_server(self, server: IceServer, error_code: int, error_text: str) -> None:
+        """Report a server that cannot be contacted."""
+        progress = self._progress.setdefault(server.url, _UrlProgress())
         if not progress.resolved:
             progress.resolved = True
-            self._events.append(CandidateErrorOccurred(None, None, url, error_code, error_text))
+            self._events.append(CandidateErrorOccurred(None, None, server.url, error_code, error_text))
 
-    def refuse_server(self, url: str, reason: str) -> None:
-        """Mark a URL as failed unless another of its addresses gives a candidate."""
-        progress = self._progress.setdefault(url, _UrlProgress())
+    def refuse_server(self, server: IceServer, reason: str) -> None:
+        """Set the error text of a server that fails unless another of its addresses gives a candidate."""
+        progress = self._progress.setdefault(server.url, _UrlProgress())
         progress.failure = reason
 
-    def expect_addresses(self) -> None:
-        """Hear that further addresses or servers may be added."""
-        self._addresses_complete = False
+    def expect_sources(self) -> None:
+        """Keep gathering open: sockets or servers may follow."""
+        self._sources_complete = False
 
-    def finish_addresses(self) -> None:
-        """Hear that all local addresses and servers were added."""
-        self._addresses_complete = True
+    def finish_sources(self) -> None:
+        """Mark the sockets and servers as complete: gathering ends with the last query."""
+        self._sources_complete = True
 
     def restart(self, username_fragment: str) -> list[LocalCandidate]:
-        """Begin anew for a new generation, with the addresses and servers known so far; return the hosts."""
+        """Gather for a new generation from the known sockets and servers; return the candidates of the sockets."""
         self._username_fragment = username_fragment
-        old_bases = list(self._bases.values())
+        self._policy = self._next_policy
         self._candidates, self._bases = [], {}
         self._queries.clear()
         self._in_flight.clear()
-        self._progress = {server.url: _UrlProgress() for server in self._servers}
-        if old_bases or self._servers:
+        self._progress = {}
+        if self.permits(RTCIceCandidateType.SRFLX):
+            self._progress = {stun_server.url: _UrlProgress() for stun_server in self._servers}
+        if self._sockets or self._servers:
             self._set_state(RTCIceGathererState.GATHERING)
         else:
             self.state = RTCIceGathererState.NEW
-        for old in old_bases:
-            self._register_host(self._make_host(old.base, old.local_preference, old.candidate.extensions))
+        for local_socket in self._sockets.values():
+            self._gather_from(local_socket)
         return list(self._bases.values())
 
     def pop_query(self) -> Query | None:
-        """Take the query to send next."""
+        """Remove and return the query to send next."""
         if not self._queries:
             return None
         query = self._queries.popleft()
@@ -198,7 +274,7 @@ class CandidateSources:
         return query
 
     def complete_query(self, query: Query, mapped: Address) -> None:
-        """Record what a server saw: a server-reflexive candidate if it is a new one. It makes no pair."""
+        """Handle a response: a new mapped address is a server-reflexive candidate, which makes no pair."""
         if query not in self._in_flight:
             return
         base = self._bases[query.base]
@@ -210,7 +286,7 @@ class CandidateSources:
             self._events.append(LocalCandidateGathered(local.candidate, query.server.url))
 
     def fail_query(self, query: Query, error_code: int, error_text: str) -> None:
-        """Note that a query ended without an address."""
+        """Handle a query that ended without an address."""
         if query not in self._in_flight:
             return
         self._remove_query(query)
@@ -219,60 +295,9 @@ class CandidateSources:
             self._progress[query.server.url].resolved = True
             self._events.append(CandidateErrorOccurred(host, port, query.server.url, error_code, error_text))
 
-    def _remove_query(self, query: Query) -> None:
-        del self._in_flight[query]
-        self._progress[query.server.url].pending -= 1
-
-    def _register_host(self, local: LocalCandidate) -> None:
-        self._bases[local.base] = local
-        self._candidates.append(local)
-        self._events.append(LocalCandidateGathered(local.candidate))
-        for server in self._servers:
-            self._add_query(server, local.base)
-
-    def _add_query(self, server: StunServer, base: Address) -> None:
-        host, target = base.host, server.address.host
-        if (
-            is_ipv6(host) == is_ipv6(target)
-            and is_loopback(host) == is_loopback(target)
-            and is_link_local(host) == is_link_local(target)
-        ):
-            self._queries.append(Query(server, base))
-            self._progress[server.url].pending += 1
-
-    def _make_host(
-        self, address: Address, local_preference: int, extensions: tuple[tuple[str, str], ...]
-    ) -> LocalCandidate:
-        candidate = Candidate(
-            foundation=compute_foundation(RTCIceCandidateType.HOST, address.host),
-            component=1,
-            protocol=RTCIceProtocol.UDP,
-            priority=compute_priority(RTCIceCandidateType.HOST, local_preference),
-            address=address.host,
-            port=address.port,
-            type=RTCIceCandidateType.HOST,
-            username_fragment=self._username_fragment,
-            extensions=extensions,
-        )
-        return LocalCandidate(candidate, address, local_preference)
-
-    def _make_reflexive(self, base: LocalCandidate, mapped: Address, server: StunServer) -> LocalCandidate:
-        kind = RTCIceCandidateType.SRFLX
-        candidate = attrs.evolve(
-            base.candidate,
-            foundation=compute_foundation(kind, base.base.host, server.address.host),
-            priority=compute_priority(kind, base.local_preference),
-            address=mapped.host,
-            port=mapped.port,
-            type=kind,
-            related_address=base.base.host,
-            related_port=base.base.port,
-        )
-        return LocalCandidate(candidate, base.base, base.local_preference)
-
     def update_state(self) -> None:
-        """Tell failures and the end, once nothing more can change them. To be called after any change."""
-        if not self._addresses_complete:
+        """Report failed servers and the end of gathering. Must be called after any change."""
+        if not self._sources_complete:
             return
         for url, progress in self._progress.items():
             if progress.pending == 0 and not progress.resolved:
@@ -282,6 +307,73 @@ class CandidateSources:
                 )
         if not self._queries and not self._in_flight:
             self._set_state(RTCIceGathererState.COMPLETE)
+
+    def _remove_query(self, query: Query) -> None:
+        del self._in_flight[query]
+        self._progress[query.server.url].pending -= 1
+
+    def _gather_from(self, local_socket: LocalSocket) -> LocalCandidate | None:
+        if not self.permits(local_socket.candidate_type):
+            return None
+        local = self._make_base(local_socket)
+        self._bases[local.base] = local
+        self._candidates.append(local)
+        url = None if local_socket.server is None else local_socket.server.url
+        self._events.append(LocalCandidateGathered(local.candidate, url))
+        for stun_server in self._servers:
+            self._add_query(stun_server, local)
+        return local
+
+    def _add_query(self, stun_server: StunServer, base: LocalCandidate) -> None:
+        host, target = base.base.host, stun_server.address.host
+        if (
+            base.candidate.type is RTCIceCandidateType.HOST
+            and is_ipv6(host) == is_ipv6(target)
+            and is_loopback(host) == is_loopback(target)
+            and is_link_local(host) == is_link_local(target)
+        ):
+            self._queries.append(Query(stun_server, base.base))
+            self._progress[stun_server.url].pending += 1
+
+    def _make_base(self, local_socket: LocalSocket) -> LocalCandidate:
+        kind, address, server = local_socket.candidate_type, local_socket.address, local_socket.server
+        related = self._related_address(local_socket)
+        candidate = Candidate(
+            foundation=compute_foundation(kind, address.host, "" if server is None else server.host),
+            component=1,
+            protocol=RTCIceProtocol.UDP,
+            priority=compute_priority(kind, local_socket.local_preference),
+            address=address.host,
+            port=address.port,
+            type=kind,
+            related_address=None if related is None else related.host,
+            related_port=None if related is None else related.port,
+            username_fragment=self._username_fragment,
+            extensions=local_socket.extensions,
+        )
+        return LocalCandidate(candidate, address, local_socket.local_preference)
+
+    def _related_address(self, local_socket: LocalSocket) -> Address | None:
+        mapped = local_socket.mapped_address
+        if mapped is not None and self._policy is RTCIceTransportPolicy.RELAY:
+            return _HIDDEN_IPV6 if is_ipv6(mapped.host) else _HIDDEN_IPV4
+        return mapped
+
+    def _make_reflexive(
+        self, base: LocalCandidate, mapped: Address, stun_server: StunServer
+    ) -> LocalCandidate:
+        kind = RTCIceCandidateType.SRFLX
+        candidate = attrs.evolve(
+            base.candidate,
+            foundation=compute_foundation(kind, base.base.host, stun_server.address.host),
+            priority=compute_priority(kind, base.local_preference),
+            address=mapped.host,
+            port=mapped.port,
+            type=kind,
+            related_address=base.base.host,
+            related_port=base.base.port,
+        )
+        return LocalCandidate(candidate, base.base, base.local_preference)
 
     def _set_state(self, state: RTCIceGathererState) -> None:
         if state is self.state:

@@ -1,7 +1,11 @@
-"""The check list: which pairs there are, which is checked next, which are valid (RFC 8445 section 6.1.2).
+"""The check list: candidate pairs and their states (RFC 8445 section 6.1.2).
 
-One data stream with one component has one check list. A pair is identified by where it is sent from and to,
-so that a pair which a peer's check reveals and one made from its candidates are the same entry.
+One data stream with one component has one check list. A pair is identified by its base and its remote address, so that
+a pair learned from a check of the peer and one of its signaled candidates are the same entry.
+
+A pair is *waiting*, or *frozen* while another pair of its foundation is waiting or being checked. Its check makes it
+*in-progress*, then *succeeded* (valid, which unfreezes its foundation) or *failed*. A triggered check makes it
+*waiting* again. After a nomination the list is *concluded*: only triggered checks are sent.
 """
 
 import math
@@ -24,7 +28,7 @@ def compute_pair_priority(role: IceRole, local_priority: int, remote_priority: i
 
 
 def can_be_paired(local: LocalCandidate, remote: RemoteCandidate) -> bool:
-    """Return whether packets of one candidate can reach the other at all (RFC 8445 section 6.1.2.2)."""
+    """Return whether two candidates are compatible (RFC 8445 section 6.1.2.2)."""
     return (
         local.is_base
         and local.candidate.protocol == remote.protocol
@@ -37,7 +41,7 @@ def can_be_paired(local: LocalCandidate, remote: RemoteCandidate) -> bool:
 
 
 class CheckList:
-    """The pairs of one generation, bounded by ``max_pairs``."""
+    """The pairs of one generation, at most ``max_pairs``."""
 
     def __init__(self, max_pairs: int) -> None:
         self._max_pairs = max_pairs
@@ -58,11 +62,13 @@ class CheckList:
     def add(
         self, local: LocalCandidate, remote: RemoteCandidate, role: IceRole, *, checked_by_peer: bool = False
     ) -> CheckedPair | None:
-        """Add a pair and return it; None if it is there already, or too bad for a full list.
+        """Add a pair.
 
-        A full list makes room by dropping its worst pair that is neither valid nor being checked. For a pair
-        over which a check of the peer has come, that one goes whatever its priority: half a way that works
-        is better than any that may not.
+        A full list drops its pair of lowest priority that is neither valid nor being checked. A pair on which a check
+        of the peer has arrived replaces a pair of any priority: one direction is known to work.
+
+        Returns:
+            The pair; ``None`` if it is in the list already, or the list is full of better ones.
         """
         priority = compute_pair_priority(role, local.candidate.priority, remote.candidate.priority)
         pair = CheckedPair(local, remote, priority)
@@ -78,21 +84,21 @@ class CheckList:
         return pair
 
     def replace_remote(self, remote: RemoteCandidate, role: IceRole) -> None:
-        """Let a candidate that was told take the place of the one learnt from checks at its address."""
+        """Replace the peer-reflexive candidate at an address by the signaled one."""
         for pair in self:
             if pair.remote.address == remote.address:
                 pair.remote = remote
         self.set_role(role)
 
     def set_role(self, role: IceRole) -> None:
-        """Compute all priorities anew: they depend on who controls."""
+        """Recompute all priorities, which depend on the role."""
         for pair in self:
             pair.priority = compute_pair_priority(
                 role, pair.local.candidate.priority, pair.remote.candidate.priority
             )
 
     def remove_base(self, base: Address) -> list[CheckedPair]:
-        """Remove and return the pairs of a local address that is gone."""
+        """Remove and return the pairs of a local address."""
         removed = [pair for pair in self if pair.local.base == base]
         for pair in removed:
             del self._pairs[pair.key]
@@ -100,13 +106,13 @@ class CheckList:
         return removed
 
     def trigger(self, pair: CheckedPair) -> None:
-        """Put a pair into the triggered-check queue (RFC 8445 section 7.3.1.4)."""
+        """Add a pair to the triggered-check queue (RFC 8445 section 7.3.1.4)."""
         pair.state = CheckState.WAITING
         if pair not in self._triggered:
             self._triggered.append(pair)
 
     def succeed(self, pair: CheckedPair) -> None:
-        """Mark a pair as valid and unfreeze those like it (RFC 8445 section 7.2.5.3.3)."""
+        """Mark a pair as valid and unfreeze pairs of its foundation (RFC 8445 section 7.2.5.3.3)."""
         pair.state = CheckState.SUCCEEDED
         if pair in self._triggered:
             self._triggered.remove(pair)
@@ -115,7 +121,7 @@ class CheckList:
                 other.state = CheckState.WAITING
 
     def fail(self, pair: CheckedPair) -> None:
-        """Mark a pair as failed; a triggered check of it is not sent."""
+        """Mark a pair as failed and remove it from the triggered-check queue."""
         pair.state = CheckState.FAILED
         if pair in self._triggered:
             self._triggered.remove(pair)
@@ -130,14 +136,14 @@ class CheckList:
         )
 
     def pop_next_check(self) -> CheckedPair | None:
-        """Return the pair to check next: triggered checks first, then by priority (RFC 8445 section 6.1.4.2)."""
+        """Return the next pair to check: triggered checks first, then by priority (RFC 8445 section 6.1.4.2)."""
         if self._triggered:
             return self._triggered.pop(0)
         if self.concluded:
             return None
-        for wanted in (CheckState.WAITING, CheckState.FROZEN):
-            candidates = [pair for pair in self if pair.state is wanted]
-            if wanted is CheckState.FROZEN:
+        for state in (CheckState.WAITING, CheckState.FROZEN):
+            candidates = [pair for pair in self if pair.state is state]
+            if state is CheckState.FROZEN:
                 candidates = [pair for pair in candidates if not self._is_foundation_busy(pair)] or candidates
             if candidates:
                 return max(candidates, key=lambda pair: pair.priority)
@@ -145,18 +151,18 @@ class CheckList:
 
     @property
     def unfinished(self) -> list[CheckedPair]:
-        """The pairs that may still become valid."""
+        """Pairs that may still become valid."""
         return [pair for pair in self if pair.state in UNFINISHED]
 
     @property
     def unchecked(self) -> list[CheckedPair]:
-        """The pairs that may still become valid and whose check is neither in flight nor due."""
+        """Pairs that may still become valid and whose check is neither in flight nor queued."""
         idle = (CheckState.FROZEN, CheckState.WAITING)
         return [pair for pair in self if pair.state in idle and pair not in self._triggered]
 
     @property
     def active_count(self) -> int:
-        """How many pairs are waiting or in progress, for the RTO of RFC 8445 section 14.3."""
+        """Number of pairs that are waiting or in progress, for the RTO of RFC 8445 section 14.3."""
         return sum(pair.state in (CheckState.WAITING, CheckState.IN_PROGRESS) for pair in self)
 
     @property
@@ -171,7 +177,7 @@ class CheckList:
         return next((pair for pair in self if pair.nominated), None)
 
     def _is_foundation_busy(self, pair: CheckedPair) -> bool:
-        """Whether another pair of a frozen pair's foundation is waiting or being checked: then it stays frozen."""
+        """Whether another pair of the same foundation is waiting or being checked, so that this one stays frozen."""
         return any(
             other.state in (CheckState.WAITING, CheckState.IN_PROGRESS)
             and other.foundation == pair.foundation
@@ -181,7 +187,7 @@ class CheckList:
     def _make_room(self, priority: float) -> bool:
         idle = (CheckState.FROZEN, CheckState.WAITING, CheckState.FAILED)
         removable = [pair for pair in self if pair.state in idle and pair not in self._triggered]
-        # Failed pairs go first: they tell nothing any more.
+        # Failed pairs are dropped first.
         worst = min(
             removable, key=lambda pair: (pair.state is not CheckState.FAILED, pair.priority), default=None
         )

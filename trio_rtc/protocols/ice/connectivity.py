@@ -1,4 +1,13 @@
-"""Pairs and their checks: what comes in from either side, and what it makes of the check list (RFC 8445 section 7)."""
+"""Connectivity checks of both sides and their effect on candidate pairs (RFC 8445 section 7).
+
+Candidates of both sides form pairs in the check list of the current generation. A pair is *frozen* or *waiting* until
+its check is sent (*in-progress*); a success response makes it *succeeded* (valid), a timeout or an error *failed*. An
+authentic check of the peer triggers a check of the same pair, also of a failed one. A role conflict switches the role
+of one side and repeats the check. Without a usable pair, checking *fails* after a time; a new pair resumes it.
+
+A success in either direction also makes a path *accepted*: only data from accepted paths is passed to the layers above.
+Expired consent removes a path, and fails its pair until an ICE restart.
+"""
 
 import logging
 from collections import Counter, deque
@@ -27,20 +36,20 @@ from .transactions import ConnectivityCheck, TransactionManager
 
 _logger = logging.getLogger("trio_rtc.ice")
 _MAX_ACCEPTED_PATHS = 256
-_NO_LOOPBACK = "a loopback address, and we gather none"
+_NO_LOOPBACK = "a loopback address, and there is no local one"
 
 ConnectivityEvent = NameResolutionRequested | RoleChanged
 
 
 class Connectivity:
-    """The current generation of checks, and the one before as far as it still matters.
+    """The checks of the current generation, and of the previous one while its pair is selected.
 
     Attributes:
-        generation: The current one.
-        previous: The one before a restart, whose credentials still answer the peer's checks.
-        replaced_parameters: The peer's before the last restart; the answer to a restart has others.
-        failed: Whether checking was given up; a new pair begins it again.
-        dropped: How many things from the peer were dropped, by reason.
+        generation: Current generation.
+        previous: Generation before a restart; checks with its credentials are still answered.
+        replaced_parameters: The peer's parameters before the last restart; the answer to a restart has others.
+        failed: Whether checking has ended without a usable pair; a new pair resumes it.
+        dropped: Numbers of dropped candidates by reason.
     """
 
     def __init__(
@@ -69,7 +78,7 @@ class Connectivity:
         self.dropped: Counter[str] = Counter()
 
     def events(self) -> list[ConnectivityEvent]:
-        """Take what has happened."""
+        """Return and clear the queued events."""
         events, self._events = self._events, []
         return events
 
@@ -79,13 +88,25 @@ class Connectivity:
 
     @property
     def generations(self) -> Sequence[Generation]:
-        """The generations whose credentials are good."""
+        """Generations whose credentials are valid."""
         return (self.generation,) if self.previous is None else (self.generation, self.previous)
 
-    # Roles and generations
+    def generations_at(self, base: Address) -> Sequence[Generation]:
+        """Return the generations whose credentials are valid for checks to a local address.
+
+        An address that the ICE transport policy excludes from the current generation may still carry the previous one.
+        """
+        if self._sources.find_base(base) is not None:
+            return self.generations
+        previous = self.previous
+        if previous is not None and any(pair.local.base == base for pair in previous.check_list):
+            return (previous,)
+        return ()
+
+    # -- roles and generations -------------------------------------------------------------------------------
 
     def set_role(self, role: IceRole) -> None:
-        """Take a role. A lite peer leaves no choice."""
+        """Set the role; with a lite peer it is always controlling (RFC 8445 section 6.1.1)."""
         if self._roles.peer_is_lite:
             role = IceRole.CONTROLLING
         self._roles.role = role
@@ -98,11 +119,11 @@ class Connectivity:
             generation.check_list.set_role(self._roles.role)
 
     def begin_generation(self, generation: Generation, *, keep_previous: bool) -> None:
-        """Replace the generation; the one whose pair is selected stays for as long as it carries data."""
+        """Replace the generation; the one whose pair is selected is kept while it carries data."""
         self._transactions.cancel_checks()
         if keep_previous:
             self.previous = self.generation
-        # Of several restarts in a row, the generation to return to is the one that the peer knows.
+        # After several restarts, a rollback returns to the generation that the peer knows.
         if self._replaced is None:
             self._replaced = self.generation
         self.replaced_parameters = self.generation.remote or self.replaced_parameters
@@ -125,7 +146,7 @@ class Connectivity:
         return True
 
     def set_remote_parameters(self, parameters: IceParameters, now: float) -> None:
-        """Learn the peer's credentials; candidates and checks that came before them count now."""
+        """Set the peer's credentials; candidates and checks that arrived earlier are processed now."""
         generation = self.generation
         generation.remote = parameters
         self._replaced = None
@@ -144,15 +165,15 @@ class Connectivity:
             if early.username_fragment == parameters.username_fragment:
                 self._trigger_check(early, now)
 
-    # Candidates
+    # -- candidates ------------------------------------------------------------------------------------------
 
     def add_local(self, local: LocalCandidate, now: float) -> None:
-        """Pair a new local candidate with those of the peer."""
+        """Pair a new local candidate with the peer's candidates."""
         for remote in self.generation.remote_candidates.paired:
             self._add_pair(local, remote, now)
 
     def remove_local(self, base: Address) -> None:
-        """Forget the pairs of a local address that is gone; checking goes on if the nominated one was there."""
+        """Remove the pairs of a local address; without the nominated one, checking continues."""
         self._transactions.cancel_from(base)
         for path in [path for path in self._accepted if path[0] == base]:
             del self._accepted[path]
@@ -164,7 +185,7 @@ class Connectivity:
                 generation.check_list.concluded = False
 
     def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
-        """Take a candidate that the peer told; one of another generation waits for its parameters."""
+        """Add a signaled candidate; one of another generation waits for its parameters."""
         generation = self.generation
         if generation.remote is None or candidate.username_fragment not in (
             None,
@@ -189,16 +210,16 @@ class Connectivity:
             self._add_remote(RemoteCandidate(candidate, address), now)
 
     def resolve_name(self, name: str, hosts: Sequence[str], now: float) -> None:
-        """Take the addresses of a name; none if it could not be resolved."""
+        """Set the addresses of a name; none if it does not resolve."""
         for remote in self.generation.remote_candidates.resolve_name(name.lower(), list(hosts)):
             self._add_remote(remote, now)
 
     def permits(self, remote: Address) -> bool:
-        """Return whether the application's filter permits to send to an address of the peer."""
+        """Return whether the application's filter permits sending to an address of the peer."""
         return self._remote_candidate_filter is None or self._remote_candidate_filter(*remote)
 
     def refuse_loopback(self) -> None:
-        """Refuse loopback candidates that came before it was known that we have no loopback address."""
+        """Remove loopback candidates once it is known that there is no local loopback address."""
         table = self.generation.remote_candidates
         for remote in table.paired:
             if self._sources.lacks_loopback and is_loopback(remote.address.host):
@@ -240,18 +261,18 @@ class Connectivity:
         return pair
 
     def _resume_checking(self, now: float) -> None:
-        """There is something to check: the time until failure begins, anew if it had run out."""
+        """Start the time until failure if it is not running, and leave the failed state."""
         if self.failed or self.generation.checking_since is None:
             self.generation.checking_since = now
         self.failed = False
 
-    # The peer's checks
+    # -- checks of the peer ----------------------------------------------------------------------------------
 
     def respond_to_check(self, check: PeerCheck, base: Address, remote: Address, now: float) -> bytes:
-        """Return the response to an authentic check, and do what it asks for.
+        """Process an authentic check and return the response.
 
         Raises:
-            ProtocolError: Its role attribute is malformed.
+            ProtocolError: The role attribute is malformed.
         """
         match self._roles.resolve(check.request):
             case ConflictOutcome.PEER_MUST_SWITCH:
@@ -280,10 +301,10 @@ class Connectivity:
             self._accept_path(base, remote)
 
     def _accept_path(self, base: Address, remote: Address) -> None:
-        """Let data through from a path; of too many, the one that was checked longest ago is forgotten.
+        """Accept data from a path; above the limit, the least recently checked path is removed.
 
-        Not a valid pair's: the peer's checks can be replayed from any number of addresses, which must not shut out
-        the data of the path that is in use.
+        Paths of valid pairs are kept: checks of the peer can be replayed from any number of addresses, which must not
+        block data from the path in use.
         """
         path = (base, remote)
         self._accepted.pop(path, None)
@@ -297,13 +318,13 @@ class Connectivity:
         return any(pair is not None and pair.state is CheckState.SUCCEEDED for pair in pairs)
 
     def _trigger_check(self, check: EarlyCheck, now: float) -> None:
-        """Do a triggered check (RFC 8445 sections 7.3.1.3 to 7.3.1.5)."""
+        """Schedule a triggered check (RFC 8445 sections 7.3.1.3 to 7.3.1.5)."""
         pair = self._find_or_learn_pair(check, now)
         if pair is None or pair.consent_expired:
             return
         nominated = check.use_candidate and self._roles.role is IceRole.CONTROLLED
         if pair.replaced:
-            # It fell silent in our direction. A nomination counts again once our own check has been answered.
+            # Our checks of it were unanswered. A nomination is effective again once one has been answered.
             if now >= pair.checked_at + self._options.consent_retry_interval:
                 self._transactions.send_consent_check(self.generation, pair, nominates=False, now=now)
             return
@@ -314,19 +335,19 @@ class Connectivity:
         pair.nominate_on_success = pair.nominate_on_success or nominated
         if pair.state is CheckState.IN_PROGRESS:
             if not self._transactions.has_room_for_check(pair):
-                # A round trip that is longer than the pause between the peer's checks: a response may be on its way to
-                # each of ours, and the newest one is retransmitted.
+                # The round trip is longer than the interval of the peer's checks: a response to each of ours may be in
+                # flight, and the newest one is retransmitted.
                 return
             self._transactions.stop_retransmitting(pair, now)
         self._resume_checking(now)
         self.generation.check_list.trigger(pair)
 
     def _is_stale(self, pair: CheckedPair, now: float) -> bool:
-        """Return whether the last response on a pair gives no consent any more (RFC 7675 section 5.1)."""
+        """Return whether consent from the last response on a pair has expired (RFC 7675 section 5.1)."""
         return now - pair.answered_at >= self._options.consent_timeout
 
     def check_stale_pairs(self, now: float) -> None:
-        """Check valid pairs again whose last response is too old to select them without a new one."""
+        """Check valid pairs again whose last response is too old to select them."""
         for pair in self.generation.check_list:
             if pair.state is CheckState.SUCCEEDED and self._is_stale(pair, now):
                 self.generation.check_list.trigger(pair)
@@ -346,10 +367,10 @@ class Connectivity:
         return self._add_pair(local, remote, now, checked_by_peer=True)
 
     def _follow_nomination(self, pair: CheckedPair, now: float) -> None:
-        """Let the peer's nomination count, unless a better pair was nominated just now.
+        """Nominate a pair as the controlling peer requests, unless a better one was nominated recently.
 
-        An agent of RFC 5245 may nominate every pair that it checks, and means the best of them. Others
-        nominate another pair when they have changed their mind, and do so repeatedly.
+        An RFC 5245 agent with aggressive nomination nominates every pair that it checks; the best one counts. Other
+        agents nominate a different pair deliberately, and repeat the nomination.
         """
         current = self.generation.check_list.nominated
         if current is not None:
@@ -369,32 +390,32 @@ class Connectivity:
         for other in self.generation.check_list.unfinished:
             self._transactions.stop_retransmitting(other, now)
 
-    # Our checks
+    # -- local checks ----------------------------------------------------------------------------------------
 
     @property
     def has_next_check(self) -> bool:
-        """Whether there is a check to send."""
+        """Whether a check is due to be sent."""
         return not self.failed and self.generation.check_list.has_next_check
 
     def send_next_check(self, now: float) -> None:
-        """Send the check whose turn it is."""
+        """Send the next ordinary or triggered check."""
         pair = self.generation.check_list.pop_next_check()
         if pair is not None:
             pair.state = CheckState.IN_PROGRESS
             self._transactions.send_check(self.generation, pair, nominates=False, now=now)
 
     def nomination_due(self) -> float | None:
-        """Return when a pair is to be nominated, as things stand; None if none is."""
+        """Return the time of the next nomination, ``None`` if there is none."""
         if self._roles.role is not IceRole.CONTROLLING:
             return None
         choice = choose_nominee(self.generation, self._options)
         return None if choice is None else choice[1]
 
     def nominate_if_due(self, now: float) -> None:
-        """Send the nominating check once it is time.
+        """Send the nominating check if it is due.
 
-        It does not wait for its turn in the pacing: it answers to a response, so that the network is
-        known to have taken the check before, and there is one a generation.
+        It is not paced: it follows a response, so that the network has carried the check before it, and there is one
+        per generation.
         """
         if self._roles.role is not IceRole.CONTROLLING:
             return
@@ -406,27 +427,27 @@ class Connectivity:
 
     @property
     def is_controlling(self) -> bool:
-        """Whether we nominate."""
+        """Whether this agent is controlling."""
         return self._roles.role is IceRole.CONTROLLING
 
     def renominate(self, pair: CheckedPair, now: float) -> None:
-        """Nominate a valid pair in place of the nominated one, whose checks are not answered.
+        """Nominate a valid pair in place of the nominated one, whose checks are unanswered.
 
-        RFC 8445 section 8.1.1 has one nomination per component. Peers that follow no later one of a worse pair (pion,
-        Firefox) answer the check like any other, and accept data on every pair that has passed checks.
+        RFC 8445 section 8.1.1 permits one nomination per component. Peers that do not follow a later nomination of a
+        worse pair (pion, Firefox) answer the check as usual, and accept data on every pair that has passed checks.
         """
         if self.generation.nominating is not pair:
             self.generation.nominating = pair
             self._transactions.send_check(self.generation, pair, nominates=True, now=now)
 
     def is_nominee(self, generation: Generation, pair: CheckedPair) -> bool:
-        """Return whether a pair is the one that we as the controlling agent have nominated."""
+        """Return whether this agent is controlling and has nominated the pair."""
         return generation is self.generation and pair.nominated and self._roles.role is IceRole.CONTROLLING
 
     def handle_check_result(
         self, check: ConnectivityCheck, event: ResponseReceived | TransactionFailed, now: float
     ) -> bool:
-        """Take the end of a check; return whether it was answered as it should be."""
+        """Process the end of a check; return whether it has succeeded."""
         pair = check.pair
         if isinstance(event, TransactionFailed):
             self._fail_check(check, event.transaction_id)
@@ -490,11 +511,11 @@ class Connectivity:
         if check.pair.state is not CheckState.SUCCEEDED:
             self.generation.check_list.trigger(check.pair)
 
-    # The end
+    # -- failure and consent ---------------------------------------------------------------------------------
 
     @property
     def exhausted(self) -> bool:
-        """Whether no further pair can become valid, and no candidate can follow."""
+        """Whether no further pair can become valid and no candidate can follow."""
         table = self.generation.remote_candidates
         return (
             self._sources.complete
@@ -504,7 +525,7 @@ class Connectivity:
         )
 
     def stop_checking(self) -> None:
-        """Check no further, until something new comes."""
+        """Fail: stop checking until a new pair or check arrives."""
         _logger.debug("no usable pair among %d", len(self.generation.check_list))
         self.failed = True
         self._transactions.cancel_checks()
@@ -514,9 +535,9 @@ class Connectivity:
         self.generation.nominating = None
 
     def expire_consent(self, generation: Generation, pair: CheckedPair, now: float) -> None:
-        """Revoke consent for a pair and for other valid pairs whose last response is as old.
+        """Expire consent for a pair, and for other valid pairs whose last response is as old.
 
-        Their credentials must not be used on them again (RFC 7675 section 5.1): they come back with a restart.
+        Their credentials must not be used on them again (RFC 7675 section 5.1): only a restart recovers them.
         """
         for other in generation.check_list:
             if other is pair or self._is_stale(other, now):
@@ -526,7 +547,7 @@ class Connectivity:
         generation.check_list.concluded = False
 
     def revoke_consent(self, generation: Generation, pair: CheckedPair) -> None:
-        """Mark a pair as failed until a restart, and drop data from its path."""
+        """Fail a pair until a restart, and drop data from its path."""
         pair.nominated = pair.replaced = False
         generation.check_list.fail(pair)
         pair.consent_expired = True
@@ -534,7 +555,7 @@ class Connectivity:
 
 
 def _make_peer_reflexive(local: LocalCandidate, mapped: Address) -> Candidate:
-    """Return the candidate that a peer saw where none was gathered (RFC 8445 section 7.2.5.3.1)."""
+    """Return the local peer-reflexive candidate of an unknown mapped address (RFC 8445 section 7.2.5.3.1)."""
     kind = RTCIceCandidateType.PRFLX
     return attrs.evolve(
         local.candidate,

@@ -1,12 +1,12 @@
-"""Consent freshness (RFC 7675), and how soon its absence shows.
+"""Consent freshness (RFC 7675) and detection of a disconnected path.
 
-The selected pair is checked every 5 seconds, more or less. A response renews consent for 30 seconds. Beside
-that runs a closer watch: when nothing authentic was heard on the pair for a while, it is checked at once and
-again every half second, and if that stays without answer the pair counts as disconnected until one comes.
-Every check is a transaction of its own that is never retransmitted (RFC 7675 section 5.1).
+The selected pair is checked every 4 to 6 seconds. A response renews consent for 30 seconds; without one, consent
+*expires*. If nothing authentic was received on the pair for a while, it is checked immediately and then every half
+second; if these checks remain unanswered, the pair is *disconnected* until a response arrives. Every check is a
+separate transaction that is never retransmitted (RFC 7675 section 5.1).
 
-Consent belongs to the pair, not to its selection: it begins with the last response on the pair. A pair that
-replaces a disconnected one stays disconnected until a check on it is answered.
+Consent belongs to the pair, not to its selection: it begins with the last response on the pair. A pair that replaces a
+disconnected one is disconnected until a check on it is answered.
 """
 
 import math
@@ -16,19 +16,19 @@ from .options import IceOptions
 
 
 class Consent:
-    """The timers of one selected pair.
+    """Consent timers of one selected pair.
 
     Args:
         options: Times.
         rng: Randomizes the interval between checks.
-        answered_at: When the last response on the pair came; consent begins there.
-        disconnected: Whether the pair replaces one whose checks were not answered. Then it is checked at once and
-            counts as disconnected until a response comes.
+        answered_at: Time of the last response on the pair, when consent begins.
+        disconnected: Whether the pair replaces a disconnected one. If so, it is checked immediately and disconnected
+            until a response arrives.
 
     Attributes:
-        unanswered_since: When the first of the checks was sent that are unanswered, infinite if none is.
-        missed: Whether checks have gone unanswered for so long that the pair counts as disconnected.
-        expires: When consent is gone.
+        unanswered_since: Time of the first unanswered check, infinite if there is none.
+        missed: Whether the pair is disconnected: checks were unanswered for ``disconnected_patience``.
+        expires: Time at which consent expires.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Consent:
             self._next_check = answered_at
 
     def renew(self, now: float) -> None:
-        """Note a response to a consent check."""
+        """Renew consent after a response."""
         self.missed = False
         self.expires = now + self._options.consent_timeout
         self.unanswered_since = math.inf
@@ -54,16 +54,16 @@ class Consent:
         self._last_received = now
 
     def record_peer_check(self, now: float) -> None:
-        """Note an authentic check of the peer: a sign of life, though not of consent."""
+        """Record an authentic check of the peer, which shows liveness but does not renew consent."""
         self._last_received = now
 
     def is_silent(self, now: float) -> bool:
-        """Return whether an answer is overdue: a check was sent, and it is time for the next one."""
+        """Return whether a response is overdue: the retry interval has passed since an unanswered check."""
         return now >= self.unanswered_since + self._options.consent_retry_interval
 
     @property
     def check_due(self) -> float:
-        """When the next check has to be sent."""
+        """Time of the next check."""
         if self.unanswered_since != math.inf:
             return self._next_check
         quiet_for = self._options.disconnected_timeout - self._options.disconnected_patience
@@ -72,18 +72,18 @@ class Consent:
         )
 
     def check_sent(self, now: float) -> None:
-        """Note that a check was sent."""
+        """Record a sent check."""
         self.unanswered_since = min(self.unanswered_since, now)
         self._next_check = now + self._options.consent_retry_interval
 
     def update(self, now: float) -> None:
-        """Notice that checks have gone unanswered for too long."""
+        """Mark the pair as disconnected if checks were unanswered for too long."""
         if now >= self._miss_deadline:
             self.missed = True
 
     @property
     def next_timer(self) -> float:
-        """When there is something to do."""
+        """Time of the next timer."""
         miss = math.inf if self.missed else self._miss_deadline
         return min(self.check_due, miss, self.expires)
 

@@ -1,9 +1,9 @@
-"""Destinations: the addresses to which no packet is sent, whoever names them.
+"""Refused destinations: addresses to which no packet is sent.
 
-A candidate makes us send connectivity checks to an address of the peer's choice. libwebrtc's rule for candidates keeps
-them away from services: no unspecified address, and no port below 1024 except 80 and 443 on public addresses. Multicast
-and broadcast addresses are refused in addition, and loopback addresses unless we have one ourselves. An IPv6 address
-that embeds an IPv4 address counts as that IPv4 address, because a translator or tunnel would send the packet there.
+A remote candidate causes connectivity checks to an address that the peer chooses. As in libwebrtc, unspecified
+addresses and ports below 1024 are refused, except ports 80 and 443 of public addresses. Multicast and broadcast
+addresses are also refused, and loopback addresses unless there is a local one. An IPv6 address that embeds an IPv4
+address is treated as that IPv4 address, because a translator or tunnel would send the packet there.
 """
 
 import ipaddress
@@ -35,7 +35,7 @@ _IPV4_AT_END = tuple(
 
 
 def refuse_destination(address: Address) -> str | None:
-    """Return why nothing is sent to an address that others have named; None if packets may be sent there."""
+    """Return the reason to send no packet to an address; ``None`` if it is permitted."""
     ip = _reached_address(address.host)
     reason = _refuse_host(ip)
     if reason is not None:
@@ -48,13 +48,13 @@ def refuse_destination(address: Address) -> str | None:
 
 
 def refuse_source(base: Address, source: Address) -> str | None:
-    """Return why a request from a source is not answered; None if it may be.
+    """Return the reason not to answer a request from a source address; ``None`` if it is permitted.
 
-    A NAT may map a peer to any port of its public address, so that ports are only refused in private networks.
+    A NAT may map a peer to any port of its public address, so that ports are refused in private networks only.
 
     Args:
-        base: The local address to which the request was sent.
-        source: Its source address.
+        base: Local address to which the request was sent.
+        source: Source address of the request.
     """
     ip = _reached_address(source.host)
     reason = _refuse_host(ip)

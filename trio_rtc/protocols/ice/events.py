@@ -1,4 +1,4 @@
-"""What an ICE agent tells."""
+"""Events of an ICE agent."""
 
 import attrs
 
@@ -10,11 +10,11 @@ from .state import CandidatePair, IceRole
 
 @attrs.frozen
 class LocalCandidateGathered:
-    """A candidate to tell the peer.
+    """A local candidate must be signaled to the peer.
 
     Attributes:
         candidate: The candidate.
-        url: The server that it came from; None for host candidates.
+        url: URL of the STUN or TURN server; ``None`` for host candidates.
     """
 
     candidate: Candidate
@@ -23,26 +23,26 @@ class LocalCandidateGathered:
 
 @attrs.frozen
 class GatheringStateChanged:
-    """Gathering began or ended."""
+    """The gathering state changed."""
 
     state: RTCIceGathererState
 
 
 @attrs.frozen
 class GatheringCompleted:
-    """No further candidates will come in this generation: end-of-candidates."""
+    """Gathering is complete in this generation: end-of-candidates."""
 
 
 @attrs.frozen
 class CandidateErrorOccurred:
-    """A STUN server gave no candidate (W3C ``icecandidateerror``).
+    """A STUN or TURN server gave no candidate (W3C ``icecandidateerror``).
 
     Attributes:
-        address: The local address, or None when no local address could reach the server.
-        port: The local port, or None.
+        address: Local address, or ``None`` if the server is not reachable from any.
+        port: Local port, or ``None``.
         url: URL of the server.
-        error_code: STUN error code, or 701 when there was no answer.
-        error_text: The server's reason phrase or ours.
+        error_code: STUN error code, or 701 without a response.
+        error_text: Reason phrase of the server, or a local error text.
     """
 
     address: str | None
@@ -54,18 +54,18 @@ class CandidateErrorOccurred:
 
 @attrs.frozen
 class StateChanged:
-    """The state of the transport changed."""
+    """The transport state changed."""
 
     state: RTCIceTransportState
 
 
 @attrs.frozen
 class SelectedPairChanged:
-    """Data is sent on another pair from now on.
+    """The selected pair changed.
 
     Attributes:
-        pair: The pair, None when there is no usable one any more.
-        after_silence: Whether checks of the pair before it are unanswered. Then what was sent on it lately may be lost.
+        pair: The selected pair, ``None`` if there is no usable one.
+        after_silence: Whether checks of the previous pair are unanswered, so that recently sent data may be lost.
     """
 
     pair: CandidatePair | None
@@ -74,24 +74,24 @@ class SelectedPairChanged:
 
 @attrs.frozen
 class RoleChanged:
-    """A role conflict was resolved against us (RFC 8445 section 7.3.1.1), or the peer is a lite agent."""
+    """The role changed: by a role conflict (RFC 8445 section 7.3.1.1), or because the peer is a lite agent."""
 
     role: IceRole
 
 
 @attrs.frozen
 class NameResolutionRequested:
-    """A remote candidate has a ``.local`` name; answer with ``Agent.remote_name_resolved``."""
+    """A remote candidate has a ``.local`` name; resolve it and call ``Agent.remote_name_resolved``."""
 
     name: str
 
 
 @attrs.frozen
 class IceClosed:
-    """The agent has ended.
+    """The agent is closed.
 
     Attributes:
-        error: None after ``close``, else why.
+        error: Cause, ``None`` after ``close``.
     """
 
     error: Exception | None = None

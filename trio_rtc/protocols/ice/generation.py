@@ -1,4 +1,4 @@
-"""What an ICE restart replaces: credentials, remote candidates and check list (RFC 8445 section 9)."""
+"""An ICE generation: credentials, remote candidates and check list, which a restart replaces (RFC 8445 section 9)."""
 
 import random
 
@@ -10,20 +10,20 @@ from .remote_candidates import EarlyCheck, RemoteCandidates
 from .state import CheckedPair, IceParameters
 
 ICE_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_USERNAME_FRAGMENT_LENGTH = 8  # 48 bits; RFC 8445 section 5.3 wants 24
-_PASSWORD_LENGTH = 24  # 144 bits; RFC 8445 section 5.3 wants 128
+_USERNAME_FRAGMENT_LENGTH = 8  # 48 bits; RFC 8445 section 5.3: at least 24
+_PASSWORD_LENGTH = 24  # 144 bits; RFC 8445 section 5.3: at least 128
 
 
 class Generation:
-    """Everything between two restarts.
+    """State between two ICE restarts.
 
     Attributes:
-        local: Our parameters.
-        remote: The peer's, once known.
+        local: Local parameters.
+        remote: The peer's parameters, ``None`` until known.
         remote_candidates: The peer's candidates.
-        check_list: The pairs.
-        checking_since: When there first was something to check, or to wait for; None before.
-        nominating: The pair whose nomination is under way (controlling).
+        check_list: Candidate pairs.
+        checking_since: Start of the time until failure; ``None`` before there is a pair or end-of-candidates.
+        nominating: Pair whose nomination is in progress (controlling).
     """
 
     def __init__(self, options: IceOptions, rng: random.Random, local: IceParameters | None = None) -> None:
@@ -39,7 +39,7 @@ class Generation:
         self._early_checks: dict[tuple[Address, Address], EarlyCheck] = {}
 
     def store_early_check(self, check: EarlyCheck) -> None:
-        """Keep a check until the peer's parameters are known; the oldest makes room for a new one."""
+        """Store a check until the peer's parameters are known; above the limit the oldest is dropped."""
         key = (check.base, check.remote)
         known = self._early_checks.pop(key, None)
         if known is not None and known.use_candidate and not check.use_candidate:
@@ -49,7 +49,7 @@ class Generation:
             del self._early_checks[next(iter(self._early_checks))]
 
     def pop_early_checks(self) -> list[EarlyCheck]:
-        """Take the remembered checks, in the order in which they came."""
+        """Remove and return the stored checks in order of arrival."""
         checks = list(self._early_checks.values())
         self._early_checks.clear()
         return checks

@@ -1,4 +1,4 @@
-"""When a controlling agent nominates which pair (RFC 8445 section 8.1.1)."""
+"""Nomination by the controlling agent (RFC 8445 section 8.1.1)."""
 
 from trio_rtc.enums import RTCIceCandidateType
 
@@ -8,10 +8,10 @@ from .state import CheckedPair
 
 
 def choose_nominee(generation: Generation, options: IceOptions) -> tuple[CheckedPair, float] | None:
-    """Return the pair to nominate and when, or None as long as there is none.
+    """Return the pair to nominate and the time of the nomination; ``None`` if there is none.
 
-    The best valid pair is nominated at once when no better one is left to check. While there is, it depends
-    on what kind of path it is: a direct one is as good as any, one through a NAT or a relay waits a little.
+    The best valid pair is nominated immediately if no better one remains to be checked. Otherwise, a pair of host
+    candidates does not wait; a reflexive or relayed one waits for the acceptance time of its kind.
     """
     check_list = generation.check_list
     best = check_list.best_valid

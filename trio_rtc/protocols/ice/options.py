@@ -6,44 +6,44 @@ from attrs import validators
 
 @attrs.frozen
 class IceOptions:
-    """How the agent checks, nominates and keeps consent. Times are in seconds.
+    """Checking, nomination and consent. Times are in seconds.
 
     Attributes:
-        pacing_interval: Ta, between two new transactions (RFC 8445 section 14.2: 50 ms, at least 5 ms).
-        minimum_rto: Least time to the first retransmission (RFC 8445 section 14.3: 500 ms).
-        max_transmissions: Rc, how often a check is sent at most (RFC 8489 section 6.2.1: 7).
-        gathering_timeout: How long a STUN server may take to answer before it counts as unreachable.
+        pacing_interval: Ta, interval between new transactions (RFC 8445 section 14.2: 50 ms, at least 5 ms).
+        minimum_rto: Minimum RTO, the time to the first retransmission (RFC 8445 section 14.3: 500 ms).
+        max_transmissions: Rc, maximum number of transmissions of a request (RFC 8489 section 6.2.1: 7).
+        gathering_timeout: Time for the response of a STUN server before it is reported as unreachable.
         max_pairs: Size of the check list (RFC 8445 section 6.1.2.5: 100).
-        max_remote_candidates: How many candidates of the peer are kept; further ones are dropped.
-        max_peer_reflexive: How many addresses may be learnt from checks alone; checks from further ones
-            are answered, but not checked back.
-        max_early_checks: How many checks are remembered that come before the peer's parameters; the oldest
-            is forgotten.
-        max_local_addresses: How many local addresses are used; further ones are ignored.
-        max_stun_servers: How many addresses of STUN servers are used; further ones are ignored.
-        reflexive_acceptance_wait: How long checks go on before a pair with a reflexive candidate is
-            nominated while better pairs are still being checked. Pairs of host candidates do not wait.
+        max_remote_candidates: Maximum number of candidates of the peer; further ones are dropped.
+        max_peer_reflexive: Maximum number of peer-reflexive remote candidates; checks from further addresses are
+            answered, but trigger no check.
+        max_early_checks: Maximum number of checks stored before the peer's parameters arrive; the oldest is dropped.
+        max_local_addresses: Maximum number of local addresses; further ones are ignored.
+        max_stun_servers: Maximum number of STUN server addresses; further ones are ignored.
+        reflexive_acceptance_wait: Minimum time of checking before a pair with a reflexive candidate is nominated while
+            better pairs are still being checked. Pairs of host candidates do not wait.
         relay_acceptance_wait: The same for pairs with a relayed candidate.
-        renomination_wait: A controlled agent follows the nomination of a pair that is worse than the
-            nominated one only when the latter was not nominated again for this long. It tells the
-            change of mind of some peers from the aggressive nomination of old ones (RFC 5245 section 8.1.1.2).
-        patience: Least time from the first check to failure, since checks of a peer that we have no
-            candidate for may still arrive (RFC 8863).
-        failure_timeout: Time from the first check to failure when there still is no usable pair.
-        consent_interval: Between consent checks, multiplied by a random number from 0.8 to 1.2 (RFC 7675
+        renomination_wait: A controlled agent follows the nomination of a pair worse than the nominated one only if
+            the latter was not nominated again for this time. This distinguishes renomination from the aggressive
+            nomination of RFC 5245 section 8.1.1.2.
+        patience: PAC timer: minimum time from the first check to failure, since checks of unknown candidates of the
+            peer may still arrive (RFC 8863).
+        failure_timeout: Time from the first check to failure without a usable pair.
+        consent_interval: Interval between consent checks, multiplied by a random number from 0.8 to 1.2 (RFC 7675
             section 5.1: 5 s).
-        consent_timeout: How long consent lasts after a response (RFC 7675 section 5.1: 30 s).
-        consent_retry_interval: Between consent checks while they are not answered.
-        backup_interval: Between checks of a valid pair that may replace the selected one. It keeps NAT bindings
-            (RFC 8445 section 11: 15 s at least) and its consent.
-        backup_search_interval: Between first checks of further pairs after the nomination, as long as there are fewer
-            valid pairs beside the selected one than ``max_backup_pairs``.
-        backup_confirmation_time: How long another pair must have been answered, while the selected one was not, before
-            it replaces it. An outage that ends on all pairs at once leaves the selected one in place.
-        max_backup_pairs: How many valid pairs are kept checked beside the selected one.
-        disconnected_timeout: Silence on the selected pair until the state is "disconnected".
-        disconnected_patience: How much of ``disconnected_timeout`` is left for the answer to a first and
-            repeated consent check; a silent pair is checked when only this much is left.
+        consent_timeout: Lifetime of consent after a response (RFC 7675 section 5.1: 30 s).
+        consent_retry_interval: Interval between consent checks while they are unanswered.
+        backup_interval: Interval between checks of a backup pair, which keep its NAT bindings (RFC 8445 section 11: at
+            least 15 s) and its consent.
+        backup_search_interval: Interval between first checks of further pairs after the nomination, while there are
+            fewer than ``max_backup_pairs``.
+        backup_confirmation_time: Time for which a backup pair must be answered, while the selected pair is not, before
+            it replaces that. An outage that ends on all pairs together leaves the selected pair in place.
+        max_backup_pairs: Maximum number of backup pairs.
+        disconnected_timeout: Time without a received check or response on the selected pair until the state is
+            "disconnected".
+        disconnected_patience: Part of ``disconnected_timeout`` that is left for the response to a first and repeated
+            consent check: a pair without traffic is checked when this time is left.
     """
 
     pacing_interval: float = attrs.field(default=0.05, validator=validators.ge(0.005))

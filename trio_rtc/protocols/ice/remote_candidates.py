@@ -1,4 +1,4 @@
-"""The peer's candidates: those it told, those that wait for a name, those learnt from its checks."""
+"""The peer's candidates: signaled, waiting for name resolution, and peer-reflexive ones."""
 
 import attrs
 
@@ -27,12 +27,12 @@ class RemoteCandidates:
 
     @property
     def paired(self) -> tuple[RemoteCandidate, ...]:
-        """Those that have a numeric UDP address."""
+        """Candidates with a numeric UDP address."""
         return tuple(self._by_address.values())
 
     @property
     def signaled(self) -> tuple[Candidate, ...]:
-        """All that the peer told and we keep, whether of use to us or not."""
+        """All signaled candidates that are stored, including those that cannot be paired."""
         known = [remote.candidate for remote in self._by_address.values()]
         waiting = [candidate for candidates in self._by_name.values() for candidate in candidates]
         signaled = (*known, *waiting, *self._unpaired)
@@ -40,7 +40,7 @@ class RemoteCandidates:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names that are being looked up."""
+        """Names that are being resolved."""
         return tuple(self._by_name)
 
     def find(self, address: Address) -> RemoteCandidate | None:
@@ -48,17 +48,17 @@ class RemoteCandidates:
         return self._by_address.get(address)
 
     def has_room(self) -> bool:
-        """Whether another candidate that the peer tells is kept."""
+        """Return whether another signaled candidate can be stored."""
         return self._signaled_count < self._max_candidates
 
     def add_unpaired(self, candidate: Candidate) -> None:
-        """Keep a candidate that cannot be used (TCP), so that it shows in statistics."""
+        """Store a candidate that cannot be paired (TCP), for statistics."""
         if candidate not in self._unpaired:
             self._signaled_count += 1
             self._unpaired.append(candidate)
 
     def add_unresolved(self, candidate: Candidate) -> bool:
-        """Keep a candidate until its name is resolved; return whether the name is a new one."""
+        """Store a candidate until its name is resolved; return whether the name is new."""
         is_new = candidate.address not in self._by_name
         waiting = self._by_name.setdefault(candidate.address, [])
         if candidate not in waiting:
@@ -67,7 +67,7 @@ class RemoteCandidates:
         return is_new
 
     def resolve_name(self, name: str, hosts: list[str]) -> list[RemoteCandidate]:
-        """Return the candidates that waited for a name, once for each of its hosts."""
+        """Remove the candidates that wait for a name; return them once per address of the name."""
         resolved: list[RemoteCandidate] = []
         for candidate in self._by_name.pop(name, ()):
             for host in hosts[:_MAX_HOSTS_PER_NAME]:
@@ -79,7 +79,7 @@ class RemoteCandidates:
         return resolved
 
     def add(self, remote: RemoteCandidate) -> bool:
-        """Keep a candidate; return whether it takes the place of a peer-reflexive one at its address."""
+        """Store a candidate; return whether it replaces a peer-reflexive one at its address."""
         known = self._by_address.get(remote.address)
         if known is not None and known.candidate.type is not RTCIceCandidateType.PRFLX:
             return False
@@ -89,18 +89,18 @@ class RemoteCandidates:
         return known is not None
 
     def remove(self, remote: RemoteCandidate) -> None:
-        """Forget a candidate that is refused."""
+        """Remove a refused candidate."""
         del self._by_address[remote.address]
         if not remote.candidate.is_name and remote.candidate.type is not RTCIceCandidateType.PRFLX:
             self._signaled_count -= 1
 
     def add_peer_reflexive(self, address: Address, priority: int) -> RemoteCandidate | None:
-        """Make a candidate of the source of a check (RFC 8445 section 7.3.1.3); None when there are too many."""
+        """Add the source of a check as a candidate (RFC 8445 section 7.3.1.3); ``None`` if there are too many."""
         if self._peer_reflexive >= self._max_peer_reflexive:
             return None
         self._peer_reflexive += 1
         candidate = Candidate(
-            # An arbitrary foundation that no other has: the ICE characters cannot spell this one twice.
+            # An arbitrary foundation that no other candidate has.
             foundation=f"prflx{self._peer_reflexive}",
             component=1,
             protocol=RTCIceProtocol.UDP,
@@ -116,14 +116,14 @@ class RemoteCandidates:
 
 @attrs.frozen
 class EarlyCheck:
-    """A check that came before the parameters of the peer (RFC 8445 section 7.3): answered, and remembered.
+    """A check that arrived before the peer's parameters (RFC 8445 section 7.3): answered, and stored.
 
     Attributes:
-        base: The local address that it came to.
-        remote: Where it came from.
-        username_fragment: The peer's, as the check has it.
-        priority: Of the peer-reflexive candidate that the source may be.
-        use_candidate: Whether it nominates.
+        base: Local address.
+        remote: Source address.
+        username_fragment: The peer's username fragment in the check.
+        priority: PRIORITY, for a peer-reflexive candidate.
+        use_candidate: Whether it has USE-CANDIDATE.
     """
 
     base: Address

@@ -1,4 +1,4 @@
-"""The peer's checks: who may ask, and what the answer is (RFC 8489 section 9.1.3, RFC 8445 section 7.3)."""
+"""Authentication of the peer's checks, and the responses to them (RFC 8489 section 9.1.3, RFC 8445 section 7.3)."""
 
 from collections.abc import Sequence
 
@@ -18,12 +18,12 @@ ROLE_CONFLICT = ErrorCode(487, "Role Conflict")
 
 @attrs.frozen
 class ErrorResponse:
-    """An answer to a request that is not a valid check.
+    """Error response to an invalid check.
 
     Attributes:
-        error: What it says.
-        response: The encoded error response.
-        is_authentic: Whether the request was made by someone who knows our password.
+        error: The error.
+        response: The encoded response.
+        is_authentic: Whether the request has valid message integrity.
     """
 
     error: ErrorCode
@@ -37,10 +37,10 @@ class PeerCheck:
 
     Attributes:
         request: The request.
-        generation: Whose credentials it has.
+        generation: Generation whose credentials it has.
         remote_username_fragment: The peer's part of USERNAME.
-        priority: Its PRIORITY.
-        use_candidate: Whether it nominates.
+        priority: PRIORITY.
+        use_candidate: Whether it has USE-CANDIDATE.
     """
 
     request: Message
@@ -54,16 +54,16 @@ class PeerCheck:
         return self.generation.local.password.encode()
 
     def accept(self, remote: Address) -> bytes:
-        """Return the success response, which tells the peer the address that we see."""
+        """Return the success response, with the source address of the request as XOR-MAPPED-ADDRESS."""
         return success_response(self.request, remote).encode(key=self._key)
 
     def refuse(self, error: ErrorCode) -> bytes:
-        """Return an error response that the peer can trust."""
+        """Return an authenticated error response."""
         return error_response(self.request, error).encode(key=self._key)
 
 
 def authenticate_request(request: Message, generations: Sequence[Generation]) -> PeerCheck | ErrorResponse:
-    """Find out whose check a request is; nothing but USERNAME is read before it is authentic."""
+    """Authenticate a request. No attribute but USERNAME is read before that."""
     try:
         username = request.username
     except ProtocolError:

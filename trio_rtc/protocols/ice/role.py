@@ -1,4 +1,4 @@
-"""Who controls, and what a role conflict changes (RFC 8445 sections 7.2.5.1 and 7.3.1.1)."""
+"""ICE roles and the resolution of role conflicts (RFC 8445 sections 7.2.5.1 and 7.3.1.1)."""
 
 import random
 from enum import Enum, auto
@@ -11,7 +11,7 @@ _TIE_BREAKER_BITS = 64
 
 
 class ConflictOutcome(Enum):
-    """What a request means for the roles."""
+    """Effect of a request on the roles."""
 
     NO_CONFLICT = auto()
     WE_SWITCH = auto()
@@ -19,11 +19,11 @@ class ConflictOutcome(Enum):
 
 
 class RoleConflictResolver:
-    """Our role and tie-breaker.
+    """Role and tie-breaker of this agent.
 
     Attributes:
-        role: The role.
-        peer_is_lite: Then we control, whatever else is said (RFC 8445 section 6.1.1).
+        role: Current role.
+        peer_is_lite: Whether the peer is a lite agent, so that this one is controlling (RFC 8445 section 6.1.1).
     """
 
     def __init__(self, role: IceRole, rng: random.Random) -> None:
@@ -40,12 +40,12 @@ class RoleConflictResolver:
         return Attribute(attribute_type, self._tie_breaker.to_bytes(8, "big"))
 
     def switch(self) -> None:
-        """Take the other role, because the peer refused ours; with a new tie-breaker (section 7.2.5.1)."""
+        """Switch the role after a 487 response, and change the tie-breaker (RFC 8445 section 7.2.5.1)."""
         self.role = self.role.opposite
         self._tie_breaker = self._rng.getrandbits(_TIE_BREAKER_BITS)
 
     def resolve(self, request: Message) -> ConflictOutcome:
-        """Compare the role in a peer's request with ours; the larger tie-breaker controls.
+        """Compare the role in the peer's request with ours; the agent with the larger tie-breaker is controlling.
 
         Raises:
             ProtocolError: The attribute is malformed.

@@ -1,4 +1,10 @@
-"""The pair that data is sent on, from its selection until consent for it is gone."""
+"""The selected pair: selection, failover and loss.
+
+Data is sent on the nominated pair, or before a nomination on the best valid pair. The selected pair is *connected*,
+*disconnected* while its consent checks are unanswered, and *lost* when its consent expires or its socket closes. A
+disconnected pair is replaced by an answered backup pair (:mod:`.backup`): a controlling agent nominates that, a
+controlled one fails over to it until the nominated pair is answered or another one is nominated.
+"""
 
 import logging
 import math
@@ -23,12 +29,12 @@ _logger = logging.getLogger("trio_rtc.ice")
 
 @attrs.frozen(eq=False)
 class Selection:
-    """A selected pair, whose generation may be the one before a restart.
+    """A selected pair.
 
     Attributes:
         pair: The pair.
-        generation: Whose credentials its consent checks have.
-        consent: Its freshness.
+        generation: Generation whose credentials its consent checks have; after a restart the previous one.
+        consent: Consent timers.
     """
 
     pair: CheckedPair
@@ -38,12 +44,12 @@ class Selection:
 
 @attrs.frozen(eq=False)
 class Failover:
-    """A pair that a controlled agent sends on in place of the nominated one.
+    """A pair on which a controlled agent sends in place of the nominated one.
 
     Attributes:
         pair: The pair.
-        nominated: The one whose checks were not answered, None if none was nominated.
-        since: When the pair was chosen.
+        nominated: The nominated pair, whose checks were unanswered; ``None`` if none was nominated.
+        since: Time of the failover.
     """
 
     pair: CheckedPair
@@ -52,11 +58,11 @@ class Failover:
 
 
 class SelectedPath:
-    """Chooses the selected pair among the valid ones, and keeps consent for it.
+    """Selects a valid pair and keeps its consent.
 
     Attributes:
-        current: The selected pair, None as long as there is none.
-        lost: Whether one was lost in this generation.
+        current: Selected pair, ``None`` if there is none.
+        lost: Whether a selected pair was lost in this generation.
     """
 
     def __init__(
@@ -79,20 +85,20 @@ class SelectedPath:
         self.lost = False
 
     def events(self) -> list[SelectedPairChanged]:
-        """Take what has happened."""
+        """Return and clear the queued events."""
         events, self._events = self._events, []
         return events
 
     @property
     def next_timer(self) -> float:
-        """When there is something to do."""
+        """Time of the next timer."""
         current = self.current
         if current is None:
             return math.inf
         return min(current.consent.next_timer, self._backups_due)
 
     def schedule_backups(self) -> None:
-        """Compute when backup pairs are due, once for all changes: the timer is read with every datagram sent."""
+        """Compute the timer of the backup pairs once per change, since it is read with every datagram sent."""
         current = self.current
         if current is not None and self._is_of_this_generation(current):
             self._backups_due = self._backups.next_timer(current.pair, current.consent)
@@ -100,14 +106,14 @@ class SelectedPath:
             self._backups_due = math.inf
 
     def update_consent(self, now: float) -> bool:
-        """Return whether the selected pair counts as disconnected by now."""
+        """Return whether the selected pair is disconnected."""
         if self.current is None:
             return False
         self.current.consent.update(now)
         return self.current.consent.missed
 
     def update(self, now: float) -> None:
-        """Notice lost consent, select a pair, and send the checks that are due."""
+        """Handle expired consent, select a pair, and send due checks."""
         if self.current is not None and now >= self.current.consent.expires:
             self._expire(self.current, now)
         self._replace_unanswered(now)
@@ -127,9 +133,9 @@ class SelectedPath:
         return selection.generation is self._connectivity.generation
 
     def _replace_unanswered(self, now: float) -> None:
-        """Move from a disconnected pair to one that is answered: by a nomination, or without one if controlled.
+        """Replace a disconnected pair by an answered one: nominate it, or as the controlled agent fail over to it.
 
-        A controlled agent does not wait for the nomination, since not every peer nominates twice.
+        A controlled agent does not wait for a nomination, since not every peer nominates twice.
         """
         current = self.current
         if current is None or not current.consent.missed:
@@ -143,7 +149,7 @@ class SelectedPath:
             self._failover = Failover(replacement, self._connectivity.generation.check_list.nominated, now)
 
     def _find_failover(self) -> CheckedPair | None:
-        """Return the pair to use in place of the nominated one, until that is nominated and answered again."""
+        """Return the failover pair, until the nominated one is nominated and answered again."""
         failover = self._failover
         if failover is None:
             return None
@@ -161,7 +167,7 @@ class SelectedPath:
         return failover.pair
 
     def _choose_pair(self, now: float) -> CheckedPair | None:
-        """Return the nominated pair, or before there is one the best valid pair that there is consent for."""
+        """Return the failover pair, else the nominated one, else the best valid pair with consent."""
         failover = self._find_failover()
         if failover is not None:
             return failover
@@ -173,7 +179,7 @@ class SelectedPath:
 
     @property
     def _may_select_before_nomination(self) -> bool:
-        # After a restart the old pair serves until there is a nominated one, but only if it works.
+        # After a restart, the old pair is used until there is a nominated one, unless it is disconnected.
         current = self.current
         return (
             current is None or current.generation is self._connectivity.generation or current.consent.missed
@@ -182,10 +188,10 @@ class SelectedPath:
     def _select(
         self, chosen: CheckedPair, now: float, *, disconnected: bool, after_silence: bool = False
     ) -> None:
-        """Select a pair with the consent that it has left (RFC 7675 section 5.1: 30 s from its last response).
+        """Select a pair with its remaining consent (RFC 7675 section 5.1: 30 s from its last response).
 
-        After a disconnected pair, only a response that has come within ``disconnected_patience`` shows that the peer
-        is reachable again: the pair may have been valid for long before the peer fell silent.
+        After a disconnected pair, only a response within ``disconnected_patience`` shows that the peer is reachable
+        again: the pair may have become valid long before the outage.
         """
         recent = now - chosen.answered_at < self._options.disconnected_patience
         consent = Consent(
@@ -205,13 +211,13 @@ class SelectedPath:
             self._connectivity.stop_checking()
 
     def remove_base(self, base: Address, now: float) -> None:
-        """Deselect the pair of a local address that is gone."""
+        """Deselect the pair of a closed socket."""
         if self.current is not None and self.current.pair.local.base == base:
             self._deselect(now)
 
     def _send_consent_check(self, current: Selection, now: float) -> None:
-        # A controlling agent nominates again and again, so that both stay on one pair whatever happens. It ceases while
-        # the pair is silent: the peer is to follow the nomination of another one (``renomination_wait``).
+        # A controlling agent repeats the nomination, so that both sides stay on one pair. It stops while the pair is
+        # unanswered: the peer must then follow the nomination of another one (``renomination_wait``).
         self._transactions.send_consent_check(
             current.generation,
             current.pair,
@@ -224,7 +230,7 @@ class SelectedPath:
     def handle_consent_result(
         self, check: ConsentCheck, event: ResponseReceived | TransactionFailed, now: float
     ) -> None:
-        """Renew consent if its check has succeeded."""
+        """Renew consent if the check has succeeded."""
         if isinstance(event, TransactionFailed):
             return
         if event.response.message_class is MessageClass.SUCCESS_RESPONSE:
@@ -234,7 +240,7 @@ class SelectedPath:
             self.renew(check.pair, now)
 
     def renew(self, pair: CheckedPair, now: float) -> None:
-        """Note that a check of a pair was answered."""
+        """Record a response on a pair."""
         if self.current is None:
             return
         if self.current.pair is pair:
@@ -243,12 +249,12 @@ class SelectedPath:
             self._backups.record_answer(pair, self.current.consent, now)
 
     def record_peer_check(self, base: Address, remote: Address, now: float) -> None:
-        """Note an authentic check of the peer."""
+        """Record an authentic check of the peer."""
         if self.current is not None and self.current.pair.key == (base, remote):
             self.current.consent.record_peer_check(now)
 
     def _deselect(self, now: float) -> None:
-        """Replace the selected pair by another one, which inherits its state, or by none."""
+        """Replace the selected pair by another one, which inherits its connection state, or by none."""
         assert self.current is not None
         disconnected = self.current.consent.missed
         self.current = None

@@ -1,4 +1,4 @@
-"""What an agent knows: roles, parameters, candidates of both sides and the pairs of them."""
+"""Data of an agent: roles, parameters, candidates of both sides and candidate pairs."""
 
 import math
 from enum import StrEnum
@@ -12,7 +12,7 @@ from .candidate import Candidate
 
 
 class IceRole(StrEnum):
-    """Which agent nominates (RFC 8445 section 6.1.1)."""
+    """Role of an agent (RFC 8445 section 6.1.1): the controlling one nominates."""
 
     CONTROLLING = "controlling"
     CONTROLLED = "controlled"
@@ -25,12 +25,12 @@ class IceRole(StrEnum):
 
 @attrs.frozen
 class IceParameters:
-    """Short-term credentials of one agent and one generation.
+    """Short-term credentials of an agent in one generation.
 
     Attributes:
         username_fragment: 4 to 256 ICE characters.
         password: 22 to 256 ICE characters; the secret that authenticates checks to this agent.
-        ice_lite: Whether the agent is a lite one, which only answers.
+        ice_lite: Whether the agent is a lite agent, which only answers checks.
     """
 
     username_fragment: str
@@ -40,12 +40,12 @@ class IceParameters:
 
 @attrs.frozen
 class LocalCandidate:
-    """A candidate of ours with what the peer need not know.
+    """A local candidate.
 
     Attributes:
-        candidate: As told to the peer.
-        base: The socket (later: or relay) that packets of this candidate are sent from.
-        local_preference: From 0 to 65535; the preference among candidates of one type.
+        candidate: The candidate as signaled to the peer.
+        base: Local address of the socket from which its packets are sent; of a relayed candidate, its own address.
+        local_preference: From 0 to 65535; preference among candidates of one type.
     """
 
     candidate: Candidate
@@ -54,13 +54,13 @@ class LocalCandidate:
 
     @property
     def is_base(self) -> bool:
-        """Whether it can be paired: a reflexive candidate would only repeat the pairs of its base."""
+        """Whether it is its own base. Only bases are paired: others would repeat the pairs of their base."""
         return self.candidate.transport_address == self.base
 
 
 @attrs.frozen
 class RemoteCandidate:
-    """A candidate of the peer with the numeric address that it has, found by name if need be."""
+    """A candidate of the peer with its numeric address, which may be the resolution of a name."""
 
     candidate: Candidate
     address: Address
@@ -73,13 +73,13 @@ class RemoteCandidate:
 
 @attrs.frozen
 class CandidatePair:
-    """A local and a remote candidate that can send to each other.
+    """A candidate pair.
 
     Attributes:
-        local: Our candidate: how the peer sees us.
+        local: Local candidate, by the address that the peer sees.
         remote: The peer's candidate; its address may be a ``.local`` name.
-        local_base: The address of the socket to send from.
-        remote_address: The numeric address to send to.
+        local_base: Local address of the socket to send from.
+        remote_address: Numeric address to send to.
     """
 
     local: Candidate
@@ -99,7 +99,7 @@ class CheckState(StrEnum):
 
 
 UNFINISHED = (CheckState.FROZEN, CheckState.WAITING, CheckState.IN_PROGRESS)
-"""The states in which a pair may still become valid."""
+"""States in which a pair may still become valid."""
 
 
 @attrs.define
@@ -115,7 +115,7 @@ class PairStatistics:
     total_round_trip_time: float = 0.0
 
     def count_response(self, round_trip_time: float | None) -> None:
-        """Count a response to a request of ours; the time is None when it cannot be told."""
+        """Count a response; the round-trip time is ``None`` if the request was retransmitted."""
         self.responses_received += 1
         if round_trip_time is not None:
             self.current_round_trip_time = round_trip_time
@@ -124,24 +124,24 @@ class PairStatistics:
 
 @attrs.define(eq=False)
 class CheckedPair:
-    """An entry of the check list. Read only outside of the agent.
+    """An entry of the check list. Read-only outside of the agent.
 
     Attributes:
-        local: Our candidate, always one that is its own base.
-        remote: The peer's.
-        priority: Of the pair (RFC 8445 section 6.1.2.3).
-        state: Of the check.
-        transaction_id: Of the newest check.
-        superseded_ids: Of the checks before it, whose responses are still accepted.
-        valid_local: Once valid: our candidate as the peer sees it, which may be a peer-reflexive one.
-        checked_at: When our last check was sent.
-        answered_at: When the last response to a check of ours came.
-        replaced: Whether another pair carries data in its place, because its checks were not answered, and none has
-            been answered since.
-        consent_expired: Consent was lost: only a restart may bring the pair back.
-        nominated: Whether it was nominated and is valid.
-        nominated_at: When the last nomination of it came (controlled) or succeeded (controlling).
-        nominate_on_success: The controlling peer has nominated it before our check succeeded.
+        local: Local candidate, always its own base.
+        remote: Remote candidate.
+        priority: Pair priority (RFC 8445 section 6.1.2.3).
+        state: State of the check.
+        transaction_id: Transaction ID of the newest check.
+        superseded_ids: Transaction IDs of earlier checks, whose responses are still accepted.
+        valid_local: Once valid, the local candidate that the peer sees, which may be peer-reflexive.
+        checked_at: Time of the last check sent.
+        answered_at: Time of the last response received.
+        replaced: Whether another pair is selected in its place because its checks were unanswered, and none has been
+            answered since.
+        consent_expired: Whether consent has expired, so that only a restart recovers the pair.
+        nominated: Whether it is nominated and valid.
+        nominated_at: Time of its last nomination: received (controlled) or successful (controlling).
+        nominate_on_success: Whether the controlling peer has nominated it before the local check succeeded.
         statistics: Counters.
     """
 
@@ -163,17 +163,17 @@ class CheckedPair:
 
     @property
     def key(self) -> tuple[Address, Address]:
-        """What identifies the pair: where it is sent from and to."""
+        """Base and remote address, which identify the pair."""
         return self.local.base, self.remote.address
 
     @property
     def foundation(self) -> tuple[str, str]:
-        """Foundation of the pair."""
+        """Pair foundation."""
         return self.local.candidate.foundation, self.remote.candidate.foundation
 
     @property
     def pair(self) -> CandidatePair:
-        """The pair as others see it."""
+        """The candidate pair without the state of its check."""
         return CandidatePair(
             local=self.valid_local or self.local.candidate,
             remote=self.remote.candidate,

@@ -1,4 +1,4 @@
-"""Our requests: connectivity checks, consent checks and queries to STUN servers, each one a transaction."""
+"""STUN transactions of an agent: connectivity checks, consent checks and queries to STUN servers."""
 
 import math
 import random
@@ -27,18 +27,18 @@ from .state import CheckedPair, IceRole
 
 _TRANSACTION_ID_SIZE = 12
 _MAX_OPEN_CHECKS = 4
-"""Checks of one pair that are open at once: the newest one, and earlier ones whose response may still come."""
+"""Open checks of one pair: the newest one, and earlier ones whose response may still arrive."""
 
 
 @attrs.frozen(eq=False)
 class ConnectivityCheck:
-    """A check of a pair.
+    """A connectivity check.
 
     Attributes:
-        generation: Whose credentials it has.
+        generation: Generation whose credentials the request has.
         pair: The pair.
-        role: Our role when it was sent.
-        nominates: Whether it has USE-CANDIDATE.
+        role: Role of this agent when it was sent.
+        nominates: Whether the request has USE-CANDIDATE.
     """
 
     generation: Generation
@@ -52,9 +52,9 @@ class ConsentCheck:
     """A check that renews consent on a pair.
 
     Attributes:
-        generation: Whose credentials it has.
+        generation: Generation whose credentials the request has.
         pair: The pair.
-        nominates: Whether it has USE-CANDIDATE.
+        nominates: Whether the request has USE-CANDIDATE.
     """
 
     generation: Generation
@@ -66,14 +66,14 @@ Purpose = ConnectivityCheck | ConsentCheck | Query
 
 
 class TransactionManager:
-    """Sends our requests and remembers what each one was for."""
+    """Starts transactions and records the purpose of each."""
 
     def __init__(self, options: IceOptions, roles: RoleConflictResolver, rng: random.Random) -> None:
         self._options = options
         self._roles = roles
         self._rng = rng
-        # The open checks of each pair, every query at once, and the consent checks in flight: those of the selected
-        # pair, of the one that was selected before, and of those that would replace it.
+        # The open checks of each pair, all queries, and the consent checks in flight: of the selected pair, of the
+        # previously selected one, and of the backup pairs.
         queries = options.max_local_addresses * options.max_stun_servers
         consent_checks = math.ceil(options.consent_timeout / options.consent_retry_interval)
         limit = (
@@ -85,7 +85,7 @@ class TransactionManager:
         self._purposes: dict[bytes, Purpose] = {}
 
     def send_check(self, generation: Generation, pair: CheckedPair, *, nominates: bool, now: float) -> None:
-        """Check a pair. The checks before stay open for their responses; of too many, the oldest is forgotten."""
+        """Send a check of a pair. Earlier ones stay open for their responses, except the oldest above the limit."""
         if pair.transaction_id is not None:
             self.client.stop_retransmitting(pair.transaction_id, now)
             pair.superseded_ids.append(pair.transaction_id)
@@ -103,14 +103,14 @@ class TransactionManager:
     def send_consent_check(
         self, generation: Generation, pair: CheckedPair, *, nominates: bool, now: float
     ) -> None:
-        """Ask for consent once; a missing answer brings a new check, never a retransmission.
+        """Send a consent check, which is never retransmitted (RFC 7675 section 5.1).
 
-        An answer counts however late it comes (RFC 7675 section 5.1): a queue may be many seconds long.
+        A late response counts, too: a queue may be many seconds long.
         """
         self._start_check(
             ConsentCheck(generation, pair, nominates),
             now,
-            # It is given up when the first retransmission would be due.
+            # The transaction ends when the first retransmission would be due.
             rto=self._options.consent_timeout,
             timeout=self._options.consent_timeout,
         )
@@ -118,7 +118,7 @@ class TransactionManager:
         pair.statistics.consent_requests_sent += 1
 
     def send_query(self, query: Query, query_count: int, now: float) -> None:
-        """Ask a STUN server for our reflexive address."""
+        """Send a Binding request to a STUN server."""
         request = binding_request(self._rng.randbytes(_TRANSACTION_ID_SIZE))
         self._purposes[request.transaction_id] = query
         self.client.start(
@@ -131,7 +131,7 @@ class TransactionManager:
         )
 
     def pop_results(self) -> list[tuple[Purpose, ResponseReceived | TransactionFailed]]:
-        """Take the transactions that have ended."""
+        """Return and clear the results of ended transactions."""
         results = []
         for event in self.client.events():
             purpose = self._purposes.pop(event.transaction_id, None)
@@ -140,29 +140,29 @@ class TransactionManager:
         return results
 
     def has_room_for_check(self, pair: CheckedPair) -> bool:
-        """Return whether a pair can be checked again without forgetting a check that may still be answered."""
+        """Return whether a pair can be checked again without cancelling a check that may still be answered."""
         open_checks = [each for each in (*pair.superseded_ids, pair.transaction_id) if each in self._purposes]
         return len(open_checks) < _MAX_OPEN_CHECKS
 
     def stop_retransmitting(self, pair: CheckedPair, now: float) -> None:
-        """Let the checks of a pair run out."""
+        """Stop retransmitting the check of a pair; its response still counts."""
         if pair.transaction_id is not None:
             self.client.stop_retransmitting(pair.transaction_id, now)
 
     def cancel_checks(self) -> None:
-        """Forget the connectivity checks, which are those of one generation; consent checks go on."""
+        """Cancel the connectivity checks, which belong to one generation; consent checks continue."""
         for transaction_id, purpose in list(self._purposes.items()):
             if isinstance(purpose, ConnectivityCheck):
                 self._cancel(transaction_id)
 
     def cancel_queries(self) -> None:
-        """Forget the queries to STUN servers."""
+        """Cancel the queries to STUN servers."""
         for transaction_id, purpose in list(self._purposes.items()):
             if isinstance(purpose, Query):
                 self._cancel(transaction_id)
 
     def cancel_from(self, base: Address) -> None:
-        """Forget whatever was sent from a local address."""
+        """Cancel all transactions of a local address."""
         self.client.cancel_from(base)
         for transaction_id, purpose in list(self._purposes.items()):
             source = purpose.base if isinstance(purpose, Query) else purpose.pair.local.base
@@ -170,12 +170,12 @@ class TransactionManager:
                 del self._purposes[transaction_id]
 
     def close(self, now: float) -> None:
-        """Forget everything."""
+        """Cancel all transactions."""
         self.client.close(now)
         self._purposes.clear()
 
     def datagrams_to_send(self, now: float) -> list[Datagram]:
-        """Take what is to be sent."""
+        """Return and clear the queued datagrams."""
         return self.client.datagrams_to_send(now)
 
     def _cancel(self, transaction_id: bytes) -> None:
@@ -208,7 +208,7 @@ class TransactionManager:
     def _make_request(self, generation: Generation, pair: CheckedPair, nominates: bool) -> Message:
         assert generation.remote is not None
         username = f"{generation.remote.username_fragment}:{generation.local.username_fragment}"
-        # The priority that our address would have as a peer-reflexive candidate (RFC 8445 section 7.1.1).
+        # The priority of the local address as a peer-reflexive candidate (RFC 8445 section 7.1.1).
         priority = compute_priority(RTCIceCandidateType.PRFLX, pair.local.local_preference)
         attributes = [
             Attribute(AttributeType.USERNAME, username.encode()),
