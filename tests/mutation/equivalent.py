@@ -11,7 +11,9 @@ _SET_FIRST = "Set at the beginning of each batch, before it is read."
 _NEGATIVE = "Any negative number says the same."
 _AHEAD = "What is acknowledged ahead is behind the first TSN, which is 0 at least."
 _NOTHING_QUEUED = "Without messages, no data is wanted: what is computed for it has no effect."
-_QUICK_TEST = "What fails the quick test is looked at by find_fault, with the same result: this saves time."
+_QUICK_TEST = (
+    "What fails the quick test is examined by find_drop_reason, with the same result: this saves time."
+)
 _STREAM_FIRST = "A channel gets the transport when it opens, which is after it got its stream."
 
 EQUIVALENT: dict[tuple[str, str], str] = {
@@ -261,12 +263,12 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "The time of a HEARTBEAT is read only while there is a nonce, and set with it."
     ),
     (
-        f"{_SCTP}/admission.py",
-        "is_usual: len(packet) & 3  ->  (len(packet) | 3)",
+        f"{_SCTP}/packet_validation.py",
+        "matches_fast_path: len(packet) & 3  ->  (len(packet) | 3)",
     ): _QUICK_TEST,
-    (f"{_SCTP}/admission.py", "is_usual: True  ->  (False)"): _QUICK_TEST,
-    (f"{_SCTP}/admission.py", "is_usual: 8  ->  (9)"): _QUICK_TEST,
-    (f"{_SCTP}/admission.py", "is_usual: 8  ->  (9) (2)"): _QUICK_TEST,
+    (f"{_SCTP}/packet_validation.py", "matches_fast_path: True  ->  (False)"): _QUICK_TEST,
+    (f"{_SCTP}/packet_validation.py", "matches_fast_path: 8  ->  (9)"): _QUICK_TEST,
+    (f"{_SCTP}/packet_validation.py", "matches_fast_path: 8  ->  (9) (2)"): _QUICK_TEST,
     (
         f"{_SCTP}/association.py",
         "Association.receive: offset < len(packet)  ->  (offset <= len(packet))",
@@ -281,49 +283,49 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "  ->  (not state.cookie_due)",
     ): "It is called only with a control block and before the establishment; the types need the first operand.",
     (
-        f"{_SCTP}/outbox.py",
-        "Outbox.echo_cookie: due.report and len(control[0]) + len(due.report) <= self._capacity"
+        f"{_SCTP}/packet_builder.py",
+        "PacketBuilder.echo_cookie: due.report and len(control[0]) + len(due.report) <= self._capacity"
         "  ->  (len(control[0]) + len(due.report) <= self._capacity)",
     ): "A report that is empty adds nothing to the packet.",
     (
-        f"{_SCTP}/outbox.py",
-        "Outbox.take_bundles: with_data and bool(self._queue.active)  ->  (bool(self._queue.active))",
+        f"{_SCTP}/packet_builder.py",
+        "PacketBuilder.take_bundles: with_data and bool(self._queue.active)  ->  (bool(self._queue.active))",
     ): "The states without data begin when the queue is empty.",
     (
-        f"{_SCTP}/outbox.py",
-        "Outbox.take_bundles: with_data and bool(self._queue.active)"
+        f"{_SCTP}/packet_builder.py",
+        "PacketBuilder.take_bundles: with_data and bool(self._queue.active)"
         "  ->  (with_data or bool(self._queue.active))",
     ): _NOTHING_QUEUED,
     (
-        f"{_SCTP}/outbox.py",
-        "Outbox.take_bundles: with_data and bool(self._queue.active)  ->  (with_data)",
+        f"{_SCTP}/packet_builder.py",
+        "PacketBuilder.take_bundles: with_data and bool(self._queue.active)  ->  (with_data)",
     ): _NOTHING_QUEUED,
     (
-        f"{_SCTP}/outbox.py",
-        "Outbox.take_bundles: queued and not transmitter.outstanding.lost"
+        f"{_SCTP}/packet_builder.py",
+        "PacketBuilder.take_bundles: queued and not transmitter.outstanding.lost"
         "  ->  (not transmitter.outstanding.lost)",
     ): _NOTHING_QUEUED,
     (
-        f"{_SCTP}/outbox.py",
-        "Outbox.take_bundles: with_data and held_until <= now and transmitter.wants_packet(partial)"
+        f"{_SCTP}/packet_builder.py",
+        "PacketBuilder.take_bundles: with_data and held_until <= now and transmitter.wants_packet(partial)"
         "  ->  (held_until <= now and transmitter.wants_packet(partial))",
     ): "The states without data begin when everything has been sent and acknowledged.",
     (
-        f"{_SCTP}/outbox.py",
-        "Outbox._bundle: more and len(packets) < max_packets  ->  (len(packets) < max_packets)",
+        f"{_SCTP}/packet_builder.py",
+        "PacketBuilder._bundle: more and len(packets) < max_packets  ->  (len(packets) < max_packets)",
     ): "Another call would put nothing into the packet, which ends the loop, too: this saves the call.",
     (
         f"{_SCTP}/packet/chunks.py",
         "_parse_sack: True  ->  (False)",
     ): "The number of edges is even.",
-    (f"{_SCTP}/outbox.py", "Outbox.__init__: 0  ->  (1)"): (
+    (f"{_SCTP}/packet_builder.py", "PacketBuilder.__init__: 0  ->  (1)"): (
         "It is read only until a time that is minus infinity at first, and set with that time."
     ),
     (
         f"{_SCTP}/tx/transmitter.py",
         "Transmitter._fill_new: active and space >= _SMALLEST_CHUNK  ->  (active)",
     ): "The queue makes no chunk for less space: leaving the loop saves time.",
-    (f"{_SCTP}/outbox.py", "Outbox._plan: 0  ->  (1)"): "No batch is as small as a byte.",
+    (f"{_SCTP}/packet_builder.py", "PacketBuilder._plan: 0  ->  (1)"): "No batch is as small as a byte.",
     (
         f"{_SCTP}/tx/rto.py",
         "RetransmissionTimeout: 0.0  ->  (1.0)",

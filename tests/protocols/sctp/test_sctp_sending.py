@@ -1,4 +1,4 @@
-"""The sending side: queue, outstanding chunks, time-out, congestion window, coalescing."""
+"""The sending side: queue, outstanding chunks, time-out, congestion window, Nagle."""
 
 import math
 import random
@@ -12,8 +12,8 @@ from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.sctp import SctpOptions
 from trio_rtc.protocols.sctp.packet.chunks import ForwardTsn, Sack
 from trio_rtc.protocols.sctp.packet.data import BEGIN, DATA_HEADER, END, UNORDERED
-from trio_rtc.protocols.sctp.tx.coalescing import Coalescing
-from trio_rtc.protocols.sctp.tx.congestion import RenoController
+from trio_rtc.protocols.sctp.tx.congestion_reno import RenoController
+from trio_rtc.protocols.sctp.tx.nagle import Nagle
 from trio_rtc.protocols.sctp.tx.outstanding import Outstanding
 from trio_rtc.protocols.sctp.tx.path_share import PathShare
 from trio_rtc.protocols.sctp.tx.rto import RetransmissionTimeout
@@ -453,6 +453,11 @@ def fill(transmitter: Transmitter, now: float = 0.0) -> int:
         count += 1
 
 
+def slow_start_threshold(transmitter: Transmitter) -> int:
+    assert isinstance(transmitter.congestion, RenoController)
+    return transmitter.congestion.slow_start_threshold
+
+
 def test_the_congestion_window_bounds_the_flight_and_grows() -> None:
     transmitter, queue = make_transmitter()
     queue.push(1, 51, bytes(200 * PAYLOAD), True, None)
@@ -690,7 +695,7 @@ def test_fast_recovery_ends_with_what_had_been_sent_when_it_began(cumulative: in
     fill(transmitter, 0.2)
     first = transmitter.outstanding.cumulative_tsn + 1
     transmitter.handle_sack(Sack(first - 1, 1_000_000, ((2, 4),)), 0.3)
-    assert (transmitter.congestion.slow_start_threshold != 5 * SPACE) is ended
+    assert (slow_start_threshold(transmitter) != 5 * SPACE) is ended
 
 
 def test_tables_of_what_is_unusual_are_empty_when_everything_is_acknowledged() -> None:
@@ -804,9 +809,9 @@ def test_a_time_out_sends_one_packet_and_doubles() -> None:
     assert transmitter.errors == 1
     assert fill(transmitter, deadline) == 1
     assert transmitter.t3_deadline == pytest.approx(deadline + 1.0)
-    threshold = transmitter.congestion.slow_start_threshold
+    threshold = slow_start_threshold(transmitter)
     transmitter.handle_timer(transmitter.t3_deadline)
-    assert transmitter.congestion.slow_start_threshold == threshold
+    assert slow_start_threshold(transmitter) == threshold
     transmitter.handle_sack(Sack(10, 1_000_000), 3.0)
     assert transmitter.errors == 0
     assert transmitter.timeout.value == 0.5
@@ -833,102 +838,14 @@ def test_time_out_follows_the_round_trips() -> None:
     assert low.value == 0.2
 
 
-def test_congestion_avoidance_grows_by_a_packet_for_each_window() -> None:
-    controller = RenoController(1000, 10_000, 1 << 20)
-    controller.packet_lost(0.0)
-    assert controller.congestion_window == controller.slow_start_threshold == 5000
-    controller.acknowledged(1, 5000, 0.0)
-    assert controller.congestion_window == 5001, "at the threshold it is slow start still"
-    for _ in range(6):
-        controller.acknowledged(1000, 5000, 0.0)
-    assert controller.congestion_window == 6001
-    controller.acknowledged(1000, 0, 0.0)
-    assert controller.congestion_window == 6001, "a window that is not in use does not grow"
-    controller.idle(100)
-    assert controller.congestion_window == 4000
-    controller.timed_out(0.0)
-    assert controller.congestion_window == 1000
-
-
-@pytest.mark.parametrize(
-    ("flight", "grows"), [(9000, True), (8999, False), (10_000, True), (12_000, True), (0, False)]
-)
-def test_a_window_grows_only_if_less_than_a_packet_of_it_was_free(flight: int, grows: bool) -> None:
-    controller = RenoController(1000, 10_000, 1 << 20)
-    controller.acknowledged(500, flight, 0.0)
-    assert controller.congestion_window == (10_500 if grows else 10_000)
-
-
-@pytest.mark.parametrize("event", ["packet_lost", "timed_out"])
-def test_congestion_avoidance_begins_anew_after_a_loss(event: str) -> None:
-    controller = RenoController(1000, 20_000, 1 << 20)
-    controller.slow_start_threshold = 1
-    controller.acknowledged(19_999, 20_000, 0.0)
-    getattr(controller, event)(0.0)
-    controller.congestion_window, controller.slow_start_threshold = 10_000, 1
-    controller.acknowledged(9999, 10_000, 0.0)
-    assert controller.congestion_window == 10_000
-    controller.acknowledged(1, 10_000, 0.0)
-    assert controller.congestion_window == 11_000
-
-
-def test_congestion_windows_are_bounded() -> None:
-    controller = RenoController(1000, 10_000, 12_000)
-    assert controller.slow_start_threshold == 12_000
-    controller.acknowledged(5000, 10_000, 0.0)
-    assert controller.congestion_window == 12_000
-    for event in (controller.packet_lost, controller.timed_out):
-        controller.congestion_window = 9000
-        event(0.0)
-        assert controller.slow_start_threshold == 4500
-        controller.congestion_window = 7999
-        event(0.0)
-        assert controller.slow_start_threshold == 4000
-    assert controller.congestion_window == 1000
-
-
-def test_congestion_avoidance_counts_the_bytes_of_a_window() -> None:
-    controller = RenoController(1000, 10_000, 10_500)
-    controller.slow_start_threshold = 9999
-    controller.acknowledged(9999, 10_000, 0.0)
-    assert controller.congestion_window == 10_000
-    controller.acknowledged(2, 10_000, 0.0)
-    assert controller.congestion_window == 10_500
-    # The byte above the window counts for the next one.
-    controller.acknowledged(10_498, 10_500, 0.0)
-    controller.slow_start_threshold, controller.maximum_window = 0, 20_000
-    assert controller.congestion_window == 10_500
-    controller.acknowledged(1, 10_500, 0.0)
-    assert controller.congestion_window == 11_500
-
-
-@pytest.mark.parametrize(
-    ("window", "periods", "after"),
-    [(64_000, 0, 64_000), (64_000, 1, 32_000), (64_000, 3, 8000), (64_000, 9, 4000), (7000, 1, 4000)],
-)
-def test_silence_halves_the_window_down_to_four_packets(window: int, periods: int, after: int) -> None:
-    controller = RenoController(1000, window, 1 << 20)
-    controller.idle(periods)
-    assert controller.congestion_window == after
-
-
-def test_silence_counts_for_32_time_outs_at_most_and_enlarges_nothing() -> None:
-    controller = RenoController(1, 1 << 40, 1 << 50)
-    controller.idle(100)
-    assert controller.congestion_window == 1 << 8
-    small = RenoController(1000, 3000, 1 << 20)
-    small.idle(1)
-    assert small.congestion_window == 3000
-
-
-def test_coalescing_rule() -> None:
-    coalescing = Coalescing(delay=0.5, batch_size=1000)
-    assert coalescing.deadline(1) == -math.inf
-    coalescing.sent(10.0)
-    assert coalescing.deadline(999) == 10.5
-    assert coalescing.deadline(1000) == -math.inf
-    coalescing.received = True
-    assert coalescing.deadline(1) == -math.inf
+def test_nagle_rule() -> None:
+    nagle = Nagle(delay=0.5, batch_size=1000)
+    assert nagle.deadline(1) == -math.inf
+    nagle.sent(10.0)
+    assert nagle.deadline(999) == 10.5
+    assert nagle.deadline(1000) == -math.inf
+    nagle.received = True
+    assert nagle.deadline(1) == -math.inf
 
 
 @pytest.mark.parametrize(("count", "reports"), [(2, 1), (3, 2), (4, 3), (5, 3), (9, 3)])
@@ -1066,10 +983,10 @@ def test_a_timer_that_is_not_due_does_nothing() -> None:
     assert (transmitter.errors, transmitter.outstanding.lost) == (1, {1, 2})
     assert transmitter.t3_deadline == 0.5 + 2 * before
     # Nothing is in flight, so that the next time-out finds no loss; it doubles all the same.
-    threshold = transmitter.congestion.slow_start_threshold
+    threshold = slow_start_threshold(transmitter)
     transmitter.handle_timer(1.5)
     assert (transmitter.errors, transmitter.t3_deadline) == (2, 1.5 + 4 * before)
-    assert transmitter.congestion.slow_start_threshold == threshold
+    assert slow_start_threshold(transmitter) == threshold
     assert queue.total == 0
 
 

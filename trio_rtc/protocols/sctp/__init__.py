@@ -19,7 +19,8 @@ from .events import (
 )
 from .options import SctpOptions
 from .statistics import AssociationStatistics
-from .tx.congestion import CongestionController, RenoController
+from .tx.congestion import CongestionController, CongestionControllerFactory, DeliverySample
+from .tx.congestion_reno import RenoController
 
 __all__ = [
     "Association",
@@ -29,7 +30,9 @@ __all__ = [
     "BufferedAmountLow",
     "Closed",
     "CongestionController",
+    "CongestionControllerFactory",
     "Counters",
+    "DeliverySample",
     "IncomingStreamsReset",
     "MessagesAvailable",
     "OutgoingResetFailed",

@@ -22,17 +22,17 @@ from collections.abc import Sequence
 from trio_rtc.enums import RTCSctpTransportState
 from trio_rtc.errors import InvalidStateError, OperationError, ProtocolError
 
-from .admission import find_fault, is_usual
 from .counters import Counters
 from .events import AssociationError, BufferedAmountLow, MessagesAvailable, SctpEvent
 from .lifecycle import Lifecycle
 from .options import SctpOptions
-from .outbox import Outbox
 from .packet import chunks
 from .packet.causes import CauseCode, describe_causes
 from .packet.data import DATA, DATA_HEADER_SIZE
 from .packet.header import HEADER_SIZE
 from .packet.parameters import Parameter
+from .packet_builder import PacketBuilder
+from .packet_validation import find_drop_reason, matches_fast_path
 from .state import ControlBlock
 from .statistics import AssociationStatistics, take_snapshot
 from .tx.path_share import PathShare
@@ -60,7 +60,7 @@ class Association:
         self._events: list[SctpEvent] = []
         max_payload = options.max_packet_size - HEADER_SIZE - DATA_HEADER_SIZE
         self._queue = SendQueue(max_payload)
-        self._outbox = Outbox(options, self._queue, max_payload, self.counters)
+        self._builder = PacketBuilder(options, self._queue, max_payload, self.counters)
         self._share = PathShare(
             options.max_packet_size - HEADER_SIZE, options.shared_queue_delay, options.max_congestion_window
         )
@@ -69,7 +69,7 @@ class Association:
             rng,
             share=self._share,
             queue=self._queue,
-            outbox=self._outbox,
+            builder=self._builder,
             counters=self.counters,
             events=self._events,
         )
@@ -182,7 +182,7 @@ class Association:
         receiver = block.receiver
         message = receiver.take_message(stream_id)
         if receiver.ack_due:
-            self._outbox.wake()
+            self._builder.wake()
         return message
 
     def set_message_aside(self, stream_id: int) -> tuple[int, bytes] | None:
@@ -199,14 +199,14 @@ class Association:
         if block is not None:
             block.receiver.give_back(message)
             if block.receiver.ack_due:
-                self._outbox.wake()
+                self._builder.wake()
 
     def holds_back(self, now: float) -> bool:
         """Return whether what was queued last waits for more, so that there is nothing to take at present.
 
         For callers who queue many small messages: the last ``next_timer`` still tells when to look again.
         """
-        return self._outbox.is_quiet(now)
+        return self._builder.is_quiet(now)
 
     def set_buffered_amount_low_threshold(self, stream_id: int, threshold: int) -> None:
         """Set at or under which buffered amount, in bytes, the event BufferedAmountLow tells it; default 0."""
@@ -225,7 +225,7 @@ class Association:
         """
         if not self._share.set_max_bitrate(max_bitrate, now):
             return False
-        self._outbox.wake()
+        self._builder.wake()
         return True
 
     def path_restored(self, now: float) -> None:
@@ -250,7 +250,7 @@ class Association:
         for stream_id in stream_ids:
             self._queue.begin_reset(stream_id)
             block.resets.want(stream_id)
-        self._outbox.wake()
+        self._builder.wake()
 
     def shutdown(self, now: float) -> None:
         """End in order: what is queued is sent and acknowledged first. Idempotent."""
@@ -272,12 +272,14 @@ class Association:
         if lifecycle.closed:
             return
         self.counters.packets_received += len(batch)
-        self._outbox.wake()
-        zero_is_fine = self._options.zero_checksum
+        self._builder.wake()
+        accepts_zero_checksum = self._options.zero_checksum
         for packet in batch:
             block = lifecycle.data_block
             try:
-                if block is not None and is_usual(packet, block.inbound_header, zero_is_fine):
+                if block is not None and matches_fast_path(
+                    packet, block.inbound_header, accepts_zero_checksum
+                ):
                     # Ours, intact, in a state that takes data.
                     offset = HEADER_SIZE
                     if packet[HEADER_SIZE] == DATA:
@@ -294,25 +296,25 @@ class Association:
 
     def handle_timer(self, now: float) -> None:
         """Act on what is due."""
-        self._outbox.handle_timer(now)
+        self._builder.handle_timer(now)
         self._lifecycle.handle_timer(now)
         block = self._lifecycle.block
         if block is None or now < block.next_timer():
             return
-        self._outbox.wake()
+        self._builder.wake()
         block.receiver.handle_timer(now)
         block.transmitter.handle_timer(now)
         block.resets.handle_timer(now)
         heartbeat = block.path.handle_timer(now, block.transmitter.timeout.value, self._rng)
         if heartbeat is not None:
-            self._outbox.reply(heartbeat.encode())
+            self._builder.reply(heartbeat.encode())
         if block.errors > self._options.max_retransmissions:
             self._lifecycle.give_up()
 
     def next_timer(self) -> float:
         """Return the next deadline."""
         lifecycle = self._lifecycle
-        deadline = min(self._outbox.flush_at, lifecycle.set_up_by)
+        deadline = min(self._builder.flush_at, lifecycle.set_up_by)
         if lifecycle.timer is not None:
             deadline = min(deadline, lifecycle.timer.deadline)
         block = lifecycle.block
@@ -320,8 +322,8 @@ class Association:
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
         """Take packets: at most ``max_burst`` with data, the rest follows by timer."""
-        outbox = self._outbox
-        if outbox.is_quiet(now):
+        builder = self._builder
+        if builder.is_quiet(now):
             return []
         packets: list[bytes] = []
         lifecycle = self._lifecycle
@@ -332,11 +334,11 @@ class Association:
             if not lifecycle.accepts_messages:
                 lifecycle.progress(now)
             if lifecycle.is_established:
-                packets = outbox.take_bundles(block, now, with_data=lifecycle.sends_data)
+                packets = builder.take_bundles(block, now, with_data=lifecycle.sends_data)
             elif (due := lifecycle.take_cookie()) is not None:
                 # Nothing else may leave before COOKIE ACK.
-                packets = outbox.echo_cookie(block, due, now)
-        packets += outbox.take_packets()
+                packets = builder.echo_cookie(block, due, now)
+        packets += builder.take_packets()
         self.counters.packets_sent += len(packets)
         return packets
 
@@ -358,7 +360,7 @@ class Association:
         """Check a packet out of the fast path; count what is wrong with it."""
         block = self._lifecycle.block
         peer_tag = None if block is None else block.peer_tag
-        reason = find_fault(packet, self._options, self._lifecycle.local_tag, peer_tag)
+        reason = find_drop_reason(packet, self._options, self._lifecycle.local_tag, peer_tag)
         if reason is not None:
             self.counters.drop(reason)
         return reason is None
@@ -400,7 +402,7 @@ class Association:
         if isinstance(chunk, chunks.UnknownChunk):
             if chunk.is_reported:
                 report = Parameter(CauseCode.UNRECOGNIZED_CHUNK_TYPE, chunk.encode())
-                self._outbox.reply(chunks.Error((report,)).encode())
+                self._builder.reply(chunks.Error((report,)).encode())
             return not chunk.stops_processing
         if lifecycle.block is not None and lifecycle.is_established:
             self._handle_transfer_chunk(lifecycle.block, chunk, now)
@@ -417,7 +419,7 @@ class Association:
                 if round_trip is not None:
                     block.transmitter.timeout.measure(round_trip)
             case chunks.Heartbeat(info):
-                self._outbox.reply(chunks.HeartbeatAck(info).encode())
+                self._builder.reply(chunks.HeartbeatAck(info).encode())
             case chunks.ForwardTsn():
                 if block.capabilities.partial_reliability:
                     block.receiver.forward(chunk)
@@ -430,7 +432,7 @@ class Association:
         receiver.finish_batch(now)
         has_news = receiver.has_unacknowledged
         if has_news:
-            self._outbox.release()
+            self._builder.release()
         if receiver.reassembly.ready:
             self._events.append(MessagesAvailable(receiver.reassembly.take_ready()))
         if receiver.violation is not None:
@@ -439,7 +441,7 @@ class Association:
             return
         if receiver.reports:
             for report in receiver.take_reports():
-                self._outbox.reply(chunks.Error((report,)).encode())
+                self._builder.reply(chunks.Error((report,)).encode())
         self._events += block.resets.perform_deferred(receiver)
         if has_news:
             self._lifecycle.data_received()

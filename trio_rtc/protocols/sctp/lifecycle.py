@@ -25,10 +25,10 @@ from .counters import Counters
 from .events import AssociationError, AssociationEstablished, Closed, SctpEvent
 from .handshake import Handshake, error_report, is_acceptable, without_unprocessed
 from .options import SctpOptions
-from .outbox import CookiePacket, Outbox
 from .packet import causes, chunks
 from .packet.causes import CauseCode, describe_causes
 from .packet.parameters import Parameter
+from .packet_builder import CookiePacket, PacketBuilder
 from .tx.path_share import PathShare
 from .tx.send_queue import SendQueue
 
@@ -50,7 +50,7 @@ class Lifecycle:
         options: Of the association.
         rng: Source of tag, TSN and the cookie's secret.
         queue: Messages to be sent.
-        outbox: Where chunks go.
+        builder: Where chunks go.
         counters: Where dropped chunks are counted.
         events: The list that events are appended to.
 
@@ -75,14 +75,14 @@ class Lifecycle:
         *,
         share: PathShare,
         queue: SendQueue,
-        outbox: Outbox,
+        builder: PacketBuilder,
         counters: Counters,
         events: list[SctpEvent],
     ) -> None:
         self._options = options
         self._handshake = Handshake(options, rng, share)
         self._queue = queue
-        self._outbox = outbox
+        self._builder = builder
         self._counters = counters
         self._events = events
         self._state: states.State = states.Listening()
@@ -127,7 +127,7 @@ class Lifecycle:
 
     def lower_closed(self) -> None:
         """End without a word."""
-        self._outbox.discard_packets()
+        self._builder.discard_packets()
         self._end(AssociationError("the transport below has closed"))
 
     # What the association finds out.
@@ -136,7 +136,7 @@ class Lifecycle:
         """Send ABORT, if the peer's tag is known, and end."""
         if self.block is not None:
             reasons = () if cause is None else (cause,)
-            self._outbox.send_alone(self.block.peer_tag, chunks.Abort(reasons).encode())
+            self._builder.send_alone(self.block.peer_tag, chunks.Abort(reasons).encode())
         self._end(error)
 
     def give_up(self) -> None:
@@ -211,7 +211,7 @@ class Lifecycle:
             case states.ShutdownSent(block):
                 self._send_shutdown(block)
             case _:
-                self._outbox.reply(chunks.ShutdownAck().encode())
+                self._builder.reply(chunks.ShutdownAck().encode())
 
     # What the peer says.
 
@@ -246,9 +246,9 @@ class Lifecycle:
             self._counters.drop("init")
         elif isinstance(self._state, states.ShutdownAckSent):
             # Section 9.2: the peer has not heard the end yet.
-            self._outbox.reply(chunks.ShutdownAck().encode())
+            self._builder.reply(chunks.ShutdownAck().encode())
         else:
-            self._outbox.send_alone(init.initiate_tag, self._handshake.answer(init, now).encode())
+            self._builder.send_alone(init.initiate_tag, self._handshake.answer(init, now).encode())
 
     def _handle_init_ack(self, init_ack: chunks.InitAck, now: float) -> None:
         init_ack = without_unprocessed(init_ack)
@@ -276,7 +276,7 @@ class Lifecycle:
                 staleness = self._handshake.staleness(cookie, now)
                 if staleness > 0:
                     error = chunks.Error((causes.stale_cookie(staleness),))
-                    self._outbox.send_alone(cookie.peer_tag, error.encode())
+                    self._builder.send_alone(cookie.peer_tag, error.encode())
                     return False
                 transmitter = self._state.transmitter if isinstance(self._state, states.CookieWait) else None
                 self._establish(self._handshake.make_block(cookie, self._queue, transmitter), now)
@@ -287,7 +287,7 @@ class Lifecycle:
                     block = self._handshake.make_block(cookie, self._queue, block.transmitter)
                 self._establish(block, now)
             case states.ShutdownAckSent():
-                self._outbox.reply(chunks.ShutdownAck().encode())
+                self._builder.reply(chunks.ShutdownAck().encode())
                 return False
             case _:
                 if not known:
@@ -295,7 +295,7 @@ class Lifecycle:
                         causes.protocol_violation("restart"), AssociationError("the peer started anew")
                     )
                     return False
-        self._outbox.reply_first(chunks.CookieAck().encode())
+        self._builder.reply_first(chunks.CookieAck().encode())
         return True
 
     def _handle_abort(self, reasons: tuple[Parameter, ...]) -> None:
@@ -330,7 +330,7 @@ class Lifecycle:
         self._events.append(AssociationEstablished(block.inbound_streams, block.outbound_streams))
 
     def _send_init(self) -> None:
-        self._outbox.send_alone(0, self._handshake.make_init().encode())
+        self._builder.send_alone(0, self._handshake.make_init().encode())
 
     def _start_t1(self, now: float) -> Timer:
         timer = Timer(self._options.rto_initial, maximum=self._options.rto_max_init)
@@ -350,7 +350,7 @@ class Lifecycle:
                 self._handle_shutdown(block, cumulative_tsn, now)
             case chunks.ShutdownAck():
                 if isinstance(self._state, states.ShutdownSent | states.ShutdownAckSent):
-                    self._outbox.send_alone(block.peer_tag, chunks.ShutdownComplete().encode())
+                    self._builder.send_alone(block.peer_tag, chunks.ShutdownComplete().encode())
                     self._end(None)
             case chunks.ShutdownComplete():
                 if isinstance(self._state, states.ShutdownAckSent):
@@ -368,11 +368,11 @@ class Lifecycle:
                 pass  # it was answered before
 
     def _send_shutdown(self, block: states.ControlBlock) -> None:
-        self._outbox.reply(chunks.Shutdown(block.receiver.tracker.cumulative_tsn & 0xFFFFFFFF).encode())
+        self._builder.reply(chunks.Shutdown(block.receiver.tracker.cumulative_tsn & 0xFFFFFFFF).encode())
 
     def _acknowledge_shutdown(self, block: states.ControlBlock, now: float) -> None:
         self._enter(states.ShutdownAckSent(block, self._start_t2(block, now)))
-        self._outbox.reply(chunks.ShutdownAck().encode())
+        self._builder.reply(chunks.ShutdownAck().encode())
 
     def _start_t2(self, block: states.ControlBlock, now: float) -> Timer:
         block.path.stop()
@@ -383,7 +383,7 @@ class Lifecycle:
     def _end(self, error: AssociationError | None) -> None:
         if not self.closed:
             logger.debug("the association has ended: %s", error)
-            self._outbox.stop_timer()
+            self._builder.stop_timer()
             self._enter(states.Closed(error))
             self._events.append(Closed(error))
 
@@ -392,7 +392,7 @@ class Lifecycle:
     def _enter(self, new: states.State) -> None:
         """Change the state, and what follows from it."""
         self._state = new
-        self._outbox.wake()
+        self._builder.wake()
         self.timer = _timer_of(new)
         if not isinstance(new, states.CookieWait | states.CookieEchoed):
             self.set_up_by = math.inf

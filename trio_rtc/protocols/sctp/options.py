@@ -2,11 +2,8 @@
 
 import attrs
 
-from .tx.congestion import CongestionController, CongestionControllerFactory, RenoController
-
-
-def _reno(packet_size: int, initial_window: int, maximum_window: int) -> CongestionController:
-    return RenoController(packet_size, initial_window, maximum_window)
+from .tx.congestion import CongestionControllerFactory
+from .tx.congestion_reno import RenoController
 
 
 @attrs.frozen
@@ -46,7 +43,8 @@ class SctpOptions:
         initial_window_packets: First congestion window in packets. RFC 9260 section 7.2.1 has about four; ten
             is RFC 6928's for TCP.
         max_congestion_window: Upper bound of the congestion window.
-        congestion_controller: Makes the controller.
+        congestion_controller: Makes the :class:`CongestionController` of an association from the packet size, the
+            initial and the maximum window, all in bytes. The default is that of RFC 9260 section 7.2.
         shared_queue_delay: By how much data may make a round trip longer while media is sent on the same path. Below
             the queue that congestion control of media takes for overuse (``BandwidthEstimationOptions.queue_limit``).
         coalescing_delay: How long a packet that is not full is held back within a run of sends; 0 is never.
@@ -76,7 +74,7 @@ class SctpOptions:
     cookie_life: float = 60.0
     initial_window_packets: int = 10
     max_congestion_window: int = 4 << 20
-    congestion_controller: CongestionControllerFactory = _reno
+    congestion_controller: CongestionControllerFactory = RenoController
     shared_queue_delay: float = attrs.field(default=0.03, validator=attrs.validators.gt(0))
     coalescing_delay: float = 0.001
     max_burst: int = 64

@@ -84,6 +84,13 @@ class Outstanding:
         self._gap_ranges: list[TsnRange] = []
         self._peer_ack_point = initial_tsn - 1
 
+    def is_unambiguous(self, tsn: int) -> bool:
+        """Return whether an acknowledgement of this chunk measures a round trip (Karn's algorithm).
+
+        It does not if the chunk was retransmitted, acknowledged by a gap block before, or abandoned.
+        """
+        return tsn not in self.retransmissions and tsn not in self.ahead and tsn not in self.abandoned
+
     def acknowledge(self, cumulative_tsn: int) -> int:
         """Remove everything up to ``cumulative_tsn``; return the bytes that are newly acknowledged."""
         acknowledged = 0

@@ -14,11 +14,13 @@ from trio_rtc.protocols.sctp.packet.chunks import ForwardTsn, Sack
 from trio_rtc.protocols.sctp.packet.data import DATA_HEADER_SIZE
 from trio_rtc.protocols.serial import serial_difference
 
-from .congestion import CongestionController
+from .congestion import CongestionController, DeliverySample
 from .outstanding import Outstanding
+from .pacer import Pacer
 from .path_share import PathShare
 from .rto import RetransmissionTimeout
 from .send_queue import PartialReliability, SendQueue
+from .sent_bursts import SentBursts
 
 # What one SACK may acknowledge or take back, so that it costs no more than a millisecond or two. Twice the full packets
 # of the largest congestion window; less than half of the SSNs and than what gap blocks can reach.
@@ -31,7 +33,7 @@ class Transmitter:
 
     Attributes:
         outstanding: What is sent and not acknowledged.
-        congestion: The congestion controller.
+        congestion: The congestion controller; ``finish_burst``, ``handle_sack`` and ``handle_timer`` inform it.
         share: Bounds the window while media is sent on the same path.
         timeout: Round-trip time and time-out.
         t3_deadline: When T3-rtx expires, absolute; ``math.inf`` when stopped.
@@ -77,6 +79,10 @@ class Transmitter:
         self._timed_at = 0.0
         self._timed_flight = 0
         self._last_sent = -math.inf
+        self._bursts = SentBursts()
+        self._bytes_retransmitted = 0
+        self._burst_start = 0
+        self._pacer = Pacer(self._full_chunk)
 
     @property
     def is_idle(self) -> bool:
@@ -117,6 +123,41 @@ class Transmitter:
         queue = self._queue
         return queue.has_sendable and (partial or queue.total >= self._full_size) and self.can_send_new
 
+    @property
+    def reports_bursts(self) -> bool:
+        """Whether ``begin_burst`` and ``finish_burst`` must be called around a burst of packets."""
+        congestion = self.congestion
+        return congestion.measures_delivery or congestion.pacing_rate is not None
+
+    def begin_burst(self, now: float) -> float:
+        """Return how many packets of data may leave now at the pacing rate, ``math.inf`` without one."""
+        self._burst_start = self.bytes_sent + self._bytes_retransmitted
+        rate = self.congestion.pacing_rate
+        return math.inf if rate is None else self._pacer.count_due(rate, now)
+
+    @property
+    def next_paced_burst(self) -> float:
+        """When data may leave again at the pacing rate, absolute."""
+        return self._pacer.next_burst
+
+    def finish_burst(self, now: float) -> None:
+        """Report the packets filled since ``begin_burst`` to the congestion controller and the pacer."""
+        size = self.bytes_sent + self._bytes_retransmitted - self._burst_start
+        if not size:
+            return
+        outstanding, queue, congestion = self.outstanding, self._queue, self.congestion
+        rate = congestion.pacing_rate
+        application_limited = (
+            (not queue.active or queue.total < self._full_size)
+            and not outstanding.lost
+            and outstanding.flight < self.window
+        )
+        if congestion.measures_delivery:
+            self._bursts.record(outstanding.next_tsn - 1, now, application_limited)
+            congestion.on_sent(size, outstanding.flight, application_limited, now)
+        if rate is not None:
+            self._pacer.record_sent(size, rate, application_limited, now)
+
     def take_forward_tsn(self) -> ForwardTsn | None:
         """Return the FORWARD-TSN that is pending, None when there is nothing left to skip."""
         self.forward_pending = False
@@ -154,6 +195,7 @@ class Transmitter:
             space -= size
             self.chunks_sent += 1
             self.chunks_retransmitted += 1
+            self._bytes_retransmitted += size
             if tsn == self._timed_tsn:
                 self._timed_tsn = None
             if tsn == outstanding.cumulative_tsn + 1:
@@ -166,7 +208,7 @@ class Transmitter:
         tsn = first = outstanding.next_tsn
         sent = 0
         if not chunks:
-            self._note_idle(now)
+            self._report_idle(now)
         budget = self.advertised_window - outstanding.flight
         while active and space >= _SMALLEST_CHUNK:
             # The first chunk fits the peer's window, or asks whether that has opened.
@@ -224,9 +266,17 @@ class Transmitter:
         if gap_end >= outstanding.next_tsn:
             raise ProtocolError(f"SACK up to TSN {gap_end}, {outstanding.next_tsn - 1} was the last one sent")
         flight_before = outstanding.flight
+        measures = self.congestion.measures_delivery
+        newest = (
+            cumulative
+            if measures and cumulative > before and outstanding.is_unambiguous(cumulative)
+            else None
+        )
         acknowledged = outstanding.acknowledge(cumulative)
         if sack.gap_blocks or outstanding.ahead:
-            acknowledged += self._handle_gaps(cumulative, sack, advanced=cumulative > before, now=now)
+            size, highest = self._handle_gaps(cumulative, sack, advanced=cumulative > before, now=now)
+            acknowledged += size
+            newest = newest if highest is None else highest
         self.advertised_window = sack.advertised_receiver_window
         if self._timed_tsn is not None and (
             self._timed_tsn <= cumulative or self._timed_tsn in outstanding.ahead
@@ -239,8 +289,15 @@ class Transmitter:
         if acknowledged:
             self.errors = 0
             self.timeout.forget_back_off()
-            if self._recovery_exit is None and cumulative > before:
-                self.congestion.acknowledged(acknowledged, flight_before, now)
+            self.congestion.on_acknowledged(
+                acknowledged,
+                flight_before=flight_before,
+                cumulative_advanced=cumulative > before,
+                in_recovery=self._recovery_exit is not None,
+                smoothed_round_trip=self.timeout.smoothed,
+                sample=self._sample_delivery(newest, now) if measures else None,
+                now=now,
+            )
         elif not sack.advertised_receiver_window:
             # A closed window is an answer too: probing it is no failure of the path (section 6.1, rule A).
             self.errors = 0
@@ -250,9 +307,22 @@ class Transmitter:
             self.t3_deadline = now + self.timeout.value
         if outstanding.abandoned:
             self.forward_pending = True
+        if measures:
+            self._bursts.discard_before(cumulative + 1)
 
-    def _handle_gaps(self, cumulative: int, sack: Sack, *, advanced: bool, now: float) -> int:
-        """Take the gap blocks: acknowledgements ahead, and missing reports for the holes between them."""
+    def _sample_delivery(self, newest: int | None, now: float) -> DeliverySample | None:
+        """Return the sample of the newest chunk acknowledged, ``None`` if there is no unambiguous one."""
+        burst = None if newest is None else self._bursts.find(newest)
+        return None if burst is None else DeliverySample(burst[0], now - burst[0], burst[1])
+
+    def _handle_gaps(
+        self, cumulative: int, sack: Sack, *, advanced: bool, now: float
+    ) -> tuple[int, int | None]:
+        """Handle the gap blocks: acknowledgements ahead, and missing reports for the holes between them.
+
+        Returns:
+            The bytes newly acknowledged, and the newest of their chunks if it was sent only once.
+        """
         outstanding = self.outstanding
         ranges = [(cumulative + first, cumulative + last) for first, last in sack.gap_blocks]
         newly = outstanding.acknowledge_ahead(ranges)
@@ -262,15 +332,17 @@ class Transmitter:
             highest = ranges[-1][1]
         if highest >= 0:
             early = not self._queue.has_sendable
+            flight_before = outstanding.flight
             lost, abandoned = outstanding.report_missing(newly, highest, now, early=early)
             self._abandon(abandoned, now)
             if lost:
-                self._enter_fast_recovery(now)
-        return sum(size for _, size in newly)
+                self.congestion.on_lost(flight_before - outstanding.flight, self._recovery_exit is None, now)
+                self._enter_fast_recovery()
+        newest = newly[-1][0] if newly and newly[-1][0] not in outstanding.retransmissions else None
+        return sum(size for _, size in newly), newest
 
-    def _enter_fast_recovery(self, now: float) -> None:
+    def _enter_fast_recovery(self) -> None:
         if self._recovery_exit is None:
-            self.congestion.packet_lost(now)
             self._recovery_exit = self.outstanding.next_tsn - 1
             self._fast_retransmit = True
 
@@ -290,10 +362,9 @@ class Transmitter:
         self._recovery_exit = None
         self._fast_retransmit = False
         if outstanding.flight:
-            # A probe that a closed window swallows tells nothing of congestion, and a time-out on a time-out
-            # not of more of it: cutting the threshold again would cost the whole path (RFC 5681, equation 4).
-            if self.advertised_window and self.errors == 1:
-                self.congestion.timed_out(now)
+            # The loss of a probe of a closed window is no sign of congestion.
+            if self.advertised_window:
+                self.congestion.on_timeout(outstanding.flight, self.errors, now)
             self._abandon(outstanding.lose_all(now), now)
         if outstanding.abandoned:
             self.forward_pending = True
@@ -326,6 +397,6 @@ class Transmitter:
         if self.t3_deadline == math.inf:
             self.t3_deadline = now + self.timeout.value
 
-    def _note_idle(self, now: float) -> None:
+    def _report_idle(self, now: float) -> None:
         if self._last_sent != -math.inf and now - self._last_sent > self.timeout.value:
-            self.congestion.idle(int((now - self._last_sent) / self.timeout.value))
+            self.congestion.on_idle(int((now - self._last_sent) / self.timeout.value))

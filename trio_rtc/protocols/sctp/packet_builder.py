@@ -2,7 +2,7 @@
 
 A packet holds a SACK first, then control chunks, then as much data as fits (RFC 9260 section 6.10). How many packets
 of data leave, and whether one that is not full may, is decided here from the windows of the transmitter and
-the rule of :mod:`.tx.coalescing`. After a call that let nothing or not everything go, the outbox knows until
+the rule of :mod:`.tx.nagle`. After a call that let nothing or not everything go, the builder knows until
 when another call is pointless, so that an application that queues many small messages does not pay for the
 whole decision with each of them.
 """
@@ -17,7 +17,7 @@ from .options import SctpOptions
 from .packet.chunks import CookieAck, CookieEcho
 from .packet.header import HEADER_SIZE, add_checksum, encode_header, encode_packet
 from .state import ControlBlock
-from .tx.coalescing import BATCH_PACKETS, Coalescing
+from .tx.nagle import BATCH_PACKETS, Nagle
 from .tx.send_queue import SendQueue
 from .tx.transmitter import Transmitter
 
@@ -40,7 +40,7 @@ class CookiePacket:
     with_data: bool
 
 
-class Outbox:
+class PacketBuilder:
     """Makes packets.
 
     Args:
@@ -59,7 +59,7 @@ class Outbox:
         self._queue = queue
         self._counters = counters
         self._capacity = options.max_packet_size - HEADER_SIZE
-        self._coalescing = Coalescing(options.coalescing_delay, BATCH_PACKETS * full_size)
+        self._nagle = Nagle(options.coalescing_delay, BATCH_PACKETS * full_size)
         self._packets: list[bytes] = []
         self._control: list[bytes] = []
         self._quiet_until = -math.inf
@@ -100,7 +100,7 @@ class Outbox:
 
     def release(self) -> None:
         """Make what is held back due, since a message was received."""
-        self._coalescing.received = True
+        self._nagle.received = True
         self._quiet_until = -math.inf
 
     def handle_timer(self, now: float) -> None:
@@ -121,13 +121,18 @@ class Outbox:
 
     def echo_cookie(self, block: ControlBlock, due: CookiePacket, now: float) -> list[bytes]:
         """Return COOKIE ECHO, alone or with a report and a packet's worth of data behind it."""
-        self._coalescing.sent(now)
+        self._nagle.sent(now)
         source = block.transmitter if due.with_data else None
         control = [CookieEcho(due.cookie).encode()]
         # Nothing else may leave before COOKIE ACK, so a report that does not fit is dropped.
         if due.report and len(control[0]) + len(due.report) <= self._capacity:
             control.append(due.report)
-        return self._bundle(block, control, source, now, max_packets=1)
+        if source is None or not source.reports_bursts:
+            return self._bundle(block, control, source, now, max_packets=1)
+        source.begin_burst(now)
+        packets = self._bundle(block, control, source, now, max_packets=1)
+        source.finish_burst(now)
+        return packets
 
     def take_bundles(self, block: ControlBlock, now: float, *, with_data: bool) -> list[bytes]:
         """Return the packets that may leave now.
@@ -147,19 +152,26 @@ class Outbox:
         partial, held_until = True, -math.inf
         if queued and not transmitter.outstanding.lost:
             if not transmitter.outstanding.chunks:
-                self._coalescing.received = True
-            held_until = self._coalescing.deadline(self._queue.total)
-            partial = self._coalescing.received or -math.inf < held_until <= now
+                self._nagle.received = True
+            held_until = self._nagle.deadline(self._queue.total)
+            partial = self._nagle.received or -math.inf < held_until <= now
         wants = with_data and held_until <= now and transmitter.wants_packet(partial)
+        most: float = self._options.max_burst
+        reports = wants and transmitter.reports_bursts
+        if reports:
+            most = min(most, transmitter.begin_burst(now))
+            wants = most > 0
         control = self._take_control(block, now, with_data=wants)
         packets: list[bytes] = []
         if wants or control:
             source = transmitter if wants else None
-            packets = self._bundle(
-                block, control, source, now, max_packets=self._options.max_burst, partial=partial
-            )
+            packets = self._bundle(block, control, source, now, max_packets=most, partial=partial)
         if wants:
-            self._coalescing.sent(now)
+            self._nagle.sent(now)
+            if reports:
+                transmitter.finish_burst(now)
+                # What waits for its departure does not wait for more data, too.
+                self._nagle.received = len(packets) >= most < self._options.max_burst
         if with_data:
             self._plan(transmitter, now, burst_cut=len(packets) >= self._options.max_burst)
         return packets
@@ -182,9 +194,12 @@ class Outbox:
         if burst_cut:
             self.flush_at = now + self._options.burst_interval
         else:
-            self.flush_at = max(self._coalescing.deadline(0), now + self._options.burst_interval)
+            self.flush_at = max(self._nagle.deadline(0), now + self._options.burst_interval)
             self._quiet_until = self.flush_at
-            self._quiet_below = self._coalescing.batch_size
+            self._quiet_below = self._nagle.batch_size
+        if transmitter.congestion.pacing_rate is not None:
+            self.flush_at = self._quiet_until = max(self.flush_at, transmitter.next_paced_burst)
+            self._quiet_below = math.inf
 
     def _take_control(self, block: ControlBlock, now: float, *, with_data: bool) -> list[bytes]:
         """Return the control chunks that leave now, the SACK first when there is news to tell."""
@@ -210,7 +225,7 @@ class Outbox:
         source: Transmitter | None,
         now: float,
         *,
-        max_packets: int,
+        max_packets: float,
         partial: bool = True,
     ) -> list[bytes]:
         """Return packets of all of ``control``, and of data from ``source`` until there are ``max_packets``."""

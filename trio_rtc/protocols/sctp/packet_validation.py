@@ -13,19 +13,19 @@ _ALWAYS_CHECKED: Final = (Init.kind, InitAck.kind, CookieEcho.kind)
 _SPECIAL: Final = frozenset((*_ALWAYS_CHECKED, Abort.kind, ShutdownComplete.kind))
 
 
-def is_usual(packet: bytes, header: bytes, zero_is_fine: bool) -> bool:
+def matches_fast_path(packet: bytes, header: bytes, accepts_zero_checksum: bool) -> bool:
     """Return whether a packet has exactly this header but for the checksum, and is intact.
 
-    The quick test for nearly all packets; what fails it is looked at by ``find_fault``.
+    The quick test for nearly all packets; what fails it is looked at by ``find_drop_reason``.
     """
     if len(packet) <= HEADER_SIZE or len(packet) & 3 or packet[HEADER_SIZE] in _SPECIAL:
         return False
-    if zero_is_fine and packet[:HEADER_SIZE] == header:
+    if accepts_zero_checksum and packet[:HEADER_SIZE] == header:
         return True
     return packet[:8] == header[:8] and has_valid_checksum(packet)
 
 
-def find_fault(packet: bytes, options: SctpOptions, local_tag: int, peer_tag: int | None) -> str | None:
+def find_drop_reason(packet: bytes, options: SctpOptions, local_tag: int, peer_tag: int | None) -> str | None:
     """Return why a packet is to be dropped, None if it is one of ours.
 
     Args:
@@ -38,7 +38,7 @@ def find_fault(packet: bytes, options: SctpOptions, local_tag: int, peer_tag: in
         ProtocolError: The packet has no header.
     """
     header = parse_header(packet)
-    if not _is_intact(packet, zero_is_fine=options.zero_checksum):
+    if not _is_intact(packet, accepts_zero_checksum=options.zero_checksum):
         return "checksum"
     if (header.source_port, header.destination_port) != (options.remote_port, options.local_port):
         return "port"
@@ -47,8 +47,8 @@ def find_fault(packet: bytes, options: SctpOptions, local_tag: int, peer_tag: in
     return None
 
 
-def _is_intact(packet: bytes, *, zero_is_fine: bool) -> bool:
-    if zero_is_fine and packet[8:HEADER_SIZE] == ZERO_CHECKSUM:
+def _is_intact(packet: bytes, *, accepts_zero_checksum: bool) -> bool:
+    if accepts_zero_checksum and packet[8:HEADER_SIZE] == ZERO_CHECKSUM:
         return packet[HEADER_SIZE] not in _ALWAYS_CHECKED
     return has_valid_checksum(packet)
 

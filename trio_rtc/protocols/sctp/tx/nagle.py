@@ -17,7 +17,7 @@ BATCH_PACKETS: Final = 16
 
 
 @attrs.define
-class Coalescing:
+class Nagle:
     """Decides whether queued data waits for more.
 
     Attributes:
@@ -39,6 +39,6 @@ class Coalescing:
         return self.last_sent + self.delay
 
     def sent(self, now: float) -> None:
-        """Take that data went out."""
+        """Record that data has left."""
         self.received = False
         self.last_sent = now

@@ -1,0 +1,33 @@
+"""When each outstanding chunk was sent, by bursts: chunks that leave together have one entry."""
+
+import bisect
+from collections import deque
+
+_Burst = tuple[int, float, bool]
+"""Last TSN, time of sending, whether the application limited the burst."""
+
+
+class SentBursts:
+    """Bursts of new chunks with consecutive TSNs, the oldest first. No more than there are chunks outstanding."""
+
+    def __init__(self) -> None:
+        self._bursts: deque[_Burst] = deque()
+
+    def record(self, last_tsn: int, now: float, application_limited: bool) -> None:
+        """Record a burst of new chunks up to ``last_tsn``."""
+        self._bursts.append((last_tsn, now, application_limited))
+
+    def discard_before(self, tsn: int) -> None:
+        """Forget bursts that end before ``tsn``."""
+        bursts = self._bursts
+        while bursts and bursts[0][0] < tsn:
+            bursts.popleft()
+
+    def find(self, tsn: int) -> tuple[float, bool] | None:
+        """Return when a chunk was sent, and whether the application limited its burst; ``None`` if unknown."""
+        bursts = self._bursts
+        if not bursts:
+            return None
+        # A SACK usually ends in the oldest burst that is left.
+        index = 0 if bursts[0][0] >= tsn else bisect.bisect_left(bursts, (tsn,))
+        return bursts[index][1:] if index < len(bursts) else None
