@@ -115,15 +115,15 @@ class LinkPair(SctpPair):
         self.departures: list[float] = []
         self.queueing: list[float] = []
 
-    def fly(self, to: int, packet: bytes) -> None:
+    def transmit(self, to: int, packet: bytes) -> None:
         if to == 0 or DATA not in chunk_kinds(packet):
-            super().fly(to, packet)
+            super().transmit(to, packet)
             return
         self.departures.append(self.now)
         self.queueing.append(max(0.0, self.free_at - self.now))
         self.free_at = max(self.free_at, self.now) + len(packet) / self.rate
         now, self.now = self.now, self.free_at
-        super().fly(to, packet)
+        super().transmit(to, packet)
         self.now = now
 
     def send(self, size: int) -> None:
