@@ -1,4 +1,4 @@
-"""Sound that goes into an encoder, of whatever kind, comes out of the decoder."""
+"""Audio of any format is preserved by encoding and decoding."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -35,7 +35,7 @@ def silence(index, samples=960, rate=48_000):
 @codecs
 @pytest.mark.parametrize("sample_rate", [8_000, 44_100, 48_000])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_a_tone_survives(codec, sample_rate, channels):
+def test_tone_is_preserved(codec, sample_rate, channels):
     encoder, decoder = create_audio_encoder(codec), create_audio_decoder(codec)
     frames = encode_tone(encoder, sample_rate=sample_rate, channels=channels)
     decoded = [each for frame in frames for each in decoder.decode(frame)]
@@ -46,7 +46,7 @@ def test_a_tone_survives(codec, sample_rate, channels):
 
 @codecs
 @pytest.mark.parametrize("frame_duration", [0.01, 0.02, 0.06])
-def test_packets_are_of_one_length_and_follow_each_other(codec, frame_duration):
+def test_packets_have_constant_duration_and_consecutive_timestamps(codec, frame_duration):
     encoder = create_audio_encoder(codec, AudioEncoderOptions(frame_duration=frame_duration))
     frames = encode_tone(encoder, 30, sample_rate=44_100)
     step = round(frame_duration * CODECS[codec][0])
@@ -58,7 +58,7 @@ def test_packets_are_of_one_length_and_follow_each_other(codec, frame_duration):
 
 
 @codecs
-def test_decoded_sound_has_the_time_of_its_packet(codec):
+def test_decoded_audio_has_the_timestamp_of_its_packet(codec):
     encoder, decoder = create_audio_encoder(codec), create_audio_decoder(codec)
     for frame in encode_tone(encoder, 5):
         (decoded,) = decoder.decode(frame)
@@ -66,7 +66,7 @@ def test_decoded_sound_has_the_time_of_its_packet(codec):
         assert decoded.samples == CODECS[codec][1] // 50
 
 
-def test_loudness_is_told():
+def test_audio_level_of_frames():
     frames = encode_tone(create_audio_encoder("opus"), 10, amplitude=0.1)
     assert {frame.audio_level for frame in frames[1:-1]} == {23}  # 20 dB for a tenth, 3 dB for a sine
     assert audio_level(bytes(960)) == 127
@@ -74,7 +74,7 @@ def test_loudness_is_told():
 
 
 @codecs
-def test_a_pause_shows_in_timestamps_and_marker(codec):
+def test_pause_appears_in_timestamps_and_marker(codec):
     encoder = create_audio_encoder(codec)
     source = tone(440)
     frames = []
@@ -88,7 +88,7 @@ def test_a_pause_shows_in_timestamps_and_marker(codec):
     assert timestamps == sorted(set(timestamps))
 
 
-def test_sound_without_time_is_taken_one_after_another():
+def test_audio_without_pts_is_contiguous():
     encoder = create_audio_encoder("PCMU")
     source = tone(440, sample_rate=8_000)
     frames = []
@@ -99,23 +99,23 @@ def test_sound_without_time_is_taken_one_after_another():
     assert [frame.timestamp for frame in frames] == [0, 160, 320, 480, 640]
 
 
-def test_the_kind_of_sound_may_change_at_any_time():
+def test_audio_format_may_change_at_any_time():
     encoder, decoder = create_audio_encoder("opus"), create_audio_decoder("opus")
     frames = []
     position = Fraction(0)
     for rate, channels in ((48_000, 1), (16_000, 2), (44_100, 1)):
         source = tone(440, sample_rate=rate, channels=channels)
         for _ in range(20):
-            sound = source.next_frame()
-            sound.pts, sound.time_base = round(position * 90_000), Fraction(1, 90_000)
-            position += Fraction(sound.samples, rate)
-            frames += encoder.encode(sound)
+            audio = source.next_frame()
+            audio.pts, audio.time_base = round(position * 90_000), Fraction(1, 90_000)
+            position += Fraction(audio.samples, rate)
+            frames += encoder.encode(audio)
     decoded = [each for frame in frames for each in decoder.decode(frame)]
     assert abs(dominant_frequency(decoded) - 440) < 2
     assert 57 <= len(frames) <= 60
 
 
-def test_the_bitrate_of_opus_follows():
+def test_opus_bitrate_follows_the_target():
     encoder = create_audio_encoder("opus", AudioEncoderOptions(bitrate=96_000, fec=False))
     source = tone(440, channels=2)
 
@@ -131,23 +131,23 @@ def test_the_bitrate_of_opus_follows():
     assert again > 2 * low
 
 
-def test_each_opus_packet_carries_the_one_before_it_if_wanted():
-    def carries_previous(fec):
+def test_opus_packets_have_in_band_fec_if_enabled():
+    def has_lbrr(fec):
         options = AudioEncoderOptions(bitrate=20_000, channels=1, fec=fec, expected_loss=30)
         frames = encode_tone(create_audio_encoder("opus", options), 40, frequency=200)
-        # SILK mode, and the bit for "low bit-rate redundancy" after that for voice activity (RFC 6716 section 4.2.3).
+        # SILK mode, and the LBRR flag after the voice activity flag (RFC 6716 section 4.2.3).
         return [frame.payload[0] >> 3 < 12 and bool(frame.payload[1] & 0x40) for frame in frames]
 
-    assert sum(carries_previous(True)) > 20
-    assert not any(carries_previous(False))
+    assert sum(has_lbrr(True)) > 20
+    assert not any(has_lbrr(False))
 
 
-def test_silence_is_left_out_if_wanted():
+def test_silence_is_not_sent_with_dtx():
     encoder = create_audio_encoder("opus", AudioEncoderOptions(dtx=True, channels=1))
     spoken = encode_tone(encoder, 10)
     silent = [frame for index in range(10, 110) for frame in encoder.encode(silence(index))]
     assert len(spoken) >= 9
-    assert len(silent) == 10 + 4  # and then one each 400 ms
+    assert len(silent) == 10 + 4  # and then one every 400 ms
     gaps = [after.timestamp - before.timestamp for before, after in pairwise(silent[9:])]
     assert set(gaps) == {19_200}
     source = tone(440)
@@ -158,7 +158,7 @@ def test_silence_is_left_out_if_wanted():
 
 
 @codecs
-def test_what_is_lost_is_made_up_and_fades(codec):
+def test_lost_audio_is_concealed_and_fades(codec):
     encoder, decoder = create_audio_encoder(codec), create_audio_decoder(codec)
     assert decoder.conceal(0.02) == []
     frames = encode_tone(encoder, 20)
@@ -179,7 +179,7 @@ def test_what_is_lost_is_made_up_and_fades(codec):
 
 
 @codecs
-def test_after_a_gap_decoding_goes_on(codec):
+def test_decoding_continues_after_a_gap(codec):
     encoder, decoder = create_audio_encoder(codec), create_audio_decoder(codec)
     frames = encode_tone(encoder, 60)
     decoded = []
@@ -191,7 +191,7 @@ def test_after_a_gap_decoding_goes_on(codec):
 
 
 @codecs
-def test_concealing_is_bounded(codec):
+def test_concealment_is_bounded(codec):
     encoder, decoder = create_audio_encoder(codec), create_audio_decoder(codec)
     for frame in encode_tone(encoder, 5):
         decoder.decode(frame)
@@ -201,7 +201,7 @@ def test_concealing_is_bounded(codec):
 
 @codecs
 @given(data=st.binary(max_size=100))
-def test_arbitrary_bytes_raise_nothing_but_codec_errors(codec, data):
+def test_arbitrary_bytes_raise_only_codec_errors(codec, data):
     decoder = create_audio_decoder(codec)
     try:
         decoded = decoder.decode(EncodedFrame(data, 0, CODECS[codec][0], codec))
@@ -210,7 +210,7 @@ def test_arbitrary_bytes_raise_nothing_but_codec_errors(codec, data):
     assert all(isinstance(each, av.AudioFrame) for each in decoded)
 
 
-def test_a_broken_packet_costs_itself():
+def test_corrupt_packet_costs_only_itself():
     encoder, decoder = create_audio_encoder("opus"), create_audio_decoder("opus")
     frames = encode_tone(encoder, 10)
     decoder.decode(frames[0])
@@ -222,7 +222,7 @@ def test_a_broken_packet_costs_itself():
     assert decoder.conceal(0.02)
 
 
-def test_mono_is_decoded_if_wanted():
+def test_opus_is_decoded_to_mono_on_request():
     encoder = create_audio_encoder("opus")
     decoder = create_audio_decoder("opus", AudioDecoderOptions(channels=1))
     decoded = [each for frame in encode_tone(encoder, 20, channels=2) for each in decoder.decode(frame)]
@@ -230,9 +230,9 @@ def test_mono_is_decoded_if_wanted():
     assert abs(dominant_frequency(decoded) - 440) < 2
 
 
-def test_what_the_peer_asks_for():
-    wanted = {"stereo": "1", "useinbandfec": "1", "usedtx": "1", "maxaveragebitrate": "20000"}
-    options = AudioEncoderOptions.from_format_parameters(wanted)
+def test_options_from_format_parameters():
+    requested = {"stereo": "1", "useinbandfec": "1", "usedtx": "1", "maxaveragebitrate": "20000"}
+    options = AudioEncoderOptions.from_format_parameters(requested)
     assert options == AudioEncoderOptions(bitrate=20_000, channels=2, fec=True, dtx=True)
     assert AudioEncoderOptions.from_format_parameters({}) == AudioEncoderOptions(channels=1, fec=False)
 
@@ -253,7 +253,7 @@ def test_what_the_peer_asks_for():
         ({"ptime": "20.5"}, 0.02),
     ],
 )
-def test_how_long_packets_are_to_be(parameters, frame_duration):
+def test_frame_duration_from_ptime_and_maxptime(parameters, frame_duration):
     assert AudioEncoderOptions.from_format_parameters(parameters).frame_duration == frame_duration
 
 
@@ -261,7 +261,7 @@ def test_how_long_packets_are_to_be(parameters, frame_duration):
     ("stated", "rate"),
     [("8000", 8_000), ("9000", 8_000), ("16000", 16_000), ("44100", 24_000), ("96000", 48_000), ("1", 8_000)],
 )
-def test_which_frequencies_are_of_use(stated, rate):
+def test_max_playback_rate_from_format_parameters(stated, rate):
     options = AudioEncoderOptions.from_format_parameters({"maxplaybackrate": stated, "cbr": "1"})
     assert options == AudioEncoderOptions(channels=1, fec=False, cbr=True, max_playback_rate=rate)
 
@@ -274,11 +274,11 @@ OPUS_PARAMETERS = ["stereo", "useinbandfec", "usedtx", "maxaveragebitrate", "cbr
         st.sampled_from([*OPUS_PARAMETERS, "minptime", "maxptime"]), st.text() | st.integers().map(str)
     )
 )
-def test_nothing_that_the_peer_asks_for_is_an_error(parameters):
+def test_any_format_parameters_are_accepted(parameters):
     assert 6_000 <= AudioEncoderOptions.from_format_parameters(parameters).bitrate <= 510_000
 
 
-def test_a_closed_codec_is_told():
+def test_closed_codec_raises():
     encoder, decoder = create_audio_encoder("opus"), create_audio_decoder("opus")
     frames = encode_tone(encoder, 3)
     encoder.close()
@@ -295,6 +295,6 @@ def test_a_closed_codec_is_told():
     "options",
     [{"bitrate": 1}, {"channels": 3}, {"frame_duration": 0.03}, {"application": "x"}, {"expected_loss": 101}],
 )
-def test_options_are_checked(options):
+def test_options_are_validated(options):
     with pytest.raises(ValueError, match="must be"):
         AudioEncoderOptions(**options)

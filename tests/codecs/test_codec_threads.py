@@ -1,4 +1,4 @@
-"""Codecs in threads: in order, bounded, and nothing left when they are cancelled."""
+"""Codecs in threads: serialized, bounded, and released after cancellation."""
 
 import threading
 
@@ -21,11 +21,11 @@ from trio_rtc.media import dominant_frequency, read_counter, tone
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 LONGEST_HOLD = 30.0
-"""Real seconds after which a thread that a test has forgotten ends all the same."""
+"""Real seconds after which a thread ends that a test failed to release."""
 
 
 class HeldCodec:
-    """A codec that is busy until it is let go on, and tells whether two threads are in it, or one when it is closed."""
+    """A codec that blocks until released, and detects concurrent calls and closing during a call."""
 
     def __init__(self):
         self.inside = 0
@@ -62,7 +62,7 @@ def encode_pattern(count, codec="VP8", keyframes=()):
     ]
 
 
-async def test_calls_on_one_codec_are_made_one_after_another():
+async def test_calls_on_one_codec_are_serialized():
     codec = HeldCodec()
     thread = CodecThread(codec)
     async with trio.open_nursery() as nursery:
@@ -79,7 +79,7 @@ async def test_calls_on_one_codec_are_made_one_after_another():
         await thread.call(codec.work)
 
 
-async def test_a_cancelled_call_is_waited_for_and_the_codec_closed_after_it():
+async def test_cancelled_call_is_awaited_before_the_codec_is_closed():
     codec = HeldCodec()
     thread = CodecThread(codec)
 
@@ -104,13 +104,13 @@ async def test_a_cancelled_call_is_waited_for_and_the_codec_closed_after_it():
     assert codec_limiter().borrowed_tokens == 0
 
 
-async def test_codecs_have_a_limiter_of_their_own(autojump_clock):
+async def test_codecs_have_their_own_limiter(autojump_clock):
     assert codec_limiter() is codec_limiter()
     assert codec_limiter() is not trio.to_thread.current_default_thread_limiter()
 
 
 async def decoded_by(worker):
-    """Let a worker decode what it was given; return what comes out."""
+    """Run a worker until it has decoded all queued frames; return the decoded ones."""
     frames = []
     worker.end()
     await worker.run(frames.append)
@@ -121,13 +121,13 @@ async def test_frames_are_decoded_in_order(autojump_clock):
     worker = DecodeWorker(create_video_decoder("VP8"), capacity=50)
     for frame in encode_pattern(20):
         worker.put(frame)
-    assert [read_counter(picture) for picture in await decoded_by(worker)] == list(range(20))
+    assert [read_counter(image) for image in await decoded_by(worker)] == list(range(20))
     assert worker.counters.decoded == 20
     assert worker.dropped == worker.counters.broken == 0
 
 
-async def test_frames_of_two_seconds_may_come_at_once(autojump_clock):
-    """As they do behind a packet that was sent again for the third time."""
+async def test_two_seconds_of_frames_may_arrive_at_once(autojump_clock):
+    """As after a packet that needed three retransmissions."""
     worker = DecodeWorker(create_video_decoder("VP8"))
     for frame in encode_pattern(60):
         worker.put(frame)
@@ -135,28 +135,28 @@ async def test_frames_of_two_seconds_may_come_at_once(autojump_clock):
     assert worker.dropped == 0
 
 
-async def test_a_slow_decoder_loses_frames_up_to_a_keyframe(autojump_clock):
+async def test_slow_decoder_drops_frames_up_to_a_keyframe(autojump_clock):
     worker = DecodeWorker(create_video_decoder("VP8"), capacity=10)
     for frame in encode_pattern(14, keyframes=(8,)):
         worker.put(frame)
-    assert [read_counter(picture) for picture in await decoded_by(worker)] == list(range(8, 14))
+    assert [read_counter(image) for image in await decoded_by(worker)] == list(range(8, 14))
     assert worker.dropped == 8
     await worker.keyframe_needed()
 
 
-async def test_a_broken_frame_asks_for_a_keyframe_and_costs_no_more_than_what_needs_it(autojump_clock):
+async def test_corrupt_frame_requests_a_keyframe_and_costs_only_dependent_frames(autojump_clock):
     worker = DecodeWorker(create_video_decoder("VP8"), capacity=50)
     frames = encode_pattern(12, keyframes=(8,))
     frames[0] = EncodedFrame(b"\xff" * 30, 0, 90_000, "VP8")
     for frame in frames:
         worker.put(frame)
-    assert [read_counter(picture) for picture in await decoded_by(worker)] == [8, 9, 10, 11]
+    assert [read_counter(image) for image in await decoded_by(worker)] == [8, 9, 10, 11]
     await worker.keyframe_needed()
     assert worker.counters.broken == 1
 
 
 class SurprisedDecoder:
-    """Raises for every other frame what no decoder should, and gives the others back."""
+    """A decoder that raises an unexpected error for every other frame, and returns the others."""
 
     codec = "VP8"
     needs_keyframe = False
@@ -174,7 +174,7 @@ class SurprisedDecoder:
         pass
 
 
-async def test_whatever_a_decoder_raises_costs_one_frame(autojump_clock, caplog):
+async def test_any_error_of_a_decoder_costs_one_frame(autojump_clock, caplog):
     worker = DecodeWorker(SurprisedDecoder(), capacity=50)
     frames = [EncodedFrame(b"x", number, 90_000, "VP8", keyframe=True) for number in range(10)]
     for frame in frames:
@@ -182,10 +182,10 @@ async def test_whatever_a_decoder_raises_costs_one_frame(autojump_clock, caplog)
     assert await decoded_by(worker) == frames[1::2]
     assert worker.counters.broken == 5
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert warnings == ["a received frame cannot be decoded: ZeroDivisionError: in frame 1"]
+    assert warnings == ["cannot decode a received frame: ZeroDivisionError: in frame 1"]
 
 
-async def test_sound_is_concealed_in_its_place(autojump_clock):
+async def test_audio_is_concealed_in_order(autojump_clock):
     worker = DecodeWorker(create_audio_decoder("opus"), capacity=100)
     encoder, source = create_audio_encoder("opus"), tone(440)
     frames = [frame for _ in range(50) for frame in encoder.encode(source.next_frame())]
@@ -199,7 +199,7 @@ async def test_sound_is_concealed_in_its_place(autojump_clock):
     assert abs(dominant_frequency(decoded) - 440) < 2
 
 
-async def test_cancelling_a_decoder_leaves_nothing(autojump_clock):
+async def test_cancelling_a_decoder_releases_it(autojump_clock):
     codec = create_video_decoder("VP8")
     worker = DecodeWorker(codec, capacity=50)
     decoded = trio.Event()
@@ -214,7 +214,7 @@ async def test_cancelling_a_decoder_leaves_nothing(autojump_clock):
         codec.decode(encode_pattern(1)[0])
 
 
-async def test_an_error_in_the_thread_is_raised_to_who_called_and_the_codec_goes_on(autojump_clock):
+async def test_error_in_the_thread_is_raised_in_the_caller_and_the_codec_continues(autojump_clock):
     thread = CodecThread(HeldCodec())
 
     def fail():
@@ -226,7 +226,7 @@ async def test_an_error_in_the_thread_is_raised_to_who_called_and_the_codec_goes
     assert codec_limiter().borrowed_tokens == 0
 
 
-async def test_no_more_threads_run_than_the_limiter_has():
+async def test_threads_are_limited():
     limiter, codecs = trio.CapacityLimiter(1), [HeldCodec() for _ in range(3)]
     at_once = []
 
@@ -245,7 +245,7 @@ async def test_no_more_threads_run_than_the_limiter_has():
     assert [codec.faults for codec in codecs] == [[], [], []]
 
 
-async def test_a_call_is_not_begun_by_who_is_cancelled_already(autojump_clock):
+async def test_cancelled_task_does_not_begin_a_call(autojump_clock):
     codec = HeldCodec()
     with trio.CancelScope() as scope:
         scope.cancel()

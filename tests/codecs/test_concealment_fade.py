@@ -1,4 +1,4 @@
-"""Concealed audio fades to silence with every codec, also where the decoder would go on for seconds."""
+"""Concealed audio fades to silence with every codec, even if the decoder would continue for seconds."""
 
 import math
 from array import array
@@ -20,7 +20,7 @@ PIECE = RATE // 50
 
 
 def vowel(time):
-    """Harmonics of 120 Hz, those near the formants of an "a" the strongest."""
+    """Return harmonics of 120 Hz, strongest near the formants of an "a"."""
     weights = (math.exp(-(((120 * k - 700) / 300) ** 2)) + 0.1 for k in range(1, 30))
     return 6_000 * sum(w * math.sin(2 * math.pi * 120 * k * time) for k, w in enumerate(weights, 1)) / 4
 
@@ -39,8 +39,8 @@ def encoded(codec, signal, *, count=60, channels=1):
     return frames
 
 
-def rms(sounds):
-    values = as_array(b"".join(samples_of(sound) for sound in sounds))
+def rms(audio_frames):
+    values = as_array(b"".join(samples_of(audio) for audio in audio_frames))
     return math.sqrt(sum(value * value for value in values) / len(values))
 
 
@@ -57,19 +57,19 @@ decoders = pytest.mark.parametrize(
 
 @signals
 @decoders
-def test_concealment_is_silent_after_two_tenths_of_a_second(codec, in_band_fec, signal):
+def test_concealment_is_silent_after_200_ms(codec, in_band_fec, signal):
     decoder, frames = decoder_of(codec, in_band_fec), encoded(codec, signal)
-    spoken = [sound for frame in frames[:50] for sound in decoder.decode(frame)][-1:]
+    spoken = [audio for frame in frames[:50] for audio in decoder.decode(frame)][-1:]
     concealed = [decoder.conceal(0.02) for _ in range(100)]
     assert rms(concealed[0]) > 0.4 * rms(spoken)
-    assert all(rms(sounds) == 0 for sounds in concealed[10:])
+    assert all(rms(audio_frames) == 0 for audio_frames in concealed[10:])
 
 
 @signals
 @decoders
 def test_audio_after_concealment_is_at_full_level(codec, in_band_fec, signal):
     decoder, frames = decoder_of(codec, in_band_fec), encoded(codec, signal)
-    spoken = [sound for frame in frames[:25] for sound in decoder.decode(frame)][-1:]
+    spoken = [audio for frame in frames[:25] for audio in decoder.decode(frame)][-1:]
     for _ in range(25):
         decoder.conceal(0.02)
     resumed = [decoder.decode(frame) for frame in frames[50:55]]
@@ -78,21 +78,21 @@ def test_audio_after_concealment_is_at_full_level(codec, in_band_fec, signal):
 
 
 @pytest.mark.parametrize("in_band_fec", ["prefer", "never"])
-def test_opus_fades_the_same_however_the_concealment_is_asked_for(in_band_fec):
+def test_opus_fade_does_not_depend_on_the_durations_of_calls(in_band_fec):
     frames = encoded("opus", vowel, channels=2)
     for steps in ([1.0], [0.12] * 8, [0.04] * 25):
         decoder = decoder_of("opus", in_band_fec, channels=2)
         for frame in frames[:50]:
             decoder.decode(frame)
-        sounds = [sound for step in steps for sound in decoder.conceal(step)]
-        samples = b"".join(samples_of(sound) for sound in sounds)
+        audio_frames = [audio for step in steps for audio in decoder.conceal(step)]
+        samples = b"".join(samples_of(audio) for audio in audio_frames)
         silent_from = len(samples.rstrip(b"\0")) / 4 / RATE
         assert 0.1 < silent_from <= 0.16
 
 
 @pytest.mark.parametrize("in_band_fec", ["prefer", "never"])
 def test_comfort_noise_of_opus_is_not_faded(in_band_fec):
-    """RFC 7587 section 3.1.3: the receiver conceals what DTX leaves out, 400 ms at a time."""
+    """RFC 7587 section 3.1.3: the receiver conceals the packets that DTX omits, 400 ms at a time."""
     decoder = decoder_of("opus", in_band_fec)
     frames = encoded("opus", vowel, count=50)
     for frame in frames:
@@ -102,7 +102,7 @@ def test_comfort_noise_of_opus_is_not_faded(in_band_fec):
     assert rms(concealed[-1]) > 0
 
 
-def test_levels():
+def test_fade_levels():
     fade = ConcealmentFade(1_000, 1)
     full = array("h", [1_000] * 200).tobytes()
     levels = as_array(fade.conceal(full[:60]) + fade.conceal(full[60:]))

@@ -1,4 +1,4 @@
-"""How a connection decodes what it receives."""
+"""Decoder settings of a connection."""
 
 import pytest
 import trio
@@ -20,18 +20,18 @@ async def send_keyframes(source: MediaStreamTrackSource) -> None:
 
 
 @pytest.mark.parametrize(("max_pixels", "comes"), [(1 << 20, True), (1000, False)])
-async def test_a_picture_that_is_too_large_is_not_decoded(max_pixels, comes, autojump_clock):
+async def test_frame_with_too_many_pixels_is_not_decoded(max_pixels, comes, autojump_clock):
     settings = Settings(video_decoder=VideoDecoderOptions(max_pixels=max_pixels))
     async with two_peers(settings=settings) as peers, trio.open_nursery() as nursery:
         source, track = open_media_track("video")
         sender = peers.alice.add_track(track)
         event = await connect_track(peers.alice, peers.bob)
         nursery.start_soon(send_keyframes, source)
-        picture = None
+        image = None
         with trio.move_on_after(1):
-            picture = await event.track.receive()
-        assert (picture is not None) is comes
-        if picture is not None:
-            assert read_counter(picture) is not None
+            image = await event.track.receive()
+        assert (image is not None) is comes
+        if image is not None:
+            assert read_counter(image) is not None
         assert sender.track is track
         nursery.cancel_scope.cancel()

@@ -1,4 +1,4 @@
-"""In a call that loses every fifth packet of sound, what the next ones carry is heard."""
+"""In a call that loses every fifth audio packet, the lost audio is recovered from in-band FEC."""
 
 from array import array
 
@@ -14,7 +14,7 @@ from trio_rtc.codecs.samples import as_array, samples_of
 from trio_rtc.testing import Drop, Packet, Pass
 
 COUNT = 130
-COMPARED = 50 * SAMPLES  # of the end, when sound waits for what follows
+COMPARED = 50 * SAMPLES  # of the end, when the jitter buffer waits for the following packet
 STEP = 0.02
 
 
@@ -25,7 +25,7 @@ class EveryFifth:
         self.count = 0
 
     def __call__(self, packet: Packet) -> Drop | Pass:
-        # RTP (RFC 7983 section 7), and the payload type that Opus has in browsers, which ours is, too.
+        # RTP (RFC 7983 section 7) and the payload type of Opus, which is that of browsers.
         if 128 <= packet.data[0] <= 191 and packet.data[1] & 0x7F == 111:
             self.count += 1
             if self.count % 5 == 0:
@@ -34,7 +34,7 @@ class EveryFifth:
 
 
 def prefer_opus(transceiver: RTCRtpTransceiver) -> None:
-    """Do without RED, which would give back what is lost, too."""
+    """Negotiate Opus without RED, which would also recover lost packets."""
     capabilities = transceiver.sender.get_capabilities("audio")
     assert capabilities is not None
     transceiver.set_codec_preferences([codec for codec in capabilities.codecs if codec.name == "opus"])
@@ -46,12 +46,12 @@ async def send_all(source: MediaStreamTrackSource, frames: list[EncodedFrame]) -
         await trio.sleep(STEP)
 
 
-async def as_it_came(frame: EncodedFrame) -> EncodedFrame:
+async def unchanged(frame: EncodedFrame) -> EncodedFrame:
     return frame
 
 
-async def sound_of_call(frames: list[EncodedFrame], *, transformed: bool) -> "array[int]":
-    """Return one channel of what is heard of these frames."""
+async def audio_of_call(frames: list[EncodedFrame], *, transformed: bool) -> "array[int]":
+    """Return one channel of the audio that the receiver decodes."""
     samples = bytearray()
     async with two_peers() as peers, trio.open_nursery() as nursery:
         source, track = open_media_track("audio")
@@ -59,28 +59,28 @@ async def sound_of_call(frames: list[EncodedFrame], *, transformed: bool) -> "ar
         prefer_opus(transceiver)
         event = await connect_track(peers.alice, peers.bob)
         if transformed:
-            event.receiver.transform = as_it_came
+            event.receiver.transform = unchanged
         peers.network.add_filter(EveryFifth())
         nursery.start_soon(send_all, source, frames)
         with trio.move_on_after(COUNT * STEP):
-            async for sound in event.track:
-                samples += samples_of(sound)
+            async for audio in event.track:
+                samples += samples_of(audio)
         nursery.cancel_scope.cancel()
     return as_array(bytes(samples))[::2]
 
 
-def least_error(sound: "array[int]", reference: "array[int]") -> float:
-    """Return the error of the end of the sound, wherever in the reference that is."""
-    end = sound[-COMPARED:]
+def least_error(audio: "array[int]", reference: "array[int]") -> float:
+    """Return the minimum error of the end of the audio over all positions in the reference."""
+    end = audio[-COMPARED:]
     starts = range(len(reference) - COMPARED - 30 * SAMPLES, len(reference) - COMPARED + 1, SAMPLES)
     return min(error_between(end, reference[start : start + COMPARED]) for start in starts)
 
 
-async def test_what_is_lost_is_heard_unless_it_is_to_be_transformed(autojump_clock):
+async def test_lost_audio_is_recovered_unless_transformed(autojump_clock):
     frames = sweep_packets(COUNT)
     reference = decode_all(frames)
     found, made_up = [
-        least_error(await sound_of_call(frames, transformed=transformed), reference)
+        least_error(await audio_of_call(frames, transformed=transformed), reference)
         for transformed in (False, True)
     ]
     if decodes_in_band_fec():

@@ -1,4 +1,4 @@
-"""Calls with the profiles of H.264 that cameras make, and with packets of single NAL units."""
+"""Calls with the H.264 profiles of cameras, and with packets of single NAL units."""
 
 import re
 from fractions import Fraction
@@ -24,7 +24,7 @@ def h264(parameters):
     ]
 
 
-async def send_pictures(source, profile):
+async def send_frames(source, profile):
     encoder = create_video_encoder("H264", VideoEncoderOptions(extra={"profile": profile}))
     for counter in range(1000):
         for frame in encoder.encode(timed_pattern(counter, WIDTH, HEIGHT), force_keyframe=counter % 10 == 0):
@@ -33,7 +33,7 @@ async def send_pictures(source, profile):
 
 
 async def negotiate(offerer, answerer, edit):
-    """Negotiate with candidates in the descriptions, the answer edited."""
+    """Negotiate with candidates in the descriptions and an edited answer."""
     await offerer.set_local_description()
     await answerer.set_remote_description(offerer.local_description)
     await answerer.set_local_description()
@@ -44,7 +44,7 @@ async def negotiate(offerer, answerer, edit):
 @pytest.mark.parametrize(
     ("profile", "stated"), [("main", "4d0029"), ("high", "640029"), ("baseline", "42c029")]
 )
-async def test_an_answer_with_another_profile_under_our_payload_type_is_decoded(
+async def test_answer_with_another_profile_for_the_offered_payload_type_is_decoded(
     profile, stated, autojump_clock
 ):
     async with two_peers() as peers, trio.open_nursery() as nursery:
@@ -63,7 +63,7 @@ async def test_an_answer_with_another_profile_under_our_payload_type_is_decoded(
 
         await negotiate(peers.alice, peers.bob, edit)
         await until_connected(peers.alice)
-        nursery.start_soon(send_pictures, source, profile)
+        nursery.start_soon(send_frames, source, profile)
         with trio.fail_after(5):
             for _ in range(10):
                 frame = await watching.receiver.track.receive()
@@ -71,7 +71,7 @@ async def test_an_answer_with_another_profile_under_our_payload_type_is_decoded(
         nursery.cancel_scope.cancel()
 
 
-async def test_pictures_fit_single_packets_where_nothing_else_is_allowed(autojump_clock):
+async def test_frames_fit_single_nal_unit_packets_in_mode_0(autojump_clock):
     async with two_peers() as peers, trio.open_nursery() as nursery:
         source, track = open_media_track("video")
         watching = peers.alice.add_transceiver("video", direction="recvonly")
@@ -94,8 +94,8 @@ async def test_pictures_fit_single_packets_where_nothing_else_is_allowed(autojum
         nursery.cancel_scope.cancel()
 
 
-def test_vp9_with_all_its_colours_is_decoded():
-    """Profile 1; those of more than eight bits are not made by the libvpx that comes with PyAV."""
+def test_vp9_with_full_chroma_is_decoded():
+    """Profile 1; PyAV's libvpx cannot encode profiles of more than eight bits."""
     profile, pixel_format = 1, "yuv444p"
     encoder = av.CodecContext.create("libvpx-vp9", "w")
     encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, pixel_format
@@ -106,5 +106,5 @@ def test_vp9_with_all_its_colours_is_decoded():
     (packet,) = encoder.encode(frame) or encoder.encode(None)
     made = create_video_encoder("VP9").encode(timed_pattern(0, WIDTH, HEIGHT))[0]
     decoder = create_video_decoder("VP9")
-    (picture,) = decoder.decode(type(made)(bytes(packet), 0, 90_000, "VP9", keyframe=True))
-    assert (picture.width, picture.height, picture.format.name) == (WIDTH, HEIGHT, pixel_format)
+    (image,) = decoder.decode(type(made)(bytes(packet), 0, 90_000, "VP9", keyframe=True))
+    assert (image.width, image.height, image.format.name) == (WIDTH, HEIGHT, pixel_format)

@@ -1,11 +1,11 @@
-"""The quantizer that an encoder tells is the one in its bitstream."""
+"""The quantizer that an encoder reports equals the one in its bitstream."""
 
 import pytest
 
 from tests.strategies.video_frames import moving_noise
 from trio_rtc.codecs import create_video_encoder
 
-MOST = {"VP8": 127, "VP9": 255, "H264": 51, "AV1": 255}
+MAX_QUANTIZER = {"VP8": 127, "VP9": 255, "H264": 51, "AV1": 255}
 
 
 class BoolDecoder:
@@ -69,28 +69,28 @@ def skip_segmentation(bits: BoolDecoder) -> None:
 
 
 @pytest.mark.parametrize("bitrate", [100_000, 400_000, 1_500_000])
-def test_the_quantizer_of_vp8_is_that_in_its_header(bitrate: int) -> None:
+def test_vp8_quantizer_equals_the_one_in_the_header(bitrate: int) -> None:
     encoder = create_video_encoder("VP8")
-    told, written = [], []
-    for picture in moving_noise(40):
-        for frame in encoder.encode(picture, bitrate=bitrate):
+    reported, written = [], []
+    for image in moving_noise(40):
+        for frame in encoder.encode(image, bitrate=bitrate):
             assert frame.quantizer is not None
-            told.append(frame.quantizer)
+            reported.append(frame.quantizer)
             written.append(vp8_quantizer(frame.payload))
     encoder.close()
-    # libvpx tells it on a scale of 64 steps.
-    assert max(abs(one - other) for one, other in zip(told, written, strict=True)) <= 2
+    # libvpx reports it on a scale of 64 steps.
+    assert max(abs(one - other) for one, other in zip(reported, written, strict=True)) <= 2
 
 
-@pytest.mark.parametrize("codec", sorted(MOST))
-def test_fewer_bits_are_a_higher_quantizer(codec: str) -> None:
+@pytest.mark.parametrize("codec", sorted(MAX_QUANTIZER))
+def test_lower_bitrate_increases_the_quantizer(codec: str) -> None:
     means = []
     for bitrate in (150_000, 3_000_000):
         encoder = create_video_encoder(codec)
-        frames = [frame for picture in moving_noise(30) for frame in encoder.encode(picture, bitrate=bitrate)]
+        frames = [frame for image in moving_noise(30) for frame in encoder.encode(image, bitrate=bitrate)]
         encoder.close()
         quantizers = [frame.quantizer for frame in frames if frame.quantizer is not None]
         assert len(quantizers) == len(frames) > 0
-        assert all(0 <= quantizer <= MOST[codec] for quantizer in quantizers)
+        assert all(0 <= quantizer <= MAX_QUANTIZER[codec] for quantizer in quantizers)
         means.append(sum(quantizers) / len(quantizers))
     assert means[0] > 1.2 * means[1]

@@ -1,7 +1,7 @@
-"""Encoders and decoders on PyAV (extra ``media``), by the names that SDP has for codecs.
+"""Encoders and decoders on PyAV (extra ``media``), by SDP codec name.
 
-Encoders and decoders themselves are synchronous (:mod:`.interfaces`): :func:`create_video_encoder` and its
-siblings make them. :mod:`.worker` runs them in threads.
+Encoders and decoders are synchronous (:mod:`.interfaces`) and created by :func:`create_video_encoder` and its siblings.
+:mod:`.worker` runs them in threads.
 """
 
 from trio_rtc._strict_names.checks import check_public_arguments as _check_public_arguments

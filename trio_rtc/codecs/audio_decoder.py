@@ -1,13 +1,12 @@
-"""The audio decoder on FFmpeg, and what is heard in place of what was lost.
+"""The audio decoder on FFmpeg, with packet loss concealment.
 
-Opus conceals by itself: a packet that consists of nothing but its first byte, which tells mode and duration, is a
-frame without content, and libopus goes on with what it heard last (RFC 6716 section 3.1 and 4.4). FFmpeg lets such a
-packet through, although it knows no call for concealment. What it has no way for is the brief copy of a packet in the
-packet that follows it (in-band FEC). Therefore :mod:`.opus_decoder` is used for Opus wherever libopus can be found, and
-this one only elsewhere.
+Opus conceals by itself: a packet of only its first byte (TOC), which gives mode and duration, is a frame without
+content, for which libopus extrapolates the previous audio (RFC 6716 sections 3.1 and 4.4). FFmpeg passes such a packet
+on, although it has no API for concealment. It has no access to in-band FEC, the redundant copy in the next packet.
+Therefore :mod:`.opus_decoder` decodes Opus wherever libopus is found, and this module elsewhere.
 
-G.711 and G.722 have nothing of the kind. There, the last sound is repeated, every other time backwards so that no jump
-is heard where the pieces meet, and faded out over 100 ms.
+G.711 and G.722 have no concealment. Their last audio is repeated, every other time backwards so that the pieces join
+without a jump, and faded out over 100 ms.
 """
 
 from fractions import Fraction
@@ -20,17 +19,17 @@ from .concealment_fade import ConcealmentFade
 from .errors import CodecError
 from .implementations import AudioImplementation
 from .options import MAX_CONCEALED, AudioDecoderOptions
-from .samples import backwards, faded, frame_of, layout, samples_of
+from .samples import apply_gain_ramp, frame_of, layout, reverse_samples, samples_of
 
 _FADE_OUT = 0.1  # seconds
 _REPEATED = 0.02  # seconds
 _OPUS_SILK_DURATIONS = (0.01, 0.02, 0.04, 0.06)
 _OPUS_CELT_DURATIONS = (0.0025, 0.005, 0.01, 0.02)
-_OPUS_DTX_SIZE = 2  # bytes: libopus sends no more in a packet of DTX
+_OPUS_DTX_SIZE = 2  # maximum bytes of libopus's DTX packets
 
 
 def opus_frame_duration(toc: int) -> float:
-    """Return seconds of each frame in an Opus packet that begins with this byte (RFC 6716 section 3.1)."""
+    """Return the duration in seconds of each frame in an Opus packet with this TOC byte (RFC 6716 section 3.1)."""
     configuration = toc >> 3
     if configuration < 12:
         return _OPUS_SILK_DURATIONS[configuration & 3]
@@ -40,20 +39,20 @@ def opus_frame_duration(toc: int) -> float:
 
 
 def is_opus_dtx(payload: bytes) -> bool:
-    """Return whether an Opus packet begins a pause in which the receiver generates comfort noise."""
+    """Return whether an Opus packet begins a DTX pause, in which the receiver generates comfort noise."""
     return len(payload) <= _OPUS_DTX_SIZE
 
 
 class FFmpegAudioDecoder:
-    """Decodes sound to interleaved 16 bit samples; see :class:`.AudioDecoder`.
+    """Decodes audio to interleaved 16-bit samples; see :class:`.AudioDecoder`.
 
     Args:
-        codec: Name as in SDP.
-        implementation: How FFmpeg calls it.
+        codec: The SDP name.
+        implementation: FFmpeg's implementation.
         options: Settings.
 
     Raises:
-        CodecError: This build of FFmpeg does not have it.
+        CodecError: FFmpeg was built without the decoder.
     """
 
     def __init__(self, codec: str, implementation: AudioImplementation, options: AudioDecoderOptions) -> None:
@@ -66,8 +65,8 @@ class FFmpegAudioDecoder:
         self._last_toc: int | None = None
         self._is_dtx = False
         self._fade = ConcealmentFade(self._rate, self._channels)
-        self._last_sound = b""
-        self._concealed = 0.0  # seconds since something was decoded
+        self._last_audio = b""
+        self._concealed = 0.0  # seconds since the last decoded packet
 
     @property
     def implementation(self) -> str:
@@ -86,14 +85,14 @@ class FFmpegAudioDecoder:
                 decoded[0] = self._replaced(decoded[0], self._fade.resume(samples_of(decoded[0])))
             else:
                 repeated = round(_REPEATED * self._rate) * 2 * self._channels
-                self._last_sound = samples_of(decoded[-1])[-repeated:]
+                self._last_audio = samples_of(decoded[-1])[-repeated:]
         return decoded
 
     def conceal(self, duration: float, following: bytes | None = None) -> list[av.AudioFrame]:
-        """Return sound in place of what was lost; see :meth:`.AudioDecoder.conceal`. What follows is of no use here.
+        """Return concealed audio; see :meth:`.AudioDecoder.conceal`. ``following`` is not used.
 
-        Opus gives multiples of its last frame's duration, so a little more than asked for. No more than one second
-        is given at a time, and nothing before anything was decoded.
+        For Opus, the duration is rounded up to a multiple of the last frame's. At most one second is returned per call,
+        and nothing before the first decoded packet.
         """
         duration = min(duration, MAX_CONCEALED)
         if self.codec == "opus":
@@ -101,13 +100,13 @@ class FFmpegAudioDecoder:
         return self._conceal_by_repetition(duration)
 
     def close(self) -> None:
-        """Free the decoder."""
+        """Release the decoder."""
         self._context = None
 
     def _conceal_opus(self, duration: float) -> list[av.AudioFrame]:
         if self._last_toc is None:
             return []
-        empty = bytes([self._last_toc & 0xFC])  # code 0: one frame, here of no bytes
+        empty = bytes([self._last_toc & 0xFC])  # code 0: one frame, here without content
         step = opus_frame_duration(self._last_toc)
         frames: list[av.AudioFrame] = []
         while duration > 1e-6:
@@ -118,36 +117,36 @@ class FFmpegAudioDecoder:
         return [self._replaced(frame, self._fade.conceal(samples_of(frame))) for frame in frames]
 
     def _replaced(self, frame: av.AudioFrame, samples: bytes) -> av.AudioFrame:
-        """Return a frame with other samples in its place."""
+        """Return a frame with other samples and the same ``pts``."""
         return frame_of(samples, self._channels, self._rate, frame.pts)
 
     def _conceal_by_repetition(self, duration: float) -> list[av.AudioFrame]:
-        if not self._last_sound:
+        if not self._last_audio:
             return []
         frames = []
-        step = len(self._last_sound) / (2 * self._channels * self._rate)
+        step = len(self._last_audio) / (2 * self._channels * self._rate)
         while duration > 1e-6:
-            self._last_sound = backwards(self._last_sound, self._channels)
+            self._last_audio = reverse_samples(self._last_audio, self._channels)
             gain = max(0.0, 1 - self._concealed / _FADE_OUT)
             self._concealed += step
-            sound = faded(self._last_sound, gain, max(0.0, 1 - self._concealed / _FADE_OUT))
+            audio = apply_gain_ramp(self._last_audio, gain, max(0.0, 1 - self._concealed / _FADE_OUT))
             if duration < step:
-                sound = sound[: round(duration * self._rate) * 2 * self._channels]
-            if sound:
-                frames.append(frame_of(sound, self._channels, self._rate, self._end))
+                audio = audio[: round(duration * self._rate) * 2 * self._channels]
+            if audio:
+                frames.append(frame_of(audio, self._channels, self._rate, self._end))
                 self._end += frames[-1].samples
             duration -= step
         return frames
 
     def _decode(self, payload: bytes) -> list[av.AudioFrame]:
         if self._context is None:
-            raise CodecError("the decoder is closed")
+            raise CodecError("decoder is closed")
         if not payload:
-            raise CodecError(f"{self.codec}: an empty packet")
+            raise CodecError(f"{self.codec}: packet is empty")
         try:
             decoded = self._context.decode(av.Packet(payload))
         except Exception as error:
-            # What PyAV raises for hostile packets is not a closed list.
+            # PyAV does not document which exceptions hostile packets raise.
             raise CodecError(f"{self.codec}: {error}") from error
         for frame in decoded:
             frame.time_base = Fraction(1, self._rate)

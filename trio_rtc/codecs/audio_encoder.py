@@ -1,4 +1,4 @@
-"""The one audio encoder: resampling, cutting into packets, silence left out."""
+"""The audio encoder: resampling, packetization, and DTX."""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -10,35 +10,35 @@ from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 from .errors import CodecError
 from .implementations import AudioImplementation
 from .options import AudioEncoderOptions
-from .samples import audio_level, doubled, frame_of, layout, samples_of
+from .samples import audio_level, duplicate_channel, frame_of, layout, samples_of
 
-_GAP = 0.04  # seconds between expected and told time, over which the sound is taken to have paused
-_TAIL = 0.0025  # seconds that are not worth a packet of their own
+_GAP = 0.04  # seconds by which a timestamp must exceed the expected one to count as a pause
+_TAIL = 0.0025  # seconds of audio that are discarded rather than padded to a packet
 _BITRATE_CHANGE = 0.1
 _SILENT = 90  # -dBov
-_DTX_HANGOVER = 10  # packets of silence before packets are left out
-# RFC 7587 section 3.1.1: the audio bandwidth that each rate has room for, in Hz.
+_DTX_HANGOVER = 10  # packets of silence before DTX begins
+# RFC 7587 section 3.1.1: the audio bandwidth in Hz of each sample rate.
 _CUTOFFS = {8_000: 4_000, 12_000: 6_000, 16_000: 8_000, 24_000: 12_000, 48_000: 20_000}
-_DTX_INTERVAL = 20  # packets, 400 ms at 20 ms, as libopus has it
+_DTX_INTERVAL = 20  # packets; 400 ms at 20 ms each, as in libopus
 
 
 class FFmpegAudioEncoder:
-    """Encodes sound; see :class:`.AudioEncoder`.
+    """Encodes audio; see :class:`.AudioEncoder`.
 
-    Timestamps follow the frames' ``pts``, and for frames without one the time at which they were captured. Where those
-    jump by more than 40 ms, what has not filled a packet is completed with silence, and the next packet begins a
-    talkspurt (``marker``).
+    Timestamps follow the frames' ``pts``, or the capture time of frames without one. When they jump forward by more
+    than 40 ms, pending audio is padded with silence to a whole packet, and the next packet begins a talkspurt
+    (``marker``).
 
-    FFmpeg's interface to libopus knows no DTX. With ``dtx``, packets of silence (under -90 dBov) are left out here
-    after the first ten, but for one each 400 ms, which is the rhythm of libopus.
+    FFmpeg's interface to libopus has no DTX. With ``dtx``, packets of silence (-90 dBov or less) are dropped here after
+    the first ten, except for one every 400 ms, the interval of libopus.
 
     Args:
-        codec: Name as in SDP.
-        implementation: How FFmpeg calls it.
+        codec: The SDP name.
+        implementation: FFmpeg's implementation.
         options: Settings.
 
     Raises:
-        CodecError: This build of FFmpeg does not have it.
+        CodecError: FFmpeg was built without the encoder.
     """
 
     def __init__(self, codec: str, implementation: AudioImplementation, options: AudioEncoderOptions) -> None:
@@ -55,8 +55,8 @@ class FFmpegAudioEncoder:
         self._pending = bytearray()
         self._position = 0  # of the first pending sample
         self._started = False
-        self._ended: float | None = None  # when the last frame ended, by the clock of those that are captured
-        self._talkspurt_at: int | None = None  # the position at which the sound goes on after a pause
+        self._ended: float | None = None  # end of the last frame by the capture clock
+        self._talkspurt_at: int | None = None  # position of the first sample after a pause
         self._after_silence = True
         self._silent_packets = 0
 
@@ -68,15 +68,15 @@ class FFmpegAudioEncoder:
     def encode(
         self, frame: av.AudioFrame, *, bitrate: int | None = None, captured: float | None = None
     ) -> list[EncodedFrame]:
-        """Encode some sound; see :meth:`.AudioEncoder.encode`."""
+        """Encode audio; see :meth:`.AudioEncoder.encode`."""
         if self._context is None:
-            raise CodecError("the encoder is closed")
+            raise CodecError("encoder is closed")
         if (
             bitrate is not None
             and self._is_opus
             and abs(bitrate - self._bitrate) > _BITRATE_CHANGE * self._bitrate
         ):
-            # libopus could, but FFmpeg does not tell it. A decoder follows a fresh encoder without a click.
+            # FFmpeg does not pass a new bitrate to libopus. A new encoder causes no audible click.
             self._bitrate = min(max(bitrate, 6_000), 510_000)
             self._context = self._open()
         try:
@@ -88,17 +88,17 @@ class FFmpegAudioEncoder:
             raise CodecError(f"{self.codec}: {error}") from error
 
     def flush(self) -> list[EncodedFrame]:
-        """Encode what has not filled a packet; see :meth:`.AudioEncoder.flush`."""
+        """Encode pending audio; see :meth:`.AudioEncoder.flush`."""
         if self._context is None:
-            raise CodecError("the encoder is closed")
+            raise CodecError("encoder is closed")
         try:
             if self._resampler is not None:
                 self._add(self._resampler.resample(None))
                 self._resampler = None
-            packets = [*self._whole_packets()]
+            packets = [*self._pop_packets()]
             if len(self._pending) <= self._tail_size:
                 self._pending.clear()
-            packets += self._completed()
+            packets += self._pop_padded_packet()
             return [encoded for start, samples in packets for encoded in self._encode_packet(start, samples)]
         except (av.FFmpegError, ValueError) as error:
             self._pending.clear()
@@ -106,7 +106,7 @@ class FFmpegAudioEncoder:
             raise CodecError(f"{self.codec}: {error}") from error
 
     def close(self) -> None:
-        """Free the encoder."""
+        """Release the encoder."""
         self._context = None
 
     @property
@@ -122,35 +122,35 @@ class FFmpegAudioEncoder:
         return round(_TAIL * self._rate) * self._sample_size
 
     def _fill(self, frame: av.AudioFrame, captured: float | None) -> list[tuple[int, bytes]]:
-        """Add the sound to what is pending, and take out whole packets."""
-        taken = self._follow(frame, captured)
+        """Append a frame to the pending audio, and return its whole packets."""
+        popped = self._synchronize(frame, captured)
         is_fresh = self._resampler is None
         before = len(self._pending)
         self._add(self._resample(frame, 1 if len(frame.layout.channels) == 1 else self._channels))
         if is_fresh:
-            # A resampler holds back a millisecond, for which each packet would have to wait for the next frame.
+            # A resampler holds back a millisecond, which would delay each packet until the next frame.
             whole = round(frame.samples * self._rate / frame.sample_rate) * self._sample_size
             missing = whole - (len(self._pending) - before)
             if 0 < missing <= self._tail_size:
                 self._pending[before:before] = bytes(missing)
-        return [*taken, *self._whole_packets()]
+        return [*popped, *self._pop_packets()]
 
     def _add(self, frames: Sequence[av.AudioFrame]) -> None:
         for frame in frames:
             samples = samples_of(frame)
             is_mono = len(frame.layout.channels) == 1
-            self._pending += doubled(samples) if is_mono and self._channels == 2 else samples
+            self._pending += duplicate_channel(samples) if is_mono and self._channels == 2 else samples
 
-    def _whole_packets(self) -> Iterator[tuple[int, bytes]]:
-        """Take out whole packets, each with the position it begins at."""
+    def _pop_packets(self) -> Iterator[tuple[int, bytes]]:
+        """Remove whole packets and yield them with their start positions."""
         size = self._packet_samples * self._sample_size
         while len(self._pending) >= size:
             yield self._position, bytes(self._pending[:size])
             del self._pending[:size]
             self._position += self._packet_samples
 
-    def _completed(self) -> list[tuple[int, bytes]]:
-        """Take out what is left as a packet that ends with silence."""
+    def _pop_padded_packet(self) -> list[tuple[int, bytes]]:
+        """Remove the pending audio and return it as a packet padded with silence."""
         if not self._pending:
             return []
         missing = self._packet_samples - len(self._pending) // self._sample_size
@@ -162,39 +162,39 @@ class FFmpegAudioEncoder:
             self._ended += missing / self._rate
         return [(start, whole)]
 
-    def _follow(self, frame: av.AudioFrame, captured: float | None) -> list[tuple[int, bytes]]:
-        """Go to the time at which the frame begins, if it is not where the last one ended."""
+    def _synchronize(self, frame: av.AudioFrame, captured: float | None) -> list[tuple[int, bytes]]:
+        """Move the position to the frame's beginning if it does not follow the last frame."""
         expected = self._position + len(self._pending) // self._sample_size
         ended, self._ended = self._ended, None
         if captured is not None:
             self._ended = captured + frame.samples / frame.sample_rate
         if frame.pts is not None and frame.time_base is not None:
-            told = round(frame.pts * frame.time_base * self._rate)
+            stated = round(frame.pts * frame.time_base * self._rate)
         elif ended is not None and captured is not None and self._started:
-            told = expected + round((captured - ended) * self._rate)
+            stated = expected + round((captured - ended) * self._rate)
         else:
             self._started = True
             return []
-        # Less than a packet may be underway in the resampler, and times of files are rounded.
-        if self._started and (abs(told - expected) <= _GAP * self._rate or told < expected):
+        # The resampler may hold less than a packet, and the timestamps of files are rounded.
+        if self._started and (abs(stated - expected) <= _GAP * self._rate or stated < expected):
             return []
-        taken = self._completed()
+        popped = self._pop_padded_packet()
         self._started = True
-        self._position = self._talkspurt_at = told
-        return taken
+        self._position = self._talkspurt_at = stated
+        return popped
 
     def _resample(self, frame: av.AudioFrame, channels: int) -> list[av.AudioFrame]:
         described = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._resampler is None or described != self._input:
             self._resampler = av.AudioResampler("s16", layout(channels), self._rate)
             self._input = described
-        # The resampler writes into the frame's time, and the frame may be shared.
+        # The resampler restores the frame's time base; the frame may be shared.
         return self._resampler.resample(frame)
 
     def _encode_packet(self, start: int, samples: bytes) -> list[EncodedFrame]:
         assert self._context is not None
         level = audio_level(samples)
-        if self._options.dtx and not self._is_worth_sending(level):
+        if self._options.dtx and not self._must_send(level):
             self._after_silence = True
             return []
         frame = frame_of(samples, self._channels, self._rate, start)
@@ -213,7 +213,7 @@ class FFmpegAudioEncoder:
         self._after_silence = self._after_silence and not encoded
         return encoded
 
-    def _is_worth_sending(self, level: int) -> bool:
+    def _must_send(self, level: int) -> bool:
         if level < _SILENT:
             self._silent_packets = 0
             return True
@@ -246,7 +246,7 @@ class FFmpegAudioEncoder:
             "frame_duration": str(round(options.frame_duration * 1000)),
             "fec": str(int(options.fec)),
             "packet_loss": str(options.expected_loss if options.fec else 0),
-            # As libopus has it by itself: single packets do not exceed the bitrate by much.
+            # libopus's default: no packet exceeds the bitrate by much.
             "vbr": "off" if options.cbr else "constrained",
             "cutoff": str(_CUTOFFS[options.max_playback_rate]),
             **options.extra,

@@ -1,24 +1,24 @@
-"""The level of concealed audio: it fades to silence, whatever the decoder generates.
+"""Fades concealed audio to silence, independent of the decoder's concealment.
 
-libopus conceals at the level of the background noise that it has measured. It takes a long vowel for background noise,
-so after the sender has stopped, the concealment would drone until the playout gives up.
+libopus conceals at the level of the background noise that it has measured. It mistakes a long vowel for background
+noise, so that after the sender has stopped, the concealment would drone until playout ends.
 """
 
 import attrs
 
-from .samples import faded
+from .samples import apply_gain_ramp
 
 _HOLD = 0.06
 """Seconds of concealment at full level: one lost packet of usual length, or three of 20 ms."""
 _FADE_OUT = 0.1
-"""Seconds after that until silence."""
+"""Seconds from full level to silence."""
 _FADE_IN = 0.005
-"""Seconds until decoded audio is at full level again: without a ramp there would be a click."""
+"""Seconds until decoded audio is at full level again; without this ramp there would be a click."""
 
 
 @attrs.define
 class ConcealmentFade:
-    """Fades interleaved 16 bit samples out during continuous concealment, and in after it.
+    """Fades interleaved 16-bit samples out during continuous concealment, and in after it.
 
     Attributes:
         sample_rate: Samples per second of each channel.
@@ -30,24 +30,24 @@ class ConcealmentFade:
     _concealed: float = 0.0  # seconds since audio was decoded
 
     def conceal(self, samples: bytes) -> bytes:
-        """Return concealed samples at their level."""
+        """Return concealed samples, faded."""
         faded_in_parts = b""
         for end in (_HOLD, _HOLD + _FADE_OUT):
             count = round((end - self._concealed) * self.sample_rate)
             part, samples = self._split(samples, count)
             begin = self._gain
             self._concealed += self._duration(part)
-            faded_in_parts += part if end == _HOLD else faded(part, begin, self._gain)
+            faded_in_parts += part if end == _HOLD else apply_gain_ramp(part, begin, self._gain)
         self._concealed += self._duration(samples)
         return faded_in_parts + bytes(len(samples))
 
     def resume(self, samples: bytes) -> bytes:
-        """Return decoded samples; the first ones are faded in if the concealment before them had faded."""
+        """Return decoded samples; the first ones are faded in if the preceding concealment was faded out."""
         begin, self._concealed = self._gain, 0.0
         if begin == 1.0:
             return samples
         head, rest = self._split(samples, round(_FADE_IN * self.sample_rate))
-        return faded(head, begin, 1.0) + rest
+        return apply_gain_ramp(head, begin, 1.0) + rest
 
     @property
     def _gain(self) -> float:

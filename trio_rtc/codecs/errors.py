@@ -1,9 +1,9 @@
-"""What goes wrong in a codec."""
+"""The error of codecs."""
 
 
 class CodecError(Exception):
-    """A frame could not be encoded or decoded. It costs this frame; the codec can be used on.
+    """A frame could not be encoded or decoded. The frame is lost; the codec remains usable.
 
-    A video decoder that raised it leaves out what follows until a keyframe comes; whoever drives it asks the sender
-    for one.
+    A video decoder that raised it ignores all frames until the next keyframe, which the caller should request from the
+    sender.
     """

@@ -1,7 +1,7 @@
-"""Which of FFmpeg's encoders and decoders are used for a codec, and with which settings.
+"""FFmpeg's encoders and decoders for each codec, and their settings.
 
-Settings are for conversation: no picture is held back, none refers to a later one, all parameter sets come with
-every keyframe, and keyframes come only when asked for.
+The settings are for real-time communication: no frame is delayed, no frame references a later one, every keyframe has
+all parameter sets, and keyframes are encoded only on request.
 """
 
 import os
@@ -10,25 +10,27 @@ from collections.abc import Callable
 import attrs
 
 from .options import VideoEncoderOptions
-from .rate_control import ClockRate, LiveRate, RateControl, ReopeningRate
+from .rate_control import DynamicRateControl, RateControl, ReopeningRateControl, TimestampRateControl
 
 _BUFFER_SECONDS = 0.5
 _MAX_INTRA_PERCENT = 900
 _ADAPTIVE_DENOISING = 4
-"""libvpx looks how noisy the video is, as libwebrtc lets it for a camera. Noise in a picture costs most of the bits."""
+"""libvpx measures the noise of the video and removes it, as libwebrtc configures it for a camera. Noise would cost most
+of the bits.
+"""
 
 
 @attrs.frozen
 class EncoderSetup:
-    """For what an encoder is opened.
+    """The parameters with which an encoder is opened.
 
     Attributes:
         width: Pixels.
         height: Pixels.
         bitrate: Bits per second.
-        ceiling: The bitrate that the context is opened with.
-        threads: Threads it may use.
-        options: What the application chose.
+        ceiling: The bitrate with which the context is opened.
+        threads: Maximum threads.
+        options: The application's options.
     """
 
     width: int
@@ -40,7 +42,7 @@ class EncoderSetup:
 
     @property
     def pixels(self) -> int:
-        """Pixels in a picture."""
+        """Pixels in a frame."""
         return self.width * self.height
 
 
@@ -60,8 +62,8 @@ def _x264(setup: EncoderSetup) -> dict[str, str]:
 
 
 def _libvpx(setup: EncoderSetup) -> dict[str, str]:
-    # Error resilience would begin each frame with default probabilities: it costs bits, and helps only receivers that
-    # go on decoding after a lost frame.
+    # Error resilience would reset the probabilities in each frame: it costs bits, and helps only receivers that
+    # continue decoding after a lost frame.
     return {
         "deadline": "realtime",
         "lag-in-frames": "0",
@@ -74,7 +76,7 @@ def _libvpx(setup: EncoderSetup) -> dict[str, str]:
 
 
 def _vp8(setup: EncoderSetup) -> dict[str, str]:
-    # A positive cpu-used lets libvpx choose its effort by the real clock, and so never twice the same.
+    # With a positive cpu-used, libvpx adapts its effort to the real clock, which is not reproducible.
     effort = "-4" if setup.pixels < 352 * 288 else "-6" if setup.pixels <= 1280 * 720 else "-12"
     return {
         **_libvpx(setup),
@@ -97,7 +99,7 @@ def _svt_av1(setup: EncoderSetup) -> dict[str, str]:
 
 
 def silence_svt_av1() -> None:
-    """Keep SVT-AV1 from writing its settings to standard error. It listens to nothing but the environment."""
+    """Prevent SVT-AV1 from writing its settings to standard error, by the only way: the environment."""
     os.environ.setdefault("SVT_LOG", "1")
 
 
@@ -117,7 +119,7 @@ def _videotoolbox(setup: EncoderSetup) -> dict[str, str]:
     return {"realtime": "1", "prio_speed": "1"}
 
 
-def _none(setup: EncoderSetup) -> dict[str, str]:
+def _no_settings(setup: EncoderSetup) -> dict[str, str]:
     return {}
 
 
@@ -126,13 +128,13 @@ class VideoEncoderImplementation:
     """One of FFmpeg's video encoders.
 
     Attributes:
-        name: FFmpeg's name of it.
-        settings: What it is opened with.
-        rate_control: Makes what changes its bitrate.
-        pixel_format: What it takes.
-        hardware: Whether it is a graphics card that encodes.
-        max_threads: How many threads it is given at most, unless the application says so. Those of VP8 wait for each
-            other in a busy loop: with two, 720p takes up to ten times the CPU time that it takes with one.
+        name: FFmpeg's name.
+        settings: Returns the options with which it is opened.
+        rate_control: Creates its rate control.
+        pixel_format: Its input format.
+        hardware: Whether it is a hardware encoder.
+        max_threads: Maximum threads unless the application sets them. The threads of VP8 busy-wait for each other: with
+            two, 720p takes up to ten times the CPU time of one.
     """
 
     name: str
@@ -146,49 +148,52 @@ class VideoEncoderImplementation:
 def _baseline(
     settings: Callable[[EncoderSetup], dict[str, str]], profile: str = "baseline"
 ) -> Callable[[EncoderSetup], dict[str, str]]:
-    """Return settings with the profile of H.264 that is negotiated, which cards do not choose by themselves."""
+    """Return settings with the negotiated H.264 profile, which is not the default of hardware encoders."""
     return lambda setup: {**settings(setup), "profile": profile}
 
 
-def _hardware(codec: str) -> tuple[VideoEncoderImplementation, ...]:
+def _hardware_encoders(codec: str) -> tuple[VideoEncoderImplementation, ...]:
     is_h264 = codec == "h264"
     return (
         VideoEncoderImplementation(
-            f"{codec}_nvenc", _baseline(_nvenc) if is_h264 else _nvenc, LiveRate, hardware=True
+            f"{codec}_nvenc", _baseline(_nvenc) if is_h264 else _nvenc, DynamicRateControl, hardware=True
         ),
         VideoEncoderImplementation(
             f"{codec}_qsv",
             _baseline(_quick_sync) if is_h264 else _quick_sync,
-            LiveRate,
+            DynamicRateControl,
             "nv12",
             hardware=True,
         ),
         VideoEncoderImplementation(
             f"{codec}_amf",
             _baseline(_amf, "constrained_baseline") if is_h264 else _amf,
-            ReopeningRate,
+            ReopeningRateControl,
             hardware=True,
         ),
         VideoEncoderImplementation(
             f"{codec}_videotoolbox",
             _baseline(_videotoolbox) if is_h264 else _videotoolbox,
-            ReopeningRate,
+            ReopeningRateControl,
             hardware=True,
         ),
-        VideoEncoderImplementation(f"{codec}_v4l2m2m", _none, ReopeningRate, hardware=True),
+        VideoEncoderImplementation(f"{codec}_v4l2m2m", _no_settings, ReopeningRateControl, hardware=True),
     )
 
 
 VIDEO_ENCODERS: dict[str, tuple[VideoEncoderImplementation, ...]] = {
-    "VP8": (VideoEncoderImplementation("libvpx", _vp8, ClockRate, max_threads=1),),
+    "VP8": (VideoEncoderImplementation("libvpx", _vp8, TimestampRateControl, max_threads=1),),
     "VP9": (
-        VideoEncoderImplementation("vp9_qsv", _quick_sync, LiveRate, "nv12", hardware=True),
-        VideoEncoderImplementation("libvpx-vp9", _vp9, ClockRate),
+        VideoEncoderImplementation("vp9_qsv", _quick_sync, DynamicRateControl, "nv12", hardware=True),
+        VideoEncoderImplementation("libvpx-vp9", _vp9, TimestampRateControl),
     ),
-    "H264": (*_hardware("h264"), VideoEncoderImplementation("libx264", _x264, LiveRate)),
-    "AV1": (*_hardware("av1"), VideoEncoderImplementation("libsvtav1", _svt_av1, ReopeningRate)),
+    "H264": (*_hardware_encoders("h264"), VideoEncoderImplementation("libx264", _x264, DynamicRateControl)),
+    "AV1": (
+        *_hardware_encoders("av1"),
+        VideoEncoderImplementation("libsvtav1", _svt_av1, ReopeningRateControl),
+    ),
 }
-"""By codec, hardware first; each is tried in turn."""
+"""Encoders by codec, in the order in which they are tried, hardware first."""
 
 VIDEO_DECODERS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
     "VP8": (("vp8", {}), ("libvpx", {})),
@@ -197,19 +202,19 @@ VIDEO_DECODERS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
     "H265": (("hevc", {}),),
     "AV1": (("libdav1d", {"max_frame_delay": "1"}), ("libaom-av1", {}), ("av1", {})),
 }
-"""By codec: FFmpeg's decoders with their options; the first that this build of FFmpeg has is used."""
+"""FFmpeg's decoders and their options by codec; the first available one is used."""
 
 
 @attrs.frozen
 class AudioImplementation:
-    """How an audio codec is spelled in RTP and in FFmpeg.
+    """The parameters of an audio codec in RTP and in FFmpeg.
 
     Attributes:
         name: FFmpeg's name of encoder and decoder.
-        sample_rate: Samples per second that it takes and gives.
-        clock_rate: Of its RTP timestamps. G.722 has 8000 although it samples twice as often, by an old mistake that
-            RFC 3551 section 4.5.2 keeps.
-        max_channels: How many it can carry.
+        sample_rate: Input and output samples per second.
+        clock_rate: The RTP clock rate. G.722's is 8000 although it samples at 16000, an error that RFC 3551 section
+            4.5.2 retains.
+        max_channels: Maximum channels.
     """
 
     name: str
@@ -224,4 +229,4 @@ AUDIO_CODECS: dict[str, AudioImplementation] = {
     "PCMA": AudioImplementation("pcm_alaw", 8_000, 8_000, 1),
     "G722": AudioImplementation("g722", 16_000, 8_000, 1),
 }
-"""By codec."""
+"""Implementations by codec."""

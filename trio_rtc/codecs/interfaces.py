@@ -1,7 +1,7 @@
-"""What every encoder and decoder promises.
+"""The interfaces of encoders and decoders.
 
-All are synchronous and use nothing but the CPU (or the graphics card). None may be used by two threads at once;
-:mod:`.worker` sees to it.
+All are synchronous and use only the CPU or graphics card. An object must not be used by two threads at once;
+:mod:`.worker` ensures it.
 """
 
 from typing import Protocol
@@ -12,7 +12,7 @@ from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 
 class VideoEncoder(Protocol):
-    """Makes encoded frames of pictures."""
+    """Encodes video frames."""
 
     codec: str
 
@@ -27,107 +27,107 @@ class VideoEncoder(Protocol):
         captured: float | None = None,
         repeated_after: float = 0.0,
     ) -> list[EncodedFrame]:
-        """Encode one picture.
+        """Encode a video frame.
 
         Args:
-            frame: The picture; its ``pts`` and ``time_base`` tell when it is to be shown. It is not changed.
-            force_keyframe: Let it be decodable by itself.
+            frame: The video frame; its ``pts`` and ``time_base`` give its presentation time. It is not modified.
+            force_keyframe: Encode a keyframe.
             bitrate: Target in bits per second from now on.
-            framerate: Leave pictures out so that no more than this many come in a second.
-            scale_down_by: Divide width and height by this (W3C ``scaleResolutionDownBy``), 1 or more.
-            captured: When it was captured, in seconds of any clock, for a picture that does not tell; without it,
-                such a picture counts as one interval later than the last.
-            repeated_after: Seconds from the time that its ``pts`` tells until now, when it is encoded again.
+            framerate: Drop frames so that at most this many per second are encoded.
+            scale_down_by: Divisor of width and height (W3C ``scaleResolutionDownBy``), 1 or more.
+            captured: Capture time in seconds of any clock, for a frame without ``pts``. Without both, the frame counts
+                as one interval after the last.
+            repeated_after: Seconds from the time of ``pts`` until now, for a frame that is encoded again.
 
         Returns:
-            Mostly one frame; none when the picture is left out to keep the rate.
+            Usually one frame; none if the frame was dropped to keep the rate.
 
         Raises:
-            CodecError: It could not be encoded.
+            CodecError: The frame could not be encoded.
         """
 
     def close(self) -> None:
-        """Free what the encoder holds. It may not be used after."""
+        """Release the encoder, which must not be used afterwards."""
 
 
 class VideoDecoder(Protocol):
-    """Makes pictures of encoded frames."""
+    """Decodes video frames."""
 
     codec: str
 
     @property
     def needs_keyframe(self) -> bool:
-        """Whether nothing can be decoded before a keyframe comes."""
+        """Whether decoding can only continue with a keyframe."""
 
     def decode(self, frame: EncodedFrame) -> list[av.VideoFrame]:
-        """Decode one frame.
+        """Decode a frame.
 
         Returns:
-            Pictures whose ``pts`` is the RTP timestamp and whose ``time_base`` is one over the clock rate; none
-            while a keyframe is awaited.
+            Video frames whose ``pts`` is the RTP timestamp and whose ``time_base`` is the inverse of the clock rate;
+            none while waiting for a keyframe.
 
         Raises:
-            CodecError: The frame is broken; a keyframe is needed.
+            CodecError: The frame is corrupt; a keyframe is needed.
         """
 
     def close(self) -> None:
-        """Free what the decoder holds. It may not be used after."""
+        """Release the decoder, which must not be used afterwards."""
 
 
 class AudioEncoder(Protocol):
-    """Makes packets of sound."""
+    """Encodes audio."""
 
     codec: str
 
     def encode(
         self, frame: av.AudioFrame, *, bitrate: int | None = None, captured: float | None = None
     ) -> list[EncodedFrame]:
-        """Encode some sound of whatever rate, layout, format and length.
+        """Encode audio of any sample rate, layout, format and length.
 
         Args:
-            frame: The sound; its ``pts`` and ``time_base`` tell when it is to be heard. It is not changed.
+            frame: The audio; its ``pts`` and ``time_base`` give its presentation time. It is not modified.
             bitrate: Target in bits per second from now on.
-            captured: When it begins, in seconds of any clock, for sound without ``pts``. Without both it follows
-                directly on what came before.
+            captured: Capture time of its beginning in seconds of any clock, for audio without ``pts``. Without both, it
+                directly follows the previous audio.
 
         Returns:
-            As many whole packets as are filled with it.
+            The whole packets that this audio completes.
 
         Raises:
-            CodecError: It could not be encoded.
+            CodecError: The audio could not be encoded.
         """
 
     def flush(self) -> list[EncodedFrame]:
-        """Encode what has not filled a packet, completed with silence, because a pause begins.
+        """Encode pending audio, padded with silence to a whole packet, before a pause.
 
         Raises:
-            CodecError: It could not be encoded.
+            CodecError: The audio could not be encoded.
         """
 
     def close(self) -> None:
-        """Free what the encoder holds. It may not be used after."""
+        """Release the encoder, which must not be used afterwards."""
 
 
 class AudioDecoder(Protocol):
-    """Makes sound of packets."""
+    """Decodes audio."""
 
     codec: str
 
     def decode(self, frame: EncodedFrame) -> list[av.AudioFrame]:
-        """Decode one packet to interleaved 16 bit samples.
+        """Decode a packet to interleaved 16-bit samples.
 
         Raises:
-            CodecError: The packet is broken; that costs this packet.
+            CodecError: The packet is corrupt; only this packet is lost.
         """
 
     def conceal(self, duration: float, following: bytes | None = None) -> list[av.AudioFrame]:
-        """Return sound in place of ``duration`` seconds that were lost after what was decoded last.
+        """Return audio that conceals the loss of ``duration`` seconds after the last decoded packet.
 
         Args:
-            duration: In seconds.
-            following: The packet directly after the loss, if it is here: it may carry once more what was before it.
-                It is to be decoded as usual afterwards.
+            duration: Seconds.
+            following: The first packet after the loss, if it has arrived: it may have in-band FEC. The caller must
+                still decode it afterwards.
         """
 
     def close(self) -> None:
-        """Free what the decoder holds. It may not be used after."""
+        """Release the decoder, which must not be used afterwards."""

@@ -1,4 +1,4 @@
-"""Settings of encoders and decoders."""
+"""Options of encoders and decoders."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -10,7 +10,7 @@ Hardware = Literal["never", "prefer", "require"]
 InBandFec = Literal["never", "prefer", "require"]
 
 MAX_CONCEALED = 1.0
-"""Seconds of sound that are made up at a time; whatever is longer is no loss but a pause."""
+"""Maximum seconds of audio concealed at a time; a longer gap is a pause, not a loss."""
 
 PLAYBACK_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
 FRAME_DURATIONS = (0.01, 0.02, 0.04, 0.06)
@@ -20,17 +20,17 @@ _MAX_PIXELS = 7680 * 4320
 
 @attrs.frozen
 class VideoEncoderOptions:
-    """How video is encoded.
+    """Options of video encoders.
 
     Attributes:
-        bitrate: Target in bits per second until ``encode`` tells another.
-        framerate: Pictures per second that the source is expected to give.
-        hardware: Whether an encoder of the graphics card is used: ``"prefer"`` takes the first that opens and else
-            one on the CPU; ``"require"`` raises ``CodecError`` when none opens.
-        threads: Threads of one encoder; ``None`` chooses by the size of the picture, at most four.
-        max_slice_size: For H.264: the largest NAL unit in bytes, for peers with packetization mode 0 (RFC 6184
-            section 5.6); ``None`` leaves a picture in as few slices as there are threads.
-        extra: Further options of the FFmpeg encoder, by its names; they win over those that are set here.
+        bitrate: Target in bits per second until ``encode`` sets another.
+        framerate: Expected frames per second of the source.
+        hardware: Whether a hardware encoder is used: ``"prefer"`` uses the first that opens, or else the CPU;
+            ``"require"`` raises ``CodecError`` if none opens.
+        threads: Threads of one encoder; ``None`` chooses by the frame size, at most four.
+        max_slice_size: For H.264: the maximum NAL unit size in bytes, for peers with packetization mode 0 (RFC 6184
+            section 5.6); ``None`` uses as many slices per frame as there are threads.
+        extra: Further FFmpeg options of the encoder by name; they take precedence over the library's.
     """
 
     bitrate: int = attrs.field(default=1_000_000, validator=ge(1_000))
@@ -43,13 +43,13 @@ class VideoEncoderOptions:
 
 @attrs.frozen
 class VideoDecoderOptions:
-    """How video is decoded.
+    """Options of video decoders.
 
     Attributes:
-        hardware_device: FFmpeg's name of a kind of device that decodes (``"vaapi"``, ``"cuda"``,
-            ``"videotoolbox"``); the CPU takes over where it cannot. ``None`` is the CPU.
-        threads: Threads within one picture; ``None`` leaves it to FFmpeg.
-        max_pixels: A larger picture is refused with ``CodecError``: it is the peer who chooses the size.
+        hardware_device: FFmpeg's name of a device type that decodes (``"vaapi"``, ``"cuda"``, ``"videotoolbox"``), with
+            the CPU as fallback. ``None`` is the CPU.
+        threads: Threads within one frame; ``None`` uses FFmpeg's default.
+        max_pixels: A larger frame raises ``CodecError``, because the peer controls the size.
     """
 
     hardware_device: str | None = None
@@ -59,20 +59,20 @@ class VideoDecoderOptions:
 
 @attrs.frozen
 class AudioEncoderOptions:
-    """How sound is encoded. G.711 and G.722 have one rate and one channel and take ``frame_duration`` only.
+    """Options of audio encoders. G.711 and G.722 have one rate and one channel and use ``frame_duration`` only.
 
     Attributes:
-        bitrate: Bits per second until ``encode`` tells another (Opus).
+        bitrate: Bits per second until ``encode`` sets another (Opus).
         channels: 1 or 2 (Opus; ``stereo`` of RFC 7587 section 6.1).
         frame_duration: Seconds in a packet (W3C and RFC 7587: ``ptime``).
-        application: What Opus optimises for.
-        fec: Whether each packet carries the one before it in brief (``useinbandfec``).
-        expected_loss: The loss in percent that ``fec`` prepares for. Without any, Opus spends nothing on it.
-        dtx: Whether silence is left out but for a packet each 400 ms (``usedtx``).
+        application: Opus's optimization target.
+        fec: Whether packets have in-band FEC (``useinbandfec``).
+        expected_loss: The packet loss in percent for which ``fec`` is dimensioned; with 0, Opus spends no bits on it.
+        dtx: Whether silence is not sent, except for a packet every 400 ms (``usedtx``).
         cbr: Whether all packets have the same size (``cbr``).
-        max_playback_rate: Samples per second that the receiver can use: 8,000, 12,000, 16,000, 24,000 or 48,000
+        max_playback_rate: Maximum useful samples per second of the receiver: 8,000, 12,000, 16,000, 24,000 or 48,000
             (``maxplaybackrate``). Higher frequencies are not encoded.
-        extra: Further options of the FFmpeg encoder, by its names.
+        extra: Further FFmpeg options of the encoder by name.
     """
 
     bitrate: int = attrs.field(default=48_000, validator=ge(6_000))
@@ -90,10 +90,10 @@ class AudioEncoderOptions:
 
     @classmethod
     def from_format_parameters(cls, parameters: Mapping[str, str]) -> "AudioEncoderOptions":
-        """Return what the peer's ``a=fmtp`` of Opus asks for (RFC 7587 section 6.1).
+        """Return the options that the peer's ``a=fmtp`` for Opus requests (RFC 7587 section 6.1).
 
-        Values that are no numbers count as absent. ``ptime`` and ``maxptime``, in milliseconds, are read for every
-        codec; the duration of packets is the longest that both allow, and 20 ms without them.
+        Values that are not numbers are treated as absent. ``ptime`` and ``maxptime``, in milliseconds, are used for
+        every codec; the packet duration is the longest that both allow, and 20 ms without them.
         """
 
         def number(name: str, default: int) -> int:
@@ -119,20 +119,20 @@ class AudioEncoderOptions:
 
 
 def _frame_duration(ptime: int, maxptime: int) -> float:
-    """Return the longest duration of a packet, in seconds, that is not longer than either in milliseconds."""
-    wanted = min(ptime, maxptime) / 1000
-    return max((each for each in FRAME_DURATIONS if each <= wanted), default=FRAME_DURATIONS[0])
+    """Return the longest packet duration in seconds that exceeds neither limit in milliseconds."""
+    limit = min(ptime, maxptime) / 1000
+    return max((each for each in FRAME_DURATIONS if each <= limit), default=FRAME_DURATIONS[0])
 
 
 @attrs.frozen
 class AudioDecoderOptions:
-    """How sound is decoded.
+    """Options of audio decoders.
 
     Attributes:
-        channels: 1 or 2: what Opus is decoded to.
-        in_band_fec: Whether Opus is decoded by libopus itself, which finds what was lost in the packet that follows:
-            ``"prefer"`` leaves it to FFmpeg, which cannot, where no libopus is found; ``"require"`` raises
-            ``CodecError`` there. Other codecs have nothing of the kind.
+        channels: 1 or 2: the output channels of Opus.
+        in_band_fec: Whether libopus itself decodes Opus, to recover a lost packet from the following one: ``"prefer"``
+            falls back to FFmpeg, which cannot, if libopus is not found; ``"require"`` raises ``CodecError`` then. Other
+            codecs have no in-band FEC.
     """
 
     channels: int = attrs.field(default=2, validator=in_((1, 2)))

@@ -1,12 +1,12 @@
-"""Opus decoded by libopus itself, which finds what was lost in the packet that came after it.
+"""The Opus decoder on libopus, which recovers lost packets by in-band FEC.
 
-With in-band FEC (RFC 6716 section 2.1.7, RFC 7587 section 3.3) a packet carries the one before it once more, at a lower
-rate. When that one is lost and the next is here already, the copy is decoded in its place. It covers as much as
-one frame of the packet it is in; of a longer loss, what was before that is made up. So is everything when nothing
-follows, or when what follows has no copy, as in CELT mode: libopus sees that by itself.
+With in-band FEC (RFC 6716 section 2.1.7, RFC 7587 section 3.3) a packet has a redundant copy of the previous one at a
+lower rate. If that one is lost and the next has arrived, the copy is decoded. It covers one frame duration; earlier
+parts of a longer loss are concealed. So is everything if the following packet is missing or has no copy, as in CELT
+mode, which libopus detects.
 
-Concealed audio fades to silence, except after a DTX packet: there the decoder generates the comfort noise that the
-sender relies on (RFC 7587 section 3.1.3).
+Concealed audio fades to silence, except after a DTX packet: then the decoder generates the comfort noise that the
+sender expects (RFC 7587 section 3.1.3).
 """
 
 import math
@@ -25,14 +25,14 @@ from .samples import frame_of
 
 
 class LibopusDecoder:
-    """Decodes Opus to interleaved 16 bit samples; see :class:`.AudioDecoder`.
+    """Decodes Opus to interleaved 16-bit samples; see :class:`.AudioDecoder`.
 
     Args:
-        library: What decodes.
+        library: libopus.
         options: Settings.
 
     Raises:
-        CodecError: libopus refuses.
+        CodecError: libopus reports an error.
     """
 
     codec = "opus"
@@ -48,17 +48,17 @@ class LibopusDecoder:
 
     def decode(self, frame: EncodedFrame) -> list[av.AudioFrame]:
         """Decode one packet; see :meth:`.AudioDecoder.decode`."""
-        self._end = frame.timestamp  # of RTP: always as with 48,000 samples a second (RFC 7587 section 4.1)
+        self._end = frame.timestamp  # the RTP clock rate is always 48,000 (RFC 7587 section 4.1)
         decoded = self._opened().decode(frame.payload)
         self._has_decoded = True
         self._is_dtx = is_opus_dtx(frame.payload)
         return [self._frame(self._fade.resume(decoded))]
 
     def conceal(self, duration: float, following: bytes | None = None) -> list[av.AudioFrame]:
-        """Return sound in place of what was lost; see :meth:`.AudioDecoder.conceal`.
+        """Return concealed audio; see :meth:`.AudioDecoder.conceal`.
 
-        It comes in multiples of 2.5 ms, so a little more than asked for. No more than one second is given at a time,
-        and nothing before anything was decoded.
+        The duration is rounded up to a multiple of 2.5 ms. At most one second is returned per call, and nothing before
+        the first decoded packet.
         """
         state = self._opened()
         if not self._has_decoded or not duration > 0:
@@ -67,27 +67,27 @@ class LibopusDecoder:
         samples = STEP * steps
         frames = []
         while samples > 0:
-            # What may be in the packet that follows is what was directly before it.
+            # Only the last part of the loss directly precedes the following packet.
             part = min(samples, MAX_SAMPLES)
             samples -= part
             frames.append(self._frame(self._conceal(state, part, None if samples else following)))
         return frames
 
     def close(self) -> None:
-        """Free the decoder."""
+        """Release the decoder."""
         self._state = None
 
     def _opened(self) -> OpusState:
         if self._state is None:
-            raise CodecError("the decoder is closed")
+            raise CodecError("decoder is closed")
         return self._state
 
     def _conceal(self, state: OpusState, samples: int, following: bytes | None) -> bytes:
-        """Return concealed audio, of which the end may be recovered from the packet that follows."""
+        """Return concealed audio, whose end is recovered from the following packet if possible."""
         try:
             concealed = state.conceal(samples) if following is None else state.recover(following, samples)
         except CodecError:
-            # That packet is counted as broken when it is decoded.
+            # The malformed packet is counted when it is decoded.
             concealed, following = state.conceal(samples), None
         recovered = b""
         if following is not None and has_in_band_fec(self.codec, following):

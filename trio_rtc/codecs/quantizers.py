@@ -1,12 +1,12 @@
-"""The quantizer that an encoder has used for a frame, in the unit of the codec's bitstream.
+"""The quantizer with which an encoder encoded a frame, on the scale of the codec's bitstream.
 
-FFmpeg tells it beside each packet, on the scale of the encoder's own settings: 0 to 63 for libvpx and SVT-AV1.
+FFmpeg returns it as side data of each packet, on the scale of the encoder settings: 0 to 63 for libvpx and SVT-AV1.
 """
 
 import av
 
 _PER_STEP = 118
-"""FFmpeg's FF_QP2LAMBDA, by which all quantizers are multiplied."""
+"""FFmpeg's FF_QP2LAMBDA, the factor of all quantizers."""
 _VP8 = (
     *(
         0,
@@ -72,15 +72,15 @@ _VP8 = (
     ),
     *(112, 115, 118, 121, 124, 127),
 )
-"""By the quantizer of libvpx: the index in a frame's header (RFC 6386 section 9.6)."""
+"""The index in a frame's header (RFC 6386 section 9.6) by libvpx's quantizer."""
 _VP9 = (*range(0, 245, 4), 249, 255)
-"""By the quantizer of libvpx and SVT-AV1: base_q_idx of VP9 and AV1."""
-_MOST_H264 = 51
+"""base_q_idx of VP9 and AV1 by the quantizer of libvpx and SVT-AV1."""
+_MAX_H264 = 51
 _IN_BITSTREAM: dict[str, tuple[int, ...]] = {"VP8": _VP8, "VP9": _VP9, "AV1": _VP9}
 
 
 def quantizer_of(codec: str, packet: "av.Packet[av.VideoStream]") -> int | None:
-    """Return a frame's quantizer: of VP8 0 to 127, of VP9 and AV1 0 to 255, of H.264 0 to 51; ``None`` if not told."""
+    """Return a frame's quantizer: VP8 0 to 127, VP9 and AV1 0 to 255, H.264 0 to 51; ``None`` if unknown."""
     if not packet.has_sidedata("quality_stats"):
         return None
     quality = int.from_bytes(bytes(packet.get_sidedata("quality_stats"))[:4], "little", signed=True)
@@ -88,5 +88,5 @@ def quantizer_of(codec: str, packet: "av.Packet[av.VideoStream]") -> int | None:
         return None
     quantizer = round(quality / _PER_STEP)
     scale = _IN_BITSTREAM.get(codec)
-    # x264 also counts what it has left out of a picture beyond its coarsest quantizer.
-    return min(quantizer, _MOST_H264) if scale is None else scale[min(quantizer, len(scale) - 1)]
+    # x264 reports values above the coarsest quantizer for frames that it degrades further.
+    return min(quantizer, _MAX_H264) if scale is None else scale[min(quantizer, len(scale) - 1)]

@@ -1,14 +1,13 @@
-"""How an encoder that runs is told another bitrate.
+"""Changing the bitrate of an open encoder.
 
-What FFmpeg lets through differs from encoder to encoder, hence three ways, one of which each encoder uses:
+FFmpeg's encoders differ in what they support, hence three ways, one of which each encoder uses:
 
-* :class:`LiveRate`: the encoder reads the context's bitrate before each picture (x264, NVENC, Quick Sync). x264 is
-  bound to the ceiling it was opened with, so that is opened at a multiple of the target.
-* :class:`ClockRate`: libvpx never reads it again, but spends its bits by the clock of the pictures' timestamps: if that
-  clock runs at half the speed, half as many bits are spent in a second. So the bitrate is changed by stretching time as
-  the encoder sees it, within bounds.
-* :class:`ReopeningRate`: whatever else. The encoder is closed and opened again, which costs a keyframe, so it is done
-  for large changes only and not often; except when a keyframe is due anyway.
+* :class:`DynamicRateControl`: the encoder reads the context's bitrate before each frame (x264, NVENC, Quick Sync). x264
+  cannot exceed the ceiling with which it was opened, so that is a multiple of the target.
+* :class:`TimestampRateControl`: libvpx never reads the bitrate again, but spends bits by frame timestamps: if these
+  advance at half the speed, it spends half as many bits per second. So timestamps are scaled, within bounds.
+* :class:`ReopeningRateControl`: all other encoders are closed and reopened. That costs a keyframe, so it is done only
+  for large changes and not often, except when a keyframe is due anyway.
 """
 
 import math
@@ -21,36 +20,36 @@ _SECOND = 90_000
 
 
 class RateControl(Protocol):
-    """One way of changing the bitrate."""
+    """A way of changing the bitrate."""
 
     def bitrate_to_open(self, target: int) -> int:
-        """Return the bitrate that the context is opened with."""
+        """Return the bitrate with which the context is opened."""
 
     def must_reopen(self, target: int, timestamp: int, *, keyframe: bool) -> bool:
-        """Return whether the target is out of reach; ``keyframe`` tells that reopening costs nothing extra."""
+        """Return whether only reopening reaches the target; with ``keyframe``, reopening has no extra cost."""
 
     def opened(self, target: int, timestamp: int) -> None:
-        """Remember what the context was opened for."""
+        """Record the target and time with which the context was opened."""
 
     def apply(self, context: av.VideoCodecContext, target: int, interval: float) -> None:
-        """Set the bitrate before a picture is given.
+        """Set the bitrate before a frame is encoded.
 
         Args:
             context: The encoder.
-            target: Bits a second.
-            interval: How far apart pictures are at present, relative to the frame rate of the context.
+            target: Bits per second.
+            interval: The present interval between frames, relative to the frame rate of the context.
         """
 
     def stretch(self, ticks: int, target: int) -> int:
-        """Return how far apart in time the encoder is to believe two pictures."""
+        """Return the interval of encoder timestamps between two frames ``ticks`` apart."""
 
 
 @attrs.define
-class LiveRate:
-    """The encoder reads the bitrate before each picture, up to a ceiling.
+class DynamicRateControl:
+    """The encoder reads the bitrate before each frame, up to a ceiling.
 
     Attributes:
-        headroom: By how much the rate may grow without reopening.
+        headroom: The factor by which the bitrate may grow without reopening.
     """
 
     headroom: int = 4
@@ -61,33 +60,33 @@ class LiveRate:
         return target * self.headroom
 
     def must_reopen(self, target: int, timestamp: int, *, keyframe: bool) -> bool:
-        """Return whether the target is over the ceiling."""
+        """Return whether the target exceeds the ceiling."""
         return target > self._ceiling
 
     def opened(self, target: int, timestamp: int) -> None:
-        """Remember the ceiling."""
+        """Record the ceiling."""
         self._ceiling = self.bitrate_to_open(target)
 
     def apply(self, context: av.VideoCodecContext, target: int, interval: float) -> None:
-        """Set it.
+        """Set the bitrate of the context.
 
-        Tuned for low latency, these encoders take pictures for evenly spaced, and divide the bitrate by the frame rate
-        that they were opened with.
+        Tuned for low latency, these encoders assume evenly spaced frames, and divide the bitrate by the frame rate with
+        which they were opened.
         """
         context.bit_rate = round(min(target * interval, self._ceiling or math.inf))
 
     def stretch(self, ticks: int, target: int) -> int:
-        """Return time as it is."""
+        """Return the interval unchanged."""
         return ticks
 
 
 @attrs.define
-class ClockRate:
-    """The encoder's clock runs slower or faster, so that it spends less or more.
+class TimestampRateControl:
+    """The encoder's timestamps advance more slowly or quickly, so that it spends less or more.
 
     Attributes:
-        range: By how much the rate may grow or fall without reopening. The encoder's buffer is in bits, so with a
-            slow clock it reacts more slowly.
+        range: The factor by which the bitrate may grow or fall without reopening. Since the encoder's buffer is in
+            bits, it reacts more slowly with a slow clock.
     """
 
     range: float = 4.0
@@ -98,33 +97,33 @@ class ClockRate:
         return target
 
     def must_reopen(self, target: int, timestamp: int, *, keyframe: bool) -> bool:
-        """Return whether the clock would have to run too slow or too fast."""
+        """Return whether the scaling would exceed its bounds."""
         ratio = target / self._opened_with
         if keyframe:
             return not 0.8 <= ratio <= 1.25
         return not 1 / self.range <= ratio <= self.range
 
     def opened(self, target: int, timestamp: int) -> None:
-        """Let the clock run at normal speed."""
+        """Reset the scaling."""
         self._opened_with = target
 
     def apply(self, context: av.VideoCodecContext, target: int, interval: float) -> None:
-        """Nothing: the encoder would not look."""
+        """Do nothing: the encoder does not read the bitrate again."""
 
     def stretch(self, ticks: int, target: int) -> int:
-        """Return the time in which the encoder, at the rate it was opened with, spends what is wanted."""
+        """Return the interval in which the encoder spends the target at the bitrate with which it was opened."""
         return max(1, round(ticks * target / self._opened_with))
 
 
 @attrs.define
-class ReopeningRate:
-    """The encoder is opened anew, with a keyframe.
+class ReopeningRateControl:
+    """The encoder is reopened, which costs a keyframe.
 
     Attributes:
-        decrease: Below this part of its rate it is reopened.
-        increase: Over this multiple of its rate it is reopened.
-        decrease_interval: At least so many seconds after it was opened for a lower rate.
-        increase_interval: At least so many seconds after it was opened for a higher rate.
+        decrease: The encoder is reopened below this fraction of its bitrate,
+        increase: or above this multiple of its bitrate,
+        decrease_interval: for a lower bitrate at least so many seconds after it was opened,
+        increase_interval: for a higher bitrate at least so many seconds after it was opened.
     """
 
     decrease: float = 0.85
@@ -139,7 +138,7 @@ class ReopeningRate:
         return target
 
     def must_reopen(self, target: int, timestamp: int, *, keyframe: bool) -> bool:
-        """Return whether the change is worth a keyframe."""
+        """Return whether the change justifies a keyframe."""
         ratio = target / self._opened_with
         if keyframe:
             return not 0.95 <= ratio <= 1.05
@@ -149,13 +148,13 @@ class ReopeningRate:
         return ratio > self.increase and age >= self.increase_interval
 
     def opened(self, target: int, timestamp: int) -> None:
-        """Remember for what and when."""
+        """Record the target and time."""
         self._opened_with = target
         self._opened_at = timestamp
 
     def apply(self, context: av.VideoCodecContext, target: int, interval: float) -> None:
-        """Nothing: the encoder would not look."""
+        """Do nothing: the encoder does not read the bitrate again."""
 
     def stretch(self, ticks: int, target: int) -> int:
-        """Return time as it is."""
+        """Return the interval unchanged."""
         return ticks

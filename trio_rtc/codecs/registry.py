@@ -1,4 +1,4 @@
-"""Encoders and decoders by the name that a codec has in SDP."""
+"""Encoders and decoders by SDP codec name."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -25,28 +25,34 @@ from .video_encoder import FFmpegVideoEncoder
 def create_video_encoder(codec: str, options: VideoEncoderOptions | None = None) -> FFmpegVideoEncoder:
     """Return an encoder for a codec.
 
-    It is opened with its first picture, so that a graphics card that refuses shows there.
+    It is opened with the first frame, so that a failing hardware encoder is only detected there.
 
     Args:
-        codec: Name as in SDP, in whatever case: ``VP8``, ``VP9``, ``H264``, ``AV1``.
+        codec: The SDP name, case-insensitive: ``VP8``, ``VP9``, ``H264``, ``AV1``.
         options: Settings.
 
     Raises:
-        CodecError: There is no such encoder in this build of FFmpeg.
+        CodecError: FFmpeg was built without such an encoder.
     """
     options = options or VideoEncoderOptions()
     name = _canonical(codec, VIDEO_ENCODERS)
-    implementations = _wanted(VIDEO_ENCODERS[name], options.hardware)
+    implementations = _available_encoders(VIDEO_ENCODERS[name], options.hardware)
     if not implementations:
-        raise CodecError(f"no {'hardware ' if options.hardware == 'require' else ''}encoder for {name}")
+        raise CodecError(
+            f"FFmpeg has no {'hardware ' if options.hardware == 'require' else ''}encoder for {name}"
+        )
     return FFmpegVideoEncoder(name, implementations, options)
 
 
 def create_video_decoder(codec: str, options: VideoDecoderOptions | None = None) -> FFmpegVideoDecoder:
     """Return a decoder for ``VP8``, ``VP9``, ``H264``, ``H265`` or ``AV1``.
 
+    Args:
+        codec: The SDP name, case-insensitive.
+        options: Settings.
+
     Raises:
-        CodecError: There is no such decoder in this build of FFmpeg.
+        CodecError: FFmpeg was built without such a decoder.
     """
     name = _canonical(codec, VIDEO_DECODERS)
     return FFmpegVideoDecoder(name, VIDEO_DECODERS[name], options or VideoDecoderOptions())
@@ -55,8 +61,12 @@ def create_video_decoder(codec: str, options: VideoDecoderOptions | None = None)
 def create_audio_encoder(codec: str, options: AudioEncoderOptions | None = None) -> FFmpegAudioEncoder:
     """Return an encoder for ``opus``, ``PCMU``, ``PCMA`` or ``G722``.
 
+    Args:
+        codec: The SDP name, case-insensitive.
+        options: Settings.
+
     Raises:
-        CodecError: There is no such encoder in this build of FFmpeg.
+        CodecError: FFmpeg was built without such an encoder.
     """
     name = _canonical(codec, AUDIO_CODECS)
     return FFmpegAudioEncoder(name, AUDIO_CODECS[name], options or AudioEncoderOptions())
@@ -67,9 +77,13 @@ def create_audio_decoder(
 ) -> FFmpegAudioDecoder | LibopusDecoder:
     """Return a decoder for ``opus``, ``PCMU``, ``PCMA`` or ``G722``.
 
+    Args:
+        codec: The SDP name, case-insensitive.
+        options: Settings.
+
     Raises:
-        CodecError: There is no such decoder in this build of FFmpeg, or in-band FEC is required of Opus and there is
-            no libopus.
+        CodecError: FFmpeg was built without such a decoder, or in-band FEC is required for Opus and libopus is not
+            found.
     """
     options = options or AudioDecoderOptions()
     name = _canonical(codec, AUDIO_CODECS)
@@ -78,24 +92,28 @@ def create_audio_decoder(
         if library is not None:
             return LibopusDecoder(library, options)
         if options.in_band_fec == "require":
-            raise CodecError("no libopus, which the in-band FEC of opus needs")
+            raise CodecError("in_band_fec is 'require', but libopus is not found")
     return FFmpegAudioDecoder(name, AUDIO_CODECS[name], options)
 
 
 def decodes_in_band_fec() -> bool:
-    """Return whether what is lost of Opus is found in the packet that follows: where there is a libopus."""
+    """Return whether lost Opus packets are recovered from in-band FEC, which requires libopus."""
     return find_libopus() is not None
 
 
 def encodable_codecs(kind: str) -> list[str]:
-    """Return names of the ``"audio"`` or ``"video"`` codecs that can be encoded on this machine's CPU."""
+    """Return the names of the ``"audio"`` or ``"video"`` codecs that this machine's CPU can encode."""
     if kind == "audio":
         return [name for name, implementation in AUDIO_CODECS.items() if _exists(implementation.name, "w")]
-    return [name for name, implementations in VIDEO_ENCODERS.items() if _wanted(implementations, "never")]
+    return [
+        name
+        for name, implementations in VIDEO_ENCODERS.items()
+        if _available_encoders(implementations, "never")
+    ]
 
 
 def decodable_codecs(kind: str) -> list[str]:
-    """Return names of the ``"audio"`` or ``"video"`` codecs that can be decoded."""
+    """Return the names of the ``"audio"`` or ``"video"`` codecs that can be decoded."""
     if kind == "audio":
         return [name for name, implementation in AUDIO_CODECS.items() if _exists(implementation.name, "r")]
     return [
@@ -103,7 +121,7 @@ def decodable_codecs(kind: str) -> list[str]:
     ]
 
 
-def _wanted(
+def _available_encoders(
     implementations: Sequence[VideoEncoderImplementation], hardware: Hardware
 ) -> list[VideoEncoderImplementation]:
     return [

@@ -1,4 +1,4 @@
-"""The one video decoder: any of FFmpeg's, and what it does with what is broken."""
+"""The video decoder on FFmpeg, and its handling of corrupt frames."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -14,18 +14,18 @@ from .options import VideoDecoderOptions
 
 
 class FFmpegVideoDecoder:
-    """Decodes pictures; see :class:`.VideoDecoder`.
+    """Decodes video; see :class:`.VideoDecoder`.
 
-    After a broken frame, and before the first keyframe, frames that need others are left out: what FFmpeg would make
-    of them is grey or torn. ``needs_keyframe`` tells.
+    After a corrupt frame, and before the first keyframe, delta frames are ignored, since FFmpeg would return grey or
+    torn images. ``needs_keyframe`` is then true.
 
     Args:
-        codec: Name as in SDP.
-        implementations: FFmpeg's decoders with their options; the first that there is is used.
+        codec: The SDP name.
+        implementations: FFmpeg's decoders and their options; the first available one is used.
         options: Settings.
 
     Raises:
-        CodecError: This build of FFmpeg has none of them.
+        CodecError: FFmpeg was built without any of them.
     """
 
     def __init__(
@@ -44,36 +44,36 @@ class FFmpegVideoDecoder:
 
     @property
     def needs_keyframe(self) -> bool:
-        """Whether nothing can be decoded before a keyframe comes."""
+        """Whether decoding can only continue with a keyframe."""
         return self._needs_keyframe
 
     def decode(self, frame: EncodedFrame) -> list[av.VideoFrame]:
         """Decode one frame; see :meth:`.VideoDecoder.decode`."""
         if self._context is None:
-            raise CodecError("the decoder is closed")
+            raise CodecError("decoder is closed")
         if self._needs_keyframe and not frame.keyframe:
             return []
         packet = av.Packet(frame.payload)
         packet.pts = packet.dts = frame.timestamp
         packet.time_base = Fraction(1, frame.clock_rate)
         try:
-            pictures = self._context.decode(packet) if frame.payload else []
+            images = self._context.decode(packet) if frame.payload else []
         except Exception as error:
-            # What PyAV raises for hostile frames is not a closed list.
-            raise self._broken(str(error)) from error
-        if any(picture.is_corrupt for picture in pictures):
-            raise self._broken("the picture is incomplete")
-        if self._needs_keyframe and not pictures:
-            raise self._broken("no picture in the keyframe")
+            # PyAV does not document which exceptions hostile frames raise.
+            raise self._reset(str(error)) from error
+        if any(image.is_corrupt for image in images):
+            raise self._reset("frame is incomplete")
+        if self._needs_keyframe and not images:
+            raise self._reset("keyframe has no image")
         self._needs_keyframe = False
-        return pictures
+        return images
 
     def close(self) -> None:
-        """Free the decoder."""
+        """Release the decoder."""
         self._context = None
 
-    def _broken(self, reason: str) -> CodecError:
-        # A new context, as an old one may remember parameter sets and pictures of the broken stream.
+    def _reset(self, reason: str) -> CodecError:
+        # The old context may have stored parameter sets and frames of the corrupt stream.
         self._context = self._open()
         self._needs_keyframe = True
         return CodecError(f"{self.codec}: {reason}")
@@ -92,4 +92,4 @@ class FFmpegVideoDecoder:
             if self._options.threads is not None:
                 context.thread_count = self._options.threads
             return context
-        raise CodecError(f"no decoder for {self.codec}" + (f" on {device}" if device else ""))
+        raise CodecError(f"FFmpeg has no decoder for {self.codec}" + (f" on {device}" if device else ""))

@@ -1,4 +1,4 @@
-"""The one video encoder: any of FFmpeg's, with the settings of a conversation."""
+"""The video encoder on FFmpeg, with settings for real-time communication."""
 
 import contextlib
 import os
@@ -11,30 +11,30 @@ import av
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from .errors import CodecError
+from .frame_converter import FrameConverter, scaled_size
 from .implementations import EncoderSetup, VideoEncoderImplementation
 from .options import VideoEncoderOptions
-from .picture_clock import VIDEO_CLOCK_RATE, PictureClock, PictureSelector
-from .picture_input import PictureInput, scaled_size
 from .quantizers import quantizer_of
 from .rate_control import RateControl
+from .video_clock import VIDEO_CLOCK_RATE, FramerateLimiter, VideoClock
 
-_NEVER = 100_000  # pictures between keyframes that nobody asked for
+_NEVER = 100_000  # frames between keyframes without a request
 _MAX_IN_FLIGHT = 64
 _I_PICTURE = 1
 _AUTOMATIC = 0
 _TEMPORAL_DELIMITER = b"\x12\x00"
 _MAX_INTERVAL = 6.0
 _INTERVAL_WEIGHT = 0.2
-_MAX_STEP = VIDEO_CLOCK_RATE  # a pause must not let the encoder save up bits for longer than a second
+_MAX_STEP = VIDEO_CLOCK_RATE  # a pause must not let the encoder save bits for more than a second
 
 
 @attrs.define
-class _Open:
-    """An encoder that has been opened.
+class _OpenEncoder:
+    """An open encoder.
 
     Attributes:
-        interval: How far apart pictures are on average, relative to the frame rate that it was opened with.
-        in_flight: RTP timestamps of what it has been given, by its own clock.
+        interval: The average interval between frames, relative to the frame rate with which it was opened.
+        in_flight: RTP timestamp and rotation of frames in the encoder, by the encoder's timestamp.
     """
 
     context: av.VideoCodecContext
@@ -46,21 +46,21 @@ class _Open:
     interval: float = 1.0
     in_flight: dict[int, tuple[int, int]] = attrs.field(factory=dict)
 
-    def follow_interval(self, interval: float) -> None:
-        """Average how far apart pictures are."""
+    def update_interval(self, interval: float) -> None:
+        """Update the average interval between frames."""
         interval = min(max(interval, 1 / _MAX_INTERVAL), _MAX_INTERVAL)
         self.interval += (interval - self.interval) * _INTERVAL_WEIGHT
 
 
 class FFmpegVideoEncoder:
-    """Encodes pictures; see :class:`.VideoEncoder`.
+    """Encodes video; see :class:`.VideoEncoder`.
 
-    The encoder is opened with the first picture, and anew, beginning with a keyframe, when the size changes, after an
-    error, and where a bitrate cannot be reached otherwise (:mod:`.rate_control`).
+    The encoder is opened with the first frame. It is reopened, beginning with a keyframe, when the size changes, after
+    an error, and where :mod:`.rate_control` requires it for a bitrate.
 
     Args:
-        codec: Name as in SDP.
-        implementations: FFmpeg's encoders to try, in this order.
+        codec: The SDP name.
+        implementations: FFmpeg's encoders in the order in which they are tried.
         options: Settings.
     """
 
@@ -71,17 +71,17 @@ class FFmpegVideoEncoder:
         self._implementations = tuple(implementations)
         self._options = options
         self._bitrate = options.bitrate
-        self._clock = PictureClock(round(VIDEO_CLOCK_RATE / options.framerate))
-        self._selector = PictureSelector()
-        self._input = PictureInput()
-        self._open: _Open | None = None
-        self._keyframe_wanted = False
+        self._clock = VideoClock(round(VIDEO_CLOCK_RATE / options.framerate))
+        self._limiter = FramerateLimiter()
+        self._converter = FrameConverter()
+        self._open: _OpenEncoder | None = None
+        self._keyframe_requested = False
         self._last_timestamp: int | None = None
         self._closed = False
 
     @property
     def implementation(self) -> str | None:
-        """FFmpeg's name of the encoder that is open (``encoderImplementation`` of W3C's statistics)."""
+        """FFmpeg's name of the open encoder (``encoderImplementation`` of W3C's statistics)."""
         return None if self._open is None else self._open.implementation.name
 
     def encode(
@@ -95,16 +95,16 @@ class FFmpegVideoEncoder:
         captured: float | None = None,
         repeated_after: float = 0.0,
     ) -> list[EncodedFrame]:
-        """Encode one picture; see :meth:`.VideoEncoder.encode`."""
+        """Encode a video frame; see :meth:`.VideoEncoder.encode`."""
         if self._closed:
-            raise CodecError("the encoder is closed")
+            raise CodecError("encoder is closed")
         if scale_down_by < 1.0:
-            raise ValueError("scale_down_by must be 1 or more")
+            raise ValueError(f"scale_down_by must be 1 or more, not {scale_down_by}")
         if bitrate is not None:
             self._bitrate = max(1_000, bitrate)
-        self._keyframe_wanted |= force_keyframe
+        self._keyframe_requested |= force_keyframe
         timestamp = self._clock.timestamp(frame, captured, repeated_after)
-        if not self._selector.select(timestamp, framerate):
+        if not self._limiter.admit(timestamp, framerate):
             return []
         try:
             return self._encode(frame, timestamp, scaled_size(frame.width, frame.height, scale_down_by))
@@ -113,7 +113,7 @@ class FFmpegVideoEncoder:
             raise CodecError(f"{self.codec}: {error}") from error
 
     def close(self) -> None:
-        """Free the encoder."""
+        """Release the encoder."""
         self._release()
         self._closed = True
 
@@ -121,33 +121,37 @@ class FFmpegVideoEncoder:
         opened, self._open = self._open, None
         if opened is not None:
             with contextlib.suppress(av.FFmpegError, ValueError):
-                opened.context.encode(None)  # SVT-AV1 complains of being closed in the middle
+                opened.context.encode(None)  # SVT-AV1 logs a warning when closed without a flush
 
     def _encode(self, frame: av.VideoFrame, timestamp: int, size: tuple[int, int]) -> list[EncodedFrame]:
         opened = self._ready(timestamp, size)
-        picture = self._input.prepare(frame, opened.width, opened.height, opened.implementation.pixel_format)
+        image = self._converter.convert(
+            frame, opened.width, opened.height, opened.implementation.pixel_format
+        )
         if self._last_timestamp is not None:
             step = min(timestamp - self._last_timestamp, _MAX_STEP)
             opened.clock += opened.rate.stretch(step, self._bitrate)
-            opened.follow_interval(step * self._options.framerate / VIDEO_CLOCK_RATE)
+            opened.update_interval(step * self._options.framerate / VIDEO_CLOCK_RATE)
         opened.rate.apply(opened.context, self._bitrate, opened.interval)
         self._last_timestamp = timestamp
-        picture.pts = opened.clock
-        picture.time_base = Fraction(1, VIDEO_CLOCK_RATE)
-        picture.pict_type = _I_PICTURE if self._keyframe_wanted else _AUTOMATIC
+        image.pts = opened.clock
+        image.time_base = Fraction(1, VIDEO_CLOCK_RATE)
+        image.pict_type = _I_PICTURE if self._keyframe_requested else _AUTOMATIC
         opened.in_flight[opened.clock] = (timestamp, -frame.rotation % 360)
         if len(opened.in_flight) > _MAX_IN_FLIGHT:
             del opened.in_flight[next(iter(opened.in_flight))]
-        frames = [self._encoded(opened, packet, timestamp) for packet in opened.context.encode(picture)]
-        # A picture that the encoder has dropped to keep its rate leaves the wish for a keyframe unfulfilled.
-        self._keyframe_wanted &= not any(encoded.keyframe for encoded in frames)
+        frames = [self._encoded(opened, packet, timestamp) for packet in opened.context.encode(image)]
+        # If the encoder drops the frame to keep its rate, the keyframe request remains.
+        self._keyframe_requested &= not any(encoded.keyframe for encoded in frames)
         return frames
 
-    def _encoded(self, opened: _Open, packet: "av.Packet[av.VideoStream]", timestamp: int) -> EncodedFrame:
+    def _encoded(
+        self, opened: _OpenEncoder, packet: "av.Packet[av.VideoStream]", timestamp: int
+    ) -> EncodedFrame:
         timestamp, rotation = opened.in_flight.pop(packet.pts or 0, (timestamp, 0))
         payload = bytes(packet)
         if self.codec == "AV1":
-            # Neither RTP (AV1 RTP section 5) nor files carry it.
+            # Temporal delimiters are used neither in RTP (AV1 RTP section 5) nor in files.
             payload = payload.removeprefix(_TEMPORAL_DELIMITER)
         return EncodedFrame(
             payload=payload,
@@ -161,23 +165,23 @@ class FFmpegVideoEncoder:
             quantizer=quantizer_of(self.codec, packet),
         )
 
-    def _ready(self, timestamp: int, size: tuple[int, int]) -> _Open:
-        """Return an encoder for this size and rate, opening one if need be."""
+    def _ready(self, timestamp: int, size: tuple[int, int]) -> _OpenEncoder:
+        """Return an encoder for this size and bitrate; open one if needed."""
         opened = self._open
         if (
             opened is not None
             and (opened.width, opened.height) == size
-            and not opened.rate.must_reopen(self._bitrate, timestamp, keyframe=self._keyframe_wanted)
+            and not opened.rate.must_reopen(self._bitrate, timestamp, keyframe=self._keyframe_requested)
         ):
             return opened
-        self._release()  # before the next one takes as much memory
+        self._release()  # before the next one allocates as much memory
         self._open = self._open_first(size)
         self._open.rate.opened(self._bitrate, timestamp)
-        self._keyframe_wanted = True
+        self._keyframe_requested = True
         return self._open
 
-    def _open_first(self, size: tuple[int, int]) -> _Open:
-        """Open the first implementation that this machine can open."""
+    def _open_first(self, size: tuple[int, int]) -> _OpenEncoder:
+        """Open the first implementation that works on this machine."""
         reason: Exception | None = None
         for implementation in self._implementations:
             rate = implementation.rate_control()
@@ -186,9 +190,9 @@ class FFmpegVideoEncoder:
             except (av.FFmpegError, av.codec.codec.UnknownCodecError, ValueError) as error:
                 reason = error
                 continue
-            return _Open(context, implementation, rate, *size)
+            return _OpenEncoder(context, implementation, rate, *size)
         raise CodecError(
-            f"no encoder for {self.codec} in {size[0]}x{size[1]} can be opened: {reason}"
+            f"cannot open an encoder for {self.codec} with {size[0]}x{size[1]} pixels: {reason}"
         ) from reason
 
     def _open_context(
@@ -212,6 +216,6 @@ class FFmpegVideoEncoder:
         return context
 
 
-def _threads(pixels: int, most: int) -> int:
-    wanted = 1 if pixels <= 640 * 360 else 2 if pixels <= 1280 * 720 else 4
-    return min(wanted, most, os.cpu_count() or 1)
+def _threads(pixels: int, maximum: int) -> int:
+    suitable = 1 if pixels <= 640 * 360 else 2 if pixels <= 1280 * 720 else 4
+    return min(suitable, maximum, os.cpu_count() or 1)

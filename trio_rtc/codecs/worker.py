@@ -1,12 +1,11 @@
-"""Codecs in threads, under trio's rules.
+"""Codecs in threads, with trio's cancellation semantics.
 
-A codec's context must not be used by two threads, nor be freed while a thread is in it. So calls on one codec are made
-one after another, and a call that has begun is waited for even when it is cancelled: it takes as long as one frame
-takes, some milliseconds, and then neither a thread nor a context is left behind.
+A codec's context must not be used by two threads, nor released while a thread uses it. So calls on one codec are
+serialized, and a cancelled call is still awaited: it takes some milliseconds, the time of one frame, and leaves neither
+a thread nor a context behind.
 
-All codecs share one ``trio.CapacityLimiter`` of as many threads as there are CPUs, which is not trio's own, so that a
-call with many videos does not hold up file access or name resolution elsewhere in the program, nor the other way
-round.
+All codecs share one ``trio.CapacityLimiter`` of as many threads as there are CPUs. It is separate from trio's, so that
+many videos do not delay file access or name resolution elsewhere in the program, nor vice versa.
 """
 
 import logging
@@ -43,18 +42,18 @@ def codec_limiter() -> trio.CapacityLimiter:
 
 
 class Closeable(Protocol):
-    """What holds something that must be freed."""
+    """An object that must be released."""
 
     def close(self) -> None:
-        """Free it."""
+        """Release the object."""
 
 
 class CodecThread:
-    """Makes calls on one codec, one after another, in whatever thread is free.
+    """Serializes calls on one codec, each in a thread.
 
     Args:
-        codec: It belongs to this object from now on.
-        limiter: Under which threads run; ``None`` for :func:`codec_limiter`.
+        codec: The codec, owned by this object.
+        limiter: Limits the threads; ``None`` for :func:`codec_limiter`.
     """
 
     def __init__(self, codec: Closeable, limiter: trio.CapacityLimiter | None = None) -> None:
@@ -64,16 +63,16 @@ class CodecThread:
         self._closed = False
 
     async def call(self, function: Callable[[], T]) -> T:
-        """Call a function that uses the codec, in a thread, and return what it returns.
+        """Call a function that uses the codec in a thread, and return its result.
 
-        A cancellation that comes while the function runs takes effect after it.
+        A cancellation during the call takes effect after it.
 
         Raises:
-            trio.ClosedResourceError: The codec was closed.
+            trio.ClosedResourceError: The codec is closed.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
-            # Nearly always free, and then without a round of the event loop.
+            # The lock is nearly always free; this saves a round of the event loop.
             self._lock.acquire_nowait()
         except trio.WouldBlock:
             await self._lock.acquire()
@@ -85,7 +84,7 @@ class CodecThread:
             self._lock.release()
 
     async def aclose(self) -> None:
-        """Wait for the call that runs, if any, and free the codec."""
+        """Wait for a running call and release the codec."""
         with trio.CancelScope(shield=True):
             async with self._lock:
                 if not self._closed:
@@ -93,9 +92,9 @@ class CodecThread:
                     self._codec.close()
 
     async def _run(self, function: Callable[[], T], limiter: trio.CapacityLimiter) -> T:
-        """Do what ``trio.to_thread.run_sync`` does, at two thirds of its cost: thirty times a second it matters.
+        """Do the same as ``trio.to_thread.run_sync`` at two thirds of its cost, which matters thirty times a second.
 
-        Codecs need neither context variables in the thread nor calls back from it.
+        Codecs need neither context variables in the thread nor calls from it into trio.
         """
         if not runs_threads():
             return await call_in_place(function)
@@ -118,15 +117,15 @@ class CodecThread:
 
 @attrs.define
 class DecodeCounters:
-    """What a decoder has done.
+    """Statistics of a decoder.
 
     Attributes:
-        decoded: Encoded frames that were decoded.
-        keyframes: Those of them that were keyframes.
-        quantizers: The quantizers of those whose header was read, added up.
-        quantized: How many these are.
-        broken: Encoded frames that could not be.
-        seconds: How long decoding has taken, all together.
+        decoded: Frames decoded.
+        keyframes: Keyframes decoded.
+        quantizers: Sum of the known quantizers of decoded frames.
+        quantized: Count of these quantizers.
+        broken: Frames that failed to decode.
+        seconds: Total decoding time.
     """
 
     decoded: int = 0
@@ -139,7 +138,7 @@ class DecodeCounters:
 
 @attrs.frozen
 class _Lost:
-    """A gap in the sound, and the packet after it, if it was there in time."""
+    """A gap in the audio, and the packet after it, if it arrived in time."""
 
     duration: float
     following: bytes | None
@@ -150,17 +149,17 @@ def _describe(error: Exception) -> str:
 
 
 class DecodeWorker(Generic[MediaFrameT]):
-    """Decodes in threads: encoded frames go in by :meth:`put`, decoded ones are handed on by :meth:`run`.
+    """Decodes in threads: :meth:`put` queues encoded frames, :meth:`run` passes decoded ones on.
 
-    Nothing waits for a slow CPU: what waits to be decoded is bounded, and the oldest is dropped and counted.
+    A slow CPU does not block the caller: the queue is bounded, and the oldest frame is dropped and counted.
 
     Args:
-        decoder: It belongs to this object from now on.
-        capacity: Encoded frames that may wait. When one of a video must go, so do all before the next keyframe.
-        limiter: Under which threads run; ``None`` for :func:`codec_limiter`.
+        decoder: The decoder, owned by this object.
+        capacity: Maximum queued frames. When a video frame is dropped, so are all up to the next keyframe.
+        limiter: Limits the threads; ``None`` for :func:`codec_limiter`.
 
     Attributes:
-        counters: What was done. Another object may be put in its place, to go on with what was counted before.
+        counters: Statistics. The object may be replaced to continue earlier counts.
     """
 
     def __init__(
@@ -185,30 +184,31 @@ class DecodeWorker(Generic[MediaFrameT]):
 
     @property
     def implementation(self) -> str | None:
-        """What the decoder is called."""
+        """The decoder's name."""
         name: str | None = getattr(self._decoder, "implementation", None)
         return name
 
     def put(self, frame: EncodedFrame) -> None:
-        """Let a frame be decoded. Never waits."""
+        """Queue a frame for decoding. Never blocks."""
         if not self._input.put(frame):
-            self._need_keyframe()
+            self._request_keyframe()
 
     def conceal(self, duration: float, following: bytes | None = None) -> None:
-        """Let so many seconds of sound be made up, after what was put in before; of no effect on video.
+        """Queue the concealment of lost audio after the frames queued so far; no effect on video.
 
         Args:
-            duration: In seconds.
-            following: The packet directly after, if it is known: it may have what was lost. It is put in as usual, too.
+            duration: Seconds.
+            following: The packet directly after the loss, if known: it may have in-band FEC. It must also be queued by
+                ``put``.
         """
         self._input.put(_Lost(duration, following))
 
     def end(self) -> None:
-        """Let what was put in be decoded, and then :meth:`run` return."""
+        """Mark the end: :meth:`run` returns after decoding the queued frames."""
         self._input.end()
 
     async def keyframe_needed(self) -> None:
-        """Wait until the decoder cannot go on without a keyframe; each time it finds that, once."""
+        """Wait until the decoder needs a keyframe; returns once for each time."""
         await self._keyframe_needed.wait()
         self._keyframe_needed = trio.Event()
 
@@ -218,12 +218,12 @@ class DecodeWorker(Generic[MediaFrameT]):
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Decode until the end, or until cancelled. Frees the decoder.
+        """Decode until the end or until cancelled, then release the decoder.
 
         Args:
-            deliver: Called with each decoded frame, in this task: a queue between would cost every frame another
-                round of the event loop.
-            task_status: Told that it runs.
+            deliver: Called in this task with each decoded frame; a queue would cost every frame another round of the
+                event loop.
+            task_status: Started at once.
         """
         task_status.started()
         try:
@@ -239,13 +239,13 @@ class DecodeWorker(Generic[MediaFrameT]):
         try:
             frames, seconds = await self._thread.call(lambda: self._call(item))
         except Exception as error:
-            # The boundary of one stream: a decoder, perhaps not ours, has met what a peer has sent.
+            # The boundary of one stream: the application's decoder may raise any error for a peer's data.
             self.counters.broken += 1
-            self._failures.record("a received frame cannot be decoded: %s", _describe(error))
+            self._failures.record("cannot decode a received frame: %s", _describe(error))
         else:
             self._count(item, seconds)
         if getattr(self._decoder, "needs_keyframe", False):
-            self._need_keyframe()
+            self._request_keyframe()
         return frames
 
     def _count(self, item: EncodedFrame | _Lost, seconds: float) -> None:
@@ -259,7 +259,7 @@ class DecodeWorker(Generic[MediaFrameT]):
                 self.counters.quantized += 1
 
     def _call(self, item: EncodedFrame | _Lost) -> tuple[list[MediaFrameT], float]:
-        """Runs in a thread; returns what came out, and how long it took."""
+        """Decode or conceal in a thread; return the decoded frames and the time it took."""
         began = time.perf_counter()
         if isinstance(item, EncodedFrame):
             frames = self._decoder.decode(item)
@@ -268,5 +268,5 @@ class DecodeWorker(Generic[MediaFrameT]):
             frames = [] if conceal is None else conceal(item.duration, item.following)
         return cast("list[MediaFrameT]", frames), time.perf_counter() - began
 
-    def _need_keyframe(self) -> None:
+    def _request_keyframe(self) -> None:
         self._keyframe_needed.set()

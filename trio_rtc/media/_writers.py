@@ -13,8 +13,8 @@ from av.codec.context import Flags
 
 from trio_rtc.codecs import AudioDecoder, CodecError, VideoDecoder, create_audio_decoder, create_video_decoder
 from trio_rtc.codecs.audio_decoder import opus_frame_duration
+from trio_rtc.codecs.frame_converter import FrameConverter, scaled_size
 from trio_rtc.codecs.implementations import silence_svt_av1
-from trio_rtc.codecs.picture_input import PictureInput, scaled_size
 from trio_rtc.codecs.samples import frame_of, layout, samples_of
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
@@ -141,14 +141,14 @@ class PictureEncoder:
         self._context.bit_rate = _VIDEO_BITRATE
         self._context.max_b_frames = 0
         self._stream = stream
-        self._input = PictureInput()
+        self._converter = FrameConverter()
         self._last = -1
 
     def write(self, frame: MediaFrame, time: Fraction) -> None:
         """Encode and write a picture."""
         if not isinstance(frame, av.VideoFrame):
             return
-        picture = self._input.prepare(frame, self._context.width, self._context.height, "yuv420p")
+        picture = self._converter.convert(frame, self._context.width, self._context.height, "yuv420p")
         self._last = max(round(time / _VIDEO_TIME_BASE), self._last + 1)
         picture.pts = self._last
         picture.time_base = _VIDEO_TIME_BASE

@@ -1,20 +1,20 @@
-"""RTP timestamps for pictures, and which pictures to leave out."""
+"""RTP timestamps of video frames, and dropping of frames above a frame rate."""
 
 import attrs
 import av
 
 VIDEO_CLOCK_RATE = 90_000
-_SLACK = 0.1  # of an interval: sources are not exact
+_SLACK = 0.1  # tolerated jitter of the source, as a fraction of the interval
 
 
 @attrs.define
-class PictureClock:
-    """Gives each picture its timestamp in 90 kHz, always later than the one before.
+class VideoClock:
+    """Computes strictly increasing 90 kHz timestamps of video frames.
 
-    A source that has begun anew (a file that is played in a loop) goes on one interval after its last picture.
+    When the source's time goes back (a file played in a loop), timestamps continue one interval after the last frame.
 
     Attributes:
-        interval: Ticks between pictures, for those of which nothing tells their time.
+        interval: Ticks between frames without any timestamp.
     """
 
     interval: int
@@ -24,12 +24,12 @@ class PictureClock:
     def timestamp(
         self, frame: av.VideoFrame, captured: float | None = None, repeated_after: float = 0.0
     ) -> int:
-        """Return the timestamp of the next picture.
+        """Return the timestamp of the next frame.
 
         Args:
-            frame: The picture.
-            captured: When it was captured, in seconds, for one that does not tell.
-            repeated_after: Seconds that have passed since the time that it tells.
+            frame: The frame.
+            captured: Capture time in seconds, for a frame without ``pts``.
+            repeated_after: Seconds that have passed since the time of its ``pts``.
         """
         following = 0 if self._last is None else self._last + self.interval
         if frame.pts is not None and frame.time_base is not None:
@@ -47,13 +47,13 @@ class PictureClock:
 
 
 @attrs.define
-class PictureSelector:
-    """Leaves pictures out, evenly, so that no more than a given number come in a second."""
+class FramerateLimiter:
+    """Drops frames evenly so that a frame rate is not exceeded."""
 
     _due: float | None = None
 
-    def select(self, timestamp: int, framerate: float | None) -> bool:
-        """Return whether the picture is to be encoded."""
+    def admit(self, timestamp: int, framerate: float | None) -> bool:
+        """Return whether the frame should be encoded."""
         if framerate is None:
             self._due = None
             return True

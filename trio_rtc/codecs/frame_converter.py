@@ -1,37 +1,36 @@
-"""Pictures as an encoder takes them."""
+"""Conversion of video frames to an encoder's size and pixel format."""
 
 from fractions import Fraction
 
 import av
 import av.filter
 
-_ALIGNMENT = 2  # pixels: chroma of yuv420p is half as wide and high
+_ALIGNMENT = 2  # pixels; the chroma of yuv420p has half the width and height
 _SMALLEST = 16
 
 
 def scaled_size(width: int, height: int, scale_down_by: float) -> tuple[int, int]:
-    """Return width and height divided by ``scale_down_by``, even, and no smaller than encoders take."""
+    """Return width and height divided by ``scale_down_by``, even, and at least the minimum of encoders."""
     return (
         max(_SMALLEST, int(width / scale_down_by) // _ALIGNMENT * _ALIGNMENT),
         max(_SMALLEST, int(height / scale_down_by) // _ALIGNMENT * _ALIGNMENT),
     )
 
 
-class PictureInput:
-    """Makes of a picture one of the wanted size and format that is the encoder's own.
+class FrameConverter:
+    """Converts a frame to a size and format, always into an object that the encoder may modify.
 
-    An encoder writes time and type of picture into what it is given, and a source may be shared: by the layers of a
-    simulcast, by several connections, by whoever draws it. So it is never given the source's own object. A picture
-    that already has the right size is passed through FFmpeg's ``null`` filter, which makes a new reference to the
-    same pixels without copying them.
+    An encoder writes the time and type into its input, and a source's frame may be shared by simulcast layers, several
+    connections, and the application. A frame that already has the right size and format is passed through FFmpeg's
+    ``null`` filter, which creates a new reference to the same pixels without copying them.
     """
 
     def __init__(self) -> None:
         self._graph: av.filter.Graph | None = None
         self._graph_input: tuple[int, int, str] | None = None
 
-    def prepare(self, frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> av.VideoFrame:
-        """Return the picture in this size and format."""
+    def convert(self, frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> av.VideoFrame:
+        """Return the frame in this size and format."""
         if (frame.width, frame.height, frame.format.name) == (width, height, pixel_format):
             return self._reference(frame)
         return frame.reformat(width, height, pixel_format, interpolation="BILINEAR")
