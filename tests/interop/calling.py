@@ -1,4 +1,4 @@
-"""Calls a foreign peer by name, with pictures and tones both ways."""
+"""Calls with a foreign peer, with video and tones in both directions."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,33 +10,33 @@ from tests.interop.connecting import negotiating
 from tests.interop.drivers.rpc import JsonObject
 from tests.interop.negotiation import connect
 from tests.interop.opening import Peers
-from tests.interop.own_media import OwnMedia, hear, read_counters
+from tests.interop.own_media import OwnMedia, read_counters, wait_for_tone
 from tests.interop.own_peer import OwnPeer
 from tests.interop.remote_media import RemoteMedia
 from tests.interop.remote_peer import RemotePeer
 
 CALL_SECONDS = 45
-"""How long a test may take once its peer is there: on a machine at rest they take two or three."""
+"""Maximum seconds of a test once its peer runs; on an idle machine tests take two or three."""
 
 OUR_TONE, THEIR_TONE = 880.0, 550.0
 THEIR_START = 5_000_000
-"""What tells the peer's pictures from ours."""
+"""Distinguishes the numbers of the peer's video frames from ours."""
 
 
-async def until(reached: Callable[[], Awaitable[bool]]) -> None:
-    """Look again and again, in real time, until something is reached."""
+async def wait_until(reached: Callable[[], Awaitable[bool]]) -> None:
+    """Poll in real time until a condition holds."""
     while not await reached():  # noqa: ASYNC110 - a foreign process counts
         await trio.sleep(0.2)
 
 
 @attrs.frozen
 class Call:
-    """Us and a foreign peer.
+    """Our peer connection and a foreign peer.
 
     Attributes:
-        own: Our side.
+        own: Our peer.
         remote: The foreign peer.
-        nursery: Where candidates flow and sources run.
+        nursery: Nursery of signaling and sources.
     """
 
     own: OwnPeer
@@ -63,41 +63,45 @@ class Call:
             await self.theirs.add_video(start=THEIR_START)
 
     async def negotiate(self, *, we_offer: bool) -> tuple[JsonObject, JsonObject]:
-        """Exchange descriptions; return the offer and the answer."""
+        """Exchange an offer and an answer, and return both."""
         offerer, answerer = (self.own, self.remote) if we_offer else (self.remote, self.own)
         return await connect(offerer, answerer, trickle=True, nursery=self.nursery)
 
-    async def assert_seen(self, *, least: int = 0, their_least: int = THEIR_START, count: int = 8) -> None:
-        """Wait until both see so many pictures of each other, with numbers from these on."""
+    async def assert_video_received(
+        self, *, least: int = 0, their_least: int = THEIR_START, count: int = 8
+    ) -> None:
+        """Wait until both have received ``count`` video frames, with numbers from these on."""
         (video,) = self.ours.of_kind("video")
         assert video.mid is not None
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._assert_they_see, video.mid, least, count)
+            nursery.start_soon(self._assert_peer_received, video.mid, least, count)
             counters = await read_counters(video.receiver.track, count=count, least=their_least)
             assert_counting(counters)
 
-    async def _assert_they_see(self, mid: str, least: int, count: int) -> None:
+    async def _assert_peer_received(self, mid: str, least: int, count: int) -> None:
         counters = await self.theirs.read_counters(mid, count=count, least=least)
         assert_counting(counters)
         assert max(counters) < least + 100_000
 
-    async def assert_heard(self, frequency: float = OUR_TONE, their_frequency: float = THEIR_TONE) -> None:
-        """Wait until both hear each other."""
+    async def assert_tones_received(
+        self, frequency: float = OUR_TONE, their_frequency: float = THEIR_TONE
+    ) -> None:
+        """Wait until both receive the other's tone."""
         (audio,) = self.ours.of_kind("audio")
         assert audio.mid is not None
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.theirs.hear, audio.mid, frequency)
-            await hear(audio.receiver.track, their_frequency)
+            nursery.start_soon(self.theirs.wait_for_tone, audio.mid, frequency)
+            await wait_for_tone(audio.receiver.track, their_frequency)
 
 
 def assert_counting(counters: list[int]) -> None:
-    """The pictures came in their order, and not too few of them."""
+    """Require video frames in order, and not too few of them."""
     assert counters == sorted(counters)
     assert counters[-1] - counters[0] < 100 * len(counters)
 
 
 @asynccontextmanager
 async def calling(peers: Peers, name: str) -> AsyncIterator[Call]:
-    """Open ourselves and a foreign peer for a call, and bound its time."""
+    """Open our peer and a foreign peer for a call with a time limit."""
     async with negotiating(peers, name, seconds=CALL_SECONDS) as (own, remote, nursery):
         yield Call(own, remote, nursery)

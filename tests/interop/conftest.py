@@ -1,8 +1,8 @@
 """The interoperability tests: run by ``nox -s interop``, or by pytest with ``TRIO_RTC_INTEROP=1`` in the environment.
 
-They need peers that no one here wrote, and (as root) they move the whole process into a network of its own, so they
-are a pytest process of their own, or several: each worker of pytest-xdist has its network and its browsers. What needs
-only packages of the test dependencies is always collected.
+They need foreign peers, and (as root) they move the whole process into a network of its own, so they
+are a pytest process of their own, or several: each worker of pytest-xdist has its network and its browsers. Tests with
+only the packages of the test dependencies are always collected.
 """
 
 import os
@@ -21,13 +21,13 @@ collect_ignore_glob = [] if ASKED_FOR else ["test_with_*.py", "test_harness.py"]
 
 
 def pytest_configure() -> None:
-    """Leave the host's network before there are threads that would stay in it."""
+    """Leave the host's network before threads start, which would stay in it."""
     if ASKED_FOR:
         enter_private_network()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Let a run that is ended from outside, as by a time limit, end its browsers too."""
+    """Close the browsers also when the run is terminated, for example by a time limit."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         session.shouldstop = "terminated"

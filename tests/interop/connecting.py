@@ -1,4 +1,4 @@
-"""Connects us to a foreign peer by name."""
+"""Connections to a foreign peer, by name."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,19 +13,19 @@ from tests.interop.remote_peer import RemoteChannel, RemotePeer
 from trio_rtc import RTCDataChannel, Settings
 
 CONNECTION_SECONDS = 25
-"""How long a test may take once its peer is there: on a machine at rest they take one or two."""
+"""Maximum seconds of a test once its peer runs; on an idle machine tests take one or two."""
 
 
 @attrs.frozen
 class Connection:
-    """Us and a foreign peer with one channel between us, open on both sides.
+    """Our peer and a foreign peer with one open channel.
 
     Attributes:
-        own: Our side.
+        own: Our peer.
         remote: The foreign peer.
         ours: Our end of the channel.
         theirs: The peer's end of the channel.
-        nursery: Where candidates flow until the end of the connection.
+        nursery: Nursery of signaling until the end of the connection.
     """
 
     own: OwnPeer
@@ -35,7 +35,7 @@ class Connection:
     nursery: trio.Nursery
 
     async def assert_alive(self, message: str = "alive") -> None:
-        """Send a message each way."""
+        """Exchange a message in each direction."""
         await self.ours.send(message)
         assert await self.theirs.receive() == message
         await self.theirs.send(message)
@@ -46,9 +46,9 @@ class Connection:
 async def negotiating(
     peers: Peers, name: str, *, settings: Settings | None = None, seconds: float = CONNECTION_SECONDS
 ) -> AsyncIterator[tuple[OwnPeer, RemotePeer, trio.Nursery]]:
-    """Open ourselves, a foreign peer and a nursery for their candidates, and bound the time of it all.
+    """Open our peer, a foreign peer and a nursery for signaling, with a time limit.
 
-    An error of the block leaves as it is, so that a failed assertion reads as one.
+    An exception of the block is not grouped, so that a failed assertion reads as one.
     """
     block_error: Exception | None = None
     async with peers.open(name) as remote:
@@ -67,7 +67,7 @@ async def negotiating(
 async def connected(
     peers: Peers, name: str, *, we_offer: bool, trickle: bool = True, settings: Settings | None = None
 ) -> AsyncIterator[Connection]:
-    """Connect to a peer, one of those that ``Peers.open`` knows; whoever offers also makes the channel."""
+    """Connect to a peer of ``Peers.open``; the offerer also creates the channel."""
     async with negotiating(peers, name, settings=settings) as (own, remote, nursery):
         if we_offer:
             ours = own.pc.create_data_channel("chat", protocol="words")

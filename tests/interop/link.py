@@ -1,4 +1,4 @@
-"""How a foreign peer is commanded, whatever it is made of."""
+"""Commands to a foreign peer of any implementation."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -7,17 +7,17 @@ from tests.interop.drivers.rpc import JsonObject
 
 
 class PeerError(Exception):
-    """The peer refused a command; the text is its error's."""
+    """The peer failed a command; the text is its error's."""
 
 
 class Link(Protocol):
-    """A way to command a peer; ``peers/program.py`` tells the language."""
+    """A link to a peer; ``peers/program.py`` describes the protocol."""
 
     async def execute(self, method: str, parameters: Mapping[str, Any]) -> Any:
-        """Carry out a command and return its result.
+        """Execute a command and return its result.
 
         Raises:
-            PeerError: The peer refused.
+            PeerError: The peer failed the command.
             PeerGoneError: The peer is gone.
         """
 

@@ -1,6 +1,6 @@
-"""A long path that loses packets, between us and a peer on the same machine: the same ones each time, or at random.
+"""A long path with loss to a peer on the same machine, deterministic or random.
 
-The system's own network is behind it. What we send leaves late, by the whole round-trip time: neither side can tell.
+It uses the host's network. Our packets are delayed by the whole round-trip time, which neither side can detect.
 """
 
 import random
@@ -20,7 +20,7 @@ from trio_rtc.transports.udp import SystemNetwork
 class Direction(Protocol):
     """Delay and loss of the datagrams of one direction."""
 
-    def pass_on(self, datagrams: Sequence[bytes]) -> list[bytes]:
+    def keep_undropped(self, datagrams: Sequence[bytes]) -> list[bytes]:
         """Return what is not lost."""
 
 
@@ -29,13 +29,13 @@ DirectionT = TypeVar("DirectionT", bound=Direction)
 
 @attrs.define
 class RandomLoss:
-    """Loses SRTP and SRTCP packets at random, each by itself. Handshakes pass.
+    """Drops SRTP and SRTCP packets independently at random, but no handshake packets.
 
     Attributes:
-        probability: Part of the packets that are lost; it may change at any time.
-        seed: Of the generator: the same packet of a direction, counted from the first, has the same fate.
-        passed: How many packets were subject to loss and passed.
-        lost: How many were lost.
+        probability: Loss probability; it may change at any time.
+        seed: Seed of the generator, which determines the outcome of each packet of a direction by its index.
+        passed: Number of packets that were subject to loss and passed.
+        lost: Number of packets lost.
     """
 
     probability: float
@@ -48,7 +48,7 @@ class RandomLoss:
     def _make_rng(self) -> random.Random:
         return random.Random(self.seed)
 
-    def pass_on(self, datagrams: Sequence[bytes]) -> list[bytes]:
+    def keep_undropped(self, datagrams: Sequence[bytes]) -> list[bytes]:
         """Return what is not lost."""
         return [datagram for datagram in datagrams if not self._loses(datagram)]
 
@@ -64,16 +64,16 @@ class RandomLoss:
 
 @attrs.define
 class Loss:
-    """Loses the first packet of every so-many-th frame of each source of one direction; RTCP and all else passes.
+    """Drops the first packet of every ``interval``-th frame of each SSRC in one direction, but no other packets.
 
-    Repair packets among the media follow what they protect, and are spared. So are those of sources of their own as
-    soon as it is known what they are: behind each fourth frame, say, all or none of them would be lost.
+    Repair packets in the media's SSRC follow the protected packets and are not dropped. Repair packets in an own
+    SSRC are not dropped either once they are identified, as those of each fourth frame would be lost always or never.
 
     Attributes:
-        interval: One frame of so many.
+        interval: Number of frames per dropped packet.
         lost_types: Payload types of which every packet is lost.
         spared_types: Payload types of which none is lost.
-        lost: How many first packets of frames were lost.
+        lost: Number of first packets of frames dropped.
     """
 
     interval: int
@@ -83,7 +83,7 @@ class Loss:
     _frames: Counter[bytes] = attrs.field(factory=Counter)
     _timestamps: dict[bytes, bytes] = attrs.field(factory=dict)
 
-    def pass_on(self, datagrams: Sequence[bytes]) -> list[bytes]:
+    def keep_undropped(self, datagrams: Sequence[bytes]) -> list[bytes]:
         """Return what is not lost."""
         return [datagram for datagram in datagrams if not self._loses(datagram)]
 
@@ -106,13 +106,13 @@ class Loss:
 
 @attrs.define
 class LongPath(PassThroughNetwork, Generic[DirectionT]):
-    """The network of this host, with a long path that loses packets in front of it.
+    """The network of this host, behind a long path with loss.
 
     Attributes:
-        nursery: Where packets are under way.
-        round_trip: Seconds.
-        outgoing: What becomes of what we send.
-        incoming: What becomes of what the peer sends.
+        nursery: Nursery of packets in flight.
+        round_trip: Round-trip time in seconds.
+        outgoing: Conditions of our packets.
+        incoming: Conditions of the peer's packets.
     """
 
     nursery: trio.Nursery
@@ -122,7 +122,7 @@ class LongPath(PassThroughNetwork, Generic[DirectionT]):
 
     @staticmethod
     def of_this_host(nursery: trio.Nursery, *, round_trip: float, interval: int) -> "LongPath[Loss]":
-        """Make one that loses the first packet of one of so many frames, in both directions."""
+        """Return a path that drops the first packet of every ``interval``-th frame in both directions."""
         return LongPath(SystemNetwork(), nursery, round_trip, Loss(interval), Loss(interval))
 
     async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> DatagramSocket:
@@ -136,7 +136,7 @@ class LongPath(PassThroughNetwork, Generic[DirectionT]):
 
 @attrs.define
 class _LongPathSocket(PassThroughSocket):
-    """A socket whose packets leave late, and not all of them."""
+    """A socket with delay and loss."""
 
     _delay: float
     _outgoing: Direction
@@ -145,7 +145,7 @@ class _LongPathSocket(PassThroughSocket):
     _woken: trio.Event = attrs.Factory(trio.Event)
 
     async def run(self) -> None:
-        """Send what is due."""
+        """Send packets when they are due."""
         while True:
             while self._under_way:
                 due, datagrams, remote = self._under_way.popleft()
@@ -157,12 +157,14 @@ class _LongPathSocket(PassThroughSocket):
     async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
         while True:
             batch = await self.inner.receive_batch()
-            passed = [(sender, self._incoming.pass_on(datagrams)) for sender, datagrams in batch]
+            passed = [(sender, self._incoming.keep_undropped(datagrams)) for sender, datagrams in batch]
             if kept := [each for each in passed if each[1]]:
                 return kept
 
     def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
-        self._under_way.append((trio.current_time() + self._delay, self._outgoing.pass_on(batch), remote))
+        self._under_way.append(
+            (trio.current_time() + self._delay, self._outgoing.keep_undropped(batch), remote)
+        )
         self._woken.set()
         return True
 

@@ -1,4 +1,4 @@
-"""Connects two peers of any make: an offer, an answer, and candidates both ways."""
+"""Negotiation between peers of any implementation: an offer, an answer, and candidates in both directions."""
 
 from typing import Protocol
 
@@ -8,22 +8,22 @@ from tests.interop.drivers.rpc import JsonObject, PeerGoneError
 
 
 class Negotiator(Protocol):
-    """What a peer of any make can do in a negotiation. Descriptions and candidates are in W3C's JSON."""
+    """Interface of a peer in a negotiation. Descriptions and candidates are in W3C's JSON."""
 
     async def create_offer(self, *, trickle: bool) -> JsonObject:
         """Set and return an offer, with all candidates in it unless ``trickle``."""
 
     async def create_answer(self, offer: JsonObject, *, trickle: bool) -> JsonObject:
-        """Take an offer, set and return an answer, with all candidates in it unless ``trickle``."""
+        """Set an offer, set and return an answer, with all candidates in it unless ``trickle``."""
 
     async def set_answer(self, answer: JsonObject) -> None:
-        """Take an answer."""
+        """Set an answer."""
 
     async def add_ice_candidate(self, candidate: JsonObject | None) -> None:
-        """Take a candidate of the other side; None: there will be no more."""
+        """Add a candidate of the other side, or ``None`` at the end of candidates."""
 
     async def next_candidate(self) -> JsonObject | None:
-        """Wait for a candidate to be given to the other side; None: there will be no more."""
+        """Wait for a local candidate, or ``None`` at the end of candidates."""
 
 
 async def connect(
@@ -33,14 +33,14 @@ async def connect(
     trickle: bool,
     nursery: trio.Nursery,
 ) -> tuple[JsonObject, JsonObject]:
-    """Negotiate, and when trickling let candidates flow in the nursery from then on.
+    """Negotiate, and if trickling signal candidates in the nursery from then on.
 
     Returns:
         The offer and the answer.
     """
     offer = await offerer.create_offer(trickle=trickle)
     answer = await answerer.create_answer(offer, trickle=trickle)
-    # The answerer has its remote description, so the offerer's candidates may come before the answer.
+    # The answerer has its remote description, so that the offerer's candidates may arrive before the answer.
     if trickle:
         nursery.start_soon(_trickle, offerer, answerer)
     await offerer.set_answer(answer)

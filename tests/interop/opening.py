@@ -1,4 +1,4 @@
-"""Opens a foreign peer by name."""
+"""Foreign peers, opened by name."""
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -17,11 +17,11 @@ FIELD_TRIALS = {
     "chromium-flexfec": "WebRTC-FlexFEC-03/Enabled/WebRTC-FlexFEC-03-Advertised/Enabled/",
     "chromium-ccfb": "WebRTC-RFC8888CongestionControlFeedback/Enabled,force_send:true,offer:true/",
 }
-"""What Chromium does only when it is told to, by the name of the peer that does it."""
+"""Field trials of Chromium, by the name of the peer that has them."""
 
 
 class Peers:
-    """Opens foreign peers, each fresh, but in one browser of each kind, which takes seconds to come up."""
+    """Opens foreign peers in one browser of each kind, since browsers need seconds to start."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -29,15 +29,15 @@ class Peers:
         self._chromiums: dict[str, RunningChromium] = {}
 
     def close(self) -> None:
-        """End what was started for all."""
+        """Close the shared browsers."""
         self._stack.close()
 
     @asynccontextmanager
     async def open(self, name: str) -> AsyncIterator[RemotePeer]:
-        """Open a peer for as long as the block lasts.
+        """Open a peer until the end of the block.
 
         Args:
-            name: Of ``PEERS``, ``FIELD_TRIALS``, ``"chromium-mdns"``, or ``"pion-passive"``, which answers passive.
+            name: Name in ``PEERS`` or ``FIELD_TRIALS``, ``"chromium-mdns"``, or ``"pion-passive"`` (DTLS server).
         """
         match name:
             case "aiortc" | "wrtc":
@@ -79,6 +79,6 @@ class Peers:
                 async with page_peer("firefox", page) as peer:
                     yield peer
             finally:
-                # The test may have closed it.
+                # The test may have closed the page.
                 with trio.move_on_after(5, shield=True), suppress(BrowserError):
                     await page.close()

@@ -1,4 +1,4 @@
-"""Audio and video of our side: patterns and tones that are sent, and what is seen and heard of the peer."""
+"""Audio and video of our peer: patterns and tones to send, and checks of received media."""
 
 import math
 from fractions import Fraction
@@ -21,16 +21,16 @@ from trio_rtc import (
 from trio_rtc.media import dominant_frequency, draw_pattern, read_counter, tone
 
 HEARD_FRAMES, LOOK_FRAMES = 6, 12
-"""In how many frames of 20 ms a frequency is looked for, and how often: a look takes time that sources need, too."""
+"""Number of 20 ms frames analyzed for a frequency, and the interval: analysis takes time that sources need, too."""
 
 
 @attrs.frozen
 class OwnMedia:
-    """Makes tracks for a peer connection, and frames for them.
+    """Tracks of a peer connection and their sources.
 
     Attributes:
         pc: The peer connection.
-        nursery: Where the sources run.
+        nursery: Nursery of the sources.
     """
 
     pc: RTCPeerConnection
@@ -39,13 +39,13 @@ class OwnMedia:
     def open_video(
         self, *, start: int = 0, width: int = WIDTH, height: int = HEIGHT, framerate: int = FRAMERATE
     ) -> MediaStreamTrack:
-        """Return a track of pictures that count."""
+        """Return a track of numbered video frames."""
         frames, track = open_media_track("video")
         self.nursery.start_soon(_send_pattern, frames, start, width, height, framerate)
         return track
 
     def open_audio(self, *, frequency: float) -> MediaStreamTrack:
-        """Return a track with a tone."""
+        """Return an audio track with a tone."""
         frames, track = open_media_track("audio")
         self.nursery.start_soon(_send_tone, frames, frequency)
         return track
@@ -53,23 +53,23 @@ class OwnMedia:
     def add_video(
         self, *, start: int = 0, width: int = WIDTH, height: int = HEIGHT, framerate: int = FRAMERATE
     ) -> RTCRtpSender:
-        """Add a track of pictures that count."""
+        """Add a track of numbered video frames."""
         track = self.open_video(start=start, width=width, height=height, framerate=framerate)
         return self.pc.add_track(track, MediaStream([track]))
 
     def add_simulcast(
         self, encodings: list[RTCRtpEncodingParameters], *, width: int, height: int
     ) -> RTCRtpSender:
-        """Add a track of pictures that count, to be sent in several layers."""
+        """Add a track of numbered video frames with several simulcast layers."""
         track = self.open_video(width=width, height=height)
         return self.pc.add_transceiver(track, send_encodings=encodings).sender
 
     def add_audio(self, *, frequency: float) -> RTCRtpSender:
-        """Add a track with a tone."""
+        """Add an audio track with a tone."""
         return self.pc.add_track(track := self.open_audio(frequency=frequency), MediaStream([track]))
 
     def prefer_codec(self, kind: str, name: str) -> None:
-        """Negotiate this codec only, with its retransmission."""
+        """Negotiate only this codec, with RTX."""
         for transceiver in self.of_kind(kind):
             capabilities = transceiver.receiver.get_capabilities(kind)
             assert capabilities is not None
@@ -96,7 +96,7 @@ async def _send_pattern(
     try:
         async with frames:
             while True:
-                # A picture that is late is left out.
+                # A late frame is skipped.
                 number = max(number + 1, math.ceil((trio.current_time() - begin) * framerate))
                 await trio.sleep_until(begin + number / framerate)
                 frame = draw_pattern(start + number, width, height)
@@ -116,7 +116,7 @@ async def _send_tone(frames: MediaStreamTrackSource, frequency: float) -> None:
 
 
 async def read_counters(track: MediaStreamTrack, *, count: int = 8, least: int = 0) -> list[int]:
-    """Wait until so many different pictures with numbers from ``least`` on have come."""
+    """Wait until ``count`` different frames with numbers from ``least`` on have arrived."""
     counters: list[int] = []
     async for frame in track:
         counter = read_counter(frame)
@@ -127,16 +127,16 @@ async def read_counters(track: MediaStreamTrack, *, count: int = 8, least: int =
     return counters
 
 
-async def read_picture(track: MediaStreamTrack) -> tuple[int, av.VideoFrame]:
-    """Wait for a picture with a number in it."""
+async def read_frame(track: MediaStreamTrack) -> tuple[int, av.VideoFrame]:
+    """Wait for a frame with a readable number."""
     while True:
         frame = await track.receive()
         if (counter := read_counter(frame)) is not None:
             return counter, frame
 
 
-async def hear(track: MediaStreamTrack, frequency: float, *, tolerance: float = TOLERANCE) -> float:
-    """Wait until a tone of a frequency in hertz is heard."""
+async def wait_for_tone(track: MediaStreamTrack, frequency: float, *, tolerance: float = TOLERANCE) -> float:
+    """Wait until a tone of a frequency in hertz is received."""
     frames: list[av.AudioFrame] = []
     async for frame in track:
         frames.append(frame)
@@ -151,12 +151,12 @@ async def hear(track: MediaStreamTrack, frequency: float, *, tolerance: float = 
 def _frequency_of(frames: list[av.AudioFrame]) -> float:
     try:
         return dominant_frequency(frames)
-    except ValueError:  # the codec has changed in between, and with it the rate
+    except ValueError:  # the codec and its sample rate have changed in between
         return math.nan
 
 
 def luma_of(frame: av.VideoFrame) -> bytes:
-    """Return a byte for each pixel, line by line, from 16 to 235."""
+    """Return the luma as a byte for each pixel, row by row, from 16 to 235."""
     plane = frame.planes[0]
     pixels = bytes(plane)
     return b"".join(
@@ -166,9 +166,9 @@ def luma_of(frame: av.VideoFrame) -> bytes:
 
 
 def psnr(luma: bytes, counter: int, width: int = WIDTH, height: int = HEIGHT) -> float:
-    """Return the peak signal-to-noise ratio of a received picture in dB, of its luma.
+    """Return the peak signal-to-noise ratio of a received frame's luma in dB.
 
-    What was drawn on a canvas comes in the full range or the limited one, as the browser pleases; VP8 does not say.
+    Frames of a canvas have the full or the limited range, depending on the browser; VP8 does not signal it.
     """
     limited = luma_of(draw_pattern(counter, width, height))
     full = limited.translate(bytes(min(max(round((y - 16) * 255 / 219), 0), 255) for y in range(256)))

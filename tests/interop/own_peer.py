@@ -1,4 +1,4 @@
-"""Our side: a peer connection of trio_rtc with the verbs that every peer of the harness has."""
+"""Our peer: a peer connection of trio_rtc with the methods that every peer of the harness has."""
 
 import time
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ from trio_rtc import (
 
 
 class OwnPeer:
-    """A peer connection that negotiates as :class:`tests.interop.negotiation.Negotiator` says.
+    """A peer connection as a :class:`tests.interop.negotiation.Negotiator`.
 
     Attributes:
         pc: The peer connection.
@@ -41,7 +41,7 @@ class OwnPeer:
         return await self._set_local_description(trickle=trickle)
 
     async def create_answer(self, offer: JsonObject, *, trickle: bool) -> JsonObject:
-        """Take an offer, set and return an answer, with all candidates in it unless ``trickle``."""
+        """Set an offer, set and return an answer, with all candidates in it unless ``trickle``."""
         await self.pc.set_remote_description(offer)
         return await self._set_local_description(trickle=trickle)
 
@@ -53,20 +53,20 @@ class OwnPeer:
         return dict(self.pc.local_description.to_json())
 
     async def set_answer(self, answer: JsonObject) -> None:
-        """Take an answer."""
+        """Set an answer."""
         await self.pc.set_remote_description(answer)
 
     async def add_ice_candidate(self, candidate: JsonObject | None) -> None:
-        """Take a candidate of the other side; None: there will be no more."""
+        """Add a candidate of the other side, or ``None`` at the end of candidates."""
         await self.pc.add_ice_candidate(candidate)
 
     async def next_candidate(self) -> JsonObject | None:
-        """Wait for a candidate to be given to the other side; None: there will be no more."""
+        """Wait for a local candidate, or ``None`` at the end of candidates."""
         candidate = (await self._candidates.receive()).candidate
         return None if candidate is None else candidate.to_json()
 
     async def accept_channel(self) -> RTCDataChannel:
-        """Wait for a channel that the other side announced."""
+        """Wait for a channel that the other side has created."""
         return (await self._announced.receive()).channel
 
     async def connection_state(self, *states: str) -> None:
@@ -85,8 +85,8 @@ class OwnPeer:
 async def open_own_peer(
     settings: Settings | None = None, configuration: RTCConfiguration | None = None
 ) -> AsyncIterator[OwnPeer]:
-    """Open a peer connection of trio_rtc for as long as the block lasts."""
-    # The date of a replayed test lies in the past, where the certificate would have expired for a real peer.
+    """Open a peer connection of trio_rtc until the end of the block."""
+    # The simulated date is in the past, so that real peers would consider the certificate expired.
     settings = attrs.evolve(settings or Settings(), wall_clock=time.time)
     async with (
         RTCPeerConnection(configuration, settings=settings) as pc,

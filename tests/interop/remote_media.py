@@ -1,4 +1,4 @@
-"""Audio and video of a foreign peer: it sends patterns and tones, and tells what it sees and hears."""
+"""Audio and video of a foreign peer: it sends patterns and tones, and reports received media."""
 
 import base64
 from collections.abc import Sequence
@@ -10,22 +10,22 @@ from tests.interop.drivers.rpc import JsonObject
 from tests.interop.link import Link
 
 WIDTH, HEIGHT, FRAMERATE = 320, 180, 15
-"""The pictures that are sent: as small as all encoders take them without a warning, so that a test takes seconds."""
+"""Size of video frames: the smallest that all encoders accept without warnings, to keep tests short."""
 
 TOLERANCE = 12.0
-"""Hertz: two steps of the spectrum that a browser has."""
+"""Tolerance in hertz: two bins of a browser's spectrum."""
 
 
 @attrs.frozen
-class Picture:
-    """A picture that a peer has received.
+class ReceivedImage:
+    """A video frame that a peer has received.
 
     Attributes:
-        counter: The number in it.
-        width: Pixels.
-        height: Pixels.
-        format: How the peer has it: ``"I420"``, or something else, whose luma is made from its colours.
-        luma: A byte for each pixel, line by line, from 16 to 235.
+        counter: Number encoded in the frame.
+        width: Width in pixels.
+        height: Height in pixels.
+        format: Pixel format: ``"I420"``, or another whose luma is computed from colours.
+        luma: A byte for each pixel, row by row, from 16 to 235.
     """
 
     counter: int
@@ -37,12 +37,12 @@ class Picture:
 
 @attrs.frozen
 class FrameTimes:
-    """When what happened at a peer, by its clock in milliseconds.
+    """Times of events at a peer, by its clock in milliseconds.
 
     Attributes:
-        connected: When the connection was there.
-        frames: When each frame was decoded.
-        now: When it was asked.
+        connected: Time at which the peer was connected.
+        frames: Times at which frames were decoded.
+        now: Time of the request.
     """
 
     connected: float | None
@@ -52,19 +52,19 @@ class FrameTimes:
 
 @attrs.frozen
 class RemoteMedia:
-    """Commands for the audio and video of a peer; sources are told by numbers, what is received by MIDs."""
+    """Commands for the audio and video of a peer; sources are identified by numbers, received tracks by MIDs."""
 
     _link: Link
 
     async def add_video(
         self, *, start: int = 0, encodings: Sequence[JsonObject] | None = None, **size: int
     ) -> int:
-        """Let the peer add a track of pictures that count; return the number of the source."""
+        """Add a track of numbered video frames at the peer, and return the number of the source."""
         options: dict[str, Any] = {"width": WIDTH, "height": HEIGHT, "framerate": FRAMERATE, **size}
         return await self._add(kind="video", start=start, encodings=encodings, **options)
 
     async def add_audio(self, *, frequency: float) -> int:
-        """Let the peer add a track with a tone of a frequency in hertz; return the number of the source."""
+        """Add an audio track with a tone (in hertz) at the peer, and return the number of the source."""
         return await self._add(kind="audio", frequency=frequency, encodings=None)
 
     async def _add(self, **parameters: Any) -> int:
@@ -72,28 +72,28 @@ class RemoteMedia:
         return number
 
     async def replace_video(self, source: int, *, start: int) -> None:
-        """Let the peer replace a track by another, without negotiation."""
+        """Replace a track at the peer, without negotiation."""
         size = {"width": WIDTH, "height": HEIGHT, "framerate": FRAMERATE}
         await self._link.execute("replaceSource", {"source": source, "start": start, **size})
 
     async def replace_audio(self, source: int, *, frequency: float) -> None:
-        """Let the peer replace a track by another, without negotiation."""
+        """Replace a track at the peer, without negotiation."""
         await self._link.execute("replaceSource", {"source": source, "frequency": frequency})
 
     async def remove(self, source: int) -> None:
-        """Let the peer send a source no more, after the next negotiation."""
+        """Remove a source at the peer, effective after the next negotiation."""
         await self._link.execute("removeSource", {"source": source})
 
     async def prefer_codec(self, kind: str, name: str) -> None:
-        """Let the peer negotiate this codec only, with its retransmission."""
+        """Restrict the peer to one codec, with RTX."""
         await self._link.execute("preferCodec", {"kind": kind, "name": name})
 
     async def prefer_codecs(self, kind: str, *names: str) -> None:
-        """Let a peer in a browser negotiate these codecs only, in this order; for video with their retransmission."""
+        """Restrict a browser to these codecs, in this order, for video with RTX."""
         await self._link.execute("preferCodecs", {"kind": kind, "names": names})
 
     async def codecs(self, kind: str) -> set[str]:
-        """Return the names of the codecs that the peer has, in capitals."""
+        """Return the names of the peer's codecs in upper case."""
         codecs: list[JsonObject] = await self._link.execute("codecs", {"kind": kind})
         return {codec["mimeType"].partition("/")[2].upper() for codec in codecs}
 
@@ -107,50 +107,50 @@ class RemoteMedia:
         return str([each["mid"] for each in await self.transceivers() if each["kind"] == kind][-1])
 
     async def read_counters(self, mid: str, *, count: int = 8, least: int = 0) -> list[int]:
-        """Wait until the peer has seen so many different pictures with numbers from ``least`` on."""
+        """Wait until the peer has received ``count`` different frames with numbers from ``least`` on."""
         counters: list[int] = await self._link.execute(
             "readCounters", {"mid": mid, "count": count, "least": least}
         )
         return counters
 
-    async def read_picture(self, mid: str) -> Picture:
-        """Wait for a picture with a number in it."""
+    async def read_frame(self, mid: str) -> ReceivedImage:
+        """Wait for a frame with a readable number."""
         answer = await self._link.execute("readPicture", {"mid": mid})
-        return Picture(**{**answer, "luma": base64.b64decode(answer["luma"])})
+        return ReceivedImage(**{**answer, "luma": base64.b64decode(answer["luma"])})
 
-    async def hear(self, mid: str, frequency: float, *, tolerance: float = TOLERANCE) -> float:
-        """Wait until the peer hears a tone of a frequency in hertz."""
+    async def wait_for_tone(self, mid: str, frequency: float, *, tolerance: float = TOLERANCE) -> float:
+        """Wait until the peer receives a tone of a frequency in hertz."""
         heard: float = await self._link.execute(
-            "hear", {"mid": mid, "frequency": frequency, "tolerance": tolerance}
+            "wait_for_tone", {"mid": mid, "frequency": frequency, "tolerance": tolerance}
         )
         return heard
 
     async def watch(self, mid: str, seconds: float) -> None:
-        """Show a received track in the peer's page for some time."""
+        """Play a received track in the peer's page for some seconds."""
         await self._link.execute("watch", {"mid": mid, "seconds": seconds})
 
     async def send_tones(self, source: int, tones: str) -> None:
-        """Let a peer in a browser play telephone tones in the place of a track's sound."""
+        """Send telephone tones (DTMF) from a browser in place of a track's audio."""
         await self._link.execute("sendTones", {"source": source, "tones": tones})
 
     async def watch_frames(self) -> None:
-        """Record in Chromium when it is connected and when frames of the first video track are decoded."""
+        """Record the times at which Chromium is connected and decodes frames of the first video track."""
         await self._link.execute("watchFrames", {})
 
     async def frame_times(self) -> FrameTimes:
-        """Return what was noted since ``watch_frames``."""
+        """Return the times recorded since ``watch_frames``."""
         times = await self._link.execute("frameTimes", {})
         return FrameTimes(times["connected"], times["frames"], times["now"])
 
     async def request_keyframe(self, mid: str) -> None:
-        """Let the peer ask for a keyframe."""
+        """Request a keyframe from the peer."""
         await self._link.execute("requestKeyframe", {"mid": mid})
 
     async def add_echo(self, kind: str, codec: str) -> None:
-        """Let pion add a track of a codec that sends back what it receives of this kind."""
+        """Add a track at pion that echoes the received media of this kind."""
         await self._link.execute("addEcho", {"kind": kind, "codec": codec})
 
     async def received(self, kind: str) -> JsonObject:
-        """Return what pion has received of an echoed kind: ``codec``, ``packets``, ``frames``, ``first`` payload."""
+        """Return pion's reception figures of an echoed kind: ``codec``, ``packets``, ``frames``, ``first`` payload."""
         counters: JsonObject = await self._link.execute("received", {"kind": kind})
         return counters

@@ -1,4 +1,4 @@
-"""A foreign peer as the tests see it, whatever it is made of: an asyncio program or a page in a browser."""
+"""A foreign peer of any implementation: an asyncio program or a page in a browser."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ PEER_SCRIPTS = [Path(__file__).with_name("peers") / name for name in ("peer.js",
 
 @attrs.define
 class PageLink:
-    """Commands a page that has ``peer.js``."""
+    """Link to a page with ``peer.js``."""
 
     _page: Page
 
@@ -46,7 +46,7 @@ class PageLink:
 
 
 class ProcessLink:
-    """Commands a program of ``peers``."""
+    """Link to a program of ``peers``."""
 
     def __init__(self, process: trio.Process) -> None:
         assert process.stdin is not None
@@ -60,7 +60,7 @@ class ProcessLink:
         await self._input.send_all(json.dumps(message).encode() + b"\n")
 
     async def run(self) -> None:
-        """Read what the program says, until it ends."""
+        """Read the program's messages until it ends."""
         buffer = bytearray()
         try:
             async for chunk in self._output:
@@ -91,12 +91,12 @@ class ProcessLink:
 
 
 class RemoteChannel:
-    """A data channel at the peer.
+    """A data channel of the peer.
 
     Attributes:
-        opened: Set when it is open there.
-        closed: Set when it is closed there.
-        members: The members of ``RTCDataChannel`` as the peer sees them, in W3C's spelling; all of them once open.
+        opened: Set when the channel is open at the peer.
+        closed: Set when the channel is closed at the peer.
+        members: Members of the peer's ``RTCDataChannel`` in W3C's spelling; complete once open.
     """
 
     def __init__(self, link: Link, number: int, members: JsonObject) -> None:
@@ -108,7 +108,7 @@ class RemoteChannel:
         self.members = members
 
     def handle(self, event: JsonObject) -> None:
-        """Take an event of this channel."""
+        """Handle an event of this channel."""
         match event["event"]:
             case "open":
                 self.members = event["members"]
@@ -122,33 +122,33 @@ class RemoteChannel:
                 raise ValueError(f"unknown event {other!r}")
 
     async def send(self, message: str | bytes) -> None:
-        """Let the peer send a message."""
+        """Send a message from the peer."""
         await self._link.execute("send", {"channel": self._number, "message": encode_message(message)})
 
     async def receive(self) -> str | bytes:
         """Return the next message that the peer received.
 
         Raises:
-            trio.EndOfChannel: The channel is closed there and there are no more.
+            trio.EndOfChannel: The channel is closed at the peer and no message is left.
         """
         return await self._messages.receive()
 
     async def send_numbers(self, count: int) -> None:
-        """Let the peer send the numbers from 0 on in decimal, as fast as it can."""
+        """Send the numbers from 0 on in decimal from the peer, as fast as it can."""
         await self._link.execute("sendNumbers", {"channel": self._number, "count": count})
 
     async def close(self) -> None:
-        """Let the peer close the channel."""
+        """Close the channel at the peer."""
         await self._link.execute("closeChannel", {"channel": self._number})
 
 
 class RemotePeer:
-    """A peer connection of a foreign make, with the verbs of a negotiation (see ``negotiation.py``).
+    """A foreign peer connection, with the methods of ``negotiation.py``.
 
     Attributes:
-        name: What it was asked for by, such as ``"aiortc"``.
-        connection_states: Every state that ``connectionState`` has been in since it was ``"new"``.
-        vanish: Ends the peer without its doing: closes the page, kills the program.
+        name: Name of the peer, such as ``"aiortc"``.
+        connection_states: All states of ``connectionState`` since ``"new"``.
+        vanish: Terminates the peer abruptly: closes the page or kills the program.
     """
 
     def __init__(self, name: str, link: Link, vanish: Callable[[], Awaitable[object]]) -> None:
@@ -156,7 +156,7 @@ class RemotePeer:
         self._link = link
         self.vanish = vanish
         self._channels: dict[int, RemoteChannel] = {}
-        # What happened to a channel before the answer to "createDataChannel" told its number.
+        # Events of channels before the answer to "createDataChannel" had their numbers.
         self._early: deque[JsonObject] = deque()
         self._announced_sender, self._announced = trio.open_memory_channel[RemoteChannel](1000)
         self._candidate_sender, self._candidates = trio.open_memory_channel[JsonObject | None](1000)
@@ -164,7 +164,7 @@ class RemotePeer:
         self.connection_states: list[str] = []
 
     async def run(self) -> None:
-        """Take the peer's events until it is gone."""
+        """Handle the peer's events until it has ended."""
         try:
             while True:
                 for event in await self._link.next_events():
@@ -195,12 +195,12 @@ class RemotePeer:
         return channel
 
     async def create_data_channel(self, label: str, **options: Any) -> RemoteChannel:
-        """Let the peer create a channel; options are those of ``RTCDataChannelInit`` in W3C's spelling."""
+        """Create a channel at the peer; options are those of ``RTCDataChannelInit`` in W3C's spelling."""
         parameters = {"label": label, "options": options}
         return self._adopt(await self._link.execute("createDataChannel", parameters), {"label": label})
 
     async def accept_channel(self) -> RemoteChannel:
-        """Wait for a channel that the other side announced."""
+        """Wait for a channel that the other side has created."""
         return await self._announced.receive()
 
     async def create_offer(self, *, trickle: bool) -> JsonObject:
@@ -209,37 +209,37 @@ class RemotePeer:
         return offer
 
     async def create_answer(self, offer: JsonObject, *, trickle: bool) -> JsonObject:
-        """Take an offer, set and return an answer, with all candidates in it unless ``trickle``."""
+        """Set an offer, set and return an answer, with all candidates in it unless ``trickle``."""
         answer: JsonObject = await self._link.execute("createAnswer", {"offer": offer, "trickle": trickle})
         return answer
 
     async def set_answer(self, answer: JsonObject) -> None:
-        """Take an answer."""
+        """Set an answer."""
         await self._link.execute("setAnswer", {"answer": answer})
 
     async def add_ice_candidate(self, candidate: JsonObject | None) -> None:
-        """Take a candidate of the other side; None: there will be no more."""
+        """Add a candidate of the other side, or ``None`` at the end of candidates."""
         await self._link.execute("addIceCandidate", {"candidate": candidate})
 
     async def next_candidate(self) -> JsonObject | None:
-        """Wait for a candidate to be given to the other side; None: there will be no more."""
+        """Wait for a local candidate, or ``None`` at the end of candidates."""
         return await self._candidates.receive()
 
     async def add_transceivers(self, *kinds: str) -> None:
-        """Let the peer want to send and receive media: ``"audio"``, ``"video"``."""
+        """Add sendrecv transceivers at the peer: ``"audio"``, ``"video"``."""
         await self._link.execute("addTransceivers", {"kinds": kinds})
 
     @property
     def media(self) -> RemoteMedia:
-        """Its audio and video."""
+        """The peer's audio and video."""
         return RemoteMedia(self._link)
 
     async def restart_ice(self) -> None:
-        """Let the peer's next offer restart ICE."""
+        """Restart ICE with the peer's next offer."""
         await self._link.execute("restartIce", {})
 
     async def max_message_size(self) -> float:
-        """Return the largest message that the peer believes it may send."""
+        """Return the peer's ``sctp.maxMessageSize``."""
         size: float = await self._link.execute("maxMessageSize", {})
         return size
 
@@ -255,7 +255,7 @@ class RemotePeer:
         return stats
 
     async def stats_of(self, kind: str) -> JsonObject:
-        """Return the one entry of a type ("transport", "candidate-pair"...).
+        """Return the only entry of a type ("transport", "candidate-pair"...).
 
         Raises:
             LookupError: There is none.
@@ -274,7 +274,7 @@ class RemotePeer:
 async def page_peer(
     name: str, page: Page, configuration: Mapping[str, Any] | None = None
 ) -> AsyncIterator[RemotePeer]:
-    """Make a peer of a page for as long as the block lasts."""
+    """Create a peer in a page until the end of the block."""
     for path in PEER_SCRIPTS:
         script = await trio.Path(path).read_text()
         await page.evaluate(f"(() => {{ {script} }})()")
@@ -285,18 +285,18 @@ async def page_peer(
 
 
 def asyncio_program(name: str) -> list[str]:
-    """Return the command of an asyncio peer: there is a module ``<name>_peer`` in ``peers``."""
+    """Return the command of an asyncio peer, the module ``<name>_peer`` in ``peers``."""
     return [sys.executable, "-m", f"tests.interop.peers.{name}_peer"]
 
 
 @asynccontextmanager
 async def program_peer(name: str, command: Sequence[str], **options: str) -> AsyncIterator[RemotePeer]:
-    """Run a peer that is a program for as long as the block lasts.
+    """Run the program of a peer until the end of the block.
 
     Args:
-        name: What it was asked for by.
+        name: Name of the peer.
         command: The program and its arguments.
-        options: For its command ``create``.
+        options: Options of its command ``create``.
     """
     process = await trio.lowlevel.open_process(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT

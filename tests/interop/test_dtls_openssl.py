@@ -54,7 +54,7 @@ Certificates = dict[str, tuple[Certificate, Certificate]]
 
 @pytest.fixture(scope="module")
 def certificates() -> Certificates:
-    """Ours and OpenSSL's, by kind of key."""
+    """Our certificates and OpenSSL's, by kind of key."""
     rng = random.Random(1)
     return {
         algorithm: (
@@ -66,7 +66,7 @@ def certificates() -> Certificates:
 
 
 def split_records(stream: bytes) -> list[bytes]:
-    """OpenSSL's memory BIO forgets where datagrams end; every record may well be a datagram of its own."""
+    """Split OpenSSL's output into records, since its memory BIO does not preserve datagram boundaries."""
     records = []
     while stream:
         size = HEADER_LENGTH + int.from_bytes(stream[11:13], "big")
@@ -76,7 +76,7 @@ def split_records(stream: bytes) -> list[bytes]:
 
 
 class OpenSslPeer:
-    """OpenSSL as the other side."""
+    """A DTLS peer made of OpenSSL."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class OpenSslPeer:
         self.error: SSL.Error | None = None
 
     def advance(self) -> None:
-        """Do all that can be done with what has come."""
+        """Process all received records."""
         try:
             if not self.connected:
                 self.connection.do_handshake()
@@ -201,7 +201,7 @@ def test_each_suite(certificates: Certificates, role: DtlsRole, suite: CipherSui
 def test_each_group(certificates: Certificates, role: DtlsRole, group: NamedGroup) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT)
-    # A client that offers an ECDSA certificate's curve nowhere is turned away by OpenSSL, hence the second one.
+    # OpenSSL rejects a client that does not offer the curve of an ECDSA certificate, hence the second group.
     options = DtlsOptions(groups=tuple(dict.fromkeys((group, NamedGroup.SECP256R1))))
     connection = connect(ours, theirs, role, options, openssl)
     completed = check_connected(connection, openssl)
@@ -249,20 +249,20 @@ def test_small_mtu_on_both_sides(certificates: Certificates, role: DtlsRole) -> 
     check_connected(connection, openssl)
 
 
-def test_openssl_wants_a_cookie(certificates: Certificates) -> None:
+def test_openssl_requires_a_cookie(certificates: Certificates) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=True, cookie=True)
     check_connected(connect(ours, theirs, DtlsRole.CLIENT, DtlsOptions(), openssl), openssl)
 
 
-def test_openssl_is_asked_for_a_cookie(certificates: Certificates) -> None:
+def test_we_require_a_cookie(certificates: Certificates) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=False)
     options = DtlsOptions(require_cookie=True)
     check_connected(connect(ours, theirs, DtlsRole.SERVER, options, openssl), openssl)
 
 
-def test_openssl_does_not_ask_for_a_certificate(certificates: Certificates) -> None:
+def test_openssl_requests_no_certificate(certificates: Certificates) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=True, verify=False)
     check_connected(connect(ours, theirs, DtlsRole.CLIENT, DtlsOptions(), openssl), openssl)
@@ -270,7 +270,9 @@ def test_openssl_does_not_ask_for_a_certificate(certificates: Certificates) -> N
 
 
 @pytest.mark.parametrize("role", DtlsRole)
-def test_openssl_has_another_certificate_than_signaled(certificates: Certificates, role: DtlsRole) -> None:
+def test_openssl_has_a_different_certificate_than_signaled(
+    certificates: Certificates, role: DtlsRole
+) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT)
     connection = connect(ours, theirs, role, DtlsOptions(), openssl, fingerprint=ours.fingerprint())
@@ -285,13 +287,13 @@ def test_openssl_has_another_certificate_than_signaled(certificates: Certificate
 
 
 @pytest.mark.parametrize("role", DtlsRole)
-def test_openssl_refuses_our_certificate(certificates: Certificates, role: DtlsRole) -> None:
+def test_openssl_rejects_our_certificate(certificates: Certificates, role: DtlsRole) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT, accept=False)
     connection = connect(ours, theirs, role, DtlsOptions(), openssl)
     assert openssl.error is not None
     assert connection.state is RTCDtlsTransportState.CONNECTING
-    # The alert came in the clear, so it is believed only when nothing else has come for a while.
+    # The alert was in plaintext, so it is accepted only after some time without other records.
     while not connection.closed:
         now = connection.next_timer()
         connection.handle_timer(now)
@@ -345,7 +347,7 @@ def test_we_close(certificates: Certificates, role: DtlsRole) -> None:
 
 
 @pytest.mark.parametrize("role", DtlsRole)
-def test_openssl_wants_to_renegotiate(certificates: Certificates, role: DtlsRole) -> None:
+def test_openssl_requests_renegotiation(certificates: Certificates, role: DtlsRole) -> None:
     ours, theirs = certificates[ECDSA_P256]
     openssl = OpenSslPeer(theirs, server=role is DtlsRole.CLIENT)
     connection = connect(ours, theirs, role, DtlsOptions(), openssl)

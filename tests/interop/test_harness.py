@@ -1,4 +1,4 @@
-"""The harness itself, with foreign peers on both ends: when this fails, it is not trio_rtc that failed."""
+"""The harness itself, with foreign peers on both ends: its failure is not one of trio_rtc."""
 
 import pytest
 import trio

@@ -1,4 +1,4 @@
-"""RTP and RTCP packets: what aiortc writes we read, and what we write aiortc reads."""
+"""RTP and RTCP packets exchanged with aiortc's parsers and serializers."""
 
 from typing import Any
 
@@ -79,20 +79,20 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS)
-def test_rtcp_is_the_same(ours: RtcpPacket, theirs: foreign.AnyRtcpPacket) -> None:
+def test_rtcp_packets_are_equal(ours: RtcpPacket, theirs: foreign.AnyRtcpPacket) -> None:
     data = encode([ours])
     assert parse(bytes(theirs)) == [ours]
     assert foreign.RtcpPacket.parse(data) == [theirs]
 
 
-def test_a_compound_is_the_same() -> None:
+def test_compound_packets_are_equal() -> None:
     ours: list[Any] = [pair.values[0] for pair in PAIRS]
     theirs: list[Any] = [pair.values[1] for pair in PAIRS]
     assert foreign.RtcpPacket.parse(encode(ours)) == theirs
     assert parse(b"".join(map(bytes, theirs))) == ours
 
 
-def test_lost_packets_are_the_same() -> None:
+def test_lost_packets_are_equal() -> None:
     (nack,) = GenericNack.build(1, 2, LOST, 1200)
     (theirs,) = foreign.RtcpPacket.parse(encode([nack]))
     assert isinstance(theirs, foreign.RtcpRtpfbPacket)
@@ -121,7 +121,7 @@ def their_map() -> foreign.HeaderExtensionsMap:
     return extensions
 
 
-def test_their_rtp_is_read() -> None:
+def test_we_parse_their_rtp() -> None:
     packet = foreign.RtpPacket(96, 1, 0xFFFE, 0xFFFFFFFD, 0xFFFFFFFC, b"payload")
     packet.csrc = [5, 6]
     packet.padding_size = 4
@@ -143,7 +143,7 @@ def test_their_rtp_is_read() -> None:
 
 
 @pytest.mark.parametrize("mid", ["0", "a mid longer than sixteen bytes"], ids=["one-byte", "two-byte"])
-def test_our_rtp_is_read(mid: str) -> None:
+def test_they_parse_our_rtp(mid: str) -> None:
     elements = (
         (1, encode_text(mid)),
         (4, encode_audio_level(30, voice=False)),

@@ -35,7 +35,7 @@ BROWSERS = pytest.mark.parametrize("open_browser", [open_chromium, open_firefox]
 
 
 class ServedDemo:
-    """The part of the demo that serves browsers, with what it writes to the terminal."""
+    """The part of the demo that serves browsers, with its output."""
 
     def __init__(self, url: str, output: io.StringIO, scope: trio.CancelScope) -> None:
         self.url = url
@@ -60,7 +60,7 @@ async def text_of(page: Page, selector: str) -> str:
 
 
 async def wait_for(page: Page, selector: str, part: str) -> str:
-    """Wait until an element's text contains something, and return the text."""
+    """Wait until an element's text contains a part, and return the text."""
     arguments = f"{json.dumps(selector)}, {json.dumps(part)}"
     with trio.fail_after(SECONDS):
         text: str = await page.evaluate(
@@ -89,7 +89,7 @@ async def say(page: Page, text: str) -> None:
 
 
 @BROWSERS
-async def test_the_page_connects_and_everything_on_it_works(open_browser: OpenBrowser) -> None:
+async def test_the_page_connects_and_all_its_functions_work(open_browser: OpenBrowser) -> None:
     async with served_demo() as demo, open_browser() as browser:
         page = await open_page(browser, demo.url)
         for stage, state in (("signaling", "connected"), ("dtls", "connected"), ("channels", "open")):
@@ -118,14 +118,16 @@ async def test_the_page_connects_and_everything_on_it_works(open_browser: OpenBr
                 await trio.sleep(0.05)
 
 
-FAKE_CAMERA = "--use-fake-ui-for-media-stream"  # which says yes; the camera itself is always a fake one
+FAKE_CAMERA = (
+    "--use-fake-ui-for-media-stream"  # which grants permission; the camera itself is always a fake one
+)
 
 
-async def test_the_page_shows_the_programs_picture_and_the_program_sees_the_camera() -> None:
+async def test_the_page_shows_the_programs_video_and_the_program_receives_the_camera() -> None:
     async with served_demo() as demo, open_chromium(FAKE_CAMERA) as browser:
         page = await open_page(browser, demo.url)
-        first = await picture_number(page)
-        assert await picture_number(page, beyond=first) > first
+        first = await frame_number(page)
+        assert await frame_number(page, beyond=first) > first
         assert await wait_for(page, "#in-size", TIMES) == f"640 {TIMES} 360"
         await wait_for(page, "#in-bitrate", "Mbit/s")
         await wait_for(page, "#in-jitter", "ms")
@@ -144,21 +146,21 @@ async def test_the_page_shows_the_programs_picture_and_the_program_sees_the_came
         await page.evaluate("document.querySelector('#show').click()")
         await wait_for(page, "#in-bitrate", "0.00 Mbit/s")
         await page.evaluate("document.querySelector('#show').click()")
-        assert await picture_number(page, beyond=first + 30) > first
+        assert await frame_number(page, beyond=first + 30) > first
         assert browser.console == []
 
 
 @BROWSERS
-async def test_the_page_reads_the_number_in_the_programs_picture(open_browser: OpenBrowser) -> None:
+async def test_the_page_reads_the_number_in_the_programs_video(open_browser: OpenBrowser) -> None:
     async with served_demo() as demo, open_browser() as browser:
         page = await open_page(browser, demo.url)
-        first = await picture_number(page)
-        assert await picture_number(page, beyond=first + 10) > first
+        first = await frame_number(page)
+        assert await frame_number(page, beyond=first + 10) > first
         await wait_for(page, "#in-jitter", "ms")
 
 
-async def picture_number(page: Page, *, beyond: int = -1) -> int:
-    """Wait until the page reads a higher number in the program's picture."""
+async def frame_number(page: Page, *, beyond: int = -1) -> int:
+    """Wait until the page reads a higher number in the program's video."""
     with trio.fail_after(SECONDS):
         number: int = await page.evaluate(
             f"""new Promise((done) => {{
@@ -174,7 +176,7 @@ async def picture_number(page: Page, *, beyond: int = -1) -> int:
 
 @BROWSERS
 async def test_dropped_files_have_the_same_checksum_on_both_sides(open_browser: OpenBrowser) -> None:
-    """The sizes are those at which SHA-256 pads its last block differently, and one of many messages."""
+    """Sizes at which SHA-256 pads its last block differently, and one of many messages."""
     async with served_demo() as demo, open_browser() as browser:
         page = await open_page(browser, demo.url)
         for size in (0, 55, 56, 63, 64, 119, 120, 3_000_001):
@@ -211,7 +213,7 @@ async def test_files_can_be_chosen_as_well(tmp_path: Path) -> None:
 
 
 @BROWSERS
-async def test_the_user_is_told_when_the_program_ends(open_browser: OpenBrowser) -> None:
+async def test_the_page_shows_the_end_of_the_program(open_browser: OpenBrowser) -> None:
     async with open_browser() as browser:
         async with served_demo() as demo:
             page = await open_page(browser, demo.url)
@@ -224,7 +226,7 @@ async def test_the_user_is_told_when_the_program_ends(open_browser: OpenBrowser)
         )
 
 
-async def test_no_script_fails_and_nothing_is_blocked_on_the_way() -> None:
+async def test_no_script_fails_and_no_request_is_blocked() -> None:
     async with served_demo() as demo, open_chromium() as browser:
         page = await open_page(browser, demo.url)
         await wait_for(page, "#rtt-median", " ms")
@@ -234,7 +236,7 @@ async def test_no_script_fails_and_nothing_is_blocked_on_the_way() -> None:
         assert all(name.startswith(demo.url) for name in loaded)
 
 
-async def test_with_the_names_that_browsers_hide_addresses_behind() -> None:
+async def test_with_mdns_names() -> None:
     async with served_demo() as demo, open_chromium(mdns=True) as browser:
         await open_page(browser, demo.url)
 
@@ -288,7 +290,7 @@ async def test_the_example_page_and_its_program(open_browser: OpenBrowser) -> No
 
 @asynccontextmanager
 async def example(name: str, *arguments: object) -> AsyncIterator[list[str]]:
-    """Run an example that serves a page, and yield what it prints until it serves."""
+    """Run an example that serves a page, and yield its output until it serves."""
     program = await trio.lowlevel.open_process(
         [sys.executable, str(ROOT / "examples" / name), "--port", "0", *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -313,7 +315,7 @@ async def start_camera(page: Page) -> None:
     await page.evaluate("document.querySelector('#start').click()")
 
 
-async def test_the_grey_example_sends_the_camera_back_without_colours() -> None:
+async def test_the_grey_example_returns_the_camera_without_colours() -> None:
     async with open_chromium(FAKE_CAMERA) as browser, example("grey_video.py") as (url,):
         page = await browser.open(url)
         await start_camera(page)
@@ -340,7 +342,7 @@ SATURATION = """new Promise((done) => {
 })"""
 
 
-async def test_the_forwarding_example_from_one_page_to_others_in_the_size_that_they_choose() -> None:
+async def test_the_forwarding_example_with_a_layer_for_each_page() -> None:
     async with open_chromium(FAKE_CAMERA) as browser, example("forward.py") as (watch, publish):
         publisher = await browser.open(publish)
         await start_camera(publisher)
@@ -354,7 +356,7 @@ async def test_the_forwarding_example_from_one_page_to_others_in_the_size_that_t
 
 
 async def choose(page: Page, layer: str, width: str) -> None:
-    """Choose a layer, and wait until the video is as wide as that; a slow browser takes its time with large ones."""
+    """Choose a layer, and wait until the video has its width; slow browsers need time for large ones."""
     await page.evaluate(f"document.querySelector('#layers [value={layer}]').click()")
     with trio.fail_after(2 * SECONDS):
         await page.evaluate(
@@ -373,7 +375,7 @@ async def test_the_recording_example_copies_what_the_browser_encodes(tmp_path: P
         await page.evaluate(KEEP_CONNECTION)
         await start_camera(page)
         with trio.fail_after(SECONDS):
-            await page.evaluate(until_pictures_sent(2 * LEAST_RECORDED))
+            await page.evaluate(until_frames_sent(2 * LEAST_RECORDED))
         await page.close()
         with trio.fail_after(SECONDS):
             while not is_whole(path):  # noqa: ASYNC110 - another process writes it
@@ -386,8 +388,8 @@ KEEP_CONNECTION = """void (window.RTCPeerConnection = class extends RTCPeerConne
 })"""
 
 
-def until_pictures_sent(count: int) -> str:
-    """Return an expression that waits until the page's kept connection has sent so many pictures."""
+def until_frames_sent(count: int) -> str:
+    """Return an expression that waits until the page's connection has sent ``count`` video frames."""
     return f"""new Promise((done) => {{
       const look = async () => {{
         const stats = [...(await window.kept?.getStats() ?? new Map()).values()];

@@ -1,4 +1,4 @@
-"""The benchmark of calls measures: a short call over a lossy network."""
+"""The benchmark of calls, with a short call over a lossy network."""
 
 from benchmarks.calls.__main__ import chosen_rows, make_parser, run
 

@@ -1,4 +1,4 @@
-"""Data channels with every peer: their options as both sides see them, negotiated ones, closing and using ids again."""
+"""Data channels with every peer: options on both sides, negotiated channels, closing and reuse of ids."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.interop.opening import PEERS, Peers
 from tests.interop.remote_peer import RemoteChannel
 from trio_rtc import RTCDataChannel
 
-# Ours and W3C's spelling of what a channel is made with.
+# Options of channels in our and W3C's spelling.
 OPTIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),
     ({"ordered": False}, {"ordered": False}),
@@ -18,13 +18,13 @@ OPTIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"ordered": False, "max_retransmits": 3}, {"ordered": False, "maxRetransmits": 3}),
     ({"max_packet_life_time": 500}, {"maxPacketLifeTime": 500}),
     ({"ordered": False, "max_packet_life_time": 900}, {"ordered": False, "maxPacketLifeTime": 900}),
-    # aiortc states the lengths of its texts in characters, so what it sends has to be ASCII.
+    # aiortc sends lengths of labels in characters, so that they must be ASCII.
     ({"protocol": "größe"}, {"protocol": "words"}),
 ]
 
 
 async def exchange(ours: RTCDataChannel, theirs: RemoteChannel) -> None:
-    """Send a message each way."""
+    """Exchange a message in each direction."""
     for message in ("to and fro", b"\0" * 3000):
         await ours.send(message)
         assert await theirs.receive() == message
@@ -33,7 +33,7 @@ async def exchange(ours: RTCDataChannel, theirs: RemoteChannel) -> None:
 
 
 def assert_alike(ours: RTCDataChannel, theirs: RemoteChannel) -> None:
-    """Both ends tell the same of a channel."""
+    """Require the same members at both ends of a channel."""
     assert theirs.members == {
         "label": ours.label,
         "protocol": ours.protocol,
@@ -67,7 +67,7 @@ async def open_theirs(
 
 
 async def close_ours(ours: RTCDataChannel, theirs: RemoteChannel) -> None:
-    """Close from our side what both sides then see closed."""
+    """Close a channel from our side, and wait until both ends are closed."""
     await ours.aclose()
     assert ours.ready_state == "closed"
     await theirs.closed.wait()
@@ -76,7 +76,7 @@ async def close_ours(ours: RTCDataChannel, theirs: RemoteChannel) -> None:
 
 
 async def close_theirs(ours: RTCDataChannel, theirs: RemoteChannel) -> None:
-    """Close from the peer's side what both sides then see closed."""
+    """Close a channel from the peer's side, and wait until both ends are closed."""
     await theirs.close()
     with pytest.raises(trio.EndOfChannel):
         await ours.receive()
@@ -110,7 +110,7 @@ async def check_negotiated(connection: Connection) -> None:
 async def check_closing(connection: Connection) -> None:
     ours, theirs = await open_ours(connection, "first")
     first_id = ours.id
-    # What was sent before the end arrives before it.
+    # Messages sent before closing arrive before the end.
     await ours.send("last words")
     await close_ours(ours, theirs)
     assert await theirs.receive() == "last words"
@@ -138,5 +138,5 @@ async def test_channels_open_with_every_option_and_close_from_either_side(
         await check_options(connection)
         await check_negotiated(connection)
         await check_closing(connection)
-        # Closing channels has not harmed the first one.
+        # Closing channels has not affected the first one.
         await connection.assert_alive()

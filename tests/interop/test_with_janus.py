@@ -1,4 +1,4 @@
-"""Janus: its echo test sends everything back, its video room lets one subscribe, unsubscribe and subscribe again."""
+"""Janus: its echo test, and subscribing, unsubscribing and resubscribing in its video room."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +8,7 @@ import trio
 
 from tests.interop.calling import CALL_SECONDS, OUR_TONE, assert_counting
 from tests.interop.drivers.janus import ROOM, Handle, JanusClient, data_of, open_janus
-from tests.interop.own_media import OwnMedia, hear, read_counters
+from tests.interop.own_media import OwnMedia, read_counters, wait_for_tone
 from tests.interop.own_peer import OwnPeer, open_own_peer
 
 VIDEO_ROOM = "janus.plugin.videoroom"
@@ -16,7 +16,7 @@ VIDEO_ROOM = "janus.plugin.videoroom"
 
 @asynccontextmanager
 async def session() -> AsyncIterator[tuple[JanusClient, trio.Nursery]]:
-    """Open a session with a nursery for sources, and bound the time of it all."""
+    """Open a session with a nursery for sources, with a time limit."""
     async with open_janus() as janus:
         with trio.fail_after(CALL_SECONDS):
             async with trio.open_nursery() as nursery:
@@ -25,7 +25,7 @@ async def session() -> AsyncIterator[tuple[JanusClient, trio.Nursery]]:
 
 
 async def offer(own: OwnPeer, handle: Handle, body: dict[str, object], *, trickle: bool = False) -> None:
-    """Offer, and take the answer that Janus gives to a message."""
+    """Send an offer with a message, and set the answer of Janus."""
     described = await own.create_offer(trickle=trickle)
     answer = await handle.message(body, described)
     await own.set_answer(answer["jsep"])
@@ -45,21 +45,21 @@ async def answer_offer(own: OwnPeer, handle: Handle, event: dict[str, object]) -
 
 
 async def assert_received(own: OwnPeer, *, least: int = 0) -> int:
-    """Wait for video that counts and for our tone, in the transceivers that receive; return the last number."""
+    """Wait for numbered video and our tone in the receiving transceivers, and return the last number."""
     media = {
         each.receiver.track.kind: each.receiver.track
         for each in own.pc.get_transceivers()
         if each.current_direction in ("sendrecv", "recvonly")
     }
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(hear, media["audio"], OUR_TONE)
+        nursery.start_soon(wait_for_tone, media["audio"], OUR_TONE)
         counters = await read_counters(media["video"], count=8, least=least)
     assert_counting(counters)
     return counters[-1]
 
 
 @pytest.mark.parametrize("trickle", [True, False], ids=["trickle", "vanilla"])
-async def test_the_echo_test_sends_media_and_data_back(trickle: bool) -> None:
+async def test_the_echo_test_returns_media_and_data(trickle: bool) -> None:
     async with session() as (janus, nursery), open_own_peer() as own:
         media = OwnMedia(own.pc, nursery)
         media.add_audio(frequency=OUR_TONE)
@@ -73,7 +73,7 @@ async def test_the_echo_test_sends_media_and_data_back(trickle: bool) -> None:
         await assert_received(own)
 
 
-async def test_a_subscriber_of_the_video_room_leaves_and_comes_back() -> None:
+async def test_a_subscriber_of_the_video_room_leaves_and_returns() -> None:
     async with session() as (janus, nursery), open_own_peer() as publisher, open_own_peer() as subscriber:
         media = OwnMedia(publisher.pc, nursery)
         media.add_audio(frequency=OUR_TONE)
@@ -82,7 +82,7 @@ async def test_a_subscriber_of_the_video_room_leaves_and_comes_back() -> None:
         joined = await publishing.message({"request": "join", "ptype": "publisher", "room": ROOM})
         feed = {"feed": data_of(joined)["id"]}
         await offer(publisher, publishing, {"request": "configure", "audio": True, "video": True})
-        # Janus knows of the feed only when it has seen the end of the DTLS handshake itself.
+        # Janus announces the feed only after the DTLS handshake.
         await publishing.wait_for("webrtcup")
 
         subscribing = await janus.attach(VIDEO_ROOM)

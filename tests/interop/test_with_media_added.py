@@ -1,4 +1,4 @@
-"""Adding audio to a running video call with Chromium does not halt the video, whoever sends it and whoever adds."""
+"""Adding audio to a video call with Chromium, in either direction by either side, does not interrupt the video."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
@@ -14,17 +14,17 @@ from trio_rtc import MediaStream, MediaStreamTrack, RTCOutboundRtpStreamStats, R
 
 FRAMERATE = 30
 LEAST_FRAMERATE = 25
-"""Frames a second that are made on a busy machine."""
+"""Frames per second that a busy machine can make."""
 SECONDS = 3
 LONGEST_GAP = 0.2
 """Seconds between two frames."""
 
 FrameTimes = tuple[Sequence[float], float, int]
-"""When frames were received, the present time of the same clock, in seconds, and how many frames were sent."""
+"""Arrival times of frames, the current time of the same clock, in seconds, and the number of frames sent."""
 
 
 def tenths(frames: Sequence[float], begin: float) -> list[int]:
-    """Return how many frames there were in each tenth of a second from one second before."""
+    """Return the number of frames in each tenth of a second, from one second before."""
     return [
         sum(begin + index / 10 <= at < begin + (index + 1) / 10 for at in frames)
         for index in range(-10, 10 * SECONDS)
@@ -34,7 +34,7 @@ def tenths(frames: Sequence[float], begin: float) -> list[int]:
 async def send_to_chromium(
     call: Call, together: bool
 ) -> tuple[Callable[[], Awaitable[FrameTimes]], MediaStream]:
-    """Send video to Chromium; return a function that reads its frame times, and the stream for our audio."""
+    """Send video to Chromium, and return a function that reads its frame times, and the stream for our audio."""
     video = call.ours.open_video(width=640, height=360, framerate=FRAMERATE)
     stream = MediaStream([video])
     sender = call.own.pc.add_track(video, stream)
@@ -50,7 +50,7 @@ async def send_to_chromium(
 
 
 async def receive_from_chromium(call: Call) -> Callable[[], Awaitable[FrameTimes]]:
-    """Add a video track in Chromium; return a function that reads when our application has received its frames."""
+    """Add a video track in Chromium, and return a function that reads the arrival times of its frames."""
     frames: list[float] = []
 
     async def record(track: MediaStreamTrack) -> None:
@@ -74,7 +74,7 @@ async def receive_from_chromium(call: Call) -> Callable[[], Awaitable[FrameTimes
 async def measure(
     call: Call, read: Callable[[], Awaitable[FrameTimes]], add: Callable[[], Awaitable[None]]
 ) -> None:
-    """Require that frames go on while audio is added, and that those that were sent arrive."""
+    """Require that frames continue while audio is added, and that the frames sent arrive."""
     await trio.sleep(SECONDS - 1)
     times, _, sent_before = await read()
     received_before = len(times)
@@ -90,13 +90,13 @@ async def measure(
         f"{received} of {sent} received"
     )
     assert longest < LONGEST_GAP
-    # A busy machine makes fewer frames, which nobody adding audio can help.
+    # A busy machine makes fewer frames, independent of the added audio.
     assert sent >= LEAST_FRAMERATE * (1 + SECONDS)
     assert received >= 0.95 * sent
 
 
 @pytest.mark.parametrize("adder", ["sender", "sender-in-the-stream", "receiver"])
-async def test_audio_joins_a_running_video_call_to_chromium(peers: Peers, adder: str) -> None:
+async def test_adding_audio_to_a_running_video_call_to_chromium(peers: Peers, adder: str) -> None:
     async with negotiating(peers, "chromium", seconds=CALL_SECONDS) as (own, remote, nursery):
         call = Call(own, remote, nursery)
         read, stream = await send_to_chromium(call, together=adder == "sender-in-the-stream")
@@ -114,7 +114,7 @@ async def test_audio_joins_a_running_video_call_to_chromium(peers: Peers, adder:
 
 
 @pytest.mark.parametrize("adder", ["sender", "receiver"])
-async def test_audio_joins_a_running_video_call_from_chromium(peers: Peers, adder: str) -> None:
+async def test_adding_audio_to_a_running_video_call_from_chromium(peers: Peers, adder: str) -> None:
     async with negotiating(peers, "chromium", seconds=CALL_SECONDS) as (own, remote, nursery):
         call = Call(own, remote, nursery)
         read = await receive_from_chromium(call)

@@ -1,15 +1,15 @@
-"""Calls with every peer in every codec that it has: what is sent is seen and heard on the other side, both ways."""
+"""Calls with every peer in each of its codecs: media sent is received on the other side, in both directions."""
 
 import pytest
 import trio
 
 from tests.interop.calling import Call, calling
 from tests.interop.opening import Peers
-from tests.interop.own_media import luma_of, psnr, read_picture
+from tests.interop.own_media import luma_of, psnr, read_frame
 from trio_rtc import RTCCodecStats, RTCInboundRtpStreamStats, RTCOutboundRtpStreamStats
 
 DECIBELS, DECIBELS_IN_COLOURS = 32, 24
-"""How like what was sent pictures have to be. Where a browser gives colours only, some of ours are out of its gamut."""
+"""Minimum PSNR of frames. Where a browser returns only RGB, some of our colours are out of its gamut."""
 
 CALLS = [
     ("chromium", "VP8", "opus"),
@@ -25,14 +25,12 @@ CALLS = [
 
 @pytest.mark.parametrize("we_offer", [True, False], ids=["we-offer", "we-answer"])
 @pytest.mark.parametrize(("name", "video", "audio"), CALLS)
-async def test_both_see_and_hear_each_other(
-    peers: Peers, name: str, video: str, audio: str, we_offer: bool
-) -> None:
+async def test_media_with_browsers(peers: Peers, name: str, video: str, audio: str, we_offer: bool) -> None:
     async with calling(peers, name) as call:
-        await see_and_hear_each_other(call, video, audio, we_offer=we_offer)
+        await exchange_media(call, video, audio, we_offer=we_offer)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(assert_they_see_well, call)
-            nursery.start_soon(assert_we_see_well, call)
+            nursery.start_soon(assert_their_video_quality, call)
+            nursery.start_soon(assert_our_video_quality, call)
         await assert_their_stats(call, video, audio)
         await assert_our_stats(call, video, audio)
 
@@ -48,18 +46,16 @@ LIBRARY_CALLS = [
 
 @pytest.mark.parametrize("we_offer", [True, False], ids=["we-offer", "we-answer"])
 @pytest.mark.parametrize(("name", "video", "audio"), LIBRARY_CALLS)
-async def test_libraries_see_and_hear_us_and_we_them(
-    peers: Peers, name: str, video: str, audio: str, we_offer: bool
-) -> None:
+async def test_media_with_libraries(peers: Peers, name: str, video: str, audio: str, we_offer: bool) -> None:
     async with calling(peers, name) as call:
-        await see_and_hear_each_other(call, video, audio, we_offer=we_offer)
+        await exchange_media(call, video, audio, we_offer=we_offer)
         for kind, codec in (("video", video), ("audio", audio)):
             (transceiver,) = call.ours.of_kind(kind)
             assert transceiver.sender.get_parameters().codecs[0].name.upper() == codec.upper()
 
 
-async def see_and_hear_each_other(call: Call, video: str, audio: str, *, we_offer: bool) -> None:
-    """Send what can be told apart, in codecs that the offerer prefers, and wait until it is there."""
+async def exchange_media(call: Call, video: str, audio: str, *, we_offer: bool) -> None:
+    """Send distinguishable media in the offerer's preferred codecs, and wait until it is received."""
     await call.add_all()
     for kind, codec in (("video", video), ("audio", audio)):
         if we_offer:
@@ -68,32 +64,32 @@ async def see_and_hear_each_other(call: Call, video: str, audio: str, *, we_offe
             await call.theirs.prefer_codec(kind, codec)
     await call.negotiate(we_offer=we_offer)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(call.assert_seen)
-        nursery.start_soon(call.assert_heard)
+        nursery.start_soon(call.assert_video_received)
+        nursery.start_soon(call.assert_tones_received)
 
 
-async def assert_they_see_well(call: Call) -> None:
-    """Wait for a picture that is like the one that we have sent."""
+async def assert_their_video_quality(call: Call) -> None:
+    """Wait until the peer has a frame similar to the one that we have sent."""
     (video,) = call.ours.of_kind("video")
     assert video.mid is not None
     while True:
-        picture = await call.theirs.read_picture(video.mid)
-        wanted = DECIBELS if picture.format in ("I420", "NV12") else DECIBELS_IN_COLOURS
-        if psnr(picture.luma, picture.counter) >= wanted:
+        frame = await call.theirs.read_frame(video.mid)
+        wanted = DECIBELS if frame.format in ("I420", "NV12") else DECIBELS_IN_COLOURS
+        if psnr(frame.luma, frame.counter) >= wanted:
             return
 
 
-async def assert_we_see_well(call: Call) -> None:
-    """Wait for a picture that is like the one that the peer has sent."""
+async def assert_our_video_quality(call: Call) -> None:
+    """Wait for a frame similar to the one that the peer has sent."""
     (video,) = call.ours.of_kind("video")
     while True:
-        counter, frame = await read_picture(video.receiver.track)
+        counter, frame = await read_frame(video.receiver.track)
         if psnr(luma_of(frame), counter) >= DECIBELS:
             return
 
 
 async def assert_their_stats(call: Call, video: str, audio: str) -> None:
-    """The peer has received and sent in these codecs, and has lost and found broken nothing."""
+    """Require the peer's statistics to show these codecs and no lost or corrupt packets."""
     stats = {each["id"]: each for each in await call.remote.get_stats()}
     for kind, codec in (("video", video), ("audio", audio)):
         (received,) = [each for each in stats.values() if is_rtp(each, "inbound-rtp", kind)]
@@ -110,7 +106,7 @@ async def assert_their_stats(call: Call, video: str, audio: str) -> None:
 
 
 async def assert_our_stats(call: Call, video: str, audio: str) -> None:
-    """We have received and sent in these codecs, and have lost nothing."""
+    """Require our statistics to show these codecs and no lost packets."""
     for kind, codec in (("video", video), ("audio", audio)):
         (transceiver,) = call.ours.of_kind(kind)
         stats = {**await transceiver.receiver.get_stats(), **await transceiver.sender.get_stats()}
@@ -131,5 +127,5 @@ async def assert_our_stats(call: Call, video: str, audio: str) -> None:
 
 
 def is_rtp(stats: dict[str, object], type_: str, kind: str) -> bool:
-    """Whether this is what a peer tells of a stream of packets."""
+    """Return whether these are a peer's statistics of an RTP stream."""
     return stats["type"] == type_ and stats["kind"] == kind

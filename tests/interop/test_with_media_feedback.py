@@ -1,9 +1,9 @@
-"""What else than media browsers send and take in RTP: telephone tones, and feedback on congestion by RFC 8888."""
+"""Telephone tones and RFC 8888 congestion control feedback with browsers."""
 
 import attrs
 import pytest
 
-from tests.interop.calling import OUR_TONE, THEIR_TONE, calling, until
+from tests.interop.calling import OUR_TONE, THEIR_TONE, calling, wait_until
 from tests.interop.opening import Peers
 from tests.strategies.scenarios import layer_counters
 from trio_rtc import RTCRtpTransceiverDirection
@@ -13,7 +13,7 @@ TRANSPORT_WIDE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-ex
 
 
 @pytest.mark.parametrize("name", ["chromium", "firefox"])
-async def test_their_telephone_tones_are_heard(peers: Peers, name: str) -> None:
+async def test_telephone_tones_of_browsers_are_received(peers: Peers, name: str) -> None:
     async with calling(peers, name) as call:
         call.ours.add_audio(frequency=OUR_TONE)
         source = await call.theirs.add_audio(frequency=THEIR_TONE)
@@ -29,8 +29,8 @@ async def test_their_telephone_tones_are_heard(peers: Peers, name: str) -> None:
         assert all(0.05 <= each.duration <= 0.2 for each in heard if each.ended)
 
 
-async def test_congestion_is_told_of_by_source(peers: Peers) -> None:
-    """Chromium offers that beside the transport-wide feedback when it is told to, and we refuse the other."""
+async def test_congestion_feedback_by_ssrc(peers: Peers) -> None:
+    """With a field trial, Chromium offers RFC 8888 beside transport-wide feedback, which we then reject."""
     async with calling(peers, "chromium-ccfb") as call:
         await call.add_all()
         for transceiver in call.own.pc.get_transceivers():
@@ -46,15 +46,15 @@ async def test_congestion_is_told_of_by_source(peers: Peers) -> None:
         assert " ack ccfb\r\n" in offer["sdp"]
         assert " ack ccfb\r\n" in answer["sdp"]
         assert " transport-cc\r\n" not in answer["sdp"]
-        await call.assert_seen()
+        await call.assert_video_received()
 
-        async def both_tell_of_it() -> bool:
+        async def both_send_feedback() -> bool:
             transport = await call.own.transport_stats()
             assert transport.ccfb_messages_sent is not None
             assert transport.ccfb_messages_received is not None
             return min(transport.ccfb_messages_sent, transport.ccfb_messages_received) >= 50
 
-        async def both_have_found_more_than_they_began_with() -> bool:
+        async def both_estimates_have_grown() -> bool:
             congestion = await layer_counters(call.own.pc, "congestion")
             pairs = [each for each in await call.remote.get_stats() if each["type"] == "candidate-pair"]
             theirs = max(each.get("availableOutgoingBitrate", 0) for each in pairs)
@@ -63,6 +63,6 @@ async def test_congestion_is_told_of_by_source(peers: Peers) -> None:
                 and min(congestion["target_bitrate"], theirs) > 300_000
             )
 
-        await until(both_tell_of_it)
-        # Ours follows what theirs tells, and theirs what ours tells.
-        await until(both_have_found_more_than_they_began_with)
+        await wait_until(both_send_feedback)
+        # Each estimate follows the other side's feedback.
+        await wait_until(both_estimates_have_grown)

@@ -1,8 +1,8 @@
-"""Video from Chromium over a path that loses packets: how many of the frames that it sends reach the application.
+"""Video from Chromium over a lossy path: the share of its frames that reach the application.
 
-A cell of the matrix is a codec, with or without error correction, a round-trip time and a part of the packets that is
-lost at random, in both directions, with a seed. ``TRIO_RTC_INTEROP_CELLS=all`` measures every cell, which takes some
-minutes; else those are measured in which something has gone wrong before, and one of each kind.
+A cell of the matrix is a codec, with or without error correction, a round-trip time and a random loss rate
+of both directions, with a seed. ``TRIO_RTC_INTEROP_CELLS=all`` measures every cell, which takes some
+minutes; otherwise only cells of former failures and one of each kind are measured.
 """
 
 import itertools
@@ -24,23 +24,23 @@ from trio_rtc.transports.udp import SystemNetwork
 
 WIDTH, HEIGHT, FRAMERATE = 640, 360, 30
 SETTLE, MEASURE, MEASURE_RARE = 1.5, 4.0, 10.0
-"""Seconds from the first frame until frames are counted, and for how long: longer where few events decide."""
+"""Seconds from the first frame until counting begins, and of counting: longer where few events decide."""
 LONGEST_GAP = 1.3
 FULL_RATE = 29
-"""Frames a second that Chromium sends if nothing makes it drop some: of fewer, the same part must come."""
+"""Frames per second that Chromium sends unless it drops some; of fewer, the same share must arrive."""
 
 FEC = ("red", "ulpfec")
 
 
 @attrs.frozen
 class Cell:
-    """What a call is measured with.
+    """Parameters of a measured call.
 
     Attributes:
-        codec: Of the video.
+        codec: Video codec.
         fec: Whether ULPFEC is negotiated.
-        round_trip: Seconds.
-        loss: Part of the packets.
+        round_trip: Round-trip time in seconds.
+        loss: Loss rate.
     """
 
     codec: str
@@ -53,7 +53,7 @@ class Cell:
 
     @property
     def least(self) -> int:
-        """How many frames a second must come, of 30."""
+        """Minimum frames per second that must arrive, of 30."""
         return 28 if self.loss <= 0.05 else 25
 
 
@@ -78,7 +78,7 @@ CELLS = ALL_CELLS if os.environ.get("TRIO_RTC_INTEROP_CELLS") == "all" else USUA
 
 @attrs.define
 class Watcher:
-    """Counts the frames of a track as they come."""
+    """Records the arrival times of a track's frames."""
 
     times: list[float] = attrs.field(factory=list)
     first: trio.Event = attrs.field(factory=trio.Event)
@@ -89,7 +89,7 @@ class Watcher:
             self.first.set()
 
     def between(self, begin: float, end: float) -> tuple[int, float]:
-        """Return how many frames came, and the longest time without one."""
+        """Return the number of frames in an interval, and the longest time without one."""
         times = [at for at in self.times if begin <= at < end]
         gaps = [after - before for before, after in itertools.pairwise([begin, *times, end])]
         return len(times), max(gaps)
@@ -99,7 +99,7 @@ class Watcher:
 async def calling_over(
     peers: Peers, cell: Cell, *, seed: int
 ) -> AsyncIterator[tuple[Call, LongPath[RandomLoss]]]:
-    """Open ourselves and Chromium for a call over the path of a cell."""
+    """Open our peer and Chromium for a call over the path of a cell."""
     async with trio.open_nursery() as nursery:
         outgoing, incoming = RandomLoss(cell.loss, 2 * seed), RandomLoss(cell.loss, 2 * seed + 1)
         path = LongPath(SystemNetwork(), nursery, cell.round_trip, outgoing, incoming)
@@ -114,7 +114,7 @@ async def calling_over(
 
 
 async def sent_video(call: Call) -> JsonObject:
-    """Return what Chromium tells of the video that it sends."""
+    """Return Chromium's statistics of its outbound video."""
     stats = await call.remote.get_stats()
     return next(each for each in stats if (each["type"], each.get("kind")) == ("outbound-rtp", "video"))
 
@@ -133,7 +133,7 @@ async def test_frames_reach_the_application(peers: Peers, cell: Cell) -> None:
         before, begin = await sent_video(call), trio.current_time()
         await trio.sleep(MEASURE_RARE if cell.loss >= 0.1 else MEASURE)
         after, end = await sent_video(call), trio.current_time()
-        # What is sent now is received half a round trip later.
+        # Frames sent now are received half a round trip later.
         received, gap = watcher.between(begin, end)
         sent = after["framesSent"] - before["framesSent"]
         lost = path.incoming.lost / (path.incoming.lost + path.incoming.passed)

@@ -1,4 +1,4 @@
-"""Simulcast: the layers that browsers send, and those that we send to ourselves."""
+"""Simulcast: layers of browsers, and layers between two of our peers."""
 
 import pytest
 import trio
@@ -10,15 +10,15 @@ from tests.interop.own_media import OwnMedia, read_counters
 from tests.interop.own_peer import open_own_peer
 from trio_rtc import RTCRtpEncodingParameters, RTCRtpReceiver
 
-# Browsers send three layers only of pictures that are as large as this.
+# Browsers send three layers only from this frame size on.
 WIDTH, HEIGHT = 960, 540
 SCALES = {"q": 4, "h": 2, "f": 1}
 BITRATES = {"q": 60_000, "h": 80_000, "f": 120_000}
-"""So little that browsers send all layers from the beginning."""
+"""Bitrates so low that browsers send all layers from the beginning."""
 
 
 async def assert_layers(receiver: RTCRtpReceiver) -> None:
-    """Every layer comes in frames and in packets, and in its size."""
+    """Require frames and packets of every layer, in its size."""
     async with trio.open_nursery() as nursery:
         for rid in SCALES:
             nursery.start_soon(assert_frames, receiver, rid)
@@ -26,24 +26,24 @@ async def assert_layers(receiver: RTCRtpReceiver) -> None:
 
 
 async def assert_frames(receiver: RTCRtpReceiver, rid: str) -> None:
-    """Encoded frames of a layer come, and a keyframe when one is asked for."""
+    """Require encoded frames of a layer, and a keyframe after a request."""
     async with receiver.encoded_frames(rid=rid) as frames:
         for _ in range(3):
             assert (await frames.receive()).rid == rid
-        # Browsers do not listen to requests that come soon after a keyframe.
+        # Browsers ignore requests soon after a keyframe.
         receiver.request_keyframe(rid=rid)
         while not (await frames.receive()).keyframe:
             receiver.request_keyframe(rid=rid)
 
 
 async def assert_packets(receiver: RTCRtpReceiver, rid: str) -> None:
-    """Packets of a layer come, all of one source."""
+    """Require packets of a layer, all with one SSRC."""
     async with receiver.rtp_packets(rid=rid) as packets:
         assert len({(await packets.receive()).ssrc for _ in range(10)}) == 1
 
 
 async def assert_shown(receiver: RTCRtpReceiver, least: int) -> None:
-    """The track shows each layer that is chosen, in its size, with pictures that go on."""
+    """Require the track to return each selected layer in its size, with continuous numbers."""
     for rid, scale in (*SCALES.items(), ("q", SCALES["q"])):
         receiver.layer = rid
         while (await receiver.track.receive()).width != WIDTH // scale:

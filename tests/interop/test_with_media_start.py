@@ -1,4 +1,4 @@
-"""How soon a call begins, beside libwebrtc: from the connection to the first frame, with Chromium as receiver."""
+"""Time from the connection to the first frame, compared with libwebrtc, with Chromium as receiver."""
 
 import statistics
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ WIDTH, HEIGHT, FRAMERATE = 640, 360, 30
 
 
 async def first_frame(receiver: RemotePeer) -> float:
-    """Return how many milliseconds after the connection the first frame was decoded."""
+    """Return the milliseconds from the connection to the first decoded frame."""
     while True:
         times = await receiver.media.frame_times()
         if times.frames and times.connected is not None:
@@ -54,15 +54,15 @@ async def from_libwebrtc(peers: Peers) -> float:
         return await first_frame(receiver)
 
 
-async def test_the_first_frame_comes_as_soon_as_from_libwebrtc(peers: Peers) -> None:
+async def test_the_first_frame_is_as_early_as_from_libwebrtc(peers: Peers) -> None:
     ours = [await from_us(peers) for _ in range(CALLS)]
     theirs = [await from_libwebrtc(peers) for _ in range(CALLS)]
     print(f"first frame after connected, ms: ours {ours}, libwebrtc {theirs}")
     assert statistics.median(ours) <= statistics.median(theirs) + 50
 
 
-async def test_a_still_image_is_shown_also_when_it_is_repeated(peers: Peers) -> None:
-    """It is sent once, before the connection. Chromium shows it again when its encoding was paused for a while."""
+async def test_a_still_image_is_received_again_when_it_is_repeated(peers: Peers) -> None:
+    """It is sent once, before the connection, and must be sent again after its encoding was paused."""
     async with negotiating(peers, "chromium", seconds=CALL_SECONDS) as (own, remote, nursery):
         frames, track = open_media_track("video")
         sender = own.pc.add_track(track)

@@ -1,4 +1,4 @@
-"""What we ask of Opus is what Chromium encodes."""
+"""Chromium encodes Opus with our parameters."""
 
 import itertools
 from collections import Counter
@@ -8,11 +8,11 @@ import pytest
 from tests.interop.calling import CALL_SECONDS, THEIR_TONE, Call
 from tests.interop.connecting import negotiating
 from tests.interop.opening import Peers
-from tests.interop.own_media import hear
+from tests.interop.own_media import wait_for_tone
 from trio_rtc import EncodedFrame, OpusParameters, RTCRtpReceiver, Settings
 
 SKIPPED, COUNT = 25, 50
-"""Packets at the beginning, and those that are looked at then."""
+"""Number of skipped packets at the beginning, and of those examined then."""
 
 
 async def packets_of(receiver: RTCRtpReceiver) -> list[EncodedFrame]:
@@ -34,7 +34,7 @@ async def packets_of(receiver: RTCRtpReceiver) -> list[EncodedFrame]:
     ],
     ids=["default", "stereo"],
 )
-async def test_chromium_encodes_as_it_is_asked(
+async def test_chromium_encodes_with_our_parameters(
     peers: Peers, parameters: OpusParameters, stereo: bool, ptime: int, we_offer: bool
 ) -> None:
     settings = Settings(opus=parameters)
@@ -48,12 +48,12 @@ async def test_chromium_encodes_as_it_is_asked(
         call.ours.prefer_codec("audio", "opus")
         await call.negotiate(we_offer=we_offer)
         (audio,) = call.ours.of_kind("audio")
-        await hear(audio.receiver.track, THEIR_TONE)
+        await wait_for_tone(audio.receiver.track, THEIR_TONE)
         packets = await packets_of(audio.receiver)
-        # RFC 6716 section 3.1: the bit of the first byte that says stereo.
+        # RFC 6716 section 3.1: the stereo bit of the TOC byte.
         assert {bool(packet.payload[0] & 0x04) for packet in packets} == {stereo}
         steps = [later.timestamp - sooner.timestamp for sooner, later in itertools.pairwise(packets)]
-        # Where the machine is busy, the source of the browser pauses now and then.
+        # On a busy machine, the browser's source pauses sometimes.
         assert Counter(steps).most_common(1)[0][0] == min(steps) == ptime * 48
         bitrate = 8000 * sum(len(packet.payload) for packet in packets) / (ptime * COUNT)
         assert (bitrate > 50_000) is stereo

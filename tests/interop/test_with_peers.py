@@ -1,4 +1,4 @@
-"""Every peer, offering and answering, with candidates trickled and not: it connects, and messages of all kinds pass."""
+"""Connections and messages of all kinds with every peer, offering and answering, with and without trickling."""
 
 import pytest
 
@@ -12,7 +12,7 @@ MESSAGES: tuple[str | bytes, ...] = (
     b"\0\1\2",
     b"",
     "x",
-    bytes(range(250)) * 240,  # 60,000 bytes: pion takes no more than 65,535
+    bytes(range(250)) * 240,  # 60,000 bytes: pion accepts at most 65,535
     bytes(range(256)) * 800,  # 204,800 bytes: many SCTP packets
     "ü" * 100_000,
 )
@@ -20,13 +20,13 @@ SMALL_MESSAGES = 500
 
 
 def own_limit(connection: Connection) -> float:
-    """Return the largest message that we may send, in bytes."""
+    """Return the maximum size of our messages, in bytes."""
     assert connection.own.pc.sctp is not None
     return connection.own.pc.sctp.max_message_size
 
 
 def messages_up_to(limit: float) -> list[str | bytes]:
-    """Return the messages of at most so many bytes."""
+    """Return the messages of at most ``limit`` bytes."""
     sizes = [len(message.encode() if isinstance(message, str) else message) for message in MESSAGES]
     return [message for message, size in zip(MESSAGES, sizes, strict=True) if size <= limit]
 
@@ -34,7 +34,7 @@ def messages_up_to(limit: float) -> list[str | bytes]:
 @pytest.mark.parametrize("trickle", [True, False], ids=["trickle", "vanilla"])
 @pytest.mark.parametrize("we_offer", [True, False], ids=["we-offer", "we-answer"])
 @pytest.mark.parametrize("name", PEERS)
-async def test_messages_of_all_kinds_pass_both_ways(
+async def test_messages_of_all_kinds_in_both_directions(
     peers: Peers, name: str, we_offer: bool, trickle: bool
 ) -> None:
     async with connected(peers, name, we_offer=we_offer, trickle=trickle) as connection:

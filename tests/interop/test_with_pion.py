@@ -1,6 +1,6 @@
-"""Media with pion, which has no codecs: it sends back what it receives, so that we see and hear ourselves.
+"""Media with pion, which has no codecs and echoes the received packets.
 
-It sends no PLI by itself and passes none on: what it receives has to begin with a keyframe.
+It neither sends nor forwards PLI, so that its received video must begin with a keyframe.
 """
 
 import base64
@@ -8,16 +8,16 @@ import base64
 import pytest
 import trio
 
-from tests.interop.calling import OUR_TONE, Call, assert_counting, calling, until
+from tests.interop.calling import OUR_TONE, Call, assert_counting, calling, wait_until
 from tests.interop.opening import Peers
-from tests.interop.own_media import hear, read_counters
+from tests.interop.own_media import read_counters, wait_for_tone
 
 OFFERING = pytest.mark.parametrize("we_offer", [True, False], ids=["we-offer", "we-answer"])
 NAMES = pytest.mark.parametrize("name", ["pion", "pion-passive"])
 
 
 async def add_both(call: Call, *, video: str = "VP8") -> None:
-    """Send a video and an audio track, and let pion send them back."""
+    """Send a video and an audio track that pion echoes."""
     call.ours.add_video()
     call.ours.add_audio(frequency=OUR_TONE)
     if video != "VP8":
@@ -27,10 +27,10 @@ async def add_both(call: Call, *, video: str = "VP8") -> None:
 
 
 async def assert_echoed(call: Call) -> None:
-    """Wait until we see and hear what we have sent."""
+    """Wait until our video and audio are received back."""
     (video,), (audio,) = call.ours.of_kind("video"), call.ours.of_kind("audio")
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(hear, audio.receiver.track, OUR_TONE)
+        nursery.start_soon(wait_for_tone, audio.receiver.track, OUR_TONE)
         assert_counting(await read_counters(video.receiver.track, count=20))
 
 
@@ -42,9 +42,9 @@ def is_keyframe_start(codec: str, payload: bytes) -> bool:
         if extended:
             flags = payload[1]
             offset = 2
-            if flags & 0x80:  # PictureID
+            if flags & 0x80:  # PictureID present
                 offset += 2 if payload[offset] & 0x80 else 1
-            offset += bool(flags & 0x40) + bool(flags & 0x30)  # TL0PICIDX, TID and KEYIDX
+            offset += bool(flags & 0x40) + bool(flags & 0x30)  # TL0PICIDX, TID and KEYIDX present
         return bool(start) and not payload[offset] & 1
     kind = payload[0] & 0x1F
     # A parameter set, an aggregate that begins with one, or an IDR slice.
@@ -54,7 +54,7 @@ def is_keyframe_start(codec: str, payload: bytes) -> bool:
 @OFFERING
 @NAMES
 @pytest.mark.parametrize("video", ["VP8", "H264"])
-async def test_video_and_audio_come_back(peers: Peers, name: str, video: str, we_offer: bool) -> None:
+async def test_video_and_audio_are_echoed(peers: Peers, name: str, video: str, we_offer: bool) -> None:
     async with calling(peers, name) as call:
         await add_both(call, video=video)
         await call.negotiate(we_offer=we_offer)
@@ -97,4 +97,4 @@ async def test_receiver_reports_of_pion_reach_the_sender(peers: Peers) -> None:
             stats = (await video.sender.get_stats()).values()
             return any(getattr(each, "round_trip_time", None) is not None for each in stats)
 
-        await until(has_round_trip_time)
+        await wait_until(has_round_trip_time)

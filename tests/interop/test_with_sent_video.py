@@ -1,4 +1,4 @@
-"""What Chromium makes of our video: freezes where packets are lost, and its delay after a bulk transfer beside it."""
+"""Our video at Chromium: freezes under packet loss, and its delay after a concurrent bulk transfer."""
 
 import trio
 
@@ -13,7 +13,7 @@ from trio_rtc.transports.udp import SystemNetwork
 WIDTH, HEIGHT, FRAMERATE = 640, 360, 30
 ROUND_TRIP, LOSS = 0.05, 0.1
 MOST_FREEZES = 2
-"""In ten seconds. In the benchmark of calls libwebrtc as the sender has up to one in twelve seconds."""
+"""Maximum in ten seconds. In the benchmark of calls, libwebrtc as sender has up to one in twelve seconds."""
 BLOCK = bytes(16384)
 
 
@@ -24,7 +24,7 @@ async def received_video(call: Call) -> JsonObject:
 
 
 async def changes_of_video(call: Call, seconds: float) -> dict[str, float]:
-    """Return by how much some of these statistics grow from now on for some time."""
+    """Return the increase of some of these statistics in the next seconds."""
     names = (
         "freezeCount",
         "totalFreezesDuration",
@@ -39,23 +39,23 @@ async def changes_of_video(call: Call, seconds: float) -> dict[str, float]:
 
 
 async def jitter_buffer_of(call: Call, seconds: float) -> float:
-    """Return how long frames are in Chromium's jitter buffer on average, in seconds, from now on for some time."""
+    """Return the mean jitter buffer delay of Chromium in the next seconds, in seconds."""
     change = await changes_of_video(call, seconds)
     assert change["jitterBufferEmittedCount"] > 0
     return change["jitterBufferDelay"] / change["jitterBufferEmittedCount"]
 
 
 async def begin(call: Call) -> None:
-    """Negotiate, and let Chromium show our video."""
+    """Negotiate, and play our video in Chromium."""
     await call.negotiate(we_offer=True)
     (video,) = call.ours.of_kind("video")
     assert video.mid is not None
     call.nursery.start_soon(call.theirs.watch, video.mid, CALL_SECONDS)
-    # The first seconds have a bandwidth, a round trip and a loss to find out.
+    # In the first seconds bandwidth, round-trip time and loss are still estimated.
     await trio.sleep(4)
 
 
-async def test_a_tenth_of_all_packets_lost_hardly_freezes_our_video(peers: Peers) -> None:
+async def test_a_tenth_of_loss_hardly_freezes_our_video(peers: Peers) -> None:
     async with trio.open_nursery() as nursery:
         lossy = RandomLoss(LOSS, 1), RandomLoss(LOSS, 2)
         path = LongPath(SystemNetwork(), nursery, ROUND_TRIP, *lossy)
@@ -65,7 +65,7 @@ async def test_a_tenth_of_all_packets_lost_hardly_freezes_our_video(peers: Peers
             track = call.ours.open_video(width=WIDTH, height=HEIGHT, framerate=FRAMERATE)
             call.own.pc.add_track(track, MediaStream([track]))
             await begin(call)
-            # On a machine that was too busy the source itself has made a pause.
+            # On a busy machine the source itself has paused.
             change: dict[str, float] = {}
             for _ in range(3):
                 change = await changes_of_video(call, 10)
@@ -78,12 +78,12 @@ async def test_a_tenth_of_all_packets_lost_hardly_freezes_our_video(peers: Peers
     assert min(direction.lost for direction in lossy) > 20
 
 
-async def test_video_is_in_time_again_after_a_bulk_transfer(peers: Peers) -> None:
+async def test_video_delay_recovers_after_a_bulk_transfer(peers: Peers) -> None:
     async with negotiating(peers, "chromium", seconds=CALL_SECONDS) as opened:
         call = Call(*opened)
         video = call.ours.open_video(width=WIDTH, height=HEIGHT, framerate=FRAMERATE)
         audio = call.ours.open_audio(frequency=OUR_TONE)
-        # In one stream: Chromium delays the video by as much as the audio is late.
+        # In one stream: Chromium delays the video to match late audio.
         together = MediaStream([video, audio])
         for track in (video, audio):
             call.own.pc.add_track(track, together)
@@ -99,7 +99,7 @@ async def test_video_is_in_time_again_after_a_bulk_transfer(peers: Peers) -> Non
                 await trio.sleep(0.05)
             await trio.sleep(2)
             delay = await jitter_buffer_of(call, 1)
-            # A machine that was too busy has sent the audio late.
+            # A busy machine has sent the audio late.
             if delay < 0.1:
                 break
             await trio.sleep(4)

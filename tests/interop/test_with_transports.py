@@ -1,4 +1,4 @@
-"""What happens below the channels, with every peer: DTLS in both roles, restarts, media sections, goodbyes."""
+"""Transports with every peer: DTLS roles, ICE restarts, media sections, closing."""
 
 import re
 
@@ -22,12 +22,12 @@ OFFERING = pytest.mark.parametrize("we_offer", [True, False], ids=["we-offer", "
 
 
 def with_setup(description: JsonObject, setup: str) -> JsonObject:
-    """Return an offer that leaves no choice of the DTLS role."""
+    """Return an offer that fixes the DTLS role."""
     return {**description, "sdp": re.sub(r"a=setup:\w+", f"a=setup:{setup}", description["sdp"])}
 
 
 def without_candidates(description: JsonObject) -> JsonObject:
-    """Return a description that keeps its side's addresses to itself."""
+    """Return a description without candidates."""
     return {**description, "sdp": re.sub(r"a=(candidate|end-of-candidates).*\r\n", "", description["sdp"])}
 
 
@@ -37,7 +37,7 @@ def ufrags(description: JsonObject) -> set[str]:
 
 
 async def assert_stats(connection: Connection, *, role: str) -> None:
-    """Both sides tell the same of the transport."""
+    """Require consistent statistics of the transport on both sides."""
     ours: RTCTransportStats = await connection.own.transport_stats()
     assert ours.dtls_role == role
     assert ours.dtls_state == "connected"
@@ -67,9 +67,9 @@ async def assert_stats(connection: Connection, *, role: str) -> None:
 @pytest.mark.parametrize("name", PEERS)
 async def test_dtls_connects_in_either_role(peers: Peers, name: str, we_offer: bool, role: str) -> None:
     if name == "pion" and we_offer and role == "client":
-        name = "pion-passive"  # it answers as it was told to, whatever the offer leaves it
+        name = "pion-passive"  # this peer answers with its configured role
     async with negotiating(peers, name) as (own, remote, nursery):
-        # Who answers decides, unless the offer does; every one of these peers answers active if it may.
+        # The answerer chooses unless the offer fixes the role; all these peers choose active.
         if we_offer:
             ours = own.pc.create_data_channel("chat")
             offer = await own.create_offer(trickle=False)
@@ -100,7 +100,7 @@ async def test_a_connection_survives_renegotiation_and_ice_restart(
         own, remote = connection.own, connection.remote
         before = await own.transport_stats()
         offerer, answerer = (own, remote) if we_restart else (remote, own)
-        # Nothing has changed, so nothing is restarted, and nothing gathered.
+        # Without changes there is no restart and no gathering.
         offer, answer = await connect(offerer, answerer, trickle=False, nursery=connection.nursery)
         await connection.assert_alive("negotiated again")
         assert before.ice_local_username_fragment in ufrags(offer) | ufrags(answer)
@@ -121,7 +121,7 @@ async def test_a_connection_survives_renegotiation_and_ice_restart(
 
 
 async def until_selected(connection: Connection, fragments: set[str]) -> None:
-    """Wait until our selected pair belongs to an ICE generation."""
+    """Wait until our selected pair has these username fragments of an ICE generation."""
     assert connection.own.pc.sctp is not None
     ice_transport = connection.own.pc.sctp.transport.ice_transport
     async with ice_transport.subscribe("selected_candidate_pair_change") as changes:
@@ -133,20 +133,20 @@ async def until_selected(connection: Connection, fragments: set[str]) -> None:
 
 
 @pytest.mark.parametrize("name", [*LIBWEBRTC_AND_FIREFOX, "pion"])
-async def test_a_peer_that_wants_media_too_gets_both(peers: Peers, name: str) -> None:
+async def test_a_peer_that_also_offers_media(peers: Peers, name: str) -> None:
     async with negotiating(peers, name) as (own, remote, nursery):
         await remote.add_transceivers("audio", "video")
         theirs = await remote.create_data_channel("chat")
         offer, answer = await connect(remote, own, trickle=True, nursery=nursery)
         assert len(re.findall("m=(?:audio|video)", offer["sdp"])) == 2
-        # None is rejected: we would take what it may send later.
+        # No section is rejected, since the peer may send later.
         assert not re.findall("m=(?:audio|video) 0 ", answer["sdp"])
         assert len(re.findall("a=recvonly", answer["sdp"])) == 2
         ours = await own.accept_channel()
         await theirs.opened.wait()
         connection = Connection(own, remote, ours, theirs, nursery)
         await connection.assert_alive()
-        # An offer of ours keeps the sections that are there, in their order.
+        # Our offer keeps the existing sections in their order.
         offer, _ = await connect(own, remote, trickle=False, nursery=nursery)
         assert re.findall(r"m=(\w+)", offer["sdp"]) == re.findall(r"m=(\w+)", answer["sdp"])
         await connection.assert_alive("negotiated again")
@@ -154,15 +154,13 @@ async def test_a_peer_that_wants_media_too_gets_both(peers: Peers, name: str) ->
 
 @pytest.mark.parametrize("we_are_polite", [True, False], ids=["we-are-polite", "peer-is-polite"])
 @pytest.mark.parametrize("name", BROWSERS)
-async def test_the_polite_one_gives_way_when_offers_meet(
-    peers: Peers, name: str, we_are_polite: bool
-) -> None:
+async def test_glare_with_perfect_negotiation(peers: Peers, name: str, we_are_polite: bool) -> None:
     async with negotiating(peers, name) as (own, remote, nursery):
         ours = own.pc.create_data_channel("ours")
         theirs = await remote.create_data_channel("theirs")
         our_offer = await own.create_offer(trickle=False)
         their_offer = await remote.create_offer(trickle=False)
-        # The polite one takes the other's offer although it has one of its own: that one is rolled back.
+        # The polite peer accepts the other's offer and rolls back its own.
         if we_are_polite:
             await remote.set_answer(await own.create_answer(their_offer, trickle=False))
         else:
@@ -175,7 +173,7 @@ async def test_the_polite_one_gives_way_when_offers_meet(
 
 
 @pytest.mark.parametrize("name", LIBWEBRTC_AND_FIREFOX)
-async def test_each_side_keeps_to_the_message_size_that_the_other_announced(peers: Peers, name: str) -> None:
+async def test_each_side_obeys_the_announced_max_message_size(peers: Peers, name: str) -> None:
     async with connected(
         peers, name, we_offer=True, settings=Settings(max_message_size=70_000)
     ) as connection:
@@ -196,14 +194,14 @@ async def test_each_side_keeps_to_the_message_size_that_the_other_announced(peer
         await connection.assert_alive()
 
 
-async def test_names_of_mdns_are_resolved(peers: Peers) -> None:
-    """Chromium hides its addresses from a page without a camera, as it does for most users."""
+async def test_mdns_names_are_resolved(peers: Peers) -> None:
+    """Chromium hides its addresses from a page without camera permission, as for most users."""
     async with negotiating(peers, "chromium-mdns") as (own, remote, nursery):
         theirs = await remote.create_data_channel("chat")
         offer = await remote.create_offer(trickle=False)
         assert re.search(r"a=candidate:\S+ 1 udp \d+ \S+\.local ", offer["sdp"])
         assert not re.search(r"a=candidate:\S+ 1 udp \d+ [0-9.]+ ", offer["sdp"])
-        # It does not hear our addresses, so that it is we who have to find it, by its name.
+        # It gets no addresses of ours, so that we must resolve its name.
         answer = without_candidates(await own.create_answer(offer, trickle=True))
         await remote.set_answer(answer)
         ours = await own.accept_channel()
@@ -232,7 +230,7 @@ async def test_the_end_of_the_peers_connection_reaches_us(peers: Peers, name: st
 
 
 @pytest.mark.parametrize("name", ["aiortc", "wrtc", "pion"])
-async def test_a_peer_that_vanishes_is_missed(peers: Peers, name: str) -> None:
+async def test_a_vanished_peer_is_detected(peers: Peers, name: str) -> None:
     async with connected(peers, name, we_offer=True, trickle=False, settings=QUICKLY_MISSING) as connection:
         await connection.remote.vanish()
         await connection.own.connection_state("disconnected")
@@ -240,8 +238,8 @@ async def test_a_peer_that_vanishes_is_missed(peers: Peers, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BROWSERS)
-async def test_a_page_that_is_closed_is_missed(peers: Peers, name: str) -> None:
+async def test_a_closed_page_is_detected(peers: Peers, name: str) -> None:
     async with connected(peers, name, we_offer=True, trickle=False, settings=QUICKLY_MISSING) as connection:
         await connection.remote.vanish()
-        # Firefox ends the association, Chromium just falls silent; ICE ends for both.
+        # Firefox ends the association, Chromium becomes silent; ICE fails for both.
         await connection.own.connection_state("failed")

@@ -57,6 +57,8 @@ FIRST_WORDS: Final = frozenset(
 
 _FIELDS_TERMS: Final = "id|loss|header|parameter|start|description|order|number"
 """What stands behind "picture" in RFC 4585, RFC 6184 and RFC 7741."""
+_LINKS: Final = "and|as|at|by|for|from|in|is|of|or|that|to|was|which|with"
+"""Words behind a double possessive, as in "a packet of the peer's that"."""
 _OBJECTS: Final = "an?|the|each|all|any|this|it|them|us|one"
 
 PHRASES: Final = {
@@ -69,7 +71,7 @@ PHRASES: Final = {
     "sounds?(?! (like|good|card|device))": "audio",
     rf"pictures?(?! ({_FIELDS_TERMS})s?\b)": "video frame, frame or image",
     rf"(is|are|was|were) to (?!({_OBJECTS})\b)[a-z]+": "must, will, should",
-    "of the (peer|application|user|caller|browser|server|encoder)'s": "the peer's ...",
+    rf"of the (peer|application|user|caller|browser|server|encoder)'s(?! (?!({_LINKS})\b)[\w`])": "the peer's ...",
     "(hears?|heard) (of|from|that|whether|what|how)": "is notified of, receives",
     "tells? (of|that|how|whether|what|which|where|when|who|the|us|it)": "reports, notifies, shows",
     "(believes?|believed)": "estimates, assumes",

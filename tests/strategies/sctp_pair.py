@@ -102,7 +102,7 @@ class SctpPair:
         self.left, self.right = self.ends
         self.now = START
         self.delay, self.jitter, self.lost = delay, jitter, lost
-        self.flying: list[tuple[float, int, int, bytes]] = []
+        self.in_flight: list[tuple[float, int, int, bytes]] = []
         self.wire: list[tuple[int, bytes]] = []
         self.batch = True
         self._count = 0
@@ -143,13 +143,13 @@ class SctpPair:
         """Send a packet over the network."""
         self._count += 1
         arrival = self.now + self.delay + self.chance.random() * self.jitter
-        self.flying.append((arrival, self._count, to, packet))
-        self.flying.sort()
+        self.in_flight.append((arrival, self._count, to, packet))
+        self.in_flight.sort()
 
     def deliver_due(self) -> None:
         """Deliver the packets that have arrived by now, in batches if ``batch``."""
-        due = [item for item in self.flying if item[0] <= self.now]
-        self.flying = self.flying[len(due) :]
+        due = [item for item in self.in_flight if item[0] <= self.now]
+        self.in_flight = self.in_flight[len(due) :]
         for index, end in enumerate(self.ends):
             packets = [packet for _, _, to, packet in due if to == index]
             batches = [packets] if self.batch else [[packet] for packet in packets]
@@ -160,8 +160,8 @@ class SctpPair:
     def next_time(self) -> float:
         """Return the time of the next event."""
         times = [end.association.next_timer() for end in self.ends]
-        if self.flying:
-            times.append(self.flying[0][0])
+        if self.in_flight:
+            times.append(self.in_flight[0][0])
         return min(times)
 
     def step(self, latest: float = math.inf) -> bool:

@@ -157,7 +157,7 @@ class DeliveryTask:
     """Delivers the batches of wires in a task of its own, because no network delivers in the sender's step."""
 
     def __init__(self) -> None:
-        self._sent, self._under_way = trio.open_memory_channel[tuple[Inbox[list[bytes]], list[bytes]]](
+        self._sent, self._in_flight = trio.open_memory_channel[tuple[Inbox[list[bytes]], list[bytes]]](
             math.inf
         )
 
@@ -166,7 +166,7 @@ class DeliveryTask:
         return lambda batch: self._sent.send_nowait((inbox, batch))
 
     async def run(self) -> None:
-        async for inbox, batch in self._under_way:
+        async for inbox, batch in self._in_flight:
             inbox.push(batch, len(batch), trio.current_time())
 
 

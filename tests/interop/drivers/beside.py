@@ -1,4 +1,4 @@
-"""A task that runs beside a block."""
+"""A background task of a block."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -8,10 +8,10 @@ import trio
 
 @asynccontextmanager
 async def run_beside(task: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
-    """Run a task for as long as the block lasts.
+    """Run a task until the end of the block.
 
-    An error of the block leaves as it is, so that a failed assertion reads as one; one of the task cancels
-    the block and leaves in a group.
+    An exception of the block is not grouped, so that a failed assertion reads as one; one of the task cancels
+    the block and is raised in a group.
     """
     block_error: Exception | None = None
     async with trio.open_nursery() as nursery:

@@ -1,4 +1,4 @@
-"""What the two browsers have in common: how they are found, started and ended."""
+"""Common parts of both browsers: finding, starting and ending them."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 
 class BrowserError(Exception):
-    """The browser refused a command, or the script threw."""
+    """The browser failed a command, or the script threw."""
 
 
 class MissingBrowserError(Exception):
@@ -22,11 +22,11 @@ class Page(Protocol):
     """A tab."""
 
     async def evaluate(self, expression: str) -> Any:
-        """Evaluate JavaScript, wait for the promise if it is one, and return what JSON can carry of it.
+        """Evaluate JavaScript, await its promise if it is one, and return the value as far as JSON represents it.
 
         Raises:
             BrowserError: The script threw; the text is the error's.
-            PeerGoneError: The browser is gone.
+            PeerGoneError: The browser has ended.
         """
 
     async def close(self) -> None:
@@ -41,7 +41,7 @@ class Browser(Protocol):
 
 
 def as_json(expression: str) -> str:
-    """Wrap an expression so that its value, or its promise's, comes out as JSON in a string.
+    """Wrap an expression so that its value, or its promise's value, is returned as a JSON string.
 
     The protocols have serializations of their own, which differ and do not know ``toJSON``.
     """
@@ -64,12 +64,12 @@ def find_browser(package: str, names: Sequence[str]) -> str:
 def launch_browser(
     arguments: Sequence[str], *, pass_fds: Sequence[int] = (), log: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a browser in a process group of its own, which is killed at the end: it has many children.
+    """Run a browser in a process group of its own, which is killed at the end with all children.
 
     Args:
         arguments: The program and its arguments.
         pass_fds: Descriptors that the browser inherits.
-        log: Where its output goes; nowhere without.
+        log: File of its output; ``None`` to discard it.
     """
     with open(log or os.devnull, "wb") as output:
         process = subprocess.Popen(
@@ -83,7 +83,7 @@ def launch_browser(
     try:
         yield process
     finally:
-        # What browsers save at their end goes with the profile, and asking nicely takes Firefox five seconds.
+        # Saved data is deleted with the profile, and an orderly end takes Firefox five seconds.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

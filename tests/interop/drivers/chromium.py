@@ -1,4 +1,4 @@
-"""Chromium without a window, driven over the Chrome DevTools Protocol on a pair of pipes.
+"""Headless Chromium, driven over the Chrome DevTools Protocol on a pair of pipes.
 
 The protocol is JSON messages, each ended by a NUL byte. Chromium reads descriptor 3 and writes 4.
 """
@@ -30,14 +30,14 @@ _FLAGS = (
     "--disable-dev-shm-usage",
     "--no-first-run",
     "--no-default-browser-check",
-    # Nothing that a browser does on its own behalf shall be seen on the network.
+    # The browser must not send traffic of its own.
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
     "--disable-quic",
     "--use-fake-device-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
-    # A page goes on at full speed whether or not it is the one in front.
+    # Pages in the background run at full speed.
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
@@ -46,7 +46,7 @@ _PLAIN_ADDRESSES = "--disable-features=WebRtcHideLocalIpsWithMdns"
 _DOCUMENT_COMPLETE = (
     "new Promise(done => document.readyState == 'complete' ? done() : addEventListener('load', () => done()))"
 )
-# The debugging descriptors are fixed numbers, which Popen cannot map to; bash can, with numbers of any size.
+# The debugging descriptors are fixed numbers, which Popen cannot map, but bash can.
 _MAP_DESCRIPTORS = 'exec 3<&"$1" 4>&"$2"; shift 2; exec "$@"'
 
 
@@ -85,13 +85,13 @@ class ChromiumPage:
         await trio.Path(path).write_bytes(base64.b64decode(answer["data"]))
 
     async def set_file_input(self, selector: str, paths: Sequence[Path]) -> None:
-        """Choose files in an ``<input type=file>``, as its user would."""
+        """Choose files in an ``<input type=file>``, like a user."""
         document = await self.call("DOM.getDocument")
         node = await self.call("DOM.querySelector", nodeId=document["root"]["nodeId"], selector=selector)
         await self.call("DOM.setFileInputFiles", nodeId=node["nodeId"], files=[str(path) for path in paths])
 
     async def emulate_color_scheme(self, scheme: str) -> None:
-        """Make the page believe that its user prefers ``"light"`` or ``"dark"``."""
+        """Emulate the user's color scheme, ``"light"`` or ``"dark"``."""
         await self.call(
             "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
         )
@@ -105,7 +105,7 @@ class Chromium:
     """A running Chromium.
 
     Attributes:
-        console: What pages wrote to their consoles and what they threw, as DevTools events, oldest first.
+        console: Console messages and exceptions of pages, as DevTools events, oldest first.
         pid: Process id.
     """
 
@@ -124,7 +124,7 @@ class Chromium:
         await self._writer.send_all(json.dumps(message).encode() + b"\0")
 
     async def run(self) -> None:
-        """Read what the browser says, until it ends."""
+        """Read the browser's messages until it ends."""
         try:
             async for chunk in self._reader:
                 *messages, self._running.rest = (self._running.rest + chunk).split(b"\0")
@@ -146,8 +146,8 @@ class Chromium:
         """Call a method of the DevTools protocol.
 
         Raises:
-            BrowserError: Chromium refused.
-            PeerGoneError: Chromium is gone.
+            BrowserError: Chromium failed the method.
+            PeerGoneError: Chromium has ended.
         """
         request: JsonObject = {"method": method, "params": parameters}
         if session is not None:
@@ -160,7 +160,7 @@ class Chromium:
 
     @asynccontextmanager
     async def separate(self) -> AsyncIterator[None]:
-        """Open all pages in a context of their own, as of another user, which ends with the block."""
+        """Open all pages in a browser context of their own, until the end of the block."""
         try:
             with trio.fail_after(LAUNCH_SECONDS):
                 answer = await self.call("Target.createBrowserContext")
@@ -170,7 +170,7 @@ class Chromium:
         try:
             yield
         finally:
-            # Its answer is the last that is said about those pages.
+            # Its answer is the last message about those pages.
             with trio.move_on_after(CLEANING_SECONDS, shield=True), suppress(PeerGoneError):
                 await self.call("Target.disposeBrowserContext", browserContextId=self._context)
 
@@ -192,14 +192,14 @@ class Chromium:
 
 @attrs.define
 class RunningChromium:
-    """A process that waits for someone to drive it.
+    """A process that is not driven yet.
 
     Attributes:
         pid: Process id.
-        reads: The descriptor that it reads from, as we write to it.
-        writes: The descriptor that it writes to, as we read from it.
-        ids: Those of requests, which no two drivers may share.
-        rest: The beginning of a message, where the last driver let go of it in its midst.
+        reads: Our descriptor of the pipe that it reads from.
+        writes: Our descriptor of the pipe that it writes to.
+        ids: Ids of requests, unique among all drivers.
+        rest: Beginning of a message that the last driver has read partially.
     """
 
     pid: int
@@ -211,12 +211,12 @@ class RunningChromium:
 
 @contextmanager
 def launch_chromium(*flags: str, mdns: bool = False, log: Path | None = None) -> Iterator[RunningChromium]:
-    """Run Chromium for as long as the block lasts, with a profile that is thrown away.
+    """Run Chromium until the end of the block, with a temporary profile.
 
     Args:
         flags: Further command line flags.
-        mdns: Whether host candidates carry ``.local`` names, as they do for users, instead of addresses.
-        log: Where its output goes; nowhere without.
+        mdns: Whether host candidates have ``.local`` names, as for users, instead of addresses.
+        log: File of its output; ``None`` to discard it.
 
     Raises:
         MissingBrowserError: It is not installed.
@@ -240,7 +240,7 @@ def launch_chromium(*flags: str, mdns: bool = False, log: Path | None = None) ->
             launched = launch_browser(arguments, pass_fds=(child_reads, child_writes), log=log)
             process = stack.enter_context(launched)
         finally:
-            # With ours open too, its end would not be the end of what can be read.
+            # With our copies open, its end would not end the pipe.
             os.close(child_reads)
             os.close(child_writes)
         yield RunningChromium(process.pid, we_write, we_read)
@@ -248,11 +248,11 @@ def launch_chromium(*flags: str, mdns: bool = False, log: Path | None = None) ->
 
 @asynccontextmanager
 async def attach_chromium(running: RunningChromium) -> AsyncIterator[Chromium]:
-    """Drive a Chromium for as long as the block lasts, in a window of its own without a past. One at a time can.
+    """Drive a Chromium until the end of the block, in a new browser context. Only one driver at a time is possible.
 
     Raises:
-        BrowserError: It ended.
-        trio.TooSlowError: It did not come up.
+        BrowserError: Chromium ended.
+        trio.TooSlowError: Chromium did not start.
     """
     reader = trio.lowlevel.FdStream(os.dup(running.writes))
     writer = trio.lowlevel.FdStream(os.dup(running.reads))
@@ -264,7 +264,7 @@ async def attach_chromium(running: RunningChromium) -> AsyncIterator[Chromium]:
 
 @asynccontextmanager
 async def open_chromium(*flags: str, mdns: bool = False, log: Path | None = None) -> AsyncIterator[Chromium]:
-    """Run Chromium and drive it for as long as the block lasts; see :func:`launch_chromium`."""
+    """Run Chromium and drive it until the end of the block; see :func:`launch_chromium`."""
     with launch_chromium(*flags, mdns=mdns, log=log) as running:
         async with attach_chromium(running) as browser:
             yield browser

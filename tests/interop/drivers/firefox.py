@@ -1,4 +1,4 @@
-"""Firefox without a window, driven over WebDriver BiDi: JSON messages on a WebSocket of its own."""
+"""Headless Firefox, driven over WebDriver BiDi: JSON messages on its WebSocket."""
 
 import json
 import subprocess
@@ -30,13 +30,13 @@ _PREFERENCES: Mapping[str, PreferenceValue] = {
     "media.navigator.permission.disabled": True,
     "media.autoplay.default": 0,
     "media.autoplay.blocking_policy": 0,
-    # Sound is played and made also where there is no sound device.
+    # Audio is played and captured also without an audio device.
     "media.cubeb.force_mock_context": True,
     "remote.active-protocols": 1,
     "browser.startup.homepage": "about:blank",
     "browser.aboutwelcome.enabled": False,
     "browser.shell.checkDefaultBrowser": False,
-    # Nothing that a browser does on its own behalf shall be seen on the network.
+    # The browser must not send traffic of its own.
     "app.normandy.enabled": False,
     "app.update.enabled": False,
     "browser.safebrowsing.malware.enabled": False,
@@ -98,7 +98,7 @@ class Firefox:
             raise PeerGoneError("Firefox is gone") from error
 
     async def run(self) -> None:
-        """Read what the browser says, until it ends."""
+        """Read the browser's messages until it ends."""
         try:
             while True:
                 self._rpc.handle(json.loads(await self._websocket.get_message()))
@@ -111,8 +111,8 @@ class Firefox:
         """Call a method of WebDriver BiDi.
 
         Raises:
-            BrowserError: Firefox refused.
-            PeerGoneError: Firefox is gone.
+            BrowserError: Firefox failed the method.
+            PeerGoneError: Firefox has ended.
         """
         answer = await self._rpc.request({"method": method, "params": parameters})
         if answer["type"] == "error":
@@ -129,11 +129,11 @@ class Firefox:
 
 @attrs.frozen
 class RunningFirefox:
-    """A process that waits for someone to drive it.
+    """A process that is not driven yet.
 
     Attributes:
         pid: Process id.
-        port: Where it takes WebSockets on loopback.
+        port: Port of its WebSocket server on loopback.
     """
 
     pid: int
@@ -144,17 +144,17 @@ class RunningFirefox:
 def launch_firefox(
     preferences: Mapping[str, PreferenceValue] | None = None, *, log: Path | None = None
 ) -> Iterator[RunningFirefox]:
-    """Run Firefox for as long as the block lasts, with a profile that is thrown away.
+    """Run Firefox until the end of the block, with a temporary profile.
 
-    It takes seconds to come up, in which this blocks: start it in a thread.
+    It needs seconds to start, during which this blocks: call it in a thread.
 
     Args:
-        preferences: Preferences beyond or instead of ours.
-        log: Where its output goes; nowhere without.
+        preferences: Additional or overriding preferences.
+        log: File of its output; ``None`` to discard it.
 
     Raises:
         MissingBrowserError: It is not installed.
-        BrowserError: It did not come up.
+        BrowserError: Firefox did not start.
     """
     executable = find_browser("firefox-esr", ("firefox-esr", "firefox"))
     with tempfile.TemporaryDirectory(prefix="firefox-", ignore_cleanup_errors=True) as profile:
@@ -167,7 +167,7 @@ def launch_firefox(
 
 @asynccontextmanager
 async def attach_firefox(running: RunningFirefox) -> AsyncIterator[Firefox]:
-    """Drive a Firefox for as long as the block lasts. One at a time can."""
+    """Drive a Firefox until the end of the block. Only one driver at a time is possible."""
     async with _open_websocket(running.port) as websocket:
         browser = Firefox(websocket, running.pid)
         async with run_beside(browser.run):
@@ -175,14 +175,14 @@ async def attach_firefox(running: RunningFirefox) -> AsyncIterator[Firefox]:
             try:
                 yield browser
             finally:
-                # A session outlives its connection, and there can be one only.
+                # A session outlives its connection, and only one can exist.
                 with trio.move_on_after(SESSION_END_SECONDS, shield=True), suppress(PeerGoneError):
                     await browser.call("session.end")
 
 
 @asynccontextmanager
 async def _open_websocket(port: int) -> AsyncIterator[WebSocketConnection]:
-    """Connect, on a stream of our own: trio-websocket leaves its open when the browser closes the connection."""
+    """Connect on our own stream, since trio-websocket leaves its stream open when the browser closes the connection."""
     block_error: Exception | None = None
     async with await trio.open_tcp_stream("127.0.0.1", port) as stream, trio.open_nursery() as nursery:
         websocket = await wrap_client_stream(
@@ -201,7 +201,7 @@ async def _open_websocket(port: int) -> AsyncIterator[WebSocketConnection]:
 async def open_firefox(
     preferences: Mapping[str, PreferenceValue] | None = None, *, log: Path | None = None
 ) -> AsyncIterator[Firefox]:
-    """Run Firefox and drive it for as long as the block lasts; see :func:`launch_firefox`."""
+    """Run Firefox and drive it until the end of the block; see :func:`launch_firefox`."""
     with ExitStack() as stack:
         running = await trio.to_thread.run_sync(stack.enter_context, launch_firefox(preferences, log=log))
         async with attach_firefox(running) as browser:
@@ -214,12 +214,12 @@ def _write_preferences(profile: Path, preferences: Mapping[str, PreferenceValue]
 
 
 def _wait_for_port(profile: Path, process: subprocess.Popen[bytes]) -> int:
-    """Firefox writes the port it has taken into its profile."""
+    """Return the port, which Firefox writes into its profile."""
     deadline = time.monotonic() + LAUNCH_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:
             port: int = json.loads((profile / "WebDriverBiDiServer.json").read_text())["ws_port"]
             return port
         except (OSError, ValueError):
-            time.sleep(0.05)  # a foreign process writes it, and nothing else tells when it has
+            time.sleep(0.05)  # another process writes the file without further notice
     raise BrowserError("Firefox did not come up; launch_firefox(log=...) tells why")

@@ -1,4 +1,4 @@
-"""A Janus server of our own, and its WebSocket API: sessions, handles of plugins, messages with descriptions."""
+"""A local Janus server and its WebSocket API: sessions, plugin handles, messages with descriptions."""
 
 import json
 import socket
@@ -39,16 +39,16 @@ general: {{ json = "compact"  ws = true  ws_port = {port}  ws_ip = "127.0.0.1"  
 
 
 class JanusError(Exception):
-    """Janus has refused a request."""
+    """Janus failed a request."""
 
 
 @attrs.define
 class Handle:
-    """Our place in a plugin: what W3C calls a peer connection is at its other end.
+    """A plugin handle; Janus has a peer connection for each.
 
     Attributes:
-        number: Janus's number of it.
-        events: What the plugin says by itself: ``{"janus": "event", ...}``, and ``webrtcup``, ``media``, ``hangup``.
+        number: Id of the handle at Janus.
+        events: Unsolicited events: ``{"janus": "event", ...}``, ``webrtcup``, ``media`` and ``hangup``.
     """
 
     _client: "JanusClient"
@@ -57,10 +57,10 @@ class Handle:
     events: trio.MemoryReceiveChannel[JsonObject]
 
     async def message(self, body: JsonObject, jsep: JsonObject | None = None) -> JsonObject:
-        """Send a message to the plugin, and return the event that answers it: ``plugindata``, perhaps ``jsep``.
+        """Send a message to the plugin, and return the answering event with ``plugindata`` and maybe ``jsep``.
 
         Raises:
-            JanusError: The plugin refuses.
+            JanusError: The plugin failed the message.
         """
         request: JsonObject = {"janus": "message", "handle_id": self.number, "body": body}
         answer = await self._client.request({**request, "jsep": jsep} if jsep else request)
@@ -87,7 +87,7 @@ class Handle:
 
 
 class JanusClient:
-    """A session at a Janus server."""
+    """A session with a Janus server."""
 
     def __init__(self, socket: WebSocketConnection) -> None:
         self._socket = socket
@@ -97,7 +97,7 @@ class JanusClient:
         self._handles: dict[int, Handle] = {}
 
     async def run(self) -> None:
-        """Read what the server says, until it ends."""
+        """Read the server's messages until it ends."""
         try:
             while True:
                 self._handle(json.loads(await self._socket.get_message()))
@@ -107,7 +107,7 @@ class JanusClient:
 
     def _handle(self, message: JsonObject) -> None:
         if message["janus"] == "ack" and message.get("transaction") in self._waiting:
-            # The answer of a plugin comes later; a trickled candidate has no other.
+            # The plugin's answer follows later; trickled candidates have only the acknowledgement.
             if message["transaction"].startswith("trickle"):
                 self._waiting.pop(message["transaction"]).send_nowait(message)
         elif message.get("transaction") in self._waiting:
@@ -126,11 +126,11 @@ class JanusClient:
         return handle
 
     async def request(self, message: JsonObject) -> JsonObject:
-        """Send a request and return what answers it.
+        """Send a request and return its response.
 
         Raises:
-            JanusError: The server refuses.
-            PeerGoneError: The server is gone.
+            JanusError: The server failed the request.
+            PeerGoneError: The server has ended.
         """
         self._last_transaction += 1
         transaction = f"{message['janus']} {self._last_transaction}"
@@ -155,8 +155,8 @@ def _free_port() -> int:
 
 
 def _configure(folder: Path, port: int) -> None:
-    """Write a server's configuration; it loads the plugins that are linked here and no others."""
-    # In the network of our own Janus is to use the interface that we use.
+    """Write a server's configuration, with only the plugins linked here."""
+    # In our network namespace, Janus must use the same interface.
     nat = 'ice_enforce_list = "h0"' if may_make_namespaces() else ""
     for name, text in _CONFIGURATION.items():
         (folder / name).write_text(text.format(folder=folder, nat=nat, port=port, room=ROOM))
@@ -201,7 +201,7 @@ async def _wait_for_server(port: int) -> bool:
 
 @asynccontextmanager
 async def open_janus() -> AsyncIterator[JanusClient]:
-    """Run a server and open a session on it, for as long as the block lasts."""
+    """Run a server and open a session on it until the end of the block."""
     with _running_server() as (port, log):
         if not await _wait_for_server(port):
             raise PeerGoneError(
@@ -216,5 +216,5 @@ async def open_janus() -> AsyncIterator[JanusClient]:
 
 
 def data_of(event: JsonObject) -> Any:
-    """Return what the plugin says in an event."""
+    """Return the plugin's data in an event."""
     return event["plugindata"]["data"]

@@ -1,4 +1,4 @@
-"""Builds the peer that is made of pion, from Debian's packages, once for each version of its source."""
+"""Builds the pion peer from Debian's packages, once for each version of its source."""
 
 import fcntl
 import hashlib
@@ -14,13 +14,13 @@ def build_pion() -> Path:
     """Return the path of the program, built into the user's cache unless it is there.
 
     Raises:
-        subprocess.CalledProcessError: It does not compile; the compiler's words are on standard error.
+        subprocess.CalledProcessError: It does not compile; the compiler's output is on standard error.
     """
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trio_rtc-interop"
     folder.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256((SOURCE / "main.go").read_bytes()).hexdigest()
     program = folder / f"pion-{digest[:16]}"
-    # Workers that run side by side build it once.
+    # Concurrent workers build it once.
     with (folder / "pion.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not program.exists():

@@ -10,17 +10,17 @@ JsonObject = dict[str, Any]
 
 
 class PeerGoneError(Exception):
-    """The process on the other end is gone, or its page is."""
+    """The process or page on the other end has ended."""
 
 
 class Rpc:
-    """The requests that wait for their answers.
+    """Requests that wait for their answers.
 
-    Whoever reads the stream hands every message to :meth:`handle` and calls :meth:`close` when it ends.
+    The reader of the stream passes every message to :meth:`handle` and calls :meth:`close` at the end.
 
     Args:
         send: Sends a message.
-        ids: Whence requests have their ids, where the other end outlives this one and may yet answer the last one's.
+        ids: Iterator of request ids, where the other end outlives this object and may answer earlier requests.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Rpc:
                 self._waiting.pop(request_id, None)
 
     def handle(self, message: JsonObject) -> bool:
-        """Give an answer to whoever waits for it; return whether the message was an answer."""
+        """Resolve the request that a message answers, and return whether it was an answer."""
         if "id" not in message:
             return False
         waiting = self._waiting.pop(message["id"], None)
@@ -64,7 +64,7 @@ class Rpc:
         return True
 
     def close(self) -> None:
-        """Let everyone who waits know that no answer will come."""
+        """Fail all waiting requests."""
         self._closed = True
         for waiting in self._waiting.values():
             waiting.close()

@@ -1,4 +1,4 @@
-"""An aiortc peer. aiortc puts all its candidates into its descriptions: it takes trickled ones and sends none."""
+"""An aiortc peer. aiortc has all candidates in its descriptions: it accepts trickled ones and sends none."""
 
 from collections.abc import AsyncIterator
 from fractions import Fraction
@@ -18,7 +18,7 @@ from tests.interop.peers.program import JsonObject, main
 
 
 class SourceTrack(MediaStreamTrack):
-    """A track of what an iterator gives."""
+    """A track of an iterator's frames."""
 
     def __init__(self, kind: str, frames: AsyncIterator[Any]) -> None:
         self.kind = kind
@@ -33,12 +33,12 @@ class SourceTrack(MediaStreamTrack):
 
 
 class AiortcEngine:
-    """aiortc's spellings; see :class:`tests.interop.peers.program.Engine`."""
+    """The engine of aiortc; see :class:`tests.interop.peers.program.Engine`."""
 
     trickles = False
 
     def peer_connection(self) -> Any:
-        # Its default has a public STUN server, which it would wait for.
+        # The default has a public STUN server, which would delay gathering.
         return RTCPeerConnection(RTCConfiguration(iceServers=[]))
 
     def data_channel(self, peer_connection: Any, label: str, options: JsonObject) -> Any:

@@ -1,4 +1,4 @@
-"""Audio and video of the asyncio peers: the commands of ``media.js`` that both libraries can carry out."""
+"""Audio and video of the asyncio peers: the commands of ``media.js`` that both libraries support."""
 
 import asyncio
 import math
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import attrs
 import av
 
-# Patterns and tones are ours; they are imported where they are needed, since that takes longer than a peer takes to
+# Patterns and tones are ours; they are imported on demand, since that takes longer than a peer takes to
 # start, and most peers have no media.
 
 JsonObject = dict[str, Any]
@@ -17,7 +17,7 @@ HEARD_FRAMES = 10
 
 
 class MediaEngine(Protocol):
-    """Where the two libraries differ."""
+    """Interface of the two libraries."""
 
     def transceivers(self, peer_connection: Any) -> list[Any]:
         """Return the transceivers."""
@@ -26,13 +26,13 @@ class MediaEngine(Protocol):
         """Add a track."""
 
     def video_track(self, frames: AsyncIterator[av.VideoFrame]) -> Any:
-        """Make a track of these pictures."""
+        """Return a track of these video frames."""
 
     def audio_track(self, frames: AsyncIterator[av.AudioFrame]) -> Any:
-        """Make a track of this sound."""
+        """Return a track of these audio frames."""
 
     def frames_of(self, track: Any) -> AsyncIterator[Any]:
-        """Return the pictures or the sound of a track that is received, in PyAV's frames."""
+        """Return the frames of a received track, as PyAV frames."""
 
     def codecs(self, kind: str) -> list[Any]:
         """Return the codecs, which have ``mimeType``."""
@@ -48,7 +48,7 @@ class Media:
 
     @property
     def commands(self) -> dict[str, Callable[..., Any]]:
-        """What can be executed, by name."""
+        """Commands by name."""
         return {
             "addSource": self._add_source,
             "preferCodec": self._prefer_codec,
@@ -113,7 +113,7 @@ def _frequency_of(frames: list[av.AudioFrame]) -> float:
 
 
 async def _pattern(start: int, width: int, height: int, framerate: int) -> AsyncIterator[av.VideoFrame]:
-    """Stand in for a camera, in real time: the encoders and pacers of foreign libraries know no other."""
+    """Yield frames like a camera, in real time, as the encoders and pacers of foreign libraries require."""
     from trio_rtc.media import draw_pattern
 
     begin = time.monotonic()
@@ -127,7 +127,7 @@ async def _pattern(start: int, width: int, height: int, framerate: int) -> Async
 
 
 async def _tone(frequency: float) -> AsyncIterator[av.AudioFrame]:
-    """Stand in for a microphone, likewise."""
+    """Yield frames like a microphone, in real time."""
     from trio_rtc.media import tone
 
     source = tone(frequency)

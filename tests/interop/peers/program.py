@@ -1,8 +1,8 @@
-"""What the asyncio peers have in common: commands as JSON lines on standard input, answers and events on output.
+"""Common parts of the asyncio peers: commands as JSON lines on standard input, answers and events on output.
 
 A command is ``{"id": …, "method": …, "params": {…}}``, its answer ``{"id": …, "result": …}`` or
-``{"id": …, "error": text}``. An event has no ``id``: ``{"event": …, …}``. ``peer.js`` speaks the same language in
-a page, so that the tests do not see which kind of peer they talk to. Names and spellings are W3C's.
+``{"id": …, "error": text}``. An event has no ``id``: ``{"event": …, …}``. ``peer.js`` has the same protocol in
+a page, so that tests are independent of the kind of peer. Names and spellings are W3C's.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ LINE_LIMIT = 64 * 1024 * 1024
 
 
 class Engine(MediaEngine, Protocol):
-    """Where the two libraries differ.
+    """Interface of the two libraries.
 
     Attributes:
         trickles: Whether it has the event ``icecandidate``.
@@ -38,26 +38,26 @@ class Engine(MediaEngine, Protocol):
         """Create a data channel; ``options`` is an ``RTCDataChannelInit`` in W3C's spelling."""
 
     def description(self, description: JsonObject) -> Any:
-        """Make what ``setRemoteDescription`` takes."""
+        """Return the argument of ``setRemoteDescription``."""
 
     def candidate(self, candidate: JsonObject | None) -> Any:
-        """Make what ``addIceCandidate`` takes."""
+        """Return the argument of ``addIceCandidate``."""
 
     def announced_channel(self, event: Any) -> Any:
-        """Return the channel that the event ``datachannel`` brought."""
+        """Return the channel of a ``datachannel`` event."""
 
     def message(self, event: Any) -> str | bytes:
-        """Return the message that the event ``message`` brought."""
+        """Return the message of a ``message`` event."""
 
     async def close(self, peer_connection: Any) -> None:
         """Close the peer connection."""
 
     async def stats(self, peer_connection: Any) -> list[JsonObject]:
-        """Return what there is of ``getStats``."""
+        """Return the available statistics of ``getStats``."""
 
 
 def encode_message(message: str | bytes) -> JsonObject:
-    """Make JSON of a message."""
+    """Encode a message as JSON."""
     if isinstance(message, str):
         return {"text": message}
     return {"base64": base64.b64encode(message).decode()}
@@ -131,7 +131,7 @@ class Program:
         channel.on("message", received)
         channel.on("close", closed)
         channel.on("open", opened)
-        if channel.readyState == "open":  # aiortc announces a channel when it is open already
+        if channel.readyState == "open":  # aiortc announces channels that are already open
             opened()
         return number
 
@@ -229,7 +229,7 @@ async def _serve(engine: Engine) -> None:
     lines = asyncio.StreamReader(limit=LINE_LIMIT)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     program = Program(engine, _write)
-    # Commands are carried out side by side, as a page's are: one may wait for what another brings.
+    # Commands run concurrently, as in a page, since one may wait for the result of another.
     async with asyncio.TaskGroup() as tasks:
         while line := await lines.readline():
             tasks.create_task(_answer(program, json.loads(line)))
@@ -238,6 +238,6 @@ async def _serve(engine: Engine) -> None:
 def main(engine: Engine) -> None:
     """Serve until standard input ends."""
     asyncio.run(_serve(engine))
-    # Neither library's threads or leftovers shall hold up the end.
+    # Threads of the libraries must not delay the end.
     sys.stdout.flush()
     os._exit(0)

@@ -11,7 +11,7 @@ from tests.interop.peers.program import JsonObject, main
 
 
 class WrtcEngine:
-    """The spellings of ``wrtc``; see :class:`tests.interop.peers.program.Engine`."""
+    """The engine of ``wrtc``; see :class:`tests.interop.peers.program.Engine`."""
 
     trickles = True
 
@@ -72,7 +72,7 @@ class WrtcEngine:
         processor = webrtc.MediaStreamTrackProcessor(webrtc.MediaStreamTrackProcessorInit(track))
         async for each in processor.readable:
             with each:
-                converted = await (_picture(each) if str(track.kind) == "video" else _sound(each))
+                converted = await (_luma_frame(each) if str(track.kind) == "video" else _audio_frame(each))
             yield converted
 
     def codecs(self, kind: str) -> list[Any]:
@@ -100,29 +100,29 @@ def _audio_data(frame: av.AudioFrame) -> Any:
     )
 
 
-async def _picture(frame: Any) -> av.VideoFrame:
-    """Return the luma, which is what is looked at."""
+async def _luma_frame(frame: Any) -> av.VideoFrame:
+    """Return the luma, the only plane examined."""
     pixels = bytearray(frame.allocation_size())
     layout = (await frame.copy_to(pixels))[0]
-    picture = av.VideoFrame(frame.visible_rect.width, frame.visible_rect.height, "gray")
-    plane = picture.planes[0]
+    converted = av.VideoFrame(frame.visible_rect.width, frame.visible_rect.height, "gray")
+    plane = converted.planes[0]
     rows = [
-        bytes(pixels[start : start + picture.width]).ljust(plane.line_size, b"\0")
-        for start in range(layout.offset, layout.offset + picture.height * layout.stride, layout.stride)
+        bytes(pixels[start : start + converted.width]).ljust(plane.line_size, b"\0")
+        for start in range(layout.offset, layout.offset + converted.height * layout.stride, layout.stride)
     ]
     plane.update(b"".join(rows).ljust(plane.buffer_size, b"\0")[: plane.buffer_size])
-    return picture
+    return converted
 
 
-async def _sound(data: Any) -> av.AudioFrame:
+async def _audio_frame(data: Any) -> av.AudioFrame:
     options = webrtc.AudioDataCopyToOptions(plane_index=0)
     samples = bytearray(data.allocation_size(options))
     data.copy_to(samples, options)
     layout = "mono" if data.number_of_channels == 1 else "stereo"
-    sound = av.AudioFrame("s16", layout, data.number_of_frames)
-    sound.sample_rate = round(data.sample_rate)
-    sound.planes[0].update(bytes(samples).ljust(sound.planes[0].buffer_size, b"\0"))
-    return sound
+    converted = av.AudioFrame("s16", layout, data.number_of_frames)
+    converted.sample_rate = round(data.sample_rate)
+    converted.planes[0].update(bytes(samples).ljust(converted.planes[0].buffer_size, b"\0"))
+    return converted
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def test_duplicated_packets_are_harmless() -> None:
     for number in range(50):
         pair.left.association.send(1, 53, bytes([number]) * 500, pair.now)
         pair.flush()
-        for _, _, to, packet in list(pair.flying):
+        for _, _, to, packet in list(pair.in_flight):
             pair.transmit(to, packet)
         pair.step()
     pair.run_for(1)

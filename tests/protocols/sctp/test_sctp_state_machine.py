@@ -86,15 +86,15 @@ class TwoAssociations(RuleBasedStateMachine):
     def elapse(self, seconds: float) -> None:
         self.pair.run_for(seconds)
 
-    @precondition(lambda self: self.pair.flying)
+    @precondition(lambda self: self.pair.in_flight)
     @rule(data=st.data(), fate=st.sampled_from(["deliver", "lose", "double", "change", "cut"]))
     def meddle(self, data: st.DataObject, fate: str) -> None:
-        index = data.draw(st.integers(0, len(self.pair.flying) - 1))
-        arrival, number, to, packet = self.pair.flying.pop(index)
+        index = data.draw(st.integers(0, len(self.pair.in_flight) - 1))
+        arrival, number, to, packet = self.pair.in_flight.pop(index)
         if fate == "deliver":
             self.end(to).association.receive([packet], self.pair.now)
         elif fate == "double":
-            self.pair.flying += [(arrival, number, to, packet), (arrival + 0.01, number + 1, to, packet)]
+            self.pair.in_flight += [(arrival, number, to, packet), (arrival + 0.01, number + 1, to, packet)]
         elif fate == "change":
             # DTLS would catch it; what SCTP itself catches must at least not raise. Only the CRC32c protects
             # it here, so change the tag: whatever is believed would break the promise.
@@ -107,9 +107,9 @@ class TwoAssociations(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 12), side=SIDES)
     def lose_burst(self, count: int, side: int) -> None:
-        kept = [item for item in self.pair.flying if item[2] != side]
-        lost = [item for item in self.pair.flying if item[2] == side]
-        self.pair.flying = sorted(kept + lost[count:])
+        kept = [item for item in self.pair.in_flight if item[2] != side]
+        lost = [item for item in self.pair.in_flight if item[2] == side]
+        self.pair.in_flight = sorted(kept + lost[count:])
 
     @rule(side=SIDES, garbage=st.binary(max_size=60))
     def inject(self, side: int, garbage: bytes) -> None:

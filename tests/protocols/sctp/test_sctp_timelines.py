@@ -811,8 +811,8 @@ def test_duplicates_and_reordering() -> None:
     timeline = Timeline(pair)
     pair.left.association.send(1, 51, bytes(3000), pair.now)
     pair.flush()
-    pair.flying.reverse()
-    pair.flying[:0] = pair.flying[:1]
+    pair.in_flight.reverse()
+    pair.in_flight[:0] = pair.in_flight[:1]
     pair.batch = False
     pair.run_for(1)
     assert timeline.take() == lines(

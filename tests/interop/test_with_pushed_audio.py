@@ -1,4 +1,4 @@
-"""Chromium hears audio whole that is sent at once, and with its pauses."""
+"""Chromium plays audio completely that is sent at once, with its pauses."""
 
 import av
 import pytest
@@ -17,13 +17,13 @@ from trio_rtc.media import ToneSource
 
 RATE = 24_000
 SAMPLE_RATES = {"opus": 48_000, "PCMU": 8_000, "G722": 16_000}
-"""Of the decoder."""
+"""Sample rate of the decoder."""
 WHOLE = 0.98
-"""What part of the audio is to be heard at least."""
+"""Minimum share of the audio that must be played."""
 
 
 def speech(seconds: float) -> av.AudioFrame:
-    """Return a tone in one frame without ``pts``, as text to speech gives it."""
+    """Return a tone in one frame without ``pts``, like that of text-to-speech."""
     source = ToneSource(440, sample_rate=RATE)
     return frame_of(
         b"".join(samples_of(source.next_frame()) for _ in range(round(seconds / 0.02))), 1, RATE, None
@@ -31,7 +31,7 @@ def speech(seconds: float) -> av.AudioFrame:
 
 
 async def heard(remote: RemotePeer) -> JsonObject:
-    """Return what the peer has received of our audio."""
+    """Return the peer's statistics of our audio."""
     while True:
         for stats in await remote.get_stats():
             if (
@@ -44,7 +44,7 @@ async def heard(remote: RemotePeer) -> JsonObject:
 
 
 @pytest.mark.parametrize("codec", ["opus", "PCMU", "G722"])
-async def test_ten_seconds_given_at_once_are_heard_whole(peers: Peers, codec: str) -> None:
+async def test_ten_seconds_sent_at_once_are_played_completely(peers: Peers, codec: str) -> None:
     async with negotiating(peers, "chromium", seconds=CALL_SECONDS) as (own, remote, nursery):
         frames, track = open_media_track("audio")
         own.pc.add_track(track, MediaStream([track]))
@@ -59,7 +59,7 @@ async def test_ten_seconds_given_at_once_are_heard_whole(peers: Peers, codec: st
         await frames.drain()
         await trio.sleep(1)
         after = await heard(remote)
-        # What leaves the jitter buffer is played; what is made up for late or lost packets does not count.
+        # Samples leaving the jitter buffer are played; concealment does not count.
         samples = after["jitterBufferEmittedCount"] - before["jitterBufferEmittedCount"]
         played = samples / SAMPLE_RATES[codec]
         lost = after["packetsDiscarded"] - before["packetsDiscarded"]

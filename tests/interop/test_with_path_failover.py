@@ -1,4 +1,4 @@
-"""The address family in use dies in mid-call: data moves to the other one, also where the peer decides by itself."""
+"""Failure of the address family in use: data moves to the other one, also when the peer selects it."""
 
 from collections.abc import Sequence
 
@@ -23,10 +23,10 @@ LIBWEBRTC = ("chromium", "wrtc")
 
 @attrs.define
 class DyingNetwork(PassThroughNetwork):
-    """The network of this host, whose address families can die.
+    """The network of this host, whose address families can fail.
 
     Attributes:
-        dead: The families of which every packet is lost, 4 and 6.
+        dead: Address families, 4 and 6, whose packets are dropped.
     """
 
     dead: set[int] = attrs.field(factory=set)
@@ -60,7 +60,7 @@ def family_in_use(pc: RTCPeerConnection) -> int | None:
 @pytest.mark.parametrize("we_offer", [True, False], ids=["we-offer", "they-offer"])
 @pytest.mark.parametrize("name", ["chromium", "wrtc", "pion", "aiortc"])
 async def test_data_moves_to_the_other_address_family(peers: Peers, name: str, we_offer: bool) -> None:
-    """The offerer controls. Firefox gathers only the family of the default route, so it has no other path."""
+    """The offerer controls. Firefox gathers only the default route's family and has no other path."""
     network = DyingNetwork(SystemNetwork())
     settings = Settings(network=network)
     async with negotiating(peers, name, settings=settings, seconds=TEST_SECONDS) as (own, remote, nursery):
@@ -82,7 +82,7 @@ async def test_data_moves_to_the_other_address_family(peers: Peers, name: str, w
             await ours.send("moved")
             assert await theirs.receive() == "moved"
             assert family_in_use(own.pc) == 10 - died
-            # pion and aiortc nominate once, and pion follows no later nomination of a worse pair: what they send stays.
+            # Pion and aiortc nominate once, and pion ignores later nominations of worse pairs: they keep their pair.
             if name in LIBWEBRTC:
                 await theirs.send("moved")
                 assert await ours.receive() == "moved"

@@ -1,6 +1,6 @@
-"""How soon we know that a peer has closed its connection: with data channels, and with audio alone.
+"""Detection of a peer's closing, with data channels and with audio only.
 
-Without trickle, so that no candidate is on its way to a connection that is closed.
+Without trickling, so that no candidate is in flight to a closed connection.
 """
 
 import pytest
@@ -12,7 +12,7 @@ from tests.interop.opening import PEERS, Peers
 from tests.interop.own_peer import OwnPeer
 
 SOON = 3.0
-"""Seconds. ICE alone would take 30."""
+"""Maximum seconds; ICE alone would take 30."""
 
 
 async def until_connected(own: OwnPeer) -> None:
@@ -30,7 +30,7 @@ async def test_a_peer_with_a_channel_closes(peers: Peers, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PEERS)
-async def test_a_peer_with_audio_alone_closes(peers: Peers, name: str) -> None:
+async def test_a_peer_with_only_audio_closes(peers: Peers, name: str) -> None:
     async with negotiating(peers, name) as (own, remote, nursery):
         await remote.add_transceivers("audio")
         own.pc.add_transceiver("audio")
@@ -43,7 +43,7 @@ async def test_a_peer_with_audio_alone_closes(peers: Peers, name: str) -> None:
 
 
 async def test_a_page_is_closed(peers: Peers) -> None:
-    """In Chromium nothing is sent then, so ICE has to find out."""
+    """Chromium then sends nothing, so that only ICE detects it."""
     async with connected(peers, "firefox", we_offer=True, trickle=False) as connection:
         await connection.remote.vanish()
         with trio.fail_after(SOON):
