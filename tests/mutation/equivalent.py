@@ -68,7 +68,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "The key is set by who makes the channel, before anything reads it.",
     (
         "trio_rtc/data_channels/data_channel.py",
-        "RTCDataChannel.send: sctp.association.holds_back(now) or sctp.flush_nowait(now)"
+        "RTCDataChannel.send: sctp.association.is_send_deferred(now) or sctp.flush_nowait(now)"
         "  ->  (sctp.flush_nowait(now))",
     ): "While messages are held back, a flush finds nothing to send: this saves time.",
     (
@@ -279,35 +279,35 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "It is read only in an established association, and set with the state.",
     (
         f"{_SCTP}/lifecycle.py",
-        "Lifecycle.take_cookie: not isinstance(state, states.CookieEchoed) or not state.cookie_due"
+        "Lifecycle.take_due_cookie: not isinstance(state, states.CookieEchoed) or not state.cookie_due"
         "  ->  (not state.cookie_due)",
     ): "It is called only with a control block and before the establishment; the types need the first operand.",
     (
         f"{_SCTP}/packet_builder.py",
-        "PacketBuilder.echo_cookie: due.report and len(control[0]) + len(due.report) <= self._capacity"
+        "PacketBuilder.build_cookie_echo: due.report and len(control[0]) + len(due.report) <= self._capacity"
         "  ->  (len(control[0]) + len(due.report) <= self._capacity)",
     ): "A report that is empty adds nothing to the packet.",
     (
         f"{_SCTP}/packet_builder.py",
-        "PacketBuilder.take_bundles: with_data and bool(self._queue.active)  ->  (bool(self._queue.active))",
+        "PacketBuilder.build_packets: with_data and bool(self._queue.active)  ->  (bool(self._queue.active))",
     ): "The states without data begin when the queue is empty.",
     (
         f"{_SCTP}/packet_builder.py",
-        "PacketBuilder.take_bundles: with_data and bool(self._queue.active)"
+        "PacketBuilder.build_packets: with_data and bool(self._queue.active)"
         "  ->  (with_data or bool(self._queue.active))",
     ): _NOTHING_QUEUED,
     (
         f"{_SCTP}/packet_builder.py",
-        "PacketBuilder.take_bundles: with_data and bool(self._queue.active)  ->  (with_data)",
+        "PacketBuilder.build_packets: with_data and bool(self._queue.active)  ->  (with_data)",
     ): _NOTHING_QUEUED,
     (
         f"{_SCTP}/packet_builder.py",
-        "PacketBuilder.take_bundles: queued and not transmitter.outstanding.lost"
+        "PacketBuilder.build_packets: queued and not transmitter.outstanding.lost"
         "  ->  (not transmitter.outstanding.lost)",
     ): _NOTHING_QUEUED,
     (
         f"{_SCTP}/packet_builder.py",
-        "PacketBuilder.take_bundles: with_data and held_until <= now and transmitter.wants_packet(partial)"
+        "PacketBuilder.build_packets: with_data and held_until <= now and transmitter.wants_packet(partial)"
         "  ->  (held_until <= now and transmitter.wants_packet(partial))",
     ): "The states without data begin when everything has been sent and acknowledged.",
     (
@@ -372,7 +372,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "After a time-out nothing is in flight, so that a retransmission may leave in any case.",
     (
         f"{_SCTP}/rx/reassembly.py",
-        "_Run.__init__: False  ->  (True)",
+        "_FragmentRun.__init__: False  ->  (True)",
     ): "A list without lists in it is flattened to the same: this saves time.",
     (
         f"{_SCTP}/rx/reassembly.py",
@@ -380,7 +380,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "A run that is the only one has no neighbour: this saves a look.",
     (
         f"{_SCTP}/rx/reassembly.py",
-        "Reassembly.skip: count > 0  ->  (count >= 0)",
+        "Reassembly.skip_to: count > 0  ->  (count >= 0)",
     ): "To skip once more what was skipped last finds nothing, and sets the same.",
     (
         f"{_SCTP}/rx/reassembly.py",
@@ -407,10 +407,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "The highest TSN has arrived, so that it is not new.",
     (
         f"{_SCTP}/rx/receiver.py",
-        "Receiver._leave_deferred_reset: deferred is None or self.tracker.cumulative_tsn < deferred[0]"
+        "Receiver._perform_deferred_reset: deferred is None or self.tracker.cumulative_tsn < deferred[0]"
         "  ->  (self.tracker.cumulative_tsn < deferred[0])",
     ): "It is called with a deferred reset; the types need the first operand.",
-    (f"{_SCTP}/tx/outstanding.py", "Outstanding._lose: self.abandon(reliability)  ->  pass"): (
+    (f"{_SCTP}/tx/outstanding.py", "Outstanding._mark_lost: self.abandon(reliability)  ->  pass"): (
         "The transmitter abandons what is returned, and abandoning twice changes nothing."
     ),
     (f"{_SCTP}/tx/send_queue.py", "PartialReliability.__init__: 1  ->  (2)"): _NEGATIVE,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import attrs
 
-from trio_rtc.protocols.sctp import Association, Closed, MessagesAvailable, SctpEvent, SctpOptions
+from trio_rtc.protocols.sctp import Association, AssociationClosed, MessagesAvailable, SctpEvent, SctpOptions
 
 START = 500.0
 
@@ -72,8 +72,8 @@ class Endpoint:
     def has(self, kind: type[SctpEvent]) -> bool:
         return any(isinstance(event, kind) for event in self.events)
 
-    def closed_event(self) -> Closed:
-        (closed,) = [event for event in self.events if isinstance(event, Closed)]
+    def closed_event(self) -> AssociationClosed:
+        (closed,) = [event for event in self.events if isinstance(event, AssociationClosed)]
         return closed
 
 

@@ -13,7 +13,7 @@ from trio_rtc.protocols.datachannel import (
     ChannelParameters,
 )
 from trio_rtc.protocols.datachannel.messages import encode_open
-from trio_rtc.protocols.sctp import Closed, SctpOptions
+from trio_rtc.protocols.sctp import AssociationClosed, SctpOptions
 from trio_rtc.protocols.sctp.packet.chunks import Shutdown
 from trio_rtc.protocols.sctp.packet.data import BEGIN, DATA_HEADER, END
 from trio_rtc.protocols.sctp.packet.header import HEADER_SIZE, add_checksum
@@ -72,7 +72,7 @@ async def test_channels_opened_while_the_send_buffer_is_full() -> None:
         send_chunks(server, header, data(tsn, 102, 0, OPEN))
         await trio.sleep(0.1)
         assert server.sctp.association.closed
-        assert isinstance(server.events[-1], Closed)
+        assert isinstance(server.events[-1], AssociationClosed)
 
 
 async def test_a_stream_that_is_reset_and_opened_again_and_again() -> None:

@@ -7,6 +7,7 @@ import trio.testing
 
 from tests.strategies.sctp_sides import SctpSide, make_sctp_side, two_sctp_sides
 from trio_rtc.protocols.datachannel import (
+    AllChannelsClosed,
     ChannelAnnounced,
     ChannelClosed,
     ChannelClosing,
@@ -14,9 +15,8 @@ from trio_rtc.protocols.datachannel import (
     ChannelOpened,
     DataChannelEvent,
 )
-from trio_rtc.protocols.datachannel import Closed as AllChannelsClosed
 from trio_rtc.protocols.datachannel.messages import PPID_BINARY
-from trio_rtc.protocols.sctp import Association, AssociationEstablished, Closed, SctpOptions
+from trio_rtc.protocols.sctp import Association, AssociationClosed, AssociationEstablished, SctpOptions
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -420,7 +420,7 @@ async def test_the_end_of_dtls_wakes_waiting_senders() -> None:
         await trio.testing.wait_all_tasks_blocked()
         client.inbox.close()
     [*_, closed] = client.events
-    assert isinstance(closed, Closed)
+    assert isinstance(closed, AssociationClosed)
     assert closed.error is not None
 
 
@@ -607,7 +607,9 @@ async def test_closing_aborts_once_and_closes_the_channels_of_both_sides() -> No
         assert client.events_of(AllChannelsClosed) == [AllChannelsClosed(None, (key,))]
         assert server.events_of(AllChannelsClosed) == [AllChannelsClosed(None, (their_key,))]
         for side in (client, server):
-            assert [event for event in side.events if isinstance(event, Closed)] == side.events[-1:]
+            assert [event for event in side.events if isinstance(event, AssociationClosed)] == side.events[
+                -1:
+            ]
 
 
 async def test_what_has_arrived_can_be_taken_after_the_end() -> None:

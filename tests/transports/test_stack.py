@@ -35,8 +35,7 @@ from trio_rtc.protocols.ice import (
 )
 from trio_rtc.protocols.mdns import GROUP_IPV4, PORT, Responder, ResponderOptions
 from trio_rtc.protocols.rtp import RtpEvent, RtpSession
-from trio_rtc.protocols.sctp import Closed as AssociationClosed
-from trio_rtc.protocols.sctp import SctpEvent
+from trio_rtc.protocols.sctp import AssociationClosed, SctpEvent
 from trio_rtc.protocols.srtp import SrtpSession
 from trio_rtc.testing import Drop, Link, Packet, PacketFilter, Pass, SimulatedHost, SimulatedNetwork
 from trio_rtc.transports import stack
@@ -327,11 +326,12 @@ async def test_goodbyes_go_from_the_top_and_reach_the_peer() -> None:
         await client.stack.shutdown()
         await client.stack.shutdown()
         positions = [
-            client.delegate.position(name) for name in ("sctp Closed", "dtls DtlsClosed", "ice closed")
+            client.delegate.position(name)
+            for name in ("sctp AssociationClosed", "dtls DtlsClosed", "ice closed")
         ]
         assert positions == sorted(positions)
         await trio.sleep(0.1)
-        assert server.delegate.has("sctp Closed", "dtls DtlsClosed")
+        assert server.delegate.has("sctp AssociationClosed", "dtls DtlsClosed")
         assert not server.delegate.has("ice closed")
         # The abort itself was heard, although the end of the layer below came with it.
         [closed] = [event for event in server.delegate.events if isinstance(event, AssociationClosed)]
@@ -362,7 +362,7 @@ async def test_a_stack_that_ends_closes_every_layer_and_its_sockets() -> None:
         assert sockets == [2, 0]
         assert_all_layers_closed(client.stack)
         await trio.sleep(0.1)
-        assert server.delegate.has("sctp Closed", "dtls DtlsClosed")
+        assert server.delegate.has("sctp AssociationClosed", "dtls DtlsClosed")
 
 
 async def test_a_stack_whose_sockets_are_full_ends_after_two_seconds() -> None:
@@ -427,7 +427,7 @@ async def test_ending_the_channels_leaves_ice_and_dtls_alone() -> None:
         client.stack.end_channels()
         await trio.sleep(0.5)
         for side in (client, server):
-            assert side.delegate.has("sctp Closed", "channel Closed")
+            assert side.delegate.has("sctp AssociationClosed", "channel AllChannelsClosed")
             assert side.stack.dtls is not None
             assert side.stack.dtls.connection.state == "connected"
             assert side.stack.agent.state in ("connected", "completed")
@@ -453,7 +453,7 @@ async def test_when_channels_end_everything_that_follows_happens_at_once() -> No
         dropped = dict(before.dropped)
         assert sum(dropped.values()) == 1
         client.stack.end_channels()
-        assert client.delegate.has("sctp Closed", "channel Closed")
+        assert client.delegate.has("sctp AssociationClosed", "channel AllChannelsClosed")
         assert client.stack.control is not before
         assert client.stack.control.dropped == dropped
         assert association is not None
@@ -486,7 +486,7 @@ async def test_channels_move_to_another_stack() -> None:
         await connect_all_layers(client, server)
         assert server.delegate.has("channel ChannelOpened")
         client.stack.move_channels_from(server.stack)
-        assert server.delegate.has("sctp Closed", "channel Closed")
+        assert server.delegate.has("sctp AssociationClosed", "channel AllChannelsClosed")
         assert server.stack.sctp is None
         assert waiting not in (client.stack.control, server.stack.control)
 
@@ -495,7 +495,7 @@ async def test_channels_end_without_an_association_too() -> None:
     async with two_stacks() as [client, _]:
         client.stack.control.create_channel(ChannelParameters())
         client.stack.end_channels()
-        assert client.delegate.has("channel Closed")
+        assert client.delegate.has("channel AllChannelsClosed")
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,7 @@ from trio_rtc.event_target import AnyEvent, EventTarget, HandlerRunner
 from trio_rtc.events import Event, RTCErrorEvent, RTCPeerConnectionIceEvent
 from trio_rtc.protocols.datachannel import DataChannelEvent
 from trio_rtc.protocols.rtp import RtpEvent
-from trio_rtc.protocols.sctp import AssociationEstablished, SctpEvent
-from trio_rtc.protocols.sctp import Closed as AssociationClosed
+from trio_rtc.protocols.sctp import AssociationClosed, AssociationEstablished, SctpEvent
 from trio_rtc.transports.rtc_transports import (
     DEFAULT_MAX_MESSAGE_SIZE,
     RTCDtlsTransport,

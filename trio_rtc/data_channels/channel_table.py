@@ -9,12 +9,12 @@ from itertools import repeat
 from trio_rtc.errors import RTCError
 from trio_rtc.event_target import HandlerRunner
 from trio_rtc.protocols.datachannel import (
+    AllChannelsClosed,
     ChannelAnnounced,
     ChannelClosed,
     ChannelClosing,
     ChannelOpened,
     ChannelParameters,
-    Closed,
     DataChannelEvent,
     StreamIdAssigned,
     StreamResetRequested,
@@ -127,7 +127,7 @@ class ChannelTable:
                     self._closing.append((event.key, event.reason))
                 else:
                     self._runner.run_task(partial(self._close, event.key, event.reason, None))
-            case Closed():
+            case AllChannelsClosed():
                 self._end_all(event.keys)
             case StreamResetRequested():
                 pass

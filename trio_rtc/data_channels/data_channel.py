@@ -212,7 +212,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         now = trio.current_time()
         self._queue(sctp, kind, payload, now)
         with self._runner:
-            all_sent = sctp.association.holds_back(now) or sctp.flush_nowait(now)
+            all_sent = sctp.association.is_send_deferred(now) or sctp.flush_nowait(now)
         if not all_sent:
             await sctp.drain_shielded()
         # Other tasks get their turn only now, when the message is on its way.

@@ -21,6 +21,7 @@ from trio_rtc.protocols.datachannel import (
 )
 from trio_rtc.protocols.sctp import (
     Association,
+    AssociationClosed,
     AssociationEstablished,
     BufferedAmountLow,
     IncomingStreamsReset,
@@ -29,7 +30,6 @@ from trio_rtc.protocols.sctp import (
     OutgoingStreamsReset,
     SctpEvent,
 )
-from trio_rtc.protocols.sctp import Closed as AssociationClosed
 
 from .base import Inbox, Lower, Transport
 
@@ -108,12 +108,12 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
     def retain_messages(self, stream_id: int) -> list[tuple[int, bytes]]:
         """Take the messages of the user's that a stream still has, up to where the next channel is opened.
 
-        They go on counting against the receive window until they are given to ``give_back``: a peer that opens, fills
-        and closes one channel after the other must not make us keep more than a window of it all.
+        They go on counting against the receive window until they are given to ``release_message``: a peer that opens,
+        fills and closes one channel after the other must not make us keep more than a window of it all.
         """
         rest = []
         while self.association.peek_payload_protocol(stream_id) not in (None, PPID_DCEP):
-            message = self.association.set_message_aside(stream_id)
+            message = self.association.retain_message(stream_id)
             assert message is not None
             rest.append(message)
         return rest
@@ -180,7 +180,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
             self._announce_messages(self._unread_streams.pop())
         while self._released_messages:
             for given in self._released_messages.pop():
-                self.association.give_back(given)
+                self.association.release_message(given)
         if self.control.has_unhandled_resets:
             self.control.resume_resets()
             self._flush_control()

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from tests.strategies.line_count import count_lines
 from trio_rtc.errors import OperationError, ProtocolError
 from trio_rtc.protocols.datachannel import (
+    AllChannelsClosed,
     ChannelAnnounced,
     ChannelClosed,
     ChannelClosing,
     ChannelControl,
     ChannelOpened,
     ChannelParameters,
-    Closed,
     ControlMessage,
     DataChannelOptions,
     StreamIdAssigned,
@@ -409,7 +409,7 @@ def test_what_waits_of_a_reset_ends_with_the_association() -> None:
     control.incoming_streams_reset(())
     control.lower_closed(0.0)
     assert not control.has_unhandled_resets
-    (closed,) = (event for event in control.events() if isinstance(event, Closed))
+    (closed,) = (event for event in control.events() if isinstance(event, AllChannelsClosed))
     assert closed.keys == tuple(range(1, 201))
 
 
@@ -425,7 +425,7 @@ def test_the_end_of_the_association_closes_every_channel() -> None:
     control.events()
     control.lower_closed(0)
     control.close(0)
-    assert control.events() == [Closed(None, tuple(keys))]
+    assert control.events() == [AllChannelsClosed(None, tuple(keys))]
     assert control.closed
     assert control.datagrams_to_send(0) == []
 
@@ -455,7 +455,7 @@ def test_an_association_that_has_ended_has_no_channels() -> None:
     control.events()
     control.lower_closed(0)
     control.lower_closed(0)
-    assert list(control.events()) == [Closed(None, keys)]
+    assert list(control.events()) == [AllChannelsClosed(None, keys)]
     assert control._channels == control._by_stream == {}
     assert control.datagrams_to_send(0) == []
     late = control.create_channel(CHAT)
@@ -634,7 +634,7 @@ def test_either_end_ends_what_is_left_to_do(ending: str) -> None:
     assert control.has_unhandled_resets
     control.events()
     getattr(control, ending)(0)
-    assert control.events() == [Closed(None, keys)]
+    assert control.events() == [AllChannelsClosed(None, keys)]
     assert not control.has_unhandled_resets
     assert control.channel_keys() == control.datagrams_to_send(0) == []
     control.receive([ControlMessage(0, OPEN), ControlMessage(0, b"")], 0)

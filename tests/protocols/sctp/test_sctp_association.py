@@ -28,11 +28,11 @@ from tests.strategies.sctp_peer import Peer, data_chunk, established_peer
 from trio_rtc.errors import InvalidStateError, OperationError
 from trio_rtc.protocols.sctp import (
     Association,
+    AssociationClosed,
     AssociationError,
     AssociationEstablished,
     AssociationStatistics,
     BufferedAmountLow,
-    Closed,
     SctpOptions,
 )
 from trio_rtc.protocols.sctp.handshake import Handshake, error_report
@@ -94,7 +94,7 @@ def pair_with_unread_messages() -> SctpPair:
     pair.flush()
     pair.right.association.send(5, 51, b"held back", pair.now)
     assert pair.right.association.datagrams_to_send(pair.now) == []
-    assert pair.right.association.holds_back(pair.now)
+    assert pair.right.association.is_send_deferred(pair.now)
     return pair
 
 
@@ -105,20 +105,20 @@ def sacks(packets: list[bytes]) -> list[Sack]:
     return [chunk for chunk in found if isinstance(chunk, Sack)]
 
 
-@pytest.mark.parametrize("set_aside", [False, True])
-def test_taking_messages_opens_the_window_at_once(set_aside: bool) -> None:
+@pytest.mark.parametrize("retained", [False, True])
+def test_taking_messages_opens_the_window_at_once(retained: bool) -> None:
     """Although nothing else may leave at present; what was set aside counts until it is given back."""
     pair = pair_with_unread_messages()
     right = pair.right.association
     assert right.peek_payload_protocol(3) == 51
     assert right.peek_payload_protocol(4) is None
     assert not right.acknowledgement_due
-    if set_aside:
-        message = right.set_message_aside(3)
+    if retained:
+        message = right.retain_message(3)
         assert message == (51, bytes(5000))
         assert right.statistics().receive_window < 11_000
         assert right.datagrams_to_send(pair.now) == []
-        right.give_back(message)
+        right.release_message(message)
     else:
         assert right.receive_message(3) == (51, bytes(5000))
     assert right.acknowledgement_due
@@ -136,18 +136,18 @@ def test_a_small_message_taken_is_not_told() -> None:
     pair.run_for(1)
     assert right.receive_message(4) == (51, b"small")
     assert not right.acknowledgement_due
-    message = right.set_message_aside(3)
+    message = right.retain_message(3)
     assert message is not None
-    assert right.set_message_aside(9) is None
+    assert right.retain_message(9) is None
 
 
 def test_before_the_handshake_there_is_nothing_to_take() -> None:
     association = Association(SctpOptions(), rng=random.Random(1))
     assert association.receive_message(1) is None
-    assert association.set_message_aside(1) is None
+    assert association.retain_message(1) is None
     assert association.peek_payload_protocol(1) is None
     assert not association.acknowledgement_due
-    association.give_back((51, b"never received"))
+    association.release_message((51, b"never received"))
     association.path_restored(0.0)
     assert association.datagrams_to_send(0.0) == []
 
@@ -157,9 +157,9 @@ def test_messages_can_be_taken_and_given_back_after_the_end() -> None:
     right = pair.right.association
     right.close(pair.now)
     assert right.peek_payload_protocol(3) == 51
-    message = right.set_message_aside(3)
+    message = right.retain_message(3)
     assert message == (51, bytes(5000))
-    right.give_back(message)
+    right.release_message(message)
     assert right.receive_message(3) == (51, bytes(5000))
     assert right.receive_message(3) is None
 
@@ -243,7 +243,7 @@ def test_a_shutdown_before_the_peer_has_answered_ends_at_once(connecting: bool) 
         association.connect(0.0)
     association.shutdown(0.1)
     assert association.closed
-    assert association.events() == [Closed(None)]
+    assert association.events() == [AssociationClosed(None)]
     assert association.next_timer() == math.inf
     with pytest.raises(InvalidStateError):
         association.send(1, 51, b"late", 0.2)
@@ -265,7 +265,7 @@ def test_a_shutdown_during_the_handshake_delivers_what_was_queued_before() -> No
     assert not left.closed
     pair.run_for(1)
     assert pair.is_closed
-    assert [end.closed_event() for end in pair.ends] == [Closed(None)] * 2
+    assert [end.closed_event() for end in pair.ends] == [AssociationClosed(None)] * 2
     assert pair.right.on_stream(1) == [b"early"]
 
 
@@ -485,7 +485,7 @@ def test_a_peer_that_begins_anew_ends_the_association() -> None:
     answers = peer.send(tag, echo, Heartbeat(b"x").encode())
     assert answers == [(7, Abort((Parameter(13, b"restart"),)).encode())]
     error = AssociationError("the peer started anew")
-    assert peer.association.events() == [AssociationEstablished(10, 10), Closed(error)]
+    assert peer.association.events() == [AssociationEstablished(10, 10), AssociationClosed(error)]
     assert peer.association.statistics().dropped == {}, "what is bundled with it is not read"
 
 
@@ -547,7 +547,7 @@ def test_why_the_peer_has_aborted(causes: tuple[Parameter, ...], words: str, cod
     peer, tag = echoing_peer()
     peer.send(tag, Abort(causes).encode())
     error = AssociationError(f"the peer aborted: {words}", code, by_peer=True)
-    assert peer.association.events() == [Closed(error)]
+    assert peer.association.events() == [AssociationClosed(error)]
 
 
 def test_early_messages_on_streams_that_the_peer_has_not() -> None:
@@ -605,7 +605,7 @@ def test_what_waits_for_more_is_forgotten_with_the_end() -> None:
 def test_a_heartbeat_has_a_nonce_of_its_own_each_time() -> None:
     monitor = PathMonitor(30.0)
     assert (monitor.deadline, monitor.errors) == (math.inf, 0)
-    monitor.heard(1.0)
+    monitor.record_acknowledgement(1.0)
     chance = random.Random(1)
     assert monitor.handle_timer(30.9, 0.5, chance) is None
     nonces = []
@@ -625,9 +625,9 @@ def test_a_heartbeat_has_a_nonce_of_its_own_each_time() -> None:
 
 def test_no_heartbeat_is_sent_once_the_end_has_begun() -> None:
     monitor = PathMonitor(30.0)
-    monitor.heard(1.0)
+    monitor.record_acknowledgement(1.0)
     monitor.stop()
-    monitor.heard(2.0)
+    monitor.record_acknowledgement(2.0)
     assert monitor.deadline == math.inf
     assert monitor.handle_timer(1000.0, 0.5, random.Random(1)) is None
 
@@ -742,9 +742,9 @@ def test_a_batch_of_full_packets_waits_for_nothing(queued: int, leaves: bool) ->
         left.send(1, 51, message, pair.now)
         pair.left.sent = len(left.datagrams_to_send(pair.now))
     assert pair.left.sent == 0
-    assert left.holds_back(pair.now)
+    assert left.is_send_deferred(pair.now)
     left.send(1, 51, bytes(queued - 5), pair.now)
-    assert left.holds_back(pair.now) is not leaves
+    assert left.is_send_deferred(pair.now) is not leaves
     assert (len(left.datagrams_to_send(pair.now)) >= 16) is leaves
 
 
@@ -757,10 +757,10 @@ def test_what_is_held_back_leaves_after_the_delay() -> None:
     assert left.datagrams_to_send(pair.now) == []
     assert left.next_timer() == pair.now + 0.25
     for early in (0.1, 0.249):
-        assert left.holds_back(pair.now + early)
+        assert left.is_send_deferred(pair.now + early)
         left.handle_timer(pair.now + early)
         assert left.datagrams_to_send(pair.now + early) == []
-    assert not left.holds_back(pair.now + 0.25)
+    assert not left.is_send_deferred(pair.now + 0.25)
     left.handle_timer(pair.now + 0.25)
     (packet,) = left.datagrams_to_send(pair.now + 0.25)
     assert chunk_kinds(packet) == [DATA]

@@ -17,7 +17,7 @@ from tests.strategies.sctp_pair import (
     chunk_kinds,
 )
 from trio_rtc.errors import InvalidStateError
-from trio_rtc.protocols.sctp import Closed, SctpOptions
+from trio_rtc.protocols.sctp import AssociationClosed, SctpOptions
 
 
 def test_heartbeats_keep_asking_and_measure() -> None:
@@ -76,7 +76,7 @@ def test_shutdown_delivers_everything_first_whatever_is_lost(both: bool, sender:
     with pytest.raises(InvalidStateError):
         pair.left.association.send(1, 53, b"late", pair.now)
     assert pair.run(lambda: pair.is_closed, 100)
-    assert [end.closed_event() for end in pair.ends] == [Closed(None), Closed(None)]
+    assert [end.closed_event() for end in pair.ends] == [AssociationClosed(None), AssociationClosed(None)]
     assert [end.on_stream(1) for end in pair.ends] == [[bytes(50_000)]] * 2
 
 
@@ -88,7 +88,7 @@ def test_what_the_peer_still_sends_is_taken_in_shutdown_sent() -> None:
     pair.run(lambda: SHUTDOWN in pair.kinds_sent(0), 0.001)
     assert pair.run(lambda: pair.is_closed, 10)
     assert pair.left.on_stream(1) == [bytes(50_000)]
-    assert [end.closed_event() for end in pair.ends] == [Closed(None), Closed(None)]
+    assert [end.closed_event() for end in pair.ends] == [AssociationClosed(None), AssociationClosed(None)]
 
 
 def test_shutdown_during_the_handshake() -> None:
@@ -97,7 +97,7 @@ def test_shutdown_during_the_handshake() -> None:
     pair.run(lambda: COOKIE_ECHO in pair.kinds_sent(0), 1)
     pair.left.association.shutdown(pair.now)
     assert pair.run(lambda: pair.is_closed, 10)
-    assert pair.left.closed_event() == pair.right.closed_event() == Closed(None)
+    assert pair.left.closed_event() == pair.right.closed_event() == AssociationClosed(None)
 
 
 def test_close_aborts_with_its_reason_and_keeps_what_has_arrived() -> None:
@@ -108,7 +108,7 @@ def test_close_aborts_with_its_reason_and_keeps_what_has_arrived() -> None:
     pair.left.association.close(pair.now)
     pair.left.association.close(pair.now)
     pair.run_for(1)
-    assert pair.left.closed_event() == Closed(None)
+    assert pair.left.closed_event() == AssociationClosed(None)
     error = pair.right.closed_event().error
     assert error is not None
     assert error.cause_code == 12

@@ -54,7 +54,7 @@ def skips_over_waiting_messages(size: int) -> Callable[[], object]:
     receiver = make_receiver()
     feed(receiver, (data(1 + index, ssn=1 + index) for index in range(size)))
     skipped = tuple((stream, 0) for stream in range(2, 2 + size))
-    return lambda: receiver.forward(ForwardTsn(10 * size, skipped))
+    return lambda: receiver.handle_forward_tsn(ForwardTsn(10 * size, skipped))
 
 
 def skips_of_one_stream(size: int) -> Callable[[], object]:
@@ -62,7 +62,7 @@ def skips_of_one_stream(size: int) -> Callable[[], object]:
     receiver = make_receiver()
     feed(receiver, (data(1 + index, ssn=20000 + index) for index in range(size)))
     skipped = tuple((1, ssn) for ssn in range(size))
-    return lambda: receiver.forward(ForwardTsn(10 * size, skipped))
+    return lambda: receiver.handle_forward_tsn(ForwardTsn(10 * size, skipped))
 
 
 def skips_below_fragments(size: int) -> Callable[[], object]:
@@ -71,7 +71,7 @@ def skips_below_fragments(size: int) -> Callable[[], object]:
 
     def attack() -> None:
         for index in range(size):
-            receiver.forward(ForwardTsn(1 + index))
+            receiver.handle_forward_tsn(ForwardTsn(1 + index))
 
     return attack
 
@@ -103,7 +103,7 @@ def test_fragments_from_the_last_to_the_first_are_not_copied_each_time() -> None
     for index in range(count - 1, -1, -1):
         flags = BEGIN * (index == 0) | END * (index == count - 1)
         receiver.receive_data(bytes(12) + data(1 + index, flags, payload=payloads[index]), 12)
-    assert receiver.take_message(1) == (51, b"".join(payloads))
+    assert receiver.pop_message(1) == (51, b"".join(payloads))
     assert receiver.reassembly.charged == 0
 
 
@@ -130,8 +130,8 @@ def test_gap_blocks_that_alternate_between_sacks_are_not_compared_each_with_each
         outstanding.next_tsn = 4 * count + 1
         odd = CountingList((tsn, tsn) for tsn in range(1, 4 * count, 4))
         even = CountingList((tsn, tsn) for tsn in range(3, 4 * count, 4))
-        outstanding.acknowledge_ahead(odd)
-        outstanding.acknowledge_ahead(even)
+        outstanding.acknowledge_gaps(odd)
+        outstanding.acknowledge_gaps(even)
         return odd.reads + even.reads
 
     assert reads(4000) / reads(1000) < 6
@@ -152,9 +152,9 @@ def test_gap_blocks_may_change_in_any_way(sacks: list[list[tuple[int, int]]]) ->
     outstanding.next_tsn = 50
     outstanding.flight = 50 * 5
     for blocks in sacks:
-        outstanding.acknowledge_ahead(blocks)
-        assert outstanding.ahead == {tsn for first, last in blocks for tsn in range(first, last + 1)}
-        assert outstanding.flight == 5 * (50 - len(outstanding.ahead))
+        outstanding.acknowledge_gaps(blocks)
+        assert outstanding.gap_acked == {tsn for first, last in blocks for tsn in range(first, last + 1)}
+        assert outstanding.flight == 5 * (50 - len(outstanding.gap_acked))
 
 
 def outstanding_chunks(count: int) -> Outstanding:
@@ -169,7 +169,7 @@ def outstanding_chunks(count: int) -> Outstanding:
 def report_loss(outstanding: Outstanding, last: int) -> None:
     """Take the report that everything up to the last TSN is missing, three times."""
     for first in (last, last - 1, last - 2):
-        newly = outstanding.acknowledge_ahead([(first, last)])
+        newly = outstanding.acknowledge_gaps([(first, last)])
         outstanding.report_missing(newly, last, 0.0, early=False)
 
 
@@ -195,7 +195,7 @@ def test_after_a_long_burst_of_losses_everything_is_reported_in_the_end() -> Non
         outstanding.acknowledge(min(retransmitted, count - 3))
         for _ in range(3):
             last += 1
-            newly = outstanding.acknowledge_ahead([(count - 2, last)])
+            newly = outstanding.acknowledge_gaps([(count - 2, last)])
             outstanding.report_missing(newly, last, 0.0, early=False)
     assert retransmitted == count - 3
     assert last < count + 20
@@ -240,7 +240,7 @@ def test_a_message_in_absurdly_small_fragments_ends_the_association() -> None:
     payload = bytes(128)
     feed(receiver, (data(1 + index, fragment_flags(index, 1000), payload=payload) for index in range(1000)))
     assert receiver.violation is None
-    assert receiver.take_message(1) == (51, bytes(128_000))
+    assert receiver.pop_message(1) == (51, bytes(128_000))
 
 
 def test_a_forward_tsn_over_gaps_removes_them_together() -> None:
@@ -248,7 +248,7 @@ def test_a_forward_tsn_over_gaps_removes_them_together() -> None:
         receiver = make_receiver()
         feed(receiver, (data(2 + 2 * index, WHOLE | UNORDERED) for index in range(gaps)))
         assert len(receiver.tracker.ranges) == gaps
-        lines = count_lines(lambda: receiver.forward(ForwardTsn(2 * gaps + 1)))
+        lines = count_lines(lambda: receiver.handle_forward_tsn(ForwardTsn(2 * gaps + 1)))
         assert receiver.tracker.ranges == []
         assert receiver.tracker.cumulative_tsn == 2 * gaps + 1
         return lines
@@ -307,7 +307,7 @@ def test_chunks_that_free_others_are_taken_when_much_is_held() -> None:
     assert dropped
     feed(receiver, iter([data(1)]))
     taken = 0
-    while receiver.take_message(1) is not None:
+    while receiver.pop_message(1) is not None:
         taken += 1
     assert taken == MAX_HELD + 11 - dropped
     # What was dropped was not acknowledged, so it comes again.

@@ -32,7 +32,7 @@ def make_receiver(initial_tsn: int = 10, buffer_size: int = 100_000, streams: in
 
 def take_all(receiver: Receiver, stream: int = 1) -> list[bytes]:
     taken = []
-    while (message := receiver.take_message(stream)) is not None:
+    while (message := receiver.pop_message(stream)) is not None:
         taken.append(message[1])
     return taken
 
@@ -71,12 +71,12 @@ def test_the_tracker_agrees_with_a_set(steps: list[int | tuple[int]], initial: i
     assert len(tracker.duplicates) <= MAX_DUPLICATES
 
 
-@pytest.mark.parametrize(("ahead", "taken"), [(1, True), (65535, True), (65536, False)])
-def test_gap_blocks_reach_65535_tsns_ahead(ahead: int, taken: bool) -> None:
+@pytest.mark.parametrize(("offset", "taken"), [(1, True), (65535, True), (65536, False)])
+def test_gap_blocks_reach_65535_tsns_ahead(offset: int, taken: bool) -> None:
     """Their offsets have 16 bits (RFC 9260 section 3.3.4)."""
     tracker = DataTracker(10)
     tracker.forward(500)
-    assert tracker.is_new(500 + ahead) is taken
+    assert tracker.is_new(500 + offset) is taken
     assert tracker.duplicates == []
 
 
@@ -147,7 +147,7 @@ def test_ssn_wraps() -> None:
     reassembly = Reassembly(100)
     for number in range(0x10005):
         reassembly.add(number, (0, WHOLE, 20, 0, 1, number & 0xFFFF, 51), b"%d" % number)
-        assert reassembly.take(1) == (51, b"%d" % number)
+        assert reassembly.pop_message(1) == (51, b"%d" % number)
 
 
 def test_a_stale_ssn_is_dropped_and_counted() -> None:
@@ -196,8 +196,8 @@ def test_a_stream_that_does_not_exist_is_reported_and_acknowledged() -> None:
     for tsn in range(10, 30):
         receiver.receive_data(bytes(12) + chunk(tsn, stream=2), 12)
     assert receiver.tracker.cumulative_tsn == 29
-    assert [report.value for report in receiver.take_reports()] == [bytes((0, 2, 0, 0))] * 8
-    assert receiver.take_reports() == []
+    assert [report.value for report in receiver.take_error_causes()] == [bytes((0, 2, 0, 0))] * 8
+    assert receiver.take_error_causes() == []
 
 
 def feed(receiver: Receiver, *tsns: int, now: float = 0.0, flags: int = WHOLE) -> None:
@@ -210,7 +210,7 @@ def test_when_an_acknowledgement_is_due() -> None:
     receiver = make_receiver()
     feed(receiver, 10)
     assert receiver.ack_due, "the first packet is acknowledged at once"
-    assert receiver.take_sack().cumulative_tsn == 10
+    assert receiver.make_sack().cumulative_tsn == 10
     feed(receiver, 11, now=5.0)
     assert not receiver.ack_due
     assert receiver.ack_deadline == pytest.approx(5.1)
@@ -218,21 +218,21 @@ def test_when_an_acknowledgement_is_due() -> None:
     assert not receiver.ack_due
     receiver.handle_timer(5.1)
     assert receiver.ack_due
-    receiver.take_sack()
+    receiver.make_sack()
     feed(receiver, 12, 13)
     assert receiver.ack_due, "every second packet"
-    receiver.take_sack()
+    receiver.make_sack()
     feed(receiver, 15)
     assert receiver.ack_due, "a hole"
-    assert receiver.take_sack().gap_blocks == ((2, 2),)
+    assert receiver.make_sack().gap_blocks == ((2, 2),)
     feed(receiver, 14)
-    receiver.take_sack()
+    receiver.make_sack()
     feed(receiver, 14)
     assert receiver.ack_due, "a duplicate"
-    assert receiver.take_sack().duplicate_tsns == (14,)
+    assert receiver.make_sack().duplicate_tsns == (14,)
     feed(receiver, 16, flags=WHOLE | IMMEDIATE)
     assert receiver.ack_due, "the I bit"
-    receiver.take_sack()
+    receiver.make_sack()
     assert not receiver.has_unacknowledged
 
 
@@ -240,16 +240,16 @@ def test_what_is_held_costs_the_window_more_than_its_bytes() -> None:
     """100 bytes a chunk or message, and 300 a message that is not complete."""
     receiver = make_receiver(buffer_size=50_000)
     receiver.receive_data(bytes(12) + chunk(10, ssn=0, data=bytes(1000)), 12)
-    assert receiver.take_sack().advertised_receiver_window == 50_000 - 1000 - 100
+    assert receiver.make_sack().advertised_receiver_window == 50_000 - 1000 - 100
     receiver.receive_data(bytes(12) + chunk(11, flags=BEGIN, ssn=1, data=bytes(1000)), 12)
-    assert receiver.take_sack().advertised_receiver_window == 50_000 - 2000 - 200 - 300
+    assert receiver.make_sack().advertised_receiver_window == 50_000 - 2000 - 200 - 300
 
 
 def test_the_window_follows_what_is_taken() -> None:
     receiver = make_receiver(buffer_size=50_000)
     payload = bytes(1000)
     tsn = 10
-    while receiver.take_sack().advertised_receiver_window:
+    while receiver.make_sack().advertised_receiver_window:
         receiver.receive_data(bytes(12) + chunk(tsn, ssn=tsn - 10, data=payload), 12)
         tsn += 1
     held = tsn - 10
@@ -260,16 +260,14 @@ def test_the_window_follows_what_is_taken() -> None:
         tsn += 1
     assert receiver.dropped["receive buffer full"] >= 8
     assert receiver.reassembly.charged < 52_000
-    receiver.take_sack()
+    receiver.make_sack()
     for _ in range(5):
-        receiver.take_message(1)
+        receiver.pop_message(1)
     assert not receiver.ack_due
     while not receiver.ack_due:
-        assert receiver.take_message(1) is not None, (
-            "the window has opened by a good step before the last one"
-        )
+        assert receiver.pop_message(1) is not None, "the window has opened by a good step before the last one"
     take_all(receiver)
-    assert receiver.take_sack().advertised_receiver_window == 50_000
+    assert receiver.make_sack().advertised_receiver_window == 50_000
 
 
 def test_what_was_sent_before_the_window_closed_is_taken_up_to_twice_the_buffer() -> None:
@@ -300,12 +298,12 @@ def test_forward_tsn_gives_up_fragments_and_delivers_what_waited() -> None:
     receiver.receive_data(bytes(12) + chunk(13, ssn=1, data=b"second"), 12)
     receiver.receive_data(bytes(12) + chunk(15, ssn=3, data=b"fourth"), 12)
     receiver.receive_data(bytes(12) + chunk(16, ssn=4, data=b"fifth"), 12)
-    receiver.forward(ForwardTsn(14, ((1, 2),)))
+    receiver.handle_forward_tsn(ForwardTsn(14, ((1, 2),)))
     assert receiver.ack_due
     assert receiver.tracker.cumulative_tsn == 16
     assert take_all(receiver) == [b"second", b"fourth", b"fifth"]
     assert receiver.reassembly.charged == 0
-    receiver.forward(ForwardTsn(12, ((1, 9),)))
+    receiver.handle_forward_tsn(ForwardTsn(12, ((1, 9),)))
     receiver.receive_data(bytes(12) + chunk(17, ssn=5, data=b"sixth"), 12)
     assert take_all(receiver) == [b"sixth"], "an old FORWARD-TSN changes nothing"
 
@@ -328,7 +326,7 @@ def test_a_reset_waits_for_what_was_sent_before_it() -> None:
 def test_a_window_of_less_than_1500_bytes_is_told_as_closed(charge: int, window: int) -> None:
     receiver = make_receiver(buffer_size=50_000)
     receiver.reassembly.charged = charge
-    assert receiver.window == receiver.take_sack().advertised_receiver_window == window
+    assert receiver.window == receiver.make_sack().advertised_receiver_window == window
 
 
 @pytest.mark.parametrize(("charge", "taken"), [(99_999, True), (100_000, False)])
@@ -358,7 +356,7 @@ def test_what_fills_a_hole_is_taken_up_to_three_times_the_buffer(charge: int, ta
 def test_what_probes_a_closed_window_is_taken_up_to_the_buffer(charge: int, taken: bool) -> None:
     receiver = make_receiver(buffer_size=50_000)
     receiver.reassembly.charged = 49_000
-    assert receiver.take_sack().advertised_receiver_window == 0
+    assert receiver.make_sack().advertised_receiver_window == 0
     receiver.reassembly.charged = charge
     feed(receiver, 10)
     assert receiver.chunks_received == taken
@@ -372,14 +370,14 @@ def test_what_is_counted_of_chunks() -> None:
     assert receiver.bytes_received == 321
     assert receiver.dropped == {"duplicate or out of the window": 1}
     assert receiver.reassembly.charged == 321 + 3 * OVERHEAD
-    assert receiver.reassembly.take_ready() == (1,)
-    assert receiver.reassembly.take_ready() == ()
+    assert receiver.reassembly.take_ready_streams() == (1,)
+    assert receiver.reassembly.take_ready_streams() == ()
 
 
 def test_several_chunks_in_a_packet_are_one_packet_to_acknowledge() -> None:
     receiver = make_receiver()
     feed(receiver, 10)
-    receiver.take_sack()
+    receiver.make_sack()
     packet = bytes(12) + chunk(11, WHOLE | UNORDERED, data=b"12345") + chunk(12, WHOLE | UNORDERED)
     other = b"\x04\x00\x00\x04"
     assert receiver.receive_data(packet + other, 12) == len(packet)
@@ -390,34 +388,34 @@ def test_several_chunks_in_a_packet_are_one_packet_to_acknowledge() -> None:
     feed(receiver, now=1.05)
     assert receiver.ack_deadline == 1.1
     assert take_all(receiver) == [b"data", b"12345", b"data"]
-    receiver.take_sack()
+    receiver.make_sack()
     assert receiver.ack_deadline == math.inf
     assert not receiver.has_unacknowledged
 
 
-@pytest.mark.parametrize("set_aside", [True, False])
+@pytest.mark.parametrize("retained", [True, False])
 @pytest.mark.parametrize(("size", "due"), [(12_399, False), (12_400, True)])
-def test_a_window_that_has_opened_by_a_quarter_is_told(set_aside: bool, size: int, due: bool) -> None:
+def test_a_window_that_has_opened_by_a_quarter_is_told(retained: bool, size: int, due: bool) -> None:
     receiver = make_receiver(buffer_size=50_000)
     receiver.reassembly.add(10, (0, WHOLE | UNORDERED, 0, 10, 1, 0, 51), bytes(size))
     receiver.reassembly.add(11, (0, WHOLE | UNORDERED, 0, 11, 1, 0, 51), bytes(100))
-    receiver.take_sack()
-    if set_aside:
-        message = receiver.set_aside(1)
+    receiver.make_sack()
+    if retained:
+        message = receiver.retain_message(1)
         assert message == (51, bytes(size))
         assert receiver.reassembly.charged == size + 100 + 2 * OVERHEAD
         assert not receiver.ack_due
-        receiver.give_back(message)
+        receiver.release_message(message)
     else:
-        assert receiver.take_message(1) == (51, bytes(size))
+        assert receiver.pop_message(1) == (51, bytes(size))
     assert receiver.reassembly.charged == 100 + OVERHEAD
     assert receiver.ack_due is due
 
 
 def test_an_empty_stream_has_nothing_to_take_or_to_set_aside() -> None:
     receiver = make_receiver()
-    assert receiver.take_message(1) is None
-    assert receiver.set_aside(1) is None
+    assert receiver.pop_message(1) is None
+    assert receiver.retain_message(1) is None
     assert receiver.peek_payload_protocol(1) is None
     assert not receiver.ack_due
     feed(receiver, 10)
@@ -552,7 +550,7 @@ def test_a_message_out_of_turn_that_comes_twice_or_too_late_is_stale() -> None:
     for number, (ssn, stale) in enumerate(((2, 0), (2, 1), (0, 1), (0, 2), (0xFFFF, 3), (1, 3))):
         reassembly.add(number, (0, WHOLE, 0, number, 1, ssn, 51), bytes((ssn & 0xFF,)))
         assert reassembly.stale == stale
-    assert [reassembly.take(1) for _ in range(4)] == [(51, b"\0"), (51, b"\1"), (51, b"\2"), None]
+    assert [reassembly.pop_message(1) for _ in range(4)] == [(51, b"\0"), (51, b"\1"), (51, b"\2"), None]
     assert reassembly.charged == 0
 
 
@@ -562,13 +560,13 @@ def test_what_a_forward_tsn_frees_is_no_longer_held() -> None:
         reassembly.add(number, (0, WHOLE, 0, number, 1, ssn, 51), b"x")
     reassembly.add(20, (0, BEGIN, 0, 20, 2, 0, 51), b"x")
     assert reassembly._waiting_count == 4
-    reassembly.skip(20, ((1, 2),))
-    assert [reassembly.take(1) for _ in range(4)] == [(51, b"x")] * 3 + [None]
+    reassembly.skip_to(20, ((1, 2),))
+    assert [reassembly.pop_message(1) for _ in range(4)] == [(51, b"x")] * 3 + [None]
     assert reassembly._waiting_count == 1
     assert reassembly.charged == 1 + OVERHEAD
     assert reassembly._runs_by_first == reassembly._runs_by_last == {}
-    reassembly.skip(20, ((1, 20),))
-    assert reassembly.take(1) == (51, b"x")
+    reassembly.skip_to(20, ((1, 20),))
+    assert reassembly.pop_message(1) == (51, b"x")
     assert reassembly._waiting_count == reassembly.charged == 0
     assert reassembly._waiting == {}
 
@@ -608,7 +606,7 @@ def test_fragments_of_messages_that_touch(
     for arrival in arrivals:
         reassembly.add(*arrival)
     taken = []
-    while (message := reassembly.take(1)) is not None:
+    while (message := reassembly.pop_message(1)) is not None:
         taken.append(message[1])
     assert taken == messages
 
@@ -624,22 +622,22 @@ def test_streams_with_messages_are_told_in_order() -> None:
     for streams in ((8, 1), (64, 8, 1), (7,), ()):
         for number, stream in enumerate(streams):
             reassembly.add(number, (0, WHOLE | UNORDERED, 0, number, stream, 0, 51), b"x")
-        assert reassembly.take_ready() == tuple(sorted(streams))
+        assert reassembly.take_ready_streams() == tuple(sorted(streams))
 
 
 def test_a_skip_over_the_wrap_of_the_ssn() -> None:
     reassembly = Reassembly(10_000)
-    reassembly.skip(1, ((1, 30_000),))
-    reassembly.skip(2, ((1, 60_000),))
+    reassembly.skip_to(1, ((1, 30_000),))
+    reassembly.skip_to(2, ((1, 60_000),))
     reassembly.add(4, (0, WHOLE, 0, 4, 1, 5, 51), b"five")
-    reassembly.skip(3, ((1, 3),))
-    assert reassembly.take(1) is None
+    reassembly.skip_to(3, ((1, 3),))
+    assert reassembly.pop_message(1) is None
     for _ in range(2):
-        reassembly.skip(3, ((1, 4),))
-    assert reassembly.take(1) == (51, b"five")
-    reassembly.skip(3, ((1, 4),))
+        reassembly.skip_to(3, ((1, 4),))
+    assert reassembly.pop_message(1) == (51, b"five")
+    reassembly.skip_to(3, ((1, 4),))
     reassembly.add(5, (0, WHOLE, 0, 5, 1, 6, 51), b"six")
-    assert reassembly.take(1) == (51, b"six")
+    assert reassembly.pop_message(1) == (51, b"six")
     assert reassembly.stale == 0
 
 
@@ -671,7 +669,7 @@ def test_what_is_remembered_of_messages_that_are_complete_is_bounded() -> None:
         most = max(most, len(reassembly._begun))
         reassembly.add(*piece(tsn + 1, END | UNORDERED))
     assert most == 67 + 2 * 4
-    reassembly.skip(4000, ())
+    reassembly.skip_to(4000, ())
     assert reassembly._begun == []
     assert not reassembly.is_crowded
 
@@ -724,9 +722,9 @@ def test_the_tsn_zero_fills_a_hole_when_the_buffer_is_full() -> None:
 def test_a_forward_tsn_is_news_that_a_sack_tells() -> None:
     receiver = make_receiver()
     assert not receiver.has_unacknowledged
-    receiver.forward(ForwardTsn(12))
+    receiver.handle_forward_tsn(ForwardTsn(12))
     assert receiver.has_unacknowledged
-    assert receiver.take_sack().cumulative_tsn == 12
+    assert receiver.make_sack().cumulative_tsn == 12
     assert not receiver.has_unacknowledged
 
 
@@ -735,11 +733,11 @@ def test_no_timer_runs_for_an_acknowledgement_that_is_due() -> None:
     receiver.receive_data(bytes(12) + chunk(10), 12)
     receiver.finish_batch(0.0)
     assert (receiver.ack_due, receiver.ack_deadline) == (True, math.inf)
-    receiver.take_sack()
+    receiver.make_sack()
     receiver.receive_data(bytes(12) + chunk(11, WHOLE | IMMEDIATE), 12)
     receiver.finish_batch(1.0)
     assert (receiver.ack_due, receiver.ack_deadline) == (True, math.inf)
-    receiver.take_sack()
+    receiver.make_sack()
     receiver.receive_data(bytes(12) + chunk(12), 12)
     receiver.finish_batch(2.0)
     assert (receiver.ack_due, receiver.ack_deadline) == (False, 2.1)
@@ -749,11 +747,11 @@ def test_an_empty_stream_tells_no_window() -> None:
     receiver = make_receiver(buffer_size=40_000)
     for tsn in range(10, 110):
         receiver.receive_data(bytes(12) + chunk(tsn, ssn=tsn - 9), 12)
-    receiver.take_sack()
+    receiver.make_sack()
     # What waited for its turn is dropped, and makes room.
     assert receiver.request_reset(109, (1,))
     assert receiver.window == 40_000
-    assert receiver.take_message(1) is None
+    assert receiver.pop_message(1) is None
     assert not receiver.ack_due
 
 

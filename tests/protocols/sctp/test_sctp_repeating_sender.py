@@ -101,10 +101,10 @@ def send_for(seconds: float) -> Counter[int]:
         arrived[event] += 1
         receiver.receive_data(bytes(12) + chunk(event, UNFRAGMENTED | UNORDERED, 1, 0, bytes(1100)), 12)
         receiver.finish_batch(now)
-        while receiver.take_message(1):
+        while receiver.pop_message(1):
             pass
         if receiver.ack_due:
-            heapq.heappush(events, (now + DELAY, next(order), receiver.take_sack()))
+            heapq.heappush(events, (now + DELAY, next(order), receiver.make_sack()))
     return arrived
 
 

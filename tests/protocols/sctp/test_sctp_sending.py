@@ -17,7 +17,7 @@ from trio_rtc.protocols.sctp.tx.nagle import Nagle
 from trio_rtc.protocols.sctp.tx.outstanding import Outstanding
 from trio_rtc.protocols.sctp.tx.path_share import PathShare
 from trio_rtc.protocols.sctp.tx.rto import RetransmissionTimeout
-from trio_rtc.protocols.sctp.tx.send_queue import SendQueue, limits
+from trio_rtc.protocols.sctp.tx.send_queue import SendQueue, make_reliability
 from trio_rtc.protocols.sctp.tx.transmitter import Transmitter
 
 PAYLOAD = 1000
@@ -105,7 +105,9 @@ def test_unordered_messages_use_no_ssn() -> None:
 def test_expired_messages_are_dropped_unseen_and_many_at_once() -> None:
     queue = SendQueue(PAYLOAD)
     for _ in range(5000):
-        queue.push(1, 51, b"old", True, limits(1, ordered=True, max_retransmits=None, expires_at=1.0))
+        queue.push(
+            1, 51, b"old", True, make_reliability(1, ordered=True, max_retransmits=None, expires_at=1.0)
+        )
     queue.push(1, 51, b"new", True, None)
     assert [(ssn, data) for _, ssn, _, data in drain(queue, now=1.0)] == [(0, b"new")]
     assert queue.expired == 5000
@@ -116,11 +118,11 @@ def test_low_is_told_once_for_each_fall() -> None:
     queue.set_threshold(1, 1500)
     queue.push(1, 51, bytes(3000), True, None)
     queue.produce(SPACE, 1, 0.0)
-    assert queue.take_low() == []
+    assert queue.take_low_streams() == []
     queue.produce(SPACE, 2, 0.0)
-    assert queue.take_low() == [1]
+    assert queue.take_low_streams() == [1]
     queue.produce(SPACE, 3, 0.0)
-    assert queue.take_low() == []
+    assert queue.take_low_streams() == []
 
 
 # Outstanding chunks.
@@ -139,7 +141,7 @@ def flight_of(made: Outstanding) -> int:
     return sum(
         len(chunk)
         for tsn, (chunk, _) in made.chunks.items()
-        if tsn not in made.ahead and tsn not in made.lost and tsn not in made.abandoned
+        if tsn not in made.gap_acked and tsn not in made.lost and tsn not in made.abandoned
     )
 
 
@@ -150,10 +152,10 @@ def test_flight_is_what_is_neither_acknowledged_nor_lost_nor_abandoned(
     made = outstanding(0)
     for tsn in range(1, count + 1):
         reliability = data.draw(
-            st.sampled_from([None, limits(1, ordered=True, max_retransmits=1, expires_at=None)])
+            st.sampled_from([None, make_reliability(1, ordered=True, max_retransmits=1, expires_at=None)])
         )
         if reliability is not None:
-            reliability.note_sent(tsn, tsn)
+            reliability.record_sent(tsn, tsn)
         made.chunks[tsn] = (bytes(100 + tsn), reliability)
         made.next_tsn = tsn + 1
         made.flight += 100 + tsn
@@ -162,15 +164,15 @@ def test_flight_is_what_is_neither_acknowledged_nor_lost_nor_abandoned(
             case "ack":
                 last = made.next_tsn - 1
                 made.acknowledge(data.draw(st.integers(made.cumulative_tsn, last)))
-                made.acknowledge_ahead([])
+                made.acknowledge_gaps([])
             case "gaps":
                 above = list(range(made.cumulative_tsn + 2, made.next_tsn))
                 chosen = sorted(data.draw(st.sets(st.sampled_from(above)))) if above else []
-                newly = made.acknowledge_ahead([(tsn, tsn) for tsn in chosen])
+                newly = made.acknowledge_gaps([(tsn, tsn) for tsn in chosen])
                 if newly:
                     made.report_missing(newly, newly[-1][0], 0.0, early=False)
             case "lose":
-                made.lose_all(0.0)
+                made.mark_all_lost(0.0)
             case "resend":
                 if (lost := made.next_lost()) is not None:
                     made.retransmit(lost)
@@ -181,36 +183,36 @@ def test_flight_is_what_is_neither_acknowledged_nor_lost_nor_abandoned(
             case other:
                 raise AssertionError(other)
         assert made.flight == flight_of(made) >= 0
-        assert made.lost.isdisjoint(made.ahead)
+        assert made.lost.isdisjoint(made.gap_acked)
         assert set(made.chunks) == set(range(made.cumulative_tsn + 1, made.next_tsn))
-        assert made.ahead <= set(made.chunks)
+        assert made.gap_acked <= set(made.chunks)
         assert made.lost <= set(made.chunks)
     made.acknowledge(made.next_tsn - 1)
     assert made.flight == 0
-    assert made.ahead == made.lost == made.abandoned == set()
+    assert made.gap_acked == made.lost == made.abandoned == set()
     assert made.retransmissions == {}
 
 
 def test_only_what_a_gap_block_adds_is_newly_acknowledged() -> None:
     """A SACK that adds nothing is no report of what is missing."""
     made = outstanding(10)
-    assert made.acknowledge_ahead([(2, 3)]) == [(3, 200)]
-    assert made.acknowledge_ahead([(2, 5)]) == [(5, 200)]
-    assert made.acknowledge_ahead([(2, 4)]) == []
+    assert made.acknowledge_gaps([(2, 3)]) == [(3, 200)]
+    assert made.acknowledge_gaps([(2, 5)]) == [(5, 200)]
+    assert made.acknowledge_gaps([(2, 4)]) == []
 
 
 def test_the_first_tsn_of_a_message_may_be_zero() -> None:
-    reliability = limits(1, ordered=True, max_retransmits=1, expires_at=None)
+    reliability = make_reliability(1, ordered=True, max_retransmits=1, expires_at=None)
     assert reliability is not None
     for tsn in (0, 1, 2):
-        reliability.note_sent(tsn, 7)
+        reliability.record_sent(tsn, 7)
     assert (reliability.first_tsn, reliability.last_tsn, reliability.ssn) == (0, 2, 7)
 
 
 def test_three_reports_make_a_loss() -> None:
     made = outstanding(10)
     for last in (2, 3, 4):
-        newly = made.acknowledge_ahead([(2, last)])
+        newly = made.acknowledge_gaps([(2, last)])
         lost, _ = made.report_missing(newly, last, 0.0, early=False)
         assert lost is (last == 4)
     assert made.next_lost() == 1
@@ -218,23 +220,23 @@ def test_three_reports_make_a_loss() -> None:
 
 def test_a_batch_counts_for_its_packets() -> None:
     made = outstanding(10, size=1000)
-    newly = made.acknowledge_ahead([(2, 4)])
+    newly = made.acknowledge_gaps([(2, 4)])
     assert made.report_missing(newly, 4, 0.0, early=False)[0]
     made = outstanding(10, size=100)
-    newly = made.acknowledge_ahead([(2, 4)])
+    newly = made.acknowledge_gaps([(2, 4)])
     assert not made.report_missing(newly, 4, 0.0, early=False)[0], "they were all in one packet"
 
 
 def test_one_sack_reports_a_bounded_number_of_chunks_over_all_its_holes() -> None:
     made = outstanding(5000, size=1000)
-    newly = made.acknowledge_ahead([(1501, 1600), (3101, 3200)])
+    newly = made.acknowledge_gaps([(1501, 1600), (3101, 3200)])
     made.report_missing(newly, 3200, 0.0, early=False)
     assert made.lost == set(range(1, 1025))
 
 
 def test_every_gap_block_above_a_hole_counts_for_its_packets() -> None:
     made = outstanding(8, size=1000)
-    newly = made.acknowledge_ahead([(2, 2), (4, 4), (6, 6)])
+    newly = made.acknowledge_gaps([(2, 2), (4, 4), (6, 6)])
     made.report_missing(newly, 6, 0.0, early=False)
     assert made.lost == {1}
 
@@ -243,24 +245,24 @@ def test_small_chunks_count_as_one_report_a_sack() -> None:
     made = outstanding(8, size=20)
     lost_after: dict[int, set[int]] = {2: set(), 3: set(), 4: {1}}
     for last, lost in lost_after.items():
-        newly = made.acknowledge_ahead([(2, last)])
+        newly = made.acknowledge_gaps([(2, last)])
         made.report_missing(newly, last, 0.0, early=False)
         assert made.lost == lost
 
 
 def test_the_chunk_behind_the_cumulative_tsn_may_be_taken_back() -> None:
     made = outstanding(8)
-    made.acknowledge_ahead([(1, 3)])
+    made.acknowledge_gaps([(1, 3)])
     assert made.flight == 500
-    made.acknowledge_ahead([(2, 2)])
+    made.acknowledge_gaps([(2, 2)])
     assert made.flight == 700
-    assert made.ahead == {2}
+    assert made.gap_acked == {2}
 
 
 def test_retransmissions_are_counted() -> None:
     made = outstanding(1)
     for count in (1, 2, 3):
-        made.lose_all(0.0)
+        made.mark_all_lost(0.0)
         made.retransmit(1)
         assert made.retransmissions == {1: count}
 
@@ -268,9 +270,9 @@ def test_retransmissions_are_counted() -> None:
 def test_a_forward_tsn_names_a_hundred_streams_at_most() -> None:
     made = outstanding(150)
     for tsn in range(1, 151):
-        reliability = limits(1000 + tsn, ordered=True, max_retransmits=0, expires_at=None)
+        reliability = make_reliability(1000 + tsn, ordered=True, max_retransmits=0, expires_at=None)
         assert reliability is not None
-        reliability.note_sent(tsn, 5)
+        reliability.record_sent(tsn, 5)
         made.chunks[tsn] = (bytes(100), reliability)
         made.abandon(reliability)
     forward = made.forward_tsn()
@@ -279,17 +281,17 @@ def test_a_forward_tsn_names_a_hundred_streams_at_most() -> None:
 
 def test_early_retransmit_when_three_reports_cannot_come() -> None:
     made = outstanding(2)
-    newly = made.acknowledge_ahead([(2, 2)])
+    newly = made.acknowledge_gaps([(2, 2)])
     assert made.report_missing(newly, 2, 0.0, early=True)[0]
 
 
 def test_reneged_chunks_are_in_flight_again() -> None:
     made = outstanding(5)
-    made.acknowledge_ahead([(3, 5)])
+    made.acknowledge_gaps([(3, 5)])
     assert made.flight == 200
-    made.acknowledge_ahead([(3, 3)])
+    made.acknowledge_gaps([(3, 3)])
     assert made.flight == 400
-    made.lose_all(0.0)
+    made.mark_all_lost(0.0)
     assert made.lost == {1, 2, 4, 5}
 
 
@@ -297,7 +299,7 @@ def test_missing_reports_of_a_chunk_begin_anew_when_it_was_acknowledged_meanwhil
     made = outstanding(12)
 
     def acknowledge(*ranges: tuple[int, int]) -> set[int]:
-        newly = made.acknowledge_ahead(list(ranges))
+        newly = made.acknowledge_gaps(list(ranges))
         if newly:
             made.report_missing(newly, newly[-1][0], 0.0, early=False)
         return made.lost
@@ -357,12 +359,12 @@ def test_streams_that_the_peer_does_not_offer_are_dropped_with_a_begun_message()
 
 def test_a_lifetime_that_ends_between_fragments_cuts_the_message_short() -> None:
     queue = SendQueue(PAYLOAD)
-    reliability = limits(1, ordered=True, max_retransmits=None, expires_at=1.0)
+    reliability = make_reliability(1, ordered=True, max_retransmits=None, expires_at=1.0)
     queue.push(1, 51, bytes(2500), True, reliability)
     queue.push(1, 51, b"next", True, None)
     assert queue.produce(SPACE, 7, 0.9) is not None
     assert queue.produce(SPACE, 8, 1.0) is None
-    assert queue.cut_short == [reliability]
+    assert queue.expired_begun == [reliability]
     assert reliability is not None
     assert (reliability.first_tsn, reliability.last_tsn, reliability.ssn) == (7, 7, 0)
     assert queue.expired == 0
@@ -373,7 +375,7 @@ def test_a_lifetime_that_ends_between_fragments_cuts_the_message_short() -> None
 def test_limits_do_not_count_for_a_peer_without_partial_reliability() -> None:
     queue = SendQueue(PAYLOAD)
     queue.partial_reliability = False
-    queue.push(1, 51, b"old", True, limits(1, ordered=True, max_retransmits=0, expires_at=1.0))
+    queue.push(1, 51, b"old", True, make_reliability(1, ordered=True, max_retransmits=0, expires_at=1.0))
     produced = queue.produce(SPACE, 1, 2.0)
     assert produced is not None
     assert produced[1] is None
@@ -386,7 +388,7 @@ def test_limits_do_not_count_for_a_peer_without_partial_reliability() -> None:
 def test_limits(
     max_retransmits: int | None, expires_at: float | None, expected: tuple[float, float] | None
 ) -> None:
-    found = limits(4, ordered=False, max_retransmits=max_retransmits, expires_at=expires_at)
+    found = make_reliability(4, ordered=False, max_retransmits=max_retransmits, expires_at=expires_at)
     if found is None:
         assert expected is None
     else:
@@ -666,7 +668,7 @@ def test_a_closed_window_is_probed_once_each_time_out() -> None:
 
 def test_what_is_skipped_is_told_again_with_each_sack_that_does_not_cover_it() -> None:
     transmitter, queue = make_transmitter()
-    reliability = limits(1, ordered=True, max_retransmits=0, expires_at=None)
+    reliability = make_reliability(1, ordered=True, max_retransmits=0, expires_at=None)
     queue.push(1, 51, b"x", True, reliability)
     fill(transmitter)
     transmitter.handle_timer(0.5)
@@ -702,7 +704,7 @@ def test_tables_of_what_is_unusual_are_empty_when_everything_is_acknowledged() -
     """Else they would grow with each loss."""
     transmitter, queue = make_transmitter()
     for number in range(40):
-        lifetime = limits(1, ordered=True, max_retransmits=number % 3, expires_at=None)
+        lifetime = make_reliability(1, ordered=True, max_retransmits=number % 3, expires_at=None)
         queue.push(1, 51, bytes(PAYLOAD), True, lifetime if number % 2 else None)
     fill(transmitter)
     outstanding = transmitter.outstanding
@@ -716,7 +718,7 @@ def test_tables_of_what_is_unusual_are_empty_when_everything_is_acknowledged() -
         transmitter.handle_timer(now)
         fill(transmitter, now)
         transmitter.handle_sack(Sack(outstanding.next_tsn - 1, 1_000_000), now)
-    for table in ("chunks", "ahead", "lost", "abandoned", "retransmissions", "_misses", "_resent_before"):
+    for table in ("chunks", "gap_acked", "lost", "abandoned", "retransmissions", "_misses", "_resent_before"):
         assert not getattr(outstanding, table), table
     assert outstanding.flight == 0
     assert not outstanding.next_lost()
@@ -822,30 +824,30 @@ def test_a_time_out_sends_one_packet_and_doubles() -> None:
 
 def test_time_out_follows_the_round_trips() -> None:
     timeout = RetransmissionTimeout(1.0, 0.2, 10.0, 0.22)
-    timeout.measure(0.1)
+    timeout.update(0.1)
     assert timeout.value == pytest.approx(0.32), "the peer's delayed acknowledgement has its place"
-    timeout.measure(1.1)
+    timeout.update(1.1)
     assert timeout.smoothed == pytest.approx(0.225)
     assert timeout.value == pytest.approx(0.225 + 4 * (0.05 + (1.0 - 0.05) / 4))
     for _ in range(10):
         timeout.back_off()
     assert timeout.value == 10.0
-    timeout.forget_back_off()
+    timeout.reset_back_off()
     assert timeout.value < 2.0
     low = RetransmissionTimeout(1.0, 0.2, 10.0, 0.0)
     for _ in range(50):
-        low.measure(0.001)
+        low.update(0.001)
     assert low.value == 0.2
 
 
 def test_nagle_rule() -> None:
     nagle = Nagle(delay=0.5, batch_size=1000)
-    assert nagle.deadline(1) == -math.inf
-    nagle.sent(10.0)
-    assert nagle.deadline(999) == 10.5
-    assert nagle.deadline(1000) == -math.inf
+    assert nagle.release_time(1) == -math.inf
+    nagle.record_sent(10.0)
+    assert nagle.release_time(999) == 10.5
+    assert nagle.release_time(1000) == -math.inf
     nagle.received = True
-    assert nagle.deadline(1) == -math.inf
+    assert nagle.release_time(1) == -math.inf
 
 
 @pytest.mark.parametrize(("count", "reports"), [(2, 1), (3, 2), (4, 3), (5, 3), (9, 3)])
@@ -855,7 +857,7 @@ def test_how_many_reports_make_a_loss(count: int, reports: int, early: bool) -> 
     needed = reports if early else 3
     made = outstanding(count)
     for number in range(1, min(needed, count - 1) + 1):
-        newly = made.acknowledge_ahead([(2, 1 + number)])
+        newly = made.acknowledge_gaps([(2, 1 + number)])
         lost, abandoned = made.report_missing(newly, 1 + number, 0.0, early=early)
         assert lost is (number == needed)
         assert abandoned == []
@@ -934,7 +936,7 @@ def test_what_ends_the_count_of_time_outs(cumulative: int, window: int, errors: 
 @pytest.mark.parametrize(("expires_at", "sent"), [(0.5, False), (0.51, True)])
 def test_a_lifetime_that_ends_before_a_retransmission(expires_at: float, sent: bool) -> None:
     transmitter, queue = make_transmitter()
-    reliability = limits(1, ordered=True, max_retransmits=None, expires_at=expires_at)
+    reliability = make_reliability(1, ordered=True, max_retransmits=None, expires_at=expires_at)
     queue.push(1, 51, bytes(10), True, reliability)
     queue.push(1, 51, bytes(10), True, None)
     assert fill(transmitter) == 1
@@ -948,7 +950,7 @@ def test_a_lifetime_that_ends_before_a_retransmission(expires_at: float, sent: b
 @pytest.mark.parametrize(("expires_at", "sent"), [(0.6, False), (0.61, True)])
 def test_a_lifetime_that_ends_while_a_retransmission_waits(expires_at: float, sent: bool) -> None:
     transmitter, queue = make_transmitter()
-    reliability = limits(1, ordered=True, max_retransmits=None, expires_at=expires_at)
+    reliability = make_reliability(1, ordered=True, max_retransmits=None, expires_at=expires_at)
     queue.push(1, 51, bytes(10), True, reliability)
     assert fill(transmitter) == 1
     transmitter.handle_timer(0.5)
@@ -992,7 +994,7 @@ def test_a_timer_that_is_not_due_does_nothing() -> None:
 
 def test_a_window_probe_that_finds_an_empty_queue_sends_nothing() -> None:
     transmitter, queue = make_transmitter(window=0)
-    reliability = limits(1, ordered=True, max_retransmits=None, expires_at=0.2)
+    reliability = make_reliability(1, ordered=True, max_retransmits=None, expires_at=0.2)
     queue.push(1, 51, bytes(10), True, reliability)
     transmitter.arm_window_probe(0.0)
     assert fill(transmitter, 0.3) == 0
@@ -1197,7 +1199,7 @@ def begun_message(**options: float) -> tuple[Transmitter, SendQueue]:
     transmitter, queue = make_transmitter()
     transmitter.congestion.congestion_window = 2 * SPACE
     lifetime = {"max_retransmits": None, "expires_at": None, **options}
-    queue.push(1, 51, bytes(5 * PAYLOAD), True, limits(1, ordered=True, **lifetime))  # type: ignore[arg-type]
+    queue.push(1, 51, bytes(5 * PAYLOAD), True, make_reliability(1, ordered=True, **lifetime))  # type: ignore[arg-type]
     assert fill(transmitter) == 2
     return transmitter, queue
 
@@ -1285,53 +1287,53 @@ def test_any_gap_blocks_may_follow_any_others() -> None:
     for before in range(64):
         for after in range(64):
             made = outstanding(7)
-            made.acknowledge_ahead(ranges[before])
-            newly = made.acknowledge_ahead(ranges[after])
+            made.acknowledge_gaps(ranges[before])
+            newly = made.acknowledge_gaps(ranges[after])
             news = after & ~before
             assert sum(size for _, size in newly) == 100 * news.bit_count()
             assert {last for last, _ in newly} == {last for _, last in ranges_of(news)}
-            assert made.ahead == {tsn for tsn in range(2, 8) if after >> (tsn - 2) & 1}
+            assert made.gap_acked == {tsn for tsn in range(2, 8) if after >> (tsn - 2) & 1}
             assert made.flight == 100 * (7 - after.bit_count())
 
 
-@pytest.mark.parametrize("unusual", ["ahead", "lost", "abandoned", "retransmitted", "reported"])
+@pytest.mark.parametrize("unusual", ["gap_acked", "lost", "abandoned", "retransmitted", "reported"])
 def test_what_is_unusual_ends_with_the_acknowledgement(unusual: str) -> None:
     """Whatever else there is of it: nothing is counted twice, and nothing remembered."""
     made = outstanding(4)
-    reliability = limits(1, ordered=True, max_retransmits=9, expires_at=None)
+    reliability = make_reliability(1, ordered=True, max_retransmits=9, expires_at=None)
     assert reliability is not None
     match unusual:
-        case "ahead":
-            made.acknowledge_ahead([(2, 2)])
+        case "gap_acked":
+            made.acknowledge_gaps([(2, 2)])
         case "lost" | "retransmitted":
-            made.lose_all(0.0)
+            made.mark_all_lost(0.0)
             for tsn in range(1, 5) if unusual == "retransmitted" else ():
                 made.retransmit(tsn)
         case "abandoned":
-            reliability.note_sent(2, 0)
+            reliability.record_sent(2, 0)
             made.abandon(reliability)
         case _:
-            made.report_missing(made.acknowledge_ahead([(3, 3)]), 3, 0.0, early=False)
-            made.acknowledge_ahead([])
+            made.report_missing(made.acknowledge_gaps([(3, 3)]), 3, 0.0, early=False)
+            made.acknowledge_gaps([])
             assert made.lost == set()
-    counted = {"ahead": 100, "abandoned": 100}.get(unusual, 200)
+    counted = {"gap_acked": 100, "abandoned": 100}.get(unusual, 200)
     assert made.acknowledge(2) == counted
     assert made.flight == (0 if unusual == "lost" else 200)
     assert made.acknowledge(4) == 200
     assert made.flight == 0
-    for table in ("chunks", "ahead", "lost", "abandoned", "retransmissions", "_misses", "_resent_before"):
+    for table in ("chunks", "gap_acked", "lost", "abandoned", "retransmissions", "_misses", "_resent_before"):
         assert not getattr(made, table), table
 
 
 def test_a_message_that_one_chunk_gives_up_is_not_lost_in_its_others() -> None:
     made = outstanding(3)
-    reliability = limits(1, ordered=True, max_retransmits=1, expires_at=None)
+    reliability = make_reliability(1, ordered=True, max_retransmits=1, expires_at=None)
     assert reliability is not None
     for tsn in (1, 2):
-        reliability.note_sent(tsn, 0)
+        reliability.record_sent(tsn, 0)
         made.chunks[tsn] = (bytes(100), reliability)
     made.retransmissions[1] = 1
-    assert made.lose_all(0.0) == [reliability]
+    assert made.mark_all_lost(0.0) == [reliability]
     assert (made.abandoned, made.lost, made.flight) == ({1, 2}, {3}, 0)
 
 
@@ -1343,5 +1345,5 @@ def test_low_is_told_when_the_threshold_is_reached_and_not_again_below_it() -> N
     told = []
     for tsn in range(4):
         queue.produce(SPACE, tsn, 0.0)
-        told.append(queue.take_low())
+        told.append(queue.take_low_streams())
     assert told == [[], [1], [], []]

@@ -232,7 +232,7 @@ def test_a_peer_that_cannot_reset_is_told_once_for_each_stream() -> None:
     resets = StreamReset(5, 2, False)
     for stream in (1, 3):
         queue.begin_reset(stream)
-        resets.want(stream)
+        resets.request(stream)
     transmitter = SctpPair().connect().left.association._lifecycle.block
     assert transmitter is not None
     assert resets.prepare(queue, transmitter.transmitter) == [OutgoingResetFailed((1, 3))]

@@ -2,11 +2,11 @@
 
 from .control import ChannelControl
 from .events import (
+    AllChannelsClosed,
     ChannelAnnounced,
     ChannelClosed,
     ChannelClosing,
     ChannelOpened,
-    Closed,
     DataChannelEvent,
     StreamIdAssigned,
     StreamResetRequested,
@@ -36,7 +36,7 @@ __all__ = [
     "ChannelOpened",
     "ChannelParameters",
     "ChannelState",
-    "Closed",
+    "AllChannelsClosed",
     "ControlMessage",
     "DataChannelEvent",
     "DataChannelOptions",

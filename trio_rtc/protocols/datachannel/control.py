@@ -31,11 +31,11 @@ from collections.abc import Sequence
 from trio_rtc.errors import OperationError, ProtocolError
 
 from .events import (
+    AllChannelsClosed,
     ChannelAnnounced,
     ChannelClosed,
     ChannelClosing,
     ChannelOpened,
-    Closed,
     DataChannelEvent,
     StreamIdAssigned,
     StreamResetRequested,
@@ -278,7 +278,7 @@ class ChannelControl:
         if self._closed:
             return
         # One event for all: an event for each of tens of thousands would take too long for one step.
-        self._events.append(Closed(reason, tuple(self._channels)))
+        self._events.append(AllChannelsClosed(reason, tuple(self._channels)))
         self._channels.clear()
         self._by_stream.clear()
         self._unhandled_outgoing.clear()

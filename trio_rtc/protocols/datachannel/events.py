@@ -56,7 +56,7 @@ class StreamResetRequested:
 
 
 @attrs.frozen
-class Closed:
+class AllChannelsClosed:
     """All channels have ended, since the association has. There is no ``ChannelClosed`` for them.
 
     Attributes:
@@ -75,5 +75,5 @@ DataChannelEvent = (
     | ChannelClosing
     | ChannelClosed
     | StreamResetRequested
-    | Closed
+    | AllChannelsClosed
 )

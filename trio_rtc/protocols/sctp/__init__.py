@@ -7,10 +7,10 @@ do not know each other.
 from .association import Association
 from .counters import Counters
 from .events import (
+    AssociationClosed,
     AssociationError,
     AssociationEstablished,
     BufferedAmountLow,
-    Closed,
     IncomingStreamsReset,
     MessagesAvailable,
     OutgoingResetFailed,
@@ -28,7 +28,7 @@ __all__ = [
     "AssociationEstablished",
     "AssociationStatistics",
     "BufferedAmountLow",
-    "Closed",
+    "AssociationClosed",
     "CongestionController",
     "CongestionControllerFactory",
     "Counters",

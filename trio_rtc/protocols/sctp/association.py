@@ -34,9 +34,9 @@ from .packet.parameters import Parameter
 from .packet_builder import PacketBuilder
 from .packet_validation import find_drop_reason, matches_fast_path
 from .state import ControlBlock
-from .statistics import AssociationStatistics, take_snapshot
+from .statistics import AssociationStatistics, build_statistics
 from .tx.path_share import PathShare
-from .tx.send_queue import SendQueue, limits
+from .tx.send_queue import SendQueue, make_reliability
 
 # Chunks that have a packet of their own (section 6.10).
 _UNBUNDLED = frozenset((chunks.Init.kind, chunks.InitAck.kind, chunks.ShutdownComplete.kind))
@@ -112,7 +112,7 @@ class Association:
 
     def statistics(self) -> AssociationStatistics:
         """Return a snapshot of all counters."""
-        return take_snapshot(self.counters, self._lifecycle.last_block, self._queue)
+        return build_statistics(self.counters, self._lifecycle.last_block, self._queue)
 
     # Verbs.
 
@@ -165,7 +165,7 @@ class Association:
         reliability = None
         if max_retransmits is not None or lifetime is not None:
             expires_at = None if lifetime is None else now + lifetime
-            reliability = limits(
+            reliability = make_reliability(
                 stream_id, ordered=ordered, max_retransmits=max_retransmits, expires_at=expires_at
             )
         self._queue.push(stream_id, payload_protocol_id, data, ordered, reliability)
@@ -180,28 +180,28 @@ class Association:
         if block is None:
             return None
         receiver = block.receiver
-        message = receiver.take_message(stream_id)
+        message = receiver.pop_message(stream_id)
         if receiver.ack_due:
             self._builder.wake()
         return message
 
-    def set_message_aside(self, stream_id: int) -> tuple[int, bytes] | None:
-        """Take the next message of a stream without making room for more, which ``give_back`` does later.
+    def retain_message(self, stream_id: int) -> tuple[int, bytes] | None:
+        """Take the next message of a stream without making room for more, which ``release_message`` does later.
 
         For who has to clear a stream for its next use, while the messages still wait to be read.
         """
         block = self._lifecycle.last_block
-        return None if block is None else block.receiver.set_aside(stream_id)
+        return None if block is None else block.receiver.retain_message(stream_id)
 
-    def give_back(self, message: tuple[int, bytes]) -> None:
+    def release_message(self, message: tuple[int, bytes]) -> None:
         """Make the room of a message that was set aside; call ``datagrams_to_send`` after a run of these."""
         block = self._lifecycle.last_block
         if block is not None:
-            block.receiver.give_back(message)
+            block.receiver.release_message(message)
             if block.receiver.ack_due:
                 self._builder.wake()
 
-    def holds_back(self, now: float) -> bool:
+    def is_send_deferred(self, now: float) -> bool:
         """Return whether what was queued last waits for more, so that there is nothing to take at present.
 
         For callers who queue many small messages: the last ``next_timer`` still tells when to look again.
@@ -249,7 +249,7 @@ class Association:
             raise InvalidStateError("the association is not established")
         for stream_id in stream_ids:
             self._queue.begin_reset(stream_id)
-            block.resets.want(stream_id)
+            block.resets.request(stream_id)
         self._builder.wake()
 
     def shutdown(self, now: float) -> None:
@@ -286,7 +286,7 @@ class Association:
                         offset = block.receiver.receive_data(packet, HEADER_SIZE)
                     if offset < len(packet):
                         self._receive_chunks(packet, offset, now)
-                elif self._is_for_us(packet):
+                elif self._is_valid(packet):
                     self._receive_chunks(packet, HEADER_SIZE, now)
             except ProtocolError as error:
                 self.counters.drop("malformed", error)
@@ -307,14 +307,14 @@ class Association:
         block.resets.handle_timer(now)
         heartbeat = block.path.handle_timer(now, block.transmitter.timeout.value, self._rng)
         if heartbeat is not None:
-            self._builder.reply(heartbeat.encode())
+            self._builder.queue_control(heartbeat.encode())
         if block.errors > self._options.max_retransmissions:
-            self._lifecycle.give_up()
+            self._lifecycle.fail()
 
     def next_timer(self) -> float:
         """Return the next deadline."""
         lifecycle = self._lifecycle
-        deadline = min(self._builder.flush_at, lifecycle.set_up_by)
+        deadline = min(self._builder.flush_at, lifecycle.establishment_deadline)
         if lifecycle.timer is not None:
             deadline = min(deadline, lifecycle.timer.deadline)
         block = lifecycle.block
@@ -334,10 +334,10 @@ class Association:
             if not lifecycle.accepts_messages:
                 lifecycle.progress(now)
             if lifecycle.is_established:
-                packets = builder.take_bundles(block, now, with_data=lifecycle.sends_data)
-            elif (due := lifecycle.take_cookie()) is not None:
+                packets = builder.build_packets(block, now, with_data=lifecycle.sends_data)
+            elif (due := lifecycle.take_due_cookie()) is not None:
                 # Nothing else may leave before COOKIE ACK.
-                packets = builder.echo_cookie(block, due, now)
+                packets = builder.build_cookie_echo(block, due, now)
         packets += builder.take_packets()
         self.counters.packets_sent += len(packets)
         return packets
@@ -349,14 +349,14 @@ class Association:
         happened = self._events.copy()
         self._events.clear()
         if self._queue.low_streams:
-            low = self._queue.take_low()
+            low = self._queue.take_low_streams()
             if not self._lifecycle.closed:
                 happened += [BufferedAmountLow(stream_id) for stream_id in low]
         return happened
 
     # What comes in.
 
-    def _is_for_us(self, packet: bytes) -> bool:
+    def _is_valid(self, packet: bytes) -> bool:
         """Check a packet out of the fast path; count what is wrong with it."""
         block = self._lifecycle.block
         peer_tag = None if block is None else block.peer_tag
@@ -373,7 +373,7 @@ class Association:
             block = lifecycle.data_block
             if packet[offset] == DATA:
                 if block is None:
-                    lifecycle.refuse("data out of state")
+                    lifecycle.drop_out_of_state("data out of state")
                     return
                 offset = block.receiver.receive_data(packet, offset)
             else:
@@ -386,7 +386,7 @@ class Association:
                         continue
                     sack_taken = True
                     block.transmitter.handle_sack(chunk, now)
-                    block.path.heard(now)
+                    block.path.record_acknowledgement(now)
                 elif chunk.kind in _UNBUNDLED and (start > HEADER_SIZE or offset < end):
                     # Section 8.5.1: silently discarded. What stood before it in the packet has its effect.
                     self.counters.drop("bundled")
@@ -402,12 +402,12 @@ class Association:
         if isinstance(chunk, chunks.UnknownChunk):
             if chunk.is_reported:
                 report = Parameter(CauseCode.UNRECOGNIZED_CHUNK_TYPE, chunk.encode())
-                self._builder.reply(chunks.Error((report,)).encode())
+                self._builder.queue_control(chunks.Error((report,)).encode())
             return not chunk.stops_processing
         if lifecycle.block is not None and lifecycle.is_established:
             self._handle_transfer_chunk(lifecycle.block, chunk, now)
         else:
-            lifecycle.refuse("chunk out of state")
+            lifecycle.drop_out_of_state("chunk out of state")
         return True
 
     def _handle_transfer_chunk(self, block: ControlBlock, chunk: chunks.TransferChunk, now: float) -> None:
@@ -417,12 +417,12 @@ class Association:
             case chunks.HeartbeatAck(info):
                 round_trip = block.path.handle_ack(info, now)
                 if round_trip is not None:
-                    block.transmitter.timeout.measure(round_trip)
+                    block.transmitter.timeout.update(round_trip)
             case chunks.Heartbeat(info):
-                self._builder.reply(chunks.HeartbeatAck(info).encode())
+                self._builder.queue_control(chunks.HeartbeatAck(info).encode())
             case chunks.ForwardTsn():
                 if block.capabilities.partial_reliability:
-                    block.receiver.forward(chunk)
+                    block.receiver.handle_forward_tsn(chunk)
             case chunks.ReConfig():
                 self._events += block.resets.handle_chunk(chunk, block.receiver, self._queue)
 
@@ -434,14 +434,14 @@ class Association:
         if has_news:
             self._builder.release()
         if receiver.reassembly.ready:
-            self._events.append(MessagesAvailable(receiver.reassembly.take_ready()))
+            self._events.append(MessagesAvailable(receiver.reassembly.take_ready_streams()))
         if receiver.violation is not None:
             words = f"the peer broke the protocol: {describe_causes((receiver.violation,))}"
             self._lifecycle.abort(receiver.violation, AssociationError(words, receiver.violation.kind))
             return
         if receiver.reports:
-            for report in receiver.take_reports():
-                self._builder.reply(chunks.Error((report,)).encode())
+            for report in receiver.take_error_causes():
+                self._builder.queue_control(chunks.Error((report,)).encode())
         self._events += block.resets.perform_deferred(receiver)
         if has_news:
-            self._lifecycle.data_received()
+            self._lifecycle.handle_data_after_shutdown()

@@ -70,7 +70,7 @@ class AssociationError:
 
 
 @attrs.frozen
-class Closed:
+class AssociationClosed:
     """The association has ended.
 
     Attributes:
@@ -87,5 +87,5 @@ SctpEvent = (
     | OutgoingStreamsReset
     | OutgoingResetFailed
     | IncomingStreamsReset
-    | Closed
+    | AssociationClosed
 )

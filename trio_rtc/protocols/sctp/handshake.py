@@ -199,7 +199,7 @@ class Handshake:
         """Return for how long the cookie has been out of date, in seconds; not positive while it is good."""
         return now - cookie.created - self._options.cookie_life
 
-    def make_block(
+    def make_control_block(
         self, agreed: StateCookie, queue: SendQueue, transmitter: Transmitter | None = None
     ) -> ControlBlock:
         """Make the control block that follows from the handshake, around ``transmitter`` if there is one already."""

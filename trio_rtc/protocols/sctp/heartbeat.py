@@ -28,7 +28,7 @@ class PathMonitor:
     _nonce: bytes | None = None
     _sent_at: float = 0.0
 
-    def heard(self, now: float) -> None:
+    def record_acknowledgement(self, now: float) -> None:
         """Take that the peer has acknowledged something: it is alive."""
         self.errors = 0
         if self.interval:
@@ -59,5 +59,5 @@ class PathMonitor:
         """Return the round trip that a HEARTBEAT ACK has measured, None when it answers nothing of ours."""
         if self._nonce is None or not hmac.compare_digest(info, self._nonce):
             return None
-        self.heard(now)
+        self.record_acknowledgement(now)
         return now - self._sent_at

@@ -22,7 +22,7 @@ from trio_rtc.protocols.timer import Timer
 
 from . import state as states
 from .counters import Counters
-from .events import AssociationError, AssociationEstablished, Closed, SctpEvent
+from .events import AssociationClosed, AssociationError, AssociationEstablished, SctpEvent
 from .handshake import Handshake, error_report, is_acceptable, without_unprocessed
 from .options import SctpOptions
 from .packet import causes, chunks
@@ -60,7 +60,7 @@ class Lifecycle:
         data_block: The control block, in the states that take data.
         last_block: The control block, even after the end: what was received can still be taken.
         timer: T1-init, T1-cookie or T2-shutdown, whichever the state has.
-        set_up_by: When the set-up of the association fails; ``inf`` outside of it.
+        establishment_deadline: When the set-up of the association fails; ``inf`` outside of it.
         outbound_streams: How many streams we may use, or ask for as long as that is not agreed.
         accepts_messages: Whether the application may still queue messages.
         sends_data: Whether the state lets data go, other than in the packet of a COOKIE ECHO.
@@ -91,7 +91,7 @@ class Lifecycle:
         self.data_block: states.ControlBlock | None = None
         self.last_block: states.ControlBlock | None = None
         self.timer: Timer | None = None
-        self.set_up_by = math.inf
+        self.establishment_deadline = math.inf
         self.outbound_streams = options.outbound_streams
         self.accepts_messages = True
         self.sends_data = False
@@ -104,7 +104,7 @@ class Lifecycle:
         """Send INIT, unless the handshake has begun."""
         if isinstance(self._state, states.Listening):
             self._enter(states.CookieWait(self._start_t1(now)))
-            self.set_up_by = now + self._options.set_up_time
+            self.establishment_deadline = now + self._options.set_up_time
             self._send_init()
 
     def shutdown(self) -> None:
@@ -136,10 +136,10 @@ class Lifecycle:
         """Send ABORT, if the peer's tag is known, and end."""
         if self.block is not None:
             reasons = () if cause is None else (cause,)
-            self._builder.send_alone(self.block.peer_tag, chunks.Abort(reasons).encode())
+            self._builder.queue_packet(self.block.peer_tag, chunks.Abort(reasons).encode())
         self._end(error)
 
-    def give_up(self) -> None:
+    def fail(self) -> None:
         """End after too many retransmissions."""
         match self._state:
             case states.ShutdownAckSent():
@@ -155,14 +155,14 @@ class Lifecycle:
             case _:
                 self.abort(None, AssociationError("the peer does not answer"))
 
-    def refuse(self, reason: str) -> None:
+    def drop_out_of_state(self, reason: str) -> None:
         """Drop what the state does not take."""
         self._counters.drop(reason)
         if isinstance(self._state, states.CookieEchoed):
             # Only an established peer sends this, so COOKIE ACK was lost: ask for it without waiting.
             self._state.cookie_due = True
 
-    def data_received(self) -> None:
+    def handle_data_after_shutdown(self) -> None:
         """Answer data that comes after our SHUTDOWN with another one (section 9.2)."""
         if isinstance(self._state, states.ShutdownSent):
             self._send_shutdown(self._state.block)
@@ -178,7 +178,7 @@ class Lifecycle:
             case _:
                 pass
 
-    def take_cookie(self) -> CookiePacket | None:
+    def take_due_cookie(self) -> CookiePacket | None:
         """Return the COOKIE ECHO that is due, and what may be bundled with it; None if none is due.
 
         A report leaves with the first one only: a peer may fail to parse it.
@@ -193,13 +193,13 @@ class Lifecycle:
     def handle_timer(self, now: float) -> None:
         """Act on T1 and T2: say the last word again, or give up."""
         timer = self.timer
-        if now >= self.set_up_by:
-            self.give_up()
+        if now >= self.establishment_deadline:
+            self.fail()
             return
         if timer is None or not timer.expire(now):
             return
         if timer.expirations > self._options.max_init_retransmissions:
-            self.give_up()
+            self.fail()
             return
         match self._state:
             case states.CookieWait():
@@ -211,7 +211,7 @@ class Lifecycle:
             case states.ShutdownSent(block):
                 self._send_shutdown(block)
             case _:
-                self._builder.reply(chunks.ShutdownAck().encode())
+                self._builder.queue_control(chunks.ShutdownAck().encode())
 
     # What the peer says.
 
@@ -235,7 +235,7 @@ class Lifecycle:
                 if self.block is not None and self.is_established:
                     self._handle_ending(self.block, chunk, now)
                 else:
-                    self.refuse("chunk out of state")
+                    self.drop_out_of_state("chunk out of state")
         return not self.closed
 
     # The handshake.
@@ -245,10 +245,10 @@ class Lifecycle:
         if not is_acceptable(init):
             self._counters.drop("init")
         elif isinstance(self._state, states.ShutdownAckSent):
-            # Section 9.2: the peer has not heard the end yet.
-            self._builder.reply(chunks.ShutdownAck().encode())
+            # Section 9.2: the peer has not received the end yet.
+            self._builder.queue_control(chunks.ShutdownAck().encode())
         else:
-            self._builder.send_alone(init.initiate_tag, self._handshake.answer(init, now).encode())
+            self._builder.queue_packet(init.initiate_tag, self._handshake.answer(init, now).encode())
 
     def _handle_init_ack(self, init_ack: chunks.InitAck, now: float) -> None:
         init_ack = without_unprocessed(init_ack)
@@ -258,7 +258,7 @@ class Lifecycle:
             self._counters.drop("init ack")
         else:
             agreed = self._handshake.negotiate(init_ack, now)
-            block = self._handshake.make_block(agreed, self._queue, self._state.transmitter)
+            block = self._handshake.make_control_block(agreed, self._queue, self._state.transmitter)
             report = error_report(init_ack)
             # Before the COOKIE ECHO, which may have data behind it.
             self._queue.limit_streams(block.outbound_streams)
@@ -276,18 +276,18 @@ class Lifecycle:
                 staleness = self._handshake.staleness(cookie, now)
                 if staleness > 0:
                     error = chunks.Error((causes.stale_cookie(staleness),))
-                    self._builder.send_alone(cookie.peer_tag, error.encode())
+                    self._builder.queue_packet(cookie.peer_tag, error.encode())
                     return False
                 transmitter = self._state.transmitter if isinstance(self._state, states.CookieWait) else None
-                self._establish(self._handshake.make_block(cookie, self._queue, transmitter), now)
+                self._establish(self._handshake.make_control_block(cookie, self._queue, transmitter), now)
             case states.CookieEchoed(block):
                 if not known:
                     # The peer answered our INIT under one tag and sent its own under another
                     # (section 5.2.4, action B): what is sent already stays valid, its tag and TSN change.
-                    block = self._handshake.make_block(cookie, self._queue, block.transmitter)
+                    block = self._handshake.make_control_block(cookie, self._queue, block.transmitter)
                 self._establish(block, now)
             case states.ShutdownAckSent():
-                self._builder.reply(chunks.ShutdownAck().encode())
+                self._builder.queue_control(chunks.ShutdownAck().encode())
                 return False
             case _:
                 if not known:
@@ -295,7 +295,7 @@ class Lifecycle:
                         causes.protocol_violation("restart"), AssociationError("the peer started anew")
                     )
                     return False
-        self._builder.reply_first(chunks.CookieAck().encode())
+        self._builder.queue_control_first(chunks.CookieAck().encode())
         return True
 
     def _handle_abort(self, reasons: tuple[Parameter, ...]) -> None:
@@ -326,11 +326,11 @@ class Lifecycle:
         else:
             self._enter(states.Established(block))
         self._queue.limit_streams(block.outbound_streams)
-        block.path.heard(now)
+        block.path.record_acknowledgement(now)
         self._events.append(AssociationEstablished(block.inbound_streams, block.outbound_streams))
 
     def _send_init(self) -> None:
-        self._builder.send_alone(0, self._handshake.make_init().encode())
+        self._builder.queue_packet(0, self._handshake.make_init().encode())
 
     def _start_t1(self, now: float) -> Timer:
         timer = Timer(self._options.rto_initial, maximum=self._options.rto_max_init)
@@ -350,7 +350,7 @@ class Lifecycle:
                 self._handle_shutdown(block, cumulative_tsn, now)
             case chunks.ShutdownAck():
                 if isinstance(self._state, states.ShutdownSent | states.ShutdownAckSent):
-                    self._builder.send_alone(block.peer_tag, chunks.ShutdownComplete().encode())
+                    self._builder.queue_packet(block.peer_tag, chunks.ShutdownComplete().encode())
                     self._end(None)
             case chunks.ShutdownComplete():
                 if isinstance(self._state, states.ShutdownAckSent):
@@ -368,11 +368,13 @@ class Lifecycle:
                 pass  # it was answered before
 
     def _send_shutdown(self, block: states.ControlBlock) -> None:
-        self._builder.reply(chunks.Shutdown(block.receiver.tracker.cumulative_tsn & 0xFFFFFFFF).encode())
+        self._builder.queue_control(
+            chunks.Shutdown(block.receiver.tracker.cumulative_tsn & 0xFFFFFFFF).encode()
+        )
 
     def _acknowledge_shutdown(self, block: states.ControlBlock, now: float) -> None:
         self._enter(states.ShutdownAckSent(block, self._start_t2(block, now)))
-        self._builder.reply(chunks.ShutdownAck().encode())
+        self._builder.queue_control(chunks.ShutdownAck().encode())
 
     def _start_t2(self, block: states.ControlBlock, now: float) -> Timer:
         block.path.stop()
@@ -385,7 +387,7 @@ class Lifecycle:
             logger.debug("the association has ended: %s", error)
             self._builder.stop_timer()
             self._enter(states.Closed(error))
-            self._events.append(Closed(error))
+            self._events.append(AssociationClosed(error))
 
     # The state.
 
@@ -395,7 +397,7 @@ class Lifecycle:
         self._builder.wake()
         self.timer = _timer_of(new)
         if not isinstance(new, states.CookieWait | states.CookieEchoed):
-            self.set_up_by = math.inf
+            self.establishment_deadline = math.inf
         self.closed = isinstance(new, states.Closed)
         self.accepts_messages = isinstance(
             new, states.Listening | states.CookieWait | states.CookieEchoed | states.Established

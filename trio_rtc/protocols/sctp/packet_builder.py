@@ -67,13 +67,13 @@ class PacketBuilder:
 
     # What is put in.
 
-    def send_alone(self, verification_tag: int, chunk: bytes) -> None:
+    def queue_packet(self, verification_tag: int, chunk: bytes) -> None:
         """Queue a packet of one chunk, with a checksum, for another tag than the association's."""
         if len(self._packets) < _MAX_PENDING:
             header = encode_header(self._options.local_port, self._options.remote_port, verification_tag)
             self._packets.append(encode_packet(header, [chunk]))
 
-    def reply(self, chunk: bytes) -> None:
+    def queue_control(self, chunk: bytes) -> None:
         """Queue a control chunk; drop it if it does not fit a packet or too many wait already."""
         if len(self._control) >= _MAX_PENDING or len(chunk) > self._capacity:
             self._counters.drop("reply")
@@ -81,7 +81,7 @@ class PacketBuilder:
         self._control.append(chunk)
         self._quiet_until = -math.inf
 
-    def reply_first(self, chunk: bytes) -> None:
+    def queue_control_first(self, chunk: bytes) -> None:
         """Queue a control chunk that goes before all others, once."""
         if self._control[:1] != [chunk]:
             self._control.insert(0, chunk)
@@ -119,9 +119,9 @@ class PacketBuilder:
         packets, self._packets = self._packets, []
         return packets
 
-    def echo_cookie(self, block: ControlBlock, due: CookiePacket, now: float) -> list[bytes]:
+    def build_cookie_echo(self, block: ControlBlock, due: CookiePacket, now: float) -> list[bytes]:
         """Return COOKIE ECHO, alone or with a report and a packet's worth of data behind it."""
-        self._nagle.sent(now)
+        self._nagle.record_sent(now)
         source = block.transmitter if due.with_data else None
         control = [CookieEcho(due.cookie).encode()]
         # Nothing else may leave before COOKIE ACK, so a report that does not fit is dropped.
@@ -134,7 +134,7 @@ class PacketBuilder:
         source.finish_burst(now)
         return packets
 
-    def take_bundles(self, block: ControlBlock, now: float, *, with_data: bool) -> list[bytes]:
+    def build_packets(self, block: ControlBlock, now: float, *, with_data: bool) -> list[bytes]:
         """Return the packets that may leave now.
 
         Args:
@@ -153,7 +153,7 @@ class PacketBuilder:
         if queued and not transmitter.outstanding.lost:
             if not transmitter.outstanding.chunks:
                 self._nagle.received = True
-            held_until = self._nagle.deadline(self._queue.total)
+            held_until = self._nagle.release_time(self._queue.total)
             partial = self._nagle.received or -math.inf < held_until <= now
         wants = with_data and held_until <= now and transmitter.wants_packet(partial)
         most: float = self._options.max_burst
@@ -167,7 +167,7 @@ class PacketBuilder:
             source = transmitter if wants else None
             packets = self._bundle(block, control, source, now, max_packets=most, partial=partial)
         if wants:
-            self._nagle.sent(now)
+            self._nagle.record_sent(now)
             if reports:
                 transmitter.finish_burst(now)
                 # What waits for its departure does not wait for more data, too.
@@ -194,7 +194,7 @@ class PacketBuilder:
         if burst_cut:
             self.flush_at = now + self._options.burst_interval
         else:
-            self.flush_at = max(self._nagle.deadline(0), now + self._options.burst_interval)
+            self.flush_at = max(self._nagle.release_time(0), now + self._options.burst_interval)
             self._quiet_until = self.flush_at
             self._quiet_below = self._nagle.batch_size
         if transmitter.congestion.pacing_rate is not None:
@@ -215,7 +215,7 @@ class PacketBuilder:
         if receiver.ack_due or (receiver.has_unacknowledged and (with_data or control)):
             # COOKIE ACK, if it is there, stays in front of everything else (section 6.10).
             position = 1 if control and control[0][0] == CookieAck.kind else 0
-            control = [*control[:position], receiver.take_sack().encode(), *control[position:]]
+            control = [*control[:position], receiver.make_sack().encode(), *control[position:]]
         return control
 
     def _bundle(

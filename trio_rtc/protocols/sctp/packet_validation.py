@@ -42,7 +42,7 @@ def find_drop_reason(packet: bytes, options: SctpOptions, local_tag: int, peer_t
         return "checksum"
     if (header.source_port, header.destination_port) != (options.remote_port, options.local_port):
         return "port"
-    if not _has_right_tag(packet, header.verification_tag, local_tag, peer_tag):
+    if not _has_valid_tag(packet, header.verification_tag, local_tag, peer_tag):
         return "verification tag"
     return None
 
@@ -53,7 +53,7 @@ def _is_intact(packet: bytes, *, accepts_zero_checksum: bool) -> bool:
     return has_valid_checksum(packet)
 
 
-def _has_right_tag(packet: bytes, tag: int, local_tag: int, peer_tag: int | None) -> bool:
+def _has_valid_tag(packet: bytes, tag: int, local_tag: int, peer_tag: int | None) -> bool:
     """Check the verification tag by the rules of RFC 9260 section 8.5."""
     kind, flags = packet[HEADER_SIZE], packet[HEADER_SIZE + 1]
     if kind == Init.kind:

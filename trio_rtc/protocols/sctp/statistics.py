@@ -48,7 +48,9 @@ class AssociationStatistics:
     retransmission_timeout: float = 0.0
 
 
-def take_snapshot(counters: Counters, block: ControlBlock | None, queue: SendQueue) -> AssociationStatistics:
+def build_statistics(
+    counters: Counters, block: ControlBlock | None, queue: SendQueue
+) -> AssociationStatistics:
     """Return the figures of an association whose last control block is ``block``."""
     if block is None:
         return AssociationStatistics(

@@ -34,7 +34,7 @@ logger = logging.getLogger("trio_rtc.sctp")
 _MAX_STREAMS = 200
 
 # Streams that are looked at for one request.
-_MAX_LOOKS = 1000
+_MAX_EXAMINED = 1000
 
 # Answers in one round. A request that gets none is repeated.
 _MAX_RESPONSES = 4
@@ -64,7 +64,7 @@ class StreamReset:
     _deferred: tuple[int, ...] | None = None
     _responses: list[Parameter] = attrs.field(factory=list)
 
-    def want(self, stream_id: int) -> None:
+    def request(self, stream_id: int) -> None:
         """Note that a stream is to be reset; one that is being reset already is not reset twice."""
         if self._request is None or stream_id not in self._request.stream_ids:
             self._wanted[stream_id] = None
@@ -89,7 +89,7 @@ class StreamReset:
             queue.cancel_reset(failed)
             return [OutgoingResetFailed(failed)]
         acknowledged = transmitter.outstanding.cumulative_tsn
-        ready = self._take_drained(queue, acknowledged)
+        ready = self._take_drained_streams(queue, acknowledged)
         if ready:
             self._request = OutgoingResetRequest(
                 self.next_sequence,
@@ -102,14 +102,14 @@ class StreamReset:
             self.errors = 0
         return []
 
-    def _take_drained(self, queue: SendQueue, acknowledged: int) -> list[int]:
+    def _take_drained_streams(self, queue: SendQueue, acknowledged: int) -> list[int]:
         """Take the streams for the next request, looking at a bounded number of those that are wanted.
 
         The ones that still have something to send go to the back: the acknowledgement of it causes another look.
         """
         ready: list[int] = []
         wanted = self._wanted
-        for stream_id in list(itertools.islice(wanted, _MAX_LOOKS)):
+        for stream_id in list(itertools.islice(wanted, _MAX_EXAMINED)):
             del wanted[stream_id]
             if queue.is_drained(stream_id, acknowledged):
                 ready.append(stream_id)

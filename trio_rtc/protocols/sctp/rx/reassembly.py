@@ -41,7 +41,7 @@ class MessageViolation(Exception):
     """The peer sent fragments that no correct sender sends."""
 
 
-class _Run:
+class _FragmentRun:
     """Fragments of one message with consecutive TSNs."""
 
     __slots__ = (
@@ -99,14 +99,14 @@ class Reassembly:
 
     Attributes:
         charged: Bytes that everything held here counts against the receive buffer, overhead included.
-        ready: Streams on which messages have become available since ``take_ready``.
+        ready: Streams on which messages have become available since ``take_ready_streams``.
         stale: Messages that were dropped because their SSN had already been delivered or skipped.
     """
 
     def __init__(self, max_message_size: int) -> None:
         self._max_message_size = max_message_size
-        self._runs_by_first: dict[int, _Run] = {}
-        self._runs_by_last: dict[int, _Run] = {}
+        self._runs_by_first: dict[int, _FragmentRun] = {}
+        self._runs_by_last: dict[int, _FragmentRun] = {}
         # Where runs began, as a heap; some of them have been joined or completed since.
         self._begun: list[int] = []
         self._next_ssn: dict[int, int] = {}
@@ -164,7 +164,7 @@ class Reassembly:
         if run.begins and run.ends:
             self._complete(run)
 
-    def take(self, stream_id: int) -> tuple[int, bytes] | None:
+    def pop_message(self, stream_id: int) -> tuple[int, bytes] | None:
         """Take the next message of a stream: its payload protocol identifier and its data."""
         inbox = self._inboxes.get(stream_id)
         if inbox is None:
@@ -175,19 +175,19 @@ class Reassembly:
         self.charged -= len(message[1]) + OVERHEAD
         return message
 
-    def peek(self, stream_id: int) -> int | None:
+    def peek_payload_protocol(self, stream_id: int) -> int | None:
         """Return the payload protocol identifier of a stream's next message, None if there is no message."""
         inbox = self._inboxes.get(stream_id)
         return inbox[0][0] if inbox is not None else None
 
-    def take_ready(self) -> tuple[int, ...]:
+    def take_ready_streams(self) -> tuple[int, ...]:
         """Return the streams with new messages, sorted, and forget them."""
         ready = self.ready
         streams = tuple(ready if len(ready) == 1 else sorted(ready))
         ready.clear()
         return streams
 
-    def skip(self, new_cumulative_tsn: int, skipped: tuple[tuple[int, int], ...]) -> None:
+    def skip_to(self, new_cumulative_tsn: int, skipped: tuple[tuple[int, int], ...]) -> None:
         """Give up what a FORWARD-TSN skips (RFC 3758 section 3.6).
 
         Fragments up to that TSN can never become a message; ordered streams go on behind their skipped SSN.
@@ -219,8 +219,8 @@ class Reassembly:
             for _, data in waiting.values():
                 self.charged -= len(data) + OVERHEAD
 
-    def _begin_run(self, tsn: int, header: DataHeader, payload: bytes) -> _Run:
-        run = self._runs_by_first[tsn] = _Run(tsn, header, payload)
+    def _begin_run(self, tsn: int, header: DataHeader, payload: bytes) -> _FragmentRun:
+        run = self._runs_by_first[tsn] = _FragmentRun(tsn, header, payload)
         self.charged += RUN_OVERHEAD
         if len(self._begun) > 2 * len(self._runs_by_first) + 64:
             self._begun = sorted(self._runs_by_first)
@@ -228,7 +228,7 @@ class Reassembly:
             heapq.heappush(self._begun, tsn)
         return run
 
-    def _join_right(self, run: _Run) -> None:
+    def _join_right(self, run: _FragmentRun) -> None:
         right = self._runs_by_first.get(run.last + 1)
         if right is None or right.begins or run.ends:
             return
@@ -241,11 +241,11 @@ class Reassembly:
         run.size += right.size
         run.ends = right.ends
 
-    def _forget(self, run: _Run) -> None:
+    def _forget(self, run: _FragmentRun) -> None:
         del self._runs_by_first[run.first]
         del self._runs_by_last[run.last]
 
-    def _complete(self, run: _Run) -> None:
+    def _complete(self, run: _FragmentRun) -> None:
         self._forget(run)
         data = run.to_bytes()
         self.charged -= run.charge - len(data) - OVERHEAD
@@ -312,7 +312,7 @@ class Reassembly:
         self.ready.add(stream_id)
 
 
-def _check_neighbours(run: _Run, unordered: int, stream_id: int, ssn: int) -> None:
+def _check_neighbours(run: _FragmentRun, unordered: int, stream_id: int, ssn: int) -> None:
     if run.stream_id != stream_id or run.unordered != unordered or (run.ssn != ssn and not unordered):
         raise MessageViolation(
             f"fragments of different messages at consecutive TSNs {run.first} to {run.last}"

@@ -137,7 +137,7 @@ class Receiver:
             self.chunks_received += 1
             self.bytes_received += length - DATA_HEADER_SIZE
             if stream_id >= self._streams or self._deferred_reset is not None:
-                self._take_special((tsn, header, payload))
+                self._receive_unusual_chunk((tsn, header, payload))
                 continue
             try:
                 reassembly.add(tsn, header, payload)
@@ -146,18 +146,18 @@ class Receiver:
                 return end
         return offset
 
-    def forward(self, chunk: ForwardTsn) -> None:
+    def handle_forward_tsn(self, chunk: ForwardTsn) -> None:
         """Take a FORWARD-TSN."""
         tsn = self.tracker.unwrap(chunk.new_cumulative_tsn)
         if self.tracker.forward(tsn):
-            self.reassembly.skip(tsn, chunk.skipped)
+            self.reassembly.skip_to(tsn, chunk.skipped)
         # A FORWARD-TSN that tells nothing new means that our SACK got lost (RFC 3758 section 3.6).
         self.ack_due = True
 
     def finish_batch(self, now: float) -> None:
         """Decide on the acknowledgement after a batch of packets."""
         if self._deferred_reset is not None:
-            self._leave_deferred_reset()
+            self._perform_deferred_reset()
         if self.ack_due or not self._unacknowledged_packets:
             return
         tracker = self.tracker
@@ -177,7 +177,7 @@ class Receiver:
             self.ack_deadline = math.inf
             self.ack_due = True
 
-    def take_sack(self) -> Sack:
+    def make_sack(self) -> Sack:
         """Return the acknowledgement of everything so far."""
         self.ack_due = False
         self.ack_deadline = math.inf
@@ -189,29 +189,29 @@ class Receiver:
         duplicates = tracker.take_duplicates() if tracker.duplicates else ()
         return Sack(tracker.cumulative_tsn & _TSN_MASK, self._advertised, gaps, duplicates)
 
-    def take_message(self, stream_id: int) -> tuple[int, bytes] | None:
+    def pop_message(self, stream_id: int) -> tuple[int, bytes] | None:
         """Take a message; make a window update due when that has opened the window by a good step."""
-        message = self.reassembly.take(stream_id)
+        message = self.reassembly.pop_message(stream_id)
         if message is not None and self._buffer_size - self.reassembly.charged - self._advertised >= (
             self._buffer_size >> 2
         ):
             self.ack_due = True
         return message
 
-    def set_aside(self, stream_id: int) -> tuple[int, bytes] | None:
-        """Take a message that goes on counting against the receive buffer, until ``give_back``."""
-        message = self.reassembly.take(stream_id)
+    def retain_message(self, stream_id: int) -> tuple[int, bytes] | None:
+        """Take a message that goes on counting against the receive buffer, until ``release_message``."""
+        message = self.reassembly.pop_message(stream_id)
         if message is not None:
             self.reassembly.charged += len(message[1]) + OVERHEAD
         return message
 
-    def give_back(self, message: tuple[int, bytes]) -> None:
-        """Count a message no longer that was set aside; make a window update due as ``take_message`` does."""
+    def release_message(self, message: tuple[int, bytes]) -> None:
+        """Count a message no longer that was set aside; make a window update due as ``pop_message`` does."""
         self.reassembly.charged -= len(message[1]) + OVERHEAD
         if self._buffer_size - self.reassembly.charged - self._advertised >= self._buffer_size >> 2:
             self.ack_due = True
 
-    def take_reports(self) -> list[Parameter]:
+    def take_error_causes(self) -> list[Parameter]:
         """Return the error causes to report, and forget them."""
         reports = self.reports
         if reports:
@@ -220,7 +220,7 @@ class Receiver:
 
     def peek_payload_protocol(self, stream_id: int) -> int | None:
         """Return the payload protocol identifier of a stream's next message, None if there is no message."""
-        return self.reassembly.peek(stream_id)
+        return self.reassembly.peek_payload_protocol(stream_id)
 
     def request_reset(self, last_tsn: int, stream_ids: tuple[int, ...]) -> bool:
         """Reset incoming streams once everything up to ``last_tsn`` has come; return whether that is now.
@@ -255,7 +255,7 @@ class Receiver:
         tracker.add(tsn)
         return tsn
 
-    def _take_special(self, chunk: DataChunk) -> None:
+    def _receive_unusual_chunk(self, chunk: DataChunk) -> None:
         """Take a chunk of a stream that does not exist, or one while a reset is deferred."""
         tsn, (_, _, _, _, stream_id, _, _), payload = chunk
         if stream_id >= self._streams:
@@ -279,7 +279,7 @@ class Receiver:
         except MessageViolation as error:
             self.violation = self.violation or protocol_violation(str(error))
 
-    def _leave_deferred_reset(self) -> None:
+    def _perform_deferred_reset(self) -> None:
         """Perform a deferred reset when its TSN has been reached, then take what was held back."""
         deferred = self._deferred_reset
         if deferred is None or self.tracker.cumulative_tsn < deferred[0]:

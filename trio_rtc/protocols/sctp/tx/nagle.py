@@ -32,13 +32,13 @@ class Nagle:
     received: bool = True
     last_sent: float = -math.inf
 
-    def deadline(self, queued: int) -> float:
+    def release_time(self, queued: int) -> float:
         """Return when ``queued`` bytes may leave: ``-math.inf`` for at once."""
         if self.received or queued >= self.batch_size:
             return -math.inf
         return self.last_sent + self.delay
 
-    def sent(self, now: float) -> None:
+    def record_sent(self, now: float) -> None:
         """Record that data has left."""
         self.received = False
         self.last_sent = now

@@ -3,7 +3,7 @@
 The usual case is kept cheap: a chunk is a pair (its bytes, the limits of its message) in one dict by TSN, and
 a SACK without gaps pops what it covers. All that is unusual about a chunk is in side tables that are empty
 while nothing is lost: acknowledged ahead of the cumulative TSN, reported missing, marked lost, retransmitted,
-abandoned. A chunk is *in flight* when it is in none of ``ahead``, ``lost`` and ``abandoned``.
+abandoned. A chunk is *in flight* when it is in none of ``gap_acked``, ``lost`` and ``abandoned``.
 
 A chunk is marked lost after three reports that miss it, counted only from acknowledgements of chunks sent
 after it (RFC 9260 section 7.2.4, "highest TSN newly acknowledged"). One SACK answers a batch of packets here, so
@@ -60,7 +60,7 @@ class Outstanding:
         cumulative_tsn: Up to here everything is acknowledged.
         chunks: The chunks above that, sent but not acknowledged for good.
         flight: Bytes of chunks in flight, chunk headers included.
-        ahead: TSNs acknowledged by gap blocks; a peer may take that back.
+        gap_acked: TSNs acknowledged by gap blocks; a peer may take that back.
         lost: TSNs that are to be retransmitted.
         abandoned: TSNs given up, which a FORWARD-TSN skips.
         retransmissions: How often a TSN was retransmitted, for those that were.
@@ -73,7 +73,7 @@ class Outstanding:
         self.cumulative_tsn = initial_tsn - 1
         self.chunks: dict[int, tuple[bytes, PartialReliability | None]] = {}
         self.flight = 0
-        self.ahead: set[int] = set()
+        self.gap_acked: set[int] = set()
         self.lost: set[int] = set()
         self.abandoned: set[int] = set()
         self.retransmissions: dict[int, int] = {}
@@ -89,7 +89,7 @@ class Outstanding:
 
         It does not if the chunk was retransmitted, acknowledged by a gap block before, or abandoned.
         """
-        return tsn not in self.retransmissions and tsn not in self.ahead and tsn not in self.abandoned
+        return tsn not in self.retransmissions and tsn not in self.gap_acked and tsn not in self.abandoned
 
     def acknowledge(self, cumulative_tsn: int) -> int:
         """Remove everything up to ``cumulative_tsn``; return the bytes that are newly acknowledged."""
@@ -97,7 +97,7 @@ class Outstanding:
         pop = self.chunks.pop
         tsns = range(self.cumulative_tsn + 1, cumulative_tsn + 1)
         self.cumulative_tsn = cumulative_tsn
-        if not (self.ahead or self.lost or self.abandoned or self.retransmissions or self._misses):
+        if not (self.gap_acked or self.lost or self.abandoned or self.retransmissions or self._misses):
             for tsn in tsns:
                 acknowledged += len(pop(tsn)[0])
             self.flight -= acknowledged
@@ -109,9 +109,9 @@ class Outstanding:
             self._resent_before.pop(tsn, None)
             if tsn in self.abandoned:
                 self.abandoned.discard(tsn)
-                self.ahead.discard(tsn)
-            elif tsn in self.ahead:
-                self.ahead.discard(tsn)
+                self.gap_acked.discard(tsn)
+            elif tsn in self.gap_acked:
+                self.gap_acked.discard(tsn)
             else:
                 acknowledged += size
                 if tsn in self.lost:
@@ -120,7 +120,7 @@ class Outstanding:
                     self.flight -= size
         return acknowledged
 
-    def acknowledge_ahead(self, gap_ranges: list[TsnRange]) -> list[tuple[int, int]]:
+    def acknowledge_gaps(self, gap_ranges: list[TsnRange]) -> list[tuple[int, int]]:
         """Take the gap blocks of a SACK as inclusive ranges of TSNs above the cumulative TSN.
 
         Returns:
@@ -132,8 +132,8 @@ class Outstanding:
         self._gap_ranges = gap_ranges
         for first, last in _subtract(previous, gap_ranges):
             for tsn in range(max(first, self.cumulative_tsn + 1), last + 1):
-                self._take_back(tsn)
-        return [(last, self._take_ahead(first, last)) for first, last in _subtract(gap_ranges, previous)]
+                self._renege(tsn)
+        return [(last, self._mark_gap_acked(first, last)) for first, last in _subtract(gap_ranges, previous)]
 
     def report_missing(
         self, newly: Sequence[tuple[int, int]], highest: int, now: float, *, early: bool
@@ -141,7 +141,7 @@ class Outstanding:
         """Count missing reports for the holes below the TSN ``highest``, at most ``MAX_REPORTED`` chunks of them.
 
         Args:
-            newly: What ``acknowledge_ahead`` returned.
+            newly: What ``acknowledge_gaps`` returned.
             highest: The highest TSN that counts as newly acknowledged.
             now: The time.
             early: Whether no new data can be sent: then so few chunks may be outstanding that three reports
@@ -169,18 +169,18 @@ class Outstanding:
             for tsn in range(first, end):
                 if self._is_missed(tsn, highest) and self._count_misses(tsn, reports) >= threshold:
                     lost_any = True
-                    abandoned += self._lose(tsn, now)
+                    abandoned += self._mark_lost(tsn, now)
             if gap_first >= highest or not left:
                 break
             first = gap_last + 1
         return lost_any, abandoned
 
-    def lose_all(self, now: float) -> list[PartialReliability]:
+    def mark_all_lost(self, now: float) -> list[PartialReliability]:
         """Mark everything in flight as lost; return the limits of messages that were abandoned by it."""
         abandoned: list[PartialReliability] = []
         for tsn in range(self.cumulative_tsn + 1, self.next_tsn):
-            if tsn not in self.ahead and tsn not in self.lost and tsn not in self.abandoned:
-                abandoned += self._lose(tsn, now)
+            if tsn not in self.gap_acked and tsn not in self.lost and tsn not in self.abandoned:
+                abandoned += self._mark_lost(tsn, now)
         return abandoned
 
     def next_lost(self) -> int | None:
@@ -211,13 +211,13 @@ class Outstanding:
             size = len(self.chunks[tsn][0])
             if tsn in self.lost:
                 self.lost.discard(tsn)
-            elif tsn not in self.ahead:
+            elif tsn not in self.gap_acked:
                 self.flight -= size
             self.abandoned.add(tsn)
             self._misses.pop(tsn, None)
             self.chunks[tsn] = (b"", reliability)
 
-    def abandon_rest(self, reliability: PartialReliability) -> None:
+    def abandon_unsent(self, reliability: PartialReliability) -> None:
         """Give up what was never sent of a begun message.
 
         It gets one TSN, which is never sent either. Without it a peer that has acknowledged all the fragments
@@ -247,10 +247,10 @@ class Outstanding:
             skipped[reliability.stream_id] = reliability.ssn
         return ForwardTsn(point & 0xFFFFFFFF, tuple(skipped.items()))
 
-    def _take_ahead(self, first: int, last: int) -> int:
+    def _mark_gap_acked(self, first: int, last: int) -> int:
         """Note chunks that are acknowledged ahead; return the bytes of those that were not before."""
-        ahead, lost, abandoned, misses, chunks = (
-            self.ahead,
+        gap_acked, lost, abandoned, misses, chunks = (
+            self.gap_acked,
             self.lost,
             self.abandoned,
             self._misses,
@@ -258,9 +258,9 @@ class Outstanding:
         )
         acknowledged = still_lost = 0
         for tsn in range(first, last + 1):
-            if tsn in ahead:
+            if tsn in gap_acked:
                 continue
-            ahead.add(tsn)
+            gap_acked.add(tsn)
             if misses:
                 misses.pop(tsn, None)
             if tsn in abandoned:
@@ -284,14 +284,14 @@ class Outstanding:
         self._misses[tsn] = misses
         return misses
 
-    def _take_back(self, tsn: int) -> None:
+    def _renege(self, tsn: int) -> None:
         """Return a chunk into flight that the peer no longer acknowledges (section 6.2.1, "reneging")."""
-        if tsn in self.ahead:
-            self.ahead.discard(tsn)
+        if tsn in self.gap_acked:
+            self.gap_acked.discard(tsn)
             if tsn not in self.abandoned:
                 self.flight += len(self.chunks[tsn][0])
 
-    def _lose(self, tsn: int, now: float) -> Iterable[PartialReliability]:
+    def _mark_lost(self, tsn: int, now: float) -> Iterable[PartialReliability]:
         """Mark a chunk in flight as lost, or abandon its message if that has reached its limits."""
         self._misses.pop(tsn, None)
         chunk, reliability = self.chunks[tsn]

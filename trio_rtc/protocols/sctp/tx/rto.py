@@ -27,7 +27,7 @@ class RetransmissionTimeout:
     def __attrs_post_init__(self) -> None:
         self._measured = self.value
 
-    def measure(self, round_trip: float) -> None:
+    def update(self, round_trip: float) -> None:
         """Take a measurement of a packet that was sent once (Karn's rule is the caller's)."""
         if self.smoothed is None:
             self.smoothed = round_trip
@@ -43,6 +43,6 @@ class RetransmissionTimeout:
         """Double the time-out after it has expired (section 6.3.3, E2)."""
         self.value = min(self.value * 2, self.maximum)
 
-    def forget_back_off(self) -> None:
+    def reset_back_off(self) -> None:
         """Return to the measured value: new data was acknowledged, so the path is alive."""
         self.value = self._measured

@@ -56,7 +56,7 @@ class PartialReliability:
         self.last_tsn = -1
         self.abandoned = False
 
-    def note_sent(self, tsn: int, ssn: int) -> None:
+    def record_sent(self, tsn: int, ssn: int) -> None:
         """Take that the next chunk of the message got this TSN."""
         if self.last_tsn < 0:
             self.first_tsn = tsn
@@ -87,9 +87,9 @@ class SendQueue:
     Attributes:
         total: Bytes of all messages that have not been put into a chunk yet.
         active: Streams that have something to send, in their turn; what waits for a reset does not count.
-        low_streams: Streams whose buffered amount has fallen to their threshold; taken by ``take_low``.
+        low_streams: Streams whose buffered amount has fallen to their threshold; taken by ``take_low_streams``.
         partial_reliability: Whether limits count; False for a peer without RFC 3758.
-        cut_short: Limits of begun messages whose lifetime ended: what was sent of them is to be abandoned.
+        expired_begun: Limits of begun messages whose lifetime ended: what was sent of them is to be abandoned.
         expired: Messages whose lifetime ended before anything of them was sent.
     """
 
@@ -102,7 +102,7 @@ class SendQueue:
         self.total = 0
         self.partial_reliability = True
         self.low_streams: list[int] = []
-        self.cut_short: list[PartialReliability] = []
+        self.expired_begun: list[PartialReliability] = []
         self.expired = 0
 
     def push(
@@ -144,7 +144,7 @@ class SendQueue:
         if not self.partial_reliability:
             reliability = None
         elif reliability is not None and reliability.expires_at <= now:
-            return self._produce_unexpired(space, tsn, now)
+            return self._drop_expired_and_produce(space, tsn, now)
         offset = self._offset
         size = len(data) - offset
         room = space - DATA_HEADER_SIZE
@@ -166,17 +166,17 @@ class SendQueue:
         if size & 3:
             chunk += PADDING[size & 3]
         if reliability is not None:
-            reliability.note_sent(tsn, ssn)
+            reliability.record_sent(tsn, ssn)
         stream.last_tsn = tsn
         if flags & END:
             self._finish_message(stream, flags)
         else:
             self._current = stream
             self._offset = offset + size
-        self._uncount(stream, size)
+        self._subtract_buffered(stream, size)
         return chunk, reliability
 
-    def discard_rest(self, reliability: PartialReliability) -> bool:
+    def discard_unsent(self, reliability: PartialReliability) -> bool:
         """Drop what has not been sent yet of a begun message; return whether there was anything."""
         stream = self._current
         if stream is None or stream.messages[0][3] is not reliability:
@@ -184,7 +184,7 @@ class SendQueue:
         data, _, flags, _ = stream.messages[0]
         size = len(data) - self._offset
         self._finish_message(stream, flags)
-        self._uncount(stream, size)
+        self._subtract_buffered(stream, size)
         return True
 
     def buffered(self, stream_id: int) -> int:
@@ -199,7 +199,7 @@ class SendQueue:
             stream = self._streams[stream_id] = _OutgoingStream(stream_id)
         stream.threshold = threshold
 
-    def take_low(self) -> list[int]:
+    def take_low_streams(self) -> list[int]:
         """Return the streams that have fallen to their threshold, and forget them."""
         low = self.low_streams
         self.low_streams = []
@@ -267,7 +267,7 @@ class SendQueue:
         elif len(active) > 1:
             active.rotate(-1)
 
-    def _produce_unexpired(
+    def _drop_expired_and_produce(
         self, space: int, tsn: int, now: float
     ) -> tuple[bytes, PartialReliability | None] | None:
         """Drop expired messages in a loop, then produce: many may have expired at once."""
@@ -278,15 +278,15 @@ class SendQueue:
                 return self.produce(space, tsn, now)
             if self._current is stream:
                 # What was sent of it is abandoned before anything else gets a TSN.
-                self.cut_short.append(reliability)
-                self.discard_rest(reliability)
+                self.expired_begun.append(reliability)
+                self.discard_unsent(reliability)
                 return None
             self.expired += 1
             self._remove_head(stream)
-            self._uncount(stream, len(data))
+            self._subtract_buffered(stream, len(data))
         return None
 
-    def _uncount(self, stream: _OutgoingStream, size: int) -> None:
+    def _subtract_buffered(self, stream: _OutgoingStream, size: int) -> None:
         before = stream.buffered
         after = stream.buffered = before - size
         self.total -= size
@@ -294,7 +294,7 @@ class SendQueue:
             self.low_streams.append(stream.stream_id)
 
 
-def limits(
+def make_reliability(
     stream_id: int, *, ordered: bool, max_retransmits: int | None, expires_at: float | None
 ) -> PartialReliability | None:
     """Return the limits of a message, None for one that is fully reliable."""

@@ -226,11 +226,11 @@ class Transmitter:
             budget -= size
             tsn += 1
         if tsn > first:
-            self._note_sent(first, tsn, sent, now)
-        if queue.cut_short:
-            self._abandon_cut_short(now)
+            self._record_sent(first, tsn, sent, now)
+        if queue.expired_begun:
+            self._abandon_expired_begun(now)
 
-    def _note_sent(self, first: int, tsn: int, sent: int, now: float) -> None:
+    def _record_sent(self, first: int, tsn: int, sent: int, now: float) -> None:
         """Account for the chunks from ``first`` up to before ``tsn``, of ``sent`` bytes."""
         outstanding = self.outstanding
         outstanding.next_tsn = tsn
@@ -273,22 +273,22 @@ class Transmitter:
             else None
         )
         acknowledged = outstanding.acknowledge(cumulative)
-        if sack.gap_blocks or outstanding.ahead:
+        if sack.gap_blocks or outstanding.gap_acked:
             size, highest = self._handle_gaps(cumulative, sack, advanced=cumulative > before, now=now)
             acknowledged += size
             newest = newest if highest is None else highest
         self.advertised_window = sack.advertised_receiver_window
         if self._timed_tsn is not None and (
-            self._timed_tsn <= cumulative or self._timed_tsn in outstanding.ahead
+            self._timed_tsn <= cumulative or self._timed_tsn in outstanding.gap_acked
         ):
-            self.timeout.measure(now - self._timed_at)
+            self.timeout.update(now - self._timed_at)
             self.share.round_trip_measured(now - self._timed_at, self._timed_flight, now)
             self._timed_tsn = None
         if self._recovery_exit is not None and cumulative >= self._recovery_exit:
             self._recovery_exit = None
         if acknowledged:
             self.errors = 0
-            self.timeout.forget_back_off()
+            self.timeout.reset_back_off()
             self.congestion.on_acknowledged(
                 acknowledged,
                 flight_before=flight_before,
@@ -325,7 +325,7 @@ class Transmitter:
         """
         outstanding = self.outstanding
         ranges = [(cumulative + first, cumulative + last) for first, last in sack.gap_blocks]
-        newly = outstanding.acknowledge_ahead(ranges)
+        newly = outstanding.acknowledge_gaps(ranges)
         highest = newly[-1][0] if newly else -1
         if self._recovery_exit is not None and advanced and ranges:
             # In fast recovery an advancing SACK counts for every hole that it reports (section 7.2.4).
@@ -365,32 +365,32 @@ class Transmitter:
             # The loss of a probe of a closed window is no sign of congestion.
             if self.advertised_window:
                 self.congestion.on_timeout(outstanding.flight, self.errors, now)
-            self._abandon(outstanding.lose_all(now), now)
+            self._abandon(outstanding.mark_all_lost(now), now)
         if outstanding.abandoned:
             self.forward_pending = True
 
     def path_restored(self, now: float) -> None:
         """Let a T3-rtx that has backed off expire now, with the measured time-out from then on."""
         if self.errors and self.t3_deadline != math.inf:
-            self.timeout.forget_back_off()
+            self.timeout.reset_back_off()
             self.t3_deadline = min(self.t3_deadline, now)
 
     def _abandon(self, messages: Iterable[PartialReliability], now: float) -> None:
         """Finish giving up messages: drop what was not sent of them, and have the peer skip the rest."""
         for reliability in messages:
             self.outstanding.abandon(reliability)
-            if self._queue.discard_rest(reliability):
-                self.outstanding.abandon_rest(reliability)
-            self._skip(now)
+            if self._queue.discard_unsent(reliability):
+                self.outstanding.abandon_unsent(reliability)
+            self._schedule_forward_tsn(now)
 
-    def _abandon_cut_short(self, now: float) -> None:
-        for reliability in self._queue.cut_short:
+    def _abandon_expired_begun(self, now: float) -> None:
+        for reliability in self._queue.expired_begun:
             self.outstanding.abandon(reliability)
-            self.outstanding.abandon_rest(reliability)
-            self._skip(now)
-        self._queue.cut_short.clear()
+            self.outstanding.abandon_unsent(reliability)
+            self._schedule_forward_tsn(now)
+        self._queue.expired_begun.clear()
 
-    def _skip(self, now: float) -> None:
+    def _schedule_forward_tsn(self, now: float) -> None:
         self.forward_pending = True
         # What is skipped is acknowledged without having arrived: no round trip to be measured by.
         self._timed_tsn = None
