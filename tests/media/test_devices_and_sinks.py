@@ -1,4 +1,4 @@
-"""Devices that are not there are told; a blackhole takes all."""
+"""Errors of missing devices; the blackhole."""
 
 import sys
 from types import SimpleNamespace
@@ -25,14 +25,14 @@ async def test_devices_are_listed():
         (media.open_screen, ":987.0"),
     ],
 )
-async def test_a_missing_device_is_told(autojump_clock, opener, name, capfd):
+async def test_missing_device_raises(autojump_clock, opener, name, capfd):
     with pytest.raises(OSError, match="cannot be opened"):
         async with opener(name):
             pass
-    capfd.readouterr()  # what the libraries of sound and screen have to say about it
+    capfd.readouterr()  # messages of the audio and screen libraries
 
 
-async def test_a_platform_without_devices_is_told(autojump_clock, monkeypatch):
+async def test_platform_without_devices_raises(autojump_clock, monkeypatch):
     monkeypatch.setattr("sys.platform", "plan9")
     with pytest.raises(OSError, match="no camera"):
         async with media.open_camera():
@@ -40,14 +40,14 @@ async def test_a_platform_without_devices_is_told(autojump_clock, monkeypatch):
     assert await media.list_devices() == []
 
 
-async def test_what_cannot_be_listed_leaves_the_rest(autojump_clock, monkeypatch, caplog):
+async def test_devices_are_listed_although_one_type_fails(autojump_clock, monkeypatch, caplog):
     def list_one(format_name):
         if format_name == "v4l2":
             raise av.error.NotImplementedError(38, "not implemented")
         return [SimpleNamespace(name="hw:0", description="the one", is_default=True, media_types=["audio"])]
 
     monkeypatch.setattr("sys.platform", "linux")
-    # PyAV has this module from version 17 on.
+    # This module is new in PyAV 17.
     monkeypatch.setitem(sys.modules, "av.device", SimpleNamespace(enumerate_input_devices=list_one))
     monkeypatch.setattr("av.formats_available", {"v4l2", "alsa"})
     monkeypatch.delenv("DISPLAY", raising=False)
@@ -55,10 +55,10 @@ async def test_what_cannot_be_listed_leaves_the_rest(autojump_clock, monkeypatch
         assert await media.list_devices() == [
             media.Device("microphone", "hw:0", "the one", "alsa", is_default=True)
         ]
-    assert "the devices of v4l2 cannot be listed" in caplog.text
+    assert "cannot list the devices of v4l2" in caplog.text
 
 
-async def test_a_blackhole_takes_all(autojump_clock):
+async def test_blackhole_consumes_all_channels(autojump_clock):
     blackhole = media.Blackhole()
     send, receive = trio.open_memory_channel(0)
     blackhole.add(receive)
@@ -72,7 +72,7 @@ async def test_a_blackhole_takes_all(autojump_clock):
         nursery.cancel_scope.cancel()
 
 
-async def test_a_blackhole_does_not_mind_the_end():
+async def test_blackhole_ignores_the_end_of_a_channel():
     blackhole = media.Blackhole()
     send, receive = trio.open_memory_channel(1)
     send.send_nowait("item")

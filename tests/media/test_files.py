@@ -1,4 +1,4 @@
-"""What is recorded can be played: the same pictures, the same sound, at the same time."""
+"""Recorded files are played with the same frames at the same times."""
 
 import contextlib
 import os
@@ -14,10 +14,10 @@ from trio_rtc import media
 from trio_rtc.codecs import codec_limiter, create_audio_encoder, create_video_encoder
 
 COUNT = 30
-SOUND = 50
+AUDIO_COUNT = 50
 
 
-def pictures(codec=None, count=COUNT, offset=0):
+def video_frames(codec=None, count=COUNT, offset=0):
     encoder = None if codec is None else create_video_encoder(codec)
     items = []
     for counter in range(count):
@@ -29,7 +29,7 @@ def pictures(codec=None, count=COUNT, offset=0):
     return items
 
 
-def sound(codec=None, count=SOUND):
+def audio_frames(codec=None, count=AUDIO_COUNT):
     encoder = None if codec is None else create_audio_encoder(codec)
     source = media.tone(440)
     frames = [source.next_frame() for _ in range(count)]
@@ -53,7 +53,7 @@ async def record(path, *tracks, **options):
 
 
 async def play(path, **options):
-    """Return what comes out of a player: (sound, pictures, seconds it took)."""
+    """Return the audio and video frames of a player, and the seconds of playback."""
     played = {"audio": [], "video": []}
 
     async def collect(kind, channel):
@@ -84,9 +84,9 @@ def seconds(frame):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "webm", "mkv"])
-async def test_pictures_and_sound_are_encoded_and_played_in_real_time(autojump_clock, tmp_path, suffix):
+async def test_video_and_audio_are_encoded_and_played_in_real_time(autojump_clock, tmp_path, suffix):
     path = tmp_path / f"call.{suffix}"
-    recorder = await record(path, pictures(), sound())
+    recorder = await record(path, video_frames(), audio_frames())
     assert recorder.lost == 0
     audio, video, took = await play(path)
     assert [media.read_counter(frame) for frame in video] == list(range(COUNT))
@@ -98,9 +98,9 @@ async def test_pictures_and_sound_are_encoded_and_played_in_real_time(autojump_c
 
 
 @pytest.mark.parametrize("suffix", ["ogg", "wav"])
-async def test_sound_alone(autojump_clock, tmp_path, suffix):
+async def test_audio_only(autojump_clock, tmp_path, suffix):
     path = tmp_path / f"voice.{suffix}"
-    await record(path, sound())
+    await record(path, audio_frames())
     audio, video, took = await play(path)
     assert video == []
     assert abs(media.dominant_frequency(audio) - 440) < 2
@@ -122,12 +122,12 @@ async def test_sound_alone(autojump_clock, tmp_path, suffix):
         ("wav", None, "PCMA"),
     ],
 )
-async def test_encoded_frames_are_copied_byte_by_byte(
+async def test_encoded_frames_are_copied_unchanged(
     autojump_clock, tmp_path, suffix, video_codec, audio_codec
 ):
     path = tmp_path / f"call.{suffix}"
-    video = [] if video_codec is None else pictures(video_codec)
-    audio = sound(audio_codec)
+    video = [] if video_codec is None else video_frames(video_codec)
+    audio = audio_frames(audio_codec)
     recorder = await record(path, *([video] if video else []), audio)
     assert recorder.lost == 0
     played_audio, played_video, _ = await play(path, decode=False)
@@ -143,53 +143,51 @@ async def test_encoded_frames_are_copied_byte_by_byte(
         }
 
 
-async def test_what_the_container_cannot_hold_is_decoded_and_encoded(autojump_clock, tmp_path):
+async def test_unsupported_codecs_are_transcoded(autojump_clock, tmp_path):
     path = tmp_path / "call.mp4"
-    recorder = await record(path, pictures("VP8"), sound("PCMU"))
+    recorder = await record(path, video_frames("VP8"), audio_frames("PCMU"))
     assert recorder.lost == 0
     audio, video, _ = await play(path)
     assert [media.read_counter(frame) for frame in video] == list(range(COUNT))
     assert abs(media.dominant_frequency(audio) - 440) < 2
 
 
-async def test_tracks_keep_the_distance_that_their_timestamps_have(autojump_clock, tmp_path):
+async def test_tracks_keep_the_distance_of_their_timestamps(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
-    await record(path, sound(), pictures(offset=45_000))
+    await record(path, audio_frames(), video_frames(offset=45_000))
     audio, video, _ = await play(path)
     assert seconds(video[0]) - seconds(audio[0]) == pytest.approx(0.5, abs=0.025)
 
 
-async def test_tracks_whose_clocks_differ_are_placed_by_arrival(autojump_clock, tmp_path):
+async def test_tracks_with_different_clocks_are_aligned_by_arrival(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
-    await record(path, sound(), pictures(offset=90_000 * 10_000))
+    await record(path, audio_frames(), video_frames(offset=90_000 * 10_000))
     audio, video, _ = await play(path)
     assert seconds(video[0]) - seconds(audio[0]) == pytest.approx(0, abs=0.025)
 
 
 @pytest.mark.parametrize("offset", [0, 90_000 * 10_000], ids=["one clock", "two clocks"])
-async def test_pictures_may_begin_before_the_sound_that_was_added_before_them(
-    autojump_clock, tmp_path, offset
-):
+async def test_video_may_begin_before_audio_that_was_added_first(autojump_clock, tmp_path, offset):
     path = tmp_path / "call.webm"
-    later, channel = trio.open_memory_channel(SOUND)
-    frames = pictures("VP8")
+    later, channel = trio.open_memory_channel(AUDIO_COUNT)
+    frames = video_frames("VP8")
     async with media.open_recorder(path) as recorder:
         recorder.add(channel)
         recorder.add(channel_of([attrs.evolve(each, timestamp=each.timestamp + offset) for each in frames]))
         await trio.sleep(0.5)
-        for each in sound("opus"):
+        for each in audio_frames("opus"):
             later.send_nowait(attrs.evolve(each, timestamp=each.timestamp + 24_000))
         later.close()
         await recorder.wait()
     assert recorder.lost == 0
     audio, video, _ = await play(path)
-    assert [media.read_counter(picture) for picture in video] == list(range(COUNT))
+    assert [media.read_counter(frame) for frame in video] == list(range(COUNT))
     assert seconds(audio[0]) - seconds(video[0]) == pytest.approx(0.5, abs=0.025)
 
 
-async def test_a_video_begins_with_its_first_keyframe(autojump_clock, tmp_path):
+async def test_video_begins_with_its_first_keyframe(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
-    frames = pictures("VP8")
+    frames = video_frames("VP8")
     encoder = create_video_encoder("VP8")
     restarted = [each for counter in range(COUNT) for each in encoder.encode(timed_pattern(counter + COUNT))]
     recorder = await record(path, [*frames[5:], *restarted])
@@ -198,20 +196,20 @@ async def test_a_video_begins_with_its_first_keyframe(autojump_clock, tmp_path):
     assert media.read_counter(video[0]) == COUNT
 
 
-async def test_a_track_that_never_gives_a_frame_does_not_hold_up_the_others(autojump_clock, tmp_path):
+async def test_track_without_frames_does_not_delay_others(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
     _, silent = trio.open_memory_channel(1)
     async with media.open_recorder(path, start_timeout=2) as recorder:
         recorder.add(silent)
-        recorder.add(channel_of(pictures()))
+        recorder.add(channel_of(video_frames()))
         await trio.sleep(3)
-        with pytest.raises(RuntimeError, match="before the first"):
+        with pytest.raises(RuntimeError, match="before the first frames"):
             recorder.add(channel_of([1]))
     _, video, _ = await play(path)
     assert len(video) == COUNT
 
 
-async def test_a_cancelled_recording_is_finished(autojump_clock, tmp_path):
+async def test_cancelled_recording_is_finished(autojump_clock, tmp_path):
     path = tmp_path / "call.mp4"
     with trio.move_on_after(2):
         async with media.open_recorder(path) as recorder:
@@ -226,12 +224,12 @@ async def test_a_cancelled_recording_is_finished(autojump_clock, tmp_path):
     assert audio
 
 
-async def test_an_error_in_the_block_leaves_it_as_it_is_and_the_file_whole(autojump_clock, tmp_path):
+async def test_error_in_the_block_is_raised_and_the_file_is_finished(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
 
     async def record_and_fail():
         async with media.open_recorder(path) as recorder:
-            recorder.add(channel_of(pictures()))
+            recorder.add(channel_of(video_frames()))
             await recorder.wait()
             raise KeyError("mine")
 
@@ -241,7 +239,7 @@ async def test_an_error_in_the_block_leaves_it_as_it_is_and_the_file_whole(autoj
     assert len(video) == COUNT
 
 
-async def test_nothing_recorded_is_no_error(autojump_clock, tmp_path):
+async def test_empty_recording_is_not_an_error(autojump_clock, tmp_path):
     async with media.open_recorder(tmp_path / "empty.mp4"):
         pass
     async with media.open_recorder(tmp_path / "silent.wav") as recorder:
@@ -249,27 +247,27 @@ async def test_nothing_recorded_is_no_error(autojump_clock, tmp_path):
         await recorder.wait()
 
 
-async def test_a_container_without_pictures_records_none(autojump_clock, tmp_path):
+async def test_container_without_video_support_records_audio_only(autojump_clock, tmp_path):
     path = tmp_path / "voice.wav"
-    recorder = await record(path, pictures(count=5), sound())
+    recorder = await record(path, video_frames(count=5), audio_frames())
     assert recorder.lost == 5
     audio, video, _ = await play(path)
     assert audio
     assert video == []
 
 
-async def test_where_nothing_can_be_recorded(autojump_clock, tmp_path):
+async def test_invalid_paths_and_formats_raise(autojump_clock, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"call\.webm"):
         async with media.open_recorder(tmp_path / "missing" / "call.webm"):
             pass
-    with pytest.raises(ValueError, match="format must be one of"):
+    with pytest.raises(ValueError, match="must be one of"):
         async with media.open_recorder(tmp_path / "call.xyz"):
             pass
 
 
-async def test_playing_in_a_loop_goes_on_in_time(autojump_clock, tmp_path):
+async def test_timestamps_continue_in_a_loop(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
-    await record(path, pictures("VP8", 15), sound("opus", 25))
+    await record(path, video_frames("VP8", 15), audio_frames("opus", 25))
     begun = trio.current_time()
     async with media.open_player(path, loop=True) as player:
         video = [await player.video.receive() for _ in range(40)]
@@ -280,31 +278,31 @@ async def test_playing_in_a_loop_goes_on_in_time(autojump_clock, tmp_path):
     assert trio.current_time() - begun == pytest.approx(times[-1], abs=0.05)
 
 
-async def test_without_real_time_reading_waits_for_the_receiver(autojump_clock, tmp_path):
+async def test_without_realtime_reading_waits_for_the_receiver(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
-    await record(path, pictures("VP8", 90))
+    await record(path, video_frames("VP8", 90))
     async with media.open_player(path, realtime=False) as player:
         assert player.audio is None
         assert player.duration == pytest.approx(3, abs=0.1)
-        await trio.sleep(10)  # it reads as far ahead as it may
+        await trio.sleep(10)  # it reads ahead as far as allowed
         begun = trio.current_time()
         assert [media.read_counter(frame) async for frame in player.video] == list(range(90))
         assert player.dropped == 0
     assert trio.current_time() == begun
 
 
-async def test_in_real_time_what_nobody_takes_is_dropped(autojump_clock, tmp_path):
+async def test_in_real_time_frames_not_received_are_dropped(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
-    await record(path, pictures("VP8", 60))
+    await record(path, video_frames("VP8", 60))
     async with media.open_player(path) as player:
         await trio.sleep(1.99)
         assert player.dropped > 40
         assert media.read_counter(await player.video.receive()) > 40
 
 
-async def test_leaving_early_leaves_nothing(autojump_clock, tmp_path):
+async def test_leaving_the_block_early_releases_everything(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
-    await record(path, pictures("VP8"), sound("opus"))
+    await record(path, video_frames("VP8"), audio_frames("opus"))
     async with media.open_player(path) as player:
         await player.video.receive()
         channel = player.video
@@ -315,7 +313,7 @@ async def test_leaving_early_leaves_nothing(autojump_clock, tmp_path):
 
 
 @pytest.mark.parametrize("decode", [True, False])
-async def test_what_cannot_be_opened_is_told(autojump_clock, tmp_path, decode):
+async def test_files_that_cannot_be_opened_raise(autojump_clock, tmp_path, decode):
     (tmp_path / "garbage.mp4").write_bytes(b"this is no film" * 100)
     (tmp_path / "empty.webm").write_bytes(b"")
     with pytest.raises(FileNotFoundError, match=r"missing\.webm"):
@@ -329,29 +327,29 @@ async def test_what_cannot_be_opened_is_told(autojump_clock, tmp_path, decode):
     assert media.media_limiter().borrowed_tokens == 0
 
 
-async def test_what_rtp_does_not_carry_must_be_decoded(autojump_clock, tmp_path):
+async def test_codecs_without_payload_format_must_be_decoded(autojump_clock, tmp_path):
     path = tmp_path / "voice.wav"
-    await record(path, sound())
-    with pytest.raises(ValueError, match="pcm_s16le cannot be sent without decoding"):
+    await record(path, audio_frames())
+    with pytest.raises(ValueError, match="pcm_s16le has no RTP payload format"):
         async with media.open_player(path, decode=False):
             pass
 
 
-async def test_a_file_that_is_cut_off_gives_what_there_is(autojump_clock, tmp_path):
+async def test_truncated_file_is_played_up_to_its_end(autojump_clock, tmp_path):
     path = tmp_path / "call.webm"
-    await record(path, pictures("VP8"))
+    await record(path, video_frames("VP8"))
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) * 2 // 3])
     counters = []
     async with media.open_player(path) as player:
         with contextlib.suppress(trio.BrokenResourceError):
             async for frame in player.video:
-                counters.append(media.read_counter(frame))  # noqa: PERF401 - what came before an error counts
+                counters.append(media.read_counter(frame))  # noqa: PERF401 - frames before an error count
     assert counters == list(range(len(counters)))
     assert 10 < len(counters) < COUNT
 
 
-async def test_a_host_that_does_not_answer_is_given_up_when_cancelled(autojump_clock):
+async def test_opening_from_a_silent_host_can_be_cancelled(autojump_clock):
     listener = trio.socket.socket()
     await listener.bind(("127.0.0.1", 0))
     listener.listen(1)
@@ -372,9 +370,9 @@ async def test_a_host_that_does_not_answer_is_given_up_when_cancelled(autojump_c
 
 
 @pytest.mark.parametrize("name", ["call.webm", "voice.wav"])
-async def test_a_mutated_file_raises_nothing_but_the_documented_errors(autojump_clock, tmp_path, name):
+async def test_mutated_file_raises_only_documented_errors(autojump_clock, tmp_path, name):
     path, rng = tmp_path / name, random.Random(name)
-    await record(path, pictures("VP8") if name == "call.webm" else sound())
+    await record(path, video_frames("VP8") if name == "call.webm" else audio_frames())
     whole = path.read_bytes()
     played = 0
     for _ in range(40):

@@ -1,4 +1,4 @@
-"""Tasks that run beside a block."""
+"""Tasks that run concurrently with a block."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,8 +10,8 @@ import trio
 async def background(*tasks: Callable[[], Awaitable[None]]) -> AsyncIterator[trio.Nursery]:
     """Run tasks while the block runs, and cancel them when it ends.
 
-    An exception of the block leaves it as it is and not in a group; one of a task, which is a bug, ends the block and
-    surfaces as itself.
+    An exception of the block is raised as it is, not in a group. An exception of a task, which is a bug, ends the block
+    and is raised as it is.
     """
     block_error: BaseException | None = None
     try:
@@ -26,12 +26,12 @@ async def background(*tasks: Callable[[], Awaitable[None]]) -> AsyncIterator[tri
     except BaseExceptionGroup as group:
         failures = group.split(trio.Cancelled)[1]
         if failures is not None:
-            raise _only(failures) from None
+            raise _unwrap(failures) from None
     if block_error is not None:
         raise block_error
 
 
-def _only(group: BaseException) -> BaseException:
+def _unwrap(group: BaseException) -> BaseException:
     while isinstance(group, BaseExceptionGroup) and len(group.exceptions) == 1:
         group = group.exceptions[0]
     return group

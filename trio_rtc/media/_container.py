@@ -1,8 +1,8 @@
 """FFmpeg's containers in threads.
 
-What reads from a network or a device may block for long. A thread that does is left behind when its caller is
-cancelled; it then frees the container itself, as soon as FFmpeg returns, which the timeout that the container was
-opened with bounds. Reading a local file is waited for, so that nothing is left behind.
+Reading from a network or a device may block for long. When the caller is cancelled, the thread is abandoned; it
+releases the container as soon as FFmpeg returns, at the latest after the container's timeout. Reading a local file is
+always awaited, so that no thread is abandoned.
 """
 
 import functools
@@ -28,7 +28,7 @@ def media_limiter() -> trio.CapacityLimiter:
 
 
 def is_local(path_or_url: str) -> bool:
-    """Return whether reading from there does not wait for others."""
+    """Return whether reading from this path or URL involves neither network nor other programs."""
     return "://" not in path_or_url or path_or_url.startswith("file:")
 
 
@@ -37,27 +37,32 @@ async def open_container(
 ) -> "ThreadedContainer[ContainerT]":
     """Open a container in a thread.
 
+    Args:
+        function: Opens the container.
+        name: Path or URL, for error messages.
+        local: Whether the container is a local file, so that the thread is not abandoned.
+
     Raises:
-        OSError: It does not exist, or may not be opened, or does not answer.
-        ValueError: It is not of a format that FFmpeg knows.
+        OSError: It does not exist, must not be opened, or does not answer.
+        ValueError: FFmpeg does not know its format.
     """
     try:
         container = await _call(function, local=local, abandon=not local)
     except Exception as error:
-        # What PyAV raises for a hostile file is not a closed list.
-        raise clear_error(error, name) from None
+        # PyAV does not document which exceptions a hostile file raises.
+        raise translate_error(error, name) from None
     return ThreadedContainer(container, local)
 
 
 async def _call(function: Callable[[], T], *, local: bool, abandon: bool) -> T:
-    """Call a function in a thread; what only uses local files may be called in place in a deterministic run."""
+    """Call a function in a thread, or in place if it only uses local files and the run is deterministic."""
     if local:
         return await call_in_thread(function, abandon_on_cancel=abandon, limiter=media_limiter())
     return await trio.to_thread.run_sync(function, abandon_on_cancel=abandon, limiter=media_limiter())
 
 
-def clear_error(error: Exception, name: str) -> Exception:
-    """Return what FFmpeg raised as an ``OSError`` or ``ValueError`` of Python's own that tells the name."""
+def translate_error(error: Exception, name: str) -> Exception:
+    """Return an exception of FFmpeg as a built-in ``OSError`` or ``ValueError`` with the name."""
     if isinstance(error, OSError) and error.errno is not None:
         return OSError(error.errno, error.strerror or "cannot be opened", name)
     reason = getattr(error, "strerror", None) or str(error)
@@ -67,10 +72,10 @@ def clear_error(error: Exception, name: str) -> Exception:
 
 
 class ThreadedContainer(Generic[ContainerT]):
-    """A container that one thread at a time may use.
+    """A container that at most one thread at a time uses.
 
     Attributes:
-        container: FFmpeg's.
+        container: FFmpeg's container.
     """
 
     def __init__(self, container: ContainerT, local: bool) -> None:
@@ -81,22 +86,22 @@ class ThreadedContainer(Generic[ContainerT]):
         self._closed = False
 
     async def call(self, function: Callable[[], T], *, abandon: bool = False) -> T:
-        """Call a function that uses the container, in a thread, and return what it returns.
+        """Call a function that uses the container in a thread, and return its result.
 
         Args:
             function: Called without arguments.
-            abandon: Whether the thread may be left behind when this is cancelled, even if the container is local.
-                Nothing but ``close`` may be called after that.
+            abandon: Whether to abandon the thread on cancellation even if the container is local. Only ``close`` may be
+                called after that.
         """
         call = functools.partial(self._run, function)
         return await _call(call, local=self._local, abandon=abandon or not self._local)
 
     async def aclose(self) -> None:
-        """Like ``close``, in a thread, as the end of a file may be long in the writing."""
+        """Close in a thread, since writing the end of a file may take long."""
         await _call(self.close, local=self._local, abandon=True)
 
     def close(self) -> None:
-        """Free the container: now, or when the thread that is in it returns."""
+        """Release the container: at once, or when the thread that uses it returns."""
         with self._mutex:
             closed, self._closed = self._closed, True
             if self._busy or closed:
@@ -104,10 +109,10 @@ class ThreadedContainer(Generic[ContainerT]):
         self.container.close()
 
     def _run(self, function: Callable[[], T]) -> T:
-        """Runs in a thread."""
+        """Call a function; runs in a thread."""
         with self._mutex:
             if self._closed:
-                raise ValueError("the container is closed")
+                raise ValueError("container is closed")
             self._busy = True
         try:
             return function()

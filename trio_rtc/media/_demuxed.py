@@ -1,4 +1,4 @@
-"""What a container's stream gives: decoded frames, or encoded ones as RTP has them."""
+"""Frames of a container's stream: decoded, or encoded as in RTP."""
 
 from fractions import Fraction
 from typing import TypeAlias
@@ -30,11 +30,12 @@ _TELEPHONE_PACKET = 160  # bytes, 20 ms
 
 @attrs.frozen
 class TimedFrame:
-    """A frame and when it is due.
+    """A frame and its presentation time.
 
     Attributes:
+        frame: The frame.
         due: Seconds after the beginning of the container.
-        end: Seconds after the beginning at which the next is expected.
+        end: Seconds after the beginning at which the next frame is expected.
     """
 
     frame: MediaFrame
@@ -43,12 +44,12 @@ class TimedFrame:
 
 
 class StreamDecoder:
-    """Makes decoded frames of a stream's packets.
+    """Decodes the packets of a stream.
 
     Args:
-        stream: Of an open container.
-        start: The container's own time at its beginning, in seconds.
-        offset: What to add to times, in seconds, as the container is played again and again.
+        stream: A stream of an open container.
+        start: The container's own timestamp at its beginning, in seconds.
+        offset: Added to timestamps, in seconds, when the container is played again.
     """
 
     def __init__(self, stream: av.AudioStream | av.VideoStream, start: Fraction, offset: Fraction) -> None:
@@ -57,12 +58,12 @@ class StreamDecoder:
         self._start = start
         self._end = Fraction(0)
 
-    def take(self, packet: "av.Packet[av.stream.Stream]") -> list[TimedFrame]:
-        """Return the frames of a packet; what is broken is left out. Runs in a thread."""
+    def read_frames(self, packet: "av.Packet[av.stream.Stream]") -> list[TimedFrame]:
+        """Return the frames of a packet, or none if it is corrupt. Runs in a thread."""
         try:
             frames = self._stream.codec_context.decode(packet if packet.size else None)
         except Exception:
-            # What PyAV raises for a hostile file is not a closed list.
+            # PyAV does not document which exceptions a hostile file raises.
             return []
         return [self._timed(frame) for frame in frames]
 
@@ -79,48 +80,48 @@ class StreamDecoder:
 
 
 class StreamCopier:
-    """Makes encoded frames of a stream's packets, in the form in which RTP carries them.
+    """Converts the packets of a stream to encoded frames as in RTP.
 
     Args:
-        stream: Of an open container.
-        start: The container's own time at its beginning, in seconds.
-        offset: What to add to times, in seconds.
+        stream: A stream of an open container.
+        start: The container's own timestamp at its beginning, in seconds.
+        offset: Added to timestamps, in seconds.
 
     Raises:
-        ValueError: The stream's codec has no form in RTP that is known here.
+        ValueError: The stream's codec has no supported RTP payload format.
     """
 
     def __init__(self, stream: av.AudioStream | av.VideoStream, start: Fraction, offset: Fraction) -> None:
         name = stream.codec_context.codec.canonical_name
         if name not in _CODECS:
-            raise ValueError(f"{name} cannot be sent without decoding")
+            raise ValueError(f"{name} has no RTP payload format and cannot be sent without decoding")
         self.codec, self._clock_rate, filter_name = _CODECS[name]
         self._stream = stream
         self._filter = None if filter_name is None else BitStreamFilterContext(filter_name, stream)
         self._start = start
         self._offset = offset
-        self._rest = b""  # of a telephone codec, less than a packet
+        self._rest = b""  # less than a packet of a telephone codec
 
-    def take(self, packet: "av.Packet[av.stream.Stream]") -> list[TimedFrame]:
+    def read_frames(self, packet: "av.Packet[av.stream.Stream]") -> list[TimedFrame]:
         """Return the frames of a packet. Runs in a thread."""
         if not packet.size or packet.pts is None:
             return []
         if self.codec in _TELEPHONE:
-            return self._cut(packet)
+            return self._split(packet)
         packets = [packet] if self._filter is None else self._filter.filter(packet)
         return [self._timed(each) for each in packets]
 
     def _timed(self, packet: "av.Packet[av.stream.Stream]") -> TimedFrame:
         due = (packet.pts or 0) * packet.time_base - self._start
-        # Frames that refer to later ones are sent in decoding order: they are due then.
+        # Frames that reference later ones are sent at their decoding time.
         sent = due if packet.dts is None else packet.dts * packet.time_base - self._start
         end = due + (packet.duration or 0) * packet.time_base
         return TimedFrame(
             self._encoded(bytes(packet), due, packet.is_keyframe), float(min(due, sent)), float(end)
         )
 
-    def _cut(self, packet: "av.Packet[av.stream.Stream]") -> list[TimedFrame]:
-        """Cut the sound, which files have in pieces of any length, into packets."""
+    def _split(self, packet: "av.Packet[av.stream.Stream]") -> list[TimedFrame]:
+        """Split audio, which files have in pieces of any length, into packets."""
         due = (packet.pts or 0) * packet.time_base - self._start - Fraction(len(self._rest), _TELEPHONE_RATE)
         self._rest += bytes(packet)
         frames = []

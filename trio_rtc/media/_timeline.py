@@ -1,4 +1,4 @@
-"""Where the frames of several tracks belong in one file."""
+"""Alignment of several tracks in one file."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -7,33 +7,34 @@ from typing import NamedTuple
 _SAME_CLOCK = 1.0  # second
 
 
-class Start(NamedTuple):
-    """The first frame of a track: its own time, and when it came, both in seconds."""
+class TrackStart(NamedTuple):
+    """The timestamp and the arrival time of a track's first frame, both in seconds."""
 
     time: Fraction
     arrival: float
 
 
-def origins_of(starts: Sequence[Start]) -> list[Fraction]:
-    """Return, for each track, which of its own times is the beginning of the file: that of what is first of all.
+def track_origins(starts: Sequence[TrackStart]) -> list[Fraction]:
+    """Return, for each track, its own timestamp at the beginning of the file, which is the earliest first frame.
 
-    Tracks of one source (a player, a remote peer in lip-sync) share a clock: their frames keep the distance that their
-    timestamps have. Whether they do is seen at their first frames: if the distance of their timestamps is that of
-    their arrivals within a second. Tracks that do not (RTP timestamps begin anywhere) are placed by arrival.
+    Tracks of one source (a player, a remote peer with synchronized media) share a clock, so that their frames keep the
+    distances of their timestamps. A track is assumed to share the first track's clock if the distances of their
+    timestamps and of their arrivals differ by less than a second. Other tracks (RTP timestamps begin anywhere) are
+    aligned by arrival.
 
     Args:
-        starts: Of the tracks; whether they share a clock is told of each and the first.
+        starts: The first frames of the tracks.
     """
     origins = [_origin_beside(starts[0], start) for start in starts]
-    # Any of them may have begun first.
+    # Any track may be the earliest.
     earliest = min(
         (start.time - origin for start, origin in zip(starts, origins, strict=True)), default=Fraction(0)
     )
     return [origin + earliest for origin in origins]
 
 
-def _origin_beside(first: Start, start: Start) -> Fraction:
-    """Return which of a track's own times is that of another one's first frame."""
+def _origin_beside(first: TrackStart, start: TrackStart) -> Fraction:
+    """Return a track's own timestamp at the time of the first track's first frame."""
     apart = Fraction(start.arrival - first.arrival).limit_denominator(90_000)
     if abs(float(start.time - first.time) - float(apart)) < _SAME_CLOCK:
         return first.time

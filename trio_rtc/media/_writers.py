@@ -1,4 +1,4 @@
-"""How frames of one track get into a container: copied, encoded, or decoded and encoded."""
+"""Writers of one track into a container: copying, encoding, or transcoding."""
 
 import contextlib
 import io
@@ -53,14 +53,14 @@ class Writer(Protocol):
     """Writes the frames of one track."""
 
     def write(self, frame: MediaFrame, time: Fraction) -> None:
-        """Write a frame that is due ``time`` seconds after the beginning of the file. Runs in a thread."""
+        """Write a frame at ``time`` seconds after the beginning of the file. Runs in a thread."""
 
     def finish(self) -> None:
-        """Write what is held back. Runs in a thread."""
+        """Write buffered frames. Runs in a thread."""
 
 
 def frame_time(frame: MediaFrame) -> Fraction | None:
-    """Return a frame's own time in seconds, if it tells."""
+    """Return a frame's own timestamp in seconds, ``None`` without one."""
     if isinstance(frame, EncodedFrame):
         return Fraction(frame.timestamp, frame.clock_rate)
     if frame.pts is None or frame.time_base is None:
@@ -69,22 +69,22 @@ def frame_time(frame: MediaFrame) -> Fraction | None:
 
 
 def make_writer(container: av.container.OutputContainer, format_name: str, first: MediaFrame) -> Writer:
-    """Return what writes a track that begins with this frame.
+    """Return a writer for a track that begins with this frame.
 
     Raises:
-        ValueError: The container cannot hold it.
+        ValueError: The container does not support the track.
     """
     if isinstance(first, EncodedFrame):
         if first.codec in _COPIED[format_name]:
             return CopyingWriter(container, first)
         return TranscodingWriter(container, format_name, first)
     if isinstance(first, av.AudioFrame):
-        return SoundEncoder(container, format_name, first)
-    return PictureEncoder(container, format_name, first)
+        return AudioEncodingWriter(container, format_name, first)
+    return VideoEncodingWriter(container, format_name, first)
 
 
 class CopyingWriter:
-    """Writes encoded frames as they are. A video begins with its first keyframe."""
+    """Writes encoded frames unchanged. Video begins with its first keyframe."""
 
     def __init__(self, container: av.container.OutputContainer, first: EncodedFrame) -> None:
         self._container = container
@@ -94,7 +94,7 @@ class CopyingWriter:
         self._last = -1
 
     def write(self, frame: MediaFrame, time: Fraction) -> None:
-        """Write an encoded frame; one of another codec than the first is left out."""
+        """Write an encoded frame; ignore a frame of another codec than the first."""
         if not isinstance(frame, EncodedFrame) or frame.codec != self._codec or not frame.payload:
             return
         if not self._begun and not frame.keyframe:
@@ -115,22 +115,22 @@ class CopyingWriter:
         self._container.mux(packet)
 
     def finish(self) -> None:
-        """Nothing is held back, but SVT-AV1 is to be told that nothing comes."""
+        """Flush SVT-AV1, which describes the stream; no frame is buffered."""
         if self._codec == "AV1":
             context = self._stream.codec_context
             assert isinstance(context, av.VideoCodecContext)
             context.encode(None)
 
 
-class PictureEncoder:
-    """Encodes pictures for the container. Those of another size than the first are scaled to it."""
+class VideoEncodingWriter:
+    """Encodes video for the container. All frames are scaled to the size of the first."""
 
     def __init__(
         self, container: av.container.OutputContainer, format_name: str, first: av.VideoFrame
     ) -> None:
         name = _ENCODED[format_name][0]
         if name is None:
-            raise ValueError(f"{format_name} holds no video")
+            raise ValueError(f"format {format_name} does not support video")
         self._container = container
         stream = container.add_stream(name, rate=30, options=_ENCODER_OPTIONS[name])
         assert isinstance(stream, av.VideoStream)
@@ -145,23 +145,23 @@ class PictureEncoder:
         self._last = -1
 
     def write(self, frame: MediaFrame, time: Fraction) -> None:
-        """Encode and write a picture."""
+        """Encode and write a video frame."""
         if not isinstance(frame, av.VideoFrame):
             return
-        picture = self._converter.convert(frame, self._context.width, self._context.height, "yuv420p")
+        image = self._converter.convert(frame, self._context.width, self._context.height, "yuv420p")
         self._last = max(round(time / _VIDEO_TIME_BASE), self._last + 1)
-        picture.pts = self._last
-        picture.time_base = _VIDEO_TIME_BASE
-        picture.pict_type = 0
-        self._container.mux(self._stream.encode(picture))
+        image.pts = self._last
+        image.time_base = _VIDEO_TIME_BASE
+        image.pict_type = 0
+        self._container.mux(self._stream.encode(image))
 
     def finish(self) -> None:
-        """Write what the encoder holds back."""
+        """Write the frames that the encoder has buffered."""
         self._container.mux(self._stream.encode(None))
 
 
-class SoundEncoder:
-    """Encodes sound for the container. Where some is missing there is silence; what comes too late is left out."""
+class AudioEncodingWriter:
+    """Encodes audio for the container. Gaps are filled with silence; audio that is too late is dropped."""
 
     def __init__(
         self, container: av.container.OutputContainer, format_name: str, first: av.AudioFrame
@@ -181,7 +181,7 @@ class SoundEncoder:
         self._position = 0
 
     def write(self, frame: MediaFrame, time: Fraction) -> None:
-        """Encode and write some sound."""
+        """Encode and write audio."""
         if not isinstance(frame, av.AudioFrame):
             return
         late = self._position - round(time * self._rate)
@@ -198,18 +198,18 @@ class SoundEncoder:
             self._encode(samples_of(resampled))
 
     def finish(self) -> None:
-        """Write what the encoder holds back."""
+        """Write the audio that the encoder has buffered."""
         self._container.mux(self._stream.encode(None))
 
     def _encode(self, samples: bytes) -> None:
         if samples:
-            sound = frame_of(samples, self._channels, self._rate, self._position)
-            self._position += sound.samples
-            self._container.mux(self._stream.encode(sound))
+            audio = frame_of(samples, self._channels, self._rate, self._position)
+            self._position += audio.samples
+            self._container.mux(self._stream.encode(audio))
 
 
 class TranscodingWriter:
-    """Decodes and encodes, for codecs that the container cannot hold.
+    """Decodes and encodes frames of a codec that the container does not support.
 
     Raises:
         ValueError: The first frame cannot be decoded.
@@ -225,11 +225,11 @@ class TranscodingWriter:
         except CodecError as error:
             raise ValueError(str(error)) from error
         if not decoded:
-            raise ValueError(f"{first.codec}: nothing in the first frame")
+            raise ValueError(f"first frame of {first.codec} has no content")
         self._writer = make_writer(container, format_name, decoded[0])
 
     def write(self, frame: MediaFrame, time: Fraction) -> None:
-        """Decode, encode and write a frame; a broken one is left out."""
+        """Decode, encode and write a frame; ignore a corrupt one."""
         if not isinstance(frame, EncodedFrame):
             return
         with contextlib.suppress(CodecError):
@@ -238,7 +238,7 @@ class TranscodingWriter:
                 self._writer.write(decoded, time + (frame_time(decoded) or ahead) - ahead)
 
     def finish(self) -> None:
-        """Write what the encoder holds back."""
+        """Write the frames that the encoder has buffered."""
         self._writer.finish()
         self._decoder.close()
 
@@ -260,8 +260,8 @@ def _copied_stream(container: av.container.OutputContainer, first: EncodedFrame)
             telephone.codec_context.layout = "mono"
             return telephone
         case "VP8" | "VP9":
-            picture = _probe(_ivf(first.payload, b"VP80" if first.codec == "VP8" else b"VP90"), "ivf")
-            return container.add_stream_from_template(picture)
+            probed = _probe(_ivf(first.payload, b"VP80" if first.codec == "VP8" else b"VP90"), "ivf")
+            return container.add_stream_from_template(probed)
         case "AV1":
             return _av1_stream(container, _probe(_ivf(first.payload, b"AV01"), "ivf"))
         case _:
@@ -270,12 +270,12 @@ def _copied_stream(container: av.container.OutputContainer, first: EncodedFrame)
 
 
 def _probe(data: bytes, format_name: str) -> av.VideoStream:
-    """Return the stream in which FFmpeg sees this keyframe, with size and parameter sets."""
+    """Return FFmpeg's stream of a keyframe, with size and parameter sets."""
     try:
         probed = av.open(io.BytesIO(data), "r", format=format_name)
         return probed.streams.video[0]
     except (av.FFmpegError, IndexError) as error:
-        raise ValueError(f"no keyframe: {error}") from error
+        raise ValueError(f"first frame is not a valid keyframe: {error}") from error
 
 
 def _ivf(payload: bytes, four_characters: bytes) -> bytes:
@@ -286,8 +286,8 @@ def _ivf(payload: bytes, four_characters: bytes) -> bytes:
 def _av1_stream(container: av.container.OutputContainer, probed: av.VideoStream) -> av.VideoStream:
     """Add a stream for AV1.
 
-    FFmpeg's encoders and decoders of AV1 have different names, so that PyAV finds no encoder by which to copy the
-    description of what was decoded. So it is copied by hand into that of an encoder, which encodes nothing.
+    FFmpeg's encoders and decoders of AV1 have different names, so that PyAV finds no encoder for the decoded stream's
+    description. The description is therefore copied to an encoder that encodes nothing.
     """
     silence_svt_av1()
     stream = container.add_stream("libsvtav1", rate=30)
@@ -302,7 +302,7 @@ def _av1_stream(container: av.container.OutputContainer, probed: av.VideoStream)
 
 
 def _opus_duration(payload: bytes) -> int:
-    """Return samples at 48 kHz in a packet (RFC 6716 section 3.1 and 3.2)."""
+    """Return the samples at 48 kHz in a packet (RFC 6716 sections 3.1 and 3.2)."""
     code = payload[0] & 3
     count = 1 if code == 0 else 2 if code < 3 else payload[1] & 63 if len(payload) > 1 else 1
     return round(opus_frame_duration(payload[0]) * 48_000) * count

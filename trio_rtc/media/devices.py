@@ -1,7 +1,7 @@
-"""Camera, microphone and screen, by FFmpeg's devices.
+"""Camera, microphone and screen by FFmpeg's devices.
 
 They differ by platform: ``v4l2``, ``alsa`` or ``pulse`` and ``x11grab`` on Linux, ``avfoundation`` on macOS, ``dshow``
-and ``gdigrab`` on Windows. Which of them there are depends on how PyAV was built.
+and ``gdigrab`` on Windows. Which of them are available depends on the build of FFmpeg.
 """
 
 import contextlib
@@ -39,14 +39,14 @@ _PREFIXES = {
 
 @attrs.frozen
 class Device:
-    """A device that can be captured.
+    """A capture device.
 
     Attributes:
-        kind: What it is.
-        name: What ``open_camera`` and its siblings take.
-        description: For people.
-        format: FFmpeg's name of the kind of device.
-        is_default: Whether it is the one that is taken when none is named.
+        kind: The kind of device.
+        name: The argument of ``open_camera`` and its siblings.
+        description: A human-readable description.
+        format: FFmpeg's name of the device type.
+        is_default: Whether it is used when no name is given.
     """
 
     kind: DeviceKind
@@ -57,9 +57,12 @@ class Device:
 
 
 async def list_devices() -> list[Device]:
-    """Return the cameras, microphones and screens of this machine that FFmpeg finds.
+    """Return this machine's cameras, microphones and screens that FFmpeg finds.
 
-    Those of a kind of device that cannot be listed are left out; the log ``trio_rtc.media`` tells which and why.
+    Devices of a type that FFmpeg cannot list are omitted; the log ``trio_rtc.media`` names the type and the reason.
+
+    Returns:
+        The devices.
     """
     require_trio("media.list_devices")
     return await trio.to_thread.run_sync(_list_devices)
@@ -73,32 +76,38 @@ def open_camera(
     framerate: float | None = None,
     options: Mapping[str, str] | None = None,
 ) -> AbstractAsyncContextManager[Player]:
-    """Open a camera; its pictures are in ``video`` of the player.
+    """Open a camera; its frames are in the player's ``video``.
 
     Args:
-        name: As :func:`list_devices` tells it; ``None`` is the default.
-        width: Pixels; ``None`` leaves it to the camera.
-        height: Pixels.
-        framerate: Pictures per second.
+        name: A name from :func:`list_devices`; ``None`` is the default device.
+        width: Pixels; ``None`` is the camera's default.
+        height: Pixels; ``None`` is the camera's default.
+        framerate: Frames per second; ``None`` is the camera's default.
         options: Further options of FFmpeg's device.
 
+    Returns:
+        An async context manager; the camera is open while its block runs.
+
     Raises:
-        OSError: There is no such camera, or it is in use, or this build of FFmpeg has no cameras.
+        OSError: The camera does not exist or is in use, or FFmpeg was built without camera support.
     """
-    return _open_device("camera", name, _picture_options(width, height, framerate, options))
+    return _open_device("camera", name, _video_options(width, height, framerate, options))
 
 
 def open_microphone(
     name: str | None = None, *, options: Mapping[str, str] | None = None
 ) -> AbstractAsyncContextManager[Player]:
-    """Open a microphone; its sound is in ``audio`` of the player.
+    """Open a microphone; its frames are in the player's ``audio``.
 
     Args:
-        name: As :func:`list_devices` tells it; ``None`` is the default.
+        name: A name from :func:`list_devices`; ``None`` is the default device.
         options: Options of FFmpeg's device.
 
+    Returns:
+        An async context manager; the microphone is open while its block runs.
+
     Raises:
-        OSError: There is no such microphone, or it is in use, or this build of FFmpeg has none.
+        OSError: The microphone does not exist or is in use, or FFmpeg was built without microphone support.
     """
     return _open_device("microphone", name, dict(options or {}))
 
@@ -111,26 +120,29 @@ def open_screen(
     framerate: float = 15.0,
     options: Mapping[str, str] | None = None,
 ) -> AbstractAsyncContextManager[Player]:
-    """Capture the screen; its pictures are in ``video`` of the player.
+    """Capture a screen; its frames are in the player's ``video``.
 
     Args:
-        name: Which screen: on Linux an X display such as ``":0.0"``; ``None`` is the default.
-        width: Pixels of the part that is captured; ``None`` is all.
-        height: Pixels.
-        framerate: Pictures per second.
+        name: The screen, on Linux an X display such as ``":0.0"``; ``None`` is the default.
+        width: Pixels of the captured area; ``None`` is the whole screen.
+        height: Pixels of the captured area; ``None`` is the whole screen.
+        framerate: Frames per second.
         options: Further options of FFmpeg's device.
 
+    Returns:
+        An async context manager; the screen is captured while its block runs.
+
     Raises:
-        OSError: There is no such screen, or this build of FFmpeg cannot capture any.
+        OSError: The screen does not exist, or FFmpeg was built without screen capture.
     """
-    return _open_device("screen", name, _picture_options(width, height, framerate, options))
+    return _open_device("screen", name, _video_options(width, height, framerate, options))
 
 
 @contextlib.asynccontextmanager
 async def _open_device(kind: DeviceKind, name: str | None, options: dict[str, str]) -> AsyncIterator[Player]:
     formats = [each for each in _formats(kind) if _is_built_in(each)]
     if not formats:
-        raise OSError(f"no {kind}: this build of FFmpeg cannot capture any on {sys.platform}")
+        raise OSError(f"no {kind}: FFmpeg was built without {kind} support for {sys.platform}")
     error: Exception | None = None
     async with contextlib.AsyncExitStack() as stack:
         for format_name in formats:
@@ -142,11 +154,11 @@ async def _open_device(kind: DeviceKind, name: str | None, options: dict[str, st
             except (OSError, ValueError) as failure:
                 error = failure
         else:
-            raise OSError(f"the {kind} cannot be opened: {error}") from error
+            raise OSError(f"{kind} cannot be opened: {error}") from error
         yield player
 
 
-def _picture_options(
+def _video_options(
     width: int | None, height: int | None, framerate: float | None, options: Mapping[str, str] | None
 ) -> dict[str, str]:
     chosen: dict[str, str] = {}
@@ -179,7 +191,7 @@ def _default(kind: DeviceKind, format_name: str) -> str:
 
 
 def _list_devices() -> list[Device]:
-    """Runs in a thread."""
+    """List the devices; runs in a thread."""
     found: list[Device] = []
     kinds: tuple[DeviceKind, ...] = ("camera", "microphone")
     for kind in kinds:
@@ -195,15 +207,15 @@ def _devices_of(kind: DeviceKind, format_name: str) -> list[Device]:
     if not _is_built_in(format_name):
         return []
     try:
-        from av.device import enumerate_input_devices  # noqa: PLC0415 - PyAV has it from version 17 on
+        from av.device import enumerate_input_devices  # noqa: PLC0415 - new in PyAV 17
     except ImportError:
-        logger.info("the devices of %s cannot be listed: PyAV does so from version 17 on", format_name)
+        logger.info("cannot list the devices of %s: requires PyAV 17 or later", format_name)
         return []
     try:
         listed = enumerate_input_devices(format_name)
     except (av.FFmpegError, ValueError) as error:
-        # No driver, or FFmpeg cannot list what this format has. What the others have is listed all the same.
-        logger.info("the devices of %s cannot be listed: %s", format_name, error)
+        # No driver, or FFmpeg cannot list devices of this type. Other types are still listed.
+        logger.info("cannot list the devices of %s: %s", format_name, error)
         return []
     return [
         Device(kind, each.name, each.description, format_name, each.is_default)

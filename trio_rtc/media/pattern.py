@@ -1,4 +1,4 @@
-"""A moving picture with a number in it that can be read back after compression."""
+"""A moving test pattern with a counter that is readable after compression."""
 
 import math
 from fractions import Fraction
@@ -14,7 +14,7 @@ from trio_rtc._environment import require_trio
 _CLOCK_RATE = 90_000
 _COLUMNS = 8
 _ROWS = 4
-_CELL_ROWS_IN_PICTURE = 12  # the number takes the upper third
+_CELL_ROWS_IN_FRAME = 12  # the counter covers the upper third
 _BLACK, _WHITE = 16, 235
 _THRESHOLD = (_BLACK + _WHITE) // 2
 _CHECK = 0xA5
@@ -22,12 +22,18 @@ COUNTER_MODULUS = 1 << 24
 
 
 def draw_pattern(counter: int, width: int = 640, height: int = 360) -> av.VideoFrame:
-    """Return a picture in yuv420p: stripes that move on with the counter, under the counter as black and white blocks.
+    """Return a yuv420p frame: the counter as black and white blocks above stripes that move with the counter.
 
     Args:
-        counter: What :func:`read_counter` will give, modulo 2**24.
+        counter: The value that :func:`read_counter` will return, modulo 2**24.
         width: Pixels, even, 32 or more.
         height: Pixels, even, 24 or more.
+
+    Returns:
+        The frame, without ``pts``.
+
+    Raises:
+        ValueError: ``width`` or ``height`` is out of range or odd.
     """
     if width < 32 or height < 24 or width % 2 or height % 2:
         raise ValueError(f"width and height must be even, and at least 32 and 24, not {width} and {height}")
@@ -42,7 +48,7 @@ def draw_pattern(counter: int, width: int = 640, height: int = 360) -> av.VideoF
 
 
 def read_counter(frame: av.VideoFrame) -> int | None:
-    """Return the number in a picture of :func:`draw_pattern`, of whatever size now; ``None`` if it cannot be read."""
+    """Return the counter in a frame of :func:`draw_pattern`, scaled or not; ``None`` if it is not readable."""
     if frame.format.name not in ("yuv420p", "yuvj420p", "nv12", "gray"):
         frame = frame.reformat(format="yuv420p")
     value = 0
@@ -54,15 +60,15 @@ def read_counter(frame: av.VideoFrame) -> int | None:
 
 @attrs.define(eq=False)
 class PatternSource(trio.abc.ReceiveChannel[av.VideoFrame]):
-    """An endless channel of pictures of :func:`draw_pattern` that count from 0, at trio's clock.
+    """An endless channel of :func:`draw_pattern` frames, counted from 0, timed by trio's clock.
 
-    A receiver that is late misses pictures: the counter then jumps.
+    A late receiver misses frames, so that the counter jumps.
 
     Attributes:
         width: Pixels, even, 32 or more.
         height: Pixels, even, 24 or more.
-        framerate: Pictures per second.
-        realtime: Whether a picture comes only when it is due, and not as fast as they are taken.
+        framerate: Frames per second.
+        realtime: Whether ``receive`` waits until the next frame is due.
     """
 
     width: int = 640
@@ -74,10 +80,10 @@ class PatternSource(trio.abc.ReceiveChannel[av.VideoFrame]):
     _closed: bool = attrs.field(default=False, init=False)
 
     async def receive(self) -> av.VideoFrame:
-        """Return the next picture when it is due.
+        """Return the next frame when it is due.
 
         Raises:
-            trio.ClosedResourceError: The source was closed.
+            trio.ClosedResourceError: The source is closed.
         """
         require_trio("PatternSource.receive")
         if self.realtime:
@@ -100,13 +106,13 @@ class PatternSource(trio.abc.ReceiveChannel[av.VideoFrame]):
         await trio.sleep_until(self._started + self._next / self.framerate)
 
     async def aclose(self) -> None:
-        """End the source."""
+        """Close the source."""
         self._closed = True
         await trio.lowlevel.checkpoint()
 
 
 test_pattern = PatternSource
-"""What examples and tests call it."""
+"""Alias used in examples and tests."""
 
 
 def _counter_rows(counter: int, width: int, height: int) -> list[bytes]:
@@ -119,7 +125,7 @@ def _counter_rows(counter: int, width: int, height: int) -> list[bytes]:
             bytes([_WHITE if bit else _BLACK]) * (right - left)
             for bit, (left, right) in zip(bits, pairwise(edges), strict=True)
         )
-        top, bottom = (edge * height // _CELL_ROWS_IN_PICTURE for edge in (row, row + 1))
+        top, bottom = (edge * height // _CELL_ROWS_IN_FRAME for edge in (row, row + 1))
         rows += [line] * (bottom - top)
     return rows
 
@@ -129,9 +135,9 @@ def _checksum(counter: int) -> int:
 
 
 def _is_white(frame: av.VideoFrame, row: int, column: int) -> bool:
-    """Return the colour of a cell, by the middle of it, as its edges are blurred."""
+    """Return whether a cell is white, measured at its center, since its edges are blurred."""
     left, right = (int((column + part) * frame.width / _COLUMNS) for part in (0.3, 0.7))
-    top, bottom = (int((row + part) * frame.height / _CELL_ROWS_IN_PICTURE) for part in (0.3, 0.7))
+    top, bottom = (int((row + part) * frame.height / _CELL_ROWS_IN_FRAME) for part in (0.3, 0.7))
     plane = frame.planes[0]
     pixels = memoryview(plane)
     total = count = 0
@@ -144,7 +150,7 @@ def _is_white(frame: av.VideoFrame, row: int, column: int) -> bool:
 
 @lru_cache(maxsize=16)
 def _wave(length: int, amplitude: int) -> bytes:
-    """Return brightness that goes up and down with a period of 128 pixels, over whole periods."""
+    """Return brightness that oscillates with a period of 128 pixels, over whole periods."""
     period = [128 + round(amplitude / 2 * math.sin(2 * math.pi * x / 128)) for x in range(128)]
     return bytes(period) * (length // 128 + 2)
 

@@ -17,7 +17,7 @@ from trio_rtc.codecs.worker import codec_limiter
 from trio_rtc.tracks.frame_queue import FrameQueue, at_keyframe
 
 from ._background import background
-from ._container import ThreadedContainer, clear_error, is_local, open_container
+from ._container import ThreadedContainer, is_local, open_container, translate_error
 from ._demuxed import MediaFrame, StreamCopier, StreamDecoder, TimedFrame
 
 logger = logging.getLogger("trio_rtc.media")
@@ -26,20 +26,20 @@ Kind = Literal["audio", "video"]
 Pacing = Literal["realtime", "fast", "live"]
 
 _READ_AHEAD = 8  # packets of each stream
-_MAX_PACKETS = 512  # of one stream, while another has none because it is shorter or not interleaved
+_MAX_PACKETS = 512  # of one stream, while another that is shorter or not interleaved has none
 _AUDIO_FRAMES, _VIDEO_FRAMES = 50, 8
 
 
 class Player:
     """A file or stream that is being played.
 
-    Frames go through bounded queues. Played in real time, what nobody takes is dropped, oldest first, as it would be of
-    a live source; otherwise reading waits, for whichever of the two is full: close the one that is of no use.
+    Frames go through bounded queues. In real time, the oldest frames are dropped when a queue is full, as for a live
+    source. Otherwise reading waits while any queue is full: close the channel that is not used.
 
     Attributes:
-        audio: Its first audio stream, or ``None``.
-        video: Its first video stream, or ``None``.
-        duration: Seconds that it lasts, if it tells.
+        audio: The first audio stream, or ``None``.
+        video: The first video stream, or ``None``.
+        duration: The duration in seconds, or ``None`` if unknown.
     """
 
     def __init__(self, queues: Mapping[Kind, FrameQueue[MediaFrame]], duration: float | None) -> None:
@@ -50,21 +50,21 @@ class Player:
 
     @property
     def dropped(self) -> int:
-        """Frames that nobody took in time."""
+        """Frames that were dropped because they were not received in time."""
         return sum(queue.dropped for queue in self._queues.values())
 
 
 @attrs.frozen
 class Source:
-    """What is played and how.
+    """A source and how it is played.
 
     Attributes:
-        path: File, URL or name of a device.
-        format: FFmpeg's name of the format, if it is not to be told from the content.
+        path: A file, URL or device name.
+        format: FFmpeg's name of the format; ``None`` detects it.
         options: FFmpeg's options of the format.
-        timeout: Seconds without an answer after which a network or a device counts as gone.
-        pacing: ``"realtime"`` waits until frames are due; ``"fast"`` waits until they are taken; ``"live"`` waits for
-            nothing, as the source has its own pace.
+        timeout: Seconds without an answer after which a network or device has failed.
+        pacing: ``"realtime"`` waits until frames are due; ``"fast"`` waits until they are received; ``"live"`` does not
+            wait, since the source has its own pace.
         decode: Whether frames are decoded.
     """
 
@@ -76,7 +76,7 @@ class Source:
     decode: bool = True
 
     async def open(self) -> ThreadedContainer[av.container.InputContainer]:
-        """Open it."""
+        """Open the container."""
         local = self.pacing != "live" and is_local(self.path)
 
         def open_input() -> av.container.InputContainer:
@@ -100,18 +100,22 @@ async def open_player(
     """Open a file or stream and play it while the block runs.
 
     Args:
-        path_or_url: Whatever FFmpeg opens.
-        loop: Whether to begin anew at the end. Timestamps go on.
-        realtime: Whether frames come when they are due, by trio's clock, and not as fast as they are taken.
-        decode: Whether frames are decoded. Otherwise they are ``EncodedFrame``, for codecs that RTP carries.
-        format: FFmpeg's name of the format, where it cannot be told from the content.
+        path_or_url: Anything that FFmpeg opens.
+        loop: Whether to play again after the end, with continuing timestamps.
+        realtime: Whether frames are delivered when they are due by trio's clock, instead of as fast as they are
+            received.
+        decode: Whether frames are decoded. Otherwise they are ``EncodedFrame``, for codecs with an RTP payload format.
+        format: FFmpeg's name of the format; ``None`` detects it.
         options: FFmpeg's options of the format.
-        timeout: Seconds without an answer after which a network counts as gone.
+        timeout: Seconds without an answer after which a network stream has failed.
+
+    Yields:
+        The player.
 
     Raises:
-        OSError: It does not exist or cannot be read.
-        ValueError: It is in no format that FFmpeg knows, has neither audio nor video, or, with ``decode=False``, is in
-            a codec that RTP does not carry.
+        OSError: The file or stream does not exist or cannot be read.
+        ValueError: FFmpeg does not know the format, there is neither audio nor video, or, with ``decode=False``, the
+            codec has no RTP payload format.
     """
     require_trio("media.open_player")
     pacing: Pacing = "realtime" if realtime else "fast"
@@ -155,7 +159,7 @@ async def _play(
                 return
             current = _Pass(source, await source.open(), end)
     except (OSError, ValueError, av.FFmpegError) as error:
-        logger.warning("playing %s has ended: %s", source.path, error)
+        logger.warning("playing %s failed: %s", source.path, error)
         cause = error
     finally:
         for queue in queues.values():
@@ -163,10 +167,10 @@ async def _play(
 
 
 class _Pass:
-    """Playing a container once, from its beginning to its end.
+    """One playback of a container from its beginning to its end.
 
-    One task reads packets a little ahead; for each stream another decodes them and waits until they are due, so that
-    sound which a file has ahead of its picture does not hold the picture up.
+    One task reads packets a little ahead. For each stream, another task decodes them and waits until they are due, so
+    that audio stored ahead of its video does not delay the video.
     """
 
     def __init__(
@@ -181,34 +185,34 @@ class _Pass:
             *opened.streams.video[:1],
         ]
         if not streams:
-            raise ValueError(f"{source.path}: neither audio nor video")
+            raise ValueError(f"{source.path}: no audio or video stream")
         start = Fraction(opened.start_time or 0, av.time_base)
         make = StreamDecoder if source.decode else StreamCopier
         try:
             self._streams = {stream.index: make(stream, start, offset) for stream in streams}
         except Exception as error:
-            raise clear_error(error, source.path) from None
+            raise translate_error(error, source.path) from None
         self.kinds: list[Kind] = ["audio" if stream.type == "audio" else "video" for stream in streams]
         self._packets: dict[int, FrameQueue[av.Packet[av.stream.Stream]]] = {
             stream.index: FrameQueue(_MAX_PACKETS) for stream in streams
         }
         self._demuxed = opened.demux(*streams)
-        self._hungry = trio.lowlevel.ParkingLot()
+        self._packets_needed = trio.lowlevel.ParkingLot()
         self._end = 0.0
         self._error: Exception | None = None
 
     async def run(self, queues: dict[Kind, FrameQueue[MediaFrame]], begun: float) -> Fraction:
-        """Play it, and return when it ends, in seconds since playing has begun.
+        """Play the container, and return its end in seconds since playback began.
 
         Args:
-            queues: Where frames go.
-            begun: When playing has begun, by trio's clock.
+            queues: Receive the frames.
+            begun: When playback began, by trio's clock.
         """
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read)
                 for index, kind in zip(self._streams, self.kinds, strict=True):
-                    nursery.start_soon(self._present, index, queues[kind], begun + float(self.offset))
+                    nursery.start_soon(self._play_stream, index, queues[kind], begun + float(self.offset))
         finally:
             self._container.close()
         if self._error is not None:
@@ -220,10 +224,10 @@ class _Pass:
             while (packet := await self._container.call(lambda: next(self._demuxed, None))) is not None:
                 self._packets[packet.stream_index].put(packet)
                 while self._has_enough():
-                    await self._hungry.park()
+                    await self._packets_needed.park()
         except Exception as error:
-            # What PyAV raises for a hostile file is not a closed list.
-            self._error = clear_error(error, self._source.path)
+            # PyAV does not document which exceptions a hostile file raises.
+            self._error = translate_error(error, self._source.path)
         finally:
             for packets in self._packets.values():
                 packets.end()
@@ -232,15 +236,15 @@ class _Pass:
         lengths = [packets.queued for packets in self._packets.values()]
         return min(lengths) >= _READ_AHEAD or max(lengths) >= _MAX_PACKETS
 
-    async def _present(self, index: int, queue: FrameQueue[MediaFrame], begun: float) -> None:
+    async def _play_stream(self, index: int, queue: FrameQueue[MediaFrame], begun: float) -> None:
         stream = self._streams[index]
         async for packet in self._packets[index]:
-            self._hungry.unpark_all()
-            timed = await call_in_thread(stream.take, packet, limiter=codec_limiter())
+            self._packets_needed.unpark_all()
+            timed = await call_in_thread(stream.read_frames, packet, limiter=codec_limiter())
             for each in timed:
-                await self._hand_over(each, queue, begun)
+                await self._put_when_due(each, queue, begun)
 
-    async def _hand_over(self, timed: TimedFrame, queue: FrameQueue[MediaFrame], begun: float) -> None:
+    async def _put_when_due(self, timed: TimedFrame, queue: FrameQueue[MediaFrame], begun: float) -> None:
         self._end = max(self._end, timed.end)
         if self._source.pacing == "fast":
             await queue.put_when_free(timed.frame)

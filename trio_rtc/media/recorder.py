@@ -1,4 +1,4 @@
-"""Tracks into files."""
+"""Recording of tracks into files."""
 
 import contextlib
 import logging
@@ -18,7 +18,7 @@ from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 from ._background import background
 from ._container import ThreadedContainer, media_limiter, open_container
 from ._demuxed import MediaFrame
-from ._timeline import Start, origins_of
+from ._timeline import TrackStart, track_origins
 from ._writers import FORMATS, Writer, frame_time, make_writer
 
 logger = logging.getLogger("trio_rtc.media")
@@ -36,16 +36,16 @@ _MAX_HELD = 512
 
 
 @attrs.frozen
-class _Arrived:
-    """A frame with its own time and the time at which it came, both in seconds."""
+class _ReceivedFrame:
+    """A frame with its timestamp and its arrival time, both in seconds."""
 
     frame: MediaFrame
     time: Fraction
     arrival: float
 
     @classmethod
-    def now(cls, frame: MediaFrame) -> "_Arrived":
-        """Return a frame that has just come; one that tells no time is taken to be of now."""
+    def now(cls, frame: MediaFrame) -> "_ReceivedFrame":
+        """Return a frame that has just arrived; without its own timestamp, it has the arrival time."""
         arrival = trio.current_time()
         time = frame_time(frame)
         return cls(frame, Fraction(arrival).limit_denominator(90_000) if time is None else time, arrival)
@@ -53,17 +53,17 @@ class _Arrived:
 
 @attrs.define(eq=False)
 class _Track:
-    """One channel that is being recorded.
+    """A channel that is being recorded.
 
     Attributes:
-        held: What came before the file's header could be written.
-        writer: Writes it, once the header is written.
-        origin: The track's own time at the beginning of the file, in seconds.
+        held: Frames that arrived before the file's header was written.
+        writer: The writer, once the header is written.
+        origin: The track's own timestamp at the beginning of the file, in seconds.
         done: Whether the channel has ended.
     """
 
     channel: trio.abc.ReceiveChannel[MediaFrame]
-    held: deque[_Arrived] = attrs.field(factory=lambda: deque(maxlen=_MAX_HELD))
+    held: deque[_ReceivedFrame] = attrs.field(factory=lambda: deque(maxlen=_MAX_HELD))
     writer: Writer | None = None
     origin: Fraction = Fraction(0)
     done: bool = False
@@ -72,13 +72,12 @@ class _Track:
 class Recorder:
     """A file that is being written.
 
-    A container tells in its header which streams it has, so the file begins when each track that was added has given
-    its first frame (its first keyframe, for encoded video), or when ``start_timeout`` seconds have passed since the
-    first of all frames. Tracks that have given none until then, or are added later, are not recorded.
+    A container's header lists its streams. It is written when each added track has delivered its first frame (for
+    encoded video, its first keyframe), or ``start_timeout`` seconds after the first frame of any track. Tracks without
+    a frame until then, or added later, are not recorded.
 
     Attributes:
-        lost: Frames that were not recorded: they came before the header in too great a number, or the file cannot hold
-            them.
+        lost: Frames that were not recorded: too many arrived before the header, or the container does not support them.
     """
 
     def __init__(
@@ -99,32 +98,35 @@ class Recorder:
         self._nursery: trio.Nursery | None = None
 
     def add(self, channel: trio.abc.ReceiveChannel[MediaFrame]) -> None:
-        """Record what comes out of a channel, until it ends.
+        """Record the frames of a channel until it ends.
 
-        Encoded frames are copied where the container can hold their codec, and else decoded and encoded.
+        Encoded frames are copied if the container supports their codec, and transcoded otherwise.
+
+        Args:
+            channel: The frames.
 
         Raises:
-            RuntimeError: The file has begun, or is finished.
+            RuntimeError: The header has been written, or the file is finished.
         """
         if self._begun or self._nursery is None:
-            raise RuntimeError("tracks must be added before the first frames are written")
+            raise RuntimeError("add() must be called before the first frames are written")
         track = _Track(channel)
         self._tracks.append(track)
         self._nursery.start_soon(self._record, track)
 
     async def wait(self) -> None:
-        """Wait until all channels that were added have ended and are written."""
+        """Wait until all added channels have ended and are written."""
         while not all(track.done for track in self._tracks):
             await self._changed.wait()
         await trio.lowlevel.checkpoint()
 
-    def use(self, nursery: trio.Nursery) -> None:
-        """Run in this nursery."""
+    def start(self, nursery: trio.Nursery) -> None:
+        """Start the background tasks in a nursery."""
         self._nursery = nursery
         nursery.start_soon(self._begin_in_time)
 
     async def finish(self) -> None:
-        """Write what is held back, and the file's end."""
+        """Write buffered frames and the end of the file."""
         self._nursery = None
         async with self._lock:
             await self._begin()
@@ -134,9 +136,9 @@ class Recorder:
     async def _record(self, track: _Track) -> None:
         try:
             async for frame in track.channel:
-                await self._take(track, _Arrived.now(frame))
+                await self._record_frame(track, _ReceivedFrame.now(frame))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            logger.debug("a track that is recorded is gone")
+            logger.debug("a recorded track was closed")
         finally:
             track.done = True
             self._notify()
@@ -144,14 +146,14 @@ class Recorder:
             async with self._lock:
                 await self._begin()
 
-    async def _take(self, track: _Track, arrived: _Arrived) -> None:
+    async def _record_frame(self, track: _Track, received: _ReceivedFrame) -> None:
         if not self._begun:
-            frame = arrived.frame
+            frame = received.frame
             if not track.held and isinstance(frame, EncodedFrame) and not frame.keyframe:
                 self.lost += 1
                 return
             self.lost += len(track.held) == _MAX_HELD
-            track.held.append(arrived)
+            track.held.append(received)
             self._first_frame.set()
             if not self._all_ready():
                 return
@@ -159,7 +161,7 @@ class Recorder:
                 await self._begin()
             return
         async with self._lock:
-            await self._write(track, arrived)
+            await self._write(track, received)
 
     def _all_ready(self) -> bool:
         ready = all(track.held or track.done for track in self._tracks)
@@ -172,38 +174,38 @@ class Recorder:
             await self._begin()
 
     async def _begin(self) -> None:
-        """Add the streams that there are, and write what was held."""
+        """Write the header with the present tracks, and the held frames."""
         if self._begun:
             return
         self._begun = True
         begun = [track for track in self._tracks if track.held]
-        origins = origins_of([Start(track.held[0].time, track.held[0].arrival) for track in begun])
+        origins = track_origins([TrackStart(track.held[0].time, track.held[0].arrival) for track in begun])
         for track, origin in zip(begun, origins, strict=True):
             track.origin = origin
             try:
                 track.writer = await self._container.call(self._make_writer(track.held[0].frame))
             except (ValueError, av.FFmpegError) as error:
-                logger.warning("a track cannot be recorded: %s", error)
-        held = [(arrived, track) for track in self._tracks for arrived in track.held]
-        for arrived, track in sorted(held, key=lambda entry: entry[0].arrival):
-            await self._write(track, arrived)
+                logger.warning("cannot record a track: %s", error)
+        held = [(received, track) for track in self._tracks for received in track.held]
+        for received, track in sorted(held, key=lambda entry: entry[0].arrival):
+            await self._write(track, received)
         for track in self._tracks:
             track.held.clear()
 
     def _make_writer(self, first: MediaFrame) -> Callable[[], Writer]:
         return lambda: make_writer(self._container.container, self._format, first)
 
-    async def _write(self, track: _Track, arrived: _Arrived) -> None:
+    async def _write(self, track: _Track, received: _ReceivedFrame) -> None:
         writer = track.writer
-        time = arrived.time - track.origin
+        time = received.time - track.origin
         if writer is None or time < 0:
             self.lost += 1
             return
         try:
-            await self._container.call(lambda: writer.write(arrived.frame, time))
+            await self._container.call(lambda: writer.write(received.frame, time))
         except (av.FFmpegError, ValueError) as error:
             self.lost += 1
-            logger.warning("a frame cannot be recorded: %s", error)
+            logger.warning("cannot record a frame: %s", error)
 
     def _notify(self) -> None:
         self._changed.set()
@@ -220,29 +222,32 @@ async def open_recorder(
 ) -> AsyncIterator[Recorder]:
     """Open a file and record into it while the block runs.
 
-    At the end of the block the file is finished, also when it was left by an exception or by cancellation; for the
-    tracks' ends, wait for :meth:`Recorder.wait` in it.
+    The file is finished at the end of the block, even after an exception or cancellation. To wait for the end of the
+    tracks, call :meth:`Recorder.wait` in the block.
 
     Args:
-        path: Where to; an existing file is replaced.
-        format: ``"mp4"``, ``"webm"``, ``"matroska"``, ``"ogg"`` or ``"wav"``; ``None`` goes by the name's suffix.
-        start_timeout: Seconds after the first frame that tracks without any are waited for.
-        finish_timeout: Seconds that finishing the file may take when the block was cancelled.
+        path: The file; an existing one is replaced.
+        format: ``"mp4"``, ``"webm"``, ``"matroska"``, ``"ogg"`` or ``"wav"``; ``None`` chooses by the suffix.
+        start_timeout: Seconds after the first frame to wait for tracks without any.
+        finish_timeout: Maximum seconds for finishing the file after a cancellation.
+
+    Yields:
+        The recorder.
 
     Raises:
         OSError: The file cannot be written.
-        ValueError: The format is not known.
+        ValueError: The format is unknown.
     """
     require_trio("media.open_recorder")
     name = format or _BY_SUFFIX.get(Path(path).suffix.lower())
     if name not in FORMATS:
-        raise ValueError(f"{path}: the format must be one of {', '.join(FORMATS)}")
+        raise ValueError(f"format of {path} must be one of {', '.join(FORMATS)}, not {name!r}")
     await call_in_thread(_check_writable, Path(path), limiter=media_limiter())
     container = await open_container(lambda: av.open(str(path), "w", format=name), str(path), local=True)
     recorder = Recorder(container, name, start_timeout)
     try:
         async with background() as nursery:
-            recorder.use(nursery)
+            recorder.start(nursery)
             yield recorder
     finally:
         with trio.move_on_after(finish_timeout, shield=True):
@@ -257,9 +262,9 @@ def _check_writable(path: Path) -> None:
 
 
 def _finish(writers: list[Writer]) -> None:
-    """Runs in a thread."""
+    """Finish the writers; runs in a thread."""
     for writer in writers:
         try:
             writer.finish()
         except (av.FFmpegError, ValueError) as error:
-            logger.warning("the end of a track cannot be recorded: %s", error)
+            logger.warning("cannot record the end of a track: %s", error)

@@ -1,4 +1,4 @@
-"""Where frames go that nobody wants."""
+"""A sink for frames that are not needed."""
 
 from typing import TypeVar
 
@@ -8,10 +8,10 @@ T = TypeVar("T")
 
 
 class Blackhole:
-    """Takes all that comes out of channels and forgets it, so that they never fill up.
+    """Receives and discards all items of channels, so that they never fill up.
 
     Attributes:
-        consumed: How many items it has taken.
+        consumed: The count of discarded items.
     """
 
     def __init__(self) -> None:
@@ -20,12 +20,12 @@ class Blackhole:
         self._added = trio.Event()
 
     def add(self, channel: trio.abc.ReceiveChannel[T]) -> None:
-        """Consume this channel too."""
+        """Consume a channel in :meth:`run`."""
         self._channels.append(channel)
         self._added.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Consume until cancelled."""
+        """Consume all added channels until cancelled."""
         task_status.started()
         async with trio.open_nursery() as nursery:
             while True:

@@ -1,4 +1,4 @@
-"""A steady tone, and the frequency that a sound has."""
+"""A sine tone, and measurement of the dominant frequency of audio."""
 
 import cmath
 import math
@@ -18,14 +18,14 @@ _POINTS = 4096
 
 @attrs.define(eq=False)
 class ToneSource(trio.abc.ReceiveChannel[av.AudioFrame]):
-    """An endless channel of frames of 20 ms with a sine tone, at trio's clock.
+    """An endless channel of 20 ms frames of a sine tone, timed by trio's clock.
 
     Attributes:
         frequency: Hertz.
         sample_rate: Samples per second.
-        channels: 1 or 2, both the same.
-        amplitude: Of full scale, 0 to 1.
-        realtime: Whether a frame comes only when it is due, and not as fast as they are taken.
+        channels: 1 or 2 with the same content.
+        amplitude: Fraction of full scale, 0 to 1.
+        realtime: Whether ``receive`` waits until the next frame is due.
     """
 
     frequency: float = 440.0
@@ -41,7 +41,7 @@ class ToneSource(trio.abc.ReceiveChannel[av.AudioFrame]):
         """Return the next 20 ms when they are due.
 
         Raises:
-            trio.ClosedResourceError: The source was closed.
+            trio.ClosedResourceError: The source is closed.
         """
         require_trio("ToneSource.receive")
         if math.isnan(self._started):
@@ -55,7 +55,7 @@ class ToneSource(trio.abc.ReceiveChannel[av.AudioFrame]):
         return self.next_frame()
 
     def next_frame(self) -> av.AudioFrame:
-        """Return the next 20 ms at once."""
+        """Return the next 20 ms without waiting."""
         count = round(_FRAME_DURATION * self.sample_rate)
         step = 2 * math.pi * self.frequency / self.sample_rate
         scale = self.amplitude * 32767
@@ -67,33 +67,38 @@ class ToneSource(trio.abc.ReceiveChannel[av.AudioFrame]):
         return frame_of(samples.tobytes(), self.channels, self.sample_rate, begin)
 
     async def aclose(self) -> None:
-        """End the source."""
+        """Close the source."""
         self._closed = True
         await trio.lowlevel.checkpoint()
 
 
 tone = ToneSource
-"""What examples and tests call it."""
+"""Alias used in examples and tests."""
 
 
 def dominant_frequency(frames: Iterable[av.AudioFrame]) -> float:
-    """Return the frequency in hertz that is the loudest in a sound, to about a hertz.
+    """Return the dominant frequency of audio in hertz, with an error of about 1 Hz.
 
-    At most 4096 samples are looked at, from the middle.
+    At most 4096 samples from the middle are used.
+
+    Args:
+        frames: The audio.
 
     Raises:
-        ValueError: There are fewer than 256 samples, or frames of different rates.
+        ValueError: There are fewer than 256 samples, or frames of different sample rates.
     """
-    sound, rate = _mono(frames)
-    points = min(_POINTS, 1 << len(sound).bit_length() >> 1)
+    samples, rate = _mono(frames)
+    points = min(_POINTS, 1 << len(samples).bit_length() >> 1)
     if points < 256:
-        raise ValueError("too little sound to tell a frequency")
-    begin = (len(sound) - points) // 2
+        raise ValueError(f"frames must have at least 256 samples, not {len(samples)}")
+    begin = (len(samples) - points) // 2
     window = [0.5 - 0.5 * math.cos(2 * math.pi * i / points) for i in range(points)]
-    spectrum = _fourier([complex(a * b) for a, b in zip(sound[begin : begin + points], window, strict=True)])
+    spectrum = _fourier(
+        [complex(a * b) for a, b in zip(samples[begin : begin + points], window, strict=True)]
+    )
     power = [abs(value) for value in spectrum[: points // 2]]
     peak = max(range(1, points // 2 - 1), key=power.__getitem__)
-    # A parabola through the logarithms of the peak and its neighbours.
+    # Interpolate with a parabola through the logarithms of the peak and its neighbors.
     left, middle, right = (math.log(power[peak + i] + 1e-9) for i in (-1, 0, 1))
     curvature = left - 2 * middle + right
     offset = 0.5 * (left - right) / curvature if curvature else 0.0
@@ -101,17 +106,17 @@ def dominant_frequency(frames: Iterable[av.AudioFrame]) -> float:
 
 
 def _mono(frames: Iterable[av.AudioFrame]) -> "tuple[array[int], int]":
-    sound: array[int] = array("h")
+    samples: array[int] = array("h")
     resampler: av.AudioResampler | None = None
     rate = 0
     for frame in frames:
         if rate not in (0, frame.sample_rate):
-            raise ValueError("frames of different rates")
+            raise ValueError(f"frames must have one sample rate, not both {rate} and {frame.sample_rate}")
         rate = frame.sample_rate
         resampler = resampler or av.AudioResampler("s16", "mono", rate)
         for converted in resampler.resample(frame):
-            sound.extend(as_array(samples_of(converted)))
-    return sound, rate
+            samples.extend(as_array(samples_of(converted)))
+    return samples, rate
 
 
 def _fourier(values: list[complex]) -> list[complex]:
