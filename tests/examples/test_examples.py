@@ -1,7 +1,11 @@
 """The examples, run as a reader would run them: each as a process of its own."""
 
+import contextlib
 import hashlib
+import json
 import random
+import urllib.error
+import urllib.request
 from functools import partial
 from pathlib import Path
 
@@ -112,3 +116,59 @@ async def test_browser_page() -> None:
             assert await channel.receive() == "ECHO?"
             nursery.cancel_scope.cancel()
         await example.line("left")
+
+
+def post(address: str, body: bytes) -> tuple[int, bytes]:
+    """Post to a server, and return the status and the body of the response."""
+    request = urllib.request.Request(address, data=body, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=20) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+async def test_offer_and_answer_in_one_http_request() -> None:
+    """Two clients; the page's part is played by a peer of ours here."""
+    async with running("http_offer.py", "--port", 0) as example:
+        address = (await example.line("open http")).split()[-1]
+        response = await trio.to_thread.run_sync(partial(fetch, address))
+        assert response == (EXAMPLES / "http_offer.html").read_bytes()
+        for text in ("first", "second"):
+            async with trio_rtc.RTCPeerConnection() as pc:
+                channel = pc.create_data_channel("chat")
+                await pc.set_local_description()
+                await pc.gathering_complete()
+                assert pc.local_description is not None
+                offer = json.dumps(pc.local_description.to_json()).encode()
+                status, answer = await trio.to_thread.run_sync(post, f"{address}offer", offer)
+                assert status == 200
+                await pc.set_remote_description(json.loads(answer))
+                await channel.opened()
+                await channel.send(text)
+                assert await channel.receive() == text.upper()
+
+
+async def test_bodies_that_are_no_offers_are_refused() -> None:
+    async with running("http_offer.py", "--port", 0) as example:
+        address = (await example.line("open http")).split()[-1]
+        for body in (b"", b"{", b"[]", b'"offer"', b"{}", b'{"type": "offer", "sdp": "v=1"}', b"[" * 100_000):
+            status, _ = await trio.to_thread.run_sync(post, f"{address}offer", body)
+            assert status == 400
+
+
+async def test_requests_that_are_too_large_or_malformed_do_not_end_the_server() -> None:
+    async with running("http_offer.py", "--port", 0) as example:
+        address = (await example.line("open http")).split()[-1]
+        host, port = address.removeprefix("http://").rstrip("/").split(":")
+        for request in (b"\0" * 100, b"POST /offer HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"):
+            async with await trio.open_tcp_stream(host, int(port)) as stream:
+                await stream.send_all(request)
+                await stream.send_eof()
+                assert b"200" not in await stream.receive_some()
+        large = b"POST /offer HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n"
+        async with await trio.open_tcp_stream(host, int(port)) as stream:
+            with contextlib.suppress(trio.BrokenResourceError):
+                await stream.send_all(large + bytes(3_000_000))
+        assert await trio.to_thread.run_sync(fetch, address) == (EXAMPLES / "http_offer.html").read_bytes()
