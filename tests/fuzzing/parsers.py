@@ -18,6 +18,7 @@ from trio_rtc.protocols.dtls.alert import Alert
 from trio_rtc.protocols.dtls.extensions import parse_number_list, parse_numbers, parse_use_srtp
 from trio_rtc.protocols.dtls.reassembly import Reassembler, parse_fragments
 from trio_rtc.protocols.dtls.record.codec import ContentType, parse_records
+from trio_rtc.protocols.dtls.tls12 import messages as tls12
 from trio_rtc.protocols.ice import Candidate
 from trio_rtc.protocols.mdns import Message as MdnsMessage
 from trio_rtc.protocols.rtp import RtpPacket
@@ -53,12 +54,12 @@ _STUN_VALUES: tuple[Callable[[bytes], object], ...] = (
 _HANDSHAKE_PARSERS: dict[int, Callable[[bytes], object]] = {
     handshake.HandshakeType.CLIENT_HELLO: handshake.ClientHello.parse,
     handshake.HandshakeType.SERVER_HELLO: handshake.ServerHello.parse,
-    handshake.HandshakeType.HELLO_VERIFY_REQUEST: handshake.HelloVerifyRequest.parse,
-    handshake.HandshakeType.CERTIFICATE: handshake.parse_certificates,
-    handshake.HandshakeType.SERVER_KEY_EXCHANGE: handshake.ServerKeyExchange.parse,
-    handshake.HandshakeType.CERTIFICATE_REQUEST: handshake.CertificateRequest.parse,
-    handshake.HandshakeType.CERTIFICATE_VERIFY: handshake.CertificateVerify.parse,
-    handshake.HandshakeType.CLIENT_KEY_EXCHANGE: handshake.parse_client_key_exchange,
+    handshake.HandshakeType.HELLO_VERIFY_REQUEST: tls12.HelloVerifyRequest.parse,
+    handshake.HandshakeType.CERTIFICATE: tls12.parse_certificates,
+    handshake.HandshakeType.SERVER_KEY_EXCHANGE: tls12.ServerKeyExchange.parse,
+    handshake.HandshakeType.CERTIFICATE_REQUEST: tls12.CertificateRequest.parse,
+    handshake.HandshakeType.CERTIFICATE_VERIFY: tls12.CertificateVerify.parse,
+    handshake.HandshakeType.CLIENT_KEY_EXCHANGE: tls12.parse_client_key_exchange,
 }
 
 
@@ -87,7 +88,7 @@ def _parse_handshake(data: bytes) -> None:
     """Reassemble the fragments of a record, and parse what becomes whole."""
     reassembler = Reassembler(1 << 14, 1 << 16)
     for fragment in parse_fragments(data):
-        reassembler.add(0, fragment)
+        reassembler.add_fragment(0, fragment)
         parse = _HANDSHAKE_PARSERS.get(fragment.message_type)
         if parse is not None:
             try:
@@ -96,7 +97,7 @@ def _parse_handshake(data: bytes) -> None:
                 continue
             for value in getattr(message, "extensions", {}).values():
                 _parse_extension(value)
-    while reassembler.take(0) is not None:
+    while reassembler.pop_message(0) is not None:
         pass
 
 
@@ -315,7 +316,8 @@ PARSERS: tuple[Target, ...] = (
         "dtls-handshake",
         _parse_handshake,
         captures.handshake_messages,
-        *("protocols.dtls.messages", "protocols.dtls.extensions", "protocols.dtls.reassembly"),
+        *("protocols.dtls.messages", "protocols.dtls.tls12.messages"),
+        *("protocols.dtls.extensions", "protocols.dtls.reassembly"),
         max_length=4096,
     ),
     parser(

@@ -119,7 +119,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "Once connected, no record in the clear is opened; the types need the first operand.",
     (
         f"{_DTLS}/connection.py",
-        "Connection._reassemble: repeated and self._state is state and state.flight is not None"
+        "Connection._receive_handshake: repeated and self._state is state and state.flight is not None"
         "  ->  (repeated and self._state is state)",
     ): "The first message that is taken fails the handshake or is answered by a flight.",
     (
@@ -152,7 +152,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): _ADJACENT,
     (
         f"{_DTLS}/record/epochs.py",
-        "RecordLayer.__init__: 0  ->  (1) (2)",
+        "RecordLayer.__init__: 0  ->  (1)",
     ): "A reader's number is read by open_run only, which is not called in epoch 0.",
     (
         f"{_DTLS}/record/replay.py",
@@ -171,10 +171,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         f"{_DTLS}/record/replay.py",
         "ReplayWindow.mark: ahead < self._size  ->  (ahead <= self._size)",
     ): "A shift by the whole size leaves nothing of what was there, either.",
-    (
-        f"{_DTLS}/tls12/server.py",
-        "ServerHandshake._receive_finished: False  ->  (True)",
-    ): "With this flight the connection is connected, and then looks at no timer.",
     ("trio_rtc/transports/arrival_times.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (2)"): _SET_FIRST,
     ("trio_rtc/transports/arrival_times.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (3)"): _SET_FIRST,
     (

@@ -18,19 +18,15 @@ from trio_rtc.protocols.dtls import (
     DtlsRole,
 )
 from trio_rtc.protocols.dtls.extensions import ExtensionType, encode_numbers, encode_use_srtp, vector
+from trio_rtc.protocols.dtls.flight import FlightMessage
 from trio_rtc.protocols.dtls.handshake import HandshakeParameters
-from trio_rtc.protocols.dtls.messages import (
-    ClientHello,
-    HandshakeMessage,
-    HandshakeType,
-    HelloVerifyRequest,
-    ServerHello,
-    encode_certificates,
-)
+from trio_rtc.protocols.dtls.messages import ClientHello, HandshakeMessage, HandshakeType, ServerHello
+from trio_rtc.protocols.dtls.negotiation import build_client_hello
 from trio_rtc.protocols.dtls.reassembly import parse_fragments
 from trio_rtc.protocols.dtls.record.codec import HEADER, ContentType
-from trio_rtc.protocols.dtls.tls12.client import build_client_hello
+from trio_rtc.protocols.dtls.tls12.messages import HelloVerifyRequest, encode_certificates
 from trio_rtc.protocols.dtls.tls12.server import ServerHandshake
+from trio_rtc.protocols.dtls.tls12.version import Dtls12
 
 Hello = TypeVar("Hello", ClientHello, ServerHello)
 
@@ -40,7 +36,7 @@ PARAMETERS = HandshakeParameters(
     [certificate(DtlsRole.SERVER).fingerprint()],
     random.Random(9),
 )
-HELLO = build_client_hello(PARAMETERS)
+HELLO = build_client_hello(PARAMETERS, {0xFEFD: Dtls12().offer(PARAMETERS)})
 CHOICE = ServerHello(bytes(32), CIPHER_SUITES[0].identifier, {ExtensionType.EXTENDED_MASTER_SECRET: b""})
 
 
@@ -187,8 +183,9 @@ SRTP = {ExtensionType.USE_SRTP: encode_use_srtp((8,))}
 def test_a_server_answers_the_extensions_that_it_speaks(name: str, extensions: dict[int, bytes]) -> None:
     parameters = attrs.evolve(PARAMETERS, certificate=certificate(DtlsRole.SERVER), rng=random.Random(3))
     hello = HandshakeMessage(HandshakeType.CLIENT_HELLO, 0, GOOD_CLIENT_HELLOS[name].encode())
-    first = ServerHandshake(parameters).receive(hello).flight[0].message
-    assert first is not None
+    [item, *_] = ServerHandshake(parameters).receive(hello).flight
+    assert isinstance(item, FlightMessage)
+    first = item.message
     assert first.message_type == HandshakeType.SERVER_HELLO
     answer = ServerHello.parse(first.body)
     assert (answer.version, answer.session_id, answer.compression_method) == (0xFEFD, b"", 0)

@@ -10,15 +10,10 @@ from tests.strategies.dtls_pair import WALL_CLOCK, certificate, make_connection
 from trio_rtc.enums import RTCDtlsTransportState
 from trio_rtc.protocols.dtls import RSA_2048, DtlsOptions, DtlsRole
 from trio_rtc.protocols.dtls.extensions import ExtensionType
-from trio_rtc.protocols.dtls.messages import (
-    ClientHello,
-    HandshakeMessage,
-    HandshakeType,
-    ServerHello,
-    ServerKeyExchange,
-)
+from trio_rtc.protocols.dtls.messages import ClientHello, HandshakeMessage, HandshakeType, ServerHello
 from trio_rtc.protocols.dtls.reassembly import Reassembler, parse_fragments
 from trio_rtc.protocols.dtls.record.codec import ContentType, parse_records
+from trio_rtc.protocols.dtls.tls12.messages import ServerKeyExchange
 
 DATA = Path(__file__).parents[2] / "data" / "dtls"
 BROWSERS = ("chromium", "firefox")
@@ -36,8 +31,8 @@ def messages_in(datagrams: list[bytes]) -> Iterator[HandshakeMessage]:
         for record in parse_records(datagram):
             assert record.content_type == ContentType.HANDSHAKE
             for fragment in parse_fragments(datagram[record.start : record.end]):
-                reassembler.add(0, fragment)
-    while (message := reassembler.take(0)) is not None:
+                reassembler.add_fragment(0, fragment)
+    while (message := reassembler.pop_message(0)) is not None:
         yield message
 
 

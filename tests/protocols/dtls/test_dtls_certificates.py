@@ -23,7 +23,7 @@ from trio_rtc.protocols.dtls import (
     Fingerprint,
 )
 from trio_rtc.protocols.dtls.alert import HandshakeFailure
-from trio_rtc.protocols.dtls.crypto.certificate import authenticate, matches_fingerprint
+from trio_rtc.protocols.dtls.crypto.certificate import authenticate_peer, matches_fingerprint
 from trio_rtc.protocols.dtls.crypto.signature import PrivateKey
 
 DAY = 86400
@@ -129,7 +129,7 @@ def test_fingerprints() -> None:
 
 def refuse(own: Certificate) -> AlertDescription:
     with pytest.raises(HandshakeFailure) as info:
-        authenticate([own.der], [own.fingerprint()])
+        authenticate_peer([own.der], [own.fingerprint()])
     return info.value.alert
 
 
@@ -144,7 +144,7 @@ def test_keys_that_are_refused() -> None:
 
 def test_no_certificate_at_all() -> None:
     with pytest.raises(HandshakeFailure) as info:
-        authenticate([], [certificate(DtlsRole.CLIENT).fingerprint()])
+        authenticate_peer([], [certificate(DtlsRole.CLIENT).fingerprint()])
     assert info.value.alert == AlertDescription.HANDSHAKE_FAILURE
 
 
@@ -189,7 +189,7 @@ def test_whatever_a_parser_raises_for_a_certificate_fails_the_handshake_and_noth
     assert version + serial in issued
     negative = issued.replace(version + serial, version + b"\x02\x01\xff")
     with pytest.raises(HandshakeFailure) as caught:
-        authenticate([negative], [Fingerprint.of(negative, "sha-256")])
+        authenticate_peer([negative], [Fingerprint.of(negative, "sha-256")])
     assert caught.value.alert is AlertDescription.BAD_CERTIFICATE
 
 
@@ -201,7 +201,7 @@ def test_a_mutated_certificate_is_refused_or_has_a_key(algorithm: str, data: st.
         mutated[data.draw(st.integers(0, len(mutated) - 1))] = data.draw(st.integers(0, 255))
     chain = [bytes(mutated)]
     try:
-        peer = authenticate(chain, [Fingerprint.of(chain[0], "sha-256")])
+        peer = authenticate_peer(chain, [Fingerprint.of(chain[0], "sha-256")])
     except HandshakeFailure:
         return
     assert isinstance(peer.public_key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)

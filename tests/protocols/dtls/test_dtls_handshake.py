@@ -220,7 +220,7 @@ def test_nothing_in_common() -> None:
     assert server_closed is not None
     assert server_closed.error is not None
     assert server_closed.error.sent_alert == AlertDescription.HANDSHAKE_FAILURE
-    why = "the client and we have no cipher suite, group and signature scheme in common"
+    why = "no cipher suite, group and signature scheme in common with the client"
     assert server_closed.error.message == why
     assert client_closed is not None
     assert client_closed.error is not None

@@ -13,6 +13,7 @@ from trio_rtc.protocols.dtls import (
     AlertDescription,
     DtlsRole,
     NamedGroup,
+    SrtpKeys,
     SrtpProfile,
 )
 from trio_rtc.protocols.dtls.alert import HandshakeFailure
@@ -80,7 +81,7 @@ def test_each_side_has_its_own_verify_data() -> None:
 
 @pytest.mark.parametrize("profile", SRTP_PROFILES, ids=lambda profile: profile.name)
 def test_srtp_keys_are_cut_in_the_order_of_the_rfc(profile: SrtpProfile) -> None:
-    keys = secrets().srtp_keys(profile)
+    keys = SrtpKeys.derive(profile, secrets().export)
     whole = secrets().export(b"EXTRACTOR-dtls_srtp", None, 2 * (profile.key_length + profile.salt_length))
     assert keys.client_key + keys.server_key + keys.client_salt + keys.server_salt == whole
 
@@ -111,7 +112,7 @@ def test_keys_of_records_are_cut_in_the_order_of_the_rfc(
 
 def test_secrets_do_not_show_in_a_representation() -> None:
     assert secrets().master_secret.hex() not in repr(secrets())
-    assert "_key" not in repr(secrets().srtp_keys(SRTP_PROFILES[0]))
+    assert "_key" not in repr(SrtpKeys.derive(SRTP_PROFILES[0], secrets().export))
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -22,7 +22,7 @@ from trio_rtc.protocols.dtls import (
     Fingerprint,
 )
 from trio_rtc.protocols.dtls.alert import HandshakeFailure
-from trio_rtc.protocols.dtls.crypto.certificate import authenticate, matches_fingerprint
+from trio_rtc.protocols.dtls.crypto.certificate import authenticate_peer, matches_fingerprint
 from trio_rtc.protocols.dtls.crypto.signature import (
     MAX_RSA_BITS,
     MIN_RSA_BITS,
@@ -31,10 +31,12 @@ from trio_rtc.protocols.dtls.crypto.signature import (
     sign,
     verify,
 )
+from trio_rtc.protocols.dtls.flight import FlightMessage
 from trio_rtc.protocols.dtls.handshake import Handshake, HandshakeParameters, HandshakeResult
-from trio_rtc.protocols.dtls.messages import HandshakeMessage, HandshakeType, encode_certificates
-from trio_rtc.protocols.dtls.tls12.client import ClientHandshake
-from trio_rtc.protocols.dtls.tls12.server import ServerHandshake
+from trio_rtc.protocols.dtls.messages import HandshakeMessage, HandshakeType
+from trio_rtc.protocols.dtls.negotiation import VersionNegotiation
+from trio_rtc.protocols.dtls.tls12.messages import encode_certificates
+from trio_rtc.protocols.dtls.tls12.version import Dtls12
 
 Messages = Sequence[HandshakeMessage]
 Alteration = Callable[[Messages], Messages]
@@ -43,33 +45,38 @@ GENUINE = certificate(DtlsRole.SERVER)
 IMPOSTOR = Certificate.generate(random.Random(77), WALL_CLOCK)
 
 
-def machine(role: DtlsRole, own: Certificate | None = None) -> Handshake:
+def negotiation(role: DtlsRole, own: Certificate | None = None) -> VersionNegotiation:
     parameters = HandshakeParameters(
         DtlsOptions(),
         own or certificate(role),
         [certificate(role.other).fingerprint()],
         random.Random(f"{role}"),
     )
-    return ClientHandshake(parameters) if role is DtlsRole.CLIENT else ServerHandshake(parameters)
+    return VersionNegotiation([Dtls12()], role, parameters)
 
 
 def shake_hands(
     victim_role: DtlsRole, alter: Alteration, *, own: Certificate | None = None
 ) -> HandshakeResult | None:
     """Perform a handshake with a peer whose flights are altered; return the victim's result."""
-    machines = {victim_role: machine(victim_role), victim_role.other: machine(victim_role.other, own)}
+    negotiations = {
+        victim_role: negotiation(victim_role),
+        victim_role.other: negotiation(victim_role.other, own),
+    }
+    handshakes: dict[DtlsRole, Handshake] = {**negotiations}
     result: HandshakeResult | None = None
     counts = dict.fromkeys(DtlsRole, 0)
-    flights = [(role, machines[role].start().flight) for role in DtlsRole]
+    flights = [(role, negotiations[role].start().flight) for role in DtlsRole]
     while flights:
         sender, items = flights.pop(0)
-        messages: Messages = [item.message for item in items if item.message is not None]
+        messages: Messages = [item.message for item in items if isinstance(item, FlightMessage)]
         if sender is not victim_role:
             messages = alter(messages)
         for message in messages:
             numbered = attrs.evolve(message, sequence=counts[sender])
             counts[sender] += 1
-            step = machines[sender.other].receive(numbered)
+            step = handshakes[sender.other].receive(numbered)
+            handshakes[sender.other] = step.handshake or handshakes[sender.other]
             if step.flight:
                 flights.append((sender.other, step.flight))
             if sender is not victim_role and step.result is not None:
@@ -134,11 +141,11 @@ def test_the_right_certificate_as_the_second_of_a_chain_proves_nothing(victim: D
 
 def test_of_a_chain_the_first_certificate_is_authenticated() -> None:
     for others in ([], [IMPOSTOR.der], [IMPOSTOR.der, b"not a certificate"]):
-        peer = authenticate([GENUINE.der, *others], [GENUINE.fingerprint()])
+        peer = authenticate_peer([GENUINE.der, *others], [GENUINE.fingerprint()])
         assert peer.der == GENUINE.der
         assert peer.public_key == GENUINE.private_key.public_key()
     with pytest.raises(HandshakeFailure) as info:
-        authenticate([IMPOSTOR.der, GENUINE.der], [GENUINE.fingerprint()])
+        authenticate_peer([IMPOSTOR.der, GENUINE.der], [GENUINE.fingerprint()])
     assert info.value.alert == AlertDescription.BAD_CERTIFICATE
 
 
@@ -181,10 +188,10 @@ def test_rsa_keys_are_bounded_in_size(bits: int, accepted: bool) -> None:
     assert key.key_size == bits
     der = certificate_of(key)
     if accepted:
-        assert authenticate([der], [Fingerprint.of(der, "sha-256")]).der == der
+        assert authenticate_peer([der], [Fingerprint.of(der, "sha-256")]).der == der
         return
     with pytest.raises(HandshakeFailure) as info:
-        authenticate([der], [Fingerprint.of(der, "sha-256")])
+        authenticate_peer([der], [Fingerprint.of(der, "sha-256")])
     assert info.value.alert == AlertDescription.UNSUPPORTED_CERTIFICATE
 
 

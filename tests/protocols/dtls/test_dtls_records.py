@@ -32,8 +32,9 @@ from trio_rtc.protocols.dtls.record.codec import (
     Record,
     parse_records,
 )
-from trio_rtc.protocols.dtls.record.protection import AeadProtection, EpochWriter, NullProtection
+from trio_rtc.protocols.dtls.record.protection import EpochWriter, NullProtection
 from trio_rtc.protocols.dtls.record.replay import ReplayWindow
+from trio_rtc.protocols.dtls.tls12.protection import AeadProtection
 
 SUITES = pytest.mark.parametrize("suite", CIPHER_SUITES[::2], ids=lambda suite: suite.name)
 
@@ -148,7 +149,7 @@ def test_plaintext_of_as_many_bytes_as_a_record_may_have() -> None:
     datagram = bytes(20) + bytes(range(256)) * 65
     protection = NullProtection()
     assert protection.open(ContentType.HANDSHAKE, 0, datagram, 20, 20 + 16_384) == datagram[20 : 20 + 16_384]
-    with pytest.raises(ProtocolError, match="plaintext of more than"):
+    with pytest.raises(ProtocolError, match="plaintext of 16385 bytes"):
         protection.open(ContentType.HANDSHAKE, 0, datagram, 20, 20 + 16_385)
 
 
@@ -161,7 +162,7 @@ def test_plaintext_of_as_many_bytes_as_a_protected_record_may_have(suite: Cipher
         assert protection.open(ContentType.HANDSHAKE, 7, sealed, HEADER.size, len(sealed)) == bytes(size)
     (sealed,) = protection.seal_batch(ContentType.HANDSHAKE, 7, [bytes(16_385)])
     for end in (len(sealed), protection.overhead - 1):
-        with pytest.raises(ProtocolError, match="a protected fragment of"):
+        with pytest.raises(ProtocolError, match="protected fragment of"):
             protection.open(ContentType.HANDSHAKE, 7, sealed, HEADER.size, end)
 
 

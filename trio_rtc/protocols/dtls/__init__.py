@@ -1,4 +1,4 @@
-"""DTLS 1.2 (RFC 6347) in the profile of WebRTC (RFC 8827), as a pure core on the primitives of ``cryptography``."""
+"""DTLS 1.2 (RFC 6347) in the profile of WebRTC (RFC 8827), a pure core on the primitives of ``cryptography``."""
 
 from .alert import AlertDescription
 from .connection import Connection
@@ -12,8 +12,9 @@ from .crypto.certificate import (
     Fingerprint,
     matches_fingerprint,
 )
-from .crypto.cipher_suites import CIPHER_SUITES, SRTP_PROFILES, CipherSuite, SrtpProfile
+from .crypto.cipher_suites import CIPHER_SUITES, CipherSuite
 from .crypto.key_exchange import GROUPS, NamedGroup
+from .crypto.srtp import SRTP_PROFILES, SrtpKeys, SrtpProfile
 from .events import (
     ApplicationDataReceived,
     DtlsClosed,
@@ -23,7 +24,6 @@ from .events import (
     HandshakeCompleted,
 )
 from .options import DtlsOptions, DtlsRole
-from .tls12.key_schedule import SrtpKeys
 
 __all__ = [
     "CIPHER_SUITES",

@@ -9,14 +9,14 @@ from trio_rtc.errors import ProtocolError
 
 
 class AlertLevel(IntEnum):
-    """How serious the sender says an alert is."""
+    """Levels of alerts."""
 
     WARNING = 1
     FATAL = 2
 
 
 class AlertDescription(IntEnum):
-    """What an alert says (IANA's registry "TLS Alerts")."""
+    """Descriptions of alerts (IANA's registry "TLS Alerts")."""
 
     CLOSE_NOTIFY = 0
     UNEXPECTED_MESSAGE = 10
@@ -43,11 +43,11 @@ class AlertDescription(IntEnum):
 
 @attrs.frozen
 class Alert:
-    """One alert as it is on the wire.
+    """An alert.
 
     Attributes:
-        level: The level; anything but "warning" is taken for fatal.
-        description: The number of the alert, kept as it came: unknown ones are legal.
+        level: The level; any value but "warning" counts as fatal.
+        description: Number of the alert, which may be unknown.
     """
 
     level: int
@@ -55,39 +55,39 @@ class Alert:
 
     @property
     def ends_connection(self) -> bool:
-        """Whether the sender will not go on after it."""
+        """Whether the sender has ended the connection with it: a fatal alert or close_notify."""
         return self.level != AlertLevel.WARNING or self.description == AlertDescription.CLOSE_NOTIFY
 
     @property
     def name(self) -> str:
-        """The name in the registry, or the number."""
+        """Name in the registry, or the number."""
         try:
             return AlertDescription(self.description).name.lower()
         except ValueError:
             return f"alert {self.description}"
 
     def encode(self) -> bytes:
-        """Return the two bytes of the alert."""
+        """Return the contents of an alert record."""
         return bytes((self.level, self.description))
 
     @classmethod
     def parse(cls, data: bytes) -> "Alert":
-        """Parse an alert record.
+        """Parse the contents of an alert record.
 
         Raises:
-            ProtocolError: It is not exactly two bytes.
+            ProtocolError: They are not two bytes.
         """
         if len(data) != 2:
-            raise ProtocolError(f"an alert of {len(data)} bytes")
+            raise ProtocolError(f"alert of {len(data)} bytes, must be 2")
         return cls(data[0], data[1])
 
 
 class HandshakeFailure(ProtocolError):
-    """The handshake cannot go on, and this is the alert that tells the peer why.
+    """The handshake fails with an alert.
 
     Attributes:
-        alert: What is sent to the peer.
-        detail: Which of W3C's kinds of failure it is.
+        alert: Description of the fatal alert sent to the peer.
+        detail: The error detail in W3C's terms.
     """
 
     def __init__(

@@ -1,41 +1,42 @@
-"""The DTLS connection: the core of this package.
+"""The DTLS connection: one side of a DTLS association.
 
-What it is: DTLS 1.2 (RFC 6347 on top of RFC 5246) in the profile that WebRTC needs (RFC 8827 section 6.5, RFC 8261,
-RFC 5764): ECDHE (RFC 8422), AEAD records (RFC 5288, RFC 7905), extended master secret (RFC 7627) required, both
-sides with certificates that are checked by fingerprint (RFC 8122). Left out on purpose: renegotiation (the indication
-of RFC 5746 is sent, a wish for one is declined), resumption and tickets, compression, DTLS 1.0, CBC suites.
+Supported is DTLS 1.2 (RFC 6347, RFC 5246) in the profile of WebRTC (RFC 8827 section 6.5, RFC 8261, RFC 5764): ECDHE
+(RFC 8422), AEAD records (RFC 5288, RFC 7905), the extended master secret (RFC 7627) required, and certificates on both
+sides that are authenticated by fingerprint (RFC 8122). Not supported, on purpose: renegotiation (the indication of RFC
+5746 is sent, attempts are declined), resumption and tickets, compression, DTLS 1.0, CBC suites.
 
-The states::
+This module has no code of a particular version. It is given a list of :class:`.handshake.Version`, and the two hellos
+select one (:mod:`.negotiation`); ``tls12`` is the only one so far.
+
+States::
 
     New ── start ──► Connecting ── both Finished are verified ──► Connected
      │                   │                                            │
      └───────────────────┴──── close, close_notify, failure ──────────┴──► Ended
 
-In *Connecting* a handshake machine (``client.py`` or ``server.py``) takes whole messages and answers with
-steps: a flight to send, keys to install, the result. The connection makes records of them and back, and runs the
-state machine of RFC 6347 section 4.2.4: a flight is sent again when its timer expires, and also when the peer repeats
-its own flight that ours has answered, since then ours was lost. The side whose flight was the last (the
-server) keeps it in *Connected*, and sends it again when the peer's Finished is repeated. Only that one asks for
-it, because only that one is authenticated.
+In *Connecting* a handshake receives complete messages and answers with steps: keys to install, a flight to send, the
+result. The connection converts between messages and records, and runs the retransmission of RFC 6347 section 4.2.4: a
+flight is retransmitted when its timer expires, and also when the peer retransmits the flight that ours answers, since
+then ours was lost. In *Connected* the handshake decides about late messages. In DTLS 1.2 the server has sent the final
+flight: it keeps that and retransmits it when the peer retransmits its Finished, the only message of the peer's flight
+that is authenticated.
 
-ChangeCipherSpec is sent but not waited for: the epoch in each record says the same, and an order among datagrams
-cannot be relied on anyway. What keeps messages in their place instead: each handshake message counts only if
-it came in the epoch that it belongs to, so a Finished in the clear is none.
+A handshake message counts only if it arrived in the epoch that the handshake expects, so a Finished in the clear is
+ignored.
 
-Alerts in the clear can be forged by anyone who can put a datagram on the path. RFC 6347 section 4.1.2.7 lets an
-implementation ignore them, but they are also how a peer says that the handshake has failed. Therefore a fatal alert
-(or close_notify) in epoch 0 is doubted: it counts only if the handshake makes no progress in the time in which a
-working peer would have answered. That is three round trips, or the longest retransmission interval while the round
-trip is not known, and at least ``unauthenticated_alert_grace`` seconds. A peer that did fail falls silent; a genuine
-one goes on, and the forgery is forgotten. Further alerts do not change the time. Once connected, nothing in the clear
-is read at all.
+**Alerts in the clear** can be forged by anyone who can put a datagram on the path. RFC 6347 section 4.1.2.7 permits to
+ignore them, but they are also how a peer reports that its handshake has failed. Therefore a fatal alert or close_notify
+in epoch 0 is pending at first: it takes effect only if the handshake makes no progress in the time in which a working
+peer would have answered. This time is three round trips, or the longest retransmission interval if the round trip is
+unknown, and at least ``unauthenticated_alert_grace`` seconds. A peer that has failed is silent; a working one goes on,
+and the alert is discarded. Further alerts do not change the deadline. In *Connected*, records in the clear are dropped.
 
-Forged and replayed records are dropped and counted (RFC 6347 section 4.1.2.7). A handshake message that
-is wrong, however, ends the connection: in DTLS 1.2 these come in the clear, and there is no way to tell a forged one
-from a peer that does not work.
+Forged and replayed records are dropped and counted (RFC 6347 section 4.1.2.7). A handshake message that is wrong,
+however, ends the connection: in DTLS 1.2 these are in the clear, and a forged one cannot be told from that of a broken
+peer.
 
-There is no limit on the number of records under one key but that of the 48-bit sequence number; at its end the
-connection is closed.
+The number of records under one key is limited by the 48-bit sequence number only; before it wraps, the connection is
+closed.
 """
 
 import logging
@@ -51,6 +52,7 @@ from trio_rtc.protocols.timer import Timer
 from .alert import Alert, AlertDescription, AlertLevel, HandshakeFailure
 from .counters import DtlsCounters
 from .crypto.certificate import Certificate, Fingerprint
+from .crypto.srtp import SrtpKeys
 from .events import (
     ApplicationDataReceived,
     DtlsClosed,
@@ -60,29 +62,32 @@ from .events import (
     HandshakeCompleted,
 )
 from .flight import Flight, pack_flight
-from .handshake import Handshake, HandshakeParameters, HandshakeResult, Step
-from .messages import HandshakeType
+from .handshake import Admission, HandshakeParameters, HandshakeResult, Step, Version
+from .negotiation import VersionNegotiation
 from .options import DtlsOptions, DtlsRole
 from .reassembly import MAX_FRAGMENTS, Outcome, Reassembler, parse_fragments
-from .record.codec import VERSION_1_2, ContentType, Record, parse_records
+from .record.codec import ContentType, Record, parse_records
 from .record.epochs import RecordLayer
-from .state import Connected, Connecting, DoubtedAlert, Ended, New, State
-from .tls12.client import ClientHandshake
-from .tls12.key_schedule import SrtpKeys
-from .tls12.server import ServerHandshake
+from .state import Connected, Connecting, Ended, New, PendingAlert, State
+from .tls12.version import Dtls12
 
 logger = logging.getLogger("trio_rtc.dtls")
 
+VERSIONS: tuple[Version, ...] = (Dtls12(),)
+"""Supported versions of DTLS, the preferred one first."""
+_ACTIVE = (Connecting, Connected)
+
 
 class Connection:
-    """One side of a DTLS connection; keeps the contract ``Core[bytes, DtlsEvent]``.
+    """One side of a DTLS connection, a ``Core[bytes, DtlsEvent]``.
 
     Args:
         options: The options.
         role: Client or server.
-        certificate: Our certificate.
+        certificate: Local certificate.
         rng: Source of all randomness: randoms, keys, cookies.
-        wall_clock: What to add to ``now`` to get Unix time, in seconds.
+        wall_clock: Unix time minus ``now``, in seconds.
+        versions: Versions of DTLS, the preferred one first.
     """
 
     def __init__(
@@ -93,14 +98,19 @@ class Connection:
         certificate: Certificate,
         rng: random.Random,
         wall_clock: float,
+        versions: Sequence[Version] = VERSIONS,
     ) -> None:
         self._options = options
         self._role = role
         self._certificate = certificate
         self._rng = rng
         self._wall_clock = wall_clock
+        self._versions = versions
         self._counters = DtlsCounters()
-        self._records = RecordLayer(options, self._counters)
+        early_epochs = {epoch for version in versions for epoch in version.early_epochs}
+        self._records = RecordLayer(
+            options.replay_window, early_epochs, options.max_early_records, self._counters
+        )
         self._write_epoch = 0
         self._state: State = New()
         self._outgoing: list[bytes] = []
@@ -108,7 +118,7 @@ class Connection:
         self._plaintexts: list[bytes] = []
         self._fragments_left = MAX_FRAGMENTS
 
-    # What can be asked
+    # Properties
 
     @property
     def closed(self) -> bool:
@@ -132,17 +142,17 @@ class Connection:
 
     @property
     def role(self) -> DtlsRole:
-        """Which side this is."""
+        """Role in the handshake."""
         return self._role
 
     @property
     def counters(self) -> DtlsCounters:
-        """Counts of records sent, received and dropped. Live: copy what must not change."""
+        """Counts of records sent, received and dropped, updated as they change."""
         return self._counters
 
     @property
     def max_application_data(self) -> int:
-        """The largest item for ``send``, in bytes: what fits a datagram of ``options.mtu`` with its record."""
+        """Largest item for ``send`` in bytes: its record fits a datagram of ``options.mtu``."""
         return self._options.mtu - self._connected().writer.overhead
 
     def export_keying_material(self, label: bytes, context: bytes | None, length: int) -> bytes:
@@ -151,7 +161,7 @@ class Connection:
         Raises:
             InvalidStateError: The connection is not connected.
         """
-        return self._connected().result.secrets.export(label, context, length)
+        return self._connected().result.export(label, context, length)
 
     def srtp_keys(self) -> SrtpKeys | None:
         """Return the SRTP keys (RFC 5764 section 4.2), or None if no profile was negotiated.
@@ -160,53 +170,51 @@ class Connection:
             InvalidStateError: The connection is not connected.
         """
         result = self._connected().result
-        return None if result.srtp_profile is None else result.secrets.srtp_keys(result.srtp_profile)
+        return None if result.srtp_profile is None else SrtpKeys.derive(result.srtp_profile, result.export)
 
     def _connected(self) -> Connected:
         if not isinstance(self._state, Connected):
-            raise InvalidStateError(f"the DTLS connection is {self.state}, not connected")
+            raise InvalidStateError(f"the DTLS connection is {self.state}, must be connected")
         return self._state
 
-    # What the layer above does
+    # Methods for the layer above
 
     def set_remote_fingerprints(self, fingerprints: Sequence[Fingerprint]) -> None:
-        """Set what the peer's certificate is checked against: any match will do.
+        """Set the fingerprints of which the peer's certificate must have one.
 
         Raises:
-            InvalidStateError: The connection was started.
+            InvalidStateError: The handshake has started.
         """
         if not isinstance(self._state, New):
-            raise InvalidStateError("the fingerprints must be known before the handshake starts")
+            raise InvalidStateError(f"the DTLS connection is {self.state}, must be new to set fingerprints")
         self._state.remote_fingerprints = tuple(fingerprints)
 
     def start(self, now: float, *, round_trip_time: float | None = None) -> None:
-        """Begin the handshake: a client sends its hello, a server listens.
+        """Start the handshake: a client sends its hello, a server waits for one.
 
         Args:
             now: Monotonic seconds.
-            round_trip_time: Seconds, as measured on this path before; None if it is not known.
+            round_trip_time: Round trip time of the path in seconds, None if unknown.
 
         Raises:
-            InvalidStateError: It was started before.
+            InvalidStateError: It has started already.
             ValueError: There are no remote fingerprints.
         """
         state = self._state
         if not isinstance(state, New):
-            raise InvalidStateError("the DTLS connection was started before")
+            raise InvalidStateError(f"the DTLS connection is {self.state}, must be new to start")
         if not state.remote_fingerprints:
-            raise ValueError("the peer's fingerprints are not set")
+            raise ValueError("the peer's fingerprints are not set: call set_remote_fingerprints() first")
         if self._certificate.expires <= now + self._wall_clock:
-            logger.warning("the local certificate has expired; a peer that looks at dates will refuse it")
+            logger.warning("the local certificate has expired; a peer that checks dates will refuse it")
         parameters = HandshakeParameters(
             self._options, self._certificate, state.remote_fingerprints, self._rng
         )
-        client = self._role is DtlsRole.CLIENT
-        handshake: Handshake = ClientHandshake(parameters) if client else ServerHandshake(parameters)
+        negotiation = VersionNegotiation(self._versions, self._role, parameters)
         options = self._options
         reassembler = Reassembler(options.max_message_size, options.max_reassembly_size)
-        connecting = Connecting(handshake, reassembler, round_trip_time=round_trip_time)
-        self._state = connecting
-        self._apply(connecting, handshake.start(), now)
+        self._state = Connecting(negotiation, reassembler, round_trip_time=round_trip_time)
+        self._apply(self._state, negotiation.start(), now)
         if state.early_datagrams:
             self.receive(state.early_datagrams, now)
 
@@ -219,19 +227,21 @@ class Connection:
         """
         state = self._state
         if not isinstance(state, Connected):
-            raise InvalidStateError(f"the DTLS connection is {self.state}, not connected")
+            raise InvalidStateError(f"the DTLS connection is {self.state}, must be connected")
         writer = state.writer
         if batch and max(map(len, batch)) > self._options.mtu - writer.overhead:
-            raise ValueError(f"application data of more than {self.max_application_data} bytes")
+            raise ValueError(
+                f"application data of {max(map(len, batch))} bytes, not more than {self.max_application_data}"
+            )
         if len(batch) >= writer.records_left:
             self.close(now)
             return
         self._outgoing += writer.seal_batch(ContentType.APPLICATION_DATA, batch)
 
-    # The contract of a core
+    # Methods of a core
 
     def receive(self, batch: Sequence[bytes], now: float) -> None:
-        """Take datagrams. Never raises for what the peer did."""
+        """Process datagrams. Never raises because of the peer."""
         index, size = 0, len(batch)
         while index < size:
             state = self._state
@@ -243,38 +253,42 @@ class Connection:
                 break
             self._receive_datagram(batch[index], now)
             index += 1
-        self._announce_application_data()
+        self._emit_application_data()
 
     def handle_timer(self, now: float) -> None:
-        """Send a flight again, give up, or believe an alert, if it is time."""
+        """Retransmit a flight, apply a pending alert or fail, if it is due."""
         state = self._state
-        if not isinstance(state, Connecting):
+        if isinstance(state, Connecting) and state.pending_alert is not None:
+            if now >= state.pending_alert.deadline:
+                self._end_by_alert(state.pending_alert.alert)
+                return
+        elif not isinstance(state, _ACTIVE):
             return
-        doubted = state.doubted_alert
-        if doubted is not None and now >= doubted.believed_at:
-            self._end_by_alert(doubted.alert)
-        elif now >= state.gives_up_at:
-            self._fail(AlertDescription.USER_CANCELED, "the handshake took too long")
+        if now >= state.deadline:
+            self._fail(AlertDescription.USER_CANCELED, "the handshake timed out")
         elif state.flight is not None and state.flight.timer.expire(now):
-            self._send_flight_again(state.flight, now)
+            self._retransmit(state.flight, now)
 
     def next_timer(self) -> float:
-        """Return the next deadline, ``math.inf`` when there is none."""
-        return self._state.next_timer() if isinstance(self._state, Connecting) else math.inf
+        """Return the next deadline, ``math.inf`` if there is none."""
+        state = self._state
+        if isinstance(state, Connected) and state.deadline == math.inf:
+            return math.inf  # of almost every connection, without a call
+        return state.next_timer() if isinstance(state, _ACTIVE) else math.inf
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
-        """Take the datagrams that are to be sent."""
+        """Remove and return the outgoing datagrams."""
         datagrams, self._outgoing = self._outgoing, []
         return datagrams
 
     def events(self) -> list[DtlsEvent]:
-        """Take the events."""
+        """Remove and return the events."""
         events, self._events = self._events, []
         return events
 
     def close(self, now: float) -> None:
-        """Send close_notify if there is a peer to hear it, and end."""
-        if isinstance(self._state, Connecting | Connected):
+        """Send close_notify if the handshake has started, and end. Idempotent."""
+        if isinstance(self._state, _ACTIVE):
             self._send_alert(AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
         self._end(None)
 
@@ -294,7 +308,7 @@ class Connection:
             return
         self._fragments_left = MAX_FRAGMENTS
         self._receive_records(parse_records(datagram), now)
-        for record in self._records.take_early_records():
+        for record in self._records.pop_early_records():
             self._receive_records((record,), now)
 
     def _receive_records(self, records: Iterable[Record], now: float) -> None:
@@ -304,22 +318,24 @@ class Connection:
                     self._receive_record(record, now)
         except ProtocolError as error:
             self._counters.malformed += 1
-            logger.debug("dropped a record and what came behind it in its datagram: %s", error)
+            logger.debug("dropped a record and the rest of its datagram: %s", error)
 
     def _receive_record(self, record: Record, now: float) -> None:
-        plaintext = self._records.open(record)
-        if plaintext is None:
+        opened = self._records.open(record)
+        if opened is None:
             return
-        match record.content_type:
+        content_type, plaintext = opened
+        match content_type:
             case ContentType.APPLICATION_DATA:
                 self._receive_application_data(record.epoch, plaintext)
             case ContentType.HANDSHAKE:
                 self._receive_handshake(record.epoch, plaintext, now)
             case ContentType.ALERT:
                 self._receive_alert(record.epoch, Alert.parse(plaintext), now)
-            case _:  # ChangeCipherSpec: the codec lets no fifth type through
-                if plaintext != b"\x01":
-                    raise ProtocolError("a malformed ChangeCipherSpec")
+            case _:
+                state = self._state
+                assert isinstance(state, _ACTIVE)
+                self._apply(state, state.handshake.receive_record(record.epoch, content_type, plaintext), now)
 
     def _receive_application_data(self, epoch: int, plaintext: bytes) -> None:
         state = self._state
@@ -334,7 +350,7 @@ class Connection:
         else:
             self._counters.unexpected += 1
 
-    def _announce_application_data(self) -> None:
+    def _emit_application_data(self) -> None:
         if self._plaintexts:
             self._events.append(ApplicationDataReceived(self._plaintexts))
             self._plaintexts = []
@@ -348,17 +364,17 @@ class Connection:
                 self._send_alert(AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
             self._end_by_alert(alert)
         elif isinstance(self._state, Connecting) and self._state.flight is not None:
-            if self._state.doubted_alert is None:
-                doubt = self._alert_doubt(self._state.round_trip_time)
-                self._state.doubted_alert = DoubtedAlert(alert, now + doubt)
+            if self._state.pending_alert is None:
+                grace = self._alert_grace(self._state.round_trip_time)
+                self._state.pending_alert = PendingAlert(alert, now + grace)
         else:
             self._counters.unexpected += 1
 
-    def _alert_doubt(self, round_trip_time: float | None) -> float:
+    def _alert_grace(self, round_trip_time: float | None) -> float:
         """Return the seconds in which a working peer would have answered our flight.
 
-        One round trip for the answer, one for a flight that was lost and its repetition, and one more for a path that
-        has become slower.
+        One round trip for the answer, one for a lost flight and its retransmission, and one more for a path that has
+        become slower.
         """
         options = self._options
         answer = options.retransmission_maximum if round_trip_time is None else 3 * round_trip_time
@@ -368,95 +384,99 @@ class Connection:
 
     def _receive_handshake(self, epoch: int, payload: bytes, now: float) -> None:
         state = self._state
-        if isinstance(state, Connecting):
-            self._reassemble(state, epoch, payload, now)
-        elif isinstance(state, Connected):
-            self._receive_late_handshake(state, payload, now)
-
-    def _reassemble(self, state: Connecting, epoch: int, payload: bytes, now: float) -> None:
-        repeated = False
+        assert isinstance(state, _ACTIVE)
+        repeated = declined = False
         fragments = parse_fragments(payload, self._fragments_left)
         self._fragments_left -= len(fragments)
         for fragment in fragments:
-            if fragment.message_type == HandshakeType.HELLO_REQUEST:
-                # Ignored while negotiating (RFC 5246 section 7.4.1.1). It must not take a message's number either:
-                # it means nothing, so whoever forges one would silently keep out the genuine message.
+            admission = state.handshake.admit(fragment.message_type)
+            if admission is Admission.REASSEMBLE:
+                outcome = state.reassembler.add_fragment(epoch, fragment)
+                repeated |= outcome is Outcome.REPEATED
+                self._counters.overflowed += outcome is Outcome.REFUSED
+            elif admission is Admission.IGNORE:
                 self._counters.unexpected += 1
-                continue
-            outcome = state.reassembler.add(epoch, fragment)
-            if outcome is Outcome.REPEATED:
-                repeated = True
-            elif outcome is Outcome.REFUSED:
-                self._counters.overflowed += 1
+            else:
+                repeated |= admission is Admission.RETRANSMIT
+                declined |= admission is Admission.DECLINE_RENEGOTIATION
         try:
-            self._advance(state, now)
+            self._process_messages(now)
         except HandshakeFailure as failure:
             self._fail(failure.alert, str(failure), failure.detail)
         except ProtocolError as error:
             self._fail(AlertDescription.DECODE_ERROR, str(error))
+        if declined:
+            self._send_alert(AlertLevel.WARNING, AlertDescription.NO_RENEGOTIATION)
         if repeated and self._state is state and state.flight is not None:
-            self._answer_repetition(state.flight, now)
+            self._retransmit_for_peer(state.flight, now)
 
-    def _advance(self, state: Connecting, now: float) -> None:
-        while self._state is state:
-            message = state.reassembler.take(state.handshake.awaited_epoch)
+    def _process_messages(self, now: float) -> None:
+        """Pass the complete messages to the handshake, in order, and apply its steps."""
+        while isinstance(state := self._state, _ACTIVE):
+            epoch = state.handshake.next_epoch
+            message = None if epoch is None else state.reassembler.pop_message(epoch)
             if message is None:
                 return
-            state.doubted_alert = None
-            state.record_answer(now)
+            if isinstance(state, Connecting):
+                state.record_progress(now)
             self._apply(state, state.handshake.receive(message), now)
 
-    def _apply(self, state: Connecting, step: Step, now: float) -> None:
-        if step.keys is not None:
-            self._records.install(step.keys)
+    def _apply(self, state: Connecting | Connected, step: Step, now: float) -> None:
+        records = self._records
+        if step.handshake is not None:
+            state.handshake = step.handshake
+        for keys in step.keys:
+            records.install_keys(keys)
+        if step.flight_acknowledged:
+            state.set_flight(None, math.inf)
         if step.flight:
             options = self._options
             timer = Timer(options.retransmission_initial, maximum=options.retransmission_maximum)
             if step.awaits_answer:
                 timer.start(now)
-            state.flight = Flight(step.flight, timer, now, pause=options.retransmission_initial / 2)
-            state.gives_up_at = min(state.gives_up_at, now + options.handshake_timeout)
-            self._send_flight(state.flight, now)
-        if step.result is not None:
+            flight = Flight(step.flight, timer, now, pause=options.retransmission_initial / 2)
+            state.set_flight(flight, now + options.handshake_timeout)
+            self._send_flight(flight, now)
+        if step.oldest_epoch is not None:
+            records.retire_readers(step.oldest_epoch)
+        if isinstance(state, Connected):
+            state.reader, state.writer = records.newest_reader, records.newest_writer
+        elif step.result is not None:
             self._complete(state, step.result, keep_flight=bool(step.flight))
 
     def _complete(self, state: Connecting, result: HandshakeResult, *, keep_flight: bool) -> None:
         records = self._records
-        records.retire_readers()
-        last_flight = state.flight if keep_flight else None
-        self._state = Connected(result, records.newest_reader, records.newest_writer, last_flight)
+        connected = Connected(
+            state.handshake, state.reassembler, result, records.newest_reader, records.newest_writer
+        )
+        if keep_flight:
+            connected.set_flight(state.flight, state.deadline)
+        if state.handshake.next_epoch is None:
+            state.reassembler.clear()
+        self._state = connected
+        self._write_epoch = records.newest_writer.epoch
         self._events.append(
             HandshakeCompleted(
-                cipher_suite=result.secrets.suite.name,
+                cipher_suite=result.cipher_suite.name,
                 group=result.group.label,
                 srtp_profile=None if result.srtp_profile is None else result.srtp_profile.name,
                 remote_certificate=result.peer.der,
-                version=f"{VERSION_1_2:04X}",
+                version=f"{result.version:04X}",
             )
         )
         self._plaintexts += state.early_data
 
-    def _receive_late_handshake(self, state: Connected, payload: bytes, now: float) -> None:
-        match parse_fragments(payload)[0].message_type:
-            case HandshakeType.FINISHED if state.last_flight is not None:
-                sent_at = state.last_flight.sent_at
-                if self._answer_repetition(state.last_flight, now):
-                    self._events.append(FinalFlightRetransmitted(now - sent_at))
-            case HandshakeType.HELLO_REQUEST | HandshakeType.CLIENT_HELLO:
-                self._send_alert(AlertLevel.WARNING, AlertDescription.NO_RENEGOTIATION)
-            case _:
-                self._counters.unexpected += 1
-
     # Sending
 
-    def _answer_repetition(self, flight: Flight, now: float) -> bool:
-        """Send a flight again because the peer has repeated its own, and return whether it was not just sent."""
-        should_answer = flight.should_answer_repetition(now)
-        if should_answer:
-            self._send_flight_again(flight, now)
-        return should_answer
+    def _retransmit_for_peer(self, flight: Flight, now: float) -> None:
+        """Retransmit a flight because the peer has retransmitted its own, unless ours was sent just now."""
+        waited = now - flight.sent_at
+        if flight.should_retransmit_for_peer(now):
+            self._retransmit(flight, now)
+            if isinstance(self._state, Connected):
+                self._events.append(FinalFlightRetransmitted(waited))
 
-    def _send_flight_again(self, flight: Flight, now: float) -> None:
+    def _retransmit(self, flight: Flight, now: float) -> None:
         self._counters.flights_retransmitted += 1
         self._send_flight(flight, now)
 
@@ -485,13 +505,13 @@ class Connection:
         if alert.description == AlertDescription.CLOSE_NOTIFY:
             self._end(None)
         else:
-            message = f"the peer has sent the alert {alert.name}"
+            message = f"received the fatal alert {alert.name}"
             self._end(DtlsError(RTCErrorDetailType.DTLS_FAILURE, message, received_alert=alert.description))
 
     def _end(self, error: DtlsError | None) -> None:
         if self.closed:
             return
-        self._announce_application_data()
+        self._emit_application_data()
         self._state = Ended(error)
         self._events.append(DtlsClosed(error))
         if error is not None:

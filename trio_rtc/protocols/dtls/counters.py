@@ -1,23 +1,22 @@
-"""What the statistics need: records, and why some were dropped."""
+"""Counters of records for the statistics."""
 
 import attrs
 
 
 @attrs.define
 class DtlsCounters:
-    """Counts of records since the connection was made.
+    """Counts of records over the life of a connection.
 
     Attributes:
-        records_sent: Records of any kind.
-        records_received: Records that were authentic, or in the clear where that is right.
-        replayed: Dropped: seen before, or older than the window.
-        forged: Dropped: not authentic.
-        malformed: Dropped: not a record, or contents that do not parse.
-        wrong_epoch: Dropped: of an epoch that is over, or has no keys yet when the buffer for early records
-            is full.
-        unexpected: Dropped: authentic or in the clear, but nothing that is awaited now.
-        overflowed: Handshake fragments dropped because a limit of memory or size was reached.
-        flights_retransmitted: Flights that were sent again.
+        records_sent: Records of any content type.
+        records_received: Authentic records, and those in the clear where that is allowed.
+        replayed: Dropped because received before, or older than the replay window.
+        forged: Dropped because not authentic.
+        malformed: Dropped because the record or its contents do not parse.
+        wrong_epoch: Dropped because their epoch is over, or has no keys yet and the buffer for early records is full.
+        unexpected: Dropped because not expected in the present state.
+        overflowed: Handshake fragments dropped because a bound of memory or size was reached.
+        flights_retransmitted: Flights that were retransmitted.
     """
 
     records_sent: int = 0

@@ -1,4 +1,4 @@
-"""What a DTLS connection tells the layer above."""
+"""Events of a DTLS connection."""
 
 import attrs
 
@@ -7,14 +7,14 @@ from trio_rtc.enums import RTCErrorDetailType
 
 @attrs.frozen
 class DtlsError:
-    """Why a connection failed, in the terms of W3C's ``RTCError``.
+    """Failure of a connection, in the terms of W3C's ``RTCError``.
 
     Attributes:
         detail: ``FINGERPRINT_FAILURE`` when the peer's certificate was not the signaled one, otherwise
             ``DTLS_FAILURE``.
-        message: What happened, for people.
-        sent_alert: The alert that we sent, or None.
-        received_alert: The alert that the peer sent, or None.
+        message: Description for people.
+        sent_alert: Description of the alert sent, or None.
+        received_alert: Description of the alert received, or None.
     """
 
     detail: RTCErrorDetailType
@@ -25,14 +25,14 @@ class DtlsError:
 
 @attrs.frozen
 class HandshakeCompleted:
-    """The peer is who signaling said it is, and data can flow.
+    """The handshake is complete and the peer is authenticated.
 
     Attributes:
-        cipher_suite: IANA's name of the cipher suite.
-        group: IANA's name of the group of the key exchange ("x25519").
-        srtp_profile: IANA's name of the SRTP protection profile, or None.
+        cipher_suite: Name of the cipher suite in IANA's registry.
+        group: Name of the group of the key exchange in IANA's registry ("x25519").
+        srtp_profile: Name of the SRTP protection profile in IANA's registry, or None.
         remote_certificate: The peer's certificate in DER.
-        version: The version as W3C's statistics have it: four upper-case hexadecimal digits ("FEFD" is 1.2).
+        version: Version in the form of W3C's ``tlsVersion``: four upper-case hexadecimal digits ("FEFD" is 1.2).
     """
 
     cipher_suite: str
@@ -44,12 +44,12 @@ class HandshakeCompleted:
 
 @attrs.frozen
 class FinalFlightRetransmitted:
-    """The peer has sent its last flight again after the handshake was complete here, so ours was sent again.
+    """Our final flight was retransmitted, because the peer has retransmitted its own after the handshake was complete.
 
-    Ours was lost, or had not arrived when the peer repeated its own. Without it the peer has no keys.
+    Ours was lost, or had not arrived when the peer retransmitted. Without it the peer has no keys.
 
     Attributes:
-        waited: Seconds since our flight was sent the time before.
+        waited: Seconds since our flight was sent before.
     """
 
     waited: float
@@ -57,10 +57,10 @@ class FinalFlightRetransmitted:
 
 @attrs.frozen
 class ApplicationDataReceived:
-    """Data came: all that one call of ``receive`` brought.
+    """Application data: all of one call of ``receive``.
 
     Attributes:
-        batch: The contents of the records, in the order of arrival.
+        batch: Contents of the records, in the order of arrival.
     """
 
     batch: list[bytes] = attrs.field(repr=False)
@@ -68,10 +68,10 @@ class ApplicationDataReceived:
 
 @attrs.frozen
 class DtlsClosed:
-    """The connection has ended; it is the last event.
+    """The connection has ended. This is the last event.
 
     Attributes:
-        error: What went wrong; None when one of the sides closed it, or the layer below ended.
+        error: The failure; None when either side closed the connection, or the layer below ended.
     """
 
     error: DtlsError | None

@@ -8,7 +8,7 @@ from trio_rtc.protocols.reader import Reader
 
 
 class ExtensionType(IntEnum):
-    """The extensions that are spoken, by IANA's registry "TLS ExtensionType Values"."""
+    """Supported extensions (IANA's registry "TLS ExtensionType Values")."""
 
     SUPPORTED_GROUPS = 10
     EC_POINT_FORMATS = 11
@@ -26,36 +26,36 @@ EMPTY_RENEGOTIATION_INFO = bytes((0,))
 
 
 def vector(length_size: int, content: bytes) -> bytes:
-    """Return ``content`` behind its length in ``length_size`` bytes."""
+    """Return ``content`` preceded by its length in ``length_size`` bytes."""
     return len(content).to_bytes(length_size, "big") + content
 
 
 def encode_numbers(numbers: Iterable[int]) -> bytes:
-    """Return 16-bit numbers in a row."""
+    """Return a sequence of 16-bit numbers."""
     return b"".join(number.to_bytes(2, "big") for number in numbers)
 
 
 def parse_numbers(data: bytes) -> tuple[int, ...]:
-    """Parse a row of 16-bit numbers.
+    """Parse a sequence of 16-bit numbers.
 
     Raises:
-        ProtocolError: There is half a number.
+        ProtocolError: The number of bytes is odd.
     """
     if len(data) % 2:
-        raise ProtocolError("an odd number of bytes where 16-bit numbers were expected")
+        raise ProtocolError(f"16-bit numbers in {len(data)} bytes, must be an even number")
     return tuple(int.from_bytes(data[index : index + 2], "big") for index in range(0, len(data), 2))
 
 
 def encode_extensions(extensions: Extensions) -> bytes:
-    """Return the block of extensions at the end of a hello."""
+    """Return the extension block of a hello."""
     return vector(2, b"".join(kind.to_bytes(2, "big") + vector(2, body) for kind, body in extensions.items()))
 
 
 def parse_extensions(reader: Reader) -> dict[int, bytes]:
-    """Parse the block of extensions at the end of a hello, which may be missing.
+    """Parse the extension block of a hello, which may be missing.
 
     Raises:
-        ProtocolError: A length is wrong, or an extension is there twice.
+        ProtocolError: A length is wrong, or an extension occurs twice.
     """
     if not reader.remaining:
         return {}
@@ -64,13 +64,13 @@ def parse_extensions(reader: Reader) -> dict[int, bytes]:
     while block.remaining:
         kind = block.read_integer(2)
         if kind in extensions:
-            raise ProtocolError(f"extension {kind} is there twice")
+            raise ProtocolError(f"extension {kind} occurs twice")
         extensions[kind] = block.read_vector(2)
     return extensions
 
 
 def parse_number_list(data: bytes, length_size: int = 2) -> tuple[int, ...]:
-    """Parse a whole extension that is one vector of 16-bit numbers (groups, signatures, versions).
+    """Parse an extension that is one vector of 16-bit numbers (groups, signature schemes, versions).
 
     Raises:
         ProtocolError: A length is wrong, or the list is empty.
@@ -79,17 +79,17 @@ def parse_number_list(data: bytes, length_size: int = 2) -> tuple[int, ...]:
     numbers = parse_numbers(reader.read_vector(length_size))
     reader.expect_end("a list in an extension")
     if not numbers:
-        raise ProtocolError("an empty list in an extension")
+        raise ProtocolError("empty list in an extension")
     return numbers
 
 
 def encode_use_srtp(profiles: Iterable[int]) -> bytes:
-    """Return a ``use_srtp`` extension without a master key identifier (RFC 5764 section 4.1.1)."""
+    """Return the body of ``use_srtp`` without a master key identifier (RFC 5764 section 4.1.1)."""
     return vector(2, encode_numbers(profiles)) + vector(1, b"")
 
 
 def parse_use_srtp(data: bytes) -> tuple[tuple[int, ...], bytes]:
-    """Parse a ``use_srtp`` extension into its profiles and its master key identifier.
+    """Parse the body of ``use_srtp``: profiles and master key identifier.
 
     Raises:
         ProtocolError: A length is wrong, or there is no profile.
@@ -99,5 +99,5 @@ def parse_use_srtp(data: bytes) -> tuple[tuple[int, ...], bytes]:
     identifier = reader.read_vector(1)
     reader.expect_end("use_srtp")
     if not profiles:
-        raise ProtocolError("use_srtp without a profile")
+        raise ProtocolError("use_srtp lists no profile")
     return profiles, identifier

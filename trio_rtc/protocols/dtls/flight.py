@@ -1,6 +1,6 @@
 """Flights: the handshake messages that one side sends in a row (RFC 6347 section 4.2.4).
 
-A flight is kept as messages, not as datagrams, because a retransmission needs new record numbers.
+A flight is kept as messages, not as datagrams, because each retransmission needs new record numbers.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,30 +18,48 @@ MIN_FRAGMENT = 32
 
 
 @attrs.frozen
-class FlightItem:
-    """One message of a flight.
+class FlightMessage:
+    """A handshake message of a flight.
 
     Attributes:
-        epoch: The epoch that it is sent in.
-        message: A handshake message; None for ChangeCipherSpec, which is none.
+        epoch: Epoch in which it is sent.
+        message: The message.
     """
 
     epoch: int
-    message: HandshakeMessage | None
+    message: HandshakeMessage
+
+
+@attrs.frozen
+class FlightRecord:
+    """A record of a flight that is not part of a handshake message: ChangeCipherSpec of 1.2, ACK of 1.3.
+
+    Attributes:
+        epoch: Epoch in which it is sent.
+        content_type: Its content type.
+        plaintext: Its contents.
+    """
+
+    epoch: int
+    content_type: int
+    plaintext: bytes
+
+
+FlightItem = FlightMessage | FlightRecord
 
 
 @attrs.define
 class Flight:
-    """A flight on its way.
+    """A flight that has been sent.
 
     Attributes:
-        items: What it is made of.
-        timer: Runs while an answer is awaited; stopped for a flight that only a repetition of the peer's
-            flight brings out again (the last one, and a HelloVerifyRequest).
-        sent_at: When it was last sent.
-        pause: Seconds after ``sent_at`` for which repetitions by the peer are not answered.
-        first_sent_at: When it was sent for the first time.
-        answered: Whether a message that answers it has come.
+        items: Its messages and records.
+        timer: Retransmission timer. It runs while an answer is awaited, and is stopped for a flight that is
+            retransmitted only if the peer retransmits its own (the final one, and HelloVerifyRequest).
+        sent_at: Time at which it was last sent.
+        pause: Seconds after ``sent_at`` in which retransmissions by the peer are ignored.
+        first_sent_at: Time at which it was first sent.
+        answered: Whether a message of the peer's next flight has arrived.
     """
 
     items: Sequence[FlightItem]
@@ -54,12 +72,12 @@ class Flight:
     def __attrs_post_init__(self) -> None:
         self.first_sent_at = self.sent_at
 
-    def should_answer_repetition(self, now: float) -> bool:
-        """Return whether to send the flight again because the peer has sent its own one again.
+    def should_retransmit_for_peer(self, now: float) -> bool:
+        """Return whether to retransmit the flight, because the peer has retransmitted its own.
 
-        The pause keeps a duplicated datagram from passing for a loss. It doubles each time: otherwise two
-        sides that lose the same part of their flights would drive each other at the pace of the round trip.
-        The timer, if it runs, begins anew, so that it does not add a second copy right behind this one.
+        The pause keeps a duplicated datagram from counting as a loss. It doubles each time: otherwise two sides that
+        lose the same part of their flights would trigger each other once per round trip. The timer, if it runs, is
+        restarted, so that it does not add a second copy right behind this one.
         """
         if now - self.sent_at < self.pause:
             return False
@@ -79,9 +97,9 @@ def pack_flight(
 
     Args:
         items: The flight.
-        mtu: Largest datagram, in bytes.
-        overhead: Returns what a record of an epoch adds.
-        seal: Makes a record of epoch, content type and plaintext.
+        mtu: Largest datagram in bytes.
+        overhead: Returns the bytes that a record of an epoch adds to its plaintext.
+        seal: Returns the record of an epoch, a content type and a plaintext.
     """
     datagrams: list[bytes] = []
     records: list[bytes] = []
@@ -117,8 +135,9 @@ def _pieces(
     items: Sequence[FlightItem],
 ) -> Iterator[tuple[int, int, _Sizes, Callable[[int, int], bytes]]]:
     for item in items:
-        if item.message is None:
-            yield item.epoch, ContentType.CHANGE_CIPHER_SPEC, _Sizes(0, 1), lambda offset, length: b"\x01"
-        else:
+        if isinstance(item, FlightMessage):
             sizes = _Sizes(FRAGMENT_HEADER_LENGTH, len(item.message.body))
             yield item.epoch, ContentType.HANDSHAKE, sizes, item.message.encode_fragment
+        else:
+            plaintext = item.plaintext
+            yield item.epoch, item.content_type, _Sizes(0, len(plaintext)), lambda *_, whole=plaintext: whole

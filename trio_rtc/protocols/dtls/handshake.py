@@ -1,40 +1,38 @@
-"""What the client's and the server's handshake have in common.
+"""Interface between the connection and the handshake of a version of DTLS.
 
-A handshake is a machine of whole messages: it is given the peer's messages in order and answers each with a
-``Step``. It knows nothing of records, fragments, timers or retransmission; those are the connection's. A
-handshake of another version of DTLS is another such machine behind the same connection.
+A handshake is a state machine of complete messages: it receives the peer's messages in order and answers each with a
+:class:`Step`. Records, fragments, timers and retransmission are the connection's. A version of DTLS implements
+:class:`Version`, of which the connection is given a list; :mod:`.negotiation` selects one of it by the two hellos.
+
+A handshake continues when the connection is connected: it decides about messages that arrive later, too.
 """
 
-import hmac
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from enum import Enum, auto
 from typing import Protocol
 
 import attrs
 
-from trio_rtc.errors import ProtocolError
-
-from .alert import AlertDescription, HandshakeFailure
 from .crypto.certificate import Certificate, Fingerprint, PeerCertificate
-from .crypto.cipher_suites import CipherSuite, SrtpProfile
+from .crypto.cipher_suites import CipherSuite
 from .crypto.key_exchange import NamedGroup
+from .crypto.srtp import Exporter, SrtpProfile
+from .extensions import Extensions
 from .flight import FlightItem
-from .messages import HandshakeMessage, HandshakeType
-from .options import DtlsOptions, DtlsRole
-from .record.protection import Protection
-from .tls12.key_schedule import SessionSecrets
-
-PROTECTED_EPOCH = 1  # DTLS 1.2 without renegotiation has the epochs 0, in the clear, and 1
+from .messages import ClientHello, HandshakeMessage
+from .options import DtlsOptions
+from .record.epochs import EpochKeys
 
 
 @attrs.frozen
 class HandshakeParameters:
-    """What a handshake is made from.
+    """Parameters of a handshake that do not depend on the version.
 
     Attributes:
-        options: The options of the connection.
-        certificate: Our certificate.
-        remote_fingerprints: What the peer's certificate is checked against.
+        options: Options of the connection.
+        certificate: Local certificate.
+        remote_fingerprints: Fingerprints of which the peer's certificate must have one.
         rng: Source of randoms and keys.
     """
 
@@ -45,147 +43,113 @@ class HandshakeParameters:
 
 
 @attrs.frozen
-class Negotiated:
-    """What the two hellos have settled.
-
-    Attributes:
-        suite: The cipher suite.
-        client_random: The client's 32 random bytes.
-        server_random: The server's 32 random bytes.
-        srtp_profile: The SRTP profile, or None.
-    """
-
-    suite: CipherSuite
-    client_random: bytes
-    server_random: bytes
-    srtp_profile: SrtpProfile | None
-
-
-@attrs.frozen
-class EpochKeys:
-    """Keys for a new epoch.
-
-    Attributes:
-        epoch: Its number.
-        read: Opens what the peer sends in it.
-        write: Protects what we send in it.
-    """
-
-    epoch: int
-    read: Protection
-    write: Protection
-
-
-@attrs.frozen
 class HandshakeResult:
-    """What a completed handshake has brought.
+    """Result of a complete handshake.
 
     Attributes:
-        secrets: The secrets.
-        group: The group of the key exchange.
-        srtp_profile: The SRTP profile, or None.
+        version: Number of the version.
+        cipher_suite: Negotiated cipher suite.
+        group: Group of the key exchange.
+        srtp_profile: Negotiated SRTP profile, or None.
         peer: The peer's certificate.
+        export: Exporter of the connection.
     """
 
-    secrets: SessionSecrets
+    version: int
+    cipher_suite: CipherSuite
     group: NamedGroup
     srtp_profile: SrtpProfile | None
     peer: PeerCertificate
+    export: Exporter
 
 
-@attrs.frozen
+@attrs.define
 class Step:
-    """What a handshake wants done after a message.
+    """What the connection does after a message, in this order.
 
     Attributes:
-        flight: The next flight; empty while more of the peer's flight is awaited.
-        awaits_answer: Whether the flight is sent again when no answer comes.
-        keys: Keys to install, before the flight is sent.
-        result: Set by the last step.
+        handshake: The handshake that continues in place of the present one, or None.
+        keys: Keys of new epochs.
+        flight_acknowledged: Whether the peer has received our last flight, so that it is not retransmitted any more.
+        flight: The next flight; empty while the peer's flight is incomplete.
+        awaits_answer: Whether the flight is retransmitted by a timer until it is answered or acknowledged.
+        oldest_epoch: The oldest epoch whose records are still accepted, or None for no change.
+        result: Result of the handshake, in the step that completes it.
     """
 
+    handshake: "Handshake | None" = None
+    keys: Sequence[EpochKeys] = ()
+    flight_acknowledged: bool = False
     flight: Sequence[FlightItem] = ()
     awaits_answer: bool = True
-    keys: EpochKeys | None = None
+    oldest_epoch: int | None = None
     result: HandshakeResult | None = None
 
 
+class Admission(Enum):
+    """What the connection does with a fragment of a message of some type."""
+
+    REASSEMBLE = auto()
+    IGNORE = auto()
+    RETRANSMIT = auto()
+    """The peer retransmits its final flight: retransmit ours."""
+    DECLINE_RENEGOTIATION = auto()
+    """Answer with the warning no_renegotiation."""
+
+
 class Handshake(Protocol):
-    """A handshake, of either side."""
+    """One side of a handshake."""
 
     @property
-    def awaited_epoch(self) -> int:
-        """The epoch in which the next message must come to count."""
+    def next_epoch(self) -> int | None:
+        """Epoch in which the next message must arrive to count, or None if no more messages are expected."""
 
-    def start(self) -> Step:
-        """Say the first word, if it is ours."""
+    def admit(self, message_type: int) -> Admission:
+        """Return what to do with a fragment of a message of this type."""
 
     def receive(self, message: HandshakeMessage) -> Step:
-        """Take the peer's next message.
+        """Process the peer's next message.
 
         Raises:
-            ProtocolError: The handshake has failed. A ``HandshakeFailure`` tells the alert to send.
+            ProtocolError: The handshake has failed, with ``decode_error`` or the alert of a ``HandshakeFailure``.
+        """
+
+    def receive_record(self, epoch: int, content_type: int, plaintext: bytes) -> Step:
+        """Process a record whose content type the connection does not process itself.
+
+        Raises:
+            ProtocolError: It is malformed, and is dropped.
         """
 
 
-class Transcript:
-    """All messages of the handshake so far, as they are hashed and signed, and the numbers of ours."""
+@attrs.frozen
+class HelloOffer:
+    """Contribution of one version to a ClientHello.
 
-    def __init__(self) -> None:
-        self._data = bytearray()
-        self._next_sequence = 0
+    Attributes:
+        cipher_suites: Numbers of its cipher suites.
+        extensions: Its extensions.
+        create_client: Returns the client's handshake behind a ClientHello that was sent: the hello and its message.
+    """
 
-    def send(self, message_type: HandshakeType, body: bytes) -> HandshakeMessage:
-        """Number a message of ours and record it."""
-        message = HandshakeMessage(message_type, self._next_sequence, body)
-        self._next_sequence += 1
-        self._data += message.encode()
-        return message
-
-    def receive(self, message: HandshakeMessage) -> None:
-        """Record a message of the peer."""
-        self._data += message.encode()
-
-    def restart(self) -> None:
-        """Forget the messages: a hello and the cookie that answered it are not hashed (RFC 6347 4.2.1)."""
-        self._data.clear()
-
-    def to_bytes(self) -> bytes:
-        """Return everything that has been recorded."""
-        return bytes(self._data)
+    cipher_suites: Sequence[int]
+    extensions: Extensions
+    create_client: Callable[[ClientHello, HandshakeMessage], Handshake]
 
 
-def expect(message: HandshakeMessage, message_type: HandshakeType) -> None:
-    """Raise ``HandshakeFailure`` unless this is the message that must come now."""
-    if message.message_type != message_type:
-        raise HandshakeFailure(
-            AlertDescription.UNEXPECTED_MESSAGE,
-            f"handshake message {message.message_type} came instead of {message_type.name}",
-        )
+class Version(Protocol):
+    """A version of DTLS. The second implementation is the one that the tests have, until there is DTLS 1.3."""
 
+    @property
+    def number(self) -> int:
+        """The number in the hellos (0xFEFD for 1.2)."""
 
-def expect_empty(message: HandshakeMessage) -> None:
-    """Raise ``ProtocolError`` if a message that has no body has one."""
-    if message.body:
-        raise ProtocolError(f"handshake message {message.message_type} has a body")
+    @property
+    def early_epochs(self) -> Collection[int]:
+        """Epochs whose records may arrive before their keys are known."""
 
+    def offer(self, parameters: HandshakeParameters) -> HelloOffer:
+        """Return the contribution to a ClientHello."""
 
-def verify_finished(
-    message: HandshakeMessage, sender: DtlsRole, secrets: SessionSecrets, transcript: Transcript
-) -> None:
-    """Raise ``HandshakeFailure`` unless the peer has seen the same handshake as we."""
-    expect(message, HandshakeType.FINISHED)
-    if not hmac.compare_digest(message.body, secrets.verify_data(sender, transcript.to_bytes())):
-        raise HandshakeFailure(AlertDescription.DECRYPT_ERROR, "the peer's Finished is wrong")
-
-
-def finish(role: DtlsRole, secrets: SessionSecrets, transcript: Transcript) -> tuple[FlightItem, FlightItem]:
-    """Return the end of a flight: ChangeCipherSpec, then our Finished under the new keys."""
-    verify_data = secrets.verify_data(role, transcript.to_bytes())
-    finished = transcript.send(HandshakeType.FINISHED, verify_data)
-    return FlightItem(0, None), FlightItem(PROTECTED_EPOCH, finished)
-
-
-def epoch_keys(role: DtlsRole, secrets: SessionSecrets) -> EpochKeys:
-    """Return the keys of both directions as ``role`` uses them."""
-    return EpochKeys(PROTECTED_EPOCH, secrets.protection(role.other), secrets.protection(role))
+    def create_server(self, parameters: HandshakeParameters) -> Handshake:
+        """Return a server's handshake, which has not received the ClientHello yet."""

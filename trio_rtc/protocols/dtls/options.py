@@ -1,16 +1,17 @@
-"""Options of a DTLS connection."""
+"""Role and options of a DTLS connection."""
 
 from enum import StrEnum
 
 import attrs
 from attrs import validators
 
-from .crypto.cipher_suites import CIPHER_SUITES, SRTP_PROFILES, CipherSuite, SrtpProfile
+from .crypto.cipher_suites import CIPHER_SUITES, CipherSuite
 from .crypto.key_exchange import GROUPS, NamedGroup
+from .crypto.srtp import SRTP_PROFILES, SrtpProfile
 
 
 class DtlsRole(StrEnum):
-    """Which side of the handshake this is (``a=setup:active`` is the client, RFC 5763 section 5)."""
+    """Role in the handshake: ``a=setup:active`` is the client (RFC 5763 section 5)."""
 
     CLIENT = "client"
     SERVER = "server"
@@ -23,29 +24,28 @@ class DtlsRole(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class DtlsOptions:
-    """What can be set about a DTLS connection. Tests stress the protocol through these.
+    """Options of a DTLS connection. The defaults suit WebRTC; tests stress the protocol with others.
 
     Attributes:
-        mtu: Largest datagram that is sent, in bytes of UDP payload (RFC 8261 section 5 has SCTP leave room
-            for the record).
-        cipher_suites: What is offered and accepted, in order of preference.
-        groups: Groups for the key exchange, in order of preference.
-        srtp_profiles: SRTP profiles in order of preference (RFC 5764); empty: ``use_srtp`` is not spoken.
-        retransmission_initial: Seconds until a flight is sent again for the first time. RFC 6347 section 4.2.4.1
-            suggests 1 s for paths that nothing is known about; ICE has just proven that this one works, and
-            browsers start with 50 ms too.
-        retransmission_maximum: Upper bound of the doubling interval, in seconds (RFC 6347: 60 s; here a user
+        mtu: Largest datagram sent, in bytes of UDP payload (RFC 8261 section 5: SCTP leaves room for the record).
+        cipher_suites: Cipher suites offered and accepted, in order of preference.
+        groups: Groups of the key exchange, in order of preference.
+        srtp_profiles: SRTP profiles in order of preference (RFC 5764); if empty, ``use_srtp`` is neither offered nor
+            answered.
+        retransmission_initial: Seconds until a flight is retransmitted for the first time. RFC 6347 section 4.2.4.1
+            suggests 1 s for an unknown path; ICE has just checked this one, and browsers start with 50 ms too.
+        retransmission_maximum: Upper bound of the interval, which doubles, in seconds (RFC 6347: 60 s; here a user
             waits).
-        handshake_timeout: Seconds from the first flight that is sent until the handshake is given up.
-        require_cookie: Whether a server asks for a cookie (RFC 6347 section 4.2.1). Not by default: ICE has
-            proven the peer's address, and it costs a round trip.
-        replay_window: How many records back a record can come late, in records (RFC 6347 section 4.1.2.6).
+        handshake_timeout: Seconds from the first flight sent until the handshake fails.
+        require_cookie: Whether a server requests a cookie (RFC 6347 section 4.2.1). Not by default: ICE has verified
+            the peer's address, and a cookie costs a round trip.
+        replay_window: Size of the anti-replay window in records (RFC 6347 section 4.1.2.6).
         max_message_size: Largest handshake message that is reassembled, in bytes.
         max_reassembly_size: Memory for handshake messages in reassembly, in bytes.
-        max_early_records: How many records are kept that come before they can be opened or delivered (Finished
-            before the key exchange, data before Finished), and datagrams before ``start``.
-        unauthenticated_alert_grace: Least seconds for which a fatal alert in the clear is doubted: longer where
-            the round trip is long or not known, see the docstring of the connection's module.
+        max_early_records: Bound of the records kept until they can be opened or delivered (Finished before the key
+            exchange, application data before Finished), and of the datagrams kept before ``start``.
+        unauthenticated_alert_grace: Least seconds before a fatal alert in the clear takes effect; more if the round
+            trip is long or unknown, see "Alerts in the clear" in the module of the connection.
     """
 
     mtu: int = attrs.field(default=1200, validator=[validators.ge(96), validators.le(65535)])

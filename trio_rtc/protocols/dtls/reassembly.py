@@ -1,4 +1,4 @@
-"""Handshake messages out of fragments that come in any order, twice, overlapping, or never."""
+"""Reassembly of handshake messages from fragments, which may be reordered, duplicated, overlapping or lost."""
 
 from enum import Enum, auto
 
@@ -11,13 +11,13 @@ from .messages import HandshakeMessage
 
 FRAGMENT_HEADER_LENGTH = 12
 
-# How far ahead of the message that is awaited a fragment may be. No flight has more messages than this.
+# How far ahead of the next message a fragment may be. No flight has more messages than this.
 MAX_MESSAGES_AHEAD = 16
 
-# Into how many pieces a message in reassembly may fall apart before it is begun anew: a peer that sends every
-# other byte must not make us keep long lists.
+# How many gaps a message in reassembly may have before it is dropped: a peer that sends every other byte must not make
+# us keep long lists.
 MAX_GAPS = 64
-# Fragments of a datagram: it has at most a whole flight, of five messages.
+# Fragments parsed of one datagram: it holds at most one flight, which has five messages.
 MAX_FRAGMENTS = 32
 
 
@@ -26,10 +26,10 @@ class Fragment:
     """A fragment of a handshake message (RFC 6347 section 4.2.2).
 
     Attributes:
-        message_type: The kind of message.
-        length: Length of the whole body.
+        message_type: Type of the message.
+        length: Length of the complete body.
         sequence: Number of the message.
-        offset: Where in the body the fragment belongs.
+        offset: Offset of the fragment in the body.
         data: The bytes.
     """
 
@@ -41,7 +41,7 @@ class Fragment:
 
     @classmethod
     def parse(cls, reader: Reader) -> "Fragment":
-        """Parse one fragment; a record may hold several.
+        """Parse one fragment, of which a record may hold several.
 
         Raises:
             ProtocolError: It is truncated or reaches beyond the end of its message.
@@ -52,21 +52,23 @@ class Fragment:
         offset = reader.read_integer(3)
         data = reader.read_vector(3)
         if offset + len(data) > length:
-            raise ProtocolError("a fragment beyond the end of its message")
+            raise ProtocolError(
+                f"fragment ends at {offset + len(data)}, beyond its message of {length} bytes"
+            )
         return cls(message_type, length, sequence, offset, data)
 
 
 def parse_fragments(payload: bytes, limit: int = MAX_FRAGMENTS) -> list[Fragment]:
-    """Parse the fragments in a handshake record.
+    """Parse the fragments of a handshake record.
 
     Raises:
-        ProtocolError: There is none, one is malformed, or there are more than ``limit``.
+        ProtocolError: It holds none or more than ``limit``, or one is malformed.
     """
     reader = Reader(payload)
     fragments: list[Fragment] = []
     while reader.remaining or not fragments:
         if len(fragments) >= limit:
-            raise ProtocolError("too many fragments in a datagram")
+            raise ProtocolError(f"more than {MAX_FRAGMENTS} fragments in a datagram")
         fragments.append(Fragment.parse(reader))
     return fragments
 
@@ -75,8 +77,8 @@ class Outcome(Enum):
     """Result of adding a fragment."""
 
     STORED = auto()
-    REPEATED = auto()  # of a message that was taken already
-    REFUSED = auto()  # it would exceed a limit
+    REPEATED = auto()  # its message was complete already
+    REFUSED = auto()  # it would exceed a bound
 
 
 @attrs.define
@@ -84,9 +86,9 @@ class _PartialMessage:
     """A message in reassembly.
 
     Attributes:
-        message_type: The kind of message.
-        body: Room for the whole body.
-        gaps: The ranges that are missing, in order.
+        message_type: Type of the message.
+        body: Buffer of the complete body.
+        gaps: Missing ranges, in order.
     """
 
     message_type: int
@@ -109,13 +111,13 @@ class _PartialMessage:
 
 
 class Reassembler:
-    """Puts the peer's handshake messages together and hands them out in order.
+    """Reassembles the peer's handshake messages and returns them in order.
 
-    Fragments of different epochs are kept apart, so that nothing that came in the clear can become part of a
-    message that must come protected. A fragment that contradicts the earlier ones about the type or length of
-    its message replaces them: one of the two is spoofed, and this way the peer's next retransmission heals
-    what a spoofed fragment has spoiled. For the same reason an earlier message takes the room of later ones when
-    there is none left: else a few spoofed beginnings of messages to come could keep out the one that is awaited.
+    Fragments of different epochs are kept apart, so that no bytes received in the clear become part of a message that
+    must be protected. A fragment that contradicts earlier ones in the type or length of its message replaces them: one
+    of the two is spoofed, and this way the peer's next retransmission repairs the damage. For the same reason an
+    earlier message takes the room of later ones when none is left: otherwise a few spoofed first fragments of later
+    messages could keep out the next one.
     """
 
     def __init__(self, max_message_size: int, max_total_size: int) -> None:
@@ -125,8 +127,8 @@ class Reassembler:
         self._partials: dict[tuple[int, int], _PartialMessage] = {}
         self._next_sequence = 0
 
-    def add(self, epoch: int, fragment: Fragment) -> Outcome:
-        """Take a fragment that came in a record of ``epoch``."""
+    def add_fragment(self, epoch: int, fragment: Fragment) -> Outcome:
+        """Add a fragment of a record of ``epoch``."""
         if fragment.sequence < self._next_sequence:
             return Outcome.REPEATED
         if fragment.sequence >= self._next_sequence + MAX_MESSAGES_AHEAD:
@@ -152,8 +154,8 @@ class Reassembler:
             return Outcome.REFUSED
         return Outcome.STORED
 
-    def take(self, epoch: int) -> HandshakeMessage | None:
-        """Return the next message if it is complete and came in ``epoch``."""
+    def pop_message(self, epoch: int) -> HandshakeMessage | None:
+        """Remove and return the next message if it is complete and was received in ``epoch``."""
         sequence = self._next_sequence
         partial = self._partials.get((epoch, sequence))
         if partial is None or partial.gaps:
@@ -162,6 +164,11 @@ class Reassembler:
             self._drop(key)
         self._next_sequence = sequence + 1
         return HandshakeMessage(partial.message_type, sequence, bytes(partial.body))
+
+    def clear(self) -> None:
+        """Drop all incomplete messages."""
+        self._partials.clear()
+        self._total_size = 0
 
     def _make_room(self, size: int, key: tuple[int, int]) -> bool:
         """Drop messages behind the one at ``key``, the last ones first, until ``size`` bytes have room."""
@@ -177,6 +184,6 @@ class Reassembler:
 
 
 def _place(key: tuple[int, int]) -> tuple[int, int]:
-    """Return what orders messages: their number, and of two with the same the protected one first."""
+    """Return the sort key of a message: its number, then its epoch, the newer first."""
     epoch, sequence = key
     return sequence, -epoch

@@ -15,11 +15,11 @@ from .record.protection import EpochReader, EpochWriter
 
 @attrs.define
 class New:
-    """Not started.
+    """The handshake has not been started.
 
     Attributes:
-        remote_fingerprints: What the peer's certificate will be checked against.
-        early_datagrams: What has come already: the peer may be faster than we.
+        remote_fingerprints: Fingerprints of which the peer's certificate must have one.
+        early_datagrams: Datagrams that have arrived already, since the peer may start first.
     """
 
     remote_fingerprints: tuple[Fingerprint, ...] = ()
@@ -27,83 +27,107 @@ class New:
 
 
 @attrs.frozen
-class DoubtedAlert:
-    """A fatal alert that came in the clear.
+class PendingAlert:
+    """A fatal alert that arrived in the clear.
 
     Attributes:
-        alert: What it said.
-        believed_at: When it is believed, if the handshake has not gone on until then.
+        alert: The alert.
+        deadline: Time at which it takes effect, unless the handshake makes progress before.
     """
 
     alert: Alert
-    believed_at: float
+    deadline: float
 
 
 @attrs.define
 class Connecting:
-    """The handshake is under way.
+    """The handshake is in progress.
 
     Attributes:
-        handshake: The machine of our role.
+        handshake: The handshake of our role.
         reassembler: The peer's messages.
-        flight: What we have sent last; None for a server that has not been spoken to.
-        gives_up_at: When the handshake is abandoned.
-        doubted_alert: An alert that may be spoofed.
-        early_data: Application data that came before the peer's Finished.
+        flight: Our latest flight; None for a server that has received no ClientHello.
+        deadline: Time at which the handshake fails.
+        pending_alert: An alert that may be forged.
+        early_data: Application data received before the peer's Finished.
         round_trip_time: Seconds from a flight to its answer, the longest so far, or as measured before the handshake;
-            None while it is not known.
+            None if unknown.
     """
 
     handshake: Handshake
     reassembler: Reassembler
     flight: Flight | None = None
-    gives_up_at: float = math.inf
-    doubted_alert: DoubtedAlert | None = None
+    deadline: float = math.inf
+    pending_alert: PendingAlert | None = None
     early_data: list[bytes] = attrs.field(factory=list)
     round_trip_time: float | None = None
 
-    def record_answer(self, now: float) -> None:
-        """Update the round trip time with the first message that answers our flight.
+    def record_progress(self, now: float) -> None:
+        """Update the state with a message of the peer.
 
-        A flight that was sent several times counts from its first copy: too long a time does no harm.
+        The first message that answers our flight is a sample of the round trip time. A flight that was sent several
+        times counts from its first copy: an estimate that is too long does no harm.
         """
+        self.pending_alert = None
         if self.flight is not None and not self.flight.answered:
             self.flight.answered = True
             self.round_trip_time = max(self.round_trip_time or 0.0, now - self.flight.first_sent_at)
 
+    def set_flight(self, flight: Flight | None, deadline: float) -> None:
+        """Replace the latest flight. The deadline is that of the first one."""
+        self.flight = flight
+        self.deadline = min(self.deadline, deadline)
+
     def next_timer(self) -> float:
         """Return the earliest deadline."""
-        deadline = self.gives_up_at
+        deadline = self.deadline
         if self.flight is not None:
             deadline = min(deadline, self.flight.timer.deadline)
-        if self.doubted_alert is not None:
-            deadline = min(deadline, self.doubted_alert.believed_at)
+        if self.pending_alert is not None:
+            deadline = min(deadline, self.pending_alert.deadline)
         return deadline
 
 
-@attrs.frozen
+@attrs.define
 class Connected:
-    """Data flows.
+    """Application data can be sent and received.
 
     Attributes:
-        result: What the handshake has brought.
-        reader: Opens what comes in.
-        writer: Protects what goes out.
-        last_flight: Our last flight, if the handshake ended with ours and not with the peer's.
+        handshake: The handshake, for messages that arrive after it is complete.
+        reassembler: The peer's messages.
+        result: Result of the handshake.
+        reader: Opens incoming records.
+        writer: Protects outgoing records.
+        flight: Our latest flight, while it may have to be retransmitted.
+        deadline: Time at which the connection fails, infinite while no flight is retransmitted by its timer.
     """
 
+    handshake: Handshake
+    reassembler: Reassembler
     result: HandshakeResult
     reader: EpochReader
     writer: EpochWriter
-    last_flight: Flight | None
+    flight: Flight | None = None
+    deadline: float = math.inf
+
+    def set_flight(self, flight: Flight | None, deadline: float) -> None:
+        """Replace the latest flight, and its deadline."""
+        self.flight = flight
+        self.deadline = deadline if flight is not None and flight.timer.running else math.inf
+
+    def next_timer(self) -> float:
+        """Return the earliest deadline."""
+        if self.flight is None or self.deadline == math.inf:
+            return math.inf
+        return min(self.deadline, self.flight.timer.deadline)
 
 
 @attrs.frozen
 class Ended:
-    """It is over.
+    """The connection was closed or has failed.
 
     Attributes:
-        error: Why, if something went wrong.
+        error: The failure, or None.
     """
 
     error: DtlsError | None

@@ -1,7 +1,7 @@
-"""Certificates: our own, self-signed ones, and the check of the peer's by its fingerprint.
+"""Local certificates, self-signed, and authentication of the peer's certificate by its fingerprint.
 
-In WebRTC nobody asks an authority. What authenticates a certificate is its hash, which came over signaling
-(RFC 8122, RFC 8827 section 5.1): therefore names, dates and issuers of the peer's certificate are not looked at.
+WebRTC has no certificate authorities. A certificate is authenticated by its hash, which was signaled (RFC 8122, RFC
+8827 section 5.1). Names, dates and issuer of the peer's certificate are therefore ignored.
 """
 
 import datetime
@@ -30,7 +30,7 @@ DAY = 86400.0
 DEFAULT_LIFETIME = 30 * DAY  # W3C webrtc section 4.10.2
 MAX_LIFETIME = 365 * DAY
 
-# The hashes of RFC 8122 section 5 that still deserve trust; sha-1, md5 and md2 do not.
+# The trusted hash functions of RFC 8122 section 5, which are all but sha-1, md5 and md2.
 _FINGERPRINT_HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha-224": hashes.SHA224(),
     "sha-256": hashes.SHA256(),
@@ -49,11 +49,11 @@ def _upper(text: str) -> str:
 
 @attrs.frozen
 class Fingerprint:
-    """The hash of a certificate, as in ``a=fingerprint`` and ``RTCDtlsFingerprint``.
+    """Hash of a certificate, as in ``a=fingerprint`` and ``RTCDtlsFingerprint``.
 
     Attributes:
-        algorithm: Name of the hash function, in lower case ("sha-256").
-        value: The hash in upper-case hexadecimal, bytes separated by colons.
+        algorithm: Name of the hash function in lower case ("sha-256").
+        value: Hash in upper-case hexadecimal, bytes separated by colons.
     """
 
     algorithm: str = attrs.field(converter=_lower)
@@ -61,13 +61,16 @@ class Fingerprint:
 
     @classmethod
     def of(cls, certificate: bytes, algorithm: str) -> "Fingerprint":
-        """Hash a DER certificate.
+        """Return the fingerprint of a DER certificate.
 
         Raises:
             ValueError: The algorithm is not one of sha-224, sha-256, sha-384 and sha-512.
         """
         if algorithm.lower() not in _FINGERPRINT_HASHES:
-            raise ValueError(f"no trusted hash function is called {algorithm!r}")
+            trusted = ", ".join(_FINGERPRINT_HASHES)
+            raise ValueError(
+                f"algorithm of a fingerprint: {algorithm!r}, must be one of the hash functions {trusted}"
+            )
         digest = hashes.Hash(_FINGERPRINT_HASHES[algorithm.lower()])
         digest.update(certificate)
         return cls(algorithm, digest.finalize().hex(":"))
@@ -78,9 +81,9 @@ class Certificate:
     """A certificate with its private key.
 
     Attributes:
-        der: The certificate.
-        private_key: Its key: ECDSA on P-256 (or another curve that was imported), or RSA.
-        expires: When it ends, in seconds of Unix time.
+        der: The certificate in DER.
+        private_key: ECDSA on P-256 (or another curve if imported), or RSA.
+        expires: End of its validity in seconds of Unix time.
     """
 
     der: bytes = attrs.field(repr=False)
@@ -96,36 +99,38 @@ class Certificate:
         algorithm: str = ECDSA_P256,
         lifetime: float = DEFAULT_LIFETIME,
     ) -> "Certificate":
-        """Make a self-signed certificate.
+        """Generate a self-signed certificate.
 
-        With ECDSA every byte comes from ``rng``. Prime numbers for RSA come from ``cryptography``'s own
-        source of randomness, which cannot be replaced.
+        With ECDSA every byte is derived from ``rng``. Primes for RSA come from ``cryptography``'s own source of
+        randomness, which cannot be replaced.
 
         Args:
             rng: Source of the key, the name and the serial number.
             wall_now: Unix time in seconds.
             algorithm: "ECDSA P-256" or "RSASSA-PKCS1-v1_5 2048".
-            lifetime: Seconds until it expires; more than 365 days are cut to that (W3C webrtc 4.10.2).
+            lifetime: Seconds until it expires, limited to 365 days (W3C webrtc 4.10.2).
 
         Raises:
             ValueError: The algorithm is another one, or the lifetime is negative.
         """
         if lifetime < 0:
-            raise ValueError("a certificate cannot expire before it is made")
+            raise ValueError(f"lifetime of a certificate: {lifetime} s, it would expire before now")
         key: PrivateKey
         if algorithm == ECDSA_P256:
             key = generate_curve_key(NamedGroup.SECP256R1, rng)
         elif algorithm == RSA_2048:
             key = rsa.generate_private_key(65537, 2048)
         else:
-            raise ValueError(f"certificates are {ECDSA_P256!r} or {RSA_2048!r}, not {algorithm!r}")
+            raise ValueError(
+                f"algorithm of a certificate: {algorithm!r}, must be {ECDSA_P256!r} or {RSA_2048!r}"
+            )
         return cls._self_sign(key, rng, wall_now, min(lifetime, MAX_LIFETIME))
 
     @classmethod
     def _self_sign(
         cls, key: PrivateKey, rng: random.Random, wall_now: float, lifetime: float
     ) -> "Certificate":
-        # Random names, so that certificates tell nothing about who made them; a day back, since clocks differ.
+        # A random name, so that a certificate does not identify its issuer; valid from yesterday, since clocks differ.
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, rng.randbytes(8).hex())])
         expires = int(wall_now + lifetime)
         builder = (
@@ -143,13 +148,13 @@ class Certificate:
 
     @property
     def authentication(self) -> Authentication:
-        """Which cipher suites the key can be used with."""
+        """Kind of the key, which the cipher suite must match."""
         if isinstance(self.private_key, ec.EllipticCurvePrivateKey):
             return Authentication.ECDSA
         return Authentication.RSA
 
     def fingerprint(self, algorithm: str = "sha-256") -> Fingerprint:
-        """Hash the certificate.
+        """Return the fingerprint of the certificate.
 
         Raises:
             ValueError: The algorithm is not one of sha-224, sha-256, sha-384 and sha-512.
@@ -157,7 +162,7 @@ class Certificate:
         return Fingerprint.of(self.der, algorithm)
 
     def to_pem(self) -> str:
-        """Return private key and certificate as PEM text. Keep it secret."""
+        """Return private key and certificate as PEM text, which must be kept secret."""
         key = self.private_key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -168,10 +173,11 @@ class Certificate:
 
     @classmethod
     def from_pem(cls, text: str) -> "Certificate":
-        """Read what ``to_pem`` wrote, or any PEM text with a private key and its certificate.
+        """Parse the result of ``to_pem``, or any PEM text with a private key and its certificate.
 
         Raises:
-            ValueError: There is no such pair, the key is not ECDSA or RSA, or the two do not belong together.
+            ValueError: One of the two is missing, the key is neither ECDSA nor RSA, or it is not that of the
+                certificate.
         """
         data = text.encode()
         try:
@@ -179,11 +185,11 @@ class Certificate:
             key = serialization.load_pem_private_key(data, password=None)
             own = certificate.public_key()
         except (UnsupportedAlgorithm, TypeError, x509.InvalidVersion) as error:
-            raise ValueError(f"this PEM text cannot be used: {error}") from error
+            raise ValueError(f"PEM text of a certificate and its private key: {error}") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-            raise ValueError("a certificate needs an ECDSA or RSA key")
+            raise ValueError(f"private key of a certificate: {type(key).__name__}, must be ECDSA or RSA")
         if key.public_key() != own:
-            raise ValueError("the certificate is not that of the private key")
+            raise ValueError("PEM text: the private key does not belong to the certificate")
         expires = certificate.not_valid_after_utc.timestamp()
         return cls(certificate.public_bytes(serialization.Encoding.DER), key, expires)
 
@@ -195,9 +201,9 @@ def _utc(seconds: float) -> datetime.datetime:
 def matches_fingerprint(certificate: bytes, fingerprints: Sequence[Fingerprint]) -> bool:
     """Return whether a DER certificate has one of the fingerprints (RFC 8122 section 5), in constant time.
 
-    Fingerprints by hash functions that are not trusted match nothing.
+    Fingerprints of untrusted hash functions never match.
     """
-    # Hashed once for each function, however many fingerprints a peer has listed.
+    # Hashed once per hash function, however many fingerprints a peer has listed.
     actual = {
         algorithm: Fingerprint.of(certificate, algorithm).value.encode()
         for algorithm in {fingerprint.algorithm for fingerprint in fingerprints} & _FINGERPRINT_HASHES.keys()
@@ -205,18 +211,18 @@ def matches_fingerprint(certificate: bytes, fingerprints: Sequence[Fingerprint])
     matched = False
     for fingerprint in fingerprints:
         if fingerprint.algorithm in actual:
-            # Encoded, since compare_digest refuses text that is not ASCII, and this text came from a peer.
+            # Encoded, since compare_digest refuses text that is not ASCII, and this text is from a peer.
             matched |= hmac.compare_digest(actual[fingerprint.algorithm], fingerprint.value.encode())
     return matched
 
 
 @attrs.frozen
 class PeerCertificate:
-    """The peer's certificate, after its fingerprint was found right.
+    """The peer's certificate, authenticated by its fingerprint.
 
     Attributes:
-        der: The certificate.
-        public_key: The key that its signatures are verified with.
+        der: The certificate in DER.
+        public_key: The key that verifies the peer's signatures.
     """
 
     der: bytes = attrs.field(repr=False)
@@ -224,7 +230,7 @@ class PeerCertificate:
 
     @property
     def authentication(self) -> Authentication:
-        """Which cipher suites the key can be used with."""
+        """Kind of the key, which the cipher suite must match."""
         return (
             Authentication.ECDSA
             if isinstance(self.public_key, ec.EllipticCurvePublicKey)
@@ -232,31 +238,31 @@ class PeerCertificate:
         )
 
 
-def authenticate(chain: Sequence[bytes], fingerprints: Sequence[Fingerprint]) -> PeerCertificate:
-    """Check the certificate that the peer has sent, and only then parse it.
+def authenticate_peer(chain: Sequence[bytes], fingerprints: Sequence[Fingerprint]) -> PeerCertificate:
+    """Check the fingerprint of the first certificate of the peer's chain, and only then parse it.
 
     Raises:
-        HandshakeFailure: There is none, it has the wrong fingerprint, or a key that cannot be used.
+        HandshakeFailure: The chain is empty, no fingerprint matches, or the key is not supported.
     """
     if not chain:
-        raise HandshakeFailure(AlertDescription.HANDSHAKE_FAILURE, "the peer has no certificate")
+        raise HandshakeFailure(AlertDescription.HANDSHAKE_FAILURE, "the peer has sent no certificate")
     if not matches_fingerprint(chain[0], fingerprints):
         raise HandshakeFailure(
             AlertDescription.BAD_CERTIFICATE,
-            "the peer's certificate has none of the signaled fingerprints",
+            "the peer's certificate matches none of the signaled fingerprints",
             RTCErrorDetailType.FINGERPRINT_FAILURE,
         )
     try:
         key = x509.load_der_x509_certificate(chain[0]).public_key()
     except Exception as error:
-        # What cryptography raises for a hostile certificate is not a closed list. Its deprecation warnings, of a serial
-        # number that is not positive for example, are exceptions too where the program says so.
+        # The exceptions that cryptography raises for a hostile certificate are not a closed list. Its deprecation
+        # warnings, of a serial number that is not positive for example, are exceptions too if a program configures so.
         raise HandshakeFailure(
             AlertDescription.BAD_CERTIFICATE, "the peer's certificate does not parse"
         ) from error
     if isinstance(key, rsa.RSAPublicKey):
         if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
-            message = f"the peer's RSA key has {key.key_size} bits"
+            message = f"the peer's RSA key has {key.key_size} bits, must be {MIN_RSA_BITS} to {MAX_RSA_BITS}"
             raise HandshakeFailure(AlertDescription.UNSUPPORTED_CERTIFICATE, message)
     elif not isinstance(key, ec.EllipticCurvePublicKey):
         raise HandshakeFailure(

@@ -1,7 +1,6 @@
-"""What can be negotiated: cipher suites and SRTP protection profiles.
+"""Cipher suites: ECDHE for the key exchange and an AEAD for the records, no others.
 
-The profile is small on purpose (ECDHE for the key exchange, AEAD for the records), see RFC 9325
-section 4.2 and RFC 8827 section 6.5.
+RFC 9325 section 4.2 recommends these, RFC 8827 section 6.5 requires the first.
 """
 
 from collections.abc import Callable
@@ -14,17 +13,17 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 
 class Aead(Protocol):
-    """What the AEAD classes of ``cryptography`` have in common."""
+    """Common interface of the AEAD classes of ``cryptography``."""
 
     def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
-        """Seal ``data``."""
+        """Encrypt and authenticate ``data``."""
 
     def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
-        """Open ``data``, or raise ``cryptography.exceptions.InvalidTag``."""
+        """Decrypt ``data``, or raise ``cryptography.exceptions.InvalidTag``."""
 
 
 class Authentication(StrEnum):
-    """The kind of key that signs the key exchange."""
+    """Kind of the key that signs the key exchange."""
 
     ECDSA = "ECDSA"
     RSA = "RSA"
@@ -32,13 +31,13 @@ class Authentication(StrEnum):
 
 @attrs.frozen
 class AeadAlgorithm:
-    """An AEAD and how TLS 1.2 makes its nonces.
+    """An AEAD and the sizes of key and nonce.
 
     Attributes:
-        create: Makes the cipher from a key.
+        create: Class of the cipher, called with the key.
         key_length: Bytes of the key.
-        fixed_iv_length: Bytes of the nonce that come from the key block.
-        explicit_nonce_length: Bytes of the nonce that each record carries (RFC 5288; 0 in RFC 7905).
+        fixed_iv_length: Bytes of the nonce taken from the key schedule.
+        explicit_nonce_length: Bytes of the nonce sent in each record of (D)TLS 1.2 (8 in RFC 5288, 0 in RFC 7905).
     """
 
     create: Callable[[bytes], Aead]
@@ -57,11 +56,11 @@ class CipherSuite:
     """A cipher suite of TLS 1.2.
 
     Attributes:
-        identifier: Its number in IANA's registry "TLS Cipher Suites".
-        name: Its name there.
-        authentication: The kind of the server's key.
-        aead: What protects the records.
-        hash_algorithm: The hash of the PRF and of the transcript.
+        identifier: Number in IANA's registry "TLS Cipher Suites".
+        name: Name in that registry.
+        authentication: Kind of the server's key.
+        aead: Protection of the records.
+        hash_algorithm: Hash of the PRF and of the transcript.
     """
 
     identifier: int
@@ -97,7 +96,7 @@ ECDHE_RSA_CHACHA20_POLY1305 = CipherSuite(
     0xCCA8, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", Authentication.RSA, CHACHA20_POLY1305, _SHA256
 )
 
-# In order of preference: AES-128 first, since every CPU that matters here has instructions for it.
+# In order of preference: AES-128 first, since common CPUs have instructions for it.
 CIPHER_SUITES = (
     ECDHE_ECDSA_AES_128_GCM,
     ECDHE_RSA_AES_128_GCM,
@@ -106,27 +105,3 @@ CIPHER_SUITES = (
     ECDHE_ECDSA_CHACHA20_POLY1305,
     ECDHE_RSA_CHACHA20_POLY1305,
 )
-
-
-@attrs.frozen
-class SrtpProfile:
-    """An SRTP protection profile (RFC 5764 section 4.1.2, RFC 7714 section 14.2).
-
-    Attributes:
-        identifier: Its number in IANA's registry "DTLS-SRTP Protection Profiles".
-        name: Its name there.
-        key_length: Bytes of a master key.
-        salt_length: Bytes of a master salt.
-    """
-
-    identifier: int
-    name: str
-    key_length: int
-    salt_length: int
-
-
-SRTP_AEAD_AES_256_GCM = SrtpProfile(0x0008, "SRTP_AEAD_AES_256_GCM", 32, 12)
-SRTP_AEAD_AES_128_GCM = SrtpProfile(0x0007, "SRTP_AEAD_AES_128_GCM", 16, 12)
-SRTP_AES128_CM_HMAC_SHA1_80 = SrtpProfile(0x0001, "SRTP_AES128_CM_HMAC_SHA1_80", 16, 14)
-
-SRTP_PROFILES = (SRTP_AEAD_AES_256_GCM, SRTP_AEAD_AES_128_GCM, SRTP_AES128_CM_HMAC_SHA1_80)

@@ -1,4 +1,4 @@
-"""Ephemeral elliptic curve Diffie-Hellman (RFC 8422) on keys that come from the connection's randomness."""
+"""Ephemeral elliptic curve Diffie-Hellman (RFC 8422), with keys from the connection's source of randomness."""
 
 import random
 from enum import IntEnum
@@ -11,10 +11,10 @@ from trio_rtc.protocols.dtls.alert import AlertDescription, HandshakeFailure
 
 
 class NamedGroup(IntEnum):
-    """The groups that are offered, by their numbers in IANA's registry "TLS Supported Groups".
+    """Supported groups (IANA's registry "TLS Supported Groups").
 
-    secp384r1 is there because a TLS 1.2 client's list of groups also tells which curves it accepts in
-    certificates (RFC 8422 section 5.1): without it a server with a P-384 certificate would turn us away.
+    A TLS 1.2 client's list of groups also lists the curves that it accepts in certificates (RFC 8422 section 5.1), so
+    without secp384r1 a server with a P-384 certificate would refuse our hello.
     """
 
     SECP256R1 = 23
@@ -23,7 +23,7 @@ class NamedGroup(IntEnum):
 
     @property
     def label(self) -> str:
-        """The registered name."""
+        """Name in the registry."""
         return self.name.lower()
 
 
@@ -34,7 +34,7 @@ _CURVES: dict[NamedGroup, ec.EllipticCurve] = {
     NamedGroup.SECP384R1: ec.SECP384R1(),
 }
 
-# The orders of the two curves (SEC 2): a private key is a number from 1 to the order less one.
+# The orders of the two curves (SEC 2): a private key is an integer from 1 to the order minus one.
 _ORDERS = {
     NamedGroup.SECP256R1: 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
     NamedGroup.SECP384R1: int(
@@ -51,11 +51,11 @@ def generate_curve_key(group: NamedGroup, rng: random.Random) -> ec.EllipticCurv
 
 @attrs.frozen
 class EphemeralKey:
-    """One side's half of a Diffie-Hellman exchange.
+    """An ephemeral key pair.
 
     Attributes:
         group: The group.
-        public_bytes: What goes to the peer: 32 bytes for X25519, an uncompressed point otherwise.
+        public_bytes: The encoded public key: 32 bytes for X25519, an uncompressed point otherwise.
     """
 
     group: NamedGroup
@@ -64,7 +64,7 @@ class EphemeralKey:
 
     @classmethod
     def generate(cls, group: NamedGroup, rng: random.Random) -> "EphemeralKey":
-        """Draw a key from ``rng``."""
+        """Generate a key pair from ``rng``."""
         if group is NamedGroup.X25519:
             x25519_key = x25519.X25519PrivateKey.from_private_bytes(rng.randbytes(32))
             return cls(group, x25519_key.public_key().public_bytes_raw(), x25519_key)
@@ -75,7 +75,7 @@ class EphemeralKey:
         return cls(group, point, curve_key)
 
     def exchange(self, peer_public: bytes) -> bytes:
-        """Return the shared secret.
+        """Return the secret shared with the owner of ``peer_public``.
 
         Raises:
             HandshakeFailure: The peer's key is not a point of the group, or one of small order.
@@ -91,5 +91,6 @@ class EphemeralKey:
             return self._private_key.exchange(ec.ECDH(), point)
         except Exception as error:
             raise HandshakeFailure(
-                AlertDescription.ILLEGAL_PARAMETER, f"the peer's {self.group.label} key is invalid"
+                AlertDescription.ILLEGAL_PARAMETER,
+                f"invalid {self.group.label} public key of {len(peer_public)} bytes",
             ) from error

@@ -1,4 +1,4 @@
-"""The signatures of the handshake (RFC 5246 section 4.7, RFC 8446 section 4.2.3)."""
+"""Signatures of the handshake (RFC 5246 section 4.7, RFC 8446 section 4.2.3)."""
 
 from collections.abc import Sequence
 from enum import IntEnum
@@ -12,12 +12,12 @@ from trio_rtc.protocols.dtls.alert import AlertDescription, HandshakeFailure
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
-# Below: RFC 9325 section 4.5. Above: what a peer could make us compute with an enormous key is bounded.
+# Lower bound: RFC 9325 section 4.5. Upper bound: a peer must not make us verify with an enormous key.
 MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
 
 
 class SignatureScheme(IntEnum):
-    """Signature algorithms by the numbers of IANA's registry "TLS SignatureScheme".
+    """Signature schemes (IANA's registry "TLS SignatureScheme").
 
     In TLS 1.2 an ECDSA scheme names the hash only; the curve is the certificate's.
     """
@@ -33,7 +33,7 @@ class SignatureScheme(IntEnum):
     RSA_PSS_RSAE_SHA512 = 0x0806
 
 
-# What we verify, in order of preference.
+# Schemes that are verified, in order of preference.
 SIGNATURE_SCHEMES = (
     SignatureScheme.ECDSA_SECP256R1_SHA256,
     SignatureScheme.RSA_PSS_RSAE_SHA256,
@@ -74,10 +74,10 @@ def _rsa_parameters(scheme: int) -> tuple[padding.AsymmetricPadding, hashes.Hash
 
 
 def select_scheme(key: PrivateKey, offered: Sequence[int]) -> SignatureScheme | None:
-    """Return the scheme to sign with, of those that the peer accepts, or None.
+    """Return the scheme to sign with among those that the peer accepts, or None.
 
-    PKCS #1 comes before PSS although PSS is the better scheme: its signatures do not need randomness, which
-    PSS would take from the operating system and not from the connection's source.
+    PKCS #1 precedes PSS, although PSS is the better scheme: its signatures need no randomness, which PSS would draw
+    from the operating system instead of the connection's source.
     """
     ecdsa = isinstance(key, ec.EllipticCurvePrivateKey)
     candidates = tuple(_ECDSA) if ecdsa else (*_RSA_PKCS1, *_RSA_PSS)
@@ -85,9 +85,9 @@ def select_scheme(key: PrivateKey, offered: Sequence[int]) -> SignatureScheme | 
 
 
 def sign(key: PrivateKey, scheme: SignatureScheme, data: bytes) -> bytes:
-    """Sign ``data`` with a scheme that ``select_scheme`` has chosen for ``key``.
+    """Sign ``data`` with a scheme that ``select_scheme`` has selected for ``key``.
 
-    ECDSA signatures are deterministic (RFC 6979): the same handshake gives the same bytes.
+    ECDSA signatures are deterministic (RFC 6979), so the same handshake yields the same bytes.
     """
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return key.sign(data, ec.ECDSA(_ECDSA[scheme], deterministic_signing=True))
@@ -98,7 +98,7 @@ def verify(key: PublicKey, scheme: int, signature: bytes, data: bytes) -> None:
     """Verify the peer's signature.
 
     Raises:
-        HandshakeFailure: It is wrong, or of a scheme that was not offered or does not fit the key.
+        HandshakeFailure: It is wrong, or its scheme was not offered or does not fit the key.
     """
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):
@@ -106,7 +106,9 @@ def verify(key: PublicKey, scheme: int, signature: bytes, data: bytes) -> None:
         else:
             key.verify(signature, data, *_rsa_parameters(scheme))
     except InvalidSignature as error:
-        raise HandshakeFailure(AlertDescription.DECRYPT_ERROR, "the peer's signature is wrong") from error
+        raise HandshakeFailure(
+            AlertDescription.DECRYPT_ERROR, "the peer's signature does not verify"
+        ) from error
     except Exception as error:
         message = f"signature scheme {scheme:#06x} does not fit the peer's key"
         raise HandshakeFailure(AlertDescription.ILLEGAL_PARAMETER, message) from error

@@ -1,4 +1,8 @@
-"""The record layer's codec (RFC 6347 section 4.1)."""
+"""Codec of records with the header of DTLS 1.2 (RFC 6347 section 4.1), which DTLS 1.3 has too while there are no keys.
+
+Parsed are content type, version, epoch, sequence number and length; several records may share a datagram. A record
+that is malformed ends its datagram (RFC 6347 section 4.1.2.7): the length in it cannot be trusted either.
+"""
 
 from collections.abc import Iterator
 from enum import IntEnum
@@ -13,34 +17,38 @@ VERSION_1_2 = 0xFEFD
 MAX_PLAINTEXT = 1 << 14
 MAX_FRAGMENT = MAX_PLAINTEXT + 2048  # RFC 5246 section 6.2.3
 MAX_RECORDS = 32
-"""Records of a datagram that are looked at: a flight has fewer, and before there are keys anybody can send them."""
+"""Records parsed of one datagram: no flight has more, and without keys anybody on the path can send them."""
 MAX_SEQUENCE = (1 << 48) - 1
 
-# Content type, version, then epoch (16 bits) and sequence number (48 bits) as the one 64-bit number that the
-# nonce and the additional data are made of, then the length.
+# Content type, version, then epoch (16 bits) and sequence number (48 bits) as one 64-bit number, from which the nonce
+# and the additional data are made, then the length.
 HEADER = Struct(">BHQH")
 HEADER_LENGTH = HEADER.size
 
 
 class ContentType(IntEnum):
-    """What a record carries."""
+    """Content types of IANA's registry "TLS ContentType"."""
 
     CHANGE_CIPHER_SPEC = 20
     ALERT = 21
     HANDSHAKE = 22
     APPLICATION_DATA = 23
+    ACK = 26
+
+
+_CONTENT_TYPES = frozenset(map(int, ContentType))
 
 
 class Record(NamedTuple):
-    """A record as it lies in a datagram, still protected.
+    """A record in its datagram, still protected.
 
     Attributes:
         content_type: One of ``ContentType``.
-        epoch: Which keys protect it; 0 is in the clear.
-        sequence: Its number within the epoch.
-        datagram: The datagram that it lies in.
-        start: Where its fragment starts there.
-        end: Where it ends.
+        epoch: The epoch whose keys protect it; epoch 0 is in the clear.
+        sequence: Sequence number within the epoch.
+        datagram: The datagram that contains it.
+        start: Offset of its fragment in the datagram.
+        end: Offset of the first byte behind its fragment.
     """
 
     content_type: int
@@ -55,9 +63,8 @@ def parse_records(datagram: bytes) -> Iterator[Record]:
     """Yield the records of a datagram, in order.
 
     Raises:
-        ProtocolError: From here on the datagram holds no record that DTLS 1.2 knows. RFC 6347 section 4.1.2.7
-            has such records discarded silently, and since the length cannot be trusted either, the rest of
-            the datagram goes with it.
+        ProtocolError: The rest of the datagram is not a valid record (RFC 6347 section 4.1.2.7: such records are
+            discarded silently), or it holds more than ``MAX_RECORDS``.
     """
     position, size = 0, len(datagram)
     count = 0
@@ -66,16 +73,16 @@ def parse_records(datagram: bytes) -> Iterator[Record]:
         if count > MAX_RECORDS:
             raise ProtocolError(f"more than {MAX_RECORDS} records in a datagram")
         if size - position < HEADER_LENGTH:
-            raise ProtocolError("a truncated record header")
+            raise ProtocolError(f"record header: {size - position} bytes, must be {HEADER_LENGTH}")
         content_type, version, number, length = HEADER.unpack_from(datagram, position)
         epoch = number >> 48
-        if not ContentType.CHANGE_CIPHER_SPEC <= content_type <= ContentType.APPLICATION_DATA:
-            raise ProtocolError(f"content type {content_type}")
-        # The first hello goes out as 1.0 for the sake of old middleboxes; once there are keys it is 1.2.
+        if content_type not in _CONTENT_TYPES:
+            raise ProtocolError(f"unknown content type {content_type}")
+        # RFC 6347 section 4.2.1: the first ClientHello may have version 1.0; records under keys have 1.2.
         if version != VERSION_1_2 and (version != VERSION_1_0 or epoch):
-            raise ProtocolError(f"record version {version:#06x}")
+            raise ProtocolError(f"record version {version:#06x}, must be {VERSION_1_2:#06x}")
         start = position + HEADER_LENGTH
         position = start + length
         if length > MAX_FRAGMENT or position > size:
-            raise ProtocolError(f"a record of {length} bytes where {size - start} are left")
+            raise ProtocolError(f"record length {length}, but {size - start} bytes are left")
         yield Record(content_type, epoch, number & MAX_SEQUENCE, datagram, start, position)

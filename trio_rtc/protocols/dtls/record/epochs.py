@@ -1,46 +1,81 @@
-"""The epochs of a connection: which keys open and protect which record, and what to do with early ones."""
+"""The epochs of a connection: keys by epoch, in both directions, and records that arrive before their keys.
+
+Epoch 0 is in the clear. A handshake installs further epochs: epoch 1 in DTLS 1.2, epochs 2 and 3 in DTLS 1.3. Old
+writers remain, because the final flight may have to be retransmitted; the handshake says when old readers go.
+
+UDP reorders: Finished or application data may overtake the handshake messages from which their keys are derived. Up
+to ``max_early_records`` records of the epochs that a version will install are therefore kept until there are keys.
+"""
+
+from collections.abc import Collection
+
+import attrs
 
 from trio_rtc.protocols.dtls.counters import DtlsCounters
-from trio_rtc.protocols.dtls.handshake import EpochKeys
-from trio_rtc.protocols.dtls.options import DtlsOptions
 
 from .codec import Record
-from .protection import EpochReader, EpochWriter, NullProtection
+from .protection import EpochReader, EpochWriter, NullProtection, Protection
 from .replay import ReplayWindow
 
 
-class RecordLayer:
-    """Reads and writes records in the epochs that there are keys for."""
+@attrs.frozen
+class EpochKeys:
+    """Keys of a new epoch.
 
-    def __init__(self, options: DtlsOptions, counters: DtlsCounters) -> None:
-        self._replay_window = options.replay_window
-        self._max_early_records = options.max_early_records
+    Attributes:
+        epoch: Number of the epoch.
+        read: Protection of incoming records, or None if only the other direction changes.
+        write: Protection of outgoing records, or None.
+    """
+
+    epoch: int
+    read: Protection | None = None
+    write: Protection | None = None
+
+
+class RecordLayer:
+    """Opens and seals records with the keys of their epochs.
+
+    Args:
+        replay_window: Size of the anti-replay window of each epoch, in records.
+        early_epochs: Epochs whose records are kept while there are no keys for them.
+        max_early_records: Bound of the records kept.
+        counters: Counts of records, updated.
+
+    Attributes:
+        newest_reader: Reader of the newest epoch.
+        newest_writer: Writer of the newest epoch.
+    """
+
+    def __init__(
+        self,
+        replay_window: int,
+        early_epochs: Collection[int],
+        max_early_records: int,
+        counters: DtlsCounters,
+    ) -> None:
+        self._replay_window = replay_window
+        self._early_epochs = early_epochs
+        self._max_early_records = max_early_records
         self._counters = counters
-        self._readers = {0: EpochReader(0, NullProtection(), None, counters)}
-        self._writers = {0: EpochWriter(0, NullProtection(), counters)}
-        self._newest_epoch = 0
+        self.newest_reader = EpochReader(0, NullProtection(), None, counters)
+        self.newest_writer = EpochWriter(0, NullProtection(), counters)
+        self._readers = {0: self.newest_reader}
+        self._writers = {0: self.newest_writer}
         self._early_records: list[Record] = []
 
-    def install(self, keys: EpochKeys) -> None:
-        """Begin a new epoch in both directions. Older ones stay until ``retire_readers``."""
-        window = ReplayWindow(self._replay_window)
-        self._readers[keys.epoch] = EpochReader(keys.epoch, keys.read, window, self._counters)
-        self._writers[keys.epoch] = EpochWriter(keys.epoch, keys.write, self._counters)
-        self._newest_epoch = keys.epoch
+    def install_keys(self, keys: EpochKeys) -> None:
+        """Begin a new epoch, in one direction or both. Older epochs remain."""
+        epoch, counters = keys.epoch, self._counters
+        if keys.read is not None:
+            window = ReplayWindow(self._replay_window)
+            self.newest_reader = self._readers[epoch] = EpochReader(epoch, keys.read, window, counters)
+        if keys.write is not None:
+            self.newest_writer = self._writers[epoch] = EpochWriter(epoch, keys.write, counters)
 
-    def retire_readers(self) -> None:
-        """Stop reading all epochs but the newest. Writers stay: a last flight may have to be sent again."""
-        self._readers = {self._newest_epoch: self._readers[self._newest_epoch]}
-
-    @property
-    def newest_reader(self) -> EpochReader:
-        """The reader of the newest epoch."""
-        return self._readers[self._newest_epoch]
-
-    @property
-    def newest_writer(self) -> EpochWriter:
-        """The writer of the newest epoch."""
-        return self._writers[self._newest_epoch]
+    def retire_readers(self, before: int) -> None:
+        """Drop the readers of all epochs before an epoch: their records are no longer accepted."""
+        self._readers = {epoch: reader for epoch, reader in self._readers.items() if epoch >= before}
 
     def overhead(self, epoch: int) -> int:
         """Return how many bytes a record of an epoch adds to its plaintext."""
@@ -50,8 +85,8 @@ class RecordLayer:
         """Return a record."""
         return self._writers[epoch].seal(content_type, plaintext)
 
-    def open(self, record: Record) -> bytes | None:
-        """Return the plaintext of a record, or None if it is dropped or kept for later.
+    def open(self, record: Record) -> tuple[int, bytes] | None:
+        """Return content type and plaintext of a record, or None if it is dropped or kept for later.
 
         Raises:
             ProtocolError: Its length is impossible.
@@ -59,16 +94,17 @@ class RecordLayer:
         reader = self._readers.get(record.epoch)
         if reader is not None:
             return reader.open(record)
-        if record.epoch == self._newest_epoch + 1 == 1 and len(self._early_records) < self._max_early_records:
-            # UDP reorders: Finished or data may overtake the messages that the keys come from.
+        if record.epoch in self._early_epochs and len(self._early_records) < self._max_early_records:
             self._early_records.append(record)
         else:
             self._counters.wrong_epoch += 1
         return None
 
-    def take_early_records(self) -> list[Record]:
-        """Take the records that were kept, if there are keys for them by now."""
-        if not self._newest_epoch:
+    def pop_early_records(self) -> list[Record]:
+        """Remove and return the records that were kept and whose keys have been installed since."""
+        if not self._early_records:
             return []
-        records, self._early_records = self._early_records, []
-        return records
+        ready = [record for record in self._early_records if record.epoch in self._readers]
+        if ready:
+            self._early_records = [each for each in self._early_records if each.epoch not in self._readers]
+        return ready

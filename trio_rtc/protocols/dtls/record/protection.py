@@ -1,10 +1,9 @@
-"""How the records of one epoch are protected, written and read.
+"""Protection of records, and the reader and the writer of one epoch.
 
-This is the hot path: each user packet passes ``AeadProtection.seal_batch`` or ``EpochReader.open_run`` once.
+This is the hot path: each packet of user data passes ``Protection.seal_batch`` and ``EpochReader.open_run`` once.
 """
 
 from collections.abc import Sequence
-from struct import Struct
 from typing import Protocol
 
 import attrs
@@ -12,45 +11,43 @@ from cryptography.exceptions import InvalidTag
 
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.dtls.counters import DtlsCounters
-from trio_rtc.protocols.dtls.crypto.cipher_suites import AeadAlgorithm
 
 from .codec import HEADER, HEADER_LENGTH, MAX_PLAINTEXT, MAX_SEQUENCE, VERSION_1_2, ContentType, Record
 from .replay import ReplayWindow
 
-TAG_LENGTH = 16
-_APPLICATION_DATA = int(ContentType.APPLICATION_DATA)  # an enum's member costs a look-up in the hot path
-_ADDITIONAL_DATA = Struct(">QBHH")
-_HEADER_WITH_NONCE = Struct(">BHQHQ")
+_APPLICATION_DATA = int(
+    ContentType.APPLICATION_DATA
+)  # a member of an enumeration costs a look-up in the hot path
 
 
 class Protection(Protocol):
-    """What stands between the plaintext of a record and the wire."""
+    """Encryption and decryption of records under one key, or none."""
 
     @property
     def overhead(self) -> int:
         """Bytes that a record adds to its plaintext, header included."""
 
     def seal_batch(self, content_type: int, number: int, batch: Sequence[bytes]) -> list[bytes]:
-        """Return a whole record for each item; ``number`` is epoch and sequence number of the first."""
+        """Return a complete record for each plaintext.
+
+        Args:
+            content_type: Content type of all of them.
+            number: Epoch (16 bits) and sequence number (48 bits) of the first.
+            batch: The plaintexts.
+        """
 
     def open(self, content_type: int, number: int, datagram: bytes, start: int, end: int) -> bytes:
-        """Return the plaintext of the fragment at ``datagram[start:end]``.
+        """Return the plaintext of the fragment ``datagram[start:end]``.
 
         Raises:
-            InvalidTag: It is not authentic.
-            ProtocolError: It is too short, or longer than a record may be.
+            InvalidTag: The fragment is not authentic.
+            ProtocolError: Its length is impossible.
         """
 
 
 @attrs.frozen
 class NullProtection:
-    """Epoch 0: records in the clear.
-
-    Attributes:
-        version: The version in the record header: a first hello goes out as DTLS 1.0 (RFC 6347 section 4.2.1).
-    """
-
-    version: int = VERSION_1_2
+    """Protection of epoch 0: none."""
 
     @property
     def overhead(self) -> int:
@@ -58,86 +55,25 @@ class NullProtection:
         return HEADER_LENGTH
 
     def seal_batch(self, content_type: int, number: int, batch: Sequence[bytes]) -> list[bytes]:
-        """Return a whole record for each item; ``number`` is epoch and sequence number of the first."""
+        """Return a complete record for each plaintext; ``number`` is epoch and sequence number of the first."""
         return [
-            HEADER.pack(content_type, self.version, number + index, len(item)) + item
+            HEADER.pack(content_type, VERSION_1_2, number + index, len(item)) + item
             for index, item in enumerate(batch)
         ]
 
     def open(self, content_type: int, number: int, datagram: bytes, start: int, end: int) -> bytes:
-        """Return the fragment at ``datagram[start:end]`` as it is.
+        """Return the fragment ``datagram[start:end]``.
 
         Raises:
             ProtocolError: It is longer than a record may be.
         """
         if end - start > MAX_PLAINTEXT:
-            raise ProtocolError("a plaintext of more than 16,384 bytes")
+            raise ProtocolError(f"plaintext of {end - start} bytes, at most {MAX_PLAINTEXT}")
         return datagram[start:end]
 
 
-class AeadProtection:
-    """An AEAD cipher with the nonces of RFC 5288 (AES-GCM) or RFC 7905 (ChaCha20-Poly1305).
-
-    Both nonces are twelve bytes into which the 64 bits of epoch and sequence number are put with an
-    exclusive or; with AES-GCM the last eight bytes of the fixed part are zero, and they travel in the record.
-    """
-
-    __slots__ = ("_decrypt", "_encrypt", "_explicit_length", "_fixed_iv", "_iv", "overhead")
-
-    def __init__(self, algorithm: AeadAlgorithm, key: bytes, fixed_iv: bytes) -> None:
-        aead = algorithm.create(key)
-        self._encrypt = aead.encrypt
-        self._decrypt = aead.decrypt
-        self._explicit_length = algorithm.explicit_nonce_length
-        self._fixed_iv = fixed_iv
-        self._iv = int.from_bytes(fixed_iv.ljust(12, b"\0"), "big")
-        self.overhead = HEADER_LENGTH + self._explicit_length + TAG_LENGTH
-
-    def seal_batch(self, content_type: int, number: int, batch: Sequence[bytes]) -> list[bytes]:
-        """Return a whole record for each item; ``number`` is epoch and sequence number of the first."""
-        records: list[bytes] = []
-        append, encrypt, iv = records.append, self._encrypt, self._iv
-        pack_additional, version = _ADDITIONAL_DATA.pack, VERSION_1_2
-        explicit, expansion = self._explicit_length, self._explicit_length + TAG_LENGTH
-        pack_header, pack_header_with_nonce = HEADER.pack, _HEADER_WITH_NONCE.pack
-        for plaintext in batch:
-            length = len(plaintext)
-            sealed = encrypt(
-                (iv ^ number).to_bytes(12, "big"),
-                plaintext,
-                pack_additional(number, content_type, version, length),
-            )
-            if explicit:
-                append(
-                    pack_header_with_nonce(content_type, version, number, length + expansion, number) + sealed
-                )
-            else:
-                append(pack_header(content_type, version, number, length + expansion) + sealed)
-            number += 1
-        return records
-
-    def open(self, content_type: int, number: int, datagram: bytes, start: int, end: int) -> bytes:
-        """Return the plaintext of the fragment at ``datagram[start:end]``.
-
-        Raises:
-            InvalidTag: It is not authentic.
-            ProtocolError: It is too short, or longer than a record may be.
-        """
-        length = end - start - self._explicit_length - TAG_LENGTH
-        if not 0 <= length <= MAX_PLAINTEXT:
-            raise ProtocolError(f"a protected fragment of {end - start} bytes")
-        if self._explicit_length:
-            body = start + self._explicit_length
-            nonce = self._fixed_iv + datagram[start:body]
-        else:
-            body = start
-            nonce = (self._iv ^ number).to_bytes(12, "big")
-        additional_data = _ADDITIONAL_DATA.pack(number, content_type, VERSION_1_2, length)
-        return self._decrypt(nonce, datagram[body:end], additional_data)
-
-
 class EpochWriter:
-    """Numbers and protects the records that go out in one epoch."""
+    """Numbers and protects outgoing records of one epoch."""
 
     __slots__ = ("_next_number", "_protection", "counters", "epoch")
 
@@ -154,11 +90,11 @@ class EpochWriter:
 
     @property
     def records_left(self) -> int:
-        """How many records can still be numbered in this epoch."""
+        """Number of records for which this epoch still has sequence numbers."""
         return MAX_SEQUENCE - (self._next_number & MAX_SEQUENCE)
 
     def seal_batch(self, content_type: int, batch: Sequence[bytes]) -> list[bytes]:
-        """Return a record for each item."""
+        """Return a record for each plaintext."""
         number = self._next_number
         self._next_number = number + len(batch)
         self.counters.records_sent += len(batch)
@@ -170,7 +106,7 @@ class EpochWriter:
 
 
 class EpochReader:
-    """Opens the records that come in in one epoch, drops replayed and forged ones and counts them."""
+    """Opens incoming records of one epoch; drops and counts replayed and forged ones."""
 
     __slots__ = ("_counters", "_protection", "_window", "epoch")
 
@@ -183,8 +119,12 @@ class EpochReader:
         self._window = window
         self._counters = counters
 
-    def open(self, record: Record) -> bytes | None:
-        """Return the plaintext of a record of this epoch, or None if it was dropped."""
+    def open(self, record: Record) -> tuple[int, bytes] | None:
+        """Return content type and plaintext of a record of this epoch, or None if it was dropped.
+
+        Raises:
+            ProtocolError: Its length is impossible.
+        """
         window = self._window
         if window is not None and not window.is_fresh(record.sequence):
             self._counters.replayed += 1
@@ -200,13 +140,16 @@ class EpochReader:
         if window is not None:
             window.mark(record.sequence)
         self._counters.records_received += 1
-        return plaintext
+        return record.content_type, plaintext
 
     def open_run(self, batch: Sequence[bytes], index: int, plaintexts: list[bytes]) -> int:
-        """Open datagrams from ``batch[index]`` on that are one record of application data each.
+        """Open datagrams from ``batch[index]`` on, as long as each is one record of application data.
 
-        Appends the plaintexts and returns the index of the first datagram that is something else, which is
-        for the general path; ``len(batch)`` when there is none.
+        Appends the plaintexts.
+
+        Returns:
+            The index of the first datagram that is anything else, which takes the general path; ``len(batch)`` if
+            there is none.
         """
         window, epoch, counters = self._window, self.epoch, self._counters
         assert window is not None

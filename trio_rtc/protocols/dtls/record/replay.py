@@ -2,10 +2,10 @@
 
 
 class ReplayWindow:
-    """Remembers which of the last ``size`` record numbers have been seen.
+    """Sliding window over the sequence numbers that have been received.
 
-    It must be asked before a record is opened, and told only after the record proved authentic: otherwise a
-    forged record could push the window past the genuine ones.
+    ``is_fresh`` is called before a record is opened, ``mark`` only when it has proved authentic: otherwise a forged
+    record could move the window past genuine ones.
     """
 
     __slots__ = ("_bitmap", "_mask", "_size", "highest")
@@ -17,12 +17,12 @@ class ReplayWindow:
         self.highest = -1
 
     def is_fresh(self, sequence: int) -> bool:
-        """Return whether ``sequence`` has not been seen and is not too old to tell."""
+        """Return whether ``sequence`` is new: neither received before nor older than the window."""
         behind = self.highest - sequence
         return behind < 0 or (behind < self._size and not self._bitmap >> behind & 1)
 
     def mark(self, sequence: int) -> None:
-        """Remember an authentic record that was fresh."""
+        """Record a fresh sequence number as received."""
         ahead = sequence - self.highest
         if ahead <= 0:
             self._bitmap |= 1 << -ahead

@@ -1,17 +1,23 @@
-"""The client's side of the DTLS 1.2 handshake.
+"""The client's side of the DTLS 1.2 handshake (RFC 5246 section 7.3, RFC 6347 section 4.2).
 
-ClientHello → (HelloVerifyRequest → ClientHello with the cookie →) ServerHello, Certificate,
-ServerKeyExchange, CertificateRequest, ServerHelloDone → Certificate, ClientKeyExchange, CertificateVerify,
-Finished → Finished. A server that does not ask for a certificate is not given one.
+The states, each named after the message that it awaits::
+
+    ServerHello ──► ServerCertificate ──► ServerKeyExchange ──► ServerHelloDone ──► ServerFinished ──► Completed
+     │      ▲                                                    │           ▲
+     └──────┘ HelloVerifyRequest                                 └───────────┘ CertificateRequest
+
+The ClientHello has been sent by the version negotiation; a HelloVerifyRequest is answered with the same hello and the
+cookie. ServerHelloDone is answered with Certificate, ClientKeyExchange, CertificateVerify, ChangeCipherSpec and
+Finished. Certificate and CertificateVerify are sent only if the server has requested them.
 """
 
 import attrs
 
 from trio_rtc.protocols.dtls.alert import AlertDescription, HandshakeFailure
-from trio_rtc.protocols.dtls.crypto.certificate import PeerCertificate, authenticate
-from trio_rtc.protocols.dtls.crypto.cipher_suites import SrtpProfile
+from trio_rtc.protocols.dtls.crypto.certificate import PeerCertificate, authenticate_peer
 from trio_rtc.protocols.dtls.crypto.key_exchange import EphemeralKey, NamedGroup
 from trio_rtc.protocols.dtls.crypto.signature import SIGNATURE_SCHEMES, select_scheme, sign, verify
+from trio_rtc.protocols.dtls.crypto.srtp import SrtpProfile
 from trio_rtc.protocols.dtls.extensions import (
     EMPTY_RENEGOTIATION_INFO,
     UNCOMPRESSED_POINTS,
@@ -22,75 +28,76 @@ from trio_rtc.protocols.dtls.extensions import (
     parse_use_srtp,
     vector,
 )
-from trio_rtc.protocols.dtls.flight import FlightItem
-from trio_rtc.protocols.dtls.handshake import (
-    HandshakeParameters,
-    HandshakeResult,
-    Negotiated,
-    Step,
-    Transcript,
-    epoch_keys,
-    expect,
-    expect_empty,
-    finish,
-    verify_finished,
-)
+from trio_rtc.protocols.dtls.flight import FlightItem, FlightMessage
+from trio_rtc.protocols.dtls.handshake import Admission, HandshakeParameters, Step
 from trio_rtc.protocols.dtls.messages import (
     NULL_COMPRESSION,
-    RANDOM_LENGTH,
-    CertificateRequest,
-    CertificateVerify,
     ClientHello,
     HandshakeMessage,
     HandshakeType,
-    HelloVerifyRequest,
     ServerHello,
+)
+from trio_rtc.protocols.dtls.options import DtlsOptions, DtlsRole
+from trio_rtc.protocols.dtls.record.codec import VERSION_1_2
+
+from .handshake import (
+    PROTECTED_EPOCH,
+    Completed,
+    KeyExchangeResult,
+    NegotiatedParameters,
+    Transcript,
+    build_finished,
+    check_record,
+    expect_empty,
+    verify_finished,
+)
+from .key_schedule import SessionSecrets
+from .messages import (
+    CertificateRequest,
+    CertificateVerify,
+    HelloVerifyRequest,
     ServerKeyExchange,
     encode_certificates,
     encode_client_key_exchange,
     parse_certificates,
 )
-from trio_rtc.protocols.dtls.options import DtlsOptions, DtlsRole
-from trio_rtc.protocols.dtls.record.codec import VERSION_1_2
-
-from .key_schedule import SessionSecrets
 
 
 @attrs.frozen
 class AwaitingServerHello:
-    """Our hello is out."""
+    """The ClientHello was sent."""
 
     hello: ClientHello
 
 
 @attrs.frozen
-class AwaitingCertificate:
-    """The server has chosen."""
+class AwaitingServerCertificate:
+    """ServerHello has negotiated the parameters."""
 
-    negotiated: Negotiated
+    negotiated: NegotiatedParameters
 
 
 @attrs.frozen
 class AwaitingServerKeyExchange:
-    """The server's certificate has the right fingerprint."""
+    """The server's certificate has one of the signaled fingerprints."""
 
-    negotiated: Negotiated
+    negotiated: NegotiatedParameters
     peer: PeerCertificate
 
 
 @attrs.frozen
 class AwaitingServerHelloDone:
-    """The server has proven that the certificate is its own.
+    """The server has proved possession of the private key of its certificate.
 
     Attributes:
-        negotiated: What the hellos have settled.
+        negotiated: Parameters negotiated by the hellos.
         peer: The server's certificate.
-        group: The group of the key exchange.
-        server_key: The server's ephemeral key.
-        request: The server's wish for our certificate, once it has come.
+        group: Group of the key exchange.
+        server_key: The server's ephemeral public key.
+        request: The server's CertificateRequest, or None if it has not arrived.
     """
 
-    negotiated: Negotiated
+    negotiated: NegotiatedParameters
     peer: PeerCertificate
     group: NamedGroup
     server_key: bytes
@@ -98,30 +105,24 @@ class AwaitingServerHelloDone:
 
 
 @attrs.frozen
-class AwaitingFinished:
-    """We have said everything."""
+class AwaitingServerFinished:
+    """Our Finished was sent."""
 
-    result: HandshakeResult
-
-
-@attrs.frozen
-class Completed:
-    """Both sides are done."""
+    exchanged: KeyExchangeResult
 
 
 ClientState = (
     AwaitingServerHello
-    | AwaitingCertificate
+    | AwaitingServerCertificate
     | AwaitingServerKeyExchange
     | AwaitingServerHelloDone
-    | AwaitingFinished
+    | AwaitingServerFinished
     | Completed
 )
 
 
-def build_client_hello(parameters: HandshakeParameters) -> ClientHello:
-    """Return a first ClientHello."""
-    options = parameters.options
+def build_extensions(options: DtlsOptions) -> Extensions:
+    """Return the extensions of a ClientHello for DTLS 1.2."""
     extensions: dict[int, bytes] = {
         ExtensionType.EXTENDED_MASTER_SECRET: b"",
         ExtensionType.RENEGOTIATION_INFO: EMPTY_RENEGOTIATION_INFO,
@@ -132,50 +133,49 @@ def build_client_hello(parameters: HandshakeParameters) -> ClientHello:
     if options.srtp_profiles:
         profiles = [profile.identifier for profile in options.srtp_profiles]
         extensions[ExtensionType.USE_SRTP] = encode_use_srtp(profiles)
-    return ClientHello(
-        version=VERSION_1_2,
-        random=parameters.rng.randbytes(RANDOM_LENGTH),
-        session_id=b"",
-        cookie=b"",
-        cipher_suites=tuple(suite.identifier for suite in options.cipher_suites),
-        compression_methods=bytes((NULL_COMPRESSION,)),
-        extensions=extensions,
-    )
+    return extensions
 
 
 def check_server_hello(
     options: DtlsOptions, client_hello: ClientHello, server_hello: ServerHello
-) -> Negotiated:
-    """Check that the server has chosen from what was offered.
+) -> NegotiatedParameters:
+    """Return the negotiated parameters, if the server has selected among those offered.
 
     Raises:
-        HandshakeFailure: It has not, or does not know the extended master secret.
+        HandshakeFailure: It has not, or does not support the extended master secret.
     """
     if server_hello.version != VERSION_1_2:
-        message = f"the server wants version {server_hello.version:#06x}"
+        message = f"the server selected version {server_hello.version:#06x}, expected {VERSION_1_2:#06x}"
         raise HandshakeFailure(AlertDescription.PROTOCOL_VERSION, message)
     suites = {suite.identifier: suite for suite in options.cipher_suites}
     suite = suites.get(server_hello.cipher_suite)
     if suite is None or server_hello.compression_method != NULL_COMPRESSION:
-        raise HandshakeFailure(AlertDescription.ILLEGAL_PARAMETER, "the server chose what was not offered")
+        raise HandshakeFailure(
+            AlertDescription.ILLEGAL_PARAMETER,
+            f"the server selected cipher suite {server_hello.cipher_suite:#06x} and compression method "
+            f"{server_hello.compression_method}, which were not offered",
+        )
     extensions = server_hello.extensions
     if not extensions.keys() <= client_hello.extensions.keys():
         raise HandshakeFailure(
-            AlertDescription.UNSUPPORTED_EXTENSION, "the server answers an extension that was not offered"
+            AlertDescription.UNSUPPORTED_EXTENSION, "the server answered an extension that was not offered"
         )
     if extensions.get(ExtensionType.EXTENDED_MASTER_SECRET) != b"":
         raise HandshakeFailure(
-            AlertDescription.HANDSHAKE_FAILURE, "the server does not know the extended master secret"
+            AlertDescription.HANDSHAKE_FAILURE, "the server does not support the extended master secret"
         )
-    # RFC 5746 section 3.4: anything but an empty value would be an answer to a renegotiation.
+    # RFC 5746 section 3.4: the value must be empty in an initial handshake.
     renegotiation = extensions.get(ExtensionType.RENEGOTIATION_INFO, EMPTY_RENEGOTIATION_INFO)
     if renegotiation != EMPTY_RENEGOTIATION_INFO:
-        raise HandshakeFailure(AlertDescription.HANDSHAKE_FAILURE, "the server believes to renegotiate")
-    profile = _chosen_srtp_profile(options, extensions)
-    return Negotiated(suite, client_hello.random, server_hello.random, profile)
+        raise HandshakeFailure(
+            AlertDescription.HANDSHAKE_FAILURE,
+            "the server sent a non-empty renegotiation_info in the initial handshake",
+        )
+    profile = _selected_srtp_profile(options, extensions)
+    return NegotiatedParameters(suite, client_hello.random, server_hello.random, profile)
 
 
-def _chosen_srtp_profile(options: DtlsOptions, extensions: Extensions) -> SrtpProfile | None:
+def _selected_srtp_profile(options: DtlsOptions, extensions: Extensions) -> SrtpProfile | None:
     body = extensions.get(ExtensionType.USE_SRTP)
     if body is None:
         return None
@@ -184,98 +184,122 @@ def _chosen_srtp_profile(options: DtlsOptions, extensions: Extensions) -> SrtpPr
         if identifiers == (profile.identifier,) and not master_key_identifier:
             return profile
     raise HandshakeFailure(
-        AlertDescription.ILLEGAL_PARAMETER, "the server chose an SRTP profile that was not offered"
+        AlertDescription.ILLEGAL_PARAMETER, "the server selected an SRTP profile that was not offered"
     )
 
 
 class ClientHandshake:
-    """The machine of the client's side."""
+    """The client's handshake.
 
-    def __init__(self, parameters: HandshakeParameters) -> None:
+    Args:
+        parameters: Parameters that do not depend on the version.
+        hello: The ClientHello that was sent.
+        message: The message of that hello.
+
+    Attributes:
+        next_epoch: Epoch in which the next message must arrive to count, or None if no more messages are expected.
+    """
+
+    def __init__(
+        self, parameters: HandshakeParameters, hello: ClientHello, message: HandshakeMessage
+    ) -> None:
         self._parameters = parameters
-        self._transcript = Transcript()
-        self._state: ClientState = AwaitingServerHello(build_client_hello(parameters))
+        self._transcript = Transcript(message.sequence + 1)
+        self._transcript.record(message)
+        self._state: ClientState = AwaitingServerHello(hello)
+        self.next_epoch: int | None = 0
 
-    @property
-    def awaited_epoch(self) -> int:
-        """The epoch in which the next message must come to count."""
-        return 1 if isinstance(self._state, AwaitingFinished) else 0
+    def admit(self, message_type: int) -> Admission:
+        """Return what to do with a fragment of a message of this type."""
+        if self.next_epoch is None:
+            # The server's Finished came last, so there is no flight of ours that a repeated one asks for.
+            declined = message_type in (HandshakeType.HELLO_REQUEST, HandshakeType.CLIENT_HELLO)
+            return Admission.DECLINE_RENEGOTIATION if declined else Admission.IGNORE
+        # RFC 5246 section 7.4.1.1: HelloRequest is ignored while negotiating. It must not use up a message number
+        # either: otherwise a forged one would silently keep out the genuine message of that number.
+        return Admission.IGNORE if message_type == HandshakeType.HELLO_REQUEST else Admission.REASSEMBLE
 
-    def start(self) -> Step:
-        """Send the first hello."""
-        assert isinstance(self._state, AwaitingServerHello)
-        return self._say_hello(self._state.hello)
-
-    def _say_hello(self, hello: ClientHello) -> Step:
-        message = self._transcript.send(HandshakeType.CLIENT_HELLO, hello.encode())
-        return Step(flight=(FlightItem(0, message),))
-
-    def receive(self, message: HandshakeMessage) -> Step:
-        """Take the server's next message.
+    def receive_record(self, epoch: int, content_type: int, plaintext: bytes) -> Step:
+        """Check a ChangeCipherSpec, which changes nothing.
 
         Raises:
-            ProtocolError: The handshake has failed. A ``HandshakeFailure`` tells the alert to send.
+            ProtocolError: It is malformed, or another content type.
+        """
+        check_record(content_type, plaintext)
+        return Step()
+
+    def receive(self, message: HandshakeMessage) -> Step:
+        """Process the server's next message.
+
+        Raises:
+            ProtocolError: The handshake has failed, with ``decode_error`` or the alert of a ``HandshakeFailure``.
         """
         match self._state:
             case AwaitingServerHello() as state:
                 if message.message_type == HandshakeType.HELLO_VERIFY_REQUEST:
-                    return self._receive_cookie(state, message)
+                    return self._receive_hello_verify_request(state, message)
                 self._receive_server_hello(state, message)
-            case AwaitingCertificate() as state:
+            case AwaitingServerCertificate() as state:
                 self._receive_certificate(state, message)
             case AwaitingServerKeyExchange() as state:
                 self._receive_server_key_exchange(state, message)
             case AwaitingServerHelloDone() as state:
                 if message.message_type == HandshakeType.CERTIFICATE_REQUEST and state.request is None:
-                    self._transcript.receive(message)
+                    self._transcript.record(message)
                     request = CertificateRequest.parse(message.body)
                     self._state = attrs.evolve(state, request=request)
                 else:
                     return self._receive_server_hello_done(state, message)
-            case AwaitingFinished(result):
-                verify_finished(message, DtlsRole.SERVER, result.secrets, self._transcript)
-                self._state = Completed()
-                return Step(result=result)
+            case AwaitingServerFinished(exchanged):
+                verify_finished(message, DtlsRole.SERVER, exchanged.secrets, self._transcript)
+                self._transcript.clear()
+                self._state, self.next_epoch = Completed(), None
+                return Step(oldest_epoch=PROTECTED_EPOCH, result=exchanged.complete())
             case Completed():
-                raise HandshakeFailure(AlertDescription.UNEXPECTED_MESSAGE, "the handshake is over")
+                raise HandshakeFailure(AlertDescription.UNEXPECTED_MESSAGE, "the handshake is complete")
         return Step()
 
-    def _receive_cookie(self, state: AwaitingServerHello, message: HandshakeMessage) -> Step:
+    def _receive_hello_verify_request(self, state: AwaitingServerHello, message: HandshakeMessage) -> Step:
         if state.hello.cookie:
-            raise HandshakeFailure(AlertDescription.UNEXPECTED_MESSAGE, "the server wants a second cookie")
+            raise HandshakeFailure(
+                AlertDescription.UNEXPECTED_MESSAGE, "the server sent a second HelloVerifyRequest"
+            )
         request = HelloVerifyRequest.parse(message.body)
         hello = attrs.evolve(state.hello, cookie=request.cookie)
-        self._transcript.restart()
+        self._transcript.clear()
         self._state = AwaitingServerHello(hello)
-        return self._say_hello(hello)
+        answer = self._transcript.send(HandshakeType.CLIENT_HELLO, hello.encode())
+        return Step(flight=(FlightMessage(0, answer),))
 
     def _receive_server_hello(self, state: AwaitingServerHello, message: HandshakeMessage) -> None:
-        expect(message, HandshakeType.SERVER_HELLO)
-        self._transcript.receive(message)
+        message.expect_type(HandshakeType.SERVER_HELLO)
+        self._transcript.record(message)
         server_hello = ServerHello.parse(message.body)
-        self._state = AwaitingCertificate(
+        self._state = AwaitingServerCertificate(
             check_server_hello(self._parameters.options, state.hello, server_hello)
         )
 
-    def _receive_certificate(self, state: AwaitingCertificate, message: HandshakeMessage) -> None:
-        expect(message, HandshakeType.CERTIFICATE)
-        self._transcript.receive(message)
-        peer = authenticate(parse_certificates(message.body), self._parameters.remote_fingerprints)
+    def _receive_certificate(self, state: AwaitingServerCertificate, message: HandshakeMessage) -> None:
+        message.expect_type(HandshakeType.CERTIFICATE)
+        self._transcript.record(message)
+        peer = authenticate_peer(parse_certificates(message.body), self._parameters.remote_fingerprints)
         if peer.authentication is not state.negotiated.suite.authentication:
             raise HandshakeFailure(
-                AlertDescription.ILLEGAL_PARAMETER, "the server's key does not fit the cipher suite"
+                AlertDescription.ILLEGAL_PARAMETER,
+                f"the server's key is {peer.authentication}, the cipher suite {state.negotiated.suite.name}",
             )
         self._state = AwaitingServerKeyExchange(state.negotiated, peer)
 
     def _receive_server_key_exchange(
         self, state: AwaitingServerKeyExchange, message: HandshakeMessage
     ) -> None:
-        expect(message, HandshakeType.SERVER_KEY_EXCHANGE)
-        self._transcript.receive(message)
+        message.expect_type(HandshakeType.SERVER_KEY_EXCHANGE)
+        self._transcript.record(message)
         exchange = ServerKeyExchange.parse(message.body)
         if exchange.group not in self._parameters.options.groups:
             raise HandshakeFailure(
-                AlertDescription.ILLEGAL_PARAMETER, "the server chose a group that was not offered"
+                AlertDescription.ILLEGAL_PARAMETER,
+                f"the server selected group {exchange.group}, which was not offered",
             )
         negotiated = state.negotiated
         signed = negotiated.client_random + negotiated.server_random + exchange.parameters
@@ -286,10 +310,10 @@ class ClientHandshake:
         )
 
     def _receive_server_hello_done(self, state: AwaitingServerHelloDone, message: HandshakeMessage) -> Step:
-        expect(message, HandshakeType.SERVER_HELLO_DONE)
+        message.expect_type(HandshakeType.SERVER_HELLO_DONE)
         expect_empty(message)
         transcript, negotiated = self._transcript, state.negotiated
-        transcript.receive(message)
+        transcript.record(message)
         messages: list[HandshakeMessage] = []
         if state.request is not None:
             chain = encode_certificates((self._parameters.certificate.der,))
@@ -306,19 +330,20 @@ class ClientHandshake:
             transcript.to_bytes(),
         )
         if state.request is not None:
-            messages.append(self._prove_certificate(state.request))
-        result = HandshakeResult(secrets, state.group, negotiated.srtp_profile, state.peer)
-        self._state = AwaitingFinished(result)
-        items = [FlightItem(0, message) for message in messages]
-        items.extend(finish(DtlsRole.CLIENT, secrets, transcript))
-        return Step(flight=items, keys=epoch_keys(DtlsRole.CLIENT, secrets))
+            messages.append(self._send_certificate_verify(state.request))
+        exchanged = KeyExchangeResult(negotiated, state.group, state.peer, secrets)
+        self._state, self.next_epoch = AwaitingServerFinished(exchanged), PROTECTED_EPOCH
+        items: list[FlightItem] = [FlightMessage(0, each) for each in messages]
+        items.extend(build_finished(DtlsRole.CLIENT, secrets, transcript))
+        return Step(keys=(exchanged.keys(DtlsRole.CLIENT),), flight=items)
 
-    def _prove_certificate(self, request: CertificateRequest) -> HandshakeMessage:
+    def _send_certificate_verify(self, request: CertificateRequest) -> HandshakeMessage:
         key = self._parameters.certificate.private_key
         scheme = select_scheme(key, request.schemes)
         if scheme is None:
             raise HandshakeFailure(
-                AlertDescription.HANDSHAKE_FAILURE, "the server cannot verify our kind of certificate"
+                AlertDescription.HANDSHAKE_FAILURE,
+                "the server verifies no signature scheme of the local certificate's key",
             )
         proof = CertificateVerify(scheme, sign(key, scheme, self._transcript.to_bytes()))
         return self._transcript.send(HandshakeType.CERTIFICATE_VERIFY, proof.encode())

@@ -3,9 +3,10 @@
 import attrs
 from cryptography.hazmat.primitives import hashes, hmac
 
-from trio_rtc.protocols.dtls.crypto.cipher_suites import CipherSuite, SrtpProfile
+from trio_rtc.protocols.dtls.crypto.cipher_suites import CipherSuite
 from trio_rtc.protocols.dtls.options import DtlsRole
-from trio_rtc.protocols.dtls.record.protection import AeadProtection
+
+from .protection import AeadProtection
 
 VERIFY_DATA_LENGTH = 12
 
@@ -35,33 +36,14 @@ def prf(algorithm: hashes.HashAlgorithm, secret: bytes, label: bytes, seed: byte
 
 
 @attrs.frozen
-class SrtpKeys:
-    """The SRTP master keys and salts that the handshake made (RFC 5764 section 4.2).
-
-    Attributes:
-        profile: The profile that was negotiated.
-        client_key: What the DTLS client protects with.
-        client_salt: Its salt.
-        server_key: What the DTLS server protects with.
-        server_salt: Its salt.
-    """
-
-    profile: SrtpProfile
-    client_key: bytes = attrs.field(repr=False)
-    client_salt: bytes = attrs.field(repr=False)
-    server_key: bytes = attrs.field(repr=False)
-    server_salt: bytes = attrs.field(repr=False)
-
-
-@attrs.frozen
 class SessionSecrets:
-    """What both sides know at the end of the key exchange.
+    """Secrets that both sides share after the key exchange.
 
     Attributes:
-        suite: The negotiated cipher suite.
+        suite: Negotiated cipher suite.
         client_random: The client's 32 random bytes.
         server_random: The server's 32 random bytes.
-        master_secret: The 48 bytes that everything else derives from.
+        master_secret: 48 bytes from which all other secrets are derived.
     """
 
     suite: CipherSuite
@@ -86,13 +68,13 @@ class SessionSecrets:
         return cls(suite, client_random, server_random, master_secret)
 
     def verify_data(self, sender: DtlsRole, transcript: bytes) -> bytes:
-        """Return what the Finished message of ``sender`` holds (RFC 5246 section 7.4.9)."""
+        """Return the contents of the Finished message of ``sender`` (RFC 5246 section 7.4.9)."""
         label = b"client finished" if sender is DtlsRole.CLIENT else b"server finished"
         algorithm = self.suite.hash_algorithm
         return prf(algorithm, self.master_secret, label, hash_of(algorithm, transcript), VERIFY_DATA_LENGTH)
 
     def protection(self, sender: DtlsRole) -> AeadProtection:
-        """Return what protects the records that ``sender`` sends (RFC 5246 section 6.3)."""
+        """Return the protection of the records that ``sender`` sends (RFC 5246 section 6.3)."""
         aead = self.suite.aead
         key_block = prf(
             self.suite.hash_algorithm,
@@ -116,15 +98,3 @@ class SessionSecrets:
         if context is not None:
             seed += len(context).to_bytes(2, "big") + context
         return prf(self.suite.hash_algorithm, self.master_secret, label, seed, length)
-
-    def srtp_keys(self, profile: SrtpProfile) -> SrtpKeys:
-        """Cut the exporter's output into SRTP keys (RFC 5764 section 4.2)."""
-        key, salt = profile.key_length, profile.salt_length
-        material = self.export(b"EXTRACTOR-dtls_srtp", None, 2 * (key + salt))
-        return SrtpKeys(
-            profile,
-            client_key=material[:key],
-            server_key=material[key : 2 * key],
-            client_salt=material[2 * key : 2 * key + salt],
-            server_salt=material[2 * key + salt :],
-        )

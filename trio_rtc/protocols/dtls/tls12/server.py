@@ -1,7 +1,16 @@
-"""The server's side of the DTLS 1.2 handshake: the mirror image of the client's, see there.
+"""The server's side of the DTLS 1.2 handshake (RFC 5246 section 7.3, RFC 6347 section 4.2).
 
-A client that also offers DTLS 1.3 gets 1.2. The marks in the server's random that warn of a downgrade
-(RFC 8446 section 4.1.3) are not set: they are for servers that speak 1.3, and this one does not.
+The states, each named after the message that it awaits::
+
+    ClientHello ──► ClientCertificate ──► ClientKeyExchange ──► CertificateVerify ──► ClientFinished ──► Completed
+     │      ▲
+     └──────┘ cookie required and missing: HelloVerifyRequest
+
+ClientHello is answered with ServerHello, Certificate, ServerKeyExchange, CertificateRequest and ServerHelloDone, the
+client's Finished with ChangeCipherSpec and Finished. This final flight is retransmitted if the client's Finished is.
+
+A client that also offers DTLS 1.3 is answered with 1.2. The downgrade marks in the server's random (RFC 8446 section
+4.1.3) are not set: they are for servers that support 1.3.
 """
 
 import hmac
@@ -9,8 +18,8 @@ import hmac
 import attrs
 
 from trio_rtc.protocols.dtls.alert import AlertDescription, HandshakeFailure
-from trio_rtc.protocols.dtls.crypto.certificate import Certificate, PeerCertificate, authenticate
-from trio_rtc.protocols.dtls.crypto.cipher_suites import CipherSuite, SrtpProfile
+from trio_rtc.protocols.dtls.crypto.certificate import Certificate, PeerCertificate, authenticate_peer
+from trio_rtc.protocols.dtls.crypto.cipher_suites import CipherSuite
 from trio_rtc.protocols.dtls.crypto.key_exchange import EphemeralKey, NamedGroup
 from trio_rtc.protocols.dtls.crypto.signature import (
     SIGNATURE_SCHEMES,
@@ -19,6 +28,7 @@ from trio_rtc.protocols.dtls.crypto.signature import (
     sign,
     verify,
 )
+from trio_rtc.protocols.dtls.crypto.srtp import SrtpProfile
 from trio_rtc.protocols.dtls.extensions import (
     EMPTY_RENEGOTIATION_INFO,
     UNCOMPRESSED_POINTS,
@@ -28,108 +38,107 @@ from trio_rtc.protocols.dtls.extensions import (
     parse_number_list,
     parse_use_srtp,
 )
-from trio_rtc.protocols.dtls.flight import FlightItem
-from trio_rtc.protocols.dtls.handshake import (
-    HandshakeParameters,
-    HandshakeResult,
-    Negotiated,
-    Step,
-    Transcript,
-    epoch_keys,
-    expect,
-    finish,
-    verify_finished,
-)
+from trio_rtc.protocols.dtls.flight import FlightMessage
+from trio_rtc.protocols.dtls.handshake import Admission, HandshakeParameters, Step
 from trio_rtc.protocols.dtls.messages import (
     NULL_COMPRESSION,
     RANDOM_LENGTH,
-    CertificateRequest,
-    CertificateType,
-    CertificateVerify,
     ClientHello,
     HandshakeMessage,
     HandshakeType,
-    HelloVerifyRequest,
     ServerHello,
+)
+from trio_rtc.protocols.dtls.options import DtlsOptions, DtlsRole
+from trio_rtc.protocols.dtls.record.codec import VERSION_1_2
+
+from .handshake import (
+    PROTECTED_EPOCH,
+    Completed,
+    KeyExchangeResult,
+    NegotiatedParameters,
+    Transcript,
+    build_finished,
+    check_record,
+    verify_finished,
+)
+from .key_schedule import SessionSecrets
+from .messages import (
+    CertificateRequest,
+    CertificateType,
+    CertificateVerify,
+    HelloVerifyRequest,
     ServerKeyExchange,
     encode_certificates,
     parse_certificates,
     parse_client_key_exchange,
 )
-from trio_rtc.protocols.dtls.options import DtlsOptions, DtlsRole
-from trio_rtc.protocols.dtls.record.codec import VERSION_1_2
 
-from .key_schedule import SessionSecrets
-
-RENEGOTIATION_SCSV = 0x00FF  # RFC 5746 section 3.3: a cipher suite that says what the empty extension says
+RENEGOTIATION_SCSV = (
+    0x00FF  # RFC 5746 section 3.3: a cipher suite number that means an empty renegotiation_info
+)
 
 
 @attrs.frozen
 class AwaitingClientHello:
-    """Nothing has come yet, or a client that still owes the cookie.
+    """No ClientHello has arrived, or none with the cookie.
 
     Attributes:
-        cookie: What we have asked the client to repeat; None if we have not.
+        cookie: Cookie that the client must repeat; None if none was requested.
     """
 
     cookie: bytes | None
 
 
 @attrs.frozen
-class AwaitingCertificate:
-    """We have chosen."""
+class AwaitingClientCertificate:
+    """ServerHello has negotiated the parameters."""
 
-    negotiated: Negotiated
+    negotiated: NegotiatedParameters
     key: EphemeralKey
 
 
 @attrs.frozen
 class AwaitingClientKeyExchange:
-    """The client's certificate has the right fingerprint."""
+    """The client's certificate has one of the signaled fingerprints."""
 
-    negotiated: Negotiated
+    negotiated: NegotiatedParameters
     key: EphemeralKey
     peer: PeerCertificate
 
 
 @attrs.frozen
 class AwaitingCertificateVerify:
-    """The secrets are shared, but the client has yet to prove that the certificate is its own."""
+    """The secrets are shared; the client has not proved possession of the private key of its certificate."""
 
-    result: HandshakeResult
-
-
-@attrs.frozen
-class AwaitingFinished:
-    """The client has proven it."""
-
-    result: HandshakeResult
+    exchanged: KeyExchangeResult
 
 
 @attrs.frozen
-class Completed:
-    """Both sides are done."""
+class AwaitingClientFinished:
+    """The client has proved possession of the private key of its certificate."""
+
+    exchanged: KeyExchangeResult
 
 
 ServerState = (
     AwaitingClientHello
-    | AwaitingCertificate
+    | AwaitingClientCertificate
     | AwaitingClientKeyExchange
     | AwaitingCertificateVerify
-    | AwaitingFinished
+    | AwaitingClientFinished
     | Completed
 )
 
 
 @attrs.frozen
-class Choice:
-    """What the server chooses from a ClientHello.
+class HelloSelection:
+    """The server's selection from a ClientHello.
 
     Attributes:
-        suite: The cipher suite.
-        group: The group.
-        scheme: How we sign.
-        srtp_profile: The SRTP profile, or None.
+        suite: Cipher suite.
+        group: Group of the key exchange.
+        scheme: Signature scheme of ServerKeyExchange.
+        srtp_profile: SRTP profile, or None.
     """
 
     suite: CipherSuite
@@ -139,35 +148,38 @@ class Choice:
 
 
 def check_client_hello(hello: ClientHello) -> None:
-    """Check what does not depend on a choice.
+    """Check the parts of a ClientHello from which nothing is selected.
 
     Raises:
-        HandshakeFailure: The client does not speak DTLS 1.2 with extended master secret.
+        HandshakeFailure: The client does not support DTLS 1.2 with extended master secret.
     """
     extensions = hello.extensions
-    versions = extensions.get(ExtensionType.SUPPORTED_VERSIONS)
-    # Versions count down: 0xFEFF is 1.0, 0xFEFD is 1.2.
-    speaks_1_2 = hello.version >> 8 == VERSION_1_2 >> 8 and hello.version <= VERSION_1_2
-    if not speaks_1_2 or (versions is not None and VERSION_1_2 not in parse_number_list(versions, 1)):
-        raise HandshakeFailure(AlertDescription.PROTOCOL_VERSION, "the client does not speak DTLS 1.2")
+    # The version negotiation has checked the first hello; the second, with the cookie, may be another one.
+    if not hello.offers_version(VERSION_1_2):
+        raise HandshakeFailure(AlertDescription.PROTOCOL_VERSION, "the client does not support DTLS 1.2")
     if NULL_COMPRESSION not in hello.compression_methods:
-        raise HandshakeFailure(AlertDescription.ILLEGAL_PARAMETER, "the client insists on compression")
+        raise HandshakeFailure(
+            AlertDescription.ILLEGAL_PARAMETER, "the client does not offer the null compression method"
+        )
     if extensions.get(ExtensionType.EXTENDED_MASTER_SECRET) != b"":
         raise HandshakeFailure(
-            AlertDescription.HANDSHAKE_FAILURE, "the client does not know the extended master secret"
+            AlertDescription.HANDSHAKE_FAILURE, "the client does not support the extended master secret"
         )
     renegotiation = extensions.get(ExtensionType.RENEGOTIATION_INFO, EMPTY_RENEGOTIATION_INFO)
     if renegotiation != EMPTY_RENEGOTIATION_INFO:
-        raise HandshakeFailure(AlertDescription.HANDSHAKE_FAILURE, "the client believes to renegotiate")
+        raise HandshakeFailure(
+            AlertDescription.HANDSHAKE_FAILURE,
+            "the client sent a non-empty renegotiation_info in the initial handshake",
+        )
     formats = extensions.get(ExtensionType.EC_POINT_FORMATS)
     if formats is not None and 0 not in formats[1:]:
         raise HandshakeFailure(
-            AlertDescription.ILLEGAL_PARAMETER, "the client does not know uncompressed points"
+            AlertDescription.ILLEGAL_PARAMETER, "the client does not support uncompressed points"
         )
 
 
-def choose(options: DtlsOptions, certificate: Certificate, hello: ClientHello) -> Choice:
-    """Choose from what the client offers, in our order of preference.
+def select_from_hello(options: DtlsOptions, certificate: Certificate, hello: ClientHello) -> HelloSelection:
+    """Select from the client's offer, in our order of preference.
 
     Raises:
         HandshakeFailure: There is nothing in common.
@@ -180,7 +192,7 @@ def choose(options: DtlsOptions, certificate: Certificate, hello: ClientHello) -
     )
     suite = next(suites, None)
     groups_extension = extensions.get(ExtensionType.SUPPORTED_GROUPS)
-    # RFC 8422 section 4: a client that does not tell can do any group; P-256 is the one that all can.
+    # RFC 8422 section 4: a client without the extension supports any group; P-256 is the one that all have.
     offered_groups = (
         (NamedGroup.SECP256R1,) if groups_extension is None else parse_number_list(groups_extension)
     )
@@ -191,12 +203,12 @@ def choose(options: DtlsOptions, certificate: Certificate, hello: ClientHello) -
     if suite is None or group is None or scheme is None:
         raise HandshakeFailure(
             AlertDescription.HANDSHAKE_FAILURE,
-            "the client and we have no cipher suite, group and signature scheme in common",
+            "no cipher suite, group and signature scheme in common with the client",
         )
-    return Choice(suite, group, scheme, _choose_srtp_profile(options, extensions))
+    return HelloSelection(suite, group, scheme, _select_srtp_profile(options, extensions))
 
 
-def _choose_srtp_profile(options: DtlsOptions, extensions: Extensions) -> SrtpProfile | None:
+def _select_srtp_profile(options: DtlsOptions, extensions: Extensions) -> SrtpProfile | None:
     body = extensions.get(ExtensionType.USE_SRTP)
     if body is None:
         return None
@@ -204,107 +216,127 @@ def _choose_srtp_profile(options: DtlsOptions, extensions: Extensions) -> SrtpPr
     return next((profile for profile in options.srtp_profiles if profile.identifier in offered), None)
 
 
-def build_server_hello(hello: ClientHello, choice: Choice, server_random: bytes) -> ServerHello:
+def build_server_hello(hello: ClientHello, selection: HelloSelection, server_random: bytes) -> ServerHello:
     """Return the answer to a ClientHello."""
     extensions: dict[int, bytes] = {ExtensionType.EXTENDED_MASTER_SECRET: b""}
     if ExtensionType.RENEGOTIATION_INFO in hello.extensions or RENEGOTIATION_SCSV in hello.cipher_suites:
         extensions[ExtensionType.RENEGOTIATION_INFO] = EMPTY_RENEGOTIATION_INFO
     if ExtensionType.EC_POINT_FORMATS in hello.extensions:
         extensions[ExtensionType.EC_POINT_FORMATS] = UNCOMPRESSED_POINTS
-    if choice.srtp_profile is not None:
-        extensions[ExtensionType.USE_SRTP] = encode_use_srtp((choice.srtp_profile.identifier,))
-    return ServerHello(server_random, choice.suite.identifier, extensions)
+    if selection.srtp_profile is not None:
+        extensions[ExtensionType.USE_SRTP] = encode_use_srtp((selection.srtp_profile.identifier,))
+    return ServerHello(server_random, selection.suite.identifier, extensions)
 
 
 class ServerHandshake:
-    """The machine of the server's side."""
+    """The server's handshake, which begins with the ClientHello.
+
+    Attributes:
+        next_epoch: Epoch in which the next message must arrive to count, or None if no more messages are expected.
+    """
 
     def __init__(self, parameters: HandshakeParameters) -> None:
         self._parameters = parameters
         self._transcript = Transcript()
         self._state: ServerState = AwaitingClientHello(None)
+        self.next_epoch: int | None = 0
 
-    @property
-    def awaited_epoch(self) -> int:
-        """The epoch in which the next message must come to count."""
-        return 1 if isinstance(self._state, AwaitingFinished) else 0
+    def admit(self, message_type: int) -> Admission:
+        """Return what to do with a fragment of a message of this type."""
+        if self.next_epoch is None:
+            if message_type == HandshakeType.FINISHED:
+                return Admission.RETRANSMIT
+            declined = message_type in (HandshakeType.HELLO_REQUEST, HandshakeType.CLIENT_HELLO)
+            return Admission.DECLINE_RENEGOTIATION if declined else Admission.IGNORE
+        # As in the client: a HelloRequest must not use up a message number.
+        return Admission.IGNORE if message_type == HandshakeType.HELLO_REQUEST else Admission.REASSEMBLE
 
-    def start(self) -> Step:
-        """Wait: the first word is the client's."""
+    def receive_record(self, epoch: int, content_type: int, plaintext: bytes) -> Step:
+        """Check a ChangeCipherSpec, which changes nothing.
+
+        Raises:
+            ProtocolError: It is malformed, or another content type.
+        """
+        check_record(content_type, plaintext)
         return Step()
 
     def receive(self, message: HandshakeMessage) -> Step:
-        """Take the client's next message.
+        """Process the client's next message.
 
         Raises:
-            ProtocolError: The handshake has failed. A ``HandshakeFailure`` tells the alert to send.
+            ProtocolError: The handshake has failed, with ``decode_error`` or the alert of a ``HandshakeFailure``.
         """
         match self._state:
             case AwaitingClientHello() as state:
                 return self._receive_client_hello(state, message)
-            case AwaitingCertificate() as state:
-                expect(message, HandshakeType.CERTIFICATE)
-                self._transcript.receive(message)
-                peer = authenticate(parse_certificates(message.body), self._parameters.remote_fingerprints)
+            case AwaitingClientCertificate() as state:
+                message.expect_type(HandshakeType.CERTIFICATE)
+                self._transcript.record(message)
+                chain = parse_certificates(message.body)
+                peer = authenticate_peer(chain, self._parameters.remote_fingerprints)
                 self._state = AwaitingClientKeyExchange(state.negotiated, state.key, peer)
             case AwaitingClientKeyExchange() as state:
                 self._receive_client_key_exchange(state, message)
-            case AwaitingCertificateVerify(result):
-                return self._receive_certificate_verify(result, message)
-            case AwaitingFinished(result):
-                return self._receive_finished(result, message)
+            case AwaitingCertificateVerify(exchanged):
+                return self._receive_certificate_verify(exchanged, message)
+            case AwaitingClientFinished(exchanged):
+                return self._receive_finished(exchanged, message)
             case Completed():
-                raise HandshakeFailure(AlertDescription.UNEXPECTED_MESSAGE, "the handshake is over")
+                raise HandshakeFailure(AlertDescription.UNEXPECTED_MESSAGE, "the handshake is complete")
         return Step()
 
     def _receive_client_hello(self, state: AwaitingClientHello, message: HandshakeMessage) -> Step:
-        expect(message, HandshakeType.CLIENT_HELLO)
+        message.expect_type(HandshakeType.CLIENT_HELLO)
         hello = ClientHello.parse(message.body)
         check_client_hello(hello)
         if state.cookie is None and self._parameters.options.require_cookie:
-            return self._ask_for_cookie()
+            return self._request_cookie()
         if state.cookie is not None and not hmac.compare_digest(state.cookie, hello.cookie):
-            raise HandshakeFailure(AlertDescription.HANDSHAKE_FAILURE, "the client's cookie is wrong")
-        self._transcript.receive(message)
+            raise HandshakeFailure(
+                AlertDescription.HANDSHAKE_FAILURE, "the client's cookie is not the requested one"
+            )
+        self._transcript.record(message)
         return self._answer(hello)
 
-    def _ask_for_cookie(self) -> Step:
-        # What lies below knows the peer already, so the cookie needs no more than to be hard to guess.
+    def _request_cookie(self) -> Step:
+        # ICE has checked the peer's address, so the cookie is random and need not be derived from it.
         cookie = self._parameters.rng.randbytes(32)
         self._state = AwaitingClientHello(cookie)
         body = HelloVerifyRequest(cookie).encode()
         request = self._transcript.send(HandshakeType.HELLO_VERIFY_REQUEST, body)
-        self._transcript.restart()
-        # RFC 6347 section 4.2.4: not sent again by a timer, since the client sends its hello again.
-        return Step(flight=(FlightItem(0, request),), awaits_answer=False)
+        self._transcript.clear()
+        # RFC 6347 section 4.2.4: no retransmission timer, since the client retransmits its hello.
+        return Step(flight=(FlightMessage(0, request),), awaits_answer=False)
 
     def _answer(self, hello: ClientHello) -> Step:
         options, certificate = self._parameters.options, self._parameters.certificate
-        choice = choose(options, certificate, hello)
+        selection = select_from_hello(options, certificate, hello)
         rng, transcript = self._parameters.rng, self._transcript
         server_random = rng.randbytes(RANDOM_LENGTH)
-        key = EphemeralKey.generate(choice.group, rng)
-        parameters = ServerKeyExchange.encode_parameters(choice.group, key.public_bytes)
-        signature = sign(certificate.private_key, choice.scheme, hello.random + server_random + parameters)
-        exchange = ServerKeyExchange(choice.group, key.public_bytes, choice.scheme, signature)
+        key = EphemeralKey.generate(selection.group, rng)
+        parameters = ServerKeyExchange.encode_parameters(selection.group, key.public_bytes)
+        signature = sign(certificate.private_key, selection.scheme, hello.random + server_random + parameters)
+        exchange = ServerKeyExchange(selection.group, key.public_bytes, selection.scheme, signature)
         certificate_types = bytes((CertificateType.ECDSA_SIGN, CertificateType.RSA_SIGN))
         request = CertificateRequest(certificate_types, SIGNATURE_SCHEMES)
         contents = (
-            (HandshakeType.SERVER_HELLO, build_server_hello(hello, choice, server_random).encode()),
+            (HandshakeType.SERVER_HELLO, build_server_hello(hello, selection, server_random).encode()),
             (HandshakeType.CERTIFICATE, encode_certificates((certificate.der,))),
             (HandshakeType.SERVER_KEY_EXCHANGE, exchange.encode()),
             (HandshakeType.CERTIFICATE_REQUEST, request.encode()),
             (HandshakeType.SERVER_HELLO_DONE, b""),
         )
-        negotiated = Negotiated(choice.suite, hello.random, server_random, choice.srtp_profile)
-        self._state = AwaitingCertificate(negotiated, key)
-        return Step(flight=[FlightItem(0, transcript.send(kind, body)) for kind, body in contents])
+        negotiated = NegotiatedParameters(
+            selection.suite, hello.random, server_random, selection.srtp_profile
+        )
+        self._state = AwaitingClientCertificate(negotiated, key)
+        return Step(flight=[FlightMessage(0, transcript.send(kind, body)) for kind, body in contents])
 
     def _receive_client_key_exchange(
         self, state: AwaitingClientKeyExchange, message: HandshakeMessage
     ) -> None:
-        expect(message, HandshakeType.CLIENT_KEY_EXCHANGE)
-        self._transcript.receive(message)
+        message.expect_type(HandshakeType.CLIENT_KEY_EXCHANGE)
+        self._transcript.record(message)
         premaster_secret = state.key.exchange(parse_client_key_exchange(message.body))
         negotiated = state.negotiated
         secrets = SessionSecrets.derive(
@@ -314,20 +346,23 @@ class ServerHandshake:
             premaster_secret,
             self._transcript.to_bytes(),
         )
-        result = HandshakeResult(secrets, state.key.group, negotiated.srtp_profile, state.peer)
-        self._state = AwaitingCertificateVerify(result)
+        exchanged = KeyExchangeResult(negotiated, state.key.group, state.peer, secrets)
+        self._state = AwaitingCertificateVerify(exchanged)
 
-    def _receive_certificate_verify(self, result: HandshakeResult, message: HandshakeMessage) -> Step:
-        expect(message, HandshakeType.CERTIFICATE_VERIFY)
+    def _receive_certificate_verify(self, exchanged: KeyExchangeResult, message: HandshakeMessage) -> Step:
+        message.expect_type(HandshakeType.CERTIFICATE_VERIFY)
         proof = CertificateVerify.parse(message.body)
-        verify(result.peer.public_key, proof.scheme, proof.signature, self._transcript.to_bytes())
-        self._transcript.receive(message)
-        self._state = AwaitingFinished(result)
-        return Step(keys=epoch_keys(DtlsRole.SERVER, result.secrets))
+        verify(exchanged.peer.public_key, proof.scheme, proof.signature, self._transcript.to_bytes())
+        self._transcript.record(message)
+        self._state, self.next_epoch = AwaitingClientFinished(exchanged), PROTECTED_EPOCH
+        return Step(keys=(exchanged.keys(DtlsRole.SERVER),))
 
-    def _receive_finished(self, result: HandshakeResult, message: HandshakeMessage) -> Step:
-        verify_finished(message, DtlsRole.CLIENT, result.secrets, self._transcript)
-        self._transcript.receive(message)
-        self._state = Completed()
-        items = finish(DtlsRole.SERVER, result.secrets, self._transcript)
-        return Step(flight=items, awaits_answer=False, result=result)
+    def _receive_finished(self, exchanged: KeyExchangeResult, message: HandshakeMessage) -> Step:
+        verify_finished(message, DtlsRole.CLIENT, exchanged.secrets, self._transcript)
+        self._transcript.record(message)
+        flight = build_finished(DtlsRole.SERVER, exchanged.secrets, self._transcript)
+        self._transcript.clear()
+        self._state, self.next_epoch = Completed(), None
+        return Step(
+            flight=flight, awaits_answer=False, oldest_epoch=PROTECTED_EPOCH, result=exchanged.complete()
+        )

@@ -1,0 +1,147 @@
+"""What client and server of DTLS 1.2 share: the transcript, ChangeCipherSpec and Finished, and late messages."""
+
+import hmac
+
+import attrs
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.dtls.alert import AlertDescription, HandshakeFailure
+from trio_rtc.protocols.dtls.crypto.certificate import PeerCertificate
+from trio_rtc.protocols.dtls.crypto.cipher_suites import CipherSuite
+from trio_rtc.protocols.dtls.crypto.key_exchange import NamedGroup
+from trio_rtc.protocols.dtls.crypto.srtp import SrtpProfile
+from trio_rtc.protocols.dtls.flight import FlightMessage, FlightRecord
+from trio_rtc.protocols.dtls.handshake import HandshakeResult
+from trio_rtc.protocols.dtls.messages import HandshakeMessage, HandshakeType
+from trio_rtc.protocols.dtls.options import DtlsRole
+from trio_rtc.protocols.dtls.record.codec import VERSION_1_2, ContentType
+from trio_rtc.protocols.dtls.record.epochs import EpochKeys
+
+from .key_schedule import SessionSecrets
+
+PROTECTED_EPOCH = 1  # DTLS 1.2 without renegotiation has two epochs: 0, in the clear, and 1
+_CHANGE_CIPHER_SPEC = b"\x01"
+
+
+@attrs.frozen
+class NegotiatedParameters:
+    """Parameters negotiated by the two hellos.
+
+    Attributes:
+        suite: Cipher suite.
+        client_random: The client's 32 random bytes.
+        server_random: The server's 32 random bytes.
+        srtp_profile: SRTP profile, or None.
+    """
+
+    suite: CipherSuite
+    client_random: bytes
+    server_random: bytes
+    srtp_profile: SrtpProfile | None
+
+
+@attrs.frozen
+class KeyExchangeResult:
+    """State shared by both sides after the key exchange.
+
+    Attributes:
+        negotiated: Parameters negotiated by the hellos.
+        group: Group of the key exchange.
+        peer: The peer's certificate.
+        secrets: The secrets derived.
+    """
+
+    negotiated: NegotiatedParameters
+    group: NamedGroup
+    peer: PeerCertificate
+    secrets: SessionSecrets
+
+    def keys(self, role: DtlsRole) -> EpochKeys:
+        """Return the keys of both directions as ``role`` uses them."""
+        secrets = self.secrets
+        return EpochKeys(PROTECTED_EPOCH, secrets.protection(role.other), secrets.protection(role))
+
+    def complete(self) -> HandshakeResult:
+        """Return the result of the handshake."""
+        negotiated = self.negotiated
+        return HandshakeResult(
+            VERSION_1_2,
+            negotiated.suite,
+            self.group,
+            negotiated.srtp_profile,
+            self.peer,
+            self.secrets.export,
+        )
+
+
+@attrs.frozen
+class Completed:
+    """State of a handshake in which both Finished messages have been verified."""
+
+
+class Transcript:
+    """The handshake messages so far, as they are hashed and signed, and the numbering of ours.
+
+    The hello that a HelloVerifyRequest has answered and that request are not part of it (RFC 6347 section 4.2.1).
+    """
+
+    def __init__(self, next_sequence: int = 0) -> None:
+        self._data = bytearray()
+        self._next_sequence = next_sequence
+
+    def send(self, message_type: HandshakeType, body: bytes) -> HandshakeMessage:
+        """Return the next message of ours, numbered and recorded."""
+        message = HandshakeMessage(message_type, self._next_sequence, body)
+        self._next_sequence += 1
+        self._data += message.encode()
+        return message
+
+    def record(self, message: HandshakeMessage) -> None:
+        """Record a message that was numbered elsewhere, as all of the peer's are."""
+        self._data += message.encode()
+
+    def clear(self) -> None:
+        """Drop the messages so far; the numbering continues."""
+        self._data.clear()
+
+    def to_bytes(self) -> bytes:
+        """Return all messages recorded."""
+        return bytes(self._data)
+
+
+def expect_empty(message: HandshakeMessage) -> None:
+    """Raise ``ProtocolError`` if a message that must be empty has a body."""
+    if message.body:
+        raise ProtocolError(f"handshake message of type {message.message_type} has a body, must be empty")
+
+
+def verify_finished(
+    message: HandshakeMessage, sender: DtlsRole, secrets: SessionSecrets, transcript: Transcript
+) -> None:
+    """Raise ``HandshakeFailure`` unless this is a Finished message of the same transcript as ours."""
+    message.expect_type(HandshakeType.FINISHED)
+    if not hmac.compare_digest(message.body, secrets.verify_data(sender, transcript.to_bytes())):
+        raise HandshakeFailure(AlertDescription.DECRYPT_ERROR, "the peer's Finished does not verify")
+
+
+def build_finished(
+    role: DtlsRole, secrets: SessionSecrets, transcript: Transcript
+) -> tuple[FlightRecord, FlightMessage]:
+    """Return the end of a flight: ChangeCipherSpec, and Finished under the new keys."""
+    verify_data = secrets.verify_data(role, transcript.to_bytes())
+    finished = transcript.send(HandshakeType.FINISHED, verify_data)
+    return (
+        FlightRecord(0, ContentType.CHANGE_CIPHER_SPEC, _CHANGE_CIPHER_SPEC),
+        FlightMessage(PROTECTED_EPOCH, finished),
+    )
+
+
+def check_record(content_type: int, plaintext: bytes) -> None:
+    """Raise ``ProtocolError`` unless this is a well-formed ChangeCipherSpec.
+
+    It is not waited for. The epoch of each record says the same, and datagrams can be reordered.
+    """
+    if content_type != ContentType.CHANGE_CIPHER_SPEC:
+        raise ProtocolError(f"content type {content_type} in DTLS 1.2")
+    if plaintext != _CHANGE_CIPHER_SPEC:
+        raise ProtocolError(f"ChangeCipherSpec of {len(plaintext)} bytes, must be one byte of value 1")
