@@ -139,7 +139,7 @@ def _recover(parse: Callable[[bytes], FecPacket], media: tuple[bytes, ...], data
     decoder = FecDecoder()
     for packet in media[::2]:
         decoder.media_received(packet)
-    for recovered in decoder.repair_received(parse(data)):
+    for recovered in decoder.fec_received(parse(data)):
         try:
             RtpPacket.parse(recovered)
         except ProtocolError:

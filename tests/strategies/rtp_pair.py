@@ -91,11 +91,11 @@ def audio_section(*codecs: Codec, **changes: Any) -> SendParameters:
 def received(section: SendParameters, **changes: Any) -> ReceiveParameters:
     """Return the section as the receiver configures it, with the sender's SSRCs announced."""
     ssrcs: dict[int, str | None] = {}
-    repairs: dict[int, int] = {}
+    rtx_ssrcs: dict[int, int] = {}
     fec_ssrcs: dict[int, int] = {}
     for encoding in section.encodings:
         ssrcs[encoding.ssrc] = None
-        for announced, repair in ((repairs, encoding.rtx_ssrc), (fec_ssrcs, encoding.fec_ssrc)):
+        for announced, repair in ((rtx_ssrcs, encoding.rtx_ssrc), (fec_ssrcs, encoding.fec_ssrc)):
             if repair is not None:
                 announced[repair] = encoding.ssrc
     parameters = ReceiveParameters(
@@ -104,7 +104,7 @@ def received(section: SendParameters, **changes: Any) -> ReceiveParameters:
         section.codecs,
         section.extensions,
         ssrcs,
-        repairs,
+        rtx_ssrcs,
         fec_ssrcs,
         section.active,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 from trio_rtc.protocols.rtp.payload import AssembledFrame
-from trio_rtc.protocols.rtp.receive.video.temporal_layers import LayerPosition
+from trio_rtc.protocols.rtp.receive.video.frame_continuity import LayerPosition
 
 _PAYLOAD = struct.Struct("!cIBBBBB")
 KEY, DELTA = b"K", b"D"

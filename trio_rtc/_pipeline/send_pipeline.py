@@ -72,7 +72,7 @@ class LayerMeters:
 
     def note(self, quality: Quality, *, limited: bool, now: float) -> None:
         """Take how the pictures are made at present."""
-        self.limitation.note(
+        self.limitation.set_reason(
             QualityLimitationReason.BANDWIDTH if limited else QualityLimitationReason.NONE, now
         )
         if quality.scale_down_by != self._scale:

@@ -57,13 +57,13 @@ def inbound_stats(
         jitter=statistics.jitter_seconds,
         bytes_received=statistics.bytes + counters.retransmitted_bytes,
         header_bytes_received=counters.header_bytes,
-        last_packet_received_timestamp=moment.time_of_day(stream.last_heard),
+        last_packet_received_timestamp=moment.time_of_day(stream.last_received_at),
         retransmitted_packets_received=counters.retransmitted_packets if repairs else None,
         retransmitted_bytes_received=counters.retransmitted_bytes if repairs else None,
         fec_ssrc=stream.fec_ssrc,
-        fec_packets_received=stream.repairs.packets,
-        fec_bytes_received=stream.repairs.bytes,
-        fec_packets_discarded=stream.repairs.discarded,
+        fec_packets_received=stream.fec_counters.packets,
+        fec_bytes_received=stream.fec_counters.bytes,
+        fec_packets_discarded=stream.fec_counters.discarded,
         nack_count=counters.nacks_sent,
         decoder_implementation=None if pump is None else pump.implementation,
         **of_kind,
@@ -106,8 +106,8 @@ _AUDIO_ONLY = (
 
 
 def _video_members(stream: RtpReceiveStream, pump: ReceivePipeline | None, moment: Moment) -> dict[str, Any]:
-    meters = stream.meters
-    assembler, intervals = meters.assembler, meters.intervals
+    stats = stream.stats
+    assembler, intervals = stats.assembler, stats.intervals
     decoded = None if pump is None else pump.decoded.get(stream.ssrc)
     dropped = 0 if pump is None else pump.dropped_of(stream.ssrc)
     return {
@@ -116,16 +116,16 @@ def _video_members(stream: RtpReceiveStream, pump: ReceivePipeline | None, momen
         "packets_discarded": max(0, assembler.late - stream.counters.repairs_unneeded),
         "fir_count": stream.counters.firs_sent,
         "pli_count": stream.counters.plis_sent,
-        "jitter_buffer_delay": meters.delay,
-        "jitter_buffer_emitted_count": meters.emitted,
+        "jitter_buffer_delay": stats.delay,
+        "jitter_buffer_emitted_count": stats.emitted,
         "frames_received": assembler.frames,
         "frames_decoded": 0 if decoded is None else decoded.decoded,
         "key_frames_decoded": 0 if decoded is None else decoded.keyframes,
         "qp_sum": decoded.quantizers if decoded is not None and decoded.quantized else None,
         "frames_dropped": assembler.dropped + assembler.malformed + dropped,
-        "frame_width": meters.width,
-        "frame_height": meters.height,
-        "frames_per_second": meters.rate.in_last_second(moment.now),
+        "frame_width": stats.width,
+        "frame_height": stats.height,
+        "frames_per_second": stats.rate.in_last_second(moment.now),
         "total_decode_time": 0.0 if decoded is None else decoded.seconds,
         "total_inter_frame_delay": intervals.total,
         "total_squared_inter_frame_delay": intervals.total_squared,
@@ -133,21 +133,21 @@ def _video_members(stream: RtpReceiveStream, pump: ReceivePipeline | None, momen
         "total_freezes_duration": intervals.frozen,
         "pause_count": intervals.pauses,
         "total_pauses_duration": intervals.paused,
-        "frames_assembled_from_multiple_packets": meters.assembled,
-        "total_assembly_time": meters.assembly_time,
+        "frames_assembled_from_multiple_packets": stats.assembled,
+        "total_assembly_time": stats.assembly_time,
     }
 
 
 def _audio_members(stream: RtpReceiveStream) -> dict[str, Any]:
-    meters = stream.meters
-    playout, loudness = meters.playout, meters.loudness
+    stats = stream.stats
+    playout, level = stats.playout, stats.audio_level
     played = playout.played + playout.repeated
     samples = played + playout.concealed + playout.silence + playout.inserted
     return {
         **dict.fromkeys(_VIDEO_ONLY),
         "packets_discarded": playout.late + playout.overflows,
         "jitter_buffer_delay": playout.delay,
-        "jitter_buffer_target_delay": meters.target_delay,
+        "jitter_buffer_target_delay": stats.target_delay,
         "jitter_buffer_emitted_count": playout.played,
         "total_samples_received": samples,
         "total_samples_duration": 0.0 if stream.codec is None else samples / stream.codec.clock_rate,
@@ -156,8 +156,8 @@ def _audio_members(stream: RtpReceiveStream) -> dict[str, Any]:
         "concealment_events": playout.concealment_events,
         "inserted_samples_for_deceleration": playout.inserted,
         "removed_samples_for_acceleration": playout.removed,
-        "audio_level": loudness.level,
-        "total_audio_energy": None if loudness.level is None else loudness.energy,
+        "audio_level": level.level,
+        "total_audio_energy": None if level.level is None else level.energy,
     }
 
 

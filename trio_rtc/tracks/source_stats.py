@@ -34,9 +34,9 @@ class SourceStats:
         if not self._is_video:
             seconds = _duration(frame)
             self.seconds += seconds
-            self.loudness.note(getattr(frame, "audio_level", None), seconds)
+            self.loudness.record(getattr(frame, "audio_level", None), seconds)
             return
-        self.rate.note(now)
+        self.rate.record(now)
         width, height = getattr(frame, "width", None), getattr(frame, "height", None)
         if width and height:
             self.width, self.height = width, height

@@ -41,11 +41,11 @@ class SentStream:
 
 def receive_parameters(plan: MediaPlan) -> ReceiveParameters:
     """Return what RTP has to know to receive a section."""
-    repairs, corrections = _grouped(plan, "FID"), _grouped(plan, "FEC-FR")
+    rtx_ssrcs, fec_ssrcs = _grouped(plan, "FID"), _grouped(plan, "FEC-FR")
     sources = {
         source.ssrc: None
         for source in plan.remote_sources
-        if source.ssrc not in repairs and source.ssrc not in corrections
+        if source.ssrc not in rtx_ssrcs and source.ssrc not in fec_ssrcs
     }
     return ReceiveParameters(
         plan.mid,
@@ -53,8 +53,8 @@ def receive_parameters(plan: MediaPlan) -> ReceiveParameters:
         tuple(rtp_codec(codec) for codec in plan.receive_codecs),
         {extension.id: extension.uri for extension in plan.header_extensions if extension.direction.receives},
         sources,
-        repairs,
-        corrections,
+        rtx_ssrcs,
+        fec_ssrcs,
         plan.direction is not None and plan.direction.receives,
         # W3C mediacapture-streams section 4.1: the tracks of a stream are meant to be played together.
         next(iter(plan.remote_stream_ids), None),

@@ -101,7 +101,7 @@ def received_sources(
     level = stream.extensions.read(packet.extensions).audio_level
     return ReceivedSources(
         RTCRtpSynchronizationSource(
-            time_of_day(stream.last_heard),
+            time_of_day(stream.last_received_at),
             stream.ssrc,
             None if level is None else _linear(level),
             packet.timestamp,

@@ -71,7 +71,7 @@ def test_the_sum_is_never_above_the_bound(operations, bound, choice) -> None:
             case "add":
                 stream.add(early_packet(argument, time / 100))
             case "frames" | "packets":
-                stream.want(
+                stream.set_demand(
                     frames=operation == "frames" and argument, packets=operation == "packets" and argument
                 )
             case _:
@@ -115,7 +115,7 @@ def test_what_is_wanted_makes_room() -> None:
     for stream in (first, second):
         stream.begin(is_video=True)
         stream.add(early_packet(SIZE))
-    for_frames, for_packets = first.want(frames=True, packets=True)
+    for_frames, for_packets = first.set_demand(frames=True, packets=True)
     assert len(for_frames) == len(for_packets) == 1
     assert budget.size == COST
     second.add(early_packet(SIZE))
@@ -188,7 +188,7 @@ def test_complete_frames_that_wait_are_shown_when_there_are_too_many_bytes() -> 
     streams = [RtpReceiveStream(VIDEO, ssrc, None, options, budgets=budgets) for ssrc in (1, 2)]
     shown: list[list[int]] = []
     for stream in streams:
-        stream.want(frames=True, packets=False, min_delay=4.0)
+        stream.set_demand(frames=True, packets=False, min_delay=4.0)
         numbers = []
         for number in range(5):
             payload = b"\x10" + vp8_payload(number, SIZE, keyframe=not number)[: SIZE - 1]
@@ -239,7 +239,7 @@ def test_what_error_correction_keeps_is_never_above_the_bound(operations, bound)
         if operation == "media":
             decoder.media_received(packets[0])
         elif operation == "repair":
-            for data in decoder.repair_received(repair_of(packets)):
+            for data in decoder.fec_received(repair_of(packets)):
                 assert data in packets
         else:
             decoder.discard()
@@ -254,7 +254,7 @@ def test_repair_packets_with_many_missing_count_what_they_keep() -> None:
     """Each packet that a repair packet names is an entry of a table, much larger than the repair packet itself."""
     budget = BufferBudget(1 << 20, largest)
     decoder = FecDecoder(budget=budget)
-    decoder.repair_received(repair_of([protected(number, 1, 10) for number in range(48)]))
+    decoder.fec_received(repair_of([protected(number, 1, 10) for number in range(48)]))
     assert budget.size > 48 * 256
     decoder.discard()
     assert (budget.size, decoder.unused) == (0, 1)
@@ -269,7 +269,7 @@ def listening(sources: int, max_early_media_bytes: int, **options: int) -> tuple
     session = make_session(2, RtpOptions(max_early_media_bytes=max_early_media_bytes, **options))
     session.set_keys(peer, 0.0)
     ssrcs = dict.fromkeys(range(5000, 5000 + sources))
-    section = received(video_section(VP8, extensions={}), ssrcs=ssrcs, repairs={}, fec_ssrcs={})
+    section = received(video_section(VP8, extensions={}), ssrcs=ssrcs, rtx_ssrcs={}, fec_ssrcs={})
     session.set_sections([], [section], 0.0)
     return srtp, session
 
@@ -300,8 +300,8 @@ def test_a_stream_that_lost_its_early_media_requests_nothing_until_it_is_wanted(
     send(srtp, session, 5001, 0, 0.01)
     send(srtp, session, 5001, 1, 0.02)
     first, second = session.receiver.streams
-    assert "nack_requested" not in first.repair_counters()
-    assert "nack_requested" in second.repair_counters()
+    assert "nack_requested" not in first.loss_counters()
+    assert "nack_requested" in second.loss_counters()
     session.events()
     session.set_demand(VIDEO, frames=True, packets=False)
     session.receive([], 0.03)

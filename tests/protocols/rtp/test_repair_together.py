@@ -63,7 +63,7 @@ class Call:
             assert isinstance(what, RtpPacket)
             media = unwrap(what, ssrc=1, payload_type=96) if kind == "rtx" else what
             assert media is not None
-            self.nack.received(media.sequence_number, now, recovered=kind == "rtx")
+            self.nack.packet_received(media.sequence_number, now, recovered=kind == "rtx")
             self.assembler.insert(media.sequence_number, media.timestamp, media, now)
 
     def receiver_acts(self, now: float) -> None:
@@ -71,7 +71,7 @@ class Call:
         if requests:
             self.send(now, "nack", requests)
         if self.nack.take_gave_up():
-            self.assembler.repair_gave_up()
+            self.assembler.retransmission_gave_up()
         self.completed += [(now, frame_index(completed.frame)) for completed in self.assembler.frames(now)]
         if self.assembler.next_expected is not None:
             self.nack.forget_below(self.assembler.next_expected)

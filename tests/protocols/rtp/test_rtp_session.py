@@ -87,7 +87,7 @@ def test_lost_packets_are_asked_for_and_sent_again() -> None:
 def test_retransmissions_of_a_layer_say_whose_they_are_also_when_the_layer_is_long_known() -> None:
     pair = Pair()
     layer = Encoding(VIDEO_SSRC, RTX_SSRC, rid="q")
-    pair.negotiate(video_section(encodings=(layer,)), ssrcs={}, repairs={})
+    pair.negotiate(video_section(encodings=(layer,)), ssrcs={}, rtx_ssrcs={})
     # What is repeated to probe the path would tell it at the beginning.
     pair.drop = lambda datagram: ssrc_of(datagram) == RTX_SSRC and not is_rtcp(datagram)
     pair.run(3, video=30)
@@ -159,9 +159,9 @@ def test_red_makes_up_for_lost_sound() -> None:
     assert len(heard) > pair.audio_frames - pair.dropped / 3
     assert len(pair.bob.frames(AUDIO)) == len(heard)
     (stream,) = pair.bob.session.receiver.streams
-    assert stream.repairs.packets > 250
-    assert stream.repairs.bytes == 65 * stream.repairs.packets
-    assert stream.repairs.discarded == stream.repairs.packets - stream.counters.fec_recovered
+    assert stream.fec_counters.packets > 250
+    assert stream.fec_counters.bytes == 65 * stream.fec_counters.packets
+    assert stream.fec_counters.discarded == stream.fec_counters.packets - stream.counters.fec_recovered
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -258,9 +258,9 @@ def test_error_correction_gets_video_back_without_retransmission(scheme: str) ->
     (stream,) = pair.bob.session.receiver.streams
     before = stream.counters.fec_recovered
     assert before > 10
-    assert stream.repairs.packets > 10
-    assert stream.repairs.bytes > 1000 * stream.repairs.packets
-    assert 0 < stream.repairs.discarded < stream.repairs.packets
+    assert stream.fec_counters.packets > 10
+    assert stream.fec_counters.bytes > 1000 * stream.fec_counters.packets
+    assert 0 < stream.fec_counters.discarded < stream.fec_counters.packets
     assert stream.fec_ssrc == (FEC_SSRC if scheme == "flexfec" else None)
     seen = len(numbers(pair))
     pair.drop = random_loss(8, 0.05)
@@ -268,8 +268,8 @@ def test_error_correction_gets_video_back_without_retransmission(scheme: str) ->
     assert len(numbers(pair)) - seen > 120
     (sent, _), *_ = pair.alice.session.sender.streams
     assert sent.counters.packets_sent > 500
-    assert sent.counters.fec_packets_sent > stream.repairs.packets
-    assert sent.counters.fec_bytes_sent > stream.repairs.bytes
+    assert sent.counters.fec_packets_sent > stream.fec_counters.packets
+    assert sent.counters.fec_bytes_sent > stream.fec_counters.bytes
     # ULPFEC is among the media.
     sources = {ssrc_of(each) for each in pair.alice.datagrams if not is_rtcp(each)}
     assert sources == {VIDEO_SSRC} | ({FEC_SSRC} if scheme == "flexfec" else set())
@@ -422,7 +422,7 @@ def test_silence_that_is_not_sent_is_no_loss() -> None:
         pair.run(0.4)
         pair.run(0.019, audio=True)
     (stream,) = pair.bob.session.receiver.streams
-    counters = stream.meters.playout
+    counters = stream.stats.playout
     assert counters.silence > 1.4 * 48000
     # At the end of each silence one frame is waited for that was not sent yet.
     assert counters.concealed <= 5 * 2 * 960
@@ -494,7 +494,7 @@ def test_another_source_takes_the_place_of_the_first() -> None:
     pair = Pair()
     first = video_section()
     pair.alice.session.set_sections([first], [], pair.now)
-    pair.bob.session.set_sections([], [received(first, ssrcs={}, repairs={})], pair.now)
+    pair.bob.session.set_sections([], [received(first, ssrcs={}, rtx_ssrcs={})], pair.now)
     pair.bob.session.set_demand(VIDEO, frames=True, packets=False)
     pair.run(1, video=30)
     second = attrs.evolve(first, encodings=(Encoding(3000, 3001),))

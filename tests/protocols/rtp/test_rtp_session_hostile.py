@@ -37,8 +37,8 @@ from trio_rtc.protocols.rtp.packet.extensions import MID, TRANSPORT_WIDE_CC
 NUMBERED = {3: TRANSPORT_WIDE_CC}
 
 
-def receives(*codecs: Codec, mid: str = "0", repairs: dict[int, int] | None = None) -> ReceiveParameters:
-    return ReceiveParameters(mid, "video", codecs, repairs=repairs or {})
+def receives(*codecs: Codec, mid: str = "0", rtx_ssrcs: dict[int, int] | None = None) -> ReceiveParameters:
+    return ReceiveParameters(mid, "video", codecs, rtx_ssrcs=rtx_ssrcs or {})
 
 
 # -- no number twice under one key -------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ def test_a_peer_may_limit_what_it_takes_to_anything(limit: int) -> None:
 def test_a_repair_stream_of_one_section_cannot_repair_a_stream_of_another() -> None:
     red = Codec(120, "red", 90_000)
     red_rtx = Codec(121, "rtx", 90_000, parameters={"apt": "120"})
-    other = receives(Codec(98, "VP9", 90_000), red, red_rtx, mid="1", repairs={8: 7})
+    other = receives(Codec(98, "VP9", 90_000), red, red_rtx, mid="1", rtx_ssrcs={8: 7})
     side = RtpSide(receiving=[receives(VP8), other])
     side.receive(*media([1, 2]))
     side.receive(RtpPacket(121, 1, 0, 8, bytes([0, 3, 96]) + KEYFRAME))

@@ -4,8 +4,8 @@ import pytest
 
 from trio_rtc.protocols.rtp.stats import (
     AudioLevelMeter,
-    FrameIntervals,
     FrameRate,
+    FreezeDetector,
     QualityLimitation,
     QualityLimitationReason,
     RoundTripStats,
@@ -15,7 +15,7 @@ from trio_rtc.protocols.rtp.stats import (
 def test_the_rate_counts_the_last_second() -> None:
     rate = FrameRate()
     for index in range(50):
-        rate.note(index / 25)
+        rate.record(index / 25)
     assert rate.in_last_second(49 / 25) == 25
     assert rate.in_last_second(49 / 25 + 0.5) == 13
     assert rate.in_last_second(10) == 0
@@ -24,17 +24,17 @@ def test_the_rate_counts_the_last_second() -> None:
 def test_the_rate_is_bounded() -> None:
     rate = FrameRate()
     for index in range(10_000):
-        rate.note(index / 10_000)
+        rate.record(index / 10_000)
     assert rate.in_last_second(1.0) == 512
 
 
-def intervals_of(*durations: float) -> FrameIntervals:
-    intervals = FrameIntervals()
+def intervals_of(*durations: float) -> FreezeDetector:
+    intervals = FreezeDetector()
     now = 100.0
-    intervals.note(now)
+    intervals.record(now)
     for duration in durations:
         now += duration
-        intervals.note(now)
+        intervals.record(now)
     return intervals
 
 
@@ -70,20 +70,20 @@ def test_a_pause_is_no_freeze_and_not_averaged() -> None:
 def test_loudness_adds_up_the_energy_of_what_tells_its_level() -> None:
     loudness = AudioLevelMeter()
     assert loudness.level is None
-    loudness.note(0, 0.02)
-    loudness.note(None, 0.02)
-    loudness.note(20, 0.02)
+    loudness.record(0, 0.02)
+    loudness.record(None, 0.02)
+    loudness.record(20, 0.02)
     assert loudness.level == pytest.approx(0.1)
     assert loudness.energy == pytest.approx(0.02 + 0.02 * 0.01)
     assert loudness.duration == pytest.approx(0.04)
-    loudness.note(127, 0.02)
+    loudness.record(127, 0.02)
     assert loudness.level == 0
 
 
 def test_round_trips_add_up() -> None:
     round_trips = RoundTripStats()
-    round_trips.note(0.1)
-    round_trips.note(0.2)
+    round_trips.record(0.1)
+    round_trips.record(0.2)
     assert (round_trips.last, round_trips.measurements) == (0.2, 2)
     assert round_trips.total == pytest.approx(0.3)
 
@@ -91,8 +91,8 @@ def test_round_trips_add_up() -> None:
 def test_a_limitation_has_its_time_until_another_comes() -> None:
     limitation = QualityLimitation()
     assert limitation.durations(5.0) == {"none": 0.0, "bandwidth": 0.0}
-    limitation.note(QualityLimitationReason.BANDWIDTH, 6.0)
-    limitation.note(QualityLimitationReason.BANDWIDTH, 7.0)
-    limitation.note(QualityLimitationReason.NONE, 8.0)
+    limitation.set_reason(QualityLimitationReason.BANDWIDTH, 6.0)
+    limitation.set_reason(QualityLimitationReason.BANDWIDTH, 7.0)
+    limitation.set_reason(QualityLimitationReason.NONE, 8.0)
     assert limitation.durations(10.0) == {"none": 3.0, "bandwidth": 2.0}
     assert limitation.reason is QualityLimitationReason.NONE

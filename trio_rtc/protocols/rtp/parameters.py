@@ -87,8 +87,8 @@ class ReceiveParameters:
         codecs: What the peer may send, by our payload types.
         extensions: Header extensions: number → URI.
         ssrcs: Sources that the peer has announced: SSRC → the layer's RID or ``None``.
-        repairs: SSRC of a stream of retransmissions → SSRC that it repairs.
-        fec_ssrcs: SSRC of a stream of FlexFEC → SSRC that it protects.
+        rtx_ssrcs: RTX SSRC → SSRC that it retransmits.
+        fec_ssrcs: FlexFEC SSRC → SSRC that it protects.
         active: Whether the direction lets the peer send.
         sync_group: Sections of the same group are played together; ``None`` for one that is played by itself.
     """
@@ -98,7 +98,7 @@ class ReceiveParameters:
     codecs: tuple[Codec, ...]
     extensions: Mapping[int, str] = attrs.field(factory=dict)
     ssrcs: Mapping[int, str | None] = attrs.field(factory=dict)
-    repairs: Mapping[int, int] = attrs.field(factory=dict)
+    rtx_ssrcs: Mapping[int, int] = attrs.field(factory=dict)
     fec_ssrcs: Mapping[int, int] = attrs.field(factory=dict)
     active: bool = True
     sync_group: str | None = None

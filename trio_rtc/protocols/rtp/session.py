@@ -51,8 +51,8 @@ from .options import RtpOptions
 from .packet.frame import EncodedFrame
 from .packet.packet import RtpPacket
 from .parameters import FEEDBACK_CCFB, FEEDBACK_TRANSPORT, ReceiveParameters, SendParameters
-from .receive.receiver import Demand, RtpReceiver, SourceFeedback
-from .reports import MAX_DATAGRAM, ReportSchedule, compound, feedback_head, goodbye
+from .receive.receiver import Demand, RtpReceiver, StreamFeedback
+from .reports import MAX_DATAGRAM, MAX_FEEDBACK, ReportSchedule, compound, feedback_head, goodbye
 from .send.sender import RtpSender
 from .stats import Totals, add_to, numbers_of
 
@@ -149,7 +149,7 @@ class RtpSession:
         self._senders = {section.mid: section.encodings[0].ssrc for section in active if section.encodings}
         kinds = [section.kind for section in sending] + [section.kind for section in receiving]
         self._has_video = "video" in kinds
-        self._note_bitrates(now)
+        self._update_bitrates(now)
 
     def set_demand(self, mid: str, *, frames: bool, packets: bool, min_delay: float = 0.0) -> None:
         """Say what is wanted of a section that is received.
@@ -262,15 +262,16 @@ class RtpSession:
             self._early += batch[: max(room, 0)]
             self.dropped["too early"] += max(len(batch) - max(room, 0), 0)
             return
-        receiver = self.receiver
+        receiver, has_rtcp = self.receiver, False
         for data, arrived in zip(batch, arrivals or repeat(now), strict=False):
             if len(data) < 2:
                 continue
             try:
                 if data[1] in _RTCP_TYPES:
+                    has_rtcp = True
                     clear = srtp.unprotect_rtcp(data)
                     if clear is not None:
-                        self.receiver.note_idle(int.from_bytes(clear[4:8], "big"))
+                        receiver.record_ssrc(int.from_bytes(clear[4:8], "big"))
                         self._receive_rtcp(parse(clear), now)
                 else:
                     clear = srtp.unprotect(data)
@@ -278,13 +279,12 @@ class RtpSession:
                         receiver.receive(RtpPacket.parse(clear, receiver.extension_map), clear, arrived)
             except ProtocolError:
                 self.dropped["malformed"] += 1
-        self.receiver.finish_batch(now)
-        for ssrc in self.receiver.forgotten:
+        for ssrc in receiver.finish_batch(now):
             srtp.remove_source(ssrc)
-        self.receiver.forgotten.clear()
-        if self.receiver.streams:
+        if self._schedule.due == math.inf and receiver.has_streams:
             self._schedule.start(now)
-        self._note_bitrates(now)
+        if has_rtcp:
+            self._update_bitrates(now)
 
     def handle_timer(self, now: float) -> None:
         """Act on what is due."""
@@ -296,7 +296,7 @@ class RtpSession:
         interval = options.report_interval_video if self._has_video else options.report_interval_audio
         if self._schedule.take(now, interval):
             self._report(now)
-        self._note_bitrates(now)
+        self._update_bitrates(now)
 
     def next_timer(self) -> float:
         """Return the next deadline."""
@@ -311,7 +311,7 @@ class RtpSession:
         if srtp is None:
             return []
         if not self.closed:
-            for feedback in self.receiver.requests(self._sender_of, now, self._compact):
+            for feedback in self.receiver.take_feedback(self._sender_of, now, self._compact, MAX_FEEDBACK):
                 self._send_feedback(feedback, now)
         datagrams: list[bytes] = []
         if self._control:
@@ -371,7 +371,7 @@ class RtpSession:
         for packet in packets:
             match packet:
                 case SenderReport():
-                    receiver.sender_report(packet, now)
+                    receiver.handle_sender_report(packet, now)
                     self._take_blocks(packet.blocks, now)
                 case ReceiverReport():
                     self._take_blocks(packet.blocks, now)
@@ -386,7 +386,7 @@ class RtpSession:
                     for ssrc, number in packet.requests:
                         self._tell(sender.handle_full_intra_request(ssrc, number))
                 case Bye():
-                    receiver.goodbye(packet.ssrcs, now)
+                    receiver.handle_bye(packet.ssrcs, now)
                 case ExtendedReport():
                     self._take_extended(packet, now)
                 case _:
@@ -428,7 +428,7 @@ class RtpSession:
         for delay in report.delays[:1]:
             round_trip = round_trip_time(at, delay.last_receiver_report, delay.delay)
             if round_trip is not None:
-                self.receiver.note_round_trip(round_trip)
+                self.receiver.record_round_trip(round_trip)
 
     def _report(self, now: float) -> None:
         reports = self.sender.reports(now, now + self._wall_clock)
@@ -462,7 +462,7 @@ class RtpSession:
         """Return our SSRC in a section: of what is sent there, else one that no media has."""
         return self._own_ssrc if mid is None else self._senders.get(mid, self._own_ssrc)
 
-    def _send_feedback(self, feedback: SourceFeedback, now: float) -> None:
+    def _send_feedback(self, feedback: StreamFeedback, now: float) -> None:
         """Send feedback by itself where that was negotiated (RFC 5506), else behind a report of its source."""
         stream = feedback.stream
         if stream is not None and stream.mid in self._reduced_size:
@@ -487,7 +487,7 @@ class RtpSession:
         if event is not None:
             self._events.append(event)
 
-    def _note_bitrates(self, now: float) -> None:
+    def _update_bitrates(self, now: float) -> None:
         bitrates = self.bandwidth.take_changes()
         if bitrates:
             self.sender.set_shares(bitrates, self.bandwidth.limited, now)

@@ -1,4 +1,4 @@
-"""What is measured of a stream beside its counters: frame rate, freezes, loudness, round trips, what limits it.
+"""Statistics of streams: frame rate, freezes, audio level, round trips, quality limitation, and counters.
 
 The definitions are those of W3C's identifiers for statistics (webrtc-stats sections 7.3 to 7.7).
 """
@@ -20,38 +20,38 @@ _SILENT_LEVEL: Final = 127
 
 
 class FrameRate:
-    """Counts the frames of the last second, at most 512."""
+    """The frame rate: the number of frames in the last second, at most 512."""
 
     __slots__ = ("_times",)
 
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=_MAX_FRAMES_A_SECOND)
 
-    def note(self, now: float) -> None:
-        """Hear of a frame."""
+    def record(self, now: float) -> None:
+        """Record a frame."""
         self._times.append(now)
 
     def in_last_second(self, now: float) -> int:
-        """Return how many frames there were."""
+        """Return the number of frames."""
         times = self._times
         while times and times[0] <= now - 1:
             times.popleft()
         return len(times)
 
 
-class FrameIntervals:
-    """Measures how evenly the frames of a video follow each other.
+class FreezeDetector:
+    """Measures the intervals between video frames, and detects freezes and pauses.
 
-    An interval of more than five seconds is a pause. Of the others one is a freeze that takes three times as long as
-    the last thirty did on average, and 150 ms longer than that.
+    An interval of more than five seconds is a pause. Another interval is a freeze if it is at least three times the
+    average of the last thirty, and 150 ms longer than that average.
 
     Attributes:
-        total: Sum of the intervals, in seconds.
-        total_squared: Sum of their squares.
-        freezes: How many were freezes.
-        frozen: How long these were, in seconds.
-        pauses: How many were pauses.
-        paused: How long these were, in seconds.
+        total: The sum of the intervals, in seconds.
+        total_squared: The sum of their squares.
+        freezes: The number of freezes.
+        frozen: Their duration in seconds.
+        pauses: The number of pauses.
+        paused: Their duration in seconds.
     """
 
     __slots__ = ("_last", "_recent", "freezes", "frozen", "paused", "pauses", "total", "total_squared")
@@ -66,8 +66,8 @@ class FrameIntervals:
         self.pauses = 0
         self.paused = 0.0
 
-    def note(self, now: float) -> None:
-        """Hear of a frame."""
+    def record(self, now: float) -> None:
+        """Record a frame."""
         last, self._last = self._last, now
         if last is None:
             return
@@ -88,12 +88,12 @@ class FrameIntervals:
 
 
 class AudioLevelMeter:
-    """Follows the audio levels that frames carry (RFC 6464).
+    """Accumulates the audio levels of frames (RFC 6464).
 
     Attributes:
-        level: The last one, from 0 for silence to 1 for the loudest; ``None`` before one was told.
-        energy: Sum of the squared levels, each times the duration of its frame in seconds.
-        duration: Seconds of the frames that told one.
+        level: The last level, from 0 for silence to 1 for the loudest; ``None`` before the first.
+        energy: The sum of the squared levels, each times the duration of its frame in seconds.
+        duration: The duration of the frames with a level, in seconds.
     """
 
     __slots__ = ("duration", "energy", "level")
@@ -103,8 +103,8 @@ class AudioLevelMeter:
         self.energy = 0.0
         self.duration = 0.0
 
-    def note(self, level: int | None, duration: float) -> None:
-        """Take the level of a frame in -dBov, ``None`` if it has none, and its duration in seconds."""
+    def record(self, level: int | None, duration: float) -> None:
+        """Record the level of a frame in -dBov, ``None`` if it has none, and its duration in seconds."""
         if level is None:
             return
         self.level = 0.0 if level >= _SILENT_LEVEL else float(10 ** (-level / 20))
@@ -117,34 +117,34 @@ class RoundTripStats:
     """Round-trip times, in seconds.
 
     Attributes:
-        last: The last one; ``None`` before the first.
-        total: Their sum.
-        measurements: Their number.
+        last: The last round-trip time; ``None`` before the first.
+        total: The sum of all.
+        measurements: The number of all.
     """
 
     last: float | None = None
     total: float = 0.0
     measurements: int = 0
 
-    def note(self, round_trip: float) -> None:
-        """Take one."""
+    def record(self, round_trip: float) -> None:
+        """Record a round-trip time."""
         self.last = round_trip
         self.total += round_trip
         self.measurements += 1
 
 
 class QualityLimitationReason(enum.Enum):
-    """What keeps a video below the quality that it may have."""
+    """The reason for which a video has less than its best quality."""
 
     NONE = "none"
     BANDWIDTH = "bandwidth"
 
 
 class QualityLimitation:
-    """Keeps what limits a stream, and for how long what did.
+    """The reason that limits the quality of a stream, and the durations of all reasons.
 
     Attributes:
-        reason: At present.
+        reason: The present reason.
     """
 
     __slots__ = ("_durations", "_since", "reason")
@@ -154,32 +154,32 @@ class QualityLimitation:
         self._since: float | None = None
         self._durations = dict.fromkeys(QualityLimitationReason, 0.0)
 
-    def note(self, reason: QualityLimitationReason, now: float) -> None:
-        """Take what limits it from now on."""
+    def set_reason(self, reason: QualityLimitationReason, now: float) -> None:
+        """Set the reason from now on."""
         if self._since is not None:
             self._durations[self.reason] += now - self._since
         self.reason, self._since = reason, now
 
     def durations(self, now: float) -> dict[str, float]:
-        """Return the seconds that each reason has had."""
-        self.note(self.reason, now)
+        """Return the duration of each reason in seconds."""
+        self.set_reason(self.reason, now)
         return {reason.value: seconds for reason, seconds in self._durations.items()}
 
 
 @attrs.define
 class AssemblerCounters:
-    """What happened to packets and frames.
+    """Counters of the frame assembler.
 
     Attributes:
-        frames: Frames that came out.
-        keyframes: Of these, keyframes.
-        malformed: Frames that could not be put together.
-        dropped: Frames of which something had come, that were given up.
-        late: Packets that came when they were no longer of use.
-        duplicates: Packets that came twice.
-        skips: How often a gap was given up.
-        passed_over: Missing numbers that were taken for such as carried no media.
-        resets: How often a new beginning of the stream was seen.
+        frames: Completed frames.
+        keyframes: Completed keyframes.
+        malformed: Frames whose payloads were malformed.
+        dropped: Frames that were given up after packets of them had arrived.
+        late: Packets that arrived when they were of no use any more.
+        duplicates: Packets that arrived twice.
+        skips: Gaps that were given up.
+        passed_over: Missing numbers that were assumed to carry no media.
+        resets: Restarts of the stream.
         overflows: How often the buffer was full.
     """
 
@@ -197,23 +197,23 @@ class AssemblerCounters:
 
 @attrs.define
 class PlayoutCounters:
-    """What was played; sums over clock units unless said otherwise.
+    """Counters of the audio playout; in clock units where nothing else is written.
 
     Attributes:
-        frames: Frames played, by number.
-        played: Sound played that had come.
-        concealed: Played in place of lost or late sound.
-        repeated: Lost, but carried once more by the next frame, from which a decoder plays it.
-        silence: Played where nothing was sent.
-        concealment_events: How often concealment of lost or late sound began.
-        inserted: Inserted to let the delay grow.
-        removed: Skipped to let the delay shrink.
-        late: Frames that came when their time was over, by number.
-        duplicates: Frames that came twice, by number.
-        overflows: Frames dropped because the buffer was full, by number.
-        restarts: How often the timestamps began anew.
+        frames: The number of played frames.
+        played: Played audio that was received.
+        concealed: Concealment of lost or late audio.
+        repeated: Lost audio that the next frame carries again, from which a decoder plays it (Opus in-band FEC).
+        silence: Audio played where the sender sent none.
+        concealment_events: How often concealment of lost or late audio began.
+        inserted: Audio inserted to increase the delay.
+        removed: Audio skipped to reduce the delay.
+        late: The number of frames that arrived after their playout time.
+        duplicates: The number of frames that arrived twice.
+        overflows: The number of frames dropped because the buffer was full.
+        restarts: How often the timestamps restarted.
         clock_shifts: How often the sender's clock was found to have stood still.
-        delay: Sum of the time that each unit of sound waited, seconds times clock units.
+        delay: The sum of the waiting time of each unit, in seconds times clock units.
     """
 
     frames: int = 0
@@ -234,22 +234,22 @@ class PlayoutCounters:
 
 @attrs.define
 class ReceiveStats:
-    """What is known of the frames of an incoming stream, however often its codec changes.
+    """Statistics of the frames of a received stream, over all its codecs.
 
     Attributes:
-        assembler: Counts the frames of a video.
-        playout: Counts the sound.
-        malformed: Payloads of sound that could not be read.
-        emitted: Frames of a video that were handed on.
-        delay: Seconds that these waited from their first packet on, all together.
-        assembled: Those of them that came in several packets.
-        assembly_time: Seconds from the first to the last packet of these, all together.
-        target_delay: The delay of the sound that there should be, seconds times clock units.
-        rate: How many frames of a video come.
-        intervals: How evenly they do.
-        loudness: Of the sound.
-        width: Pixels of the last frame that told; ``None`` before.
-        height: The same.
+        assembler: Counters of the frame assembler of video.
+        playout: Counters of the playout of audio.
+        malformed: Malformed audio payloads.
+        emitted: Video frames that were released.
+        delay: The time from their first packet to their release, in seconds, summed up.
+        assembled: Video frames of several packets.
+        assembly_time: The time from their first to their last packet, in seconds, summed up.
+        target_delay: The target delay of each unit of audio, in seconds times clock units.
+        rate: The frame rate of video.
+        intervals: The frame intervals of video.
+        audio_level: The audio level.
+        width: The width of the last video frame with known dimensions, in pixels; ``None`` before.
+        height: Its height.
     """
 
     assembler: AssemblerCounters = attrs.field(factory=AssemblerCounters)
@@ -261,22 +261,22 @@ class ReceiveStats:
     assembly_time: float = 0.0
     target_delay: float = 0.0
     rate: FrameRate = attrs.field(factory=FrameRate)
-    intervals: FrameIntervals = attrs.field(factory=FrameIntervals)
-    loudness: AudioLevelMeter = attrs.field(factory=AudioLevelMeter)
+    intervals: FreezeDetector = attrs.field(factory=FreezeDetector)
+    audio_level: AudioLevelMeter = attrs.field(factory=AudioLevelMeter)
     width: int | None = None
     height: int | None = None
 
 
 @attrs.define
 class FecCounters:
-    """What was received to get the packets of one source back (W3C webrtc-stats, inbound-rtp).
+    """Counters of the FEC packets that protect a stream (W3C webrtc-stats, inbound-rtp).
 
-    Of sound a redundant block in a packet of RED counts, which is the payload of another packet once more.
+    For audio they count the redundant blocks in RED packets.
 
     Attributes:
-        packets: Repair packets that came.
-        bytes: Their payloads, in bytes.
-        discarded: How many of them were of no use: nothing was missing, or too much for too long.
+        packets: FEC packets received.
+        bytes: Their payloads in bytes.
+        discarded: FEC packets that recovered nothing: no packet was missing, or too many for too long.
     """
 
     packets: int = 0
@@ -288,13 +288,13 @@ Totals = dict[str, float]
 
 
 def add_to(totals: Totals, more: Mapping[str, float]) -> None:
-    """Add numbers to those of the same names."""
+    """Add each value to the total of its name."""
     for name, value in more.items():
         totals[name] = totals.get(name, 0) + value
 
 
 def numbers_of(counters: Any, prefix: str = "") -> Totals:
-    """Return the numbers among the fields of an attrs object."""
+    """Return the numeric fields of an attrs object."""
     return {
         f"{prefix}{field.name}": value
         for field in attrs.fields(type(counters))

@@ -1,82 +1,106 @@
-"""Where packets go: known of their source, routed anew when they say something else, and bounded."""
+"""The table of SSRCs: its states, its bound and its eviction."""
 
-import attrs
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.strategies.rtp_pair import NAMES_ONLY, VIDEO, VIDEO_SSRC, VP8, video_section
-from trio_rtc.protocols.rtp import ReceiveParameters, RtpPacket
-from trio_rtc.protocols.rtp.demux.sections import ReceiveSections
-from trio_rtc.protocols.rtp.demux.ssrc_table import SourceTable
+from trio_rtc.protocols.rtp import ReceiveParameters
+from trio_rtc.protocols.rtp.demux.sections import ReceiveSections, Route
+from trio_rtc.protocols.rtp.demux.ssrc_table import SsrcEntry, SsrcState, SsrcTable
 
-VIDEO_SECTION = ReceiveParameters(VIDEO, "video", video_section().codecs, NAMES_ONLY)
-OTHER_SECTION = attrs.evolve(VIDEO_SECTION, mid="2", codecs=(attrs.evolve(VP8, payload_type=100),))
-
-
-def table(*sections: ReceiveParameters, max_sources: int = 8) -> SourceTable:
-    made = SourceTable(max_sources)
-    made.set_sections(sections, ReceiveSections(sections))
-    return made
+SECTION = ReceiveParameters("0", "video", ())
 
 
-def packet(ssrc: int = VIDEO_SSRC, payload_type: int = 96, **names: bytes) -> RtpPacket:
-    numbers = {"mid": 4, "rid": 10}
-    elements = tuple((numbers[name], value) for name, value in names.items())
-    return RtpPacket(payload_type, 1, 9000, ssrc, b"x", extensions=elements)
+def active(table: SsrcTable[str], ssrc: int) -> SsrcEntry[str]:
+    entry = table.record_use(ssrc)
+    table.activate(entry, f"stream {ssrc}")
+    return entry
 
 
-def test_a_source_is_known_from_its_first_packet_on() -> None:
-    made = table(VIDEO_SECTION, OTHER_SECTION)
-    source = made.route(packet(mid=b"0", rid=b"q"))
-    assert source is not None
-    assert (source.route.section, source.route.rid) == (VIDEO_SECTION, "q")
-    assert source.codecs[96] == VP8
-    assert source.names == {4: b"0", 10: b"q"}
-    assert source.stream is None
-    assert made.known == {VIDEO_SSRC: source}
+@given(st.lists(st.integers(0, 10)))
+def test_the_record_without_a_stream_that_was_used_longest_ago_is_evicted(uses: list[int]) -> None:
+    table: SsrcTable[str] = SsrcTable(3)
+    kept: list[int] = []
+    for ssrc in uses:
+        kept = [each for each in kept if each != ssrc] + [ssrc]
+        expected = [kept.pop(0)] if len(kept) > 3 else []
+        assert table.record_use(ssrc).ssrc == ssrc
+        assert table.take_evicted() == expected
+        assert table.take_evicted() == []
+    assert table.entries.keys() == set(kept)
 
 
-def test_what_belongs_nowhere_is_not_known() -> None:
-    made = table(VIDEO_SECTION, OTHER_SECTION)
-    assert made.route(packet(payload_type=5)) is None
-    assert made.route(packet(mid=b"7")) is None
-    assert made.known == {}
+def test_records_with_a_stream_are_not_evicted() -> None:
+    table: SsrcTable[str] = SsrcTable(2)
+    active(table, 1)
+    active(table, 2)
+    for ssrc in (1, 3, 4, 5):
+        table.record_use(ssrc)
+    assert table.entries.keys() == {1, 2, 4, 5}
+    assert table.streams == {1: "stream 1", 2: "stream 2"}
+    assert table.take_evicted() == [3]
 
 
-def test_what_was_said_before_counts_as_long_as_the_section_is_the_same() -> None:
-    made = table(VIDEO_SECTION, OTHER_SECTION)
-    made.route(packet(mid=b"0"))
-    later = made.route(packet(rid=b"q"))
-    assert later is not None
-    assert later.names == {4: b"0", 10: b"q"}
-    elsewhere = made.route(packet(mid=b"2"))
-    assert elsewhere is not None
-    assert elsewhere.route.section is OTHER_SECTION
-    assert elsewhere.names == {4: b"2"}
-    assert made.known == {VIDEO_SSRC: elsewhere}
+def test_a_released_record_is_the_last_to_be_evicted() -> None:
+    table: SsrcTable[str] = SsrcTable(2)
+    entry = active(table, 1)
+    entry.route = entry.learned = Route(SECTION)
+    table.record_use(2)
+    table.record_use(3)
+    table.release(1)
+    assert table.entries.keys() == {3, 1}
+    assert (entry.state, entry.stream, entry.route, entry.learned) == (SsrcState.IDLE, None, None, None)
+    assert not table.streams
+    assert not entry.is_late(0.0)
 
 
-def test_when_sections_change_all_is_found_out_anew() -> None:
-    made = table(VIDEO_SECTION)
-    made.route(packet())
-    made.set_sections([OTHER_SECTION], ReceiveSections([OTHER_SECTION]))
-    assert made.known == {}
-    assert made.route(packet()) is None
-    assert made.route(packet(payload_type=100)) is not None
+def test_a_record_that_was_evicted_and_is_back_is_not_reported() -> None:
+    table: SsrcTable[str] = SsrcTable(1)
+    entry = table.record_use(1)
+    table.record_use(2)
+    table.activate(entry, "stream 1")
+    assert table.entries.keys() == {1, 2}
+    assert table.take_evicted() == []
 
 
-def test_a_peer_with_ever_new_sources_fills_nothing() -> None:
-    made = table(VIDEO_SECTION, max_sources=3)
-    for ssrc in range(10):
-        made.route(packet(ssrc))
-        assert len(made.known) <= 3
-    assert 9 in made.known
+def test_packets_are_late_for_half_a_second_after_the_stream_has_departed() -> None:
+    table: SsrcTable[str] = SsrcTable(8)
+    entry = active(table, 1)
+    assert not entry.is_late(5.0)
+    table.release(1, 5.0)
+    assert entry.state is SsrcState.DEPARTED
+    assert entry.is_late(5.49)
+    assert not table.record_use(2).is_late(5.0)
+    assert not entry.is_late(5.5)
 
 
-def test_of_a_forgotten_source_nothing_is_left() -> None:
-    made = table(VIDEO_SECTION, OTHER_SECTION)
-    made.route(packet(payload_type=100, mid=b"0"))
-    made.forget(VIDEO_SSRC)
-    made.forget(VIDEO_SSRC)
-    assert made.known == {}
-    source = made.route(packet(payload_type=100))
-    assert source is not None
-    assert source.route.section is OTHER_SECTION
+def test_packets_of_an_ssrc_that_is_back_are_not_late() -> None:
+    table: SsrcTable[str] = SsrcTable(8)
+    entry = active(table, 1)
+    table.release(1, 5.0)
+    table.activate(entry, "another stream")
+    assert not entry.is_late(5.1)
+
+
+def test_departed_records_are_evicted_like_others() -> None:
+    table: SsrcTable[str] = SsrcTable(64)
+    for ssrc in range(65):
+        active(table, ssrc)
+    for ssrc in range(65):
+        table.release(ssrc, 5.0)
+    late = [ssrc for ssrc in range(65) if ssrc in table.entries and table.entries[ssrc].is_late(5.1)]
+    assert late == list(range(1, 65))
+    assert table.take_evicted() == [0]
+
+
+def test_learned_routes_are_kept_as_far_as_their_section_is() -> None:
+    table: SsrcTable[str] = SsrcTable(8)
+    kept, lost, announced = (table.record_use(ssrc) for ssrc in (1, 2, 3))
+    kept.route = kept.learned = Route(SECTION, "q")
+    lost.route = lost.learned = Route(ReceiveParameters("1", "video", ()))
+    announced.route = Route(SECTION)
+    negotiated = ReceiveParameters("0", "video", (), active=True, sync_group="talk")
+    table.reset_routes(ReceiveSections([negotiated]))
+    assert kept.learned == Route(negotiated, "q")
+    assert kept.learned.section is negotiated
+    assert lost.learned is announced.learned is None
+    assert kept.route is lost.route is announced.route is None

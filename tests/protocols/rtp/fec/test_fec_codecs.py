@@ -125,9 +125,7 @@ def test_flexfec_gets_back_as_many_in_a_row_as_there_are_repair_packets(
     decoder = FecDecoder()
     recovered: list[bytes] = []
     for is_repair, item in data.draw(st.permutations(arriving)):
-        recovered += (
-            decoder.repair_received(parse_flexfec(item)) if is_repair else decoder.media_received(item)
-        )
+        recovered += decoder.fec_received(parse_flexfec(item)) if is_repair else decoder.media_received(item)
     assert set(recovered) >= set(lost)
     assert decoder.recovered == len(recovered)
 
@@ -145,7 +143,7 @@ def test_two_packets_lost_at_random_are_recovered() -> None:
         recovered = [
             got for packet in packets if packet not in lost for got in decoder.media_received(packet)
         ]
-        recovered += [got for repair in repairs for got in decoder.repair_received(parse_flexfec(repair))]
+        recovered += [got for repair in repairs for got in decoder.fec_received(parse_flexfec(repair))]
         incomplete += set(recovered) != set(lost)
     # Only the last packets of the two rounds are in the same row and in no other.
     assert (incomplete, len(pairs)) == (1, 66)
@@ -162,15 +160,15 @@ def test_flexfec_protects_several_streams_together() -> None:
     for lost in packets:
         decoder = FecDecoder()
         recovered = [got for packet in packets if packet != lost for got in decoder.media_received(packet)]
-        recovered += [got for repair in repairs for got in decoder.repair_received(parse_flexfec(repair))]
+        recovered += [got for repair in repairs for got in decoder.fec_received(parse_flexfec(repair))]
         assert recovered == [lost]
 
 
 def test_one_recovered_packet_helps_to_recover_another() -> None:
     first, second, third = media(1), media(2), media(3)
     decoder = FecDecoder()
-    assert decoder.repair_received(row_of(first, second)) == []
-    assert decoder.repair_received(row_of(second, third)) == []
+    assert decoder.fec_received(row_of(first, second)) == []
+    assert decoder.fec_received(row_of(second, third)) == []
     assert decoder.media_received(third) == [second, first]
 
 
@@ -182,7 +180,7 @@ def test_elements_that_change_on_the_way_out_are_not_protected() -> None:
     decoder = FecDecoder(mutable_extensions=frozenset({3}))
     changed = other.replace(b"\x33\x44", b"\x77\x88")
     decoder.media_received(changed)
-    (recovered,) = [got for repair in repairs for got in decoder.repair_received(parse_flexfec(repair))]
+    (recovered,) = [got for repair in repairs for got in decoder.fec_received(parse_flexfec(repair))]
     assert RtpPacket.parse(recovered) == RtpPacket(
         96, 1, 2, SSRC, b"one", extensions=((3, b"\0\0"), (4, b"z"))
     )
@@ -240,7 +238,7 @@ def take_ulpfec(decoder: FecDecoder, data: bytes) -> list[bytes]:
     inner = unwrap_red(data)
     packet = RtpPacket.parse(inner)
     if packet.payload_type == FEC_TYPE:
-        return decoder.repair_received(parse_ulpfec(packet.payload, packet.ssrc))
+        return decoder.fec_received(parse_ulpfec(packet.payload, packet.ssrc))
     return [inner, *decoder.media_received(inner)]
 
 
@@ -271,13 +269,13 @@ def test_memory_is_bounded_and_old_repair_packets_are_forgotten() -> None:
     decoder.media_received(early)
     counters = FecCounters()
     for number in range(100, 110):
-        assert decoder.repair_received(row_of(media(number), media(number + 50)), counters) == []
+        assert decoder.fec_received(row_of(media(number), media(number + 50)), counters) == []
     assert decoder.unused == counters.discarded == 6
     for number in range(2, 40):
         decoder.media_received(media(number))
     assert decoder.unused == counters.discarded > 6
     # What is forgotten cannot help any more.
-    assert decoder.repair_received(row_of(early, media(101))) == []
+    assert decoder.fec_received(row_of(early, media(101))) == []
     assert decoder.recovered == 0
 
 
@@ -285,7 +283,7 @@ def test_sums_that_do_not_belong_together_give_nothing() -> None:
     decoder = FecDecoder()
     decoder.media_received(media(1, 60))
     forged = build_flexfec(FecPacket([MediaKey(SSRC, 1), MediaKey(SSRC, 2)], 0, 3))
-    assert decoder.repair_received(parse_flexfec(forged)) == []
+    assert decoder.fec_received(parse_flexfec(forged)) == []
     assert decoder.unused == 1
 
 
@@ -294,7 +292,7 @@ def test_any_bytes_to_flexfec(payloads: list[bytes]) -> None:
     decoder = FecDecoder(FecOptions(max_repairs=2, max_packets=2), mutable_extensions=frozenset({1}))
     for payload in payloads:
         with contextlib.suppress(ProtocolError):
-            decoder.repair_received(parse_flexfec(payload))
+            decoder.fec_received(parse_flexfec(payload))
         with contextlib.suppress(ProtocolError):
             decoder.media_received(payload)
 

@@ -248,7 +248,7 @@ def test_what_is_handed_on_has_numbers_in_its_order_and_its_own(arrivals: list[t
     for number, is_media in arrivals:
         if not is_media:
             numbers.skip(number)
-        elif (ours := numbers.take(number)) is not None:
+        elif (ours := numbers.remap(number)) is not None:
             assert number not in given_out
             given_out[number] = ours
     ordered = [ours for _, ours in sorted(given_out.items())]
@@ -259,11 +259,11 @@ def test_the_numbers_behind_what_is_skipped_in_its_turn_move_up() -> None:
     numbers = SequenceRemapper(32)
     for number in range(100):
         if number % 3:
-            assert numbers.take(number) == number - number // 3 - 1
+            assert numbers.remap(number) == number - number // 3 - 1
         else:
             numbers.skip(number)
     numbers.skip(50)
-    assert numbers.take(100) == 66
+    assert numbers.remap(100) == 66
 
 
 def test_repair_packets_among_the_media_leave_no_gap() -> None:

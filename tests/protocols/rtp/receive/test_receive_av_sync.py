@@ -16,7 +16,7 @@ TOLERANCE = 0.03
 
 def make(mid: str, ssrc: int) -> RtpReceiveStream:
     stream = RtpReceiveStream(mid, ssrc, None, RtpOptions())
-    stream.want(frames=True, packets=False)
+    stream.set_demand(frames=True, packets=False)
     return stream
 
 
@@ -34,8 +34,8 @@ def hold_audio_for(seconds: float) -> tuple[AudioReceivePipeline, VideoReceivePi
         if not number:
             assert audio.pipeline is not None
             audio.pipeline.set_min_delay(seconds)
-            synchronizer.sender_report(audio, 0, 1000.0)
-            synchronizer.sender_report(video, 0, 1000.0)
+            synchronizer.handle_sender_report(audio, 0, 1000.0)
+            synchronizer.handle_sender_report(video, 0, 1000.0)
         audio.frames(now)
         video.frames(now)
         synchronizer.update([audio, video], now)

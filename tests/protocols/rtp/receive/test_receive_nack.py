@@ -21,7 +21,7 @@ def nack() -> NackGenerator:
 
 def test_stream_without_loss_asks_for_nothing(nack: NackGenerator) -> None:
     for number in range(100):
-        nack.received(number, number / 100)
+        nack.packet_received(number, number / 100)
     assert nack.next_timer() == math.inf
     assert nack.due(2.0) == []
 
@@ -29,21 +29,21 @@ def test_stream_without_loss_asks_for_nothing(nack: NackGenerator) -> None:
 def test_hole_is_left_alone_for_the_tolerance_and_then_asked_for_once_a_round_trip(
     nack: NackGenerator,
 ) -> None:
-    nack.received(10, 0.0)
-    nack.received(13, 1.0)
+    nack.packet_received(10, 0.0)
+    nack.packet_received(13, 1.0)
     assert nack.due(1.0) == []
     assert nack.next_timer() == pytest.approx(1.005)
     assert nack.due(1.005) == [11, 12]
     assert nack.due(1.006) == []
     assert nack.next_timer() == pytest.approx(1.06)
-    nack.received(12, 1.05, repeated=True)
+    nack.packet_received(12, 1.05, retransmitted=True)
     assert nack.due(1.061) == [11]
     assert nack.requested == 3
 
 
 def test_gives_up_after_so_many_requests_and_says_so_once(nack: NackGenerator) -> None:
-    nack.received(1, 0.0)
-    nack.received(3, 0.0)
+    nack.packet_received(1, 0.0)
+    nack.packet_received(3, 0.0)
     asked = []
     while nack.next_timer() != math.inf:
         now = nack.next_timer()
@@ -57,69 +57,69 @@ def test_gives_up_after_so_many_requests_and_says_so_once(nack: NackGenerator) -
 
 def test_too_old_packet_is_given_up() -> None:
     nack = NackGenerator(NackOptions(max_age=0.5))
-    nack.received(1, 0.0)
-    nack.received(3, 0.0)
+    nack.packet_received(1, 0.0)
+    nack.packet_received(3, 0.0)
     assert nack.due(1.0) == []
     assert nack.take_gave_up()
 
 
 def test_too_large_a_hole_is_given_up_as_a_whole(nack: NackGenerator) -> None:
-    nack.received(0, 0.0)
-    nack.received(10, 0.0)
-    nack.received(100, 0.0)
+    nack.packet_received(0, 0.0)
+    nack.packet_received(10, 0.0)
+    nack.packet_received(100, 0.0)
     assert nack.missing == 0
     assert nack.take_gave_up()
-    nack.received(102, 0.0)
+    nack.packet_received(102, 0.0)
     assert nack.due(1.0) == [101]
 
 
 def test_tolerance_grows_with_reordering_and_shrinks_again(nack: NackGenerator) -> None:
-    nack.received(0, 0.0)
-    nack.received(2, 1.0)
-    nack.received(1, 1.004)
+    nack.packet_received(0, 0.0)
+    nack.packet_received(2, 1.0)
+    nack.packet_received(1, 1.004)
     assert nack.tolerance == pytest.approx(0.005)
-    nack.received(4, 2.0)
+    nack.packet_received(4, 2.0)
     assert nack.due(2.005) == [3]
     # It came before an answer to the request could have come.
-    nack.received(3, 2.025)
+    nack.packet_received(3, 2.025)
     assert nack.tolerance == pytest.approx(0.025)
-    nack.received(6, 3.0)
+    nack.packet_received(6, 3.0)
     assert nack.next_timer() == pytest.approx(3.025)
-    nack.received(5, 3.5, repeated=True)
+    nack.packet_received(5, 3.5, retransmitted=True)
     for number in range(8, 400, 2):
-        nack.received(number, 4.0)
-        nack.received(number - 1, 4.0)
+        nack.packet_received(number, 4.0)
+        nack.packet_received(number - 1, 4.0)
     assert nack.tolerance == pytest.approx(0.005)
 
 
 def test_tolerance_is_bounded(nack: NackGenerator) -> None:
-    nack.received(0, 0.0)
-    nack.received(2, 1.0)
-    nack.received(1, 2.0)
+    nack.packet_received(0, 0.0)
+    nack.packet_received(2, 1.0)
+    nack.packet_received(1, 2.0)
     assert nack.tolerance == 0.1
 
 
 def lose_every_other(nack: NackGenerator, numbers: range, *, back_after: float, **how: bool) -> None:
     """Lose a packet a second, ask for it, and let it come after all."""
     for number in numbers:
-        nack.received(number + 1, number)
+        nack.packet_received(number + 1, number)
         nack.due(number + 0.01)
-        nack.received(number, number + back_after, **how)
+        nack.packet_received(number, number + back_after, **how)
 
 
 def test_answers_tell_how_long_a_round_trip_takes_by_now(nack: NackGenerator) -> None:
-    nack.received(0, 0.0)
-    nack.received(2, 1.0)
+    nack.packet_received(0, 0.0)
+    nack.packet_received(2, 1.0)
     assert nack.due(1.005) == [1]
-    nack.received(1, 1.405, repeated=True)
-    nack.received(4, 2.0)
+    nack.packet_received(1, 1.405, retransmitted=True)
+    nack.packet_received(4, 2.0)
     assert nack.due(2.01) == [3]
     assert nack.next_timer() == pytest.approx(2.01 + (0.05 + 0.4) / 2 + OPTIONS.min_tolerance)
     # Which of two requests is answered nobody knows; a shorter time is believed by and by.
     assert nack.due(2.5) == [3]
-    nack.received(3, 2.51, repeated=True)
-    lose_every_other(nack, range(5, 45, 2), back_after=0.06, repeated=True)
-    nack.received(48, 50.0)
+    nack.packet_received(3, 2.51, retransmitted=True)
+    lose_every_other(nack, range(5, 45, 2), back_after=0.06, retransmitted=True)
+    nack.packet_received(48, 50.0)
     nack.due(50.01)
     assert nack.next_timer() == pytest.approx(50.01 + 0.05 + 0.175 * (7 / 8) ** 20 + OPTIONS.min_tolerance)
 
@@ -128,23 +128,23 @@ def test_what_error_correction_gets_back_answers_no_request(nack: NackGenerator)
     """It comes long before an answer could: as one, it made the round trip look short, and requests come too soon."""
     nack.set_round_trip(0.3)
     lose_every_other(nack, range(1, 41, 2), back_after=0.03, recovered=True)
-    nack.received(50, 60.0)
+    nack.packet_received(50, 60.0)
     nack.due(60.01)
     assert nack.next_timer() == pytest.approx(60.01 + 0.3 + OPTIONS.min_tolerance)
 
 
 def test_patience_is_as_long_as_two_answers_take(nack: NackGenerator) -> None:
     nack.set_round_trip(0.3)
-    nack.received(0, 0.0)
-    nack.received(2, 1.0)
+    nack.packet_received(0, 0.0)
+    nack.packet_received(2, 1.0)
     assert nack.due(1.0 + OPTIONS.min_tolerance) == [1]
     second = nack.next_timer()
     assert second + 0.3 < 1.0 + nack.retransmission_timeout < second + 2 * 0.3
 
 
 def test_what_nobody_needs_is_not_asked_for(nack: NackGenerator) -> None:
-    nack.received(0, 0.0)
-    nack.received(5, 0.0)
+    nack.packet_received(0, 0.0)
+    nack.packet_received(5, 0.0)
     nack.forget_below(3)
     assert nack.due(1.0) == [3, 4]
     assert not nack.is_missing(2)
@@ -160,7 +160,7 @@ def test_every_lost_packet_is_asked_for_and_no_other(data: st.DataObject) -> Non
     asked: set[int] = set()
     for number in range(200):
         if number not in lost:
-            nack.received(number, number / 1000)
+            nack.packet_received(number, number / 1000)
     now = 1.0
     while (now := max(now, nack.next_timer())) != math.inf:
         asked.update(nack.due(now))
@@ -184,7 +184,7 @@ def test_list_is_bounded_and_timers_move_on(packets: list[tuple[int, bool, bool,
     now = 0.0
     for number, recovered, repeated, wait in packets:
         now += wait
-        nack.received(number, now, recovered=recovered, repeated=repeated)
+        nack.packet_received(number, now, recovered=recovered, retransmitted=repeated)
         nack.due(now)
         assert nack.missing <= OPTIONS.max_missing
         assert nack.next_timer() > now

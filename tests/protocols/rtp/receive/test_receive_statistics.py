@@ -5,15 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_rtc.protocols.rtp.options import StatisticsOptions
-from trio_rtc.protocols.rtp.receive.sequence_unwrapper import SequenceUnwrapper
-from trio_rtc.protocols.rtp.receive.statistics import ReceptionStatistics, ReportBlockValues
+from trio_rtc.protocols.rtp.receive.statistics import (
+    ReceptionStatistics,
+    ReportBlockValues,
+    SequenceUnwrapper,
+)
 
 CLOCK = 90_000
 
 
 def receive(statistics: ReceptionStatistics, numbers: list[int], start: float = 0.0) -> None:
     for i, number in enumerate(numbers):
-        statistics.received(number, i * 3000, start + i / 30, CLOCK, 100)
+        statistics.record(number, i * 3000, start + i / 30, CLOCK, 100)
 
 
 def test_loss_since_the_last_report_and_since_the_beginning() -> None:
@@ -51,10 +54,10 @@ def test_restart_of_the_source_is_not_loss() -> None:
 
 def test_jitter_is_that_of_the_appendix() -> None:
     statistics = ReceptionStatistics()
-    statistics.received(1, 0, 0.0, CLOCK)
-    statistics.received(2, 3000, 1 / 30 + 0.016, CLOCK)
+    statistics.record(1, 0, 0.0, CLOCK)
+    statistics.record(2, 3000, 1 / 30 + 0.016, CLOCK)
     assert statistics.jitter == pytest.approx(0.016 * CLOCK / 16)
-    statistics.received(3, 6000, 2 / 30, CLOCK)
+    statistics.record(3, 6000, 2 / 30, CLOCK)
     assert statistics.jitter == pytest.approx(90 + (1440 - 90) / 16)
     assert statistics.jitter_seconds == pytest.approx(statistics.jitter / CLOCK)
     assert statistics.take_report().jitter == 174
@@ -62,10 +65,10 @@ def test_jitter_is_that_of_the_appendix() -> None:
 
 def test_packets_of_one_frame_and_pauses_and_other_clocks_are_no_jitter() -> None:
     statistics = ReceptionStatistics()
-    statistics.received(1, 0xFFFFFFFF, 0.0, CLOCK)
-    statistics.received(2, 0xFFFFFFFF, 0.5, CLOCK)
-    statistics.received(3, 3000 - 1, 60.0, CLOCK)
-    statistics.received(4, 160, 60.1, 8000)
+    statistics.record(1, 0xFFFFFFFF, 0.0, CLOCK)
+    statistics.record(2, 0xFFFFFFFF, 0.5, CLOCK)
+    statistics.record(3, 3000 - 1, 60.0, CLOCK)
+    statistics.record(4, 160, 60.1, 8000)
     assert statistics.jitter == 0
 
 
@@ -73,7 +76,7 @@ def test_packets_of_one_frame_and_pauses_and_other_clocks_are_no_jitter() -> Non
 def test_values_fit_their_fields(packets: list[tuple[int, int, float]]) -> None:
     statistics = ReceptionStatistics()
     for number, timestamp, arrival in packets:
-        statistics.received(number, timestamp, arrival, CLOCK)
+        statistics.record(number, timestamp, arrival, CLOCK)
     report = statistics.take_report()
     assert 0 <= report.fraction_lost <= 255
     assert -(1 << 23) <= report.cumulative_lost < 1 << 23

@@ -37,7 +37,7 @@ def make(
     extensions: ExtensionMap | None = None,
 ) -> RtpReceiveStream:
     stream = RtpReceiveStream(VIDEO, VIDEO_SSRC, None, options or RtpOptions(), extensions)
-    stream.want(frames=frames, packets=packets)
+    stream.set_demand(frames=frames, packets=packets)
     return stream
 
 
@@ -49,9 +49,12 @@ def picture(number: int, *, keyframe: bool = False) -> RtpPacket:
     )
 
 
-def take(stream: RtpReceiveStream, packet: RtpPacket, now: float, *, repaired: bool = False) -> bool:
+def take(stream: RtpReceiveStream, packet: RtpPacket, now: float, *, retransmitted: bool = False) -> bool:
     size = HEADER + len(packet.payload)
-    return stream.receive(packet, VP8, size, now, repaired=repaired) and stream.hand_on(packet) is not None
+    return (
+        stream.receive(packet, VP8, size, now, retransmitted=retransmitted)
+        and stream.remap_forwarded(packet) is not None
+    )
 
 
 # What is counted.
@@ -61,14 +64,14 @@ def test_media_and_retransmissions_are_counted_apart() -> None:
     stream = make()
     for number in (0, 1, 3):
         assert take(stream, picture(number), number / 30)
-    assert take(stream, picture(2), 0.2, repaired=True)
-    assert not take(stream, picture(2), 0.21, repaired=True)
+    assert take(stream, picture(2), 0.2, retransmitted=True)
+    assert not take(stream, picture(2), 0.21, retransmitted=True)
     counters, size = stream.counters, len(picture(2).payload)
     assert (stream.statistics.packets, stream.statistics.bytes) == (3, 3 * size)
     assert (counters.retransmitted_packets, counters.retransmitted_bytes) == (2, 2 * size)
     assert counters.repairs_unneeded == 1
     assert counters.header_bytes == 5 * HEADER
-    assert stream.last_heard == 0.21
+    assert stream.last_received_at == 0.21
 
 
 def test_a_number_from_nowhere_is_not_gone_on_with() -> None:
@@ -76,14 +79,14 @@ def test_a_number_from_nowhere_is_not_gone_on_with() -> None:
     take(stream, picture(0), 0.0)
     astray = attrs.evolve(picture(1), sequence_number=FIRST + 30_000)
     assert not stream.receive(astray, VP8, 100, 0.1)
-    assert stream.repair_counters()["sequence_numbers_rejected"] == 1
+    assert stream.loss_counters()["sequence_numbers_rejected"] == 1
     assert stream.statistics.packets == 1
 
 
 def test_a_retransmission_is_of_no_use_before_the_first_packet() -> None:
     stream = make()
-    assert not stream.receive(picture(5), VP8, 100, 0.0, repaired=True)
-    assert stream.hand_on(picture(5)) is None
+    assert not stream.receive(picture(5), VP8, 100, 0.0, retransmitted=True)
+    assert stream.remap_forwarded(picture(5)) is None
 
 
 # What is handed on.
@@ -93,11 +96,11 @@ def test_a_packet_is_handed_on_once_whichever_way_it_comes() -> None:
     stream = make()
     take(stream, picture(0), 0.0)
     take(stream, picture(2), 0.1)
-    assert take(stream, picture(1), 0.15, repaired=True)
+    assert take(stream, picture(1), 0.15, retransmitted=True)
     assert not take(stream, picture(1), 0.2)
-    assert not take(stream, picture(2), 0.25, repaired=True)
+    assert not take(stream, picture(2), 0.25, retransmitted=True)
     assert stream.receive_recovered(picture(0), VP8, 0.3)
-    assert stream.hand_on(picture(0)) is None
+    assert stream.remap_forwarded(picture(0)) is None
 
 
 def test_padding_is_not_handed_on() -> None:
@@ -115,7 +118,7 @@ def test_padding_leaves_no_gap() -> None:
         if number in (1, 4):
             packet = attrs.evolve(packet, payload=b"", padding_size=200)
         assert stream.receive(packet, VP8, 100, number / 30)
-        remapper.append(stream.hand_on(packet))
+        remapper.append(stream.remap_forwarded(packet))
     numbers = [packet.sequence_number - FIRST for packet in remapper if packet is not None]
     # The fifth is missing.
     assert numbers == [0, 2, 4, 1, 5]
@@ -123,10 +126,10 @@ def test_padding_leaves_no_gap() -> None:
 
 def test_nothing_is_handed_on_that_nobody_wants() -> None:
     stream = make()
-    stream.want(frames=False, packets=False)
+    stream.set_demand(frames=False, packets=False)
     assert not take(stream, picture(0), 0.0)
-    assert stream.want(frames=False, packets=True) == []
-    assert not take(stream, picture(0), 0.1, repaired=True)
+    assert stream.set_demand(frames=False, packets=True) == []
+    assert not take(stream, picture(0), 0.1, retransmitted=True)
     assert take(stream, picture(1), 0.2)
 
 
@@ -135,14 +138,14 @@ def test_who_is_the_first_to_want_packets_gets_the_beginning() -> None:
     for number in (0, 2):
         assert not take(stream, picture(number), number / 30)
     assert stream.take_nacks(0.1) == [FIRST + 1]
-    early = stream.want(frames=False, packets=True)
+    early = stream.set_demand(frames=False, packets=True)
     assert early == [picture(0), picture(2)]
-    assert [stream.hand_on(packet) for packet in early] == early
-    assert take(stream, picture(1), 0.2, repaired=True)
-    assert not take(stream, picture(2), 0.2, repaired=True)
+    assert [stream.remap_forwarded(packet) for packet in early] == early
+    assert take(stream, picture(1), 0.2, retransmitted=True)
+    assert not take(stream, picture(2), 0.2, retransmitted=True)
     # Who comes later gets what comes later.
-    stream.want(frames=False, packets=False)
-    assert stream.want(frames=True, packets=True) == []
+    stream.set_demand(frames=False, packets=False)
+    assert stream.set_demand(frames=True, packets=True) == []
     assert stream.frames(0.2) == []
 
 
@@ -152,17 +155,17 @@ def test_frames_and_packets_that_are_wanted_one_after_another_both_get_the_begin
 ) -> None:
     stream = make(packets=False)
     take(stream, picture(0, keyframe=True), 0.0)
-    early = stream.want(frames=not packets_first, packets=packets_first)
+    early = stream.set_demand(frames=not packets_first, packets=packets_first)
     take(stream, picture(1), 0.1)
-    early += stream.want(frames=True, packets=True)
+    early += stream.set_demand(frames=True, packets=True)
     assert early == (
         [picture(0, keyframe=True)] if packets_first else [picture(0, keyframe=True), picture(1)]
     )
     assert len(stream.frames(0.2)) == 2
     assert not stream.take_keyframe_request(0.2)
     # Each was given once, and nothing is kept any more.
-    assert stream.want(frames=False, packets=False) == []
-    assert stream.want(frames=True, packets=True) == []
+    assert stream.set_demand(frames=False, packets=False) == []
+    assert stream.set_demand(frames=True, packets=True) == []
 
 
 def test_repair_packets_leave_no_gap_in_the_beginning() -> None:
@@ -174,13 +177,13 @@ def test_repair_packets_leave_no_gap_in_the_beginning() -> None:
 
     def receive_red(number: int, payload_type: int, payload: bytes, timestamp: int) -> None:
         packet = RtpPacket(118, FIRST + number, timestamp, VIDEO_SSRC, bytes([payload_type]) + payload, True)
-        stream.receive_redundant(packet, codecs, packet.encode(), timestamp / 90_000)
+        stream.receive_red(packet, codecs, packet.encode(), timestamp / 90_000)
 
     for number, count in ((0, 0), (2, 1)):
         receive_red(number, 96, b"\x10" + vp8_payload(count, 50, keyframe=count == 0), 3000 * count)
         if number == 0:
             receive_red(1, 120, repair, 0)
-    stream.want(frames=True, packets=False)
+    stream.set_demand(frames=True, packets=False)
     assert len(stream.frames(1 / 30)) == 2
 
 
@@ -188,7 +191,7 @@ def test_who_is_the_first_to_want_frames_gets_the_beginning() -> None:
     stream = make(packets=False)
     for number in range(5):
         take(stream, picture(number, keyframe=number == 0), number / 30)
-    stream.want(frames=True, packets=False)
+    stream.set_demand(frames=True, packets=False)
     frames = stream.frames(0.2)
     assert [frame.keyframe for frame in frames if isinstance(frame, EncodedFrame)] == [True, *4 * [False]]
     assert not stream.take_keyframe_request(0.2)
@@ -199,7 +202,7 @@ def test_a_frame_that_was_kept_for_a_late_reader_is_not_late() -> None:
     stream = make(packets=False)
     for number in range(58):
         take(stream, picture(number, keyframe=number == 0), number / 30)
-    stream.want(frames=True, packets=False)
+    stream.set_demand(frames=True, packets=False)
     assert len(stream.frames(1.92)) == 58
     take(stream, picture(58), 58 / 30)
     assert len(stream.frames(58 / 30)) == 1
@@ -208,16 +211,16 @@ def test_a_frame_that_was_kept_for_a_late_reader_is_not_late() -> None:
     timing = pipeline.timing()
     assert timing is not None
     assert timing.play_time == pytest.approx(58 / 30)
-    assert stream.meters.emitted == 59
-    assert stream.meters.delay == pytest.approx(0)
-    assert stream.meters.rate.in_last_second(58 / 30) == 30
+    assert stream.stats.emitted == 59
+    assert stream.stats.delay == pytest.approx(0)
+    assert stream.stats.rate.in_last_second(58 / 30) == 30
 
 
 def test_a_beginning_without_a_keyframe_is_of_no_use() -> None:
     stream = make(packets=False)
     for number in range(5):
         take(stream, picture(number), number / 30)
-    stream.want(frames=True, packets=False)
+    stream.set_demand(frames=True, packets=False)
     assert stream.frames(0.2) == []
     assert stream.frames(0.2 + RtpOptions().assembler.max_wait) == []
     assert stream.take_keyframe_request(0.2 + RtpOptions().assembler.max_wait)
@@ -234,7 +237,7 @@ def test_a_beginning_that_nobody_wants_is_forgotten(count: int, interval: float,
         packet = picture(number, keyframe=number == 0)
         packet = attrs.evolve(packet, payload=packet.payload + bytes(size))
         take(stream, packet, number * interval)
-    stream.want(frames=True, packets=False)
+    stream.set_demand(frames=True, packets=False)
     assert stream.frames(10.0) == []
     assert stream.take_keyframe_request(10.0)
 
@@ -245,14 +248,14 @@ def test_a_codec_that_is_another_is_another_beginning() -> None:
     another = attrs.evolve(VP8, payload_type=97)
     changed = attrs.evolve(picture(1, keyframe=True), payload_type=97)
     stream.receive(changed, another, 100, 0.1)
-    assert stream.want(frames=False, packets=True) == [changed]
+    assert stream.set_demand(frames=False, packets=True) == [changed]
 
 
 def test_sound_has_no_beginning() -> None:
     stream = make(packets=False)
     sound = RtpPacket(111, FIRST, 0, VIDEO_SSRC, b"\x08sound")
     stream.receive(sound, OPUS, 100, 0.0)
-    assert stream.want(frames=True, packets=True) == []
+    assert stream.set_demand(frames=True, packets=True) == []
 
 
 def test_a_sender_that_begins_anew_is_handed_on() -> None:
@@ -260,7 +263,7 @@ def test_a_sender_that_begins_anew_is_handed_on() -> None:
     for number in (0, 1, 20_000, 20_001, 20_002):
         taken = take(stream, picture(number), number / 30)
         assert taken is (number != 20_000)
-    assert stream.repair_counters()["sequence_restarts"] == 1
+    assert stream.loss_counters()["sequence_restarts"] == 1
 
 
 @pytest.mark.parametrize(
@@ -277,7 +280,7 @@ def test_the_sender_says_how_long_pictures_are_to_wait(
     limits: tuple[float, float] | None, min_delay: float, delay: float
 ) -> None:
     stream = make(extensions=ExtensionMap({3: PLAYOUT_DELAY}))
-    stream.want(frames=True, packets=False, min_delay=min_delay)
+    stream.set_demand(frames=True, packets=False, min_delay=min_delay)
     elements = () if limits is None else ((3, encode_playout_delay(*limits)),)
     for number in range(20):
         now = number / 30
@@ -315,20 +318,20 @@ def test_what_is_missing_is_asked_for_until_it_comes() -> None:
     due = stream.next_request()
     assert 0.1 < due < 0.2
     assert stream.take_nacks(due) == [FIRST + 1, FIRST + 2]
-    take(stream, picture(1), 0.2, repaired=True)
+    take(stream, picture(1), 0.2, retransmitted=True)
     assert stream.take_nacks(1.0) == [FIRST + 2]
-    take(stream, picture(2), 1.1, repaired=True)
+    take(stream, picture(2), 1.1, retransmitted=True)
     assert stream.take_nacks(10.0) == []
     assert stream.next_request() == stream.next_timer() == math.inf
 
 
 def test_what_nobody_wants_is_not_asked_for() -> None:
     stream = make()
-    stream.want(frames=False, packets=False)
+    stream.set_demand(frames=False, packets=False)
     take(stream, picture(0), 0.0)
     take(stream, picture(3), 0.1)
     assert stream.take_nacks(1.0) == []
-    assert "nack_requested" not in stream.repair_counters()
+    assert "nack_requested" not in stream.loss_counters()
 
 
 def test_a_peer_that_does_not_repeat_is_not_asked() -> None:
@@ -337,8 +340,8 @@ def test_a_peer_that_does_not_repeat_is_not_asked() -> None:
     for number in (0, 3):
         stream.receive(picture(number), codec, 100, number / 30)
     assert stream.take_nacks(1.0) == []
-    assert stream.takes("nack pli")
-    assert not stream.takes("nack")
+    assert stream.supports("nack pli")
+    assert not stream.supports("nack")
 
 
 def test_keyframes_are_asked_for_no_more_often_than_the_options_say() -> None:
@@ -373,7 +376,7 @@ def test_a_keyframe_that_comes_need_not_be_asked_for_any_more() -> None:
 def test_who_begins_to_watch_needs_a_keyframe() -> None:
     stream = make()
     take(stream, picture(0), 0.0)
-    stream.want(frames=True, packets=True)
+    stream.set_demand(frames=True, packets=True)
     assert isinstance(stream.pipeline, VideoReceivePipeline)
     assert stream.take_keyframe_request(0.1)
     take(stream, picture(1, keyframe=True), 0.2)
@@ -381,7 +384,7 @@ def test_who_begins_to_watch_needs_a_keyframe() -> None:
     assert isinstance(frame, EncodedFrame)
     assert frame.keyframe
     assert (stream.counters.frames, stream.counters.keyframes) == (1, 1)
-    stream.want(frames=False, packets=True)
+    stream.set_demand(frames=False, packets=True)
     assert stream.pipeline is None
     assert stream.frames(0.3) == []
 
@@ -407,7 +410,7 @@ def test_what_stands_between_the_sound_is_not_missing_there() -> None:
         codec = COMFORT_NOISE if number == 1 else OPUS
         sound = RtpPacket(codec.payload_type, FIRST + number, 960 * number, VIDEO_SSRC, b"\xf8\xff\xfe")
         assert stream.receive(sound, codec, 30, number / 50)
-        assert stream.hand_on(sound) is sound
+        assert stream.remap_forwarded(sound) is sound
     assert isinstance(stream.pipeline, AudioReceivePipeline)
     assert stream.codec is OPUS
     assert not stream.is_video
@@ -424,7 +427,7 @@ def test_a_report_answers_the_last_one_of_the_source() -> None:
     assert (stream.report_block(1.0).last_sender_report, stream.report_block(1.0).cumulative_lost) == (0, 1)
     report = SenderReport(VIDEO_SSRC, 0x0001_2345_6789_0000, 9000, 3, 150)
     for at in (2.0, 3.0):
-        stream.sender_report(report, at)
+        stream.handle_sender_report(report, at)
     block = stream.report_block(3.5)
     assert block.last_sender_report == 0x2345_6789
     assert block.delay_since_last_sender_report == 0x8000

@@ -14,7 +14,7 @@ NTP = 3.9e9
 def test_one_report_is_enough() -> None:
     clock = ClockMap(48_000)
     assert clock.ntp_time(0) is None
-    clock.sender_report(96_000, NTP)
+    clock.handle_sender_report(96_000, NTP)
     assert clock.ntp_time(96_000) == pytest.approx(NTP)
     assert clock.ntp_time(48_000) == pytest.approx(NTP - 1)
 
@@ -23,26 +23,26 @@ def test_line_follows_a_clock_that_is_off_and_reports_that_jitter() -> None:
     rng = random.Random(3)
     clock = ClockMap(90_000)
     for second in range(20):
-        clock.sender_report(round(second * 90_000 * 1.0002), NTP + second + rng.uniform(-0.002, 0.002))
+        clock.handle_sender_report(round(second * 90_000 * 1.0002), NTP + second + rng.uniform(-0.002, 0.002))
     assert clock.ntp_time(round(60 * 90_000 * 1.0002)) == pytest.approx(NTP + 60, abs=0.02)
 
 
 def test_outlier_is_ignored_and_a_clock_that_was_set_is_followed() -> None:
     clock = ClockMap(1000)
     for second in range(10):
-        clock.sender_report(second * 1000, NTP + second)
-    clock.sender_report(10_000, NTP + 500)
+        clock.handle_sender_report(second * 1000, NTP + second)
+    clock.handle_sender_report(10_000, NTP + 500)
     assert clock.ntp_time(20_000) == pytest.approx(NTP + 20)
     for second in range(11, 14):
-        clock.sender_report(second * 1000, NTP + 3600 + second)
+        clock.handle_sender_report(second * 1000, NTP + 3600 + second)
     assert clock.ntp_time(20_000) == pytest.approx(NTP + 3620)
 
 
 def test_old_report_is_ignored() -> None:
     clock = ClockMap(1000)
-    clock.sender_report(5000, NTP)
-    clock.sender_report(5000, NTP + 0.1)
-    clock.sender_report(4000, NTP - 1.1)
+    clock.handle_sender_report(5000, NTP)
+    clock.handle_sender_report(5000, NTP + 0.1)
+    clock.handle_sender_report(4000, NTP - 1.1)
     assert clock.ntp_time(5000) == pytest.approx(NTP)
 
 
@@ -57,8 +57,8 @@ def sync() -> SyncGroup:
     sync = SyncGroup()
     sync.add_stream("audio", 48_000)
     sync.add_stream("video", 90_000)
-    sync.sender_report("audio", 480_000, NTP)
-    sync.sender_report("video", 0, NTP)
+    sync.handle_sender_report("audio", 480_000, NTP)
+    sync.handle_sender_report("video", 0, NTP)
     return sync
 
 
@@ -77,8 +77,8 @@ def test_the_quicker_stream_waits(sync: SyncGroup) -> None:
 
 def test_a_difference_that_nobody_notices_delays_no_frame(sync: SyncGroup) -> None:
     """libwebrtc corrects differences of 30 ms and more."""
-    sync.sender_report("audio", 480_000, 1000.0)
-    sync.sender_report("video", 90_000, 1001.0)
+    sync.handle_sender_report("audio", 480_000, 1000.0)
+    sync.handle_sender_report("video", 90_000, 1001.0)
     timings: dict[Hashable, StreamTiming] = {
         "audio": StreamTiming(528_000, 20.02),
         "video": StreamTiming(90_000, 20.0),
@@ -98,8 +98,8 @@ def test_video_that_may_lead_waits_for_no_more_than_is_beyond_the_tolerance() ->
     sync = SyncGroup[Hashable]()
     sync.add_stream("audio", 48_000)
     sync.add_stream("video", 90_000, may_lead=True)
-    sync.sender_report("audio", 480_000, 1000.0)
-    sync.sender_report("video", 90_000, 1001.0)
+    sync.handle_sender_report("audio", 480_000, 1000.0)
+    sync.handle_sender_report("video", 90_000, 1001.0)
     timings: dict[Hashable, StreamTiming] = {
         "audio": StreamTiming(528_000, 20.1),
         "video": StreamTiming(90_000, 20.0),
@@ -114,7 +114,7 @@ def test_video_that_may_lead_waits_for_no_more_than_is_beyond_the_tolerance() ->
     assert settled(sync, timings) == pytest.approx({"audio": 0.1, "video": 0.0})
     # A section may come to be of another kind.
     sync.add_stream("video", 90_000)
-    sync.sender_report("video", 90_000, 1001.0)
+    sync.handle_sender_report("video", 90_000, 1001.0)
     timings["audio"] = StreamTiming(528_000, 20.1)
     assert settled(sync, timings) == pytest.approx({"audio": 0.0, "video": 0.1})
 
@@ -143,7 +143,7 @@ def test_streams_of_different_clocks_do_not_wait(sync: SyncGroup) -> None:
 def test_stream_that_left(sync: SyncGroup) -> None:
     sync.remove_stream("video")
     sync.remove_stream("video")
-    sync.sender_report("video", 0, NTP)
+    sync.handle_sender_report("video", 0, NTP)
     assert sync.ntp_time("video", 0) is None
     timings: dict[Hashable, StreamTiming] = {
         "audio": StreamTiming(528_000, 20.0),
@@ -157,7 +157,7 @@ def test_stream_that_left(sync: SyncGroup) -> None:
 
 def reports(clock: ClockMap, first: int, last: int, late: float = 0.0) -> None:
     for second in range(first, last):
-        clock.sender_report(second * 1000, NTP + second + late)
+        clock.handle_sender_report(second * 1000, NTP + second + late)
 
 
 @pytest.mark.parametrize("pause", [0.1, 1.0, 5.0])
@@ -197,5 +197,5 @@ def test_nobody_waits_longer_or_shorter_while_a_clock_is_in_doubt(sync: SyncGrou
     sync.expect_shift("nobody", 1.0)
     timings["audio"] = StreamTiming(528_000, 21.0)
     assert settled(sync, timings) == before
-    sync.sender_report("audio", 528_000, NTP + 2)
+    sync.handle_sender_report("audio", 528_000, NTP + 2)
     assert settled(sync, timings) == pytest.approx(before)

@@ -1,103 +1,101 @@
-"""Which section a packet belongs to (RFC 9143 section 9.2, formerly RFC 8843), and to which of its streams.
+"""Demultiplexing of received RTP packets (RFC 9143 section 9.2, formerly RFC 8843).
 
-A packet says its section by the MID extension; else its SSRC was heard before or announced; else its payload type
-is used in one section only. What none of these tells is dropped: guessing would give one track's packets to another.
+The MID extension of a packet determines its media section; else the section of its SSRC, as learned from earlier
+packets or announced in the remote description; else its payload type, if only one section uses it. Packets for which
+none of these determines a section are dropped: a guess would give the packets of one track to another.
+
+The result is kept in the record of the SSRC (:mod:`.ssrc_table`), so most packets cost one dictionary look-up. A packet
+whose MID or RID element differs from the ones before is routed again.
 """
 
-from collections.abc import Iterable
+from typing import Generic
 
-import attrs
-
+from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 from trio_rtc.protocols.rtp.parameters import ReceiveParameters
 
-
-@attrs.frozen
-class Route:
-    """Where packets of one source go.
-
-    Attributes:
-        section: What was negotiated there.
-        rid: The simulcast layer, of repair packets that of what they repair.
-    """
-
-    section: ReceiveParameters
-    rid: str | None = None
+from .sections import ReceiveSections, Route
+from .ssrc_table import SsrcEntry, SsrcState, SsrcTable, StreamT
 
 
-class Demuxer:
-    """Knows the sections and learns the sources.
+class Demuxer(Generic[StreamT]):
+    """Determines the section and simulcast layer of packets.
 
     Args:
-        max_sources: How many sources are remembered, announced ones not counted.
+        max_idle: How many SSRCs without a stream are kept.
+
+    Attributes:
+        table: The records of the SSRCs.
+        sections: The sections that receive.
     """
 
-    def __init__(self, max_sources: int) -> None:
-        self._max_sources = max_sources
-        self._sections: dict[str, ReceiveParameters] = {}
-        self._by_payload_type: dict[int, ReceiveParameters] = {}
-        self._announced: dict[int, Route] = {}
-        self._learned: dict[int, Route] = {}
+    __slots__ = ("sections", "table")
 
-    def set_sections(self, sections: Iterable[ReceiveParameters]) -> None:
-        """Replace the sections. What was learned of sources of sections that stay is kept."""
-        self._sections = {section.mid: section for section in sections}
-        self._announced.clear()
-        users: dict[int, list[ReceiveParameters]] = {}
-        for section in self._sections.values():
-            for codec in section.codecs:
-                users.setdefault(codec.payload_type, []).append(section)
-            for ssrc, rid in section.ssrcs.items():
-                self._announced[ssrc] = Route(section, rid)
-            for repair, repaired in (*section.repairs.items(), *section.fec_ssrcs.items()):
-                self._announced[repair] = Route(section, section.ssrcs.get(repaired))
-        self._by_payload_type = {number: found[0] for number, found in users.items() if len(found) == 1}
-        self._learned = {
-            ssrc: Route(self._sections[route.section.mid], route.rid)
-            for ssrc, route in self._learned.items()
-            if route.section.mid in self._sections
-        }
+    def __init__(self, max_idle: int) -> None:
+        self.table: SsrcTable[StreamT] = SsrcTable(max_idle)
+        self.sections = ReceiveSections()
 
-    def route(self, ssrc: int, payload_type: int, mid: str | None, rid: str | None) -> Route | None:
-        """Return where a packet belongs, ``None`` if nothing tells.
+    def set_sections(self, sections: ReceiveSections) -> None:
+        """Replace the sections: every SSRC is routed again."""
+        self.sections = sections
+        self.table.reset_routes(sections)
+
+    def route(self, packet: RtpPacket) -> SsrcEntry[StreamT] | None:
+        """Route a packet whose SSRC has no route, or which has other identifiers than the packets before.
+
+        Returns:
+            The record of its SSRC; ``None`` if the packet belongs to no section.
+        """
+        sections = self.sections
+        values = sections.all_extensions.read(packet.extensions)
+        entry = self.table.record_use(packet.ssrc)
+        rid = values.rid or values.repaired_rid
+        route = self.find_route(entry, packet.payload_type, values.mid, rid)
+        if route is None:
+            return None
+        if entry.route is None or entry.route.section is not route.section:
+            entry.identifiers = {}
+        for number, value in packet.extensions:
+            if number in sections.identifying_elements:
+                entry.identifiers[number] = value
+        entry.route = route
+        entry.codecs = sections.codecs[route.section.mid]
+        if entry.stream is not None:
+            entry.state = SsrcState.REROUTED
+        return entry
+
+    def find_route(
+        self, entry: SsrcEntry[StreamT], payload_type: int, mid: str | None, rid: str | None
+    ) -> Route | None:
+        """Return the route of a packet, and store it in the record if it differs from the announced one.
 
         Args:
-            ssrc: Its source.
+            entry: The record of its SSRC.
             payload_type: Its payload type.
-            mid: What the MID extension says.
-            rid: What the RID extension says, or for a repair packet the one of what it repairs.
+            mid: The value of its MID extension.
+            rid: The value of its RID extension, or of the repaired RID extension.
         """
-        known = self._learned.get(ssrc)
+        known = entry.learned
+        announced = self.sections.announced.get(entry.ssrc)
         if mid is None and rid is None:
             if known is not None:
                 return known
-            known = self._announced.get(ssrc)
-            if known is not None:
-                return known
+            if announced is not None:
+                return announced
         elif known is not None and mid in (None, known.section.mid) and rid in (None, known.rid):
             return known
-        section = self._section(ssrc, payload_type, mid)
+        section = self._find_section(known or announced, payload_type, mid)
         if section is None:
             return None
-        announced = self._announced.get(ssrc)
         if rid is None and announced is not None and announced.section is section:
             rid = announced.rid
-        return self._learn(ssrc, Route(section, rid))
+        entry.learned = Route(section, rid)
+        return entry.learned
 
-    def forget(self, ssrc: int) -> None:
-        """Forget what was learned about a source."""
-        self._learned.pop(ssrc, None)
-
-    def _section(self, ssrc: int, payload_type: int, mid: str | None) -> ReceiveParameters | None:
+    def _find_section(
+        self, known: Route | None, payload_type: int, mid: str | None
+    ) -> ReceiveParameters | None:
         if mid is not None:
-            return self._sections.get(mid)
-        known = self._learned.get(ssrc) or self._announced.get(ssrc)
+            return self.sections.by_mid.get(mid)
         if known is not None:
             return known.section
-        return self._by_payload_type.get(payload_type)
-
-    def _learn(self, ssrc: int, route: Route) -> Route:
-        if ssrc not in self._learned and len(self._learned) >= self._max_sources:
-            # Full: the one that was learned first goes, which costs its next packets a look at their extensions.
-            del self._learned[next(iter(self._learned))]
-        self._learned[ssrc] = route
-        return route
+        return self.sections.by_payload_type.get(payload_type)

@@ -1,40 +1,61 @@
-"""What was negotiated for the sections in which the peer may send, as packets need it."""
+"""The negotiated parameters of the media sections in which the peer may send, indexed for demultiplexing."""
 
 from collections.abc import Iterable, Mapping
+
+import attrs
 
 from trio_rtc.protocols.rtp.packet.extensions import MID, REPAIRED_RTP_STREAM_ID, RTP_STREAM_ID, ExtensionMap
 from trio_rtc.protocols.rtp.parameters import Codec, ReceiveParameters
 
 
-class ReceiveSections:
-    """The sections that receive.
-
-    Args:
-        sections: Those whose direction lets the peer send.
+@attrs.frozen
+class Route:
+    """The destination of the packets of one SSRC.
 
     Attributes:
-        codecs: What each payload type stands for, by the MID of the section.
-        extensions: The header extensions of each section, by its MID.
-        all_extensions: Those of all sections together: RFC 9143 section 9.2 relies on it that numbers mean the same
-            everywhere.
-        name_elements: The numbers of those by which a packet says where it belongs.
-        repaired: Source of retransmissions that was announced → source that it repairs.
-        corrected: Source of FlexFEC that was announced → source that it protects.
-        sync_groups: Sections that are played together with others → the name of their group.
+        section: The media section.
+        rid: The simulcast layer; of an RTX or FEC stream, the layer that it repairs.
+    """
+
+    section: ReceiveParameters
+    rid: str | None = None
+
+
+class ReceiveSections:
+    """The media sections that receive. Immutable: a new negotiation makes another one.
+
+    Args:
+        sections: The sections whose direction lets the peer send.
+
+    Attributes:
+        by_mid: The sections by MID.
+        by_payload_type: The section of each payload type that only one section uses.
+        announced: The route of each SSRC in the remote description.
+        codecs: The codecs of each section by payload type, by MID.
+        extensions: The header extensions of each section, by MID.
+        all_extensions: The extensions of all sections: an id means the same in each of them (RFC 9143 section 9.2).
+        identifying_elements: The ids of the MID, RID and repaired RID extensions.
+        rtx_ssrcs: Announced RTX SSRC → SSRC that it retransmits.
+        fec_ssrcs: Announced FlexFEC SSRC → SSRC that it protects.
+        sync_groups: MID → name of the group whose sections are played in sync.
     """
 
     __slots__ = (
         "all_extensions",
+        "announced",
+        "by_mid",
+        "by_payload_type",
         "codecs",
-        "corrected",
         "extensions",
-        "name_elements",
-        "repaired",
+        "fec_ssrcs",
+        "identifying_elements",
+        "rtx_ssrcs",
         "sync_groups",
     )
 
     def __init__(self, sections: Iterable[ReceiveParameters] = ()) -> None:
         sections = list(sections)
+        self.by_mid = {section.mid: section for section in sections}
         self.codecs: Mapping[str, Mapping[int, Codec]] = {
             section.mid: {codec.payload_type: codec for codec in section.codecs} for section in sections
         }
@@ -43,23 +64,27 @@ class ReceiveSections:
             [pair for extensions in self.extensions.values() for pair in extensions.uris.items()]
         )
         numbers = (self.all_extensions.number(uri) for uri in (MID, RTP_STREAM_ID, REPAIRED_RTP_STREAM_ID))
-        self.name_elements = frozenset(number for number in numbers if number is not None)
-        self.repaired = {
-            repair: repaired for section in sections for repair, repaired in section.repairs.items()
-        }
-        self.corrected = {
-            correction: protected
-            for section in sections
-            for correction, protected in section.fec_ssrcs.items()
-        }
+        self.identifying_elements = frozenset(number for number in numbers if number is not None)
+        self.rtx_ssrcs = {rtx: media for section in sections for rtx, media in section.rtx_ssrcs.items()}
+        self.fec_ssrcs = {fec: media for section in sections for fec, media in section.fec_ssrcs.items()}
         self.sync_groups = {
             section.mid: section.sync_group for section in sections if section.sync_group is not None
         }
+        self.announced: dict[int, Route] = {}
+        users: dict[int, list[ReceiveParameters]] = {}
+        for section in self.by_mid.values():
+            for codec in section.codecs:
+                users.setdefault(codec.payload_type, []).append(section)
+            for ssrc, rid in section.ssrcs.items():
+                self.announced[ssrc] = Route(section, rid)
+            for repair, media in (*section.rtx_ssrcs.items(), *section.fec_ssrcs.items()):
+                self.announced[repair] = Route(section, section.ssrcs.get(media))
+        self.by_payload_type = {number: found[0] for number, found in users.items() if len(found) == 1}
 
-    def retransmits(self, ssrc: int) -> int | None:
-        """Return the source that was announced to repair another one by retransmission, the first of several."""
-        return next((repair for repair, repaired in self.repaired.items() if repaired == ssrc), None)
+    def rtx_ssrc_of(self, ssrc: int) -> int | None:
+        """Return the first announced SSRC that retransmits a media SSRC."""
+        return next((rtx for rtx, media in self.rtx_ssrcs.items() if media == ssrc), None)
 
-    def corrects(self, ssrc: int) -> int | None:
-        """Return the source that was announced to protect another one by FlexFEC, the first of several."""
-        return next((repair for repair, protected in self.corrected.items() if protected == ssrc), None)
+    def fec_ssrc_of(self, ssrc: int) -> int | None:
+        """Return the first announced FlexFEC SSRC that protects a media SSRC."""
+        return next((fec for fec, media in self.fec_ssrcs.items() if media == ssrc), None)

@@ -1,86 +1,155 @@
-"""Where the packets of each source go, so that most packets cost one look.
+"""The table of the peer's SSRCs: one record for each SSRC of which an authentic packet has arrived.
 
-Packets that say another section or layer than the ones before, by MID or RID, are routed anew (:mod:`.router`).
+A record is in one of four states:
+
+* ``IDLE``: it has no stream. Its SSRC retransmits or protects another one, or no packet of it belonged to a section, or
+  its stream has ended.
+* ``ACTIVE``: its stream receives its packets.
+* ``REROUTED``: its packets name another section or layer than before. The next media packet confirms its stream or
+  ends it.
+* ``DEPARTED``: its stream was ended by a BYE or replaced by another SSRC. Packets that are late start no new stream; a
+  packet after that starts one.
+
+Bound and eviction: at most ``max_idle`` records have no stream. When there is one more, the record without a stream
+whose SSRC was used longest ago is evicted, whatever its state, and SRTP forgets its replay window. As long as SRTP
+keeps that window, recorded packets of the SSRC cannot be replayed. Records with a stream are never evicted; the
+receiver limits their number and refuses further ones.
 """
 
-from collections.abc import Iterable, Mapping
+import enum
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Final, Generic, TypeVar
 
-from trio_rtc.protocols.rtp.packet.packet import RtpPacket
-from trio_rtc.protocols.rtp.parameters import Codec, ReceiveParameters
-from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
+from trio_rtc.protocols.rtp.parameters import Codec
 
-from .demuxer import Demuxer, Route
-from .sections import ReceiveSections
+from .sections import ReceiveSections, Route
+
+StreamT = TypeVar("StreamT")
+
+_LATE: Final = 0.5
+"""Seconds after the end of a stream in which packets of its SSRC are late ones."""
+_NO_CODECS: Final[Mapping[int, Codec]] = {}
 
 
-class Source:
-    """Where the packets of a source go, and what has said so.
+class SsrcState(enum.Enum):
+    """The state of a record; see the module."""
+
+    IDLE = "idle"
+    ACTIVE = "active"
+    REROUTED = "rerouted"
+    DEPARTED = "departed"
+
+
+class SsrcEntry(Generic[StreamT]):
+    """The record of one SSRC.
 
     Attributes:
-        route: The section and layer.
-        codecs: Of the section, by payload type.
-        names: What its packets have said by the header extension elements that name section and layer.
-        stream: What receives it; ``None`` before there is something to receive.
+        ssrc: The SSRC.
+        state: See the module.
+        route: The destination of its packets; ``None`` before one was found since the last negotiation.
+        learned: The route that its packets have determined, other than the announced one; outlives negotiations.
+        codecs: The codecs of the section by payload type.
+        identifiers: The MID and RID elements of its packets so far: id → bytes.
+        stream: The stream that receives its packets.
+        departed_at: When its stream ended; used in state ``DEPARTED``.
     """
 
-    __slots__ = ("codecs", "names", "route", "stream")
+    __slots__ = ("codecs", "departed_at", "identifiers", "learned", "route", "ssrc", "state", "stream")
 
-    def __init__(self, route: Route, codecs: Mapping[int, Codec]) -> None:
-        self.route = route
-        self.codecs = codecs
-        self.names: dict[int, bytes] = {}
-        self.stream: RtpReceiveStream | None = None
+    def __init__(self, ssrc: int) -> None:
+        self.ssrc = ssrc
+        self.state = SsrcState.IDLE
+        self.route: Route | None = None
+        self.learned: Route | None = None
+        self.codecs = _NO_CODECS
+        self.identifiers: dict[int, bytes] = {}
+        self.stream: StreamT | None = None
+        self.departed_at = 0.0
+
+    def is_late(self, now: float) -> bool:
+        """Return whether a packet that arrives now is a late one of a stream that has ended."""
+        return self.state is SsrcState.DEPARTED and now < self.departed_at + _LATE
+
+    def clear_route(self) -> None:
+        """Remove everything known about the destination of the packets."""
+        self.route = self.learned = None
+        self.codecs = _NO_CODECS
+        self.identifiers = {}
 
 
-class SourceTable:
-    """Knows the sources that were heard, and routes the others.
+class SsrcTable(Generic[StreamT]):
+    """The records of all SSRCs.
 
     Args:
-        max_sources: How many are kept; when there is one more all are forgotten, which costs each a routing.
+        max_idle: How many records without a stream are kept, at least 1.
 
     Attributes:
-        known: What is kept, by SSRC.
+        entries: The records by SSRC.
+        streams: The streams by SSRC, in the order in which they started.
     """
 
-    __slots__ = ("_max_sources", "_router", "_sections", "known")
+    __slots__ = ("_evicted", "_idle", "_max_idle", "entries", "streams")
 
-    def __init__(self, max_sources: int) -> None:
-        self._max_sources = max_sources
-        self._router = Demuxer(max_sources)
-        self._sections = ReceiveSections()
-        self.known: dict[int, Source] = {}
+    def __init__(self, max_idle: int) -> None:
+        self._max_idle = max_idle
+        self._idle: OrderedDict[int, None] = OrderedDict()
+        self._evicted: list[int] = []
+        self.entries: dict[int, SsrcEntry[StreamT]] = {}
+        self.streams: dict[int, StreamT] = {}
 
-    def set_sections(self, active: Iterable[ReceiveParameters], sections: ReceiveSections) -> None:
-        """Replace what may be received: all sources are to be routed anew."""
-        self._router.set_sections(active)
-        self._sections = sections
-        self.known.clear()
+    def record_use(self, ssrc: int) -> SsrcEntry[StreamT]:
+        """Record an authentic packet of an SSRC, and return the record; it may evict another one."""
+        entry = self.entries.get(ssrc)
+        if entry is None:
+            entry = self.entries[ssrc] = SsrcEntry(ssrc)
+        if entry.stream is None:
+            self._record_idle(ssrc)
+        return entry
 
-    def route(self, packet: RtpPacket) -> Source | None:
-        """Find out where a packet goes whose source is not known, or says other names than before.
+    def activate(self, entry: SsrcEntry[StreamT], stream: StreamT) -> None:
+        """Give a record a stream. The record may have been evicted while streams before it ended."""
+        entry.stream = self.streams[entry.ssrc] = stream
+        entry.state = SsrcState.ACTIVE
+        self.entries[entry.ssrc] = entry
+        self._idle.pop(entry.ssrc, None)
 
-        Returns:
-            Its source, which is known from now on; ``None`` if no section is to be found.
+    def release(self, ssrc: int, departed_at: float | None = None) -> None:
+        """Remove the stream of a record, and what is known of its route.
+
+        Args:
+            ssrc: The SSRC; its record has a stream.
+            departed_at: The present time if late packets of the stream may arrive.
         """
-        sections = self._sections
-        values = sections.all_extensions.read(packet.extensions)
-        rid = values.rid or values.repaired_rid
-        route = self._router.route(packet.ssrc, packet.payload_type, values.mid, rid)
-        if route is None:
-            return None
-        before = self.known.get(packet.ssrc)
-        source = Source(route, sections.codecs[route.section.mid])
-        if before is not None and before.route.section is route.section:
-            source.names.update(before.names)
-        for number, value in packet.extensions:
-            if number in sections.name_elements:
-                source.names[number] = value
-        if before is None and len(self.known) >= self._max_sources:
-            self.known.clear()
-        self.known[packet.ssrc] = source
-        return source
+        del self.streams[ssrc]
+        entry = self.entries[ssrc]
+        entry.stream = None
+        entry.clear_route()
+        entry.state = SsrcState.IDLE
+        if departed_at is not None:
+            entry.state, entry.departed_at = SsrcState.DEPARTED, departed_at
+        self._record_idle(ssrc)
 
-    def forget(self, ssrc: int) -> None:
-        """Forget a source, and what was learned about it."""
-        self.known.pop(ssrc, None)
-        self._router.forget(ssrc)
+    def reset_routes(self, sections: ReceiveSections) -> None:
+        """Determine all routes again. Learned ones are kept as far as their section is."""
+        for entry in self.entries.values():
+            learned = entry.learned
+            entry.clear_route()
+            if learned is not None and (section := sections.by_mid.get(learned.section.mid)) is not None:
+                entry.learned = Route(section, learned.rid)
+
+    def take_evicted(self) -> list[int]:
+        """Return the SSRCs whose records were evicted since the last call, and which have no record again."""
+        if not self._evicted:
+            return []
+        evicted, self._evicted = self._evicted, []
+        return [ssrc for ssrc in evicted if ssrc not in self.entries]
+
+    def _record_idle(self, ssrc: int) -> None:
+        idle = self._idle
+        idle[ssrc] = None
+        idle.move_to_end(ssrc)
+        if len(idle) > self._max_idle:
+            evicted, _ = idle.popitem(last=False)
+            del self.entries[evicted]
+            self._evicted.append(evicted)

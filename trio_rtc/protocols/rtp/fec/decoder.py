@@ -94,7 +94,7 @@ class FecDecoder:
             return []
         return self._resolve(key)
 
-    def repair_received(self, row: FecPacket, counters: FecCounters | None = None) -> list[bytes]:
+    def fec_received(self, row: FecPacket, counters: FecCounters | None = None) -> list[bytes]:
         """Take what a repair packet tells; return the bytes of packets that can be got back now.
 
         Args:

@@ -18,7 +18,7 @@ from .red import RedPayloadReader
 from .ulpfec import parse_ulpfec, unwrap_red
 
 
-class Unpacked(NamedTuple):
+class UnpackedPacket(NamedTuple):
     """A packet of media.
 
     Attributes:
@@ -51,7 +51,7 @@ class RedDecoder:
         timestamp: int,
         codecs: Mapping[int, Codec],
         counters: FecCounters,
-    ) -> list[Unpacked]:
+    ) -> list[UnpackedPacket]:
         """Return what is new in a packet, the oldest first.
 
         Args:
@@ -80,7 +80,7 @@ class RedDecoder:
                 packet.csrcs,
                 packet.extensions if own else (),
             )
-            unpacked.append(Unpacked(media, part.recovered))
+            unpacked.append(UnpackedPacket(media, part.recovered))
         return unpacked
 
 
@@ -106,7 +106,7 @@ class UlpfecDecoder:
 
     def unpack(
         self, packet: RtpPacket, data: bytes, codecs: Mapping[int, Codec], counters: FecCounters
-    ) -> list[Unpacked]:
+    ) -> list[UnpackedPacket]:
         """Return the media in a packet, and what it helps to get back; nothing of media for a repair packet.
 
         Args:
@@ -120,15 +120,15 @@ class UlpfecDecoder:
         """
         inner = unwrap_red(data)
         own = RtpPacket.parse(inner)
-        packets: list[Unpacked] = []
+        packets: list[UnpackedPacket] = []
         if own.payload_type == self._ulpfec:
             counters.packets += 1
             counters.bytes += len(own.payload)
-            recovered = self._decoder.repair_received(parse_ulpfec(own.payload, own.ssrc), counters)
+            recovered = self._decoder.fec_received(parse_ulpfec(own.payload, own.ssrc), counters)
         else:
-            packets.append(Unpacked(own, False))
+            packets.append(UnpackedPacket(own, False))
             recovered = self._decoder.media_received(inner)
-        packets += (Unpacked(RtpPacket.parse(each), True) for each in recovered)
+        packets += (UnpackedPacket(RtpPacket.parse(each), True) for each in recovered)
         return [
             each
             for each in packets

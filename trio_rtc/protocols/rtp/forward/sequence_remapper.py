@@ -38,7 +38,7 @@ class SequenceRemapper:
                 del self._empty[0]
                 self._before += 1
 
-    def take(self, number: int) -> int | None:
+    def remap(self, number: int) -> int | None:
         """Return the number under which an unwrapped number is handed on, ``None`` if it was there before."""
         if not self._seen.take(number):
             return None

@@ -1,10 +1,10 @@
-"""The first packets of a video stream, kept for a reader or forwarder that begins a moment later.
+"""The first packets of a video stream, kept for an application that consumes it a moment later.
 
 A stream begins with a keyframe. An application that begins to read some milliseconds after the first packets would need
-another one, and some peers answer no request, because they only forward what they get. So the first packets are kept
-until frames are wanted for the first time, and packets likewise: a program may forward a stream and show it. If they
-are too many or too old, all are dropped, and a later reader begins with a keyframe that is requested. The same happens
-to the stream whose early media is oldest when all streams of the session together exceed their budget.
+another one, and some peers answer no request, because they only forward what they receive. So the first packets are
+kept until frames are consumed for the first time, and until packets are: an application may forward a stream and show
+it. If they become too many or too old, all are dropped, and a later consumer begins with a keyframe that is requested.
+The stream whose early media is oldest drops it too when all streams of the session together exceed their budget.
 """
 
 from collections.abc import Callable
@@ -14,15 +14,23 @@ from trio_rtc.protocols.rtp.buffer_budget import PACKET_OVERHEAD, BufferBudget
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 
 MAX_EARLY_PACKETS: Final = 256
-"""More than a keyframe of 1920x1080 pixels is made of, and about a second of a usual call."""
+"""More than the packets of a keyframe of 1920x1080 pixels, and about a second of a usual call."""
 MAX_EARLY_BYTES: Final = 1 << 19
 """Bytes of payload: more than 256 packets have on a usual path, though a peer may send datagrams of 64 KiB."""
 MAX_EARLY_TIME: Final = 2.0
-"""Seconds from the first packet on. What is older is of no use but to a stream that has stood still since."""
+"""Seconds from the first packet on. Older packets are of use only to a stream that has stood still since."""
 
 
 class MediaPacket(NamedTuple):
-    """A packet of media with its unwrapped number and timestamp."""
+    """A media packet with its unwrapped sequence number and timestamp.
+
+    Attributes:
+        number: The sequence number.
+        timestamp: The timestamp.
+        packet: The packet.
+        arrival: Its arrival time.
+        recovered: Whether it was received by retransmission.
+    """
 
     number: int
     timestamp: int
@@ -32,11 +40,12 @@ class MediaPacket(NamedTuple):
 
 
 class EarlyMedia:
-    """The first packets of a stream, in order of arrival.
+    """The first packets of a stream in order of arrival.
 
     Args:
         budget: Shared with the other streams of the session.
-        on_dropped: Called when the packets were dropped, because of them or of another stream.
+        on_dropped: Called when the packets were dropped. The budget may drop them while another stream receives, so
+            no return value could report it.
 
     Attributes:
         packets: The packets; ``None`` if none are kept, or not any more.
@@ -53,7 +62,7 @@ class EarlyMedia:
         self._packets_wanted = False
 
     def begin(self, *, is_video: bool) -> None:
-        """Keep packets of another codec from now on, if they are video and something may still be wanted."""
+        """Drop the packets of the codec before, and keep those of the next if it is video that may be consumed yet."""
         was_wanted = self._frames_wanted and self._packets_wanted
         self.release()
         self.packets = [] if is_video and not was_wanted else None
@@ -76,26 +85,26 @@ class EarlyMedia:
         self._budget.add(self, size + PACKET_OVERHEAD)
 
     def discard(self) -> None:
-        """Drop the packets: there are too many, or other streams need the room."""
+        """Drop the packets: they are too many, or other streams need the room."""
         self.release()
         self._on_dropped()
 
     def release(self) -> None:
-        """Keep no packets any more, and release them from the budget."""
+        """Stop keeping packets, and release them from the budget."""
         self._budget.release(self)
         self.packets = None
         self._size = 0
 
-    def want(self, *, frames: bool, packets: bool) -> tuple[list[MediaPacket], list[MediaPacket]]:
-        """Record what is wanted from now on.
+    def set_demand(self, *, frames: bool, packets: bool) -> tuple[list[MediaPacket], list[MediaPacket]]:
+        """Set what the application consumes.
 
         Returns:
-            The packets for those who want frames, and for those who want packets; empty unless it is the first time.
+            The packets for the consumers of frames, and for those of packets; empty unless it is the first time.
         """
         kept = self.packets or []
         for_frames = list(kept) if frames and not self._frames_wanted else []
         for_packets = list(kept) if packets and not self._packets_wanted else []
-        # When nothing is wanted any more, the beginning is over for both.
+        # When the demand ends, the beginning is over for both.
         is_over = not frames and not packets and (self._frames_wanted or self._packets_wanted)
         self._frames_wanted |= frames or is_over
         self._packets_wanted |= packets or is_over

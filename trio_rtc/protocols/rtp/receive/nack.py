@@ -1,10 +1,14 @@
-"""Asking for lost packets (generic NACK, RFC 4585 section 6.2.1): which to ask for, when, and when to give up.
+"""Requests for lost packets (generic NACK, RFC 4585 section 6.2.1): which to request, when, and when to give up.
 
-A number that is skipped is missing. It is first asked for when the reordering tolerance has passed: as long as packets
-have lately come late of their own accord, so long a hole is left alone. Then it is asked for once in a round trip
-and that tolerance, each time a little later, until it comes, has been asked for too often, or is too old. Giving up is
-told once by :meth:`NackGenerator.take_gave_up`; the answer to it is to ask for a keyframe. How long a round trip takes
-is told from outside, now and then; in between the answers tell it.
+A packet is missing when a later one has arrived. Its life has these steps:
+
+1. *Tolerated*: packets may have been reordered. It is first requested when the reordering tolerance is over, which is
+   as long as packets have lately been late without a request.
+2. *Requested*: it is requested once in a round trip and that tolerance, each time a little later.
+3. It ends when the packet arrives, or it is given up: it was requested too often or too long, or too many packets are
+   missing. :meth:`NackGenerator.take_gave_up` reports that once; the answer to it is a keyframe request.
+
+The round-trip time is set from reports, now and then; in between it is measured by the answers to requests.
 
 Sequence numbers are unwrapped.
 """
@@ -28,16 +32,16 @@ _TOLERANCE_DECAY = 0.98
 _ROUND_TRIP_SMOOTHING = 1 / 8
 _ROUND_TRIP_RISE = 1 / 2
 _TWO_ANSWERS = 2.5
-"""Intervals between requests: one until the second is made, one for its answer, and some for a queue before that."""
+"""Request intervals: one until the second request, one for its answer, and some for a queue before that."""
 _ONE_ANSWER = 1.25
 
 
 class NackGenerator:
-    """Keeps the list of missing packets of one stream.
+    """Maintains the missing packets of one stream.
 
     Attributes:
-        requested: How many requests there were, each number counted at each request.
-        given_up: How many packets were given up.
+        requested: Requested sequence numbers, each counted at each request.
+        given_up: Packets that were given up.
     """
 
     __slots__ = (
@@ -66,48 +70,48 @@ class NackGenerator:
 
     @property
     def missing(self) -> int:
-        """How many packets are being waited for."""
+        """The number of missing packets."""
         return len(self._missing)
 
     @property
     def tolerance(self) -> float:
-        """How long a hole is left alone at present, in seconds."""
+        """The reordering tolerance at present, in seconds."""
         options = self._options
         return min(max(options.min_tolerance, self._reordering), options.max_tolerance)
 
     @property
     def retransmission_timeout(self) -> float:
-        """How long after a hole has shown the second request for what is missing is answered at last, in seconds.
+        """The time from the detection of a loss to the answer to the second request, in seconds.
 
-        That goes by the reports, not by the answers: where those are slow because much was lost at once, a keyframe is
-        here sooner than all of them.
+        It is computed from the round-trip time of reports, not of answers: where answers are slow because many packets
+        were lost at once, a keyframe arrives before all of them.
         """
         return self.tolerance + _TWO_ANSWERS * (self._reported_round_trip + self.tolerance)
 
     @property
     def first_answer(self) -> float:
-        """How long after a hole has shown the first request for what is missing is answered, in seconds."""
+        """The time from the detection of a loss to the answer to the first request, in seconds."""
         return self.tolerance + _ONE_ANSWER * (self._reported_round_trip + self.tolerance)
 
     def set_round_trip(self, round_trip: float) -> None:
-        """Tell the round-trip time, in seconds, by which requests are paced."""
+        """Set the round-trip time in seconds, which paces requests."""
         self._round_trip = self._reported_round_trip = round_trip
 
     def is_missing(self, sequence_number: int) -> bool:
-        """Return whether the packet is still being waited for."""
+        """Return whether a packet is missing and was not given up."""
         return sequence_number in self._missing
 
-    def received(
-        self, sequence_number: int, now: float, *, recovered: bool = False, repeated: bool = False
+    def packet_received(
+        self, sequence_number: int, now: float, *, recovered: bool = False, retransmitted: bool = False
     ) -> None:
-        """Hear that a packet has come.
+        """Record a packet.
 
         Args:
-            sequence_number: Unwrapped.
-            now: When.
-            recovered: It came by redundancy, or out of forward error correction, and tells nothing about reordering,
-                nor about requests.
-            repeated: It came by retransmission, and so is the answer to a request.
+            sequence_number: Its unwrapped sequence number.
+            now: Its arrival time.
+            recovered: It was recovered by redundancy or error correction: its arrival shows neither reordering nor the
+                time that an answer takes.
+            retransmitted: It was received by RTX, and so is the answer to a request.
         """
         highest = self._highest
         if highest is None:
@@ -119,20 +123,20 @@ class NackGenerator:
             self._highest = sequence_number
             return
         entry = self._missing.pop(sequence_number, None)
-        if entry is not None and repeated:
+        if entry is not None and retransmitted:
             if entry.requests == 1:
-                self._measure(now - entry.last_request)
+                self._update_round_trip(now - entry.last_request)
         elif entry is not None and not recovered:
-            self._learn(entry, now)
+            self._update_reordering(entry, now)
         if not self._missing:
             self._next = math.inf
 
     def due(self, now: float) -> list[int]:
-        """Return the numbers to ask for now, in order. They count as asked for."""
+        """Return the sequence numbers to request now, in order, and record them as requested."""
         if now < self._next:
             return []
         options = self._options
-        # An answer may come as much out of order as anything else.
+        # An answer may be reordered like any other packet.
         interval = max(options.min_interval, self._round_trip + self.tolerance)
         numbers: list[int] = []
         lost: list[int] = []
@@ -155,7 +159,7 @@ class NackGenerator:
         return numbers
 
     def next_timer(self) -> float:
-        """Return when :meth:`due` has something to do, ``math.inf`` if never."""
+        """Return when to call :meth:`due`, ``math.inf`` if nothing is missing."""
         return self._next
 
     def take_gave_up(self) -> bool:
@@ -165,8 +169,8 @@ class NackGenerator:
         return gave_up
 
     def forget_below(self, sequence_number: int) -> None:
-        """Wait no more for packets below a number, which nobody needs, as after a keyframe."""
-        # Holes are found in ascending order, so the dictionary is sorted.
+        """Remove the missing packets below a number, which are not needed, as after a keyframe."""
+        # Losses are detected in ascending order, so the dictionary is sorted.
         unneeded = []
         for missing in self._missing:
             if missing >= sequence_number:
@@ -180,7 +184,7 @@ class NackGenerator:
     def _skip(self, first: int, end: int, now: float) -> None:
         count = end - first
         if len(self._missing) + count > self._options.max_missing:
-            # So large a hole is an outage or a restart of the sender; a keyframe is cheaper than what was lost.
+            # So many lost packets are an outage or a restart of the sender; a keyframe is cheaper than retransmissions.
             self._give_up(len(self._missing) + count)
             self._missing.clear()
             self._next = math.inf
@@ -191,16 +195,16 @@ class NackGenerator:
         self._next = min(self._next, due)
         self._reordering *= _TOLERANCE_DECAY
 
-    def _learn(self, entry: _Missing, now: float) -> None:
-        """Take the lateness of a packet that came by itself as a measure of reordering."""
-        # One that came long after a request may have been sent again on the same stream (RFC 4585 without RTX).
+    def _update_reordering(self, entry: _Missing, now: float) -> None:
+        """Update the measured reordering from a late packet that was not retransmitted by RTX."""
+        # A packet long after a request may be a retransmission on the same stream (RFC 4585 without RTX).
         if now - entry.last_request < self._round_trip / 2 or not entry.requests:
             self._reordering = max(self._reordering, now - entry.since)
 
-    def _measure(self, answered_after: float) -> None:
-        """Take how long the answer to a request took that was made once: which of several it answers, nobody knows.
+    def _update_round_trip(self, answered_after: float) -> None:
+        """Update the round-trip time from a packet requested exactly once (Karn's algorithm).
 
-        Reports come seldom, and a queue on the path soon makes a round trip many times as long.
+        Reports are rare, and a queue on the path soon makes a round trip many times as long.
         """
         beyond_reordering = answered_after > self._round_trip + self.tolerance
         smoothing = _ROUND_TRIP_RISE if beyond_reordering else _ROUND_TRIP_SMOOTHING

@@ -1,9 +1,13 @@
-"""The receiving half of an RTP session: the streams, what becomes of their packets, and what is asked and told of them.
+"""The receive half of an RTP session: it routes packets to their streams, and collects frames, events and feedback.
 
-Which section and layer a packet belongs to is known of its source (:mod:`.source_table`).
+A packet goes down through its stream to the pipeline of its codec, and the results come back as values: packets to
+forward, packets recovered by error correction, telephone events. Frames are collected once per batch and by timer,
+only from the streams that received something or whose deadline has passed (:class:`StreamDeadlines`).
 
-A section has one stream for each layer. When another source that was not announced takes the place of one, the old
-stream ends: peers change their source without a word, and would else be heard twice.
+The section and layer of a packet, and the stream of its SSRC, are found in one table (:mod:`..demux.ssrc_table`).
+
+A section has one stream for each simulcast layer. When an SSRC that was not announced takes the place of another one,
+the old stream ends: peers change their SSRC without BYE, and both would be played.
 """
 
 import itertools
@@ -15,11 +19,9 @@ import attrs
 
 from trio_rtc.protocols.rtcp import ReportBlock, RtcpPacket, SenderReport
 from trio_rtc.protocols.rtp.buffer_budget import ReceiveBudgets
-from trio_rtc.protocols.rtp.demux.demuxer import Route
-from trio_rtc.protocols.rtp.demux.departed_sources import DepartedSources
-from trio_rtc.protocols.rtp.demux.idle_sources import IdleSources
-from trio_rtc.protocols.rtp.demux.sections import ReceiveSections
-from trio_rtc.protocols.rtp.demux.ssrc_table import Source, SourceTable
+from trio_rtc.protocols.rtp.demux.demuxer import Demuxer
+from trio_rtc.protocols.rtp.demux.sections import ReceiveSections, Route
+from trio_rtc.protocols.rtp.demux.ssrc_table import SsrcEntry, SsrcState
 from trio_rtc.protocols.rtp.events import (
     FramesReceived,
     PacketsReceived,
@@ -35,28 +37,27 @@ from trio_rtc.protocols.rtp.options import RtpOptions
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 from trio_rtc.protocols.rtp.packet.rtx import unwrap
 from trio_rtc.protocols.rtp.parameters import Codec, CodecRole, ReceiveParameters
-from trio_rtc.protocols.rtp.reports import MAX_FEEDBACK
 from trio_rtc.protocols.rtp.stats import Totals, add_to
 
 from .audio.telephone_events import TelephoneEventReceiver
 from .av_sync import AvSync
 from .bandwidth_feedback import BandwidthFeedback
-from .feedback_requests import take_requests
 from .stream import RtpReceiveStream, receive_totals
-from .stream_deadlines import StreamDeadlines
 
 _MAX_LEAVING = 32
-"""Streams that the goodbyes of a batch end at once; more, of which a datagram could tell hundreds, follow by timer."""
+"""Streams that the BYEs of a batch end at once; more, of which a datagram can name hundreds, end by timer."""
 _LEAVING_INTERVAL = 0.005
+
+_Entry = SsrcEntry[RtpReceiveStream]
 
 
 @attrs.frozen
-class SourceFeedback:
-    """Feedback about one source, which leaves in one compound.
+class StreamFeedback:
+    """RTCP feedback about one stream, sent in one compound packet.
 
     Attributes:
-        stream: The source's; ``None`` if no source is received any more.
-        packets: What is asked and told.
+        stream: The stream; ``None`` if no stream is received.
+        packets: The feedback packets.
     """
 
     stream: RtpReceiveStream | None
@@ -65,12 +66,12 @@ class SourceFeedback:
 
 @attrs.define
 class Demand:
-    """What is wanted of a section.
+    """What the application consumes of a section.
 
     Attributes:
-        frames: Whether frames are.
-        packets: Whether packets are.
-        min_delay: How long frames have to wait at least, in seconds.
+        frames: Whether it consumes frames.
+        packets: Whether it consumes packets.
+        min_delay: The minimum playout delay of frames, in seconds.
     """
 
     frames: bool = False
@@ -78,39 +79,82 @@ class Demand:
     min_delay: float = 0.0
 
 
+class StreamDeadlines:
+    """The schedule by which streams are polled for frames and requests.
+
+    A session may receive a hundred streams. To poll all of them with every packet of one costs more than the packet.
+    So a stream is polled when it was touched, or when its deadline has passed. Bounded by the streams there are.
+
+    Args:
+        timeout: The silence in seconds after which a stream is polled in any case.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._touched: dict[RtpReceiveStream, None] = {}
+        self._due: dict[RtpReceiveStream, float] = {}
+        self._next = math.inf
+        self._must_recompute = False
+
+    def touch(self, stream: RtpReceiveStream) -> None:
+        """Mark a stream whose state has changed."""
+        self._touched[stream] = None
+
+    def remove(self, stream: RtpReceiveStream) -> None:
+        """Remove a stream that has ended."""
+        self._touched.pop(stream, None)
+        # Whether it had the earliest deadline is determined once for all streams that end together.
+        self._must_recompute |= self._due.pop(stream, None) is not None
+
+    def due_streams(self, now: float) -> list[RtpReceiveStream]:
+        """Return the streams to poll. Their deadlines are recomputed by the next call of ``next_timer``."""
+        if self._next <= now:
+            for stream, due in self._due.items():
+                if due <= now:
+                    self._touched[stream] = None
+        return list(self._touched)
+
+    def next_timer(self) -> float:
+        """Return the earliest deadline."""
+        if self._touched or self._must_recompute:
+            timeout, deadlines = self._timeout, self._due
+            for stream in self._touched:
+                deadlines[stream] = min(stream.next_timer(), stream.last_received_at + timeout)
+            self._touched.clear()
+            self._next = min(deadlines.values(), default=math.inf)
+            self._must_recompute = False
+        return self._next
+
+
 class RtpReceiver:
     """The peer's streams.
 
     Args:
-        options: Of the session.
-        events: Where to tell what has happened.
+        options: Options of the session.
+        events: The list to which events are appended.
 
     Attributes:
-        dropped: Packets that went nowhere, by reason.
+        dropped: Dropped packets by reason.
         extension_map: The header extensions of all sections.
-        forgotten: Sources that SRTP need not remember any more; the session takes them.
     """
 
     def __init__(self, options: RtpOptions, events: list[RtpEvent]) -> None:
         self._options = options
         self._events = events
-        self._sections = ReceiveSections()
+        self._demuxer: Demuxer[RtpReceiveStream] = Demuxer(options.max_idle_sources)
+        self._table = self._demuxer.table
+        self._sections = self._demuxer.sections
         self.extension_map = self._sections.all_extensions
-        self._sources = SourceTable(2 * options.max_streams)
-        self._streams: dict[int, RtpReceiveStream] = {}
         self._deadlines = StreamDeadlines(options.source_timeout)
         self._demands: dict[str, Demand] = {}
         self._flexfec: dict[str, FecDecoder] = {}
-        self._ready: dict[int, list[RtpPacket]] = {}
+        self._forwarded: dict[RtpReceiveStream, list[RtpPacket]] = {}
         self._feedback = BandwidthFeedback(options.congestion, 2 * options.max_streams)
-        self._synchronizer = AvSync(options.lip_sync)
+        self._av_sync = AvSync(options.lip_sync)
         self._budgets = ReceiveBudgets(options)
-        self._idle = IdleSources(options.max_idle_sources)
-        self._departed = DepartedSources()
         self.dropped: Counter[str] = Counter()
-        self.forgotten: list[int] = []
         self._ended: Totals = {}
-        self._leaving: dict[int, None] = {}
+        self._leaving: dict[RtpReceiveStream, None] = {}
         self._may_leave = _MAX_LEAVING
         self._next_leave = math.inf
         self._round_trip: float | None = None
@@ -118,53 +162,58 @@ class RtpReceiver:
 
     @property
     def streams(self) -> Iterable[RtpReceiveStream]:
-        """The streams there are."""
-        return self._streams.values()
+        """The streams in the order in which they started."""
+        return self._table.streams.values()
+
+    @property
+    def has_streams(self) -> bool:
+        """Whether any stream is received."""
+        return bool(self._table.streams)
 
     @property
     def ccfb_sent(self) -> int:
-        """How many packets of RFC 8888 were sent."""
+        """How many congestion control feedback packets (RFC 8888) were sent."""
         return self._feedback.ccfb_sent
 
-    # -- what is negotiated and wanted ---------------------------------------------------------------------------
+    # -- negotiation and demand ----------------------------------------------------------------------------------
 
     def set_sections(self, sections: Iterable[ReceiveParameters]) -> None:
-        """Replace what may be received."""
+        """Replace the negotiated sections. Streams of removed sections end."""
         sections = list(sections)
         active = [section for section in sections if section.active]
         negotiated = self._sections = ReceiveSections(active)
         self.extension_map = negotiated.all_extensions
-        self._sources.set_sections(active, negotiated)
+        self._demuxer.set_sections(negotiated)
         self._feedback.configure(active, self.extension_map)
-        self._synchronizer.set_groups(negotiated.sync_groups)
+        self._av_sync.set_groups(negotiated.sync_groups)
         mids = {section.mid for section in sections}
         self._demands = {mid: demand for mid, demand in self._demands.items() if mid in mids}
         extensions = negotiated.extensions
         for mid in [mid for mid in self._flexfec if mid not in extensions]:
             self._flexfec.pop(mid).discard()
-        for stream in list(self._streams.values()):
+        for stream in list(self.streams):
             if stream.mid in extensions:
                 stream.extensions = extensions[stream.mid]
             else:
                 self._end(stream)
 
     def set_demand(self, mid: str, demand: Demand) -> None:
-        """Say what is wanted of a section."""
+        """Set what the application consumes of a section."""
         self._demands[mid] = demand
-        for stream in self._streams.values():
+        for stream in self.streams:
             if stream.mid == mid:
-                self._demand(stream, demand)
-        self._tell_ready()
+                self._apply_demand(stream, demand)
+        self._emit_packets()
 
-    def _demand(self, stream: RtpReceiveStream, demand: Demand) -> None:
+    def _apply_demand(self, stream: RtpReceiveStream, demand: Demand) -> None:
         self._deadlines.touch(stream)
-        early = stream.want(frames=demand.frames, packets=demand.packets, min_delay=demand.min_delay)
+        early = stream.set_demand(frames=demand.frames, packets=demand.packets, min_delay=demand.min_delay)
         for packet in early:
-            self._hand_on(stream, packet)
+            self._forward(stream, packet)
 
     def request_keyframe(self, mid: str, rid: str | None) -> None:
-        """Ask for a keyframe of a section, or of one of its layers."""
-        for stream in self._streams.values():
+        """Request a keyframe of a section, or of one of its layers."""
+        for stream in self.streams:
             if stream.mid == mid and rid in (None, stream.rid):
                 stream.request_keyframe()
                 self._deadlines.touch(stream)
@@ -172,111 +221,113 @@ class RtpReceiver:
     # -- packets -------------------------------------------------------------------------------------------------
 
     def receive(self, packet: RtpPacket, data: bytes, now: float) -> None:
-        """Take a packet that is authentic, and its bytes.
+        """Receive an authentic packet, and its bytes.
 
         Raises:
-            ProtocolError: It is malformed within.
+            ProtocolError: Its payload is malformed.
         """
-        source = self._sources.known.get(packet.ssrc)
-        feedback, names = self._feedback, self._sections.name_elements
+        entry = self._table.entries.get(packet.ssrc)
+        feedback, identifying = self._feedback, self._sections.identifying_elements
         is_numbered = False
         for number, value in packet.extensions:
             if number == feedback.transport_element:
-                feedback.numbered_arrived(value, len(data), now)
+                feedback.numbered_packet_received(value, len(data), now)
                 is_numbered = True
             elif number == feedback.send_time_element:
-                feedback.stamped_arrived(value, len(data), now)
-            elif number in names and source is not None and source.names.get(number) != value:
-                source = None
-        if feedback.of_sources and not is_numbered:
-            feedback.source_arrived(packet.ssrc, packet.sequence_number, now)
-        if source is None:
-            source = self._sources.route(packet)
-            if source is None:
-                self._drop("no section", packet.ssrc)
+                feedback.timed_packet_received(value, len(data), now)
+            elif number in identifying and entry is not None and entry.identifiers.get(number) != value:
+                entry = None
+        if feedback.reports_arrivals and not is_numbered:
+            feedback.packet_received(packet.ssrc, packet.sequence_number, now)
+        if entry is None or entry.route is None:
+            entry = self._demuxer.route(packet)
+            if entry is None:
+                self.dropped["no section"] += 1
                 return
-            self.note_idle(packet.ssrc)
-        codec = source.codecs.get(packet.payload_type)
+        codec = entry.codecs.get(packet.payload_type)
         if codec is None:
             self._drop("unknown payload type", packet.ssrc)
             return
         role = codec.role
         if role is CodecRole.MEDIA or role is CodecRole.BETWEEN:
-            self._receive_media(packet, data, codec, source, now)
+            self._receive_media(packet, data, codec, entry, now)
         else:
-            self._receive_repair(packet, data, codec, source, now)
+            self._receive_repair(packet, data, codec, entry, now)
 
     def _receive_repair(
-        self, packet: RtpPacket, data: bytes, codec: Codec, source: Source, now: float
+        self, packet: RtpPacket, data: bytes, codec: Codec, entry: _Entry, now: float
     ) -> None:
         match codec.role:
             case CodecRole.RED:
-                self._receive_redundant(packet, data, source, now)
+                self._receive_red(packet, data, entry, now)
             case CodecRole.RTX:
-                self._receive_retransmission(packet, data, codec, source, now)
+                self._receive_rtx(packet, data, codec, entry, now)
             case CodecRole.FLEXFEC:
-                self._receive_flexfec(packet, source, now)
+                self._receive_flexfec(packet, entry, now)
             case _:
-                # ULPFEC comes in RED, or not at all.
+                # RFC 5109 ULPFEC is received in RED only.
                 self._drop("bare ulpfec", packet.ssrc)
 
-    def finish_batch(self, now: float) -> None:
-        """Do what is done once for a batch of packets."""
-        self._spread_round_trip()
+    def finish_batch(self, now: float) -> list[int]:
+        """Collect what the packets of a batch have led to.
+
+        Returns:
+            The SSRCs that were evicted from the table: SRTP can forget their replay windows.
+        """
+        self._apply_round_trip()
         if self._leaving or self._may_leave < _MAX_LEAVING:
             self._finish_leaving(now)
-        self._tell_ready()
+        if self._forwarded:
+            self._emit_packets()
         self._collect_frames(now)
+        evicted = self._table.take_evicted()
+        for ssrc in evicted:
+            self._feedback.forget(ssrc)
+        return evicted
 
-    def _tell_ready(self) -> None:
-        for ssrc, packets in self._ready.items():
-            stream = self._streams.get(ssrc)
-            if stream is not None:
-                self._events.append(PacketsReceived(stream.mid, stream.rid, packets))
-        self._ready.clear()
+    def record_ssrc(self, ssrc: int) -> None:
+        """Record an SSRC of which an authentic RTCP packet has arrived."""
+        self._table.record_use(ssrc)
 
-    def note_idle(self, ssrc: int) -> None:
-        """Hear of a source that is authentic and may have no stream."""
-        if ssrc not in self._streams and (forgotten := self._idle.note(ssrc)) is not None:
-            self.forgotten.append(forgotten)
-            self._sources.forget(forgotten)
+    def _emit_packets(self) -> None:
+        for stream, packets in self._forwarded.items():
+            self._events.append(PacketsReceived(stream.mid, stream.rid, packets))
+        self._forwarded.clear()
 
-    def _receive_media(
-        self, packet: RtpPacket, data: bytes, codec: Codec, source: Source, now: float
-    ) -> None:
-        stream = source.stream or self._stream(packet.ssrc, source, now)
+    def _receive_media(self, packet: RtpPacket, data: bytes, codec: Codec, entry: _Entry, now: float) -> None:
+        stream = entry.stream if entry.state is _ACTIVE else self._find_stream(entry, now)
         if stream is None:
             return
         self._deadlines.touch(stream)
         if not stream.receive(packet, codec, len(data), now):
             self._drop("sequence number")
             return
-        self._hand_on(stream, packet)
+        if stream.wants_packets:
+            self._forward(stream, packet)
         if stream.telephone is not None:
-            self._tell_telephone_events(stream, stream.telephone)
-        if self._flexfec and (fec := self._flexfec.get(stream.mid)) is not None:
-            self._take_recovered(fec.media_received(data), stream.mid, now)
+            self._emit_telephone_events(stream, stream.telephone)
+        if self._flexfec and (decoder := self._flexfec.get(stream.mid)) is not None:
+            self._receive_recovered(decoder.media_received(data), stream.mid, now)
 
-    def _receive_redundant(self, packet: RtpPacket, data: bytes, source: Source, now: float) -> None:
-        stream = source.stream or self._stream(packet.ssrc, source, now)
+    def _receive_red(self, packet: RtpPacket, data: bytes, entry: _Entry, now: float) -> None:
+        stream = entry.stream if entry.state is _ACTIVE else self._find_stream(entry, now)
         if stream is None:
             return
         self._deadlines.touch(stream)
-        media = stream.receive_redundant(packet, source.codecs, data, now)
+        media = stream.receive_red(packet, entry.codecs, data, now)
         if media is None:
             self._drop("sequence number")
         else:
-            self._hand_on_unpacked(stream, packet, media)
+            self._forward_unpacked(stream, packet, media)
 
-    def _receive_retransmission(
-        self, packet: RtpPacket, data: bytes, codec: Codec, source: Source, now: float
-    ) -> None:
-        ssrc = self._repaired_ssrc(packet.ssrc, source.route)
-        stream = None if ssrc is None else self._streams.get(ssrc)
+    def _receive_rtx(self, packet: RtpPacket, data: bytes, codec: Codec, entry: _Entry, now: float) -> None:
+        assert entry.route is not None
+        ssrc = self._find_retransmitted(packet.ssrc, entry.route)
+        stream = None if ssrc is None else self._table.streams.get(ssrc)
         apt = codec.parameters.get("apt", "")
-        original = source.codecs.get(int(apt)) if apt.isascii() and apt.isdecimal() and len(apt) < 4 else None
-        # An announcement may name a source of another section, whose payload types mean something else.
-        if stream is None or original is None or stream.mid != source.route.section.mid:
+        original = entry.codecs.get(int(apt)) if apt.isascii() and apt.isdecimal() and len(apt) < 4 else None
+        # An announcement may name an SSRC of another section, whose payload types mean something else.
+        if stream is None or original is None or stream.mid != entry.route.section.mid:
             self._drop("retransmission of nothing", packet.ssrc)
             return
         self._deadlines.touch(stream)
@@ -286,263 +337,262 @@ class RtpReceiver:
             return
         if original.role is CodecRole.RED:
             data = repaired.encode()
-            media = stream.receive_redundant(repaired, source.codecs, data, now, repaired=True)
+            media = stream.receive_red(repaired, entry.codecs, data, now, retransmitted=True)
             if media is not None:
-                self._hand_on_unpacked(stream, repaired, media)
+                self._forward_unpacked(stream, repaired, media)
                 return
-        elif stream.receive(repaired, original, len(data), now, repaired=True):
-            self._hand_on(stream, repaired)
+        elif stream.receive(repaired, original, len(data), now, retransmitted=True):
+            self._forward(stream, repaired)
             return
         self._drop("sequence number")
 
-    def _receive_flexfec(self, packet: RtpPacket, source: Source, now: float) -> None:
-        mid = source.route.section.mid
-        row = parse_flexfec(packet.payload)
-        fec = self._flexfec.get(mid)
-        if fec is None:
-            # From now on; what came before its first repair packet was not kept.
+    def _receive_flexfec(self, packet: RtpPacket, entry: _Entry, now: float) -> None:
+        assert entry.route is not None
+        mid = entry.route.section.mid
+        fec_packet = parse_flexfec(packet.payload)
+        decoder = self._flexfec.get(mid)
+        if decoder is None:
+            # Media packets are kept from the first FEC packet of a section on.
             mutable = self._sections.extensions[mid].mutable_elements()
-            fec = self._flexfec[mid] = FecDecoder(
+            decoder = self._flexfec[mid] = FecDecoder(
                 self._options.fec, mutable_extensions=mutable, budget=self._budgets.fec
             )
-        # Nobody protects several sources together; of such a packet the first one's statistics tell.
-        stream = self._streams.get(row.keys[0].ssrc)
-        counters = None if stream is None or stream.mid != mid else stream.note_repair(packet)
-        self._take_recovered(fec.repair_received(row, counters), mid, now)
+        # No known sender protects several SSRCs together; such a packet counts for the first of them.
+        stream = self._table.streams.get(fec_packet.keys[0].ssrc)
+        counters = None if stream is None or stream.mid != mid else stream.record_fec_packet(packet)
+        self._receive_recovered(decoder.fec_received(fec_packet, counters), mid, now)
 
-    def _take_recovered(self, recovered: Iterable[bytes], mid: str, now: float) -> None:
+    def _receive_recovered(self, recovered: Iterable[bytes], mid: str, now: float) -> None:
         for data in recovered:
             packet = RtpPacket.parse(data, self.extension_map)
-            stream = self._streams.get(packet.ssrc)
+            stream = self._table.streams.get(packet.ssrc)
             codec = self._sections.codecs[mid].get(packet.payload_type)
             if stream is None or stream.mid != mid or codec is None:
                 self._drop("recovered for nothing")
             elif stream.receive_recovered(packet, codec, now):
                 self._deadlines.touch(stream)
-                self._hand_on(stream, packet)
+                self._forward(stream, packet)
 
-    def _tell_telephone_events(self, stream: RtpReceiveStream, telephone: TelephoneEventReceiver) -> None:
-        for heard in telephone.take():
-            self._events.append(TelephoneEventReceived(stream.mid, stream.rid, heard))
+    def _emit_telephone_events(self, stream: RtpReceiveStream, telephone: TelephoneEventReceiver) -> None:
+        for event in telephone.take_events():
+            self._events.append(TelephoneEventReceived(stream.mid, stream.rid, event))
 
-    def _hand_on_unpacked(
+    def _forward_unpacked(
         self, stream: RtpReceiveStream, packet: RtpPacket, media: Iterable[RtpPacket]
     ) -> None:
-        """Hand on what came in RED, in a packet that may have no media of its own."""
+        """Forward the packets of a RED packet, which may have no media of its own."""
         is_empty = True
         for each in media:
             is_empty &= each.sequence_number != packet.sequence_number
-            self._hand_on(stream, each)
+            self._forward(stream, each)
         if is_empty:
-            stream.note_without_media(packet)
+            stream.skip_forwarded(packet)
 
-    def _hand_on(self, stream: RtpReceiveStream, as_it_came: RtpPacket) -> None:
-        packet = stream.hand_on(as_it_came)
+    def _forward(self, stream: RtpReceiveStream, received: RtpPacket) -> None:
+        packet = stream.remap_forwarded(received)
         if packet is None:
             return
         if packet.extension_map is None:
-            # It was taken out of redundancy, where nobody has said what the numbers mean.
+            # Packets unpacked from RED were parsed without an extension map.
             packet = attrs.evolve(packet, extension_map=self.extension_map)
-        ready = self._ready.get(packet.ssrc)
-        if ready is None:
-            self._ready[packet.ssrc] = [packet]
+        packets = self._forwarded.get(stream)
+        if packets is None:
+            self._forwarded[stream] = [packet]
         else:
-            ready.append(packet)
+            packets.append(packet)
 
-    def _repaired_ssrc(self, ssrc: int, route: Route) -> int | None:
-        """Return which source a repair stream repairs: announced, else by the layer, else the only one there is."""
-        announced = self._sections.repaired.get(ssrc)
+    def _find_retransmitted(self, ssrc: int, route: Route) -> int | None:
+        """Return the SSRC that an RTX SSRC retransmits: as announced, else the only one of its section and layer."""
+        announced = self._sections.rtx_ssrcs.get(ssrc)
         if announced is not None:
             return announced
         candidates = [
             stream.ssrc
-            for stream in self._streams.values()
+            for stream in self.streams
             if stream.mid == route.section.mid and stream.rid == route.rid
         ]
         return candidates[0] if len(candidates) == 1 else None
 
-    def _stream(self, ssrc: int, source: Source, now: float) -> RtpReceiveStream | None:
-        """Return the stream of a source, a new one if it has none; ``None``, counted, if it is not to have one."""
-        route = source.route
-        stream = self._streams.get(ssrc)
+    # -- streams -------------------------------------------------------------------------------------------------
+
+    def _find_stream(self, entry: _Entry, now: float) -> RtpReceiveStream | None:
+        """Return the stream for the media of an SSRC, a new one if necessary; ``None``, counted, if it gets none."""
+        route, stream = entry.route, entry.stream
+        assert route is not None
         if stream is not None and stream.mid == route.section.mid:
             if stream.rid is None and route.rid is not None:
                 stream.set_rid(route.rid)
-            source.stream = stream
+            entry.state = _ACTIVE
             return stream
-        if self._departed.is_late(ssrc, now):
-            self._drop("departed", ssrc)
+        if entry.is_late(now):
+            self._drop("departed", entry.ssrc)
             return None
+        codecs, identifiers, learned = entry.codecs, entry.identifiers, entry.learned
         if stream is not None:
             self._end(stream)
-        self._make_way(ssrc, route, now)
-        if len(self._streams) >= self._options.max_streams:
-            self._drop("too many streams", ssrc)
+        self._end_replaced(entry.ssrc, route, now)
+        if len(self._table.streams) >= self._options.max_streams:
+            self._drop("too many streams", entry.ssrc)
             return None
-        # Ending a stream may have made the table forget this very source.
-        self._sources.known[ssrc] = source
-        source.stream = self._start(ssrc, route)
-        return source.stream
+        # The end of the stream before has cleared the route of its SSRC.
+        entry.route, entry.codecs, entry.identifiers, entry.learned = route, codecs, identifiers, learned
+        return self._start(entry, route)
 
-    def _start(self, ssrc: int, route: Route) -> RtpReceiveStream:
-        mid = route.section.mid
+    def _start(self, entry: _Entry, route: Route) -> RtpReceiveStream:
+        ssrc, mid = entry.ssrc, route.section.mid
         extensions = self._sections.extensions[mid]
         stream = RtpReceiveStream(mid, ssrc, route.rid, self._options, extensions, budgets=self._budgets)
-        demand = self._demands.get(mid, Demand())
-        self._demand(stream, demand)
-        stream.rtx_ssrc = self._sections.retransmits(ssrc)
-        stream.fec_ssrc = self._sections.corrects(ssrc)
-        self._streams[ssrc] = stream
-        self._idle.discard(ssrc)
-        self._departed.discard(ssrc)
+        self._apply_demand(stream, self._demands.get(mid, Demand()))
+        stream.rtx_ssrc = self._sections.rtx_ssrc_of(ssrc)
+        stream.fec_ssrc = self._sections.fec_ssrc_of(ssrc)
+        self._table.activate(entry, stream)
         self._events.append(StreamStarted(mid, ssrc, stream.rid))
         return stream
 
-    def _make_way(self, ssrc: int, route: Route, now: float) -> None:
-        """End the stream whose place a new source takes, if there is one."""
+    def _end_replaced(self, ssrc: int, route: Route, now: float) -> None:
+        """End the stream whose place a new SSRC takes, if there is one."""
         announced = route.section.ssrcs
-        for old in list(self._streams.values()):
+        for old in list(self.streams):
             if old.mid != route.section.mid or old.rid != route.rid:
                 continue
             if old.rid is None and ssrc in announced and old.ssrc in announced:
                 continue
-            self._depart(old, now)
+            self._end(old, departed_at=now)
 
-    def _depart(self, stream: RtpReceiveStream, now: float) -> None:
-        """End a stream of which late packets may still come."""
-        self._end(stream)
-        self._departed.add(stream.ssrc, now)
+    def _end(self, stream: RtpReceiveStream, *, departed_at: float | None = None) -> None:
+        """End a stream, of which late packets may arrive if it has departed."""
+        stream.end()
+        self._leaving.pop(stream, None)
+        self._forwarded.pop(stream, None)
+        self._deadlines.remove(stream)
+        add_to(self._ended, receive_totals(stream))
+        self._feedback.forget(stream.ssrc)
+        self._av_sync.remove(stream)
+        self._table.release(stream.ssrc, departed_at)
+        self._events.append(StreamEnded(stream.mid, stream.ssrc, stream.rid))
 
     def _collect_frames(self, now: float) -> None:
-        came = False
-        for stream in self._deadlines.take(now):
+        has_frames = False
+        for stream in self._deadlines.due_streams(now):
             if stream.pipeline is not None:
                 frames = stream.frames(now)
                 if frames:
-                    came = True
+                    has_frames = True
                     self._events.append(FramesReceived(stream.mid, stream.rid, frames))
-        if came and self._synchronizer.update(self._streams.values(), now):
-            self._touch_all()
-
-    def _touch_all(self) -> None:
-        for stream in self._streams.values():
-            self._deadlines.touch(stream)
+        if has_frames and self._av_sync.is_due(now):
+            self._av_sync.update(self.streams, now)
+            for stream in self.streams:
+                self._deadlines.touch(stream)
 
     def _drop(self, reason: str, ssrc: int | None = None) -> None:
         self.dropped[reason] += 1
         if ssrc is not None:
-            self.note_idle(ssrc)
+            self._table.record_use(ssrc)
 
-    # -- what the sources say of themselves ------------------------------------------------------------------------
+    # -- RTCP of the sources -------------------------------------------------------------------------------------
 
-    def sender_report(self, report: SenderReport, now: float) -> None:
-        """Take a report of a source's own."""
-        stream = self._streams.get(report.ssrc)
+    def handle_sender_report(self, report: SenderReport, now: float) -> None:
+        """Handle the sender report of a stream."""
+        stream = self._table.streams.get(report.ssrc)
         if stream is not None:
-            stream.sender_report(report, now)
+            stream.handle_sender_report(report, now)
             clock = stream.clock_of(report)
             if clock is not None:
-                self._synchronizer.sender_report(stream, *clock)
+                self._av_sync.handle_sender_report(stream, *clock)
 
-    def goodbye(self, ssrcs: Iterable[int], now: float) -> None:
-        """End the streams of sources that leave: a few now, the others with the batches and timers that follow."""
-        self._leaving.update((ssrc, None) for ssrc in ssrcs if ssrc in self._streams)
-        self._let_leave(now)
+    def handle_bye(self, ssrcs: Iterable[int], now: float) -> None:
+        """End the streams that a BYE names: some now, the others with the batches and timers that follow."""
+        streams = self._table.streams
+        self._leaving.update((streams[ssrc], None) for ssrc in ssrcs if ssrc in streams)
+        self._end_leaving(now)
 
-    def _let_leave(self, now: float) -> None:
-        """End the streams of sources that leave, as many as a batch or a timer may end."""
+    def _end_leaving(self, now: float) -> None:
+        """End as many leaving streams as a batch or a timer may end."""
         leaving = list(itertools.islice(self._leaving, self._may_leave))
         self._may_leave -= len(leaving)
-        for ssrc in leaving:
-            self._depart(self._streams[ssrc], now)
+        for stream in leaving:
+            self._end(stream, departed_at=now)
 
     def _finish_leaving(self, now: float) -> None:
         self._may_leave = _MAX_LEAVING
         self._next_leave = now + _LEAVING_INTERVAL if self._leaving else math.inf
 
     def set_round_trip(self, round_trip: float) -> None:
-        """Set the round-trip time in seconds, by which requests are repeated, with the end of the batch.
+        """Set the round-trip time in seconds that paces requests, with the end of the batch.
 
-        It goes to every stream, so of many reports in a batch only the last is used. No deadline depends on it: it
-        counts for the requests that are sent from now on.
+        It is set for every stream, so only the last of a batch is used. No deadline depends on it: it applies to the
+        requests that are sent from now on.
         """
         self._round_trip = round_trip
 
-    def note_round_trip(self, round_trip: float) -> None:
-        """Take what the peer's answer to our reference time has shown (RFC 3611 section 4.5); of a batch the last."""
+    def record_round_trip(self, round_trip: float) -> None:
+        """Record the round-trip time of a DLRR block (RFC 3611 section 4.5); the last of a batch is used."""
         self._round_trip = self._measured_round_trip = round_trip
 
-    def _spread_round_trip(self) -> None:
+    def _apply_round_trip(self) -> None:
         round_trip, measured = self._round_trip, self._measured_round_trip
         if round_trip is not None:
-            for stream in self._streams.values():
+            for stream in self.streams:
                 stream.set_round_trip(round_trip)
                 if measured is not None:
-                    stream.round_trips.note(measured)
+                    stream.round_trips.record(measured)
             self._round_trip = self._measured_round_trip = None
 
-    def _end(self, stream: RtpReceiveStream) -> None:
-        del self._streams[stream.ssrc]
-        stream.end()
-        self._leaving.pop(stream.ssrc, None)
-        self._deadlines.forget(stream.ssrc)
-        add_to(self._ended, receive_totals(stream))
-        self._sources.forget(stream.ssrc)
-        self._feedback.forget(stream.ssrc)
-        self._synchronizer.forget(stream.ssrc)
-        self.note_idle(stream.ssrc)
-        self._events.append(StreamEnded(stream.mid, stream.ssrc, stream.rid))
-
-    # -- what we tell and ask --------------------------------------------------------------------------------------
+    # -- reports and feedback ------------------------------------------------------------------------------------
 
     def report_blocks(self, now: float) -> dict[str, list[ReportBlock]]:
-        """Return the report blocks of the sources that were received, by section."""
+        """Return the report blocks of the streams, by section."""
         blocks: dict[str, list[ReportBlock]] = {}
-        for stream in self._streams.values():
+        for stream in self.streams:
             blocks.setdefault(stream.mid, []).append(stream.report_block(now))
         return blocks
 
-    def requests(
-        self, sender_of: Callable[[str | None], int], now: float, compact: Callable[[float], int]
-    ) -> list[SourceFeedback]:
-        """Return what is asked of sources now, and what is told of the path.
+    def take_feedback(
+        self,
+        sender_of: Callable[[str | None], int],
+        now: float,
+        compact: Callable[[float], int],
+        max_size: int,
+    ) -> list[StreamFeedback]:
+        """Return the feedback to send now: NACKs, keyframe requests and bandwidth feedback.
 
         Args:
-            sender_of: Returns our SSRC in a section, or outside of all.
+            sender_of: Returns our SSRC in a section, or outside of all sections.
             now: Seconds.
-            compact: Makes of a time the middle 32 bits of an NTP timestamp.
+            compact: Converts ``now`` to the middle 32 bits of an NTP timestamp.
+            max_size: The maximum size of a packet in bytes.
         """
-        feedback: list[SourceFeedback] = []
-        for stream in self._deadlines.take(now):
+        feedback: list[StreamFeedback] = []
+        for stream in self._deadlines.due_streams(now):
             if stream.next_request() <= now:
-                packets = take_requests(stream, sender_of(stream.mid), now, MAX_FEEDBACK)
+                packets = stream.take_requests(sender_of(stream.mid), now, max_size)
                 if packets:
-                    feedback.append(SourceFeedback(stream, packets))
-        if self._feedback.has_to_tell(now):
-            # What is told of the path is told of all sources; the latest is one that surely still sends.
-            streams = sorted(self._streams.values(), key=lambda stream: stream.last_heard, reverse=True)
+                    feedback.append(StreamFeedback(stream, packets))
+        if self._feedback.is_due(now):
+            # Bandwidth feedback is about all streams; the one received last is one that surely still sends.
+            streams = sorted(self.streams, key=lambda stream: stream.last_received_at, reverse=True)
             latest = streams[0] if streams else None
             sender_ssrc = sender_of(None if latest is None else latest.mid)
             ssrcs = [stream.ssrc for stream in streams]
-            packets = self._feedback.take(sender_ssrc, ssrcs, now, compact(now), MAX_FEEDBACK)
+            packets = self._feedback.take_packets(sender_ssrc, ssrcs, now, compact(now), max_size)
             if packets:
-                feedback.append(SourceFeedback(latest, packets))
+                feedback.append(StreamFeedback(latest, packets))
         return feedback
 
     # -- time ----------------------------------------------------------------------------------------------------
 
     def handle_timer(self, now: float) -> None:
-        """Act on what is due: frames that become ready by time, sources that are silent for long."""
+        """Collect the frames that are due, and end the streams that were silent for ``source_timeout``."""
         self._collect_frames(now)
         if now >= self._next_leave:
-            self._let_leave(now)
+            self._end_leaving(now)
             self._finish_leaving(now)
         timeout = self._options.source_timeout
-        for stream in self._deadlines.take(now):
+        for stream in self._deadlines.due_streams(now):
             if stream.telephone is not None:
                 stream.telephone.handle_timer(now)
-                self._tell_telephone_events(stream, stream.telephone)
-            if now >= stream.last_heard + timeout:
+                self._emit_telephone_events(stream, stream.telephone)
+            if now >= stream.last_received_at + timeout:
                 self._end(stream)
 
     def next_timer(self) -> float:
@@ -550,12 +600,16 @@ class RtpReceiver:
         return min(self._feedback.next_timer(), self._deadlines.next_timer(), self._next_leave)
 
     def counters(self) -> Mapping[str, float]:
-        """Return what all streams have counted together, and what was dropped, by reason."""
+        """Return the counters of all streams together, and the dropped packets by reason."""
         totals: Totals = {**self._feedback.counters(), **self._budgets.counters()}
         add_to(totals, self._ended)
-        for receiver in self._flexfec.values():
-            add_to(totals, fec_counters("flexfec", receiver))
-        for stream in self._streams.values():
+        for decoder in self._flexfec.values():
+            add_to(totals, fec_counters("flexfec", decoder))
+        for stream in self.streams:
             add_to(totals, receive_totals(stream))
         add_to(totals, self.dropped)
         return totals
+
+
+_ACTIVE = SsrcState.ACTIVE
+"""A module attribute: it is read with every packet."""

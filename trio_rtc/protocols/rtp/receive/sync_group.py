@@ -17,7 +17,7 @@ StreamT = TypeVar("StreamT", bound=Hashable)
 
 
 class ClockMap:
-    """Maps the timestamps of one stream to its sender's clock, by a line through its sender reports."""
+    """Maps the timestamps of one stream to its sender's clock, by a line fitted to its sender reports."""
 
     __slots__ = ("_clock_rate", "_expected_shift", "_line", "_options", "_outliers", "_reports")
 
@@ -27,28 +27,28 @@ class ClockMap:
         self._reports: deque[tuple[int, float]] = deque(maxlen=self._options.max_reports)
         self._outliers = 0
         self._expected_shift: float | None = None
-        # Timestamp and time of a point on the line, and seconds per clock unit.
+        # The timestamp and the time of a point on the line, and the seconds per clock unit.
         self._line: tuple[float, float, float] | None = None
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether the next report must first show that the map still holds."""
+        """Whether the next report must first confirm the line."""
         return self._expected_shift is not None
 
     def expect_shift(self, shift: float) -> None:
-        """Record that frames came later than before, by so many seconds.
+        """Record that frames arrive later than before by ``shift`` seconds.
 
-        Timestamps may have stood still for that time, or the network is slower: the next report tells.
+        Either the timestamps have stood still for that time, or the network is slower: the next report shows which.
         """
         if self._line is not None:
             self._expected_shift = shift + (self._expected_shift or 0.0)
 
-    def sender_report(self, timestamp: int, ntp_time: float) -> None:
-        """Take the pair of a sender report.
+    def handle_sender_report(self, timestamp: int, ntp_time: float) -> None:
+        """Update the line from a sender report.
 
         Args:
-            timestamp: Unwrapped.
-            ntp_time: Seconds in the sender's clock.
+            timestamp: The unwrapped RTP timestamp.
+            ntp_time: The NTP time in seconds of the sender's clock.
         """
         expected = self.ntp_time(timestamp)
         if expected is not None and self._expected_shift is not None:
@@ -61,7 +61,7 @@ class ClockMap:
             self._outliers += 1
             if self._outliers < self._options.max_outliers:
                 return
-            # So often wrong is right: the sender's clock was set, or its timestamps started again.
+            # After so many outliers the line is wrong: the sender's clock was set, or its timestamps restarted.
             self._reports.clear()
         self._outliers = 0
         if self._reports and timestamp <= self._reports[-1][0]:
@@ -70,14 +70,14 @@ class ClockMap:
         self._fit()
 
     def ntp_time(self, timestamp: int) -> float | None:
-        """Return when a timestamp was captured, in the sender's clock; ``None`` before the first report."""
+        """Return the capture time of a timestamp in the sender's clock; ``None`` before the first report."""
         if self._line is None:
             return None
         origin, time, slope = self._line
         return time + (timestamp - origin) * slope
 
     def _fit(self) -> None:
-        """Lay the line of least squares through the reports."""
+        """Fit the line to the reports by least squares."""
         nominal = 1 / self._clock_rate
         first, first_time = self._reports[0]
         count = len(self._reports)
@@ -85,7 +85,7 @@ class ClockMap:
         mean_y = sum(y - first_time for _, y in self._reports) / count
         spread = sum((x - first - mean_x) ** 2 for x, _ in self._reports)
         slope = nominal
-        # A slope from less than some seconds is noise, and no crystal is off by more than a thousandth.
+        # A slope over less than five seconds is noise, and no crystal is off by more than a thousandth.
         if self._reports[-1][0] - first > 5 * self._clock_rate:
             measured = (
                 sum((x - first - mean_x) * (y - first_time - mean_y) for x, y in self._reports) / spread
@@ -97,11 +97,11 @@ class ClockMap:
 
 @attrs.frozen
 class StreamTiming:
-    """Where the playout of a stream is.
+    """The playout position of a stream.
 
     Attributes:
-        timestamp: Of a frame, unwrapped.
-        play_time: When that frame is, or was, played if it waits only as long as its own stream needs.
+        timestamp: The unwrapped timestamp of a frame.
+        play_time: When that frame is, or was, played with the delay that its own stream needs.
     """
 
     timestamp: int
@@ -109,7 +109,7 @@ class StreamTiming:
 
 
 class SyncGroup(Generic[StreamT]):
-    """Tells how long each stream of one MediaStream has to wait for the others."""
+    """Computes the extra delay of each stream of one MediaStream."""
 
     __slots__ = ("_extra", "_leaders", "_maps", "_options")
 
@@ -117,15 +117,15 @@ class SyncGroup(Generic[StreamT]):
         self._options = options or LipSyncOptions()
         self._maps: dict[StreamT, ClockMap] = {}
         self._extra: dict[StreamT, float] = {}
-        # Streams that may be ahead of others by the tolerance. A dictionary keeps their order.
+        # Streams that may be ahead of others by the tolerance, in order.
         self._leaders: dict[StreamT, None] = {}
 
     def add_stream(self, stream: StreamT, clock_rate: int, *, may_lead: bool = False) -> None:
-        """Add a stream. The caller bounds how many there are, as it does its sources.
+        """Add a stream. The caller bounds how many there are.
 
         Args:
-            stream: Its key.
-            clock_rate: Of its timestamps.
+            stream: The key of the stream.
+            clock_rate: The clock rate of its timestamps.
             may_lead: Whether it may be played ahead of slower streams by the tolerance, as video is ahead of audio.
         """
         self._maps[stream] = ClockMap(clock_rate, self._options)
@@ -135,33 +135,33 @@ class SyncGroup(Generic[StreamT]):
             self._leaders[stream] = None
 
     def remove_stream(self, stream: StreamT) -> None:
-        """Leave a stream out. Harmless when it is not there."""
+        """Remove a stream, if it was added."""
         self._maps.pop(stream, None)
         self._extra.pop(stream, None)
         self._leaders.pop(stream, None)
 
-    def sender_report(self, stream: StreamT, timestamp: int, ntp_time: float) -> None:
-        """Take the pair of a sender report; timestamp unwrapped, time in seconds of the sender's clock."""
+    def handle_sender_report(self, stream: StreamT, timestamp: int, ntp_time: float) -> None:
+        """Handle a sender report; the timestamp is unwrapped, the time in seconds of the sender's clock."""
         if stream in self._maps:
-            self._maps[stream].sender_report(timestamp, ntp_time)
+            self._maps[stream].handle_sender_report(timestamp, ntp_time)
 
     def expect_shift(self, stream: StreamT, shift: float) -> None:
-        """Record that the frames of a stream came later than before, by so many seconds."""
+        """Record that the frames of a stream arrive later than before by ``shift`` seconds."""
         if stream in self._maps:
             self._maps[stream].expect_shift(shift)
 
     def ntp_time(self, stream: StreamT, timestamp: int) -> float | None:
-        """Return when a timestamp was captured in the sender's clock, ``None`` if that is not known."""
+        """Return the capture time of a timestamp in the sender's clock, ``None`` if that is not known."""
         clock = self._maps.get(stream)
         return None if clock is None else clock.ntp_time(timestamp)
 
     def extra_delays(self, timings: Mapping[StreamT, StreamTiming]) -> dict[StreamT, float]:
-        """Return what each stream has to wait beyond its own delay, in seconds.
+        """Return the delay of each stream beyond its own, in seconds.
 
-        It moves towards what is needed by at most a step, so that playout changes unnoticed. Streams whose clock is
-        not known, or that are too far from the others to be of the same clock, wait for nobody, and for less than the
-        tolerance none waits. Streams that may lead wait for what is beyond the tolerance. While it is doubtful whether
-        a clock stood still, all wait as long as before.
+        It changes by at most a step at a time, so that the change is not noticed. Streams whose clock is not known, or
+        that are too far from the others to be of the same clock, do not wait; differences below the tolerance are
+        ignored. Streams that may lead wait for the difference beyond the tolerance. While it is not known whether a
+        clock has stood still, all delays stay.
         """
         if any(stream in self._maps and self._maps[stream].is_doubtful for stream in timings):
             return {stream: self._extra.get(stream, 0.0) for stream in timings}
@@ -183,7 +183,7 @@ class SyncGroup(Generic[StreamT]):
         return {stream: self._extra.get(stream, 0.0) for stream in timings}
 
     def _wait(self, stream: StreamT, lead: float) -> float:
-        """Return how long a stream has to wait that is ahead of the slowest by so many seconds."""
+        """Return the extra delay of a stream that is ahead of the slowest by ``lead`` seconds."""
         tolerance = self._options.tolerance
         if stream in self._leaders:
             return max(lead - tolerance, 0.0)

@@ -223,7 +223,7 @@ class RtpSender:
         for ssrc, place in self._places.items():
             place.stream.target_bitrate = bitrates.get(ssrc)
             reason = QualityLimitationReason.BANDWIDTH if ssrc in limited else QualityLimitationReason.NONE
-            place.stream.limitation.note(reason, now)
+            place.stream.limitation.set_reason(reason, now)
 
     def counters(self) -> Mapping[str, float]:
         """Return what all streams have counted together."""

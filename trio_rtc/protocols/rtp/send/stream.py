@@ -365,7 +365,7 @@ class RtpSendStream:
         counters.frame_bytes += size
         if frame.keyframe:
             counters.keyframes_sent += 1
-        self.rate.note(now)
+        self.rate.record(now)
         if frame.width and frame.height:
             self.size = frame.width, frame.height
 

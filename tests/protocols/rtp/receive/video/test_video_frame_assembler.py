@@ -109,7 +109,7 @@ def test_a_stream_that_is_joined_in_the_middle_asks_for_a_keyframe(
     assert assembler.take_keyframe_request()
     assert not assembler.take_keyframe_request()
     assert sender.deliver(sender.frame(2, key=True), 1.1) == [1]
-    assert not assembler.waits_for_keyframe
+    assert not assembler.waiting_for_keyframe
 
 
 def test_keyframe_is_asked_for_again_ever_less_often(sender: Sender, assembler: FrameAssembler) -> None:
@@ -247,7 +247,7 @@ def test_a_keyframe_is_waited_for_as_long_as_it_takes_where_the_way_is_long(
     assert sender.deliver([], 5.0 + MAX_WAIT) == []
     assert sender.deliver([], 5.0 + MAX_WAIT + wait + 0.01) == []
     assert sender.deliver(lost, 5.0 + MAX_WAIT + wait + 0.02) == []
-    assert assembler.waits_for_keyframe
+    assert assembler.waiting_for_keyframe
 
 
 def test_what_is_missing_may_come_while_a_keyframe_is_under_way(
@@ -258,7 +258,7 @@ def test_what_is_missing_may_come_while_a_keyframe_is_under_way(
     assert sender.deliver(sender.frame(1), 2.0) == []
     assert sender.deliver([], 2.0 + MAX_WAIT) == []
     assert assembler.take_keyframe_request()
-    assert not assembler.waits_for_keyframe
+    assert not assembler.waiting_for_keyframe
     assert assembler.next_timer() == pytest.approx(2.0 + MAX_WAIT + LAST_WAIT)
     assert sender.deliver(lost, 2.7) == [1, 2]
     # The keyframe is not asked for again.
@@ -295,7 +295,7 @@ def test_what_is_missing_is_not_waited_for_for_ever(sender: Sender, assembler: F
     sender.deliver(sender.frame(1), 2.0)
     sender.deliver([], 2.0 + MAX_WAIT)
     sender.deliver([], 2.0 + MAX_WAIT + LAST_WAIT)
-    assert assembler.waits_for_keyframe
+    assert assembler.waiting_for_keyframe
     assert assembler.counters.skips == 1
     assert sender.deliver(lost, 3.0) == []
     assert sender.deliver(sender.frame(1, key=True), 3.1) == [3]
@@ -318,7 +318,7 @@ def test_gap_is_skipped_at_once_when_repair_gives_up(sender: Sender, assembler: 
     sender.deliver(sender.frame(1, key=True), 1.0)
     sender.frame(1)
     sender.deliver(sender.frame(1), 1.1)
-    assembler.repair_gave_up()
+    assembler.retransmission_gave_up()
     assert sender.deliver([], 1.11) == []
     assert assembler.take_keyframe_request()
 
@@ -340,7 +340,7 @@ def test_skip_goes_on_with_a_keyframe_that_is_not_whole_yet(
     keyframe = sender.frame(3, key=True)
     sender.deliver(keyframe[:2], 1.0 + MAX_WAIT)
     assert sender.deliver([], assembler.next_timer()) == []
-    assert assembler.waits_for_keyframe
+    assert assembler.waiting_for_keyframe
     assert sender.deliver(keyframe[2:], 1.1 + 2 * MAX_WAIT) == [2]
 
 
@@ -356,7 +356,9 @@ def test_an_incomplete_first_keyframe_that_ends_in_silence_is_asked_for_again(
 
 
 def test_lost_frames_of_higher_layers_are_passed_over(sender: Sender) -> None:
-    sender.assembler = FrameAssembler(ToyDepacketizer(), OPTIONS, layers=ToyDepacketizer(), repairs=False)
+    sender.assembler = FrameAssembler(
+        ToyDepacketizer(), OPTIONS, read_layers=ToyDepacketizer().layer_position, repairs=False
+    )
     out = sender.deliver(sender.frame(1, key=True, tl0=7))
     out += sender.deliver(sender.frame(1, temporal_id=1, tl0=7, sync=True))
     sender.frame(2, temporal_id=1, tl0=7)
@@ -372,7 +374,9 @@ def test_lost_frames_of_higher_layers_are_passed_over(sender: Sender) -> None:
 
 
 def test_a_lost_frame_of_the_base_layer_needs_a_keyframe(sender: Sender) -> None:
-    sender.assembler = FrameAssembler(ToyDepacketizer(), OPTIONS, layers=ToyDepacketizer(), repairs=False)
+    sender.assembler = FrameAssembler(
+        ToyDepacketizer(), OPTIONS, read_layers=ToyDepacketizer().layer_position, repairs=False
+    )
     sender.deliver(sender.frame(1, key=True, tl0=255))
     sender.frame(1, tl0=0)
     assert sender.deliver(sender.frame(1, tl0=1), 1.0) == []

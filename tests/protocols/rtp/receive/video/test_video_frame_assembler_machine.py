@@ -126,7 +126,7 @@ class FrameAssemblerMachine(RuleBasedStateMachine):
 
     @rule()
     def repair_gives_up(self) -> None:
-        self.assembler.repair_gave_up()
+        self.assembler.retransmission_gave_up()
         self.take()
 
     @rule()

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The receive pipeline of audio: each packet is a frame, and the playout buffer decides when it is played."""
 
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.options import RtpOptions
@@ -14,36 +14,45 @@ from .playout import AudioPlayout
 
 
 class AudioReceivePipeline:
-    """Sound: played out evenly, with something in the place of what is missing."""
+    """Plays frames at even intervals, with concealment for missing ones.
+
+    Args:
+        codec: The codec.
+        depacketizer: The depacketizer of its payload format.
+        options: Options of the session.
+        stats: The statistics of the stream.
+        ssrc: The SSRC of the stream.
+        rid: The simulcast layer of the stream.
+
+    Attributes:
+        rid: The simulcast layer of the stream.
+        next_expected: Always ``None``: the playout buffer goes by timestamps, not by sequence numbers.
+    """
 
     def __init__(
         self,
         codec: Codec,
-        opener: Depacketizer,
+        depacketizer: Depacketizer,
         options: RtpOptions,
-        meters: ReceiveStats | None = None,
+        stats: ReceiveStats | None = None,
         *,
         ssrc: int,
         rid: str | None,
     ) -> None:
-        self._codec = codec
-        self._opener = opener
         self.rid = rid
+        self.next_expected: int | None = None
         self._ssrc = ssrc
-        self._meters = meters or ReceiveStats()
+        self._codec = codec
+        self._depacketizer = depacketizer
+        self._stats = stats or ReceiveStats()
         self._playout = AudioPlayout(options.playout)
-        self._playout.counters = self._meters.playout
+        self._playout.counters = self._stats.playout
         self._newest: int | None = None
 
     @property
     def playout(self) -> AudioPlayout:
-        """The buffer, with its counters."""
+        """The playout buffer, with its counters."""
         return self._playout
-
-    @property
-    def next_expected(self) -> int | None:
-        """Not known: the buffer goes by timestamps."""
-        return None
 
     def insert(
         self,
@@ -55,14 +64,23 @@ class AudioReceivePipeline:
         *,
         recovered: bool = False,
     ) -> None:
-        """Take a packet, which is a frame."""
+        """Insert a packet, which is a frame.
+
+        Args:
+            number: Its unwrapped sequence number.
+            timestamp: Its unwrapped timestamp.
+            packet: The packet.
+            values: The values of its header extensions.
+            now: Its arrival time.
+            recovered: Whether it was received by retransmission, so that its arrival shows nothing about the network.
+        """
         duration = payload_duration(self._codec.name, packet.payload)
         if not duration:
             return
         try:
-            frame = self._opener.assemble((packet.payload,))
+            frame = self._depacketizer.assemble((packet.payload,))
         except ProtocolError:
-            self._meters.malformed += 1
+            self._stats.malformed += 1
             return
         encoded = EncodedFrame(
             frame.payload,
@@ -88,53 +106,53 @@ class AudioReceivePipeline:
         self._newest = timestamp if self._newest is None else max(self._newest, timestamp)
 
     def end(self) -> None:
-        """Do nothing: a stream of audio keeps little, and shares no budget."""
+        """Do nothing: the playout buffer is small, and shares no budget."""
 
     def frames(self, now: float) -> list[PlayedFrame]:
-        """Return what is to be heard now."""
+        """Return the frames and concealments to play now."""
         frames: list[PlayedFrame] = []
-        playout, meters = self._playout, self._meters
+        playout, stats = self._playout, self._stats
         before = playout.counters.played
         while (played := playout.pull(now)) is not None:
             frames.append(played)
             units, before = playout.counters.played - before, playout.counters.played
             if units and isinstance(played, EncodedFrame):
-                meters.target_delay += playout.target_delay * units
-                meters.loudness.note(played.audio_level, units / self._codec.clock_rate)
+                stats.target_delay += playout.target_delay * units
+                stats.audio_level.record(played.audio_level, units / self._codec.clock_rate)
         return frames
 
-    def repair_gave_up(self) -> None:
-        """Of no consequence: sound does not wait for repair."""
+    def retransmission_gave_up(self) -> None:
+        """Do nothing: audio does not wait for retransmissions."""
 
     def set_retransmission_timeout(self, retransmission_timeout: float, first_answer: float) -> None:
-        """Of no consequence, likewise."""
+        """Do nothing: audio does not wait for retransmissions."""
 
-    def expect_repairs(self) -> None:
-        """Of no consequence, likewise: redundancy that comes late makes the buffer grow by itself."""
+    def expect_fec(self) -> None:
+        """Do nothing: redundancy that arrives late makes the buffer grow by itself."""
 
     def take_keyframe_request(self) -> bool:
-        """Return ``False``: sound has no keyframes."""
+        """Return ``False``: audio has no keyframes."""
         return False
 
     def timing(self) -> StreamTiming | None:
-        """Return when the newest sound is heard that waits as long as the network makes it."""
+        """Return when the newest frame is played with the delay that the network requires; ``None`` before a frame."""
         if self._newest is None:
             return None
         play_time = self._playout.play_time(self._newest)
         return None if play_time is None else StreamTiming(self._newest, play_time)
 
     def take_clock_shift(self) -> float:
-        """Return for how long the sender's clock seems to have stood still since the last call."""
+        """Return the time for which the sender's clock has stood still since the last call, in seconds."""
         return self._playout.take_clock_shift()
 
     def set_extra_delay(self, delay: float) -> None:
-        """Take how much longer to wait for the pictures, in seconds."""
+        """Set the delay for synchronization with video, in seconds."""
         self._playout.set_extra_delay(delay)
 
     def set_min_delay(self, delay: float) -> None:
-        """Take how long sound has to wait at least."""
+        """Set the application's minimum delay, in seconds."""
         self._playout.set_min_delay(delay)
 
     def next_timer(self) -> float:
-        """Return when something is to be heard."""
+        """Return when the next frame is due."""
         return self._playout.next_timer()

@@ -66,7 +66,7 @@ class TelephoneEventReceiver:
         if event.end:
             self._end()
 
-    def take(self) -> list[ReceivedTelephoneEvent]:
+    def take_events(self) -> list[ReceivedTelephoneEvent]:
         """Take what was heard since the last time."""
         heard, self._heard = self._heard, []
         return heard

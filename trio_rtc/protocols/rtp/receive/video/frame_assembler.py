@@ -1,35 +1,36 @@
-"""Frames out of packets: whole, in decode order, and never waiting for ever.
+"""Assembles video frames from packets: complete frames, in decode order, with a bounded wait for missing packets.
 
 The assembler is in one of two states.
 
-*Seeking*: it has no place to go on from, because the stream begins, or something was lost that cannot be done without.
-Packets wait a moment, for a keyframe's first packet may come behind its second; when a packet comes that begins a
-keyframe, the assembler gathers from there. If none comes it asks for one, again and again, ever less often.
+*Seeking*: there is no frame to continue from, because the stream begins, or lost packets were given up that later
+frames need. Packets are kept for a moment, for the second packet of a keyframe may arrive before its first; when a
+packet begins a keyframe, the assembler gathers from there. If none does, a keyframe is requested, and again with
+backoff.
 
-*Gathering*: all frames up to a sequence number are done with, and the packets from there on become the next one. It is
-whole when the packet with the marker, and all before it, have come; the next frame is not waited for. When a packet is
-missing and later ones have come, the gap has a deadline: ``max_wait`` as long as retransmission or error correction may
-fill it, and more where a second request takes longer to be answered; otherwise only as long as packets are out of
-order, which is the measured jitter. At the deadline, or when repair gives up, it skips: to a later keyframe that is
-here; or to the next frame of which the temporal layers tell that it does not need what is lost; else to *Seeking*. Only
-where repair goes on, it asks for the keyframe first, and waits for ``last_wait`` more: the answer to the last request
-for the packet may be here sooner than the keyframe. On a long way that is as long as the keyframe takes.
+*Gathering*: all frames up to a sequence number are finished, and the packets from there on become the next frame. It is
+complete when the packet with the marker bit, and all before it, have arrived. When a packet is missing and later ones
+have arrived, the gap has a deadline: ``max_wait`` while retransmission or error correction may fill it, and more where
+a second request takes longer to be answered; otherwise only as long as packets are reordered, which is the measured
+jitter. At the deadline, or when retransmission gives up, the assembler skips: to a later keyframe in the buffer; or to
+the next frame whose temporal layer shows that it does not need the lost packets; else to *Seeking*. Only while
+retransmission continues, it requests the keyframe first and waits for ``last_wait`` more: the answer to the last
+request for the packet may arrive before the keyframe. On a long path that is as long as the keyframe takes.
 
-A full queue in front of a slow link drops many packets at once, and the repairs come late, through the same queue, and
-one by one. So the wait grows with the length of the queue, and goes on as long as repairs come. A keyframe would go
-through the same queue, and take more of the link than the repairs.
+A full queue in front of a slow link drops many packets at once, and their retransmissions arrive late, through the same
+queue, and one by one. So the wait grows with the length of the queue, and continues while retransmissions arrive. A
+keyframe would go through the same queue, and take more of the link than the retransmissions.
 
-A missing number need not have carried media: ULPFEC and padding have numbers of the same stream. Between a frame that
-is complete and the first packet of another, the codec's picture numbers tell (:mod:`.succession`): if the next
-picture follows on the last, the assembler goes on behind the missing numbers at once, as libwebrtc does. Where the
-codec does not tell, timestamps that leave no room for another frame do: at once if the frames come at even intervals,
-else when a retransmission would have come. If one comes later after all, a keyframe is asked for.
+A missing number need not have carried media: ULPFEC and padding have numbers of the same stream. Between a complete
+frame and the first packet of another, the codec's picture numbers show that (:mod:`.frame_continuity`): if the next
+picture follows the last, the assembler continues behind the missing numbers at once, as libwebrtc does. Where the codec
+has no picture numbers, timestamps that leave no room for another frame show it: at once if the frames come at even
+intervals, else when a retransmission would have arrived. If one arrives later after all, a keyframe is requested.
 
-What a peer can do wrong costs frames, not the stream. A frame whose payloads are malformed is dropped and a keyframe
-asked for. A sequence number far ahead is a new beginning. One behind is late and dropped, unless it begins a keyframe
-and is far behind, has a timestamp that was not seen yet, or comes after a silence: then the sender has started again.
-When the buffer is full it is emptied, and the assembler seeks. RFC 3550 leaves this to the receiver; the marker is
-section 5.1's, as the payload formats for video define it.
+Errors of the peer cost frames, not the stream. A frame with malformed payloads is dropped and a keyframe requested. A
+sequence number far ahead is a restart. One behind is late and dropped, unless it begins a keyframe and is far behind,
+has a new timestamp, or comes after a silence: then the sender has restarted. When the buffer is full it is emptied, and
+the assembler seeks. RFC 3550 leaves this to the receiver; the marker bit is section 5.1's, as the payload formats for
+video define it.
 """
 
 import math
@@ -45,26 +46,30 @@ from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 from trio_rtc.protocols.rtp.payload import AssembledFrame, Continuity, ContinuityTracker, Depacketizer
 from trio_rtc.protocols.rtp.stats import AssemblerCounters
 
-from .keyframe_requests import KeyframeRequests
-from .keyframe_starts import KeyframeStarts
-from .packet_buffer import BufferedPacket, PacketBuffer
-from .progress import StreamProgress
-from .succession import NOT_A_SUCCESSOR, FrameSuccession, Succession
-from .temporal_layers import LayerPosition, TemporalContinuity, TemporalLayers
+from .frame_continuity import (
+    NOT_A_SUCCESSOR,
+    FrameSuccession,
+    LayerPosition,
+    ReadLayerPosition,
+    Succession,
+    TemporalContinuity,
+)
+from .keyframes import KeyframeRequests, KeyframeStarts
+from .packet_buffer import BufferedPacket, PacketBuffer, RestartDetector
 
 
 @attrs.frozen
 class CompletedFrame:
-    """A frame of which everything has come.
+    """A complete frame.
 
     Attributes:
-        frame: What the depacketizer made of it.
+        frame: The result of the depacketizer.
         packet: Its first packet, for the values of its header.
-        timestamp: Unwrapped.
-        completed_at: When the last of its packets came.
-        began_at: When the first of its packets came.
-        first_sequence_number: Of its packets, unwrapped.
-        last_sequence_number: Of its packets.
+        timestamp: Its unwrapped timestamp.
+        completed_at: When the last of its packets arrived.
+        began_at: When the first of its packets arrived.
+        first_sequence_number: The unwrapped number of its first packet.
+        last_sequence_number: The unwrapped number of its last packet.
     """
 
     frame: AssembledFrame
@@ -78,58 +83,58 @@ class CompletedFrame:
 
 @attrs.define
 class _Seeking:
-    # When the first packet came that was of no use.
+    # When the first packet arrived that was not part of a keyframe.
     since: float = math.inf
 
 
 @attrs.define
 class _Gap:
-    # The packet that is missing though later ones have come, and when the first of these has shown that.
+    # The missing packet, and when the first later one arrived.
     number: int
     since: float
-    # Whether it should have come by now, and whether a keyframe was asked for because of that.
+    # Whether its deadline has passed, and whether a keyframe was requested because of that.
     is_overdue: bool = False
-    keyframe_asked_for: bool = False
-    # Whether a whole keyframe is behind it, as looked at when so many packets had come.
+    keyframe_requested: bool = False
+    # Whether a complete keyframe is behind it, and the count of packets when that was determined.
     keyframe_follows: bool = False
-    looked_at: int = 0
-    # The first packet behind it that has a payload, if one is known, and how that relates to the last frame, as looked
-    # at when so many packets had come.
+    inspected_at: int = 0
+    # The first packet with a payload behind it, if one is known; its relation to the last frame, and the count of
+    # packets when that was determined.
     behind: int | None = None
     succession: Succession = NOT_A_SUCCESSOR
-    succession_looked_at: int = -1
+    succession_inspected_at: int = -1
 
 
 @attrs.define
 class _Gathering:
     # The first packet of the frame that is next.
     first: int
-    # The first packet from there on that has not come.
+    # The first missing packet from there on.
     run_end: int
-    # Whether it must be a keyframe, because what was before is not known.
+    # Whether it must be a keyframe, because the frames before are missing.
     needs_keyframe: bool
-    # The first packet that was not yet looked at for the end of the frame.
+    # The first packet that was not yet inspected for the end of the frame.
     scan: int
-    # What is missing there, once that is known.
+    # The gap there, once it is known.
     gap: _Gap | None = None
     # Whether numbers in front of the next frame were passed over, or given up.
     passed_over: bool = True
 
 
-_LOOK_AGAIN: Final = 32
-"""A buffer is searched anew when so small a part of it, or one packet, is new: else each packet would cost a search."""
+_SEARCH_DIVISOR: Final = 32
+"""The buffer is searched again when this part of it is new: else each packet would cost a search."""
 _KEYFRAME_ANSWERS: Final = 1.5
 _QUEUED_ANSWERS: Final = 2
-"""How often a missing packet has to go through a full queue if that drops it once more."""
+"""How often a missing packet goes through a full queue if the queue drops it once more."""
 _MAX_QUEUEING_DELAY: Final = 0.5
 _MAX_GIVEN_UP: Final = 32
-"""Gaps and broken frames that are passed over at once. Of what is behind more of them nothing is worth the search."""
+"""Gaps and malformed frames that one call passes over. Packets behind more of them are not worth the search."""
 
 
 class FrameAssembler:
-    """Puts the packets of one video stream together into frames.
+    """Assembles the frames of one video stream.
 
-    After packets were inserted, and at ``next_timer``, ``frames`` is to be called.
+    Call ``frames`` after packets were inserted, and at ``next_timer``.
     """
 
     def __init__(
@@ -137,24 +142,24 @@ class FrameAssembler:
         depacketizer: Depacketizer,
         options: FrameAssemblerOptions | None = None,
         *,
-        layers: TemporalLayers | None = None,
+        read_layers: ReadLayerPosition | None = None,
         continuity: ContinuityTracker | None = None,
         repairs: bool = True,
         budget: BufferBudget | None = None,
     ) -> None:
-        """Begin.
+        """Create an assembler.
 
         Args:
-            depacketizer: Of the payload format.
-            options: How long to wait and how much to keep.
-            layers: Tells the temporal layers, if the format does.
-            continuity: Follows the picture numbers, if the format has them.
-            repairs: Whether lost packets may still come, by retransmission or error correction.
-            budget: For the packets that all streams of the session keep; ``None`` for a stream by itself.
+            depacketizer: The depacketizer of the payload format.
+            options: The limits of waiting and buffering.
+            read_layers: Reads the temporal layer of a frame, if the format has it.
+            continuity: The tracker of picture numbers, if the format has them.
+            repairs: Whether lost packets may still arrive, by retransmission or error correction.
+            budget: Shared with the other streams of the session; ``None`` for a stream by itself.
         """
         self._depacketizer = depacketizer
         self._options = options or FrameAssemblerOptions()
-        self._layers = layers
+        self._read_layers = read_layers
         self._repairs = repairs
         self._retransmission_timeout = self._first_answer = self._options.max_wait
         self._last_wait = self._options.last_wait
@@ -167,50 +172,50 @@ class FrameAssembler:
         self._state: _Seeking | _Gathering = _Seeking()
         self._requests = KeyframeRequests(self._options)
         self._continuity = TemporalContinuity()
-        # Below this number nothing is of use any more.
+        # The first number that is still of use.
         self._floor: int | None = None
-        self._progress = StreamProgress(self._options)
+        self._restarts = RestartDetector(self._options)
         self._inserted = 0
-        # When the last gap was filled that blocked.
+        # When the last blocking gap was filled.
         self._filled_at = -math.inf
-        self._repair_gave_up = False
+        self._retransmission_gave_up = False
         self.counters = AssemblerCounters()
 
     @property
     def next_expected(self) -> int | None:
-        """The sequence number below which nothing is of use any more; ``None`` if that is not known."""
+        """The number below which packets are of no use; ``None`` if it is not known."""
         return self._floor
 
     @property
-    def waits_for_keyframe(self) -> bool:
-        """Whether only a keyframe can come out next."""
+    def waiting_for_keyframe(self) -> bool:
+        """Whether the next frame must be a keyframe."""
         return isinstance(self._state, _Seeking) or self._state.needs_keyframe
 
     @property
     def buffered(self) -> int:
-        """How many packets wait."""
+        """The number of buffered packets."""
         return len(self._buffer.packets)
 
     @property
     def keyframe_requests(self) -> int:
-        """How often a keyframe was asked for."""
+        """The number of keyframe requests."""
         return self._requests.requests
 
     def set_repairs(self, repairs: bool) -> None:
-        """Tell whether lost packets may still come, by retransmission or error correction."""
+        """Set whether lost packets may still arrive, by retransmission or error correction."""
         self._repairs = repairs
 
     def set_retransmission_timeout(
         self, retransmission_timeout: float, first_answer: float | None = None, queueing_delay: float = 0.0
     ) -> None:
-        """Set how long the answers to requests for a missing packet take.
+        """Set the times that the answers to requests for a missing packet take.
 
         Args:
             retransmission_timeout: Seconds until the second request is answered. A keyframe would not arrive sooner,
                 and takes much more of the link.
-            first_answer: Seconds until the first one is.
-            queueing_delay: By how many seconds packets are later at present than at best. What a full queue has
-                dropped comes again through the same queue, which may drop it again, and so would a keyframe.
+            first_answer: Seconds until the first request is answered.
+            queueing_delay: Seconds by which packets are later at present than at best. A retransmission goes through
+                the same full queue, which may drop it again, and so would a keyframe.
         """
         options = self._options
         queueing_delay = min(queueing_delay, _MAX_QUEUEING_DELAY)
@@ -221,37 +226,37 @@ class FrameAssembler:
             self._answer_time = min(first_answer, options.longest_wait) + queueing_delay
             self._requests.set_answer_time(self._answer_time)
             # A keyframe takes as long as an answer, and the time to send its packets.
-            under_way = min(_KEYFRAME_ANSWERS * first_answer, options.longest_wait)
-            self._last_wait = max(options.last_wait, under_way) + queueing_delay
+            in_flight = min(_KEYFRAME_ANSWERS * first_answer, options.longest_wait)
+            self._last_wait = max(options.last_wait, in_flight) + queueing_delay
 
     def set_delay(self, delay: float) -> None:
-        """Tell by how much the delay of packets varies, in seconds: as long it is worth waiting for reordering."""
+        """Set the variation of the packets' delay in seconds, which is the wait for reordered packets."""
         self._delay = delay
 
-    def repair_gave_up(self) -> None:
-        """Hear that what is missing will not come: the gap that blocks now is skipped at the next ``frames``."""
-        self._repair_gave_up = True
+    def retransmission_gave_up(self) -> None:
+        """Record that missing packets are not requested any more: the next ``frames`` skips the blocking gap."""
+        self._retransmission_gave_up = True
 
     def restart_at_keyframe(self, now: float) -> None:
-        """Drop what is here and go on at the next keyframe, as when frames that came out were lost further up."""
+        """Drop all packets and continue at the next keyframe, as when completed frames were lost further up."""
         if isinstance(self._state, _Gathering):
             self._seek(self._state.run_end, now)
         self._requests.need(now)
 
     def insert(self, sequence_number: int, timestamp: int, packet: RtpPacket, now: float) -> None:
-        """Take a packet.
+        """Insert a packet.
 
         Args:
-            sequence_number: Unwrapped.
-            timestamp: Unwrapped.
-            packet: With its payload; one without payload only fills its number.
-            now: When it came.
+            sequence_number: Its unwrapped number.
+            timestamp: Its unwrapped timestamp.
+            packet: The packet; one without payload only fills its number.
+            now: Its arrival time.
         """
         if not self._admits(sequence_number, timestamp, packet, now):
             return
         entry = BufferedPacket(packet, timestamp, now)
         self._buffer.insert(sequence_number, entry)
-        self._progress.packet_kept(sequence_number, now)
+        self._restarts.packet_kept(sequence_number, now)
         self._inserted += 1
         state = self._state
         if isinstance(state, _Gathering) and sequence_number == state.run_end:
@@ -261,14 +266,14 @@ class FrameAssembler:
                 self._fill(state, state.gap)
         else:
             if self._keyframes.begins_keyframe(packet):
-                self._keyframes.note(sequence_number)
+                self._keyframes.add(sequence_number)
             if isinstance(state, _Gathering) and state.gap is not None and packet.payload:
                 behind = state.gap.behind
                 state.gap.behind = sequence_number if behind is None else min(sequence_number, behind)
         self._bound(sequence_number, entry, now)
 
     def _bound(self, sequence_number: int, entry: BufferedPacket, now: float) -> None:
-        """Drop all packets if there are too many with the one that was inserted, in this stream or in the session."""
+        """Drop all packets if the inserted one exceeds a limit of this stream or of the session."""
         buffer, options = self._buffer, self._options
         if len(buffer.packets) > options.max_packets or buffer.size > options.max_bytes:
             self._overflow(sequence_number + 1)
@@ -277,12 +282,12 @@ class FrameAssembler:
             buffer.charge(entry)
 
     def discard(self) -> None:
-        """Drop what is here for want of room in the session, and request a keyframe with the next packet."""
+        """Drop all packets because the session exceeds its budget, and request a keyframe with the next packet."""
         self._overflow(max(self._buffer.packets) + 1)
         self._was_discarded = True
 
     def end(self) -> None:
-        """Drop what is here, of which no frames will be made."""
+        """Release the buffer at the end of the stream."""
         self._buffer.clear()
 
     def _overflow(self, floor: int) -> None:
@@ -291,7 +296,7 @@ class FrameAssembler:
         self._floor = floor
 
     def frames(self, now: float) -> list[CompletedFrame]:
-        """Return the frames that are whole, in decode order, and give up what is overdue."""
+        """Return the complete frames in decode order, and give up overdue packets."""
         completed: list[CompletedFrame] = []
         if self._was_discarded:
             self._was_discarded = False
@@ -322,7 +327,7 @@ class FrameAssembler:
                 break
             if not self._waits_on(gap, state, now):
                 self._skip(gap, state, now)
-        self._repair_gave_up = False
+        self._retransmission_gave_up = False
         if now >= self._request_deadline():
             self._requests.need(now)
             self._requests.handle_timer(now)
@@ -330,31 +335,31 @@ class FrameAssembler:
 
     @property
     def has_beginning(self) -> bool:
-        """Whether a keyframe has begun, from which frames go on."""
+        """Whether a keyframe has begun from which frames continue."""
         return isinstance(self._state, _Gathering) or self._keyframes.first() is not None
 
     def take_keyframe_request(self) -> bool:
-        """Return whether a keyframe is to be asked for now."""
-        return self._requests.take()
+        """Return whether to request a keyframe now, and record the request as sent."""
+        return self._requests.take_request()
 
     def next_timer(self) -> float:
-        """Return when ``frames`` is to be called though nothing came, ``math.inf`` if never."""
+        """Return when to call ``frames`` without a new packet, ``math.inf`` if never."""
         deadline, state = self._request_deadline(), self._state
         gap = self._blocking_gap(state) if isinstance(state, _Gathering) else None
         return deadline if gap is None else min(deadline, self._gap_deadline(gap))
 
-    # Where the stream is
+    # Restarts and late packets
 
     def _admits(self, sequence_number: int, timestamp: int, packet: RtpPacket, now: float) -> bool:
-        """Return whether a packet is of use. Begin anew before it, if it shows that the sender has."""
-        floor, state, progress = self._floor, self._state, self._progress
+        """Return whether a packet is of use. If it shows a restart of the sender, reset before it."""
+        floor, state, restarts = self._floor, self._state, self._restarts
         if floor is not None and sequence_number < floor:
             is_keyframe = self._keyframes.begins_keyframe(packet)
-            if not is_keyframe or not progress.is_restart(floor - sequence_number, timestamp, now):
+            if not is_keyframe or not restarts.is_restart(floor - sequence_number, timestamp, now):
                 self._drop_late(sequence_number, packet, now)
                 return False
             self._reset()
-        elif progress.is_far(sequence_number, state.run_end if isinstance(state, _Gathering) else None):
+        elif restarts.is_far(sequence_number, state.run_end if isinstance(state, _Gathering) else None):
             self._reset()
         present = self._buffer.packets.get(sequence_number)
         if present is not None:
@@ -367,8 +372,8 @@ class FrameAssembler:
     def _drop_late(self, sequence_number: int, packet: RtpPacket, now: float) -> None:
         self.counters.late += 1
         was_needed = bool(packet.payload) and self._succession.take_doubted(sequence_number)
-        if was_needed or self._progress.is_silent(now):
-            # All that comes is late: perhaps a new stream, that a keyframe would show to be one.
+        if was_needed or self._restarts.is_silent(now):
+            # All packets are late: perhaps the stream has restarted, which a keyframe would show.
             self._requests.need(now)
 
     def _reset(self) -> None:
@@ -376,7 +381,7 @@ class FrameAssembler:
         self._empty()
         self._floor = None
         self._succession.reset()
-        self._progress.begin_anew()
+        self._restarts.reset()
 
     def _empty(self) -> None:
         self.counters.dropped += self._buffer.clear()
@@ -386,7 +391,7 @@ class FrameAssembler:
     # Seeking
 
     def _begin(self, state: _Seeking, now: float) -> bool:
-        """Go on at a keyframe if one has begun, and return whether it has."""
+        """Continue at a keyframe if one has begun, and return whether it has."""
         first = self._keyframes.first()
         if first is not None:
             self._gather(first, needs_keyframe=True)
@@ -398,7 +403,7 @@ class FrameAssembler:
         return False
 
     def _gather(self, first: int, *, needs_keyframe: bool) -> None:
-        """Go on at a packet, and forget all before it."""
+        """Continue at a packet, and drop all before it."""
         self.counters.dropped += self._buffer.discard_below(first)
         run_end = self._buffer.run_end(first)
         self._keyframes.forget_below(run_end)
@@ -406,20 +411,20 @@ class FrameAssembler:
         self._floor = first
 
     def _request_deadline(self) -> float:
-        """Return when a keyframe is to be asked for, ``math.inf`` if none is needed."""
+        """Return when to request a keyframe, ``math.inf`` if none is needed."""
         state = self._state
         if isinstance(state, _Gathering):
             if not state.needs_keyframe:
                 return self._requests.deadline
-            # One has begun. Only when nothing more of it comes, another is needed.
-            stalled = self._progress.last_useful + self._options.keyframe_interval
+            # A keyframe has begun. Another is needed only when no more packets of it arrive.
+            stalled = self._restarts.last_useful + self._options.keyframe_interval
             return max(stalled, self._requests.deadline) if self._requests.running else stalled
         return self._requests.deadline if self._requests.running else state.since + self._reordering_wait()
 
     # Gathering
 
     def _drop_fillers(self, state: _Gathering) -> None:
-        """Pass over packets without payload in front of a frame."""
+        """Skip packets without payload in front of a frame."""
         packets = self._buffer.packets
         while state.first < state.run_end and not packets[state.first].packet.payload:
             self._buffer.remove(state.first)
@@ -428,7 +433,7 @@ class FrameAssembler:
         self._floor = state.first
 
     def _complete(self, state: _Gathering, last: int, completed: list[CompletedFrame], now: float) -> None:
-        """Take the packets of a frame out, and put it together."""
+        """Remove the packets of a frame, and assemble it."""
         first = state.first
         entries = self._buffer.remove_run(first, last)
         state.first = state.scan = self._floor = last + 1
@@ -457,10 +462,10 @@ class FrameAssembler:
             self._seek(last + 1, now)
             return
         else:
-            self._continuity.take(position)
+            self._continuity.record(position)
         self.counters.frames += 1
         timestamp = entries[0].timestamp
-        self._progress.frame_completed(timestamp)
+        self._restarts.frame_completed(timestamp)
         completed_at = max(entry.arrival for entry in entries)
         began_at = min(entry.arrival for entry in entries)
         completed.append(
@@ -468,20 +473,20 @@ class FrameAssembler:
         )
 
     def _position(self, payload: bytes) -> LayerPosition | None:
-        return None if self._layers is None else self._layers.layer_position(payload)
+        return None if self._read_layers is None else self._read_layers(payload)
 
     # Gaps
 
     @property
     def _given_up(self) -> int:
-        """How often something was passed over that had come in part or broken."""
+        """The number of gaps and malformed frames that were given up."""
         return self.counters.skips + self.counters.malformed
 
     def _reordering_wait(self) -> float:
         return min(max(self._options.min_wait, self._delay), self._options.max_wait)
 
     def _blocking_gap(self, state: _Gathering) -> _Gap | None:
-        """Return the gap that blocks, ``None`` if nothing is known to be missing."""
+        """Return the blocking gap, ``None`` if no packet is known to be missing."""
         if len(self._buffer.packets) <= state.run_end - state.first:
             return None
         if state.gap is None:
@@ -491,24 +496,24 @@ class FrameAssembler:
         return state.gap
 
     def _fill(self, state: _Gathering, gap: _Gap) -> None:
-        """Go on: what was missing has come after all."""
+        """Close a gap that was filled or passed over."""
         state.gap = None
-        if gap.keyframe_asked_for:
+        if gap.keyframe_requested:
             self._requests.withdraw()
 
     # Numbers without media
 
     def _find_succession(self, gap: _Gap, state: _Gathering) -> Continuity:
-        """Return how the frame that begins behind a gap, if one does, relates to the last one."""
+        """Return the relation of the frame that begins behind a gap, if one does, to the last one."""
         if gap.behind is None or gap.number != state.first or state.needs_keyframe:
             return Continuity.BROKEN
-        if gap.succession_looked_at != self._inserted:
-            gap.succession_looked_at = self._inserted
+        if gap.succession_inspected_at != self._inserted:
+            gap.succession_inspected_at = self._inserted
             gap.succession = self._succession.check(gap.number, gap.behind)
         return gap.succession.continuity
 
     def _pass_over(self, gap: _Gap, state: _Gathering) -> None:
-        """Go on at the frame behind a gap: what is missing carried nothing that it needs."""
+        """Continue at the frame behind a gap: the missing packets carried nothing that it needs."""
         assert gap.behind is not None
         missing = [number for number in range(gap.number, gap.behind) if number not in self._buffer.packets]
         self.counters.passed_over += len(missing)
@@ -522,20 +527,20 @@ class FrameAssembler:
         self._keyframes.forget_below(state.run_end)
 
     def _gap_deadline(self, gap: _Gap) -> float:
-        """Return when a gap is given up, or when a keyframe is asked for while it may still be filled."""
-        if self._repair_gave_up:
+        """Return when a gap is given up, or when a keyframe is requested while it may still be filled."""
+        if self._retransmission_gave_up:
             return gap.since
         if not self._repairs or self._keyframe_follows(gap):
             return gap.since + self._reordering_wait()
         if gap.succession.continuity is Continuity.DECODABLE:
             return gap.since + self._first_answer
-        # Where many packets were lost at once, their repairs come one by one: one that has come shows that others will.
+        # Where many packets were lost at once, retransmissions arrive one by one: the first shows that others will.
         deadline = max(gap.since + self._retransmission_timeout, self._filled_at + self._answer_time)
         return deadline + self._last_wait if gap.is_overdue else deadline
 
     def _waits_on(self, gap: _Gap, state: _Gathering, now: float) -> bool:
-        """Ask for a keyframe, and return whether the gap may still be filled before it comes."""
-        if gap.is_overdue or not self._repairs or self._repair_gave_up or not self._options.last_wait:
+        """Request a keyframe, and return whether the gap may still be filled before it arrives."""
+        if gap.is_overdue or not self._repairs or self._retransmission_gave_up or not self._options.last_wait:
             return False
         if gap.succession.continuity is Continuity.DECODABLE:
             return False
@@ -543,21 +548,21 @@ class FrameAssembler:
         if keyframe is not None or self._later_independent_frame(gap, state) is not None:
             return False
         gap.is_overdue = True
-        gap.keyframe_asked_for = not self._requests.running
+        gap.keyframe_requested = not self._requests.running
         self._requests.need(now)
         return True
 
     def _keyframe_follows(self, gap: _Gap) -> bool:
-        """Return whether a whole keyframe is behind a gap."""
-        new = self._inserted - gap.looked_at
-        if not gap.keyframe_follows and new > len(self._buffer.packets) // _LOOK_AGAIN:
-            gap.looked_at = self._inserted
+        """Return whether a complete keyframe is behind a gap."""
+        new = self._inserted - gap.inspected_at
+        if not gap.keyframe_follows and new > len(self._buffer.packets) // _SEARCH_DIVISOR:
+            gap.inspected_at = self._inserted
             gap.keyframe_follows = self._keyframes.first_behind(gap.number, whole=True) is not None
         return gap.keyframe_follows
 
     def _skip(self, gap: _Gap, state: _Gathering, now: float) -> None:
-        """Give up a gap, and what needs it."""
-        self._repair_gave_up = False
+        """Give up a gap, and the frames that need it."""
+        self._retransmission_gave_up = False
         if gap.succession.continuity is Continuity.DECODABLE:
             self._pass_over(gap, state)
             return
@@ -576,17 +581,17 @@ class FrameAssembler:
         self._seek(gap.number + 1, now)
 
     def _seek(self, floor: int, now: float) -> None:
-        """Wait for a keyframe. What came lately is kept, for it may be part of one."""
+        """Wait for a keyframe. Recent packets are kept, for they may be part of one."""
         self._state = _Seeking(now)
         self.counters.dropped += self._buffer.discard_below(floor)
-        # Packets that came in order were not looked at.
+        # Packets that arrived in order were not inspected.
         self._keyframes.search()
         self._floor = floor
         self._requests.need(now)
 
     def _later_independent_frame(self, gap: _Gap, state: _Gathering) -> int | None:
-        """Return where the first frame behind a gap begins that can be decoded without what is lost."""
-        if self._layers is None or state.needs_keyframe:
+        """Return the first packet of the first frame behind a gap that can be decoded without the lost packets."""
+        if self._read_layers is None or state.needs_keyframe:
             return None
         for number in sorted(self._buffer.packets):
             payload = self._buffer.packets[number].packet.payload

@@ -1,18 +1,20 @@
-"""The packets of a video stream that wait until their frame is whole."""
+"""The packets of a video stream whose frame is not complete, and the detection of a restart of the stream."""
 
+import math
 from collections.abc import Iterable
 
 from trio_rtc.protocols.rtp.buffer_budget import PACKET_OVERHEAD, Buffer, BufferBudget
+from trio_rtc.protocols.rtp.options import FrameAssemblerOptions
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 
 
 class BufferedPacket:
-    """A packet that waits.
+    """A buffered packet.
 
     Attributes:
-        packet: As it came.
-        timestamp: Unwrapped.
-        arrival: When it came.
+        packet: The packet.
+        timestamp: Its unwrapped timestamp.
+        arrival: Its arrival time.
     """
 
     __slots__ = ("arrival", "packet", "timestamp")
@@ -27,7 +29,7 @@ class PacketBuffer:
     """Packets by unwrapped sequence number, in order of arrival.
 
     Args:
-        owner: Who is asked to discard the packets when the budget is exceeded.
+        owner: The buffer that discards the packets when the budget is exceeded.
         budget: Shared with the other streams of the session.
 
     Attributes:
@@ -44,7 +46,7 @@ class PacketBuffer:
         self._budget = budget
 
     def insert(self, sequence_number: int, entry: BufferedPacket) -> None:
-        """Keep a packet whose number is not there yet."""
+        """Insert a packet whose number is not in the buffer."""
         self.packets[sequence_number] = entry
         self.size += len(entry.packet.payload)
 
@@ -53,12 +55,12 @@ class PacketBuffer:
         self._budget.add(self._owner, len(entry.packet.payload) + PACKET_OVERHEAD)
 
     def remove(self, sequence_number: int) -> BufferedPacket:
-        """Take a packet out that is there."""
+        """Remove and return a packet."""
         (entry,) = self.remove_run(sequence_number, sequence_number)
         return entry
 
     def remove_run(self, first: int, last: int) -> list[BufferedPacket]:
-        """Remove and return the packets from one number to another, which are all there."""
+        """Remove and return the packets from one number to another, all of which are in the buffer."""
         pop = self.packets.pop
         entries = [pop(number) for number in range(first, last + 1)]
         size = sum(len(entry.packet.payload) for entry in entries)
@@ -67,15 +69,15 @@ class PacketBuffer:
         return entries
 
     def discard(self, sequence_numbers: Iterable[int]) -> int:
-        """Take packets out that nobody needs, and return of how many frames they were."""
+        """Remove packets that are not needed, and return the number of their frames."""
         return len({self.remove(sequence_number).timestamp for sequence_number in list(sequence_numbers)})
 
     def discard_below(self, sequence_number: int) -> int:
-        """Take out all packets below a number, and return of how many frames they were."""
+        """Remove all packets below a number, and return the number of their frames."""
         return self.discard([number for number in self.packets if number < sequence_number])
 
     def discard_before(self, horizon: float) -> int:
-        """Take out all packets that came before a time, and return of how many frames they were."""
+        """Remove all packets that arrived before a time, and return the number of their frames."""
         numbers = []
         for number, entry in self.packets.items():
             if entry.arrival >= horizon:
@@ -84,7 +86,7 @@ class PacketBuffer:
         return self.discard(numbers)
 
     def clear(self) -> int:
-        """Take all packets out, and return of how many frames they were."""
+        """Remove all packets, and return the number of their frames."""
         frames = len({entry.timestamp for entry in self.packets.values()})
         self.packets.clear()
         self.size = 0
@@ -92,21 +94,21 @@ class PacketBuffer:
         return frames
 
     def run_end(self, start: int) -> int:
-        """Return the first number from ``start`` on that is missing."""
+        """Return the first missing number from ``start`` on."""
         packets = self.packets
         while start in packets:
             start += 1
         return start
 
     def frame_end(self, first: int, end: int, start: int | None = None) -> int | None:
-        """Return the last packet of the frame that begins at ``first``; ``None`` if it is not there yet.
+        """Return the last packet of the frame that begins at ``first``; ``None`` if it has not arrived.
 
-        It is the one with the marker. In a stream without markers it is the one before the timestamp changes.
+        It is the one with the marker bit. In a stream without markers it is the one before the timestamp changes.
 
         Args:
-            first: The first packet of the frame, which is there.
-            end: All packets from ``first`` up to here are there.
-            start: The first packet that has not been looked at yet.
+            first: The first packet of the frame, which is in the buffer.
+            end: All packets from ``first`` up to here are in the buffer.
+            start: The first packet that was not inspected yet.
         """
         packets = self.packets
         timestamp = packets[first].timestamp
@@ -119,10 +121,75 @@ class PacketBuffer:
         return None
 
     def first_payload_behind(self, number: int) -> int | None:
-        """Return the first packet behind a number that has a payload, ``None`` if there is none."""
+        """Return the first packet with a payload behind a number, ``None`` if there is none."""
         behind = (each for each, entry in self.packets.items() if each > number and entry.packet.payload)
         return min(behind, default=None)
 
     def first_known_gap(self, end: int) -> float:
-        """Return when the first packet beyond ``end`` came, which showed that ``end`` is missing."""
+        """Return the arrival time of the first packet beyond ``end``, which showed that ``end`` is missing."""
         return min(entry.arrival for number, entry in self.packets.items() if number > end)
+
+
+class RestartDetector:
+    """Detects that the sender of a stream has restarted, by sequence numbers, timestamps and silence.
+
+    RFC 3550 leaves it to the receiver to interpret a number that does not follow those before.
+
+    Args:
+        options: The limits of distance and silence.
+
+    Attributes:
+        last_useful: When the last useful packet arrived, in seconds; ``-math.inf`` before the first.
+    """
+
+    __slots__ = ("_latest", "_max_packets", "_newest_timestamp", "_silence", "last_useful")
+
+    def __init__(self, options: FrameAssemblerOptions) -> None:
+        self._max_packets = options.max_packets
+        self._silence = options.restart_silence
+        self._latest: int | None = None
+        self._newest_timestamp: int | None = None
+        self.last_useful = -math.inf
+
+    def packet_kept(self, sequence_number: int, now: float) -> None:
+        """Record a packet that was buffered."""
+        self._latest = sequence_number
+        self.last_useful = now
+
+    def frame_completed(self, timestamp: int) -> None:
+        """Record a completed frame."""
+        newest = self._newest_timestamp
+        self._newest_timestamp = timestamp if newest is None else max(timestamp, newest)
+
+    def reset(self) -> None:
+        """Record that the timestamps restart."""
+        self._newest_timestamp = None
+
+    def is_silent(self, now: float) -> bool:
+        """Return whether no packet was useful for ``restart_silence``."""
+        return now - self.last_useful >= self._silence
+
+    def is_far(self, sequence_number: int, next_expected: int | None) -> bool:
+        """Return whether a number is so far from the others that the stream must have restarted.
+
+        Args:
+            sequence_number: A number that is not below ``next_expected``.
+            next_expected: The first missing number, ``None`` where that is not known.
+        """
+        if self._latest is None:
+            return False
+        if next_expected is None:
+            return abs(sequence_number - self._latest) > self._max_packets
+        # A frame at the limit must not be split: the packet before this one may have been within it.
+        return sequence_number - max(next_expected, self._latest) > self._max_packets
+
+    def is_restart(self, behind: int, timestamp: int, now: float) -> bool:
+        """Return whether a keyframe with a number below the next expected one shows a restart of the sender.
+
+        Args:
+            behind: By how much its number is below.
+            timestamp: The timestamp of the keyframe.
+            now: Its arrival time.
+        """
+        is_unseen = self._newest_timestamp is None or timestamp > self._newest_timestamp
+        return behind > self._max_packets or is_unseen or self.is_silent(now)

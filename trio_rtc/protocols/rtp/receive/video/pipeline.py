@@ -1,10 +1,13 @@
-"""TODO."""
+"""The receive pipeline of video: from packets to complete frames, released when they are due.
+
+Packets go to the frame assembler, and a complete frame gets the values of its packets' header extensions. Frames are
+released at once, unless the application, the sender (extension playout-delay) or synchronization with audio requires a
+delay: then they are held until they are due.
+"""
 
 import math
 from collections import deque
-from collections.abc import Callable
 
-from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.buffer_budget import ReceiveBudgets
 from trio_rtc.protocols.rtp.options import JitterOptions, RtpOptions
 from trio_rtc.protocols.rtp.packet.extensions import HeaderValues
@@ -13,73 +16,93 @@ from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 from trio_rtc.protocols.rtp.parameters import FEEDBACK_NACK, Codec
 from trio_rtc.protocols.rtp.payload import (
     Depacketizer,
-    LayerIds,
     continuity_tracker,
-    layer_reader,
 )
 from trio_rtc.protocols.rtp.receive.jitter import JitterEstimator
 from trio_rtc.protocols.rtp.receive.sync_group import StreamTiming
 from trio_rtc.protocols.rtp.stats import ReceiveStats
 
 from .frame_assembler import CompletedFrame, FrameAssembler
-from .temporal_layers import LayerPosition
+from .frame_continuity import layer_position_reader
+
+_MAX_FRAMES_IN_FLIGHT = 128
+_RECENT_FRAMES = 15
+"""The number of latest frames that show the length of the queue."""
+_MAX_HELD = 128
+"""Frames that wait for audio; of more the first is released at once, and likewise of too many bytes."""
+_MAX_HOLD = 5.0
+_FEC_WAIT = 0.15
+"""Seconds to wait for error correction, whose packets protect a few frames together and follow them."""
+_MIN_EXTRA_DELAY = 0.01
+_LATENESS_SMOOTHING = 1 / 64
 
 
 class VideoReceivePipeline:
-    """Pictures: put together, in order, whole, as soon as they are."""
+    """Assembles frames, and holds them until they are due.
+
+    Args:
+        codec: The codec.
+        depacketizer: The depacketizer of its payload format.
+        options: Options of the session.
+        stats: The statistics of the stream.
+        ssrc: The SSRC of the stream.
+        rid: The simulcast layer of the stream.
+        budgets: Shared with the other streams of the session; ``None`` for a stream by itself.
+
+    Attributes:
+        rid: The simulcast layer of the stream.
+    """
 
     def __init__(
         self,
         codec: Codec,
-        opener: Depacketizer,
+        depacketizer: Depacketizer,
         options: RtpOptions,
-        meters: ReceiveStats | None = None,
+        stats: ReceiveStats | None = None,
         *,
         ssrc: int,
         rid: str | None,
         budgets: ReceiveBudgets | None = None,
     ) -> None:
         budgets = budgets or ReceiveBudgets(options)
-        self._codec = codec
         self.rid = rid
         self._ssrc = ssrc
-        self._meters = meters or ReceiveStats()
-        self._waiting = budgets.held
-        reader = layer_reader(codec.name)
-        layers = None if reader is None else LayerReader(reader)
+        self._codec = codec
+        self._stats = stats or ReceiveStats()
+        self._held_budget = budgets.held
         self._assembler = FrameAssembler(
-            opener,
+            depacketizer,
             options.assembler,
-            layers=layers,
+            read_layers=layer_position_reader(codec.name),
             continuity=continuity_tracker(codec.name, codec.parameters),
             repairs=FEEDBACK_NACK in codec.feedback,
             budget=budgets.assembly,
         )
-        self._assembler.counters = self._meters.assembler
+        self._assembler.counters = self._stats.assembler
         self._jitter = JitterEstimator()
-        # Of the first packet of each frame that came by itself: repairs tell nothing about a queue.
+        # Of the first packet of each frame that was not retransmitted: retransmissions do not show the queue.
         self._arrivals = JitterEstimator(JitterOptions(remembered=_RECENT_FRAMES))
         self._newest = -math.inf
         self._values: dict[int, HeaderValues] = {}
         self._last: int | None = None
         self._extra_delay = 0.0
-        self._least_wait = 0.0
+        self._min_reordering_wait = 0.0
         self._min_delay = 0.0
-        # What the sender asks for (the extension playout-delay).
-        self._asked_delay = 0.0
-        self._longest_delay = math.inf
+        # The limits that the sender has set (extension playout-delay).
+        self._sender_min_delay = 0.0
+        self._sender_max_delay = math.inf
         self._held: deque[tuple[float, EncodedFrame]] = deque()
         self._lateness = 0.0
         self._kept_through = -math.inf
 
     @property
     def assembler(self) -> FrameAssembler:
-        """What puts frames together, with its counters."""
+        """The frame assembler, with its counters."""
         return self._assembler
 
     @property
     def next_expected(self) -> int | None:
-        """The sequence number below which no packet is of use any more."""
+        """The sequence number below which packets are of no use; ``None`` if it is not known."""
         return self._assembler.next_expected
 
     def insert(
@@ -92,75 +115,85 @@ class VideoReceivePipeline:
         *,
         recovered: bool = False,
     ) -> None:
-        """Take a packet."""
+        """Insert a packet.
+
+        Args:
+            number: Its unwrapped sequence number.
+            timestamp: Its unwrapped timestamp.
+            packet: The packet.
+            values: The values of its header extensions.
+            now: Its arrival time.
+            recovered: Whether it was received by retransmission, so that its arrival shows nothing about a queue.
+        """
         if values.rotation is not None or values.capture_time is not None:
-            self._remember(timestamp, values)
+            self._store_values(timestamp, values)
         if values.playout_delay_min is not None and values.playout_delay_max is not None:
-            self._asked_delay, self._longest_delay = values.playout_delay_min, values.playout_delay_max
+            self._sender_min_delay = values.playout_delay_min
+            self._sender_max_delay = values.playout_delay_max
         if timestamp > self._newest and not recovered:
             self._newest = timestamp
             self._arrivals.update(timestamp / self._codec.clock_rate, now)
         self._assembler.insert(number, timestamp, packet, now)
 
-    def note_kept(self, number: int) -> None:
-        """Record that the packets up to a sequence number were kept until somebody wanted frames."""
+    def record_kept(self, number: int) -> None:
+        """Record that packets up to a sequence number were kept until the application consumed frames."""
         self._kept_through = max(self._kept_through, number)
 
     def frames(self, now: float) -> list[PlayedFrame]:
-        """Return the pictures that are whole, or of these, when they have to wait for the sound, those that are due."""
-        held, waiting = self._held, self._waiting
-        for frame, ready_at in self._whole_frames(now):
-            held.append((self._due(frame, ready_at, now), frame))
-            waiting.size += len(frame.payload)
+        """Return the complete frames that are due."""
+        held, budget = self._held, self._held_budget
+        for frame, ready_at in self._complete_frames(now):
+            held.append((self._due_time(frame, ready_at, now), frame))
+            budget.size += len(frame.payload)
         frames: list[PlayedFrame] = []
-        while held and (held[0][0] <= now or len(held) > _MAX_HELD or waiting.is_exceeded):
+        while held and (held[0][0] <= now or len(held) > _MAX_HELD or budget.is_exceeded):
             _, frame = held.popleft()
-            waiting.size -= len(frame.payload)
+            budget.size -= len(frame.payload)
             frames.append(frame)
         return frames
 
     def end(self) -> None:
-        """Drop the packets and frames that wait."""
+        """Drop all packets and frames."""
         self._assembler.end()
-        self._waiting.size -= sum(len(frame.payload) for _, frame in self._held)
+        self._held_budget.size -= sum(len(frame.payload) for _, frame in self._held)
         self._held.clear()
 
-    def _due(self, frame: EncodedFrame, ready_at: float, now: float) -> float:
+    def _due_time(self, frame: EncodedFrame, ready_at: float, now: float) -> float:
         base = self._jitter.base_delay
         if base is None:
             return now
         captured = frame.timestamp / frame.clock_rate
         self._lateness += _LATENESS_SMOOTHING * (max(ready_at - captured - base, 0.0) - self._lateness)
-        if not (self._extra_delay or self._min_delay or self._asked_delay):
+        if not (self._extra_delay or self._min_delay or self._sender_min_delay):
             return now
-        # The application's own wish goes before the sender's.
-        delay = max(min(self._own_wait() + self._extra_delay, self._longest_delay), self._min_delay)
+        # The application's minimum takes precedence over the sender's maximum.
+        delay = max(min(self._own_delay() + self._extra_delay, self._sender_max_delay), self._min_delay)
         return min(captured + base + delay, now + _MAX_HOLD)
 
-    def _own_wait(self) -> float:
-        """Return how long pictures wait for their own sake, beyond the least delay: as long as they take on average.
+    def _own_delay(self) -> float:
+        """Return the delay of frames without synchronization: as long as they take on average.
 
-        Only where they have to wait at any rate it is long enough for nearly all of them.
+        Only where they must wait in any case, it is long enough for nearly all of them.
         """
-        least = max(self._min_delay, self._asked_delay)
-        return max(self._jitter.target_delay, least) if least else self._lateness
+        minimum = max(self._min_delay, self._sender_min_delay)
+        return max(self._jitter.target_delay, minimum) if minimum else self._lateness
 
-    def _whole_frames(self, now: float) -> list[tuple[EncodedFrame, float]]:
-        """Return the frames that are whole, each with the time since when it is ready for who wants it."""
+    def _complete_frames(self, now: float) -> list[tuple[EncodedFrame, float]]:
+        """Return the complete frames, each with the time since when it is ready for its consumer."""
         frames: list[tuple[EncodedFrame, float]] = []
         for completed in self._assembler.frames(now):
-            # A frame that was kept until somebody wanted it is not late: the network had no part in that.
+            # The network did not delay a frame that was kept until the application consumed it.
             was_kept = completed.first_sequence_number <= self._kept_through
             ready_at = completed.completed_at if was_kept else now
             self._jitter.update(completed.timestamp / self._codec.clock_rate, completed.completed_at)
-            self._measure(completed, ready_at)
-            frames.append((self._encoded(completed), ready_at))
+            self._record_stats(completed, ready_at)
+            frames.append((self._make_frame(completed), ready_at))
             self._last = completed.timestamp
         if frames:
-            self._assembler.set_delay(max(self._jitter.target_delay, self._least_wait))
+            self._assembler.set_delay(max(self._jitter.target_delay, self._min_reordering_wait))
         return frames
 
-    def _encoded(self, completed: CompletedFrame) -> EncodedFrame:
+    def _make_frame(self, completed: CompletedFrame) -> EncodedFrame:
         values = self._values.pop(completed.timestamp, None)
         frame = completed.frame
         return EncodedFrame(
@@ -180,100 +213,65 @@ class VideoReceivePipeline:
             contributing_sources=completed.packet.csrcs,
         )
 
-    def repair_gave_up(self) -> None:
-        """Hear that what is missing will not come."""
-        self._assembler.repair_gave_up()
+    def retransmission_gave_up(self) -> None:
+        """Record that missing packets are not requested any more."""
+        self._assembler.retransmission_gave_up()
 
     def set_retransmission_timeout(self, retransmission_timeout: float, first_answer: float) -> None:
-        """Set how long what is missing is worth waiting for."""
+        """Set the times until the second and the first request for a missing packet are answered, in seconds."""
         base, longest = self._arrivals.base_delay, self._arrivals.longest_delay
         queueing_delay = 0.0 if base is None or longest is None else longest - base
         self._assembler.set_retransmission_timeout(retransmission_timeout, first_answer, queueing_delay)
 
-    def expect_repairs(self) -> None:
-        """Hear that there is error correction, which is worth waiting for."""
-        self._least_wait = _CORRECTION_WAIT
-        self._assembler.set_delay(max(self._jitter.target_delay, self._least_wait))
+    def expect_fec(self) -> None:
+        """Record that the stream is protected, so that the assembler waits for error correction."""
+        self._min_reordering_wait = _FEC_WAIT
+        self._assembler.set_delay(max(self._jitter.target_delay, self._min_reordering_wait))
 
     def take_keyframe_request(self) -> bool:
-        """Return whether a keyframe is needed."""
+        """Return whether to request a keyframe now, and record the request as sent."""
         return self._assembler.take_keyframe_request()
 
     def timing(self) -> StreamTiming | None:
-        """Return when the last picture is shown if it is as late as pictures are on average."""
+        """Return when the last frame is played if it is as late as frames are on average; ``None`` before a frame."""
         base = self._jitter.base_delay
         if base is None or self._last is None:
             return None
         captured = self._last / self._codec.clock_rate
-        return StreamTiming(self._last, captured + base + self._own_wait())
+        return StreamTiming(self._last, captured + base + self._own_delay())
 
     def take_clock_shift(self) -> float:
-        """Return 0: pictures are shown as they come, and follow any clock."""
+        """Return 0: video is played as it arrives, and follows any clock."""
         return 0.0
 
     def set_extra_delay(self, delay: float) -> None:
-        """Take how much longer pictures have to wait for the sound; less than some milliseconds is nothing."""
-        self._extra_delay = delay if delay >= _LEAST_EXTRA_DELAY else 0.0
+        """Set the delay for synchronization with audio, in seconds; a few milliseconds are ignored."""
+        self._extra_delay = delay if delay >= _MIN_EXTRA_DELAY else 0.0
 
     def set_min_delay(self, delay: float) -> None:
-        """Take how long pictures have to wait at least."""
+        """Set the application's minimum delay, in seconds."""
         self._min_delay = delay
 
     def next_timer(self) -> float:
-        """Return when ``frames`` has something though nothing came."""
+        """Return when to call ``frames`` without a new packet."""
         deadline = self._assembler.next_timer()
         return min(deadline, self._held[0][0]) if self._held else deadline
 
-    def _measure(self, completed: CompletedFrame, ready_at: float) -> None:
-        meters = self._meters
-        meters.emitted += 1
-        meters.delay += ready_at - completed.began_at
+    def _record_stats(self, completed: CompletedFrame, ready_at: float) -> None:
+        stats = self._stats
+        stats.emitted += 1
+        stats.delay += ready_at - completed.began_at
         if completed.last_sequence_number > completed.first_sequence_number:
-            meters.assembled += 1
-            meters.assembly_time += completed.completed_at - completed.began_at
-        meters.rate.note(ready_at)
-        meters.intervals.note(ready_at)
+            stats.assembled += 1
+            stats.assembly_time += completed.completed_at - completed.began_at
+        stats.rate.record(ready_at)
+        stats.intervals.record(ready_at)
         frame = completed.frame
         if frame.width and frame.height:
-            meters.width, meters.height = frame.width, frame.height
+            stats.width, stats.height = frame.width, frame.height
 
-    def _remember(self, timestamp: int, values: HeaderValues) -> None:
-        """Keep what a packet tells of its frame; of at most as many frames as can be under way."""
+    def _store_values(self, timestamp: int, values: HeaderValues) -> None:
+        """Store the header values for the frame of a timestamp; at most of as many frames as can be in flight."""
         self._values[timestamp] = values
-        if len(self._values) > _MAX_FRAMES_UNDER_WAY:
+        if len(self._values) > _MAX_FRAMES_IN_FLIGHT:
             del self._values[next(iter(self._values))]
-
-
-class LayerReader:
-    """Temporal layers of frames for the assembler, of codecs that number the frames of their base layer.
-
-    Args:
-        read: Reads the layers that a payload tells.
-    """
-
-    def __init__(self, read: Callable[[bytes], LayerIds]) -> None:
-        self._read = read
-
-    def layer_position(self, payload: bytes) -> LayerPosition | None:
-        """Return what the first payload of a frame tells, ``None`` if it does not."""
-        try:
-            layers = self._read(payload)
-        except ProtocolError:
-            return None
-        if layers.temporal_id is None or layers.tl0_picture_index is None:
-            return None
-        return LayerPosition(
-            layers.temporal_id, layers.tl0_picture_index, layers.layer_sync, layers.switching_up_point
-        )
-
-
-_MAX_FRAMES_UNDER_WAY = 128
-_RECENT_FRAMES = 15
-"""Frames of which the latest tells how long the queue is."""
-_MAX_HELD = 128
-"""Pictures that wait for the sound; of more the first is shown at once, and likewise of too many bytes."""
-_MAX_HOLD = 5.0
-_CORRECTION_WAIT = 0.15
-"""Seconds to wait for error correction: it protects a few frames together, and comes behind them."""
-_LEAST_EXTRA_DELAY = 0.01
-_LATENESS_SMOOTHING = 1 / 64

@@ -17,15 +17,15 @@ from trio_rtc.protocols.rtp import FramesReceived, RtpSession
 from trio_rtc.protocols.rtp.options import RtpOptions
 from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap
 from trio_rtc.protocols.rtp.parameters import SendParameters
+from trio_rtc.protocols.rtp.receive.receiver import StreamDeadlines
 from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
-from trio_rtc.protocols.rtp.receive.stream_deadlines import StreamDeadlines
 
 TIMEOUT = 5.0
 
 
-def make_stream(ssrc: int, last_heard: float) -> RtpReceiveStream:
+def make_stream(ssrc: int, last_received_at: float) -> RtpReceiveStream:
     stream = RtpReceiveStream("0", ssrc, None, RtpOptions(), ExtensionMap())
-    stream.last_heard = last_heard
+    stream.last_received_at = last_received_at
     return stream
 
 
@@ -35,16 +35,16 @@ def test_only_what_was_touched_or_is_due_is_looked_at() -> None:
     first, second = make_stream(1, 0.0), make_stream(2, 1.0)
     deadlines.touch(first)
     deadlines.touch(second)
-    assert deadlines.take(1.0) == [first, second]
+    assert deadlines.due_streams(1.0) == [first, second]
     assert deadlines.next_timer() == TIMEOUT
-    assert deadlines.take(2.0) == []
+    assert deadlines.due_streams(2.0) == []
     deadlines.touch(second)
-    assert deadlines.take(2.0) == [second]
+    assert deadlines.due_streams(2.0) == [second]
     # Until it was asked for its time it goes on to be looked at.
-    assert deadlines.take(2.0) == [second]
+    assert deadlines.due_streams(2.0) == [second]
     assert deadlines.next_timer() == TIMEOUT
-    assert deadlines.take(TIMEOUT) == [first]
-    first.last_heard = 3.0
+    assert deadlines.due_streams(TIMEOUT) == [first]
+    first.last_received_at = 3.0
     assert deadlines.next_timer() == TIMEOUT + 1.0
 
 
@@ -53,10 +53,10 @@ def test_what_has_ended_is_not_looked_at() -> None:
     first, second = make_stream(1, 0.0), make_stream(2, 1.0)
     deadlines.touch(first)
     deadlines.touch(second)
-    deadlines.forget(2)
+    deadlines.remove(second)
     assert deadlines.next_timer() == TIMEOUT
-    deadlines.forget(1)
-    assert deadlines.take(100.0) == []
+    deadlines.remove(first)
+    assert deadlines.due_streams(100.0) == []
     assert deadlines.next_timer() == math.inf
 
 
@@ -66,8 +66,8 @@ def test_the_time_of_one_that_has_ended_is_over() -> None:
     deadlines.touch(first)
     deadlines.touch(second)
     assert deadlines.next_timer() == TIMEOUT
-    assert deadlines.take(TIMEOUT) == [first]
-    deadlines.forget(1)
+    assert deadlines.due_streams(TIMEOUT) == [first]
+    deadlines.remove(first)
     assert deadlines.next_timer() == TIMEOUT + 1.0
 
 

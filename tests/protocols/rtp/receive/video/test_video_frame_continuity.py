@@ -9,13 +9,15 @@ from trio_rtc.protocols.rtp.payload import (
     Continuity,
     ContinuityTracker,
     continuity_tracker,
-    layer_reader,
 )
 from trio_rtc.protocols.rtp.payload.vp8 import Vp8Descriptor
 from trio_rtc.protocols.rtp.payload.vp9_descriptor import Vp9Descriptor
 from trio_rtc.protocols.rtp.receive.video.frame_assembler import FrameAssembler
-from trio_rtc.protocols.rtp.receive.video.pipeline import LayerReader
-from trio_rtc.protocols.rtp.receive.video.temporal_layers import LayerPosition, TemporalContinuity
+from trio_rtc.protocols.rtp.receive.video.frame_continuity import (
+    LayerPosition,
+    TemporalContinuity,
+    layer_position_reader,
+)
 
 KEYFRAME = bytes.fromhex("10 02 00 9d012a 4001 f000 99")
 INTERFRAME = bytes.fromhex("11 02 00 99")
@@ -42,7 +44,7 @@ def test_without_a_loss_frames_follow_a_keyframe_without_layer_numbers() -> None
     continuity = after_keyframe(None)
     for position in (None, upper(1, 7), base(8), upper(2, 8), base(9)):
         assert continuity.accepts(position)
-        continuity.take(position)
+        continuity.record(position)
 
 
 @pytest.mark.parametrize("number", [0, 1, 8, 255])
@@ -56,9 +58,9 @@ def test_right_behind_a_keyframe_without_layer_numbers_nothing_shows_what_is_mis
 
 def test_the_first_frame_with_layer_numbers_begins_to_count_them() -> None:
     continuity = after_keyframe(None)
-    continuity.take(upper(1, 7))
+    continuity.record(upper(1, 7))
     assert not continuity.accepts_after_loss(base(8))
-    continuity.take(base(7))
+    continuity.record(base(7))
     assert continuity.accepts_after_loss(base(8))
     assert continuity.accepts_after_loss(upper(1, 7, sync=True))
 
@@ -86,7 +88,7 @@ def test_of_upper_layers_only_a_frame_that_needs_the_last_base_layer_frame_alone
     assert not continuity.accepts(upper(1, 8, sync=True))
     assert not continuity.accepts(upper(1, 6, sync=True))
     assert continuity.accepts(upper(1, 7, sync=True))
-    continuity.take(upper(1, 7, sync=True))
+    continuity.record(upper(1, 7, sync=True))
     assert continuity.accepts(upper(1, 7))
     # Its layer is there again, the one above is not.
     assert not continuity.accepts(upper(2, 7))
@@ -96,16 +98,16 @@ def test_of_upper_layers_only_a_frame_that_needs_the_last_base_layer_frame_alone
 def test_an_upper_layer_needs_all_below_it() -> None:
     continuity = after_keyframe(base(7))
     continuity.lose()
-    continuity.take(upper(2, 7, sync=True))
+    continuity.record(upper(2, 7, sync=True))
     assert not continuity.accepts(upper(2, 7))
-    continuity.take(upper(1, 7, sync=True))
+    continuity.record(upper(1, 7, sync=True))
     assert continuity.accepts(upper(2, 7))
 
 
 def test_behind_a_switching_up_point_all_upper_layers_are_accepted() -> None:
     continuity = after_keyframe(base(7))
     continuity.lose()
-    continuity.take(LayerPosition(0, 8, switching_up_point=True))
+    continuity.record(LayerPosition(0, 8, switching_up_point=True))
     assert all(continuity.accepts(upper(layer, 8)) for layer in range(1, 8))
     continuity.lose()
     assert not any(continuity.accepts(upper(layer, 8)) for layer in range(1, 8))
@@ -114,10 +116,10 @@ def test_behind_a_switching_up_point_all_upper_layers_are_accepted() -> None:
 def test_a_switching_up_point_says_nothing_of_its_own_layer() -> None:
     continuity = after_keyframe(base(7))
     continuity.lose()
-    continuity.take(LayerPosition(1, 7, switching_up_point=True))
+    continuity.record(LayerPosition(1, 7, switching_up_point=True))
     assert not continuity.accepts(upper(1, 7))
     assert not continuity.accepts(upper(2, 7))
-    continuity.take(upper(1, 7, sync=True))
+    continuity.record(upper(1, 7, sync=True))
     assert continuity.accepts(upper(2, 7))
 
 
@@ -130,9 +132,9 @@ def assemble(frames: list[bytes | None], codec: str = "VP8") -> tuple[list[int],
     Also whether a keyframe is requested in the end.
     """
     options = FrameAssemblerOptions(max_wait=0.1, longest_wait=0.1, last_wait=0.05, min_wait=0.01)
-    read = layer_reader(codec)
-    assert read is not None
-    assembler = FrameAssembler(make_depacketizer(codec), options, layers=LayerReader(read), repairs=False)
+    assembler = FrameAssembler(
+        make_depacketizer(codec), options, read_layers=layer_position_reader(codec), repairs=False
+    )
     out: list[int] = []
     requested = False
     now = 0.0

@@ -3,20 +3,20 @@
 import math
 
 from trio_rtc.protocols.rtp.options import FrameAssemblerOptions
-from trio_rtc.protocols.rtp.receive.video.progress import StreamProgress
+from trio_rtc.protocols.rtp.receive.video.packet_buffer import RestartDetector
 
 OPTIONS = FrameAssemblerOptions(max_packets=100, restart_silence=1.0)
 
 
-def progress(latest: int = 1000, timestamp: int = 9000, at: float = 5.0) -> StreamProgress:
-    made = StreamProgress(OPTIONS)
+def progress(latest: int = 1000, timestamp: int = 9000, at: float = 5.0) -> RestartDetector:
+    made = RestartDetector(OPTIONS)
     made.packet_kept(latest, at)
     made.frame_completed(timestamp)
     return made
 
 
 def test_before_the_first_packet_nothing_is_far() -> None:
-    made = StreamProgress(OPTIONS)
+    made = RestartDetector(OPTIONS)
     assert not made.is_far(1 << 40, None)
     assert made.last_useful == -math.inf
     assert made.is_silent(0.0)
@@ -50,7 +50,7 @@ def test_frames_that_come_out_of_order_do_not_set_it_back() -> None:
 
 def test_after_a_new_beginning_any_timestamp_is_new() -> None:
     made = progress()
-    made.begin_anew()
+    made.reset()
     assert made.is_restart(1, 0, 5.5)
     made.frame_completed(0)
     assert not made.is_restart(1, 0, 5.5)

@@ -21,7 +21,7 @@ def hear(
     """Let packets of these timestamps come; return what was heard: code, duration, whether it is over."""
     for timestamp, event in packets:
         events.received(event.encode(), timestamp, RATE, now)
-    return [(heard.code, heard.duration, heard.ended) for heard in events.take()]
+    return [(heard.code, heard.duration, heard.ended) for heard in events.take_events()]
 
 
 def event(code: int, milliseconds: float, *, end: bool = False) -> TelephoneEvent:
@@ -56,10 +56,10 @@ def test_an_event_whose_end_is_lost_is_over_when_nothing_more_comes() -> None:
     hear(events, (100, event(11, 20)), now=1)
     hear(events, (100, event(11, 40)), now=1.02)
     events.handle_timer(1.5)
-    assert events.take() == []
+    assert events.take_events() == []
     assert events.next_timer() == pytest.approx(1.52)
     events.handle_timer(1.52)
-    assert events.take() == [ReceivedTelephoneEvent(11, 0.04, 10, True)]
+    assert events.take_events() == [ReceivedTelephoneEvent(11, 0.04, 10, True)]
     assert events.next_timer() == math.inf
 
 
@@ -69,7 +69,7 @@ def test_an_event_longer_than_sixteen_bits_can_say_is_one(seconds: float) -> Non
     for step in range(1, round(seconds * 50) + 1):
         for packet in outgoing.packets(step / 50, end=step == round(seconds * 50)):
             events.received(packet.payload, packet.timestamp, RATE, step / 50)
-    begun, over = events.take()
+    begun, over = events.take_events()
     assert (begun.ended, over.ended) == (False, True)
     assert over.duration == pytest.approx(seconds)
 
@@ -123,10 +123,10 @@ def test_whatever_comes_events_begin_and_end_in_turn(
         else:
             with pytest.raises(ProtocolError):
                 events.received(payload, timestamp, RATE, now)
-        heard += events.take()
-        assert events.take() == []
+        heard += events.take_events()
+        assert events.take_events() == []
     events.handle_timer(now + 1)
-    heard += events.take()
+    heard += events.take_events()
     assert [each.ended for each in heard] == [False, True] * (len(heard) // 2)
     for begun, over in zip(heard[::2], heard[1::2], strict=True):
         assert begun.code == over.code

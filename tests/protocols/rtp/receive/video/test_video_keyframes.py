@@ -2,7 +2,7 @@
 
 from tests.strategies.toy_video import ToyDepacketizer, toy_packet, toy_payloads
 from trio_rtc.protocols.rtp.buffer_budget import BufferBudget, largest
-from trio_rtc.protocols.rtp.receive.video.keyframe_starts import KeyframeStarts
+from trio_rtc.protocols.rtp.receive.video.keyframes import KeyframeStarts
 from trio_rtc.protocols.rtp.receive.video.packet_buffer import BufferedPacket, PacketBuffer
 
 
@@ -26,7 +26,7 @@ class Waiting:
         packet = toy_packet(payload, marker=marker)
         self.buffer.insert(number, BufferedPacket(packet, timestamp, 0.0))
         if self.starts.begins_keyframe(packet):
-            self.starts.note(number)
+            self.starts.add(number)
 
 
 def test_only_the_first_packet_of_a_keyframe_begins_one() -> None:

@@ -1,0 +1,261 @@
+"""Which frames can be decoded although packets before them are missing.
+
+Missing sequence numbers need not have carried media. :class:`FrameSuccession` determines whether the frame behind them
+follows directly on the last one: by the codec's picture numbers, else by timestamps (:class:`FrameIntervals`).
+:class:`TemporalContinuity` determines which frames can be decoded after frames were lost, by their temporal layers.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import attrs
+
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.rtp.payload import Continuity, ContinuityTracker, Depacketizer, layer_reader
+
+from .packet_buffer import PacketBuffer
+
+_WINDOW: Final = 64
+_ENOUGH: Final = 8
+_EQUAL: Final = 1.25
+"""The factor by which the intervals of a camera differ."""
+_ROOM: Final = 1.75
+"""The number of shortest intervals in which there may have been another frame."""
+_MAX_INSPECTED: Final = 6
+"""Packets at the beginning of a frame that are searched for its picture number."""
+_MAX_DOUBTED: Final = 64
+_MAX_TEMPORAL_ID: Final = 7
+
+
+@attrs.frozen
+class Succession:
+    """The relation of a frame to the last completed one.
+
+    Attributes:
+        continuity: The relation.
+        is_doubtful: Whether it is derived from timestamps only.
+    """
+
+    continuity: Continuity
+    is_doubtful: bool = False
+
+    @property
+    def is_adjacent(self) -> bool:
+        """Whether the two frames surely followed each other."""
+        return self.continuity is Continuity.NEXT and not self.is_doubtful
+
+
+NOT_A_SUCCESSOR: Final = Succession(Continuity.BROKEN)
+
+
+class FrameIntervals:
+    """The timestamp intervals between consecutive frames.
+
+    Without picture numbers, the interval to the last frame still shows whether another frame may be missing between the
+    two: less than two of the usual intervals leaves no room for it.
+    """
+
+    __slots__ = ("_intervals", "_last")
+
+    def __init__(self) -> None:
+        self._intervals: deque[int] = deque(maxlen=_WINDOW)
+        self._last: int | None = None
+
+    def record(self, timestamp: int, *, adjacent: bool) -> None:
+        """Record a completed frame, and whether it surely followed directly on the last one."""
+        if adjacent and self._last is not None and timestamp > self._last:
+            self._intervals.append(timestamp - self._last)
+        self._last = timestamp
+
+    def reset(self) -> None:
+        """Remove the last frame: the next one does not follow on it."""
+        self._last = None
+
+    def excludes_a_frame(self, timestamp: int) -> bool:
+        """Return whether a frame follows the last one as closely as consecutive frames do."""
+        return len(self._intervals) >= _ENOUGH and self._is_within(timestamp, _EQUAL)
+
+    def leaves_no_room(self, timestamp: int) -> bool:
+        """Return whether another frame between the last one and this one would be unusually early."""
+        return self._is_within(timestamp, _ROOM)
+
+    def _is_within(self, timestamp: int, factor: float) -> bool:
+        if self._last is None or not self._intervals:
+            return False
+        return 0 < timestamp - self._last <= factor * min(self._intervals)
+
+
+class FrameSuccession:
+    """Determines whether a frame behind missing numbers follows the last one, by picture numbers, else by timestamps.
+
+    Args:
+        buffer: The buffered packets.
+        depacketizer: The depacketizer of the payload format.
+        pictures: The tracker of picture numbers, if the format has them.
+    """
+
+    __slots__ = ("_buffer", "_depacketizer", "_doubted", "_intervals", "_pictures")
+
+    def __init__(
+        self, buffer: PacketBuffer, depacketizer: Depacketizer, pictures: ContinuityTracker | None
+    ) -> None:
+        self._buffer = buffer
+        self._depacketizer = depacketizer
+        self._pictures = pictures
+        self._intervals = FrameIntervals()
+        # Numbers that were passed over because of timestamps only, and may carry media after all.
+        self._doubted: deque[int] = deque(maxlen=_MAX_DOUBTED)
+
+    def record(self, payloads: Sequence[bytes], timestamp: int, *, adjacent: bool) -> None:
+        """Record a complete frame, and whether it surely followed directly on the one before."""
+        if self._pictures is not None:
+            self._pictures.record(payloads)
+        self._intervals.record(timestamp, adjacent=adjacent)
+
+    def check(self, missing: int, behind: int) -> Succession:
+        """Return the relation of the frame that begins behind missing numbers, if one does, to the last one.
+
+        Args:
+            missing: The first missing number; all before are those of complete frames.
+            behind: The first buffered packet behind it that has a payload.
+        """
+        packets = self._buffer.packets
+        timestamp = packets[behind].timestamp
+        if not self._depacketizer.starts_frame(packets[behind].packet.payload):
+            return NOT_A_SUCCESSOR
+        known = Continuity.UNKNOWN
+        if self._pictures is not None:
+            known = self._pictures.check(self._first_payloads(behind), behind - missing)
+        doubtful = known is Continuity.UNKNOWN
+        if known in (Continuity.NEXT, Continuity.BROKEN):
+            return Succession(known)
+        if self._intervals.excludes_a_frame(timestamp):
+            return Succession(Continuity.NEXT, doubtful)
+        if self._intervals.leaves_no_room(timestamp):
+            return Succession(Continuity.DECODABLE, doubtful)
+        return Succession(known, doubtful)
+
+    def _first_payloads(self, behind: int) -> list[bytes]:
+        packets = self._buffer.packets
+        timestamp = packets[behind].timestamp
+        payloads: list[bytes] = []
+        for number in range(behind, behind + _MAX_INSPECTED):
+            entry = packets.get(number)
+            if entry is None or entry.timestamp != timestamp:
+                break
+            if entry.packet.payload:
+                payloads.append(entry.packet.payload)
+        return payloads
+
+    def doubt(self, numbers: Iterable[int]) -> None:
+        """Record numbers that were passed over although only timestamps show that they carried no media."""
+        self._doubted.extend(numbers)
+
+    def take_doubted(self, number: int) -> bool:
+        """Return whether a number was recorded as doubtful, and remove it."""
+        if number not in self._doubted:
+            return False
+        self._doubted.remove(number)
+        return True
+
+    def reset(self) -> None:
+        """Reset at a restart of the stream."""
+        self._doubted.clear()
+        self._intervals.reset()
+
+
+@attrs.frozen
+class LayerPosition:
+    """The temporal layer of a frame.
+
+    Attributes:
+        temporal_id: The layer; 0 is the base.
+        tl0_picture_index: The index of this base-layer frame, or of the last one before it; 8 bits.
+        layer_sync: Whether it depends on the base layer only (VP8's Y bit).
+        switching_up_point: Whether no later frame of a higher layer depends on an earlier one of it (VP9's U bit).
+    """
+
+    temporal_id: int
+    tl0_picture_index: int
+    layer_sync: bool = False
+    switching_up_point: bool = False
+
+
+ReadLayerPosition = Callable[[bytes], LayerPosition | None]
+"""Returns the temporal layer that the first payload of a frame names, ``None`` if it names none."""
+
+
+class TemporalContinuity:
+    """Tracks which frames can be decoded after a loss, by their temporal layers.
+
+    Formats that number the pictures of their base layer (``TL0PICIDX``, RFC 7741 section 4.2, RFC 9628 section 4.2)
+    show whether a lost frame belongs to a higher layer, on which nothing below depends.
+    """
+
+    __slots__ = ("_base", "_broken", "_usable")
+
+    def __init__(self) -> None:
+        self._base: int | None = None
+        # After a loss: the layers above the base that a layer sync or switching point has made decodable again.
+        self._broken = False
+        self._usable: set[int] = set()
+
+    def begin(self, position: LayerPosition | None) -> None:
+        """Start at a keyframe."""
+        self._base = None if position is None else position.tl0_picture_index
+        self._broken = False
+        self._usable.clear()
+
+    def lose(self) -> None:
+        """Record a loss of frames whose layers are not known."""
+        self._broken = True
+        self._usable.clear()
+
+    def accepts_after_loss(self, position: LayerPosition | None) -> bool:
+        """Return whether a frame can be decoded directly behind lost frames whose layers are not known."""
+        if position is None or self._base is None:
+            return False
+        if not position.temporal_id:
+            return position.tl0_picture_index == (self._base + 1) & 0xFF
+        return position.tl0_picture_index == self._base and position.layer_sync
+
+    def accepts(self, position: LayerPosition | None) -> bool:
+        """Return whether a frame can be decoded with the frames before it."""
+        if not self._broken or self.accepts_after_loss(position):
+            return True
+        if position is None or not position.temporal_id or position.tl0_picture_index != self._base:
+            return False
+        return self._usable.issuperset(range(1, position.temporal_id + 1))
+
+    def record(self, position: LayerPosition | None) -> None:
+        """Record a decodable frame that is not a keyframe."""
+        if position is None:
+            return
+        if not position.temporal_id:
+            self._base = position.tl0_picture_index
+        elif position.layer_sync:
+            self._usable.add(position.temporal_id)
+        if position.switching_up_point:
+            # RFC 9628 section 4.2: from here on, higher layers depend on no earlier picture of theirs.
+            self._usable.update(range(position.temporal_id + 1, _MAX_TEMPORAL_ID + 1))
+
+
+def layer_position_reader(codec: str) -> ReadLayerPosition | None:
+    """Return the reader of temporal layers of a codec that numbers the frames of its base layer."""
+    read_layers = layer_reader(codec)
+    if read_layers is None:
+        return None
+
+    def read_position(payload: bytes) -> LayerPosition | None:
+        try:
+            layers = read_layers(payload)
+        except ProtocolError:
+            return None
+        if layers.temporal_id is None or layers.tl0_picture_index is None:
+            return None
+        return LayerPosition(
+            layers.temporal_id, layers.tl0_picture_index, layers.layer_sync, layers.switching_up_point
+        )
+
+    return read_position
