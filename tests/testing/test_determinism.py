@@ -1,4 +1,4 @@
-"""trio_rtc.testing.run: the same seed gives the same packets, wherever and however often the program runs."""
+"""trio_rtc.testing.run: the same seed gives the same packets in every process and run."""
 
 import itertools
 import os
@@ -40,7 +40,7 @@ def test_other_processes_send_the_same_packets() -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_run_inside_a_hypothesis_example_sends_the_same_packets(program: str) -> None:
+def test_run_inside_a_hypothesis_example_sends_the_same_packets(program: str) -> None:
     outside = digest_of(program, 3)
 
     @settings(max_examples=2, deadline=None)
@@ -52,8 +52,8 @@ def test_a_run_inside_a_hypothesis_example_sends_the_same_packets(program: str) 
     assert digest_of(program, 4) != outside
 
 
-def test_ready_tasks_run_in_any_order_whatever_trio_did_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By itself trio keeps the order of ready tasks or reverses it; pytest-trio changes that for all tests."""
+def test_order_of_ready_tasks_depends_on_the_seed_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default trio keeps or reverses the order of ready tasks; pytest-trio changes it for all tests."""
     monkeypatch.setattr("trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING", False)
 
     async def run_three() -> tuple[int, ...]:
@@ -71,7 +71,7 @@ def test_ready_tasks_run_in_any_order_whatever_trio_did_before(monkeypatch: pyte
     assert trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING is False
 
 
-def test_nothing_is_changed_after_a_run() -> None:
+def test_state_is_restored_after_a_run() -> None:
     scheduler = trio._core._run
     before = scheduler._r.getstate(), scheduler._ALLOW_DETERMINISTIC_SCHEDULING, random.getstate()
     run(trio.sleep, 1)
@@ -95,7 +95,7 @@ async def fail() -> None:
     raise ZeroDivisionError
 
 
-def test_the_result_is_returned_and_errors_come_out_plain() -> None:
+def test_result_is_returned_and_errors_are_not_grouped() -> None:
     async def add(one: int, other: int) -> int:
         await trio.sleep(1)
         return one + other
@@ -155,7 +155,7 @@ def test_certificates_without_settings_come_from_the_seed() -> None:
     assert trio.run(fingerprint) != trio.run(fingerprint)
 
 
-def test_a_trio_that_cannot_be_seeded_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_trio_version_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING")
     with pytest.raises(RuntimeError, match=rf"cannot seed the scheduler of trio {trio.__version__}"):
         run(trio.sleep, 1)

@@ -1,4 +1,4 @@
-"""NATs on the simulated network: who gets through to whom, in each of the four classic kinds."""
+"""NATs on the simulated network: mapping and filtering of the four classic kinds."""
 
 import pytest
 import trio
@@ -14,7 +14,7 @@ async def bind(host: SimulatedHost, port: int = 0) -> SimulatedSocket:
 
 
 async def receive(receiver: SimulatedSocket) -> tuple[Address, bytes] | None:
-    """Return the next packet, or ``None`` if none comes within a second."""
+    """Return the next packet, or ``None`` if none arrives within a second."""
     with trio.move_on_after(1):
         for sender, (data, *_) in await receiver.receive_batch():
             return sender, data
@@ -36,7 +36,7 @@ class Home:
 
 
 async def public_address(inside: SimulatedSocket, server: SimulatedSocket) -> Address:
-    """Return what a server sees of a socket behind a NAT."""
+    """Return the public address of a socket behind a NAT as the server sees it."""
     await inside.send_batch([b"hello"], server.local_address)
     received = await receive(server)
     assert received is not None
@@ -44,7 +44,7 @@ async def public_address(inside: SimulatedSocket, server: SimulatedSocket) -> Ad
 
 
 @pytest.mark.parametrize("kind", NatKind)
-async def test_answers_come_back_in(kind: NatKind) -> None:
+async def test_answers_are_translated_inbound(kind: NatKind) -> None:
     home = Home(kind)
     async with home.network:
         alice, server = await bind(home.alice), await bind(home.server)
@@ -63,7 +63,9 @@ async def test_answers_come_back_in(kind: NatKind) -> None:
         (NatKind.SYMMETRIC, False, False),
     ],
 )
-async def test_strangers_are_filtered(kind: NatKind, same_host_other_port: bool, other_host: bool) -> None:
+async def test_unsolicited_packets_are_filtered(
+    kind: NatKind, same_host_other_port: bool, other_host: bool
+) -> None:
     home = Home(kind)
     async with home.network:
         alice, server = await bind(home.alice), await bind(home.server)
@@ -78,7 +80,7 @@ async def test_strangers_are_filtered(kind: NatKind, same_host_other_port: bool,
 
 
 @pytest.mark.parametrize("kind", NatKind)
-async def test_only_a_symmetric_nat_shows_every_server_another_port(kind: NatKind) -> None:
+async def test_only_a_symmetric_nat_uses_another_port_per_server(kind: NatKind) -> None:
     home = Home(kind)
     async with home.network:
         alice, server, other = await bind(home.alice), await bind(home.server), await bind(home.other)
@@ -87,7 +89,7 @@ async def test_only_a_symmetric_nat_shows_every_server_another_port(kind: NatKin
         assert await public_address(alice, server) in seen
 
 
-async def test_two_hosts_behind_one_nat_have_different_ports_and_talk_directly() -> None:
+async def test_hosts_behind_one_nat_have_different_ports_and_reach_each_other_directly() -> None:
     home = Home(NatKind.PORT_RESTRICTED)
     async with home.network:
         alice, bob, server = await bind(home.alice, 5000), await bind(home.bob, 5000), await bind(home.server)
@@ -97,7 +99,7 @@ async def test_two_hosts_behind_one_nat_have_different_ports_and_talk_directly()
 
 
 @pytest.mark.parametrize("hairpin", [True, False])
-async def test_hairpinning_is_an_option(hairpin: bool) -> None:
+async def test_hairpinning_is_optional(hairpin: bool) -> None:
     home = Home(NatKind.FULL_CONE, hairpin=hairpin)
     async with home.network:
         alice, bob, server = await bind(home.alice), await bind(home.bob), await bind(home.server)
@@ -106,7 +108,7 @@ async def test_hairpinning_is_an_option(hairpin: bool) -> None:
         assert await receive(bob) == ((alice_seen, b"hi") if hairpin else None)
 
 
-async def test_a_hole_closes_after_its_lifetime_unless_it_is_used() -> None:
+async def test_mapping_expires_unless_refreshed() -> None:
     home = Home(NatKind.FULL_CONE, mapping_lifetime=30)
     async with home.network:
         alice, server = await bind(home.alice), await bind(home.server)
@@ -120,7 +122,7 @@ async def test_a_hole_closes_after_its_lifetime_unless_it_is_used() -> None:
         assert await public_address(alice, server) != seen
 
 
-async def test_a_restarted_router_forgets() -> None:
+async def test_forget_mappings() -> None:
     home = Home(NatKind.FULL_CONE)
     async with home.network:
         alice, server = await bind(home.alice), await bind(home.server)
@@ -131,7 +133,7 @@ async def test_a_restarted_router_forgets() -> None:
         assert await public_address(alice, server) != seen
 
 
-async def test_a_full_table_refuses_new_holes_until_old_ones_expire() -> None:
+async def test_full_table_drops_packets_until_mappings_expire() -> None:
     home = Home(NatKind.SYMMETRIC)
     home.nat.max_mappings = 2
     async with home.network:
@@ -158,7 +160,7 @@ async def test_hole_punching_through_two_nats() -> None:
         assert await receive(alice) == (carol_seen, b"through")
 
 
-async def test_packets_that_cross_open_holes_for_each_other() -> None:
+async def test_crossing_packets_open_both_nats() -> None:
     home = Home(NatKind.PORT_RESTRICTED)
     far = home.network.add_nat("far", kind="port_restricted", public="203.0.113.2")
     carol_host = home.network.add_host("carol", ["192.168.0.2"], behind=far)
@@ -171,7 +173,7 @@ async def test_packets_that_cross_open_holes_for_each_other() -> None:
         assert await receive(carol) == (alice_seen, b"a")
 
 
-async def test_a_nat_behind_a_nat() -> None:
+async def test_nat_behind_a_nat() -> None:
     network = SimulatedNetwork()
     provider = network.add_nat("provider", kind="symmetric", public="203.0.113.9")
     router = network.add_nat("router", kind="full_cone", public="100.64.0.7", behind=provider)
@@ -185,7 +187,7 @@ async def test_a_nat_behind_a_nat() -> None:
         assert await receive(alice) == (server.local_address, b"in")
 
 
-async def test_ipv6_passes_untranslated_both_ways() -> None:
+async def test_ipv6_is_not_translated() -> None:
     home = Home(NatKind.SYMMETRIC)
     async with home.network:
         alice = await home.alice.bind_udp(home.alice.interface_addresses()[1])
@@ -196,7 +198,7 @@ async def test_ipv6_passes_untranslated_both_ways() -> None:
         assert await receive(server) == (alice.local_address, b"out")
 
 
-async def test_links_and_partitions_are_by_host_even_through_nats() -> None:
+async def test_links_and_partitions_apply_to_hosts_behind_nats() -> None:
     home = Home(NatKind.FULL_CONE)
     home.network.set_link("server", "alice", Link(delay=0.5))
     async with home.network:
@@ -211,6 +213,6 @@ async def test_links_and_partitions_are_by_host_even_through_nats() -> None:
         assert await receive(alice) is None
 
 
-async def test_an_unknown_kind_is_refused() -> None:
+async def test_unknown_kind_raises() -> None:
     with pytest.raises(ValueError, match="conical"):
         SimulatedNetwork().add_nat("router", kind="conical", public="203.0.113.1")

@@ -1,4 +1,4 @@
-"""The simulated network: what gets through, what does not, and that it replays."""
+"""The simulated network: delivery, drops and reproducibility."""
 
 import errno
 import os
@@ -33,7 +33,7 @@ async def bind(host: SimulatedHost, port: int = 0, *, index: int = 0) -> Simulat
 
 
 async def drain(receiver: SimulatedSocket, seconds: float = 5.0) -> list[bytes]:
-    """Return what arrives until nothing has for a while."""
+    """Return the datagrams that arrive until none does for ``seconds``."""
     received: list[bytes] = []
     while True:
         with trio.move_on_after(seconds) as scope:
@@ -48,7 +48,7 @@ def numbered(count: int, size: int = 2) -> list[bytes]:
 
 
 class Pair:
-    """Two hosts with a socket each."""
+    """Two hosts with one socket each."""
 
     def __init__(self, network: SimulatedNetwork) -> None:
         self.network = network
@@ -62,7 +62,7 @@ class Pair:
 async def exchange(
     link: Link, packets: Sequence[bytes], *, seed: int = 0
 ) -> tuple[list[bytes], SimulatedNetwork]:
-    """Send packets from alice to bob all at once; return what arrived in that order, and the network."""
+    """Send packets from alice to bob at once; return those that arrived in order, and the network."""
     network = SimulatedNetwork(seed=seed, link=link)
     pair = Pair(network)
     async with network:
@@ -72,7 +72,7 @@ async def exchange(
 
 
 @pytest.mark.parametrize("index", [0, 1], ids=["IPv4", "IPv6"])
-async def test_packets_arrive_after_the_delay_and_tell_their_sender(index: int) -> None:
+async def test_packets_arrive_after_the_delay_with_their_source_address(index: int) -> None:
     network = SimulatedNetwork(link=Link(delay=0.25))
     pair = Pair(network)
     async with network:
@@ -110,7 +110,7 @@ async def test_a_batch_has_at_most_64_packets() -> None:
         assert sizes == [64, 36]
 
 
-async def test_loss_takes_its_share() -> None:
+async def test_loss_drops_its_share() -> None:
     received, network = await exchange(Link(loss=0.3), numbered(2000))
     assert 1300 < len(received) < 1500
     assert received == sorted(received)
@@ -125,12 +125,12 @@ async def test_duplicates_arrive_twice() -> None:
     assert len(set(received)) == 1000
 
 
-async def test_jitter_may_let_packets_overtake_each_other() -> None:
+async def test_jitter_may_reorder_packets() -> None:
     received, _ = await exchange(Link(jitter=0.1, jitter_reorders=True), numbered(500))
     assert sorted(received) == numbered(500) != received
 
 
-async def test_the_wait_before_a_bottleneck_can_be_read() -> None:
+async def test_queueing_delay_of_a_bottleneck() -> None:
     network = SimulatedNetwork(link=Link(delay=0, rate=80_000))
     pair = Pair(network)
     async with network:
@@ -182,13 +182,13 @@ async def test_rate_spreads_packets_and_the_queue_overflows() -> None:
         assert network.trace.dropped == {DropReason.QUEUE_FULL: 15}
 
 
-async def test_packets_over_the_mtu_vanish() -> None:
+async def test_packets_over_the_mtu_are_dropped() -> None:
     received, network = await exchange(Link(mtu=1280), [bytes(1252), bytes(1253)])
     assert received == [bytes(1252)]
     assert network.trace.dropped == {DropReason.OVERSIZED: 1}
 
 
-async def test_a_full_receive_buffer_drops() -> None:
+async def test_full_receive_buffer_drops_datagrams() -> None:
     network = SimulatedNetwork()
     alice = network.add_host("alice", ["10.0.0.1"])
     bob = network.add_host("bob", ["10.0.0.2"], receive_buffer=2500)
@@ -201,7 +201,7 @@ async def test_a_full_receive_buffer_drops() -> None:
         assert network.trace.dropped == {DropReason.RECEIVE_BUFFER_FULL: 2}
 
 
-async def test_nobody_hears_packets_to_a_closed_port_or_an_unknown_address() -> None:
+async def test_packets_to_a_closed_port_or_unknown_address_are_dropped() -> None:
     network = SimulatedNetwork()
     pair = Pair(network)
     async with network:
@@ -213,7 +213,7 @@ async def test_nobody_hears_packets_to_a_closed_port_or_an_unknown_address() -> 
         assert network.trace.dropped == {DropReason.PORT_UNREACHABLE: 1, DropReason.NO_ROUTE: 1}
 
 
-async def test_closing_a_socket_wakes_its_reader_and_refuses_further_use() -> None:
+async def test_closing_a_socket_wakes_its_reader_and_prevents_further_use() -> None:
     network = SimulatedNetwork()
     pair = Pair(network)
     async with network, trio.open_nursery() as nursery:
@@ -232,7 +232,7 @@ async def test_closing_a_socket_wakes_its_reader_and_refuses_further_use() -> No
         assert pair.bob.open_sockets == ()
 
 
-async def test_ports_are_taken_once() -> None:
+async def test_ports_are_bound_once() -> None:
     network = SimulatedNetwork()
     pair = Pair(network)
     async with network:
@@ -245,7 +245,7 @@ async def test_ports_are_taken_once() -> None:
             await pair.alice.bind_udp(pair.bob.interface_addresses()[0])
 
 
-async def test_a_partition_stops_everything_even_what_is_under_way() -> None:
+async def test_partition_drops_packets_in_flight() -> None:
     network = SimulatedNetwork(link=Link(delay=1))
     pair = Pair(network)
     async with network:
@@ -261,7 +261,7 @@ async def test_a_partition_stops_everything_even_what_is_under_way() -> None:
         assert network.trace.dropped == {DropReason.PARTITIONED: 2}
 
 
-async def test_a_one_way_partition_leaves_the_other_way() -> None:
+async def test_one_way_partition_keeps_the_other_direction() -> None:
     network = SimulatedNetwork()
     pair = Pair(network)
     async with network:
@@ -314,7 +314,7 @@ async def test_filters_drop_delay_replace_and_copy() -> None:
         assert await drain(receiver) == [b"drop"]
 
 
-async def test_drop_next_drops_exactly_that() -> None:
+async def test_drop_next_drops_only_matching_packets() -> None:
     network = SimulatedNetwork()
     pair = Pair(network)
     async with network:
@@ -325,7 +325,7 @@ async def test_drop_next_drops_exactly_that() -> None:
         assert [packet.data for packet in caught] == numbered(9)[5:7]
 
 
-async def test_an_unplugged_interface_is_deaf_and_dumb() -> None:
+async def test_interface_that_is_down_neither_sends_nor_receives() -> None:
     network = SimulatedNetwork()
     alice = network.add_host("alice", {"wlan0": ["10.0.0.1"], "lte0": ["10.1.0.1"]})
     bob = network.add_host("bob", ["10.0.0.2"])
@@ -344,7 +344,7 @@ async def test_an_unplugged_interface_is_deaf_and_dumb() -> None:
         assert await drain(receiver) == [b"x"]
 
 
-async def test_a_host_moves_to_another_address() -> None:
+async def test_host_changes_its_address() -> None:
     network = SimulatedNetwork()
     pair = Pair(network)
     async with network:
@@ -356,11 +356,11 @@ async def test_a_host_moves_to_another_address() -> None:
         assert new.local_address.host == "10.0.0.9"
         await new.send_batch([b"new"], receiver.local_address)
         assert await drain(receiver) == [b"new"]
-        with pytest.raises(ValueError, match="taken by bob"):
+        with pytest.raises(ValueError, match="already used by bob"):
             pair.alice.add_address("eth0", "10.0.0.2")
 
 
-async def test_names_resolve_to_what_was_said() -> None:
+async def test_names_resolve_to_their_addresses() -> None:
     network = SimulatedNetwork()
     pair = Pair(network)
     network.add_name("stun.example", "198.51.100.1", "2001:DB8::1")
@@ -398,7 +398,7 @@ async def test_a_service_answers_without_a_socket() -> None:
         assert await client.receive_batch() == [(Address("10.0.0.2", 7), [b"ECHO"])]
 
 
-async def test_the_trace_tells_the_story() -> None:
+async def test_trace_records_all_events() -> None:
     network = SimulatedNetwork(link=Link(delay=0.5))
     pair = Pair(network)
     async with network:
@@ -419,7 +419,7 @@ async def test_the_trace_tells_the_story() -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_the_same_seed_gives_the_same_luck(seed: int) -> None:
+async def test_same_seed_gives_the_same_arrivals(seed: int) -> None:
     link = Link(loss=0.2, jitter=0.1, reorder=0.2, duplicate=0.1, corrupt=0.1)
     first, _ = await exchange(link, numbered(300), seed=seed)
     again, _ = await exchange(link, numbered(300), seed=seed)
@@ -428,13 +428,13 @@ async def test_the_same_seed_gives_the_same_luck(seed: int) -> None:
     assert first != other
 
 
-async def test_a_network_that_does_not_run_says_so() -> None:
+async def test_network_that_is_not_running_raises() -> None:
     pair = Pair(SimulatedNetwork())
     with pytest.raises(RuntimeError, match="async with network"):
         await pair.open()
 
 
-async def test_a_network_that_has_ended_is_down_as_a_systems_is() -> None:
+async def test_network_that_has_ended_is_down() -> None:
     network = SimulatedNetwork()
     pair = Pair(network)
     async with network:
@@ -443,13 +443,13 @@ async def test_a_network_that_has_ended_is_down_as_a_systems_is() -> None:
         await pair.open()
 
 
-async def test_errors_of_the_block_leave_it_as_they_are() -> None:
+async def test_errors_of_the_block_are_not_grouped() -> None:
     with pytest.raises(KeyError, match="mine"):
         async with SimulatedNetwork():
             raise KeyError("mine")
 
 
-async def test_an_error_of_a_service_ends_the_block() -> None:
+async def test_error_of_a_service_ends_the_block() -> None:
     network = SimulatedNetwork()
     pair = Pair(network)
 
@@ -467,27 +467,27 @@ async def test_an_error_of_a_service_ends_the_block() -> None:
         await provoke()
 
 
-async def test_a_network_runs_once_at_a_time() -> None:
+async def test_network_runs_once_at_a_time() -> None:
     async with SimulatedNetwork() as network:
-        with pytest.raises(RuntimeError, match="running already"):
+        with pytest.raises(RuntimeError, match="already running"):
             await network.__aenter__()
     async with network:
         await trio.sleep(1)
 
 
-async def test_an_outer_cancellation_passes_through() -> None:
+async def test_outer_cancellation_is_propagated() -> None:
     with trio.move_on_after(1) as scope:
         async with SimulatedNetwork():
             await trio.sleep_forever()
     assert scope.cancelled_caught
 
 
-async def test_the_network_runs_as_a_task_too() -> None:
+async def test_network_runs_as_a_task() -> None:
     network = SimulatedNetwork()
     pair = Pair(network)
     async with trio.open_nursery() as nursery:
         await nursery.start(network.run)
-        with pytest.raises(RuntimeError, match="running already"):
+        with pytest.raises(RuntimeError, match="already running"):
             await network.run()
         sender, receiver = await pair.open()
         await sender.send_batch([b"x"], receiver.local_address)
@@ -496,22 +496,22 @@ async def test_the_network_runs_as_a_task_too() -> None:
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.5])
-async def test_links_refuse_what_is_no_probability(value: float) -> None:
-    with pytest.raises(ValueError, match="loss is a probability"):
+async def test_links_reject_invalid_probabilities(value: float) -> None:
+    with pytest.raises(ValueError, match="loss must be a probability"):
         Link(loss=value)
 
 
 async def test_names_and_addresses_are_unique() -> None:
     pair = Pair(SimulatedNetwork())
-    with pytest.raises(ValueError, match="'alice' is taken"):
+    with pytest.raises(ValueError, match="but is 'alice'"):
         pair.network.add_host("alice", ["10.0.0.3"])
-    with pytest.raises(ValueError, match=r"10\.0\.0\.1 is taken by alice"):
+    with pytest.raises(ValueError, match=r"10\.0\.0\.1 is already used by alice"):
         pair.network.add_host("carol", ["10.0.0.1"])
     with pytest.raises(ValueError, match="no host 'carol'"):
         pair.network.partition("carol", "bob")
 
 
-def test_a_whole_conversation_replays() -> None:
+def test_whole_data_channel_exchange_is_reproducible() -> None:
     conversations: list[list[tuple[float, str, bytes]]] = []
 
     async def scenario() -> None:

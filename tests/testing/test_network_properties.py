@@ -1,4 +1,4 @@
-"""What holds for the simulated network whatever its links are like."""
+"""Invariants of the simulated network for arbitrary links."""
 
 import trio
 import trio.testing
@@ -25,7 +25,7 @@ batches = st.lists(st.lists(st.binary(max_size=200), max_size=20), max_size=5)
 
 
 async def carry(link: Link, packets: list[list[bytes]], seed: int) -> tuple[SimulatedNetwork, list[bytes]]:
-    """Send batches a tenth of a second apart; return the network after all is over, and what arrived."""
+    """Send batches a tenth of a second apart; return the network at the end, and the packets that arrived."""
     network = SimulatedNetwork(seed=seed, link=link)
     alice, bob = network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])
     arrived: list[bytes] = []
@@ -52,7 +52,7 @@ def run(link: Link, packets: list[list[bytes]], seed: int = 0) -> tuple[Simulate
 
 
 @given(links, batches)
-def test_every_packet_is_accounted_for(link: Link, packets: list[list[bytes]]) -> None:
+def test_every_packet_is_delivered_or_dropped(link: Link, packets: list[list[bytes]]) -> None:
     network, arrived = run(link, packets)
     trace = network.trace
     assert trace.sent == sum(map(len, packets))
@@ -69,7 +69,7 @@ def test_every_packet_is_accounted_for(link: Link, packets: list[list[bytes]]) -
 
 
 @given(links, batches, st.integers(0, 1000))
-def test_the_same_seed_replays(link: Link, packets: list[list[bytes]], seed: int) -> None:
+def test_same_seed_is_reproducible(link: Link, packets: list[list[bytes]], seed: int) -> None:
     first, second = run(link, packets, seed), run(link, packets, seed)
     assert first[1] == second[1]
     assert [(entry.kind, entry.packet, entry.reason) for entry in first[0].trace] == [

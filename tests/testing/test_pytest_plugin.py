@@ -1,4 +1,4 @@
-"""The pytest plugin: marked tests run by trio_rtc.testing.run, all others as before."""
+"""The pytest plugin: trio_rtc.testing.run runs marked tests, others run as before."""
 
 import sys
 from pathlib import Path
@@ -77,7 +77,7 @@ def run_tests(project: pytest.Pytester, *arguments: str, seed: int = 7, more: st
     )
 
 
-def test_beside_pytest_trio(project: pytest.Pytester) -> None:
+def test_with_pytest_trio(project: pytest.Pytester) -> None:
     result = run_tests(project, more=ASYNC_FIXTURES)
     result.assert_outcomes(passed=6, failed=1)
     result.stdout.fnmatch_lines(["*TooSlowError: *has not returned after 10 seconds of virtual time"])
@@ -111,13 +111,13 @@ async def test_too_textual():
 
 
 @pytest.mark.parametrize("plugin", [[], ["-p", "no:trio"]])
-def test_a_positional_argument_is_the_seed(project: pytest.Pytester, plugin: list[str]) -> None:
+def test_positional_argument_is_the_seed(project: pytest.Pytester, plugin: list[str]) -> None:
     result = run_tests(project, *plugin, "-k", "positional or too_", more=POSITIONAL)
     result.assert_outcomes(passed=1, failed=3, deselected=4)
-    result.stdout.fnmatch_lines(["*TypeError: pytest.mark.trio_rtc takes one seed, *, not (3, 60)"])
+    result.stdout.fnmatch_lines(["*TypeError: pytest.mark.trio_rtc accepts one seed, *, not (3, 60)"])
     result.stdout.fnmatch_lines(["*TypeError: run() argument 'seed' must be an int, not '7'*"])
 
 
-def test_the_seed_of_the_command_line_goes_first(project: pytest.Pytester) -> None:
+def test_seed_of_the_command_line_takes_precedence(project: pytest.Pytester) -> None:
     result = run_tests(project, "--trio-rtc-seed=11", "-k", "test_marked", seed=11)
     result.assert_outcomes(passed=1, deselected=4)

@@ -1,4 +1,4 @@
-"""How this suite runs async tests: replay, deadlocks and leaks (see tests/conftest.py)."""
+"""trio_rtc.testing.run: reproducibility, deadlocks and leaks."""
 
 import functools
 import gc
@@ -31,7 +31,7 @@ async def record_order() -> list[int]:
     return order
 
 
-def test_scheduling_replays() -> None:
+def test_scheduling_is_reproducible() -> None:
     seen: list[list[int]] = []
 
     async def scenario() -> None:
@@ -43,20 +43,20 @@ def test_scheduling_replays() -> None:
     assert all(order == seen[0] for order in seen)
 
 
-async def test_virtual_time_is_free(autojump_clock: trio.testing.MockClock) -> None:
+async def test_virtual_time_takes_no_real_time(autojump_clock: trio.testing.MockClock) -> None:
     start = trio.current_time()
     await trio.sleep(3600)
     assert trio.current_time() - start == pytest.approx(3600)
 
 
-def test_a_function_that_is_not_async_is_an_error() -> None:
+def test_function_that_is_not_async_raises() -> None:
     with pytest.raises(
         TypeError, match=r"argument 'async_fn' must be an async function; <function .*> returned 5$"
     ):
         testing.run(lambda: 5)  # type: ignore[arg-type, return-value]
 
 
-def test_an_error_of_the_function_is_not_taken_for_one_of_an_argument_of_run() -> None:
+def test_type_error_of_the_function_is_not_rewritten() -> None:
     @attrs.define
     class Mine:
         x: int = attrs.field(validator=attrs.validators.instance_of(int))
@@ -75,20 +75,20 @@ def test_deadlock_under_virtual_time_is_an_error() -> None:
         run_replayably(trio.sleep_forever, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-def test_task_left_behind_is_an_error() -> None:
+def test_task_left_running_is_an_error() -> None:
     async def leave_a_task() -> None:
         trio.lowlevel.spawn_system_task(trio.sleep_forever)
 
-    with pytest.raises(AssertionError, match=r"1 tasks left behind: trio\.sleep_forever"):
+    with pytest.raises(AssertionError, match=r"1 tasks left running: trio\.sleep_forever"):
         run_replayably(leave_a_task)
 
 
-def test_socket_left_open_is_found_at_once() -> None:
+def test_socket_left_open_is_found() -> None:
     async def leave_a_socket() -> None:
         cycle: list[object] = [socket.socket()]
         cycle.append(cycle)
 
-    # A collection that begins by itself within the run would find the socket before the check does.
+    # An automatic garbage collection within the run would find the socket before the check does.
     gc.disable()
     try:
         with pytest.raises(AssertionError, match="1 sockets left open: unclosed <socket"):
@@ -114,7 +114,7 @@ async def make_pair() -> list[Any]:
 
 
 async def close_all(kept: list[Any]) -> None:
-    """Close them within trio, which its own sockets need."""
+    """Close them in trio, as trio's sockets require."""
     for each in kept:
         getattr(each, "socket", each).close()
 
@@ -123,9 +123,7 @@ async def close_all(kept: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("make", "count"), [(make_socket, 1), (make_trio_socket, 1), (make_listeners, 1), (make_pair, 2)]
 )
-def test_a_socket_that_something_refers_to_is_found_too(
-    make: Callable[[], Awaitable[list[Any]]], count: int
-) -> None:
+def test_referenced_socket_left_open_is_found(make: Callable[[], Awaitable[list[Any]]], count: int) -> None:
     kept: list[Any] = []
 
     async def keep(*, close: bool = False) -> None:
@@ -137,14 +135,14 @@ def test_a_socket_that_something_refers_to_is_found_too(
     try:
         with pytest.raises(AssertionError, match=f"{count} sockets left open: <socket.socket fd="):
             run(keep)
-        # Those of another run, and closed ones, are not those of this run.
+        # Sockets of another run and closed sockets are ignored.
         run(functools.partial(keep, close=True))
         run(keep, check_sockets=False)
     finally:
         run(close_all, kept)
 
 
-def test_a_socket_from_before_may_stay_open() -> None:
+def test_socket_opened_before_the_run_may_stay_open() -> None:
     with socket.socket() as before:
 
         async def use() -> None:

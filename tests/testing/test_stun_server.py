@@ -1,4 +1,4 @@
-"""The simulated STUN server, seen through a NAT."""
+"""The simulated STUN server, used through a NAT."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from trio_rtc.testing import SimulatedNetwork, answer_binding_request
 pytestmark = [pytest.mark.usefixtures("autojump_clock"), pytest.mark.leaves_sockets]
 
 
-async def test_a_client_behind_a_nat_learns_its_public_address() -> None:
+async def test_client_behind_a_nat_receives_its_public_address() -> None:
     network = SimulatedNetwork()
     home = network.add_nat("router", kind="port_restricted", public="203.0.113.1")
     alice = network.add_host("alice", ["192.168.0.2"], behind=home)
@@ -29,7 +29,7 @@ async def test_a_client_behind_a_nat_learns_its_public_address() -> None:
 CLIENT, SERVER = Address("192.0.2.1", 5000), Address("198.51.100.1", 3478)
 
 
-def test_unknown_attributes_are_refused() -> None:
+def test_unknown_attributes_are_rejected() -> None:
     request = binding_request(bytes(12), [Attribute(0x7FFF, b"")])
     ((data, destination),) = answer_binding_request(request.encode(), CLIENT, SERVER)
     response = Message.parse(data)
@@ -42,5 +42,5 @@ def test_unknown_attributes_are_refused() -> None:
 @pytest.mark.parametrize(
     "data", [b"garbage", Message(Method.BINDING, MessageClass.INDICATION, bytes(12)).encode()]
 )
-def test_what_asks_for_nothing_is_not_answered(data: bytes) -> None:
+def test_other_datagrams_are_not_answered(data: bytes) -> None:
     assert answer_binding_request(data, CLIENT, SERVER) == []

@@ -1,7 +1,7 @@
-"""A simulated network for tests: hosts, links with loss and delay, NATs, in virtual time and from a seed.
+"""A simulated network for tests: hosts, links with loss and delay, and NATs, in virtual time and from a seed.
 
-Give each peer connection a host of the network in place of the system's, and run the test with ``run``; then an hour of
-a bad connection takes a moment, and goes the same way every time::
+Pass a host of the network to each peer connection instead of the system's network, and run the test with ``run``. Then
+an hour of a bad connection takes a moment, and every run is the same::
 
     async def test() -> None:
         network = SimulatedNetwork(link=Link(delay=0.05, loss=0.3))

@@ -1,70 +1,70 @@
-"""The conditions between hosts: which link, and whether they are cut off from each other."""
+"""Links and partitions between hosts."""
 
 import random
 
 import attrs
 
-from .link import LOOPBACK, Link, Pipe
+from .link import LOOPBACK, Link, LinkState
 
-_ANYONE = "*"
+_ALL = "*"
 
 
 @attrs.define
-class Conditions:
+class NetworkConditions:
     """Links and partitions, by the names of hosts.
 
     Attributes:
-        seed: What all chance on the network comes from.
-        default: The link between hosts for which none is set.
+        seed: The source of all randomness on the network.
+        default: The link between hosts for which no other is set.
     """
 
     seed: int
     default: Link
     _links: dict[tuple[str, str], Link] = attrs.field(factory=dict, init=False)
-    _pipes: dict[tuple[str, str], Pipe] = attrs.field(factory=dict, init=False)
-    _severed: set[tuple[str, str]] = attrs.field(factory=set, init=False)
+    _states: dict[tuple[str, str], LinkState] = attrs.field(factory=dict, init=False)
+    _partitions: set[tuple[str, str]] = attrs.field(factory=set, init=False)
 
     def rng(self, purpose: str) -> random.Random:
-        """Return the source of chance for one purpose: no purpose changes the luck of another."""
-        return random.Random(f"{self.seed}/{purpose}")  # noqa: S311 - the chance of a simulation
+        """Return a random number generator for one purpose, independent of all others."""
+        return random.Random(f"{self.seed}/{purpose}")  # noqa: S311 - a simulation
 
     def set_link(self, source: str, destination: str, link: Link) -> None:
         """Set the link of one direction."""
         self._links[source, destination] = link
-        if (source, destination) in self._pipes:
-            self._pipes[source, destination].link = link
+        if (source, destination) in self._states:
+            self._states[source, destination].link = link
 
     def set_default_link(self, link: Link) -> None:
-        """Set the link where no other is set."""
+        """Set the link between hosts for which no other is set."""
         self.default = link
-        for (source, destination), pipe in self._pipes.items():
-            pipe.link = self._link(source, destination)
+        for (source, destination), state in self._states.items():
+            state.link = self._link(source, destination)
 
-    def pipe(self, source: str, destination: str) -> Pipe:
-        """Return the state of the way in one direction."""
-        pipe = self._pipes.get((source, destination))
-        if pipe is None:
-            pipe = Pipe(self._link(source, destination), self.rng(f"{source}>{destination}"))
-            self._pipes[source, destination] = pipe
-        return pipe
+    def link_state(self, source: str, destination: str) -> LinkState:
+        """Return the state of the link of one direction."""
+        state = self._states.get((source, destination))
+        if state is None:
+            state = LinkState(self._link(source, destination), self.rng(f"{source}>{destination}"))
+            self._states[source, destination] = state
+        return state
 
-    def sever(self, source: str | None, destination: str | None) -> None:
-        """Cut one direction; ``None`` is everybody."""
-        self._severed.add((source or _ANYONE, destination or _ANYONE))
+    def partition(self, source: str | None, destination: str | None) -> None:
+        """Partition one direction; ``None`` stands for all hosts."""
+        self._partitions.add((source or _ALL, destination or _ALL))
 
-    def mend(self, first: str, second: str | None) -> None:
-        """Take back what was cut between two hosts, or (``None``) between one and everybody."""
-        other = second or _ANYONE
-        self._severed -= {(first, other), (other, first)}
+    def heal(self, first: str, second: str | None) -> None:
+        """Remove the partition between two hosts, or with ``None`` between one and all others."""
+        other = second or _ALL
+        self._partitions -= {(first, other), (other, first)}
 
-    def mend_all(self) -> None:
-        """Take back all that was cut."""
-        self._severed.clear()
+    def heal_all(self) -> None:
+        """Remove all partitions."""
+        self._partitions.clear()
 
-    def is_severed(self, source: str, destination: str) -> bool:
-        """Return whether packets from one host to the other are lost."""
-        return bool(self._severed) and not self._severed.isdisjoint(
-            ((source, destination), (source, _ANYONE), (_ANYONE, destination))
+    def is_partitioned(self, source: str, destination: str) -> bool:
+        """Return whether packets from one host to another are lost."""
+        return bool(self._partitions) and not self._partitions.isdisjoint(
+            ((source, destination), (source, _ALL), (_ALL, destination))
         )
 
     def _link(self, source: str, destination: str) -> Link:

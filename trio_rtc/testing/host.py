@@ -1,6 +1,4 @@
-"""A host on the simulated network: what a peer connection is given in place of the system's network."""
-
-from __future__ import annotations
+"""Hosts and sockets on the simulated network, which replace the system's network."""
 
 import errno
 import ipaddress
@@ -8,31 +6,28 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import trio
 
 from trio_rtc.protocols._contract import Address
 from trio_rtc.transports.network import InterfaceAddress
 
+from .nat import Segment
 from .packet import DropReason, Packet
-from .segment import Segment
-
-if TYPE_CHECKING:
-    from .carrier import Carrier
+from .router import Router
 
 BATCH_LIMIT = 64
 RECEIVE_BUFFER = 256 * 1024
 _EPHEMERAL_PORTS = range(49_152, 65_536)
 
 Service = Callable[[bytes, Address, Address], Iterable[tuple[bytes, Address]]]
-"""Answers a datagram: ``(data, source, destination) -> [(data, destination)]``."""
+"""A function that answers datagrams: ``(data, source, destination) -> [(data, destination)]``."""
 
 
 class SimulatedSocket:
-    """A UDP socket on a simulated host; has the shape of ``trio_rtc.transports.network.DatagramSocket``."""
+    """A UDP socket on a simulated host, with the interface of ``trio_rtc.transports.network.DatagramSocket``."""
 
-    def __init__(self, host: SimulatedHost, address: Address, receive_buffer: int) -> None:
+    def __init__(self, host: "SimulatedHost", address: Address, receive_buffer: int) -> None:
         self._host = host
         self._address = address
         self._receive_buffer = receive_buffer
@@ -44,32 +39,32 @@ class SimulatedSocket:
 
     @property
     def unsendable(self) -> int:
-        """How many datagrams were lost because the socket was closed; the network's trace has what got lost later."""
+        """The count of datagrams that were lost because the socket was closed; the network's trace has later losses."""
         return self._unsendable
 
     @property
     def local_address(self) -> Address:
-        """The address that the socket is bound to."""
+        """The address to which the socket is bound."""
         return self._address
 
     @property
     def arrival_times(self) -> Sequence[float]:
-        """Nothing: virtual time stands still between a packet's arrival and its reader's turn."""
+        """Empty: virtual time does not advance between a packet's arrival and its receipt."""
         return ()
 
     def enable_arrival_times(self) -> None:
-        """Go on as before."""
+        """Do nothing; arrival times are always exact."""
 
     @property
-    def host(self) -> SimulatedHost:
-        """The host that the socket belongs to."""
+    def host(self) -> "SimulatedHost":
+        """The socket's host."""
         return self._host
 
     async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
-        """Wait for datagrams, then return up to 64 of them, grouped by sender in the order of arrival.
+        """Wait for datagrams and return at most 64 of them, in order of arrival, grouped by consecutive sender.
 
         Raises:
-            trio.ClosedResourceError: The socket was closed.
+            trio.ClosedResourceError: The socket is closed.
         """
         if self._queue:
             await trio.lowlevel.checkpoint()
@@ -88,10 +83,14 @@ class SimulatedSocket:
         return runs
 
     def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
-        """Send datagrams; those that cannot reach ``remote`` are lost without a word, and so are all after ``close``.
+        """Send datagrams. Those that cannot reach ``remote`` are lost silently, as are all after ``close``.
+
+        Args:
+            batch: The datagrams.
+            remote: The destination.
 
         Returns:
-            ``True``: a simulated socket has always room.
+            ``True``: a simulated socket always has room.
         """
         if self._closed:
             self._unsendable += len(batch)
@@ -100,14 +99,18 @@ class SimulatedSocket:
         return True
 
     async def drain(self) -> None:
-        """Do nothing, for there is always room."""
+        """Execute a checkpoint; there is always room."""
         await trio.lowlevel.checkpoint()
 
     async def send_batch(self, batch: Sequence[bytes], remote: Address) -> None:
-        """Send datagrams as ``send_nowait`` does, with a checkpoint: for tests that speak for themselves.
+        """Send datagrams as ``send_nowait`` does, with a checkpoint, for tests that use the socket directly.
+
+        Args:
+            batch: The datagrams.
+            remote: The destination.
 
         Raises:
-            trio.ClosedResourceError: The socket was closed.
+            trio.ClosedResourceError: The socket is closed.
         """
         await trio.lowlevel.checkpoint()
         if self._closed:
@@ -115,7 +118,7 @@ class SimulatedSocket:
         self.send_nowait(batch, remote)
 
     def close(self) -> None:
-        """Close the socket; what it had received is lost."""
+        """Close the socket and discard received datagrams."""
         if self._closed:
             return
         self._closed = True
@@ -123,8 +126,22 @@ class SimulatedSocket:
         self._host.release(self)
         self._waiting.unpark_all()
 
-    def deliver(self, data: bytes, source: Address) -> bool:
-        """Put a datagram into the receive buffer; return whether there was room."""
+    @property
+    def name(self) -> str:
+        """The name of the socket's host."""
+        return self._host.name
+
+    def deliver(self, packet: Packet) -> DropReason | None:
+        """Deliver a packet to a multicast group of the socket; return the reason if it is dropped."""
+        return self._host.deliver_multicast(self, packet)
+
+    def push(self, data: bytes, source: Address) -> bool:
+        """Put a datagram into the receive buffer; return whether there was room.
+
+        Args:
+            data: The datagram.
+            source: The sender's address.
+        """
         if self._queued_bytes + len(data) > self._receive_buffer:
             return False
         self._queued_bytes += len(data)
@@ -135,27 +152,27 @@ class SimulatedSocket:
 
 
 class SimulatedHost:
-    """A host; has the shape of ``trio_rtc.transports.network.Network``.
+    """A host, with the interface of ``trio_rtc.transports.network.Network``.
 
-    Hosts are made by ``SimulatedNetwork.add_host``.
+    ``SimulatedNetwork.add_host`` creates hosts.
 
     Attributes:
         name: The host's name on the network, for links, partitions and the trace.
-        segment: The segment that the host is in.
+        segment: The host's segment.
     """
 
     def __init__(
         self,
         name: str,
         segment: Segment,
-        carrier: Carrier,
+        router: Router,
         names: Mapping[str, Sequence[str]],
         *,
         receive_buffer: int,
     ) -> None:
         self.name = name
         self.segment = segment
-        self._carrier = carrier
+        self._router = router
         self._names = names
         self._receive_buffer = receive_buffer
         self._interfaces: dict[str, str] = {}
@@ -167,7 +184,7 @@ class SimulatedHost:
 
     @property
     def open_sockets(self) -> tuple[SimulatedSocket, ...]:
-        """The sockets that are open: what a test looks at to see that nothing was left behind."""
+        """The open sockets; after a test there should be none."""
         return tuple(dict.fromkeys((*self._sockets.values(), *self._memberships)))
 
     def interface_addresses(self) -> Sequence[InterfaceAddress]:
@@ -180,10 +197,17 @@ class SimulatedHost:
         ]
 
     async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> SimulatedSocket:
-        """Bind a UDP socket on one address; port 0 takes a free one.
+        """Bind a UDP socket to an address.
+
+        Args:
+            interface: The address, one of :meth:`interface_addresses`.
+            port: The port; 0 chooses a free one.
+
+        Returns:
+            The socket.
 
         Raises:
-            OSError: The host does not have the address, the port is taken, or the network has ended.
+            OSError: The host does not have the address, the port is in use, or the network has ended.
             RuntimeError: The network has never run.
         """
         await trio.lowlevel.checkpoint()
@@ -195,9 +219,16 @@ class SimulatedHost:
         return opened
 
     async def open_multicast(self, interface: InterfaceAddress, group: Address) -> SimulatedSocket:
-        """Open a socket that hears a multicast group, and what is sent to its own address and port.
+        """Open a socket that receives datagrams to a multicast group and to its own address and port.
 
         A group reaches the hosts of one segment: those behind the same NAT, or those behind none.
+
+        Args:
+            interface: The address, one of :meth:`interface_addresses`.
+            group: The address and port of the group.
+
+        Returns:
+            The socket.
 
         Raises:
             OSError: The host does not have the address, or the network has ended.
@@ -213,10 +244,17 @@ class SimulatedHost:
         return opened
 
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
-        """Look up a name that was given to ``SimulatedNetwork.add_name``.
+        """Resolve a name that was added by ``SimulatedNetwork.add_name``.
+
+        Args:
+            host: A name or numeric address.
+            port: The port of the returned addresses.
+
+        Returns:
+            The addresses.
 
         Raises:
-            OSError: The name is not known.
+            OSError: The name is unknown.
         """
         await trio.lowlevel.checkpoint()
         try:
@@ -225,64 +263,97 @@ class SimulatedHost:
             pass
         addresses = self._names.get(host.lower().rstrip("."), ())
         if not addresses:
-            raise socket.gaierror(socket.EAI_NONAME, f"the simulated network does not know {host!r}")
+            raise socket.gaierror(
+                socket.EAI_NONAME, f"no name {host!r} on the simulated network; use add_name()"
+            )
         return [Address(address, port) for address in addresses]
 
     def set_interface(self, name: str, *, up: bool) -> None:
-        """Plug or unplug an interface. Sockets on it stay open, but nothing comes or goes.
+        """Set an interface up or down. When it is down, sockets on it stay open, but send and receive nothing.
+
+        Args:
+            name: The interface.
+            up: Whether it is up.
 
         Raises:
-            ValueError: There is no such interface.
+            ValueError: The interface does not exist.
         """
         if name not in self._interfaces.values():
-            raise ValueError(f"{self.name} has no interface {name!r}")
+            known = ", ".join(sorted(set(self._interfaces.values())))
+            raise ValueError(f"{self.name} has no interface {name!r}, only {known or 'none'}")
         if up:
             self._down.discard(name)
         else:
             self._down.add(name)
 
     def add_address(self, interface: str, host: str) -> None:
-        """Give the host a further address.
+        """Add an address to the host.
+
+        Args:
+            interface: The name of the address's interface.
+            host: The numeric address.
 
         Raises:
-            ValueError: The address is not numeric, or is taken.
+            ValueError: The address is not numeric, or is in use.
         """
         host = str(ipaddress.ip_address(host))
         self.segment.claim(host, self)
         self._interfaces[host] = interface
 
     def remove_address(self, host: str) -> None:
-        """Take an address away from the host. Sockets on it stay open, but nothing comes or goes.
+        """Remove an address from the host. Sockets on it stay open, but send and receive nothing.
+
+        Args:
+            host: The numeric address.
 
         Raises:
             ValueError: The host does not have the address.
         """
         if host not in self._interfaces:
-            raise ValueError(f"{self.name} does not have {host}")
+            raise ValueError(f"{self.name} does not have the address {host}")
         del self._interfaces[host]
         self.segment.release(host)
 
     def add_service(self, port: int, service: Service) -> None:
-        """Answer all datagrams to a port, on every address, by a function instead of a socket.
+        """Answer all datagrams to a port on every address by a function instead of a socket.
+
+        Args:
+            port: The port.
+            service: The function that answers.
 
         Raises:
-            OSError: The port is taken.
+            OSError: The port is in use.
         """
         if port in self._services or any(address.port == port for address in self._sockets):
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
         self._services[port] = service
 
     def send(self, batch: Sequence[bytes], source: Address, destination: Address) -> None:
-        """Hand datagrams to the network (called by the host's sockets)."""
-        self._carrier.send(self, batch, source, destination, reachable=self._is_up(source.host))
+        """Send datagrams into the network; called by the host's sockets.
+
+        Args:
+            batch: The datagrams.
+            source: The source address.
+            destination: The destination address.
+        """
+        self._router.send(
+            self.name, self.segment, batch, source, destination, reachable=self._is_up(source.host)
+        )
 
     def deliver(self, packet: Packet) -> DropReason | None:
-        """Take a packet from the network (called by it); return why it was dropped, if it was."""
+        """Deliver a packet to a socket or service; called by the network.
+
+        Args:
+            packet: The packet.
+
+        Returns:
+            The reason if the packet was dropped, else ``None``.
+        """
         if not self._is_up(packet.destination.host):
             return DropReason.INTERFACE_DOWN
         receiver = self._sockets.get(packet.destination)
         if receiver is not None:
-            accepted = receiver.deliver(packet.data, packet.source)
+            accepted = receiver.push(packet.data, packet.source)
             return None if accepted else DropReason.RECEIVE_BUFFER_FULL
         service = self._services.get(packet.destination.port)
         if service is None:
@@ -292,15 +363,27 @@ class SimulatedHost:
         return None
 
     def deliver_multicast(self, member: SimulatedSocket, packet: Packet) -> DropReason | None:
-        """Take a packet for one member of a multicast group; return why it was dropped, if it was."""
+        """Deliver a packet to a member of a multicast group; called by the network.
+
+        Args:
+            member: The socket.
+            packet: The packet.
+
+        Returns:
+            The reason if the packet was dropped, else ``None``.
+        """
         if member not in self._memberships:
             return DropReason.PORT_UNREACHABLE
         if not self._is_up(member.local_address.host):
             return DropReason.INTERFACE_DOWN
-        return None if member.deliver(packet.data, packet.source) else DropReason.RECEIVE_BUFFER_FULL
+        return None if member.push(packet.data, packet.source) else DropReason.RECEIVE_BUFFER_FULL
 
     def release(self, closed: SimulatedSocket) -> None:
-        """Forget a socket (called by it when it is closed)."""
+        """Release a closed socket; called by the socket.
+
+        Args:
+            closed: The socket.
+        """
         if self._sockets.get(closed.local_address) is closed:
             del self._sockets[closed.local_address]
         group = self._memberships.pop(closed, None)
@@ -312,10 +395,10 @@ class SimulatedHost:
         return interface is not None and interface not in self._down
 
     def _require_interface(self, interface: InterfaceAddress) -> None:
-        if not self._carrier.started:
-            raise RuntimeError("the simulated network is not running: use it in 'async with network:'")
-        if not self._carrier.running:
-            # A cancelled network may end before connections whose gathering is shielded: as when a system's is down.
+        if not self._router.started:
+            raise RuntimeError("simulated network is not running; use it in 'async with network:'")
+        if not self._router.running:
+            # A cancelled network may end before connections whose gathering is shielded; it is then down.
             raise OSError(errno.ENETDOWN, os.strerror(errno.ENETDOWN))
         if not self._is_up(interface.host):
             raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))

@@ -1,4 +1,4 @@
-"""One direction of the way between two hosts: delay, loss, reordering, a bottleneck with its queue."""
+"""One direction of the path between two hosts: delay, loss, reordering, and a bottleneck with a queue."""
 
 import random
 from typing import Any
@@ -13,34 +13,34 @@ IPV6_AND_UDP_HEADERS = 48
 
 def _probability(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
     if not 0 <= value <= 1:
-        raise ValueError(f"{attribute.name} is a probability between 0 and 1, not {value}")
+        raise ValueError(f"{attribute.name} must be a probability between 0 and 1, not {value}")
 
 
 def _not_negative(_: object, attribute: "attrs.Attribute[Any]", value: float) -> None:
     if value < 0:
-        raise ValueError(f"{attribute.name} cannot be negative, is {value}")
+        raise ValueError(f"{attribute.name} must not be negative, but is {value}")
 
 
 @attrs.frozen(kw_only=True)
 class Link:
-    """How one direction of the way between two hosts treats packets.
+    """The properties of one direction of the path between two hosts.
 
     Attributes:
-        delay: Seconds that every packet is under way.
-        jitter: Up to so many seconds are added, evenly distributed.
-        jitter_reorders: Whether a packet with less jitter overtakes one with more, as where packets go different
-            ways. Otherwise jitter keeps their order, as a queue does.
-        loss: Probability that a packet gets lost.
+        delay: One-way delay in seconds.
+        jitter: Maximum additional delay in seconds, uniformly distributed.
+        jitter_reorders: Whether a packet with less jitter overtakes one with more, as on different paths. Otherwise
+            packets keep their order, as in a queue.
+        loss: Probability that a packet is lost.
         duplicate: Probability that a packet arrives twice.
-        reorder: Probability that a packet is held back by ``reorder_delay``, so that later ones overtake it.
-        reorder_delay: Seconds by which a reordered packet is held back.
-        corrupt: Probability that one bit of the payload flips.
-        rate: Bits per second through the bottleneck, headers included; ``None`` is unlimited.
-        queue: Bytes that wait in front of the bottleneck at most; what comes on top is dropped.
-        mtu: Largest IP packet in bytes. Larger ones vanish, as with "don't fragment" set.
+        reorder: Probability that a packet is delayed by ``reorder_delay``, so that later ones overtake it.
+        reorder_delay: Additional delay in seconds of a reordered packet.
+        corrupt: Probability that one bit of the payload is flipped.
+        rate: Bits per second of the bottleneck, headers included; ``None`` is unlimited.
+        queue: Maximum bytes in the queue of the bottleneck; further packets are dropped.
+        mtu: Maximum size of an IP packet in bytes. Larger ones are dropped, as with "don't fragment" set.
 
     Raises:
-        ValueError: A probability or duration makes no sense.
+        ValueError: A probability or duration is out of range.
     """
 
     delay: float = attrs.field(default=0.01, validator=_not_negative)
@@ -59,18 +59,18 @@ class Link:
 
 
 LOOPBACK = Link(delay=0.0, mtu=65_535)
-"""What a host's packets to itself go through."""
+"""The link from a host to itself."""
 
 
 @attrs.define
-class Pipe:
-    """The state of a link: when its bottleneck is free again, and its own chance.
+class LinkState:
+    """The state of a link: its bottleneck and its random number generator.
 
-    Every direction has its own chance, so that packets one way do not change the luck of the other.
+    Every direction has its own generator, so that packets in one direction do not influence the other.
 
     Attributes:
-        link: The conditions, which may be replaced at any time; what is under way is not touched by that.
-        rng: Source of chance.
+        link: The properties, which may be replaced at any time; packets in flight are not affected.
+        rng: The random number generator.
     """
 
     link: Link
@@ -79,12 +79,12 @@ class Pipe:
     _last_arrival: float = attrs.field(default=0.0, init=False)
 
     def arrivals(self, size: int, headers: int, now: float) -> list[float] | DropReason:
-        """Return when the copies of a packet arrive, or why none does.
+        """Return the arrival times of a packet's copies, or the reason if it is dropped.
 
         Args:
-            size: Length of the payload in bytes.
-            headers: Length of the IP and UDP headers in bytes.
-            now: When the packet is sent, in seconds.
+            size: Bytes of the payload.
+            headers: Bytes of the IP and UDP headers.
+            now: The time of sending in seconds.
         """
         link = self.link
         size += headers
@@ -113,11 +113,11 @@ class Pipe:
         return arrivals
 
     def queueing_delay(self, now: float) -> float:
-        """Return how long a packet sent now would wait in front of the bottleneck, in seconds."""
+        """Return the queueing delay in seconds of a packet sent now."""
         return max(self._free_at - now, 0.0)
 
     def corrupted(self, data: bytes) -> bytes:
-        """Return what arrives of a payload: itself, or with the link's probability one bit flipped."""
+        """Return a payload, with one bit flipped with the link's probability."""
         if not self.link.corrupt or not data or self.rng.random() >= self.link.corrupt:
             return data
         flipped = bytearray(data)

@@ -1,4 +1,4 @@
-"""Network address translators in the classic kinds (RFC 3489), told in the terms of RFC 4787.
+"""Network segments and the NATs between them, of the classic kinds (RFC 3489), described in the terms of RFC 4787.
 
 =================== ============================== ===============================
 kind                mapping                        filtering
@@ -9,27 +9,83 @@ port restricted     endpoint-independent           address and port-dependent
 symmetric           address and port-dependent     address and port-dependent
 =================== ============================== ===============================
 
-A hole stays open for ``mapping_lifetime`` after the last packet from inside. Only IPv4 is translated: the
-IPv6 addresses of hosts behind a NAT are reachable from outside.
+A mapping expires ``mapping_lifetime`` after the last packet from inside. Only IPv4 is translated: the IPv6 addresses of
+hosts behind a NAT are reachable from outside.
 """
 
 import random
+from collections.abc import Iterable
 from enum import StrEnum
+from typing import Protocol
 
 import attrs
 
 from trio_rtc.protocols._contract import Address
 
 from .packet import DropReason, Packet
-from .segment import Segment
 
 _FIRST_PORT = 1024
 _LAST_PORT = 65_535
-_MAX_CONTACTED = 4096  # per mapping; the least recently contacted address is forgotten first
+_MAX_CONTACTED = 4096  # per mapping; the least recently contacted address is removed first
+
+
+class Endpoint(Protocol):
+    """The end of a packet's path: a host, or a socket that is a member of a multicast group."""
+
+    @property
+    def name(self) -> str:
+        """The host's name."""
+
+    def deliver(self, packet: Packet) -> DropReason | None:
+        """Deliver a packet; return the reason if it is dropped."""
+
+
+@attrs.define(eq=False)
+class Segment:
+    """A network segment in which every address reaches every other: the internet, or a home network.
+
+    Attributes:
+        gateway: The NAT to the outside; ``None`` in the outermost segment.
+        owners: The host or NAT of each address.
+        groups: The members of each multicast group.
+    """
+
+    gateway: "Nat | None" = None
+    owners: "dict[str, Endpoint | Nat]" = attrs.Factory(dict)
+    groups: dict[Address, list[Endpoint]] = attrs.Factory(dict)
+
+    def require_free(self, addresses: Iterable[str]) -> None:
+        """Raise ``ValueError`` if an address is in use."""
+        for address in addresses:
+            for segment in self._reached_by(address):
+                if address in segment.owners:
+                    raise ValueError(f"address {address} is already used by {segment.owners[address].name}")
+
+    def claim(self, address: str, owner: "Endpoint | Nat") -> None:
+        """Assign an address to a host or NAT.
+
+        Raises:
+            ValueError: The address is in use.
+        """
+        self.require_free([address])
+        for segment in self._reached_by(address):
+            segment.owners[address] = owner
+
+    def release(self, address: str) -> None:
+        """Remove an address."""
+        for segment in self._reached_by(address):
+            del segment.owners[address]
+
+    def _reached_by(self, address: str) -> "list[Segment]":
+        """Return the segments in which an address is reachable: for IPv6 all up to the outermost one."""
+        segments = [self]
+        while ":" in address and segments[-1].gateway is not None:
+            segments.append(segments[-1].gateway.outside)
+        return segments
 
 
 class NatKind(StrEnum):
-    """How a NAT maps and filters."""
+    """Mapping and filtering behavior of a NAT."""
 
     FULL_CONE = "full_cone"
     RESTRICTED_CONE = "restricted_cone"
@@ -39,7 +95,7 @@ class NatKind(StrEnum):
 
 @attrs.define
 class _Mapping:
-    """An outside port on loan to an inside address."""
+    """The mapping of an inside address to a public port."""
 
     inside: Address
     key: tuple[Address, Address | None]
@@ -49,17 +105,18 @@ class _Mapping:
 
 @attrs.define(kw_only=True, eq=False)
 class Nat:
-    """A router that lends its public address to the hosts behind it.
+    """A NAT with a public address for the hosts behind it.
 
     Attributes:
         name: The NAT's name on the network.
-        kind: How it maps and filters.
-        public: Its numeric IPv4 address on the outside.
-        outside: The segment that its public address is in.
-        inside: The segment of the hosts behind it.
-        hairpin: Whether hosts behind it reach each other by the public address (RFC 4787 section 6).
-        mapping_lifetime: Seconds that a mapping lives on after the last packet from inside.
-        max_mappings: How many mappings it keeps; packets that would need a further one are dropped.
+        kind: Mapping and filtering behavior.
+        public: The numeric public IPv4 address.
+        outside: The segment of the public address.
+        inside: The segment of the hosts behind the NAT.
+        rng: Source of port numbers.
+        hairpin: Whether hosts behind the NAT reach each other by the public address (RFC 4787 section 6).
+        mapping_lifetime: Seconds until a mapping expires after the last packet from inside.
+        max_mappings: Maximum mappings; packets that would need another are dropped.
     """
 
     name: str
@@ -75,11 +132,19 @@ class Nat:
     _by_key: dict[tuple[Address, Address | None], int] = attrs.field(factory=dict, init=False)
 
     def translate_outbound(self, packet: Packet, now: float) -> Packet | DropReason:
-        """Return the packet as it leaves the NAT, with a mapping made or kept alive for it."""
+        """Translate a packet from inside, creating or refreshing its mapping.
+
+        Args:
+            packet: The packet.
+            now: The time in seconds.
+
+        Returns:
+            The packet with the public source address, or the reason if it is dropped.
+        """
         key = (packet.source, packet.destination if self.kind is NatKind.SYMMETRIC else None)
         port = self._by_key.get(key)
         if port is None or self._by_port[port].expires_at <= now:
-            port = self._open(key, now)
+            port = self._create_mapping(key, now)
             if port is None:
                 return DropReason.NAT_TABLE_FULL
         mapping = self._by_port[port]
@@ -88,28 +153,36 @@ class Nat:
         if len(mapping.contacted) >= _MAX_CONTACTED:
             del mapping.contacted[next(iter(mapping.contacted))]
         mapping.contacted[packet.destination] = expires_at
-        return packet._replace(source=Address(self.public, port))
+        return packet.with_source(Address(self.public, port))
 
     def translate_inbound(self, packet: Packet, now: float) -> Packet | DropReason:
-        """Return the packet as it goes on to the inside, or why it may not."""
+        """Translate a packet from outside.
+
+        Args:
+            packet: The packet.
+            now: The time in seconds.
+
+        Returns:
+            The packet with the inside destination address, or the reason if it is dropped.
+        """
         mapping = self._by_port.get(packet.destination.port)
-        if mapping is None or mapping.expires_at <= now or not self._admits(mapping, packet.source, now):
+        if mapping is None or mapping.expires_at <= now or not self._allows(mapping, packet.source, now):
             return DropReason.NAT_FILTERED
         if packet.source.host == self.public and not self.hairpin:
             return DropReason.NAT_FILTERED
-        return packet._replace(destination=mapping.inside)
+        return packet.with_destination(mapping.inside)
 
     def inside_address(self, public: Address) -> Address | None:
-        """Return to whom a public address is on loan, if to anybody."""
+        """Return the inside address of a public address, ``None`` without a mapping."""
         mapping = self._by_port.get(public.port) if public.host == self.public else None
         return mapping.inside if mapping else None
 
     def forget_mappings(self) -> None:
-        """Lose all mappings, as a router does that is switched off and on."""
+        """Remove all mappings, as a restarted router does."""
         self._by_port.clear()
         self._by_key.clear()
 
-    def _admits(self, mapping: _Mapping, source: Address, now: float) -> bool:
+    def _allows(self, mapping: _Mapping, source: Address, now: float) -> bool:
         contacted = mapping.contacted
         match self.kind:
             case NatKind.FULL_CONE:
@@ -121,9 +194,9 @@ class Nat:
             case NatKind.PORT_RESTRICTED | NatKind.SYMMETRIC:
                 return contacted.get(source, now) > now
 
-    def _open(self, key: tuple[Address, Address | None], now: float) -> int | None:
+    def _create_mapping(self, key: tuple[Address, Address | None], now: float) -> int | None:
         if len(self._by_port) >= self.max_mappings:
-            self._forget_expired(now)
+            self._remove_expired(now)
             if len(self._by_port) >= self.max_mappings:
                 return None
         old = self._by_key.pop(key, None)
@@ -136,7 +209,7 @@ class Nat:
         self._by_key[key] = port
         return port
 
-    def _forget_expired(self, now: float) -> None:
+    def _remove_expired(self, now: float) -> None:
         for port, mapping in list(self._by_port.items()):
             if mapping.expires_at <= now:
                 del self._by_port[port]

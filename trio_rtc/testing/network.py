@@ -1,4 +1,4 @@
-"""The simulated network: hosts, NATs, names and conditions, from one seed."""
+"""The simulated network: hosts, NATs, names and links, from one seed."""
 
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
@@ -9,37 +9,35 @@ import trio
 
 from trio_rtc._environment import deterministic_environment, require_trio
 
-from .carrier import Carrier, canonical
-from .conditions import Conditions
+from .background_task import BackgroundTask
+from .conditions import NetworkConditions
 from .host import RECEIVE_BUFFER, SimulatedHost, SimulatedSocket
-from .lifetime import ConnectionScope
 from .link import Link
-from .nat import Nat, NatKind
+from .nat import Nat, NatKind, Segment
 from .packet import Drop, Packet, PacketFilter, Pass, Trace
-from .segment import Segment
+from .router import Router, canonical
 from .stun_server import DEFAULT_PORT, answer_binding_request
 
 
 class SimulatedNetwork:
     """Hosts, NATs and the links between them, in memory.
 
-    Every ``SimulatedHost`` is given to a peer connection as its network. Packets travel while the network
-    runs: inside ``async with network:``, or as a task started with ``nursery.start(network.run)``. Under
-    ``trio_rtc.testing.run`` time costs nothing, and with the same seed the same packets are sent, lost, delayed and
-    reordered.
+    Each ``SimulatedHost`` is passed to a peer connection as its network. Packets travel while the network runs: in
+    ``async with network:``, or as a task started with ``nursery.start(network.run)``. With ``trio_rtc.testing.run``,
+    time is virtual, and with the same seed the same packets are sent, lost, delayed and reordered.
 
-    A host reaches every other one in its segment: the outermost one (the internet), or that behind its NAT.
-    From behind a NAT it also reaches what is outside.
+    A host reaches every other one in its segment: the outermost one (the internet), or the one behind its NAT. From
+    behind a NAT it also reaches the outside.
 
     Args:
-        seed: Source of all randomness on the network; ``None`` for that of ``trio_rtc.testing.run``, or 0.
-        link: The conditions between hosts for which no others are set.
-        trace_limit: How many entries ``trace`` remembers.
-        granularity: Arrivals are rounded up to a multiple of so many seconds, so that packets come in batches
-            as from a real network card; 0 gives every packet its exact time, and takes longer.
+        seed: Source of all randomness on the network; ``None`` uses that of ``trio_rtc.testing.run``, or 0.
+        link: The link between hosts for which no other is set.
+        trace_limit: Maximum entries of ``trace``.
+        granularity: Arrivals are rounded up to a multiple of this many seconds, so that packets arrive in batches as
+            from a real network card. 0 gives every packet its exact time, which is slower.
 
     Attributes:
-        trace: What has happened, and counters.
+        trace: The record of events, and counters.
     """
 
     def __init__(
@@ -54,23 +52,26 @@ class SimulatedNetwork:
         if seed is None:
             environment = deterministic_environment()
             seed = environment.seed if environment else 0
-        self._conditions = Conditions(seed, link or Link())
-        self._carrier = Carrier(self._conditions, self.trace, granularity)
+        self._conditions = NetworkConditions(seed, link or Link())
+        self._router = Router(self._conditions, self.trace, granularity)
         self._internet = Segment()
         self._nodes: set[str] = set()
         self._hosts: list[SimulatedHost] = []
         self._names: dict[str, tuple[str, ...]] = {}
-        self._lifetime: ConnectionScope
+        self._task: BackgroundTask
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Carry packets until cancelled: for those who have a nursery of their own for it.
+        """Route packets until cancelled: the alternative to ``async with`` for callers with their own nursery.
+
+        Args:
+            task_status: Started when packets are routed.
 
         Raises:
-            RuntimeError: The network is running already.
+            RuntimeError: The network is already running.
         """
         require_trio("SimulatedNetwork.run")
-        _remember(self)
-        await self._carrier.run(task_status=task_status)
+        _register(self)
+        await self._router.run(task_status=task_status)
 
     @property
     def open_sockets(self) -> Sequence[SimulatedSocket]:
@@ -79,15 +80,15 @@ class SimulatedNetwork:
 
     async def __aenter__(self) -> Self:
         require_trio("async with SimulatedNetwork")
-        lifetime = ConnectionScope(self.run)
-        await lifetime.enter()
-        self._lifetime = lifetime
+        task = BackgroundTask(self.run)
+        await task.enter()
+        self._task = task
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._lifetime.exit(error)
+        await self._task.exit(error)
 
     def add_host(
         self,
@@ -101,19 +102,22 @@ class SimulatedNetwork:
 
         Args:
             name: A unique name.
-            addresses: Numeric addresses of its one interface ``eth0``, or of several: ``{"wlan0": [...]}``.
-            behind: The NAT that the host is behind.
-            receive_buffer: How many bytes a socket keeps until they are taken; more are dropped.
+            addresses: Numeric addresses of the only interface ``eth0``, or of several: ``{"wlan0": [...]}``.
+            behind: The NAT in front of the host.
+            receive_buffer: Maximum bytes in a socket's receive buffer; further datagrams are dropped.
+
+        Returns:
+            The host.
 
         Raises:
-            ValueError: The name or an address is taken, or an address is not numeric.
+            ValueError: The name or an address is in use, or an address is not numeric.
         """
         interfaces = addresses if isinstance(addresses, Mapping) else {"eth0": addresses}
         segment = behind.inside if behind else self._internet
         owned = {canonical(address): interface for interface, own in interfaces.items() for address in own}
         segment.require_free(owned)
         self._claim_name(name)
-        host = SimulatedHost(name, segment, self._carrier, self._names, receive_buffer=receive_buffer)
+        host = SimulatedHost(name, segment, self._router, self._names, receive_buffer=receive_buffer)
         self._hosts.append(host)
         for address, interface in owned.items():
             host.add_address(interface, address)
@@ -129,18 +133,21 @@ class SimulatedNetwork:
         hairpin: bool = False,
         mapping_lifetime: float = 120.0,
     ) -> Nat:
-        """Add a NAT, to be given to ``add_host``.
+        """Add a NAT, for the argument ``behind`` of ``add_host``.
 
         Args:
             name: A unique name.
             kind: ``"full_cone"``, ``"restricted_cone"``, ``"port_restricted"`` or ``"symmetric"``.
-            public: Its address on the outside.
-            behind: The NAT that this one is behind, as with a provider's.
-            hairpin: Whether the hosts behind it reach each other by the public address.
-            mapping_lifetime: Seconds that a mapping lives on after the last packet from inside.
+            public: The public IPv4 address.
+            behind: The NAT in front of this one, as with a carrier-grade NAT.
+            hairpin: Whether hosts behind the NAT reach each other by the public address.
+            mapping_lifetime: Seconds until a mapping expires after the last packet from inside.
+
+        Returns:
+            The NAT.
 
         Raises:
-            ValueError: The name or the address is taken, or the kind is not known.
+            ValueError: The name or the address is in use, or the kind is unknown.
         """
         outside = behind.inside if behind else self._internet
         nat = Nat(
@@ -162,10 +169,19 @@ class SimulatedNetwork:
     def add_stun_server(
         self, name: str, addresses: Sequence[str], *, port: int = DEFAULT_PORT, behind: Nat | None = None
     ) -> SimulatedHost:
-        """Add a host with a STUN server, whose name resolves: ``stun:<name>:<port>``.
+        """Add a host with a STUN server whose name resolves: ``stun:<name>:<port>``.
+
+        Args:
+            name: A unique name.
+            addresses: Numeric addresses.
+            port: The server's port.
+            behind: The NAT in front of the host.
+
+        Returns:
+            The host.
 
         Raises:
-            ValueError: The name or an address is taken, or an address is not numeric.
+            ValueError: The name or an address is in use, or an address is not numeric.
         """
         host = self.add_host(name, addresses, behind=behind)
         host.add_service(port, answer_binding_request)
@@ -173,71 +189,118 @@ class SimulatedNetwork:
         return host
 
     def add_name(self, name: str, *addresses: str) -> None:
-        """Let a host name resolve to addresses, on every host."""
+        """Add a name that resolves to addresses on every host.
+
+        Args:
+            name: The name, case-insensitive.
+            *addresses: Numeric addresses.
+
+        Raises:
+            ValueError: An address is not numeric.
+        """
         self._names[name.lower().rstrip(".")] = tuple(canonical(address) for address in addresses)
 
     def set_link(self, source: str, destination: str, link: Link) -> None:
-        """Set the conditions of one direction between two hosts, from now on."""
+        """Set the link of one direction between two hosts, from now on.
+
+        Args:
+            source: Name of the sending host or NAT.
+            destination: Name of the receiving host or NAT.
+            link: The link.
+
+        Raises:
+            ValueError: A name is unknown.
+        """
         self._require_names(source, destination)
         self._conditions.set_link(source, destination, link)
 
     def set_default_link(self, link: Link) -> None:
-        """Set the conditions between all hosts for which no others were set, from now on."""
+        """Set the link between all hosts for which no other is set, from now on.
+
+        Args:
+            link: The link.
+        """
         self._conditions.set_default_link(link)
 
     def queueing_delay(self, source: str, destination: str) -> float:
-        """Return how many seconds a packet sent now would wait for the bottleneck of one direction.
+        """Return the queueing delay in seconds of a packet sent now in one direction.
+
+        Args:
+            source: Name of the sending host or NAT.
+            destination: Name of the receiving host or NAT.
 
         Raises:
-            ValueError: There is no such host.
+            ValueError: A name is unknown.
         """
         self._require_names(source, destination)
-        return self._conditions.pipe(source, destination).queueing_delay(trio.current_time())
+        return self._conditions.link_state(source, destination).queueing_delay(trio.current_time())
 
     def partition(self, first: str, second: str | None = None, *, one_way: bool = False) -> None:
-        """Cut two hosts off from each other, or one host from everybody; what is under way is lost.
+        """Partition two hosts, or one host from all others; packets in flight are lost.
 
         Args:
             first: Name of a host.
-            second: Name of the other; ``None`` is everybody.
-            one_way: Cut only the direction away from ``first``.
+            second: Name of the other; ``None`` is all others.
+            one_way: Partition only the direction away from ``first``.
 
         Raises:
-            ValueError: There is no such host.
+            ValueError: A name is unknown.
         """
         self._require_names(first, *([second] if second else []))
-        self._conditions.sever(first, second)
+        self._conditions.partition(first, second)
         if not one_way:
-            self._conditions.sever(second, first)
+            self._conditions.partition(second, first)
 
     def heal(self, first: str | None = None, second: str | None = None) -> None:
-        """Take partitions back: that between two hosts, that of one host with everybody, or all."""
+        """Remove the partition between two hosts, of one host from all others, or all partitions.
+
+        Args:
+            first: Name of a host; ``None`` removes all partitions.
+            second: Name of the other; ``None`` is the partition from all others.
+        """
         if first is None:
-            self._conditions.mend_all()
+            self._conditions.heal_all()
         else:
-            self._conditions.mend(first, second)
+            self._conditions.heal(first, second)
 
     def add_filter(self, packet_filter: PacketFilter) -> PacketFilter:
-        """Ask ``packet_filter`` about every packet that a host sends; return it, for ``remove_filter``.
+        """Add a filter, which is called with every packet that a host sends.
 
-        It sees the packet before any NAT does. Filters are asked in the order in which they were added, until
-        one answers something else than ``Pass()``.
+        It is called before any NAT. Filters are called in the order in which they were added, until one returns
+        something else than ``Pass()``.
+
+        Args:
+            packet_filter: The filter.
+
+        Returns:
+            The filter, for ``remove_filter``.
         """
-        self._carrier.filters.append(packet_filter)
+        self._router.filters.append(packet_filter)
         return packet_filter
 
     def remove_filter(self, packet_filter: PacketFilter) -> None:
-        """Take a filter away.
+        """Remove a filter.
+
+        Args:
+            packet_filter: The filter.
 
         Raises:
-            ValueError: It is not there.
+            ValueError: The filter was not added.
         """
-        self._carrier.filters.remove(packet_filter)
+        self._router.filters.remove(packet_filter)
 
     def drop_next(
         self, matches: Callable[[Packet], bool] = lambda _: True, *, count: int = 1
     ) -> list[Packet]:
-        """Lose the next packets that match; return the list in which they will be found."""
+        """Drop the next matching packets.
+
+        Args:
+            matches: Returns whether a packet should be dropped.
+            count: Maximum packets to drop.
+
+        Returns:
+            A list that is filled with the dropped packets.
+        """
         caught: list[Packet] = []
 
         def drop(packet: Packet) -> Pass | Drop:
@@ -246,18 +309,20 @@ class SimulatedNetwork:
             caught.append(packet)
             return Drop()
 
-        self._carrier.filters.append(drop)
+        self._router.filters.append(drop)
         return caught
 
     def _claim_name(self, name: str) -> None:
         if not name or name == "*" or name in self._nodes:
-            raise ValueError(f"{name!r} is taken or not a name")
+            raise ValueError(f"name must be unique, not empty and not '*', but is {name!r}")
         self._nodes.add(name)
 
     def _require_names(self, *names: str) -> None:
         for name in names:
             if name not in self._nodes:
-                raise ValueError(f"there is no host {name!r} on the network")
+                raise ValueError(
+                    f"no host {name!r} on the network; the hosts are {', '.join(sorted(self._nodes)) or 'none'}"
+                )
 
 
 _networks: "trio.lowlevel.RunVar[list[SimulatedNetwork] | None]" = trio.lowlevel.RunVar(
@@ -265,12 +330,12 @@ _networks: "trio.lowlevel.RunVar[list[SimulatedNetwork] | None]" = trio.lowlevel
 )
 
 
-def networks_of_this_run() -> Sequence[SimulatedNetwork]:
-    """Return the networks that have carried packets in this trio run."""
+def networks_of_run() -> Sequence[SimulatedNetwork]:
+    """Return the networks that have routed packets in this trio run."""
     return _networks.get() or ()
 
 
-def _remember(network: SimulatedNetwork) -> None:
+def _register(network: SimulatedNetwork) -> None:
     networks = _networks.get()
     if networks is None:
         networks = []

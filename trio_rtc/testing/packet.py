@@ -1,4 +1,4 @@
-"""A packet on the simulated network, what a filter may answer about it, and the record of what became of it."""
+"""Packets on the simulated network, verdicts of filters, and the trace."""
 
 import hashlib
 from collections import Counter, deque
@@ -12,14 +12,14 @@ from trio_rtc.protocols._contract import Address
 
 
 class Packet(NamedTuple):
-    """A UDP datagram under way.
+    """A UDP datagram in flight.
 
     Attributes:
         data: The payload of the datagram.
-        source: Where it seems to come from; a NAT on the way rewrites it.
-        destination: Where it goes to; the NAT at the far end rewrites it.
-        sender: Name of the host that sent it, whatever NATs make of ``source``.
-        number: Running number over all packets sent on this network, from 0.
+        source: The source address, rewritten by NATs.
+        destination: The destination address, rewritten by NATs.
+        sender: Name of the host that sent it, regardless of NATs.
+        number: Sequence number over all packets sent on this network, from 0.
     """
 
     data: bytes
@@ -28,23 +28,35 @@ class Packet(NamedTuple):
     sender: str
     number: int
 
+    def with_data(self, data: bytes) -> "Packet":
+        """Return the packet with another payload."""
+        return Packet(data, self.source, self.destination, self.sender, self.number)
+
+    def with_source(self, source: Address) -> "Packet":
+        """Return the packet with another source address."""
+        return Packet(self.data, source, self.destination, self.sender, self.number)
+
+    def with_destination(self, destination: Address) -> "Packet":
+        """Return the packet with another destination address."""
+        return Packet(self.data, self.source, destination, self.sender, self.number)
+
 
 @attrs.frozen
 class Pass:
-    """A filter's answer: let the packet go its way (through further filters, too)."""
+    """A filter's verdict: the packet continues to further filters and to its destination."""
 
 
 @attrs.frozen
 class Drop:
-    """A filter's answer: lose the packet."""
+    """A filter's verdict: the packet is lost."""
 
 
 @attrs.frozen
 class Delay:
-    """A filter's answer: hold the packet back, on top of the delay of its link.
+    """A filter's verdict: the packet is delayed in addition to its link's delay.
 
     Attributes:
-        seconds: For how long.
+        seconds: The additional delay.
     """
 
     seconds: float
@@ -52,10 +64,10 @@ class Delay:
 
 @attrs.frozen
 class Replace:
-    """A filter's answer: let other bytes travel in the packet's place.
+    """A filter's verdict: the packet's payload is replaced.
 
     Attributes:
-        data: The payload to deliver instead.
+        data: The new payload.
     """
 
     data: bytes
@@ -63,23 +75,23 @@ class Replace:
 
 @attrs.frozen
 class Copies:
-    """A filter's answer: deliver the packet several times.
+    """A filter's verdict: the packet is delivered several times.
 
     Attributes:
-        count: How often, 2 for a duplicate.
+        count: The number of copies, 2 for a duplicate.
     """
 
     count: int
 
 
 Verdict = Pass | Drop | Delay | Replace | Copies
-"""What becomes of a packet."""
+"""A filter's decision about a packet."""
 PacketFilter = Callable[[Packet], Verdict]
-"""Decides about each packet; see ``add_filter``."""
+"""A function that decides about each packet; see ``add_filter``."""
 
 
 class DropReason(StrEnum):
-    """Why a packet did not arrive."""
+    """The reason why a packet did not arrive."""
 
     LOSS = "loss"
     FILTERED = "filtered"
@@ -95,7 +107,7 @@ class DropReason(StrEnum):
 
 
 class TraceKind(StrEnum):
-    """What happened to a packet."""
+    """The kind of a trace entry."""
 
     SENT = "sent"
     DELIVERED = "delivered"
@@ -103,13 +115,13 @@ class TraceKind(StrEnum):
 
 
 class TraceEntry(NamedTuple):
-    """One thing that happened to one packet.
+    """An event of a packet.
 
     Attributes:
-        time: When, in the seconds of ``trio.current_time()``.
-        kind: What.
-        packet: The packet as it was at that point: before a NAT when sent, behind it when delivered.
-        reason: Why it was dropped; ``None`` otherwise.
+        time: The time in seconds of ``trio.current_time()``.
+        kind: The kind of event.
+        packet: The packet at that point: before NATs when sent, after them when delivered.
+        reason: The reason if it was dropped; ``None`` otherwise.
     """
 
     time: float
@@ -119,12 +131,12 @@ class TraceEntry(NamedTuple):
 
 
 class Trace:
-    """The last things that happened on the network, and counters of all that ever did.
+    """The last events on the network, and counters of all events.
 
     Attributes:
-        sent: How many packets hosts have sent.
-        delivered: How many packets, duplicates included, have reached a socket.
-        dropped: How many packets got lost, by reason.
+        sent: Count of packets sent by hosts.
+        delivered: Count of packets, duplicates included, that reached a socket.
+        dropped: Count of lost packets by reason.
     """
 
     def __init__(self, limit: int) -> None:
@@ -134,14 +146,19 @@ class Trace:
         self._entries: deque[TraceEntry] = deque(maxlen=limit)
 
     def __iter__(self) -> Iterator[TraceEntry]:
-        """Iterate over what is remembered, oldest first."""
+        """Iterate over the recorded entries, oldest first."""
         return iter(tuple(self._entries))
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def packets(self, kind: TraceKind, *, sender: str | None = None) -> list[Packet]:
-        """Return the remembered packets of one kind, oldest first, of one sending host or of all."""
+        """Return the recorded packets of one kind, oldest first.
+
+        Args:
+            kind: The kind of entry.
+            sender: Only packets of this host; ``None`` for all.
+        """
         return [
             entry.packet
             for entry in self._entries
@@ -149,9 +166,10 @@ class Trace:
         ]
 
     def digest(self) -> str:
-        """Return the SHA-256 of all that is remembered, in hexadecimal: each packet's bytes, addresses, time and fate.
+        """Return the SHA-256 of all recorded entries in hexadecimal.
 
-        Two runs of the same program with the same seed under ``trio_rtc.testing.run`` have the same digest.
+        It covers payload, addresses, time and result of each packet. Two runs of the same program with the same seed
+        under ``trio_rtc.testing.run`` have the same digest.
         """
         digest = hashlib.sha256()
         for time, kind, packet, reason in self._entries:
@@ -159,16 +177,16 @@ class Trace:
         return digest.hexdigest()
 
     def record_sent(self, packet: Packet, now: float) -> None:
-        """Count and remember that a host has sent a packet."""
+        """Record that a host sent a packet."""
         self.sent += 1
         self._entries.append(TraceEntry(now, TraceKind.SENT, packet))
 
     def record_delivered(self, packet: Packet, now: float) -> None:
-        """Count and remember that a packet has reached a socket."""
+        """Record that a packet reached a socket."""
         self.delivered += 1
         self._entries.append(TraceEntry(now, TraceKind.DELIVERED, packet))
 
     def record_dropped(self, packet: Packet, reason: DropReason, now: float) -> None:
-        """Count and remember that a packet got lost."""
+        """Record that a packet was lost."""
         self.dropped[reason] += 1
         self._entries.append(TraceEntry(now, TraceKind.DROPPED, packet, reason))

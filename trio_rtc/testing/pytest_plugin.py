@@ -1,11 +1,11 @@
-"""pytest plugin: async tests that do the same in every run, by ``trio_rtc.testing.run``.
+"""pytest plugin: reproducible async tests by ``trio_rtc.testing.run``.
 
-It acts only on tests that ask for it, with the marker ``trio_rtc`` or the fixture ``trio_rtc_run``::
+It affects only tests with the marker ``trio_rtc`` or the fixture ``trio_rtc_run``::
 
     @pytest.mark.trio_rtc(seed=7)
-    async def test_a_call() -> None: ...
+    async def test_call() -> None: ...
 
-Tests of pytest-trio, anyio and others run as before. Where pytest-trio is installed, a marked test may use its async
+Tests of pytest-trio, anyio and others run as before. If pytest-trio is installed, a marked test may use its async
 fixtures.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-# Of the package, where it checks its arguments.
+# From the package, whose functions check their arguments.
 from . import run
 
 
@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--trio-rtc-seed",
         type=int,
         default=None,
-        help="seed of trio_rtc.testing.run, in place of each test's own",
+        help="seed of trio_rtc.testing.run, overriding each test's own",
     )
 
 
@@ -45,7 +45,7 @@ def trio_rtc_run(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Have a marked async test run by pytest-trio with our runner, where that is installed."""
+    """Configure a marked async test to run by pytest-trio with our runner, if installed."""
     if not isinstance(item, pytest.Function) or item.get_closest_marker("trio_rtc") is None:
         return
     hypothesis = getattr(item.obj, "hypothesis", None)
@@ -60,7 +60,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
-    """Run a marked async test, where pytest-trio is not installed."""
+    """Run a marked async test if pytest-trio is not installed."""
     if pyfuncitem.get_closest_marker("trio_rtc") is None or not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
@@ -91,7 +91,7 @@ def _marker_arguments(marker: pytest.Mark) -> dict[str, Any]:
             [*map(repr, marker.args), *(f"{name}={value!r}" for name, value in marker.kwargs.items())]
         )
         raise TypeError(
-            "pytest.mark.trio_rtc takes one seed, and timeout and check_sockets as keyword arguments, "
+            "pytest.mark.trio_rtc accepts one seed, and timeout and check_sockets as keyword arguments, "
             f"not ({shown})"
         )
     return {"seed": marker.args[0], **marker.kwargs}

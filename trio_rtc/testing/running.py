@@ -1,4 +1,4 @@
-"""Runs an async function so that it does the same in every run: seeded scheduling, virtual time, no leaks."""
+"""Runs an async function reproducibly: seeded scheduling, virtual time, no leaks."""
 
 import gc
 import inspect
@@ -16,16 +16,16 @@ import trio.testing
 
 from trio_rtc import _environment
 
-from ._threads import ThreadsHoldTime
-from .network import networks_of_this_run
+from ._threads import AutojumpGuard
+from .network import networks_of_run
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
 DEFAULT_TIMEOUT = 3600.0
-"""Seconds of the clock that a run may take."""
+"""Maximum seconds of a run, by its clock."""
 EPOCH = 1_780_000_000.0
-"""Unix time, in seconds, at which a run begins for the dates in certificates and statistics."""
+"""Unix time in seconds at the beginning of a run, for the dates in certificates and statistics."""
 
 
 def run(
@@ -37,37 +37,37 @@ def run(
     instruments: Sequence[trio.abc.Instrument] = (),
     check_sockets: bool = True,
 ) -> T:
-    """Run an async function like ``trio.run``, but so that it does the same in every run with the same seed.
+    """Run an async function like ``trio.run``, but with the same behavior in every run with the same seed.
 
-    - Tasks that are ready at the same moment run in an order that depends on the seed only.
+    - The order in which ready tasks run depends only on the seed.
     - Time is virtual: when all tasks wait, the clock jumps to the next deadline.
-    - Peer connections, certificates, tracks and simulated networks that are made inside get their random numbers from
-      the seed and the date from the clock, unless ``Settings.rng``, ``Settings.wall_clock`` or the network's ``seed``
-      says otherwise.
+    - Peer connections, certificates, tracks and simulated networks created inside get their random numbers from the
+      seed and the date from the clock, unless ``Settings.rng``, ``Settings.wall_clock`` or the network's ``seed`` is
+      set.
     - Codecs and local files are used in the event loop's thread. Other threads (``trio.to_thread``) stop the clock.
-    - When the function has returned, no task may be left, and no socket that was made inside: neither a simulated one
-      nor a ``socket.socket``. On Windows, which does not list open files, a ``socket.socket`` is found only when
-      nothing refers to it any more.
+    - When the function has returned, no task and no socket created inside may be left, neither a simulated one nor a
+      ``socket.socket``. On Windows, which cannot list open files, a ``socket.socket`` is found only if it is not
+      referenced any more.
 
-    Nothing is changed for what runs after it. Runs in several threads of one process at once disturb each other.
+    The state outside is restored at the end. Concurrent runs in several threads of one process disturb each other.
 
     Args:
         async_fn: The function.
         *args: Its arguments.
         seed: Source of all randomness.
-        timeout: Seconds of the clock after which the function is cancelled.
-        clock: A clock in place of one that jumps. With a real one codecs use threads; scheduling and random numbers
-            are still deterministic.
+        timeout: Seconds by the clock after which the function is cancelled.
+        clock: Replaces the virtual clock. With a real clock, codecs use threads; scheduling and random numbers remain
+            deterministic.
         instruments: As for ``trio.run``.
-        check_sockets: Whether a socket that is left open is an error.
+        check_sockets: Whether an open socket is an error.
 
     Returns:
-        What the function returned.
+        The function's result.
 
     Raises:
         TypeError: ``async_fn`` is not an async function.
-        trio.TooSlowError: The time is over. A deadlock ends in this error at once.
-        AssertionError: A task or a socket was left behind.
+        trio.TooSlowError: The timeout has expired. A deadlock raises this error at once.
+        AssertionError: A task or a socket was left.
         RuntimeError: This version of trio cannot be made deterministic.
     """
     if clock is None:
@@ -78,7 +78,7 @@ def run(
     async def bounded() -> T:
         _environment.use(environment)
         if isinstance(clock, trio.testing.MockClock):
-            trio.lowlevel.add_instrument(ThreadsHoldTime(clock))
+            trio.lowlevel.add_instrument(AutojumpGuard(clock))
         before = set(_living_tasks())
         with trio.move_on_after(timeout):
             awaitable: object = async_fn(*args)
@@ -104,9 +104,9 @@ def run(
 
 @contextmanager
 def _deterministic_scheduling(seed: int) -> Iterator[None]:
-    """Seed the generator by which trio shuffles tasks, and let trio sort tasks before it shuffles.
+    """Seed the generator by which trio shuffles tasks, and enable sorting tasks before it shuffles.
 
-    trio has no public way; Hypothesis and pytest-trio set the same two variables.
+    trio has no public API for it; Hypothesis and pytest-trio set the same two variables.
     """
     scheduler = _trio_scheduler()
     generator: random.Random = scheduler._r
@@ -121,13 +121,13 @@ def _deterministic_scheduling(seed: int) -> Iterator[None]:
 
 
 def _trio_scheduler() -> Any:
-    """Return the module of trio that schedules tasks.
+    """Return trio's module that schedules tasks.
 
     Raises:
-        RuntimeError: It has not what makes it deterministic.
+        RuntimeError: The module lacks the variables that make it deterministic.
     """
     try:
-        from trio._core import _run as scheduler  # noqa: PLC0415 - private: another version may not have it
+        from trio._core import _run as scheduler  # noqa: PLC0415 - private, may be missing in other versions
     except ImportError:
         scheduler = None  # type: ignore[assignment]
     is_known = isinstance(getattr(scheduler, "_r", None), random.Random)
@@ -151,17 +151,17 @@ def _living_tasks() -> Iterator[trio.lowlevel.Task]:
 
 
 def _check_tasks(before: Iterable[trio.lowlevel.Task]) -> None:
-    """Raise ``AssertionError`` if there are other tasks than before."""
+    """Raise ``AssertionError`` if there are tasks that did not exist before."""
     left = sorted(task.name for task in set(_living_tasks()).difference(before))
     if left:
-        raise AssertionError(f"{len(left)} tasks left behind: {', '.join(left)}")
+        raise AssertionError(f"{len(left)} tasks left running: {', '.join(left)}")
 
 
 def _check_simulated_sockets() -> None:
     """Raise ``AssertionError`` if a socket on a simulated network is open."""
     sockets = [
         f"{socket.host.name} {socket.local_address.host} port {socket.local_address.port}"
-        for network in networks_of_this_run()
+        for network in networks_of_run()
         for socket in network.open_sockets
     ]
     if sockets:
@@ -169,7 +169,7 @@ def _check_simulated_sockets() -> None:
 
 
 def _open_sockets() -> set[tuple[int, int, int]]:
-    """Return descriptor, device and inode of each open socket of this process; nothing where they are not listed."""
+    """Return descriptor, device and inode of each open socket of this process; nothing if they cannot be listed."""
     try:
         descriptors = [int(name) for name in os.listdir("/dev/fd")]
     except OSError:
@@ -179,7 +179,7 @@ def _open_sockets() -> set[tuple[int, int, int]]:
         try:
             status = os.fstat(descriptor)
         except OSError:
-            # That of the list itself.
+            # The descriptor of the listing itself.
             continue
         if stat.S_ISSOCK(status.st_mode):
             found.add((descriptor, status.st_dev, status.st_ino))
@@ -187,9 +187,9 @@ def _open_sockets() -> set[tuple[int, int, int]]:
 
 
 def _kept_sockets(before: Collection[tuple[int, int, int]]) -> list[str]:
-    """Describe the ``socket.socket`` that are open and were not before.
+    """Describe the ``socket.socket`` objects that are open and were not before.
 
-    The descriptors are looked at first: to search all objects takes a thousand times as long.
+    Descriptors are checked first, because searching all objects takes a thousand times as long.
     """
     new = {descriptor for descriptor, *inode in _open_sockets().difference(before)}
     if not new:
@@ -199,7 +199,7 @@ def _kept_sockets(before: Collection[tuple[int, int, int]]) -> list[str]:
 
 
 def _check_sockets(before: Collection[tuple[int, int, int]]) -> None:
-    """Raise ``AssertionError`` for sockets of the system's that were not closed, referred to or not."""
+    """Raise ``AssertionError`` for system sockets that were not closed, referenced or not."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         gc.collect()

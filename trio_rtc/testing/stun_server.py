@@ -1,4 +1,4 @@
-"""A STUN server that tells its clients their public addresses (RFC 8489 section 6.3.1)."""
+"""A STUN server that returns its clients' public addresses (RFC 8489 section 6.3.1)."""
 
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols._contract import Address
@@ -16,9 +16,17 @@ _UNKNOWN_ATTRIBUTE = 420
 
 
 def answer_binding_request(data: bytes, source: Address, destination: Address) -> list[tuple[bytes, Address]]:
-    """Answer a Binding request with the address that it came from; ignore everything else.
+    """Answer a Binding request with its source address; ignore all other datagrams.
 
     A ``Service`` for ``SimulatedHost.add_service``.
+
+    Args:
+        data: The datagram.
+        source: Its source address.
+        destination: Its destination address.
+
+    Returns:
+        The response and its destination, or nothing.
     """
     try:
         request = Message.parse(data)

@@ -1,6 +1,4 @@
-"""Carries packets: asks the filters, finds the way, and delivers what is due, all in one task."""
-
-from __future__ import annotations
+"""Routing of packets: filters, links, NATs, and delivery when due, all in one task."""
 
 import functools
 import heapq
@@ -8,54 +6,50 @@ import ipaddress
 import itertools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import trio
 
 from trio_rtc.protocols._contract import Address
 
-from .conditions import Conditions
+from .conditions import NetworkConditions
 from .link import IPV4_AND_UDP_HEADERS, IPV6_AND_UDP_HEADERS
-from .nat import Nat
+from .nat import Endpoint, Nat, Segment
 from .packet import Copies, Delay, Drop, DropReason, Packet, PacketFilter, Pass, Replace, Trace
-from .segment import Segment
-
-if TYPE_CHECKING:
-    from .host import SimulatedHost, SimulatedSocket
 
 MAX_IN_FLIGHT = 1_000_000
 
 
 class _Flight(NamedTuple):
-    """A packet on its way, ordered by arrival; ``number`` makes the order total."""
+    """A packet in flight, ordered by arrival; ``number`` makes the order total."""
 
     arrives_at: float
     number: int
     packet: Packet
     segment: Segment
-    member: SimulatedSocket | None
+    member: Endpoint | None
 
 
 @functools.lru_cache(maxsize=4096)
 def canonical(host: str) -> str:
-    """Return the one spelling of a numeric address.
+    """Return the canonical spelling of a numeric address.
 
     Raises:
-        ValueError: It is not a numeric address.
+        ValueError: ``host`` is not a numeric address.
     """
     return str(ipaddress.ip_address(host))
 
 
-class Carrier:
-    """What is under way on a network.
+class Router:
+    """The packets in flight on a network.
 
     Attributes:
-        trace: What has happened, and counters.
-        filters: Who is asked about every packet, in this order.
+        trace: The record of events, and counters.
+        filters: The packet filters in the order in which they are called.
         started: Whether the network has ever run.
     """
 
-    def __init__(self, conditions: Conditions, trace: Trace, granularity: float) -> None:
+    def __init__(self, conditions: NetworkConditions, trace: Trace, granularity: float) -> None:
         self.trace = trace
         self._granularity = granularity
         self.filters: list[PacketFilter] = []
@@ -68,17 +62,19 @@ class Carrier:
 
     @property
     def running(self) -> bool:
-        """Whether packets are being carried."""
+        """Whether packets are being routed."""
         return self._alarm is not None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Carry packets until cancelled.
+        """Route packets until cancelled.
 
         Raises:
-            RuntimeError: The network is running already.
+            RuntimeError: The network is already running.
         """
         if self._alarm is not None:
-            raise RuntimeError("the simulated network is running already")
+            raise RuntimeError(
+                "simulated network is already running; run() and 'async with' must not be combined"
+            )
         self._alarm = trio.CancelScope()
         self.started = True
         task_status.started()
@@ -93,25 +89,35 @@ class Carrier:
 
     def send(
         self,
-        host: SimulatedHost,
+        sender: str,
+        segment: Segment,
         batch: Sequence[bytes],
         source: Address,
         destination: Address,
         *,
         reachable: bool = True,
     ) -> None:
-        """Take datagrams from a host (called by it)."""
+        """Send datagrams from a host.
+
+        Args:
+            sender: The host's name.
+            segment: The host's segment.
+            batch: The datagrams.
+            source: The source address.
+            destination: The destination address.
+            reachable: Whether the interface of the source address is up.
+        """
         now = trio.current_time()
         destination = Address(canonical(destination.host), destination.port)
         for data in batch:
-            packet = Packet(bytes(data), source, destination, host.name, next(self._packet_numbers))
+            packet = Packet(bytes(data), source, destination, sender, next(self._packet_numbers))
             self.trace.record_sent(packet, now)
             if reachable:
-                self._filter(host, packet, now)
+                self._filter(segment, packet, now)
             else:
                 self.trace.record_dropped(packet, DropReason.INTERFACE_DOWN, now)
 
-    def _filter(self, host: SimulatedHost, packet: Packet, now: float) -> None:
+    def _filter(self, segment: Segment, packet: Packet, now: float) -> None:
         for packet_filter in self.filters:
             match packet_filter(packet):
                 case Pass():
@@ -119,21 +125,20 @@ class Carrier:
                 case Drop():
                     self.trace.record_dropped(packet, DropReason.FILTERED, now)
                 case Delay(seconds):
-                    self._route(host, packet, now, held_back=seconds)
+                    self._route(segment, packet, now, extra_delay=seconds)
                 case Replace(data):
-                    self._route(host, packet._replace(data=data), now)
+                    self._route(segment, packet.with_data(data), now)
                 case Copies(count):
                     for _ in range(count):
-                        self._route(host, packet, now)
+                        self._route(segment, packet, now)
             return
-        self._route(host, packet, now)
+        self._route(segment, packet, now)
 
-    def _route(self, host: SimulatedHost, packet: Packet, now: float, held_back: float = 0.0) -> None:
-        segment = host.segment
+    def _route(self, segment: Segment, packet: Packet, now: float, extra_delay: float = 0.0) -> None:
         members = segment.groups.get(packet.destination)
         if members is not None:
             for member in members:
-                self._launch(packet, segment, member.host.name, now=now, held_back=held_back, member=member)
+                self._launch(packet, segment, member.name, now=now, extra_delay=extra_delay, member=member)
             return
         while packet.destination.host not in segment.owners and segment.gateway is not None:
             if ":" not in packet.destination.host:
@@ -147,7 +152,7 @@ class Carrier:
         if receiver is None:
             self.trace.record_dropped(packet, DropReason.NO_ROUTE, now)
         else:
-            self._launch(packet, segment, receiver.name, now=now, held_back=held_back)
+            self._launch(packet, segment, receiver.name, now=now, extra_delay=extra_delay)
 
     def _launch(
         self,
@@ -156,30 +161,30 @@ class Carrier:
         receiver: str,
         *,
         now: float,
-        held_back: float,
-        member: SimulatedSocket | None = None,
+        extra_delay: float,
+        member: Endpoint | None = None,
     ) -> None:
-        pipe = self._conditions.pipe(packet.sender, receiver)
+        state = self._conditions.link_state(packet.sender, receiver)
         headers = IPV6_AND_UDP_HEADERS if ":" in packet.destination.host else IPV4_AND_UDP_HEADERS
-        arrivals = pipe.arrivals(len(packet.data), headers, now)
-        if self._conditions.is_severed(packet.sender, receiver):
+        arrivals = state.arrivals(len(packet.data), headers, now)
+        if self._conditions.is_partitioned(packet.sender, receiver):
             arrivals = DropReason.PARTITIONED
         elif len(self._in_flight) >= MAX_IN_FLIGHT:
             arrivals = DropReason.QUEUE_FULL
         if isinstance(arrivals, DropReason):
             self.trace.record_dropped(packet, arrivals, now)
             return
-        if pipe.link.corrupt:
-            packet = packet._replace(data=pipe.corrupted(packet.data))
+        if state.link.corrupt:
+            packet = packet.with_data(state.corrupted(packet.data))
         for arrival in arrivals:
             flight = _Flight(
-                self._rounded_up(arrival + held_back), next(self._flight_numbers), packet, segment, member
+                self._round_up(arrival + extra_delay), next(self._flight_numbers), packet, segment, member
             )
             heapq.heappush(self._in_flight, flight)
         if self._alarm is not None:
             self._alarm.deadline = min(self._alarm.deadline, self._next_arrival())
 
-    def _rounded_up(self, seconds: float) -> float:
+    def _round_up(self, seconds: float) -> float:
         if not self._granularity:
             return seconds
         return math.ceil(seconds / self._granularity - 1e-6) * self._granularity
@@ -197,16 +202,15 @@ class Carrier:
                 self.trace.record_dropped(packet, reason, now)
 
     def _arrive(self, flight: _Flight, now: float) -> tuple[Packet, DropReason | None]:
-        """Deliver a packet; return it as it arrived, and why it was dropped if it was."""
+        """Deliver a packet; return it as it arrived, and the reason if it was dropped."""
         packet = flight.packet
         if flight.member is not None:
-            host = flight.member.host
-            if self._conditions.is_severed(packet.sender, host.name):
+            if self._conditions.is_partitioned(packet.sender, flight.member.name):
                 return packet, DropReason.PARTITIONED
-            return packet, host.deliver_multicast(flight.member, packet)
+            return packet, flight.member.deliver(packet)
         owner = flight.segment.owners.get(packet.destination.host)
         while isinstance(owner, Nat):
-            # Here and not when the packet was sent: hole punching depends on what the far end has done by now.
+            # At arrival, not at sending: hole punching depends on what the far end has sent meanwhile.
             translated = owner.translate_inbound(packet, now)
             if isinstance(translated, DropReason):
                 return packet, translated
@@ -214,12 +218,12 @@ class Carrier:
             owner = owner.inside.owners.get(packet.destination.host)
         if owner is None:
             return packet, DropReason.NO_ROUTE
-        if self._conditions.is_severed(packet.sender, owner.name):
+        if self._conditions.is_partitioned(packet.sender, owner.name):
             return packet, DropReason.PARTITIONED
         return packet, owner.deliver(packet)
 
-    def _receiver(self, destination: Address, segment: Segment) -> SimulatedHost | Nat | None:
-        """Return who will get a packet, as far as NATs tell now: it chooses the link, not the way."""
+    def _receiver(self, destination: Address, segment: Segment) -> Endpoint | Nat | None:
+        """Return the packet's receiver by the present state of NATs; it selects the link, not the route."""
         owner = segment.owners.get(destination.host)
         while isinstance(owner, Nat):
             inside = owner.inside_address(destination)

@@ -1,4 +1,4 @@
-"""A background task for the length of an ``async with`` block."""
+"""A background task during an ``async with`` block."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -6,8 +6,8 @@ from contextlib import AbstractAsyncContextManager
 import trio
 
 
-class ConnectionScope:
-    """A background task for the length of a block, whose errors leave the block as they are, ungrouped."""
+class BackgroundTask:
+    """A background task whose errors are raised from the block as they are, not in a group."""
 
     def __init__(self, task: Callable[..., Awaitable[None]]) -> None:
         self._task = task
@@ -15,7 +15,7 @@ class ConnectionScope:
         self._nursery: trio.Nursery
 
     async def enter(self) -> None:
-        """Start the task and wait until it says that it has started."""
+        """Start the task and wait until it has started."""
         self._manager = trio.open_nursery()
         self._nursery = await self._manager.__aenter__()
         try:
@@ -25,12 +25,12 @@ class ConnectionScope:
             raise
 
     async def exit(self, error: BaseException | None) -> None:
-        """End the task, and raise its error if it had one."""
+        """Cancel the task, and raise its error if it had one."""
         try:
             if isinstance(error, trio.Cancelled):
                 await self._manager.__aexit__(type(error), error, error.__traceback__)
                 return
-            # Shielded, so that an outer cancellation does not take the place of the block's own error.
+            # Shielded, so that an outer cancellation does not replace the block's own error.
             self._nursery.cancel_scope.shield = True
             self._nursery.cancel_scope.cancel()
             await self._manager.__aexit__(None, None, None)
