@@ -20,7 +20,7 @@ from trio_rtc.protocols.dtls.reassembly import Reassembler, parse_fragments
 from trio_rtc.protocols.dtls.record.codec import ContentType, parse_records
 from trio_rtc.protocols.dtls.tls12 import messages as tls12
 from trio_rtc.protocols.ice import Candidate
-from trio_rtc.protocols.mdns import Message as MdnsMessage
+from trio_rtc.protocols.mdns import DnsMessage
 from trio_rtc.protocols.rtp import RtpPacket
 from trio_rtc.protocols.rtp.fec.decoder import FecDecoder
 from trio_rtc.protocols.rtp.fec.fec_packet import FecPacket, MediaKey, media_bits
@@ -369,7 +369,7 @@ PARSERS: tuple[Target, ...] = (
     text_parser("candidate", _parse_candidate, captures.candidates, "protocols.ice.candidate"),
     parser(
         "mdns",
-        MdnsMessage.parse,
+        DnsMessage.parse,
         lambda: [*captures.conversation("mdns resolver"), *captures.conversation("mdns responder")],
         "protocols.mdns.message",
     ),

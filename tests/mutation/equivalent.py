@@ -247,7 +247,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (f"{_ICE}/transactions.py", "TransactionManager.close: self._purposes.clear()  ->  pass"): _FREES_MEMORY,
     (
         f"{_ICE}/agent.py",
-        "Agent._receive_request: not self.accepts(local, remote) and refuse_source(local, remote) is not None"
+        "Agent._receive_request: (local, remote) not in self.accepted_paths and refuse_source(local, remote) is n"
         "  ->  (refuse_source(local, remote) is not None)",
     ): "A path is accepted only after its source has passed this test: this saves time.",
     (

@@ -10,7 +10,7 @@ import trio.testing
 
 from tests.strategies.wires import ScriptedNetwork
 from trio_rtc.protocols._contract import Address
-from trio_rtc.protocols.mdns import Message, Responder, ResponderOptions
+from trio_rtc.protocols.mdns import DnsMessage, Responder, ResponderOptions
 from trio_rtc.testing import SimulatedNetwork
 from trio_rtc.transports.mdns import MdnsTransport
 from trio_rtc.transports.network import Network
@@ -60,7 +60,7 @@ async def test_the_group_is_asked_on_every_interface() -> None:
         assert {opened.local_address.host: group for opened, group in network.multicast} == GROUPS
         for opened, group in network.multicast:
             assert [remote for _, remote in opened.sent] == [group, group]
-            assert not any(Message.parse(data).is_response for data, _ in opened.sent)
+            assert not any(DnsMessage.parse(data).is_response for data, _ in opened.sent)
     assert all(opened.closed for opened, _ in network.multicast)
 
 

@@ -1,5 +1,6 @@
-"""The trio side: one task per transport, bounded channels between them, sockets at the bottom.
+"""Transports: the trio shells of the protocol cores, with one task each, bounded inboxes, and sockets.
 
-``base`` is the shape that all share; ``udp``, ``ice``, ``dtls`` and ``sctp`` add what their events mean;
-``stack`` joins them to one bundle's transport. This is the only package with tasks, channels and sockets.
+``base`` is the common shell. ``ice``, ``dtls``, ``sctp``, ``rtp`` and ``mdns`` drive the cores of these protocols, and
+``udp`` has the sockets. ``port_allocator`` opens the sockets of an ICE transport, ``stack`` connects the layers of one
+bundle. This is the only package with tasks and sockets.
 """

@@ -1,4 +1,4 @@
-"""When datagrams came, by what the kernel notes of each (``SO_TIMESTAMPNS``), on trio's clock."""
+"""Arrival times of datagrams from kernel timestamps (``SO_TIMESTAMPNS``), on trio's clock."""
 
 import contextlib
 import socket
@@ -8,17 +8,17 @@ import time
 
 import trio
 
-# <asm-generic/socket.h>: with a time of two longs, on machines where a long has 64 bits.
+# <asm-generic/socket.h>: a timespec of two longs, on machines where a long has 64 bits.
 SO_TIMESTAMPNS = 35
 _TIMESPEC = struct.Struct("@ll")
-# Seconds. A clock that was set meanwhile is not believed.
+# Seconds. A longer time in the socket's buffer means that the clock was set, so that the timestamp is ignored.
 _LONGEST_WAIT = 1.0
 
 
 def enable_arrival_times(sock: socket.socket) -> "ArrivalTimes | None":
-    """Have the kernel note when a socket's datagrams come; ``None`` where it does not."""
+    """Enable kernel timestamps of received datagrams; return ``None`` where they are not supported."""
     if sys.platform.startswith("linux") and _TIMESPEC.size == 16:
-        # A closed socket refuses it, too.
+        # A closed socket raises OSError, too.
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             return ArrivalTimes()
@@ -26,7 +26,7 @@ def enable_arrival_times(sock: socket.socket) -> "ArrivalTimes | None":
 
 
 def parse_timestamp(timestamp: bytes) -> float:
-    """Return the Unix time at which the kernel says that a datagram came, 0 if it cannot be read."""
+    """Return the Unix time of a kernel timestamp, 0 if it has an unexpected size."""
     if len(timestamp) != _TIMESPEC.size:
         return 0.0
     seconds, nanoseconds = _TIMESPEC.unpack(timestamp)
@@ -34,10 +34,10 @@ def parse_timestamp(timestamp: bytes) -> float:
 
 
 class ArrivalTimes:
-    """When the datagrams of a socket came: none later than now, and none later than the one after it.
+    """Arrival times of the datagrams of a socket: never in the future, and never decreasing.
 
     Attributes:
-        times: Of each datagram of the present batch, in seconds of trio's clock.
+        times: Arrival time of each datagram of the current batch, in seconds of trio's clock.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class ArrivalTimes:
         self._offset = 0.0
 
     def begin_batch(self) -> None:
-        """Forget those of the last batch."""
+        """Clear the times of the last batch."""
         if self.times:
             self._latest = self.times[-1]
             self.times.clear()
@@ -55,10 +55,10 @@ class ArrivalTimes:
         self._offset = self._now - time.time()
 
     def record(self, count: int, stamped: float) -> None:
-        """Note so many datagrams that came together, at a Unix time; 0 where the kernel has not noted any."""
+        """Record ``count`` datagrams that arrived together at a Unix time; 0 without a kernel timestamp."""
         now, times, arrived = self._now, self.times, stamped + self._offset
         arrived = max(arrived, self._latest) if now - _LONGEST_WAIT < arrived < now else now
         if times and arrived < times[-1]:
-            # Those before had come when the kernel did not note arrivals yet.
+            # Earlier ones arrived before kernel timestamps were enabled.
             times[:] = [min(at, arrived) for at in times]
         times += [arrived] * count

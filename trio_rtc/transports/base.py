@@ -1,13 +1,18 @@
 """The shell that drives a core: one task, one inbox, one timer.
 
-Up never waits: the layer below puts a batch into the :class:`Inbox` above it, and when the inbox is full the
-batch is dropped and counted, as any UDP queue does. A transport that has nothing else to do answers the batch in
-the very step that delivers it: a change of tasks costs as much as a packet's whole way through a core. Down
-waits, where it has to: a batch goes through all layers in one synchronous call, and when the socket has not taken
-all of it, the caller waits in ``drain``, so that back-pressure reaches it in its own stack. If both directions
-waited, two full channels would deadlock.
+Receiving never waits: the lower layer pushes a batch into the :class:`Inbox` of the upper one; a full inbox drops the
+batch and counts it, like the receive buffer of a UDP socket. While the upper layer's task waits at an empty inbox, the
+batch is processed directly, in the call of the lower layer: a task switch costs as much as the processing of a packet
+in a core.
 
-A call into a core never contains an ``await``, so no core is ever seen half-changed and nothing needs a lock.
+Sending applies back-pressure: a batch passes all layers in one synchronous call; if the socket does not accept all of
+it, the caller waits in ``drain``. If both directions waited, two full queues would deadlock.
+
+A call into a core contains no ``await``, so that no other task sees a core in an intermediate state, and no locks are
+needed.
+
+A transport runs until its core is closed: by ``close``, by the peer, or by the end of the layer below, which closes
+the inbox. Then it closes the inboxes of the layers above.
 """
 
 import abc
@@ -24,36 +29,36 @@ PacketT = TypeVar("PacketT")
 EventT = TypeVar("EventT")
 
 INBOX_CAPACITY = 32
-"""Batches that wait between two layers; a batch is at most about 64 packets."""
+"""Maximum number of batches in an inbox; a batch has at most about 64 packets."""
 
 
 _MAX_ITEMS = 8
-"""Batches that a transport takes from its inbox before it answers them all together."""
+"""Maximum number of batches that are received from the inbox before one flush."""
 
 
 class Lower(Protocol):
-    """What a transport needs of the one below it."""
+    """The layer below a transport."""
 
     def send_nowait(self, batch: Sequence[bytes], now: float) -> bool:
-        """Send a batch as far as the wire takes it.
+        """Send a batch.
 
         Returns:
-            Whether all has left. If not, the rest is kept at the bottom: wait in ``drain`` before sending more.
+            Whether the socket has accepted all of it. If not, the rest is queued there: wait in ``drain`` before
+            sending more.
         """
 
     async def drain(self) -> None:
-        """Wait until what was kept has left."""
+        """Wait until the queued rest is sent."""
 
 
 class Inbox(Generic[ItemT]):
     """The bounded queue between a transport and the one above it.
 
-    Its owner is the upper transport, which takes from it. The lower one puts into it and closes it when it
-    ends. When it is full, what arrives is dropped and counted. While its owner waits and it is empty, an item goes
-    straight to the owner.
+    The lower transport pushes items and closes the inbox; the upper one receives them. A full inbox drops new items and
+    counts their packets. While the upper transport waits at an empty inbox, an item is passed to it directly.
 
     Attributes:
-        dropped: Packets that were dropped because the queue was full.
+        dropped: Number of packets dropped by a full inbox, or after ``close_receiver``.
     """
 
     def __init__(self, capacity: int = INBOX_CAPACITY) -> None:
@@ -63,7 +68,7 @@ class Inbox(Generic[ItemT]):
         self.dropped = 0
 
     def push(self, item: ItemT, packets: int, now: float) -> None:
-        """Hand over or put an item of so many packets, or drop it when the queue is full or its owner has ended."""
+        """Pass on or queue an item with this number of packets, or drop it if the queue is full or closed."""
         if self._direct_receiver is not None:
             self._direct_receiver(item, now)
             return
@@ -74,21 +79,21 @@ class Inbox(Generic[ItemT]):
             self.dropped += packets
 
     def close(self) -> None:
-        """Tell the owner that nothing will come any more."""
+        """Close the sending side: no further items follow."""
         self._into.close()
 
     async def receive(self, direct_receiver: Callable[[ItemT, float], None] | None = None) -> ItemT:
         """Wait for the next item.
 
         Args:
-            direct_receiver: Called with every item that comes while this waits, and the time, in the step of whoever
-                delivers it. Then this goes on waiting, and returns nothing but what was in the queue before.
+            direct_receiver: Called with each item that is pushed while this waits, and the time, within ``push``. Only
+                items that were queued before are returned.
 
         Raises:
-            trio.EndOfChannel: The layer below is gone and everything it left has been taken.
+            trio.EndOfChannel: The inbox is closed and empty.
         """
         if not self._waiting:
-            # Nothing is overtaken: until this returns, nothing comes into the queue.
+            # The order is kept: until this returns, no item is queued.
             self._direct_receiver = direct_receiver
         try:
             item = await self._out.receive()
@@ -98,24 +103,24 @@ class Inbox(Generic[ItemT]):
         return item
 
     def receive_nowait(self) -> ItemT | None:
-        """Take the next item, ``None`` when there is none or nothing will come any more."""
+        """Return the next item, ``None`` if the inbox is empty."""
         if not self._waiting:
             return None
         self._waiting -= 1
         return self._out.receive_nowait()
 
     def close_receiver(self) -> None:
-        """The owner has ended: what is put from now on is dropped."""
+        """Close the receiving side: items pushed from now on are dropped."""
         self._out.close()
 
 
 class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
-    """Drives one core. A concrete transport says what an inbox item, a packet and an event mean to it.
+    """Drives one core. A subclass defines inbox items, packets and events.
 
-    The task waits in one cancel scope whose deadline is the core's next timer. A scope, and moving its deadline,
-    cost about as much as a packet. So the scope is entered anew only when it has expired, and its deadline is
-    only ever moved forward in time: when the core's timer moves back, as it does with every acknowledgement, the
-    scope expires too early once, the core finds nothing due, and the next scope is right.
+    The task waits in a cancel scope whose deadline is the core's next timer. Entering a scope, and moving its deadline,
+    costs about as much as a packet. So a new scope is entered only when the last one has expired, and its deadline is
+    only moved to an earlier time: when the core's timer moves to a later time, as T3-rtx does with every SACK, the
+    scope expires too early once, the core has nothing due, and the next scope has the right deadline.
     """
 
     def __init__(self, core: Core[PacketT, EventT], inbox: Inbox[ItemT]) -> None:
@@ -128,11 +133,11 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
 
     @property
     def inbox_dropped(self) -> int:
-        """Packets from below that were dropped because this transport did not keep up."""
+        """Number of received packets that were dropped because the inbox was full."""
         return self._inbox.dropped
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Drive the core until it has closed, then close the inboxes above."""
+        """Drive the core until it is closed, then close the inboxes of the layers above."""
         core = self._core
         task_status.started()
         try:
@@ -145,14 +150,14 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
                 core.handle_timer(now)
                 if not (self.flush_nowait(now) and self._all_sent):
                     self._all_sent = True
-                    # Out of reach of the timer, which must not cut the waiting short.
+                    # Outside of the scope, because the timer must not interrupt it.
                     await self._drain()
         finally:
             self._inbox.close_receiver()
             self._close_upper_inboxes()
 
     async def _process_inbox(self) -> None:
-        """Work through the inbox until the timer expires, the core has closed or the layer below is gone or full."""
+        """Process the inbox until the core or the inbox is closed, or the socket is full."""
         core, inbox = self._core, self._inbox
         try:
             while self._all_sent and not core.closed:
@@ -171,7 +176,7 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
             core.lower_closed(trio.current_time())
 
     def _receive_directly(self, item: ItemT, now: float) -> None:
-        """Take an item while the task waits for one, and let the task go on if there is something for it to do."""
+        """Process an item while the task waits for one, and wake the task if it must drain or end."""
         self._receive(item, now)
         if not self.flush_nowait(now):
             self._all_sent = False
@@ -180,14 +185,13 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
             self.wake()
 
     def flush_nowait(self, now: float) -> bool:
-        """Send and report what the core has to say. Called after anything touched the core, by any task.
+        """Send the core's packets and handle its events. Must be called after each change of the core, by any task.
 
         Args:
-            now: The time of this step: it is read once for all layers, since reading it costs as much as some of
-                what they do.
+            now: The time, which is read once for all layers because reading it is not free.
 
         Returns:
-            Whether all has left; if not, wait in ``flush`` or ``drain`` before sending more.
+            Whether the socket has accepted all packets; if not, wait in ``flush`` or ``drain`` before sending more.
         """
         core = self._core
         datagrams = core.datagrams_to_send(now)
@@ -201,39 +205,39 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
         return all_sent
 
     async def flush(self) -> None:
-        """The same, waiting until all has left."""
+        """Flush, and wait until all packets are sent."""
         if not self.flush_nowait(trio.current_time()):
             await self._drain()
 
     def wake(self) -> None:
-        """Let the task look at its core soon: for synchronous callers, who cannot flush."""
+        """Schedule a flush by the task, for synchronous callers."""
         if not self._woken:
-            # The flag is for a task that is between two scopes.
+            # The flag covers a task that is between two scopes.
             self._woken = True
             self._armed = self._timer.deadline = -math.inf
 
     async def close(self) -> None:
-        """Let the core say goodbye, and the task end. Idempotent."""
+        """Close the core and send its close message. Idempotent."""
         self._core.close(trio.current_time())
         self.wake()
         await self.flush()
 
     @abc.abstractmethod
     def _receive(self, item: ItemT, now: float) -> None:
-        """Hand an inbox item to the core."""
+        """Pass an inbox item to the core."""
 
     @abc.abstractmethod
     def _handle(self, event: EventT, now: float) -> None:
-        """Act on an event of the core. Synchronous: nothing else runs before the next event is handled."""
+        """Handle an event of the core. Synchronous: no other task runs before the next event."""
 
     @abc.abstractmethod
     def _send_down(self, datagrams: list[PacketT], now: float) -> bool:
-        """Give packets to the layer below. Returns whether all have left."""
+        """Send packets through the layer below. Return whether the socket has accepted all."""
 
     @abc.abstractmethod
     async def _drain(self) -> None:
-        """Wait until what the layers below have kept has left."""
+        """Wait until the packets queued below are sent."""
 
     @abc.abstractmethod
     def _close_upper_inboxes(self) -> None:
-        """Let the layers above see that this one is gone."""
+        """Close the inboxes of the layers above."""

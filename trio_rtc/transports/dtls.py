@@ -1,4 +1,4 @@
-"""DTLS's shell: records to and from ICE, application data to and from SCTP."""
+"""The DTLS transport: records to and from ICE, application data to and from SCTP."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
 
     Attributes:
         connection: The core.
-        unsent: Packets of the layer above that came before or after the time of the connection.
+        unsent: Number of packets from the layer above that were dropped because DTLS was not connected.
     """
 
     def __init__(
@@ -35,11 +35,11 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
         self._report = report
 
     def set_sctp_inbox(self, inbox: Inbox[list[bytes]]) -> None:
-        """Say where application data goes from now on."""
+        """Set the inbox for application data."""
         self._sctp_inbox = inbox
 
     def send_nowait(self, batch: Sequence[bytes], now: float) -> bool:
-        """Send application data, a record an item."""
+        """Send application data, one record per item."""
         if self.connection.state is not RTCDtlsTransportState.CONNECTED:
             self.unsent += len(batch)
             return True
@@ -47,7 +47,7 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
         return self.flush_nowait(now)
 
     async def drain(self) -> None:
-        """Wait until the layers below have sent what they have kept."""
+        """Wait until the packets queued below are sent."""
         await self._lower.drain()
 
     def _receive(self, item: list[bytes], now: float) -> None:

@@ -1,8 +1,8 @@
-"""ICE's shell: joins the agent to the sockets and hands upward what is not ICE's.
+"""The ICE transport: connects the agent to its sockets, and demultiplexes received packets.
 
-Packets are told apart by their first byte (RFC 7983). STUN goes to the agent. Everything else goes up only if
-it came over a pair of addresses that has passed an authenticated check: the rest is dropped and counted.
-Here is the one place where data packets skip a core, and its task: an agent has nothing to say about them.
+Packets are demultiplexed by their first byte (RFC 7983). STUN is passed to the agent. DTLS and SRTP are passed to the
+layers above, without the agent's task, if an authenticated check has passed between their addresses; otherwise they
+are dropped and counted.
 """
 
 import contextlib
@@ -21,12 +21,12 @@ from .network import DatagramSocket
 logger = logging.getLogger("trio_rtc.ice")
 
 ReceivedRtp = tuple[list[bytes], Sequence[float]]
-"""Packets of media, and when each of them came; nothing where only the present is known."""
+"""Received RTP and RTCP packets, and their arrival times; no times if they are not known."""
 
 MAX_DATAGRAM_SIZE = 2048
-"""Bytes of the largest datagram that is taken; libwebrtc takes no larger packets of media either.
+"""Maximum size of a received datagram in bytes; libwebrtc has the same limit for media packets.
 
-Nothing that WebRTC sends is longer than the path MTU, and what a datagram may cost grows with its length.
+WebRTC sends no packets above the path MTU, and the processing cost of a datagram grows with its length.
 """
 
 
@@ -35,12 +35,12 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
 
     Attributes:
         agent: The core.
-        bytes_sent: Bytes of data sent for the layers above.
-        bytes_received: Bytes of data handed to the layers above.
-        packets_sent: The same in packets.
-        packets_received: The same in packets.
-        unsent: Packets of the layers above that found no selected pair, and those of ICE whose socket is gone.
-        unexpected: Packets that came from where no authenticated check has come from, are of no known kind, or are
+        bytes_sent: Number of bytes sent for the layers above.
+        bytes_received: Number of bytes passed to the layers above.
+        packets_sent: Number of packets sent for the layers above.
+        packets_received: Number of packets passed to the layers above.
+        unsent: Number of packets of the layers above without a selected pair, and of STUN packets without a socket.
+        unexpected: Number of received packets from a path without an authenticated check, of no known protocol, or
             larger than ``MAX_DATAGRAM_SIZE``.
     """
 
@@ -58,36 +58,37 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         self._rtp_inbox: Inbox[ReceivedRtp] | None = None
         self._dtls_inbox = dtls_inbox
         self._report = report
+        self._accepted_paths = agent.accepted_paths
         self._sockets: dict[Address, DatagramSocket] = {}
         self._unsendable_by_removed = 0
         self._route: tuple[DatagramSocket, Address] | None = None
 
     @property
     def unsendable(self) -> int:
-        """Datagrams of any layer that no socket could send, those of sockets that are gone included."""
+        """Number of datagrams of all layers that the sockets could not send, closed sockets included."""
         return self._unsendable_by_removed + sum(each.unsendable for each in self._sockets.values())
 
     def set_rtp_inbox(self, inbox: Inbox[ReceivedRtp]) -> None:
-        """Say where media goes from now on. Until then it is dropped."""
+        """Set the inbox for RTP and RTCP, which are dropped without one."""
         self._rtp_inbox = inbox
         for datagram_socket in self._sockets.values():
             datagram_socket.enable_arrival_times()
 
     def add_socket(self, datagram_socket: DatagramSocket) -> None:
-        """Let the agent send on a socket."""
+        """Add a socket for the agent to send on."""
         self._sockets[datagram_socket.local_address] = datagram_socket
         if self._rtp_inbox is not None:
             datagram_socket.enable_arrival_times()
 
     def remove_socket(self, datagram_socket: DatagramSocket) -> None:
-        """Forget a socket that was closed, but not what it has counted."""
+        """Remove a closed socket; its counters are kept."""
         if self._sockets.pop(datagram_socket.local_address, None) is not None:
             self._unsendable_by_removed += datagram_socket.unsendable
         if self._route is not None and self._route[0] is datagram_socket:
             self._route = None
 
     def send_nowait(self, batch: Sequence[bytes], now: float) -> bool:
-        """Send data over the selected pair; without one it is lost, as on any network without a route."""
+        """Send data on the selected pair; without one it is dropped, as on a network without a route."""
         route = self._route
         if route is None:
             self.unsent += len(batch)
@@ -97,7 +98,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         return route[0].send_nowait(batch, route[1])
 
     async def drain(self) -> None:
-        """Wait until the socket of the selected pair has sent what it has kept."""
+        """Wait until the socket of the selected pair has sent its queued datagrams."""
         if self._route is not None:
             await _drain_or_lose(self._route[0])
 
@@ -109,9 +110,9 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         now: float,
         arrivals: Sequence[float] = (),
     ) -> None:
-        """Sort what a socket has received: STUN to the agent's inbox, data straight to the inbox above.
+        """Demultiplex received packets: STUN to the agent's inbox, DTLS and SRTP to those of the layers above.
 
-        Called by the task of the socket. An agent has nothing to say about data, so data is spared its task.
+        Called by the socket's task. Data does not pass the agent's task, which does not process it.
         """
         dtls: list[bytes] = []
         rtp: list[bytes] = []
@@ -132,7 +133,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
             self._inbox.push(stun, len(stun), now)
         if not (dtls or rtp):
             return
-        if not self.agent.accepts(local, remote):
+        if (local, remote) not in self._accepted_paths:
             self.unexpected += len(dtls) + len(rtp)
             return
         if dtls:
@@ -200,6 +201,6 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
 
 
 async def _drain_or_lose(datagram_socket: DatagramSocket) -> None:
-    """Wait until a socket has sent what it has kept; what it has when its address goes away is lost."""
+    """Wait until a socket has sent its queued datagrams, or is closed."""
     with contextlib.suppress(trio.ClosedResourceError):
         await datagram_socket.drain()

@@ -1,4 +1,4 @@
-"""mDNS's shell: asks the local networks for the names behind which browsers hide their addresses."""
+"""The multicast DNS transport: resolves the ``.local`` names of remote candidates on the local networks."""
 
 import logging
 import random
@@ -28,7 +28,7 @@ _GROUP_IPV6 = Address("ff02::fb", 5353)
 
 
 class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
-    """Drives a resolver over a multicast socket on every interface. Made when the first name comes up.
+    """Drives a resolver over a multicast socket on every interface. Created with the first name.
 
     Attributes:
         resolver: The core.
@@ -50,11 +50,11 @@ class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
 
     @property
     def unsendable(self) -> int:
-        """Queries that the sockets could not send."""
+        """Number of queries that the sockets could not send."""
         return sum(datagram_socket.unsendable for datagram_socket, _ in self._sockets)
 
     def resolve(self, name: str) -> None:
-        """Ask for a name; the answer is reported, without addresses when there is none."""
+        """Resolve a name; its addresses are reported, none if it does not resolve."""
         self.resolver.resolve(name, trio.current_time())
         self.wake()
 
@@ -66,7 +66,7 @@ class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
                 try:
                     datagram_socket = await self._network.open_multicast(interface, group)
                 except OSError as error:
-                    logger.info("no multicast on %s: %s", interface.host, error)
+                    logger.info("cannot open a multicast socket on %s: %s", interface.host, error)
                     continue
                 self._sockets.append((datagram_socket, group))
                 nursery.start_soon(UdpTransport(datagram_socket, self._receive_packets).run)
@@ -76,7 +76,7 @@ class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
     def _receive_packets(
         self, local: Address, remote: Address, packets: list[bytes], now: float, arrivals: Sequence[float]
     ) -> None:
-        # RFC 6762 section 6: an answer from another port is none.
+        # RFC 6762 section 6: responses from another source port must be ignored.
         if remote.port == PORT:
             self._inbox.push(packets, len(packets), now)
 
@@ -93,7 +93,7 @@ class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
                 pass
 
     def _send_down(self, datagrams: list[bytes], now: float) -> bool:
-        # A plain loop: all() would leave out the sockets behind a full one.
+        # A loop, because all() would skip the sockets after a full one.
         all_sent = True
         for datagram_socket, group in self._sockets:
             all_sent &= datagram_socket.send_nowait(datagrams, group)
@@ -104,4 +104,4 @@ class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
             await datagram_socket.drain()
 
     def _close_upper_inboxes(self) -> None:
-        """There is nothing above but the reports."""
+        """No layer is above."""

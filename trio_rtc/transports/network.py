@@ -1,6 +1,10 @@
-"""What the transports need of a network, so that a simulated one can stand in for the host's.
+"""The network interface of the transports, so that a simulated network can replace the host's.
 
-``SystemNetwork`` (in :mod:`trio_rtc.transports.udp`) is the real one; ``trio_rtc.testing`` has a simulated one.
+``SystemNetwork`` (in :mod:`trio_rtc.transports.udp`) is the host's network; ``trio_rtc.testing`` has a simulated one.
+
+``DatagramSocket`` is also the interface of sockets that are not UDP: an allocation on a TURN server, whose local
+address is the relayed transport address, and a TCP candidate (RFC 6544), which frames its packets (RFC 4571). The
+local address identifies the socket in an ICE transport.
 """
 
 from collections.abc import Sequence
@@ -32,27 +36,27 @@ class InterfaceAddress:
 
 
 class DatagramSocket(Protocol):
-    """A bound UDP socket that takes and gives batches."""
+    """A bound socket that sends and receives batches of datagrams."""
 
     @property
     def local_address(self) -> Address:
-        """The address that the socket is bound to."""
+        """Local address of the socket; of a relayed socket, the relayed transport address."""
 
     @property
     def unsendable(self) -> int:
-        """How many datagrams were lost on this side: no route, too long, too many kept, or the socket was closed."""
+        """Number of datagrams lost locally: no route, too long, queue full, or the socket was closed."""
 
     @property
     def arrival_times(self) -> Sequence[float]:
-        """When each packet of the last batch came, on trio's clock; empty where nobody knows better than now."""
+        """Arrival time of each packet of the last batch, on trio's clock; empty if not known."""
 
     def enable_arrival_times(self) -> None:
-        """Note from now on when packets come, where the system tells it: it has a price, and only media needs it."""
+        """Enable ``arrival_times`` where the system supports it. They have a cost, and only media needs them."""
 
     async def receive_batch(self) -> Sequence[tuple[Address, list[bytes]]]:
-        """Wait for datagrams, then return all that are there (at most about 64), grouped by sender.
+        """Wait for datagrams and return all that have arrived (at most about 64), grouped by sender.
 
-        Runs of datagrams from one sender are one item; the order of arrival is kept.
+        Consecutive datagrams from one sender are one item; the order of arrival is kept.
 
         Raises:
             trio.ClosedResourceError: The socket was closed.
@@ -61,46 +65,46 @@ class DatagramSocket(Protocol):
     def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
         """Send datagrams to ``remote`` without waiting.
 
-        A failure to reach ``remote`` (no route, connection refused) is not an error: datagrams may be lost. What is
-        sent on a closed socket is lost too: it may have been closed in the turn in which its owner sends.
+        A failure to reach ``remote`` (no route, connection refused) raises no error, and the datagrams are lost.
+        Datagrams sent on a closed socket are lost, too: it may have been closed in the same scheduler turn.
 
         Returns:
-            Whether all have left. If not, the rest is kept, and ``drain`` waits until that has left too.
+            Whether all are sent. If not, the rest is queued, and ``drain`` waits until it is sent.
         """
 
     async def drain(self) -> None:
-        """Wait until what ``send_nowait`` has kept has left.
+        """Wait until the datagrams queued by ``send_nowait`` are sent.
 
         Raises:
             trio.ClosedResourceError: The socket was closed.
         """
 
     def close(self) -> None:
-        """Close the socket. Whoever waits in ``receive_batch`` gets ``trio.ClosedResourceError``."""
+        """Close the socket. A waiting ``receive_batch`` raises ``trio.ClosedResourceError``."""
 
 
 class Network(Protocol):
-    """A host's view of a network."""
+    """The network of a host."""
 
     def interface_addresses(self) -> Sequence[InterfaceAddress]:
-        """Return the addresses of this host, loopback and link-local ones included."""
+        """Return the addresses of this host, including loopback and link-local ones."""
 
     async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> DatagramSocket:
         """Bind a UDP socket on one address.
 
         Raises:
-            OSError: The address or port cannot be had.
+            OSError: The address or port is not available.
         """
 
     async def open_multicast(self, interface: InterfaceAddress, group: Address) -> DatagramSocket:
-        """Open a socket that is member of a multicast group and can send to it (for mDNS).
+        """Open a socket that has joined a multicast group and can send to it (for mDNS).
 
         Raises:
-            OSError: Multicast is not to be had on this interface.
+            OSError: The interface does not support multicast.
         """
 
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
-        """Look up the numeric addresses of a host name (numeric ones are returned as they are).
+        """Resolve a host name to numeric addresses (a numeric one is returned unchanged).
 
         Raises:
             OSError: The name does not resolve.

@@ -1,7 +1,7 @@
-"""RTP's shell: media to and from ICE, past DTLS, which only gives the keys.
+"""The RTP transport: SRTP and SRTCP packets to and from ICE. DTLS provides the keys only.
 
-What is received leaves upwards by a call, synchronously, into the bounded queues of tracks and forwarders: media is
-pushed, and whoever is slow loses the oldest.
+Received media is passed on by a synchronous call, into the bounded queues of tracks and forwarders; a full queue drops
+its oldest item.
 """
 
 import logging
@@ -42,27 +42,33 @@ class RtpTransport(Transport[ReceivedRtp, bytes, RtpEvent]):
     async def send_frame(
         self, mid: str, frame: EncodedFrame, rid: str | None = None, captured: float | None = None
     ) -> None:
-        """Send a frame that was captured at some time, by default now; wait for the socket where it is full.
+        """Send a frame, and wait while the socket is full.
+
+        Args:
+            mid: MID of the media section.
+            frame: The frame.
+            rid: RID of the simulcast layer.
+            captured: Capture time on trio's clock, by default now.
 
         Raises:
-            ValueError: It is not of the codec that was negotiated.
+            ValueError: The frame does not have the negotiated codec.
         """
         self.session.send_frame(mid, frame, trio.current_time(), rid=rid, captured=captured)
         await self.flush()
 
     async def send_packets(self, mid: str, packets: Sequence[RtpPacket], rid: str | None = None) -> None:
-        """Send packets of another stream as ones of ours, waiting for the socket where it is full."""
+        """Forward packets of another stream, and wait while the socket is full."""
         self.session.send_packets(mid, packets, trio.current_time(), rid=rid)
         await self.flush()
 
     def call(self, verb: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a verb of the session for a synchronous caller, and let the task look at what came of it."""
+        """Call a method of the session with the current time appended, and schedule a flush."""
         result = verb(*arguments, trio.current_time())
         self.wake()
         return result
 
     def flush_nowait(self, now: float) -> bool:
-        """Send and report what the session has to say, and tell what it leaves for data."""
+        """Flush the session, and report the bitrate that it leaves for data."""
         all_sent = super().flush_nowait(now)
         self._share_path(self.session.left_for_data(now))
         return all_sent
@@ -81,4 +87,4 @@ class RtpTransport(Transport[ReceivedRtp, bytes, RtpEvent]):
         await self._lower.drain()
 
     def _close_upper_inboxes(self) -> None:
-        """There is nothing above but the report."""
+        """No inbox is above: received media is passed on by events."""

@@ -1,8 +1,7 @@
-"""SCTP's shell: the association and, on top of it, the control of data channels.
+"""The SCTP transport: the association, and data channel control on top of it.
 
-What the application has not taken stays in the association, where it shrinks the window that the peer may
-fill. What the application sends waits in the association too, up to a high-water mark, above which senders
-wait for room.
+Messages that the application has not received stay in the association, where they reduce the advertised receiver
+window. Messages that the application sends are queued in the association, too; above a high-water mark, senders wait.
 """
 
 import logging
@@ -39,21 +38,21 @@ _FLUSH_TIMEOUT = 1.0
 
 
 class StreamReader(Protocol):
-    """Whoever takes the messages of a stream."""
+    """Receiver of the messages of a stream. A Protocol because RTCDataChannel is in a higher layer."""
 
     def messages_available(self) -> None:
-        """Hear that there is something to take."""
+        """Handle available messages, which ``receive_message`` returns."""
 
     def buffered_amount_low(self) -> None:
-        """Hear that what is queued has fallen to the threshold."""
+        """Handle the fall of the buffered amount to its threshold."""
 
 
 class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
     """Drives an association and the data channels on it.
 
     Attributes:
-        association: The core of SCTP.
-        control: The core of data channels.
+        association: SCTP core.
+        control: Data channel core.
     """
 
     def __init__(
@@ -81,98 +80,99 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         self._flushing_control = False
         self._flushing = False
         self._flush_again = False
+        self._resets_pending = False
         self._room = trio.lowlevel.ParkingLot()
 
-    # -- for the layer above: synchronous verbs, and one wait ------------------------------------------------
+    # -- interface for the layer above -----------------------------------------------------------------------
 
     def set_reader(self, stream_id: int, reader: StreamReader) -> None:
-        """Say who takes the messages of a stream, which may have some already."""
+        """Set the reader of a stream, which may have messages already."""
         self._readers[stream_id] = reader
         reader.messages_available()
 
     def remove_reader(self, stream_id: int) -> None:
-        """Forget who takes the messages of a stream. What is left on it may open the next channel."""
+        """Remove the reader of a stream. Its next message may open another channel."""
         self._readers.pop(stream_id, None)
         if self.association.peek_payload_protocol(stream_id) is not None:
             self._unread_streams.append(stream_id)
             self.wake()
 
     def is_full(self) -> bool:
-        """Whether senders have to wait. Not for an association that has ended, to which ``send`` raises."""
+        """Return whether senders must wait; never after the end of the association, when ``send`` raises."""
         return not self.association.closed and self.association.total_buffered >= self._high_water_mark
 
     async def wait_for_room(self) -> None:
-        """Wait until something may have left the queue, or the association has ended."""
+        """Wait until the queue may have shrunk, or the association has ended."""
         await self._room.park()
 
     def retain_messages(self, stream_id: int) -> list[tuple[int, bytes]]:
-        """Take the messages of the user's that a stream still has, up to where the next channel is opened.
+        """Remove the user messages of a stream up to the next DATA_CHANNEL_OPEN, and return them.
 
-        They go on counting against the receive window until they are given to ``release_message``: a peer that opens,
-        fills and closes one channel after the other must not make us keep more than a window of it all.
+        They count against the receiver window until ``release_messages``, so that a peer that opens, fills and closes
+        channels one after the other cannot exceed one window.
         """
-        rest = []
+        messages = []
         while self.association.peek_payload_protocol(stream_id) not in (None, PPID_DCEP):
             message = self.association.retain_message(stream_id)
             assert message is not None
-            rest.append(message)
-        return rest
+            messages.append(message)
+        return messages
 
     def release_messages(self, messages: Iterable[tuple[int, bytes]]) -> None:
-        """Free the receive buffer space of retained messages that were read or discarded, with the next flush.
+        """Release retained messages that were read or discarded from the receiver window, with the next flush.
 
-        Not at once, because it may be the garbage collector that calls this, from within anything.
+        Not immediately, because the garbage collector may call this at any point.
         """
         self._released_messages.append(messages)
 
     def schedule_flush(self) -> None:
-        """Hear that a message was queued: it leaves with the flush that is under way, or else with the next one."""
+        """Schedule the sending of a queued message: with the current flush if there is one, otherwise with the next."""
         if self._flushing:
             self._flush_again = True
         else:
             self.wake()
 
     def receive_message(self, stream_id: int) -> tuple[int, bytes] | None:
-        """Take the next message of the user's on a stream: its payload protocol identifier and its bytes."""
+        """Return the next user message of a stream (PPID and bytes), ``None`` if there is none."""
         while (message := self.association.receive_message(stream_id)) is not None:
             if self.association.acknowledgement_due:
                 self.wake()
             if message[0] != PPID_DCEP:
                 return message
-            # With the next flush: what it causes must not happen inside the call of a reader.
+            # With the next flush, because its events must not fire within a call of the reader.
             self._control_messages.append(ControlMessage(stream_id, message[1]))
             self.wake()
         return None
 
     def share_path(self, max_bitrate: float | None) -> None:
-        """Leave room for media on the same path; see :meth:`.Association.share_path`."""
+        """Set the bitrate that media leaves for data; see :meth:`.Association.share_path`."""
         if self.association.share_path(max_bitrate, trio.current_time()):
             self.wake()
 
     def path_restored(self) -> None:
-        """Retransmit what was lost on a dead path; see :meth:`.Association.path_restored`."""
+        """Retransmit the data lost during an outage; see :meth:`.Association.path_restored`."""
         self.association.path_restored(trio.current_time())
         self.wake()
 
     def flush_channel_control(self) -> None:
-        """Carry out what the control of the channels asks for, and wake the task to send it."""
+        """Process the output of data channel control, and schedule a flush."""
         self._flush_control()
 
     async def drain_shielded(self) -> None:
-        """Wait for a full socket although the caller was cancelled: what is queued is as good as sent.
+        """Wait for a full socket in a cancelled task, since the queued message will be sent.
 
-        Bounded in time, since a socket whose buffer never empties must not hold a cancelled task for ever.
+        The wait is bounded, so that a socket that never drains cannot block a cancelled task.
         """
         with trio.move_on_after(_FLUSH_TIMEOUT, shield=True):
             await self._lower.drain()
 
-    # -- the shell -------------------------------------------------------------------------------------------
+    # -- shell -----------------------------------------------------------------------------------------------
 
     def _receive(self, item: list[bytes], now: float) -> None:
         self.association.receive(item, now)
 
     def flush_nowait(self, now: float) -> bool:
-        """Send and report what the association and the channels have to say."""
+        """Flush the association and data channel control."""
         if self._control_messages:
             messages, self._control_messages = self._control_messages, []
             self._receive_control(messages)
@@ -181,8 +181,9 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         while self._released_messages:
             for given in self._released_messages.pop():
                 self.association.release_message(given)
-        if self.control.has_unhandled_resets:
+        if self._resets_pending:
             self.control.resume_resets()
+            self._resets_pending = self.control.has_unhandled_resets
             self._flush_control()
         self._flushing = True
         try:
@@ -190,14 +191,14 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         finally:
             self._flushing = False
         if self._flush_again:
-            # A handler has answered what has just come: that leaves in this very step. What it causes in its turn does
-            # not, so that this ends.
+            # A handler has sent a message during the flush: it leaves in the same step. Messages that the second flush
+            # causes do not, so that this ends.
             self._flush_again = False
             all_sent = super().flush_nowait(now) and all_sent
         if self._room and not self.is_full():
             self._room.unpark_all()
-        if self.control.has_unhandled_resets:
-            # On the next turn, so that other tasks are not held up by a peer that resets thousands of streams.
+        if self._resets_pending:
+            # On the next scheduler turn, so that a peer that resets thousands of streams cannot delay other tasks.
             self.wake()
         return all_sent
 
@@ -217,7 +218,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
             case OutgoingStreamsReset():
                 self.control.outgoing_streams_reset(event.stream_ids)
             case OutgoingResetFailed():
-                # The peer knows no stream reset: closing is then a matter of our side alone.
+                # The peer does not support stream reset: the channel is closed locally.
                 self.control.outgoing_streams_reset(event.stream_ids)
                 self.control.incoming_streams_reset(event.stream_ids)
             case IncomingStreamsReset():
@@ -225,6 +226,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
             case AssociationClosed():
                 self._report(event)
                 self.control.lower_closed(now)
+        self._resets_pending = self.control.has_unhandled_resets
         self._flush_control()
 
     def _announce_messages(self, stream_id: int) -> None:
@@ -232,7 +234,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
             message = self.association.receive_message(stream_id)
             assert message is not None
             self._receive_control([ControlMessage(stream_id, message[1])])
-        # Without a reader, messages wait for a negotiated channel that the application has not created yet.
+        # Without a reader, messages wait for a negotiated channel that the application may create later.
         reader = self._readers.get(stream_id)
         if reader is not None:
             reader.messages_available()
@@ -242,9 +244,9 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         self._flush_control()
 
     def _flush_control(self) -> None:
-        """Do what the control of the channels has decided.
+        """Send the messages and handle the events of data channel control.
 
-        What an event causes in its turn (a handler that closes a channel) comes after it: hence no recursion.
+        Events that a handler causes (by closing a channel) are handled afterwards, without recursion.
         """
         if self._flushing_control:
             return
@@ -268,15 +270,15 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         return bool(messages or events)
 
     def _send_control(self, stream_id: int, data: bytes, now: float) -> None:
-        """Send a control message. What stands in the way is the peer's doing, and no error of a caller here."""
+        """Send a control message. A failure is caused by the peer, and raises no error in the caller."""
         if self.association.closed:
             return
         try:
             self.association.send(stream_id, PPID_DCEP, data, now)
         except InvalidStateError:
-            logger.debug("the association is ending: a control message stays unsent")
+            logger.debug("control message not sent: the association is shutting down")
         except OperationError as error:
-            logger.info("no room for a control message, so the association is ended: %s", error)
+            logger.info("association closed: no buffer space for a control message: %s", error)
             self.association.close(now)
 
     def _send_down(self, datagrams: list[bytes], now: float) -> bool:

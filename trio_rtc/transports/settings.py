@@ -1,4 +1,4 @@
-"""What the transports can be told that W3C does not have."""
+"""Settings of a peer connection that are not in W3C's RTCConfiguration."""
 
 import random
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def _port_range(_: Any, __: Any, value: tuple[int, int] | None) -> None:
 
 
 def _video_decoder(_: Any, __: Any, options: object) -> None:
-    # Its class is in an optional extra.
+    # The class is in an optional extra.
     if options is not None and not hasattr(options, "max_pixels"):
         raise TypeError(
             f"Settings() argument 'video_decoder' must be a VideoDecoderOptions or None, not {options!r}"
@@ -34,33 +34,33 @@ def _video_decoder(_: Any, __: Any, options: object) -> None:
 
 @attrs.frozen
 class Settings:
-    """What W3C does not have: given to the constructor of a peer connection.
+    """Settings that are not in W3C's RTCConfiguration, for the constructor of a peer connection.
 
     Attributes:
-        network: The network to use; ``None``: this host's. Tests give one of ``trio_rtc.testing``.
-        close_timeout: Seconds that the goodbyes may take when the connection is closed.
+        network: Network to use; ``None``: this host's. Tests use one of ``trio_rtc.testing``.
+        close_timeout: Maximum time in seconds for the close messages when the connection is closed.
         port_range: First and last UDP port to bind; ``None``: any.
-        interface_filter: Says of each address of this host whether it may be used. By default loopback
-            addresses are used only where there are no others, and link-local ones not at all.
-        remote_candidate_filter: Called with a numeric address and a port of the peer before anything is sent there,
-            returns whether that is allowed; ``None``: everywhere but to the addresses that are always refused
-            (unspecified, multicast, broadcast, loopback unless we gather loopback addresses, and ports below 1024
-            except 80 and 443 of public addresses). Candidates that it refuses are counted and not used.
-        send_high_water_mark: Bytes queued on a data channel above which ``send`` waits.
-        max_message_size: Bytes of the largest data channel message that we accept, as announced to the peer. It goes
-            before the one in ``sctp``.
-        session: Options of offers and answers, such as the DTLS role that our answers choose.
+        interface_filter: Returns for each address of this host whether it may be used. By default, loopback
+            addresses are used only if there are no others, and link-local ones are not used.
+        remote_candidate_filter: Called with a numeric address and a port of the peer before a packet is sent there,
+            returns whether that is permitted; ``None``: all addresses are permitted except those that are always
+            refused (unspecified, multicast, broadcast, loopback unless there is a local loopback address, and ports
+            below 1024 except 80 and 443 of public addresses). Refused candidates are counted and not used.
+        send_high_water_mark: Number of bytes queued in the association above which ``send`` waits.
+        max_message_size: Maximum size in bytes of a received data channel message, announced to the peer
+            (``max-message-size``). It overrides the one in ``sctp``.
+        session: Options of offers and answers, such as the DTLS role in answers.
         ice: Options of ICE.
         dtls: Options of DTLS.
         sctp: Options of SCTP.
         data_channels: Options of the data channel core.
         rtp: Options of RTP: repair, buffers, congestion control.
-        opus: How Opus is to be sent to us, unless ``RTCRtpTransceiver.set_opus_parameters`` says otherwise.
-        decode: Whether received tracks give decoded frames; ``None``: if the extra ``media`` is installed.
-        video_decoder: How received video is decoded, such as the largest picture that is taken; ``None``: by default.
-        rng: Source of randomness; ``None``: the system's, or under ``trio_rtc.testing.run`` one from the seed.
+        opus: Opus parameters requested from the peer, unless set by ``RTCRtpTransceiver.set_opus_parameters``.
+        decode: Whether received tracks return decoded frames; ``None``: if the extra ``media`` is installed.
+        video_decoder: Options of video decoding, such as the maximum frame size; ``None``: the defaults.
+        rng: Source of randomness; ``None``: the system's, or under ``trio_rtc.testing.run`` a seeded one.
         wall_clock: Returns the Unix time in seconds, for the dates in certificates and statistics; ``None``: the
-            system's, or under ``trio_rtc.testing.run`` that of the virtual clock.
+            system's, or under ``trio_rtc.testing.run`` the virtual clock's.
     """
 
     network: Network | None = None

@@ -1,11 +1,14 @@
-"""The transports of one bundle, from the sockets to the data channels, and the order in which they start.
+"""The transport of one bundle: ICE, DTLS, RTP and SCTP, and the order in which they start and end.
 
-ICE runs from the first moment. DTLS is made when the descriptions have said who is client, and starts its
-handshake when ICE is connected; SCTP is made with DTLS and connects when the handshake is complete. What a
-peer sends too early waits in the inbox of the layer that is not running yet.
+ICE runs from the beginning. DTLS is created when the descriptions have decided the roles, and starts its handshake when
+ICE is connected. SCTP and RTP are created with or after DTLS; when the handshake is complete, SCTP connects and RTP
+gets its keys. Packets that the peer sends too early wait in the inbox of the layer that is not running yet. Layers are
+shut down from the top, each with its close message.
 
-The delegate hears of every event of a core at once and synchronously (:class:`StackDelegate`): W3C wants a change of
-state and the handlers for it to be one step.
+A connection has one stack per bundle. A stack knows no other one, except in :meth:`TransportStack.move_channels_from`.
+
+Events of the cores are passed to :class:`StackDelegate` synchronously: in W3C, a state change and its event are one
+step.
 """
 
 import logging
@@ -61,7 +64,7 @@ _CONNECTED = (RTCIceTransportState.CONNECTED, RTCIceTransportState.COMPLETED)
 
 
 class StackDelegate(Protocol):
-    """Whoever wants to know what happens in a stack: the peer connection."""
+    """Handler of the events of a stack. A Protocol because the peer connection is in a higher layer."""
 
     def handle_ice_event(self, event: IceEvent) -> None:
         """Handle an ICE event."""
@@ -83,15 +86,25 @@ class StackDelegate(Protocol):
 
 
 class TransportStack:
-    """ICE, DTLS and SCTP of one bundle.
+    """ICE, DTLS, SRTP and SCTP of one bundle.
+
+    Args:
+        settings: Settings of the connection.
+        rng: Source of randomness.
+        wall_clock: Returns the Unix time in seconds.
+        certificate: Local certificate.
+        delegate: Handles the events.
+        ice_parameters: ICE credentials of the first generation, ``None`` for new ones.
 
     Attributes:
-        agent: The ICE agent.
-        ice: Its shell.
-        control: The control of the data channels; another one when they have ended.
-        dtls: DTLS, once the roles are negotiated.
-        sctp: SCTP, while it is negotiated.
-        mdns: What looks names up, once the peer has told one.
+        agent: ICE agent.
+        ice: ICE transport.
+        control: Data channel core; replaced when the association has ended.
+        dtls: DTLS transport, once the roles are negotiated.
+        sctp: SCTP transport, while negotiated.
+        rtp: RTP transport, once negotiated.
+        mdns: Multicast DNS transport, once the peer has signaled a ``.local`` name.
+        gathering_started: Whether ``gather`` was called.
     """
 
     def __init__(
@@ -133,33 +146,33 @@ class TransportStack:
 
     @property
     def early_sctp_dropped(self) -> int:
-        """What the peer has sent before there was an association, and found no room to wait."""
+        """Number of packets that were dropped before there was an association."""
         return self._sctp_inbox.dropped
 
-    # -- life ------------------------------------------------------------------------------------------------
+    # -- start and end ---------------------------------------------------------------------------------------
 
     async def start(self, nursery: trio.Nursery) -> None:
-        """Start in the nursery that all tasks of this stack will live in."""
+        """Start in the nursery of all tasks of this stack."""
         self._nursery = nursery
         await nursery.start(self.ice.run)
 
     def start_soon(self, nursery: trio.Nursery) -> None:
-        """Start a moment later, when others of the connection run already."""
+        """Start in the nursery of all tasks, without waiting."""
         self._nursery = nursery
         nursery.start_soon(self.ice.run)
 
     async def end(self) -> None:
-        """Close all layers and the sockets; other transports of the nursery continue."""
+        """Shut down all layers, then close the sockets; other transports of the nursery continue."""
         with trio.move_on_after(_SHUTDOWN_TIMEOUT):
             await self.shutdown()
         if self.mdns is not None:
             await self.mdns.close()
         self._allocator.close_sockets()
-        # Layers that the time-out has left open. Without sockets, there is nothing to wait for.
+        # Layers that the timeout has left open. Without sockets, this does not wait.
         await self.shutdown()
 
     async def shutdown(self) -> None:
-        """End the layers from the top, each with its goodbye on the wire."""
+        """Close the layers from the top, each with its close message (BYE, ABORT, close_notify)."""
         if self.rtp is not None:
             await self.rtp.close()
         if self.sctp is not None:
@@ -168,7 +181,7 @@ class TransportStack:
             await self.dtls.close()
         await self.ice.close()
 
-    # -- what the descriptions say -----------------------------------------------------------------------------
+    # -- negotiation -----------------------------------------------------------------------------------------
 
     def gather(
         self,
@@ -199,10 +212,10 @@ class TransportStack:
         self._nursery.start_soon(self._allocator.run, self._nursery, servers)
 
     def start_dtls(self, role: DtlsRole, fingerprints: Sequence[Fingerprint]) -> None:
-        """Make DTLS, when it is not there yet; it begins its handshake when ICE is connected.
+        """Create DTLS unless it exists; its handshake starts when ICE is connected.
 
         Raises:
-            OperationError: It is there, and the peer has changed its fingerprints.
+            OperationError: DTLS exists with other fingerprints.
         """
         if self.dtls is not None:
             self.check_fingerprints(fingerprints)
@@ -224,30 +237,32 @@ class TransportStack:
         self._start_handshake_if_connected()
 
     def check_fingerprints(self, fingerprints: Sequence[Fingerprint]) -> None:
-        """Make sure that fingerprints of the peer's are those that DTLS was made with, if it was.
+        """Check that the peer's fingerprints are those with which DTLS was created, if it was.
 
         Raises:
-            OperationError: They are others.
+            OperationError: The fingerprints differ.
         """
         if self.dtls is not None and frozenset(fingerprints) != self._fingerprints:
-            raise OperationError("the peer changed its DTLS fingerprints: a new association is not supported")
+            raise OperationError(
+                "the peer changed its DTLS fingerprints: a new DTLS association is not supported"
+            )
 
     def move_channels_from(self, other: "TransportStack") -> None:
         """Move the data channels of another stack to this one.
 
-        An association that carries them there ends, and they with it.
+        If they have an association there, it is closed, and they with it.
         """
         if other.sctp is not None:
             other.end_channels()
         self.control, other.control = other.control, self.control
 
     def start_sctp(self, remote_port: int) -> None:
-        """Make SCTP, when it is not there; it connects when the DTLS handshake is complete."""
+        """Create SCTP unless it exists; it connects when the DTLS handshake is complete."""
         if self.sctp is not None or self.dtls is None:
             return
         assert self._nursery is not None
         self.control.set_role(is_dtls_client=self.dtls.connection.role is DtlsRole.CLIENT)
-        # What we have announced we have to take: SCTP's own limits follow.
+        # The announced max-message-size must be receivable, so it overrides the limits in the SCTP options.
         size = self._settings.max_message_size
         options = attrs.evolve(
             self._settings.sctp,
@@ -268,7 +283,7 @@ class TransportStack:
         self._connect_if_secure()
 
     def start_rtp(self, cname: str) -> RtpTransport:
-        """Make RTP, when it is not there yet; it opens when the DTLS handshake is complete."""
+        """Create RTP unless it exists; it gets its keys when the DTLS handshake is complete."""
         if self.rtp is None:
             assert self._nursery is not None
             session = RtpSession(
@@ -287,15 +302,15 @@ class TransportStack:
         return self.rtp
 
     def _share_path(self, max_bitrate: float | None) -> None:
-        """Let data leave room for media, which has one congestion control with it: they share a bottleneck."""
+        """Limit data to the bitrate that media leaves: both share a bottleneck and one congestion control."""
         if self.sctp is not None:
             self.sctp.share_path(max_bitrate)
 
     def end_channels(self) -> None:
-        """End all channels, since their media section was refused or closed. ICE and DTLS go on.
+        """Close all channels because their media section was rejected or removed. ICE and DTLS continue.
 
-        Another section may bring another association. It shares nothing with this one, whose task ends by itself;
-        what the peer sends to it too early waits for it.
+        Another section may start a new association, which shares nothing with this one; packets that the peer sends to
+        it too early wait in its inbox.
         """
         before, ended, now = self.control, self.sctp, trio.current_time()
         if ended is None:
@@ -304,7 +319,7 @@ class TransportStack:
         else:
             ended.association.close(now)
             ended.wake()
-            # Everything that the end causes has happened before there is a new control of channels.
+            # All events of the end must be handled before there is a new control.
             ended.flush_nowait(now)
             self.sctp = None
             self._sctp_inbox = Inbox[list[bytes]]()
@@ -314,14 +329,14 @@ class TransportStack:
         self.control.dropped.update(before.dropped)
 
     def flush_channel_control(self) -> None:
-        """Carry out what the control of the channels has decided, with an association or before there is one."""
+        """Process the output of data channel control, with or without an association."""
         if self.sctp is not None:
             self.sctp.flush_channel_control()
         else:
             for event in self.control.events():
                 self._delegate.handle_channel_event(event)
 
-    # -- the order of starting ---------------------------------------------------------------------------------
+    # -- order of start --------------------------------------------------------------------------------------
 
     def _handle_ice_event(self, event: IceEvent) -> None:
         match event:
@@ -332,7 +347,7 @@ class TransportStack:
                 self._start_handshake_if_connected()
                 self._update_path_state(event.state)
             case SelectedPairChanged(after_silence=True) if not self._path_lost:
-                # The peer has nominated another pair before the old one counted as disconnected here.
+                # The peer has nominated another pair before the old one was disconnected here.
                 self._delegate.handle_ice_event(event)
                 self._restore_path()
             case _:
@@ -346,7 +361,7 @@ class TransportStack:
             self._restore_path()
 
     def _restore_path(self) -> None:
-        """Let RTP request keyframes, and SCTP retransmit: what was sent while there was no path is lost."""
+        """Request keyframes and retransmit SCTP data, since packets sent during the outage are lost."""
         if self.rtp is not None:
             self.rtp.call(self.rtp.session.path_restored)
         if self.sctp is not None:
@@ -372,10 +387,10 @@ class TransportStack:
             self._handle_late_keys(event.waited)
 
     def _handle_late_keys(self, waited: float) -> None:
-        """Request keyframes if the peer gets its SRTP keys only now: it could not decrypt earlier packets.
+        """Request keyframes if the peer gets its SRTP keys only now and could not decrypt earlier packets.
 
-        A peer that has repeated its flight before ours could arrive may have the keys already. If so, what it
-        encrypts arrives within a round trip.
+        A peer that has retransmitted its flight before ours could arrive may have the keys already. If so, its SRTP
+        packets arrive within a round trip.
         """
         rtp, pair = self.rtp, self.agent.selected_entry
         if rtp is None:
@@ -394,13 +409,13 @@ class TransportStack:
             rtp.call(rtp.session.path_restored)
 
     def _install_srtp_keys(self) -> None:
-        """Give RTP the keys of the handshake (RFC 5764 section 4.2), once both are there."""
+        """Set the SRTP keys of a complete handshake in the RTP session, if there is one (RFC 5764 section 4.2)."""
         dtls, rtp = self.dtls, self.rtp
         if dtls is None or rtp is None or dtls.connection.state is not RTCDtlsTransportState.CONNECTED:
             return
         keys = dtls.connection.srtp_keys()
         if keys is None:
-            logger.warning("the peer has not negotiated SRTP: media stays dark")
+            logger.warning("the peer did not negotiate use_srtp in DTLS: no media will be sent or received")
             return
         ours, theirs = (keys.client_key, keys.client_salt), (keys.server_key, keys.server_salt)
         if dtls.connection.role is DtlsRole.SERVER:

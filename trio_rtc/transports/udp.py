@@ -1,14 +1,14 @@
-"""The bottom: UDP sockets of this host, drained and filled in batches.
+"""UDP sockets of this host, read and written in batches.
 
-A raw non-blocking socket is awaited once and then read until it is empty (at most 64 datagrams), because a
-system call through trio costs several times the bare one. Where the kernel has them, a run of equal-sized
-datagrams leaves in one call (``UDP_SEGMENT``) and arrives in one (``UDP_GRO``); elsewhere, datagrams go one
-by one. Where media is received, the kernel notes when each datagram came (``SO_TIMESTAMPNS``): those that are read
-together did not arrive together, and the bandwidth of the path is estimated from the differences.
+A raw non-blocking socket is awaited once and then read until it is empty (at most 64 datagrams), because a system call
+through trio costs several times the raw one. On Linux, a run of equal-sized datagrams is sent in one call
+(``UDP_SEGMENT``) and received in one (``UDP_GRO``); elsewhere, datagrams are sent and received singly. For media, the
+kernel timestamps each datagram (``SO_TIMESTAMPNS``): datagrams that are read together did not arrive together, and the
+bandwidth estimator needs the differences.
 
-Datagrams are received into one buffer of the thread and copied out of it. ``recv`` would allocate a ``bytes`` object of
-the greatest size for each and shrink it: a hole of nearly 64 KiB in the C heap, into which longer-lived objects go, so
-that the next one does not fit. The heap grew by that although no memory was lost.
+Datagrams are received into one buffer per thread and copied from it. ``recv`` would allocate a ``bytes`` object of the
+maximum size for each datagram and shrink it, which leaves a hole of nearly 64 KiB in the C heap; longer-lived objects
+fill the holes, and the heap grows although no memory leaks.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ _NO_SEGMENTATION = (errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOPT
 
 
 class _ReceiveBuffer(threading.local):
-    """The buffer of a thread: receiving has no ``await``, but sockets of other threads may receive meanwhile."""
+    """Receive buffer of a thread: receiving contains no ``await``, but sockets of other threads may receive."""
 
     def __init__(self) -> None:
         self.view = memoryview(bytearray(_MAX_PAYLOAD))
@@ -59,12 +59,12 @@ _receive_buffer = _ReceiveBuffer()
 
 
 def _has_segmentation(sock: socket.socket) -> bool:
-    """Whether the kernel can split and join datagrams for us."""
+    """Return whether the kernel supports UDP_SEGMENT and UDP_GRO."""
     if not sys.platform.startswith("linux"):
         return False
     try:
         sock.getsockopt(_SOL_UDP, _UDP_SEGMENT)
-        # Last: a socket for which this is set must be read by ``_receive_joined``.
+        # Last, because a socket with this option must be read by ``_receive_joined``.
         sock.setsockopt(_SOL_UDP, _UDP_GRO, 1)
     except OSError:
         return False
@@ -75,8 +75,8 @@ class SystemDatagramSocket:
     """A UDP socket of this host (see :class:`trio_rtc.transports.network.DatagramSocket`).
 
     Attributes:
-        unsendable: Datagrams that the system refused to send (no route, message too long, filtered), that
-            came when too many were kept, or that had not left at ``close`` or came after it.
+        unsendable: Number of datagrams that the system refused to send (no route, message too long, filtered), that
+            exceeded the queue, or that were queued at ``close`` or sent after it.
     """
 
     def __init__(self, sock: socket.socket, local_address: Address, *, scope_id: int = 0) -> None:
@@ -101,21 +101,21 @@ class SystemDatagramSocket:
 
     @property
     def arrival_times(self) -> Sequence[float]:
-        """When the packets of the last batch came, where the kernel tells it."""
+        """Arrival times of the packets of the last batch, empty without kernel timestamps."""
         return () if self._arrivals is None else self._arrivals.times
 
     def enable_arrival_times(self) -> None:
-        """Have the kernel note when datagrams come."""
+        """Enable kernel timestamps of received datagrams."""
         if self._arrivals is None:
             self._arrivals = enable_arrival_times(self._socket)
 
     @property
     def local_address(self) -> Address:
-        """The address that the socket is bound to."""
+        """Local address of the socket."""
         return self._local_address
 
     async def receive_batch(self) -> list[tuple[Address, list[bytes]]]:
-        """Wait for datagrams and return all that are there, grouped by sender."""
+        """Wait for datagrams and return all that have arrived, grouped by sender."""
         while True:
             self._check_open()
             await trio.lowlevel.wait_readable(self._socket)
@@ -124,10 +124,10 @@ class SystemDatagramSocket:
                 return batch
 
     def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
-        """Send datagrams without waiting; what the socket's buffer has no room for is kept for ``drain``.
+        """Send datagrams without waiting; if the socket's buffer is full, the rest is queued for ``drain``.
 
-        At most ``_MAX_KEPT`` datagrams are kept, beyond them the newest are lost: senders wait in ``drain``, so that
-        only many of them at once could get there.
+        At most ``_MAX_KEPT`` datagrams are queued, further ones are dropped. Senders wait in ``drain``, so that only
+        many concurrent senders reach this limit.
         """
         kept = self._kept
         destination = (remote.host, remote.port, 0, self._scope_id) if self._is_ipv6 else remote
@@ -145,9 +145,9 @@ class SystemDatagramSocket:
         return False
 
     async def drain(self) -> None:
-        """Wait until what ``send_nowait`` has kept has left."""
+        """Wait until the queued datagrams are sent."""
         kept = self._kept
-        # trio lets one task wait for a socket.
+        # In trio, only one task can wait for a socket.
         async with self._draining:
             while kept:
                 self._check_open()
@@ -156,7 +156,7 @@ class SystemDatagramSocket:
                     kept.popleft()
 
     def close(self) -> None:
-        """Close the socket and wake who waits for it."""
+        """Close the socket; waiting tasks get ``trio.ClosedResourceError``."""
         if not self._closed:
             self._closed = True
             trio.lowlevel.notify_closing(self._socket)
@@ -168,8 +168,8 @@ class SystemDatagramSocket:
             raise trio.ClosedResourceError("the socket was closed")
 
     def _drain(self) -> list[tuple[Address, list[bytes]]]:
-        # A call that finds nothing costs as much as one that finds a packet. Where packets come singly, only every
-        # fourth time is it tried whether there are more.
+        # A read of an empty socket costs as much as one that returns a packet. If packets arrive singly, a further read
+        # is tried only every fourth time.
         self._single_reads += 1
         limit = _MAX_BATCH if self._single_reads & 3 == 0 else 1
         batch: list[tuple[Address, list[bytes]]] = []
@@ -185,7 +185,7 @@ class SystemDatagramSocket:
                 datagrams, source, stamped = receive()
             except OSError as error:
                 if error.errno not in _WOULD_BLOCK:
-                    # An ICMP error of an earlier send, or the interface went away. The datagram, if any, is lost.
+                    # An ICMP error of an earlier send, or the interface is down. The datagram, if any, is lost.
                     logger.debug("receiving on %s failed: %s", self._local_address, error)
                 break
             if source != last:
@@ -203,7 +203,7 @@ class SystemDatagramSocket:
         return batch
 
     def _address_of(self, source: tuple[str, int]) -> Address:
-        """Return a sender's address. It is mostly the same one's, so the last one is kept."""
+        """Return the address of a sender. The last one is cached, since most datagrams have the same sender."""
         if source != self._last_source:
             self._last_source = source
             self._last_remote = Address(source[0].partition("%")[0], source[1])
@@ -215,7 +215,7 @@ class SystemDatagramSocket:
         return [bytes(buffer[:length])], source, 0.0
 
     def _receive_joined(self) -> tuple[list[bytes], tuple[str, int], float]:
-        """Return datagrams that came together, from whom, and the Unix time if the kernel has noted it, else 0."""
+        """Return datagrams that GRO has joined, their sender, and the Unix time of arrival (0 if unknown)."""
         buffer = self._buffer
         length, ancillary, _, source = self._socket.recvmsg_into((buffer,), _ANCILLARY_SIZE)
         size = 0
@@ -231,7 +231,7 @@ class SystemDatagramSocket:
         return [bytes(buffer[:length])], source, stamped
 
     def _send(self, batch: Sequence[bytes], destination: tuple[object, ...]) -> int:
-        """Send as much as the socket's buffer takes. Returns how many datagrams are dealt with."""
+        """Send until the socket's buffer is full; return the number of datagrams sent or refused."""
         if len(batch) == 1 or not self._segmentation:
             return self._send_each(batch, destination)
         sent = 0
@@ -263,7 +263,7 @@ class SystemDatagramSocket:
             if error.errno in _WOULD_BLOCK:
                 return 0
             if error.errno in _NO_SEGMENTATION:
-                # The route's device cannot do it: from now on one by one on this socket.
+                # The device does not support it: this socket sends datagrams singly from now on.
                 self._segmentation = False
                 return self._send_each(run, destination)
             self._count_unsendable(len(run), error)
@@ -275,11 +275,11 @@ class SystemDatagramSocket:
 
 
 def _equal_sized_runs(batch: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Split a batch into runs that one ``UDP_SEGMENT`` call takes: equal sizes, but the last may be shorter."""
+    """Split a batch into runs for one ``UDP_SEGMENT`` call each: equal sizes, except a shorter last one."""
     index, end = 0, len(batch)
     while index < end:
         size = len(batch[index])
-        # Segments have a size: empty datagrams go alone.
+        # Segments cannot be empty: empty datagrams are sent singly.
         most = min(_MAX_SEGMENTS, _MAX_PAYLOAD // size) if size else 1
         stop = min(end, index + max(1, most))
         last = index + 1
@@ -340,7 +340,7 @@ class SystemNetwork:
         try:
             found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         except ValueError as error:
-            # Python encodes the name for the DNS first, and refuses what cannot be encoded, or has a NUL in it.
+            # Python encodes the name first, and refuses names that cannot be encoded or contain NUL.
             raise OSError(f"not a host name: {host!r}") from error
         addresses = [Address(str(entry[4][0]), port) for entry in found]
         return list(dict.fromkeys(addresses))
@@ -367,20 +367,20 @@ def _join_group(sock: socket.socket, interface: InterfaceAddress, group: Address
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group.host) + own)
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, own)
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
-        # RFC 6762 section 11: mDNS answers may be checked for having come from the link.
+        # RFC 6762 section 11: receivers may check the TTL of mDNS packets.
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
 
 
 Receive = Callable[[Address, Address, list[bytes], float, Sequence[float]], None]
-"""Takes what a socket has received: the socket's own address, the sender's, the packets, the time, and when each of
-the packets came, or nothing if that is not known. Never waits."""
+"""Receives packets of a socket: its local address, the sender, the packets, the time, and the arrival time of each
+packet (none if not known). Never waits."""
 
 
 class UdpTransport:
-    """Receives on one socket and hands everything on, to be sorted at once.
+    """Receives from one socket and passes everything on.
 
     Attributes:
-        socket: The socket, on which ICE sends.
+        socket: The socket, on which the ICE transport sends.
     """
 
     def __init__(self, datagram_socket: DatagramSocket, receive: Receive) -> None:

@@ -19,7 +19,7 @@ LIMIT = 256
 
 
 def accepted(agent: Agent, ports: range) -> list[int]:
-    return [port for port in ports if agent.accepts(ALICE, Address("10.0.0.66", port))]
+    return [port for port in ports if (ALICE, Address("10.0.0.66", port)) in agent.accepted_paths]
 
 
 def check_from(peer: ScriptedPeer, ports: range, now: float, **credentials: str) -> None:
@@ -31,14 +31,14 @@ def check_from(peer: ScriptedPeer, ports: range, now: float, **credentials: str)
 def test_a_check_in_either_direction_opens_its_path_only() -> None:
     agent, peer = agent_with_two_pairs(IceRole.CONTROLLED)
     assert peer.check(0.0) is not None
-    assert agent.accepts(ALICE, BOB)
-    assert not agent.accepts(ALICE, BOB_AGAIN)
-    assert not agent.accepts(BOB, ALICE)
+    assert (ALICE, BOB) in agent.accepted_paths
+    assert (ALICE, BOB_AGAIN) not in agent.accepted_paths
+    assert (BOB, ALICE) not in agent.accepted_paths
     checks = peer.answer_until(0.0, 0.1, ALICE)
     assert checks[-1].remote == BOB_AGAIN
-    assert not agent.accepts(ALICE, BOB_AGAIN)
+    assert (ALICE, BOB_AGAIN) not in agent.accepted_paths
     peer.answer(checks[-1], 0.12)
-    assert agent.accepts(ALICE, BOB_AGAIN)
+    assert (ALICE, BOB_AGAIN) in agent.accepted_paths
 
 
 def test_of_too_many_paths_the_one_that_was_checked_longest_ago_is_forgotten() -> None:
@@ -57,8 +57,8 @@ def test_the_path_of_a_valid_pair_is_not_forgotten_that_of_another_pair_is() -> 
     peer.answer_until(0.0, 0.2, BOB)
     assert peer.check(0.2, source=BOB_AGAIN) is not None
     check_from(peer, range(2000, 2000 + LIMIT - 1), 0.3)
-    assert agent.accepts(ALICE, BOB)
-    assert not agent.accepts(ALICE, BOB_AGAIN)
+    assert (ALICE, BOB) in agent.accepted_paths
+    assert (ALICE, BOB_AGAIN) not in agent.accepted_paths
 
 
 def test_the_path_of_the_selected_pair_is_not_forgotten_after_a_restart() -> None:
@@ -69,14 +69,14 @@ def test_the_path_of_the_selected_pair_is_not_forgotten_after_a_restart() -> Non
     agent.set_remote_parameters(IceParameters("peer-2", "y" * 24), 0.3)
     username = f"{before.username_fragment}:peer"
     check_from(peer, range(2000, 2000 + LIMIT), 0.4, username=username, password=before.password)
-    assert agent.accepts(ALICE, BOB)
+    assert (ALICE, BOB) in agent.accepted_paths
 
 
 def test_a_check_that_is_refused_opens_no_path() -> None:
     agent, peer = agent_with_two_pairs(IceRole.CONTROLLING)
     (check,) = peer.new_requests(0.0)
     peer.answer(check, 0.1, error=ErrorCode(400, "Bad Request"))
-    assert not agent.accepts(ALICE, BOB)
+    assert (ALICE, BOB) not in agent.accepted_paths
 
 
 # What goes with a local address.
@@ -85,11 +85,11 @@ def test_a_check_that_is_refused_opens_no_path() -> None:
 def test_a_removed_address_takes_its_paths_with_it() -> None:
     agent, peer = agent_with_pairs(IceRole.CONTROLLED, local=(ALICE, ALICE_AGAIN), remote=(BOB,))
     peer.answer_until(0.0, 0.2)
-    assert agent.accepts(ALICE, BOB)
-    assert agent.accepts(ALICE_AGAIN, BOB)
+    assert (ALICE, BOB) in agent.accepted_paths
+    assert (ALICE_AGAIN, BOB) in agent.accepted_paths
     agent.remove_local_address(ALICE, 0.3)
-    assert not agent.accepts(ALICE, BOB)
-    assert agent.accepts(ALICE_AGAIN, BOB)
+    assert (ALICE, BOB) not in agent.accepted_paths
+    assert (ALICE_AGAIN, BOB) in agent.accepted_paths
     assert [pair.local.base for pair in agent.pairs] == [ALICE_AGAIN]
 
 

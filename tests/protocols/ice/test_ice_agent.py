@@ -68,8 +68,8 @@ def test_the_first_to_know_connects_before_the_other_knows_it() -> None:
     alice, bob = make_hosts(network)
     signal(network, alice, bob)
     assert network.run(1, lambda: bob.agent.state == "connected")
-    assert bob.agent.accepts(BOB, ALICE)
-    assert alice.agent.accepts(ALICE, BOB)
+    assert (BOB, ALICE) in bob.agent.accepted_paths
+    assert (ALICE, BOB) in alice.agent.accepted_paths
     assert alice.agent.state == "new"
     signal(network, bob, alice)
     start = network.now
@@ -158,7 +158,7 @@ def test_the_larger_tie_breaker_controls(tie_breaker: int, refused: bool) -> Non
     if refused:
         assert response.error_code == ErrorCode(487, "Role Conflict")
     assert agent.role is (CONTROLLING if refused else CONTROLLED)
-    assert not agent.accepts(ALICE, BOB) or not refused
+    assert (ALICE, BOB) not in agent.accepted_paths or not refused
 
 
 def test_addresses_that_a_nat_rewrites_are_learnt_from_checks() -> None:

@@ -101,7 +101,7 @@ def test_the_other_address_family_replaces_a_dead_one(family: int, seed: int, co
         assert selected is not None
         (dead,) = (pair for pair in host.agent.pairs if pair.local.base != selected.local_base)
         assert (dead.state, dead.consent_expired) == ("failed", True)
-        assert not host.agent.accepts(*dead.key)
+        assert dead.key not in host.agent.accepted_paths
 
 
 @families
@@ -241,8 +241,8 @@ def test_a_controlled_peer_that_stays_on_the_first_nomination_is_not_shut_out() 
     assert remote_in_use(agent) == BOB_AGAIN
     for now in range(21, 121, 2):
         assert peer.check(float(now)) is not None
-        assert agent.accepts(ALICE, BOB)
-        assert agent.accepts(ALICE, BOB_AGAIN)
+        assert (ALICE, BOB) in agent.accepted_paths
+        assert (ALICE, BOB_AGAIN) in agent.accepted_paths
         peer.answer_until(float(now), now + 1.9)
     assert remote_in_use(agent) == BOB_AGAIN
     assert agent.state == "completed"

@@ -81,7 +81,7 @@ def test_consent_is_lost_thirty_seconds_after_the_last_answer() -> None:
     for host, local, remote in ((alice, ALICE, BOB), (bob, BOB, ALICE)):
         assert host.agent.selected_pair is None
         assert SelectedPairChanged(None) in host.events
-        assert not host.agent.accepts(local, remote)
+        assert (local, remote) not in host.agent.accepted_paths
         assert states(host)[-2:] == ["disconnected", "failed"]
     network.sent.clear()
     network.run(100)
@@ -323,14 +323,14 @@ def test_consent_that_ends_on_one_pair_ends_on_no_other_that_is_answered() -> No
     )
     assert (lost.state, lost.consent_expired) == ("failed", True)
     assert (valid.state, valid.consent_expired) == ("succeeded", False)
-    assert not agent.accepts(ALICE, BOB)
-    assert agent.accepts(ALICE, BOB_AGAIN)
+    assert (ALICE, BOB) not in agent.accepted_paths
+    assert (ALICE, BOB_AGAIN) in agent.accepted_paths
     # Its credentials are not used there any more (RFC 7675 section 5.1), whatever the peer sends from there.
     sent = lost.statistics.requests_sent + lost.statistics.consent_requests_sent
     assert peer.check(31.5, use_candidate=True) is not None
     peer.answer_until(31.5, 90.0, BOB_AGAIN)
     assert lost.statistics.requests_sent + lost.statistics.consent_requests_sent == sent
-    assert not agent.accepts(ALICE, BOB)
+    assert (ALICE, BOB) not in agent.accepted_paths
     assert agent.selected_pair.remote_address == BOB_AGAIN
 
 

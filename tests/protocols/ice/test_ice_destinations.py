@@ -249,7 +249,7 @@ def test_authentic_checks_from_refused_sources_are_neither_answered_nor_checked_
     assert peer.sent == []
     assert destinations(agent) == set()
     assert agent.dropped["source-refused"] == 1
-    assert not agent.accepts(ALICE, source)
+    assert (ALICE, source) not in agent.accepted_paths
 
 
 def test_checks_from_low_ports_of_public_addresses_are_answered_and_checked_back() -> None:

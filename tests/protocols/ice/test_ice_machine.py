@@ -218,7 +218,7 @@ class IceMachine(RuleBasedStateMachine):
                 or (agent.state == "disconnected" and pair is not None)
             )
             if pair is not None:
-                assert agent.accepts(pair.local_base, pair.remote_address)
+                assert (pair.local_base, pair.remote_address) in agent.accepted_paths
                 assert pair.remote_address in ADDRESSES[1 - side], "data would go to a stranger"
 
     def teardown(self) -> None:

@@ -189,7 +189,7 @@ def test_consent_ends_exactly_30_seconds_after_the_last_answer() -> None:
     assert (lost.pair, lost.after_silence) == (None, False)
     assert isinstance(failed, StateChanged)
     assert failed.state == "failed"
-    assert not agent.accepts(ALICE, BOB)
+    assert (ALICE, BOB) not in agent.accepted_paths
 
 
 def test_consent_ends_on_all_pairs_that_were_last_answered_as_long_ago() -> None:
@@ -204,7 +204,11 @@ def test_consent_ends_on_all_pairs_that_were_last_answered_as_long_ago() -> None
     agent.handle_timer(30.5)
     assert remote_in_use(agent) == CAROL
     assert [pair.consent_expired for pair in agent.pairs] == [True, True, False]
-    assert [agent.accepts(ALICE, remote) for remote in (BOB, BOB_AGAIN, CAROL)] == [False, False, True]
+    assert [(ALICE, remote) in agent.accepted_paths for remote in (BOB, BOB_AGAIN, CAROL)] == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_the_end_of_consent_leaves_a_pair_that_was_answered_later() -> None:

@@ -256,7 +256,7 @@ def test_only_a_success_renews_consent(kind: MessageClass, attributes: tuple[Att
     agent.handle_timer(30.0)
     assert agent.state == "failed"
     assert agent.pairs[0].consent_expired
-    assert not agent.accepts(ALICE, BOB)
+    assert (ALICE, BOB) not in agent.accepted_paths
 
 
 def test_a_nomination_that_ends_without_an_answer_renews_no_consent() -> None:

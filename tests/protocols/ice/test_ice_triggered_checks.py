@@ -233,5 +233,5 @@ def test_a_pair_that_loses_consent_leaves_those_that_were_not_checked_yet() -> N
     agent.datagrams_to_send(30.0)
     for now, source, expected in ((31.0, BOB, []), (32.0, BOB_AGAIN, [BOB_AGAIN])):
         assert checked_back(peer, now, source) == expected
-        assert not agent.accepts(ALICE, BOB)
+        assert (ALICE, BOB) not in agent.accepted_paths
     assert agent.state == "disconnected"

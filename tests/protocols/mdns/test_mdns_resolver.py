@@ -7,8 +7,8 @@ import pytest
 
 from trio_rtc.protocols.mdns import (
     AddressRecord,
+    DnsMessage,
     MdnsClosed,
-    Message,
     NameResolved,
     RecordType,
     ResolutionFailed,
@@ -27,13 +27,13 @@ def make_resolver(options: ResolverOptions | None = None) -> Resolver:
 
 def answer(*records: tuple[str, str], ttl: int = 120) -> bytes:
     addresses = tuple(AddressRecord(name_from_text(name), host, ttl) for name, host in records)
-    return Message(is_response=True, addresses=addresses).encode()
+    return DnsMessage(is_response=True, addresses=addresses).encode()
 
 
 def test_a_name_is_asked_for_at_once_one_question_a_packet() -> None:
     resolver = make_resolver()
     resolver.resolve(NAME, 10.0)
-    questions = [Message.parse(data).questions for data in resolver.datagrams_to_send(10.0)]
+    questions = [DnsMessage.parse(data).questions for data in resolver.datagrams_to_send(10.0)]
     assert [[question.type for question in packet] for packet in questions] == [
         [RecordType.A],
         [RecordType.AAAA],
@@ -75,7 +75,7 @@ def test_a_unicast_answer_is_asked_for_by_option_and_only_once() -> None:
     first = resolver.datagrams_to_send(0.0)
     resolver.handle_timer(resolver.next_timer())
     second = resolver.datagrams_to_send(1.1)
-    wishes = [Message.parse(data).questions[0].unicast_response for data in first + second]
+    wishes = [DnsMessage.parse(data).questions[0].unicast_response for data in first + second]
     assert wishes == [True, True, False, False]
 
 
@@ -143,7 +143,7 @@ def test_addresses_of_a_name_are_bounded() -> None:
         answer((NAME, "0.0.0.0")),
         answer((NAME, "ff02::1"), (NAME, "::")),
         b"garbage",
-        Message(
+        DnsMessage(
             is_response=False, addresses=(AddressRecord(name_from_text(NAME), "192.0.2.1", 120),)
         ).encode(),
     ],

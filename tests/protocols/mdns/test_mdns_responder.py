@@ -7,8 +7,8 @@ import pytest
 
 from trio_rtc.protocols.mdns import (
     AddressRecord,
+    DnsMessage,
     MdnsClosed,
-    Message,
     NameResolved,
     Question,
     RecordType,
@@ -24,7 +24,7 @@ KEY = name_from_text(NAME)
 
 
 def query(record_type: int = RecordType.A, name: str = NAME) -> bytes:
-    return Message(is_response=False, questions=(Question(name_from_text(name), record_type),)).encode()
+    return DnsMessage(is_response=False, questions=(Question(name_from_text(name), record_type),)).encode()
 
 
 def make_responder(options: ResponderOptions | None = None) -> Responder:
@@ -38,7 +38,9 @@ def test_a_query_is_answered_at_once() -> None:
     assert responder.datagrams_to_send(0.0) == []
     responder.receive([query()], 1.0)
     (data,) = responder.datagrams_to_send(1.0)
-    assert Message.parse(data) == Message(is_response=True, addresses=(AddressRecord(KEY, "192.0.2.1", 120),))
+    assert DnsMessage.parse(data) == DnsMessage(
+        is_response=True, addresses=(AddressRecord(KEY, "192.0.2.1", 120),)
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_a_query_is_answered_at_once() -> None:
         query(name="other.local"),
         query(12),
         b"garbage",
-        Message(is_response=True).encode(),
+        DnsMessage(is_response=True).encode(),
     ],
 )
 def test_what_we_have_no_answer_to_is_ignored(data: bytes) -> None:
@@ -79,7 +81,7 @@ def test_withdrawing_tells_everybody_to_forget() -> None:
     responder.withdraw(NAME, 0.0)
     responder.withdraw("", 0.0)
     (data,) = responder.datagrams_to_send(0.0)
-    assert Message.parse(data).addresses == (AddressRecord(KEY, "192.0.2.1", 0),)
+    assert DnsMessage.parse(data).addresses == (AddressRecord(KEY, "192.0.2.1", 0),)
     responder.receive([query()], 0.0)
     assert responder.datagrams_to_send(0.0) == []
 
@@ -92,7 +94,7 @@ def test_closing_withdraws_everything_once() -> None:
     assert responder.closed
     assert responder.events() == [MdnsClosed()]
     (data,) = responder.datagrams_to_send(0.0)
-    assert Message.parse(data).addresses == (AddressRecord(KEY, "192.0.2.1", 0),)
+    assert DnsMessage.parse(data).addresses == (AddressRecord(KEY, "192.0.2.1", 0),)
     responder.receive([query()], 0.0)
     assert responder.datagrams_to_send(0.0) == []
 
@@ -103,8 +105,8 @@ def test_closing_withdraws_everything_once() -> None:
         ("example.com", ["192.0.2.1"], "under .local"),
         ("a..local", ["192.0.2.1"], "host name"),
         ("a.local", ["localhost"], "localhost"),
-        ("a.local", ["192.0.2.1", "192.0.2.2", "192.0.2.3"], "too many"),
-        ("b.local", ["192.0.2.1"], "already"),
+        ("a.local", ["192.0.2.1", "192.0.2.2", "192.0.2.3"], "at most 2 addresses"),
+        ("b.local", ["192.0.2.1"], "more than"),
     ],
 )
 def test_misuse_is_told(name: str, hosts: list[str], what: str) -> None:

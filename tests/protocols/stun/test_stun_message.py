@@ -252,17 +252,17 @@ HEADER_REST = bytes.fromhex("2112a442") + TRANSACTION_ID
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "0 bytes are too few"),
-        (SAMPLE_REQUEST[:19], "19 bytes are too few"),
-        (SAMPLE_REQUEST[:-4], "104 bytes states a length of 88"),
-        (SAMPLE_REQUEST + b"\0", "109 bytes states a length of 88"),
+        (b"", "of 0 bytes, at least 20"),
+        (SAMPLE_REQUEST[:19], "of 19 bytes, at least 20"),
+        (SAMPLE_REQUEST[:-4], "104 bytes has length 88"),
+        (SAMPLE_REQUEST + b"\0", "109 bytes has length 88"),
         (b"\x40" + SAMPLE_REQUEST[1:], "not a STUN message"),
         (b"\x80" + SAMPLE_REQUEST[1:], "not a STUN message"),
         (SAMPLE_REQUEST[:4] + b"\0" + SAMPLE_REQUEST[5:], "not a STUN message"),
         (SAMPLE_REQUEST[:-1] + b"\0", "FINGERPRINT does not match"),
         (
             bytes.fromhex("00010004") + HEADER_REST + bytes.fromhex("00060001"),
-            "attribute 0x0006 runs over the end",
+            "attribute 0x0006 exceeds the message",
         ),
         (
             bytes.fromhex("0001000c") + HEADER_REST + bytes.fromhex("802800040000000000060000"),

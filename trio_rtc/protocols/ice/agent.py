@@ -35,7 +35,7 @@ import logging
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from trio_rtc.enums import (
     RTCIceCandidateType,
@@ -175,9 +175,13 @@ class Agent:
         """Numbers of dropped datagrams and candidates by reason."""
         return self._dropped + self._connectivity.dropped + Counter(self._transactions.client.dropped)
 
-    def accepts(self, local: Address, remote: Address) -> bool:
-        """Return whether data between two addresses is accepted: an authentic check has passed between them."""
-        return self._connectivity.accepts(local, remote)
+    @property
+    def accepted_paths(self) -> Collection[tuple[Address, Address]]:
+        """Live view of the paths from which data is accepted: local and remote address of an authentic check.
+
+        A view rather than a method, because it is read for every batch of received data.
+        """
+        return self._connectivity.accepted_paths
 
     def gathers(self, candidate_type: RTCIceCandidateType) -> bool:
         """Return whether the ICE transport policy permits local candidates of a type in this generation."""
@@ -484,7 +488,7 @@ class Agent:
         if not generations:
             self._dropped["unknown-address"] += 1
             return
-        if not self.accepts(local, remote) and refuse_source(local, remote) is not None:
+        if (local, remote) not in self.accepted_paths and refuse_source(local, remote) is not None:
             self._dropped["source-refused"] += 1
             return
         check = authenticate_request(message, generations)

@@ -11,7 +11,7 @@ Expired consent removes a path, and fails its pair until an ICE restart.
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import attrs
 
@@ -82,9 +82,10 @@ class Connectivity:
         events, self._events = self._events, []
         return events
 
-    def accepts(self, local: Address, remote: Address) -> bool:
-        """Return whether an authentic check has passed between two addresses, in either direction."""
-        return (local, remote) in self._accepted
+    @property
+    def accepted_paths(self) -> Collection[tuple[Address, Address]]:
+        """Live view of the local and remote addresses between which an authentic check has passed."""
+        return self._accepted
 
     @property
     def generations(self) -> Sequence[Generation]:
@@ -335,7 +336,7 @@ class Connectivity:
         pair.nominate_on_success = pair.nominate_on_success or nominated
         if pair.state is CheckState.IN_PROGRESS:
             if not self._transactions.has_room_for_check(pair):
-                # The round trip is longer than the interval of the peer's checks: a response to each of ours may be in
+                # The round trip exceeds the interval between the peer's checks: a response to each of ours may be in
                 # flight, and the newest one is retransmitted.
                 return
             self._transactions.stop_retransmitting(pair, now)

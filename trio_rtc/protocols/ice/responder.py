@@ -1,4 +1,4 @@
-"""Authentication of the peer's checks, and the responses to them (RFC 8489 section 9.1.3, RFC 8445 section 7.3)."""
+"""Authentication of received checks, and responses to them (RFC 8489 section 9.1.3, RFC 8445 section 7.3)."""
 
 from collections.abc import Sequence
 

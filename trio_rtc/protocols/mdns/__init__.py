@@ -1,7 +1,7 @@
-"""Multicast DNS (RFC 6762) for ICE: asking for the ``.local`` names of candidates, and answering for our own."""
+"""Multicast DNS (RFC 6762) for ICE: resolution of the ``.local`` names of remote candidates, and a responder."""
 
 from .events import MdnsClosed, MdnsEvent, NameResolved, ResolutionFailed
-from .message import AddressRecord, Message, Question, RecordType, name_from_text
+from .message import AddressRecord, DnsMessage, Question, RecordType, name_from_text
 from .options import ResolverOptions, ResponderOptions
 from .resolver import Resolver
 from .responder import Responder
@@ -17,7 +17,7 @@ __all__ = [
     "AddressRecord",
     "MdnsClosed",
     "MdnsEvent",
-    "Message",
+    "DnsMessage",
     "NameResolved",
     "Question",
     "RecordType",

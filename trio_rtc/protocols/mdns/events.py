@@ -1,14 +1,14 @@
-"""What the multicast DNS resolver tells."""
+"""Events of the multicast DNS resolver and responder."""
 
 import attrs
 
 
 @attrs.frozen
 class NameResolved:
-    """A name has been answered.
+    """A name was resolved.
 
     Attributes:
-        name: The name as it was asked for.
+        name: The name passed to ``resolve``.
         hosts: Numeric IPv4 and IPv6 addresses, at least one.
     """
 
@@ -18,17 +18,17 @@ class NameResolved:
 
 @attrs.frozen
 class ResolutionFailed:
-    """Nobody answered for a name, or it was not one to ask for."""
+    """No responder answered for a name, or it is not permitted."""
 
     name: str
 
 
 @attrs.frozen
 class MdnsClosed:
-    """The resolver has ended.
+    """The resolver or responder is closed.
 
     Attributes:
-        error: What ended it; always None, as there is nothing in mDNS that could.
+        error: Always ``None``: mDNS has no fatal errors.
     """
 
     error: Exception | None = None

@@ -1,4 +1,4 @@
-"""The DNS message as far as multicast DNS for addresses needs it (RFC 1035 section 4, RFC 6762 section 18)."""
+"""DNS messages with address records, for multicast DNS (RFC 1035 section 4, RFC 6762 section 18)."""
 
 import ipaddress
 import struct
@@ -11,16 +11,17 @@ from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.reader import Reader
 
 MAX_MESSAGE_SIZE = 9000
-"""RFC 6762 section 17: no message is longer, headers included."""
+"""Maximum message size in bytes (RFC 6762 section 17, which includes IP and UDP headers)."""
 
 MAX_ENTRIES = 16
-"""Questions and records that are read of a message: an answer to a question of ours has two or three. Chromium reads
-one question. Further ones are ignored, because anybody on the link can send messages of 9,000 bytes."""
+"""Maximum number of questions and records that are parsed; a response to our queries has two or three, and Chromium
+parses one question. Further ones are ignored, because any host on the link can send messages of 9,000 bytes."""
+
 MAX_LABELS = 128
-"""Labels that a message may have in what is read of it: as many as the longest name. A name that we ask for has two."""
+"""Maximum number of labels in the parsed part of a message: as many as in the longest name. Our queries have two."""
 
 Name = tuple[bytes, ...]
-"""Labels in lower case: two names are the same if they are equal."""
+"""Labels in lower case."""
 
 _Suffixes = dict[int, tuple[Name, int]]
 
@@ -52,9 +53,9 @@ class Question:
     """A question.
 
     Attributes:
-        name: What is asked about.
-        type: Which record, mostly a ``RecordType``.
-        unicast_response: Whether an answer by unicast is welcome (RFC 6762 section 5.4).
+        name: The name.
+        type: Type of the record, usually a ``RecordType``.
+        unicast_response: Whether a unicast response is requested (RFC 6762 section 5.4).
     """
 
     name: Name
@@ -67,9 +68,9 @@ class AddressRecord:
     """An A or AAAA record.
 
     Attributes:
-        name: Whose address it is.
-        host: The numeric address.
-        ttl: Seconds that it may be remembered; 0 takes it back.
+        name: The name.
+        host: Numeric address.
+        ttl: Time to live in seconds; 0 withdraws the record.
     """
 
     name: Name
@@ -78,14 +79,14 @@ class AddressRecord:
 
 
 @attrs.frozen
-class Message:
-    """A DNS message: what it asks, and the addresses that it tells in any of its sections.
+class DnsMessage:
+    """A DNS message with questions, and with address records of all sections.
 
     Attributes:
-        is_response: Whether it answers; otherwise it asks.
+        is_response: Whether it is a response; otherwise a query.
         questions: Questions of the Internet class.
-        addresses: Address records of the Internet class; other records are left out. Of a message that was parsed,
-            those among its first ``MAX_ENTRIES`` questions and records.
+        addresses: Address records of the Internet class; other records are omitted. A parsed message has those among
+            its first ``MAX_ENTRIES`` questions and records.
     """
 
     is_response: bool
@@ -93,14 +94,14 @@ class Message:
     addresses: tuple[AddressRecord, ...] = ()
 
     @classmethod
-    def parse(cls, data: bytes) -> "Message":
-        """Read a message.
+    def parse(cls, data: bytes) -> "DnsMessage":
+        """Parse a message.
 
         Raises:
-            ProtocolError: It is malformed, too long, or not a standard query or a successful answer.
+            ProtocolError: It is malformed or too long, or its opcode or response code is not 0.
         """
         if len(data) > MAX_MESSAGE_SIZE:
-            raise ProtocolError(f"a DNS message of {len(data)} bytes is too long")
+            raise ProtocolError(f"a DNS message of {len(data)} bytes, at most {MAX_MESSAGE_SIZE}")
         reader = Reader(data)
         _, flags, question_count, *record_counts = _HEADER.unpack(reader.read(_HEADER.size))
         if flags & _OPCODE_AND_RCODE:  # RFC 6762 sections 18.3 and 18.11: MUST be ignored
@@ -117,7 +118,7 @@ class Message:
         )
 
     def encode(self) -> bytes:
-        """Return the message as bytes, with the id 0 that multicast wants, addresses as answers."""
+        """Encode the message with ID 0 (RFC 6762 section 18.1) and the addresses in the answer section."""
         flags = _RESPONSE | _AUTHORITATIVE if self.is_response else 0
         parts = [_HEADER.pack(0, flags, len(self.questions), len(self.addresses), 0, 0)]
         for question in self.questions:
@@ -126,7 +127,7 @@ class Message:
         for record in self.addresses:
             address = ipaddress.ip_address(record.host)
             record_type = RecordType.A if address.version == 4 else RecordType.AAAA
-            # The top bit of the class says that these are all the addresses (RFC 6762 section 10.2).
+            # The top bit of the class is the cache-flush bit (RFC 6762 section 10.2).
             fixed = _RECORD.pack(record_type, _CLASS_IN | _TOP_BIT, record.ttl, len(address.packed))
             parts.append(_encode_name(record.name) + fixed + address.packed)
         return b"".join(parts)
@@ -136,7 +137,7 @@ def name_from_text(text: str) -> Name:
     """Return the labels of a dotted name.
 
     Raises:
-        ProtocolError: It is not a host name.
+        ProtocolError: The text is not a host name.
     """
     try:
         name = tuple(text.lower().removesuffix(".").encode("ascii").split(b"."))
@@ -156,12 +157,11 @@ def _encode_name(name: Name) -> bytes:
 
 
 def _read_name(reader: Reader, data: bytes, known: _Suffixes) -> Name:
-    """Read a name, following compression pointers (RFC 1035 section 4.1.4).
+    """Read a name with compression pointers (RFC 1035 section 4.1.4).
 
-    A pointer must go back behind the start of the piece that it ends, so following them comes to an end; it
-    comes to an end soon, because a chain of more than a few is not what compression makes. ``known`` has the rest of
-    the name, and its length, for every label that was read in the message, so that none is read twice: all names
-    of a packet may point to the same long one.
+    A pointer must point before the start of the sequence of labels that it ends, so that parsing terminates; the number
+    of pointers is limited, because compression makes no long chains. ``known`` has the rest of the name and its length
+    for every label read in the message, so that none is read twice: all names of a packet may point to one long name.
     """
     labels: list[tuple[int, bytes]] = []
     rest: Name = ()
@@ -187,7 +187,7 @@ def _read_name(reader: Reader, data: bytes, known: _Suffixes) -> Name:
             break
         pointers += 1
         if pointers > _MAX_POINTERS:
-            raise ProtocolError("a DNS name is compressed too often")
+            raise ProtocolError(f"a DNS name has more than {_MAX_POINTERS} compression pointers")
         position = start = target
     reader.read((behind or position + 1) - reader.position)
     name = (*(label for _, label in labels), *rest)
@@ -195,14 +195,14 @@ def _read_name(reader: Reader, data: bytes, known: _Suffixes) -> Name:
         position, label = labels[index]
         length += 1 + len(label)
         if length > _MAX_NAME:
-            raise ProtocolError("a DNS name is too long")
+            raise ProtocolError(f"a DNS name is longer than {_MAX_NAME} bytes")
         known[position] = name[index:], length
     return name
 
 
 def _byte(data: bytes, position: int) -> int:
     if position >= len(data):
-        raise ProtocolError(f"a byte of a DNS name wanted at offset {position}, 0 left")
+        raise ProtocolError(f"a DNS name ends at offset {position}")
     return data[position]
 
 

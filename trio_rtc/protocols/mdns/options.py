@@ -6,19 +6,19 @@ from attrs import validators
 
 @attrs.frozen
 class ResolverOptions:
-    """How names are asked for.
+    """Name resolution.
 
     Attributes:
-        first_interval: Seconds from the first query to the second. RFC 6762 section 5.2: at least 1.
-        factor: What the interval is multiplied by for each further query. RFC 6762 section 5.2: at least 2.
-        max_queries: How often a name is asked for; one more interval later it has failed.
-        max_names: How many names may be open at a time; a further one fails at once.
-        max_hosts: How many addresses of one name are taken; what an answer has on top is ignored.
-        any_local_name: Ask for every name under ``.local``, not only for the UUIDs that browsers make up for
-            their candidates (draft-ietf-mmusic-mdns-ice-candidates section 3.1.1).
-        unicast_response: Ask in the first query for an answer by unicast (RFC 6762 section 5.4). Off by default:
-            where several programs share port 5353 the answer may go to another one of them (section 15.1), and
-            Chromium ignores such questions.
+        first_interval: Seconds between the first and second query. RFC 6762 section 5.2: at least 1.
+        factor: Multiplier of the interval for each further query. RFC 6762 section 5.2: at least 2.
+        max_queries: Maximum number of queries for a name; the resolution fails one interval after the last.
+        max_names: Maximum number of names being resolved; the resolution of a further one fails immediately.
+        max_hosts: Maximum number of addresses per name; further ones are ignored.
+        any_local_name: Resolve every name under ``.local``, not only the UUIDs of browser candidates
+            (draft-ietf-mmusic-mdns-ice-candidates section 3.1.1).
+        unicast_response: Request a unicast response in the first query (RFC 6762 section 5.4). Off by default: if
+            several programs share port 5353, another one may receive the response (section 15.1), and Chromium
+            ignores such questions.
     """
 
     first_interval: float = attrs.field(default=1.0, validator=validators.gt(0))
@@ -32,13 +32,13 @@ class ResolverOptions:
 
 @attrs.frozen
 class ResponderOptions:
-    """How queries for our own names are answered.
+    """Responses for published names.
 
     Attributes:
-        ttl: Seconds that others may remember an answer. RFC 6762 section 10: 120 for addresses.
-        min_interval: Seconds from one answer to the next with the same name. RFC 6762 section 6: at least 1.
-        max_names: How many names may be published at a time.
-        max_hosts: How many addresses a name may have, which keeps an answer in one packet.
+        ttl: Time to live of a record in seconds. RFC 6762 section 10: 120 for addresses.
+        min_interval: Seconds between responses for one name. RFC 6762 section 6: at least 1.
+        max_names: Maximum number of published names.
+        max_hosts: Maximum number of addresses per name, so that a response fits into one packet.
     """
 
     ttl: int = attrs.field(default=120, validator=validators.ge(1))

@@ -1,16 +1,16 @@
-"""Resolving ``.local`` names by multicast DNS (RFC 6762), as ICE needs it.
+"""Resolution of ``.local`` names by multicast DNS (RFC 6762), for ICE.
 
-Browsers hide a host's addresses behind random names like ``1f4712db-ea17-4bcf-a596-105139dfd8bf.local``
-(draft-ietf-mmusic-mdns-ice-candidates) that only their own network can resolve. A name is *open* from
-``resolve`` on: it is asked for at once, again after one second, and at doubling intervals from then on, until
-an answer with an address of it comes or the last interval has passed without one.
+Browsers replace a host's addresses by random names like ``1f4712db-ea17-4bcf-a596-105139dfd8bf.local``
+(draft-ietf-mmusic-mdns-ice-candidates) that only the local network can resolve. A name is *being resolved* from
+``resolve`` on: it is queried immediately, again after one second, and then at doubling intervals. It is *resolved* by
+the first response with an address, and *fails* when the last interval has passed without one.
 
-There is no authentication in mDNS; anyone on the link may answer. That is harmless here: a wrong address gets
-connectivity checks that it cannot answer without the peer's ICE password. So an answer counts if somebody has
-asked for its name, and nothing else is kept of it: there is no cache.
+mDNS has no authentication; any host on the link may respond. That is harmless for ICE: a wrong address receives
+connectivity checks that it cannot answer without the peer's ICE password. Only responses for names being resolved are
+used, and nothing is cached.
 
-Each question travels in a packet of its own, because Chromium ignores packets with more than one. Left out:
-the cache, known answers (section 7.1), passive observation, and everything else that is for browsing services.
+Each question is sent in a separate packet, because Chromium ignores packets with several. Left out: the cache, known
+answers (section 7.1), passive observation, and service discovery.
 """
 
 import ipaddress
@@ -26,7 +26,7 @@ from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.timer import Timer
 
 from .events import MdnsClosed, MdnsEvent, NameResolved, ResolutionFailed
-from .message import Message, Name, Question, RecordType, name_from_text
+from .message import DnsMessage, Name, Question, RecordType, name_from_text
 from .options import ResolverOptions
 from .state import Lookup
 
@@ -38,11 +38,11 @@ _RETRANSMISSION_SPREAD = 1.1
 
 
 class Resolver:
-    """Asks for names; a ``Core[bytes, MdnsEvent]``. Packets go to and come from the multicast group.
+    """Resolves names; a ``Core[bytes, MdnsEvent]``. Packets are sent to and received from the multicast group.
 
     Args:
-        options: Intervals and bounds.
-        rng: Spreads retransmissions, so that those who missed the same answer do not ask again in step.
+        options: Intervals and limits.
+        rng: Randomizes retransmissions, so that hosts that missed the same response do not query simultaneously.
     """
 
     def __init__(self, options: ResolverOptions, *, rng: random.Random) -> None:
@@ -61,14 +61,14 @@ class Resolver:
 
     @property
     def dropped(self) -> Mapping[str, int]:
-        """How many packets and addresses were ignored, by reason."""
+        """Numbers of ignored packets and addresses by reason."""
         return MappingProxyType(self._dropped)
 
     def resolve(self, name: str, now: float) -> None:
-        """Ask for a name; ``NameResolved`` or ``ResolutionFailed`` will tell the result.
+        """Resolve a name; the result is a ``NameResolved`` or ``ResolutionFailed`` event.
 
-        A name that is open already is not asked for twice. One that may not be asked for (see
-        ``ResolverOptions.any_local_name``), or is one too many, fails at once.
+        A name that is being resolved is not queried twice. One that is not permitted (see
+        ``ResolverOptions.any_local_name``) or exceeds ``max_names`` fails immediately.
         """
         if self._closed:
             return
@@ -87,12 +87,12 @@ class Resolver:
         self._send_queries(key, lookup, now)
 
     def receive(self, batch: Sequence[bytes], now: float) -> None:
-        """Take packets; what does not tell an address of an open name is ignored."""
+        """Process packets; only addresses of names being resolved are used."""
         if self._closed:
             return
         for data in batch:
             try:
-                message = Message.parse(data)
+                message = DnsMessage.parse(data)
             except ProtocolError:
                 self._dropped["malformed"] += 1
                 continue
@@ -100,7 +100,7 @@ class Resolver:
                 self._process_answers(message)
 
     def handle_timer(self, now: float) -> None:
-        """Ask again for what is due, give up what has been asked for often enough."""
+        """Send due queries, and fail names after their last interval."""
         for key, lookup in list(self._lookups.items()):
             if now < lookup.timer.deadline:
                 continue
@@ -111,21 +111,21 @@ class Resolver:
                 self._events.append(ResolutionFailed(lookup.text))
 
     def next_timer(self) -> float:
-        """Return when the next query or failure is due."""
+        """Return the time of the next query or failure."""
         return min((lookup.timer.deadline for lookup in self._lookups.values()), default=math.inf)
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
-        """Take the packets for the multicast group."""
+        """Return and clear the packets for the multicast group."""
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
     def events(self) -> list[MdnsEvent]:
-        """Take what has happened."""
+        """Return and clear the queued events."""
         events, self._events = self._events, []
         return events
 
     def close(self, now: float) -> None:
-        """Forget all names; a resolver has nobody to say goodbye to."""
+        """Stop all resolutions."""
         if self._closed:
             return
         self._closed = True
@@ -134,7 +134,7 @@ class Resolver:
         self._events.append(MdnsClosed())
 
     def lower_closed(self, now: float) -> None:
-        """Hear that nothing can be sent any more."""
+        """Close without sending, because the layer below is closed."""
         self.close(now)
 
     def _parse_permitted(self, name: str) -> Name:
@@ -143,19 +143,19 @@ class Resolver:
             if len(key) < 2 or key[-1] != b"local":
                 raise ProtocolError(f"{name!r} is not a name under .local")
         elif not _UUID_NAME.fullmatch(name):
-            raise ProtocolError(f"{name!r} is not a name that a browser makes up")
+            raise ProtocolError(f"{name!r} is not a UUID under .local")
         return key
 
     def _send_queries(self, key: Name, lookup: Lookup, now: float) -> None:
         unicast_response = self._options.unicast_response and lookup.queries == 0
         for record_type in (RecordType.A, RecordType.AAAA):
             question = Question(key, record_type, unicast_response)
-            self._outgoing.append(Message(is_response=False, questions=(question,)).encode())
+            self._outgoing.append(DnsMessage(is_response=False, questions=(question,)).encode())
         interval = self._options.first_interval * self._options.factor**lookup.queries
         lookup.timer.start(now, interval * self._rng.uniform(1.0, _RETRANSMISSION_SPREAD))
         lookup.queries += 1
 
-    def _process_answers(self, message: Message) -> None:
+    def _process_answers(self, message: DnsMessage) -> None:
         answers: dict[Name, list[str]] = {}
         for record in message.addresses:
             if record.name not in self._lookups or record.ttl == 0:
@@ -172,6 +172,6 @@ class Resolver:
 
 
 def _is_usable(host: str) -> bool:
-    """Return whether a peer can have the address: loopback it can, when it is on this very host."""
+    """Return whether a peer can have the address; a peer on this host may have a loopback address."""
     address = ipaddress.ip_address(host)
     return not (address.is_multicast or address.is_unspecified)

@@ -1,11 +1,11 @@
-"""Answering for our own ``.local`` names (RFC 6762 section 6), so that candidates need not show addresses.
+"""A multicast DNS responder for local ``.local`` names (RFC 6762 section 6), which hide addresses in candidates.
 
-A name is *published* with its addresses until it is withdrawn. A query for it is answered by multicast at
-once, as there is nobody else who could answer, but not more often than once a second: an answer that would
-come too early waits. Withdrawing, and closing, tells everybody to forget the name.
+A name is *published* with its addresses until it is withdrawn. A query for it is answered by multicast immediately,
+since the records are unique, but at most once per second: an earlier response is delayed. Withdrawing a name, and
+closing, sends its records with TTL 0 (section 10.1).
 
-Names are random UUIDs, so probing for conflicts and announcing are left out, as
-draft-ietf-mmusic-mdns-ice-candidates section 3.1 allows. Left out, too: unicast answers, and negative ones.
+Names are random UUIDs, so that probing and announcing are omitted, as draft-ietf-mmusic-mdns-ice-candidates section 3.1
+permits. Left out: unicast and negative responses.
 """
 
 import ipaddress
@@ -17,16 +17,16 @@ from types import MappingProxyType
 from trio_rtc.errors import ProtocolError
 
 from .events import MdnsClosed
-from .message import AddressRecord, Message, Name, Question, RecordType, name_from_text
+from .message import AddressRecord, DnsMessage, Name, Question, RecordType, name_from_text
 from .options import ResponderOptions
 from .state import Publication
 
 
 class Responder:
-    """Answers for published names; a ``Core[bytes, MdnsClosed]`` on the multicast group.
+    """Responds to queries for published names; a ``Core[bytes, MdnsClosed]`` on the multicast group.
 
     Args:
-        options: Intervals and bounds.
+        options: Intervals and limits.
     """
 
     def __init__(self, options: ResponderOptions) -> None:
@@ -44,15 +44,15 @@ class Responder:
 
     @property
     def dropped(self) -> Mapping[str, int]:
-        """How many packets were ignored, by reason."""
+        """Numbers of ignored packets by reason."""
         return MappingProxyType(self._dropped)
 
     def publish(self, name: str, hosts: Sequence[str], now: float) -> None:
-        """Answer for a name from now on; one that is published already gets these addresses instead.
+        """Publish a name with these addresses, which replace earlier ones.
 
         Raises:
-            ValueError: It is not a name under ``.local``, an address is not numeric, or there are too
-                many names or addresses.
+            ValueError: The name is not under ``.local``, an address is not numeric, or there are too many names or
+                addresses.
         """
         if self._closed:
             return
@@ -63,14 +63,14 @@ class Responder:
         if len(key) < 2 or key[-1] != b"local":
             raise ValueError(f"{name!r} is not a name under .local")
         if key not in self._publications and len(self._publications) >= self._options.max_names:
-            raise ValueError(f"there are {len(self._publications)} published names already")
+            raise ValueError(f"cannot publish more than {self._options.max_names} names")
         canonical = tuple(dict.fromkeys(str(ipaddress.ip_address(host)) for host in hosts))
         if len(canonical) > self._options.max_hosts:
-            raise ValueError(f"{len(canonical)} addresses are too many for one name")
+            raise ValueError(f"a name has at most {self._options.max_hosts} addresses, not {len(canonical)}")
         self._publications[key] = Publication(key, canonical)
 
     def withdraw(self, name: str, now: float) -> None:
-        """Answer for a name no longer, and tell so. Harmless if it is not published."""
+        """Withdraw a name and send a packet with TTL 0. No effect if it is not published."""
         try:
             publication = self._publications.pop(name_from_text(name), None)
         except ProtocolError:
@@ -79,12 +79,12 @@ class Responder:
             self._send(publication, ttl=0)
 
     def receive(self, batch: Sequence[bytes], now: float) -> None:
-        """Take packets; all but queries for published names are ignored."""
+        """Process packets; only queries for published names are used."""
         if self._closed:
             return
         for data in batch:
             try:
-                message = Message.parse(data)
+                message = DnsMessage.parse(data)
             except ProtocolError:
                 self._dropped["malformed"] += 1
                 continue
@@ -94,7 +94,7 @@ class Responder:
         self.handle_timer(now)
 
     def handle_timer(self, now: float) -> None:
-        """Send the answers that are due."""
+        """Send due responses."""
         for publication in self._publications.values():
             if publication.due <= now:
                 publication.due = math.inf
@@ -102,16 +102,16 @@ class Responder:
                 self._send(publication, ttl=self._options.ttl)
 
     def next_timer(self) -> float:
-        """Return when the next answer is due."""
+        """Return the time of the next response."""
         return min((publication.due for publication in self._publications.values()), default=math.inf)
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
-        """Take the packets for the multicast group."""
+        """Return and clear the packets for the multicast group."""
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
     def events(self) -> list[MdnsClosed]:
-        """Take what has happened."""
+        """Return and clear the queued events."""
         events, self._events = self._events, []
         return events
 
@@ -125,7 +125,7 @@ class Responder:
         self._publications.clear()
 
     def lower_closed(self, now: float) -> None:
-        """Hear that nothing can be sent any more."""
+        """Close without sending, because the layer below is closed."""
         if self._closed:
             return
         self._end()
@@ -141,15 +141,15 @@ class Responder:
         if publication is None or publication.due != math.inf:
             return
         versions = {ipaddress.ip_address(host).version for host in publication.hosts}
-        wanted: dict[int, set[int]] = {
+        requested: dict[int, set[int]] = {
             RecordType.A: {4},
             RecordType.AAAA: {6},
             RecordType.ANY: {4, 6},
         }
-        if versions & wanted.get(question.type, set()):
+        if versions & requested.get(question.type, set()):
             publication.due = max(now, publication.answered_at + self._options.min_interval)
 
     def _send(self, publication: Publication, ttl: int) -> None:
         records = tuple(AddressRecord(publication.name, host, ttl) for host in publication.hosts)
         if records:
-            self._outgoing.append(Message(is_response=True, addresses=records).encode())
+            self._outgoing.append(DnsMessage(is_response=True, addresses=records).encode())

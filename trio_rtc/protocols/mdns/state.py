@@ -1,4 +1,4 @@
-"""What the resolver and the responder keep per name."""
+"""State of the resolver and the responder per name."""
 
 import math
 
@@ -11,12 +11,12 @@ from .message import Name
 
 @attrs.define
 class Lookup:
-    """A name that is being asked for.
+    """A name that is being resolved.
 
     Attributes:
-        text: The name as the caller wrote it.
-        timer: When to ask again, or to give up.
-        queries: How often it has been asked for.
+        text: The name passed by the caller.
+        timer: Time of the next query or of the failure.
+        queries: Number of queries sent.
     """
 
     text: str
@@ -26,13 +26,13 @@ class Lookup:
 
 @attrs.define
 class Publication:
-    """A name of our own.
+    """A published name.
 
     Attributes:
         name: The name.
-        hosts: Its numeric addresses.
-        answered_at: When an answer was sent last.
-        due: When the next answer is to be sent; ``math.inf`` when nobody has asked.
+        hosts: Numeric addresses.
+        answered_at: Time of the last response.
+        due: Time of the next response; ``math.inf`` without a query.
     """
 
     name: Name

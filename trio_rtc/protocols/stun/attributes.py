@@ -1,4 +1,4 @@
-"""STUN attributes: their numbers (RFC 8489 section 18.3, RFC 8445 section 20.2) and the form of their values."""
+"""STUN attributes: types (RFC 8489 section 18.3, RFC 8445 section 20.2) and encoding of their values."""
 
 import ipaddress
 import struct
@@ -20,7 +20,7 @@ _COMPREHENSION_OPTIONAL = 0x8000
 
 
 class AttributeType(IntEnum):
-    """Numbers of the attributes that this package knows."""
+    """Attribute types of STUN and ICE."""
 
     MAPPED_ADDRESS = 0x0001
     USERNAME = 0x0006
@@ -44,11 +44,11 @@ class AttributeType(IntEnum):
 
 
 COMPREHENDED: frozenset[int] = frozenset(AttributeType)
-"""The attributes that count as understood when nobody says otherwise; TURN adds its own."""
+"""Attributes that are understood by default; TURN adds its own."""
 
 
 class Attribute(NamedTuple):
-    """One attribute: its number and its value, without padding."""
+    """An attribute: type and value without padding."""
 
     type: int
     value: bytes
@@ -56,14 +56,14 @@ class Attribute(NamedTuple):
 
 @attrs.frozen
 class ErrorCode:
-    """The value of ERROR-CODE: a number from 300 to 699 and a text for people."""
+    """Value of ERROR-CODE: a number from 300 to 699 and a reason phrase."""
 
     code: int
     reason: str
 
 
 def is_comprehension_required(attribute_type: int) -> bool:
-    """Return whether a message with this attribute may only be processed by who knows the attribute."""
+    """Return whether an attribute type is comprehension-required (RFC 8489 section 14)."""
     return attribute_type < _COMPREHENSION_OPTIONAL
 
 
@@ -75,10 +75,10 @@ def encode_address(address: Address) -> bytes:
 
 
 def decode_address(value: bytes) -> Address:
-    """Read the value of MAPPED-ADDRESS.
+    """Decode the value of MAPPED-ADDRESS.
 
     Raises:
-        ProtocolError: The family is unknown or does not fit the length.
+        ProtocolError: The family is unknown or does not match the length.
     """
     if len(value) < 4:
         raise ProtocolError(f"an address attribute of {len(value)} bytes")
@@ -92,7 +92,7 @@ def decode_address(value: bytes) -> Address:
 
 
 def xor_address(value: bytes, transaction_id: bytes) -> bytes:
-    """Turn a MAPPED-ADDRESS value into one of XOR-MAPPED-ADDRESS or back (RFC 8489 section 14.2)."""
+    """Convert a value of MAPPED-ADDRESS to XOR-MAPPED-ADDRESS or back (RFC 8489 section 14.2)."""
     mask = MAGIC_COOKIE.to_bytes(4, "big") + transaction_id
     port = bytes(left ^ right for left, right in zip(value[2:4], mask, strict=False))
     host = bytes(left ^ right for left, right in zip(value[4:], mask, strict=False))
@@ -108,10 +108,10 @@ def encode_error_code(error: ErrorCode) -> bytes:
 
 
 def decode_error_code(value: bytes) -> ErrorCode:
-    """Read the value of ERROR-CODE.
+    """Decode the value of ERROR-CODE.
 
     Raises:
-        ProtocolError: It is too short or the number is out of range.
+        ProtocolError: The value is too short or the number is out of range.
     """
     if len(value) < 4:
         raise ProtocolError(f"an ERROR-CODE of {len(value)} bytes")
@@ -127,10 +127,10 @@ def encode_unknown_attributes(types: tuple[int, ...]) -> bytes:
 
 
 def decode_unknown_attributes(value: bytes) -> tuple[int, ...]:
-    """Read the value of UNKNOWN-ATTRIBUTES.
+    """Decode the value of UNKNOWN-ATTRIBUTES.
 
     Raises:
-        ProtocolError: Its length is odd.
+        ProtocolError: The length is odd.
     """
     if len(value) % 2:
         raise ProtocolError(f"UNKNOWN-ATTRIBUTES of {len(value)} bytes")
@@ -138,10 +138,10 @@ def decode_unknown_attributes(value: bytes) -> tuple[int, ...]:
 
 
 def decode_integer(value: bytes, length: int) -> int:
-    """Read an unsigned integer that must have exactly ``length`` bytes.
+    """Decode an unsigned integer of exactly ``length`` bytes.
 
     Raises:
-        ProtocolError: It has another length.
+        ProtocolError: The value has another length.
     """
     if len(value) != length:
         raise ProtocolError(f"an attribute of {len(value)} bytes instead of {length}")
@@ -149,10 +149,10 @@ def decode_integer(value: bytes, length: int) -> int:
 
 
 def decode_text(value: bytes) -> str:
-    """Read UTF-8.
+    """Decode UTF-8.
 
     Raises:
-        ProtocolError: It is not UTF-8.
+        ProtocolError: The value is not UTF-8.
     """
     try:
         return value.decode()

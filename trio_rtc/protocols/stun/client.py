@@ -1,11 +1,11 @@
 """STUN client transactions over UDP (RFC 8489 sections 6.2.1 and 6.3).
 
-Each request is a transaction of its own: *open* from ``start`` on, it is retransmitted with a doubling
-interval until a response ends it, the last wait runs out, or it is cancelled. A response counts only if its
-transaction is open, its method fits and, where the request had a key, its integrity is valid; otherwise it is
-dropped as if it had never come, because anyone can send one. Error responses are responses.
+Each request is a transaction: *open* from ``start`` on, it is retransmitted at doubling intervals until it is answered,
+times out, or is cancelled. A response, success or error, is accepted only if its transaction is open, its addresses and
+method match and, if the request had a key, its integrity is valid; otherwise it is dropped, because any host can send
+one.
 
-Left out: authentication by challenge (REALM and NONCE), ALTERNATE-SERVER and TCP, which belong to TURN.
+Left out: long-term credentials (REALM and NONCE), ALTERNATE-SERVER and TCP, which TURN needs.
 """
 
 import logging
@@ -29,7 +29,7 @@ _RESPONSES = (MessageClass.SUCCESS_RESPONSE, MessageClass.ERROR_RESPONSE)
 
 
 class Client:
-    """Keeps open transactions; a ``Core[Datagram, StunEvent]``."""
+    """Client transactions; a ``Core[Datagram, StunEvent]``."""
 
     def __init__(self, options: TransactionOptions) -> None:
         self._options = options
@@ -46,7 +46,7 @@ class Client:
 
     @property
     def dropped(self) -> Mapping[str, int]:
-        """How many datagrams were dropped, by reason."""
+        """Numbers of dropped datagrams by reason."""
         return MappingProxyType(self._dropped)
 
     def start(
@@ -61,17 +61,17 @@ class Client:
         max_transmissions: int | None = None,
         timeout: float = math.inf,
     ) -> None:
-        """Send a request and keep it until it is answered or given up.
+        """Start a transaction.
 
         Args:
-            request: The request; its transaction id must be new and unpredictable.
-            local: Address of the socket to send from.
-            remote: Where to send it.
+            request: The request; its transaction ID must be new and unpredictable.
+            local: Local address of the socket to send from.
+            remote: Address of the server.
             now: Monotonic seconds.
-            key: Authenticates the request, and must authenticate the response.
-            rto: Seconds to the first retransmission, if other than the option says.
-            max_transmissions: How often to send at most, if other than the option says.
-            timeout: Seconds after which it fails at the latest.
+            key: Integrity key of request and response.
+            rto: Initial RTO in seconds, by default the option's.
+            max_transmissions: Maximum number of transmissions, by default the option's.
+            timeout: Seconds after which the transaction fails regardless of retransmissions.
         """
         if self._closed:
             return
@@ -96,24 +96,24 @@ class Client:
         self._send(transaction, now)
 
     def stop_retransmitting(self, transaction_id: bytes, now: float) -> None:
-        """Send a request no more, but still take its response (RFC 8445 section 7.3.1.4)."""
+        """Stop retransmitting a request; its response is still accepted (RFC 8445 section 7.3.1.4)."""
         transaction = self._transactions.get(transaction_id)
         if transaction is not None and transaction.transmissions < transaction.max_transmissions:
             transaction.max_transmissions = transaction.transmissions
             transaction.timer.start(now, transaction.final_wait)
 
     def cancel(self, transaction_id: bytes) -> None:
-        """Forget a transaction: no event will tell its end."""
+        """Cancel a transaction without an event."""
         self._transactions.pop(transaction_id, None)
 
     def cancel_from(self, local: Address) -> None:
-        """Forget the transactions of a socket that is gone, and what was still to be sent from it."""
+        """Cancel the transactions of a closed socket, and drop its queued datagrams."""
         for transaction_id in [key for key, value in self._transactions.items() if value.local == local]:
             del self._transactions[transaction_id]
         self._outgoing = [datagram for datagram in self._outgoing if datagram.local != local]
 
     def receive(self, batch: Sequence[Datagram], now: float) -> None:
-        """Take datagrams; what is not a valid response to an open transaction is dropped and counted."""
+        """Process datagrams; those that are not valid responses to open transactions are dropped and counted."""
         for datagram in batch:
             try:
                 message = Message.parse(datagram.data)
@@ -123,7 +123,7 @@ class Client:
             self.receive_response(message, datagram.local, datagram.remote, now)
 
     def receive_response(self, response: Message, local: Address, remote: Address, now: float) -> None:
-        """Take a response that is parsed already."""
+        """Process a parsed response."""
         transaction = self._transactions.get(response.transaction_id)
         if transaction is None or response.message_class not in _RESPONSES:
             self._dropped["unexpected"] += 1
@@ -135,14 +135,14 @@ class Client:
             self._dropped["unexpected"] += 1
             return
         if (local, remote) != (transaction.local, transaction.remote):
-            # Anybody beside the path can repeat an authentic response from elsewhere, faster than the peer. So it
-            # ends nothing: a check without another response fails by its time-out, not at once as in RFC 8445
-            # section 7.2.5.2.1.
+            # An on-path attacker can replay an authentic response from another address, faster than the peer. So it
+            # does not end the transaction: without another response, a check fails by its timeout, not immediately as
+            # in RFC 8445 section 7.2.5.2.1.
             self._dropped["misdirected"] += 1
             return
         del self._transactions[response.transaction_id]
         if response.unknown_required_attributes(COMPREHENDED):
-            # RFC 8489 section 6.3.3: such a response is discarded and the transaction has failed.
+            # RFC 8489 section 6.3.3: the response is discarded and the transaction fails.
             self._events.append(TransactionFailed(response.transaction_id, FailureReason.NOT_UNDERSTOOD))
             return
         round_trip_time = now - transaction.started if transaction.transmissions == 1 else None
@@ -151,7 +151,7 @@ class Client:
         )
 
     def handle_timer(self, now: float) -> None:
-        """Retransmit what is due and give up what has waited long enough."""
+        """Retransmit due requests, and fail transactions that have timed out."""
         for transaction_id, transaction in list(self._transactions.items()):
             if now < transaction.deadline:
                 continue
@@ -167,27 +167,27 @@ class Client:
             self._send(transaction, now)
 
     def next_timer(self) -> float:
-        """Return when the next retransmission or end of a transaction is due."""
+        """Return the time of the next retransmission or timeout."""
         return min((transaction.deadline for transaction in self._transactions.values()), default=math.inf)
 
     def datagrams_to_send(self, now: float) -> list[Datagram]:
-        """Take what is to be sent."""
+        """Return and clear the queued datagrams."""
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
     def events(self) -> list[StunEvent]:
-        """Take what has happened."""
+        """Return and clear the queued events."""
         events, self._events = self._events, []
         return events
 
     def close(self, now: float) -> None:
-        """Forget everything; STUN has no goodbye."""
+        """Cancel all transactions; STUN has no close message."""
         self._closed = True
         self._transactions.clear()
         self._outgoing.clear()
 
     def lower_closed(self, now: float) -> None:
-        """Hear that nothing can be sent any more."""
+        """Close without sending, because the layer below is closed."""
         self.close(now)
 
     def _send(self, transaction: Transaction, now: float) -> None:

@@ -1,4 +1,4 @@
-"""What the STUN client tells."""
+"""Events of the STUN client."""
 
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from .message import Message
 
 
 class FailureReason(StrEnum):
-    """Why a transaction ended without a response."""
+    """Reason of a failed transaction."""
 
     TIMED_OUT = "timed-out"
     NOT_UNDERSTOOD = "not-understood"
@@ -19,14 +19,14 @@ class FailureReason(StrEnum):
 
 @attrs.frozen
 class ResponseReceived:
-    """A response came, success or error, authentic where the request had a key.
+    """A success or error response was received; if the request had a key, it is authentic.
 
     Attributes:
-        transaction_id: Of the request.
+        transaction_id: Transaction ID.
         response: The response.
-        round_trip_time: Seconds, or None when the request had been sent more than once (Karn's algorithm).
-        local: The local address that it came to.
-        remote: The address that it came from, which need not be where the request went.
+        round_trip_time: Seconds, ``None`` if the request was sent more than once (Karn's algorithm).
+        local: Local address.
+        remote: Address of the server.
     """
 
     transaction_id: bytes

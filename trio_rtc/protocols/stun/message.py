@@ -1,7 +1,7 @@
-"""The STUN message: parsing, typed access to attributes, integrity and encoding (RFC 8489 sections 5 and 14).
+"""STUN messages: parsing, typed access to attributes, integrity and encoding (RFC 8489 sections 5 and 14).
 
-Parsing only splits a message into its attributes. Their values are read on access, so that nothing inside
-a message is interpreted before :meth:`Message.has_valid_integrity` said that it is authentic.
+Parsing only splits a message into its attributes. Their values are decoded on access, so that no value is interpreted
+before :meth:`Message.has_valid_integrity` has authenticated the message.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ from .attributes import (
 
 HEADER_SIZE = 20
 MAX_MESSAGE_SIZE = 2048
-"""RFC 8489 section 6.1 keeps messages within the path MTU; libwebrtc puts DTLS records into some of its checks."""
+"""RFC 8489 section 6.1 limits messages to the path MTU; libwebrtc embeds DTLS records in some of its checks."""
 MAX_ATTRIBUTES = 32
 """Checks have about ten, and all of them are read before anything is authenticated."""
 _HEADER = struct.Struct("!HHI12s")
@@ -66,7 +66,7 @@ class MessageClass(IntEnum):
 
 
 class IntegrityAlgorithm(StrEnum):
-    """Which hash protects a message: MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256."""
+    """Hash of MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256."""
 
     SHA1 = "sha1"
     SHA256 = "sha256"
@@ -80,8 +80,8 @@ class Message:
         method: The method, 12 bits; usually a :class:`Method`.
         message_class: Request, indication or one of the responses.
         transaction_id: 12 bytes.
-        attributes: In the order of the wire, without integrity and fingerprint attributes.
-        raw: The bytes that it was parsed from, empty for a message made here.
+        attributes: Attributes in order, without the integrity and fingerprint attributes.
+        raw: Bytes from which it was parsed, empty for a constructed message.
     """
 
     method: int
@@ -95,11 +95,11 @@ class Message:
     def parse(cls, data: bytes) -> "Message":
         """Split a datagram into header and attributes.
 
-        What follows an integrity attribute is not covered by it and is left out (RFC 8489 section 14.5).
+        Attributes after an integrity attribute are ignored (RFC 8489 section 14.5).
 
         Raises:
-            ProtocolError: The bytes are not a STUN message, or one with more than ``MAX_MESSAGE_SIZE`` bytes or
-                ``MAX_ATTRIBUTES`` attributes, or a FINGERPRINT does not match.
+            ProtocolError: The bytes are not a STUN message, exceed ``MAX_MESSAGE_SIZE`` bytes or ``MAX_ATTRIBUTES``
+                attributes, or have an invalid FINGERPRINT.
         """
         if len(data) > MAX_MESSAGE_SIZE:
             raise ProtocolError(f"a STUN message of {len(data)} bytes is longer than {MAX_MESSAGE_SIZE}")
@@ -117,7 +117,7 @@ class Message:
             value_start = position + 4
             next_position = value_start + ((length + 3) & ~3)
             if next_position > end:
-                raise ProtocolError(f"attribute {attribute_type:#06x} runs over the end of the message")
+                raise ProtocolError(f"attribute {attribute_type:#06x} exceeds the message")
             if attribute_type == _FINGERPRINT:
                 _check_fingerprint(data, position, length)
             elif attribute_type in _INTEGRITY_TYPES:
@@ -134,12 +134,12 @@ class Message:
         algorithm: IntegrityAlgorithm = IntegrityAlgorithm.SHA1,
         fingerprint: bool = True,
     ) -> bytes:
-        """Return the message as bytes.
+        """Encode the message.
 
         Args:
-            key: Key of the integrity attribute; without one there is none.
-            algorithm: Which integrity attribute.
-            fingerprint: Whether to end with FINGERPRINT, as ICE requires.
+            key: Key of the integrity attribute; ``None``: no integrity attribute.
+            algorithm: Hash of the integrity attribute.
+            fingerprint: Whether to append FINGERPRINT, which ICE requires.
         """
         body = b"".join(_encode_attribute(attribute) for attribute in self.attributes)
         data = self._header(len(body)) + body
@@ -164,14 +164,13 @@ class Message:
 
     @property
     def has_integrity(self) -> bool:
-        """Whether there is any integrity attribute, valid or not."""
+        """Whether there is an integrity attribute, valid or not."""
         return bool(self._integrity)
 
     def has_valid_integrity(self, key: bytes) -> bool:
-        """Return whether the message is authentic: made by someone who knows ``key``.
+        """Return whether the message integrity is valid.
 
-        If both integrity attributes are there, the stronger one decides (RFC 8489 section 9.1.3), so that
-        leaving it out is the only way to use the weaker one.
+        If both integrity attributes are present, MESSAGE-INTEGRITY-SHA256 is verified (RFC 8489 section 9.1.3).
         """
         if not self._integrity:
             return False
@@ -186,7 +185,7 @@ class Message:
         return hmac.compare_digest(hmac.digest(key, covered, "sha256")[:length], value)
 
     def find(self, attribute_type: int) -> bytes | None:
-        """Return the value of the first attribute of a type: later ones are ignored (RFC 8489 section 14)."""
+        """Return the value of the first attribute of a type; later ones are ignored (RFC 8489 section 14)."""
         for attribute in self.attributes:
             if attribute.type == attribute_type:
                 return attribute.value
@@ -228,22 +227,22 @@ class Message:
 
     @property
     def use_candidate(self) -> bool:
-        """Whether USE-CANDIDATE is there."""
+        """Whether USE-CANDIDATE is present."""
         return self.find(AttributeType.USE_CANDIDATE) is not None
 
     @property
     def ice_controlled(self) -> int | None:
-        """The tie-breaker in ICE-CONTROLLED."""
+        """Tie-breaker in ICE-CONTROLLED."""
         return self._integer(AttributeType.ICE_CONTROLLED, 8)
 
     @property
     def ice_controlling(self) -> int | None:
-        """The tie-breaker in ICE-CONTROLLING."""
+        """Tie-breaker in ICE-CONTROLLING."""
         return self._integer(AttributeType.ICE_CONTROLLING, 8)
 
     @property
     def mapped_address(self) -> Address | None:
-        """XOR-MAPPED-ADDRESS, or MAPPED-ADDRESS where an old server sends only that."""
+        """XOR-MAPPED-ADDRESS, or MAPPED-ADDRESS from RFC 3489 servers."""
         value = self.find(AttributeType.XOR_MAPPED_ADDRESS)
         if value is not None:
             return decode_address(xor_address(value, self.transaction_id))
@@ -272,7 +271,7 @@ class Message:
 
 
 def is_stun(data: bytes) -> bool:
-    """Return whether a datagram looks like STUN: RFC 7983's first byte and the magic cookie."""
+    """Return whether a datagram has the first byte (RFC 7983) and the magic cookie of STUN."""
     return len(data) >= HEADER_SIZE and data[0] < 4 and data[4:8] == b"\x21\x12\xa4\x42"
 
 
@@ -282,14 +281,14 @@ def binding_request(transaction_id: bytes, attributes: Iterable[Attribute] = ())
 
 
 def success_response(request: Message, mapped_address: Address) -> Message:
-    """Return the success response that tells where ``request`` came from."""
+    """Return a success response with XOR-MAPPED-ADDRESS."""
     value = xor_address(encode_address(mapped_address), request.transaction_id)
     attribute = Attribute(AttributeType.XOR_MAPPED_ADDRESS, value)
     return Message(request.method, MessageClass.SUCCESS_RESPONSE, request.transaction_id, (attribute,))
 
 
 def error_response(request: Message, error: ErrorCode, unknown: tuple[int, ...] = ()) -> Message:
-    """Return an error response; ``unknown`` lists the attributes that a 420 complains about."""
+    """Return an error response; ``unknown`` lists the unknown attributes of a 420 response."""
     attributes = [Attribute(AttributeType.ERROR_CODE, encode_error_code(error))]
     if unknown:
         attributes.append(Attribute(AttributeType.UNKNOWN_ATTRIBUTES, encode_unknown_attributes(unknown)))
@@ -299,7 +298,7 @@ def error_response(request: Message, error: ErrorCode, unknown: tuple[int, ...] 
 def long_term_key(username: str, realm: str, password: str) -> bytes:
     """Return the key of long-term credentials with the MD5 algorithm (RFC 8489 section 9.2.2).
 
-    Username, realm and password are taken as they are: preparing them (OpaqueString) is the caller's.
+    The caller must prepare username, realm and password (OpaqueString profile).
     """
     text = f"{username}:{realm}:{password}".encode()
     return hashlib.md5(text, usedforsecurity=False).digest()
@@ -307,12 +306,12 @@ def long_term_key(username: str, realm: str, password: str) -> bytes:
 
 def _parse_header(data: bytes) -> tuple[int, MessageClass, bytes]:
     if len(data) < HEADER_SIZE:
-        raise ProtocolError(f"{len(data)} bytes are too few for a STUN message")
+        raise ProtocolError(f"a STUN message of {len(data)} bytes, at least {HEADER_SIZE}")
     message_type, length, cookie, transaction_id = _HEADER.unpack_from(data)
     if message_type & 0xC000 or cookie != MAGIC_COOKIE:
         raise ProtocolError("not a STUN message")
     if length % 4 or length != len(data) - HEADER_SIZE:
-        raise ProtocolError(f"a STUN message of {len(data)} bytes states a length of {length}")
+        raise ProtocolError(f"a STUN message of {len(data)} bytes has length {length} in its header")
     message_class = (message_type >> 7) & 2 | (message_type >> 4) & 1
     method = message_type & 0x000F | (message_type >> 1) & 0x0070 | (message_type >> 2) & 0x0F80
     return method, MessageClass(message_class), transaction_id
@@ -340,5 +339,5 @@ def _append_integrity(data: bytes, key: bytes, algorithm: IntegrityAlgorithm) ->
 
 
 def _with_length(data: bytes, total: int) -> bytes:
-    """Return ``data`` with the header saying that the message has ``total`` bytes."""
+    """Return ``data`` with the length field for a message of ``total`` bytes."""
     return data[:2] + _LENGTH.pack(total - HEADER_SIZE) + data[4:]

@@ -6,13 +6,13 @@ from attrs import validators
 
 @attrs.frozen
 class TransactionOptions:
-    """How requests are retransmitted over UDP (RFC 8489 section 6.2.1).
+    """Retransmission over UDP (RFC 8489 section 6.2.1).
 
     Attributes:
-        rto: Seconds until the first retransmission; doubles each time. RFC 8489: 500 ms.
-        max_transmissions: Rc, how often a request is sent at most. RFC 8489: 7.
-        final_wait: Rm, how many initial RTOs to wait after the last transmission. RFC 8489: 16.
-        max_transactions: How many transactions may be open; a further one fails at once.
+        rto: Initial RTO in seconds, doubled with each retransmission. RFC 8489: 500 ms.
+        max_transmissions: Rc, maximum number of transmissions of a request. RFC 8489: 7.
+        final_wait: Rm, time to wait after the last transmission in units of the initial RTO. RFC 8489: 16.
+        max_transactions: Maximum number of open transactions; a further one fails immediately.
     """
 
     rto: float = attrs.field(default=0.5, validator=validators.gt(0))

@@ -1,4 +1,4 @@
-"""State of one client transaction."""
+"""State of a client transaction."""
 
 import attrs
 
@@ -8,20 +8,20 @@ from trio_rtc.protocols.timer import Timer
 
 @attrs.define
 class Transaction:
-    """A request that waits for its response.
+    """A request without a response yet.
 
     Attributes:
-        request: The encoded request, sent again unchanged at each retransmission.
-        local: Where it is sent from.
-        remote: Where it is sent to.
-        key: The key that the response must be authenticated with; None accepts one without integrity.
-        method: The method that the response must have.
-        timer: Runs to the next retransmission, or to the end after the last one.
-        max_transmissions: How often to send it at most.
+        request: Encoded request, retransmitted unchanged.
+        local: Local address.
+        remote: Address of the server.
+        key: Key of the response's integrity; ``None`` accepts a response without integrity.
+        method: STUN method of request and response.
+        timer: Time of the next retransmission, or of the end after the last one.
+        max_transmissions: Maximum number of transmissions.
         final_wait: Seconds to wait after the last transmission.
-        started: When it was first sent.
-        expires: When it is given up whatever the retransmissions.
-        transmissions: How often it was sent.
+        started: Time of the first transmission.
+        expires: Time of the end regardless of retransmissions.
+        transmissions: Number of transmissions.
     """
 
     request: bytes = attrs.field(repr=False)
@@ -38,5 +38,5 @@ class Transaction:
 
     @property
     def deadline(self) -> float:
-        """When there is something to do next."""
+        """Time of the next retransmission or of the end."""
         return min(self.timer.deadline, self.expires)
