@@ -115,13 +115,13 @@ class RemoteMedia:
 
     async def read_frame(self, mid: str) -> ReceivedImage:
         """Wait for a frame with a readable number."""
-        answer = await self._link.execute("readPicture", {"mid": mid})
+        answer = await self._link.execute("readFrame", {"mid": mid})
         return ReceivedImage(**{**answer, "luma": base64.b64decode(answer["luma"])})
 
     async def wait_for_tone(self, mid: str, frequency: float, *, tolerance: float = TOLERANCE) -> float:
         """Wait until the peer receives a tone of a frequency in hertz."""
         heard: float = await self._link.execute(
-            "wait_for_tone", {"mid": mid, "frequency": frequency, "tolerance": tolerance}
+            "waitForTone", {"mid": mid, "frequency": frequency, "tolerance": tolerance}
         )
         return heard
 

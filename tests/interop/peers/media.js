@@ -1,5 +1,5 @@
 // Audio and video for the peer in a page (peer.js): the pattern of trio_rtc/media/pattern.py and tones are sent, the
-// numbers in pictures and the frequencies of sounds are read. program.py tells what the commands are.
+// numbers in frames and the frequencies of tones are read. program.py describes the commands.
 (() => {
   const COLUMNS = 8, ROWS = 4, ROWS_IN_PICTURE = 12, CHECK = 0xa5;
   const LOOK_MILLISECONDS = 25;
@@ -89,7 +89,7 @@
 
   const open = ({ kind, ...options }) => kind === "video" ? pattern(options) : tone(options);
 
-  // In a worker, since the page's thread stands still for up to a third of a second when audio is played first.
+  // In a worker, since the page's thread blocks for up to a third of a second when audio is first played.
   const clock = `onmessage = async ({ data }) => {
     const reader = data.getReader();
     for (let { value, done } = await reader.read(); !done; { value, done } = await reader.read()) {
@@ -102,7 +102,7 @@
 
   const trackOf = mid => peer.connection().getTransceivers().find(each => each.mid === mid).receiver.track;
 
-  // An element does not go on when its track is received again after a while in which it was not: so one for each look.
+  // An element does not resume when its track is received again after a pause: hence one for each check.
   const show = async (mid, use) => {
     const track = trackOf(mid);
     const element = document.createElement(track.kind);
@@ -128,7 +128,7 @@
 
   const pause = () => new Promise(resolve => setTimeout(resolve, LOOK_MILLISECONDS));
 
-  // As it was decoded, if the browser gives that, else made from the colours.
+  // As decoded if the browser provides that, otherwise computed from the colours.
   const lumaOf = async (video, { data, width, height }) => {
     const frame = new VideoFrame(video);
     const luma = new Uint8Array(width * height);
@@ -208,20 +208,20 @@
       }
       return counters;
     }),
-    readPicture: ({ mid }) => show(mid, async video => {
+    readFrame: ({ mid }) => show(mid, async video => {
       for (;;) {
         const image = look(video);
         const counter = image && readCounter(image);
         if (counter !== null) {
           const { luma, format } = await lumaOf(video, image);
           const { width, height } = image;
-          // The video may have moved on between the two looks.
+          // The video may have advanced between the two reads.
           if (readCounter(look(video)) === counter) return { counter, width, height, format, luma: base64(luma) };
         }
         await pause();
       }
     }),
-    hear: ({ mid, frequency, tolerance }) => show(mid, async ({ srcObject }) => {
+    waitForTone: ({ mid, frequency, tolerance }) => show(mid, async ({ srcObject }) => {
       const context = await audioContext();
       const analyser = new AnalyserNode(context, { fftSize: POINTS, smoothingTimeConstant: 0 });
       const source = context.createMediaStreamSource(srcObject);
@@ -235,7 +235,7 @@
       source.disconnect();
       return heard;
     }),
-    // When frames of the first video track came out of the decoder, and when the connection was there.
+    // Times at which frames of the first video track were decoded, and of the connection.
     watchFrames() {
       const pc = peer.connection();
       watched = { connected: null, frames: [] };
@@ -243,7 +243,7 @@
         if (pc.connectionState === "connected") watched.connected ??= performance.now();
       });
       pc.addEventListener("track", async ({ track, streams }) => {
-        // Sound is taken out of its buffer, and video waits for it, only where it is played.
+        // Audio leaves its buffer, and video is synchronized to it, only where it is played.
         const element = document.createElement(track.kind);
         Object.assign(element, { muted: true, playsInline: true, srcObject: streams[0] ?? new MediaStream([track]) });
         document.documentElement.append(element);

@@ -53,7 +53,7 @@ class Media:
             "addSource": self._add_source,
             "preferCodec": self._prefer_codec,
             "readCounters": self._read_counters,
-            "hear": self._hear,
+            "waitForTone": self._wait_for_tone,
         }
 
     async def _add_source(self, kind: str, encodings: None, **options: Any) -> int:
@@ -91,7 +91,7 @@ class Media:
                 break
         return counters
 
-    async def _hear(self, mid: str, frequency: float, tolerance: float) -> float:
+    async def _wait_for_tone(self, mid: str, frequency: float, tolerance: float) -> float:
         frames: list[av.AudioFrame] = []
         async for frame in self._frames(mid):
             frames.append(frame)

@@ -1,5 +1,5 @@
-// The peer that runs in a page: the commands and events of program.py, which tells their shape.
-// A driver calls peer.execute(method, params) and takes events with peer.nextEvents().
+// The peer in a page, with the commands and events that program.py describes.
+// A driver calls peer.execute(method, params) and receives events with peer.nextEvents().
 globalThis.peer = (() => {
   let pc;
   const channels = [];
@@ -18,7 +18,7 @@ globalThis.peer = (() => {
 
   const encodeMessage = data => {
     if (typeof data === "string") return { text: data };
-    // A piece at a time: a call takes only so many arguments.
+    // Piecewise, since the number of arguments of a call is limited.
     const bytes = new Uint8Array(data);
     let binary = "";
     for (let i = 0; i < bytes.length; i += 0x8000) {

@@ -1,5 +1,5 @@
-// The peer that is made of pion: commands as JSON lines on standard input, answers and events on output, as program.py
-// describes them. It has no codecs: media that it receives it sends back, packet by packet.
+// The pion peer: commands as JSON lines on standard input, answers and events on output, as program.py
+// describes them. It has no codecs and echoes received media packet by packet.
 package main
 
 import (
@@ -136,7 +136,7 @@ func (p *peer) execute(method string, with parameters) (interface{}, error) {
 func (p *peer) create(answeringRole string) error {
 	settings := webrtc.SettingEngine{}
 	settings.SetIncludeLoopbackCandidate(true)
-	// By itself it logs errors to standard output, between our answers.
+	// The default logger writes errors to standard output, between our answers.
 	logs := logging.NewDefaultLoggerFactory()
 	logs.Writer = os.Stderr
 	settings.LoggerFactory = logs
@@ -257,7 +257,7 @@ func (p *peer) send(channel *webrtc.DataChannel, encoded message) error {
 	return channel.Send(data)
 }
 
-// An echo sends back the packets of the track of its kind. Its counters tell what came.
+// An echo returns the packets of the track of its kind, and counts them.
 type echo struct {
 	kind    webrtc.RTPCodecType
 	track   *webrtc.TrackLocalStaticRTP
@@ -278,7 +278,7 @@ func (p *peer) addEcho(kind string, codec string) error {
 	if err != nil {
 		return err
 	}
-	// Whatever interceptors answer to RTCP is answered while somebody reads it. Requests for keyframes are not passed on.
+	// Interceptors handle RTCP while it is read. Keyframe requests are not forwarded.
 	go func() {
 		buffer := make([]byte, 1500)
 		for {
@@ -351,7 +351,7 @@ func main() {
 		if err := json.Unmarshal(lines.Bytes(), &command); err != nil {
 			panic(err)
 		}
-		// Commands are carried out side by side: one may wait for what another brings.
+		// Commands run concurrently, since one may wait for the result of another.
 		go func() {
 			result, err := made.execute(command.Method, command.Params)
 			if err != nil {
