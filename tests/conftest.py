@@ -1,12 +1,12 @@
-"""What every test shares: hypothesis profiles, and how an async test is run.
+"""Common setup of all tests: hypothesis profiles, and the runner of async tests.
 
-Async tests are run by pytest-trio (``trio_mode`` in pyproject.toml). Around each of them this file adds three
-things:
+Async tests are run by pytest-trio (``trio_mode`` in pyproject.toml). This file ensures three
+properties of each:
 
-* It replays exactly: ``trio_rtc.testing.run`` seeds all randomness, trio's order of runnable tasks included.
-* It ends. A deadlock becomes ``trio.TooSlowError``: under ``autojump_clock`` at once, on the real clock after
-  a minute, of mutants after ten seconds.
-* It leaves nothing behind: no task more than before, and no open socket, simulated or not.
+* It is deterministic: ``trio_rtc.testing.run`` seeds all randomness, including trio's task order.
+* It terminates. A deadlock raises ``trio.TooSlowError``: under ``autojump_clock`` at once, on the real clock after
+  a minute, for mutants after ten seconds.
+* It leaves nothing behind: no further task, and no open socket, simulated or not.
 
 Tests of the simulated network itself, which are marked ``leaves_sockets``, need not close its sockets.
 """
@@ -28,7 +28,7 @@ from trio_rtc.testing import run
 DEFAULT_EXAMPLES = 50
 DEADLOCK_VIRTUAL_SECONDS = 1e8
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
-# Of mutants many wait for a packet that never comes.
+# Many mutants wait for a packet that never arrives.
 DEADLOCK_REAL_SECONDS = 10.0 if PROFILE == "mutants" else 60.0
 
 _COMMON = settings(
@@ -38,7 +38,7 @@ _COMMON = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("default", _COMMON, derandomize=True, max_examples=DEFAULT_EXAMPLES)
-# Many runs of the same tests, of which most fail at once; nobody reads what a failure shrinks to.
+# Many runs of the same tests, of which most fail at once; shrunk failures are not read.
 settings.register_profile(
     "mutants",
     _COMMON,
@@ -65,7 +65,7 @@ class RealClock(trio.abc.Clock):
         return deadline - self.current_time()
 
 
-def run_replayably(
+def run_deterministically(
     async_function: Callable[[], Awaitable[object]],
     clock: trio.abc.Clock | None = None,
     instruments: Sequence[trio.abc.Instrument] = (),
@@ -90,35 +90,35 @@ def run_in_virtual_time(
     *,
     check_sockets: bool = True,
 ) -> None:
-    """Run like ``run_replayably``, with a clock that jumps to the next deadline when nothing else is to do."""
+    """Run like ``run_deterministically``, with a clock that jumps to the next deadline when all tasks wait."""
     clock = clock or trio.testing.MockClock(autojump_threshold=0)
-    run_replayably(async_function, clock, instruments, check_sockets=check_sockets)
+    run_deterministically(async_function, clock, instruments, check_sockets=check_sockets)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Let every async test be run by ``run_replayably``; those under ``@given`` are seeded by hypothesis."""
+    """Run every async test with ``run_deterministically``; those under ``@given`` are seeded by hypothesis."""
     if not isinstance(item, pytest.Function) or not inspect.iscoroutinefunction(item.obj):
         return
-    # pytest-trio sees a clock only among the arguments; this makes usefixtures("autojump_clock") work as well.
+    # pytest-trio finds a clock only among the arguments; this makes usefixtures("autojump_clock") work as well.
     virtual = "autojump_clock" in item.fixturenames
-    runner = run_in_virtual_time if virtual else run_replayably
+    runner = run_in_virtual_time if virtual else run_deterministically
     check_sockets = item.get_closest_marker("leaves_sockets") is None
     item.add_marker(pytest.mark.trio(run=functools.partial(runner, check_sockets=check_sockets)))
 
 
 def pytest_collection_finish() -> None:
-    """Begin with cheap collections: see ``forget_the_past``."""
-    forget_the_past()
+    """Make garbage collections cheap: see ``freeze_live_objects``."""
+    freeze_live_objects()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Keep collections cheap to the end: what hypothesis and pytest remember of each test adds up."""
+    """Keep garbage collections cheap, since hypothesis and pytest retain objects of each test."""
     if nextitem is None or nextitem.path != item.path:
-        forget_the_past()
+        freeze_live_objects()
 
 
-def forget_the_past() -> None:
-    """Put what is alive now out of the collector's sight, so that a collection after each test is cheap."""
+def freeze_live_objects() -> None:
+    """Exclude live objects from garbage collection, so that a collection after each test is cheap."""
     gc.collect()
     gc.freeze()

@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of all parsers and live cores, bounded in time: ``python -m tests.fuzzing --help``.
 
-Targets run one after the other. Corpora stay in the output folder: the next run goes on where this one has stopped. The
+Targets run sequentially. Corpora stay in the output folder and are continued by the next run. The
 exit status is 1 if there are findings.
 """
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 _COVER_SECONDS = 8.0
 _INPUT_SECONDS = 30
-"""An input that takes longer is a finding. The slowest ones take a tenth of a second on an idle machine."""
+"""Seconds after which an input is a finding. The slowest ones take a tenth of a second on an idle machine."""
 
 
 def load_instrumented() -> "dict[str, Target]":
-    """Import the package for the fuzzer, which sees only what is imported here for the first time."""
+    """Import the package for the fuzzer, which instruments only modules imported here for the first time."""
     import atheris
 
-    # It prints a line for each module.
+    # The fuzzer prints a line for each module.
     with contextlib.redirect_stderr(io.StringIO()), atheris.instrument_imports(include=["trio_rtc"]):
         from .targets import TARGETS
     return TARGETS
 
 
 def fuzz(target: "Target", workplace: Workplace, seconds: float) -> Result:
-    """Fuzz a target for a while in a process of its own, since libFuzzer ends the process."""
+    """Fuzz a target for some seconds in a process of its own, since libFuzzer ends the process."""
     import atheris
 
     corpus, findings = workplace.corpus(target), workplace.findings(target.name)
@@ -64,7 +64,7 @@ def fuzz(target: "Target", workplace: Workplace, seconds: float) -> Result:
 
 
 def measure(results: Sequence[Result], workplace: Workplace) -> list[Result]:
-    """Add to each result which share of its modules' branches the corpus reaches."""
+    """Add to each result the branches of its modules that the corpus reaches."""
     names = [result.name for result in results]
     command = [sys.executable, "-m", "tests.fuzzing.cover", str(workplace.root), str(_COVER_SECONDS), *names]
     figures: dict[str, list[int]] = json.loads(
@@ -77,7 +77,7 @@ def measure(results: Sequence[Result], workplace: Workplace) -> list[Result]:
 
 
 def run(targets: "Sequence[Target]", workplace: Workplace, seconds: float) -> int:
-    """Fuzz targets one after the other for so many seconds each; return the exit status."""
+    """Fuzz targets sequentially for some seconds each, and return the exit status."""
     results = []
     for target in targets:
         result = fuzz(target, workplace, seconds)
@@ -91,7 +91,7 @@ def run(targets: "Sequence[Target]", workplace: Workplace, seconds: float) -> in
 
 
 def show(name: str, path: Path) -> int:
-    """Run one input, and print it as the ``@example`` that keeps it; return the exit status."""
+    """Run one input, print it as an ``@example``, and return the exit status."""
     from .cores import CORE_SUBJECTS, decode_script, stages_of
     from .targets import TARGETS
 
@@ -112,7 +112,7 @@ def show(name: str, path: Path) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the command line says; return the exit status."""
+    """Run the command line, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzzing", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0, help="for all targets together (default: 5)")
     parser.add_argument("--only", default="*", help="targets whose names match, as in 'core-*'")

@@ -27,7 +27,7 @@ def dtls_hellos() -> list[bytes]:
 
 
 def descriptions() -> list[str]:
-    """Return the descriptions of browsers and servers, with those that are malformed in a known way."""
+    """Return the descriptions of browsers and servers, and known malformed ones."""
     return [path.read_bytes().decode() for folder in ("sdp", "sdp_field") for path in files(folder, "sdp")]
 
 
@@ -44,7 +44,7 @@ def candidates() -> list[str]:
 
 @functools.cache
 def frames(codec: str) -> tuple[tuple[bytes, ...], ...]:
-    """Return the payloads of frames: those that browsers have sent, and what we would send of an encoder's."""
+    """Return the payloads of frames: captured from browsers, and packetized from encoded frames."""
     captured = [
         frame
         for name, encoding in CAPTURES.items()
@@ -70,8 +70,8 @@ def rtp_packets() -> list[bytes]:
 
 
 @functools.cache
-def conversation(name: str) -> tuple[bytes, ...]:
-    """Return the packets that a core of the contract's tests has received and sent until it was busy, each once.
+def exchanged_packets(name: str) -> tuple[bytes, ...]:
+    """Return the distinct packets that a core of the contract's tests has received and sent until it was busy.
 
     Args:
         name: The name of the ``Subject``.
@@ -82,8 +82,8 @@ def conversation(name: str) -> tuple[bytes, ...]:
 
 
 def handshake_messages() -> list[bytes]:
-    """Return the handshake payloads of records in the clear: of the browsers' hellos and of a whole handshake."""
-    datagrams = [*dtls_hellos(), *conversation("dtls client")]
+    """Return the handshake payloads of plaintext records: of the browsers' hellos and of a whole handshake."""
+    datagrams = [*dtls_hellos(), *exchanged_packets("dtls client")]
     return [
         datagram[record.start : record.end]
         for datagram in datagrams

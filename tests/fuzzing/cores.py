@@ -1,9 +1,9 @@
-"""The targets of the live cores: each is brought into a stage of its life and then meets a hostile network.
+"""The targets of the live cores: each is brought into a stage and then receives hostile packets.
 
-An input is a script of the contract's tests (``tests/protocols/contract.py``), written in bytes. So a finding becomes
-an ``@example`` of ``test_hostile_packets`` by copying what ``decode_script`` returns.
+An input is a script of the contract's tests (``tests/protocols/contract.py``) in bytes. A finding becomes
+an ``@example`` of ``test_hostile_packets`` by copying the result of ``decode_script``.
 
-The first byte chooses the stage. Then come steps: a byte for the kind, and what that kind needs.
+The first byte selects the stage. Then follow steps: a byte for the kind, and its arguments.
 """
 
 import functools
@@ -37,20 +37,20 @@ _KINDS: Final = (Garbage, Sealed, Replayed, Mutated, Elapsed, Exchanged, Tampere
 _SECONDS: Final = (0.0, 0.01, 0.1, 0.5, 1.0, 3.0, 10.0, 40.0)
 _KEPT: Final = 1500
 _CHEAP_STAGES: Final = (Stage.STARTED, Stage.FIRST_EXCHANGE, Stage.SECOND_EXCHANGE)
-"""Those of RTP: to come further takes a tenth of a second. Exchanges in a script still can."""
+"""Stages of RTP; further ones take_bytes a tenth of a second, but exchanges in a script may reach them."""
 
 
 @attrs.define
 class _Bytes:
-    """Reads an input; behind its end everything is zero."""
+    """Reader of an input, which continues with zeros."""
 
     data: bytes
     position: int = 0
 
     def number(self, size: int = 1) -> int:
-        return int.from_bytes(self.take(size).ljust(size, b"\0"), "big")
+        return int.from_bytes(self.take_bytes(size).ljust(size, b"\0"), "big")
 
-    def take(self, size: int) -> bytes:
+    def take_bytes(self, size: int) -> bytes:
         start, self.position = self.position, self.position + size
         return self.data[start : self.position]
 
@@ -59,7 +59,7 @@ class _Bytes:
 
 
 def decode_script(data: bytes, stages: Sequence[Stage]) -> tuple[Stage, list[Hostility]]:
-    """Return the stage and the script that an input stands for."""
+    """Return the stage and the script of an input."""
     source = _Bytes(data)
     stage = stages[source.number() % len(stages)]
     script: list[Hostility] = []
@@ -71,7 +71,7 @@ def decode_script(data: bytes, stages: Sequence[Stage]) -> tuple[Stage, list[Hos
 def _decode_step(source: _Bytes) -> Hostility:
     kind = _KINDS[source.number() % len(_KINDS)]
     if kind is Garbage or kind is Sealed:
-        data = source.take(source.number(2) % 2048)
+        data = source.take_bytes(source.number(2) % 2048)
         return Sealed(data) if kind is Sealed else Garbage(data)
     if kind is Replayed:
         return Replayed(source.number())
@@ -83,7 +83,7 @@ def _decode_step(source: _Bytes) -> Hostility:
 
 
 def encode_script(stage: Stage, script: Iterable[Hostility], stages: Sequence[Stage]) -> bytes:
-    """Return the input that stands for a stage and a script; seconds are those that an input can express."""
+    """Return the input of a stage and a script; seconds are rounded to those that an input can express."""
     return bytes([stages.index(stage)]) + b"".join(map(_encode_step, script))
 
 
@@ -110,12 +110,12 @@ def _encode_edits(edits: Sequence[tuple[int, int]]) -> bytes:
 
 
 def stages_of(subject: Subject) -> tuple[Stage, ...]:
-    """Return the stages that a core is shown in."""
+    """Return the stages in which a core is fuzzed."""
     return _CHEAP_STAGES if subject.name.startswith("rtp") else tuple(Stage)
 
 
 def run_script(subject: Subject, data: bytes) -> None:
-    """Show a core in its stage, let it suffer, and require that it sends no too large packet and its timer goes on."""
+    """Run a script on a core in its stage, and require packets within the size limit and an advancing timer."""
     stage, script = decode_script(data, stages_of(subject))
     shown = exhibit(subject, stage)
     suffer(shown, script)
@@ -128,10 +128,10 @@ def run_script(subject: Subject, data: bytes) -> None:
 
 
 def _sealed_seeds(subject: Subject) -> list[bytes]:
-    """Return contents for ``Sealed`` that are right, or nearly."""
+    """Return valid and nearly valid contents for ``Sealed``."""
     name = subject.name
     if name.startswith("sctp"):
-        return [packet[12:] for packet in captures.conversation(name)]
+        return [packet[12:] for packet in captures.exchanged_packets(name)]
     if name.startswith("rtp"):
         packets = captures.rtp_packets()[:8]
         sections = [(section.encodings[0].ssrc, section.codecs) for section in RTP_SECTIONS]
@@ -191,7 +191,7 @@ _PACKAGES: Final = {
 CORE_SUBJECTS: Final = {
     f"core-{subject.name.replace(' ', '-')}": subject for subject in SUBJECTS if subject.name in _PACKAGES
 }
-"""The cores that are fuzzed, by the names of their targets."""
+"""The fuzzed cores by the names of their targets."""
 
 CORES: Final = tuple(
     Target(

@@ -1,7 +1,7 @@
-"""Branches that corpora reach: ``python -m tests.fuzzing.cover FOLDER SECONDS TARGET...``.
+"""Branch coverage of corpora: ``python -m tests.fuzzing.cover FOLDER SECONDS TARGET...``.
 
-Prints JSON: for each target how many branches of its modules its inputs reach, and how many there are. It is a program
-of its own, because coverage.py has to be there before the package is imported, and no fuzzer.
+Prints JSON with the branches of each target's modules that its inputs reach, and their total. It is a program
+of its own, because coverage.py must start before the package is imported, without a fuzzer.
 """
 
 import json
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Do what the command line says."""
+    """Run the command line."""
     import coverage
 
     workplace, seconds = Workplace(Path(arguments[0])), float(arguments[1])
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def run_corpus(target: "Target", corpus: Path, seconds: float) -> None:
-    """Run the inputs of a folder, the smallest first, until the time is over."""
+    """Run the inputs of a folder, the smallest first, within a time limit."""
     deadline = time.monotonic() + seconds
     for path in sorted(corpus.iterdir(), key=lambda path: (path.stat().st_size, path.name)):
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""The targets of all parsers of bytes or text that come from outside, and of the exchange of descriptions."""
+"""The targets of all parsers of received bytes or text, and of the exchange of descriptions."""
 
 import base64
 import contextlib
@@ -85,7 +85,7 @@ def _parse_dtls_records(data: bytes) -> None:
 
 
 def _parse_handshake(data: bytes) -> None:
-    """Reassemble the fragments of a record, and parse what becomes whole."""
+    """Reassemble the fragments of a record, and parse complete messages."""
     reassembler = Reassembler(1 << 14, 1 << 16)
     for fragment in parse_fragments(data):
         reassembler.add_fragment(0, fragment)
@@ -129,7 +129,7 @@ def _parse_rtp(data: bytes) -> None:
 
 def _parse_rtcp(data: bytes) -> None:
     for packet in rtcp.parse(data):
-        # What is not understood is kept without its padding, and then need not have whole words.
+        # Unknown packets are kept without their padding, and then need not have whole words.
         if not isinstance(packet, rtcp.UnknownPacket):
             rtcp.parse(rtcp.encode([packet]))
 
@@ -165,7 +165,7 @@ def _parse_ulpfec(data: bytes) -> None:
 
 
 def _depacketize(codec: str, data: bytes) -> None:
-    """Assemble a frame of payloads, each behind its length in two bytes, and do what forwarding does with each."""
+    """Assemble a frame from payloads, each prefixed by a two-byte length, and process each like a forwarder."""
     depacketizer, read, rewrite = make_depacketizer(codec), layer_reader(codec), descriptor_rewriter(codec)
     payloads = list(_split(data))
     for payload in payloads:
@@ -191,7 +191,7 @@ def _split(data: bytes) -> Iterator[bytes]:
 
 
 def _payload_seeds(codec: str) -> list[bytes]:
-    # Of the codec without a capture, this is the end of the digit 1 (RFC 4733 section 2.3).
+    # For the codec without a capture: the end of the digit 1 (RFC 4733 section 2.3).
     frames = captures.frames(codec) or ((bytes([1, 0x8A, 1, 0x40]),),)
     return [b"".join(len(payload).to_bytes(2, "big") + payload for payload in frame) for frame in frames]
 
@@ -207,14 +207,14 @@ def _payload(codec: str, module: str) -> Target:
 
 
 def _unprotect(data: bytes) -> None:
-    """Open a packet as it is, and then one that is authentic."""
+    """Unprotect a packet as it is, and then an authentic one."""
     ours, theirs = rtp_pair.srtp_pair()
     ours.unprotect(data)
     ours.unprotect_rtcp(data)
     for protect, unprotect in ((theirs.protect, ours.unprotect), (theirs.protect_rtcp, ours.unprotect_rtcp)):
         try:
             sealed = protect(data)
-        except ValueError:  # neither RTP nor RTCP, which only the sender says of itself
+        except ValueError:  # neither RTP nor RTCP, an error of the sender only
             continue
         assert unprotect(sealed) in (data, None)
 
@@ -303,13 +303,13 @@ PARSERS: tuple[Target, ...] = (
     parser(
         "stun",
         _parse_stun,
-        lambda: captures.conversation("ice controlling"),
+        lambda: captures.exchanged_packets("ice controlling"),
         *("protocols.stun.message", "protocols.stun.attributes"),
     ),
     parser(
         "dtls-records",
         _parse_dtls_records,
-        lambda: [*captures.dtls_hellos(), *captures.conversation("dtls client")],
+        lambda: [*captures.dtls_hellos(), *captures.exchanged_packets("dtls client")],
         *("protocols.dtls.record.codec", "protocols.dtls.alert"),
     ),
     parser(
@@ -321,7 +321,10 @@ PARSERS: tuple[Target, ...] = (
         max_length=4096,
     ),
     parser(
-        "sctp-packets", _parse_sctp, lambda: captures.conversation("sctp listening"), "protocols.sctp.packet"
+        "sctp-packets",
+        _parse_sctp,
+        lambda: captures.exchanged_packets("sctp listening"),
+        "protocols.sctp.packet",
     ),
     parser(
         "dcep",

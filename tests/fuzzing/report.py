@@ -1,4 +1,4 @@
-"""Findings and coverage of a run of the fuzzer."""
+"""Findings and coverage of a fuzzing run."""
 
 import re
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ _TRACEBACK = re.compile(r"=== Uncaught Python exception: ===\n(.*?)\n==\d+==", r
 
 @attrs.frozen
 class Result:
-    """One target's run.
+    """Result of one target.
 
     Attributes:
-        name: The target.
-        inputs: How many inputs it has processed.
-        per_second: How many a second.
-        findings: Files with inputs that it must not fail on.
-        failure: What it printed when it failed; empty if it did not.
-        reached: Branches of its modules that the corpus reaches.
-        branches: How many there are.
+        name: Name of the target.
+        inputs: Number of inputs processed.
+        per_second: Inputs per second.
+        findings: Files of failing inputs.
+        failure: Output of the failure; empty without one.
+        reached: Number of its modules' branches that the corpus reaches.
+        branches: Number of its modules' branches.
     """
 
     name: str
@@ -33,18 +33,18 @@ class Result:
 
     @property
     def failed(self) -> bool:
-        """Whether there is something to fix."""
+        """Whether the target has failed."""
         return bool(self.findings or self.failure)
 
 
 def read_figures(log: str) -> tuple[int, int]:
-    """Return from libFuzzer's output how many inputs were processed, and how many a second."""
+    """Return the number of inputs and the inputs per second from libFuzzer's output."""
     figures = {name: int(value) for name, value in _FIGURE.findall(log)}
     return figures.get("number_of_executed_units", 0), figures.get("average_exec_per_sec", 0)
 
 
 def read_failure(log: str) -> str:
-    """Return the traceback in libFuzzer's output, or the output's end where there is none."""
+    """Return the traceback in libFuzzer's output, or the output's end without one."""
     found = _TRACEBACK.search(log)
     return found[1].strip() if found else "\n".join(log.splitlines()[-20:])
 

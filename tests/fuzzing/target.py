@@ -1,4 +1,4 @@
-"""A fuzz target: what is fed with bytes, what it starts from, and which modules it is meant to reach."""
+"""A fuzz target: a function of bytes, its seeds, and the modules that it should reach."""
 
 from collections.abc import Callable, Iterable
 
@@ -9,15 +9,15 @@ from trio_rtc.errors import ProtocolError
 
 @attrs.frozen
 class Target:
-    """Something that takes arbitrary bytes.
+    """A function of arbitrary bytes.
 
     Attributes:
-        name: Names it on the command line, in the tests and in the folders of its inputs.
+        name: Name on the command line, in the tests and of the folders of its inputs.
         feed: Processes one input.
-        seeds: Returns the inputs that a corpus begins with.
+        seeds: Returns the initial inputs of a corpus.
         modules: Modules and packages whose branches count as its coverage.
-        max_length: Bytes of the longest input.
-        documented: What ``feed`` may raise.
+        max_length: Maximum size of an input in bytes.
+        documented: Exceptions that ``feed`` may raise.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Target:
     documented: tuple[type[Exception], ...] = ()
 
     def run(self, data: bytes) -> None:
-        """Process one input. What this raises is a finding."""
+        """Process one input; an exception is a finding."""
         try:
             self.feed(data)
         except self.documented:
@@ -43,7 +43,7 @@ def parser(
     max_length: int = 2048,
     documented: tuple[type[Exception], ...] = (ProtocolError,),
 ) -> Target:
-    """Return the target of a parser, which may raise ``ProtocolError`` and nothing else."""
+    """Return the target of a parser that may raise only ``ProtocolError``."""
     names = tuple(f"trio_rtc.{module}" for module in modules)
     return Target(name, parse, seeds, names, max_length, documented)
 
@@ -55,7 +55,7 @@ def text_parser(
     *modules: str,
     documented: tuple[type[Exception], ...] = (ProtocolError,),
 ) -> Target:
-    """Return the target of a parser of text: UTF-8, in which other bytes become lone surrogates."""
+    """Return the target of a text parser: UTF-8, with other bytes as lone surrogates."""
     return parser(
         name,
         lambda data: parse(data.decode(errors="surrogateescape")),

@@ -13,7 +13,7 @@ from tests.fuzzing.target import Target
 from tests.fuzzing.workplace import Workplace
 from tests.protocols.contract import Elapsed, Sealed, Stage
 
-# As libFuzzer under atheris 3.0 writes it.
+# The format of libFuzzer under atheris 3.0.
 FAILED = textwrap.dedent("""\
     #2\tINITED cov: 2 ft: 2 corp: 1/1b exec/s: 0 rss: 60Mb
 
@@ -35,7 +35,7 @@ def toy(seen: list[bytes]) -> Target:
     return Target("toy", seen.append, lambda: [b"long", b"a"], ("toy",), max_length=3)
 
 
-def test_figures_and_traceback_are_read() -> None:
+def test_figures_and_traceback_are_parsed() -> None:
     assert read_figures(FAILED) == (1234, 56)
     failure = read_failure(FAILED)
     assert failure.startswith("IndexError: index out of range\nTraceback")

@@ -50,7 +50,7 @@ def test_the_corpus_is_processed(target: Target) -> None:
     seeds = list(target.seeds())
     assert seeds
     rng = random.Random(target.name)
-    # A live core takes milliseconds to come to life.
+    # Setting up a live core takes milliseconds.
     for seed in seeds[:6] if target in CORES else seeds[:40]:
         target.run(seed)
         target.run(damaged(seed, rng))
@@ -64,7 +64,7 @@ def test_arbitrary_bytes(target: Target, data: bytes) -> None:
 
 @every_parser
 def test_seeds_are_valid(target: Target) -> None:
-    """Fuzzing that begins with refused inputs would stay at the first check."""
+    """Fuzzing that begins with rejected inputs would not get beyond the first check."""
     refused = 0
     seeds = list(target.seeds())
     for seed in seeds:
@@ -75,7 +75,7 @@ def test_seeds_are_valid(target: Target) -> None:
     assert refused <= len(seeds) // 2
 
 
-def test_what_a_parser_must_not_raise_is_a_finding() -> None:
+def test_an_undocumented_exception_of_a_parser_is_a_finding() -> None:
     target = parser("toy", lambda data: data[3], lambda: [bytes(4)])
     target.run(bytes(4))
     with pytest.raises(IndexError):
@@ -110,7 +110,7 @@ def test_scripts_are_written_in_bytes(stage: Stage, script: list[Hostility]) -> 
 
 
 def receive_sealed(name: str, data: bytes) -> Exhibit:
-    """Return a core that is up and has received this content in a packet that passes for the peer's."""
+    """Return a connected core that has received this content in an authenticated packet."""
     (subject,) = [subject for subject in SUBJECTS if subject.name == name]
     shown = exhibit(subject, Stage.UP)
     shown.sent.clear()

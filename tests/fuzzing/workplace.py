@@ -1,4 +1,4 @@
-"""Folders of a run for its corpora, findings and logs, and the processes that write them."""
+"""Folders of a run for its corpora, findings and logs, and the forked processes."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ class Workplace:
     """The folders of a run.
 
     Attributes:
-        root: The folder that holds them.
+        root: The parent folder.
     """
 
     root: Path
@@ -28,21 +28,21 @@ class Workplace:
         return self._folder("corpus", name)
 
     def corpus(self, target: "Target") -> Path:
-        """Return the folder of a target's inputs, its seeds among them."""
+        """Return the folder of a target's inputs, with its seeds."""
         folder = self.corpus_folder(target.name)
         for seed in target.seeds():
             (folder / hashlib.sha256(seed).hexdigest()[:40]).write_bytes(seed[: target.max_length])
         return folder
 
     def findings(self, name: str) -> Path:
-        """Return the folder of the inputs that a target must not fail on."""
+        """Return the folder of a target's failing inputs."""
         return self._folder("findings", name)
 
     def run_forked(self, name: str, start: Callable[[], object]) -> tuple[int, str]:
-        """Run a function in a copy of this process, which need not import anything again, and ends with it.
+        """Run a function in a forked process, which need not import anything again.
 
         Returns:
-            The exit status, and what was written to standard output and standard error.
+            The exit status and the output.
         """
         log = self._folder("logs") / f"{name}.log"
         sys.stdout.flush()
@@ -52,7 +52,7 @@ class Workplace:
                 os.dup2(file.fileno(), 1)
                 os.dup2(file.fileno(), 2)
             start()
-            # libFuzzer writes a finding when the process exits in an orderly way: not by os._exit.
+            # libFuzzer writes a finding at an orderly exit, not with os._exit.
             raise SystemExit
         _, status = os.waitpid(process, 0)
         return os.waitstatus_to_exitcode(status), log.read_text(errors="replace")

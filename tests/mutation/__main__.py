@@ -1,7 +1,7 @@
 """Mutates the package at random places and lists the mutants that no test notices.
 
-``python -m tests.mutation --count 300 --seed 1 --minutes 120``. The sample follows from the seed: a change of the
-package removes from it, or adds to it, only mutants of what was changed. Each target is run with its own tests.
+``python -m tests.mutation --count 300 --seed 1 --minutes 120``. The seed determines the sample: a change of the
+package removes or adds only mutants of changed code. Each target is run with its own tests.
 """
 
 import argparse
@@ -59,7 +59,7 @@ TESTS = {
 }
 SECONDS_PER_MUTANT = 60.0
 _LISTED = re.compile(r"\s*(\S+\.py):\d+: (.*?)(  \| .*)?$")
-"""A survivor as it is printed: path, line, name, reason."""
+"""A printed survivor: path, line, name, reason."""
 
 
 def read_sources(names: list[str]) -> dict[str, str]:
@@ -78,10 +78,10 @@ class Figures:
     """Results of the mutants of a target.
 
     Attributes:
-        verdicts: How many ended how.
-        equivalent: How many were left out because they behave the same.
-        survivors: Those that no test noticed, one a line.
-        killers: Tests that noticed one, and how many.
+        verdicts: Numbers of mutants by verdict.
+        equivalent: Number of mutants not run because they are equivalent.
+        survivors: Mutants that no test noticed, one per line.
+        killers: Tests with the numbers of mutants that they noticed.
     """
 
     verdicts: collections.Counter[Verdict] = attrs.Factory(collections.Counter)
@@ -91,12 +91,12 @@ class Figures:
 
     @property
     def run(self) -> int:
-        """Mutants that were run."""
+        """Number of mutants that were run."""
         return self.verdicts.total()
 
     @property
     def killed(self) -> int:
-        """Mutants that a test noticed."""
+        """Number of mutants that a test noticed."""
         return sum(count for verdict, count in self.verdicts.items() if verdict.is_killed)
 
     def __str__(self) -> str:
@@ -107,7 +107,7 @@ class Figures:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Return what the command line says."""
+    """Return the parsed command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--count", type=int, default=300, help="mutants in the sample (default: 300)")
     parser.add_argument("--seed", type=int, default=1, help="of the sample (default: 1)")
@@ -128,7 +128,7 @@ def parse_arguments() -> argparse.Namespace:
 def draw_sample(
     everything: Iterable[tuple[str, Mutation]], count: int, seed: int
 ) -> list[tuple[str, Mutation]]:
-    """Return so many mutants: those whose names have the smallest hashes."""
+    """Return the ``count`` mutants whose names have the smallest hashes."""
     return sorted(
         everything,
         key=lambda mutant: hashlib.sha256(f"{seed} {mutant[0]} {mutant[1].name}".encode()).digest(),
@@ -185,10 +185,10 @@ def run_one(copy: WorkingCopy, reach: Reach, path: str, mutation: Mutation, figu
 
 
 def check_killers(copy: WorkingCopy, reach: Reach, figures: Figures) -> None:
-    """Run the tests that have noticed mutants without one; those that fail now have proved nothing.
+    """Run the killing tests without a mutation; a test that fails now has proved nothing.
 
     Raises:
-        RuntimeError: One fails.
+        RuntimeError: A test fails.
     """
     tests = [test for test in figures.killers if test in reach.seconds]
     outcome = copy.run(tests, reach.seconds) if tests else None

@@ -1,15 +1,15 @@
-"""Puts the mutated code of a file into the functions of the module that is imported already."""
+"""Replaces the code of an imported module's functions by the mutated code."""
 
 import gc
 from collections.abc import Iterator
 from types import CodeType, FunctionType
 
 Functions = dict[tuple[str, str, int], list[FunctionType]]
-"""File, qualified name and first line → the functions with that code."""
+"""Functions by file, qualified name and first line of their code."""
 
 
 def index_functions(folder: str) -> Functions:
-    """Return every function that is defined in a folder."""
+    """Return all functions defined in a folder."""
     gc.unfreeze()
     functions: Functions = {}
     for thing in gc.get_objects():
@@ -26,7 +26,7 @@ def patch(functions: Functions, path: str, source: str, mutated: str) -> bool:
     """Replace the code of the functions that differ between two versions of a file.
 
     Returns:
-        Whether that is all that has changed. If not, the module must be imported again.
+        Whether nothing else has changed. Otherwise the module must be imported again.
     """
     before, after = (list(_codes_in(compile(text, path, "exec"))) for text in (source, mutated))
     if len(before) != len(after):
@@ -42,10 +42,10 @@ def patch(functions: Functions, path: str, source: str, mutated: str) -> bool:
 
 
 def _codes_in(code: CodeType) -> Iterator[CodeType]:
-    """Iterate over the functions of a module or class, not over those inside of functions."""
+    """Iterate over the functions of a module or class, without nested functions."""
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            # Names of locals are optimized in functions, not in the bodies of modules and classes.
+            # Locals are optimized in functions, but not in the bodies of modules and classes.
             if constant.co_flags & 1:
                 yield constant
             else:
@@ -53,7 +53,7 @@ def _codes_in(code: CodeType) -> Iterator[CodeType]:
 
 
 def _is_same(one: CodeType, other: CodeType) -> bool:
-    """Return whether two functions do the same, wherever they stand in the file."""
+    """Return whether two functions have equal code, independent of their lines."""
     parts = (
         "co_code",
         "co_names",

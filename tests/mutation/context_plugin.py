@@ -1,4 +1,4 @@
-"""A pytest plugin: coverage of each test by itself, and the CPU seconds that it took, however busy the machine is."""
+"""A pytest plugin that records the coverage and the CPU seconds of each test."""
 
 import importlib
 import json
@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 DURATIONS = "TRIO_RTC_TEST_DURATIONS"
-"""The environment variable with the file that durations are written to."""
+"""Environment variable with the path of the file for durations."""
 
 
 class _Recorder:
-    """Switches the context of coverage to each test, and records what it took."""
+    """Switches the context of coverage to each test, and records its CPU seconds."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}

@@ -1,19 +1,17 @@
-"""Mutants that behave like the program: no test can notice them, so they are not run, each for its reason."""
+"""Mutants that are equivalent to the program and are therefore not run, with reasons."""
 
 _ICE = "trio_rtc/protocols/ice"
 _SCTP = "trio_rtc/protocols/sctp"
 _DTLS = "trio_rtc/protocols/dtls"
-_FREES_MEMORY = "Every method of a closed agent returns before it reads what is forgotten here."
+_FREES_MEMORY = "Every method of a closed agent returns before it reads the state that is dropped here."
 _ADJACENT = "A fragment that touches a gap, but does not overlap it, leaves the gap as it is either way."
-_GENERAL_PATH = "The general path, to which this leaves the datagram, does the same in more time."
-_EACH_RUN = "Each run looks at it again: this saves time."
+_GENERAL_PATH = "The general path, which then handles the datagram, does the same in more time."
+_EACH_RUN = "Each run checks it again: this saves time."
 _SET_FIRST = "Set at the beginning of each batch, before it is read."
-_NEGATIVE = "Any negative number says the same."
-_AHEAD = "What is acknowledged ahead is behind the first TSN, which is 0 at least."
-_NOTHING_QUEUED = "Without messages, no data is wanted: what is computed for it has no effect."
-_QUICK_TEST = (
-    "What fails the quick test is examined by find_drop_reason, with the same result: this saves time."
-)
+_NEGATIVE = "Any negative number has the same meaning."
+_AHEAD = "TSNs acknowledged ahead are greater than the first TSN, which is at least 0."
+_NOTHING_QUEUED = "Without messages, no data is sent: the values computed for it have no effect."
+_QUICK_TEST = "A packet that fails it is checked by find_drop_reason, with the same result: this saves time."
 _STREAM_FIRST = "A channel gets the transport when it opens, which is after it got its stream."
 
 EQUIVALENT: dict[tuple[str, str], str] = {
@@ -65,7 +63,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "trio_rtc/data_channels/data_channel.py",
         "RTCDataChannel.__init__: 0  ->  (1)",
-    ): "The key is set by who makes the channel, before anything reads it.",
+    ): "The creator of the channel sets the key before it is read.",
     (
         "trio_rtc/data_channels/data_channel.py",
         "RTCDataChannel.send: sctp.association.is_send_deferred(now) or sctp.flush_nowait(now)"
@@ -75,11 +73,11 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "trio_rtc/data_channels/data_channel.py",
         'RTCDataChannel.buffered_amount_low: self._counters.messages_sent and self._is_heard("buffered_amount_low")'
         "  ->  (self._counters.messages_sent)",
-    ): "An event that nobody hears is fired to nobody: this saves a task.",
+    ): "An event without handlers has no effect: this saves a task.",
     (
         "trio_rtc/data_channels/message_encoding.py",
         "RetainedMessages.__init__: False  ->  (True)",
-    ): "At the exit of the process it would put the messages on a list that nobody reads any more.",
+    ): "At the exit of the process it would put the messages on a list that is not read any more.",
     (
         "trio_rtc/protocols/datachannel/control.py",
         "ChannelControl.__init__: 0  ->  (1) (2)",
@@ -92,7 +90,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "trio_rtc/protocols/datachannel/control.py",
         "ChannelControl._receive_open: False  ->  (True)",
-    ): "It is read only while a channel connects, and what follows from it is set to the same below.",
+    ): "It is read only while a channel connects, and its effect is set to the same below.",
     (
         "trio_rtc/protocols/datachannel/control.py",
         "ChannelControl._receive_open: self._parity is not None and stream_id % 2 == self._parity"
@@ -116,20 +114,20 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         f"{_DTLS}/connection.py",
         "Connection._receive_alert: isinstance(self._state, Connecting) and self._state.flight is not None"
         "  ->  (self._state.flight is not None)",
-    ): "Once connected, no record in the clear is opened; the types need the first operand.",
+    ): "Once connected, no plaintext record is opened; the types need the first operand.",
     (
         f"{_DTLS}/connection.py",
         "Connection._receive_handshake: repeated and self._state is state and state.flight is not None"
         "  ->  (repeated and self._state is state)",
-    ): "The first message that is taken fails the handshake or is answered by a flight.",
+    ): "The first accepted message fails the handshake or is answered by a flight.",
     (
         f"{_DTLS}/tls12/key_schedule.py",
         "prf: len(output) < length  ->  (len(output) <= length)",
-    ): "Where this makes one block more, it is cut off.",
+    ): "An additional block is cut off.",
     (
         f"{_DTLS}/tls12/key_schedule.py",
         "SessionSecrets.protection: 2  ->  (3)",
-    ): "What stands behind both IVs in the key block is not used.",
+    ): "Bytes after both IVs in the key block are not used.",
     (
         f"{_DTLS}/record/protection.py",
         "EpochReader.open_run: size < HEADER_LENGTH  ->  (size <= HEADER_LENGTH)",
@@ -157,7 +155,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         f"{_DTLS}/record/replay.py",
         "ReplayWindow.__init__: 1  ->  (2)",
-    ): "One bit more is remembered, but never looked at.",
+    ): "One more bit is stored, but never read.",
     (
         f"{_DTLS}/record/replay.py",
         "ReplayWindow.__init__: 0  ->  (1)",
@@ -170,7 +168,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         f"{_DTLS}/record/replay.py",
         "ReplayWindow.mark: ahead < self._size  ->  (ahead <= self._size)",
-    ): "A shift by the whole size leaves nothing of what was there, either.",
+    ): "A shift by the whole size also clears all bits.",
     ("trio_rtc/transports/arrival_times.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (2)"): _SET_FIRST,
     ("trio_rtc/transports/arrival_times.py", "ArrivalTimes.__init__: 0.0  ->  (1.0) (3)"): _SET_FIRST,
     (
@@ -189,11 +187,11 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "trio_rtc/transports/udp.py",
         "_equal_sized_runs: 0 < len(batch[last]) < size  ->  (0 < len(batch[last]) <= size)",
-    ): "Those of the same size have been taken before.",
+    ): "Datagrams of the same size were included before.",
     (
         "trio_rtc/transports/arrival_times.py",
         "ArrivalTimes.record: times and arrived < times[-1]  ->  (times)",
-    ): "Where it came later than those before, the smaller of the two times is theirs: this saves time.",
+    ): "If it arrived later than those before, the minimum is theirs: this saves time.",
     (
         "trio_rtc/transports/arrival_times.py",
         "ArrivalTimes.record: arrived < times[-1]  ->  (arrived <= times[-1])",
@@ -201,7 +199,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "trio_rtc/transports/sctp.py",
         "SctpTransport.__init__: False  ->  (True) (2)",
-    ): "Nothing is queued before the association is established, which takes flushes; each sets it anew.",
+    ): "Nothing is queued before the association is established, which takes flushes; each sets it again.",
     (
         "trio_rtc/transports/sctp.py",
         "SctpTransport.__init__: False  ->  (True) (3)",
@@ -209,7 +207,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "trio_rtc/transports/sctp.py",
         "SctpTransport.flush_nowait: self._room and not self.is_full()  ->  (not self.is_full())",
-    ): "Where nobody waits, nobody is woken: this saves time.",
+    ): "Without waiting tasks, none is woken: this saves time.",
     (
         "trio_rtc/transports/stack.py",
         "TransportStack.end_channels: ended.wake()  ->  pass",
@@ -229,7 +227,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "trio_rtc/transports/udp.py",
         "SystemDatagramSocket._receive_joined: 0.0  ->  (1.0)",
-    ): "A time in 1970 is believed as little as none at all.",
+    ): "A time in 1970 is ignored like a missing one.",
     (
         "trio_rtc/transports/udp.py",
         "module: 64  ->  (65) (2)",
@@ -237,7 +235,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "trio_rtc/transports/arrival_times.py",
         "ArrivalTimes.record: now - _LONGEST_WAIT < arrived < now  ->  (now - _LONGEST_WAIT < arrived <= now)",
-    ): "What arrived now has the time now either way, as nothing before came later.",
+    ): "A packet that arrived now has the time now either way, as none before arrived later.",
     (
         "trio_rtc/transports/udp.py",
         "SystemDatagramSocket._receive_joined: 0 < size < length  ->  (0 < size <= length)",
@@ -268,7 +266,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         f"{_SCTP}/association.py",
         "Association.receive: offset < len(packet)  ->  (offset <= len(packet))",
-    ): "At the end of the packet there is no chunk to be read.",
+    ): "At the end of the packet there is no chunk.",
     (
         f"{_SCTP}/lifecycle.py",
         "Lifecycle.__init__: False  ->  (True)",
@@ -345,7 +343,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         f"{_SCTP}/tx/transmitter.py",
         "Transmitter.fill_packet: False  ->  (True)",
-    ): "A packet that nothing was put into ends the loop of the caller.",
+    ): "An empty packet ends the loop of the caller.",
     (
         f"{_SCTP}/tx/transmitter.py",
         "Transmitter._fill_new: active and space >= _SMALLEST_CHUNK  ->  (space >= _SMALLEST_CHUNK)",
@@ -369,11 +367,11 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         f"{_SCTP}/rx/reassembly.py",
         "_FragmentRun.__init__: False  ->  (True)",
-    ): "A list without lists in it is flattened to the same: this saves time.",
+    ): "A flat list is flattened to the same: this saves time.",
     (
         f"{_SCTP}/rx/reassembly.py",
         "Reassembly.add: len(self._runs_by_first) > 1  ->  (len(self._runs_by_first) >= 1)",
-    ): "A run that is the only one has no neighbour: this saves a look.",
+    ): "The only run has no neighbour: this saves a lookup.",
     (
         f"{_SCTP}/rx/reassembly.py",
         "Reassembly.skip_to: count > 0  ->  (count >= 0)",
@@ -389,7 +387,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         f"{_SCTP}/rx/receiver.py",
         "Receiver._limit: 0  ->  (1)",
-    ): "What makes it crowded is charged more than a byte.",
+    ): "A fragment that fills the buffer is charged more than a byte.",
     (
         f"{_SCTP}/rx/reassembly.py",
         "Reassembly._order: serial_difference(ssn, expected, 16) < 0"
@@ -407,7 +405,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "  ->  (self.tracker.cumulative_tsn < deferred[0])",
     ): "It is called with a deferred reset; the types need the first operand.",
     (f"{_SCTP}/tx/outstanding.py", "Outstanding._mark_lost: self.abandon(reliability)  ->  pass"): (
-        "The transmitter abandons what is returned, and abandoning twice changes nothing."
+        "The transmitter abandons what is returned, and abandoning again has no effect."
     ),
     (f"{_SCTP}/tx/send_queue.py", "PartialReliability.__init__: 1  ->  (2)"): _NEGATIVE,
     (f"{_SCTP}/tx/send_queue.py", "PartialReliability.__init__: 0  ->  (1)"): (
@@ -423,7 +421,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "trio_rtc/transports/base.py",
         "Transport.flush_nowait: deadline < self._armed  ->  (deadline <= self._armed)",
-    ): "To set the deadline that is set already changes nothing.",
+    ): "Setting the same deadline again has no effect.",
     (
         "trio_rtc/transports/ice.py",
         "IceTransport.receive_packets: 255  ->  (256)",
@@ -431,10 +429,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "trio_rtc/transports/ice.py",
         "IceTransport.receive_packets: True  ->  (False)",
-    ): "A socket gives as many times of arrival as packets, or none.",
+    ): "A socket reports an arrival time for each packet, or none.",
     (
         "trio_rtc/transports/ice.py",
         "IceTransport.receive_packets: arrivals and len(rtp) != len(packets)  ->  (arrivals)",
-    ): "Of packets that are all media, all times are chosen: this saves time.",
+    ): "If all packets are media, all times are kept: this saves time.",
 }
-"""File and name, as the list of survivors has them → why nothing changes."""
+"""Reasons by file and name, as listed for survivors."""

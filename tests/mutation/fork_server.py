@@ -1,9 +1,9 @@
-"""Runs tests in forks of a process that has done what a short run mostly consists of.
+"""Runs tests in forks of a process that has done the expensive setup.
 
 Started by ``WorkingCopy`` in the copy of the tree. Each line of standard input is a request, each line of standard
 output its answer, both JSON. Without arguments the process has imported the dependencies, but neither the package nor
 the tests, and each fork runs pytest. With paths of tests as arguments it has collected those tests, and each fork puts
-the mutation into the functions that there are.
+the mutation into the existing functions.
 """
 
 import contextlib
@@ -40,11 +40,11 @@ DEPENDENCIES = (
     *("tomllib", "trio", "trio.testing", "trio_websocket"),
 )
 MEMORY = 4 << 30
-"""Bytes that a run may map: an endless loop may also append to a list."""
+"""Maximum mapped bytes of a run, since an endless loop may append to a list."""
 COLLECTION_SECONDS = 60.0
-"""CPU seconds for collecting the tests."""
+"""Maximum Maximum Maximum CPU seconds for collecting the tests."""
 NOT_PATCHED = 100
-"""Exit code of a fork whose mutation is not only of functions."""
+"""Exit code of a fork whose mutation does not only change functions."""
 READY = "ready"
 """First answer of a process that collects tests."""
 OPTIONS = ("-q", "-x", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header")
@@ -70,7 +70,7 @@ class _Server:
     """Reads requests, and runs each in a fork."""
 
     def __init__(self) -> None:
-        # pytest takes the standard streams away.
+        # pytest replaces the standard streams.
         self._requests = os.fdopen(os.dup(0))
         self._answers = os.fdopen(os.dup(1), "w")
         self.current = Path("current.txt").absolute()
@@ -78,7 +78,7 @@ class _Server:
         self._output = Path("output.txt").absolute()
 
     def report_ready(self) -> None:
-        """Report that the tests are collected. Until then no file may be mutated."""
+        """Report that the tests are collected; no file may be mutated before."""
         print(json.dumps(READY), file=self._answers, flush=True)
 
     def serve(self, run: Callable[[Request], int]) -> None:
@@ -116,7 +116,7 @@ class _Server:
 
 
 class _CollectedTests:
-    """Serves in place of pytest's loop over the tests."""
+    """Pytest plugin that serves requests instead of running all tests."""
 
     def __init__(self, server: _Server) -> None:
         self._server = server
@@ -146,13 +146,13 @@ class _CollectedTests:
 
 
 def _wait(process: int, seconds: float) -> int | None:
-    """Return the exit code, negative for a signal, or ``None`` if the process was ended for lack of time."""
+    """Return the exit code, negative for a signal, or ``None`` if the process was ended by the time limit."""
     ended = os.pidfd_open(process)
     try:
         is_late = not select.select([ended], [], [], seconds)[0]
     finally:
         os.close(ended)
-    # With what its tests have started and left.
+    # Including processes that its tests have started.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
@@ -160,7 +160,7 @@ def _wait(process: int, seconds: float) -> int | None:
 
 
 def main(paths: list[str]) -> None:
-    """Serve requests, with the tests collected if there are paths of some."""
+    """Serve requests, with the tests collected if paths are given."""
     server = _Server()
     if paths:
         with open(os.devnull, "w") as nothing:

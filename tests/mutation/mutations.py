@@ -1,6 +1,6 @@
 """Small changes of a source file, each of which a test should notice.
 
-Left out is what no behaviour follows from: annotations, docstrings, log messages and those of exceptions, assertions,
+Code without effect on behaviour is not mutated: annotations, docstrings, log and error messages, assertions,
 ``__slots__`` and the arguments of attrs.
 """
 
@@ -45,14 +45,14 @@ class Mutation:
 
     Attributes:
         start: Offset of the first character that is replaced.
-        end: Offset behind the last one.
-        replacement: What stands there instead.
-        line: Its line number.
-        statement: Line numbers of its statement; of a compound one, those of the header.
-        scope: Qualified name of the class or function that has it; empty at the top of a module.
-        runs_on_import: It is outside of every function.
-        description: What it is, in words.
-        ordinal: Which it is of those with the same description in the same scope, from 1.
+        end: Offset after the last one.
+        replacement: Text that replaces it.
+        line: Line number.
+        statement: Line numbers of its statement, or of the header of a compound one.
+        scope: Qualified name of the enclosing class or function; empty at module level.
+        runs_on_import: Whether it is outside of all functions.
+        description: Readable description.
+        ordinal: Index among mutations with the same description and scope, from 1.
     """
 
     start: int
@@ -67,7 +67,7 @@ class Mutation:
 
     @property
     def name(self) -> str:
-        """Name among the mutations of its file. It does not depend on the position of its scope in the file."""
+        """Name among the mutations of its file, independent of the position of its scope."""
         which = f" ({self.ordinal})" if self.ordinal > 1 else ""
         return f"{self.scope or 'module'}: {self.description}{which}"
 
@@ -77,7 +77,7 @@ class Mutation:
 
 
 def find_mutations(source: str) -> list[Mutation]:
-    """Return every mutation of a source file, in the order of the file."""
+    """Return all mutations of a source file, in order."""
     found = _Finder(source)
     found.visit(ast.parse(source))
     ordered = sorted(
@@ -107,7 +107,7 @@ class _Finder(ast.NodeVisitor):
         self._functions = 0
 
     def visit(self, node: ast.AST) -> None:
-        """Visit a node; of a statement, note the lines first."""
+        """Visit a node; record the lines of a statement first."""
         if not isinstance(node, ast.stmt):
             super().visit(node)
             return
@@ -141,7 +141,7 @@ class _Finder(ast.NodeVisitor):
             )
         )
 
-    # What is left out
+    # Nodes that are not mutated
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
@@ -191,7 +191,7 @@ class _Finder(ast.NodeVisitor):
         self._negate(node.test)
         self.generic_visit(node)
 
-    # What is changed
+    # Nodes that are mutated
 
     def visit_IfExp(self, node: ast.IfExp) -> None:
         self._negate(node.test)
@@ -288,7 +288,7 @@ def _is_logging(call: ast.Call) -> bool:
 
 
 def iterate_targets(sources: dict[str, str]) -> Iterator[tuple[str, Mutation]]:
-    """Return the mutations of several files, by their paths in order."""
+    """Return the mutations of several files, in the order of their paths."""
     for path in sorted(sources):
         for mutation in find_mutations(sources[path]):
             yield path, mutation

@@ -21,10 +21,10 @@ from tests.mutation.mutations import Mutation
 
 COPIED = ("trio_rtc", "tests", "docs", "examples", "benchmarks", "pyproject.toml", "README.md")
 _LEAST_CPU_SECONDS = 4.0
-"""CPU seconds that every test may use, and ``_TIMES_AS_LONG`` times what it used without a mutation."""
+"""CPU seconds of a test, in addition to ``_TIMES_AS_LONG`` times its CPU seconds without a mutation."""
 _TIMES_AS_LONG = 10.0
 _LEAST_SECONDS = 60.0
-"""Seconds of real time that a run may last at least, on a busy machine."""
+"""Minimum real-time limit of a run in seconds, for busy machines."""
 _CHANGED_PARAMETERS = "ERROR: not found"
 _BROKEN_IMPORT = ("ERROR collecting", "ImportError while loading conftest")
 
@@ -47,12 +47,12 @@ class Verdict(enum.Enum):
 
 @attrs.frozen
 class Outcome:
-    """How the run of a mutant ended.
+    """Outcome of a mutant's run.
 
     Attributes:
         verdict: The result.
-        test: The test that noticed it; empty if none did or none ran.
-        output: What pytest printed.
+        test: Test that noticed it; empty if none did or none ran.
+        output: Output of pytest.
     """
 
     verdict: Verdict
@@ -61,7 +61,7 @@ class Outcome:
 
 
 def judge(code: int | None, current: str, output: str) -> Outcome:
-    """Return what an exit code of pytest says of a mutant; ``None`` stands for a run that was ended."""
+    """Return the verdict of an exit code of pytest; ``None`` stands for a run that was ended."""
     test = current
     match code:
         case 0:
@@ -73,7 +73,7 @@ def judge(code: int | None, current: str, output: str) -> Outcome:
         case _ if any(text in output for text in _BROKEN_IMPORT):
             verdict, test = Verdict.IMPORT, ""
         case 1 | 2 | 3:
-            # Also the package is a plugin of pytest, which imports it before the tests.
+            # The package is a pytest plugin, which is imported before the tests.
             verdict = Verdict.FAILED if test else Verdict.IMPORT
         case _:
             verdict = Verdict.UNCLEAR
@@ -82,24 +82,24 @@ def judge(code: int | None, current: str, output: str) -> Outcome:
 
 @attrs.frozen
 class Reach:
-    """Which tests run which lines.
+    """Lines that each test runs.
 
     Attributes:
-        by_line: File → line → tests; the empty name stands for what is imported or collected.
-        seconds: Test → CPU seconds that it took.
+        by_line: Tests by file and line; the empty name stands for import and collection.
+        seconds: CPU seconds by test.
     """
 
     by_line: Mapping[str, Mapping[int, Sequence[str]]]
     seconds: Mapping[str, float]
 
     def runs_on_import(self, path: str, mutation: Mutation) -> bool:
-        """Return whether the statement of a mutation is run before the tests, and may have made what they use."""
+        """Return whether the statement of a mutation runs before the tests and may affect all of them."""
         return mutation.runs_on_import or "" in self._tests_of_statement(path, mutation)
 
     def select(self, path: str, mutation: Mutation, budget: float) -> list[str]:
-        """Return the tests of a mutation, the quickest first, as many as there is time for.
+        """Return the tests of a mutation, the quickest first, within the time budget.
 
-        What runs on import only, such as a constant, may be used by any test.
+        Code that runs only on import, such as a constant, may be used by any test.
         """
         tests = self._tests_of_statement(path, mutation)
         if mutation.runs_on_import or tests == {""}:
@@ -114,14 +114,14 @@ class Reach:
 
     def _tests_of_statement(self, path: str, mutation: Mutation) -> set[str]:
         lines = self.by_line.get(path, {})
-        # Of a statement on several lines, not each may be counted as run.
+        # Not all lines of a multi-line statement may be counted as run.
         return set(lines.get(mutation.line, ())) or {
             test for line in mutation.statement for test in lines.get(line, ())
         }
 
 
 class WorkingCopy:
-    """A copy of the tree in which files are changed, so that the tree itself never is."""
+    """A copy of the tree in which files are mutated."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -147,17 +147,17 @@ class WorkingCopy:
                 shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "_build"))
             else:
                 shutil.copy(source, folder / name)
-        # By the hash of their source: a mutated file can be as old and as long as before.
+        # By the hash of the source, since a mutated file may have the same time and size.
         compiling = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "trio_rtc", "tests")
         subprocess.run((sys.executable, *compiling), cwd=folder, check=True)
         return cls(folder)
 
     def _environment(self, **more: str) -> dict[str, str]:
-        # Before the package that is installed for editing.
+        # Before the editable installation.
         return {**os.environ, "PYTHONPATH": str(self.folder), "HYPOTHESIS_PROFILE": "mutants", **more}
 
     def measure(self, tests: Sequence[str], sources: Sequence[str], timeout: float) -> Reach:
-        """Run tests as they are, and return which of them reach which lines.
+        """Run tests without a mutation, and return the lines that they reach.
 
         Raises:
             RuntimeError: Tests fail without any mutation.
@@ -193,7 +193,7 @@ class WorkingCopy:
     def collect(self, tests: Sequence[str]) -> None:
         """Collect tests once, for the mutants of functions.
 
-        Returns when that is done: the process would otherwise import files that are mutated meanwhile.
+        It returns after the collection, since the process must not import mutated files.
 
         Raises:
             RuntimeError: The tests cannot be collected.
@@ -222,10 +222,10 @@ class WorkingCopy:
             file.write_text(source)
 
     def run(self, tests: Sequence[str], seconds: Mapping[str, float]) -> Outcome:
-        """Run tests, which took so long before, in the copy as it is."""
+        """Run tests in the copy as it is; ``seconds`` is their former duration."""
         outcome = self._run_selected(tests, seconds)
         if outcome.verdict is Verdict.UNCLEAR and _CHANGED_PARAMETERS in outcome.output:
-            # Identifiers of parameters that follow from what is mutated: run these tests with all parameters.
+            # Ids of parameters may depend on the mutated code: run these tests with all parameters.
             whole = list(dict.fromkeys(test.partition("[")[0] for test in tests))
             outcome = self._run_selected(whole, seconds)
         return outcome
@@ -240,7 +240,7 @@ class WorkingCopy:
 
     def _make_request(self, tests: Sequence[str], seconds: Mapping[str, float]) -> dict[str, object]:
         limits = {test: _LEAST_CPU_SECONDS + _TIMES_AS_LONG * seconds.get(test, 0.0) for test in tests}
-        # Any test that is not named: with other parameters.
+        # Tests that are not named run with other parameters.
         limits[""] = _LEAST_CPU_SECONDS + _TIMES_AS_LONG * max(seconds.values(), default=0.0)
         total = sum(seconds.get(test, 0.0) for test in tests)
         return {"tests": tests, "cpu_seconds": limits, "seconds": _LEAST_SECONDS + _TIMES_AS_LONG * total}

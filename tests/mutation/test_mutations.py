@@ -1,4 +1,4 @@
-"""The mutations themselves: what is changed, what is left alone, and that each is still Python."""
+"""The mutations: which nodes are changed, which are not, and that each mutant is valid Python."""
 
 import ast
 import shutil
@@ -47,7 +47,7 @@ def mutants(source: str) -> set[str]:
         ),
     ],
 )
-def test_what_is_changed(source: str, expected: set[str]) -> None:
+def test_mutated_nodes(source: str, expected: set[str]) -> None:
     assert mutants(source) == expected
 
 
@@ -66,11 +66,11 @@ def test_what_is_changed(source: str, expected: set[str]) -> None:
         "if TYPE_CHECKING:\n    import a",
     ],
 )
-def test_what_is_left_alone(source: str) -> None:
+def test_nodes_that_are_not_mutated(source: str) -> None:
     assert mutants(source) == set()
 
 
-def test_text_before_the_place_may_be_of_any_alphabet() -> None:
+def test_text_before_the_mutation_may_be_of_any_alphabet() -> None:
     assert mutants("x = '→'; y = a < b") == {"x = '→'; y = (a <= b)"}
 
 
@@ -78,7 +78,7 @@ def test_text_before_the_place_may_be_of_any_alphabet() -> None:
     "name",
     ["protocols/sctp/packet_validation.py", "transports/udp.py", "data_channels/data_channel.py"],
 )
-def test_every_mutant_of_a_file_is_another_program(name: str) -> None:
+def test_every_mutant_of_a_file_is_distinct(name: str) -> None:
     source = (PACKAGE / name).read_text()
     found = find_mutations(source)
     assert len(found) > 10
@@ -90,7 +90,7 @@ def test_every_mutant_of_a_file_is_another_program(name: str) -> None:
         compile(tree, name, "exec")
 
 
-def test_what_is_listed_as_equivalent_is_still_there() -> None:
+def test_listed_equivalents_exist() -> None:
     files = {path for path, _ in EQUIVALENT}
     sources = {path: source for path, source in read_sources([*TARGETS]).items() if path in files}
     names = {(path, mutation.name) for path, mutation in iterate_targets(sources)}
@@ -115,7 +115,7 @@ class C:
 """
 
 
-def test_names_say_where_a_mutation_is_whatever_stands_before_it() -> None:
+def test_names_are_independent_of_preceding_code() -> None:
     found = {mutation.name: mutation for mutation in find_mutations(SOURCE)}
     moved = {mutation.name for mutation in find_mutations(f"x = f(y)\n{SOURCE}")}
     assert moved == found.keys()
@@ -134,7 +134,7 @@ def test_names_say_where_a_mutation_is_whatever_stands_before_it() -> None:
     assert found["C.other: a < b  ->  (a <= b)"].statement == range(11, 15)
 
 
-def test_a_sample_loses_and_gains_only_what_is_changed() -> None:
+def test_a_sample_changes_only_with_changed_code() -> None:
     mutants = [("a.py", mutation) for mutation in find_mutations(SOURCE)]
     chosen = draw_sample(mutants, 4, seed=1)
     assert len(chosen) == 4
@@ -154,7 +154,7 @@ def mutation_at(line: int, statement: range | None = None, *, runs_on_import: bo
     return Mutation(0, 0, "", line, statement or range(line, line + 1), "f", runs_on_import, "x")
 
 
-def test_the_tests_of_a_line_are_run_from_the_quickest_on_within_the_budget() -> None:
+def test_the_quickest_tests_of_a_line_within_the_budget() -> None:
     assert REACH.select("a.py", mutation_at(1), 60) == ["quick", "slow"]
     assert REACH.select("a.py", mutation_at(1), 1) == ["quick"]
     assert REACH.select("a.py", mutation_at(2), 60) == ["never"]
@@ -165,13 +165,13 @@ def test_a_line_that_no_test_reaches_has_none(path: str, line: int) -> None:
     assert REACH.select(path, mutation_at(line), 60) == []
 
 
-def test_a_line_of_a_statement_that_is_not_counted_has_the_tests_of_the_others() -> None:
+def test_an_uncounted_line_has_the_tests_of_its_statement() -> None:
     assert REACH.select("a.py", mutation_at(6, range(5, 8)), 60) == ["slow"]
 
 
 @pytest.mark.parametrize("mutation", [mutation_at(9, runs_on_import=True), mutation_at(3)])
-def test_what_runs_on_import_only_is_reached_by_every_test(mutation: Mutation) -> None:
-    """Not only by those that run a function of its file: most constants are used elsewhere."""
+def test_code_that_runs_on_import_is_reached_by_every_test(mutation: Mutation) -> None:
+    """Also tests that run no function of its file, since most constants are used elsewhere."""
     assert REACH.select("a.py", mutation, 60) == ["quick", "never", "other", "slow"]
     assert REACH.runs_on_import("a.py", mutation)
     assert not REACH.runs_on_import("a.py", mutation_at(1))
@@ -184,7 +184,7 @@ def test_what_runs_on_import_only_is_reached_by_every_test(mutation: Mutation) -
         (1, "test", "1 failed", Verdict.FAILED),
         (2, "", "ERROR collecting test_a.py", Verdict.IMPORT),
         (4, "", "ImportError while loading conftest", Verdict.IMPORT),
-        # The package is a plugin of pytest, which imports it before anything else.
+        # The package is a pytest plugin, which is imported first.
         (3, "", "Traceback", Verdict.IMPORT),
         (3, "test", "INTERNALERROR", Verdict.FAILED),
         (4, "", "ERROR: not found: test_a.py::test_b[3]", Verdict.UNCLEAR),
@@ -194,9 +194,7 @@ def test_what_runs_on_import_only_is_reached_by_every_test(mutation: Mutation) -
         (None, "test", "", Verdict.ENDLESS),
     ],
 )
-def test_what_an_exit_code_of_pytest_means(
-    code: int | None, current: str, output: str, verdict: Verdict
-) -> None:
+def test_verdicts_of_exit_codes(code: int | None, current: str, output: str, verdict: Verdict) -> None:
     assert judge(code, current, output).verdict is verdict
     assert verdict.is_killed is (verdict not in (Verdict.SURVIVED, Verdict.UNCLEAR))
 
@@ -219,7 +217,7 @@ def limit():
 """
 
 
-def test_mutated_code_is_put_into_functions_that_are_there(tmp_path: Path) -> None:
+def test_mutated_code_replaces_that_of_existing_functions(tmp_path: Path) -> None:
     path = tmp_path / "patched.py"
     path.write_text(PATCHED)
     names: dict[str, Any] = {}
@@ -232,12 +230,12 @@ def test_mutated_code_is_put_into_functions_that_are_there(tmp_path: Path) -> No
     assert (thing.value, thing.nested()) == (2, 1)
     assert patch(functions, str(path), PATCHED, mutations["C.nested.inner: 1  ->  (2)"])
     assert (thing.value, thing.nested()) == (2, 2)
-    # This is of no function: the module must be imported again.
+    # This is outside of functions: the module must be imported again.
     assert not patch(functions, str(path), PATCHED, mutations["module: 5  ->  (6)"])
 
 
-def test_a_mutant_that_changes_the_parameters_of_its_tests_is_run_with_the_new_ones(tmp_path: Path) -> None:
-    """pytest finds none of the tests by their old names then, and runs no other either (exit code 4)."""
+def test_a_mutant_that_changes_parameters_of_tests(tmp_path: Path) -> None:
+    """pytest then finds no test by its old name, and runs none (exit code 4)."""
     shutil.copytree(Path(__file__).parent, tmp_path / "tests" / "mutation")
     (tmp_path / "sizes.py").write_text("SIZE = 100\n")
     (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\npythonpath = ['.']\n")
@@ -254,8 +252,8 @@ def test_a_mutant_that_changes_the_parameters_of_its_tests_is_run_with_the_new_o
     assert (tmp_path / "sizes.py").read_text() == "SIZE = 100\n"
 
 
-def test_files_may_be_mutated_as_soon_as_the_tests_are_collected(tmp_path: Path) -> None:
-    """Else the process that has collected them would have imported a mutant."""
+def test_files_may_be_mutated_after_collection(tmp_path: Path) -> None:
+    """Otherwise the process that collects them would import a mutant."""
     shutil.copytree(Path(__file__).parent, tmp_path / "tests" / "mutation")
     source = "def size():\n    return 100\n"
     (tmp_path / "trio_rtc").mkdir()

@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.conftest import run_replayably
+from tests.conftest import run_deterministically
 from trio_rtc.protocols._contract import Address
 from trio_rtc.testing import (
     Copies,
@@ -535,7 +535,9 @@ def test_whole_data_channel_exchange_is_reproducible() -> None:
         )
 
     for _ in range(3):
-        run_replayably(scenario, clock=trio.testing.MockClock(autojump_threshold=0), check_sockets=False)
+        run_deterministically(
+            scenario, clock=trio.testing.MockClock(autojump_threshold=0), check_sockets=False
+        )
     assert len(conversations[0]) > 60
     assert conversations[0] == conversations[1] == conversations[2]
 

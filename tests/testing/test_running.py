@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.conftest import run_replayably
+from tests.conftest import run_deterministically
 from trio_rtc import testing
 from trio_rtc.testing import run
 
@@ -38,7 +38,7 @@ def test_scheduling_is_reproducible() -> None:
         seen.append(await record_order())
 
     for _ in range(5):
-        run_replayably(scenario)
+        run_deterministically(scenario)
     assert len(seen) == 5
     assert all(order == seen[0] for order in seen)
 
@@ -72,7 +72,7 @@ def test_type_error_of_the_function_is_not_rewritten() -> None:
 
 def test_deadlock_under_virtual_time_is_an_error() -> None:
     with pytest.raises(trio.TooSlowError):
-        run_replayably(trio.sleep_forever, clock=trio.testing.MockClock(autojump_threshold=0))
+        run_deterministically(trio.sleep_forever, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 def test_task_left_running_is_an_error() -> None:
@@ -80,7 +80,7 @@ def test_task_left_running_is_an_error() -> None:
         trio.lowlevel.spawn_system_task(trio.sleep_forever)
 
     with pytest.raises(AssertionError, match=r"1 tasks left running: trio\.sleep_forever"):
-        run_replayably(leave_a_task)
+        run_deterministically(leave_a_task)
 
 
 def test_socket_left_open_is_found() -> None:
@@ -92,7 +92,7 @@ def test_socket_left_open_is_found() -> None:
     gc.disable()
     try:
         with pytest.raises(AssertionError, match="1 sockets left open: unclosed <socket"):
-            run_replayably(leave_a_socket)
+            run_deterministically(leave_a_socket)
     finally:
         gc.enable()
 

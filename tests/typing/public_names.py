@@ -1,4 +1,4 @@
-"""What a type checker makes of the public names: ``nox -s lint`` has mypy read this file, nothing runs it."""
+"""Uses of the public names, type-checked by ``nox -s lint`` but never run."""
 
 from collections.abc import Mapping
 from typing import Any, assert_type
