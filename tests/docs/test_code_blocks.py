@@ -25,7 +25,7 @@ import attrs
 import pytest
 import trio
 
-from tests.conftest import run_in_virtual_time, run_replayably
+from tests.conftest import run_in_virtual_time, run_deterministically
 from tests.strategies.page_stages import PYTEST_FILES, STAGES, Stage
 from tests.strategies.pages import PAGES, ROOT
 
@@ -151,7 +151,7 @@ def test_blocks_run(name: str) -> None:
     if stage.needs is not None:
         pytest.importorskip(stage.needs, reason="it comes with the dependency group 'tests'")
     lines = Lines()
-    run = run_replayably if stage.real_time else run_in_virtual_time
+    run = run_deterministically if stage.real_time else run_in_virtual_time
     with lines.recording():
         run(partial(perform, stage, [block for block in IN_STAGES if block.name == name], lines))
     assert lines.missed() == []

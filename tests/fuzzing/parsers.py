@@ -373,7 +373,7 @@ PARSERS: tuple[Target, ...] = (
     parser(
         "mdns",
         DnsMessage.parse,
-        lambda: [*captures.conversation("mdns resolver"), *captures.conversation("mdns responder")],
+        lambda: [*captures.exchanged_packets("mdns resolver"), *captures.exchanged_packets("mdns responder")],
         "protocols.mdns.message",
     ),
     text_parser("signaling", _parse_signaling, _signaling_seeds, "signaling.messages"),
