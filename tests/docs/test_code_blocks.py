@@ -25,7 +25,7 @@ import attrs
 import pytest
 import trio
 
-from tests.conftest import run_in_virtual_time, run_deterministically
+from tests.conftest import run_deterministically, run_in_virtual_time
 from tests.strategies.page_stages import PYTEST_FILES, STAGES, Stage
 from tests.strategies.pages import PAGES, ROOT
 
