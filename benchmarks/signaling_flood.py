@@ -22,7 +22,7 @@ import trio
 
 from tests.strategies.tls_server import self_signed
 from trio_rtc import signaling
-from trio_rtc.signaling.plain_errors import plain_errors
+from trio_rtc.signaling.ungrouped_errors import ungrouped_errors
 
 HANDSHAKE = (
     b"GET /?room=flood-%d HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -91,7 +91,7 @@ class Flood:
         await stream.send_all(HANDSHAKE % os.getpid())
         await stream.receive_some()
         await stream.send_all(self._first)
-        with plain_errors():
+        with ungrouped_errors():
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_discard, stream)
                 while True:

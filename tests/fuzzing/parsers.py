@@ -36,7 +36,7 @@ from trio_rtc.protocols.sctp.packet.reconfiguration import parse_reconfiguration
 from trio_rtc.protocols.stun import Message as StunMessage
 from trio_rtc.protocols.stun import attributes as stun_attributes
 from trio_rtc.signaling import messages as signaling
-from trio_rtc.signaling.opening_handshake import HandshakeRefused, ResponseCheck
+from trio_rtc.signaling.opening_handshake import HandshakeError, ResponseCheck
 
 from . import captures
 from .target import Target, parser, text_parser
@@ -382,6 +382,6 @@ PARSERS: tuple[Target, ...] = (
         _receive_handshake,
         _handshake_seeds,
         "signaling.opening_handshake",
-        documented=(HandshakeRefused,),
+        documented=(HandshakeError,),
     ),
 )

@@ -24,18 +24,18 @@ class Side:
     signaling: JsonChannel
     polite: bool
 
-    def said(self, key: str) -> list[Any]:
+    def sent(self, key: str) -> list[Any]:
         return [message[key] for message in self.signaling.sent if key in message]
 
-    def types_said(self) -> list[str]:
-        return [description["type"] for description in self.said("description")]
+    def types_sent(self) -> list[str]:
+        return [description["type"] for description in self.sent("description")]
 
 
 @asynccontextmanager
-async def two_sides(
+async def signaling_peers(
     seed: int = 0, *, delay: float = 0.05, jitter: float = 0.0
 ) -> AsyncIterator[tuple[Side, Side]]:
-    """Two peer connections on a simulated network and the signaling between them: the impolite one first."""
+    """Connect two peers on a simulated network and by signaling; yield the impolite one first."""
     rng = random.Random(seed)
     network = SimulatedNetwork(seed=seed)
     hosts = [network.add_host(name, [f"10.0.0.{number}"]) for number, name in enumerate(("alice", "bob"), 1)]
@@ -55,8 +55,8 @@ async def start(nursery: trio.Nursery, *sides: Side) -> None:
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
-    """Look every hundredth of a virtual second."""
-    while not condition():  # noqa: ASYNC110 - there is no one event for what tests wait for
+    """Poll every hundredth of a virtual second."""
+    while not condition():  # noqa: ASYNC110 - the conditions have no common event
         await trio.sleep(0.01)
 
 
@@ -69,30 +69,30 @@ async def talk(one: RTCDataChannel, other: RTCDataChannel) -> None:
 
 @pytest.mark.parametrize("offerer", [0, 1])
 @pytest.mark.parametrize("created_first", [True, False])
-async def test_a_channel_opens_whoever_creates_it_and_whenever(
+async def test_channel_opens_regardless_of_creator_and_time(
     offerer: int, created_first: bool, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async with two_sides() as sides, trio.open_nursery() as nursery:
+    async with signaling_peers() as sides, trio.open_nursery() as nursery:
         creator, other = sides[offerer], sides[1 - offerer]
         async with other.pc.subscribe("data_channel") as arriving:
             if created_first:
                 channel = creator.pc.create_data_channel("chat")
-                await trio.sleep(1)  # the event has come and gone
+                await trio.sleep(1)  # the event has been fired before
                 await start(nursery, *sides)
             else:
                 await start(nursery, *sides)
                 await trio.sleep(1)
                 channel = creator.pc.create_data_channel("chat")
             await talk(channel, (await arriving.receive()).channel)
-        assert creator.types_said() == ["offer"]
-        assert other.types_said() == ["answer"]
+        assert creator.types_sent() == ["offer"]
+        assert other.types_sent() == ["answer"]
         nursery.cancel_scope.cancel()
 
 
 async def test_candidates_trickle_after_their_description_and_end_with_null(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    async with two_sides() as (alice, bob), trio.open_nursery() as nursery:
+    async with signaling_peers() as (alice, bob), trio.open_nursery() as nursery:
         await start(nursery, alice, bob)
         alice.pc.create_data_channel("chat")
         await wait_until(lambda: alice.pc.connection_state == bob.pc.connection_state == "connected")
@@ -101,14 +101,14 @@ async def test_candidates_trickle_after_their_description_and_end_with_null(
             keys = [next(iter(message)) for message in side.signaling.sent]
             assert keys[0] == "description"
             assert keys.count("candidate") >= 2
-            candidates = side.said("candidate")
+            candidates = side.sent("candidate")
             assert candidates[-1] is None
             assert all(candidate["sdpMid"] == "0" for candidate in candidates[:-1])
         nursery.cancel_scope.cancel()
 
 
-async def test_two_offers_that_meet_end_in_one_connection(autojump_clock: trio.testing.MockClock) -> None:
-    async with two_sides() as (alice, bob), trio.open_nursery() as nursery:
+async def test_colliding_offers_end_in_one_connection(autojump_clock: trio.testing.MockClock) -> None:
+    async with signaling_peers() as (alice, bob), trio.open_nursery() as nursery:
         pairs = [
             [side.pc.create_data_channel("both", negotiated=True, id=number) for side in (alice, bob)]
             for number in (0, 1)
@@ -117,13 +117,13 @@ async def test_two_offers_that_meet_end_in_one_connection(autojump_clock: trio.t
         for pair in pairs:
             await talk(*pair)
         await wait_until(lambda: alice.pc.signaling_state == bob.pc.signaling_state == "stable")
-        assert alice.types_said() == ["offer"]
-        assert bob.types_said() == ["offer", "answer"]
+        assert alice.types_sent() == ["offer"]
+        assert bob.types_sent() == ["offer", "answer"]
         nursery.cancel_scope.cancel()
 
 
-async def test_an_ice_restart_is_negotiated(autojump_clock: trio.testing.MockClock) -> None:
-    async with two_sides() as (alice, bob), trio.open_nursery() as nursery:
+async def test_ice_restart_is_negotiated(autojump_clock: trio.testing.MockClock) -> None:
+    async with signaling_peers() as (alice, bob), trio.open_nursery() as nursery:
         await start(nursery, alice, bob)
         pair = [side.pc.create_data_channel("chat", negotiated=True, id=0) for side in (alice, bob)]
         await talk(pair[0], pair[1])
@@ -143,14 +143,14 @@ def ufrag_of(sdp: str) -> str:
     return next((line for line in sdp.splitlines() if line.startswith("a=ice-ufrag:")), "no section yet")
 
 
-async def test_an_offer_made_by_hand_before_is_sent(autojump_clock: trio.testing.MockClock) -> None:
-    async with two_sides() as (alice, bob), trio.open_nursery() as nursery:
+async def test_offer_set_before_is_sent(autojump_clock: trio.testing.MockClock) -> None:
+    async with signaling_peers() as (alice, bob), trio.open_nursery() as nursery:
         channel = alice.pc.create_data_channel("chat")
         await alice.pc.set_local_description()
         await trio.sleep(1)
         await start(nursery, alice, bob)
         await channel.opened()
-        assert alice.types_said() == ["offer"]
+        assert alice.types_sent() == ["offer"]
         nursery.cancel_scope.cancel()
 
 
@@ -169,10 +169,10 @@ BAD_MESSAGES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("message", BAD_MESSAGES)
-async def test_what_cannot_be_applied_is_left_out(
+async def test_messages_that_cannot_be_applied_are_ignored(
     message: dict[str, Any], autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with two_sides() as (alice, bob), trio.open_nursery() as nursery:
+    async with signaling_peers() as (alice, bob), trio.open_nursery() as nursery:
         await bob.signaling.send(message)
         await start(nursery, alice, bob)
         with caplog.at_level(logging.WARNING, "trio_rtc.signaling"):
@@ -184,8 +184,10 @@ async def test_what_cannot_be_applied_is_left_out(
         nursery.cancel_scope.cancel()
 
 
-async def test_it_ends_when_the_peer_connection_is_closed(autojump_clock: trio.testing.MockClock) -> None:
-    async with two_sides() as (alice, bob):
+async def test_negotiate_ends_when_the_peer_connection_is_closed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with signaling_peers() as (alice, bob):
         async with trio.open_nursery() as nursery:
             await start(nursery, alice)
             alice.pc.create_data_channel("chat")
@@ -196,13 +198,13 @@ async def test_it_ends_when_the_peer_connection_is_closed(autojump_clock: trio.t
         assert bob.pc.signaling_state == "stable"
 
 
-async def test_closing_at_any_moment_of_an_exchange_is_no_error() -> None:
+async def test_closing_at_any_moment_of_a_negotiation_is_not_an_error() -> None:
     for moment in range(40):
         await close_at(moment)
 
 
 async def close_at(moment: int) -> None:
-    async with two_sides(delay=0.0) as (alice, bob), trio.open_nursery() as nursery:
+    async with signaling_peers(delay=0.0) as (alice, bob), trio.open_nursery() as nursery:
         await start(nursery, alice, bob)
         alice.pc.create_data_channel("chat")
         for _ in range(moment):
@@ -211,10 +213,10 @@ async def close_at(moment: int) -> None:
         alice.pc.close()
 
 
-async def test_it_ends_when_the_channel_ends_and_the_connection_lives_on(
+async def test_negotiate_ends_with_the_channel_and_the_connection_continues(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    async with two_sides() as (alice, bob):
+    async with signaling_peers() as (alice, bob):
         pair = [side.pc.create_data_channel("chat", negotiated=True, id=0) for side in (alice, bob)]
         async with trio.open_nursery() as nursery:
             await start(nursery, alice, bob)
@@ -224,10 +226,10 @@ async def test_it_ends_when_the_channel_ends_and_the_connection_lives_on(
         await talk(pair[0], pair[1])
 
 
-async def test_a_broken_channel_is_an_error_and_the_connection_lives_on(
+async def test_broken_channel_raises_and_the_connection_continues(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    async with two_sides() as (alice, bob):
+    async with signaling_peers() as (alice, bob):
         pair = [side.pc.create_data_channel("chat", negotiated=True, id=0) for side in (alice, bob)]
 
         async def break_when_open() -> None:
@@ -243,9 +245,9 @@ async def test_a_broken_channel_is_an_error_and_the_connection_lives_on(
         await talk(pair[0], pair[1])
 
 
-async def test_a_cancelled_negotiation_can_be_taken_up_again(autojump_clock: trio.testing.MockClock) -> None:
+async def test_cancelled_negotiation_can_be_resumed(autojump_clock: trio.testing.MockClock) -> None:
     for moment in (0.0, 0.01, 0.05, 0.06, 0.1, 0.11, 0.2):
-        async with two_sides() as (alice, bob), trio.open_nursery() as nursery:
+        async with signaling_peers() as (alice, bob), trio.open_nursery() as nursery:
             pair = [side.pc.create_data_channel("chat", negotiated=True, id=0) for side in (alice, bob)]
             await start(nursery, bob)
             with trio.move_on_after(moment):
@@ -255,8 +257,8 @@ async def test_a_cancelled_negotiation_can_be_taken_up_again(autojump_clock: tri
             nursery.cancel_scope.cancel()
 
 
-async def test_without_a_peer_one_has_to_say_who_is_polite() -> None:
-    async with two_sides() as (alice, _):
+async def test_polite_is_required_without_a_peer() -> None:
+    async with signaling_peers() as (alice, _):
         with pytest.raises(TypeError, match="polite=True on one side"):
             await negotiate(alice.signaling, alice.pc)
 
@@ -269,12 +271,15 @@ VERBS = st.sampled_from(["restart alice", "restart bob", "channel alice", "chann
     jitter=st.sampled_from([0.0, 0.05, 0.5]),
     verbs=st.lists(st.tuples(st.floats(0.0, 0.3), VERBS), min_size=1, max_size=6),
 )
-def test_both_sides_agree_in_the_end(seed: int, jitter: float, verbs: list[tuple[float, str]]) -> None:
+def test_random_negotiations_converge(seed: int, jitter: float, verbs: list[tuple[float, str]]) -> None:
     trio.run(negotiate_at_random, seed, jitter, verbs, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 async def negotiate_at_random(seed: int, jitter: float, verbs: list[tuple[float, str]]) -> None:
-    async with two_sides(seed, delay=0.02, jitter=jitter) as (alice, bob), trio.open_nursery() as nursery:
+    async with (
+        signaling_peers(seed, delay=0.02, jitter=jitter) as (alice, bob),
+        trio.open_nursery() as nursery,
+    ):
         await start(nursery, alice, bob)
         sides = {"alice": alice, "bob": bob}
         channels = []

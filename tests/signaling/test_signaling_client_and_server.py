@@ -22,7 +22,7 @@ async def running_server(
         nursery.cancel_scope.cancel()
 
 
-async def test_two_members_meet_once_and_talk_in_order() -> None:
+async def test_members_receive_each_other_once_and_messages_in_order() -> None:
     async with running_server() as (server, url), signaling.connect(url, room="lobby") as first:
         async with signaling.connect(url, room="lobby") as second:
             to_second, to_first = await first.receive(), await second.receive()
@@ -47,7 +47,7 @@ async def test_two_members_meet_once_and_talk_in_order() -> None:
         assert dict(first.peers) == {}
 
 
-async def test_what_was_sent_before_leaving_arrives_before_the_end() -> None:
+async def test_messages_sent_before_leaving_arrive_before_the_end() -> None:
     async with running_server() as (_, url), signaling.connect(url, room="r") as first:
         async with signaling.connect(url, room="r") as second:
             to_first = await second.receive()
@@ -57,7 +57,7 @@ async def test_what_was_sent_before_leaving_arrives_before_the_end() -> None:
         assert [message["number"] async for message in peer] == list(range(20))
 
 
-async def test_whoever_has_left_the_block_has_left_the_room() -> None:
+async def test_leaving_the_block_leaves_the_room() -> None:
     async with running_server() as (server, url), signaling.connect(url, room="r") as first:
         for _ in range(20):
             async with signaling.connect(url, room="r"):
@@ -67,7 +67,7 @@ async def test_whoever_has_left_the_block_has_left_the_room() -> None:
                 await peer.receive()
 
 
-async def test_rooms_are_apart() -> None:
+async def test_rooms_are_separate() -> None:
     async with (
         running_server() as (_, url),
         signaling.connect(url, room="one & only/é") as first,
@@ -78,7 +78,7 @@ async def test_rooms_are_apart() -> None:
         assert dict(second.peers) == {}
 
 
-async def test_a_closed_peer_hears_nothing_more_and_the_others_go_on() -> None:
+async def test_closed_peer_receives_nothing_and_others_continue() -> None:
     async with (
         running_server() as (_, url),
         signaling.connect(url, room="r") as first,
@@ -94,20 +94,20 @@ async def test_a_closed_peer_hears_nothing_more_and_the_others_go_on() -> None:
         assert await peers[third.id].receive() == {"heard": True}
 
 
-async def test_the_full_room_says_so() -> None:
+async def test_full_room_raises() -> None:
     async with running_server(ServerOptions(limits=RoomLimits(members=1))) as (_, url):
         async with signaling.connect(url, room="r"):
-            with pytest.raises(SignalingError, match=r"the room is full \(4503\)"):
+            with pytest.raises(SignalingError, match=r"room is full \(4503\)"):
                 async with signaling.connect(url, room="r"):
                     raise AssertionError("let in")
         async with signaling.connect(url, room="r"):
             pass
 
 
-async def test_no_server_no_room_and_no_websocket_url_are_clear_errors() -> None:
+async def test_missing_server_room_or_websocket_url_raises() -> None:
     async with running_server() as (server, url):
         port = server.port
-        with pytest.raises(SignalingError, match="a room has 1 to 128 characters"):
+        with pytest.raises(SignalingError, match="room must have 1 to 128 characters"):
             async with signaling.connect(url, room=""):
                 raise AssertionError("let in")
     with pytest.raises(SignalingError, match=str(port)):
@@ -119,7 +119,7 @@ async def test_no_server_no_room_and_no_websocket_url_are_clear_errors() -> None
                 raise AssertionError("connected to nothing")
 
 
-async def test_an_error_of_the_block_leaves_it_as_it_is() -> None:
+async def test_error_of_the_block_is_not_grouped() -> None:
     async with running_server() as (server, url):
         with pytest.raises(ZeroDivisionError):
             async with signaling.connect(url, room="r"):
@@ -138,7 +138,7 @@ async def test_an_error_of_the_block_leaves_it_as_it_is() -> None:
             await trio.testing.wait_all_tasks_blocked()
 
 
-async def test_a_lost_server_breaks_the_room_and_its_peers() -> None:
+async def test_lost_server_breaks_the_room_and_its_peers() -> None:
     async with trio.open_nursery() as nursery:
 
         async def start(task_status: trio.TaskStatus[tuple[SignalingServer, trio.CancelScope]]) -> None:
@@ -159,7 +159,7 @@ async def test_a_lost_server_breaks_the_room_and_its_peers() -> None:
                 await peer.send({})
 
 
-async def test_a_peer_that_sends_more_than_is_kept_breaks_its_own_channel_only() -> None:
+async def test_peer_that_overflows_its_queue_breaks_only_its_own_channel() -> None:
     options = ClientOptions(queued_messages=5)
     async with (
         running_server() as (_, url),
@@ -174,7 +174,7 @@ async def test_a_peer_that_sends_more_than_is_kept_breaks_its_own_channel_only()
         await (await quiet.receive()).send({"still": "here"})
         assert await peers[quiet.id].receive() == {"still": "here"}
         assert [(await peers[loud.id].receive())["number"] for _ in range(5)] == list(range(5))
-        with pytest.raises(trio.BrokenResourceError, match="more than is kept"):
+        with pytest.raises(trio.BrokenResourceError, match="more messages than queued_messages"):
             await peers[loud.id].receive()
 
 
@@ -197,7 +197,7 @@ async def test_cancelling_a_send_never_leaves_half_a_message() -> None:
         assert numbers[:-1] == sorted(numbers[:-1])
 
 
-async def test_a_message_that_is_too_big_ends_the_connection_with_the_reason() -> None:
+async def test_too_big_message_ends_the_connection_with_a_reason() -> None:
     async with (
         running_server(ServerOptions(max_message_size=1000)) as (_, url),
         signaling.connect(url, room="r") as first,

@@ -1,4 +1,4 @@
-"""What a client makes of a server that is none, refuses, lies or goes: its documented error, at once."""
+"""A client raises its documented errors at once for a server that is invalid, rejecting, hostile or ending."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def close(code: int, reason: str = "") -> bytes:
 async def serve_script(
     stream: trio.abc.HalfCloseableStream, script: Callable[[bytes], bytes], *, ends: bool
 ) -> None:
-    """Read a handshake, and answer with what the script makes of its key."""
+    """Read a handshake, and answer with the script's result for its key."""
     received = b""
     while not received.endswith(b"\r\n\r\n"):
         received += await stream.receive_some()
@@ -75,7 +75,7 @@ async def scripted_server(
 
 
 async def error_of(script: Callable[[bytes], bytes], *, ends: bool = False) -> str:
-    """Enter, which fails without any time passing, and return the error."""
+    """Enter, which must fail without waiting, and return the error."""
     started = trio.current_time()
     async with scripted_server(script, ends=ends) as stream:
         with pytest.raises(SignalingError) as caught:
@@ -93,20 +93,20 @@ async def error_of(script: Callable[[bytes], bytes], *, ends: bool = False) -> s
             "301 Moved Permanently",
         ),
         (b"HTTP/1.1 302 Found\r\nLocation: \xff\r\n\r\n", "which is not followed"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", "the server answered 200 OK"),
-        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 1000\r\n\r\nx", "the server answered 403 Forbidden"),
-        (b"HTTP/1.1 404\r\n\r\n", "the server answered 404"),
-        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", "the server answered 503 Service Unavailable"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", "server answered 200 OK"),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 1000\r\n\r\nx", "server answered 403 Forbidden"),
+        (b"HTTP/1.1 404\r\n\r\n", "server answered 404"),
+        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", "server answered 503 Service Unavailable"),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 429 Too Many Requests\r\n\r\n", "429 Too Many Requests"),
         (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "not an HTTP response"),
         (b"\x15\x03\x01\x00\x02\x02\x16\r\n\r\n", "not an HTTP response"),
         (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "another protocol"),
         (b"HTTP/1.1 101 x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", "another protocol"),
         (b"x" * 20_000, "not an HTTP response"),
-        (b"HTTP/1.1 100 Continue\r\n\r\n" * 4000, "too long"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 4000, "more than 65536 bytes"),
     ],
 )
-async def test_a_refusal_and_what_is_no_answer_are_errors_at_once(
+async def test_rejections_and_invalid_answers_raise_at_once(
     answer: bytes, error: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     assert error in await error_of(lambda _: answer)
@@ -121,7 +121,7 @@ async def test_a_refusal_and_what_is_no_answer_are_errors_at_once(
         (lambda key: accept(key) + text(WELCOME)[:9], "ABNORMAL_CLOSURE"),
     ],
 )
-async def test_a_server_that_closes_the_connection_is_an_error_at_once(
+async def test_server_that_closes_the_connection_raises_at_once(
     script: Callable[[bytes], bytes], error: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     assert re.search(error, await error_of(script, ends=True))
@@ -134,12 +134,12 @@ async def test_a_server_that_closes_the_connection_is_an_error_at_once(
         ((b"Sec-WebSocket-Accept", b"\xff"), "does not match the key"),
         ((b"Connection", b"close"), "Connection: Upgrade is missing"),
         ((b"Connection", b"\xff"), "Connection: Upgrade is missing"),
-        ((b"Sec-WebSocket-Extensions", b"permessage-deflate"), "what was not offered"),
-        ((b"Sec-WebSocket-Extensions", b"\xff"), "what was not offered"),
-        ((b"Sec-WebSocket-Protocol", b"chat"), "what was not offered"),
+        ((b"Sec-WebSocket-Extensions", b"permessage-deflate"), "which was not offered"),
+        ((b"Sec-WebSocket-Extensions", b"\xff"), "which was not offered"),
+        ((b"Sec-WebSocket-Protocol", b"chat"), "which was not offered"),
     ],
 )
-async def test_a_wrong_field_of_the_answer_is_an_error_at_once(
+async def test_wrong_field_of_the_answer_raises_at_once(
     field: tuple[bytes, bytes], error: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     def script(key: bytes) -> bytes:
@@ -154,11 +154,14 @@ async def test_a_wrong_field_of_the_answer_is_an_error_at_once(
     [
         (text(b"{"), "not JSON"),
         (text([]), "JSON object"),
-        (text({"type": "joined", "id": "1"}), "no welcome"),
-        (text({**WELCOME, "members": ["1", "1"]}), "cannot join"),
-        (text({**WELCOME, "members": [1]}), "have to be strings"),
-        (text({**WELCOME, "members": [str(number) for number in range(1001)]}), "cannot join"),
-        (Frame(2, b"{}", mask=None).encode(), "messages are text"),
+        (text({"type": "joined", "id": "1"}), "must be a welcome"),
+        (text({**WELCOME, "members": ["1", "1"]}), "joined twice or exceeds max_peers"),
+        (text({**WELCOME, "members": [1]}), "must be strings"),
+        (
+            text({**WELCOME, "members": [str(number) for number in range(1001)]}),
+            "joined twice or exceeds max_peers",
+        ),
+        (Frame(2, b"{}", mask=None).encode(), "messages must be text"),
         (Frame(1, b"{}").encode(), "masked"),
         (Frame(3, mask=None).encode(), "opcode"),
         (Frame(1, b"x" * 200_000, mask=None).encode(), "maximum message size"),
@@ -168,14 +171,14 @@ async def test_a_wrong_field_of_the_answer_is_an_error_at_once(
         (Frame(8, b"\x03", mask=None).encode(), "not a signaling server"),
     ],
 )
-async def test_a_bad_welcome_is_an_error_at_once(
+async def test_bad_welcome_raises_at_once(
     first: bytes, error: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     assert error in await error_of(lambda key: accept(key) + first)
 
 
 @pytest.mark.parametrize("behind", [b"", b"HTTP/1.1 101 Swi"])
-async def test_a_server_that_does_not_answer_is_an_error_in_time(
+async def test_server_that_does_not_answer_times_out(
     behind: bytes, autojump_clock: trio.testing.MockClock
 ) -> None:
     started = trio.current_time()
@@ -193,11 +196,11 @@ async def test_a_server_that_does_not_answer_is_an_error_in_time(
         (close(4408), False, "4408"),
         (b"", True, "1006"),
         (text({"type": "left"}), False, "not a signaling server"),
-        (text(WELCOME), False, "welcomed twice"),
+        (text(WELCOME), False, "second welcome"),
         (Frame(1, b"\xff", mask=None).encode(), False, "not a signaling server"),
     ],
 )
-async def test_a_member_notices_at_once_that_the_server_closes(
+async def test_close_of_the_server_is_noticed_at_once(
     last: bytes, ends: bool, reason: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     started = trio.current_time()
@@ -216,7 +219,7 @@ async def test_a_member_notices_at_once_that_the_server_closes(
     assert trio.current_time() == started
 
 
-async def test_a_send_that_is_stuck_ends_when_the_server_closes(
+async def test_blocked_send_ends_when_the_server_closes(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     ours, theirs = trio.testing.lockstep_stream_pair()
@@ -242,7 +245,7 @@ async def test_a_send_that_is_stuck_ends_when_the_server_closes(
                 await peer.receive()
 
 
-async def enter_somehow(script: Callable[[bytes], bytes]) -> None:
+async def enter_with_any_result(script: Callable[[bytes], bytes]) -> None:
     async with scripted_server(script, ends=True) as stream:
         with suppress(SignalingError, trio.BrokenResourceError):
             async with enter(stream, ENDPOINT, ClientOptions()) as room:
@@ -250,43 +253,43 @@ async def enter_somehow(script: Callable[[bytes], bytes]) -> None:
                     await room.receive()
 
 
-def run_somehow(script: Callable[[bytes], bytes]) -> None:
-    trio.run(enter_somehow, script, clock=trio.testing.MockClock(autojump_threshold=0))
+def run_with_any_result(script: Callable[[bytes], bytes]) -> None:
+    trio.run(enter_with_any_result, script, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 @given(data=st.data())
-def test_a_hostile_answer_raises_nothing_else(data: st.DataObject) -> None:
-    run_somehow(lambda key: data.draw(hostile_heads(SWITCHING, accepting(key))) + text(WELCOME))
+def test_hostile_answer_raises_only_documented_errors(data: st.DataObject) -> None:
+    run_with_any_result(lambda key: data.draw(hostile_heads(SWITCHING, accepting(key))) + text(WELCOME))
 
 
 @given(first_line=hostile_values() | hostile_values().map(lambda value: b"HTTP/1.1 " + value))
 @example(first_line=b"HTTP/1.1 101 ")
 @example(first_line=b"HTTP/1.1 999 \xff")
-def test_a_hostile_status_line_raises_nothing_else(first_line: bytes) -> None:
-    run_somehow(lambda key: head(first_line, accepting(key)) + text(WELCOME))
+def test_hostile_status_line_raises_only_documented_errors(first_line: bytes) -> None:
+    run_with_any_result(lambda key: head(first_line, accepting(key)) + text(WELCOME))
 
 
 @given(sent=st.lists(frames(), max_size=6), welcomed=st.booleans())
-def test_hostile_frames_of_a_server_raise_nothing_else(sent: list[bytes], welcomed: bool) -> None:
-    run_somehow(lambda key: accept(key) + (text(WELCOME) if welcomed else b"") + b"".join(sent))
+def test_hostile_frames_of_a_server_raise_only_documented_errors(sent: list[bytes], welcomed: bool) -> None:
+    run_with_any_result(lambda key: accept(key) + (text(WELCOME) if welcomed else b"") + b"".join(sent))
 
 
 @pytest.mark.parametrize(
     "url", ["ws://[::1", "ws://x:port/", "ws://x:99999/", f"ws://{'a' * 64}.example/", "ws://☃..example/"]
 )
-async def test_a_url_that_cannot_be_one_is_a_value_error(url: str) -> None:
+async def test_invalid_url_is_a_value_error(url: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         async with signaling.connect(url, room="r"):
             raise AssertionError("connected to nothing")
 
 
-def test_what_a_request_cannot_carry_as_it_is_gets_encoded() -> None:
+def test_special_characters_of_the_url_are_encoded() -> None:
     endpoint = Endpoint.parse("ws://bücher.example/a b/é?c d=é&e=%20", "ß/?&\r\n")
     assert endpoint.authority == "xn--bcher-kva.example:80"
     assert endpoint.resource == "/a%20b/%C3%A9?c%20d=%C3%A9&e=%20&room=%C3%9F%2F%3F%26%0D%0A"
 
 
-async def test_a_server_without_tls_and_one_without_a_valid_certificate_are_errors(
+async def test_missing_tls_and_invalid_certificates_raise(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     _, context = self_signed(tmp_path_factory.mktemp("tls"))

@@ -1,4 +1,4 @@
-"""The boundary of one connection: whatever its bytes are, the server goes on and nobody else notices."""
+"""Isolation of connections: hostile bytes end only their own connection."""
 
 import logging
 import struct
@@ -37,7 +37,7 @@ HEADS_THAT_ENDED_THE_SERVER = (
 
 
 async def reply_to(server: SignalingServer, *parts: bytes) -> bytes:
-    """Send bytes, then the end, and return everything that the server answers."""
+    """Send bytes and EOF, and return the server's whole answer."""
     async with trio.open_nursery() as nursery:
         stream = open_stream(server, nursery)
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
@@ -51,7 +51,7 @@ async def reply_to(server: SignalingServer, *parts: bytes) -> bytes:
 
 
 async def frames_after(server: SignalingServer, *sent: Frame) -> list[tuple[int, bytes]]:
-    """Enter a room, send frames, and return the server's, without its welcome."""
+    """Enter a room, send frames, and return the server's frames without its welcome."""
     received = await reply_to(server, handshake(), b"".join(frame.encode() for frame in sent))
     head, _, rest = received.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 101 ")
@@ -60,7 +60,7 @@ async def frames_after(server: SignalingServer, *sent: Frame) -> list[tuple[int,
     return others
 
 
-async def say_beside_a_bystander(parts: tuple[bytes, ...]) -> None:
+async def send_beside_another_client(parts: tuple[bytes, ...]) -> None:
     server = SignalingServer(pages={"/": Page(b"hello")})
     async with in_room(server, "r") as bystander:
         await reply_to(server, *parts)
@@ -75,8 +75,8 @@ async def say_beside_a_bystander(parts: tuple[bytes, ...]) -> None:
             assert await met.receive() == {"still": "here"}
 
 
-def run_beside_a_bystander(*parts: bytes) -> None:
-    trio.run(say_beside_a_bystander, parts, clock=trio.testing.MockClock(autojump_threshold=0))
+def run_beside_another_client(*parts: bytes) -> None:
+    trio.run(send_beside_another_client, parts, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 @given(head=hostile_heads(REQUEST, HANDSHAKE_FIELDS))
@@ -87,26 +87,26 @@ def run_beside_a_bystander(*parts: bytes) -> None:
 @example(head=handshake((b"Host", b"\xff")))
 @example(head=handshake((b"Host", b"a" * 64)))
 @example(head=handshake() + b"\r\n")
-def test_a_hostile_field_of_a_handshake_ends_one_connection_only(head: bytes) -> None:
-    run_beside_a_bystander(head, Frame(8, b"\x03\xe8").encode())
+def test_hostile_handshake_field_ends_only_its_connection(head: bytes) -> None:
+    run_beside_another_client(head, Frame(8, b"\x03\xe8").encode())
 
 
 @given(target=hostile_values())
 @example(target=b"http://[::1")
 @example(target=b"/?room=%ff&room=&" + b"a&" * 50)
-def test_a_hostile_target_ends_one_connection_only(target: bytes) -> None:
-    run_beside_a_bystander(handshake(target=target))
+def test_hostile_target_ends_only_its_connection(target: bytes) -> None:
+    run_beside_another_client(handshake(target=target))
 
 
 @given(sent=st.lists(frames(), max_size=8))
-def test_hostile_frames_end_one_connection_only(sent: list[bytes]) -> None:
-    run_beside_a_bystander(handshake(), b"".join(sent))
+def test_hostile_frames_end_only_their_connection(sent: list[bytes]) -> None:
+    run_beside_another_client(handshake(), b"".join(sent))
 
 
 @given(sent=st.lists(frames(), max_size=4), size=st.integers(1, 3))
-def test_frames_in_small_pieces_end_one_connection_only(sent: list[bytes], size: int) -> None:
+def test_frames_in_small_pieces_end_only_their_connection(sent: list[bytes], size: int) -> None:
     data = b"".join(sent)[:120]
-    run_beside_a_bystander(handshake(), *(data[at : at + size] for at in range(0, len(data), size)))
+    run_beside_another_client(handshake(), *(data[at : at + size] for at in range(0, len(data), size)))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_frames_in_small_pieces_end_one_connection_only(sent: list[bytes], size:
         ([(b"Sec-WebSocket-Key", b"\xff")], 400),
     ],
 )
-async def test_a_handshake_is_answered_as_rfc_6455_says(
+async def test_handshake_is_answered_as_in_rfc_6455(
     fields: list[tuple[bytes, bytes]], status: int, autojump_clock: trio.testing.MockClock
 ) -> None:
     server = SignalingServer()
@@ -134,7 +134,7 @@ async def test_a_handshake_is_answered_as_rfc_6455_says(
     assert received.startswith(f"HTTP/1.1 {status} ".encode())
     assert (b"Sec-WebSocket-Version: 13\r\n" in received) == (status == 426)
     assert (b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in received) == (status == 101)
-    # Nothing is negotiated that frames could hide behind.
+    # No extension is negotiated.
     assert b"Sec-WebSocket-Extensions" not in received
     assert server.counts().refused == (status != 101)
 
@@ -170,7 +170,7 @@ async def test_a_handshake_is_answered_as_rfc_6455_says(
         ([Frame(8, struct.pack("!H", 4321))], 4321),
     ],
 )
-async def test_a_wrong_frame_is_answered_with_the_code_that_names_it(
+async def test_invalid_frame_is_answered_with_its_close_code(
     sent: list[Frame], code: int, autojump_clock: trio.testing.MockClock
 ) -> None:
     server = SignalingServer()
@@ -180,7 +180,7 @@ async def test_a_wrong_frame_is_answered_with_the_code_that_names_it(
     assert server.counts().dismissed == (code != 4321)
 
 
-async def test_a_fragmented_message_with_a_ping_between_is_whole(
+async def test_fragmented_message_with_a_ping_between_is_assembled(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     server = SignalingServer()
@@ -205,7 +205,7 @@ async def test_a_fragmented_message_with_a_ping_between_is_whole(
 
 
 class BrokenPages(Mapping[str, Page]):
-    """Pages that cannot be looked up: an exception nobody has thought of."""
+    """Pages whose lookup raises an unexpected exception."""
 
     def __getitem__(self, path: str) -> Page:
         raise ZeroDivisionError(path)
@@ -217,7 +217,7 @@ class BrokenPages(Mapping[str, Page]):
         return 1
 
 
-async def test_an_unexpected_exception_ends_one_connection_and_is_logged_and_counted(
+async def test_unexpected_exception_ends_one_connection_and_is_logged_and_counted(
     autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = SignalingServer(pages=BrokenPages())
@@ -230,13 +230,13 @@ async def test_an_unexpected_exception_ends_one_connection_and_is_logged_and_cou
                 assert await (await bystander.receive()).receive() == {"going": "on"}
     assert server.counts().failed == 30
     assert server.counts().entered == 2
-    # Not one warning for each: a client must not fill the log.
+    # Warnings are limited, since a client must not fill the log.
     assert len(caplog.records) == 10
     assert "ended a connection" in caplog.records[0].getMessage()
     assert caplog.records[0].exc_info is not None
 
 
-async def test_what_once_ended_serve_and_the_program_around_it_does_not() -> None:
+async def test_bytes_that_once_crashed_the_server_do_not() -> None:
     async with trio.open_nursery() as nursery:
         server = await nursery.start(partial(signaling.serve, options=ServerOptions(max_connections=10)))
         for head in HEADS_THAT_ENDED_THE_SERVER:

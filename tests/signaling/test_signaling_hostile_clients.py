@@ -30,7 +30,9 @@ async def end_of(websocket: WebSocketConnection) -> int:
         return closed.reason.code if closed.reason else 0
 
 
-async def test_whoever_leaves_before_being_met_is_never_met(autojump_clock: trio.testing.MockClock) -> None:
+async def test_member_that_left_before_it_was_received_is_never_received(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     server = SignalingServer()
     async with in_room(server, "r") as first:
         async with in_room(server, "r"):
@@ -55,7 +57,7 @@ async def test_whoever_leaves_before_being_met_is_never_met(autojump_clock: trio
         '{"data": {"n": "\\ud800"}}',
     ],
 )
-async def test_what_is_no_message_ends_the_connection_and_nothing_else(
+async def test_invalid_message_ends_only_its_connection(
     message: str | bytes, autojump_clock: trio.testing.MockClock
 ) -> None:
     server = SignalingServer()
@@ -70,14 +72,14 @@ async def test_what_is_no_message_ends_the_connection_and_nothing_else(
             assert await (await bystander.receive()).receive() == {"going": "on"}
 
 
-async def test_an_oversized_message_is_not_kept(autojump_clock: trio.testing.MockClock) -> None:
+async def test_oversized_message_is_rejected(autojump_clock: trio.testing.MockClock) -> None:
     server = SignalingServer(options=ServerOptions(max_message_size=100))
     async with raw_websocket(server, "r") as websocket:
         await websocket.send_message("x" * 101)
         assert await end_of(websocket) == 1009
 
 
-async def test_a_flood_is_read_at_the_allowed_rate(autojump_clock: trio.testing.MockClock) -> None:
+async def test_flood_is_read_at_the_allowed_rate(autojump_clock: trio.testing.MockClock) -> None:
     server = SignalingServer(options=ServerOptions(message_rate=10, message_burst=20))
     async with in_room(server, "r") as reader, in_room(server, "r") as flooder:
         peer = await flooder.receive()
@@ -95,7 +97,9 @@ async def test_a_flood_is_read_at_the_allowed_rate(autojump_clock: trio.testing.
         assert trio.current_time() - started == pytest.approx((120 - 20) / 10, abs=0.2)
 
 
-async def test_a_slow_reader_is_dismissed_and_delays_nobody(autojump_clock: trio.testing.MockClock) -> None:
+async def test_slow_reader_is_closed_and_delays_no_other_member(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     limits = RoomLimits(queued_messages=10)
     server = SignalingServer(options=ServerOptions(limits=limits, message_rate=1e6, message_burst=1e6))
     async with raw_websocket(server, "r", lockstep=True) as slow:
@@ -104,7 +108,7 @@ async def test_a_slow_reader_is_dismissed_and_delays_nobody(autojump_clock: trio
             started = trio.current_time()
             to_slow = await sender.receive()
             to_reader = await sender.receive()
-            with suppress(trio.BrokenResourceError):  # it is gone before we are done
+            with suppress(trio.BrokenResourceError):  # closed before all is sent
                 for number in range(20):
                     await to_slow.send({"number": number})
             await to_reader.send({"number": -1})
@@ -116,7 +120,7 @@ async def test_a_slow_reader_is_dismissed_and_delays_nobody(autojump_clock: trio
                 await to_slow.receive()
 
 
-async def test_whoever_answers_no_ping_is_dismissed(autojump_clock: trio.testing.MockClock) -> None:
+async def test_client_that_answers_no_ping_is_closed(autojump_clock: trio.testing.MockClock) -> None:
     server = SignalingServer(options=ServerOptions(ping_interval=20, ping_timeout=10, close_timeout=2))
     async with trio.open_nursery() as nursery:
         stream = open_stream(server, nursery)
@@ -131,7 +135,7 @@ async def test_whoever_answers_no_ping_is_dismissed(autojump_clock: trio.testing
         await stream.aclose()
 
 
-async def test_whoever_answers_pings_stays(autojump_clock: trio.testing.MockClock) -> None:
+async def test_client_that_answers_pings_stays(autojump_clock: trio.testing.MockClock) -> None:
     server = SignalingServer()
     async with in_room(server, "r") as first, in_room(server, "r") as second:
         await trio.sleep(3600)
@@ -139,7 +143,7 @@ async def test_whoever_answers_pings_stays(autojump_clock: trio.testing.MockCloc
         assert await (await second.receive()).receive() == {"still": "here"}
 
 
-async def test_a_client_notices_a_server_that_answers_no_ping(autojump_clock: trio.testing.MockClock) -> None:
+async def test_client_notices_a_server_that_answers_no_ping(autojump_clock: trio.testing.MockClock) -> None:
     ours, theirs = trio.testing.memory_stream_pair()
 
     async def say_welcome_and_nothing_else() -> None:
@@ -164,9 +168,7 @@ async def test_a_client_notices_a_server_that_answers_no_ping(autojump_clock: tr
 @pytest.mark.parametrize(
     "sent", [b"", b"GET / HTTP/1.1\r\n", HANDSHAKE.replace(b"Sec-WebSocket-Key", b"Nothing")]
 )
-async def test_an_unfinished_handshake_is_given_up(
-    sent: bytes, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_incomplete_handshake_times_out(sent: bytes, autojump_clock: trio.testing.MockClock) -> None:
     server = SignalingServer(options=ServerOptions(handshake_timeout=10))
     async with trio.open_nursery() as nursery:
         stream = open_stream(server, nursery)
@@ -178,7 +180,7 @@ async def test_an_unfinished_handshake_is_given_up(
         await stream.aclose()
 
 
-async def test_more_connections_than_allowed_are_told_so(autojump_clock: trio.testing.MockClock) -> None:
+async def test_connections_over_the_limit_are_rejected(autojump_clock: trio.testing.MockClock) -> None:
     server = SignalingServer(options=ServerOptions(max_connections=1))
     async with in_room(server, "r"), trio.open_nursery() as nursery:
         stream = open_stream(server, nursery)
@@ -203,11 +205,11 @@ async def test_more_connections_than_allowed_are_told_so(autojump_clock: trio.te
 @example([b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n"])
 @example([b"GET /?" + b"a=1&" * 100 + b" HTTP/1.1\r\nHost: x\r\n\r\n"])
 @example([b"x" * 20_000])
-def test_arbitrary_bytes_harm_no_one_else(parts: list[bytes]) -> None:
-    trio.run(say_beside_a_bystander, parts, clock=trio.testing.MockClock(autojump_threshold=0))
+def test_arbitrary_bytes_affect_no_other_client(parts: list[bytes]) -> None:
+    trio.run(send_beside_another_client, parts, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-async def say_beside_a_bystander(parts: list[bytes]) -> None:
+async def send_beside_another_client(parts: list[bytes]) -> None:
     server = SignalingServer(pages={"/": Page(b"hello")})
     async with in_room(server, "r") as bystander, trio.open_nursery() as nursery:
         stream = open_stream(server, nursery)

@@ -11,7 +11,7 @@ PAGES = {"/": Page(b"<p>hello", headers={"Content-Security-Policy": "default-src
 
 
 async def exchange(server: SignalingServer, request: bytes) -> tuple[str, bytes]:
-    """Send a request, and return the head and the body of the response."""
+    """Send a request, and return the head and body of the response."""
     ours, theirs = trio.testing.memory_stream_pair()
     async with trio.open_nursery() as nursery, ours:
         nursery.start_soon(server.handle_stream, theirs)
@@ -35,8 +35,8 @@ def handshake(origin: str) -> bytes:
     [
         (b"GET / HTTP/1.1", "200 OK", b"<p>hello"),
         (b"GET /?query HTTP/1.1", "200 OK", b"<p>hello"),
-        (b"GET /elsewhere HTTP/1.1", "404 Not Found", b"There is nothing here.\n"),
-        (b"GET /../etc/passwd HTTP/1.1", "404 Not Found", b"There is nothing here.\n"),
+        (b"GET /elsewhere HTTP/1.1", "404 Not Found", b"No such page.\n"),
+        (b"GET /../etc/passwd HTTP/1.1", "404 Not Found", b"No such page.\n"),
         (b"HEAD / HTTP/1.1", "200 OK", b""),
         (b"POST / HTTP/1.1", "405 Method Not Allowed", b"Only GET and HEAD.\n"),
     ],
@@ -68,7 +68,7 @@ async def test_plain_requests_are_answered_from_the_pages(
         (frozenset(), "http://127.0.0.1:8080", 403),
     ],
 )
-async def test_pages_of_strangers_may_not_connect(
+async def test_foreign_pages_may_not_connect(
     origins: frozenset[str] | None, origin: str, status: int, autojump_clock: trio.testing.MockClock
 ) -> None:
     server = SignalingServer(options=ServerOptions(origins=origins))
@@ -84,7 +84,7 @@ async def test_pages_of_strangers_may_not_connect(
         b"\x16\x03\x01\x02\0\x01\0\r\n\r\n",
     ],
 )
-async def test_what_is_not_http_gets_no_answer(request_bytes: bytes) -> None:
+async def test_bytes_that_are_not_http_get_no_answer(request_bytes: bytes) -> None:
     assert await exchange(SignalingServer(PAGES), request_bytes) == ("", b"")
 
 

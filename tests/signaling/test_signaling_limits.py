@@ -1,4 +1,4 @@
-"""What one client can cost the others: bytes, frames, connections. In virtual time, except for what needs sockets."""
+"""Limits of the load that one client can cause: bytes, frames, connections. In virtual time except with sockets."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -16,8 +16,8 @@ from trio_rtc import signaling
 from trio_rtc.signaling import ClientOptions, CloseCode, ServerOptions, SignalingServer
 from trio_rtc.signaling.client import Endpoint, enter
 from trio_rtc.signaling.framed_stream import FramedStream
-from trio_rtc.signaling.pacing import RECEIVE_SIZE, PacedStream
-from trio_rtc.signaling.rate import TokenBucket
+from trio_rtc.signaling.rate_limited_stream import RECEIVE_SIZE, RateLimitedStream
+from trio_rtc.signaling.token_bucket import TokenBucket
 
 MESSAGE = b'{"data":{"n":1}}'
 RATES = ServerOptions(frame_rate=100, frame_burst=500, byte_rate=10_000, byte_burst=50_000)
@@ -26,7 +26,7 @@ RATES = ServerOptions(frame_rate=100, frame_burst=500, byte_rate=10_000, byte_bu
 def connect(
     server: SignalingServer, address: str | None, nursery: trio.Nursery
 ) -> trio.abc.HalfCloseableStream:
-    """Return a stream in memory that the server serves as one from an address."""
+    """Return a stream in memory that the server handles as a connection from an address."""
     ours, theirs = trio.testing.memory_stream_pair()
     nursery.start_soon(partial(server.handle_stream, theirs, address=address))
     return ours
@@ -43,14 +43,14 @@ async def connected(
 
 
 async def head_of(stream: trio.abc.HalfCloseableStream) -> bytes:
-    """Ask for a WebSocket and return the first line of the answer, empty if there is none."""
+    """Request a WebSocket and return the first line of the answer, empty without one."""
     with suppress(trio.BrokenResourceError):
         await stream.send_all(handshake())
     return bytes(await stream.receive_some()).partition(b"\r\n")[0]
 
 
 async def seconds_until_read(*sent: Frame, options: ServerOptions) -> float:
-    """Send frames and a message behind them, and return when the message has come through."""
+    """Send frames followed by a message, and return the time at which the message is relayed."""
     server = SignalingServer(options=options)
     async with in_room(server, "r") as other, connected(server) as stream:
         await stream.send_all(handshake())
@@ -82,7 +82,7 @@ async def test_frames_of_any_kind_are_read_at_the_allowed_rate(
 
 
 async def seconds_until_read_last(*sent: Frame, options: ServerOptions) -> float:
-    """Send frames that are messages, and return when the last of them has come through."""
+    """Send messages, and return the time at which the last is relayed."""
     server = SignalingServer(options=options)
     async with in_room(server, "r") as other, connected(server) as stream:
         await stream.send_all(handshake())
@@ -98,13 +98,13 @@ async def test_bytes_are_read_at_the_allowed_rate(autojump_clock: trio.testing.M
     filling = Frame(1, b'{"data":{"x":"' + b"x" * 15_000 + b'"}}')
     size = 10 * len(filling.encode()) + len(Frame(1, MESSAGE).encode()) + len(handshake())
     seconds = await seconds_until_read_last(*[filling] * 10, options=RATES)
-    # A read is allowed while nothing is owed, so the last one is free.
+    # A read is allowed while the bucket is not overdrawn, so the last one is free.
     assert (size - 50_000 - 2 * RECEIVE_SIZE) / 10_000 <= seconds <= (size - 50_000) / 10_000
 
 
 async def test_reads_are_bounded_like_frames(autojump_clock: trio.testing.MockClock) -> None:
     ours, theirs = trio.testing.memory_stream_pair()
-    paced = PacedStream(theirs, TokenBucket(1e9, 1e9), TokenBucket(10, 20))
+    paced = RateLimitedStream(theirs, TokenBucket(1e9, 1e9), TokenBucket(10, 20))
 
     async def send_single_bytes() -> None:
         for _ in range(60):
@@ -117,24 +117,24 @@ async def test_reads_are_bounded_like_frames(autojump_clock: trio.testing.MockCl
         sizes = []
         while data := await paced.receive_some():
             sizes.append(len(data))
-    # Twenty single bytes, a pause, and by then the rest has come together.
+    # Twenty single bytes, a pause, and then the rest arrives at once.
     assert sum(sizes) == 60
     assert sizes[:20] == [1] * 20
     assert len(sizes) <= 22
 
 
 class CountingBucket(TokenBucket):
-    """Admits everything, and counts it."""
+    """A bucket that allows everything and counts it."""
 
     taken = 0.0
 
-    def take(self, now: float, amount: float = 1.0) -> float:
+    def consume(self, now: float, amount: float = 1.0) -> float:
         self.taken += amount
         return 0.0
 
 
 class FragmentFlood(trio.abc.Stream):
-    """Gives empty fragments without end, and never waits by itself."""
+    """A stream of endless empty fragments that never blocks."""
 
     def __init__(self) -> None:
         self._next = Frame(1, fin=False).encode() + Frame(0, fin=False).encode() * 2000
@@ -153,10 +153,10 @@ class FragmentFlood(trio.abc.Stream):
         raise AssertionError("nobody closes it")
 
 
-async def test_a_flood_lets_others_run_after_every_few_frames() -> None:
+async def test_other_tasks_run_during_a_flood() -> None:
     frames = CountingBucket(1.0, 1.0)
     flooded = FramedStream(FragmentFlood(), frames=frames)
-    flooded.begin(bytes)
+    flooded.start(bytes)
 
     async def read() -> None:
         while True:
@@ -167,28 +167,30 @@ async def test_a_flood_lets_others_run_after_every_few_frames() -> None:
         for _ in range(100):
             await trio.lowlevel.checkpoint()
         nursery.cancel_scope.cancel()
-    # The first turns are of the reader itself.
+    # The first turns are the reader's own.
     assert 98 * 16 <= frames.taken <= 101 * 16
 
 
-@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n"])
-async def test_idle_connections_keep_nobody_out(said: bytes, autojump_clock: trio.testing.MockClock) -> None:
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+async def test_idle_connections_block_no_newcomer(
+    sent: bytes, autojump_clock: trio.testing.MockClock
+) -> None:
     server = SignalingServer(options=ServerOptions(max_handshakes=20, max_handshakes_per_address=5))
-    # Of one address, then of many: the table is full either way.
+    # From one address, then from many: the table is full in both cases.
     addresses = ["192.0.2.1"] * 30 + [f"198.51.100.{number}" for number in range(60)]
     async with trio.open_nursery() as nursery:
         for address in addresses:
             idle = connect(server, address, nursery)
             await trio.testing.wait_all_tasks_blocked()
             with suppress(trio.BrokenResourceError):
-                await idle.send_all(said)
+                await idle.send_all(sent)
         newcomers = ("192.0.2.1", "203.0.113.1")
         answers = [await head_of(connect(server, address, nursery)) for address in newcomers]
         displaced = server.counts().displaced
         await trio.sleep(11)
         nursery.cancel_scope.cancel()
     assert answers == [b"HTTP/1.1 101 Switching Protocols"] * 2
-    # The first newcomer displaces one, and makes room for the second when its own handshake is complete.
+    # The first newcomer displaces a connection, and makes room for the second when its handshake is complete.
     assert displaced == (30 - 5) + (5 + 60 - 20) + 1
     assert server.counts().timed_out == 20 - 1
     assert server.counts().entered == 2
@@ -218,14 +220,14 @@ async def test_connections_of_an_address_are_bounded(autojump_clock: trio.testin
         assert server.counts().refused == 1
 
 
-async def test_an_address_that_connects_too_often_is_answered_429_unread(
+async def test_address_that_connects_too_often_is_answered_429_without_reading(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     options = ServerOptions(connection_rate=2, connection_burst=5, max_connections_per_address=1000)
     server = SignalingServer(options=options)
     answers = []
     async with AsyncExitStack() as stack:
-        # Ten a second from one /64 network.
+        # Ten per second from one /64 network.
         for number in range(100):
             stream = await stack.enter_async_context(connected(server, f"2001:db8::{number:x}"))
             answers.append((await head_of(stream))[9:12])
@@ -240,7 +242,7 @@ async def test_an_address_that_connects_too_often_is_answered_429_unread(
     assert (counts.refused, counts.failed) == (0, 0)
 
 
-async def test_with_tls_an_address_that_connects_too_often_costs_no_handshake(
+async def test_with_tls_address_that_connects_too_often_costs_no_handshake(
     tmp_path_factory: pytest.TempPathFactory, autojump_clock: trio.testing.MockClock
 ) -> None:
     certificate, context = self_signed(tmp_path_factory.mktemp("tls"))
@@ -270,7 +272,7 @@ async def test_with_tls_an_address_that_connects_too_often_costs_no_handshake(
     assert (server.counts().rate_limited, server.counts().failed) == (4, 0)
 
 
-async def test_a_connection_that_is_turned_away_and_not_read_is_closed_in_time(
+async def test_rejected_connection_that_does_not_read_is_closed_in_time(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     server = SignalingServer(options=ServerOptions(connection_burst=0, close_timeout=2))
@@ -282,7 +284,7 @@ async def test_a_connection_that_is_turned_away_and_not_read_is_closed_in_time(
     await ours.aclose()
 
 
-async def test_a_client_learns_that_its_address_connects_too_often() -> None:
+async def test_rate_limited_client_raises_429() -> None:
     async with trio.open_nursery() as nursery:
         server = await nursery.start(partial(signaling.serve, options=ServerOptions(connection_burst=0)))
         with pytest.raises(signaling.SignalingError, match="429 Too Many Requests"):
@@ -301,7 +303,7 @@ async def test_a_client_learns_that_its_address_connects_too_often() -> None:
         (frozenset({"*"}), b"rebound.example:8080", 101),
     ],
 )
-async def test_a_page_that_dns_rebinding_brings_may_not_connect(
+async def test_page_with_dns_rebinding_may_not_connect(
     hosts: frozenset[str], host: bytes, status: int, autojump_clock: trio.testing.MockClock
 ) -> None:
     server = SignalingServer(options=ServerOptions(hosts=hosts))
@@ -324,7 +326,7 @@ async def tls_server(
 def tls_in_memory(
     server: SignalingServer, context: ssl.SSLContext, nursery: trio.Nursery
 ) -> trio.SSLStream[trio.abc.HalfCloseableStream]:
-    """Return a client's TLS over a stream in memory, so that its time is virtual."""
+    """Return a client's TLS stream in memory, so that time is virtual."""
     transport = connect(server, None, nursery)
     return trio.SSLStream(transport, context, server_hostname="127.0.0.1", https_compatible=True)
 
@@ -356,7 +358,7 @@ async def test_with_tls_frames_are_read_at_the_allowed_rate(
 async def in_room_of(
     server: SignalingServer, trusting: ssl.SSLContext
 ) -> AsyncIterator[tuple[trio.abc.Stream, signaling.Room]]:
-    """Enter a room twice over TLS: with bytes, and as ``connect`` does."""
+    """Enter a room twice over TLS: by raw bytes, and as ``connect`` does."""
     async with trio.open_nursery() as nursery:
         endpoint = Endpoint.parse("wss://127.0.0.1/", "r")
         raw, stream = (tls_in_memory(server, trusting, nursery) for _ in range(2))
@@ -375,7 +377,7 @@ async def in_room_of(
         b"\0" * 5000,
     ],
 )
-async def test_bytes_that_are_no_tls_end_one_connection_only(
+async def test_bytes_that_are_not_tls_end_only_their_connection(
     sent: bytes, tmp_path_factory: pytest.TempPathFactory, autojump_clock: trio.testing.MockClock
 ) -> None:
     certificate, context = self_signed(tmp_path_factory.mktemp("tls"))
@@ -391,7 +393,7 @@ async def test_bytes_that_are_no_tls_end_one_connection_only(
     assert server.counts().failed == 0
 
 
-async def test_idle_connections_keep_nobody_out_of_a_server_with_tls(
+async def test_idle_connections_block_no_newcomer_with_tls(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     options = ServerOptions(max_handshakes=4, max_handshakes_per_address=4, handshake_timeout=60)

@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 
 from trio_rtc.errors import ProtocolError
 from trio_rtc.signaling.messages import (
-    Addressed,
+    ClientMessage,
     MemberJoined,
     MemberLeft,
-    Relayed,
+    RelayedMessage,
     Welcome,
+    encode_client_message,
+    encode_server_message,
     parse_client_message,
     parse_server_message,
-    write_client_message,
-    write_server_message,
 )
 
 JSON_VALUES = st.recursive(
@@ -30,19 +30,19 @@ JSON_OBJECTS = st.dictionaries(st.text(), JSON_VALUES, max_size=4)
 
 
 @given(data=JSON_OBJECTS, to=st.none() | st.text())
-def test_a_client_message_survives_the_wire(data: dict[str, object], to: str | None) -> None:
-    message = Addressed(data, to)
-    assert parse_client_message(write_client_message(message)) == message
+def test_client_message_round_trips(data: dict[str, object], to: str | None) -> None:
+    message = ClientMessage(data, to)
+    assert parse_client_message(encode_client_message(message)) == message
 
 
 @given(
     message=st.builds(Welcome, st.text(), st.lists(st.text(), max_size=4).map(tuple))
     | st.builds(MemberJoined, st.text())
     | st.builds(MemberLeft, st.text())
-    | st.builds(Relayed, st.text(), JSON_OBJECTS)
+    | st.builds(RelayedMessage, st.text(), JSON_OBJECTS)
 )
-def test_a_server_message_survives_the_wire(message: Welcome | MemberJoined | MemberLeft | Relayed) -> None:
-    assert parse_server_message(write_server_message(message)) == message
+def test_server_message_round_trips(message: Welcome | MemberJoined | MemberLeft | RelayedMessage) -> None:
+    assert parse_server_message(encode_server_message(message)) == message
 
 
 @given(text=st.text() | JSON_VALUES.map(json.dumps))
@@ -75,40 +75,40 @@ def test_arbitrary_text_is_a_message_or_a_protocol_error(text: str) -> None:
         ('{"data": {"x": NaN}}', "NaN is not JSON"),
     ],
 )
-def test_the_error_says_what_is_wrong_with_a_client_message(text: str, reason: str) -> None:
+def test_error_describes_an_invalid_client_message(text: str, reason: str) -> None:
     with pytest.raises(ProtocolError, match=reason):
         parse_client_message(text)
 
 
-def test_what_json_cannot_say_is_refused_before_it_is_sent() -> None:
+def test_values_outside_json_are_rejected_when_sending() -> None:
     with pytest.raises(TypeError):
-        write_client_message(Addressed({"data": b"bytes"}))
+        encode_client_message(ClientMessage({"data": b"bytes"}))
     with pytest.raises(ValueError, match="JSON compliant"):
-        write_client_message(Addressed({"data": float("nan")}))
+        encode_client_message(ClientMessage({"data": float("nan")}))
     with pytest.raises(ValueError, match="surrogates"):
-        write_client_message(Addressed({"data": "\ud800"}))
+        encode_client_message(ClientMessage({"data": "\ud800"}))
 
 
 @pytest.mark.parametrize(
     "text", ['{"data": {"n": 1e999}}', '{"data": {"n": "\\ud800"}}', '{"data": {"\\udfff": 1}}']
 )
-def test_what_python_reads_and_others_do_not_is_not_passed_on(text: str) -> None:
+def test_values_that_only_python_parses_are_not_relayed(text: str) -> None:
     message = parse_client_message(text)
-    with pytest.raises(ProtocolError, match="cannot be passed on"):
-        write_server_message(Relayed("1", message.data))
+    with pytest.raises(ProtocolError, match="cannot be relayed"):
+        encode_server_message(RelayedMessage("1", message.data))
 
 
-def test_the_wire_format_is_the_documented_one() -> None:
-    assert json.loads(write_client_message(Addressed({"a": 1}, "7"))) == {"data": {"a": 1}, "to": "7"}
-    assert json.loads(write_client_message(Addressed({"a": 1}))) == {"data": {"a": 1}}
-    assert json.loads(write_server_message(Welcome("2", ("1",)))) == {
+def test_wire_format_is_the_documented_one() -> None:
+    assert json.loads(encode_client_message(ClientMessage({"a": 1}, "7"))) == {"data": {"a": 1}, "to": "7"}
+    assert json.loads(encode_client_message(ClientMessage({"a": 1}))) == {"data": {"a": 1}}
+    assert json.loads(encode_server_message(Welcome("2", ("1",)))) == {
         "type": "welcome",
         "id": "2",
         "members": ["1"],
     }
-    assert json.loads(write_server_message(MemberJoined("3"))) == {"type": "joined", "id": "3"}
-    assert json.loads(write_server_message(MemberLeft("3"))) == {"type": "left", "id": "3"}
-    assert json.loads(write_server_message(Relayed("1", {"a": 1}))) == {
+    assert json.loads(encode_server_message(MemberJoined("3"))) == {"type": "joined", "id": "3"}
+    assert json.loads(encode_server_message(MemberLeft("3"))) == {"type": "left", "id": "3"}
+    assert json.loads(encode_server_message(RelayedMessage("1", {"a": 1}))) == {
         "type": "message",
         "from": "1",
         "data": {"a": 1},

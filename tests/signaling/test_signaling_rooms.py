@@ -6,56 +6,56 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from trio_rtc.errors import ProtocolError
 from trio_rtc.signaling import CloseCode, RoomLimits
 from trio_rtc.signaling.messages import (
-    Addressed,
+    ClientMessage,
     MemberJoined,
     MemberLeft,
-    Relayed,
+    RelayedMessage,
     ServerMessage,
     Welcome,
     parse_client_message,
     parse_server_message,
 )
-from trio_rtc.signaling.rate import TokenBucket
-from trio_rtc.signaling.rooms import Member, RoomRefused, Rooms
+from trio_rtc.signaling.server_rooms import Member, Rooms, RoomUnavailable
+from trio_rtc.signaling.token_bucket import TokenBucket
 
 
-def take_all(member: Member) -> list[ServerMessage]:
+def dequeue_all(member: Member) -> list[ServerMessage]:
     messages = []
-    while (text := member.take()) is not None:
+    while (text := member.dequeue()) is not None:
         messages.append(parse_server_message(text))
     return messages
 
 
-def test_a_newcomer_hears_who_is_there_and_the_others_hear_of_the_newcomer() -> None:
+def test_join_sends_a_welcome_and_notifies_the_others() -> None:
     rooms = Rooms(RoomLimits())
     first, touched = rooms.join("a")
     assert touched == [first]
     second, touched = rooms.join("a")
     assert touched == [second, first]
-    assert take_all(first) == [Welcome("1", ()), MemberJoined("2")]
-    assert take_all(second) == [Welcome("2", ("1",))]
+    assert dequeue_all(first) == [Welcome("1", ()), MemberJoined("2")]
+    assert dequeue_all(second) == [Welcome("2", ("1",))]
 
 
-def test_messages_go_to_all_others_or_to_one_and_never_to_another_room() -> None:
+def test_messages_are_relayed_to_all_others_or_one_within_the_room() -> None:
     rooms = Rooms(RoomLimits())
     first, second, third = (rooms.join("a")[0] for _ in range(3))
     stranger, _ = rooms.join("b")
     for member in (first, second, third, stranger):
-        take_all(member)
-    assert rooms.relay(first, Addressed({"n": 1})) == [second, third]
-    assert rooms.relay(first, Addressed({"n": 2}, third.id)) == [third]
-    assert rooms.relay(first, Addressed({"n": 3}, stranger.id)) == []
-    assert take_all(second) == [Relayed("1", {"n": 1})]
-    assert take_all(third) == [Relayed("1", {"n": 1}), Relayed("1", {"n": 2})]
-    assert take_all(stranger) == []
-    with pytest.raises(ProtocolError, match="oneself"):
-        rooms.relay(first, Addressed({}, first.id))
+        dequeue_all(member)
+    assert rooms.relay(first, ClientMessage({"n": 1})) == [second, third]
+    assert rooms.relay(first, ClientMessage({"n": 2}, third.id)) == [third]
+    assert rooms.relay(first, ClientMessage({"n": 3}, stranger.id)) == []
+    assert dequeue_all(second) == [RelayedMessage("1", {"n": 1})]
+    assert dequeue_all(third) == [RelayedMessage("1", {"n": 1}), RelayedMessage("1", {"n": 2})]
+    assert dequeue_all(stranger) == []
+    with pytest.raises(ProtocolError, match="must not be the own id"):
+        rooms.relay(first, ClientMessage({}, first.id))
 
 
-def test_an_empty_room_is_forgotten_and_ids_are_not_used_again() -> None:
+def test_empty_room_is_removed_and_ids_are_not_reused() -> None:
     rooms = Rooms(RoomLimits(rooms=1))
     member, _ = rooms.join("a")
-    with pytest.raises(RoomRefused) as refusal:
+    with pytest.raises(RoomUnavailable) as refusal:
         rooms.join("b")
     assert refusal.value.code == CloseCode.FULL
     assert rooms.leave(member) == []
@@ -64,54 +64,54 @@ def test_an_empty_room_is_forgotten_and_ids_are_not_used_again() -> None:
     assert rooms.join("b")[0].id == "2"
 
 
-def test_a_full_room_refuses_and_nobody_in_it_hears_of_that() -> None:
+def test_full_room_rejects_without_notifying_its_members() -> None:
     rooms = Rooms(RoomLimits(members=1))
     member, _ = rooms.join("a")
-    take_all(member)
-    with pytest.raises(RoomRefused, match="full"):
+    dequeue_all(member)
+    with pytest.raises(RoomUnavailable, match="full"):
         rooms.join("a")
-    assert take_all(member) == []
+    assert dequeue_all(member) == []
 
 
 @pytest.mark.parametrize("name", ["", "x" * 129])
-def test_a_room_needs_a_name_of_bounded_length(name: str) -> None:
-    with pytest.raises(RoomRefused) as refusal:
+def test_room_name_has_a_bounded_length(name: str) -> None:
+    with pytest.raises(RoomUnavailable) as refusal:
         Rooms(RoomLimits()).join(name)
     assert refusal.value.code == CloseCode.BAD_ROOM
 
 
-def test_a_message_that_grew_on_the_way_is_not_passed_on() -> None:
+def test_message_that_grows_beyond_the_limit_is_not_relayed() -> None:
     rooms = Rooms(RoomLimits(relayed_characters=1000))
     first, second = rooms.join("a")[0], rooms.join("a")[0]
-    take_all(second)
+    dequeue_all(second)
     message = parse_client_message('{"data": {"n": [' + ",".join(["1e15"] * 100) + "]}}")
-    with pytest.raises(ProtocolError, match="too large"):
+    with pytest.raises(ProtocolError, match="characters, more than 1000"):
         rooms.relay(first, message)
-    assert take_all(second) == []
+    assert dequeue_all(second) == []
 
 
 @pytest.mark.parametrize("limits", [RoomLimits(queued_messages=3), RoomLimits(queued_characters=120)])
-def test_a_member_that_takes_nothing_overflows(limits: RoomLimits) -> None:
+def test_member_that_receives_nothing_overflows(limits: RoomLimits) -> None:
     rooms = Rooms(limits)
     slow, _ = rooms.join("a")
     quick, _ = rooms.join("a")
     assert not slow.overflowed
     for _ in range(3):
-        rooms.relay(quick, Addressed({"n": 1}))
+        rooms.relay(quick, ClientMessage({"n": 1}))
     assert slow.overflowed
     assert not quick.overflowed
 
 
-def test_a_bucket_lets_a_burst_through_and_then_paces() -> None:
+def test_token_bucket_allows_a_burst_and_then_limits_the_rate() -> None:
     bucket = TokenBucket(rate=10.0, burst=3.0)
-    assert [bucket.take(100.0) for _ in range(3)] == [0.0, 0.0, 0.0]
-    assert bucket.take(100.0) == pytest.approx(0.1)
-    assert bucket.take(100.1) == pytest.approx(0.1)
-    assert bucket.take(200.0) == 0.0
+    assert [bucket.consume(100.0) for _ in range(3)] == [0.0, 0.0, 0.0]
+    assert bucket.consume(100.0) == pytest.approx(0.1)
+    assert bucket.consume(100.1) == pytest.approx(0.1)
+    assert bucket.consume(200.0) == 0.0
 
 
 class RoomsMachine(RuleBasedStateMachine):
-    """Random joins, messages and leaves against a model: each member hears exactly what it should."""
+    """Random joins, messages and leaves against a model: each member receives exactly the expected messages."""
 
     members = Bundle("members")
 
@@ -128,7 +128,7 @@ class RoomsMachine(RuleBasedStateMachine):
         full = len(self.model.get(room, ())) >= 3 or (room not in self.model and len(self.model) >= 3)
         try:
             member, _ = self.rooms.join(room)
-        except RoomRefused:
+        except RoomUnavailable:
             assert full
             return None
         assert not full
@@ -146,9 +146,9 @@ class RoomsMachine(RuleBasedStateMachine):
         others = [other for other in self.model[member.room] if other != member.id]
         to = data.draw(st.none() | st.sampled_from([*others, "no one"]))
         receivers = others if to is None else [other for other in others if other == to]
-        self.rooms.relay(member, Addressed({"n": number}, to))
+        self.rooms.relay(member, ClientMessage({"n": number}, to))
         for receiver in receivers:
-            self.expected[receiver].append(Relayed(member.id, {"n": number}))
+            self.expected[receiver].append(RelayedMessage(member.id, {"n": number}))
 
     @rule(member=consumes(members))
     def leave(self, member: Member | None) -> None:
@@ -163,10 +163,10 @@ class RoomsMachine(RuleBasedStateMachine):
             del self.model[member.room]
 
     @invariant()
-    def everyone_hears_what_they_should(self) -> None:
+    def members_receive_the_expected_messages(self) -> None:
         assert self.rooms.occupancy() == {room: tuple(ids) for room, ids in self.model.items()}
         for name, member in self.living.items():
-            assert take_all(member) == self.expected[name]
+            assert dequeue_all(member) == self.expected[name]
             self.expected[name] = []
 
 

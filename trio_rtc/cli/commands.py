@@ -8,7 +8,7 @@ import trio
 from rich.console import Console
 
 import trio_rtc
-from trio_rtc.signaling.plain_errors import plain_errors
+from trio_rtc.signaling.ungrouped_errors import ungrouped_errors
 
 from .demo.run import DemoFailed, DemoOptions, run_demo
 
@@ -57,7 +57,7 @@ def demo(host: str, port: int, seconds: float, once: bool, open_browser: bool) -
 
 async def _run_until_interrupted(options: DemoOptions, console: Console) -> None:
     """Run the demo; Ctrl+C cancels it, so that both sides of every connection say goodbye."""
-    with plain_errors(), trio.open_signal_receiver(signal.SIGINT) as interrupts:
+    with ungrouped_errors(), trio.open_signal_receiver(signal.SIGINT) as interrupts:
         async with trio.open_nursery() as nursery:
 
             async def wait_for_interrupt() -> None:

@@ -1,13 +1,12 @@
-"""Which connections a server has, and which of them goes when there are too many. Pure.
+"""Admission of connections to a server, and displacement when there are too many. Pure.
 
-A connection is *pending* until its opening handshake is complete, and *open* from then on. Pending connections cost
-an attacker nothing but a TCP connection, so they never keep a newcomer out: the newcomer takes the place of the
-oldest one of its own address, or of the address that has the most. A newcomer can therefore be kept out only by
-somebody who fills the whole table within the time that a handshake takes. Open connections stay; when there are as
-many as allowed, further handshakes are refused.
+A connection is *pending* until its opening handshake is complete, and *open* afterwards. Pending connections cost an
+attacker only a TCP connection, so they never block a newcomer: it displaces the oldest one of its own address, or of
+the address with the most. A newcomer can be blocked only by filling the whole table within the time of a handshake.
+Open connections are never displaced; when there are as many as allowed, further handshakes are rejected.
 
-How often an address may connect is bounded before all that, so that what each connection costs (a TLS handshake, the
-parsing of a request) is spent at a bounded rate.
+The rate of new connections of each address is limited before that, which bounds the cost of connections (a TLS
+handshake, parsing a request).
 """
 
 import ipaddress
@@ -17,33 +16,33 @@ from http import HTTPStatus
 import attrs
 
 from .options import ServerOptions
-from .rate import TokenBucket
+from .token_bucket import TokenBucket
 
 _IPV6_NETWORK_BITS = 64
 MAX_RATED_SOURCES = 4096
-"""Addresses whose rate of new connections is recorded."""
+"""Maximum addresses whose rate of new connections is recorded."""
 
 
-class ConnectionRates:
-    """Rate of new connections of each address, as token buckets in a table of bounded size.
+class ConnectionRateLimiter:
+    """Limits the rate of new connections of each address, with token buckets in a table of bounded size.
 
-    A refused connection takes no token, so an address that keeps trying is still admitted at the allowed rate. When the
-    table is full, the bucket goes that was used longest ago: an address that floods keeps its own in use.
+    A rejected connection consumes no token, so that an address that keeps trying is still admitted at the allowed rate.
+    When the table is full, the least recently used bucket is removed; a flooding address keeps its own in use.
 
     Args:
-        options: How often an address may connect.
+        options: The allowed rate.
     """
 
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
-        # Ordered by their last use.
+        # Ordered by last use.
         self._buckets: dict[str, TokenBucket] = {}
 
     def admit(self, source: str | None, now: float) -> bool:
-        """Record a new connection at time ``now`` (seconds); return whether its address may connect.
+        """Record a new connection at time ``now`` in seconds; return whether its address may connect.
 
         Args:
-            source: From ``source_of``. Connections without an address are all admitted.
+            source: The result of ``source_of``. Connections without an address are always admitted.
             now: The current time.
         """
         if source is None:
@@ -57,16 +56,18 @@ class ConnectionRates:
         return bucket.admit(now)
 
     def __len__(self) -> int:
-        """Return for how many addresses a rate is recorded."""
+        """Return the number of addresses whose rate is recorded."""
         return len(self._buckets)
 
 
 @attrs.define(eq=False)
-class Admitted:
+class TrackedConnection:
     """A connection in the table.
 
     Attributes:
-        source: The address that it is counted for, or the network of an IPv6 address; ``None`` if it has none.
+        source: The address or IPv6 network for which it is counted; ``None`` without one.
+        displace: Closes the connection.
+        is_open: Whether the handshake is complete.
     """
 
     source: str | None
@@ -78,77 +79,77 @@ class ConnectionTable:
     """All connections of a server.
 
     Args:
-        options: How many there may be.
+        options: The maximum numbers of connections.
     """
 
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
         # Ordered by arrival within each source.
-        self._pending: dict[str | None, dict[Admitted, None]] = {}
+        self._pending: dict[str | None, dict[TrackedConnection, None]] = {}
         self._pending_count = 0
         self._open: dict[str | None, int] = {}
         self._open_count = 0
 
-    def add(self, source: str | None, displace: Callable[[], None]) -> Admitted:
-        """Record a new connection, and displace another one if there is no room for it.
+    def add(self, source: str | None, displace: Callable[[], None]) -> TrackedConnection:
+        """Record a new connection, and displace another one if there is no room.
 
         Args:
-            source: From ``source_of``.
-            displace: Ends the new connection, later.
+            source: The result of ``source_of``.
+            displace: Closes the new connection when it is displaced.
         """
         own = self._pending.get(source, {})
         if source is not None and len(own) >= self._options.max_handshakes_per_address:
             self._displace_oldest(source)
         elif self._pending_count >= self._options.max_handshakes:
             self._displace_oldest(max(self._pending, key=lambda each: len(self._pending[each])))
-        admitted = Admitted(source, displace)
-        self._pending.setdefault(source, {})[admitted] = None
+        connection = TrackedConnection(source, displace)
+        self._pending.setdefault(source, {})[connection] = None
         self._pending_count += 1
-        return admitted
+        return connection
 
-    def open(self, admitted: Admitted) -> HTTPStatus | None:
-        """Move a connection from pending to open, or return the status to refuse it with."""
-        source = admitted.source
+    def open(self, connection: TrackedConnection) -> HTTPStatus | None:
+        """Move a connection from pending to open, or return the status with which to reject it."""
+        source = connection.source
         if source is not None and self._open.get(source, 0) >= self._options.max_connections_per_address:
             return HTTPStatus.TOO_MANY_REQUESTS
         if self._open_count >= self._options.max_connections:
             return HTTPStatus.SERVICE_UNAVAILABLE
-        self._remove_pending(admitted)
-        admitted.is_open = True
+        self._remove_pending(connection)
+        connection.is_open = True
         self._open_count += 1
         self._open[source] = self._open.get(source, 0) + 1
         return None
 
-    def remove(self, admitted: Admitted) -> None:
-        """Remove a connection that has ended. Idempotent for one that was displaced."""
-        if not admitted.is_open:
-            self._remove_pending(admitted)
+    def remove(self, connection: TrackedConnection) -> None:
+        """Remove a connection that has ended. Idempotent for a displaced one."""
+        if not connection.is_open:
+            self._remove_pending(connection)
             return
-        admitted.is_open = False
+        connection.is_open = False
         self._open_count -= 1
-        self._open[admitted.source] -= 1
-        if not self._open[admitted.source]:
-            del self._open[admitted.source]
+        self._open[connection.source] -= 1
+        if not self._open[connection.source]:
+            del self._open[connection.source]
 
     def _displace_oldest(self, source: str | None) -> None:
         oldest = next(iter(self._pending[source]))
         self._remove_pending(oldest)
         oldest.displace()
 
-    def _remove_pending(self, admitted: Admitted) -> None:
-        pending = self._pending.get(admitted.source, {})
-        if admitted not in pending:
+    def _remove_pending(self, connection: TrackedConnection) -> None:
+        pending = self._pending.get(connection.source, {})
+        if connection not in pending:
             return
-        del pending[admitted]
+        del pending[connection]
         self._pending_count -= 1
         if not pending:
-            del self._pending[admitted.source]
+            del self._pending[connection.source]
 
 
 def source_of(address: str | None) -> str | None:
-    """Return what the connections of an address are counted for.
+    """Return the key under which the connections of an address are counted.
 
-    That is the address, or of IPv6 the /64 network: a single host can use all addresses of one.
+    It is the address, or for IPv6 the /64 network, since a single host can use all of its addresses.
     """
     if address is None:
         return None

@@ -1,7 +1,7 @@
 """The signaling client: enters a room and keeps it up to date.
 
-Three tasks stand behind a room, beside the one that reads: one sorts what arrives, one sends, one pings. What is sent
-goes through the sending task, so that cancelling a ``send`` never leaves half a message on the wire.
+A room has three tasks besides trio-websocket's reader: one handles received messages, one sends, one pings. Messages
+are sent by the sending task, so that cancelling ``send`` never leaves half a message on the wire.
 """
 
 import ssl
@@ -14,12 +14,12 @@ import trio
 
 from trio_rtc._environment import require_trio
 
+from .client_room import Room
 from .connection_end import closing, keep_alive
-from .membership import Room
 from .messages import Welcome, parse_server_message
-from .opening_handshake import HandshakeRefused
+from .opening_handshake import HandshakeError
 from .options import ClientOptions
-from .plain_errors import plain_errors
+from .ungrouped_errors import ungrouped_errors
 from .websocket import WebSocket, WebSocketClosed
 
 _KEPT_IN_PATH = "/%:@!$&'()*+,;="
@@ -27,7 +27,7 @@ _KEPT_IN_QUERY = f"{_KEPT_IN_PATH}?"
 
 
 class SignalingError(Exception):
-    """The server could not be reached, or did not let us in."""
+    """The server could not be reached, or rejected the connection."""
 
 
 @asynccontextmanager
@@ -38,17 +38,21 @@ async def connect(
     options: ClientOptions | None = None,
     ssl_context: ssl.SSLContext | None = None,
 ) -> AsyncGenerator[Room, None]:
-    """Enter a room of a signaling server, and leave it with the block.
+    """Enter a room of a signaling server, and leave it at the end of the block.
 
     Args:
-        url: Where the server is: "ws://host:port/" or "wss://...".
+        url: The server's URL: "ws://host:port/" or "wss://...".
         room: The name of the room.
         options: Bounds and timeouts.
-        ssl_context: For ``wss``, if the default one is not what is wanted.
+        ssl_context: For ``wss``; ``None`` uses the default context.
+
+    Yields:
+        The room.
 
     Raises:
-        SignalingError: The server could not be reached, or did not let us in (the room is full).
-        ValueError: The URL is not one of a WebSocket.
+        SignalingError: The server could not be reached, or rejected the connection (for example because the room is
+            full).
+        ValueError: ``url`` is not a WebSocket URL.
     """
     require_trio("signaling.connect")
     options = options or ClientOptions()
@@ -57,7 +61,7 @@ async def connect(
         with trio.fail_after(options.connect_timeout):
             stream = await endpoint.open_stream(ssl_context)
     except (OSError, trio.BrokenResourceError) as error:
-        # A broken resource is TLS's: a certificate that does not verify, for example.
+        # BrokenResourceError is raised by TLS, for example for an invalid certificate.
         raise SignalingError(f"{url}: {error.__cause__ or error}") from error
     except trio.TooSlowError:
         raise SignalingError(f"{url}: no connection within {options.connect_timeout} s") from None
@@ -69,23 +73,23 @@ async def connect(
 async def enter(
     stream: trio.abc.Stream, endpoint: "Endpoint", options: ClientOptions
 ) -> AsyncGenerator[Room, None]:
-    """Enter a room over a stream that is connected to the server. The stream is left to the caller to close."""
+    """Enter a room over a stream that is connected to the server. The caller must close the stream."""
     try:
-        with plain_errors():
+        with ungrouped_errors():
             async with trio.open_nursery() as nursery:
-                async with _entered(stream, endpoint, options, nursery) as room:
+                async with _joined_room(stream, endpoint, options, nursery) as room:
                     yield room
                 nursery.cancel_scope.cancel()
-    except HandshakeRefused as refusal:
-        # It comes out of the task that reads.
-        raise SignalingError(str(refusal)) from refusal.__cause__
+    except HandshakeError as error:
+        # Raised by the reading task.
+        raise SignalingError(str(error)) from error.__cause__
 
 
 @asynccontextmanager
-async def _entered(
+async def _joined_room(
     stream: trio.abc.Stream, endpoint: "Endpoint", options: ClientOptions, nursery: trio.Nursery
 ) -> AsyncGenerator[Room, None]:
-    websocket = await _shake_hands(stream, endpoint, options, nursery)
+    websocket = await _open_websocket_to(stream, endpoint, options, nursery)
     outbox, to_send = trio.open_memory_channel[str](0)
     room = await _receive_welcome(websocket, outbox, options)
     sent_all = trio.Event()
@@ -103,12 +107,12 @@ async def _entered(
 
 @attrs.frozen
 class Endpoint:
-    """Where a room is: a server and a resource on it.
+    """The location of a room: a server and a resource on it.
 
     Attributes:
         host: Host name or address.
         port: TCP port.
-        secure: Whether to speak TLS.
+        secure: Whether to use TLS.
         resource: Path and query, with the room.
     """
 
@@ -122,15 +126,15 @@ class Endpoint:
         """Parse a URL.
 
         Raises:
-            ValueError: It is not one of a WebSocket.
+            ValueError: ``url`` is not a WebSocket URL.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("ws", "wss") or not parts.hostname:
-            raise ValueError(f"{url!r} is not the URL of a signaling server: ws://host:port/")
+            raise ValueError(f"url must be that of a signaling server, such as ws://host:port/, not {url!r}")
         try:
             host = parts.hostname.encode("idna").decode("ascii")
         except UnicodeError as error:
-            raise ValueError(f"{url!r}: {parts.hostname!r} is not a host name: {error}") from None
+            raise ValueError(f"url has an invalid host name {parts.hostname!r}: {error}") from None
         secure = parts.scheme == "wss"
         query = f"{quote(parts.query, safe=_KEPT_IN_QUERY)}&" if parts.query else ""
         path = quote(parts.path or "/", safe=_KEPT_IN_PATH)
@@ -139,14 +143,14 @@ class Endpoint:
 
     @property
     def authority(self) -> str:
-        """Host and port as the ``Host`` field has them."""
+        """Host and port as in the ``Host`` field."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     async def open_stream(self, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
-        """Connect, with TLS if the URL asks for it.
+        """Connect, with TLS if the URL requires it.
 
         Raises:
-            OSError: There is no server there.
+            OSError: The connection failed.
             trio.BrokenResourceError: The TLS handshake failed.
         """
         if not self.secure:
@@ -162,7 +166,7 @@ class Endpoint:
         return stream
 
 
-async def _shake_hands(
+async def _open_websocket_to(
     stream: trio.abc.Stream, endpoint: Endpoint, options: ClientOptions, nursery: trio.Nursery
 ) -> WebSocket:
     try:
@@ -175,7 +179,9 @@ async def _shake_hands(
                 max_message_size=options.max_message_size,
             )
     except trio.TooSlowError:
-        raise SignalingError("the server did not answer as a WebSocket server does") from None
+        raise SignalingError(
+            f"server did not answer the WebSocket handshake within {options.connect_timeout} s"
+        ) from None
 
 
 async def _receive_welcome(
@@ -185,41 +191,41 @@ async def _receive_welcome(
         with trio.fail_after(options.connect_timeout):
             message = parse_server_message(await websocket.receive())
         if not isinstance(message, Welcome):
-            raise SignalingError("not a signaling server: the first message is no welcome")
+            raise SignalingError("not a signaling server: the first message must be a welcome")
         return Room(message, outbox, options)
     except (SignalingError, trio.Cancelled):
         raise
     except WebSocketClosed as error:
         raise SignalingError(str(error)) from None
     except trio.TooSlowError:
-        raise SignalingError("the server did not say welcome") from None
+        raise SignalingError(f"server sent no welcome within {options.connect_timeout} s") from None
     except Exception as error:
         raise SignalingError(f"not a signaling server: {error}") from error
 
 
 async def _receive_all(stream: trio.abc.Stream, websocket: WebSocket, room: Room) -> None:
-    """Pass on what the server says to the room, until the connection ends."""
-    room.lose(await _receive_until_lost(websocket, room))
-    # Wakes whoever sends.
+    """Pass the server's messages to the room until the connection ends."""
+    room.disconnect(await _receive_until_disconnected(websocket, room))
+    # Wakes blocked senders.
     await trio.aclose_forcefully(stream)
 
 
-async def _receive_until_lost(websocket: WebSocket, room: Room) -> str:
-    """Read until the connection ends, and return why it did."""
+async def _receive_until_disconnected(websocket: WebSocket, room: Room) -> str:
+    """Receive until the connection ends, and return the reason."""
     try:
         while True:
-            room.handle(parse_server_message(await websocket.receive()))
+            room.handle_message(parse_server_message(await websocket.receive()))
     except WebSocketClosed as error:
         return str(error)
     except Exception as error:
-        # From our parsers: what a hostile server makes them raise is not a closed list.
+        # A hostile server may cause any exception in the parsers.
         return f"not a signaling server: {error}"
 
 
 async def _send_all(
     websocket: WebSocket, to_send: trio.MemoryReceiveChannel[str], sent_all: trio.Event
 ) -> None:
-    # When the connection is gone, closing our end makes every send of a peer fail.
+    # After the connection has ended, closing the channel makes every Peer.send fail.
     async with to_send:
         try:
             async for text in to_send:
@@ -234,8 +240,8 @@ async def _ping(stream: trio.abc.Stream, websocket: WebSocket, room: Room, optio
     try:
         await keep_alive(websocket, options.ping_interval, options.ping_timeout)
     except trio.TooSlowError:
-        room.lose("the server does not answer")
-        # Wakes the sending task, which may be stuck.
+        room.disconnect("server does not answer pings")
+        # Wakes the sending task, which may be blocked.
         await trio.aclose_forcefully(stream)
     except WebSocketClosed:
         pass

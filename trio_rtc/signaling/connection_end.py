@@ -1,4 +1,4 @@
-"""The ends of a connection: detecting that the other side is gone, and closing in bounded time."""
+"""Detecting a dead connection, and closing in bounded time."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -23,10 +23,10 @@ async def keep_alive(websocket: WebSocket, interval: float, timeout: float) -> N
 
 @asynccontextmanager
 async def closing(stream: trio.abc.Stream, timeout: float) -> AsyncGenerator[None, None]:
-    """Close the stream after the block, without ceremony when that takes longer than ``timeout`` seconds."""
+    """Close the stream after the block, forcefully if that takes longer than ``timeout`` seconds."""
     try:
         yield
     finally:
-        # TLS's close_notify has to fit into the socket's buffer, which a hostile peer can keep full.
+        # TLS's close_notify must fit into the socket's buffer, which a hostile peer can keep full.
         with trio.move_on_after(timeout), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await stream.aclose()

@@ -1,7 +1,7 @@
-"""Between a transport and trio-websocket, which reads as much as there is and counts nothing.
+"""A stream between a transport and trio-websocket, which limits how much trio-websocket reads at a time.
 
-What is read is handed on in whole headers of frames (RFC 6455 section 5.2), few frames at a time and no faster than
-allowed, and other tasks run in between. The opening handshake is checked before trio-websocket sees any of it.
+Received data is passed on in whole frame headers (RFC 6455 section 5.2), a few frames at a time and at the allowed
+rate, and other tasks run in between. The opening handshake is checked before trio-websocket receives it.
 """
 
 from collections.abc import Callable
@@ -9,31 +9,31 @@ from contextlib import suppress
 
 import trio
 
-from .opening_handshake import HandshakeRefused, ResponseCheck
-from .pacing import RECEIVE_SIZE
-from .rate import TokenBucket
+from .opening_handshake import HandshakeError, ResponseCheck
+from .rate_limited_stream import RECEIVE_SIZE
+from .token_bucket import TokenBucket
 
-FRAMES_IN_A_ROW = 16
-"""Frames that are handled before other tasks run: what one connection adds to the latency of all others."""
+MAX_CONSECUTIVE_FRAMES = 16
+"""Frames that are handled before other tasks run, which bounds the latency that one connection causes others."""
 
 _CLOSE = 0x8
-_FAREWELL_TIMEOUT = 1.0
+_CLOSE_FRAME_TIMEOUT = 1.0
 
 
 class FramedStream(trio.abc.Stream):
-    """The stream that a server gives to trio-websocket.
+    """The stream that a server passes to trio-websocket.
 
     Args:
         stream: The transport.
-        handshake: What is read first, the opening handshake as it was checked.
-        received: What has come behind it.
-        frames: How many frames are received: messages, fragments, pings and pongs. ``None`` for any number.
+        handshake: The checked opening handshake, returned by the first read.
+        received: Bytes received after it.
+        frames: Limits the rate of received frames: messages, fragments, pings and pongs. ``None`` for no limit.
 
     Attributes:
         close_sent: Whether a close frame was sent.
-        close_received: Whether one was received.
-        close_payload: Its code and reason; masked if a client has sent it.
-        failed: Whether the one that was sent says why this side fails the connection.
+        close_received: Whether a close frame was received.
+        close_payload: The received close frame's code and reason; masked if sent by a client.
+        failed: Whether the sent close frame reports a failure of the connection.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class FramedStream(trio.abc.Stream):
         self._frames = frames
         self._payload_left = 0
         self._sending = trio.Lock()
-        self._begun = trio.Event()
-        self._farewell: Callable[[], bytes] = bytes
-        self._farewell_said = trio.Event()
+        self._started = trio.Event()
+        self._make_close_frame: Callable[[], bytes] = bytes
+        self._close_frame_sent = trio.Event()
         self.close_sent = False
         self.close_received = False
         self.close_payload = b""
@@ -63,37 +63,37 @@ class FramedStream(trio.abc.Stream):
             await trio.lowlevel.checkpoint()
             handshake, self._handshake = self._handshake, b""
             return handshake
-        await self._begun.wait()
-        while not (taken := self._take_frames())[0]:
+        await self._started.wait()
+        while not (popped := self._pop_frames())[0]:
             data = await self._stream.receive_some(RECEIVE_SIZE)
             if not data:
                 return b""
             self._received += data
-        frames, count = taken
-        if self._frames is not None and (wait := self._frames.take(trio.current_time(), count)) > 0:
+        frames, count = popped
+        if self._frames is not None and (wait := self._frames.consume(trio.current_time(), count)) > 0:
             await trio.sleep(wait)
         if self.close_received and self._sending.locked():
-            # trio-websocket would wait for this sending before it tells of the end: the other side reads no more.
+            # trio-websocket would wait for this send before it reports the end, but the other side reads no more.
             await trio.aclose_forcefully(self._stream)
         return frames
 
-    def begin(self, farewell: Callable[[], bytes]) -> None:
-        """Start to deliver frames.
+    def start(self, make_close_frame: Callable[[], bytes]) -> None:
+        """Start to return frames.
 
         Args:
-            farewell: Returns a close frame to send before closing, perhaps an empty one: trio-websocket sends none when
-                it fails a connection.
+            make_close_frame: Returns the close frame to send before closing, or ``b""``; trio-websocket sends none
+                when it fails a connection.
         """
-        self._farewell = farewell
-        self._begun.set()
+        self._make_close_frame = make_close_frame
+        self._started.set()
 
-    def _take_frames(self) -> tuple[bytes, int]:
+    def _pop_frames(self) -> tuple[bytes, int]:
         received, end, count = self._received, 0, 0
         while True:
             part = min(self._payload_left, len(received) - end)
             end += part
             self._payload_left -= part
-            if self._payload_left or count == FRAMES_IN_A_ROW:
+            if self._payload_left or count == MAX_CONSECUTIVE_FRAMES:
                 break
             header = _parse_header(received[end : end + 10])
             if header is None or len(received) < end + header[0]:
@@ -104,51 +104,51 @@ class FramedStream(trio.abc.Stream):
             end += header[0]
             self._payload_left = header[1]
             count += 1
-        taken = bytes(received[:end])
+        popped = bytes(received[:end])
         del received[:end]
-        return taken, count
+        return popped, count
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send through the stream. Sending a close frame is given up when it takes long."""
+        """Send through the stream. Sending a close frame is abandoned after a timeout."""
         is_close = bytes(data[:1]) == bytes([0x80 | _CLOSE])
         async with self._sending:
             if self.failed:
-                raise trio.BrokenResourceError("this side has failed the connection")
+                raise trio.BrokenResourceError("connection was failed by this side")
             self.close_sent |= is_close
             with trio.CancelScope() as scope:
                 if is_close:
-                    scope.deadline = trio.current_time() + _FAREWELL_TIMEOUT
+                    scope.deadline = trio.current_time() + _CLOSE_FRAME_TIMEOUT
                 await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
-        """Wait as the stream does."""
+        """Wait until the stream can send."""
         await self._stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        """Send a pending close frame and close the stream."""
-        await self.say_farewell()
+        """Send the pending close frame and close the stream."""
+        await self.send_close_frame()
         await self._stream.aclose()
 
-    async def say_farewell(self) -> None:
-        """Send the close frame that is still to be sent, if there is one, or wait until another task has."""
+    async def send_close_frame(self) -> None:
+        """Send the pending close frame, if any, or wait until another task has sent it."""
         if self.failed:
-            await self._farewell_said.wait()
+            await self._close_frame_sent.wait()
             return
-        if self.close_sent or not (farewell := self._farewell()):
+        if self.close_sent or not (close_frame := self._make_close_frame()):
             return
         self.close_sent = self.failed = True
-        # Nobody waits for one that the other side does not read.
+        # Do not wait for long if the other side does not read.
         with (
-            trio.move_on_after(_FAREWELL_TIMEOUT),
+            trio.move_on_after(_CLOSE_FRAME_TIMEOUT),
             suppress(trio.BrokenResourceError, trio.ClosedResourceError),
         ):
             async with self._sending:
-                await self._stream.send_all(farewell)
-        self._farewell_said.set()
+                await self._stream.send_all(close_frame)
+        self._close_frame_sent.set()
 
 
 class ClientFramedStream(FramedStream):
-    """The stream that a client gives to trio-websocket."""
+    """The stream that a client passes to trio-websocket."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         super().__init__(stream)
@@ -157,17 +157,17 @@ class ClientFramedStream(FramedStream):
         self._ended = trio.Event()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send through the stream; first the request of the handshake."""
+        """Send through the stream, beginning with the handshake request."""
         if not self._has_requested:
             self._has_requested = True
             self._check = ResponseCheck.of_request(bytes(data))
         await super().send_all(data)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Receive as the server does; first the response of the handshake.
+        """Receive as the server's stream does, beginning with the handshake response.
 
         Raises:
-            HandshakeRefused: The server did not accept.
+            HandshakeError: The server rejected the handshake.
         """
         try:
             if (check := self._check) is not None:
@@ -183,22 +183,22 @@ class ClientFramedStream(FramedStream):
 
     async def _receive_response(self, check: ResponseCheck) -> bytes:
         try:
-            while (behind := check.receive(bytes(await self._stream.receive_some(RECEIVE_SIZE)))) is None:
+            while (rest := check.receive(bytes(await self._stream.receive_some(RECEIVE_SIZE)))) is None:
                 pass
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise HandshakeRefused("the connection broke during the handshake") from error
-        self._received += behind
+            raise HandshakeError("connection broke during the handshake") from error
+        self._received += rest
         return check.clean_response()
 
     async def aclose(self) -> None:
-        """Close the stream when the server has, section 7.1.1: by then it has told the others that we left."""
+        """Close the stream after the server has (section 7.1.1): then other members have been notified of the leave."""
         if self.close_sent and self.close_received:
             await self._ended.wait()
         await super().aclose()
 
 
 def _parse_header(data: bytes | bytearray) -> tuple[int, int] | None:
-    """Return the sizes of a header and of its payload, ``None`` if more bytes are needed to know."""
+    """Return the sizes of a frame header and its payload, ``None`` if more bytes are needed."""
     if len(data) < 2:
         return None
     mask, short = 4 * (data[1] >> 7), data[1] & 0x7F

@@ -1,7 +1,7 @@
-"""The HTTP that a signaling server speaks before a connection becomes a WebSocket: enough to serve a page.
+"""HTTP before a connection becomes a WebSocket, sufficient to serve pages.
 
-A connection carries one request. The head is read and parsed by h11; a WebSocket handshake is checked and answered in
-``opening_handshake``, anything else is answered from a fixed table of pages and the connection is closed.
+A connection has one request. Its head is parsed by h11. A WebSocket handshake is checked and answered in
+``opening_handshake``; any other request is answered from a fixed table of pages, and the connection is closed.
 """
 
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ _RECEIVE_SIZE = 4096
 
 @attrs.frozen
 class Page:
-    """Something to serve at a path.
+    """A page to serve at a path.
 
     Attributes:
         body: The content.
-        content_type: Its media type, with the charset if it is text.
+        content_type: The media type, with the charset if it is text.
         headers: Further header fields, for example a Content-Security-Policy.
     """
 
@@ -38,11 +38,11 @@ class RequestHead:
     """A parsed request line with its header fields.
 
     Attributes:
-        method: ``GET`` and the like.
-        path: The path of the target, without the query.
+        method: The method, such as ``GET``.
+        path: The path of the target without the query.
         query: The first value of each query parameter.
-        headers: Header fields, names in lower case; values of a repeated one joined by commas, RFC 9110 section 5.2.
-        rest: Bytes received behind the head.
+        headers: Header fields with names in lower case; repeated values are joined by commas (RFC 9110 section 5.2).
+        rest: Bytes received after the head.
     """
 
     method: str
@@ -53,7 +53,7 @@ class RequestHead:
 
     @property
     def wants_websocket(self) -> bool:
-        """Whether this is an opening handshake, RFC 6455 section 4.2.1."""
+        """Whether this is an opening handshake (RFC 6455 section 4.2.1)."""
         return self.method == "GET" and self.headers.get("upgrade", "").lower() == "websocket"
 
 
@@ -61,20 +61,20 @@ async def read_request_head(stream: trio.abc.Stream) -> RequestHead:
     """Read a request up to the empty line after its header fields.
 
     Raises:
-        ProtocolError: It is not HTTP/1.1, too large, or ends early.
+        ProtocolError: The request is not HTTP/1.1, too large, or truncated.
         trio.BrokenResourceError: The connection broke.
     """
     received = bytearray()
     while (end := received.find(b"\r\n\r\n")) < 0:
         data = await stream.receive_some(_RECEIVE_SIZE)
         if not data:
-            raise ProtocolError("the connection ended within the head of a request")
+            raise ProtocolError("connection ended within the head of a request")
         received += data
         if not chr(received[0]).isprintable() and received[0] not in b"\r\n":
-            # No method begins like that, but TLS does, whose client would wait for an answer until its timeout.
-            raise ProtocolError("not HTTP, perhaps TLS")
+            # No method begins like this, but TLS does, whose client would otherwise wait until its timeout.
+            raise ProtocolError("request is not HTTP, possibly TLS")
         if len(received) > MAX_HEAD_SIZE:
-            raise ProtocolError("the head of the request is too large")
+            raise ProtocolError(f"head of the request has more than {MAX_HEAD_SIZE} bytes")
     return _parse_head(bytes(received), end + 4)
 
 
@@ -92,7 +92,7 @@ def _parse_head(received: bytes, size: int) -> RequestHead:
             key, text = name.decode("ascii"), value.decode("latin-1")
             headers[key] = f"{headers[key]}, {text}" if key in headers else text
     except Exception as error:
-        # What parsers written by others raise for hostile bytes is not a closed list.
+        # The parsers do not document which exceptions hostile bytes raise.
         raise ProtocolError(f"not an HTTP request: {error}") from error
     return RequestHead(
         method=request.method.decode("ascii"),
@@ -103,27 +103,27 @@ def _parse_head(received: bytes, size: int) -> RequestHead:
     )
 
 
-async def answer(stream: trio.abc.Stream, head: RequestHead, pages: Mapping[str, Page]) -> None:
+async def send_page(stream: trio.abc.Stream, head: RequestHead, pages: Mapping[str, Page]) -> None:
     """Answer a request from the table of pages."""
     if head.method not in ("GET", "HEAD"):
         await send_response(stream, HTTPStatus.METHOD_NOT_ALLOWED, _plain("Only GET and HEAD."))
     elif (page := pages.get(head.path)) is None:
-        await send_response(stream, HTTPStatus.NOT_FOUND, _plain("There is nothing here."))
+        await send_response(stream, HTTPStatus.NOT_FOUND, _plain("No such page."))
     else:
         await send_response(stream, HTTPStatus.OK, page, with_body=head.method == "GET")
 
 
-async def refuse(
+async def send_error(
     stream: trio.abc.Stream, status: HTTPStatus, reason: str, headers: Mapping[str, str]
 ) -> None:
-    """Answer with an error and a line that says why."""
+    """Answer with an error status and a one-line reason."""
     await send_response(stream, status, attrs.evolve(_plain(reason), headers=headers))
 
 
 async def send_response(
     stream: trio.abc.Stream, status: HTTPStatus, page: Page, *, with_body: bool = True
 ) -> None:
-    """Send a whole response, after which the connection is of no further use."""
+    """Send a whole response; the connection must not be used afterwards."""
     fields = {
         "Content-Type": page.content_type,
         "Content-Length": str(len(page.body)),

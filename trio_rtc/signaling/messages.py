@@ -1,6 +1,6 @@
-"""The wire format, both directions: what is said, and what a hostile other side may not say.
+"""The wire format in both directions, and the checks of messages from a hostile sender.
 
-Pure: text in, values out. The format itself is described in :mod:`trio_rtc.signaling`.
+Pure: text in, values out. :mod:`trio_rtc.signaling` describes the format.
 """
 
 import json
@@ -12,25 +12,25 @@ import attrs
 from trio_rtc.errors import ProtocolError
 
 JsonObject: TypeAlias = dict[str, Any]
-"""A JSON object; its values are whatever JSON can say."""
+"""A JSON object with any JSON values."""
 
 
 class CloseCode(IntEnum):
-    """Why the server ended a connection, in the range that RFC 6455 section 7.4.2 leaves to applications."""
+    """The server's reason for closing a connection, in the private range of RFC 6455 section 7.4.2."""
 
     BAD_MESSAGE = 4400
-    """The client sent something that is not a message of this format."""
+    """The client sent text that is not a message of this format."""
     BAD_ROOM = 4404
-    """The URL names no room, or one with a name that is too long."""
+    """The URL names no room, or its name is too long."""
     TOO_SLOW = 4408
-    """The client did not take its messages, or did not answer a ping."""
+    """The client did not receive its messages in time, or did not answer a ping."""
     FULL = 4503
-    """The room has as many members, or the server as many rooms, as it may have."""
+    """The room has its maximum of members, or the server its maximum of rooms."""
 
 
 @attrs.frozen
-class Addressed:
-    """What a client says: ``data`` for the member ``to``, or for all others when that is ``None``."""
+class ClientMessage:
+    """A client's message: ``data`` for the member ``to``, or for all others if that is ``None``."""
 
     data: JsonObject
     to: str | None = None
@@ -38,7 +38,7 @@ class Addressed:
 
 @attrs.frozen
 class Welcome:
-    """The first message from the server: our own name, and who was in the room before us."""
+    """The server's first message: the client's id and the ids of the members already in the room."""
 
     id: str
     members: tuple[str, ...]
@@ -46,35 +46,35 @@ class Welcome:
 
 @attrs.frozen
 class MemberJoined:
-    """Another member has come in."""
+    """A member joined the room."""
 
     id: str
 
 
 @attrs.frozen
 class MemberLeft:
-    """Another member has gone. Its id is never given to anyone else."""
+    """A member left the room. Its id is never reused."""
 
     id: str
 
 
 @attrs.frozen
-class Relayed:
-    """What another member said."""
+class RelayedMessage:
+    """A message from another member."""
 
     sender: str
     data: JsonObject
 
 
-ServerMessage: TypeAlias = Welcome | MemberJoined | MemberLeft | Relayed
+ServerMessage: TypeAlias = Welcome | MemberJoined | MemberLeft | RelayedMessage
 
 
-def write_client_message(message: Addressed) -> str:
+def encode_client_message(message: ClientMessage) -> str:
     """Return the text of a client's message.
 
     Raises:
-        TypeError: ``data`` holds something that JSON has no word for.
-        ValueError: ``data`` holds a number that is not finite, half a surrogate pair, or itself.
+        TypeError: ``data`` contains a value that JSON cannot represent.
+        ValueError: ``data`` contains a number that is not finite, a lone surrogate, or itself.
     """
     fields: JsonObject = {"data": message.data}
     if message.to is not None:
@@ -82,26 +82,26 @@ def write_client_message(message: Addressed) -> str:
     return _dump(fields)
 
 
-def parse_client_message(text: str) -> Addressed:
-    """Read what a client sent.
+def parse_client_message(text: str) -> ClientMessage:
+    """Parse a client's message.
 
     Raises:
-        ProtocolError: It is not a client's message.
+        ProtocolError: The text is not a client's message.
     """
     fields = _load(text)
     data, to = fields.get("data"), fields.get("to")
     if not isinstance(data, dict):
-        raise ProtocolError('"data" has to be an object')
+        raise ProtocolError('"data" must be an object')
     if to is not None and not isinstance(to, str):
-        raise ProtocolError('"to" has to be the id of a member')
-    return Addressed(data, to)
+        raise ProtocolError('"to" must be the id of a member')
+    return ClientMessage(data, to)
 
 
-def write_server_message(message: ServerMessage) -> str:
+def encode_server_message(message: ServerMessage) -> str:
     """Return the text of a server's message.
 
     Raises:
-        ProtocolError: The data that is to be relayed was read, but cannot be written.
+        ProtocolError: The relayed data was parsed, but cannot be encoded.
     """
     match message:
         case Welcome(id=own_id, members=members):
@@ -110,37 +110,37 @@ def write_server_message(message: ServerMessage) -> str:
             return _dump({"type": "joined", "id": member})
         case MemberLeft(id=member):
             return _dump({"type": "left", "id": member})
-        case Relayed(sender=sender, data=data):
+        case RelayedMessage(sender=sender, data=data):
             try:
                 return _dump({"type": "message", "from": sender, "data": data})
             except Exception as error:
-                # Python reads 1e999 as infinity and "\ud800" as half a surrogate pair; others would not take them.
-                raise ProtocolError(f"data that cannot be passed on: {error}") from None
+                # Python parses 1e999 as infinity and "\ud800" as a lone surrogate; other parsers would reject them.
+                raise ProtocolError(f'"data" cannot be relayed: {error}') from None
 
 
 def parse_server_message(text: str) -> ServerMessage:
-    """Read what a server sent.
+    """Parse a server's message.
 
     Raises:
-        ProtocolError: It is not a server's message.
+        ProtocolError: The text is not a server's message.
     """
     match _load(text):
         case {"type": "welcome", "id": str(own_id), "members": list(members)}:
             if not all(isinstance(member, str) for member in members):
-                raise ProtocolError("the ids of members have to be strings")
+                raise ProtocolError("ids of members must be strings")
             return Welcome(own_id, tuple(members))
         case {"type": "joined", "id": str(member)}:
             return MemberJoined(member)
         case {"type": "left", "id": str(member)}:
             return MemberLeft(member)
         case {"type": "message", "from": str(sender), "data": dict(data)}:
-            return Relayed(sender, data)
+            return RelayedMessage(sender, data)
         case _:
-            raise ProtocolError("not a message of a signaling server")
+            raise ProtocolError("text is not a message of a signaling server")
 
 
 def _dump(fields: JsonObject) -> str:
-    # Not escaped, so that text grows no longer on its way; what UTF-8 cannot encode is a ValueError here.
+    # Not escaped, so that relayed text does not grow; text that UTF-8 cannot encode raises ValueError here.
     text = json.dumps(fields, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     text.encode()
     return text
@@ -148,14 +148,14 @@ def _dump(fields: JsonObject) -> str:
 
 def _load(text: str) -> JsonObject:
     try:
-        fields = json.loads(text, parse_constant=_refuse_constant)
+        fields = json.loads(text, parse_constant=_reject_constant)
     except Exception as error:
-        raise ProtocolError(f"not JSON: {error}") from None
+        raise ProtocolError(f"message is not JSON: {error}") from None
     if not isinstance(fields, dict):
-        raise ProtocolError("a message has to be a JSON object")
+        raise ProtocolError("message must be a JSON object")
     return fields
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    # Python's parser takes NaN and Infinity, a browser's does not: relayed, they would break the other members.
+def _reject_constant(name: str) -> NoReturn:
+    # Python's parser accepts NaN and Infinity, a browser's does not: relayed, they would break the other members.
     raise ValueError(f"{name} is not JSON")

@@ -1,19 +1,18 @@
 """W3C's perfect negotiation between a peer connection and a channel of JSON objects.
 
-Both sides run the same code and either may want to negotiate at any time. When two offers meet, the impolite
-side ignores the one it gets, and the polite side takes its own back (W3C webrtc section 10.7). Candidates trickle in
-both directions from the first on.
+Both sides run the same code, and either may start a negotiation at any time. When two offers collide, the impolite side
+ignores the received one, and the polite side rolls its own back (W3C webrtc section 10.7). Candidates trickle in both
+directions from the beginning.
 
-Two things differ from W3C's example, because here tasks take turns where a browser has one event loop:
+There are two differences to W3C's example, because tasks run concurrently here where a browser has one event loop:
 
-* What is told of an event is told later, in a task. An offer that has become needed counts as being made from
-  the event on, and is not made any more if meanwhile an offer of the peer has come: applying that one makes the
-  peer connection look again whether it still has something to negotiate.
-* Descriptions are set and sent under one lock, which sending a candidate takes as well, so that no candidate
-  overtakes the description that it belongs to.
+* An event is handled later, in a task. From the event on, an offer counts as being made. It is not made if an offer of
+  the peer arrives meanwhile: applying that one makes the peer connection check again whether negotiation is needed.
+* Descriptions are set and sent under a lock, which sending a candidate acquires as well, so that no candidate precedes
+  its description.
 
-Messages of the peer are handled one after the other, so an offer never comes while an answer is being set, and
-the example's third flag is not needed.
+The peer's messages are handled one after the other, so that no offer arrives while an answer is being set, and the
+example's third flag is not needed.
 """
 
 import logging
@@ -35,9 +34,9 @@ from trio_rtc import (
 )
 from trio_rtc._environment import require_trio
 
-from .membership import Peer
+from .client_room import Peer
 from .messages import JsonObject
-from .plain_errors import plain_errors
+from .ungrouped_errors import ungrouped_errors
 
 logger = logging.getLogger("trio_rtc.signaling")
 
@@ -51,31 +50,34 @@ async def negotiate(
 ) -> None:
     """Negotiate for a peer connection until it is closed or the channel ends.
 
-    Start it before or after creating data channels, inside the block of the peer connection::
+    Start it before or after creating data channels, in the block of the peer connection::
 
         async with RTCPeerConnection() as pc, trio.open_nursery() as nursery:
             await nursery.start(negotiate, peer, pc)
             channel = pc.create_data_channel("chat")
 
-    The messages are ``{"description": ...}`` and ``{"candidate": ...}`` in W3C's spelling. What the peer sends and
-    cannot be applied is logged as a warning and left out, as W3C's example does: the connection stays as it was.
+    The messages are ``{"description": ...}`` and ``{"candidate": ...}`` as in W3C's example. A message of the peer that
+    cannot be applied is logged as a warning and ignored, as in W3C's example: the connection remains unchanged.
 
     Args:
-        channel: Leads to the peer: a ``Peer`` of a room, or any channel of JSON objects.
-        peer_connection: What to negotiate for.
-        polite: Whether this side gives way when two offers meet; the other side has to be told the opposite.
-            ``None``: as the ``Peer`` says.
-        task_status: For ``nursery.start``, which returns once nothing can be missed any more.
+        channel: The channel to the peer: a ``Peer`` of a room, or any channel of JSON objects.
+        peer_connection: The peer connection.
+        polite: Whether this side yields when two offers collide; the other side must pass the opposite. ``None`` uses
+            the ``Peer``'s ``polite``.
+        task_status: For ``nursery.start``, which returns when no event can be missed any more.
 
     Raises:
-        TypeError: ``polite`` is ``None`` and the channel is no ``Peer``.
-        RuntimeError: The peer connection is outside of its block.
-        trio.BrokenResourceError: The channel broke. The peer connection goes on without it.
+        TypeError: ``polite`` is ``None`` and the channel is not a ``Peer``.
+        RuntimeError: The peer connection is not in its block.
+        trio.BrokenResourceError: The channel broke. The peer connection continues without it.
     """
     require_trio("signaling.negotiate")
     if polite is None:
         if not isinstance(channel, Peer):
-            raise TypeError("say which side is polite: polite=True on one side, polite=False on the other")
+            raise TypeError(
+                "polite must be passed for a channel that is not a Peer:"
+                " polite=True on one side, polite=False on the other"
+            )
         polite = channel.polite
     negotiator = _Negotiator(channel, peer_connection, polite)
     peer_connection.add_event_listener("negotiation_needed", negotiator.negotiation_needed)
@@ -97,33 +99,33 @@ class _Negotiator:
         self._offer_needed = False
         self._making_offer = False
         self._wake = trio.Event()
-        self._step = trio.StrictFIFOLock()
+        self._lock = trio.StrictFIFOLock()
 
     def negotiation_needed(self, event: Event | None = None) -> None:
-        """Handle the event: an offer is being made from now on."""
+        """Handle the event: from now on an offer counts as being made."""
         self._offer_needed = True
         self._wake.set()
 
     async def run(
         self, candidates: AsyncIterable[RTCPeerConnectionIceEvent], task_status: trio.TaskStatus[None]
     ) -> None:
-        with plain_errors():
+        with ungrouped_errors():
             async with trio.open_nursery() as nursery:
                 with self._until_closed():
-                    await self._catch_up()
+                    await self._handle_earlier_changes()
                 nursery.start_soon(self._make_offers)
                 nursery.start_soon(self._send_candidates, candidates, nursery.cancel_scope)
                 task_status.started()
                 await self._receive()
                 nursery.cancel_scope.cancel()
 
-    async def _catch_up(self) -> None:
-        """Find out what has happened before anyone listened."""
+    async def _handle_earlier_changes(self) -> None:
+        """Handle the changes before the event listener was added."""
         connection = self._peer_connection
         if connection.signaling_state is RTCSignalingState.HAVE_LOCAL_OFFER:
             await self._send_description()
         elif connection.signaling_state is RTCSignalingState.STABLE and connection.local_description is None:
-            # W3C has no way to ask whether negotiation is needed, but an offer that would say something tells.
+            # W3C has no API for the negotiation-needed flag, but an offer with media sections shows that it is set.
             offer = await connection.create_offer()
             if "\nm=" in offer.sdp:
                 self.negotiation_needed()
@@ -132,20 +134,20 @@ class _Negotiator:
         while True:
             await self._wake.wait()
             self._wake = trio.Event()
-            async with self._step:
+            async with self._lock:
                 if not self._offer_needed:
                     continue
                 self._offer_needed = False
-                # If this is not the time, the event comes again as soon as the state is stable.
+                # In another state, the event is fired again as soon as the state is stable.
                 if self._peer_connection.signaling_state is RTCSignalingState.STABLE:
                     self._making_offer = True
                     try:
-                        await self._describe()
+                        await self._set_and_send_description()
                     finally:
                         self._making_offer = False
 
-    async def _describe(self) -> None:
-        """Set the offer or answer that fits the state, and send it. Under the lock."""
+    async def _set_and_send_description(self) -> None:
+        """Set the offer or answer that fits the state, and send it. The caller holds the lock."""
         with self._until_closed():
             await self._peer_connection.set_local_description()
         await self._send_description()
@@ -159,7 +161,7 @@ class _Negotiator:
         self, candidates: AsyncIterable[RTCPeerConnectionIceEvent], scope: trio.CancelScope
     ) -> None:
         async for event in candidates:
-            async with self._step:
+            async with self._lock:
                 candidate = None if event.candidate is None else event.candidate.to_json()
                 await self._send({"candidate": candidate})
         # Subscriptions end when the peer connection is closed.
@@ -169,8 +171,8 @@ class _Negotiator:
         try:
             await self._channel.send(message)
         except trio.BrokenResourceError as error:
-            # Whether that is an orderly end, the receiving side knows.
-            logger.debug("could not send: %s", error)
+            # The receiving task determines whether this is an orderly end.
+            logger.debug("cannot send a signaling message: %s", error)
 
     async def _receive(self) -> None:
         async for message in self._channel:
@@ -178,7 +180,7 @@ class _Negotiator:
                 with self._until_closed():
                     await self._handle(message)
             except (DOMException, _BadMessage) as error:
-                logger.warning("left out what the peer sent: %s: %s", type(error).__name__, error)
+                logger.warning("ignored a signaling message of the peer: %s: %s", type(error).__name__, error)
 
     async def _handle(self, message: JsonObject) -> None:
         try:
@@ -200,12 +202,12 @@ class _Negotiator:
         self._ignore_offer = collision and not self._polite
         if self._ignore_offer:
             return
-        async with self._step:
+        async with self._lock:
             if is_offer:
                 self._offer_needed = False
             await self._peer_connection.set_remote_description(description)
             if is_offer:
-                await self._describe()
+                await self._set_and_send_description()
 
     async def _handle_candidate(self, candidate: RTCIceCandidate | None) -> None:
         try:
@@ -216,7 +218,7 @@ class _Negotiator:
 
     @contextmanager
     def _until_closed(self) -> Iterator[None]:
-        """Around an operation: that the peer connection was closed meanwhile is no error."""
+        """Suppress the errors of an operation that are caused by closing the peer connection."""
         try:
             yield
         except (InvalidStateError, trio.ClosedResourceError):
@@ -225,4 +227,4 @@ class _Negotiator:
 
 
 class _BadMessage(Exception):
-    """The peer sent what is no description and no candidate."""
+    """The peer sent a message that is neither a description nor a candidate."""

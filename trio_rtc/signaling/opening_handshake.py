@@ -1,6 +1,6 @@
-"""The opening handshake of a WebSocket, RFC 6455 section 4: what each side checks. Pure: bytes in, bytes out.
+"""The opening handshake of a WebSocket (RFC 6455 section 4), as each side checks it. Pure: bytes in, bytes out.
 
-Neither a subprotocol nor an extension is offered or accepted.
+Subprotocols and extensions are neither offered nor accepted.
 """
 
 import base64
@@ -23,12 +23,12 @@ _NONCE_SIZE = 16
 _MAX_RESPONSE_SIZE = 65_536
 
 
-class HandshakeRefused(ProtocolError):
-    """The opening handshake did not succeed.
+class HandshakeError(ProtocolError):
+    """The opening handshake failed.
 
     Attributes:
-        status: What a server answers with.
-        headers: Fields of that answer.
+        status: The status of the server's answer.
+        headers: Header fields of that answer.
     """
 
     def __init__(
@@ -43,18 +43,18 @@ class HandshakeRefused(ProtocolError):
 
 
 def clean_request(head: RequestHead) -> bytes:
-    """Check a client's opening handshake, section 4.2; return it with nothing but what a WebSocket needs.
+    """Check a client's opening handshake (section 4.2), and return it reduced to the required fields.
 
-    What others parse after us is then never what a client has made up.
+    The parsers after this one thus never receive arbitrary bytes of a client.
 
     Raises:
-        HandshakeRefused: The request is not a valid handshake.
+        HandshakeError: The request is not a valid handshake.
     """
     if "upgrade" not in _tokens(head.headers.get("connection", "")):
-        raise HandshakeRefused("Connection: Upgrade is missing.")
+        raise HandshakeError("Connection: Upgrade is missing in the request.")
     if head.headers.get("sec-websocket-version") != _VERSION:
-        # Section 4.2.2: the answer names the versions that are supported.
-        raise HandshakeRefused(
+        # Section 4.2.2: the answer lists the supported versions.
+        raise HandshakeError(
             "Only version 13 of WebSocket is supported.",
             HTTPStatus.UPGRADE_REQUIRED,
             {"Sec-WebSocket-Version": _VERSION},
@@ -65,7 +65,7 @@ def clean_request(head: RequestHead) -> bytes:
     except (binascii.Error, ValueError):
         nonce = b""
     if len(nonce) != _NONCE_SIZE:
-        raise HandshakeRefused("Sec-WebSocket-Key must be 16 bytes in base64.")
+        raise HandshakeError("Sec-WebSocket-Key must be 16 bytes in base64.")
     lines = (
         b"GET / HTTP/1.1",
         b"Host: localhost",
@@ -79,29 +79,27 @@ def clean_request(head: RequestHead) -> bytes:
 
 @attrs.define
 class ResponseCheck:
-    """Client-side check of a server's handshake response, section 4.1.
+    """The client's check of a server's handshake response (section 4.1).
 
     Attributes:
-        key: Of the client's request.
+        key: The Sec-WebSocket-Key of the request.
     """
 
     key: bytes
-    _http: h11.Connection = attrs.field(
-        factory=lambda: h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_SIZE)
-    )
+    _http: h11.Connection
     _received: int = 0
 
     @classmethod
     def of_request(cls, request: bytes) -> "ResponseCheck":
-        """Return the check for the answer to a request that trio-websocket has written."""
+        """Return the check of the response to a request that trio-websocket has written."""
         (key,) = re.findall(rb"(?i)^sec-websocket-key: *(\S+)\r$", request, flags=re.MULTILINE)
-        check = cls(key)
+        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_SIZE)
         fields = [("Host", "localhost"), ("Upgrade", "websocket"), ("Connection", "Upgrade")]
-        check._http.send(h11.Request(method="GET", target="/", headers=fields))
-        return check
+        http.send(h11.Request(method="GET", target="/", headers=fields))
+        return cls(key, http)
 
     def clean_response(self) -> bytes:
-        """Return the response with nothing but what a WebSocket needs."""
+        """Return the response reduced to the required fields."""
         lines = (
             b"HTTP/1.1 101 Switching Protocols",
             b"Upgrade: websocket",
@@ -111,32 +109,32 @@ class ResponseCheck:
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def receive(self, data: bytes) -> bytes | None:
-        """Read the response. Return the bytes that came behind it, or ``None`` while it is incomplete.
+        """Receive bytes of the response. Return the bytes after it, or ``None`` while it is incomplete.
 
         Args:
-            data: What was received; empty when the server has closed the connection.
+            data: The received bytes; empty when the server has closed the connection.
 
         Raises:
-            HandshakeRefused: The server did not accept.
+            HandshakeError: The server rejected the handshake.
         """
         if not data:
-            raise HandshakeRefused("the server closed the connection during the handshake")
+            raise HandshakeError("server closed the connection during the handshake")
         self._received += len(data)
         if self._received > _MAX_RESPONSE_SIZE:
-            raise HandshakeRefused("the response to the handshake is too long")
+            raise HandshakeError(f"handshake response has more than {_MAX_RESPONSE_SIZE} bytes")
         try:
             self._http.receive_data(data)
             event = self._http.next_event()
             while isinstance(event, h11.InformationalResponse) and event.status_code != 101:
                 event = self._http.next_event()
         except Exception as error:
-            # What h11 raises for bytes that are not HTTP is not a closed list.
-            raise HandshakeRefused(f"not an HTTP response: {error}") from error
+            # h11 does not document which exceptions bytes that are not HTTP raise.
+            raise HandshakeError(f"not an HTTP response: {error}") from error
         if isinstance(event, h11.InformationalResponse):
             self._check(event)
             return bytes(self._http.trailing_data[0])
         if isinstance(event, h11.Response):
-            raise HandshakeRefused(_describe(event))
+            raise HandshakeError(_describe(event))
         return None
 
     def _check(self, response: h11.InformationalResponse) -> None:
@@ -144,22 +142,22 @@ class ResponseCheck:
         for name, value in response.headers:
             fields[name] = fields[name] + b"," + value if name in fields else value
         if fields.get(b"upgrade", b"").lower() != b"websocket":
-            raise HandshakeRefused("the server switched to another protocol than WebSocket")
+            raise HandshakeError("server switched to another protocol than WebSocket")
         if "upgrade" not in _tokens(fields.get(b"connection", b"").decode("latin-1")):
-            raise HandshakeRefused("Connection: Upgrade is missing in the server's response")
+            raise HandshakeError("Connection: Upgrade is missing in the server's response")
         if fields.get(b"sec-websocket-accept") != generate_accept_token(self.key):
-            raise HandshakeRefused("Sec-WebSocket-Accept of the server does not match the key of the request")
+            raise HandshakeError("Sec-WebSocket-Accept of the server does not match the key of the request")
         for name in (b"sec-websocket-extensions", b"sec-websocket-protocol"):
             if fields.get(name):
-                raise HandshakeRefused(f"the server chose what was not offered: {name.decode()}")
+                raise HandshakeError(f"server accepted {name.decode()}, which was not offered")
 
 
 def _describe(response: h11.Response) -> str:
-    text = f"the server answered {response.status_code}"
+    text = f"server answered {response.status_code}"
     if response.reason:
         text += f" {_printable(response.reason)}"
     if 300 <= response.status_code < 400:
-        # Redirects are not followed: the new place was not chosen by whoever called.
+        # Redirects are not followed, because the caller did not choose the new location.
         location = next((value for name, value in response.headers if name == b"location"), b"")
         text += f", a redirect to {_printable(location)!r}, which is not followed"
     return text

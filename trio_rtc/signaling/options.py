@@ -1,43 +1,44 @@
-"""What a signaling server allows and what a client waits for."""
+"""Options of signaling servers and clients."""
 
 import attrs
 
-from .rooms import RoomLimits
+from .server_rooms import RoomLimits
 
 
 @attrs.frozen
 class ServerOptions:
-    """What a server allows.
+    """The limits of a server.
 
     Attributes:
         limits: Bounds of the rooms.
-        max_connections: WebSockets at once. Further handshakes are refused (503).
-        max_connections_per_address: WebSockets at once from one IPv4 address or one IPv6 /64 network. Further
-            handshakes are refused (429). Behind a reverse proxy all connections have the proxy's address: set it to
-            ``max_connections`` there, and let the proxy count.
-        connection_rate: New connections a second from one IPv4 address or one IPv6 /64 network in the long run,
+        max_connections: Maximum WebSockets. Further handshakes are rejected (503).
+        max_connections_per_address: Maximum WebSockets from one IPv4 address or one IPv6 /64 network. Further
+            handshakes are rejected (429). Behind a reverse proxy all connections have the proxy's address: set it to
+            ``max_connections`` there, and limit connections in the proxy.
+        connection_rate: New connections per second from one IPv4 address or one IPv6 /64 network in the long run,
             requests for pages included. Further ones are closed before TLS; without TLS they are answered with 429.
-            Behind a reverse proxy set ``connection_burst`` to ``math.inf``, and let the proxy count.
-        connection_burst: New connections that may come from one address at once.
-        max_handshakes: Connections at once whose HTTP request or handshake is not complete. A further connection takes
-            the place of the oldest one from the address that has the most.
-        max_handshakes_per_address: The same from one address; the oldest one of this address goes.
-        max_message_size: Characters of one message.
-        message_rate: Messages a second that a member may send in the long run.
+            Behind a reverse proxy set ``connection_burst`` to ``math.inf``, and limit the rate in the proxy.
+        connection_burst: New connections from one address at once.
+        max_handshakes: Maximum connections whose HTTP request or handshake is incomplete. A further connection
+            displaces the oldest one of the address that has the most.
+        max_handshakes_per_address: The same for one address; its oldest connection is displaced.
+        max_message_size: Maximum characters of a message.
+        message_rate: Messages per second that a member may send in the long run.
         message_burst: Messages that a member may send at once.
-        byte_rate: Bytes a second that a connection may send in the long run, TLS and framing included.
+        byte_rate: Bytes per second that a connection may send in the long run, TLS and framing included.
         byte_burst: Bytes that a connection may send at once.
-        frame_rate: Frames a second that a member may send in the long run: fragments of messages, pings and pongs
-            included. As many reads from the network are allowed.
+        frame_rate: Frames per second that a member may send in the long run: fragments of messages, pings and pongs
+            included. The rate of reads from the network has the same limit.
         frame_burst: Frames that a member may send at once.
-        handshake_timeout: Seconds for TLS, the HTTP request and the WebSocket handshake, together.
+        handshake_timeout: Seconds for TLS, the HTTP request and the WebSocket handshake together.
         close_timeout: Seconds for the closing handshake.
         ping_interval: Seconds between two pings.
         ping_timeout: Seconds for the answer to a ping.
-        origins: The origins ("https://example.org") whose pages may connect, ``None`` for pages of this very
-            host, or a set with ``"*"`` for all. Programs, which send no ``Origin``, always may.
+        origins: The origins ("https://example.org") whose pages may connect, ``None`` for pages of this host only, or a
+            set with ``"*"`` for all. Programs, which send no ``Origin``, may always connect.
         hosts: Names of this host ("signaling.example.org"), for ``origins=None``. IP addresses, ``localhost`` and the
-            ``host`` given to ``serve`` need not be listed; ``"*"`` is any name, and opens the server to DNS rebinding.
+            ``host`` passed to ``serve`` need not be listed; ``"*"`` allows any name, and exposes the server to DNS
+            rebinding.
     """
 
     limits: RoomLimits = attrs.field(factory=RoomLimits)
@@ -64,15 +65,14 @@ class ServerOptions:
 
 @attrs.frozen
 class ClientOptions:
-    """What a client waits for and keeps.
+    """The bounds and timeouts of a client.
 
     Attributes:
-        max_message_size: Characters of one message from the server.
-        queued_messages: Messages of one peer that wait to be received. When a peer sends more, its channel
-            breaks and the others go on.
-        max_peers: Peers at once. A server that announces more is not trusted any further.
-        connect_timeout: Seconds for the connection and its handshake.
-        close_timeout: Seconds for what is still to be sent and the closing handshake.
+        max_message_size: Maximum characters of a message from the server.
+        queued_messages: Maximum messages of one peer in its queue. If a peer sends more, only its channel breaks.
+        max_peers: Maximum peers. A server that announces more violates the protocol.
+        connect_timeout: Seconds for each of the connection, its handshake and the welcome.
+        close_timeout: Seconds for pending messages and the closing handshake.
         ping_interval: Seconds between two pings.
         ping_timeout: Seconds for the answer to a ping.
     """

@@ -1,10 +1,10 @@
-"""Whether a page may open a WebSocket here. Pure.
+"""The decision whether a page may open a WebSocket. Pure.
 
-Browsers send ``Origin`` with every WebSocket handshake and let any page connect anywhere; it is on the server to
-refuse strangers (RFC 6455 section 10.2). That the origin is the host that was asked for (``Host``) is not enough:
-with DNS rebinding, a page of ``http://evil.example`` has its own name resolved to this server's address, and then
-both fields say ``evil.example``. So the host must also be known to be ours. An IP address always is, because no name
-was resolved.
+Browsers send ``Origin`` with every WebSocket handshake and let any page connect to any server; the server must reject
+foreign pages (RFC 6455 section 10.2). It is not sufficient that the origin equals the requested host (``Host``): with
+DNS rebinding, a page of ``http://evil.example`` resolves its own name to this server's address, and both fields are
+``evil.example``. So the host must also be a known name of this server. An IP address always is, because no name was
+resolved.
 """
 
 import ipaddress
@@ -19,23 +19,23 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @attrs.frozen
 class OriginPolicy:
-    """Which origins may connect.
+    """The origins that may connect.
 
     Attributes:
-        origins: The origins that may; ``None`` for those of this very host.
-        hosts: Names of this host, in lower case.
+        origins: The allowed origins; ``None`` for those of this host.
+        hosts: Names of this host in lower case.
     """
 
     origins: frozenset[str] | None
     hosts: frozenset[str]
 
-    def admits(self, origin: str | None, host: str, *, secure: bool) -> bool:
-        """Return whether a handshake may go on.
+    def allows(self, origin: str | None, host: str, *, secure: bool) -> bool:
+        """Return whether a handshake is allowed.
 
         Args:
-            origin: The ``Origin`` field; programs, which are not bound by its rules, send none.
+            origin: The ``Origin`` field; ``None`` for programs, to which the rule does not apply.
             host: The ``Host`` field.
-            secure: Whether the connection has come over our own TLS.
+            secure: Whether the connection uses the server's own TLS.
         """
         if origin is None:
             return True
@@ -43,22 +43,22 @@ class OriginPolicy:
             return origin in self.origins or ANY in self.origins
         try:
             return self._is_same(origin, host, secure=secure)
-        except ValueError:  # an address in brackets that is none, or a port that is none
+        except ValueError:  # an invalid address in brackets, or an invalid port
             return False
 
     def _is_same(self, origin: str, host: str, *, secure: bool) -> bool:
-        asking = urlsplit(origin)
-        if asking.scheme not in _DEFAULT_PORTS or (secure and asking.scheme != "https"):
+        page = urlsplit(origin)
+        if page.scheme not in _DEFAULT_PORTS or (secure and page.scheme != "https"):
             return False
-        asked = urlsplit(f"{asking.scheme}://{host}")
-        default = _DEFAULT_PORTS[asking.scheme]
-        if asking.hostname is None or asked.netloc != host or asked.username is not None:
+        server = urlsplit(f"{page.scheme}://{host}")
+        default = _DEFAULT_PORTS[page.scheme]
+        if page.hostname is None or server.netloc != host or server.username is not None:
             return False
-        if (asking.hostname, asking.port or default) != (asked.hostname, asked.port or default):
+        if (page.hostname, page.port or default) != (server.hostname, server.port or default):
             return False
-        return self.is_our_name(asking.hostname)
+        return self.is_own_name(page.hostname)
 
-    def is_our_name(self, host: str) -> bool:
+    def is_own_name(self, host: str) -> bool:
         """Return whether a host, in lower case and without a port, is this one."""
         name = host.rstrip(".")
         return (
@@ -70,8 +70,8 @@ class OriginPolicy:
         )
 
 
-def own_names(names: Collection[str]) -> frozenset[str]:
-    """Return names as ``OriginPolicy`` compares them."""
+def normalize_names(names: Collection[str]) -> frozenset[str]:
+    """Return names in the form that ``OriginPolicy`` compares."""
     return frozenset(name.lower().rstrip(".") for name in names)
 
 

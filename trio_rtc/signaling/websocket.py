@@ -1,6 +1,6 @@
-"""A WebSocket (RFC 6455) for both sides: trio-websocket behind a stream that keeps it within bounds.
+"""A WebSocket (RFC 6455) for both sides: trio-websocket with a stream that enforces limits.
 
-No extension is negotiated, so that a received message is never longer than its frames. While nobody receives, nothing
+No extension is negotiated, so that a received message is never longer than its frames. While no task receives, nothing
 is read, and TCP slows down the other side.
 """
 
@@ -19,21 +19,21 @@ from trio_websocket import (
 from trio_rtc.errors import ProtocolError
 
 from .framed_stream import ClientFramedStream, FramedStream
-from .rate import TokenBucket
+from .token_bucket import TokenBucket
 
 _ABNORMAL_CLOSURE = 1006
-_MOST_REASON = 123
-"""Bytes: what a control frame can carry beside the code."""
+_MAX_REASON = 123
+"""Bytes that a control frame can hold besides the code."""
 _NOT_SENT = (1005, 1006, 1015)
-"""Codes that stand for the lack of one, section 7.4.1."""
+"""Codes that represent the absence of a code, section 7.4.1."""
 
 
 class WebSocketClosed(Exception):
     """The connection has ended.
 
     Attributes:
-        code: The close code that was received; 1006 if the connection ended without one.
-        reason: The reason that was received, perhaps empty.
+        code: The received close code; 1006 if the connection ended without one.
+        reason: The received reason, possibly empty.
     """
 
     def __init__(self, code: int, reason: str) -> None:
@@ -43,10 +43,10 @@ class WebSocketClosed(Exception):
 
 
 class WebSocketViolation(ProtocolError):
-    """The other side broke a rule of RFC 6455 or a limit of ours. It was told so.
+    """The other side violated RFC 6455 or a limit, and was sent a close frame.
 
     Attributes:
-        code: The code that the connection was closed with.
+        code: The close code that was sent.
     """
 
     def __init__(self, code: int, reason: str) -> None:
@@ -55,16 +55,16 @@ class WebSocketViolation(ProtocolError):
 
 
 class WebSocket:
-    """One end of a WebSocket. The stream is left to the caller to close.
+    """One end of a WebSocket. The caller must close the stream.
 
-    Made by ``accept`` and ``open``. A task in the caller's nursery reads.
+    Created by ``accept`` and ``open``. A task in the caller's nursery reads.
     """
 
     def __init__(self, connection: WebSocketConnection, stream: FramedStream) -> None:
         self._connection = connection
         self._stream = stream
         self._pings = itertools.count(1)
-        stream.begin(self._unsent_close)
+        stream.start(self._unsent_close)
 
     @classmethod
     async def accept(
@@ -80,16 +80,16 @@ class WebSocket:
         """Answer a client's opening handshake.
 
         Args:
-            nursery: Where the reading task runs. Whatever it raises for hostile bytes comes out there.
-            stream: Where the handshake came from.
-            request: It, as it was checked.
-            received: What has come behind it.
-            max_message_size: Characters of one received message.
-            frames: How many frames are received.
+            nursery: Runs the reading task. The task may raise any exception for hostile bytes.
+            stream: The client's connection.
+            request: The checked handshake.
+            received: Bytes received after the handshake.
+            max_message_size: Maximum characters of a received message.
+            frames: Limits the rate of received frames.
         """
         framed = FramedStream(stream, request, received, frames)
-        asked = await wrap_server_stream(nursery, framed, 0, max_message_size)
-        return cls(await asked.accept(), framed)
+        handshake = await wrap_server_stream(nursery, framed, 0, max_message_size)
+        return cls(await handshake.accept(), framed)
 
     @classmethod
     async def open(
@@ -101,17 +101,17 @@ class WebSocket:
         *,
         max_message_size: int,
     ) -> "WebSocket":
-        """Make a client's opening handshake.
+        """Perform a client's opening handshake.
 
         Args:
-            nursery: Where the reading task runs. It raises ``HandshakeRefused`` if the server does not accept.
+            nursery: Runs the reading task. It raises ``HandshakeError`` if the server rejects the handshake.
             stream: The connection to the server.
             host: The ``Host`` field.
             resource: Path and query.
-            max_message_size: Characters of one received message.
+            max_message_size: Maximum characters of a received message.
         """
         framed = ClientFramedStream(stream)
-        # Annotated as a stream over a socket, documented (and written) for any stream.
+        # The parameter is annotated as a SocketStream, but documented and implemented for any stream.
         any_stream: trio.SocketStream = framed  # type: ignore[assignment]
         connection = await wrap_client_stream(
             nursery,
@@ -127,20 +127,20 @@ class WebSocket:
         """Return the next message.
 
         Raises:
-            WebSocketClosed: The other side has closed the connection, or it broke.
-            WebSocketViolation: The other side sent what it must not send.
+            WebSocketClosed: The other side closed the connection, or it broke.
+            WebSocketViolation: The other side violated RFC 6455 or a limit.
             ProtocolError: The message is not text.
         """
         try:
             message = await self._connection.get_message()
         except ConnectionClosed as error:
             closed, stream = self._closed(error), self._stream
-            has_shaken_hands = stream.close_sent and stream.close_received and not stream.failed
-            if closed.code not in _NOT_SENT and not has_shaken_hands:
+            is_orderly = stream.close_sent and stream.close_received and not stream.failed
+            if closed.code not in _NOT_SENT and not is_orderly:
                 raise WebSocketViolation(closed.code, closed.reason) from None
             raise closed from None
         if not isinstance(message, str):
-            raise ProtocolError("messages are text")
+            raise ProtocolError("messages must be text, not binary")
         return message
 
     async def send(self, text: str) -> None:
@@ -166,22 +166,22 @@ class WebSocket:
             raise self._closed(error) from None
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        """Send a close frame and wait for the other side's, section 7.1.2; cancel it to stop waiting."""
+        """Send a close frame and wait for the other side's (section 7.1.2); cancel it to stop waiting."""
         await self._connection.aclose(code, reason)
-        await self._stream.say_farewell()
+        await self._stream.send_close_frame()
 
     def _unsent_close(self) -> bytes:
-        """Return the close frame that says why this side fails the connection, section 7.1.7."""
+        """Return the close frame with the reason why this side fails the connection, section 7.1.7."""
         closed = self._connection.closed
         if closed is None or closed.code in _NOT_SENT or self._connection.is_client:
             return b""
-        payload = struct.pack("!H", closed.code) + (closed.reason or "").encode()[:_MOST_REASON]
+        payload = struct.pack("!H", closed.code) + (closed.reason or "").encode()[:_MAX_REASON]
         return bytes((0x88, len(payload))) + payload
 
     def _closed(self, error: ConnectionClosed) -> WebSocketClosed:
-        closed, told = error.reason, self._stream.close_payload
+        closed, payload = error.reason, self._stream.close_payload
         code, reason = (_ABNORMAL_CLOSURE, None) if closed is None else (closed.code, closed.reason)
-        if code == _ABNORMAL_CLOSURE and self._connection.is_client and len(told) > 1:
-            # trio-websocket forgets what the server has said when it could not be answered.
-            code, reason = int.from_bytes(told[:2], "big"), told[2:].decode(errors="replace")
+        if code == _ABNORMAL_CLOSURE and self._connection.is_client and len(payload) > 1:
+            # trio-websocket discards the server's close frame if it cannot be answered.
+            code, reason = int.from_bytes(payload[:2], "big"), payload[2:].decode(errors="replace")
         return WebSocketClosed(code, reason or "")

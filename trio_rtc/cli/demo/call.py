@@ -30,7 +30,7 @@ from trio_rtc import (
     open_media_track,
 )
 from trio_rtc.media import dominant_frequency, read_counter, test_pattern, tone
-from trio_rtc.signaling.plain_errors import plain_errors
+from trio_rtc.signaling.ungrouped_errors import ungrouped_errors
 
 from .services import parse
 
@@ -235,7 +235,7 @@ class Counter:
 async def measure_call(pc: RTCPeerConnection, seconds: float) -> Received:
     """Call a peer that answers with video and audio, and return what arrived in so many seconds, if anything."""
     studio, counter = Studio(), Counter()
-    with plain_errors():
+    with ungrouped_errors():
         async with pc.subscribe("track") as tracks, trio.open_nursery() as nursery:
             nursery.start_soon(studio.run)
             studio.add_to(pc)
@@ -279,7 +279,7 @@ class Call:
         Raises:
             ProtocolError: The page does not keep to the format.
         """
-        with plain_errors():
+        with ungrouped_errors():
             async with self._pc.subscribe("track") as tracks, trio.open_nursery() as nursery:
                 nursery.start_soon(self._counter.count_all, tracks)
                 nursery.start_soon(self._report_to, channel)

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from trio_rtc import ProtocolError, RTCDataChannel, RTCPeerConnection, RTCTransportStats
 from trio_rtc.signaling import Peer, ServerOptions, SignalingServer, connect, negotiate, serve
-from trio_rtc.signaling.plain_errors import plain_errors
+from trio_rtc.signaling.ungrouped_errors import ungrouped_errors
 
 from .chat import Chat
 from .display import Display
@@ -73,7 +73,7 @@ async def run_demo(options: DemoOptions, console: Console) -> None:
         DemoFailed: The address is taken, the second process ended, the two could not be connected, or a part failed.
     """
     display = Display(console)
-    with plain_errors():
+    with ungrouped_errors():
         async with trio.open_nursery() as nursery:
             try:
                 # By its name, as page_url shows it.
@@ -113,7 +113,7 @@ def _bracketed(host: str) -> str:
 async def show_figures(display: Display, url: str, seconds: float) -> None:
     """Connect to a second process, and show how long that takes and what the connection can do."""
     display.heading("Two processes")
-    with plain_errors():
+    with ungrouped_errors():
         async with connect(url, room=ROOM_OF_PROCESSES) as room, second_process(url):
             try:
                 with trio.fail_after(CONNECT_TIMEOUT):
@@ -271,7 +271,7 @@ async def serve_browser(display: Display, chat: Chat, studio: "Studio | None", p
     """Serve one page until it is closed."""
     name = f"page {peer.id}"
     try:
-        with plain_errors():
+        with ungrouped_errors():
             async with RTCPeerConnection() as pc, trio.open_nursery() as nursery:
                 services = {
                     "ping": echo,

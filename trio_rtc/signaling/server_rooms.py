@@ -1,7 +1,7 @@
-"""Who is in which room, and what waits to be sent to whom. Pure: no sockets, no time.
+"""The server's rooms, their members, and each member's queue of messages. Pure: no sockets, no time.
 
-Everything is bounded: the rooms, the members of each, and what waits for a member. When a member's queue is
-full the member is dismissed, because the alternative, to wait for it, would let one slow reader stop a room.
+All is bounded: the rooms, the members of each, and each member's queue. A member whose queue overflows is closed,
+because waiting for it would let one slow reader block a room.
 """
 
 import itertools
@@ -12,16 +12,24 @@ import attrs
 
 from trio_rtc.errors import ProtocolError
 
-from .messages import Addressed, CloseCode, MemberJoined, MemberLeft, Relayed, Welcome, write_server_message
+from .messages import (
+    ClientMessage,
+    CloseCode,
+    MemberJoined,
+    MemberLeft,
+    RelayedMessage,
+    Welcome,
+    encode_server_message,
+)
 
 MAX_ROOM_NAME_LENGTH = 128
 
 
-class RoomRefused(Exception):
+class RoomUnavailable(Exception):
     """A room cannot be entered.
 
     Attributes:
-        code: The code to close the connection with.
+        code: The code with which to close the connection.
     """
 
     def __init__(self, code: CloseCode, reason: str) -> None:
@@ -34,11 +42,12 @@ class RoomLimits:
     """Bounds of the rooms.
 
     Attributes:
-        rooms: Rooms that may exist at once; an empty room does not exist.
-        members: Members of one room.
-        relayed_characters: Length of a message as it is passed on: a number may be longer than it was.
-        queued_messages: Messages that may wait for one member.
-        queued_characters: Their total length.
+        rooms: Maximum rooms; an empty room does not exist.
+        members: Maximum members of one room.
+        relayed_characters: Maximum characters of a relayed message, since a number may be longer after parsing and
+            encoding.
+        queued_messages: Maximum messages in the queue of one member.
+        queued_characters: Maximum characters in the queue of one member.
     """
 
     rooms: int = 1000
@@ -53,9 +62,10 @@ class Member:
     """One connection in one room.
 
     Attributes:
-        id: Its name, unique in the server's life.
-        room: The name of its room.
-        overflowed: Whether it has been so slow that messages for it were lost.
+        id: The id, unique in the server's lifetime.
+        room: The name of the room.
+        limits: Bounds of the queue.
+        overflowed: Whether messages were lost because the member was too slow.
     """
 
     id: str
@@ -65,7 +75,7 @@ class Member:
     _queue: deque[str] = attrs.field(factory=deque)
     _queued_characters: int = 0
 
-    def put(self, text: str) -> None:
+    def enqueue(self, text: str) -> None:
         """Queue a message, or mark the member as overflowed."""
         full = (
             len(self._queue) >= self.limits.queued_messages
@@ -77,7 +87,7 @@ class Member:
             self._queue.append(text)
             self._queued_characters += len(text)
 
-    def take(self) -> str | None:
+    def dequeue(self) -> str | None:
         """Return the next message to send, or ``None``."""
         if not self._queue:
             return None
@@ -89,40 +99,42 @@ class Member:
 class Rooms:
     """All rooms of a server.
 
-    Each verb returns the members whose queue was written to, so that the caller can wake whoever sends.
+    Each operation returns the members whose queues have changed, so that the caller can wake their senders.
     """
 
     def __init__(self, limits: RoomLimits) -> None:
         self._limits = limits
         self._rooms: dict[str, dict[str, Member]] = {}
-        # Counted, not random: ids are public to the room, and what happens replays.
+        # Consecutive, not random: ids are public to the room, and runs are reproducible.
         self._ids: Iterator[int] = itertools.count(1)
 
     def occupancy(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the ids of the members of each room, in the order in which they came."""
+        """Return the ids of the members of each room, in order of arrival."""
         return {name: tuple(members) for name, members in self._rooms.items()}
 
     def join(self, name: str) -> tuple[Member, list[Member]]:
-        """Enter a room, which is made if need be: the newcomer is welcomed and the others hear of it.
+        """Enter a room, created if needed: the new member is sent a welcome, the others are notified.
 
         Raises:
-            RoomRefused: The name is no name, or a limit is reached.
+            RoomUnavailable: The name is invalid, or a limit is reached.
         """
         if not 1 <= len(name) <= MAX_ROOM_NAME_LENGTH:
-            raise RoomRefused(CloseCode.BAD_ROOM, f"a room has 1 to {MAX_ROOM_NAME_LENGTH} characters")
+            raise RoomUnavailable(
+                CloseCode.BAD_ROOM, f"room must have 1 to {MAX_ROOM_NAME_LENGTH} characters"
+            )
         members = self._rooms.get(name)
         if members is None:
             if len(self._rooms) >= self._limits.rooms:
-                raise RoomRefused(CloseCode.FULL, "the server has no room left")
+                raise RoomUnavailable(CloseCode.FULL, "server has its maximum of rooms")
             members = self._rooms[name] = {}
         elif len(members) >= self._limits.members:
-            raise RoomRefused(CloseCode.FULL, "the room is full")
-        newcomer = Member(str(next(self._ids)), name, self._limits)
-        newcomer.put(write_server_message(Welcome(newcomer.id, tuple(members))))
+            raise RoomUnavailable(CloseCode.FULL, "room is full")
+        member = Member(str(next(self._ids)), name, self._limits)
+        member.enqueue(encode_server_message(Welcome(member.id, tuple(members))))
         others = list(members.values())
-        _put_all(others, write_server_message(MemberJoined(newcomer.id)))
-        members[newcomer.id] = newcomer
-        return newcomer, [newcomer, *others]
+        _enqueue_all(others, encode_server_message(MemberJoined(member.id)))
+        members[member.id] = member
+        return member, [member, *others]
 
     def leave(self, member: Member) -> list[Member]:
         """Leave the room. Idempotent."""
@@ -132,29 +144,31 @@ class Rooms:
         if not members:
             del self._rooms[member.room]
         others = list(members.values())
-        _put_all(others, write_server_message(MemberLeft(member.id)))
+        _enqueue_all(others, encode_server_message(MemberLeft(member.id)))
         return others
 
-    def relay(self, sender: Member, message: Addressed) -> list[Member]:
-        """Pass a message on. What is addressed to someone who has gone is dropped: the sender is about to hear.
+    def relay(self, sender: Member, message: ClientMessage) -> list[Member]:
+        """Relay a message. A message to a member that has left is dropped: the sender is about to be notified.
 
         Raises:
-            ProtocolError: The message cannot be passed on.
+            ProtocolError: The message cannot be relayed.
         """
         members = self._rooms.get(sender.room, {})
         if message.to is None:
             receivers = [member for member in members.values() if member is not sender]
         elif message.to == sender.id:
-            raise ProtocolError("a message to oneself")
+            raise ProtocolError('"to" must not be the own id')
         else:
             receivers = [members[message.to]] if message.to in members else []
-        text = write_server_message(Relayed(sender.id, message.data))
+        text = encode_server_message(RelayedMessage(sender.id, message.data))
         if len(text) > self._limits.relayed_characters:
-            raise ProtocolError("too large to be passed on")
-        _put_all(receivers, text)
+            raise ProtocolError(
+                f"relayed message has {len(text)} characters, more than {self._limits.relayed_characters}"
+            )
+        _enqueue_all(receivers, text)
         return receivers
 
 
-def _put_all(members: list[Member], text: str) -> None:
+def _enqueue_all(members: list[Member], text: str) -> None:
     for member in members:
-        member.put(text)
+        member.enqueue(text)

@@ -1,15 +1,15 @@
-"""Bounds on how much a client may send, and how often it may connect. Pure: time is passed in."""
+"""A token bucket, which limits how much a client may send and how often it may connect. Pure: time is passed in."""
 
 import attrs
 
 
 @attrs.define
 class TokenBucket:
-    """Admits an amount of ``burst`` at once and ``rate`` a second in the long run.
+    """Allows an amount of ``burst`` at once and ``rate`` per second in the long run.
 
     Attributes:
-        rate: Amount a second.
-        burst: Amount that may come without a pause after a long silence.
+        rate: Amount per second.
+        burst: Amount allowed at once after a long silence.
     """
 
     rate: float
@@ -20,16 +20,16 @@ class TokenBucket:
     def __attrs_post_init__(self) -> None:
         self._tokens = self.burst
 
-    def take(self, now: float, amount: float = 1.0) -> float:
-        """Record an amount at time ``now`` (seconds) and return how many seconds to pause after it."""
+    def consume(self, now: float, amount: float = 1.0) -> float:
+        """Consume an amount at time ``now`` in seconds, and return the seconds to pause afterwards."""
         elapsed = max(0.0, now - self._updated)
         self._tokens = min(self.burst, self._tokens + elapsed * self.rate) - amount
         self._updated = now
         return max(0.0, -self._tokens / self.rate)
 
     def admit(self, now: float, amount: float = 1.0) -> bool:
-        """Record an amount at time ``now`` if no pause is needed before it; return whether it was recorded."""
-        self.take(now, 0.0)
+        """Consume an amount at time ``now`` if it is available without a pause; return whether it was."""
+        self.consume(now, 0.0)
         if self._tokens < amount:
             return False
         self._tokens -= amount

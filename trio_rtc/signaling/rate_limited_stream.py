@@ -1,26 +1,26 @@
-"""Reading from a connection no faster than allowed.
+"""A stream that limits the rate of reading.
 
-The stream wraps the transport itself, so under TLS it counts what the network delivers, and not only what the records
-contain: a flood of empty records or key updates is slowed down like any other.
+It wraps the transport itself, so that under TLS it counts network bytes and not only the contents of records: a flood
+of empty records or key updates is slowed down like any other.
 """
 
 import trio
 
-from .rate import TokenBucket
+from .token_bucket import TokenBucket
 
 RECEIVE_SIZE = 16_384
 
 
-class PacedStream(trio.abc.Stream):
-    """A stream whose receiving side waits while its buckets are overdrawn.
+class RateLimitedStream(trio.abc.Stream):
+    """A stream whose receiving side waits while its token buckets are overdrawn.
 
-    Not reading fills the other side's TCP window, which slows down the sender and nobody else. Both bytes and reads are
-    counted: a sender of segments with one byte each costs a system call for every one of them.
+    Not reading fills the other side's TCP window, which slows down only that sender. Both bytes and reads are counted,
+    because each segment of one byte costs a system call.
 
     Args:
         stream: The transport.
-        received_bytes: Bytes that may be read.
-        reads: Calls of ``receive_some`` that may return something.
+        received_bytes: Limits the rate of bytes.
+        reads: Limits the rate of reads.
     """
 
     def __init__(self, stream: trio.abc.Stream, received_bytes: TokenBucket, reads: TokenBucket) -> None:
@@ -36,7 +36,7 @@ class PacedStream(trio.abc.Stream):
         size = RECEIVE_SIZE if max_bytes is None else min(max_bytes, RECEIVE_SIZE)
         data = bytes(await self._stream.receive_some(size))
         now = trio.current_time()
-        self._read_after = now + max(self._bytes.take(now, len(data)), self._reads.take(now))
+        self._read_after = now + max(self._bytes.consume(now, len(data)), self._reads.consume(now))
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -44,7 +44,7 @@ class PacedStream(trio.abc.Stream):
         await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
-        """Wait as the stream does."""
+        """Wait until the stream can send."""
         await self._stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:

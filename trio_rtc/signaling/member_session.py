@@ -1,4 +1,4 @@
-"""One member's connection on the server: what comes in is relayed, what is queued is sent."""
+"""A member's connection on the server: received messages are relayed, queued ones are sent."""
 
 from collections.abc import Callable
 
@@ -8,29 +8,29 @@ import trio
 from trio_rtc.errors import ProtocolError
 
 from .connection_end import keep_alive
-from .messages import Addressed, CloseCode, parse_client_message
+from .messages import ClientMessage, CloseCode, parse_client_message
 from .options import ServerOptions
-from .rate import TokenBucket
-from .rooms import Member
+from .server_rooms import Member
+from .token_bucket import TokenBucket
 from .websocket import WebSocket, WebSocketClosed, WebSocketViolation
 
 
 @attrs.frozen
 class Dismissal:
-    """Why the server ends a connection: a code of RFC 6455 or ``CloseCode``, and a line for people."""
+    """The server's reason for closing a connection: a code of RFC 6455 or ``CloseCode``, and a readable text."""
 
     code: int
     reason: str
 
 
 class MemberSession:
-    """Serves one member until the connection ends or the member is dismissed.
+    """Serves one member until the connection ends or the server closes it.
 
     Args:
         websocket: The connection.
-        member: Whose connection it is.
-        options: What is allowed.
-        relay: Takes what the member says. May raise ``ProtocolError``.
+        member: The member.
+        options: Limits.
+        relay: Relays the member's messages. May raise ``ProtocolError``.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class MemberSession:
         websocket: WebSocket,
         member: Member,
         options: ServerOptions,
-        relay: Callable[[Member, Addressed], None],
+        relay: Callable[[Member, ClientMessage], None],
     ) -> None:
         self._websocket = websocket
         self._member = member
@@ -49,13 +49,13 @@ class MemberSession:
         self._dismissal: Dismissal | None = None
 
     def queue_changed(self) -> None:
-        """Send what was put into the member's queue, or dismiss the member if it did not fit."""
+        """Send the messages in the member's queue, or close the connection if the queue has overflowed."""
         if self._member.overflowed:
-            self._dismiss(CloseCode.TOO_SLOW, "messages were not taken quickly enough")
+            self._dismiss(CloseCode.TOO_SLOW, "messages were not received quickly enough")
         self._queue_changed.set()
 
     async def run(self) -> Dismissal | None:
-        """Serve, and return why the server wants to end the connection, or ``None`` when the client ended it."""
+        """Serve, and return the server's reason for closing the connection, or ``None`` if the client closed it."""
         async with trio.open_nursery() as nursery:
             self._scope = nursery.cancel_scope
             nursery.start_soon(self._send_queue)
@@ -75,8 +75,8 @@ class MemberSession:
             while True:
                 text = await self._websocket.receive()
                 self._relay(self._member, parse_client_message(text))
-                # Not reading on is what slows a flood down: the client's TCP connection fills up.
-                await trio.sleep(bucket.take(trio.current_time()))
+                # Not reading slows down a flood: the client's TCP window fills up.
+                await trio.sleep(bucket.consume(trio.current_time()))
         except WebSocketViolation as error:
             self._dismiss(error.code, str(error)[:100])
         except ProtocolError as error:
@@ -87,7 +87,7 @@ class MemberSession:
     async def _send_queue(self) -> None:
         try:
             while True:
-                while (text := self._member.take()) is not None:
+                while (text := self._member.dequeue()) is not None:
                     await self._websocket.send(text)
                 await self._queue_changed.wait()
                 self._queue_changed = trio.Event()

@@ -1,4 +1,4 @@
-"""Lets an exception leave a nursery of ours as it is, not wrapped in a group."""
+"""Raises a single exception of a nursery without its exception group."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +7,10 @@ import trio
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
-    """Around a nursery: when one exception comes out of it, raise that one and not the group around it.
+def ungrouped_errors() -> Iterator[None]:
+    """Raise a single exception from a nursery as it is, not in a group.
 
-    That the other tasks were cancelled because of it is no news. Several exceptions stay a group.
+    Cancellations of the other tasks are ignored. Several exceptions remain a group.
     """
     try:
         yield
