@@ -8,11 +8,11 @@ from typing import Any, overload
 import trio
 
 from ._closed_errors import mark_connection_ended
-from ._connection.assembly import ConnectionAssembly, EventSink
+from ._connection.assembly import ConnectionAssembly
 from ._connection.connection_scope import ConnectionScope
 from ._connection.negotiation import as_candidate, as_description, as_local_description
-from ._connection.operations_chain import ErrorCallback, settle, settle_without_value
 from ._environment import require_trio
+from ._operations_chain import ErrorCallback, settle, settle_without_value
 from ._strict_names.checks import strict_arguments
 from .certificate import RTCCertificate, generate_certificate, takes_long
 from .configuration import RTCConfiguration
@@ -96,12 +96,10 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     ) -> None:
         super().__init__(HandlerRunner())
         settings = settings or Settings()
-        self._closed = False
         self._entered = False
         self._local_streams: dict[str, MediaStream] = {}
-        face = EventSink(self, self._fire, self._runner, lambda: self._closed)
-        self._parts = ConnectionAssembly(face, configuration or RTCConfiguration(), settings)
-        self._lifetime = ConnectionScope(settings.close_timeout)
+        self._parts = ConnectionAssembly(self, self._runner, configuration or RTCConfiguration(), settings)
+        self._scope = ConnectionScope(settings.close_timeout)
         self._block: contextlib.AbstractAsyncContextManager[None] | None = None
 
     # -- lifetime ------------------------------------------------------------------------------------------------
@@ -110,17 +108,17 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         require_trio("async with RTCPeerConnection")
         if self._entered:
             raise RuntimeError("a peer connection has one 'async with' block; make another connection")
-        if self._closed:
+        if self._parts.context.is_closed:
             raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
         self._entered = True
-        self._block = self._lifetime.run(
+        self._block = self._scope.run(
             self._parts.transports.start, self.close, self._parts.transports.shutdown
         )
         await self._block.__aenter__()
-        assert self._lifetime.body is not None
-        assert self._lifetime.transports is not None
-        self._parts.media.open(self._lifetime.transports, self._runner)
-        self._runner.open(self._lifetime.body)
+        assert self._scope.body is not None
+        assert self._scope.transports is not None
+        self._parts.context.nursery = self._scope.transports
+        self._runner.open(self._scope.body)
         return self
 
     async def __aexit__(
@@ -137,19 +135,19 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
 
         The goodbyes are sent in the background; ``aclose`` and the end of the block wait for them. Idempotent.
         """
-        if self._closed:
+        if self._parts.context.is_closed:
             return
-        self._closed = True
+        self._parts.context.is_closed = True
         self._end_events()
         self._runner.end()
         self._parts.close()
-        self._lifetime.request_close()
+        self._scope.request_close()
 
     async def aclose(self) -> None:
         """Close, and wait until the goodbyes have been sent and every task and socket is gone."""
         require_trio("RTCPeerConnection.aclose")
         self.close()
-        await self._lifetime.wait_closed()
+        await self._scope.wait_closed()
 
     async def peer_closed(self) -> None:
         """Wait until the peer has left. Not W3C's.
@@ -166,7 +164,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         """
         require_trio("RTCPeerConnection.peer_closed")
         self._require_block("peer_closed")
-        await self._parts.monitor.departure.wait()
+        await self._parts.states.departure.wait()
 
     async def gathering_complete(self) -> None:
         """Wait until ``ice_gathering_state`` is ``"complete"``: ``local_description`` has all candidates. Not W3C's.
@@ -235,10 +233,10 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         require_trio("RTCPeerConnection.create_offer")
 
         async def create() -> RTCSessionDescription:
-            return await self._parts.operations.create_offer(ice_restart=ice_restart)
+            return await self._parts.methods.create_offer(ice_restart=ice_restart)
 
         for kind, wanted in (("audio", offer_to_receive_audio), ("video", offer_to_receive_video)):
-            if wanted is not None and not self._closed:
+            if wanted is not None and not self._parts.context.is_closed:
                 self._parts.transceivers.offer_to_receive(kind, wanted=wanted)
 
         return await settle(create, success_callback, failure_callback)
@@ -267,7 +265,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             trio.ClosedResourceError: It was closed meanwhile.
         """
         require_trio("RTCPeerConnection.create_answer")
-        return await settle(self._parts.operations.create_answer, success_callback, failure_callback)
+        return await settle(self._parts.methods.create_answer, success_callback, failure_callback)
 
     async def set_local_description(
         self,
@@ -294,7 +292,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         async def apply() -> None:
             kind, sdp = as_local_description(description)
             self._require_block("set_local_description")
-            await self._parts.operations.set_local_description(kind, sdp)
+            await self._parts.methods.set_local_description(kind, sdp)
 
         await settle_without_value(apply, success_callback, failure_callback)
 
@@ -326,7 +324,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         async def apply() -> None:
             chosen = as_description(description)
             self._require_block("set_remote_description")
-            await self._parts.operations.set_remote_description(chosen)
+            await self._parts.methods.set_remote_description(chosen)
 
         await settle_without_value(apply, success_callback, failure_callback)
 
@@ -357,14 +355,14 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         async def add() -> None:
             chosen = as_candidate(candidate)
             self._require_block("add_ice_candidate")
-            await self._parts.operations.add_ice_candidate(chosen)
+            await self._parts.methods.add_ice_candidate(chosen)
 
         await settle_without_value(add, success_callback, failure_callback)
 
     def restart_ice(self) -> None:
         """Ask for new ICE credentials in the next offer, and for that offer (W3C webrtc section 4.4.2)."""
-        if not self._closed:
-            self._parts.operations.restart_ice()
+        if not self._parts.context.is_closed:
+            self._parts.methods.restart_ice()
 
     # -- descriptions and states -----------------------------------------------------------------------------------
 
@@ -406,27 +404,27 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     @property
     def signaling_state(self) -> RTCSignalingState:
         """Where the exchange of offer and answer stands."""
-        return self._parts.operations.signaling_state
+        return self._parts.methods.signaling_state
 
     @property
     def ice_gathering_state(self) -> RTCIceGatheringState:
         """Whether candidates are being gathered."""
-        return self._parts.monitor.ice_gathering_state
+        return self._parts.states.ice_gathering_state
 
     @property
     def ice_connection_state(self) -> RTCIceConnectionState:
         """Whether ICE has found a path."""
-        return self._parts.monitor.ice_connection_state
+        return self._parts.states.ice_connection_state
 
     @property
     def connection_state(self) -> RTCPeerConnectionState:
         """Whether the peers are connected, ICE and DTLS taken together."""
-        return self._parts.monitor.connection_state
+        return self._parts.states.connection_state
 
     @property
     def sctp(self) -> RTCSctpTransport | None:
         """The association of the data channels; ``None`` until one is negotiated."""
-        return self._parts.monitor.sctp_transport
+        return self._parts.states.sctp_transport
 
     # -- configuration -----------------------------------------------------------------------------------------------
 
@@ -487,7 +485,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         """
         self._require_open()
         sender = self._parts.transceivers.add_track(track, streams)
-        self._parts.operations.update_need()
+        self._parts.context.negotiation_needed.update()
         return sender
 
     def remove_track(self, sender: RTCRtpSender) -> None:
@@ -499,7 +497,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         """
         self._require_open()
         if self._parts.transceivers.remove_track(sender):
-            self._parts.operations.update_need()
+            self._parts.context.negotiation_needed.update()
 
     @strict_arguments
     def add_transceiver(
@@ -527,20 +525,23 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         self._require_open()
         wanted = member_of(RTCRtpTransceiverDirection, direction)
         transceiver = self._parts.transceivers.add_transceiver(track_or_kind, wanted, streams, send_encodings)
-        self._parts.operations.update_need()
+        self._parts.context.negotiation_needed.update()
         return transceiver
 
     def get_transceivers(self) -> list[RTCRtpTransceiver]:
         """Return the transceivers in the order of their creation, stopped ones until both sides know of it."""
-        return self._parts.transceivers.transceivers
+        table = self._parts.transceivers
+        return [table.face(each) for each in table.records]
 
     def get_senders(self) -> list[RTCRtpSender]:
         """Return the senders of the transceivers."""
-        return [transceiver.sender for transceiver in self._parts.transceivers.live]
+        table = self._parts.transceivers
+        return [table.face(each).sender for each in table.live]
 
     def get_receivers(self) -> list[RTCRtpReceiver]:
         """Return the receivers of the transceivers."""
-        return [transceiver.receiver for transceiver in self._parts.transceivers.live]
+        table = self._parts.transceivers
+        return [table.face(each).receiver for each in table.live]
 
     def add_stream(self, stream: MediaStream) -> None:
         """Obsolete: add every track of a stream that is not being sent yet.
@@ -628,7 +629,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         channel = self._parts.channels.create(
             parameters, negotiated=bool(negotiated), stream_id=id if negotiated else None
         )
-        self._parts.operations.update_need()
+        self._parts.context.negotiation_needed.update()
         return channel
 
     async def get_stats(self, selector: MediaStreamTrack | None = None) -> RTCStatsReport:
@@ -641,23 +642,21 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             InvalidAccessError: The track has no sender or receiver here, or several.
         """
         require_trio("RTCPeerConnection.get_stats")
-        selected = None
         if selector is not None:
             ends: list[RTCRtpSender | RTCRtpReceiver] = [*self.get_senders(), *self.get_receivers()]
             users = [each for each in ends if each.track is selector]
             if len(users) != 1:
                 raise InvalidAccessError(f"the track has {len(users)} senders and receivers here, not one")
-            selected = users[0]
-        return await self._parts.statistics.collect(selected)
+            return await users[0].get_stats()
+        return await self._parts.statistics.collect()
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _require_open(self) -> None:
-        if self._closed:
-            raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
+        self._parts.context.require_open()
 
     def _require_block(self, method: str) -> None:
-        if self._lifetime.transports is None and not self._closed:
+        if self._scope.transports is None and not self._parts.context.is_closed:
             raise RuntimeError(
                 f"{method} needs the network: write 'async with RTCPeerConnection() as pc:' and call it inside"
             )

@@ -102,7 +102,7 @@ async def world() -> AsyncIterator[World]:
             (track, "local track"),
             (world.receiver.track, "remote track"),
             (stream, "stream"),
-            (world.transceiver._remote_streams[0], "remote stream"),
+            (peers.alice.get_remote_streams()[0], "remote stream"),
             (world.dtmf, "dtmf"),
         ):
             world.listen(target, name)
@@ -190,6 +190,8 @@ CALLS = [
     Call("RTCRtpSender.set_streams", lambda w: w.sender.set_streams(MediaStream()), NEGOTIATION),
     Call("RTCRtpSender.transform", setting("sender.transform", leave_a_frame)),
     Call("RTCRtpReceiver.transform", setting("receiver.transform", leave_a_frame)),
+    Call("RTCRtpReceiver.decode", setting("receiver.decode", False)),
+    Call("RTCRtpReceiver.layer", setting("receiver.layer", "h")),
     Call("RTCRtpReceiver.jitter_buffer_target", setting("receiver.jitter_buffer_target", 100)),
     Call("RTCRtpReceiver.request_keyframe", lambda w: w.receiver.request_keyframe()),
     # W3C mediacapture-main section 4.3.3: who stops a track is not told that it has ended.

@@ -155,7 +155,7 @@ async def test_what_a_peer_wrote_is_kept_and_ignored_lines_are_logged(
         (record,) = caplog.records
         number = offer.splitlines().index("x=private") + 1
         assert record.getMessage().startswith(
-            f"lines ignored in the peer's description: 1 (line {number}: x= line"
+            f"lines ignored in the peer's description: 1 (line {number}: x= is unknown"
         )
 
 

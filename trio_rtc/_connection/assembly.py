@@ -1,10 +1,7 @@
-"""What a peer connection consists of, and how its parts hang together.
+"""The parts of a peer connection, and how they are assembled.
 
-Each part knows only those that it needs. Where two need each other, the one that is made first gets a function that
-looks the other up, or is told of it by ``attach`` when both are there.
+Each part holds the parts below it. ``ConnectionContext`` has the state that all of them share.
 """
-
-from collections.abc import Callable
 
 import attrs
 
@@ -13,14 +10,12 @@ from trio_rtc.certificate import choose_certificate, core_certificate
 from trio_rtc.configuration import RTCConfiguration
 from trio_rtc.data_channels.channel_table import ChannelTable
 from trio_rtc.data_channels.data_channel import RTCDataChannel, RTCDataChannelEvent
-from trio_rtc.enums import RTCPeerConnectionState
-from trio_rtc.event_target import AnyEvent, HandlerRunner
-from trio_rtc.events import Event
+from trio_rtc.event_target import EventTarget, HandlerRunner
 from trio_rtc.jsep import JsepSession
 from trio_rtc.protocols.ice import IceParameters
-from trio_rtc.stats import StatsCollector
 from trio_rtc.transceivers.capabilities import OFFERED
-from trio_rtc.transceivers.transceiver_table import TransceiverTable, new_cname
+from trio_rtc.transceivers.connection_context import ConnectionContext
+from trio_rtc.transceivers.transceiver_table import TransceiverTable
 from trio_rtc.transports.settings import Settings
 from trio_rtc.transports.stack import StackDelegate, TransportStack
 
@@ -29,70 +24,54 @@ from .connection_states import ConnectionStates
 from .media_engine import MediaEngine, can_decode
 from .negotiation import Negotiation
 from .negotiation_methods import NegotiationMethods
-
-
-@attrs.frozen(eq=False)
-class EventSink:
-    """What the parts need of W3C's object.
-
-    Attributes:
-        target: It, as the target of its events.
-        fire: Lets an event happen to it.
-        runner: Runs the handlers.
-        is_closed: Tells whether it is closed.
-    """
-
-    target: object
-    fire: Callable[[AnyEvent], None]
-    runner: HandlerRunner
-    is_closed: Callable[[], bool]
-
-    def announce(self, event: str) -> None:
-        """Let an event that has nothing but a name happen to it."""
-        self.fire(Event(event, self.target))
-
-    def announce_channel(self, channel: RTCDataChannel) -> None:
-        """Let it hear of a data channel of the peer's."""
-        self.fire(RTCDataChannelEvent("data_channel", self.target, channel))
+from .statistics.collector import StatsCollector
 
 
 class ConnectionAssembly:
     """The parts of one peer connection.
 
     Args:
-        face: What they need of W3C's object.
+        target: The peer connection.
+        runner: Runs event handlers.
         configuration: W3C's configuration.
-        settings: What W3C does not have.
+        settings: Settings that W3C does not have.
 
     Attributes:
+        context: The state that the parts share.
         channels: The data channels.
-        media: Between the transceivers and RTP.
         transceivers: The transceivers.
-        monitor: The states that the transports bring about.
+        media: Configures RTP for the transceivers.
+        states: The states of the connection.
         transports: One for each bundle.
         negotiation: Creates and applies descriptions.
-        operations: Runs that one after another.
+        methods: W3C's chained methods.
         statistics: Collects the report.
 
     Raises:
         InvalidAccessError: A certificate of the configuration has expired.
     """
 
-    def __init__(self, face: EventSink, configuration: RTCConfiguration, settings: Settings) -> None:
+    def __init__(
+        self, target: EventTarget, runner: HandlerRunner, configuration: RTCConfiguration, settings: Settings
+    ) -> None:
         rng = settings.rng or new_rng()
         wall_clock = settings.wall_clock or default_wall_clock()
         certificate = choose_certificate(configuration.certificates, rng, wall_clock())
-        cname = new_cname(rng)
-        target, fire, runner, is_closed = face.target, face.fire, face.runner, face.is_closed
-        self.channels = ChannelTable(runner, self._max_message_size, face.announce_channel)
-        self.media = MediaEngine(is_closed, self._is_connected, wall_clock, cname, settings.video_decoder)
-        decode = can_decode() if settings.decode is None else settings.decode
-        self.transceivers = TransceiverTable(
-            target, fire, runner, self.media, rng=rng, cname=cname, decode=decode, opus=settings.opus
+        context = self.context = ConnectionContext(
+            target,
+            runner,
+            rng,
+            wall_clock,
+            # RFC 7022: a name that shows nothing of this host.
+            cname=f"{rng.getrandbits(96):024x}",
+            decode=can_decode() if settings.decode is None else settings.decode,
+            opus=settings.opus,
+            video_decoder=settings.video_decoder,
         )
-        self.monitor = ConnectionStates(
-            target, fire, runner, self.channels, self._candidate_gathered, self.media
-        )
+        self.channels = ChannelTable(runner, self._max_message_size, self._fire_data_channel)
+        self.transceivers = TransceiverTable(context)
+        self.media = MediaEngine(self.transceivers, context.cname)
+        self.states = ConnectionStates(context, self.channels, self._add_local_candidate, self.media)
 
         def open_stack(delegate: StackDelegate, ice_parameters: IceParameters | None) -> TransportStack:
             return TransportStack(
@@ -104,45 +83,43 @@ class ConnectionAssembly:
                 ice_parameters=ice_parameters,
             )
 
-        self.transports = BundleTransports(open_stack, self.monitor)
-        capabilities = attrs.evolve(OFFERED, any_profile=not decode)
-        session = JsepSession(rng=rng, options=settings.session, capabilities=capabilities)
+        self.transports = BundleTransports(open_stack, self.states)
+        capabilities = attrs.evolve(OFFERED, any_profile=not context.decode)
         self.negotiation = Negotiation(
-            session,
+            JsepSession(rng=rng, options=settings.session, capabilities=capabilities),
             settings,
             configuration,
             certificate,
             self.transports,
-            self.monitor,
+            self.states,
             self.transceivers,
             self.media,
         )
-        self.operations = NegotiationMethods(self.negotiation, runner, face.announce, is_closed)
+        self.methods = NegotiationMethods(self.negotiation, context)
         self.statistics = StatsCollector(
             self.transports,
-            self.monitor,
+            self.channels,
             certificate,
             self.transceivers,
-            self.media,
             wall_clock,
             lambda: self.negotiation.session.ignored_lines,
         )
+        context.collect_stats = self.statistics.collect_section
         for transport in self.transports:
             self.channels.attach(transport.stack)
-        self.media.attach(self.transceivers, self.operations, self.statistics.collect)
 
     def close(self) -> None:
-        """Close all at once and silently; the transports go on for their goodbyes."""
-        self.operations.close()
+        """Close everything at once and silently; the transports go on until their peers are notified."""
+        self.methods.close()
         self.transceivers.close()
-        self.media.close()
-        self.monitor.close()
+        self.context.close()
+        self.states.close()
 
-    def _is_connected(self) -> bool:
-        return self.monitor.connection_state is RTCPeerConnectionState.CONNECTED
+    def _fire_data_channel(self, channel: RTCDataChannel) -> None:
+        self.context.fire(RTCDataChannelEvent("data_channel", self.context.target, channel))
 
     def _max_message_size(self) -> float:
-        return self.monitor.max_message_size()
+        return self.states.max_message_size()
 
-    def _candidate_gathered(self, mid: str, line: str | None, username_fragment: str | None) -> None:
+    def _add_local_candidate(self, mid: str, line: str | None, username_fragment: str | None) -> None:
         self.negotiation.candidate_gathered(mid, line, username_fragment)

@@ -25,7 +25,7 @@ class BundleTransport:
 
     Attributes:
         stack: From ICE to the data channels.
-        monitor: What watches it.
+        events: Applies the events of its layers.
         prepared: The credentials of the next ICE generation, if one was prepared.
         generation_abandoned: Whether the ICE generation belongs to an offer that was rolled back: another one has to
             begin.
@@ -33,7 +33,7 @@ class BundleTransport:
     """
 
     stack: TransportStack
-    monitor: TransportEvents
+    events: TransportEvents
     prepared: IceParameters | None = None
     generation_abandoned: bool = False
     role_settled: bool = False
@@ -41,7 +41,7 @@ class BundleTransport:
     @property
     def number(self) -> int:
         """The transport's number (``TransportPlan.number``)."""
-        return self.monitor.number
+        return self.events.number
 
 
 class BundleTransports:
@@ -52,19 +52,16 @@ class BundleTransports:
 
     Args:
         open_stack: Makes a stack for its owner, with these ICE credentials or new ones.
-        monitor: What watches the connection.
-
-    Attributes:
-        monitor: The same.
+        states: The states of the connection.
     """
 
     def __init__(
         self,
         open_stack: Callable[[StackDelegate, IceParameters | None], TransportStack],
-        monitor: ConnectionStates,
+        states: ConnectionStates,
     ) -> None:
         self._open_stack = open_stack
-        self.monitor = monitor
+        self.states = states
         self._nursery: trio.Nursery | None = None
         self._transports: dict[int, BundleTransport] = {}
         self._open(0)
@@ -105,14 +102,16 @@ class BundleTransports:
     def drop(self, number: int) -> None:
         """End a transport that no section uses."""
         transport = self._transports.pop(number)
-        self.monitor.forget_transport(number)
+        transport.events.close()
+        # Its stack may still report its end, of which nothing follows.
+        transport.events.forget()
         if self._nursery is not None:
             self._nursery.start_soon(transport.stack.end)
 
     def _open(self, number: int) -> BundleTransport:
-        monitor = self.monitor.watch_transport(number)
+        events = TransportEvents(number, self.states)
         others = [transport.stack.agent.local_parameters for transport in self]
-        stack = self._open_stack(monitor, others[0] if others else None)
-        monitor.traffic.attach(stack.ice)
-        self._transports[number] = BundleTransport(stack, monitor)
+        stack = self._open_stack(events, others[0] if others else None)
+        events.traffic.attach(stack.ice)
+        self._transports[number] = BundleTransport(stack, events)
         return self._transports[number]

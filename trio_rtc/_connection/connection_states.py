@@ -19,11 +19,12 @@ from trio_rtc.enums import (
     RTCPeerConnectionState,
 )
 from trio_rtc.errors import RTCError
-from trio_rtc.event_target import AnyEvent, EventTarget, HandlerRunner
+from trio_rtc.event_target import EventTarget
 from trio_rtc.events import Event, RTCErrorEvent, RTCPeerConnectionIceEvent
 from trio_rtc.protocols.datachannel import DataChannelEvent
 from trio_rtc.protocols.rtp import RtpEvent
 from trio_rtc.protocols.sctp import AssociationClosed, AssociationEstablished, SctpEvent
+from trio_rtc.transceivers.connection_context import ConnectionContext
 from trio_rtc.transports.rtc_transports import (
     DEFAULT_MAX_MESSAGE_SIZE,
     RTCDtlsTransport,
@@ -34,7 +35,6 @@ from trio_rtc.transports.rtc_transports import (
 from .aggregate_states import connection_state, gathering_state, ice_connection_state
 from .media_engine import MediaEngine
 from .peer_departure import PeerDeparture
-from .transport_events import TransportEvents
 
 CAUSE_USER_INITIATED_ABORT = 12
 """RFC 9260 section 3.3.10.12."""
@@ -45,64 +45,53 @@ class ConnectionStates:
     """Watches the transports of one peer connection.
 
     Attributes:
-        target: The peer connection, as the target of its events.
-        fire: Lets an event happen to it.
-        runner: Runs the handlers.
+        context: The connection.
         channels: The data channels.
         candidate_gathered: Hears of every local candidate by mid, line and username fragment; the line is
             ``None`` when there are no more.
         media: Hears of the events of RTP.
-        transports: What watches each transport, by number.
         sctp_transport: The view of SCTP, ``None`` until negotiated.
         departure: Whether the peer has left.
     """
 
-    target: object
-    fire: Callable[[AnyEvent], None]
-    runner: HandlerRunner
+    context: ConnectionContext
     channels: ChannelTable
     candidate_gathered: Callable[[str, str | None, str | None], None]
     media: MediaEngine
-    transports: dict[int, TransportEvents] = attrs.field(factory=dict)
+    _transports: dict[int, tuple[RTCIceTransport, RTCDtlsTransport]] = attrs.field(factory=dict)
     sctp_transport: RTCSctpTransport | None = None
     departure: PeerDeparture = attrs.field(factory=PeerDeparture)
     ice_gathering_state: RTCIceGatheringState = RTCIceGatheringState.NEW
     ice_connection_state: RTCIceConnectionState = RTCIceConnectionState.NEW
-    connection_state: RTCPeerConnectionState = RTCPeerConnectionState.NEW
     _ended_association: RTCSctpTransport | None = None
-    _closed: bool = False
 
     @property
-    def is_closed(self) -> bool:
-        """Whether the connection is closed."""
-        return self._closed
+    def connection_state(self) -> RTCPeerConnectionState:
+        """W3C's ``[[ConnectionState]]``."""
+        return self.context.connection_state
 
     @property
     def ice_transports(self) -> list[RTCIceTransport]:
-        """The views of ICE."""
-        return [each.ice_transport for each in self.transports.values() if each.ice_transport is not None]
+        """W3C's objects for ICE."""
+        return [ice for ice, _ in self._transports.values()]
 
     @property
     def dtls_transports(self) -> list[RTCDtlsTransport]:
-        """The views of DTLS."""
-        return [each.dtls_transport for each in self.transports.values() if each.dtls_transport is not None]
+        """W3C's objects for DTLS."""
+        return [dtls for _, dtls in self._transports.values()]
 
-    def watch_transport(self, number: int) -> TransportEvents:
-        """Watch another transport from now on."""
-        self.transports[number] = TransportEvents(number, self)
-        return self.transports[number]
+    def add_transport(self, number: int, ice: RTCIceTransport, dtls: RTCDtlsTransport) -> None:
+        """Include a transport in the states of the connection."""
+        self._transports[number] = ice, dtls
 
-    def forget_transport(self, number: int) -> None:
-        """Watch a transport no more: it ends, since no section uses it."""
-        transport = self.transports.pop(number)
-        transport.close()
-        # Whatever its stack still tells is of no consequence.
-        transport.forget()
+    def remove_transport(self, number: int) -> None:
+        """Exclude a transport from the states of the connection."""
+        self._transports.pop(number, None)
 
     def show_association(self, dtls: RTCDtlsTransport, max_message_size: int) -> None:
         """Make the view of SCTP when an answer has negotiated it (W3C webrtc section 4.4.1.5)."""
         if self.sctp_transport is None:
-            self.sctp_transport = RTCSctpTransport(dtls, self.runner)
+            self.sctp_transport = RTCSctpTransport(dtls, self.context.runner)
             self.channels.forget_failure()
             if self.connection_state is not RTCPeerConnectionState.FAILED and not self._dtls_has_closed:
                 # An association that the peer had ended was not the last one.
@@ -128,26 +117,26 @@ class ConnectionStates:
 
     def close(self) -> None:
         """Close everything at once and silently (W3C webrtc section 4.4.1.10)."""
-        self._closed = True
         self.departure.close()
         if self.sctp_transport is not None:
             self.sctp_transport._close()
-        for transport in self.transports.values():
-            transport.close()
+        for ice, dtls in self._transports.values():
+            dtls._close()
+            ice._close()
         self.channels.close_silently()
         self.ice_connection_state = RTCIceConnectionState.CLOSED
-        self.connection_state = RTCPeerConnectionState.CLOSED
+        self.context.connection_state = RTCPeerConnectionState.CLOSED
 
     # -- events of the transports --------------------------------------------------------------------------------
 
     def handle_sctp_event(self, event: SctpEvent) -> None:
         """Handle an event of SCTP, on a later turn if a public method has caused it."""
-        self.runner.run_task(partial(self._handle_sctp_event, event))
+        self.context.runner.run_task(partial(self._handle_sctp_event, event))
 
     def _handle_sctp_event(self, event: SctpEvent) -> None:
         # Until the description that has ended an association is applied, what comes is of its end.
         view = self._ended_association or self.sctp_transport
-        if self._closed or view is None:
+        if self.context.is_closed or view is None:
             return
         if isinstance(event, AssociationEstablished):
             view._become_connected(min(event.inbound_streams, event.outbound_streams))
@@ -166,19 +155,19 @@ class ConnectionStates:
 
     def handle_channel_event(self, event: DataChannelEvent) -> None:
         """Handle a data channel event."""
-        if not self._closed:
+        if not self.context.is_closed:
             self.channels.handle_event(event)
 
     def handle_rtp_event(self, number: int, event: RtpEvent) -> None:
         """Handle an RTP event of a transport."""
-        if not self._closed:
+        if not self.context.is_closed:
             self.media.handle_event(number, event)
 
     def transport_failed(self, error: RTCError) -> None:
         """Record the error of a failed DTLS transport."""
         self.channels.fail_with(error)
 
-    def peer_said_goodbye(self) -> None:
+    def handle_close_notify(self) -> None:
         """Handle the peer's close_notify; the peer has left when all transports are closed."""
         if self._dtls_has_closed:
             self.departure.happen(final=True)
@@ -198,29 +187,29 @@ class ConnectionStates:
         new_connection_state = connection_state(ice, dtls)
         ice_changed = new_ice_connection_state is not self.ice_connection_state
         connection_changed = new_connection_state is not self.connection_state
-        if self._closed:
+        if self.context.is_closed:
             return
         self.ice_connection_state = new_ice_connection_state
-        self.connection_state = new_connection_state
+        self.context.connection_state = new_connection_state
         if connection_changed:
             self._update_departure()
         for cause in causes:
             assert isinstance(cause.target, EventTarget)
             cause.target._fire(cause)
         if ice_changed:
-            self.fire(Event("ice_connection_state_change", self.target))
+            self.context.fire_simple("ice_connection_state_change")
         if connection_changed:
-            self.fire(Event("connection_state_change", self.target))
+            self.context.fire_simple("connection_state_change")
 
     def update_gathering_state(self) -> None:
         """Compute the gathering state anew, and fire what has changed."""
         new_state = gathering_state([transport.gathering_state for transport in self.ice_transports])
-        if new_state is self.ice_gathering_state or self._closed:
+        if new_state is self.ice_gathering_state or self.context.is_closed:
             return
         self.ice_gathering_state = new_state
-        self.fire(Event("ice_gathering_state_change", self.target))
+        self.context.fire_simple("ice_gathering_state_change")
         if new_state is RTCIceGatheringState.COMPLETE:
-            self.fire(RTCPeerConnectionIceEvent("ice_candidate", self.target, None))
+            self.context.fire(RTCPeerConnectionIceEvent("ice_candidate", self.context.target, None))
 
     @property
     def _dtls_has_closed(self) -> bool:

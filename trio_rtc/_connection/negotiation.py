@@ -41,7 +41,7 @@ from trio_rtc.transports.stack import TransportStack
 
 from .bundle_transports import BundleTransport, BundleTransports
 from .connection_states import ConnectionStates
-from .media_engine import MediaCarrier, MediaEngine
+from .media_engine import BundleSections, MediaEngine
 
 logger = logging.getLogger("trio_rtc.sdp")
 
@@ -70,7 +70,7 @@ class Negotiation:
     configuration: RTCConfiguration
     certificate: RTCCertificate
     transports: BundleTransports
-    monitor: ConnectionStates
+    states: ConnectionStates
     transceivers: TransceiverTable
     media: MediaEngine
     can_trickle: bool | None = None
@@ -85,9 +85,9 @@ class Negotiation:
 
     def create_offer(self, *, ice_restart: bool) -> RTCSessionDescription:
         """Create an offer, with new ICE credentials where ICE is to be restarted."""
-        transceivers = self.transceivers.local()
+        transceivers = self.transceivers.to_jsep()
         kinds: list[str] = [each.kind for each in transceivers if each.is_live]
-        if self.monitor.channels.channels:
+        if self.states.channels.channels:
             kinds.append("application")
         for number in range(self.session.transports_to_offer(kinds, self.configuration.bundle_policy)):
             self.transports.provide(number)
@@ -108,7 +108,7 @@ class Negotiation:
             remote = None if transport is None else transport.stack.agent.remote_parameters
             if plan.ice_restart and remote is not None and remote.username_fragment != plan.remote_ufrag:
                 restarting.add(plan.number)
-        media = self._local_media(self.transceivers.local(), restarting)
+        media = self._local_media(self.transceivers.to_jsep(), restarting)
         return RTCSessionDescription(RTCSdpType.ANSWER, self.session.create_answer(media))
 
     def complete(self, type: RTCSdpType | None, sdp: str) -> RTCSessionDescription:
@@ -136,7 +136,7 @@ class Negotiation:
         ends = {each.number: self._local_transport(each, renewed=each in renewed) for each in self.transports}
         first = ends.pop(0)
         return LocalMedia(
-            data_channels=bool(self.monitor.channels.channels),
+            data_channels=bool(self.states.channels.channels),
             ice_parameters=(first.username_fragment, first.password),
             fingerprints=first.fingerprints,
             candidates=first.candidates,
@@ -159,7 +159,7 @@ class Negotiation:
         return renewed
 
     def _local_transport(self, transport: BundleTransport, *, renewed: bool) -> LocalTransport:
-        agent, view = transport.stack.agent, transport.monitor.ice_transport
+        agent, view = transport.stack.agent, transport.events.ice_transport
         parameters = agent.local_parameters
         candidates: list[str] = []
         complete = False
@@ -188,7 +188,7 @@ class Negotiation:
     def is_needed(self) -> bool:
         """Whether negotiation is needed (W3C webrtc section 4.7.3)."""
         return self.session.negotiation_needed(
-            self._local_media(self.transceivers.local()), bool(self._credentials_to_replace)
+            self._local_media(self.transceivers.to_jsep()), bool(self._credentials_to_replace)
         )
 
     # -- applying ----------------------------------------------------------------------------------------------
@@ -218,14 +218,14 @@ class Negotiation:
         # A session holds immutable values only: this tries it on a copy.
         session = copy.copy(self.session)
         session.apply_local(RTCSdpType.ROLLBACK)
-        transceivers = self.transceivers.local()
+        transceivers = self.transceivers.to_jsep()
         self._check_fingerprints(session.apply_remote(description.type, description.sdp, transceivers))
         return True
 
     def apply_remote(self, description: RTCSessionDescription) -> ApplyResult:
         """Apply a description of the peer's and start what it asks for."""
         session = copy.copy(self.session)
-        applied = session.apply_remote(description.type, description.sdp, self.transceivers.local())
+        applied = session.apply_remote(description.type, description.sdp, self.transceivers.to_jsep())
         self._check_fingerprints(applied)
         self.session = session
         self.can_trickle = applied.can_trickle
@@ -241,10 +241,10 @@ class Negotiation:
         """Do what a description asks for beyond the step in which it is applied."""
         if self._data_closed:
             self._data_closed = False
-            self.monitor.channels.stack.end_channels()
+            self.states.channels.stack.end_channels()
         self._start_association(applied)
-        self.monitor.description_applied()
-        self.transceivers.announce()
+        self.states.description_applied()
+        self.transceivers.fire_events()
 
     def candidate_gathered(self, mid: str, line: str | None, username_fragment: str | None) -> None:
         """Take a candidate of ours into the descriptions, or, with no line, hear that there are no more."""
@@ -323,8 +323,8 @@ class Negotiation:
                 self._drop(transport)
             else:
                 transport.generation_abandoned = transport.stack.gathering_started
-                transport.monitor.forget()
-                self.monitor.sctp_transport = None
+                transport.events.forget()
+                self.states.sctp_transport = None
 
     def _carry_out(self, applied: ApplyResult, *, gather: bool) -> None:
         if applied.negotiated:
@@ -341,8 +341,8 @@ class Negotiation:
     def _carry_out_transport(
         self, transport: BundleTransport, plan: TransportPlan, applied: ApplyResult, *, gather: bool
     ) -> None:
-        stack, monitor = transport.stack, transport.monitor
-        monitor.show(stack.agent, plan.mid, plan.m_line_index)
+        stack = transport.stack
+        transport.events.show(stack.agent, plan.mid, plan.m_line_index)
         if not transport.role_settled:
             role = IceRole.CONTROLLING if plan.controlling else IceRole.CONTROLLED
             stack.agent.set_role(role, trio.current_time())
@@ -361,7 +361,7 @@ class Negotiation:
                 self._drop(transport)
 
     def _drop(self, transport: BundleTransport) -> None:
-        channels = self.monitor.channels
+        channels = self.states.channels
         if channels.stack is transport.stack:
             remaining = [each for each in self.transports if each is not transport]
             channels.attach(remaining[0].stack)
@@ -374,7 +374,7 @@ class Negotiation:
         self._data_closed = self._closes_data(applied)
         self._data_mid = applied.data_mid
         if self._data_closed:
-            self.monitor.forget_association()
+            self.states.forget_association()
 
     def _closes_data(self, applied: ApplyResult) -> bool:
         """Whether an exchange has closed or refused the section of the data channels."""
@@ -388,17 +388,17 @@ class Negotiation:
 
     def _carry_out_media(self, applied: ApplyResult, *, remote: bool) -> None:
         views: dict[str, RTCDtlsTransport] = {}
-        carriers = []
+        bundles = []
         for plan in applied.transports:
             transport = self.transports.get(plan.number)
             if transport is not None:
-                carriers.append(MediaCarrier(plan.number, transport.stack, frozenset(plan.mids)))
-                if transport.monitor.dtls_transport is not None:
-                    views.update(dict.fromkeys(plan.mids, transport.monitor.dtls_transport))
-        with self.media.one_change():
-            self.transceivers.apply(applied, views, remote=remote)
-            if carriers and applied.signaling_state not in _ONLY_OFFERED:
-                self.media.configure(carriers)
+                bundles.append(BundleSections(plan.number, transport.stack, frozenset(plan.mids)))
+                if transport.events.dtls_transport is not None:
+                    views.update(dict.fromkeys(plan.mids, transport.events.dtls_transport))
+        self.transceivers.apply(applied, views, remote=remote)
+        if bundles and applied.signaling_state not in _ONLY_OFFERED:
+            self.media.configure(bundles)
+        self.media.update_sections()
 
     def _gather(self, stack: TransportStack) -> None:
         stack.gather(self._ice_servers(), self.configuration.ice_transport_policy)
@@ -422,8 +422,8 @@ class Negotiation:
             role = DtlsRole.CLIENT if plan.dtls_role == "client" else DtlsRole.SERVER
             stack.start_dtls(role, _fingerprints(plan))
         if plan.remote_max_message_size is not None:
-            assert transport.monitor.dtls_transport is not None
-            self.monitor.show_association(transport.monitor.dtls_transport, plan.remote_max_message_size)
+            assert transport.events.dtls_transport is not None
+            self.states.show_association(transport.events.dtls_transport, plan.remote_max_message_size)
 
     def _start_association(self, applied: ApplyResult) -> None:
         """Start SCTP, after the association of a section that was closed by the same answer has ended."""
@@ -432,9 +432,9 @@ class Negotiation:
         for plan in applied.transports:
             transport = self.transports.get(plan.number)
             if transport is not None and plan.remote_sctp_port is not None:
-                self.monitor.channels.attach(transport.stack)
+                self.states.channels.attach(transport.stack)
                 transport.stack.start_sctp(plan.remote_sctp_port)
-        self.monitor.channels.stack.flush_channel_control()
+        self.states.channels.stack.flush_channel_control()
 
 
 def _set_remote_ice(transport: BundleTransport, plan: TransportPlan) -> None:
@@ -453,10 +453,10 @@ def _set_remote_ice(transport: BundleTransport, plan: TransportPlan) -> None:
 
 
 def _add_remote(transport: BundleTransport, candidate: Candidate, line: str, username_fragment: str) -> None:
-    monitor = transport.monitor
-    assert monitor.ice_transport is not None
-    told = RTCIceCandidate(line, monitor.mid, monitor.m_line_index, username_fragment)
-    if monitor.ice_transport._add_remote_candidate(told):
+    events = transport.events
+    assert events.ice_transport is not None
+    told = RTCIceCandidate(line, events.mid, events.m_line_index, username_fragment)
+    if events.ice_transport._add_remote_candidate(told):
         candidate = attrs.evolve(candidate, username_fragment=username_fragment)
         transport.stack.agent.add_remote_candidate(candidate, trio.current_time())
 

@@ -3,16 +3,13 @@
 Everything is synchronous: when a handler sees an event, every state already tells the same.
 """
 
-from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 import attrs
 
 from trio_rtc.descriptions import RTCIceCandidate
 from trio_rtc.enums import RTCDtlsTransportState
 from trio_rtc.errors import RTCError
-from trio_rtc.event_target import AnyEvent, HandlerRunner
 from trio_rtc.events import Event, RTCErrorEvent, RTCPeerConnectionIceErrorEvent, RTCPeerConnectionIceEvent
 from trio_rtc.protocols.datachannel import DataChannelEvent
 from trio_rtc.protocols.dtls import (
@@ -41,50 +38,7 @@ from trio_rtc.protocols.sctp import SctpEvent
 from trio_rtc.stats.candidate_pair_traffic import CandidatePairTraffic
 from trio_rtc.transports.rtc_transports import RTCDtlsTransport, RTCIceTransport, error_of_dtls
 
-
-class MonitoredConnection(Protocol):
-    """The part of ``ConnectionStates`` that a transport monitor uses."""
-
-    @property
-    def target(self) -> object:
-        """The peer connection, as the target of its events."""
-
-    @property
-    def fire(self) -> Callable[[AnyEvent], None]:
-        """Fires an event at it."""
-
-    @property
-    def runner(self) -> HandlerRunner:
-        """Runs the handlers."""
-
-    @property
-    def candidate_gathered(self) -> Callable[[str, str | None, str | None], None]:
-        """Called for each local candidate with mid, line and username fragment; without line at the end."""
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the connection is closed."""
-
-    def update_states(self, *causes: Event | RTCErrorEvent) -> None:
-        """Compute the states of the connection anew."""
-
-    def update_gathering_state(self) -> None:
-        """Compute the gathering state of the connection anew."""
-
-    def transport_failed(self, error: RTCError) -> None:
-        """Record the error of a failed DTLS transport."""
-
-    def peer_said_goodbye(self) -> None:
-        """Handle the peer's close_notify."""
-
-    def handle_sctp_event(self, event: SctpEvent) -> None:
-        """Handle an SCTP event."""
-
-    def handle_channel_event(self, event: DataChannelEvent) -> None:
-        """Handle a data channel event."""
-
-    def handle_rtp_event(self, number: int, event: RtpEvent) -> None:
-        """Handle an RTP event of a transport."""
+from .connection_states import ConnectionStates
 
 
 @attrs.define(eq=False)
@@ -103,7 +57,7 @@ class TransportEvents:
     """
 
     number: int
-    connection: MonitoredConnection
+    connection: ConnectionStates
     mid: str | None = None
     m_line_index: int | None = None
     ice_transport: RTCIceTransport | None = None
@@ -115,12 +69,14 @@ class TransportEvents:
         """Make the views when a description of ours first has a section for them."""
         self.mid, self.m_line_index = mid, m_line_index
         if self.ice_transport is None:
-            runner = self.connection.runner
+            runner = self.connection.context.runner
             self.ice_transport = RTCIceTransport(agent, runner)
             self.dtls_transport = RTCDtlsTransport(self.ice_transport, runner)
+            self.connection.add_transport(self.number, self.ice_transport, self.dtls_transport)
 
     def forget(self) -> None:
-        """Drop the views when the offer that had made them is rolled back."""
+        """Drop W3C's objects when the offer that had created them is rolled back, or the transport ends."""
+        self.connection.remove_transport(self.number)
         self.ice_transport = self.dtls_transport = None
 
     def close(self) -> None:
@@ -134,7 +90,7 @@ class TransportEvents:
     def handle_ice_event(self, event: IceEvent) -> None:
         """Handle an ICE event."""
         ice, connection = self.ice_transport, self.connection
-        if connection.is_closed or ice is None:
+        if connection.context.is_closed or ice is None:
             return
         match event:
             case LocalCandidateGathered():
@@ -157,17 +113,17 @@ class TransportEvents:
 
     def handshake_started(self) -> None:
         """Handle the start of the DTLS handshake."""
-        if not self.connection.is_closed and self.dtls_transport is not None:
+        if not self.connection.context.is_closed and self.dtls_transport is not None:
             self.dtls_transport._state = RTCDtlsTransportState.CONNECTING
             self.connection.update_states(Event("state_change", self.dtls_transport))
 
     def handle_dtls_event(self, event: DtlsEvent) -> None:
         """Handle an event of DTLS, on a later turn if a public method has caused it."""
-        self.connection.runner.run_task(partial(self._handle_dtls_event, event))
+        self.connection.context.runner.run_task(partial(self._handle_dtls_event, event))
 
     def _handle_dtls_event(self, event: DtlsEvent) -> None:
         dtls = self.dtls_transport
-        if self.connection.is_closed or dtls is None:
+        if self.connection.context.is_closed or dtls is None:
             return
         match event:
             case HandshakeCompleted():
@@ -203,7 +159,9 @@ class TransportEvents:
         if ice._add_local_candidate(w3c_candidate):
             connection = self.connection
             connection.candidate_gathered(self.mid or "", line, candidate.username_fragment)
-            connection.fire(RTCPeerConnectionIceEvent("ice_candidate", connection.target, w3c_candidate, url))
+            connection.context.fire(
+                RTCPeerConnectionIceEvent("ice_candidate", connection.context.target, w3c_candidate, url)
+            )
 
     def _end_local_candidates(self, ice: RTCIceTransport) -> None:
         parameters = ice.get_local_parameters()
@@ -212,13 +170,15 @@ class TransportEvents:
         if ice._add_local_candidate(end):
             connection = self.connection
             connection.candidate_gathered(self.mid or "", None, fragment)
-            connection.fire(RTCPeerConnectionIceEvent("ice_candidate", connection.target, end))
+            connection.context.fire(
+                RTCPeerConnectionIceEvent("ice_candidate", connection.context.target, end)
+            )
 
     def _report_candidate_error(self, event: CandidateErrorOccurred) -> None:
-        self.connection.fire(
+        self.connection.context.fire(
             RTCPeerConnectionIceErrorEvent(
                 "ice_candidate_error",
-                self.connection.target,
+                self.connection.context.target,
                 event.address,
                 event.port,
                 event.url,
@@ -231,7 +191,7 @@ class TransportEvents:
         if error is None:
             # The peer's close_notify: our own end is not reported, since then everything is closed already.
             dtls._state = RTCDtlsTransportState.CLOSED
-            self.connection.peer_said_goodbye()
+            self.connection.handle_close_notify()
             self.connection.update_states(Event("state_change", dtls))
         else:
             self.connection.transport_failed(error)

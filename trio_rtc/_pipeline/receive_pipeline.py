@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -9,8 +10,7 @@ import trio
 
 from trio_rtc.protocols.rtp import EncodedFrame
 from trio_rtc.tracks.frame_queue import FrameQueue, at_keyframe, payload_size
-from trio_rtc.tracks.frame_source import apply_transform
-from trio_rtc.transceivers.rtp_receiver import RTCRtpReceiver
+from trio_rtc.tracks.frame_source import FrameSource, FrameTransform, apply_transform
 
 if TYPE_CHECKING:
     from trio_rtc.codecs import DecodeWorker, VideoDecoderOptions
@@ -24,28 +24,38 @@ _SOURCES_REMEMBERED = 16
 
 
 class ReceivePipeline:
-    """Gives a receiver's track its frames.
+    """Gives a receiver's track its frames: the application's transform, encoded frames, the decoder, the source.
 
     Args:
-        receiver: Whose track it is.
-        nursery: Where decoding runs.
-        video_decoder: How video is decoded; ``None``: by default.
+        source: The source of the track.
+        on_encoded: Called with each encoded frame after the transform; returns whether a keyframe is missing there.
+        request_keyframe: Requests a keyframe of a layer. The section may move from one transport to another, so this
+            is not a method of one RTP session.
+        decode: Whether the track gives decoded frames.
+        video_decoder: Options of video decoders; ``None`` for the defaults.
 
     Attributes:
-        decoded: What was decoded of each source, by SSRC; of the last 16.
-        dropped: Frames of each source that decoding did not keep up with; of the last 16.
-        transforms_dropped: Frames that the application's transform did not keep up with.
+        decode: Whether the track gives decoded frames.
+        layer: The RID of the simulcast layer that the track shows; ``None`` for the first that comes.
+        transform: The application's transform of encoded frames.
+        decoded: Counters of the decoders by SSRC, of the last 16 sources.
+        dropped: Frames dropped before the decoder by SSRC, of the last 16 sources.
     """
 
     def __init__(
         self,
-        receiver: RTCRtpReceiver,
-        nursery: trio.Nursery,
+        source: FrameSource,
+        on_encoded: Callable[[EncodedFrame], bool],
+        request_keyframe: Callable[[str | None], None],
+        *,
+        decode: bool,
         video_decoder: "VideoDecoderOptions | None" = None,
     ) -> None:
-        self._receiver = receiver
-        self._nursery = nursery
+        self._source = source
+        self._on_encoded = on_encoded
+        self._request_keyframe = request_keyframe
         self._video_decoder = video_decoder
+        self._nursery: trio.Nursery | None = None
         self._worker: DecodeWorker[Any] | None = None
         self._scope: trio.CancelScope | None = None
         self._codec: str | None = None
@@ -53,8 +63,15 @@ class ReceivePipeline:
         self._rid: str | None = None
         self._transforming: FrameQueue[tuple[str | None, Any]] | None = None
         self._ssrc: int | None = None
+        self.decode = decode
+        self.layer: str | None = None
+        self.transform: FrameTransform | None = None
         self.decoded: dict[int, DecodeCounters] = {}
         self.dropped: Counter[int] = Counter()
+
+    def open(self, nursery: trio.Nursery) -> None:
+        """Set the nursery of decoders and transforms, once the connection's block has begun."""
+        self._nursery = nursery
 
     @property
     def transforms_dropped(self) -> int:
@@ -77,25 +94,26 @@ class ReceivePipeline:
         present = self._worker if ssrc == self._ssrc else None
         return self.dropped[ssrc] + (0 if present is None else present.dropped)
 
-    def take(self, rid: str | None, frame: Any) -> None:
-        """Take a frame of the receiver's, or the word that one is missing."""
-        if self._receiver.transform is None and self._transforming is None:
+    def push_frame(self, rid: str | None, frame: Any) -> None:
+        """Process a frame of the RTP session, or its note that one is missing."""
+        if self.transform is None and self._transforming is None:
             self._deliver(rid, frame)
             return
         if self._transforming is None:
+            assert self._nursery is not None
             self._transforming = FrameQueue(_TRANSFORMS_WAITING, _may_begin, size_of=_size_of)
             self._nursery.start_soon(self._transform, self._transforming)
         self._transforming.put((rid, frame))
         if self._transforming.waits_for_beginning:
-            self._receiver.request_keyframe(rid=rid)
+            self._request_keyframe(rid)
 
     async def _transform(self, queue: FrameQueue[tuple[str | None, Any]]) -> None:
-        """Let frames go through the application's transform, one after the other."""
+        """Pass frames through the application's transform, one after the other."""
         while True:
             rid, frame = await queue.receive()
-            transform = self._receiver.transform
+            transform = self.transform
             if transform is not None:
-                # What follows has not been transformed yet, and may be of no use before.
+                # The frame that follows has not been transformed yet, and may be of no use before.
                 if isinstance(frame, EncodedFrame):
                     frame = await apply_transform(transform, frame, "RTCRtpReceiver.transform")
                 else:
@@ -104,16 +122,15 @@ class ReceivePipeline:
                 self._deliver(rid, frame)
 
     def _deliver(self, rid: str | None, frame: Any) -> None:
-        receiver = self._receiver
-        if isinstance(frame, EncodedFrame):
-            receiver._take_encoded(frame)
-        if not receiver._source.is_wanted or not self._is_shown(rid, frame):
+        if isinstance(frame, EncodedFrame) and self._on_encoded(frame):
+            self._request_keyframe(frame.rid)
+        if not self._source.is_wanted or not self._is_shown(rid, frame):
             return
-        if not receiver.decode:
+        if not self.decode:
             if isinstance(frame, EncodedFrame):
-                receiver._source.push(frame)
-                if receiver._source.needs_keyframe:
-                    receiver.request_keyframe(rid=rid)
+                self._source.push(frame)
+                if self._source.needs_keyframe:
+                    self._request_keyframe(rid)
             return
         if isinstance(frame, EncodedFrame):
             worker = self._worker_for(frame)
@@ -142,7 +159,7 @@ class ReceivePipeline:
 
         Another layer is shown from its next keyframe on, which is asked for; until then the one before goes on.
         """
-        chosen = self._receiver.layer
+        chosen = self.layer
         if self._rid is None:
             self._rid = rid if chosen is None else chosen
         if rid == chosen != self._rid and isinstance(frame, EncodedFrame):
@@ -150,7 +167,7 @@ class ReceivePipeline:
                 self._rid = chosen
             else:
                 # Again with every frame, as a request may be lost; they are spaced out below.
-                self._receiver.request_keyframe(rid=chosen)
+                self._request_keyframe(chosen)
         return rid == self._rid
 
     def _worker_for(self, frame: EncodedFrame) -> "DecodeWorker[Any] | None":
@@ -158,10 +175,11 @@ class ReceivePipeline:
             return self._worker
         self._stop_decoding()
         self._codec, self._clock_rate = frame.codec, frame.clock_rate
-        worker = _open_decoder(self._receiver.track.kind, frame.codec, self._video_decoder)
+        worker = _open_decoder(self._source.kind, frame.codec, self._video_decoder)
         if worker is not None:
             self._worker = worker
             self._scope = trio.CancelScope()
+            assert self._nursery is not None
             self._nursery.start_soon(self._run, worker, self._scope)
         return worker
 
@@ -180,12 +198,12 @@ class ReceivePipeline:
         with scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._ask_for_keyframes, worker)
-                await worker.run(self._receiver._source.push)
+                await worker.run(self._source.push)
 
     async def _ask_for_keyframes(self, worker: "DecodeWorker[Any]") -> None:
         while True:
             await worker.keyframe_needed()
-            self._receiver.request_keyframe(rid=self._rid)
+            self._request_keyframe(self._rid)
 
 
 def _may_begin(item: tuple[str | None, Any]) -> bool:

@@ -19,13 +19,12 @@ import trio
 
 from trio_rtc._failure_log import FailureLog
 from trio_rtc.enums import RTCDegradationPreference
-from trio_rtc.protocols.rtp import EncodedFrame
+from trio_rtc.protocols.rtp import EncodedFrame, Encoding
 from trio_rtc.protocols.rtp.stats import QualityLimitation, QualityLimitationReason
 from trio_rtc.tracks.audio_pacing import LATENESS, duration_of
 from trio_rtc.tracks.frame_queue import FrameQueue
 from trio_rtc.tracks.frame_source import CapturedFrame, FrameTransform, apply_transform, blank
 from trio_rtc.tracks.media_stream_track import MediaStreamTrack
-from trio_rtc.transceivers.rtp_parameters import RTCRtpEncodingParameters
 
 from .shared_encoder import EncodeCounters, EncoderConfig, EncoderHandle
 from .video_adapter import Quality, VideoAdapter, default_max_bitrate, preference
@@ -40,23 +39,8 @@ _TRAITS = {"audio": "samples", "video": "width"}
 """What a frame of each kind has, and one of the other kind has not."""
 
 
-@attrs.frozen
-class LayerPlan:
-    """How one layer of a sender is sent.
-
-    Attributes:
-        ssrc: Its source.
-        rid: Its name.
-        parameters: As the application has set them.
-    """
-
-    ssrc: int
-    rid: str | None
-    parameters: RTCRtpEncodingParameters
-
-
 @attrs.define
-class LayerMeters:
+class EncodingStats:
     """What encoding one layer has cost and suffered.
 
     Attributes:
@@ -81,7 +65,7 @@ class LayerMeters:
 
 
 @attrs.frozen
-class SendingPlan:
+class SendPlan:
     """What a sender is to do.
 
     Attributes:
@@ -99,7 +83,7 @@ class SendingPlan:
     track: MediaStreamTrack
     codec: str
     fmtp: Mapping[str, str] = attrs.field(hash=False)
-    layers: tuple[LayerPlan, ...] = attrs.field(hash=False)
+    layers: tuple[Encoding, ...] = attrs.field(hash=False)
     degradation_preference: RTCDegradationPreference | None = None
 
 
@@ -143,7 +127,7 @@ class SendPipeline:
 
     def __init__(self, rtp: "RtpTransport") -> None:
         self._rtp = rtp
-        self._plan: SendingPlan | None = None
+        self._plan: SendPlan | None = None
         self._changed = trio.lowlevel.ParkingLot()
         self._scope: trio.CancelScope | None = None
         self._life = trio.CancelScope()
@@ -156,7 +140,7 @@ class SendPipeline:
         self._scalers: dict[int, VideoAdapter] = {}
         self._clocks: dict[str | None, _Clock] = {}
         self.transform: FrameTransform | None = None
-        self.layers: dict[int, LayerMeters] = {}
+        self.layers: dict[int, EncodingStats] = {}
         self.frames_encoded = 0
         self.frames_failed = 0
         self._failures = FailureLog(logger)
@@ -166,7 +150,7 @@ class SendPipeline:
         """The RTP transport of the frames."""
         return self._rtp
 
-    def set_plan(self, plan: SendingPlan | None) -> None:
+    def set_plan(self, plan: SendPlan | None) -> None:
         """Send this from now on; ``None`` for nothing."""
         old, self._plan = self._plan, plan
         same = (
@@ -175,7 +159,7 @@ class SendPipeline:
             and (old.track, old.codec, old.mid) == (plan.track, plan.codec, plan.mid)
         )
         if same and [layer.ssrc for layer in old.layers] == [layer.ssrc for layer in plan.layers]:  # type: ignore[union-attr]
-            off = {layer.ssrc for layer in old.layers if not layer.parameters.active}  # type: ignore[union-attr]
+            off = {layer.ssrc for layer in old.layers if not layer.active}  # type: ignore[union-attr]
             self._request_keyframes([layer.ssrc for layer in plan.layers if layer.ssrc in off])  # type: ignore[union-attr]
             return
         if self._scope is not None:
@@ -221,7 +205,7 @@ class SendPipeline:
         """Send no more, since the sender is gone."""
         self._life.cancel()
 
-    async def _send_track(self, plan: SendingPlan) -> None:
+    async def _send_track(self, plan: SendPlan) -> None:
         queue = plan.track._consume()
         try:
             await self._wait_until_open(queue)
@@ -252,7 +236,7 @@ class SendPipeline:
                 elif isinstance(taken.frame, EncodedFrame):
                     self._rtp.session.refuse_frame(plan.mid, taken.frame.rid)
 
-    async def _send_video(self, queue: FrameQueue[CapturedFrame], plan: SendingPlan) -> None:
+    async def _send_video(self, queue: FrameQueue[CapturedFrame], plan: SendPlan) -> None:
         """Send the frames of a video track, beginning with the last that there was."""
         track = plan.track
         self._refresh = VideoRefresh()
@@ -334,7 +318,7 @@ class SendPipeline:
         if plan is not None and plan.track is track:
             await self._send(taken, plan)
 
-    async def _send(self, taken: CapturedFrame, plan: SendingPlan) -> None:
+    async def _send(self, taken: CapturedFrame, plan: SendPlan) -> None:
         captured, frame = taken.captured, taken.frame
         if isinstance(frame, EncodedFrame):
             if not _ssrcs(plan, frame.rid):
@@ -356,7 +340,7 @@ class SendPipeline:
             return
         for layer in plan.layers:
             bitrate = self._bitrates.get(layer.ssrc)
-            if not layer.parameters.active or bitrate == 0:
+            if not layer.active or bitrate == 0:
                 # It is switched off, or there is not enough for it: others must not wait for it in what they share.
                 await self._release_encoder(layer.ssrc)
                 self._refresh.cancel(layer.ssrc)
@@ -369,7 +353,7 @@ class SendPipeline:
                     self._lose_frame(plan, layer.rid)
 
     async def _send_encoded(
-        self, frame: EncodedFrame, plan: SendingPlan, rid: str | None, captured: float
+        self, frame: EncodedFrame, plan: SendPlan, rid: str | None, captured: float
     ) -> bool:
         """Send a frame, and return whether it was neither dropped by the transform nor refused."""
         transform = self.transform
@@ -392,18 +376,18 @@ class SendPipeline:
             self._request_keyframes(_ssrcs(plan, rid))
         return True
 
-    def _lose_frame(self, plan: SendingPlan, rid: str | None) -> None:
+    def _lose_frame(self, plan: SendPlan, rid: str | None) -> None:
         """Let the next video frame be a keyframe, since one was dropped that it would refer to."""
         self._rtp.call(self._rtp.session.lose_frame, plan.mid, rid)
 
     async def _encode(
-        self, taken: CapturedFrame, plan: SendingPlan, layer: LayerPlan, bitrate: float | None
+        self, taken: CapturedFrame, plan: SendPlan, layer: Encoding, bitrate: float | None
     ) -> list[EncodedFrame]:
         from trio_rtc.codecs import CodecError  # noqa: PLC0415 (an optional extra, which only those need who get here)
 
         user = self._users.get(layer.ssrc)
         if user is None:
-            meters = self.layers.setdefault(layer.ssrc, LayerMeters())
+            meters = self.layers.setdefault(layer.ssrc, EncodingStats())
             user = self._users[layer.ssrc] = EncoderHandle(plan.track._source, meters.counters)
         try:
             key = self._key(taken.frame, plan, layer, bitrate)
@@ -415,24 +399,23 @@ class SendPipeline:
             self._failures.record("a frame was not encoded: %s", error)
             return []
 
-    def _record_quantizers(self, plan: SendingPlan, layer: LayerPlan, frames: list[EncodedFrame]) -> None:
+    def _record_quantizers(self, plan: SendPlan, layer: Encoding, frames: list[EncodedFrame]) -> None:
         """Tell the scaler of a video layer how its encoder fares."""
         scaler = self._scalers.get(layer.ssrc)
         if scaler is None or plan.kind != "video":
             return
         # Frames that are left out for a lower rate were not dropped by the encoder.
-        is_thinned = layer.parameters.max_framerate is not None or scaler.limits_framerate
+        is_thinned = layer.max_framerate is not None or scaler.limits_framerate
         if frames or not is_thinned:
             scaler.record(plan.codec.upper(), [frame.quantizer for frame in frames], trio.current_time())
 
-    def _key(self, frame: Any, plan: SendingPlan, layer: LayerPlan, bitrate: float | None) -> EncoderConfig:
+    def _key(self, frame: Any, plan: SendPlan, layer: Encoding, bitrate: float | None) -> EncoderConfig:
         """Return how a frame is to be encoded for a layer at present."""
         fmtp = _encoder_parameters(plan)
         shown = plan.track.enabled
         if plan.kind == "audio":
             return EncoderConfig(plan.kind, plan.codec, fmtp, shown=shown)
-        parameters = layer.parameters
-        scale = parameters.scale_resolution_down_by or 1.0
+        scale = layer.scale_down_by
         quality = Quality()
         if bitrate is not None:
             wanted = preference(plan.degradation_preference, plan.track.content_hint)
@@ -440,9 +423,9 @@ class SendPipeline:
             scaler = self._scalers.setdefault(layer.ssrc, VideoAdapter())
             now = trio.current_time()
             quality = scaler.adapt(bitrate, pixels, wanted, now)
-            meters = self.layers.setdefault(layer.ssrc, LayerMeters())
+            meters = self.layers.setdefault(layer.ssrc, EncodingStats())
             meters.note(quality, limited=scaler.is_limited, now=now)
-        rates = [rate for rate in (parameters.max_framerate, quality.max_framerate) if rate is not None]
+        rates = [rate for rate in (layer.max_framerate, quality.max_framerate) if rate is not None]
         return EncoderConfig(
             plan.kind, plan.codec, fmtp, scale * quality.scale_down_by, min(rates, default=None), shown
         )
@@ -458,20 +441,20 @@ class SendPipeline:
             await user.aclose()
 
 
-def _ssrcs(plan: SendingPlan, rid: str | None) -> list[int]:
+def _ssrcs(plan: SendPlan, rid: str | None) -> list[int]:
     """Return the sources of a layer, of all for ``None``."""
     return [layer.ssrc for layer in plan.layers if rid in (None, layer.rid)]
 
 
-def _worthwhile(bitrate: float | None, frame: Any, plan: SendingPlan, layer: LayerPlan) -> float | None:
+def _worthwhile(bitrate: float | None, frame: Any, plan: SendPlan, layer: Encoding) -> float | None:
     """Return how much of a bitrate is worth spending on a layer, unless the application has set a limit itself."""
-    if bitrate is None or plan.kind != "video" or layer.parameters.max_bitrate is not None:
+    if bitrate is None or plan.kind != "video" or layer.max_bitrate is not None:
         return bitrate
-    scale = layer.parameters.scale_resolution_down_by or 1.0
+    scale = layer.scale_down_by
     return min(bitrate, default_max_bitrate(frame.width * frame.height / scale**2))
 
 
-def _encoder_parameters(plan: SendingPlan) -> tuple[tuple[str, str], ...]:
+def _encoder_parameters(plan: SendPlan) -> tuple[tuple[str, str], ...]:
     """Return those of the peer's parameters that change what is encoded."""
     name = plan.codec.lower()
     if name == "opus":

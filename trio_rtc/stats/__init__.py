@@ -4,7 +4,6 @@ A report is a mapping from an id to a frozen object with W3C's members in snake_
 ``layers`` has the counters of our own layers: what was dropped where, and why.
 """
 
-from .collect import StatsCollector
 from .connection_stats import (
     RTCCertificateStats,
     RTCDataChannelStats,
@@ -46,7 +45,6 @@ __all__ = [
     "RTCStatsReport",
     "RTCTransportStats",
     "RTCVideoSourceStats",
-    "StatsCollector",
     "references",
     "select_stats",
 ]

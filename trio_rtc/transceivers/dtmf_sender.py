@@ -1,14 +1,16 @@
-"""RTCDTMFSender: telephone tones in the place of the sound (W3C webrtc section 7, RFC 4733)."""
+"""RTCDTMFSender: telephone tones in place of the audio (W3C webrtc section 7, RFC 4733)."""
 
-from typing import Final, Protocol
+from typing import Final
 
 import trio
 
 from trio_rtc._closed_errors import mark_connection_ended
 from trio_rtc.errors import InvalidCharacterError, InvalidStateError
-from trio_rtc.event_target import EventHandler, EventTarget, HandlerRunner
+from trio_rtc.event_target import EventHandler, EventTarget
 from trio_rtc.events import RTCDTMFToneChangeEvent
 from trio_rtc.protocols.rtp.payload import DTMF_EVENTS
+
+from .transceiver import Transceiver
 
 _PAUSE: Final = ","
 _PAUSE_DURATION: Final = 2.0
@@ -16,22 +18,9 @@ _LEAST_DURATION: Final = 40
 _LEAST_GAP: Final = 30
 _MOST: Final = 6000
 _UPDATE_INTERVAL: Final = 0.02
-"""Seconds between two packets of one tone, as of sound (RFC 4733 section 2.5.1.2 advises 50 ms or less)."""
+"""Seconds between two packets of one tone, as of audio (RFC 4733 section 2.5.1.2 advises 50 ms or less)."""
 _END_PACKETS: Final = 3
-"""How often the end is told (RFC 4733 section 2.5.1.4)."""
-
-
-class DtmfCarrier(Protocol):
-    """What tones need of the sender that they belong to."""
-
-    def can_insert_dtmf(self) -> bool:
-        """Whether tones can be sent at present."""
-
-    def is_stopped(self) -> bool:
-        """Whether nothing is sent any more."""
-
-    def send_event(self, code: int, elapsed: float, *, end: bool) -> None:
-        """Tell the peer how long a telephone event has lasted."""
+"""Packets that report the end (RFC 4733 section 2.5.1.4)."""
 
 
 class RTCDTMFSender(EventTarget):
@@ -41,9 +30,9 @@ class RTCDTMFSender(EventTarget):
 
     on_tone_change = EventHandler[RTCDTMFToneChangeEvent]("tone_change")
 
-    def __init__(self, carrier: DtmfCarrier, runner: HandlerRunner) -> None:
-        super().__init__(runner)
-        self._carrier = carrier
+    def __init__(self, transceiver: Transceiver) -> None:
+        super().__init__(transceiver.context.runner)
+        self._transceiver = transceiver
         self._tone_buffer = ""
         self._duration: float = 100
         self._gap: float = 70
@@ -51,8 +40,8 @@ class RTCDTMFSender(EventTarget):
 
     @property
     def can_insert_dtmf(self) -> bool:
-        """Whether ``insert_dtmf`` is allowed: connected, sending, and the peer takes telephone events."""
-        return self._carrier.can_insert_dtmf()
+        """Whether ``insert_dtmf`` is allowed: connected, sending, and the peer accepts telephone events."""
+        return self._transceiver.can_send_telephone_events
 
     @property
     def tone_buffer(self) -> str:
@@ -63,22 +52,24 @@ class RTCDTMFSender(EventTarget):
         """Play tones from now on, instead of those that remain.
 
         Args:
-            tones: ``0`` to ``9``, ``A`` to ``D``, ``*``, ``#``, and ``,`` for a pause of two seconds. ``""`` ends
-                the playing after the present tone.
-            duration: Milliseconds of each tone; brought between 40 and 6000.
-            inter_tone_gap: Milliseconds between tones; brought between 30 and 6000.
+            tones: ``0`` to ``9``, ``A`` to ``D``, ``*``, ``#``, and ``,`` for a pause of two seconds. ``""`` stops
+                after the present tone.
+            duration: Milliseconds of each tone, clamped to 40 to 6000.
+            inter_tone_gap: Milliseconds between tones, clamped to 30 to 6000.
 
         Raises:
             InvalidStateError: See ``can_insert_dtmf``.
-            InvalidCharacterError: There is something else among the tones.
+            InvalidCharacterError: ``tones`` contains another character.
         """
-        if not self._carrier.can_insert_dtmf():
+        if not self.can_insert_dtmf:
             error = InvalidStateError("telephone tones cannot be sent at present")
             raise mark_connection_ended(error) if self._runner.ending else error
         tones = tones.upper()
         unknown = set(tones) - DTMF_EVENTS.keys() - {_PAUSE}
         if unknown:
-            raise InvalidCharacterError(f"no telephone tones: {''.join(sorted(unknown))!r}")
+            raise InvalidCharacterError(
+                f"tones may contain 0 to 9, A to D, *, # and a comma, not {''.join(sorted(unknown))!r}"
+            )
         self._tone_buffer = tones
         self._duration = min(max(duration, _LEAST_DURATION), _MOST)
         self._gap = min(max(inter_tone_gap, _LEAST_GAP), _MOST)
@@ -90,7 +81,7 @@ class RTCDTMFSender(EventTarget):
         """W3C's playout task, again and again until the buffer is empty."""
         try:
             await trio.lowlevel.checkpoint()
-            while not self._carrier.is_stopped():
+            while self._transceiver.is_sending and not self._transceiver.stopping:
                 tone, self._tone_buffer = self._tone_buffer[:1], self._tone_buffer[1:]
                 if not tone:
                     # Tones that a handler inserts now are played by another task.
@@ -109,7 +100,7 @@ class RTCDTMFSender(EventTarget):
 
     async def _play_tone(self, code: int, duration: float, gap: float) -> None:
         """Play one tone and the gap behind it, as the playing goes by the clock without drifting."""
-        send, begin = self._carrier.send_event, trio.current_time()
+        send, begin = self._transceiver.send_telephone_event, trio.current_time()
         try:
             send(code, 0, end=False)
             elapsed = _UPDATE_INTERVAL

@@ -22,23 +22,6 @@ _FULLBAND_OPUS_BITRATE = 32_000
 """Bits a second of speech in one channel, by the highest sampling rate that the peer plays (RFC 7587 section 3.1.1)."""
 
 
-@attrs.frozen
-class SentStream:
-    """One stream that a sender sends, with its sources.
-
-    Attributes:
-        encoding: Its parameters.
-        ssrc: Its source.
-        rtx_ssrc: That of its retransmissions.
-        fec_ssrc: That of its FlexFEC.
-    """
-
-    encoding: RTCRtpEncodingParameters
-    ssrc: int
-    rtx_ssrc: int
-    fec_ssrc: int
-
-
 def receive_parameters(plan: MediaPlan) -> ReceiveParameters:
     """Return what RTP has to know to receive a section."""
     rtx_ssrcs, fec_ssrcs = _grouped(plan, "FID"), _grouped(plan, "FEC-FR")
@@ -71,14 +54,17 @@ def _grouped(plan: MediaPlan, semantics: str) -> dict[int, int]:
     }
 
 
-def send_parameters(plan: MediaPlan, streams: Sequence[SentStream]) -> SendParameters:
-    """Return what RTP has to know to send a section.
+def send_parameters(
+    plan: MediaPlan, streams: Sequence[Encoding], encodings: Sequence[RTCRtpEncodingParameters]
+) -> SendParameters:
+    """Return RTP's parameters for sending in a section.
 
     Args:
-        plan: What was negotiated.
-        streams: What is sent.
+        plan: The negotiated plan.
+        streams: The RTP streams, without limits of the codec.
+        encodings: W3C's encodings of these streams.
     """
-    chosen = next((stream.encoding.codec for stream in streams if stream.encoding.codec is not None), None)
+    chosen = next((encoding.codec for encoding in encodings if encoding.codec is not None), None)
     # Without announced sources, those of simulcast layers, packets say themselves what they protect.
     has_flexfec = plan.flexfec_announced or bool(plan.send_layers)
     # Frames go out under the first payload type of their codec: not under that of a profile that is only received.
@@ -91,15 +77,10 @@ def send_parameters(plan: MediaPlan, streams: Sequence[SentStream]) -> SendParam
         plan.kind,
         tuple(codecs),
         tuple(
-            Encoding(
-                stream.ssrc,
-                stream.rtx_ssrc,
-                stream.encoding.rid,
-                stream.encoding.active,
-                _max_bitrate(stream.encoding, codecs),
-                stream.encoding.priority.value,
-                stream.fec_ssrc if has_flexfec else None,
-                stream.encoding.scale_resolution_down_by or 1.0,
+            attrs.evolve(
+                stream,
+                max_bitrate=_max_bitrate(stream.max_bitrate, codecs),
+                fec_ssrc=stream.fec_ssrc if has_flexfec else None,
             )
             for stream in streams
         ),
@@ -110,20 +91,20 @@ def send_parameters(plan: MediaPlan, streams: Sequence[SentStream]) -> SendParam
     )
 
 
-def _max_bitrate(encoding: RTCRtpEncodingParameters, codecs: Sequence[Codec]) -> int | None:
+def _max_bitrate(chosen: int | None, codecs: Sequence[Codec]) -> int | None:
     """Return the largest bitrate of a stream: the application's limit, and the peer's ``maxaveragebitrate``.
 
     Opus without either gets libwebrtc's default for its channels and bandwidth.
     """
     first = next((codec for codec in codecs if codec.name.lower() == "opus"), None)
     if first is None or codecs[0].name.lower() not in ("opus", "red"):
-        return encoding.max_bitrate
+        return chosen
     text = first.parameters.get("maxaveragebitrate", "")
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        return _default_opus_bitrate(first) if encoding.max_bitrate is None else encoding.max_bitrate
+        return _default_opus_bitrate(first) if chosen is None else chosen
     # RFC 7587 section 6.1: what lies outside of this range counts as its nearest end.
     wanted = min(max(int(text), 6_000), 510_000)
-    return wanted if encoding.max_bitrate is None else min(wanted, encoding.max_bitrate)
+    return wanted if chosen is None else min(wanted, chosen)
 
 
 def _default_opus_bitrate(codec: Codec) -> int:

@@ -44,8 +44,8 @@ class SourceTracker:
         self._contributing: dict[int, RTCRtpContributingSource] = {}
         self._synchronizing: dict[int, RTCRtpSynchronizationSource] = {}
 
-    def note(self, frame: EncodedFrame) -> None:
-        """Take that a frame was played."""
+    def record(self, frame: EncodedFrame) -> None:
+        """Record the sources of a frame that is played."""
         now = self._wall_clock()
         level = None if frame.audio_level is None else _linear(frame.audio_level)
         timestamp = frame.timestamp & 0xFFFFFFFF

@@ -5,17 +5,27 @@ its oldest item.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import trio
 
-from trio_rtc.protocols.rtp import EncodedFrame, RtpEvent, RtpPacket, RtpSession
+from trio_rtc.protocols.rtp import (
+    EncodedFrame,
+    ReceiveParameters,
+    RtpEvent,
+    RtpPacket,
+    RtpSession,
+    SendParameters,
+)
 
 from .base import Inbox, Lower, Transport
 from .ice import ReceivedRtp
 
 logger = logging.getLogger("trio_rtc.rtp")
+
+Section: TypeAlias = tuple[SendParameters, ReceiveParameters]
+"""Both directions of a media section."""
 
 
 class RtpTransport(Transport[ReceivedRtp, bytes, RtpEvent]):
@@ -38,6 +48,22 @@ class RtpTransport(Transport[ReceivedRtp, bytes, RtpEvent]):
         self._lower = lower
         self._report = report
         self._share_path = share_path
+        self._sections: dict[str, Section] = {}
+
+    def set_sections(self, sections: Mapping[str, Section]) -> None:
+        """Replace all sections, by MID."""
+        self._sections = dict(sections)
+        values = self._sections.values()
+        sending, receiving = [section[0] for section in values], [section[1] for section in values]
+        self.call(self.session.set_sections, sending, receiving)
+
+    def replace_section(self, mid: str, section: Section | None) -> None:
+        """Replace one section, or remove it."""
+        if section is not None and mid in self._sections:
+            self._sections[mid] = section
+        elif section is None:
+            self._sections.pop(mid, None)
+        self.set_sections(self._sections)
 
     async def send_frame(
         self, mid: str, frame: EncodedFrame, rid: str | None = None, captured: float | None = None

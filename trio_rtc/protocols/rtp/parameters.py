@@ -116,7 +116,8 @@ class Encoding:
         max_bitrate: Bits a second at most; ``None`` for what its kind needs.
         priority: W3C's priority, by which streams share what there is.
         fec_ssrc: The source of its FlexFEC, ``None`` for none.
-        scale_down_by: By what the pictures are smaller than those of the source, in width and in height.
+        scale_down_by: Divides the width and the height of the source's video frames.
+        max_framerate: Video frames a second at most; ``None`` for all.
     """
 
     ssrc: int
@@ -127,6 +128,7 @@ class Encoding:
     priority: str = "low"
     fec_ssrc: int | None = None
     scale_down_by: float = 1.0
+    max_framerate: float | None = None
 
 
 @attrs.frozen

@@ -1,20 +1,12 @@
 """Collects the statistics of media: what the transceivers send and receive, and what the peer reports of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
-from trio_rtc._connection.bundle_transports import BundleTransports
-from trio_rtc._connection.media_engine import MediaEngine
+from trio_rtc._connection.bundle_transports import BundleTransport
 from trio_rtc.jsep.codecs import format_parameters
 from trio_rtc.protocols.rtp import Codec, RtpSession
-from trio_rtc.tracks.media_stream_track import MediaStreamTrack
-from trio_rtc.transceivers.rtp_transceiver import RTCRtpTransceiver
-from trio_rtc.transceivers.transceiver_table import TransceiverTable
-
-from .collect_connection import id_of_transport
-from .collect_inbound import inbound_stats, remote_outbound_stats
-from .collect_outbound import outbound_stats, remote_inbound_stats
-from .media_stats import (
+from trio_rtc.stats.media_stats import (
     RTCAudioSourceStats,
     RTCCodecStats,
     RTCInboundRtpStreamStats,
@@ -24,7 +16,14 @@ from .media_stats import (
     RTCRemoteOutboundRtpStreamStats,
     RTCVideoSourceStats,
 )
-from .moment import Moment
+from trio_rtc.stats.moment import Moment
+from trio_rtc.tracks.media_stream_track import MediaStreamTrack
+from trio_rtc.transceivers.transceiver import Transceiver
+from trio_rtc.transceivers.transceiver_table import TransceiverTable
+
+from .connection import id_of_transport
+from .inbound import inbound_stats, remote_outbound_stats
+from .outbound import outbound_stats, remote_inbound_stats
 
 MediaStats = (
     RTCCodecStats
@@ -37,25 +36,25 @@ MediaStats = (
 
 
 def media_stats(
-    transports: BundleTransports, table: TransceiverTable, media: MediaEngine, moment: Moment
+    transports: Iterable[BundleTransport], table: TransceiverTable, moment: Moment
 ) -> Iterator[MediaStats]:
     """Yield the statistics of media.
 
     A stream is there from its first packet on, and as long as its section and its source are. Of the codecs, those are
     told that a stream uses.
     """
-    for transceiver in table.transceivers:
-        if (track := transceiver.sender.track) is not None:
+    for transceiver in table.records:
+        if (track := transceiver.send.track) is not None:
             yield _source_stats(track, moment)
     for transport in transports:
         if (rtp := transport.stack.rtp) is not None:
             transport_id = id_of_transport(transport.number)
-            yield from _sent(rtp.session, transport_id, table, media, moment)
-            yield from _received(rtp.session, transport_id, table, media, moment)
+            yield from _sent(rtp.session, transport_id, table, moment)
+            yield from _received(rtp.session, transport_id, table, moment)
 
 
 def _sent(
-    session: RtpSession, transport_id: str, table: TransceiverTable, media: MediaEngine, moment: Moment
+    session: RtpSession, transport_id: str, table: TransceiverTable, moment: Moment
 ) -> Iterator[MediaStats]:
     for stream, report in session.sender.streams:
         transceiver = table.by_mid(stream.mid)
@@ -65,7 +64,7 @@ def _sent(
         if codec is not None:
             yield codec
         codec_id = None if codec is None else codec.id
-        track, pump = transceiver.sender.track, media.sending(transceiver.sender)
+        track, pipeline = transceiver.send.track, transceiver.send.pipeline
         remote = remote_inbound_stats(
             transceiver, stream, report, transport_id=transport_id, codec_id=codec_id, moment=moment
         )
@@ -75,7 +74,7 @@ def _sent(
             transceiver,
             stream,
             session.sender.parameters_of(stream),
-            None if pump is None else pump.layers.get(stream.encoding.ssrc),
+            None if pipeline is None else pipeline.layers.get(stream.encoding.ssrc),
             transport_id=transport_id,
             codec_id=codec_id,
             media_source_id=None if track is None else _source_id(track),
@@ -85,7 +84,7 @@ def _sent(
 
 
 def _received(
-    session: RtpSession, transport_id: str, table: TransceiverTable, media: MediaEngine, moment: Moment
+    session: RtpSession, transport_id: str, table: TransceiverTable, moment: Moment
 ) -> Iterator[MediaStats]:
     for stream in session.receiver.streams:
         transceiver = table.by_mid(stream.mid)
@@ -101,7 +100,7 @@ def _received(
         yield inbound_stats(
             transceiver,
             stream,
-            media.receiving(transceiver.receiver),
+            transceiver.receive.pipeline,
             transport_id=transport_id,
             codec_id=codec_id,
             remote_id=None if remote is None else remote.id,
@@ -110,11 +109,11 @@ def _received(
 
 
 def _codec_stats(
-    transceiver: RTCRtpTransceiver, codec: Codec | None, direction: str, transport_id: str, moment: Moment
+    transceiver: Transceiver, codec: Codec | None, direction: str, transport_id: str, moment: Moment
 ) -> RTCCodecStats | None:
     if codec is None:
         return None
-    kind = transceiver.receiver.track.kind
+    kind = transceiver.receive.track.kind
     mime_type, channels = f"{kind}/{codec.name}", codec.channels if kind == "audio" else None
     fmtp = format_parameters(codec.parameters) or None
     # One payload type may mean another codec in the other direction, or after the next negotiation.

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from trio_rtc._pipeline.send_pipeline import LayerMeters
+from trio_rtc._pipeline.send_pipeline import EncodingStats
 from trio_rtc.enums import RTCQualityLimitationReason
 from trio_rtc.protocols.rtp import SendParameters
 from trio_rtc.protocols.rtp.send.sender import RemoteInboundReport
 from trio_rtc.protocols.rtp.send.stream import RtpSendStream
-from trio_rtc.transceivers.rtp_transceiver import RTCRtpTransceiver
-
-from .media_stats import RTCOutboundRtpStreamStats, RTCRemoteInboundRtpStreamStats
-from .moment import Moment
+from trio_rtc.stats.media_stats import RTCOutboundRtpStreamStats, RTCRemoteInboundRtpStreamStats
+from trio_rtc.stats.moment import Moment
+from trio_rtc.transceivers.transceiver import Transceiver
 
 
 def _outbound_id(stream: RtpSendStream) -> str:
@@ -18,10 +17,10 @@ def _outbound_id(stream: RtpSendStream) -> str:
 
 
 def outbound_stats(
-    transceiver: RTCRtpTransceiver,
+    transceiver: Transceiver,
     stream: RtpSendStream,
     parameters: SendParameters,
-    encoding: LayerMeters | None,
+    encoding: EncodingStats | None,
     *,
     transport_id: str,
     codec_id: str | None,
@@ -42,7 +41,7 @@ def outbound_stats(
         remote_id: Id of what the peer reports of it.
         moment: When this is.
     """
-    kind = transceiver.receiver.track.kind
+    kind = transceiver.receive.track.kind
     counters = stream.counters
     of_kind = _video_members(stream, encoding, moment) if kind == "video" else dict.fromkeys(_VIDEO_ONLY)
     return RTCOutboundRtpStreamStats(
@@ -94,8 +93,8 @@ _VIDEO_ONLY = (
 )
 
 
-def _video_members(stream: RtpSendStream, encoding: LayerMeters | None, moment: Moment) -> dict[str, Any]:
-    meters = encoding or LayerMeters()
+def _video_members(stream: RtpSendStream, encoding: EncodingStats | None, moment: Moment) -> dict[str, Any]:
+    meters = encoding or EncodingStats()
     limitation = stream.limitation if encoding is None else encoding.limitation
     counters, encoded = stream.counters, meters.counters
     width, height = stream.size or (None, None)
@@ -119,7 +118,7 @@ def _video_members(stream: RtpSendStream, encoding: LayerMeters | None, moment: 
 
 
 def remote_inbound_stats(
-    transceiver: RTCRtpTransceiver,
+    transceiver: Transceiver,
     stream: RtpSendStream,
     report: RemoteInboundReport,
     *,
@@ -134,7 +133,7 @@ def remote_inbound_stats(
         id=f"remote-inbound-rtp-{stream.encoding.ssrc}",
         timestamp=moment.time_of_day(report.reported_at),
         ssrc=stream.encoding.ssrc,
-        kind=transceiver.receiver.track.kind,
+        kind=transceiver.receive.track.kind,
         transport_id=transport_id,
         codec_id=codec_id,
         local_id=_outbound_id(stream),

@@ -1,7 +1,7 @@
-"""W3C's operations chain, and what hangs on it.
+"""W3C's operations chain and negotiation-needed flag.
 
-The negotiation methods run one after another (webrtc section 4.4.1.2): here the chain is a first-in, first-out lock.
-Whether negotiation is needed is looked at only when the chain is empty (section 4.7.3). The methods' legacy form with
+The negotiation methods run one after another (webrtc section 4.4.1.2): the chain is a first-in, first-out lock.
+Whether negotiation is needed is checked only when the chain is empty (section 4.7.3). The methods' legacy form with
 callbacks (section 4.4.3) is here too.
 """
 
@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-import attrs
 import trio
 
 from trio_rtc._closed_errors import mark_connection_ended
@@ -21,12 +20,16 @@ ResultT = TypeVar("ResultT")
 
 
 class OperationsChain:
-    """Runs one negotiation method at a time, in the order in which they were called."""
+    """Runs one negotiation method at a time, in the order of the calls.
 
-    def __init__(self, is_closed: Callable[[], bool], on_empty: Callable[[], None]) -> None:
+    Args:
+        is_closed: Returns whether the connection is closed.
+    """
+
+    def __init__(self, is_closed: Callable[[], bool]) -> None:
         self._is_closed = is_closed
-        self._on_empty = on_empty
         self._lock = trio.StrictFIFOLock()
+        self.on_empty: Callable[[], None] = lambda: None
 
     @property
     def is_empty(self) -> bool:
@@ -45,57 +48,58 @@ class OperationsChain:
             raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
         try:
             async with self._lock:
-                self.check_not_cut_off()
+                self.check_open()
                 yield
-                self.check_not_cut_off()
+                self.check_open()
         finally:
             if self.is_empty and not self._is_closed():
-                self._on_empty()
+                self.on_empty()
 
-    def check_not_cut_off(self) -> None:
+    def check_open(self) -> None:
         """Raise ``trio.ClosedResourceError`` if the connection was closed meanwhile."""
         if self._is_closed():
             error = trio.ClosedResourceError("the peer connection was closed during the operation")
             raise mark_connection_ended(error)
 
 
-@attrs.define(eq=False)
-class NegotiationNeed:
-    """Decides when ``negotiation_needed`` is fired: once for each need, in a stable state, with nothing under way.
+class NegotiationNeeded:
+    """W3C's ``[[NegotiationNeeded]]`` flag (webrtc section 4.7.3).
+
+    ``update`` queues a check, which waits while operations are chained. The negotiation runs the check itself
+    (``on_check``): it knows the descriptions, and fires the event.
+
+    Args:
+        runner: Runs the check in a task of its own, which waits for the block.
+        chain: The operations that delay the check.
 
     Attributes:
-        runner: Runs the check in a task of its own, which waits for the block.
-        may_check: Returns whether the connection is open and its signaling state stable.
-        is_needed: Returns whether negotiation is needed.
-        fire: Fires the event.
+        is_set: The flag.
+        on_check: Returns whether negotiation is needed; ``None`` outside the signaling state ``stable``.
+        on_set: Fires ``negotiation_needed``.
     """
 
-    runner: HandlerRunner
-    may_check: Callable[[], bool]
-    is_needed: Callable[[], bool]
-    fire: Callable[[], None]
-    _chain: OperationsChain = attrs.field(init=False)
-    _noted: bool = attrs.field(default=False, init=False)
-    _check_when_empty: bool = attrs.field(default=False, init=False)
-
-    def watch(self, chain: OperationsChain) -> None:
-        """Say which operations hold the check up."""
+    def __init__(self, runner: HandlerRunner, chain: OperationsChain) -> None:
+        self._runner = runner
         self._chain = chain
+        self._check_when_empty = False
+        self.is_set = False
+        self.on_check: Callable[[], bool | None] = lambda: None
+        self.on_set: Callable[[], None] = lambda: None
+        chain.on_empty = self._resume
 
     def update(self) -> None:
         """W3C's "update the negotiation-needed flag"."""
         if self._chain.is_empty:
-            self.runner.start(self._check)
+            self._runner.start(self._check)
         else:
             self._check_when_empty = True
 
-    def forget(self) -> None:
-        """Look anew: an exchange has been completed."""
-        self._noted = False
+    def clear(self) -> None:
+        """Clear the flag after a completed negotiation, and check again."""
+        self.is_set = False
         self.update()
 
-    def chain_emptied(self) -> None:
-        """Make up for the check that an operation has held up."""
+    def _resume(self) -> None:
         if self._check_when_empty:
             self._check_when_empty = False
             self.update()
@@ -104,11 +108,13 @@ class NegotiationNeed:
         await trio.lowlevel.checkpoint()
         if not self._chain.is_empty:
             self._check_when_empty = True
-        elif self.may_check():
-            needed, noted = self.is_needed(), self._noted
-            self._noted = needed
-            if needed and not noted:
-                self.fire()
+            return
+        needed = self.on_check()
+        if needed is None:
+            return
+        was_set, self.is_set = self.is_set, needed
+        if needed and not was_set:
+            self.on_set()
 
 
 async def settle(
@@ -116,7 +122,7 @@ async def settle(
     success_callback: Callable[[ResultT], object] | None,
     failure_callback: ErrorCallback | None,
 ) -> ResultT | None:
-    """Run an operation; with W3C's legacy callbacks call them instead of returning and raising."""
+    """Run an operation; call W3C's legacy callbacks, if there are any, instead of returning or raising."""
     try:
         result = await operation()
     except DOMException as error:
@@ -135,7 +141,7 @@ async def settle_without_value(
     success_callback: Callable[[], object] | None,
     failure_callback: ErrorCallback | None,
 ) -> None:
-    """The same for operations that return nothing."""
+    """Run an operation without a result, like :func:`settle`."""
     await settle(
         operation, None if success_callback is None else lambda _: success_callback(), failure_callback
     )

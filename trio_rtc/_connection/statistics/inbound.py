@@ -5,10 +5,9 @@ from typing import Any
 from trio_rtc._pipeline.receive_pipeline import ReceivePipeline
 from trio_rtc.protocols.rtcp import unix_from_ntp
 from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
-from trio_rtc.transceivers.rtp_transceiver import RTCRtpTransceiver
-
-from .media_stats import RTCInboundRtpStreamStats, RTCRemoteOutboundRtpStreamStats
-from .moment import Moment
+from trio_rtc.stats.media_stats import RTCInboundRtpStreamStats, RTCRemoteOutboundRtpStreamStats
+from trio_rtc.stats.moment import Moment
+from trio_rtc.transceivers.transceiver import Transceiver
 
 
 def _inbound_id(stream: RtpReceiveStream) -> str:
@@ -16,7 +15,7 @@ def _inbound_id(stream: RtpReceiveStream) -> str:
 
 
 def inbound_stats(
-    transceiver: RTCRtpTransceiver,
+    transceiver: Transceiver,
     stream: RtpReceiveStream,
     pump: ReceivePipeline | None,
     *,
@@ -36,7 +35,7 @@ def inbound_stats(
         remote_id: Id of what the peer reports of it.
         moment: When this is.
     """
-    track = transceiver.receiver.track
+    track = transceiver.receive.track
     counters, statistics = stream.counters, stream.statistics
     repairs = stream.codec is not None and stream.codec.rtx_payload_type is not None
     of_kind = _video_members(stream, pump, moment) if track.kind == "video" else _audio_members(stream)
@@ -162,7 +161,7 @@ def _audio_members(stream: RtpReceiveStream) -> dict[str, Any]:
 
 
 def remote_outbound_stats(
-    transceiver: RTCRtpTransceiver,
+    transceiver: Transceiver,
     stream: RtpReceiveStream,
     transport_id: str,
     codec_id: str | None,
@@ -176,7 +175,7 @@ def remote_outbound_stats(
         id=f"remote-outbound-rtp-{stream.ssrc}",
         timestamp=moment.time_of_day(last.arrived_at),
         ssrc=stream.ssrc,
-        kind=transceiver.receiver.track.kind,
+        kind=transceiver.receive.track.kind,
         transport_id=transport_id,
         codec_id=codec_id,
         local_id=_inbound_id(stream),

@@ -1,21 +1,18 @@
 """Collects the statistics of the connection: transports, candidates, certificates, channels."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
-from trio_rtc._connection.bundle_transports import BundleTransports
+from trio_rtc._connection.bundle_transports import BundleTransport
 from trio_rtc._connection.transport_events import TransportEvents
 from trio_rtc.certificate import RTCCertificate, core_certificate
 from trio_rtc.data_channels.channel_table import ChannelTable
 from trio_rtc.descriptions import RTCIceCandidate
 from trio_rtc.enums import RTCDtlsRole
 from trio_rtc.protocols.ice import Agent, Candidate, CheckedPair
-from trio_rtc.transports.rtc_transports import RTCIceTransport
-from trio_rtc.transports.stack import TransportStack
-
-from .candidate_pair_traffic import Traffic
-from .connection_stats import (
+from trio_rtc.stats.candidate_pair_traffic import Traffic
+from trio_rtc.stats.connection_stats import (
     RTCCertificateStats,
     RTCDataChannelStats,
     RTCIceCandidatePairStats,
@@ -23,6 +20,8 @@ from .connection_stats import (
     RTCPeerConnectionStats,
     RTCTransportStats,
 )
+from trio_rtc.transports.rtc_transports import RTCIceTransport
+from trio_rtc.transports.stack import TransportStack
 
 
 def id_of_transport(number: int) -> str:
@@ -41,7 +40,10 @@ ConnectionStats = (
 
 
 def connection_stats(
-    transports: BundleTransports, channels: ChannelTable, certificate: RTCCertificate, timestamp: float
+    transports: Iterable[BundleTransport],
+    channels: ChannelTable,
+    certificate: RTCCertificate,
+    timestamp: float,
 ) -> Iterator[ConnectionStats]:
     """Yield the statistics of everything but media.
 
@@ -72,26 +74,26 @@ def connection_stats(
             bytes_received=counters.bytes_received,
         )
     for transport in transports:
-        if transport.monitor.ice_transport is not None:
-            yield from _transport_stats(transport.stack, transport.monitor, certificate, timestamp)
+        if transport.events.ice_transport is not None:
+            yield from _transport_stats(transport.stack, transport.events, certificate, timestamp)
 
 
 def _transport_stats(
-    stack: TransportStack, monitor: TransportEvents, certificate: RTCCertificate, timestamp: float
+    stack: TransportStack, events: TransportEvents, certificate: RTCCertificate, timestamp: float
 ) -> Iterator[ConnectionStats]:
-    own_id = id_of_transport(monitor.number)
-    assert monitor.ice_transport is not None
-    assert monitor.dtls_transport is not None
+    own_id = id_of_transport(events.number)
+    assert events.ice_transport is not None
+    assert events.dtls_transport is not None
     local = _certificate_stats(core_certificate(certificate).der, timestamp)
-    remote = [_certificate_stats(der, timestamp) for der in monitor.dtls_transport.get_remote_certificates()]
+    remote = [_certificate_stats(der, timestamp) for der in events.dtls_transport.get_remote_certificates()]
     yield local
     yield from remote
-    yield from _candidate_stats(stack.agent, monitor.ice_transport, own_id, timestamp)
+    yield from _candidate_stats(stack.agent, events.ice_transport, own_id, timestamp)
     selected = stack.agent.selected_entry
     for pair in stack.agent.pairs:
         available = _available_bitrate(stack) if pair is selected else None
-        yield _pair_stats(pair, own_id, timestamp, monitor.traffic.of(pair.key), available)
-    handshake, rtp = monitor.handshake, stack.rtp
+        yield _pair_stats(pair, own_id, timestamp, events.traffic.of(pair.key), available)
+    handshake, rtp = events.handshake, stack.rtp
     yield RTCTransportStats(
         id=own_id,
         timestamp=timestamp,
@@ -99,10 +101,10 @@ def _transport_stats(
         bytes_received=stack.ice.bytes_received,
         packets_sent=stack.ice.packets_sent,
         packets_received=stack.ice.packets_received,
-        ice_role=monitor.ice_transport.role,
+        ice_role=events.ice_transport.role,
         ice_local_username_fragment=stack.agent.local_parameters.username_fragment,
-        ice_state=monitor.ice_transport.state,
-        dtls_state=monitor.dtls_transport.state,
+        ice_state=events.ice_transport.state,
+        dtls_state=events.dtls_transport.state,
         dtls_role=RTCDtlsRole.UNKNOWN
         if stack.dtls is None
         else RTCDtlsRole(stack.dtls.connection.role.value),
@@ -112,7 +114,7 @@ def _transport_stats(
         local_certificate_id=local.id,
         remote_certificate_id=remote[0].id if remote else None,
         selected_candidate_pair_id=None if selected is None else _pair_id(selected),
-        selected_candidate_pair_changes=monitor.traffic.changes,
+        selected_candidate_pair_changes=events.traffic.changes,
         ccfb_messages_sent=None if rtp is None else rtp.session.receiver.ccfb_sent,
         ccfb_messages_received=None if rtp is None else rtp.session.ccfb_received,
     )

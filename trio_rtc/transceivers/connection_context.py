@@ -1,0 +1,91 @@
+"""What the transceivers of a peer connection share with it."""
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from trio_rtc._closed_errors import mark_connection_ended
+from trio_rtc._operations_chain import NegotiationNeeded, OperationsChain
+from trio_rtc.enums import RTCPeerConnectionState
+from trio_rtc.errors import InvalidStateError
+from trio_rtc.event_target import AnyEvent, EventTarget, HandlerRunner
+from trio_rtc.events import Event
+from trio_rtc.jsep import OpusParameters
+from trio_rtc.stats import RTCStatsReport
+from trio_rtc.tracks.media_stream_track import MediaStreamTrack
+
+if TYPE_CHECKING:
+    from trio_rtc.codecs import VideoDecoderOptions
+
+
+@attrs.define(eq=False)
+class ConnectionContext:
+    """The state and the services of one peer connection that its parts share.
+
+    Attributes:
+        target: The peer connection.
+        runner: Runs event handlers.
+        rng: Source of SSRCs and names.
+        wall_clock: Returns the Unix time in seconds.
+        cname: RTCP's canonical name, which joins our streams.
+        decode: Whether received tracks give decoded frames.
+        opus: The Opus parameters of transceivers that choose none.
+        video_decoder: Options of video decoders; ``None`` for the defaults.
+        is_closed: W3C's ``[[IsClosed]]``.
+        connection_state: W3C's ``[[ConnectionState]]``.
+        nursery: Runs encoders, decoders and transforms; ``None`` outside the block.
+        negotiation_needed: W3C's negotiation-needed flag.
+        chain: W3C's operations chain.
+        collect_stats: Collects the statistics of the connection, or of one section and direction. Set by the assembly:
+            a sender's statistics are a part of the whole connection's report (W3C webrtc section 8.5).
+    """
+
+    target: EventTarget
+    runner: HandlerRunner
+    rng: random.Random
+    wall_clock: Callable[[], float]
+    cname: str
+    decode: bool
+    opus: OpusParameters
+    video_decoder: "VideoDecoderOptions | None" = None
+    is_closed: bool = False
+    connection_state: RTCPeerConnectionState = RTCPeerConnectionState.NEW
+    nursery: trio.Nursery | None = None
+    chain: OperationsChain = attrs.field(init=False)
+    negotiation_needed: NegotiationNeeded = attrs.field(init=False)
+    collect_stats: Callable[[str | None, bool], Awaitable[RTCStatsReport]] = attrs.field(init=False)
+    # Local tracks run their handlers in the block of the first connection that sends them.
+    _lent: list[HandlerRunner] = attrs.field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self.chain = OperationsChain(lambda: self.is_closed)
+        self.negotiation_needed = NegotiationNeeded(self.runner, self.chain)
+
+    def fire(self, event: AnyEvent) -> None:
+        """Fire an event at the connection."""
+        self.target._fire(event)
+
+    def fire_simple(self, name: str) -> None:
+        """Fire an event without further members at the connection."""
+        self.fire(Event(name, self.target))
+
+    def require_open(self) -> None:
+        """Raise ``InvalidStateError`` if the connection is closed."""
+        if self.is_closed:
+            raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
+
+    def lend_handlers(self, track: MediaStreamTrack) -> None:
+        """Run the asynchronous handlers of a local track in this connection's block, unless they run elsewhere."""
+        nursery = self.runner.nursery
+        if nursery is not None and track._runner.nursery is None:
+            track._runner.open(nursery, self.runner)
+            self._lent.append(track._runner)
+
+    def close(self) -> None:
+        """Stop running the handlers of local tracks."""
+        for runner in self._lent:
+            runner.leave()
+        self._lent.clear()

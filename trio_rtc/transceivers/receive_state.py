@@ -1,0 +1,150 @@
+"""The receiving half of a transceiver: W3C's internal slots of RTCRtpReceiver, the queues and the pipeline."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import attrs
+import trio
+
+from trio_rtc._pipeline.receive_pipeline import ReceivePipeline
+from trio_rtc.enums import MediaStreamTrackState
+from trio_rtc.protocols.rtp import EncodedFrame, ReceivedTelephoneEvent, RtpPacket
+from trio_rtc.tracks.frame_queue import FrameQueue, always
+from trio_rtc.tracks.frame_source import FrameSource
+from trio_rtc.tracks.media_stream_track import MediaStreamTrack
+from trio_rtc.transports.rtc_transports import RTCDtlsTransport
+
+from .rtp_parameters import RTCRtpReceiveParameters
+from .source_tracker import SourceTracker
+
+ItemT = TypeVar("ItemT")
+
+PACKET_CAPACITY: Final = 512
+"""Packets or frames in a queue of the application; the oldest is dropped and counted when it is full."""
+
+
+@attrs.define(eq=False)
+class ReceiveState:
+    """The receiving half of a transceiver.
+
+    Attributes:
+        source: The source of the track's frames.
+        track: W3C's ``[[ReceiverTrack]]``.
+        sources: The contributing and synchronization sources of the last frames.
+        pipeline: Decodes frames for the track.
+        transport: W3C's ``[[ReceiverTransport]]``.
+        parameters: The result of the last negotiation.
+        jitter_buffer_target: Milliseconds; ``None`` for the network's need.
+        packet_queues: Queues of the application for RTP packets, each with the RID that it wants.
+        encoded_queues: The same for encoded frames.
+        event_queues: The same for telephone events.
+    """
+
+    source: FrameSource
+    track: MediaStreamTrack
+    sources: SourceTracker
+    pipeline: ReceivePipeline
+    transport: RTCDtlsTransport | None = None
+    parameters: RTCRtpReceiveParameters = attrs.field(factory=RTCRtpReceiveParameters)
+    jitter_buffer_target: float | None = None
+    packet_queues: dict[FrameQueue[RtpPacket], str | None] = attrs.field(factory=dict)
+    encoded_queues: dict[FrameQueue[EncodedFrame], str | None] = attrs.field(factory=dict)
+    event_queues: dict[FrameQueue[ReceivedTelephoneEvent], str | None] = attrs.field(factory=dict)
+    _dropped_before: int = 0
+
+    @property
+    def wants_frames(self) -> bool:
+        """Whether frames are wanted, by a reader of the track or of encoded frames."""
+        return self.source.is_wanted or bool(self.encoded_queues)
+
+    @property
+    def wants_packets(self) -> bool:
+        """Whether RTP packets are wanted."""
+        return bool(self.packet_queues)
+
+    @property
+    def dropped(self) -> int:
+        """Packets, encoded frames and telephone events that the application has not taken in time."""
+        return self._dropped_before + sum(queue.dropped for queue in self._queues)
+
+    @property
+    def _queues(self) -> tuple[FrameQueue[Any], ...]:
+        return (*self.packet_queues, *self.encoded_queues, *self.event_queues)
+
+    @asynccontextmanager
+    async def subscribe(
+        self,
+        queues: dict[FrameQueue[ItemT], str | None],
+        rid: str | None,
+        on_change: Callable[[], None],
+        may_begin: Callable[[object], bool] = always,
+    ) -> AsyncIterator[FrameQueue[ItemT]]:
+        """Register a queue among those of its kind for the length of a block.
+
+        Args:
+            queues: ``packet_queues``, ``encoded_queues`` or ``event_queues``.
+            rid: Which simulcast layer; ``None`` for all.
+            on_change: Called when the demand has changed.
+            may_begin: Returns whether an item may be the first after a gap.
+        """
+        queue: FrameQueue[ItemT] = FrameQueue(PACKET_CAPACITY, may_begin)
+        if self.track.ready_state is not MediaStreamTrackState.LIVE:
+            queue.end()
+        queues[queue] = rid
+        on_change()
+        try:
+            await trio.lowlevel.checkpoint()
+            yield queue
+        finally:
+            del queues[queue]
+            self._dropped_before += queue.dropped
+            queue.close()
+            on_change()
+
+    def push_packets(self, rid: str | None, packets: list[RtpPacket]) -> None:
+        """Put received packets into the queues that want them."""
+        for queue, wanted in self.packet_queues.items():
+            if wanted is None or wanted == rid:
+                queue.put_all(packets)
+
+    def push_telephone_event(self, event: ReceivedTelephoneEvent) -> None:
+        """Put a telephone event into all queues for them."""
+        for queue in self.event_queues:
+            queue.put(event)
+
+    def push_encoded(self, frame: EncodedFrame) -> bool:
+        """Put an encoded frame into the queues that want it, and record its sources.
+
+        Returns:
+            Whether a queue waits for a keyframe.
+        """
+        self.sources.record(frame)
+        waits = False
+        for queue, rid in self.encoded_queues.items():
+            if rid is None or rid == frame.rid:
+                queue.put(frame)
+                waits |= queue.waits_for_beginning
+        return waits
+
+    def end(self) -> None:
+        """End the track and all queues of the application."""
+        self.source.end()
+        for queue in self._queues:
+            queue.end()
+
+    def end_later(self) -> None:
+        """End on a later turn of the scheduler, for an end that a public method causes.
+
+        Closing the connection is one: its tracks end as tracks do (W3C webrtc section 4.4.1.10).
+        """
+        self.track._runner.queue_task(self.end, after_end=True)
+
+    def mute(self, muted: bool) -> None:
+        """Mute or unmute the track, after the tasks that are queued."""
+        self.track._runner.run_task(partial(self.source.mute, muted))
+
+    def mute_later(self, muted: bool) -> None:
+        """Mute or unmute the track on a later turn of the scheduler (W3C webrtc section 5.3)."""
+        self.track._runner.queue_task(partial(self.source.mute, muted))

@@ -1,0 +1,202 @@
+"""The sending half of a transceiver: W3C's internal slots of RTCRtpSender, its sources and its pipeline."""
+
+import random
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import attrs
+
+from trio_rtc._environment import new_id
+from trio_rtc._pipeline.send_pipeline import SendPipeline
+from trio_rtc.enums import MediaStreamTrackState, RTCDegradationPreference
+from trio_rtc.protocols.rtp import Encoding
+from trio_rtc.tracks.frame_queue import FrameQueue
+from trio_rtc.tracks.frame_source import FrameTransform
+from trio_rtc.tracks.media_stream import MediaStream
+from trio_rtc.tracks.media_stream_track import MediaStreamTrack
+from trio_rtc.transports.rtc_transports import RTCDtlsTransport
+
+from .rtp_parameters import (
+    RTCRtcpParameters,
+    RTCRtpCodecParameters,
+    RTCRtpEncodingParameters,
+    RTCRtpHeaderExtensionParameters,
+    RTCRtpSendParameters,
+)
+
+_KEYFRAME_REQUESTS_KEPT: Final = 16
+
+
+@attrs.frozen
+class NegotiatedSending:
+    """The result of the last negotiation.
+
+    Attributes:
+        codecs: The codecs that the peer accepts, the preferred one first.
+        header_extensions: The header extensions of both sides.
+        rtcp: RTCP's canonical name and modes.
+    """
+
+    codecs: tuple[RTCRtpCodecParameters, ...] = ()
+    header_extensions: tuple[RTCRtpHeaderExtensionParameters, ...] = ()
+    rtcp: RTCRtcpParameters = attrs.field(factory=RTCRtcpParameters)
+
+
+@attrs.define(eq=False)
+class SendState:
+    """The sending half of a transceiver.
+
+    Attributes:
+        kind: ``"audio"`` or ``"video"``.
+        track: W3C's ``[[SenderTrack]]``; ``None`` for nothing.
+        encodings: W3C's ``[[SendEncodings]]``.
+        negotiated: The result of the last negotiation.
+        transport: W3C's ``[[SenderTransport]]``.
+        id: Stands in ``a=msid`` while there is no track.
+        stream_ids: W3C's ``[[AssociatedMediaStreamIds]]``.
+        has_sent: Whether the direction has ever been negotiated to include sending.
+        last_returned: W3C's ``[[LastReturnedParameters]]``.
+        degradation_preference: Set by the application.
+        transform: The application's transform of encoded frames.
+        encodings_before: The encodings that a simulcast offered by the peer has replaced, until that is settled.
+        target_bitrates: Bits per second by RID.
+        keyframe_requests: Queues of the application for RIDs of which the peer needs a keyframe.
+        bitrate_changes: Queues of the application for new target bitrates.
+        pipeline: Sends the track's frames; ``None`` before there was anything to send.
+    """
+
+    kind: str
+    encodings: list[RTCRtpEncodingParameters]
+    negotiated: NegotiatedSending
+    track: MediaStreamTrack | None = None
+    transport: RTCDtlsTransport | None = None
+    id: str = attrs.field(factory=new_id)
+    stream_ids: tuple[str, ...] = ()
+    has_sent: bool = False
+    last_returned: RTCRtpSendParameters | None = None
+    degradation_preference: RTCDegradationPreference | None = None
+    transform: FrameTransform | None = None
+    encodings_before: list[RTCRtpEncodingParameters] | None = None
+    target_bitrates: Mapping[str | None, float] = MappingProxyType({})
+    # Sets that keep their order.
+    keyframe_requests: dict[FrameQueue[str | None], None] = attrs.field(factory=dict)
+    bitrate_changes: dict[FrameQueue[Mapping[str | None, float]], None] = attrs.field(factory=dict)
+    pipeline: SendPipeline | None = None
+    # By RID: the SSRC of the media, of its retransmissions and of its FlexFEC. A layer that comes back has the same.
+    _sources: dict[str | None, tuple[int, int, int]] = attrs.field(factory=dict)
+
+    @property
+    def wanted_track(self) -> MediaStreamTrack | None:
+        """The track, as long as it can give frames."""
+        track = self.track
+        return None if track is None or track.ready_state is MediaStreamTrackState.ENDED else track
+
+    def set_track(self, track: MediaStreamTrack | None) -> None:
+        """Replace the track, whose last video frame is retained from now on."""
+        self.track = track
+        if track is not None:
+            track._source.begin_retaining()
+
+    def set_streams(self, streams: Sequence[MediaStream]) -> None:
+        """Replace the streams that the track is announced in."""
+        self.stream_ids = tuple(dict.fromkeys(stream.id for stream in streams))
+
+    def streams(self, rng: random.Random) -> list[Encoding]:
+        """Return the RTP streams of all encodings; SSRCs are chosen where there are none yet."""
+        return [self._stream(encoding, rng) for encoding in self.encodings]
+
+    def _stream(self, encoding: RTCRtpEncodingParameters, rng: random.Random) -> Encoding:
+        sources = self._sources.get(encoding.rid)
+        if sources is None:
+            ssrc, rtx_ssrc, fec_ssrc = (rng.getrandbits(32) for _ in range(3))
+            sources = self._sources[encoding.rid] = ssrc, rtx_ssrc, fec_ssrc
+        ssrc, rtx_ssrc, fec_ssrc = sources
+        return Encoding(
+            ssrc,
+            rtx_ssrc,
+            encoding.rid,
+            encoding.active,
+            encoding.max_bitrate,
+            encoding.priority.value,
+            fec_ssrc,
+            encoding.scale_resolution_down_by or 1.0,
+            encoding.max_framerate,
+        )
+
+    def set_encodings(self, encodings: list[RTCRtpEncodingParameters]) -> None:
+        """Replace the encodings; parameters that were returned before are no longer accepted."""
+        self.encodings = encodings
+        self.last_returned = None
+
+    def propose_simulcast(self, proposed: list[RTCRtpEncodingParameters]) -> None:
+        """Accept the layers that the peer's offer asks for, if the application has chosen none itself."""
+        if proposed and [encoding.rid for encoding in self.encodings] == [None]:
+            self.encodings_before = self.encodings_before or self.encodings
+            self.set_encodings(proposed)
+
+    def restore_encodings(self) -> None:
+        """Return to the encodings before the peer's offer, which was rolled back."""
+        before, self.encodings_before = self.encodings_before, None
+        if before is not None:
+            self.set_encodings(before)
+
+    def reject_layers(self, accepted: Sequence[str]) -> None:
+        """Keep only the layers that the peer accepts (W3C webrtc section 4.4.1.5)."""
+        self.last_returned = None
+        kept = [encoding for encoding in self.encodings if encoding.rid in accepted]
+        self.encodings = kept or self.encodings[:1]
+        if len(self.encodings) == 1 and not kept:
+            self.encodings[0].rid = None
+
+    def settle(self, negotiated: NegotiatedSending, transport: RTCDtlsTransport | None) -> None:
+        """Record the result of a negotiation."""
+        self.negotiated = negotiated
+        self.last_returned = None
+        self.transport = transport
+
+    # -- events of RTP -----------------------------------------------------------------------------------------------
+
+    def handle_keyframe_request(self, rid: str | None) -> None:
+        """Pass the peer's request for a keyframe to the encoder, and to an application that encodes itself."""
+        if self.pipeline is not None:
+            self.pipeline.request_keyframe(rid)
+        for queue in tuple(self.keyframe_requests):
+            queue.put(rid)
+
+    def handle_bitrates(self, bitrates: Mapping[int, float]) -> None:
+        """Distribute new target bitrates (bits per second by SSRC) to the encoder and to the application."""
+        if self.pipeline is not None:
+            self.pipeline.set_bitrates(bitrates)
+        layers = {
+            encoding.rid: bitrates[sources[0]]
+            for encoding in self.encodings
+            if (sources := self._sources.get(encoding.rid)) is not None and sources[0] in bitrates
+        }
+        if layers != self.target_bitrates:
+            self.target_bitrates = MappingProxyType(layers)
+            for queue in tuple(self.bitrate_changes):
+                queue.put(self.target_bitrates)
+
+    def new_keyframe_queue(self) -> FrameQueue[str | None]:
+        """Return a registered queue for keyframe requests; the oldest is dropped when it is full."""
+        queue: FrameQueue[str | None] = FrameQueue(_KEYFRAME_REQUESTS_KEPT)
+        self.keyframe_requests[queue] = None
+        return queue
+
+    def new_bitrate_queue(self) -> FrameQueue[Mapping[str | None, float]]:
+        """Return a registered queue of the newest target bitrates, with the present ones in it."""
+        queue: FrameQueue[Mapping[str | None, float]] = FrameQueue(1)
+        if self.target_bitrates:
+            queue.put(self.target_bitrates)
+        self.bitrate_changes[queue] = None
+        return queue
+
+
+def initial_sending(
+    kind: str, encodings: list[RTCRtpEncodingParameters], cname: str, streams: Sequence[MediaStream]
+) -> SendState:
+    """Return the sending half of a new transceiver, without a track."""
+    state = SendState(kind, encodings, NegotiatedSending(rtcp=RTCRtcpParameters(cname)))
+    state.set_streams(streams)
+    return state

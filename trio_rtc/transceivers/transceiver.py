@@ -1,0 +1,440 @@
+"""The internal record of a transceiver (W3C webrtc section 5.4).
+
+``RTCRtpTransceiver``, ``RTCRtpSender`` and ``RTCRtpReceiver`` read this record and call its methods. The record has all
+their internal slots, the plan of its media section, and the RTP transport that carries it. It configures its own
+section; the media engine configures all sections after a negotiation.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+
+import attrs
+import trio
+
+from trio_rtc._pipeline.receive_pipeline import ReceivePipeline
+from trio_rtc._pipeline.send_pipeline import SendPipeline, SendPlan
+from trio_rtc.enums import RTCPeerConnectionState, RTCRtpTransceiverDirection
+from trio_rtc.errors import InvalidStateError
+from trio_rtc.jsep import OpusParameters
+from trio_rtc.jsep.codecs import NegotiatedCodec, fits_encoders
+from trio_rtc.jsep.extensions import HeaderExtension
+from trio_rtc.jsep.media_plan import MediaPlan
+from trio_rtc.jsep.transceivers import LocalTransceiver, SendEncoding
+from trio_rtc.protocols.rtp import Concealment, EncodedFrame, RtpPacket
+from trio_rtc.stats import RTCStatsReport
+from trio_rtc.tracks.frame_source import FrameSource
+from trio_rtc.tracks.media_stream import MediaStream
+from trio_rtc.tracks.media_stream_track import MediaStreamTrack
+from trio_rtc.transports.rtc_transports import RTCDtlsTransport
+from trio_rtc.transports.rtp import RtpTransport, Section
+
+from .capabilities import OFFERED, capabilities_of, codecs_by_preference
+from .connection_context import ConnectionContext
+from .media_plans import (
+    codec_parameters,
+    extension_parameters,
+    receive_parameters,
+    received_as_w3c,
+    send_parameters,
+)
+from .receive_state import ReceiveState
+from .rtp_parameters import RTCRtcpParameters, RTCRtpCodec, RTCRtpEncodingParameters, RTCRtpReceiveParameters
+from .send_state import NegotiatedSending, initial_sending
+from .source_tracker import ReceivedSources, SourceTracker, received_sources
+
+_SENDRECV = RTCRtpTransceiverDirection.SENDRECV
+_SENDONLY = RTCRtpTransceiverDirection.SENDONLY
+_RECVONLY = RTCRtpTransceiverDirection.RECVONLY
+_INACTIVE = RTCRtpTransceiverDirection.INACTIVE
+_STOPPED = RTCRtpTransceiverDirection.STOPPED
+_TELEPHONE_EVENT = "audio/telephone-event"
+
+
+class Transceiver:
+    """One transceiver.
+
+    Args:
+        key: Its number in the table, by which JSEP names it.
+        kind: ``"audio"`` or ``"video"``.
+        context: The connection.
+        encodings: W3C's ``[[SendEncodings]]``.
+        direction: W3C's ``[[Direction]]``.
+        streams: The streams that its track is announced in.
+        by_add_track: Whether ``add_track`` has created it.
+        remote_track_id: The id of the received track; ``None`` for a new one.
+
+    Attributes:
+        send: The sending half.
+        receive: The receiving half.
+        mid: W3C's ``[[Mid]]``.
+        plan: The plan of its media section; ``None`` before a negotiation and after a rejection.
+        current_direction: W3C's ``[[CurrentDirection]]``.
+        fired_direction: W3C's ``[[FiredDirection]]``.
+        stopping: W3C's ``[[Stopping]]``.
+        stopped: W3C's ``[[Stopped]]``.
+        preferred: W3C's ``[[PreferredCodecs]]``.
+        opus: Set by the application; ``None`` for the connection's.
+        header_extensions: W3C's ``[[HeaderExtensionsToNegotiate]]``: URI → direction.
+        negotiated_extensions: W3C's ``[[HeaderExtensionsNegotiated]]``.
+        remote_streams: The streams of the received track.
+        default_stream_id: Id of the received track's stream while the peer names none (RFC 8830 section 3.1).
+        reused_by_add_track: Whether ``add_track`` has used a transceiver that the peer's offer had created.
+        rtp: The RTP transport of its section; ``None`` without one.
+    """
+
+    def __init__(
+        self,
+        key: int,
+        kind: str,
+        context: ConnectionContext,
+        encodings: list[RTCRtpEncodingParameters],
+        *,
+        direction: RTCRtpTransceiverDirection,
+        streams: Sequence[MediaStream] = (),
+        by_add_track: bool = False,
+        remote_track_id: str | None = None,
+    ) -> None:
+        self.key = key
+        self.kind = kind
+        self.context = context
+        self.send = initial_sending(kind, encodings, context.cname, streams)
+        self.receive = self._initial_receiving(remote_track_id)
+        self.direction = direction
+        self.by_add_track = by_add_track
+        self.reused_by_add_track = False
+        self.mid: str | None = None
+        self.plan: MediaPlan | None = None
+        self.rtp: RtpTransport | None = None
+        self.current_direction: RTCRtpTransceiverDirection | None = None
+        self.fired_direction: RTCRtpTransceiverDirection | None = None
+        self.stopping = False
+        self.stopped = False
+        self.preferred: tuple[RTCRtpCodec, ...] = ()
+        self.opus: OpusParameters | None = None
+        self.header_extensions = {each.uri: each.direction for each in OFFERED.of(kind).header_extensions}
+        self.negotiated_extensions: dict[str, RTCRtpTransceiverDirection] = {}
+        self.remote_streams: tuple[MediaStream, ...] = ()
+        self.default_stream_id: str | None = None
+
+    def _initial_receiving(self, track_id: str | None) -> ReceiveState:
+        context = self.context
+        source = FrameSource(self.kind, self.update_demand)
+        pipeline = ReceivePipeline(
+            source,
+            self._push_encoded,
+            self.request_keyframe,
+            decode=context.decode,
+            video_decoder=context.video_decoder,
+        )
+        track = MediaStreamTrack(source, runner=context.runner, id=track_id, muted=True)
+        return ReceiveState(source, track, SourceTracker(lambda: context.wall_clock() * 1000), pipeline)
+
+    def _push_encoded(self, frame: EncodedFrame) -> bool:
+        return self.receive.push_encoded(frame)
+
+    @property
+    def opus_parameters(self) -> OpusParameters:
+        """The Opus parameters that the peer's encoder is asked for."""
+        return self.opus or self.context.opus
+
+    @property
+    def fired_receiving(self) -> bool:
+        """Whether the last ``track`` event announced that the peer sends."""
+        return self.fired_direction is not None and self.fired_direction.receives
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the connection is connected and the negotiated direction includes sending."""
+        direction = self.current_direction
+        connected = self.context.connection_state is RTCPeerConnectionState.CONNECTED
+        return direction is not None and direction.sends and connected
+
+    def require_live(self) -> None:
+        """Raise ``InvalidStateError`` if the connection is closed or the transceiver stopped."""
+        self.context.require_open()
+        if self.stopping:
+            raise InvalidStateError("the transceiver was stopped")
+
+    async def collect_stats(self, *, sending: bool) -> RTCStatsReport:
+        """Return the statistics of one direction; none without a section."""
+        return await self.context.collect_stats(self.mid, sending)
+
+    # -- for JSEP ----------------------------------------------------------------------------------------------------
+
+    def to_jsep(self) -> LocalTransceiver:
+        """Return the values that JSEP negotiates."""
+        send, is_video = self.send, self.kind == "video"
+        return LocalTransceiver(
+            self.key,
+            "audio" if self.kind == "audio" else "video",
+            self.direction,
+            codecs_by_preference(self.kind, self.preferred, self.opus_parameters),
+            self.mid,
+            self.stopping,
+            self.stopped,
+            self._extensions_to_negotiate(),
+            send.stream_ids,
+            send.id if send.track is None else send.track.id,
+            tuple(
+                SendEncoding(
+                    stream.rid,
+                    stream.active,
+                    stream.ssrc,
+                    stream.rtx_ssrc if is_video else None,
+                    stream.fec_ssrc if is_video else None,
+                )
+                for stream in send.streams(self.context.rng)
+            ),
+            self.context.cname,
+            bool(self.preferred),
+            self.by_add_track,
+            send.has_sent,
+            not self.receive.pipeline.decode,
+            self.opus_parameters.ptime if self.kind == "audio" else None,
+        )
+
+    def _extensions_to_negotiate(self) -> tuple[HeaderExtension, ...]:
+        chosen = self.header_extensions
+        return tuple(
+            HeaderExtension(each.uri, each.id, chosen[each.uri])
+            for each in OFFERED.of(self.kind).header_extensions
+            if chosen[each.uri] is not _STOPPED
+        )
+
+    # -- negotiation -------------------------------------------------------------------------------------------------
+
+    def prepare(self, plan: MediaPlan, dtls: RTCDtlsTransport | None) -> None:
+        """Apply our own offer: its transport, and the codecs that may arrive before the answer."""
+        self.send.transport = self.send.transport or dtls
+        receive = self.receive
+        receive.parameters = attrs.evolve(
+            receive.parameters, codecs=codec_parameters(plan.kind, plan.receive_codecs)
+        )
+        receive.transport = receive.transport or dtls
+
+    def settle(self, plan: MediaPlan, dtls: RTCDtlsTransport | None, *, final: bool) -> None:
+        """Apply the plan of an answer or a provisional answer.
+
+        Args:
+            plan: The plan, with a direction.
+            dtls: The transport of the section.
+            final: Whether it is a final answer.
+        """
+        assert plan.direction is not None
+        send = self.send
+        self.plan = plan
+        self.current_direction = plan.direction
+        self.negotiated_extensions = {each.uri: each.direction for each in plan.header_extensions}
+        if final:
+            send.encodings_before = None
+        if len(send.encodings) > 1:
+            send.reject_layers([layer.rid for layer in plan.send_layers])
+        negotiated = NegotiatedSending(
+            codec_parameters(plan.kind, plan.send_codecs),
+            extension_parameters(plan),
+            RTCRtcpParameters(self.context.cname, plan.rtcp_reduced_size),
+        )
+        send.settle(negotiated, dtls)
+        self.receive.parameters, self.receive.transport = received_as_w3c(plan), dtls
+        send.has_sent |= plan.direction.sends
+
+    def disassociate(self) -> None:
+        """Undo the association with a section by an offer that was rolled back or replaced."""
+        self.plan = None
+        self.send.restore_encodings()
+        self.send.transport = None
+        self.receive.parameters = RTCRtpReceiveParameters()
+        self.receive.transport = None
+
+    def stop_sending_and_receiving(self) -> None:
+        """W3C's "stop sending and receiving": sending ends now, the peer learns of it with the next negotiation."""
+        self.stopping = True
+        self.direction = _INACTIVE
+
+    def become_stopped(self) -> None:
+        """W3C's "stop the RTCRtpTransceiver". The received track ends with the events of that."""
+        if not self.stopping:
+            self.stop_sending_and_receiving()
+        self.stopped = True
+        self.current_direction = None
+
+    # -- RTP ---------------------------------------------------------------------------------------------------------
+
+    def section(self) -> Section | None:
+        """Return RTP's parameters of the section; ``None`` for none."""
+        plan = self.plan
+        if plan is None or plan.direction is None or self.stopping:
+            return None
+        return send_parameters(
+            plan, self.send.streams(self.context.rng), self.send.encodings
+        ), receive_parameters(plan)
+
+    def update_section(self) -> None:
+        """Configure RTP for a change of the track or the parameters of this transceiver alone."""
+        if self.context.is_closed:
+            return
+        if self.rtp is not None and self.mid is not None:
+            self.rtp.replace_section(self.mid, self.section())
+        self.update_sending()
+
+    def update_sending(self) -> None:
+        """Start, change or stop the send pipeline as the plan, the track and the parameters require."""
+        send, plan = self.send, self._send_plan()
+        pipeline = send.pipeline
+        if pipeline is not None and self.rtp is not None and pipeline.rtp is not self.rtp:
+            # Its section has moved to the transport of another one.
+            pipeline.close()
+            pipeline = send.pipeline = None
+        if pipeline is None:
+            if plan is None or self.rtp is None or self.context.nursery is None:
+                return
+            pipeline = send.pipeline = SendPipeline(self.rtp)
+            if self.rtp.session.is_open:
+                pipeline.open()
+            self.context.nursery.start_soon(pipeline.run)
+        pipeline.transform = send.transform
+        pipeline.set_plan(plan)
+
+    def _send_plan(self) -> SendPlan | None:
+        plan, track = self.plan, None if self.stopping else self.send.wanted_track
+        if track is None or plan is None or plan.direction is None or not plan.direction.sends:
+            return None
+        codec = _chosen_codec(plan.send_codecs, self.send.encodings[0])
+        if codec is None:
+            return None
+        self.context.lend_handlers(track)
+        return SendPlan(
+            plan.mid,
+            plan.kind,
+            track,
+            codec.codec.name,
+            _with_packet_times(codec.codec.parameters, plan),
+            tuple(self.send.streams(self.context.rng)),
+            self.send.degradation_preference,
+        )
+
+    def update_demand(self) -> None:
+        """Report to RTP whether frames or packets are wanted; decoding stops without a reader."""
+        receive = self.receive
+        if self.rtp is None or self.mid is None:
+            return
+        self.rtp.session.set_demand(
+            self.mid,
+            frames=receive.wants_frames,
+            packets=receive.wants_packets,
+            min_delay=(receive.jitter_buffer_target or 0.0) / 1000,
+        )
+        self.rtp.wake()
+        if not receive.source.is_wanted:
+            receive.pipeline.pause()
+
+    def push_frames(self, rid: str | None, frames: Sequence[EncodedFrame | Concealment]) -> None:
+        """Pass received frames to the receive pipeline."""
+        nursery, pipeline = self.context.nursery, self.receive.pipeline
+        if nursery is not None:
+            pipeline.open(nursery)
+            for frame in frames:
+                pipeline.push_frame(rid, frame)
+
+    def request_keyframe(self, rid: str | None) -> None:
+        """Request a keyframe of a received layer from the peer."""
+        if self.rtp is not None and self.mid is not None:
+            self.rtp.call(self.rtp.session.request_keyframe, self.mid, rid)
+
+    def send_telephone_event(self, code: int, elapsed: float, *, end: bool) -> None:
+        """Send how long a telephone event has lasted."""
+        if self.rtp is not None and self.mid is not None:
+            self.rtp.call(functools.partial(self.rtp.session.send_event, end=end), self.mid, code, elapsed)
+
+    @property
+    def can_send_telephone_events(self) -> bool:
+        """W3C's conditions of ``canInsertDTMF`` (webrtc section 7.2)."""
+        codecs = self.send.negotiated.codecs
+        return (
+            not self.stopping
+            and self.is_sending
+            and self.send.encodings[0].active
+            and any(codec.mime_type.lower() == _TELEPHONE_EVENT for codec in codecs)
+        )
+
+    async def send_packets(self, packets: Sequence[RtpPacket], rid: str | None) -> None:
+        """Send packets in a stream of ours; before there is a connection they are lost."""
+        if self.rtp is not None and self.mid is not None:
+            await self.rtp.send_packets(self.mid, packets, rid)
+        await trio.lowlevel.checkpoint()
+
+    def received_sources(self) -> list[ReceivedSources]:
+        """Return the sources of received packets, while no one plays them."""
+        if self.receive.wants_frames or self.rtp is None:
+            return []
+        now, wall_clock = trio.current_time(), self.context.wall_clock()
+        streams = [each for each in self.rtp.session.receiver.streams if each.mid == self.mid]
+        sources = [received_sources(each, lambda at: (wall_clock - (now - at)) * 1000) for each in streams]
+        return [each for each in sources if each is not None]
+
+    def mute_without_streams(self) -> None:
+        """Mute the received track when its last RTP stream has left (W3C webrtc section 5.3)."""
+        if self.rtp is not None and all(each.mid != self.mid for each in self.rtp.session.receiver.streams):
+            self.receive.mute_later(True)
+
+    def choosable_codecs(self) -> Sequence[RTCRtpCodec]:
+        """Return the codecs that an encoding may choose: negotiated ones, before that the preferred or all."""
+        if self.send.negotiated.codecs:
+            return self.send.negotiated.codecs
+        capabilities = capabilities_of(self.kind, sends=True)
+        assert capabilities is not None
+        return self.preferred or capabilities.codecs
+
+    def close_pipelines(self) -> None:
+        """End the pipelines of a transceiver that was removed."""
+        if self.send.pipeline is not None:
+            self.send.pipeline.close()
+            self.send.pipeline = None
+        self.receive.pipeline.pause()
+
+    # -- tracks ------------------------------------------------------------------------------------------------------
+
+    def set_track(self, track: MediaStreamTrack | None) -> None:
+        """Send another track from now on, or nothing."""
+        if track is not self.send.track:
+            self.send.set_track(track)
+            self.update_section()
+
+    def can_reuse_for(self, track: MediaStreamTrack) -> bool:
+        """Return whether ``add_track`` may use this transceiver (W3C webrtc section 5.1)."""
+        unused = self.send.track is None and not self.send.has_sent
+        return self.kind == track.kind and unused and not self.stopping and not self.stopped
+
+    def include_sending(self) -> None:
+        """Change the direction to one that sends."""
+        self.direction = _SENDRECV if self.direction.receives else _SENDONLY
+
+    def exclude_sending(self) -> None:
+        """Change the direction to one that does not send."""
+        self.direction = _RECVONLY if self.direction.receives else _INACTIVE
+
+    def exclude_receiving(self) -> None:
+        """Change the direction to one that does not receive."""
+        self.direction = _SENDONLY if self.direction.sends else _INACTIVE
+
+
+def _with_packet_times(parameters: Mapping[str, str], plan: MediaPlan) -> Mapping[str, str]:
+    """Return the peer's parameters of a codec with ``a=ptime`` and ``a=maxptime`` of its section."""
+    times = {"ptime": plan.ptime, "maxptime": plan.maxptime}
+    return {
+        **{name: f"{time:g}" for name, time in times.items() if time is not None},
+        **parameters,
+    }
+
+
+def _chosen_codec(
+    codecs: tuple[NegotiatedCodec, ...], encoding: RTCRtpEncodingParameters
+) -> NegotiatedCodec | None:
+    """Return the codec to send: the encoding's choice, else the first that carries media."""
+    media = sorted(
+        (each for each in codecs if each.codec.is_media), key=lambda each: not fits_encoders(each.codec)
+    )
+    if encoding.codec is not None:
+        wanted = encoding.codec.name
+        media.sort(key=lambda each: not each.codec.is_called(wanted))
+    return next(iter(media), None)
