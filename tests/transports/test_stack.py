@@ -22,7 +22,15 @@ from trio_rtc.protocols.datachannel import (
     ChannelParameters,
     DataChannelEvent,
 )
-from trio_rtc.protocols.dtls import DtlsClosed, DtlsEvent, DtlsRole, Fingerprint, HandshakeCompleted
+from trio_rtc.protocols.dtls import (
+    Connection,
+    DtlsClosed,
+    DtlsEvent,
+    DtlsRole,
+    Fingerprint,
+    HandshakeCompleted,
+    SrtpKeys,
+)
 from trio_rtc.protocols.ice import (
     Agent,
     Candidate,
@@ -676,6 +684,112 @@ async def test_each_side_protects_media_with_its_own_key() -> None:
             (key, salt), (other_key, other_salt) = its if side is client else its[::-1]
             opener = SrtpSession(keys.profile.name, other_key, other_salt, key, salt)
             assert opener.unprotect(ours.protect(packet)) == packet
+
+
+def replace_dtls(*sides: Side) -> None:
+    """Begin a new association in which both sides have another certificate and the other role."""
+    for side in sides:
+        side.role = side.role.other
+        side.stack.replace_dtls(
+            side.role, [certificate(side.role.other).fingerprint()], certificate(side.role)
+        )
+        side.stack.start_sctp(5000)
+
+
+def security_of(side: Side) -> tuple[Connection, SrtpKeys, SrtpSession]:
+    """Return the DTLS connection, its SRTP keys and the SRTP session made of them."""
+    assert side.stack.dtls is not None
+    assert side.stack.rtp is not None
+    connection, srtp = side.stack.dtls.connection, side.stack.rtp.session.srtp
+    keys = connection.srtp_keys()
+    assert keys is not None
+    assert srtp is not None
+    return connection, keys, srtp
+
+
+async def open_channels(*sides: Side) -> None:
+    """Open a data channel from each side and require that it is announced to the other."""
+    for side, other in (sides, sides[::-1]):
+        label = f"{side.role} {trio.current_time()}"
+        side.stack.control.create_channel(ChannelParameters(label=label))
+        side.stack.flush_channel_control()
+        await trio.sleep(0.1)
+        announced = [each for each in other.delegate.events if isinstance(each, ChannelAnnounced)]
+        assert announced[-1].parameters.label == label
+
+
+async def test_a_new_dtls_association_replaces_the_former_one_over_the_same_ice_transport() -> None:
+    async with two_stacks() as sides:
+        await connect_all_layers(*sides)
+        await open_channels(*sides)
+        former = [security_of(side) for side in sides]
+        for side in sides:
+            side.delegate.log.clear()
+        replace_dtls(*sides)
+        await trio.sleep(2)
+        for side, (connection, keys, srtp) in zip(sides, former, strict=True):
+            new_connection, new_keys, new_srtp = security_of(side)
+            assert connection.closed
+            assert new_connection.role is not connection.role
+            assert {new_keys.client_key, new_keys.server_key}.isdisjoint({keys.client_key, keys.server_key})
+            assert new_srtp is not srtp
+            log = side.delegate.log
+            assert log.count("handshake started") == log.count("dtls HandshakeCompleted") == 1
+            assert side.delegate.has("channel AllChannelsClosed", "sctp AssociationEstablished")
+            # ICE does not change, and the end of the former association is not reported: the transport goes on.
+            assert not any(name.startswith("ice") or name == "dtls DtlsClosed" for name in log)
+        assert security_of(sides[0])[1] == security_of(sides[1])[1]
+        packet = bytes((0x80, 96)) + bytes(10) + b"media"
+        client, server = (security_of(side)[2] for side in sides)
+        assert server.unprotect(client.protect(packet)) == packet
+        await open_channels(*sides)
+
+
+async def test_a_dtls_association_that_has_ended_can_be_replaced() -> None:
+    async with two_stacks() as [client, server]:
+        await connect_all_layers(client, server)
+        assert client.stack.dtls is not None
+        await client.stack.dtls.close()
+        await trio.sleep(0.1)
+        replace_dtls(client, server)
+        await trio.sleep(2)
+        await open_channels(client, server)
+
+
+async def test_stray_records_of_the_former_dtls_association_are_dropped() -> None:
+    packets: list[Packet] = []
+
+    def record(packet: Packet) -> Pass:
+        packets.append(packet)
+        return Pass()
+
+    async with two_stacks(lose=record) as sides:
+        await connect_all_layers(*sides)
+        await open_channels(*sides)
+        protected = [each for each in packets if 19 < each.data[0] < 64 and each.data[3:5] == b"\0\1"]
+        alert = bytes((21, 0xFE, 0xFD)) + bytes(8) + b"\0\2\2\50"
+
+        def replay() -> None:
+            now = trio.current_time()
+            for packet in protected:
+                receiver = next(each for each in sides if each.host.name != packet.sender)
+                for data in (packet.data, alert):
+                    receiver.stack.ice.receive_packets(packet.destination, packet.source, [data], now)
+
+        replace_dtls(*sides)
+        for _ in range(20):
+            replay()
+            await trio.sleep(ROUND_TRIP / 4)
+        await trio.sleep(2)
+        for side in sides:
+            side.delegate.events.clear()
+        replay()
+        await settle()
+        assert len(protected) > 10
+        for side in sides:
+            assert security_of(side)[0].counters.forged > len(protected) / 4
+            assert side.delegate.events == []
+        await open_channels(*sides)
 
 
 def lose_last_flight() -> PacketFilter:

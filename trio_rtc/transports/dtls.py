@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Callable, Sequence
 
+import trio
+
 from trio_rtc.enums import RTCDtlsTransportState
 from trio_rtc.protocols.dtls import ApplicationDataReceived, Connection, DtlsEvent
 
@@ -38,6 +40,12 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
         """Set the inbox for application data."""
         self._sctp_inbox = inbox
 
+    def abandon(self) -> None:
+        """End the association without a close_notify, an event or an effect on SCTP: a new one replaces it."""
+        self._sctp_inbox, self._report = Inbox[list[bytes]](), _ignore
+        self.connection.lower_closed(trio.current_time())
+        self.wake()
+
     def send_nowait(self, batch: Sequence[bytes], now: float) -> bool:
         """Send application data, one record per item."""
         if self.connection.state is not RTCDtlsTransportState.CONNECTED:
@@ -67,3 +75,7 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
 
     def _close_upper_inboxes(self) -> None:
         self._sctp_inbox.close()
+
+
+def _ignore(event: DtlsEvent) -> None:
+    """Report to no one."""

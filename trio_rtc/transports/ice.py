@@ -68,6 +68,10 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         """Number of datagrams of all layers that the sockets could not send, closed sockets included."""
         return self._unsendable_by_removed + sum(each.unsendable for each in self._sockets.values())
 
+    def set_dtls_inbox(self, inbox: Inbox[list[bytes]]) -> None:
+        """Set the inbox for DTLS; packets queued in the former one are lost."""
+        self._dtls_inbox = inbox
+
     def set_rtp_inbox(self, inbox: Inbox[ReceivedRtp]) -> None:
         """Set the inbox for RTP and RTCP, which are dropped without one."""
         self._rtp_inbox = inbox

@@ -236,6 +236,34 @@ class TransportStack:
         self._nursery.start_soon(self.dtls.run)
         self._start_handshake_if_connected()
 
+    def replace_dtls(
+        self, role: DtlsRole, fingerprints: Sequence[Fingerprint], certificate: Certificate | None = None
+    ) -> None:
+        """Replace the DTLS association by a new one (RFC 8842: a changed fingerprint or ``tls-id``).
+
+        The former association ends silently, because the peer replaces it as well. The SCTP association and the data
+        channels end with it; ``start_sctp`` begins another. SRTP keeps its keys until those of the new handshake
+        replace them.
+
+        Stray records of the former association fail authentication in the new one and are dropped. Its handshake
+        messages in the clear cannot be told from those of the new one: therefore RFC 8842 requires candidates that no
+        other association has used recently.
+
+        Args:
+            role: Our role in the new handshake.
+            fingerprints: The peer's fingerprints.
+            certificate: A new local certificate, or None to keep the present one.
+        """
+        if self.sctp is not None:
+            self.end_channels()
+        if self.dtls is not None:
+            self.dtls.abandon()
+            self.dtls = None
+            self._dtls_inbox = Inbox[list[bytes]]()
+            self.ice.set_dtls_inbox(self._dtls_inbox)
+        self._certificate = certificate or self._certificate
+        self.start_dtls(role, fingerprints)
+
     def check_fingerprints(self, fingerprints: Sequence[Fingerprint]) -> None:
         """Check that the peer's fingerprints are those with which DTLS was created, if it was.
 
